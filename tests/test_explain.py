@@ -158,8 +158,8 @@ def test_what_has_to_run_in_the_baseline_without_inputs_is_no_larger(cell: Cell)
     )
 
 
-@pytest.mark.parametrize(("size", "inputs", "limit"), [(10, "{dy: 0.1}", "none"), (20, "{dy: 0.1}", "inputs"),
-                                                       (200, "{}", "none"), (300, "{}", "rules")])  # fmt: skip
+@pytest.mark.parametrize(("size", "inputs", "limit"), [(10, "{dy: 0.1}", "unlimited"), (20, "{dy: 0.1}", "inputs"),
+                                                       (200, "{}", "unlimited"), (300, "{}", "rules")])  # fmt: skip
 def test_what_keeps_an_option_from_being_larger(cell: Cell, size: float, inputs: str, limit: str) -> None:
     # Without inputs nothing limits it but its largest size.
     instance = cell(FED.replace("{dy: 0.1}", inputs))

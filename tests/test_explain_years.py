@@ -125,7 +125,7 @@ policy: {budget: 650}
     assert "Conflict (IIS): the first 12 months of embargo with the floors of" in words
 
 
-def test_where_the_budget_in_all_is_short_the_years_are_said_to_stay(cell: Cell) -> None:
+def test_where_the_total_budget_is_short_the_years_are_said_to_stay(cell: Cell) -> None:
     # 250 a year are 500, which 300 a year allow and 450 in all do not.
     instance = cell(HEAD, BOUGHT, "policy: {annual_budget: 300, budget: 450}")
     explanation = so.explain(instance, settings=EXACT)

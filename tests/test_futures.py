@@ -115,6 +115,8 @@ def test_rules_that_no_shared_plan_obeys_are_named_with_their_futures() -> None:
     forged = dataclasses.replace(saved, outlay=600.0, bound=1.0)
     found = check_futures(result.solved_instance, forged).disagreements
     assert [each.split(":")[0] for each in found] == ["outlay", "bound"]
+    # A bound that is none is not known, as in a plan of one future.
+    assert dataclasses.replace(saved, bound=-math.inf).to_dict()["bound"] is None
 
 
 def test_futures_that_part_at_the_end_share_all_before() -> None:

@@ -327,7 +327,9 @@ class Demand(Described):
         default=ZERO_SERIES,
         description="Survival floor: share of demand that must be served in every shock, 0 to 1; a series. Default 0.",
     )
-    shortage_cost: Quantity = Field(description="Cost of unserved demand, money per t.")
+    shortage_cost: Quantity = Field(
+        description="What is lost for want of a tonne, money per t: margin or value added, not the price."
+    )
     end_of_life: EndOfLife | None = Field(default=None, description="Scrap returned years after the sale.")
 
     def sold(self, horizon: Horizon, year: Any) -> Any:

@@ -120,7 +120,10 @@ class Frame:
 
     @classmethod
     def stacked(cls, head: FrameColumn, frames: Iterable[tuple[Any, "Frame"]]) -> "Frame":
-        """Some frames one below another, with all their columns behind one that tells the frames apart."""
+        """Some frames, at least one, below one another, with all their columns behind one that tells the frames apart.
+
+        Title and note are those of the first.
+        """
         some = list(frames)
         columns = {column.name: column for _, frame in some for column in frame.columns}
         rows = [(name, *map(row.get, columns)) for name, frame in some for row in frame.rows()]

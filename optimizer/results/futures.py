@@ -18,7 +18,7 @@ from optimizer.errors import PlanFileError
 from optimizer.results.frames import Frames
 from optimizer.results.plan import as_plain, write_commitments
 from optimizer.results.result import Result, check_record
-from optimizer.results.saved import AGAIN, DIGEST, FORMAT, SavedPlan, digest, is_of_futures
+from optimizer.results.saved import AGAIN, DIGEST, FORMAT, SavedPlan, digest, finite_or_none, is_of_futures
 from optimizer.tolerances import ROUNDING
 from optimizer.units import si
 
@@ -92,7 +92,7 @@ class FuturesResult(SavedPlan):
 
     Attributes:
         measure: what was minimised, in words.
-        total_cost: its value, present value; NaN where there is no plan, and so are the three after it.
+        total_cost: its value, present value; NaN where there is no plan, and so are the four after it.
         expected_cost: over all futures and their shocks.
         survival_gap: expected over the futures. worst_gap: of the worst single shock in any future.
         outlay: expected, undiscounted.
@@ -136,7 +136,7 @@ class FuturesResult(SavedPlan):
 
     @property
     def survives(self) -> bool:
-        """Whether the plan keeps every floor in every shock of every future."""
+        """Whether the plan keeps every floor in every shock of every future, but for samples that may fail."""
         return bool(self.futures) and all(each.result.survives for each in self.futures)
 
     @cached_property
@@ -215,7 +215,7 @@ class FuturesResult(SavedPlan):
 
     def to_dict(self, *, whole: bool = True) -> dict[str, Any]:
         """The JSON object documented in the manual; `whole` adds each future's own result and the instance."""
-        data: dict[str, Any] = {key: _finite(as_plain(getattr(self, key))) for key in WRITTEN_FIGURES}
+        data: dict[str, Any] = {key: _known(as_plain(getattr(self, key))) for key in WRITTEN_FIGURES}
         data["futures"] = [each.to_dict() for each in self.futures]
         data["builds"] = [_decided(each) for each in self.decisions if not each.is_stock]
         data["purchases"] = [_decided(each) for each in self.decisions if each.is_stock]
@@ -242,8 +242,8 @@ class FuturesResult(SavedPlan):
         return _restore(data)
 
 
-def _finite(value: Any) -> Any:
-    return None if isinstance(value, float) and value != value else value
+def _known(value: Any) -> Any:
+    return finite_or_none(value) if isinstance(value, float) else value
 
 
 def _decided(each: Decision) -> dict[str, Any]:

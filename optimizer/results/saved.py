@@ -1,4 +1,4 @@
-"""What plans of one future and of several share: a file of JSON, written whole, and read again with all it contradicts.
+"""What plans of one future and of several share: a file of JSON, written whole; read again, it tells where it errs.
 
 SavedPlan        the base of both
 read_plan_json   the object of a plan file

@@ -16,8 +16,9 @@ RepairKind = Literal["budget", "annual", "floors", "length", "sooner", "demand"]
 class PartValue:
     """What the plan costs without one part, or with that part changed."""
 
-    kind: PartKind  # what is changed
-    of: str  # the shock, family, kind, option or segment
+    # What is changed: `lever` is one option, `kind` all options of one lever, `family` all shocks of an entry.
+    kind: PartKind
+    of: str  # the shock, family, lever, option or segment
     survives: bool | None  # whether some plan survives then; None if the time ran out before that was known
     change: float | None = None  # change of the total cost, money, present value; None if there is no plan
     # The proven range of the change; None if nothing is proven.
@@ -36,7 +37,7 @@ class Deadline:
     ordered: str  # the period of its first purchase in the plan
     # The latest period if the rest of the plan stays; None for a stockpile, or if the time ran out.
     as_planned: str | None = None
-    # The latest period with which some plan survives; None if the time ran out, or it can be left out.
+    # The latest period with which some plan survives, this or another; None if the time ran out, or it can be left out.
     anyhow: str | None = None
     can_be_left_out: bool | None = None  # whether some plan survives without it; None if that is not known
 
@@ -45,7 +46,7 @@ class Deadline:
 class Reason:
     """Why nothing survives."""
 
-    # The fewest shocks, and segments with their floors, that cannot be survived together.
+    # Shocks, and segments with their floors, that cannot be survived together; irreducible, perhaps not the fewest.
     shocks: tuple[str, ...]
     segments: tuple[str, ...]
     may_fail: int  # how many of these shocks are samples that may fail, whichever they are
@@ -86,8 +87,10 @@ class Repair:
     cost: float | None = None
     outlay: float | None = None
     is_proven: bool = False  # whether that plan is the cheapest, to the gap
-    # By segment and year, the floors that remain, shares (floors).
+    # By segment and year, the floors of segments that remain, shares (floors).
     floors: dict[str, dict[int, float]] = field(default_factory=dict)
+    # By entry of shocks and segment, the floors that remain where the shocks set their own, shares (floors).
+    own_floors: dict[str, dict[str, float]] = field(default_factory=dict)
     tonnes: dict[int, float] = field(default_factory=dict)  # by year, the demand that goes, t/yr (demand)
     why: str = ""  # the reason, if it does not work
 

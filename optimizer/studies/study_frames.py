@@ -468,7 +468,7 @@ def repairs(found: "Explanation") -> Frame:
         *_columns("exact", "", "amount", "beyond"),
         *_columns("exact", found.result.money, "cost", "outlay"),
     )
-    return Frame.of_items("repairs", "Repairs, each enough by itself", found.repairs, columns)
+    return Frame.of_items("repairs", "Repairs, each tried by itself", found.repairs, columns)
 
 
 def of_time_to_survive(found: "TimeToSurvive") -> Frames:

@@ -101,7 +101,10 @@ def test_who_takes_what_is_short_and_that_the_budget_is_spent() -> None:
     # Cars' floor is half of 80 t; 30 % of 60 t are imported, and 2M buys a plant of 20 t/yr.
     assert (why.segments, why.takers) == (("cars",), ("cars",))
     assert (why.needed, why.had) == (pytest.approx(40), pytest.approx(38))
-    assert why.because[-1] == "Plant stops at 20 t/yr: the budget buys no more"
+    assert why.because == (
+        "imports loses 70 % in ban; it still gives 18 t, deals and leverage included",
+        "Plant stops at 20 t/yr: the budget buys no more",
+    )
 
 
 def test_a_budget_that_buys_something_else_goes_further_there() -> None:

@@ -10,7 +10,7 @@ from rich.text import Text
 from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
-from optimizer.report.format import DASH, list_names, percent, plural, repair_title, shock_title
+from optimizer.report.format import DASH, list_names, months_text, percent, plural, repair_title, shock_title
 from optimizer.report.narrative import share_of_measure
 from optimizer.report.screen import Screen
 from optimizer.report.tables.plan import answer, binding, builds_table
@@ -79,7 +79,8 @@ def _irreducible(instance: Instance, why: Reason) -> str:
         shocks = f"the first {why.months:g} months of {shocks}"
     if not why.is_irreducible:
         return f"Already {shocks} with {plain} cannot be survived; perhaps a smaller set cannot either."
-    least = "Leave out any one of these, and the rest can be survived."
+    least = "Leave out any one of these, and the others of this list can be survived"
+    least += "; the instance as a whole may still fail."
     return f"Conflict (IIS): {shocks} with {plain} cannot be survived. {least}"
 
 
@@ -129,9 +130,9 @@ def _money(instance: Instance, repair: Repair) -> str:
 def _each_year(instance: Instance, repair: Repair) -> str:
     given, horizon, money = instance.policy.annual_budget, instance.horizon, instance.money
     assert given is not None
-    first, last = (si(given.at(year), money) for year in (horizon.start, horizon.end))
-    changes = f"the {first} of {horizon.start} and the {last} of {horizon.end}"
-    there_is = changes if len(set(given.values)) > 1 else f"the {first} of the annual budget"
+    years = {year: given.at(year) for year in horizon.years}
+    budgets = _by_year(years, lambda amount: si(amount, money))
+    there_is = f"its budget, {budgets}" if len(set(years.values())) > 1 else f"the {budgets} of the annual budget"
     less = _no_less(instance, repair, "No addition")
     return f"{si_up(repair.amount or 0.0, money, 5)} more in each year than {there_is}.{less}"
 
@@ -148,18 +149,43 @@ def _floors(instance: Instance, repair: Repair) -> str:
         why = "" if instance.policy.gap_price is None else ", but the gaps of this plan cost less, at their price"
         return f"can be kept{why}."
     parts = [
-        f"{display_name(instance, d)} {_at_both_ends(instance, floors, lambda floor: percent(floor, 1))}"
+        f"{display_name(instance, d)} {_by_year(floors, lambda floor: percent(floor, 1))}"
         for d, floors in repair.floors.items()
+        if _is_in_force(instance, d)
     ]
+    parts += _own_floors(instance, repair)
     no_more = "" if repair.beyond is None else f" No more than {percent(repair.beyond, 2)} can be kept (proven)."
-    return f"{percent(repair.amount or 0.0, 1)} of every floor: {'; '.join(parts)}.{no_more}"
+    listed = f": {'; '.join(parts)}" if parts else ""
+    return f"{percent(repair.amount or 0.0, 1)} of every floor{listed}.{no_more}"
 
 
-def _at_both_ends(instance: Instance, values: Mapping[int, float], write: Callable[[float], str]) -> str:
-    """The values of the first and the last year, or the one that both have."""
-    horizon = instance.horizon
-    first, last = values[horizon.start], values[horizon.end]
-    return write(first) if first == last else f"{write(first)} in {horizon.start}, {write(last)} in {horizon.end}"
+def _is_in_force(instance: Instance, segment: str) -> bool:
+    """Whether a segment's own floor applies anywhere: in a shock that sets none for it, or under a rule."""
+    return bool(instance.survival_rules) or any(segment not in event.spec.survival for event in instance.events)
+
+
+def _own_floors(instance: Instance, repair: Repair) -> Iterator[str]:
+    """The floors that shocks set themselves; shocks with the same one share it."""
+    alike: dict[tuple[str, str], list[str]] = {}
+    for shock, floors in repair.own_floors.items():
+        for d, floor in floors.items():
+            alike.setdefault((d, percent(floor, 1)), []).append(shock)
+    for (d, share), shocks in alike.items():
+        yield f"{display_name(instance, d)} {share} in {list_names(shocks)}"
+
+
+def _by_year(values: Mapping[int, float], write: Callable[[float], str]) -> str:
+    """The values of the first and the last year, and of a year between that lies beyond both; one if all are alike."""
+    words = {year: write(values[year]) for year in sorted(values)}
+    if len(set(words.values())) == 1:
+        return next(iter(words.values()))
+    ends = (min(words), max(words))
+    said = {year: words[year] for year in ends}
+    highest, lowest = max(words, key=values.__getitem__), min(words, key=values.__getitem__)
+    for beyond, bound in ((highest, "at most"), (lowest, "at least")):
+        if words[beyond] not in (words[end] for end in ends):
+            said[beyond] = f"{bound} {words[beyond]}"
+    return ", ".join(f"{said[year]} in {year}" for year in sorted(said))
 
 
 def _length(instance: Instance, repair: Repair) -> str:
@@ -173,20 +199,20 @@ def _sooner(instance: Instance, repair: Repair) -> str:
 
 
 def _demand(instance: Instance, repair: Repair) -> str:
-    tonnes = _at_both_ends(instance, repair.tonnes, lambda amount: si(amount, "t/yr"))
+    tonnes = _by_year(repair.tonnes, lambda amount: si(amount, "t/yr"))
     less = f" {percent(repair.beyond)} is not enough." if repair.beyond else ""
     return f"{percent(repair.amount or 0.0)} lower (by {tonnes}).{less}"
 
 
 HEADINGS = {
     "shock": "Each shock: the change of cost without it",
-    "family": "All windows of a shock: the change of cost without them",
+    "family": "Each family of shocks: the change of cost without all of it",
     "lever": "Each option: the change of cost without it",
-    "kind": "All levers of a kind: the change of cost without them",
+    "kind": "All options of a lever: the change of cost without them",
     "dearer floor": "Each floor: one point more, one point less",
     "cheaper floor": "Each floor: one point more, one point less",
-    "later": "Each build, if it comes {months:g} months later",
-    "sooner": "Each build, if it could come {months:g} months sooner",
+    "later": "Each build, if it comes {months} later",
+    "sooner": "Each build, if it could come {months} sooner",
 }
 
 
@@ -239,7 +265,7 @@ def _rank(value: PartValue) -> tuple[bool, float]:
 
 def heading(value: PartValue) -> str:
     """The heading above a value."""
-    return HEADINGS[value.kind].format(months=value.months or 0)
+    return HEADINGS[value.kind].format(months=months_text(value.months or 0))
 
 
 def worth_words(instance: Instance, group: Group, *, releases: bool) -> tuple[str, str, str]:
@@ -265,7 +291,7 @@ def _beyond(instance: Instance, value: PartValue) -> str:
     if value.needed is not None:
         return f"under this budget; it would take an outlay of {si_up(value.needed, instance.money)}"
     if value.kind in ("lever", "kind"):
-        return "at any budget" if policy.annual_budget is None else "at any budget in all"
+        return "at any budget" if policy.annual_budget is None else "at any total budget"
     return "" if policy.budget is None else "under this budget"
 
 
@@ -338,7 +364,7 @@ class Explaining:
         if repair.works is False and repair.of is not None:
             self.without_effect.append(repair)
             return
-        self._under(f"{self.more}, each enough by itself")
+        self._under(f"{self.more}, each tried by itself")
         self._row(repair_title(self.instance, repair), repair_text(self.instance, repair), _MARKS[repair.works])
 
     def _why(self, reason: Reason) -> None:
@@ -358,9 +384,11 @@ class Explaining:
             is_demand = some[0].kind == "demand"
             title, size = ("Less demand", "demand") if is_demand else ("Sooner", "lead time")
             names = ", ".join(display_name(self.instance, str(each.of)) for each in some)
-            alone = "does not suffice alone" if len(some) == 1 else "none of them suffices alone"
-            self._under(f"{self.more}, each enough by itself")
-            self._row(f"{title}: others", f"{names}: {alone}, even with no {size} at all.", _MARKS[False])
+            row = f"{title}: others", f"{names}: none of them suffices alone"
+            if len(some) == 1:
+                row = repair_title(self.instance, some[0]), "does not suffice alone"
+            self._under(f"{self.more}, each tried by itself")
+            self._row(row[0], f"{row[1]}, even with no {size} at all.", _MARKS[False])
 
     def end(self, explanation: "Explanation") -> None:
         """Print the last line: how exactly the what-ifs are proven."""

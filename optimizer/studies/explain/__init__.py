@@ -54,17 +54,17 @@ class WhatIfTerms:
 class ParallelWhatIfs:
     """Answers what-ifs about a plan in worker processes, or in this one where workers would not pay."""
 
-    def __init__(self, what: WhatIfs, context: PlanContext, seconds: float) -> None:
-        self.what, settings, left = what, what.solver.settings, what.solver.clock.left
+    def __init__(self, what_ifs: WhatIfs, context: PlanContext, solve_seconds: float) -> None:
+        self.what_ifs, settings, left = what_ifs, what_ifs.solver.settings, what_ifs.solver.clock.left
         # A cluster answers for the shocks of one question after the other.
-        size = 1 if settings.cluster else size_for(settings.jobs, seconds)
-        self._executor = start_executor(size, Setup.of(keep_gains, what.solver.gains))
+        size = 1 if settings.cluster else size_for(settings.jobs, solve_seconds)
+        self._executor = start_executor(size, Setup.of(keep_gains, what_ifs.solver.gains))
         if self._executor.size == 1:
-            self._executor.memory["what"] = what
+            self._executor.memory["what_ifs"] = what_ifs
         else:
             settings = replace(settings, jobs=1, threads=settings.threads or 1)
         self._terms = WhatIfTerms(
-            what.instance, settings, what.each, None if left is None else time.time() + left, context
+            what_ifs.instance, settings, what_ifs.each, None if left is None else time.time() + left, context
         )
 
     def __enter__(self) -> Self:
@@ -73,21 +73,21 @@ class ParallelWhatIfs:
     def __exit__(self, *about: object) -> None:
         self._executor.close()
 
-    def worths(self, things: Sequence[PlanPart]) -> Iterator[PartValue]:
+    def worths(self, parts: Sequence[PlanPart]) -> Iterator[PartValue]:
         """The value of each part; parts for which the time ran out are left out."""
-        calls = [Task(_part_value, (self._terms, thing)) for thing in things]
-        yield from self._answers(calls, [thing.words for thing in things])
+        calls = [Task(_part_value, (self._terms, part)) for part in parts]
+        yield from self._answers(calls, [part.words for part in parts])
 
-    def deadlines(self, options: Sequence[str], lost: Mapping[str, bool | None]) -> Iterator[Deadline]:
-        """By when each option has to be ordered. `lost` says of an option whether some plan survives without it."""
-        calls = [Task(_deadline, (self._terms, o, lost.get(o))) for o in options]
+    def deadlines(self, options: Sequence[str], spared: Mapping[str, bool | None]) -> Iterator[Deadline]:
+        """By when each option has to be ordered. `spared` says of an option whether some plan survives without it."""
+        calls = [Task(_deadline, (self._terms, o, spared.get(o))) for o in options]
         yield from self._answers(calls, [f"by when {o} has to be ordered" for o in options])
 
     def _answers(self, calls: Sequence[Task], words: Sequence[str]) -> Iterator[Any]:
         """The answers in the order of the calls; calls without an answer are left out."""
         known, following = dict[int, Any](), 0
         self._tell(words, following)
-        with contextlib.closing(self._executor.as_completed(calls, self.what.solver.clock)) as answers:
+        with contextlib.closing(self._executor.as_completed(calls, self.what_ifs.solver.clock)) as answers:
             for number, answer in answers:
                 known[number] = answer
                 while following in known:
@@ -100,33 +100,33 @@ class ParallelWhatIfs:
 
     def _tell(self, words: Sequence[str], number: int) -> None:
         """Report the first question that has no answer yet. Without workers, each question reports itself."""
-        if self._executor.size > 1 and number < len(words) and not self.what.is_over:
-            self.what.report(words[number], number, len(words))
+        if self._executor.size > 1 and number < len(words) and not self.what_ifs.is_over:
+            self.what_ifs.report(words[number], number, len(words))
 
 
-def _part_value(memory: Memory, terms: WhatIfTerms, thing: PlanPart) -> PartValue | None:
-    with _asking(memory, terms) as what:
-        return None if what.is_over else PartValuation(what, terms.context).value_of(thing)
+def _part_value(memory: Memory, terms: WhatIfTerms, part: PlanPart) -> PartValue | None:
+    with _asking(memory, terms) as what_ifs:
+        return None if what_ifs.is_over else PartValuation(what_ifs, terms.context).value_of(part)
 
 
 def _deadline(memory: Memory, terms: WhatIfTerms, o: str, is_spared: bool | None) -> Deadline | None:
-    with _asking(memory, terms) as what:
-        return None if what.is_over else deadline(what, terms.context.plan, o, is_spared)
+    with _asking(memory, terms) as what_ifs:
+        return None if what_ifs.is_over else deadline(what_ifs, terms.context.plan, o, is_spared)
 
 
 @contextlib.contextmanager
 def _asking(memory: Memory, terms: WhatIfTerms) -> Iterator[WhatIfs]:
     """The what-ifs of this process. A worker has its own solver and handles Ctrl-C itself."""
-    if "what" in memory:
-        yield memory["what"]
+    if "what_ifs" in memory:
+        yield memory["what_ifs"]
         return
     if "own" not in memory:
         memory["own"] = WhatIfs(terms.instance, WhatIfSolver(terms.instance, terms.settings), terms.each)
         memory["own"].solver.learn_gains(memory.get(GAINS, {}))
-    what: WhatIfs = memory["own"]
-    what.solver.clock = Clock(None if terms.until is None else max(0.0, terms.until - time.time()))
-    with interruptible(what.solver.clock):
-        yield what
+    what_ifs: WhatIfs = memory["own"]
+    what_ifs.solver.clock = Clock(None if terms.until is None else max(0.0, terms.until - time.time()))
+    with interruptible(what_ifs.solver.clock):
+        yield what_ifs
 
 
 CONTRADICTORY = "the rules contradict each other all the same"
@@ -189,8 +189,8 @@ def explain(
             explanation = replace(explanation, within=measure.tolerance, measure=measure)
             solver.settings = replace(measure.settings(settings), patience=None)
         with interruptible(clock, listener):
-            what = WhatIfs(instance, solver, WHAT_IF_SECONDS)
-            for found in _surviving(what, result) if survives else _failing(what, result):
+            what_ifs = WhatIfs(instance, solver, WHAT_IF_SECONDS)
+            for found in _surviving(what_ifs, result) if survives else _failing(what_ifs, result):
                 part = _with_contradiction(found, result)
                 on_part(part)
                 explanation = _with(explanation, part)
@@ -205,46 +205,46 @@ def _with(explanation: Explanation, part: ExplanationPart) -> Explanation:
     return replace(explanation, **more)
 
 
-def _surviving(what: WhatIfs, result: Result) -> Iterator[ExplanationPart]:
+def _surviving(what_ifs: WhatIfs, result: Result) -> Iterator[ExplanationPart]:
     """Values of parts and deadlines."""
-    what.report("which shocks bind")
-    with what.solver.clock.hurried(what.each):
-        active = what.solver.shaping_shocks(result, what.solver.settings)
-    context, lost = PlanContext(result.plan, result.total_cost, result.bound, active), dict[str, bool | None]()
-    with ParallelWhatIfs(what, context, result.seconds["solver"]) as aside:
-        for value in aside.worths(plan_parts(what.instance, context)):
-            lost |= {value.of: value.survives} if value.kind == "lever" else {}
+    what_ifs.report("which shocks bind")
+    with what_ifs.solver.clock.hurried(what_ifs.each):
+        active = what_ifs.solver.shaping_shocks(result, what_ifs.solver.settings)
+    context, spared = PlanContext(result.plan, result.total_cost, result.bound, active), dict[str, bool | None]()
+    with ParallelWhatIfs(what_ifs, context, result.seconds["solver"]) as aside:
+        for value in aside.worths(plan_parts(what_ifs.instance, context)):
+            spared |= {value.of: value.survives} if value.kind == "lever" else {}
             yield value
         # Those of what nothing survives without come first.
-        yield from aside.deadlines(sorted(result.plan.bought, key=lambda o: lost.get(o) is not False), lost)
+        yield from aside.deadlines(sorted(result.plan.bought, key=lambda o: spared.get(o) is not False), spared)
 
 
-def _failing(what: WhatIfs, result: Result) -> Iterator[ExplanationPart]:
+def _failing(what_ifs: WhatIfs, result: Result) -> Iterator[ExplanationPart]:
     """Repairs and the reason, the most useful first, until the time is over."""
     hardest = [each.name for each in hardest_of(result.shocks) if each.fails]
-    what.blocking = frozenset(hardest)
+    what_ifs.blocking = frozenset(hardest)
     money = list[Repair]()
-    for repair in _more_money(what):
+    for repair in _more_money(what_ifs):
         money.append(repair)
         yield repair
-    floors = () if what.is_over else tuple(scaled_floors(what, hardest))
+    floors = () if what_ifs.is_over else tuple(scaled_floors(what_ifs, hardest))
     yield from floors
     if any(each.keeps_all for each in floors):
         # The gaps of the plan have a price, and keeping the floors costs more: nothing has to be repaired.
         return
-    if not what.is_over and result.status == "gap":
-        found = reason(what, result, money=_short_budget(money))
+    if not what_ifs.is_over and result.status == "gap":
+        found = reason(what_ifs, result, money=_short_budget(money))
         yield from () if found is None else (found,)
     for step in (shorter, less_demand, sooner):
-        yield from step(what) if not what.is_over else ()
+        yield from step(what_ifs) if not what_ifs.is_over else ()
 
 
-def _more_money(what: WhatIfs) -> Iterator[Repair]:
-    """More money in all, and more in each year."""
-    total = list(least_budget(what))
+def _more_money(what_ifs: WhatIfs) -> Iterator[Repair]:
+    """A larger total budget, and more in each year."""
+    total = list(least_budget(what_ifs))
     yield from total
-    if not what.is_over:
-        yield from more_each_year(what, is_total_short=_short_budget(total) is not None)
+    if not what_ifs.is_over:
+        yield from more_each_year(what_ifs, is_total_short=_short_budget(total) is not None)
 
 
 def _short_budget(repairs: Sequence[Repair]) -> ShortBudget | None:

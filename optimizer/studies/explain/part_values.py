@@ -3,9 +3,9 @@
 The value of a part is the cost of the cheapest plan with that part otherwise, less the plan's own:
 
 shock, family     without it
-kind, lever       without it: whatever else can be bought may take its place
+kind, lever       without it, which is all options of a lever, or one option; others may take its place
 dearer floor      one point more;  cheaper floor: one point less
-later, sooner     a build that stands three months later or sooner, and at least a period
+later, sooner     a build that stands three months later or sooner, at least a period, and at most its lead time sooner
 
 Each of the two optima is known within bounds; `low` and `high` are what is proven of the difference.
 
@@ -117,69 +117,70 @@ def _floors_of(instance: Instance, d: str) -> set[float]:
 
 
 def _delays(instance: Instance, context: PlanContext) -> Iterator[PlanPart]:
-    """Each build three months later, and sooner where it has a lead time."""
+    """Each build three months later, and sooner where it has a lead time: by all of that where it is shorter."""
     horizon = instance.horizon
     months = float(horizon.whole(MONTHS) * horizon.months)
     lead = {o: option.lead_time for o in context.plan.bought if (option := instance.sized.get(o)) is not None}
     yield from (PlanPart("later", o, change=months) for o in lead)
-    yield from (PlanPart("sooner", o, change=-months) for o in lead if horizon.whole(lead[o]) > 0)
+    saved = {o: min(months, float(horizon.whole(lead[o]) * horizon.months)) for o in lead}
+    yield from (PlanPart("sooner", o, change=-saved[o]) for o in sorted(lead, key=lambda o: -saved[o]) if saved[o] > 0)
 
 
 @dataclass(frozen=True)
 class PartValuation:
     """Computes the values of the parts of a plan."""
 
-    what: WhatIfs
+    what_ifs: WhatIfs
     context: PlanContext
 
-    def value_of(self, thing: PlanPart) -> PartValue:
+    def value_of(self, part: PlanPart) -> PartValue:
         """The value of one part."""
-        instance = self.what.instance
-        if thing.kind in ("lever", "kind"):
-            return self._without(thing)
-        if thing.kind in ("family", "shock"):
+        instance = self.what_ifs.instance
+        if part.kind in ("lever", "kind"):
+            return self._without(part)
+        if part.kind in ("family", "shock"):
             names = {event.name for event in instance.events}
-            variant = with_only_shocks(self.what.apart, names - set(thing.gone))
-        elif thing.kind in ("later", "sooner"):
-            variant = with_lead_times(instance, months_later=thing.change, options=[thing.of])
+            variant = with_only_shocks(self.what_ifs.apart, names - set(part.gone))
+        elif part.kind in ("later", "sooner"):
+            variant = with_lead_times(instance, months_later=part.change, options=[part.of])
         else:
-            variant = with_floors(instance, points=thing.change, segments=[thing.of])
-        found = self._value(thing, self._solve_variant(thing, variant))
-        return replace(found, months=abs(thing.change)) if thing.kind in ("later", "sooner") else found
+            variant = with_floors(instance, points=part.change, segments=[part.of])
+        found = self._value(part, self._solve_variant(part, variant))
+        return replace(found, months=abs(part.change)) if part.kind in ("later", "sooner") else found
 
-    def _without(self, thing: PlanPart) -> PartValue:
-        instance, rows = excluding(self.what.instance, list(thing.gone))
-        tried = self._solve_variant(thing, instance, rows)
-        value = self._value(thing, tried, is_freed=not rows)
-        if tried.holds is not False or instance.policy.budget is None or self.what.is_over:
+    def _without(self, part: PlanPart) -> PartValue:
+        instance, rows = excluding(self.what_ifs.instance, list(part.gone))
+        tried = self._solve_variant(part, instance, rows)
+        value = self._value(part, tried, is_freed=not rows)
+        if tried.holds is not False or instance.policy.budget is None or self.what_ifs.is_over:
             return value
         free = with_budget(instance, None)
-        found = self.what.ask(
-            f"the least budget {thing.words}", free, ProblemVariant(outlay, rows, f"least outlay {thing.words}")
+        found = self.what_ifs.ask(
+            f"the least budget {part.words}", free, ProblemVariant(outlay, rows, f"least outlay {part.words}")
         )
-        return replace(value, needed=found.value if self.what.judge(free, found).holds else None)
+        return replace(value, needed=found.value if self.what_ifs.judge(free, found).holds else None)
 
-    def _solve_variant(self, thing: PlanPart, variant: Instance, rows: tuple[Rows, ...] = ()) -> Tried:
+    def _solve_variant(self, part: PlanPart, variant: Instance, rows: tuple[Rows, ...] = ()) -> Tried:
         """The cheapest plan of a variant. The search starts from the plan, whose cost the value is measured from."""
         # Without a lever that it has, the plan is none to start from.
-        is_impossible = thing.kind in ("lever", "kind")
-        self.what.solver.learn(None if is_impossible else self.context.plan, self.context.active)
-        bound = self.context.bound if self._can_only_cost(thing.kind, is_freed=not rows) else None
-        return self.what.solve_survivable(thing.words, variant, rows, bound=-math.inf if bound is None else bound)
+        is_impossible = part.kind in ("lever", "kind")
+        self.what_ifs.solver.learn(None if is_impossible else self.context.plan, self.context.active)
+        bound = self.context.bound if self._can_only_cost(part.kind, is_freed=not rows) else None
+        return self.what_ifs.solve_survivable(part.words, variant, rows, bound=-math.inf if bound is None else bound)
 
-    def _value(self, thing: PlanPart, tried: Tried, *, is_freed: bool = False) -> PartValue:
+    def _value(self, part: PlanPart, tried: Tried, *, is_freed: bool = False) -> PartValue:
         """The difference that a variant makes. `is_freed`: a rule that forces a purchase was left out as well."""
         if not tried.holds:
-            return PartValue(thing.kind, thing.of, tried.holds)
+            return PartValue(part.kind, part.of, tried.holds)
         cost, bound, found = self.context.cost, self.context.bound, tried.found
         change, low = found.cost - cost, found.bound - cost
         high = math.inf if bound is None else found.cost - bound
-        if self._can_only_save(thing.kind):
+        if self._can_only_save(part.kind):
             change, high = min(change, 0.0), min(high, 0.0)
-        elif self._can_only_cost(thing.kind, is_freed=is_freed):
+        elif self._can_only_cost(part.kind, is_freed=is_freed):
             change, low = max(change, 0.0), max(low, 0.0)
         low, high = min(low, change), max(high, change)
-        return PartValue(thing.kind, thing.of, True, change, finite_or_none(low), finite_or_none(high), found.outlay)
+        return PartValue(part.kind, part.of, True, change, finite_or_none(low), finite_or_none(high), found.outlay)
 
     def _can_only_cost(self, kind: PartKind, *, is_freed: bool) -> bool:
         """Whether every plan that is possible then is one now, at no higher cost."""
@@ -187,7 +188,7 @@ class PartValuation:
 
     def _can_only_save(self, kind: PartKind) -> bool:
         """Whether the plan is still possible at no higher cost; the expected cost of shocks counts as well."""
-        is_likely = any(event.probability > 0 for event in self.what.instance.events)
+        is_likely = any(event.probability > 0 for event in self.what_ifs.instance.events)
         return kind in RELAXED and not (is_likely and kind in ("shock", "family"))
 
 
@@ -203,22 +204,22 @@ def excluding(instance: Instance, names: list[str]) -> tuple[Instance, tuple[Row
     return instance, (leaving_out(gone),)
 
 
-def deadline(what: WhatIfs, plan: Plan, o: str, is_spared: bool | None) -> Deadline:
+def deadline(what_ifs: WhatIfs, plan: Plan, o: str, is_spared: bool | None) -> Deadline:
     """The deadline of an option that is bought. `is_spared`: whether some plan survives without it."""
-    instance, horizon = what.instance, what.instance.horizon
+    instance, horizon = what_ifs.instance, what_ifs.instance.horizon
     points = _points(instance, plan, o)
     found = Deadline(o, horizon.label(points[0]), can_be_left_out=is_spared)
     if o in instance.sized:
-        latest = _as_planned(what, plan, o, points)
+        latest = _as_planned(what_ifs, plan, o, points)
         found = replace(found, as_planned=None if latest is None else horizon.label(latest))
     if is_spared is not False:
         return found
 
     def fails(i: int) -> bool | None:
-        if what.is_over:
+        if what_ifs.is_over:
             return None
         words = f"{o} not before {horizon.label(points[i])}"
-        holds = what.solve_survivable(words, rows=(not_before(o, points[i]),), mip_gap=FEASIBILITY_GAP).holds
+        holds = what_ifs.solve_survivable(words, rows=(not_before(o, points[i]),), mip_gap=FEASIBILITY_GAP).holds
         return None if holds is None else not holds
 
     first, is_known = least_passing(fails, 0, len(points))
@@ -237,33 +238,35 @@ def _points(instance: Instance, plan: Plan, o: str) -> list[int]:
     return [first, *(t for t in points if t > first and option.allows(horizon.year(t)))]
 
 
-def _as_planned(what: WhatIfs, plan: Plan, o: str, points: Sequence[int]) -> int | None:
+def _as_planned(what_ifs: WhatIfs, plan: Plan, o: str, points: Sequence[int]) -> int | None:
     """The latest period to which its purchases can be put off if the rest of the plan stays.
 
     From the latest period on backwards: where a ramp or a strength falls and rises again, a later purchase may hold
     floors that an earlier one does not.
     """
-    evaluator = what.solver.evaluator(what.instance)
-    known = np.zeros(len(what.instance.events), dtype=bool)  # shocks that failed at a later period: first to be tried
+    evaluator = what_ifs.solver.evaluator(what_ifs.instance)
+    known = np.zeros(
+        len(what_ifs.instance.events), dtype=bool
+    )  # shocks that failed at a later period: first to be tried
 
     def fails(moved: Plan) -> bool:
-        columns = plan_values(what.instance, moved, evaluator.subproblems.plan)
+        columns = plan_values(what_ifs.instance, moved, evaluator.subproblems.plan)
         gap, failing = np.zeros(len(known)), np.zeros(len(known), dtype=bool)
         for tried in (known.copy(), ~known):
-            left = evaluator.gaps(columns, what.solver.clock, np.flatnonzero(~tried))
+            left = evaluator.gaps(columns, what_ifs.solver.clock, np.flatnonzero(~tried))
             gap, failing = np.where(tried, left.gap, gap), np.where(tried, left.fails, failing)
-            if failing_beyond_allowed(what.instance, gap, failing).any():
+            if failing_beyond_allowed(what_ifs.instance, gap, failing).any():
                 known[failing] = True
                 return True
         return False
 
     for point in reversed(points[1:]):
-        if what.is_over:
+        if what_ifs.is_over:
             return None
-        moved = _put_off(what.instance, plan, o, point)
-        words = f"{o} in {what.instance.horizon.label(point)}, all else as planned"
+        moved = _put_off(what_ifs.instance, plan, o, point)
+        words = f"{o} in {what_ifs.instance.horizon.label(point)}, all else as planned"
         # Budgets and rules of the policy have a say as well.
-        if not fails(moved) and what.solve_survivable(words, rows=(exactly(moved),)).holds:
+        if not fails(moved) and what_ifs.solve_survivable(words, rows=(exactly(moved),)).holds:
             return point
     return points[0]
 

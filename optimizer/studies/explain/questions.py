@@ -167,10 +167,10 @@ def least_passing(
     return high, not unknown
 
 
-# Which budget is too small for the least that can be bought of an option.
-BudgetBarrier = Literal["none", "total", "annual"]
+# Which budget is too small for the least that can be bought of an option, or that all budgets are zero.
+BudgetBarrier = Literal["no_budget", "total", "annual"]
 # What keeps an option from being larger: its inputs in the baseline, another rule, or nothing.
-SizeLimit = Literal["inputs", "rules", "none"]
+SizeLimit = Literal["inputs", "rules", "unlimited"]
 
 
 def without_gap_price(instance: Instance) -> Instance:
@@ -191,7 +191,7 @@ def without_budgets(instance: Instance) -> Instance:
 
 
 def with_added(instance: Instance, added: float) -> Instance:
-    """The same instance with `added` more money, USD, in the budget of each year."""
+    """The same instance with `added` more money in the budget of each year."""
     given = instance.policy.annual_budget
     assert given is not None
     return with_years(instance, Series(tuple((year, value + added) for year, value in given.points)))
@@ -202,7 +202,7 @@ def with_years(instance: Instance, years: Series | None) -> Instance:
     return instance.replacing(policy=instance.policy.model_copy(update={"annual_budget": years}))
 
 
-def least_added(what: WhatIfs, words: str, instance: Instance, settings: Settings | None = None) -> WhatIfResult:
+def least_added(what_ifs: WhatIfs, words: str, instance: Instance, settings: Settings | None = None) -> WhatIfResult:
     """The surviving plan with the least money on top of each year's budget; that money is its `value`."""
     given = instance.policy.annual_budget
     assert given is not None
@@ -214,14 +214,14 @@ def least_added(what: WhatIfs, words: str, instance: Instance, settings: Setting
             builder.require("question", f"annual_budget_{year}", None, spent, "<=", given.at(year), unit="money")
 
     problem = ProblemVariant(_added_budget, (loosen,), name="what is added in each year")
-    return what.ask(words, without_annual_budget(instance), problem, settings)
+    return what_ifs.ask(words, without_annual_budget(instance), problem, settings)
 
 
 def _added_budget(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> Expression:
     return Expression({builder.column_index()["", "question", "added"][0]: 1.0})
 
 
-def barring_budget(what: WhatIfs, instance: Instance, option: str) -> BudgetBarrier | None:
+def barring_budget(what_ifs: WhatIfs, instance: Instance, option: str) -> BudgetBarrier | None:
     """Which budget is too small for any size of an option; None if some size can be bought, or money is not the reason.
 
     Shocks are left out, because whether an option can be paid does not depend on them. The instance has to be
@@ -231,20 +231,20 @@ def barring_budget(what: WhatIfs, instance: Instance, option: str) -> BudgetBarr
     if getattr(instance.options[option], "budget_share", 1.0) <= 0:
         return None
     if policy.budget == 0.0 or (policy.annual_budget is not None and not any(policy.annual_budget.values)):
-        return "none"
+        return "no_budget"
     without_shocks = with_only_shocks(instance, ())
-    if _can_be_bought(what, without_shocks, option) is not False:
+    if _can_be_bought(what_ifs, without_shocks, option) is not False:
         return None
-    if policy.annual_budget is not None and _can_be_bought(what, without_annual_budget(without_shocks), option):
+    if policy.annual_budget is not None and _can_be_bought(what_ifs, without_annual_budget(without_shocks), option):
         return "annual"
-    return "total" if _can_be_bought(what, without_budgets(without_shocks), option) else None
+    return "total" if _can_be_bought(what_ifs, without_budgets(without_shocks), option) else None
 
 
-def _can_be_bought(what: WhatIfs, without_shocks: Instance, option: str) -> bool | None:
-    if what.is_over:
+def _can_be_bought(what_ifs: WhatIfs, without_shocks: Instance, option: str) -> bool | None:
+    if what_ifs.is_over:
         return None
     task = f"whether {display_name(without_shocks, option)} can be paid"
-    found = what.ask(task, without_shocks, ProblemVariant(size(option, -1.0), name="its size"))
+    found = what_ifs.ask(task, without_shocks, ProblemVariant(size(option, -1.0), name="its size"))
     return None if found.status == "stopped" else found.status == "optimal" and found.value < -ROUNDING
 
 
@@ -300,8 +300,8 @@ class Ways:
                 continue
             cut = self._largest_cut(p)
             if cut > 0:
-                left = self._total_use(p) * process.output[commodity]
-                rest = f"; {si(left, 't')} of it are left, deals and leverage included" if left > 0 else ""
+                given = self._total_use(p) * process.output[commodity]
+                rest = f"; it still gives {si(given, 't')}, deals and leverage included" if given > 0 else ""
                 yield f"{display_name(self.instance, p)} {_loses(cut)} in {self.event.name}{rest}"
             elif self._total_use(p) >= FULLY_USED * self._running(p):
                 made = si(self._total_use(p) * process.output[commodity], "t")
@@ -321,7 +321,7 @@ class Ways:
         return size_in_force(self.instance, self.plan, o, t)
 
     def _running(self, p: str) -> float:
-        """What an existing process can make in the window, t of activity, where nothing of it is cut."""
+        """What an existing process can make while the commodity is short, t of activity, where nothing of it is cut."""
         path, process = self.instance.path(self.event), self.instance.processes[p]
         return math.fsum(path.capacity_at(p, t) * process.restart_share(path, t) for t in self.periods)
 
@@ -375,7 +375,7 @@ class Ways:
         if cut > 0:
             return f"{name} {_loses(cut)} itself in {self.event.name}"
         inputs, size = [c for flow in option.flows for c in flow.takes], self._bought(o)
-        limit = self._size_limit(o, option, size, inputs)
+        limit = self._largest_size_words(o, option, size, inputs)
         if limit is not None:
             return f"{name} has its largest size{limit}"
         held = f"stops at {si(size, 't/yr')}" if size > 0 else option.labels.absent
@@ -396,10 +396,10 @@ class Ways:
             lacking, least = self._names(getattr(option, "input", ())), getattr(option, "min_utilisation", 0.0)
             where = f", where it has to run at {100 * least:g} %" if least > 0 else ""
             return f"more of it would lack {lacking} in the baseline{where}"
-        reasons = {"rules": "beside the rest of the plan the rules allow no more", "none": "more would not help"}
+        reasons = {"rules": "beside the rest of the plan the rules allow no more", "unlimited": "more would not help"}
         return reasons[limit] if limit else "the rules allow no more, or more would not help"
 
-    def _size_limit(self, o: str, option: Sized, size: float, inputs: Sequence[str]) -> str | None:
+    def _largest_size_words(self, o: str, option: Sized, size: float, inputs: Sequence[str]) -> str | None:
         """What follows "has its largest size"; None if that size is not reached."""
         if size >= FULLY_USED * option.max_size:
             if inputs and not self._is_fully_used(o):
@@ -417,7 +417,7 @@ class Ways:
     def _dear(self, o: str, size: float) -> str:
         """Why the budget buys no more of an option."""
         bar = self.bar(o) if size <= 0 else None
-        if bar == "none":
+        if bar == "no_budget":
             return "there is no budget"
         if bar == "annual":
             return "the budget of no year reaches for the least of it"
@@ -441,7 +441,7 @@ class Ways:
             return f"{start}, {limit}"
         if self.money is None:
             return f"{start}, and more would not help"
-        if held <= 0 and self.bar(o) == "none":
+        if held <= 0 and self.bar(o) == "no_budget":
             return f"{start}: there is no budget"
         return f"{start}: the {'budgets of the years before buy' if self.money == 'annual' else 'budget buys'} no more"
 

@@ -1,8 +1,9 @@
-"""Why nothing survives: the fewest shocks and floors that cannot be kept together, and what is short there, in words.
+"""Why nothing survives: an irreducible set of shocks and floors that cannot be kept together, and what is short there.
 
 Shocks are added from the hardest on until nothing survives them; then each that is not needed for that is left out
-again, and so are the floors of segments. What is left is irreducible: without any one of it the rest can be survived.
-Under it, the plan with the least gap shows which commodity is short, and every way to have more of it is gone through.
+again, and so are the floors of segments. What is left is irreducible, though perhaps not the smallest such set: without
+any one of its parts the others can be survived. Under it, the plan with the least gap shows which
+commodity is short, and every way to have more of it is gone through.
 """
 
 import math
@@ -54,36 +55,36 @@ class _Conflict:
     months: float | None  # the longest window that is needed; None if all of each window is
 
 
-def reason(what: WhatIfs, result: Result, *, money: ShortBudget | None) -> Reason | None:
+def reason(what_ifs: WhatIfs, result: Result, *, money: ShortBudget | None) -> Reason | None:
     """The irreducible reason; None where the time ran out before it was found.
 
     Args:
-        what: answers questions.
+        what_ifs: answers questions.
         result: the best plan under the budget, which does not survive.
         money: the budget that would be enough if it were larger; if there is none, budgets are ignored.
     """
-    instance = what.apart if money else without_budgets(what.apart)
+    instance = what_ifs.apart if money else without_budgets(what_ifs.apart)
     failing = [each.name for each in hardest_of(result.shocks) if each.fails]
     others = [event.name for event in instance.events if event.name not in failing]
-    conflict = _find_conflict(what, instance, [*failing, *others])
+    conflict = _find_conflict(what_ifs, instance, [*failing, *others])
     if conflict is None:
         return None
-    found = what.ask("what is short", conflict.instance)
-    if found.status == "infeasible" or what.is_over:
+    found = what_ifs.ask("what is short", conflict.instance)
+    if found.status == "infeasible" or what_ifs.is_over:
         return None
-    return _explain_conflict(what, conflict, found.plan, money)
+    return _explain_conflict(what_ifs, conflict, found.plan, money)
 
 
-def _find_conflict(what: WhatIfs, instance: Instance, names: Sequence[str]) -> _Conflict | None:
-    """The fewest shocks, the shortest windows and the fewest floors; `names` are shocks, the hardest first."""
+def _find_conflict(what_ifs: WhatIfs, instance: Instance, names: Sequence[str]) -> _Conflict | None:
+    """Shocks, windows and floors of which none can be left out; `names` are shocks, the hardest first."""
 
     def fails(variant: Instance) -> bool | None:
-        if what.is_over:
+        if what_ifs.is_over:
             return None
-        holds = what.solve_survivable("why nothing survives", variant, mip_gap=FEASIBILITY_GAP).holds
+        holds = what_ifs.solve_survivable("why nothing survives", variant, mip_gap=FEASIBILITY_GAP).holds
         return None if holds is None else not holds
 
-    find = _fewest_of_samples if _may_fail(instance) else _fewest
+    find = _irreducible_of_samples if _may_fail(instance) else _irreducible
     shocks, is_known = find(names, lambda some: fails(with_only_shocks(instance, some)))
     if shocks is None:
         return None
@@ -109,8 +110,8 @@ def _longest(instance: Instance) -> int:
     return max(len(event.periods) for event in instance.events)
 
 
-def _fewest(names: Sequence[str], fails: Callable[[list[str]], bool | None]) -> tuple[list[str] | None, bool]:
-    """The fewest of the first names that fail together, and whether each is known to be needed."""
+def _irreducible(names: Sequence[str], fails: Callable[[list[str]], bool | None]) -> tuple[list[str] | None, bool]:
+    """Some of the first names that fail together, none to spare, and whether each is known to be needed."""
     for count in range(1, len(names) + 1):
         answer = fails(list(names[:count]))
         if answer is None:
@@ -121,7 +122,7 @@ def _fewest(names: Sequence[str], fails: Callable[[list[str]], bool | None]) -> 
     return None, False
 
 
-def _fewest_of_samples(
+def _irreducible_of_samples(
     names: Sequence[str], fails: Callable[[list[str]], bool | None]
 ) -> tuple[list[str] | None, bool]:
     """The same where samples may fail: many are needed to fail together, so their number is found by bisection.
@@ -163,12 +164,12 @@ def _has_floor(instance: Instance, segment: str) -> bool:
     return any(max(instance.path(event).floor[segment]) > 0 for event in instance.events)
 
 
-def _explain_conflict(what: WhatIfs, conflict: _Conflict, plan: Plan, money: ShortBudget | None) -> Reason | None:
+def _explain_conflict(what_ifs: WhatIfs, conflict: _Conflict, plan: Plan, money: ShortBudget | None) -> Reason | None:
     """A conflict with what is short in it under the plan that leaves the least gap."""
     instance = conflict.instance
-    evaluator = what.solver.evaluator(instance)
+    evaluator = what_ifs.solver.evaluator(instance)
     columns = np.array(plan_values(instance, plan, evaluator.subproblems.plan))
-    worst = _worst(what, instance, evaluator, columns, conflict.segments)
+    worst = _worst(what_ifs, instance, evaluator, columns, conflict.segments)
     if worst is None:
         return None
     event, d, periods, flows = worst
@@ -178,7 +179,7 @@ def _explain_conflict(what: WhatIfs, conflict: _Conflict, plan: Plan, money: Sho
     if _draws_on_stock(instance, flows, {commodity, instance.demands[d].commodity}):
         # A stock that is short is short over all of the window: it could have been kept for any of its periods.
         periods = list(range(event.periods.start, periods[-1] + 1))
-    had = _had(instance, event, flows, commodity, periods)
+    had = _available(instance, event, flows, commodity, periods)
     missing = factor * sum(_below(instance, event, flows, d, t) for t in periods)
     ways = Ways(
         instance,
@@ -188,10 +189,10 @@ def _explain_conflict(what: WhatIfs, conflict: _Conflict, plan: Plan, money: Sho
         periods,
         money,
         frozenset(c for c, _ in scarce.commodity),
-        lambda option: barring_budget(what, instance, option),
-        lambda option: size_limit(what, instance, plan, option, periods[-1]),
+        lambda option: barring_budget(what_ifs, instance, option),
+        lambda option: size_limit(what_ifs, instance, plan, option, periods[-1]),
     )
-    least_outlay, added = _takes(what, instance) if money else (None, None)
+    least_outlay, added = _least_money(what_ifs, instance) if money else (None, None)
     label = instance.horizon.label
     return Reason(
         shocks=tuple(each.name for each in instance.events),
@@ -208,14 +209,14 @@ def _explain_conflict(what: WhatIfs, conflict: _Conflict, plan: Plan, money: Sho
         commodity=commodity,
         needed=had + missing,
         had=had,
-        budget=what.instance.policy.budget if money else None,
+        budget=what_ifs.instance.policy.budget if money else None,
         least_outlay=least_outlay,
         least_added=added,
         because=ways.sentences(commodity, d),
     )
 
 
-def size_limit(what: WhatIfs, instance: Instance, plan: Plan, option: str, last: int) -> SizeLimit | None:
+def size_limit(what_ifs: WhatIfs, instance: Instance, plan: Plan, option: str, last: int) -> SizeLimit | None:
     """What keeps an option from being larger in a period beside the rest of a plan; None if that is not known.
 
     Money is not looked at, and neither are shocks. The instance has to be `WhatIfs.apart`, with changes.
@@ -223,17 +224,17 @@ def size_limit(what: WhatIfs, instance: Instance, plan: Plan, option: str, last:
     calm = without_budgets(with_only_shocks(instance, ()))
     planned = math.fsum(build.size for build in plan.builds if build.option == option)
     within = (planned + NEGLIGIBLE) / FULLY_USED
-    most = _most_in_time(what, calm, plan, option, last)
+    most = _most_in_time(what_ifs, calm, plan, option, last)
     if most is None or most > within:
-        return None if most is None else "none"
+        return None if most is None else "unlimited"
     if not getattr(calm.options[option], "input", None):
         return "rules"
     fed = calm.replacing(options={**calm.options, option: calm.options[option].model_copy(update={"input": {}})})
-    most = _most_in_time(what, fed, plan, option, last)
+    most = _most_in_time(what_ifs, fed, plan, option, last)
     return "inputs" if most is not None and most > within else "rules"
 
 
-def _most_in_time(what: WhatIfs, instance: Instance, plan: Plan, option: str, last: int) -> float | None:
+def _most_in_time(what_ifs: WhatIfs, instance: Instance, plan: Plan, option: str, last: int) -> float | None:
     """The largest size of an option that can work in a period beside the rest of a plan; None if it is not known."""
     latest = last - instance.horizon.whole(instance.sized[option].lead_time)
 
@@ -241,10 +242,10 @@ def _most_in_time(what: WhatIfs, instance: Instance, plan: Plan, option: str, la
         columns = purchase_columns(builder, variant, option).items()
         return total(Expression({column: -1.0}) for t, column in columns if t <= latest)
 
-    if what.is_over:
+    if what_ifs.is_over:
         return None
     task = f"whether there can be more of {display_name(instance, option)}"
-    found = what.ask(task, instance, ProblemVariant(in_time, (exactly(plan, option),), name="its size in time"))
+    found = what_ifs.ask(task, instance, ProblemVariant(in_time, (exactly(plan, option),), name="its size in time"))
     return -found.value if found.status == "optimal" else None
 
 
@@ -259,14 +260,14 @@ def _short_commodity(instance: Instance, scarce: ScarcityPrices, plan: Plan, d: 
 
 
 def _worst(
-    what: WhatIfs, instance: Instance, evaluator: RecourseEvaluator, columns: Vector, segments: Sequence[str]
+    what_ifs: WhatIfs, instance: Instance, evaluator: RecourseEvaluator, columns: Vector, segments: Sequence[str]
 ) -> tuple[Shock, str, list[int], Flows] | None:
     """The shock and the segment with the largest gap, its periods below the floor, and the flows of the shock.
 
     Samples that fail and may are left out.
     """
-    events = _counted(what, instance, evaluator, columns)
-    answers = evaluator.operate(columns, what.solver.clock, {}, [event.name for event in events])
+    events = _counted_shocks(what_ifs, instance, evaluator, columns)
+    answers = evaluator.operate(columns, what_ifs.solver.clock, {}, [event.name for event in events])
     worst, largest = None, 0.0
     for event in events:
         flows = answers[event.name].flows
@@ -284,9 +285,11 @@ def _worst(
     return worst
 
 
-def _counted(what: WhatIfs, instance: Instance, evaluator: RecourseEvaluator, columns: Vector) -> Sequence[Shock]:
+def _counted_shocks(
+    what_ifs: WhatIfs, instance: Instance, evaluator: RecourseEvaluator, columns: Vector
+) -> Sequence[Shock]:
     """The shocks that a plan does not survive and has to; all where that is none."""
-    gaps = evaluator.gaps(columns, what.solver.clock)
+    gaps = evaluator.gaps(columns, what_ifs.solver.clock)
     counted = np.flatnonzero(failing_beyond_allowed(instance, gaps.gap, gaps.fails))
     return [instance.events[number] for number in counted] or instance.events
 
@@ -296,11 +299,11 @@ def _demand(instance: Instance, event: Shock, d: str, t: int) -> float:
 
 
 def _below(instance: Instance, event: Shock, flows: Flows, d: str, t: int) -> float:
-    """How much a segment is below its floor in some periods, t."""
+    """How much a segment is below its floor in a period, tonnes."""
     return max(0.0, flows.total(d, "unserved", (t,)) - float(instance.path(event).most_unserved_at(d, t)))
 
 
-def _had(instance: Instance, event: Shock, flows: Flows, commodity: str, periods: Sequence[int]) -> float:
+def _available(instance: Instance, event: Shock, flows: Flows, commodity: str, periods: Sequence[int]) -> float:
     """How much of a commodity is available in some periods, t: made, released from stock, or returned as scrap."""
     path = instance.path(event)
     rates = {p: each.output.get(commodity, 0.0) for p, each in instance.processes.items()}
@@ -346,12 +349,12 @@ def _is_served(instance: Instance, event: Shock, flows: Flows, d: str, periods: 
     return sum(demanded) - flows.total(d, "unserved", periods) > NEGLIGIBLE * sum(demanded)
 
 
-def _takes(what: WhatIfs, instance: Instance) -> tuple[float | None, float | None]:
+def _least_money(what_ifs: WhatIfs, instance: Instance) -> tuple[float | None, float | None]:
     """The least outlay that survives the conflict alone; if none is enough, how much more each year's budget needs."""
     free, words = with_budget(instance, None), "the least budget for what cannot be survived"
-    found = what.ask(words, free, ProblemVariant(outlay, name="least outlay"))
-    holds = what.judge(free, found).holds
+    found = what_ifs.ask(words, free, ProblemVariant(outlay, name="least outlay"))
+    holds = what_ifs.judge(free, found).holds
     if holds or instance.policy.annual_budget is None:
         return found.value if holds else None, None
-    found = least_added(what, words, instance)
-    return None, found.value if what.judge(without_annual_budget(instance), found).holds else None
+    found = least_added(what_ifs, words, instance)
+    return None, found.value if what_ifs.judge(without_annual_budget(instance), found).holds else None

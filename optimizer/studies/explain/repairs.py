@@ -7,7 +7,8 @@ length   the longest window of any shock
 sooner   by how many months builds would have to stand earlier: all of them, or one alone
 demand   how much of it would have to go: of all segments, or of one alone
 
-Each is the least of its kind: it is found together with a proof, or a test, that a step less is not sufficient.
+Each is the least of its kind: it is found together with a proof, or a test, that a step less is not sufficient. Of the
+scaling of floors, which is rounded down to a step, a bound is proven instead.
 
 The highest common scaling of the floors is one programme with the scaling as a variable:
 
@@ -138,10 +139,10 @@ def _loosen(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) 
             builder.rows[i] = replace(row, terms={**row.terms, column: -lost})
 
 
-# How finely floors and demand are scaled.
-TENTHS = 1e-3
-BOTH_SHORT = "the budget in all is too small as well; with enough of both everything survives"
-TOTAL_HELD = "not as long as the budget in all stays as it is"
+# How finely floors are scaled.
+FLOOR_STEP = 1e-3
+BOTH_SHORT = "the total budget is too small as well; with enough of both everything survives"
+TOTAL_HELD = "not as long as the total budget stays as it is"
 # Digits of the least budget.
 TYPED_DIGITS = 5
 
@@ -154,16 +155,16 @@ def _with_cost(repair: Repair, tried: Tried) -> Repair:
     return replace(repair, cost=found.cost, outlay=found.outlay, is_proven=tried.is_proven)
 
 
-def least_budget(what: WhatIfs) -> Iterator[Repair]:
+def least_budget(what_ifs: WhatIfs) -> Iterator[Repair]:
     """The least budget with which everything survives."""
-    policy = what.instance.policy
+    policy = what_ifs.instance.policy
     if policy.budget is None and policy.annual_budget is None:
         yield Repair("budget", works=False, why="there is no budget to raise; it is not money that is short")
         return
-    free = with_budget(what.instance, None)
-    settings = replace(what.solver.settings, mip_gap=min(PLAN_GAP, what.solver.settings.mip_gap))
-    found = what.ask("the least budget", free, ProblemVariant(outlay, name="least outlay"), settings)
-    tried = what.judge(free, found)
+    free = with_budget(what_ifs.instance, None)
+    settings = replace(what_ifs.solver.settings, mip_gap=min(PLAN_GAP, what_ifs.solver.settings.mip_gap))
+    found = what_ifs.ask("the least budget", free, ProblemVariant(outlay, name="least outlay"), settings)
+    tried = what_ifs.judge(free, found)
     if tried.holds is None:
         yield Repair("budget", why="it was stopped before that was found")
     elif not tried.holds:
@@ -172,12 +173,12 @@ def least_budget(what: WhatIfs) -> Iterator[Repair]:
     elif policy.budget is not None and found.value <= policy.budget * (1.0 - PLAN_GAP):
         yield Repair("budget", works=False, why="there is money left: it does not bind")
     else:
-        cheaper = partial(with_budget, what.instance)
-        yield _enough(what, "budget", found, tried, "the plan of the least budget", cheaper)
+        cheaper = partial(with_budget, what_ifs.instance)
+        yield _enough(what_ifs, "budget", found, tried, "the plan of the least budget", cheaper)
 
 
 def _enough(
-    what: WhatIfs,
+    what_ifs: WhatIfs,
     kind: RepairKind,
     found: WhatIfResult,
     tried: Tried,
@@ -186,40 +187,40 @@ def _enough(
 ) -> Repair:
     """A repair by the least amount of money, rounded up to what can be typed, with the cost of its cheapest plan."""
     amount = rounded_up(max(0.0, found.value), TYPED_DIGITS)
-    again = what.solve_survivable(words, with_amount(amount))
+    again = what_ifs.solve_survivable(words, with_amount(amount))
     if again.holds is False:
         amount = rounded_up(amount * (1.0 + SAME_VALUE), TYPED_DIGITS)
-        again = what.solve_survivable(words, with_amount(amount))
+        again = what_ifs.solve_survivable(words, with_amount(amount))
     below = max(0.0, found.bound) if found.status == "optimal" else None
     return _with_cost(Repair(kind, works=True, amount=amount, beyond=below), again if again.holds else tried)
 
 
-def more_each_year(what: WhatIfs, *, is_total_short: bool) -> Iterator[Repair]:
+def more_each_year(what_ifs: WhatIfs, *, is_total_short: bool) -> Iterator[Repair]:
     """The least addition to the budget of each year with which everything survives; the total budget stays.
 
     `is_total_short`: whether the total budget may be too small as well.
     """
-    instance = what.instance
+    instance = what_ifs.instance
     if instance.policy.annual_budget is None:
         return
-    settings = replace(what.solver.settings, mip_gap=min(PLAN_GAP, what.solver.settings.mip_gap))
-    found = least_added(what, "the least budget of each year", instance, settings)
-    tried = what.judge(without_annual_budget(instance), found)
+    settings = replace(what_ifs.solver.settings, mip_gap=min(PLAN_GAP, what_ifs.solver.settings.mip_gap))
+    found = least_added(what_ifs, "the least budget of each year", instance, settings)
+    tried = what_ifs.judge(without_annual_budget(instance), found)
     if tried.holds is None:
         yield Repair("annual", why="it was stopped before that was found")
     elif not tried.holds:
-        yield Repair("annual", works=False, why=TOTAL_HELD if is_total_short else _of_no_year(what))
+        yield Repair("annual", works=False, why=TOTAL_HELD if is_total_short else _of_no_year(what_ifs))
     else:
         words = "the plan of the least budget of each year"
-        yield _enough(what, "annual", found, tried, words, partial(with_added, instance))
+        yield _enough(what_ifs, "annual", found, tried, words, partial(with_added, instance))
 
 
-def _of_no_year(what: WhatIfs) -> str:
+def _of_no_year(what_ifs: WhatIfs) -> str:
     """Why no addition to the annual budgets is enough."""
-    instance = what.instance
+    instance = what_ifs.instance
     if instance.policy.budget is not None:
-        held = what.solve_survivable(
-            "more money, in all and in each year", without_budgets(instance), mip_gap=FEASIBILITY_GAP
+        held = what_ifs.solve_survivable(
+            "a larger total budget, and more in each year", without_budgets(instance), mip_gap=FEASIBILITY_GAP
         ).holds
         if held is None:
             return TOTAL_HELD
@@ -228,28 +229,45 @@ def _of_no_year(what: WhatIfs) -> str:
     return "no amount of money is enough, whatever the year"
 
 
-def scaled_floors(what: WhatIfs, hardest: list[str]) -> Iterator[Repair]:
+def scaled_floors(what_ifs: WhatIfs, hardest: list[str]) -> Iterator[Repair]:
     """The highest factor by which all floors can be multiplied, and the floors that result."""
-    what.report("the highest floors that can be kept")
-    scaling = highest_scaling(what.instance, what.solver, hardest)
+    what_ifs.report("the highest floors that can be kept")
+    scaling = highest_scaling(what_ifs.instance, what_ifs.solver, hardest)
     if scaling.factor is None:
-        why = "" if what.is_over else "the rules of the policy contradict each other even without floors"
-        yield Repair("floors", works=None if what.is_over else False, why=why or "it was stopped before that was found")
+        why = "" if what_ifs.is_over else "the rules of the policy contradict each other even without floors"
+        yield Repair(
+            "floors", works=None if what_ifs.is_over else False, why=why or "it was stopped before that was found"
+        )
         return
-    factor = math.floor(scaling.factor / TENTHS + 1e-3) * TENTHS
-    if factor <= 0:
-        yield Repair("floors", works=False, amount=0.0, beyond=scaling.most, why="only without any floor")
-        return
-    tried = what.solve_survivable("the plan of the lower floors", with_floors(what.instance, factor=factor))
-    if not tried.holds:
-        factor -= TENTHS
-        tried = what.solve_survivable("the plan of the lower floors", with_floors(what.instance, factor=factor))
+    steps = math.floor(scaling.factor / FLOOR_STEP + 1e-3)
+    # By rounding the highest floors may not be kept: then those a step lower are tried.
+    for factor in (steps * FLOOR_STEP, (steps - 1) * FLOOR_STEP):
+        if factor <= 0:
+            yield Repair("floors", works=False, amount=0.0, beyond=scaling.most, why="only without any floor")
+            return
+        tried = what_ifs.solve_survivable("the plan of the lower floors", with_floors(what_ifs.instance, factor=factor))
+        if tried.holds is not False:
+            yield _with_cost(_with_floors(what_ifs.instance, factor, scaling.most), tried)
+            return
+    yield Repair("floors", beyond=scaling.most, why="no plan was found that keeps the lower floors exactly")
+
+
+def _with_floors(instance: Instance, factor: float, most: float) -> Repair:
+    """The repair with the floors that remain: those of segments, and those that shocks set themselves."""
     floors = {
-        d: {year: factor * demand.survival.at(year) for year in what.instance.horizon.years}
-        for d, demand in what.instance.demands.items()
+        d: {year: factor * demand.survival.at(year) for year in instance.horizon.years}
+        for d, demand in instance.demands.items()
         if max(demand.survival.values) > 0
     }
-    yield _with_cost(Repair("floors", works=True, amount=factor, beyond=scaling.most, floors=floors), tried)
+    own = _own_floors(instance, factor)
+    return Repair("floors", works=True, amount=factor, beyond=most, floors=floors, own_floors=own)
+
+
+def _own_floors(instance: Instance, factor: float) -> dict[str, dict[str, float]]:
+    """By entry and segment, the floors that shocks set themselves, scaled; all shocks of an entry set the same ones."""
+    own = {event.entry: event.spec.survival for event in instance.events}
+    scaled = {entry: {d: factor * floor for d, floor in floors.items() if floor > 0} for entry, floors in own.items()}
+    return {entry: floors for entry, floors in scaled.items() if floors}
 
 
 @dataclass(frozen=True)
@@ -270,15 +288,15 @@ class _Steps:
         amount = self.amount(steps)
         return f"{100 * amount:g} %" if self.kind == "demand" else f"{amount:g} months"
 
-    def repair(self, what: WhatIfs) -> tuple[Repair, int]:
+    def repair(self, what_ifs: WhatIfs) -> tuple[Repair, int]:
         """The least repair that works, and its steps."""
         known: dict[int, Tried] = {}
 
         def holds(steps: int) -> bool | None:
-            if what.is_over:
+            if what_ifs.is_over:
                 return None
             trial = f"{self.words}: trying {self._written(steps)}"
-            known[steps] = what.solve_survivable(trial, self.vary(steps), mip_gap=FEASIBILITY_GAP)
+            known[steps] = what_ifs.solve_survivable(trial, self.vary(steps), mip_gap=FEASIBILITY_GAP)
             return known[steps].holds
 
         works: bool | None = False
@@ -290,16 +308,16 @@ class _Steps:
             why = "it was stopped before that was known" if works is None else self.why
             return Repair(self.kind, self.of, works, why=why), self.most
         steps, is_least = least_passing(holds, 0, enough)
-        again = what.solve_survivable(f"{self.words}: its plan", self.vary(steps))
+        again = what_ifs.solve_survivable(f"{self.words}: its plan", self.vary(steps))
         beyond = self.amount(steps - 1) if is_least else None
         found = Repair(self.kind, self.of, True, self.amount(steps), beyond)
         return _with_cost(found, again if again.holds else known[steps]), steps
 
 
-def shorter(what: WhatIfs) -> Iterator[Repair]:
+def shorter(what_ifs: WhatIfs) -> Iterator[Repair]:
     """The longest windows that are survived."""
-    horizon = what.instance.horizon
-    longest = max((len(event.periods) for event in what.instance.events), default=0)
+    horizon = what_ifs.instance.horizon
+    longest = max((len(event.periods) for event in what_ifs.instance.events), default=0)
     if longest == 1:
         yield Repair("length", works=False, why=f"the shocks last one {horizon.step}, and none can be shorter here")
     if longest <= 1:
@@ -310,15 +328,15 @@ def shorter(what: WhatIfs) -> Iterator[Repair]:
         words="shorter shocks",
         most=longest - 1,
         why=f"not even one {horizon.step} of them is survived",
-        vary=lambda steps: with_windows_up_to(what.apart, (longest - steps) * horizon.months),
+        vary=lambda steps: with_windows_up_to(what_ifs.apart, (longest - steps) * horizon.months),
         amount=lambda steps: float((longest - steps) * horizon.months),
     )
-    yield steps.repair(what)[0]
+    yield steps.repair(what_ifs)[0]
 
 
-def sooner(what: WhatIfs) -> Iterator[Repair]:
+def sooner(what_ifs: WhatIfs) -> Iterator[Repair]:
     """By how many months builds would have to be on line earlier: all of them, then each alone."""
-    horizon, sized = what.instance.horizon, what.instance.sized
+    horizon, sized = what_ifs.instance.horizon, what_ifs.instance.sized
     leads = {o: horizon.whole(option.lead_time) for o, option in sized.items() if option.lead_time > 0}
     if not leads:
         yield Repair("sooner", works=False, why="no option has a lead time")
@@ -331,15 +349,17 @@ def sooner(what: WhatIfs) -> Iterator[Repair]:
             words="builds earlier" + _listed(options),
             most=max(leads[o] for o in options),
             why="not by itself",
-            vary=lambda steps: with_lead_times(what.instance, months_later=-steps * horizon.months, options=options),
+            vary=lambda steps: with_lead_times(
+                what_ifs.instance, months_later=-steps * horizon.months, options=options
+            ),
             amount=lambda steps: float(steps * horizon.months),
         )
 
     why = "not even if everything stood on the day it is ordered"
-    everything, _ = replace(steps([*leads]), of=None, words="builds earlier", why=why).repair(what)
+    everything, _ = replace(steps([*leads]), of=None, words="builds earlier", why=why).repair(what_ifs)
     yield everything
     if everything.works is not False:
-        yield from (repair for repair, _ in _each_alone(what, [*leads], steps))
+        yield from (repair for repair, _ in _each_alone(what_ifs, [*leads], steps))
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -347,7 +367,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _each_alone(
-    what: WhatIfs, names: Sequence[str], steps: Callable[[Sequence[str]], _Steps]
+    what_ifs: WhatIfs, names: Sequence[str], steps: Callable[[Sequence[str]], _Steps]
 ) -> Iterator[tuple[Repair, int]]:
     """The repair of each by itself, with its steps. All together are known to be enough, or are one.
 
@@ -356,27 +376,27 @@ def _each_alone(
     """
     middle = len(names) // 2
     for part in filter(None, (names[:middle], names[middle:])):
-        if what.is_over:
+        if what_ifs.is_over:
             return
         search = steps(part)
         if len(part) == 1:
-            yield search.repair(what)
-        elif not search.fewer and _is_too_little(what, search):
+            yield search.repair(what_ifs)
+        elif not search.fewer and _is_too_little(what_ifs, search):
             yield from ((Repair(search.kind, name, False, why=search.why), search.most) for name in part)
         else:
-            yield from _each_alone(what, part, steps)
+            yield from _each_alone(what_ifs, part, steps)
 
 
-def _is_too_little(what: WhatIfs, search: _Steps) -> bool:
+def _is_too_little(what_ifs: WhatIfs, search: _Steps) -> bool:
     """Whether no step is enough, even were the shocks that are known not to be survived the only ones."""
     variant = search.vary(search.most)
-    variant = with_only_shocks(with_events_apart(variant), what.blocking) if what.blocking else variant
-    return what.solve_survivable(search.words, variant, mip_gap=FEASIBILITY_GAP).holds is False
+    variant = with_only_shocks(with_events_apart(variant), what_ifs.blocking) if what_ifs.blocking else variant
+    return what_ifs.solve_survivable(search.words, variant, mip_gap=FEASIBILITY_GAP).holds is False
 
 
-def less_demand(what: WhatIfs) -> Iterator[Repair]:
+def less_demand(what_ifs: WhatIfs) -> Iterator[Repair]:
     """How much less demand is needed, in steps of one percent: in all segments, then in each one that has a floor."""
-    instance = what.instance
+    instance = what_ifs.instance
 
     def steps(segments: Sequence[str]) -> _Steps:
         return _Steps(
@@ -391,17 +411,17 @@ def less_demand(what: WhatIfs) -> Iterator[Repair]:
         )
 
     every = replace(steps([*instance.demands]), of=None, words="less demand", why="not even without any demand")
-    yield _with_tonnes(what, *every.repair(what))
+    yield _with_tonnes(what_ifs, *every.repair(what_ifs))
     some = [d for d in instance.demands if _has_floor(instance, d)] if len(instance.demands) > 1 else []
-    yield from (_with_tonnes(what, *found) for found in _each_alone(what, some, steps))
+    yield from (_with_tonnes(what_ifs, *found) for found in _each_alone(what_ifs, some, steps))
 
 
-def _with_tonnes(what: WhatIfs, repair: Repair, steps: int) -> Repair:
+def _with_tonnes(what_ifs: WhatIfs, repair: Repair, steps: int) -> Repair:
     """The repair with the demand that goes."""
     if not repair.works:
         return repair
-    gone = [demand.quantity for d, demand in what.instance.demands.items() if repair.of in (None, d)]
-    years = what.instance.horizon.years
+    gone = [demand.quantity for d, demand in what_ifs.instance.demands.items() if repair.of in (None, d)]
+    years = what_ifs.instance.horizon.years
     return replace(repair, tonnes={year: steps / 100 * sum(each.at(year) for each in gone) for year in years})
 
 

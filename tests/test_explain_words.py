@@ -1,0 +1,126 @@
+"""What explain prints of floors, demand and budgets that change with the years, of single rows, and of lead times."""
+
+import io
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+import optimizer as so
+from optimizer.report.tables.explain import Explaining, heading, repair_text
+from optimizer.results.plan import Build, Plan
+from optimizer.solver import Clock
+from optimizer.studies.explain import repairs
+from optimizer.studies.explain.part_values import PlanContext, plan_parts
+from optimizer.studies.explain.questions import WhatIfs
+from optimizer.studies.explain.repairs import Scaling, scaled_floors
+from optimizer.studies.explanation import PartValue, Repair
+from optimizer.studies.what_if import WhatIfSolver
+from tests.conftest import Cell
+from tests.test_explain import EXACT, FRIEND, HEAD, TINY, found
+
+TINY_YEARS = (2026, 2027, 2028, 2029, 2030)
+
+
+def shown(instance: so.Instance, *parts: Repair) -> str:
+    """What is printed of some repairs, spaces collapsed."""
+    text = io.StringIO()
+    screen = Explaining(instance, Console(file=text, width=300, highlight=False, markup=False))
+    for part in parts:
+        screen.show(part)
+    screen._show_without_effect()
+    return " ".join(text.getvalue().split())
+
+
+def test_a_floor_that_rises_and_falls_is_told_with_its_peak() -> None:
+    # 76.92 t can be bought, embargo@2027 takes 50 + 70: 64.1 %. 0.641 · 0.3 = 19.2 %, 0.641 · 0.7 = 44.9 %.
+    instance = so.load(TINY, ["demands.motors.survival={2026: 0.3, 2028: 0.7, 2030: 0.3}"])
+    floors = found(so.explain(instance, 5e6, settings=EXACT), "floors")
+    words = repair_text(instance, floors)
+    assert words.startswith(
+        "64.1 % of every floor: motors 19.2 % in 2026, at most 44.9 % in 2028, 19.2 % in 2030. No more"
+    )
+
+
+@pytest.mark.parametrize(
+    ("tonnes", "words"),
+    [
+        ((10, 20, 30, 20, 15), "10 t/yr in 2026, at most 30 t/yr in 2028, 15 t/yr in 2030"),
+        ((10, 5, 5, 20, 10), "10 t/yr in 2026, at least 5 t/yr in 2027, at most 20 t/yr in 2029, 10 t/yr in 2030"),
+        ((10, 30, 20, 40, 40), "10 t/yr in 2026, 40 t/yr in 2030"),
+        # Less than what is printed lies between.
+        ((10, 10.0001, 10, 10, 10), "10 t/yr"),
+    ],
+)
+def test_demand_that_goes_is_told_with_what_lies_beyond_both_ends(tonnes: tuple[float, ...], words: str) -> None:
+    repair = Repair("demand", works=True, amount=0.2, tonnes=dict(zip(TINY_YEARS, tonnes, strict=True)))
+    assert f"20 % lower (by {words})." in repair_text(so.load(TINY), repair)
+
+
+def test_budgets_of_years_are_told_with_their_peak() -> None:
+    repair = Repair("annual", works=True, amount=50.0)
+    text = repair_text(so.load(TINY, ["policy.annual_budget={2026: 100, 2028: 400, 2030: 200}"]), repair)
+    years = "100 USD in 2026, at most 400 USD in 2028, 200 USD in 2030"
+    assert text.startswith(f"50 USD more in each year than its budget, {years}.")
+
+
+def test_floors_that_shocks_set_themselves_are_told() -> None:
+    # 0.7 in both years of either embargo: 140 t, of which 76.92 can be bought. 0.549 · 0.7 = 38.4 %.
+    for own in (0.0, 0.9):
+        instance = so.load(TINY, [f"demands.motors.survival={own}", "shocks.embargo.survival={motors: 0.7}"])
+        floors = found(so.explain(instance, 5e6, settings=EXACT), "floors")
+        assert floors.own_floors == {"embargo": {"motors": pytest.approx(0.549 * 0.7)}}
+        # The segment's own floor is in force in no shock.
+        assert repair_text(instance, floors).startswith("54.9 % of every floor: motors 38.4 % in embargo. No more")
+
+
+def test_floors_of_a_segment_and_of_a_shock_stand_side_by_side() -> None:
+    other = "shocks.strike={start: 2028, months: 12, survival: {motors: 0.5}, cuts: [{region: rival, severity: 1}]}"
+    instance = so.load(TINY, [other])
+    repair = Repair("floors", works=True, amount=0.5, floors={"motors": dict.fromkeys(TINY_YEARS, 0.35)},
+                    own_floors={"strike": {"motors": 0.25}})  # fmt: skip
+    assert repair_text(instance, repair).startswith("50.0 % of every floor: motors 35.0 %; motors 25.0 % in strike.")
+    # Nothing follows where no floor is known.
+    bare = replace(repair, floors={}, own_floors={})
+    assert repair_text(instance, bare).startswith("50.0 % of every floor.")
+
+
+def test_a_single_repair_without_effect_has_its_name() -> None:
+    instance = so.load(TINY)
+    no = Repair("demand", "motors", works=False, why="not even without any of it")
+    # The title is in a narrow column, so that the name is below it.
+    title = "Repairs, each tried by itself ✗ Less demand:"
+    assert shown(instance, no) == f"{title} does not suffice alone, even with no demand at all. motors"
+    several = shown(instance, replace(no, kind="sooner", of="plant"), replace(no, kind="sooner", of="reserve"))
+    assert "Sooner: others home magnet plant, magnet reserve: none of them suffices alone" in several
+
+
+def test_what_has_a_short_lead_time_comes_no_sooner_than_that(cell: Cell) -> None:
+    options = FRIEND + FRIEND.replace("options:\n", "").replace("friend:", "near:").replace(
+        "lead_time: 24", "lead_time: 1"
+    )
+    instance = cell(HEAD.replace("step: year", "step: month"), options)
+    built = tuple(Build(o, "ally", 0, 2026, "2026-01", 50.0, opened=True) for o in ("near", "friend"))
+    parts = plan_parts(instance, PlanContext(Plan(builds=built), 0.0, None, frozenset()))
+    moved = [(part.kind, part.of, part.change) for part in parts if part.kind in ("later", "sooner")]
+    assert moved == [
+        ("later", "near", 3.0),
+        ("later", "friend", 3.0),
+        ("sooner", "friend", -3.0),
+        ("sooner", "near", -1.0),
+    ]
+    value = PartValue("sooner", "near", survives=True, months=1.0)
+    assert heading(value) == "Each build, if it could come 1 month sooner"
+
+
+@pytest.mark.parametrize(("factor", "works", "amount"), [(0.0015, False, 0.0), (0.5, None, None)])
+def test_floors_that_no_plan_keeps_are_not_called_kept(
+    cell: Cell, monkeypatch: pytest.MonkeyPatch, factor: float, works: bool | None, amount: float | None
+) -> None:
+    # Nothing can be bought, so that no floor above zero holds.
+    monkeypatch.setattr(repairs, "highest_scaling", lambda *about: Scaling(factor, factor))
+    instance = cell(HEAD)
+    with WhatIfSolver(instance, EXACT, Clock()) as solver:
+        (repair,) = scaled_floors(WhatIfs(instance, solver), [])
+    assert (repair.works, repair.amount) == (works, amount)
+    assert repair.why
