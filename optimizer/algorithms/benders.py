@@ -23,7 +23,7 @@ from functools import cached_property, partial
 
 import numpy as np
 
-from optimizer.algorithms.benders_evaluation import RecourseEstimates
+from optimizer.algorithms.benders_evaluation import RecourseEstimates, cuts_of_relaxation
 from optimizer.algorithms.benders_loop import BendersLoop, Incumbent, Objective
 from optimizer.algorithms.benders_master import CutPool, Evaluation, MasterProblem
 from optimizer.algorithms.extensive_form import GAP_ROOM, ShockModel
@@ -52,7 +52,7 @@ class BendersSearch(RecourseEstimates):
             return self._minimise_priced()
         if self.phase in (LARGEST_GAP, "gap", AT_GAP):
             return self.minimise_gap()
-        loop = self._start(Objective("cost", self._master_with_floors, self._evaluate_costs, needs_shocks=True))
+        loop = self._start(Objective("cost", self._master_with_floors, self._evaluate_costs))
         if loop.run():
             return self._conclude(loop, cheapest=self._cheapest_expected(loop))
         return self._stopped() if self.clock.is_over else self.minimise_gap()
@@ -73,9 +73,7 @@ class BendersSearch(RecourseEstimates):
 
     def _minimise_priced(self) -> SearchResult:
         """The least cost with the price of gaps in it."""
-        loop = self._start(
-            Objective("cost", self._master_of_priced_gaps, self._evaluate_costs_at_gap, adds_below=0, needs_shocks=True)
-        )
+        loop = self._start(Objective("cost", self._master_of_priced_gaps, self._evaluate_costs_at_gap, adds_below=0))
         if not loop.run():
             return self._stopped() if self.clock.is_over else SearchResult("infeasible", loop.master.builder)
         best = self._cheapest_expected(loop) or self._best_of(loop)
@@ -118,7 +116,8 @@ class BendersSearch(RecourseEstimates):
         """The largest gap of a future, or the sum of all."""
         tolerance = (1.0 - GAP_ROOM) * self.settings.mip_gap
         build = partial(self._master_of_gaps, aim="largest future gap" if name == LARGEST_GAP else "gap")
-        return Objective(name, build, self._evaluate_gaps, adds_below=MOST_HELD, tolerance=tolerance, facts=self._facts)
+        cuts, facts = cuts_of_relaxation, self._facts
+        return Objective(name, build, self._evaluate_gaps, MOST_HELD, cuts, tolerance=tolerance, facts=facts)
 
     @property
     def _facts(self) -> dict[str, float]:
@@ -179,7 +178,7 @@ class BendersSearch(RecourseEstimates):
         objective = replace(loop.objective, name=NEXT_EXPECTED, build=build, is_saved=False)
         if not objective.needs_shocks:
             # The master that proposed integers goes on: shocks would be added to it in vain.
-            objective = replace(objective, needs_shocks=True, adds_below=0)
+            objective = replace(objective, cuts_by_duals=None, adds_below=0)
         again = BendersLoop(self, objective, self.negligible)
         again.start_from(best.result)
         again.is_relaxed = True
@@ -196,8 +195,8 @@ class BendersSearch(RecourseEstimates):
             return self._evaluate_costs_at_gap(master, point, values, limit)
 
         facts = {"gap": gap, "gap_bound": bound, **self._facts}
-        needs_shocks, most = len(survived) > 0, 0 if survived else MOST_HELD
-        return Objective(AT_GAP, build, evaluate, adds_below=most, needs_shocks=needs_shocks, facts=facts)
+        most, cuts = (0, None) if survived else (MOST_HELD, cuts_of_relaxation)
+        return Objective(AT_GAP, build, evaluate, most, cuts, facts=facts)
 
     def _failing_by_slack(self, loop: BendersLoop, slack: float, least: Incumbent | None) -> frozenset[int]:
         """Shocks that fail by no more than the slack with which the gap is held, though the least gap survives them."""

@@ -5,7 +5,7 @@ optimality cuts are added: first for the LP relaxation, by in-out separation; th
 by a **reduced** master, which has the cuts but not the shocks, by a few branches where these suffice. They are fixed
 in the full master, and the LP that is left, the **restricted** LP (by its integers, not its cuts), is solved with cuts
 as before: few integer programmes are needed. The dual values of the shocks held, in each LP that is solved, become cuts
-of the reduced master (`cuts_of_relaxation`). The lower bound is always a master's; the upper bound is that of a plan
+of the reduced master. The lower bound is always a master's; the upper bound is that of a plan
 for which every shock was evaluated.
 
 Source: Ben-Ameur, Neto: Acceleration of cutting-plane and column generation algorithms, Networks 49(1), 2007 (in-out).
@@ -24,8 +24,7 @@ from typing import Protocol
 
 import numpy as np
 
-from optimizer.algorithms.benders_evaluation import cuts_of_relaxation
-from optimizer.algorithms.benders_master import Evaluation, MasterProblem, pack_cuts, unpack_cuts
+from optimizer.algorithms.benders_master import CutPool, Evaluation, MasterProblem, pack_cuts, unpack_cuts
 from optimizer.algorithms.extensive_form import ShockModel
 from optimizer.algorithms.relaxation import RELAXATION
 from optimizer.algorithms.search import Search
@@ -184,11 +183,18 @@ class Objective:
     # Solves the subproblems of a plan and adds cuts, given what the master proposes.
     evaluate: Callable[[MasterProblem, Vector, Vector], Evaluation]
     adds_below: float = math.inf  # shocks are added only while the master holds fewer
-    needs_shocks: bool = False  # whether the master that proposes integers has to hold them too
+    # The cuts by which a master without the shocks held has the bound of an LP of one with them; None where the master
+    # that proposes integers has to hold them too.
+    cuts_by_duals: Callable[[MasterProblem, SolveResult], CutPool] | None = None
     # Relative distance of bound and incumbent; None for that which the settings ask of costs.
     tolerance: float | None = None
     facts: Mapping[str, float] = field(default_factory=dict)  # what a checkpoint needs beside the cuts
     is_saved: bool = True  # whether checkpoints are written; else a run that is resumed goes on from the loop before
+
+    @property
+    def needs_shocks(self) -> bool:
+        """Whether the master that proposes integers has to hold shocks."""
+        return self.cuts_by_duals is None
 
 
 class BendersLoop:
@@ -279,8 +285,8 @@ class BendersLoop:
 
     def _cut_by_duals(self, master: MasterProblem, result: SolveResult) -> None:
         """Give a master the cuts of an LP of the full one, where integers are proposed without the shocks held."""
-        if self.is_relaxed and not self.objective.needs_shocks and self.search.shocks:
-            master.add_pool(cuts_of_relaxation(self.master, result))
+        if self.is_relaxed and self.objective.cuts_by_duals is not None and self.search.shocks:
+            master.add_pool(self.objective.cuts_by_duals(self.master, result))
 
     def _separate(self, result: SolveResult, centre: Vector | None, slack: float = 0.0) -> tuple[Vector, Evaluation]:
         """In-out separation: between the stability centre and the proposal; at the proposal, if that adds no cut.

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import optimizer as so
-from optimizer.algorithms import benders_loop, benders_master
+from optimizer.algorithms import benders, benders_master
 from optimizer.algorithms.benders_evaluation import cuts_of_relaxation
 from optimizer.algorithms.benders_master import CutPool, MasterProblem
 from optimizer.algorithms.recourse import RecourseEvaluator
@@ -150,7 +150,7 @@ def test_cuts_of_a_relaxation_are_never_above_the_truth_and_say_all_of_it(
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(benders_master, "MOST_GROUPS", most)
-        patch.setattr(benders_loop, "cuts_of_relaxation", record)
+        patch.setattr(benders, "cuts_of_relaxation", record)
         by_benders(instance, Settings(mip_gap=0.0), Clock(), lambda step: None, few=0)
     assert any(cuts for _, cuts in seen)
     random, evaluator = np.random.default_rng(seed), RecourseEvaluator(instance)
