@@ -96,7 +96,7 @@ class JointBuilder(ModelBuilder):
                 self.columns[j].upper = 0.0
 
     def copy(self) -> "JointBuilder":
-        """A copy to which other paths may be written; what is written already is shared and stays as it is."""
+        """A copy to which other paths may be written, with the plan's accounts; those of written paths are shared."""
         copied = JointBuilder(self.horizon, self._rate, Names(*self.names.fixed()), self.futures, self.node)
         copied.columns, copied.rows, copied.valid = list(self.columns), list(self.rows), list(self.valid)
         copied._adopt(self)

@@ -108,8 +108,9 @@ AUDIT_ABSOLUTE = 1e-9
 AUDIT_ROUNDING = 4e-12
 # Numbers of an instance from this on may be why the audit disagrees: double precision has 16 digits.
 LARGE_NUMBER = 1e10
-# Money, in units of the currency, that a figure may be off by at least.
-AUDIT_MONEY = 1e-6
+# Money, in units of the currency, that errors of a figure are at least measured against: a figure of 0 may be off by
+# `AUDIT_RELATIVE` of it.
+AUDIT_MONEY_SCALE = 1e-6
 
 # Reports. Shares below this are shown as 0.0 %, MIP gaps below this as none.
 SHOWN_SHARE = 0.0005

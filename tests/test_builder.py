@@ -43,6 +43,15 @@ def test_accounts_add_up(builder: ModelBuilder) -> None:
     assert set(builder.accounts("supply")) == {("baseline", "magnet", 3), ("baseline", "magnet", 4)}
 
 
+def test_what_is_booked_to_a_copy_leaves_the_plans_accounts_alone(builder: ModelBuilder) -> None:
+    x = builder.variable("o", "size", 0)
+    for ledger, key in (("outlay", 2026), ("spend", 8), ("support", 3)):
+        builder.book(ledger, key, amount=2.0 * x + 5.0)
+        builder.copy().book(ledger, key, amount=3.0 * x + 100.0)
+        booked = builder.booked(ledger, key)
+        assert (booked.terms, booked.constant) == ({0: 2.0}, 5.0)
+
+
 def test_a_lever_cannot_take_the_name_of_a_column_of_segments(builder: ModelBuilder) -> None:
     builder.variable("all", "below", 0)
     with pytest.raises(ModelError, match="use another name"):

@@ -9,7 +9,7 @@ from optimizer.audit.auditor import AuditBasis, Holding
 from optimizer.results.plan import Faced, Flows
 from optimizer.results.result import Result
 from optimizer.tolerances import (
-    AUDIT_MONEY,
+    AUDIT_MONEY_SCALE,
     AUDIT_RELATIVE,
     DETERRED,
     DETERRED_ROUNDING,
@@ -133,23 +133,23 @@ def _check_actual(basis: AuditBasis, baseline: Flows, result: Result) -> None:
 
 def _check_totals(plan: PlanAccounts, result: Result) -> None:
     basis, report, costs, outlays = plan.basis, plan.basis.report, plan.basis.report.costs, plan.basis.report.outlays
-    # Amounts below one unit of money are negligible: a cost of zero may be computed as 1e-15.
+    # Errors below a millionth of a unit of money are negligible: a cost of zero may be computed as 1e-15.
     report.equal("total_cost", result.total_cost, math.fsum(costs.values()), *costs.values(), least_scale=1.0)
     for part, amount in costs.items() if result.costs else ():
         report.equal(f"cost of {part}", result.costs.get(part, 0.0), amount, *costs.values())
-    # Of an outlay that is next to nothing, an error is judged against what everything costs.
-    least_scale = max(AUDIT_MONEY, AUDIT_RELATIVE * max(map(abs, costs.values()), default=0.0))
+    # Of an outlay that is next to nothing, an error is judged against a millionth of the largest part of the cost.
+    least_scale = max(AUDIT_MONEY_SCALE, AUDIT_RELATIVE * max(map(abs, costs.values()), default=0.0))
     report.equal("outlay", result.outlay, math.fsum(outlays.values()), least_scale=least_scale)
     for year, amount in outlays.items() if result.outlays else ():
         report.equal(f"outlay.{year}", result.outlays.get(year, 0.0), amount, result.outlay, least_scale=least_scale)
     _check_excuses(basis, result)
     gaps = list(_counted_gaps(result).values())
-    report.equal("survival_gap", result.survival_gap, _total_gap(plan, result), *gaps, least_scale=AUDIT_MONEY)
-    report.equal("worst_gap", result.worst_gap, max(gaps, default=0.0), *gaps, least_scale=AUDIT_MONEY)
+    report.equal("survival_gap", result.survival_gap, _total_gap(plan, result), *gaps, least_scale=AUDIT_MONEY_SCALE)
+    report.equal("worst_gap", result.worst_gap, max(gaps, default=0.0), *gaps, least_scale=AUDIT_MONEY_SCALE)
     if result.bound is not None:
         report.at_most("bound", result.bound, result.total_cost, *costs.values())
     if result.gap_bound is not None:
-        report.at_most("gap_bound", result.gap_bound, result.survival_gap, least_scale=AUDIT_MONEY)
+        report.at_most("gap_bound", result.gap_bound, result.survival_gap, least_scale=AUDIT_MONEY_SCALE)
     _check_distances(report, result)
     report.holds("periods", "their labels are others", result.periods == tuple(basis.labels))
     survives = not any(outcome.fails for outcome in result.shocks)
@@ -218,7 +218,7 @@ def _total_gap(plan: PlanAccounts, result: Result) -> float:
         start = name.rpartition("@")[2]
         worst[start] = max(worst.get(start, 0.0), gaps.get(name, 0.0))
     total = math.fsum(worst.values()) if result.format >= DETERRING else max(worst.values(), default=0.0)
-    report.equal("adversary.gap", faced.gap, total, *gaps.values(), least_scale=AUDIT_MONEY)
+    report.equal("adversary.gap", faced.gap, total, *gaps.values(), least_scale=AUDIT_MONEY_SCALE)
     return math.fsum(gap for name, gap in gaps.items() if name not in faced.attacks) + total
 
 
@@ -254,11 +254,11 @@ def _check_do_nothing(basis: AuditBasis, result: Result) -> None:
     gap, below, failed = nothing.gap, nothing.below_floor, nothing.shocks_failed
     least, most = below * min(costs, default=0.0), below * max(costs, default=0.0)
     report.at_most("nothing.gap", 0.0, gap)
-    report.at_most("nothing.gap", least, gap, least_scale=AUDIT_MONEY)
-    report.at_most("nothing.gap", gap, most, least_scale=AUDIT_MONEY)
+    report.at_most("nothing.gap", least, gap, least_scale=AUDIT_MONEY_SCALE)
+    report.at_most("nothing.gap", gap, most, least_scale=AUDIT_MONEY_SCALE)
     report.at_most("nothing.worst_gap", 0.0, nothing.worst_gap)
-    report.at_most("nothing.worst_gap", nothing.worst_gap, gap, least_scale=AUDIT_MONEY)
-    report.at_most("nothing.worst_gap", gap, failed * nothing.worst_gap, least_scale=AUDIT_MONEY)
+    report.at_most("nothing.worst_gap", nothing.worst_gap, gap, least_scale=AUDIT_MONEY_SCALE)
+    report.at_most("nothing.worst_gap", gap, failed * nothing.worst_gap, least_scale=AUDIT_MONEY_SCALE)
     report.holds("nothing.shocks_failed", f"it is {failed}", 0 <= failed <= len(basis.instance.events))
     report.holds("nothing.shocks_failed", f"it is {failed}", (failed > 0) == (below > 0))
     names = {event.name for event in basis.instance.events} if failed else {None}

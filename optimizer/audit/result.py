@@ -42,7 +42,7 @@ from optimizer.results.futures import MISSING_FIGURES, FutureResult, FuturesResu
 from optimizer.results.plan import MOST_DETAILED_SHOCKS, Flows, ManyFlows, NoShockPlan, Plan
 from optimizer.results.result import FIGURES, Result, first_largest, require_result, weakest
 from optimizer.results.saved import FORMAT
-from optimizer.tolerances import AUDIT_MONEY, AUDIT_RELATIVE, FINE_ROUNDING, LARGE_NUMBER, SAME_VALUE
+from optimizer.tolerances import AUDIT_MONEY_SCALE, AUDIT_RELATIVE, FINE_ROUNDING, LARGE_NUMBER, SAME_VALUE
 
 
 def verify(instance: Instance, result: Result, many: Sequence[ManyFlows] = ()) -> Report:
@@ -427,7 +427,7 @@ def _check_figures(instance: Instance, result: FuturesResult, report: Report) ->
     report.equal("total_cost", result.total_cost, measure_of_futures(instance, futures), *costs, least_scale=1.0)
     gaps = [each.result.survival_gap for each in futures]
     gap = math.fsum(each.probability * each.result.survival_gap for each in futures)
-    report.equal("survival_gap", result.survival_gap, gap, *gaps, least_scale=AUDIT_MONEY)
+    report.equal("survival_gap", result.survival_gap, gap, *gaps, least_scale=AUDIT_MONEY_SCALE)
     if result.bound is not None:
         report.at_most("bound", result.bound, result.total_cost, *costs)
     # The cost without shocks is not among the figures: of the price only its rule can be checked.

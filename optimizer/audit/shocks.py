@@ -27,7 +27,7 @@ from optimizer.instance.edits import with_attacks, without_attacks
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Array, Flows, ManyFlows, Outcome, Service, Weakest
 from optimizer.results.result import Result, weakest
-from optimizer.tolerances import AUDIT_MONEY, FINE_ROUNDING
+from optimizer.tolerances import AUDIT_MONEY_SCALE, FINE_ROUNDING
 
 # Shocks that are audited at once, which bounds the memory.
 SHOCKS_AT_ONCE = 1000
@@ -291,10 +291,10 @@ def _check_gaps_and_costs(
     parts = [amount.sum(axis=1) for amount in operating_costs(plan, paths).values()]
     cost = np.asarray(np.sum(parts, axis=0))
     stated_gaps, stated_costs = [each.gap for each in outcomes], [each.cost for each in outcomes]
-    basis.report.equal(lambda s: f"{names[s]}.gap", stated_gaps, gap, least_scale=AUDIT_MONEY)
+    basis.report.equal(lambda s: f"{names[s]}.gap", stated_gaps, gap, least_scale=AUDIT_MONEY_SCALE)
     # Of a shock that costs next to nothing, an error is judged against the value of the least scale of demand.
     dearest = max((demand.shortage_cost for demand in basis.instance.demands.values()), default=0.0)
-    least_scale = max(AUDIT_MONEY, basis.scales.least * dearest)
+    least_scale = max(AUDIT_MONEY_SCALE, basis.scales.least * dearest)
     basis.report.equal(lambda s: f"{names[s]}.cost", stated_costs, cost, *parts, least_scale=least_scale)
     return cost
 
@@ -342,7 +342,7 @@ def _audit_lines(
     """Shocks whose flows are not at hand: what they say of themselves."""
     for outcome in lines:
         gaps = [service.gap for service in outcome.segments.values()]
-        basis.report.equal(f"{outcome.name}.gap", outcome.gap, math.fsum(gaps), *gaps, least_scale=AUDIT_MONEY)
+        basis.report.equal(f"{outcome.name}.gap", outcome.gap, math.fsum(gaps), *gaps, least_scale=AUDIT_MONEY_SCALE)
     fails = [any(service.below_floor > 0 for service in each.segments.values()) for each in lines]
     _check_labels(basis, lines, np.array(fails, dtype=bool))
     least, failed = dict[str, float](), dict[str, int]()

@@ -238,7 +238,7 @@ class ModelBuilder(Ledgers):
         return self._links[owner, what]
 
     def copy(self) -> "ModelBuilder":
-        """A copy to which other paths may be written; what is written already is shared and stays as it is."""
+        """A copy to which other paths may be written, with the plan's accounts; those of written paths are shared."""
         copied = ModelBuilder(self.horizon, self._rate, Names(*self.names.fixed()))
         copied.columns, copied.rows, copied.valid = list(self.columns), list(self.rows), list(self.valid)
         copied._adopt(self)
@@ -247,7 +247,7 @@ class ModelBuilder(Ledgers):
     def _adopt(self, other: "ModelBuilder") -> None:
         """Take over what another builder has noted of its columns and rows."""
         self.names.path.update(other.names.path)
-        self._books = {ledger: dict(accounts) for ledger, accounts in other._books.items()}
+        self._books = other._copied_books()
         self._links, self._used, self.scope = dict(other._links), set(other._used), other.scope
 
     @property

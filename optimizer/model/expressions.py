@@ -49,7 +49,10 @@ def by_kind(numbers: Sequence[Number], shocks: int) -> tuple[npt.NDArray[np.floa
 
 
 class Expression:
-    """An affine expression: coefficients by column, and a constant. Never changed once handed out."""
+    """An affine expression: coefficients by column, and a constant.
+
+    Arithmetic makes new ones. What a ledger holds goes on growing while levers and the network still book to it.
+    """
 
     __slots__ = ("constant", "terms")
     # An array times an expression is an expression, not an array of them.
@@ -202,7 +205,7 @@ class Ledgers:
                 account.add(amount, factor)
 
     def booked(self, ledger: str, *key: str | int) -> Expression:
-        """What stands in an account so far; 0 where nothing was booked."""
+        """What stands in an account so far, which later bookings add to; 0 where nothing was booked."""
         account = self._books.get(ledger, {}).get(key)
         if account is None:
             self._check(ledger, key)
@@ -213,6 +216,15 @@ class Ledgers:
         """All accounts of a ledger, by key."""
         self._check(ledger)
         return self._books[ledger]
+
+    def _copied_books(self) -> dict[str, dict[Key, Expression]]:
+        """All accounts; those that belong to no path are copied, since each path that is written adds to them."""
+        return {
+            ledger: dict(accounts)
+            if LEDGERS[ledger][0] == "path"
+            else {key: Expression(each.terms, each.constant) for key, each in accounts.items()}
+            for ledger, accounts in self._books.items()
+        }
 
     def _check(self, ledger: str, key: Key | None = None) -> None:
         parts = self._shapes.get(ledger)

@@ -51,7 +51,7 @@ from optimizer.studies.futures.stages import decisions
 from optimizer.studies.outcomes import do_nothing_outcome, shock_lines, survey
 from optimizer.studies.solve import solve_instance
 from optimizer.studies.withstand import search_robust, worst_attacks
-from optimizer.tolerances import AUDIT_MONEY, NEGLIGIBLE, PLAN_GAP, ROUNDING, SAME_FIGURE
+from optimizer.tolerances import AUDIT_MONEY_SCALE, NEGLIGIBLE, PLAN_GAP, ROUNDING, SAME_FIGURE
 
 
 def matching_flows(
@@ -299,7 +299,7 @@ class _Check:
             if said.survives or trades:
                 self.report.at_most(f"{said.name}.cost", said.cost, own.cost, least_scale=self._scales[1])
             if not trades:
-                self.report.at_most(f"{said.name}.gap", said.gap, own.gap, self.total, least_scale=AUDIT_MONEY)
+                self.report.at_most(f"{said.name}.gap", said.gap, own.gap, self.total, least_scale=AUDIT_MONEY_SCALE)
 
     @property
     def _scales(self) -> tuple[float, float]:
@@ -368,9 +368,9 @@ class _Check:
         if self.result.status == "stopped" and faced.sets is None:
             # The search ended before it had tried all attacks: a worse one is no contradiction.
             self.left.append("adversary.worst")
-            self.report.at_most("adversary.gap", faced.gap, gap, least_scale=AUDIT_MONEY)
+            self.report.at_most("adversary.gap", faced.gap, gap, least_scale=AUDIT_MONEY_SCALE)
             return
-        self.report.equal("adversary.gap", faced.gap, gap, least_scale=AUDIT_MONEY)
+        self.report.equal("adversary.gap", faced.gap, gap, least_scale=AUDIT_MONEY_SCALE)
         name = max(worst, key=lambda each: each.gap).attack.name(self.instance.horizon) if worst else None
         self.report.holds("adversary.worst", f"it is {name}", (faced.worst is None) == (name is None))
 
