@@ -100,7 +100,8 @@ def of_instance(instance: Any) -> str:
         (d, demand.commodity, *_demand_and_floor(demand, horizon.start, horizon.end))
         for d, demand in instance.demands.items()
     ]
-    parts.append(_table(("Segment", "Commodity", "Demand", "Floor"), floors))
+    heads = ("Segment", "Commodity", "Demand, first to last year", "Floor, first to last year")
+    parts.append(_table(heads, floors))
     options = [(o, option.kind, option.name or "") for o, option in instance.options.items()]
     parts.append(_table(("Option", "Lever", "Name"), options) if options else "<div>No options.</div>")
     events = instance.events[: MOST_NOTEBOOK_ROWS + 1]
