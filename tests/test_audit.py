@@ -207,9 +207,18 @@ LOUD: dict[str, tuple[Change, str]] = {
         build("friend", t=4, year=2027, period="2027Q1"),
         "embargo/friend.capacity.2027Q1",
     ),
-    "a build of another kind": (build("recycler", kind="refining"), "recycler.size"),
-    "an opening that is not noted": (build("plant", opened=False), "plant.size"),
-    "an opening of what is not lumpy": (build("motor", opened=True), "motor.size"),
+    "a build of another kind": (
+        build("recycler", kind="refining"),
+        "recycler.size.2027Q1: the plan says refining, the audit finds recycling (its kind)",
+    ),
+    "an opening that is not noted": (
+        build("plant", opened=False),
+        "plant.size.2027Q1: the plan says no, the audit finds yes (whether it is opened)",
+    ),
+    "an opening of what is not lumpy": (
+        build("motor", opened=True),
+        "motor.size.2027Q1: the plan says yes, the audit finds no (whether it is opened)",
+    ),
     "a fill too small": (stocks("fills", 3, -0.01), "reserve.stock.2026Q4"),
     "a fill before it is due": (stocks("fills", 0, 0.01), "reserve.stock.2026Q1"),
     "a negative fill": (stocks("fills", 5, -0.01), "reserve.fill.2027Q2"),
@@ -243,7 +252,7 @@ LOUD: dict[str, tuple[Change, str]] = {
     "substituted beyond the share": (shocked("substituted", "motor", 0, 0.1), "embargo/motor.share.2027Q1"),
     "another first period": (
         outcome("embargo", lambda o: replace(o, flows=replace(o.flows, first=5))),
-        "embargo: its flows begin elsewhere",
+        "embargo: the plan says 2027Q2, the audit finds 2027Q1 (where its flows begin)",
     ),
     # Figures.
     "total cost": (figure(total_cost=lambda cost: cost * 1.00001), "total_cost"),
@@ -257,16 +266,22 @@ LOUD: dict[str, tuple[Change, str]] = {
     ),
     "outlay of a year": (figure(outlays=lambda outlays: {**outlays, "2027": outlays["2027"] + 1}), "outlay.2027"),
     "gap of a shock": (outcome("embargo", lambda o: replace(o, gap=5.0)), "embargo.gap"),
-    "verdict": (outcome("storm", lambda o: replace(o, survives=False)), "storm: it is stated to survive: False"),
+    "verdict": (
+        outcome("storm", lambda o: replace(o, survives=False)),
+        "storm: the plan says that it fails, the audit finds that it survives",
+    ),
     "floor": (service("all", floor=0.8), "embargo/all.margin"),
     "worst service": (service("all", worst_service=0.95), "embargo/all.margin"),
     "shortage": (service("all", shortage=0.5), "embargo/all.shortage"),
     "below floor": (service("defence", below_floor=0.01), "embargo/defence.below_floor"),
     "gap of a segment": (service("defence", gap=50.0), "embargo/defence.gap"),
-    "a shock that is missing": (figure(shocks=lambda shocks: shocks[:1]), "shocks: they are not those of the instance"),
+    "a shock that is missing": (
+        figure(shocks=lambda shocks: shocks[:1]),
+        "shocks: the plan says none, the audit finds storm (where they differ)",
+    ),
     "a shock told twice": (
         figure(shocks=lambda shocks: (*shocks, shocks[0])),
-        "shocks: they are not those of the instance",
+        "shocks: the plan says embargo, the audit finds none (where they differ)",
     ),
     "a baseline that is missing": (figure(baseline=None), "the plan does not fit its instance"),
     "a purchase of nobody": (build("motor", option="motors"), "the plan does not fit its instance"),
@@ -312,7 +327,7 @@ def test_loud_when_a_failure_is_called_survival(short: tuple[so.Instance, so.Res
     assert not result.survives
     change = outcome("embargo", lambda o: replace(o, survives=True))
     said = so.verify(instance, change(result)).disagreements
-    assert said[0] == "embargo: it is stated to survive: True"
+    assert said[0] == "embargo: the plan says that it survives, the audit finds that it fails"
 
 
 @pytest.mark.parametrize(

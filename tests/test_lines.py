@@ -213,10 +213,10 @@ def weakest(d: str, **update: Any) -> Callable[[so.Result], so.Result]:
 # What a line and the totals allow to see, without flows.
 ALONE: dict[str, tuple[Callable[[so.Result], so.Result], str]] = {
     "a line's gap": (line("s30", gap=5.0), "s30.gap"),
-    "its verdict": (line("s30", survives=False), "s30: it is stated to survive: False"),
+    "its verdict": (line("s30", survives=False), "s30: the plan says that it fails, the audit finds that it survives"),
     "its cost": (line("s30", cost=5.0), "total_cost"),
-    "its first period": (line("s30", first="2026"), "s30: its window is another"),
-    "its last period": (line("s30", last="2027"), "s30: its window is another"),
+    "its first period": (line("s30", first="2026"), "s30: the plan says "),
+    "its last period": (line("s30", last="2027"), "s30: the plan says "),
     "its probability": (line("s30", probability=0.02), "s30.probability"),
     "its floor": (segment("s30", floor=0.7), "s30/civil.floor"),
     "a period outside the window": (segment("s31", worst_period="2028"), "s31/civil.floor"),
@@ -303,7 +303,7 @@ def test_loud_when_flows_are_of_another_length_or_of_nobody(failing: Case) -> No
     last = result.shocks[59]
     assert last.flows is not None
     for rows, wanted in (
-        ({"imports": (1.0, 2.0)}, "s59/imports.activity: it has another length"),
+        ({"imports": (1.0, 2.0)}, "s59/imports.activity: the plan says 2, the audit finds 1 (periods)"),
         ({"imports": last.flows["imports", "activity"], "pit": (1.0,)}, "s59/pit.activity: nothing has that name"),
     ):
         changed = line("s59", flows=having(last.flows, "activity", rows))(result)

@@ -7,7 +7,8 @@ millionth of its own largest term, so that grams of dysprosium are judged as gra
 A `Report` is what it says: rows checked, what disagrees, and the accounts that it kept.
 """
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
@@ -93,11 +94,21 @@ class Report:
         self._note(row, "is not", off, (left, right, *terms), least_scale)
 
     def holds(self, row: Name, what: Name, holds: bool | npt.NDArray[np.bool_]) -> None:
-        """Check something that is true or false; `what` says what it is where it is not true."""
+        """Check something that is true or false; `what` says what is wrong with the plan where it is not true."""
         held = np.asarray(holds)
         self.rows += held.size
         if not held.all():
             self._say(~held, lambda index: f"{_name(row, index)}: {_name(what, index)}")
+
+    def matches(
+        self, row: Name, stated: Any, found: Any, holds: bool | npt.NDArray[np.bool_] | None = None, *, unit: str = ""
+    ) -> None:
+        """Check that the plan states what the audit finds: the same, unless `holds` says whether the two agree.
+
+        Of an array of rows, `stated` and `found` are functions of the index.
+        """
+        agree = stated == found if holds is None else holds
+        self.holds(row, lambda *index: _both(_at(stated, index), _at(found, index), unit), agree)
 
     def _note(self, row: Name, words: str, off: Array, terms: Sequence[AuditNumber], least_scale: AuditNumber) -> None:
         with np.errstate(all="ignore"):
@@ -125,6 +136,46 @@ class Report:
             self.disagreements.append(
                 f"{words(places[MOST_DISAGREEMENTS])}; and {len(places) - MOST_DISAGREEMENTS - 1} more rows like it"
             )
+
+
+# What is found where the plan has nothing and should have something.
+DUE = "one that is due"
+# The most entries of a list that a disagreement names.
+_MOST_ENTRIES = 6
+
+
+def _at(value: Any, index: tuple[int, ...]) -> Any:
+    return value(*index) if callable(value) else value
+
+
+def _both(stated: Any, found: Any, unit: str) -> str:
+    """What the plan says and what the audit finds; of two lists only where they differ."""
+    if not isinstance(stated, str) and isinstance(stated, Collection) and isinstance(found, Collection):
+        stated, found = _shown_entries(stated), _shown_entries(found)
+        mine, others = Counter(stated), Counter(found)
+        if mine == others:
+            differing = [pair for pair in zip(stated, found, strict=True) if pair[0] != pair[1]]
+            stated, found = [one for one, _ in differing], [other for _, other in differing]
+        else:
+            stated, found = [*(mine - others).elements()], [*(others - mine).elements()]
+        unit = unit or "where they differ"
+    return f"the plan says {shown_value(stated)}, the audit finds {shown_value(found)}" + (f" ({unit})" if unit else "")
+
+
+def _shown_entries(entries: Collection[Any]) -> list[str]:
+    shown = [shown_value(each) for each in entries]
+    return sorted(shown) if isinstance(entries, set | frozenset) else shown
+
+
+def shown_value(value: Any) -> str:
+    """A value as a disagreement shows it; of a list its first entries."""
+    if isinstance(value, str) or not isinstance(value, Collection):
+        if isinstance(value, bool):
+            return "yes" if value else "no"
+        return "none" if value is None else str(float(value)) if isinstance(value, float) else str(value)
+    shown = [shown_value(each) for each in value]
+    more = len(shown) - _MOST_ENTRIES
+    return ", ".join(shown[:_MOST_ENTRIES]) + (f" and {more} more" if more > 0 else "") or "none"
 
 
 def _name(row: Name, index: tuple[int, ...]) -> str:

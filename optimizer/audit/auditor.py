@@ -384,14 +384,15 @@ def check_builds(holding: Holding) -> None:
     name, option, basis, report = holding.name, holding.option, holding.basis, holding.basis.report
     report.at_most(f"{name}.max", sum(build.size for build in holding.builds), option.max_size)
     lumpy = option.fixed_cost > 0 or option.min_size > 0
-    report.holds(f"{name}.once", "it is opened more than once", not lumpy or len(holding.builds) <= 1)
+    count = len(holding.builds)
+    report.matches(f"{name}.once", count, "at most 1", not lumpy or count <= 1, unit="times that it is opened")
     for build in holding.builds:
         row, labels = f"{name}.size.{build.period}", (basis.year(build.t), basis.horizon.label(build.t))
         report.holds(row, "it may not be decided then", basis.may_decide(option, build.t))
         report.holds(row, "that is no decision point", build.t in basis.horizon.decisions)
-        report.holds(row, "its labels disagree", (build.year, build.period) == labels)
-        report.holds(row, f"its kind is {option.kind}", build.kind == option.kind)
-        report.holds(row, "its opening is not noted", build.opened == lumpy)
+        report.matches(row, (build.year, build.period), labels, unit="its year and period")
+        report.matches(row, build.kind, option.kind, unit="its kind")
+        report.matches(row, build.opened, lumpy, unit="whether it is opened")
         report.at_most(row, option.min_size if lumpy else 0.0, build.size, option.max_size)
         report.at_most(row, 0.0, build.size, option.max_size)
         if option.unit_size > 0:

@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from optimizer.audit import Report
+from optimizer.audit import DUE, Report
 from optimizer.audit.accounts import BaselineAccounts, PlanAccounts
 from optimizer.audit.auditor import AuditBasis, Holding
 from optimizer.results.plan import Faced, Flows
@@ -114,19 +114,21 @@ def _check_actual(basis: AuditBasis, baseline: Flows, result: Result) -> None:
     report = basis.report
     due = {(p, year): t for p, each in basis.instance.processes.items() for year, t in each.actual.items()}
     stated = [(each.process, each.year) for each in result.actual]
-    report.holds("actual", "it is of other processes or years", sorted(stated) == sorted(due))
+    report.matches("actual", sorted(stated), sorted(due))
     for each in result.actual:
         if (each.process, each.year) not in due:
             continue
         row, process = f"actual.{each.process}.{each.year}", basis.instance.processes[each.process]
         commodity, year = next(iter(process.output)), max(each.year, basis.horizon.start)
         is_of_it = (each.commodity, each.model_year) == (commodity, year)
-        report.holds(row, f"it is of {commodity} in {year}", is_of_it)
+        report.matches(row, f"{each.commodity} in {each.model_year}", f"{commodity} in {year}", is_of_it)
         ran = math.fsum(baseline[each.process, "activity"][t] for t in basis.periods if basis.year(t) == year)
         made, known, scale = process.output[commodity] * ran, due[each.process, each.year], basis.scales.commodities
         report.equal(row, each.actual, known)
         report.equal(f"{row}.modelled", each.modelled, made, least_scale=scale[commodity])
-        report.holds(f"{row}.deviation", "there is one", (each.deviation is None) == (known == 0))
+        report.matches(
+            f"{row}.deviation", each.deviation, DUE if known else None, (each.deviation is None) == (known == 0)
+        )
         if each.deviation is not None and known > 0:
             report.equal(f"{row}.deviation", each.deviation, made / known - 1.0, made / known, 1.0)
 
@@ -151,10 +153,10 @@ def _check_totals(plan: PlanAccounts, result: Result) -> None:
     if result.gap_bound is not None:
         report.at_most("gap_bound", result.gap_bound, result.survival_gap, least_scale=AUDIT_MONEY_SCALE)
     _check_distances(report, result)
-    report.holds("periods", "their labels are others", result.periods == tuple(basis.labels))
+    report.matches("periods", result.periods, tuple(basis.labels))
     survives = not any(outcome.fails for outcome in result.shocks)
     stated = {"survives": survives, "gap": not survives}.get(result.status, True)
-    report.holds("status", f'it is stated to be "{result.status}"', stated)
+    report.matches("status", result.status, "survives" if survives else "gap", stated)
 
 
 def _check_costs_of_attacks(plan: PlanAccounts, faced: Faced, made_in: int) -> None:
@@ -163,7 +165,7 @@ def _check_costs_of_attacks(plan: PlanAccounts, faced: Faced, made_in: int) -> N
     adversary, row = basis.instance.adversary, "adversary.{}".format
     named = (*faced.attacks, *faced.deterred)
     known = made_in < DETERRING or sorted(faced.costs) == sorted(set(named))
-    report.holds("adversary.costs", "they are of other attacks", known)
+    report.matches("adversary.costs", set(faced.costs), set(named), known)
     for name in named:
         made = None if adversary is None else adversary.attack(name, basis.horizon)
         is_affordable = made is not None and adversary is not None and adversary.affords(made.targets)
@@ -178,8 +180,9 @@ def _check_costs_of_attacks(plan: PlanAccounts, faced: Faced, made_in: int) -> N
             report.equal(f"{row(name)}.cost", faced.costs[name], cost, adversary.attack_budget)
         least = adversary.attack_budget * (1.0 + DETERRED - DETERRED_ROUNDING)
         is_deterred = bool(adversary.deterrents) and cost >= least
-        what = f"it costs the adversary {cost:g}"
-        report.holds(row(name), what, is_deterred == (name in faced.deterred))
+        stated, found = ("deterred" if each else "made" for each in (name in faced.deterred, is_deterred))
+        unit = f"it costs the adversary {cost:g} of an attack budget of {adversary.attack_budget:g}"
+        report.matches(row(name), stated, found, unit=unit)
 
 
 def _counted_gaps(result: Result) -> dict[str, float]:
@@ -197,9 +200,9 @@ def _check_excuses(basis: AuditBasis, result: Result) -> None:
         known |= own
         share = 1.0 if spec.survive is None else spec.survive
         required = math.ceil(share * spec.count - ROUNDING)
-        what = f"{len(own)} of {spec.count} samples are excused, {required} are required"
-        report.holds(f"ensembles.{name}.survive", what, len(own) <= spec.count - required)
-    report.holds("survive", "others than samples are excused", excused == known)
+        most, unit = spec.count - required, f"of {spec.count} samples excused, {required} are required"
+        report.matches(f"ensembles.{name}.survive", len(own), f"at most {most}", len(own) <= most, unit=unit)
+    report.matches("survive", excused, known, unit="excused, of which only samples may be")
     for outcome in result.shocks:
         if outcome.excused:
             report.holds(outcome.name, "it is excused and survives", not outcome.survives)
@@ -226,7 +229,7 @@ def _check_distances(report: Report, result: Result) -> None:
     """What follows from two figures: the distance from the bound, the price of survival."""
     cost, gap = result.total_cost, result.survival_gap
     known = result.bound is not None and (gap == 0 or result.gap_bound is not None)
-    report.holds("mip_gap", f"it is {result.mip_gap}", (result.mip_gap is not None) == known)
+    report.matches("mip_gap", result.mip_gap, DUE if known else None, (result.mip_gap is not None) == known)
     if result.bound is not None and result.mip_gap is not None:
         of_cost = (cost - result.bound) / abs(cost) if cost else 0.0
         of_gap = (gap - (result.gap_bound or 0.0)) / gap if gap > 0 else 0.0
@@ -237,7 +240,8 @@ def _check_distances(report: Report, result: Result) -> None:
 def _check_price(report: Report, result: Result) -> None:
     """What the plan costs beyond the no-shock plan; nothing within the error of the two costs."""
     cost, price, baseline_cost = result.total_cost, result.price_of_survival, result.calm_cost
-    report.holds("price_of_survival", f"it is {price}", (price is None) == (baseline_cost is None))
+    due = None if baseline_cost is None else DUE
+    report.matches("price_of_survival", price, due, (price is None) == (baseline_cost is None))
     if price is not None and baseline_cost is not None:
         more = cost - baseline_cost
         again = 0.0 if abs(more) <= SAME_VALUE * abs(cost) else more
@@ -259,7 +263,9 @@ def _check_do_nothing(basis: AuditBasis, result: Result) -> None:
     report.at_most("nothing.worst_gap", 0.0, nothing.worst_gap)
     report.at_most("nothing.worst_gap", nothing.worst_gap, gap, least_scale=AUDIT_MONEY_SCALE)
     report.at_most("nothing.worst_gap", gap, failed * nothing.worst_gap, least_scale=AUDIT_MONEY_SCALE)
-    report.holds("nothing.shocks_failed", f"it is {failed}", 0 <= failed <= len(basis.instance.events))
-    report.holds("nothing.shocks_failed", f"it is {failed}", (failed > 0) == (below > 0))
+    row, count = "nothing.shocks_failed", len(basis.instance.events)
+    report.matches(row, failed, f"0 to {count}", 0 <= failed <= count, unit="shocks")
+    report.matches(row, failed, "more than 0" if below > 0 else "0", (failed > 0) == (below > 0), unit="shocks")
     names = {event.name for event in basis.instance.events} if failed else {None}
-    report.holds("nothing.worst_shock", f"it is {nothing.worst_shock}", nothing.worst_shock in names)
+    due = "one of the shocks" if failed else None
+    report.matches("nothing.worst_shock", nothing.worst_shock, due, nothing.worst_shock in names)

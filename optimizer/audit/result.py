@@ -15,7 +15,7 @@ from typing import Any, assert_never
 
 import numpy as np
 
-from optimizer.audit import Report
+from optimizer.audit import Report, shown_value
 from optimizer.audit.accounts import (
     EXPECTED_SHOCKS,
     BaselineAccounts,
@@ -136,8 +136,8 @@ def _check_no_shock_plan(instance: Instance, result: Result, report: Report) -> 
     again.equal("total_cost", kept.total_cost, math.fsum(costs.values()), *costs.values(), least_scale=1.0)
     for part, amount in costs.items() if kept.costs else ():
         again.equal(f"cost of {part}", kept.costs.get(part, 0.0), amount, *costs.values())
-    again.holds("calm_cost", f"it is {result.calm_cost}", result.calm_cost == kept.total_cost)
-    again.holds("calm_builds", "they are not what it buys", set(result.calm_builds) == set(kept.plan.bought))
+    again.matches("calm_cost", result.calm_cost, kept.total_cost, unit=instance.currency)
+    again.matches("calm_builds", set(result.calm_builds), set(kept.plan.bought))
     report.no_shock_costs = {**costs}
     report.add("no-shock plan", again)
 
@@ -174,15 +174,14 @@ def _check_tables(plan: PlanAccounts, result: Result) -> None:
         "clash": (set(result.clash), set()),
     }
     for name, (stated, due) in tables.items():
-        odd = ", ".join(sorted(map(str, stated ^ due)))
-        report.holds(name, f"its entries are wrong: {odd}", stated == due)
+        report.matches(name, stated, due)
     count, due = (
         sum(outcome.flows is not None for outcome in result.shocks),
         min(MOST_DETAILED_SHOCKS, len(basis.events)),
     )
-    report.holds("shocks", f"{count} have flows, {due} must have them", count == due)
-    nothing = result.nothing is None
-    report.holds("nothing", "it is there where there are shocks", nothing == (not basis.events))
+    report.matches("shocks", count, due, unit="shocks with flows")
+    has_nothing = result.nothing is not None
+    report.matches("nothing", has_nothing, bool(basis.events), unit="whether there are figures of doing nothing")
 
 
 def _check_order(basis: AuditBasis, result: Result) -> None:
@@ -191,7 +190,7 @@ def _check_order(basis: AuditBasis, result: Result) -> None:
     builds = [(places[build.option], build.t) for build in result.plan.builds]
     basis.report.holds("builds", "they stand in another order, or twice", builds == sorted(set(builds)))
     named = [outcome.name for outcome in result.shocks]
-    basis.report.holds("shocks", "they stand in another order", named == list(basis.events))
+    basis.report.matches("shocks", named, list(basis.events))
 
 
 def _check_segments(basis: AuditBasis, result: Result) -> None:
@@ -208,19 +207,20 @@ def _check_segments(basis: AuditBasis, result: Result) -> None:
 def _check_bounds(report: Report, result: Result) -> None:
     """What the status says of bounds."""
     ended = result.status in ("survives", "gap")
-    known = result.given is not None or None not in (result.bound, result.gap_bound, result.mip_gap)
-    report.holds("bound", f"a plan that {result.status} has bounds and their distance", known or not ended)
-    report.holds("status", "there is a plan", result.status != "none")
+    bounds = (result.bound, result.gap_bound, result.mip_gap)
+    known, unit = result.given is not None or None not in bounds, "bound, gap_bound, mip_gap"
+    due = f'all three of a plan with status "{result.status}"'
+    report.matches("bound", shown_value(bounds), due, known or not ended, unit=unit)
+    report.matches("status", result.status, "that there is a plan", result.status != "none")
     if result.given is not None:
-        stated = any(each is not None for each in (result.bound, result.gap_bound, result.mip_gap))
-        report.holds("bound", "nothing is proven of a plan that was given", not stated)
+        report.matches("bound", shown_value(bounds), "none of a plan that was given", set(bounds) == {None}, unit=unit)
     if result.gap_bound is not None:
         report.at_most("gap_bound", 0.0, result.gap_bound)
     # A search that was stopped has not reached what was required.
     required, faced = result.settings.get("gap"), result.adversary
     if result.status == "stopped" and result.mip_gap is not None and isinstance(required, float):
         open_ = result.mip_gap > required or (faced is not None and faced.sets is None)
-        report.holds("status", "it is stated to be stopped, and its bound is as near as required", open_)
+        report.matches("status", result.status, f"a mip_gap of {result.mip_gap:.9g}; {required:g} is required", open_)
 
 
 def _check_no_shock_names(plan: PlanAccounts, result: Result) -> None:
@@ -228,12 +228,12 @@ def _check_no_shock_names(plan: PlanAccounts, result: Result) -> None:
     basis, report, auditors = plan.basis, plan.basis.report, plan.auditors
     order = sorted(auditors, key=lambda o: auditors[o].is_stock)
     stated = [o for o in order if o in result.calm_builds]
-    report.holds("calm_builds", "they are no options, or in another order", list(result.calm_builds) == stated)
+    report.matches("calm_builds", list(result.calm_builds), stated)
     if basis.events or result.endured:
         return
     filled = {o for o, fills in result.plan.fills.items() if any(fill > 0 for fill in fills)}
     bought = filled | {build.option for build in result.plan.builds}
-    report.holds("calm_builds", "they are not those of the plan", set(stated) == bought)
+    report.matches("calm_builds", set(stated), bought)
     if result.calm_cost is not None:
         report.equal("calm_cost", result.calm_cost, result.total_cost, *report.costs.values())
 
@@ -244,22 +244,25 @@ def _check_adversary(basis: AuditBasis, result: Result) -> None:
     entries = {name: adversary.targets_of(event.entry) if adversary else None for name, event in basis.events.items()}
     attacks = {name for name, targets in entries.items() if targets is not None}
     stated = set() if faced is None else set(faced.attacks)
-    report.holds("adversary.attacks", "they are not the attacks among the shocks", stated == attacks)
+    report.matches("adversary.attacks", stated, attacks)
     if faced is None or adversary is None:
-        report.holds("adversary", "the instance has none", faced is None)
+        report.matches(
+            "adversary", faced is not None, adversary is not None, faced is None, unit="whether there is one"
+        )
         return
     report.equal("adversary.attack_budget", faced.attack_budget, adversary.attack_budget)
     starts = adversary.starts.periods(basis.horizon)
     sets = adversary.enumerated(len(starts))
     counts = (len(starts), len(adversary.targets), None if sets is None else len(sets))
-    known = (faced.starts, faced.targets, faced.sets) == counts
-    report.holds("adversary", f"starts, targets and sets are {counts}", known)
+    stated_counts = (faced.starts, faced.targets, faced.sets)
+    known, unit = stated_counts == counts, "starts, targets, sets"
+    report.matches("adversary", shown_value(stated_counts), shown_value(counts), known, unit=unit)
     twice = len(faced.attacks) > len(stated)
     report.holds("adversary.attacks", "one is given twice", not twice)
     gaps = {outcome.name: outcome.gap for outcome in result.shocks}
     place = first_largest([gaps.get(name, 0.0) for name in faced.attacks])
     worst = None if place is None else faced.attacks[place]
-    report.holds("adversary.worst", f"it is {worst}", faced.worst == worst)
+    report.matches("adversary.worst", faced.worst, worst)
     for name in sorted(attacks):
         _check_attack(basis, name, entries[name] or (), starts)
 
@@ -282,10 +285,10 @@ def _check_dependence(basis: AuditBasis, baseline: Flows, result: Result) -> Non
     used = {demand.commodity for demand in basis.instance.demands.values()}
     used |= {commodity for activity in basis.instance.activities.values() for commodity in activity.input}
     due = {c for c in used if any(_production(basis, baseline, c, year) > 0 for year in years)}
-    basis.report.holds("dependence", "it has other commodities", set(result.shares) == due)
+    basis.report.matches("dependence", set(result.shares), due)
     for commodity, shares in result.shares.items():
         row = f"{commodity}.dependence"
-        basis.report.holds(row, "it has other years", tuple(share.year for share in shares) == years)
+        basis.report.matches(row, tuple(share.year for share in shares), years)
         for share in shares:
             real = all(part > 0 for part in share.regions.values()) and (share.tonnes > 0 or not share.regions)
             basis.report.holds(f"{row}.{share.year}", "it names a region that makes nothing", real)
@@ -306,7 +309,7 @@ def _check_periods_of_shortages(basis: AuditBasis, baseline: Flows, result: Resu
         parts = [part / whole if whole > 0 else 0.0 for part, whole in zip(unserved, demanded, strict=True)]
         place = first_largest(parts)
         first = None if place is None else basis.labels[place]
-        basis.report.holds(f"{d}.lacks.period", f"it is {first}", result.lacks[d].period == first)
+        basis.report.matches(f"{d}.lacks.period", result.lacks[d].period, first)
 
 
 def _check_worst_periods(basis: AuditBasis, shocks: ShockAccounts, result: Result) -> None:
@@ -318,8 +321,7 @@ def _check_worst_periods(basis: AuditBasis, shocks: ShockAccounts, result: Resul
         for name, worst in known.items():
             stated = outcomes[name].segments.get(d)
             if stated is not None:
-                row = f"{name}/{d}.worst_period"
-                basis.report.holds(row, f"it is {worst.period}", stated.worst_period == worst.period)
+                basis.report.matches(f"{name}/{d}.worst_period", stated.worst_period, worst.period)
     for d, of_all in result.services.items():
         known = shocks.worst.get(d, {})
         if len(known) != len(basis.events):
@@ -327,14 +329,14 @@ def _check_worst_periods(basis: AuditBasis, shocks: ShockAccounts, result: Resul
         margins, served = (np.array([getattr(known[name], of) for name in basis.events]) for of in ("margin", "served"))
         worst_shock = list(basis.events)[int(weakest(margins, served, axis=0))]
         period = outcomes[worst_shock].segments[d].worst_period
-        basis.report.holds(f"services/{d}.worst_shock", f"it is {worst_shock}", of_all.worst_shock == worst_shock)
-        basis.report.holds(f"services/{d}.worst_period", f"it is {period}", of_all.worst_period == period)
+        basis.report.matches(f"services/{d}.worst_shock", of_all.worst_shock, worst_shock)
+        basis.report.matches(f"services/{d}.worst_period", of_all.worst_period, period)
 
 
 def _check_names(instance: Instance, result: Result, report: Report) -> None:
     """The result bears the instance's name and currency."""
-    report.holds("instance", f"its name is {instance.title}", result.instance == instance.title)
-    report.holds("currency", f"it is {instance.currency}", result.currency == instance.currency)
+    report.matches("instance", result.instance, instance.title)
+    report.matches("currency", result.currency, instance.currency)
 
 
 def _check_absent(instance: Instance, result: Result, report: Report) -> None:
@@ -375,11 +377,7 @@ def check_futures(instance: Instance, result: FuturesResult) -> Report:
         _check_absent_futures(result, report)
         return report
     stated = [(each.name, each.probability) for each in result.futures]
-    report.holds(
-        "futures",
-        "they are not those of the instance",
-        stated == [(each.name, each.probability) for each in tree.futures],
-    )
+    report.matches("futures", stated, [(each.name, each.probability) for each in tree.futures])
     if not report.ok:
         return report
     for t in instance.horizon.periods:
@@ -432,7 +430,7 @@ def _check_figures(instance: Instance, result: FuturesResult, report: Report) ->
         report.at_most("bound", result.bound, result.total_cost, *costs)
     # The cost without shocks is not among the figures: of the price only its rule can be checked.
     price, same = result.price_of_survival, SAME_VALUE * abs(result.expected_cost)
-    report.holds("price_of_survival", f"it is {price}", not price or abs(price) > same)
+    report.matches("price_of_survival", price, f"0, as of all up to {same:.3g}", not price or abs(price) > same)
 
 
 def measure_of_futures(instance: Instance, futures: Sequence[FutureResult]) -> float:

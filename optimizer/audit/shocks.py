@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.audit import TOLERANCE
+from optimizer.audit import DUE, TOLERANCE
 from optimizer.audit.accounts import (
     BaselineAccounts,
     PlanAccounts,
@@ -114,7 +114,7 @@ def audit_shocks(
     """
     basis, parts = plan.basis, list[ShockAccounts]()
     named = [outcome.name for outcome in result.shocks]
-    basis.report.holds("shocks", "they are not those of the instance", sorted(named) == sorted(basis.events))
+    basis.report.matches("shocks", sorted(named), sorted(basis.events))
     lines = {outcome.name: outcome for outcome in result.shocks}
     for flows, outcomes in _groups(plan, result, many):
         parts.append(_audit_flows(plan, baseline, result, flows, outcomes))
@@ -139,7 +139,13 @@ def _groups(plan: PlanAccounts, result: Result, many: Sequence[ManyFlows]) -> It
         for first in range(0, len(which), SHOCKS_AT_ONCE):
             part = flows.some(which[first : first + SHOCKS_AT_ONCE])
             begins = np.array([events[name].periods.start for name in part.names])
-            plan.basis.report.holds(lambda s, of=part: of.names[s], "its flows begin elsewhere", begins == part.first)
+            plan.basis.report.matches(
+                lambda s, of=part: of.names[s],
+                lambda s, of=part: plan.basis.horizon.label(int(of.first[s])),
+                lambda s, due=begins: plan.basis.horizon.label(int(due[s])),
+                begins == part.first,
+                unit="where its flows begin",
+            )
             yield part, [lines[name] for name in part.names]
 
 
@@ -207,7 +213,7 @@ def _check_stated_services(basis: AuditBasis, found: Found, outcomes: Sequence[O
     report.equal(_rows(names, "gap"), [each.gap for each in stated], cost * below, cost * least_scale)
     for row, s, each in zip(names, who, stated, strict=True):
         first = None if found.failure[s] < 0 else basis.labels[paths.times[s, found.failure[s]]]
-        report.holds(f"{row}.first_failure", f"it is {first}", each.first_failure == first)
+        report.matches(f"{row}.first_failure", each.first_failure, first)
     # The worst period: its margin is the least that there is, and no other one as near serves less.
     worst = [each.worst_period for each in stated]
     margin, floor = (_at(basis, paths, who, worst, numbers) for numbers in (found.margins, found.floors))
@@ -310,8 +316,9 @@ def _check_labels(basis: AuditBasis, outcomes: Sequence[Outcome], fails: npt.NDA
     survives = np.array([outcome.survives for outcome in outcomes], dtype=bool)
     fits = np.array([(o.first, o.last) == window for o, window in zip(outcomes, windows, strict=True)], dtype=bool)
     stated, likely = [outcome.probability for outcome in outcomes], [shock.probability for shock in shocks]
-    report.holds(name, lambda s: f"it is stated to survive: {outcomes[s].survives}", survives != fails)
-    report.holds(name, "its window is another", fits)
+    words = ("that it fails", "that it survives")
+    report.matches(name, lambda s: words[int(survives[s])], lambda s: words[int(not fails[s])], survives != fails)
+    report.matches(name, lambda s: (outcomes[s].first, outcomes[s].last), lambda s: windows[s], fits, unit="its window")
     report.equal(lambda s: f"{name(s)}.probability", stated, likely, least_scale=FINE_ROUNDING)
 
 
@@ -376,7 +383,8 @@ def _check_services_of_lines(basis: AuditBasis, d: str, shocks: Sequence[Shock],
     report.at_most(_rows(rows, "shortage"), shortage, demanded, least_scale=least_scale)
     report.at_most(_rows(rows, "margin"), np.where(below > 0, margins, -margins), 0.0, 1.0)
     is_stated = [(each.first_failure is not None) == (each.below_floor > 0) for each in stated]
-    report.holds(_rows(rows, "first_failure"), "it is another", np.array(is_stated))
+    row, agree = _rows(rows, "first_failure"), np.array(is_stated)
+    report.matches(row, lambda s: stated[s].first_failure, lambda s: DUE if below[s] > 0 else None, agree)
 
 
 def _floor(basis: AuditBasis, d: str, shock: Shock, stated: Service) -> float:
@@ -396,7 +404,7 @@ def _total_demand(basis: AuditBasis, d: str, shock: Shock) -> float:
 def check_services(basis: AuditBasis, shocks: ShockAccounts, result: Result) -> None:
     """Each segment's worst over all shocks; lines without flows allow a bound on it."""
     due = sorted(basis.instance.demands) if basis.events else []
-    basis.report.holds("services", "they are not those of the instance", sorted(result.services) == due)
+    basis.report.matches("services", sorted(result.services), due)
     for d, stated in result.services.items():
         row, known = f"services/{d}", stated.worst_shock in basis.events
         basis.report.holds(row, f"{stated.worst_shock} is no shock", known)
@@ -421,7 +429,7 @@ def check_survival_rules(plan: PlanAccounts, endured: Mapping[str, Flows]) -> No
                 name = f"min_time_to_survive_{i}@{year}"
                 expected.add(name)
                 _check_survival(plan, name, year, rule.months / 12, spec, endured.get(name))
-    basis.report.holds("policy.min_time_to_survive", "others are proven", set(endured) == expected)
+    basis.report.matches("policy.min_time_to_survive", set(endured), expected)
 
 
 def _check_survival(

@@ -223,7 +223,7 @@ def _compare_decisions(instance: Instance, result: FuturesResult, report: Report
     implied = decisions(instance.tree, [each.result for each in result.futures])
     key = attrgetter("option", "t", "is_stock", "opened", "futures")
     listed = {key(each): each for each in result.decisions}
-    report.holds("decisions", "they are not those of the futures' plans", set(listed) == set(map(key, implied)))
+    report.matches("decisions", set(listed), set(map(key, implied)))
     for each in implied if report.ok else ():
         row, mine = f"{each.option}.{each.period} in {', '.join(each.futures)}", listed[key(each)]
         report.equal(f"decisions.{row}", mine.size, each.size)
@@ -267,7 +267,7 @@ class _Check:
         """That no plan exists is shown by looking for one."""
         if self.result.status == "none" and self.extent == "proof" and self.report.ok:
             again = self._again()
-            self.report.holds("status", f"solving again ends with: {again.status}", again.status == "none")
+            self.report.matches("status", "none", again.status, unit="solved again")
         elif self.result.status == "none":
             self.left.append("status")
         self.left += ["clash"] if self.result.clash else []
@@ -319,8 +319,7 @@ class _Check:
         for name, least_scale in (("gap", money), ("worst_gap", money), ("below_floor", tonnes)):
             self.report.equal(f"nothing.{name}", getattr(said, name), getattr(own, name), least_scale=least_scale)
         for name in ("shocks_failed", "worst_shock"):
-            is_own = getattr(said, name) == getattr(own, name)
-            self.report.holds(f"nothing.{name}", f"it is {getattr(own, name)}", is_own)
+            self.report.matches(f"nothing.{name}", getattr(said, name), getattr(own, name))
 
     def _no_shock_plan(self) -> None:
         """The no-shock plan's cost, and what it buys."""
@@ -333,7 +332,7 @@ class _Check:
             return
         found = solve_extensive_form(undisrupted, self.settings, self.clock, self.listener)
         if found.values is None:
-            self.report.holds("calm_cost", "no plan exists without shocks", False)
+            self.report.matches("calm_cost", said, "that no plan exists without shocks")
             return
         most = found.cost + self.mip_gap * abs(found.cost)
         self.report.at_most("calm_cost", found.bound, said, found.cost)
@@ -372,17 +371,17 @@ class _Check:
             return
         self.report.equal("adversary.gap", faced.gap, gap, least_scale=AUDIT_MONEY_SCALE)
         name = max(worst, key=lambda each: each.gap).attack.name(self.instance.horizon) if worst else None
-        self.report.holds("adversary.worst", f"it is {name}", (faced.worst is None) == (name is None))
+        self.report.matches("adversary.worst", faced.worst, name, (faced.worst is None) == (name is None))
 
     def _proof(self) -> None:
         """Solve again, and hold bounds and status against what is found."""
         said, again = self.result, self._again()
         ended = again.status in ("survives", "gap")
-        self.report.holds("bound", f"solving again ends with: {again.status}", ended)
+        self.report.matches("bound", f"a plan that {said.status}", again.status, ended, unit="solved again")
         if not ended:
             return
         if said.status in ("survives", "gap"):
-            self.report.holds("status", f"it is {again.status}", said.status == again.status)
+            self.report.matches("status", said.status, again.status, unit="solved again")
         else:
             # A search that was stopped may have proven less than can be: that is no contradiction.
             self.left.append("status")

@@ -203,7 +203,10 @@ def test_the_audit_is_loud_where_deterrence_is_told_wrongly() -> None:
         result.plan, builds=tuple(dataclasses.replace(build, size=0.5) for build in result.plan.builds)
     )
     found = so.verify(instance, dataclasses.replace(result, plan=plan))
-    assert any("attack{a+b}@2028: it costs the adversary 16" in line for line in found.disagreements)
+    assert any(
+        "attack{a+b}@2028: the plan says deterred, the audit finds made (it costs the adversary 16" in line
+        for line in found.disagreements
+    )
 
 
 def test_what_the_study_of_attacks_says() -> None:
