@@ -257,8 +257,8 @@ LOUD: dict[str, tuple[Change, str]] = {
     # Figures.
     "total cost": (figure(total_cost=lambda cost: cost * 1.00001), "total_cost"),
     "outlay": (figure(outlay=lambda outlay: outlay + 0.01), "outlay"),
-    "survival gap": (figure(survival_gap=1.0), "survival_gap"),
-    "worst gap": (figure(worst_gap=1.0), "worst_gap"),
+    "survival gap": (figure(survival_gap=1.0), "survival_gap: the plan says 1, the audit finds 0, off by 1 ("),
+    "worst gap": (figure(worst_gap=1.0), "worst_gap: the plan says 1, the audit finds 0, off by 1 ("),
     "bound above the cost": (figure(bound=lambda bound: bound * 1.001), "bound"),
     "part of the cost": (
         figure(costs=lambda costs: {**costs, "fixed cost": costs["fixed cost"] + 1}),

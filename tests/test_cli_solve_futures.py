@@ -256,7 +256,7 @@ def test_a_saved_plan_of_futures_is_shown_verified_and_taken_apart(saved: str) -
 @pytest.mark.parametrize(
     ("keys", "value", "said"),
     [
-        (("total_cost",), 1.0, "total_cost: 1 is not 240"),
+        (("total_cost",), 1.0, "total_cost: the plan says 1, the audit finds 240"),
         (("futures", 0, "result", "plan"), None, "not a plan file"),
         (("futures", 0, "least_cost"), "here", "not a plan file: futures.0.least_cost"),
         (("outlay",), "-2B", "not a plan file: outlay"),

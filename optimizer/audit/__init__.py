@@ -83,7 +83,7 @@ class Report:
         """
         with np.errstate(all="ignore"):
             off = np.maximum(0.0, np.subtract(left, right))
-        self._note(row, "exceeds", off, (left, right, *terms), least_scale)
+        self._note(row, "{} exceeds {}", off, (left, right, *terms), least_scale)
 
     def equal(
         self, row: Name, left: AuditNumber, right: AuditNumber, *terms: AuditNumber, least_scale: AuditNumber = 0.0
@@ -91,7 +91,15 @@ class Report:
         """Check ``left = right`` likewise."""
         with np.errstate(all="ignore"):
             off = np.abs(np.subtract(left, right))
-        self._note(row, "is not", off, (left, right, *terms), least_scale)
+        self._note(row, "{} is not {}", off, (left, right, *terms), least_scale)
+
+    def agree(
+        self, row: Name, stated: AuditNumber, found: AuditNumber, *terms: AuditNumber, least_scale: AuditNumber = 0.0
+    ) -> None:
+        """Check likewise that a figure that the plan states is the one that the audit finds."""
+        with np.errstate(all="ignore"):
+            off = np.abs(np.subtract(stated, found))
+        self._note(row, "the plan says {}, the audit finds {}", off, (stated, found, *terms), least_scale)
 
     def holds(self, row: Name, what: Name, holds: bool | npt.NDArray[np.bool_]) -> None:
         """Check something that is true or false; `what` says what is wrong with the plan where it is not true."""
@@ -124,7 +132,7 @@ class Report:
             self._say(
                 relative > TOLERANCE,
                 lambda at: (
-                    f"{_name(row, at)}: {left[at]:.9g} {words} {right[at]:.9g}, "
+                    f"{_name(row, at)}: {words.format(f'{left[at]:.9g}', f'{right[at]:.9g}')}, "
                     f"off by {off[at]:.3g} ({relative[at]:.2g} of the largest term)"
                 ),
             )

@@ -86,11 +86,11 @@ def _check_shares(basis: AuditBasis, baseline: Flows, result: Result) -> None:
                 ran = math.fsum(baseline[name, "activity"][t] for t in basis.periods if basis.year(t) == share.year)
                 made[region] = made.get(region, 0.0) + rate * ran
             total = math.fsum(made.values())
-            report.equal(row, share.tonnes, total, least_scale=basis.scales.commodities[commodity])
+            report.agree(row, share.tonnes, total, least_scale=basis.scales.commodities[commodity])
             for region, part in made.items() if total > 0 else ():
-                report.equal(f"{row}.{region}", share.regions.get(region, 0.0), part / total, 1.0)
+                report.agree(f"{row}.{region}", share.regions.get(region, 0.0), part / total, 1.0)
             hhi = math.fsum((part / total) ** 2 for part in made.values()) if total > 0 else 0.0
-            report.equal(f"{row}.hhi", share.hhi, hhi, 1.0)
+            report.agree(f"{row}.hhi", share.hhi, hhi, 1.0)
 
 
 def _check_shortages(basis: AuditBasis, baseline: Flows, result: Result) -> None:
@@ -103,10 +103,10 @@ def _check_shortages(basis: AuditBasis, baseline: Flows, result: Result) -> None
         # Near zero, rounding decides whether there is a shortfall, so neither answer is an error.
         report.at_most(row, max(parts) if lack is None else 0.0, 2 * NEGLIGIBLE, 1.0)
         if lack is not None:
-            report.equal(f"{row}.share", lack.share, max(parts), 1.0)
-            report.equal(f"{row}.unserved", lack.unserved, math.fsum(short), least_scale=basis.scales.segments[d])
+            report.agree(f"{row}.share", lack.share, max(parts), 1.0)
+            report.agree(f"{row}.unserved", lack.unserved, math.fsum(short), least_scale=basis.scales.segments[d])
             of_it = parts[basis.labels.index(lack.period)] if lack.period in basis.labels else 0.0
-            report.equal(f"{row}.period", of_it, lack.share, 1.0)
+            report.agree(f"{row}.period", lack.share, of_it, 1.0)
 
 
 def _check_actual(basis: AuditBasis, baseline: Flows, result: Result) -> None:
@@ -124,30 +124,30 @@ def _check_actual(basis: AuditBasis, baseline: Flows, result: Result) -> None:
         report.matches(row, f"{each.commodity} in {each.model_year}", f"{commodity} in {year}", is_of_it)
         ran = math.fsum(baseline[each.process, "activity"][t] for t in basis.periods if basis.year(t) == year)
         made, known, scale = process.output[commodity] * ran, due[each.process, each.year], basis.scales.commodities
-        report.equal(row, each.actual, known)
-        report.equal(f"{row}.modelled", each.modelled, made, least_scale=scale[commodity])
+        report.agree(row, each.actual, known)
+        report.agree(f"{row}.modelled", each.modelled, made, least_scale=scale[commodity])
         report.matches(
             f"{row}.deviation", each.deviation, DUE if known else None, (each.deviation is None) == (known == 0)
         )
         if each.deviation is not None and known > 0:
-            report.equal(f"{row}.deviation", each.deviation, made / known - 1.0, made / known, 1.0)
+            report.agree(f"{row}.deviation", each.deviation, made / known - 1.0, made / known, 1.0)
 
 
 def _check_totals(plan: PlanAccounts, result: Result) -> None:
     basis, report, costs, outlays = plan.basis, plan.basis.report, plan.basis.report.costs, plan.basis.report.outlays
     # Errors below a millionth of a unit of money are negligible: a cost of zero may be computed as 1e-15.
-    report.equal("total_cost", result.total_cost, math.fsum(costs.values()), *costs.values(), least_scale=1.0)
+    report.agree("total_cost", result.total_cost, math.fsum(costs.values()), *costs.values(), least_scale=1.0)
     for part, amount in costs.items() if result.costs else ():
-        report.equal(f"cost of {part}", result.costs.get(part, 0.0), amount, *costs.values())
+        report.agree(f"cost of {part}", result.costs.get(part, 0.0), amount, *costs.values())
     # Of an outlay that is next to nothing, an error is judged against a millionth of the largest part of the cost.
     least_scale = max(AUDIT_MONEY_SCALE, AUDIT_RELATIVE * max(map(abs, costs.values()), default=0.0))
-    report.equal("outlay", result.outlay, math.fsum(outlays.values()), least_scale=least_scale)
+    report.agree("outlay", result.outlay, math.fsum(outlays.values()), least_scale=least_scale)
     for year, amount in outlays.items() if result.outlays else ():
-        report.equal(f"outlay.{year}", result.outlays.get(year, 0.0), amount, result.outlay, least_scale=least_scale)
+        report.agree(f"outlay.{year}", result.outlays.get(year, 0.0), amount, result.outlay, least_scale=least_scale)
     _check_excuses(basis, result)
     gaps = list(_counted_gaps(result).values())
-    report.equal("survival_gap", result.survival_gap, _total_gap(plan, result), *gaps, least_scale=AUDIT_MONEY_SCALE)
-    report.equal("worst_gap", result.worst_gap, max(gaps, default=0.0), *gaps, least_scale=AUDIT_MONEY_SCALE)
+    report.agree("survival_gap", result.survival_gap, _total_gap(plan, result), *gaps, least_scale=AUDIT_MONEY_SCALE)
+    report.agree("worst_gap", result.worst_gap, max(gaps, default=0.0), *gaps, least_scale=AUDIT_MONEY_SCALE)
     if result.bound is not None:
         report.at_most("bound", result.bound, result.total_cost, *costs.values())
     if result.gap_bound is not None:
@@ -177,7 +177,7 @@ def _check_costs_of_attacks(plan: PlanAccounts, faced: Faced, made_in: int) -> N
         for target in made.targets:
             cost += sum(per * levels.get(o, 0.0) for o, per in adversary.targets[target].deterrence.items())
         if name in faced.costs:
-            report.equal(f"{row(name)}.cost", faced.costs[name], cost, adversary.attack_budget)
+            report.agree(f"{row(name)}.cost", faced.costs[name], cost, adversary.attack_budget)
         least = adversary.attack_budget * (1.0 + DETERRED - DETERRED_ROUNDING)
         is_deterred = bool(adversary.deterrents) and cost >= least
         stated, found = ("deterred" if each else "made" for each in (name in faced.deterred, is_deterred))
@@ -221,7 +221,7 @@ def _total_gap(plan: PlanAccounts, result: Result) -> float:
         start = name.rpartition("@")[2]
         worst[start] = max(worst.get(start, 0.0), gaps.get(name, 0.0))
     total = math.fsum(worst.values()) if result.format >= DETERRING else max(worst.values(), default=0.0)
-    report.equal("adversary.gap", faced.gap, total, *gaps.values(), least_scale=AUDIT_MONEY_SCALE)
+    report.agree("adversary.gap", faced.gap, total, *gaps.values(), least_scale=AUDIT_MONEY_SCALE)
     return math.fsum(gap for name, gap in gaps.items() if name not in faced.attacks) + total
 
 
@@ -233,7 +233,7 @@ def _check_distances(report: Report, result: Result) -> None:
     if result.bound is not None and result.mip_gap is not None:
         of_cost = (cost - result.bound) / abs(cost) if cost else 0.0
         of_gap = (gap - (result.gap_bound or 0.0)) / gap if gap > 0 else 0.0
-        report.equal("mip_gap", result.mip_gap, max(0.0, of_cost, of_gap), least_scale=AUDIT_RELATIVE)
+        report.agree("mip_gap", result.mip_gap, max(0.0, of_cost, of_gap), least_scale=AUDIT_RELATIVE)
     _check_price(report, result)
 
 
@@ -245,7 +245,7 @@ def _check_price(report: Report, result: Result) -> None:
     if price is not None and baseline_cost is not None:
         more = cost - baseline_cost
         again = 0.0 if abs(more) <= SAME_VALUE * abs(cost) else more
-        report.equal("price_of_survival", price, again, cost, baseline_cost)
+        report.agree("price_of_survival", price, again, cost, baseline_cost)
 
 
 def _check_do_nothing(basis: AuditBasis, result: Result) -> None:

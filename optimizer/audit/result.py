@@ -133,9 +133,9 @@ def _check_no_shock_plan(instance: Instance, result: Result, report: Report) -> 
         return
     again, baseline = audit_no_shock(instance, kept)
     costs = baseline.costs
-    again.equal("total_cost", kept.total_cost, math.fsum(costs.values()), *costs.values(), least_scale=1.0)
+    again.agree("total_cost", kept.total_cost, math.fsum(costs.values()), *costs.values(), least_scale=1.0)
     for part, amount in costs.items() if kept.costs else ():
-        again.equal(f"cost of {part}", kept.costs.get(part, 0.0), amount, *costs.values())
+        again.agree(f"cost of {part}", kept.costs.get(part, 0.0), amount, *costs.values())
     again.matches("calm_cost", result.calm_cost, kept.total_cost, unit=instance.currency)
     again.matches("calm_builds", set(result.calm_builds), set(kept.plan.bought))
     report.no_shock_costs = {**costs}
@@ -235,7 +235,7 @@ def _check_no_shock_names(plan: PlanAccounts, result: Result) -> None:
     bought = filled | {build.option for build in result.plan.builds}
     report.matches("calm_builds", set(stated), bought)
     if result.calm_cost is not None:
-        report.equal("calm_cost", result.calm_cost, result.total_cost, *report.costs.values())
+        report.agree("calm_cost", result.calm_cost, result.total_cost, *report.costs.values())
 
 
 def _check_adversary(basis: AuditBasis, result: Result) -> None:
@@ -250,7 +250,7 @@ def _check_adversary(basis: AuditBasis, result: Result) -> None:
             "adversary", faced is not None, adversary is not None, faced is None, unit="whether there is one"
         )
         return
-    report.equal("adversary.attack_budget", faced.attack_budget, adversary.attack_budget)
+    report.agree("adversary.attack_budget", faced.attack_budget, adversary.attack_budget)
     starts = adversary.starts.periods(basis.horizon)
     sets = adversary.enumerated(len(starts))
     counts = (len(starts), len(adversary.targets), None if sets is None else len(sets))
@@ -421,11 +421,11 @@ def _check_figures(instance: Instance, result: FuturesResult, report: Report) ->
     futures = result.futures
     costs = [each.result.total_cost for each in futures]
     expected = math.fsum(each.probability * each.result.total_cost for each in futures)
-    report.equal("expected_cost", result.expected_cost, expected, *costs, least_scale=1.0)
-    report.equal("total_cost", result.total_cost, measure_of_futures(instance, futures), *costs, least_scale=1.0)
+    report.agree("expected_cost", result.expected_cost, expected, *costs, least_scale=1.0)
+    report.agree("total_cost", result.total_cost, measure_of_futures(instance, futures), *costs, least_scale=1.0)
     gaps = [each.result.survival_gap for each in futures]
     gap = math.fsum(each.probability * each.result.survival_gap for each in futures)
-    report.equal("survival_gap", result.survival_gap, gap, *gaps, least_scale=AUDIT_MONEY_SCALE)
+    report.agree("survival_gap", result.survival_gap, gap, *gaps, least_scale=AUDIT_MONEY_SCALE)
     if result.bound is not None:
         report.at_most("bound", result.bound, result.total_cost, *costs)
     # The cost without shocks is not among the figures: of the price only its rule can be checked.

@@ -208,9 +208,9 @@ def _check_stated_services(basis: AuditBasis, found: Found, outcomes: Sequence[O
     who = [s for s, outcome in enumerate(outcomes) if d in outcome.segments]
     stated, names = [outcomes[s].segments[d] for s in who], [f"{every[s]}/{d}" for s in who]
     below, shortage, least_scale = found.below[who], found.shortage[who], found.least_scale[who]
-    report.equal(_rows(names, "below_floor"), [each.below_floor for each in stated], below, least_scale=least_scale)
-    report.equal(_rows(names, "shortage"), [each.shortage for each in stated], shortage, least_scale=least_scale)
-    report.equal(_rows(names, "gap"), [each.gap for each in stated], cost * below, cost * least_scale)
+    report.agree(_rows(names, "below_floor"), [each.below_floor for each in stated], below, least_scale=least_scale)
+    report.agree(_rows(names, "shortage"), [each.shortage for each in stated], shortage, least_scale=least_scale)
+    report.agree(_rows(names, "gap"), [each.gap for each in stated], cost * below, cost * least_scale)
     for row, s, each in zip(names, who, stated, strict=True):
         first = None if found.failure[s] < 0 else basis.labels[paths.times[s, found.failure[s]]]
         report.matches(f"{row}.first_failure", each.first_failure, first)
@@ -224,9 +224,9 @@ def _check_stated_services(basis: AuditBasis, found: Found, outcomes: Sequence[O
     )
     ends = lax.min(axis=1), ranks.min(axis=1)
     least = np.where(np.abs(claimed - ends[0]) < np.abs(claimed - ends[1]), *ends)
-    report.equal(_rows(names, "margin"), claimed, least, 1.0)
-    report.equal(_rows(names, "worst_period"), margin, margins, 1.0)
-    report.equal(_rows(names, "floor"), [each.floor for each in stated], floor, 1.0)
+    report.agree(_rows(names, "margin"), claimed, least, 1.0)
+    report.agree(_rows(names, "worst_period"), margins, margin, 1.0)
+    report.agree(_rows(names, "floor"), [each.floor for each in stated], floor, 1.0)
     lowest = np.where(ranks <= claimed[:, None] + EQUAL, found.served[who], math.inf)
     report.at_most(_rows(names, "worst_service"), served, lowest.min(axis=1), 1.0)
 
@@ -273,8 +273,8 @@ def _check_stated_worst(basis: AuditBasis, found: Found, result: Result) -> None
         who, period = [names.index(stated.worst_shock)], [stated.worst_period]
         floor = float(_at(basis, paths, who, period, found.floors)[0])
         margin = float(_at(basis, paths, who, period, found.margins)[0])
-        report.equal(f"services/{d}.floor", stated.floor, floor, 1.0)
-        report.equal(f"services/{d}.worst_service", stated.worst_service, margin + floor, 1.0)
+        report.agree(f"services/{d}.floor", stated.floor, floor, 1.0)
+        report.agree(f"services/{d}.worst_service", stated.worst_service, margin + floor, 1.0)
 
 
 def _check_least_margins(basis: AuditBasis, found: Sequence[Found], outcomes: Sequence[Outcome], made_in: int) -> None:
@@ -297,11 +297,11 @@ def _check_gaps_and_costs(
     parts = [amount.sum(axis=1) for amount in operating_costs(plan, paths).values()]
     cost = np.asarray(np.sum(parts, axis=0))
     stated_gaps, stated_costs = [each.gap for each in outcomes], [each.cost for each in outcomes]
-    basis.report.equal(lambda s: f"{names[s]}.gap", stated_gaps, gap, least_scale=AUDIT_MONEY_SCALE)
+    basis.report.agree(lambda s: f"{names[s]}.gap", stated_gaps, gap, least_scale=AUDIT_MONEY_SCALE)
     # Of a shock that costs next to nothing, an error is judged against the value of the least scale of demand.
     dearest = max((demand.shortage_cost for demand in basis.instance.demands.values()), default=0.0)
     least_scale = max(AUDIT_MONEY_SCALE, basis.scales.least * dearest)
-    basis.report.equal(lambda s: f"{names[s]}.cost", stated_costs, cost, *parts, least_scale=least_scale)
+    basis.report.agree(lambda s: f"{names[s]}.cost", stated_costs, cost, *parts, least_scale=least_scale)
     return cost
 
 
@@ -319,7 +319,7 @@ def _check_labels(basis: AuditBasis, outcomes: Sequence[Outcome], fails: npt.NDA
     words = ("that it fails", "that it survives")
     report.matches(name, lambda s: words[int(survives[s])], lambda s: words[int(not fails[s])], survives != fails)
     report.matches(name, lambda s: (outcomes[s].first, outcomes[s].last), lambda s: windows[s], fits, unit="its window")
-    report.equal(lambda s: f"{name(s)}.probability", stated, likely, least_scale=FINE_ROUNDING)
+    report.agree(lambda s: f"{name(s)}.probability", stated, likely, least_scale=FINE_ROUNDING)
 
 
 def _expected_cost(baseline: BaselineAccounts, shocks: Sequence[Shock], cost: Array) -> float:
@@ -349,7 +349,7 @@ def _audit_lines(
     """Shocks whose flows are not at hand: what they say of themselves."""
     for outcome in lines:
         gaps = [service.gap for service in outcome.segments.values()]
-        basis.report.equal(f"{outcome.name}.gap", outcome.gap, math.fsum(gaps), *gaps, least_scale=AUDIT_MONEY_SCALE)
+        basis.report.agree(f"{outcome.name}.gap", outcome.gap, math.fsum(gaps), *gaps, least_scale=AUDIT_MONEY_SCALE)
     fails = [any(service.below_floor > 0 for service in each.segments.values()) for each in lines]
     _check_labels(basis, lines, np.array(fails, dtype=bool))
     least, failed = dict[str, float](), dict[str, int]()
@@ -376,8 +376,8 @@ def _check_services_of_lines(basis: AuditBasis, d: str, shocks: Sequence[Shock],
     floors = [_floor(basis, d, *pair) for pair in zip(shocks, stated, strict=True)]
     demanded = np.array([_total_demand(basis, d, shock) for shock in shocks])
     least_scale = np.maximum(basis.scales.least, demanded)
-    report.equal(_rows(rows, "floor"), [each.floor for each in stated], floors, 1.0)
-    report.equal(_rows(rows, "gap"), [each.gap for each in stated], cost * below, cost * least_scale)
+    report.agree(_rows(rows, "floor"), [each.floor for each in stated], floors, 1.0)
+    report.agree(_rows(rows, "gap"), [each.gap for each in stated], cost * below, cost * least_scale)
     report.at_most(_rows(rows, "below_floor"), 0.0, below, least_scale=least_scale)
     report.at_most(_rows(rows, "below_floor"), below, shortage, least_scale=least_scale)
     report.at_most(_rows(rows, "shortage"), shortage, demanded, least_scale=least_scale)
@@ -408,7 +408,7 @@ def check_services(basis: AuditBasis, shocks: ShockAccounts, result: Result) -> 
     for d, stated in result.services.items():
         row, known = f"services/{d}", stated.worst_shock in basis.events
         basis.report.holds(row, f"{stated.worst_shock} is no shock", known)
-        basis.report.equal(f"{row}.shocks_failed", stated.shocks_failed, shocks.failed[d], least_scale=1.0)
+        basis.report.agree(f"{row}.shocks_failed", stated.shocks_failed, shocks.failed[d], least_scale=1.0)
         basis.report.at_most(f"{row}.margin", _claimed_rank(result.format, stated), shocks.least[d], 1.0)
 
 

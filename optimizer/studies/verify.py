@@ -219,16 +219,16 @@ def _compare_decisions(instance: Instance, result: FuturesResult, report: Report
     for future in result.futures:
         if future.regret is not None and future.least_cost is not None:
             cost = future.cost + price * future.result.survival_gap
-            report.equal(f"{future.name}.regret", future.regret, cost - future.least_cost, cost)
+            report.agree(f"{future.name}.regret", future.regret, cost - future.least_cost, cost)
     implied = decisions(instance.tree, [each.result for each in result.futures])
     key = attrgetter("option", "t", "is_stock", "opened", "futures")
     listed = {key(each): each for each in result.decisions}
     report.matches("decisions", set(listed), set(map(key, implied)))
     for each in implied if report.ok else ():
         row, mine = f"{each.option}.{each.period} in {', '.join(each.futures)}", listed[key(each)]
-        report.equal(f"decisions.{row}", mine.size, each.size)
+        report.agree(f"decisions.{row}", mine.size, each.size)
         for name, stated, paid in zip(each.futures, mine.paid, each.paid, strict=True):
-            report.equal(f"decisions.paid.{row}: {name}", stated, paid)
+            report.agree(f"decisions.paid.{row}: {name}", stated, paid)
 
 
 class _Check:
@@ -317,7 +317,7 @@ class _Check:
         own = do_nothing_outcome(self.instance, surveyed)
         tonnes, money = self._scales
         for name, least_scale in (("gap", money), ("worst_gap", money), ("below_floor", tonnes)):
-            self.report.equal(f"nothing.{name}", getattr(said, name), getattr(own, name), least_scale=least_scale)
+            self.report.agree(f"nothing.{name}", getattr(said, name), getattr(own, name), least_scale=least_scale)
         for name in ("shocks_failed", "worst_shock"):
             self.report.matches(f"nothing.{name}", getattr(said, name), getattr(own, name))
 
@@ -369,7 +369,7 @@ class _Check:
             self.left.append("adversary.worst")
             self.report.at_most("adversary.gap", faced.gap, gap, least_scale=AUDIT_MONEY_SCALE)
             return
-        self.report.equal("adversary.gap", faced.gap, gap, least_scale=AUDIT_MONEY_SCALE)
+        self.report.agree("adversary.gap", faced.gap, gap, least_scale=AUDIT_MONEY_SCALE)
         name = max(worst, key=lambda each: each.gap).attack.name(self.instance.horizon) if worst else None
         self.report.matches("adversary.worst", faced.worst, name, (faced.worst is None) == (name is None))
 
