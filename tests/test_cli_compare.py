@@ -33,7 +33,10 @@ def test_budgets_stand_side_by_side_and_fit(columns: int) -> None:
     assert "embargo@2029 11.5M" in text
     assert "costliest of 2" in text
     assert "What the next 1M USD buys" in text
-    assert "10M −7.69M 1 of 2 +1.23M magnet reserve +15.4 t" in text
+    assert "10M −7.69M 1 of 2 +1.23M 11.5M → 3.85M magnet reserve +15.4 t" in text
+    assert (
+        text.count("the sum over shocks that are alternatives, a measure for comparing plans, not a loss that can") == 2
+    )
     assert "4 of 4: 0 USD" not in done.stdout
     assert "20M USD: survives 2 of 2" in done.stderr
 

@@ -2,7 +2,8 @@
 
 From the builds, the stock purchases and the flows alone it recomputes lead times, ramps, capacities, stocks, balances,
 floors, costs and outlay, and holds every row and every figure of the result against them. A row may be off by a
-millionth of its own largest term, so that grams of dysprosium are judged as grams.
+millionth of its own largest term, so that grams of dysprosium are judged as grams, or of a scale from the instance
+where that is more.
 
 A `Report` is what it says: rows checked, what disagrees, and the accounts that it kept.
 """
@@ -146,10 +147,13 @@ class Report:
             )
 
 
-# What is found where the plan has nothing and should have something.
-DUE = "one that is due"
 # The most entries of a list that a disagreement names.
 _MOST_ENTRIES = 6
+
+
+def words_if_due(is_due: bool) -> str | None:
+    """What is found where the plan has to have something, whatever it is, or nothing."""
+    return "one that is due" if is_due else None
 
 
 def _at(value: Any, index: tuple[int, ...]) -> Any:
@@ -159,15 +163,18 @@ def _at(value: Any, index: tuple[int, ...]) -> Any:
 def _both(stated: Any, found: Any, unit: str) -> str:
     """What the plan says and what the audit finds; of two lists only where they differ."""
     if not isinstance(stated, str) and isinstance(stated, Collection) and isinstance(found, Collection):
-        stated, found = _shown_entries(stated), _shown_entries(found)
-        mine, others = Counter(stated), Counter(found)
-        if mine == others:
-            differing = [pair for pair in zip(stated, found, strict=True) if pair[0] != pair[1]]
-            stated, found = [one for one, _ in differing], [other for _, other in differing]
-        else:
-            stated, found = [*(mine - others).elements()], [*(others - mine).elements()]
+        stated, found = _where_they_differ(_shown_entries(stated), _shown_entries(found))
         unit = unit or "where they differ"
     return f"the plan says {shown_value(stated)}, the audit finds {shown_value(found)}" + (f" ({unit})" if unit else "")
+
+
+def _where_they_differ(some: Sequence[str], others: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    """The entries that only one of two lists has; of the same in another order, those in another place."""
+    ours, theirs = Counter(some), Counter(others)
+    if ours != theirs:
+        return [*(ours - theirs).elements()], [*(theirs - ours).elements()]
+    differing = [pair for pair in zip(some, others, strict=True) if pair[0] != pair[1]]
+    return [one for one, _ in differing], [other for _, other in differing]
 
 
 def _shown_entries(entries: Collection[Any]) -> list[str]:

@@ -1,8 +1,10 @@
 """What the audit knows of a lever: an `Auditor` for each kind says once more, in plain numbers, what the lever does.
 
-Basis       what is read from an instance: the axis of time, series, and how large its rows are
+Scales      how large rows are, from the instance alone
+AuditBasis  what is read from an instance: the axis of time, series, and its scales
 Holding     one option in a plan: what the plan says was bought of it
-Operation   one activity or option on the baseline, or on shocks whose windows are equally long
+Paths       the baseline, or shocks whose windows are equally long: their flows and cuts
+Operation   one activity or option on such paths
 Auditor     the arithmetic of one kind; `audit/levers/<kind>.py` holds that of each lever of the package
 
 An auditor never calls its lever: the two are written twice so that each checks the other.
@@ -233,7 +235,7 @@ class Operation:
     basis: AuditBasis  # what the instance says of time
     paths: Paths  # the baseline, or shocks whose windows are equally long
     carried: Array  # by period of the horizon, what it carries from the plan into operation (`Auditor.carries`)
-    least_scale: float  # what errors of its rows are at least measured against, t
+    least_scale: float  # the smallest amount that an error of its rows is compared with, t
 
     @property
     def is_baseline(self) -> bool:
@@ -328,7 +330,7 @@ class Auditor:
         return {}
 
     def least_scale(self, option: Any, scales: Scales) -> float:
-        """What errors of its rows in operation are at least measured against, t."""
+        """The smallest amount that an error of its rows in operation is compared with, t."""
         return scales.least
 
     def check_plan(self, holding: Holding) -> None:
@@ -448,7 +450,7 @@ class ActivityAuditor(Auditor):
         return surcharge_between_points(process.price_response, rates, most) * operation.delta
 
     def operating_outlay(self, operation: Operation) -> Array | float:
-        """support·x, of an option the budget's share of it."""
+        """support·x; of an option, times its `budget_share`."""
         share = getattr(operation.option, "budget_share", 1.0)
         return np.asarray(share * operation.series(operation.option.support) * operation.flow("activity"))
 

@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from optimizer.audit import DUE, Report
+from optimizer.audit import Report, words_if_due
 from optimizer.audit.accounts import BaselineAccounts, PlanAccounts
 from optimizer.audit.auditor import AuditBasis, Holding
 from optimizer.results.plan import Faced, Flows
@@ -127,7 +127,7 @@ def _check_actual(basis: AuditBasis, baseline: Flows, result: Result) -> None:
         report.agree(row, each.actual, known)
         report.agree(f"{row}.modelled", each.modelled, made, least_scale=scale[commodity])
         report.matches(
-            f"{row}.deviation", each.deviation, DUE if known else None, (each.deviation is None) == (known == 0)
+            f"{row}.deviation", each.deviation, words_if_due(known != 0), (each.deviation is None) == (known == 0)
         )
         if each.deviation is not None and known > 0:
             report.agree(f"{row}.deviation", each.deviation, made / known - 1.0, made / known, 1.0)
@@ -229,7 +229,7 @@ def _check_distances(report: Report, result: Result) -> None:
     """What follows from two figures: the distance from the bound, the price of survival."""
     cost, gap = result.total_cost, result.survival_gap
     known = result.bound is not None and (gap == 0 or result.gap_bound is not None)
-    report.matches("mip_gap", result.mip_gap, DUE if known else None, (result.mip_gap is not None) == known)
+    report.matches("mip_gap", result.mip_gap, words_if_due(known), (result.mip_gap is not None) == known)
     if result.bound is not None and result.mip_gap is not None:
         of_cost = (cost - result.bound) / abs(cost) if cost else 0.0
         of_gap = (gap - (result.gap_bound or 0.0)) / gap if gap > 0 else 0.0
@@ -240,7 +240,7 @@ def _check_distances(report: Report, result: Result) -> None:
 def _check_price(report: Report, result: Result) -> None:
     """What the plan costs beyond the no-shock plan; nothing within the error of the two costs."""
     cost, price, baseline_cost = result.total_cost, result.price_of_survival, result.calm_cost
-    due = None if baseline_cost is None else DUE
+    due = words_if_due(baseline_cost is not None)
     report.matches("price_of_survival", price, due, (price is None) == (baseline_cost is None))
     if price is not None and baseline_cost is not None:
         more = cost - baseline_cost

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.audit import DUE, TOLERANCE
+from optimizer.audit import TOLERANCE, words_if_due
 from optimizer.audit.accounts import (
     BaselineAccounts,
     PlanAccounts,
@@ -384,7 +384,7 @@ def _check_services_of_lines(basis: AuditBasis, d: str, shocks: Sequence[Shock],
     report.at_most(_rows(rows, "margin"), np.where(below > 0, margins, -margins), 0.0, 1.0)
     is_stated = [(each.first_failure is not None) == (each.below_floor > 0) for each in stated]
     row, agree = _rows(rows, "first_failure"), np.array(is_stated)
-    report.matches(row, lambda s: stated[s].first_failure, lambda s: DUE if below[s] > 0 else None, agree)
+    report.matches(row, lambda s: stated[s].first_failure, lambda s: words_if_due(bool(below[s] > 0)), agree)
 
 
 def _floor(basis: AuditBasis, d: str, shock: Shock, stated: Service) -> float:

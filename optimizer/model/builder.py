@@ -80,7 +80,8 @@ class Row:
 class Scope:
     """What of a programme is written."""
 
-    offers_valid: bool = True  # whether rows that every plan keeps are: not where nothing is searched for
+    # Whether valid inequalities are, which every plan keeps; they are of no use where nothing is searched for.
+    offers_valid: bool = True
     # The processes, segments and options that are; None for all of them. The rows that they share with others have
     # their terms only, and rows that tie them to others are left out.
     parts: frozenset[str] | None = None

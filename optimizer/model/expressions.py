@@ -5,7 +5,7 @@ partial sums by key, to which levers and the network add their terms; keys and u
 
 ledger      key                                     unit                written by
 outlay      year                                    money, the budget's levers; activities (support)
-spend       period; T is the end of the horizon     money               levers
+spend       moment: a period, or T, the end of all  money               levers
 operating   path, period                            money               activities, substitution, network, releases
 support     period                                  money               activities, inside operating
 available   path, existing process, period          t                   network, partnership, leverage

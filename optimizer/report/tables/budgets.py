@@ -43,7 +43,7 @@ def caption(comparison: Comparison, columns: Sequence[ComparisonColumn], against
     text += "the cells of a row may be of different shocks and periods, with other floors. ✗ below the floor. "
     text += "Largest share: of what is made in the "
     text += "baseline, from one region abroad; ! more than "
-    text += f"{percent(LINE)}. {sure(comparison, columns)}"
+    text += f"{percent(LINE)}. {_of_sum(columns)}{sure(comparison, columns)}"
     if any(bound_text(comparison.measures.get(column.case), column.result) for column in columns):
         text += " ≥ what is proven of a cost where that is less."
     is_stopped = any(column.result.status == "stopped" for column in columns)
@@ -186,8 +186,9 @@ def budget_steps_table(comparison: Comparison, width: int) -> Table | None:
         return None
     instance = next(iter(comparison.cases.values()))
     more = si(comparison.steps[0].more, instance.money, 4)
-    text = f"Gap and total cost: change from the plan of the budget to that of {more} more; {DASH}: no proven "
-    text += f"change. {sure(comparison)}"
+    text = f"Gap of all shocks and total cost: change from the plan of the budget to that of {more} more; {DASH}: no "
+    text += f"proven change. Gap of the worst shock: in the one plan and in the other. {_of_sum(comparison.columns)}"
+    text += sure(comparison)
 
     def known(write: Callable[[BudgetStep], str], nothing: str = DASH) -> CellRenderer:
         """A cell; of a step that buys nothing a dash, of one that is not known a question mark."""
@@ -198,15 +199,18 @@ def budget_steps_table(comparison: Comparison, width: int) -> Table | None:
         comparison.frames.frame("steps"),
         title=f"What the next {more} buys",
         caption=text,
-        heads={"case": ""},
+        heads={"case": "", "gap": f"Gap of\nall shocks,\n{instance.money}"},
         cells={
             "gap": known(lambda step: difference_text(step.gap)),
             "survived_before": lambda row: _survives(row.item),
             "cost": known(lambda step: difference_text(step.cost)),
         },
         hidden=() if len(comparison.cases) > 1 else ("case",),
-        more={"Builds": lambda row: _step_builds(comparison.cases[row.item.case], row.item)},
-        wide={"case": 1, "Builds": 3},
+        more={
+            f"Gap of the\nworst shock,\n{instance.money}": known(_worst_gaps),
+            "Bought": lambda row: _step_builds(comparison.cases[row.item.case], row.item),
+        },
+        wide={"case": 1, "Bought": 3},
         expand=True,
     )
 
@@ -220,6 +224,21 @@ def sure(comparison: Comparison, columns: Sequence[ComparisonColumn] = ()) -> st
     if any(column.result.survival_gap > 0 for column in some):
         proven.append(f"survival gaps to {of_gaps(comparison.accuracy)}")
     return f"Proven: {' and '.join(proven)}." if proven else ""
+
+
+def _of_sum(columns: Sequence[ComparisonColumn]) -> str:
+    """What the gap of all shocks is, where there are several; then a space."""
+    if all(len(column.result.shocks) <= 1 for column in columns):
+        return ""
+    text = (
+        "Gap of all shocks: the sum over shocks that are alternatives, a measure for comparing plans, not a loss that "
+    )
+    return text + "can occur. "
+
+
+def _worst_gaps(step: BudgetStep) -> str:
+    before, after = si(step.before.worst_gap), si(step.after.worst_gap)
+    return before if before == after else f"{before} → {after}"
 
 
 def _survives(step: BudgetStep) -> str:
@@ -262,7 +281,7 @@ def breakpoints_table(comparison: Comparison, width: int) -> Table | Text:
         instance,
         comparison.frames.frame("breakpoints"),
         caption=text,
-        heads={"case": "", "above": f"Budget, {instance.money}"},
+        heads={"case": "", "above": f"Budget, {instance.money}", "added": "Bought"},
         cells={
             "above": lambda row: f"{si_down(row['above'], digits=4)} – {si_up(row['at'], digits=4)}",
             "added": lambda row: _builds_changed(comparison, row.item),
