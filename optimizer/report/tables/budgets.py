@@ -230,10 +230,8 @@ def _of_sum(columns: Sequence[ComparisonColumn]) -> str:
     """What the gap of all shocks is, where there are several; then a space."""
     if all(len(column.result.shocks) <= 1 for column in columns):
         return ""
-    text = (
-        "Gap of all shocks: the sum over shocks that are alternatives, a measure for comparing plans, not a loss that "
-    )
-    return text + "can occur. "
+    what = "the sum over shocks that are alternatives, a measure for comparing plans, not a loss that can occur"
+    return f"Gap of all shocks: {what}. "
 
 
 def _worst_gaps(step: BudgetStep) -> str:
