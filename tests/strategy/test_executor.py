@@ -13,10 +13,12 @@ import pytest
 
 import optimizer as so
 from optimizer.algorithms import executor as executors
-from optimizer.algorithms.executor import DaskExecutor, ProcessExecutor, SerialExecutor, Task
+from optimizer.algorithms import workers
+from optimizer.algorithms.executor import DaskExecutor, ProcessExecutor, SerialExecutor
 from optimizer.algorithms.reading import do_nothing_plan, plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator, answer_batch, recourse_executor
 from optimizer.algorithms.subproblems import BatchRequest
+from optimizer.algorithms.workers import Task
 from optimizer.errors import OptimizerWarning, WorkerError
 from optimizer.solver import Clock, Settings
 from tests.algorithms import by_constraint_generation
@@ -97,7 +99,7 @@ def test_where_workers_cannot_be_replaced_the_search_goes_on_alone(last: int, mo
 def test_workers_that_always_die_are_an_error(instance: so.Instance, monkeypatch: pytest.MonkeyPatch) -> None:
     executor = recourse_executor(instance, 2)
     assert isinstance(executor, ProcessExecutor)
-    monkeypatch.setattr(executors, "_perform", _die)
+    monkeypatch.setattr(workers, "perform", _die)
     solver = executor.memory["subproblems"][0]
     linking = solver.linking_matrix.linking_terms(np.array(plan_values(instance, do_nothing_plan(instance))))
     requests = [BatchRequest(number, "gaps", part.events, linking) for number, part in enumerate(solver.slices)]
