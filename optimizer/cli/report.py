@@ -112,8 +112,7 @@ def _carry_out(
     interrupted: bool,
 ) -> dict[str, Any]:
     """By name, the plans of other budgets, what slips do, and studies; some are missing where the user stops them."""
-    from optimizer.algorithms.workers import Task
-    from optimizer.algorithms.workers import core_count
+    from optimizer.algorithms.workers import Task, core_count
     from optimizer.studies.comparison import single_point
 
     instance, result = subject.instance, subject.result
