@@ -447,10 +447,8 @@ def of_explanation(found: "Explanation") -> Frames:
 def part_values(found: "Explanation") -> Frame:
     """One row a shock, lever, floor or delay: what the plan costs without it, or with it."""
     columns = [*_index("kind"), *_index("of", form="object"), FrameColumn("survives", form="yes")]
-    columns += _columns("amount", found.result.money, "change", "low", "high", "outlay")
-    columns.append(FrameColumn("is_money", "More money\nwould do", form="yes"))
-    columns += _columns("amount", found.result.money, "needed")
-    columns.append(FrameColumn("months", "By", "months", "amount"))
+    columns += _columns("amount", found.result.money, "change", "low", "high", "outlay", "needed")
+    columns += [FrameColumn("is_money", "Money helps", form="yes"), FrameColumn("months", "By", "months", "amount")]
     return Frame.of_items("worths", "What each part is worth", found.worths, columns)
 
 
