@@ -100,7 +100,8 @@ def _without_options(instance: Instance, found: Explanation) -> str:
     vital = [display_name(instance, each.of) for each in levers if each.survives is False]
     if vital:
         return f"Each of these is needed to survive: {list_names(vital, _NAMES)}."
-    spared = "No single option is indispensable"
+    is_known = {each.of for each in levers if each.survives} >= set(found.result.plan.bought)
+    spared = "No single option is indispensable" if is_known else "No option is known to be indispensable"
     dear = max(filter(_is_proven, levers), key=lambda each: each.change or 0.0, default=None)
     if dear is None or not dear.change:
         return f"{spared}: without any one of them another plan survives at no proven extra cost."

@@ -25,7 +25,10 @@ class PartValue:
     low: float | None = None
     high: float | None = None
     outlay: float | None = None  # of the plan found then, money, undiscounted
-    needed: float | None = None  # if nothing survives, the least outlay with which some plan would; None if none would
+    # If nothing survives without an option or a lever: whether a larger total budget would do, and the least outlay
+    # with which some plan does; None if the time ran out before that was known.
+    is_money: bool | None = None
+    needed: float | None = None
     months: float | None = None  # how much later or sooner a build comes
 
 

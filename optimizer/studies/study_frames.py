@@ -448,7 +448,7 @@ def part_values(found: "Explanation") -> Frame:
     """One row a shock, lever, floor or delay: what the plan costs without it, or with it."""
     columns = [*_index("kind"), *_index("of", form="object"), FrameColumn("survives", form="yes")]
     columns += _columns("amount", found.result.money, "change", "low", "high", "outlay", "needed")
-    columns.append(FrameColumn("months", "By", "months", "amount"))
+    columns += [FrameColumn("is_money", "Money helps", form="yes"), FrameColumn("months", "By", "months", "amount")]
     return Frame.of_items("worths", "What each part is worth", found.worths, columns)
 
 

@@ -286,12 +286,16 @@ def worth_words(instance: Instance, group: Group, *, releases: bool) -> tuple[st
 
 
 def _beyond(instance: Instance, value: PartValue) -> str:
-    """Under which budgets nothing survives."""
+    """Under which budgets nothing survives, as far as that is known."""
     policy = instance.policy
     if value.needed is not None:
         return f"under this budget; it would take an outlay of {si_up(value.needed, instance.money)}"
-    if value.kind in ("lever", "kind"):
+    if value.is_money is False:
         return "at any budget" if policy.annual_budget is None else "at any total budget"
+    if value.is_money:
+        return "under this budget; a larger one would do, and it was stopped before the least was known"
+    if value.kind in ("lever", "kind"):
+        return "under this budget; it was stopped before it was known whether a larger one would do"
     return "" if policy.budget is None else "under this budget"
 
 

@@ -152,13 +152,19 @@ class PartValuation:
         instance, rows = excluding(self.what_ifs.instance, list(part.gone))
         tried = self._solve_variant(part, instance, rows)
         value = self._value(part, tried, is_freed=not rows)
-        if tried.holds is not False or instance.policy.budget is None or self.what_ifs.is_over:
+        if tried.holds is not False:
+            return value
+        if instance.policy.budget is None:
+            return replace(value, is_money=False)
+        if self.what_ifs.is_over:
             return value
         free = with_budget(instance, None)
         found = self.what_ifs.ask(
             f"the least budget {part.words}", free, ProblemVariant(outlay, rows, f"least outlay {part.words}")
         )
-        return replace(value, needed=found.value if self.what_ifs.judge(free, found).holds else None)
+        is_money = self.what_ifs.judge(free, found).holds
+        is_least = is_money is True and found.status == "optimal"
+        return replace(value, is_money=is_money, needed=found.value if is_least else None)
 
     def _solve_variant(self, part: PlanPart, variant: Instance, rows: tuple[Rows, ...] = ()) -> Tried:
         """The cheapest plan of a variant. The search starts from the plan, whose cost the value is measured from."""
