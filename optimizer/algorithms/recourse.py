@@ -345,17 +345,21 @@ def recourse_executor(instance: Instance, jobs: int | None = None, cluster: str 
     if cluster is not None:
         executor = DaskExecutor(cluster, setup_of(instances))
     elif size > 1:
-        lengths: dict[int, list[tuple[int, int]]] = {number: [] for number in range(1, size)}
-        for future, solver in enumerate(solvers):
-            for part, home in zip(solver.slices, _homes(solver.slices, size), strict=True):
-                if home and (future, part.length) not in lengths[home]:
-                    lengths[home].append((future, part.length))
-        first = {number: Task(_write_windows, (own,)) for number, own in lengths.items()}
-        executor = ProcessExecutor(size, setup_of(instances), first)
+        executor = ProcessExecutor(size, setup_of(instances), _first_tasks(solvers, size))
     elif threads > 1:
         executor = ThreadExecutor([{KEPT: _for_thread(solvers)} for _ in range(1, threads)])
     executor.memory[KEPT] = solvers
     return executor
+
+
+def _first_tasks(solvers: Sequence[SubproblemSolver], size: int) -> dict[int, Task]:
+    """By worker, the task that writes the programmes that it will need."""
+    lengths: dict[int, list[tuple[int, int]]] = {number: [] for number in range(1, size)}
+    for future, solver in enumerate(solvers):
+        for part, home in zip(solver.slices, _homes(solver.slices, size), strict=True):
+            if home and (future, part.length) not in lengths[home]:
+                lengths[home].append((future, part.length))
+    return {number: Task(_write_windows, (own,)) for number, own in lengths.items()}
 
 
 def answer_batch(memory: Memory, request: BatchRequest) -> BatchResponse:
