@@ -31,6 +31,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
+from functools import partial
 from typing import Any, Self, override
 
 from optimizer.algorithms.workers import Memory, Setup, Task, Worker, core_count, perform
@@ -121,7 +122,7 @@ class ThreadExecutor(SerialExecutor):
 
     def __init__(self, memories: Sequence[Memory]) -> None:
         super().__init__(homes=1 + len(memories))
-        self._memories = memories
+        self._memories, self._taking = memories, threading.Lock()
         # A thread starts with the first task that it is sent.
         self._threads = ThreadPoolExecutor(len(memories))
 
@@ -129,17 +130,7 @@ class ThreadExecutor(SerialExecutor):
     def map(self, tasks: Sequence[Task], clock: Clock) -> list[Any]:
         results: dict[int, Any] = {}
         queues = [deque(n for n, task in enumerate(tasks) if task.home == home) for home in range(self.homes)]
-        taking = threading.Lock()
-
-        def work(home: int) -> None:
-            memory = self._memories[home - 1] if home else self.memory
-            while True:
-                with taking:
-                    number = _next(queues[home], queues)
-                if number is None:
-                    return
-                results[number] = tasks[number].run(memory)
-
+        work = partial(self._work, tasks, queues, results)
         others = [self._threads.submit(work, home) for home in range(1, self.homes) if queues[home]]
         try:
             work(0)
@@ -148,6 +139,16 @@ class ThreadExecutor(SerialExecutor):
         for other in others:
             other.result()
         return [results[number] for number in range(len(tasks))]
+
+    def _work(self, tasks: Sequence[Task], queues: Sequence[deque[int]], results: dict[int, Any], home: int) -> None:
+        """Run the tasks of one queue, in the thread whose home it is, and what waits in others then."""
+        memory = self._memories[home - 1] if home else self.memory
+        while (number := self._take(queues, home)) is not None:
+            results[number] = tasks[number].run(memory)
+
+    def _take(self, queues: Sequence[deque[int]], home: int) -> int | None:
+        with self._taking:
+            return _next(queues[home], queues)
 
     @override
     def close(self) -> None:

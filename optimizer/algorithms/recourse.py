@@ -340,7 +340,7 @@ def recourse_executor(instance: Instance, jobs: int | None = None, cluster: str 
     instances = [future.instance for future in instance.tree.futures]
     size = jobs or (core_count() if sum(len(each.events) for each in instances) >= FEW else 1)
     solvers = _solvers(instances)
-    threads = 1 if jobs else min(MOST_THREADS, core_count(), max(len(each.slices) for each in solvers))
+    threads = 1 if jobs else _thread_count(solvers)
     executor: Executor = SerialExecutor()
     if cluster is not None:
         executor = DaskExecutor(cluster, setup_of(instances))
@@ -350,6 +350,11 @@ def recourse_executor(instance: Instance, jobs: int | None = None, cluster: str 
         executor = ThreadExecutor([{KEPT: _for_thread(solvers)} for _ in range(1, threads)])
     executor.memory[KEPT] = solvers
     return executor
+
+
+def _thread_count(solvers: Sequence[SubproblemSolver]) -> int:
+    """How many threads of a process have something to do: no more than a future has batches."""
+    return min(MOST_THREADS, core_count(), max(len(each.slices) for each in solvers))
 
 
 def _first_tasks(solvers: Sequence[SubproblemSolver], size: int) -> dict[int, Task]:
