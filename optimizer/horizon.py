@@ -12,7 +12,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from optimizer.suggestions import finding
-from optimizer.tolerances import least_whole
+from optimizer.units import least_whole
 
 Step = Literal["year", "quarter", "month"]
 MONTHS: dict[Step, int] = {"year": 12, "quarter": 3, "month": 1}
