@@ -374,7 +374,7 @@ def test_a_section_that_ran_out_of_time_says_so_and_one_about_another_plan(found
     stopped = replace(found["explain"], is_complete=False)
     section = section_of(stopped, time_limit=30)
     assert section.is_stopped
-    assert said_in(section).startswith("Stopped at its share of the 30 s of all studies before everything was known")
+    assert said_in(section).startswith("Not everything was known in its share of the 30 s of all studies: ")
     assert not section_of(found["explain"], time_limit=30).is_stopped
     other = replace(found["explain"].result, total_cost=2 * found["explain"].result.total_cost)
     texts = [block["text"] for block in section_of(found["explain"], other).blocks if block["kind"] == "text"]

@@ -31,6 +31,14 @@ class PartValue:
     needed: float | None = None
     months: float | None = None  # how much later or sooner a build comes
 
+    @property
+    def is_known(self) -> bool:
+        """Whether time ran out for none of it: a change is known where its range is proven."""
+        if self.survives is not False:
+            return self.survives is True and self.low is not None
+        is_least_known = self.is_money is False or self.needed is not None
+        return self.kind not in ("lever", "kind") or is_least_known
+
 
 @dataclass(frozen=True)
 class Deadline:
@@ -74,6 +82,11 @@ class Reason:
     least_added: float | None  # if annual budgets are too small whatever the outlay: how much more each year needs
     because: tuple[str, ...]  # sentences on why there is no more of the commodity
 
+    @property
+    def is_known(self) -> bool:
+        """Whether time ran out for none of the set."""
+        return self.is_irreducible
+
 
 @dataclass(frozen=True)
 class Repair:
@@ -81,7 +94,7 @@ class Repair:
 
     kind: RepairKind  # what is changed
     of: str | None = None  # the option or the segment; None if all of them are changed
-    works: bool | None = None  # whether it works at any size; None if the time ran out before that was known
+    works: bool | None = None  # whether it works at some size; None if the time ran out before that was known
     # Its least size: money (budget; annual: on top of each year's), a factor (floors), months (length, sooner), a share
     # that goes (demand).
     amount: float | None = None
@@ -95,7 +108,15 @@ class Repair:
     # By entry of shocks and segment, the floors that remain where the shocks set their own, shares (floors).
     own_floors: dict[str, dict[str, float]] = field(default_factory=dict)
     tonnes: dict[int, float] = field(default_factory=dict)  # by year, the demand that goes, t/yr (demand)
-    why: str = ""  # the reason, if it does not work
+    why: str = ""  # the reason, if it does not work or that is not known
+
+    @property
+    def is_known(self) -> bool:
+        """Whether time ran out for none of it: whether it works, its least size, and a plan with it."""
+        if self.works:
+            return self.beyond is not None and self.cost is not None
+        # Floors that are not kept exactly by rounding have a proven bound.
+        return self.works is False or self.beyond is not None
 
     @property
     def keeps_all(self) -> bool:
@@ -119,7 +140,8 @@ class Explanation:
         deadlines: if the plan survives, by when each option has to be ordered.
         repairs: if nothing survives, changes that would make survival possible, in the order in which they were found.
         reason: if nothing survives, why; None if that was not found in time.
-        is_complete: whether every question was answered before the time ran out.
+        is_complete: whether every question was answered: none was left out, stopped or given up. A change with a
+            proven range is an answer.
     """
 
     result: Result

@@ -100,9 +100,11 @@ def _stop(found: Study, time_limit: float | None) -> list[dict[str, Any]]:
     view = view_of(found)
     if not view.is_stopped(found):
         return []
-    of_all = "" if time_limit is None else f" at its share of the {si(time_limit, 's')} of all studies"
+    which = "Stopped before everything was known"
+    if time_limit is not None:
+        which = f"Not everything was known in its share of the {si(time_limit, 's')} of all studies"
     reached = f"{found_by_then}; " if (found_by_then := view.reached(found)) else ""
-    text = f"Stopped{of_all} before everything was known: {reached}what stands here is what was found by then."
+    text = f"{which}: {reached}what stands here is what was found by then."
     return [{"kind": "warning", "text": text}]
 
 

@@ -86,17 +86,19 @@ class ParallelWhatIfs:
 
     def _answers(self, calls: Sequence[Task], words: Sequence[str]) -> Iterator[Any]:
         """The answers in the order of the calls; calls without an answer are left out."""
-        known, following = dict[int, Any](), 0
+        known, following, count = dict[int, Any](), 0, 0
         self._tell(words, following)
         with contextlib.closing(self._executor.as_completed(calls, self.what_ifs.solver.clock)) as answers:
             for number, answer in answers:
                 known[number] = answer
+                count += answer is not None
                 while following in known:
                     answer, following = known.pop(following), following + 1
                     self._tell(words, following)
                     if answer is not None:
                         yield answer
-        # After Ctrl-C some are missing.
+        # After Ctrl-C some are missing. A worker may find the time over a moment before this process does.
+        self.what_ifs.is_cut_short |= count < len(calls)
         yield from (answer for _, answer in sorted(known.items()) if answer is not None)
 
     def _tell(self, words: Sequence[str], number: int) -> None:
@@ -156,7 +158,7 @@ def explain(
         known: its best plan, where that was solved for before; explained as it is.
 
     Returns:
-        All that was found; `is_complete` is false where the time ran out, or Ctrl-C was pressed.
+        All that was found; `is_complete` is false where time ran out, after Ctrl-C, or where a what-if was given up.
 
     Raises:
         AuditError, SolverError, ValueError: as for `solve`.
@@ -195,7 +197,19 @@ def explain(
                 part = _with_contradiction(found, result)
                 on_part(part)
                 explanation = _with(explanation, part)
-        return replace(explanation, is_complete=not clock.is_over)
+                what_ifs.is_cut_short |= not _is_known(instance, part)
+        return replace(explanation, is_complete=not (clock.is_over or what_ifs.is_cut_short))
+
+
+def _is_known(instance: Instance, part: ExplanationPart) -> bool:
+    """Whether time ran out for no question about a part."""
+    if isinstance(part, Result):
+        return True
+    if not isinstance(part, Deadline):
+        return part.is_known
+    # A stockpile has no date as planned, and what can be left out needs none.
+    is_dated = part.as_planned is not None or part.option not in instance.sized
+    return is_dated and (part.anyhow is not None or part.can_be_left_out is True)
 
 
 def _with(explanation: Explanation, part: ExplanationPart) -> Explanation:
@@ -235,6 +249,7 @@ def _failing(what_ifs: WhatIfs, result: Result) -> Iterator[ExplanationPart]:
         return
     if not what_ifs.is_over and result.status == "gap":
         found = reason(what_ifs, result, money=_short_budget(money))
+        what_ifs.is_cut_short |= found is None
         yield from () if found is None else (found,)
     for step in (shorter, less_demand, sooner):
         yield from step(what_ifs) if not what_ifs.is_over else ()

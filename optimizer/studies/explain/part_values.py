@@ -272,8 +272,9 @@ def _as_planned(what_ifs: WhatIfs, plan: Plan, o: str, points: Sequence[int]) ->
         moved = _put_off(what_ifs.instance, plan, o, point)
         words = f"{o} in {what_ifs.instance.horizon.label(point)}, all else as planned"
         # Budgets and rules of the policy have a say as well.
-        if not fails(moved) and what_ifs.solve_survivable(words, rows=(exactly(moved),)).holds:
-            return point
+        holds = not fails(moved) and what_ifs.solve_survivable(words, rows=(exactly(moved),)).holds
+        if holds is not False:
+            return point if holds else None
     return points[0]
 
 

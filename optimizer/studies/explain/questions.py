@@ -71,6 +71,9 @@ class WhatIfs:
         each: time limit of a single what-if, seconds.
 
     Attributes:
+        apart: the instance with every event as an entry of its own.
+        is_cut_short: whether a question was left out or given up. What the parts of an explanation show by
+            themselves need not be entered here.
         blocking: names of shocks that are known not to be survived. A model that holds them alone is small, and mostly
             enough to prove that nothing survives; none where none are known.
     """
@@ -78,7 +81,7 @@ class WhatIfs:
     def __init__(self, instance: Instance, solver: WhatIfSolver, each: float = WHAT_IF_SECONDS) -> None:
         self.instance, self.solver, self.each = instance, solver, each
         self.apart = with_events_apart(instance)
-        self.blocking = frozenset[str]()
+        self.blocking, self.is_cut_short = frozenset[str](), False
 
     @property
     def is_over(self) -> bool:
@@ -245,6 +248,7 @@ def _can_be_bought(what_ifs: WhatIfs, without_shocks: Instance, option: str) -> 
         return None
     task = f"whether {display_name(without_shocks, option)} can be paid"
     found = what_ifs.ask(task, without_shocks, ProblemVariant(size(option, -1.0), name="its size"))
+    what_ifs.is_cut_short |= found.status == "stopped"
     return None if found.status == "stopped" else found.status == "optimal" and found.value < -ROUNDING
 
 

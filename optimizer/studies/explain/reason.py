@@ -70,8 +70,9 @@ def reason(what_ifs: WhatIfs, result: Result, *, money: ShortBudget | None) -> R
     if conflict is None:
         return None
     found = what_ifs.ask("what is short", conflict.instance)
-    if found.status == "infeasible" or what_ifs.is_over:
+    if found.status == "infeasible" or not math.isfinite(found.cost) or what_ifs.is_over:
         return None
+    what_ifs.is_cut_short |= found.status == "stopped"
     return _explain_conflict(what_ifs, conflict, found.plan, money)
 
 
@@ -246,6 +247,7 @@ def _most_in_time(what_ifs: WhatIfs, instance: Instance, plan: Plan, option: str
         return None
     task = f"whether there can be more of {display_name(instance, option)}"
     found = what_ifs.ask(task, instance, ProblemVariant(in_time, (exactly(plan, option),), name="its size in time"))
+    what_ifs.is_cut_short |= found.status == "stopped"
     return -found.value if found.status == "optimal" else None
 
 
@@ -354,7 +356,10 @@ def _least_money(what_ifs: WhatIfs, instance: Instance) -> tuple[float | None, f
     free, words = with_budget(instance, None), "the least budget for what cannot be survived"
     found = what_ifs.ask(words, free, ProblemVariant(outlay, name="least outlay"))
     holds = what_ifs.judge(free, found).holds
-    if holds or instance.policy.annual_budget is None:
-        return found.value if holds else None, None
-    found = least_added(what_ifs, words, instance)
-    return None, found.value if what_ifs.judge(without_annual_budget(instance), found).holds else None
+    if holds is False and instance.policy.annual_budget is not None:
+        found = least_added(what_ifs, words, instance)
+        holds = what_ifs.judge(without_annual_budget(instance), found).holds
+        what_ifs.is_cut_short |= holds is None
+        return None, found.value if holds else None
+    what_ifs.is_cut_short |= holds is None
+    return found.value if holds else None, None

@@ -81,7 +81,9 @@ class Scaling:
 def highest_scaling(instance: Instance, solver: WhatIfSolver, first: Sequence[str]) -> Scaling:
     """The highest factor at which all floors can be kept, by the policy of the instance."""
     search = _ScalingSearch(instance, solver, first)
-    return generate_constraints(search.solve, search.separate, search.add, solver.clock) or search.outcome
+    found = generate_constraints(search.solve, search.separate, search.add, solver.clock)
+    # A factor that was not tried in every shock is none.
+    return found or replace(search.outcome, factor=None, plan=None)
 
 
 class _ScalingSearch:
@@ -147,12 +149,13 @@ TOTAL_HELD = "not as long as the total budget stays as it is"
 TYPED_DIGITS = 5
 
 
-def _with_cost(repair: Repair, tried: Tried) -> Repair:
-    """The repair with what the plan costs that was found with it."""
-    if not tried.holds:
+def _with_cost(repair: Repair, tried: Tried, other: Tried | None = None) -> Repair:
+    """The repair with what its cheapest plan costs; if that was not found, what the `other` plan costs."""
+    known = tried if tried.holds else other
+    if known is None or not known.holds:
         return repair
-    found = tried.found
-    return replace(repair, cost=found.cost, outlay=found.outlay, is_proven=tried.is_proven)
+    is_proven = known is tried and tried.is_proven
+    return replace(repair, cost=known.found.cost, outlay=known.found.outlay, is_proven=is_proven)
 
 
 def least_budget(what_ifs: WhatIfs) -> Iterator[Repair]:
@@ -192,7 +195,7 @@ def _enough(
         amount = rounded_up(amount * (1.0 + SAME_VALUE), TYPED_DIGITS)
         again = what_ifs.solve_survivable(words, with_amount(amount))
     below = max(0.0, found.bound) if found.status == "optimal" else None
-    return _with_cost(Repair(kind, works=True, amount=amount, beyond=below), again if again.holds else tried)
+    return _with_cost(Repair(kind, works=True, amount=amount, beyond=below), again, tried)
 
 
 def more_each_year(what_ifs: WhatIfs, *, is_total_short: bool) -> Iterator[Repair]:
@@ -223,6 +226,7 @@ def _of_no_year(what_ifs: WhatIfs) -> str:
             "a larger total budget, and more in each year", without_budgets(instance), mip_gap=FEASIBILITY_GAP
         ).holds
         if held is None:
+            what_ifs.is_cut_short = True
             return TOTAL_HELD
         if held:
             return BOTH_SHORT
@@ -311,7 +315,7 @@ class _Steps:
         again = what_ifs.solve_survivable(f"{self.words}: its plan", self.vary(steps))
         beyond = self.amount(steps - 1) if is_least else None
         found = Repair(self.kind, self.of, True, self.amount(steps), beyond)
-        return _with_cost(found, again if again.holds else known[steps]), steps
+        return _with_cost(found, again, known[steps]), steps
 
 
 def shorter(what_ifs: WhatIfs) -> Iterator[Repair]:
