@@ -113,7 +113,6 @@ class Lever(Described):
         default=1.0,
         description="Share of outlay that counts against the budget, 0 to 1; all outlay is a cost. Default 1.",
     )
-
     committed: Commitments = Field(default=(), description=COMMITTED)
 
     @property
@@ -176,6 +175,10 @@ class Lever(Described):
     def cure_of_unknown(cls, key: str) -> str | None:
         """What to do about a key that it does not have, where more can be said than which keys there are."""
         return None
+
+    def restores(self, path: Path, process: str, t: int) -> bool:
+        """Whether more of it can leave more of what a path cuts of an existing process in a period."""
+        return False
 
     def allows(self, year: int) -> bool:
         """Whether it may be decided in a calendar year."""
@@ -314,8 +317,7 @@ class Sized(Lever):
 
     def _open(self, model: ModelBuilder, size: Mapping[int, Expression]) -> None:
         """Write the openings of a fixed-charge option and what its size has to do with them."""
-        latest: Expression = Expression()
-        by: dict[int, Expression] = {}
+        latest, by = Expression(), dict[int, Expression]()
         for a in model.horizon.decisions if self.is_lumpy else ():
             if a in size:
                 new = model.variable(self.id, "by", a, unit="1", upper=1, integer=True, follows="openings")
@@ -394,8 +396,7 @@ class Stock(Lever):
             cure = f"Raise max_size to at least {self.initial:g}, or lower initial."
             raise finding(f"initial ({self.initial:g} t) does not fit max_size ({self.max_size:g} t)", cure)
         if self.price_response is not None and self.fill_rate is None:
-            what, cure = "price_response without a fill_rate", "Give fill_rate, the most that is bought a year, t."
-            raise finding(what, cure)
+            raise finding("price_response without a fill_rate", "Give fill_rate, the most that is bought a year, t.")
         if self.price_response is not None and self.fill_rate is not None:
             self.price_response.refuse_steep(self.fill_rate)
         return self

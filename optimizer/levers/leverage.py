@@ -116,6 +116,11 @@ class Leverage(Sized):
             return float((1.0 - self.erosion) ** age)
         return self.strength[min(age, len(self.strength) - 1)]
 
+    def restores(self, path: Path, process: str, t: int) -> bool:
+        """Whether a process of its region is cut deliberately then."""
+        is_struck = process in path.struck(self.region) and path.severity_at(process, t) > 0
+        return bool(is_struck and path.deliberate and self.restraint > 0)
+
     def invest(self, model: ModelBuilder) -> None:
         """Buy a level and link what is in force of it."""
         horizon = model.horizon

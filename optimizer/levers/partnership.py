@@ -48,6 +48,11 @@ class Partnership(Sized):
         """That of all deals."""
         return "deals"
 
+    def restores(self, path: Path, process: str, t: int) -> bool:
+        """Whether its process is cut then."""
+        reliability = path.reliability.get(self.id, self.reliability)
+        return process == self.process and bool(reliability * path.largest_severity_at(process, t) > 0)
+
     def operate(self, model: ModelBuilder, path: Path) -> None:
         """Restore part of what is cut."""
         capacity = model.linked(self.id, "capacity")

@@ -19,7 +19,7 @@ An `Order` is what is decided of one option in a year, and a `Slip` what comes o
 
 import math
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from optimizer.errors import Finding, InstanceError
@@ -102,18 +102,14 @@ def in_force_words(instance: Instance, plan: Plan, moves: Sequence[Purchase]) ->
     return f" In force at the end, {instance.horizon.label(last)}: {'; '.join(held)}." if held else ""
 
 
-def eroded_words(instance: Instance, plan: Plan, regions: Collection[str | None], t: int) -> Iterator[str]:
-    """A sentence for each leverage over some regions of which less is in force in period t than is bought."""
-    for o, option in instance.sized.items():
-        if option.is_deterrent and getattr(option, "region", None) in regions:
-            level, held = (
-                sum(each.size for each in plan.builds if each.option == o),
-                size_in_force(instance, plan, o, t),
-            )
-            limit = ", its largest size" if level >= FULLY_USED * option.max_size else ""
-            if held < FULLY_USED * level:
-                bought = f"{display_name(instance, o)} is bought at {size_text(instance, o, level)}{limit}"
-                yield f"{bought}, of which {size_text(instance, o, held)} is in force in {instance.horizon.label(t)}"
+def eroded_words(instance: Instance, plan: Plan, o: str, t: int) -> str | None:
+    """What is said of an option of which less is in force in period t than is bought; None where that is not so."""
+    level, held = sum(each.size for each in plan.builds if each.option == o), size_in_force(instance, plan, o, t)
+    if held >= FULLY_USED * level:
+        return None
+    limit = ", its largest size" if level >= FULLY_USED * instance.sized[o].max_size else ""
+    bought = f"{display_name(instance, o)} is bought at {size_text(instance, o, level)}{limit}"
+    return f"{bought}, of which {size_text(instance, o, held)} is in force in {instance.horizon.label(t)}"
 
 
 def _builds(instance: Instance, result: Result) -> Iterator[Purchase]:

@@ -13,6 +13,7 @@ years together included.
 against it.
 
 process        what a cut leaves of it, or its capacity
+deal, level    of what restores part of a cut: too late, eroded, at its largest size, or too dear for the budget
 option         too late, at its largest size, cut itself, without inputs or scrap, or too dear for the budget
 stockpile      its largest stock, how fast it fills or empties, when it may begin, or its price
 substitution   the share of demand that it can serve
@@ -25,13 +26,13 @@ from typing import Literal
 
 import numpy as np
 
-from optimizer.algorithms.problem import LEAST_COST, ProblemVariant, Rows, size
+from optimizer.algorithms.problem import LEAST_COST, ProblemVariant, Rows
 from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.relaxed_floors import failing_beyond_allowed
 from optimizer.disruptions.ensemble import DrawnEnsemble, EnsembleSpec, samples
 from optimizer.disruptions.shock import Shock
-from optimizer.instance.derived import display_name
-from optimizer.instance.edits import with_budget, with_only_shocks, with_single_events
+from optimizer.instance.derived import display_name, size_text
+from optimizer.instance.edits import with_budget, with_single_events
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized, Stock
 from optimizer.model.builder import ModelBuilder
@@ -40,7 +41,7 @@ from optimizer.results.plan import Flows, Plan
 from optimizer.solver import Progress, Settings
 from optimizer.studies.purchases import eroded_words, size_in_force
 from optimizer.studies.what_if import WhatIfResult, WhatIfSolver
-from optimizer.tolerances import FULLY_USED, ROUNDING
+from optimizer.tolerances import FULLY_USED
 from optimizer.units import Series, greatest_whole, si
 
 # After so many seconds a single what-if is given up.
@@ -224,34 +225,6 @@ def _added_budget(builder: ModelBuilder, instance: Instance, shocks: Sequence[Sh
     return Expression({builder.column_index()["", "question", "added"][0]: 1.0})
 
 
-def barring_budget(what_ifs: WhatIfs, instance: Instance, option: str) -> BudgetBarrier | None:
-    """Which budget is too small for any size of an option; None if some size can be bought, or money is not the reason.
-
-    Shocks are left out, because whether an option can be paid does not depend on them. The instance has to be
-    `WhatIfs.apart`.
-    """
-    policy = instance.policy
-    if getattr(instance.options[option], "budget_share", 1.0) <= 0:
-        return None
-    if policy.budget == 0.0 or (policy.annual_budget is not None and not any(policy.annual_budget.values)):
-        return "no_budget"
-    without_shocks = with_only_shocks(instance, ())
-    if _can_be_bought(what_ifs, without_shocks, option) is not False:
-        return None
-    if policy.annual_budget is not None and _can_be_bought(what_ifs, without_annual_budget(without_shocks), option):
-        return "annual"
-    return "total" if _can_be_bought(what_ifs, without_budgets(without_shocks), option) else None
-
-
-def _can_be_bought(what_ifs: WhatIfs, without_shocks: Instance, option: str) -> bool | None:
-    if what_ifs.is_over:
-        return None
-    task = f"whether {display_name(without_shocks, option)} can be paid"
-    found = what_ifs.ask(task, without_shocks, ProblemVariant(size(option, -1.0), name="its size"))
-    what_ifs.is_cut_short |= found.status == "stopped"
-    return None if found.status == "stopped" else found.status == "optimal" and found.value < -ROUNDING
-
-
 @dataclass(frozen=True)
 class Ways:
     """Says of each source of a commodity why it gives no more, under the plan that leaves the least gap in a shock."""
@@ -268,9 +241,9 @@ class Ways:
     limit: Callable[[str], SizeLimit | None]  # finds what keeps an option from being larger beside the rest of the plan
 
     def sentences(self, commodity: str, segment: str) -> tuple[str, ...]:
-        """A sentence for each process, option, stockpile and substitution; options that come too late share one."""
+        """A sentence for each process, what restores it, option, stock and substitution; those too late share one."""
         late = [o for o, option in self._makers(commodity) if self._is_late(option)]
-        sentences = [*self._processes(commodity), *self._eroded(commodity), *self._late(late, commodity)]
+        sentences = [*self._processes(commodity), *self._restored(commodity), *self._late(late, commodity)]
         sentences += [self._option(o, option) for o, option in self._makers(commodity) if o not in late]
         sentences += [self._stock(o, each) for o, each in self._piles(commodity)]
         sentences += [self._substitution(o, each, segment) for o, each in self._substitutes(segment)]
@@ -314,12 +287,18 @@ class Ways:
             else:
                 yield f"{display_name(self.instance, p)} lacks {self._inputs(process.input)}"
 
-    def _eroded(self, commodity: str) -> Iterator[str]:
-        """A sentence for each leverage over what is cut of which less is in force than is bought."""
-        made = [p for p, process in self.instance.processes.items() if process.output.get(commodity, 0.0) > 0]
-        regions = {self.instance.processes[p].region for p in made if self._largest_cut(p) > 0}
-        if self.instance.path(self.event).deliberate:
-            yield from eroded_words(self.instance, self.plan, regions, self.periods[-1])
+    def _restored(self, commodity: str) -> Iterator[str]:
+        """Sentences on each option that can leave more of a process that is cut and makes the commodity."""
+        path, processes = self.instance.path(self.event), self.instance.processes
+        made = [(p, t) for p, each in processes.items() if each.output.get(commodity, 0.0) > 0 for t in self.periods]
+        some = {o: each for o, each in self.instance.sized.items() if any(each.restores(path, *at) for at in made)}
+        late = [o for o, option in some.items() if self._is_late(option)]
+        yield from self._late(late, "")
+        for o in (o for o in some if o not in late):
+            eroded = eroded_words(self.instance, self.plan, o, self.periods[-1])
+            yield from () if eroded is None else (eroded,)
+            if eroded is None or self._bought(o) < FULLY_USED * some[o].max_size:
+                yield self._option(o, some[o])
 
     def _in_force(self, o: str, t: int) -> float:
         return size_in_force(self.instance, self.plan, o, t)
@@ -382,7 +361,7 @@ class Ways:
         limit = self._largest_size_words(o, option, size, inputs)
         if limit is not None:
             return f"{name} has its largest size{limit}"
-        held = f"stops at {si(size, 't/yr')}" if size > 0 else option.labels.absent
+        held = f"stops at {size_text(self.instance, o, size)}" if size > 0 else option.labels.absent
         if self.money is not None:
             return f"{name} {held}: {self._dear(o, size)}"
         short = self._names(c for c in inputs if c in self.scarce)
@@ -408,10 +387,10 @@ class Ways:
         if size >= FULLY_USED * option.max_size:
             if inputs and not self._is_fully_used(o):
                 return f", and lacks {self._inputs(inputs)}"
-            return f", {si(option.max_size, 't/yr')}"
+            return f", {size_text(self.instance, o, option.max_size)}"
         unit = option.unit_size
         most = unit * greatest_whole(option.max_size / unit) if unit > 0 else option.max_size
-        return f" in whole units, {si(most, 't/yr')}" if size >= FULLY_USED * most else None
+        return f" in whole units, {size_text(self.instance, o, most)}" if size >= FULLY_USED * most else None
 
     def _is_fully_used(self, o: str) -> bool:
         used = self._total_use(o)

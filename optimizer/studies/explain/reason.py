@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from optimizer.algorithms.problem import ProblemVariant, exactly, outlay, purchase_columns
+from optimizer.algorithms.problem import ProblemVariant, exactly, outlay, purchase_columns, size
 from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator, ScarcityPrices, bottleneck, scarcity_prices
 from optimizer.algorithms.relaxed_floors import failing_beyond_allowed
@@ -29,10 +29,10 @@ from optimizer.results.result import Result, hardest_of
 from optimizer.solver import Vector
 from optimizer.studies.explain.questions import (
     FEASIBILITY_GAP,
+    BudgetBarrier,
     SizeLimit,
     Ways,
     WhatIfs,
-    barring_budget,
     least_added,
     least_passing,
     without_annual_budget,
@@ -249,6 +249,34 @@ def _most_in_time(what_ifs: WhatIfs, instance: Instance, plan: Plan, option: str
     found = what_ifs.ask(task, instance, ProblemVariant(in_time, (exactly(plan, option),), name="its size in time"))
     what_ifs.is_cut_short |= found.status == "stopped"
     return -found.value if found.status == "optimal" else None
+
+
+def barring_budget(what_ifs: WhatIfs, instance: Instance, option: str) -> BudgetBarrier | None:
+    """Which budget is too small for any size of an option; None if some size can be bought, or money is not the reason.
+
+    Shocks are left out, because whether an option can be paid does not depend on them. The instance has to be
+    `WhatIfs.apart`.
+    """
+    policy = instance.policy
+    if getattr(instance.options[option], "budget_share", 1.0) <= 0:
+        return None
+    if policy.budget == 0.0 or (policy.annual_budget is not None and not any(policy.annual_budget.values)):
+        return "no_budget"
+    without_shocks = with_only_shocks(instance, ())
+    if _can_be_bought(what_ifs, without_shocks, option) is not False:
+        return None
+    if policy.annual_budget is not None and _can_be_bought(what_ifs, without_annual_budget(without_shocks), option):
+        return "annual"
+    return "total" if _can_be_bought(what_ifs, without_budgets(without_shocks), option) else None
+
+
+def _can_be_bought(what_ifs: WhatIfs, without_shocks: Instance, option: str) -> bool | None:
+    if what_ifs.is_over:
+        return None
+    task = f"whether {display_name(without_shocks, option)} can be paid"
+    found = what_ifs.ask(task, without_shocks, ProblemVariant(size(option, -1.0), name="its size"))
+    what_ifs.is_cut_short |= found.status == "stopped"
+    return None if found.status == "stopped" else found.status == "optimal" and found.value < -ROUNDING
 
 
 def _short_commodity(instance: Instance, scarce: ScarcityPrices, plan: Plan, d: str, offset: int) -> tuple[str, float]:
