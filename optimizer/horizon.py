@@ -5,6 +5,7 @@ t      period, 0 … T−1      labelled 2026, 2026Q1 or 2026-01
 a      decision point       a period: the first of each calendar year (quarter, month)
 """
 
+import math
 import re
 from functools import cached_property
 from typing import Literal
@@ -12,7 +13,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from optimizer.suggestions import finding
-from optimizer.tolerances import least_whole
+from optimizer.tolerances import ROUNDING
 
 Step = Literal["year", "quarter", "month"]
 MONTHS: dict[Step, int] = {"year": 12, "quarter": 3, "month": 1}
@@ -83,7 +84,7 @@ class Horizon(BaseModel):
 
     def whole(self, months: float) -> int:
         """Periods that a delay of so many months takes, rounded up."""
-        return least_whole(months / self.months)
+        return math.ceil(months / self.months - ROUNDING)
 
     def period(self, label: str | int) -> int:
         """The period that a label names; a label coarser than the step names its first period.

@@ -9,8 +9,6 @@ With the limits no file can exhaust time or memory. They lie far above real use:
 90,000 values in 1 MB. A file beyond a limit is refused with a finding that names the limit.
 """
 
-import math
-
 # Arithmetic. Sums, products and quotients of input numbers in double precision are off by less than this share:
 # 0.1 + 0.2 is 0.3, and 18 months of 1/12 year are 1.5 years.
 ROUNDING = 1e-9
@@ -115,17 +113,6 @@ AUDIT_MONEY_SCALE = 1e-6
 # Reports. Shares below this are shown as 0.0 %, MIP gaps below this as none.
 SHOWN_SHARE = 0.0005
 SHOWN_MIP_GAP = 1e-5
-
-
-def least_whole(value: float, tolerance: float = ROUNDING) -> int:
-    """The least whole number that is not below a value, up to errors of arithmetic."""
-    return math.ceil(value - tolerance)
-
-
-def greatest_whole(value: float, tolerance: float = ROUNDING) -> int:
-    """The greatest whole number that is not above a value, up to errors of arithmetic."""
-    return math.floor(value + tolerance)
-
 
 # Limits.
 

@@ -35,7 +35,7 @@ from pydantic_core import PydanticCustomError
 from optimizer import shapes
 from optimizer.arguments import ArgumentError
 from optimizer.suggestions import excerpt, finding
-from optimizer.tolerances import FINE_ROUNDING, LAST_DIGIT, NUMBER_LENGTH, ROUNDING, greatest_whole
+from optimizer.tolerances import FINE_ROUNDING, LAST_DIGIT, NUMBER_LENGTH, ROUNDING
 
 # One number, or an array with one for each of many shocks that are written together.
 Number = float | npt.NDArray[np.float64]
@@ -379,6 +379,16 @@ def si_up(value: float, unit: str = "", digits: int = 3) -> str:
 def si_down(value: float, unit: str = "", digits: int = 3) -> str:
     """What is known not to suffice, for reading: never more than it is."""
     return si(rounded_down(value, digits), unit, digits)
+
+
+def least_whole(value: float, tolerance: float = ROUNDING) -> int:
+    """The least whole number that is not below a value, up to errors of arithmetic."""
+    return math.ceil(value - tolerance)
+
+
+def greatest_whole(value: float, tolerance: float = ROUNDING) -> int:
+    """The greatest whole number that is not above a value, up to errors of arithmetic."""
+    return math.floor(value + tolerance)
 
 
 def rounded_up(value: float, digits: int) -> float:

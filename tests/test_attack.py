@@ -17,7 +17,8 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 import optimizer as so
-from optimizer.algorithms.executor import ProcessExecutor, Task
+from optimizer.algorithms.executor import ProcessExecutor
+from optimizer.algorithms.workers import Task
 from optimizer.cli.app import app
 from optimizer.instance.edits import without_attacks
 from optimizer.report.tables.attack import attack_parts

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 import optimizer as so
-from optimizer.algorithms.executor import Task
+from optimizer.algorithms.workers import Task
 from optimizer.cli import page_studies
 from optimizer.cli.app import app
 from optimizer.cli.page_studies import StudySubject, planned_ends, proven_columns, timed_tasks

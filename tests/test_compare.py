@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from rich.console import Console
 
 import optimizer as so
-from optimizer.algorithms.executor import ProcessExecutor, Task
+from optimizer.algorithms.executor import ProcessExecutor
+from optimizer.algorithms.workers import Task
 from optimizer.errors import AuditError
 from optimizer.instance.edits import with_budget
 from optimizer.report.tables import budgets as facts

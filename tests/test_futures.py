@@ -14,12 +14,12 @@ import pytest
 
 import optimizer as so
 from optimizer.algorithms.dual_decomposition import DualDecomposition, GroupPlans, GroupProblem, last_parted
-from optimizer.algorithms.executor import Memory, Task
 from optimizer.algorithms.extensive_form import ShockModel, solve_extensive_form
 from optimizer.algorithms.joint_recourse import JointEvaluator, evaluator_of
 from optimizer.algorithms.reading import read_plan
 from optimizer.algorithms.recourse import recourse_executor
 from optimizer.algorithms.solving import Alone, solve_alone, solve_group
+from optimizer.algorithms.workers import Memory, Task
 from optimizer.audit.result import check_futures
 from optimizer.errors import ModelError, OptimizerWarning
 from optimizer.formulation import Writer

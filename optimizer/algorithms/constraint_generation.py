@@ -32,7 +32,6 @@ from typing import Any
 import numpy as np
 
 from optimizer.algorithms.dual_decomposition import DualDecomposition, GroupPlans, GroupProblem
-from optimizer.algorithms.executor import Memory, Task
 from optimizer.algorithms.extensive_form import ShockModel
 from optimizer.algorithms.joint_recourse import JointEvaluator
 from optimizer.algorithms.problem import NOTHING_KNOWN, Hints, ProblemVariant, SearchResult, generate_constraints
@@ -41,6 +40,7 @@ from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.relaxed_floors import SurvivalShare, excused_samples, tree_shares
 from optimizer.algorithms.search import ADDED, FEW_ROWS, Search
 from optimizer.algorithms.separation import SeparationOracle, Violation, select_most_violated
+from optimizer.algorithms.workers import Memory, Task
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import FutureTree, Instance
 from optimizer.results.plan import NoShockPlan, Plan

@@ -1,7 +1,6 @@
-"""Parallel work: one interface for this process, for processes beside it, and for a Dask cluster.
+"""Parallel work: one interface for this process, its threads, processes beside it, and a Dask cluster.
 
-A **task** is a function of a module with its arguments: ``work(memory, *arguments)``. `memory` is a dictionary that
-each worker keeps as long as it lives: what a task leaves there, such as a warm solver, is there for the next task.
+`workers` says what a task is, and what a worker keeps for the next one.
 
 ======================  ==============================================  ===============================================
                         `Executor.map`                                  `Executor.as_completed`
@@ -11,6 +10,7 @@ results                 all of them, in the order of the tasks          one by o
 home of a task          keeps to its worker, which has what it needs;   does not count
                         idle workers take tasks that have not started
 this process            works as worker 0                               works only where the task is the only one
+threads                 work beside it, with memories of their own      do not: one task after another
 death of a worker       it is replaced and its tasks run again; after   `WorkerError`
                         `ATTEMPTS` of them `WorkerError`
 Ctrl-C                  runs to its end                                 is passed on to the workers; tasks that have not
@@ -23,19 +23,18 @@ with ``jobs=1``, so that no more processes run than were asked for.
 """
 
 import contextlib
-import hashlib
 import os
-import pickle
 import signal
+import threading
 import time
-import uuid
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor, wait
+from functools import partial
 from typing import Any, Self, override
 
-from optimizer.algorithms.workers import core_count, start_worker
+from optimizer.algorithms.workers import Memory, Setup, Task, Worker, core_count, perform
 from optimizer.errors import WorkerError, require_extra
 from optimizer.solver import Clock
 
@@ -50,59 +49,21 @@ POLL = 0.25
 GRACE = 30.0
 # Seconds of one long task above which other processes are worth their start.
 LONG = 1.0
-Memory = dict[str, Any]
 # Tasks that run, by the future of the result: number and worker.
-Running = dict[Any, tuple[int, "_Worker"]]
-
-
-@dataclass(frozen=True)
-class Task:
-    """A function of a module, its arguments, and the number of the worker that has what it needs (0: this process)."""
-
-    work: Callable[..., Any]
-    arguments: tuple[Any, ...] = ()
-    home: int = 0
-
-    def run(self, memory: Memory) -> Any:
-        """Run it in this process."""
-        return self.work(memory, *self.arguments)
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What a worker builds in its memory before its first task: ``build(memory, argument)``."""
-
-    build: Callable[[Memory, Any], None]  # a function of a module
-    packed: bytes  # its argument, pickled
-    key: str  # tells setups apart, for workers of a cluster that serve several runs
-
-    @classmethod
-    def of(cls, build: Callable[[Memory, Any], None], argument: Any) -> "Setup":
-        """A setup; its argument is pickled once, however many workers there are."""
-        packed = pickle.dumps(argument, protocol=pickle.HIGHEST_PROTOCOL)
-        digest = hashlib.sha256(f"{build.__module__}.{build.__qualname__} ".encode() + packed)
-        return cls(build, packed, digest.hexdigest())
-
-    @classmethod
-    def nothing(cls) -> "Setup":
-        """An empty memory, of one executor alone."""
-        return cls(_build_nothing, pickle.dumps(None), uuid.uuid4().hex)
-
-
-def _build_nothing(memory: Memory, argument: None) -> None:
-    """Leave a worker's memory empty."""
+Running = dict[Any, tuple[int, Worker]]
 
 
 class Executor(ABC):
     """Runs tasks; see the module for the contract.
 
     Attributes:
-        size: how many tasks run at a time.
+        size: how many long tasks run at a time.
+        homes: how many workers there are for short ones.
         memory: of this process.
     """
 
-    def __init__(self, size: int = 1) -> None:
-        self.size = size
+    def __init__(self, size: int = 1, homes: int | None = None) -> None:
+        self.size, self.homes = size, homes or size
         self.memory: Memory = {}
 
     @abstractmethod
@@ -150,25 +111,48 @@ class SerialExecutor(Executor):
             yield number, task.run(self.memory)
 
 
-# The memories of a worker, by key of their setup: a process of ours has one, a Dask worker may serve several runs.
-_MEMORIES: dict[str, Memory] = {}
+class ThreadExecutor(SerialExecutor):
+    """This process and threads of it, for short tasks that spend their time in the solver.
 
+    The solver runs without the interpreter's lock. Threads start at once, where a process takes about a second.
 
-def _prepare(setup: Setup, first: Sequence[Task] = ()) -> None:
-    """Build what a worker needs, and run its first tasks."""
-    if setup.key not in _MEMORIES:
-        memory: Memory = {}
-        setup.build(memory, pickle.loads(setup.packed))
-        _MEMORIES[setup.key] = memory
-    for task in first:
-        task.run(_MEMORIES[setup.key])
+    Args:
+        memories: those of the threads beside the one that calls; what tasks share has to be safe for threads.
+    """
 
+    def __init__(self, memories: Sequence[Memory]) -> None:
+        super().__init__(homes=1 + len(memories))
+        self._memories, self._taking = memories, threading.Lock()
+        # A thread starts with the first task that it is sent.
+        self._threads = ThreadPoolExecutor(len(memories))
 
-def _perform(key: str, setup: Setup | None, tasks: Sequence[Task]) -> list[Any] | None:
-    """The results of tasks in a worker; None where it was not prepared and the setup was not sent along."""
-    if setup is not None:
-        _prepare(setup)
-    return [task.run(_MEMORIES[key]) for task in tasks] if key in _MEMORIES else None
+    @override
+    def map(self, tasks: Sequence[Task], clock: Clock) -> list[Any]:
+        results: dict[int, Any] = {}
+        queues = [deque(n for n, task in enumerate(tasks) if task.home == home) for home in range(self.homes)]
+        work = partial(self._work, tasks, queues, results)
+        others = [self._threads.submit(work, home) for home in range(1, self.homes) if queues[home]]
+        try:
+            work(0)
+        finally:
+            wait(others)
+        for other in others:
+            other.result()
+        return [results[number] for number in range(len(tasks))]
+
+    def _work(self, tasks: Sequence[Task], queues: Sequence[deque[int]], results: dict[int, Any], home: int) -> None:
+        """Run the tasks of one queue, in the thread whose home it is, and what waits in others then."""
+        memory = self._memories[home - 1] if home else self.memory
+        while (number := self._take(queues, home)) is not None:
+            results[number] = tasks[number].run(memory)
+
+    def _take(self, queues: Sequence[deque[int]], home: int) -> int | None:
+        with self._taking:
+            return _next(queues[home], queues)
+
+    @override
+    def close(self) -> None:
+        self._threads.shutdown(wait=False)
 
 
 class ProcessExecutor(Executor):
@@ -183,15 +167,15 @@ class ProcessExecutor(Executor):
     def __init__(self, size: int, setup: Setup | None = None, first: Mapping[int, Task] | None = None) -> None:
         super().__init__(size)
         self._setup, self._first = setup or Setup.nothing(), first or {}
-        self._workers: dict[int, _Worker] = {}
+        self._workers: dict[int, Worker] = {}
         self._is_interrupted = False
         for number in self._first:
             self._worker(number)
 
-    def _worker(self, number: int) -> "_Worker":
+    def _worker(self, number: int) -> Worker:
         if number not in self._workers:
             first = [self._first[number]] if number in self._first else []
-            self._workers[number] = _Worker(self._setup, first)
+            self._workers[number] = Worker(self._setup, first)
         return self._workers[number]
 
     @property
@@ -225,7 +209,7 @@ class ProcessExecutor(Executor):
             _Queue(self, home, {number: task for number, task in left.items() if task.home == home})
             for home in sorted({task.home for task in left.values()} - {0})
         ]
-        while (number := _next(own, queues if moves else ())) is not None:
+        while (number := _next(own, [queue.waiting for queue in queues] if moves else ())) is not None:
             for queue in queues:
                 queue.hand_out(results)
             results[number] = tasks[number].run(self.memory)
@@ -271,7 +255,7 @@ class ProcessExecutor(Executor):
                 free.append(worker)
                 yield from ((number, result) for result in _results(future, clock))
 
-    def _pass_on_the_interrupt(self, workers: Iterable["_Worker"]) -> None:
+    def _pass_on_the_interrupt(self, workers: Iterable[Worker]) -> None:
         """Once: workers are in process groups of their own, which a terminal does not signal."""
         from loky import BrokenProcessPool
 
@@ -287,7 +271,7 @@ class ProcessExecutor(Executor):
             worker.end()
 
 
-def _start_tasks(waiting: deque[tuple[int, Task]], free: list["_Worker"], running: Running, clock: Clock) -> None:
+def _start_tasks(waiting: deque[tuple[int, Task]], free: list[Worker], running: Running, clock: Clock) -> None:
     """Start waiting tasks on free workers; their futures join those that are running."""
     while waiting and free and not clock.interrupted:
         (number, task), worker = waiting.popleft(), free.pop()
@@ -305,29 +289,6 @@ def _results(future: Any, clock: Clock) -> list[Any]:
             return []
         raise WorkerError(f"a worker process died during its task ({error})") from error
     return results
-
-
-class _Worker:
-    """A process beside this one."""
-
-    def __init__(self, setup: Setup, first: Sequence[Task]) -> None:
-        self._key, self.pool = setup.key, start_worker()
-        self._pid: Any = self.pool.submit(os.getpid)
-        # Not by the pool's initializer: this process would wait until a large setup is sent.
-        self.pool.submit(_prepare, setup, first)
-
-    @property
-    def pid(self) -> int:
-        """Its number; known once it has started."""
-        return int(self._pid.result())
-
-    def submit(self, task: Task) -> Any:
-        """The future of a list with the result of a task."""
-        return self.pool.submit(_perform, self._key, None, [task])
-
-    def end(self) -> None:
-        """End it, whatever it does."""
-        self.pool.shutdown(wait=False, kill_workers=True)
 
 
 class _Queue:
@@ -370,12 +331,12 @@ class _Queue:
             self._is_broken = True
 
 
-def _next(own: deque[int], queues: Iterable[_Queue]) -> int | None:
+def _next(own: deque[int], queues: Iterable[deque[int]]) -> int | None:
     """The first task of our own; with none left, the last of the longest queue that has not started."""
     if own:
         return own.popleft()
-    longest = max(queues, key=lambda queue: len(queue.waiting), default=None)
-    return longest.waiting.pop() if longest is not None and longest.waiting else None
+    longest = max(queues, key=len, default=None)
+    return longest.pop() if longest else None
 
 
 class DaskExecutor(Executor):
@@ -444,7 +405,7 @@ class DaskExecutor(Executor):
 
         def submit(share: list[int], setup: Setup | None) -> Any:
             sent = [tasks[number] for number in share]
-            return self._client.submit(_perform, self._setup.key, setup, sent, pure=False, retries=ATTEMPTS)
+            return self._client.submit(perform, self._setup.key, setup, sent, pure=False, retries=ATTEMPTS)
 
         running = {submit(share, None): share for share in shares}
         while running:

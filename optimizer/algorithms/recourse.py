@@ -15,10 +15,10 @@ from typing import Any, cast
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.algorithms.executor import DaskExecutor, Executor, Memory, ProcessExecutor, SerialExecutor, Setup, Task
+from optimizer.algorithms.executor import DaskExecutor, Executor, ProcessExecutor, SerialExecutor, ThreadExecutor
 from optimizer.algorithms.reading import do_nothing_plan, plan_values
 from optimizer.algorithms.subproblems import BatchRequest, BatchResponse, RecourseTask, ShockBatch, SubproblemSolver
-from optimizer.algorithms.workers import core_count
+from optimizer.algorithms.workers import Memory, Setup, Task, core_count
 from optimizer.disruptions.shock import Shock
 from optimizer.errors import OptimizerWarning, WorkerError
 from optimizer.formulation import Writer
@@ -91,7 +91,7 @@ class RecourseEvaluator:
         self.executor = executor or recourse_executor(instance, 1)
         self.subproblems: SubproblemSolver = self.executor.memory[KEPT][future]
         self.slices = self.subproblems.slices
-        self._homes = _homes(self.slices, self.executor.size)
+        self._homes = _homes(self.slices, self.executor.homes)
         self.notes: list[str] = []
         # What branching gained, where searches of one study share it.
         self.histories: BranchingHistories | None = None
@@ -322,16 +322,16 @@ class RecourseEvaluator:
             return self.executor.map(tasks, clock)
 
 
-# Where a worker keeps its subproblems. And the number of shocks below which one process is done before others have
-# started.
-KEPT, FEW = "subproblems", 400
+# Where a worker keeps its subproblems. The number of shocks below which one process is done before others have
+# started. And how many threads of it the interpreter's lock leaves with something to do.
+KEPT, FEW, MOST_THREADS = "subproblems", 400, 4
 
 
 def recourse_executor(instance: Instance, jobs: int | None = None, cluster: str | None = None) -> Executor:
     """An executor whose workers keep the subproblems of an instance.
 
     Args:
-        jobs: processes; where that is left open, one for each core once there are many shocks.
+        jobs: processes; where that is left open, one for each core once there are many shocks, and threads with fewer.
         cluster: address of a Dask scheduler, in their place.
 
     Raises:
@@ -340,19 +340,31 @@ def recourse_executor(instance: Instance, jobs: int | None = None, cluster: str 
     instances = [future.instance for future in instance.tree.futures]
     size = jobs or (core_count() if sum(len(each.events) for each in instances) >= FEW else 1)
     solvers = _solvers(instances)
+    threads = 1 if jobs else _thread_count(solvers)
     executor: Executor = SerialExecutor()
     if cluster is not None:
         executor = DaskExecutor(cluster, setup_of(instances))
     elif size > 1:
-        lengths: dict[int, list[tuple[int, int]]] = {number: [] for number in range(1, size)}
-        for future, solver in enumerate(solvers):
-            for part, home in zip(solver.slices, _homes(solver.slices, size), strict=True):
-                if home and (future, part.length) not in lengths[home]:
-                    lengths[home].append((future, part.length))
-        first = {number: Task(_write_windows, (own,)) for number, own in lengths.items()}
-        executor = ProcessExecutor(size, setup_of(instances), first)
+        executor = ProcessExecutor(size, setup_of(instances), _first_tasks(solvers, size))
+    elif threads > 1:
+        executor = ThreadExecutor([{KEPT: _for_thread(solvers)} for _ in range(1, threads)])
     executor.memory[KEPT] = solvers
     return executor
+
+
+def _thread_count(solvers: Sequence[SubproblemSolver]) -> int:
+    """How many threads of a process have something to do: no more than a future has batches."""
+    return min(MOST_THREADS, core_count(), max(len(each.slices) for each in solvers))
+
+
+def _first_tasks(solvers: Sequence[SubproblemSolver], size: int) -> dict[int, Task]:
+    """By worker, the task that writes the programmes that it will need."""
+    lengths: dict[int, list[tuple[int, int]]] = {number: [] for number in range(1, size)}
+    for future, solver in enumerate(solvers):
+        for part, home in zip(solver.slices, _homes(solver.slices, size), strict=True):
+            if home and (future, part.length) not in lengths[home]:
+                lengths[home].append((future, part.length))
+    return {number: Task(_write_windows, (own,)) for number, own in lengths.items()}
 
 
 def answer_batch(memory: Memory, request: BatchRequest) -> BatchResponse:
@@ -375,6 +387,12 @@ def _solvers(instances: Sequence[Instance]) -> list[SubproblemSolver]:
     """The recourse programmes of some futures; those with the same data share theirs."""
     made = {id(each): SubproblemSolver(each) for each in {id(each): each for each in instances}.values()}
     return [made[id(each)] for each in instances]
+
+
+def _for_thread(solvers: Sequence[SubproblemSolver]) -> list[SubproblemSolver]:
+    """The same programmes with solvers of their own; futures that share theirs still do."""
+    made = {id(each): each.for_thread() for each in {id(each): each for each in solvers}.values()}
+    return [made[id(each)] for each in solvers]
 
 
 def _write_windows(memory: Memory, lengths: Sequence[tuple[int, int]]) -> None:

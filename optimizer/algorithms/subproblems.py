@@ -4,11 +4,13 @@ A batch is fixed by the instance and starts from a basis that comes with the req
 finds the same numbers.
 """
 
+import copy
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +29,8 @@ RecourseTask = Literal[
 ]
 # Shocks in a batch: enough to make the first, which starts from another plan's basis, count for little.
 BATCH_SIZE = 128
+# Held by the thread that writes a programme or makes a solver: neither PuLP nor file descriptors are made for two.
+WRITING = threading.RLock()
 # Tasks whose dual values are those of the other rows alone.
 WITHOUT_VALID: tuple[RecourseTask, ...] = ("best", "served", "subgradients without valid rows")
 
@@ -125,8 +129,20 @@ class SubproblemSolver:
         for length in {len(shock.periods) for shock in instance.events}:
             numbers = [n for n, shock in enumerate(instance.events) if len(shock.periods) == length]
             self._numbers[length] = np.array(numbers, dtype=np.intp)
-        self._windows: dict[int, tuple[WindowProgramme, WarmProgramme]] = {}
+        self._windows: dict[int, WindowProgramme] = {}
+        self._forget()
+
+    def _forget(self, threads: int | None = None) -> None:
+        """Begin without warm solvers; each of them will have so many threads of its own."""
+        self._warm: dict[int, WarmProgramme] = {}
+        self._threads = threads
         self._started: tuple[tuple[int, str, bytes] | None, Basis | None] = (None, None)
+
+    def for_thread(self) -> Self:
+        """The same programmes with solvers of their own, for another thread: it finds the same numbers."""
+        other = copy.copy(self)
+        other._forget(threads=1)
+        return other
 
     @cached_property
     def slices(self) -> list[ShockBatch]:
@@ -135,16 +151,20 @@ class SubproblemSolver:
 
     def window(self, length: int) -> WindowProgramme:
         """The programme of a window length, written at its first use."""
-        return self._window_and_solver(length)[0]
+        with WRITING:
+            if length not in self._windows:
+                shocks = [self.instance.events[n] for n in self._numbers[length]]
+                self._windows[length] = WindowProgramme(
+                    self.instance, shocks, self.plan, self.linking_matrix, self.instance.shared(length)
+                )
+            return self._windows[length]
 
-    def _window_and_solver(self, length: int) -> tuple[WindowProgramme, WarmProgramme]:
-        if length not in self._windows:
-            shocks = [self.instance.events[n] for n in self._numbers[length]]
-            window = WindowProgramme(
-                self.instance, shocks, self.plan, self.linking_matrix, self.instance.shared(length)
-            )
-            self._windows[length] = window, WarmProgramme(window.skeleton)
-        return self._windows[length]
+    def warm(self, length: int) -> WarmProgramme:
+        """The solver of a window length, made at its first use."""
+        if length not in self._warm:
+            with WRITING:
+                self._warm[length] = WarmProgramme(self.window(length).skeleton, self._threads)
+        return self._warm[length]
 
     def answer(self, request: BatchRequest) -> BatchResponse:
         """Solve the shocks of a request."""
@@ -172,7 +192,7 @@ class SubproblemSolver:
     def _batch(self, request: BatchRequest, *, needs_duals: bool = False) -> "_BatchSolver":
         length = len(self.instance.events[request.events[0]].periods)
         which = np.searchsorted(self._numbers[length], request.events)
-        return _BatchSolver(request, *self._window_and_solver(length), which, needs_duals=needs_duals)
+        return _BatchSolver(request, self.window(length), self.warm(length), which, needs_duals=needs_duals)
 
 
 class _BatchSolver:

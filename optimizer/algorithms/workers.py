@@ -1,4 +1,7 @@
-"""Worker processes: how one starts, and how it ends together with the process that started it.
+"""Worker processes: what they are asked, how one starts, and how it ends with the process that started it.
+
+A **task** is a function of a module with its arguments: ``work(memory, *arguments)``. `memory` is a dictionary that
+each worker keeps as long as it lives: what a task leaves there, such as a warm solver, is there for the next task.
 
 A worker is in a process group of its own, so that Ctrl-C, a hang-up of the terminal and a signal to the whole group
 reach the main process only, which decides what becomes of its workers. It watches that process and ends when it is
@@ -7,12 +10,16 @@ gone, however that ended: the results of a worker that outlives it would be lost
 
 import contextlib
 import gc
+import hashlib
 import math
 import os
+import pickle
 import signal
 import threading
 import time
-from collections.abc import Iterator
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from optimizer.solver.base import SIGNALS
@@ -21,6 +28,89 @@ from optimizer.tolerances import COLLECTED
 # Seconds between two looks at the main process. The solver runs without the interpreter's lock, so that a long solve
 # does not keep a worker from looking.
 WATCH = 0.25
+Memory = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Task:
+    """A function of a module, its arguments, and the number of the worker that has what it needs (0: this process)."""
+
+    work: Callable[..., Any]
+    arguments: tuple[Any, ...] = ()
+    home: int = 0
+
+    def run(self, memory: Memory) -> Any:
+        """Run it in this process."""
+        return self.work(memory, *self.arguments)
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a worker builds in its memory before its first task: ``build(memory, argument)``."""
+
+    build: Callable[[Memory, Any], None]  # a function of a module
+    packed: bytes  # its argument, pickled
+    key: str  # tells setups apart, for workers of a cluster that serve several runs
+
+    @classmethod
+    def of(cls, build: Callable[[Memory, Any], None], argument: Any) -> "Setup":
+        """A setup; its argument is pickled once, however many workers there are."""
+        packed = pickle.dumps(argument, protocol=pickle.HIGHEST_PROTOCOL)
+        digest = hashlib.sha256(f"{build.__module__}.{build.__qualname__} ".encode() + packed)
+        return cls(build, packed, digest.hexdigest())
+
+    @classmethod
+    def nothing(cls) -> "Setup":
+        """An empty memory, of one executor alone."""
+        return cls(_build_nothing, pickle.dumps(None), uuid.uuid4().hex)
+
+
+def _build_nothing(memory: Memory, argument: None) -> None:
+    """Leave a worker's memory empty."""
+
+
+# The memories of a worker, by key of their setup: a process of ours has one, a Dask worker may serve several runs.
+_MEMORIES: dict[str, Memory] = {}
+
+
+def prepare(setup: Setup, first: Sequence[Task] = ()) -> None:
+    """Build what a worker needs, and run its first tasks."""
+    if setup.key not in _MEMORIES:
+        memory: Memory = {}
+        setup.build(memory, pickle.loads(setup.packed))
+        _MEMORIES[setup.key] = memory
+    for task in first:
+        task.run(_MEMORIES[setup.key])
+
+
+def perform(key: str, setup: Setup | None, tasks: Sequence[Task]) -> list[Any] | None:
+    """The results of tasks in a worker; None where it was not prepared and the setup was not sent along."""
+    if setup is not None:
+        prepare(setup)
+    return [task.run(_MEMORIES[key]) for task in tasks] if key in _MEMORIES else None
+
+
+class Worker:
+    """A process beside this one."""
+
+    def __init__(self, setup: Setup, first: Sequence[Task]) -> None:
+        self._key, self.pool = setup.key, start_worker()
+        self._pid: Any = self.pool.submit(os.getpid)
+        # Not by the pool's initializer: this process would wait until a large setup is sent.
+        self.pool.submit(prepare, setup, first)
+
+    @property
+    def pid(self) -> int:
+        """Its number; known once it has started."""
+        return int(self._pid.result())
+
+    def submit(self, task: Task) -> Any:
+        """The future of a list with the result of a task."""
+        return self.pool.submit(perform, self._key, None, [task])
+
+    def end(self) -> None:
+        """End it, whatever it does."""
+        self.pool.shutdown(wait=False, kill_workers=True)
 
 
 def start_worker() -> Any:

@@ -23,7 +23,7 @@ from optimizer.audit import AuditNumber, Report
 from optimizer.disruptions.shock import Shock, ShockSpec
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Array, Build, ByPeriod, ManyFlows
-from optimizer.tolerances import AUDIT_ABSOLUTE, AUDIT_RELATIVE, AUDIT_ROUNDING, least_whole
+from optimizer.tolerances import AUDIT_ABSOLUTE, AUDIT_RELATIVE, AUDIT_ROUNDING
 
 
 class Scales:
@@ -161,7 +161,7 @@ class Holding:
     @property
     def lead(self) -> int:
         """Its lead time in whole periods."""
-        return least_whole(float(self.option.lead_time) / self.basis.horizon.months)
+        return self.basis.horizon.whole(float(self.option.lead_time))
 
     def working(self) -> Array:
         """C by period: each build times the ramp of the twelve months that it is in."""

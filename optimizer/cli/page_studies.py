@@ -15,7 +15,7 @@ from optimizer.cli import common, inputs, options
 from optimizer.errors import Finding, InstanceError, require_extra
 
 if TYPE_CHECKING:
-    from optimizer.algorithms.executor import Memory, Task
+    from optimizer.algorithms.workers import Memory, Task
     from optimizer.instance.schema import Instance
     from optimizer.report.html.sections import PageSection, Study
     from optimizer.results.futures import FuturesResult
@@ -286,7 +286,7 @@ def _fits(name: str, source: str, instance: "Instance") -> bool:
 
 def study_tasks(names: Sequence[str], subject: StudySubject, *, on_page: bool = False) -> "dict[str, Task]":
     """By name, the task that carries out a study; with `on_page` and makes its section, which comes with it."""
-    from optimizer.algorithms.executor import Task
+    from optimizer.algorithms.workers import Task
 
     return {name: Task(_study_on_page if on_page else _study, (subject, name)) for name in names}
 

@@ -13,7 +13,7 @@ from optimizer.cli import common, inputs, options, page_studies
 from optimizer.errors import BOOK_FORM, BRIEF_FORMS, PAGE_FORMS, REPORT_FORMS
 
 if TYPE_CHECKING:
-    from optimizer.algorithms.executor import Memory
+    from optimizer.algorithms.workers import Memory
     from optimizer.report.document import ReportParts
     from optimizer.report.html.book import Book
     from optimizer.report.html.sections import PageSection
@@ -112,8 +112,7 @@ def _carry_out(
     interrupted: bool,
 ) -> dict[str, Any]:
     """By name, the plans of other budgets, what slips do, and studies; some are missing where the user stops them."""
-    from optimizer.algorithms.executor import Task
-    from optimizer.algorithms.workers import core_count
+    from optimizer.algorithms.workers import Task, core_count
     from optimizer.studies.comparison import single_point
 
     instance, result = subject.instance, subject.result

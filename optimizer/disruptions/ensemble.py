@@ -49,8 +49,7 @@ from optimizer.disruptions.shock import (
 )
 from optimizer.horizon import Horizon
 from optimizer.suggestions import finding
-from optimizer.tolerances import least_whole
-from optimizer.units import Described, Quantity, Share, parse_amount
+from optimizer.units import Described, Quantity, Share, least_whole, parse_amount
 
 MOST, LAST_SEED = 100_000, 10**15
 VARIED = "varied"

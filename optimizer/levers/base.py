@@ -49,8 +49,7 @@ from optimizer.model.expressions import Expression, sum_by_age, total
 from optimizer.network.process import Activity, PriceResponse
 from optimizer.results.plan import ByPeriod, Flow
 from optimizer.suggestions import finding
-from optimizer.tolerances import greatest_whole
-from optimizer.units import COMMITTED, Commitments, Described, Quantity, QuantitySeries, Series, Share
+from optimizer.units import COMMITTED, Commitments, Described, Quantity, QuantitySeries, Series, Share, greatest_whole
 
 Ramp = Annotated[tuple[Share, ...], BeforeValidator(as_tuple), WithJsonSchema(shapes.one_or_more(shapes.SHARE))]
 

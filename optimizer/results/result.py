@@ -46,8 +46,8 @@ from optimizer.results.saved import (
     digest,
     is_of_futures,
 )  # fmt: skip
-from optimizer.tolerances import NEGLIGIBLE, ROUNDING, SAME_VALUE, least_whole
-from optimizer.units import si
+from optimizer.tolerances import NEGLIGIBLE, ROUNDING, SAME_VALUE
+from optimizer.units import least_whole, si
 
 if TYPE_CHECKING:
     import pandas as pd

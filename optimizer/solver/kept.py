@@ -226,13 +226,14 @@ class WarmProgramme:
     from a basis that the caller keeps, so that a batch has the same solutions wherever and whenever it is solved.
     """
 
-    def __init__(self, builder: ModelBuilder) -> None:
+    def __init__(self, builder: ModelBuilder, threads: int | None = None) -> None:
         columns, rows = builder.scales()
         self._columns, self._rows = np.array(columns), np.array(rows)
         senses = np.array([row.sense for row in builder.rows], dtype="U2")
         self._has_lower, self._has_upper = senses != "<=", senses != ">="
-        # The serial simplex method needs no threads; HiGHS refuses another number than that of its first run.
-        self._back = HighsBackEnd(builder.problem("recourse", columns, rows, is_read=False), Settings())
+        # The serial simplex method needs no threads; HiGHS refuses another number than that of the first run of its
+        # thread.
+        self._back = HighsBackEnd(builder.problem("recourse", columns, rows, is_read=False), Settings(threads=threads))
         self._highs: Any = self._back.silent()
         self._all = np.arange(len(columns), dtype=np.int32)
         self._each = np.arange(len(rows), dtype=np.int32)

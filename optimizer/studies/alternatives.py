@@ -51,8 +51,8 @@ from optimizer.studies.alternatives_result import (
 from optimizer.studies.measure import MEASURE_SHARE, CostTolerance, before_measure
 from optimizer.studies.solve import Timer, conclude, measured_plan
 from optimizer.studies.what_if import WhatIfSolver
-from optimizer.tolerances import HELD_NEAR_OPTIMAL, NEGLIGIBLE, PLAN_GAP, ROUNDING, greatest_whole, least_whole
-from optimizer.units import MoneyLike
+from optimizer.tolerances import HELD_NEAR_OPTIMAL, NEGLIGIBLE, PLAN_GAP, ROUNDING
+from optimizer.units import MoneyLike, greatest_whole, least_whole
 
 # A tenth of the price of survival: what differs by less is a matter of taste as long as prices are guesses.
 DEFAULT_TOLERANCE = 0.1

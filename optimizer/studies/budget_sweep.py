@@ -21,11 +21,12 @@ from typing import Any, Self
 import numpy as np
 
 from optimizer import formulation
-from optimizer.algorithms.executor import Executor, Memory, Setup, Task, size_for, start_executor
+from optimizer.algorithms.executor import Executor, size_for, start_executor
 from optimizer.algorithms.extensive_form import ShockModel
 from optimizer.algorithms.problem import LEAST_OUTLAY
 from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.relaxed_floors import failing_beyond_allowed
+from optimizer.algorithms.workers import Memory, Setup, Task
 from optimizer.audit.result import audit_no_shock
 from optimizer.instance.edits import with_budget
 from optimizer.instance.schema import Instance

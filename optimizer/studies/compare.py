@@ -25,7 +25,7 @@ from itertools import pairwise
 from typing import Any, Literal, cast
 
 from optimizer import arguments
-from optimizer.algorithms.executor import Task
+from optimizer.algorithms.workers import Task
 from optimizer.arguments import ArgumentError
 from optimizer.errors import Finding, GivenPlanError, InstanceError
 from optimizer.instance.edits import ScenarioNames, scenario_variants

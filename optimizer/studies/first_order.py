@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from optimizer import formulation
-from optimizer.algorithms.executor import Memory
 from optimizer.algorithms.problem import SearchResult
+from optimizer.algorithms.workers import Memory
 from optimizer.errors import InstanceError
 from optimizer.instance.edits import with_numbers
 from optimizer.instance.ranges import UncertainNumber

@@ -22,7 +22,8 @@ from optimizer.levers import Sized, Stock
 from optimizer.results.plan import Build, Plan
 from optimizer.solver import Clock, Integers, Vector
 from optimizer.studies.stress_result import Reinforcement, Reinforcements, Trial
-from optimizer.tolerances import NEGLIGIBLE, greatest_whole, least_whole
+from optimizer.tolerances import NEGLIGIBLE
+from optimizer.units import greatest_whole, least_whole
 
 # So many additions are tried, each in these parts of what the slopes suggest, against so many broken shocks.
 MOST_TRIED, TRIAL_PARTS, MOST_CHECKED = 8, (0.25, 0.5, 1.0), 200

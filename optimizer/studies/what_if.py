@@ -12,11 +12,11 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from optimizer import formulation
-from optimizer.algorithms.executor import Memory
 from optimizer.algorithms.problem import LEAST_COST, Hints, ProblemVariant, SearchResult, outlay
 from optimizer.algorithms.reading import read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
 from optimizer.algorithms.solving import best_plan
+from optimizer.algorithms.workers import Memory
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result

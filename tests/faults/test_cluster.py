@@ -14,6 +14,7 @@ import pytest
 
 import optimizer as so
 from optimizer.algorithms import executor as executors
+from optimizer.algorithms import workers
 from optimizer.algorithms.executor import DaskExecutor
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
 from optimizer.errors import OptimizerWarning
@@ -147,7 +148,7 @@ def test_a_cluster_that_is_lost_in_the_middle_costs_nothing_that_was_found(
 def test_workers_that_always_die_leave_a_search_that_goes_on(
     instance: so.Instance, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(executors, "_perform", _die)
+    monkeypatch.setattr(workers, "perform", _die)
     evaluator = RecourseEvaluator(instance, recourse_executor(instance, 2))
     with pytest.warns(OptimizerWarning, match=f"A worker process died 3 times. {ALONE}"):
         found = by_constraint_generation(

@@ -30,7 +30,8 @@ threading.Event().wait()
 QUESTIONS = """
 import os, threading, time
 from optimizer.solver import Clock
-from optimizer.algorithms.executor import ProcessExecutor, Task
+from optimizer.algorithms.executor import ProcessExecutor
+from optimizer.algorithms.workers import Task
 
 def work(memory, *arguments):
     time.sleep(600 * arguments[0])

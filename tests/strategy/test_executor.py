@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,10 +14,12 @@ import pytest
 
 import optimizer as so
 from optimizer.algorithms import executor as executors
-from optimizer.algorithms.executor import DaskExecutor, ProcessExecutor, SerialExecutor, Task
+from optimizer.algorithms import recourse, workers
+from optimizer.algorithms.executor import DaskExecutor, ProcessExecutor, SerialExecutor, ThreadExecutor
 from optimizer.algorithms.reading import do_nothing_plan, plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator, answer_batch, recourse_executor
 from optimizer.algorithms.subproblems import BatchRequest
+from optimizer.algorithms.workers import Task
 from optimizer.errors import OptimizerWarning, WorkerError
 from optimizer.solver import Clock, Settings
 from tests.algorithms import by_constraint_generation
@@ -54,6 +57,62 @@ def test_one_two_and_three_processes_find_the_same_numbers(instance: so.Instance
             assert numbers(evaluator) == alone
         finally:
             evaluator.close()
+
+
+def test_threads_find_the_same_numbers_as_one(instance: so.Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = numbers(RecourseEvaluator(instance))
+    monkeypatch.setattr(recourse, "core_count", lambda: 3)
+    executor = recourse_executor(instance)
+    assert isinstance(executor, ThreadExecutor)
+    assert (executor.size, executor.homes) == (1, 3)
+    with executor:
+        assert numbers(RecourseEvaluator(instance, executor)) == alone
+
+
+def test_futures_that_share_programmes_share_those_of_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recourse, "core_count", lambda: 2)
+    instance = so.load(CASE)
+    solvers = recourse_executor(instance).memory["subproblems"]
+    first, second = recourse._for_thread([*solvers, *solvers])
+    assert first is second
+    assert first is not solvers[0]
+    assert first.window(len(instance.events[0].periods)) is solvers[0].window(len(instance.events[0].periods))
+    assert first.warm(len(instance.events[0].periods)) is not solvers[0].warm(len(instance.events[0].periods))
+
+
+def _mark_thread(memory: dict[str, object], mine: threading.Event, other: threading.Event | None) -> str:
+    """The name of the memory in which the task ran; it ends once the other task has begun."""
+    mine.set()
+    assert other is None or other.wait(60)
+    return str(memory["name"])
+
+
+def test_tasks_run_at_their_home_at_the_same_time_and_idle_threads_take_others() -> None:
+    one, two, three = threading.Event(), threading.Event(), threading.Event()
+    with ThreadExecutor([{"name": "thread"}]) as executor:
+        executor.memory["name"] = "here"
+        tasks = [Task(_mark_thread, (one, two)), Task(_mark_thread, (two, one), 1)]
+        assert executor.map(tasks, Clock()) == ["here", "thread"]
+        one.clear()
+        # The task at home here ends only once the last one has begun: the thread has to take it.
+        tasks = [Task(_mark_thread, (one, three)), Task(_mark_thread, (two, one), 1), Task(_mark_thread, (three, None))]
+        assert executor.map(tasks, Clock()) == ["here", "thread", "thread"]
+        assert list(executor.as_completed(tasks[2:], Clock())) == [(0, "here")]
+
+
+def _fail(memory: dict[str, object]) -> None:
+    raise ValueError("wrong")
+
+
+@pytest.mark.parametrize("home", [0, 1])
+def test_an_error_in_a_thread_is_raised_after_the_others_have_ended(home: int) -> None:
+    ended = threading.Event()
+    other = Task(_mark_thread, (ended, None), 1 - home)
+    with ThreadExecutor([{"name": "thread"}]) as executor:
+        executor.memory["name"] = "here"
+        with pytest.raises(ValueError, match="wrong"):
+            executor.map([Task(_fail, (), home), other], Clock())
+    assert ended.is_set()
 
 
 def test_a_process_that_is_killed_is_replaced(instance: so.Instance) -> None:
@@ -97,7 +156,7 @@ def test_where_workers_cannot_be_replaced_the_search_goes_on_alone(last: int, mo
 def test_workers_that_always_die_are_an_error(instance: so.Instance, monkeypatch: pytest.MonkeyPatch) -> None:
     executor = recourse_executor(instance, 2)
     assert isinstance(executor, ProcessExecutor)
-    monkeypatch.setattr(executors, "_perform", _die)
+    monkeypatch.setattr(workers, "perform", _die)
     solver = executor.memory["subproblems"][0]
     linking = solver.linking_matrix.linking_terms(np.array(plan_values(instance, do_nothing_plan(instance))))
     requests = [BatchRequest(number, "gaps", part.events, linking) for number, part in enumerate(solver.slices)]
@@ -113,8 +172,10 @@ def _die(*args: object) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def test_few_shocks_need_no_other_process(instance: so.Instance) -> None:
-    assert isinstance(recourse_executor(instance), SerialExecutor)
+def test_few_shocks_need_no_other_process(instance: so.Instance, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert type(recourse_executor(instance, 1)) is SerialExecutor
+    monkeypatch.setattr(recourse, "core_count", lambda: 1)
+    assert type(recourse_executor(instance)) is SerialExecutor
     executor = recourse_executor(instance, 2)
     assert isinstance(executor, ProcessExecutor)
     executor.close()

@@ -14,8 +14,8 @@ from optimizer.horizon import Horizon
 from optimizer.instance.derived import Unchecked, entries_with_cuts, has_events, list_shocks, whole_entries
 from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Instance, SurvivalRule
 from optimizer.levers import Lever, Sized, Stock
-from optimizer.tolerances import COLUMNS, EVENTS, ROUNDING, least_whole
-from optimizer.units import rounded_up
+from optimizer.tolerances import COLUMNS, EVENTS, ROUNDING
+from optimizer.units import least_whole, rounded_up
 
 # A duration of more months is more likely one that was written as 24M.
 MOST_MONTHS = 1200

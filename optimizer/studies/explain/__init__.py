@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from optimizer import arguments
-from optimizer.algorithms.executor import Memory, Setup, Task, size_for, start_executor
+from optimizer.algorithms.executor import size_for, start_executor
+from optimizer.algorithms.workers import Memory, Setup, Task
 from optimizer.instance.derived import display_name
 from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.schema import Instance

@@ -41,8 +41,8 @@ from optimizer.results.plan import Flows, Plan
 from optimizer.solver import Progress, Settings
 from optimizer.studies.purchases import eroded_words, size_in_force
 from optimizer.studies.what_if import WhatIfResult, WhatIfSolver
-from optimizer.tolerances import FULLY_USED, greatest_whole
-from optimizer.units import Series, si
+from optimizer.tolerances import FULLY_USED
+from optimizer.units import Series, greatest_whole, si
 
 # After so many seconds a single what-if is given up.
 WHAT_IF_SECONDS = 120.0

@@ -14,7 +14,6 @@ from typing import Any
 
 from optimizer import formulation
 from optimizer.algorithms.conflict import Conflict, find_conflict
-from optimizer.algorithms.executor import Task
 from optimizer.algorithms.extensive_form import solve_extensive_form
 from optimizer.algorithms.joint_recourse import JointEvaluator
 from optimizer.algorithms.problem import Hints, ProblemVariant, SearchResult
@@ -22,6 +21,7 @@ from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
 from optimizer.algorithms.robust import RobustPlans, robust_plans
 from optimizer.algorithms.separation.attacks import AttackOracle, attack_oracles, listed_shocks_only
 from optimizer.algorithms.solving import LISTENER, Alone, best_plan, open_evaluator, solve_alone, with_regret
+from optimizer.algorithms.workers import Task
 from optimizer.audit import Report
 from optimizer.audit.result import audit_error, audit_futures
 from optimizer.errors import Finding, InstanceError
