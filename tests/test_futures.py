@@ -64,7 +64,7 @@ def test_decomposition_agrees_with_the_extensive_form(name: str, budget: float |
 def test_what_is_decided_before_the_answer_is_decided_alike() -> None:
     """The permit is opened in 2027 in all futures; the plant in 2029, in those of war.long alone."""
     result = plan("hand_nested.yaml")
-    assert [(each.option, each.period) for each in result.committed] == [("permit", "2027")]
+    assert [(each.option, each.period) for each in result.decided_first] == [("permit", "2027")]
     (later,) = (each for each in result.decisions if each.option == "plant")
     assert later.futures == ("war.long.red", "war.long.blue")
     assert (later.period, later.size, later.paid) == ("2029", pytest.approx(10), pytest.approx((1000, 1000)))

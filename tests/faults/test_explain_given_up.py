@@ -230,3 +230,10 @@ def test_a_question_without_meaning_is_no_unknown_one(cell: Cell) -> None:
     assert not known(instance, Repair("length", works=True, amount=12.0, cost=1.0, outlay=1.0))
     # A plan, and no bound of what it may cost at least.
     assert not known(instance, PartValue("shock", "embargo", survives=True, change=-1.0, high=-1.0))
+
+
+def test_a_part_that_a_worker_left_out_makes_the_run_incomplete(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A worker may find the time over a moment before the run does.
+    monkeypatch.setattr(explain_aside, "_deadline", lambda *about: None)
+    explanation = so.explain(cell(HEAD, REPLACED), settings=EXACT)
+    assert (explanation.deadlines, explanation.is_complete) == ((), False)
