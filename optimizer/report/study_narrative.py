@@ -325,7 +325,12 @@ def _dearest_case(found: Comparison, plain: ComparisonColumn, known: Sequence[Co
     change = signed_amount(dear.result.total_cost - plain.result.total_cost)
     costs = f"total cost {si(dear.result.total_cost, money, 4)}, outlay {si(dear.result.outlay, money)}"
     beside = f"{change} {money} in cost beside {case_title(plain.case)}"
-    return f"Dearest is {case_title(dear.case)}: {costs} ({beside})."
+    name = case_title(dear.case)
+    first = f"Of {len(known)} scenarios the dearest is {name}" if len(known) > 1 else f"The scenario {name}"
+    if dear.result.total_cost <= plain.result.total_cost:
+        first = f"No scenario costs more than {case_title(plain.case)}; the dearest of them is {name}"
+    has_gaps = any(each.result.survival_gap > 0 for each in (plain, *known))
+    return f"{first}: {costs} ({beside}).{' Survival gaps are not in these costs.' * has_gaps}"
 
 
 def _bought_in_all(found: Comparison, known: Sequence[ComparisonColumn]) -> str:
