@@ -433,25 +433,27 @@ def _check_figures(instance: Instance, result: FuturesResult, report: Report) ->
     report.matches("price_of_survival", price, f"0, as of all up to {same:.3g}", not price or abs(price) > same)
 
 
-def measure_of_futures(instance: Instance, futures: Sequence[FutureResult]) -> float:
-    """The measure of the futures' costs, by its definition; NaN of regret from a least cost that is not known."""
-    measure = instance.policy.objective
-    expected = math.fsum(each.probability * each.result.total_cost for each in futures)
+def measure_of_futures(instance: Instance, futures: Sequence[FutureResult], gap_price: float = 0.0) -> float:
+    """The measure of the futures' costs, with gaps at a price; NaN of regret from a least cost that is not known."""
+    measure, priced = instance.policy.objective, [gap_price * each.result.survival_gap for each in futures]
+    costs = [each.result.total_cost + gap for each, gap in zip(futures, priced, strict=True)]
+    expected = math.fsum(each.probability * cost for each, cost in zip(futures, costs, strict=True))
     if measure.kind == "expected":
         return expected
     if measure.kind == "worst":
-        return max(each.result.total_cost for each in futures)
+        return max(costs)
     if measure.kind == "regret":
-        return _largest_regret(futures)
+        return _largest_regret(futures, costs)
     if measure.kind == "cvar":
-        outcomes = [outcome for each in futures for outcome in _outcomes(instance, each)]
+        pairs = zip(futures, priced, strict=True)
+        outcomes = [(cost + gap, share) for each, gap in pairs for cost, share in _outcomes(instance, each)]
         return (1.0 - measure.weight) * expected + measure.weight * _tail(outcomes, measure.alpha)
     assert_never(measure.kind)
 
 
-def _largest_regret(futures: Sequence[FutureResult]) -> float:
-    regrets = [each.result.total_cost - each.least_cost for each in futures if each.least_cost is not None]
-    return max(regrets) if len(regrets) == len(futures) else math.nan
+def _largest_regret(futures: Sequence[FutureResult], costs: Sequence[float]) -> float:
+    least = [math.nan if each.least_cost is None else each.least_cost for each in futures]
+    return math.nan if any(map(math.isnan, least)) else max(c - known for c, known in zip(costs, least, strict=True))
 
 
 def _outcomes(instance: Instance, each: FutureResult) -> list[tuple[float, float]]:
