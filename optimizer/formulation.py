@@ -314,7 +314,7 @@ def write_path(model: ModelBuilder, instance: Instance, path: Path) -> None:
     """One run of operation: what exists, what each lever adds, and the rows where they meet."""
     first = len(model.rows)
     processes, demands = model.selected(instance.processes), model.selected(instance.demands)
-    with model.under(path.key):
+    with model.on_path(path.key):
         network.operate(model, path, processes, demands)
         for option in model.selected(instance.options).values():
             option.operate(model, path)
@@ -407,8 +407,8 @@ def weights(instance: Instance, shocks: Sequence[Shock]) -> dict[str, list[float
 def spending(model: ModelBuilder) -> Expression:
     """What is spent on options, in present value: Σ δ·spend."""
     result = Expression()
-    for (moment,), spent in model.accounts("spend").items():
-        result.add(spent, model.discount(int(moment)))
+    for (t,), spent in model.accounts("spend").items():
+        result.add(spent, model.discount(int(t)))
     return result
 
 

@@ -292,7 +292,7 @@ def figures_of_tree(result: so.FuturesResult) -> dict[str, Any]:
     """Every figure that an expectation of a file with questions may name, by dotted path."""
     names = "status total_cost expected_cost outlay price_of_survival survival_gap worst_gap"
     committed: dict[str, float] = {}
-    for decision in result.committed:
+    for decision in result.decided_first:
         committed[decision.option] = committed.get(decision.option, 0.0) + decision.size
     futures = {
         each.name: {

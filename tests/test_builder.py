@@ -16,7 +16,7 @@ from optimizer import formulation
 from optimizer.errors import ModelError, SolverError
 from optimizer.horizon import Horizon
 from optimizer.model.builder import ModelBuilder
-from optimizer.model.expressions import Expression, Names, by_kind, total
+from optimizer.model.expressions import Expression, Names, distinct_shocks, total
 from optimizer.solver import Model, Settings, write_model
 from tests.conftest import Cell
 
@@ -97,7 +97,7 @@ def test_a_path_is_known_once_it_has_been_begun(cell: Cell) -> None:
     path = instance.path(instance.events[0])
     with pytest.raises(ModelError, match="is no key of operating"):
         builder.book("operating", "embargo", 0, amount=1.0)
-    with builder.under(path.key):
+    with builder.on_path(path.key):
         builder.book("operating", "embargo", 0, amount=1.0)
     assert builder.booked("operating", "embargo", 0).constant == 1.0
 
@@ -200,11 +200,11 @@ def test_sums_do_not_change_their_parts() -> None:
     assert (x.terms, y.terms, y.constant) == ({0: 1.0}, {1: 2.0}, 3.0)
 
 
-def test_shocks_with_the_same_numbers_are_of_one_kind() -> None:
-    table, kind = by_kind([np.array([1.0, 2.0, 1.0]), 7.0], shocks=3)
+def test_shocks_with_the_same_numbers_share_a_row() -> None:
+    table, row = distinct_shocks([np.array([1.0, 2.0, 1.0]), 7.0], shocks=3)
     assert table.tolist() == [[1.0, 7.0], [2.0, 7.0]]
-    assert kind.tolist() == [0, 1, 0]
-    assert [part.shape for part in by_kind([], shocks=2)] == [(1, 0), (2,)]
+    assert row.tolist() == [0, 1, 0]
+    assert [part.shape for part in distinct_shocks([], shocks=2)] == [(1, 0), (2,)]
 
 
 # Names and files

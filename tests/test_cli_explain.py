@@ -84,7 +84,7 @@ def test_what_a_plan_is_made_of_is_said_and_fits() -> None:
 
 def test_ctrl_c_ends_with_what_is_known_and_exits_with_5(monkeypatch: pytest.MonkeyPatch) -> None:
     def press(display: Display, event: Progress) -> None:
-        if event.task == "without plant":
+        if event.task == "without home magnet plant":
             signal.raise_signal(signal.SIGINT)
 
     monkeypatch.setattr(Display, "__call__", press)

@@ -265,7 +265,7 @@ def test_the_least_number_is_found(high: int, threshold: int, guess: int | None)
 
 
 def worth(explanation: so.Explanation, kind: str, of: str) -> PartValue:
-    (one,) = [each for each in explanation.worths if (each.kind, each.of) == (kind, of)]
+    (one,) = [each for each in explanation.part_values if (each.kind, each.of) == (kind, of)]
     return one
 
 
@@ -453,7 +453,7 @@ def test_worths_are_differences_of_optima_and_have_their_sign(data: dict[str, An
         return
     cost = explanation.result.total_cost
     is_likely = any(event.probability > 0 for event in instance.events)
-    for each in explanation.worths:
+    for each in explanation.part_values:
         if each.change is None:
             continue
         # A build that stands later may even be cheaper: it is kept up for less long.
@@ -482,11 +482,11 @@ def test_side_by_side_the_order_is_the_same_and_progress_counts() -> None:
         events: list[Progress] = []
         found = so.explain(so.load(TINY), settings=Settings(mip_gap=0.0, jobs=jobs), listener=events.append)
         said[jobs] = [(each.task, each.done, each.total) for each in events if each.task.startswith("without ")]
-        order.append(([(each.kind, each.of) for each in found.worths], [each.option for each in found.deadlines]))
+        order.append(([(each.kind, each.of) for each in found.part_values], [each.option for each in found.deadlines]))
     assert order[0] == order[1]
     count = len(order[0][0])
     # One question is reported as such; of several, the first that has no answer.
-    assert ("without plant", 0, 0) in said[1]
+    assert ("without home magnet plant", 0, 0) in said[1]
     assert ("without embargo", 0, count) in said[2]
 
 
@@ -568,7 +568,7 @@ def test_parts_of_a_plan_are_valued_with_samples_that_may_fail(loose: str) -> No
     horizon = {"start": 2026, "end": 2029, "step": "year"}
     explanation = so.explain(loosened(loose, horizon=horizon, ensembles={"storms": storms}), settings=EXACT)
     # Without any one of them 50 or 40 t are enough, or 50 t where the one that may fail goes: never more than 5M.
-    alone = [each for each in explanation.worths if each.kind == "shock"]
+    alone = [each for each in explanation.part_values if each.kind == "shock"]
     assert alone
     assert all(each.outlay is not None and each.outlay <= 5e6 * (1 + 1e-6) for each in alone)
     # Ordered in 2027 the plant stands in 2028; the sample that fails then fails as well where it is ordered in 2026.

@@ -8,11 +8,11 @@ from rich.console import Console
 
 import optimizer as so
 from optimizer.report.tables.explain import Explaining, heading, repair_text
-from optimizer.results.plan import Build, Plan
+from optimizer.results.plan import Build, Flows, Plan
 from optimizer.solver import Clock
 from optimizer.studies.explain import repairs
 from optimizer.studies.explain.part_values import PlanContext, plan_parts
-from optimizer.studies.explain.questions import WhatIfs
+from optimizer.studies.explain.questions import Ways, WhatIfs
 from optimizer.studies.explain.repairs import Scaling, scaled_floors
 from optimizer.studies.explanation import PartValue, Repair
 from optimizer.studies.what_if import WhatIfSolver
@@ -124,3 +124,53 @@ def test_floors_that_no_plan_keeps_are_not_called_kept(
         (repair,) = scaled_floors(WhatIfs(instance, solver), [])
     assert (repair.works, repair.amount) == (works, amount)
     assert repair.why
+
+
+def test_names_with_commas_are_parted_by_semicolons() -> None:
+    instance = so.load(TINY, ["options.plant.name=Metal works, Lacq, France"])
+    no = Repair("sooner", "plant", works=False, why="not by itself")
+    said = shown(instance, no, replace(no, of="reserve"))
+    assert "Sooner: others Metal works, Lacq, France; magnet reserve: none of them suffices alone" in said
+
+
+OF_TWO = """
+horizon: {start: 2026, end: 2027, step: year}
+commodities: {magnet: {}, salt: {}}
+processes:
+  imports: {region: rival, output: {magnet: 1}, capacity: 1000, cost: 10}
+  pans: {region: home, output: {salt: 1}, capacity: 1000, cost: 10}
+demands:
+  all: {commodity: magnet, quantity: 100, survival: 0.5, shortage_cost: 1000}
+  table: {commodity: salt, quantity: 900, survival: 0.5, shortage_cost: 1}
+shocks: {embargo: {start: 2027, months: 12, cuts: [{region: rival, severity: 1}]}}
+"""
+
+
+def test_tonnes_of_several_commodities_are_not_added(cell: Cell) -> None:
+    # Nothing can be bought, so that all demand of magnets has to go: 100 t/yr, and with it 900 t/yr of salt.
+    instance = cell(OF_TWO)
+    explanation = so.explain(instance, settings=EXACT)
+    every, one = found(explanation, "demand"), found(explanation, "demand", "all")
+    assert (every.amount, every.tonnes) == (1.0, {})
+    assert repair_text(instance, every).startswith("100 % lower. 99 % is not enough.")
+    assert one.tonnes == {2026: pytest.approx(100), 2027: pytest.approx(100)}
+    assert repair_text(instance, one).startswith("100 % lower (by 100 t/yr).")
+
+
+def test_a_process_without_inputs_lacks_none(cell: Cell) -> None:
+    # The pans stand still, whatever the reason.
+    instance = cell(OF_TWO)
+    (event,) = instance.events
+    still = Flows(1, {("pans", "activity"): (0.0,)})
+    ways = Ways(instance, event, Plan(), still, (1,), None, frozenset(), lambda o: None, lambda o: None)
+    assert ways.sentences("salt", "table") == ("pans has capacity to spare",)
+
+
+def test_progress_has_the_names_of_the_file() -> None:
+    events: list[str] = []
+    instance = so.load(TINY)
+    so.explain(instance, settings=EXACT, listener=lambda event: events.append(event.task))
+    assert {"without home magnet plant", "home magnet plant 12 months later"} <= set(events)
+    so.explain(instance, 5e6, settings=EXACT, listener=lambda event: events.append(event.task))
+    assert any(task.startswith("sooner builds: trying ") for task in events)
+    assert not any("plant" in task.replace("magnet plant", "") for task in events)

@@ -64,7 +64,7 @@ def test_decomposition_agrees_with_the_extensive_form(name: str, budget: float |
 def test_what_is_decided_before_the_answer_is_decided_alike() -> None:
     """The permit is opened in 2027 in all futures; the plant in 2029, in those of war.long alone."""
     result = plan("hand_nested.yaml")
-    assert [(each.option, each.period) for each in result.committed] == [("permit", "2027")]
+    assert [(each.option, each.period) for each in result.decided_first] == [("permit", "2027")]
     (later,) = (each for each in result.decisions if each.option == "plant")
     assert later.futures == ("war.long.red", "war.long.blue")
     assert (later.period, later.size, later.paid) == ("2029", pytest.approx(10), pytest.approx((1000, 1000)))
@@ -349,7 +349,7 @@ def test_regret_without_time_for_the_futures_alone_says_so() -> None:
 
 def test_a_copy_of_a_joint_programme_shares_nothing_that_changes() -> None:
     instance = so.load(CASES / "hand_nested.yaml")
-    writer = Writer(instance, Scope(offers_valid=False))
+    writer = Writer(instance, Scope(has_valid_inequalities=False))
     first, second = (writer.extensive_form_model(()) for _ in range(2))
     rows = []
     for model in (first, second):
@@ -357,8 +357,8 @@ def test_a_copy_of_a_joint_programme_shares_nothing_that_changes() -> None:
             bought = Expression({0: 1.0})
             submodel.require("question", "same", None, bought, "<=", 1.0)
         rows.append([str(row.mark) for row in model.rows if row.mark.what == "same"])
-        assert not model.scope.offers_valid
-        assert not any(submodel.scope.offers_valid for submodel in model.submodels)
+        assert not model.scope.has_valid_inequalities
+        assert not any(submodel.scope.has_valid_inequalities for submodel in model.submodels)
     # The row of all futures is one row, and every model has its own.
     assert rows[0] == rows[1] != []
     assert first.sharing(len(first.rows) - 1) == second.sharing(len(second.rows) - 1)

@@ -306,9 +306,9 @@ def test_what_is_made_at_home_is_no_dependence(tiny: so.Instance, result: so.Res
         return [line for line in screen.export_text().splitlines() if "100 %" in line]
 
     there, at_home = shown(tiny), shown(tiny.model_copy(update={"home": "rival"}))
-    assert ["▲ rival 100 %" in there[0], "100 % !" in there[1]] == [True, True]
+    assert ["! rival 100 %" in there[0], "100 % !" in there[1]] == [True, True]
     assert len(at_home) == 1
-    assert "▲" not in at_home[0]
+    assert "!" not in at_home[0]
 
 
 def test_what_depends_on_one_region_is_first_and_what_is_made_at_home_on_demand(

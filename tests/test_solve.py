@@ -305,6 +305,7 @@ def test_a_plan_that_fails_has_no_price_of_survival() -> None:
     said = dict(facts(so.read(failing.data), failing))
     assert said["Price of the plan"].startswith("nothing: ")
     assert "Price of survival" not in said
+    assert ">Price of the plan<" in failing._repr_html_()
     assert "Price of survival" in dict(facts(so.read(market()), solved()))
 
 
@@ -315,7 +316,7 @@ def test_a_difference_within_the_errors_of_two_costs_is_no_price() -> None:
     assert result.price_of_survival == 0.0
     assert dict(facts(problem, result))["Price of survival"].startswith("nothing: ")
     assert "it costs no more than the cheapest plan if no shock ever came" in sentence(problem, result)
-    assert ">0 USD<" in result._repr_html_().partition("More than without shocks")[2].partition("</tr>")[0]
+    assert ">0 USD<" in result._repr_html_().partition("Price of survival")[2].partition("</tr>")[0]
     # The page, with a second plan: without any outlay the same 2000 are spent.
     points = book(problem, frontier(problem, result, [0.0])).to_dict()["points"]
     assert [point["price_of_survival"] for point in points] == [0.0] * len(points)

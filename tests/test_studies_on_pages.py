@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -444,6 +445,32 @@ def test_sections_leave_samples_out_that_may_fail(loose: str) -> None:
     assert f"2 of 2 cases survive everything {BUT_SAMPLES}. " in said
     poor = said_in(section_of(so.explain(instance, "3M")))
     assert f"A budget of 5M USD is the least that survives everything {BUT_SAMPLES}." in poor
+
+
+@pytest.mark.parametrize(
+    ("costs", "gap", "words"),
+    [
+        (
+            (40, 21, 30),
+            0,
+            "No scenario costs more than the file as it is; the dearest of them is far: total cost 30M USD",
+        ),
+        ((40, 41, 30), 0, "Of 2 scenarios the dearest is near: total cost 41M USD"),
+        ((40, 41), 0, "The scenario near: total cost 41M USD"),
+        ((40, 41), 7, "+1M USD in cost beside the file as it is). Survival gaps are not in these costs. "),
+    ],
+)
+def test_the_dearest_scenario_is_named_beside_the_file_as_it_is(
+    found: dict[str, Any], costs: Sequence[float], gap: float, words: str
+) -> None:
+    plain, compared = found["compare"].columns[0], found["compare"]
+    results = [replace(plain.result, total_cost=1e6 * cost, survival_gap=gap) for cost in costs]
+    cases = ("plain", "near", "far")
+    columns = tuple(replace(plain, case=case, result=each) for case, each in zip(cases, results, strict=False))
+    instances = dict.fromkeys(cases, compared.cases["plain"])
+    said = said_in(section_of(replace(compared, cases=instances, columns=columns)))
+    assert words in said
+    assert ("Survival gaps" in said) == (gap > 0)
 
 
 def test_the_section_of_alternatives_counts_gaps_at_their_price() -> None:

@@ -164,7 +164,7 @@ class RecourseEstimates(Search):
 
     @cached_property
     def _cost_lower_bounds(self) -> Vector:
-        return self.evaluator.least_costs()
+        return self.evaluator.cost_lower_bounds()
 
     def _groups(self, kind: EstimateKind, alone: Collection[int] = ()) -> dict[EstimateKind, ShockGroups]:
         """Shocks that count, like ones in one group; those that are to be alone come first, each in its own group."""

@@ -182,7 +182,7 @@ class ConstraintGeneration(Search):
         self.note_shocks(each for each in self.tree.events if each.name in hints.shocks or each.probability > 0)
 
     def oracles(self) -> Sequence[SeparationOracle]:
-        """What finds violated scenarios."""
+        """What finds violated shocks."""
         return (self.listed,)
 
     def is_complete(self) -> bool:
@@ -269,11 +269,11 @@ class ConstraintGeneration(Search):
         return self.stopped(found or self._failed or self.latest or self.model.fall_back(self.relaxation))
 
     def separate(self, plan: Vector, enough: int = 0) -> list[Violation]:
-        """The scenarios that a plan does not survive and the model does not hold."""
+        """The shocks that a plan does not survive and the model does not hold."""
         return [each for oracle in self.oracles() for each in oracle.separate(plan, self.shocks, enough)]
 
     def add_most_violated(self, violations: Iterable[Violation], most: float) -> None:
-        """Add the most violated scenarios to the model; of samples that may fail so many that it matters."""
+        """Add the most violated shocks to the model; of samples that may fail so many that it matters."""
         violations = list(violations)
         samples = self.listed.enough_to_count(violations, self.shocks, most if self._known else 0)
         chosen = (*samples, *select_most_violated(violations, most))

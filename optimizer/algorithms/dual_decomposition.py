@@ -214,7 +214,7 @@ class DualDecomposition:
             tuple(future.probability / weight for future in some),
             tuple(future.answers for future in some),
             self._charges(group, multipliers),
-            self._held(group),
+            self._shocks_held(group),
             self._known_plans(group),
             self._settings,
         )
@@ -231,7 +231,7 @@ class DualDecomposition:
             result.append({key: multiplier for key, multiplier in own.items() if multiplier})
         return tuple(result)
 
-    def _held(self, group: tuple[int, ...]) -> frozenset[str]:
+    def _shocks_held(self, group: tuple[int, ...]) -> frozenset[str]:
         """The shocks of the joint model that belong to a group, as its own tree names them."""
         tree = self.model.tree
         own = tree.own_shocks(self.model.shocks)

@@ -55,7 +55,7 @@ class FixedPlan:
         self, instance: Instance, plan: Plan, settings: Settings, clock: Clock, shocks: Iterable[Shock] = ()
     ) -> None:
         self.instance, self.plan, self.settings, self.clock = instance, plan, settings, clock
-        self.builder = formulation.extensive_form_model(instance, shocks, Scope(offers_valid=False))
+        self.builder = formulation.extensive_form_model(instance, shocks, Scope(has_valid_inequalities=False))
         self._rows = self.builder.rows
         self.rules = list(dict.fromkeys(rule for row in self._rows if (rule := rule_of(row)) is not None))
 
@@ -205,7 +205,7 @@ class PlanReduction:
         self.settings, self.tolerance, self.clock, self.listener = settings, tolerance, clock, listener
         self._writer = formulation.Writer(instance)
         self._before = self._gaps(self.plans)
-        self._held: list[Shock] = [event for event in self._events if event.probability > 0]
+        self._shocks_held: list[Shock] = [event for event in self._events if event.probability > 0]
 
     def _gaps(self, plans: Sequence[Plan]) -> ShockGaps:
         return self.evaluator.gaps(self.evaluator.plan_values(plans), self.clock)
@@ -220,20 +220,20 @@ class PlanReduction:
             worse = self._worse(found)
             if not len(worse):
                 return found
-            self._held += [self._events[number] for number in worse]
+            self._shocks_held += [self._events[number] for number in worse]
         return None
 
     def _worse(self, plans: Sequence[Plan]) -> Sequence[int]:
         """Shocks outside the model in which plans fare worse than the first ones, the worst of them first."""
         after, before = self._gaps(plans), self._before
         more = after.gap - before.gap * (1.0 + 10 * HELD_VALUE) - negligible_gap(self.instance)
-        held = {shock.name for shock in self._held}
+        held = {shock.name for shock in self._shocks_held}
         outside = np.array([event.name not in held for event in self._events], dtype=bool)
         worse = np.flatnonzero(outside & ((after.fails & ~before.fails) | (before.fails & (more > 0))))
         return worse[np.argsort(-more[worse], kind="stable")][:MOST_ADDED].tolist()  # type: ignore[no-any-return]
 
     def _solve(self) -> tuple[Plan, ...] | None:
-        builder = self._writer.extensive_form_model(self._held).copy()
+        builder = self._writer.extensive_form_model(self._shocks_held).copy()
         failing = {self._events[number].name for number in np.flatnonzero(self._before.fails)}
         self._limit_gaps(builder, failing)
         cost = total(

@@ -218,9 +218,9 @@ class JointEvaluator(RecourseEvaluator):
             result += [replace(response, events=response.events + first) for response in found]
         return result
 
-    def least_costs(self) -> Vector:
+    def cost_lower_bounds(self) -> Vector:
         """By shock, a lower bound on its discounted cost, in money, whatever the plan."""
-        return np.concatenate([each.least_costs() for each in self._futures])
+        return np.concatenate([each.cost_lower_bounds() for each in self._futures])
 
     # Whole searches, side by side.
 

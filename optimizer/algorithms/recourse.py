@@ -257,12 +257,12 @@ class RecourseEvaluator:
         subgradient = self.subproblems.linking_matrix.by_plan(by_term)
         return Subgradients(value, subgradient, gap, fails, cost, limit, by_gap)
 
-    def least_costs(self) -> Vector:
+    def cost_lower_bounds(self) -> Vector:
         """By shock, a lower bound on its discounted cost, in money, whatever the plan."""
         result = np.zeros(len(self.instance.events))
         for length in {part.length for part in self.slices}:
             numbers = np.sort(np.concatenate([part.events for part in self.slices if part.length == length]))
-            result[numbers] = self.subproblems.window(length).least_costs()
+            result[numbers] = self.subproblems.window(length).cost_lower_bounds()
         return result
 
     def bases(self) -> dict[str, npt.NDArray[Any]]:

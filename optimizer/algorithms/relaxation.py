@@ -118,7 +118,7 @@ class ValidInequalities:
     def __init__(self, builder: ModelBuilder) -> None:
         self.rounded, self.passed = list[Row](), list[Row]()
         (self._slack,) = builder.variable("valid", "slack", 0, upper=0.0).terms
-        self._held = np.zeros(0, dtype=bool)
+        self._is_passed = np.zeros(0, dtype=bool)
         self._rows: Integers = np.zeros(0, dtype=np.intp)
         self._columns: Integers = np.zeros(0, dtype=np.intp)
         self._values: Vector = np.zeros(0)
@@ -136,8 +136,8 @@ class ValidInequalities:
         self._read(builder)
         left = np.bincount(self._rows, self._values * values[self._columns], len(self._rhs)) - self._rhs
         size = np.bincount(self._rows, np.abs(self._values * values[self._columns]), len(self._rhs))
-        new = np.flatnonzero(~self._held & (left > VIOLATED * size) & (left > VIOLATED * model.mass))
-        self._held[new] = True
+        new = np.flatnonzero(~self._is_passed & (left > VIOLATED * size) & (left > VIOLATED * model.mass))
+        self._is_passed[new] = True
         if len(new):
             model.add_rows([self._with_slack(builder.valid[n]) for n in new])
             self.passed += [builder.valid[n] for n in new]
@@ -146,8 +146,8 @@ class ValidInequalities:
     def hold_again(self, builder: ModelBuilder, marks: Collection[Mark]) -> list[Row]:
         """Those with some marks, as the solver holds them: it has had them from a similar model."""
         self._read(builder)
-        self._held = np.array([row.mark in marks for row in builder.valid], dtype=bool)
-        self.passed = [builder.valid[n] for n in np.flatnonzero(self._held)]
+        self._is_passed = np.array([row.mark in marks for row in builder.valid], dtype=bool)
+        self.passed = [builder.valid[n] for n in np.flatnonzero(self._is_passed)]
         return [self._with_slack(row) for row in self.passed]
 
     def _read(self, builder: ModelBuilder) -> None:
@@ -161,7 +161,7 @@ class ValidInequalities:
         self._columns = np.concatenate([self._columns, *(np.fromiter(row.terms, dtype=np.intp) for row in more)])
         self._values = np.concatenate([self._values, *(np.fromiter(row.terms.values(), float) for row in more)])
         self._rhs = np.concatenate([self._rhs, [row.rhs for row in more]])
-        self._held = np.concatenate([self._held, np.zeros(len(more), dtype=bool)])
+        self._is_passed = np.concatenate([self._is_passed, np.zeros(len(more), dtype=bool)])
 
     def _with_slack(self, row: Row) -> Row:
         return replace(row, terms={**row.terms, self._slack: -1.0})
@@ -172,7 +172,7 @@ class ValidInequalities:
 
     def release(self, model: Model) -> None:
         """Let go of all."""
-        if self._held.any():
+        if self._is_passed.any():
             model.bound([self._slack], 0.0, np.inf)
 
 
@@ -273,7 +273,7 @@ class RoundedFloors:
     ) -> None:
         self.model, self.evaluator, self.known, self.is_wide = model, evaluator, known, is_wide
         places = {shock.name: n for n, shock in enumerate(model.tree.events)}
-        self._held = [places[shock.name] for shock in model.shocks if shock.name in places]
+        self._shocks_held = [places[shock.name] for shock in model.shocks if shock.name in places]
         assert model.writer is not None
         self.size = len(model.writer.first_stage.columns)
         columns = model.builder.columns[: self.size]
@@ -296,7 +296,7 @@ class RoundedFloors:
     def _has_whole_floors(self) -> bool:
         """Whether the floors of all shocks held are kept, and something has to be whole."""
         keeps = self.model.most_missed == 0 and not self.model.excuses.is_used
-        return keeps and len(self._held) > 0 and bool(self.is_whole.any())
+        return keeps and len(self._shocks_held) > 0 and bool(self.is_whole.any())
 
     def tighten(self, relaxation: SolveResult) -> SolveResult:
         """The relaxation with rounded rows, until it violates none or they raise its bound no more."""
@@ -342,7 +342,7 @@ class RoundedFloors:
 
     def _coverings(self, values: Vector) -> Iterator[Covering]:
         """What floors ask of the plan, at points near some values: the more is opened, the fewer shocks fail."""
-        plan, left = values[: self.size], np.array(self._held, dtype=np.intp)
+        plan, left = values[: self.size], np.array(self._shocks_held, dtype=np.intp)
         for threshold in self._thresholds(plan):
             groups = np.full(len(self.model.tree.events), -1, dtype=np.intp)
             groups[left] = np.arange(len(left))

@@ -163,7 +163,7 @@ def _decide(
     most = sum(added[o] * _largest_level(instance, o, level) for o, level in levels.items())
     if need <= 0 or most < need:
         return -1
-    with model.under(instance.path(shock).key):
+    with model.on_path(instance.path(shock).key):
         deterred = model.variable("adversary", "deterred", shock.periods.start, unit="1", upper=1, integer=True)
         deterrence = total((added[o] / need) * level for o, level in levels.items())
         model.require("adversary", "deter", shock.periods.start, deterrence, ">=", deterred, unit="1")
@@ -227,7 +227,7 @@ class Excuses:
         below, given_up, limits = below_columns(submodel), dict[int, int](), dict[int, float]()
         for shock in samples:
             _, own = self.tree.locate(shock)
-            with submodel.under(self.tree.path(shock).key):
+            with submodel.on_path(self.tree.path(shock).key):
                 excused = submodel.variable(*EXCUSED, own.periods.start, unit="1", upper=1, integer=True)
             (columns[shock.name],) = excused.terms
             given_up |= dict.fromkeys(below.get(own.name, ()), columns[shock.name])

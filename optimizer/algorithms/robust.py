@@ -63,7 +63,7 @@ from optimizer.tolerances import HELD_VALUE
 
 @dataclass
 class WorstAttackModel(ShockModel):
-    """A model in which scenarios that the instance does not list are attacks; of one start only the worst is a gap."""
+    """A model in which shocks that the instance does not list are attacks; of one start only the worst is a gap."""
 
     def __post_init__(self) -> None:
         self.money_unit = median_shortage_cost(self.instance)
@@ -280,7 +280,7 @@ class _RobustSearch(ConstraintGeneration):
         return RobustPlans(solved, tuple(found))
 
     def stopped(self, found: SearchResult) -> SearchResult:
-        """The time ran out: the plan is only known to survive the scenarios that the model holds."""
+        """The time ran out: the plan is only known to survive the shocks that the model holds."""
         note = "Stopped while attacks and shocks were still being found; others than those shown may break this plan."
         return replace(found, status="stopped", history=tuple(self.history), notes=(*found.notes, note))
 

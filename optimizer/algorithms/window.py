@@ -24,7 +24,7 @@ from optimizer.formulation import gaps, limit_gap, recourse_model
 from optimizer.instance.paths import MANY, shared_path
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import Column, ModelBuilder, Row
-from optimizer.model.expressions import Expression, by_kind, total
+from optimizer.model.expressions import Expression, distinct_shocks, total
 from optimizer.solver import Batch, Integers, Vector
 
 
@@ -58,14 +58,14 @@ class LinkingMatrix:
         return np.array(list(parts)).reshape(len(by_term), self._width)
 
 
-class ScenarioTable:
+class ShockTable:
     """Numbers by item and shock; most items have one number for all shocks, and many shocks the same numbers."""
 
     def __init__(self, numbers: Sequence[Any], shocks: int) -> None:
         self._base = np.array([0.0 if isinstance(number, np.ndarray) else float(number) for number in numbers])
         varying = [i for i, number in enumerate(numbers) if isinstance(number, np.ndarray)]
         self._varying = np.array(varying, dtype=np.intp)
-        self._numbers, self._place = by_kind([numbers[i] for i in varying], shocks)
+        self._numbers, self._place = distinct_shocks([numbers[i] for i in varying], shocks)
 
     def rows(self, which: Integers) -> Vector:
         """One row for each of some shocks."""
@@ -143,8 +143,8 @@ class WindowProgramme:
         self._within = np.array([position[u] for u in beyond], dtype=np.intp)
         size = len(shocks)
         below = [(columns[i].mark.owner, columns[i].t) for i in self.below]
-        self._demand = ScenarioTable([self.path.demand_at(d, k) for d, k in below], size)
-        self._upper = ScenarioTable([column.upper for column in columns], size)
+        self._demand = ShockTable([self.path.demand_at(d, k) for d, k in below], size)
+        self._upper = ShockTable([column.upper for column in columns], size)
         self._write_rows(builder, layout, position, size)
         self.shortage = _dense(shortfall, position, len(columns))
         self.free = np.zeros(len(columns))
@@ -170,7 +170,7 @@ class WindowProgramme:
     def _write_rows(self, builder: ModelBuilder, layout: _Layout, position: Mapping[int, int], size: int) -> None:
         """Right-hand sides of the rows, then of the limits, which are bounds of one column each."""
         rows = [*layout.rows, *(row for row, _, _ in layout.limits)]
-        self._rhs = ScenarioTable([row.rhs for row in rows], size)
+        self._rhs = ShockTable([row.rhs for row in rows], size)
         self._rows = len(layout.rows)
         self._limited = np.array([position[j] for _, j, _ in layout.limits], dtype=np.intp)
         # The first limits of all columns, then the second ones, …; and with each the one before of the same column.
@@ -200,7 +200,7 @@ class WindowProgramme:
         ]
         self._term_row = np.array([r for r, _, _ in found], dtype=np.intp)
         self._term_place = np.array([place for _, place, _ in found], dtype=np.intp)
-        self._term_value = ScenarioTable([value for _, _, value in found], size)
+        self._term_value = ShockTable([value for _, _, value in found], size)
         self._led, self._leaders = np.unique(self._term_row, return_index=True)
 
     def batch(
@@ -248,7 +248,7 @@ class WindowProgramme:
         """Discounted operating and shortage cost by column, one row for each of some shocks."""
         return self._costs.rows(which)
 
-    def least_costs(self) -> Vector:
+    def cost_lower_bounds(self) -> Vector:
         """By shock, a lower bound on its cost: columns of negative cost at their upper bounds."""
         every = np.arange(len(self.shocks))
         costs, upper = self._costs.rows(every), self._upper.rows(every)
@@ -331,11 +331,11 @@ def _require_recourse_costs(builder: ModelBuilder, operating: Expression) -> Non
             raise ModelError(f"the plan decides {mark.owner}.{mark.what}: book what that costs in `invest`, as spend")
 
 
-def _table(expression: Expression, position: dict[int, int], columns: int, shocks: int) -> ScenarioTable:
+def _table(expression: Expression, position: dict[int, int], columns: int, shocks: int) -> ShockTable:
     numbers: list[Any] = [0.0] * columns
     for j, value in expression.terms.items():
         numbers[position[j]] = value
-    return ScenarioTable(numbers, shocks)
+    return ShockTable(numbers, shocks)
 
 
 def _skeleton(

@@ -1,9 +1,10 @@
 """The plan again, in plain arithmetic of its own: no PuLP, no HiGHS, and none of the levers' code.
 
 From the builds, the stock purchases and the flows alone it recomputes lead times, ramps, capacities, stocks, balances,
-floors, costs and outlay, and holds every row and every figure of the result against them. A row may be off by a
-millionth of its own largest term, so that grams of dysprosium are judged as grams, or of a scale from the instance
-where that is more.
+floors, costs and outlay, and holds every row and every figure that needs no solver against them.
+
+A row may be off by a millionth of its own largest term, so that grams of dysprosium are judged as grams. A term counts
+as no smaller than a scale that the instance sets.
 
 A `Report` is what it says: rows checked, what disagrees, and the accounts that it kept.
 """
@@ -110,14 +111,14 @@ class Report:
             self._say(~held, lambda index: f"{_name(row, index)}: {_name(what, index)}")
 
     def matches(
-        self, row: Name, stated: Any, found: Any, holds: bool | npt.NDArray[np.bool_] | None = None, *, unit: str = ""
+        self, row: Name, stated: Any, found: Any, holds: bool | npt.NDArray[np.bool_] | None = None, *, remark: str = ""
     ) -> None:
         """Check that the plan states what the audit finds: the same, unless `holds` says whether the two agree.
 
-        Of an array of rows, `stated` and `found` are functions of the index.
+        Of an array of rows, `stated` and `found` are functions of the index. The `remark` follows in brackets.
         """
         agree = stated == found if holds is None else holds
-        self.holds(row, lambda *index: _both(_at(stated, index), _at(found, index), unit), agree)
+        self.holds(row, lambda *index: _both(_at(stated, index), _at(found, index), remark), agree)
 
     def _note(self, row: Name, words: str, off: Array, terms: Sequence[AuditNumber], least_scale: AuditNumber) -> None:
         with np.errstate(all="ignore"):
@@ -160,12 +161,14 @@ def _at(value: Any, index: tuple[int, ...]) -> Any:
     return value(*index) if callable(value) else value
 
 
-def _both(stated: Any, found: Any, unit: str) -> str:
+def _both(stated: Any, found: Any, remark: str) -> str:
     """What the plan says and what the audit finds; of two lists only where they differ."""
     if not isinstance(stated, str) and isinstance(stated, Collection) and isinstance(found, Collection):
         stated, found = _where_they_differ(_shown_entries(stated), _shown_entries(found))
-        unit = unit or "where they differ"
-    return f"the plan says {shown_value(stated)}, the audit finds {shown_value(found)}" + (f" ({unit})" if unit else "")
+        remark = remark or "where they differ"
+    return f"the plan says {shown_value(stated)}, the audit finds {shown_value(found)}" + (
+        f" ({remark})" if remark else ""
+    )
 
 
 def _where_they_differ(some: Sequence[str], others: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:

@@ -196,10 +196,10 @@ def flows_fit(plan: PlanAccounts, name: str, flows: Flows, periods: Sequence[int
     """Whether one path's flows are where and as long as the path is."""
     report, known = plan.basis.report, set(_keys(plan, in_shocks=name != BASELINE))
     label, begins = plan.basis.horizon.label, flows.first == periods[0]
-    report.matches(name, lambda: label(flows.first), lambda: label(periods[0]), begins, unit="where its flows begin")
+    report.matches(name, lambda: label(flows.first), lambda: label(periods[0]), begins, remark="where its flows begin")
     before = len(report.disagreements)
     for (owner, flow), row in flows.rows.items():
-        report.matches(f"{name}/{owner}.{flow}", len(row), len(periods), unit="periods")
+        report.matches(f"{name}/{owner}.{flow}", len(row), len(periods), remark="periods")
         if (owner, flow) not in known:
             report.holds(f"{name}/{owner}.{flow}", "nothing has that name", False)
     return len(report.disagreements) == before

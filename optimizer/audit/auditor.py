@@ -152,7 +152,7 @@ class Holding:
 
     name: str  # of the option
     option: Any  # the option, with its fields
-    basis: AuditBasis  # what the instance says of time
+    basis: AuditBasis  # the instance, its periods and scales, and the report
     builds: Sequence[Build]  # its purchases by size
     # t bought in each period, and t held at its end; empty for what is bought by size.
     fills: ByPeriod = ()
@@ -232,7 +232,7 @@ class Operation:
 
     name: str  # of the process or option
     option: Any  # the process or option, with its fields
-    basis: AuditBasis  # what the instance says of time
+    basis: AuditBasis  # the instance, its periods and scales, and the report
     paths: Paths  # the baseline, or shocks whose windows are equally long
     carried: Array  # by period of the horizon, what it carries from the plan into operation (`Auditor.carries`)
     least_scale: float  # the smallest amount that an error of its rows is compared with, t
@@ -387,14 +387,14 @@ def check_builds(holding: Holding) -> None:
     report.at_most(f"{name}.max", sum(build.size for build in holding.builds), option.max_size)
     lumpy = option.fixed_cost > 0 or option.min_size > 0
     count = len(holding.builds)
-    report.matches(f"{name}.once", count, "at most 1", not lumpy or count <= 1, unit="times that it is opened")
+    report.matches(f"{name}.once", count, "at most 1", not lumpy or count <= 1, remark="times that it is opened")
     for build in holding.builds:
         row, labels = f"{name}.size.{build.period}", (basis.year(build.t), basis.horizon.label(build.t))
         report.holds(row, "it may not be decided then", basis.may_decide(option, build.t))
         report.holds(row, "that is no decision point", build.t in basis.horizon.decisions)
-        report.matches(row, (build.year, build.period), labels, unit="its year and period")
-        report.matches(row, build.kind, option.kind, unit="its kind")
-        report.matches(row, build.opened, lumpy, unit="whether it is opened")
+        report.matches(row, (build.year, build.period), labels, remark="its year and period")
+        report.matches(row, build.kind, option.kind, remark="its kind")
+        report.matches(row, build.opened, lumpy, remark="whether it is opened")
         report.at_most(row, option.min_size if lumpy else 0.0, build.size, option.max_size)
         report.at_most(row, 0.0, build.size, option.max_size)
         if option.unit_size > 0:

@@ -159,12 +159,12 @@ def _check_totals(plan: PlanAccounts, result: Result) -> None:
     report.matches("status", result.status, "survives" if survives else "gap", stated)
 
 
-def _check_costs_of_attacks(plan: PlanAccounts, faced: Faced, made_in: int) -> None:
+def _check_costs_of_attacks(plan: PlanAccounts, faced: Faced, file_format: int) -> None:
     """What each attack costs the adversary under the plan: those on the plan are made, the others deterred."""
     basis, report = plan.basis, plan.basis.report
     adversary, row = basis.instance.adversary, "adversary.{}".format
     named = (*faced.attacks, *faced.deterred)
-    known = made_in < DETERRING or sorted(faced.costs) == sorted(set(named))
+    known = file_format < DETERRING or sorted(faced.costs) == sorted(set(named))
     report.matches("adversary.costs", set(faced.costs), set(named), known)
     for name in named:
         made = None if adversary is None else adversary.attack(name, basis.horizon)
@@ -181,8 +181,8 @@ def _check_costs_of_attacks(plan: PlanAccounts, faced: Faced, made_in: int) -> N
         least = adversary.attack_budget * (1.0 + DETERRED - DETERRED_ROUNDING)
         is_deterred = bool(adversary.deterrents) and cost >= least
         stated, found = ("deterred" if each else "made" for each in (name in faced.deterred, is_deterred))
-        unit = f"it costs the adversary {cost:g} of an attack budget of {adversary.attack_budget:g}"
-        report.matches(row(name), stated, found, unit=unit)
+        remark = f"it costs the adversary {cost:g} of an attack budget of {adversary.attack_budget:g}"
+        report.matches(row(name), stated, found, remark=remark)
 
 
 def _counted_gaps(result: Result) -> dict[str, float]:
@@ -200,9 +200,9 @@ def _check_excuses(basis: AuditBasis, result: Result) -> None:
         known |= own
         share = 1.0 if spec.survive is None else spec.survive
         required = math.ceil(share * spec.count - ROUNDING)
-        most, unit = spec.count - required, f"of {spec.count} samples excused, {required} are required"
-        report.matches(f"ensembles.{name}.survive", len(own), f"at most {most}", len(own) <= most, unit=unit)
-    report.matches("survive", excused, known, unit="excused, of which only samples may be")
+        most, remark = spec.count - required, f"of {spec.count} samples excused, {required} are required"
+        report.matches(f"ensembles.{name}.survive", len(own), f"at most {most}", len(own) <= most, remark=remark)
+    report.matches("survive", excused, known, remark="excused, of which only samples may be")
     for outcome in result.shocks:
         if outcome.excused:
             report.holds(outcome.name, "it is excused and survives", not outcome.survives)
@@ -264,8 +264,8 @@ def _check_do_nothing(basis: AuditBasis, result: Result) -> None:
     report.at_most("nothing.worst_gap", nothing.worst_gap, gap, least_scale=AUDIT_MONEY_SCALE)
     report.at_most("nothing.worst_gap", gap, failed * nothing.worst_gap, least_scale=AUDIT_MONEY_SCALE)
     row, count = "nothing.shocks_failed", len(basis.instance.events)
-    report.matches(row, failed, f"0 to {count}", 0 <= failed <= count, unit="shocks")
-    report.matches(row, failed, "more than 0" if below > 0 else "0", (failed > 0) == (below > 0), unit="shocks")
+    report.matches(row, failed, f"0 to {count}", 0 <= failed <= count, remark="shocks")
+    report.matches(row, failed, "more than 0" if below > 0 else "0", (failed > 0) == (below > 0), remark="shocks")
     names = {event.name for event in basis.instance.events} if failed else {None}
     due = "one of the shocks" if failed else None
     report.matches("nothing.worst_shock", nothing.worst_shock, due, nothing.worst_shock in names)

@@ -46,7 +46,7 @@ from optimizer.tolerances import AUDIT_MONEY_SCALE, AUDIT_RELATIVE, FINE_ROUNDIN
 
 
 def verify(instance: Instance, result: Result, many: Sequence[ManyFlows] = ()) -> Report:
-    """Audit a result: recompute every figure from the instance, in plain arithmetic.
+    """Audit a result: recompute every figure that needs no solver, in plain arithmetic, from the instance.
 
     Args:
         instance: the instance that the result claims to answer; attacks that shaped it need not be among its shocks.
@@ -136,7 +136,7 @@ def _check_no_shock_plan(instance: Instance, result: Result, report: Report) -> 
     again.agree("total_cost", kept.total_cost, math.fsum(costs.values()), *costs.values(), least_scale=1.0)
     for part, amount in costs.items() if kept.costs else ():
         again.agree(f"cost of {part}", kept.costs.get(part, 0.0), amount, *costs.values())
-    again.matches("calm_cost", result.calm_cost, kept.total_cost, unit=instance.currency)
+    again.matches("calm_cost", result.calm_cost, kept.total_cost, remark=instance.currency)
     again.matches("calm_builds", set(result.calm_builds), set(kept.plan.bought))
     report.no_shock_costs = {**costs}
     report.add("no-shock plan", again)
@@ -179,9 +179,9 @@ def _check_tables(plan: PlanAccounts, result: Result) -> None:
         sum(outcome.flows is not None for outcome in result.shocks),
         min(MOST_DETAILED_SHOCKS, len(basis.events)),
     )
-    report.matches("shocks", count, due, unit="shocks with flows")
+    report.matches("shocks", count, due, remark="shocks with flows")
     has_nothing = result.nothing is not None
-    report.matches("nothing", has_nothing, bool(basis.events), unit="whether there are figures of doing nothing")
+    report.matches("nothing", has_nothing, bool(basis.events), remark="whether there are figures of doing nothing")
 
 
 def _check_order(basis: AuditBasis, result: Result) -> None:
@@ -208,12 +208,13 @@ def _check_bounds(report: Report, result: Result) -> None:
     """What the status says of bounds."""
     ended = result.status in ("survives", "gap")
     bounds = (result.bound, result.gap_bound, result.mip_gap)
-    known, unit = result.given is not None or None not in bounds, "bound, gap_bound, mip_gap"
+    known, remark = result.given is not None or None not in bounds, "bound, gap_bound, mip_gap"
     due = f'all three of a plan with status "{result.status}"'
-    report.matches("bound", shown_value(bounds), due, known or not ended, unit=unit)
+    report.matches("bound", shown_value(bounds), due, known or not ended, remark=remark)
     report.matches("status", result.status, "that there is a plan", result.status != "none")
     if result.given is not None:
-        report.matches("bound", shown_value(bounds), "none of a plan that was given", set(bounds) == {None}, unit=unit)
+        due = "none of a plan that was given"
+        report.matches("bound", shown_value(bounds), due, set(bounds) == {None}, remark=remark)
     if result.gap_bound is not None:
         report.at_most("gap_bound", 0.0, result.gap_bound)
     # A search that was stopped has not reached what was required.
@@ -247,7 +248,7 @@ def _check_adversary(basis: AuditBasis, result: Result) -> None:
     report.matches("adversary.attacks", stated, attacks)
     if faced is None or adversary is None:
         report.matches(
-            "adversary", faced is not None, adversary is not None, faced is None, unit="whether there is one"
+            "adversary", faced is not None, adversary is not None, faced is None, remark="whether there is one"
         )
         return
     report.agree("adversary.attack_budget", faced.attack_budget, adversary.attack_budget)
@@ -255,8 +256,8 @@ def _check_adversary(basis: AuditBasis, result: Result) -> None:
     sets = adversary.enumerated(len(starts))
     counts = (len(starts), len(adversary.targets), None if sets is None else len(sets))
     stated_counts = (faced.starts, faced.targets, faced.sets)
-    known, unit = stated_counts == counts, "starts, targets, sets"
-    report.matches("adversary", shown_value(stated_counts), shown_value(counts), known, unit=unit)
+    known, remark = stated_counts == counts, "starts, targets, sets"
+    report.matches("adversary", shown_value(stated_counts), shown_value(counts), known, remark=remark)
     twice = len(faced.attacks) > len(stated)
     report.holds("adversary.attacks", "one is given twice", not twice)
     gaps = {outcome.name: outcome.gap for outcome in result.shocks}
@@ -385,7 +386,7 @@ def check_futures(instance: Instance, result: FuturesResult) -> Report:
             first = tree.node(number, t)
             if first != number:
                 _check_alike(instance, report, t, result.futures[first], future)
-    _check_figures(instance, result, report)
+    _check_figures_of_futures(instance, result, report)
     return report
 
 
@@ -416,7 +417,7 @@ def _bought(result: Result, t: int) -> dict[tuple[str, str], float]:
     return bought | {(o, "purchase"): fills[t] for o, fills in result.plan.fills.items() if fills[t] > 0}
 
 
-def _check_figures(instance: Instance, result: FuturesResult, report: Report) -> None:
+def _check_figures_of_futures(instance: Instance, result: FuturesResult, report: Report) -> None:
     """The totals from those of the futures, and the measure from its definition."""
     futures = result.futures
     costs = [each.result.total_cost for each in futures]
@@ -430,7 +431,8 @@ def _check_figures(instance: Instance, result: FuturesResult, report: Report) ->
         report.at_most("bound", result.bound, result.total_cost, *costs)
     # The cost without shocks is not among the figures: of the price only its rule can be checked.
     price, same = result.price_of_survival, SAME_VALUE * abs(result.expected_cost)
-    report.matches("price_of_survival", price, f"0, as of all up to {same:.3g}", not price or abs(price) > same)
+    due = f"0, since all up to {same:.3g} counts as 0"
+    report.matches("price_of_survival", price, due, not price or abs(price) > same)
 
 
 def measure_of_futures(instance: Instance, futures: Sequence[FutureResult], gap_price: float = 0.0) -> float:

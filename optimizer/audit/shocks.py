@@ -78,7 +78,7 @@ class ShockAccounts:
 
 
 @dataclass(frozen=True)
-class Found:
+class SegmentAccounts:
     """One segment on the paths of some shocks: arrays (shocks,), or (shocks, periods) for `margins` and `floors`.
 
     `failure` is the offset of the first period below the floor, -1 where there is none; errors are measured against at
@@ -99,9 +99,9 @@ class Found:
         """Shares served, (shocks, periods)."""
         return self.margins + self.floors
 
-    def ranks(self, made_in: int, full: float) -> Array:
+    def ranks(self, file_format: int, full: float) -> Array:
         """What `_rank` says of each, (shocks, periods)."""
-        return _rank(made_in, self.margins, self.served, full)
+        return _rank(file_format, self.margins, self.served, full)
 
 
 def audit_shocks(
@@ -144,7 +144,7 @@ def _groups(plan: PlanAccounts, result: Result, many: Sequence[ManyFlows]) -> It
                 lambda s, of=part: plan.basis.horizon.label(int(of.first[s])),
                 lambda s, due=begins: plan.basis.horizon.label(int(due[s])),
                 begins == part.first,
-                unit="where its flows begin",
+                remark="where its flows begin",
             )
             yield part, [lines[name] for name in part.names]
 
@@ -178,7 +178,7 @@ def _audit_flows(
     )
 
 
-def _recompute_segment(basis: AuditBasis, paths: Paths, d: str) -> Found:
+def _recompute_segment(basis: AuditBasis, paths: Paths, d: str) -> SegmentAccounts:
     """One segment's figures, recomputed from the flows."""
     demanded, unserved = basis.demanded(paths, d), paths.flows[d, "unserved"]
     usual, own = basis.by_period(basis.instance.demands[d].survival), paths.override("survival", d, math.nan)
@@ -186,7 +186,7 @@ def _recompute_segment(basis: AuditBasis, paths: Paths, d: str) -> Found:
     served = 1.0 - np.divide(unserved, demanded, out=np.zeros(demanded.shape), where=demanded > 0)
     short = unserved - (1.0 - floors) * demanded
     fails = short > TOLERANCE * demanded
-    return Found(
+    return SegmentAccounts(
         segment=d,
         paths=paths,
         margins=served - floors,
@@ -198,7 +198,9 @@ def _recompute_segment(basis: AuditBasis, paths: Paths, d: str) -> Found:
     )
 
 
-def _check_stated_services(basis: AuditBasis, found: Found, outcomes: Sequence[Outcome], made_in: int) -> None:
+def _check_stated_services(
+    basis: AuditBasis, found: SegmentAccounts, outcomes: Sequence[Outcome], file_format: int
+) -> None:
     """One segment's figures against what outcomes say of it."""
     d, paths = found.segment, found.paths
     report, every, cost = basis.report, paths.flows.names, basis.instance.demands[d].shortage_cost
@@ -219,8 +221,8 @@ def _check_stated_services(basis: AuditBasis, found: Found, outcomes: Sequence[O
     margin, floor = (_at(basis, paths, who, worst, numbers) for numbers in (found.margins, found.floors))
     margins, served = (np.array([getattr(each, of) for each in stated]) for of in ("margin", "worst_service"))
     claimed, lax, ranks = (
-        _rank(made_in, margins, served, DOUBT),
-        *(found.ranks(made_in, full)[who] for full in (DOUBT, 2 * TOLERANCE)),
+        _rank(file_format, margins, served, DOUBT),
+        *(found.ranks(file_format, full)[who] for full in (DOUBT, 2 * TOLERANCE)),
     )
     ends = lax.min(axis=1), ranks.min(axis=1)
     least = np.where(np.abs(claimed - ends[0]) < np.abs(claimed - ends[1]), *ends)
@@ -246,23 +248,23 @@ def _place(basis: AuditBasis, label: str) -> int:
     return basis.labels.index(label) if label in basis.labels else -1
 
 
-def _rank(made_in: int, margins: Array, served: Array, full: float) -> Array:
+def _rank(file_format: int, margins: Array, served: Array, full: float) -> Array:
     """The rule that chooses what is stated: margins where demand goes short, then shares served, then what is full.
 
     Demand counts as served in full where less than `full` of it is not: what is stated may be short or not where that
-    is in doubt. Files of format 2, which is what `made_in` says, were made by margins alone.
+    is in doubt. Files of format 2, which is what `file_format` says, were made by margins alone.
     """
-    if made_in < RANKED:
+    if file_format < RANKED:
         return margins
     short = np.where(served - margins > TOLERANCE, 0.0, 2.0)
     return margins + np.where(served < 1.0 - full, short, 4.0)
 
 
-def _claimed_rank(made_in: int, stated: Weakest) -> float:
-    return float(_rank(made_in, np.array(stated.margin), np.array(stated.worst_service), DOUBT))
+def _claimed_rank(file_format: int, stated: Weakest) -> float:
+    return float(_rank(file_format, np.array(stated.margin), np.array(stated.worst_service), DOUBT))
 
 
-def _check_stated_worst(basis: AuditBasis, found: Found, result: Result) -> None:
+def _check_stated_worst(basis: AuditBasis, found: SegmentAccounts, result: Result) -> None:
     """What a segment's worst of all shocks is stated to be, where its shock is among these."""
     d, paths, report = found.segment, found.paths, basis.report
     stated, names = result.services[d], paths.flows.names
@@ -277,18 +279,20 @@ def _check_stated_worst(basis: AuditBasis, found: Found, result: Result) -> None
         report.agree(f"services/{d}.worst_service", stated.worst_service, margin + floor, 1.0)
 
 
-def _check_least_margins(basis: AuditBasis, found: Sequence[Found], outcomes: Sequence[Outcome], made_in: int) -> None:
+def _check_least_margins(
+    basis: AuditBasis, found: Sequence[SegmentAccounts], outcomes: Sequence[Outcome], file_format: int
+) -> None:
     """That the least margin of each shock is that of a segment of which something is stated."""
     if found:
         is_stated = [[each.segment in outcome.segments for outcome in outcomes] for each in found]
-        ours = [each.ranks(made_in, DOUBT).min(axis=1) for each in found]
+        ours = [each.ranks(file_format, DOUBT).min(axis=1) for each in found]
         stated = np.where(is_stated, ours, math.inf).min(axis=0)
-        least = np.array([each.ranks(made_in, 2 * TOLERANCE).min(axis=1) for each in found]).min(axis=0)
+        least = np.array([each.ranks(file_format, 2 * TOLERANCE).min(axis=1) for each in found]).min(axis=0)
         basis.report.at_most(lambda s: f"{outcomes[s].name}.margin", stated, least, 1.0)
 
 
 def _check_gaps_and_costs(
-    plan: PlanAccounts, paths: Paths, found: Sequence[Found], outcomes: Sequence[Outcome]
+    plan: PlanAccounts, paths: Paths, found: Sequence[SegmentAccounts], outcomes: Sequence[Outcome]
 ) -> Array:
     """The gap and the cost of each shock, present value; the cost is returned."""
     basis, names, gap = plan.basis, paths.flows.names, np.zeros(len(outcomes))
@@ -318,7 +322,9 @@ def _check_labels(basis: AuditBasis, outcomes: Sequence[Outcome], fails: npt.NDA
     stated, likely = [outcome.probability for outcome in outcomes], [shock.probability for shock in shocks]
     words = ("that it fails", "that it survives")
     report.matches(name, lambda s: words[int(survives[s])], lambda s: words[int(not fails[s])], survives != fails)
-    report.matches(name, lambda s: (outcomes[s].first, outcomes[s].last), lambda s: windows[s], fits, unit="its window")
+    report.matches(
+        name, lambda s: (outcomes[s].first, outcomes[s].last), lambda s: windows[s], fits, remark="its window"
+    )
     report.agree(lambda s: f"{name(s)}.probability", stated, likely, least_scale=FINE_ROUNDING)
 
 
@@ -328,7 +334,7 @@ def _expected_cost(baseline: BaselineAccounts, shocks: Sequence[Shock], cost: Ar
     return math.fsum(np.array([shock.probability for shock in shocks]) * (cost - baseline_cost))
 
 
-def _worst_periods(basis: AuditBasis, found: Found, outcomes: Sequence[Outcome]) -> dict[str, WorstPeriod]:
+def _worst_periods(basis: AuditBasis, found: SegmentAccounts, outcomes: Sequence[Outcome]) -> dict[str, WorstPeriod]:
     """The first of the worst periods of one segment in each shock whose flows the result holds."""
     own = [s for s, outcome in enumerate(outcomes) if outcome.flows is not None]
     places = zip(own, weakest(found.margins[own], found.served[own], axis=1), strict=True)
@@ -344,7 +350,7 @@ def _worst_periods(basis: AuditBasis, found: Found, outcomes: Sequence[Outcome])
 
 
 def _audit_lines(
-    basis: AuditBasis, baseline: BaselineAccounts, made_in: int, lines: Sequence[Outcome]
+    basis: AuditBasis, baseline: BaselineAccounts, file_format: int, lines: Sequence[Outcome]
 ) -> ShockAccounts:
     """Shocks whose flows are not at hand: what they say of themselves."""
     for outcome in lines:
@@ -359,7 +365,7 @@ def _audit_lines(
             shocks, stated = zip(*of_it, strict=True)
             _check_services_of_lines(basis, d, shocks, stated)
             margins, served = (np.array([getattr(each, of) for each in stated]) for of in ("margin", "worst_service"))
-            least[d] = float(_rank(made_in, margins, served, 2 * TOLERANCE).min())
+            least[d] = float(_rank(file_format, margins, served, 2 * TOLERANCE).min())
             failed[d] = sum(each.below_floor > 0 for each in stated)
     cost = np.array([each.cost for each in lines])
     expected = _expected_cost(baseline, [basis.events[each.name] for each in lines], cost)

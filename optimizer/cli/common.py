@@ -400,7 +400,8 @@ def _describe(event: "Progress", money: str) -> str:
     if event.is_stopping:
         return "stopping with what is known so far … (Ctrl-C again ends at once)"
     if event.is_of_a_study:
-        return f"{event.task} ({event.done:,} of {event.total:,} done)" if event.total else event.task
+        known = " so far" if event.may_grow else ""
+        return f"{event.task} ({event.done:,} of {event.total:,}{known} done)" if event.total else event.task
     return _of_search(event, money)
 
 

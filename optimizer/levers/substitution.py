@@ -77,7 +77,7 @@ class Substitution(Sized):
             most = self.max_share * path.demand_at(self.demand, t)
             z = model.variable(self.id, "substituted", t, upper=most)
             model.limit(self.id, "capacity", t, z, path.delta * capacity[t])
-            model.gate(self.id, t, z)
+            model.note_gate(self.id, t, z)
             model.book("substituted", path.key, self.demand, t, amount=z)
             for commodity, share in self.input.items():
                 model.book("supply", path.key, commodity, t, amount=-share * z)

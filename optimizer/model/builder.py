@@ -80,8 +80,8 @@ class Row:
 class Scope:
     """What of a programme is written."""
 
-    # Whether valid inequalities are, which every plan keeps; they are of no use where nothing is searched for.
-    offers_valid: bool = True
+    # Whether valid inequalities are written, which every plan keeps; they are of no use where nothing is searched for.
+    has_valid_inequalities: bool = True
     # The processes, segments and options that are; None for all of them. The rows that they share with others have
     # their terms only, and rows that tie them to others are left out.
     parts: frozenset[str] | None = None
@@ -115,7 +115,7 @@ class ModelBuilder(Ledgers):
         return float(self._discounts[t])
 
     @contextmanager
-    def under(self, path: str) -> Iterator[None]:
+    def on_path(self, path: str) -> Iterator[None]:
         """Everything written inside belongs to the path of this key."""
         self.names.path.add(path)
         before, self._path = self._path, path
@@ -174,7 +174,7 @@ class ModelBuilder(Ledgers):
         if not terms:
             if _holds(sense, right_hand_side):
                 return
-            terms = {self._never(): 1.0}
+            terms = {self._zero_column(): 1.0}
         self._append(Row(mark, unit, terms, sense, right_hand_side, t))
 
     def _append(self, row: Row) -> None:
@@ -189,7 +189,7 @@ class ModelBuilder(Ledgers):
         (index,) = column.terms
         self.columns[index].upper = _between_zero_and(self.columns[index].upper, limit.constant)
 
-    def gate(self, option: str, t: int, column: Expression) -> None:
+    def note_gate(self, option: str, t: int, column: Expression) -> None:
         """Note that a column is 0 where its option is not on line; nothing is noted of one without a fixed charge."""
         on_line = self._links.get((option, "on_line"))
         if on_line is not None:
@@ -201,13 +201,13 @@ class ModelBuilder(Ledgers):
         gates, self._gates = self._gates, {}
         return gates
 
-    def offer(self, owner: str, what: str, t: int, column: Expression, upper: Expression) -> None:
+    def add_valid_inequality(self, owner: str, what: str, t: int, column: Expression, upper: Expression) -> None:
         """A valid inequality ``column ≤ upper``: no plan with whole numbers needs to violate it."""
         difference = column - upper
         mark = self._mark("row", owner, what, self.horizon.label(t))
         self.valid.append(Row(mark, "t", difference.terms, "<=", -difference.constant, t))
 
-    def _never(self) -> int:
+    def _zero_column(self) -> int:
         """A column that stays zero: it keeps a row that cannot hold in the problem, where the solver sees it."""
         self.columns.append(Column(Mark(self._path, "never", str(len(self.columns)), ""), "1", 0.0, 0.0, False, 0))
         return len(self.columns) - 1

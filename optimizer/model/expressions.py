@@ -5,7 +5,7 @@ partial sums by key, to which levers and the network add their terms; keys and u
 
 ledger      key                                     unit                written by
 outlay      year                                    money, the budget's levers; activities (support)
-spend       moment: a period, or T, the end of all  money               levers
+spend       period, or T, the end of the horizon    money               levers
 operating   path, period                            money               activities, substitution, network, releases
 support     period                                  money               activities, inside operating
 available   path, existing process, period          t                   network, partnership, leverage
@@ -35,10 +35,10 @@ def is_nothing(number: Number) -> bool:
     return not number.any() if isinstance(number, np.ndarray) else number == 0.0
 
 
-def by_kind(numbers: Sequence[Number], shocks: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.intp]]:
-    """Numbers of many shocks: a row for each kind of shock and a column for each number; and the kind of each shock.
+def distinct_shocks(numbers: Sequence[Number], shocks: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.intp]]:
+    """Numbers of many shocks: a row for each distinct shock, a column for each number; and by shock, which row it has.
 
-    Shocks in which all numbers are the same are of one kind.
+    Shocks in which all numbers are the same share a row.
     """
     table = np.empty((shocks, len(numbers)))
     for column, number in enumerate(numbers):
@@ -110,7 +110,7 @@ def total(parts: Iterable[Expression | Number]) -> Expression:
 
 LEDGERS: dict[str, tuple[str, ...]] = {
     "outlay": ("year",),
-    "spend": ("moment",),
+    "spend": ("period or end",),
     "operating": ("path", "period"),
     "support": ("period",),
     "available": ("path", "process", "period"),
@@ -173,7 +173,7 @@ class Ledgers:
             "path": names.path,
             "period": horizon.periods,
             "year": horizon.years,
-            "moment": range(len(horizon.periods) + 1),
+            "period or end": range(len(horizon.periods) + 1),
             "region": _TEXTS,
             "kind": _TEXTS,
         }

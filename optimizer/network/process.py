@@ -1,5 +1,32 @@
 """The network as it stands: existing processes and the demand that they serve.
 
+An activity: something in a region that turns inputs into outputs. Existing processes and three levers share it.
+
+    x[t]   activity   t          tonnes of activity in period t
+           input      t per t    taken from each commodity
+           output     t per t    given to each commodity; joint products in fixed proportions
+    r      restart    share      of capacity that may run; 1 in the baseline, and without `restart_months`
+    r̲      minimum    share      `min_utilisation`, what contracts keep running in the baseline
+    κ      cost       USD per t  times the path's multiplier
+    η      support    USD per t  price support paid per tonne of baseline activity; it counts towards the budget
+
+On one path, in each period:
+    supply[c]      += output·x − input·x
+    operating      += κ·x  (+ η·x in the baseline)
+    outlay[year]   += budget_share·η·x         in the baseline
+    production     += output·x                 in the baseline, by region and kind
+
+Restart: h months after a shock begins, at most r̲ + (1−r̲)·min(1, h/m) of capacity runs, with m = `restart_months`.
+For a period from month h₁ to month h₂ of the window, r is the mean of these shares,
+
+    r = r̲ + (1−r̲)·(A(h₂) − A(h₁))/(h₂ − h₁)        A(h) = h²/2m up to m, and h − m/2 from there
+
+In a state that lasts (`Path.is_steady`), r is the mean over `Path.lasts`: r̲ where that is 0, as on the first day. The
+plan does not enter r: what the baseline runs beyond r̲ does not count, since it is a result of the first stage, which
+the recourse does not know.
+
+Existing processes and demand:
+
     x[p,t]   activity    t        of process p                     D[d,t]  demanded   t   of segment d, after a surge
     cap      capacity    t        per period, before any cut       u[d,t]  unserved   t   shortage
     σ        severity    share    lost in this path                v[d,t]  below      t   part of u below the floor
@@ -33,32 +60,6 @@ the most that can be bought, so that it is never less than ψ and equal to it at
 Column and rows, in every period, for each piece k from q_{k−1} to q_k with slope ψ'_k:
     surcharge   e ≥ 0           e ≥ ψ'_k·(amount − q_{k−1}·Δ) + ψ(q_{k−1})·Δ         row `price_<piece>`
     cost       += price·e
-
-An activity: something in a region that turns inputs into outputs. Existing processes and three levers share it.
-
-    x[t]   activity   t          tonnes of activity in period t
-           input      t per t    taken from each commodity
-           output     t per t    given to each commodity; joint products in fixed proportions
-    r      restart    share      of capacity that may run; 1 in the baseline, and without `restart_months`
-    r̲      minimum    share      `min_utilisation`, what contracts keep running in the baseline
-    κ      cost       USD per t  times the path's multiplier
-    η      support    USD per t  price support paid per tonne of baseline activity; it counts towards the budget
-
-On one path, in each period:
-    supply[c]      += output·x − input·x
-    operating      += κ·x  (+ η·x in the baseline)
-    outlay[year]   += budget_share·η·x         in the baseline
-    production     += output·x                 in the baseline, by region and kind
-
-Restart: h months after a shock begins, at most r̲ + (1−r̲)·min(1, h/m) of capacity runs, with m = `restart_months`.
-For a period from month h₁ to month h₂ of the window, r is the mean of these shares,
-
-    r = r̲ + (1−r̲)·(A(h₂) − A(h₁))/(h₂ − h₁)        A(h) = h²/2m up to m, and h − m/2 from there
-
-
-In a state that lasts (`Path.is_steady`), r is the mean over `Path.lasts`: r̲ where that is 0, as on the first day. The
-plan does not enter r: what the baseline runs beyond r̲ does not count, since it is a result of the first stage, which
-the recourse does not know.
 """
 
 from __future__ import annotations
@@ -173,10 +174,10 @@ class Activity(Described):
         for commodity, share in self.input.items():
             model.book_each("supply", path.key, commodity, amounts=activity, times=repeat(-share))
         if path.is_baseline:
-            self._settle(model, path, activity, kind, budget_share)
+            self._book_baseline(model, path, activity, kind, budget_share)
         return activity
 
-    def _settle(
+    def _book_baseline(
         self, model: ModelBuilder, path: Path, activity: Mapping[int, Expression], kind: str, budget_share: float
     ) -> None:
         for commodity, share in self.output.items():
@@ -352,7 +353,7 @@ def operate(model: ModelBuilder, path: Path, processes: Mapping[str, Process], d
     for process in processes.values():
         _run(model, path, process)
     for demand in demands.values():
-        _ask(model, path, demand)
+        _write_demand_columns(model, path, demand)
 
 
 def _run(model: ModelBuilder, path: Path, process: Process) -> None:
@@ -387,7 +388,7 @@ def _respond(
             model.book("operating", path.key, t, amount=extra, times=process.cost.at(path.year(t)) * multiplier)
 
 
-def _ask(model: ModelBuilder, path: Path, demand: Demand) -> None:
+def _write_demand_columns(model: ModelBuilder, path: Path, demand: Demand) -> None:
     unserved = {}
     for t in path.periods:
         unserved[t] = model.variable(demand.id, "unserved", t, upper=path.demand_at(demand.id, t))
@@ -405,7 +406,7 @@ def settle(model: ModelBuilder, path: Path, processes: Mapping[str, Process], de
     for demand in demands.values():
         for t in path.periods:
             account = served.setdefault((demand.commodity, t), Expression())
-            account.add(_serve(model, path, demand, t))
+            account.add(_write_demand_rows(model, path, demand, t))
     for commodity in sorted(model.names.commodity):
         for t in path.periods:
             supply, needed = model.booked("supply", path.key, commodity, t), served.get((commodity, t))
@@ -424,7 +425,7 @@ def _limit(model: ModelBuilder, path: Path, process: Process) -> None:
             model.limit(process.id, "accident", t, activity[t], model.booked("accident", path.key, process.id, t))
 
 
-def _serve(model: ModelBuilder, path: Path, demand: Demand, t: int) -> Expression:
+def _write_demand_rows(model: ModelBuilder, path: Path, demand: Demand, t: int) -> Expression:
     """Demand and floor rows of one segment and period; returns what the network still has to deliver, in t."""
     asked = path.demand_at(demand.id, t)
     unserved = model.linked(f"{path.key}/{demand.id}", "unserved")[t]

@@ -7,11 +7,12 @@ On a shock's path, in every period:
     linked   x ≤ U·Σ Y[o]      over a gate of j, options without all of which it cannot run; where that says more than
                                capacity does
 
-Capacity alone lets a hundredth of an opening serve a segment that needs a hundredth of its size; with these rows it
-serves a hundredth of the segment. With whole numbers of openings no plan and no least cost is lost, though some
-operation is, and some of the optima where it is free: where ΣY ≥ 1, what exceeds U serves nobody, and leaving it out
-saves its cost and its inputs; where ΣY = 0, x is 0 anyway.
+Take a plant of 10,000 t that is opened or not, and a segment that needs 100 t. By capacity alone a hundredth of an
+opening serves the whole segment in the LP relaxation; with U = 100 t it serves 1 t.
 
+With whole numbers of openings no plan and no least cost is lost, though some operation is, and some of the optima where
+it is free: where ΣY ≥ 1, what exceeds U serves nobody, and leaving it out saves its cost and its inputs; where ΣY = 0,
+x is 0 anyway.
 
 A gate is an option of its own activity, or those of all sources of one of its inputs. U comes from demand downstream
 and from inputs upstream, by propagation over the network. Activities that earn money, and those that some other row
@@ -30,7 +31,7 @@ import numpy.typing as npt
 
 from optimizer.disruptions.shock import Path
 from optimizer.model.builder import ModelBuilder, Row
-from optimizer.model.expressions import Expression, by_kind, total
+from optimizer.model.expressions import Expression, distinct_shocks, total
 from optimizer.network.process import Demand
 from optimizer.units import Number
 
@@ -50,7 +51,7 @@ _Places = npt.NDArray[np.intp]
 def tighten(model: ModelBuilder, path: Path, demands: Iterable[Demand], rows: Sequence[Row]) -> None:
     """Write the linked rows of one path, once all else is written to it."""
     gates = model.take_gates()
-    if gates and not path.is_baseline and model.scope.offers_valid:
+    if gates and not path.is_baseline and model.scope.has_valid_inequalities:
         _PathNetwork(model, path, demands, _asked_for(rows), gates).write()
 
 
@@ -81,11 +82,12 @@ class _Flows(NamedTuple):
 
 
 class _PathNetwork:
-    """The network on a path, in the periods in which an option is a gate. A node is a commodity in one of these.
+    """The network on a path, in the periods in which an option is a gate. A node is a commodity in one
+    of these; a place is the number of a flow, which is a column of the network in one period.
 
     Attributes:
         nodes: the period and the commodity of each. columns: by place, the period and the number of what flows.
-        kind: by shock, its kind: those in which all numbers are the same are of one kind.
+        kind: by shock, its kind: all numbers of shocks of one kind are the same.
         useful: by place and kind of shock, U. is_reducible: by place, whether it does nothing but serve.
         sources, uses: by node and place, t per t that flow in and out.
         free, need: by node and kind of shock, the scrap that there is and what segments ask for, t.
@@ -136,18 +138,20 @@ class _PathNetwork:
             if is_finite[k]:
                 # Its own opening alone says no more than capacity does.
                 known = set[Gate]() if is_lower[k] else self._own_gate(k)
-                self._offer(k, gates - known - {each for each in gates if any(other < each for other in gates)})
+                self._add_rows(k, gates - known - {each for each in gates if any(other < each for other in gates)})
 
     def _own_gate(self, k: int) -> set[Gate]:
         return {frozenset([self.own[k][0]])} if k in self.own else set()
 
-    def _offer(self, k: int, gates: Iterable[Gate]) -> None:
+    def _add_rows(self, k: int, gates: Iterable[Gate]) -> None:
         t, j = self.columns[k]
         most = self.useful[k][self.kind] if np.ptp(self.useful[k]) else float(self.useful[k][0])
         for number, gate in enumerate(sorted(gates, key=sorted)):
             opened = total(self.openings[t, name] for name in sorted(gate))
             what = f"linked{number + 1}" if number else "linked"
-            self.model.offer(self.model.columns[j].mark.owner, what, t, Expression({j: 1.0}), most * opened)
+            self.model.add_valid_inequality(
+                self.model.columns[j].mark.owner, what, t, Expression({j: 1.0}), most * opened
+            )
 
     def _limit_by_need(self) -> bool:
         """U ≤ what is needed of the output that is needed most, for activities that only serve."""
@@ -212,7 +216,7 @@ def _split(flows: Sequence[tuple[int, int, float]]) -> tuple[_Flows, _Flows]:
 def _table(amounts: Sequence[Number]) -> tuple[_Vector, _Places]:
     """A row for each amount and a column for each kind of shock; and the kinds of the shocks written together."""
     varying = {row: amount for row, amount in enumerate(amounts) if isinstance(amount, np.ndarray)}
-    by_shock, kind = by_kind(list(varying.values()), max(map(len, varying.values()), default=1))
+    by_shock, kind = distinct_shocks(list(varying.values()), max(map(len, varying.values()), default=1))
     result = np.empty((len(amounts), len(by_shock)))
     result[:] = np.array([0.0 if row in varying else amount for row, amount in enumerate(amounts)])[:, None]
     result[list(varying)] = by_shock.T

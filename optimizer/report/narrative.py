@@ -371,7 +371,7 @@ ENTRIES = 16
 FEW = 6
 # Moves of a plan that a sentence each says; the others are added up.
 MOVES_SAID = 6
-# The facts that count from the no-shock plan.
+# The facts that count from the no-shock plan, of a plan that survives and of another.
 PRICES = ("Price of survival", "Price of the plan")
 
 
@@ -435,8 +435,9 @@ def _when(move: Purchase) -> str:
 
 
 def short_verdict(result: Result) -> str:
-    """The headline without the names of shocks, which the page lists beside it."""
-    return plan_headline(result).partition(":")[0]
+    """The headline without the names of shocks, which the page lists beside it; a plan that was given has its name."""
+    outcome = outcome_headline(result).partition(":")[0]
+    return outcome if result.given is None else f"{result.given}: {outcome}"
 
 
 def under_budget(budget: float | None, money: str) -> str:

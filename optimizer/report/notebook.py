@@ -11,7 +11,7 @@ from typing import Any
 from optimizer.horizon import windowed
 from optimizer.instance.reading import instance_of
 from optimizer.report.format import all_of, changed_words, share, share_text
-from optimizer.report.narrative import GAP_OF_ALL
+from optimizer.report.narrative import GAP_OF_ALL, PRICES, outcome_headline
 from optimizer.report.tables.render import page_table
 from optimizer.results.result import Result, hardest_of, weakest_of, weakness
 from optimizer.units import si
@@ -28,7 +28,7 @@ def result_html(result: Any) -> str:
     headline = {
         "none": "✗ No plan exists: the rules contradict each other",
         "stopped": f"… Stopped before the proof; so far {count - len(failed)} of {count} shocks are survived",
-    }.get(result.status, _headline(len(failed), sum(outcome.survives for outcome in result.shocks), count))
+    }.get(result.status, _headline(result, len(failed)))
     parts = [_title(result.instance, headline)]
     if result.baseline is not None:
         parts += [_figures(result), _bought(result), _shocks(result)]
@@ -38,9 +38,10 @@ def result_html(result: Any) -> str:
     return _whole([*(["<b>✗ The audit disagrees: do not rely on this plan.</b>"] if disagrees else []), *parts])
 
 
-def _headline(failed: int, survived: int, count: int) -> str:
+def _headline(result: Result, failed: int) -> str:
+    count, survived = len(result.shocks), sum(outcome.survives for outcome in result.shocks)
     if not count:
-        return "The cheapest plan; the instance has no shocks"
+        return outcome_headline(result)
     if failed:
         return f"✗ Fails in {failed} of {count} shocks"
     return f"✓ Survives {all_of(count, 'shocks') if survived == count else f'{survived} of {count} shocks, enough'}"
@@ -54,7 +55,8 @@ def _figures(result: Any) -> str:
         ("Outlay", f"{si(result.outlay, money, 4)}, undiscounted"),
     ]
     if result.price_of_survival is not None and result.shocks:
-        rows.append(("More than without shocks", si(max(0.0, result.price_of_survival), money, 4)))
+        label = PRICES[0 if result.survives else 1]
+        rows.append((label, si(max(0.0, result.price_of_survival), money, 4)))
     if result.worst_gap > 0:
         worst = hardest_of(result.shocks)[0]
         rows.append(("Worst shock", f"{worst.name}, a survival gap of {si(worst.gap, money, 4)} at shortage cost"))

@@ -60,7 +60,7 @@ _NAMES = 4
 def _levers_reached(found: Explanation) -> str:
     if found.result.status != "survives":
         return ""
-    levers = sum(each.kind == "lever" for each in found.worths)
+    levers = sum(each.kind == "lever" for each in found.part_values)
     return f"{levers:,} of {plural(len(found.result.plan.bought), 'lever')} valued"
 
 
@@ -96,7 +96,7 @@ def _explanation(found: Explanation) -> Sequence[str]:
 
 
 def _without_options(instance: Instance, found: Explanation) -> str:
-    levers = [each for each in found.worths if each.kind == "lever"]
+    levers = [each for each in found.part_values if each.kind == "lever"]
     vital = [display_name(instance, each.of) for each in levers if each.survives is False]
     if vital:
         return f"Each of these is needed to survive: {list_names(vital, _NAMES)}."
@@ -116,7 +116,7 @@ def _is_proven(value: PartValue) -> bool:
 
 
 def _without_shocks(instance: Instance, found: Explanation) -> str:
-    shocks = [each for each in found.worths if each.kind in ("shock", "family") and _is_proven(each)]
+    shocks = [each for each in found.part_values if each.kind in ("shock", "family") and _is_proven(each)]
     worst = min(shocks, key=lambda each: each.change or 0.0, default=None)
     if worst is None or (worst.change or 0.0) >= 0:
         return "No shock alone makes the plan dearer by an amount that is proven."
@@ -325,7 +325,12 @@ def _dearest_case(found: Comparison, plain: ComparisonColumn, known: Sequence[Co
     change = signed_amount(dear.result.total_cost - plain.result.total_cost)
     costs = f"total cost {si(dear.result.total_cost, money, 4)}, outlay {si(dear.result.outlay, money)}"
     beside = f"{change} {money} in cost beside {case_title(plain.case)}"
-    return f"Dearest is {case_title(dear.case)}: {costs} ({beside})."
+    name = case_title(dear.case)
+    first = f"Of {len(known)} scenarios the dearest is {name}" if len(known) > 1 else f"The scenario {name}"
+    if dear.result.total_cost <= plain.result.total_cost:
+        first = f"No scenario costs more than {case_title(plain.case)}; the dearest of them is {name}"
+    has_gaps = any(each.result.survival_gap > 0 for each in (plain, *known))
+    return f"{first}: {costs} ({beside}).{' Survival gaps are not in these costs.' * has_gaps}"
 
 
 def _bought_in_all(found: Comparison, known: Sequence[ComparisonColumn]) -> str:

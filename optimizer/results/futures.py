@@ -108,7 +108,7 @@ class FuturesResult(SavedPlan):
         audit: rows checked, and the largest disagreement relative to its row.
     """
 
-    UNSENT: ClassVar[frozenset[str]] = SavedPlan.UNSENT | {"committed"}
+    UNSENT: ClassVar[frozenset[str]] = SavedPlan.UNSENT | {"decided_first"}
 
     measure: str
     are_probabilities_given: bool
@@ -197,7 +197,7 @@ class FuturesResult(SavedPlan):
         return replace(self, changes=changes, futures=tuple(futures))
 
     @cached_property
-    def committed(self) -> tuple[Decision, ...]:
+    def decided_first(self) -> tuple[Decision, ...]:
         """What is decided before the first question is answered: the same in all futures."""
         names = {each.name for each in self.futures}
         before = self.periods.index(self.first_question) if self.first_question else len(self.periods)

@@ -35,7 +35,7 @@ Verdict = Literal["optimal", "stopped", "infeasible"]
 BoundsListener = Callable[[float, float], None]
 
 STOPPING = "stopping"
-_OF_A_STUDY = ("task", "done", "total")
+_OF_A_STUDY = ("task", "done", "total", "may_grow")
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Progress:
         worst_gap: the largest gap of one of these shocks, in money.
         task: of a study, in words for the user: what is being computed, or what was.
         done, total: how many of the study's tasks, budgets or samples are done, and how many there are; `total` is 0
-            where that is not known.
+            where that is not known. may_grow: whether further tasks may follow those that `total` counts.
     """
 
     phase: str = ""
@@ -72,6 +72,7 @@ class Progress:
     task: str = ""
     done: int = 0
     total: int = 0
+    may_grow: bool = False
 
     @property
     def is_stopping(self) -> bool:

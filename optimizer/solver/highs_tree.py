@@ -243,7 +243,7 @@ class HighsRelaxations:
         self.best = math.inf
         self.values: Vector | None = None
         # The basis that HiGHS holds, with its factors; None where it is not known.
-        self._held: Any = None
+        self._basis_held: Any = None
 
     @property
     def is_over(self) -> bool:
@@ -273,16 +273,16 @@ class HighsRelaxations:
     @property
     def basis(self) -> Any:
         """That of the last one."""
-        self._held = self._back.highs.getBasis()
-        return self._held
+        self._basis_held = self._back.highs.getBasis()
+        return self._basis_held
 
     def solve(self, lower: Vector, upper: Vector, basis: Any, limit: float, iterations: int = 0) -> Relaxed:
         """Solve one; see `Relaxations`."""
         highs, chosen = self._back.highs, self._integers
         highs.changeColsBounds(len(chosen), chosen, lower, upper)
-        if basis is not None and basis is not self._held:
+        if basis is not None and basis is not self._basis_held:
             highs.setBasis(basis)
-        self._held = None
+        self._basis_held = None
         highs.setOptionValue("objective_bound", limit)
         objective, found = self._relax(iterations)
         self._solved += 1

@@ -278,7 +278,7 @@ class BudgetSweep:
         """Have questions answered, side by side where one takes its time; the listener receives each answer."""
         began, self._total = time.perf_counter(), self._total + len(questions)
         if questions:
-            self.listener(Progress(done=self._done, total=self._total))
+            self._report()
         tasks = [each.task for each in questions]
         with contextlib.closing(self._executor.as_completed(tasks, self.clock)) as answers:
             for number, answer in answers:
@@ -286,9 +286,12 @@ class BudgetSweep:
                 # As after Ctrl-C, what has not begun is left out.
                 self.clock.interrupted |= self.settings.is_late and self._done < self._total
                 outcome = f": {one_line(answer.result)}" if isinstance(answer, MeasuredResult) else ""
-                self.listener(Progress(task=questions[number].label + outcome, done=self._done, total=self._total))
+                self._report(questions[number].label + outcome)
                 questions[number].take(answer)
         self._add_workers(time.perf_counter() - began, len(questions))
+
+    def _report(self, task: str = "") -> None:
+        self.listener(Progress(task=task, done=self._done, total=self._total, may_grow=True))
 
     def _add_workers(self, seconds: float, count: int) -> None:
         """Where the first search took its time, have the others run side by side."""

@@ -107,7 +107,9 @@ class Repair:
     floors: dict[str, dict[int, float]] = field(default_factory=dict)
     # By entry of shocks and segment, the floors that remain where the shocks set their own, shares (floors).
     own_floors: dict[str, dict[str, float]] = field(default_factory=dict)
-    tonnes: dict[int, float] = field(default_factory=dict)  # by year, the demand that goes, t/yr (demand)
+    tonnes: dict[int, float] = field(
+        default_factory=dict
+    )  # by year, the demand that goes, t/yr (demand); of one commodity
     why: str = ""  # the reason, if it does not work or that is not known
 
     @property
@@ -136,7 +138,7 @@ class Explanation:
         accuracy: to which what-ifs are proven, a share of the price of survival, or of their own cost if nothing
             survives.
         within: the same in money; None if nothing survives. measure: what `accuracy` is a share of.
-        worths: if the plan survives, the value of each of its parts.
+        part_values: if the plan survives, the value of each of its parts.
         deadlines: if the plan survives, by when each option has to be ordered.
         repairs: if nothing survives, changes that would make survival possible, in the order in which they were found.
         reason: if nothing survives, why; None if that was not found in time.
@@ -148,7 +150,7 @@ class Explanation:
     accuracy: float
     within: float | None = None
     measure: Measure | None = None
-    worths: tuple[PartValue, ...] = ()
+    part_values: tuple[PartValue, ...] = ()
     deadlines: tuple[Deadline, ...] = ()
     repairs: tuple[Repair, ...] = ()
     reason: Reason | None = None
@@ -156,9 +158,10 @@ class Explanation:
 
     frames = property(study_frames.of_explanation)
     gap = property(attrgetter("accuracy"), doc="`accuracy`, by its name in 0.1.0.")
+    worths = property(attrgetter("part_values"), doc="`part_values`, by its name in 0.1.0 and in JSON.")
 
     def __repr__(self) -> str:
-        found = f"{len(self.worths)} worths, {len(self.deadlines)} deadlines, {len(self.repairs)} repairs"
+        found = f"{len(self.part_values)} values, {len(self.deadlines)} deadlines, {len(self.repairs)} repairs"
         return f"<Explanation of {self.result!r}: {found}>"
 
     def to_dict(self) -> dict[str, Any]:
@@ -172,7 +175,7 @@ class Explanation:
             "within": self.within,
             "measure": None if self.measure is None else self.measure.to_dict(),
             "plan": self.result.to_dict(whole=False),
-            "worths": [asdict(value) for value in self.worths],
+            "worths": [asdict(value) for value in self.part_values],
             "deadlines": [asdict(deadline) for deadline in self.deadlines],
             "reason": None if self.reason is None else asdict(self.reason),
             "repairs": [asdict(repair) for repair in self.repairs],

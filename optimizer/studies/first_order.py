@@ -68,7 +68,7 @@ class DualScreen:
         names processes, segments and options, their part of L. Without `counts_gap` all gaps are 0.
         """
         shocks = [event for event in instance.events if event.name in self.shocks]
-        model = formulation.extensive_form_model(instance, shocks, Scope(offers_valid=False, parts=written))
+        model = formulation.extensive_form_model(instance, shocks, Scope(has_valid_inequalities=False, parts=written))
         values = _at(model, self.values)
         rows = (row for row in model.rows if row.mark in self.duals)
         priced = sum(self.duals[row.mark] * (float(row.rhs) - Expression(row.terms).value(values)) for row in rows)

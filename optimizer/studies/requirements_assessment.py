@@ -1,6 +1,5 @@
 """Frames of stockpile requirements on what they rest on: supply, chain, time to survive, assumptions, and the law.
 
-
 The law is 50 U.S.C. 98h-5, section 14 of the Strategic and Critical Materials Stock Piling Act; subsection (f) is that
 of section 1413 of the James M. Inhofe National Defense Authorization Act for Fiscal Year 2023 (Pub. L. 117-263). Texts
 are those of the Code before Pub. L. 119-60, section 1411, whose amendments of 2025 are listed where they apply.

@@ -449,7 +449,7 @@ def part_values(found: "Explanation") -> Frame:
     columns = [*_index("kind"), *_index("of", form="object"), FrameColumn("survives", form="yes")]
     columns += _columns("amount", found.result.money, "change", "low", "high", "outlay", "needed")
     columns += [FrameColumn("is_money", "Money helps", form="yes"), FrameColumn("months", "By", "months", "amount")]
-    return Frame.of_items("worths", "What each part is worth", found.worths, columns)
+    return Frame.of_items("worths", "What each part is worth", found.part_values, columns)
 
 
 def deadlines(found: "Explanation") -> Frame:

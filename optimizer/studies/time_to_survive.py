@@ -30,7 +30,7 @@ import numpy as np
 
 from optimizer import arguments
 from optimizer.algorithms.reading import do_nothing_plan, plan_values
-from optimizer.algorithms.window import LinkingMatrix, ScenarioTable
+from optimizer.algorithms.window import LinkingMatrix, ShockTable
 from optimizer.disruptions.family import title
 from optimizer.disruptions.shock import Cut, PermanentCuts
 from optimizer.errors import PlanFileError
@@ -326,7 +326,7 @@ def _link_plan(
 def _scope_of(instance: Instance, t: int, offers: LinkingMatrix, offered: Vector) -> Scope:
     """What is written of a period: options of which a plan has nothing do nothing."""
     there = {owner for (owner, _), first in offers.first.items() if offered[first + t : first + t + 2].any()}
-    return Scope(offers_valid=False, parts=frozenset(there).union(instance.processes, instance.demands))
+    return Scope(has_valid_inequalities=False, parts=frozenset(there).union(instance.processes, instance.demands))
 
 
 @dataclass(frozen=True)
@@ -400,10 +400,10 @@ class _YearModel:
         self.below = [j for j, column in enumerate(columns) if column.mark.what == "below"]
         self.allowed = np.array([VIOLATED * path.demand_at(columns[j].mark.owner, t) for j in self.below])
         rows = np.arange(self.size)
-        self.upper = ScenarioTable([column.upper for column in columns], self.size).rows(rows)
+        self.upper = ShockTable([column.upper for column in columns], self.size).rows(rows)
         for column, upper in zip(columns, self.upper.max(axis=0).tolist(), strict=True):
             column.upper = upper
-        self.rhs = ScenarioTable([row.rhs for row in builder.rows], self.size).rows(rows)
+        self.rhs = ShockTable([row.rhs for row in builder.rows], self.size).rows(rows)
         self.warm = WarmProgramme(builder)
 
     def longest(self) -> Vector:

@@ -267,7 +267,7 @@ class _Check:
         """That no plan exists is shown by looking for one."""
         if self.result.status == "none" and self.extent == "proof" and self.report.ok:
             again = self._again()
-            self.report.matches("status", "none", again.status, unit="solved again")
+            self.report.matches("status", "none", again.status, remark="solved again")
         elif self.result.status == "none":
             self.left.append("status")
         self.left += ["clash"] if self.result.clash else []
@@ -377,11 +377,11 @@ class _Check:
         """Solve again, and hold bounds and status against what is found."""
         said, again = self.result, self._again()
         ended = again.status in ("survives", "gap")
-        self.report.matches("bound", f"a plan that {said.status}", again.status, ended, unit="solved again")
+        self.report.matches("bound", f"a plan that {said.status}", again.status, ended, remark="solved again")
         if not ended:
             return
         if said.status in ("survives", "gap"):
-            self.report.matches("status", said.status, again.status, unit="solved again")
+            self.report.matches("status", said.status, again.status, remark="solved again")
         else:
             # A search that was stopped may have proven less than can be: that is no contradiction.
             self.left.append("status")

@@ -44,7 +44,7 @@ def rows(instance: so.Instance, explanation: so.Explanation) -> list[str]:
     """The lines that are printed of a plan that survives, spaces collapsed."""
     stream = StringIO()
     shown = Explaining(instance, Console(file=stream, width=400, highlight=False, markup=False))
-    for part in (*explanation.worths, *explanation.deadlines):
+    for part in (*explanation.part_values, *explanation.deadlines):
         shown.show(part)
     shown.end(explanation)
     return [" ".join(line.split()) for line in stream.getvalue().splitlines()]
@@ -62,7 +62,7 @@ def stop(monkeypatch: pytest.MonkeyPatch, where: Callable[[WhatIfResult, str], W
 
 
 def value_of(explanation: so.Explanation, of: str) -> PartValue:
-    (value,) = (each for each in explanation.worths if (each.kind, each.of) == ("lever", of))
+    (value,) = (each for each in explanation.part_values if (each.kind, each.of) == ("lever", of))
     return value
 
 
@@ -117,7 +117,7 @@ def test_no_option_is_called_dispensable_that_is_not_known_to_be(cell: Cell) -> 
     # With 2000, the reserve can take the place of the friend's plant.
     explanation = so.explain(cell(HEAD, REPLACED.replace("600", "2000")), settings=EXACT)
     assert said_in(section_of(explanation)).startswith("No single option is indispensable; dearest to lose is friend")
-    unknown = replace(explanation, worths=(PartValue("lever", "friend", survives=None),))
+    unknown = replace(explanation, part_values=(PartValue("lever", "friend", survives=None),))
     assert said_in(section_of(unknown)).startswith("No option is known to be indispensable")
 
 
@@ -230,3 +230,10 @@ def test_a_question_without_meaning_is_no_unknown_one(cell: Cell) -> None:
     assert not known(instance, Repair("length", works=True, amount=12.0, cost=1.0, outlay=1.0))
     # A plan, and no bound of what it may cost at least.
     assert not known(instance, PartValue("shock", "embargo", survives=True, change=-1.0, high=-1.0))
+
+
+def test_a_part_that_a_worker_left_out_makes_the_run_incomplete(cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A worker may find the time over a moment before the run does.
+    monkeypatch.setattr(explain_aside, "_deadline", lambda *about: None)
+    explanation = so.explain(cell(HEAD, REPLACED), settings=EXACT)
+    assert (explanation.deadlines, explanation.is_complete) == ((), False)

@@ -22,7 +22,7 @@ def said(instance: so.Instance, explanation: so.Explanation, width: int = 400, *
     """The lines of the worths and the last line, spaces collapsed."""
     stream = StringIO()
     shown = Explaining(instance, Console(file=stream, width=width, highlight=False, markup=False), every=every)
-    for worth in explanation.worths:
+    for worth in explanation.part_values:
         shown.show(worth)
     shown.end(explanation)
     return [re.sub(r"\s+", " ", line).strip() for line in stream.getvalue().splitlines()]
@@ -43,8 +43,8 @@ def test_what_is_not_proven_is_a_dash(storms: tuple[so.Instance, so.Explanation]
 
 def test_what_is_proven_to_be_nothing_is_nothing(storms: tuple[so.Instance, so.Explanation]) -> None:
     instance, explanation = storms
-    worth = next(each for each in explanation.worths if each.of == "storm#00001")
-    exact = replace(explanation, worths=(replace(worth, change=0.0, low=0.0, high=0.0),))
+    worth = next(each for each in explanation.part_values if each.of == "storm#00001")
+    exact = replace(explanation, part_values=(replace(worth, change=0.0, low=0.0, high=0.0),))
     assert any(line.startswith("storm#00001 ±0 USD proven") for line in said(instance, exact))
 
 
@@ -52,7 +52,8 @@ def test_an_ensemble_is_one_row_and_all_unfolds_it(storms: tuple[so.Instance, so
     lines = said(*storms)
     assert [line.split(" –")[0] for line in lines if line.startswith("storm#")] == ["storm#00001 (one of 12)"]
     # Of the windows of a family the one without which the plan is cheapest.
-    most = min((each for each in storms[1].worths if each.of.startswith("embargo@")), key=lambda each: each.change or 0)
+    windows = [each for each in storms[1].part_values if each.of.startswith("embargo@")]
+    most = min(windows, key=lambda each: each.change or 0)
     (row,) = (line for line in lines if line.startswith("embargo@"))
     assert row.startswith(f"{most.of} (one of 4) −2M USD")
     assert any(line.startswith("fire ") for line in lines)
@@ -69,8 +70,10 @@ def test_rows_keep_their_order_and_none_is_lost(storms: tuple[so.Instance, so.Ex
     found = [next(n for n, line in enumerate(lines) if line.startswith(start)) for start in starts]
     assert found == sorted(found)
     # Where the time runs out within a family, what is known of it is shown.
-    some = tuple(each for each in explanation.worths if each.of in ("embargo@2027", "embargo@2028"))
-    assert any(line.startswith("embargo@2027 (one of 2)") for line in said(instance, replace(explanation, worths=some)))
+    some = tuple(each for each in explanation.part_values if each.of in ("embargo@2027", "embargo@2028"))
+    assert any(
+        line.startswith("embargo@2027 (one of 2)") for line in said(instance, replace(explanation, part_values=some))
+    )
 
 
 def test_the_command_takes_all() -> None:
@@ -86,7 +89,7 @@ def test_why_a_plan_without_a_shock_costs_more(storms: tuple[so.Instance, so.Exp
     stream = StringIO()
     shown = Explaining(instance, Console(file=stream, width=400, highlight=False, markup=False))
     shown.show(explanation.result)
-    for worth in explanation.worths:
+    for worth in explanation.part_values:
         shown.show(worth)
     lines = stream.getvalue().splitlines()
     (fire,) = (line for line in lines if line.startswith("fire "))

@@ -128,7 +128,7 @@ def test_regions_are_called_by_their_names_everywhere(instance: so.Instance, res
     console.print(dependence_table(instance, result, 120))
     show(grid_parts, compare({"tiny": instance}, [20e6]), console)
     text = said(console)
-    for each in ("magnets, Rivalia · stage", "▲ Rivalia 100 %", "magnets: Rivalia"):
+    for each in ("magnets, Rivalia · stage", "! Rivalia 100 %", "magnets: Rivalia"):
         assert each in text
     data = report.to_dict()
     assert data["region_names"] == {"rival": "Rivalia", "home": "EU"}

@@ -8,7 +8,7 @@ import pytest
 import optimizer as so
 from optimizer.instance.edits import with_budget
 from optimizer.report.html.book import book
-from optimizer.report.narrative import facts, plan_headline, sentence
+from optimizer.report.narrative import facts, plan_headline, sentence, short_verdict
 from optimizer.report.tables.compare import comparison_headline as of_comparison
 from optimizer.studies.compare import compare
 from optimizer.studies.comparison import single_point
@@ -30,6 +30,11 @@ def test_headline_names_the_worst_shock_and_its_gap_first(result: so.Result) -> 
     # Floors of 30 % in 2027, 50 % in 2028 and 70 % from 2029: 80 t and 140 t below them, at 500k USD each.
     assert [outcome.gap for outcome in result.shocks] == [pytest.approx(40e6), pytest.approx(70e6)]
     assert plan_headline(result) == "FAILS in 2 of 2 shocks: embargo@2029, a survival gap of 70M USD; also embargo@2027"
+
+
+def test_the_verdict_leaves_out_shocks_and_keeps_the_name_of_a_plan_that_was_given(result: so.Result) -> None:
+    assert short_verdict(result) == "FAILS in 2 of 2 shocks"
+    assert short_verdict(replace(result, given="the list: B")) == "the list: B: FAILS in 2 of 2 shocks"
 
 
 def test_others_come_by_their_gaps(result: so.Result) -> None:
@@ -68,6 +73,14 @@ def test_page_sentence_and_notebook_too(instance: so.Instance, result: so.Result
     notebook = result._repr_html_()
     assert notebook.index("Worst shock") < notebook.index("Gap of all shocks")
     assert "worst gap 70M USD" in repr(result)
+
+
+def test_the_notebook_calls_no_plan_the_cheapest_that_was_given(result: so.Result) -> None:
+    without = replace(result, shocks=(), status="survives", survival_gap=0.0, worst_gap=0.0)
+    assert "The cheapest plan; the instance has no shocks" in without._repr_html_()
+    given = replace(without, given="the list")._repr_html_()
+    assert "The plan as given; the instance has no shocks" in given
+    assert "The cheapest plan" not in given
 
 
 def test_comparison_that_never_survives_names_the_worst_gap(instance: so.Instance) -> None:

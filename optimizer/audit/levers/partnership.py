@@ -1,4 +1,4 @@
-"""Partnership: where the share σ of a process is cut, reliability·C·Δ·σ of it keeps flowing."""
+"""Partnership: where the share σ of a process is cut, reliability·σ of the agreed C·Δ keeps flowing."""
 
 from collections.abc import Mapping
 

@@ -36,7 +36,7 @@ class StockpileAuditor(Auditor):
         """fill: 0 ≤ f ≤ fill_rate·Δ, in years in which it may be filled; stock: k as claimed, and k ≤ max_size."""
         option, basis, fills = holding.option, holding.basis, holding.fills
         report, least_scale = basis.report, self.least_scale(option, basis.scales)
-        report.matches(f"{holding.name}.size", len(holding.builds), 0, unit="builds of a stockpile")
+        report.matches(f"{holding.name}.size", len(holding.builds), 0, remark="builds of a stockpile")
         rate = UNLIMITED if option.fill_rate is None else option.fill_rate * basis.delta
         most = [rate if basis.may_decide(option, t) else 0.0 for t in basis.periods]
         report.at_most(holding.by_period("fill"), fills, most, least_scale=least_scale)

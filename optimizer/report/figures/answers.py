@@ -261,7 +261,7 @@ def _values(found: Explanation) -> tuple[tuple[ChartRow, ...], int]:
     """The values of the parts of a plan, by heading, the largest of each first."""
     instance = instance_of(found.result)
     groups, made = Groups(instance), list[Group]()
-    for value in found.worths:
+    for value in found.part_values:
         made += groups.add(value)
     made += groups.rest()
     by_heading = dict[str, list[Group]]()

@@ -125,7 +125,7 @@ function drawCommodities() {
   }
   fill("commodity", known.map(c => {
     const end = now().shares[c][years.length - 1];
-    return make("option", {value: c, selected: c === state.commodity}, `${abroad(end) > book.line ? "▲ " : ""}${named(c)}`);
+    return make("option", {value: c, selected: c === state.commodity}, `${abroad(end) > book.line ? "! " : ""}${named(c)}`);
   }));
 }
 
@@ -133,12 +133,12 @@ figure("shares", () => {
   const all = now().shares, shares = all[state.commodity];
   if (!shares) { fill("dependence-note", "There is no plan."); describe("shares", "", ""); return null; }
   const first = shares[0], end = shares[shares.length - 1];
-  fill("dependence-note", `▲ more than ${percent(book.line)} from one region abroad in ${book.horizon.end}: ${now().dependent}. Production in the baseline; HHI is the sum of squared shares, 0 to 1.`);
+  fill("dependence-note", `! more than ${percent(book.line)} from one region abroad in ${book.horizon.end}: ${now().dependent}. Production in the baseline; HHI is the sum of squared shares, 0 to 1.`);
   fill("shares-shown", `: ${named(state.commodity)}`);
   const says = share => share.tonnes > 0 ? `${regionName(largest(share)[0])} ${percent(largest(share)[1])}, HHI ${fixed(share.hhi, 2)}` : "none made";
   describe("shares", `${named(state.commodity)}: ${first.year} ${says(first)}; ${end.year} ${says(end)}.`, [
     table(`${named(state.commodity)}, share of production by region`, ["Year", ">Production, t", ">HHI", "Regions"], shares.map(share => [String(share.year), si(share.tonnes), fixed(share.hhi, 2), Object.entries(share.regions).map(([region, part]) => `${regionName(region)} ${percent(part)}`).join(", ")])),
-    table("All commodities: the largest region", ["Commodity", `${first.year}`, ">HHI", `${end.year}`, ">HHI"], Object.entries(all).map(([c, rows]) => { const [a, b] = [rows[0], rows[rows.length - 1]]; return [named(c), `${abroad(a) > book.line ? "▲ " : ""}${regionName(largest(a)[0])} ${percent(largest(a)[1])}`, fixed(a.hhi, 2), `${abroad(b) > book.line ? "▲ " : ""}${regionName(largest(b)[0])} ${percent(largest(b)[1])}`, fixed(b.hhi, 2)]; })),
+    table("All commodities: the largest region", ["Commodity", `${first.year}`, ">HHI", `${end.year}`, ">HHI"], Object.entries(all).map(([c, rows]) => { const [a, b] = [rows[0], rows[rows.length - 1]]; return [named(c), `${abroad(a) > book.line ? "! " : ""}${regionName(largest(a)[0])} ${percent(largest(a)[1])}`, fixed(a.hhi, 2), `${abroad(b) > book.line ? "! " : ""}${regionName(largest(b)[0])} ${percent(largest(b)[1])}`, fixed(b.hhi, 2)]; })),
   ]);
   const regions = [...new Set(shares.flatMap(share => Object.keys(share.regions)))];
   const weight = region => shares.reduce((sum, share) => sum + (share.regions[region] || 0), 0);

@@ -199,9 +199,9 @@ def _sooner(instance: Instance, repair: Repair) -> str:
 
 
 def _demand(instance: Instance, repair: Repair) -> str:
-    tonnes = _by_year(repair.tonnes, lambda amount: si(amount, "t/yr"))
+    tonnes = f" (by {_by_year(repair.tonnes, lambda amount: si(amount, 't/yr'))})" if repair.tonnes else ""
     less = f" {percent(repair.beyond)} is not enough." if repair.beyond else ""
-    return f"{percent(repair.amount or 0.0)} lower (by {tonnes}).{less}"
+    return f"{percent(repair.amount or 0.0)} lower{tonnes}.{less}"
 
 
 HEADINGS = {
@@ -387,7 +387,7 @@ class Explaining:
             some, self.without_effect = self.without_effect, []
             is_demand = some[0].kind == "demand"
             title, size = ("Less demand", "demand") if is_demand else ("Sooner", "lead time")
-            names = ", ".join(display_name(self.instance, str(each.of)) for each in some)
+            names = list_names([display_name(self.instance, str(each.of)) for each in some], len(some))
             row = f"{title}: others", f"{names}: none of them suffices alone"
             if len(some) == 1:
                 row = repair_title(self.instance, some[0]), "does not suffice alone"

@@ -114,7 +114,7 @@ def answer_panel(title: str, headline: str, lines: Sequence[tuple[str, str]], st
 def run_line(result: Result | FuturesResult) -> Text:
     """How it was found: audit, versions, seconds."""
     audit, seconds = result.audit, result.seconds
-    checked = f"Audit: {audit['rows']:,} rows agree (worst {audit['worst']:.1e}). " if audit.get("rows") else ""
+    checked = f"Audit: {audit['rows']:,} rows agree (largest error {audit['worst']:.1e}). " if audit.get("rows") else ""
     versions = ", ".join(f"{name} {number}" for name, number in result.versions.items())
     spent = ", ".join(f"{part} {si(value, 's')}" for part, value in seconds.items())
     return Text(f"{checked}Seconds: {spent}. Versions: {versions}.", style="dim")
@@ -357,7 +357,7 @@ def dependence_table(instance: Instance, result: Result, width: int, *, every: b
 
 def _dependence_caption(hidden: int) -> str:
     caption = "Shares of production in years without a shock, in which a plant dearer than imports may stand idle. "
-    caption += f"HHI: concentration, 0 to 1. ▲ more than {percent(LINE)} from one region abroad."
+    caption += f"HHI: concentration, 0 to 1. ! more than {percent(LINE)} from one region abroad."
     return caption + (f" Wholly from home and left out (--all lists them): {hidden}." if hidden else "")
 
 
@@ -383,7 +383,7 @@ def _sources(instance: Instance, share: SourceShare, most: int) -> tuple[Text, s
     others = len(share.regions) - most
     words = ", ".join(parts) + (f", +{others}" if others > 0 else "")
     over = _largest_abroad(instance, share) > LINE
-    return Text(("▲ " if over else "") + words, style="red" if over else ""), fixed(share.hhi, 2)
+    return Text(("! " if over else "") + words, style="red" if over else ""), fixed(share.hhi, 2)
 
 
 def costs_table(instance: Instance, result: Result) -> Table | None:

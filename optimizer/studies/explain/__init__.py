@@ -16,6 +16,7 @@ from typing import Any, Self
 from optimizer import arguments
 from optimizer.algorithms.executor import size_for, start_executor
 from optimizer.algorithms.workers import Memory, Setup, Task
+from optimizer.instance.derived import display_name
 from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.schema import Instance
 from optimizer.results.result import Result, hardest_of
@@ -74,15 +75,17 @@ class ParallelWhatIfs:
     def __exit__(self, *about: object) -> None:
         self._executor.close()
 
-    def worths(self, parts: Sequence[PlanPart]) -> Iterator[PartValue]:
+    def part_values(self, parts: Sequence[PlanPart]) -> Iterator[PartValue]:
         """The value of each part; parts for which the time ran out are left out."""
         calls = [Task(_part_value, (self._terms, part)) for part in parts]
-        yield from self._answers(calls, [part.words for part in parts])
+        yield from self._answers(calls, [part.words(self.what_ifs.instance) for part in parts])
 
     def deadlines(self, options: Sequence[str], spared: Mapping[str, bool | None]) -> Iterator[Deadline]:
         """By when each option has to be ordered. `spared` says of an option whether some plan survives without it."""
         calls = [Task(_deadline, (self._terms, o, spared.get(o))) for o in options]
-        yield from self._answers(calls, [f"by when {o} has to be ordered" for o in options])
+        yield from self._answers(
+            calls, [f"by when {display_name(self.what_ifs.instance, o)} has to be ordered" for o in options]
+        )
 
     def _answers(self, calls: Sequence[Task], words: Sequence[str]) -> Iterator[Any]:
         """The answers in the order of the calls; calls without an answer are left out."""
@@ -215,7 +218,7 @@ def _is_known(instance: Instance, part: ExplanationPart) -> bool:
 def _with(explanation: Explanation, part: ExplanationPart) -> Explanation:
     if isinstance(part, Reason):
         return replace(explanation, reason=part)
-    name = {Repair: "repairs", PartValue: "worths", Deadline: "deadlines"}[type(part)]
+    name = {Repair: "repairs", PartValue: "part_values", Deadline: "deadlines"}[type(part)]
     more: dict[str, Any] = {name: (*getattr(explanation, name), part)}
     return replace(explanation, **more)
 
@@ -227,7 +230,7 @@ def _surviving(what_ifs: WhatIfs, result: Result) -> Iterator[ExplanationPart]:
         active = what_ifs.solver.shaping_shocks(result, what_ifs.solver.settings)
     context, spared = PlanContext(result.plan, result.total_cost, result.bound, active), dict[str, bool | None]()
     with ParallelWhatIfs(what_ifs, context, result.seconds["solver"]) as aside:
-        for value in aside.worths(plan_parts(what_ifs.instance, context)):
+        for value in aside.part_values(plan_parts(what_ifs.instance, context)):
             spared |= {value.of: value.survives} if value.kind == "lever" else {}
             yield value
         # Those of what nothing survives without come first.

@@ -24,6 +24,7 @@ import numpy as np
 from optimizer.algorithms.problem import ProblemVariant, Rows, exactly, leaving_out, not_before, outlay
 from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.relaxed_floors import failing_beyond_allowed
+from optimizer.instance.derived import display_name
 from optimizer.instance.edits import with_budget, with_floors, with_lead_times, with_only_shocks
 from optimizer.instance.removal import without
 from optimizer.instance.schema import Instance
@@ -57,14 +58,14 @@ class PlanPart:
     gone: tuple[str, ...] = ()  # the shocks or options that are left out of the instance
     change: float = 0.0  # change of a floor, a share of demand, or of a date, months
 
-    @property
-    def words(self) -> str:
+    def words(self, instance: Instance) -> str:
         """The what-if, for progress."""
+        name = display_name(instance, self.of)
         if self.gone:
-            return f"without {self.of}"
+            return f"without {name}"
         if self.kind in ("later", "sooner"):
-            return f"{self.of} {abs(self.change):g} months {self.kind}"
-        return f"a point {'more' if self.change > 0 else 'less'} of the floor of {self.of}"
+            return f"{name} {abs(self.change):g} months {self.kind}"
+        return f"a point {'more' if self.change > 0 else 'less'} of the floor of {name}"
 
 
 def plan_parts(instance: Instance, context: PlanContext) -> list[PlanPart]:
@@ -158,10 +159,9 @@ class PartValuation:
             return replace(value, is_money=False)
         if self.what_ifs.is_over:
             return value
-        free = with_budget(instance, None)
-        found = self.what_ifs.ask(
-            f"the least budget {part.words}", free, ProblemVariant(outlay, rows, f"least outlay {part.words}")
-        )
+        free, words = with_budget(instance, None), part.words(self.what_ifs.instance)
+        problem = ProblemVariant(outlay, rows, f"least outlay {words}")
+        found = self.what_ifs.ask(f"the least budget {words}", free, problem)
         is_money = self.what_ifs.judge(free, found).holds
         is_least = is_money is True and found.status == "optimal"
         return replace(value, is_money=is_money, needed=found.value if is_least else None)
@@ -172,7 +172,8 @@ class PartValuation:
         is_impossible = part.kind in ("lever", "kind")
         self.what_ifs.solver.learn(None if is_impossible else self.context.plan, self.context.active)
         bound = self.context.bound if self._can_only_cost(part.kind, is_freed=not rows) else None
-        return self.what_ifs.solve_survivable(part.words, variant, rows, bound=-math.inf if bound is None else bound)
+        words = part.words(self.what_ifs.instance)
+        return self.what_ifs.solve_survivable(words, variant, rows, bound=-math.inf if bound is None else bound)
 
     def _value(self, part: PlanPart, tried: Tried, *, is_freed: bool = False) -> PartValue:
         """The difference that a variant makes. `is_freed`: a rule that forces a purchase was left out as well."""
@@ -224,7 +225,7 @@ def deadline(what_ifs: WhatIfs, plan: Plan, o: str, is_spared: bool | None) -> D
     def fails(i: int) -> bool | None:
         if what_ifs.is_over:
             return None
-        words = f"{o} not before {horizon.label(points[i])}"
+        words = f"{display_name(instance, o)} not before {horizon.label(points[i])}"
         holds = what_ifs.solve_survivable(words, rows=(not_before(o, points[i]),), mip_gap=FEASIBILITY_GAP).holds
         return None if holds is None else not holds
 
@@ -270,7 +271,8 @@ def _as_planned(what_ifs: WhatIfs, plan: Plan, o: str, points: Sequence[int]) ->
         if what_ifs.is_over:
             return None
         moved = _put_off(what_ifs.instance, plan, o, point)
-        words = f"{o} in {what_ifs.instance.horizon.label(point)}, all else as planned"
+        name, period = display_name(what_ifs.instance, o), what_ifs.instance.horizon.label(point)
+        words = f"{name} in {period}, all else as planned"
         # Budgets and rules of the policy have a say as well.
         holds = not fails(moved) and what_ifs.solve_survivable(words, rows=(exactly(moved),)).holds
         if holds is not False:

@@ -171,7 +171,7 @@ def least_passing(
     return high, not unknown
 
 
-# Which budget is too small for the least that can be bought of an option, or that all budgets are zero.
+# Why money bars an option: all budgets are zero, or the total or the annual one is below its smallest purchase.
 BudgetBarrier = Literal["no_budget", "total", "annual"]
 # What keeps an option from being larger: its inputs in the baseline, another rule, or nothing.
 SizeLimit = Literal["inputs", "rules", "unlimited"]
@@ -285,7 +285,8 @@ class Ways:
                 why = f" while it restarts over {process.restart_months:g} months" if process.restart_months else ""
                 yield f"{display_name(self.instance, p)} gives all it has{why}, {made}"
             else:
-                yield f"{display_name(self.instance, p)} lacks {self._inputs(process.input)}"
+                why = f"lacks {self._inputs(process.input)}" if process.input else "has capacity to spare"
+                yield f"{display_name(self.instance, p)} {why}"
 
     def _restored(self, commodity: str) -> Iterator[str]:
         """Sentences on each option that can leave more of a process that is cut and makes the commodity."""
@@ -312,7 +313,7 @@ class Ways:
         """The names of the inputs that are short; of all inputs if prices show none to be short."""
         every = list(inputs)
         short = [c for c in every if c in self.scarce] or every
-        return _list_names([display_name(self.instance, c) for c in short]) if short else "orders"
+        return _list_names([display_name(self.instance, c) for c in short])
 
     def _total_use(self, name: str) -> float:
         return self.flows.total(name, "activity", self.periods)

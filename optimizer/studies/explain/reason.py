@@ -85,7 +85,7 @@ def _find_conflict(what_ifs: WhatIfs, instance: Instance, names: Sequence[str]) 
         holds = what_ifs.solve_survivable("why nothing survives", variant, mip_gap=FEASIBILITY_GAP).holds
         return None if holds is None else not holds
 
-    find = _irreducible_of_samples if _may_fail(instance) else _irreducible
+    find = _irreducible_of_samples if _allowed_failures(instance) > 0 else _irreducible
     shocks, is_known = find(names, lambda some: fails(with_only_shocks(instance, some)))
     if shocks is None:
         return None
@@ -135,7 +135,7 @@ def _irreducible_of_samples(
     return kept, is_known and are_known
 
 
-def _may_fail(instance: Instance) -> int:
+def _allowed_failures(instance: Instance) -> int:
     """How many shocks of an instance may fail, as samples of ensembles."""
     return sum(spec.count - spec.required for spec in instance.ensembles.values())
 
@@ -198,7 +198,7 @@ def _explain_conflict(what_ifs: WhatIfs, conflict: _Conflict, plan: Plan, money:
     return Reason(
         shocks=tuple(each.name for each in instance.events),
         segments=conflict.segments,
-        may_fail=_may_fail(instance),
+        may_fail=_allowed_failures(instance),
         is_irreducible=conflict.is_irreducible,
         months=conflict.months,
         is_money=money is not None,

@@ -34,6 +34,7 @@ from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation import Violation, select_most_violated
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import Writer
+from optimizer.instance.derived import display_name
 from optimizer.instance.edits import (
     with_budget,
     with_demand,
@@ -350,7 +351,7 @@ def sooner(what_ifs: WhatIfs) -> Iterator[Repair]:
         return _Steps(
             kind="sooner",
             of=options[0],
-            words="builds earlier" + _listed(options),
+            words="sooner builds" + _listed(what_ifs.instance, options),
             most=max(leads[o] for o in options),
             why="not by itself",
             vary=lambda steps: with_lead_times(
@@ -360,14 +361,14 @@ def sooner(what_ifs: WhatIfs) -> Iterator[Repair]:
         )
 
     why = "not even if everything stood on the day it is ordered"
-    everything, _ = replace(steps([*leads]), of=None, words="builds earlier", why=why).repair(what_ifs)
+    everything, _ = replace(steps([*leads]), of=None, words="sooner builds", why=why).repair(what_ifs)
     yield everything
     if everything.works is not False:
         yield from (repair for repair, _ in _each_alone(what_ifs, [*leads], steps))
 
 
-def _listed(names: Sequence[str]) -> str:
-    return f", {names[0]}" if len(names) == 1 else f", {len(names)} of them"
+def _listed(instance: Instance, names: Sequence[str]) -> str:
+    return f", {display_name(instance, names[0])}" if len(names) == 1 else f", {len(names)} of them"
 
 
 def _each_alone(
@@ -406,7 +407,7 @@ def less_demand(what_ifs: WhatIfs) -> Iterator[Repair]:
         return _Steps(
             kind="demand",
             of=segments[0],
-            words="less demand" + _listed(segments),
+            words="less demand" + _listed(instance, segments),
             most=100,
             why="not even without any of it",
             vary=lambda steps: with_demand(instance, factor=1.0 - steps / 100, segments=segments),
@@ -421,12 +422,12 @@ def less_demand(what_ifs: WhatIfs) -> Iterator[Repair]:
 
 
 def _with_tonnes(what_ifs: WhatIfs, repair: Repair, steps: int) -> Repair:
-    """The repair with the demand that goes."""
-    if not repair.works:
+    """The repair with the demand that goes, where that is of one commodity."""
+    gone = [demand for d, demand in what_ifs.instance.demands.items() if repair.of in (None, d)]
+    if not repair.works or len({demand.commodity for demand in gone}) > 1:
         return repair
-    gone = [demand.quantity for d, demand in what_ifs.instance.demands.items() if repair.of in (None, d)]
     years = what_ifs.instance.horizon.years
-    return replace(repair, tonnes={year: steps / 100 * sum(each.at(year) for each in gone) for year in years})
+    return replace(repair, tonnes={year: steps / 100 * sum(each.quantity.at(year) for each in gone) for year in years})
 
 
 def _returns_scrap(instance: Instance, segment: str) -> bool:

@@ -153,7 +153,7 @@ def solve_futures(
     Example:
         >>> import optimizer as so
         >>> result = so.solve_futures(so.load("examples/wait_or_commit.yaml"))
-        >>> [(each.option, each.period, round(each.size)) for each in result.committed]
+        >>> [(each.option, each.period, round(each.size)) for each in result.decided_first]
         [('plant', '2027', 40)]
     """
     settings = Settings.chosen(settings)
