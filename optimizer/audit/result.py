@@ -142,8 +142,7 @@ def _check_no_shock_plan(instance: Instance, result: Result, report: Report) -> 
     report.add("no-shock plan", again)
 
 
-# The parts that a file holds: nothing is missing, nothing is added, names and order are its own. A number that no other
-# check reads is caught here: an option, year or region too many, a shock without its flows, a plan without its bound.
+# The parts that a file holds, by name and in order: an option, year or region too many, a shock without its flows, …
 
 
 def _check_parts(plan: PlanAccounts, baseline: BaselineAccounts, shocks: ShockAccounts, result: Result) -> None:
@@ -439,23 +438,22 @@ def measure_of_futures(instance: Instance, futures: Sequence[FutureResult], gap_
     """The measure of the futures' costs, with gaps at a price; NaN of regret from a least cost that is not known."""
     measure, priced = instance.policy.objective, [gap_price * each.result.survival_gap for each in futures]
     costs = [each.result.total_cost + gap for each, gap in zip(futures, priced, strict=True)]
-    expected = math.fsum(each.probability * cost for each, cost in zip(futures, costs, strict=True))
-    if measure.kind == "expected":
-        return expected
     if measure.kind == "worst":
         return max(costs)
     if measure.kind == "regret":
         return _largest_regret(futures, costs)
+    expected = math.fsum(each.probability * cost for each, cost in zip(futures, costs, strict=True))
+    if measure.kind == "expected":
+        return expected
     if measure.kind == "cvar":
-        pairs = zip(futures, priced, strict=True)
-        outcomes = [(cost + gap, share) for each, gap in pairs for cost, share in _outcomes(instance, each)]
+        outcomes = [(x + g, p) for each, g in zip(futures, priced, strict=True) for x, p in _outcomes(instance, each)]
         return (1.0 - measure.weight) * expected + measure.weight * _tail(outcomes, measure.alpha)
     assert_never(measure.kind)
 
 
 def _largest_regret(futures: Sequence[FutureResult], costs: Sequence[float]) -> float:
-    least = [math.nan if each.least_cost is None else each.least_cost for each in futures]
-    return math.nan if any(map(math.isnan, least)) else max(c - known for c, known in zip(costs, least, strict=True))
+    regrets = [c - f.least_cost for f, c in zip(futures, costs, strict=True) if f.least_cost is not None]
+    return max(regrets) if len(regrets) == len(futures) else math.nan
 
 
 def _outcomes(instance: Instance, each: FutureResult) -> list[tuple[float, float]]:

@@ -14,13 +14,7 @@ from optimizer.instance.derived import display_name, size_text
 from optimizer.report.format import DASH, list_names, percent, plural
 from optimizer.report.tables.plan import answer_panel
 from optimizer.report.tables.render import cross_table, stop_note
-from optimizer.studies.futures.study_result import (
-    FollowedPlan,
-    MeasuredCost,
-    OwnOrder,
-    QuestionTiming,
-    priced_cost,
-)
+from optimizer.studies.futures.study_result import FollowedPlan, MeasuredCost, OwnOrder, QuestionTiming
 from optimizer.studies.measure import ProvenDifference
 from optimizer.units import si, si_down, si_up
 
@@ -261,7 +255,7 @@ def _followed(found: FuturesStudy, some: Sequence[FollowedPlan], number: int) ->
     regret, gap = (max((value for value in values if value is not None), default=None) for values in _columns(some))
     broken = sum(len(each.broken_rules) for each in some)
     return [
-        DASH if own is None else si(priced_cost(found.instance, own), digits=FINE_DIGITS),
+        DASH if own is None else si(own.priced_cost, digits=FINE_DIGITS),
         f"{sum(each.survives for each in some)} of {len(found.alone)}",
         DASH if regret is None else si(regret),
         si(gap) if gap else DASH,

@@ -49,7 +49,6 @@ from optimizer.studies.futures.study_result import (
     Timing,
     informed_cost,
     own_orders,
-    priced_cost,
     value_of_result,
 )
 from optimizer.studies.given_plan import evaluate_plan, read_plans
@@ -307,7 +306,7 @@ class _FuturesSearch:
             return row
         if price is None and row.gap > own.survival_gap * (1 + SAME_VALUE):
             return row
-        return replace(row, regret=row.cost + (price or 0.0) * row.gap - priced_cost(self.instance, own))
+        return replace(row, regret=row.cost + (price or 0.0) * row.gap - own.priced_cost)
 
     def _perform(self, tasks: Sequence[Task], what: str) -> "list[tuple[int, Any]]":
         """The results of tasks with their numbers; those that were not reached are left out."""

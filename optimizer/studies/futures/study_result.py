@@ -240,12 +240,12 @@ class FuturesStudy(ReadOnly):
         future, own = self.instance.tree.futures[number], self.alone[number]
         under = self.adaptive.futures[number] if self.adaptive.futures else None
         found: dict[str, Any] = {"name": future.name, "probability": future.probability}
-        found["adaptive_cost"] = None if under is None else priced_cost(self.instance, under.result)
+        found["adaptive_cost"] = None if under is None else under.result.priced_cost
         figures: dict[str, Any] = dict.fromkeys(("least_cost", "least_bound", "outlay", "gap", "survives"))
         if own is not None:
             figures = {
-                "least_cost": finite_or_none(priced_cost(self.instance, own)),
-                "least_bound": finite_or_none(priced_bound(self.instance, own)),
+                "least_cost": finite_or_none(own.priced_cost),
+                "least_bound": finite_or_none(_priced_bound(own)),
                 "outlay": finite_or_none(own.outlay),
                 "gap": finite_or_none(own.survival_gap),
                 "survives": own.survives,
@@ -279,7 +279,7 @@ def informed_cost(instance: Instance, own: Sequence[Result]) -> MeasuredCost:
     kind, weights = instance.policy.objective.kind, [each.probability for each in instance.tree.futures]
     status: ValueStatus = "stopped" if "stopped" in {each.status for each in own} else "proven"
     gap = math.sumprod(weights, [0.0 if each.survives else each.survival_gap for each in own])
-    costs, bounds = ([part(instance, each) for each in own] for part in (priced_cost, priced_bound))
+    costs, bounds = [each.priced_cost for each in own], [_priced_bound(each) for each in own]
     values = {
         "regret": (0.0, 0.0),
         "worst": (max(costs), max(bounds)),
@@ -288,15 +288,9 @@ def informed_cost(instance: Instance, own: Sequence[Result]) -> MeasuredCost:
     return MeasuredCost(status, *values[kind], gap, is_priced=instance.policy.gap_price is not None)
 
 
-def priced_cost(instance: Instance, own: Result) -> float:
-    """What the plan of a future alone costs, with its gap at its price where gaps have one."""
-    return own.total_cost + (instance.policy.gap_price or 0.0) * own.survival_gap
-
-
-def priced_bound(instance: Instance, own: Result) -> float:
-    """A proven lower bound on that of any plan; infinite where none is known."""
-    cost = priced_cost(instance, own)
-    return -math.inf if own.bound is None else cost - max(0.0, own.total_cost - own.bound)
+def _priced_bound(own: Result) -> float:
+    """A proven lower bound on the least cost with gaps at their price; infinite where none is known."""
+    return -math.inf if own.bound is None else own.priced_cost - max(0.0, own.total_cost - own.bound)
 
 
 # Orders of the plans of all futures alone.
