@@ -365,7 +365,7 @@ def bought(model: ModelBuilder, instance: Instance, option: str, year: int | Non
 def _force(model: ModelBuilder, instance: Instance) -> None:
     """Σ over the decision points of a year n[a] = size; of a stockpile Σ over its periods f[t] = size."""
     for o, sizes in instance.policy.force.items():
-        unit = instance.options[o].unit
+        unit = instance.options[o].scaling_unit
         for year, size in sizes.items():
             model.require("policy", f"force_{o}_{year}", None, bought(model, instance, o, year), "==", size, unit=unit)
 

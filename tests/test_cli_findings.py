@@ -26,7 +26,7 @@ def test_what_is_wrong_on_the_command_line_comes_at_once(tmp_path: Path) -> None
     done = diversify("solve", TINY, "--without", "plnt", "--without", "reserv", "--force", "plant=33@2026")
     assert done.returncode == 3
     assert [line.split(":")[1].strip() for line in findings(done)] == [
-        *("--force plant=33@2026", "--without plnt", "--without reserv")
+        *("force plant=33@2026", "without plnt", "without reserv")
     ]
     done = diversify("compare", str(tmp_path / "a.yaml"), str(tmp_path / "b.yaml"), "--without", "plant")
     assert done.returncode == 3

@@ -121,6 +121,52 @@ def test_a_value_is_left_out_where_a_plan_leaves_a_gap() -> None:
     assert found.to_dict()["flexibility"] is None
 
 
+WAIT = Path(__file__).parents[1] / "examples" / "wait_or_commit.yaml"
+
+
+@pytest.mark.parametrize(
+    ("measure", "values", "adaptive", "gap"),
+    [
+        ("expected", (4.25e6, 4.25e6, 3.8e6), (6.5e6, 2e6), 15e6),
+        ("worst", (5.6e6, 5.6e6, 5.6e6), (5.6e6, 5.6e6), 0),
+        ("regret", (0.72e6, 0.72e6, 0.0), (6.32e6, 2.72e6), 12e6),
+        ("{cvar: 0.5, weight: 0.5}", (5.375e6, 5.375e6, 4.7e6), (6.5e6, 2e6), 15e6),
+    ],
+)
+def test_gaps_that_have_a_price_count_in_every_value(
+    measure: str, values: tuple[float, ...], adaptive: tuple[float, ...], gap: float
+) -> None:
+    """The plant costs 2M. In `high` 60 t more are needed: at 60k early, 100k late, or as a gap at 0.15 · 500k = 75k.
+
+    Nobody waits for the answer then. With s t ordered early `high` costs 6.5M − 15k·s and `low` 2M + 60k·s; alone they
+    cost 5.6M (s = 60) and 2M (s = 0). In the plan of `low`, `high` costs 0.9M more than alone.
+
+    expected  the mean, least at s = 0; alone, of 5.6M and 2M
+    worst     the larger one, least at s = 60
+    regret    900k − 15k·s in `high` and 60k·s in `low`: least at s = 12, where both are 720k
+    cvar      half of it the mean, 4.25M + 22.5k·s, half the larger one, 6.5M − 15k·s: least at s = 0
+    """
+    found = so.futures_study(so.load(WAIT, ["policy.gap_price=0.15", f"policy.objective={measure}"]), settings=EXACT)
+    assert costs(found) == pytest.approx(list(values), abs=5)
+    value = found.costs["adaptive"]
+    assert value.bound == pytest.approx(value.cost, abs=5)
+    assert value.gap == pytest.approx(gap, abs=50)
+    assert found.flexibility is not None
+    assert found.information is not None
+    assert found.flexibility.value == pytest.approx(0, abs=5)
+    assert found.information.value == pytest.approx(values[0] - values[2], abs=5)
+    assert differences(found) == pytest.approx(
+        {("need", "start"): values[0] - values[2], ("need", "later"): 0, ("need", "never"): 0}, abs=5
+    )
+    regrets = {(each.plan, each.future): each.regret for each in found.followed}
+    assert regrets == pytest.approx(
+        {("high", "high"): 0, ("high", "low"): 3.6e6, ("low", "high"): 0.9e6, ("low", "low"): 0}, abs=5
+    )
+    futures = {each["name"]: each for each in found.to_dict()["futures"]}
+    assert [futures[name]["least_cost"] for name in ("high", "low")] == pytest.approx([5.6e6, 2e6], abs=5)
+    assert [futures[name]["adaptive_cost"] for name in ("high", "low")] == pytest.approx(list(adaptive), abs=5)
+
+
 def test_that_the_adversary_of_the_file_is_left_out_is_said() -> None:
     ban = "{price: 1, cuts: [{region: rival, severity: 1}]}"
     threat = f"{{attack_budget: 1, months: 12, starts: [2028], targets: {{ban: {ban}}}}}"

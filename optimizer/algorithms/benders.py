@@ -26,7 +26,7 @@ import numpy as np
 from optimizer.algorithms.benders_evaluation import RecourseEstimates, cuts_of_relaxation
 from optimizer.algorithms.benders_loop import BendersLoop, Incumbent, Objective
 from optimizer.algorithms.benders_master import CutPool, Evaluation, MasterProblem
-from optimizer.algorithms.extensive_form import GAP_ROOM, ShockModel
+from optimizer.algorithms.extensive_form import MIP_GAP_ROOM, ShockModel
 from optimizer.algorithms.problem import DualValues, SearchResult, is_worst_case
 from optimizer.algorithms.separation import select_most_violated
 from optimizer.disruptions.shock import Shock
@@ -114,7 +114,7 @@ class BendersSearch(RecourseEstimates):
 
     def _objective_of_gaps(self, name: str) -> Objective:
         """The largest gap of a future, or the sum of all."""
-        tolerance = (1.0 - GAP_ROOM) * self.settings.mip_gap
+        tolerance = (1.0 - MIP_GAP_ROOM) * self.settings.mip_gap
         build = partial(self._master_of_gaps, aim="largest future gap" if name == LARGEST_GAP else "gap")
         cuts, facts = cuts_of_relaxation, self._facts
         return Objective(name, build, self._evaluate_gaps, MOST_HELD, cuts, tolerance=tolerance, facts=facts)

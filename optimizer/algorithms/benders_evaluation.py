@@ -22,7 +22,7 @@ from optimizer.algorithms.benders_master import (
     ShockGroups,
     group_shocks,
 )
-from optimizer.algorithms.extensive_form import GAP_ROOM
+from optimizer.algorithms.extensive_form import MIP_GAP_ROOM
 from optimizer.algorithms.problem import Aim, negligible_gap
 from optimizer.algorithms.recourse import ShockGaps, Subgradients
 from optimizer.algorithms.search import Search
@@ -140,7 +140,7 @@ class RecourseEstimates(Search):
 
     def _gap_limit_with_room(self, gap: float) -> float:
         """What a gap that is held may be: more than its master's limit, since bounds meet to a tolerance."""
-        return gap * (1.0 + max(HELD_VALUE, GAP_ROOM * self.settings.mip_gap)) + self.negligible
+        return gap * (1.0 + max(HELD_VALUE, MIP_GAP_ROOM * self.settings.mip_gap)) + self.negligible
 
     # Masters.
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from optimizer.algorithms.recourse import RecourseEvaluator
 
 # The share of the MIP gap by which the cheapest plan may leave more than the least survival gap.
-GAP_ROOM = 0.1
+MIP_GAP_ROOM = 0.1
 
 
 @dataclass

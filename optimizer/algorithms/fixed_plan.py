@@ -287,6 +287,6 @@ def including(plans: Sequence[Plan]) -> Rows:
                     if values[column] > 0 and column not in kept:
                         kept.add(column)
                         what, bought = f"kept_{column}", Expression({column: 1.0})
-                        builder.require(o, what, t, bought, ">=", values[column], unit=option.unit)
+                        builder.require(o, what, t, bought, ">=", values[column], unit=option.scaling_unit)
 
     return write

@@ -297,8 +297,8 @@ class NearOptimalSearch(Search):
 def _totals(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> None:
     """N[o] = Σ_a n[o,a], a column for each option."""
     for o, option in instance.options.items():
-        size = builder.variable(o, TOTAL, 0, unit=option.unit)
-        builder.require(o, TOTAL, None, size - formulation.bought(builder, instance, o), "==", unit=option.unit)
+        size = builder.variable(o, TOTAL, 0, unit=option.scaling_unit)
+        builder.require(o, TOTAL, None, size - formulation.bought(builder, instance, o), "==", unit=option.scaling_unit)
 
 
 def _around(size: float) -> tuple[float, float]:

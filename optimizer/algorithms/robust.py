@@ -40,7 +40,7 @@ import numpy as np
 
 from optimizer import formulation
 from optimizer.algorithms.constraint_generation import ConstraintGeneration
-from optimizer.algorithms.extensive_form import GAP_ROOM, ShockModel
+from optimizer.algorithms.extensive_form import MIP_GAP_ROOM, ShockModel
 from optimizer.algorithms.problem import (
     LEAST_COST,
     ProblemVariant,
@@ -293,7 +293,7 @@ class _RobustSearch(ConstraintGeneration):
         # The integers of samples that may fail stand in other places in another model.
         start = None if self.model.excuses.is_used else self.model.start
         # The gap that attacks may leave beyond the proven sum is part of the MIP gap.
-        self.model = self.new_model(replace(self.settings, mip_gap=(1.0 - GAP_ROOM) * self.settings.mip_gap))
+        self.model = self.new_model(replace(self.settings, mip_gap=(1.0 - MIP_GAP_ROOM) * self.settings.mip_gap))
         # Plans to fall back on, should the time run out; the columns of attacks stand in other places than before.
         has_own_integers = self.is_deterrable or self.model.excuses.is_used
         self.model.start, self.model.relaxation = start, None if has_own_integers else self.relaxation
@@ -336,7 +336,7 @@ class _RobustSearch(ConstraintGeneration):
     def _exceeding(self, values: Vector) -> tuple[list[Violation], float]:
         """The attacks that leave more than those of the model; and the plan's gap, as this module counts it."""
         model, negligible = self.model, negligible_gap(self.instance)
-        room = 1.0 + max(10 * HELD_VALUE, GAP_ROOM * self.settings.mip_gap)
+        room = 1.0 + max(10 * HELD_VALUE, MIP_GAP_ROOM * self.settings.mip_gap)
         found, numbers = self.oracle.with_gaps(values), values.tolist()
         known, listed = model.attack_gaps(numbers), model.listed_gaps(numbers)
         worst = [math.fsum(each.gap for each in own) for own in found]

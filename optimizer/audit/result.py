@@ -142,8 +142,7 @@ def _check_no_shock_plan(instance: Instance, result: Result, report: Report) -> 
     report.add("no-shock plan", again)
 
 
-# The parts that a file holds: nothing is missing, nothing is added, names and order are its own. A number that no other
-# check reads is caught here: an option, year or region too many, a shock without its flows, a plan without its bound.
+# The parts that a file holds, by name and in order: an option, year or region too many, a shock without its flows, …
 
 
 def _check_parts(plan: PlanAccounts, baseline: BaselineAccounts, shocks: ShockAccounts, result: Result) -> None:
@@ -435,24 +434,25 @@ def _check_figures_of_futures(instance: Instance, result: FuturesResult, report:
     report.matches("price_of_survival", price, due, not price or abs(price) > same)
 
 
-def measure_of_futures(instance: Instance, futures: Sequence[FutureResult]) -> float:
-    """The measure of the futures' costs, by its definition; NaN of regret from a least cost that is not known."""
-    measure = instance.policy.objective
-    expected = math.fsum(each.probability * each.result.total_cost for each in futures)
+def measure_of_futures(instance: Instance, futures: Sequence[FutureResult], gap_price: float = 0.0) -> float:
+    """The measure of the futures' costs, with gaps at a price; NaN of regret from a least cost that is not known."""
+    measure, priced = instance.policy.objective, [gap_price * each.result.survival_gap for each in futures]
+    costs = [each.result.total_cost + gap for each, gap in zip(futures, priced, strict=True)]
+    if measure.kind == "worst":
+        return max(costs)
+    if measure.kind == "regret":
+        return _largest_regret(futures, costs)
+    expected = math.fsum(each.probability * cost for each, cost in zip(futures, costs, strict=True))
     if measure.kind == "expected":
         return expected
-    if measure.kind == "worst":
-        return max(each.result.total_cost for each in futures)
-    if measure.kind == "regret":
-        return _largest_regret(futures)
     if measure.kind == "cvar":
-        outcomes = [outcome for each in futures for outcome in _outcomes(instance, each)]
+        outcomes = [(x + g, p) for each, g in zip(futures, priced, strict=True) for x, p in _outcomes(instance, each)]
         return (1.0 - measure.weight) * expected + measure.weight * _tail(outcomes, measure.alpha)
     assert_never(measure.kind)
 
 
-def _largest_regret(futures: Sequence[FutureResult]) -> float:
-    regrets = [each.result.total_cost - each.least_cost for each in futures if each.least_cost is not None]
+def _largest_regret(futures: Sequence[FutureResult], costs: Sequence[float]) -> float:
+    regrets = [c - f.least_cost for f, c in zip(futures, costs, strict=True) if f.least_cost is not None]
     return max(regrets) if len(regrets) == len(futures) else math.nan
 
 

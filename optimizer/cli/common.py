@@ -400,8 +400,11 @@ def _describe(event: "Progress", money: str) -> str:
     if event.is_stopping:
         return "stopping with what is known so far … (Ctrl-C again ends at once)"
     if event.is_of_a_study:
-        known = " so far" if event.may_grow else ""
-        return f"{event.task} ({event.done:,} of {event.total:,}{known} done)" if event.total else event.task
+        if not event.total:
+            return event.task
+        count, known = f"{event.done:,}", f"{event.total:,}"
+        text = f"{count} done of {known} so far" if event.may_grow else f"{count} of {known} done"
+        return f"{event.task} ({text})"
     return _of_search(event, money)
 
 

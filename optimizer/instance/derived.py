@@ -160,7 +160,7 @@ def size_thresholds(instance: Instance) -> tuple[dict[str, float], ...]:
     most = LARGEST_SIZE * demand or math.inf
     own = {o: min(getattr(option, "max_size", None) or 0.0, most) for o, option in instance.options.items()}
     # Sizes that are not in tonnes, such as a level of leverage, cannot be compared with demand.
-    tonnes = {o for o, option in instance.options.items() if getattr(option, "unit", "t") == "t"}
+    tonnes = {o for o, option in instance.options.items() if option.scaling_unit == "t"}
     scale = {o: max(size, demand) if o in tonnes else size for o, size in own.items()}
     shares = ((NEGLIGIBLE_SIZE, scale), (NEGLIGIBLE_SIZE, own), (ROUNDING_SIZE, own))
     return tuple({o: share * size for o, size in sizes.items()} for share, sizes in shares)

@@ -181,7 +181,7 @@ def forcing(
     """
     require_instance(instance)
     listed = forced_sizes(sizes)
-    sources = [f"--force {o}={size:g}@{year}" for o, year, size in listed]
+    sources = [f"force {o}={size:g}@{year}" for o, year, size in listed]
     document = document_of(instance.to_dict(), " ".join(sources))
     for (o, year, size), source in zip(listed, sources, strict=True):
         assign(document, ("policy", "force", o, str(year)), size, Finding(source, None, "", "", ""))

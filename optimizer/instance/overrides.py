@@ -197,7 +197,7 @@ def findings_of_scenario(name: str, found: Iterable[Finding], before: Iterable[F
 def unknown_scenario(name: str, known: Sequence[str]) -> Finding:
     """That there is no scenario of a name, with the nearest that there is."""
     cure = f"Known: {', '.join(known)}." if known else "The file has none: add `scenarios: {name: {path: value}}`."
-    return Finding(f"--scenario {name}", None, "", f'"{name}" is no scenario', did_you_mean(name, known, cure))
+    return Finding(f"scenario {name}", None, "", f'"{name}" is no scenario', did_you_mean(name, known, cure))
 
 
 def missing_entry(document: Document, section: str, name: str, required: Sequence[str]) -> Finding | None:

@@ -94,7 +94,7 @@ def _join_names(names: Sequence[str]) -> str:
 
 def _unknown(instance: Instance, word: str) -> Finding:
     cure = did_you_mean(word, [*instance.options, *KINDS], f"Name an option, or a kind: {', '.join(KINDS)}.")
-    return Finding(f"--without {word or '""'}", None, "", f'"{word}" is neither an option nor a kind of option', cure)
+    return Finding(f"without {word or '""'}", None, "", f'"{word}" is neither an option nor a kind of option', cure)
 
 
 def coalition(instance: Instance, names: Collection[str]) -> Instance:

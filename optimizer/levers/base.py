@@ -121,7 +121,7 @@ class Lever(Described):
         return False
 
     @property
-    def unit(self) -> Unit:
+    def scaling_unit(self) -> Unit:
         """The unit of what is bought as the solver scales it: tonnes unless the lever says otherwise."""
         return "t"
 
@@ -302,15 +302,15 @@ class Sized(Lever):
             n[a] for every decision point a at which the option may be bought.
         """
         points = [a for a in model.horizon.decisions if self.allows(model.horizon.year(a))]
-        size = {a: model.variable(self.id, "size", a, unit=self.unit, upper=self.max_size) for a in points}
+        size = {a: model.variable(self.id, "size", a, unit=self.scaling_unit, upper=self.max_size) for a in points}
         if size:
-            model.require(self.id, "max", None, total(size.values()), "<=", self.max_size, unit=self.unit)
+            model.require(self.id, "max", None, total(size.values()), "<=", self.max_size, unit=self.scaling_unit)
         for a in points:
             self.pay(model, a, self.capex.at(model.horizon.year(a)) * size[a])
             if self.unit_size > 0:
                 most = float(greatest_whole(self.max_size / self.unit_size))
                 units = model.variable(self.id, "units", a, unit="1", upper=most, integer=True, follows=self.unit_size)
-                model.require(self.id, "whole", a, size[a] - self.unit_size * units, "==", unit=self.unit)
+                model.require(self.id, "whole", a, size[a] - self.unit_size * units, "==", unit=self.scaling_unit)
         self._open(model, size)
         self._pay_upkeep(model, size)
         return size
@@ -323,9 +323,9 @@ class Sized(Lever):
                 new = model.variable(self.id, "by", a, unit="1", upper=1, integer=True, follows="openings")
                 y = model.variable(self.id, "open", a, unit="1", upper=1)
                 model.require(self.id, "by", a, new - latest - y, "==", unit="1")
-                model.require(self.id, "most", a, size[a] - self.max_size * y, "<=", unit=self.unit)
+                model.require(self.id, "most", a, size[a] - self.max_size * y, "<=", unit=self.scaling_unit)
                 if self.min_size > 0:
-                    model.require(self.id, "least", a, size[a] - self.min_size * y, ">=", unit=self.unit)
+                    model.require(self.id, "least", a, size[a] - self.min_size * y, ">=", unit=self.scaling_unit)
                 self.pay(model, a, self.fixed_cost * y)
                 latest = new
             by[a] = latest

@@ -86,7 +86,7 @@ class Leverage(Sized):
         return self
 
     @property
-    def unit(self) -> Unit:
+    def scaling_unit(self) -> Unit:
         """A level has no unit."""
         return "1"
 

@@ -142,8 +142,8 @@ def draw_worth(found: FuturesStudy) -> Canvas:
     panel.grid(axis="x")
     add_footer(
         canvas,
-        f"Difference in {found.measure}, present value, {found.instance.currency}. Full: at least, proven; pale: at "
-        "most. ✗: one of both plans leaves a survival gap.",
+        f"Difference in {found.measure_with_gaps}, present value, {found.instance.currency}. Full: at least, proven; "
+        f"pale: at most.{'' if found.prices_gaps else ' ✗: one of both plans leaves a survival gap.'}",
         _worth_handles(),
     )
     return canvas

@@ -27,6 +27,9 @@ DIGITS, FINE_DIGITS = 3, 4
 WIDE: dict[str, Any] = {"labels": {"ratio": 1, "min_width": 12, "overflow": "fold"}, "expand": True}
 # Columns of the screen that a future needs in the regret table, beside its labels.
 WIDTH_OF_FUTURE, WIDTH_OF_LABELS = 12, 28
+# What a caption says of gaps.
+PRICED, FAILING = "Gaps count at their price.", "✗ floors fail."
+LARGER_GAP = "✗ it leaves a larger gap than the future's own plan."
 
 
 def futures_study_tables(found: FuturesStudy, width: int) -> Iterator[RenderableType | None]:
@@ -131,9 +134,12 @@ def _kind(found: FuturesStudy, value: MeasuredCost | None, meaning: str) -> str:
         return f"not known: the search was stopped ({meaning})"
     if not math.isfinite(value.cost):
         return f"no such plan obeys the rules ({meaning})"
-    if not value.survives:
+    if not value.is_comparable:
         return f"FAILS: an expected survival gap of {si(value.gap, money)} ({meaning})"
-    return f"{found.measure} {band_text(value.bound, value.cost, money, FINE_DIGITS)} ({meaning})"
+    cost = band_text(value.bound, value.cost, money, FINE_DIGITS)
+    if value.survives:
+        return f"{found.measure} {cost} ({meaning})"
+    return f"{found.measure_with_gaps} {cost}; FAILS: an expected survival gap of {si(value.gap, money)} ({meaning})"
 
 
 def _value(found: FuturesStudy, name: str, other: str, meaning: str) -> str:
@@ -194,7 +200,7 @@ def _questions(found: FuturesStudy) -> Table:
             for (question, asked), row in rows.items()
         ],
         caption="A question that arises from another one is answered with it at the earliest. "
-        f"{DASH} no such date, or as at the start. ✗ floors fail.",
+        f"{DASH} no such date, or as at the start. {PRICED if found.prices_gaps else FAILING}",
         **WIDE,
     )
 
@@ -219,7 +225,7 @@ def timing_text(found: FuturesStudy, timing: QuestionTiming) -> str:
 
 def _regret_summary(found: FuturesStudy) -> Table:
     """A row for the plan of each future: in how many it survives, and what it costs over all."""
-    money = found.instance.money
+    money, priced = found.instance.money, found.prices_gaps
     rows = []
     for number, future in enumerate(found.instance.tree.futures):
         some = [each for each in found.followed if each.plan == future.name]
@@ -237,8 +243,9 @@ def _regret_summary(found: FuturesStudy) -> Table:
             "Rules",
         ],
         rows,
-        caption="Regret: what the plan costs more than the own plan of the future in which it is followed; where it "
-        "leaves a larger gap there is none. Rules of other futures that it breaks are counted, not enforced.",
+        caption="Regret: what the plan costs more than the own plan of the future in which it is followed; "
+        f"{'all costs are with gaps at their price' if priced else 'where it leaves a larger gap there is none'}. "
+        "Rules of other futures that it breaks are counted, not enforced.",
         **WIDE,
     )
 
@@ -248,7 +255,7 @@ def _followed(found: FuturesStudy, some: Sequence[FollowedPlan], number: int) ->
     regret, gap = (max((value for value in values if value is not None), default=None) for values in _columns(some))
     broken = sum(len(each.broken_rules) for each in some)
     return [
-        DASH if own is None else si(own.total_cost, digits=FINE_DIGITS),
+        DASH if own is None else si(own.priced_cost, digits=FINE_DIGITS),
         f"{sum(each.survives for each in some)} of {len(found.alone)}",
         DASH if regret is None else si(regret),
         si(gap) if gap else DASH,
@@ -269,7 +276,7 @@ def _regret_matrix(found: FuturesStudy) -> Table:
         "Plan of",
         names,
         [(Text(plan), [_regret(rows.get((plan, future))) for future in names]) for plan in names],
-        caption="✗ it leaves a larger gap than the future's own plan. * it breaks a rule of that future.",
+        caption=f"{PRICED if found.prices_gaps else LARGER_GAP} * it breaks a rule of that future.",
         **WIDE,
     )
 

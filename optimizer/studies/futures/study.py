@@ -118,7 +118,7 @@ def solve_retimed(
 ) -> MeasuredCost:
     """A task: the measure with other dates of answers."""
     with own_clock(memory, until) as clock:
-        return value_of_result(search_futures(retimed(instance, dates), settings, clock, alone=alone))
+        return value_of_result(instance, search_futures(retimed(instance, dates), settings, clock, alone=alone))
 
 
 def solve_alone_in_full(memory: Memory, instance: Instance, settings: Settings, until: float | None) -> Result | None:
@@ -194,7 +194,7 @@ class _FuturesSearch:
         study = replace(study, alone=(None,) * len(self.tree.futures))
         if not adaptive.futures:
             return replace(study, stopped=adaptive.status == "stopped", notes=adaptive.clash)
-        base = value_of_result(adaptive)
+        base = value_of_result(self.instance, adaptive)
         self.found[nodes(self.instance)] = base
         # Whether processes pay is judged by the time of the adaptive plan, also of one that was found before.
         seconds = time.perf_counter() - began if known is None else float(known.seconds.get("total", 0.0))
@@ -301,10 +301,12 @@ class _FuturesSearch:
         return found
 
     def _with_regret(self, row: FollowedPlan, instance: Instance) -> FollowedPlan:
-        own = self.alone[id(instance)]
-        if row.cost is None or row.gap is None or row.gap > own.survival_gap * (1 + SAME_VALUE):
+        own, price = self.alone[id(instance)], self.instance.policy.gap_price
+        if row.cost is None or row.gap is None:
             return row
-        return replace(row, regret=row.cost - own.total_cost)
+        if price is None and row.gap > own.survival_gap * (1 + SAME_VALUE):
+            return row
+        return replace(row, regret=row.cost + (price or 0.0) * row.gap - own.priced_cost)
 
     def _perform(self, tasks: Sequence[Task], what: str) -> "list[tuple[int, Any]]":
         """The results of tasks with their numbers; those that were not reached are left out."""
@@ -331,11 +333,7 @@ class _FuturesSearch:
             return self.found.get(nodes(retimed(self.instance, known_at_once(self.instance))))
         some = [self.alone.get(id(each.instance)) for each in self.tree.futures]
         own = [each for each in some if each is not None]
-        return (
-            informed_cost(self.kind, [each.probability for each in self.tree.futures], own)
-            if len(own) == len(some)
-            else None
-        )
+        return informed_cost(self.instance, own) if len(own) == len(some) else None
 
     def _questions(self, base: MeasuredCost) -> list[QuestionTiming]:
         return [

@@ -21,9 +21,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from optimizer.audit.result import measure_of_futures
 from optimizer.errors import Finding, Place
 from optimizer.instance.overrides import find_ways
-from optimizer.instance.questions import MeasureName, TimedQuestion, question_of, timed_questions
+from optimizer.instance.questions import TimedQuestion, question_of, timed_questions
 from optimizer.instance.schema import Instance
 from optimizer.results.futures import Decision, FuturesResult
 from optimizer.results.plan import ReadOnly
@@ -43,19 +44,26 @@ class MeasuredCost:
     """The value of the measure under some dates of answers."""
 
     status: ValueStatus  # ``none`` where no plan obeys the rules
-    # Of the plan that was found, and a proven lower bound; infinite where there is none.
+    # Of the plan that was found, with gaps at their price where they have one, and a proven lower bound; infinite where
+    # there is none.
     cost: float = math.inf
     bound: float = -math.inf
     gap: float = 0.0  # expected survival gap of that plan
+    is_priced: bool = False  # whether gaps have a price
 
     @property
     def survives(self) -> bool:
         """Whether there is a plan that keeps every floor."""
         return math.isfinite(self.cost) and self.gap <= 0
 
+    @property
+    def is_comparable(self) -> bool:
+        """Whether its cost says all: there is a plan, which keeps every floor or leaves gaps that have a price."""
+        return self.survives or (self.is_priced and math.isfinite(self.cost))
+
     def more(self, than: "MeasuredCost | None") -> ProvenDifference | None:
-        """How much more it costs than with better information, 0 or more; None where one of both leaves a gap."""
-        if than is None or not (self.survives and than.survives):
+        """How much more it costs than with better information, 0 or more; None where one of both does not say all."""
+        if than is None or not (self.is_comparable and than.is_comparable):
             return None
         found = ProvenDifference.of(than.cost, than.bound, self.cost, self.bound)
         return ProvenDifference(max(0.0, found.value), max(0.0, found.low), max(0.0, found.high))
@@ -79,8 +87,8 @@ class QuestionTiming:
     timing: Timing  # ``start``: as early as it may be; a year ``earlier`` or ``later``; ``never``
     known: str | None  # period from which the answer is known then; None for never
     value: MeasuredCost | None = None  # of the measure; None where the time ran out
-    # What knowing it earlier is worth, or what knowing it later costs; None where one of both plans leaves a gap, or
-    # the time ran out.
+    # What knowing it earlier is worth, or what knowing it later costs; None where one of both plans leaves a gap that
+    # has no price, or the time ran out.
     difference: ProvenDifference | None = None
 
     @property
@@ -104,7 +112,8 @@ class FollowedPlan:
     # Money. None where that future cannot hold the plan.
     cost: float | None = None
     gap: float | None = None
-    # Cost less that of the future's own plan; None where it leaves more unserved than that one.
+    # Cost less that of the future's own plan, with gaps at their price; None where gaps have none, and it leaves a
+    # larger one than that plan.
     regret: float | None = None
     survives: bool = False  # whether every floor is kept
     broken_rules: tuple[Finding, ...] = ()  # of the future that the plan breaks, named and not enforced
@@ -180,8 +189,18 @@ class FuturesStudy(ReadOnly):
     frames = property(of_futures_study)
 
     @property
+    def prices_gaps(self) -> bool:
+        """Whether gaps have a price, which is part of every cost that is compared."""
+        return self.instance.policy.gap_price is not None
+
+    @property
+    def measure_with_gaps(self) -> str:
+        """What costs are values of, in words; with the price of gaps where they have one."""
+        return f"{self.measure} with gaps at their price" if self.prices_gaps else self.measure
+
+    @property
     def flexibility(self) -> ProvenDifference | None:
-        """What it is worth to decide later what can wait, ST − RP, money; None where a plan leaves a gap."""
+        """What it is worth to decide later what can wait, ST − RP, money; None where a plan leaves an unpriced gap."""
         return self._more("static", "adaptive")
 
     @property
@@ -217,16 +236,16 @@ class FuturesStudy(ReadOnly):
         }
 
     def figures_in(self, number: int) -> dict[str, Any]:
-        """A future: what it costs under the adaptive plan, and alone."""
+        """A future: what it costs under the adaptive plan, and alone, with gaps at their price where they have one."""
         future, own = self.instance.tree.futures[number], self.alone[number]
         under = self.adaptive.futures[number] if self.adaptive.futures else None
         found: dict[str, Any] = {"name": future.name, "probability": future.probability}
-        found["adaptive_cost"] = None if under is None else under.cost
+        found["adaptive_cost"] = None if under is None else under.result.priced_cost
         figures: dict[str, Any] = dict.fromkeys(("least_cost", "least_bound", "outlay", "gap", "survives"))
         if own is not None:
             figures = {
-                "least_cost": finite_or_none(own.total_cost),
-                "least_bound": own.bound,
+                "least_cost": finite_or_none(own.priced_cost),
+                "least_bound": finite_or_none(_priced_bound(own)),
                 "outlay": finite_or_none(own.outlay),
                 "gap": finite_or_none(own.survival_gap),
                 "survives": own.survives,
@@ -241,28 +260,37 @@ def band_dict(found: ProvenDifference | None) -> dict[str, float | None] | None:
     return {"value": found.value, "low": finite_or_none(found.low), "high": finite_or_none(found.high)}
 
 
-def value_of_result(result: FuturesResult) -> MeasuredCost:
+def value_of_result(instance: Instance, result: FuturesResult) -> MeasuredCost:
     """What is remembered of a plan for several futures."""
     if not result.futures:
         return MeasuredCost("stopped" if result.status == "stopped" else "none")
-    bound = -math.inf if result.bound is None else min(result.bound, result.total_cost)
+    price = instance.policy.gap_price
+    cost = result.total_cost if price is None else measure_of_futures(instance, result.futures, price)
+    # What is not proven of the measure of costs is what is not proven of costs and priced gaps.
+    bound = -math.inf if result.bound is None else cost - max(0.0, result.total_cost - result.bound)
     status: ValueStatus = "stopped" if result.status == "stopped" else "proven"
     # A survival gap that is expected to be nothing may still be one in a future.
-    return MeasuredCost(status, result.total_cost, bound, 0.0 if result.survives else result.survival_gap)
+    gap = 0.0 if result.survives else result.survival_gap
+    return MeasuredCost(status, cost, bound, gap, is_priced=price is not None)
 
 
-def informed_cost(kind: MeasureName, weights: Sequence[float], own: Sequence[Result]) -> MeasuredCost:
+def informed_cost(instance: Instance, own: Sequence[Result]) -> MeasuredCost:
     """The measure of the plans of all futures alone, with their probabilities; nothing is regretted by them."""
+    kind, weights = instance.policy.objective.kind, [each.probability for each in instance.tree.futures]
     status: ValueStatus = "stopped" if "stopped" in {each.status for each in own} else "proven"
     gap = math.sumprod(weights, [0.0 if each.survives else each.survival_gap for each in own])
-    costs = [each.total_cost for each in own]
-    bounds = [-math.inf if each.bound is None else min(each.bound, each.total_cost) for each in own]
+    costs, bounds = [each.priced_cost for each in own], [_priced_bound(each) for each in own]
     values = {
         "regret": (0.0, 0.0),
         "worst": (max(costs), max(bounds)),
         "expected": (math.sumprod(weights, costs), math.sumprod(weights, bounds)),
     }
-    return MeasuredCost(status, *values[kind], gap)
+    return MeasuredCost(status, *values[kind], gap, is_priced=instance.policy.gap_price is not None)
+
+
+def _priced_bound(own: Result) -> float:
+    """A proven lower bound on the least cost with gaps at their price; infinite where none is known."""
+    return -math.inf if own.bound is None else own.priced_cost - max(0.0, own.total_cost - own.bound)
 
 
 # Orders of the plans of all futures alone.
