@@ -285,13 +285,10 @@ def _on_reinforcements(stress: Stress, found: Reinforcements) -> Iterator[str]:
     yield (
         "Each row is one addition to the plan, checked: a test of single additions, not a new optimum. Budget and "
         f"policy are not looked at. Outlay is undiscounted{', without price support' if is_without else ''}. Gap: the "
-        "part of all broken shocks' gaps that goes. Ordered by the shocks that are then survived, then by the gap."
+        "part of all broken shocks' gaps that goes. Ordered by the shocks that are then survived, then by the gap. A "
+        "stockpile is filled by the end of the period. Where it is full later, the addition replaces a later purchase: "
+        "the same outlay, sooner, and more holding cost."
     )
-    if any(each.option in stress.against.stocks for each in found.additions):
-        yield (
-            "A stockpile is filled by the end of the period. Where it is full later, the addition replaces a later "
-            "purchase: the same outlay, sooner, and more holding cost."
-        )
     if found.checked < found.failed:
         yield f"Checked on {found.checked} of the {found.failed:,} broken shocks, evenly spread."
     if found.promising > len(found.additions):
