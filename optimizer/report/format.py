@@ -168,7 +168,7 @@ def adversary_words(instance: Instance) -> str:
     means = attack_budget_text(adversary.attack_budget, instance.money)
     targets = plural(len(adversary.targets), "target")
     found = sum(1 for _ in islice(adversary.each_maximal(), SETS + 1))
-    sets = f"more than {SETS:,} maximal sets" if found > SETS else plural(found, "maximal set")
+    sets = f"more than {SETS:,} largest combinations" if found > SETS else plural(found, "largest combination")
     months = f"{adversary.months:g} month{'' if adversary.months == 1 else 's'}"
     starts = [horizon.label(t) for t in adversary.starts.periods(horizon)]
     when = f"from {starts[0]} on" if len(starts) == 1 else f"from one of {len(starts)} starts on"

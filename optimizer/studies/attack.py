@@ -283,7 +283,9 @@ def _place_plan(instance: Instance, plan: Result, oracle: AttackOracle) -> tuple
     """A plan that was given, as it stands in the instance, and what there is to say about that."""
     require_plan(plan)
     fit = fit_plan(instance, plan, instance.title)
-    return RobustOutcome(replace(plan, plan=fit.plan, adversary=None), oracle, ()), fit.notes
+    attacks = () if plan.adversary is None else plan.adversary.attacks
+    listed = tuple(outcome for outcome in plan.shocks if outcome.name not in attacks)
+    return RobustOutcome(replace(plan, plan=fit.plan, adversary=None, shocks=listed), oracle, ()), fit.notes
 
 
 @dataclass

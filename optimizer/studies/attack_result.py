@@ -147,7 +147,7 @@ class AttackResult:
     def survives(self) -> bool:
         """Whether every floor is kept in all attacks that it can afford, and in all listed shocks.
 
-        Of a plan that was given, listed shocks are not looked at again.
+        Of a plan that was given it is about the attacks alone: listed shocks are not evaluated again.
         """
         holds = self.result.baseline is not None and not (self.worst is not None and self.worst.breaks)
         return holds and (self.is_given or self.result.survives)

@@ -13,8 +13,8 @@ from optimizer.disruptions.adversary import attack_budget_text
 from optimizer.horizon import windowed
 from optimizer.instance.derived import but_samples
 from optimizer.instance.schema import Instance
-from optimizer.report.format import adversary_words, beside, plural
-from optimizer.report.narrative import difference_text, plan_headline, proof
+from optimizer.report.format import adversary_words, beside, plural, with_shock_titles
+from optimizer.report.narrative import difference_text, money_terms, plan_headline, proof
 from optimizer.report.tables.plan import STYLES, answer_panel, builds_table, stocks_table
 from optimizer.report.tables.render import CellRenderer, screen_table, stop_note
 from optimizer.results.frames import FrameRow
@@ -50,23 +50,35 @@ def _of_result(found: AttackResult) -> Iterator[str]:
     if not found.is_given:
         yield from (note for note in found.result.notes if note not in found.notes)
     if found.is_given:
-        yield "The plan was given: its listed shocks were not looked at again."
+        yield "The plan was given: its listed shocks were not evaluated again."
 
 
 def _answer(found: AttackResult) -> Panel:
-    style = STYLES["stopped" if found.is_unproven else "survives" if found.survives else "gap"]
+    fails = not found.survives or (found.is_given and _failed_listed(found))
+    style = STYLES["stopped" if found.is_unproven else "gap" if fails else "survives"]
     return answer_panel(f"{found.instance.title} under attack", _headline(found), list(_lines(found)), style)
 
 
 def _headline(found: AttackResult) -> str:
     if not found.is_given:
-        return plan_headline(found.result)
+        titles = {each.with_plan.name: _attack_text(found, each.with_plan) for each in found.shaping}
+        return with_shock_titles(plan_headline(found.result, found.instance), titles)
     means = attack_budget_text(found.adversary.attack_budget, found.instance.money)
+    fails = _failed_listed(found)
     if found.stopped:
         return "STOPPED before every attack was looked at"
     if found.worst is not None and found.worst.breaks:
-        return f"BROKEN by attacks that {means} can buy"
+        return f"BROKEN by attacks that {means} can buy{f', and {fails}' if fails else ''}"
+    if fails:
+        return f"{fails}, though no attack that {means} can buy breaks a floor"
     return f"HOLDS against every attack that {means} can buy"
+
+
+def _failed_listed(found: AttackResult) -> str:
+    """In how many of its listed shocks a plan that was given fails, as its result has it; empty where in none."""
+    shocks = found.result.shocks
+    failed = sum(outcome.fails for outcome in shocks)
+    return f"FAILS in {failed:,} of its own {plural(len(shocks), 'shock')}" if failed else ""
 
 
 def _lines(found: AttackResult) -> Iterator[tuple[str, str]]:
@@ -74,7 +86,7 @@ def _lines(found: AttackResult) -> Iterator[tuple[str, str]]:
     if result.baseline is None:
         return
     if not found.is_given:
-        yield "Total cost", f"{si(result.total_cost, money, 4)}, present value {proof(result)}"
+        yield "Total cost", f"{si(result.total_cost, money, 4)}, {money_terms(found.instance)} {proof(result)}"
         yield "Outlay", f"{si(result.outlay, money, 4)}, undiscounted"
     if found.least is not None:
         yield "Least outlay", _least(found.least, found.instance)
@@ -84,7 +96,7 @@ def _lines(found: AttackResult) -> Iterator[tuple[str, str]]:
     yield "Worst attack", worst_attack_text(found)
     yield "Breaks at", breaking_attack_text(found)
     if found.unaware is not None:
-        yield "Unaware", _unaware(found)
+        yield "Unaware plan", _unaware(found)
 
 
 def _least(least: LeastOutlay, instance: Instance) -> str:
