@@ -18,8 +18,9 @@ from optimizer.cli.app import app
 from optimizer.errors import InstanceError, PlanFileError
 from optimizer.instance.edits import resample
 from optimizer.levers import Stockpile
+from optimizer.report.study_narrative import view_of
 from optimizer.report.tables.render import show
-from optimizer.report.tables.stress import stress_parts
+from optimizer.report.tables.stress import most_helpful, stress_parts
 from optimizer.results.plan import Build, Plan
 from optimizer.solver import Clock
 from optimizer.studies.outcomes import survey
@@ -116,11 +117,82 @@ def test_samples_that_the_plan_was_made_for_are_not_drawn_again() -> None:
 def test_what_failed_first_by_hand(by_hand: so.Result) -> None:
     broken = so.stress(by_hand, samples=40, seed=1).worst[0]
     assert (broken.first, broken.last, broken.gap) == ("2027", "2027", pytest.approx(30_000))
-    assert broken.strikes == ("rival −100 %",)
+    assert broken.strikes == ("cuts rival by 100 %",)
     assert (broken.segment, broken.period) == ("all", "2027")
     assert (broken.service, broken.floor) == (pytest.approx(0.2), 0.5)
     assert (broken.short, broken.stage) == ("magnet", "making")
     assert set(broken.makers) <= {"imports", "plant"}
+
+
+@pytest.mark.parametrize(
+    ("severity", "months", "words"),
+    [
+        # Tightened again in the third year, and a step of two years told once; the window ends the profile.
+        ([0.95, 0.3, 0.95], 36, "95, 30, then 95"),
+        ([0.95, 0.3, 0.3], 36, "95, then 30"),
+        ([0.95, 0.3, 0.95], 24, "95, then 30"),
+        (1, 36, "100"),
+    ],
+)
+def test_every_change_of_severity_in_the_window_is_told_with_names(severity: Any, months: int, words: str) -> None:
+    cuts = [{"process": "imports", "severity": severity}]
+    shock = {"start": 2026, "months": months, "cuts": cuts, "demand": {"all": 1.2}}
+    processes = {"imports": data()["processes"]["imports"] | {"name": "imported magnets"}}
+    demands = {"all": data()["demands"]["all"] | {"name": "motors"}}
+    ensembles = {"sure": {"count": 1} | shock}
+    instance = so.read(data(processes=processes, demands=demands, options={}, shocks={}, ensembles=ensembles))
+    worst = so.stress(planned(instance, do_nothing_plan(instance)), samples=1).worst[0]
+    assert worst.strikes == (f"cuts imported magnets by {words} %", "demand of motors ×1.2")
+
+
+def test_windows_that_the_end_of_the_horizon_cuts_off_are_counted(capsys: pytest.CaptureFixture[str]) -> None:
+    # 24 months from 2027 or 2028 on in a horizon that ends with 2028: those of 2028 have 12 months left.
+    trouble = data()["ensembles"]["trouble"] | {"start": [2027, 2028], "months": 24}
+    instance = so.read(data(ensembles={"trouble": trouble}))
+    found = so.stress(planned(instance, do_nothing_plan(instance)), samples=40, seed=1)
+    late = sum(event.periods.start == 2 for event in found.against.events)
+    assert 0 < late < 40
+    assert (found.cut_off, found.to_dict()["cut_off"]) == (late, late)
+    assert {group.name: group.samples for group in found.groups if group.by == "months"} == {
+        "12": late,
+        "24": 40 - late,
+    }
+    show(stress_parts, found)
+    said = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert f"trouble; {late} of the 40 windows are cut off at the end of the horizon" in said
+    assert f"Months: what is left of a window; {late} of the 40 windows are cut off" in said
+    assert f"{late} of the 40 windows are cut off at the end of the horizon." in view_of(found).sentences(found)[0]
+    show(stress_parts, so.stress(planned(so.read(data()), Plan()), samples=40, seed=1))
+    assert "cut off" not in capsys.readouterr().out
+
+
+def test_what_helps_most_is_said_by_shocks_and_by_the_gap(
+    by_hand: so.Result, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Of a gap of 1000 the first addition closes 4, with 5 of 10 shocks survived; the second 160, with 2.
+    found = so.stress(by_hand, samples=40, seed=1)
+    assert found.reinforcements is not None
+    reserve, plant = found.reinforcements.additions
+    first = replace(reserve, best=replace(reserve.best, survived=5, gap_removed=4.0))
+    second = replace(plant, best=replace(plant.best, survived=2, gap_removed=160.0))
+    counted = replace(found.reinforcements, failed=10, checked=10, gap=1000.0)
+    made = replace(found, reinforcements=replace(counted, additions=(first, second)))
+    assert most_helpful(made) == {"survived": first, "gap": second}
+    show(stress_parts, made)
+    said = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "5 of the 10 that fail are survived then, 0.4 % of the gap goes, for 150 USD of outlay" in said
+    assert "2 of the 10 that fail are survived then, 16 % of the gap goes, for 300 USD of outlay" in said
+    assert said.index("Most survive with reserve") < said.index("Most gap goes with plant")
+    assert "Ordered by the shocks that are then survived, then by the gap." in said
+    assert "−0.4 %" in said
+    third = view_of(made).sentences(made)[2]
+    assert third.startswith("Most broken shocks are survived with reserve, 30 t more, 2026: 5 of the 10 ")
+    assert " The largest part of the gap goes with plant, 30 t/yr more, 2026: 2 of the 10 " in third
+    # One that is the best by both is named once, and where none lets a shock be survived, the best by the gap alone.
+    best = replace(first, best=replace(first.best, gap_removed=160.0))
+    poor = replace(second, best=replace(second.best, survived=0))
+    for some, helps in (((best, second), {"survived": best}), ((poor,), {"gap": poor}), ((), {})):
+        assert most_helpful(replace(made, reinforcements=replace(counted, additions=some))) == helps
 
 
 def test_reinforcements_by_hand(by_hand: so.Result) -> None:

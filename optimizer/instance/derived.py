@@ -75,12 +75,17 @@ def region_name(instance: Instance, region: str) -> str:
 
 def cut_words(instance: Instance, cut: Cut) -> str:
     """What a cut affects, in the names of the file."""
+    return str(with_names(instance, cut))
+
+
+def with_names(instance: Instance, cut: Cut) -> Cut:
+    """A cut with the names of what it selects in place of their keys."""
     words = {
         "process": tuple(display_name(instance, process) for process in cut.process or ()),
         "region": tuple(region_name(instance, region) for region in cut.region or ()),
         "commodity": tuple(display_name(instance, commodity) for commodity in cut.commodity or ()),
     }
-    return str(cut.model_copy(update={part: names or None for part, names in words.items()}))
+    return cut.model_copy(update={part: names or None for part, names in words.items()})
 
 
 def entry_name(instance: Instance, entry: str) -> str:

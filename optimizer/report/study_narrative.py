@@ -37,7 +37,15 @@ from optimizer.report.tables.sensitivity import (
     worst_shocks,
 )
 from optimizer.report.tables.share import core_text, share_facts, share_headline, together_text
-from optimizer.report.tables.stress import reinforcement_name, share_survived, varied_name, weak_spot
+from optimizer.report.tables.stress import (
+    cut_off_words,
+    most_helpful,
+    reinforcement_name,
+    reinforcement_text,
+    share_survived,
+    varied_name,
+    weak_spot,
+)
 from optimizer.studies.alternatives_result import Alternatives
 from optimizer.studies.attack_result import AttackResult
 from optimizer.studies.comparison import Comparison, ComparisonColumn
@@ -254,6 +262,7 @@ def _stress(found: Stress) -> Sequence[str]:
     low, high = found.interval
     first = f"The plan survives {found.survived:,} of {plural(found.samples, 'sampled shock')}: "
     first += f"{share_survived(found.share)} (95 % interval {share_survived(low)} to {share_survived(high)})."
+    first += "".join(f" {words[0].upper()}{words[1:]}." for words in cut_off_words(found))
     weak = weak_spot(found)
     second = ""
     if found.worst:
@@ -271,10 +280,11 @@ def _would_help(found: Stress) -> str:
     tried = found.reinforcements
     if tried is None or not tried.additions:
         return "" if tried is None else "No single addition to the plan is likely to help."
-    addition, best = tried.additions[0], tried.additions[0].best
-    saved = f"with it {best.survived:,} of {plural(tried.checked, 'broken shock')} are survived"
-    outlay = si(best.outlay, found.money)
-    return f"Most would be gained by {reinforcement_name(found, addition)}: {saved}, for {outlay} of outlay."
+    heads = {"survived": "Most broken shocks are survived with", "gap": "The largest part of the gap goes with"}
+    return " ".join(
+        f"{heads[by]} {reinforcement_name(found, each)}: {reinforcement_text(found, each)}."
+        for by, each in most_helpful(found).items()
+    )
 
 
 # Who pays.

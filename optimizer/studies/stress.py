@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
-from itertools import count
+from itertools import count, groupby
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from optimizer.algorithms.subproblems import BatchResponse, SubproblemSolver
 from optimizer.disruptions.ensemble import LAST_SEED
 from optimizer.disruptions.shock import Cut
 from optimizer.errors import Finding, InstanceError
+from optimizer.instance.derived import display_name, with_names
 from optimizer.instance.edits import ScenarioNames, apply_arguments, resample
 from optimizer.instance.reading import read
 from optimizer.instance.schema import Instance
@@ -186,6 +187,7 @@ def stress(
         samples=len(drawn.events),
         seed=seed,
         sampler=_sampler(base, drawn, seed),
+        cut_off=_count_cut_off(drawn),
         own_shocks=len(result.shocks),
         own_failed=sum(outcome.fails for outcome in result.shocks),
         notes=notes,
@@ -230,6 +232,12 @@ def _sampler(instance: Instance, drawn: Instance, seed: int) -> str:
     entries = "the one entry" if number == 1 else f"the {number} entries"
     times = "months × triangular (0.5, 1, 2), severities × triangular (0.5, 1, 1.25)"
     return f"variations of {entries} under shocks, for there are no ensembles: any start, {times}"
+
+
+def _count_cut_off(drawn: Instance) -> int:
+    """How many samples have windows that would go on beyond the end of the horizon."""
+    step = drawn.horizon.months
+    return sum(len(event.periods) < round(event.spec.durations.values[0] / step) for event in drawn.events)
 
 
 def _stress_figures(
@@ -307,7 +315,7 @@ def _describe_broken(
         first=label(event.periods[0]),
         last=label(event.periods[-1]),
         gap=float(surveyed.gap[number].sum()),
-        strikes=_effects(event.spec.cuts, event.spec.demand, length=len(event.periods)),
+        strikes=_effects(instance, event.spec.cuts, event.spec.demand, length=len(event.periods)),
         segment=d,
         period=label(t),
         service=1.0 - max(0.0, float(unserved[i, first])) / float(path.demand_at(d, t)),
@@ -318,11 +326,14 @@ def _describe_broken(
     )
 
 
-def _effects(cuts: tuple[Cut, ...], demand: Mapping[str, float], *, length: int) -> tuple[str, ...]:
+def _effects(instance: Instance, cuts: tuple[Cut, ...], demand: Mapping[str, float], *, length: int) -> tuple[str, ...]:
+    """What a shock of so many periods cuts, by how much one after the other, and which demand it raises."""
     parts = []
     for cut in cuts:
-        aims = (cut.process, cut.region, cut.stage, cut.commodity)
-        aim = " ".join("+".join(names) for names in aims if names)
-        profile = [f"{100 * severity:.0f} %" for severity in dict.fromkeys(cut.severity[:length])]
-        parts.append(f"{aim} −{' → '.join(dict.fromkeys(profile))}")
-    return *parts, *(f"demand of {d} ×{factor:g}" for d, factor in demand.items() if factor != 1.0)
+        named = with_names(instance, cut)
+        aims = [", ".join(names) for names in (named.process, named.region, named.stage, named.commodity) if names]
+        *first, last = [step for step, _ in groupby(f"{100 * severity:.0f}" for severity in cut.severity[:length])]
+        steps = f"{', '.join(first)}, then {last}" if first else last
+        parts.append(f"cuts {' · '.join(aims)} by {steps} %")
+    surges = {d: factor for d, factor in demand.items() if factor != 1.0}
+    return *parts, *(f"demand of {display_name(instance, d)} ×{factor:g}" for d, factor in surges.items())

@@ -163,6 +163,7 @@ class Stress(ReadOnly):
         instance, plan: names of the instance, and of the one that the plan was made for.
         currency: its label.
         samples, seed, sampler: how many, from which seed, and of what, in words.
+        cut_off: how many of them have a window that the end of the horizon cuts off.
         own_shocks, own_failed: how many shocks the plan was made for, and in how many of those it fails.
         survived, share, interval: in how many every floor holds; as a share, with Wilson's 95 % interval.
         expected_gap, worst_gap: mean and largest survival gap, money.
@@ -181,6 +182,7 @@ class Stress(ReadOnly):
     samples: int
     seed: int
     sampler: str
+    cut_off: int
     own_shocks: int
     own_failed: int
     survived: int

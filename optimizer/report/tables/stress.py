@@ -21,13 +21,15 @@ from optimizer.results.frames import Frame, FrameRow
 from optimizer.studies.stress_result import BrokenShock, Reinforcement, Reinforcements, ServiceSpread, Stress
 from optimizer.studies.stress_result import SampleGroup as Common
 from optimizer.studies.time_to_survive import Exposure, SurvivalTime, TimeToSurvive
-from optimizer.tolerances import SHOWN_SHARE
+from optimizer.tolerances import NEGLIGIBLE, SHOWN_SHARE
 from optimizer.units import fixed, short, si
 
 # Segments and events that are shown at most, the worst first; and the samples that make a weak spot worth naming.
 SEGMENTS, EVENTS, ENOUGH = 20, 12, 20
 # Parts of a shock that are shown.
 MOST_EFFECTS = 3
+# What additions are chosen for, as `most_helpful` names it.
+HELPS = {"survived": "Most survive with", "gap": "Most gap goes with"}
 GROUP_HEADS = {"event": "Event", "start": "Start", "months": "Months", "severity": "Severity"}
 
 
@@ -68,7 +70,7 @@ def _lines(stress: Stress) -> Iterator[tuple[str, str]]:
     low, high = stress.interval
     interval = f"{share_survived(low)} to {share_survived(high)}"
     yield "Share survived", f"{share_survived(stress.share)}; 95 % interval {interval} (Wilson)"
-    yield "Expected gap", f"{si(stress.expected_gap, money)} a sample, the mean over all, each with the same weight"
+    yield "Mean gap", f"{si(stress.expected_gap, money)} a sample, each with the same weight"
     if stress.worst:
         yield "Worst gap", f"{si(stress.worst_gap, money)}, in {stress.worst[0].name}"
     if stress.own_failed:
@@ -78,10 +80,19 @@ def _lines(stress: Stress) -> Iterator[tuple[str, str]]:
     if weak is not None:
         group = f"{GROUP_HEADS[weak.by].lower()} {weak.name}"
         yield "Weak spot", f"{group}: {share_survived(weak.share)} of {weak.samples:,} survived"
-    if stress.reinforcements is not None and stress.reinforcements.additions:
-        yield "Would help most", reinforcement_text(stress, stress.reinforcements.additions[0])
+    yield from (
+        (HELPS[by], f"{name}: {reinforcement_text(stress, addition)}")
+        for by, addition in most_helpful(stress).items()
+        for name in [reinforcement_name(stress, addition)]
+    )
     where = "" if stress.instance == stress.plan else f"the plan of {stress.plan} in {stress.instance}; "
-    yield "Samples", f"{where}seed {stress.seed}; {stress.sampler}"
+    yield "Samples", "; ".join([f"{where}seed {stress.seed}", stress.sampler, *cut_off_words(stress)])
+
+
+def cut_off_words(stress: Stress) -> Iterator[str]:
+    """How many windows the end of the horizon cuts off, where any are."""
+    if stress.cut_off:
+        yield f"{stress.cut_off:,} of the {plural(stress.samples, 'window')} are cut off at the end of the horizon"
 
 
 def weak_spot(stress: Stress) -> Common | None:
@@ -91,12 +102,32 @@ def weak_spot(stress: Stress) -> Common | None:
     return weak if weak is not None and weak.share < stress.share else None
 
 
+def most_helpful(stress: Stress) -> dict[str, Reinforcement]:
+    """The addition with which most broken shocks are survived, and that which takes most off their gaps.
+
+    Under ``survived`` the first; under ``gap`` the second, where it is another one that takes off more.
+    """
+    found = stress.reinforcements
+    if found is None or not found.additions:
+        return {}
+    first, most = found.additions[0], max(found.additions, key=lambda each: each.best.gap_removed)
+    chosen = {"survived": first} if first.best.survived else {}
+    is_more = most.best.gap_removed > first.best.gap_removed * (1 + NEGLIGIBLE)
+    return chosen | ({"gap": most} if is_more or not chosen else {})
+
+
 def reinforcement_text(stress: Stress, addition: Reinforcement) -> str:
-    """An addition, how many broken shocks are survived with it, and its outlay."""
+    """How many broken shocks are survived with an addition, how much of their gaps goes, and its outlay."""
     found, best = stress.reinforcements, addition.best
     assert found is not None
-    name, outlay = reinforcement_name(stress, addition), si(best.outlay, stress.money)
-    return f"{name}: {best.survived:,} of the {found.checked:,} that fail are survived then, for {outlay} of outlay"
+    outlay = si(best.outlay, stress.money)
+    goes = f", {_share_of_gap(found, best.gap_removed)} of the gap goes" if found.gap > 0 else ""
+    return f"{best.survived:,} of the {found.checked:,} that fail are survived then{goes}, for {outlay} of outlay"
+
+
+def _share_of_gap(found: Reinforcements, removed: float) -> str:
+    share = removed / found.gap
+    return f"{short(100 * share, 1)} %" if 0 < share < 0.01 else percent(share)
 
 
 def varied_name(found: Stress, entry: str) -> str:
@@ -198,6 +229,7 @@ def _groups(stress: Stress) -> Table:
     ensembles = {row["group"].partition("/")[0] for row in events}
     same = f"{min(ensembles)}/" if len(ensembles) == 1 else ""
     caption = "Severity: of the worst cut, in quarters of the samples. Interval: 95 %, Wilson."
+    caption += "".join(f"\nMonths: what is left of a window; {words}." for words in cut_off_words(stress))
     caption += f"\n{left} more events are not shown; they fare no worse." if left > 0 else ""
     lines = list[tuple[str | Text, Sequence[str | Text]] | None]()
 
@@ -226,7 +258,7 @@ def _reinforcements(stress: Stress) -> Table:
     def gap_removed(row: dict[str, Any]) -> str:
         if found.gap <= 0:
             return "–"
-        return ("−" if row["gap_removed"] > 0 else "") + percent(row["gap_removed"] / found.gap)
+        return ("−" if row["gap_removed"] > 0 else "") + _share_of_gap(found, row["gap_removed"])
 
     return screen_table(
         stress.against,
@@ -253,8 +285,9 @@ def _on_reinforcements(stress: Stress, found: Reinforcements) -> Iterator[str]:
     yield (
         "Each row is one addition to the plan, checked: a test of single additions, not a new optimum. Budget and "
         f"policy are not looked at. Outlay is undiscounted{', without price support' if is_without else ''}. Gap: the "
-        "part of all broken shocks' gaps that goes. A stockpile is filled by the end of the period; what it cannot "
-        "hold later is not bought then."
+        "part of all broken shocks' gaps that goes. Ordered by the shocks that are then survived, then by the gap. A "
+        "stockpile is filled by the end of the period. Where it is full later, the addition replaces a later purchase: "
+        "the same outlay, sooner, and more holding cost."
     )
     if found.checked < found.failed:
         yield f"Checked on {found.checked} of the {found.failed:,} broken shocks, evenly spread."
