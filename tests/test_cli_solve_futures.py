@@ -370,3 +370,18 @@ def test_a_future_of_which_samples_may_fail_and_a_price_of_gaps_are_said(loose: 
     priced = instance.replacing(policy=instance.policy.model_copy(update={"gap_price": 0.1}))
     said = dict(futures_facts(priced, so.solve_futures(priced)))["Expected cost"]
     assert said.endswith("(proven to be the least, survival gaps at their price included)")
+
+
+def test_what_is_minimised_is_said_where_gaps_have_a_price() -> None:
+    """60 t that nobody orders in `high` are a gap of 30M, 4.5M at its price; ordered in time they would cost 3.6M."""
+    result = so.solve_futures(so.load(ROOT / "examples" / "wait_or_commit.yaml", ["policy.gap_price=0.15"]))
+    facts = dict(futures_facts(instance_of(result), result, find_stages(result)))
+    assert facts["With gaps"] == "4.25M USD, which is minimised: a gap counts 0.15 times its shortage cost"
+    frame = result.frames.futures
+    assert frame["cost"].tolist() == pytest.approx([2e6, 2e6], abs=5)
+    assert frame["priced_cost"].tolist() == pytest.approx([6.5e6, 2e6], abs=5)
+    assert (frame["priced_cost"] - frame["least_cost"]).tolist() == pytest.approx(frame["regret"].tolist(), abs=5)
+    text = printed(result, 80)
+    assert "high    50.0 %  ✗ 0 of 1    2M  30M      6.5M   5.6M    900k" in text
+    survived = so.solve_futures(so.load(ROOT / "examples" / "wait_or_commit.yaml", ["policy.gap_price=1"]))
+    assert "With gap" not in printed(survived, 80).partition("Cost: present value")[0]

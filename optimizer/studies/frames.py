@@ -416,11 +416,8 @@ def orders_of_own_plans(found: "FuturesStudy") -> Frame:
         FrameColumn("option", form="object", is_index=True),
         FrameColumn("hangs", "Depends on"),
         FrameColumn("is_urgent", "Before the first answer", form="yes"),
-        FrameColumn("first", form="period"),
-        FrameColumn("last", form="period"),
-        FrameColumn("common", form="amount"),
-        FrameColumn("smallest", form="amount"),
-        FrameColumn("largest", form="amount"),
+        *(FrameColumn(name, form="period") for name in ("first", "last")),
+        *(FrameColumn(name, form="amount") for name in ("common", "smallest", "largest")),
         FrameColumn("unit", of=lambda order: size_unit(instance, order.option)),
         FrameColumn("questions", of=lambda order: ", ".join(order.questions)),
         FrameColumn("branches", of=lambda order: ", ".join(order.branches)),
@@ -474,7 +471,8 @@ def decisions_frame(instance: Instance, result: FuturesResult, stages: Iterable[
 
 def futures_frame(result: FuturesResult) -> Frame:
     """One row a future: its probability, what it costs and survives, and its least cost alone."""
-    money = result.money
+    money, is_priced = result.money, result.data.get("policy", {}).get("gap_price") is not None
+    with_gap = FrameColumn("priced_cost", "With gap", money, "exact", of=lambda each: each.result.priced_cost)
     columns = (
         FrameColumn("future", is_index=True, of=lambda each: each.name),
         FrameColumn("probability", "Prob.", "share", "tenth"),
@@ -482,15 +480,16 @@ def futures_frame(result: FuturesResult) -> Frame:
         FrameColumn("cost", "Cost", money, "exact"),
         FrameColumn("outlay", "Outlay", money, "exact", of=lambda each: each.result.outlay),
         FrameColumn("gap", "Gap", money, "amount", of=lambda each: each.result.survival_gap),
+        *([with_gap] if is_priced else []),
         FrameColumn("least_cost", "Alone", money, "exact"),
         FrameColumn("regret", "Regret", money, "amount"),
     )
     supported = any(each.result.costs.get("price support") for each in result.futures)
     note = "Cost: present value, expected over the shocks of the future. Outlay: undiscounted"
     note += ", with price support, which Spent leaves out. " if supported else ". "
-    note += "Alone: the least cost of the future if it were known from the start. Regret: cost less that."
-    if result.data.get("policy", {}).get("gap_price") is not None:
-        note += " Both count the price of gaps, which cost leaves out."
+    note += "With gap: cost plus the gap at its price, which is minimised. " if is_priced else ""
+    note += f"Alone: the least {'such sum' if is_priced else 'cost'} of the future if it were known from the start. "
+    note += f"Regret: {'with gap' if is_priced else 'cost'} less that."
     return Frame.of_items("futures", "Future by future", result.futures, columns, note)
 
 

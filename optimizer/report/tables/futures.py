@@ -7,6 +7,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from optimizer.audit.result import measure_of_futures
 from optimizer.instance.derived import display_name
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
@@ -97,6 +98,10 @@ def _money_facts(instance: Instance, result: FuturesResult, stages: Sequence[Sta
         result.measure[:1].upper() + result.measure[1:],
         f"{si(result.total_cost, money, 4)}, {money_terms(instance)} {proof_of_least(result)}",
     )
+    price = instance.policy.gap_price
+    if price is not None and result.survival_gap > 0:
+        minimised = si(measure_of_futures(instance, result.futures, price), money, 4)
+        yield "With gaps", f"{minimised}, which is minimised: a gap counts {price:g} times its shortage cost"
     if result.measure != "expected cost":
         yield "Expected cost", si(result.expected_cost, money, 4)
     if len(result.futures) > 1:
@@ -272,6 +277,9 @@ def future_table(instance: Instance, result: FuturesResult, *, every: bool = Fal
         caption = f" {plural(left, 'future')} that cost less {verb} not shown; --all lists each."
     frame = futures_frame(shown)
     hidden = [name for name in ("gap", "least_cost", "regret") if not any(frame[name])]
+    if instance.policy.gap_price is not None:
+        # Where there is room for one of the two, what is minimised matters more.
+        hidden.append("priced_cost" if "gap" in hidden else "outlay")
     made = screen_table(
         instance,
         frame,
