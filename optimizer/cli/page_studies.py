@@ -267,9 +267,7 @@ def choose_studies(
     """
     if not names:
         return ()
-    if without := [name for name in names if name not in (*allowed, EVERY_STUDY)]:
-        what = f"{', '.join(without)} has no part in a brief: write --output with a page (.html), or add --json."
-        raise typer.BadParameter(what, param_hint="--with")
+    _refuse_without_part(names, allowed)
     instance = inputs.change_instance(source, changes, takes_futures=True).instance
     unaware = _UNAWARE if adversary else ()
     named = set(names) - {EVERY_STUDY}
@@ -277,6 +275,14 @@ def choose_studies(
     if EVERY_STUDY in names and not quick:
         named |= {name for name in allowed if name not in unaware and _fits(name, source, instance)}
     return tuple(name for name in STUDIES if name in named)
+
+
+def _refuse_without_part(names: Sequence[str], allowed: Collection[str]) -> None:
+    """Refuse those that have no part in what is written."""
+    for name in names:
+        if name not in allowed and name != EVERY_STUDY:
+            what = f"{name} has no part in a brief: write --output with a page (.html), or add --json."
+            raise typer.BadParameter(what, param_hint="--with")
 
 
 def _refuse_studies(names: Sequence[str], source: str, instance: "Instance", unaware: Sequence[str]) -> None:
