@@ -18,16 +18,25 @@ Of several futures, each with its plan, the expected cost is minimised. A purcha
 done without only where no future needs it.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from optimizer import formulation
 from optimizer.algorithms.conflict import Rule, rule_of
 from optimizer.algorithms.problem import Rows, SearchResult, negligible_gap
 from optimizer.algorithms.reading import integers_of, joint_integers, plan_values, read_joint_plan
 from optimizer.algorithms.recourse import RecourseEvaluator, ShockGaps
+from optimizer.algorithms.relaxed_floors import (
+    Excuses,
+    SurvivalShare,
+    excused_samples,
+    failing_beyond_allowed,
+    survival_shares,
+)
 from optimizer.disruptions.shock import Shock
 from optimizer.errors import SolverError
 from optimizer.instance.derived import free_floors
@@ -35,7 +44,7 @@ from optimizer.instance.schema import Instance
 from optimizer.model.builder import ModelBuilder, Scope
 from optimizer.model.expressions import Expression, total
 from optimizer.results.plan import Plan
-from optimizer.solver import Clock, Listener, Model, Progress, Settings, SolveResult
+from optimizer.solver import Clock, Listener, Model, Progress, Settings, SolveResult, Vector
 from optimizer.tolerances import HELD_VALUE, POSITIVE
 
 # Purchases among the columns of the plan; all else follows from these and from the integers.
@@ -55,7 +64,9 @@ class FixedPlan:
         self, instance: Instance, plan: Plan, settings: Settings, clock: Clock, shocks: Iterable[Shock] = ()
     ) -> None:
         self.instance, self.plan, self.settings, self.clock = instance, plan, settings, clock
-        self.builder = formulation.extensive_form_model(instance, shocks, Scope(has_valid_inequalities=False))
+        written, self._excuses = tuple(shocks), Excuses(instance.tree)
+        self.builder = formulation.extensive_form_model(instance, written, Scope(has_valid_inequalities=False))
+        self._excuses.write(self.builder, written)
         self._rows = self.builder.rows
         self.rules = list(dict.fromkeys(rule for row in self._rows if (rule := rule_of(row)) is not None))
 
@@ -66,11 +77,22 @@ class FixedPlan:
         cost = formulation.cost(builder, self.instance, self.instance.events)
         if (price := self.instance.policy.gap_price) is not None:
             cost = cost + price * formulation.gap(builder, self.instance)
-        model = Model(builder, cost, self.settings, Clock())
+        model = Model(builder, cost, replace(self.settings, mip_gap=0.0), Clock())
         model.bound(*self._fixed(builder))
         result = model.solve(relaxed=True)
+        if self._excuses.is_used and result.values is not None:
+            result = self._with_whole_excuses(model)
         self.clock.solving += model.clock.solving
         return builder, result
+
+    def _with_whole_excuses(self, model: Model) -> SolveResult:
+        """The same, where it also decides which samples may fail."""
+        found = model.solve()
+        assert found.values is not None
+        columns = [j for chosen in self._excuses.columns for j in chosen.values()]
+        whole = np.round(found.values[columns])
+        model.bound(columns, whole, whole)
+        return model.solve(relaxed=True)
 
     @cached_property
     def operated(self) -> tuple[ModelBuilder, SolveResult]:
@@ -127,25 +149,53 @@ def evaluate_fixed_plan(
         return _with_priced_gaps(instance, plan, settings, clock, instance.policy.gap_price)
     builder, result = _operated(fixed or FixedPlan(instance, plan, settings, clock))
     assert result.values is not None
+    names, gaps = [event.name for event in instance.events], evaluator.gaps(result.values, clock)
     probability = np.array([event.probability for event in instance.events])
-    cost, likely = result.objective, probability > 0
-    gaps = evaluator.gaps(result.values, clock)
+    shares = [share for share in survival_shares(instance) if share.allowed > 0]
+    fails = bool(failing_beyond_allowed(instance, gaps.gap, gaps.fails).any())
     # As in a search: where some floor fails, those that cost nothing to miss are free to miss.
-    fails = bool(gaps.fails.any())
     limit = POSITIVE if fails else 0.0
-    limits = {event.name: limit for event in instance.events} if not fails or free_floors(instance) else {}
-    if likely.any():
-        replies = evaluator.operate_batches(result.values, clock, limits, likely)
-        cost += float(probability @ evaluator.costs(replies))
+    limits = dict.fromkeys(names, limit) if not fails or free_floors(instance) else {}
+    costs, _ = _operated_in(evaluator, result.values, clock, limits, probability > 0)
+    excused = excused_samples(shares, gaps.gap, gaps.fails)
+    may_fail = np.isin(np.arange(len(names)), [n for share in shares for n in share.numbers]) & (probability > 0)
+    if may_fail.any():
+        # Of a sample that may miss any floor the cost counts.
+        free, left = _operated_in(evaluator, result.values, clock, dict.fromkeys(names, np.inf), may_fail)
+        excused = _cheapest_excuses(shares, gaps, np.where(may_fail, probability * (costs - free), 0.0))
+        costs = np.where(excused & may_fail, free, costs)
+        limits |= {names[n]: max(POSITIVE, float(left[n])) for n in np.flatnonzero(excused & may_fail)}
     return SearchResult(
         "optimal",
         builder,
         result.values,
-        cost,
-        gap=float(gaps.gap.sum()) if fails else 0.0,
+        result.objective + float(probability @ costs),
+        gap=float(gaps.gap[~excused].sum()) if fails else 0.0,
         gap_bound=float("-inf"),
         allows_shortages=fails,
+        gap_left=limits if may_fail.any() else None,
     )
+
+
+def _operated_in(
+    evaluator: RecourseEvaluator, plan: Vector, clock: Clock, limits: Mapping[str, float], some: npt.NDArray[np.bool_]
+) -> tuple[Vector, Vector]:
+    """Some shocks at their least cost under limits of their gaps: by shock the cost, and the gap that it leaves."""
+    replies = evaluator.operate_batches(plan, clock, limits, some) if some.any() else []
+    gap = np.zeros(len(some))
+    for reply in replies:
+        gap[reply.events] = reply.gap
+    return evaluator.costs(replies), gap
+
+
+def _cheapest_excuses(shares: Sequence[SurvivalShare], gaps: ShockGaps, saved: Vector) -> npt.NDArray[np.bool_]:
+    """By shock, whether it is a sample whose floors are given up: first the largest gaps, then what saves most."""
+    excused = np.zeros(len(saved), dtype=bool)
+    gap = np.where(gaps.fails, np.maximum(gaps.gap, POSITIVE), 0.0)
+    for share in shares:
+        numbers = np.array([n for n in share.numbers if gap[n] > 0.0 or saved[n] > 0.0], dtype=np.intp)
+        excused[numbers[np.lexsort((-saved[numbers], -gap[numbers]))[: share.allowed]]] = True
+    return excused
 
 
 def _operated(fixed: FixedPlan) -> tuple[ModelBuilder, SolveResult]:
