@@ -148,6 +148,22 @@ def test_numbers_rest_on_the_nearest_comment() -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("heading", "basis"),
+    [
+        ("Price table (USD per kg): USGS (2026, A)", "source"),
+        ("Price table (USD per kg): as we were told", "derived"),
+        ("As in the price table (USGS 2026, A)", "derived"),
+    ],
+)
+def test_a_remark_that_names_a_table_rests_on_what_the_table_cites(heading: str, basis: str) -> None:
+    table = {"place": ["processes"], "value": None, "text": heading}
+    cost, capacity = ({"place": ["processes", "mine", name], "value": None} for name in ("cost", "capacity"))
+    remarks = (cost | {"text": "price table, in 2026"}, capacity | {"text": "an assumption: the price table"})
+    found = {each.path: each.basis for each in find_numbers(DATA, (table, *remarks))}
+    assert (found["processes.mine.cost"], found["processes.mine.capacity"]) == (basis, "assumption")
+
+
 def test_shares_are_of_numbers_or_of_money() -> None:
     numbers = find_numbers(DATA, COMMENTS)
     every = basis_of(numbers)
@@ -238,13 +254,11 @@ def test_what_was_not_computed_is_named_with_its_option(tiny: so.Instance, resul
     assert "--instance" in make_brief(tiny, silent).to_dict()["parts"]["confidence"]["missing"]
 
 
-def test_numbers_with_remarks_alone_are_said_to_have_no_source(tiny: so.Instance, result: so.Result) -> None:
+def test_a_source_is_claimed_for_no_number_with_a_remark_alone(tiny: so.Instance, result: so.Result) -> None:
     count = len(find_numbers(result.data, ()))
     said = {"place": ["demands", "motors", "quantity"], "value": "100", "text": "t a year"}
     told = make_brief(tiny, replace(result, comments=(said,))).to_dict()["parts"]["confidence"]["sentences"][0]
-    assert told.startswith(
-        f"100 % of the {count} numbers of the file rest on no source: 0 % are said to be assumptions, "
-    )
+    assert told.startswith(f"The file gives a source for 0 % of its {count} numbers; 0 % are said to be assumptions, ")
 
 
 def test_studies_fill_their_parts(result: so.Result) -> None:

@@ -4,8 +4,9 @@ A number of the file that says what the world is like is explained by the commen
 what holds it (`find_numbers`). It counts as
 
     assumption   the comment says "assumption" or "judgement", whatever it cites besides
-    source       its entry has a `source`, or the comment cites one: a grade such as (USGS 2026, A), or an address
-    derived      the comment points to another number, or gives the arithmetic
+    source       its entry has a `source`, or the comment cites one: a grade such as (USGS 2026, A), or an address; or
+                 it names a table, such as "price table", and another comment begins with that and cites sources
+    derived      any other comment: it points to another number, gives the arithmetic, or names a source without a grade
     unexplained  there is no comment
 
 Years, lengths of shocks, and a 0 or 1 (all of it, none of it, one t a t) say what is asked or counted: they are
@@ -16,7 +17,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -263,11 +264,11 @@ def find_numbers(data: Mapping[str, Any], comments: Sequence[Mapping[str, Any]])
     said: dict[NumberPlace, list[str]] = {}
     for each in comments:
         said.setdefault(tuple(map(str, each["place"])), []).append(str(each["text"]))
-    ranges = data.get("ranges") or {}
+    ranges, tables = data.get("ranges") or {}, _cited_tables(text for texts in said.values() for text in texts)
     return tuple(
         SourcedNumber(
             place,
-            "source" if is_cited else _basis(said, place),
+            "source" if is_cited else _basis(said, tables, place),
             any(".".join(place[:depth]) in ranges for depth in range(1, len(place) + 1)),
         )
         for section in WORLD_SECTIONS
@@ -300,12 +301,19 @@ def _is_data(value: Any) -> bool:
         return False
 
 
-def _basis(said: Mapping[NumberPlace, Sequence[str]], place: NumberPlace) -> str:
-    """What the nearest comment says of a number; that of a whole section says nothing."""
+def _cited_tables(texts: Iterable[str]) -> set[str]:
+    """The tables that begin a comment with sources, by their names in small letters, ``price table``."""
+    cited = (text for text in texts if _CITED.search(text))
+    return {found[0].lower() for text in cited if (found := re.match(r"\w+ table\b", text, re.IGNORECASE))}
+
+
+def _basis(said: Mapping[NumberPlace, Sequence[str]], tables: Collection[str], place: NumberPlace) -> str:
+    """What the nearest comment says of a number; that of a whole section says nothing but what its tables rest on."""
     for depth in range(len(place), min(2, len(place)) - 1, -1):
         found = " ".join(said.get(place[:depth], ()))
         if found:
-            return "assumption" if is_assumption(found) else "source" if _CITED.search(found) else "derived"
+            is_cited = _CITED.search(found) is not None or any(table in found.lower() for table in tables)
+            return "assumption" if is_assumption(found) else "source" if is_cited else "derived"
     return "unexplained"
 
 

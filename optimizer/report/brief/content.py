@@ -74,11 +74,10 @@ def confidence_part(
         lacks = "Sources: the plan holds no comments of its file"
         return BriefPart("confidence", title, said, None, f"{lacks}; {cure}.", lacks=f"{lacks}.")
     basis = basis_of(numbers)
-    unsourced = f"{percent(1.0 - basis.source)} of the {len(numbers):,} numbers of the file rest on no source: "
-    unsourced += (
-        f"{percent(basis.assumption)} are said to be assumptions, {percent(basis.derived)} have only a remark, "
-    )
-    said = (f"{unsourced}{percent(basis.unexplained)} nothing.", *said)
+    shares = f"The file gives a source for {percent(basis.source)} of its {len(numbers):,} numbers; "
+    shares += f"{percent(basis.assumption)} are said to be assumptions, {percent(basis.derived)} have another remark, "
+    shares += f"such as how they follow from other numbers, {percent(basis.unexplained)} have none."
+    said = (shares, *said)
     rows = [_basis_row(f"All {len(numbers):,} numbers of the file", basis)]
     if any(amount > 0 for amount in spent.values()):
         bought = weighted_basis(numbers, spent)
@@ -92,9 +91,10 @@ def confidence_part(
         FrameColumn("ranged", "has a range", "share", "percent"),
     )
     note = (
-        "Shares are rounded. A source is a field `source`, an address or a grade such as (USGS 2026, A); any other "
-        "comment is a remark. A number that cites a source and assumes something as well counts as an assumption. "
-        "Each year of a series is a number here; an uncertain number is a whole series, or all that shares a `draw`."
+        "Shares are rounded. A source is a field `source`, an address or a grade such as (USGS 2026, A), beside the "
+        "number or at the table of the file that its comment names; any other comment is a remark. A number that cites "
+        "a source and assumes something as well counts as an assumption. Each year of a series is a number here; an "
+        "uncertain number is a whole series, or all that shares a `draw`."
     )
     return BriefPart("confidence", title, said, Frame.of_rows("confidence", title, columns, rows, note))
 
