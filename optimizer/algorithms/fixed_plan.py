@@ -19,7 +19,7 @@ done without only where no future needs it.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -32,7 +32,6 @@ from optimizer.algorithms.reading import integers_of, joint_integers, plan_value
 from optimizer.algorithms.recourse import RecourseEvaluator, ShockGaps
 from optimizer.algorithms.relaxed_floors import (
     Excuses,
-    SurvivalShare,
     excused_samples,
     failing_beyond_allowed,
     survival_shares,
@@ -149,32 +148,28 @@ def evaluate_fixed_plan(
         return _with_priced_gaps(instance, plan, settings, clock, instance.policy.gap_price)
     builder, result = _operated(fixed or FixedPlan(instance, plan, settings, clock))
     assert result.values is not None
-    names, gaps = [event.name for event in instance.events], evaluator.gaps(result.values, clock)
-    probability = np.array([event.probability for event in instance.events])
-    shares = [share for share in survival_shares(instance) if share.allowed > 0]
+    gaps, probability = evaluator.gaps(result.values, clock), np.array([each.probability for each in instance.events])
     fails = bool(failing_beyond_allowed(instance, gaps.gap, gaps.fails).any())
     # As in a search: where some floor fails, those that cost nothing to miss are free to miss.
-    limit = POSITIVE if fails else 0.0
-    limits = dict.fromkeys(names, limit) if not fails or free_floors(instance) else {}
+    limits = _limits(instance, POSITIVE if fails else 0.0) if not fails or free_floors(instance) else {}
     costs, _ = _operated_in(evaluator, result.values, clock, limits, probability > 0)
-    excused = excused_samples(shares, gaps.gap, gaps.fails)
-    may_fail = np.isin(np.arange(len(names)), [n for share in shares for n in share.numbers]) & (probability > 0)
-    if may_fail.any():
-        # Of a sample that may miss any floor the cost counts.
-        free, left = _operated_in(evaluator, result.values, clock, dict.fromkeys(names, np.inf), may_fail)
-        excused = _cheapest_excuses(shares, gaps, np.where(may_fail, probability * (costs - free), 0.0))
-        costs = np.where(excused & may_fail, free, costs)
-        limits |= {names[n]: max(POSITIVE, float(left[n])) for n in np.flatnonzero(excused & may_fail)}
+    choice = _choose_excused(instance, evaluator, result.values, clock, gaps, costs)
+    left = {instance.events[n].name: max(POSITIVE, float(choice.left[n])) for n in np.flatnonzero(choice.counts)}
     return SearchResult(
         "optimal",
         builder,
         result.values,
-        result.objective + float(probability @ costs),
-        gap=float(gaps.gap[~excused].sum()) if fails else 0.0,
+        result.objective + float(probability @ np.where(choice.counts, choice.costs, costs)),
+        gap=float(gaps.gap[~choice.excused].sum()) if fails else 0.0,
         gap_bound=float("-inf"),
         allows_shortages=fails,
-        gap_left=limits if may_fail.any() else None,
+        gap_left=limits | left if choice.has_costs else None,
     )
+
+
+def _limits(instance: Instance, limit: float) -> dict[str, float]:
+    """The same limit of the gap for every shock."""
+    return dict.fromkeys((event.name for event in instance.events), limit)
 
 
 def _operated_in(
@@ -188,14 +183,36 @@ def _operated_in(
     return evaluator.costs(replies), gap
 
 
-def _cheapest_excuses(shares: Sequence[SurvivalShare], gaps: ShockGaps, saved: Vector) -> npt.NDArray[np.bool_]:
-    """By shock, whether it is a sample whose floors are given up: first the largest gaps, then what saves most."""
-    excused = np.zeros(len(saved), dtype=bool)
-    gap = np.where(gaps.fails, np.maximum(gaps.gap, POSITIVE), 0.0)
+@dataclass(frozen=True)
+class _Excused:
+    """Which samples a plan lets fail, by shock, and what they cost and leave then."""
+
+    excused: npt.NDArray[np.bool_]
+    counts: npt.NDArray[np.bool_]  # those of them that have a probability
+    costs: Vector
+    left: Vector  # gap, in money
+    has_costs: bool  # whether there are samples with a probability that may fail
+
+
+def _choose_excused(
+    instance: Instance, evaluator: RecourseEvaluator, plan: Vector, clock: Clock, gaps: ShockGaps, costs: Vector
+) -> _Excused:
+    """Of each ensemble the samples with the largest gaps; then those that cost most with their floors kept, `costs`.
+
+    A sample that may fail may miss any floor; its gap does not count, its cost does.
+    """
+    shares = [share for share in survival_shares(instance) if share.allowed > 0]
+    probability, zeros = np.array([event.probability for event in instance.events]), np.zeros(len(costs))
+    likely = np.isin(np.arange(len(costs)), [n for share in shares for n in share.numbers]) & (probability > 0)
+    if not likely.any():
+        return _Excused(excused_samples(shares, gaps.gap, gaps.fails), likely, zeros, zeros, has_costs=False)
+    least, left = _operated_in(evaluator, plan, clock, _limits(instance, np.inf), likely)
+    saved, gap = np.where(likely, probability * (costs - least), 0.0), np.maximum(gaps.gap, POSITIVE) * gaps.fails
+    excused = np.zeros(len(costs), dtype=bool)
     for share in shares:
-        numbers = np.array([n for n in share.numbers if gap[n] > 0.0 or saved[n] > 0.0], dtype=np.intp)
+        numbers = np.array(share.numbers)[(gap[share.numbers] > 0.0) | (saved[share.numbers] > 0.0)]
         excused[numbers[np.lexsort((-saved[numbers], -gap[numbers]))[: share.allowed]]] = True
-    return excused
+    return _Excused(excused, excused & likely, least, left, has_costs=True)
 
 
 def _operated(fixed: FixedPlan) -> tuple[ModelBuilder, SolveResult]:
