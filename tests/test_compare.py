@@ -391,6 +391,30 @@ def test_the_support_of_a_no_shock_plan_is_paid_by_its_budget_by_hand() -> None:
     assert costs == pytest.approx([30e6, 30e6 - 10 * 45e3, 30e6 - 50 * 45e3])
 
 
+def test_a_limit_of_time_is_that_of_the_whole_comparison() -> None:
+    def wait(event: Progress) -> None:
+        if event.done == event.total == 1:
+            time.sleep(2.1)
+
+    found = compare(tiny(), [0, 5e6, 10e6, 20e6], settings=Settings(jobs=1, time_limit=2.0), listener=wait)
+    # The first search is that of 20M; of the others one begins, and finds no time left.
+    assert 1 <= len(found.columns) <= 2
+    assert found.columns[-1].result.survives
+    assert (found.stopped, found.is_proven, found.steps) == (True, False, ())
+
+
+def test_money_or_seconds_of_a_proof_are_refused_by_studies_that_set_them() -> None:
+    for name in ("tolerance", "patience"):
+        asked = Settings(**{name: 77.0})
+        for study in (so.compare, so.alternatives, so.explain, so.attack):
+            with pytest.raises(ValueError, match=rf"{name}=77\.0: this study sets it itself.*mip_gap"):
+                study(tiny(), settings=asked)
+        with pytest.raises(ValueError, match=rf"{name}=77\.0"):
+            so.sensitivity(so.load(TINY, ["ranges={options.plant.capex: {low: 100k, high: 400k}}"]), settings=asked)
+    # A single plan is proven to it.
+    assert so.solve(tiny(), settings=Settings(tolerance=1e3)).survives
+
+
 def test_a_limit_of_time_leaves_the_accuracy_of_a_study_as_it_is() -> None:
     # 2 % of the price of survival for a comparison, 0.5 % for what-ifs; what is given counts.
     usual = compare(tiny(), [0.0], settings=Settings(time_limit=600.0))

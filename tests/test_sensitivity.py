@@ -1,6 +1,7 @@
 """Which uncertain numbers decide: a small case by hand, and what a sample says of it."""
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 import optimizer as so
-from optimizer.solver import Settings
+from optimizer.solver import Progress, Settings
 from optimizer.studies import first_order
 from optimizer.studies.sensitivity_result import Importance, Sensitivity, TornadoBar
 from tests.test_alternatives import three
@@ -117,6 +118,18 @@ def test_the_answers_are_the_same_on_any_number_of_processes() -> None:
     instance = ranged(options__a__capex={"low": 5, "high": 20}, options__b__capex={"low": 8, "high": 12})
     one, two = (so.sensitivity(instance, 60, settings=Settings(mip_gap=5e-3, jobs=jobs)) for jobs in (1, 2))
     assert one.to_dict() == two.to_dict()
+
+
+def test_a_limit_of_time_is_that_of_all_searches() -> None:
+    def wait(event: Progress) -> None:
+        if event.task == "each number at its ends" and not event.done:
+            time.sleep(2.1)
+
+    instance = ranged(options__a__capex={"low": 5, "high": 20})
+    found = so.sensitivity(instance, settings=Settings(jobs=1, time_limit=2.0), listener=wait)
+    assert (found.status, found.bars) == ("stopped", ())
+    assert found.base.cost == pytest.approx(600)
+    assert so.sensitivity(instance, settings=Settings(jobs=1, time_limit=0.0)).status == "stopped"
 
 
 def test_without_any_plan_there_is_nothing_to_move() -> None:

@@ -198,6 +198,7 @@ class Settings:
         mip_gap: relative MIP gap to which plans are proven, 1e-4 by default. Studies that compare plans prove costs to
             this share of the price of survival; each has its own default, which it takes where none is given here.
         tolerance: money to which costs are proven, in place of `mip_gap`; None: `mip_gap` holds for costs as well.
+            Studies that compare plans set this and `patience` themselves, and refuse others.
         patience: seconds of one search with integers after which `mip_gap` is enough in place of `tolerance`; None
             where `tolerance` holds throughout.
         time_limit: seconds for the whole computation; None for no limit.
@@ -257,19 +258,30 @@ class Settings:
 
     @classmethod
     def chosen(cls, given: "Settings | None", gap: float | None = None) -> "Settings":
-        """The settings that a caller chose, or the usual ones; with this gap where none was given.
+        """The settings that a caller chose, or the usual ones; of a study with its gap, where none was given.
 
         Raises:
+            ArgumentError: a study is given money or seconds for its proofs, which it sets itself.
             TypeError: something else is given.
         """
         if not isinstance(given, Settings | None):
             raise TypeError(f"Settings are needed, not {type(given).__name__}: write Settings(mip_gap=…, time_limit=…)")
         settings = given or cls()
-        return settings if gap is None else settings.with_default_gap(gap)
+        if gap is None:
+            return settings
+        for name in ("tolerance", "patience"):
+            if getattr(settings, name) is not None:
+                cure = "this study sets it itself: leave it out, and write mip_gap, a share of the price of survival."
+                raise ArgumentError(name, getattr(settings, name), cure)
+        return settings.with_default_gap(gap)
 
     def with_default_gap(self, gap: float) -> "Settings":
         """The same with this gap where none was given."""
         return replace(self, mip_gap=gap) if isinstance(self.mip_gap, DefaultGap) else self
+
+    def begun(self) -> "Settings":
+        """The same of searches that begin now, whose time limit is that of all of them together."""
+        return self if self.time_limit is None else replace(self, until=time.time() + (self.clock().limit or 0.0))
 
     @property
     def is_late(self) -> bool:

@@ -90,8 +90,8 @@ def compare(
         step: of what the next money buys; 50M, or where budgets are of another size about a twentieth of the largest.
         resolution: how near ``auto`` finds a budget, as a share of the least outlay.
         settings: `mip_gap` is the share of the price of survival to which costs are proven (2 % where left out;
-            survival gaps to the same share of themselves, 0.5 % at most), seconds for each search, and `jobs`
-            processes; all cores where that is left out and a search takes its time.
+            survival gaps to the same share of themselves, 0.5 % at most), `time_limit` is for everything together, and
+            `jobs` processes; all cores where that is left out and a search takes its time.
         on_part: called with each part once it is known, and all that is known by then.
         listener: receives each plan or outlay that was found, and the rounds of searches in this process.
         scenario: each a case beside the plain one, of every instance; commas put several into one case.
@@ -103,7 +103,7 @@ def compare(
         InstanceError: the cases are in different currencies, or have no such scenario.
         SolverError: the solver failed.
         TypeError: no instance, or no plan.
-        ValueError: no case, a budget or step that is no amount of money, an unknown fact.
+        ValueError: no case, a budget or step that is no amount of money, an unknown fact, a tolerance in `settings`.
 
     Example:
         >>> import optimizer as so
@@ -111,7 +111,7 @@ def compare(
         >>> [(column.budget, column.result.status, round(column.result.outlay)) for column in found.columns]
         [(10000000.0, 'gap', 10000000), (30000000.0, 'survives', 11500000)]
     """
-    settings = Settings.chosen(settings, MEASURE_SHARE)
+    settings = Settings.chosen(settings, MEASURE_SHARE).begun()
     arguments.function("on_part", on_part)
     require_result(known, Result | None)
     chosen, more = budget_list(budgets), money(step, "step")
@@ -427,14 +427,14 @@ def frontier(
         result: the plan at hand, of the instance's own budget; it is not solved again.
         budgets: money, undiscounted; chosen from the least outlay that survives where they are left out.
         settings: `mip_gap` is the share of the price of survival to which the costs of the other plans are proven (2 %
-            where left out), and a limit in seconds for each.
+            where left out), `time_limit` is for everything together.
         listener: receives each plan that was found, and the rounds of each search.
 
     Raises:
         AuditError: a plan and its figures disagree.
         SolverError: the solver failed.
     """
-    settings, clock = Settings.chosen(settings, MEASURE_SHARE), Clock()
+    settings, clock = Settings.chosen(settings, MEASURE_SHARE).begun(), Clock()
     measure = Measure.of_result(result, result.calm_cost, settings.mip_gap)
     least: CaseLeastOutlay | None = None
     sweep = BudgetSweep({CASE: instance}, settings, clock, listener)

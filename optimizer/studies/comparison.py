@@ -183,7 +183,7 @@ class Comparison(ReadOnly):
         is_whole: whether the bisection ended; where not, only the widest differences were looked into.
         accuracy: to which costs are proven, a share of the measure; the least outlays are proven to 1e-6.
         measures: by case, what its costs are measured by.
-        stopped: whether Ctrl-C ended it.
+        stopped: whether Ctrl-C or the time limit ended it before everything had begun.
         notes: what the user should know.
     """
 
@@ -294,7 +294,7 @@ class Frontier:
     least_outlay: float | None = None
     least_bound: float | None = None
     accuracy: float = MEASURE_SHARE  # to which the costs of the other points are proven, a share of the measure
-    stopped: bool = False  # whether Ctrl-C ended it before every budget was searched for
+    stopped: bool = False  # whether Ctrl-C or the time limit ended it before every budget was searched for
     measure: Measure | None = None  # what costs are measured by; None where no other point was searched for
 
     @property

@@ -152,7 +152,7 @@ def sensitivity(
         adversary: whether every attack that the instance's adversary can afford counts as a shock; which those are is
             found anew wherever numbers are elsewhere.
         settings: `mip_gap` is the share of the price of survival to which costs are proven (2 % where left out),
-            seconds for one search, and `jobs` processes.
+            `time_limit` is for everything together, and `jobs` processes.
         listener: receives the rounds of the first search, then every set of numbers that was solved for.
         known: the best plan of the instance, where that was solved for before.
         most: so many numbers are solved for at their ends, those with the largest first-order effect, and every number
@@ -179,12 +179,14 @@ def sensitivity(
     require_result(known, Result | None)
     if adversary:
         instance, _ = with_listed_attacks(instance)
-    settings, clock = Settings.chosen(settings, MEASURE_SHARE), Clock()
+    settings = Settings.chosen(settings, MEASURE_SHARE).begun()
+    # A plan that is known needs no search, only what follows from it.
+    clock = settings.clock() if known is None else Clock()
     search = _SensitivitySearch(instance, settings, clock, listener, lists_attacks=adversary)
     with interruptible(clock, listener):
         base = search.begin(known)
         if not base.has_plan:
-            return Sensitivity("stopped" if clock.interrupted else "none", instance, settings.mip_gap, resolution, base)
+            return Sensitivity("stopped" if clock.is_over else "none", instance, settings.mip_gap, resolution, base)
         with start_executor(size_for(settings.jobs, search.seconds)) as search.executor:
             search.executor.memory[CLOCK] = clock
             screened = search.screen(most)
@@ -219,7 +221,8 @@ def find_bands(
     """
     if adversary:
         instance, _ = with_listed_attacks(instance)
-    settings, clock = Settings.chosen(settings, MEASURE_SHARE), Clock()
+    settings = Settings.chosen(settings, MEASURE_SHARE).begun()
+    clock = settings.clock()
     search = _SensitivitySearch(instance, settings, clock, listener, lists_attacks=adversary)
     with interruptible(clock, listener):
         if not search.begin().has_plan:

@@ -118,7 +118,7 @@ def lone_shocks_table(comparison: Comparison, width: int, *, every: bool = False
     lines = list[LoneLine]()
     for row in rows[:MOST]:
         dearest = [_dearest(row, by_case[case]) for case in cases]
-        lines.append((_lone_title(row), [*map(_cell, dearest)], dearest[0].outlay if dearest[0] else None))
+        lines.append((_lone_title(row, dearest), [*map(_cell, dearest)], dearest[0].outlay if dearest[0] else None))
     if together:
         amounts = [Text(_lone_amount(together.get(case)), style="bold") for case in cases]
         whole = "all that are required" if but_samples(*comparison.cases.values()) else "all of them"
@@ -141,9 +141,10 @@ def lone_shocks_table(comparison: Comparison, width: int, *, every: bool = False
     )
 
 
-def _lone_title(row: Fold) -> str:
-    """The dearest shock of a row: its shocks are in the order of their outlays."""
-    return row.shocks[0] + (f"\ncostliest of {len(row.shocks)}" if row.is_many else "")
+def _lone_title(row: Fold, dearest: Sequence[LoneShock | None]) -> str:
+    """The dearest shock of a row: its shocks are in the order of their outlays. None is where nothing is known."""
+    is_known = any(each is not None and each.rank >= 0 for each in dearest)
+    return row.shocks[0] + (f"\n{'costliest' if is_known else 'one'} of {len(row.shocks)}" if row.is_many else "")
 
 
 def _with_bars(lines: Sequence[LoneLine]) -> list[LoneLine]:
