@@ -12,6 +12,8 @@ import pytest
 import yaml
 
 import optimizer as so
+from optimizer.cli import options
+from optimizer.cli.page_studies import IN_BRIEF, choose_studies
 from optimizer.report.figures.answers import chart_of
 from optimizer.report.figures.studies import draw_discovery, failure_plane, worth_bars
 from optimizer.report.html.sections import PageSection, draw_study_plot, section_of
@@ -402,6 +404,26 @@ def test_all_takes_what_fits_and_quick_leaves_all_out(tmp_path: Path) -> None:
     assert made["attack"]["attack_budget"] == asked_again["attack_budget"]
     done = diversify("report", str(file), "--quick", "--with", "all,attack", "--output", str(page), "--json")
     assert list(json.loads(done.stdout)["studies"]) == ["attack"]
+
+
+@pytest.mark.parametrize("name", ["brief.md", "brief.DOCX", "brief.pdf"])
+def test_a_study_that_has_no_part_in_a_brief_is_refused_before_anything_is_solved(name: str, tmp_path: Path) -> None:
+    done = diversify("report", TINY, "--quick", "--with", "alternatives,stress", "--output", str(tmp_path / name))
+    assert done.returncode == 2, done.stderr
+    said = " ".join(done.stderr.replace("│", " ").split())
+    assert "stress has no part in a brief: write --output with a page (.html), or add --json." in said
+    assert "round" not in said
+    assert not list(tmp_path.iterdir())
+
+
+def test_all_takes_for_a_brief_what_it_has_room_for_and_json_has_the_others(tmp_path: Path) -> None:
+    changes = options.Changes()
+    chosen = choose_studies(["all"], str(ROOT / TINY), changes, allowed=IN_BRIEF)
+    assert chosen == ("explain", "alternatives")
+    brief = tmp_path / "brief.md"
+    done = diversify("report", TINY, "--quick", "--with", "stress", "--output", str(brief), "--json")
+    assert done.returncode == 0, done.stderr
+    assert list(json.loads(done.stdout)["studies"]) == ["stress"]
 
 
 def test_who_pays_is_a_study_of_files_with_members(tmp_path: Path) -> None:

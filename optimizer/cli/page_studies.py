@@ -5,7 +5,7 @@ A study is refused, where it does not fit the instance, before anything is solve
 
 import contextlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +35,8 @@ FEW_NUMBERS = 20
 # Studies that ignore an adversary; and the word for every study that fits.
 _UNAWARE = ("futures", "explain", "alternatives", "sensitivity", "compare", "share")
 EVERY_STUDY = "all"
+# Studies of which something stands in a brief.
+IN_BRIEF = ("explain", "alternatives", "sensitivity", "futures")
 # Those that fill the first screen begin first, and are carried out whole where the user gives no limit.
 _FIRST_SCREEN = ("sensitivity", "figures", "budgets", "slips")
 # Processor seconds of each in a national instance: by them the time is shared. Of the others what takes longest begins
@@ -249,22 +251,38 @@ def parse_studies(text: str | None) -> tuple[str, ...]:
 
 
 def choose_studies(
-    names: Sequence[str], source: str, changes: options.Changes, *, adversary: bool = False, quick: bool = False
+    names: Sequence[str],
+    source: str,
+    changes: options.Changes,
+    *,
+    adversary: bool = False,
+    quick: bool = False,
+    allowed: Collection[str] = tuple(STUDIES),
 ) -> tuple[str, ...]:
     """The studies that are carried out: those named, which fit, and for ``all`` every other that fits.
 
-    A study that is named and does not fit the instance of the file is refused before anything is solved. A plan that is
-    made against an adversary has those studies only that look at a plan as it is. `quick` leaves out ``all``.
+    A study that is named and does not fit the instance of the file is refused before anything is solved, and so is one
+    that is not `allowed`, because what is written has no place for it. A plan that is made against an adversary has
+    those studies only that look at a plan as it is. `quick` leaves out ``all``.
     """
     if not names:
         return ()
+    _refuse_without_part(names, allowed)
     instance = inputs.change_instance(source, changes, takes_futures=True).instance
     unaware = _UNAWARE if adversary else ()
     named = set(names) - {EVERY_STUDY}
     _refuse_studies(sorted(named, key=names.index), source, instance, unaware)
     if EVERY_STUDY in names and not quick:
-        named |= {name for name in STUDIES if name not in unaware and _fits(name, source, instance)}
+        named |= {name for name in allowed if name not in unaware and _fits(name, source, instance)}
     return tuple(name for name in STUDIES if name in named)
+
+
+def _refuse_without_part(names: Sequence[str], allowed: Collection[str]) -> None:
+    """Refuse those that have no part in what is written."""
+    for name in names:
+        if name not in allowed and name != EVERY_STUDY:
+            what = f"{name} has no part in a brief: write --output with a page (.html), or add --json."
+            raise typer.BadParameter(what, param_hint="--with")
 
 
 def _refuse_studies(names: Sequence[str], source: str, instance: "Instance", unaware: Sequence[str]) -> None:

@@ -71,7 +71,11 @@ def command(
         _end_with_requirements(_find(source, plan, changes, search), search, output, quick=quick, json=json)
     listed = None if budgets is None else budgets.split(",")
     amounts = None if listed is None else [common.parse_amount_option(each, "--budgets") or 0.0 for each in listed]
-    names = page_studies.choose_studies(names, source, changes, adversary=search.adversary, quick=quick)
+    is_brief = output.suffix.lower() in BRIEF_FORMS and not json
+    allowed = page_studies.IN_BRIEF if is_brief else tuple(page_studies.STUDIES)
+    names = page_studies.choose_studies(
+        names, source, changes, adversary=search.adversary, quick=quick, allowed=allowed
+    )
 
     futures = _find_futures(source, plan, changes, search, names)
     if futures is not None:
