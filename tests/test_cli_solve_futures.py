@@ -385,3 +385,39 @@ def test_what_is_minimised_is_said_where_gaps_have_a_price() -> None:
     assert "high    50.0 %  ✗ 0 of 1    2M  30M      6.5M   5.6M    900k" in text
     survived = so.solve_futures(so.load(ROOT / "examples" / "wait_or_commit.yaml", ["policy.gap_price=1"]))
     assert "With gap" not in printed(survived, 80).partition("Cost: present value")[0]
+
+
+def test_a_regret_of_nothing_is_proven() -> None:
+    """What the branches set is never used, so that one plan is best in both. Errors of arithmetic are no regret."""
+    data: dict[str, Any] = {
+        "horizon": {"start": 2026, "end": 2029, "step": "year"},
+        "discount_rate": 0.05,
+        "commodities": {"m": {}},
+        "processes": {
+            "imports": {"region": "rival", "output": {"m": 1}, "capacity": 100, "cost": 12.3},
+            "friend": {"region": "friend", "output": {"m": 1}, "capacity": 10, "cost": 45.7},
+        },
+        "demands": {"d": {"commodity": "m", "quantity": 97, "survival": 0.8, "shortage_cost": 1000}},
+        "options": {
+            "stock": {"kind": "stockpile", "commodity": "m", "price": 33.3, "max_size": 500, "holding_cost": 1.7},
+            "plant": {"kind": "refining", "output": {"m": 1}, "capex": 31.7, "cost": 17.9, "max_size": 50},
+        },
+        "shocks": {"cut": {"start": 2028, "months": 12, "cuts": [{"region": "rival", "severity": 1}]}},
+        "policy": {"objective": "regret"},
+        "futures": {
+            "q": {
+                "from": 2027,
+                "branches": {
+                    "x": {"probability": 0.3},
+                    "b": {"probability": 0.7, "set": {"processes.friend.capacity": {2028: 10, 2029: 11}}},
+                },
+            }
+        },
+    }
+    data["options"]["plant"]["fixed_cost"] = 333
+    result = so.solve_futures(so.read(data))
+    assert result.total_cost == pytest.approx(0, abs=1e-6)
+    assert result.mip_gap == 0
+    facts = dict(futures_facts(instance_of(result), result, find_stages(result)))
+    assert facts["Largest regret"].startswith("0 USD, ")
+    assert facts["Largest regret"].endswith("(proven to be the least)")

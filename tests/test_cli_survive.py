@@ -24,11 +24,21 @@ def test_the_table_comes_first_and_fits(plan: str) -> None:
         assert done.returncode == 0, done.stderr
         assert done.stderr == ""
         assert max(map(len, done.stdout.splitlines())) <= columns
-        assert done.stdout.startswith("tiny: 3 of 3 chokepoints can end a floor")
+        assert done.stdout.startswith("tiny: 3 of 3 chokepoints can break a floor")
         assert "with the plan (no shock of the file begins in 2026)." in " ".join(done.stdout.split())
         # 2028: a floor of 50 t, 20 t/yr of plant, 60 t in store: 2 years.
         assert "0 → 24.0" in done.stdout
         assert ("Worst year" in done.stdout) == (columns == 120)
+
+
+def test_the_year_of_the_headline_is_among_those_shown() -> None:
+    # 100 t in store and floors of 10 t, of 90 t in 2027 alone: 13.3 months then.
+    floor = ("--set", "demands.motors.survival={2026: 0.1, 2027: 0.9, 2028: 0.1}")
+    done = diversify("survive", TINY, *floor, "--set", "options.reserve.initial=100", "--budget", "0")
+    said = " ".join(done.stdout.split())
+    assert "the worst is magnets, rival in 2027: 13.3 months with the plan." in said
+    assert "Chokepoint 2026 2027 2030 Fails first" in said
+    assert "3 of 5 years; --csv has every year." in said
 
 
 def test_json_and_csv_have_every_year(plan: str, tmp_path: Path) -> None:

@@ -394,10 +394,7 @@ class ShockModel(MeasuredModel):
     # A search that is stopped.
 
     def fall_back(self, relaxation: SolveResult | None = None) -> SearchResult:
-        """The best plan known when the time ran out before the solver found one; else the do-nothing plan.
-
-        `relaxation` is one that was solved with another model of the instance.
-        """
+        """The best plan known when the time ran out, or else the do-nothing plan; `relaxation` is of another model."""
         self.relaxation = relaxation or self.relaxation
         solved = self.best_known() or self._do_nothing()
         self.release_integers()
@@ -448,11 +445,13 @@ class ShockModel(MeasuredModel):
         self.solver.bound(plan, 0.0, 0.0)
         self.minimise("gap")
         result = self.solve_lp()
-        if result.values is None:
-            return SearchResult("stopped", self.builder, history=tuple(self.history), notes=tuple(self.notes))
-        gap = max(0.0, self.gap.value(result.values.tolist()))
-        result = self._cheapest_at_gap(gap) or result
-        return self._solved(replace(result, status="stopped", bound=-math.inf), None, gap, 0.0, allows_shortages=True)
+        if result.values is not None:
+            # Which samples are excused is no part of the plan, and has to be whole all the same.
+            result = self._cheapest_at_gap(max(0.0, self.gap.value(result.values.tolist()))) or result
+            assert result.values is not None
+            if (found := self._least_gap_among([self._whole_near(result.values)[0]])) is not None:
+                return found
+        return SearchResult("stopped", self.builder, history=tuple(self.history), notes=tuple(self.notes))
 
     def _solved(
         self,

@@ -18,16 +18,24 @@ Of several futures, each with its plan, the expected cost is minimised. A purcha
 done without only where no future needs it.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
+import numpy.typing as npt
 
 from optimizer import formulation
 from optimizer.algorithms.conflict import Rule, rule_of
 from optimizer.algorithms.problem import Rows, SearchResult, negligible_gap
 from optimizer.algorithms.reading import integers_of, joint_integers, plan_values, read_joint_plan
 from optimizer.algorithms.recourse import RecourseEvaluator, ShockGaps
+from optimizer.algorithms.relaxed_floors import (
+    Excuses,
+    excused_samples,
+    failing_beyond_allowed,
+    survival_shares,
+)
 from optimizer.disruptions.shock import Shock
 from optimizer.errors import SolverError
 from optimizer.instance.derived import free_floors
@@ -35,7 +43,7 @@ from optimizer.instance.schema import Instance
 from optimizer.model.builder import ModelBuilder, Scope
 from optimizer.model.expressions import Expression, total
 from optimizer.results.plan import Plan
-from optimizer.solver import Clock, Listener, Model, Progress, Settings, SolveResult
+from optimizer.solver import Clock, Listener, Model, Progress, Settings, SolveResult, Vector
 from optimizer.tolerances import HELD_VALUE, POSITIVE
 
 # Purchases among the columns of the plan; all else follows from these and from the integers.
@@ -55,7 +63,9 @@ class FixedPlan:
         self, instance: Instance, plan: Plan, settings: Settings, clock: Clock, shocks: Iterable[Shock] = ()
     ) -> None:
         self.instance, self.plan, self.settings, self.clock = instance, plan, settings, clock
-        self.builder = formulation.extensive_form_model(instance, shocks, Scope(has_valid_inequalities=False))
+        written, self._excuses = tuple(shocks), Excuses(instance.tree)
+        self.builder = formulation.extensive_form_model(instance, written, Scope(has_valid_inequalities=False))
+        self._excuses.write(self.builder, written)
         self._rows = self.builder.rows
         self.rules = list(dict.fromkeys(rule for row in self._rows if (rule := rule_of(row)) is not None))
 
@@ -66,11 +76,22 @@ class FixedPlan:
         cost = formulation.cost(builder, self.instance, self.instance.events)
         if (price := self.instance.policy.gap_price) is not None:
             cost = cost + price * formulation.gap(builder, self.instance)
-        model = Model(builder, cost, self.settings, Clock())
+        model = Model(builder, cost, replace(self.settings, mip_gap=0.0), Clock())
         model.bound(*self._fixed(builder))
         result = model.solve(relaxed=True)
+        if self._excuses.is_used and result.values is not None:
+            result = self._with_whole_excuses(model)
         self.clock.solving += model.clock.solving
         return builder, result
+
+    def _with_whole_excuses(self, model: Model) -> SolveResult:
+        """The same, where it also decides which samples may fail."""
+        found = model.solve()
+        assert found.values is not None
+        columns = [j for chosen in self._excuses.columns for j in chosen.values()]
+        whole = np.round(found.values[columns])
+        model.bound(columns, whole, whole)
+        return model.solve(relaxed=True)
 
     @cached_property
     def operated(self) -> tuple[ModelBuilder, SolveResult]:
@@ -127,25 +148,71 @@ def evaluate_fixed_plan(
         return _with_priced_gaps(instance, plan, settings, clock, instance.policy.gap_price)
     builder, result = _operated(fixed or FixedPlan(instance, plan, settings, clock))
     assert result.values is not None
-    probability = np.array([event.probability for event in instance.events])
-    cost, likely = result.objective, probability > 0
-    gaps = evaluator.gaps(result.values, clock)
+    gaps, probability = evaluator.gaps(result.values, clock), np.array([each.probability for each in instance.events])
+    fails = bool(failing_beyond_allowed(instance, gaps.gap, gaps.fails).any())
     # As in a search: where some floor fails, those that cost nothing to miss are free to miss.
-    fails = bool(gaps.fails.any())
-    limit = POSITIVE if fails else 0.0
-    limits = {event.name: limit for event in instance.events} if not fails or free_floors(instance) else {}
-    if likely.any():
-        replies = evaluator.operate_batches(result.values, clock, limits, likely)
-        cost += float(probability @ evaluator.costs(replies))
+    limits = _limits(instance, POSITIVE if fails else 0.0) if not fails or free_floors(instance) else {}
+    costs, _ = _operated_in(evaluator, result.values, clock, limits, probability > 0)
+    choice = _choose_excused(instance, evaluator, result.values, clock, gaps, costs)
+    left = {instance.events[n].name: max(POSITIVE, float(choice.left[n])) for n in np.flatnonzero(choice.counts)}
     return SearchResult(
         "optimal",
         builder,
         result.values,
-        cost,
-        gap=float(gaps.gap.sum()) if fails else 0.0,
+        result.objective + float(probability @ np.where(choice.counts, choice.costs, costs)),
+        gap=float(gaps.gap[~choice.excused].sum()) if fails else 0.0,
         gap_bound=float("-inf"),
         allows_shortages=fails,
+        gap_left=limits | left if choice.has_costs else None,
     )
+
+
+def _limits(instance: Instance, limit: float) -> dict[str, float]:
+    """The same limit of the gap for every shock."""
+    return dict.fromkeys((event.name for event in instance.events), limit)
+
+
+def _operated_in(
+    evaluator: RecourseEvaluator, plan: Vector, clock: Clock, limits: Mapping[str, float], some: npt.NDArray[np.bool_]
+) -> tuple[Vector, Vector]:
+    """Some shocks at their least cost under limits of their gaps: by shock the cost, and the gap that it leaves."""
+    replies = evaluator.operate_batches(plan, clock, limits, some) if some.any() else []
+    gap = np.zeros(len(some))
+    for reply in replies:
+        gap[reply.events] = reply.gap
+    return evaluator.costs(replies), gap
+
+
+@dataclass(frozen=True)
+class _Excused:
+    """Which samples a plan lets fail, by shock, and what they cost and leave then."""
+
+    excused: npt.NDArray[np.bool_]
+    counts: npt.NDArray[np.bool_]  # those of them that have a probability
+    costs: Vector
+    left: Vector  # gap, in money
+    has_costs: bool  # whether there are samples with a probability that may fail
+
+
+def _choose_excused(
+    instance: Instance, evaluator: RecourseEvaluator, plan: Vector, clock: Clock, gaps: ShockGaps, costs: Vector
+) -> _Excused:
+    """Of each ensemble the samples with the largest gaps; then those that cost most with their floors kept, `costs`.
+
+    A sample that may fail may miss any floor; its gap does not count, its cost does.
+    """
+    shares = [share for share in survival_shares(instance) if share.allowed > 0]
+    probability, zeros = np.array([event.probability for event in instance.events]), np.zeros(len(costs))
+    likely = np.isin(np.arange(len(costs)), [n for share in shares for n in share.numbers]) & (probability > 0)
+    if not likely.any():
+        return _Excused(excused_samples(shares, gaps.gap, gaps.fails), likely, zeros, zeros, has_costs=False)
+    least, left = _operated_in(evaluator, plan, clock, _limits(instance, np.inf), likely)
+    saved, gap = np.where(likely, probability * (costs - least), 0.0), np.maximum(gaps.gap, POSITIVE) * gaps.fails
+    excused = np.zeros(len(costs), dtype=bool)
+    for share in shares:
+        numbers = np.array(share.numbers)[(gap[share.numbers] > 0.0) | (saved[share.numbers] > 0.0)]
+        excused[numbers[np.lexsort((-saved[numbers], -gap[numbers]))[: share.allowed]]] = True
+    return _Excused(excused, excused & likely, least, left, has_costs=True)
 
 
 def _operated(fixed: FixedPlan) -> tuple[ModelBuilder, SolveResult]:

@@ -9,8 +9,9 @@ from html import escape
 from typing import Any
 
 from optimizer.horizon import windowed
+from optimizer.instance.derived import display_name
 from optimizer.instance.reading import instance_of
-from optimizer.report.format import all_of, changed_words, share, share_text
+from optimizer.report.format import all_of, changed_words, share, share_text, shock_title
 from optimizer.report.narrative import GAP_OF_ALL, PRICES, outcome_headline
 from optimizer.report.tables.render import page_table
 from optimizer.results.result import Result, hardest_of, weakest_of, weakness
@@ -79,13 +80,20 @@ def _shocks(result: Any) -> str:
     """Those that fail, and then those whose weakest segment goes short with the least margin."""
     facing = [outcome for outcome in result.shocks if outcome.segments]
     ordered = sorted(facing, key=lambda outcome: (-outcome.gap, *weakness(list(outcome.segments.values()))))
-    rows = []
+    rows, instance = [], instance_of(result)
     for outcome in ordered:
         segment, worst = list(outcome.segments.items())[weakest_of(list(outcome.segments.values()))]
         sign = "✗" if outcome.fails else "–" if outcome.excused else "✓"
-        served = f"{segment} {share(worst)} %"
+        served = f"{display_name(instance, segment)} {share(worst)} %"
         served = "all segments in full" if worst.is_full else served
-        rows.append((f"{sign} {outcome.name}", windowed(outcome.first, outcome.last), served, worst.worst_period))
+        rows.append(
+            (
+                f"{sign} {shock_title(instance, outcome.name)}",
+                windowed(outcome.first, outcome.last),
+                served,
+                worst.worst_period,
+            )
+        )
     heads = ("Shock", "Window", "Weakest segment: served / floor", "In")
     return _table(heads, rows) if rows else ""
 

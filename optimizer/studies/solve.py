@@ -322,11 +322,16 @@ def _gap(solved: SearchResult, left: float) -> float:
     return left if solved.status == "stopped" or does_better or solved.gap == 0 else solved.gap
 
 
-def relative_distance(cost: float, bound: float | None, gap: float, gap_bound: float | None) -> float | None:
-    """Relative distance from the bound, of cost or of gap, whichever is larger; None where one is not known."""
+def relative_distance(
+    cost: float, bound: float | None, gap: float, gap_bound: float | None, negligible: float = 0.0
+) -> float | None:
+    """Relative distance from the bound, of cost or of gap, whichever is larger; None where one is not known.
+
+    A distance of no more than `negligible`, money, is none of cost: what is a difference of costs is as exact as these.
+    """
     if bound is None or (gap > 0 and gap_bound is None):
         return None
-    of_cost = (cost - bound) / abs(cost) if cost else 0.0
+    of_cost = (cost - bound) / abs(cost) if cost and cost - bound > negligible else 0.0
     of_gap = (gap - (gap_bound or 0.0)) / gap if gap > 0 else 0.0
     return max(0.0, of_cost, of_gap)
 
@@ -354,7 +359,8 @@ def _attained_gaps(
         return {name: max(POSITIVE, gap) for name, gap in solved.gap_left.items()}
     gap_limits = _allowed_gaps(instance, solved, values, faced)
     allow_sample_gaps(instance, solved.builder, values, gap_limits)
-    return gap_limits
+    # Beside a plan that is given no model has its samples.
+    return {**(solved.gap_left or {}), **gap_limits}
 
 
 def _allowed_gaps(

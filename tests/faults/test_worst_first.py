@@ -83,6 +83,14 @@ def test_the_notebook_calls_no_plan_the_cheapest_that_was_given(result: so.Resul
     assert "The cheapest plan" not in given
 
 
+def test_the_notebook_has_the_names_of_the_file() -> None:
+    named = so.load(TINY, ["demands.motors.name=Electric motors", "shocks.embargo.name=Full embargo"])
+    page = so.solve(named, budget=0)._repr_html_()
+    assert "Electric motors 0/70 %" in page
+    assert "✗ Full embargo" in page
+    assert "motors 0/70 %" not in page.replace("Electric motors", "")
+
+
 def test_comparison_that_never_survives_names_the_worst_gap(instance: so.Instance) -> None:
     said = of_comparison(compare({"tiny": instance}, [0.0]))
     assert said == "tiny: survives 0 of 2 shocks at best, the worst with a survival gap of 70M USD."

@@ -195,6 +195,89 @@ def test_the_cost_of_a_sample_that_fails_counts() -> None:
     assert result.survives
 
 
+def strait(seed: int = 1, severity: Any = 1, **more: Any) -> dict[str, Any]:
+    """100 t/yr at 10; friend has 50 t/yr at 100 a tonne, a tonne short costs 20: what may fail goes short."""
+    ensemble = {"count": 2, "seed": seed, "survive": 0.5, "probability": 0.5, "start": 2027, "months": 12}
+    return {
+        "horizon": {"start": 2026, "end": 2027, "step": "year"},
+        "commodities": {"m": {}},
+        "processes": {
+            "imports": {"region": "rival", "output": {"m": 1}, "capacity": 100, "cost": 10},
+            "friend": {"region": "friend", "output": {"m": 1}, "capacity": 50, "cost": 100},
+        },
+        "demands": {"d": {"commodity": "m", "quantity": 100, "survival": 0.5, "shortage_cost": 20}},
+        "options": {"store": {"kind": "stockpile", "commodity": "m", "price": 1000, "max_size": 1}},
+        "ensembles": {"trouble": {**ensemble, "cuts": [{"region": "rival", "severity": severity}], **more}},
+    }
+
+
+def operated(instance: so.Instance, plan: so.Plan | Result) -> Result:
+    """A plan that is given, as it is operated."""
+    found: Any = so.evaluate(instance, plan, settings=EXACT)
+    result: Result = found.plans[0].result
+    return result
+
+
+def test_a_plan_that_is_given_chooses_what_may_fail() -> None:
+    """Of two like samples one goes short, 100 · 20, the other keeps its floor, 50 · 100 + 50 · 20; 1,000 otherwise.
+
+    2,000 + 0.25 · 5,000 + 0.25 · 1,000. With gaps at a hundredth of their cost none is worth 5,000: both go short.
+    """
+    instance = so.read(strait())
+    found = operated(instance, so.Plan())
+    assert (found.total_cost, found.survival_gap) == pytest.approx((3_500, 0))
+    assert [each.excused for each in found.shocks].count(True) == 1
+    priced = so.read({**strait(), "policy": {"gap_price": 0.01}})
+    assert operated(priced, so.Plan()).total_cost == pytest.approx(2_500)
+
+
+@pytest.mark.parametrize("price", [None, 0.5, 5.0])
+@pytest.mark.parametrize("seed", range(4))
+def test_the_plan_of_a_search_costs_the_same_when_it_is_given(seed: int, price: float | None) -> None:
+    data = strait(seed, {"uniform": [0.2, 1]}, count=5, survive=0.6)
+    data["processes"]["friend"]["capacity"], data["options"]["store"]["price"] = 25, 30
+    data["options"]["store"]["max_size"] = 20
+    instance = so.read({**data, "policy": {} if price is None else {"gap_price": price}})
+    result = so.solve(instance, settings=EXACT)
+    again = operated(instance, result)
+    assert again.total_cost == pytest.approx(result.total_cost, rel=1e-6)
+    assert again.survival_gap == pytest.approx(result.survival_gap, rel=1e-6, abs=1e-6)
+
+
+def test_a_stopped_search_excuses_whole_samples() -> None:
+    """60 of 100 t are there. A sample that keeps the floor of `b`, 40 t, costs 7,000; one that fails 4,000.
+
+    8,000 + 0.1 · 2 · 3,000: of three samples one may fail, not three quarters of one and a quarter of another.
+    """
+    data = {
+        "horizon": {"start": 2026, "end": 2027, "step": "year"},
+        "commodities": {"m": {}},
+        "processes": {
+            "line": {"output": {"m": 1}, "capacity": 60},
+            "other": {"region": "rival", "output": {"m": 1}, "capacity": 1, "cost": 1000},
+        },
+        "demands": {
+            "a": {"commodity": "m", "quantity": 50, "shortage_cost": 200},
+            "b": {"commodity": "m", "quantity": 50, "survival": 0.8, "shortage_cost": 100},
+        },
+        "options": {"store": {"kind": "stockpile", "commodity": "m", "price": 100000, "max_size": 1}},
+        "ensembles": {
+            "e": {
+                "count": 3,
+                "survive": 0.5,
+                "probability": 0.3,
+                "start": 2027,
+                "months": 12,
+                "cuts": [{"region": "rival", "severity": 1}],
+            }
+        },
+    }
+    for strategy in ("auto", "benders", "constraint-generation", "extensive-form"):
+        result = so.solve(so.read(data), settings=Settings(time_limit=0.0, strategy=strategy))
+        assert result.status == "stopped"
+        assert result.total_cost == pytest.approx(8_600)
+
+
 def test_what_is_said() -> None:
     data = harbour(seed=1, survive=0.75)
     instance, result = so.read(data), solved(data)

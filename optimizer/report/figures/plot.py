@@ -126,7 +126,7 @@ def _waterfall(book: Book, choice: Choice) -> Canvas:
 def _time_to_survive(book: Book, choice: Choice) -> Canvas:
     years = list(book.instance.horizon.years)
     _require(choice.year is None or choice.year in years, f"the horizon runs from {years[0]} to {years[-1]}")
-    _require(bool(book.own.before), "nothing that could be cut ends a floor")
+    _require(bool(book.own.before), "nothing that could be cut breaks a floor")
     own = book.own
     return time_to_survive.draw_time_to_survive(book.instance, own.result, own.before, own.after, choice.year)
 

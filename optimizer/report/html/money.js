@@ -97,7 +97,7 @@ function drawLasting() {
   button.hidden = rows.length <= SHOWN;
   button.setAttribute("aria-expanded", String(state.all));
   fill("lasting-all", state.all ? `Only the ${SHOWN} most exposed` : `All ${rows.length} chokepoints`);
-  if (!rows.length) { fill("lasting-rows", make("p", {}, "Nothing that could be cut ends a floor.")); return; }
+  if (!rows.length) { fill("lasting-rows", make("p", {}, "Nothing that could be cut breaks a floor.")); return; }
   const scale = make("div", {style: "position:relative;height:16px"}, [0, 3, 12, 24, 60].map(m => make("span", {style: `position:absolute;left:${placed(m)}%`}, `${m}`)), make("span", {style: "position:absolute;right:0"}, isNarrow() ? "120+" : "120 months +"));
   fill("lasting-rows",
     make("div", {class: "legend"}, make("span", {}, "○ nothing built"), make("span", {}, "● with the plan"), make("span", {}, "┊ a year"), make("span", {}, "! deliberate: leverage restrains it"), make("span", {}, "∞ for ever")),

@@ -351,13 +351,13 @@ def _exposure_headline(instance: Instance, found: TimeToSurvive, ending: Sequenc
     with_plan = " with the plan" if worst.after else ""
     where = f"{chokepoint_name(instance, worst.kind, worst.name)} in {judged.year}: {lasts}{with_plan}"
     where += _none_begins(instance, judged.year)
-    ends = "can end a floor" if found.uncut.is_endless else "end a floor sooner than it fails without any cut"
+    ends = "can break a floor" if found.uncut.is_endless else "break a floor sooner than it fails without any cut"
     return f"{instance.title}: {len(ending)} of {plural(count, 'chokepoint')} {ends}; the worst is {where}."
 
 
 def _table(instance: Instance, found: TimeToSurvive, rows: Sequence[Exposure], width: int) -> Table:
     years, is_wide = found.years, width >= WIDE
-    chosen = sorted({0, len(years) // 2, len(years) - 1})
+    chosen = _years_shown(found)
 
     def cells(exposure: Exposure) -> list[str | Text]:
         worst, made = exposure.worst, list[str | Text](_cell(exposure, i) for i in chosen)
@@ -377,11 +377,18 @@ def _table(instance: Instance, found: TimeToSurvive, rows: Sequence[Exposure], w
     )
 
 
+def _years_shown(found: TimeToSurvive) -> list[int]:
+    """The first year and the last one; and between them that of the headline, or where it is one of them the middle."""
+    last, worst = len(found.years) - 1, found.ending[0].worst if found.ending else 0
+    return sorted({0, worst if 0 < worst < last else len(found.years) // 2, last})
+
+
 def _caption(instance: Instance, found: TimeToSurvive, rows: Sequence[Exposure]) -> str:
     """What marks mean, and how many chokepoints are not shown."""
     with_plan = "; nothing built → with the plan" if rows[0].after else ""
     lines = [f"Months for which every floor holds, cut at the start of the year{with_plan}. ∞ for ever. "
              "Fails first: in the worst year.",
+             f"{len(_years_shown(found))} of {plural(len(found.years), 'year')}; --csv has every year.",
              "Capacities, demand and floors stay as at that start; a shock of that length can come out "
              "better or worse."]  # fmt: skip
     lines.append("! deliberate: leverage restrains it.")
@@ -389,7 +396,7 @@ def _caption(instance: Instance, found: TimeToSurvive, rows: Sequence[Exposure])
         lines.append("Of a shock only the cuts are taken, without its window, surge, floors and reliability of deals.")
     left, others = len(rows) - MOST, len(found.exposures) - len(found.ending)
     if left > 0:
-        lines.append(f"{plural(left, 'more chokepoint')} that end a floor later are not shown.")
+        lines.append(f"{plural(left, 'more chokepoint')} that break a floor later are not shown.")
     if others:
         lasts = "∞ in every year, plan or no plan" if found.uncut.is_endless else "as if nothing were cut"
         lines.append(f"{plural(others, 'more chokepoint')}: {lasts}.")

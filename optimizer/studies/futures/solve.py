@@ -36,7 +36,7 @@ from optimizer.solver import Clock, Listener, Progress, Settings, ignore, interr
 from optimizer.studies.futures.stages import decisions
 from optimizer.studies.solve import NO_PRICE, PlanConclusion, Timer, relative_distance, run_record, solve_instance
 from optimizer.studies.withstand import attacked_instance, search_robust
-from optimizer.tolerances import EXACT_GAP
+from optimizer.tolerances import EXACT_GAP, FINEST_SHARE
 from optimizer.units import MoneyLike
 
 # Of the time that is left, the share that goes to each future by itself.
@@ -396,7 +396,7 @@ class _Search:
         results, gap = [each.result for each in futures], expected("survival_gap")
         cost, bound = self._proven(solved, futures)
         gap_bound = min(solved.gap_bound, gap)
-        distance = relative_distance(cost, bound, gap, gap_bound)
+        distance = relative_distance(cost, bound, gap, gap_bound, self._exactness(results))
         no_shock = self._no_shock_cost()
         parted = [each.t for future in self.tree.futures for each in future.answers[:1]]
         unpriced = (NO_PRICE,) if no_shock is None and self.alone is None else ()
@@ -421,6 +421,10 @@ class _Search:
             clash=(),
             **_kept(record),
         )
+
+    def _exactness(self, results: Sequence[Result]) -> float:
+        """How near a regret, the difference of two costs, can be proven: money."""
+        return FINEST_SHARE * max(abs(each.total_cost) for each in results) if self.measure.kind == "regret" else 0.0
 
     def _status(self, solved: SearchResult, results: Sequence[Result], distance: float | None) -> Status:
         is_proven = distance is not None and distance <= self.settings.mip_gap
