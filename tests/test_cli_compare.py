@@ -163,16 +163,22 @@ def test_ctrl_c_prints_what_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_was_stopped_is_not_told_as_a_fact() -> None:
     # No time at all: nothing is bought, and that survives nothing. It is not the least outlay that survives, nor the
     # best that can be had.
-    done = diversify("compare", TINY, "--budgets", "0,5M", "--time-limit", "0")
+    done = diversify("compare", TINY, "--budgets", "5M", "--time-limit", "0")
     assert done.returncode == 5, done.stderr
     said = " ".join(done.stdout.split())
     assert said.startswith("tiny: survives 0 of 2 shocks so far, the worst with a survival gap of 70M USD;")
     assert "at best" not in said
     assert "The least outlay that survives everything is not known" in said
-    assert "not known: the search was stopped" in said.partition("buys")[2]
-    told = json.loads(diversify("compare", TINY, "--budgets", "0,5M", "--time-limit", "0", "--json").stdout)
+    assert "?: not known or not proven" in said.partition("for each shock alone")[2]
+    told = json.loads(diversify("compare", TINY, "--budgets", "5M", "--time-limit", "0", "--json").stdout)
     (least,) = told["least_outlay"]
     assert (least["status"], least["outlay"]) == ("stopped", None)
+    assert {(each["status"], each["outlay"]) for each in told["alone"]} == {("stopped", None)}
+    assert told["next"] == []
+    # What had not begun is left out.
+    several = diversify("compare", TINY, "--budgets", "0,5M", "--time-limit", "0")
+    assert several.stdout.startswith("STOPPED: this is what was known. tiny: survives 0 of 2")
+    assert "least outlay" not in several.stdout
 
 
 def test_without_shocks_nothing_is_survived() -> None:
