@@ -443,15 +443,15 @@ class ShockModel(MeasuredModel):
         plan = [j for j, m in enumerate(marks) if m.owner in self.instance.options and not m.path and m.what != "stock"]
         self.allow_shortages(np.inf)
         self.solver.bound(plan, 0.0, 0.0)
-        self.minimise("gap")
-        result = self.solve_lp()
+        self.minimise("gap" if self.policy.gap_price is None else "cost")
+        result, stopped = self.solve_lp(), SearchResult("stopped", self.builder)
         if result.values is not None:
-            # Which samples are excused is no part of the plan, and has to be whole all the same.
             result = self._cheapest_at_gap(max(0.0, self.gap.value(result.values.tolist()))) or result
-            assert result.values is not None
-            if (found := self._least_gap_among([self._whole_near(result.values)[0]])) is not None:
-                return found
-        return SearchResult("stopped", self.builder, history=tuple(self.history), notes=tuple(self.notes))
+        if result.values is None:
+            return replace(stopped, history=tuple(self.history), notes=tuple(self.notes))
+        # Which samples are excused is no part of the plan, and has to be whole all the same.
+        self.start = self._whole_near(result.values)[0]
+        return self.best_known() or self._least_gap_among([self.start]) or stopped
 
     def _solved(
         self,
