@@ -83,6 +83,54 @@ def test_a_shock_alone_is_not_shown_to_take_more_than_all_of_them() -> None:
     assert amounts == ["27.97M"] * len(amounts) != ["27.97M"]
 
 
+@pytest.mark.parametrize("ends_by", ["time", "Ctrl-C"])
+def test_a_shock_that_was_not_reached_is_not_known_and_takes_no_nothing(ends_by: str) -> None:
+    pressed: list[Progress] = []
+
+    def press(event: Progress) -> None:
+        # Ctrl-C comes once it is known which shocks hurt.
+        if ends_by == "Ctrl-C" and event.done == 2 and not pressed:
+            pressed.append(event)
+            signal.raise_signal(signal.SIGINT)
+
+    limits = Settings(jobs=1, time_limit=0.0 if ends_by == "time" else None)
+    found = compare(tiny(), [20e6], facts=("alone",), settings=limits, listener=press)
+    told = {each.shock: (each.status, each.outlay, each.bound) for each in found.alone["plain"]}
+    assert told == dict.fromkeys(("embargo@2027", "embargo@2029"), ("stopped", None, None))
+    assert not found.is_proven
+    text = lone_shocks_text(found)
+    assert re.findall(r"embargo@20\d\d +(\S+)", text) == ["?", "?"]
+    assert "none is enough" not in text
+    assert "?: not known or not proven" in " ".join(text.split())
+
+
+def test_a_row_of_shocks_of_which_one_is_not_known_is_not_proven() -> None:
+    found = compare(tiny(), [20e6], facts=("alone",), settings=EXACT)
+    dearest, cheapest = found.alone["plain"]
+    cut = replace(found, alone={"plain": (dearest, replace(cheapest, status="stopped", outlay=None, bound=None))})
+    assert re.findall(r"11\.5\S*M(?: \?)?", lone_shocks_text(found, every=False)) == ["11.5M"]
+    assert re.findall(r"11\.5\S*M(?: \?)?", lone_shocks_text(cut, every=False)) == ["11.5M ?"]
+
+
+def lone_shocks_text(found: Comparison, *, every: bool = True) -> str:
+    screen = Console(width=100, record=True, file=io.StringIO())
+    screen.print(facts.lone_shocks_table(found, 50, every=every))
+    return screen.export_text()
+
+
+def test_a_lower_cost_beside_a_gap_that_stays_is_something() -> None:
+    # Nothing but the plant from 2028 on serves the shock of 2026 beyond the store: no money closes its gap of 30M. What
+    # 7M more buy is cheaper operation.
+    instance = so.load(TINY, ["shocks.embargo.start=[2026,2029]", "options.plant.cost=10k"])
+    (step,) = compare(instance, ["13M"], step="7M", facts="next").steps
+    assert (step.before.survival_gap, step.after.survival_gap) == (pytest.approx(30e6), pytest.approx(30e6))
+    assert step.cost.high < 0
+    assert not step.is_nothing
+    # A higher cost, or a lower one beside a larger gap, is no proven change for the better.
+    assert replace(step, before=step.after, after=step.before).is_nothing
+    assert replace(step, after=replace(step.after, gap_bound=29e6, survival_gap=30.1e6)).is_nothing
+
+
 def test_what_the_next_50m_buy_by_hand() -> None:
     # Tiny with fifty dollars for one: 50M are 15.38 t in store at 3.25M. With nothing they are missing in both shocks,
     # at 25M a tonne; after a line and 250M in store, in the second one alone; after 575M there is nothing left to buy.

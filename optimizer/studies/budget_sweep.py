@@ -378,7 +378,8 @@ def ask_alone(memory: Memory, instance: Instance, settings: Settings, names: Seq
     with _clock(memory, settings) as clock:
         for name in names:
             if clock.is_over:
-                break
+                found.append(LoneShock(name, "stopped", None, None))
+                continue
             shocks = [free.event(name)] if name else []
             # A sample that may fail beside others may not where it is the only shock.
             known = (free, shocks, exact, clock, _listener(memory), writer, LEAST_OUTLAY)
@@ -389,6 +390,8 @@ def ask_alone(memory: Memory, instance: Instance, settings: Settings, names: Seq
             elif solved.values is not None and solved.gap <= 0:
                 bound = max(0.0, solved.bound) if np.isfinite(solved.bound) else None
                 found.append(LoneShock(name, solved.status, max(0.0, solved.cost), bound))
+            else:
+                found.append(LoneShock(name, "stopped", None, None))
     return found
 
 

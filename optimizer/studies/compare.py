@@ -201,6 +201,7 @@ class _ComparisonBuilder:
         notes = tuple(f"{column.case}: {note}" for column in self.given for note in column.result.notes)
         self.found = Comparison(cases, accuracy=sweep.settings.mip_gap, notes=notes)
         self.shown: list[BudgetKey] = []
+        self._failing: dict[str, tuple[str, ...]] = {}  # by case, the shocks that hurt
         self._facts_left = 0  # questions about the least outlays and the shocks alone that are not answered yet
 
     def known(self) -> Comparison:
@@ -303,7 +304,7 @@ class _ComparisonBuilder:
         """What no shock takes, then what the shocks take alone that are not survived anyway, some at a time."""
         if "alone" not in self.facts:
             return []
-        sweep, failing, questions = self.sweep, dict[str, tuple[str, ...]](), list[SweepQuestion]()
+        sweep, failing, questions = self.sweep, self._failing, list[SweepQuestion]()
         for case, instance in sweep.cases.items():
             task = Task(ask_failing, (instance, sweep.working))
             questions.append(SweepQuestion(task, "which shocks hurt", partial(failing.__setitem__, case)))
@@ -329,8 +330,7 @@ class _ComparisonBuilder:
             self._report_facts()
 
     def _report_facts(self) -> None:
-        some = self.found.alone
-        alone = {case: self._in_order(case, some[case]) for case in self.sweep.cases if case in some}
+        alone = {case: self._in_order(case, self.found.alone.get(case, ())) for case in self._failing}
         self.found = replace(self.found, alone=alone)
         known: dict[Fact, Collection[object]] = {"least": self.found.least, "alone": alone}
         for fact in known:
@@ -338,14 +338,14 @@ class _ComparisonBuilder:
                 self.on_part(fact, self.known())
 
     def _in_order(self, case: str, found: Sequence[LoneShock]) -> tuple[LoneShock, ...]:
-        """The dearest first; a shock that needs nothing costs what it costs when none comes."""
+        """The dearest first; a shock that does not hurt costs what it costs when none comes."""
         events = [event.name for event in self.sweep.cases[case].events]
-        known = {each.shock: each for each in found}
-        no_shock = known.pop("", None)
-        if no_shock is not None and len(events) <= MOST_ALONE:
+        failing, known = self._failing[case][:MOST_ALONE], {each.shock: each for each in found}
+        no_shock = known.pop("", LoneShock("", "stopped", None, None))
+        known |= {name: LoneShock(name, "stopped", None, None) for name in failing if name not in known}
+        if len(events) <= MOST_ALONE:
             known |= {name: replace(no_shock, shock=name) for name in events if name not in known}
-        dear = {name: float("inf") if each.outlay is None else each.outlay for name, each in known.items()}
-        return tuple(sorted(known.values(), key=lambda each: (-dear[each.shock], events.index(each.shock))))
+        return tuple(sorted(known.values(), key=lambda each: (-each.rank, events.index(each.shock))))
 
     def _stepped(self) -> tuple[list[tuple[str, float]], float]:
         """The budgets at which it is asked what some more money buys, and how much more; none beside breakpoints."""

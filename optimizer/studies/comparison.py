@@ -9,6 +9,7 @@ Comparison   all of it
 Frontier     for the report, the best plan of some budgets beside the plan at hand
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from operator import attrgetter
@@ -20,7 +21,7 @@ from optimizer.results.result import Result
 from optimizer.studies import study_frames
 from optimizer.studies.measure import MEASURE_SHARE, Measure, ProvenDifference
 from optimizer.studies.purchases import sizes_bought
-from optimizer.tolerances import NEGLIGIBLE
+from optimizer.tolerances import HELD_VALUE, NEGLIGIBLE
 
 SearchStatus = Literal["optimal", "stopped", "infeasible"]
 
@@ -51,9 +52,16 @@ class LoneShock:
 
     shock: str
     status: SearchStatus  # ``optimal``, ``stopped``, or ``infeasible``: no outlay is enough
-    # Money, as found and its proven lower bound; None where there is none.
+    # Money, as found and its proven lower bound; None where there is none, or none was found in time.
     outlay: float | None
     bound: float | None
+
+    @property
+    def rank(self) -> float:
+        """The outlay, for an order: infinite where none is enough, less than nothing where it is not known."""
+        if self.outlay is not None:
+            return self.outlay
+        return math.inf if self.status == "infeasible" else -1.0
 
 
 def _figures(result: Result) -> dict[str, Any]:
@@ -119,8 +127,13 @@ class BudgetStep:
 
     @property
     def is_nothing(self) -> bool:
-        """Whether no change is proven: neither of the gap nor, where that is no change, of the cost."""
-        return not self.gap.is_proven and not (self.after.survival_gap <= 0 and self.cost.is_proven)
+        """Whether no change is proven: neither of the gap nor, beside a gap that is no larger, of the cost.
+
+        Where a gap is left, only a lower cost counts.
+        """
+        before, after, cost = self.before.survival_gap, self.after.survival_gap, self.cost
+        is_cheaper = cost.high < 0 and after <= before * (1.0 + HELD_VALUE)
+        return not self.gap.is_proven and not is_cheaper and not (after <= 0 and cost.is_proven)
 
     @property
     def changes(self) -> dict[str, float]:

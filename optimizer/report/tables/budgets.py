@@ -4,6 +4,7 @@ The least outlays, what more money buys, and where the plan changes.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from math import inf
 
 from rich.table import Table
@@ -133,7 +134,7 @@ def lone_shocks_table(comparison: Comparison, width: int, *, every: bool = False
         "Shock",
         heads,
         shown,
-        caption=_of_alone(rows),
+        caption=_of_alone(rows, comparison),
         labels={"max_width": 36},
         layout={"max_width": 16},
         layouts={"": {"no_wrap": True}},
@@ -153,24 +154,29 @@ def _with_bars(lines: Sequence[LoneLine]) -> list[LoneLine]:
 
 
 def _dearest(row: Fold, known: Mapping[str, LoneShock]) -> LoneShock | None:
-    """Of the shocks of a row the one that takes most; one for which no outlay is enough takes more than any."""
+    """Of the shocks of a row the one that takes most, as far as is known; none is enough is more than any."""
     found = [known[name] for name in row.shocks if name in known]
-    return max(found, key=lambda each: inf if each.outlay is None else each.outlay, default=None)
+    dearest = max(found, key=lambda each: each.rank, default=None)
+    is_open = dearest is not None and dearest.status == "optimal" and any(each.status == "stopped" for each in found)
+    return replace(dearest, status="stopped") if dearest is not None and is_open else dearest
 
 
-def _of_alone(rows: Sequence[Fold]) -> str:
+def _of_alone(rows: Sequence[Fold], comparison: Comparison) -> str:
     said = "Outlay if this were the only shock, without a budget; one purchase may serve several shocks."
     if any(row.is_many for row in rows):
         said += " A family or an ensemble is one row; --all lists each shock."
+    is_stopped = any(each.status == "stopped" for some in comparison.alone.values() for each in some)
+    said += " ?: not known or not proven, since the search was stopped." if is_stopped else ""
     left = sum(len(row.shocks) for row in rows[MOST:])
-    return said + (f" {plural(left, 'more shock')} cost less and are not shown." if left > 0 else "")
+    what = "are not shown" if is_stopped else "cost less and are not shown"
+    return said + (f" {plural(left, 'more shock')} {what}." if left > 0 else "")
 
 
 def _cell(found: LoneShock | None) -> Text:
     if found is None:
         return Text("–", style="dim")
     if found.outlay is None:
-        return Text("none is enough", style="bold red")
+        return Text("?", "yellow") if found.status == "stopped" else Text("none is enough", style="bold red")
     mark = " ?" if found.status == "stopped" else ""
     return Text(_lone_amount(found.outlay) + mark)
 
