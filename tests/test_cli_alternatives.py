@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+import optimizer as so
+from optimizer.report.study_narrative import view_of
 from tests.conftest import BUT_SAMPLES
 from tests.test_cli import TINY, US, diversify
 
@@ -88,6 +90,26 @@ def test_ctrl_c_ends_it_with_what_is_known() -> None:
     assert said["status"] == "stopped"
     for each in said["options"]:
         assert each["least"]["bound"] <= each["least"]["size"] + 1e-6 or each["least"]["size"] == 0
+
+
+def test_that_no_other_plan_was_found_is_said_as_a_distance_and_where_one_was_looked_for() -> None:
+    # Stores of 60 t to 62.3 t, a distance of 0.04: more than sizes are proven to, less than makes another plan.
+    words = ("alternatives", TINY, "--set", "demands.motors.survival=0.3", "--without", "plant", "--within", "3%")
+    said = " ".join(diversify(*words).stdout.split())
+    none = "No plan was found at a distance of 0.05 or more from the cheapest"
+    assert said.endswith(f"{none} (1: an option that one of the two lacks and the other buys as much of as any).")
+    assert "No plan" not in diversify(*words, "--plans", "0").stdout
+
+
+@pytest.mark.parametrize(("plans", "said"), [(1, 1), (0, 0)])
+def test_the_page_says_that_no_other_plan_was_found_where_one_was_looked_for(plans: int, said: int) -> None:
+    instance = so.load(TINY, {"demands.motors.survival": 0.3, "options.plant.capex": "9M"})
+    found = so.alternatives(instance, "3%", plans)
+    assert (found.plans, found.sought) == ((), plans)
+    texts = [
+        text for text in view_of(found).sentences(found) if text.startswith("No plan was found at a distance of 0.05")
+    ]
+    assert len(texts) == said
 
 
 def test_without_any_option_nothing_was_stopped() -> None:

@@ -12,6 +12,7 @@ import optimizer as so
 from optimizer.instance.ranges import Uncertain, UncertainNumber
 from optimizer.report.tables.render import show
 from optimizer.report.tables.sensitivity import sensitivity_parts
+from optimizer.studies.measure import Measure
 from optimizer.studies.sensitivity_result import Sensitivity, TornadoBar, VariantOutcome
 from tests.conftest import BUT_SAMPLES
 from tests.test_cli import TINY, diversify
@@ -119,6 +120,26 @@ def test_names_are_not_broken_inside_words_where_changes_are_ranges(width: int) 
     assert rows.count("to") >= 2
 
 
+def test_costs_are_changes_and_gaps_are_what_is_left() -> None:
+    # With 20M every floor is kept: the gap of 33.1M goes, and of the capex it stays what it is.
+    capex = VariantOutcome("optimal", cost=37e6, bound=37e6, gap=33.1e6, gap_bound=33.1e6)
+    kept = VariantOutcome("optimal", cost=43.6e6, bound=43.6e6)
+    numbers = (Uncertain(f"policy.{name}", ("policy", name), 5e6, 20e6, 5e6, is_factor=False) for name in "ab")
+    ends = ((capex, kept), (capex, capex))
+    bars = tuple(TornadoBar(UncertainNumber(n.path, (n,)), *of) for n, of in zip(numbers, ends, strict=True))
+    found = Sensitivity("proven", so.load(TINY), 0.02, 0.01, capex, bars, measure=Measure.of(37e6, 30e6, 0.02, 33.1e6))
+    console = Console(width=80, file=io.StringIO())
+    show(sensitivity_parts, found, console)
+    lines = console.file.getvalue().splitlines()
+    (closed,), (same,) = ([line.split() for line in lines if line.startswith(f"policy {name}")] for name in "ab")
+    assert closed[-4:] == ["–", "+6.6M", "33.1M", "0"]
+    assert same[-4:] == ["–", "–", "33.1M", "33.1M"]
+    words = " ".join(" ".join(lines).split())
+    assert "Cost change: from that cost; gap left: the survival gap itself." in words
+    assert "–: no proven change of the cost." in words
+    assert "hold where the gap left is 0" in words
+
+
 def test_no_plan_to_begin_with_is_none_in_json() -> None:
     done = diversify(
         "sensitivity", TINY, *RANGES[:2], "--set", "policy.force.plant.2026=80", "--budget", "1M", "--json"
@@ -135,7 +156,7 @@ def test_where_floors_fail_already_the_legend_says_so() -> None:
     assert "✗" not in words
     budget = ("--set", "policy.budget=1M", "--set", "ranges.policy.budget={low: 0, high: 25M}", "--quick")
     words = " ".join(diversify("sensitivity", TINY, *budget).stdout.split())
-    assert "Floors fail as it is, and hold where the gap is –; ~" in words
+    assert "Floors fail as it is, and hold where the gap left is 0; ~" in words
 
 
 def test_where_gaps_have_a_price_no_plan_is_said_to_survive_less_than_it_could() -> None:

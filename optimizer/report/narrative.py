@@ -319,11 +319,11 @@ def share_of_measure(measure: Measure) -> str:
 
 def whole(measure: Measure | None) -> str:
     """The name of the amount that tolerances are shares of."""
-    if measure is None or measure.kind == "total cost":
+    if measure is None or measure.kind == "a thousandth of the total cost":
         return "a thousandth of the total cost, as survival costs no more"
     if measure.kind == "price of survival":
         return "the price of survival"
-    return "what the plan costs above the no-shock plan"
+    return "the price of the plan"
 
 
 def of_gaps(share: float) -> str:

@@ -24,7 +24,7 @@ from optimizer.report.format import (
     shock_title,
 )
 from optimizer.report.narrative import difference_text, other_options, outcome_headline, signed_amount
-from optimizer.report.tables.alternatives import GAPS_PRICED
+from optimizer.report.tables.alternatives import GAPS_PRICED, NO_OTHER_PLAN
 from optimizer.report.tables.attack import breaking_attack_text, worst_attack_text
 from optimizer.report.tables.explain import shortage_text
 from optimizer.report.tables.futures_study import order_facts, worth_facts, worth_headline
@@ -171,7 +171,8 @@ def _alternatives(found: Alternatives) -> Sequence[str]:
     }
     more = f"{si(found.more, instance.money)} more than the cheapest"
     more += f", {GAPS_PRICED}," if found.cheapest.has_priced_gaps else ""
-    return _in_common(names, more), _choices(names), _most_different(instance, found)
+    said = (_in_common(names, more), _choices(names), _most_different(instance, found))
+    return tuple(filter(None, said))
 
 
 def _in_common(names: Mapping[str, list[str]], more: str) -> str:
@@ -192,10 +193,10 @@ def _choices(names: Mapping[str, list[str]]) -> str:
 
 
 def _most_different(instance: Instance, found: Alternatives) -> str:
+    if not found.plans and found.status == "stopped":
+        return "The search was stopped before it had found another plan."
     if not found.plans:
-        is_stopped = found.status == "stopped"
-        return "The search was stopped before it had found another plan." if is_stopped else (
-            "No plan among them differs from the cheapest by more than the tolerance of sizes.")  # fmt: skip
+        return f"{NO_OTHER_PLAN}." if found.sought else ""
     other = found.plans[0].result
     costs = [si(each.priced_cost, instance.money, 4) for each in (other, found.cheapest)]
     how = other_options(instance, other, found.cheapest)

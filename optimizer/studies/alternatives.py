@@ -40,6 +40,7 @@ from optimizer.model.expressions import Expression
 from optimizer.results.result import Result
 from optimizer.solver import Listener, Progress, Settings, ignore, interruptible
 from optimizer.studies.alternatives_result import (
+    SAME_PLAN,
     SIZE_GAP,
     Alternative,
     Alternatives,
@@ -58,8 +59,6 @@ from optimizer.units import MoneyLike, greatest_whole, least_whole
 DEFAULT_TOLERANCE = 0.1
 # The least cost is proven to this part of the tolerance at least.
 COST_PART = 0.25
-# A plan nearer to another than this is the same plan.
-SAME_PLAN = 0.05
 # A plan is moved so often at most.
 MOST_MOVES = 5
 # Seconds for one end of a range.
@@ -88,8 +87,8 @@ def alternatives(
     Args:
         instance: the instance.
         within: how much dearer than the cheapest a plan may be: a share of the price of survival, such as 0.1 or
-            ``10%``, or money, such as ``20M``.
-        plans: how many alternatives to find.
+            ``10%``, or money as text with its suffix, such as ``20M``.
+        plans: how many alternatives to look for.
         budget, scenario: as for `solve`.
         settings: `mip_gap` is the share of the price of survival to which the least cost is proven (2 % where left out,
             and a quarter of the tolerance at most), and a limit in seconds for all of it.
@@ -130,8 +129,7 @@ def alternatives(
         with interruptible(clock, listener):
             more = allowed.money(measure)
             found = _around(instance, cheapest, more, plans, near, patience, solver)
-        share, accuracy = allowed.of(measure), settings.mip_gap
-        return replace(found, within=share, accuracy=accuracy, measure=measure, sizes=near.mip_gap)
+        return replace(found, within=allowed.of(measure), accuracy=settings.mip_gap, measure=measure)
 
 
 def _around(
@@ -143,6 +141,7 @@ def _around(
     patience: float,
     solver: WhatIfSolver,
 ) -> Alternatives:
+    """The ranges and the plans; `within` and the measure are for the caller to fill in."""
     most, has_price = cheapest.priced_cost + more, instance.policy.gap_price is not None
     clock, evaluator, listener = solver.clock, solver.evaluator(instance), solver.listener
     near = _near_search(instance, cheapest, most, settings, solver)
@@ -165,7 +164,19 @@ def _around(
             results.append(Alternative(replace(result, status=status_of), distance))
     status: AlternativesStatus = "proven" if all(each.proven for each in found) else "bounded"
     status, made, seconds = "stopped" if clock.is_over else status, tuple(results), time.perf_counter() - clock.started
-    return Alternatives(status, more, most, settings.mip_gap, cheapest, found, made, len(near.found), seconds)
+    return Alternatives(
+        status,
+        within=0.0,
+        most=most,
+        accuracy=settings.mip_gap,
+        cheapest=cheapest,
+        ranges=found,
+        plans=made,
+        met=len(near.found),
+        seconds=seconds,
+        size_accuracy=settings.mip_gap,
+        sought=plans,
+    )
 
 
 def _near_search(

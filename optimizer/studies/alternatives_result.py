@@ -15,6 +15,8 @@ from optimizer.studies.measure import Measure
 
 AlternativesStatus = Literal["proven", "bounded", "stopped", "none"]
 OptionClass = Literal["must-have", "real choice", "never worth it", "not settled"]
+# A plan nearer to another than this is the same plan.
+SAME_PLAN = 0.05
 # Sizes are proven to this share of an option's largest.
 SIZE_GAP = 5e-3
 
@@ -77,7 +79,8 @@ class Alternatives:
         met: how many plans were looked at.
         seconds: that all of it took.
         measure: what tolerances are shares of; None without a plan.
-        sizes: to which ends of ranges are proven, a share of an option's largest size.
+        size_accuracy: to which ends of ranges are proven, a share of an option's largest size.
+        sought: how many alternatives were asked for.
     """
 
     status: AlternativesStatus
@@ -90,7 +93,8 @@ class Alternatives:
     met: int = 0
     seconds: float = 0.0
     measure: Measure | None = None
-    sizes: float = SIZE_GAP
+    size_accuracy: float = SIZE_GAP
+    sought: int = 0
 
     def __repr__(self) -> str:
         return f"<Alternatives of {self.cheapest!r}: ranges: {len(self.ranges)}; plans: {len(self.plans)}>"

@@ -31,15 +31,14 @@ SEARCH_SECONDS = 5.0
 # A measure is this share of the total cost at least.
 LEAST_SHARE_OF_COST = 1e-3
 
-MeasureKind = Literal["price of survival", "cost above the no-shock plan", "total cost"]
+MeasureKind = Literal["price of survival", "price of the plan", "a thousandth of the total cost"]
 
 
 @dataclass(frozen=True)
 class Measure:
     """What costs of an instance's plans are measured by."""
 
-    # The price of survival; the same difference of a plan that leaves a survival gap; or a thousandth of the total
-    # cost.
+    # What the amount is. The price of the plan: of one that leaves a survival gap.
     kind: MeasureKind
     amount: float  # money, present value
     share: float  # of it, to which costs are proven
@@ -52,8 +51,8 @@ class Measure:
         `no_shock_cost` is None where it is not known.
         """
         price, least = price_of_survival(cost, no_shock_cost) or 0.0, LEAST_SHARE_OF_COST * abs(cost)
-        kind: MeasureKind = "price of survival" if survival_gap <= 0 else "cost above the no-shock plan"
-        kind = kind if price >= least and price > 0 else "total cost"
+        kind: MeasureKind = "price of survival" if survival_gap <= 0 else "price of the plan"
+        kind = kind if price >= least and price > 0 else "a thousandth of the total cost"
         return cls(kind, max(price, least), share, FINEST_SHARE * abs(cost))
 
     @classmethod
@@ -150,7 +149,7 @@ class CostTolerance:
 
     @classmethod
     def parse(cls, given: "float | str | CostTolerance") -> "CostTolerance":
-        """From a share such as ``0.02`` or ``2%``, or from an amount such as ``20M``.
+        """From a share such as ``0.02`` or ``2%``, or from money as text with its suffix, such as ``20M``.
 
         Raises:
             ArgumentError: it is neither.

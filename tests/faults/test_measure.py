@@ -170,11 +170,15 @@ def printed(found: Any) -> str:
 def test_without_a_price_the_measure_is_a_thousandth_of_the_total_cost() -> None:
     for cost, least in ((100e6, None), (100e6, 100e6), (100e6, 99.95e6)):
         measure = Measure.of(cost, least, 0.02)
-        assert (measure.kind, measure.amount, measure.tolerance) == ("total cost", 100e3, pytest.approx(2e3))
+        assert (measure.kind, measure.amount, measure.tolerance) == (
+            "a thousandth of the total cost",
+            100e3,
+            pytest.approx(2e3),
+        )
     assert Measure.of(100e6, 90e6, 0.02).tolerance == pytest.approx(200e3)
     assert Measure.of(0.0, None, 0.02).tolerance == 0.0
     found = compare(bulk(shocks={}), [None], facts=())
-    assert found.measures["plain"].kind == "total cost"
+    assert found.measures["plain"].kind == "a thousandth of the total cost"
     assert "a thousandth of the total cost" in narrative.in_tolerance(found.measures.values(), "USD")
 
 
@@ -293,4 +297,4 @@ def test_the_page_says_why_a_larger_budget_survives_less() -> None:
     assert said.startswith("With 2M USD, small is no longer survived, unlike with 1M USD: the sum of gaps")
     # 2M all in all, 110 t that cost 1 a year in both cases: no plan survives, and 2M is what this one costs more.
     assert found.measure is not None
-    assert (found.measure.kind, found.measure.tolerance) == ("cost above the no-shock plan", pytest.approx(40e3))
+    assert (found.measure.kind, found.measure.tolerance) == ("price of the plan", pytest.approx(40e3))

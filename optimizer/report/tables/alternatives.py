@@ -16,7 +16,7 @@ from optimizer.report.tables.plan import plan_tables
 from optimizer.report.tables.render import cross_table, screen_table, stop_note
 from optimizer.results.frames import FrameRow
 from optimizer.results.result import Result
-from optimizer.studies.alternatives_result import Alternatives, RangeEnd, SizeRange
+from optimizer.studies.alternatives_result import SAME_PLAN, Alternatives, RangeEnd, SizeRange
 from optimizer.studies.purchases import sizes_bought
 from optimizer.studies.study_frames import OPTION_CLASSES
 from optimizer.tolerances import FINEST_SHARE
@@ -25,6 +25,8 @@ from optimizer.units import fixed, short, si, si_down, si_up
 # What a limit to the cost counts as well where gaps have a price.
 GAPS_PRICED = "with gaps at their price"
 CLASS_STYLES = {"must-have": "bold green", "never worth it": "dim", "not settled": "yellow"}
+# What is said where the search for other plans ended without one: that there is none is not proven.
+NO_OTHER_PLAN = f"No plan was found at a distance of {SAME_PLAN:g} or more from the cheapest"
 # What stands before the size of an option that only one of the plans buys.
 ALONE = "● "
 
@@ -39,9 +41,10 @@ def alternatives_parts(found: Alternatives, width: int) -> list[RenderableType]:
         parts.append(_ranges(instance, found))
     if found.plans:
         parts.append(_plans(instance, found))
-    elif found.ranges and found.status in ("proven", "bounded"):
-        none = "No plan within the tolerance differs from the cheapest by more than the tolerance of sizes."
-        parts.append(Text(none))
+    elif found.ranges and found.sought and found.status in ("proven", "bounded"):
+        parts.append(
+            Text(f"{NO_OTHER_PLAN} (1: an option that one of the two lacks and the other buys as much of as any).")
+        )
     if found.status == "stopped":
         parts.append(stop_note())
     return parts
@@ -88,7 +91,7 @@ def _proven_cost(instance: Instance, found: Alternatives) -> str:
 def _ranges(instance: Instance, found: Alternatives) -> Table:
     loose = any(not each.proven for each in found.ranges)
     caption = f"Over all plans within the tolerance{_asked_of_plans(instance, found.cheapest)}. "
-    caption += f"Proven to {share_text(found.sizes)} of the option's largest size"
+    caption += f"Proven to {share_text(found.size_accuracy)} of the option's largest size"
     caption += ", but for those with ≥ or ≤: no plan goes beyond the second number.\n" if loose else ".\n"
     caption += "must-have: no such plan does without it. never worth it: none buys it.\n"
     caption += "t/yr; stockpiles: t bought over all years; leverage: level. "

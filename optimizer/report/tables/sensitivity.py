@@ -122,12 +122,12 @@ def _tornado(found: Sensitivity, width: int) -> Table:
         folded["ratio"] = 1
     columns: dict[str, tuple[Callable[[TornadoBar], str], Mapping[str, Any]]] = {
         "Low … high": (lambda bar: number_range(bar.number), number),
-        f"Cost at\nlow, {money}": (lambda bar: _change(bar.low, base), folded),
-        f"Cost at\nhigh, {money}": (lambda bar: _change(bar.high, base), folded),
+        f"Cost\nchange\nat low,\n{money}": (lambda bar: _change(bar.low, base), folded),
+        f"Cost\nchange\nat high,\n{money}": (lambda bar: _change(bar.high, base), folded),
     }
     if gaps:
-        columns[f"Gap at\nlow, {money}"] = (lambda bar: _gap(bar.low), number)
-        columns[f"Gap at\nhigh, {money}"] = (lambda bar: _gap(bar.high), number)
+        columns[f"Gap left\nat low,\n{money}"] = (lambda bar: _gap(bar.low), number)
+        columns[f"Gap left\nat high,\n{money}"] = (lambda bar: _gap(bar.high), number)
     if is_wide:
         columns["" if gaps else "low │ high"] = (lambda bar: _draw_bar(bar, base, most), {"no_wrap": True})
     writers = [write for write, _ in columns.values()]
@@ -150,10 +150,11 @@ def _of_tornado(found: Sensitivity, *, gaps: bool, is_wide: bool) -> str:
     parts = ["Each number alone at its low and its high end, all others at their values."]
     gap = f", survival gap {si(base.gap, money)}" if base.gap > 0 else ""
     parts.append(f"As it is: total cost {si(base.cost, money, digits=4)}{gap}.")
+    parts.append(f"Cost change: from that cost{'; gap left: the survival gap itself' if gaps else ''}.")
     if found.measure is not None:
         of_gap = f" and survival gaps to {of_gaps(found.accuracy)}" if gaps else ""
         parts.append(f"Proven: costs to {in_tolerance([found.measure], money)}{of_gap};")
-        parts.append(f"{DASH}: no proven change.")
+        parts.append(f"{DASH}: no proven change of the cost.")
     parts += shortage_cost_notes(found.bars)
     if is_wide:
         parts.append("Bars: change of the cost, █ at the low end, ▒ at the high end.")
@@ -170,7 +171,7 @@ def _of_floors(found: Sensitivity) -> str:
     ends = [end for bar in found.bars for end in (bar.low, bar.high) if end.has_plan and end.is_settled]
     if all(end.gap > 0 for end in ends):
         return "Floors fail as it is, and at every end that is known" if ends else "Floors fail as it is"
-    return f"Floors fail as it is, and hold where the gap is {DASH}"
+    return "Floors fail as it is, and hold where the gap left is 0"
 
 
 def _change(end: VariantOutcome, base: VariantOutcome) -> str:
@@ -178,14 +179,14 @@ def _change(end: VariantOutcome, base: VariantOutcome) -> str:
         return {"unusable": "unusable", "stopped": "?"}.get(end.status, "no plan")
     if not end.is_settled:
         return "?"
-    mark = " ✗" if end.gap > 0 >= base.gap else " ~" if end.state != base.state else ""
+    mark = " ✗" if end.gap > 0 >= base.gap else " ~" if end.bought != base.bought else ""
     return f"{difference_text(end.dearer(base))}{mark}"
 
 
 def _gap(end: VariantOutcome) -> str:
     if not end.is_settled:
         return "?"
-    return si(end.gap) if end.has_plan and end.gap > 0 else DASH
+    return si(max(0.0, end.gap)) if end.has_plan else ""
 
 
 def _draw_bar(bar: TornadoBar, base: VariantOutcome, most: float) -> str:

@@ -220,7 +220,7 @@ class _FuturesSearch:
         # Least costs alone are found later, with the plans; only regret counts from them.
         self.known = [_as_alone(each) if self.kind == "regret" else Alone() for each in found.futures]
         if not found.futures:
-            return found, Measure("total cost", 0.0, self.settings.mip_gap)
+            return found, Measure("a thousandth of the total cost", 0.0, self.settings.mip_gap)
         price = found.price_of_survival
         no_shock = None if price is None else found.expected_cost - price
         measure = Measure.of(found.expected_cost, no_shock, self.settings.mip_gap, found.survival_gap)
