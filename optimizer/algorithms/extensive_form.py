@@ -398,7 +398,7 @@ class ShockModel(MeasuredModel):
         self.relaxation = relaxation or self.relaxation
         solved = self.best_known() or self._do_nothing()
         self.release_integers()
-        return solved
+        return solved or SearchResult("stopped", self.builder, history=tuple(self.history), notes=tuple(self.notes))
 
     def best_known(self) -> SearchResult | None:
         """The plan of the integers to start from, or of the rounded LP relaxation; None where neither is feasible.
@@ -435,8 +435,8 @@ class ShockModel(MeasuredModel):
             return None
         return self._solved(replace(cheapest, status="stopped"), None, gap, 0.0, allows_shortages=True)
 
-    def _do_nothing(self) -> SearchResult:
-        """The do-nothing plan: it buys nothing and is always feasible, but for rules."""
+    def _do_nothing(self) -> SearchResult | None:
+        """The do-nothing plan: it buys nothing and is always feasible, but for rules; None where these forbid it."""
         self.release_integers()
         self.notes.append("The run was stopped before any plan was found; this one does nothing.")
         marks = [column.mark for column in self.builder.columns]
@@ -444,14 +444,14 @@ class ShockModel(MeasuredModel):
         self.allow_shortages(np.inf)
         self.solver.bound(plan, 0.0, 0.0)
         self.minimise("gap" if self.policy.gap_price is None else "cost")
-        result, stopped = self.solve_lp(), SearchResult("stopped", self.builder)
-        if result.values is not None:
-            result = self._cheapest_at_gap(max(0.0, self.gap.value(result.values.tolist()))) or result
+        result = self.solve_lp()
         if result.values is None:
-            return replace(stopped, history=tuple(self.history), notes=tuple(self.notes))
+            return None
+        values = (self._cheapest_at_gap(max(0.0, self.gap.value(result.values.tolist()))) or result).values
+        assert values is not None
         # Which samples are excused is no part of the plan, and has to be whole all the same.
-        self.start = self._whole_near(result.values)[0]
-        return self.best_known() or self._least_gap_among([self.start]) or stopped
+        self.start = self._whole_near(values)[0]
+        return self.best_known() or self._least_gap_among([self.start])
 
     def _solved(
         self,
