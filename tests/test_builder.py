@@ -439,7 +439,7 @@ def test_bounds_and_objectives_change_between_solves(builder: ModelBuilder) -> N
     model.bound([0], 0.0, 0.0)  # three lots of 4 t
     assert model.solve().objective == pytest.approx(18)
     model.bound([0, 1], 0.0, 9.0)
-    model.minimise(-1.0 * x + 2.5)
+    model.set_objective(-1.0 * x + 2.5)
     assert model.solve().objective == pytest.approx(-6.5)
     model.bound([0, 1], 0.0, 1.0)  # 3 + 4 t are less than 10
     assert model.solve().status == "infeasible"

@@ -78,7 +78,7 @@ class ShockModel(MeasuredModel):
     def minimise(self, aim: Aim) -> None:
         """Choose the objective."""
         self.aim = aim
-        self.solver.minimise(self.aims[aim])
+        self.solver.set_objective(self.aims[aim])
 
     def allow_shortages(self, most: float, gap_limit: float = math.inf) -> None:
         """Let each floor be missed by `most`, t, and all together by `gap_limit`, money; not those of `survived`."""

@@ -136,7 +136,7 @@ class NearOptimalSearch(Search):
         It ignores that the clock is hurried.
         """
         self.model.release_integers()
-        self.model.solver.minimise(objective)
+        self.model.solver.set_objective(objective)
         # The last one of these is nearer than what was solved since.
         self.model.solver.recall(LIMIT)
         with self.clock.unhurried():
@@ -149,7 +149,7 @@ class NearOptimalSearch(Search):
     def moved(self, known: NearOptimalPlan, objective: Expression) -> NearOptimalPlan | None:
         """The plan with the same integers and the least objective; None where it fails a shock not written out."""
         self.model.fix_integers(known.integers)
-        self.model.solver.minimise(objective)
+        self.model.solver.set_objective(objective)
         self.model.solver.doubt_basis()
         result = self.model.solve_lp()
         if result.values is None:
@@ -187,7 +187,7 @@ class NearOptimalSearch(Search):
     ) -> tuple[SolveResult, SolveResult] | None:
         """The best plan whose integers lie between those of some plans, and the cheapest with its objective."""
         self._between(plans, own)
-        self.model.solver.minimise(objective)
+        self.model.solver.set_objective(objective)
         # What is dearer has no solution; a relaxation is left sooner at a cutoff than it is known to have none.
         most, history = self.most + HELD_NEAR_OPTIMAL * abs(self.most), self.model.branching_history
         if objective.terms != self.cost.terms:
@@ -251,7 +251,7 @@ class NearOptimalSearch(Search):
                 least, most = _around(size)
                 bounds[o] = (0.0, most) if factor > 0 else (least, math.inf)
         with self.held(bounds):
-            self.model.solver.minimise(self.cost)
+            self.model.solver.set_objective(self.cost)
             return self.model.solve_restricted(replace(result, duals=None))
 
     def _violated(self, result: SolveResult) -> list[Violation]:
@@ -276,7 +276,7 @@ class NearOptimalSearch(Search):
         """The cheapest plan with the same sizes and integers, as a strategy would hand it back; no bound is known."""
         self.model.fix_integers(known.integers)
         with self.held({o: _around(size) for o, size in known.sizes.items()}):
-            self.model.solver.minimise(self.cost)
+            self.model.solver.set_objective(self.cost)
             result = self.model.solve_lp()
         if result.values is None:
             return None

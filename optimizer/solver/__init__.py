@@ -1,11 +1,11 @@
 """The only interface to a solver: PuLP builds and passes the model, HiGHS keeps it warm, or PuLP runs CBC.
 
-Requests and results are in the units of the file; scales are internal. Statuses are read here and nowhere else:
+What `Model` takes and gives is in the units of the file; scales are internal. Statuses are read here and nowhere else:
 
-    optimal      proven to the MIP gap of the settings
+    optimal      proven to the MIP gap of the settings, or to their tolerance; after their patience either will do
     stopped      a time limit or Ctrl-C came first, or a value or bound was found that is enough; `values` is the best
                  found, or None
-    infeasible   no values satisfy the rows, or none have a lower objective than the cutoff
+    infeasible   no values satisfy the rows, or none that do have an objective below the cutoff
 """
 
 from optimizer.solver.base import (

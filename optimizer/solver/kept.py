@@ -121,7 +121,7 @@ class KeptModel(Model):
         self._take_columns(builder, column_scales)
         self._take_rows(builder.rows, row_scales, added)
         self._implied = ImpliedBounds(builder.rows)
-        self._set(objective)
+        self.set_objective(objective)
 
     def _take_columns(self, builder: ModelBuilder, scales: Sequence[float]) -> None:
         new = [column.mark for column in builder.columns if column.mark not in self._column_of]

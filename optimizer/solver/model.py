@@ -210,11 +210,11 @@ class Model:
         }
         self._objective = Expression()
         self._money = 1.0
-        self._set(objective)
+        self.set_objective(objective)
         self._back = back_ends[settings.solver]()
 
-    def _set(self, objective: Expression) -> None:
-        """The objective in a unit of money chosen so that its middle coefficient is near 1."""
+    def set_objective(self, objective: Expression) -> None:
+        """What is minimised from now on, in a unit of money chosen so that its middle coefficient is near 1."""
         self._objective = objective
         sizes = {j: value * self._column_scale[j] for j, value in objective.terms.items()}
         logs = [math.log10(abs(value)) for value in sizes.values() if value]
@@ -224,10 +224,6 @@ class Model:
         self._costs = np.zeros(len(self._column_scale))
         for j, value in sizes.items():
             self._costs[j] = value / self._money
-
-    def minimise(self, objective: Expression) -> None:
-        """Change what is minimised."""
-        self._set(objective)
 
     def bound(self, columns: Sequence[int] | Indices, lower: Any, upper: Any) -> None:
         """Change the bounds of columns, in their own units."""
@@ -254,7 +250,7 @@ class Model:
         )
         self._implied = self._implied.grown(builder.rows[rows_had:], rows_had)
         self._places = np.concatenate([self._places, self._new_places(len(rows) - rows_had)])
-        self._set(objective)
+        self.set_objective(objective)
 
     def _new_columns(self, more: int) -> Indices:
         """The numbers of new columns of the solver."""

@@ -226,7 +226,7 @@ def switching_values(found: "Sensitivity") -> Frame:
         FrameColumn("value", form="exact", of=lambda pair: pair[0].number.first.value),
         FrameColumn("same", "Changes\nbetween", form="exact", of=lambda pair: pair[1].same),
         FrameColumn("other", form="exact", is_shown=False, of=lambda pair: pair[1].other),
-        FrameColumn("status", "Then", of=lambda pair: pair[1].outcome.status),
+        FrameColumn("status", of=lambda pair: pair[1].outcome.status),
     )
     pairs = ((bar, flip) for bar in found.bars for flip in bar.flips)
     return Frame.of_items("switching", "Where the plan changes", pairs, columns)

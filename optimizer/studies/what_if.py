@@ -92,7 +92,7 @@ class WhatIfSolver:
         self.histories[""] = BranchingHistory(dict(gains))
 
     def learn(self, plan: Plan | None, active: frozenset[str]) -> None:
-        """Take a plan, or none, and the shocks that shaped it for the start of the next question."""
+        """Start the next question from this plan in place of the last (None: from no plan), and from more shocks."""
         self._plan, self._active = plan, self._active | active
 
     def ask(
@@ -100,23 +100,23 @@ class WhatIfSolver:
         variant: Instance | None = None,
         problem: ProblemVariant = LEAST_COST,
         settings: Settings | None = None,
-        within: float | None = None,
+        seconds: float | None = None,
         bound: float = -math.inf,
-        first: frozenset[str] | None = None,
+        first_shocks: frozenset[str] | None = None,
     ) -> WhatIfResult:
         """The best plan of a variant; of the instance itself where it is left out.
 
         With the usual question, the plan with the least gap where floors cannot be kept; with another one there is no
-        answer then. After `within` seconds the best so far is taken; its plan may not survive every shock.
-        `bound` is a lower bound on the objective of all plans that keep every floor, proven before. `first` are names
-        of shocks that the model holds from the start, in place of those that bit before.
+        answer then. After so many `seconds` the best so far is taken; its plan may not survive every shock.
+        `bound` is a lower bound on the objective of all plans that keep every floor, proven before. `first_shocks` are
+        names of shocks that the model holds from the start, in place of those that bit before.
 
         Raises:
             SolverError: the solver failed.
         """
-        with self.clock.hurried(math.inf if within is None else within):
-            first = self._active if first is None else first
-            return self._solve(variant or self.instance, problem, settings or self.settings, bound, first)
+        with self.clock.hurried(math.inf if seconds is None else seconds):
+            shocks = self._active if first_shocks is None else first_shocks
+            return self._solve(variant or self.instance, problem, settings or self.settings, bound, shocks)
 
     def _solve(
         self, instance: Instance, problem: ProblemVariant, settings: Settings, bound: float, first: frozenset[str]

@@ -213,6 +213,7 @@ def _flips(found: Sensitivity) -> Table:
         instance,
         found.frames.frame("switching"),
         caption=caption,
+        heads={"status": "Then"},
         cells={
             "number": lambda row: number_name(instance, row.item[0].number),
             "value": lambda row: number_value(row.item[0].number, row["value"]),
