@@ -414,3 +414,39 @@ def test_attacks_and_a_share_of_samples_in_several_futures() -> None:
     result = so.solve_futures(instance, adversary=True)
     # Half of eight samples may fail in each future.
     assert [sum(shock.excused for shock in each.result.shocks) for each in result.futures] == [4, 4]
+
+
+@pytest.mark.parametrize("strategy", ["auto", "extensive-form", "benders"])
+def test_a_stopped_search_for_the_largest_cost_prices_the_gaps_of_doing_nothing(strategy: str) -> None:
+    """Gaps and costs are weighed in one stage there too, or the audit finds another operation than was reported."""
+    data = {
+        "horizon": {"start": 2026, "end": 2026, "step": "quarter"},
+        "commodities": {"metal": {}, "magnet": {}},
+        "processes": {
+            "magnets": {"input": {"metal": 1}, "output": {"magnet": 1}, "capacity": 127},
+            "separation": {"stage": "separation", "output": {"metal": 1}, "capacity": 66},
+        },
+        "demands": {
+            "defence": {"commodity": "magnet", "quantity": 11, "shortage_cost": 1427},
+            "cars": {"commodity": "magnet", "quantity": 98, "survival": 0.06, "shortage_cost": 1227},
+        },
+        "options": {"plant": {"kind": "refining", "max_size": 52}},
+        "shocks": {
+            "quiet": {"start": "2026Q1", "months": 9, "probability": 0.1206},
+            "halt": {"start": "2026Q1", "months": 18, "cuts": [{"stage": "separation", "severity": 1}]},
+        },
+        "futures": {
+            "how": {
+                "from": "2026Q4",
+                "branches": {
+                    "milder": {"probability": 0.3, "set": {"shocks.halt.cuts.0.severity": 0.61}},
+                    "whole": {"probability": 0.7},
+                },
+            }
+        },
+        "policy": {"gap_price": 0.06, "objective": "worst"},
+    }
+    found = so.solve_futures(so.read(data), settings=so.Settings(time_limit=0, strategy=strategy))
+    assert found.status == "stopped"
+    assert found.audit["ok"]
+    assert found.total_cost >= so.solve_futures(so.read(data)).total_cost * (1 - 1e-6)

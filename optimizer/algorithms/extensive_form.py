@@ -398,7 +398,7 @@ class ShockModel(MeasuredModel):
         self.relaxation = relaxation or self.relaxation
         solved = self.best_known() or self._do_nothing()
         self.release_integers()
-        return solved
+        return solved or SearchResult("stopped", self.builder, history=tuple(self.history), notes=tuple(self.notes))
 
     def best_known(self) -> SearchResult | None:
         """The plan of the integers to start from, or of the rounded LP relaxation; None where neither is feasible.
@@ -435,23 +435,23 @@ class ShockModel(MeasuredModel):
             return None
         return self._solved(replace(cheapest, status="stopped"), None, gap, 0.0, allows_shortages=True)
 
-    def _do_nothing(self) -> SearchResult:
-        """The do-nothing plan: it buys nothing and is always feasible, but for rules."""
+    def _do_nothing(self) -> SearchResult | None:
+        """The do-nothing plan: it buys nothing and is always feasible, but for rules; None where these forbid it."""
         self.release_integers()
         self.notes.append("The run was stopped before any plan was found; this one does nothing.")
         marks = [column.mark for column in self.builder.columns]
         plan = [j for j, m in enumerate(marks) if m.owner in self.instance.options and not m.path and m.what != "stock"]
         self.allow_shortages(np.inf)
         self.solver.bound(plan, 0.0, 0.0)
-        self.minimise("gap")
+        self.minimise("gap" if self.policy.gap_price is None else "cost")
         result = self.solve_lp()
-        if result.values is not None:
-            # Which samples are excused is no part of the plan, and has to be whole all the same.
-            result = self._cheapest_at_gap(max(0.0, self.gap.value(result.values.tolist()))) or result
-            assert result.values is not None
-            if (found := self._least_gap_among([self._whole_near(result.values)[0]])) is not None:
-                return found
-        return SearchResult("stopped", self.builder, history=tuple(self.history), notes=tuple(self.notes))
+        if result.values is None:
+            return None
+        values = (self._cheapest_at_gap(max(0.0, self.gap.value(result.values.tolist()))) or result).values
+        assert values is not None
+        # Which samples are excused is no part of the plan, and has to be whole all the same.
+        self.start = self._whole_near(values)[0]
+        return self.best_known() or self._least_gap_among([self.start])
 
     def _solved(
         self,
