@@ -178,9 +178,10 @@ def test_one_attack_is_the_worst_everywhere() -> None:
     assert re.findall(r"Worst shock +(\S+) ", solved) == [name]
     assert re.findall(r"worst that is left is (\S+):", solved) == [name]
     attacked = run("attack", BESIEGED, "--scenario", "high")
-    assert f"can buy: {name}, " in attacked
     targets, start = re.findall(r"attack\{(.*)\}@(\d+)", name)[0]
-    assert f"{' + '.join(targets.split('+'))} from {start} on" in re.findall(r"Worst attack +(.*)", attacked)[0]
+    words = f"{' + '.join(targets.split('+'))} from {start} on"
+    assert f"can buy: {words}, " in attacked
+    assert words in re.findall(r"Worst attack +(.*)", attacked)[0]
     # What is served is printed as in the sentence; the tonnes below floors are those of every other command.
     (served, floor), (tonnes,) = (
         re.findall(
