@@ -323,15 +323,17 @@ class RecourseEvaluator:
 
 
 # Where a worker keeps its subproblems. The number of shocks below which one process is done before others have
-# started. And how many threads of it the interpreter's lock leaves with something to do.
-KEPT, FEW, MOST_THREADS = "subproblems", 400, 4
+# started, and that below which solvers of other threads are not worth their making. And how many threads the
+# interpreter's lock leaves with something to do.
+KEPT, FEW, FEW_FOR_THREADS, MOST_THREADS = "subproblems", 400, 100, 4
 
 
 def recourse_executor(instance: Instance, jobs: int | None = None, cluster: str | None = None) -> Executor:
     """An executor whose workers keep the subproblems of an instance.
 
     Args:
-        jobs: processes; where that is left open, one for each core once there are many shocks, and threads with fewer.
+        jobs: processes; where that is left open, one for each core once there are many shocks, threads with fewer, and
+            neither with few.
         cluster: address of a Dask scheduler, in their place.
 
     Raises:
@@ -353,8 +355,9 @@ def recourse_executor(instance: Instance, jobs: int | None = None, cluster: str 
 
 
 def _thread_count(solvers: Sequence[SubproblemSolver]) -> int:
-    """How many threads of a process have something to do: no more than a future has batches."""
-    return min(MOST_THREADS, core_count(), max(len(each.slices) for each in solvers))
+    """How many threads of a process have something to do: no more than a future has batches; one for few shocks."""
+    most = max(len(each.instance.events) for each in solvers)
+    return 1 if most < FEW_FOR_THREADS else min(MOST_THREADS, core_count(), max(len(each.slices) for each in solvers))
 
 
 def _first_tasks(solvers: Sequence[SubproblemSolver], size: int) -> dict[int, Task]:

@@ -205,8 +205,7 @@ class Settings:
         until: when all searches together have to be over, seconds since 1970; None for no such time.
         threads: of the solver; None leaves the number to it.
         seed: random seed of the solver; None leaves it to the solver.
-        jobs: processes that check shocks and solve futures; None takes all cores where that takes long, and threads
-            before.
+        jobs: processes that check shocks and solve futures; None takes all cores where that takes long.
         cluster: address of a Dask scheduler whose workers check shocks instead.
         checkpoint: folder for the state of the search, written after each round; None writes none.
         gap: the name of `mip_gap` in 0.1.0, which still sets it.

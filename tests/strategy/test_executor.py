@@ -174,6 +174,9 @@ def _die(*args: object) -> None:
 
 def test_few_shocks_need_no_other_process(instance: so.Instance, monkeypatch: pytest.MonkeyPatch) -> None:
     assert type(recourse_executor(instance, 1)) is SerialExecutor
+    monkeypatch.setattr(recourse, "core_count", lambda: 2)
+    assert type(recourse_executor(so.load(CASE))) is SerialExecutor
+    assert type(recourse_executor(instance)) is ThreadExecutor
     monkeypatch.setattr(recourse, "core_count", lambda: 1)
     assert type(recourse_executor(instance)) is SerialExecutor
     executor = recourse_executor(instance, 2)
