@@ -207,11 +207,8 @@ def _choose_excused(
     if not likely.any():
         return _Excused(excused_samples(shares, gaps.gap, gaps.fails), likely, zeros, zeros, has_costs=False)
     least, left = _operated_in(evaluator, plan, clock, _limits(instance, np.inf), likely)
-    saved, gap = np.where(likely, probability * (costs - least), 0.0), np.maximum(gaps.gap, POSITIVE) * gaps.fails
-    excused = np.zeros(len(costs), dtype=bool)
-    for share in shares:
-        numbers = np.array(share.numbers)[(gap[share.numbers] > 0.0) | (saved[share.numbers] > 0.0)]
-        excused[numbers[np.lexsort((-saved[numbers], -gap[numbers]))[: share.allowed]]] = True
+    saved = np.where(likely, probability * (costs - least), 0.0)
+    excused = excused_samples(shares, gaps.gap, gaps.fails, saved)
     return _Excused(excused, excused & likely, least, left, has_costs=True)
 
 

@@ -88,18 +88,24 @@ def tree_shares(tree: FutureTree) -> list[SurvivalShare]:
 
 
 def excused_samples(
-    shares: Iterable[SurvivalShare], gaps: npt.NDArray[np.float64], fails: npt.NDArray[np.bool_]
+    shares: Iterable[SurvivalShare],
+    gaps: npt.NDArray[np.float64],
+    fails: npt.NDArray[np.bool_],
+    saved: npt.NDArray[np.float64] | None = None,
 ) -> npt.NDArray[np.bool_]:
     """By shock, whether it is a sample that fails and may: of each ensemble those with the largest gaps.
 
     Args:
         shares: the ensembles of which only a share has to be survived.
         gaps, fails: by shock, the survival gap, and whether a segment falls below its floor.
+        saved: by shock, what giving up its floors saves, money: samples for which that is above 0 may fail as well,
+            after those that have to.
     """
-    result = np.zeros(len(fails), dtype=bool)
+    saved, result = np.zeros(len(fails)) if saved is None else saved, np.zeros(len(fails), dtype=bool)
     for share in shares:
-        failing = np.array([n for n in share.numbers if fails[n]], dtype=np.intp)
-        result[failing[np.argsort(-gaps[failing], kind="stable")[: share.allowed]]] = True
+        some = np.array([n for n in share.numbers if fails[n] or saved[n] > 0.0], dtype=np.intp)
+        order = np.lexsort((-saved[some], -np.where(fails, gaps, 0.0)[some], ~fails[some]))
+        result[some[order[: share.allowed]]] = True
     return result
 
 

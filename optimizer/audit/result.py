@@ -142,7 +142,7 @@ def _check_no_shock_plan(instance: Instance, result: Result, report: Report) -> 
     report.add("no-shock plan", again)
 
 
-# The parts that a file holds, by name and in order: an option, year or region too many, a shock without its flows, …
+# The parts that a file holds, by name and in order: a number that no other check reads is caught here.
 
 
 def _check_parts(plan: PlanAccounts, baseline: BaselineAccounts, shocks: ShockAccounts, result: Result) -> None:

@@ -107,9 +107,8 @@ class Repair:
     floors: dict[str, dict[int, float]] = field(default_factory=dict)
     # By entry of shocks and segment, the floors that remain where the shocks set their own, shares (floors).
     own_floors: dict[str, dict[str, float]] = field(default_factory=dict)
-    tonnes: dict[int, float] = field(
-        default_factory=dict
-    )  # by year, the demand that goes, t/yr (demand); of one commodity
+    # By year, the demand that goes, t/yr (demand), where that is of one commodity.
+    tonnes: dict[int, float] = field(default_factory=dict)
     why: str = ""  # the reason, if it does not work or that is not known
 
     @property

@@ -20,17 +20,11 @@ from optimizer.studies.explanation import Deadline, PartValue, Repair
 from optimizer.studies.what_if import WhatIfResult, WhatIfSolver
 from tests.conftest import Cell
 from tests.test_cli import TINY
+from tests.test_explain import HEAD
 from tests.test_studies_on_pages import said_in
 
 EXACT = Settings(mip_gap=0.0, jobs=1)
 
-HEAD = """
-horizon: {start: 2026, end: 2029, step: year}
-commodities: {magnet: {}}
-processes: {imports: {region: rival, stage: magnet, output: {magnet: 1}, capacity: 1000, cost: 10}}
-demands: {all: {commodity: magnet, quantity: 100, survival: 0.5, shortage_cost: 1000}}
-shocks: {embargo: {start: 2028, months: 12, cuts: [{region: rival, severity: 1}]}}
-"""
 # 50 t/yr of the friend's plant cost 500, 50 t in the reserve 1000; the budget is 600.
 REPLACED = """
 options:

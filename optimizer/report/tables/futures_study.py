@@ -200,7 +200,7 @@ def _questions(found: FuturesStudy) -> Table:
             for (question, asked), row in rows.items()
         ],
         caption="A question that arises from another one is answered with it at the earliest. "
-        f"{DASH} no such date, or as at the start. {PRICED if found.prices_gaps else FAILING}",
+        f"{DASH} no such date, or as at the start. {PRICED if found.has_priced_gaps else FAILING}",
         **WIDE,
     )
 
@@ -225,7 +225,7 @@ def timing_text(found: FuturesStudy, timing: QuestionTiming) -> str:
 
 def _regret_summary(found: FuturesStudy) -> Table:
     """A row for the plan of each future: in how many it survives, and what it costs over all."""
-    money, priced = found.instance.money, found.prices_gaps
+    money, priced = found.instance.money, found.has_priced_gaps
     rows = []
     for number, future in enumerate(found.instance.tree.futures):
         some = [each for each in found.followed if each.plan == future.name]
@@ -276,7 +276,7 @@ def _regret_matrix(found: FuturesStudy) -> Table:
         "Plan of",
         names,
         [(Text(plan), [_regret(rows.get((plan, future))) for future in names]) for plan in names],
-        caption=f"{PRICED if found.prices_gaps else LARGER_GAP} * it breaks a rule of that future.",
+        caption=f"{PRICED if found.has_priced_gaps else LARGER_GAP} * it breaks a rule of that future.",
         **WIDE,
     )
 

@@ -58,11 +58,11 @@ class MeasuredCost:
 
     @property
     def is_comparable(self) -> bool:
-        """Whether its cost says all: there is a plan, which keeps every floor or leaves gaps that have a price."""
+        """Whether its cost can be compared: there is a plan, and it keeps every floor or its gaps have a price."""
         return self.survives or (self.is_priced and math.isfinite(self.cost))
 
     def more(self, than: "MeasuredCost | None") -> ProvenDifference | None:
-        """How much more it costs than with better information, 0 or more; None where one of both does not say all."""
+        """How much more it costs than with better information, 0 or more; None unless both can be compared."""
         if than is None or not (self.is_comparable and than.is_comparable):
             return None
         found = ProvenDifference.of(than.cost, than.bound, self.cost, self.bound)
@@ -189,14 +189,14 @@ class FuturesStudy(ReadOnly):
     frames = property(of_futures_study)
 
     @property
-    def prices_gaps(self) -> bool:
+    def has_priced_gaps(self) -> bool:
         """Whether gaps have a price, which is part of every cost that is compared."""
         return self.instance.policy.gap_price is not None
 
     @property
     def measure_with_gaps(self) -> str:
         """What costs are values of, in words; with the price of gaps where they have one."""
-        return f"{self.measure} with gaps at their price" if self.prices_gaps else self.measure
+        return f"{self.measure} with gaps at their price" if self.has_priced_gaps else self.measure
 
     @property
     def flexibility(self) -> ProvenDifference | None:
