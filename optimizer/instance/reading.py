@@ -74,6 +74,7 @@ PASSES: tuple[Check, ...] = (
     decisions.windows_are_possible,
     decisions.sizes_are_possible,
     decisions.ties_are_between_lumpy_options,
+    decisions.required_options_can_be_opened,
     decisions.shocks_are_inside_the_horizon,
     decisions.shock_names_are_distinct,
     decisions.names_of_shocks_say_their_length,
