@@ -693,7 +693,7 @@ def test_brief_of_futures_has_what_is_decided_first_and_the_least_and_the_most(f
         ["Together (1)", "2", "2"],
         ["Later decisions, from 2028 on", "–", "0 to 6"],
     ]
-    assert found["notes"] == []
+    assert found["notes"] == [FLOORS_NOTE]
     assert parts["money"]["table"]["rows"] == [["2027", "2", "2"], ["2028", "–", "6"]]
     # Where need is low, the floor is 40 % of 100 t: 60 t at 500k go unserved, and it holds.
     assert parts["survival"]["table"]["rows"] == [
@@ -766,10 +766,26 @@ def test_futures_without_comments_say_how_to_have_sources(futures: so.FuturesRes
     assert "report the file itself" in part["missing"]
 
 
+@pytest.mark.parametrize(
+    ("budgets", "left"),
+    [
+        (("policy.budget=20M",), "12M to 18M USD of the budget is left."),
+        (("policy.budget=8M",), "6M USD of the budget is left in 1 of 2 futures."),
+        ((), None),
+    ],
+)
+def test_brief_of_futures_says_what_a_gap_is_and_what_is_left_of_budgets(
+    budgets: tuple[str, ...], left: str | None
+) -> None:
+    """2M are spent in `low` and 8M in `high`."""
+    found = so.solve_futures(so.load(ROOT / "examples" / "wait_or_commit.yaml", list(budgets)))
+    assert make_futures_brief(instance_of(found), found).to_dict()["notes"] == [FLOORS_NOTE, *filter(None, [left])]
+
+
 def test_futures_say_what_is_short_without_any_shock(futures: so.FuturesResult) -> None:
     high, low = futures.futures
     lacks = {"motors": Lack(0.25, "2027", 25.0)}
     short = replace(low, result=replace(low.result, lacks=lacks))
     notes = make_futures_brief(instance_of(futures), replace(futures, futures=(high, short))).to_dict()["notes"]
-    assert notes[0] == "In 1 of 2 futures demand goes unserved without a shock, most in low."
-    assert notes[1].startswith("Unserved already without a shock: motors, 2027, up to 25 %.")
+    assert notes[1] == "In 1 of 2 futures demand goes unserved without a shock, most in low."
+    assert notes[2].startswith("Unserved already without a shock: motors, 2027, up to 25 %.")

@@ -381,7 +381,7 @@ def question_timings(found: "FuturesStudy") -> Frame:
 
 
 def futures_alone(found: "FuturesStudy") -> Frame:
-    """One row a future: under the adaptive plan, and alone."""
+    """One row a future: under the adaptive plan, and under its informed plan."""
     money = found.instance.money
     columns = (
         FrameColumn("future", is_index=True),
@@ -392,11 +392,11 @@ def futures_alone(found: "FuturesStudy") -> Frame:
     )
     names = ("name", "probability", "adaptive_cost", "least_cost", "least_bound", "outlay", "gap", "survives")
     rows = ([row[name] for name in names] for row in map(found.figures_in, range(len(found.instance.tree.futures))))
-    return Frame.of_rows("futures", "Each future alone", columns, rows)
+    return Frame.of_rows("futures", "Each future", columns, rows)
 
 
 def plans_followed(found: "FuturesStudy") -> Frame:
-    """One row a plan of a future alone, and future in which it is followed."""
+    """One row an informed plan of a future, and future in which it is followed."""
     money = found.instance.money
     columns = (
         FrameColumn("plan", "Plan of", is_index=True),
@@ -406,15 +406,15 @@ def plans_followed(found: "FuturesStudy") -> Frame:
         FrameColumn("gap", unit=money, form="amount"),
         FrameColumn("rules", "Rules broken", of=lambda row: "; ".join(rule.where for rule in row.broken_rules)),
     )
-    return Frame.of_items("regret", "The plan of each future, followed in all", found.followed, columns)
+    return Frame.of_items("regret", "The informed plan of each future, followed in all", found.followed, columns)
 
 
 def orders_of_own_plans(found: "FuturesStudy") -> Frame:
-    """One row an option that the plan of some future alone buys."""
+    """One row an option that some informed plan buys."""
     instance = found.instance
     columns = (
         FrameColumn("option", form="object", is_index=True),
-        FrameColumn("hangs", "Depends on"),
+        FrameColumn("hangs", "Depends on", of=lambda order: order.depends_on),
         FrameColumn("is_urgent", "Before the first answer", form="yes"),
         *(FrameColumn(name, form="period") for name in ("first", "last")),
         *(FrameColumn(name, form="amount") for name in ("common", "smallest", "largest")),
@@ -423,8 +423,9 @@ def orders_of_own_plans(found: "FuturesStudy") -> Frame:
         FrameColumn("branches", of=lambda order: ", ".join(order.branches)),
         FrameColumn("open", of=lambda order: ", ".join(f"{name} ({period})" for name, period in order.open)),
         FrameColumn("futures", of=lambda order: ", ".join(order.futures)),
+        FrameColumn("later", "Later in", of=lambda order: ", ".join(order.later)),
     )
-    return Frame.of_items("orders", "Orders in the plans of the futures alone", found.orders or (), columns)
+    return Frame.of_items("orders", "Orders in the informed plans", found.orders or (), columns)
 
 
 def futures_frames(result: FuturesResult) -> Frames:

@@ -8,7 +8,7 @@ from typing import Any
 from optimizer.horizon import windowed
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
-from optimizer.report.brief.content import MOST_CHANGES, NO_RANGES, confidence_part, lacks_note, make_brief, of_kind
+from optimizer.report.brief.content import FLOORS_NOTE, MOST_CHANGES, NO_RANGES, confidence_part, lacks_note, make_brief, of_kind
 from optimizer.report.brief.plan_parts import (
     EXISTING_SUPPORT,
     IF_LATE,
@@ -49,6 +49,7 @@ from optimizer.studies.purchases import (
     shown_gap,
     support_of_existing,
 )
+from optimizer.tolerances import SHOWN_SHARE
 from optimizer.units import si
 
 # Futures that are listed: more do not fit on one page.
@@ -92,6 +93,27 @@ def make_futures_brief(
 
 
 def _notes(views: Sequence[_FutureView]) -> Iterator[str]:
+    """What belongs beside the answer: what a gap is, what is left of budgets, what is short without any shock."""
+    if any(view.future.result.shocks for view in views):
+        yield FLOORS_NOTE
+    yield from _unspent(views)
+    yield from _short_without_shock(views)
+
+
+def _unspent(views: Sequence[_FutureView]) -> Iterator[str]:
+    """What is left of the budget, in all or some of the futures; nothing where it is spent in all of them."""
+    budgets = [(view.instance.policy.budget, view.future.result) for view in views]
+    left = [
+        budget - result.outlay
+        for budget, result in budgets
+        if budget is not None and budget - result.outlay > SHOWN_SHARE * budget
+    ]
+    if left:
+        where = "" if len(left) == len(views) else f" in {len(left):,} of {plural(len(views), 'future')}"
+        yield f"{_range_text(left, budgets[0][1].money)} of the budget is left{where}."
+
+
+def _short_without_shock(views: Sequence[_FutureView]) -> Iterator[str]:
     """What is short without any shock, in the future in which most is, and in how many futures something is."""
     short = [view for view in views if view.future.result.lacks]
     if not short:
