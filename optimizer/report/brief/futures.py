@@ -8,7 +8,15 @@ from typing import Any
 from optimizer.horizon import windowed
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
-from optimizer.report.brief.content import FLOORS_NOTE, MOST_CHANGES, NO_RANGES, confidence_part, lacks_note, make_brief, of_kind
+from optimizer.report.brief.content import (
+    FLOORS_NOTE,
+    MOST_CHANGES,
+    NO_RANGES,
+    confidence_part,
+    lacks_note,
+    make_brief,
+    of_kind,
+)
 from optimizer.report.brief.plan_parts import (
     EXISTING_SUPPORT,
     IF_LATE,

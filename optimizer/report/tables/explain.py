@@ -11,7 +11,7 @@ from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
 from optimizer.report.format import DASH, list_names, months_text, percent, plural, repair_title, shock_title
-from optimizer.report.narrative import share_of_measure
+from optimizer.report.narrative import share_of_base
 from optimizer.report.screen import Screen
 from optimizer.report.tables.plan import answer, binding, builds_table
 from optimizer.report.tables.render import label_rows
@@ -402,7 +402,7 @@ class Explaining:
         sure = f"What-ifs are proven to {percent(explanation.accuracy, 1)} of their cost"
         if explanation.within is not None:
             sure = f"What-ifs are proven within {si(explanation.within, self.instance.money)}"
-            sure += "" if explanation.measure is None else f", {share_of_measure(explanation.measure)}"
+            sure += "" if explanation.measure is None else f", {share_of_base(explanation.measure)}"
         sure += ", unless said otherwise."
         late = "" if explanation.is_complete else " Stopped before every question was answered."
         self.console.print(Text(sure + late + self.groups.note, style="dim"))

@@ -253,7 +253,10 @@ def _questions(found: FuturesStudy) -> Table:
 
 def _date_marks(found: FuturesStudy) -> str:
     """The marks in the table of questions."""
-    said, seen = [f"{DASH} no such date, or as at the start."], [each for each in found.questions if not each.difference]
+    said, seen = (
+        [f"{DASH} no such date, or as at the start."],
+        [each for each in found.questions if not each.difference],
+    )
     marks = {_mark(found, each.value) for each in seen}
     if found.has_priced_gaps:
         said.append(PRICED)
@@ -388,10 +391,7 @@ def _orders(found: FuturesStudy) -> Table:
 
 def _ordered_in(order: OwnOrder) -> str:
     """The futures whose informed plans have it before the first answer, and those whose informed plans buy it later."""
-    if order.depends_on == "no regret":
-        which = "all futures"
-    else:
-        which = _branches(order) or _futures(order.futures)
+    which = "all futures" if order.depends_on == "no regret" else _branches(order) or _futures(order.futures)
     if not order.is_urgent:
         return f"none; later in {which}"
     if order.depends_on == "different dates":

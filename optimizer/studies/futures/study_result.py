@@ -166,7 +166,7 @@ class OwnOrder:
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
-        data = {"option": self.option, "hangs": self.depends_on}
+        data: dict[str, Any] = {"option": self.option, "hangs": self.depends_on}
         data |= {name: getattr(self, name) for name in ("common", "smallest", "largest")}
         data |= {"first": self.first, "last": self.last, "is_urgent": self.is_urgent}
         lists = {name: list(getattr(self, name)) for name in ("futures", "later", "questions", "branches")}
