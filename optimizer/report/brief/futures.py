@@ -12,15 +12,15 @@ from optimizer.report.brief.content import (
     FLOORS_NOTE,
     MOST_CHANGES,
     NO_RANGES,
+    baseline_shortage_note,
     confidence_part,
-    lacks_note,
     make_brief,
     of_kind,
 )
 from optimizer.report.brief.plan_parts import (
     EXISTING_SUPPORT,
     IF_LATE,
-    LATE_LACKS,
+    LATE_EFFECT,
     MONEY_AND_DATES,
     ORDERED,
     Brief,
@@ -128,7 +128,7 @@ def _short_without_shock(views: Sequence[_FutureView]) -> Iterator[str]:
         return
     worst = max(short, key=lambda view: max(lack.share for lack in view.future.result.lacks.values()))
     where = f", most in {worst.future.name}" if len(views) > 1 else ""
-    said = lacks_note(worst.instance, worst.future.result)
+    said = baseline_shortage_note(worst.instance, worst.future.result)
     if len(views) > 1:
         yield f"In {len(short):,} of {plural(len(views), 'future')} demand goes unserved without a shock{where}."
     yield from said
@@ -190,10 +190,10 @@ def _parts(
     several = len(views) > 1
     which = "take one future by --future NAME and add" if several else "add"
     yield _alternatives_part(f"Plans nearly as cheap: {which} --with alternatives.", studies)
-    missing, lacks = f"Not computed: {which} --with sensitivity.", "Not computed."
+    missing_hint, missing_note = f"Not computed: {which} --with sensitivity.", "Not computed."
     if not instance.uncertain:
-        missing = lacks = NO_RANGES
-    yield BriefPart("figures", "The figures that decide", missing=missing, lacks=lacks)
+        missing_hint = missing_note = NO_RANGES
+    yield BriefPart("figures", "The figures that decide", missing_hint=missing_hint, missing_note=missing_note)
     yield _confidence_part(result, comments, views)
 
 
@@ -201,13 +201,15 @@ def _alternatives_part(nearly_as_cheap: str, studies: Iterable[Any]) -> BriefPar
     """What deciding later is worth where a study has it; what else was not computed."""
     found = of_kind(FuturesStudy, studies)
     if found is not None:
-        lacks, sentences = "Plans nearly as cheap are not computed.", (f"{worth_headline(found)}.",)
-        return BriefPart("alternatives", "Alternatives", sentences, missing=nearly_as_cheap, lacks=lacks)
+        missing_note, sentences = "Plans nearly as cheap are not computed.", (f"{worth_headline(found)}.",)
+        return BriefPart(
+            "alternatives", "Alternatives", sentences, missing_hint=nearly_as_cheap, missing_note=missing_note
+        )
     return BriefPart(
         "alternatives",
         "Alternatives",
-        missing=f"What waiting is worth: add --with futures. {nearly_as_cheap}",
-        lacks="What waiting is worth, and plans nearly as cheap, are not computed.",
+        missing_hint=f"What waiting is worth: add --with futures. {nearly_as_cheap}",
+        missing_note="What waiting is worth, and plans nearly as cheap, are not computed.",
     )
 
 
@@ -243,14 +245,16 @@ def _orders_part(result: FuturesResult, views: Sequence[_FutureView], year: int,
         FrameColumn("slip", IF_LATE),
     )
     note = f"{MONEY_AND_DATES} Money and sizes: the least and the most of the futures that buy it."
-    missing, lacks = "", ""
+    missing_hint, missing_note = "", ""
     if texts:
         note += f" A year later: in the future {where}; nothing is bought in its place."
     else:
         columns, rows = columns[:-1], [row[:-1] for row in rows]
-        missing, lacks = f"{LATE_LACKS}: leave out --quick.", f"{LATE_LACKS} is not computed."
+        missing_hint, missing_note = f"{LATE_EFFECT}: leave out --quick.", f"{LATE_EFFECT} is not computed."
     frame = Frame.of_rows("orders", title, columns, rows, note)
-    return BriefPart("orders", title, (), frame, missing, strong=(len(rows) - 1 - len(later),), lacks=lacks)
+    return BriefPart(
+        "orders", title, (), frame, missing_hint, strong=(len(rows) - 1 - len(later),), missing_note=missing_note
+    )
 
 
 def _order_rows(

@@ -33,7 +33,7 @@ from optimizer.units import si
 # Later orders, and years with new money, that are listed: more do not fit on one page.
 MOST_LATER, MOST_YEARS = 6, 10
 # What is said of orders a year later.
-IF_LATE, LATE_LACKS, NOT_COMPUTED = "If ordered a year later", "What ordering a year later does", "not computed"
+IF_LATE, LATE_EFFECT, NOT_COMPUTED = "If ordered a year later", "What ordering a year later does", "not computed"
 LATE_NOTE = (
     " A year later: nothing is bought in its place; the shock in which that does most damage, at shortage cost. "
 )
@@ -52,8 +52,8 @@ class BriefPart:
     title: str  # for readers
     sentences: tuple[str, ...] = ()  # what it says
     frame: Frame | None = None  # its table; None where it has none
-    missing: str = ""  # how to get what was not computed; empty where nothing is missing
-    lacks: str = ""  # the same for paper: what was not computed, without a word of how to get it
+    missing_hint: str = ""  # how to get what was not computed; empty where nothing is missing
+    missing_note: str = ""  # the same for paper: what was not computed, without a word of how to get it
     drawn: Frame | None = None  # the part of the table that is drawn, where not all of it is
     bars: tuple[str, ...] = ()  # the columns that are drawn as bars, one after the other
     strong: tuple[int, ...] = ()  # the places of rows that stand out: a sum, or this plan
@@ -97,8 +97,8 @@ class Brief:
         return {
             "title": part.title,
             "sentences": list(part.sentences),
-            "missing": part.missing,
-            "lacks": part.lacks,
+            "missing": part.missing_hint,
+            "lacks": part.missing_note,
             "table": None if part.shown is None else page_table(self.instance, part.shown),
             "values": [] if part.frame is None else [dict(row) for row in part.frame.rows()],
             "bars": _bars(part),
@@ -158,8 +158,8 @@ def orders_part(instance: Instance, result: Result, slips: Sequence[Slip]) -> Br
     strong = (due - 1,) if len(orders) > 1 else ()
     if slips or result.adversary is not None:
         return BriefPart("orders", title, (), frame, strong=strong)
-    cure, lacks = f"{LATE_LACKS}: leave out --quick.", f"{LATE_LACKS} is not computed."
-    return BriefPart("orders", title, (), frame, cure, strong=strong, lacks=lacks)
+    cure, missing_note = f"{LATE_EFFECT}: leave out --quick.", f"{LATE_EFFECT} is not computed."
+    return BriefPart("orders", title, (), frame, cure, strong=strong, missing_note=missing_note)
 
 
 def _order_rows(
