@@ -46,7 +46,7 @@ from optimizer.results.result import Result
 from optimizer.studies.alternatives_result import Alternatives
 from optimizer.studies.comparison import Frontier
 from optimizer.studies.explanation import Explanation
-from optimizer.studies.purchases import Slip, purchases
+from optimizer.studies.purchases import Delay, purchases
 from optimizer.studies.sensitivity_result import Sensitivity, VariantOutcome
 from optimizer.tolerances import NEGLIGIBLE, SHOWN_SHARE
 from optimizer.units import si
@@ -400,7 +400,7 @@ def make_brief(
     result: Result,
     *,
     frontier: Frontier | None = None,
-    slips: Sequence[Slip] = (),
+    delays: Sequence[Delay] = (),
     studies: Iterable[Any] = (),
     warnings: Sequence[str] = (),
 ) -> Brief:
@@ -409,7 +409,7 @@ def make_brief(
     Args:
         instance: the instance of the plan.
         frontier: plans of other budgets, where they were searched for.
-        slips: of decisions of the first year, as `slip_groups` names them.
+        delays: of decisions of the first year, as `delay_groups` names them.
         studies: what was found beside it; those of near-optimal alternatives and of uncertain numbers have a part.
         warnings: what has to be said first.
     """
@@ -417,7 +417,7 @@ def make_brief(
     studies = list(studies)
     about = f"{horizon.label(0)} to {horizon.label(horizon.periods[-1])}. Money in {result.currency}, tonnes metric."
     changed = changed_words(result.changes, MOST_CHANGES)
-    parts = tuple(_parts(instance, result, frontier, slips, studies)) if result.baseline is not None else ()
+    parts = tuple(_parts(instance, result, frontier, delays, studies)) if result.baseline is not None else ()
     return Brief(
         instance=instance,
         title=result.instance,
@@ -437,9 +437,9 @@ def of_kind[T](kind: type[T], studies: Iterable[Any]) -> T | None:
 
 
 def _parts(
-    instance: Instance, result: Result, frontier: Frontier | None, slips: Sequence[Slip], studies: Sequence[Any]
+    instance: Instance, result: Result, frontier: Frontier | None, delays: Sequence[Delay], studies: Sequence[Any]
 ) -> Iterator[BriefPart]:
-    yield orders_part(instance, result, slips)
+    yield orders_part(instance, result, delays)
     money = money_part(instance, result)
     yield replace(money, sentences=(*money.sentences, *_price_sentence(result)))
     if result.shocks:

@@ -26,12 +26,12 @@ from optimizer.report.brief.plan_parts import (
     Brief,
     BriefPart,
     committed_sentence,
+    delay_text,
     event_window,
     may_fail_words,
     new_money_part,
     on_line_words,
     order_sums,
-    slip_text,
     unserved_part,
     worst_event,
     worst_part,
@@ -47,8 +47,8 @@ from optimizer.results.plan import list_commitments
 from optimizer.studies.futures.study_result import FuturesStudy
 from optimizer.studies.purchases import (
     MOST_ORDERS,
+    DelaysByFuture,
     Order,
-    SlipsByFuture,
     first_year,
     hardest_future,
     most_unserved,
@@ -78,7 +78,7 @@ def make_futures_brief(
     result: FuturesResult,
     warnings: Sequence[str] = (),
     comments: Sequence[Mapping[str, Any]] = (),
-    slips: SlipsByFuture | None = None,
+    delays: DelaysByFuture | None = None,
     studies: Iterable[Any] = (),
 ) -> Brief:
     """The brief of a plan for several futures; what waiting is worth is in it where `studies` have found it."""
@@ -94,7 +94,7 @@ def make_futures_brief(
         survives=result.survives,
         verdict=headline.partition(":")[0],
         sentence=_sentence(instance, result, year, [view.orders for view in views]) if views else f"{headline}.",
-        parts=tuple(_parts(instance, result, views, year, comments, slips or {}, studies)) if views else (),
+        parts=tuple(_parts(instance, result, views, year, comments, delays or {}, studies)) if views else (),
         warnings=tuple(warnings),
         notes=tuple(_notes(views)),
     )
@@ -141,7 +141,7 @@ def _sentence(instance: Instance, result: FuturesResult, year: int, orders: Sequ
     text = f"With {first} of outlay in {year}, {spent} in all years, {_floors_kept(result)}"
     more = result.price_of_survival or 0.0
     if more > 0:
-        text += f"; {si(more, result.money)} more with operation, expected, than the cheapest plan"
+        text += f"; with operation it is expected to cost {si(more, result.money)} more than the cheapest plan"
         text += f"{under_same_rules(result.data)} if no shock ever came"
     text += f" (present value, {discounting(instance)}, {result.currency})."
     return f"Not proven, for the search was stopped: {text}" if result.status == "stopped" else text
@@ -178,10 +178,10 @@ def _parts(
     views: Sequence[_FutureView],
     year: int,
     comments: Sequence[Mapping[str, Any]],
-    slips: SlipsByFuture,
+    delays: DelaysByFuture,
     studies: Iterable[Any],
 ) -> Iterator[BriefPart]:
-    yield _orders_part(result, views, year, slips)
+    yield _orders_part(result, views, year, delays)
     yield _money_part(result)
     yield _survival_part(result, views)
     if any(view.future.result.shocks for view in views):
@@ -213,17 +213,19 @@ def _alternatives_part(nearly_as_cheap: str, studies: Iterable[Any]) -> BriefPar
     )
 
 
-def make_each_brief(result: FuturesResult, slips: SlipsByFuture | None = None) -> Iterator[tuple[FutureResult, Brief]]:
+def make_each_brief(
+    result: FuturesResult, delays: DelaysByFuture | None = None
+) -> Iterator[tuple[FutureResult, Brief]]:
     """Each future with the brief of its plan alone, without what is known of the joint plan only."""
     for view in _views(result):
         own = replace(view.future.result, given=None)
-        made = make_brief(view.instance, own, slips=(slips or {}).get(view.future.name, ()))
+        made = make_brief(view.instance, own, delays=(delays or {}).get(view.future.name, ()))
         parts = tuple(part for part in made.parts if part.name not in ("alternatives", "figures", "confidence"))
         yield view.future, replace(made, title=f"{result.instance}: {view.future.name}", parts=parts)
 
 
-def _orders_part(result: FuturesResult, views: Sequence[_FutureView], year: int, slips: SlipsByFuture) -> BriefPart:
-    """What is decided in the first year: in all futures first, then in some; and what a slip does in the worst."""
+def _orders_part(result: FuturesResult, views: Sequence[_FutureView], year: int, delays: DelaysByFuture) -> BriefPart:
+    """What is decided in the first year: in all futures first, then in some; and what a delay does in the worst."""
     found: dict[str, list[Order]] = {}
     for view in views:
         for order in view.orders:
@@ -232,9 +234,10 @@ def _orders_part(result: FuturesResult, views: Sequence[_FutureView], year: int,
     title = f"Decisions of {year}"
     if not ordered:
         return BriefPart("orders", title, ("Nothing is bought in any future.",))
-    texts, where = _slip_texts(views, slips)
+    texts, where = _delay_texts(views, delays)
     later = [*_later_row(views, year), *_support_row(views, year)]
     rows = [*_order_rows(views, ordered, texts), *later]
+    strong = (len(rows) - 1 - len(later),) if _has_sum(views, ordered) else ()
     columns: tuple[FrameColumn, ...] = (
         FrameColumn("order", "Decide", is_index=True),
         FrameColumn("money", f"In {year}, M {result.money}"),
@@ -252,23 +255,27 @@ def _orders_part(result: FuturesResult, views: Sequence[_FutureView], year: int,
         columns, rows = columns[:-1], [row[:-1] for row in rows]
         missing_hint, missing_note = f"{LATE_EFFECT}: leave out --quick.", f"{LATE_EFFECT} is not computed."
     frame = Frame.of_rows("orders", title, columns, rows, note)
-    return BriefPart(
-        "orders", title, (), frame, missing_hint, strong=(len(rows) - 1 - len(later),), missing_note=missing_note
-    )
+    return BriefPart("orders", title, (), frame, missing_hint, strong=strong, missing_note=missing_note)
 
 
 def _order_rows(
     views: Sequence[_FutureView], ordered: Sequence[Sequence[Order]], texts: Mapping[tuple[str, ...], str]
 ) -> Iterator[tuple[Any, ...]]:
-    """The first decisions, how many more there are, and all of them together; what the slip of each does comes last."""
+    """The first decisions, how many more there are, and several together; what the delay of each does comes last."""
     for some in ordered[:MOST_ORDERS]:
         yield *_order_row(some, len(views)), texts.get((some[0].option,))
     if len(ordered) > MOST_ORDERS:
         yield f"and {plural(len(ordered) - MOST_ORDERS, 'more decision')}", *[None] * 6
-    sums, totals = zip(*(order_sums(view.orders) for view in views), strict=True)
-    together = max(texts, key=len, default=())
-    name = f"Together ({len(ordered)})"
-    yield name, _amounts(sums), _amounts(totals), None, None, None, texts.get(together)
+    if _has_sum(views, ordered):
+        sums, totals = zip(*(order_sums(view.orders) for view in views), strict=True)
+        together = max(texts, key=len, default=())
+        name = f"Together ({len(ordered)})"
+        yield name, _amounts(sums), _amounts(totals), None, None, None, texts.get(together)
+
+
+def _has_sum(views: Sequence[_FutureView], ordered: Sequence[Sequence[Order]]) -> bool:
+    """Whether the sum says more than the only order does, which is of the futures that make it."""
+    return len(ordered) > 1 or len(ordered[0]) < len(views)
 
 
 def _later_row(views: Sequence[_FutureView], first: int) -> Iterator[tuple[Any, ...]]:
@@ -294,11 +301,11 @@ def _later_moves(view: _FutureView, first: int) -> Iterator[tuple[int, float]]:
             yield year, move.counted
 
 
-def _slip_texts(views: Sequence[_FutureView], slips: SlipsByFuture) -> tuple[dict[tuple[str, ...], str], str]:
-    """By options, what their slip does in the future that has the slip of each; and the name of that future."""
-    view = max(views, key=lambda view: len(slips.get(view.future.name, ())))
-    found = slips.get(view.future.name, ())
-    texts = {slip.options: slip_text(view.instance, view.future.result, slip) for slip in found}
+def _delay_texts(views: Sequence[_FutureView], delays: DelaysByFuture) -> tuple[dict[tuple[str, ...], str], str]:
+    """By options, what their delay does in the future that has the delay of each; and the name of that future."""
+    view = max(views, key=lambda view: len(delays.get(view.future.name, ())))
+    found = delays.get(view.future.name, ())
+    texts = {delay.options: delay_text(view.instance, view.future.result, delay) for delay in found}
     return texts, view.future.name
 
 
@@ -349,7 +356,7 @@ def _survival_part(result: FuturesResult, views: Sequence[_FutureView]) -> Brief
         FrameColumn("probability", unit="share", form="percent"),
         FrameColumn("floors", "Shocks survived"),
         FrameColumn("worst_gap", "Worst survival gap", result.money, "millions"),
-        FrameColumn("shortage_cost", "Most unserved", result.money, "millions"),
+        FrameColumn("shortage_cost", "Largest loss", result.money, "millions"),
     )
     kept = sum(view.future.result.survives for view in views)
     said = [f"{kept:,} of {plural(len(views), 'future')} survived."]
@@ -359,7 +366,7 @@ def _survival_part(result: FuturesResult, views: Sequence[_FutureView]) -> Brief
         left = plural(len(ordered) - MOST_FUTURE_ROWS, "more future")
         said.append(f"{left} not shown: none leaves a larger survival gap.")
     rows = [_future_row(view) for view in ordered[:MOST_FUTURE_ROWS]]
-    note = "Most unserved: in one shock, above floors as well, at shortage cost."
+    note = "Largest loss: in one shock, all that goes unserved, above floors as well, at shortage cost."
     return BriefPart("survival", title, tuple(said), Frame.of_rows("survival", title, columns, rows, note))
 
 
@@ -392,8 +399,10 @@ def _worst_part(views: Sequence[_FutureView]) -> BriefPart:
 def _unserved_part(views: Sequence[_FutureView]) -> BriefPart:
     view = max(views, key=_most_unserved)
     found = unserved_part(view.instance, view.future.result)
-    said = (f"In the future {view.future.name}, where most goes unserved.",) if len(views) > 1 else ()
-    return BriefPart(found.name, found.title, (*said, *found.sentences), found.frame)
+    if found.frame is None or len(views) == 1:
+        return found
+    where = f"In the future {view.future.name}, where most goes unserved."
+    return replace(found, sentences=(where, *found.sentences))
 
 
 def _confidence_part(
