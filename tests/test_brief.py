@@ -100,6 +100,13 @@ def test_delay_of_the_plant_leaves_its_output_of_a_year_unserved(tiny: so.Instan
     assert delay.shortage_cost == pytest.approx(10e6)
 
 
+def test_delays_are_called_so_while_they_are_looked_at(tiny: so.Instance, result: so.Result) -> None:
+    said = list[str]()
+    find_brief_delays(tiny, result, Settings(), said.append)
+    assert said[0] == "a delay of all decisions"
+    assert "a delay of plant" in said
+
+
 def test_delay_that_matters_to_no_shock_says_so(tiny: so.Instance) -> None:
     """With a floor of 0 nothing has to be served, and 1k a tonne short buys nothing: a forced plant is not missed."""
     idle = so.load(

@@ -206,7 +206,7 @@ def test_workbook_of_several_futures_says_what_is_bought_in_which_branch(futures
     """100 t/yr at 60k before the answer, in both futures; 100 t/yr at 80k more where demand doubles."""
     said = {row[0].value: row[1].value for row in futures_book["answer"].iter_rows(min_row=HEAD + 1)}
     assert said["Answer"] == "SURVIVES in both futures"
-    assert said["Commit now"] == "6M USD before 2028: plant"
+    assert said["Order now"] == "6M USD before 2028: plant"
     (now,), (later,) = rows(futures_book["commit now"]), rows(futures_book["after answers"])
     shown = ("In", "Option", "Decided", "Size", "Unit of size", "Spent [USD]")
     assert [now[head] for head in shown] == ["all branches", "plant", "2027", 100, "t/yr", 6e6]

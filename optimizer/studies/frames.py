@@ -441,7 +441,7 @@ def futures_frames(result: FuturesResult) -> Frames:
 
 
 def decisions_frame(instance: Instance, result: FuturesResult, stages: Iterable[Stage]) -> Frame:
-    """One row for each purchase of a stage and the branches that make it; stockpiles by stage."""
+    """One row for each order between two answers and the branches that make it (`futures.stages`)."""
     money, label = result.money, instance.horizon.label
 
     def column(name: str, of: Any, **more: Any) -> FrameColumn:
@@ -471,7 +471,7 @@ def decisions_frame(instance: Instance, result: FuturesResult, stages: Iterable[
 
 
 def futures_frame(result: FuturesResult) -> Frame:
-    """One row a future: its probability, what it costs and survives, and its least cost alone."""
+    """One row a future: its probability, what it costs and survives, and the cost of its informed plan."""
     money, is_priced = result.money, result.data.get("policy", {}).get("gap_price") is not None
     with_gap = FrameColumn("priced_cost", "With gap", money, "exact", of=lambda each: each.result.priced_cost)
     columns = (
@@ -482,14 +482,14 @@ def futures_frame(result: FuturesResult) -> Frame:
         FrameColumn("outlay", "Outlay", money, "exact", of=lambda each: each.result.outlay),
         FrameColumn("gap", "Gap", money, "amount", of=lambda each: each.result.survival_gap),
         *([with_gap] if is_priced else []),
-        FrameColumn("least_cost", "Alone", money, "exact"),
+        FrameColumn("least_cost", "Informed", money, "exact"),
         FrameColumn("regret", "Regret", money, "amount"),
     )
     supported = any(each.result.costs.get("price support") for each in result.futures)
     note = "Cost: present value, expected over the shocks of the future. Outlay: undiscounted"
     note += ", with price support, which Spent leaves out. " if supported else ". "
     note += "With gap: cost plus the gap at its price, which is minimised. " if is_priced else ""
-    note += f"Alone: the least {'such sum' if is_priced else 'cost'} of the future if it were known from the start. "
+    note += f"Informed: the least {'such sum' if is_priced else 'cost'} of the future if it were known from the start. "
     note += f"Regret: {'with gap' if is_priced else 'cost'} less that."
     return Frame.of_items("futures", "Future by future", result.futures, columns, note)
 

@@ -39,7 +39,7 @@ from optimizer.results.plan import Plan
 from optimizer.results.result import Result, price_of_survival, require_result
 from optimizer.solver import Clock, Listener, Progress, Settings, ignore, interruptible
 from optimizer.studies.futures.solve import search_futures
-from optimizer.studies.futures.stages import purchases_of
+from optimizer.studies.futures.stages import decisions_in_future
 from optimizer.studies.futures.study_result import (
     FollowedPlan,
     FuturesStudy,
@@ -355,7 +355,7 @@ class _FuturesSearch:
             own = self.alone.get(id(future.instance))
             if own is None:
                 return None
-            plans.append(purchases_of(future.instance, own))
+            plans.append(decisions_in_future(future.instance, own))
         return tuple(own_orders(self.instance, plans))
 
     def _is_open(self) -> bool:
