@@ -216,7 +216,7 @@ def test_workbook_of_several_futures_says_what_is_bought_in_which_branch(futures
 
 def test_workbook_of_several_futures_has_the_frames_of_each(futures_book: Any) -> None:
     found = rows(futures_book["futures"])
-    names = ("Future", "Cost [USD]", "Alone [USD]", "Regret [USD]")
+    names = ("Future", "Cost [USD]", "Informed [USD]", "Regret [USD]")
     assert [[row[head] for head in names] for row in found] == [["doubles", 14e6, 12e6, 2e6], ["stays", 6e6, 6e6, 0]]
     assert len(futures_book["futures"]._charts) == 1
     parts = {(row["Future"], row["Part"]): row["Present value [USD]"] for row in rows(futures_book["costs"])}

@@ -184,8 +184,8 @@ def _value(found: FuturesStudy, name: str, worse: str, better: str) -> str:
         return f"{' '.join(gain)}: {worse} leaves it, {better} keeps every floor"
     if any(each is None or each.is_open for each in plans):
         return "not known: the search was stopped"
-    known = [(name, each) for name, each in zip((worse, better), plans, strict=True) if each is not None]
-    failing = [f"{si(each.gap, found.instance.money)} with {name}" for name, each in known if each.leaves_gap]
+    named = zip((worse, better), plans, strict=True)
+    failing = [f"{si(each.gap, found.instance.money)} with {plan}" for plan, each in named if each and each.leaves_gap]
     if failing:
         return f"left out, as floors fail: an expected survival gap of {' and of '.join(failing)}"
     return "left out, as no plan obeys the rules if all decisions are alike"
@@ -253,11 +253,8 @@ def _questions(found: FuturesStudy) -> Table:
 
 def _date_marks(found: FuturesStudy) -> str:
     """The marks in the table of questions."""
-    said, seen = (
-        [f"{DASH} no such date, or as at the start."],
-        [each for each in found.questions if not each.difference],
-    )
-    marks = {_mark(found, each.value) for each in seen}
+    said = [f"{DASH} no such date, or as at the start."]
+    marks = {_mark(found, each.value) for each in found.questions if each.difference is None}
     if found.has_priced_gaps:
         said.append(PRICED)
     if any(mark.startswith("✗") for mark in marks):
