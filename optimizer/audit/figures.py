@@ -146,7 +146,8 @@ def _check_totals(plan: PlanAccounts, result: Result) -> None:
         report.agree(f"outlay.{year}", result.outlays.get(year, 0.0), amount, result.outlay, least_scale=least_scale)
     _check_excuses(basis, result)
     gaps = list(_counted_gaps(result).values())
-    report.agree("survival_gap", result.survival_gap, _total_gap(plan, result), *gaps, least_scale=AUDIT_MONEY_SCALE)
+    gap_scale = _gap_scale(basis, sum(gap > 0 for gap in gaps))
+    report.agree("survival_gap", result.survival_gap, _total_gap(plan, result), *gaps, least_scale=gap_scale)
     report.agree("worst_gap", result.worst_gap, max(gaps, default=0.0), *gaps, least_scale=AUDIT_MONEY_SCALE)
     if result.bound is not None:
         report.at_most("bound", result.bound, result.total_cost, *costs.values())
@@ -206,6 +207,16 @@ def _check_excuses(basis: AuditBasis, result: Result) -> None:
     for outcome in result.shocks:
         if outcome.excused:
             report.holds(outcome.name, "it is excused and survives", not outcome.survives)
+
+
+def _gap_scale(basis: AuditBasis, failing: int) -> float:
+    """What an error of the gap is at least measured against, by the number of shocks that have one.
+
+    The gap is that of the search, and rows of the plan may be off by a share of demand, however small a gap is.
+    """
+    demands = basis.instance.demands.items()
+    one = math.fsum(basis.scales.segments[d] * demand.shortage_cost for d, demand in demands)
+    return max(AUDIT_MONEY_SCALE, failing * one)
 
 
 def _total_gap(plan: PlanAccounts, result: Result) -> float:
