@@ -207,7 +207,7 @@ def test_workbook_of_several_futures_says_what_is_bought_in_which_branch(futures
     said = {row[0].value: row[1].value for row in futures_book["answer"].iter_rows(min_row=HEAD + 1)}
     assert said["Answer"] == "SURVIVES in both futures"
     assert said["Order now"] == "6M USD before 2028: plant"
-    (now,), (later,) = rows(futures_book["commit now"]), rows(futures_book["after answers"])
+    (now,), (later,) = rows(futures_book["order now"]), rows(futures_book["after answers"])
     shown = ("In", "Option", "Decided", "Size", "Unit of size", "Spent [USD]")
     assert [now[head] for head in shown] == ["all branches", "plant", "2027", 100, "t/yr", 6e6]
     assert [later[head] for head in shown] == ["doubles", "plant", "2028", 100, "t/yr", 8e6]

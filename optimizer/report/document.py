@@ -255,7 +255,7 @@ def futures_page(result: FuturesResult, data: dict[str, Any], sections: Sequence
             "picture": picture_address(draw_study_plot(result, "svg")),
             "behind": [],
         }
-        made.append(PageSection("tree", "What is committed now, and what follows each answer", "", (tree,), {}, False))
+        made.append(PageSection("tree", "What is ordered now, and what follows each answer", "", (tree,), {}, False))
     for number, stage in enumerate(data["stages"], start=1):
         block = {"kind": "table", **stage, "title": ""} if stage["rows"] else {"kind": "text", "text": stage["caption"]}
         made.append(PageSection(f"stage-{number}", stage["title"], "", (block,), {}, False))

@@ -1,4 +1,4 @@
-"""The plan of several futures on the screen: what is committed now, what follows each answer, and what that costs."""
+"""The plan of several futures on the screen: what is ordered now, what follows each answer, and what that costs."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
