@@ -24,7 +24,7 @@ def test_the_answer_comes_first_and_fits(file: str, columns: int) -> None:
     flexible, informed = ("600k", "1.2M") if file == FILE else ("350", "130")
     start = f"Deciding later what can wait is worth {flexible} USD; knowing every answer at the start {informed} USD"
     assert " ".join(words.split("╮")[1].split()).startswith(start)
-    assert ("Regret of each plan in each future" in words) == (file == FILE or columns == 120)
+    assert ("Regret of each informed plan in each future" in words) == (file == FILE or columns == 120)
 
 
 def test_tables_on_the_screen_by_hand() -> None:
