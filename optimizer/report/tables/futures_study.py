@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, get_args
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from rich.console import RenderableType
 from rich.table import Table
@@ -182,10 +182,16 @@ def _value(found: FuturesStudy, name: str, worse: str, better: str) -> str:
         return f"{gain[1]}: {worse} costs that much more than {better}"
     if gain is not None:
         return f"{' '.join(gain)}: {worse} leaves it, {better} keeps every floor"
-    if any(each is None or each.is_open for each in plans):
+    return _failing_plans(found, dict(zip((worse, better), plans, strict=True)))
+
+
+def _failing_plans(found: FuturesStudy, plans: Mapping[str, MeasuredCost | None]) -> str:
+    """Why two plans cannot be compared."""
+    known = {name: each for name, each in plans.items() if each is not None and not each.is_open}
+    if len(known) < len(plans):
         return "not known: the search was stopped"
-    named = zip((worse, better), plans, strict=True)
-    failing = [f"{si(each.gap, found.instance.money)} with {plan}" for plan, each in named if each and each.leaves_gap]
+    money = found.instance.money
+    failing = [f"{si(each.gap, money)} with {name}" for name, each in known.items() if each.leaves_gap]
     if failing:
         return f"left out, as floors fail: an expected survival gap of {' and of '.join(failing)}"
     return "left out, as no plan obeys the rules if all decisions are alike"
@@ -196,19 +202,23 @@ def order_facts(found: FuturesStudy) -> Iterator[tuple[str, str]]:
     if found.orders is None:
         yield "No regret", "not known: the search was stopped"
         return
-    first, urgent = found.adaptive.first_question, [each for each in found.orders if each.is_urgent]
-    by_class = {kind: [each for each in urgent if each.depends_on == kind] for kind in get_args(OrderClass)}
-    safe = [f"{_name(found, each)}, {_size(found, each, each.common)}" for each in by_class["no regret"]]
+    first = found.adaptive.first_question
+    safe = [f"{_name(found, each)}, {_size(found, each, each.common)}" for each in _urgent(found, "no regret")]
     in_all = f"{list_names(safe, 6)}: in" if safe else f"no order before {first} is in"
     yield "No regret", f"{in_all} the informed plans of all futures"
-    dated = [_dependent(found, each) for each in by_class["different dates"]]
-    if dated:
-        when = f"ordered before {first} in the informed plans of some futures, and later in all others"
-        yield "Date open", f"{list_names(dated, 6)}: {when}"
-    dependent = [_dependent(found, each) for kind in ("one answer", "several answers") for each in by_class[kind]]
-    if dependent:
-        when = f"ordered before {first} in the informed plans of some futures only"
-        yield "Contingent", f"{list_names(dependent, 6)}: {when}"
+    before = f"ordered before {first} in the informed plans of some futures"
+    for label, orders, when in (
+        ("Date open", _urgent(found, "different dates"), f"{before}, and later in all others"),
+        ("Contingent", _urgent(found, "one answer", "several answers"), f"{before} only"),
+    ):
+        if orders:
+            yield label, f"{list_names([_dependent(found, each) for each in orders], 6)}: {when}"
+
+
+def _urgent(found: FuturesStudy, *kinds: OrderClass) -> list[OwnOrder]:
+    """The orders before the first answer that depend on answers in one of some ways."""
+    urgent = [each for each in found.orders or () if each.is_urgent]
+    return [each for kind in kinds for each in urgent if each.depends_on == kind]
 
 
 def _dependent(found: FuturesStudy, order: OwnOrder) -> str:
