@@ -154,7 +154,7 @@ def _floors(instance: Instance, repair: Repair) -> str:
         if _is_in_force(instance, d)
     ]
     parts += _own_floors(instance, repair)
-    most = None if repair.beyond is None else least_whole(1e4 * repair.beyond, 1e-4) / 1e4
+    most = None if repair.beyond is None else least_whole(1e4 * repair.beyond) / 1e4
     no_more = "" if most is None else f" No more than {percent(most, 2)} can be kept (proven)."
     listed = f": {'; '.join(parts)}" if parts else ""
     return f"{percent(repair.amount or 0.0, 1)} of every floor{listed}.{no_more}"
