@@ -236,8 +236,7 @@ def _sampler(instance: Instance, drawn: Instance, seed: int) -> str:
 
 def _count_cut_off(drawn: Instance) -> int:
     """How many samples have windows that would go on beyond the end of the horizon."""
-    step = drawn.horizon.months
-    return sum(len(event.periods) < round(event.spec.durations.values[0] / step) for event in drawn.events)
+    return sum(len(event.periods) < event.length for event in drawn.events)
 
 
 def _stress_figures(
