@@ -275,8 +275,8 @@ def test_windows_move_and_stretch_in_whole_periods() -> None:
 
 
 def test_a_window_that_the_horizon_cuts_off_moves_and_stretches_whole() -> None:
-    # Of 36 months from 2030 on 12 fit. A year earlier 24 do: 70 t a year fall short in two years, 140 x 5000 = 700k, and
-    # 140 t at 50 are 7000.
+    # Of 36 months from 2030 on 12 fit. A year earlier 24 do: 70 t a year fall short in two years, a gap of
+    # 140 x 5000 = 700k, and 140 t at 50 are 7000.
     instance = so.read({
         "name": "cut off",
         "currency": "USD",

@@ -274,8 +274,9 @@ class ShockSpec(Described):
 class Shock:
     """A single shock: `periods` is its window within the horizon; `probability` is over the horizon.
 
-    `length` counts the periods of the window as well that the end of the horizon cuts off. `entry` says where it comes from: the name of a shock's entry, or ``ensemble/event``. Shocks of one entry whose
-    windows overlap are near-copies of each other.
+    `length` also counts the periods of the window that the end of the horizon cuts off. `entry` says where the shock
+    comes from: the name of a shock's entry, or ``ensemble/event``. Shocks of one entry whose windows overlap are
+    near-copies of each other.
     """
 
     name: str
