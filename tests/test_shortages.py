@@ -167,7 +167,7 @@ def test_a_slip_counts_every_segment_of_lines(*, is_older: bool) -> None:
 
 
 def test_doing_nothing_is_compared_without_samples_that_may_fail() -> None:
-    # Without an option doing nothing is the plan. Cuts of 40 to 90 % leave 120 to 20 t of 200, of which 70 are required:
+    # Without an option doing nothing is the plan. Cuts of 40 to 90 % leave 120 to 20 t of 200, and 70 are required:
     # samples fail from 65 % on, and one of them may.
     data = json.loads(json.dumps(DATA))
     data["demands"] = {"all": {"commodity": "magnet", "quantity": 100, "survival": 0.7, "shortage_cost": 5000}}

@@ -1,6 +1,7 @@
 """Shocks of which a result keeps only a line: which segments they name, and what they leave unserved of each."""
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 import numpy as np
 
@@ -17,17 +18,21 @@ def check_segments(basis: AuditBasis, result: Result) -> None:
 
     A line names the weakest, all that fail, and those of which no other shock leaves more unserved.
     """
-    demands, most = set(basis.instance.demands), _most_unserved(result.shocks)
+    demands, most, report = set(basis.instance.demands), _most_unserved(result.shocks), basis.report
     for outcome in result.shocks:
-        named = set(outcome.segments)
-        others = [d for d, each in outcome.segments.items() if not each.below_floor > 0 and not _is_most(each, most[d])]
-        is_line = outcome.flows is None and (len(others) <= 1 and (bool(named) or not demands))
-        known = named == demands if outcome.flows is not None else is_line and named <= demands
-        basis.report.holds(f"{outcome.name}.segments", "they are not those that are due", known)
-        is_due = outcome.flows is None or outcome.unserved is None
-        basis.report.holds(f"{outcome.name}.unserved", "its segments say it already", is_due)
-        unknown = [d for d in outcome.unserved or {} if d not in demands]
-        basis.report.holds(f"{outcome.name}.unserved", f"there is no segment {', '.join(unknown)}", not unknown)
+        is_line = outcome.flows is None
+        known = _names_what_is_due(outcome, demands, most) if is_line else outcome.segments.keys() == demands
+        report.holds(f"{outcome.name}.segments", "they are not those that are due", known)
+        report.holds(f"{outcome.name}.unserved", "its segments say it already", is_line or outcome.unserved is None)
+        is_known = demands.issuperset(outcome.unserved or ())
+        report.holds(f"{outcome.name}.unserved", "it names a segment that there is not", is_known)
+
+
+def _names_what_is_due(line: Outcome, demands: AbstractSet[str], most: Mapping[str, float]) -> bool:
+    """Whether a line names some segments, and at most one of them for its weak service alone."""
+    named = line.segments
+    others = [d for d, each in named.items() if not each.below_floor > 0 and not _is_most(each, most[d])]
+    return len(others) <= 1 and named.keys() <= demands and (bool(named) or not demands)
 
 
 def _most_unserved(outcomes: Sequence[Outcome]) -> Mapping[str, float]:

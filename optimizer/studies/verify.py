@@ -18,7 +18,7 @@ with the line, the audit decides.
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Literal, get_args
@@ -452,11 +452,7 @@ def _agrees(instance: Instance, result: Result, said: Outcome, own: Outcome, ser
 
     `served` and `floors` are shares, by segment, in the worst periods of the new flows.
     """
-    if said.segments.keys() != own.segments.keys() or not _is_close(said.cost, own.cost):
-        return False
-    if not all(_is_same(service, own.segments[d]) for d, service in said.segments.items()):
-        return False
-    if said.unserved is not None and not _are_same(instance.demands, said.unserved, own.unserved or {}):
+    if not _has_same_figures(said, own):
         return False
     for d, share, floor in zip(instance.demands, served.tolist(), floors.tolist(), strict=True):
         worst = result.services[d]
@@ -475,8 +471,14 @@ def _is_same(one: Service, other: Service) -> bool:
     )
 
 
-def _are_same(segments: Iterable[str], one: Mapping[str, float], other: Mapping[str, float]) -> bool:
-    return all(_is_close(one.get(d, 0.0), other.get(d, 0.0)) for d in segments)
+def _has_same_figures(said: Outcome, own: Outcome) -> bool:
+    """Whether two lines of a shock say the same of its cost, of their segments, and of what goes unserved."""
+    if said.segments.keys() != own.segments.keys() or not _is_close(said.cost, own.cost):
+        return False
+    one, other = said.unserved, own.unserved or {}
+    return all(_is_same(service, own.segments[d]) for d, service in said.segments.items()) and (
+        one is None or all(_is_close(one.get(d, 0.0), other.get(d, 0.0)) for d in {*one, *other})
+    )
 
 
 def _is_close(one: float, other: float) -> bool:
