@@ -51,6 +51,7 @@ from optimizer.algorithms.problem import (
 )
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.relaxed_floors import write_deterrence
+from optimizer.algorithms.search import warn_unsaved
 from optimizer.algorithms.separation import SeparationOracle, Violation
 from optimizer.algorithms.separation.attacks import AttackOracle, FutureAttacks
 from optimizer.algorithms.solving import solve_group
@@ -225,10 +226,12 @@ def robust_plans(
     Raises:
         SolverError: the solver failed.
     """
+    notes = warn_unsaved(settings, "the search against an adversary keeps no state.")
     settings = replace(settings, checkpoint=None)
     search = _RobustSearch(instance, settings, clock, listener, evaluator, problem, solve_group)
     search.oracle = FutureAttacks(instance.tree, oracles)
-    return search.attacked(search.run())
+    found = search.run()
+    return search.attacked(replace(found, notes=(*found.notes, *notes)))
 
 
 class _RobustSearch(ConstraintGeneration):

@@ -282,5 +282,14 @@ class Search:
             warnings.warn(what, OptimizerWarning, stacklevel=2)
 
 
+def warn_unsaved(settings: Settings, reason: str) -> tuple[str, ...]:
+    """Warn that no checkpoint is written, where one was requested; returns the warning as notes for the result."""
+    if settings.checkpoint is None:
+        return ()
+    what = f"No checkpoint is written: {reason}"
+    warnings.warn(what, OptimizerWarning, stacklevel=3)
+    return (what,)
+
+
 def _with_seconds(listener: Listener, began: float) -> Listener:
     return lambda event: listener(replace(event, seconds=time.perf_counter() - began))

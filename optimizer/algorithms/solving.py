@@ -31,7 +31,7 @@ from optimizer.algorithms.joint_recourse import clock_of_task, evaluator_in_work
 from optimizer.algorithms.problem import LEAST_COST, NOTHING_KNOWN, Hints, ProblemVariant, SearchResult
 from optimizer.algorithms.reading import read_no_shock, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
-from optimizer.algorithms.search import ADDED, FEW_ROWS
+from optimizer.algorithms.search import ADDED, FEW_ROWS, warn_unsaved
 from optimizer.algorithms.workers import Memory
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.edits import without_disruptions
@@ -46,6 +46,11 @@ from optimizer.tolerances import NO_SHOCK_GAP
 # The shocks up to which the extensive form is small; with probabilities, the periods of shocks in all. There,
 # Benders decomposition takes as long for CVaR and the largest cost; a third of the time at 240 periods, a sixth at 470.
 FEW_SHOCKS, FEW_PERIODS = 8, 60
+# Why an extensive form writes no checkpoint.
+WITHOUT_ROUNDS = (
+    "the extensive form is one model and has no rounds. Choose the strategy constraint-generation, or benders where "
+    "shocks have probabilities."
+)
 # Where a worker keeps who listens to its tasks, if it is this process.
 LISTENER = "listener"
 # Seconds in which the no-shock plan's cost is proven.
@@ -82,7 +87,9 @@ def best_plan(
     """
     algorithm = choose_algorithm(instance, settings, problem)
     if algorithm == "extensive-form":
-        return solve_extensive_form(instance, settings, clock, listener, problem, evaluator)
+        notes = warn_unsaved(settings, WITHOUT_ROUNDS)
+        found = solve_extensive_form(instance, settings, clock, listener, problem, evaluator)
+        return replace(found, notes=(*found.notes, *notes))
     evaluator = evaluator or evaluator_of(instance)
     known = (instance, settings, clock, listener, evaluator, problem)
     if algorithm == "benders":

@@ -207,7 +207,8 @@ class Settings:
         seed: random seed of the solver; None leaves it to the solver.
         jobs: processes that check shocks and solve futures; None takes all cores where that takes long.
         cluster: address of a Dask scheduler whose workers check shocks instead.
-        checkpoint: folder for the state of the search, written after each round; None writes none.
+        checkpoint: folder for the state of the search, written after each round of constraint generation or Benders
+            decomposition; None writes none. The extensive form has no rounds: a warning and a note say so.
         gap: the name of `mip_gap` in 0.1.0, which still sets it.
 
     Raises:
