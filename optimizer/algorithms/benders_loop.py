@@ -273,7 +273,7 @@ class BendersLoop:
                 centre = None
             else:
                 self.is_relaxed = (
-                    evaluation.is_within_tolerance
+                    evaluation.is_infeasible_by_rounding
                     or stalling.is_over(result.objective, upper)
                     or self._is_near(least, result.objective, RELAXATION_GAP * abs(least))
                 )

@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from optimizer.algorithms.benders import BendersSearch
-from optimizer.algorithms.constraint_generation import ConstraintGeneration, is_estimable
+from optimizer.algorithms.constraint_generation import ConstraintGeneration, has_fixed_floors
 from optimizer.algorithms.dual_decomposition import GroupPlans, GroupProblem
 from optimizer.algorithms.extensive_form import solve_extensive_form
 from optimizer.algorithms.joint_recourse import clock_of_task, evaluator_in_worker, evaluator_of, kept_instances
@@ -67,7 +67,7 @@ def best_plan(
     hints: Hints = NOTHING_KNOWN,
     *,
     add: int = ADDED,
-    few: float = FEW_ROWS,
+    few_rows: float = FEW_ROWS,
 ) -> SearchResult:
     """The cheapest plan that survives; where the floors cannot all be kept, the one with the least gap.
 
@@ -80,7 +80,7 @@ def best_plan(
             where they cannot be kept: the status is ``infeasible`` then.
         evaluator: of the recourse, one that is already warm; its results are the same.
         hints: what is known before. add: how many violated shocks are added in a round.
-        few: where floors fail and the shocks that count have no more rows of recourse, one model holds them all.
+        few_rows: where floors fail and the shocks that count have no more rows of recourse, one model holds them all.
 
     Raises:
         SolverError: the solver failed.
@@ -93,8 +93,8 @@ def best_plan(
     evaluator = evaluator or evaluator_of(instance)
     known = (instance, settings, clock, listener, evaluator, problem)
     if algorithm == "benders":
-        return BendersSearch(*known, add, few).run()
-    search = _ListedConstraintGeneration(*known, solve_group, hints, add, few)
+        return BendersSearch(*known, add, few_rows).run()
+    search = _ListedConstraintGeneration(*known, solve_group, hints, add, few_rows)
     if problem.gap_limit > 0:
         search.note_shock_numbers(np.flatnonzero(evaluator.do_nothing(clock).gap > 0.0).tolist())
     return search.run()
@@ -105,7 +105,7 @@ def choose_algorithm(instance: Instance, settings: Settings, problem: ProblemVar
     if not problem.is_least_cost:
         return "constraint-generation"
     chosen = _fastest(instance.tree.events) if settings.strategy == "auto" else settings.strategy
-    return "constraint-generation" if chosen == "benders" and not is_estimable(instance) else chosen
+    return "constraint-generation" if chosen == "benders" and not has_fixed_floors(instance) else chosen
 
 
 def _fastest(events: Sequence[Shock]) -> StrategyName:
@@ -121,8 +121,8 @@ class _ListedConstraintGeneration(ConstraintGeneration):
         """The least gap, by Benders decomposition; there is no plan for another problem than least cost."""
         if not self.problem.is_least_cost:
             return SearchResult("infeasible", self.model.builder, history=tuple(self.history))
-        few = self.few if is_estimable(self.instance) else math.inf
-        known = (self.settings, self.clock, self.report, self.evaluator, self.problem, self.add, few)
+        few_rows = self.few_rows if has_fixed_floors(self.instance) else math.inf
+        known = (self.settings, self.clock, self.report, self.evaluator, self.problem, self.add, few_rows)
         found = BendersSearch(self.instance, *known).go_on(self.shocks, self.history)
         if found.status != "stopped" or (self.latest is None and self.relaxation is None):
             return found

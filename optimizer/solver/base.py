@@ -35,6 +35,8 @@ Verdict = Literal["optimal", "stopped", "infeasible"]
 BoundsListener = Callable[[float, float], None]
 
 STOPPING = "stopping"
+# The phase of a search, in progress and in checkpoints, in which the gap is held and the cost is minimised.
+AT_GAP = "cost under the gap"
 _OF_A_STUDY = ("task", "done", "total", "may_grow")
 
 

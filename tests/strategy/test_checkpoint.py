@@ -34,7 +34,7 @@ def hear(step):
         os.kill(os.getpid(), signal.SIGKILL)
 
 settings = Settings(mip_gap=0.0, checkpoint=folder, strategy=strategy)
-best_plan(so.load(file), settings, Clock(), hear, add=1, few=0)
+best_plan(so.load(file), settings, Clock(), hear, add=1, few_rows=0)
 """
 
 
@@ -53,9 +53,9 @@ def test_a_killed_search_ends_with_the_same_answer(name: str, strategy: str, las
     command = [sys.executable, "-c", KILLED, str(file), strategy, str(tmp_path), str(last)]
     killed = subprocess.run(command, capture_output=True, check=False)
     made: Algorithm = (
-        partial(by_constraint_generation, add=1, few=0)
+        partial(by_constraint_generation, add=1, few_rows=0)
         if strategy == "constraint-generation"
-        else partial(by_benders, add=1, few=0)
+        else partial(by_benders, add=1, few_rows=0)
     )
     instance = so.load(file)
     whole = made(instance, Settings(mip_gap=0.0), Clock(), lambda step: None)
