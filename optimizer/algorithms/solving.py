@@ -1,7 +1,7 @@
 """Which algorithm finds a plan: the whole decision; and the plan without shocks, from which prices of survival count.
 
-    extensive form          one model that holds every shock (`extensive_form`): a handful of shocks, or shocks with
-                            probabilities that last few periods in all
+    extensive form          one model that holds every shock (`extensive_form`): a handful of shocks; where some have
+                            probabilities, few periods of shocks in all
     Benders decomposition   (`benders`) shocks have probabilities, so that every one counts in the cost
     constraint generation   (`constraint_generation`) all else
 

@@ -203,7 +203,8 @@ def test_the_tree_finds_the_optimum_of_the_extensive_form(
     assert tight.cost == pytest.approx(least.cost, rel=1e-6)
     with pytest.MonkeyPatch.context() as patch:
         # Also where the tree is given up, after some nodes or at once.
-        patch.setattr(benders_loop, "NODES", nodes)
+        patch.setattr(benders_loop, "FEW_NODES", nodes[0])
+        patch.setattr(benders_loop, "MOST_NODES", nodes[1])
         found = by_benders(instance, Settings(mip_gap=1e-7), Clock(), lambda step: None)
     assert (found.status, found.gap, least.gap) == ("optimal", 0, 0)
     assert found.cost == pytest.approx(least.cost, rel=1e-6)
