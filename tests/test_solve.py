@@ -78,6 +78,50 @@ def test_what_binds_has_its_price() -> None:
     assert floor.worth == pytest.approx(50)
 
 
+RUN = {"kind": "refining", "output": {"magnet": 1}, "cost": 40, "max_size": 80, "min_utilisation": 0.5}
+LEVER = {"kind": "leverage", "region": "rival", "restraint": 0.3, "max_size": 1, "capex": 10}
+TWO_LINES = {
+    "imports": {"region": "rival", "output": {"magnet": 1}, "capacity": 100, "cost": 10},
+    "line": {"region": "home", "output": {"magnet": 1}, "capacity": 100, "cost": 32},
+}
+
+
+@pytest.mark.parametrize(
+    ("parts", "what", "worth"),
+    [
+        # A point of 100 t a year, in two years, at 22 USD a tonne more than the imports.
+        (
+            {"processes": TWO_LINES, "shocks": {}, "options": {}}
+            | {"policy": {"min_share": [{"commodity": "magnet", "region": "home", "share": 0.1}]}},
+            "the rule that at least 10 % of magnet comes from home",
+            2 * 1 * 22,
+        ),
+        # 80 t a year are needed in 2027, and run then at half of that without a shock, 30 USD dearer than imports.
+        ({"options": {"plant": RUN}}, "plant having to run in the baseline", 0.8 * 30),
+        # 30 of 80 t are missing, at 1000; the size has a row, and bounds of the size and of what runs.
+        ({"options": {"plant": RUN | {"max_size": 50, "min_utilisation": 0}}}, "the largest size of plant", 500),
+        # Of the 100 t that are cut, leverage of full size leaves 30.
+        (
+            {"processes": {"imports": TWO_LINES["imports"]}, "options": {"chips": LEVER}},
+            "the largest size of chips",
+            300,
+        ),
+        (
+            {"processes": {"imports": TWO_LINES["imports"]}, "options": {"chips": LEVER}},
+            "what is left of imports in the shocks",
+            300,
+        ),
+    ],
+)
+def test_a_step_of_what_binds_is_a_share_of_all_that_the_limit_holds(
+    parts: dict[str, Any], what: str, worth: float
+) -> None:
+    cuts = [{"region": "rival", "severity": 1, "deliberate": True}]
+    shocks = {"embargo": {"start": 2027, "months": 12, "cuts": cuts}}
+    binding = {price.what: price.worth for price in solved(**({"shocks": shocks} | parts)).binding}
+    assert binding[what] == pytest.approx(worth)
+
+
 def test_prices_where_floors_fail_are_prices_of_the_gap() -> None:
     # A budget of 2000 buys 40 t. One per cent more, 20 USD, buys 0.4 t of the 1000 USD/t that are missing.
     result = solved(policy={"budget": 2000})

@@ -24,7 +24,7 @@ from optimizer.algorithms.relaxed_floors import excused_samples, levels_under, s
 from optimizer.algorithms.subproblems import BatchResponse
 from optimizer.disruptions.shock import BASELINE, Numbers
 from optimizer.instance.derived import display_name, region_name
-from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Instance
+from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Instance, ShareRule
 from optimizer.model.builder import Column, ModelBuilder, Row
 from optimizer.results.plan import (
     MOST_DETAILED_SHOCKS,
@@ -280,7 +280,7 @@ def _rows(instance: Instance, duals: DualValues, without_effect: frozenset[str])
         if price == 0 or is_idle or (row.mark.what == "most" and not _is_used(duals, row)):
             continue
         is_of_rule = row.mark.path in instance.survival_rules
-        for what, step, size in _of_rule(instance, duals, row) if is_of_rule else _row(instance, row, price):
+        for what, step, size in _of_rule(instance, duals, row) if is_of_rule else _row(instance, duals, row, price):
             yield what, step, abs(price) * size
 
 
@@ -325,24 +325,36 @@ def _is_used(duals: DualValues, row: Row) -> bool:
     return max(sizes, default=0.0) > NEGLIGIBLE * max((-value for value in row.terms.values()), default=0.0)
 
 
-def _row(instance: Instance, row: Row, price: float) -> Iterator[StepSize]:
+def _row(instance: Instance, duals: DualValues, row: Row, price: float) -> Iterator[StepSize]:
     """What a row limits, a step of it, and the step's size in the row's unit."""
     owner, what, name = row.mark.owner, row.mark.what, display_name(instance, row.mark.owner)
     if what == "floor" and row.t is not None:
         demanded = instance.path(instance.event(row.mark.path)).demand_at(owner, row.t)
         yield f"the floor of {name} in {row.mark.path}", "one point lower", POINT * demanded
     elif what in ("max", "most"):
-        yield f"the largest size of {name}", "1 % more", POINT * getattr(instance.options[owner], "max_size", 0.0)
+        yield _largest_size(name), "1 % more", POINT * getattr(instance.options[owner], "max_size", 0.0)
     elif what == "limit":
-        yield f"what is left of {name} in the shocks", "1 % more", POINT * row.rhs
+        yield f"what is left of {name} in the shocks", "1 % more", POINT * _amount(duals, row)
     elif what == "run" and owner in instance.options:
-        yield f"{name} having to run in the baseline", "one point less", POINT * instance.horizon.delta
+        # It runs at the share `min_utilisation` of what works.
+        share = getattr(instance.options[owner], "min_utilisation", 0.0)
+        yield f"{name} having to run in the baseline", "one point less", POINT * _amount(duals, row) / share
     elif what == "deter":
         yield from _deterrence(instance, row.mark.path)
     elif what == "balance" and row.rhs < 0:
         yield f"the scrap there is: {name}", "1 % more", POINT * -row.rhs
     else:
-        yield from _policy_row(instance, row, price)
+        yield from _policy_row(instance, duals, row, price)
+
+
+def _largest_size(name: str) -> str:
+    return f"the largest size of {name}"
+
+
+def _amount(duals: DualValues, row: Row) -> float:
+    """What the activity of a row that binds runs at in it, t."""
+    columns = duals.builder.columns
+    return math.fsum(value * duals.values[j] for j, value in row.terms.items() if columns[j].mark.what == "activity")
 
 
 def _deterrence(instance: Instance, attack: str) -> Iterator[StepSize]:
@@ -354,7 +366,7 @@ def _deterrence(instance: Instance, attack: str) -> Iterator[StepSize]:
         yield "the attack budget to be deterred", "1 % less", POINT * adversary.deterred_from / needed
 
 
-def _policy_row(instance: Instance, row: Row, price: float) -> Iterator[StepSize]:
+def _policy_row(instance: Instance, duals: DualValues, row: Row, price: float) -> Iterator[StepSize]:
     """The same of a row of the policy."""
     what = row.mark.what
     if what == "budget":
@@ -366,7 +378,7 @@ def _policy_row(instance: Instance, row: Row, price: float) -> Iterator[StepSize
         step = "1 % less" if price > 0 else "1 % more"
         yield f"having to buy {display_name(instance, o)} in {year}", step, POINT * row.rhs
     elif what.startswith(("max_share", "min_share")):
-        yield _rule(instance, what), "one point looser", POINT
+        yield _rule(instance, what), "one point looser", POINT * _production(instance, duals, what, row.t)
 
 
 def _of_rule(instance: Instance, duals: DualValues, row: Row) -> Iterator[StepSize]:
@@ -386,24 +398,40 @@ def _of_rule(instance: Instance, duals: DualValues, row: Row) -> Iterator[StepSi
         yield f"the rule of {rule}", "one month less", used / rule.months
 
 
+def _production(instance: Instance, duals: DualValues, what: str, t: int | None) -> float:
+    """All production of the commodity of a rule about shares in the baseline of a period, t."""
+    commodity = _share_rule(instance, what).commodity
+    accounts = duals.builder.accounts("production").items()
+    of_it = [amount for (path, c, _, _, at), amount in accounts if (path, c, at) == (BASELINE, commodity, t)]
+    return math.fsum(amount.value(duals.values.tolist()) for amount in of_it)
+
+
+def _share_rule(instance: Instance, what: str) -> ShareRule:
+    rules: tuple[ShareRule, ...] = getattr(instance.policy, what[:9])
+    return rules[int(what[10:])]
+
+
 def _rule(instance: Instance, what: str) -> str:
-    field, index = what[:9], int(what[10:])
-    rule = getattr(instance.policy, field)[index]
+    rule = _share_rule(instance, what)
     region = f"from {region_name(instance, rule.region)}" if rule.region else ""
     source = " ".join(part for part in (rule.kind, region) if part)
-    words = "at most" if field == "max_share" else "at least"
+    words = "at most" if what.startswith("max_share") else "at least"
     return f"the rule that {words} {100 * rule.share:g} % of {display_name(instance, rule.commodity)} comes {source}"
 
 
 def _column(instance: Instance, column: Column) -> Iterator[StepSize]:
     name, what, size = display_name(instance, column.mark.owner), column.mark.what, POINT * column.upper
-    in_shock = bool(column.mark.path) and column.mark.path != "baseline"
+    in_shock = bool(column.mark.path) and column.mark.path != BASELINE
     words = {
+        "size": _largest_size(name),
         "stock": f"the largest stock of {name}",
         "fill": f"the rate at which {name} can be filled",
         "release": f"the rate at which {name} can be released",
         "substituted": f"the share that {name} can serve",
         "activity": f"the capacity of {name} in the shocks",
     }
-    if what in words and (in_shock or not column.mark.path):
+    if what == "activity" and column.mark.owner in instance.options:
+        # What it can run at is at most what its largest size can.
+        yield _largest_size(name), "1 % more", size
+    elif what in words and (in_shock or not column.mark.path):
         yield words[what], "1 % more", size

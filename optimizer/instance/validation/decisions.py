@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import accumulate, combinations
+from itertools import accumulate
 
 from optimizer.disruptions.adversary import HEAD, JOINT, TAIL, AdversarySpec
 from optimizer.disruptions.ensemble import EnsembleSpec, sample_names
@@ -449,30 +449,25 @@ def ties_are_between_lumpy_options(unchecked: Unchecked) -> Iterator[Problem]:
 
 
 def required_options_can_be_opened(unchecked: Unchecked) -> Iterator[Problem]:
-    """What an option requires, directly or through others, is open to it in time and excludes nothing that it needs."""
-    for o, option in unchecked.instance.sized.items():
-        needed = _needed(unchecked.instance, o)
-        clash = next((tie for tie in combinations(needed, 2) if _excludes(unchecked.instance, *tie)), None)
-        late = next((name for name in needed[1:] if _opens_after(unchecked.instance.sized[name], option)), None)
-        if clash is not None:
-            needs = clash[1] if clash[0] == o else f"{clash[0]} and {clash[1]}"
-            what = f"can never be bought: it requires {needs}, and one of the two excludes the other"
-            yield ("options", o, "requires"), what, "Remove one of the two ties.", "warning"
-        elif late is not None:
+    """What an option requires is open to it in time, excludes nothing that it requires, and is not excluded by it."""
+    sized = unchecked.instance.sized
+    for o, option in sized.items():
+        needed = {o: option} | {name: sized[name] for name in option.requires if name in sized}
+        place: Place = ("options", o, "requires")
+        late = next((name for name, each in needed.items() if _opens_after(each, option)), None)
+        for both in _excluding(needed):
+            names = " and ".join(sorted({*both} - {o}))
+            what = f"can never be bought: it requires {names}, and one of the two excludes the other"
+            yield place, what, "Remove one of the two ties.", "warning"
+        if late is not None and late != o:
             what = f"can never be bought: {late}, which it requires, is open only after {option.latest}"
-            yield ("options", o, "requires"), what, f"Move latest of {o}, or earliest of {late}.", "warning"
+            yield place, what, f"Move latest of {o}, or earliest of {late}.", "warning"
 
 
-def _needed(instance: Instance, o: str) -> list[str]:
-    """The option and all that it requires, directly or through others."""
-    needed = [o]
-    for name in needed:
-        needed += [other for other in instance.sized[name].requires if other in instance.sized and other not in needed]
-    return needed
-
-
-def _excludes(instance: Instance, one: str, other: str) -> bool:
-    return other in instance.sized[one].excludes or one in instance.sized[other].excludes
+def _excluding(needed: Mapping[str, Sized]) -> Iterator[tuple[str, str]]:
+    """Two of the options, of which the first excludes the other."""
+    for name, option in needed.items():
+        yield from ((name, other) for other in option.excludes if other in needed and other != name)
 
 
 def _opens_after(required: Sized, option: Sized) -> bool:
