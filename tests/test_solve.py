@@ -108,7 +108,7 @@ TWO_LINES = {
         ),
         (
             {"processes": {"imports": TWO_LINES["imports"]}, "options": {"chips": LEVER}},
-            "what is left of imports in the shocks",
+            "the capacity of imports in the shocks",
             300,
         ),
     ],

@@ -334,7 +334,8 @@ def _row(instance: Instance, duals: DualValues, row: Row, price: float) -> Itera
     elif what in ("max", "most"):
         yield _largest_size(name), "1 % more", POINT * getattr(instance.options[owner], "max_size", 0.0)
     elif what == "limit":
-        yield f"what is left of {name} in the shocks", "1 % more", POINT * _amount(duals, row)
+        # What leverage leaves of a cut is a share of the capacity, as its other bounds are.
+        yield _capacity(name), "1 % more", POINT * _amount(duals, row)
     elif what == "run" and owner in instance.options:
         # It runs at the share `min_utilisation` of what works.
         share = getattr(instance.options[owner], "min_utilisation", 0.0)
@@ -349,6 +350,10 @@ def _row(instance: Instance, duals: DualValues, row: Row, price: float) -> Itera
 
 def _largest_size(name: str) -> str:
     return f"the largest size of {name}"
+
+
+def _capacity(name: str) -> str:
+    return f"the capacity of {name} in the shocks"
 
 
 def _amount(duals: DualValues, row: Row) -> float:
@@ -428,7 +433,7 @@ def _column(instance: Instance, column: Column) -> Iterator[StepSize]:
         "fill": f"the rate at which {name} can be filled",
         "release": f"the rate at which {name} can be released",
         "substituted": f"the share that {name} can serve",
-        "activity": f"the capacity of {name} in the shocks",
+        "activity": _capacity(name),
     }
     if what == "activity" and column.mark.owner in instance.options:
         # What it can run at is at most what its largest size can.
