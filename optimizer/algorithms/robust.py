@@ -226,7 +226,8 @@ def robust_plans(
     Raises:
         SolverError: the solver failed.
     """
-    notes = warn_unsaved(settings, "the search against an adversary keeps no state.")
+    is_requested = settings.checkpoint is not None
+    notes = (warn_unsaved("the search against an adversary keeps no state."),) if is_requested else ()
     settings = replace(settings, checkpoint=None)
     search = _RobustSearch(instance, settings, clock, listener, evaluator, problem, solve_group)
     search.oracle = FutureAttacks(instance.tree, oracles)

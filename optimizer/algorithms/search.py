@@ -282,13 +282,11 @@ class Search:
             warnings.warn(what, OptimizerWarning, stacklevel=2)
 
 
-def warn_unsaved(settings: Settings, reason: str) -> tuple[str, ...]:
-    """Warn that no checkpoint is written, where one was requested; returns the warning as notes for the result."""
-    if settings.checkpoint is None:
-        return ()
+def warn_unsaved(reason: str) -> str:
+    """Warn that no checkpoint is written though one was requested; returns the warning, as a note for the result."""
     what = f"No checkpoint is written: {reason}"
     warnings.warn(what, OptimizerWarning, stacklevel=3)
-    return (what,)
+    return what
 
 
 def _with_seconds(listener: Listener, began: float) -> Listener:

@@ -87,7 +87,7 @@ def best_plan(
     """
     algorithm = choose_algorithm(instance, settings, problem)
     if algorithm == "extensive-form":
-        notes = warn_unsaved(settings, WITHOUT_ROUNDS)
+        notes = () if settings.checkpoint is None else (warn_unsaved(WITHOUT_ROUNDS),)
         found = solve_extensive_form(instance, settings, clock, listener, problem, evaluator)
         return replace(found, notes=(*found.notes, *notes))
     evaluator = evaluator or evaluator_of(instance)
