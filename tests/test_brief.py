@@ -1,4 +1,4 @@
-"""The brief: what a slip does and what numbers rest on, by hand; and every form of it says the same."""
+"""The brief: what a delay does and what numbers rest on, by hand; and every form of it says the same."""
 
 import io
 import json
@@ -37,9 +37,9 @@ from optimizer.results.saved import Bands, Spread
 from optimizer.solver import Settings
 from optimizer.studies.compare import frontier
 from optimizer.studies.comparison import single_point
-from optimizer.studies.purchases import Slip, first_year, orders_of
+from optimizer.studies.delays import delay_by_a_year, find_brief_delays, find_delays, find_futures_delays
+from optimizer.studies.purchases import Delay, first_year, orders_of
 from optimizer.studies.sensitivity_result import Sensitivity, TornadoBar, VariantOutcome
-from optimizer.studies.slips import find_brief_slips, find_futures_slips, find_slips, slip_by_a_year
 
 ROOT = Path(__file__).parent.parent
 INSTANCES = ROOT / "instances"
@@ -58,8 +58,8 @@ def result(tiny: so.Instance) -> so.Result:
 
 @pytest.fixture(scope="module")
 def brief(tiny: so.Instance, result: so.Result) -> Brief:
-    slips = find_brief_slips(tiny, result, Settings())
-    return make_brief(tiny, result, frontier=single_point(tiny, result), slips=slips)
+    delays = find_brief_delays(tiny, result, Settings())
+    return make_brief(tiny, result, frontier=single_point(tiny, result), delays=delays)
 
 
 def part(brief: Brief, name: str) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def part(brief: Brief, name: str) -> dict[str, Any]:
     return found
 
 
-# Slips.
+# Delays.
 
 
 def test_late_build_is_added_to_the_one_that_is_there(tiny: so.Instance) -> None:
@@ -75,40 +75,46 @@ def test_late_build_is_added_to_the_one_that_is_there(tiny: so.Instance) -> None
         Build("plant", "refining", 0, 2026, "2026", 20.0, True),
         Build("plant", "refining", 1, 2027, "2027", 40.0),
     )
-    late = slip_by_a_year(tiny, Plan(builds, {"reserve": (60.0, 0.0, 40.0, 0.0, 0.0)}, {}), ["plant", "reserve"], 2026)
+    late = delay_by_a_year(tiny, Plan(builds, {"reserve": (60.0, 0.0, 40.0, 0.0, 0.0)}, {}), ["plant", "reserve"], 2026)
     assert late.builds == (Build("plant", "refining", 1, 2027, "2027", 60.0, True),)
     assert late.fills == {"reserve": (0.0, 60.0, 0.0, 40.0, 0.0)}
 
 
-def test_decision_of_the_last_year_slips_out_of_the_horizon(tiny: so.Instance) -> None:
+def test_decision_of_the_last_year_is_delayed_out_of_the_horizon(tiny: so.Instance) -> None:
     builds = (Build("plant", "refining", 4, 2030, "2030", 20.0),)
-    assert slip_by_a_year(tiny, Plan(builds, {}, {}), ["plant"], 2030).builds == ()
+    assert delay_by_a_year(tiny, Plan(builds, {}, {}), ["plant"], 2030).builds == ()
 
 
-def test_slip_of_the_plant_leaves_its_output_of_a_year_unserved(tiny: so.Instance, result: so.Result) -> None:
+def test_delay_of_the_plant_leaves_its_output_of_a_year_unserved(tiny: so.Instance, result: so.Result) -> None:
     """The embargo of 2027 and 2028 takes 30 + 30 t: 60 from stock by 2028 less what the plant makes, 20 in 2028.
 
     The plan buys the reserve of 60 t at once, and 40 t more in 2028. With the plant a year late, the 20 t of 2028 are
     missing: 20 t at 500k are 10M.
     """
-    (slip,) = find_slips(tiny, result, [["plant"]], 2026, Settings())
-    assert slip.options == ("plant",)
-    assert slip.failed == ("embargo@2027",)
-    assert slip.shock == "embargo@2027"
-    assert slip.below_floor == pytest.approx(20)
-    assert slip.gap == pytest.approx(10e6)
-    assert slip.shortage == pytest.approx(20)
-    assert slip.shortage_cost == pytest.approx(10e6)
+    (delay,) = find_delays(tiny, result, [["plant"]], 2026, Settings())
+    assert delay.options == ("plant",)
+    assert delay.failed == ("embargo@2027",)
+    assert delay.shock == "embargo@2027"
+    assert delay.below_floor == pytest.approx(20)
+    assert delay.gap == pytest.approx(10e6)
+    assert delay.shortage == pytest.approx(20)
+    assert delay.shortage_cost == pytest.approx(10e6)
 
 
-def test_slip_that_matters_to_no_shock_says_so(tiny: so.Instance) -> None:
+def test_delays_are_called_so_while_they_are_looked_at(tiny: so.Instance, result: so.Result) -> None:
+    said = list[str]()
+    find_brief_delays(tiny, result, Settings(), said.append)
+    assert said == ["a delay of all decisions", "a delay of home magnet plant", "a delay of magnet reserve"]
+
+
+def test_delay_that_matters_to_no_shock_says_so(tiny: so.Instance) -> None:
     """With a floor of 0 nothing has to be served, and 1k a tonne short buys nothing: a forced plant is not missed."""
     idle = so.load(
         TINY, ["demands.motors.survival=0", "demands.motors.shortage_cost=1k", "policy.force.plant={2026: 20}"]
     )
     found = so.solve(idle)
-    (slip,) = find_slips(idle, found, [["plant"]], 2026, Settings())
-    assert (slip.failed, slip.shock, slip.gap) == ((), None, 0.0)
+    (delay,) = find_delays(idle, found, [["plant"]], 2026, Settings())
+    assert (delay.failed, delay.shock, delay.gap) == ((), None, 0.0)
 
 
 # What numbers rest on.
@@ -306,7 +312,7 @@ def test_plan_that_fails_names_its_worst_event(tiny: so.Instance) -> None:
     found = so.solve(tiny, budget=5e6)
     worst = part(make_brief(tiny, found), "worst")
     assert "of demand below survival floors, a survival gap of" in " ".join(worst["sentences"])
-    assert worst["title"] == "The worst single event"
+    assert worst["title"] == "The worst shock"
     (row,) = worst["values"]
     assert row["gap"] == pytest.approx(found.worst_gap)
     assert row["gap"] == pytest.approx(500e3 * row["below_floor"])
@@ -345,9 +351,9 @@ def test_a_shock_that_fails_names_the_segment_below_its_floor(tiny: so.Instance)
 def test_decisions_are_sorted_by_the_damage_of_a_delay(tiny: so.Instance, result: so.Result) -> None:
     """The reserve is cheaper than the plant, but a year without it costs more."""
     orders = orders_of(tiny, result, 2026)
-    slips = [Slip((order.option,), (), "embargo@2027", 1e6 * i, 1.0, 1.0, 1e6 * i, 0.0) for i, order in
+    delays = [Delay((order.option,), (), "embargo@2027", 1e6 * i, 1.0, 1.0, 1e6 * i, 0.0) for i, order in
              enumerate(orders)]  # fmt: skip
-    rows = make_brief(tiny, result, slips=slips).to_dict()["parts"]["orders"]["values"]
+    rows = make_brief(tiny, result, delays=delays).to_dict()["parts"]["orders"]["values"]
     assert [row["order"].partition(",")[0] for row in rows[:2]] == [orders[1].name, orders[0].name]
     assert rows[0]["on_line"] == "bought until 2028"
     assert (rows[0]["money"], rows[0]["total"]) == (pytest.approx(3.9e6), pytest.approx(6.5e6))
@@ -375,8 +381,8 @@ def test_decisions_say_in_how_many_samples_the_best_plan_has_them(tiny: so.Insta
 
 def test_a_delay_that_was_not_looked_at_says_so(tiny: so.Instance, result: so.Result) -> None:
     orders = orders_of(tiny, result, 2026)
-    slip = Slip((orders[0].option,), (), "embargo@2027", 1e6, 1.0, 1.0, 1e6, 0.0)
-    rows = make_brief(tiny, result, slips=[slip]).to_dict()["parts"]["orders"]["values"]
+    delay = Delay((orders[0].option,), (), "embargo@2027", 1e6, 1.0, 1.0, 1e6, 0.0)
+    rows = make_brief(tiny, result, delays=[delay]).to_dict()["parts"]["orders"]["values"]
     assert [row["slip"] for row in rows][1:] == ["not computed", "not computed"]
 
 
@@ -664,7 +670,7 @@ def test_form_without_its_library_says_what_to_install(suffix: str, monkeypatch:
     assert "needs fpdf; in the project's folder run: pip install '.[report]'" in made.output
 
 
-def test_command_computes_slips_unless_quick(tmp_path: Path) -> None:
+def test_command_computes_delays_unless_quick(tmp_path: Path) -> None:
     made = CliRunner().invoke(app, ["report", str(TINY), "--json", "--budgets", "5M", "-o", str(tmp_path / "brief.md")])
     assert made.exit_code == 0, made.output
     parts = json.loads(made.stdout)["brief"]["parts"]
@@ -690,11 +696,10 @@ def test_brief_of_futures_has_what_is_decided_first_and_the_least_and_the_most(f
     rows = parts["orders"]["table"]["rows"]
     assert rows[0] == ["plant, 40 t/yr", "2", "2", "2027", "2028", "every future"]
     # Of all years 2M of the plant in either future, and 6M of the extension where need is high.
-    assert [row[:3] for row in rows[1:]] == [
-        ["Together (1)", "2", "2"],
-        ["Later decisions, from 2028 on", "–", "0 to 6"],
-    ]
-    assert found["notes"] == []
+    assert [row[:3] for row in rows[1:]] == [["Later decisions, from 2028 on", "–", "0 to 6"]]
+    assert parts["orders"]["strong"] == []
+    assert "; with operation it is expected to cost 5M USD more than the cheapest plan if no shock" in found["sentence"]
+    assert found["notes"] == [FLOORS_NOTE]
     assert parts["money"]["table"]["rows"] == [["2027", "2", "2"], ["2028", "–", "6"]]
     # Where need is low, the floor is 40 % of 100 t: 60 t at 500k go unserved, and it holds.
     assert parts["survival"]["table"]["rows"] == [
@@ -702,6 +707,12 @@ def test_brief_of_futures_has_what_is_decided_first_and_the_least_and_the_most(f
         ["low", "50 %", "✓ 1 of 1", "0", "30"],
     ]
     assert parts["worst"]["sentences"][0] == "embargo (2029), in the future low."
+
+
+def test_brief_of_futures_does_not_say_where_most_goes_unserved_where_nothing_does() -> None:
+    found = so.solve_futures(so.load(ROOT / "examples" / "order_or_wait.yaml"))
+    part = make_futures_brief(instance_of(found), found).to_dict()["parts"]["unserved"]
+    assert part["sentences"] == ["In no shock does any demand go unserved."]
 
 
 def test_brief_of_futures_has_what_waiting_is_worth_where_that_is_known(futures: so.FuturesResult) -> None:
@@ -719,11 +730,11 @@ def test_brief_of_futures_has_what_waiting_is_worth_where_that_is_known(futures:
     assert "waiting" in alternatives([])["missing"]
 
 
-def test_every_future_has_a_brief_of_its_own_and_what_slips(futures: so.FuturesResult) -> None:
+def test_every_future_has_a_brief_of_its_own_and_what_delays_do(futures: so.FuturesResult) -> None:
     """Without the plant, where need is high the extension gives 60 t from 2029 on: the floor, 40 % of 100 t, holds."""
-    slips = find_futures_slips(futures, Settings())
-    assert {name: len(found) for name, found in slips.items()} == {"high": 1, "low": 1}
-    data = futures_book(futures, slips=slips)
+    delays = find_futures_delays(futures, Settings())
+    assert {name: len(found) for name, found in delays.items()} == {"high": 1, "low": 1}
+    data = futures_book(futures, delays=delays)
     (high, low) = data["briefs"]
     assert (high["future"], low["label"]) == ("high", "low, 50 %")
     assert high["brief"]["parts"]["money"]["table"]["rows"] == [["2027", "2"], ["2028", "6"]]
@@ -767,10 +778,26 @@ def test_futures_without_comments_say_how_to_have_sources(futures: so.FuturesRes
     assert "report the file itself" in part["missing"]
 
 
+@pytest.mark.parametrize(
+    ("budgets", "left"),
+    [
+        (("policy.budget=20M",), "12M to 18M USD of the budget is left."),
+        (("policy.budget=8M",), "6M USD of the budget is left in 1 of 2 futures."),
+        ((), None),
+    ],
+)
+def test_brief_of_futures_says_what_a_gap_is_and_what_is_left_of_budgets(
+    budgets: tuple[str, ...], left: str | None
+) -> None:
+    """2M are spent in `low` and 8M in `high`."""
+    found = so.solve_futures(so.load(ROOT / "examples" / "wait_or_commit.yaml", list(budgets)))
+    assert make_futures_brief(instance_of(found), found).to_dict()["notes"] == [FLOORS_NOTE, *filter(None, [left])]
+
+
 def test_futures_say_what_is_short_without_any_shock(futures: so.FuturesResult) -> None:
     high, low = futures.futures
     lacks = {"motors": Lack(0.25, "2027", 25.0)}
     short = replace(low, result=replace(low.result, lacks=lacks))
     notes = make_futures_brief(instance_of(futures), replace(futures, futures=(high, short))).to_dict()["notes"]
-    assert notes[0] == "In 1 of 2 futures demand goes unserved without a shock, most in low."
-    assert notes[1].startswith("Unserved already without a shock: motors, 2027, up to 25 %.")
+    assert notes[1] == "In 1 of 2 futures demand goes unserved without a shock, most in low."
+    assert notes[2].startswith("Unserved already without a shock: motors, 2027, up to 25 %.")

@@ -24,7 +24,7 @@ def test_the_answer_comes_first_and_fits(file: str, columns: int) -> None:
     flexible, informed = ("600k", "1.2M") if file == FILE else ("350", "130")
     start = f"Deciding later what can wait is worth {flexible} USD; knowing every answer at the start {informed} USD"
     assert " ".join(words.split("╮")[1].split()).startswith(start)
-    assert ("Regret of each plan in each future" in words) == (file == FILE or columns == 120)
+    assert ("Regret of each informed plan in each future" in words) == (file == FILE or columns == 120)
 
 
 def test_tables_on_the_screen_by_hand() -> None:
@@ -36,7 +36,7 @@ def test_tables_on_the_screen_by_hand() -> None:
         "expected cost 3.8M USD (every",
         "need 2028 1.2M – 600k 600k",
         "high 50 % 5.6M 2 of 2 3.6M – –",
-        "low 50 % 2M 1 of 2 0 30M –",
+        "low 50 % 2M 1 of 2 ✗ 30M –",
         "No regret plant, 40 t/yr: in the informed plans of all futures",
         "Contingent extension (need: high)",
         "plant all futures 40 t/yr 2027 –",
@@ -64,16 +64,30 @@ def test_json_and_csv_have_every_figure(tmp_path: Path) -> None:
     assert len(tables["regret"]) == 4
 
 
-def test_a_plan_that_leaves_a_gap_has_no_value() -> None:
+def test_a_gap_stands_in_place_of_a_value() -> None:
+    """`low` cannot pay for the extension, which the static plan would buy in it: 60 t at 500k, probability one half."""
     done = diversify("futures", FILE, *EXACT, "--set", "futures.need.branches.low.set={policy.budget: 2M}")
     assert done.returncode == 0, done.stderr
     words = " ".join(done.stdout.replace("│", " ").split())
     assert "Static (ST) FAILS: an expected survival gap of 15M USD" in words
-    assert "Flexibility left out, as one of the two plans leaves a survival gap" in words
-    assert "Knowing every answer at the start is worth 1.2M USD" in words
-    assert "need 2028 1.2M – ✗ ✗" in words
+    assert "Flexibility closes an expected survival gap of 15M USD: the static plan leaves it" in words
+    both = "closes an expected survival gap of 15M USD; knowing every answer at the start is worth 1.2M USD"
+    assert f"Deciding later what can wait {both}" in words
+    assert "need 2028 1.2M – ✗ 15M ✗ 15M" in words
+    assert "✗ floors fail then" in words
+    assert "Closes gap" not in words
     done = diversify("futures", FILE, *EXACT, "--set", "futures.need.branches.low.set={policy.budget: 0}")
     assert done.returncode == 4, done.stderr
+
+
+def test_an_answer_that_closes_the_gap_is_no_cross() -> None:
+    late = ("--set", "options.plant.latest=2027", "--set", "futures.need.branches.low.set={policy.budget: 0}")
+    done = diversify("futures", "tests/cases/futures/hand_wait.yaml", *EXACT, *late)
+    assert done.returncode == 4, done.stderr
+    words = " ".join(done.stdout.replace("│", " ").split())
+    assert "Knowing every answer at the start closes an expected survival gap of 5 USD" in words
+    assert "need 2028 closes gap – ✗ 5 ✗ 5" in words
+    assert "the adaptive plan leaves an expected gap of 5 USD" in words
 
 
 def test_a_time_limit_ends_it_with_what_is_known() -> None:

@@ -170,7 +170,7 @@ def test_ctrl_c_while_the_plan_is_searched_for_asks_for_no_other_budget(
 
 
 # Seconds of studies, so that what the tests below work out by hand does not depend on what is measured.
-SECONDS = {"explain": 100.0, "compare": 50.0, "budgets": 30.0, "stress": 20.0, "slips": 13.0, "attack": 10.0}
+SECONDS = {"explain": 100.0, "compare": 50.0, "budgets": 30.0, "stress": 20.0, "delays": 13.0, "attack": 10.0}
 
 
 def test_studies_share_the_time_by_what_they_take_and_the_last_ones_have_all_of_it(
@@ -187,11 +187,11 @@ def test_studies_share_the_time_by_what_they_take_and_the_last_ones_have_all_of_
 
 
 def test_the_first_screen_is_whole_unless_a_limit_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of 140 s on two processors, slips 13 s, stress 20 s and attack 10 s: attack has 140 · 2 · 10 / 43 s whenever it
-    begins, and slips have no end. Asked for, a limit holds for all of them."""
+    """Of 140 s on two processors, delays 13 s, stress 20 s and attack 10 s: attack has 140 · 2 · 10 / 43 s whenever it
+    begins, and delays have no end. Asked for, a limit holds for all of them."""
     monkeypatch.setattr(page_studies, "_SECONDS", SECONDS)
     subject = StudySubject(TINY, so.load(TINY), so.solve(so.load(TINY)), 0.02, 140.0)
-    names = ("slips", "stress", "attack")
+    names = ("delays", "stress", "attack")
     tasks = {name: Task(time.time, (subject, name)) for name in names}
     for is_asked in (False, True):
         timed = timed_tasks(tasks, names, 2, 140.0, is_asked=is_asked)

@@ -12,7 +12,7 @@ import optimizer as so
 from optimizer.instance.ranges import Uncertain, UncertainNumber
 from optimizer.report.tables.render import show
 from optimizer.report.tables.sensitivity import sensitivity_parts
-from optimizer.studies.measure import Measure
+from optimizer.studies.measure import ToleranceBase
 from optimizer.studies.sensitivity_result import Sensitivity, TornadoBar, VariantOutcome
 from tests.conftest import BUT_SAMPLES
 from tests.test_cli import TINY, diversify
@@ -132,7 +132,9 @@ def test_costs_are_changes_and_gaps_are_what_is_left() -> None:
     numbers = (Uncertain(f"policy.{name}", ("policy", name), 5e6, 20e6, 5e6, is_factor=False) for name in "ab")
     ends = ((capex, kept), (capex, capex))
     bars = tuple(TornadoBar(UncertainNumber(n.path, (n,)), *of) for n, of in zip(numbers, ends, strict=True))
-    found = Sensitivity("proven", so.load(TINY), 0.02, 0.01, capex, bars, measure=Measure.of(37e6, 30e6, 0.02, 33.1e6))
+    found = Sensitivity(
+        "proven", so.load(TINY), 0.02, 0.01, capex, bars, measure=ToleranceBase.of(37e6, 30e6, 0.02, 33.1e6)
+    )
     console = Console(width=80, file=io.StringIO())
     show(sensitivity_parts, found, console)
     lines = console.file.getvalue().splitlines()

@@ -53,7 +53,7 @@ def test_the_answer_comes_first_then_what_is_committed_then_each_question(column
     words = " ".join(done.stdout.replace("│", " ").split())
     marks = [
         "SURVIVES in both futures",
-        "Commit now 240 USD before 2028: plant",
+        "Order now 240 USD before 2028: plant",
         "Largest regret 240 USD, present value",
         "(proven to be the least)",
         "Expected cost 540 USD",
@@ -61,7 +61,7 @@ def test_the_answer_comes_first_then_what_is_committed_then_each_question(column
         "Best future low: 240 USD",
         "Outlay expected 540 USD, undiscounted; 240 to 840 USD",
         "Price of survival 540 USD of the expected cost",
-        "Commit now: before 2028, the same in both futures",
+        "Order now: before 2028, the same in both futures",
         "plant · refining 2027 4 t/yr 240",
         "From 2028, when need (high 50 %, low 50 %) is known",
         "high 50 % plant 2028 6 t/yr 600",
@@ -239,7 +239,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> str:
 def test_a_saved_plan_of_futures_is_shown_verified_and_taken_apart(saved: str) -> None:
     shown = diversify("show", saved)
     assert (shown.returncode, shown.stderr) == (0, "")
-    assert "Commit now: before 2028, the same in both futures" in shown.stdout
+    assert "Order now: before 2028, the same in both futures" in shown.stdout
     one = diversify("show", saved, "--future", "high", "--json")
     assert json.loads(one.stdout)["total_cost"] == pytest.approx(840, rel=1e-6)
     other = diversify("show", saved, "--future", "hig")
@@ -324,7 +324,7 @@ def test_a_page_and_a_figure_of_all_futures(saved: str, tmp_path: Path) -> None:
     done = diversify("report", saved, "--output", str(page))
     assert (done.returncode, "SURVIVES in both futures" in done.stdout) == (0, True)
     text = page.read_text()
-    for words in ("Commit now: before 2028", "From 2028, when need", "data:image/svg+xml", "<td>low</td>"):
+    for words in ("Order now: before 2028", "From 2028, when need", "data:image/svg+xml", "<td>low</td>"):
         assert words in text
     assert diversify("plot", saved, "futures", "--output", str(figure)).returncode == 0
     assert figure.read_text().count("<svg") == 1

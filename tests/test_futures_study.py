@@ -10,6 +10,7 @@ import pytest
 import optimizer as so
 from optimizer.instance.edits import for_each_future
 from optimizer.instance.questions import timed_questions
+from optimizer.report.tables.futures_study import timing_text, worth_facts, worth_headline, worth_text
 from optimizer.solver import Progress
 from optimizer.studies.futures.study import nodes, retimed
 from optimizer.studies.futures.study_result import FuturesStudy, own_orders
@@ -74,7 +75,7 @@ def test_values_of_nested_questions_by_hand() -> None:
     assert found.orders is not None
     # The permit has to be opened; its size is free, and nothing needs any.
     for order, sizes in zip(found.orders, ((0, 1), (10, 10)), strict=True):
-        assert (order.hangs, order.questions, order.branches) == ("one answer", ("duration",), ("long",))
+        assert (order.depends_on, order.questions, order.branches) == ("one answer", ("duration",), ("long",))
         assert sizes[0] - 1e-6 <= order.smallest <= sizes[1] + 1e-6
         assert (order.common, order.first) == (0, "2027")
         assert order.open == (("tension", "2028"), ("duration", "2029"))
@@ -119,6 +120,37 @@ def test_a_value_is_left_out_where_a_plan_leaves_a_gap() -> None:
     assert differences(found)["need", "never"] is None
     assert found.information is not None
     assert found.to_dict()["flexibility"] is None
+
+
+# No plant can be ordered after the answer, and `low` has no money for it: nobody buys any before it is known.
+NO_MONEY = ("futures.need.branches.low.set={policy.budget: 0}", "options.plant.latest=2027")
+
+
+def test_an_earlier_answer_closes_the_gap_of_the_adaptive_plan() -> None:
+    """Unknown, 10 t at 1 are missing in `high`: 0.5 · 10 = 5. Known in 2027, the plant is ordered: 0.5 · 600."""
+    found = study("hand_wait.yaml", *NO_MONEY)
+    assert (found.costs["adaptive"].gap, found.costs["perfect"].cost) == pytest.approx((5, 300))
+    assert found.costs["perfect"].closed_gap(found.costs["adaptive"]) == pytest.approx(5)
+    assert worth_headline(found) == "Knowing every answer at the start closes an expected survival gap of 5 USD"
+    assert worth_text(found, "information") == "closes an expected survival gap of 5 USD"
+    assert worth_text(found, "flexibility") == "✗ expected survival gap of 5 USD"
+    assert {each.timing: timing_text(found, each) for each in found.questions} == {
+        "start": "closes an expected survival gap of 5 USD",
+        "later": "✗ expected survival gap of 5 USD",
+        "never": "✗ expected survival gap of 5 USD",
+    }
+    facts = dict(worth_facts(found))
+    assert facts["Information"].startswith("closes an expected survival gap of 5 USD: the adaptive plan leaves it")
+    left = "an expected survival gap of 5 USD with the static plan and of 5 USD with the adaptive one"
+    assert facts["Flexibility"] == f"left out, as floors fail: {left}"
+
+
+def test_a_gap_that_no_answer_closes_is_that_which_is_left() -> None:
+    """A plant of 4 t/yr at most leaves 6 t missing in `high`, also where that is known: 0.5 · 6 = 3."""
+    found = study("hand_wait.yaml", *NO_MONEY, "options.plant.max_size=4")
+    left = "Even with every answer known at the start an expected survival gap of 3 USD is left"
+    assert worth_headline(found) == left
+    assert worth_text(found, "information") == "✗ expected survival gap of 3 USD"
 
 
 WAIT = Path(__file__).parents[1] / "examples" / "wait_or_commit.yaml"
@@ -202,12 +234,38 @@ def test_an_order_in_all_plans_is_one_without_regret() -> None:
     found = study("hand_wait.yaml", both)
     assert found.orders is not None
     (order,) = found.orders
-    assert (order.hangs, order.is_urgent, order.first) == ("no regret", True, "2027")
+    assert (order.depends_on, order.is_urgent, order.first) == ("no regret", True, "2027")
     assert (order.questions, order.open) == ((), ())
     assert (order.common, order.smallest, order.largest) == pytest.approx((4, 4, 10))
 
 
-def test_an_order_that_hangs_on_two_answers_names_both() -> None:
+def test_an_order_that_every_future_makes_at_another_date_depends_on_no_answer_but_for_its_date() -> None:
+    """The plant of 10 t/yr costs 600 in 2027; in 2028 it costs 1,000 in `high` and 400 in `low`. Both need it."""
+    both = "{demands.d.survival: {2028: 0, 2029: 1}, options.plant.capex: {2027: 60, 2028: 40}}"
+    found = study("hand_wait.yaml", f"futures.need.branches.low.set={both}")
+    assert found.orders is not None
+    (order,) = found.orders
+    assert (order.depends_on, order.futures, order.later) == ("different dates", ("high",), ("low",))
+    assert (order.questions, order.branches, order.first) == (("need",), ("high",), "2027")
+    assert order.smallest == pytest.approx(10)
+    facts = dict(worth_facts(found))
+    assert facts["Date open"].startswith(
+        "plant (need: high): ordered before 2028 in the informed plans of some futures,"
+    )
+    assert "Contingent" not in facts
+
+
+def test_an_order_names_the_futures_that_make_it_after_the_first_answer() -> None:
+    """Of three futures one buys the plant in 2027, one in 2028, one never."""
+    three = "futures={need: {from: 2028, branches: {a: {}, b: {}, c: {}}}}"
+    instance = so.load(CASES / "hand_wait.yaml", [three])
+    (plant, *_) = so.solve_futures(so.load(CASES / "hand_wait.yaml"), settings=EXACT).decisions
+    (order,) = own_orders(instance, [[replace(plant, t=0)], [replace(plant, t=1)], []])
+    assert (order.depends_on, order.futures, order.later) == ("one answer", ("a",), ("b",))
+    assert order.to_dict()["later"] == ["b"]
+
+
+def test_an_order_that_depends_on_two_answers_names_both() -> None:
     two = "futures={a: {from: 2028, branches: {x: {}, y: {}}}, b: {from: 2029, branches: {x: {}, y: {}}}, c: {from: 2029, branches: {x: {}, y: {}}}}"  # noqa: E501
     instance = so.load(CASES / "hand_wait.yaml", [two])
     plant = so.solve_futures(so.load(CASES / "hand_wait.yaml"), settings=EXACT).decisions
@@ -215,7 +273,7 @@ def test_an_order_that_hangs_on_two_answers_names_both() -> None:
     having = {"x.x.x", "x.x.y"}
     plans = [[] if name not in having else list(plant) for name in names]
     (order,) = own_orders(instance, plans)
-    assert (order.hangs, order.questions) == ("several answers", ("a", "b"))
+    assert (order.depends_on, order.questions) == ("several answers", ("a", "b"))
     assert set(order.futures) == having
 
 

@@ -1,4 +1,4 @@
-"""What goes unserved in all where shocks are many: brief and slips by hand, and lines of older plan files.
+"""What goes unserved in all where shocks are many: brief and delays by hand, and lines of older plan files.
 
 Imports of 100 t a year serve 50 t of a and of b, both with a floor of a tenth. In 26 quarters they fall by 85 %, in the
 last two years by 80 %: 2 x 80 = 160 t go unserved then, 90 of a, whose shortage is the cheaper one, and 70 of b. Value:
@@ -16,8 +16,8 @@ import pytest
 import optimizer as so
 from optimizer.report.brief.content import alternatives_part, make_brief
 from optimizer.report.brief.survival_parts import NOT_ALL, survival_part, unserved_part
+from optimizer.studies.delays import find_delays
 from optimizer.studies.shortages import is_known, unserved_money, unserved_tonnes
-from optimizer.studies.slips import find_slips
 from optimizer.studies.verify import verify_plan
 
 QUARTERS = [f"{year}Q{quarter}" for year in range(2026, 2033) for quarter in range(1, 5)][:26]
@@ -146,7 +146,7 @@ def test_the_audit_bounds_what_a_line_does_not_name(instance: so.Instance, resul
 
 
 @pytest.mark.parametrize("is_older", [False, True])
-def test_a_slip_counts_every_segment_of_lines(*, is_older: bool) -> None:
+def test_a_delay_counts_every_segment_of_lines(*, is_older: bool) -> None:
     # A plant of 20 t a year that has to be ordered in 2026. In the last shock, all of 2026, 60 t go unserved with it,
     # 45 of a and 15 of b; a year later 80, 45 of a and 35 of b: 20 t more, 60k.
     data = json.loads(json.dumps(DATA))
@@ -161,9 +161,9 @@ def test_a_slip_counts_every_segment_of_lines(*, is_older: bool) -> None:
     assert (unserved_tonnes(line), unserved_money(instance, line)) == pytest.approx((60, 90_000))
     if is_older:
         result = older(result)
-    (slip,) = find_slips(instance, result, [("plant",)], 2026, so.Settings())
-    assert (slip.shock, slip.gap) == ("long", 0)
-    assert (slip.shortage, slip.shortage_cost) == pytest.approx((20, 60_000))
+    (delay,) = find_delays(instance, result, [("plant",)], 2026, so.Settings())
+    assert (delay.shock, delay.gap) == ("long", 0)
+    assert (delay.shortage, delay.shortage_cost) == pytest.approx((20, 60_000))
 
 
 def test_doing_nothing_is_compared_without_samples_that_may_fail() -> None:

@@ -120,13 +120,13 @@ def test_bars_of_flexibility_and_information_by_hand(study: Any) -> None:
 
 
 def test_a_bar_that_is_not_known_says_why(study: Any) -> None:
-    """Without the static plan flexibility is not known; where it leaves a gap it has no price."""
+    """Without the static plan flexibility is not known; where it leaves a gap, deciding later closes it."""
     stopped = replace(study, costs={key: value for key, value in study.costs.items() if key != "static"})
     assert worth_bars(stopped)[0].low is None
     assert worth_bars(stopped)[0].words == "? stopped"
     gap = replace(study, costs=study.costs | {"static": replace(study.costs["static"], gap=1.0)})
-    assert (worth_bars(gap)[0].low, worth_bars(gap)[0].words) == (None, "✗")
-    assert "✗" in words(draw_study_plot(gap, "svg"))
+    assert (worth_bars(gap)[0].low, worth_bars(gap)[0].words) == (None, "closes an expected survival gap of 1 USD")
+    assert "closes an expected survival gap of 1 USD" in words(draw_study_plot(gap, "svg"))
 
 
 def test_a_section_has_the_frames_of_its_study(study: Any) -> None:
@@ -139,7 +139,7 @@ def test_a_section_has_the_frames_of_its_study(study: Any) -> None:
     assert section.blocks[2]["text"] == f"Contingent: extension (need: high): {of_informed}."
     tables = {block["title"]: block for block in section.blocks[-1]["blocks"] if block["kind"] == "table"}
     assert set(tables) == {study.frames.frame(name).title for name in study.frames}
-    regret = tables["The plan of each future, followed in all"]
+    regret = tables["The informed plan of each future, followed in all"]
     assert [row[:2] + [row[4]] for row in regret["rows"]] == [
         ["high", "high", "0"], ["high", "low", "3.6M"], ["low", "high", "–"], ["low", "low", "0"]
     ]  # fmt: skip
@@ -167,7 +167,7 @@ def test_the_study_of_a_report_is_about_the_plan_of_the_page(tmp_path: Path) -> 
     text = page.read_text()
     for each in (
         "What is it worth to decide later",
-        "The plan of each future, followed in all",
+        "The informed plan of each future, followed in all",
         "need (2028)",
         "The tree",
     ):
@@ -246,7 +246,7 @@ def test_python_writes_studies_on_pages_of_one_future_and_of_several(
     study: Any, discovered: Any, tmp_path: Path
 ) -> None:
     so.write_report(study.adaptive, tmp_path / "futures.html", studies=[study])
-    assert "The plan of each future, followed in all" in (tmp_path / "futures.html").read_text()
+    assert "The informed plan of each future, followed in all" in (tmp_path / "futures.html").read_text()
     so.write_report(so.solve(discovered.instance), tmp_path / "one.html", studies=[discovered])
     assert "Under which conditions does the plan fail?" in (tmp_path / "one.html").read_text()
     so.write_report(replace(study.adaptive, total_cost=1.0), tmp_path / "doctored.html")

@@ -206,8 +206,8 @@ def test_workbook_of_several_futures_says_what_is_bought_in_which_branch(futures
     """100 t/yr at 60k before the answer, in both futures; 100 t/yr at 80k more where demand doubles."""
     said = {row[0].value: row[1].value for row in futures_book["answer"].iter_rows(min_row=HEAD + 1)}
     assert said["Answer"] == "SURVIVES in both futures"
-    assert said["Commit now"] == "6M USD before 2028: plant"
-    (now,), (later,) = rows(futures_book["commit now"]), rows(futures_book["after answers"])
+    assert said["Order now"] == "6M USD before 2028: plant"
+    (now,), (later,) = rows(futures_book["order now"]), rows(futures_book["after answers"])
     shown = ("In", "Option", "Decided", "Size", "Unit of size", "Spent [USD]")
     assert [now[head] for head in shown] == ["all branches", "plant", "2027", 100, "t/yr", 6e6]
     assert [later[head] for head in shown] == ["doubles", "plant", "2028", 100, "t/yr", 8e6]
@@ -216,7 +216,7 @@ def test_workbook_of_several_futures_says_what_is_bought_in_which_branch(futures
 
 def test_workbook_of_several_futures_has_the_frames_of_each(futures_book: Any) -> None:
     found = rows(futures_book["futures"])
-    names = ("Future", "Cost [USD]", "Alone [USD]", "Regret [USD]")
+    names = ("Future", "Cost [USD]", "Informed [USD]", "Regret [USD]")
     assert [[row[head] for head in names] for row in found] == [["doubles", 14e6, 12e6, 2e6], ["stays", 6e6, 6e6, 0]]
     assert len(futures_book["futures"]._charts) == 1
     parts = {(row["Future"], row["Part"]): row["Present value [USD]"] for row in rows(futures_book["costs"])}

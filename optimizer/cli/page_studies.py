@@ -38,12 +38,12 @@ EVERY_STUDY = "all"
 # Studies of which something stands in a brief.
 IN_BRIEF = ("explain", "alternatives", "sensitivity", "futures")
 # Those that fill the first screen begin first, and are carried out whole where the user gives no limit.
-_FIRST_SCREEN = ("sensitivity", "figures", "budgets", "slips")
+_FIRST_SCREEN = ("sensitivity", "figures", "budgets", "delays")
 # Processor seconds of each in a national instance: by them the time is shared. Of the others what takes longest begins
 # first, so that all cores are busy to the end.
 _SECONDS = {
     "alternatives": 65.0, "share": 60.0, "futures": 60.0, "sensitivity": 53.0, "compare": 45.0, "figures": 50.0,
-    "explain": 38.0, "budgets": 34.0, "discover": 32.0, "slips": 12.0, "stress": 10.0, "attack": 3.0
+    "explain": 38.0, "budgets": 34.0, "discover": 32.0, "delays": 12.0, "stress": 10.0, "attack": 3.0
 }  # fmt: skip
 
 

@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from optimizer.results.result import Result
     from optimizer.solver import Clock, Settings
     from optimizer.studies.comparison import Frontier
-    from optimizer.studies.purchases import Slip, SlipsByFuture
+    from optimizer.studies.purchases import Delay, DelaysByFuture
     from optimizer.studies.sensitivity_result import Sensitivity
 
 # What every page has beside the plan: with no more processors than these, they share them.
-_TASKS = ("budgets", "slips", "figures")
+_TASKS = ("budgets", "delays", "figures")
 
 
 @common.understands("futures", "measures")
@@ -99,7 +99,7 @@ def command(
         made = _carry_out(subject, names, amounts, clock, output, quick=quick, interrupted=found.interrupted)
         made, studied = page_studies.split_studies(names, made)
         frontier = made["budgets"]
-        parts = ReportParts(instance, result, frontier, made.get("slips", ()), made.values(), studied, doubts)
+        parts = ReportParts(instance, result, frontier, made.get("delays", ()), made.values(), studied, doubts)
         parts = replace(parts, is_quick=quick, shown=made["shown"], pictures=made["pictures"])
         stopped = (clock.interrupted or clock.limit is not None) and (frontier.stopped or _are_stopped(studied))
         _end(parts, output, sentence(instance, result), json=json, stopped=stopped)
@@ -115,7 +115,7 @@ def _carry_out(
     quick: bool,
     interrupted: bool,
 ) -> dict[str, Any]:
-    """By name, the plans of other budgets, what slips do, and studies; some are missing where the user stops them."""
+    """By name, the plans of other budgets, what delays do, and studies; some are missing where the user stops them."""
     from optimizer.algorithms.workers import Task, core_count
     from optimizer.studies.comparison import single_point
 
@@ -129,7 +129,7 @@ def _carry_out(
         # A workbook has no plans of other budgets.
         form = output.suffix.lower()
         budgets = {} if form == BOOK_FORM else {"budgets": Task(_budgets, (own, amounts, form in PAGE_FORMS))}
-        tasks = {**budgets, **tasks, "slips": Task(_slips, (own,))}
+        tasks = {**budgets, **tasks, "delays": Task(_delays, (own,))}
         if "sensitivity" not in tasks:
             tasks["figures"] = Task(_figures, (own,))
     seconds = result.seconds["total"] if is_shared else 0.0
@@ -155,17 +155,17 @@ def _budgets(
         return found, shown, plan_pictures(shown) if is_page else ()
 
 
-def _slips(memory: "Memory", subject: page_studies.StudySubject) -> "tuple[Slip, ...]":
-    """A task: what a slip by a year does."""
+def _delays(memory: "Memory", subject: page_studies.StudySubject) -> "tuple[Delay, ...]":
+    """A task: what a delay by a year does."""
     from optimizer.solver import Progress
-    from optimizer.studies.slips import find_brief_slips
+    from optimizer.studies.delays import find_brief_delays
 
     listener = page_studies.listener_of(memory)
 
     def tell(task: str) -> None:
         listener(Progress(task=task))
 
-    return find_brief_slips(subject.instance, subject.result, subject.settings, tell)
+    return find_brief_delays(subject.instance, subject.result, subject.settings, tell)
 
 
 def _figures(memory: "Memory", subject: page_studies.StudySubject) -> "Sensitivity | None":
@@ -224,19 +224,21 @@ def _end_with_futures(
     made, studied = page_studies.split_studies(
         names, page_studies.carry_out_all(tasks, instance.money, 0.0, time_limit)
     )
-    slips = {} if quick or is_interrupted else _futures_slips(result, Settings(mip_gap=accuracy, time_limit=time_limit))
-    parts = ReportParts(instance, result, None, slips, made.values(), studied, doubts, comments_of(source))
+    delays = (
+        {} if quick or is_interrupted else _futures_delays(result, Settings(mip_gap=accuracy, time_limit=time_limit))
+    )
+    parts = ReportParts(instance, result, None, delays, made.values(), studied, doubts, comments_of(source))
     answer = f"{result.instance}: {futures_headline(result)}"
     _end(parts, output, answer, json=json, stopped=_are_stopped(studied))
 
 
-def _futures_slips(result: "FuturesResult", settings: "Settings") -> "SlipsByFuture":
-    """What slips by a year do in each future; nothing where the user stops the search."""
+def _futures_delays(result: "FuturesResult", settings: "Settings") -> "DelaysByFuture":
+    """What delays by a year do in each future; nothing where the user stops the search."""
     from optimizer.solver import Progress
-    from optimizer.studies.slips import find_futures_slips
+    from optimizer.studies.delays import find_futures_delays
 
     with contextlib.suppress(KeyboardInterrupt), common.display(result.money, lists_tasks=True) as listener:
-        return find_futures_slips(result, settings, lambda task: listener(Progress(task=task)))
+        return find_futures_delays(result, settings, lambda task: listener(Progress(task=task)))
     return {}
 
 

@@ -125,12 +125,12 @@ def _with_bands(
         return result
     if not computes:
         return result if adversary else inputs.with_stored_bands(result, instance, file)
-    from optimizer.studies.measure import MEASURE_SHARE
+    from optimizer.studies.measure import TOLERANCE_SHARE
     from optimizer.studies.sensitivity import find_bands
 
     common.print_message("samples of all uncertain numbers:")
     with common.display(instance.money) as listener:
-        limits = Settings(mip_gap=MEASURE_SHARE, time_limit=settings.time_limit, jobs=settings.jobs)
+        limits = Settings(mip_gap=TOLERANCE_SHARE, time_limit=settings.time_limit, jobs=settings.jobs)
         return replace(result, bands=find_bands(instance, adversary=adversary, settings=limits, listener=listener))
 
 

@@ -55,11 +55,11 @@ from optimizer.results.result import Result
 from optimizer.solver import Settings
 from optimizer.studies.compare import BudgetList, frontier
 from optimizer.studies.comparison import Frontier, single_point
+from optimizer.studies.delays import find_brief_delays, find_futures_delays
 from optimizer.studies.frames import decisions_frame
 from optimizer.studies.futures.stages import Stage, find_stages
-from optimizer.studies.purchases import SlipsByFuture
+from optimizer.studies.purchases import DelaysByFuture
 from optimizer.studies.requirements_result import Requirements
-from optimizer.studies.slips import find_brief_slips, find_futures_slips
 from optimizer.studies.verify import audit_warnings
 from optimizer.units import budget_list
 
@@ -102,7 +102,7 @@ class ReportParts:
     instance: Instance
     result: Result | FuturesResult
     frontier: Frontier | None = None  # plans of other budgets; None where they were not searched for
-    slips: Any = ()  # of decisions of the first year, by future where there are several
+    delays: Any = ()  # of decisions of the first year, by future where there are several
     studies: Iterable[Any] = ()  # what was found beside the plan, for the brief
     sections: Sequence[PageSection] = ()  # the same for a page
     warnings: tuple[str, ...] = ()  # what has to be said first
@@ -117,12 +117,12 @@ def make_document(parts: ReportParts, form: str) -> tuple[dict[str, Any], str | 
     """The data of a report for JSON, and the content of its file: a page, a brief or a workbook, by its suffix."""
     instance, result, warnings = parts.instance, parts.result, parts.warnings
     if isinstance(result, FuturesResult):
-        data = futures_book(result, warnings, parts.comments, parts.slips or {}, parts.studies)
-        brief = make_futures_brief(instance, result, warnings, parts.comments, parts.slips or {}, parts.studies)
+        data = futures_book(result, warnings, parts.comments, parts.delays or {}, parts.studies)
+        brief = make_futures_brief(instance, result, warnings, parts.comments, parts.delays or {}, parts.studies)
     else:
         found = parts.frontier or single_point(instance, result)
         brief = make_brief(
-            instance, result, frontier=found, slips=parts.slips, studies=parts.studies, warnings=warnings
+            instance, result, frontier=found, delays=parts.delays, studies=parts.studies, warnings=warnings
         )
         shown = parts.shown or make_book(instance, found, brief=brief)
         shown = replace(shown, is_quick=parts.is_quick, warnings=warnings, brief=brief)
@@ -153,7 +153,7 @@ def write_report(
         budgets: of the plans on the slider, each solved for, in the forms that `compare` takes; None chooses them; none
             by default. A plan of several futures has no slider.
         studies: what `explain`, `attack`, `alternatives`, `sensitivity`, `stress`, `discover`, `compare`, `share_costs`
-            or `futures_study` gave, one or several, each a section of the page. The brief has what slips do where
+            or `futures_study` gave, one or several, each a section of the page. The brief has what delays do where
             `budgets` are chosen, or some are named.
 
     Raises:
@@ -169,12 +169,12 @@ def write_report(
     parts = ReportParts(instance, result, studies=several, sections=[section_of(study) for study in several])
     parts = replace(parts, warnings=audit_warnings(parts.instance, result))
     if isinstance(result, FuturesResult):
-        parts = replace(parts, slips=find_futures_slips(result, settings) if wants_more else {})
+        parts = replace(parts, delays=find_futures_delays(result, settings) if wants_more else {})
     elif result.baseline is not None and wants_more:
         # The plan without a limit is always among them.
         amounts = [budget for budget in listed if budget is not None] if isinstance(listed, list) else None
         parts = replace(parts, frontier=frontier(parts.instance, result, amounts), is_quick=False)
-        parts = replace(parts, slips=find_brief_slips(parts.instance, result, settings))
+        parts = replace(parts, delays=find_brief_delays(parts.instance, result, settings))
     write_whole(target, make_document(parts, target.suffix.lower())[1])
 
 
@@ -182,7 +182,7 @@ def futures_book(
     result: FuturesResult,
     warnings: Sequence[str] = (),
     comments: Sequence[Mapping[str, Any]] = (),
-    slips: SlipsByFuture | None = None,
+    delays: DelaysByFuture | None = None,
     studies: Iterable[Any] = (),
 ) -> dict[str, Any]:
     """The JSON object that `report --json` prints for a plan of several futures.
@@ -191,7 +191,7 @@ def futures_book(
         result: the plan.
         warnings: what has to be said first.
         comments: of its file, as `Result.comments` holds them.
-        slips: as `find_futures_slips` gives them.
+        delays: as `find_futures_delays` gives them.
         studies: what was found beside it, for the brief.
     """
     instance, stages = instance_of(result), find_stages(result)
@@ -204,8 +204,8 @@ def futures_book(
         "status": result.status,
         "survives": result.survives,
         "headline": futures_headline(result),
-        "brief": tidy(make_futures_brief(instance, result, warnings, comments, slips, studies).to_dict()),
-        "briefs": [*_each_brief(result, slips)] if len(result.futures) > 1 else [],
+        "brief": tidy(make_futures_brief(instance, result, warnings, comments, delays, studies).to_dict()),
+        "briefs": [*_each_brief(result, delays)] if len(result.futures) > 1 else [],
         "facts": [list(fact) for fact in futures_facts(instance, result, stages)],
         "stages": [_stage(instance, result, stage) for stage in stages],
         "futures": [each.to_dict() for each in result.futures],
@@ -216,9 +216,9 @@ def futures_book(
     }
 
 
-def _each_brief(result: FuturesResult, slips: SlipsByFuture | None) -> Iterator[dict[str, Any]]:
+def _each_brief(result: FuturesResult, delays: DelaysByFuture | None) -> Iterator[dict[str, Any]]:
     """What the selector of futures shows of each: its brief, and all that is bought in it."""
-    for future, brief in make_each_brief(result, slips):
+    for future, brief in make_each_brief(result, delays):
         bought = page_table(brief.instance, future.result.frames.frame("builds"))
         yield {
             "future": future.name,
@@ -255,7 +255,7 @@ def futures_page(result: FuturesResult, data: dict[str, Any], sections: Sequence
             "picture": picture_address(draw_study_plot(result, "svg")),
             "behind": [],
         }
-        made.append(PageSection("tree", "What is committed now, and what follows each answer", "", (tree,), {}, False))
+        made.append(PageSection("tree", "What is ordered now, and what follows each answer", "", (tree,), {}, False))
     for number, stage in enumerate(data["stages"], start=1):
         block = {"kind": "table", **stage, "title": ""} if stage["rows"] else {"kind": "text", "text": stage["caption"]}
         made.append(PageSection(f"stage-{number}", stage["title"], "", (block,), {}, False))

@@ -119,7 +119,7 @@ def _of_futures(
         yield from _of_plan(instance, futures[0].result)
     if len(futures) <= 1:
         return
-    yield _decisions(instance, result, "commit now", stages[:1])
+    yield _decisions(instance, result, "order now", stages[:1])
     if len(stages) > 1:
         yield _decisions(instance, result, "after answers", stages[1:])
     yield _each_future(instance, result)

@@ -34,7 +34,7 @@ from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import Faced, Outcome
 from optimizer.results.result import Result, by_gap, hardest_of
 from optimizer.studies.folds import Fold, folds
-from optimizer.studies.measure import GAP_SHARE, Measure, ProvenDifference
+from optimizer.studies.measure import GAP_SHARE, ProvenDifference, ToleranceBase
 from optimizer.studies.purchases import Purchase, sizes_bought
 from optimizer.tolerances import SHOWN_MIP_GAP
 from optimizer.units import short, si, si_down
@@ -302,26 +302,26 @@ def signed_amount(amount: float, digits: int = 3) -> str:
     return f"{'+' if amount > 0 else '−' if amount < 0 else ''}{si(abs(amount), digits=digits)}"
 
 
-def in_tolerance(measures: Iterable[Measure], money: str) -> str:
+def in_tolerance(bases: Iterable[ToleranceBase], money: str) -> str:
     """To how much money costs are proven: ``22M USD (2 % of the price of survival)``."""
-    found = list(measures)
-    amounts = sorted(measure.tolerance for measure in found)
+    found = list(bases)
+    amounts = sorted(base.tolerance for base in found)
     if not amounts:
         return ""
     span = si(amounts[0], money) if amounts[0] > 0.99 * amounts[-1] else f"{si(amounts[0])} to {si(amounts[-1], money)}"
-    return f"{span} ({list_names(list(dict.fromkeys(share_of_measure(measure) for measure in found)))})"
+    return f"{span} ({list_names(list(dict.fromkeys(share_of_base(base) for base in found)))})"
 
 
-def share_of_measure(measure: Measure) -> str:
-    """A share of a measure in words."""
-    return f"{share_text(measure.share)} of {whole(measure)}"
+def share_of_base(base: ToleranceBase) -> str:
+    """The share of a tolerance base in words."""
+    return f"{share_text(base.share)} of {whole(base)}"
 
 
-def whole(measure: Measure | None) -> str:
-    """The name of the amount that tolerances are shares of."""
-    if measure is None or measure.kind == "a thousandth of the total cost":
+def whole(base: ToleranceBase | None) -> str:
+    """The name of a tolerance base."""
+    if base is None or base.kind == "a thousandth of the total cost":
         return "a thousandth of the total cost, as survival costs no more"
-    if measure.kind == "price of survival":
+    if base.kind == "price of survival":
         return "the price of survival"
     return "the price of the plan"
 
@@ -331,9 +331,9 @@ def of_gaps(share: float) -> str:
     return f"{share_text(min(share, GAP_SHARE))} of themselves"
 
 
-def bound_text(measure: Measure | None, result: Result) -> str:
+def bound_text(base: ToleranceBase | None, result: Result) -> str:
     """The proven bound of a cost that is not proven to the tolerance: ``≥ 41.2M``; else empty."""
-    if measure is None or result.baseline is None or result.survival_gap > 0 or measure.is_proven(result):
+    if base is None or result.baseline is None or result.survival_gap > 0 or base.is_proven(result):
         return ""
     return "≥ ?" if result.bound is None else f"≥ {si_down(result.bound, digits=4)}"
 

@@ -58,7 +58,7 @@ class FutureResult:
     probability: float  # of the future
     answers: tuple[tuple[str, str, str], ...]  # by question, its branch and the period from which it is known
     result: Result = field(repr=False)  # the future as an instance of its own: plan, cost, shocks, audit
-    least_cost: float | None = None  # its least cost alone; None where it is not known
+    least_cost: float | None = None  # of its informed plan; None where it is not known
     least_bound: float | None = None  # a proven lower bound on that; None likewise
     # Cost less the least cost, with the price of gaps where they have one; None where that is not known.
     regret: float | None = None
@@ -141,7 +141,7 @@ class FuturesResult(SavedPlan):
 
     @cached_property
     def frames(self) -> Frames:
-        """All tables as pandas frames: decisions (a row for each purchase of a stage and its branches), futures."""
+        """All tables as pandas frames: decisions (a row for each order and the branches that make it), futures."""
         # Frames need the options' units, whose package lies above `results`: imported when first read.
         made: Frames = import_module("optimizer.studies.frames").futures_frames(self)
         return made

@@ -49,7 +49,7 @@ from optimizer.studies.alternatives_result import (
     RangeEnd,
     SizeRange,
 )
-from optimizer.studies.measure import MEASURE_SHARE, CostTolerance, before_measure
+from optimizer.studies.measure import TOLERANCE_SHARE, CostTolerance, before_tolerance_base
 from optimizer.studies.solve import Timer, conclude, measured_plan
 from optimizer.studies.what_if import WhatIfSolver
 from optimizer.tolerances import HELD_NEAR_OPTIMAL, NEGLIGIBLE, PLAN_GAP, ROUNDING
@@ -113,12 +113,12 @@ def alternatives(
         [('plant', 'must-have', 20, 40), ('reserve', 'must-have', 60, 100)]
     """
     plans, patience = arguments.whole_number("plans", plans), arguments.number("patience", patience)
-    settings, allowed = Settings.chosen(settings, MEASURE_SHARE), CostTolerance.parse(within)
+    settings, allowed = Settings.chosen(settings, TOLERANCE_SHARE), CostTolerance.parse(within)
     instance = apply_arguments(instance, budget=budget, scenario=scenario).instance
     clock = settings.clock()
     with WhatIfSolver(instance, settings, clock, listener) as solver:
         # The least cost has to be known more closely than the tolerance of plans near to it.
-        first, near_cost = before_measure(settings), lambda measure: COST_PART * allowed.money(measure)
+        first, near_cost = before_tolerance_base(settings), lambda measure: COST_PART * allowed.money(measure)
         cheapest, measure = measured_plan(solver, instance, settings, first, near=near_cost, known=known)
         if measure is None or cheapest.status == "stopped":
             status: AlternativesStatus = "none" if cheapest.status == "none" else "stopped"

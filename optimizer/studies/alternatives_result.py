@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from optimizer.results.result import Result
 from optimizer.studies import study_frames
-from optimizer.studies.measure import Measure
+from optimizer.studies.measure import ToleranceBase
 
 AlternativesStatus = Literal["proven", "bounded", "stopped", "none"]
 OptionClass = Literal["must-have", "real choice", "never worth it", "not settled"]
@@ -69,10 +69,10 @@ class Alternatives:
     Attributes:
         status: ``proven`` where every range is, ``bounded`` where some end took too long, ``stopped`` where the
             time ran out, ``none`` where there is no plan.
-        within: the tolerance, a share of the measure.
+        within: the tolerance, a share of the tolerance base.
         most: the largest total cost that it allows, present value; where gaps have a price, of the cost and that price
             together (`Result.priced_cost`).
-        accuracy: to which the least cost is proven, a share of the measure; `gap` in 0.1.0.
+        accuracy: to which the least cost is proven, a share of the tolerance base; `gap` in 0.1.0.
         cheapest: the plan that all are measured against, audited.
         ranges: by option.
         plans: alternatives, the first the most different from the cheapest.
@@ -92,7 +92,7 @@ class Alternatives:
     plans: tuple[Alternative, ...] = ()
     met: int = 0
     seconds: float = 0.0
-    measure: Measure | None = None
+    measure: ToleranceBase | None = None
     size_accuracy: float = SIZE_GAP
     sought: int = 0
 

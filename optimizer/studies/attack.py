@@ -53,7 +53,7 @@ from optimizer.studies.attack_result import (
     SegmentImpact,
     ShapingAttack,
 )
-from optimizer.studies.measure import MEASURE_SHARE, Measure, ProvenDifference
+from optimizer.studies.measure import TOLERANCE_SHARE, ProvenDifference, ToleranceBase
 from optimizer.studies.outcomes import Survey, survey
 from optimizer.studies.purchases import fit_plan
 from optimizer.studies.what_if import WhatIfSolver
@@ -214,7 +214,7 @@ def attack(
         >>> found.worst.name, found.worst.gap, found.survives
         ('attack{rival}@2028', 0.0, True)
     """
-    began, settings = time.perf_counter(), Settings.chosen(settings, MEASURE_SHARE)
+    began, settings = time.perf_counter(), Settings.chosen(settings, TOLERANCE_SHARE)
     arguments.function("listener", listener)
     changed = apply_arguments(instance, budget=budget, scenario=scenario, notes=notes)
     listed, notes = listed_shocks_only(changed.instance), changed.notes
@@ -302,7 +302,9 @@ class _AttackedPlan:
     def impact(self) -> AttackResult:
         """What attacks do to the plan."""
         instance, result, oracle = self.instance, self.outcome.result, self.outcome.oracle
-        empty = AttackResult(result, instance, oracle.method, oracle.sets, (), (), None, stopped=self.clock.is_over)
+        empty = AttackResult(
+            result, instance, oracle.method, oracle.set_count, (), (), None, stopped=self.clock.is_over
+        )
         if result.baseline is None:
             return replace(empty, stopped=result.status == "stopped")
         attacks = self.outcome.attacks
@@ -333,7 +335,7 @@ class _AttackedPlan:
         self.listener(Progress(task="the plan for the listed shocks alone"))
         instance, result = self.instance, made.result
         no_shock, exact = no_shock_cost(instance, settings, self.clock), PLAN_GAP * abs(result.total_cost)
-        measure = Measure.of_result(result, no_shock, settings.mip_gap).nearer(exact)
+        measure = ToleranceBase.of_result(result, no_shock, settings.mip_gap).nearer(exact)
         made = replace(made, measure=measure)
         settings = replace(measure.settings(settings), mip_gap=min(PLAN_GAP, settings.mip_gap), patience=None)
         with WhatIfSolver(instance, settings, self.clock, self.listener) as solver:

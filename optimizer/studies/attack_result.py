@@ -10,7 +10,7 @@ from optimizer.instance.schema import Instance
 from optimizer.results.plan import ReadOnly
 from optimizer.results.result import Result
 from optimizer.studies import study_frames
-from optimizer.studies.measure import Measure, ProvenDifference
+from optimizer.studies.measure import ProvenDifference, ToleranceBase
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ class AttackResult:
     deterred: tuple[AttackDamage, ...] = ()
     unaware: ListedShocksPlan | None = None
     least: LeastOutlay | None = None
-    measure: Measure | None = None
+    measure: ToleranceBase | None = None
     stopped: bool = False
     notes: tuple[str, ...] = ()
     seconds: float = 0.0

@@ -34,7 +34,7 @@ from optimizer.results.plan import NoShockPlan, Plan
 from optimizer.results.result import Result
 from optimizer.solver import BranchingHistories, Clock, Gains, Listener, Progress, Settings, ignore, interruptible
 from optimizer.studies.comparison import BudgetPoint, CaseLeastOutlay, LoneShock
-from optimizer.studies.measure import Measure, before_measure
+from optimizer.studies.measure import ToleranceBase, before_tolerance_base
 from optimizer.studies.solve import MeasuredResult, Timer, conclude, measured_plan
 from optimizer.studies.what_if import GAINS, WhatIfResult, WhatIfSolver, keep_gains
 from optimizer.tolerances import EXACT_GAP, ROUNDING, SAME_VALUE
@@ -136,8 +136,8 @@ class BudgetSweep:
 
     Args:
         cases: by name.
-        settings: of every search; `jobs` is how many run side by side, `mip_gap` the share of the measure to which
-            costs are proven.
+        settings: of every search; `jobs` is how many run side by side, `mip_gap` the share of the tolerance base to
+            which costs are proven.
         clock: whether Ctrl-C was pressed.
         listener: receives each plan or outlay that was found, and the rounds of searches in this process.
 
@@ -152,7 +152,7 @@ class BudgetSweep:
     ) -> None:
         self.cases, self.settings, self.clock, self.listener = cases, settings, clock, listener
         self.known = {case: KnownPlans() for case in cases}
-        self.measures: dict[str, Measure] = {}
+        self.measures: dict[str, ToleranceBase] = {}
         self.least: dict[str, CaseLeastOutlay] = {}
         self._least_plans: dict[str, Plan] = {}
         self._results: dict[BudgetKey, Result] = {}
@@ -177,7 +177,7 @@ class BudgetSweep:
     @property
     def working(self) -> Settings:
         """The settings of one search: where several run side by side, each takes one processor."""
-        settings = before_measure(self.settings)
+        settings = before_tolerance_base(self.settings)
         return settings if self._executor.size == 1 else replace(settings, jobs=1, threads=settings.threads or 1)
 
     def measuring(self, case: str) -> Settings:
@@ -198,7 +198,7 @@ class BudgetSweep:
         own = self._results[case, budget]
         return own if own.baseline is None else self.known[case].best_within(budget, own)
 
-    def adopt(self, case: str, budget: float | None, result: Result, measure: Measure) -> None:
+    def adopt(self, case: str, budget: float | None, result: Result, measure: ToleranceBase) -> None:
         """Take a plan that was found elsewhere as the best of its budget, and the measure of its case."""
         self._results[case, budget], self.measures[case] = result, measure
         if result.baseline is not None:
@@ -341,7 +341,7 @@ def ask_measured_plan(memory: Memory, instance: Instance, settings: Settings, pl
     """The same, and what the costs of the instance are measured by; `settings` has the share of that."""
     with _clock(memory, settings) as clock:
         solver = _solver(memory, instance, settings, clock)
-        return measured_plan(solver, instance, settings, before_measure(settings), plan=plan)
+        return measured_plan(solver, instance, settings, before_tolerance_base(settings), plan=plan)
 
 
 def ask_least_outlay(memory: Memory, instance: Instance, settings: Settings, plan: Plan | None = None) -> WhatIfResult:

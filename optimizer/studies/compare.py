@@ -45,7 +45,7 @@ from optimizer.studies.comparison import (
     LoneShock,
 )
 from optimizer.studies.given_plan import PlanLike, evaluate_plan, list_plans, read_plans
-from optimizer.studies.measure import MEASURE_SHARE, Measure, before_measure
+from optimizer.studies.measure import TOLERANCE_SHARE, ToleranceBase, before_tolerance_base
 from optimizer.studies.purchases import sizes_bought
 from optimizer.studies.solve import MeasuredResult
 from optimizer.tolerances import BUDGET_RESOLUTIONS, EXACT_GAP
@@ -111,7 +111,7 @@ def compare(
         >>> [(column.budget, column.result.status, round(column.result.outlay)) for column in found.columns]
         [(10000000.0, 'gap', 10000000), (30000000.0, 'survives', 11500000)]
     """
-    settings = Settings.chosen(settings, MEASURE_SHARE).begun()
+    settings = Settings.chosen(settings, TOLERANCE_SHARE).begun()
     arguments.function("on_part", on_part)
     require_result(known, Result | None)
     chosen, more = budget_list(budgets), money(step, "step")
@@ -126,7 +126,7 @@ def compare(
         if known is not None:
             case, instance = next(iter(named.items()))
             sweep.adopt(
-                case, instance.policy.budget, known, Measure.of_result(known, known.calm_cost, settings.mip_gap)
+                case, instance.policy.budget, known, ToleranceBase.of_result(known, known.calm_cost, settings.mip_gap)
             )
         builder = _ComparisonBuilder(sweep, facts, more, on_part, given)
         builder.add_grid(chosen, resolution)
@@ -434,8 +434,8 @@ def frontier(
         AuditError: a plan and its figures disagree.
         SolverError: the solver failed.
     """
-    settings, clock = Settings.chosen(settings, MEASURE_SHARE).begun(), Clock()
-    measure = Measure.of_result(result, result.calm_cost, settings.mip_gap)
+    settings, clock = Settings.chosen(settings, TOLERANCE_SHARE).begun(), Clock()
+    measure = ToleranceBase.of_result(result, result.calm_cost, settings.mip_gap)
     least: CaseLeastOutlay | None = None
     sweep = BudgetSweep({CASE: instance}, settings, clock, listener)
     with interruptible(clock, listener), sweep:
@@ -465,7 +465,7 @@ def _points(sweep: BudgetSweep, budgets: Sequence[float]) -> list[tuple[float | 
 
 def _least_outlay(sweep: BudgetSweep) -> CaseLeastOutlay | None:
     """The least outlay that survives, where it is proven."""
-    sweep.ask(sweep.least_outlays(before_measure(sweep.settings).mip_gap))
+    sweep.ask(sweep.least_outlays(before_tolerance_base(sweep.settings).mip_gap))
     found = sweep.least.get(CASE)
     return found if found is not None and found.status == "optimal" else None
 

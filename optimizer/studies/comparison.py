@@ -19,7 +19,7 @@ from optimizer.instance.schema import Instance
 from optimizer.results.plan import ReadOnly
 from optimizer.results.result import Result
 from optimizer.studies import study_frames
-from optimizer.studies.measure import MEASURE_SHARE, Measure, ProvenDifference
+from optimizer.studies.measure import TOLERANCE_SHARE, ProvenDifference, ToleranceBase
 from optimizer.studies.purchases import sizes_bought
 from optimizer.tolerances import HELD_VALUE, NEGLIGIBLE
 
@@ -181,7 +181,7 @@ class Comparison(ReadOnly):
         changes: with budgets found by bisection, where they are.
         resolution: how near, money; None where budgets were given.
         is_whole: whether the bisection ended; where not, only the widest differences were looked into.
-        accuracy: to which costs are proven, a share of the measure; the least outlays are proven to 1e-6.
+        accuracy: to which costs are proven, a share of the tolerance base; the least outlays are proven to 1e-6.
         measures: by case, what its costs are measured by.
         stopped: whether Ctrl-C or the time limit ended it before everything had begun.
         notes: what the user should know.
@@ -195,8 +195,8 @@ class Comparison(ReadOnly):
     changes: tuple[Breakpoint, ...] = field(default=(), repr=False)
     resolution: float | None = None
     is_whole: bool = True
-    accuracy: float = MEASURE_SHARE
-    measures: Mapping[str, Measure] = field(default_factory=dict)
+    accuracy: float = TOLERANCE_SHARE
+    measures: Mapping[str, ToleranceBase] = field(default_factory=dict)
     stopped: bool = False
     notes: tuple[str, ...] = ()
 
@@ -293,9 +293,9 @@ class Frontier:
     # was not searched for.
     least_outlay: float | None = None
     least_bound: float | None = None
-    accuracy: float = MEASURE_SHARE  # to which the costs of the other points are proven, a share of the measure
+    accuracy: float = TOLERANCE_SHARE  # of the tolerance base, to which the costs of the other points are proven
     stopped: bool = False  # whether Ctrl-C or the time limit ended it before every budget was searched for
-    measure: Measure | None = None  # what costs are measured by; None where no other point was searched for
+    measure: ToleranceBase | None = None  # what costs are measured by; None where no other point was searched for
 
     @property
     def baseline(self) -> dict[str, float | None]:

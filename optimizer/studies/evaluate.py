@@ -49,7 +49,7 @@ from optimizer.studies.evaluation import (
 from optimizer.studies.futures.solve import ALONE_SHARE, search_futures
 from optimizer.studies.futures.stages import decisions
 from optimizer.studies.given_plan import PlanLike, judge_plan, operate_given, plan_changes, read_plans
-from optimizer.studies.measure import GAP_SHARE, before_measure
+from optimizer.studies.measure import GAP_SHARE, before_tolerance_base
 from optimizer.studies.solve import solve_instance
 from optimizer.studies.what_if import WhatIfSolver
 from optimizer.tolerances import EXACT_GAP, NEGLIGIBLE, SAME_VALUE
@@ -227,7 +227,7 @@ def _evaluate(
 ) -> PlanEvaluation:
     """Plans in an instance without futures."""
     began = time.perf_counter()
-    with WhatIfSolver(instance, before_measure(settings), clock, listener) as solver:
+    with WhatIfSolver(instance, before_tolerance_base(settings), clock, listener) as solver:
         found, optimum = list[EvaluatedPlan](), None
         for plan in given:
             listener(Progress(task=f"the operation of {plan.name}"))
@@ -332,7 +332,7 @@ def judge_futures_plan(found: FuturesPlan, settings: Settings, clock: Clock, lis
         return found
     evaluator = JointEvaluator(found.instance, recourse_executor(found.instance, settings.jobs, settings.cluster))
     try:
-        judge = _Judge(found, evaluator, before_measure(settings), clock, listener)
+        judge = _Judge(found, evaluator, before_tolerance_base(settings), clock, listener)
         need = None if found.result.survives else judge.need()
         return replace(found, need=need, waste=judge.waste(), uses=judge.uses())
     finally:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from optimizer.results.result import Result
 from optimizer.studies import study_frames
-from optimizer.studies.measure import Measure
+from optimizer.studies.measure import ToleranceBase
 
 PartKind = Literal["shock", "family", "kind", "lever", "dearer floor", "cheaper floor", "later", "sooner"]
 RepairKind = Literal["budget", "annual", "floors", "length", "sooner", "demand"]
@@ -148,7 +148,7 @@ class Explanation:
     result: Result
     accuracy: float
     within: float | None = None
-    measure: Measure | None = None
+    measure: ToleranceBase | None = None
     part_values: tuple[PartValue, ...] = ()
     deadlines: tuple[Deadline, ...] = ()
     repairs: tuple[Repair, ...] = ()

@@ -381,7 +381,7 @@ def question_timings(found: "FuturesStudy") -> Frame:
 
 
 def futures_alone(found: "FuturesStudy") -> Frame:
-    """One row a future: under the adaptive plan, and alone."""
+    """One row a future: under the adaptive plan, and under its informed plan."""
     money = found.instance.money
     columns = (
         FrameColumn("future", is_index=True),
@@ -392,11 +392,11 @@ def futures_alone(found: "FuturesStudy") -> Frame:
     )
     names = ("name", "probability", "adaptive_cost", "least_cost", "least_bound", "outlay", "gap", "survives")
     rows = ([row[name] for name in names] for row in map(found.figures_in, range(len(found.instance.tree.futures))))
-    return Frame.of_rows("futures", "Each future alone", columns, rows)
+    return Frame.of_rows("futures", "Each future", columns, rows)
 
 
 def plans_followed(found: "FuturesStudy") -> Frame:
-    """One row a plan of a future alone, and future in which it is followed."""
+    """One row an informed plan of a future, and future in which it is followed."""
     money = found.instance.money
     columns = (
         FrameColumn("plan", "Plan of", is_index=True),
@@ -406,15 +406,15 @@ def plans_followed(found: "FuturesStudy") -> Frame:
         FrameColumn("gap", unit=money, form="amount"),
         FrameColumn("rules", "Rules broken", of=lambda row: "; ".join(rule.where for rule in row.broken_rules)),
     )
-    return Frame.of_items("regret", "The plan of each future, followed in all", found.followed, columns)
+    return Frame.of_items("regret", "The informed plan of each future, followed in all", found.followed, columns)
 
 
 def orders_of_own_plans(found: "FuturesStudy") -> Frame:
-    """One row an option that the plan of some future alone buys."""
+    """One row an option that some informed plan buys."""
     instance = found.instance
     columns = (
         FrameColumn("option", form="object", is_index=True),
-        FrameColumn("hangs", "Depends on"),
+        FrameColumn("hangs", "Depends on", of=lambda order: order.depends_on),
         FrameColumn("is_urgent", "Before the first answer", form="yes"),
         *(FrameColumn(name, form="period") for name in ("first", "last")),
         *(FrameColumn(name, form="amount") for name in ("common", "smallest", "largest")),
@@ -423,8 +423,9 @@ def orders_of_own_plans(found: "FuturesStudy") -> Frame:
         FrameColumn("branches", of=lambda order: ", ".join(order.branches)),
         FrameColumn("open", of=lambda order: ", ".join(f"{name} ({period})" for name, period in order.open)),
         FrameColumn("futures", of=lambda order: ", ".join(order.futures)),
+        FrameColumn("later", "Later in", of=lambda order: ", ".join(order.later)),
     )
-    return Frame.of_items("orders", "Orders in the plans of the futures alone", found.orders or (), columns)
+    return Frame.of_items("orders", "Orders in the informed plans", found.orders or (), columns)
 
 
 def futures_frames(result: FuturesResult) -> Frames:
@@ -440,7 +441,7 @@ def futures_frames(result: FuturesResult) -> Frames:
 
 
 def decisions_frame(instance: Instance, result: FuturesResult, stages: Iterable[Stage]) -> Frame:
-    """One row for each purchase of a stage and the branches that make it; stockpiles by stage."""
+    """One row for each order between two answers and the branches that make it (`futures.stages`)."""
     money, label = result.money, instance.horizon.label
 
     def column(name: str, of: Any, **more: Any) -> FrameColumn:
@@ -470,7 +471,7 @@ def decisions_frame(instance: Instance, result: FuturesResult, stages: Iterable[
 
 
 def futures_frame(result: FuturesResult) -> Frame:
-    """One row a future: its probability, what it costs and survives, and its least cost alone."""
+    """One row a future: its probability, what it costs and survives, and the cost of its informed plan."""
     money, is_priced = result.money, result.data.get("policy", {}).get("gap_price") is not None
     with_gap = FrameColumn("priced_cost", "With gap", money, "exact", of=lambda each: each.result.priced_cost)
     columns = (
@@ -481,14 +482,14 @@ def futures_frame(result: FuturesResult) -> Frame:
         FrameColumn("outlay", "Outlay", money, "exact", of=lambda each: each.result.outlay),
         FrameColumn("gap", "Gap", money, "amount", of=lambda each: each.result.survival_gap),
         *([with_gap] if is_priced else []),
-        FrameColumn("least_cost", "Alone", money, "exact"),
+        FrameColumn("least_cost", "Informed", money, "exact"),
         FrameColumn("regret", "Regret", money, "amount"),
     )
     supported = any(each.result.costs.get("price support") for each in result.futures)
     note = "Cost: present value, expected over the shocks of the future. Outlay: undiscounted"
     note += ", with price support, which Spent leaves out. " if supported else ". "
     note += "With gap: cost plus the gap at its price, which is minimised. " if is_priced else ""
-    note += f"Alone: the least {'such sum' if is_priced else 'cost'} of the future if it were known from the start. "
+    note += f"Informed: the least {'such sum' if is_priced else 'cost'} of the future if it were known from the start. "
     note += f"Regret: {'with gap' if is_priced else 'cost'} less that."
     return Frame.of_items("futures", "Future by future", result.futures, columns, note)
 

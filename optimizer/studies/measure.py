@@ -1,8 +1,8 @@
-"""What differences between plans are measured by: the price of survival, and which of them are proven.
+"""What tolerances of costs are shares of, the price of survival, and which differences between plans are proven.
 
 price        total cost less the no-shock plan's, present value; 0 where that is within the error of two costs
-measure      the price; a thousandth of the total cost where that is more (no shocks, survival that costs nothing)
-tolerance    a share of the measure, money: costs are proven to it wherever plans are compared
+base         the price; a thousandth of the total cost where that is more (no shocks, survival that costs nothing)
+tolerance    a share of the base, money: costs are proven to it wherever plans are compared
 difference   of two optima, each known between its lower bound and the value of the plan that was found
 
 Most of the total cost is ordinary purchases, which every plan makes: a share of it does not measure survival.
@@ -22,42 +22,42 @@ from optimizer.units import parse_amount
 
 # Share of the price of survival to which costs are proven where plans are compared, by default: less takes
 # an integer programme several times as long, and no table shows a difference that is smaller.
-MEASURE_SHARE = 0.02
+TOLERANCE_SHARE = 0.02
 # Survival gaps are proven to this share of themselves at least, and costs to this share of the total cost where a
 # search takes its time.
 GAP_SHARE = 5e-3
 # Seconds of one search with integers after which that is near enough.
 SEARCH_SECONDS = 5.0
-# A measure is this share of the total cost at least.
+# A tolerance base is this share of the total cost at least.
 LEAST_SHARE_OF_COST = 1e-3
 
-MeasureKind = Literal["price of survival", "price of the plan", "a thousandth of the total cost"]
+ToleranceBaseKind = Literal["price of survival", "price of the plan", "a thousandth of the total cost"]
 
 
 @dataclass(frozen=True)
-class Measure:
-    """What costs of an instance's plans are measured by."""
+class ToleranceBase:
+    """The amount of which the tolerance of costs is a share; `measure` in results and in JSON."""
 
     # What the amount is. The price of the plan: of one that leaves a survival gap.
-    kind: MeasureKind
+    kind: ToleranceBaseKind
     amount: float  # money, present value
     share: float  # of it, to which costs are proven
     least: float = 0.0  # money below which nothing is proven
 
     @classmethod
-    def of(cls, cost: float, no_shock_cost: float | None, share: float, survival_gap: float = 0.0) -> "Measure":
-        """The measure of plans that are compared with one of this cost and gap.
+    def of(cls, cost: float, no_shock_cost: float | None, share: float, survival_gap: float = 0.0) -> "ToleranceBase":
+        """The base of plans that are compared with one of this cost and gap.
 
         `no_shock_cost` is None where it is not known.
         """
         price, least = price_of_survival(cost, no_shock_cost) or 0.0, LEAST_SHARE_OF_COST * abs(cost)
-        kind: MeasureKind = "price of survival" if survival_gap <= 0 else "price of the plan"
+        kind: ToleranceBaseKind = "price of survival" if survival_gap <= 0 else "price of the plan"
         kind = kind if price >= least and price > 0 else "a thousandth of the total cost"
         return cls(kind, max(price, least), share, FINEST_SHARE * abs(cost))
 
     @classmethod
-    def of_result(cls, result: Result, no_shock_cost: float | None, share: float) -> "Measure":
-        """The measure of plans that are compared with a result."""
+    def of_result(cls, result: Result, no_shock_cost: float | None, share: float) -> "ToleranceBase":
+        """The base of plans that are compared with a result."""
         return cls.of(result.total_cost, no_shock_cost, share, result.survival_gap)
 
     @property
@@ -65,7 +65,7 @@ class Measure:
         """Money to which costs are proven."""
         return max(self.share * self.amount, self.least)
 
-    def nearer(self, amount: float) -> "Measure":
+    def nearer(self, amount: float) -> "ToleranceBase":
         """The same with a tolerance of no more than an amount of money."""
         if self.amount <= 0 or self.share * self.amount <= amount:
             return self
@@ -73,7 +73,7 @@ class Measure:
 
     def settings(self, settings: Settings) -> Settings:
         """The settings of a search whose costs are proven to the tolerance."""
-        return replace(before_measure(settings), tolerance=self.tolerance, patience=SEARCH_SECONDS)
+        return replace(before_tolerance_base(settings), tolerance=self.tolerance, patience=SEARCH_SECONDS)
 
     def is_proven(self, result: Result) -> bool:
         """Whether the cost of a plan is proven to the tolerance."""
@@ -96,8 +96,8 @@ def proven_objective(known: Result, instance: Instance) -> float:
     return known.bound + (0.0 if price is None else price * known.survival_gap)
 
 
-def before_measure(settings: Settings) -> Settings:
-    """The settings of a search before the measure is known, and of survival gaps: near enough, as a share of itself."""
+def before_tolerance_base(settings: Settings) -> Settings:
+    """The settings of a search before the base is known, and of survival gaps: near enough, as a share of itself."""
     return replace(settings, mip_gap=min(settings.mip_gap, GAP_SHARE), tolerance=None)
 
 
@@ -142,7 +142,7 @@ class ProvenDifference:
 
 @dataclass(frozen=True)
 class CostTolerance:
-    """How much dearer than the cheapest a plan may be: a share of the measure, or an amount of money."""
+    """How much dearer than the cheapest a plan may be: a share of the tolerance base, or an amount of money."""
 
     share: float | None = None
     amount: float | None = None
@@ -174,12 +174,12 @@ class CostTolerance:
             raise ArgumentError("within", given, cure)
         return cls(share=share)
 
-    def money(self, measure: Measure) -> float:
+    def money(self, base: ToleranceBase) -> float:
         """How much dearer, money."""
-        return self.amount if self.amount is not None else (self.share or 0.0) * measure.amount
+        return self.amount if self.amount is not None else (self.share or 0.0) * base.amount
 
-    def of(self, measure: Measure | None) -> float:
-        """The same as a share of the measure; 0 of none."""
+    def of(self, base: ToleranceBase | None) -> float:
+        """The same as a share of the tolerance base; 0 of none."""
         if self.amount is None:
             return self.share or 0.0
-        return self.amount / measure.amount if measure is not None and measure.amount > 0 else 0.0
+        return self.amount / base.amount if base is not None and base.amount > 0 else 0.0

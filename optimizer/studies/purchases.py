@@ -14,7 +14,7 @@ outlays  of that the budget's part, budget_share·paid, by calendar year; `count
 bought, and its largest size or stock. What only governs buying (whole units, least sizes, fill rates, ties between
 options) is a note: the plan stands as if bought. Budgets are not looked at.
 
-An `Order` is what is decided of one option in a year, and a `Slip` what comes of some of them a year later (`slips`).
+An `Order` is what is decided of one option in a year, and a `Delay` what comes of some of them a year later (`delays`).
 """
 
 import math
@@ -403,8 +403,8 @@ def _order(instance: Instance, moves: Sequence[Purchase], year: int) -> Order:
     return Order(first.option, first.name, first.decided, last.on_line, words, money, total, bool(first.purchases))
 
 
-def slip_groups(orders: Sequence[Order]) -> tuple[tuple[str, ...], ...]:
-    """The options whose slips the brief shows: those of all orders together, then of each order that it lists."""
+def delay_groups(orders: Sequence[Order]) -> tuple[tuple[str, ...], ...]:
+    """The options whose delays the brief shows: those of all orders together, then of each order that it lists."""
     options = options_of(orders)
     if len(options) < 2:
         return (options,) if options else ()
@@ -417,10 +417,10 @@ def options_of(orders: Iterable[Order]) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class Slip:
+class Delay:
     """What comes of some decisions a year later."""
 
-    options: tuple[str, ...]  # those whose decisions of the year slip
+    options: tuple[str, ...]  # those whose decisions of the year are delayed
     # Names of the shocks that are not survived then and are with the plan, the largest gap first.
     failed: tuple[str, ...]
     # The shock whose gap grows most; where no gap grows, the one in which most more goes unserved; None where nothing
@@ -435,5 +435,5 @@ class Slip:
     broken_rules: tuple[Finding, ...] = ()  # those of the instance that the plan breaks then
 
 
-# By the name of a future, the slips that were looked at in it.
-SlipsByFuture = Mapping[str, Sequence[Slip]]
+# By the name of a future, the delays that were looked at in it.
+DelaysByFuture = Mapping[str, Sequence[Delay]]

@@ -43,7 +43,7 @@ from optimizer.results.saved import Bands
 from optimizer.solver import Clock, Listener, Progress, Settings, ignore, interruptible
 from optimizer.studies.boxes import FEWEST, check_samples, latin_hypercube
 from optimizer.studies.first_order import DualScreen, first_order_effect, most_effective, split_by_dates
-from optimizer.studies.measure import MEASURE_SHARE, Measure, before_measure, proven_objective
+from optimizer.studies.measure import TOLERANCE_SHARE, ToleranceBase, before_tolerance_base, proven_objective
 from optimizer.studies.sensitivity_result import (
     FirstOrderEffect,
     Importance,
@@ -179,7 +179,7 @@ def sensitivity(
     require_result(known, Result | None)
     if adversary:
         instance, _ = with_listed_attacks(instance)
-    settings = Settings.chosen(settings, MEASURE_SHARE).begun()
+    settings = Settings.chosen(settings, TOLERANCE_SHARE).begun()
     # A plan that is known needs no search, only what follows from it.
     clock = settings.clock() if known is None else Clock()
     search = _SensitivitySearch(instance, settings, clock, listener, lists_attacks=adversary)
@@ -221,7 +221,7 @@ def find_bands(
     """
     if adversary:
         instance, _ = with_listed_attacks(instance)
-    settings = Settings.chosen(settings, MEASURE_SHARE).begun()
+    settings = Settings.chosen(settings, TOLERANCE_SHARE).begun()
     clock = settings.clock()
     search = _SensitivitySearch(instance, settings, clock, listener, lists_attacks=adversary)
     with interruptible(clock, listener):
@@ -286,13 +286,13 @@ class _SensitivitySearch:
         self.executor = start_executor(1)
         self.found, self.seconds = WhatIfResult("stopped"), 0.0
         self.base = VariantOutcome("stopped")
-        self.measure: Measure | None = None
+        self.measure: ToleranceBase | None = None
         self._duals: DualScreen | None = None
 
     def begin(self, known: Result | None = None) -> VariantOutcome:
         """The instance as it is, its cost proven to the tolerance that all others are proven to."""
         settings = self.settings
-        with WhatIfSolver(self.instance, before_measure(settings), self.clock, self.listener) as solver:
+        with WhatIfSolver(self.instance, before_tolerance_base(settings), self.clock, self.listener) as solver:
             if known is not None and known.bound is not None:
                 # What remains to be found are the shocks that shape it, and its dual values.
                 solver.learn(known.plan, frozenset())
@@ -304,11 +304,11 @@ class _SensitivitySearch:
             if math.isfinite(self.found.cost):
                 least = None if known is None else known.calm_cost
                 least = no_shock_cost(self.instance, settings, self.clock) if least is None else least
-                measure = Measure.of(self.found.cost, least, settings.mip_gap, self.found.gap)
+                measure = ToleranceBase.of(self.found.cost, least, settings.mip_gap, self.found.gap)
                 if self.found.status == "optimal" and not measure.proves(self.found.cost, self.found.bound):
                     again = solver.ask(settings=measure.settings(settings))
                     self.found = again if again.status == "optimal" else self.found
-                    measure = Measure.of(self.found.cost, least, settings.mip_gap, self.found.gap)
+                    measure = ToleranceBase.of(self.found.cost, least, settings.mip_gap, self.found.gap)
                 self.measure, self.settings = measure, measure.settings(settings)
             self.base = outcome(solver, self.instance, self.found)
             self._duals = None if solver.latest is None else DualScreen.of(solver.latest, self.instance)

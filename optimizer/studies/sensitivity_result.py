@@ -30,7 +30,7 @@ from optimizer.instance.schema import Instance
 from optimizer.results.plan import Array, ReadOnly
 from optimizer.results.saved import Bands, Spread
 from optimizer.studies import study_frames
-from optimizer.studies.measure import Measure, ProvenDifference
+from optimizer.studies.measure import ProvenDifference, ToleranceBase
 from optimizer.tolerances import ROUNDING
 
 SensitivityStatus = Literal["proven", "stopped", "none"]
@@ -258,7 +258,7 @@ class Sensitivity:
 
     Attributes:
         status: ``proven``; ``stopped`` where something was left out, since the time ran out; ``none`` without any plan.
-        instance: the instance. accuracy: to which costs are proven, a share of the measure.
+        instance: the instance. accuracy: to which costs are proven, a share of the tolerance base.
         resolution: how near flips are, a share of the way from the value to the end.
         base: the instance as it is.
         bars: by number, the one that decides most first.
@@ -274,7 +274,7 @@ class Sensitivity:
     base: VariantOutcome
     bars: tuple[TornadoBar, ...] = ()
     sampled: Importance | None = None
-    measure: Measure | None = None
+    measure: ToleranceBase | None = None
     screened: tuple[FirstOrderEffect, ...] = ()
 
     def __repr__(self) -> str:

@@ -39,7 +39,7 @@ from optimizer.studies.cost_shares import (
     nucleolus_ends,
     shapley_ends,
 )
-from optimizer.studies.measure import Measure, before_measure
+from optimizer.studies.measure import ToleranceBase, before_tolerance_base
 from optimizer.studies.solve import solve_instance, tight_shocks
 from optimizer.tolerances import SAME_VALUE
 from optimizer.units import MoneyLike
@@ -156,7 +156,7 @@ class _CoalitionSearch:
         first, *others = (
             [each for each in self.variants if len(each) == size + 1] for size in range(len(self.members))
         )
-        working, began = before_measure(self.settings), time.perf_counter()
+        working, began = before_tolerance_base(self.settings), time.perf_counter()
         self._solve(first[:1], replace(working, jobs=1), start_executor(1))
         with start_executor(size_for(self.settings.jobs, time.perf_counter() - began)) as executor:
             working = replace(working, jobs=1, threads=working.threads or 1)
@@ -204,22 +204,22 @@ class _CoalitionSearch:
         shocks = tight_shocks(one) | tight_shocks(other)
         return Plan(tuple(builds.values())), shocks
 
-    def _measure(self, alone: Sequence[Coalition]) -> Measure:
+    def _measure(self, alone: Sequence[Coalition]) -> ToleranceBase:
         """What costs are measured by: the price of survival of all members alone."""
         known = [self._cost(each) for each in alone if each in self.found]
         costs = [each.cost for each in known if each.has_cost]
         no_shock = [each.result.calm_cost for each in known if each.has_cost]
         base = None if None in no_shock else math.fsum(value for value in no_shock if value is not None)
-        return Measure.of(math.fsum(costs), base, self.settings.mip_gap)
+        return ToleranceBase.of(math.fsum(costs), base, self.settings.mip_gap)
 
-    def _is_open(self, each: Coalition, measure: Measure) -> bool:
+    def _is_open(self, each: Coalition, measure: ToleranceBase) -> bool:
         found = self.found.get(each)
         return found is not None and found.baseline is not None and not measure.is_proven(found)
 
     def _cost(self, each: Coalition) -> CoalitionCost:
         return CoalitionCost.of(self._ordered(each), self.found[each], self.instance.policy.gap_price)
 
-    def _conclude(self, measure: Measure) -> CostShares:
+    def _conclude(self, measure: ToleranceBase) -> CostShares:
         known = tuple(self._cost(each) for each in self.variants if each in self.found)
         stopped = len(known) < len(self.variants) or any(each.result.status == "stopped" for each in known)
         made = CostShares(self.instance, self.members, known, tolerance=measure.tolerance, stopped=stopped)

@@ -39,7 +39,7 @@ from optimizer.results.saved import Status, finite_or_none
 from optimizer.solver import Clock, Listener, Settings, Vector, ignore, interruptible
 from optimizer.solver import versions as solver_versions
 from optimizer.solver.base import SAVED_STRATEGIES
-from optimizer.studies.measure import Measure
+from optimizer.studies.measure import ToleranceBase
 from optimizer.studies.outcomes import (
     Survey,
     binding_limits,
@@ -387,7 +387,7 @@ def _modelled_shocks(solved: SearchResult) -> frozenset[str]:
 
 def _cost_of(instance: Instance, solved: SearchResult, values: Sequence[float], costs: Vector) -> float:
     """The expected cost of a plan: spending, the baseline, and shocks at what they cost under it, by number."""
-    baseline = formulation.costs_by_part(solved.builder, instance, instance.events).get(BASELINE, Expression())
+    baseline = formulation.operating_cost_by_path(solved.builder, instance, instance.events).get(BASELINE, Expression())
     likely = math.fsum(event.probability * cost for event, cost in zip(instance.events, costs.tolist(), strict=True))
     return formulation.spending(solved.builder).value(values) + baseline.value(values) + likely
 
@@ -427,10 +427,10 @@ class Searcher(Protocol):
 
 
 class MeasuredResult(NamedTuple):
-    """A plan, and what the costs of its instance are measured by, where that was asked and there is a plan."""
+    """A plan, and the tolerance base of its cost, where that was asked and there is a plan."""
 
     result: Result
-    measure: Measure | None = None
+    measure: ToleranceBase | None = None
 
 
 def measured_plan(
@@ -439,15 +439,15 @@ def measured_plan(
     settings: Settings,
     first: Settings,
     notes: tuple[str, ...] = (),
-    near: Callable[[Measure], float] = lambda measure: math.inf,
+    near: Callable[[ToleranceBase], float] = lambda base: math.inf,
     known: Result | None = None,
     plan: Plan | None = None,
 ) -> MeasuredResult:
-    """The best plan of an instance, audited, and what its cost is measured by.
+    """The best plan of an instance, audited, and the tolerance base of its cost.
 
-    The measure is known with a first plan: `known`, or one that is searched for under the settings `first`, from `plan`
-    on. Where its cost is not proven to the share `mip_gap` of the measure, and to the money that `near` says of
-    the measure, the search goes on. `notes` are shown beside the result.
+    The base is known with a first plan: `known`, or one that is searched for under the settings `first`, from `plan`
+    on. Where its cost is not proven to the share `mip_gap` of the base, and to the money that `near` says of it, the
+    search goes on. `notes` are shown beside the result.
 
     Raises:
         AuditError, SolverError: as for `solve_instance`.
@@ -460,7 +460,7 @@ def measured_plan(
         no_shock = exact_no_shock(instance, settings, solver.clock, known)
         least = None if no_shock is None else no_shock.total_cost
         cost, gap, bound, is_plan = _proven_figures(found)
-        needed = Measure.of(cost, least, settings.mip_gap, gap)
+        needed = ToleranceBase.of(cost, least, settings.mip_gap, gap)
         needed = needed.nearer(near(needed))
         if is_plan and not solver.clock.is_over and not needed.proves(cost, bound):
             used = replace(needed.settings(settings), mip_gap=min(first.mip_gap, settings.mip_gap))
@@ -470,7 +470,7 @@ def measured_plan(
             evaluator = solver.evaluator(instance)
             found = conclude(instance, used, solver.clock, timer, found, evaluator, notes, no_shock=no_shock)
     has_plan = found.baseline is not None
-    return MeasuredResult(found, Measure.of_result(found, least, settings.mip_gap) if has_plan else None)
+    return MeasuredResult(found, ToleranceBase.of_result(found, least, settings.mip_gap) if has_plan else None)
 
 
 def _proven_figures(found: Result | SearchResult) -> tuple[float, float, float | None, bool]:

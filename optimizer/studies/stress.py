@@ -266,11 +266,11 @@ def _serve_samples(
     evaluator: RecourseEvaluator, values: Vector, clock: Clock, listener: Listener
 ) -> list[BatchResponse]:
     """What serves most in every sample, in portions of whole batches: answers do not depend on the portions."""
-    slices, replies, done = evaluator.slices, list[BatchResponse](), 0
-    size = sum(len(part.events) for part in slices)
-    for portion in np.array_split(np.arange(len(slices)), min(PORTIONS, len(slices))):
+    batches, replies, done = evaluator.batches, list[BatchResponse](), 0
+    size = sum(len(part.events) for part in batches)
+    for portion in np.array_split(np.arange(len(batches)), min(PORTIONS, len(batches))):
         chosen = np.zeros(size, dtype=bool)
-        chosen[np.concatenate([slices[number].events for number in portion])] = True
+        chosen[np.concatenate([batches[number].events for number in portion])] = True
         replies += evaluator.serve_most(values, clock, chosen)
         done += int(chosen.sum())
         listener(Progress(task="samples", done=done, total=size))

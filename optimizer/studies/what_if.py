@@ -22,7 +22,7 @@ from optimizer.results.plan import Plan
 from optimizer.results.result import Result
 from optimizer.solver import BranchingHistories, BranchingHistory, Clock, Gains, Listener, Settings, ignore
 from optimizer.solver.kept import ModelKeeper
-from optimizer.studies.measure import GAP_SHARE, before_measure
+from optimizer.studies.measure import GAP_SHARE, before_tolerance_base
 
 # Where a worker keeps what branching gained before it was started.
 GAINS = "gains"
@@ -65,7 +65,7 @@ class WhatIfSolver:
         listener: Listener = ignore,
     ) -> None:
         self.instance, self.listener = instance, listener
-        self.settings = settings or before_measure(Settings(mip_gap=GAP_SHARE))
+        self.settings = settings or before_tolerance_base(Settings(mip_gap=GAP_SHARE))
         self.clock = clock or Clock()
         self._warm: list[tuple[Instance, RecourseEvaluator]] = []
         self._active: frozenset[str] = frozenset()

@@ -105,7 +105,7 @@ def test_who_takes_what_is_short_and_that_the_budget_is_spent() -> None:
     assert (why.segments, why.takers) == (("cars",), ("cars",))
     assert (why.needed, why.had) == (pytest.approx(40), pytest.approx(38))
     assert why.because == (
-        "imports loses 70 % in ban; it still gives 18 t, deals and leverage included",
+        "imports loses 70 % in ban; it still gives 18 t",
         "Plant stops at 20 t/yr: the budget buys no more",
     )
 

@@ -22,7 +22,7 @@ from optimizer.solver import Clock, Settings
 from optimizer.studies.attack import attack
 from optimizer.studies.compare import compare, frontier
 from optimizer.studies.comparison import BudgetStep
-from optimizer.studies.measure import CostTolerance, Measure, ProvenDifference
+from optimizer.studies.measure import CostTolerance, ProvenDifference, ToleranceBase
 from optimizer.studies.sensitivity import sensitivity
 from optimizer.studies.sensitivity_result import VariantOutcome
 from tests.test_cli import diversify
@@ -169,14 +169,14 @@ def printed(found: Any) -> str:
 
 def test_without_a_price_the_measure_is_a_thousandth_of_the_total_cost() -> None:
     for cost, least in ((100e6, None), (100e6, 100e6), (100e6, 99.95e6)):
-        measure = Measure.of(cost, least, 0.02)
+        measure = ToleranceBase.of(cost, least, 0.02)
         assert (measure.kind, measure.amount, measure.tolerance) == (
             "a thousandth of the total cost",
             100e3,
             pytest.approx(2e3),
         )
-    assert Measure.of(100e6, 90e6, 0.02).tolerance == pytest.approx(200e3)
-    assert Measure.of(0.0, None, 0.02).tolerance == 0.0
+    assert ToleranceBase.of(100e6, 90e6, 0.02).tolerance == pytest.approx(200e3)
+    assert ToleranceBase.of(0.0, None, 0.02).tolerance == 0.0
     found = compare(bulk(shocks={}), [None], facts=())
     assert found.measures["plain"].kind == "a thousandth of the total cost"
     assert "a thousandth of the total cost" in narrative.in_tolerance(found.measures.values(), "USD")

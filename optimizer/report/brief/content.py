@@ -48,7 +48,7 @@ from optimizer.results.result import Result
 from optimizer.studies.alternatives_result import Alternatives
 from optimizer.studies.comparison import Frontier
 from optimizer.studies.explanation import Explanation
-from optimizer.studies.purchases import Slip, purchases
+from optimizer.studies.purchases import Delay, purchases
 from optimizer.studies.sensitivity_result import Sensitivity, VariantOutcome
 from optimizer.tolerances import NEGLIGIBLE, SHOWN_SHARE
 from optimizer.units import si
@@ -73,8 +73,8 @@ def confidence_part(
     numbers = find_numbers(result.data, comments)
     if not comments:
         cure = "name it by --instance" if isinstance(result, Result) else "report the file itself"
-        lacks = "Sources: the plan holds no comments of its file"
-        return BriefPart("confidence", title, said, None, f"{lacks}; {cure}.", lacks=f"{lacks}.")
+        missing_note = "Sources: the plan holds no comments of its file"
+        return BriefPart("confidence", title, said, None, f"{missing_note}; {cure}.", missing_note=f"{missing_note}.")
     basis = basis_of(numbers)
     shares = f"The file gives a source for {percent(basis.source)} of its {len(numbers):,} numbers; "
     shares += f"{percent(basis.assumption)} are said to be assumptions, {percent(basis.derived)} have another remark, "
@@ -115,7 +115,7 @@ def _notes(instance: Instance, result: Result, found: Explanation | None) -> Ite
         yield FLOORS_NOTE
         yield from _cut_orders_note(instance, result)
     yield from _unspent(instance, result, found)
-    yield from lacks_note(instance, result)
+    yield from baseline_shortage_note(instance, result)
     bands = result.bands
     if bands is not None and result.shocks:
         count = f"{len(result.shocks_survived):,} of {plural(len(result.shocks), 'shock')}"
@@ -166,13 +166,13 @@ def _why_unspent(instance: Instance, result: Result) -> str:
     return f": to close more of the survival gap costs more than {counts}, or is not possible in time"
 
 
-def lacks_note(instance: Instance, result: Result) -> Iterator[str]:
+def baseline_shortage_note(instance: Instance, result: Result) -> Iterator[str]:
     """What is short without any shock, and from when on what is ordered can help; nothing where nothing is."""
     ordered = sorted(result.lacks.items(), key=lambda item: -item[1].share)
     if ordered:
         names = [f"{display_name(instance, d)}, {_when_short(instance, result, d)}, up to {percent(lack.share)}"
-                 for d, lack in ordered[:MOST_LACKS]]  # fmt: skip
-        more = f"; and {plural(len(ordered) - MOST_LACKS, 'more segment')}" if len(ordered) > MOST_LACKS else ""
+                 for d, lack in ordered[:MOST_SHORT]]  # fmt: skip
+        more = f"; and {plural(len(ordered) - MOST_SHORT, 'more segment')}" if len(ordered) > MOST_SHORT else ""
         why = _why_short(instance, result, ordered[0][0])
         stored = ", when no stock is released" if instance.stocks else ""
         yield f"Unserved already without a shock{stored}: {'; '.join(names)}{more}. {why}"
@@ -239,7 +239,7 @@ FLOORS_NOTE = (
 )
 FLOORS_NOTE += "missing to floors, valued at the shortage cost of the file; it is not money that is paid."
 # At most this many segments are named that are short without a shock.
-MOST_LACKS = 2
+MOST_SHORT = 2
 NO_RANGES = "The file gives no ranges of its numbers."
 # At most this many changes of the file are named.
 MOST_CHANGES = 6
@@ -267,16 +267,16 @@ def alternatives_part(
         FrameColumn("more", "Cost against this plan", result.money, "millions"),
         FrameColumn("differs", "Differs by"),
     )
-    missing = "" if near else "Plans nearly as cheap: add --with alternatives."
-    lacks = "" if near or others else "Plans of other budgets are not computed."
-    if lacks:
-        missing = f"Other budgets: leave out --quick. {missing}"
+    missing_hint = "" if near else "Plans nearly as cheap: add --with alternatives."
+    missing_note = "" if near or others else "Plans of other budgets are not computed."
+    if missing_note:
+        missing_hint = f"Other budgets: leave out --quick. {missing_hint}"
     title = f"This plan and {_COUNTS[len(rows) - 1]}"
     note = f"Cost: present value, {discounting(instance)}, with what goes unserved without a shock; survival "
     note += "gaps are not in it."
     note += _note_on_samples(result)
     frame = Frame.of_rows("alternatives", title, columns, rows, note).without_empty("differs")
-    return BriefPart("alternatives", title, (), frame, missing, strong=(0,), lacks=lacks)
+    return BriefPart("alternatives", title, (), frame, missing_hint, strong=(0,), missing_note=missing_note)
 
 
 def _note_on_samples(result: Result) -> str:
@@ -352,13 +352,13 @@ def figures_part(instance: Instance, result: Result, found: Sensitivity | None) 
     """The uncertain numbers that move the answer most."""
     title = "The figures that decide"
     if found is None or not found.bars:
-        missing, lacks = (
+        missing_hint, missing_note = (
             "Not computed: it is about a best plan that is proven, and left out by --quick.",
             "Not computed.",
         )
         if not instance.uncertain:
-            missing = lacks = NO_RANGES
-        return BriefPart("figures", title, (), None, missing, lacks=lacks)
+            missing_hint = missing_note = NO_RANGES
+        return BriefPart("figures", title, (), None, missing_hint, missing_note=missing_note)
     rows = [
         (number_name(instance, each.number), number_value(each.number, each.number.first.value),
          number_range(each.number), *(_end_text(found.base, end) for end in (each.low, each.high)))
@@ -411,7 +411,7 @@ def make_brief(
     result: Result,
     *,
     frontier: Frontier | None = None,
-    slips: Sequence[Slip] = (),
+    delays: Sequence[Delay] = (),
     studies: Iterable[Any] = (),
     warnings: Sequence[str] = (),
 ) -> Brief:
@@ -420,7 +420,7 @@ def make_brief(
     Args:
         instance: the instance of the plan.
         frontier: plans of other budgets, where they were searched for.
-        slips: of decisions of the first year, as `slip_groups` names them.
+        delays: of decisions of the first year, as `delay_groups` names them.
         studies: what was found beside it; those of near-optimal alternatives and of uncertain numbers have a part.
         warnings: what has to be said first.
     """
@@ -428,7 +428,7 @@ def make_brief(
     studies = list(studies)
     about = f"{horizon.label(0)} to {horizon.label(horizon.periods[-1])}. Money in {result.currency}, tonnes metric."
     changed = changed_words(result.changes, MOST_CHANGES)
-    parts = tuple(_parts(instance, result, frontier, slips, studies)) if result.baseline is not None else ()
+    parts = tuple(_parts(instance, result, frontier, delays, studies)) if result.baseline is not None else ()
     return Brief(
         instance=instance,
         title=result.instance,
@@ -448,9 +448,9 @@ def of_kind[T](kind: type[T], studies: Iterable[Any]) -> T | None:
 
 
 def _parts(
-    instance: Instance, result: Result, frontier: Frontier | None, slips: Sequence[Slip], studies: Sequence[Any]
+    instance: Instance, result: Result, frontier: Frontier | None, delays: Sequence[Delay], studies: Sequence[Any]
 ) -> Iterator[BriefPart]:
-    yield orders_part(instance, result, slips)
+    yield orders_part(instance, result, delays)
     money = money_part(instance, result)
     yield replace(money, sentences=(*money.sentences, *_price_sentence(result)))
     if result.shocks:

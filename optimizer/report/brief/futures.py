@@ -8,20 +8,28 @@ from typing import Any
 from optimizer.horizon import windowed
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
-from optimizer.report.brief.content import MOST_CHANGES, NO_RANGES, confidence_part, lacks_note, make_brief, of_kind
+from optimizer.report.brief.content import (
+    FLOORS_NOTE,
+    MOST_CHANGES,
+    NO_RANGES,
+    baseline_shortage_note,
+    confidence_part,
+    make_brief,
+    of_kind,
+)
 from optimizer.report.brief.plan_parts import (
     EXISTING_SUPPORT,
     IF_LATE,
-    LATE_LACKS,
+    LATE_EFFECT,
     MONEY_AND_DATES,
     ORDERED,
     Brief,
     BriefPart,
     committed_sentence,
+    delay_text,
     new_money_part,
     on_line_words,
     order_sums,
-    slip_text,
     years_with_money,
 )
 from optimizer.report.brief.survival_parts import (
@@ -42,14 +50,15 @@ from optimizer.results.plan import list_commitments
 from optimizer.studies.futures.study_result import FuturesStudy
 from optimizer.studies.purchases import (
     MOST_ORDERS,
+    DelaysByFuture,
     Order,
-    SlipsByFuture,
     first_year,
     orders_of,
     purchases,
     support_of_existing,
 )
 from optimizer.studies.shortages import hardest_future, most_unserved, shown_gap
+from optimizer.tolerances import SHOWN_SHARE
 from optimizer.units import si
 
 # Futures that are listed: more do not fit on one page.
@@ -70,7 +79,7 @@ def make_futures_brief(
     result: FuturesResult,
     warnings: Sequence[str] = (),
     comments: Sequence[Mapping[str, Any]] = (),
-    slips: SlipsByFuture | None = None,
+    delays: DelaysByFuture | None = None,
     studies: Iterable[Any] = (),
 ) -> Brief:
     """The brief of a plan for several futures; what waiting is worth is in it where `studies` have found it."""
@@ -86,20 +95,41 @@ def make_futures_brief(
         survives=result.survives,
         verdict=headline.partition(":")[0],
         sentence=_sentence(instance, result, year, [view.orders for view in views]) if views else f"{headline}.",
-        parts=tuple(_parts(instance, result, views, year, comments, slips or {}, studies)) if views else (),
+        parts=tuple(_parts(instance, result, views, year, comments, delays or {}, studies)) if views else (),
         warnings=tuple(warnings),
         notes=tuple(_notes(views)),
     )
 
 
 def _notes(views: Sequence[_FutureView]) -> Iterator[str]:
+    """What belongs beside the answer: what a gap is, what is left of budgets, what is short without any shock."""
+    if any(view.future.result.shocks for view in views):
+        yield FLOORS_NOTE
+    yield from _unspent(views)
+    yield from _short_without_shock(views)
+
+
+def _unspent(views: Sequence[_FutureView]) -> Iterator[str]:
+    """What is left of the budget, in all or some of the futures; nothing where it is spent in all of them."""
+    budgets = [(view.instance.policy.budget, view.future.result) for view in views]
+    left = [
+        budget - result.outlay
+        for budget, result in budgets
+        if budget is not None and budget - result.outlay > SHOWN_SHARE * budget
+    ]
+    if left:
+        where = "" if len(left) == len(views) else f" in {len(left):,} of {plural(len(views), 'future')}"
+        yield f"{_range_text(left, budgets[0][1].money)} of the budget is left{where}."
+
+
+def _short_without_shock(views: Sequence[_FutureView]) -> Iterator[str]:
     """What is short without any shock, in the future in which most is, and in how many futures something is."""
     short = [view for view in views if view.future.result.lacks]
     if not short:
         return
     worst = max(short, key=lambda view: max(lack.share for lack in view.future.result.lacks.values()))
     where = f", most in {worst.future.name}" if len(views) > 1 else ""
-    said = lacks_note(worst.instance, worst.future.result)
+    said = baseline_shortage_note(worst.instance, worst.future.result)
     if len(views) > 1:
         yield f"In {len(short):,} of {plural(len(views), 'future')} demand goes unserved without a shock{where}."
     yield from said
@@ -112,7 +142,7 @@ def _sentence(instance: Instance, result: FuturesResult, year: int, orders: Sequ
     text = f"With {first} of outlay in {year}, {spent} in all years, {_floors_kept(result)}"
     more = result.price_of_survival or 0.0
     if more > 0:
-        text += f"; {si(more, result.money)} more with operation, expected, than the cheapest plan"
+        text += f"; with operation it is expected to cost {si(more, result.money)} more than the cheapest plan"
         text += f"{under_same_rules(result.data)} if no shock ever came"
     text += f" (present value, {discounting(instance)}, {result.currency})."
     return f"Not proven, for the search was stopped: {text}" if result.status == "stopped" else text
@@ -149,10 +179,10 @@ def _parts(
     views: Sequence[_FutureView],
     year: int,
     comments: Sequence[Mapping[str, Any]],
-    slips: SlipsByFuture,
+    delays: DelaysByFuture,
     studies: Iterable[Any],
 ) -> Iterator[BriefPart]:
-    yield _orders_part(result, views, year, slips)
+    yield _orders_part(result, views, year, delays)
     yield _money_part(result)
     yield _survival_part(result, views)
     if any(view.future.result.shocks for view in views):
@@ -161,10 +191,10 @@ def _parts(
     several = len(views) > 1
     which = "take one future by --future NAME and add" if several else "add"
     yield _alternatives_part(f"Plans nearly as cheap: {which} --with alternatives.", studies)
-    missing, lacks = f"Not computed: {which} --with sensitivity.", "Not computed."
+    missing_hint, missing_note = f"Not computed: {which} --with sensitivity.", "Not computed."
     if not instance.uncertain:
-        missing = lacks = NO_RANGES
-    yield BriefPart("figures", "The figures that decide", missing=missing, lacks=lacks)
+        missing_hint = missing_note = NO_RANGES
+    yield BriefPart("figures", "The figures that decide", missing_hint=missing_hint, missing_note=missing_note)
     yield _confidence_part(result, comments, views)
 
 
@@ -172,27 +202,31 @@ def _alternatives_part(nearly_as_cheap: str, studies: Iterable[Any]) -> BriefPar
     """What deciding later is worth where a study has it; what else was not computed."""
     found = of_kind(FuturesStudy, studies)
     if found is not None:
-        lacks, sentences = "Plans nearly as cheap are not computed.", (f"{worth_headline(found)}.",)
-        return BriefPart("alternatives", "Alternatives", sentences, missing=nearly_as_cheap, lacks=lacks)
+        missing_note, sentences = "Plans nearly as cheap are not computed.", (f"{worth_headline(found)}.",)
+        return BriefPart(
+            "alternatives", "Alternatives", sentences, missing_hint=nearly_as_cheap, missing_note=missing_note
+        )
     return BriefPart(
         "alternatives",
         "Alternatives",
-        missing=f"What waiting is worth: add --with futures. {nearly_as_cheap}",
-        lacks="What waiting is worth, and plans nearly as cheap, are not computed.",
+        missing_hint=f"What waiting is worth: add --with futures. {nearly_as_cheap}",
+        missing_note="What waiting is worth, and plans nearly as cheap, are not computed.",
     )
 
 
-def make_each_brief(result: FuturesResult, slips: SlipsByFuture | None = None) -> Iterator[tuple[FutureResult, Brief]]:
+def make_each_brief(
+    result: FuturesResult, delays: DelaysByFuture | None = None
+) -> Iterator[tuple[FutureResult, Brief]]:
     """Each future with the brief of its plan alone, without what is known of the joint plan only."""
     for view in _views(result):
         own = replace(view.future.result, given=None)
-        made = make_brief(view.instance, own, slips=(slips or {}).get(view.future.name, ()))
+        made = make_brief(view.instance, own, delays=(delays or {}).get(view.future.name, ()))
         parts = tuple(part for part in made.parts if part.name not in ("alternatives", "figures", "confidence"))
         yield view.future, replace(made, title=f"{result.instance}: {view.future.name}", parts=parts)
 
 
-def _orders_part(result: FuturesResult, views: Sequence[_FutureView], year: int, slips: SlipsByFuture) -> BriefPart:
-    """What is decided in the first year: in all futures first, then in some; and what a slip does in the worst."""
+def _orders_part(result: FuturesResult, views: Sequence[_FutureView], year: int, delays: DelaysByFuture) -> BriefPart:
+    """What is decided in the first year: in all futures first, then in some; and what a delay does in the worst."""
     found: dict[str, list[Order]] = {}
     for view in views:
         for order in view.orders:
@@ -201,9 +235,10 @@ def _orders_part(result: FuturesResult, views: Sequence[_FutureView], year: int,
     title = f"Decisions of {year}"
     if not ordered:
         return BriefPart("orders", title, ("Nothing is bought in any future.",))
-    texts, where = _slip_texts(views, slips)
+    texts, where = _delay_texts(views, delays)
     later = [*_later_row(views, year), *_support_row(views, year)]
     rows = [*_order_rows(views, ordered, texts), *later]
+    strong = (len(rows) - 1 - len(later),) if _has_sum(views, ordered) else ()
     columns: tuple[FrameColumn, ...] = (
         FrameColumn("order", "Decide", is_index=True),
         FrameColumn("money", f"In {year}, M {result.money}"),
@@ -214,28 +249,34 @@ def _orders_part(result: FuturesResult, views: Sequence[_FutureView], year: int,
         FrameColumn("slip", IF_LATE),
     )
     note = f"{MONEY_AND_DATES} Money and sizes: the least and the most of the futures that buy it."
-    missing, lacks = "", ""
+    missing_hint, missing_note = "", ""
     if texts:
         note += f" A year later: in the future {where}; nothing is bought in its place."
     else:
         columns, rows = columns[:-1], [row[:-1] for row in rows]
-        missing, lacks = f"{LATE_LACKS}: leave out --quick.", f"{LATE_LACKS} is not computed."
+        missing_hint, missing_note = f"{LATE_EFFECT}: leave out --quick.", f"{LATE_EFFECT} is not computed."
     frame = Frame.of_rows("orders", title, columns, rows, note)
-    return BriefPart("orders", title, (), frame, missing, strong=(len(rows) - 1 - len(later),), lacks=lacks)
+    return BriefPart("orders", title, (), frame, missing_hint, strong=strong, missing_note=missing_note)
 
 
 def _order_rows(
     views: Sequence[_FutureView], ordered: Sequence[Sequence[Order]], texts: Mapping[tuple[str, ...], str]
 ) -> Iterator[tuple[Any, ...]]:
-    """The first decisions, how many more there are, and all of them together; what the slip of each does comes last."""
+    """The first decisions, how many more there are, and several together; what the delay of each does comes last."""
     for some in ordered[:MOST_ORDERS]:
         yield *_order_row(some, len(views)), texts.get((some[0].option,))
     if len(ordered) > MOST_ORDERS:
         yield f"and {plural(len(ordered) - MOST_ORDERS, 'more decision')}", *[None] * 6
-    sums, totals = zip(*(order_sums(view.orders) for view in views), strict=True)
-    together = max(texts, key=len, default=())
-    name = f"Together ({len(ordered)})"
-    yield name, _amounts(sums), _amounts(totals), None, None, None, texts.get(together)
+    if _has_sum(views, ordered):
+        sums, totals = zip(*(order_sums(view.orders) for view in views), strict=True)
+        together = max(texts, key=len, default=())
+        name = f"Together ({len(ordered)})"
+        yield name, _amounts(sums), _amounts(totals), None, None, None, texts.get(together)
+
+
+def _has_sum(views: Sequence[_FutureView], ordered: Sequence[Sequence[Order]]) -> bool:
+    """Whether the sum says more than the only order does, which is of the futures that make it."""
+    return len(ordered) > 1 or len(ordered[0]) < len(views)
 
 
 def _later_row(views: Sequence[_FutureView], first: int) -> Iterator[tuple[Any, ...]]:
@@ -261,11 +302,11 @@ def _later_moves(view: _FutureView, first: int) -> Iterator[tuple[int, float]]:
             yield year, move.counted
 
 
-def _slip_texts(views: Sequence[_FutureView], slips: SlipsByFuture) -> tuple[dict[tuple[str, ...], str], str]:
-    """By options, what their slip does in the future that has the slip of each; and the name of that future."""
-    view = max(views, key=lambda view: len(slips.get(view.future.name, ())))
-    found = slips.get(view.future.name, ())
-    texts = {slip.options: slip_text(view.instance, view.future.result, slip) for slip in found}
+def _delay_texts(views: Sequence[_FutureView], delays: DelaysByFuture) -> tuple[dict[tuple[str, ...], str], str]:
+    """By options, what their delay does in the future that has the delay of each; and the name of that future."""
+    view = max(views, key=lambda view: len(delays.get(view.future.name, ())))
+    found = delays.get(view.future.name, ())
+    texts = {delay.options: delay_text(view.instance, view.future.result, delay) for delay in found}
     return texts, view.future.name
 
 
@@ -316,7 +357,7 @@ def _survival_part(result: FuturesResult, views: Sequence[_FutureView]) -> Brief
         FrameColumn("probability", unit="share", form="percent"),
         FrameColumn("floors", "Shocks survived"),
         FrameColumn("worst_gap", "Worst survival gap", result.money, "millions"),
-        FrameColumn("shortage_cost", "Most unserved", result.money, "millions"),
+        FrameColumn("shortage_cost", "Largest loss", result.money, "millions"),
     )
     kept = sum(view.future.result.survives for view in views)
     said = [f"{kept:,} of {plural(len(views), 'future')} survived."]
@@ -326,7 +367,7 @@ def _survival_part(result: FuturesResult, views: Sequence[_FutureView]) -> Brief
         left = plural(len(ordered) - MOST_FUTURE_ROWS, "more future")
         said.append(f"{left} not shown: none leaves a larger survival gap.")
     rows = [_future_row(view) for view in ordered[:MOST_FUTURE_ROWS]]
-    note = "Most unserved: in one shock, above floors as well, at shortage cost."
+    note = "Largest loss: in one shock, all that goes unserved, above floors as well, at shortage cost."
     lines = (not_all_unserved(view.instance, view.future.result.shocks) for view in views)
     note = " ".join([note, *next(filter(None, lines), ())])
     return BriefPart("survival", title, tuple(said), Frame.of_rows("survival", title, columns, rows, note))
@@ -361,8 +402,10 @@ def _worst_part(views: Sequence[_FutureView]) -> BriefPart:
 def _unserved_part(views: Sequence[_FutureView]) -> BriefPart:
     view = max(views, key=_most_unserved)
     found = unserved_part(view.instance, view.future.result)
-    said = (f"In the future {view.future.name}, where most goes unserved.",) if len(views) > 1 else ()
-    return BriefPart(found.name, found.title, (*said, *found.sentences), found.frame)
+    if found.frame is None or len(views) == 1:
+        return found
+    where = f"In the future {view.future.name}, where most goes unserved."
+    return replace(found, sentences=(where, *found.sentences))
 
 
 def _confidence_part(

@@ -14,9 +14,9 @@ from optimizer.results.plan import CommittedMoney, list_commitments
 from optimizer.results.result import Result
 from optimizer.studies.purchases import (
     MOST_ORDERS,
+    Delay,
     Order,
     Purchase,
-    Slip,
     first_year,
     options_of,
     orders_of,
@@ -29,7 +29,7 @@ from optimizer.units import si
 # Later orders, and years with new money, that are listed: more do not fit on one page.
 MOST_LATER, MOST_YEARS = 6, 10
 # What is said of orders a year later.
-IF_LATE, LATE_LACKS, NOT_COMPUTED = "If ordered a year later", "What ordering a year later does", "not computed"
+IF_LATE, LATE_EFFECT, NOT_COMPUTED = "If ordered a year later", "What ordering a year later does", "not computed"
 LATE_NOTE = (
     " A year later: nothing is bought in its place; the shock in which that does most damage, at shortage cost. "
 )
@@ -48,8 +48,8 @@ class BriefPart:
     title: str  # for readers
     sentences: tuple[str, ...] = ()  # what it says
     frame: Frame | None = None  # its table; None where it has none
-    missing: str = ""  # how to get what was not computed; empty where nothing is missing
-    lacks: str = ""  # the same for paper: what was not computed, without a word of how to get it
+    missing_hint: str = ""  # how to get what was not computed; empty where nothing is missing
+    missing_note: str = ""  # the same for paper: what was not computed, without a word of how to get it
     drawn: Frame | None = None  # the part of the table that is drawn, where not all of it is
     bars: tuple[str, ...] = ()  # the columns that are drawn as bars, one after the other
     strong: tuple[int, ...] = ()  # the places of rows that stand out: a sum, or this plan
@@ -93,8 +93,8 @@ class Brief:
         return {
             "title": part.title,
             "sentences": list(part.sentences),
-            "missing": part.missing,
-            "lacks": part.lacks,
+            "missing": part.missing_hint,
+            "lacks": part.missing_note,
             "table": None if part.shown is None else page_table(self.instance, part.shown),
             "values": [] if part.frame is None else [dict(row) for row in part.frame.rows()],
             "bars": _bars(part),
@@ -117,13 +117,13 @@ def on_line_words(when: str, *, is_stock: bool) -> str:
     return f"bought until {when}" if is_stock else when
 
 
-def orders_part(instance: Instance, result: Result, slips: Sequence[Slip]) -> BriefPart:
-    """What is decided in the first year, and what happens if it slips by a year."""
+def orders_part(instance: Instance, result: Result, delays: Sequence[Delay]) -> BriefPart:
+    """What is decided in the first year, and what a delay of a year does."""
     year = first_year(instance, result)
     orders, title = orders_of(instance, result, year), f"Decisions of {year}"
     if not orders:
         return BriefPart("orders", title, ("Nothing is bought.",))
-    found = {slip.options: slip for slip in slips}
+    found = {delay.options: delay for delay in delays}
     later = [move for move in purchases(instance, result) if instance.horizon.year(move.t) > year]
     rows = list(_order_rows(instance, result, orders, found))
     due = len(rows)
@@ -141,42 +141,42 @@ def orders_part(instance: Instance, result: Result, slips: Sequence[Slip]) -> Br
     if result.bands is not None:
         of_what = f"of {plural(result.bands.used, 'sample')} of all numbers in their ranges"
         note += f" In best plans: the share {of_what} in which the best plan has it."
-    note += LATE_NOTE if slips else ""
+    note += LATE_NOTE if delays else ""
     frame = Frame.of_rows("orders", title, columns, rows, note).without_empty("sampled", "slip")
     strong = (due - 1,) if len(orders) > 1 else ()
-    if slips or result.adversary is not None:
+    if delays or result.adversary is not None:
         return BriefPart("orders", title, (), frame, strong=strong)
-    cure, lacks = f"{LATE_LACKS}: leave out --quick.", f"{LATE_LACKS} is not computed."
-    return BriefPart("orders", title, (), frame, cure, strong=strong, lacks=lacks)
+    cure, missing_note = f"{LATE_EFFECT}: leave out --quick.", f"{LATE_EFFECT} is not computed."
+    return BriefPart("orders", title, (), frame, cure, strong=strong, missing_note=missing_note)
 
 
 def _order_rows(
-    instance: Instance, result: Result, orders: Sequence[Order], slips: Mapping[tuple[str, ...], Slip]
+    instance: Instance, result: Result, orders: Sequence[Order], delays: Mapping[tuple[str, ...], Delay]
 ) -> Iterator[tuple[Any, ...]]:
     """The largest orders, those whose delay does the most damage first; how much the others are, and all together."""
     shown, rest = orders[:MOST_ORDERS], orders[MOST_ORDERS:]
-    for order in sorted(shown, key=lambda order: _damage(slips.get((order.option,))), reverse=True):
-        late = _late_text(instance, result, slips, (order.option,))
+    for order in sorted(shown, key=lambda order: _damage(delays.get((order.option,))), reverse=True):
+        late = _late_text(instance, result, delays, (order.option,))
         on_line, share = on_line_words(order.on_line, is_stock=order.is_stock), _share_of_samples(result, order.option)
         yield f"{order.name}, {order.size}", order.money, order.total, order.when, on_line, share, late
     if rest:
         yield f"and {plural(len(rest), 'more decision')}", *order_sums(rest), None, None, None, None
     if len(orders) > 1:
-        late = _late_text(instance, result, slips, options_of(orders))
+        late = _late_text(instance, result, delays, options_of(orders))
         yield f"Together ({len(orders)})", *order_sums(orders), None, None, None, late
 
 
 def _late_text(
-    instance: Instance, result: Result, slips: Mapping[tuple[str, ...], Slip], options: tuple[str, ...]
+    instance: Instance, result: Result, delays: Mapping[tuple[str, ...], Delay], options: tuple[str, ...]
 ) -> str | None:
-    """What a slip of some orders does; None where no slip was looked at."""
-    slip = slips.get(options)
-    return slip_text(instance, result, slip) if slip else NOT_COMPUTED if slips else None
+    """What a delay of some orders does; None where no delay was looked at."""
+    delay = delays.get(options)
+    return delay_text(instance, result, delay) if delay else NOT_COMPUTED if delays else None
 
 
-def _damage(slip: Slip | None) -> tuple[float, float]:
-    """What ranks a slip: how much the gap grows, then how much more goes unserved, money."""
-    return (0.0, 0.0) if slip is None else (slip.gap, slip.shortage_cost)
+def _damage(delay: Delay | None) -> tuple[float, float]:
+    """What ranks a delay: how much the gap grows, then how much more goes unserved, money."""
+    return (0.0, 0.0) if delay is None else (delay.gap, delay.shortage_cost)
 
 
 def _later_rows(result: Result, later: Sequence[Purchase]) -> Iterator[tuple[Any, ...]]:
@@ -209,19 +209,19 @@ def order_sums(orders: Sequence[Order]) -> tuple[float, float]:
     return math.fsum(order.money for order in orders), math.fsum(order.total for order in orders)
 
 
-def slip_text(instance: Instance, result: Result, slip: Slip) -> str:
-    """What a slip does: shocks that fail besides, the gap that grows most and in which, or what more goes unserved."""
-    if slip.shock is None:
-        more = f"; it costs {si(slip.cost, result.money)} more" if slip.cost > 0 else ""
+def delay_text(instance: Instance, result: Result, delay: Delay) -> str:
+    """What a delay does: shocks that fail besides, the gap that grows most and in which, or what more goes unserved."""
+    if delay.shock is None:
+        more = f"; it costs {si(delay.cost, result.money)} more" if delay.cost > 0 else ""
         return f"nothing more goes unserved{more}"
-    where = f" in {dated(instance, instance.event(slip.shock))}"
-    if slip.gap > NEGLIGIBLE * max(1.0, slip.shortage_cost):
-        text = f"{si(slip.below_floor, 't')} more below floors, survival gap +{si(slip.gap, result.money)}{where}"
+    where = f" in {dated(instance, instance.event(delay.shock))}"
+    if delay.gap > NEGLIGIBLE * max(1.0, delay.shortage_cost):
+        text = f"{si(delay.below_floor, 't')} more below floors, survival gap +{si(delay.gap, result.money)}{where}"
     else:
-        text = f"{si(slip.shortage, 't')} more unserved above floors, {si(slip.shortage_cost, result.money)}{where}"
-    if slip.failed:
-        text += f"; {plural(len(slip.failed), 'more shock')} {'fails' if len(slip.failed) == 1 else 'fail'}"
-    return f"{text}; against {plural(len(slip.broken_rules), 'rule')} of the file" if slip.broken_rules else text
+        text = f"{si(delay.shortage, 't')} more unserved above floors, {si(delay.shortage_cost, result.money)}{where}"
+    if delay.failed:
+        text += f"; {plural(len(delay.failed), 'more shock')} {'fails' if len(delay.failed) == 1 else 'fail'}"
+    return f"{text}; against {plural(len(delay.broken_rules), 'rule')} of the file" if delay.broken_rules else text
 
 
 def money_part(instance: Instance, result: Result) -> BriefPart:

@@ -24,7 +24,7 @@ _SERVICE_COLUMNS = (
 )
 # Rows at most: more do not fit on one page.
 MOST_SHOCKS, MOST_SEGMENTS, MOST_BELOW = 6, 5, 8
-WORST_TITLE = "The worst single event"
+WORST_TITLE = "The worst shock"
 # What is said where shocks are lines of a plan file that does not say what they leave unserved in all.
 NOT_ALL = "The plan file does not keep all that goes unserved: in some shocks it is at least so much."
 

@@ -143,7 +143,7 @@ def draw_worth(found: FuturesStudy) -> Canvas:
     add_footer(
         canvas,
         f"Difference in {found.measure_with_gaps}, present value, {found.instance.currency}. Full: at least, proven; "
-        f"pale: at most.{'' if found.has_priced_gaps else ' ✗: one of both plans leaves a survival gap.'}",
+        f"pale: at most.{'' if found.has_priced_gaps else ' ✗: floors fail.'}",
         _worth_handles(),
     )
     return canvas

@@ -11,7 +11,7 @@ from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
 from optimizer.report.format import DASH, list_names, months_text, percent, plural, repair_title, shock_title
-from optimizer.report.narrative import share_of_measure
+from optimizer.report.narrative import share_of_base
 from optimizer.report.screen import Screen
 from optimizer.report.tables.plan import answer, binding, builds_table
 from optimizer.report.tables.render import label_rows
@@ -20,7 +20,7 @@ from optimizer.studies.explanation import Deadline, PartValue, Reason, Repair
 from optimizer.studies.folds import folds
 from optimizer.studies.measure import ProvenDifference
 from optimizer.tolerances import ROUNDING, SHOWN_SHARE
-from optimizer.units import si, si_down, si_up
+from optimizer.units import least_whole, si, si_down, si_up
 
 if TYPE_CHECKING:
     from optimizer.studies.explanation import Explanation, ExplanationPart
@@ -154,7 +154,8 @@ def _floors(instance: Instance, repair: Repair) -> str:
         if _is_in_force(instance, d)
     ]
     parts += _own_floors(instance, repair)
-    no_more = "" if repair.beyond is None else f" No more than {percent(repair.beyond, 2)} can be kept (proven)."
+    most = None if repair.beyond is None else least_whole(1e4 * repair.beyond) / 1e4
+    no_more = "" if most is None else f" No more than {percent(most, 2)} can be kept (proven)."
     listed = f": {'; '.join(parts)}" if parts else ""
     return f"{percent(repair.amount or 0.0, 1)} of every floor{listed}.{no_more}"
 
@@ -402,7 +403,7 @@ class Explaining:
         sure = f"What-ifs are proven to {percent(explanation.accuracy, 1)} of their cost"
         if explanation.within is not None:
             sure = f"What-ifs are proven within {si(explanation.within, self.instance.money)}"
-            sure += "" if explanation.measure is None else f", {share_of_measure(explanation.measure)}"
+            sure += "" if explanation.measure is None else f", {share_of_base(explanation.measure)}"
         sure += ", unless said otherwise."
         late = "" if explanation.is_complete else " Stopped before every question was answered."
         self.console.print(Text(sure + late + self.groups.note, style="dim"))

@@ -1,4 +1,4 @@
-"""The plan of several futures on the screen: what is committed now, what follows each answer, and what that costs."""
+"""The plan of several futures on the screen: what is ordered now, what follows each answer, and what that costs."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -93,7 +93,7 @@ def futures_facts(instance: Instance, result: FuturesResult, stages: Sequence[St
 def _money_facts(instance: Instance, result: FuturesResult, stages: Sequence[Stage]) -> Iterator[tuple[str, str]]:
     money = result.money
     if len(stages) > 1:
-        yield "Commit now", _commit(instance, result, stages[0])
+        yield "Order now", _first_orders(instance, result, stages[0])
     yield (
         result.measure[:1].upper() + result.measure[1:],
         f"{si(result.total_cost, money, 4)}, {money_terms(instance)} {proof_of_least(result)}",
@@ -136,7 +136,7 @@ def spread_facts(result: FuturesResult) -> Iterator[tuple[str, str]]:
     regrets = [(each.regret, each.name) for each in result.futures if each.regret is not None]
     if len(regrets) == len(result.futures) and result.measure != "largest regret":
         most, name = max(regrets)
-        yield "Largest regret", f"{si(most, money)}, in {name}: what its own plan would cost less"
+        yield "Largest regret", f"{si(most, money)}, in {name}: what its informed plan would cost less"
 
 
 def _outlay(instance: Instance, result: FuturesResult) -> str:
@@ -152,7 +152,7 @@ def _outlay(instance: Instance, result: FuturesResult) -> str:
     return words if budget is None else f"{words}, under a budget of {si(budget, result.money, 4)}"
 
 
-def _commit(instance: Instance, result: FuturesResult, first: Stage) -> str:
+def _first_orders(instance: Instance, result: FuturesResult, first: Stage) -> str:
     if first.questions:
         return f"nothing: the first answer is known at the start of {instance.horizon.label(0)}"
     when = f"before {instance.horizon.label(first.end)}"
@@ -217,7 +217,7 @@ def stage_headline(instance: Instance, result: FuturesResult, stage: Stage) -> s
     if not result.first_question:
         return "Plan"
     if not stage.questions:
-        return f"Commit now: before {label(stage.end)}, the same in {all_of(len(result.futures), 'futures')}"
+        return f"Order now: before {label(stage.end)}, the same in {all_of(len(result.futures), 'futures')}"
     asked = [
         f"{each.question} ({', '.join(f'{branch} {percent(share)}' for branch, share in each.branches)})"
         for each in stage.questions

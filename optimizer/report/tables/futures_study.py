@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import RenderableType
@@ -14,7 +14,7 @@ from optimizer.instance.derived import display_name, size_text
 from optimizer.report.format import DASH, list_names, percent, plural
 from optimizer.report.tables.plan import answer_panel
 from optimizer.report.tables.render import cross_table, stop_note
-from optimizer.studies.futures.study_result import FollowedPlan, MeasuredCost, OwnOrder, QuestionTiming
+from optimizer.studies.futures.study_result import FollowedPlan, MeasuredCost, OrderClass, OwnOrder, QuestionTiming
 from optimizer.studies.measure import ProvenDifference
 from optimizer.units import si, si_down, si_up
 
@@ -28,8 +28,10 @@ WIDE: dict[str, Any] = {"labels": {"ratio": 1, "min_width": 12, "overflow": "fol
 # Columns of the screen that a future needs in the regret table, beside its labels.
 WIDTH_OF_FUTURE, WIDTH_OF_LABELS = 12, 28
 # What a caption says of gaps.
-PRICED, FAILING = "Gaps count at their price.", "✗ floors fail."
-LARGER_GAP = "✗ it leaves a larger gap than the future's own plan."
+PRICED = "Gaps count at their price."
+# Cells of other dates whose cost cannot be compared.
+CLOSES, NO_PLAN, UNKNOWN = "closes gap", "no plan", "?"
+LARGER_GAP = "✗ it leaves a larger gap than the informed plan of that future."
 
 
 def futures_study_tables(found: FuturesStudy, width: int) -> Iterator[RenderableType | None]:
@@ -86,24 +88,57 @@ def worth_headline(found: FuturesStudy) -> str:
     if found.costs.get("adaptive") is None:
         why = "the search was stopped before it had one" if found.stopped else "its rules contradict each other"
         return f"There is no plan for all futures: {why}"
-    flexible, informed = (_worth(found, name) for name in ("flexibility", "information"))
-    if flexible is None and informed is None:
-        return "What deciding later and knowing earlier are worth is not known"
-    parts = [f"Deciding later what can wait is worth {flexible}"] if flexible else []
-    if informed:
-        parts.append(f"{'knowing' if parts else 'Knowing'} every answer at the start {informed}")
-        parts[-1] = parts[-1] if len(parts) > 1 else parts[-1].replace("start ", "start is worth ")
-    return "; ".join(parts)
+    later, earlier = (_gain(found, name) for name in ("flexibility", "information"))
+    parts = [f"Deciding later what can wait {' '.join(later)}"] if later else []
+    if earlier:
+        verb = "" if later and later[0] == earlier[0] else f" {earlier[0]}"
+        parts.append(f"{'knowing' if parts else 'Knowing'} every answer at the start{verb} {earlier[1]}")
+    return "; ".join(parts) or _no_gain(found)
+
+
+def _gain(found: FuturesStudy, name: str) -> tuple[str, str] | None:
+    """What ``flexibility`` or ``information`` does, as a verb, and how much; None where that is not known."""
+    worth = _worth(found, name)
+    if worth is not None:
+        return "is worth", worth
+    without, with_it = found.compared(name)
+    gap = None if with_it is None else with_it.closed_gap(without)
+    return None if gap is None else ("closes", f"an expected survival gap of {si(gap, found.instance.money)}")
+
+
+def _no_gain(found: FuturesStudy) -> str:
+    informed = found.costs.get("perfect")
+    if informed is not None and informed.leaves_gap and not informed.is_open:
+        left = si(informed.gap, found.instance.money)
+        return f"Even with every answer known at the start an expected survival gap of {left} is left"
+    return "What deciding later and knowing earlier are worth is not known"
 
 
 def worth_text(found: FuturesStudy, name: str) -> str:
-    """The value of ``flexibility`` or ``information``; why there is none where it is not known."""
-    other = {"flexibility": "static", "information": "perfect"}[name]
-    return _worth(found, name) or _unknown(found.costs.get(other))
+    """The value of ``flexibility`` or ``information``; what is known in place of it where it has none."""
+    gain, (without, with_it) = _gain(found, name), found.compared(name)
+    if gain is not None:
+        return gain[1] if gain[0] == "is worth" else " ".join(gain)
+    return _without_value(found, without if name == "flexibility" else with_it)
 
 
-def _unknown(value: MeasuredCost | None) -> str:
-    return "? stopped" if value is None or value.status == "stopped" else "✗"
+def _without_value(found: FuturesStudy, value: MeasuredCost | None) -> str:
+    """What is known of a plan whose cost cannot be compared with that of the adaptive one."""
+    money, mark, base = found.instance.money, _mark(found, value), found.costs["adaptive"]
+    if mark == CLOSES:
+        return f"closes an expected survival gap of {si(base.gap, money)}"
+    if value is None or mark == UNKNOWN:
+        return f"{UNKNOWN} stopped"
+    return "no plan obeys the rules" if mark == NO_PLAN else f"✗ expected survival gap of {si(value.gap, money)}"
+
+
+def _mark(found: FuturesStudy, value: MeasuredCost | None) -> str:
+    """The same in a cell, whose head has the money."""
+    if value is None or value.is_open or found.costs["adaptive"].is_open:
+        return UNKNOWN
+    if not math.isfinite(value.cost):
+        return NO_PLAN
+    return f"✗ {si(value.gap)}" if value.leaves_gap else CLOSES
 
 
 def _worth(found: FuturesStudy, name: str) -> str | None:
@@ -119,10 +154,8 @@ def worth_facts(found: FuturesStudy) -> Iterator[tuple[str, str]]:
     yield "Adaptive (RP)", _kind(found, adaptive, "each decision knows the answers until then")
     yield "Static (ST)", _kind(found, found.costs.get("static"), "one plan, the same in all futures")
     yield "Informed (WS)", _kind(found, found.costs.get("perfect"), "every answer known from the start")
-    of_static = "the static plan costs that much more than the adaptive one"
-    of_perfect = "the adaptive plan costs that much more than one that knows every answer"
-    yield "Flexibility", _value(found, "flexibility", "static", of_static)
-    yield "Information", _value(found, "information", "perfect", of_perfect)
+    yield "Flexibility", _value(found, "flexibility", "the static plan", "the adaptive one")
+    yield "Information", _value(found, "information", "the adaptive plan", "one that knows every answer")
     yield from order_facts(found)
     if not found.adaptive.are_probabilities_given:
         yield "Probabilities", "made up: where the file gives none, all branches of a question are equally likely"
@@ -142,13 +175,26 @@ def _kind(found: FuturesStudy, value: MeasuredCost | None, meaning: str) -> str:
     return f"{found.measure_with_gaps} {cost}; FAILS: an expected survival gap of {si(value.gap, money)} ({meaning})"
 
 
-def _value(found: FuturesStudy, name: str, other: str, meaning: str) -> str:
-    worth = _worth(found, name)
-    if worth is not None:
-        return f"{worth}: {meaning}"
-    if found.costs.get(other) is None or found.costs[other].status == "stopped":
+def _value(found: FuturesStudy, name: str, worse: str, better: str) -> str:
+    """The value of a better plan; where it has none in money, what is known of both plans."""
+    gain, plans = _gain(found, name), found.compared(name)
+    if gain is not None and gain[0] == "is worth":
+        return f"{gain[1]}: {worse} costs that much more than {better}"
+    if gain is not None:
+        return f"{' '.join(gain)}: {worse} leaves it, {better} keeps every floor"
+    return _failing_plans(found, dict(zip((worse, better), plans, strict=True)))
+
+
+def _failing_plans(found: FuturesStudy, plans: Mapping[str, MeasuredCost | None]) -> str:
+    """Why two plans cannot be compared."""
+    known = {name: each for name, each in plans.items() if each is not None and not each.is_open}
+    if len(known) < len(plans):
         return "not known: the search was stopped"
-    return "left out, as one of the two plans leaves a survival gap or does not exist"
+    money = found.instance.money
+    failing = [f"{si(each.gap, money)} with {name}" for name, each in known.items() if each.leaves_gap]
+    if failing:
+        return f"left out, as floors fail: an expected survival gap of {' and of '.join(failing)}"
+    return "left out, as no plan obeys the rules if all decisions are alike"
 
 
 def order_facts(found: FuturesStudy) -> Iterator[tuple[str, str]]:
@@ -156,21 +202,32 @@ def order_facts(found: FuturesStudy) -> Iterator[tuple[str, str]]:
     if found.orders is None:
         yield "No regret", "not known: the search was stopped"
         return
-    first, urgent = found.adaptive.first_question, [each for each in found.orders if each.is_urgent]
-    safe = [f"{_name(found, each)}, {_size(found, each, each.common)}" for each in urgent if each.hangs == "no regret"]
+    first = found.adaptive.first_question
+    safe = [f"{_name(found, each)}, {_size(found, each, each.common)}" for each in _urgent(found, "no regret")]
     in_all = f"{list_names(safe, 6)}: in" if safe else f"no order before {first} is in"
     yield "No regret", f"{in_all} the informed plans of all futures"
-    hanging = [_hanging(found, each) for each in urgent if each.hangs != "no regret"]
-    if hanging:
-        yield (
-            "Contingent",
-            f"{list_names(hanging, 6)}: ordered before {first} in the informed plans of some futures only",
-        )
+    before = f"ordered before {first} in the informed plans of some futures"
+    for label, orders, when in (
+        ("Date open", _urgent(found, "different dates"), f"{before}, and later in all others"),
+        ("Contingent", _urgent(found, "one answer", "several answers"), f"{before} only"),
+    ):
+        if orders:
+            yield label, f"{list_names([_dependent(found, each) for each in orders], 6)}: {when}"
 
 
-def _hanging(found: FuturesStudy, order: OwnOrder) -> str:
-    on = f"{order.questions[0]}: {list_names(order.branches)}" if order.hangs == "one answer" else "several answers"
-    return f"{_name(found, order)} ({on})"
+def _urgent(found: FuturesStudy, *kinds: OrderClass) -> list[OwnOrder]:
+    """The orders before the first answer that depend on answers in one of some ways."""
+    urgent = [each for each in found.orders or () if each.is_urgent]
+    return [each for kind in kinds for each in urgent if each.depends_on == kind]
+
+
+def _dependent(found: FuturesStudy, order: OwnOrder) -> str:
+    return f"{_name(found, order)} ({_branches(order) or 'several answers'})"
+
+
+def _branches(order: OwnOrder) -> str:
+    """The question and branches in which it is ordered, where it depends on one answer; else nothing."""
+    return f"{order.questions[0]}: {list_names(order.branches)}" if order.branches else ""
 
 
 def _name(found: FuturesStudy, order: OwnOrder) -> str:
@@ -199,24 +256,37 @@ def _questions(found: FuturesStudy) -> Table:
             (Text(question), [asked, *(_at_another_date(found, row.get(kind)) for kind in kinds)])
             for (question, asked), row in rows.items()
         ],
-        caption="A question that arises from another one is answered with it at the earliest. "
-        f"{DASH} no such date, or as at the start. {PRICED if found.has_priced_gaps else FAILING}",
+        caption=f"A question that arises from another one is answered with it at the earliest. {_date_marks(found)}",
         **WIDE,
     )
+
+
+def _date_marks(found: FuturesStudy) -> str:
+    """The marks in the table of questions."""
+    said = [f"{DASH} no such date, or as at the start."]
+    marks = {_mark(found, each.value) for each in found.questions if each.difference is None}
+    if found.has_priced_gaps:
+        said.append(PRICED)
+    if any(mark.startswith("✗") for mark in marks):
+        said.append("✗ floors fail then, with this expected survival gap.")
+    if CLOSES in marks:
+        gap = si(found.costs["adaptive"].gap, found.instance.money)
+        said.append(f"Closes gap: every floor holds then, while the adaptive plan leaves an expected gap of {gap}.")
+    return " ".join(said)
 
 
 def _at_another_date(found: FuturesStudy, timing: QuestionTiming | None) -> str:
     if timing is None:
         return DASH
     if timing.difference is None:
-        return _unknown(timing.value)[0]
+        return _mark(found, timing.value)
     return _difference(timing.difference, "", found.costs["adaptive"].cost)
 
 
 def timing_text(found: FuturesStudy, timing: QuestionTiming) -> str:
-    """What another date of an answer is worth or costs; why that is not known otherwise."""
+    """What another date of an answer is worth or costs; what is known in place of it where it has no value."""
     if timing.difference is None:
-        return _unknown(timing.value)
+        return _without_value(found, timing.value)
     return _difference(timing.difference, found.instance.money, found.costs["adaptive"].cost)
 
 
@@ -232,7 +302,7 @@ def _regret_summary(found: FuturesStudy) -> Table:
         if some:
             rows.append((Text(future.name), [percent(future.probability), *_followed(found, some, number)]))
     return cross_table(
-        "The plan of each future alone, followed unchanged in every future",
+        "The informed plan of each future, followed unchanged in every future",
         "Plan of",
         [
             "Prob.",
@@ -240,39 +310,48 @@ def _regret_summary(found: FuturesStudy) -> Table:
             "Survives\nfutures",
             f"Largest\nregret, {money}",
             f"Largest\ngap, {money}",
-            "Rules",
+            "Rules\nbroken",
         ],
         rows,
-        caption="Regret: what the plan costs more than the own plan of the future in which it is followed; "
-        f"{'all costs are with gaps at their price' if priced else 'where it leaves a larger gap there is none'}. "
+        caption="Regret: what the plan costs more than the informed plan of the future in which it is followed"
+        f"{', all costs with gaps at their price' if priced else ''}. {_regret_marks(found)}"
         "Rules of other futures that it breaks are counted, not enforced.",
         **WIDE,
     )
 
 
+def _regret_marks(found: FuturesStudy) -> str:
+    """The mark of a largest regret that is not known."""
+    if all(each.regret is not None or each.cost is None for each in found.followed):
+        return ""
+    return "✗ in some future it leaves a larger gap than that future's informed plan: no regret is computed there. "
+
+
 def _followed(found: FuturesStudy, some: Sequence[FollowedPlan], number: int) -> list[str]:
-    own = found.alone[number]
-    regret, gap = (max((value for value in values if value is not None), default=None) for values in _columns(some))
+    own, gap = found.alone[number], max((each.gap for each in some if each.gap is not None), default=None)
     broken = sum(len(each.broken_rules) for each in some)
     return [
         DASH if own is None else si(own.priced_cost, digits=FINE_DIGITS),
         f"{sum(each.survives for each in some)} of {len(found.alone)}",
-        DASH if regret is None else si(regret),
+        _largest_regret(some) if len(some) == len(found.alone) else UNKNOWN,
         si(gap) if gap else DASH,
         str(broken or DASH),
     ]
 
 
-def _columns(some: Sequence[FollowedPlan]) -> tuple[list[float | None], list[float | None]]:
-    """Regrets and gaps."""
-    return [each.regret for each in some], [each.gap for each in some]
+def _largest_regret(rows: Sequence[FollowedPlan]) -> str:
+    """Over all futures; where some have none, why, so that a plan is not judged by the others alone."""
+    if any(each.cost is None for each in rows):
+        return "impossible"
+    regrets = [each.regret for each in rows]
+    return "✗" if None in regrets else si(max(0.0, *(each or 0.0 for each in regrets)))
 
 
 def _regret_matrix(found: FuturesStudy) -> Table:
     rows = {(each.plan, each.future): each for each in found.followed}
     names = [each.name for each in found.instance.tree.futures]
     return cross_table(
-        f"Regret of each plan in each future, {found.instance.money}",
+        f"Regret of each informed plan in each future, {found.instance.money}",
         "Plan of",
         names,
         [(Text(plan), [_regret(rows.get((plan, future))) for future in names]) for plan in names],
@@ -296,39 +375,47 @@ def _regret(row: FollowedPlan | None) -> str:
 
 
 def _orders(found: FuturesStudy) -> Table:
-    """Orders of the plans of the futures alone: without regret, hanging, and those that can wait."""
+    """Orders of the informed plans: in all of them, in some, and those that all leave until later."""
+    first = found.adaptive.first_question
     rows = [
-        (Text(_name(found, each)), [_meaning(each), _sizes(found, each), each.first, _signpost(each)])
+        (Text(_name(found, each)), [_ordered_in(each), _sizes(found, each), each.first, _signposts(each)])
         for each in found.orders or ()
     ]
     left = {"justify": "left", "overflow": "fold"}
-    shared = left | {"ratio": 1}
+    shared, ordered_in = left | {"ratio": 1}, f"Ordered before\n{first} in"
     return cross_table(
-        "Orders in the plans of the futures alone",
+        "Orders in the informed plans, which know every answer",
         "Option",
-        ["Made in", "Size", "Decide\nin", "Open then"],
+        [ordered_in, "Size", "First\nordered", "Signposts"],
         rows,
-        caption="Size: of an order in all plans the smallest, else from the smallest to the largest. Decide in: the "
-        "first date in the plans that have it. Open then: questions on which it depends, and when they are answered.",
-        layouts={"Made in": shared, "Open then": shared, "Decide\nin": left},
+        caption=f"Size: bought before {first}, or in all years where no plan orders it by then; of an order in all "
+        "plans the smallest. First ordered: with foresight; the adaptive plan may order it later. Signposts: questions "
+        "open then on which it depends, and when they are answered.",
+        layouts={ordered_in: shared, "Signposts": shared, "First\nordered": left},
         **WIDE,
     )
 
 
-def _meaning(order: OwnOrder) -> str:
-    if order.hangs == "no regret":
-        return "all futures" if order.is_urgent else "all futures; can wait"
-    if order.hangs == "one answer":
-        return f"{order.questions[0]}: {list_names(order.branches)}"
-    return f"{plural(len(order.futures), 'future')}: {list_names(order.futures, 3)}"
+def _ordered_in(order: OwnOrder) -> str:
+    """The futures whose informed plans have it before the first answer, and those whose informed plans buy it later."""
+    which = "all futures" if order.depends_on == "no regret" else _branches(order) or _futures(order.futures)
+    if not order.is_urgent:
+        return f"none; later in {which}"
+    if order.depends_on == "different dates":
+        return f"{which}; later in all others"
+    return f"{which}; later in {_futures(order.later)}" if order.later else which
+
+
+def _futures(names: Sequence[str]) -> str:
+    return f"{plural(len(names), 'future')}: {list_names(names, 3)}"
 
 
 def _sizes(found: FuturesStudy, order: OwnOrder) -> str:
     smallest, largest = (_size(found, order, size) for size in (order.smallest, order.largest))
-    if order.hangs == "no regret" or smallest == largest:
+    if order.depends_on == "no regret" or smallest == largest:
         return smallest
     return f"{smallest} to {largest}"
 
 
-def _signpost(order: OwnOrder) -> str:
+def _signposts(order: OwnOrder) -> str:
     return ", ".join(f"{name} ({period})" for name, period in order.open) or DASH

@@ -20,7 +20,7 @@ substitution   the share of demand that it can serve
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -41,7 +41,7 @@ from optimizer.results.plan import Flows, Plan
 from optimizer.solver import Progress, Settings
 from optimizer.studies.purchases import eroded_words, size_in_force
 from optimizer.studies.what_if import WhatIfResult, WhatIfSolver
-from optimizer.tolerances import FULLY_USED
+from optimizer.tolerances import FULLY_USED, NEGLIGIBLE
 from optimizer.units import Series, greatest_whole, si
 
 # After so many seconds a single what-if is given up.
@@ -171,6 +171,24 @@ def least_passing(
     return high, not unknown
 
 
+def least_of_all(test: Callable[[int, int], bool | None], last: int) -> tuple[int | None, bool]:
+    """The least number from 1 on known to pass a test of ranges, or None; and whether all below are known to fail.
+
+    The test fails for a range only if it does for each number in it.
+    """
+    ranges, is_sure = [(1, last)], True
+    while ranges:
+        low, high = ranges.pop()
+        passes = test(low, high)
+        if passes and low == high:
+            return low, is_sure
+        is_sure = is_sure and passes is not None
+        if passes:
+            middle = (low - 1 + high) // 2
+            ranges += [(middle + 1, high), (low, middle)]
+    return None, is_sure
+
+
 # Why money bars an option: all budgets are zero, or the total or the annual one is below its smallest purchase.
 BudgetBarrier = Literal["no_budget", "total", "annual"]
 # What keeps an option from being larger: its inputs in the baseline, another rule, or nothing.
@@ -267,19 +285,23 @@ class Ways:
             if any(flow.serves == segment for flow in option.flows):
                 yield o, option
 
-    def _largest_cut(self, name: str) -> float:
+    def _loses(self, name: str) -> str | None:
+        """What a cut takes of an activity while the commodity is short; None if it takes nothing."""
         path = self.instance.path(self.event)
-        return max(float(path.severity_at(name, t)) for t in self.periods)
+        cuts = [float(path.largest_severity_at(name, t)) for t in self.periods]
+        least, most = min(cuts), max(cuts)
+        if most - least > NEGLIGIBLE:
+            return f"loses {100 * least:.3g} to {100 * most:.3g} %"
+        return None if most <= 0 else "is cut off" if most >= 1 else f"loses {100 * most:.3g} %"
 
     def _processes(self, commodity: str) -> Iterator[str]:
         for p, process in self.instance.processes.items():
             if process.output.get(commodity, 0.0) <= 0:
                 continue
-            cut = self._largest_cut(p)
-            if cut > 0:
+            if (loses := self._loses(p)) is not None:
                 given = self._total_use(p) * process.output[commodity]
-                rest = f"; it still gives {si(given, 't')}, deals and leverage included" if given > 0 else ""
-                yield f"{display_name(self.instance, p)} {_loses(cut)} in {self.event.name}{rest}"
+                rest = f"; it still gives {si(given, 't')}{self._included(p)}" if given > 0 else ""
+                yield f"{display_name(self.instance, p)} {loses} in {self.event.name}{rest}"
             elif self._total_use(p) >= FULLY_USED * self._running(p):
                 made = si(self._total_use(p) * process.output[commodity], "t")
                 why = f" while it restarts over {process.restart_months:g} months" if process.restart_months else ""
@@ -301,6 +323,11 @@ class Ways:
             if eroded is None or self._bought(o) < FULLY_USED * some[o].max_size:
                 yield self._option(o, some[o])
 
+    def _included(self, p: str) -> str:
+        path, options = self.instance.path(self.event), self.instance.options
+        is_restored = any(options[o].restores(path, p, t) for o in self.plan.bought for t in self.periods)
+        return ", deals and leverage included" if is_restored else ""
+
     def _in_force(self, o: str, t: int) -> float:
         return size_in_force(self.instance, self.plan, o, t)
 
@@ -309,11 +336,9 @@ class Ways:
         path, process = self.instance.path(self.event), self.instance.processes[p]
         return math.fsum(path.capacity_at(p, t) * process.restart_share(path, t) for t in self.periods)
 
-    def _inputs(self, inputs: Iterable[str]) -> str:
+    def _inputs(self, inputs: Collection[str]) -> str:
         """The names of the inputs that are short; of all inputs if prices show none to be short."""
-        every = list(inputs)
-        short = [c for c in every if c in self.scarce] or every
-        return _list_names([display_name(self.instance, c) for c in short])
+        return self._names([c for c in inputs if c in self.scarce] or inputs)
 
     def _total_use(self, name: str) -> float:
         return self.flows.total(name, "activity", self.periods)
@@ -355,9 +380,9 @@ class Ways:
         return sum(build.size for build in self.plan.builds if build.option == o)
 
     def _option(self, o: str, option: Sized) -> str:
-        name, cut = display_name(self.instance, o), self._largest_cut(o)
-        if cut > 0:
-            return f"{name} {_loses(cut)} itself in {self.event.name}"
+        name, loses = display_name(self.instance, o), self._loses(o)
+        if loses is not None:
+            return f"{name} {loses} itself in {self.event.name}"
         inputs, size = [c for flow in option.flows for c in flow.takes], self._bought(o)
         limit = self._largest_size_words(o, option, size, inputs)
         if limit is not None:
@@ -465,10 +490,6 @@ class Ways:
 def _is_at_rate(tonnes: float, rate: float | None, years: float) -> bool:
     """Whether a flow of a period reaches a rate, t/yr; None has no limit."""
     return rate is not None and tonnes >= FULLY_USED * rate * years
-
-
-def _loses(cut: float) -> str:
-    return "is cut off" if cut >= 1 else f"loses {100 * cut:.3g} %"
 
 
 def _list_names(names: Sequence[str], most: int = 3) -> str:

@@ -9,6 +9,7 @@ commodity is short, and every way to have more of it is gone through.
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Literal
 
 import numpy as np
@@ -173,15 +174,14 @@ def _explain_conflict(what_ifs: WhatIfs, conflict: _Conflict, plan: Plan, money:
     worst = _worst(what_ifs, instance, evaluator, columns, conflict.segments)
     if worst is None:
         return None
-    event, d, periods, flows = worst
+    event, d, short, flows = worst
     number = [each.name for each in instance.events].index(event.name)
     scarce = scarcity_prices(evaluator.subproblems, columns, [number])[number]
-    commodity, factor = _short_commodity(instance, scarce, plan, d, periods[0] - event.periods.start)
-    if _draws_on_stock(instance, flows, {commodity, instance.demands[d].commodity}):
-        # A stock that is short is short over all of the window: it could have been kept for any of its periods.
-        periods = list(range(event.periods.start, periods[-1] + 1))
+    commodity = _short_commodity(instance, scarce, plan, d, short[0] - event.periods.start)
+    periods = _scarce_periods(instance, event, flows, d, commodity, short, scarce)
+    takers = _takers(instance, event, flows, d, commodity, periods)
     had = _available(instance, event, flows, commodity, periods)
-    missing = factor * sum(_below(instance, event, flows, d, t) for t in periods)
+    missing = sum(_missing(instance, event, flows, each, commodity, t, scarce) for each in takers for t in periods)
     ways = Ways(
         instance,
         event,
@@ -204,7 +204,7 @@ def _explain_conflict(what_ifs: WhatIfs, conflict: _Conflict, plan: Plan, money:
         is_money=money is not None,
         shock=event.name,
         segment=d,
-        takers=_takers(instance, event, flows, d, commodity, periods),
+        takers=takers,
         first=label(periods[0]),
         last=label(periods[-1]),
         commodity=commodity,
@@ -279,14 +279,41 @@ def _can_be_bought(what_ifs: WhatIfs, without_shocks: Instance, option: str) -> 
     return None if found.status == "stopped" else found.status == "optimal" and found.value < -ROUNDING
 
 
-def _short_commodity(instance: Instance, scarce: ScarcityPrices, plan: Plan, d: str, offset: int) -> tuple[str, float]:
-    """The commodity that is short up the chain from a segment, and the tonnes of it for each tonne that is lacking."""
+def _short_commodity(instance: Instance, scarce: ScarcityPrices, plan: Plan, d: str, offset: int) -> str:
+    """The commodity that is short up the chain from a segment."""
     there = frozenset(instance.processes) | {build.option for build in plan.builds}
-    commodity, own = bottleneck(instance, scarce, d, offset, there).commodity, instance.demands[d].commodity
-    price = scarce.commodity.get((commodity, offset), 0.0)
-    if commodity == own or price <= 0:
-        return own, 1.0
-    return commodity, instance.demands[d].shortage_cost / price
+    commodity = bottleneck(instance, scarce, d, offset, there).commodity
+    return commodity if (commodity, offset) in scarce.commodity else instance.demands[d].commodity
+
+
+def _scarce_periods(
+    instance: Instance,
+    event: Shock,
+    flows: Flows,
+    d: str,
+    commodity: str,
+    short: Sequence[int],
+    scarce: ScarcityPrices,
+) -> list[int]:
+    """The periods in a row in which more of a commodity would reduce the gap, where most of a segment is missing.
+
+    A stock that is drawn on in several periods is short in all of them: it could have been kept for any. Where there is
+    more than the floors take, and it cannot be kept, nothing is short.
+    """
+    own = commodity == instance.demands[d].commodity
+    start = event.periods.start
+    priced = [t for t in event.periods if (commodity, t - start) in scarce.commodity or (own and t in short)]
+    runs = [[t for _, t in run] for _, run in groupby(enumerate(priced), lambda pair: pair[1] - pair[0])]
+    return max(runs, key=lambda run: sum(_below(instance, event, flows, d, t) for t in run))
+
+
+def _missing(
+    instance: Instance, event: Shock, flows: Flows, d: str, commodity: str, t: int, scarce: ScarcityPrices
+) -> float:
+    """How much more of a commodity a segment would take in a period to be at its floor, t."""
+    demand, below = instance.demands[d], _below(instance, event, flows, d, t)
+    price = scarce.commodity.get((commodity, t - event.periods.start), 0.0)
+    return below if commodity == demand.commodity or price <= 0 else below * demand.shortage_cost / price
 
 
 def _worst(
@@ -348,11 +375,6 @@ def _supplying_flows(options: Mapping[str, Lever], commodity: str) -> list[tuple
     """The flows of some options that add to the supply of a commodity: option, flow, and t per unit."""
     flows = [(o, flow) for o, option in options.items() for flow in option.flows]
     return [(o, flow.name, flow.gives[commodity]) for o, flow in flows if commodity in flow.gives]
-
-
-def _draws_on_stock(instance: Instance, flows: Flows, commodities: set[str]) -> bool:
-    stocks = [flow for commodity in commodities for flow in _supplying_flows(instance.stocks, commodity)]
-    return any(sum(flows.row(o, flow)) > 0 for o, flow, _ in stocks)
 
 
 def _takers(

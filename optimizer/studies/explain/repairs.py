@@ -24,6 +24,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 
@@ -44,6 +45,7 @@ from optimizer.instance.edits import (
     with_windows_up_to,
 )
 from optimizer.instance.schema import Instance
+from optimizer.levers import Sized
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression
 from optimizer.results.plan import Plan
@@ -52,7 +54,7 @@ from optimizer.studies.explain.questions import (
     Tried,
     WhatIfs,
     least_added,
-    least_passing,
+    least_of_all,
     with_added,
     with_events_apart,
     without_annual_budget,
@@ -65,8 +67,6 @@ from optimizer.units import rounded_up
 
 # Shocks that the model holds at the start, and that are added in a round.
 FIRST, MORE = 8, 4
-# Parts of demand in percent, the largest first.
-TENTHS_OF_DEMAND = tuple(range(90, 0, -10))
 
 
 @dataclass(frozen=True)
@@ -275,6 +275,11 @@ def _own_floors(instance: Instance, factor: float) -> dict[str, dict[str, float]
     return {entry: floors for entry, floors in scaled.items() if floors}
 
 
+# So many what-ifs about the size of one repair at most; where each size allows what smaller ones do, it takes a few.
+MOST_TRIED = 40
+AT_NO_SIZE, NOT_ALL_TRIED = "not at any size", "not every size was tried; none that was works"
+
+
 @dataclass(frozen=True)
 class _Steps:
     """A repair whose size is a whole number of steps, such as months or percent."""
@@ -285,38 +290,55 @@ class _Steps:
     words: str  # what is varied, for progress
     most: int  # the largest number of steps
     why: str  # the reason that is given if even that does not work
-    vary: Callable[[int], Instance]  # makes the instance after a number of steps
+    # Makes an instance in which some plan survives if one does after any of the numbers of steps from the first to the
+    # last; where both are the same, the instance after so many steps.
+    vary: Callable[[int, int], Instance]
     amount: Callable[[int], float]  # converts a number of steps into `Repair.amount`
-    fewer: tuple[int, ...] = ()  # numbers of steps that may be enough although the largest is not
-
-    def _written(self, steps: int) -> str:
-        amount = self.amount(steps)
-        return f"{100 * amount:g} %" if self.kind == "demand" else f"{amount:g} months"
+    is_nested: bool = True  # whether a step more leaves every plan possible; `vary` looks at the last number only then
 
     def repair(self, what_ifs: WhatIfs) -> tuple[Repair, int]:
         """The least repair that works, and its steps."""
-        known: dict[int, Tried] = {}
-
-        def holds(steps: int) -> bool | None:
-            if what_ifs.is_over:
-                return None
-            trial = f"{self.words}: trying {self._written(steps)}"
-            known[steps] = what_ifs.solve_survivable(trial, self.vary(steps), mip_gap=FEASIBILITY_GAP)
-            return known[steps].holds
-
-        works: bool | None = False
-        for enough in (self.most, *self.fewer):
-            works = holds(enough)
-            if works is not False:
-                break
-        if not works:
-            why = "it was stopped before that was known" if works is None else self.why
-            return Repair(self.kind, self.of, works, why=why), self.most
-        steps, is_least = least_passing(holds, 0, enough)
-        again = what_ifs.solve_survivable(f"{self.words}: its plan", self.vary(steps))
+        trials = _Trials(self, what_ifs)
+        # The largest first: whether it works is known then, should the search be stopped.
+        trials.may_hold(self.most, self.most)
+        steps, is_least = least_of_all(trials.may_hold, self.most)
+        if steps is None:
+            return Repair(self.kind, self.of, False if is_least else None, why=trials.why(is_least)), self.most
+        again = what_ifs.solve_survivable(f"{self.words}: its plan", self.vary(steps, steps))
         beyond = self.amount(steps - 1) if is_least else None
         found = Repair(self.kind, self.of, True, self.amount(steps), beyond)
-        return _with_cost(found, again, known[steps]), steps
+        return _with_cost(found, again, trials.known[steps, steps]), steps
+
+
+class _Trials:
+    """What is known of the sizes of a repair."""
+
+    def __init__(self, steps: _Steps, what_ifs: WhatIfs) -> None:
+        self.steps, self.what_ifs, self.known, self.works = steps, what_ifs, dict[tuple[int, int], Tried](), 0
+
+    def may_hold(self, first: int, last: int) -> bool | None:
+        """Whether some of these numbers of steps may be enough; of a single one, whether it is."""
+        if first <= self.works <= last:
+            return True
+        first = last if self.steps.is_nested else first
+        if (first, last) not in self.known:
+            if self.what_ifs.is_over or len(self.known) >= MOST_TRIED:
+                return None
+            self._try(first, last)
+        return self.known[first, last].holds
+
+    def _try(self, first: int, last: int) -> None:
+        amount = self.steps.amount(last)
+        trial = f"{100 * amount:g} %" if self.steps.kind == "demand" else f"{amount:g} months"
+        words, variant = f"{self.steps.words}: trying {trial}", self.steps.vary(first, last)
+        self.known[first, last] = tried = self.what_ifs.solve_survivable(words, variant, mip_gap=FEASIBILITY_GAP)
+        self.works = last if first == last and tried.holds else self.works
+
+    def why(self, is_known: bool) -> str:
+        """Why no size works, or why that is not known."""
+        if is_known:
+            return self.steps.why if self.steps.is_nested else AT_NO_SIZE
+        return NOT_ALL_TRIED if len(self.known) >= MOST_TRIED else "it was stopped before that was known"
 
 
 def shorter(what_ifs: WhatIfs) -> Iterator[Repair]:
@@ -333,7 +355,7 @@ def shorter(what_ifs: WhatIfs) -> Iterator[Repair]:
         words="shorter shocks",
         most=longest - 1,
         why=f"not even one {horizon.step} of them is survived",
-        vary=lambda steps: with_windows_up_to(what_ifs.apart, (longest - steps) * horizon.months),
+        vary=lambda _, steps: with_windows_up_to(what_ifs.apart, (longest - steps) * horizon.months),
         amount=lambda steps: float((longest - steps) * horizon.months),
     )
     yield steps.repair(what_ifs)[0]
@@ -354,17 +376,42 @@ def sooner(what_ifs: WhatIfs) -> Iterator[Repair]:
             words="sooner builds" + _listed(what_ifs.instance, options),
             most=max(leads[o] for o in options),
             why="not by itself",
-            vary=lambda steps: with_lead_times(
-                what_ifs.instance, months_later=-steps * horizon.months, options=options
-            ),
+            vary=lambda first, last: _sooner(what_ifs.instance, options, first, last),
             amount=lambda steps: float(steps * horizon.months),
+            is_nested=not any(_may_lose_when_sooner(sized[o]) for o in options),
         )
 
     why = "not even if everything stood on the day it is ordered"
-    everything, _ = replace(steps([*leads]), of=None, words="sooner builds", why=why).repair(what_ifs)
-    yield everything
-    if everything.works is not False:
+    every = replace(steps([*leads]), of=None, words="sooner builds", why=why)
+    yield (everything := every.repair(what_ifs)[0])
+    # Some builds may come too soon where all come sooner, and not where one does.
+    if everything.works is not False or not every.is_nested:
         yield from (repair for repair, _ in _each_alone(what_ifs, [*leads], steps))
+
+
+def _may_lose_when_sooner(option: Sized) -> bool:
+    """Whether a build may be worth less where it stands sooner: it is past its best, or has to run without inputs."""
+    return any(b < a for a, b in pairwise(option.ramp)) or getattr(option, "min_utilisation", 0.0) > 0
+
+
+def _sooner(instance: Instance, options: Sequence[str], first: int, last: int) -> Instance:
+    """Builds sooner by any number of periods from the first to the last: in each period by that which is best then."""
+    months = instance.horizon.months
+    earlier = with_lead_times(instance, months_later=-last * months, options=options)
+    if first == last:
+        return earlier
+    eased = {o: _at_its_best(earlier.sized[o], math.ceil((last - first) * months / 12)) for o in options}
+    return earlier.replacing(options={**earlier.options, **eased})
+
+
+def _at_its_best(option: Sized, years: int) -> Sized:
+    """The option of which at any time what works at best in so many years before does; it may idle in the baseline."""
+    ramp = (*option.ramp, *option.ramp[-1:] * years)
+    update: dict[str, object] = {"ramp": tuple(max(ramp[max(0, j - years) : j + 1]) for j in range(len(ramp)))}
+    if getattr(option, "min_utilisation", 0.0) > 0:
+        # A restart goes on from the minimum utilisation.
+        update |= {"min_utilisation": 0.0, "restart_months": 0.0}
+    return option.model_copy(update=update)
 
 
 def _listed(instance: Instance, names: Sequence[str]) -> str:
@@ -376,8 +423,7 @@ def _each_alone(
 ) -> Iterator[tuple[Repair, int]]:
     """The repair of each by itself, with its steps. All together are known to be enough, or are one.
 
-    What does not survive with some of them together does so with none of them: each has more ways than before. That
-    does not hold where fewer steps may be enough although the largest number is not.
+    What does not survive with some of them together, at the best number of steps of each, does so with none of them.
     """
     middle = len(names) // 2
     for part in filter(None, (names[:middle], names[middle:])):
@@ -386,7 +432,7 @@ def _each_alone(
         search = steps(part)
         if len(part) == 1:
             yield search.repair(what_ifs)
-        elif not search.fewer and _is_too_little(what_ifs, search):
+        elif _is_too_little(what_ifs, search):
             yield from ((Repair(search.kind, name, False, why=search.why), search.most) for name in part)
         else:
             yield from _each_alone(what_ifs, part, steps)
@@ -394,7 +440,7 @@ def _each_alone(
 
 def _is_too_little(what_ifs: WhatIfs, search: _Steps) -> bool:
     """Whether no step is enough, even were the shocks that are known not to be survived the only ones."""
-    variant = search.vary(search.most)
+    variant = search.vary(0, search.most)
     variant = with_only_shocks(with_events_apart(variant), what_ifs.blocking) if what_ifs.blocking else variant
     return what_ifs.solve_survivable(search.words, variant, mip_gap=FEASIBILITY_GAP).holds is False
 
@@ -410,15 +456,28 @@ def less_demand(what_ifs: WhatIfs) -> Iterator[Repair]:
             words="less demand" + _listed(instance, segments),
             most=100,
             why="not even without any of it",
-            vary=lambda steps: with_demand(instance, factor=1.0 - steps / 100, segments=segments),
+            vary=lambda first, last: _with_less(instance, segments, first, last),
             amount=lambda steps: steps / 100,
-            fewer=TENTHS_OF_DEMAND if any(_returns_scrap(instance, d) for d in segments) else (),
+            is_nested=not any(_returns_scrap(instance, d) for d in segments),
         )
 
     every = replace(steps([*instance.demands]), of=None, words="less demand", why="not even without any demand")
     yield _with_tonnes(what_ifs, *every.repair(what_ifs))
     some = [d for d in instance.demands if _has_floor(instance, d)] if len(instance.demands) > 1 else []
     yield from (_with_tonnes(what_ifs, *found) for found in _each_alone(what_ifs, some, steps))
+
+
+def _with_less(instance: Instance, segments: Sequence[str], first: int, last: int) -> Instance:
+    """Demand lower by the last number of percent, and the scrap that comes back of it by the first."""
+    less = with_demand(instance, factor=1.0 - last / 100, segments=segments)
+    if first == last:
+        return less
+    # Scrap comes of segments that may go without, at no cost.
+    sold = with_floors(with_demand(instance, factor=1.0 - first / 100, segments=segments), factor=0.0).demands
+    some = [d for d in segments if sold[d].end_of_life]
+    gone = {d: less.demands[d].model_copy(update={"end_of_life": None}) for d in some}
+    back = {f"{d}, sold": sold[d].model_copy(update={"id": f"{d}, sold", "shortage_cost": 0.0}) for d in some}
+    return less.replacing(demands={**less.demands, **gone, **back})
 
 
 def _with_tonnes(what_ifs: WhatIfs, repair: Repair, steps: int) -> Repair:

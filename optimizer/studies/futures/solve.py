@@ -1,9 +1,12 @@
-"""The plan of an instance whose futures part, or that asks for another measure than expected cost.
+"""`solve`, `withstand` and `solve_futures`: the plan of an instance with one future, and of one with several.
+
+The plan of one future is that of `studies.solve`, which these functions call once they have read their arguments. Where
+futures part, or another measure than expected cost is asked for, the plan has these steps:
 
 alone       every future by itself: its least cost, from which regret counts
 joint       all of them, their decisions alike until an answer parts them          `algorithms`
-futures     each under the joint plan, as a result of its own                      `solve`
-audit       what cannot be distinguished is decided alike; the measure again          `audit`
+futures     each under the joint plan, as a result of its own                      `studies.solve`
+audit       what cannot be distinguished is decided alike; the measure again       `audit`
 """
 
 import math

@@ -1,6 +1,7 @@
 """What the plan of several futures decides and buys, from one answer to the next, and in which branches.
 
-stage   the periods from one date at which questions are answered to the next; the first ends with the first answer
+stage   the periods from one date at which questions are answered to the next; the first ends with the first answer.
+        It is no stage of the supply chain, and not the second stage of a shock
 order   a build, or all purchases of a stockpile in one stage, with the futures in which they are the same
 """
 
@@ -27,11 +28,11 @@ Range = tuple[float, float]
 
 @dataclass(frozen=True)
 class StageOrder:
-    """Purchases of one option in one stage."""
+    """An order of one option in one stage."""
 
     option: str
     kind: str
-    # The first and the last period of its purchases.
+    # The first and the last period of its decisions.
     t: int
     last: int
     size: Range  # least and most, in the option's own unit; of a stockpile t bought in the stage
@@ -208,7 +209,7 @@ def _bought(result: FuturesResult, t: int, end: int) -> Iterator[tuple[str, _Bou
 
 
 def _alike(bought: Iterable[tuple[str, _Bought]]) -> Iterator[tuple[str, list[_Bought]]]:
-    """Purchases of the same option in the same periods and of the same size, up to a tolerance."""
+    """Orders of the same option in the same periods and of the same size, up to a tolerance."""
     at_once = defaultdict[tuple[str, int, int], list[_Bought]](list)
     for option, each in bought:
         at_once[option, each.t, each.last].append(each)
@@ -275,10 +276,10 @@ def _titles(questions: Mapping[str, Question]) -> Iterator[tuple[str, str]]:
 
 
 def decisions(tree: FutureTree, results: Sequence[Result]) -> tuple[Decision, ...]:
-    """All purchases, each once with the futures that make it alike: those that cannot be distinguished then."""
+    """All decisions, each once with the futures that make it alike: those that cannot be distinguished then."""
     made: dict[tuple[str, int, bool, int], list[tuple[int, Decision]]] = {}
     for number, (future, result) in enumerate(zip(tree.futures, results, strict=True)):
-        for each in purchases_of(future.instance, result):
+        for each in decisions_in_future(future.instance, result):
             key = (each.option, each.t, each.is_stock, tree.node(number, each.t))
             made.setdefault(key, []).append((number, each))
     joined = []
@@ -288,8 +289,8 @@ def decisions(tree: FutureTree, results: Sequence[Result]) -> tuple[Decision, ..
     return by_time(joined)
 
 
-def purchases_of(instance: Instance, result: Result) -> list[Decision]:
-    """What a plan of one future buys, in no order; each without the names of futures."""
+def decisions_in_future(instance: Instance, result: Result) -> list[Decision]:
+    """Builds and purchases of a plan of one future, in no order; each without the names of futures."""
     horizon, found = instance.horizon, list[Decision]()
     for build in result.plan.builds:
         paid = instance.sized[build.option].paid(build.year, build.size, opened=build.opened)

@@ -14,7 +14,7 @@ one is never answered, neither is it. Each solve is a task that may run in a pro
 
 Each cost is the value of the file's own measure (`policy.objective`). It is known between a proven bound and the value
 of the plan that was found, and so are differences. A difference is left out where one of both plans leaves a survival
-gap. With expected cost, `perfect` is the probabilities times the least costs of the futures alone.
+gap that has no price. With expected cost, `perfect` is the probabilities times the least costs of the futures alone.
 """
 
 import math
@@ -39,7 +39,7 @@ from optimizer.results.plan import Plan
 from optimizer.results.result import Result, price_of_survival, require_result
 from optimizer.solver import Clock, Listener, Progress, Settings, ignore, interruptible
 from optimizer.studies.futures.solve import search_futures
-from optimizer.studies.futures.stages import purchases_of
+from optimizer.studies.futures.stages import decisions_in_future
 from optimizer.studies.futures.study_result import (
     FollowedPlan,
     FuturesStudy,
@@ -52,7 +52,7 @@ from optimizer.studies.futures.study_result import (
     value_of_result,
 )
 from optimizer.studies.given_plan import evaluate_plan, read_plans
-from optimizer.studies.measure import MEASURE_SHARE, Measure, before_measure
+from optimizer.studies.measure import TOLERANCE_SHARE, ToleranceBase, before_tolerance_base
 from optimizer.studies.solve import solve_instance
 from optimizer.studies.what_if import WhatIfSolver
 from optimizer.tolerances import EXACT_GAP, HELD_VALUE, SAME_VALUE
@@ -100,7 +100,7 @@ def futures_study(
         ['start', 'later', 'never']
     """
     made = apply_arguments(instance, budget=budget, scenario=scenario, notes=notes, takes="futures")
-    settings, instance = Settings.chosen(settings, MEASURE_SHARE), made.instance
+    settings, instance = Settings.chosen(settings, TOLERANCE_SHARE), made.instance
     if not instance.futures:
         cure = "Add `futures:` to the file; `diversify sensitivity` moves single numbers."
         raise InstanceError([Finding(instance.title, None, "futures", "the instance has no futures", cure)])
@@ -184,12 +184,11 @@ class _FuturesSearch:
         self.alone: dict[int, Result] = {}
         self.known: Sequence[Alone] = ()
         self.found: dict[tuple[tuple[int, ...], ...], MeasuredCost] = {}
-        self.done = self.total = 0
 
     def run(self, known: FuturesResult | None = None) -> FuturesStudy:
         """All of it, as far as the time allows; the adaptive plan may be known."""
         began = time.perf_counter()
-        adaptive, measure = self._adaptive(known)
+        adaptive, tolerance_base = self._adaptive(known)
         study = FuturesStudy(self.instance, str(self.instance.policy.objective), adaptive)
         study = replace(study, alone=(None,) * len(self.tree.futures))
         if not adaptive.futures:
@@ -200,7 +199,7 @@ class _FuturesSearch:
         seconds = time.perf_counter() - began if known is None else float(known.seconds.get("total", 0.0))
         with start_executor(size_for(self.settings.jobs, seconds)) as self.executor:
             self.executor.memory[CLOCK] = self.clock
-            self.settings = replace(measure.settings(self.settings), jobs=1, threads=1)
+            self.settings = replace(tolerance_base.settings(self.settings), jobs=1, threads=1)
             self._solve_all()
             followed = self._follow_all()
         return replace(
@@ -210,31 +209,31 @@ class _FuturesSearch:
             alone=tuple(self.alone.get(id(each.instance)) for each in self.tree.futures),
             followed=tuple(followed),
             orders=self._orders(),
-            tolerance=measure.tolerance,
+            tolerance=tolerance_base.tolerance,
             stopped=self.clock.is_over or self._is_open(),
         )
 
-    def _adaptive(self, given: FuturesResult | None) -> tuple[FuturesResult, Measure]:
-        """The plan of `solve`, its measure proven to the tolerance to which all others are."""
+    def _adaptive(self, given: FuturesResult | None) -> tuple[FuturesResult, ToleranceBase]:
+        """The plan of `solve`, its cost proven to the tolerance of all others, and what that is a share of."""
         found = given or self._first_adaptive()
         # Least costs alone are found later, with the plans; only regret counts from them.
         self.known = [_as_alone(each) if self.kind == "regret" else Alone() for each in found.futures]
         if not found.futures:
-            return found, Measure("a thousandth of the total cost", 0.0, self.settings.mip_gap)
+            return found, ToleranceBase("a thousandth of the total cost", 0.0, self.settings.mip_gap)
         price = found.price_of_survival
         no_shock = None if price is None else found.expected_cost - price
-        measure = Measure.of(found.expected_cost, no_shock, self.settings.mip_gap, found.survival_gap)
-        if given is None and found.status != "stopped" and not measure.proves(found.total_cost, found.bound):
-            found = self._proven_adaptive(found, measure, no_shock)
-        return found, measure
+        base = ToleranceBase.of(found.expected_cost, no_shock, self.settings.mip_gap, found.survival_gap)
+        if given is None and found.status != "stopped" and not base.proves(found.total_cost, found.bound):
+            found = self._proven_adaptive(found, base, no_shock)
+        return found, base
 
     def _first_adaptive(self) -> FuturesResult:
         self.listener(Progress(task="the adaptive plan"))
-        return search_futures(self.instance, before_measure(self.settings), self.clock, self.listener)
+        return search_futures(self.instance, before_tolerance_base(self.settings), self.clock, self.listener)
 
-    def _proven_adaptive(self, found: FuturesResult, measure: Measure, no_shock: float | None) -> FuturesResult:
-        """The plan once more, proven to the tolerance of the measure; the first one where the time runs out."""
-        settings = measure.settings(self.settings)
+    def _proven_adaptive(self, found: FuturesResult, base: ToleranceBase, no_shock: float | None) -> FuturesResult:
+        """The plan once more, proven to the tolerance that `base` gives; the first one where the time runs out."""
+        settings = base.settings(self.settings)
         again = search_futures(self.instance, settings, self.clock, self.listener, alone=self.known)
         if not again.futures or again.status == "stopped":
             return found
@@ -356,7 +355,7 @@ class _FuturesSearch:
             own = self.alone.get(id(future.instance))
             if own is None:
                 return None
-            plans.append(purchases_of(future.instance, own))
+            plans.append(decisions_in_future(future.instance, own))
         return tuple(own_orders(self.instance, plans))
 
     def _is_open(self) -> bool:

@@ -11,6 +11,7 @@ all that a plan buys of an option before the first question is answered; of an o
 that it buys.
 
 no regret     every future's own plan has it: at least the smallest size of them all
+different     some own plans have it, all others buy the option later: answers decide when it is bought, not whether
 one answer    it is in the own plans of all futures of some branches of one question, and in those of no other future
 several       anything else
 signpost      the first date of it in the plans that have it, and the questions it depends on that are open at that date
@@ -36,7 +37,7 @@ from optimizer.studies.measure import ProvenDifference
 # Other dates of answers.
 Timing = Literal["start", "earlier", "later", "never"]
 ValueStatus = Literal["proven", "stopped", "none"]
-OrderClass = Literal["no regret", "one answer", "several answers"]
+OrderClass = Literal["no regret", "different dates", "one answer", "several answers"]
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,22 @@ class MeasuredCost:
     def is_comparable(self) -> bool:
         """Whether its cost can be compared: there is a plan, and it keeps every floor or its gaps have a price."""
         return self.survives or (self.is_priced and math.isfinite(self.cost))
+
+    @property
+    def leaves_gap(self) -> bool:
+        """Whether there is a plan, and it leaves a survival gap that has no price."""
+        return math.isfinite(self.cost) and not self.is_comparable
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the search was stopped before it was known whether there is a plan that can be compared."""
+        return self.status == "stopped" and not self.is_comparable
+
+    def closed_gap(self, of: "MeasuredCost | None") -> float | None:
+        """The expected survival gap that another plan leaves, and this one does not; None where it is not so."""
+        if of is None or of.is_open or not (of.leaves_gap and self.is_comparable):
+            return None
+        return of.gap
 
     def more(self, than: "MeasuredCost | None") -> ProvenDifference | None:
         """How much more it costs than with better information, 0 or more; None unless both can be compared."""
@@ -130,7 +147,7 @@ class OwnOrder:
     """An option in the plans of the futures alone."""
 
     option: str
-    hangs: OrderClass  # on what it depends
+    depends_on: OrderClass  # `hangs` in JSON
     futures: tuple[str, ...]  # the futures whose own plans have it
     common: float  # size that all futures' own plans have; 0 where some have none
     # Sizes in the plans that have it; of a stockpile t that are bought.
@@ -140,17 +157,19 @@ class OwnOrder:
     first: str
     last: str
     is_urgent: bool  # whether some plan buys it before the first answer; else all wait for it
+    later: tuple[str, ...] = ()  # of an urgent one: the futures whose own plans buy it after the first answer only
     questions: tuple[str, ...] = ()  # the questions on which it depends; none of an order without regret
-    branches: tuple[str, ...] = ()  # of an order that depends on one answer, the branches in which it is made
+    branches: tuple[str, ...] = ()  # of one question, the branches in which it is made; none where it depends on more
     # Those of the questions, and of the ones they arise from, that are open in `first`, each with the period from which
     # its answer is known.
     open: tuple[tuple[str, str], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
-        data = {name: getattr(self, name) for name in ("option", "hangs", "common", "smallest", "largest")}
+        data: dict[str, Any] = {"option": self.option, "hangs": self.depends_on}
+        data |= {name: getattr(self, name) for name in ("common", "smallest", "largest")}
         data |= {"first": self.first, "last": self.last, "is_urgent": self.is_urgent}
-        lists = {name: list(getattr(self, name)) for name in ("futures", "questions", "branches")}
+        lists = {name: list(getattr(self, name)) for name in ("futures", "later", "questions", "branches")}
         return data | lists | {"open": [{"question": name, "from": period} for name, period in self.open]}
 
 
@@ -201,16 +220,22 @@ class FuturesStudy(ReadOnly):
     @property
     def flexibility(self) -> ProvenDifference | None:
         """What it is worth to decide later what can wait, ST − RP, money; None where a plan leaves an unpriced gap."""
-        return self._more("static", "adaptive")
+        return self._more("flexibility")
 
     @property
     def information(self) -> ProvenDifference | None:
         """What it is worth to know every answer from the start, RP − WS, money; None likewise."""
-        return self._more("adaptive", "perfect")
+        return self._more("information")
 
-    def _more(self, what: str, than: str) -> ProvenDifference | None:
-        found = self.costs.get(what)
-        return None if found is None else found.more(self.costs.get(than))
+    def compared(self, value: str) -> tuple[MeasuredCost | None, MeasuredCost | None]:
+        """The plans of which ``flexibility`` or ``information`` is the difference: without it, and with it."""
+        kinds = {"flexibility": ("static", "adaptive"), "information": ("adaptive", "perfect")}[value]
+        without, with_it = map(self.costs.get, kinds)
+        return without, with_it
+
+    def _more(self, value: str) -> ProvenDifference | None:
+        without, with_it = self.compared(value)
+        return None if without is None else without.more(with_it)
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object documented in the manual."""
@@ -302,48 +327,57 @@ def own_orders(instance: Instance, plans: Sequence[Sequence[Decision]]) -> list[
     first = questions[0].t
     found = []
     for o in instance.options:
-        early = _bought(plans, o, first)
-        bought = early or _bought(plans, o, len(instance.horizon.periods))
-        if bought:
-            found.append((min(each.t for each in bought.values()), _order(instance, questions, o, bought, bool(early))))
+        early, ever = (_own_purchases(plans, o, t) for t in (first, len(instance.horizon.periods)))
+        if ever:
+            later = [number for number in ever if number not in early] if early else None
+            bought = early or ever
+            found.append((min(each.t for each in bought.values()), _order(instance, questions, o, bought, later)))
     return [order for _, order in sorted(found, key=lambda each: (not each[1].is_urgent, each[0]))]
 
 
 @dataclass(frozen=True)
-class _Bought:
+class _OwnPurchase:
     """What one plan buys of an option: how much, and when first."""
 
     size: float
     t: int
 
 
-def _bought(plans: Sequence[Sequence[Decision]], option: str, before: int) -> dict[int, _Bought]:
+def _own_purchases(plans: Sequence[Sequence[Decision]], option: str, before: int) -> dict[int, _OwnPurchase]:
     """By number of a future what its own plan buys before a period, where it does."""
     found = {}
     for number, plan in enumerate(plans):
         some = [each for each in plan if each.option == option and each.t < before]
         if some:
-            found[number] = _Bought(sum(each.size for each in some), min(each.t for each in some))
+            found[number] = _OwnPurchase(sum(each.size for each in some), min(each.t for each in some))
     return found
 
 
 def _order(
-    instance: Instance, questions: Sequence[TimedQuestion], option: str, bought: dict[int, _Bought], is_early: bool
+    instance: Instance,
+    questions: Sequence[TimedQuestion],
+    option: str,
+    bought: dict[int, _OwnPurchase],
+    later: Sequence[int] | None,
 ) -> OwnOrder:
+    """An order of the plans that have bought it; `later` are the others that buy it, None where no order is urgent."""
     tree, label = instance.tree, instance.horizon.label
     sizes, times = [each.size for each in bought.values()], [each.t for each in bought.values()]
-    hangs, on, branches = _hangs_on(instance, questions, bought)
-    in_all = hangs == "no regret"
+    depends_on, on, branches = _dependence(instance, questions, bought)
+    in_all = depends_on == "no regret"
+    if later and len(bought) + len(later) == len(tree.futures):
+        depends_on = "different dates"
     return OwnOrder(
         option=option,
-        hangs=hangs,
+        depends_on=depends_on,
         futures=tuple(tree.futures[number].name for number in bought),
         common=min(sizes) if in_all else 0.0,
         smallest=min(sizes),
         largest=max(sizes),
         first=label(min(times)),
         last=label(max(times)),
-        is_urgent=is_early,
+        is_urgent=later is not None,
+        later=tuple(tree.futures[number].name for number in later or ()),
         questions=tuple(each.name for each in on),
         branches=branches,
         open=_open_questions(instance, questions, on, min(times)),
@@ -358,7 +392,7 @@ def _open_questions(
     return tuple((each.name, instance.horizon.label(each.t)) for each in chains if each.t > t)
 
 
-def _hangs_on(
+def _dependence(
     instance: Instance, questions: Sequence[TimedQuestion], having: Collection[int]
 ) -> tuple[OrderClass, list[TimedQuestion], tuple[str, ...]]:
     """On what it depends whether a future has something: how, on which questions, and on which branches of the one."""

@@ -1,4 +1,4 @@
-"""What happens if decisions slip by a year, everything else of a plan held.
+"""What a delay of decisions by a year does, everything else of a plan held.
 
 A build is decided at the first decision point a year later, or not within the horizon; all purchases of a stockpile
 move by a year. The plan that comes of it is operated as it is (`operate_given`): nothing is bought in place of what is
@@ -18,18 +18,18 @@ from optimizer.results.result import Result, hardest_of
 from optimizer.solver import Settings
 from optimizer.studies.given_plan import operate_given, read_plans
 from optimizer.studies.purchases import (
-    Slip,
-    SlipsByFuture,
+    Delay,
+    DelaysByFuture,
+    delay_groups,
     first_year,
     orders_of,
-    slip_groups,
 )
 from optimizer.studies.shortages import hardest_future, is_known, unserved_money, unserved_tonnes
 from optimizer.studies.what_if import WhatIfSolver
 from optimizer.tolerances import NEGLIGIBLE
 
 
-def slip_by_a_year(instance: Instance, plan: Plan, options: Collection[str], year: int) -> Plan:
+def delay_by_a_year(instance: Instance, plan: Plan, options: Collection[str], year: int) -> Plan:
     """The plan with what it decides of some options in a calendar year a year later."""
     late = {(build.option, build.t) for build in plan.builds if build.option in options and build.year == year}
     builds = {(build.option, build.t): build for build in plan.builds if (build.option, build.t) not in late}
@@ -57,15 +57,15 @@ def _later(row: Sequence[float], periods: int) -> tuple[float, ...]:
     return (*[0.0] * min(periods, len(row)), *row[:-periods]) if periods < len(row) else (0.0,) * len(row)
 
 
-def find_slips(
+def find_delays(
     instance: Instance,
     result: Result,
     groups: Iterable[Sequence[str]],
     year: int,
     settings: Settings,
     step: Callable[[Sequence[str]], None] = lambda options: None,
-) -> tuple[Slip, ...]:
-    """What comes of each group of options whose decisions of a year slip together, as far as the time allows.
+) -> tuple[Delay, ...]:
+    """What comes of each group of options whose decisions of a year are delayed together, as far as the time allows.
 
     Raises:
         GivenPlanError: an option cannot be bought a year later, whatever the rules.
@@ -78,7 +78,7 @@ def find_slips(
                 break
             step(options)
             result = _with_all_unserved(instance, result, settings, solver)
-            moved = slip_by_a_year(instance, result.plan, options, year)
+            moved = delay_by_a_year(instance, result.plan, options, year)
             late = operate_given(instance, read_plans([moved], instance)[0], settings, solver, result.no_shock)
             found.append(_compare(instance, result, late.result, tuple(options), late.broken_rules))
     return tuple(found)
@@ -94,16 +94,16 @@ def _with_all_unserved(instance: Instance, result: Result, settings: Settings, s
 
 def _compare(
     instance: Instance, before: Result, after: Result, options: tuple[str, ...], rules: tuple[Finding, ...]
-) -> Slip:
+) -> Delay:
     was = {outcome.name: outcome for outcome in before.shocks}
     pairs = [(was[outcome.name], outcome) for outcome in hardest_of(after.shocks) if outcome.name in was]
     failed = tuple(late.name for now, late in pairs if late.fails and not now.fails)
     cost = after.total_cost - before.total_cost
     worst = _most(pairs, lambda each: each.gap) or _most(pairs, lambda each: unserved_money(instance, each))
     if worst is None:
-        return Slip(options, failed, None, 0.0, 0.0, 0.0, 0.0, cost, rules)
+        return Delay(options, failed, None, 0.0, 0.0, 0.0, 0.0, cost, rules)
     now, late = worst
-    return Slip(
+    return Delay(
         options,
         failed,
         late.name,
@@ -130,39 +130,39 @@ def _below_floors(outcome: Outcome) -> float:
     return sum(each.below_floor for each in outcome.segments.values())
 
 
-def find_brief_slips(
+def find_brief_delays(
     instance: Instance,
     result: Result,
     settings: Settings,
     task: Callable[[str], None] = lambda name: None,
     *,
     is_each: bool = True,
-) -> tuple[Slip, ...]:
-    """What slips by a year do, for the brief; none of a plan against an adversary, nor where nothing is bought."""
+) -> tuple[Delay, ...]:
+    """What delays by a year do, for the brief; none of a plan against an adversary, nor where nothing is bought."""
     if result.adversary is not None or result.baseline is None or not result.shocks:
         return ()
     year = first_year(instance, result)
-    groups = slip_groups(orders_of(instance, result, year))[: None if is_each else 1]
+    groups = delay_groups(orders_of(instance, result, year))[: None if is_each else 1]
 
     def step(options: Sequence[str]) -> None:
-        task(f"a slip of {display_name(instance, options[0]) if len(options) == 1 else 'all decisions'}")
+        task(f"a delay of {display_name(instance, options[0]) if len(options) == 1 else 'all decisions'}")
 
-    return find_slips(instance, result, groups, year, settings, step)
+    return find_delays(instance, result, groups, year, settings, step)
 
 
-def find_futures_slips(
+def find_futures_delays(
     result: FuturesResult, settings: Settings, task: Callable[[str], None] = lambda name: None
-) -> SlipsByFuture:
-    """What slips by a year do, by future: of all decisions together, and of each where the worst shock is.
+) -> DelaysByFuture:
+    """What delays by a year do, by future: of all decisions together, and of each where the worst shock is.
 
-    Arguments are those of `find_brief_slips`.
+    Arguments are those of `find_brief_delays`.
     """
     futures = [(each, instance_of(each.result)) for each in result.futures]
     if not any(future.result.shocks for future, _ in futures):
         return {}
     worst = hardest_future(futures)
     return {
-        future.name: find_brief_slips(
+        future.name: find_brief_delays(
             instance.by_expected_cost(), future.result, settings, task, is_each=future is worst
         )
         for future, instance in futures
