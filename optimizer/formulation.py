@@ -145,7 +145,11 @@ class SubmodelBuilder(ModelBuilder):
         return None
 
     def _named(self, owner: str, what: str, t: int) -> Mark:
-        """Columns of the plan belong to no path; those that not all futures share carry the name of their future."""
+        """The mark of a column: on a path it carries the name of the first future that wrote it.
+
+        Columns of the plan belong to no path: the name follows their period, unless it is that of the instance's first
+        future.
+        """
         label, future = self.horizon.label(t), self.joint.futures[self.number]
         if self._path:
             return Mark(f"{future}/{self._path}", owner, what, label)
@@ -305,7 +309,7 @@ def recourse_model(instance: Instance, path: Path, plan: ModelBuilder) -> ModelB
     The linking terms of `plan`, the instance's `first_stage_model`, are parameters; numbers that differ from shock to
     shock are arrays. The recourse columns have the same coefficients in all shocks.
     """
-    model = plan.answering(len(path.periods))
+    model = plan.recourse_builder(len(path.periods))
     write_path(model, instance, path)
     return model
 
@@ -405,14 +409,14 @@ def weights(instance: Instance, shocks: Sequence[Shock]) -> dict[str, list[float
 
 
 def spending(model: ModelBuilder) -> Expression:
-    """What is spent on options, in present value: Σ δ·spend."""
+    """The investment I of the model, with fixed opex and the cost of stocks, in present value: Σ δ·spend."""
     result = Expression()
     for (t,), spent in model.accounts("spend").items():
         result.add(spent, model.discount(int(t)))
     return result
 
 
-def costs_by_part(model: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> dict[str, Expression]:
+def operating_cost_by_path(model: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> dict[str, Expression]:
     """Expected operation in present value by path: B − Σ p·B_W of the baseline, p·Q of each shock of the model."""
     result: dict[str, Expression] = {}
     weight = weights(instance, shocks)
@@ -425,7 +429,7 @@ def costs_by_part(model: ModelBuilder, instance: Instance, shocks: Sequence[Shoc
 
 def cost(model: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> Expression:
     """The expected cost of one future: spending and operation in present value, Σ δ·spend + B + Σ p·(Q − B_W)."""
-    return total([spending(model), *costs_by_part(model, instance, shocks).values()])
+    return total([spending(model), *operating_cost_by_path(model, instance, shocks).values()])
 
 
 def cost_outcomes(model: ModelBuilder, future: Future, shocks: Sequence[Shock]) -> list[CostOutcome[Expression]]:

@@ -167,7 +167,7 @@ def write_gaps(model: ModelBuilder, count: int, money_unit: float) -> list[Expre
     return [*columns, largest]
 
 
-def link_gaps(
+def write_gap_rows(
     model: ModelBuilder, columns: Sequence[Expression], gaps: Sequence[Expression], money_unit: float
 ) -> None:
     """Rows that keep the columns of `write_gaps` at the gaps of the futures; those of more shocks imply the others."""

@@ -48,7 +48,8 @@ HELD_NEAR_OPTIMAL = 1e-6
 # A shock is violated, and added to a model, above this share of a segment's demand: ten times finer than what a result
 # calls a failure.
 VIOLATED = 1e-7
-# Gaps below this share of the value of all floors count as zero.
+# Gaps below this share of the value of demand, at its shortage cost, count as zero: of the largest yearly demand of one
+# segment (`negligible_gap`), or for the worst attack of all demand in its window.
 NEGLIGIBLE_GAP = 1e-9
 # Relative distance of bound and value at which a relaxation is good enough to ask for integers.
 RELAXATION_GAP = 1e-4

@@ -25,7 +25,8 @@ from optimizer.io.load import comments_of
 from optimizer.report import narrative
 from optimizer.report.brief.content import FLOORS_NOTE, MOST_CHANGES, make_brief
 from optimizer.report.brief.futures import make_futures_brief
-from optimizer.report.brief.plan_parts import MOST_ORDERS, MOST_SEGMENTS, MOST_SHOCKS, MOST_YEARS, Brief, new_money_part
+from optimizer.report.brief.plan_parts import MOST_ORDERS, MOST_YEARS, Brief, new_money_part
+from optimizer.report.brief.survival_parts import MOST_SEGMENTS, MOST_SHOCKS
 from optimizer.report.brief.writers import brief_pdf, paper_scale, write_brief
 from optimizer.report.document import futures_book, futures_page, page
 from optimizer.report.html.book import book, tidy

@@ -54,7 +54,7 @@ EXPECTED = ("expected_1001.yaml", "hand_nested.yaml", "hand_set.yaml", "hand_spa
 @pytest.mark.parametrize("name", [*EXPECTED, "nested_1023.yaml"])
 def test_decomposition_agrees_with_the_extensive_form(name: str, budget: float | None) -> None:
     instance = so.load(CASES / name, [] if budget is None else [f"policy.budget={budget}"])
-    strategies = (solve_extensive_form, by_constraint_generation, partial(by_benders, few=0))
+    strategies = (solve_extensive_form, by_constraint_generation, partial(by_benders, few_rows=0))
     whole, *others = (strategy(instance, EXACT, Clock(), lambda step: None) for strategy in strategies)
     for other in others:
         assert other.gap == pytest.approx(whole.gap, rel=1e-5, abs=1e-6)

@@ -101,7 +101,7 @@ def test_as_many_samples_fail_as_may(seed: int) -> None:
 def test_many_shocks_one_in_a_round(seed: int) -> None:
     data = crowded(drawn(seed, 0.2), seed)
     known = optimum(data)
-    for strategy in (partial(by_constraint_generation, add=1, few=0), partial(by_benders, add=1, few=0)):
+    for strategy in (partial(by_constraint_generation, add=1, few_rows=0), partial(by_benders, add=1, few_rows=0)):
         found = strategy(so.read(data), so.Settings(mip_gap=0.0), Clock(), lambda event: None)
         assert (found.values is None) == (known is None)
         if known is not None:

@@ -145,7 +145,7 @@ def test_a_tail_is_found_though_most_plans_are_evaluated_in_a_part_of_the_scenar
         return solve(self, plan, clock, task, *rest)  # type: ignore[arg-type]
 
     monkeypatch.setattr(RecourseEvaluator, "subgradients", noted)
-    found = by_benders(so.read(flcvar(path, 40, seed)), EXACT, Clock(), lambda step: None, few=0)
+    found = by_benders(so.read(flcvar(path, 40, seed)), EXACT, Clock(), lambda step: None, few_rows=0)
     assert found.cost == pytest.approx(facility_optimum(path, 40, seed), rel=1e-6)
     assert found.bound == pytest.approx(found.cost, rel=1e-6)
     # Twice the dearest tenth of 40; and all others of a plan whose value is stated.

@@ -274,6 +274,29 @@ def test_windows_move_and_stretch_in_whole_periods() -> None:
     assert sum(event.probability for event in without_probabilities(so.read(WAR)).events) == 0
 
 
+def test_a_window_that_the_horizon_cuts_off_moves_and_stretches_whole() -> None:
+    # Of 36 months from 2030 on 12 fit. A year earlier 24 do: 70 t a year fall short in two years, a gap of
+    # 140 x 5000 = 700k, and 140 t at 50 are 7000.
+    instance = so.read({
+        "name": "cut off",
+        "currency": "USD",
+        "horizon": {"start": 2026, "end": 2030, "step": "year"},
+        "commodities": {"magnet": {}},
+        "processes": {"imports": {"region": "rival", "output": {"magnet": 1}, "capacity": 200, "cost": 10}},
+        "demands": {"motors": {"commodity": "magnet", "quantity": 100, "survival": 0.7, "shortage_cost": 5000}},
+        "options": {"stock": {"kind": "stockpile", "commodity": "magnet", "price": 50}},
+        "shocks": {"embargo": {"start": 2030, "months": 36, "cuts": [{"region": "rival", "severity": 1}]}},
+    })  # fmt: skip
+    found = find_requirements(instance, so.solve(instance))
+    cases = {row["case"]: (row["gap"], row["spent"]) for row in table(found, "cases").rows()}
+    assert cases["all shocks"] == pytest.approx((350_000, 3_500))
+    assert cases["all shocks a year earlier"] == pytest.approx((700_000, 7_000))
+    assert "Length of the conflict, windows twice as long: 12 of 72 months of shocks fit the horizon." in found.notes
+    assert "Mobilisation period, all shocks a year earlier: 24 of 36 months of shocks fit the horizon." in found.notes
+    (later,) = with_starts_moved(with_starts_moved(instance, -2), 1).events
+    assert (later.periods, later.length) == (range(3, 5), 3)
+
+
 def test_what_has_no_requirements_is_refused_with_every_finding() -> None:
     instance = changed(shocks={}, demands={})
     with pytest.raises(so.InstanceError) as refused:

@@ -15,7 +15,8 @@ from hypothesis import given, settings
 
 import optimizer as so
 from optimizer.audit.result import complete
-from optimizer.report.brief.plan_parts import money_part, orders_part, survival_part, worst_part
+from optimizer.report.brief.plan_parts import money_part, orders_part
+from optimizer.report.brief.survival_parts import survival_part, worst_part
 from optimizer.report.figures.supply_chain import chains
 from optimizer.report.figures.years import beyond, cost_steps, years_of
 from optimizer.results.plan import Flows

@@ -31,12 +31,12 @@ from optimizer.algorithms.problem import DualValues, SearchResult, is_worst_case
 from optimizer.algorithms.separation import select_most_violated
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.derived import free_floors
-from optimizer.solver import Progress, SolveResult, Vector
+from optimizer.solver import AT_GAP, Progress, SolveResult, Vector
 from optimizer.tolerances import HELD_VALUE
 
 # A master gets shocks beside the estimates of gaps until it holds so many: the worst ones improve the bound most.
 MOST_HELD = 48
-LARGEST_GAP, AT_GAP, NEXT_EXPECTED = "largest gap", "cost under the gap", "expected cost"
+LARGEST_GAP, NEXT_EXPECTED = "largest gap", "expected cost"
 
 
 class BendersSearch(RecourseEstimates):
@@ -83,13 +83,13 @@ class BendersSearch(RecourseEstimates):
     def minimise_gap(self) -> SearchResult:
         """The least total gap, then the least cost with that gap held."""
         if self.resumed:
-            self.largest_future_gap = float(self.resumed.facts.get("worst_gap", math.inf))
+            self.largest_future_gap = float(self.resumed.facts.get("largest_future_gap", math.inf))
         if self.phase == AT_GAP and self.resumed:
             gap, bound = float(self.resumed.facts["gap"]), float(self.resumed.facts["gap_bound"])
             return self._minimise_cost_at(gap, bound, None)
         gaps = self.evaluator.do_nothing(self.clock).gap
         counting = np.flatnonzero((gaps > 0.0) | (self.probability > 0.0)).tolist()
-        if self._rows(counting) <= self.few:
+        if self._rows(counting) <= self.few_rows:
             return self._solve_extensive_form(counting)
         worst = self.listed.violations({int(n): float(gaps[n]) for n in np.flatnonzero(gaps)})
         held = {shock.name for shock in self.shocks}
@@ -121,7 +121,7 @@ class BendersSearch(RecourseEstimates):
 
     @property
     def _facts(self) -> dict[str, float]:
-        return {"worst_gap": self.largest_future_gap} if math.isfinite(self.largest_future_gap) else {}
+        return {"largest_future_gap": self.largest_future_gap} if math.isfinite(self.largest_future_gap) else {}
 
     def _best_of(self, loop: BendersLoop) -> Incumbent:
         assert loop.incumbent is not None

@@ -81,8 +81,8 @@ def cuts_of_relaxation(master: MasterProblem, relaxation: SolveResult) -> CutPoo
         return {}
     weights = {kind: np.zeros(groups.size) for kind, groups in master.groups.items()}
     for row, dual in zip(master.builder.rows, relaxation.duals.tolist(), strict=True):
-        if row.mark in master.links:
-            kind, group = master.links[row.mark]
+        if row.mark in master.held_rows:
+            kind, group = master.held_rows[row.mark]
             weights[kind][group] += dual / master.money_unit
     slopes = _slopes(master, relaxation.duals, relaxation.added_duals)
     return _cuts_of_slopes(master, relaxation.values, weights, slopes)
@@ -169,7 +169,7 @@ class RecourseEstimates(Search):
     def _groups(self, kind: EstimateKind, alone: Collection[int] = ()) -> dict[EstimateKind, ShockGroups]:
         """Shocks that count, like ones in one group; those that are to be alone come first, each in its own group."""
         weights, lower = self._weights(kind)
-        order = [n for part in self.evaluator.slices for n in part.events.tolist()]
+        order = [n for part in self.evaluator.batches for n in part.events.tolist()]
         are_alone = kind == "cost" and self.instance.policy.objective.needs_outcomes
         groups = group_shocks(kind, order, alone, weights, lower, self._owners, are_alone=are_alone)
         return {kind: groups} if groups.size else {}

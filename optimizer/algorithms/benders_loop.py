@@ -36,7 +36,7 @@ from optimizer.solver.tree import Relaxed, TreeNode, TreeSearch
 from optimizer.tolerances import RELAXATION_GAP, ROUNDING, STALLED_GAP
 
 # Relaxations that are solved before the size of the tree is estimated, and the largest estimate with which it goes on.
-NODES = 60, 2000
+FEW_NODES, MOST_NODES = 60, 2000
 
 
 class SolutionListener(Protocol):
@@ -104,8 +104,7 @@ class MasterRelaxations:
 
     def is_too_large(self, solved: int, closed: float) -> bool:
         """Whether the tree is, by the share of it that is closed."""
-        few, most = NODES
-        return solved >= few and solved > most * closed
+        return solved >= FEW_NODES and solved > MOST_NODES * closed
 
     def raise_bound(self, bound: float) -> None:
         """No plan costs less than this."""
@@ -273,7 +272,7 @@ class BendersLoop:
                 centre = None
             else:
                 self.is_relaxed = (
-                    evaluation.is_within_tolerance
+                    evaluation.is_infeasible_by_rounding
                     or stalling.is_over(result.objective, upper)
                     or self._is_near(least, result.objective, RELAXATION_GAP * abs(least))
                 )

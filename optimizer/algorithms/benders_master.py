@@ -120,7 +120,8 @@ class BendersCut:
     value: Vector  # by group, in money
     subgradient: Vector  # by group and first-stage column, in money per unit of the column
     new: Integers  # the groups that get a row in the master
-    gap_limit: Vector  # by group, the gap in money that its one shock may leave; nan where its floors are kept
+    # By group, the gap in money that its one shock may leave; 0 or nan, with `by_gap` 0, where it has no such limit.
+    gap_limit: Vector
     by_gap: Vector  # by group, the derivative of its value in that gap
 
 
@@ -176,7 +177,8 @@ class MasterProblem(ShockModel):
     """A model that approximates what shocks leave unserved or cost from below; it may contain some shocks as well.
 
     Attributes:
-        links: by the mark of a row that links the estimate of a group to the shocks held, kind and number of the group.
+        held_rows: by the mark of a row that keeps the estimate of a group at what its shocks held have, kind and number
+            of the group.
     """
 
     groups: Mapping[EstimateKind, ShockGroups] = field(default_factory=dict)  # of gaps, of costs, or both, by kind
@@ -193,8 +195,8 @@ class MasterProblem(ShockModel):
         self.size = len(writer.first_stage.columns)
         self.estimates: dict[EstimateKind, list[int]] = {}
         self.lower = {kind: groups.lower_bounds() for kind, groups in self.groups.items()}
-        self._linked: dict[tuple[EstimateKind, int], int] = {}
-        self.links: dict[Mark, tuple[EstimateKind, int]] = {}
+        self._held_counts: dict[tuple[EstimateKind, int], int] = {}
+        self.held_rows: dict[Mark, tuple[EstimateKind, int]] = {}
         super().__post_init__()
 
     def update_expressions(self) -> None:
@@ -216,7 +218,9 @@ class MasterProblem(ShockModel):
     @property
     def _held_costs(self) -> dict[str, Expression]:
         """By name, the expected cost of each shock held."""
-        parts = [formulation.costs_by_part(own, each.instance, each.instance.events) for each, own in self.submodels]
+        parts = [
+            formulation.operating_cost_by_path(own, each.instance, each.instance.events) for each, own in self.submodels
+        ]
         return self._named([{name: costs[name] for name in costs if name != BASELINE} for costs in parts])
 
     @cached_property
@@ -286,7 +290,7 @@ class MasterProblem(ShockModel):
         return {self.tree.name(number, path): amount for number, own in each for path, amount in own.items()}
 
     def _estimate(self, kind: EstimateKind, held: Mapping[str, Expression]) -> list[Expression]:
-        """The sums of the estimates by future, in money; their columns are linked to the shocks held."""
+        """The sums of the estimates by future, in money; their columns are bounded by the shocks held."""
         result = [Expression() for _ in self.tree.futures]
         if kind not in self.groups:
             return result
@@ -294,7 +298,7 @@ class MasterProblem(ShockModel):
             columns = [self.builder.variable(kind, f"estimate{g}", 0) for g in range(self.groups[kind].size)]
             self.estimates[kind] = [next(iter(column.terms)) for column in columns]
         columns = [Expression({j: 1.0}) for j in self.estimates[kind]]
-        self._link(kind, columns, held)
+        self._require_held(kind, columns, held)
         groups = self.groups[kind]
         for column, owner, factor, lower in zip(columns, groups.owners, groups.factors, self.lower[kind], strict=True):
             result[owner].add(column, factor * self.money_unit)
@@ -306,7 +310,7 @@ class MasterProblem(ShockModel):
         groups = self.groups[kind]
         return np.bincount(groups.owners, groups.factors * sums, len(self.tree.futures)).tolist()
 
-    def _link(self, kind: EstimateKind, columns: Sequence[Expression], held: Mapping[str, Expression]) -> None:
+    def _require_held(self, kind: EstimateKind, columns: Sequence[Expression], held: Mapping[str, Expression]) -> None:
         """A row for each group of which more is held than before; it implies the row before."""
         groups, known = self.groups[kind], dict[int, list[Expression]]()
         for number, shock in enumerate(self.tree.events):
@@ -315,11 +319,11 @@ class MasterProblem(ShockModel):
                 lower = float(groups.weights[number] * groups.lower[number])
                 known.setdefault(group, []).append((1.0 / groups.factors[group]) * held[shock.name] - lower)
         for group, parts in known.items():
-            if len(parts) > self._linked.get((kind, group), 0):
-                self._linked[kind, group] = len(parts)
-                name = f"link{group}.{len(parts)}"
+            if len(parts) > self._held_counts.get((kind, group), 0):
+                self._held_counts[kind, group] = len(parts)
+                name = f"held{group}.{len(parts)}"
                 self.builder.require(kind, name, None, columns[group], ">=", (1.0 / self.money_unit) * total(parts))
-                self.links[self.builder.rows[-1].mark] = kind, group
+                self.held_rows[self.builder.rows[-1].mark] = kind, group
 
     def estimated(self, kind: EstimateKind, values: Vector) -> Vector:
         """The estimates by group, in money."""
@@ -349,7 +353,9 @@ class MasterProblem(ShockModel):
         result, first, found = np.zeros(self.groups["cost"].size), 0, self._measure_columns
         for number, own in enumerate(self._own_costs):
             likely = np.flatnonzero(own.probabilities > 0)
-            paid = np.array([values[found.get(f"baseline{number}.{t}", 0)] for t in range(len(own.operating))])
+            # Periods without a shock have no column, and count in no window.
+            columns = (found.get(f"baseline{number}.{t}") for t in range(len(own.operating)))
+            paid = np.array([0.0 if column is None else values[column] for column in columns])
             until = np.concatenate([[0.0], np.cumsum(paid)])
             missed = until[own.windows[likely, 1]] - until[own.windows[likely, 0]]
             excess = values[[found[f"excess{number}.{place + 1}"] for place in range(len(likely))]]
@@ -473,6 +479,6 @@ class Evaluation:
         return self.value if self.rest is None else math.inf
 
     @property
-    def is_within_tolerance(self) -> bool:
+    def is_infeasible_by_rounding(self) -> bool:
         """Whether the plan is infeasible and no cut shows it: the violation is within the solver's tolerance."""
         return not self.is_feasible and not self.new_cuts

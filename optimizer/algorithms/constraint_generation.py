@@ -141,7 +141,7 @@ class ConstraintGeneration(Search):
     Another problem than least cost has no plan where the floors cannot be kept: the status is ``infeasible`` then.
 
     Args:
-        instance, settings, clock, listener, evaluator, problem, add, few: as for `Search`.
+        instance, settings, clock, listener, evaluator, problem, add, few_rows: as for `Search`.
         group_task: solves a group of futures by itself.
         hints: what is known before.
 
@@ -175,9 +175,9 @@ class ConstraintGeneration(Search):
         group_task: GroupTask,
         hints: Hints = NOTHING_KNOWN,
         add: int = ADDED,
-        few: float = FEW_ROWS,
+        few_rows: float = FEW_ROWS,
     ) -> None:
-        super().__init__(instance, settings, clock, listener, evaluator, problem, add, few)
+        super().__init__(instance, settings, clock, listener, evaluator, problem, add, few_rows)
         self.group_task, self.hints, self.plans, self.known_bound = group_task, hints, hints.plans, hints.bound
         self.note_shocks(each for each in self.tree.events if each.name in hints.shocks or each.probability > 0)
 
@@ -238,7 +238,7 @@ class ConstraintGeneration(Search):
         settings, first = replace(self.settings, checkpoint=None), "first choice of samples, "
         report: Listener = lambda step: self.listener(replace(step, phase=first + step.phase))  # noqa: E731
         known = (settings, self.clock, report, self.evaluator, self.problem, self.group_task, Hints(plans=self.plans))
-        search = _FixedExcuses(self.instance, *known, self.add, self.few)
+        search = _FixedExcuses(self.instance, *known, self.add, self.few_rows)
         search.writer, listed = self.writer, search.listed
         listed.ignored, listed.shares, listed.excused = excused, [], []
         gaps = self.evaluator.do_nothing(self.clock).violated
@@ -382,14 +382,14 @@ class ConstraintGeneration(Search):
     @property
     def _is_apart(self) -> bool:
         """Whether futures are decided by themselves first: for the expected cost of several."""
-        is_estimated = self.instance.policy.objective.kind == "expected" and is_estimable(self.instance)
+        is_estimated = self.instance.policy.objective.kind == "expected" and has_fixed_floors(self.instance)
         return self.problem.is_least_cost and not self.tree.is_single and is_estimated
 
     @property
     def _is_expected(self) -> bool:
         """Whether cuts can estimate the objective, and it is the expected cost, without a price of gaps."""
         policy = self.instance.policy
-        return policy.objective.kind == "expected" and policy.gap_price is None and is_estimable(self.instance)
+        return policy.objective.kind == "expected" and policy.gap_price is None and has_fixed_floors(self.instance)
 
     def _decompose(self, relaxation: SolveResult) -> SearchResult | None:
         """The plan that the futures by themselves lead to, if it is proven; else the search begins with it."""
@@ -485,6 +485,6 @@ class _FixedExcuses(ConstraintGeneration):
         return SearchResult("stopped", found.builder)
 
 
-def is_estimable(instance: Instance) -> bool:
+def has_fixed_floors(instance: Instance) -> bool:
     """Whether cuts can estimate the objective, a measure of costs: no sample may fail."""
     return all(share.allowed == 0 for share in tree_shares(instance.tree))

@@ -19,11 +19,11 @@ import numpy as np
 from optimizer import formulation
 from optimizer.algorithms.problem import LEAST_COST, Aim, DualValues, MeasuredModel, ProblemVariant, SearchResult
 from optimizer.algorithms.reading import integers_open_at_zero
-from optimizer.algorithms.relaxation import RAISED, RoundedFloors, ValidInequalities, is_wide, plan_near, start_by_dive
+from optimizer.algorithms.relaxation import RAISED, FloorCuts, ValidInequalities, is_wide_lp, plan_near, start_by_dive
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import GapLimit, limit_gap
 from optimizer.instance.schema import Instance
-from optimizer.solver import Clock, Listener, Model, Progress, Settings, SolveResult, Vector
+from optimizer.solver import AT_GAP, Clock, Listener, Model, Progress, Settings, SolveResult, Vector
 from optimizer.tolerances import HELD_VALUE, INTEGRALITY, NEGLIGIBLE
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class ShockModel(MeasuredModel):
         self.most_missed, self.gap_limit = 0.0, math.inf
         self.future_gap_limit = math.inf  # what the largest gap of a future is held to, money
         self.known_bound = -math.inf  # a lower bound on the least cost that was proven elsewhere
-        # Of the recourse; with it, a relaxation that is far from a plan gets rounded floors.
+        # Of the recourse; with it, a relaxation that is far from a plan gets MIR cuts from floors.
         self.evaluator: RecourseEvaluator | None = None
         super().__post_init__()
         self.valid = ValidInequalities(self.builder)
@@ -132,14 +132,15 @@ class ShockModel(MeasuredModel):
         """The LP relaxation of the objective chosen, with the valid inequalities that it would violate."""
         return self.valid.solve(self.solver, self.builder)
 
-    def solve_integers(self, phase: str, cutoff: float = math.inf, *, is_far: bool | None = None) -> SolveResult:
-        """Solve with integers for less than a cutoff; `is_far`: whether the relaxation is far from plans, if known."""
+    def solve_integers(self, phase: str, cutoff: float = math.inf, *, is_wide: bool | None = None) -> SolveResult:
+        """Solve with integers for less than a cutoff; `is_wide`: whether the relaxation is far from plans, if known."""
         relaxation = self.solve_relaxed()
         history = self.branching_history
-        far = is_wide(self.solver, relaxation, cutoff, self.solve_rounded) if is_far is None else is_far
-        if far and self.evaluator is not None:
+        if is_wide is None:
+            is_wide = is_wide_lp(self.solver, relaxation, cutoff, self.solve_rounded)
+        if is_wide and self.evaluator is not None:
             before = relaxation.objective
-            relaxation = RoundedFloors(self, self.evaluator, self.valid.rounded, is_wide=True).tighten(relaxation)
+            relaxation = FloorCuts(self, self.evaluator, self.valid.rounded, is_wide=True).tighten(relaxation)
             # A tree of our own is worth its time only where the rows say much.
             if relaxation.objective - before <= RAISED * abs(before):
                 history = None
@@ -153,7 +154,7 @@ class ShockModel(MeasuredModel):
             tolerance=None if "gap" in self.aim else self.settings.tolerance,
             history=history,
             enough=enough,
-            is_wide=far,
+            is_wide=is_wide,
         )
         # A search that is stopped may not have solved its first relaxation.
         result = self._with_known_bound(result, enough, max(bound, least))
@@ -250,16 +251,16 @@ class ShockModel(MeasuredModel):
     def _improve(self, incumbent: SolveResult | None, phase: str, bound: float = -math.inf) -> SolveResult:
         """Search with integers for a plan that is noticeably better than an incumbent, where a bound leaves room."""
         self.release_integers()
-        is_far = None
+        is_wide = None
         if incumbent is None:
             relaxation = self.solve_relaxed()
-            is_far = is_wide(self.solver, relaxation, math.inf, self.solve_rounded)
-            incumbent = plan_near(self, relaxation) if is_far else None
+            is_wide = is_wide_lp(self.solver, relaxation, math.inf, self.solve_rounded)
+            incumbent = plan_near(self, relaxation) if is_wide else None
         cutoff = math.inf if incumbent is None else incumbent.objective - self.noticeable(incumbent.objective)
         if incumbent is not None and bound >= cutoff:
             self.report(phase, incumbent.objective, bound)
             return replace(incumbent, status="optimal", bound=min(bound, incumbent.objective))
-        result = self.solve_integers(phase, cutoff, is_far=is_far)
+        result = self.solve_integers(phase, cutoff, is_wide=is_wide)
         if incumbent is None:
             return result
         if result.values is None or result.objective > incumbent.objective:
@@ -291,7 +292,7 @@ class ShockModel(MeasuredModel):
         if result.status == "stopped" or self.clock.is_over:
             return self._conclude_gap(replace(cheapest or least, status="stopped"), least, duals)
         self.solver.doubt_basis()
-        result = self._improve(cheapest, "cost under the gap")
+        result = self._improve(cheapest, AT_GAP)
         if result.values is None:
             result = replace(least, status="stopped", bound=-math.inf)
         return self._conclude_gap(result, least, duals)
@@ -378,7 +379,7 @@ class ShockModel(MeasuredModel):
         if self.survived == before:
             return None
         self.allow_shortages(self.most_missed, self.gap_limit)
-        result = self._improve(self.solve_from_start(), "cost under the gap") if has_free_integers else self.solve_lp()
+        result = self._improve(self.solve_from_start(), AT_GAP) if has_free_integers else self.solve_lp()
         if result.values is None:
             self.survived = before
             self.allow_shortages(self.most_missed, self.gap_limit)

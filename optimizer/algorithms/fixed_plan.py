@@ -242,7 +242,7 @@ MOST_ADDED = 8
 
 
 class PlanReduction:
-    """The search.
+    """The search for the cheapest plan that buys no more than a given one, and under which no shock fares worse.
 
     Args:
         instance: whose rules the plan keeps.
@@ -301,8 +301,8 @@ class PlanReduction:
         failing = {self._events[number].name for number in np.flatnonzero(self._before.fails)}
         self._limit_gaps(builder, failing)
         cost = total(
-            future.probability * formulation.cost(member, future.instance, future.instance.events)
-            for future, member in zip(self.tree.futures, builder.submodels, strict=True)
+            future.probability * formulation.cost(submodel, future.instance, future.instance.events)
+            for future, submodel in zip(self.tree.futures, builder.submodels, strict=True)
         )
         model = Model(builder, cost, self.settings, self.clock)
         kept = [
@@ -317,8 +317,8 @@ class PlanReduction:
     def _limit_gaps(self, builder: ModelBuilder, failing: set[str]) -> None:
         """gap_s ≤ gap_s(plan), in tonnes of the segment that is the dearest to leave short."""
         limits = {event.name: gap for event, gap in zip(self._events, self._before.gap, strict=True)}
-        for number, (future, member) in enumerate(zip(self.tree.futures, builder.submodels, strict=True)):
-            for own, gap in formulation.gaps(member, future.instance).items():
+        for number, (future, submodel) in enumerate(zip(self.tree.futures, builder.submodels, strict=True)):
+            for own, gap in formulation.gaps(submodel, future.instance).items():
                 name, money_unit = self.tree.name(number, own), max(gap.terms.values(), default=0.0)
                 if name in failing and money_unit > 0:
                     limit = float(limits[name]) * (1.0 + HELD_VALUE)
@@ -330,10 +330,10 @@ class PlanReduction:
         """The columns of purchases, and what the first plans buy there."""
         columns = [j for j, column in enumerate(builder.columns) if column.integer]
         most = dict(zip(columns, joint_integers(self.tree, self.plans, builder).tolist(), strict=True))
-        for future, member, plan in zip(self.tree.futures, builder.submodels, self.plans, strict=True):
-            values = plan_values(future.instance, plan, member)
+        for future, submodel, plan in zip(self.tree.futures, builder.submodels, self.plans, strict=True):
+            values = plan_values(future.instance, plan, submodel)
             for o, option in future.instance.options.items():
-                bought = member.column_index().get(("", o, option.purchase_column), {}).values()
+                bought = submodel.column_index().get(("", o, option.purchase_column), {}).values()
                 most |= {j: values[j] for j in bought}
         return list(most), list(most.values())
 
@@ -344,8 +344,8 @@ def including(plans: Sequence[Plan]) -> Rows:
     def write(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> None:
         # Futures share the columns of what they cannot but buy alike: one row for each.
         kept = set[int]()
-        for future, member, plan in zip(instance.tree.futures, builder.submodels, plans, strict=True):
-            values, found = plan_values(future.instance, plan, member), member.column_index()
+        for future, submodel, plan in zip(instance.tree.futures, builder.submodels, plans, strict=True):
+            values, found = plan_values(future.instance, plan, submodel), submodel.column_index()
             for o, option in future.instance.options.items():
                 for t, column in found.get(("", o, option.purchase_column), {}).items():
                     if values[column] > 0 and column not in kept:

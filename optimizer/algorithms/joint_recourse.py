@@ -113,12 +113,12 @@ class JointEvaluator(RecourseEvaluator):
         return list(dict.fromkeys([*self._lost, *(note for each in self._futures for note in each.notes)]))
 
     @cached_property
-    def slices(self) -> list[ShockBatch]:
+    def batches(self) -> list[ShockBatch]:
         """The batches of all futures, one future after another."""
         return [
             ShockBatch(part.length, part.events + first)
             for each, first in zip(self._futures, self.first.tolist(), strict=False)
-            for part in each.slices
+            for part in each.batches
         ]
 
     def plan_values(self, plans: Sequence[Plan]) -> Vector:

@@ -27,7 +27,7 @@ from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression, total
 from optimizer.network.process import Demand
 from optimizer.results.plan import NoShockPlan, Plan
-from optimizer.risk import FutureCosts, link_gaps, measured_cost, write_gaps, write_limit, write_measure
+from optimizer.risk import FutureCosts, measured_cost, write_gap_rows, write_gaps, write_limit, write_measure
 from optimizer.solver import (
     BranchingHistories,
     BranchingHistory,
@@ -69,8 +69,8 @@ class SearchResult:
     status: Literal["optimal", "stopped", "infeasible"]
     builder: ModelBuilder  # the model's columns and rows
     values: Vector | None = None  # by column; None where there is no plan
-    # The objective of the problem at `values`, of cost without the price of gaps, as results report it; and that less
-    # what is left unproven of the objective, a lower bound for plans to whose cost gaps add no more.
+    # The objective of the problem at `values`; of cost without the price of gaps, as results report it. And `cost` less
+    # the distance of the objective, which contains the price of gaps, from its proven bound.
     cost: float = float("inf")
     bound: float = float("-inf")
     # The least survival gap and its proven lower bound; 0 where every floor is kept.
@@ -128,7 +128,7 @@ class Hints:
     """What is known of a problem before it is solved: it makes the search shorter."""
 
     shocks: frozenset[str] = frozenset()  # names of those that are likely to be violated, with which the search begins
-    # By future one to start from; together they bound the search. None where none are known.
+    # By future one to start from; together they bound the search. Empty where none are known.
     plans: tuple[Plan, ...] = ()
     alone: tuple[Plan, ...] = ()  # by future its best plan by itself
     bound: float = -math.inf  # a lower bound on the objective that was proven before
@@ -191,7 +191,7 @@ def not_before(option: str, point: int) -> Rows:
 
 
 def exactly(plan: Plan, besides: str = "") -> Rows:
-    """Rows that fix every purchase of a plan, within a millionth of the largest purchase of its option; not of one."""
+    """Rows that fix every purchase of a plan, within a millionth of the largest of its option; but for `besides`."""
 
     def write(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> None:
         for o in (o for o in instance.options if o != besides):
@@ -350,7 +350,7 @@ class MeasuredModel:
         if self._measured is None or self.policy.objective.kind == "expected":
             self._write_measure()
         if self.future_gaps:
-            link_gaps(self.builder, self.future_gaps, gaps, self.money_unit)
+            write_gap_rows(self.builder, self.future_gaps, gaps, self.money_unit)
         assert self._measured is not None
         return self._measured
 

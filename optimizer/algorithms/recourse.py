@@ -90,8 +90,8 @@ class RecourseEvaluator:
         self.instance, self.future = instance, future
         self.executor = executor or recourse_executor(instance, 1)
         self.subproblems: SubproblemSolver = self.executor.memory[KEPT][future]
-        self.slices = self.subproblems.slices
-        self._homes = _homes(self.slices, self.executor.homes)
+        self.batches = self.subproblems.batches
+        self._homes = _homes(self.batches, self.executor.homes)
         self.notes: list[str] = []
         # What branching gained, where searches of one study share it.
         self.histories: BranchingHistories | None = None
@@ -260,8 +260,8 @@ class RecourseEvaluator:
     def cost_lower_bounds(self) -> Vector:
         """By shock, a lower bound on its discounted cost, in money, whatever the plan."""
         result = np.zeros(len(self.instance.events))
-        for length in {part.length for part in self.slices}:
-            numbers = np.sort(np.concatenate([part.events for part in self.slices if part.length == length]))
+        for length in {part.length for part in self.batches}:
+            numbers = np.sort(np.concatenate([part.events for part in self.batches if part.length == length]))
             result[numbers] = self.subproblems.window(length).cost_lower_bounds()
         return result
 
@@ -295,7 +295,7 @@ class RecourseEvaluator:
     ) -> list[BatchResponse]:
         linking = self.subproblems.linking_matrix.linking_terms(np.asarray(plan, dtype=np.float64))
         requests = []
-        for number, part in enumerate(self.slices):
+        for number, part in enumerate(self.batches):
             events = part.events[chosen[part.events]]
             if len(events):
                 basis = self._bases.get((number, task))
@@ -325,7 +325,7 @@ class RecourseEvaluator:
 # Where a worker keeps its subproblems. The number of shocks below which one process is done before others have
 # started, and that below which solvers of other threads are not worth their making. And how many threads the
 # interpreter's lock leaves with something to do.
-KEPT, FEW, FEW_FOR_THREADS, MOST_THREADS = "subproblems", 400, 100, 4
+KEPT, FEW_FOR_PROCESSES, FEW_FOR_THREADS, MOST_THREADS = "subproblems", 400, 100, 4
 
 
 def recourse_executor(instance: Instance, jobs: int | None = None, cluster: str | None = None) -> Executor:
@@ -340,7 +340,7 @@ def recourse_executor(instance: Instance, jobs: int | None = None, cluster: str 
         WorkerError: the cluster cannot be reached.
     """
     instances = [future.instance for future in instance.tree.futures]
-    size = jobs or (core_count() if sum(len(each.events) for each in instances) >= FEW else 1)
+    size = jobs or (core_count() if sum(len(each.events) for each in instances) >= FEW_FOR_PROCESSES else 1)
     solvers = _solvers(instances)
     threads = 1 if jobs else _thread_count(solvers)
     executor: Executor = SerialExecutor()
@@ -357,14 +357,14 @@ def recourse_executor(instance: Instance, jobs: int | None = None, cluster: str 
 def _thread_count(solvers: Sequence[SubproblemSolver]) -> int:
     """How many threads of a process have something to do: no more than a future has batches; one for few shocks."""
     most = max(len(each.instance.events) for each in solvers)
-    return 1 if most < FEW_FOR_THREADS else min(MOST_THREADS, core_count(), max(len(each.slices) for each in solvers))
+    return 1 if most < FEW_FOR_THREADS else min(MOST_THREADS, core_count(), max(len(each.batches) for each in solvers))
 
 
 def _first_tasks(solvers: Sequence[SubproblemSolver], size: int) -> dict[int, Task]:
     """By worker, the task that writes the programmes that it will need."""
     lengths: dict[int, list[tuple[int, int]]] = {number: [] for number in range(1, size)}
     for future, solver in enumerate(solvers):
-        for part, home in zip(solver.slices, _homes(solver.slices, size), strict=True):
+        for part, home in zip(solver.batches, _homes(solver.batches, size), strict=True):
             if home and (future, part.length) not in lengths[home]:
                 lengths[home].append((future, part.length))
     return {number: Task(_write_windows, (own,)) for number, own in lengths.items()}

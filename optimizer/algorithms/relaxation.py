@@ -79,7 +79,7 @@ SAME_DIGITS = 9
 SHARE_OF_SIZE = 0.999
 
 
-def is_wide(
+def is_wide_lp(
     model: Model, relaxation: SolveResult, cutoff: float, solve_rounded: Callable[[Vector], SolveResult | None]
 ) -> bool:
     """Whether a relaxation is far from the best plan known, and from the one that it rounds to.
@@ -89,7 +89,7 @@ def is_wide(
         cutoff: what the best plan known costs, money; infinite where none is known.
         solve_rounded: the plan with the whole numbers nearest to some values.
     """
-    if relaxation.values is None or not len(model.integers) or not _is_far(relaxation.objective, cutoff):
+    if relaxation.values is None or not len(model.integers) or not _is_wide(relaxation.objective, cutoff):
         return False
     lower, upper = model.lower.copy(), model.upper.copy()
     model.keep(RELAXATION)
@@ -98,10 +98,10 @@ def is_wide(
     model.recall(RELAXATION)
     model.lower, model.upper = lower, upper
     known = cutoff if rounded is None else min(cutoff, rounded.objective)
-    return math.isfinite(known) and _is_far(relaxation.objective, known)
+    return math.isfinite(known) and _is_wide(relaxation.objective, known)
 
 
-def _is_far(relaxation: float, cost: float) -> bool:
+def _is_wide(relaxation: float, cost: float) -> bool:
     return math.isinf(cost) or cost - relaxation > WIDE_RELAXATION * abs(cost)
 
 
@@ -112,7 +112,7 @@ class ValidInequalities:
         builder: offers them, and gets the column of their slack.
 
     Attributes:
-        rounded: those that `RoundedFloors` found. passed: those that the solver holds, in its order.
+        rounded: those that `FloorCuts` found. passed: those that the solver holds, in its order.
     """
 
     def __init__(self, builder: ModelBuilder) -> None:
@@ -258,8 +258,8 @@ class Covering:
     rhs: float
 
 
-class RoundedFloors:
-    """The rounded floors of one model.
+class FloorCuts:
+    """The MIR cuts from the floors of one model.
 
     Args:
         model: it holds some shocks, whose floors are kept.
@@ -349,7 +349,7 @@ class RoundedFloors:
             weights, others = np.where(groups >= 0, 1.0, 0.0), np.flatnonzero(groups < 0).tolist()
             point = self._point(plan, threshold)
             found = self.evaluator.subgradients(
-                point, self.model.clock, "subgradients without valid rows", groups, weights, others
+                point, self.model.clock, "subgradients of gaps, without valid rows", groups, weights, others
             )
             for value, slope in zip(found.value, found.subgradient, strict=True):
                 coefficients = np.where(np.abs(slope) > ROUNDING * np.abs(slope).max(initial=0.0), -slope, 0.0)

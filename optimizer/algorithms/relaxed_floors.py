@@ -16,7 +16,8 @@ short of the floor will do, and none where it keeps it: under any other plan the
 
     deter   Σ deterrence·Λ ≥ need·d
 
-**Samples** of an ensemble, of which as many may fail as it allows:
+**Samples** of an ensemble, of which as many may fail as it allows. One that may is *excused*; the literature says that
+its scenario may be violated:
 
     z[s]    excused   0 or 1   whether sample s may miss its floors      column `excused` of the sample
 

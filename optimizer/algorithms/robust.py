@@ -51,13 +51,14 @@ from optimizer.algorithms.problem import (
 )
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.relaxed_floors import write_deterrence
+from optimizer.algorithms.search import warn_unsaved
 from optimizer.algorithms.separation import SeparationOracle, Violation
 from optimizer.algorithms.separation.attacks import AttackOracle, FutureAttacks
 from optimizer.algorithms.solving import solve_group
 from optimizer.disruptions.adversary import Attack
 from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression, total
-from optimizer.solver import Clock, Listener, Settings, SolveResult, Vector
+from optimizer.solver import AT_GAP, Clock, Listener, Settings, SolveResult, Vector
 from optimizer.tolerances import HELD_VALUE
 
 
@@ -68,10 +69,10 @@ class WorstAttackModel(ShockModel):
     def __post_init__(self) -> None:
         self.money_unit = median_shortage_cost(self.instance)
         self.listed = frozenset(event.name for event in self.instance.tree.events)
-        # By number of the future, and by the start of attacks; and the attacks that are linked to it, with all that
+        # By number of the future, and by the start of attacks; and the attacks that bound it, with all that
         # they decide.
         self.impact: list[dict[int, Expression]] = []
-        self._linked: set[str] = set()
+        self._bounded: set[str] = set()
         super().__post_init__()
 
     @property
@@ -85,7 +86,7 @@ class WorstAttackModel(ShockModel):
 
     def update_expressions(self) -> None:
         """The same, with what deters attacks."""
-        new = [shock for shock in self.shocks if shock.name not in self.listed | self._linked]
+        new = [shock for shock in self.shocks if shock.name not in self.listed | self._bounded]
         for (future, submodel), own in zip(self.submodels, self.tree.own_shocks(new), strict=True):
             write_deterrence(submodel, future.instance, own)
         super().update_expressions()
@@ -107,16 +108,16 @@ class WorstAttackModel(ShockModel):
         for number, (future, submodel) in enumerate(self.submodels):
             own = formulation.gaps(submodel, future.instance).items()
             gaps = {self.tree.name(number, name): gap for name, gap in own}
-            self._link(gaps)
+            self._bound_impacts(gaps)
             listed = (gap for name, gap in gaps.items() if name in self.listed)
             result.append(total([*listed, *(self.money_unit * impact for impact in self.impact[number].values())]))
-        self._linked.update(self.attacks)
+        self._bounded.update(self.attacks)
         return result
 
-    def _link(self, gaps: Mapping[str, Expression]) -> None:
+    def _bound_impacts(self, gaps: Mapping[str, Expression]) -> None:
         """Rows that keep the impact at what each new attack leaves."""
         for name, (number, start) in self.attacks.items():
-            if name in gaps and name not in self._linked:
+            if name in gaps and name not in self._bounded:
                 impact = self.impact[number][start]
                 self.builder.require("adversary", name, None, impact, ">=", (1.0 / self.money_unit) * gaps[name])
 
@@ -225,10 +226,13 @@ def robust_plans(
     Raises:
         SolverError: the solver failed.
     """
+    is_requested = settings.checkpoint is not None
+    notes = (warn_unsaved("the search against an adversary keeps no state."),) if is_requested else ()
     settings = replace(settings, checkpoint=None)
     search = _RobustSearch(instance, settings, clock, listener, evaluator, problem, solve_group)
     search.oracle = FutureAttacks(instance.tree, oracles)
-    return search.attacked(search.run())
+    found = search.run()
+    return search.attacked(replace(found, notes=(*found.notes, *notes)))
 
 
 class _RobustSearch(ConstraintGeneration):
@@ -325,7 +329,7 @@ class _RobustSearch(ConstraintGeneration):
         if found.values is None:
             return None
         violated, gap = self._exceeding(found.values)
-        self.report_round("cost under the gap", found.cost, found.bound, violated)
+        self.report_round(AT_GAP, found.cost, found.bound, violated)
         self._last = found = replace(found, gap=gap) if found.gap > 0 or violated else found
         self._best = min(self._best or found, found, key=lambda each: (each.gap, each.cost))
         return None if found.status == "stopped" or self.clock.is_over else (found, violated)

@@ -26,7 +26,7 @@ import numpy as np
 import numpy.typing as npt
 
 from optimizer.algorithms.problem import LEAST_COST, ProblemVariant
-from optimizer.algorithms.relaxation import RoundedFloors
+from optimizer.algorithms.relaxation import FloorCuts
 from optimizer.algorithms.separation import ListedShocks, Violation
 from optimizer.disruptions.shock import Shock
 from optimizer.errors import CheckpointError, OptimizerWarning
@@ -34,7 +34,7 @@ from optimizer.files import read_archive, write_whole
 from optimizer.formulation import Writer
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import Row
-from optimizer.solver import BranchingHistories, Clock, Listener, Progress, Settings, SolveResult, versions
+from optimizer.solver import AT_GAP, BranchingHistories, Clock, Listener, Progress, Settings, SolveResult, versions
 from optimizer.tolerances import CHECKPOINT_BYTES
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def _check(state: State, events: int) -> None:
         Progress(**step)
     if facts["phase"] not in ("relaxation", "integers"):
         bool(facts["relaxed"])
-    if facts["phase"] == "cost under the gap":
+    if facts["phase"] == AT_GAP:
         float(facts["gap"]), float(facts["gap_bound"])
     for name, array in state.arrays.items():
         if array.dtype.kind not in "iuf":
@@ -174,7 +174,7 @@ class Search:
         evaluator: of the recourse in the listed shocks.
         problem: what is minimised.
         add: how many shocks are added in a round.
-        few: where floors fail, one model holds all shocks that count if their recourse has no more rows than this.
+        few_rows: where floors fail, one model holds all shocks that count if their recourse has no more rows than this.
 
     Attributes:
         shocks: those that the model holds, in the order in which they came, so that a model begins with the one before.
@@ -193,11 +193,11 @@ class Search:
         evaluator: "RecourseEvaluator",
         problem: ProblemVariant = LEAST_COST,
         add: int = ADDED,
-        few: float = FEW_ROWS,
+        few_rows: float = FEW_ROWS,
     ) -> None:
         self.instance, self.settings, self.clock, self.listener = instance, settings, clock, listener
         self.tree = instance.tree
-        self.evaluator, self.problem, self.add, self.few = evaluator, problem, add, few
+        self.evaluator, self.problem, self.add, self.few_rows = evaluator, problem, add, few_rows
         self.began = time.perf_counter()
         self.report = _with_seconds(listener, self.began)
         if evaluator.writer is None or evaluator.writer.tree is not self.tree:
@@ -243,7 +243,7 @@ class Search:
 
     def tighten(self, model: "ShockModel", relaxation: SolveResult) -> SolveResult:
         """The relaxation of a model with what follows from its floors for whole numbers of openings."""
-        return RoundedFloors(model, self.evaluator, self.rounded).tighten(relaxation)
+        return FloorCuts(model, self.evaluator, self.rounded).tighten(relaxation)
 
     def report_round(self, phase: str, best: float, bound: float, violations: Collection[Violation]) -> None:
         """Keep the end of a round in the history, and pass it on."""
@@ -280,6 +280,13 @@ class Search:
             self._has_warned = True
             what = f"The checkpoint cannot be written: {error}. The search continues and tries again after each round."
             warnings.warn(what, OptimizerWarning, stacklevel=2)
+
+
+def warn_unsaved(reason: str) -> str:
+    """Warn that no checkpoint is written though one was requested; returns the warning, as a note for the result."""
+    what = f"No checkpoint is written: {reason}"
+    warnings.warn(what, OptimizerWarning, stacklevel=3)
+    return what
 
 
 def _with_seconds(listener: Listener, began: float) -> Listener:

@@ -1,7 +1,7 @@
 """Which algorithm finds a plan: the whole decision; and the plan without shocks, from which prices of survival count.
 
-    extensive form          one model that holds every shock (`extensive_form`): a handful of shocks, or shocks with
-                            probabilities that last few periods in all
+    extensive form          one model that holds every shock (`extensive_form`): a handful of shocks; where some have
+                            probabilities, few periods of shocks in all
     Benders decomposition   (`benders`) shocks have probabilities, so that every one counts in the cost
     constraint generation   (`constraint_generation`) all else
 
@@ -24,14 +24,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from optimizer.algorithms.benders import BendersSearch
-from optimizer.algorithms.constraint_generation import ConstraintGeneration, is_estimable
+from optimizer.algorithms.constraint_generation import ConstraintGeneration, has_fixed_floors
 from optimizer.algorithms.dual_decomposition import GroupPlans, GroupProblem
 from optimizer.algorithms.extensive_form import solve_extensive_form
 from optimizer.algorithms.joint_recourse import clock_of_task, evaluator_in_worker, evaluator_of, kept_instances
 from optimizer.algorithms.problem import LEAST_COST, NOTHING_KNOWN, Hints, ProblemVariant, SearchResult
 from optimizer.algorithms.reading import read_no_shock, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
-from optimizer.algorithms.search import ADDED, FEW_ROWS
+from optimizer.algorithms.search import ADDED, FEW_ROWS, warn_unsaved
 from optimizer.algorithms.workers import Memory
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.edits import without_disruptions
@@ -46,6 +46,11 @@ from optimizer.tolerances import NO_SHOCK_GAP
 # The shocks up to which the extensive form is small; with probabilities, the periods of shocks in all. There,
 # Benders decomposition takes as long for CVaR and the largest cost; a third of the time at 240 periods, a sixth at 470.
 FEW_SHOCKS, FEW_PERIODS = 8, 60
+# Why an extensive form writes no checkpoint.
+WITHOUT_ROUNDS = (
+    "the extensive form is one model and has no rounds. Choose the strategy constraint-generation, or benders where "
+    "shocks have probabilities."
+)
 # Where a worker keeps who listens to its tasks, if it is this process.
 LISTENER = "listener"
 # Seconds in which the no-shock plan's cost is proven.
@@ -62,7 +67,7 @@ def best_plan(
     hints: Hints = NOTHING_KNOWN,
     *,
     add: int = ADDED,
-    few: float = FEW_ROWS,
+    few_rows: float = FEW_ROWS,
 ) -> SearchResult:
     """The cheapest plan that survives; where the floors cannot all be kept, the one with the least gap.
 
@@ -75,19 +80,21 @@ def best_plan(
             where they cannot be kept: the status is ``infeasible`` then.
         evaluator: of the recourse, one that is already warm; its results are the same.
         hints: what is known before. add: how many violated shocks are added in a round.
-        few: where floors fail and the shocks that count have no more rows of recourse, one model holds them all.
+        few_rows: where floors fail and the shocks that count have no more rows of recourse, one model holds them all.
 
     Raises:
         SolverError: the solver failed.
     """
     algorithm = choose_algorithm(instance, settings, problem)
     if algorithm == "extensive-form":
-        return solve_extensive_form(instance, settings, clock, listener, problem, evaluator)
+        notes = () if settings.checkpoint is None else (warn_unsaved(WITHOUT_ROUNDS),)
+        found = solve_extensive_form(instance, settings, clock, listener, problem, evaluator)
+        return replace(found, notes=(*found.notes, *notes))
     evaluator = evaluator or evaluator_of(instance)
     known = (instance, settings, clock, listener, evaluator, problem)
     if algorithm == "benders":
-        return BendersSearch(*known, add, few).run()
-    search = _ListedConstraintGeneration(*known, solve_group, hints, add, few)
+        return BendersSearch(*known, add, few_rows).run()
+    search = _ListedConstraintGeneration(*known, solve_group, hints, add, few_rows)
     if problem.gap_limit > 0:
         search.note_shock_numbers(np.flatnonzero(evaluator.do_nothing(clock).gap > 0.0).tolist())
     return search.run()
@@ -98,7 +105,7 @@ def choose_algorithm(instance: Instance, settings: Settings, problem: ProblemVar
     if not problem.is_least_cost:
         return "constraint-generation"
     chosen = _fastest(instance.tree.events) if settings.strategy == "auto" else settings.strategy
-    return "constraint-generation" if chosen == "benders" and not is_estimable(instance) else chosen
+    return "constraint-generation" if chosen == "benders" and not has_fixed_floors(instance) else chosen
 
 
 def _fastest(events: Sequence[Shock]) -> StrategyName:
@@ -114,8 +121,8 @@ class _ListedConstraintGeneration(ConstraintGeneration):
         """The least gap, by Benders decomposition; there is no plan for another problem than least cost."""
         if not self.problem.is_least_cost:
             return SearchResult("infeasible", self.model.builder, history=tuple(self.history))
-        few = self.few if is_estimable(self.instance) else math.inf
-        known = (self.settings, self.clock, self.report, self.evaluator, self.problem, self.add, few)
+        few_rows = self.few_rows if has_fixed_floors(self.instance) else math.inf
+        known = (self.settings, self.clock, self.report, self.evaluator, self.problem, self.add, few_rows)
         found = BendersSearch(self.instance, *known).go_on(self.shocks, self.history)
         if found.status != "stopped" or (self.latest is None and self.relaxation is None):
             return found

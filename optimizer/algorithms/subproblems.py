@@ -25,14 +25,19 @@ from optimizer.solver import Basis, Batch, BatchResult, Integers, Vector, WarmPr
 from optimizer.tolerances import HELD_IN_SHOCK, VIOLATED
 
 RecourseTask = Literal[
-    "gaps", "best", "served", "subgradients of gaps", "subgradients of costs", "subgradients without valid rows"
+    "gaps",
+    "best",
+    "served",
+    "subgradients of gaps",
+    "subgradients of costs",
+    "subgradients of gaps, without valid rows",
 ]
 # Shocks in a batch: enough to make the first, which starts from another plan's basis, count for little.
 BATCH_SIZE = 128
 # Held by the thread that writes a programme or makes a solver: neither PuLP nor file descriptors are made for two.
 WRITING = threading.RLock()
 # Tasks whose dual values are those of the other rows alone.
-WITHOUT_VALID: tuple[RecourseTask, ...] = ("best", "served", "subgradients without valid rows")
+WITHOUT_VALID: tuple[RecourseTask, ...] = ("best", "served", "subgradients of gaps, without valid rows")
 
 
 @dataclass(frozen=True)
@@ -145,7 +150,7 @@ class SubproblemSolver:
         return other
 
     @cached_property
-    def slices(self) -> list[ShockBatch]:
+    def batches(self) -> list[ShockBatch]:
         """The instance's shocks in batches."""
         return batches(self.instance)
 

@@ -6,7 +6,7 @@ from typing import Any
 from optimizer.audit import Report, words_if_due
 from optimizer.audit.accounts import BaselineAccounts, PlanAccounts
 from optimizer.audit.auditor import AuditBasis, Holding
-from optimizer.results.plan import Faced, Flows
+from optimizer.results.plan import Faced, Flows, Nothing
 from optimizer.results.result import Result
 from optimizer.tolerances import (
     AUDIT_MONEY_SCALE,
@@ -261,22 +261,40 @@ def _check_price(report: Report, result: Result) -> None:
 
 def _check_do_nothing(basis: AuditBasis, result: Result) -> None:
     """What is known of doing nothing without a solver."""
-    report = basis.report
-    nothing = result.nothing
+    nothing, may_fail = result.nothing, any(spec.survive is not None for spec in basis.instance.ensembles.values())
     if nothing is None:
         return
+    _check_nothing(basis, "nothing", nothing)
+    counted = nothing.counted
+    # Plan files that were written before do not say it.
+    basis.report.holds("nothing.counted", "no sample may fail", counted is None or may_fail)
+    if counted is None:
+        return
+    _check_nothing(basis, "nothing.counted", counted)
+    for name in ("gap", "worst_gap", "below_floor", "shocks_failed"):
+        known, part = getattr(nothing, name), getattr(counted, name)
+        basis.report.at_most(f"nothing.counted.{name}", part, known, least_scale=AUDIT_MONEY_SCALE)
+    most = sum(spec.count - spec.required for spec in basis.instance.ensembles.values())
+    due, failed = f"{nothing.shocks_failed} less {most} at most", counted.shocks_failed
+    is_due = nothing.shocks_failed - failed <= most
+    basis.report.matches("nothing.counted.shocks_failed", failed, due, is_due, remark="shocks")
+
+
+def _check_nothing(basis: AuditBasis, place: str, nothing: Nothing) -> None:
+    """Figures of doing nothing against each other, of all shocks or of those that count."""
+    report = basis.report
     costs = [demand.shortage_cost for demand in basis.instance.demands.values()]
     gap, below, failed = nothing.gap, nothing.below_floor, nothing.shocks_failed
     least, most = below * min(costs, default=0.0), below * max(costs, default=0.0)
-    report.at_most("nothing.gap", 0.0, gap)
-    report.at_most("nothing.gap", least, gap, least_scale=AUDIT_MONEY_SCALE)
-    report.at_most("nothing.gap", gap, most, least_scale=AUDIT_MONEY_SCALE)
-    report.at_most("nothing.worst_gap", 0.0, nothing.worst_gap)
-    report.at_most("nothing.worst_gap", nothing.worst_gap, gap, least_scale=AUDIT_MONEY_SCALE)
-    report.at_most("nothing.worst_gap", gap, failed * nothing.worst_gap, least_scale=AUDIT_MONEY_SCALE)
-    row, count = "nothing.shocks_failed", len(basis.instance.events)
+    report.at_most(f"{place}.gap", 0.0, gap)
+    report.at_most(f"{place}.gap", least, gap, least_scale=AUDIT_MONEY_SCALE)
+    report.at_most(f"{place}.gap", gap, most, least_scale=AUDIT_MONEY_SCALE)
+    report.at_most(f"{place}.worst_gap", 0.0, nothing.worst_gap)
+    report.at_most(f"{place}.worst_gap", nothing.worst_gap, gap, least_scale=AUDIT_MONEY_SCALE)
+    report.at_most(f"{place}.worst_gap", gap, failed * nothing.worst_gap, least_scale=AUDIT_MONEY_SCALE)
+    row, count = f"{place}.shocks_failed", len(basis.instance.events)
     report.matches(row, failed, f"0 to {count}", 0 <= failed <= count, remark="shocks")
     report.matches(row, failed, "more than 0" if below > 0 else "0", (failed > 0) == (below > 0), remark="shocks")
     names = {event.name for event in basis.instance.events} if failed else {None}
     due = "one of the shocks" if failed else None
-    report.matches("nothing.worst_shock", nothing.worst_shock, due, nothing.worst_shock in names)
+    report.matches(f"{place}.worst_shock", nothing.worst_shock, due, nothing.worst_shock in names)

@@ -26,6 +26,7 @@ from optimizer.audit.accounts import (
 )
 from optimizer.audit.auditor import AuditBasis
 from optimizer.audit.figures import check_figures, check_policy
+from optimizer.audit.lines import check_segments
 from optimizer.audit.shocks import (
     ShockAccounts,
     audit_shocks,
@@ -151,7 +152,7 @@ def _check_parts(plan: PlanAccounts, baseline: BaselineAccounts, shocks: ShockAc
     _check_names(basis.instance, result, basis.report)
     _check_tables(plan, result)
     _check_order(basis, result)
-    _check_segments(basis, result)
+    check_segments(basis, result)
     _check_bounds(basis.report, result)
     _check_no_shock_names(plan, result)
     _check_adversary(basis, result)
@@ -190,17 +191,6 @@ def _check_order(basis: AuditBasis, result: Result) -> None:
     basis.report.holds("builds", "they stand in another order, or twice", builds == sorted(set(builds)))
     named = [outcome.name for outcome in result.shocks]
     basis.report.matches("shocks", named, list(basis.events))
-
-
-def _check_segments(basis: AuditBasis, result: Result) -> None:
-    """Each shock names the segments that it should name."""
-    demands = set(basis.instance.demands)
-    for outcome in result.shocks:
-        named = set(outcome.segments)
-        kept = [each for each in outcome.segments.values() if not each.below_floor > 0]
-        is_line = outcome.flows is None and (len(kept) <= 1 and (bool(named) or not demands))
-        known = named == demands if outcome.flows is not None else is_line and named <= demands
-        basis.report.holds(f"{outcome.name}.segments", "they are not those that are due", known)
 
 
 def _check_bounds(report: Report, result: Result) -> None:

@@ -22,6 +22,7 @@ from optimizer.audit.accounts import (
     struck_paths,
 )
 from optimizer.audit.auditor import AuditBasis, Paths
+from optimizer.audit.lines import check_unserved, check_unserved_of_lines, total_demand
 from optimizer.disruptions.shock import Shock, ShockSpec
 from optimizer.instance.edits import with_attacks, without_attacks
 from optimizer.instance.schema import Instance
@@ -167,6 +168,7 @@ def _audit_flows(
     for each in found:
         _check_stated_services(basis, each, outcomes, result.format)
         _check_stated_worst(basis, each, result)
+        check_unserved(basis.report, each.segment, outcomes, each.shortage, each.least_scale)
     _check_least_margins(basis, found, outcomes, result.format)
     cost = _check_gaps_and_costs(plan, paths, found, outcomes)
     _check_labels(basis, outcomes, sum((each.below > 0 for each in found), np.zeros(len(outcomes), dtype=bool)))
@@ -367,6 +369,7 @@ def _audit_lines(
             margins, served = (np.array([getattr(each, of) for each in stated]) for of in ("margin", "worst_service"))
             least[d] = float(_rank(file_format, margins, served, 2 * TOLERANCE).min())
             failed[d] = sum(each.below_floor > 0 for each in stated)
+        check_unserved_of_lines(basis, d, lines)
     cost = np.array([each.cost for each in lines])
     expected = _expected_cost(baseline, [basis.events[each.name] for each in lines], cost)
     return ShockAccounts(least, failed, {}, expected)
@@ -380,7 +383,7 @@ def _check_services_of_lines(basis: AuditBasis, d: str, shocks: Sequence[Shock],
         np.array([getattr(each, of) for each in stated]) for of in ("below_floor", "shortage", "margin")
     )
     floors = [_floor(basis, d, *pair) for pair in zip(shocks, stated, strict=True)]
-    demanded = np.array([_total_demand(basis, d, shock) for shock in shocks])
+    demanded = np.array([total_demand(basis, d, shock) for shock in shocks])
     least_scale = np.maximum(basis.scales.least, demanded)
     report.agree(_rows(rows, "floor"), [each.floor for each in stated], floors, 1.0)
     report.agree(_rows(rows, "gap"), [each.gap for each in stated], cost * below, cost * least_scale)
@@ -397,11 +400,6 @@ def _floor(basis: AuditBasis, d: str, shock: Shock, stated: Service) -> float:
     t = _place(basis, stated.worst_period)
     usual = basis.by_period(basis.instance.demands[d].survival)[t]
     return float(shock.spec.survival.get(d, usual)) if t in shock.periods else math.inf
-
-
-def _total_demand(basis: AuditBasis, d: str, shock: Shock) -> float:
-    usual = basis.by_period(basis.instance.demands[d].quantity)[shock.periods].sum() * basis.delta
-    return float(usual * shock.spec.demand.get(d, 1.0))
 
 
 # The worst of all shocks.

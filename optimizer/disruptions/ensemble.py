@@ -302,8 +302,8 @@ def samples(name: str, spec: EnsembleSpec, horizon: Horizon) -> list[Shock]:
         chosen = np.flatnonzero(won == k).astype(np.int64)
         entry = f"{name}/{key}" if key else name
         happening = _shocks(chances, key, event, begins, chosen, horizon)
-        for i, (shock, periods) in zip(chosen.tolist(), happening, strict=True):
-            drawn[i] = Shock(names[i], shock, periods, share, entry)
+        for i, (shock, periods, length) in zip(chosen.tolist(), happening, strict=True):
+            drawn[i] = Shock(names[i], shock, periods, share, entry, length)
     return [shock for shock in drawn if shock is not None]
 
 
@@ -326,8 +326,8 @@ def _race(chances: Chances, events: Mapping[str, Event]) -> _Indices:
 
 def _shocks(
     chances: Chances, key: str, event: Event, begins: _Indices, chosen: _Indices, horizon: Horizon
-) -> Iterator[tuple[ShockSpec, range]]:
-    """What happens in each sample that is this event, and its window."""
+) -> Iterator[tuple[ShockSpec, range, int]]:
+    """What happens in each sample that is this event, its window, and the length of that without the horizon's end."""
     assert event.months is not None
     months = np.round(event.months.at(chances.column("months")[chosen]), DRAW_DIGITS).tolist()
     lengths = np.maximum(1, np.rint(np.array(months) / horizon.months)).astype(np.int64).tolist()
@@ -338,7 +338,7 @@ def _shocks(
         begins[chosen].tolist(), lengths, months, _cuts(chances, key, event, chosen), strict=True
     ):
         spec = ShockSpec.model_construct(start=starts[first], months=Axis((duration,)), cuts=cuts, **same)
-        yield spec, range(first, min(first + length, end))
+        yield spec, range(first, min(first + length, end)), length
 
 
 def _cuts(chances: Chances, key: str, event: Event, chosen: _Indices) -> Iterator[tuple[Cut, ...]]:

@@ -272,10 +272,11 @@ class ShockSpec(Described):
 
 @dataclass(frozen=True)
 class Shock:
-    """A single shock: `periods` is its window; `probability` is over the horizon.
+    """A single shock: `periods` is its window within the horizon; `probability` is over the horizon.
 
-    `entry` says where it comes from: the name of a shock's entry, or ``ensemble/event``. Shocks of one entry whose
-    windows overlap are near-copies of each other.
+    `length` also counts the periods of the window that the end of the horizon cuts off. `entry` says where the shock
+    comes from: the name of a shock's entry, or ``ensemble/event``. Shocks of one entry whose windows overlap are
+    near-copies of each other.
     """
 
     name: str
@@ -283,6 +284,7 @@ class Shock:
     periods: range
     probability: float
     entry: str
+    length: int
 
     @property
     def worst_severity(self) -> float:
@@ -301,10 +303,11 @@ def expand(name: str, spec: ShockSpec, horizon: Horizon) -> Iterator[Shock]:
     for first in starts:
         label = horizon.label(first) if spec.start.listed else None
         for months in durations.values:
-            periods = range(first, min(first + horizon.whole(months), len(horizon.periods)))
+            length = horizon.whole(months)
+            periods = range(first, min(first + length, len(horizon.periods)))
             for severity, variant in variants:
                 named = title(name, label, months if durations.listed else None, severity)
-                yield Shock(named, variant, periods, share, name)
+                yield Shock(named, variant, periods, share, name, length)
 
 
 def elementwise_max(one: Number, other: Number) -> Any:

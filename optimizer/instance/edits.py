@@ -288,12 +288,12 @@ def resample(instance: Instance, samples: int, *, seed: int) -> Instance:
 
 
 def with_single_events(instance: Instance) -> Instance:
-    """Every event of a family or an ensemble as an entry of its own, under its own name."""
+    """Every event of a family or an ensemble as an entry of its own, under its own name, as long as the file has it."""
     entries = {
         event.name: event.spec.model_copy(
             update={
                 "start": Starts((instance.horizon.label(event.periods[0]),)),
-                "months": Axis((float(len(event.periods) * instance.horizon.months),)),
+                "months": Axis((float(event.length * instance.horizon.months),)),
                 "grid": None,
                 "probability": event.probability,
             }
@@ -318,7 +318,8 @@ def with_windows_up_to(instance: Instance, months: float) -> Instance:
 
     most = round(months / instance.horizon.months)
     shocks = {name: cut(spec) for name, spec in instance.shocks.items()}
-    shorter = each_drawn(instance.ensembles, lambda s: replace(s, spec=cut(s.spec), periods=s.periods[:most]))
+    shorter = each_drawn(instance.ensembles, lambda s: replace(
+        s, spec=cut(s.spec), periods=s.periods[:most], length=min(most, s.length)))  # fmt: skip
     return instance.replacing(shocks=shocks, ensembles=shorter)
 
 
@@ -390,7 +391,7 @@ def without_probabilities(instance: Instance) -> Instance:
 
 
 def with_window_lengths(instance: Instance, factor: float) -> Instance:
-    """Every window so many times as long, in whole periods, one at least; a severity's last value stays."""
+    """Every window of the file so many times as long, in whole periods, one at least; a severity's last value stays."""
     step = instance.horizon.months
 
     def scale(spec: ShockSpec) -> dict[str, Any]:

@@ -136,7 +136,7 @@ def steady_path(
     """
     # A copy of what is valid: to construct one without validation looks at every default again.
     specs = [_NO_SHOCK.model_copy(update={"cuts": cuts.cuts, "deliberate": cuts.deliberate}) for cuts in disruptions]
-    shocks = [Shock(key, spec, range(t, t + 1), 0.0, key) for spec in specs]
+    shocks = [Shock(key, spec, range(t, t + 1), 0.0, key, 1) for spec in specs]
     years = (instance.horizon.year(t),)
     path = _path(instance, key, range(t, t + 1), years, specs, _many(instance, shocks), delta)
     return replace(path, is_steady=True, lasts=lasts)

@@ -468,9 +468,8 @@ class FutureTree:
         if self.is_single:
             return own
         entry = self.name(number, own.entry)
-        return FutureShock(
-            self.name(number, own.name), own.spec, own.periods, own.probability, entry, future=number, own=own
-        )
+        same = (own.spec, own.periods, own.probability, entry, own.length)
+        return FutureShock(self.name(number, own.name), *same, future=number, own=own)
 
     def name(self, number: int, own: str) -> str:
         """What a path of a future is called among those of all futures."""

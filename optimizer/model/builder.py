@@ -98,7 +98,7 @@ class ModelBuilder(Ledgers):
         self._rate = discount_rate
         self.columns: list[Column] = []
         self.rows: list[Row] = []
-        # Rows that every plan keeps: a model holds those that its relaxation violates.
+        # Rows that each plan keeps in some operation at no more cost; a model has those that its relaxation violates.
         self.valid: list[Row] = []
         self.scope = EVERYTHING
         self._discounts = [(1.0 + discount_rate) ** (-t * horizon.delta) for t in range(len(horizon.periods) + 1)]
@@ -273,8 +273,8 @@ class ModelBuilder(Ledgers):
         """Whether a process, segment or option is written."""
         return self.scope.parts is None or name in self.scope.parts
 
-    def answering(self, length: int) -> "ModelBuilder":
-        """A new model of operation alone, over `length` periods counted from the start of a shock.
+    def recourse_builder(self, length: int) -> "ModelBuilder":
+        """A new model of the second stage alone, over `length` periods counted from the start of a shock.
 
         Every linking term of the parts of this one is a given number there, for the period before the shock as well.
         """

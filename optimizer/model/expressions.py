@@ -5,7 +5,7 @@ partial sums by key, to which levers and the network add their terms; keys and u
 
 ledger      key                                     unit                written by
 outlay      year                                    money, the budget's levers; activities (support)
-spend       period, or T, the end of the horizon    money               levers
+spend       period, or T, the end of the horizon    money               levers (the investment I of the model)
 operating   path, period                            money               activities, substitution, network, releases
 support     period                                  money               activities, inside operating
 available   path, existing process, period          t                   network, partnership, leverage

@@ -299,10 +299,13 @@ class Outcome(ReadOnly):
             cost, above the floor as well. Not weighted by probability; no part of the total cost without one.
         first, last: labels of the window's first and last period.
         probability: over the horizon.
-        segments: every segment; of a summary line only the one with the least margin, and all that fail.
+        segments: every segment; of a summary line only the one with the least margin, all that fail, and those of
+            which no other shock leaves more unserved.
         flows: t per period; None for a summary line.
         excused: whether it fails and is allowed to, as a sample of an ensemble of which only a share has to be
             survived.
+        unserved: of a summary line, by segment that goes short, t unserved over the window; None with flows, where
+            `segments` has it, and of a line of a plan file without it.
     """
 
     name: str
@@ -315,6 +318,7 @@ class Outcome(ReadOnly):
     segments: Mapping[str, Service]
     flows: Flows | None
     excused: bool = False
+    unserved: Mapping[str, float] | None = None
 
     @property
     def fails(self) -> bool:
@@ -380,6 +384,7 @@ class Nothing:
     shocks_failed: int  # how many shocks leave a segment below its floor
     worst_shock: str | None  # name of the one with the largest gap; None where none fails
     worst_gap: float  # its gap, money
+    counted: "Nothing | None" = None  # the same without samples that may fail; None where none may
 
 
 @dataclass(frozen=True)

@@ -332,6 +332,7 @@ class Result(SavedPlan):
         """The JSON object documented in the manual; `whole` adds flows and the instance, as `plan.json` has them."""
         data: dict[str, Any] = as_plain(replace(self, solved_instance=None))
         data["shocks"] = _without_default(data["shocks"])
+        data["nothing"] = _without_counted(data["nothing"])
         data |= write_commitments(self.data)
         absent = [part for part in OPTIONAL if data[part] in (None, ())]
         _drop(data, [*INTERNAL, *absent])
@@ -402,8 +403,18 @@ def _only_future(data: Mapping[str, Any], path: str | FilePath) -> Mapping[str, 
 
 
 def _without_default(outcomes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Shocks that say that they are excused only where they are."""
-    return [{key: value for key, value in each.items() if key != "excused" or value} for each in outcomes]
+    """Shocks that say that they are excused only where they are, and what goes unserved only where they are lines."""
+    left_out = {"excused": False, "unserved": None}
+    return [{key: value for key, value in each.items() if key not in left_out or value is not left_out[key]}
+            for each in outcomes]  # fmt: skip
+
+
+def _without_counted(nothing: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The do-nothing plan with what counts of it only where samples may fail."""
+    if nothing is None:
+        return None
+    counted = _without_counted(nothing["counted"])
+    return {**nothing, "counted": counted} if counted else {k: v for k, v in nothing.items() if k != "counted"}
 
 
 def _drop(data: dict[str, Any], parts: Iterable[str]) -> None:

@@ -9,6 +9,7 @@ What `Model` takes and gives is in the units of the file; scales are internal. S
 """
 
 from optimizer.solver.base import (
+    AT_GAP,
     BranchingHistories,
     BranchingHistory,
     Clock,
@@ -26,6 +27,7 @@ from optimizer.solver.kept import Basis, Batch, BatchResult, WarmProgramme
 from optimizer.solver.model import Model, versions, write_model
 
 __all__ = [
+    "AT_GAP",
     "Basis",
     "Batch",
     "BatchResult",

@@ -35,6 +35,8 @@ Verdict = Literal["optimal", "stopped", "infeasible"]
 BoundsListener = Callable[[float, float], None]
 
 STOPPING = "stopping"
+# The phase of a search, in progress and in checkpoints, in which the gap is held and the cost is minimised.
+AT_GAP = "cost under the gap"
 _OF_A_STUDY = ("task", "done", "total", "may_grow")
 
 
@@ -207,7 +209,8 @@ class Settings:
         seed: random seed of the solver; None leaves it to the solver.
         jobs: processes that check shocks and solve futures; None takes all cores where that takes long.
         cluster: address of a Dask scheduler whose workers check shocks instead.
-        checkpoint: folder for the state of the search, written after each round; None writes none.
+        checkpoint: folder for the state of the search, written after each round of constraint generation or Benders
+            decomposition; None writes none. The extensive form has no rounds: a warning and a note say so.
         gap: the name of `mip_gap` in 0.1.0, which still sets it.
 
     Raises:

@@ -302,7 +302,9 @@ class _AttackedPlan:
     def impact(self) -> AttackResult:
         """What attacks do to the plan."""
         instance, result, oracle = self.instance, self.outcome.result, self.outcome.oracle
-        empty = AttackResult(result, instance, oracle.method, oracle.sets, (), (), None, stopped=self.clock.is_over)
+        empty = AttackResult(
+            result, instance, oracle.method, oracle.set_count, (), (), None, stopped=self.clock.is_over
+        )
         if result.baseline is None:
             return replace(empty, stopped=result.status == "stopped")
         attacks = self.outcome.attacks

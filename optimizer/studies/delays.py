@@ -22,11 +22,9 @@ from optimizer.studies.purchases import (
     DelaysByFuture,
     delay_groups,
     first_year,
-    hardest_future,
     orders_of,
-    unserved_money,
-    unserved_tonnes,
 )
+from optimizer.studies.shortages import hardest_future, is_known, unserved_money, unserved_tonnes
 from optimizer.studies.what_if import WhatIfSolver
 from optimizer.tolerances import NEGLIGIBLE
 
@@ -79,10 +77,19 @@ def find_delays(
             if settings.is_late:
                 break
             step(options)
+            result = _with_all_unserved(instance, result, settings, solver)
             moved = delay_by_a_year(instance, result.plan, options, year)
             late = operate_given(instance, read_plans([moved], instance)[0], settings, solver, result.no_shock)
             found.append(_compare(instance, result, late.result, tuple(options), late.broken_rules))
     return tuple(found)
+
+
+def _with_all_unserved(instance: Instance, result: Result, settings: Settings, solver: WhatIfSolver) -> Result:
+    """The result with all that its shocks leave unserved: lines of older plan files do not say it."""
+    if all(is_known(instance, each) for each in result.shocks):
+        return result
+    again = operate_given(instance, read_plans([result.plan], instance)[0], settings, solver, result.no_shock)
+    return replace(result, shocks=again.result.shocks)
 
 
 def _compare(

@@ -55,6 +55,7 @@ class Survey:
     below: Array
     gap: Array  # below, valued at the shortage cost
     failure: npt.NDArray[np.intp]  # offset of the first period below the floor; -1 where there is none
+    short: npt.NDArray[np.bool_]  # whether any demand is unserved, but for rounding
 
     @cached_property
     def margin(self) -> Array:
@@ -65,6 +66,16 @@ class Survey:
     def fails(self) -> npt.NDArray[np.bool_]:
         """Whether a segment falls below its floor."""
         return self.below > 0
+
+    @cached_property
+    def named(self) -> npt.NDArray[np.bool_]:
+        """The segments that a summary line names: the weakest, all that fail, and those it leaves short as no other."""
+        named = self.fails.copy()
+        if named.size:
+            named[np.arange(len(named)), weakest(self.margin, self.served, axis=1)] = True
+            most = np.argmax(np.where(self.short, self.shortage, 0.0), axis=0), np.arange(named.shape[1])
+            named[most] |= self.short[most]
+        return named
 
     def excused(self, instance: Instance) -> npt.NDArray[np.bool_]:
         """By shock, whether it is a sample that fails and may."""
@@ -80,6 +91,7 @@ def survey(instance: Instance, evaluator: RecourseEvaluator, replies: Iterable[B
     shape = (len(instance.events), len(instance.demands))
     made: dict[str, Any] = {name: np.zeros(shape) for name in ("served", "floor", "shortage", "below")}
     made |= {name: np.zeros(shape, dtype=np.intp) for name in ("worst", "failure")}
+    made["short"] = np.zeros(shape, dtype=np.bool_)
     by_length: dict[int, list[BatchResponse]] = {}
     for reply in replies:
         by_length.setdefault(len(instance.events[reply.events[0]].periods), []).append(reply)
@@ -101,7 +113,7 @@ def _table(numbers: Numbers, which: npt.NDArray[np.intp]) -> Array:
     return np.stack(columns, axis=1)
 
 
-def _segment_figures(unserved: Array, demanded: Array, floors: Array) -> Mapping[str, Array | npt.NDArray[np.intp]]:
+def _segment_figures(unserved: Array, demanded: Array, floors: Array) -> Mapping[str, npt.NDArray[Any]]:
     """One segment's figures in some shocks, each array (shocks,), from arrays (shocks, periods)."""
     served = 1.0 - np.divide(unserved, demanded, out=np.zeros_like(demanded), where=demanded > 0)
     short = unserved - (1.0 - floors) * demanded
@@ -115,6 +127,7 @@ def _segment_figures(unserved: Array, demanded: Array, floors: Array) -> Mapping
         "shortage": unserved.sum(axis=1),
         "below": np.where(fails, short, 0.0).sum(axis=1),
         "failure": np.where(fails.any(axis=1), np.argmax(fails, axis=1), -1),
+        "short": unserved.sum(axis=1) > ROUNDING * demanded.sum(axis=1),
     }
 
 
@@ -155,13 +168,11 @@ def _shocks_with_flows(instance: Instance, surveyed: Survey, written: frozenset[
 
 def _outcome(instance: Instance, surveyed: Survey, s: int, cost: float, flows: Flows | None) -> Outcome:
     event, label = instance.events[s], instance.horizon.label
-    fails = surveyed.fails[s]
-    shown = np.ones_like(fails) if flows else fails.copy()
-    if len(shown):
-        shown[weakest(surveyed.margin[s], surveyed.served[s], axis=0)] = True
+    shown = np.ones_like(surveyed.named[s]) if flows else surveyed.named[s]
+    short = {d: float(surveyed.shortage[s, i]) for i, d in enumerate(instance.demands) if surveyed.short[s, i]}
     return Outcome(
         name=event.name,
-        survives=not fails.any(),
+        survives=not surveyed.fails[s].any(),
         gap=float(surveyed.gap[s].sum()),
         cost=cost,
         first=label(event.periods[0]),
@@ -169,6 +180,7 @@ def _outcome(instance: Instance, surveyed: Survey, s: int, cost: float, flows: F
         probability=event.probability,
         segments={d: _service(instance, surveyed, s, i) for i, d in enumerate(instance.demands) if shown[i]},
         flows=flows,
+        unserved=None if flows else short,
     )
 
 
@@ -203,11 +215,18 @@ def services(instance: Instance, surveyed: Survey) -> dict[str, Weakest]:
 
 def do_nothing_outcome(instance: Instance, surveyed: Survey) -> Nothing:
     """What is left unserved below the floors where nothing is built."""
-    gaps, fails = surveyed.gap.sum(axis=1), surveyed.fails.any(axis=1)
+    excused = surveyed.excused(instance)
+    found = _shortage_of(instance, surveyed, np.ones_like(excused))
+    return replace(found, counted=_shortage_of(instance, surveyed, ~excused)) if survival_shares(instance) else found
+
+
+def _shortage_of(instance: Instance, surveyed: Survey, counts: npt.NDArray[np.bool_]) -> Nothing:
+    """What the shocks that count leave below the floors."""
+    gaps, fails = np.where(counts, surveyed.gap.sum(axis=1), 0.0), counts & surveyed.fails.any(axis=1)
     worst = _worst(gaps, fails)
     return Nothing(
         gap=float(gaps.sum()),
-        below_floor=float(surveyed.below.sum()),
+        below_floor=float(surveyed.below[counts].sum()),
         shocks_failed=int(fails.sum()),
         worst_shock=None if worst is None else instance.events[worst].name,
         worst_gap=0.0 if worst is None else float(gaps[worst]),

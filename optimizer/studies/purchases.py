@@ -27,11 +27,10 @@ from optimizer.horizon import Horizon
 from optimizer.instance.derived import display_name, size_text, with_stock_paths
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized, Stock
-from optimizer.results.futures import FutureResult
-from optimizer.results.plan import Build, ByPeriod, Outcome, Plan
+from optimizer.results.plan import Build, ByPeriod, Plan
 from optimizer.results.result import Result
 from optimizer.tolerances import FULLY_USED, NEGLIGIBLE, ROUNDING
-from optimizer.units import si, significant
+from optimizer.units import si
 
 
 @dataclass(frozen=True)
@@ -434,32 +433,6 @@ class Delay:
     shortage_cost: float
     cost: float  # what the plan costs more, present value, money; less where it is negative
     broken_rules: tuple[Finding, ...] = ()  # those of the instance that the plan breaks then
-
-
-def unserved_tonnes(outcome: Outcome) -> float:
-    """What a shock leaves unserved, t, whether floors hold or not; of a line, of the segments that it names."""
-    return sum(each.shortage for each in outcome.segments.values())
-
-
-def unserved_money(instance: Instance, outcome: Outcome) -> float:
-    """The same at shortage cost, money."""
-    return sum(instance.demands[d].shortage_cost * each.shortage for d, each in outcome.segments.items())
-
-
-def most_unserved(instance: Instance, result: Result) -> float:
-    """What goes unserved in the worst shock, at shortage cost, money."""
-    return max((unserved_money(instance, each) for each in result.shocks), default=0.0)
-
-
-def shown_gap(result: Result) -> float:
-    """The worst gap as it reads: those that differ by less are alike."""
-    return significant(result.worst_gap, 3)
-
-
-def hardest_future(futures: Iterable[tuple[FutureResult, Instance]]) -> FutureResult:
-    """The future with the worst shock: of those that fail the largest gap, else where most goes unserved."""
-    there = [(future, instance) for future, instance in futures if future.result.shocks]
-    return max(there, key=lambda pair: (shown_gap(pair[0].result), most_unserved(pair[1], pair[0].result)))[0]
 
 
 # By the name of a future, the delays that were looked at in it.

@@ -199,10 +199,10 @@ class _Study:
     def cases(self) -> Iterator[ConflictCase]:
         """Other conflicts."""
         yield from self._one_shock()
-        whole = _periods(self.alone)
         for factor, words in LENGTHS.items():
-            periods = factor * whole if factor > 1 else 0
-            yield from self._other("length of the conflict", words, with_window_lengths(self.alone, factor), periods)
+            scaled = with_window_lengths(self.alone, factor)
+            yield from self._other("length of the conflict", words, scaled, _whole_periods(scaled))
+        whole = _whole_periods(self.alone)
         for years, words in MOVES.items():
             yield from self._other("mobilisation period", words, with_starts_moved(self.alone, years), whole)
         for name, alone in self._scenarios():
@@ -241,13 +241,13 @@ class _Study:
             nothing = tuple(each for each in self.nothing.shocks if owners[each.name] == entry)
             yield self._against(ConflictCase("one shock", entry, only, nothing, None))
 
-    def _other(self, kind: CaseKind, name: str, alone: Instance, periods: float = 0.0) -> Iterator[ConflictCase]:
+    def _other(self, kind: CaseKind, name: str, alone: Instance, periods: int = 0) -> Iterator[ConflictCase]:
         """A case with shocks of its own, of so many periods where the horizon has room; none where it has for none."""
         step, left = alone.horizon.months, _periods(alone)
         if not left:
             self.notes.append(f"{kind.capitalize()}, {name}: there is no shock within the horizon.")
         elif left < periods:
-            room = f"{left * step:,} of {periods * step:,.0f} months of shocks fit the horizon"
+            room = f"{left * step:,} of {periods * step:,} months of shocks fit the horizon"
             self.notes.append(f"{kind.capitalize()}, {name}: {room}.")
         if not alone.events or self.solver.clock.is_over:
             return
@@ -266,5 +266,10 @@ def _needs_data(instance: Instance) -> dict[str, Any]:
 
 
 def _periods(instance: Instance) -> int:
-    """Periods of all windows together."""
+    """Periods of all windows together, within the horizon."""
     return sum(len(event.periods) for event in instance.events)
+
+
+def _whole_periods(instance: Instance) -> int:
+    """The same with those that the end of the horizon cuts off."""
+    return sum(event.length for event in instance.events)

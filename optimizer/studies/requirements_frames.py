@@ -28,6 +28,7 @@ from optimizer.studies.requirements_assessment import (
     times_frame,
     upstream_stocks,
 )
+from optimizer.studies.shortages import is_known, shortages
 from optimizer.tolerances import ROUNDING, SAME_VALUE
 
 if TYPE_CHECKING:
@@ -238,7 +239,8 @@ def _shortfall_rows(found: "Requirements") -> Iterator[tuple[Any, ...]]:
             below, left = _below(outcome, [d]), _left_in(found, outcome.name, d)
             if below > 0 or any(each for each in left):
                 service = outcome.segments.get(d)
-                gap, unserved = (0.0, None) if service is None else (service.gap, service.shortage)
+                known = is_known(found.alone, outcome) or service is not None
+                gap, unserved = service.gap if service else 0.0, shortages(outcome).get(d, 0.0) if known else None
                 yield (demand.commodity, d, outcome.name, outcome.first, outcome.last,
                        *_window_tonnes(found.alone, outcome.name, d), below, gap, unserved, *left)  # fmt: skip
 

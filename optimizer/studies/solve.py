@@ -387,7 +387,7 @@ def _modelled_shocks(solved: SearchResult) -> frozenset[str]:
 
 def _cost_of(instance: Instance, solved: SearchResult, values: Sequence[float], costs: Vector) -> float:
     """The expected cost of a plan: spending, the baseline, and shocks at what they cost under it, by number."""
-    baseline = formulation.costs_by_part(solved.builder, instance, instance.events).get(BASELINE, Expression())
+    baseline = formulation.operating_cost_by_path(solved.builder, instance, instance.events).get(BASELINE, Expression())
     likely = math.fsum(event.probability * cost for event, cost in zip(instance.events, costs.tolist(), strict=True))
     return formulation.spending(solved.builder).value(values) + baseline.value(values) + likely
 

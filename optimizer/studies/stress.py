@@ -236,8 +236,7 @@ def _sampler(instance: Instance, drawn: Instance, seed: int) -> str:
 
 def _count_cut_off(drawn: Instance) -> int:
     """How many samples have windows that would go on beyond the end of the horizon."""
-    step = drawn.horizon.months
-    return sum(len(event.periods) < round(event.spec.durations.values[0] / step) for event in drawn.events)
+    return sum(len(event.periods) < event.length for event in drawn.events)
 
 
 def _stress_figures(
@@ -267,11 +266,11 @@ def _serve_samples(
     evaluator: RecourseEvaluator, values: Vector, clock: Clock, listener: Listener
 ) -> list[BatchResponse]:
     """What serves most in every sample, in portions of whole batches: answers do not depend on the portions."""
-    slices, replies, done = evaluator.slices, list[BatchResponse](), 0
-    size = sum(len(part.events) for part in slices)
-    for portion in np.array_split(np.arange(len(slices)), min(PORTIONS, len(slices))):
+    batches, replies, done = evaluator.batches, list[BatchResponse](), 0
+    size = sum(len(part.events) for part in batches)
+    for portion in np.array_split(np.arange(len(batches)), min(PORTIONS, len(batches))):
         chosen = np.zeros(size, dtype=bool)
-        chosen[np.concatenate([slices[number].events for number in portion])] = True
+        chosen[np.concatenate([batches[number].events for number in portion])] = True
         replies += evaluator.serve_most(values, clock, chosen)
         done += int(chosen.sum())
         listener(Progress(task="samples", done=done, total=size))

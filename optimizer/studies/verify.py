@@ -10,7 +10,7 @@ Where the recourse LP finds other flows than those that a line was made from, `m
 figures of the line: its segments, worst periods, shortages, and nothing worse in any other segment. Whether they agree
 with the line, the audit decides.
 
-    Σₜ u[d,t] = shortage                 of each segment that the line names
+    Σₜ u[d,t] = shortage                 of each segment that the line names, and of those whose unserved tonnes it has
     u[d,w] = (1 − service)·D[d,w]        w its worst period; and that of the segment whose worst shock this is
     u[d,t] ≤ (1 − φ − margin)·D[d,t]     margin: the least that the line, or the table of services, allows
     u[d,t] ≤ (1 − φ)·D[d,t]              before the first failure
@@ -43,7 +43,7 @@ from optimizer.instance.schema import Instance, require_instance
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression, total
 from optimizer.results.futures import FuturesResult
-from optimizer.results.plan import ManyFlows, Outcome, Service, Weakest
+from optimizer.results.plan import ManyFlows, Nothing, Outcome, Service, Weakest
 from optimizer.results.result import Result, require_result, weakest
 from optimizer.results.saved import NOT_EVIDENCE
 from optimizer.solver import Clock, Listener, Model, Settings, Vector, ignore
@@ -128,6 +128,9 @@ class _Segment:
                 self.builder.require(self.d, "margin", k, unserved, "<=", most)
         if said is not None:
             self._sums(said)
+        elif line.unserved is not None:
+            short = line.unserved.get(self.d, 0.0)
+            self.builder.require(self.d, "shortage", None, total(self.unserved.values()), "==", short)
 
     def _margin(self, k: int, line: Outcome, worst: Weakest | None) -> float:
         """The least margin that a period of the window may have."""
@@ -315,11 +318,16 @@ class _Check:
             return
         surveyed = survey(self.instance, evaluator, evaluator.do_nothing_answers(self.clock))
         own = do_nothing_outcome(self.instance, surveyed)
+        self._compare_nothing("nothing", said, own)
+        if said.counted is not None and own.counted is not None:
+            self._compare_nothing("nothing.counted", said.counted, own.counted)
+
+    def _compare_nothing(self, row: str, said: Nothing, own: Nothing) -> None:
         tonnes, money = self._scales
         for name, least_scale in (("gap", money), ("worst_gap", money), ("below_floor", tonnes)):
-            self.report.agree(f"nothing.{name}", getattr(said, name), getattr(own, name), least_scale=least_scale)
+            self.report.agree(f"{row}.{name}", getattr(said, name), getattr(own, name), least_scale=least_scale)
         for name in ("shocks_failed", "worst_shock"):
-            self.report.matches(f"nothing.{name}", getattr(said, name), getattr(own, name))
+            self.report.matches(f"{row}.{name}", getattr(said, name), getattr(own, name))
 
     def _no_shock_plan(self) -> None:
         """The no-shock plan's cost, and what it buys."""
@@ -444,9 +452,7 @@ def _agrees(instance: Instance, result: Result, said: Outcome, own: Outcome, ser
 
     `served` and `floors` are shares, by segment, in the worst periods of the new flows.
     """
-    if said.segments.keys() != own.segments.keys() or not _is_close(said.cost, own.cost):
-        return False
-    if not all(_is_same(service, own.segments[d]) for d, service in said.segments.items()):
+    if not _has_same_figures(said, own):
         return False
     for d, share, floor in zip(instance.demands, served.tolist(), floors.tolist(), strict=True):
         worst = result.services[d]
@@ -462,6 +468,16 @@ def _is_same(one: Service, other: Service) -> bool:
     numbers = ("floor", "worst_service", "shortage", "below_floor")
     return all(getattr(one, name) == getattr(other, name) for name in labels) and all(
         _is_close(getattr(one, name), getattr(other, name)) for name in numbers
+    )
+
+
+def _has_same_figures(said: Outcome, own: Outcome) -> bool:
+    """Whether two lines of a shock say the same of its cost, of their segments, and of what goes unserved."""
+    if said.segments.keys() != own.segments.keys() or not _is_close(said.cost, own.cost):
+        return False
+    one, other = said.unserved, own.unserved or {}
+    return all(_is_same(service, own.segments[d]) for d, service in said.segments.items()) and (
+        one is None or all(_is_close(one.get(d, 0.0), other.get(d, 0.0)) for d in {*one, *other})
     )
 
 

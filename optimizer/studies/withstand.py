@@ -127,7 +127,7 @@ def _describe_adversary(oracle: AttackOracle, attacks: Iterable[Attack], deterre
         attack_budget=programmes.adversary.attack_budget,
         starts=len(programmes.starts),
         targets=len(programmes.names),
-        sets=oracle.sets,
+        sets=oracle.set_count,
         attacks=tuple(attack.name(horizon) for attack in attacks),
         deterred=tuple(attack.name(horizon) for attack in deterred),
     )

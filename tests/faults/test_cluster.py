@@ -81,7 +81,7 @@ def dask(tmp_path: Path) -> Iterator[Dask]:
 
 
 def expected(instance: so.Instance) -> float:
-    return by_constraint_generation(instance, Settings(mip_gap=0.0), Clock(), lambda step: None, add=1, few=0).cost
+    return by_constraint_generation(instance, Settings(mip_gap=0.0), Clock(), lambda step: None, add=1, few_rows=0).cost
 
 
 def test_a_scheduler_without_workers_is_reported_and_the_search_goes_on_alone(
@@ -93,7 +93,7 @@ def test_a_scheduler_without_workers_is_reported_and_the_search_goes_on_alone(
     began = time.monotonic()
     with pytest.warns(OptimizerWarning, match=f"has had no worker for .* s. {ALONE}"):
         found = by_constraint_generation(
-            instance, Settings(mip_gap=0.0), Clock(), lambda step: None, add=1, evaluator=evaluator, few=0
+            instance, Settings(mip_gap=0.0), Clock(), lambda step: None, add=1, evaluator=evaluator, few_rows=0
         )
     assert time.monotonic() - began < 60
     assert (found.status, found.cost) == ("optimal", expected(instance))
@@ -106,7 +106,7 @@ def test_the_time_limit_holds_without_workers(instance: so.Instance, dask: Dask)
     began = time.monotonic()
     with pytest.warns(OptimizerWarning, match=ALONE):
         found = by_constraint_generation(
-            instance, Settings(), Clock(limit=0.5), lambda step: None, add=1, evaluator=evaluator, few=0
+            instance, Settings(), Clock(limit=0.5), lambda step: None, add=1, evaluator=evaluator, few_rows=0
         )
     # Well below the 10 seconds that it would wait for a worker.
     assert time.monotonic() - began < 8
@@ -137,7 +137,7 @@ def test_a_cluster_that_is_lost_in_the_middle_costs_nothing_that_was_found(
 
     with pytest.warns(OptimizerWarning, match=ALONE):
         found = by_constraint_generation(
-            instance, Settings(mip_gap=0.0), Clock(), kill, add=1, evaluator=evaluator, few=0
+            instance, Settings(mip_gap=0.0), Clock(), kill, add=1, evaluator=evaluator, few_rows=0
         )
     assert (found.status, found.cost) == ("optimal", expected(instance))
     # No round was done twice.
@@ -152,7 +152,7 @@ def test_workers_that_always_die_leave_a_search_that_goes_on(
     evaluator = RecourseEvaluator(instance, recourse_executor(instance, 2))
     with pytest.warns(OptimizerWarning, match=f"A worker process died 3 times. {ALONE}"):
         found = by_constraint_generation(
-            instance, Settings(mip_gap=0.0), Clock(), lambda step: None, add=1, evaluator=evaluator, few=0
+            instance, Settings(mip_gap=0.0), Clock(), lambda step: None, add=1, evaluator=evaluator, few_rows=0
         )
     assert (found.status, found.cost) == ("optimal", expected(instance))
     evaluator.close()

@@ -42,7 +42,7 @@ from loky import ProcessPoolExecutor
 import optimizer as so
 from optimizer import formulation
 from optimizer.algorithms.reading import do_nothing_plan, plan_values
-from optimizer.algorithms.recourse import FEW, RecourseEvaluator, recourse_executor
+from optimizer.algorithms.recourse import FEW_FOR_PROCESSES, RecourseEvaluator, recourse_executor
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import extensive_form_model
 from optimizer.instance.edits import with_budget
@@ -116,7 +116,7 @@ def _scenarios(most: int, most_whole: int) -> Iterator[str]:
         last = _apart(_plain, instance, _binding(instance)).integers
         growth = "–" if before is None else f"{few.total / before[1] / (shocks / before[0]):.2f}"
         before = (shocks, few.total)
-        outside = "–" if shocks >= FEW else f"{(few.total - few.solver) / few.solver:.2f}"
+        outside = "–" if shocks >= FEW_FOR_PROCESSES else f"{(few.total - few.solver) / few.solver:.2f}"
         yield (
             f"{shocks:6,d} {plain:>11s} {whole:>11s} {few.integers / last:12.2f} {rest / last:8.2f} "
             f"{outside:>11s} {growth:>11s} {peak:10.2f} GB"

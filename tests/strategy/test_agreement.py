@@ -34,8 +34,8 @@ def test_scenarios_and_cuts_agree_with_the_extensive_form(
     whole = solve_extensive_form(instance, EXACT, Clock(), lambda step: None)
     for strategy in (
         partial(by_constraint_generation, add=add),
-        partial(by_constraint_generation, add=add, few=0),
-        partial(by_benders, add=add, few=0),
+        partial(by_constraint_generation, add=add, few_rows=0),
+        partial(by_benders, add=add, few_rows=0),
     ):
         found = strategy(instance, EXACT, Clock(), lambda step: None)
         assert found.status == whole.status
@@ -46,7 +46,7 @@ def test_scenarios_and_cuts_agree_with_the_extensive_form(
 @pytest.mark.parametrize("name", ["101", "103", "104", "106", "108", "201", "204", "206", "208"])
 @pytest.mark.parametrize(
     "strategy",
-    [partial(by_constraint_generation, add=2), partial(by_benders, add=2), partial(by_benders, add=2, few=0)],
+    [partial(by_constraint_generation, add=2), partial(by_benders, add=2), partial(by_benders, add=2, few_rows=0)],
 )
 def test_the_answers_of_the_cases_are_reached(name: str, strategy: Algorithm) -> None:
     found = strategy(so.load(CASES / "generated" / f"{name}.yaml"), EXACT, Clock(), lambda step: None)

@@ -46,7 +46,7 @@ def starts(probability: float, budget: float | None, *, end: int = 2029, last: i
 
 def test_the_least_gap_by_hand() -> None:
     # A budget of 3000 buys 60 t before 2027Q1. Each of eight windows asks for 100 t and has a floor of 80: 20 t short.
-    found = by_benders(so.read(starts(0.0, 3000)), Settings(mip_gap=0.0), Clock(), lambda step: None, few=0)
+    found = by_benders(so.read(starts(0.0, 3000)), Settings(mip_gap=0.0), Clock(), lambda step: None, few_rows=0)
     assert found.gap == pytest.approx(8 * 20 * 1000)
     assert found.gap_bound == pytest.approx(found.gap)
     assert found.cost == pytest.approx(4 * 100 * 10 + 3000)
@@ -57,7 +57,7 @@ def test_one_model_holds_the_shocks_that_fail_if_their_rows_are_few(few: int, is
     # 40 shocks of 9 rows; each leaves 20 t short, whichever way the least gap is found.
     steps: list[Progress] = []
     instance = so.read(starts(0.0, 3000, end=2039, last=2036))
-    found = best_plan(instance, Settings(mip_gap=0.0), Clock(), steps.append, few=few)
+    found = best_plan(instance, Settings(mip_gap=0.0), Clock(), steps.append, few_rows=few)
     assert found.gap == pytest.approx(40 * 20 * 1000)
     assert ("gap, relaxation" not in {step.phase for step in steps}) == is_one_model
 
@@ -65,7 +65,7 @@ def test_one_model_holds_the_shocks_that_fail_if_their_rows_are_few(few: int, is
 def test_the_expected_cost_by_hand() -> None:
     # A shock comes with 0.8 in all. A tonne in store saves 1000 − 0 in that case (nothing can be made), so the reserve
     # is filled to 100 t: 5000. The baseline costs 4000, less what is not made in a year of shock: 0.8 · 1000.
-    found = by_benders(so.read(starts(0.8, None)), Settings(mip_gap=0.0), Clock(), lambda step: None, few=0)
+    found = by_benders(so.read(starts(0.8, None)), Settings(mip_gap=0.0), Clock(), lambda step: None, few_rows=0)
     assert found.gap == 0.0
     assert found.cost == pytest.approx(5000 + 4000 - 0.8 * 1000)
     assert found.bound == pytest.approx(found.cost)
@@ -73,7 +73,7 @@ def test_the_expected_cost_by_hand() -> None:
 
 def test_rounds_are_told_and_their_bounds_are_below_their_values() -> None:
     steps: list[Progress] = []
-    found = by_benders(so.read(starts(0.0, 3000)), Settings(mip_gap=0.0), Clock(), steps.append, few=0)
+    found = by_benders(so.read(starts(0.0, 3000)), Settings(mip_gap=0.0), Clock(), steps.append, few_rows=0)
     rounds = [step for step in steps if step.round]
     assert list(found.history) == rounds
     assert [step.round for step in rounds] == list(range(1, len(rounds) + 1))
@@ -83,7 +83,7 @@ def test_rounds_are_told_and_their_bounds_are_below_their_values() -> None:
 
 
 def test_a_run_that_is_stopped_says_so() -> None:
-    found = by_benders(so.read(starts(0.0, 3000)), Settings(), Clock(limit=0.0), lambda step: None, few=0)
+    found = by_benders(so.read(starts(0.0, 3000)), Settings(), Clock(limit=0.0), lambda step: None, few_rows=0)
     assert found.status == "stopped"
     assert found.values is not None
 
@@ -94,7 +94,7 @@ def test_wherever_a_run_is_stopped_its_plan_is_audited(name: str, last: int, mon
     # A plan of which the least gap is known and the least cost is not: `solve` raises where the figures disagree.
     monkeypatch.setattr(
         "optimizer.studies.solve.best_plan",
-        lambda *some, evaluator, hints: by_benders(*some, add=1, evaluator=evaluator, few=0),
+        lambda *some, evaluator, hints: by_benders(*some, add=1, evaluator=evaluator, few_rows=0),
     )
     rounds: list[Progress] = []
 
@@ -151,7 +151,7 @@ def test_cuts_of_a_relaxation_are_never_above_the_truth_and_say_all_of_it(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(benders_master, "MOST_GROUPS", most)
         patch.setattr(benders, "cuts_of_relaxation", record)
-        by_benders(instance, Settings(mip_gap=0.0), Clock(), lambda step: None, few=0)
+        by_benders(instance, Settings(mip_gap=0.0), Clock(), lambda step: None, few_rows=0)
     assert any(cuts for _, cuts in seen)
     random, evaluator = np.random.default_rng(seed), RecourseEvaluator(instance)
     upper = np.array([min(column.upper, 200.0) for column in evaluator.subproblems.plan.columns])

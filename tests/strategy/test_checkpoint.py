@@ -2,20 +2,24 @@
 
 import subprocess
 import sys
+import warnings
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import optimizer as so
 from optimizer.algorithms.search import Checkpoint, State
-from optimizer.errors import CheckpointError
+from optimizer.errors import CheckpointError, OptimizerWarning
 from optimizer.instance.edits import with_budget
 from optimizer.solver import Clock, Progress, Settings
 from tests.algorithms import Algorithm, by_benders, by_constraint_generation
 
 CASES = Path(__file__).parents[1] / "cases"
+TINY = CASES.parents[1] / "instances" / "tiny.yaml"
 # A search that has a life of its own, and ends it with SIGKILL at the end of a round.
 KILLED = """
 import os, signal, sys
@@ -30,7 +34,7 @@ def hear(step):
         os.kill(os.getpid(), signal.SIGKILL)
 
 settings = Settings(mip_gap=0.0, checkpoint=folder, strategy=strategy)
-best_plan(so.load(file), settings, Clock(), hear, add=1, few=0)
+best_plan(so.load(file), settings, Clock(), hear, add=1, few_rows=0)
 """
 
 
@@ -49,9 +53,9 @@ def test_a_killed_search_ends_with_the_same_answer(name: str, strategy: str, las
     command = [sys.executable, "-c", KILLED, str(file), strategy, str(tmp_path), str(last)]
     killed = subprocess.run(command, capture_output=True, check=False)
     made: Algorithm = (
-        partial(by_constraint_generation, add=1, few=0)
+        partial(by_constraint_generation, add=1, few_rows=0)
         if strategy == "constraint-generation"
-        else partial(by_benders, add=1, few=0)
+        else partial(by_benders, add=1, few_rows=0)
     )
     instance = so.load(file)
     whole = made(instance, Settings(mip_gap=0.0), Clock(), lambda step: None)
@@ -90,3 +94,47 @@ def test_a_state_goes_to_disk_and_back_or_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(CheckpointError, match="name a folder"):
         Checkpoint(str(tmp_path / "file"), instance, Settings())
+
+
+# What is said where nothing is written, as the search begins and beside its result.
+SILENT = {
+    "one model": "No checkpoint is written: the extensive form is one model and has no rounds.",
+    "attacks": "No checkpoint is written: the search against an adversary keeps no state.",
+}
+
+
+@pytest.mark.parametrize(
+    ("solve", "changes", "words"),
+    [
+        (partial(so.solve, so.load(TINY)), {}, SILENT["one model"]),
+        (partial(so.solve_futures, so.load(CASES / "futures" / "hand_attack.yaml")), {}, SILENT["one model"]),
+        (
+            partial(so.solve_futures, so.load(CASES / "futures" / "hand_attack.yaml"), adversary=True),
+            {},
+            SILENT["attacks"],
+        ),
+        (partial(so.solve, so.load(TINY)), {"strategy": "constraint-generation"}, None),
+        (partial(so.solve, so.load(TINY)), {"strategy": "benders"}, None),
+    ],
+)
+def test_a_search_that_writes_no_checkpoint_says_so(
+    solve: Callable[..., Any], changes: dict[str, Any], words: str | None, tmp_path: Path
+) -> None:
+    """A user who counts on the folder would lose a long run."""
+    folder = tmp_path / "search"
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        result = solve(settings=Settings(checkpoint=folder, **changes))
+    said = [str(each.message) for each in caught if issubclass(each.category, OptimizerWarning)]
+    assert [note for note in result.notes if "checkpoint" in note] == said
+    assert len(said) == (words is not None)
+    assert all(each.startswith(words or "none") for each in said)
+    assert folder.exists() == (words is None)
+
+
+def test_the_command_says_that_it_writes_no_checkpoint(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "optimizer", "solve", str(TINY), "--checkpoint", str(tmp_path / "search")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "Warning: No checkpoint is written: the extensive form" in done.stderr
+    assert "Note: No checkpoint is written: the extensive form" in done.stdout
+    assert not (tmp_path / "search").exists()

@@ -50,7 +50,7 @@ def numbers(evaluator: RecourseEvaluator) -> list[float]:
 
 def test_one_two_and_three_processes_find_the_same_numbers(instance: so.Instance) -> None:
     alone = numbers(RecourseEvaluator(instance))
-    assert len(RecourseEvaluator(instance).slices) > 2
+    assert len(RecourseEvaluator(instance).batches) > 2
     for size in (2, 3):
         evaluator = RecourseEvaluator(instance, recourse_executor(instance, size))
         try:
@@ -145,9 +145,9 @@ def test_where_workers_cannot_be_replaced_the_search_goes_on_alone(last: int, mo
     monkeypatch.setattr(ProcessExecutor, "map", fail)
     with pytest.warns(OptimizerWarning, match="died 3 times. The search goes on in this process alone"):
         found = by_constraint_generation(
-            instance, Settings(mip_gap=0), Clock(), lambda step: None, add=1, evaluator=evaluator, few=0
+            instance, Settings(mip_gap=0), Clock(), lambda step: None, add=1, evaluator=evaluator, few_rows=0
         )
-    alone = by_constraint_generation(instance, Settings(mip_gap=0), Clock(), lambda step: None, add=1, few=0)
+    alone = by_constraint_generation(instance, Settings(mip_gap=0), Clock(), lambda step: None, add=1, few_rows=0)
     assert (found.status, found.cost, found.gap) == (alone.status, alone.cost, alone.gap)
     assert evaluator.notes == ["Shocks were checked in one process, since a worker process died 3 times."]
     assert len(asked) == last
@@ -159,7 +159,7 @@ def test_workers_that_always_die_are_an_error(instance: so.Instance, monkeypatch
     monkeypatch.setattr(workers, "perform", _die)
     solver = executor.memory["subproblems"][0]
     linking = solver.linking_matrix.linking_terms(np.array(plan_values(instance, do_nothing_plan(instance))))
-    requests = [BatchRequest(number, "gaps", part.events, linking) for number, part in enumerate(solver.slices)]
+    requests = [BatchRequest(number, "gaps", part.events, linking) for number, part in enumerate(solver.batches)]
     tasks = [Task(answer_batch, (request,), number % 2) for number, request in enumerate(requests)]
     try:
         with pytest.raises(WorkerError, match="died 3 times"):

@@ -58,8 +58,8 @@ def country(**plant: Any) -> so.Instance:
 STRATEGIES = {
     "extensive form": solve_extensive_form,
     "constraint generation": by_constraint_generation,
-    "constraint generation, then cuts": partial(by_constraint_generation, few=0),
-    "Benders": partial(by_benders, few=0),
+    "constraint generation, then cuts": partial(by_constraint_generation, few_rows=0),
+    "Benders": partial(by_benders, few_rows=0),
 }
 each_strategy = pytest.mark.parametrize("strategy", STRATEGIES.values(), ids=STRATEGIES)
 

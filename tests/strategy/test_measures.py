@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import optimizer as so
-from optimizer.algorithms.constraint_generation import is_estimable
+from optimizer.algorithms.constraint_generation import has_fixed_floors
 from optimizer.algorithms.extensive_form import solve_extensive_form
 from optimizer.algorithms.problem import SearchResult
 from optimizer.audit.result import _outcomes, measure_of_futures
@@ -47,9 +47,9 @@ def cuts_alone() -> Iterator[None]:
     """Every search is one by cuts, in each of its stages."""
 
     def search(instance: so.Instance, *known: Any) -> SearchResult:
-        assert is_estimable(instance)
+        assert has_fixed_floors(instance)
         settings, clock, listener, problem, evaluator, _ = known
-        return by_benders(instance, settings, clock, listener, problem=problem, evaluator=evaluator, few=0)
+        return by_benders(instance, settings, clock, listener, problem=problem, evaluator=evaluator, few_rows=0)
 
     with mock.patch("optimizer.studies.futures.solve.best_plan", search):
         yield
@@ -86,7 +86,7 @@ def tail(alpha: float, weight: float, probability: float, budget: float | None =
     ],
 )
 def test_the_tail_by_hand(data: Data, measure: float) -> None:
-    found = run(partial(by_benders, few=0), so.read(data))
+    found = run(partial(by_benders, few_rows=0), so.read(data))
     assert found.status == "optimal"
     assert found.cost == pytest.approx(measure)
     assert found.bound == pytest.approx(measure)
@@ -103,7 +103,7 @@ def priced(price: float, objective: Any = "expected", **shock: Any) -> Data:
 DEAR = {"cuts": [], "cost": {"imports": 500}}
 
 
-@pytest.mark.parametrize("strategy", [partial(by_benders, few=0), solve_extensive_form])
+@pytest.mark.parametrize("strategy", [partial(by_benders, few_rows=0), solve_extensive_form])
 @pytest.mark.parametrize(
     ("data", "cost", "gap"),
     [
@@ -231,7 +231,7 @@ def test_cuts_agree_with_the_extensive_form(
     if price is not None:
         data["policy"] |= {"objective": "expected", "gap_price": price}
     instance = so.read(data)
-    whole, cuts = run(solve_extensive_form, instance), run(partial(by_benders, few=0), instance)
+    whole, cuts = run(solve_extensive_form, instance), run(partial(by_benders, few_rows=0), instance)
     assert cuts.status == whole.status
     if price is None:
         assert cuts.gap == pytest.approx(whole.gap, rel=1e-6, abs=1e-6)
@@ -246,7 +246,7 @@ def test_costs_of_a_national_size_are_within_the_tolerance_of_the_solver() -> No
     for shock in data["shocks"].values():
         shock["probability"] = 0.1
     instance = so.read(data | {"policy": {"objective": {"cvar": 0.9}}})
-    whole, cuts = run(solve_extensive_form, instance), run(partial(by_benders, few=0), instance)
+    whole, cuts = run(solve_extensive_form, instance), run(partial(by_benders, few_rows=0), instance)
     assert cuts.gap == whole.gap == 0
     assert cuts.cost == pytest.approx(whole.cost, rel=1e-6)
     assert max(cuts.bound, whole.bound) <= min(cuts.cost, whole.cost) * (1 + 1e-7)
@@ -267,7 +267,7 @@ def test_a_measure_that_a_function_does_not_know_is_refused() -> None:
 
 def test_bounds_are_below_values_in_every_round() -> None:
     steps: list[Progress] = []
-    by_benders(so.load(CASES / "cvar_1029.yaml"), EXACT, Clock(), steps.append, few=0)
+    by_benders(so.load(CASES / "cvar_1029.yaml"), EXACT, Clock(), steps.append, few_rows=0)
     rounds = [step for step in steps if step.round]
     assert {step.phase for step in rounds} >= {"cost, relaxation", "cost", "expected cost"}
     assert all(step.bound <= step.best + 1e-6 * (1 + abs(step.best)) for step in rounds)

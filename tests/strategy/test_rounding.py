@@ -1,4 +1,4 @@
-"""Rounded floors and the tree with cuts: by hand, and against the extensive form."""
+"""MIR cuts from floors and the tree with cuts: by hand, and against the extensive form."""
 
 from itertools import compress, product
 from typing import Any
@@ -12,7 +12,7 @@ import optimizer as so
 from optimizer.algorithms import benders_loop
 from optimizer.algorithms.extensive_form import ShockModel, solve_extensive_form
 from optimizer.algorithms.joint_recourse import evaluator_of
-from optimizer.algorithms.relaxation import RoundedFloors
+from optimizer.algorithms.relaxation import FloorCuts
 from optimizer.formulation import Writer
 from optimizer.model.builder import Row
 from optimizer.solver import Clock, Settings, SolveResult, Vector
@@ -81,12 +81,12 @@ def sites(
 
 
 def rounded(instance: so.Instance, *, is_wide: bool = False) -> tuple[SolveResult, SolveResult, list[Row]]:
-    """The relaxation, the same with rounded floors, and these."""
+    """The relaxation, the same with MIR cuts from floors, and these."""
     run = ShockModel(instance, instance.events, Settings(), Clock(), lambda step: None, Writer(instance))
     relaxation, known = run.solve_relaxation(), list[Row]()
     if relaxation.status != "optimal":
         return relaxation, relaxation, known
-    return relaxation, RoundedFloors(run, evaluator_of(instance), known, is_wide=is_wide).tighten(relaxation), known
+    return relaxation, FloorCuts(run, evaluator_of(instance), known, is_wide=is_wide).tighten(relaxation), known
 
 
 def excess(row: Row, values: Vector) -> float:
@@ -203,7 +203,8 @@ def test_the_tree_finds_the_optimum_of_the_extensive_form(
     assert tight.cost == pytest.approx(least.cost, rel=1e-6)
     with pytest.MonkeyPatch.context() as patch:
         # Also where the tree is given up, after some nodes or at once.
-        patch.setattr(benders_loop, "NODES", nodes)
+        patch.setattr(benders_loop, "FEW_NODES", nodes[0])
+        patch.setattr(benders_loop, "MOST_NODES", nodes[1])
         found = by_benders(instance, Settings(mip_gap=1e-7), Clock(), lambda step: None)
     assert (found.status, found.gap, least.gap) == ("optimal", 0, 0)
     assert found.cost == pytest.approx(least.cost, rel=1e-6)

@@ -399,7 +399,7 @@ def test_no_other_choice_of_failures_is_better(data: dict[str, Any]) -> None:
     for strategy in (
         solve_extensive_form,
         partial(by_constraint_generation, add=1),
-        partial(by_constraint_generation, few=0),
+        partial(by_constraint_generation, few_rows=0),
         by_benders,
     ):
         assert choose_algorithm(instance, Settings(strategy="benders")) == "constraint-generation"

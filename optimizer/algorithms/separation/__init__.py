@@ -1,7 +1,8 @@
 """Separation: which shocks a plan violates and a model does not contain yet.
 
     ListedShocks   the shocks of the instance, each solved under the plan
-    attacks        the worst affordable attack of an adversary at each start, by enumeration or an integer programme
+    attacks        the worst affordable attack of an adversary at each start, by enumeration or a mixed-integer
+                   programme
 
 Both return violations. Of near-copies only the worst is worth adding.
 """

@@ -1,12 +1,12 @@
 """The adversary as a separation oracle: the worst affordable attack on a plan at each start.
 
     enumeration   every maximal affordable set that no other dominates is evaluated           where there are few
-    programme     one integer programme a start, with the recourse's dual (`interdiction`)    where there are many
+    programme     one mixed-integer programme a start, with the recourse's dual (`interdiction`)    where there are many
 
-Enumeration is exhaustive; the integer programme is solved to global optimality, to the relative gap `EXACT_GAP`.
+Enumeration is exhaustive; the mixed-integer programme is solved to global optimality, to the relative gap `EXACT_GAP`.
 
 Where leverage deters, what the adversary can afford depends on the plan: for each plan the sets that it does not deter
-are enumerated anew, or the integer programme has their costs under it.
+are enumerated anew, or the mixed-integer programme has their costs under it.
 
 Where an attack that violates some floor is sought, floors with a zero shortage cost count as well; impacts are money.
 
@@ -79,7 +79,7 @@ class AttackImpact:
 class AttackOracle:
     """Finds the worst attacks on plans of one instance.
 
-    Where its clock is over, the integer programme may end without the worst attack: the result proves nothing.
+    Where its clock is over, the mixed-integer programme may end without the worst attack: the result proves nothing.
 
     Args:
         instance: one that has an adversary.
@@ -88,14 +88,14 @@ class AttackOracle:
         most: so many attacks are enumerated at most.
 
     Attributes:
-        sets: how many maximal affordable sets of targets there are where nothing is deterred; None where there are too
-            many to enumerate.
+        set_count: how many maximal affordable sets of targets there are where nothing is deterred; None where there are
+            too many to enumerate.
     """
 
     def __init__(self, instance: Instance, settings: Settings, clock: Clock, most: int = ENUMERATED) -> None:
         self.programmes, self.clock, self._most = AttackProgrammes(instance), clock, most
         maximal = self.programmes.adversary.enumerated(len(self.programmes.starts), most)
-        self.sets = None if maximal is None else len(maximal)
+        self.set_count = None if maximal is None else len(maximal)
         self._sets: dict[int, Sets] = {}
         if maximal is not None:
             rows = self.programmes.sets(maximal)
@@ -106,16 +106,16 @@ class AttackOracle:
     @property
     def method(self) -> Method:
         """How the worst attack is found."""
-        return "programme" if self.sets is None else "enumeration"
+        return "programme" if self.set_count is None else "enumeration"
 
     @property
     def is_exhaustive(self) -> bool:
         """Whether every attack is tried, whatever the plan and the time."""
-        return self.sets is not None and not self.programmes.adversary.deterrents
+        return self.set_count is not None and not self.programmes.adversary.deterrents
 
     def candidates(self) -> list[Attack] | None:
         """The attacks of which one is the worst where none is deterred, whatever the plan; None if too many to list."""
-        if self.sets is None:
+        if self.set_count is None:
             return None
         return [self.programmes.attack(start, chosen) for start, sets in self._sets.items() for chosen in sets]
 
@@ -131,7 +131,7 @@ class AttackOracle:
 
     def cost(self, window: AttackWindow, chosen: npt.NDArray[np.bool_]) -> float:
         """What a set costs the adversary at a start, under a plan."""
-        return math.fsum(window.costs[chosen].tolist())
+        return math.fsum(window.target_costs[chosen].tolist())
 
     def costs(self, plan: Vector, attacks: Iterable[Attack]) -> list[float]:
         """What some attacks cost the adversary under a plan."""
@@ -152,7 +152,7 @@ class AttackOracle:
         if not adversary.deterrents:
             return self._sets.get(window.start)
         most = self._most // max(1, len(self.programmes.starts))
-        some = list(islice(adversary.each_undeterred(window.costs.tolist()), most + 1))
+        some = list(islice(adversary.each_undeterred(window.target_costs.tolist()), most + 1))
         return None if len(some) > most else self.programmes.undominated(window.start, self.programmes.sets(some))
 
     def separate(self, plan: Vector, held: Collection[Shock] = (), enough: int = 0) -> list[Violation]:
@@ -227,7 +227,7 @@ class AttackOracle:
             return None
         impacts = self.impacts(window, chosen[None, :], gap_costs)
         if impacts.gap[0] < found.gap * (1.0 - INTERDICTION_RELATIVE) - INTERDICTION_ABSOLUTE * scale:
-            raise SolverError("The integer programme of the worst attack reports a larger gap than the attack leaves.")
+            raise SolverError("The mixed-integer programme of the worst attack reports a larger gap than it leaves.")
         return self._impact(window, chosen, gap_costs, impacts, 0)
 
     def _enumerate(
@@ -243,7 +243,7 @@ class AttackOracle:
     def _enumerate_all(self, window: AttackWindow, gap_costs: Vector, known: Collection[Attack]) -> AttackImpact | None:
         """Enumerate all, however many: where a dual value has no bound, the programme cannot be used."""
         best: AttackImpact | None = None
-        for some in batched(self.programmes.adversary.each_undeterred(window.costs.tolist()), ATTACKS_AT_ONCE):
+        for some in batched(self.programmes.adversary.each_undeterred(window.target_costs.tolist()), ATTACKS_AT_ONCE):
             impact = self._enumerate(window, gap_costs, self.programmes.sets(some), known)
             if impact is not None and (best is None or impact.gap > best.gap):
                 best = impact
@@ -330,7 +330,7 @@ class _Cover:
     """The cheapest set that hits every group found so far; groups are added to one programme."""
 
     def __init__(self, oracle: AttackOracle, window: AttackWindow) -> None:
-        costs = window.costs.tolist()
+        costs = window.target_costs.tolist()
         self.order = sorted(range(len(costs)), key=lambda i: -costs[i])
         builder = blank_model(oracle.programmes.instance)
         marks = [Mark("", "attack", "struck", str(i)) for i in range(len(costs))]

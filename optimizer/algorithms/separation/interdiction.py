@@ -1,4 +1,4 @@
-"""The impact of attacks on a plan: one linear programme per window length, and an integer programme for the worst one.
+"""The impact of attacks on a plan: one linear programme per window length, and a mixed-integer programme for the worst.
 
     z[i]   1 where target i is struck
     u[j]   bound of column j of the gap's linear programme without an attack       u[i,j]   where i alone is struck
@@ -8,8 +8,8 @@ Cuts are bounds of activities, and of several cuts each holds on its own (the wo
 of targets are the least of those under each target. So one programme for each window length, with a row of bounds for
 each target alone, evaluates every set.
 
-Where there are too many sets to enumerate, one integer programme finds the worst. The adversary maximises the least
-gap; in place of that least gap stands the dual of its linear programme, a maximum as well:
+Where there are too many sets to enumerate, one mixed-integer programme finds the worst. The adversary maximises the
+least gap; in place of that least gap stands the dual of its linear programme, a maximum as well:
 
     z[i]     struck    0 or 1        target i                     u[j]    bound of column j without an attack
     π[r]     dual      money per t   of row r                     u[i,j]  bound of column j where i alone is struck
@@ -100,11 +100,13 @@ class AttackWindow:
         rhs: right-hand side of every row; attacks do not change it.
         demand: of each column of shortage below a floor, t.
         gap_costs: by column, what it adds to the survival gap, money per t.
-        costs: by target, what it costs the adversary: its price, and what the plan's deterrence adds.
+        target_costs: by target, what it costs the adversary: its price, and what the plan's deterrence adds.
     """
 
-    def __init__(self, start: int, programme: WarmWindow, which: Integers, linking: Vector, costs: Vector) -> None:
-        self.start, self.window, self._programme, self.costs = start, programme.window, programme, costs
+    def __init__(
+        self, start: int, programme: WarmWindow, which: Integers, linking: Vector, target_costs: Vector
+    ) -> None:
+        self.start, self.window, self._programme, self.target_costs = start, programme.window, programme, target_costs
         batch, _ = self.window.batch(which, linking)
         self.uppers, self.rhs = batch.upper, batch.rhs[0]
         self.demand, self.gap_costs = self.window.demand(which[:1])[0], self.window.shortage
@@ -176,14 +178,13 @@ class AttackProgrammes:
     def windows(self, plan: Sequence[float] | Vector) -> list[AttackWindow]:
         """Every start under a plan (values of the columns of `first_stage_model`; more may follow)."""
         linking = self._linking.linking_terms(np.asarray(plan, dtype=np.float64))
+        programmes = {start: self._programmes[self._length(start)] for start in self.starts}
         return [
-            AttackWindow(
-                start, self._programmes[self._length(start)], self._which[start], linking, self.costs(start, linking)
-            )
+            AttackWindow(start, programmes[start], self._which[start], linking, self.target_costs(start, linking))
             for start in self.starts
         ]
 
-    def costs(self, start: int, linking: Vector) -> Vector:
+    def target_costs(self, start: int, linking: Vector) -> Vector:
         """By target, what it costs the adversary from a start on, by the linking terms of a plan."""
         first = self._linking.first
         levels = {o: float(linking[first[o, LEVEL_LINK] + start + 1]) for o in self.adversary.deterrents}
@@ -248,7 +249,7 @@ def output_value(output: Mapping[str, float], found: Mapping[str, float]) -> flo
 
 @dataclass(frozen=True)
 class WorstSet:
-    """The worst set of targets, by the integer programme."""
+    """The worst set of targets, by the mixed-integer programme."""
 
     # By target, whether it is struck; None where no set leaves a gap above the limit.
     chosen: npt.NDArray[np.bool_] | None
@@ -299,7 +300,7 @@ class InterdictionProgramme:
 
 
 class _DualProgramme:
-    """The integer programme; every column is a share of its upper bound."""
+    """The mixed-integer programme; every column is a share of its upper bound."""
 
     def __init__(
         self,
@@ -324,7 +325,7 @@ class _DualProgramme:
         self._row("budget", dict(zip(self.struck, prices, strict=True)), adversary.attack_budget)
         if adversary.deterrents:
             limit = adversary.deterred_from - DETERRED_ROUNDING * adversary.attack_budget
-            self._row("made", dict(zip(self.struck, window.costs.tolist(), strict=True)), limit)
+            self._row("made", dict(zip(self.struck, window.target_costs.tolist(), strict=True)), limit)
         terms: list[dict[int, float]] = [{} for _ in self.primal.columns]
         for r, row in enumerate(self.primal.rows):
             for column, scale in self._duals(r, row, float(window.rhs[r])):

@@ -16,9 +16,11 @@ from optimizer.report import narrative
 from optimizer.report.brief.plan_parts import (
     Brief,
     BriefPart,
-    may_fail_words,
     money_part,
     orders_part,
+)
+from optimizer.report.brief.survival_parts import (
+    may_fail_words,
     survival_part,
     unserved_part,
     worst_event,
@@ -272,9 +274,17 @@ def alternatives_part(
     title = f"This plan and {_COUNTS[len(rows) - 1]}"
     note = f"Cost: present value, {discounting(instance)}, with what goes unserved without a shock; survival "
     note += "gaps are not in it."
-    note += " Samples that may fail count as survived." if result.sample_counts else ""
+    note += _note_on_samples(result)
     frame = Frame.of_rows("alternatives", title, columns, rows, note).without_empty("differs")
     return BriefPart("alternatives", title, (), frame, missing_hint, strong=(0,), missing_note=missing_note)
+
+
+def _note_on_samples(result: Result) -> str:
+    """That samples that may fail count as survived; of doing nothing older plan files do not say it."""
+    if not result.sample_counts:
+        return ""
+    is_known = result.nothing is None or result.nothing.counted is not None
+    return f" Samples that may fail count as survived{'' if is_known else ', except where nothing is done'}."
 
 
 def _plan_rows(
@@ -334,7 +344,8 @@ def _cost_of_nothing(result: Result, frontier: Frontier | None) -> float | None:
 def _nothing_row(result: Result, more: float | None) -> tuple[Any, ...]:
     nothing = result.nothing
     assert nothing is not None
-    return "Do nothing", 0.0, nothing.shocks_failed, nothing.gap, nothing.worst_gap, more, ""
+    counted = (nothing.counted if result.sample_counts else None) or nothing
+    return "Do nothing", 0.0, counted.shocks_failed, counted.gap, counted.worst_gap, more, ""
 
 
 def figures_part(instance: Instance, result: Result, found: Sensitivity | None) -> BriefPart:

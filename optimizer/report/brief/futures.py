@@ -27,15 +27,18 @@ from optimizer.report.brief.plan_parts import (
     BriefPart,
     committed_sentence,
     delay_text,
-    event_window,
-    may_fail_words,
     new_money_part,
     on_line_words,
     order_sums,
+    years_with_money,
+)
+from optimizer.report.brief.survival_parts import (
+    event_window,
+    may_fail_words,
+    not_all_unserved,
     unserved_part,
     worst_event,
     worst_part,
-    years_with_money,
 )
 from optimizer.report.format import all_of, changed_words, discounting, in_millions, plural, under_same_rules
 from optimizer.report.narrative import proof_of_least, survived_words
@@ -50,13 +53,11 @@ from optimizer.studies.purchases import (
     DelaysByFuture,
     Order,
     first_year,
-    hardest_future,
-    most_unserved,
     orders_of,
     purchases,
-    shown_gap,
     support_of_existing,
 )
+from optimizer.studies.shortages import hardest_future, most_unserved, shown_gap
 from optimizer.tolerances import SHOWN_SHARE
 from optimizer.units import si
 
@@ -367,6 +368,8 @@ def _survival_part(result: FuturesResult, views: Sequence[_FutureView]) -> Brief
         said.append(f"{left} not shown: none leaves a larger survival gap.")
     rows = [_future_row(view) for view in ordered[:MOST_FUTURE_ROWS]]
     note = "Largest loss: in one shock, all that goes unserved, above floors as well, at shortage cost."
+    lines = (not_all_unserved(view.instance, view.future.result.shocks) for view in views)
+    note = " ".join([note, *next(filter(None, lines), ())])
     return BriefPart("survival", title, tuple(said), Frame.of_rows("survival", title, columns, rows, note))
 
 

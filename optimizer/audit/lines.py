@@ -1,0 +1,89 @@
+"""Shocks of which a result keeps only a line: which segments they name, and what they leave unserved of each."""
+
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+
+import numpy as np
+
+from optimizer.audit import Report
+from optimizer.audit.auditor import AuditBasis
+from optimizer.disruptions.shock import Shock
+from optimizer.results.plan import Array, Outcome, Service
+from optimizer.results.result import Result
+from optimizer.tolerances import AUDIT_RELATIVE
+
+
+def check_segments(basis: AuditBasis, result: Result) -> None:
+    """Each shock names the segments that it should name.
+
+    A line names the weakest, all that fail, and those of which no other shock leaves more unserved.
+    """
+    demands, most, report = set(basis.instance.demands), _most_unserved(result.shocks), basis.report
+    for outcome in result.shocks:
+        is_line = outcome.flows is None
+        known = _names_what_is_due(outcome, demands, most) if is_line else outcome.segments.keys() == demands
+        report.holds(f"{outcome.name}.segments", "they are not those that are due", known)
+        report.holds(f"{outcome.name}.unserved", "its segments say it already", is_line or outcome.unserved is None)
+        is_known = demands.issuperset(outcome.unserved or ())
+        report.holds(f"{outcome.name}.unserved", "it names a segment that there is not", is_known)
+
+
+def _names_what_is_due(line: Outcome, demands: AbstractSet[str], most: Mapping[str, float]) -> bool:
+    """Whether a line names some segments, and at most one of them for its weak service alone."""
+    named = line.segments
+    others = [d for d, each in named.items() if not each.below_floor > 0 and not _is_most(each, most[d])]
+    return len(others) <= 1 and named.keys() <= demands and (bool(named) or not demands)
+
+
+def _most_unserved(outcomes: Sequence[Outcome]) -> Mapping[str, float]:
+    """By segment, the most that a shock leaves unserved, t."""
+    most = dict[str, float]()
+    for outcome in outcomes:
+        named = {d: each.shortage for d, each in outcome.segments.items()}
+        for d, tonnes in {**(outcome.unserved or {}), **named}.items():
+            most[d] = max(most.get(d, 0.0), tonnes)
+    return most
+
+
+def _is_most(stated: Service, most: float) -> bool:
+    return 0.0 < stated.shortage >= (1.0 - AUDIT_RELATIVE) * most
+
+
+def check_unserved(report: Report, d: str, outcomes: Sequence[Outcome], shortage: Array, least_scale: Array) -> None:
+    """What lines say that they leave unserved of a segment against what does go unserved, t by shock."""
+    who = [s for s, outcome in enumerate(outcomes) if outcome.unserved is not None]
+    stated = [(outcomes[s].unserved or {}).get(d, 0.0) for s in who]
+    report.agree(lambda i: f"{outcomes[who[i]].name}/{d}.unserved", stated, shortage[who], least_scale=least_scale[who])
+
+
+def check_unserved_of_lines(basis: AuditBasis, d: str, lines: Sequence[Outcome]) -> None:
+    """What lines say that they leave unserved of a segment against what they say of it, or what its floor allows."""
+    some = [line for line in lines if line.unserved is not None]
+    shocks = [basis.events[line.name] for line in some]
+    stated = np.array([(line.unserved or {}).get(d, 0.0) for line in some])
+    named = np.array([line.segments[d].shortage if d in line.segments else np.nan for line in some])
+    most = np.array([_most_above_floor(basis, d, shock) for shock in shocks])
+    demanded = np.array([total_demand(basis, d, shock) for shock in shocks])
+    least_scale = np.maximum(basis.scales.least, demanded)
+
+    def row(s: int) -> str:
+        return f"{some[s].name}/{d}.unserved"
+
+    report, is_named = basis.report, ~np.isnan(named)
+    report.agree(row, stated, np.where(is_named, named, stated), least_scale=least_scale)
+    report.at_most(row, 0.0, stated, least_scale=least_scale)
+    report.at_most(row, stated, np.where(is_named, demanded, most), least_scale=least_scale)
+
+
+def _most_above_floor(basis: AuditBasis, d: str, shock: Shock) -> float:
+    """The most that may go unserved of a segment whose floor holds, t."""
+    demand, own = basis.instance.demands[d], shock.spec.survival.get(d)
+    floors = basis.by_period(demand.survival)[shock.periods] if own is None else own
+    usual = basis.by_period(demand.quantity)[shock.periods] * basis.delta
+    return float(((1.0 - floors) * usual).sum() * shock.spec.demand.get(d, 1.0))
+
+
+def total_demand(basis: AuditBasis, d: str, shock: Shock) -> float:
+    """Demand of a segment in a shock, t over its window."""
+    usual = basis.by_period(basis.instance.demands[d].quantity)[shock.periods].sum() * basis.delta
+    return float(usual * shock.spec.demand.get(d, 1.0))

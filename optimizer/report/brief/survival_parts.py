@@ -1,0 +1,231 @@
+"""The parts of the brief about what is survived: the shocks, the worst of them, and what goes unserved by segment."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from optimizer.horizon import windowed
+from optimizer.instance.derived import display_name
+from optimizer.instance.schema import Instance
+from optimizer.report.brief.plan_parts import BriefPart
+from optimizer.report.format import dated, entry_title, in_percent, is_date, list_names, plural
+from optimizer.results.frames import Frame, FrameColumn
+from optimizer.results.plan import Outcome, Service
+from optimizer.results.result import Result, hardest_of
+from optimizer.studies.folds import Folded, fold_outcomes, folds, urgency
+from optimizer.studies.shortages import is_known, shortages, unserved_money, unserved_tonnes
+from optimizer.tolerances import NEGLIGIBLE
+from optimizer.units import si
+
+# What a table of segments begins with.
+_SERVICE_COLUMNS = (
+    FrameColumn("segment", is_index=True),
+    FrameColumn("served", "Served", "share"),
+    FrameColumn("floor", "Floor", "share"),
+)
+# Rows at most: more do not fit on one page.
+MOST_SHOCKS, MOST_SEGMENTS, MOST_BELOW = 6, 5, 8
+WORST_TITLE = "The worst shock"
+# What is said where shocks are lines of a plan file that does not say what they leave unserved in all.
+NOT_ALL = "The plan file does not keep all that goes unserved: in some shocks it is at least so much."
+
+
+def not_all_unserved(instance: Instance, outcomes: Iterable[Outcome]) -> tuple[str, ...]:
+    """That of some shocks not all that goes unserved is known; nothing where it is."""
+    return () if all(is_known(instance, each) for each in outcomes) else (NOT_ALL,)
+
+
+def survival_part(instance: Instance, result: Result) -> BriefPart:
+    """The entries of the file with shocks, those that fail first: what is below floors, and all that goes unserved."""
+    rows = fold_outcomes(folds(instance, [each.name for each in result.shocks]), result)
+    ordered = sorted(rows, key=lambda row: (row.survives, urgency(row.worst)))
+    outcomes = {each.name: each for each in result.shocks}
+    shown, rest = ordered[:MOST_SHOCKS], ordered[MOST_SHOCKS:]
+    columns = (
+        FrameColumn("shock", is_index=True),
+        FrameColumn("verdict", "Floors"),
+        FrameColumn("below_floor", "Below floors", "t", "amount"),
+        FrameColumn("gap", "Survival gap", result.money, "millions"),
+        FrameColumn("shortage", "Unserved in all", "t", "amount"),
+        FrameColumn("shortage_cost", "Value", result.money, "millions"),
+    )
+    frame_rows = [_shock_row(instance, row, [outcomes[name] for name in row.fold.shocks if name in outcomes])
+                  for row in shown]  # fmt: skip
+    said = [_kept_sentence(result, rows)]
+    if rest:
+        which = "all survived" if all(row.survives for row in rest) else "some of them not survived"
+        said.append(f"{plural(sum(len(row.fold.shocks) for row in rest), 'more shock')} not shown, {which}.")
+    note = "Floor: the share of demand that has to be served in a shock. Of several dates the worst. Unserved in all: "
+    note += "above floors as well. Survival gap and value: at shortage cost."
+    note = " ".join([note, *not_all_unserved(instance, result.shocks)])
+    title = "What is survived, and what is not"
+    return BriefPart("survival", title, tuple(said), Frame.of_rows("survival", title, columns, frame_rows, note))
+
+
+def _kept_sentence(result: Result, rows: Sequence[Folded]) -> str:
+    """How many shocks are survived, and that each of an entry is counted where it has several."""
+    each = " Each date, length or draw of a shock counts as one." if any(row.fold.is_many for row in rows) else ""
+    kept = f"{len(result.shocks_survived):,} of {plural(len(result.shocks), 'shock')} survived"
+    return f"{kept}{may_fail_words(result)}.{each}"
+
+
+def may_fail_words(result: Result) -> str:
+    """How many of the shocks that are not survived may fail, behind how many are; empty where none may."""
+    may = sum(outcome.excused for outcome in result.shocks)
+    return f", {may:,} may fail" if may else ""
+
+
+def _shock_row(instance: Instance, row: Folded, outcomes: Sequence[Outcome]) -> tuple[Any, ...]:
+    """A row of the shocks of an entry: the gap of its worst, and the most that goes unserved in one of them."""
+    worst = row.worst
+    name = dated(instance, instance.event(worst.name))
+    if row.fold.is_many:
+        held = f"✓ {row.count_text if row.excused else 'all held'}"
+        verdict = f"✗ {row.count_text}{_whose(instance, worst)}" if row.failed else held
+        title, which = entry_title(instance, instance.event(worst.name))
+        kind = "date" if is_date(instance, which) else "shock"
+        where = f", worst {windowed(worst.first, worst.last)}" if row.failed and kind == "date" else ""
+        name = f"{title}, {plural(len(row.fold.shocks), kind)}{where}" if which else name
+    else:
+        verdict = "✓ held" if row.survives else f"✗ missed{_whose(instance, worst)}"
+    most = max(outcomes, key=lambda each: unserved_money(instance, each))
+    below = sum(each.below_floor for each in worst.segments.values())
+    return name, verdict, below, worst.gap, unserved_tonnes(most), unserved_money(instance, most)
+
+
+def _whose(instance: Instance, outcome: Outcome) -> str:
+    """The segment with the largest gap of a shock that fails, and how many more there are below their floors."""
+    below = [d for d, service in outcome.segments.items() if service.first_failure is not None]
+    ordered = sorted(below, key=lambda d: -outcome.segments[d].gap)
+    return f": {list_names([display_name(instance, d) for d in ordered], 1)}" if ordered else ""
+
+
+def worst_event(instance: Instance, result: Result) -> Outcome:
+    """The shock with the largest gap; where no floor fails, the one in which most goes unserved, at shortage cost."""
+    hardest = hardest_of(result.shocks)[0]
+    return hardest if hardest.fails else max(result.shocks, key=lambda each: unserved_money(instance, each))
+
+
+def worst_part(instance: Instance, result: Result) -> BriefPart:
+    """The worst shock, and the one that leaves most unserved where that is another."""
+    worst, money = worst_event(instance, result), result.money
+    said = [f"{event_window(instance, worst)}."]
+    below = sum(each.below_floor for each in worst.segments.values())
+    if worst.gap > 0 or below > 0:
+        said.append(f"{si(below, 't')} of demand below survival floors, a survival gap of {si(worst.gap, money)}.")
+    if unserved_tonnes(worst) > 0:
+        tonnes, value = _unserved_words(instance, worst, money)
+        said.append(f"In all {tonnes} go unserved, {value}.")
+        if worst.survives:
+            said.append(_hardest_hit(instance, worst))
+    else:
+        said.append("All demand is served in it.")
+    said += _largest_loss(instance, result, worst)
+    frame = _floors_frame(instance, result, worst)
+    if frame is None:
+        return BriefPart("worst", WORST_TITLE, tuple(said))
+    count = len(frame.values[0])
+    return BriefPart("worst", frame.title, tuple(said), frame, strong=(count - 1,) if count > 1 else ())
+
+
+def _largest_loss(instance: Instance, result: Result, worst: Outcome) -> Iterator[str]:
+    """The shock that leaves most unserved, at shortage cost; nothing where none leaves more than the worst does."""
+    most = max(result.shocks, key=lambda each: unserved_money(instance, each))
+    if unserved_money(instance, most) > unserved_money(instance, worst):
+        amount = ", ".join(_unserved_words(instance, most, result.money))
+        held = ", though floors hold" if most.survives else ""
+        yield f"Most unserved by value: {dated(instance, instance.event(most.name))}: {amount}{held}."
+
+
+def _unserved_words(instance: Instance, outcome: Outcome, money: str) -> tuple[str, str]:
+    """What a shock leaves unserved: tonnes, and money at shortage cost."""
+    least = "" if is_known(instance, outcome) else "at least "
+    return f"{least}{si(unserved_tonnes(outcome), 't')}", f"{least}{si(unserved_money(instance, outcome), money)}"
+
+
+def _hardest_hit(instance: Instance, worst: Outcome) -> str:
+    """The segment of which most goes unserved, at shortage cost, in a shock in which floors hold."""
+    short = shortages(worst)
+    d = max(short, key=lambda d: _value(instance, d, short[d]))
+    service = worst.segments.get(d)
+    if service is None:
+        return f"Hardest hit: {display_name(instance, d)}, {si(short[d], 't')} unserved, floor held."
+    served, floor = in_percent(service.worst_service, service.floor)
+    where = f"{served} % served in {service.worst_period} against a floor of {floor} %, held"
+    return f"Hardest hit: {display_name(instance, d)}, {where}."
+
+
+def event_window(instance: Instance, outcome: Outcome) -> str:
+    """A shock by its name, its periods, and whether it may fail: ``Full embargo (2028Q1 to 2028Q4)``."""
+    event = instance.event(outcome.name)
+    title, which = entry_title(instance, event)
+    name = title if is_date(instance, which) else dated(instance, event)
+    return f"{name} ({windowed(outcome.first, outcome.last)}){', which may fail' if outcome.excused else ''}"
+
+
+def _floors_frame(instance: Instance, result: Result, worst: Outcome) -> Frame | None:
+    """Every segment below its floor in a shock, the largest gap first, and their sum; None where there is none."""
+    below = {d: service for d, service in worst.segments.items() if service.first_failure is not None}
+    if not below:
+        return None
+    ordered = sorted(below, key=lambda d: (-below[d].gap, -below[d].below_floor))
+    shown, rest = ordered[:MOST_BELOW], ordered[MOST_BELOW:]
+    rows: list[tuple[Any, ...]] = [
+        (display_name(instance, d), *_served_and_floor(below[d]), below[d].below_floor, below[d].gap) for d in shown
+    ]
+    for name, some in ((f"and {plural(len(rest), 'more segment')}", rest), ("Together", ordered)):
+        if len(some) > (name == "Together"):
+            figures = (sum(below[d].below_floor for d in some), sum(below[d].gap for d in some))
+            rows.append((name, None, None, *figures))
+    columns = (
+        *_SERVICE_COLUMNS,
+        FrameColumn("below_floor", "Below floor", "t", "amount"),
+        FrameColumn("gap", "Survival gap", result.money, "millions"),
+    )
+    note = "Every segment below its floor in this shock; served: % of demand in its weakest period."
+    return Frame.of_rows("worst", WORST_TITLE, columns, rows, note)
+
+
+def _served_and_floor(service: Service) -> tuple[str, str]:
+    served, floor = in_percent(service.worst_service, service.floor)
+    mark = "✗" if service.first_failure else "✓"
+    return f"{served} %", f"{floor} % {mark}" if service.floor > NEGLIGIBLE else "none"
+
+
+def _value(instance: Instance, d: str, tonnes: float) -> float:
+    return float(instance.demands[d].shortage_cost * tonnes)
+
+
+def unserved_part(instance: Instance, result: Result) -> BriefPart:
+    """By segment the shock that leaves most of it below its floor, or where none does, unserved."""
+    hardest: dict[str, tuple[Outcome, Service]] = {}
+    for outcome in result.shocks:
+        for d, service in outcome.segments.items():
+            if service.shortage > 0 and (d not in hardest or _hardship(service) > _hardship(hardest[d][1])):
+                hardest[d] = outcome, service
+    ordered = sorted(hardest, key=lambda d: (-hardest[d][1].gap, -_value(instance, d, hardest[d][1].shortage)))
+    title, left = "What goes unserved, by segment", len(ordered) - MOST_SEGMENTS
+    if not ordered:
+        return BriefPart("unserved", title, ("In no shock does any demand go unserved.",))
+    rows = [_segment_row(instance, d, *hardest[d]) for d in ordered[:MOST_SEGMENTS]]
+    said = (f"Not shown: {plural(left, 'segment')} of which less goes unserved.",) if left > 0 else ()
+    columns = (
+        *_SERVICE_COLUMNS,
+        FrameColumn("shortage", "Unserved", "t", "amount"),
+        FrameColumn("shortage_cost", "Value", result.money, "millions"),
+        FrameColumn("shock", "In"),
+    )
+    note = "Each segment in the shock that leaves most of it below its floor or, where floors hold, unserved; served: "
+    note += "% of demand in its weakest period."
+    note = " ".join([note, *not_all_unserved(instance, result.shocks)])
+    return BriefPart("unserved", title, said, Frame.of_rows("unserved", title, columns, rows, note))
+
+
+def _hardship(service: Service) -> tuple[float, float]:
+    """What ranks the shocks of a segment: how much of it is below its floor, t, then how much goes unserved, t."""
+    return service.below_floor, service.shortage
+
+
+def _segment_row(instance: Instance, d: str, outcome: Outcome, service: Service) -> tuple[Any, ...]:
+    where = dated(instance, instance.event(outcome.name))
+    value = _value(instance, d, service.shortage)
+    return display_name(instance, d), *_served_and_floor(service), service.shortage, value, where
