@@ -13,7 +13,7 @@ from optimizer.instance.questions import timed_questions
 from optimizer.report.tables.futures_study import timing_text, worth_facts, worth_headline, worth_text
 from optimizer.solver import Progress
 from optimizer.studies.futures.study import nodes, retimed
-from optimizer.studies.futures.study_result import FuturesStudy, own_orders
+from optimizer.studies.futures.study_result import FuturesStudy, informed_orders
 
 CASES = Path(__file__).parent / "cases" / "futures"
 EXACT = so.Settings(mip_gap=1e-8, jobs=1)
@@ -260,7 +260,7 @@ def test_an_order_names_the_futures_that_make_it_after_the_first_answer() -> Non
     three = "futures={need: {from: 2028, branches: {a: {}, b: {}, c: {}}}}"
     instance = so.load(CASES / "hand_wait.yaml", [three])
     (plant, *_) = so.solve_futures(so.load(CASES / "hand_wait.yaml"), settings=EXACT).decisions
-    (order,) = own_orders(instance, [[replace(plant, t=0)], [replace(plant, t=1)], []])
+    (order,) = informed_orders(instance, [[replace(plant, t=0)], [replace(plant, t=1)], []])
     assert (order.depends_on, order.futures, order.later) == ("one answer", ("a",), ("b",))
     assert order.to_dict()["later"] == ["b"]
 
@@ -272,7 +272,7 @@ def test_an_order_that_depends_on_two_answers_names_both() -> None:
     names = [each.name for each in instance.tree.futures]
     having = {"x.x.x", "x.x.y"}
     plans = [[] if name not in having else list(plant) for name in names]
-    (order,) = own_orders(instance, plans)
+    (order,) = informed_orders(instance, plans)
     assert (order.depends_on, order.questions) == ("several answers", ("a", "b"))
     assert set(order.futures) == having
 

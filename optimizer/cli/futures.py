@@ -16,7 +16,7 @@ def command(
 ) -> None:
     """What is it worth to decide later, or to know earlier?
 
-    The futures of a file with other dates of their answers; the plan of each alone, followed in all others.
+    The futures of a file with other dates of their answers; the informed plan of each, followed in all others.
 
     Example: diversify futures instances/us-2027.yaml --time-limit 600
     Manual:  docs/how-to/value-of-information.md

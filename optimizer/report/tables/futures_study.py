@@ -14,7 +14,7 @@ from optimizer.instance.derived import display_name, size_text
 from optimizer.report.format import DASH, list_names, percent, plural
 from optimizer.report.tables.plan import answer_panel
 from optimizer.report.tables.render import cross_table, stop_note
-from optimizer.studies.futures.study_result import FollowedPlan, MeasuredCost, OrderClass, OwnOrder, QuestionTiming
+from optimizer.studies.futures.study_result import FollowedPlan, InformedOrder, MeasuredCost, OrderClass, QuestionTiming
 from optimizer.studies.measure import ProvenDifference
 from optimizer.units import si, si_down, si_up
 
@@ -215,26 +215,26 @@ def order_facts(found: FuturesStudy) -> Iterator[tuple[str, str]]:
             yield label, f"{list_names([_dependent(found, each) for each in orders], 6)}: {when}"
 
 
-def _urgent(found: FuturesStudy, *kinds: OrderClass) -> list[OwnOrder]:
+def _urgent(found: FuturesStudy, *kinds: OrderClass) -> list[InformedOrder]:
     """The orders before the first answer that depend on answers in one of some ways."""
     urgent = [each for each in found.orders or () if each.is_urgent]
     return [each for kind in kinds for each in urgent if each.depends_on == kind]
 
 
-def _dependent(found: FuturesStudy, order: OwnOrder) -> str:
+def _dependent(found: FuturesStudy, order: InformedOrder) -> str:
     return f"{_name(found, order)} ({_branches(order) or 'several answers'})"
 
 
-def _branches(order: OwnOrder) -> str:
+def _branches(order: InformedOrder) -> str:
     """The question and branches in which it is ordered, where it depends on one answer; else nothing."""
     return f"{order.questions[0]}: {list_names(order.branches)}" if order.branches else ""
 
 
-def _name(found: FuturesStudy, order: OwnOrder) -> str:
+def _name(found: FuturesStudy, order: InformedOrder) -> str:
     return display_name(found.instance, order.option)
 
 
-def _size(found: FuturesStudy, order: OwnOrder, size: float) -> str:
+def _size(found: FuturesStudy, order: InformedOrder, size: float) -> str:
     return size_text(found.instance, order.option, size)
 
 
@@ -396,7 +396,7 @@ def _orders(found: FuturesStudy) -> Table:
     )
 
 
-def _ordered_in(order: OwnOrder) -> str:
+def _ordered_in(order: InformedOrder) -> str:
     """The futures whose informed plans have it before the first answer, and those whose informed plans buy it later."""
     which = "all futures" if order.depends_on == "no regret" else _branches(order) or _futures(order.futures)
     if not order.is_urgent:
@@ -410,12 +410,12 @@ def _futures(names: Sequence[str]) -> str:
     return f"{plural(len(names), 'future')}: {list_names(names, 3)}"
 
 
-def _sizes(found: FuturesStudy, order: OwnOrder) -> str:
+def _sizes(found: FuturesStudy, order: InformedOrder) -> str:
     smallest, largest = (_size(found, order, size) for size in (order.smallest, order.largest))
     if order.depends_on == "no regret" or smallest == largest:
         return smallest
     return f"{smallest} to {largest}"
 
 
-def _signposts(order: OwnOrder) -> str:
+def _signposts(order: InformedOrder) -> str:
     return ", ".join(f"{name} ({period})" for name, period in order.open) or DASH

@@ -4,8 +4,8 @@ adaptive    RP, the plan of `solve`: decisions are alike until an answer parts t
 static      ST, all decisions alike in all futures                  flexibility is worth ST − RP
 perfect     WS, every answer known from the start                   information is worth RP − WS
 question    one question answered at the start, a year earlier, a year later, or never; all else as it is
-regret      the plan of each future alone, followed unchanged in every other one
-orders      what these plans have in common, and what depends on which answer (`own_orders`)
+regret      the informed plan of each future, followed unchanged in every other one
+orders      what these plans have in common, and what depends on which answer (`informed_orders`)
 
 With other dates of answers the futures are the same: when they can be distinguished differs, not what happens. What
 branches set is applied in the order of the file's own dates, whenever answers are known. A question that arises in a
@@ -14,7 +14,7 @@ one is never answered, neither is it. Each solve is a task that may run in a pro
 
 Each cost is the value of the file's own measure (`policy.objective`). It is known between a proven bound and the value
 of the plan that was found, and so are differences. A difference is left out where one of both plans leaves a survival
-gap that has no price. With expected cost, `perfect` is the probabilities times the least costs of the futures alone.
+gap that has no price. With expected cost, `perfect` is the probabilities times the costs of the informed plans.
 """
 
 import math
@@ -43,12 +43,12 @@ from optimizer.studies.futures.stages import decisions_in_future
 from optimizer.studies.futures.study_result import (
     FollowedPlan,
     FuturesStudy,
+    InformedOrder,
     MeasuredCost,
-    OwnOrder,
     QuestionTiming,
     Timing,
     informed_cost,
-    own_orders,
+    informed_orders,
     value_of_result,
 )
 from optimizer.studies.given_plan import evaluate_plan, read_plans
@@ -135,7 +135,7 @@ def solve_alone_in_full(memory: Memory, instance: Instance, settings: Settings, 
             cheaper = solver.ask(problem=ProblemVariant(outlay, rows, "outlay"))
         if cheaper.status != "optimal" or cheaper.outlay >= found.outlay * (1 - SAME_VALUE):
             return found
-        own = _follow(instance, cheaper.plan, "own plan", settings, clock)
+        own = _follow(instance, cheaper.plan, "informed plan", settings, clock)
         return replace(own, bound=found.bound, status=found.status) if own.survives else found
 
 
@@ -242,7 +242,7 @@ class _FuturesSearch:
     # All that is solved for.
 
     def _solve_all(self) -> None:
-        """Every future alone, and every other set of dates, each once."""
+        """Every informed plan, and every other set of dates, each once."""
         tasks, keys = list[Task](), list[Any]()
         regret = self.kind == "regret"
         exact = replace(self.settings, mip_gap=min(self.settings.mip_gap, EXACT_GAP), tolerance=None)
@@ -257,7 +257,7 @@ class _FuturesSearch:
                 arguments = (self.instance, dates, self.settings, self.known, self.until)
                 tasks.append(Task(solve_retimed, arguments))
                 keys.append(key)
-        for number, answer in self._perform(tasks, "futures alone, and other dates of answers"):
+        for number, answer in self._perform(tasks, "informed plans, and other dates of answers"):
             if isinstance(answer, MeasuredCost):
                 self.found[keys[number]] = answer
             elif answer is not None:
@@ -273,7 +273,7 @@ class _FuturesSearch:
         return found
 
     def _follow_all(self) -> list[FollowedPlan]:
-        """The regret table: own plans of futures in every other future; those of one instance are solved once."""
+        """The regret table: informed plans in every other future; those of one instance are solved once."""
         first = {id(each.instance): each for each in reversed(self.tree.futures)}
         found = self._followed([each for key, each in first.items() if key in self.alone])
         rows = list[FollowedPlan]()
@@ -295,7 +295,7 @@ class _FuturesSearch:
             )
             others = [(name, plan) for name, plan in plans if name != future.name]
             tasks.append(Task(follow_plans, (future.instance.by_expected_cost(), others, self.settings, self.until)))
-        for number, rows in self._perform(tasks if len(owners) > 1 else (), "plans of one future in the others"):
+        for number, rows in self._perform(tasks if len(owners) > 1 else (), "informed plans in the other futures"):
             found |= {(row.plan, id(owners[number].instance)): row for row in rows}
         return found
 
@@ -349,14 +349,14 @@ class _FuturesSearch:
             return made
         return replace(made, difference=base.more(found) if made.is_earlier else found.more(base))
 
-    def _orders(self) -> tuple[OwnOrder, ...] | None:
+    def _orders(self) -> tuple[InformedOrder, ...] | None:
         plans = list[Sequence[Decision]]()
         for future in self.tree.futures:
             own = self.alone.get(id(future.instance))
             if own is None:
                 return None
             plans.append(decisions_in_future(future.instance, own))
-        return tuple(own_orders(self.instance, plans))
+        return tuple(informed_orders(self.instance, plans))
 
     def _is_open(self) -> bool:
         """Whether some search was stopped before its proof."""

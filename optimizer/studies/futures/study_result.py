@@ -1,18 +1,18 @@
-"""What a study of futures returns: what it is worth to decide later and to know earlier, and what own plans share.
+"""What a study of futures returns: what it is worth to decide later and to know earlier, and what informed plans share.
 
 FuturesStudy    all of it
 MeasuredCost    the value of the measure under some dates of answers
 QuestionTiming  one question answered at another date
 FollowedPlan    the plan of one future, followed in another one
-OwnOrder        an option in the plans of the futures alone, and on which answers it depends (`own_orders`)
+InformedOrder   an option in the informed plans, and on which answers it depends (`informed_orders`)
 
-Plans of all futures alone have in common moves without regret, and differ in orders that depend on answers. An order is
-all that a plan buys of an option before the first question is answered; of an option that no plan buys by then, all
-that it buys.
+The informed plan of a future is its best plan if that future were known from the start; `perfect` is all of them.
+Informed plans have in common moves without regret, and differ in orders that depend on answers. An order is all that a
+plan buys of an option before the first question is answered; of an option that no plan buys by then, all that it buys.
 
-no regret     every future's own plan has it: at least the smallest size of them all
-different     some own plans have it, all others buy the option later: answers decide when it is bought, not whether
-one answer    it is in the own plans of all futures of some branches of one question, and in those of no other future
+no regret     every informed plan has it: at least the smallest size of them all
+different     some informed plans have it, all others buy the option later: only its date depends on answers
+one answer    it is in the informed plans of all futures of some branches of one question, and in no others
 several       anything else
 signpost      the first date of it in the plans that have it, and the questions it depends on that are open at that date
 """
@@ -122,14 +122,14 @@ class QuestionTiming:
 
 @dataclass(frozen=True)
 class FollowedPlan:
-    """The plan of one future alone, followed unchanged in a future."""
+    """The informed plan of one future, followed unchanged in a future."""
 
     plan: str
     future: str
     # Money. None where that future cannot hold the plan.
     cost: float | None = None
     gap: float | None = None
-    # Cost less that of the future's own plan, with gaps at their price; None where gaps have none, and it leaves a
+    # Cost less that of the informed plan there, with gaps at their price; None where gaps have none, and it leaves a
     # larger one than that plan.
     regret: float | None = None
     survives: bool = False  # whether every floor is kept
@@ -143,13 +143,13 @@ class FollowedPlan:
 
 
 @dataclass(frozen=True)
-class OwnOrder:
-    """An option in the plans of the futures alone."""
+class InformedOrder:
+    """An option in the informed plans."""
 
     option: str
     depends_on: OrderClass  # `hangs` in JSON
-    futures: tuple[str, ...]  # the futures whose own plans have it
-    common: float  # size that all futures' own plans have; 0 where some have none
+    futures: tuple[str, ...]  # the futures whose informed plans have it
+    common: float  # size that all informed plans have; 0 where some have none
     # Sizes in the plans that have it; of a stockpile t that are bought.
     smallest: float
     largest: float
@@ -157,7 +157,7 @@ class OwnOrder:
     first: str
     last: str
     is_urgent: bool  # whether some plan buys it before the first answer; else all wait for it
-    later: tuple[str, ...] = ()  # of an urgent one: the futures whose own plans buy it after the first answer only
+    later: tuple[str, ...] = ()  # of an urgent one: the futures whose plans buy it after the first answer only
     questions: tuple[str, ...] = ()  # the questions on which it depends; none of an order without regret
     branches: tuple[str, ...] = ()  # of one question, the branches in which it is made; none where it depends on more
     # Those of the questions, and of the ones they arise from, that are open in `first`, each with the period from which
@@ -183,7 +183,7 @@ class FuturesStudy(ReadOnly):
         adaptive: the plan of `solve`.
         costs: by ``adaptive``, ``static``, ``perfect``; those that were not reached are left out.
         questions: each question at other dates.
-        alone: the plan of each future alone, in the order of the tree; None where it was not reached.
+        alone: the informed plan of each future, in the order of the tree; None where it was not reached.
         followed: the regret table; pairs that were not reached are left out.
         orders: what these plans have in common; None where one of them was not reached.
         tolerance: money to which costs are proven.
@@ -199,7 +199,7 @@ class FuturesStudy(ReadOnly):
     questions: tuple[QuestionTiming, ...] = ()
     alone: tuple[Result | None, ...] = field(default=(), repr=False)
     followed: tuple[FollowedPlan, ...] = ()
-    orders: tuple[OwnOrder, ...] | None = None
+    orders: tuple[InformedOrder, ...] | None = None
     tolerance: float | None = None
     stopped: bool = False
     notes: tuple[str, ...] = ()
@@ -261,7 +261,7 @@ class FuturesStudy(ReadOnly):
         }
 
     def figures_in(self, number: int) -> dict[str, Any]:
-        """A future: what it costs under the adaptive plan, and alone, with gaps at their price where they have one."""
+        """A future: its costs under the adaptive and its informed plan, with gaps at their price where they have one."""
         future, own = self.instance.tree.futures[number], self.alone[number]
         under = self.adaptive.futures[number] if self.adaptive.futures else None
         found: dict[str, Any] = {"name": future.name, "probability": future.probability}
@@ -300,7 +300,7 @@ def value_of_result(instance: Instance, result: FuturesResult) -> MeasuredCost:
 
 
 def informed_cost(instance: Instance, own: Sequence[Result]) -> MeasuredCost:
-    """The measure of the plans of all futures alone, with their probabilities; nothing is regretted by them."""
+    """The measure of the informed plans of all futures, with their probabilities; nothing is regretted by them."""
     kind, weights = instance.policy.objective.kind, [each.probability for each in instance.tree.futures]
     status: ValueStatus = "stopped" if "stopped" in {each.status for each in own} else "proven"
     gap = math.sumprod(weights, [0.0 if each.survives else each.survival_gap for each in own])
@@ -318,16 +318,16 @@ def _priced_bound(own: Result) -> float:
     return -math.inf if own.bound is None else own.priced_cost - max(0.0, own.total_cost - own.bound)
 
 
-# Orders of the plans of all futures alone.
+# Orders of the informed plans.
 
 
-def own_orders(instance: Instance, plans: Sequence[Sequence[Decision]]) -> list[OwnOrder]:
-    """The orders of the futures' own plans, urgent ones first, in the order of time."""
+def informed_orders(instance: Instance, plans: Sequence[Sequence[Decision]]) -> list[InformedOrder]:
+    """The orders of the informed plans, urgent ones first, in the order of time."""
     questions = timed_questions(instance.futures, instance.horizon)
     first = questions[0].t
     found = []
     for o in instance.options:
-        early, ever = (_own_purchases(plans, o, t) for t in (first, len(instance.horizon.periods)))
+        early, ever = (_informed_purchases(plans, o, t) for t in (first, len(instance.horizon.periods)))
         if ever:
             later = [number for number in ever if number not in early] if early else None
             bought = early or ever
@@ -336,20 +336,20 @@ def own_orders(instance: Instance, plans: Sequence[Sequence[Decision]]) -> list[
 
 
 @dataclass(frozen=True)
-class _OwnPurchase:
+class _InformedPurchase:
     """What one plan buys of an option: how much, and when first."""
 
     size: float
     t: int
 
 
-def _own_purchases(plans: Sequence[Sequence[Decision]], option: str, before: int) -> dict[int, _OwnPurchase]:
-    """By number of a future what its own plan buys before a period, where it does."""
+def _informed_purchases(plans: Sequence[Sequence[Decision]], option: str, before: int) -> dict[int, _InformedPurchase]:
+    """By number of a future what its informed plan buys before a period, where it does."""
     found = {}
     for number, plan in enumerate(plans):
         some = [each for each in plan if each.option == option and each.t < before]
         if some:
-            found[number] = _OwnPurchase(sum(each.size for each in some), min(each.t for each in some))
+            found[number] = _InformedPurchase(sum(each.size for each in some), min(each.t for each in some))
     return found
 
 
@@ -357,9 +357,9 @@ def _order(
     instance: Instance,
     questions: Sequence[TimedQuestion],
     option: str,
-    bought: dict[int, _OwnPurchase],
+    bought: dict[int, _InformedPurchase],
     later: Sequence[int] | None,
-) -> OwnOrder:
+) -> InformedOrder:
     """An order of the plans that have bought it; `later` are the others that buy it, None where no order is urgent."""
     tree, label = instance.tree, instance.horizon.label
     sizes, times = [each.size for each in bought.values()], [each.t for each in bought.values()]
@@ -367,7 +367,7 @@ def _order(
     in_all = depends_on == "no regret"
     if later and len(bought) + len(later) == len(tree.futures):
         depends_on = "different dates"
-    return OwnOrder(
+    return InformedOrder(
         option=option,
         depends_on=depends_on,
         futures=tuple(tree.futures[number].name for number in bought),
