@@ -261,7 +261,7 @@ class FuturesStudy(ReadOnly):
         }
 
     def figures_in(self, number: int) -> dict[str, Any]:
-        """A future: its costs under the adaptive and its informed plan, with gaps at their price where they have one."""
+        """A future: its costs under the adaptive and its informed plan, gaps at their price where they have one."""
         future, own = self.instance.tree.futures[number], self.alone[number]
         under = self.adaptive.futures[number] if self.adaptive.futures else None
         found: dict[str, Any] = {"name": future.name, "probability": future.probability}
