@@ -457,5 +457,5 @@ def _column(instance: Instance, column: Column) -> Iterator[StepSize]:
     if what == "activity" and column.mark.owner in instance.options:
         # What it can run at is at most what its largest size can.
         yield _largest_size(name), "1 % more", size
-    elif what in words and (in_shock or not column.mark.path):
+    elif what in words and (in_shock or what == "substituted" or not column.mark.path):
         yield words[what], "1 % more", size
