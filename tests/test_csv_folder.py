@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from optimizer.cli.app import app
-from optimizer.report.tables.csv_folder import RECORD, renew_tables
+from optimizer.report.tables.render import RECORD, renew_tables
 from optimizer.results.frames import Frame, FrameColumn, Frames
 
 ROOT = Path(__file__).parent.parent

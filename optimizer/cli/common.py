@@ -306,7 +306,7 @@ def write_table(path: Path, frame: "Frame") -> None:
 def write_tables(command: str, folder: Path, frames: "Frames", names: Iterable[str] = ()) -> None:
     """Write tables of these names, or all, into a folder, or fail; stderr names each, and what else is there."""
     from optimizer.report.format import list_names
-    from optimizer.report.tables.csv_folder import renew_tables
+    from optimizer.report.tables.render import renew_tables
 
     with writing(folder):
         found = renew_tables(command, frames, folder, names)
