@@ -13,9 +13,11 @@ from optimizer.cli.app import app
 from optimizer.cli.page_studies import STUDIES
 from optimizer.cli.plot import _KINDS as PROMISED
 from optimizer.report.figures.plot import DRAWN_KINDS, Choice, draw_plot, drawn_stocks, maps_of
-from optimizer.report.figures.world_map import draw_map, place_of, world_map
+from optimizer.report.figures.survival import draw_stocks
+from optimizer.report.figures.world_map import draw_map, map_table, place_of, world_map
 from optimizer.report.figures.years import years_of
 from optimizer.report.html.book import Book, book
+from optimizer.report.html.sections import plan_pictures
 from optimizer.studies.compare import frontier
 from optimizer.studies.comparison import single_point
 
@@ -64,9 +66,9 @@ def test_every_kind_states_the_currency_and_its_year(tiny: Book, kind: str) -> N
     ("kind", "choice", "said"),
     [
         # 20 t/yr · 200k + 1M; 100 t · 65k.
-        ("map", Choice(), ["Baseline, 2026: 100.0 % of all demand is served", "map: rival 100 t/yr; home"]),
+        ("map", Choice(), ["Baseline, 2027: 100.0 % of all demand is served", "map: rival 100 t/yr; home"]),
         # 20 t/yr · 200k + 1M and 60 t · 65k; then 40 t · 65k.
-        ("years", Choice(), ["8.9M", "2.6M", "builds decided", "stock when it is bought"]),
+        ("years", Choice(), ["8.9M", "2.6M", "projects decided", "stock when it is bought"]),
         ("sources", Choice(), ["What serves", "In the baseline", "unserved", "Chosen: the segment and the shock"]),
         ("sources", Choice(shock="embargo@2029"), ["In embargo@2029", "Shock as asked for; chosen: the segment"]),
         ("sources", Choice(segment="motors"), ["What serves motors", "Segment as asked for; chosen: the shock"]),
@@ -230,7 +232,7 @@ def test_regions_are_drawn_where_their_countries_are() -> None:
     drawn = book(instance, single_point(instance, so.solve(instance)))
     said = words(draw_plot(drawn, "map", Choice(shock="embargo@2029"), "svg"))
     assert "china 100 t/yr" in said
-    assert "japan 20 t/yr, 30.0 % unserved, 11.5M USD on 2 options" in said
+    assert "japan 20 t/yr, 30.0 % unserved, 2 options for 11.5M USD" in said
     assert "No country, so no place on the map" not in said
     baseline, shock = draw_map(instance, drawn.own.result, maps_of(drawn, "embargo@2029"), {}).panels
     china, japan = [105.0, 35.0], [138.0, 36.0]
@@ -269,6 +271,69 @@ def test_years_show_what_existing_processes_are_paid_though_nothing_is_bought(tm
     assert "support of existing processes" in words(draw_plot(shown, "years", Choice(), "svg"))
     done = CliRunner().invoke(app, ["report", str(file), "--quick", "--output", str(tmp_path / "page.html")])
     assert done.exit_code == 0, done.stderr
+
+
+def test_stock_is_drawn_above_the_name_of_its_year(tiny: Book) -> None:
+    """The reserve holds 60 t at the end of 2026 and 2027, and 100 t from the end of 2028 on."""
+    own = tiny.own
+    upper, lower = draw_stocks(
+        tiny.instance, own.result, own.stocks, tiny.lanes, own.rows, tiny.unlisted
+    ).panels  # fmt: skip
+    (line,) = upper.lines
+    xs, ys = line.get_xdata(), line.get_ydata()
+    assert line.get_drawstyle() == "steps-post"
+    named = {
+        int(text.get_text()): place for place, text in zip(lower.get_xticks(), lower.get_xticklabels(), strict=True)
+    }
+    drawn = {year: ys[max(i for i, x in enumerate(xs) if x <= place)] for year, place in named.items()}
+    assert drawn == {2026: 60, 2027: 60, 2028: 100, 2029: 100, 2030: 100}
+    # The window of the first shock begins where its year does; nothing is drawn beyond the horizon.
+    assert min(bar.get_x() for bar in lower.patches) == 2027
+    assert lower.get_xlim() == (2026, 2031)
+    assert xs[-1] == 2031
+
+
+def test_map_draws_the_baseline_of_the_periods_of_the_shock() -> None:
+    """Without a shock the rival makes less from 2028 on, 90 t of the 100 that it makes in 2026."""
+    instance = so.load(TINY, ["processes.imports.capacity={2026: 120, 2028: 90}"])
+    drawn = book(instance, single_point(instance, so.solve(instance)))
+    baseline, shock = maps_of(drawn, "embargo@2029")
+    assert (baseline.first, baseline.last) == (shock.first, shock.last) == ("2029", "2029")
+    assert {each.region: each.makes for each in baseline.regions}["rival"] == pytest.approx(90)
+    ends = maps_of(drawn, "embargo@2029", end=True)
+    assert [each.first for each in ends] == ["2030", "2030"]
+    assert "The baseline is that of the periods of the shock." in words(draw_plot(drawn, "map", Choice(), "svg"))
+
+
+def test_outlay_stands_beside_what_is_spent_where_others_pay_a_part() -> None:
+    """The plant of 5M counts by 30 %, which is 1.5M; the reserve of 6.5M counts in full: 8M of 11.5M."""
+    instance = so.load(TINY, ["options.plant.budget_share=0.3"])
+    drawn = book(instance, single_point(instance, so.solve(instance)))
+    part = "Outlay: the part of it that counts towards the budget."
+    timeline = words(draw_plot(drawn, "timeline", Choice(), "svg"))
+    assert "20 t/yr, 5M USD, 1.5M USD of it outlay" in timeline
+    assert "100 t, 6.5M USD" in timeline
+    shown = words(draw_plot(drawn, "map", Choice(shock="embargo@2029"), "svg"))
+    assert "2 options for 11.5M USD, 8M USD of it outlay" in shown
+    assert part in timeline
+    assert part in shown
+    tables = map_table(instance, maps_of(drawn))
+    assert [row[3:] for row in tables[0]["rows"] if row[0] == "home"] == [["11.5M", "8M", "2"]]
+    assert all(table["caption"].endswith(part) for table in tables)
+    data = drawn.to_dict()
+    (point,) = data["points"]
+    assert point["build_note"] == part
+    assert any(how.endswith("5M USD, 1.5M USD of it outlay") for _, how in point["build"])
+    (years,) = [
+        each["behind"][0] for section in plan_pictures(drawn) if section.name == "years" for each in section.blocks
+    ]
+    assert years["caption"].startswith("Outlay, the part of what is spent that counts towards the budget")
+
+
+def test_outlay_is_not_named_beside_what_counts_in_full(tiny: Book) -> None:
+    assert "of it" not in words(draw_plot(tiny, "timeline", Choice(), "svg"))
+    assert tiny.to_dict()["points"][0]["build_note"] == ""
+    assert map_table(tiny.instance, maps_of(tiny))[0]["head"][3:] == [">Spent, all years, USD", ">Options"]
 
 
 def test_years_and_draw_down_by_hand(tiny: Book) -> None:

@@ -35,7 +35,7 @@ from optimizer.results.plan import Faced, Outcome
 from optimizer.results.result import Result, by_gap, hardest_of
 from optimizer.studies.folds import Fold, folds
 from optimizer.studies.measure import GAP_SHARE, ProvenDifference, ToleranceBase
-from optimizer.studies.purchases import Purchase, sizes_bought
+from optimizer.studies.purchases import sizes_bought
 from optimizer.tolerances import SHOWN_MIP_GAP
 from optimizer.units import short, si, si_down
 
@@ -369,8 +369,6 @@ def losses(results: Sequence[tuple[str, Result]], money: str) -> list[str]:
 ENTRIES = 16
 # Of a family at most so many are listed; of more, how many there are.
 FEW = 6
-# Moves of a plan that a sentence each says; the others are added up.
-MOVES_SAID = 6
 # The facts that count from the no-shock plan, of a plan that survives and of another.
 PRICES = ("Price of survival", "Price of the plan")
 
@@ -416,22 +414,6 @@ def _floors_kept(instance: Instance, result: Result) -> str:
         f"survival floors fail in {len(failed):,} of {plural(count, 'shock')}, worst in "
         f"{dated(instance, instance.event(worst.name))}{gap}, where {where} against a floor of {floor} %"
     )
-
-
-def to_build(moves: Sequence[Purchase], money: str) -> tuple[tuple[str, str], ...]:
-    """The largest moves by money: what, and when, how much of it and for how much."""
-    ordered = sorted(moves, key=lambda move: -move.paid)
-    said = [(move.name, f"{_when(move)}, {move.size_words}, {si(move.paid, money)}") for move in ordered[:MOVES_SAID]]
-    rest = ordered[MOVES_SAID:]
-    if rest:
-        said.append((f"and {plural(len(rest), 'more move')}", si(sum(move.paid for move in rest), money)))
-    return tuple(said)
-
-
-def _when(move: Purchase) -> str:
-    if move.purchases:
-        return f"bought {move.decided}" + (f" to {move.on_line}" if move.on_line != move.decided else "")
-    return f"decided {move.decided}, on line {move.on_line}"
 
 
 def short_verdict(result: Result) -> str:

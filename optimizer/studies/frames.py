@@ -17,7 +17,7 @@ from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import ActualOutput, SourceShare, list_commitments
 from optimizer.results.result import Result
 from optimizer.studies.futures.stages import Stage, StageOrder, find_stages
-from optimizer.studies.purchases import Purchase, in_force_words, purchases, support_of_existing
+from optimizer.studies.purchases import Purchase, in_force_words, outlay_note, purchases, support_of_existing
 from optimizer.studies.supply_chain import yearly_supply_shares
 from optimizer.tolerances import ROUNDING
 from optimizer.units import fixed, si
@@ -103,8 +103,7 @@ def _builds_note(instance: Instance, result: Result, moves: Sequence[Purchase]) 
 
 def _outlay_note(instance: Instance, result: Result, moves: Sequence[Purchase]) -> str:
     """What sets what is spent apart from the outlay."""
-    is_partly = any(each.counted < each.paid for each in moves)
-    note = " Outlay: the part of it that counts towards the budget." if is_partly else ""
+    note = f" {said}" if (said := outlay_note(moves)) else ""
     if existing := math.fsum(support_of_existing(instance, result).values()):
         note += f" Price support of existing processes, {si(existing, result.money)}, is in the outlay as well."
     return note

@@ -61,6 +61,15 @@ class Purchase:
     purchases: ByPeriod = ()  # of a stockpile, t bought in each period; empty otherwise
 
 
+# What is said where less counts than is spent.
+OUTLAY_IS_A_PART = "Outlay: the part of it that counts towards the budget."
+
+
+def outlay_note(moves: Iterable[Purchase]) -> str:
+    """What outlay is, where some of what is spent does not count towards the budget; else empty."""
+    return OUTLAY_IS_A_PART if any(move.counted < move.paid for move in moves) else ""
+
+
 def purchases(instance: Instance, result: Result) -> tuple[Purchase, ...]:
     """All that is bought: builds in the order of the options, then stockpiles."""
     return (*_builds(instance, result), *_stocks(instance, result))

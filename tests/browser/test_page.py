@@ -116,6 +116,18 @@ def test_figures_follow_the_width_of_their_place(opened: Open, file: Path) -> No
         assert page.evaluate(f"$('{figure}')._fullLayout.width") <= 380, figure
 
 
+def test_stock_is_drawn_above_the_name_of_its_year(opened: Open, file: Path) -> None:
+    page = opened(file).page
+    drawn(page)
+    ticks, named = page.evaluate("[$('stocks').layout.xaxis.tickvals, $('stocks').layout.xaxis.ticktext]")
+    xs, ys = page.evaluate("[$('stocks').data[0].x, $('stocks').data[0].y]")
+    shown = {year: ys[max(i for i, x in enumerate(xs) if x <= place)] for year, place in zip(named, ticks, strict=True)}
+    assert shown == {"2026": 60, "2027": 60, "2028": 100, "2029": 100, "2030": 100}
+    page.click("#stocks-figure summary")
+    rows = [row.split("\t") for row in page.locator("#stocks-table tbody tr").all_inner_texts()]
+    assert rows == [["magnet reserve", *(str(tonnes) for tonnes in shown.values())]]
+
+
 def test_amounts_beside_the_bars_add_up_and_stay_on_the_page(opened: Open, file: Path) -> None:
     page = opened(file, 390).page
     drawn(page)

@@ -146,7 +146,7 @@ def _map(book: Book, choice: Choice) -> Canvas:
 
 
 def maps_of(book: Book, shock: str | None = None, *, end: bool = False) -> list[world_map.WorldMap]:
-    """The baseline on the map, and a shock beside it; the worst where none is named.
+    """The baseline on the map, and a shock beside it in the same periods; the worst where none is named.
 
     Raises:
         ValueError: there is no plan, no such shock, or its flows are not kept. Its text says so.
@@ -156,8 +156,10 @@ def maps_of(book: Book, shock: str | None = None, *, end: bool = False) -> list[
     kept = [name for name in known if name != BASELINE]
     _require_kept(book, shock, kept)
     worst = shock or _worst_kept(book, kept)
-    shown = [BASELINE] if worst is None else [BASELINE, worst]
-    return [world_map.world_map(book.instance, known[name][-1 if end else 0], book.own.moves) for name in shown]
+    drawn = [known[BASELINE]]
+    if worst is not None:
+        drawn = [supply_chain.baseline_beside(book.instance, book.own.result, worst), known[worst]]
+    return [world_map.world_map(book.instance, each[-1 if end else 0], book.own.moves) for each in drawn]
 
 
 def _require_kept(book: Book, shock: str | None, kept: Sequence[str]) -> None:

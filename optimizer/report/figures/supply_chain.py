@@ -38,15 +38,24 @@ def chains(instance: Instance, result: Result, names: Sequence[str]) -> Mapping[
     """
     if result.baseline is None:
         return {}
-    found = {BASELINE: _both(instance, result.baseline, instance.baseline)}
+    baseline = instance.baseline
+    found = {BASELINE: _both(instance, result.baseline, baseline, baseline.periods)}
     for outcome in result.shocks:
         if outcome.flows is not None and outcome.name in names:
-            found[outcome.name] = _both(instance, outcome.flows, instance.path(instance.event(outcome.name)))
+            path = instance.path(instance.event(outcome.name))
+            found[outcome.name] = _both(instance, outcome.flows, path, path.periods)
     return found
 
 
-def _both(instance: Instance, flows: Flows, path: Path) -> tuple[Chain, ...]:
-    first, last, year = path.periods[0], path.periods[-1], instance.horizon.per_year
+def baseline_beside(instance: Instance, result: Result, shock: str) -> tuple[Chain, ...]:
+    """The baseline in the years in which `chains` has a shock."""
+    assert result.baseline is not None
+    return _both(instance, result.baseline, instance.baseline, instance.event(shock).periods)
+
+
+def _both(instance: Instance, flows: Flows, path: Path, periods: range) -> tuple[Chain, ...]:
+    """The chains of the first and the last year of some periods of a path; one where they are no longer than a year."""
+    first, last, year = periods[0], periods[-1], instance.horizon.per_year
     early = chain(instance, flows, path, first, min(first + year - 1, last))
     return (early,) if last - first < year else (early, chain(instance, flows, path, max(first, last - year + 1), last))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from optimizer.disruptions.shock import Shock
-from optimizer.horizon import windowed
+from optimizer.horizon import Horizon, windowed
 from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
 from optimizer.report.figures.canvas import (
@@ -28,6 +28,7 @@ from optimizer.report.figures.canvas import (
     new_canvas,
     of_plan,
     plain,
+    thin_ticks,
 )
 from optimizer.report.format import (
     FOLDED,
@@ -385,19 +386,16 @@ def draw_stocks(
     unlisted: int,
 ) -> Canvas:
     """Every stockpile, and below it the windows of the shocks."""
-    from matplotlib.ticker import MaxNLocator
-
     horizon = instance.horizon
     canvas = new_canvas(f"{instance.title}: stocks, and the shocks they wait for", 3.0 + 0.15 * len(lanes),
                   (2.4, max(0.2, 0.15 * len(lanes))), share=True)  # fmt: skip
     upper, lower = canvas.panels
-    times = [horizon.start + (t + 1) * horizon.delta for t in horizon.periods]
+    ends = [horizon.start + t * horizon.delta for t in range(len(horizon.periods) + 1)]
     colours, dashes = (BLUE, ORANGE, GREEN, PURPLE, OLIVE, SKY), ("-", "--", ":", "-.")
     for i, (o, row) in enumerate(held.items()):
         style = dashes[i % len(dashes)]
-        upper.plot(
-            times, row, color=colours[i % len(colours)], linestyle=style, linewidth=1.7, label=display_name(instance, o)
-        )
+        upper.step(ends, [*row, row[-1]], where="post", color=colours[i % len(colours)], linestyle=style,
+                   linewidth=1.7, label=display_name(instance, o))  # fmt: skip
     upper.set_ylabel("stock, t")
     upper.set_ylim(bottom=0)
     upper.grid()
@@ -406,14 +404,24 @@ def draw_stocks(
     folds = " A family or an ensemble is one band, over all its windows; --all draws each shock." if many else ""
     hidden = f" {left_out(unlisted)}" if unlisted else ""
     lower.set_xlim(horizon.start, horizon.end + 1)
-    lower.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=12))
     add_footer(
         canvas,
-        f"Stock at the end of each {horizon.step}; below, when each shock occurs, ✗ where it is not survived."
-        f"{folds}{hidden} {of_plan(result)}",
+        f"Stock at the end of each {horizon.step}, drawn across it: a shock finds that of the {horizon.step} before. "
+        f"Below, when each shock occurs, ✗ where it is not survived.{folds}{hidden} {of_plan(result)}",
         upper.get_legend_handles_labels()[0],
     )
+    _name_years(canvas, lower, horizon)
     return canvas
+
+
+def _name_years(canvas: Canvas, panel: "Axes", horizon: Horizon) -> None:
+    """Draw a line where each year begins, and its name in its middle, or that of every n-th."""
+    thin_ticks(canvas, panel, [year + 0.5 for year in horizon.years], [str(year) for year in horizon.years])
+    panel.set_xticks(range(horizon.start, horizon.end + 2), minor=True)
+    for each in canvas.panels:
+        each.grid(visible=False, axis="x")
+        each.grid(axis="x", which="minor")
+        each.tick_params(which="both", bottom=False)
 
 
 def _windows(instance: Instance, result: Result, lanes: Sequence[Lane], rows: Sequence[Folded], panel: "Axes") -> None:

@@ -18,9 +18,9 @@ from optimizer.disruptions.shock import BASELINE
 from optimizer.instance.derived import region_name
 from optimizer.instance.schema import Instance
 from optimizer.report.figures.canvas import GREY, INK, QUIET, VERMILION, Canvas, add_footer, new_canvas, of_plan, plain
-from optimizer.report.format import percent, plural, shock_title
+from optimizer.report.format import percent, plural, shock_title, spent_words
 from optimizer.results.result import Result
-from optimizer.studies.purchases import Purchase
+from optimizer.studies.purchases import OUTLAY_IS_A_PART, Purchase
 from optimizer.studies.supply_chain import Chain, ChainPlace
 from optimizer.tolerances import ROUNDING
 from optimizer.units import si
@@ -64,7 +64,8 @@ class MapRegion:
     name: str
     place: tuple[float, float] | None  # longitude and latitude; None where it is no country
     makes: float  # t a year that reach the segments from makers there
-    spent: float  # money on what is built there
+    spent: float  # money on what is bought there
+    outlay: float  # the part of it that counts towards the budget
     options: int  # how many options are bought there
     short: float  # share of demand that is unserved, of the home region
 
@@ -147,18 +148,20 @@ def world_map(instance: Instance, drawn: Chain, moves: Sequence[Purchase]) -> Wo
     built = defaultdict[str, list[Purchase]](list)
     for move in moves:
         built[move.region or home].append(move)
-    short = {home: 1.0 - drawn.served / drawn.demanded if drawn.demanded > 0 else 0.0}
     known = dict.fromkeys((*drawn.by_region, *chain.from_iterable(flows), *built, home))
-    regions = [
-        MapRegion(
-            each, region_name(instance, each), place_of(instance, each), drawn.by_region.get(each, 0.0),
-            sum(move.paid for move in built[each]), len({move.option for move in built[each]}), short.get(each, 0.0),
-        )
-        for each in filter(None, known)
-    ]  # fmt: skip
+    regions = [_map_region(instance, drawn, each, built[each]) for each in filter(None, known)]
     ordered = tuple(sorted(regions, key=lambda each: -each.makes))
     crossing = tuple(sorted(((*ends, tonnes) for ends, tonnes in flows.items()), key=lambda flow: -flow[2]))
     return WorldMap(drawn.path, drawn.first, drawn.last, ordered, crossing, drawn.demanded, drawn.served)
+
+
+def _map_region(instance: Instance, drawn: Chain, region: str, moves: Sequence[Purchase]) -> MapRegion:
+    short = 1.0 - drawn.served / drawn.demanded if drawn.demanded > 0 and region == instance.home else 0.0
+    return MapRegion(
+        region, region_name(instance, region), place_of(instance, region), drawn.by_region.get(region, 0.0),
+        sum(move.paid for move in moves), sum(move.counted for move in moves), len({move.option for move in moves}),
+        short,
+    )  # fmt: skip
 
 
 def _crossing(drawn: Chain, home: str) -> Mapping[tuple[str, str], float]:
@@ -196,17 +199,28 @@ def draw_map(
     handles = [
         Line2D([], [], marker="o", linestyle="", color=QUIET, label="t a year that reach the segments from there"),
         Line2D([], [], color=QUIET, linewidth=3, alpha=0.5, label="goods that cross, t a year"),
-        Line2D([], [], marker="s", linestyle="", markerfacecolor="none", color=INK, label="money on builds there"),
+        Line2D([], [], marker="s", linestyle="", markerfacecolor="none", color=INK, label="spent on what is bought"),
         Line2D([], [], marker="o", linestyle="", markerfacecolor="none", color=VERMILION, markeredgewidth=2.5,
                label="part of demand unserved, at home"),
     ]  # fmt: skip
     add_footer(
         canvas,
         "Areas and widths are in proportion, the same in all maps. A region stands at the country that it names, a "
-        f"union at its capital, others below. Outlines: countryinfo. Money undiscounted. {of_plan(result)}",
+        f"union at its capital, others below. Outlines: countryinfo. Money undiscounted.{_notes(maps)} "
+        f"{of_plan(result)}",
         handles,
     )
     return canvas
+
+
+def _notes(maps: Sequence[WorldMap]) -> str:
+    """What has to be said of two maps, and of money of which not all counts."""
+    note = f" {OUTLAY_IS_A_PART}" if _counts_in_part(maps) else ""
+    return f"{note} The baseline is that of the periods of the shock." if len(maps) > 1 else note
+
+
+def _counts_in_part(maps: Sequence[WorldMap]) -> bool:
+    return any(each.outlay < each.spent for shown in maps for each in shown.regions)
 
 
 def _draw_panel(
@@ -244,7 +258,8 @@ def _region_words(instance: Instance, each: MapRegion) -> str:
     """A region's name and figures."""
     parts = [si(each.makes, "t/yr")] * (each.makes > 0)
     parts += [f"{percent(each.short, 1)} unserved"] * (each.short > 0)
-    parts += [f"{si(each.spent, instance.money)} on {plural(each.options, 'option')}"] * (each.options > 0)
+    spent = spent_words(each.spent, each.outlay, instance.money)
+    parts += [f"{plural(each.options, 'option')} for {spent}"] * (each.options > 0)
     return f"{each.name} {', '.join(parts)}".strip()
 
 
@@ -343,18 +358,21 @@ def _write(panel: "Axes", each: MapRegion, words: str, radius: float, taken: Seq
 
 def map_table(instance: Instance, maps: Sequence[WorldMap]) -> list[dict[str, Any]]:
     """The figures of each map as a page's table."""
-    head = ["Region", ">From makers there, t/yr", ">Not served", f">Spent, all years, {instance.money}", ">Options"]
+    is_part, money = _counts_in_part(maps), instance.money
+    head = ["Region", ">From makers there, t/yr", ">Not served", f">Spent, all years, {money}"]
+    head += [*([f">Of it outlay, {money}"] if is_part else []), ">Options"]
     return [
         {
             "head": head,
             "rows": [
                 [each.name, si(each.makes), percent(each.short, 1) if each.short else "–", si(each.spent),
-                 str(each.options)]
+                 *([si(each.outlay)] if is_part else []), str(each.options)]
                 for each in shown.regions
             ],
             "caption": f"{map_words(instance, shown)}{_unmade_words(shown)}. Crossing: "
             + ("; ".join(f"{region_name(instance, source)} to {region_name(instance, target)} {si(tonnes, 't/yr')}"
-                         for source, target, tonnes in shown.flows) or "nothing") + ".",
+                         for source, target, tonnes in shown.flows) or "nothing")
+            + (f". {OUTLAY_IS_A_PART}" if is_part else "."),
         }
         for shown in maps
     ]  # fmt: skip

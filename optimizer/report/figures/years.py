@@ -35,10 +35,10 @@ from optimizer.report.figures.canvas import (
     plain,
     thin_ticks,
 )
-from optimizer.report.format import plural, shock_title, shortened
+from optimizer.report.format import plural, shock_title, shortened, spent_words
 from optimizer.results.plan import ByPeriod, Flows, Outcome
 from optimizer.results.result import Result
-from optimizer.studies.purchases import Purchase, support_of_existing
+from optimizer.studies.purchases import Purchase, outlay_note, support_of_existing
 from optimizer.studies.supply_chain import ChainPlace, chain
 from optimizer.tolerances import NEGLIGIBLE, ROUNDING
 from optimizer.units import si
@@ -73,14 +73,14 @@ def timeline(instance: Instance, result: Result, moves: Sequence[Purchase], stoc
     panel.grid(axis="x")
     right = panel.twinx()
     right.set_ylim(panel.get_ylim())
-    right.set_yticks(range(len(moves)), [f"{move.size_words}, {si(move.paid, result.money)}" for move in moves])
+    right.set_yticks(range(len(moves)), [_size_and_money(move, result.money) for move in moves])
     plain(panel)
     plain(right)
     right.tick_params(right=False)
     add_footer(
         canvas,
         "Bars are as high as the share of the size that works; of a stockpile: the stock, and a mark for each "
-        f"purchase. Size; money undiscounted, {result.currency}.",
+        f"purchase. Size; money spent, undiscounted, {result.currency}. {outlay_note(moves)}".rstrip(),
         _handles(moves),
     )
     starts = [float(i * horizon.per_year) for i in range(len(horizon.years))]
@@ -88,6 +88,10 @@ def timeline(instance: Instance, result: Result, moves: Sequence[Purchase], stoc
     for label in panel.get_xticklabels():
         label.set_horizontalalignment("left")
     return canvas
+
+
+def _size_and_money(move: Purchase, money: str) -> str:
+    return f"{move.size_words}, {spent_words(move.paid, move.counted, money)}"
 
 
 def _draw_move(panel: "Axes", row: int, move: Purchase, count: int, stock: tuple[float, ...]) -> None:
@@ -117,7 +121,7 @@ _DASHES = ("-", "--", ":", "-.")
 
 @dataclass(frozen=True)
 class YearOfPlan:
-    """The outlay of a year by kind of lever, money, undiscounted; how many builds are decided and come on line."""
+    """The outlay of a year by kind of lever, money, undiscounted; how many projects are decided and come on line."""
 
     year: int
     spent: Mapping[str, float]
@@ -145,19 +149,26 @@ def _spent_in(outlays: Iterable[tuple[str, Mapping[int, float]]], year: int) -> 
     return dict(spent)
 
 
+_OUTLAY = "Outlay, the part of what is spent that counts towards the budget"
+
+
 def draw_years(instance: Instance, result: Result, years: Sequence[YearOfPlan]) -> Canvas:
-    """Money by year and kind of lever; below, how many builds are decided and come on line."""
+    """Money by year and kind of lever; below, how many projects are decided and come on line."""
     from matplotlib.patches import Patch
 
-    canvas = new_canvas(f"{instance.title}: money and builds by year", 3.6, (2.2, 1.0), share=True)
+    canvas = new_canvas(f"{instance.title}: money and projects by year", 3.6, (2.2, 1.0), share=True)
     kinds = list(dict.fromkeys(kind for each in years for kind in each.spent))
     _draw_money(canvas.panels[0], result, years, kinds)
     _draw_builds(canvas.panels[1], years)
     handles = [Patch(facecolor=lever_colours().get(kind, GREY), label=kind) for kind in kinds]
-    handles.append(Patch(facecolor="white", edgecolor=GREY, hatch="////", hatchcolor=GREY, label="builds decided"))
-    handles.append(Patch(facecolor=QUIET, label="builds that come on line"))
-    add_footer(canvas, "Outlay: capex and fixed cost in the year of the decision, stock when it is bought, price "
-               f"support when it is paid; undiscounted, {result.currency}. {of_plan(result)}", handles)  # fmt: skip
+    handles.append(Patch(facecolor="white", edgecolor=GREY, hatch="////", hatchcolor=GREY, label="projects decided"))
+    handles.append(Patch(facecolor=QUIET, label="projects that come on line"))
+    add_footer(
+        canvas,
+        f"{_OUTLAY}: capex and fixed cost in the year of the decision, stock when it is bought, price support when it "
+        f"is paid; undiscounted, {result.currency}. Projects: without stockpiles. {of_plan(result)}",
+        handles,
+    )
     return canvas
 
 
@@ -183,7 +194,7 @@ def _draw_builds(panel: "Axes", years: Sequence[YearOfPlan]) -> None:
     panel.bar([year - 0.2 for year in places], [each.decided for each in years], width=0.38, color="white",
               edgecolor=GREY, hatch="////", hatchcolor=GREY)  # fmt: skip
     panel.bar([year + 0.2 for year in places], [each.on_line for each in years], width=0.38, color=QUIET)
-    panel.set_ylabel("builds")
+    panel.set_ylabel("projects")
     panel.set_xticks(places)
     panel.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=4))
 
@@ -197,7 +208,11 @@ def years_table(result: Result, years: Sequence[YearOfPlan]) -> dict[str, Any]:
         for each in years
     ]  # fmt: skip
     head = ["Year", *(f">{kind}, {result.money}" for kind in kinds), f">All, {result.money}", ">Decided", ">On line"]
-    return {"head": head, "rows": rows, "caption": "Outlay, undiscounted; builds: how many."}
+    return {
+        "head": head,
+        "rows": rows,
+        "caption": f"{_OUTLAY}, undiscounted; how many projects are decided and come on line, without stockpiles.",
+    }
 
 
 @dataclass(frozen=True)

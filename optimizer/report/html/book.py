@@ -30,7 +30,7 @@ from optimizer.report.figures.survival import (
     tightest,
 )
 from optimizer.report.figures.time_to_survive import ChokepointLine, lines, only_ending, shortest_times
-from optimizer.report.format import LINE, changed_words
+from optimizer.report.format import LINE, changed_words, plural, spent_words
 from optimizer.report.narrative import losses
 from optimizer.report.provenance import Source, head, record, sources
 from optimizer.report.tables.render import page_table
@@ -38,7 +38,7 @@ from optimizer.results.plan import ByPeriod, SourceShare
 from optimizer.results.result import Result
 from optimizer.studies.comparison import BudgetPoint, Frontier
 from optimizer.studies.folds import Fold, Folded, fold_outcomes
-from optimizer.studies.purchases import Purchase, purchases
+from optimizer.studies.purchases import Purchase, outlay_note, purchases
 from optimizer.studies.supply_chain import Chain, yearly_supply_shares
 from optimizer.studies.time_to_survive import TimeToSurvive, time_to_survive, with_other_plan
 from optimizer.units import si
@@ -90,7 +90,8 @@ class PlanView:
             "sentence": narrative.sentence(instance, result),
             "headline": narrative.short_verdict(result),
             "facts": self.facts(instance, counted_from),
-            "build": [list(item) for item in narrative.to_build(self.moves, money)],
+            "build": [list(item) for item in _to_build(self.moves, money)],
+            "build_note": outlay_note(self.moves),
             "kept": list(kept),
             "failed": list(failed),
             "shortest": list(shortest_times(self.after, list(instance.horizon.years))),
@@ -113,6 +114,30 @@ class PlanView:
             "chains": {path: [atlas.compact(each) for each in both] for path, both in self.chains.items()},
             "after": [{"key": line.key, "months": line.months, "segments": line.segments} for line in self.after],
         }
+
+
+# Moves of a plan that a line each says; the others are added up.
+MOVES_SAID = 6
+
+
+def _to_build(moves: Sequence[Purchase], money: str) -> tuple[tuple[str, str], ...]:
+    """The largest moves by money: what, and when, how much of it and for how much."""
+    ordered = sorted(moves, key=lambda move: -move.paid)
+    said = [
+        (move.name, f"{_when(move)}, {move.size_words}, {spent_words(move.paid, move.counted, money)}")
+        for move in ordered[:MOVES_SAID]
+    ]
+    rest = ordered[MOVES_SAID:]
+    if rest:
+        spent, counted = math.fsum(move.paid for move in rest), math.fsum(move.counted for move in rest)
+        said.append((f"and {plural(len(rest), 'more move')}", spent_words(spent, counted, money)))
+    return tuple(said)
+
+
+def _when(move: Purchase) -> str:
+    if move.purchases:
+        return f"bought {move.decided}" + (f" to {move.on_line}" if move.on_line != move.decided else "")
+    return f"decided {move.decided}, on line {move.on_line}"
 
 
 # The frames that a page shows as tables.

@@ -81,8 +81,9 @@ const LINES = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#999933", "#56B4E9"]
 figure("stocks", () => {
   const held = Object.entries(now().stocks);
   if (!held.length) { describe("stocks", "No stock is held.", ""); return null; }
-  const at = periods.map((_, i) => book.horizon.start + (i + 1) / perYear);
-  const ends = years.map((_, i) => (i + 1) * perYear - 1);
+  // A stock at the end of a period is drawn across it, from its start to its end.
+  const across = periods.flatMap((_, i) => [book.horizon.start + i / perYear, book.horizon.start + (i + 1) / perYear]);
+  const ends = years.map((_, i) => (i + 1) * perYear - 1), apart = Math.ceil(years.length / (isNarrow() ? 7 : 20)), labelled = years.filter((_, i) => i % apart === 0);
   describe("stocks", `${held.map(([o, row]) => `${named(o)}: at most ${si(Math.max(...row), "t")}`).join("; ")}.`,
     table("Stock at the end of the year, t", ["Stockpile", ...years.map(year => `>${year}`)], held.map(([o, row]) => [named(o), ...ends.map(i => si(row[i]))])));
   const rows = heatRows(), lanes = rows.length, height = (paper === null ? 330 : 260) + 15 * lanes, low = Math.max(.1, Math.min(.8, 16 * lanes / height));
@@ -94,14 +95,17 @@ figure("stocks", () => {
   });
   return {
     data: [
-      ...held.map(([o, row], i) => ({type: "scatter", mode: "lines", name: named(o), x: at, y: row, line: {shape: "linear", width: 2.5, color: LINES[i % 6], dash: DASHES[i % 4]}, hovertemplate: `%{customdata}: %{y:,.3~g} t<extra>${named(o)}</extra>`, customdata: periods})),
+      ...held.map(([o, row], i) => ({type: "scatter", mode: "lines", name: named(o), x: across, y: row.flatMap(t => [t, t]), line: {shape: "linear", width: 2.5, color: LINES[i % 6], dash: DASHES[i % 4]}, hovertemplate: `%{customdata}: %{y:,.3~g} t<extra>${named(o)}</extra>`, customdata: periods.flatMap(label => [label, label])})),
       ...[false, true].map(fails => stretches.filter(w => w.fails === fails)).filter(some => some.length).map(some => ({type: "bar", orientation: "h", yaxis: "y2", name: "window of a shock", showlegend: false, base: some.map(w => w.from), x: some.map(w => w.long), y: some.map(w => w.i), width: .7,
         marker: some[0].fails ? {color: "#D55E00", pattern: {shape: "x", fillmode: "overlay", fgcolor: shade("ground"), size: 6}} : {color: shade("hatch")},
         hovertemplate: "%{customdata}<extra></extra>", customdata: some.map(w => `${laneTitle(w.row.lane)}${w.row.lane.shocks > 1 ? `, ${shocksSaid(w.row)}` : ""}, ${w.words}: ${w.fails ? "not survived" : w.row.excused ? "survived, or may fail" : "survived"}`)})),
     ],
     layout: {
       height, barmode: "overlay", legend: {orientation: "h", y: -40 / height, x: 0}, bargap: .2,
-      xaxis: {range: [book.horizon.start, book.horizon.end + 1], dtick: isNarrow() ? 2 : 1, tickformat: "d", anchor: "y2"},
+      xaxis: {
+        range: [book.horizon.start, book.horizon.end + 1], anchor: "y2", tickvals: labelled.map(year => year + .5), ticktext: labelled.map(String), showgrid: false,
+        minor: {tickmode: "linear", tick0: book.horizon.start, dtick: 1, showgrid: true, gridcolor: shade("grid")},
+      },
       yaxis: {title: "stock, t", domain: [low + .04, 1], rangemode: "tozero"},
       yaxis2: {domain: [0, low], range: [lanes - .4, -.6], tickvals: rows.map((_, i) => i), ticktext: rows.map(brief), showgrid: false, zeroline: false, tickfont: {size: paper === null ? 10 : 9, color: shade("ink")}},
     },

@@ -11,6 +11,7 @@ function drawAnswer() {
   fill("to-build", point.build.length
     ? point.build.map(([what, how], i) => make("li", {class: what.startsWith("and ") && i === point.build.length - 1 ? "rest" : null}, make("strong", {}, what), " ", make("span", {}, how)))
     : make("li", {class: "rest"}, "Nothing."));
+  fill("build-note", point.build_note);
   fill("facts", point.facts.map(([what, text]) => [make("dt", {}, what), make("dd", {}, text)]).flat());
   const ending = point.shortest;
   const list = (sort, head, items) => items.length ? [make("p", {}, make("strong", {class: sort}, head)), make("ul", {}, items.map(each => make("li", {}, each)))] : [];
@@ -110,6 +111,10 @@ function bars(move) {
   return svg;
 }
 const when = move => move.purchases.length ? `bought ${move.decided}${move.on_line === move.decided ? "" : ` to ${move.on_line}`}` : `decided ${move.decided}, on line ${move.on_line}`;
+const spent = move => {
+  const whole = money(move.paid), part = money(move.counted);
+  return part === whole ? whole : `${whole}, ${move.counted > 0 ? part : "none"} of it outlay`;
+};
 const marks = move => `${move.without_shocks ? " *" : ""}${move.forced ? " †" : ""}`;
 
 function axis() {
@@ -127,8 +132,8 @@ function drawTimeline() {
   const rows = moves.map(move => make("div", {class: "row"},
     make("div", {}, make("strong", {}, move.name + marks(move)), make("small", {}, `${move.kind}${move.region ? `, ${regionName(move.region)}` : ""} · ${when(move)}`)),
     bars(move),
-    make("div", {class: "far"}, move.size_words, make("small", {}, money(move.paid)))));
-  const notes = [];
+    make("div", {class: "far"}, move.size_words, make("small", {}, spent(move)))));
+  const notes = now().build_note ? [now().build_note] : [];
   if (moves.some(move => move.without_shocks)) notes.push("* some of it would be bought without any shock as well, perhaps less or later.");
   if (moves.some(move => move.forced)) notes.push("† has to be bought (policy.force).");
   fill("timeline", axis(), rows, notes.length ? make("p", {class: "hint"}, notes.join(" ")) : null,

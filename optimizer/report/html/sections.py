@@ -164,11 +164,17 @@ def _segment_sources(book: Book) -> PictureData:
     return {"paths": [dict(vars(each)) for each in both], "chosen": chosen}, sources_tables(book.instance, both, chosen)
 
 
+_MAPPED = "The baseline and, in the same periods, the shock with the largest survival gap; without any, the tightest"
 # By the kind that `plot` takes: the title of its section, its caption, its name in the list of sections, its numbers.
 _PICTURES: Mapping[str, tuple[str, str, str, Callable[[Book], PictureData]]] = {
-    "map": ("Who supplies, and what is built where", "The baseline, and the worst shock", "Map", _map),
-    "years": ("Money and builds by year", "Outlay by lever; builds decided, and on line", "By year", _years),
-    "drawdown": ("Stocks within a shock", "The shock that draws most on them", "Draw-down", _draw_down),
+    "map": ("Who supplies, and what is built where", _MAPPED, "Map", _map),
+    "years": ("Money and projects by year", "Outlay by lever; projects decided, and on line", "By year", _years),
+    "drawdown": (
+        "Stocks within a shock",
+        "The shock that draws most tonnes from all stocks",
+        "Draw-down",
+        _draw_down,
+    ),
     "sources": (
         "What serves the segment with most unserved",
         "In the baseline, and in the shock that leaves most of it unserved",
