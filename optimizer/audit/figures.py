@@ -153,7 +153,7 @@ def _check_totals(plan: PlanAccounts, result: Result) -> None:
         report.at_most("bound", result.bound, result.total_cost, *costs.values())
     if result.gap_bound is not None:
         report.at_most("gap_bound", result.gap_bound, result.survival_gap, least_scale=AUDIT_MONEY_SCALE)
-    _check_distances(report, result)
+    _check_distances(basis, result)
     report.matches("periods", result.periods, tuple(basis.labels))
     survives = not any(outcome.fails for outcome in result.shocks)
     stated = {"survives": survives, "gap": not survives}.get(result.status, True)
@@ -236,14 +236,17 @@ def _total_gap(plan: PlanAccounts, result: Result) -> float:
     return math.fsum(gap for name, gap in gaps.items() if name not in faced.attacks) + total
 
 
-def _check_distances(report: Report, result: Result) -> None:
+def _check_distances(basis: AuditBasis, result: Result) -> None:
     """What follows from two figures: the distance from the bound, the price of survival."""
-    cost, gap = result.total_cost, result.survival_gap
-    known = result.bound is not None and (gap == 0 or result.gap_bound is not None)
+    report, cost, gap, price = basis.report, result.total_cost, result.survival_gap, basis.instance.policy.gap_price
+    # Plan files that were written before have a bound of the gap where it has a price, too; then it counts.
+    is_priced = price is not None and result.gap_bound is None
+    known = result.bound is not None and (gap == 0 or is_priced or result.gap_bound is not None)
     report.matches("mip_gap", result.mip_gap, words_if_due(known), (result.mip_gap is not None) == known)
     if result.bound is not None and result.mip_gap is not None:
-        of_cost = (cost - result.bound) / abs(cost) if cost else 0.0
-        of_gap = (gap - (result.gap_bound or 0.0)) / gap if gap > 0 else 0.0
+        whole = cost + (price * gap if price is not None and is_priced else 0.0)
+        of_cost = (cost - result.bound) / abs(whole) if whole else 0.0
+        of_gap = (gap - (result.gap_bound or 0.0)) / gap if gap > 0 and not is_priced else 0.0
         report.agree("mip_gap", result.mip_gap, max(0.0, of_cost, of_gap), least_scale=AUDIT_RELATIVE)
     _check_price(report, result)
 

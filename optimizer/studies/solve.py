@@ -298,9 +298,10 @@ class PlanConclusion:
         if faced is not None:
             faced = with_worst_attack(self.instance, faced, gaps)
             gap = math.fsum(gap for name, gap in gaps.items() if name not in faced.attacks) + faced.gap
+        bound, price = finite_or_none(solved.bound), self.instance.policy.gap_price
         # Negligible shortages are in the bound, and not in the gap.
-        bound, gap_bound = finite_or_none(solved.bound), finite_or_none(min(solved.gap_bound, gap))
-        distance = relative_distance(cost, bound, gap, gap_bound)
+        gap_bound = finite_or_none(min(solved.gap_bound, gap)) if price is None else None
+        distance = relative_distance(cost, bound, gap, gap_bound, priced=None if price is None else price * gap)
         fails = surveyed.fails.any(axis=1) & ~surveyed.excused(self.instance)
         status: Status = "gap" if fails.any() else "survives"
         notes = self.frame["notes"]
@@ -323,12 +324,20 @@ def _gap(solved: SearchResult, left: float) -> float:
 
 
 def relative_distance(
-    cost: float, bound: float | None, gap: float, gap_bound: float | None, negligible: float = 0.0
+    cost: float,
+    bound: float | None,
+    gap: float,
+    gap_bound: float | None,
+    negligible: float = 0.0,
+    priced: float | None = None,
 ) -> float | None:
     """Relative distance from the bound, of cost or of gap, whichever is larger; None where one is not known.
 
     A distance of no more than `negligible`, money, is none of cost: what is a difference of costs is as exact as these.
+    Where gaps have a price, `priced` is what they cost: it counts with the cost, and no gap has a bound.
     """
+    if priced is not None and bound is not None:
+        cost, bound, gap = cost + priced, bound + priced, 0.0
     if bound is None or (gap > 0 and gap_bound is None):
         return None
     of_cost = (cost - bound) / abs(cost) if cost and cost - bound > negligible else 0.0

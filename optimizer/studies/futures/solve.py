@@ -26,7 +26,7 @@ from optimizer.algorithms.separation.attacks import AttackOracle, attack_oracles
 from optimizer.algorithms.solving import LISTENER, Alone, best_plan, open_evaluator, solve_alone, with_regret
 from optimizer.algorithms.workers import Task
 from optimizer.audit import Report
-from optimizer.audit.result import audit_error, audit_futures
+from optimizer.audit.result import audit_error, audit_futures, measure_of_futures
 from optimizer.errors import Finding, InstanceError
 from optimizer.instance.edits import ScenarioNames, apply_arguments, for_each_future, without_disruptions
 from optimizer.instance.questions import RiskMeasure
@@ -398,8 +398,10 @@ class _Search:
 
         results, gap = [each.result for each in futures], expected("survival_gap")
         cost, bound = self._proven(solved, futures)
-        gap_bound = min(solved.gap_bound, gap)
-        distance = relative_distance(cost, bound, gap, gap_bound, self._exactness(results))
+        price = self.instance.policy.gap_price
+        priced = None if price is None else measure_of_futures(self.instance, futures, price) - cost
+        gap_bound = min(solved.gap_bound, gap) if price is None else None
+        distance = relative_distance(cost, bound, gap, gap_bound, self._exactness(results), priced)
         no_shock = self._no_shock_cost()
         parted = [each.t for future in self.tree.futures for each in future.answers[:1]]
         unpriced = (NO_PRICE,) if no_shock is None and self.alone is None else ()
