@@ -301,7 +301,7 @@ def test_an_output_that_cannot_be_written_is_said(tmp_path: Path) -> None:
 def test_csv_has_units_in_its_heads(tmp_path: Path) -> None:
     done = diversify("solve", TINY, "--csv", str(tmp_path / "csv"))
     assert done.returncode == 0
-    heads = {path.stem: path.read_text().splitlines()[0] for path in (tmp_path / "csv").iterdir()}
+    heads = {path.stem: path.read_text().splitlines()[0] for path in (tmp_path / "csv").glob("*.csv")}
     assert set(heads) == {"builds", "stock", "purchased", "survival", "dependence", "costs", "limits", "flows"}
     assert "size,bought,unit,capex [USD],support [USD],spent [USD]" in heads["builds"]
     assert "gap [USD]" in heads["survival"]

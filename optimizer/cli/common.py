@@ -303,14 +303,21 @@ def write_table(path: Path, frame: "Frame") -> None:
     write_answer(path, frame_csv(frame))
 
 
-def write_tables(folder: Path, frames: "Frames", names: Iterable[str] = ()) -> None:
-    """Write tables of these names, or all, into a folder, or fail; stderr names each file."""
-    from optimizer.report.tables.render import write_frames
+def write_tables(command: str, folder: Path, frames: "Frames", names: Iterable[str] = ()) -> None:
+    """Write tables of these names, or all, into a folder, or fail; stderr names each, and what else is there."""
+    from optimizer.report.format import list_names
+    from optimizer.report.tables.render import renew_tables
 
     with writing(folder):
-        paths = write_frames(frames, folder, names)
-    for path in paths:
+        found = renew_tables(command, frames, folder, names)
+    for path in found.written:
         print_message(f"wrote {path}")
+    for path in found.removed:
+        print_message(f"removed {path}: an earlier run wrote it, and this one has no such table.")
+    if found.left:
+        print_message(
+            f"{folder} has CSV files that are not of this run: {list_names([p.name for p in found.left], 8)}."
+        )
 
 
 def write_plot(path: Path, draw: Callable[[str], bytes]) -> None:

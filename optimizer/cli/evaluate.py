@@ -83,4 +83,4 @@ def _write(
             common.fail(what, ExitCode.USAGE)
         common.write_answer(output, result.to_json() + "\n")
     if csv is not None:
-        common.write_tables(csv, found.frames)
+        common.write_tables("evaluate", csv, found.frames)

@@ -37,5 +37,5 @@ def command(
 
     common.print_answer(found, futures_study_tables, json=json)
     if csv is not None:
-        common.write_tables(csv, found.frames)
+        common.write_tables("futures", csv, found.frames)
     common.end(survives=found.adaptive.survives, is_stopped=found.stopped)

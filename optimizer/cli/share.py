@@ -39,5 +39,5 @@ def command(
 
     common.print_answer(found, cost_share_tables, json=json)
     if csv is not None:
-        common.write_tables(csv, found.frames)
+        common.write_tables("share", csv, found.frames)
     common.end(survives=bool(found.shares) or not found.unpriced, is_stopped=found.stopped)

@@ -157,4 +157,4 @@ def _write(result: "Result | FuturesResult", file: str, csv: Path | None, output
     if csv is not None:
         from optimizer.report.tables.plan import FILES
 
-        common.write_tables(csv, result.frames, FILES if isinstance(result, Result) else ())
+        common.write_tables("solve", csv, result.frames, FILES if isinstance(result, Result) else ())

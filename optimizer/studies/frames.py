@@ -309,7 +309,7 @@ def bought_in_samples_frame(shares: Mapping[str, float], own: Collection[str]) -
 
 
 def flows(result: Result) -> Frame:
-    """One row a path, flow, owner and period; shocks that are lines have none."""
+    """One row a path, flow, owner and period; shocks that are lines have none. `left` is a stock, not a flow."""
     columns = (
         FrameColumn("path", form="shock", is_index=True),
         FrameColumn("flow", is_index=True),

@@ -5,8 +5,11 @@ Text stays text, whatever it begins with: what a spreadsheet would compute begin
 
 import csv
 import io
+import json
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,7 @@ from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from optimizer.files import starts_formula, write_whole
+from optimizer.files import read_json, starts_formula, write_whole
 from optimizer.instance.derived import display_name, region_name
 from optimizer.instance.schema import Instance
 from optimizer.report.format import DASH, in_millions, percent, shock_title
@@ -25,6 +28,9 @@ from optimizer.units import MINUS, si, si_up
 
 # Frames that are written only where the file has something to fill them with.
 OPTIONAL_FILES = ("actual", "commitments", "bands", "bought_in_samples")
+# In a folder of tables, by command, the name and the SHA-256 of each that its last run wrote. Readers of whole folders
+# leave out names that begin with a dot.
+RECORD = ".tables.json"
 CellRenderer = Callable[[FrameRow], str | Text]
 # How keys of the instance, and how other values are written, by form; as text where there is none.
 _NAMES: Mapping[Form, Callable[[Instance, Any], str]] = {
@@ -245,6 +251,69 @@ def write_frames(frames: Frames, folder: Path, names: Iterable[str] = ()) -> lis
     for name in some:
         write_whole(folder / f"{name}.csv", frame_csv(frames.frame(name)))
     return [folder / f"{name}.csv" for name in some]
+
+
+@dataclass(frozen=True)
+class RenewedFolder:
+    """What a run did to a folder of tables."""
+
+    written: list[Path]
+    removed: list[Path]  # of an earlier run of the same command
+    left: list[Path]  # CSV files that are of something else
+
+
+def renew_tables(command: str, frames: Frames, folder: Path, names: Iterable[str] = ()) -> RenewedFolder:
+    """Write frames of these names, or all, and remove the tables that only an earlier run of the command wrote.
+
+    A table that was changed since, and every other file, stays.
+
+    Raises:
+        OSError: a file cannot be written or removed.
+    """
+    record = _read_record(folder)
+    written = write_frames(frames, folder, names)
+    own = {path.name: _digest(path) for path in written}
+    others = {of: {name: some[name] for name in some.keys() - own} for of, some in record.items()}
+    removed = _remove_unchanged(folder, others.pop(command, {}))
+    kept = {of: some for of, some in others.items() if some} | {command: own}
+    write_whole(folder / RECORD, json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
+    left = sorted(path for path in folder.glob("*.csv") if path.name not in own)
+    return RenewedFolder(written, removed, left)
+
+
+def _remove_unchanged(folder: Path, tables: Mapping[str, str]) -> list[Path]:
+    """Remove the tables that are still as they were written; which these are."""
+    removed = [folder / name for name, known in sorted(tables.items()) if _digest(folder / name) == known]
+    for path in removed:
+        path.unlink()
+    return removed
+
+
+def _read_record(folder: Path) -> dict[str, dict[str, str]]:
+    """The tables of earlier runs, by command; what is no record of them counts as none."""
+    try:
+        record = read_json(folder / RECORD)
+    except (OSError, ValueError):
+        return {}
+    commands = record.items() if isinstance(record, Mapping) else ()
+    return {
+        command: {name: known for name, known in some.items() if _is_table(name) and isinstance(known, str)}
+        for command, some in commands
+        if isinstance(some, Mapping)
+    }
+
+
+def _is_table(name: str) -> bool:
+    """Whether a name is that of a CSV file in the folder itself."""
+    return Path(name).name == name and name.endswith(".csv")
+
+
+def _digest(path: Path) -> str | None:
+    """The SHA-256 of an ordinary file; None of anything else."""
+    if path.is_symlink() or not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return file_digest(file, "sha256").hexdigest()
 
 
 def to_csv(head: Sequence[str], rows: Any) -> str:
