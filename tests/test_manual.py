@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,10 @@ import yaml
 
 import optimizer as so
 from optimizer.cli.app import COMMANDS, load_command
+from optimizer.errors import Finding
 from optimizer.report.html.book import book
 from optimizer.studies.comparison import single_point
+from optimizer.studies.summary import Fallback, FutureOutline, Preview, RowHits, ShockHit, Shortage, Summary
 from tests import manual, reference
 
 ROOT = Path(__file__).parent.parent
@@ -57,9 +60,19 @@ def test_help_names_a_page_that_is_there(command: str) -> None:
 def test_every_key_of_the_report_is_described() -> None:
     instance = so.load(ROOT / "instances/tiny.yaml")
     made = book(instance, single_point(instance, so.solve(instance))).to_dict()
-    text = (ROOT / "docs/reference/json.md").read_text(encoding="utf-8").partition("## The report")[2]
-    described = set(re.findall(r"\w+", " ".join(re.findall(r"`([^`]+)`", text.partition("\n## ")[0]))))
-    assert {*made, *made["frontier"], *made["points"][0]} <= described
+    assert {*made, *made["frontier"], *made["points"][0]} <= described_keys("## The report")
+
+
+def described_keys(section: str) -> set[str]:
+    """What stands as code in a section of the page on JSON."""
+    text = (ROOT / "docs/reference/json.md").read_text(encoding="utf-8").partition(section)[2]
+    return set(re.findall(r"\w+", " ".join(re.findall(r"`([^`]+)`", text.partition("\n## ")[0]))))
+
+
+def test_every_key_of_the_check_is_described() -> None:
+    parts = (Summary, ShockHit, RowHits, Preview, Shortage, Fallback, FutureOutline, Finding)
+    keys = {field.name for part in parts for field in fields(part)} | {"file", "ok", "findings"}
+    assert keys <= described_keys("## The check")
 
 
 YAML = [

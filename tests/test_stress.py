@@ -391,7 +391,7 @@ def test_a_status_of_gap_is_said_in_words(tmp_path: Path) -> None:
     saved = str(tmp_path / "poor.json")
     so.solve(so.load(TINY), budget="1M").save(saved)
     said = " ".join(CliRunner().invoke(app, ["verify", saved, "--quick"]).stdout.split())
-    assert said.endswith('answers "tiny", and leaves a survival gap.')
+    assert said.endswith('is a plan of "tiny", and leaves a survival gap.')
 
 
 def test_changes_are_made_to_the_instance_that_is_sampled(plan_file: str) -> None:

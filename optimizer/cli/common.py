@@ -243,7 +243,7 @@ def check_file(path: Path | None, option: str, *sources: str | Path | None, extr
 
 
 def check_answer(path: Path | None, option: str, *sources: str | Path | None) -> None:
-    """The same; and refuse a name that looks like an instance's, or like another form than the option writes."""
+    """`check_file`, and refuse a name that looks like an instance's, or like another form than the option writes."""
     check_file(path, option, *sources)
     if path is None:
         return

@@ -11,12 +11,12 @@ from optimizer.cli import common, inputs, options
 
 def command(
     source: Annotated[Path, typer.Argument(help="Instance file, or a saved plan for the one in it.")],
-    target: Annotated[Path, typer.Argument(help="A name that ends in .yaml, .json or .xlsx.")],
+    target: Annotated[Path, typer.Argument(help="A name that ends in .yaml, .yml, .json or .xlsx.")],
     overwrite: Annotated[bool, options.answer_option("--overwrite", help="Replace the target if it exists.")] = False,
 ) -> None:
     """Write an instance as YAML, JSON or an Excel workbook.
 
-    Comments and sources are kept; the result is checked to be the same instance.
+    Comments and sources are kept, but not in JSON; the result is checked to be the same instance.
 
     Example: diversify convert instances/tiny.yaml tiny.xlsx
     Manual:  docs/how-to/convert.md

@@ -46,9 +46,8 @@ class InstanceInput:
 
     instance: "Instance"
     document: "Document"  # where each value stands in the file
-    # What was changed, in words, and in short, behind what a saved plan had changed.
-    notes: tuple[str, ...] = ()
-    changes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # what the command line changed, a sentence each
+    changes: tuple[str, ...] = ()  # the same in short, behind what a saved plan says of changes to its file
     warnings: tuple["Finding", ...] = ()  # of the file, and `clashes`: values of one change that another one replaced
     clashes: tuple["Finding", ...] = ()
 

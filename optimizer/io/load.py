@@ -33,7 +33,7 @@ def open_document(path: str | FilePath) -> Document:
 
         return parse_workbook(_content(path), str(path))[0]
     text = read_text(path)
-    plan = _plan(text)
+    plan = _any_plan(text)
     if plan is None:
         return parse(text, str(path))
     if not isinstance(plan.get("data"), Mapping):
@@ -70,7 +70,8 @@ def _peek(path: str | FilePath) -> Mapping[str, Any]:
         return {}
 
 
-def _plan(text: str) -> Mapping[str, Any] | None:
+def _any_plan(text: str) -> Mapping[str, Any] | None:
+    """The mapping in the JSON text of a plan, saved or written by hand: no instance has `builds`."""
     data = _json(text)
     return data if "builds" in data else None
 
@@ -108,7 +109,7 @@ def read_comments(path: str | FilePath) -> tuple[Comment, ...]:
 
         return parse_workbook(_content(path), str(path))[1]
     text = read_text(path)
-    plan = _plan(text)
+    plan = _any_plan(text)
     if plan is not None:
         kept = [each for each in plan.get("comments") or () if {"place", "value", "text"} <= each.keys()]
         return tuple(Comment(_key_place(plan["data"], each["place"]), each["value"], each["text"]) for each in kept)
@@ -179,7 +180,7 @@ def load(path: str | FilePath, overrides: OverridesLike = ()) -> Instance:
     """Read and check an instance file.
 
     Args:
-        path: a YAML or JSON file, or an Excel workbook.
+        path: a YAML or JSON file, an Excel workbook, or a saved plan for the instance in it.
         overrides: an assignment such as ``demands.ev_motors.survival=0.6``, several of them, or a mapping such as
             ``{"demands.ev_motors.survival": 0.6}``; checked like the file.
 

@@ -181,7 +181,9 @@ class Frame:
 
 
 class Frames:
-    """The frames of a result as pandas frames, each an attribute; made on first access.
+    """The frames of a result by name: `frame("builds")` is a `Frame`, the attribute `builds` a pandas frame of it.
+
+    Each is made on first access.
 
     Args:
         makers: by name, what makes a frame.

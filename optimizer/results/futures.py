@@ -18,7 +18,7 @@ from optimizer.errors import PlanFileError
 from optimizer.results.frames import Frames
 from optimizer.results.plan import as_plain, write_commitments
 from optimizer.results.result import Result, check_record
-from optimizer.results.saved import AGAIN, DIGEST, FORMAT, SavedPlan, digest, finite_or_none, is_of_futures
+from optimizer.results.saved import DIGEST, FORMAT, SOLVE_AGAIN, SavedPlan, digest, finite_or_none, is_of_futures
 from optimizer.tolerances import ROUNDING
 from optimizer.units import si
 
@@ -237,7 +237,7 @@ class FuturesResult(SavedPlan):
     @classmethod
     def _check_form(cls, data: Mapping[str, Any]) -> None:
         if not is_of_futures(data) or data.get("format") != FORMAT:
-            raise PlanFileError(f"not a plan of several futures of this version. {AGAIN}")
+            raise PlanFileError(f"not a plan of several futures of this version. {SOLVE_AGAIN}")
 
     @classmethod
     def _restored(cls, data: Mapping[str, Any]) -> "FuturesResult":

@@ -36,11 +36,10 @@ from optimizer.results.plan import (
     write_commitments,
 )
 from optimizer.results.saved import (
-    AGAIN,
     DIGEST,
-    FORMAT,
+    FORMAT_OF_KEY,
     PLAN_FILE_FORMATS,
-    SINCE,
+    SOLVE_AGAIN,
     Bands,
     SavedPlan,
     digest,
@@ -347,7 +346,7 @@ class Result(SavedPlan):
             segment["margin"] = segment["worst_service"] - segment["floor"]
         if not whole:
             return _without_flows(data)
-        if self.format >= SINCE[DIGEST]:
+        if self.format >= FORMAT_OF_KEY[DIGEST]:
             data[DIGEST] = digest(data)
         return data
 
@@ -357,8 +356,9 @@ class Result(SavedPlan):
     @classmethod
     def _check_form(cls, data: Mapping[str, Any]) -> None:
         if data.get("format") not in PLAN_FILE_FORMATS or isinstance(data["format"], bool):
+            read = " or ".join(map(str, PLAN_FILE_FORMATS))
             raise PlanFileError(
-                f"not a plan file of this version: its format is {data.get('format')}, not {FORMAT}. {AGAIN}"
+                f"not a plan file of this version: its format is {data.get('format')}, not {read}. {SOLVE_AGAIN}"
             )
 
     @classmethod

@@ -44,7 +44,7 @@ UNCHECKED = (
     "them, unchecked."
 )
 # Keys that files of an earlier format lack, by the format that brought them.
-SINCE: Mapping[str, int] = {"digest": 3, "no_shock": 3, "adversary.deterred": 3, "adversary.costs": 3}
+FORMAT_OF_KEY: Mapping[str, int] = {"digest": 3, "no_shock": 3, "adversary.deterred": 3, "adversary.costs": 3}
 PLAN_FILE_FORMATS = (2, 3)
 DIGEST = "digest"
 
@@ -126,9 +126,9 @@ Status = Literal["survives", "gap", "stopped", "none"]
 # worst period and shock of a segment by `result.weakest`, with services in full last; before, of the least margin.
 FORMAT = PLAN_FILE_FORMATS[-1]
 # The most errors of a plan file that a message lists; the others are counted.
-NAMED = 5
-AGAIN = "Solve the instance again with --output."
-CURE = "make one with `diversify solve FILE --output plan.json`, and name that"
+MOST_KEYS = 5
+SOLVE_AGAIN = "Solve the instance again with --output."
+MAKE_PLAN = "make one with `diversify solve FILE --output plan.json`, and name that"
 
 
 @dataclass(frozen=True)
@@ -190,9 +190,9 @@ class SavedPlan(ReadOnly):
             result = cls._restored(data)
             return replace(result, departures=_departures(data, result))
         except ValidationError as error:
-            raise PlanFileError(f"not a plan file: {_first(error)}. {AGAIN}") from None
+            raise PlanFileError(f"not a plan file: {_first(error)}. {SOLVE_AGAIN}") from None
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            raise PlanFileError(f"not a plan file: {type(error).__name__}: {error}. {AGAIN}") from None
+            raise PlanFileError(f"not a plan file: {type(error).__name__}: {error}. {SOLVE_AGAIN}") from None
 
     @classmethod
     def load(cls, path: str | FilePath) -> Self:
@@ -236,12 +236,12 @@ def read_plan_json(path: str | FilePath) -> Mapping[str, Any]:
     """
     path = arguments.file_path("path", path)
     if path.suffix.lower() in INSTANCES and path.is_file():
-        raise PlanFileError(f"{path} is an instance, not a plan: {CURE}")
+        raise PlanFileError(f"{path} is an instance, not a plan: {MAKE_PLAN}")
     data = _read_object(path)
     if isinstance(data, Mapping) and {"horizon", "demands"} <= data.keys():
-        raise PlanFileError(f"{path} is an instance, not a plan: {CURE}")
+        raise PlanFileError(f"{path} is an instance, not a plan: {MAKE_PLAN}")
     if not isinstance(data, Mapping) or "builds" not in data or "data" not in data:
-        raise PlanFileError(f"{path} is not a plan file: it lacks builds or data. {AGAIN}")
+        raise PlanFileError(f"{path} is not a plan file: it lacks builds or data. {SOLVE_AGAIN}")
     return data
 
 
@@ -275,11 +275,11 @@ def _departures(data: Mapping[str, Any], result: SavedPlan) -> tuple[str, ...]:
     Raises:
         PlanFileError: the file has keys that no plan file has, or lacks some.
     """
-    implied = {key: value for key, value in result.to_dict().items() if SINCE.get(key, 0) <= result.format}
+    implied = {key: value for key, value in result.to_dict().items() if FORMAT_OF_KEY.get(key, 0) <= result.format}
     found = [
         each
         for each in differences(data, implied)
-        if each.kind == "unknown" or SINCE.get(each.path, 0) <= result.format
+        if each.kind == "unknown" or FORMAT_OF_KEY.get(each.path, 0) <= result.format
     ]
     refused = [each for each in found if each.kind != "differs"]
     if refused:
@@ -288,14 +288,14 @@ def _departures(data: Mapping[str, Any], result: SavedPlan) -> tuple[str, ...]:
 
 
 def _name_keys(refused: Sequence[Difference]) -> str:
-    """Every key that is unknown or missing, up to `NAMED` of each, and the cure."""
+    """Every key that is unknown or missing, up to `MOST_KEYS` of each, and the cure."""
     parts = []
     for kind in ("unknown", "missing"):
         paths = [each.path for each in refused if each.kind == kind]
-        more = f" and {len(paths) - NAMED} more" if len(paths) > NAMED else ""
+        more = f" and {len(paths) - MOST_KEYS} more" if len(paths) > MOST_KEYS else ""
         if paths:
-            parts.append(f"{kind} key{'s' if len(paths) > 1 else ''} {', '.join(paths[:NAMED])}{more}")
-    return f"{'; '.join(parts)}. {AGAIN}"
+            parts.append(f"{kind} key{'s' if len(paths) > 1 else ''} {', '.join(paths[:MOST_KEYS])}{more}")
+    return f"{'; '.join(parts)}. {SOLVE_AGAIN}"
 
 
 SUFFIX = ".bands.json"
@@ -341,6 +341,7 @@ def store_bands(file: str | FilePath, data: Mapping[str, Any], bands: Bands) -> 
         OSError: it cannot be written.
     """
     path = bands_path(file)
+    # `instance` is the checksum, not the title.
     kept = {"format": FORMAT_OF_BANDS, "instance": digest(data), "bands": asdict(bands)}
     write_whole(path, json.dumps(kept, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     return path

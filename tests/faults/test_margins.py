@@ -21,7 +21,7 @@ from optimizer.report.notebook import result_html
 from optimizer.report.tables.plan import plan_tables
 from optimizer.report.tables.render import show
 from optimizer.results.result import rank, weakest, weakest_of
-from optimizer.results.saved import SINCE
+from optimizer.results.saved import FORMAT_OF_KEY
 from optimizer.studies.explain.part_values import PlanContext, plan_parts
 
 FULL_FLOOR: dict[str, Any] = {
@@ -120,7 +120,7 @@ def changed(result: so.Result, shock: int, d: str, **update: Any) -> so.Result:
 
 def before(result: so.Result) -> dict[str, Any]:
     """A result as a file of format 2 has it."""
-    return {key: value for key, value in result.to_dict().items() if key not in SINCE} | {"format": 2}
+    return {key: value for key, value in result.to_dict().items() if key not in FORMAT_OF_KEY} | {"format": 2}
 
 
 def test_the_audit_follows_the_rule_in_its_own_arithmetic(case: tuple[so.Instance, so.Result]) -> None:
@@ -160,7 +160,7 @@ def test_the_audit_judges_floors_that_change_by_what_goes_short() -> None:
     assert so.verify(instance, again).ok
     assert again.to_dict()["format"] == 2
     assert not so.verify(instance, so.Result.from_dict(before(result))).ok
-    with pytest.raises(so.PlanFileError, match="its format is 1"):
+    with pytest.raises(so.PlanFileError, match="its format is 1, not 2 or 3"):
         so.Result.from_dict(result.to_dict() | {"format": 1})
 
 

@@ -18,7 +18,7 @@ from optimizer.algorithms.solving import open_evaluator
 from optimizer.audit import Verification
 from optimizer.cli.app import app
 from optimizer.errors import OptimizerError
-from optimizer.results.saved import NOT_EVIDENCE, SINCE, UNCHECKED, digest
+from optimizer.results.saved import FORMAT_OF_KEY, NOT_EVIDENCE, UNCHECKED, digest
 from optimizer.solver import Clock
 from optimizer.studies import verify as verify_module
 from optimizer.studies.solve import Timer, conclude, relative_distance
@@ -400,7 +400,7 @@ def test_the_digest_does_not_hang_on_how_numbers_are_written(plans: dict[str, Da
 def test_files_of_the_format_before_have_no_digest() -> None:
     # A segment that goes short in every shock: its worst period is the same by the rules of both formats.
     new = saved(so.solve(so.load(TINY)))
-    old = {key: value for key, value in new.items() if key not in SINCE} | {"format": 2}
+    old = {key: value for key, value in new.items() if key not in FORMAT_OF_KEY} | {"format": 2}
     assert verified(old).ok
     with pytest.raises(so.PlanFileError, match="unknown keys no_shock, digest"):
         so.Result.from_dict(new | {"format": 2})

@@ -23,7 +23,7 @@ from optimizer.instance.edits import without_disruptions
 from optimizer.report.figures.plot import Choice, draw_plot
 from optimizer.report.html.book import book
 from optimizer.results.plan import Build, NoShockPlan, Plan
-from optimizer.results.saved import SINCE
+from optimizer.results.saved import FORMAT_OF_KEY
 from optimizer.studies.comparison import single_point
 from tests.test_plot import words
 
@@ -89,7 +89,9 @@ def test_file_keeps_the_no_shock_plan(result: so.Result, tmp_path: Path) -> None
 
 
 def test_file_without_it_still_loads_and_says_what_is_missing(instance: so.Instance, result: so.Result) -> None:
-    data = {key: value for key, value in json.loads(result.to_json()).items() if key not in SINCE} | {"format": 2}
+    data = {key: value for key, value in json.loads(result.to_json()).items() if key not in FORMAT_OF_KEY} | {
+        "format": 2
+    }
     old = so.Result.from_dict(data)
     assert so.verify(instance, old).ok
     point = point_of(instance, old)
