@@ -207,7 +207,11 @@ def _check_bounds(basis: AuditBasis, result: Result) -> None:
         report.matches("bound", shown_value(bounds), due, set(bounds) == {None}, remark=remark)
     if result.gap_bound is not None:
         report.at_most("gap_bound", 0.0, result.gap_bound)
-    # A search that was stopped has not reached what was required.
+    _check_stop(report, result)
+
+
+def _check_stop(report: Report, result: Result) -> None:
+    """A search that was stopped has not reached what was required."""
     required, faced = result.settings.get("gap"), result.adversary
     if result.status == "stopped" and result.mip_gap is not None and isinstance(required, float):
         open_ = result.mip_gap > required or (faced is not None and faced.sets is None)

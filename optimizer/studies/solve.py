@@ -39,7 +39,7 @@ from optimizer.results.saved import Status, finite_or_none
 from optimizer.solver import Clock, Listener, Settings, Vector, ignore, interruptible
 from optimizer.solver import versions as solver_versions
 from optimizer.solver.base import SAVED_STRATEGIES
-from optimizer.studies.measure import ToleranceBase
+from optimizer.studies.measure import ToleranceBase, priced_gap, proven_gap, relative_distance
 from optimizer.studies.outcomes import (
     Survey,
     binding_limits,
@@ -298,10 +298,9 @@ class PlanConclusion:
         if faced is not None:
             faced = with_worst_attack(self.instance, faced, gaps)
             gap = math.fsum(gap for name, gap in gaps.items() if name not in faced.attacks) + faced.gap
-        bound, price = finite_or_none(solved.bound), self.instance.policy.gap_price
         # Negligible shortages are in the bound, and not in the gap.
-        gap_bound = finite_or_none(min(solved.gap_bound, gap)) if price is None else None
-        distance = relative_distance(cost, bound, gap, gap_bound, priced=None if price is None else price * gap)
+        bound, gap_bound = finite_or_none(solved.bound), proven_gap(self.instance, gap, solved.gap_bound)
+        distance = relative_distance(cost, bound, gap, gap_bound, priced=priced_gap(self.instance, gap))
         fails = surveyed.fails.any(axis=1) & ~surveyed.excused(self.instance)
         status: Status = "gap" if fails.any() else "survives"
         notes = self.frame["notes"]
@@ -321,28 +320,6 @@ def _gap(solved: SearchResult, left: float) -> float:
     """
     does_better = left < solved.gap * (1.0 - SAME_VALUE)
     return left if solved.status == "stopped" or does_better or solved.gap == 0 else solved.gap
-
-
-def relative_distance(
-    cost: float,
-    bound: float | None,
-    gap: float,
-    gap_bound: float | None,
-    negligible: float = 0.0,
-    priced: float | None = None,
-) -> float | None:
-    """Relative distance from the bound, of cost or of gap, whichever is larger; None where one is not known.
-
-    A distance of no more than `negligible`, money, is none of cost: what is a difference of costs is as exact as these.
-    Where gaps have a price, `priced` is what they cost: it counts with the cost, and no gap has a bound.
-    """
-    if priced is not None and bound is not None:
-        cost, bound, gap = cost + priced, bound + priced, 0.0
-    if bound is None or (gap > 0 and gap_bound is None):
-        return None
-    of_cost = (cost - bound) / abs(cost) if cost and cost - bound > negligible else 0.0
-    of_gap = (gap - (gap_bound or 0.0)) / gap if gap > 0 else 0.0
-    return max(0.0, of_cost, of_gap)
 
 
 def _is_proven(distance: float | None, required: float, faced: Faced | None) -> bool:
