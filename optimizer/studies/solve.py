@@ -39,12 +39,15 @@ from optimizer.results.saved import Status, finite_or_none
 from optimizer.solver import Clock, Listener, Settings, Vector, ignore, interruptible
 from optimizer.solver import versions as solver_versions
 from optimizer.solver.base import SAVED_STRATEGIES
-from optimizer.studies.measure import ToleranceBase, priced_gap, proven_gap, relative_distance
+from optimizer.studies.measure import ToleranceBase
 from optimizer.studies.outcomes import (
     Survey,
     binding_limits,
     do_nothing_outcome,
     outcomes,
+    priced_gap,
+    proven_gap,
+    relative_distance,
     services,
     survey,
     with_costs,

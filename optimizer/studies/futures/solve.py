@@ -37,7 +37,7 @@ from optimizer.results.result import Result, price_of_survival
 from optimizer.results.saved import Status
 from optimizer.solver import Clock, Listener, Progress, Settings, ignore, interruptible
 from optimizer.studies.futures.stages import decisions
-from optimizer.studies.measure import proven_gap, relative_distance
+from optimizer.studies.outcomes import proven_gap, relative_distance
 from optimizer.studies.solve import NO_PRICE, PlanConclusion, Timer, run_record, solve_instance
 from optimizer.studies.withstand import attacked_instance, search_robust
 from optimizer.tolerances import EXACT_GAP, FINEST_SHARE
