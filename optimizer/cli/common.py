@@ -142,12 +142,12 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
         except KeyboardInterrupt:
             fail("stopped before there was an answer.", ExitCode.STOPPED)
         except Exception as error:
-            _fail_with(error)
+            _fail_with(error, json=bool(kwargs.get("json")))
 
     return run
 
 
-def _fail_with(error: Exception) -> NoReturn:
+def _fail_with(error: Exception, *, json: bool) -> NoReturn:
     from optimizer import errors
 
     if isinstance(error, ArgumentError):
@@ -157,7 +157,7 @@ def _fail_with(error: Exception) -> NoReturn:
     if isinstance(error, errors.InstanceError):
         show_findings(error.findings, error.subject)
         raise typer.Exit(error.exit_code) from None
-    if isinstance(error, errors.AuditError) and error.result is not None:
+    if isinstance(error, errors.AuditError) and error.result is not None and not json:
         from optimizer.report.tables.futures import futures_tables
         from optimizer.report.tables.plan import plan_tables
         from optimizer.report.tables.render import show
