@@ -350,9 +350,7 @@ class Result(SavedPlan):
         for segment in (segment for segments in services for segment in segments.values()):
             segment["margin"] = segment["worst_service"] - segment["floor"]
         if not whole:
-            data |= {"budget": self.data.get("policy", {}).get("budget")}
-            data["binding"] = [{**each, "of": self.saved} for each in data["binding"]]
-            return _without_flows(data)
+            return _without_flows(data, self)
         if self.format >= FORMAT_OF_KEY[DIGEST]:
             data[DIGEST] = digest(data)
         return data
@@ -430,8 +428,10 @@ def _drop(data: dict[str, Any], parts: Iterable[str]) -> None:
         data.pop(part)
 
 
-def _without_flows(data: dict[str, Any]) -> dict[str, Any]:
-    """What is printed: neither flows nor the instance."""
+def _without_flows(data: dict[str, Any], result: Result) -> dict[str, Any]:
+    """What is printed: neither flows nor the instance, of which the budget, and of what a step saves."""
+    data["budget"] = result.data.get("policy", {}).get("budget")
+    data["binding"] = [{**each, "of": result.saved} for each in data["binding"]]
     _drop(data, ("baseline", "data", "endured", "comments"))
     for holder, part in ((data["no_shock"], "baseline"), *((outcome, "flows") for outcome in data["shocks"])):
         if holder is not None:
