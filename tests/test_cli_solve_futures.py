@@ -377,6 +377,7 @@ def test_what_is_minimised_is_said_where_gaps_have_a_price() -> None:
     result = so.solve_futures(so.load(ROOT / "examples" / "wait_or_commit.yaml", ["policy.gap_price=0.15"]))
     facts = dict(futures_facts(instance_of(result), result, find_stages(result)))
     assert facts["With gaps"] == "4.25M USD, which is minimised: a gap counts 0.15 times its shortage cost"
+    assert (result.gap_bound, result.mip_gap) == (None, pytest.approx(0, abs=1e-4))
     frame = result.frames.futures
     assert frame["cost"].tolist() == pytest.approx([2e6, 2e6], abs=5)
     assert frame["priced_cost"].tolist() == pytest.approx([6.5e6, 2e6], abs=5)

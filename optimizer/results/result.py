@@ -162,9 +162,10 @@ class Result(SavedPlan):
         survival_gap: shortage below the floors, at `shortage_cost`, summed over all shocks; samples that may fail do
             not count.
         worst_gap: the largest survival gap of a single shock; samples that may fail do not count.
-        bound, gap_bound: proven lower bounds on `total_cost` (under the gap) and on `survival_gap`.
-            None where none is known.
-        mip_gap: relative distance of `total_cost` from its bound, or of the gap from its own where that is larger.
+        bound, gap_bound: proven lower bounds on `total_cost`, of plans that leave no larger gap, and on `survival_gap`.
+            None where none is known; of the gap none is where it has a price.
+        mip_gap: relative distance of `total_cost` from its bound, or of the gap from its own where that is larger;
+            where gaps have a price, of `priced_cost` from the least.
         shocks: every shock, in the order of the instance; where there are many, most are summary lines without flows.
         services: by segment, its weakest period over all shocks.
         price_of_survival: total cost less that of the same instance without shocks, 0 within a millionth of the total
@@ -251,6 +252,11 @@ class Result(SavedPlan):
         return self.total_cost + (self.data.get("policy", {}).get("gap_price") or 0.0) * self.survival_gap
 
     @property
+    def saved(self) -> str:
+        """Of what `binding` says how much can be saved: cost, gap, or cost and gap at its price."""
+        return "cost" if self.survival_gap == 0 else "cost and gap" if self.has_priced_gaps else "gap"
+
+    @property
     def sample_counts(self) -> tuple[SampleCount, ...]:
         """The ensembles of which only a share has to be survived, and how many of their samples are."""
         found = []
@@ -313,7 +319,7 @@ class Result(SavedPlan):
     def survival(self) -> "pd.DataFrame":
         """One row a shock and segment: floor, worst service, margin (shares), shortage and below floor (t), gap.
 
-        A shock kept as a summary line has rows only for the segments that it lists.
+        `survives` is whether the floor holds. Of a segment that a summary line does not list only `shortage` is known.
         """
         return self.frames.survival
 
@@ -344,7 +350,7 @@ class Result(SavedPlan):
         for segment in (segment for segments in services for segment in segments.values()):
             segment["margin"] = segment["worst_service"] - segment["floor"]
         if not whole:
-            return _without_flows(data)
+            return _without_flows(data, self)
         if self.format >= FORMAT_OF_KEY[DIGEST]:
             data[DIGEST] = digest(data)
         return data
@@ -422,8 +428,10 @@ def _drop(data: dict[str, Any], parts: Iterable[str]) -> None:
         data.pop(part)
 
 
-def _without_flows(data: dict[str, Any]) -> dict[str, Any]:
-    """What is printed: neither flows nor the instance."""
+def _without_flows(data: dict[str, Any], result: Result) -> dict[str, Any]:
+    """What is printed: neither flows nor the instance, of which the budget, and of what a step saves."""
+    data["budget"] = result.data.get("policy", {}).get("budget")
+    data["binding"] = [{**each, "of": result.saved} for each in data["binding"]]
     _drop(data, ("baseline", "data", "endured", "comments"))
     for holder, part in ((data["no_shock"], "baseline"), *((outcome, "flows") for outcome in data["shocks"])):
         if holder is not None:

@@ -30,7 +30,7 @@ from optimizer.levers import Sized, Stock
 from optimizer.results.plan import Build, ByPeriod, Plan
 from optimizer.results.result import Result
 from optimizer.tolerances import FULLY_USED, NEGLIGIBLE, ROUNDING
-from optimizer.units import si
+from optimizer.units import fixed, si
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Purchase:
 OUTLAY_IS_A_PART = "Outlay: the part of it that counts towards the budget."
 
 
-def outlay_note(moves: Iterable[Purchase]) -> str:
+def outlay_part_note(moves: Iterable[Purchase]) -> str:
     """What outlay is, where some of what is spent does not count towards the budget; else empty."""
     return OUTLAY_IS_A_PART if any(move.counted < move.paid for move in moves) else ""
 
@@ -446,3 +446,18 @@ class Delay:
 
 # By the name of a future, the delays that were looked at in it.
 DelaysByFuture = Mapping[str, Sequence[Delay]]
+
+
+def outlay_note(instance: Instance, result: Result, moves: Sequence[Purchase]) -> str:
+    """What sets what is spent apart from the outlay."""
+    note = f" {said}" if (said := outlay_part_note(moves)) else ""
+    if existing := math.fsum(support_of_existing(instance, result).values()):
+        note += f" Price support of existing processes, {si(existing, result.money)}, is in the outlay as well."
+    return note
+
+
+def ramp_words(instance: Instance, purchase: Purchase) -> str | None:
+    """The share of size in force from each period on: ``2028 50 %, 2029 100 %``; None where it does not change."""
+    if len(purchase.steps) < 2:
+        return None
+    return ", ".join(f"{instance.horizon.label(t)} {fixed(100 * share, 0)} %" for t, share in purchase.steps)

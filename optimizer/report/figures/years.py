@@ -38,7 +38,7 @@ from optimizer.report.figures.canvas import (
 from optimizer.report.format import plural, shock_title, shortened, spent_words
 from optimizer.results.plan import ByPeriod, Flows, Outcome
 from optimizer.results.result import Result
-from optimizer.studies.purchases import Purchase, outlay_note, support_of_existing
+from optimizer.studies.purchases import Purchase, outlay_part_note, support_of_existing
 from optimizer.studies.supply_chain import ChainPlace, chain
 from optimizer.tolerances import NEGLIGIBLE, ROUNDING
 from optimizer.units import si
@@ -80,7 +80,7 @@ def timeline(instance: Instance, result: Result, moves: Sequence[Purchase], stoc
     add_footer(
         canvas,
         "Bars are as high as the share of the size that works; of a stockpile: the stock, and a mark for each "
-        f"purchase. Size; money spent, undiscounted, {result.currency}. {outlay_note(moves)}".rstrip(),
+        f"purchase. Size; money spent, undiscounted, {result.currency}. {outlay_part_note(moves)}".rstrip(),
         _handles(moves),
     )
     starts = [float(i * horizon.per_year) for i in range(len(horizon.years))]

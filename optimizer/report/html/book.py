@@ -38,7 +38,7 @@ from optimizer.results.plan import ByPeriod, SourceShare
 from optimizer.results.result import Result
 from optimizer.studies.comparison import BudgetPoint, Frontier
 from optimizer.studies.folds import Fold, Folded, fold_outcomes
-from optimizer.studies.purchases import Purchase, outlay_note, purchases
+from optimizer.studies.purchases import Purchase, outlay_part_note, purchases
 from optimizer.studies.supply_chain import Chain, yearly_supply_shares
 from optimizer.studies.time_to_survive import TimeToSurvive, time_to_survive, with_other_plan
 from optimizer.units import si
@@ -91,7 +91,7 @@ class PlanView:
             "headline": narrative.short_verdict(result),
             "facts": self.facts(instance, counted_from),
             "build": [list(item) for item in _to_build(self.moves, money)],
-            "build_note": outlay_note(self.moves),
+            "build_note": outlay_part_note(self.moves),
             "kept": list(kept),
             "failed": list(failed),
             "shortest": list(shortest_times(self.after, list(instance.horizon.years))),
