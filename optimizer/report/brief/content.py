@@ -93,10 +93,10 @@ def confidence_part(
         FrameColumn("ranged", "has a range", "share", "percent"),
     )
     note = (
-        "Shares are rounded. A source is a field `source`, an address or a grade such as (USGS 2026, A), beside the "
+        "Shares are rounded. A source is a field named source, an address or a grade such as (USGS 2026, A), beside the "
         "number or at the table of the file that its comment names; any other comment is a remark. A number that cites "
         "a source and assumes something as well counts as an assumption. Each year of a series is a number here; an "
-        "uncertain number is a whole series, or all that shares a `draw`."
+        "uncertain number is a whole series, or all that shares a draw."
     )
     return BriefPart("confidence", title, said, Frame.of_rows("confidence", title, columns, rows, note))
 
@@ -265,7 +265,7 @@ def alternatives_part(
         FrameColumn("gap", "Survival gap, all shocks", result.money, "millions"),
         FrameColumn("worst_gap", "In the worst", result.money, "millions"),
         FrameColumn("more", "Cost against this plan", result.money, "millions"),
-        FrameColumn("differs", "Differs by"),
+        FrameColumn("differs", "Options more or less"),
     )
     missing_hint = "" if near else "Plans nearly as cheap: add --with alternatives."
     missing_note = "" if near or others else "Plans of other budgets are not computed."
@@ -350,7 +350,7 @@ def _nothing_row(result: Result, more: float | None) -> tuple[Any, ...]:
 
 def figures_part(instance: Instance, result: Result, found: Sensitivity | None) -> BriefPart:
     """The uncertain numbers that move the answer most."""
-    title = "The figures that decide"
+    title = "The numbers that decide"
     if found is None or not found.bars:
         missing_hint, missing_note = (
             "Not computed: it is about a best plan that is proven, and left out by --quick.",

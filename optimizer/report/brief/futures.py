@@ -194,7 +194,7 @@ def _parts(
     missing_hint, missing_note = f"Not computed: {which} --with sensitivity.", "Not computed."
     if not instance.uncertain:
         missing_hint = missing_note = NO_RANGES
-    yield BriefPart("figures", "The figures that decide", missing_hint=missing_hint, missing_note=missing_note)
+    yield BriefPart("figures", "The numbers that decide", missing_hint=missing_hint, missing_note=missing_note)
     yield _confidence_part(result, comments, views)
 
 

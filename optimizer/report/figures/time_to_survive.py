@@ -128,7 +128,11 @@ def draw_time_to_survive(
     panel.grid(axis="x")
     spans = [_span(line, i) for pair in pairs for line in pair if line]
     notes = ["∞: for ever."] if any(map(math.isinf, spans)) else []
-    notes += ["!: deliberate, so leverage restrains it."] if any(line.deliberate for line, _ in pairs) else []
+    notes += (
+        ["!: deliberate; leverage, where the file has any, restrains it."]
+        if any(line.deliberate for line, _ in pairs)
+        else []
+    )
     add_footer(canvas, " ".join([*notes, of_plan(result)]), _marks([_span(then, i) for _, then in pairs if then]))
     return canvas
 

@@ -9,7 +9,7 @@ function drawChainControls() {
   fill("chain-path", known.map(key => make("option", {value: key, selected: key === state.path}, pathTitle(key))));
   const both = now().chains[state.path] || [];
   state.when = Math.min(state.when, Math.max(0, both.length - 1));
-  const words = state.path === "baseline" ? ["today", "at the end"] : ["as it starts", "at its end"];
+  const words = state.path === "baseline" ? ["at the start", "at the end"] : ["as it starts", "at its end"];
   fill("chain-when", both.map((each, i) => make("option", {value: i, selected: i === state.when}, `${both.length > 1 ? words[i] : "all of it"}: ${each.first === each.last ? each.first : `${each.first} to ${each.last}`}`)));
 }
 

@@ -100,7 +100,7 @@ function drawLasting() {
   if (!rows.length) { fill("lasting-rows", make("p", {}, "Nothing that could be cut breaks a floor.")); return; }
   const scale = make("div", {style: "position:relative;height:16px"}, [0, 3, 12, 24, 60].map(m => make("span", {style: `position:absolute;left:${placed(m)}%`}, `${m}`)), make("span", {style: "position:absolute;right:0"}, isNarrow() ? "120+" : "120 months +"));
   fill("lasting-rows",
-    make("div", {class: "legend"}, make("span", {}, "○ nothing built"), make("span", {}, "● with the plan"), make("span", {}, "┊ a year"), make("span", {}, "! deliberate: leverage restrains it"), make("span", {}, "∞ for ever")),
+    make("div", {class: "legend"}, make("span", {}, "○ nothing built"), make("span", {}, "● with the plan"), make("span", {}, "┊ a year"), make("span", {}, "! deliberate: leverage, where the file has any, restrains it"), make("span", {}, "∞ for ever")),
     make("div", {class: "row head", "aria-hidden": "true"}, make("span", {}, "Chokepoint"), scale, make("span", {class: "far"}, "Before → after, months")),
     shown.map(row => make("div", {class: "row"},
       make("div", {}, make("strong", {}, row.line.name + (row.line.deliberate ? " !" : "")), make("small", {}, `${row.line.kind === "nothing" ? "with what there is" : `${row.line.kind}, cut`} in ${years[row.i]}${row.segment ? ` · ${row.planned && row.after === null ? "nothing built, " : ""}first to give out: ${named(row.segment)}` : ""}`)),

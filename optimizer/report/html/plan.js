@@ -50,7 +50,7 @@ function drawSlider() {
   if (frontier.trimmed) notes.push("To keep this page small, supply chains in shocks (and where need be paths through them) are those of the plan at hand.");
   if (frontier.attacks && stops > 1) notes.push("The adversary's attacks that shaped the plan at hand are ordinary shocks for the plans of other budgets.");
   if (frontier.stopped) notes.push("The search for other budgets was stopped: those found so far are shown, and some may be far from the best plan.");
-  if (frontier.quick) notes.push("The frontier was left out (--quick): this page shows one plan.");
+  if (frontier.quick) notes.push("Plans of other budgets were left out (--quick): this page shows one plan.");
   else if (stops < 2 && !frontier.stopped) notes.push("No other budget was asked about.");
   fill("frontier-note", notes.join(" "));
 }

@@ -176,7 +176,7 @@ _PICTURES: Mapping[str, tuple[str, str, str, Callable[[Book], PictureData]]] = {
         _draw_down,
     ),
     "sources": (
-        "What serves the segment with most unserved",
+        "Who serves the segment that lacks most",
         "In the baseline, and in the shock that leaves most of it unserved",
         "Who serves",
         _segment_sources,
