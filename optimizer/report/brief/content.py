@@ -93,9 +93,9 @@ def confidence_part(
         FrameColumn("ranged", "has a range", "share", "percent"),
     )
     note = (
-        "Shares are rounded. A source is a field named source, an address or a grade such as (USGS 2026, A), beside the "
-        "number or at the table of the file that its comment names; any other comment is a remark. A number that cites "
-        "a source and assumes something as well counts as an assumption. Each year of a series is a number here; an "
+        "Shares are rounded. A source is a field named source, an address or a grade such as (USGS 2026, A), beside "
+        "the number or at the table of the file that its comment names; any other comment is a remark. A number that "
+        "cites a source and assumes something as well counts as an assumption. Each year of a series is a number here; an "
         "uncertain number is a whole series, or all that shares a draw."
     )
     return BriefPart("confidence", title, said, Frame.of_rows("confidence", title, columns, rows, note))
