@@ -1,4 +1,4 @@
-"""Where the numbers of a report come from: the run record, assumptions with their sources, and on what they rest.
+"""Where the numbers of a report come from: the proof, the run record, assumptions with their sources, and their bases.
 
 A number of the file that says what the world is like is explained by the comment at its place, or by the nearest one at
 what holds it (`find_numbers`). It counts as
@@ -15,6 +15,7 @@ left out.
 
 import hashlib
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -23,10 +24,13 @@ from typing import Any
 
 from pydantic_core import PydanticCustomError
 
+from optimizer.audit.result import measure_of_futures
 from optimizer.instance.derived import display_name
+from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.io.yaml_text import are_alike
 from optimizer.report.format import audit_text, plural
+from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
 from optimizer.tolerances import ROUNDING, SHOWN_MIP_GAP
 from optimizer.units import parse_amount, short, si, si_down
@@ -173,15 +177,65 @@ def _setting(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
+# Further from the least than this share, a proof says nothing.
+FAR = 0.5
+
+
+def cost_with_gaps(result: Result | FuturesResult) -> float | None:
+    """What a search minimised, where that is not the cost alone: cost with the gaps left at their price."""
+    price = result.data.get("policy", {}).get("gap_price")
+    if price is None or not result.survival_gap > 0:
+        return None
+    if isinstance(result, Result):
+        return result.priced_cost
+    priced = measure_of_futures(instance_of(result), result.futures, price)
+    return None if math.isnan(priced) else priced
+
+
+def proven_within(result: Result | FuturesResult) -> float | None:
+    """How far what was minimised is from the least at most, as a share of it; None where no bound is known."""
+    priced = cost_with_gaps(result)
+    if priced is None or result.bound is None:
+        return None if result.bound is None else result.mip_gap
+    return max(0.0, result.total_cost - result.bound) / abs(priced) if priced else 0.0
+
+
+def proof(result: Result | FuturesResult) -> str:
+    """How close what was minimised is proven to be to the least: ``(proven within 0.3 % of the least)``."""
+    if isinstance(result, Result) and result.given is not None:
+        return "(the cheapest operation of the plan as given)"
+    within, least = proven_within(result), "the least"
+    if result.data.get("policy", {}).get("gap_price") is None:
+        least += " with this gap" if result.survival_gap > 0 else ""
+    elif not result.survival_gap > 0:
+        least += ", survival gaps at their price included"
+    if within is None:
+        return "(not proven: no bound is known)"
+    if within < SHOWN_MIP_GAP:
+        return f"(proven to be {least})"
+    if within > FAR:
+        return f"(not proven to be near {least})"
+    return f"(proven within {short(100 * within, 2)} % of {least})"
+
+
+def proven_cost(result: Result | FuturesResult, digits: int = 3) -> str:
+    """The cost and its proof: ``7M USD, proven to be the least``; of priced gaps, what was minimised as well."""
+    cost, priced = si(result.total_cost, result.money, digits), cost_with_gaps(result)
+    gaps = "" if priced is None else f", with gaps at their price {si(priced, result.money, digits)}"
+    return f"{cost}{gaps}, {proof(result).strip('()')}"
+
+
 def _proof(result: Result) -> str:
-    if result.mip_gap is None:
+    within = proven_within(result)
+    if within is None:
         return "no bound is known"
     if result.has_priced_gaps:
-        return f"{short(100 * result.mip_gap)} % at most above the least of cost and priced gaps together"
+        near = "" if within < SHOWN_MIP_GAP else f"within {short(100 * within)} % of "
+        return f"cost with gaps at their price, {si(result.priced_cost, result.money, 5)}: {near}the least"
     bound = "" if result.bound is None else f"; no plan costs less than {si_down(result.bound, result.money, 5)}"
     if result.survival_gap > 0 and result.gap_bound is not None:
         bound += f"; none leaves a gap smaller than {si_down(result.gap_bound, result.money, 5)}"
-    near = "" if result.mip_gap < SHOWN_MIP_GAP else f"within {short(100 * result.mip_gap)} % of "
+    near = "" if within < SHOWN_MIP_GAP else f"within {short(100 * within)} % of "
     return f"{near}the least{bound}"
 
 
