@@ -388,6 +388,45 @@ def test_export_gives_another_solver_the_same_optimum(tmp_path: Path, suffix: st
     assert [path.name for path in tmp_path.iterdir()] == [model.name]
 
 
+@pytest.mark.parametrize(
+    ("policy", "shocks", "wanted"),
+    [
+        # Half of four samples have to be survived, and more than that are with nothing bought: two years of imports.
+        ("", "ensembles: {e: {count: 4, seed: 1, start: 2027, months: 12, survive: 0.5, CUTS}}", 100),
+        # CVaR at 0.8 is the cost where the shock comes: 50 t of plant at 100 a tonne, and 100 to run.
+        ("policy: {objective: {cvar: 0.8}}", "shocks: {s: {start: 2027, months: 12, probability: 0.2, SEVERED}}", 5100),
+        # 40 t below the floor at 20 a tonne are cheaper than a plant: with the price 4 of gaps 3200, and 100 to run.
+        ("policy: {gap_price: 4}", "shocks: {s: {start: 2027, months: 12, SEVERED}}", 100 + 4 * 40 * 20),
+    ],
+)
+def test_export_has_samples_that_may_fail_the_measure_and_the_price_of_gaps(
+    tmp_path: Path, policy: str, shocks: str, wanted: float
+) -> None:
+    import highspy
+
+    shocks = shocks.replace("CUTS", "cuts: [{region: r, severity: {uniform: [0.4, 1]}}]")
+    shocks = shocks.replace("SEVERED", "cuts: [{region: r, severity: 1}]")
+    survival = 0 if "cvar" in policy else 0.8
+    text = f"""
+name: exported
+horizon: {{start: 2026, end: 2027, step: year}}
+commodities: {{m: {{}}}}
+processes: {{imports: {{region: r, output: {{m: 1}}, capacity: 100, cost: 1}}}}
+demands: {{d: {{commodity: m, quantity: 50, survival: {survival}, shortage_cost: {200 if "cvar" in policy else 20}}}}}
+options: {{plant: {{kind: refining, output: {{m: 1}}, cost: 1, max_size: 60, capex: 100}}}}
+{shocks}
+{policy}
+"""
+    file, model = tmp_path / "exported.yaml", tmp_path / "model.lp"
+    file.write_text(text)
+    assert diversify("export", str(file), "-o", str(model)).returncode == 0
+    highs = highspy.Highs()
+    highs.setOptionValue("output_flag", False)
+    highs.readModel(str(model))
+    highs.run()
+    assert highs.getInfo().objective_function_value == pytest.approx(wanted)
+
+
 def test_version_names_tool_pulp_and_solver() -> None:
     done = diversify("--version")
     assert done.returncode == 0

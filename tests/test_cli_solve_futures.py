@@ -379,6 +379,7 @@ def test_what_is_minimised_is_said_where_gaps_have_a_price() -> None:
     facts = dict(futures_facts(instance_of(result), result, find_stages(result)))
     proven = "(proven to be the least): a gap counts 0.15 times its shortage cost"
     assert facts["With gaps"] == f"4.25M USD, which is minimised {proven}"
+    assert (result.gap_bound, result.mip_gap) == (None, pytest.approx(0, abs=1e-4))
     frame = result.frames.futures
     assert frame["cost"].tolist() == pytest.approx([2e6, 2e6], abs=5)
     assert frame["priced_cost"].tolist() == pytest.approx([6.5e6, 2e6], abs=5)

@@ -153,7 +153,7 @@ def _check_totals(plan: PlanAccounts, result: Result) -> None:
         report.at_most("bound", result.bound, result.total_cost, *costs.values())
     if result.gap_bound is not None:
         report.at_most("gap_bound", result.gap_bound, result.survival_gap, least_scale=AUDIT_MONEY_SCALE)
-    _check_distances(report, result)
+    _check_distances(basis, result)
     report.matches("periods", result.periods, tuple(basis.labels))
     survives = not any(outcome.fails for outcome in result.shocks)
     stated = {"survives": survives, "gap": not survives}.get(result.status, True)
@@ -236,16 +236,32 @@ def _total_gap(plan: PlanAccounts, result: Result) -> float:
     return math.fsum(gap for name, gap in gaps.items() if name not in faced.attacks) + total
 
 
-def _check_distances(report: Report, result: Result) -> None:
+def _check_distances(basis: AuditBasis, result: Result) -> None:
     """What follows from two figures: the distance from the bound, the price of survival."""
-    cost, gap = result.total_cost, result.survival_gap
-    known = result.bound is not None and (gap == 0 or result.gap_bound is not None)
+    report, distance = basis.report, _distance(result, basis.instance.policy.gap_price)
+    known = distance is not None
     report.matches("mip_gap", result.mip_gap, words_if_due(known), (result.mip_gap is not None) == known)
-    if result.bound is not None and result.mip_gap is not None:
-        of_cost = (cost - result.bound) / abs(cost) if cost else 0.0
-        of_gap = (gap - (result.gap_bound or 0.0)) / gap if gap > 0 else 0.0
-        report.agree("mip_gap", result.mip_gap, max(0.0, of_cost, of_gap), least_scale=AUDIT_RELATIVE)
+    if distance is not None and result.mip_gap is not None:
+        report.agree("mip_gap", result.mip_gap, distance, least_scale=AUDIT_RELATIVE)
     _check_price(report, result)
+
+
+def _distance(result: Result, price: float | None) -> float | None:
+    """The relative distance of cost or gap from its bound; None where one is not known.
+
+    Where gaps have a price, that of both together, but in plan files that were written before, with a bound of the gap.
+    """
+    cost, gap = result.total_cost, result.survival_gap
+    if result.bound is None:
+        return None
+    if price is not None and result.gap_bound is None:
+        whole = cost + price * gap
+        return max(0.0, (cost - result.bound) / abs(whole)) if whole else 0.0
+    if gap > 0 and result.gap_bound is None:
+        return None
+    of_cost = (cost - result.bound) / abs(cost) if cost else 0.0
+    of_gap = (gap - (result.gap_bound or 0.0)) / gap if gap > 0 else 0.0
+    return max(0.0, of_cost, of_gap)
 
 
 def _check_price(report: Report, result: Result) -> None:

@@ -153,7 +153,7 @@ def _check_parts(plan: PlanAccounts, baseline: BaselineAccounts, shocks: ShockAc
     _check_tables(plan, result)
     _check_order(basis, result)
     check_segments(basis, result)
-    _check_bounds(basis.report, result)
+    _check_bounds(basis, result)
     _check_no_shock_names(plan, result)
     _check_adversary(basis, result)
     _check_dependence(basis, baseline.flows, result)
@@ -193,12 +193,13 @@ def _check_order(basis: AuditBasis, result: Result) -> None:
     basis.report.matches("shocks", named, list(basis.events))
 
 
-def _check_bounds(report: Report, result: Result) -> None:
-    """What the status says of bounds."""
-    ended = result.status in ("survives", "gap")
-    bounds = (result.bound, result.gap_bound, result.mip_gap)
-    known, remark = result.given is not None or None not in bounds, "bound, gap_bound, mip_gap"
-    due = f'all three of a plan with status "{result.status}"'
+def _check_bounds(basis: AuditBasis, result: Result) -> None:
+    """What the status says of bounds; of the gap there is none where it has a price."""
+    report, ended, price = basis.report, result.status in ("survives", "gap"), basis.instance.policy.gap_price
+    bounds, remark = (result.bound, result.gap_bound, result.mip_gap), "bound, gap_bound, mip_gap"
+    needed = bounds if price is None else (result.bound, result.mip_gap)
+    known = result.given is not None or None not in needed
+    due = f'all three of a plan with status "{result.status}"' if price is None else "bound and mip_gap"
     report.matches("bound", shown_value(bounds), due, known or not ended, remark=remark)
     report.matches("status", result.status, "that there is a plan", result.status != "none")
     if result.given is not None:
@@ -206,7 +207,11 @@ def _check_bounds(report: Report, result: Result) -> None:
         report.matches("bound", shown_value(bounds), due, set(bounds) == {None}, remark=remark)
     if result.gap_bound is not None:
         report.at_most("gap_bound", 0.0, result.gap_bound)
-    # A search that was stopped has not reached what was required.
+    _check_stop(report, result)
+
+
+def _check_stop(report: Report, result: Result) -> None:
+    """A search that was stopped has not reached what was required."""
     required, faced = result.settings.get("gap"), result.adversary
     if result.status == "stopped" and result.mip_gap is not None and isinstance(required, float):
         open_ = result.mip_gap > required or (faced is not None and faced.sets is None)

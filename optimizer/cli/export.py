@@ -25,15 +25,15 @@ def command(
     arguments.file_path("output", output, (".mps", ".lp"))
     common.check_file(output, "--output", file)
     instance = inputs.read_instance(file, changes, lists_attacks=adversary).instance
-    from optimizer.formulation import cost, extensive_form_model, gap
-    from optimizer.solver import write_model
+    from optimizer.algorithms.problem import MeasuredModel
+    from optimizer.solver import Clock, Settings, ignore, write_model
 
-    builder = extensive_form_model(instance, instance.events)
-    floors_kept = not least_gap
+    model = MeasuredModel(instance, instance.events, Settings(), Clock(), ignore)
+    builder, is_priced = model.builder, instance.policy.gap_price is not None
     for column in builder.columns:
-        if floors_kept and column.mark.what == "below":
+        if column.mark.what == "below" and not (least_gap or is_priced):
             column.upper = 0.0
-    objective = gap(builder, instance) if least_gap else cost(builder, instance, instance.events)
+    objective = model.gap if least_gap else model.cost
     with common.writing(output):
         write_model(builder, objective, output)
     common.print_message(f"wrote {output}: {len(builder.columns):,} columns, {len(builder.rows):,} rows")

@@ -49,7 +49,9 @@ Json = Annotated[bool, answer_option("--json", help="Print JSON, no tables.")]
 PlanOutput = Annotated[
     Path | None, answer_option("--output", "-o", metavar="FILE", help="Write the plan to this file.")
 ]
-CsvFolder = Annotated[Path | None, answer_option(metavar="DIR", help="Write CSV tables into this folder.")]
+CsvFolder = Annotated[
+    Path | None, answer_option(metavar="DIR", help="Write CSV tables here, in place of earlier ones.")
+]
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from optimizer.report.brief.plan_parts import Brief
 from optimizer.report.format import FULLY_SERVED as SERVED_IN_FULL
 from optimizer.report.format import LINE, percent
 from optimizer.report.narrative import facts, plan_headline
-from optimizer.report.provenance import head, in_words, proven_within, statements
+from optimizer.report.provenance import head, in_words, statements
 from optimizer.report.tables.futures import futures_facts, futures_headline, stage_headline
 from optimizer.report.tables.render import OPTIONAL_FILES, value_text
 from optimizer.report.tables.requirements import requirements_said
@@ -303,9 +303,8 @@ def _cell_value(value: Any) -> Any:
 
 
 def _run(result: Result | FuturesResult) -> OutputSheet:
-    within = proven_within(result)
-    share = None if within is None else f"{short(100 * within)} %"
-    rows: list[tuple[Any, ...]] = [("status", result.status), ("proven within", share)]
+    gap = None if result.mip_gap is None else f"{short(100 * result.mip_gap)} %"
+    rows: list[tuple[Any, ...]] = [("status", result.status), ("proven within", gap)]
     rows += [(f"audit: {key}", str(value)) for key, value in result.audit.items()]
     rows += [(f"version of {key}", value) for key, value in result.versions.items()]
     rows += [(f"setting {key}", None if value is None else str(value)) for key, value in result.settings.items()]

@@ -192,24 +192,16 @@ def cost_with_gaps(result: Result | FuturesResult) -> float | None:
     return None if math.isnan(priced) else priced
 
 
-def proven_within(result: Result | FuturesResult) -> float | None:
-    """How far what was minimised is from the least at most, as a share of it; None where no bound is known."""
-    priced = cost_with_gaps(result)
-    if priced is None or result.bound is None:
-        return None if result.bound is None else result.mip_gap
-    return max(0.0, result.total_cost - result.bound) / abs(priced) if priced else 0.0
-
-
 def proof(result: Result | FuturesResult) -> str:
     """How close what was minimised is proven to be to the least: ``(proven within 0.3 % of the least)``."""
     if isinstance(result, Result) and result.given is not None:
         return "(the cheapest operation of the plan as given)"
-    within, least = proven_within(result), "the least"
+    within, least = result.mip_gap, "the least"
     if result.data.get("policy", {}).get("gap_price") is None:
         least += " with this gap" if result.survival_gap > 0 else ""
     elif not result.survival_gap > 0:
         least += ", survival gaps at their price included"
-    if within is None:
+    if within is None or result.bound is None:
         return "(not proven: no bound is known)"
     if within < SHOWN_MIP_GAP:
         return f"(proven to be {least})"
@@ -226,8 +218,7 @@ def proven_cost(result: Result | FuturesResult, digits: int = 3) -> str:
 
 
 def _proof(result: Result) -> str:
-    within = proven_within(result)
-    if within is None:
+    if (within := result.mip_gap) is None:
         return "no bound is known"
     if result.has_priced_gaps:
         near = "" if within < SHOWN_MIP_GAP else f"within {short(100 * within)} % of "

@@ -96,8 +96,10 @@ class FuturesResult(SavedPlan):
         expected_cost: over all futures and their shocks.
         survival_gap: expected over the futures. worst_gap: of the worst single shock in any future.
         outlay: expected, undiscounted.
-        bound, gap_bound: proven lower bounds on `total_cost` and `survival_gap`; None where none is known.
-        mip_gap: relative distance from the bound.
+        bound, gap_bound: proven lower bounds on `total_cost` and `survival_gap`; None where none is known. Where gaps
+            have a price, `bound` is `total_cost` less what is not proven of the measure with gaps at their price, and
+            the gap has no bound.
+        mip_gap: relative distance from the bound; where gaps have a price, of that measure.
         futures: in the order of the file.
         decisions: in the order of time, each with the futures in which it is made.
         first_question: the period from which the first answer is known; None without questions.

@@ -162,9 +162,10 @@ class Result(SavedPlan):
         survival_gap: shortage below the floors, at `shortage_cost`, summed over all shocks; samples that may fail do
             not count.
         worst_gap: the largest survival gap of a single shock; samples that may fail do not count.
-        bound, gap_bound: proven lower bounds on `total_cost` (under the gap) and on `survival_gap`.
-            None where none is known.
-        mip_gap: relative distance of `total_cost` from its bound, or of the gap from its own where that is larger.
+        bound, gap_bound: proven lower bounds on `total_cost`, of plans that leave no larger gap, and on `survival_gap`.
+            None where none is known; of the gap none is where it has a price.
+        mip_gap: relative distance of `total_cost` from its bound, or of the gap from its own where that is larger;
+            where gaps have a price, of `priced_cost` from the least.
         shocks: every shock, in the order of the instance; where there are many, most are summary lines without flows.
         services: by segment, its weakest period over all shocks.
         price_of_survival: total cost less that of the same instance without shocks, 0 within a millionth of the total

@@ -126,8 +126,9 @@ class ProvenDifference:
 
     @classmethod
     def of_gaps(cls, before: Result, after: Result) -> "ProvenDifference":
-        """Of survival gaps."""
-        return cls.of(before.survival_gap, before.gap_bound, after.survival_gap, after.gap_bound)
+        """Of survival gaps; where these have a price, nothing is proven of them: as the two plans leave them."""
+        first, second = (each.survival_gap if each.has_priced_gaps else each.gap_bound for each in (before, after))
+        return cls.of(before.survival_gap, first, after.survival_gap, second)
 
     @property
     def is_proven(self) -> bool:

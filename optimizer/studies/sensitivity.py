@@ -106,9 +106,8 @@ def outcome(solver: WhatIfSolver, instance: Instance, found: WhatIfResult) -> Va
     for build in found.plan.builds:
         sizes[build.option] = sizes.get(build.option, 0.0) + build.size
     bought = frozenset(o for o, size in sizes.items() if is_bought(instance, o, size))
-    return VariantOutcome(
-        found.status, found.cost, found.bound, found.gap, found.outlay, failed, bought, min(found.gap_bound, found.gap)
-    )
+    proven = min(found.gap_bound, found.gap) if instance.policy.gap_price is None else None
+    return VariantOutcome(found.status, found.cost, found.bound, found.gap, found.outlay, failed, bought, proven)
 
 
 def _with_gap_in(
@@ -121,8 +120,10 @@ def _with_gap_in(
     gap = math.fsum(gap for n, gap in left.violated.items() if not excused[n])
     if instance.policy.gap_price is not None:
         gap = evaluate_fixed_plan(instance, found.plan, evaluator, solver.settings, clock).gap
-    proven = elsewhere.gap_bound / elsewhere.gap if elsewhere.gap > 0 else 1.0
-    return replace(elsewhere, gap=gap, gap_bound=gap * proven, failed=int(left.fails.sum()) if gap > 0 else 0)
+    proven = None
+    if elsewhere.gap_bound is not None:
+        proven = gap * elsewhere.gap_bound / elsewhere.gap if elsewhere.gap > 0 else gap
+    return replace(elsewhere, gap=gap, gap_bound=proven, failed=int(left.fails.sum()) if gap > 0 else 0)
 
 
 def sensitivity(

@@ -47,7 +47,8 @@ class VariantOutcome:
     Attributes:
         status: as of `WhatIfResult`; ``unusable`` where numbers do not fit each other.
         cost, bound: total cost of the plan, present value, and its proven lower bound.
-        gap, gap_bound: survival gap, and its proven lower bound. outlay: undiscounted. All money.
+        gap, gap_bound: survival gap, and its proven lower bound, None where gaps have a price. outlay: undiscounted.
+            All money.
         failed: how many shocks are not survived.
         bought: the options that are bought.
     """
@@ -59,15 +60,16 @@ class VariantOutcome:
     outlay: float = 0.0
     failed: int = 0
     bought: frozenset[str] = frozenset()
-    gap_bound: float = 0.0
+    gap_bound: float | None = 0.0
 
     def dearer(self, base: "VariantOutcome") -> ProvenDifference:
         """How much more it costs than elsewhere."""
         return ProvenDifference.of(base.cost, base.bound, self.cost, self.bound)
 
     def worse(self, base: "VariantOutcome") -> ProvenDifference:
-        """How much more of a survival gap it leaves than elsewhere."""
-        return ProvenDifference.of(base.gap, base.gap_bound, self.gap, self.gap_bound)
+        """How much more of a survival gap it leaves than elsewhere; of gaps with a price, as the plans leave them."""
+        first, second = (each.gap if each.gap_bound is None else each.gap_bound for each in (base, self))
+        return ProvenDifference.of(base.gap, first, self.gap, second)
 
     @property
     def has_plan(self) -> bool:

@@ -45,6 +45,9 @@ from optimizer.studies.outcomes import (
     binding_limits,
     do_nothing_outcome,
     outcomes,
+    priced_gap,
+    proven_gap,
+    relative_distance,
     services,
     survey,
     with_costs,
@@ -299,8 +302,8 @@ class PlanConclusion:
             faced = with_worst_attack(self.instance, faced, gaps)
             gap = math.fsum(gap for name, gap in gaps.items() if name not in faced.attacks) + faced.gap
         # Negligible shortages are in the bound, and not in the gap.
-        bound, gap_bound = finite_or_none(solved.bound), finite_or_none(min(solved.gap_bound, gap))
-        distance = relative_distance(cost, bound, gap, gap_bound)
+        bound, gap_bound = finite_or_none(solved.bound), proven_gap(self.instance, gap, solved.gap_bound)
+        distance = relative_distance(cost, bound, gap, gap_bound, priced=priced_gap(self.instance, gap))
         fails = surveyed.fails.any(axis=1) & ~surveyed.excused(self.instance)
         status: Status = "gap" if fails.any() else "survives"
         notes = self.frame["notes"]
@@ -320,20 +323,6 @@ def _gap(solved: SearchResult, left: float) -> float:
     """
     does_better = left < solved.gap * (1.0 - SAME_VALUE)
     return left if solved.status == "stopped" or does_better or solved.gap == 0 else solved.gap
-
-
-def relative_distance(
-    cost: float, bound: float | None, gap: float, gap_bound: float | None, negligible: float = 0.0
-) -> float | None:
-    """Relative distance from the bound, of cost or of gap, whichever is larger; None where one is not known.
-
-    A distance of no more than `negligible`, money, is none of cost: what is a difference of costs is as exact as these.
-    """
-    if bound is None or (gap > 0 and gap_bound is None):
-        return None
-    of_cost = (cost - bound) / abs(cost) if cost and cost - bound > negligible else 0.0
-    of_gap = (gap - (gap_bound or 0.0)) / gap if gap > 0 else 0.0
-    return max(0.0, of_cost, of_gap)
 
 
 def _is_proven(distance: float | None, required: float, faced: Faced | None) -> bool:

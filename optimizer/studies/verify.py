@@ -259,7 +259,7 @@ class _Check:
         if self.result.baseline is None:
             self._absent()
         elif self.extent == "arithmetic" or not self.report.ok:
-            self.left += ["nothing", "calm_cost", "calm_builds", *(BOUNDS if self.result.given is None else ())]
+            self.left += ["nothing", "calm_cost", "calm_builds", *self._bounds]
             self.left += ["adversary.worst"] if self.result.adversary else []
         else:
             solved = self.lines
@@ -287,8 +287,14 @@ class _Check:
         # Of a plan that was given nothing is proven, so there is no bound to compare.
         if self.extent == "proof" and self.result.given is None:
             self._proof()
-        elif self.result.given is None:
-            self.left += BOUNDS
+        else:
+            self.left += self._bounds
+
+    @property
+    def _bounds(self) -> tuple[str, ...]:
+        """What only a proof recomputes: nothing of a plan that was given, and no bound of gaps that have a price."""
+        known = BOUNDS if self.instance.policy.gap_price is None else BOUNDS[:1]
+        return known if self.result.given is None else ()
 
     def _best(self, again: "SolvedAgain") -> None:
         """No shock goes better under the plan than the result has it."""
@@ -393,9 +399,11 @@ class _Check:
         else:
             # A search that was stopped may have proven less than can be: that is no contradiction.
             self.left.append("status")
-        names = [("survival_gap", "gap_bound")]
+        names, price = [("survival_gap", "gap_bound")], self.instance.policy.gap_price
+        if price is not None:
+            names, said, again = [("total_cost", "bound")], _with_gaps(said, price), _with_gaps(again, price)
         # The cost of two plans is the same question only where they leave the same gap.
-        if np.isclose(said.survival_gap, again.survival_gap, rtol=SAME_FIGURE, atol=0.0):
+        elif np.isclose(said.survival_gap, again.survival_gap, rtol=SAME_FIGURE, atol=0.0):
             names.append(("total_cost", "bound"))
         for name, bound in names:
             mine, best = getattr(said, name), getattr(again, name)
@@ -408,6 +416,13 @@ class _Check:
         if self.result.adversary is None:
             return solve_instance(self.instance, settings, Clock(), self.listener)
         return search_robust(self.instance, None, settings, Clock(), self.listener).result
+
+
+def _with_gaps(result: Result, price: float) -> Result:
+    """With gaps at their price in its cost and the bound of that: together they are the least."""
+    more = price * result.survival_gap
+    bound = None if result.bound is None else result.bound + more
+    return replace(result, total_cost=result.total_cost + more, bound=bound)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -21,6 +21,7 @@ from optimizer.errors import OptimizerError
 from optimizer.results.saved import FORMAT_OF_KEY, NOT_EVIDENCE, UNCHECKED, digest
 from optimizer.solver import Clock
 from optimizer.studies import verify as verify_module
+from optimizer.studies.outcomes import relative_distance
 from optimizer.studies.solve import Timer, conclude
 from optimizer.studies.verify import Extent, verify_plan
 from tests.faults.forging import RICH, TINY, at, change, failing, many, rich, saved, sealed
@@ -295,6 +296,43 @@ def test_a_gap_that_is_cheaper_to_leave_than_to_close_agrees(rest: Data) -> None
     result = so.solve(so.read(data | rest))
     assert (result.shocks[0].gap, result.shocks[0].cost) == pytest.approx((500, 1000))
     assert verified(saved(result), "proof").report.disagreements == []
+
+
+def test_a_gap_with_a_price_has_no_bound_and_its_proof_is_of_cost_and_gap_together() -> None:
+    # To close the gap of 4.2M costs more than that; where it has no price it is closed.
+    changes = ["demands.motors.shortage_cost=70k", "policy.gap_price=1"]
+    result, closed = so.solve(so.load(TINY, changes)), so.solve(so.load(TINY, changes[:1]))
+    assert (result.status, result.survival_gap, result.gap_bound) == ("gap", pytest.approx(4.2e6), None)
+    assert (closed.survival_gap, closed.gap_bound) == (0, 0)
+    data = saved(result)
+    assert verified(data).not_recomputed == ("bound",)
+    assert verified(data, "proof").ok
+    # The plan that closes it costs more than the other with its gap, so that its cost is not proven at the price.
+    dear = saved(closed) | {"data": data["data"], "gap_bound": None}
+    assert verified(sealed(dear)).ok
+    assert is_found(sealed(dear), "proof")
+
+
+def test_a_gap_with_a_price_may_have_a_bound_in_files_that_were_written_before() -> None:
+    data = saved(so.solve(so.load(TINY, ["demands.motors.shortage_cost=70k", "policy.gap_price=1"])))
+    before = sealed(data | {"gap_bound": data["survival_gap"]})
+    for extent in get_args(Extent):
+        assert verified(before, extent).ok
+    # Without a price there has to be one.
+    del before["data"]["policy"]["gap_price"]
+    assert verified(sealed(before)).ok
+    assert is_found(sealed(before | {"gap_bound": None}))
+
+
+def test_the_distance_of_a_gap_with_a_price_is_that_of_cost_and_gap_together() -> None:
+    # 372,000 of 37.2M, and 4.2M for the gap.
+    data = saved(so.solve(so.load(TINY, ["demands.motors.shortage_cost=70k", "policy.gap_price=1"])))
+    nearly = data | {"bound": data["total_cost"] - 372_000, "mip_gap": 372_000 / 41.4e6}
+    assert verified(sealed(nearly)).ok
+    assert is_found(sealed(nearly | {"mip_gap": 0.01}))
+    assert verified(sealed(nearly | {"mip_gap": 0.01, "gap_bound": data["survival_gap"]})).ok
+    assert relative_distance(90.0, 89.0, 10.0, None, priced=10.0) == pytest.approx(0.01)
+    assert relative_distance(90.0, None, 10.0, None, priced=10.0) is None
 
 
 def test_verify_prints_what_it_leaves_out(plans: dict[str, Data], tmp_path: Path) -> None:

@@ -228,7 +228,7 @@ def sure(comparison: Comparison, columns: Sequence[ComparisonColumn] = ()) -> st
     cases = {column.case for column in some}
     costs = in_tolerance([measure for case, measure in comparison.measures.items() if case in cases], money)
     proven = [f"costs to {costs}"] if costs else []
-    if any(column.result.survival_gap > 0 for column in some):
+    if any(column.result.survival_gap > 0 and not column.result.has_priced_gaps for column in some):
         proven.append(f"survival gaps to {of_gaps(comparison.accuracy)}")
     return f"Proven: {' and '.join(proven)}." if proven else ""
 

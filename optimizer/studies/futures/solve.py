@@ -26,7 +26,7 @@ from optimizer.algorithms.separation.attacks import AttackOracle, attack_oracles
 from optimizer.algorithms.solving import LISTENER, Alone, best_plan, open_evaluator, solve_alone, with_regret
 from optimizer.algorithms.workers import Task
 from optimizer.audit import Report
-from optimizer.audit.result import audit_error, audit_futures
+from optimizer.audit.result import audit_error, audit_futures, measure_of_futures
 from optimizer.errors import Finding, InstanceError
 from optimizer.instance.edits import ScenarioNames, apply_arguments, for_each_future, without_disruptions
 from optimizer.instance.questions import RiskMeasure
@@ -37,7 +37,8 @@ from optimizer.results.result import Result, price_of_survival
 from optimizer.results.saved import Status
 from optimizer.solver import Clock, Listener, Progress, Settings, ignore, interruptible
 from optimizer.studies.futures.stages import decisions
-from optimizer.studies.solve import NO_PRICE, PlanConclusion, Timer, relative_distance, run_record, solve_instance
+from optimizer.studies.outcomes import proven_gap, relative_distance
+from optimizer.studies.solve import NO_PRICE, PlanConclusion, Timer, run_record, solve_instance
 from optimizer.studies.withstand import attacked_instance, search_robust
 from optimizer.tolerances import EXACT_GAP, FINEST_SHARE
 from optimizer.units import MoneyLike
@@ -398,8 +399,8 @@ class _Search:
 
         results, gap = [each.result for each in futures], expected("survival_gap")
         cost, bound = self._proven(solved, futures)
-        gap_bound = min(solved.gap_bound, gap)
-        distance = relative_distance(cost, bound, gap, gap_bound, self._exactness(results))
+        gap_bound, priced = proven_gap(self.instance, gap, solved.gap_bound), self._priced_gaps(futures, cost)
+        distance = relative_distance(cost, bound, gap, gap_bound, self._exactness(results), priced)
         no_shock = self._no_shock_cost()
         parted = [each.t for future in self.tree.futures for each in future.answers[:1]]
         unpriced = (NO_PRICE,) if no_shock is None and self.alone is None else ()
@@ -424,6 +425,11 @@ class _Search:
             clash=(),
             **_kept(record),
         )
+
+    def _priced_gaps(self, futures: tuple[FutureResult, ...], cost: float) -> float | None:
+        """What gaps add to the measure at their price, money; None where they have none."""
+        price = self.instance.policy.gap_price
+        return None if price is None else measure_of_futures(self.instance, futures, price) - cost
 
     def _exactness(self, results: Sequence[Result]) -> float:
         """How near a regret, the difference of two costs, can be proven: money."""
