@@ -149,7 +149,7 @@ def facts(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
         yield from _failing(instance, result)
     if result.lacks:
         yield "Baseline shortage", _baseline_shortage(instance, result)
-    yield from cost_facts(instance, result)
+    yield from cost_facts(instance, result, cost_with_gaps(result))
     yield "Outlay", outlay_words(instance, result.outlay)
     yield from band_words(instance, result.bands, (result.total_cost, result.outlay, result.survival_gap))
     yield from committed_words(instance, result.data)
@@ -162,10 +162,10 @@ def facts(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
         yield "Doing nothing", _doing_nothing(result)
 
 
-def cost_facts(instance: Instance, result: Result | FuturesResult) -> Iterator[tuple[str, str]]:
-    """Total cost, or another measure; and what was minimised, where that is the cost with gaps at their price."""
+def cost_facts(instance: Instance, result: Result | FuturesResult, priced: float | None) -> Iterator[tuple[str, str]]:
+    """Total cost, or another measure; and the same with gaps at their price, `priced`, where that was minimised."""
     label = "Total cost" if isinstance(result, Result) else result.measure[:1].upper() + result.measure[1:]
-    cost, priced = f"{si(result.total_cost, result.money, 4)}, {money_terms(instance)}", cost_with_gaps(result)
+    cost = f"{si(result.total_cost, result.money, 4)}, {money_terms(instance)}"
     yield label, f"{cost} {proof(result)}" if priced is None else f"{cost}, without survival gaps"
     if priced is not None:
         price = instance.policy.gap_price

@@ -15,7 +15,6 @@ left out.
 
 import hashlib
 import json
-import math
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -24,9 +23,7 @@ from typing import Any
 
 from pydantic_core import PydanticCustomError
 
-from optimizer.audit.result import measure_of_futures
 from optimizer.instance.derived import display_name
-from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.io.yaml_text import are_alike
 from optimizer.report.format import audit_text, plural
@@ -181,15 +178,9 @@ def _setting(value: Any) -> str:
 FAR = 0.5
 
 
-def cost_with_gaps(result: Result | FuturesResult) -> float | None:
-    """What a search minimised, where that is not the cost alone: cost with the gaps left at their price."""
-    price = result.data.get("policy", {}).get("gap_price")
-    if price is None or not result.survival_gap > 0:
-        return None
-    if isinstance(result, Result):
-        return result.priced_cost
-    priced = measure_of_futures(instance_of(result), result.futures, price)
-    return None if math.isnan(priced) else priced
+def cost_with_gaps(result: Result) -> float | None:
+    """What is minimised, where that is not the cost alone: cost with the gaps left at their price."""
+    return result.priced_cost if result.has_priced_gaps and result.survival_gap > 0 else None
 
 
 def proof(result: Result | FuturesResult) -> str:
@@ -210,9 +201,9 @@ def proof(result: Result | FuturesResult) -> str:
     return f"(proven within {short(100 * within, 2)} % of {least})"
 
 
-def proven_cost(result: Result | FuturesResult, digits: int = 3) -> str:
-    """The cost and its proof: ``7M USD, proven to be the least``; of priced gaps, what was minimised as well."""
-    cost, priced = si(result.total_cost, result.money, digits), cost_with_gaps(result)
+def proven_cost(result: Result | FuturesResult, priced: float | None, digits: int = 3) -> str:
+    """The cost and its proof: ``7M USD, proven to be the least``; the cost with `priced` gaps as well."""
+    cost = si(result.total_cost, result.money, digits)
     gaps = "" if priced is None else f", with gaps at their price {si(priced, result.money, digits)}"
     return f"{cost}{gaps}, {proof(result).strip('()')}"
 

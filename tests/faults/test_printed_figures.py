@@ -244,5 +244,8 @@ def test_a_proof_is_a_share_of_what_was_minimised() -> None:
     assert said["Total cost"].endswith(", without survival gaps")
     proven = "which is minimised (proven within 1 % of the least): a gap counts 0.1 times its shortage cost"
     assert said["With gaps"] == f"41M USD, {proven}"
-    assert proven_cost(result) == "30M USD, with gaps at their price 41M USD, proven within 1 % of the least"
+    assert (
+        proven_cost(result, result.priced_cost)
+        == "30M USD, with gaps at their price 41M USD, proven within 1 % of the least"
+    )
     assert dict(record(result))["Proof"] == "cost with gaps at their price, 41M USD: within 1 % of the least"

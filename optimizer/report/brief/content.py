@@ -40,7 +40,7 @@ from optimizer.report.format import (
     plural,
     repair_sentences,
 )
-from optimizer.report.provenance import BasisShares, basis_of, find_numbers, proven_cost, weighted_basis
+from optimizer.report.provenance import BasisShares, basis_of, cost_with_gaps, find_numbers, proven_cost, weighted_basis
 from optimizer.report.tables.sensitivity import screening_note, shortage_cost_notes
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.futures import FuturesResult
@@ -462,4 +462,5 @@ def _parts(
     spent: dict[str, float] = {}
     for move in purchases(instance, result):
         spent[move.option] = spent.get(move.option, 0.0) + move.counted
-    yield confidence_part(result, result.comments, f"total cost {proven_cost(result)}", spent)
+    proven = f"total cost {proven_cost(result, cost_with_gaps(result))}"
+    yield confidence_part(result, result.comments, proven, spent)

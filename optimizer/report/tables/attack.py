@@ -15,6 +15,7 @@ from optimizer.instance.derived import but_samples
 from optimizer.instance.schema import Instance
 from optimizer.report.format import adversary_words, beside, plural, with_shock_titles
 from optimizer.report.narrative import cost_facts, difference_text, plan_headline
+from optimizer.report.provenance import cost_with_gaps
 from optimizer.report.tables.plan import STYLES, answer_panel, builds_table, stocks_table
 from optimizer.report.tables.render import CellRenderer, screen_table, stop_note
 from optimizer.results.frames import FrameRow
@@ -86,7 +87,7 @@ def _lines(found: AttackResult) -> Iterator[tuple[str, str]]:
     if result.baseline is None:
         return
     if not found.is_given:
-        yield from cost_facts(found.instance, result)
+        yield from cost_facts(found.instance, result, cost_with_gaps(result))
         yield "Outlay", f"{si(result.outlay, money, 4)}, undiscounted"
     if found.least is not None:
         yield "Least outlay", _least(found.least, found.instance)

@@ -13,7 +13,13 @@ from optimizer.report.format import list_names, plural, size_text
 from optimizer.report.narrative import facts, money_terms, outcome_headline
 from optimizer.report.provenance import proven_cost
 from optimizer.report.tables.compare import column_tables
-from optimizer.report.tables.futures import futures_caveats, futures_headline, spread_facts, stage_table
+from optimizer.report.tables.futures import (
+    futures_caveats,
+    futures_headline,
+    futures_with_gaps,
+    spread_facts,
+    stage_table,
+)
 from optimizer.report.tables.plan import answer_panel, builds_table, survival_tables
 from optimizer.report.tables.render import CellRenderer, screen_table, stop_note
 from optimizer.results.frames import Frame
@@ -141,7 +147,7 @@ def _adaptive_optimum(found: FuturesEvaluation) -> Iterator[tuple[str, str]]:
     if not best.futures:
         yield "Optimum", futures_headline(best)
         return
-    cost = f"{futures_headline(best)}; {best.measure} {proven_cost(best, 4)}"
+    cost = f"{futures_headline(best)}; {best.measure} {proven_cost(best, futures_with_gaps(found.instance, best), 4)}"
     more = found.more(0) if len(found.plans) == 1 else None
     yield "Optimum", cost + ("" if more is None else _compared(more, best))
 
