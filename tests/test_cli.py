@@ -12,10 +12,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 import optimizer as so
 from optimizer.cli.app import app
+from optimizer.cli.common import guarded
 from optimizer.cli.inputs import plan_that_fits
 from optimizer.errors import PlanFileError
 from optimizer.report.provenance import least_gap_words
@@ -528,3 +530,26 @@ def test_an_algorithm_that_does_not_exist_is_refused() -> None:
     done = CliRunner().invoke(app, ["solve", TINY, "--strategy", "simplex"], env={"COLUMNS": "120"})
     assert done.exit_code == 2
     assert "write one of auto, extensive-form, constraint-generation or benders." in done.output
+
+
+def test_an_error_of_the_audit_leaves_stdout_to_json(capsys: pytest.CaptureFixture[str]) -> None:
+    result = so.solve(so.load(TINY))
+
+    def command(*, json: bool) -> None:
+        raise so.AuditError(["a row"], result)
+
+    said = []
+    for json_ in (False, True):
+        with pytest.raises(typer.Exit):
+            guarded(command)(json=json_)
+        said.append(capsys.readouterr())
+    assert "Plan" in said[0].out
+    assert said[1].out == ""
+    assert all("a row" in each.err for each in said)
+
+
+def test_a_command_without_a_plan_prints_what_solve_prints() -> None:
+    changes = ("--set", "policy.budget=0", "--set", "policy.force={plant: {2026: 40}}", "--json")
+    one, other = (json.loads(diversify(word, TINY, *changes).stdout) for word in ("solve", "stress"))
+    assert one["status"] == "none"
+    assert one.keys() == other.keys()

@@ -21,6 +21,7 @@ from optimizer.results.result import price_of_survival
 from optimizer.solver import Clock, Settings
 from optimizer.studies.compare import frontier
 from optimizer.studies.solve import Timer, conclude
+from tests.faults.forging import TINY, many
 
 CASES = Path(__file__).parent / "cases"
 EXACT = so.Settings(mip_gap=0.0)
@@ -313,6 +314,45 @@ def test_steps_tell_best_and_bound() -> None:
     assert {"cost", "gap", "cost under the gap"} <= {step.phase for step in steps}
     assert all(step.bound <= step.best * (1 + 1e-9) or step.best == float("inf") for step in steps)
     assert found.bound <= found.cost
+
+
+def test_the_frame_of_survival_has_every_shock_and_segment_and_says_whether_the_floor_holds() -> None:
+    result = many()
+    frame = result.survival
+    assert len(frame) == 60 * 2
+    lines = [each for each in result.shocks if each.flows is None]
+    missing = [(each, d) for each in lines for d in ("civil", "defence") if d not in each.segments]
+    assert missing
+    for each, d in missing:
+        row = frame.loc[each.name, d]
+        assert row["shortage"] == (each.unserved or {}).get(d, 0.0)
+        assert row[["floor", "worst_service", "margin", "worst_period"]].isna().all()
+        assert row["survives"]
+    failing = so.solve(so.load(TINY), "5M")
+    expected = [s.first_failure is None for each in failing.shocks for s in each.segments.values()]
+    assert not all(expected)
+    assert failing.survival["survives"].tolist() == expected
+
+
+def test_a_margin_of_a_floor_that_holds_is_not_negative_in_tables() -> None:
+    result = solved()
+    outcome = result.shocks[0]
+    (d, service) = next(iter(outcome.segments.items()))
+    rounded = replace(service, worst_service=service.floor - 5e-17 if service.floor < 0.5 else service.floor - 1e-15)
+    changed = replace(result, shocks=(replace(outcome, segments={**outcome.segments, d: rounded}),))
+    assert rounded.margin < 0
+    row = changed.survival.loc[outcome.name, d]
+    assert (row["margin"], row["survives"]) == (0, True)
+
+
+def test_json_has_the_budget_and_says_of_what_a_step_saves() -> None:
+    tiny = so.load(TINY)
+    found = so.solve(tiny, "5M").to_dict(whole=False)
+    assert (found["budget"], {each["of"] for each in found["binding"]}) == (5e6, {"gap"})
+    found = so.solve(tiny).to_dict(whole=False)
+    assert (found["budget"], {each["of"] for each in found["binding"]}) == (20e6, {"cost"})
+    priced = so.solve(so.load(TINY, ["demands.motors.shortage_cost=70k", "policy.gap_price=1"]))
+    assert set(priced.frames.limits["of"]) == {"cost and gap"}
 
 
 def test_repr_and_frames_carry_units() -> None:

@@ -142,12 +142,12 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
         except KeyboardInterrupt:
             fail("stopped before there was an answer.", ExitCode.STOPPED)
         except Exception as error:
-            _fail_with(error)
+            _fail_with(error, json=bool(kwargs.get("json")))
 
     return run
 
 
-def _fail_with(error: Exception) -> NoReturn:
+def _fail_with(error: Exception, *, json: bool) -> NoReturn:
     from optimizer import errors
 
     if isinstance(error, ArgumentError):
@@ -157,6 +157,16 @@ def _fail_with(error: Exception) -> NoReturn:
     if isinstance(error, errors.InstanceError):
         show_findings(error.findings, error.subject)
         raise typer.Exit(error.exit_code) from None
+    if not json:
+        _show_disagreeing(error)
+    other = ExitCode.USAGE if isinstance(error, OSError) else ExitCode.INTERNAL
+    fail(_error_text(error), error.exit_code if isinstance(error, errors.OptimizerError) else other)
+
+
+def _show_disagreeing(error: Exception) -> None:
+    """The tables of a plan that the audit disagrees with; nothing of other errors."""
+    from optimizer import errors
+
     if isinstance(error, errors.AuditError) and error.result is not None:
         from optimizer.report.tables.futures import futures_tables
         from optimizer.report.tables.plan import plan_tables
@@ -164,8 +174,6 @@ def _fail_with(error: Exception) -> NoReturn:
         from optimizer.results.result import Result
 
         show(plan_tables if isinstance(error.result, Result) else futures_tables, error.result)
-    other = ExitCode.USAGE if isinstance(error, OSError) else ExitCode.INTERNAL
-    fail(_error_text(error), error.exit_code if isinstance(error, errors.OptimizerError) else other)
 
 
 def _error_text(error: Exception) -> str:

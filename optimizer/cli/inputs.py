@@ -447,7 +447,7 @@ def fail_without_plan(found: PlanInput, file: str, *, json: bool = False) -> NoR
     if found.is_saved:
         raise PlanFileError(f"{file} holds no plan: its status is {found.result.status}")
     if json:
-        common.print_json(found.result.to_dict())
+        common.print_json(found.result.to_dict(whole=False))
     if found.result.status == "stopped":
         common.fail(f"{file}: the search was stopped before there was a plan.", ExitCode.STOPPED)
     rules = "; ".join(found.result.clash)

@@ -1,16 +1,18 @@
 """diversify show: print a saved plan again, without solving it; an instance is solved first."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
 from optimizer.cli import common, inputs, options
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
+    from optimizer.instance.schema import Instance
     from optimizer.results.futures import FuturesResult
+    from optimizer.results.result import Result
 
 
 def command(
@@ -37,7 +39,8 @@ def command(
     doubts = inputs.find_doubts(found.instance, found.result) if found.is_saved else ()
     result = replace(found.result, notes=(*doubts, *found.result.notes))
     if json:
-        typer.echo(result.to_json(whole=False))
+        audit = _audit_again(found.instance, found.result, doubts)
+        typer.echo(replace(result, audit=audit).to_json(whole=False))
     else:
         from optimizer.report.tables.plan import plan_tables
         from optimizer.report.tables.render import show
@@ -58,12 +61,22 @@ def _show_futures(result: "FuturesResult", *, every: bool, json: bool) -> NoRetu
 
     doubts = inputs.find_doubts(instance_of(result), result) if result.solved_instance is None else ()
     if json:
-        typer.echo(result.to_json(whole=False))
+        audit = _audit_again(instance_of(result), result, doubts)
+        typer.echo(replace(result, audit=audit).to_json(whole=False))
     else:
         _print_doubts(doubts)
         show(futures_tables, replace(result, audit={}) if doubts else result, every=every)
         _say_unchecked(is_saved=result.solved_instance is None)
     common.end_with_plan(result, disagrees=bool(doubts))
+
+
+def _audit_again(
+    instance: "Instance", result: "Result | FuturesResult", doubts: "Iterable[str]"
+) -> "Mapping[str, Any]":
+    """The verdict of an audit that has just been run where that has doubts, else the record of the earlier one."""
+    from optimizer.studies.verify import verify_plan
+
+    return verify_plan(instance, result, "arithmetic").report.to_dict() if doubts else result.audit
 
 
 def _print_doubts(doubts: "Iterable[str]") -> None:

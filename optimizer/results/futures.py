@@ -224,7 +224,7 @@ class FuturesResult(SavedPlan):
         data |= write_commitments(self.data)
         if self.changes:
             data["changes"] = list(self.changes)
-        return self._with_results(data) if whole else data
+        return self._with_results(data) if whole else data | {"budget": self.data.get("policy", {}).get("budget")}
 
     def _with_results(self, data: dict[str, Any]) -> dict[str, Any]:
         data |= {"periods": self.periods, "data": as_plain(self.data)}

@@ -299,8 +299,8 @@ class Outcome(ReadOnly):
             cost, above the floor as well. Not weighted by probability; no part of the total cost without one.
         first, last: labels of the window's first and last period.
         probability: over the horizon.
-        segments: every segment; of a summary line only the one with the least margin, all that fail, and those of
-            which no other shock leaves more unserved.
+        segments: every segment; of a summary line only the weakest, all that fail, and those of which no other shock
+            leaves more unserved.
         flows: t per period; None for a summary line.
         excused: whether it fails and is allowed to, as a sample of an ensemble of which only a share has to be
             survived.

@@ -252,6 +252,11 @@ class Result(SavedPlan):
         return self.total_cost + (self.data.get("policy", {}).get("gap_price") or 0.0) * self.survival_gap
 
     @property
+    def saved(self) -> str:
+        """Of what `binding` says how much can be saved: cost, gap, or cost and gap at its price."""
+        return "cost" if self.survival_gap == 0 else "cost and gap" if self.has_priced_gaps else "gap"
+
+    @property
     def sample_counts(self) -> tuple[SampleCount, ...]:
         """The ensembles of which only a share has to be survived, and how many of their samples are."""
         found = []
@@ -314,7 +319,7 @@ class Result(SavedPlan):
     def survival(self) -> "pd.DataFrame":
         """One row a shock and segment: floor, worst service, margin (shares), shortage and below floor (t), gap.
 
-        A shock kept as a summary line has rows only for the segments that it lists.
+        `survives` is whether the floor holds. Of a segment that a summary line does not list only `shortage` is known.
         """
         return self.frames.survival
 
@@ -345,7 +350,7 @@ class Result(SavedPlan):
         for segment in (segment for segments in services for segment in segments.values()):
             segment["margin"] = segment["worst_service"] - segment["floor"]
         if not whole:
-            return _without_flows(data)
+            return _without_flows(data, self)
         if self.format >= FORMAT_OF_KEY[DIGEST]:
             data[DIGEST] = digest(data)
         return data
@@ -423,8 +428,10 @@ def _drop(data: dict[str, Any], parts: Iterable[str]) -> None:
         data.pop(part)
 
 
-def _without_flows(data: dict[str, Any]) -> dict[str, Any]:
-    """What is printed: neither flows nor the instance."""
+def _without_flows(data: dict[str, Any], result: Result) -> dict[str, Any]:
+    """What is printed: neither flows nor the instance, of which the budget, and of what a step saves."""
+    data["budget"] = result.data.get("policy", {}).get("budget")
+    data["binding"] = [{**each, "of": result.saved} for each in data["binding"]]
     _drop(data, ("baseline", "data", "endured", "comments"))
     for holder, part in ((data["no_shock"], "baseline"), *((outcome, "flows") for outcome in data["shocks"])):
         if holder is not None:

@@ -14,13 +14,13 @@ from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.results.frames import Frame, FrameColumn, Frames
 from optimizer.results.futures import FuturesResult
-from optimizer.results.plan import ActualOutput, SourceShare, list_commitments
+from optimizer.results.plan import ActualOutput, Outcome, ServedShare, SourceShare, list_commitments
 from optimizer.results.result import Result
 from optimizer.studies.futures.stages import Stage, StageOrder, find_stages
-from optimizer.studies.purchases import Purchase, in_force_words, purchases, support_of_existing
+from optimizer.studies.purchases import Purchase, in_force_words, outlay_note, purchases, ramp_words
 from optimizer.studies.supply_chain import yearly_supply_shares
 from optimizer.tolerances import ROUNDING
-from optimizer.units import fixed, si
+from optimizer.units import si
 
 if TYPE_CHECKING:
     from optimizer.studies.futures.study_result import FuturesStudy
@@ -84,7 +84,7 @@ def builds_frame(instance: Instance, result: Result) -> Frame:
         ),
         FrameColumn("region", form="region", is_shown=False, of=lambda each: each.region or None),
         FrameColumn("lead_time", unit="months", form="amount", is_shown=False, of=lead_time),
-        FrameColumn("ramp", "Share in force", is_shown=False, of=lambda each: _ramp(instance, each)),
+        FrameColumn("ramp", "Share in force", is_shown=False, of=lambda each: ramp_words(instance, each)),
         FrameColumn("without_shocks", "Some without shocks as well", form="yes", is_shown=False),
         FrameColumn("forced", "Has to be bought", form="yes", is_shown=False),
     )
@@ -98,23 +98,7 @@ def _builds_note(instance: Instance, result: Result, moves: Sequence[Purchase]) 
     if stocks := [instance.stocks[each.option] for each in moves if each.purchases]:
         note += " A stockpile is filled from Decided to On line: Bought and Spent are all purchases"
         note += ", without what is in store at the start." if any(stock.initial for stock in stocks) else "."
-    return note + in_force_words(instance, result.plan, moves) + _outlay_note(instance, result, moves)
-
-
-def _outlay_note(instance: Instance, result: Result, moves: Sequence[Purchase]) -> str:
-    """What sets what is spent apart from the outlay."""
-    is_partly = any(each.counted < each.paid for each in moves)
-    note = " Outlay: the part of it that counts towards the budget." if is_partly else ""
-    if existing := math.fsum(support_of_existing(instance, result).values()):
-        note += f" Price support of existing processes, {si(existing, result.money)}, is in the outlay as well."
-    return note
-
-
-def _ramp(instance: Instance, purchase: Purchase) -> str | None:
-    """The share of size in force from each period on: ``2028 50 %, 2029 100 %``; None where it does not change."""
-    if len(purchase.steps) < 2:
-        return None
-    return ", ".join(f"{instance.horizon.label(t)} {fixed(100 * share, 0)} %" for t, share in purchase.steps)
+    return note + in_force_words(instance, result.plan, moves) + outlay_note(instance, result, moves)
 
 
 def stocks_by_period(instance: Instance, result: Result, name: str, rows: Mapping[str, Iterable[float]]) -> Frame:
@@ -126,7 +110,7 @@ def stocks_by_period(instance: Instance, result: Result, name: str, rows: Mappin
 
 
 def survival_frame(result: Result) -> Frame:
-    """One row a shock and segment; a shock that is a line has rows only for the segments that it names."""
+    """One row a shock and segment; of a segment that a line does not name, no more than what goes unserved is known."""
     columns = (
         FrameColumn("shock", form="shock", is_index=True),
         FrameColumn("segment", form="name", is_index=True),
@@ -136,14 +120,22 @@ def survival_frame(result: Result) -> Frame:
         FrameColumn("shortage", "Not served", "t", "amount"),
         FrameColumn("below_floor", "Below the floor", "t", "amount"),
         FrameColumn("gap", "Gap", result.money, "amount"),
+        FrameColumn("survives", "Floor holds", form="yes"),
     )
-    rows = (
-        (outcome.name, d, *_service(s), s.worst_period, s.first_failure, s.shortage, s.below_floor, s.gap)
-        for outcome in result.shocks
-        for d, s in outcome.segments.items()
-    )
+    rows = ((each.name, d, *_survival(each, d)) for each in result.shocks for d in result.data["demands"])
     note = "Each segment in the weakest period of each shock; tonnes over the window; gap at shortage cost."
     return Frame.of_rows("survival", "Survival", columns, rows, note)
+
+
+def _survival(outcome: Outcome, d: str) -> tuple[Any, ...]:
+    s = outcome.segments.get(d)
+    if s is not None:
+        holds = s.first_failure is None
+        figures = (s.worst_period, s.first_failure, s.shortage, s.below_floor, s.gap, holds)
+        return *_service(s, holds=holds), *figures
+    # A line names every segment that fails.
+    short = None if outcome.unserved is None else outcome.unserved.get(d, 0.0)
+    return None, None, None, None, None, short, 0.0, 0.0, True
 
 
 def _service_columns() -> tuple[FrameColumn, ...]:
@@ -154,8 +146,9 @@ def _service_columns() -> tuple[FrameColumn, ...]:
     )
 
 
-def _service(service: Any) -> tuple[float, float, float]:
-    return service.floor, service.worst_service, service.margin
+def _service(service: ServedShare, *, holds: bool) -> tuple[float, float, float]:
+    """Floor, service and margin, which is not below 0 where the floor holds but for rounding."""
+    return service.floor, service.worst_service, max(0.0, service.margin) if holds else service.margin
 
 
 def services_frame(result: Result) -> Frame:
@@ -168,7 +161,7 @@ def services_frame(result: Result) -> Frame:
         FrameColumn("shocks_failed", "Fails in", form="count"),
     )
     rows = (
-        (d, each.worst_shock, each.worst_period, *_service(each), each.shocks_failed)
+        (d, each.worst_shock, each.worst_period, *_service(each, holds=not each.shocks_failed), each.shocks_failed)
         for d, each in result.services.items()
     )
     return Frame.of_rows("services", "Each segment's worst", columns, rows)
@@ -236,11 +229,11 @@ def outlays(instance: Instance, result: Result) -> Frame:
 
 def limits(result: Result) -> Frame:
     """One row a limit that binds, and the most that one step of it can save."""
-    saved = "cost" if result.survival_gap == 0 else "cost and gap" if result.has_priced_gaps else "gap"
     columns = (
         FrameColumn("limit", is_index=True, of=lambda price: price.what),
         FrameColumn("step", form="word"),
-        FrameColumn("saving", f"Saves {saved} up to", result.money, "amount", of=lambda price: price.worth),
+        FrameColumn("saving", f"Saves {result.saved} up to", result.money, "amount", of=lambda price: price.worth),
+        FrameColumn("of", form="word", is_shown=False, of=lambda price: result.saved),
     )
     note = "The most that a small step of a limit can save while the plan opens the same options. "
     note += "Where other limits bind as well, it saves less, or nothing."

@@ -30,7 +30,7 @@ from optimizer.levers import Sized, Stock
 from optimizer.results.plan import Build, ByPeriod, Plan
 from optimizer.results.result import Result
 from optimizer.tolerances import FULLY_USED, NEGLIGIBLE, ROUNDING
-from optimizer.units import si
+from optimizer.units import fixed, si
 
 
 @dataclass(frozen=True)
@@ -437,3 +437,19 @@ class Delay:
 
 # By the name of a future, the delays that were looked at in it.
 DelaysByFuture = Mapping[str, Sequence[Delay]]
+
+
+def outlay_note(instance: Instance, result: Result, moves: Sequence[Purchase]) -> str:
+    """What sets what is spent apart from the outlay."""
+    is_partly = any(each.counted < each.paid for each in moves)
+    note = " Outlay: the part of it that counts towards the budget." if is_partly else ""
+    if existing := math.fsum(support_of_existing(instance, result).values()):
+        note += f" Price support of existing processes, {si(existing, result.money)}, is in the outlay as well."
+    return note
+
+
+def ramp_words(instance: Instance, purchase: Purchase) -> str | None:
+    """The share of size in force from each period on: ``2028 50 %, 2029 100 %``; None where it does not change."""
+    if len(purchase.steps) < 2:
+        return None
+    return ", ".join(f"{instance.horizon.label(t)} {fixed(100 * share, 0)} %" for t, share in purchase.steps)

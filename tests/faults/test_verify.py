@@ -385,7 +385,10 @@ def test_show_says_that_a_plan_was_changed(plans: dict[str, Data], tmp_path: Pat
     assert "do not rely on this plan. It was changed since it was solved" in " ".join(done.stdout.split())
     assert UNCHECKED in " ".join(done.stdout.split())
     done = run("show", written(forged, tmp_path), "--json")
-    assert "do not rely on this plan. It was changed since it was solved" in json.loads(done.stdout)["notes"][0]
+    found = json.loads(done.stdout)
+    assert "do not rely on this plan. It was changed since it was solved" in found["notes"][0]
+    assert not found["audit"]["ok"]
+    assert found["audit"]["disagreements"]
 
 
 def test_the_digest_does_not_hang_on_how_numbers_are_written(plans: dict[str, Data]) -> None:
