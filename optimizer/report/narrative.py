@@ -15,6 +15,7 @@ from optimizer.report.format import (
     all_of,
     band_words,
     committed_words,
+    cost_with_gaps,
     dated,
     discounting,
     entry_title,
@@ -24,12 +25,13 @@ from optimizer.report.format import (
     outlay_words,
     percent,
     plural,
+    proof,
     share_text,
     shock_title,
     under_same_rules,
     with_shock_titles,
 )
-from optimizer.report.provenance import cost_with_gaps, least_gap_words, proof
+from optimizer.report.provenance import least_gap_words
 from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import Faced, Outcome
 from optimizer.results.result import Result, by_gap, hardest_of

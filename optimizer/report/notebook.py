@@ -11,9 +11,8 @@ from typing import Any
 from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name
 from optimizer.instance.reading import instance_of
-from optimizer.report.format import all_of, changed_words, share, share_text, shock_title
+from optimizer.report.format import all_of, changed_words, cost_with_gaps, share, share_text, shock_title
 from optimizer.report.narrative import GAP_OF_ALL, PRICES, outcome_headline
-from optimizer.report.provenance import cost_with_gaps
 from optimizer.report.tables.render import page_table
 from optimizer.results.result import Result, hardest_of, weakest_of, weakness
 from optimizer.units import si

@@ -1,4 +1,4 @@
-"""Where the numbers of a report come from: the proof, the run record, assumptions with their sources, and their bases.
+"""Where the numbers of a report come from: the run record, assumptions with their sources, and on what they rest.
 
 A number of the file that says what the world is like is explained by the comment at its place, or by the nearest one at
 what holds it (`find_numbers`). It counts as
@@ -27,7 +27,6 @@ from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
 from optimizer.io.yaml_text import are_alike
 from optimizer.report.format import audit_text, plural
-from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
 from optimizer.tolerances import ROUNDING, SHOWN_MIP_GAP
 from optimizer.units import parse_amount, short, si, si_down
@@ -172,40 +171,6 @@ _SETTINGS = {"gap": "MIP gap"}
 
 def _setting(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-# Further from the least than this share, a proof says nothing.
-FAR = 0.5
-
-
-def cost_with_gaps(result: Result) -> float | None:
-    """What is minimised, where that is not the cost alone: cost with the gaps left at their price."""
-    return result.priced_cost if result.has_priced_gaps and result.survival_gap > 0 else None
-
-
-def proof(result: Result | FuturesResult) -> str:
-    """How close what was minimised is proven to be to the least: ``(proven within 0.3 % of the least)``."""
-    if isinstance(result, Result) and result.given is not None:
-        return "(the cheapest operation of the plan as given)"
-    within, least = result.mip_gap, "the least"
-    if result.data.get("policy", {}).get("gap_price") is None:
-        least += " with this gap" if result.survival_gap > 0 else ""
-    elif not result.survival_gap > 0:
-        least += ", survival gaps at their price included"
-    if within is None or result.bound is None:
-        return "(not proven: no bound is known)"
-    if within < SHOWN_MIP_GAP:
-        return f"(proven to be {least})"
-    if within > FAR:
-        return f"(not proven to be near {least})"
-    return f"(proven within {short(100 * within, 2)} % of {least})"
-
-
-def proven_cost(result: Result | FuturesResult, priced: float | None, digits: int = 3) -> str:
-    """The cost and its proof: ``7M USD, proven to be the least``; the cost with `priced` gaps as well."""
-    cost = si(result.total_cost, result.money, digits)
-    gaps = "" if priced is None else f", with gaps at their price {si(priced, result.money, digits)}"
-    return f"{cost}{gaps}, {proof(result).strip('()')}"
 
 
 def _proof(result: Result) -> str:

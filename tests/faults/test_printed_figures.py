@@ -15,9 +15,9 @@ import optimizer as so
 from optimizer.cli.app import app
 from optimizer.horizon import windowed
 from optimizer.instance.ranges import UncertainNumber
-from optimizer.report.format import beside, in_millions, in_percent, margin, months_text, percent
+from optimizer.report.format import beside, in_millions, in_percent, margin, months_text, percent, proof, proven_cost
 from optimizer.report.narrative import facts
-from optimizer.report.provenance import proof, proven_cost, record
+from optimizer.report.provenance import record
 from optimizer.report.tables.compare import _Rows
 from optimizer.report.tables.plan import survival_tables
 from optimizer.report.tables.sensitivity import _interval_text

@@ -30,6 +30,7 @@ from optimizer.report.figures import years
 from optimizer.report.format import (
     audit_text,
     changed_words,
+    cost_with_gaps,
     discounting,
     in_millions,
     list_names,
@@ -38,9 +39,10 @@ from optimizer.report.format import (
     number_value,
     percent,
     plural,
+    proven_cost,
     repair_sentences,
 )
-from optimizer.report.provenance import BasisShares, basis_of, cost_with_gaps, find_numbers, proven_cost, weighted_basis
+from optimizer.report.provenance import BasisShares, basis_of, find_numbers, weighted_basis
 from optimizer.report.tables.sensitivity import screening_note, shortage_cost_notes
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.futures import FuturesResult

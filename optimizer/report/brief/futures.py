@@ -40,9 +40,16 @@ from optimizer.report.brief.survival_parts import (
     worst_event,
     worst_part,
 )
-from optimizer.report.format import all_of, changed_words, discounting, in_millions, plural, under_same_rules
+from optimizer.report.format import (
+    all_of,
+    changed_words,
+    discounting,
+    in_millions,
+    plural,
+    proven_cost,
+    under_same_rules,
+)
 from optimizer.report.narrative import survived_words
-from optimizer.report.provenance import proven_cost
 from optimizer.report.tables.futures import futures_headline, futures_with_gaps
 from optimizer.report.tables.futures_study import worth_headline
 from optimizer.results.frames import Frame, FrameColumn

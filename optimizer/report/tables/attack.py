@@ -13,9 +13,8 @@ from optimizer.disruptions.adversary import attack_budget_text
 from optimizer.horizon import windowed
 from optimizer.instance.derived import but_samples
 from optimizer.instance.schema import Instance
-from optimizer.report.format import adversary_words, beside, plural, with_shock_titles
+from optimizer.report.format import adversary_words, beside, cost_with_gaps, plural, with_shock_titles
 from optimizer.report.narrative import cost_facts, difference_text, plan_headline
-from optimizer.report.provenance import cost_with_gaps
 from optimizer.report.tables.plan import STYLES, answer_panel, builds_table, stocks_table
 from optimizer.report.tables.render import CellRenderer, screen_table, stop_note
 from optimizer.results.frames import FrameRow

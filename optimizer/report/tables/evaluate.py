@@ -9,9 +9,8 @@ from rich.text import Text
 
 from optimizer.errors import Finding
 from optimizer.instance.derived import but_samples
-from optimizer.report.format import list_names, plural, size_text
+from optimizer.report.format import list_names, plural, proven_cost, size_text
 from optimizer.report.narrative import facts, money_terms, outcome_headline
-from optimizer.report.provenance import proven_cost
 from optimizer.report.tables.compare import column_tables
 from optimizer.report.tables.futures import (
     futures_caveats,
