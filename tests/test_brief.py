@@ -142,6 +142,31 @@ COMMENTS = (
 )
 
 
+def test_a_delay_that_harms_only_samples_that_may_fail_adds_no_gap() -> None:
+    # Half of four samples have to be survived, and three are without the plant, which saves shortages that are likely.
+    cuts = [{"region": "rival", "severity": {"uniform": [0.4, 1]}}]
+    ensemble = {"count": 4, "seed": 1, "start": 2027, "months": 12, "survive": 0.5, "probability": 0.9, "cuts": cuts}
+    plant = {"kind": "refining", "region": "home", "output": {"m": 1}, "cost": 1, "max_size": 60, "capex": 100}
+    instance = so.read(
+        {
+            "name": "may fail",
+            "horizon": {"start": 2026, "end": 2027, "step": "year"},
+            "commodities": {"m": {}},
+            "processes": {"imports": {"region": "rival", "output": {"m": 1}, "capacity": 100, "cost": 1}},
+            "demands": {"d": {"commodity": "m", "quantity": 50, "survival": 0.8, "shortage_cost": 2000}},
+            "options": {"plant": plant},
+            "ensembles": {"e": ensemble},
+        }
+    )
+    result = so.solve(instance)
+    (order,) = result.plan.builds
+    year = instance.horizon.year(order.t)
+    (delay,) = find_delays(instance, result, [["plant"]], year, Settings())
+    assert delay.failed == ()
+    assert (delay.gap, delay.below_floor) == (0.0, 0.0)
+    assert delay.shortage > 0
+
+
 def test_numbers_rest_on_the_nearest_comment() -> None:
     found = {each.path: (each.basis, each.has_range) for each in find_numbers(DATA, COMMENTS)}
     assert found == {

@@ -99,7 +99,7 @@ def _compare(
     pairs = [(was[outcome.name], outcome) for outcome in hardest_of(after.shocks) if outcome.name in was]
     failed = tuple(late.name for now, late in pairs if late.fails and not now.fails)
     cost = after.total_cost - before.total_cost
-    worst = _most(pairs, lambda each: each.gap) or _most(pairs, lambda each: unserved_money(instance, each))
+    worst = _most(pairs, _counted_gap) or _most(pairs, lambda each: unserved_money(instance, each))
     if worst is None:
         return Delay(options, failed, None, 0.0, 0.0, 0.0, 0.0, cost, rules)
     now, late = worst
@@ -107,7 +107,7 @@ def _compare(
         options,
         failed,
         late.name,
-        late.gap - now.gap,
+        _counted_gap(late) - _counted_gap(now),
         _below_floors(late) - _below_floors(now),
         unserved_tonnes(late) - unserved_tonnes(now),
         unserved_money(instance, late) - unserved_money(instance, now),
@@ -126,8 +126,14 @@ def _most(
     return most
 
 
+def _counted_gap(outcome: Outcome) -> float:
+    """The survival gap, money; none of a sample that may fail."""
+    return 0.0 if outcome.excused else outcome.gap
+
+
 def _below_floors(outcome: Outcome) -> float:
-    return sum(each.below_floor for each in outcome.segments.values())
+    """What is below floors that count, t."""
+    return 0.0 if outcome.excused else sum(each.below_floor for each in outcome.segments.values())
 
 
 def find_brief_delays(

@@ -112,7 +112,7 @@ def _least(least: LeastOutlay, instance: Instance) -> str:
 
 
 def _deterred(found: AttackResult) -> str:
-    """How many attacks the plan's leverage makes too dear, and the one that comes nearest to being made."""
+    """How many attacks the plan's leverage makes too dear, and the cheapest of those listed."""
     if not found.deterred:
         none = "none: the plan withstands every attack that can be afforded, or fails in it"
         return "not known" if found.stopped else none
@@ -120,7 +120,9 @@ def _deterred(found: AttackResult) -> str:
     breaking, count = sum(each.breaks for each in found.deterred), len(found.deterred)
     which = " that would break a floor" if breaking == count else f", {breaking or 'none'} of which would break a floor"
     nearest_text = f"{_attack_text(found, nearest)}, at a cost of {si_up(nearest.cost, money, 6)} to the adversary"
-    return f"{plural(count, 'attack')}{which}; the nearest to being made is {nearest_text}"
+    # The largest sets alone are listed: a part of one may be deterred as well, at less.
+    listed = "of those listed the cheapest" if count > 1 else "it"
+    return f"{plural(count, 'attack')}{which}; {listed} is {nearest_text}"
 
 
 def worst_attack_text(found: AttackResult) -> str:
