@@ -334,9 +334,7 @@ def broken_shocks(stress: "Stress") -> Frame:
 def reinforcements(stress: "Stress") -> Frame:
     """One row an addition to the plan, checked on the shocks that break it."""
     found, money = stress.reinforcements, stress.money
-    tried, note = found.checked if found is not None else 0, ""
-    if found is not None and tried < found.failed:
-        note = f"Checked on {tried:,} of the {found.failed:,} broken shocks, evenly spread."
+    tried, note = (found.checked, found.note) if found is not None else (0, "")
 
     def checked(name: str, label: str, unit: str, form: Form, figure: str = "") -> FrameColumn:
         return FrameColumn(name, label, unit, form, of=lambda each: getattr(each.best, figure or name))
@@ -351,7 +349,6 @@ def reinforcements(stress: "Stress") -> Frame:
         checked("outlay", "Outlay", money, "amount"),
         checked("per_shock", f"Outlay per\nshock of {tried:,}", money, "amount", "per_survived"),
     )
-    note = f"{note} Outlay per shock falls with the number of samples: it compares rows of this table alone.".strip()
     return Frame.of_items("reinforcements", "Reinforcement", found.additions if found else (), columns, note)
 
 

@@ -271,7 +271,7 @@ def _reinforcements(stress: Stress) -> Table:
         stress.against,
         stress.frames.frame("reinforcements"),
         caption="\n".join(_on_reinforcements(stress, found)),
-        heads={"option": "Addition", "gap_removed": "Gap", "per_shock": "Outlay a\nshock"},
+        heads={"option": "Addition", "gap_removed": "Gap", "per_shock": f"Outlay a\nshock\n{stress.money}"},
         cells={
             "option": lambda row: Text.assemble(
                 display_name(stress.against, row["option"]), (f" · {row['kind']}", "dim")
@@ -296,7 +296,7 @@ def _on_reinforcements(stress: Stress, found: Reinforcements) -> Iterator[str]:
         "stockpile is filled by the end of the period. Where it is full later, the addition replaces a later purchase: "
         "the same outlay, sooner, and more holding cost."
     )
-    yield stress.frames.frame("reinforcements").note
+    yield found.note
     if found.promising > len(found.additions):
         tried = f"the {len(found.additions)} that promise most were tried"
         yield f"By their slopes {found.promising} options help; {tried}."
