@@ -121,8 +121,7 @@ def _deterred(found: AttackResult) -> str:
     which = " that would break a floor" if breaking == count else f", {breaking or 'none'} of which would break a floor"
     nearest_text = f"{_attack_text(found, nearest)}, at a cost of {si_up(nearest.cost, money, 6)} to the adversary"
     # The largest sets alone are listed: a part of one may be deterred as well, at less.
-    listed = "of those listed the cheapest" if count > 1 else "it"
-    return f"{plural(count, 'attack')}{which}; {listed} is {nearest_text}"
+    return f"{plural(count, 'listed attack')}{which}; the cheapest is {nearest_text}"
 
 
 def worst_attack_text(found: AttackResult) -> str:
