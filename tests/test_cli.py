@@ -59,7 +59,8 @@ def test_a_gap_with_a_price_is_not_called_the_least() -> None:
     assert done.returncode == 4
     words = " ".join(done.stdout.replace("│", " ").split())
     assert "to close more of it is impossible, or costs more than the price of gaps in the file (gap_price)" in words
-    assert "(proven to be the least, survival gaps at their price included)" in words
+    assert "discounted at 0 % a year, without survival gaps" in words
+    assert "With gaps 30.11M USD, which is minimised (proven to be the least): a gap counts 0.001 times its" in words
     assert "no plan leaves less" not in words
 
 

@@ -19,7 +19,7 @@ from optimizer.errors import InstanceError, PlanFileError
 from optimizer.instance.edits import resample
 from optimizer.levers import Stockpile
 from optimizer.report.study_narrative import view_of
-from optimizer.report.tables.render import show
+from optimizer.report.tables.render import page_table, show
 from optimizer.report.tables.stress import most_helpful, stress_parts
 from optimizer.results.plan import Build, Plan
 from optimizer.solver import Clock
@@ -182,17 +182,39 @@ def test_what_helps_most_is_said_by_shocks_and_by_the_gap(
     said = " ".join(capsys.readouterr().out.replace("│", " ").split())
     assert "5 of the 10 that fail are survived then, 0.4 % of the gap goes, for 150 USD of outlay" in said
     assert "2 of the 10 that fail are survived then, 16 % of the gap goes, for 300 USD of outlay" in said
-    assert said.index("Most survive with reserve") < said.index("Most gap goes with plant")
+    assert said.index("Best by shocks reserve") < said.index("Best by gap plant")
     assert "Ordered by the shocks that are then survived, then by the gap." in said
     assert "−0.4 %" in said
     third = view_of(made).sentences(made)[2]
-    assert third.startswith("Most broken shocks are survived with reserve, 30 t more, 2026: 5 of the 10 ")
-    assert " The largest part of the gap goes with plant, 30 t/yr more, 2026: 2 of the 10 " in third
+    first_words = "The best single addition tried, by the shocks then survived, is reserve, 30 t more, 2026: 5 of the "
+    assert third.startswith(f"{first_words}10 that fail are survived then")
+    assert "by the part of the gap that goes, is plant, 30 t/yr more, 2026: 2 of the 10 that fail" in third
     # One that is the best by both is named once, and where none lets a shock be survived, the best by the gap alone.
     best = replace(first, best=replace(first.best, gap_removed=160.0))
     poor = replace(second, best=replace(second.best, survived=0))
     for some, helps in (((best, second), {"survived": best}), ((poor,), {"gap": poor}), ((), {})):
         assert most_helpful(replace(made, reinforcements=replace(counted, additions=some))) == helps
+
+
+def test_additions_say_how_many_of_the_broken_shocks_they_were_tried_on(
+    by_hand: so.Result, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of 300 broken shocks 10 were checked: neither 5 of "the 10 that fail", nor an outlay per shock of no samples."""
+    found = so.stress(by_hand, samples=40, seed=1)
+    assert found.reinforcements is not None
+    (addition, *_) = found.reinforcements.additions
+    some = (replace(addition, best=replace(addition.best, survived=5)),)
+    made = replace(found, reinforcements=replace(found.reinforcements, failed=300, checked=10, additions=some))
+    show(stress_parts, made)
+    said = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    for text in (said, view_of(made).sentences(made)[2]):
+        assert "5 of the 10 checked, of 300 that fail, are survived then" in text
+    table = page_table(made.against, made.frames.frame("reinforcements"))
+    head = [each.removeprefix(">").partition(", USD")[0] for each in table["head"]]
+    assert {"Survived of 10", "Gap that goes, sum of 10", "Outlay per shock of 10"} < set(head)
+    for text in (said, table["caption"]):
+        assert "Checked on 10 of the 300 broken shocks, evenly spread." in text
+        assert "Outlay per shock falls with the number of samples" in text
 
 
 def test_reinforcements_by_hand(by_hand: so.Result) -> None:

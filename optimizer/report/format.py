@@ -18,10 +18,12 @@ from optimizer.instance.ranges import UncertainNumber, numbers_of
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import CommittedMoney, Service, Weakest, list_commitments
 from optimizer.results.saved import Bands, Spread
-from optimizer.tolerances import NEGLIGIBLE, SAME_VALUE, SHOWN_SHARE
+from optimizer.tolerances import NEGLIGIBLE, SAME_VALUE, SHOWN_MIP_GAP, SHOWN_SHARE
 from optimizer.units import MINUS, fixed, short, si, si_up, significant
 
 if TYPE_CHECKING:
+    from optimizer.results.futures import FuturesResult
+    from optimizer.results.result import Result
     from optimizer.studies.explanation import Explanation, Repair
 
 LINE = 0.65
@@ -467,3 +469,37 @@ def _enough(instance: Instance, found: "Explanation") -> str:
         return f"Each of these alone is enough: {said}."
     any_known = any(each.works is not None for each in found.repairs)
     return "No change that was tried is enough alone." if any_known else ""
+
+
+# Further from the least than this share, a proof says nothing.
+FAR = 0.5
+
+
+def cost_with_gaps(result: "Result") -> float | None:
+    """What is minimised, where that is not the cost alone: cost with the gaps left at their price."""
+    return result.priced_cost if result.has_priced_gaps and result.survival_gap > 0 else None
+
+
+def proof(result: "Result | FuturesResult") -> str:
+    """How close what was minimised is proven to be to the least: ``(proven within 0.3 % of the least)``."""
+    if getattr(result, "given", None) is not None:
+        return "(the cheapest operation of the plan as given)"
+    within, least = result.mip_gap, "the least"
+    if result.data.get("policy", {}).get("gap_price") is None:
+        least += " with this gap" if result.survival_gap > 0 else ""
+    elif not result.survival_gap > 0:
+        least += ", survival gaps at their price included"
+    if within is None or result.bound is None:
+        return "(not proven: no bound is known)"
+    if within < SHOWN_MIP_GAP:
+        return f"(proven to be {least})"
+    if within > FAR:
+        return f"(not proven to be near {least})"
+    return f"(proven within {short(100 * within, 2)} % of {least})"
+
+
+def proven_cost(result: "Result | FuturesResult", priced: float | None, digits: int = 3) -> str:
+    """The cost and its proof: ``7M USD, proven to be the least``; the cost with `priced` gaps as well."""
+    cost = si(result.total_cost, result.money, digits)
+    gaps = "" if priced is None else f", with gaps at their price {si(priced, result.money, digits)}"
+    return f"{cost}{gaps}, {proof(result).strip('()')}"

@@ -15,6 +15,7 @@ from optimizer.report.format import (
     all_of,
     band_words,
     committed_words,
+    cost_with_gaps,
     dated,
     discounting,
     entry_title,
@@ -24,6 +25,7 @@ from optimizer.report.format import (
     outlay_words,
     percent,
     plural,
+    proof,
     share_text,
     shock_title,
     under_same_rules,
@@ -36,13 +38,8 @@ from optimizer.results.result import Result, by_gap, hardest_of
 from optimizer.studies.folds import Fold, folds
 from optimizer.studies.measure import GAP_SHARE, ProvenDifference, ToleranceBase
 from optimizer.studies.purchases import sizes_bought
-from optimizer.tolerances import SHOWN_MIP_GAP
-from optimizer.units import short, si, si_down
+from optimizer.units import si, si_down
 
-# Further from the least than this share, a proof says nothing.
-FAR = 0.5
-# What a cost or another measure is proven to be near.
-LEAST = "the least"
 # At most this many segments are named that go short in the baseline.
 SHORT_SEGMENTS = 3
 # At most this many shocks are named behind the worst.
@@ -154,7 +151,7 @@ def facts(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
         yield from _failing(instance, result)
     if result.lacks:
         yield "Baseline shortage", _baseline_shortage(instance, result)
-    yield "Total cost", f"{si(result.total_cost, result.money, 4)}, {money_terms(instance)} {proof(result)}"
+    yield from cost_facts(instance, result, cost_with_gaps(result))
     yield "Outlay", outlay_words(instance, result.outlay)
     yield from band_words(instance, result.bands, (result.total_cost, result.outlay, result.survival_gap))
     yield from committed_words(instance, result.data)
@@ -165,6 +162,17 @@ def facts(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
         yield "Adversary", _adversary(result, result.adversary)
     if result.nothing is not None:
         yield "Doing nothing", _doing_nothing(result)
+
+
+def cost_facts(instance: Instance, result: Result | FuturesResult, priced: float | None) -> Iterator[tuple[str, str]]:
+    """Total cost, or another measure; and the same with gaps at their price, `priced`, where that was minimised."""
+    label = "Total cost" if isinstance(result, Result) else result.measure[:1].upper() + result.measure[1:]
+    cost = f"{si(result.total_cost, result.money, 4)}, {money_terms(instance)}"
+    yield label, f"{cost} {proof(result)}" if priced is None else f"{cost}, without survival gaps"
+    if priced is not None:
+        price = instance.policy.gap_price
+        counts = "its shortage cost" if price == 1.0 else f"{price:g} times its shortage cost"
+        yield "With gaps", f"{si(priced, result.money, 4)}, which is minimised {proof(result)}: a gap counts {counts}"
 
 
 def money_terms(instance: Instance) -> str:
@@ -188,27 +196,6 @@ def _price(result: Result, price: float) -> str:
     if result.survives:
         return f"{amount} of the total cost; without shocks the same instance costs {without}{rules}"
     return f"{amount} more than the {without} that the same instance costs without shocks{rules}"
-
-
-def proof(result: Result) -> str:
-    """How close the cost is proven to be to the least: ``(proven within 0.3 % of the least)``."""
-    if result.given is not None:
-        return "(the cheapest operation of the plan as given)"
-    return proof_of_least(result)
-
-
-def proof_of_least(result: Result | FuturesResult) -> str:
-    """The same of a plan that was sought, for one future or for several."""
-    mip_gap, least = result.mip_gap, "the least with this gap" if result.survival_gap > 0 else LEAST
-    if result.data.get("policy", {}).get("gap_price") is not None:
-        least = f"{LEAST}, survival gaps at their price included"
-    if mip_gap is None or result.bound is None:
-        return "(not proven: no bound is known)"
-    if mip_gap < SHOWN_MIP_GAP:
-        return f"(proven to be {least})"
-    if mip_gap > FAR:
-        return f"(not proven to be near {least})"
-    return f"(proven within {short(100 * mip_gap, 2)} % of {least})"
 
 
 def _failing(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:

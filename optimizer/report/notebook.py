@@ -11,7 +11,7 @@ from typing import Any
 from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name
 from optimizer.instance.reading import instance_of
-from optimizer.report.format import all_of, changed_words, share, share_text, shock_title
+from optimizer.report.format import all_of, changed_words, cost_with_gaps, share, share_text, shock_title
 from optimizer.report.narrative import GAP_OF_ALL, PRICES, outcome_headline
 from optimizer.report.tables.render import page_table
 from optimizer.results.result import Result, hardest_of, weakest_of, weakness
@@ -49,10 +49,11 @@ def _headline(result: Result, failed: int) -> str:
 
 
 def _figures(result: Any) -> str:
-    money = result.money
+    money, priced = result.money, cost_with_gaps(result)
     when = f"present value at the start of {result.periods[0]}, in {result.currency}"
     rows = [
         ("Total cost", f"{si(result.total_cost, money, 4)}, {when}"),
+        *([] if priced is None else [("With gaps", f"{si(priced, money, 4)}, which is minimised")]),
         ("Outlay", f"{si(result.outlay, money, 4)}, undiscounted"),
     ]
     if result.price_of_survival is not None and result.shocks:

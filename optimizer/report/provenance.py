@@ -174,14 +174,15 @@ def _setting(value: Any) -> str:
 
 
 def _proof(result: Result) -> str:
-    if result.mip_gap is None:
+    if (within := result.mip_gap) is None:
         return "no bound is known"
     if result.has_priced_gaps:
-        return f"{short(100 * result.mip_gap)} % at most above the least of cost and priced gaps together"
+        near = "" if within < SHOWN_MIP_GAP else f"within {short(100 * within)} % of "
+        return f"cost with gaps at their price, {si(result.priced_cost, result.money, 5)}: {near}the least"
     bound = "" if result.bound is None else f"; no plan costs less than {si_down(result.bound, result.money, 5)}"
     if result.survival_gap > 0 and result.gap_bound is not None:
         bound += f"; none leaves a gap smaller than {si_down(result.gap_bound, result.money, 5)}"
-    near = "" if result.mip_gap < SHOWN_MIP_GAP else f"within {short(100 * result.mip_gap)} % of "
+    near = "" if within < SHOWN_MIP_GAP else f"within {short(100 * within)} % of "
     return f"{near}the least{bound}"
 
 

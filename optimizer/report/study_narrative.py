@@ -281,9 +281,10 @@ def _would_help(found: Stress) -> str:
     tried = found.reinforcements
     if tried is None or not tried.additions:
         return "" if tried is None else "No single addition to the plan is likely to help."
-    heads = {"survived": "Most broken shocks are survived with", "gap": "The largest part of the gap goes with"}
+    heads = {"survived": "by the shocks then survived", "gap": "by the part of the gap that goes"}
     return " ".join(
-        f"{heads[by]} {reinforcement_name(found, each)}: {reinforcement_text(found, each)}."
+        f"The best single addition tried, {heads[by]}, is {reinforcement_name(found, each)}: "
+        f"{reinforcement_text(found, each)}."
         for by, each in most_helpful(found).items()
     )
 

@@ -55,7 +55,7 @@ class Deadline:
 
 @dataclass(frozen=True)
 class Reason:
-    """Why nothing survives."""
+    """Why no plan survives everything."""
 
     # Shocks, and segments with their floors, that cannot be survived together; irreducible, perhaps not the fewest.
     shocks: tuple[str, ...]

@@ -149,6 +149,13 @@ class Reinforcements:
     promising: int  # options whose slopes promise anything
     additions: tuple[Reinforcement, ...]  # those that were tried
 
+    @property
+    def note(self) -> str:
+        """On how many of the broken shocks they were tried, and what the outlay for each shock survived is good for."""
+        few = f"Checked on {self.checked:,} of the {self.failed:,} broken shocks, evenly spread. "
+        alone = "Outlay per shock falls with the number of samples: it compares rows of this table alone."
+        return few * (self.checked < self.failed) + alone
+
     def to_dict(self) -> dict[str, Any]:
         """For JSON, under the keys of its first version."""
         own = {name: value for name, value in vars(self).items() if name != "additions"}

@@ -334,6 +334,7 @@ def broken_shocks(stress: "Stress") -> Frame:
 def reinforcements(stress: "Stress") -> Frame:
     """One row an addition to the plan, checked on the shocks that break it."""
     found, money = stress.reinforcements, stress.money
+    tried, note = (found.checked, found.note) if found is not None else (0, "")
 
     def checked(name: str, label: str, unit: str, form: Form, figure: str = "") -> FrameColumn:
         return FrameColumn(name, label, unit, form, of=lambda each: getattr(each.best, figure or name))
@@ -343,12 +344,12 @@ def reinforcements(stress: "Stress") -> Frame:
         FrameColumn("kind", "Lever"),
         FrameColumn("period", "When", form="period"),
         checked("size", "", "", "amount"),
-        checked("survived", "Survived\nthen", "", "count"),
-        checked("gap_removed", "Gap", money, "amount"),
+        checked("survived", f"Survived\nof {tried:,}", "", "count"),
+        checked("gap_removed", f"Gap that goes, sum of {tried:,}", money, "amount"),
         checked("outlay", "Outlay", money, "amount"),
-        checked("per_shock", "A shock\nsurvived", money, "amount", "per_survived"),
+        checked("per_shock", f"Outlay per\nshock of {tried:,}", money, "amount", "per_survived"),
     )
-    return Frame.of_items("reinforcements", "Reinforcement", found.additions if found is not None else (), columns)
+    return Frame.of_items("reinforcements", "Reinforcement", found.additions if found else (), columns, note)
 
 
 def of_attack(found: "AttackResult") -> Frames:

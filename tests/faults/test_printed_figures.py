@@ -15,8 +15,8 @@ import optimizer as so
 from optimizer.cli.app import app
 from optimizer.horizon import windowed
 from optimizer.instance.ranges import UncertainNumber
-from optimizer.report.format import beside, in_millions, in_percent, margin, months_text, percent
-from optimizer.report.narrative import facts, proof
+from optimizer.report.format import beside, in_millions, in_percent, margin, months_text, percent, proof, proven_cost
+from optimizer.report.narrative import facts
 from optimizer.report.provenance import record
 from optimizer.report.tables.compare import _Rows
 from optimizer.report.tables.plan import survival_tables
@@ -26,6 +26,7 @@ from optimizer.results.result import by_gap
 from optimizer.units import short, si
 
 HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
 
 
 def printed(parts: list[RenderableType], width: int = 110) -> str:
@@ -231,3 +232,20 @@ def test_without_options_alternatives_say_so_once() -> None:
     text = run("alternatives", str(HERE / "two-events.yaml"), "--set", "options={}")
     assert "there is no option to choose from" in text
     assert "within the tolerance" not in text
+
+
+def test_a_proof_is_a_share_of_what_was_minimised() -> None:
+    """Nothing is bought: 30M, and 110M of gaps at a tenth. A bound that is 410k lower is 1 % of the 41M of both."""
+    instance = so.load(ROOT / "instances" / "tiny.yaml", ["policy.gap_price=0.1", "policy.budget=0"])
+    found = so.solve(instance)
+    result = replace(found, bound=found.total_cost - 410_000.0, mip_gap=0.01)
+    said = dict(facts(instance, result))
+    assert said["Total cost"].startswith("30M USD, ")
+    assert said["Total cost"].endswith(", without survival gaps")
+    proven = "which is minimised (proven within 1 % of the least): a gap counts 0.1 times its shortage cost"
+    assert said["With gaps"] == f"41M USD, {proven}"
+    assert (
+        proven_cost(result, result.priced_cost)
+        == "30M USD, with gaps at their price 41M USD, proven within 1 % of the least"
+    )
+    assert dict(record(result))["Proof"] == "cost with gaps at their price, 41M USD: within 1 % of the least"

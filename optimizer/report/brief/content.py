@@ -30,6 +30,7 @@ from optimizer.report.figures import years
 from optimizer.report.format import (
     audit_text,
     changed_words,
+    cost_with_gaps,
     discounting,
     in_millions,
     list_names,
@@ -38,6 +39,7 @@ from optimizer.report.format import (
     number_value,
     percent,
     plural,
+    proven_cost,
     repair_sentences,
 )
 from optimizer.report.provenance import BasisShares, basis_of, find_numbers, weighted_basis
@@ -95,8 +97,8 @@ def confidence_part(
     note = (
         "Shares are rounded. A source is a field named source, an address or a grade such as (USGS 2026, A), beside "
         "the number or at the table of the file that its comment names; any other comment is a remark. A number that "
-        "cites a source and assumes something as well counts as an assumption. Each year of a series is a number here; an "
-        "uncertain number is a whole series, or all that shares a draw."
+        "cites a source and assumes something as well counts as an assumption. Each year of a series is a number here; "
+        "an uncertain number is a whole series, or all that shares a draw."
     )
     return BriefPart("confidence", title, said, Frame.of_rows("confidence", title, columns, rows, note))
 
@@ -462,5 +464,5 @@ def _parts(
     spent: dict[str, float] = {}
     for move in purchases(instance, result):
         spent[move.option] = spent.get(move.option, 0.0) + move.counted
-    proven = narrative.proof(result).strip("()")
-    yield confidence_part(result, result.comments, f"total cost {si(result.total_cost, result.money)}, {proven}", spent)
+    proven = f"total cost {proven_cost(result, cost_with_gaps(result))}"
+    yield confidence_part(result, result.comments, proven, spent)

@@ -40,9 +40,17 @@ from optimizer.report.brief.survival_parts import (
     worst_event,
     worst_part,
 )
-from optimizer.report.format import all_of, changed_words, discounting, in_millions, plural, under_same_rules
-from optimizer.report.narrative import proof_of_least, survived_words
-from optimizer.report.tables.futures import futures_headline
+from optimizer.report.format import (
+    all_of,
+    changed_words,
+    discounting,
+    in_millions,
+    plural,
+    proven_cost,
+    under_same_rules,
+)
+from optimizer.report.narrative import survived_words
+from optimizer.report.tables.futures import futures_headline, futures_with_gaps
 from optimizer.report.tables.futures_study import worth_headline
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.futures import FutureResult, FuturesResult
@@ -415,5 +423,5 @@ def _confidence_part(
     for view in views:
         for move in purchases(view.instance, view.future.result):
             spent[move.option] = spent.get(move.option, 0.0) + view.future.probability * move.counted
-    proven = proof_of_least(result).strip("()")
-    return confidence_part(result, comments, f"{result.measure} {si(result.total_cost, result.money)}, {proven}", spent)
+    proven = proven_cost(result, futures_with_gaps(instance_of(result), result))
+    return confidence_part(result, comments, f"{result.measure} {proven}", spent)

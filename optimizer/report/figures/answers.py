@@ -232,7 +232,7 @@ def _explanation(found: Explanation) -> AnswerChart:
         return AnswerChart(
             f"{instance.title}: what each part of the plan is worth",
             rows,
-            {"broken": "nothing survives", "dearer": "dearer", "cheaper": "cheaper", "unknown": "not known"},
+            {"broken": "no plan survives everything", "dearer": "dearer", "cheaper": "cheaper", "unknown": "not known"},
             about,
             left=left,
         )

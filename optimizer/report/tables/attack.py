@@ -13,8 +13,8 @@ from optimizer.disruptions.adversary import attack_budget_text
 from optimizer.horizon import windowed
 from optimizer.instance.derived import but_samples
 from optimizer.instance.schema import Instance
-from optimizer.report.format import adversary_words, beside, plural, with_shock_titles
-from optimizer.report.narrative import difference_text, money_terms, plan_headline, proof
+from optimizer.report.format import adversary_words, beside, cost_with_gaps, plural, with_shock_titles
+from optimizer.report.narrative import cost_facts, difference_text, plan_headline
 from optimizer.report.tables.plan import STYLES, answer_panel, builds_table, stocks_table
 from optimizer.report.tables.render import CellRenderer, screen_table, stop_note
 from optimizer.results.frames import FrameRow
@@ -86,7 +86,7 @@ def _lines(found: AttackResult) -> Iterator[tuple[str, str]]:
     if result.baseline is None:
         return
     if not found.is_given:
-        yield "Total cost", f"{si(result.total_cost, money, 4)}, {money_terms(found.instance)} {proof(result)}"
+        yield from cost_facts(found.instance, result, cost_with_gaps(result))
         yield "Outlay", f"{si(result.outlay, money, 4)}, undiscounted"
     if found.least is not None:
         yield "Least outlay", _least(found.least, found.instance)

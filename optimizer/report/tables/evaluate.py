@@ -9,10 +9,16 @@ from rich.text import Text
 
 from optimizer.errors import Finding
 from optimizer.instance.derived import but_samples
-from optimizer.report.format import list_names, plural, size_text
-from optimizer.report.narrative import facts, money_terms, outcome_headline, proof_of_least
+from optimizer.report.format import list_names, plural, proven_cost, size_text
+from optimizer.report.narrative import facts, money_terms, outcome_headline
 from optimizer.report.tables.compare import column_tables
-from optimizer.report.tables.futures import futures_caveats, futures_headline, spread_facts, stage_table
+from optimizer.report.tables.futures import (
+    futures_caveats,
+    futures_headline,
+    futures_with_gaps,
+    spread_facts,
+    stage_table,
+)
 from optimizer.report.tables.plan import answer_panel, builds_table, survival_tables
 from optimizer.report.tables.render import CellRenderer, screen_table, stop_note
 from optimizer.results.frames import Frame
@@ -134,13 +140,13 @@ def _partly_used(plan: FuturesPlan) -> Iterator[tuple[str, str]]:
 
 
 def _adaptive_optimum(found: FuturesEvaluation) -> Iterator[tuple[str, str]]:
-    best, money = found.optimum, found.instance.money
+    best = found.optimum
     if best is None:
         return
     if not best.futures:
         yield "Optimum", futures_headline(best)
         return
-    cost = f"{futures_headline(best)}; {best.measure} {si(best.total_cost, money, 4)} {proof_of_least(best)}"
+    cost = f"{futures_headline(best)}; {best.measure} {proven_cost(best, futures_with_gaps(found.instance, best), 4)}"
     more = found.more(0) if len(found.plans) == 1 else None
     yield "Optimum", cost + ("" if more is None else _compared(more, best))
 

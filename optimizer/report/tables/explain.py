@@ -278,7 +278,7 @@ def worth_words(instance: Instance, group: Group, *, releases: bool) -> tuple[st
     if value.survives is None:
         return title, "not known", "stopped before it was known"
     if value.change is None:
-        return title, "NOTHING SURVIVES", _beyond(instance, value)
+        return title, "SOME FLOOR FAILS", _beyond(instance, value)
     outlay = "" if value.outlay is None else f"; then outlay {si(value.outlay, money)}"
     if _is_nothing(value):
         low, high = _plain(value.low or 0.0), _plain(value.high or 0.0)
@@ -373,7 +373,7 @@ class Explaining:
         self._row(repair_title(self.instance, repair), repair_text(self.instance, repair), _MARKS[repair.works])
 
     def _why(self, reason: Reason) -> None:
-        self._under("Why nothing survives")
+        self._under("Why no plan survives everything")
         for bullet, line in _reason(self.instance, reason):
             self.console.print(label_rows([(" –", line)], {"no_wrap": True}, {}, space=1) if bullet else Text(line))
         self.more = "More repairs"

@@ -21,7 +21,7 @@ from optimizer.report.format import (
     size_text,
     under_same_rules,
 )
-from optimizer.report.narrative import GAP_OF_ALL, contradiction, money_terms, proof_of_least, survived_words
+from optimizer.report.narrative import GAP_OF_ALL, contradiction, cost_facts, survived_words
 from optimizer.report.tables.plan import STYLES, answer_panel, plan_tables, run_line, run_remarks
 from optimizer.report.tables.render import cross_table, screen_table
 from optimizer.results.frames import Frame, FrameRow
@@ -90,18 +90,18 @@ def futures_facts(instance: Instance, result: FuturesResult, stages: Sequence[St
         yield from futures_caveats(result)
 
 
+def futures_with_gaps(instance: Instance, result: FuturesResult) -> float | None:
+    """What is minimised, where that is not the measure alone: the measure with the gaps left at their price."""
+    price = instance.policy.gap_price
+    is_left = price is not None and result.survival_gap > 0
+    return measure_of_futures(instance, result.futures, price or 0.0) if is_left else None
+
+
 def _money_facts(instance: Instance, result: FuturesResult, stages: Sequence[Stage]) -> Iterator[tuple[str, str]]:
     money = result.money
     if len(stages) > 1:
         yield "Order now", _first_orders(instance, result, stages[0])
-    yield (
-        result.measure[:1].upper() + result.measure[1:],
-        f"{si(result.total_cost, money, 4)}, {money_terms(instance)} {proof_of_least(result)}",
-    )
-    price = instance.policy.gap_price
-    if price is not None and result.survival_gap > 0:
-        minimised = si(measure_of_futures(instance, result.futures, price), money, 4)
-        yield "With gaps", f"{minimised}, which is minimised: a gap counts {price:g} times its shortage cost"
+    yield from cost_facts(instance, result, futures_with_gaps(instance, result))
     if result.measure != "expected cost":
         yield "Expected cost", si(result.expected_cost, money, 4)
     if len(result.futures) > 1:

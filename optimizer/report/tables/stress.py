@@ -29,7 +29,7 @@ SEGMENTS, EVENTS, ENOUGH = 20, 12, 20
 # Parts of a shock that are shown.
 MOST_EFFECTS = 3
 # What additions are chosen for, as `most_helpful` names it.
-HELPS = {"survived": "Most survive with", "gap": "Most gap goes with"}
+HELPS = {"survived": "Best by shocks", "gap": "Best by gap"}
 GROUP_HEADS = {"event": "Event", "start": "Start", "months": "Months", "severity": "Severity"}
 
 
@@ -122,7 +122,14 @@ def reinforcement_text(stress: Stress, addition: Reinforcement) -> str:
     assert found is not None
     outlay = si(best.outlay, stress.money)
     goes = f", {_share_of_gap(found, best.gap_removed)} of the gap goes" if found.gap > 0 else ""
-    return f"{best.survived:,} of the {found.checked:,} that fail are survived then{goes}, for {outlay} of outlay"
+    return f"{best.survived:,} of the {_tried_on(found)} are survived then{goes}, for {outlay} of outlay"
+
+
+def _tried_on(found: Reinforcements) -> str:
+    """The broken shocks that additions were tried on: ``69 that fail``, ``200 checked, of 3,282 that fail,``."""
+    if found.checked < found.failed:
+        return f"{found.checked:,} checked, of {found.failed:,} that fail,"
+    return f"{found.failed:,} that fail"
 
 
 def _share_of_gap(found: Reinforcements, removed: float) -> str:
@@ -264,7 +271,7 @@ def _reinforcements(stress: Stress) -> Table:
         stress.against,
         stress.frames.frame("reinforcements"),
         caption="\n".join(_on_reinforcements(stress, found)),
-        heads={"option": "Addition", "survived": f"Survived\nof {found.checked:,}", "gap_removed": "Gap"},
+        heads={"option": "Addition", "gap_removed": "Gap", "per_shock": f"Outlay a\nshock\n{stress.money}"},
         cells={
             "option": lambda row: Text.assemble(
                 display_name(stress.against, row["option"]), (f" · {row['kind']}", "dim")
@@ -289,8 +296,7 @@ def _on_reinforcements(stress: Stress, found: Reinforcements) -> Iterator[str]:
         "stockpile is filled by the end of the period. Where it is full later, the addition replaces a later purchase: "
         "the same outlay, sooner, and more holding cost."
     )
-    if found.checked < found.failed:
-        yield f"Checked on {found.checked} of the {found.failed:,} broken shocks, evenly spread."
+    yield found.note
     if found.promising > len(found.additions):
         tried = f"the {len(found.additions)} that promise most were tried"
         yield f"By their slopes {found.promising} options help; {tried}."
