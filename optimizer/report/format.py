@@ -288,12 +288,6 @@ def outlay_words(instance: Instance, outlay: float) -> str:
     return f"{spent}, undiscounted, under a budget of {si(budget, instance.money, 4)}{used}"
 
 
-def spent_words(spent: float, counted: float, money: str) -> str:
-    """What is spent, undiscounted, and how much of it counts towards the budget where that is less."""
-    whole, part = si(spent, money), si(counted, money)
-    return whole if part == whole else f"{whole}, {part if counted > 0 else 'none'} of it outlay"
-
-
 def committed_words(instance: Instance, data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """A label and a text of what somebody has spent or pledged already, the largest amounts first; none without any."""
     found = sorted(list_commitments(data), key=lambda each: -each.amount)

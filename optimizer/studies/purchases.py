@@ -65,6 +65,12 @@ class Purchase:
 OUTLAY_IS_A_PART = "Outlay: the part of it that counts towards the budget."
 
 
+def spent_words(spent: float, counted: float, money: str) -> str:
+    """What is spent, undiscounted, and how much of it counts towards the budget where that is less."""
+    whole, part = si(spent, money), si(counted, money)
+    return whole if part == whole else f"{whole}, {part if counted > 0 else 'none'} of it outlay"
+
+
 def outlay_part_note(moves: Iterable[Purchase]) -> str:
     """What outlay is, where some of what is spent does not count towards the budget; else empty."""
     return OUTLAY_IS_A_PART if any(move.counted < move.paid for move in moves) else ""

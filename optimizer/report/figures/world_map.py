@@ -18,9 +18,9 @@ from optimizer.disruptions.shock import BASELINE
 from optimizer.instance.derived import region_name
 from optimizer.instance.schema import Instance
 from optimizer.report.figures.canvas import GREY, INK, QUIET, VERMILION, Canvas, add_footer, new_canvas, of_plan, plain
-from optimizer.report.format import percent, plural, shock_title, spent_words
+from optimizer.report.format import percent, plural, shock_title
 from optimizer.results.result import Result
-from optimizer.studies.purchases import OUTLAY_IS_A_PART, Purchase
+from optimizer.studies.purchases import OUTLAY_IS_A_PART, Purchase, spent_words
 from optimizer.studies.supply_chain import Chain, ChainPlace
 from optimizer.tolerances import ROUNDING
 from optimizer.units import si

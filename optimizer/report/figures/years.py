@@ -35,10 +35,10 @@ from optimizer.report.figures.canvas import (
     plain,
     thin_ticks,
 )
-from optimizer.report.format import plural, shock_title, shortened, spent_words
+from optimizer.report.format import plural, shock_title, shortened
 from optimizer.results.plan import ByPeriod, Flows, Outcome
 from optimizer.results.result import Result
-from optimizer.studies.purchases import Purchase, outlay_part_note, support_of_existing
+from optimizer.studies.purchases import Purchase, outlay_part_note, spent_words, support_of_existing
 from optimizer.studies.supply_chain import ChainPlace, chain
 from optimizer.tolerances import NEGLIGIBLE, ROUNDING
 from optimizer.units import si

@@ -30,7 +30,7 @@ from optimizer.report.figures.survival import (
     tightest,
 )
 from optimizer.report.figures.time_to_survive import ChokepointLine, lines, only_ending, shortest_times
-from optimizer.report.format import LINE, changed_words, plural, spent_words
+from optimizer.report.format import LINE, changed_words, plural
 from optimizer.report.narrative import losses
 from optimizer.report.provenance import Source, head, record, sources
 from optimizer.report.tables.render import page_table
@@ -38,7 +38,7 @@ from optimizer.results.plan import ByPeriod, SourceShare
 from optimizer.results.result import Result
 from optimizer.studies.comparison import BudgetPoint, Frontier
 from optimizer.studies.folds import Fold, Folded, fold_outcomes
-from optimizer.studies.purchases import Purchase, outlay_part_note, purchases
+from optimizer.studies.purchases import Purchase, outlay_part_note, purchases, spent_words
 from optimizer.studies.supply_chain import Chain, yearly_supply_shares
 from optimizer.studies.time_to_survive import TimeToSurvive, time_to_survive, with_other_plan
 from optimizer.units import si
