@@ -223,7 +223,7 @@ def _failed_first(stress: Stress, broken: BrokenShock, most: int) -> str:
     share = f"{beside(broken.service, broken.floor)} %"
     makers = [display_name(stress.against, name) for name in broken.makers]
     at = f"at their limit: {list_names(makers, most)}" if makers else "nothing makes it"
-    stage = f"{broken.stage}, " if broken.stage else ""
+    stage = f"stage {broken.stage}; " if broken.stage else ""
     short = display_name(stress.against, broken.short)
     return f"{display_name(stress.against, broken.segment)} {broken.period}, {share}; short of {short} ({stage}{at})"
 
@@ -235,7 +235,7 @@ def _groups(stress: Stress) -> Table:
     rows["event"], left = events[:EVENTS], len(events) - EVENTS
     ensembles = {row["group"].partition("/")[0] for row in events}
     same = f"{min(ensembles)}/" if len(ensembles) == 1 else ""
-    caption = "Severity: of the worst cut, in quarters of the samples. Interval: 95 %, Wilson."
+    caption = "Severity: of the worst cut, in quarters of the samples, equal ones as one. Interval: 95 %, Wilson."
     caption += "".join(f"\nMonths: what is left of a window; {words}." for words in cut_off_words(stress))
     caption += f"\n{left} more events are not shown; they fare no worse." if left > 0 else ""
     lines = list[tuple[str | Text, Sequence[str | Text]] | None]()
