@@ -41,6 +41,7 @@ INSTANCE, COMMENTS = "instance", "comments"
 _NESTED = ("horizon", "policy", "adversary", "end_of_life", "grid")
 _TEXT = ("name", "source", "note", "description", "currency")
 _YEAR = re.compile(r"^\d{4}$")
+_NUMBER = re.compile(r"^-?\d+(\.\d+)?(e[-+]?\d+)?$")
 _AMOUNT = re.compile(r"^[-+]?[\d_.]+([eE][-+]?\d+)?\s*[kMB]?$")
 
 
@@ -244,14 +245,26 @@ def to_cell(column: str, value: Any, models: tuple[type[BaseModel], ...] = (Poli
     if isinstance(value, (bool, NoneType)):
         return value
     if isinstance(value, (int, float)):
-        # Excel keeps 16 digits; a number that needs more is written as text, so that it is read back exactly.
-        return value if isfinite(value) and float(f"{value:.16G}") == value else repr(value)
+        return value if _fits(value) else repr(value)
     if not isinstance(value, str):
         return dump_flow(value)
     if _AMOUNT.match(value.strip()) and _field(column) in _amounts(models):
         number = parse_amount(value)
         return int(number) if number.is_integer() else to_cell(column, number)
     return dump_flow(value, quoted=True) if _is_yaml(column, value) else value
+
+
+def _fits(value: float) -> bool:
+    """Whether a cell holds it: Excel keeps 16 digits; what needs more is written as text, and read exactly."""
+    return isfinite(value) and float(f"{value:.16G}") == value
+
+
+def _long_number(value: Any) -> Any:
+    """The number that was written as text since it does not fit a cell; any other value as it is."""
+    if not isinstance(value, str) or not _NUMBER.match(value):
+        return value
+    number = float(value)
+    return number if repr(number) == value and not _fits(number) else value
 
 
 def _is_yaml(column: str, text: str) -> bool:
@@ -278,6 +291,6 @@ def from_cell(
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e16:
         return int(value), []
     if not isinstance(value, str) or not _is_yaml(column, value):
-        return value, []
+        return value if is_text(column) else _long_number(value), []
     inner, findings = parse_value(value, file, allowance)
     return inner, [(finding.what, finding.cure) for finding in findings]

@@ -91,6 +91,14 @@ def test_any_value_is_read_back_from_a_cell(value: Any) -> None:
     assert meant == value or (isinstance(value, float) and float(meant) == value)
 
 
+@pytest.mark.parametrize("value", [0.037200000000000004, 1 / 3, -1e-7 / 3, 0.1, 12345678901234567.0])
+def test_a_number_stays_a_number_also_where_a_cell_cannot_hold_its_digits(value: float) -> None:
+    (read, findings) = from_cell("cost", to_cell("cost", value), "book.xlsx")
+    assert (read, type(read) in (int, float), findings) == (value, True, [])
+    # Text stays text.
+    assert from_cell("name", to_cell("name", repr(value)), "book.xlsx")[0] == repr(value)
+
+
 @settings(max_examples=25, deadline=None)
 @given(WORDS.filter(str.strip), WORDS.filter(str.strip))
 def test_any_words_survive_the_file_itself(name: str, note: str) -> None:
