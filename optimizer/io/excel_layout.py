@@ -255,7 +255,7 @@ def to_cell(column: str, value: Any, models: tuple[type[BaseModel], ...] = (Poli
 
 
 def _fits(value: float) -> bool:
-    """Whether a cell holds it: Excel keeps 16 digits; what needs more is written as text, so that it is read exactly."""
+    """Whether a cell holds it: Excel keeps 16 digits; what needs more is written as text, and read exactly."""
     return isfinite(value) and float(f"{value:.16G}") == value
 
 
