@@ -723,7 +723,10 @@ def test_brief_of_futures_has_what_is_decided_first_and_the_least_and_the_most(f
     # Of all years 2M of the plant in either future, and 6M of the extension where need is high.
     assert [row[:3] for row in rows[1:]] == [["Later decisions, from 2028 on", "–", "0 to 6"]]
     assert parts["orders"]["strong"] == []
-    assert "; with operation it is expected to cost 5M USD more than the cheapest plan if no shock" in found["sentence"]
+    assert (
+        "; with all other costs and returns it is expected to cost 5M USD more than the cheapest plan if no shock"
+        in found["sentence"]
+    )
     assert found["notes"] == [FLOORS_NOTE]
     assert parts["money"]["table"]["rows"] == [["2027", "2", "2"], ["2028", "–", "6"]]
     # Where need is low, the floor is 40 % of 100 t: 60 t at 500k go unserved, and it holds.
@@ -738,6 +741,17 @@ def test_brief_of_futures_does_not_say_where_most_goes_unserved_where_nothing_do
     found = so.solve_futures(so.load(ROOT / "examples" / "order_or_wait.yaml"))
     part = make_futures_brief(instance_of(found), found).to_dict()["parts"]["unserved"]
     assert part["sentences"] == ["In no shock does any demand go unserved."]
+
+
+def test_brief_of_a_measure_over_one_future_names_no_future() -> None:
+    data = so.load(TINY).to_dict()
+    data["policy"] = {**data.get("policy", {}), "objective": {"cvar": 0.8}}
+    for shock in data["shocks"].values():
+        shock["probability"] = 0.1
+    instance = so.read(data)
+    found = make_futures_brief(instance, so.solve_futures(instance)).to_dict()["parts"]
+    assert "In" not in [head["title"] if isinstance(head, dict) else head for head in found["orders"]["table"]["head"]]
+    assert not [words for words in ("every future", "1 of 1 future") if words in str(found)]
 
 
 def test_brief_of_futures_has_what_waiting_is_worth_where_that_is_known(futures: so.FuturesResult) -> None:

@@ -370,7 +370,9 @@ def sentence(instance: Instance, result: Result) -> str:
     if price is not None and result.shocks and result.plan.bought:
         than = f"the cheapest plan{under_same_rules(result.data)} if no shock ever came"
         more = f"{si(price, result.money)} more than {than} (present value, {discounting(instance)}, {result.currency})"
-        beyond = f"; with operation it costs {more}" if price > 0 else f"; it costs no more than {than}"
+        beyond = (
+            f"; with all other costs and returns it costs {more}" if price > 0 else f"; it costs no more than {than}"
+        )
     text = f"{_bought(result)}, {_floors_kept(instance, result)}{beyond}."
     return f"Not proven, for the search was stopped: {text}" if result.status == "stopped" else text
 

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 from typing import Any
 
 from optimizer.horizon import windowed
@@ -150,8 +151,8 @@ def _sentence(instance: Instance, result: FuturesResult, year: int, orders: Sequ
     text = f"With {first} of outlay in {year}, {spent} in all years, {_floors_kept(result)}"
     more = result.price_of_survival or 0.0
     if more > 0:
-        text += f"; with operation it is expected to cost {si(more, result.money)} more than the cheapest plan"
-        text += f"{under_same_rules(result.data)} if no shock ever came"
+        than = f"the cheapest plan{under_same_rules(result.data)} if no shock ever came"
+        text += f"; with all other costs and returns it is expected to cost {si(more, result.money)} more than {than}"
     text += f" (present value, {discounting(instance)}, {result.currency})."
     return f"Not proven, for the search was stopped: {text}" if result.status == "stopped" else text
 
@@ -256,15 +257,29 @@ def _orders_part(result: FuturesResult, views: Sequence[_FutureView], year: int,
         FrameColumn("futures", "In"),
         FrameColumn("slip", IF_LATE),
     )
-    note = f"{MONEY_AND_DATES} Money and sizes: the least and the most of the futures that buy it."
-    missing_hint, missing_note = "", ""
-    if texts:
-        note += f" A year later: in the future {where}; nothing is bought in its place."
-    else:
-        columns, rows = columns[:-1], [row[:-1] for row in rows]
+    missing_hint, missing_note, note = "", "", _orders_note(views, where if texts else None)
+    columns, rows = _shown_columns(columns, rows, has_several=len(views) > 1, has_delays=bool(texts))
+    if not texts:
         missing_hint, missing_note = f"{LATE_EFFECT}: leave out --quick.", f"{LATE_EFFECT} is not computed."
     frame = Frame.of_rows("orders", title, columns, rows, note)
     return BriefPart("orders", title, (), frame, missing_hint, strong=strong, missing_note=missing_note)
+
+
+def _shown_columns(
+    columns: tuple[FrameColumn, ...], rows: Sequence[Sequence[Any]], *, has_several: bool, has_delays: bool
+) -> tuple[tuple[FrameColumn, ...], list[tuple[Any, ...]]]:
+    """The columns of orders without those that say nothing: in how many futures there is one, or what a delay does."""
+    empty = {key for key, is_used in (("futures", has_several), ("slip", has_delays)) if not is_used}
+    shown = [column.name not in empty for column in columns]
+    return tuple(compress(columns, shown)), [tuple(compress(row, shown)) for row in rows]
+
+
+def _orders_note(views: Sequence[_FutureView], delayed: str | None) -> str:
+    """What money and dates are, and what a delay is, in the future of that name, where any was looked at."""
+    several = " Money and sizes: the least and the most of the futures that buy it." if len(views) > 1 else ""
+    what = f"in the future {delayed}; nothing" if several else "nothing"
+    late = "" if delayed is None else f" A year later: {what} is bought in its place."
+    return f"{MONEY_AND_DATES}{several}{late}"
 
 
 def _order_rows(
@@ -368,7 +383,7 @@ def _survival_part(result: FuturesResult, views: Sequence[_FutureView]) -> Brief
         FrameColumn("shortage_cost", "Largest loss", result.money, "millions"),
     )
     kept = sum(view.future.result.survives for view in views)
-    said = [f"{kept:,} of {plural(len(views), 'future')} survived."]
+    said = [f"{kept:,} of {plural(len(views), 'future')} survived."] if len(views) > 1 else []
     if not result.are_probabilities_given:
         said.append("The file gives no probabilities: futures count alike.")
     if len(ordered) > MOST_FUTURE_ROWS:
