@@ -237,6 +237,8 @@ def limits(result: Result) -> Frame:
     )
     note = "The most that a small step of a limit can save while the plan opens the same options. "
     note += "Where other limits bind as well, it saves less, or nothing."
+    if any(price.step in ("one point looser", "one point less") for price in result.binding):
+        note += " A point of a share of production is that of this plan, and may save a little more."
     return Frame.of_items("limits", "What binds", result.binding, columns, note)
 
 
