@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from docx import Document
 from docx.oxml.ns import qn
 from pypdf import PdfReader
@@ -799,6 +800,37 @@ def test_decision_of_one_future_says_so(futures: so.FuturesResult) -> None:
     ]
     sums = next(row for row in found["parts"]["orders"]["table"]["rows"] if row[0].startswith("Together"))
     assert sums[1:3] == ["0 to 2", "0 to 2"]
+
+
+SUPPORTED = """
+name: supported
+horizon: {start: 2026, end: 2028, step: year}
+home: home
+commodities: {magnet: {}}
+processes:
+  works: {region: home, output: {magnet: 1}, capacity: 40, cost: 10, support: 100, min_utilisation: 1}
+  imports: {region: rival, output: {magnet: 1}, capacity: 100, cost: 20}
+demands: {motors: {commodity: magnet, quantity: 100, survival: 0.6, shortage_cost: 1000}}
+options:
+  plant: {kind: refining, output: {magnet: 1}, capex: 50, cost: 30, max_size: 100}
+shocks:
+  embargo: {start: 2027, months: 12, probability: 0.1, cuts: [{region: rival, severity: 1}]}
+"""
+
+
+def test_price_support_of_existing_processes_is_outlay_of_its_year_and_no_purchase() -> None:
+    # 40 t at 100 USD every year: 4,000 USD. The plant, 60 t at 50 USD, adds 3,000 USD in 2026: 15,000 USD in all.
+    instance = so.read(yaml.safe_load(SUPPORTED))
+    said = narrative.sentence(instance, so.solve(instance))
+    assert said.startswith("With 1 project for 15k USD of outlay (12k USD of it price support of existing processes),")
+    idle = narrative.sentence(instance, so.solve(so.without(instance, "plant")))
+    assert idle.startswith(
+        "With nothing bought and 12k USD of price support of existing processes, survival floors fail"
+    )
+    parted = yaml.safe_load(SUPPORTED) | {"futures": {"q": {"from": 2028, "branches": {"a": {}, "b": {}}}}}
+    found = so.solve_futures(so.read(parted))
+    said = make_futures_brief(instance_of(found), found).sentence
+    assert said.startswith("With 7,000 USD of outlay in 2026, 15k USD in all years,")
 
 
 @pytest.mark.parametrize("suffix", [".html", *BRIEF_FORMS])

@@ -345,3 +345,27 @@ def test_years_and_draw_down_by_hand(tiny: Book) -> None:
     (stock,) = drawn.stocks
     assert (stock.option, stock.before, drawn.start) == ("reserve", pytest.approx(100), 3)
     assert stock.left == (pytest.approx(50), pytest.approx(0, abs=1e-6))
+
+
+def test_a_draw_down_begins_with_the_stock_before_losses() -> None:
+    # 200 t, of which half is lost every year: 100 t at the end of 2026. In 2027 50 t are lost; 10 t are released in the
+    # embargo, which leaves 40 t. The scare lasts longer, serves 80 of 90 t without the stock, and draws nothing.
+    text = """
+    name: lossy stock
+    horizon: {start: 2026, end: 2028, step: year}
+    home: home
+    commodities: {magnet: {}}
+    processes: {imports: {region: rival, output: {magnet: 1}, capacity: 100, cost: 20}}
+    demands: {motors: {commodity: magnet, quantity: 100, survival: 0.1, shortage_cost: 1000}}
+    options:
+      reserve: {kind: stockpile, commodity: magnet, price: 30, loss: 0.5, release_rate: 10, release_cost: 100,
+                initial: 200, max_size: 400}
+    shocks:
+      embargo: {start: 2027, months: 12, cuts: [{region: rival, severity: 1}]}
+      scare: {start: 2027, months: 24, cuts: [{region: rival, severity: 0.1}], demand: {motors: 0.8}}
+    """
+    instance = so.read(yaml.safe_load(text))
+    drawn = drawn_stocks(book(instance, single_point(instance, so.solve(instance))))
+    assert drawn.outcome.name == "embargo"
+    (stock,) = drawn.stocks
+    assert (stock.before, *stock.left, stock.released) == pytest.approx((100, 40, 10))

@@ -225,6 +225,34 @@ def test_frontier_never_gets_worse_with_money(tiny: so.Instance, result: so.Resu
         assert point.budget is None or point.result.outlay <= point.budget * (1 + 1e-9)
 
 
+def test_chokepoints_that_end_a_floor_under_one_plan_of_the_slider_are_on_the_page() -> None:
+    # Floors of 50 t, imports of 40 t. With nothing built floors fail whatever is cut, so that no cut ends them sooner;
+    # with 15 t at home, for 60,000 USD, they hold, and fail at once without imports.
+    instance = so.read(
+        {
+            "name": "exposed",
+            "horizon": {"start": 2026, "end": 2028, "step": "year"},
+            "home": "home",
+            "commodities": {"magnet": {}},
+            "processes": {
+                "imports": {"region": "rival", "stage": "magnet", "output": {"magnet": 1}, "capacity": 40, "cost": 20}
+            },
+            "demands": {"motors": {"commodity": "magnet", "quantity": 100, "survival": 0.5, "shortage_cost": 1000}},
+            "options": {
+                "plant": {"kind": "refining", "output": {"magnet": 1}, "capex": 4000, "cost": 30, "max_size": 100}
+            },
+            "shocks": {"embargo": {"start": 2027, "months": 12, "cuts": [{"region": "rival", "severity": 1}]}},
+            "policy": {"budget": 0},
+        }
+    )
+    data = book(instance, frontier(instance, so.solve(instance), [0, 60_000])).to_dict()
+    nothing, some = (point for point in data["points"] if point["budget"] in (0, 60_000))
+    assert nothing["shortest"] == []
+    assert {each["key"]: each["months"][-1] for each in some["after"]}["process:imports"] == 0
+    assert some["shortest"][0].startswith("magnet, rival: 0 months")
+    assert {each["key"] for each in some["after"]} <= {each["key"] for each in data["chokepoints"]}
+
+
 def test_page_is_whole_and_small(data: dict[str, Any]) -> None:
     text = page(data)
     assert len(text.encode()) < 6e6

@@ -37,7 +37,7 @@ from optimizer.results.plan import Faced, Outcome
 from optimizer.results.result import Result, by_gap, hardest_of
 from optimizer.studies.folds import Fold, folds
 from optimizer.studies.measure import GAP_SHARE, ProvenDifference, ToleranceBase
-from optimizer.studies.purchases import sizes_bought
+from optimizer.studies.purchases import sizes_bought, support_of_existing
 from optimizer.units import si, si_down
 
 # At most this many segments are named that go short in the baseline.
@@ -373,18 +373,22 @@ def sentence(instance: Instance, result: Result) -> str:
         beyond = (
             f"; with all other costs and returns it costs {more}" if price > 0 else f"; it costs no more than {than}"
         )
-    text = f"{_bought(result)}, {_floors_kept(instance, result)}{beyond}."
+    text = f"{_bought(instance, result)}, {_floors_kept(instance, result)}{beyond}."
     return f"Not proven, for the search was stopped: {text}" if result.status == "stopped" else text
 
 
-def _bought(result: Result) -> str:
+def _bought(instance: Instance, result: Result) -> str:
+    """What is bought and for how much; price support of what stands already is outlay as well, and buys nothing."""
+    paid = math.fsum(support_of_existing(instance, result).values())
+    support = f"{si(paid, result.money)} of{{}} price support of existing processes" if paid else ""
     options = len({build.option for build in result.plan.builds})
     stores = sum(any(row) for row in result.plan.fills.values())
     things = [plural(options, Sized.labels.noun)] if options else []
     things += [plural(stores, Stock.labels.noun)] if stores else []
     if not things:
-        return "With nothing bought"
-    return f"With {' and '.join(things)} for {si(result.outlay, result.money)} of outlay"
+        return f"With nothing bought{support and ' and ' + support.format('')}"
+    of_it = support and f" ({support.format(' it')})"
+    return f"With {' and '.join(things)} for {si(result.outlay, result.money)} of outlay{of_it}"
 
 
 def _floors_kept(instance: Instance, result: Result) -> str:

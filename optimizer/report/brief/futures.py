@@ -103,7 +103,7 @@ def make_futures_brief(
         about=f"{span}. Money in {result.currency}, tonnes metric. {changed}".rstrip(),
         survives=result.survives,
         verdict=headline.partition(":")[0],
-        sentence=_sentence(instance, result, year, [view.orders for view in views]) if views else f"{headline}.",
+        sentence=_sentence(instance, result, year) if views else f"{headline}.",
         parts=tuple(_parts(instance, result, views, year, comments, delays or {}, studies)) if views else (),
         warnings=tuple(warnings),
         notes=tuple(_notes(views)),
@@ -144,9 +144,9 @@ def _short_without_shock(views: Sequence[_FutureView]) -> Iterator[str]:
     yield from said
 
 
-def _sentence(instance: Instance, result: FuturesResult, year: int, orders: Sequence[Sequence[Order]]) -> str:
+def _sentence(instance: Instance, result: FuturesResult, year: int) -> str:
     """What is committed first, what all of it costs, and what is survived."""
-    first = _range_text([math.fsum(order.money for order in some) for some in orders], result.money)
+    first = _range_text([each.result.outlays.get(str(year), 0.0) for each in result.futures], result.money)
     spent = _range_text([each.result.outlay for each in result.futures], result.money)
     text = f"With {first} of outlay in {year}, {spent} in all years, {_floors_kept(result)}"
     more = result.price_of_survival or 0.0

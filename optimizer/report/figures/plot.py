@@ -211,9 +211,10 @@ def drawn_stocks(book: Book, shock: str | None = None) -> DrawnStocks:
     outcomes = {each.name: each for each in book.own.result.shocks if each.flows is not None}
     _require_kept(book, shock, list(outcomes))
     names = list(outcomes) if shock is None else [shock]
-    found = {name: stocks for name in names if (stocks := stocks_in(book.instance, outcomes[name]))}
+    plan = book.own.result.plan
+    found = {name: stocks for name in names if (stocks := stocks_in(book.instance, plan, outcomes[name]))}
     _require(bool(found), "no stock is there when a shock comes")
-    name = max(found, key=lambda name: sum(each.before - min(each.left) for each in found[name]))
+    name = max(found, key=lambda name: sum(each.released for each in found[name]))
     flows = outcomes[name].flows
     return DrawnStocks(outcomes[name], found[name], 0 if flows is None else flows.first)
 

@@ -38,7 +38,7 @@ def only_ending(found: TimeToSurvive) -> TimeToSurvive:
 
 
 def lines(instance: Instance, found: TimeToSurvive) -> tuple[tuple[ChokepointLine, ...], tuple[ChokepointLine, ...]]:
-    """Every chokepoint of `only_ending`, before and after the plan, the most exposed first.
+    """Every chokepoint, before and after the plan, the most exposed first.
 
     Where floors fail without any cut the first line says how long they hold then.
 

@@ -6,6 +6,7 @@ parts      present value, money, by part; they add to the total cost
 beyond     present value, money: by part, the plan's cost less the no-shock plan's; they add to the price of survival
 """
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,7 +37,7 @@ from optimizer.report.figures.canvas import (
     thin_ticks,
 )
 from optimizer.report.format import plural, shock_title, shortened
-from optimizer.results.plan import ByPeriod, Flows, Outcome
+from optimizer.results.plan import ByPeriod, Flows, Outcome, Plan
 from optimizer.results.result import Result
 from optimizer.studies.purchases import Purchase, outlay_part_note, spent_words, support_of_existing
 from optimizer.studies.supply_chain import ChainPlace, chain
@@ -217,24 +218,26 @@ def years_table(result: Result, years: Sequence[YearOfPlan]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class StockInShock:
-    """A stock within a shock, t: at its beginning, and what is left at the end of each of its periods."""
+    """A stock within a shock, t."""
 
     option: str
     name: str
-    before: float
-    left: ByPeriod
+    before: float  # held at the end of the period before the shock
+    left: ByPeriod  # at the end of each of its periods: less what is released, and less what is lost
+    released: float  # in all of them
 
 
-def stocks_in(instance: Instance, outcome: Outcome) -> tuple[StockInShock, ...]:
+def stocks_in(instance: Instance, plan: Plan, outcome: Outcome) -> tuple[StockInShock, ...]:
     """The stocks that a shock finds, those that are drawn down furthest first; none where its flows are not kept."""
     if outcome.flows is None:
         return ()
-    found = list[StockInShock]()
-    for o in instance.stocks:
-        left, released = outcome.flows.row(o, "left"), outcome.flows.row(o, "released")
-        before = left[0] + released[0] if left and released else 0.0
-        if before > NEGLIGIBLE:
-            found.append(StockInShock(o, display_name(instance, o), before, left))
+    found, last = list[StockInShock](), outcome.flows.first - 1
+    for o, stock in instance.stocks.items():
+        left = outcome.flows.row(o, "left")
+        before = plan.stocks[o][last] if last >= 0 and o in plan.stocks else stock.initial
+        if before > NEGLIGIBLE and left:
+            released = math.fsum(outcome.flows.row(o, "released"))
+            found.append(StockInShock(o, display_name(instance, o), before, left, released))
     return tuple(sorted(found, key=lambda each: min(each.left) / each.before))
 
 
@@ -264,8 +267,8 @@ def draw_down(
     panel.set_ylabel("left of the stock")
     panel.grid()
     left = f" {plural(len(stocks) - len(shown), 'more stock')} not shown." if len(stocks) > len(shown) else ""
-    label = horizon.label
-    add_footer(canvas, f"Left at the end of each {horizon.step}, as a share of what the shock finds; x: empty. "
+    label, lost = horizon.label, _loss_words(instance, shown)
+    add_footer(canvas, f"Left at the end of each {horizon.step}, as a share of what the shock finds; x: empty.{lost} "
                f"{windowed(label(start), label(start + count - 1))}.{left} {of_plan(result)}",
                panel.get_legend_handles_labels()[0])  # fmt: skip
     return canvas
@@ -276,7 +279,12 @@ def draw_down_table(instance: Instance, stocks: Sequence[StockInShock], start: i
     labels = [instance.horizon.label(start + t) for t in range(len(stocks[0].left))]
     rows = [[each.name, si(each.before), *map(si, each.left)] for each in stocks]
     return {"head": ["Stock, t", ">Before", *(f">{label}" for label in labels)], "rows": rows,
-            "caption": "At the end of each period of the shock."}  # fmt: skip
+            "caption": f"At the end of each period of the shock.{_loss_words(instance, stocks)}"}  # fmt: skip
+
+
+def _loss_words(instance: Instance, stocks: Iterable[StockInShock]) -> str:
+    """What else lowers a stock, where some of it is lost every year."""
+    return " Losses of stock are deducted." if any(instance.stocks[each.option].loss for each in stocks) else ""
 
 
 # Who delivers to a segment, from below; what is short lies on top.

@@ -34,7 +34,7 @@ from optimizer.report.format import LINE, changed_words, plural
 from optimizer.report.narrative import losses
 from optimizer.report.provenance import Source, head, record, sources
 from optimizer.report.tables.render import page_table
-from optimizer.results.plan import ByPeriod, SourceShare
+from optimizer.results.plan import ByPeriod, Plan, SourceShare
 from optimizer.results.result import Result
 from optimizer.studies.comparison import BudgetPoint, Frontier
 from optimizer.studies.folds import Fold, Folded, fold_outcomes
@@ -65,8 +65,8 @@ class PlanView:
     beyond: tuple[years.CostStep, ...]
     note: str  # why there is no second one
     chains: Mapping[str, tuple[Chain, ...]]  # by path, its first and its last year
-    survived: TimeToSurvive  # how long the chokepoints that end a floor are survived
-    # Its chokepoints that end a floor.
+    survived: TimeToSurvive  # how long the chokepoints that end a floor under one of the plans are survived
+    # These chokepoints, with nothing built and with the plan.
     before: tuple[ChokepointLine, ...]
     after: tuple[ChokepointLine, ...]
 
@@ -94,7 +94,7 @@ class PlanView:
             "build_note": outlay_part_note(self.moves),
             "kept": list(kept),
             "failed": list(failed),
-            "shortest": list(shortest_times(self.after, list(instance.horizon.years))),
+            "shortest": list(shortest_times(lines(instance, only_ending(self.survived))[1], instance.horizon.years)),
             "dependent": narrative.dependence_sentence(instance, result, LINE),
             **{key: getattr(result, key) for key in PLAN_FIGURES},
             "shocks_failed": sum(outcome.fails for outcome in result.shocks),
@@ -148,14 +148,25 @@ PLAN_FIGURES = (
 
 
 def survival_times(instance: Instance, found: Frontier) -> tuple[TimeToSurvive, ...]:
-    """By plan of a frontier, how long the chokepoints that end a floor are survived: those of the plan at hand."""
+    """By plan of a frontier, how long the chokepoints are survived that end a floor under one of the plans.
+
+    What is survived for ever with nothing built is survived with more as well, and is not asked again.
+    """
     own, made = found.points[found.own].result, dict[int, TimeToSurvive]()
+    first = time_to_survive(instance, _plan_of(own))
+    first = replace(first, exposures=tuple(each for each in first.exposures if not each.is_endless))
     for result in (own, *(point.result for point in found.points)):
         if id(result) not in made:
-            plan = None if result.baseline is None else result.plan
-            times = with_other_plan(made[id(own)], instance, plan) if made else time_to_survive(instance, plan)
-            made[id(result)] = only_ending(times)
-    return tuple(made[id(point.result)] for point in found.points)
+            made[id(result)] = with_other_plan(first, instance, _plan_of(result)) if made else first
+    ending = {(each.kind, each.name) for times in made.values() for each in times.ending}
+    times = (made[id(point.result)] for point in found.points)
+    return tuple(
+        replace(each, exposures=tuple(e for e in each.exposures if (e.kind, e.name) in ending)) for each in times
+    )
+
+
+def _plan_of(result: Result) -> Plan | None:
+    return None if result.baseline is None else result.plan
 
 
 def plan_view(
@@ -167,7 +178,7 @@ def plan_view(
         instance: the instance.
         point: the plan, of this instance under its budget.
         names: the shocks whose paths are shown. rows: those of the figures.
-        survived: how long the chokepoints that end a floor are survived.
+        survived: how long the chokepoints that end a floor under one of the plans are survived.
     """
     result, planned = point.result, point.result.baseline is not None
     # Its tables are about the instance, which then has not to be read from its data.
