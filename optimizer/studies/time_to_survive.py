@@ -22,7 +22,7 @@ Disruptions in the Automotive Supply Chain, Interfaces 45(5), 2015; here with fl
 """
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -95,6 +95,11 @@ class Exposure:
     after: tuple[SurvivalTime, ...]
 
     @property
+    def key(self) -> tuple[str, str]:
+        """What distinguishes a chokepoint from all others."""
+        return self.kind, self.name
+
+    @property
     def worst(self) -> int:
         """The place of the year in which it is survived for the least time, with the plan where there is one."""
         judged = self.after or self.before
@@ -137,6 +142,10 @@ class TimeToSurvive:
     def ending(self) -> tuple[Exposure, ...]:
         """The chokepoints that end a floor sooner than it ends without any cut, the most exposed first."""
         return tuple(each for each in self.exposures if each.shortens(self.uncut))
+
+    def only(self, keys: Collection[tuple[str, str]]) -> "TimeToSurvive":
+        """The same of some chokepoints alone."""
+        return replace(self, exposures=tuple(each for each in self.exposures if each.key in keys))
 
     @property
     def failing_uncut(self) -> tuple[Exposure, ...]:

@@ -158,11 +158,8 @@ def survival_times(instance: Instance, found: Frontier) -> tuple[TimeToSurvive, 
     for result in (own, *(point.result for point in found.points)):
         if id(result) not in made:
             made[id(result)] = with_other_plan(first, instance, _plan_of(result)) if made else first
-    ending = {(each.kind, each.name) for times in made.values() for each in times.ending}
-    times = (made[id(point.result)] for point in found.points)
-    return tuple(
-        replace(each, exposures=tuple(e for e in each.exposures if (e.kind, e.name) in ending)) for each in times
-    )
+    ending = {each.key for times in made.values() for each in times.ending}
+    return tuple(made[id(point.result)].only(ending) for point in found.points)
 
 
 def _plan_of(result: Result) -> Plan | None:
