@@ -373,6 +373,15 @@ def test_a_future_of_which_samples_may_fail_and_a_price_of_gaps_are_said(loose: 
     assert "which is minimised (proven to be the least): a gap counts 0.1 times its shortage cost" in said["With gaps"]
 
 
+def test_regret_is_said_with_gaps_at_their_price_alone() -> None:
+    # At a hundredth of its shortage cost no gap is worth closing, by the joint plan or by that of a future alone.
+    instance = so.load(ROOT / "examples" / "wait_or_commit.yaml", ["policy.gap_price=0.01", "policy.objective=regret"])
+    facts = dict(futures_facts(instance, so.solve_futures(instance)))
+    assert facts["Largest regret"].startswith("0 USD, gaps at their price, present value")
+    assert facts["Largest regret"].endswith("(proven to be the least): a gap counts 0.01 times its shortage cost")
+    assert "With gaps" not in facts
+
+
 def test_what_is_minimised_is_said_where_gaps_have_a_price() -> None:
     """60 t that nobody orders in `high` are a gap of 30M, 4.5M at its price; ordered in time they would cost 3.6M."""
     result = so.solve_futures(so.load(ROOT / "examples" / "wait_or_commit.yaml", ["policy.gap_price=0.15"]))

@@ -165,14 +165,22 @@ def facts(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
 
 
 def cost_facts(instance: Instance, result: Result | FuturesResult, priced: float | None) -> Iterator[tuple[str, str]]:
-    """Total cost, or another measure; and the same with gaps at their price, `priced`, where that was minimised."""
+    """Total cost, or another measure; and the same with gaps at their price, `priced`, where that was minimised.
+
+    Regret counts from least costs with gaps at their price, and is said with them alone.
+    """
     label = "Total cost" if isinstance(result, Result) else result.measure[:1].upper() + result.measure[1:]
-    cost = f"{si(result.total_cost, result.money, 4)}, {money_terms(instance)}"
-    yield label, f"{cost} {proof(result)}" if priced is None else f"{cost}, without survival gaps"
-    if priced is not None:
-        price = instance.policy.gap_price
-        counts = "its shortage cost" if price == 1.0 else f"{price:g} times its shortage cost"
-        yield "With gaps", f"{si(priced, result.money, 4)}, which is minimised {proof(result)}: a gap counts {counts}"
+    terms, cost = money_terms(instance), si(result.total_cost, result.money, 4)
+    if priced is None:
+        yield label, f"{cost}, {terms} {proof(result)}"
+        return
+    price, with_gaps = instance.policy.gap_price, si(priced, result.money, 4)
+    counts = f"a gap counts {'its shortage cost' if price == 1.0 else f'{price:g} times its shortage cost'}"
+    if instance.policy.objective.kind == "regret":
+        yield label, f"{with_gaps}, gaps at their price, {terms} {proof(result)}: {counts}"
+        return
+    yield label, f"{cost}, {terms}, without survival gaps"
+    yield "With gaps", f"{with_gaps}, which is minimised {proof(result)}: {counts}"
 
 
 def money_terms(instance: Instance) -> str:
