@@ -200,15 +200,26 @@ def in_a_year(value: Any) -> str | None:
     return None if found is None else found[1]
 
 
-def _year(key: Any) -> int:
+def _year(key: Any, cure: str = "A series has whole years as keys: {2027: 100, 2030: 250}.") -> int:
     text = str(key).strip()
     year = in_a_year(text)
     if year is not None:
         raise finding(f'"{excerpt(text)}" is a date, where a year is expected', f"Write {year}.")
     if isinstance(key, bool) or not re.fullmatch(r"[0-9]{4}", text):
-        cure = "A series has whole years as keys: {2027: 100, 2030: 250}."
         raise finding(f'"{excerpt(key)}" is not a calendar year', cure)
     return int(text)
+
+
+def _year_of_field(value: Any) -> int:
+    """A year that a field names, within bounds: a slip such as 28 or 20288 would leave the field without effect."""
+    whole = int(value) if isinstance(value, float) and value.is_integer() else value
+    year = _year(whole, cure := "Write one from 1900 to 2200, such as 2028.")
+    if not 1900 <= year <= 2200:
+        raise finding(f'"{year}" is not a calendar year', cure)
+    return year
+
+
+Year = Annotated[int, Field(ge=1900, le=2200), BeforeValidator(_year_of_field)]
 
 
 def parse_by_year(value: Any) -> Any:
@@ -421,12 +432,12 @@ class Commitment(Described):
     """Money that somebody has spent or pledged already: it stands beside the outlay, and counts nowhere."""
 
     amount: Positive = Field(description="Money spent or pledged, undiscounted.")
-    year: int | None = Field(default=None, ge=1900, le=2200, description="Calendar year of the payment or the pledge.")
+    year: Year | None = Field(default=None, description="Calendar year of the payment or the pledge.")
     conditional: bool = Field(
         default=False,
         description="Whether it still depends on something, such as a permit, a loan agreement or equity to be raised.",
     )
 
 
-Commitments = tuple[Commitment, ...]
-COMMITTED = "Money already spent or pledged by somebody, a list: reported beside the outlay, and in no cost or budget."
+_COMMITTED = "Money already spent or pledged by somebody, a list: reported beside the outlay, and in no cost or budget."
+Commitments = Annotated[tuple[Commitment, ...], Field(description=_COMMITTED)]

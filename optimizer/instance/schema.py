@@ -19,7 +19,7 @@ from optimizer.instance.questions import ObjectiveField, Question, RiskMeasure
 from optimizer.instance.ranges import RANGES, RangeSpec, Uncertain, find_places, list_uncertain, valid_ranges
 from optimizer.levers.base import Sized, Stock
 from optimizer.network.process import Activity, Demand, Process
-from optimizer.units import ByYear, Described, Positive, Quantity, QuantitySeries, Share
+from optimizer.units import ByYear, Described, Positive, Quantity, QuantitySeries, Share, Year
 
 MEMBERS = "members"
 
@@ -81,7 +81,7 @@ class ShareRule(Described):
     region: str | None = Field(default=None, description="Region whose production counts towards the share.")
     kind: str | None = Field(default=None, description="Kind of option whose production counts towards the share.")
     share: Share = Field(description="Limit, a share of production from 0 to 1.")
-    from_: int | None = Field(
+    from_: Year | None = Field(
         default=None,
         alias="from",
         description="First calendar year in which the rule applies. Default: the start of the horizon.",
@@ -102,7 +102,7 @@ class SurvivalRule(Described):
 
     cuts: Cuts = Field(description="Permanent cuts.")
     months: Positive = Field(description="Months for which every survival floor must hold.")
-    from_: int | None = Field(
+    from_: Year | None = Field(
         default=None,
         alias="from",
         description="First calendar year in which the rule applies. Default: the start of the horizon.",

@@ -49,7 +49,7 @@ from optimizer.model.expressions import Expression, sum_by_age, total
 from optimizer.network.process import Activity, PriceResponse
 from optimizer.results.plan import ByPeriod, Flow
 from optimizer.suggestions import finding
-from optimizer.units import COMMITTED, Commitments, Described, Quantity, QuantitySeries, Series, Share, greatest_whole
+from optimizer.units import Commitments, Described, Quantity, QuantitySeries, Series, Share, Year, greatest_whole
 
 Ramp = Annotated[tuple[Share, ...], BeforeValidator(as_tuple), WithJsonSchema(shapes.one_or_more(shapes.SHARE))]
 
@@ -101,19 +101,16 @@ class Lever(Described):
 
     id: str = Field(exclude=True)
     kind: str = Field(description="Kind of lever.")
-    earliest: int | None = Field(
-        default=None,
-        description="First calendar year in which the option may be bought. Default: the start of the horizon.",
+    earliest: Year | None = Field(
+        default=None, description="First calendar year in which it may be bought. Default: the start of the horizon."
     )
-    latest: int | None = Field(
-        default=None,
-        description="Last calendar year in which the option may be bought. Default: the end of the horizon.",
+    latest: Year | None = Field(
+        default=None, description="Last calendar year in which it may be bought. Default: the end of the horizon."
     )
     budget_share: Share = Field(
-        default=1.0,
-        description="Share of outlay that counts against the budget, 0 to 1; all outlay is a cost. Default 1.",
+        default=1.0, description="Share of outlay that counts against the budget; all outlay is a cost. Default 1."
     )
-    committed: Commitments = Field(default=(), description=COMMITTED)
+    committed: Commitments = ()
 
     @property
     def is_lumpy(self) -> bool:
@@ -211,7 +208,7 @@ class Sized(Lever):
     )
     fixed_cost: Quantity = Field(
         default=0.0,
-        description="Fixed investment cost, money, once. It makes a fixed-charge option: bought once or not at all.",
+        description="Fixed investment cost, money. It makes a fixed-charge option: bought once or not at all.",
     )
     min_size: Quantity = Field(
         default=0.0,
@@ -226,12 +223,11 @@ class Sized(Lever):
         description="Share of size in operation in the 1st, 2nd, … twelve months after the lead time; the last stays.",
     )
     requires: NameList = Field(
-        default=(),
-        description="Option, or list of options, that must be bought no later. All must be fixed-charge options.",
+        default=(), description="Option, or list of options, to be bought no later. All must be fixed-charge options."
     )
     excludes: NameList = Field(
         default=(),
-        description="Option, or list of options, that must not be bought as well. All must be fixed-charge options.",
+        description="Option, or list of options, not to be bought as well. All must be fixed-charge options.",
     )
 
     @field_validator("requires", "excludes", mode="before")

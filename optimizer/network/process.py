@@ -77,7 +77,6 @@ from optimizer.horizon import Horizon
 from optimizer.model.expressions import Expression, is_nothing
 from optimizer.suggestions import finding
 from optimizer.units import (
-    COMMITTED,
     Amount,
     AmountSeries,
     Commitments,
@@ -278,7 +277,7 @@ class Process(Activity):
     price_response: PriceResponse | None = Field(
         default=None, description="How the cost rises with the activity of a year. Default: it does not."
     )
-    committed: Commitments = Field(default=(), description=COMMITTED)
+    committed: Commitments = ()
 
     @model_validator(mode="after")
     def _costs_more(self) -> Process:
@@ -315,6 +314,8 @@ class EndOfLife(Described):
         years = parse_amount(value)
         if years != int(years) or years < 0:
             raise finding(f"{years:g} is not a whole number of years", "Write 0, 1, 2 …")
+        if years >= 1900:
+            raise finding(f"{years:g} is a calendar year, where a number of years is expected", "Write 0, 1, 2 …")
         return int(years)
 
 
