@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -22,6 +23,7 @@ from optimizer.cli.inputs import plan_that_fits
 from optimizer.errors import PlanFileError
 from optimizer.report.provenance import least_gap_words
 from optimizer.solver import Listener, Progress
+from optimizer.studies.summary import previews
 
 ROOT = Path(__file__).parent.parent
 TINY = str(ROOT / "instances" / "tiny.yaml")
@@ -553,3 +555,31 @@ def test_a_command_without_a_plan_prints_what_solve_prints() -> None:
     one, other = (json.loads(diversify(word, TINY, *changes).stdout) for word in ("solve", "stress"))
     assert one["status"] == "none"
     assert one.keys() == other.keys()
+
+
+RULED = """
+horizon: {start: 2026, end: 2028, step: year}
+home: usa
+commodities: {magnet: {}}
+processes: {imports: {region: rival, output: {magnet: 1}, capacity: 100, cost: 10}}
+demands: {motors: {commodity: magnet, quantity: 50, survival: 0.1, shortage_cost: 1000}}
+options: {plant: {kind: refining, output: {magnet: 1}, cost: 50, capex: 100, max_size: 20}}
+shocks:
+  embargo: {start: [2027, 2028], months: 12, cuts: [{region: rival, severity: [0.2, 1]}]}
+policy: {max_share: [{commodity: magnet, region: rival, share: 0.8}]}
+"""
+
+
+def test_what_only_a_rule_asks_for_is_not_said_to_pay_for_itself(tmp_path: Path) -> None:
+    # 10 t/yr of the plant cost 1,000 and 3 x 10 x (50 - 10) more than imports, and save nothing: a limit of 80 % asks
+    # for them. Imports keep 80 of 100 t in either shock, so that doing nothing keeps the floor of 5 t.
+    file = tmp_path / "ruled.yaml"
+    file.write_text(RULED)
+    checked = " ".join(CliRunner().invoke(app, ["check", str(file)]).stdout.split())
+    assert "plant (10 t/yr): pays for itself without any shock, or rules of the file ask for it (max_share)" in checked
+    solved = re.sub(r"[\s│]+", " ", CliRunner().invoke(app, ["solve", str(file)]).stdout)
+    assert "survives as well: what is bought costs less than nothing, or rules of the file ask for it" in solved
+    # Shares beyond the window cut nothing.
+    (family,) = previews(so.load(file))
+    assert family.severity is not None
+    assert set(family.severity) == {0.2}

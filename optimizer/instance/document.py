@@ -231,6 +231,15 @@ def get_value(data: Any, place: Place) -> Any:
     return data
 
 
+def empty_places(data: Any, without: Collection[str], place: Place = ()) -> Iterator[Place]:
+    """The places of a text that have no value, but for what stands under some keys."""
+    for key, item in _items(data):
+        if item is None:
+            yield (*place, key)
+        elif key not in without:
+            yield from empty_places(item, without, (*place, key))
+
+
 def walk(data: Mapping[str, Any], section: str) -> Iterator[tuple[str, Any]]:
     """The entries of a section that is a mapping; nothing where it is absent or something else."""
     entries = data.get(section)

@@ -21,7 +21,7 @@ from optimizer.disruptions.shock import ShockSpec
 from optimizer.errors import Finding, InstanceError, Place, Problem
 from optimizer.horizon import Horizon
 from optimizer.instance.derived import Unchecked
-from optimizer.instance.document import Document, document_of, walk
+from optimizer.instance.document import Document, document_of, empty_places, walk
 from optimizer.instance.overrides import (
     SCENARIOS,
     apply_branches,
@@ -176,11 +176,27 @@ def check_document(document: Document) -> tuple[Instance, tuple[Finding, ...]]:
         what = f"only the first {len(some):,} of {len(scenarios):,} scenarios are checked, for the file is large"
         findings.append(document.finding((SCENARIOS,), what, "--scenario NAME checks another.", "warning"))
     findings += _at_the_ends(document, instance, findings)
+    findings += _without_value(document, findings)
     findings = sorted(dict.fromkeys(findings), key=lambda finding: finding.line or 0)
     if any(finding.severity == "error" for finding in findings):
         raise InstanceError(_first(findings))
     assert instance is not None
     return instance, tuple(findings)
+
+
+def _without_value(document: Document, before: Sequence[Finding]) -> list[Finding]:
+    """Keys of a text without a value, of which nothing else is found: they are read as if they were left out.
+
+    Scenarios and branches take values out on purpose.
+    """
+    known = {finding.where for finding in before}
+    found = list[Finding]()
+    for place in empty_places(document.data, (SCENARIOS, "set")) if document.lines or document.cells else ():
+        what = "has no value, and is read as if it were left out"
+        each = document.finding(place, what, "Write a value, or remove the key.", "warning")
+        if each.where not in known and place not in document.overrides and len(found) < FINDINGS:
+            found.append(each)
+    return found
 
 
 def _affordable(document: Document) -> int:

@@ -131,8 +131,13 @@ KEPT_RULES = ("max_share", "min_share", "force")
 
 def under_same_rules(data: Mapping[str, Any]) -> str:
     """Which rules of an instance the no-shock plan keeps too; empty where it has none."""
-    kept = [key for key in KEPT_RULES if data.get("policy", {}).get(key)]
+    kept = rules_of(data)
     return f" under the same rules ({', '.join(kept)})" if kept else ""
+
+
+def rules_of(data: Mapping[str, Any], keys: Sequence[str] = KEPT_RULES) -> list[str]:
+    """Which rules an instance has, of these."""
+    return [key for key in keys if data.get("policy", {}).get(key)]
 
 
 def shortened(text: str, most: int) -> str:

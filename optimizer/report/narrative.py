@@ -11,6 +11,7 @@ from optimizer.instance.schema import Instance
 from optimizer.levers import Sized, Stock
 from optimizer.report.format import (
     DASH,
+    KEPT_RULES,
     abroad,
     all_of,
     band_words,
@@ -26,6 +27,7 @@ from optimizer.report.format import (
     percent,
     plural,
     proof,
+    rules_of,
     share_text,
     shock_title,
     under_same_rules,
@@ -264,7 +266,9 @@ def _doing_nothing(result: Result) -> str:
     nothing = result.nothing
     assert nothing is not None
     if not nothing.shocks_failed:
-        return "survives as well: nothing would have to be bought"
+        rules = rules_of(result.data, (*KEPT_RULES, "min_time_to_survive"))
+        asked = f"what is bought costs less than nothing, or rules of the file ask for it ({', '.join(rules)})"
+        return f"survives as well: {asked if rules else 'nothing would have to be bought'}"
     text = f"fails in {nothing.shocks_failed:,} of {plural(len(result.shocks), 'shock')}"
     text += ", samples that may fail included" if result.sample_counts else ""
     if nothing.worst_shock is None or nothing.shocks_failed == 1:

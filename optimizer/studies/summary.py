@@ -66,9 +66,7 @@ def _preview(
     instance: Instance, name: str, kind: Literal["family", "ensemble"], events: Sequence[Shock], probability: float
 ) -> Preview:
     label, starts = instance.horizon.label, [event.periods.start for event in events]
-    worst = [
-        max(severity for cut in event.spec.cuts for severity in cut.severity) for event in events if event.spec.cuts
-    ]
+    worst = [event.worst_severity for event in events if event.spec.cuts]
     return Preview(
         name=name,
         kind=kind,
