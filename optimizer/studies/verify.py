@@ -1,10 +1,5 @@
 """A saved plan, recomputed: the audit, and with a solver what arithmetic alone cannot decide.
 
-arithmetic   the audit (`optimizer.audit`): all but what is listed below
-recourse     shocks that are lines, by the recourse LP with the plan fixed; the do-nothing plan; the cost and purchases
-             of the no-shock plan; the worst attack on the plan
-proof        all of it, and the plan is solved for again: its bounds are compared with the new ones
-
 The least gap of a shock and its least cost under a plan are unique; which segment is short in which period need not be.
 Where the recourse LP finds other flows than those that a line was made from, `matching_flows` looks for flows with the
 figures of the line: its segments, worst periods, shortages, and nothing worse in any other segment. Whether they agree
@@ -171,21 +166,19 @@ def verify(
         instance: the instance that the result claims to answer; attacks that shaped it need not be among its shocks.
         result: a result of a solve, saved or changed by hand. Of several futures, each is recomputed by itself, and
             what holds between them; nothing is proven again.
-        extent: ``arithmetic``, the audit alone, as with ``--quick``; ``recourse``, also what the solver finds of the
-            plan: shocks without flows, doing nothing, the plan without shocks and the worst attack; ``proof``, also
-            its bounds and status, as with ``--prove``: the instance is solved again.
+        extent: ``arithmetic``, the audit alone, as with ``--quick``; ``recourse``, also shocks without flows, by the
+            recourse LP, doing nothing, cost and purchases without shocks, and the worst attack; ``proof``, also bounds
+            and status, as with ``--prove``: the instance is solved again.
         listener: receives every step of a solve.
 
     Returns:
-        What was found. Its `ok` says whether everything agrees, and `not_recomputed` what was left out; `require`
-        raises `AuditError` where something disagrees. Where the arithmetic disagrees, nothing is solved.
+        What was found, and what was `not_recomputed`. Where the arithmetic disagrees, nothing is solved.
 
     Example:
         >>> import optimizer as so
         >>> instance = so.load("instances/tiny.yaml")
-        >>> found = so.verify(instance, so.solve(instance))
-        >>> found.ok, found.not_recomputed
-        (True, ('bound', 'gap_bound'))
+        >>> so.verify(instance, so.solve(instance)).require().not_recomputed
+        ('bound', 'gap_bound')
 
     Raises:
         SolverError: the solver failed.
@@ -313,8 +306,7 @@ class _Check:
             own = again.outcomes[said.name]
             # Where gaps have a price, or a sample may fail, more is left unserved where that costs less.
             trades = (is_priced or said.excused) and said.probability > 0 and said.gap > own.gap
-            # Else a shock that fails was allowed its part of a total gap that is held to a tolerance: its cost is not
-            # compared.
+            # Else a failing shock was allowed its part of a total gap held to a tolerance: its cost is not compared.
             if said.survives or trades:
                 self.report.at_most(f"{said.name}.cost", said.cost, own.cost, least_scale=self._scales[1])
             if not trades:
@@ -422,10 +414,9 @@ class _Check:
 
     def _again(self) -> Result:
         """The answer to the same question."""
-        settings = Settings(mip_gap=self.settings.mip_gap)
         if self.result.adversary is None:
-            return solve_instance(self.instance, settings, Clock(), self.listener)
-        return search_robust(self.instance, None, settings, Clock(), self.listener).result
+            return solve_instance(self.instance, self.settings, Clock(), self.listener)
+        return search_robust(self.instance, None, self.settings, Clock(), self.listener).result
 
 
 def _with_gaps(result: Result, price: float) -> Result:
@@ -489,9 +480,8 @@ def _agrees(instance: Instance, result: Result, said: Outcome, own: Outcome, ser
 
 
 def _is_same(one: Service, other: Service) -> bool:
-    labels = ("worst_period", "first_failure")
     numbers = ("floor", "worst_service", "shortage", "below_floor")
-    return all(getattr(one, name) == getattr(other, name) for name in labels) and all(
+    return (one.worst_period, one.first_failure) == (other.worst_period, other.first_failure) and all(
         _is_close(getattr(one, name), getattr(other, name)) for name in numbers
     )
 
