@@ -578,7 +578,7 @@ def test_what_only_a_rule_asks_for_is_not_said_to_pay_for_itself(tmp_path: Path)
     checked = " ".join(CliRunner().invoke(app, ["check", str(file)]).stdout.split())
     assert "plant (10 t/yr): pays for itself without any shock, or rules of the file ask for it (max_share)" in checked
     solved = re.sub(r"[\s│]+", " ", CliRunner().invoke(app, ["solve", str(file)]).stdout)
-    assert "survives as well: what is bought costs less than nothing, or rules of the file ask for it" in solved
+    assert "survives as well: what is bought lowers costs, or rules of the file ask for it" in solved
     # Shares beyond the window cut nothing.
     (family,) = previews(so.load(file))
     assert family.severity is not None

@@ -125,19 +125,14 @@ def changed_words(changes: Sequence[str], most: int | None = None) -> str:
     return f"Changed in the file: {'; '.join(changes[:count])}{more}." if changes else ""
 
 
-# Rules of the policy that make every plan dearer, that without shocks as well.
-KEPT_RULES = ("max_share", "min_share", "force")
+def rules_of(data: Mapping[str, Any], *others: str) -> str:
+    """The rules of a policy that make every plan dearer, that without shocks as well, and others; empty without any."""
+    return ", ".join(key for key in ("max_share", "min_share", "force", *others) if data.get("policy", {}).get(key))
 
 
 def under_same_rules(data: Mapping[str, Any]) -> str:
     """Which rules of an instance the no-shock plan keeps too; empty where it has none."""
-    kept = rules_of(data)
-    return f" under the same rules ({', '.join(kept)})" if kept else ""
-
-
-def rules_of(data: Mapping[str, Any], keys: Sequence[str] = KEPT_RULES) -> list[str]:
-    """Which rules an instance has, of these."""
-    return [key for key in keys if data.get("policy", {}).get(key)]
+    return f" under the same rules ({kept})" if (kept := rules_of(data)) else ""
 
 
 def shortened(text: str, most: int) -> str:

@@ -11,7 +11,6 @@ from optimizer.instance.schema import Instance
 from optimizer.levers import Sized, Stock
 from optimizer.report.format import (
     DASH,
-    KEPT_RULES,
     abroad,
     all_of,
     band_words,
@@ -266,8 +265,8 @@ def _doing_nothing(result: Result) -> str:
     nothing = result.nothing
     assert nothing is not None
     if not nothing.shocks_failed:
-        rules = rules_of(result.data, (*KEPT_RULES, "min_time_to_survive"))
-        asked = f"what is bought costs less than nothing, or rules of the file ask for it ({', '.join(rules)})"
+        rules = rules_of(result.data, "min_time_to_survive")
+        asked = f"what is bought lowers costs, or rules of the file ask for it ({rules})"
         return f"survives as well: {asked if rules else 'nothing would have to be bought'}"
     text = f"fails in {nothing.shocks_failed:,} of {plural(len(result.shocks), 'shock')}"
     text += ", samples that may fail included" if result.sample_counts else ""

@@ -116,7 +116,7 @@ def _bought_without_shocks(instance: Instance, summary: Summary) -> str:
         for o, size in summary.bought_without_shocks.items()
     ]
     rules = rules_of(instance.to_dict())
-    asked = f", or rules of the file ask for it ({', '.join(rules)})" if rules else ""
+    asked = f", or rules of the file ask for it ({rules})" if rules else ""
     return f"{list_names(bought, 8)}: pays for itself without any shock{asked}; where that is not so, a number is wrong"
 
 
