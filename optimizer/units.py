@@ -79,7 +79,7 @@ def _parse_text(text: str) -> float:
     digits, suffix = found.groups()
     number = float(digits.replace("_", ""))
     if suffix == "%":
-        raise finding(f'"{excerpt(text)}" is a percentage', f"Write it as a share: {number / 100:g}.")
+        raise finding(f'"{excerpt(text)}" is a percentage', f"Write a share as {number / 100:g}; an amount takes no %.")
     if suffix and suffix not in SUFFIXES:
         near = {"m": "M", "mn": "M", "mm": "M", "bn": "B", "b": "B"}.get(suffix.lower())
         cure = (

@@ -40,7 +40,7 @@ def test_amounts_are_read(written: object, number: float) -> None:
         ("3m", 'unknown suffix "m"', "Write 3M."),
         ("5T", 'unknown suffix "T"', "k (thousand), M (million) and B (billion)"),
         ("5 kg", 'unknown suffix "kg"', "k (thousand), M (million) and B (billion)"),
-        ("65%", "is a percentage", "Write it as a share: 0.65."),
+        ("65%", "is a percentage", "Write a share as 0.65; an amount takes no %."),
         ("12,5", "is not a number", "Write a plain number"),
         ("1.000.000", "is not a number", "Write a plain number"),
         ("abc", "is not a number", "Write a plain number"),

@@ -44,9 +44,9 @@ def display_names_are_distinct(unchecked: Unchecked) -> Iterator[Problem]:
 
 
 def running_costs_something(unchecked: Unchecked) -> Iterator[Problem]:
-    """Nothing that makes a commodity is paid for running; what only sells a surplus makes none."""
+    """Nothing that makes a commodity of nothing is paid for running; what only sells a surplus makes none."""
     for name, activity in unchecked.instance.activities.items():
-        if activity.output and min(activity.cost.values) < 0:
+        if activity.output and not activity.input and min(activity.cost.values) < 0:
             what = "cost is below 0: it runs as much as it can, and the surplus is thrown away"
             cure = "Write what it costs; a surplus that sells is a process with that input and no output."
             yield (activity_section(unchecked.instance, name), name, "cost"), what, cure, "warning"
@@ -256,7 +256,7 @@ def magnitudes_are_plausible(unchecked: Unchecked) -> Iterator[Problem]:
             if figure.place not in reported:
                 reported.add(figure.place)
                 yield _lonely(figure, main)
-    yield from _cheap_shortages(unchecked.instance, per_tonne[0], reported)
+    yield from _cheap_shortages(unchecked.instance, reported)
     yield from _leaps(unchecked.instance)
     for sort, figures in _sorts(unchecked.instance, per_tonne, capex).items():
         yield from _beyond_the_median(sort, figures, reported)
@@ -365,17 +365,21 @@ def _shortage_costs(instance: Instance) -> list[_Figure]:
     ]
 
 
-def _cheap_shortages(
-    instance: Instance, prices: Mapping[str, Sequence[_Figure]], reported: set[Place]
-) -> Iterator[Problem]:
-    """A segment for which going short costs less than any supply: it is never served but for its floors."""
-    cheapest: dict[str, _Figure] = {}
-    for commodity, figures in prices.items():
-        known = [figure for figure in figures if figure.size > 0]
-        if any(figure.place[0] == "processes" for figure in known):
-            cheapest[commodity] = min(known, key=lambda figure: figure.size)
+def _cheap_shortages(instance: Instance, reported: set[Place]) -> Iterator[Problem]:
+    """A segment for which going short costs less than any supply that stands: it is never served but for its floors."""
+    least: dict[str, _Figure | None] = {}
+    for p, process in instance.processes.items():
+        for commodity, made in process.output.items():
+            value, unit = min(process.cost.values), f"{instance.money} per t"
+            figure = _Figure(("processes", p, "cost"), f"cost of {p}", value, value / made if made else 0.0, unit)
+            # What else it makes may pay for it. Inputs only add to what it costs.
+            known = figure if len(process.output) == 1 and figure.size >= 0 else None
+            before = least.get(commodity, figure)
+            least[commodity] = (
+                None if known is None or before is None else min(before, known, key=lambda each: each.size)
+            )
     for d, demand in instance.demands.items():
-        supply, place = cheapest.get(demand.commodity), ("demands", d, "shortage_cost")
+        supply, place = least.get(demand.commodity), ("demands", d, "shortage_cost")
         if supply is None or reported & {supply.place, place}:
             continue
         if 0 < demand.shortage_cost < supply.size:
