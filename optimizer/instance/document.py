@@ -231,13 +231,13 @@ def get_value(data: Any, place: Place) -> Any:
     return data
 
 
-def empty_places(data: Any, without: Collection[str], place: Place = ()) -> Iterator[Place]:
-    """The places of a text that have no value, but for what stands under some keys."""
+def leaves(data: Any, without: Collection[str] = (), place: Place = ()) -> Iterator[tuple[Place, Any]]:
+    """Every single value with its place, but for what stands under some keys."""
     for key, item in _items(data):
-        if item is None:
-            yield (*place, key)
+        if not isinstance(item, (Mapping, list, tuple)):
+            yield (*place, key), item
         elif key not in without:
-            yield from empty_places(item, without, (*place, key))
+            yield from leaves(item, without, (*place, key))
 
 
 def walk(data: Mapping[str, Any], section: str) -> Iterator[tuple[str, Any]]:

@@ -21,7 +21,7 @@ from optimizer.disruptions.shock import ShockSpec
 from optimizer.errors import Finding, InstanceError, Place, Problem
 from optimizer.horizon import Horizon
 from optimizer.instance.derived import Unchecked
-from optimizer.instance.document import Document, document_of, empty_places, walk
+from optimizer.instance.document import Document, document_of, leaves, walk
 from optimizer.instance.overrides import (
     SCENARIOS,
     apply_branches,
@@ -190,8 +190,9 @@ def _without_value(document: Document, before: Sequence[Finding]) -> list[Findin
     Scenarios and branches take values out on purpose.
     """
     known = {finding.where for finding in before}
-    found = list[Finding]()
-    for place in empty_places(document.data, (SCENARIOS, "set")) if document.lines or document.cells else ():
+    found, values = list[Finding](), leaves(document.data, (SCENARIOS, "set"))
+    empty = (place for place, value in values if value is None and (document.lines or document.cells))
+    for place in empty:
         what = "has no value, and is read as if it were left out"
         each = document.finding(place, what, "Write a value, or remove the key.", "warning")
         if each.where not in known and place not in document.overrides and len(found) < FINDINGS:

@@ -9,15 +9,19 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from optimizer import arguments
-from optimizer.errors import Finding, InstanceError, OptimizerError, Place
+from optimizer.errors import Finding, InstanceError, Place
 from optimizer.files import INSTANCES, UndecodableTextError, decode, parse_json, read_bytes, write_whole
-from optimizer.instance.document import Document, parse
+from optimizer.instance.document import Document, get_value, leaves, parse
 from optimizer.instance.overrides import OverridesLike, apply_override, assignments
 from optimizer.instance.reading import check_document
 from optimizer.instance.schema import Instance
 from optimizer.io.yaml_text import Comment, are_alike, dump_flow, dump_yaml, parse_comments, value_at
 from optimizer.results.saved import is_of_futures
-from optimizer.tolerances import FILE_BYTES
+from optimizer.suggestions import excerpt
+from optimizer.tolerances import FILE_BYTES, FINDINGS
+
+# Fields that hold a text, whatever it looks like.
+TEXTS = ("name", "source", "note", "description")
 
 WORKBOOK = ".xlsx"
 
@@ -266,8 +270,7 @@ def convert_file(source: str | FilePath, target: str | FilePath) -> int:
         The number of comments left out: JSON has none.
 
     Raises:
-        InstanceError: with every finding of the source.
-        OptimizerError: a value does not fit into the target's form.
+        InstanceError: with every finding of the source; or with the values that the target's form does not hold.
         ValueError: the target's name has no known form.
         OSError: the target cannot be written.
     """
@@ -290,6 +293,17 @@ def convert_file(source: str | FilePath, target: str | FilePath) -> int:
             text = dump_yaml(document.data, comments, EDITOR_LINE if has_schema else "")
         content, again = text.encode("utf-8"), parse(text, str(target))
     if check_document(again)[0] != instance:
-        raise OptimizerError(f"{target} would not be the same instance; nothing was written")
+        raise InstanceError(_not_held(document, again))
     write_whole(target, content)
     return len(comments) if form == ".json" else 0
+
+
+def _not_held(document: Document, again: Document) -> list[Finding]:
+    """The values of a text that another form does not hold as they are; nothing of it is written."""
+    found, cure = list[Finding](), "Write a text in quotes or another value, or remove the key; nothing was written."
+    for place, value in leaves(document.data):
+        back = get_value(again.data, place)
+        if value is not None and (back is None or (place[-1] in TEXTS and str(back) != str(value))):
+            read = "nothing" if back is None else f'"{excerpt(back)}"'
+            found.append(document.finding(place, f'"{excerpt(value)}" is read back from {again.file} as {read}', cure))
+    return found[:FINDINGS] or [Finding(again.file, None, "", "would not be the same instance", cure)]

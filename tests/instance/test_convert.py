@@ -399,3 +399,18 @@ def test_what_is_wrong_at_the_end_of_a_range_names_its_cell() -> None:
     (said,) = found(edited(put("options", "unit_size", 2, "{value: 20, low: 20, high: 90}")))
     assert said.startswith("book.xlsx:options!")
     assert "at the high end of its range" in said
+
+
+def test_values_that_a_workbook_does_not_hold_are_named(tmp_path: Path) -> None:
+    # An empty cell is no value, and a cell with 3.0 holds 3.
+    source, target = tmp_path / "noted.yaml", tmp_path / "noted.xlsx"
+    data = open_document(TINY).data
+    data["demands"]["motors"]["note"] = 3.0
+    source.write_text(dump_yaml({**data, "note": ""}, ()))
+    with pytest.raises(so.InstanceError) as error:
+        convert_file(source, target)
+    assert {finding.where: finding.what.partition(" is read back")[0] for finding in error.value.findings} == {
+        "note": '""',
+        "demands.motors.note": '"3.0"',
+    }
+    assert not target.exists()
