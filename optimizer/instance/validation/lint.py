@@ -371,10 +371,10 @@ def _cheap_shortages(instance: Instance, reported: set[Place]) -> Iterator[Probl
     for p, process in instance.processes.items():
         for commodity, made in process.output.items():
             value, unit = min(process.cost.values), f"{instance.money} per t"
-            figure = _Figure(("processes", p, "cost"), f"cost of {p}", value, value / made if made else 0.0, unit)
+            own = _Figure(("processes", p, "cost"), f"cost of {p}", value, value / made if made else 0.0, unit)
             # What else it makes may pay for it. Inputs only add to what it costs.
-            known = figure if len(process.output) == 1 and figure.size >= 0 else None
-            before = least.get(commodity, figure)
+            known = own if len(process.output) == 1 and own.size >= 0 else None
+            before = least.get(commodity, own)
             least[commodity] = (
                 None if known is None or before is None else min(before, known, key=lambda each: each.size)
             )
