@@ -367,26 +367,25 @@ def _shortage_costs(instance: Instance) -> list[_Figure]:
 
 def _cheap_shortages(instance: Instance, reported: set[Place]) -> Iterator[Problem]:
     """A segment for which going short costs less than any supply that stands: it is never served but for its floors."""
-    least: dict[str, _Figure | None] = {}
-    for p, process in instance.processes.items():
-        for commodity, made in process.output.items():
-            value, unit = min(process.cost.values), f"{instance.money} per t"
-            own = _Figure(("processes", p, "cost"), f"cost of {p}", value, value / made if made else 0.0, unit)
-            # What else it makes may pay for it. Inputs only add to what it costs.
-            known = own if len(process.output) == 1 and own.size >= 0 else None
-            before = least.get(commodity, own)
-            least[commodity] = (
-                None if known is None or before is None else min(before, known, key=lambda each: each.size)
-            )
+    least = {c: min(some, key=lambda each: each.size) for c, some in _least_costs(instance).items()}
     for d, demand in instance.demands.items():
         supply, place = least.get(demand.commodity), ("demands", d, "shortage_cost")
-        if supply is None or reported & {supply.place, place}:
-            continue
-        if 0 < demand.shortage_cost < supply.size:
+        if supply and 0 < demand.shortage_cost < supply.size and not reported & {supply.place, place}:
             figure = f"{_amount(demand.shortage_cost)} {supply.unit}"
             what = f"{figure} is less than any supply costs: {supply} {supply.unit}"
             cure = f"Write what a tonne missing costs, such as {_amount(1e3 * demand.shortage_cost)}: {UNITS}"
             yield place, what, cure, "warning"
+
+
+def _least_costs(instance: Instance) -> dict[str, list[_Figure]]:
+    """By commodity what each process asks at least for a tonne; 0 where what else it makes may pay for it."""
+    found, unit = dict[str, list[_Figure]](), f"{instance.money} per t"
+    for p, process in instance.processes.items():
+        place, cost = ("processes", p, "cost"), min(process.cost.values)
+        for c, made in process.output.items():
+            size = max(0.0, cost / made) if len(process.output) == 1 and made > 0 else 0.0
+            found.setdefault(c, []).append(_Figure(place, f"cost of {p}", cost, size, unit))
+    return found
 
 
 def _capex(instance: Instance) -> Iterator[_Group]:
