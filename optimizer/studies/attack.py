@@ -191,7 +191,7 @@ def attack(
         plan: a result whose plan is attacked as it is; solved for where it is left out.
         budget: undiscounted outlay of the plan that is solved for, a number or text such as "250M"; None keeps the
             instance's own.
-        settings: limits; `mip_gap` is the share of the price of survival to which the plan for the listed shocks
+        settings: limits; `accuracy` is the share of the price of survival to which the plan for the listed shocks
             alone is proven (2 % where left out); both plans are proven to 1e-4 of their cost at least.
         listener: receives the rounds of each search, and what is computed after the plan.
         notes: remarks of the caller to show beside the result.
@@ -335,7 +335,7 @@ class _AttackedPlan:
         self.listener(Progress(task="the plan for the listed shocks alone"))
         instance, result = self.instance, made.result
         no_shock, exact = no_shock_cost(instance, settings, self.clock), PLAN_GAP * abs(result.total_cost)
-        measure = ToleranceBase.of_result(result, no_shock, settings.mip_gap).nearer(exact)
+        measure = ToleranceBase.of_result(result, no_shock, settings.share_of_price).nearer(exact)
         made = replace(made, measure=measure)
         settings = replace(measure.settings(settings), mip_gap=min(PLAN_GAP, settings.mip_gap), patience=None)
         with WhatIfSolver(instance, settings, self.clock, self.listener) as solver:

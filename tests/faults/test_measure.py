@@ -99,7 +99,7 @@ def test_what_money_saves_is_no_longer_lost_in_the_total() -> None:
 def test_costs_are_proven_to_a_share_of_the_price_and_not_of_the_total() -> None:
     instance = lumpy()
     loose = so.solve(instance, settings=Settings(mip_gap=5e-3, strategy="constraint-generation"))
-    found = compare(instance, [None], facts=(), settings=Settings(mip_gap=0.02, strategy="constraint-generation"))
+    found = compare(instance, [None], facts=(), settings=Settings(accuracy=0.02, strategy="constraint-generation"))
     (column,), measure = found.columns, found.measures["plain"]
     price = column.result.total_cost - 200e6
     assert (measure.kind, measure.amount, measure.tolerance) == (
@@ -112,7 +112,7 @@ def test_costs_are_proven_to_a_share_of_the_price_and_not_of_the_total() -> None
     assert column.result.bound is not None
     assert column.result.total_cost - column.result.bound <= measure.tolerance * (1 + 1e-6)
     for gap in (0.5, 0.001):
-        near = compare(instance, [None], facts=(), settings=Settings(mip_gap=gap)).measures["plain"]
+        near = compare(instance, [None], facts=(), settings=Settings(accuracy=gap)).measures["plain"]
         assert near.tolerance == pytest.approx(gap * near.amount)
 
 

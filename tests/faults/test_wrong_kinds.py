@@ -102,6 +102,7 @@ def test_every_argument_of_a_wrong_kind_is_refused_by_the_package(
         ({"mip_gap": -1}, "mip_gap=-1: write a number from 0 to 1."),
         ({"mip_gap": 5}, "mip_gap=5: write a number from 0 to 1."),
         ({"gap": 5}, "mip_gap=5"),
+        ({"accuracy": 2}, "accuracy=2: write a number from 0 to 1."),
         ({"mip_gap": "1%"}, "mip_gap='1%': write a number"),
         ({"mip_gap": float("nan")}, "mip_gap=nan"),
         ({"mip_gap": None}, "mip_gap=None"),
