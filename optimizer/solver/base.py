@@ -276,21 +276,26 @@ class Settings:
         if not isinstance(given, Settings | None):
             raise TypeError(f"Settings are needed, not {type(given).__name__}: write Settings(mip_gap=…, time_limit=…)")
         settings = given or cls()
-        has_gap = not isinstance(settings.mip_gap, DefaultGap)
+        settings._refuse_unused(is_study=accuracy is not None)
         if accuracy is None:
-            if settings.accuracy is not None and not has_gap:
-                cure = "this function compares no plans: write mip_gap, a share of the total cost."
-                raise ArgumentError("accuracy", settings.accuracy, cure)
             return settings
-        if settings.accuracy is None and has_gap:
-            cure = "this study compares plans: write accuracy, a share of the price of survival."
-            raise ArgumentError("mip_gap", settings.mip_gap, cure)
-        for name in ("tolerance", "patience"):
-            if getattr(settings, name) is not None:
-                cure = "this study sets it itself: leave it out, and write accuracy, a share of the price of survival."
-                raise ArgumentError(name, getattr(settings, name), cure)
         accuracy = accuracy if settings.accuracy is None else settings.accuracy
         return replace(settings, mip_gap=accuracy, accuracy=accuracy)
+
+    def _refuse_unused(self, *, is_study: bool) -> None:
+        has_gap, has_accuracy = not isinstance(self.mip_gap, DefaultGap), self.accuracy is not None
+        if not is_study:
+            if has_accuracy and not has_gap:
+                cure = "this function compares no plans: write mip_gap, a share of the total cost."
+                raise ArgumentError("accuracy", self.accuracy, cure)
+            return
+        if has_gap and not has_accuracy:
+            cure = "this study compares plans: write accuracy, a share of the price of survival."
+            raise ArgumentError("mip_gap", self.mip_gap, cure)
+        for name in ("tolerance", "patience"):
+            if getattr(self, name) is not None:
+                cure = "this study sets it itself: leave it out, and write accuracy, a share of the price of survival."
+                raise ArgumentError(name, getattr(self, name), cure)
 
     @property
     def share_of_price(self) -> float:
