@@ -125,12 +125,12 @@ def alternatives(
             most = cheapest.priced_cost + (0.0 if measure is None else allowed.money(measure))
             share, seconds = allowed.of(measure), time.perf_counter() - clock.started
             accuracy = settings.share_of_price
-            return Alternatives(status, share, most, accuracy, cheapest, seconds=seconds, measure=measure)
+            return Alternatives(status, share, most, accuracy, cheapest, seconds=seconds, tolerance_base=measure)
         near = replace(settings, mip_gap=min(settings.mip_gap, SIZE_GAP))
         with interruptible(clock, listener):
             more = allowed.money(measure)
             found = _around(instance, cheapest, more, plans, near, patience, solver)
-        return replace(found, within=allowed.of(measure), measure=measure)
+        return replace(found, within=allowed.of(measure), tolerance_base=measure)
 
 
 def _around(

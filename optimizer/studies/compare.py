@@ -208,7 +208,9 @@ class _ComparisonBuilder:
         sweep = self.sweep
         columns = tuple(ComparisonColumn(*key, sweep.result(*key)) for key in self.shown if sweep.has(*key))
         columns = (*columns, *self.given)
-        return replace(self.found, columns=columns, stopped=sweep.clock.interrupted, measures=dict(sweep.measures))
+        return replace(
+            self.found, columns=columns, stopped=sweep.clock.interrupted, tolerance_bases=dict(sweep.measures)
+        )
 
     def add_grid(self, budgets: Sequence[float | None] | Literal["auto"] | None, resolution: float) -> None:
         """The best plan of every budget of every case."""

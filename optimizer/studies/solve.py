@@ -82,7 +82,7 @@ def run_record(
     stopped = f"Stopped by {clock.interrupt}: this is the best plan found until then."
     interrupted = (stopped,) if clock.interrupted else ()
     return {
-        "instance": instance.title,
+        "title": instance.title,
         "currency": instance.currency,
         "notes": (*notes, *solved.notes, *interrupted),
         "settings": _settings_record(settings),

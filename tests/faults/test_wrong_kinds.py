@@ -46,7 +46,7 @@ def calls(instance: so.Instance, result: so.Result, folder: Path) -> dict[Callab
         so.discover: {"result": result},
         so.evaluate: {"instance": instance, "plans": result},
         so.evaluate_futures: {"instance": instance, "plans": result},
-        so.find_requirements: {"instance": instance, "plan": result},
+        so.find_requirements: {"instance": instance, "result": result},
         so.forcing: {"instance": instance, "sizes": [("plant", 2027, 40)]},
         so.futures_study: {"instance": so.load(TINY, FUTURES)},
         so.load: {"path": TINY},

@@ -193,7 +193,7 @@ def explain(
             return explanation
         survives = result.status == "survives"
         if survives and measure is not None:
-            explanation = replace(explanation, within=measure.tolerance, measure=measure)
+            explanation = replace(explanation, within=measure.tolerance, tolerance_base=measure)
             solver.settings = replace(measure.settings(settings), patience=None)
         with interruptible(clock, listener):
             what_ifs = WhatIfs(instance, solver, WHAT_IF_SECONDS)
