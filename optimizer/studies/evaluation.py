@@ -101,7 +101,7 @@ class EvaluatedPlan:
         }
 
 
-def rules_broken(result: Result) -> list[str]:
+def broken_rule_texts(result: Result) -> list[str]:
     """The rules that a given plan breaks, each where it stands and how it is broken: they are not rules of its data."""
     own = [note for note in result.notes if note.startswith(RULE_BROKEN)]
     return [note.removeprefix(RULE_BROKEN).removesuffix(".") for note in own] if result.given is not None else []
