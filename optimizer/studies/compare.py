@@ -12,8 +12,7 @@ search goes on from what a larger budget taught (`budget_sweep`).
 The frontier of a report is such a comparison: the best plans of some budgets beside the plan at hand. Its budgets are
 0, a quarter, half, three quarters and all of the least outlay that keeps every floor, that of the plan at hand and any.
 Each is solved from what the ones before it taught (`budget_sweep`), proven to the gap of the settings, and audited. So
-along the frontier neither the gap nor, where nothing fails, the cost rises. A plan that was given stands beside it. All
-prices count from one baseline, the no-shock plan of the plan at hand.
+along the frontier neither the gap nor, where nothing fails, the cost rises. A plan that was given stands beside it.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
