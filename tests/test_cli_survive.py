@@ -108,6 +108,24 @@ def test_what_is_no_plan_of_the_instance_exits_with_3(plan: str, tmp_path: Path)
     assert diversify("survive", "nowhere.yaml").returncode == 3
 
 
+def test_a_plan_that_the_changed_instance_cannot_hold_is_refused(plan: str) -> None:
+    # The plan holds 100 t in store, and has a line of a plant.
+    for change, words in (
+        ("options.reserve.max_size=10", "the plan holds 100 t, more than its 10 t"),
+        ("options.plant.kind=ally", "the plan buys it as a refining, but it is a ally"),
+    ):
+        done = diversify("survive", TINY, "--plan", plan, "--set", change)
+        assert done.returncode == 3
+        assert done.stdout == ""
+        assert words in " ".join(done.stderr.split())
+
+
+def test_a_rule_that_the_plan_does_not_keep_in_the_changed_instance_is_a_note(plan: str) -> None:
+    done = diversify("survive", TINY, "--plan", plan, "--set", "options.plant.unit_size=15")
+    assert done.returncode == 0
+    assert "Note: plant: 20 is not in whole units of 15." in done.stdout
+
+
 def test_a_saved_answer_without_a_plan_exits_with_3(tmp_path: Path) -> None:
     path = tmp_path / "none.json"
     diversify("solve", TINY, "--set", RULE, "--output", str(path))

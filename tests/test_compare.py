@@ -313,6 +313,23 @@ def test_with_a_price_of_gaps_cost_and_gaps_together_decide_between_budgets_by_h
     assert [point.result.outlay for point in points.points] == pytest.approx([0, 50, 400, 400])
 
 
+def test_a_plan_that_is_given_stands_among_the_best_plans_of_budgets_as_it_is() -> None:
+    # 5M buy a line and 3.9M 60 t of store, 40 t of it in time for the first shock: 80 - 20 - 40 t are missing in that
+    # and 140 - 40 - 60 t in the second. It is the best of no budget: 11.5M survive both, of a budget of 20M or any.
+    listed = {"name": "the list", "builds": {"plant": {2026: 20}}, "purchases": {"reserve": {2026: 40, 2027: 20}}}
+    for budget in (20e6, 5e6):
+        (plan,) = so.evaluate(with_budget(tiny(), budget), listed).plans
+        points = frontier(plan.instance, plan.result, [5.2e6, 10e6, 11.5e6], settings=EXACT)
+        assert points.own == 1
+        shown = points.points[1].result
+        assert shown is plan.result
+        assert (shown.outlay, shown.survival_gap) == (pytest.approx(8.9e6), pytest.approx(30e6))
+        best = [point.result for point in points.points if not point.is_given]
+        assert [each.survival_gap for each in best[:3]] == pytest.approx([30e6, (100 - 5e6 / 65e3) * 500e3, 0])
+        assert all(each.survives for each in best[2:])
+        assert [point.budget for point in points.points[4:]] == ([20e6, None] if not plan.broken_rules else [None])
+
+
 # Stopping, and those who work.
 
 

@@ -4,9 +4,13 @@ import io
 from dataclasses import replace
 
 import pytest
+import yaml
 from rich.console import Console
 
 import optimizer as so
+from optimizer.instance.edits import with_budget
+from optimizer.report.brief.content import make_brief
+from optimizer.report.format import repair_words
 from optimizer.report.tables.explain import Explaining, heading, repair_text
 from optimizer.results.plan import Build, Flows, Plan
 from optimizer.solver import Clock
@@ -17,6 +21,7 @@ from optimizer.studies.explain.repairs import Scaling, scaled_floors
 from optimizer.studies.explanation import PartValue, Repair
 from optimizer.studies.what_if import WhatIfSolver
 from tests.conftest import Cell
+from tests.test_compare import PRICED
 from tests.test_explain import EXACT, FRIEND, HEAD, TINY, found
 
 TINY_YEARS = (2026, 2027, 2028, 2029, 2030)
@@ -174,3 +179,15 @@ def test_progress_has_the_names_of_the_file() -> None:
     so.explain(instance, 5e6, settings=EXACT, listener=lambda event: events.append(event.task))
     assert any(task.startswith("sooner builds: trying ") for task in events)
     assert not any("plant" in task.replace("magnet plant", "") for task in events)
+
+
+def test_where_a_price_of_gaps_keeps_floors_from_being_kept_brief_and_figure_say_so() -> None:
+    # 50 of outlay for the works keep every floor, for 6,000 + 2,150; the plant with its gap at its price costs 7,400.
+    # Of the budget of 1,000 it takes 400.
+    instance = with_budget(so.read(yaml.safe_load(PRICED)), 1000.0)
+    answer = so.explain(instance, settings=EXACT)
+    kept = "can be kept, but the gaps of this plan cost less, at their price"
+    notes = make_brief(instance, answer.result, studies=[answer]).notes
+    assert notes[1] == f"600 USD of the budget is left. Every floor {kept}; a plan that keeps them costs 8,150 USD."
+    rows = [repair_words(instance, each) for each in answer.repairs]
+    assert rows == [("More budget", "there is money left", None), ("Same floors", kept, None)]

@@ -359,3 +359,20 @@ def test_what_depends_on_one_region_is_first_and_what_is_made_at_home_on_demand(
     assert "left out (--all lists them): 1." in few
     assert all_.index("magnet") < all_.index("oxide") < all_.index("metal")
     assert "left out" not in all_
+
+
+def test_brief_and_facts_of_a_given_plan_say_which_rules_it_breaks(tiny: so.Instance) -> None:
+    # 5M for a line and 60 t of store at 65k, 8.9M, under a budget of 5M; without a budget it breaks no rule.
+    listed = {"name": "the list", "builds": {"plant": {2026: 20}}, "purchases": {"reserve": {2026: 40, 2027: 20}}}
+    note = (
+        "The plan breaks 1 rule of the file, not enforced here: policy.budget: the outlay is 8.9M USD, 3.9M USD above"
+    )
+    for budget, words in ((5e6, "; it breaks 1 rule"), (None, "")):
+        (plan,) = so.evaluate(with_budget(tiny, budget), listed).plans
+        page = book(plan.instance, single_point(plan.instance, plan.result)).to_dict()
+        (point,) = page["points"]
+        assert page["brief"]["verdict"] == point["headline"] == f"the list: FAILS in 2 of 2 shocks{words}"
+        said = dict(point["facts"])
+        assert said["Outlay"] == f"8.9M USD, undiscounted; {'it exceeds the budget' if words else 'no budget is set'}"
+        assert (f"{note} the budget, 5M USD." in page["brief"]["notes"]) == bool(words)
+        assert said.get("Rules broken") == (f"{note} the budget, 5M USD." if words else None)

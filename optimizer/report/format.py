@@ -24,7 +24,7 @@ from optimizer.units import MINUS, fixed, short, si, si_up, significant
 if TYPE_CHECKING:
     from optimizer.results.futures import FuturesResult
     from optimizer.results.result import Result
-    from optimizer.studies.explanation import Explanation, Repair
+    from optimizer.studies.explanation import Repair
 
 LINE = 0.65
 # What an empty cell shows.
@@ -279,11 +279,11 @@ def budget_text(budget: float | None, money: str = "") -> str:
     return "any budget" if budget is None else si(budget, money, 4)
 
 
-def outlay_words(instance: Instance, outlay: float) -> str:
-    """An outlay beside the budget."""
+def outlay_words(instance: Instance, outlay: float, *, is_over: bool = False) -> str:
+    """An outlay beside the budget; `is_over` where a given plan exceeds one that is not enforced."""
     budget, spent = instance.policy.budget, si(outlay, instance.money, 4)
     if budget is None:
-        return f"{spent}, undiscounted; no budget is set"
+        return f"{spent}, undiscounted; {'it exceeds the budget' if is_over else 'no budget is set'}"
     used = f", {percent(outlay / budget)} of it" if budget > 0 else ""
     return f"{spent}, undiscounted, under a budget of {si(budget, instance.money, 4)}{used}"
 
@@ -427,8 +427,10 @@ def months_text(months: float) -> str:
 def repair_words(instance: Instance, repair: "Repair") -> tuple[str, str, float | None]:
     """A repair's title, its least size in words, and the share of it that has to go; None where it is no share."""
     label, amount, money = repair_title(instance, repair), repair.amount, instance.money
+    if repair.keeps_all:
+        return label, kept_words(instance), None
     if not repair.works or amount is None:
-        return label, "no size is enough" if repair.works is False else "not known", None
+        return label, _why_not(repair) if repair.works is False else "not known", None
     sizes: Mapping[str, Callable[[], tuple[str, float | None]]] = {
         "budget": lambda: (si_up(amount, money), None),
         "annual": lambda: (f"{si_up(amount, money)} more in each year", None),
@@ -440,29 +442,15 @@ def repair_words(instance: Instance, repair: "Repair") -> tuple[str, str, float 
     return label, *sizes[repair.kind]()
 
 
-def repair_sentences(instance: Instance, found: "Explanation") -> list[str]:
-    """What would make everything survivable, where nothing does as it is: with money, and with each other change."""
-    return [said for said in (_least_budget(instance, found), _enough(instance, found)) if said]
+def kept_words(instance: Instance) -> str:
+    """Of all floors, that they can be kept as they are; and why they are not, where gaps have a price."""
+    why = "" if instance.policy.gap_price is None else ", but the gaps of this plan cost less, at their price"
+    return f"can be kept{why}"
 
 
-def _least_budget(instance: Instance, found: "Explanation") -> str:
-    money = next((each for each in found.repairs if each.kind == "budget" and each.works is not None), None)
-    if money is None:
-        return ""
-    but = but_samples(instance)
-    if not money.works:
-        return f"No amount of money alone makes everything survivable{but}."
-    return f"A budget of {si_up(money.amount or 0.0, instance.money)} is the least that survives everything{but}."
-
-
-def _enough(instance: Instance, found: "Explanation") -> str:
-    """The repairs of which each alone is enough."""
-    enough = [repair_words(instance, each) for each in found.repairs if each.works]
-    if enough:
-        said = "; ".join(f"{label[0].lower()}{label[1:]} ({words})" for label, words, _ in enough)
-        return f"Each of these alone is enough: {said}."
-    any_known = any(each.works is not None for each in found.repairs)
-    return "No change that was tried is enough alone." if any_known else ""
+def _why_not(repair: "Repair") -> str:
+    """Why a repair does not work, shortened; money may be left, or be no matter."""
+    return "no size is enough" if repair.kind != "budget" else re.split("[:;]", repair.why)[0]
 
 
 # Further from the least than this share, a proof says nothing.

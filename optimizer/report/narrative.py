@@ -36,6 +36,7 @@ from optimizer.report.provenance import least_gap_words
 from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import Faced, Outcome
 from optimizer.results.result import Result, by_gap, hardest_of
+from optimizer.studies.evaluation import broken_rule_texts
 from optimizer.studies.folds import Fold, folds
 from optimizer.studies.measure import GAP_SHARE, ProvenDifference, ToleranceBase
 from optimizer.studies.purchases import sizes_bought, support_of_existing
@@ -43,6 +44,8 @@ from optimizer.units import si, si_down
 
 # At most this many segments are named that go short in the baseline.
 SHORT_SEGMENTS = 3
+# At most this many rules are said that a plan breaks.
+MOST_RULES = 3
 # At most this many shocks are named behind the worst.
 OTHER_SHOCKS = 3
 # The facts that name shocks.
@@ -153,7 +156,7 @@ def facts(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
     if result.lacks:
         yield "Baseline shortage", _baseline_shortage(instance, result)
     yield from cost_facts(instance, result, cost_with_gaps(result))
-    yield "Outlay", outlay_words(instance, result.outlay)
+    yield "Outlay", outlay_words(instance, result.outlay, is_over=any(map(_is_of_budget, broken_rule_texts(result))))
     yield from band_words(instance, result.bands, (result.total_cost, result.outlay, result.survival_gap))
     yield from committed_words(instance, result.data)
     if result.price_of_survival is not None and result.shocks:
@@ -163,6 +166,18 @@ def facts(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
         yield "Adversary", _adversary(result, result.adversary)
     if result.nothing is not None:
         yield "Doing nothing", _doing_nothing(result)
+
+
+def _is_of_budget(rule: str) -> bool:
+    return rule.startswith("policy.budget:")
+
+
+def broken_rules_note(result: Result) -> Iterator[str]:
+    """The rules of its file that a given plan breaks; nothing where it keeps all."""
+    if rules := broken_rule_texts(result):
+        more = f"; and {plural(len(rules) - MOST_RULES, 'more rule')}" if len(rules) > MOST_RULES else ""
+        said = f"{'; '.join(rules[:MOST_RULES])}{more}"
+        yield f"The plan breaks {plural(len(rules), 'rule')} of the file, not enforced here: {said}."
 
 
 def cost_facts(instance: Instance, result: Result | FuturesResult, priced: float | None) -> Iterator[tuple[str, str]]:
@@ -422,8 +437,9 @@ def _floors_kept(instance: Instance, result: Result) -> str:
 
 def short_verdict(result: Result) -> str:
     """The headline without the names of shocks, which the page lists beside it; a plan that was given has its name."""
-    outcome = outcome_headline(result).partition(":")[0]
-    return outcome if result.given is None else f"{result.given}: {outcome}"
+    outcome, rules = outcome_headline(result).partition(":")[0], broken_rule_texts(result)
+    broken = f"; it breaks {plural(len(rules), 'rule')}" if rules else ""
+    return outcome if result.given is None else f"{result.given}: {outcome}{broken}"
 
 
 def under_budget(budget: float | None, money: str) -> str:
@@ -444,7 +460,8 @@ def facts_under(instance: Instance, result: Result, counted_from: float | None) 
     tails = dict.fromkeys(PRICES, of_another if result.calm_cost is not None else "")
     # Most of it is paid in the baseline as well.
     heads = {"Total cost": "Total cost, with all supply"}
-    return [[heads.get(label, label), text + tails.get(label, "")] for label, text in said]
+    rules = [["Rules broken", note] for note in broken_rules_note(result)]
+    return [*rules, *([heads.get(label, label), text + tails.get(label, "")] for label, text in said)]
 
 
 def survived_entries(instance: Instance, result: Result) -> tuple[tuple[str, ...], tuple[str, ...]]:

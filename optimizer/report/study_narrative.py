@@ -20,13 +20,12 @@ from optimizer.report.format import (
     number_name,
     number_range,
     plural,
-    repair_sentences,
     shock_title,
 )
 from optimizer.report.narrative import difference_text, other_options, outcome_headline, signed_amount
 from optimizer.report.tables.alternatives import GAPS_PRICED, NO_OTHER_PLAN
 from optimizer.report.tables.attack import breaking_attack_text, worst_attack_text
-from optimizer.report.tables.explain import shortage_text
+from optimizer.report.tables.explain import repair_sentences, shortage_text
 from optimizer.report.tables.futures_study import order_facts, worth_facts, worth_headline
 from optimizer.report.tables.sensitivity import (
     about_samples,

@@ -33,7 +33,7 @@ from optimizer.instance.schema import Instance
 from optimizer.results.plan import NoShockPlan, Plan
 from optimizer.results.result import Result
 from optimizer.solver import BranchingHistories, Clock, Gains, Listener, Progress, Settings, ignore, interruptible
-from optimizer.studies.comparison import BudgetPoint, CaseLeastOutlay, LoneShock
+from optimizer.studies.comparison import BudgetPoint, CaseLeastOutlay, LoneShock, budget_order
 from optimizer.studies.measure import ToleranceBase, before_tolerance_base
 from optimizer.studies.solve import MeasuredResult, Timer, conclude, measured_plan
 from optimizer.studies.what_if import GAINS, WhatIfResult, WhatIfSolver, keep_gains
@@ -55,15 +55,17 @@ class KnownPlans:
     """The plans that are known of one case, each the best for its budget."""
 
     points: list[BudgetPoint] = field(default_factory=list)
+    given: Result | None = None  # a plan that was given: searches start from it, and it is the best of no budget
 
     def proven_plan(self, budget: float | None) -> Result | None:
         """The proven best plan of this budget or a larger one, where this budget pays it."""
-        larger = [each.result for each in self.points if _amount(each.budget) >= _amount(budget)]
+        larger = [each.result for each in self.points if budget_order(each.budget) >= budget_order(budget)]
         return _best(each for each in larger if each.status != "stopped" and _pays(budget, each))
 
     def start(self, budget: float | None) -> Plan | None:
         """The start of a search: the best plan that a budget pays. The few shocks that bind are soon found."""
-        best = _best(each.result for each in self.points if _pays(budget, each.result))
+        known = [*(each.result for each in self.points), *([] if self.given is None else [self.given])]
+        best = _best(each for each in known if _pays(budget, each))
         return best.plan if best else None
 
     def best_within(self, budget: float | None, own: Result) -> Result:
@@ -74,17 +76,13 @@ class KnownPlans:
 
     def no_shock(self, budget: float | None) -> NoShockPlan | None:
         """The no-shock plan of a larger budget; it is this one's as well where this budget pays it."""
-        larger = [each.result.no_shock for each in self.points if _amount(each.budget) >= _amount(budget)]
+        larger = [each.result.no_shock for each in self.points if budget_order(each.budget) >= budget_order(budget)]
         return next((each for each in larger if each is not None), None)
 
     def least_outlay(self) -> Result | None:
         """Of the plans that survive every shock, the one with the least outlay."""
         surviving = (each.result for each in self.points if each.result.survives)
         return min(surviving, key=lambda result: result.outlay, default=None)
-
-
-def _amount(budget: float | None) -> float:
-    return math.inf if budget is None else budget
 
 
 def _pays(budget: float | None, result: Result) -> bool:
@@ -206,8 +204,15 @@ class BudgetSweep:
         return own if own.baseline is None else self.known[case].best_within(budget, own)
 
     def adopt(self, case: str, budget: float | None, result: Result, measure: ToleranceBase) -> None:
-        """Take a plan that was found elsewhere as the best of its budget, and the measure of its case."""
-        self._results[case, budget], self.measures[case] = result, measure
+        """Take a plan that was found elsewhere as the best of its budget, and the measure of its case.
+
+        A plan that was given is only where searches start.
+        """
+        self.measures[case] = measure
+        if result.given is not None:
+            self.known[case].given = result
+            return
+        self._results[case, budget] = result
         if result.baseline is not None:
             self.known[case].points.append(BudgetPoint(budget, result))
 

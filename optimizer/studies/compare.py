@@ -11,13 +11,10 @@ search goes on from what a larger budget taught (`budget_sweep`).
 
 The frontier of a report is such a comparison: the best plans of some budgets beside the plan at hand. Its budgets are
 0, a quarter, half, three quarters and all of the least outlay that keeps every floor, that of the plan at hand and any.
-
 Each is solved from what the ones before it taught (`budget_sweep`), proven to the gap of the settings, and audited. So
-along the frontier neither the gap nor, where nothing fails, the cost rises. The price of every plan counts from one
-baseline, the no-shock plan of the plan at hand: under another budget the no-shock plan may cost something else.
+along the frontier neither the gap nor, where nothing fails, the cost rises. A plan that was given stands beside it.
 """
 
-import math
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -43,6 +40,7 @@ from optimizer.studies.comparison import (
     ComparisonColumn,
     Frontier,
     LoneShock,
+    budget_order,
 )
 from optimizer.studies.given_plan import PlanLike, evaluate_plan, list_plans, read_plans
 from optimizer.studies.measure import TOLERANCE_SHARE, ToleranceBase, before_tolerance_base
@@ -425,7 +423,8 @@ def frontier(
     """Find the best plans for some budgets.
 
     Args:
-        result: the plan at hand, of the instance's own budget; it is not solved again.
+        result: the plan at hand, of the instance's own budget; it is not solved again. Beside one that was given stands
+            the best plan of that budget.
         budgets: money, undiscounted; chosen from the least outlay that survives where they are left out.
         settings: `accuracy` is the share of the price of survival to which the costs of the other plans are proven (2 %
             where left out), `time_limit` is for everything together.
@@ -443,25 +442,31 @@ def frontier(
         sweep.adopt(CASE, instance.policy.budget, result, measure)
         if budgets is None:
             least = _least_outlay(sweep)
-            budgets = budgets_up_to(_affordable(sweep, least), instance.policy.budget)
-        found = _points(sweep, budgets)
+            budgets = budgets_up_to(_affordable(sweep, least, result), instance.policy.budget)
+        found, own = _points(sweep, budgets, result)
     points = _on_one_baseline(found, result)
-    own = [point.budget for point in points].index(instance.policy.budget)
     outlay, bound = (None, None) if least is None else (least.outlay, least.bound)
     return Frontier(tuple(points), own, outlay, bound, settings.share_of_price, clock.interrupted, measure)
 
 
-def _points(sweep: BudgetSweep, budgets: Sequence[float]) -> list[tuple[float | None, Result]]:
-    """The best plan of each budget, the smallest first, with the plan at hand and that of any budget."""
+def _points(
+    sweep: BudgetSweep, budgets: Sequence[float], at_hand: Result
+) -> tuple[list[tuple[float | None, Result]], int]:
+    """The best plan of each budget, the smallest first, with that of any budget and the plan at hand, and its place."""
     own = sweep.cases[CASE].policy.budget
     # The largest first: what it buys may be all that the next one buys.
-    missing = [*([] if own is None else [None]), *sorted(set(budgets) - {own}, reverse=True)]
+    wanted = {*budgets, None} - {own} if at_hand.given is None else {*budgets, None, own}
+    missing = sorted(wanted, key=budget_order, reverse=True)
     for some in (missing[:1], missing[1:]):
         if not sweep.clock.interrupted:
             sweep.find_plans([(CASE, budget) for budget in some])
-    found = [own, *(budget for budget in reversed(missing) if sweep.is_planned(CASE, budget))]
-    found.sort(key=lambda budget: math.inf if budget is None else budget)
-    return [(budget, sweep.result(CASE, budget)) for budget in found]
+    found = [(budget, sweep.result(CASE, budget)) for budget in reversed(missing) if sweep.is_planned(CASE, budget)]
+    # What was left when a search was stopped may be worse than a plan of a smaller budget.
+    may_be_worse = at_hand.status == "stopped" and at_hand.given is None and sweep.is_planned(CASE, own)
+    shown = sweep.result(CASE, own) if may_be_worse else at_hand
+    place = budget_order(own) if at_hand.given is None else at_hand.outlay
+    smaller = sum(budget_order(budget) < place for budget, _ in found)
+    return [*found[:smaller], (own, shown), *found[smaller:]], smaller
 
 
 def _least_outlay(sweep: BudgetSweep) -> CaseLeastOutlay | None:
@@ -471,13 +476,12 @@ def _least_outlay(sweep: BudgetSweep) -> CaseLeastOutlay | None:
     return found if found is not None and found.status == "optimal" else None
 
 
-def _affordable(sweep: BudgetSweep, least: CaseLeastOutlay | None) -> float:
+def _affordable(sweep: BudgetSweep, least: CaseLeastOutlay | None, at_hand: Result) -> float:
     """The least outlay; where floors fail whatever is spent, that of the plan that fails least."""
     if least is not None and least.outlay is not None:
         return least.outlay
     sweep.find_plans([(CASE, None)])
-    own = sweep.cases[CASE].policy.budget
-    return sweep.result(CASE, None if sweep.is_planned(CASE, None) else own).outlay
+    return (sweep.result(CASE, None) if sweep.is_planned(CASE, None) else at_hand).outlay
 
 
 def _on_one_baseline(found: Sequence[tuple[float | None, Result]], own: Result) -> list[BudgetPoint]:

@@ -25,12 +25,22 @@ from optimizer.tolerances import HELD_VALUE, NEGLIGIBLE
 SearchStatus = Literal["optimal", "stopped", "infeasible"]
 
 
+def budget_order(budget: float | None) -> float:
+    """By which budgets are put in order: any is the largest."""
+    return math.inf if budget is None else budget
+
+
 @dataclass(frozen=True)
 class BudgetPoint:
-    """A budget, None for any, and the best plan that is known for it."""
+    """A budget, None for any, and the best plan that is known for it; or the plan that was given, as it is."""
 
     budget: float | None
     result: Result
+
+    @property
+    def is_given(self) -> bool:
+        """Whether it is a plan that was given: the best plan of its budget may be another one."""
+        return self.result.given is not None
 
 
 @dataclass(frozen=True)
@@ -282,8 +292,8 @@ CASE = ""
 class Frontier:
     """The best plans by budget."""
 
-    # By budget, the smallest first, any budget last. The `no_shock` plan of each, and all that counts from it
-    # (`price_of_survival, calm_cost, calm_builds`), is that of the plan at hand.
+    # By budget, the smallest first, any budget last; a plan that was given stands by its outlay. The `no_shock` plan of
+    # each, and all that counts from it (`price_of_survival, calm_cost, calm_builds`), is that of the plan at hand.
     points: tuple[BudgetPoint, ...]
     own: int  # the place of the plan at hand
     # The least outlay that keeps every floor, as found, and its proven lower bound; None where no plan keeps them or it

@@ -30,7 +30,7 @@ from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import Build, NoShockPlan, Plan
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Settings
-from optimizer.studies.evaluation import EvaluatedPlan, PlanChange, PlanNeed, PlanWaste
+from optimizer.studies.evaluation import RULE_BROKEN, EvaluatedPlan, PlanChange, PlanNeed, PlanWaste
 from optimizer.studies.measure import GAP_SHARE
 from optimizer.studies.solve import Timer, conclude
 from optimizer.studies.what_if import WhatIfSolver
@@ -112,7 +112,7 @@ def operate_given(
     rules = (*of_buying, *of_policy)
     evaluator = solver.evaluator(lifted)
     solved = evaluate_fixed_plan(lifted, given.plan, evaluator, settings, clock, fixed)
-    notes = tuple(f"The plan breaks a rule: {rule.where}: {rule.what}." for rule in rules)
+    notes = tuple(f"{RULE_BROKEN}{rule.where}: {rule.what}." for rule in rules)
     known = None if rules else no_shock
     result = conclude(lifted, settings, clock, timer, solved, evaluator, notes, no_shock=known)
     return EvaluatedPlan(given.name, replace(result, given=given.name), lifted, rules)

@@ -35,7 +35,6 @@ from optimizer.disruptions.family import title
 from optimizer.disruptions.shock import Cut, PermanentCuts
 from optimizer.errors import PlanFileError
 from optimizer.formulation import blank_model, first_stage_model, gap, write_path
-from optimizer.instance.derived import with_stock_paths
 from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.paths import MANY, steady_path
 from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Instance
@@ -45,6 +44,7 @@ from optimizer.results.plan import Build, Plan
 from optimizer.results.result import Result, require_plan
 from optimizer.solver import Batch, Vector, WarmProgramme
 from optimizer.studies import study_frames
+from optimizer.studies.purchases import FittedPlan, place_plan
 from optimizer.tolerances import ENDLESS_RATE, ROUNDING_SIZE, SAME_TIME, VIOLATED
 
 ChokepointKind = Literal["stage", "process", "shock", "rule", "nothing"]
@@ -128,13 +128,15 @@ class TimeToSurvive:
     """Time to survive of every chokepoint, the most exposed first.
 
     `title` is that of the instance. `uncut` is how long floors hold without any cut: with capacities, demand and floors
-    as at the start of a year, some may fail.
+    as at the start of a year, some may fail. `notes` are rules of buying that the plan does not keep in the instance,
+    and does not have to.
     """
 
     title: str
     years: tuple[int, ...]
     exposures: tuple[Exposure, ...]
     uncut: Exposure
+    notes: tuple[str, ...] = ()
 
     frames = property(study_frames.of_time_to_survive)
 
@@ -172,6 +174,7 @@ class TimeToSurvive:
                 }
                 for each in self.exposures
             ],
+            "notes": list(self.notes),
         }
 
 
@@ -204,7 +207,7 @@ def time_to_survive(
         Every chokepoint with its months, the least time first.
 
     Raises:
-        InstanceError: a scenario that the instance does not have.
+        InstanceError: a scenario that the instance does not have, or the plan cannot stand there; with every reason.
         PlanFileError: the plan is not one of this instance.
         SolverError: the solver failed.
 
@@ -244,11 +247,12 @@ def _with_plan(
     found: TimeToSurvive, points: Sequence[Chokepoint], instance: Instance, plan: Plan | None
 ) -> TimeToSurvive:
     """Exposures of some chokepoints, in their order, with a plan; the most exposed first."""
-    after = [()] * (len(points) + 1) if plan is None else _survival_times(instance, _fitting(instance, plan), points)
+    fit = None if plan is None else _fitting(instance, plan)
+    after = [()] * (len(points) + 1) if fit is None else _survival_times(instance, fit.plan, points)
     every = zip([*found.exposures, found.uncut], after, strict=True)
     *exposures, uncut = [replace(each, after=times) for each, times in every]
     ordered = tuple(sorted(exposures, key=lambda exposure: exposure.order))
-    return replace(found, exposures=ordered, uncut=uncut)
+    return replace(found, exposures=ordered, uncut=uncut, notes=() if fit is None else fit.notes)
 
 
 def every_chokepoint(instance: Instance) -> Iterator[Chokepoint]:
@@ -279,15 +283,15 @@ def _of_shocks(instance: Instance) -> Iterator[Chokepoint]:
             yield Chokepoint(title(name, None, None, severity), "shock", disruption)
 
 
-def _fitting(instance: Instance, plan: Plan) -> Plan:
-    """The plan with its stocks worked out again for this instance."""
+def _fitting(instance: Instance, plan: Plan) -> FittedPlan:
+    """The plan with its stocks worked out again for this instance, which has to hold its sizes and stocks."""
     for build in plan.builds:
         if not _can_buy(instance, build):
             raise PlanFileError(f"the plan is not one of this instance: it cannot buy {build.option} in {build.period}")
     for o, fills in plan.fills.items():
         if o not in instance.stocks or len(fills) != len(instance.horizon.periods):
             raise PlanFileError(f"the plan is not one of this instance: it cannot fill {o}")
-    return with_stock_paths(instance, plan)
+    return place_plan(instance, plan, instance.title)
 
 
 def _can_buy(instance: Instance, build: Build) -> bool:

@@ -40,9 +40,9 @@ from optimizer.report.format import (
     percent,
     plural,
     proven_cost,
-    repair_sentences,
 )
 from optimizer.report.provenance import BasisShares, basis_of, find_numbers, weighted_basis
+from optimizer.report.tables.explain import repair_sentences
 from optimizer.report.tables.sensitivity import screening_note, shortage_cost_notes
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.futures import FuturesResult
@@ -113,6 +113,7 @@ def _range_sentence(result: Result | FuturesResult) -> Iterator[str]:
 
 def _notes(instance: Instance, result: Result, found: Explanation | None) -> Iterator[str]:
     """What belongs beside the answer: what is short without any shock, and how far the answer holds."""
+    yield from narrative.broken_rules_note(result)
     if result.shocks:
         yield FLOORS_NOTE
         yield from _cut_orders_note(instance, result)

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 def draw_frontier(instance: Instance, own: Result, found: Frontier) -> Canvas:
     """Gap and cost by outlay, of the plans of a report; a circle around the plan at hand."""
-    results = [point.result for point in found.points if point.result.baseline is not None]
+    results = [point.result for point in found.points if point.result.baseline is not None and not point.is_given]
+    results = results or [own]
     words = baseline_words(found, own.money)
     notes = ["Circle: the plan at hand."]
     if found.least_outlay is not None:

@@ -85,6 +85,7 @@ class PlanView:
         tight = tightest(self.rows)
         return {
             "budget": self.budget,
+            "given": result.given,
             "status": result.status,
             "survives": result.survives,
             "sentence": narrative.sentence(instance, result),
@@ -294,7 +295,7 @@ class Book:
 
     def _losses(self) -> list[str]:
         """Why a larger budget survives less, a sentence for each that does."""
-        money, points = self.own.result.money, self.frontier.points
+        money, points = self.own.result.money, [point for point in self.frontier.points if not point.is_given]
         words = ["any budget" if point.budget is None else si(point.budget, money, 4) for point in points]
         return losses(list(zip(words, (point.result for point in points), strict=True)), money)
 

@@ -1,5 +1,5 @@
 /* The answer, the budgets, the plan on its line of time. */
-const label = point => point.budget === null ? "any" : si(point.budget, book.money);
+const label = point => point.given ? "given" : point.budget === null ? "any" : si(point.budget, book.money);
 const stops = book.points.length;
 
 function drawAnswer() {
@@ -30,7 +30,7 @@ function drawCaptions() {
 
 function drawSlider() {
   const point = now(), slider = $("slider");
-  const words = `${point.budget === null ? "any budget" : label(point)}${state.point === book.frontier.own ? ", the plan at hand" : ""}`;
+  const words = `${point.given ? point.given : point.budget === null ? "any budget" : label(point)}${state.point === book.frontier.own ? ", the plan at hand" : ""}`;
   fill("slider-text", words);
   slider.value = state.point;
   slider.setAttribute("aria-valuetext", `${words}: ${point.headline}`);
@@ -64,17 +64,17 @@ figure("frontier", () => {
   describe("frontier", stops < 2 ? "One plan only: no frontier to be drawn." : `Shocks that are not survived, by budget: ${book.points.map(point => `${label(point)}: ${point.shocks_failed || "none"}`).join("; ")}.`,
     table(`Money in ${book.currency}; outlay and budget undiscounted, cost present value, survival gap at shortage cost. ${baseline.words}`, ["Budget", ">Outlay", ">Total cost", ">Beyond the no-shock plan", "Fails in", ">Gap of the worst shock", ">Gaps of all shocks"], rows));
   if (stops < 2) return null;
-  const x = shown.map(point => point.outlay), here = now();
-  const line = (name, y, axis, color, symbol) => ({type: "scatter", mode: "lines+markers", cliponaxis: false, name, x, y, yaxis: axis, customdata: shown.map(label), text: x.map((outlay, i) => `${money(outlay)}<br>${money(y[i], 4)}`), line: {color, width: 2}, marker: {color, size: 9, symbol}, hovertemplate: `budget %{customdata}, outlay %{text}<extra>${name}</extra>`});
+  const best = shown.filter(point => !point.given), x = best.map(point => point.outlay), here = now();
+  const line = (name, y, axis, color, symbol) => ({type: "scatter", mode: "lines+markers", cliponaxis: false, name, x, y, yaxis: axis, customdata: best.map(label), text: x.map((outlay, i) => `${money(outlay)}<br>${money(y[i], 4)}`), line: {color, width: 2}, marker: {color, size: 9, symbol}, hovertemplate: `budget %{customdata}, outlay %{text}<extra>${name}</extra>`});
   const most = figure => Math.max(...shown.map(point => figure(point) || 0), 1e-9), right = most(point => point.outlay) * 1.06;
   const gapOf = point => point.survival_gap, low = Math.min(0, ...shown.map(point => costOf(point) || 0));
-  const kept = shown.filter(point => point.survives);
+  const kept = best.filter(point => point.survives);
   const mark = (y, axis) => ({type: "scatter", mode: "markers", cliponaxis: false, x: [here.outlay], y: [y], yaxis: axis, showlegend: false, hoverinfo: "skip", marker: {size: 20, symbol: "circle-open", color: shade("ink"), line: {width: 3, color: shade("ink")}}});
   return {
     data: [
-      line(gapName, shown.map(point => point.survival_gap), "y", "#D55E00", "square"),
+      line(gapName, best.map(point => point.survival_gap), "y", "#D55E00", "square"),
       ...(kept.length ? [{type: "scatter", mode: "markers", cliponaxis: false, name: book.frontier.but_samples ? "survives" : "every floor holds", x: kept.map(point => point.outlay), y: kept.map(gapOf), yaxis: "y", hoverinfo: "skip", marker: {color: "#009E73", size: 11, symbol: "diamond"}}] : []),
-      line(`${costName}, present value`, shown.map(costOf), "y2", "#0072B2", "circle"),
+      line(`${costName}, present value`, best.map(costOf), "y2", "#0072B2", "circle"),
       mark(here.survival_gap, "y"), mark(costOf(here), "y2"),
     ],
     layout: {

@@ -10,7 +10,7 @@ from rich.text import Text
 from optimizer.errors import Finding
 from optimizer.instance.derived import but_samples
 from optimizer.report.format import list_names, plural, proven_cost, size_text
-from optimizer.report.narrative import facts, money_terms, outcome_headline
+from optimizer.report.narrative import MOST_RULES, facts, money_terms, outcome_headline
 from optimizer.report.tables.compare import column_tables
 from optimizer.report.tables.futures import (
     futures_caveats,
@@ -38,9 +38,6 @@ from optimizer.studies.evaluation_frames import purchase_uses
 from optimizer.studies.futures.stages import ALL, branches_in_words, find_stages
 from optimizer.tolerances import SAME_VALUE
 from optimizer.units import si
-
-# At most this many rules are named in the answer; all of them stand in their table.
-MOST_RULES = 3
 
 
 def evaluation_parts(

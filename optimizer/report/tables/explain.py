@@ -8,9 +8,19 @@ from rich.console import Console
 from rich.text import Text
 
 from optimizer.horizon import windowed
-from optimizer.instance.derived import display_name
+from optimizer.instance.derived import but_samples, display_name
 from optimizer.instance.schema import Instance
-from optimizer.report.format import DASH, list_names, months_text, percent, plural, repair_title, shock_title
+from optimizer.report.format import (
+    DASH,
+    kept_words,
+    list_names,
+    months_text,
+    percent,
+    plural,
+    repair_title,
+    repair_words,
+    shock_title,
+)
 from optimizer.report.narrative import share_of_base
 from optimizer.report.screen import Screen
 from optimizer.report.tables.plan import answer, binding, builds_table
@@ -112,6 +122,40 @@ def repair_text(instance: Instance, repair: Repair) -> str:
     return f"{sizes[repair.kind](instance, repair)}{unsure} {_price(instance, repair)}"
 
 
+def repair_sentences(instance: Instance, found: "Explanation") -> list[str]:
+    """What would make everything survivable, where nothing does as it is: with money, and with each other change."""
+    kept = next((each for each in found.repairs if each.keeps_all), None)
+    said = (_least_budget(instance, found), _enough(instance, found)) if kept is None else (_all_kept(instance, kept),)
+    return [each for each in said if each]
+
+
+def _all_kept(instance: Instance, repair: Repair) -> str:
+    """That floors can be kept as they are, and are not, because gaps have a price."""
+    money = instance.money
+    priced = f"; a plan that keeps them costs {si(repair.cost, money, 4)}" if repair.cost is not None else ""
+    return f"Every floor {kept_words(instance)}{priced}."
+
+
+def _least_budget(instance: Instance, found: "Explanation") -> str:
+    money = next((each for each in found.repairs if each.kind == "budget" and each.works is not None), None)
+    if money is None:
+        return ""
+    but = but_samples(instance)
+    if not money.works:
+        return f"No amount of money alone makes everything survivable{but}."
+    return f"A budget of {si_up(money.amount or 0.0, instance.money)} is the least that survives everything{but}."
+
+
+def _enough(instance: Instance, found: "Explanation") -> str:
+    """The repairs of which each alone is enough."""
+    enough = [repair_words(instance, each) for each in found.repairs if each.works]
+    if enough:
+        said = "; ".join(f"{label[0].lower()}{label[1:]} ({words})" for label, words, _ in enough)
+        return f"Each of these alone is enough: {said}."
+    any_known = any(each.works is not None for each in found.repairs)
+    return "No change that was tried is enough alone." if any_known else ""
+
+
 def _price(instance: Instance, repair: Repair) -> str:
     if repair.cost is None or repair.outlay is None:
         return "It was stopped before its price was known."
@@ -146,8 +190,7 @@ def _no_less(instance: Instance, repair: Repair, noun: str = "No budget") -> str
 
 def _floors(instance: Instance, repair: Repair) -> str:
     if repair.keeps_all:
-        why = "" if instance.policy.gap_price is None else ", but the gaps of this plan cost less, at their price"
-        return f"can be kept{why}."
+        return f"{kept_words(instance)}."
     parts = [
         f"{display_name(instance, d)} {_by_year(floors, lambda floor: percent(floor, 1))}"
         for d, floors in repair.floors.items()

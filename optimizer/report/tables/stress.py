@@ -336,6 +336,7 @@ def time_to_survive_parts(found: TimeToSurvive, width: int, *, instance: Instanc
     rows = (*found.failing_uncut, *found.ending)
     if rows:
         yield _table(instance, found, rows, width)
+    yield from (Text(f"Note: {note}") for note in found.notes)
 
 
 def _none_begins(instance: Instance, year: int) -> str:
