@@ -10,6 +10,7 @@ import yaml
 from rich.console import Console
 
 import optimizer as so
+from optimizer.report.figures.answers import chart_of
 from optimizer.report.tables.alternatives import alternatives_parts
 from optimizer.report.tables.compare import grid_parts
 from optimizer.solver import Settings
@@ -94,6 +95,10 @@ def test_what_is_opened_at_size_zero_alone_is_judged_by_its_opening(
     assert {each.option: each.verdict for each in found.ranges} == verdicts
     (site,) = [each for each in found.ranges if each.option == "site"]
     assert (site.least.size, site.greatest.size) == (0, 0)
+    # In the figure its bar is full where every plan opens it; the cheapest opens it if there is no friend.
+    bars = {each.label: (each.parts[0][:2], each.mark) for each in chart_of(found).rows}
+    least = float(friend is None)
+    assert bars.get("site") == (None if friend == 8 else ((least, 1.0), least))
 
 
 def test_budgets_side_by_side_have_a_row_for_it_by_hand() -> None:

@@ -332,7 +332,7 @@ def _alternatives(found: Alternatives) -> AnswerChart:
     shown = [
         each
         for each in ordered
-        if each.verdict == "must-have" or (each.verdict != "never worth it" and each.greatest.size > 0)
+        if each.verdict in ("must-have", "real choice") or (each.verdict == "not settled" and each.greatest.size > 0)
     ]
     tones: Mapping[str, Tone] = {"must-have": "own", "real choice": "range", "not settled": "unknown"}
 
@@ -340,8 +340,10 @@ def _alternatives(found: Alternatives) -> AnswerChart:
         most = each.greatest.size
         unit = instance.options[each.option].labels.size_unit
         words = f"{si(each.least.size)} to {si(most, unit)}, cheapest plan {si(each.cheapest)}"
-        # What every plan opens at size 0 has no larger size to be a share of.
-        least, cheapest = (size / most if most > 0 else 1.0 for size in (each.least.size, each.cheapest))
+        # What is opened at size 0 alone has no larger size to be a share of.
+        is_bought = each.verdict == "must-have", each.option in found.cheapest.plan.bought
+        sizes = zip((each.least.size, each.cheapest), is_bought, strict=True)
+        least, cheapest = (size / most if most > 0 else float(buys) for size, buys in sizes)
         part = (least, 1.0, tones[each.verdict])
         return ChartRow(display_name(instance, each.option), words, (part,), each.verdict, cheapest)
 
