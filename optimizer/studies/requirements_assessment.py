@@ -212,12 +212,9 @@ def assumptions_frame(found: "Requirements") -> Frame:
 def _assumption_row(instance: Instance, events: Sequence[Shock]) -> tuple[Any, ...]:
     starts, horizon = [event.periods.start for event in events], instance.horizon
     # All of this is the same in every shock of an entry, and in every sample of an event.
-    spec, entry = events[0].spec, entry_of(instance, events[0])
-    given: Any = instance.shocks.get(entry) or instance.ensembles.get(entry)
-    key = events[0].entry.removeprefix(entry).removeprefix("/")
-    drawn = instance.ensembles[entry].events.get(key) if key else None
+    spec, (name, source, note) = events[0].spec, _described(instance, events[0])
     return (
-        entry_name(instance, entry) + (f": {(drawn and drawn.name) or key}" if key else ""),
+        name,
         horizon.label(min(starts)),
         horizon.label(max(starts)),
         len(events),
@@ -228,9 +225,20 @@ def _assumption_row(instance: Instance, events: Sequence[Shock]) -> tuple[Any, .
         _by_name(instance, spec.demand, "×"),
         _by_name(instance, spec.survival, ""),
         _by_name(instance, spec.cost, "×"),
-        getattr(drawn, "source", None) or getattr(given, "source", None),
-        getattr(drawn, "note", None) or getattr(given, "note", None),
+        source,
+        note,
     )
+
+
+def _described(instance: Instance, event: Shock) -> tuple[str, str | None, str | None]:
+    """The name of a shock's entry, its source and its note; of an event of an ensemble its own, where it has them."""
+    entry = entry_of(instance, event)
+    whole = instance.shocks.get(entry) or instance.ensembles[entry]
+    if event.entry == entry:
+        return entry_name(instance, entry), whole.source, whole.note
+    key = event.entry.removeprefix(f"{entry}/")
+    part = instance.ensembles[entry].events[key]
+    return f"{entry_name(instance, entry)}: {part.name or key}", part.source or whole.source, part.note or whole.note
 
 
 def _cuts_within(event: Shock) -> tuple[Cut, ...]:
