@@ -18,7 +18,7 @@ from optimizer.studies.comparison import Breakpoint, BudgetStep
 from optimizer.studies.purchases import sizes_bought
 from tests.test_cli import diversify
 
-EXACT = Settings(mip_gap=0.0)
+EXACT = Settings(mip_gap=0.0, accuracy=0.0)
 
 
 def printed(parts: Any, width: int = 80) -> str:
