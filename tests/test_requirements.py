@@ -170,6 +170,41 @@ def test_assumptions_and_supply_of_the_conflict(war: Requirements) -> None:
     assert supply["home_after"] is None
 
 
+def test_each_event_of_an_ensemble_has_assumptions_of_its_own_by_hand() -> None:
+    # The gale takes 0.3 of the plant for 12 months, the ban all of China for 24. In yearly periods the gale's
+    # list reaches beyond its window.
+    gale = {
+        "months": 12,
+        "cuts": [{"process": "home_plant", "severity": [0.3, 0.4, 0.5, 0.6]}],
+        "demand": {"cars": 0.9},
+    }
+    ban = {
+        "name": "a ban", "months": 24, "deliberate": True, "note": "worse",
+        "cuts": [{"region": "china", "severity": 1}], "demand": {"weapons": 1.5},
+        "survival": {"cars": 0.8}, "cost": {"home_plant": 2},
+    }  # fmt: skip
+    drawn = {"count": 8, "seed": 1, "start": [2027, 2029], "note": "drawn", "events": {"gale": gale, "ban": ban}}
+    instance = changed(shocks={}, ensembles={"drawn": drawn})
+    found = find_requirements(instance, so.solve(instance), is_quick=True)
+    rows = {row["shock"]: row for row in table(found, "assumptions").rows()}
+    assert set(rows) == {"drawn: gale", "drawn: a ban"}
+    assert sum(row["events"] for row in rows.values()) == 8
+    columns = ("months", "deliberate", "cuts", "surge", "floors", "costs", "note")
+    assert [[row[column] for column in columns] for row in (rows["drawn: gale"], rows["drawn: a ban"])] == [
+        [12, False, "process home_plant by 30 %", "cars ×0.9", "", "", "drawn"],
+        [24, True, "region china", "weapons ×1.5", "cars 0.8", "home_plant ×2", "worse"],
+    ]
+
+
+def test_a_severity_beyond_the_window_is_not_lost_by_hand() -> None:
+    # Neither window reaches the third year of the list.
+    profile = [0.1, 0.1, 0.9, 0.9]
+    shocks = {"ban": {"start": 2029, "grid": {"months": [12, 24]}, "cuts": [{"region": "china", "severity": profile}]}}
+    instance = changed(shocks=shocks)
+    row = only(find_requirements(instance, so.solve(instance), is_quick=True), "assumptions")
+    assert (row["events"], row["months"], row["cuts"]) == (2, 24, "region china by 10 %")
+
+
 def test_scenarios_and_single_shocks_are_cases() -> None:
     strike = {"start": 2027, "months": 12, "cuts": [{"process": "home_plant", "severity": 1}]}
     instance = changed(

@@ -2,6 +2,7 @@
 
     cost ≤ most          a row, with the price of gaps; where floors fail without one, the gap is limited as well
     N[o] = Σ_a n[o,a]    a column for each option: its size over all years, or what a stockpile buys in t
+    Y[o]                 a column for each option that others require and that may be opened at size 0: whether it is
 
 Objectives are linear functions of the sizes N, or the cost. A plan is found by constraint generation. Bounds by the LP
 relaxation are valid for the plans of all shocks: dropping shocks or integrality only admits more plans.
@@ -33,7 +34,7 @@ from optimizer.results.plan import Plan
 from optimizer.solver import BranchingHistory, Clock, Listener, Settings, SolveResult, Vector
 from optimizer.tolerances import HELD_NEAR_OPTIMAL, INTEGRALITY
 
-TOTAL, LIMIT, GLANCE = "total", "limit", "glance"
+TOTAL, OPENED, LIMIT, GLANCE = "total", "opened", "limit", "glance"
 # Similar plans are the cheapest, and those found last; how many of these.
 LATEST = 2
 # A plan was found; none is proven; or the time ran out.
@@ -86,6 +87,7 @@ class NearOptimalSearch(Search):
         self.model.require_floors()
         found = self.model.builder.column_index()
         self.columns = {o: next(iter(found["", o, TOTAL].values())) for o in instance.options}
+        self.openings = {o: next(iter(found["", o, OPENED].values())) for o in _open_for_others(instance)}
         self.found: list[NearOptimalPlan] = []
         self._status = ""
 
@@ -119,6 +121,16 @@ class NearOptimalSearch(Search):
             yield
         finally:
             self._hold(before)
+
+    @contextlib.contextmanager
+    def closed(self, option: str) -> Iterator[None]:
+        """Keep an option of `openings` from being opened, at size 0 as well."""
+        columns, solver = [self.openings[option]], self.model.solver
+        solver.bound(columns, 0.0, 0.0)
+        try:
+            yield
+        finally:
+            solver.bound(columns, 0.0, 1.0)
 
     def _hold(self, bounds: Mapping[str, tuple[float, float]]) -> None:
         for o, (lower, upper) in bounds.items():
@@ -295,10 +307,20 @@ class NearOptimalSearch(Search):
 
 
 def _totals(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> None:
-    """N[o] = Σ_a n[o,a], a column for each option."""
+    """N[o] = Σ_a n[o,a], a column for each option, and Y[o] of those that may be opened at size 0 for others."""
     for o, option in instance.options.items():
         size = builder.variable(o, TOTAL, 0, unit=option.scaling_unit)
         builder.require(o, TOTAL, None, size - formulation.bought(builder, instance, o), "==", unit=option.scaling_unit)
+    last = instance.horizon.decisions[-1]
+    for o in _open_for_others(instance):
+        opened = builder.variable(o, OPENED, 0, unit="1", upper=1)
+        builder.require(o, OPENED, None, opened - builder.linked(o, "by")[last], "==", unit="1")
+
+
+def _open_for_others(instance: Instance) -> list[str]:
+    """The options that others require, and that may be opened at size 0."""
+    required = {o for option in instance.sized.values() for o in option.requires}
+    return [o for o, option in instance.sized.items() if o in required and option.min_size <= 0]
 
 
 def _around(size: float) -> tuple[float, float]:

@@ -171,6 +171,14 @@ def is_bought(instance: Instance, option: str, size: float) -> bool:
     return size > size_thresholds(instance)[0][option]
 
 
+def options_requiring(instance: Instance, option: str) -> list[str]:
+    """The options that cannot be bought without one, as they require it or another one that does."""
+    found = [option]
+    for each in found:
+        found += [o for o, other in instance.sized.items() if each in other.requires and o not in found]
+    return found[1:]
+
+
 def activity_section(instance: Instance, activity: str) -> str:
     """The section of the file that an activity stands in."""
     return "processes" if activity in instance.processes else "options"

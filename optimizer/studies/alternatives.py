@@ -21,6 +21,8 @@ too much. First with the integers free, once, to the options that none of those 
 Modeling to generate alternatives, Management Science 28, 1982), then with the candidate's integers. That none is
 farther away is not proven.
 
+A plan buys an option that it opens at size 0 because another one requires it: it pays its fixed cost.
+
 Each plan that is handed back is made as cheap as its sizes allow, put to every shock and audited, like the cheapest.
 """
 
@@ -32,7 +34,7 @@ from dataclasses import replace
 from optimizer import arguments
 from optimizer.algorithms.near_optimal import Among, NearOptimalPlan, NearOptimalSearch
 from optimizer.algorithms.problem import SearchResult
-from optimizer.instance.derived import display_name
+from optimizer.instance.derived import display_name, options_requiring
 from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.schema import Instance
 from optimizer.levers.base import Stock
@@ -286,6 +288,8 @@ class RangeSearch:
     def __init__(self, near: NearOptimalSearch, accuracy: float) -> None:
         self.near = near
         self.searches = {o: _OptionSearch(near, o, accuracy) for o in near.instance.options}
+        for o, search in self.searches.items():
+            search.requiring = [self.searches[other] for other in options_requiring(near.instance, o)]
 
     def settle(self, patience: float = RANGE_SECONDS, listener: Listener = ignore) -> None:
         """Bring the ends and their bounds together.
@@ -313,10 +317,16 @@ class RangeSearch:
 
 
 class _OptionSearch:
-    """One option: `low` and `high` are proven, what plans are known to buy lies between."""
+    """One option: `low` and `high` are proven, what plans are known to buy lies between.
+
+    `requiring` are the searches of options that cannot be bought without it, and `is_needed` says that it is proven
+    that no plan does without it, even if some open it at size 0.
+    """
 
     def __init__(self, near: NearOptimalSearch, option: str, accuracy: float) -> None:
         self.near, self.option = near, option
+        self.requiring: Sequence[_OptionSearch] = ()
+        self.is_needed = False
         lever = near.instance.options[option]
         # What a stock holds is limited, what is bought for it over all years is not.
         self.low, self.high = 0.0, math.inf if lever.is_stock else lever.largest
@@ -342,9 +352,20 @@ class _OptionSearch:
         return max(known.sizes[self.option] for known in self.near.found)
 
     def settle_least(self) -> None:
-        """Bring `least` and `low` together."""
-        if self.least <= self.negligible or self.near.clock.is_over:
+        """Bring `least` and `low` together, and learn whether a plan does without it."""
+        if self.near.clock.is_over or not all(map(self._buys, self.near.found)):
             return
+        if self.option in self.near.openings:
+            with self.near.closed(self.option):
+                closed = self._cheapest_within(0.0, 0.0)
+            if closed == "found":
+                return
+            self.is_needed = closed == "none"
+        if self.least > self.negligible:
+            self._raise_low()
+
+    def _raise_low(self) -> None:
+        """The same of its size alone."""
         without = self._cheapest_within(0.0, 0.0)
         if without == "found":
             return
@@ -409,6 +430,10 @@ class _OptionSearch:
     def _size(self, known: NearOptimalPlan) -> float:
         return known.sizes[self.option]
 
+    def _buys(self, known: NearOptimalPlan) -> bool:
+        """Whether a plan buys it, or opens it for an option that requires it."""
+        return any(each._size(known) > each.negligible for each in (self, *self.requiring))
+
     def _cheapest_within(self, lower: float, upper: float, among: Among = "all") -> str:
         """Look for a plan of such a size that is cheap enough; the cheaper it is, the sooner it is found."""
         with self.near.held({self.option: (lower, upper)}):
@@ -434,17 +459,23 @@ class _OptionSearch:
         return RangeEnd(size, bound, abs(bound - size) <= self.tolerance * (1 + 1e-3))
 
     def _class(self) -> OptionClass:
-        if self.low > self.negligible:
+        some = (self, *self.requiring)
+        if self.is_needed or any(each.low > each.negligible for each in some):
             return "must-have"
+        if all(each._is_never_bought() for each in some):
+            return "never worth it"
+        buys = {self._buys(known) for known in self.near.found}
+        return "real choice" if len(buys) > 1 else "not settled"
+
+    def _is_never_bought(self) -> bool:
+        """Whether it is proven that no plan has a size of it."""
         # An option of any size that no plan buys, and that is proven to be within the tolerance of none, is none.
         is_trifle = (
             self.greatest <= self.negligible
             and self.piece <= self.negligible
             and self.high - self.greatest <= self.tolerance
         )
-        if self.high <= self.negligible or is_trifle:
-            return "never worth it"
-        return "real choice" if self.least <= self.negligible < self.greatest else "not settled"
+        return self.high <= self.negligible or is_trifle
 
 
 def _is_free_for_ever(stock: Stock) -> bool:

@@ -34,7 +34,10 @@ class RangeEnd:
 
 @dataclass(frozen=True)
 class SizeRange:
-    """What plans within the tolerance buy of an option, in its own unit; of a stockpile t over all years."""
+    """What plans within the tolerance buy of an option, in its own unit; of a stockpile t over all years.
+
+    A plan also buys an option that it opens at size 0 because another one requires it.
+    """
 
     option: str
     kind: str

@@ -146,11 +146,13 @@ class BudgetStep:
 
     @property
     def changes(self) -> dict[str, float]:
-        """By option, how much more is bought of it, or less."""
+        """By option, how much more is bought of it, or less; 0 of one that is opened or closed at size 0."""
         before, after = sizes_bought(self.before), sizes_bought(self.after)
         each = {o: after.get(o, 0.0) - before.get(o, 0.0) for o in (*before, *(o for o in after if o not in before))}
         return {
-            o: more for o, more in each.items() if abs(more) > NEGLIGIBLE * max(before.get(o, 0.0), after.get(o, 0.0))
+            o: more
+            for o, more in each.items()
+            if (o in before) != (o in after) or abs(more) > NEGLIGIBLE * max(before.get(o, 0.0), after.get(o, 0.0))
         }
 
 

@@ -82,13 +82,17 @@ def purchases(instance: Instance, result: Result) -> tuple[Purchase, ...]:
 
 
 def sizes_bought(result: Result) -> dict[str, float]:
-    """What a plan buys of each option in all years: its size, or of a stockpile the tonnes bought."""
+    """What a plan buys of each option in all years: its size, or of a stockpile the tonnes bought.
+
+    0 of an option that is opened at size 0, as another one requires it.
+    """
     bought: dict[str, float] = {}
     for build in result.plan.builds:
         bought[build.option] = bought.get(build.option, 0.0) + build.size
     bought |= {o: sum(fills) for o, fills in result.plan.fills.items()}
     most = {o: max(result.plan.stocks.get(o, (0.0,)), default=0.0) for o in result.plan.fills}
-    return {o: size for o, size in bought.items() if size > ROUNDING * max(ROUNDING, most.get(o, 0.0))}
+    opened = {build.option for build in result.plan.builds if build.opened}
+    return {o: size for o, size in bought.items() if o in opened or size > ROUNDING * max(ROUNDING, most.get(o, 0.0))}
 
 
 def years_bought(result: Result, option: str) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from optimizer.disruptions.shock import Cut, Shock, split_cuts
 from optimizer.horizon import windowed
 from optimizer.instance.derived import chokepoint_name, cut_words, display_name, entry_name, entry_of
 from optimizer.instance.schema import Instance
@@ -183,7 +184,7 @@ def _time_row(instance: Instance, exposure: "Exposure") -> tuple[Any, ...]:
 
 
 def assumptions_frame(found: "Requirements") -> Frame:
-    """One row a shock of the file, or an ensemble: what is assumed of the conflict."""
+    """One row a shock of the file, or an event of an ensemble: what is assumed of the conflict."""
     columns = (
         FrameColumn("shock", is_index=True),
         FrameColumn("first", "First start", form="period"),
@@ -200,32 +201,55 @@ def assumptions_frame(found: "Requirements") -> Frame:
         FrameColumn("note"),
     )
     note = "Mobilisation period: from the start of the horizon to the first start. Length: the longest window."
-    names = [event.name for event in found.alone.events]
-    rows = (_assumption_row(found.alone, fold.shocks) for fold in folds(found.alone, names))
+    note += " What is lost: in the shock of a family, or the sample of an event, that loses most in its window."
+    entries: dict[str, list[Shock]] = {}
+    for event in found.alone.events:
+        entries.setdefault(event.entry, []).append(event)
+    rows = (_assumption_row(found.alone, events) for events in entries.values())
     return Frame.of_rows("assumptions", "Planning assumptions", columns, rows, note)
 
 
-def _assumption_row(instance: Instance, members: Sequence[str]) -> tuple[Any, ...]:
-    events, horizon = [instance.event(name) for name in members], instance.horizon
-    starts, spec = [event.periods.start for event in events], events[0].spec
-    entry = entry_of(instance, events[0])
-    given: Any = instance.shocks.get(entry) or instance.ensembles.get(entry)
-    worst = max(events, key=lambda event: sum(sum(cut.severity) for cut in event.spec.cuts)).spec
+def _assumption_row(instance: Instance, events: Sequence[Shock]) -> tuple[Any, ...]:
+    starts, horizon = [event.periods.start for event in events], instance.horizon
+    # All of this is the same in every shock of an entry, and in every sample of an event.
+    spec, (name, source, note) = events[0].spec, _described(instance, events[0])
     return (
-        entry_name(instance, entry),
+        name,
         horizon.label(min(starts)),
         horizon.label(max(starts)),
         len(events),
         float(min(starts) * horizon.months),
         float(max(len(event.periods) for event in events) * horizon.months),
-        spec.deliberate,
-        "; ".join(cut_words(instance, cut) for cut in worst.cuts) or "nothing",
+        split_cuts(spec.cuts, deliberate=spec.deliberate).deliberate,
+        "; ".join(cut_words(instance, cut) for cut in max(map(_cuts_within, events), key=_lost)) or "nothing",
         _by_name(instance, spec.demand, "×"),
         _by_name(instance, spec.survival, ""),
         _by_name(instance, spec.cost, "×"),
-        getattr(given, "source", None),
-        getattr(given, "note", None),
+        source,
+        note,
     )
+
+
+def _described(instance: Instance, event: Shock) -> tuple[str, str | None, str | None]:
+    """The name of a shock's entry, its source and its note; of an event of an ensemble its own, where it has them."""
+    entry = entry_of(instance, event)
+    whole = instance.shocks.get(entry) or instance.ensembles[entry]
+    if event.entry == entry:
+        return entry_name(instance, entry), whole.source, whole.note
+    key = event.entry.removeprefix(f"{entry}/")
+    part = instance.ensembles[entry].events[key]
+    return f"{entry_name(instance, entry)}: {part.name or key}", part.source or whole.source, part.note or whole.note
+
+
+def _cuts_within(event: Shock) -> tuple[Cut, ...]:
+    """The cuts of a shock, with a severity for each period of its window."""
+    offsets = range(len(event.periods))
+    return tuple(cut.model_copy(update={"severity": tuple(map(cut.at, offsets))}) for cut in event.spec.cuts)
+
+
+def _lost(cuts: Sequence[Cut]) -> float:
+    """The sum of severities over cuts and periods."""
+    return math.fsum(severity for cut in cuts for severity in cut.severity)
 
 
 def _by_name(instance: Instance, numbers: Mapping[str, float], sign: str) -> str:

@@ -329,15 +329,23 @@ def _attack(found: AttackResult) -> AnswerChart:
 def _alternatives(found: Alternatives) -> AnswerChart:
     instance = instance_of(found.cheapest)
     ordered = sorted(found.ranges, key=lambda each: OPTION_CLASSES.index(each.verdict))
-    shown = [each for each in ordered if each.verdict != "never worth it" and each.greatest.size > 0]
+    shown = [
+        each
+        for each in ordered
+        if each.verdict in ("must-have", "real choice") or (each.verdict == "not settled" and each.greatest.size > 0)
+    ]
     tones: Mapping[str, Tone] = {"must-have": "own", "real choice": "range", "not settled": "unknown"}
 
     def row(each: Any) -> ChartRow:
         most = each.greatest.size
         unit = instance.options[each.option].labels.size_unit
         words = f"{si(each.least.size)} to {si(most, unit)}, cheapest plan {si(each.cheapest)}"
-        part = (each.least.size / most, 1.0, tones[each.verdict])
-        return ChartRow(display_name(instance, each.option), words, (part,), each.verdict, each.cheapest / most)
+        # What is opened at size 0 alone has no larger size to be a share of.
+        is_bought = each.verdict == "must-have", each.option in found.cheapest.plan.bought
+        sizes = zip((each.least.size, each.cheapest), is_bought, strict=True)
+        least, cheapest = (size / most if most > 0 else float(buys) for size, buys in sizes)
+        part = (least, 1.0, tones[each.verdict])
+        return ChartRow(display_name(instance, each.option), words, (part,), each.verdict, cheapest)
 
     rows, left = _limited(map(row, shown))
     return AnswerChart(

@@ -29,6 +29,7 @@ CLASS_STYLES = {"must-have": "bold green", "never worth it": "dim", "not settled
 NO_OTHER_PLAN = f"No plan was found at a distance of {SAME_PLAN:g} or more from the cheapest"
 # What stands before the size of an option that only one of the plans buys.
 ALONE = "● "
+OPENED = "0: opened at size 0, for another option that requires it."
 
 
 def alternatives_parts(found: Alternatives, width: int) -> list[RenderableType]:
@@ -96,6 +97,10 @@ def _ranges(instance: Instance, found: Alternatives) -> Table:
     caption += "must-have: no such plan does without it. never worth it: none buys it.\n"
     caption += "t/yr; stockpiles: t bought over all years; leverage: level. "
     caption += "A plan may buy more than it needs, as far as the tolerance pays for it."
+    cheapest = sizes_bought(found.cheapest)
+    is_opened = {each.option: each.verdict in ("must-have", "real choice") for each in found.ranges}
+    if any(each.verdict == "must-have" and each.least.size <= 0 for each in found.ranges):
+        caption += f" {OPENED}"
 
     def option(row: FrameRow) -> Text:
         return Text(display_name(instance, row["option"])).append(f" · {row['kind']}", style="dim")
@@ -108,9 +113,9 @@ def _ranges(instance: Instance, found: Alternatives) -> Table:
         cells={
             "option": option,
             "verdict": lambda row: Text(row["verdict"], style=CLASS_STYLES.get(row["verdict"], "")),
-            "least": lambda row: _end(row.item.least, "≥", si_down),
-            "cheapest": lambda row: _size(row["cheapest"]),
-            "greatest": lambda row: _end(row.item.greatest, "≤", si_up),
+            "least": lambda row: _end(row.item.least, "≥", si_down, is_bought=row["verdict"] == "must-have"),
+            "cheapest": lambda row: _size(row["cheapest"], is_bought=row["option"] in cheapest),
+            "greatest": lambda row: _end(row.item.greatest, "≤", si_up, is_bought=is_opened[row["option"]]),
         },
         hidden=("kind",),
         expand=True,
@@ -127,16 +132,17 @@ def _asked_of_plans(instance: Instance, cheapest: Result) -> str:
     return f" that keep every floor{but}{', whichever these are' if but else ''}"
 
 
-def _end(end: RangeEnd, sign: str, rounded: Callable[[float], str]) -> str:
+def _end(end: RangeEnd, sign: str, rounded: Callable[[float], str], *, is_bought: bool) -> str:
     """The size that a plan has; where that is not proven to be the end, what no plan goes beyond as well."""
     if end.proven:
-        return _size(end.size)
+        return _size(end.size, is_bought=is_bought)
     bound = rounded(end.bound) if math.isfinite(end.bound) else "?"
-    return f"{_size(end.size)} ({sign} {bound})"
+    return f"{_size(end.size, is_bought=is_bought)} ({sign} {bound})"
 
 
-def _size(size: float) -> str:
-    return si(size) if size > 0 else DASH
+def _size(size: float, *, is_bought: bool) -> str:
+    """A size; 0 of what is opened at size 0."""
+    return si(size) if size > 0 or is_bought else DASH
 
 
 def _plans(instance: Instance, found: Alternatives) -> Table:
@@ -177,5 +183,9 @@ def _plans(instance: Instance, found: Alternatives) -> Table:
 def _sizes(each: SizeRange, bought: Sequence[Mapping[str, float]]) -> list[str]:
     """What each plan buys of an option; nothing where none buys it."""
     sizes = [size if (size := some.get(each.option, 0.0)) > each.negligible else 0.0 for some in bought]
-    is_alone = sum(size > 0 for size in sizes) == 1
-    return [f"{ALONE if is_alone and size > 0 else ''}{_size(size)}" for size in sizes] if any(sizes) else []
+    is_bought = [size > 0 or some.get(each.option) == 0 for size, some in zip(sizes, bought, strict=True)]
+    if not any(is_bought):
+        return []
+    mark = ALONE if sum(is_bought) == 1 else ""
+    cells = zip(sizes, is_bought, strict=True)
+    return [f"{mark if buys else ''}{_size(size, is_bought=buys)}" for size, buys in cells]

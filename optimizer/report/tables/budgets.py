@@ -263,9 +263,10 @@ def _step_builds(instance: Instance, step: BudgetStep) -> str | Text:
         return Text("nothing", style="dim")
     before, after = sizes_bought(step.before), sizes_bought(step.after)
     parts = [
-        f"{display_name(instance, o)} {'+' if more > 0 else '−'}{size_text(instance, o, abs(more))}"
+        f"{display_name(instance, o)} {'+' if (o in after, more) > (o in before, 0.0) else '−'}"
+        f"{size_text(instance, o, abs(more))}"
         for o, more in step.changes.items()
-        if abs(more) > NOTICEABLE * max(before.get(o, 0.0), after.get(o, 0.0))
+        if (o in before) != (o in after) or abs(more) > NOTICEABLE * max(before.get(o, 0.0), after.get(o, 0.0))
     ]
     lost = given_up(step.before, step.after)
     said = list_names(parts, 6) if parts else "the same, at other times"

@@ -268,15 +268,16 @@ class _Rows:
 
     def _size(self, i: int, o: str, bought: Sequence[dict[str, float]]) -> Text:
         """What a column buys of an option, with a mark where that differs from the column it is compared with."""
-        size, before = bought[i].get(o, 0.0), self._before(i)
-        text, plain = si(size) if size else "–", "" if size else "dim"
+        # What is opened at size 0 is more than nothing.
+        size, before = bought[i].get(o, -1.0), self._before(i)
+        text, plain = ("–", "dim") if size < 0 else (si(size), "")
         if before is None:
             return Text(text, style=plain)
-        was = bought[0 if self.by_case else i - 1].get(o, 0.0)
-        if abs(size - was) > NOTICEABLE * max(size, was):
+        was = bought[0 if self.by_case else i - 1].get(o, -1.0)
+        if (size < 0) != (was < 0) or abs(size - was) > NOTICEABLE * abs(max(size, was)):
             mark, colour = ("▲", "cyan") if size > was else ("▼", "magenta")
             return Text(f"{mark} {text}", style=f"{CHANGED} {colour}")
-        if size and years_bought(before, o) != years_bought(self.columns[i].result, o):
+        if size >= 0 and years_bought(before, o) != years_bought(self.columns[i].result, o):
             return Text(f"◆ {text}", style=CHANGED)
         return Text(text, style=plain)
 

@@ -203,7 +203,7 @@ def order_facts(found: FuturesStudy) -> Iterator[tuple[str, str]]:
         yield "No regret", "not known: the search was stopped"
         return
     first = found.adaptive.first_question
-    safe = [f"{_name(found, each)}, {_size(found, each, each.common)}" for each in _urgent(found, "no regret")]
+    safe = [f"{_name(found, each)}, {_common(found, each)}" for each in _urgent(found, "no regret")]
     in_all = f"{list_names(safe, 6)}: in" if safe else f"no order before {first} is in"
     yield "No regret", f"{in_all} the informed plans of all futures"
     before = f"ordered before {first} in the informed plans of some futures"
@@ -232,6 +232,11 @@ def _branches(order: InformedOrder) -> str:
 
 def _name(found: FuturesStudy, order: InformedOrder) -> str:
     return display_name(found.instance, order.option)
+
+
+def _common(found: FuturesStudy, order: InformedOrder) -> str:
+    """What all informed plans order of an option, if it is no more than that another one requires it to be open."""
+    return _size(found, order, order.common) if order.common > 0 else "opened at size 0 for another that requires it"
 
 
 def _size(found: FuturesStudy, order: InformedOrder, size: float) -> str:
