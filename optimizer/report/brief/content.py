@@ -134,12 +134,14 @@ def _cut_orders_note(instance: Instance, result: Result) -> Iterator[str]:
     Nothing where floors hold, or nothing that is ordered is cut.
     """
     worst = worst_event(instance, result)
-    struck = instance.path(instance.event(worst.name)).severity
+    path = instance.path(instance.event(worst.name))
     ordered = [
-        f"{move.name}, on line from {move.on_line}" for move in purchases(instance, result) if move.option in struck
+        f"{move.name}, on line from {move.on_line}"
+        for move in purchases(instance, result)
+        if path.loses_some(move.option, move.first)
     ]
     if ordered and worst.fails:
-        existing = sum(a in struck for a in instance.processes)
+        existing = sum(path.loses_some(a) for a in instance.processes)
         beside = f"{plural(existing, 'existing source')} and " if existing else ""
         yield f"The worst shock cuts {beside}what the plan orders: {list_names(ordered)}."
 
