@@ -1,22 +1,26 @@
 """The brief of small instances whose figures are derived by hand: delays, what shocks cut, and what rules ask for."""
 
+import io
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pypdf import PdfReader
 
 import optimizer as so
 from optimizer.instance.reading import instance_of
 from optimizer.report.brief.content import make_brief
 from optimizer.report.brief.futures import make_futures_brief
 from optimizer.report.brief.survival_parts import worst_event
+from optimizer.report.brief.writers import brief_pdf
 from optimizer.report.figures.plot import maps_of
 from optimizer.report.figures.world_map import map_words
 from optimizer.report.html.book import book
 from optimizer.results.plan import Plan
 from optimizer.solver import Settings
+from optimizer.studies.compare import frontier
 from optimizer.studies.comparison import single_point
 from optimizer.studies.delays import find_brief_delays, find_futures_delays
 from optimizer.studies.purchases import Delay, first_year_of_all
@@ -245,3 +249,38 @@ def test_a_sample_that_may_fail_is_said_to_where_it_is_shown() -> None:
     named = maps_of(own, "trouble#00004")[1]
     assert map_words(instance, named).startswith("trouble#00004, which may fail, 2028: ")
     assert "may fail" not in map_words(instance, maps_of(own)[1])
+
+
+# The PDF.
+
+
+def words_of(text: str) -> list[str]:
+    return text.replace(">", " ").split()
+
+
+def test_the_pdf_breaks_no_word_and_no_number() -> None:
+    """The alternatives have seven columns, too many for a column of the page: all of their words are whole."""
+    instance = so.load(ROOT / "instances" / "tiny.yaml")
+    found = so.solve(instance)
+    made = frontier(instance, found, [5.75e6, 8.63e6])
+    data = make_brief(instance, found, frontier=made, delays=find_brief_delays(instance, found, Settings())).to_dict()
+    (only,) = PdfReader(io.BytesIO(brief_pdf(data))).pages
+    written = {*only.extract_text().split()}
+    cells = {
+        name: [*part["table"]["head"], *(cell for row in part["table"]["rows"] for cell in row)]
+        for name, part in data["parts"].items()
+        if part["table"]
+    }
+    assert {"Budget", "8.63M", "survived", "nothing"} <= {*words_of(" ".join(cells["alternatives"]))}
+    assert [word for some in cells.values() for word in words_of(" ".join(some)) if word not in written] == []
+
+
+@pytest.mark.parametrize(("columns", "is_whole"), [(6, True), (9, True), (14, False)])
+def test_the_type_of_the_pdf_is_so_small_that_words_of_tables_are_whole(columns: int, is_whole: bool) -> None:
+    """A word of 13 letters is 27 mm wide at the largest size, 9, and 17 at the smallest; a table has 186."""
+    table = {"head": ["understanding"] * columns, "rows": [["understanding"] * columns], "caption": ""}
+    part = {"title": "Orders", "sentences": [], "table": table, "bars": [], "strong": [], "lacks": ""}
+    head = dict.fromkeys(("title", "about", "verdict", "sentence"), "words")
+    data = {**head, "survives": True, "notes": [], "warnings": [], "parts": {"orders": part}}
+    (only,) = PdfReader(io.BytesIO(brief_pdf(data))).pages
+    assert (only.extract_text().split().count("understanding") == 2 * columns) is is_whole
