@@ -1,6 +1,7 @@
 """The brief of small instances whose figures are derived by hand: delays, what shocks cut, and what rules ask for."""
 
 import io
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -8,8 +9,10 @@ from typing import Any
 
 import pytest
 from pypdf import PdfReader
+from typer.testing import CliRunner
 
 import optimizer as so
+from optimizer.cli.app import app
 from optimizer.instance.reading import instance_of
 from optimizer.report.brief.content import make_brief
 from optimizer.report.brief.futures import make_futures_brief
@@ -150,6 +153,40 @@ def test_a_delay_after_which_nothing_more_goes_unserved_names_the_rules_that_it_
         "plant, 5 t/yr",
         "nothing more goes unserved; against 2 rules of the file",
     )
+
+
+@pytest.mark.parametrize(
+    ("rule", "why"),
+    [
+        ("force", "costs more, lets a shock fare worse, or breaks a rule of the file (force)"),
+        (
+            "min_time_to_survive",
+            "costs more, lets a shock fare worse, or breaks a rule of the file (min_time_to_survive)",
+        ),
+        ("", "costs more, or lets a shock fare worse"),
+    ],
+)
+def test_a_purchase_that_a_rule_asks_for_is_no_waste_and_doing_nothing_is_not_held_to_it(
+    rule: str, why: str, tmp_path: Path
+) -> None:
+    """Without the plant 500 USD are saved, and the embargo of half of the imports is survived: a rule asks for it.
+
+    Without rules all of the imports are cut, so that the plant is bought for its 5 t.
+    """
+    policy = {rule: RULED["policy"][rule]} if rule else {}
+    cut = {"region": "rival", "severity": 0.5 if rule else 1}
+    shocks = {"embargo": {"start": 2027, "months": 12, "cuts": [cut]}}
+    instance = so.read({**RULED, "shocks": shocks, "policy": policy})
+    found = so.solve(instance, settings=Settings(mip_gap=0.0))
+    assert [(build.option, build.size) for build in found.plan.builds] == [("plant", pytest.approx(5))]
+    file, plan = tmp_path / "ruled.json", tmp_path / "plan.json"
+    file.write_text(json.dumps(instance.to_dict()))
+    plan.write_text(found.to_json())
+    said = CliRunner().invoke(app, ["evaluate", str(file), "--plan", str(plan)]).stdout
+    assert f"none: whatever is left out {why} Optimum" in " ".join(said.replace("│", " ").split())
+    caption = make_brief(instance, found).to_dict()["parts"]["alternatives"]["table"]["caption"]
+    assert ("Doing nothing is" in caption) is bool(rule)
+    assert not rule or f"Doing nothing is not held to rules of the file ({rule})." in caption
 
 
 def test_the_note_on_cuts_counts_what_loses_some_within_the_worst_shock() -> None:
