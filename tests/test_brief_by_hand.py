@@ -1,22 +1,29 @@
 """The brief of small instances whose figures are derived by hand: delays, what shocks cut, and what rules ask for."""
 
+import io
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pypdf import PdfReader
+from typer.testing import CliRunner
 
 import optimizer as so
+from optimizer.cli.app import app
 from optimizer.instance.reading import instance_of
 from optimizer.report.brief.content import make_brief
 from optimizer.report.brief.futures import make_futures_brief
 from optimizer.report.brief.survival_parts import worst_event
+from optimizer.report.brief.writers import brief_pdf
 from optimizer.report.figures.plot import maps_of
 from optimizer.report.figures.world_map import map_words
 from optimizer.report.html.book import book
 from optimizer.results.plan import Plan
 from optimizer.solver import Settings
+from optimizer.studies.compare import frontier
 from optimizer.studies.comparison import single_point
 from optimizer.studies.delays import find_brief_delays, find_futures_delays
 from optimizer.studies.purchases import Delay, first_year_of_all
@@ -148,6 +155,40 @@ def test_a_delay_after_which_nothing_more_goes_unserved_names_the_rules_that_it_
     )
 
 
+@pytest.mark.parametrize(
+    ("rule", "why"),
+    [
+        ("force", "costs more, lets a shock fare worse, or breaks a rule of the file (force)"),
+        (
+            "min_time_to_survive",
+            "costs more, lets a shock fare worse, or breaks a rule of the file (min_time_to_survive)",
+        ),
+        ("", "costs more, or lets a shock fare worse"),
+    ],
+)
+def test_a_purchase_that_a_rule_asks_for_is_no_waste_and_doing_nothing_is_not_held_to_it(
+    rule: str, why: str, tmp_path: Path
+) -> None:
+    """Without the plant 500 USD are saved, and the embargo of half of the imports is survived: a rule asks for it.
+
+    Without rules all of the imports are cut, so that the plant is bought for its 5 t.
+    """
+    policy = {rule: RULED["policy"][rule]} if rule else {}
+    cut = {"region": "rival", "severity": 0.5 if rule else 1}
+    shocks = {"embargo": {"start": 2027, "months": 12, "cuts": [cut]}}
+    instance = so.read({**RULED, "shocks": shocks, "policy": policy})
+    found = so.solve(instance, settings=Settings(mip_gap=0.0))
+    assert [(build.option, build.size) for build in found.plan.builds] == [("plant", pytest.approx(5))]
+    file, plan = tmp_path / "ruled.json", tmp_path / "plan.json"
+    file.write_text(json.dumps(instance.to_dict()))
+    plan.write_text(found.to_json())
+    said = CliRunner().invoke(app, ["evaluate", str(file), "--plan", str(plan)]).stdout
+    assert f"none: whatever is left out {why} Optimum" in " ".join(said.replace("│", " ").split())
+    caption = make_brief(instance, found).to_dict()["parts"]["alternatives"]["table"]["caption"]
+    assert ("Doing nothing is" in caption) is bool(rule)
+    assert not rule or f"Doing nothing is not held to rules of the file ({rule})." in caption
+
+
 def test_the_note_on_cuts_counts_what_loses_some_within_the_worst_shock() -> None:
     """The embargo of 2027 takes all of the imports, and nothing of `other` and of the plant, which serve 40 of 75 t.
 
@@ -245,3 +286,38 @@ def test_a_sample_that_may_fail_is_said_to_where_it_is_shown() -> None:
     named = maps_of(own, "trouble#00004")[1]
     assert map_words(instance, named).startswith("trouble#00004, which may fail, 2028: ")
     assert "may fail" not in map_words(instance, maps_of(own)[1])
+
+
+# The PDF.
+
+
+def words_of(text: str) -> list[str]:
+    return text.replace(">", " ").split()
+
+
+def test_the_pdf_breaks_no_word_and_no_number() -> None:
+    """The alternatives have seven columns, too many for a column of the page: all of their words are whole."""
+    instance = so.load(ROOT / "instances" / "tiny.yaml")
+    found = so.solve(instance)
+    made = frontier(instance, found, [5.75e6, 8.63e6])
+    data = make_brief(instance, found, frontier=made, delays=find_brief_delays(instance, found, Settings())).to_dict()
+    (only,) = PdfReader(io.BytesIO(brief_pdf(data))).pages
+    written = {*only.extract_text().split()}
+    cells = {
+        name: [*part["table"]["head"], *(cell for row in part["table"]["rows"] for cell in row)]
+        for name, part in data["parts"].items()
+        if part["table"]
+    }
+    assert {"Budget", "8.63M", "survived", "nothing"} <= {*words_of(" ".join(cells["alternatives"]))}
+    assert [word for some in cells.values() for word in words_of(" ".join(some)) if word not in written] == []
+
+
+@pytest.mark.parametrize(("columns", "is_whole"), [(6, True), (9, True), (14, False)])
+def test_the_type_of_the_pdf_is_so_small_that_words_of_tables_are_whole(columns: int, is_whole: bool) -> None:
+    """A word of 13 letters is 27 mm wide at the largest size, 9, and 17 at the smallest; a table has 186."""
+    table = {"head": ["understanding"] * columns, "rows": [["understanding"] * columns], "caption": ""}
+    part = {"title": "Orders", "sentences": [], "table": table, "bars": [], "strong": [], "lacks": ""}
+    head = dict.fromkeys(("title", "about", "verdict", "sentence"), "words")
+    data = {**head, "survives": True, "notes": [], "warnings": [], "parts": {"orders": part}}
+    (only,) = PdfReader(io.BytesIO(brief_pdf(data))).pages
+    assert (only.extract_text().split().count("understanding") == 2 * columns) is is_whole

@@ -76,7 +76,7 @@ def may_fail_words(result: Result) -> str:
 
 def _shock_row(instance: Instance, row: Folded, outcomes: Sequence[Outcome]) -> tuple[Any, ...]:
     """A row of the shocks of an entry: the gap of its worst, and the most that goes unserved in one of them."""
-    worst = min((each for each in outcomes if each.fails), key=urgency, default=row.worst)
+    worst = _worst_of(row, outcomes)
     name = dated(instance, instance.event(worst.name))
     if row.fold.is_many:
         held = f"✓ {row.count_text if row.excused else 'all held'}"
@@ -90,6 +90,11 @@ def _shock_row(instance: Instance, row: Folded, outcomes: Sequence[Outcome]) -> 
     most = max(outcomes, key=lambda each: unserved_money(instance, each))
     below = sum(each.below_floor for each in worst.segments.values())
     return name, verdict, below, worst.gap, unserved_tonnes(most), unserved_money(instance, most)
+
+
+def _worst_of(row: Folded, outcomes: Sequence[Outcome]) -> Outcome:
+    """The worst shock of a row: one that is not survived and has to be, where there is one."""
+    return min((each for each in outcomes if each.fails), key=urgency, default=row.worst)
 
 
 def _whose(instance: Instance, outcome: Outcome) -> str:
