@@ -11,7 +11,7 @@ from typing import Any
 from optimizer.disruptions.ensemble import EnsembleSpec, Event
 from optimizer.disruptions.shock import ActivitySelector, Cut, Shock, ShockSpec, expand
 from optimizer.errors import Place, Problem
-from optimizer.instance.schema import Instance
+from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Instance
 from optimizer.levers.base import Sized
 from optimizer.results.plan import Plan
 from optimizer.tolerances import LARGEST_SIZE, NEGLIGIBLE_SIZE, ROUNDING_SIZE
@@ -111,6 +111,12 @@ def free_floors(instance: Instance) -> list[str]:
         for d, demand in instance.demands.items()
         if demand.shortage_cost == 0 and (d in of_shocks or max(demand.survival.values) > 0)
     ]
+
+
+def rules_that_ask(instance: Instance) -> list[str]:
+    """The rules of the policy for which something may have to be bought, whatever shocks there are; in any future."""
+    keys = ("max_share", "min_share", "force", MIN_TIME_TO_SURVIVE)
+    return [key for key in keys if any(getattr(future.instance.policy, key) for future in instance.tree.futures)]
 
 
 def but_samples(*instances: Instance) -> str:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from optimizer.horizon import windowed
-from optimizer.instance.derived import but_samples, display_name
+from optimizer.instance.derived import but_samples, display_name, rules_that_ask
 from optimizer.instance.ranges import numbers_of
 from optimizer.instance.schema import Instance
 from optimizer.report import narrative
@@ -135,12 +135,14 @@ def _cut_orders_note(instance: Instance, result: Result) -> Iterator[str]:
     Nothing where floors hold, or nothing that is ordered is cut.
     """
     worst = worst_event(instance, result)
-    struck = instance.path(instance.event(worst.name)).severity
+    path = instance.path(instance.event(worst.name))
     ordered = [
-        f"{move.name}, on line from {move.on_line}" for move in purchases(instance, result) if move.option in struck
+        f"{move.name}, on line from {move.on_line}"
+        for move in purchases(instance, result)
+        if path.loses_some(move.option, move.first)
     ]
     if ordered and worst.fails:
-        existing = sum(a in struck for a in instance.processes)
+        existing = sum(path.loses_some(a) for a in instance.processes)
         beside = f"{plural(existing, 'existing source')} and " if existing else ""
         yield f"The worst shock cuts {beside}what the plan orders: {list_names(ordered)}."
 
@@ -248,6 +250,7 @@ NO_RANGES = "The file gives no ranges of its numbers."
 MOST_CHANGES = 6
 # At most this many plans and figures are shown.
 MOST_PLANS, MOST_FIGURES = 3, 5
+_NOTHING = "Do nothing"
 _COUNTS = ("its alternatives", "one alternative", "two alternatives", "three alternatives")
 
 
@@ -278,6 +281,7 @@ def alternatives_part(
     note = f"Cost: present value, {discounting(instance)}, with what goes unserved without a shock; survival "
     note += "gaps are not in it."
     note += _note_on_samples(result)
+    note += _note_on_rules(instance) if rows[-1][0] == _NOTHING else ""
     frame = Frame.of_rows("alternatives", title, columns, rows, note).without_empty("differs")
     return BriefPart("alternatives", title, (), frame, missing_hint, strong=(0,), missing_note=missing_note)
 
@@ -288,6 +292,12 @@ def _note_on_samples(result: Result) -> str:
         return ""
     is_known = result.nothing is None or result.nothing.counted is not None
     return f" Samples that may fail count as survived{'' if is_known else ', except where nothing is done'}."
+
+
+def _note_on_rules(instance: Instance) -> str:
+    """That doing nothing may break a rule for which something has to be bought."""
+    rules = rules_that_ask(instance)
+    return f" Doing nothing is not held to rules of the file ({', '.join(rules)})." if rules else ""
 
 
 def _plan_rows(
@@ -348,7 +358,7 @@ def _nothing_row(result: Result, more: float | None) -> tuple[Any, ...]:
     nothing = result.nothing
     assert nothing is not None
     counted = (nothing.counted if result.sample_counts else None) or nothing
-    return "Do nothing", 0.0, counted.shocks_failed, counted.gap, counted.worst_gap, more, ""
+    return _NOTHING, 0.0, counted.shocks_failed, counted.gap, counted.worst_gap, more, ""
 
 
 def figures_part(instance: Instance, result: Result, found: Sensitivity | None) -> BriefPart:

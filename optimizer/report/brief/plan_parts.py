@@ -174,9 +174,9 @@ def _late_text(
     return delay_text(instance, result, delay) if delay else NOT_COMPUTED if delays else None
 
 
-def damage_of(delay: Delay | None) -> tuple[float, float]:
-    """What ranks a delay: how much the gap grows, then how much more goes unserved, money."""
-    return (0.0, 0.0) if delay is None else (delay.gap, delay.shortage_cost)
+def damage_of(delay: Delay | None) -> tuple[float, float, int]:
+    """What ranks a delay: how much the gap grows, then how much more goes unserved, money; then the rules it breaks."""
+    return (0.0, 0.0, 0) if delay is None else (delay.gap, delay.shortage_cost, len(delay.broken_rules))
 
 
 def _later_rows(result: Result, later: Sequence[Purchase]) -> Iterator[tuple[Any, ...]]:
@@ -210,7 +210,12 @@ def order_sums(orders: Sequence[Order]) -> tuple[float, float]:
 
 
 def delay_text(instance: Instance, result: Result, delay: Delay) -> str:
-    """What a delay does: shocks that fail besides, the gap that grows most and in which, or what more goes unserved."""
+    """What a delay does: shocks that fail besides, the gap that grows most or what more goes unserved, broken rules."""
+    text = _shortage_text(instance, result, delay)
+    return f"{text}; against {plural(len(delay.broken_rules), 'rule')} of the file" if delay.broken_rules else text
+
+
+def _shortage_text(instance: Instance, result: Result, delay: Delay) -> str:
     if delay.shock is None:
         more = f"; it costs {si(delay.cost, result.money)} more" if delay.cost > 0 else ""
         return f"nothing more goes unserved{more}"
@@ -221,7 +226,7 @@ def delay_text(instance: Instance, result: Result, delay: Delay) -> str:
         text = f"{si(delay.shortage, 't')} more unserved above floors, {si(delay.shortage_cost, result.money)}{where}"
     if delay.failed:
         text += f"; {plural(len(delay.failed), 'more shock')} {'fails' if len(delay.failed) == 1 else 'fail'}"
-    return f"{text}; against {plural(len(delay.broken_rules), 'rule')} of the file" if delay.broken_rules else text
+    return text
 
 
 def money_part(instance: Instance, result: Result) -> BriefPart:

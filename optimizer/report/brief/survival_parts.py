@@ -76,7 +76,7 @@ def may_fail_words(result: Result) -> str:
 
 def _shock_row(instance: Instance, row: Folded, outcomes: Sequence[Outcome]) -> tuple[Any, ...]:
     """A row of the shocks of an entry: the gap of its worst, and the most that goes unserved in one of them."""
-    worst = row.worst
+    worst = _worst_of(row, outcomes)
     name = dated(instance, instance.event(worst.name))
     if row.fold.is_many:
         held = f"✓ {row.count_text if row.excused else 'all held'}"
@@ -90,6 +90,11 @@ def _shock_row(instance: Instance, row: Folded, outcomes: Sequence[Outcome]) -> 
     most = max(outcomes, key=lambda each: unserved_money(instance, each))
     below = sum(each.below_floor for each in worst.segments.values())
     return name, verdict, below, worst.gap, unserved_tonnes(most), unserved_money(instance, most)
+
+
+def _worst_of(row: Folded, outcomes: Sequence[Outcome]) -> Outcome:
+    """The worst shock of a row: one that is not survived and has to be, where there is one."""
+    return min((each for each in outcomes if each.fails), key=urgency, default=row.worst)
 
 
 def _whose(instance: Instance, outcome: Outcome) -> str:
@@ -133,7 +138,8 @@ def _largest_loss(instance: Instance, result: Result, worst: Outcome) -> Iterato
     if unserved_money(instance, most) > unserved_money(instance, worst):
         amount = ", ".join(_unserved_words(instance, most, result.money))
         held = ", though floors hold" if most.survives else ""
-        yield f"Most unserved by value: {dated(instance, instance.event(most.name))}: {amount}{held}."
+        name = f"{dated(instance, instance.event(most.name))}{_may_fail_mark(most)}"
+        yield f"Most unserved by value: {name}: {amount}{held}."
 
 
 def _unserved_words(instance: Instance, outcome: Outcome, money: str) -> tuple[str, str]:
@@ -159,7 +165,12 @@ def event_window(instance: Instance, outcome: Outcome) -> str:
     event = instance.event(outcome.name)
     title, which = entry_title(instance, event)
     name = title if is_date(instance, which) else dated(instance, event)
-    return f"{name} ({windowed(outcome.first, outcome.last)}){', which may fail' if outcome.excused else ''}"
+    return f"{name} ({windowed(outcome.first, outcome.last)}){_may_fail_mark(outcome)}"
+
+
+def _may_fail_mark(outcome: Outcome) -> str:
+    """What is said behind the name of a sample that is not survived and may fail; else nothing."""
+    return ", which may fail" if outcome.excused else ""
 
 
 def _floors_frame(instance: Instance, result: Result, worst: Outcome) -> Frame | None:
@@ -200,9 +211,9 @@ def unserved_part(instance: Instance, result: Result) -> BriefPart:
     hardest: dict[str, tuple[Outcome, Service]] = {}
     for outcome in result.shocks:
         for d, service in outcome.segments.items():
-            if service.shortage > 0 and (d not in hardest or _hardship(service) > _hardship(hardest[d][1])):
+            if service.shortage > 0 and (d not in hardest or _hardship(outcome, service) > _hardship(*hardest[d])):
                 hardest[d] = outcome, service
-    ordered = sorted(hardest, key=lambda d: (-hardest[d][1].gap, -_value(instance, d, hardest[d][1].shortage)))
+    ordered = sorted(hardest, key=lambda d: _place_of_segment(instance, d, *hardest[d]))
     title, left = "What goes unserved, by segment", len(ordered) - MOST_SEGMENTS
     if not ordered:
         return BriefPart("unserved", title, ("In no shock does any demand go unserved.",))
@@ -220,12 +231,20 @@ def unserved_part(instance: Instance, result: Result) -> BriefPart:
     return BriefPart("unserved", title, said, Frame.of_rows("unserved", title, columns, rows, note))
 
 
-def _hardship(service: Service) -> tuple[float, float]:
-    """What ranks the shocks of a segment: how much of it is below its floor, t, then how much goes unserved, t."""
-    return service.below_floor, service.shortage
+def _hardship(outcome: Outcome, service: Service) -> tuple[float, float]:
+    """What ranks the shocks of a segment: how much of it is below its floor, t, then how much goes unserved, t.
+
+    In a sample that may fail nothing below a floor counts, in the ranking of segments as well.
+    """
+    return 0.0 if outcome.excused else service.below_floor, service.shortage
+
+
+def _place_of_segment(instance: Instance, d: str, outcome: Outcome, service: Service) -> tuple[float, float]:
+    """What segments are sorted by: the largest gap, then what goes unserved, money."""
+    return 0.0 if outcome.excused else -service.gap, -_value(instance, d, service.shortage)
 
 
 def _segment_row(instance: Instance, d: str, outcome: Outcome, service: Service) -> tuple[Any, ...]:
-    where = dated(instance, instance.event(outcome.name))
+    where = f"{dated(instance, instance.event(outcome.name))}{_may_fail_mark(outcome)}"
     value = _value(instance, d, service.shortage)
     return display_name(instance, d), *_served_and_floor(service), service.shortage, value, where

@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import accumulate
@@ -123,7 +123,7 @@ def _add_table(document: Any, table: Mapping[str, Any], strong: Sequence[int]) -
 
     heads = table["head"]
     ruled = _Column(_Sheet(_WIDER * _TABLE, pdf=_Ruler()), 0.0, _WIDTH - 2 * _WORD_MARGIN, 0.0)
-    widths = [Mm(width) for width in _shared_widths(ruled.wanted_widths(table), ruled.width)]
+    widths = [Mm(width) for width in ruled.shared_widths(table)]
     made = document.add_table(rows=0, cols=len(heads), style=_RULED)
     made.autofit = False
     sides = "".join(f'<w:{side} w:w="{_BESIDE}" w:type="dxa"/>' for side in ("left", "right"))
@@ -159,8 +159,10 @@ def _add_row(table: Any, texts: Sequence[str], heads: Sequence[str], widths: Seq
 _WIDTH, _HEIGHT, _MARGIN, _BETWEEN = 210.0, 297.0, 12.0, 5.0
 # Sizes of the text of tables, points, the largest that fits is taken; points are millimetres by this factor.
 _SIZES, _MM = (9.0, 8.5, 8.0, 7.5, 7.0, 6.5, 6.0, 5.6), 25.4 / 72
-# Parts side by side: those of the left column, which has this share of the width, and of the right one.
-_LEFT, _RIGHT, _SHARE = ("survival", "unserved", "alternatives"), ("worst", "money", "figures"), 0.57
+# Parts side by side: those of the left column and of the right one, where each begins, and its width.
+_LEFT, _RIGHT, _BOTH = ("survival", "unserved", "alternatives"), ("worst", "money", "figures"), 2 * _MARGIN + _BETWEEN
+_SPLIT = 0.57 * (_WIDTH - _BOTH)
+_PLACES = (_LEFT, _MARGIN, _SPLIT), (_RIGHT, _MARGIN + _SPLIT + _BETWEEN, _WIDTH - _BOTH - _SPLIT)
 _INK, _QUIET, _RULE = (22, 25, 29), (77, 85, 96), (201, 206, 214)
 _BAD, _GOOD, _BAR = (169, 63, 0), (0, 105, 76), (0, 85, 138)
 # Of the page's first screen on paper: points of its tables, the length that fits, millimetres, the smallest scale, and
@@ -175,10 +177,12 @@ def brief_pdf(data: Mapping[str, Any]) -> bytes:
         MissingExtraError: the extra is not installed.
     """
     require_extra("report", "A brief as PDF")
-    for size in _SIZES:
-        with closing(_Sheet(size)) as sheet:
-            if _draw_in_columns(sheet, data) <= _HEIGHT - _MARGIN:
-                return sheet.content(data)
+    for may_break in (False, True):
+        for size in _SIZES:
+            with closing(_Sheet(size)) as sheet:
+                is_held = _draw_in_columns(sheet, data, _too_wide(sheet, data)) <= _HEIGHT - _MARGIN
+                if is_held and (may_break or not sheet.breaks_words):
+                    return sheet.content(data)
     with closing(_Sheet(_SIZES[0], runs_on=True)) as sheet:
         y = _draw_head(sheet, {**data, "notes": [*data["notes"], "This answer takes more than one page."]})
         for name, part in data["parts"].items():
@@ -213,19 +217,24 @@ def paper_scale(data: Mapping[str, Any]) -> float:
     return min(1.0, max(_SMALLEST, float(math.sqrt(_FITS / long))))
 
 
-def _draw_in_columns(sheet: "_Sheet", data: Mapping[str, Any]) -> float:
-    """Draw all on one page; where it ends, millimetres from the top."""
+def _too_wide(sheet: "_Sheet", data: Mapping[str, Any]) -> set[str]:
+    """The parts whose tables a column is too narrow for: they stand below both columns."""
+    columns = [(name, _Column(sheet, x, width, 0.0)) for names, x, width in _PLACES for name in names]
+    tables = [(name, column, data["parts"].get(name, {}).get("table")) for name, column in columns]
+    return {name for name, column, table in tables if table and not column.holds(column.wanted_widths(table))}
+
+
+def _draw_in_columns(sheet: "_Sheet", data: Mapping[str, Any], wide: Collection[str] = ()) -> float:
+    """Draw all on one page, parts that are `wide` below both columns; where it ends, millimetres from the top."""
     parts, full, y = data["parts"], _WIDTH - 2 * _MARGIN, _draw_head(sheet, data)
     if "orders" in parts:
         y = _draw_part(_Column(sheet, _MARGIN, full, y), "orders", parts["orders"], data)
-    left = _SHARE * (full - _BETWEEN)
-    places = ((_LEFT, _MARGIN, left), (_RIGHT, _MARGIN + left + _BETWEEN, full - _BETWEEN - left))
-    ends = [y]
-    for names, x, width in places:
+    ends, beside = [y], {*_LEFT, *_RIGHT} - {*wide}
+    for names, x, width in _PLACES:
         column = _Column(sheet, x, width, y)
-        ends += [_draw_part(column, name, parts[name], data) for name in names if name in parts]
+        ends += [_draw_part(column, name, parts[name], data) for name in names if name in parts and name in beside]
     y = max(ends)
-    rest = [name for name in parts if name not in ("orders", *_LEFT, *_RIGHT)]
+    rest = [name for name in parts if name not in ("orders", *beside)]
     for name in rest:
         y = _draw_part(_Column(sheet, _MARGIN, full, y), name, parts[name], data)
     return y
@@ -275,6 +284,7 @@ class _Sheet:
 
     def __init__(self, size: float, *, runs_on: bool = False, pdf: Any = None) -> None:
         self.size, self.runs_on, self.pdf = size, runs_on, pdf
+        self.breaks_words = False  # whether a table was too wide for its words
         if pdf is None:
             self._open()
 
@@ -369,7 +379,7 @@ class _Column:
         heads = [head.lstrip(">") for head in table["head"]]
         is_number = [head.startswith(">") for head in table["head"]]
         pairs = self.wanted_widths(table)
-        widths = [high for _, high in pairs] if bars else _shared_widths(pairs, self.width)
+        widths = [high for _, high in pairs] if bars else self.shared_widths(table)
         over = self.width - sum(widths)
         starts = [self.x + at + (over if i else 0.0) for i, at in enumerate(accumulate([0.0, *widths[:-1]]))]
         cells = list(zip(starts, widths, is_number, strict=True))
@@ -379,19 +389,29 @@ class _Column:
             if bars:
                 self._bars(bars[i], starts[0] + widths[0], over - _GAP, top)
 
-    def wanted_widths(self, table: Mapping[str, Any]) -> list[tuple[float, float]]:
-        """The least and the most width that each column of a table wants, millimetres."""
-        heads = [(head.lstrip(">"), head.startswith(">")) for head in table["head"]]
-        return [
-            self._least_and_most(head, cells, number)
-            for (head, number), cells in zip(heads, _columns(table), strict=True)
-        ]
+    def shared_widths(self, table: Mapping[str, Any]) -> list[float]:
+        """The widths of the columns of a table; where the room is short, words and numbers alone stay whole."""
+        pairs = self.wanted_widths(table)
+        if not self.holds(pairs):
+            pairs = self.wanted_widths(table, whole=0)
+            self.sheet.breaks_words |= not self.holds(pairs)
+        return _shared_widths(pairs, self.width)
 
-    def _least_and_most(self, head: str, cells: Sequence[str], number: bool) -> tuple[float, float]:
-        """The widest that is not broken, and half of a head; and the widest text; with the room between columns."""
+    def holds(self, pairs: Sequence[tuple[float, float]]) -> bool:
+        """Whether there is room for the least that columns want."""
+        return sum(low for low, _ in pairs) <= self.width
+
+    def wanted_widths(self, table: Mapping[str, Any], whole: int = 9) -> list[tuple[float, float]]:
+        """The least and the most width of each column, millimetres; numbers and texts of so many letters are whole."""
+        return [self._wanted(head, cells, whole) for head, cells in zip(table["head"], _columns(table), strict=True)]
+
+    def _wanted(self, head: str, cells: Sequence[str], whole: int) -> tuple[float, float]:
+        """The widest that is not broken, unless tight half of a head; and the widest text; with the room beside it."""
         self.sheet.font(self.sheet.size, is_bold=True)
-        measure = self.sheet.pdf.get_string_width
-        least = _GAP + max(1.15 * measure(head) / 2, *map(measure, _unbroken(head, cells, number)))
+        measure, title = self.sheet.pdf.get_string_width, head.lstrip(">")
+        kept = [cell for cell in cells if title != head or len(cell) <= whole]
+        words = [word for text in (title, *cells) for word in text.split()]
+        least = _GAP + max(1.15 * measure(title) / 2 if whole else 0.0, *map(measure, ("", *kept, *words)))
         return least, max(least, _GAP + max(map(measure, cells), default=0.0))
 
     def _row(
@@ -459,12 +479,6 @@ def _shared_widths(pairs: Sequence[tuple[float, float]], room: float) -> list[fl
 def _hatches(x: float, width: float) -> Iterator[float]:
     """Where the lines of a hatched bar begin."""
     return (x + _HATCH * i for i in range(int(width / _HATCH) + 1))
-
-
-def _unbroken(head: str, cells: Sequence[str], number: bool) -> list[str]:
-    """What a column does not break: whole numbers, short texts, and words."""
-    whole = [cell for cell in cells if number or len(cell) <= 9]
-    return [*head.split(), *whole, *(word for cell in cells for word in cell.split())] or [""]
 
 
 def write_brief(data: Mapping[str, Any], suffix: str) -> str | bytes:

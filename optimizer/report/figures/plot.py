@@ -6,7 +6,7 @@ Colours are those of Okabe and Ito; what colour says, a pattern, a mark or a wor
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from optimizer.disruptions.shock import BASELINE
@@ -16,7 +16,8 @@ from optimizer.report.figures.canvas import STYLE, Canvas, file_bytes, regions, 
 from optimizer.report.figures.survival import tightest
 from optimizer.report.figures.years import YearOfPlan, stocks_in, years_of
 from optimizer.results.plan import MOST_DETAILED_SHOCKS, Outcome
-from optimizer.results.result import weakest_of
+from optimizer.results.result import hardest_of, weakest_of
+from optimizer.studies.folds import urgency
 
 if TYPE_CHECKING:
     from optimizer.report.html.book import Book
@@ -159,7 +160,9 @@ def maps_of(book: Book, shock: str | None = None, *, end: bool = False) -> list[
     drawn = [known[BASELINE]]
     if worst is not None:
         drawn = [supply_chain.baseline_beside(book.instance, book.own.result, worst), known[worst]]
-    return [world_map.world_map(book.instance, each[-1 if end else 0], book.own.moves) for each in drawn]
+    may_fail = {each.name for each in book.own.result.shocks if each.excused}
+    maps = [world_map.world_map(book.instance, each[-1 if end else 0], book.own.moves) for each in drawn]
+    return [replace(each, may_fail=each.path in may_fail) for each in maps]
 
 
 def _require_kept(book: Book, shock: str | None, kept: Sequence[str]) -> None:
@@ -170,12 +173,16 @@ def _require_kept(book: Book, shock: str | None, kept: Sequence[str]) -> None:
 
 
 def _worst_kept(book: Book, kept: Sequence[str]) -> str | None:
-    """The shock with the largest gap of those whose flows are kept; the tightest where none has one."""
-    gaps = {each.name: each.gap for each in book.own.result.shocks if each.name in kept and each.gap > 0}
-    if gaps:
-        return max(gaps, key=lambda name: gaps[name])
-    tight = tightest(book.own.rows)
-    return tight.shock if tight is not None and tight.shock in kept else next(iter(kept), None)
+    """The shock with the largest gap of those whose flows are kept; the tightest where none has one.
+
+    A sample that may fail is neither, unless there is nothing else.
+    """
+    known = [each for each in book.own.result.shocks if each.name in kept]
+    some = [each for each in known if not each.excused] or known
+    if not some:
+        return None
+    worst = hardest_of(some)[0]
+    return worst.name if worst.gap > 0 else min(some, key=urgency).name
 
 
 def _years(book: Book, choice: Choice) -> Canvas:

@@ -83,6 +83,7 @@ class WorldMap:
     # t a year over all segments.
     demanded: float
     served: float
+    may_fail: bool = False  # of a sample that is not survived and may fail
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -183,6 +184,7 @@ def map_words(instance: Instance, shown: WorldMap) -> str:
     """Which path, when, and what of all demand is served."""
     when = shown.first if shown.first == shown.last else f"{shown.first} to {shown.last}"
     name = "Baseline" if shown.path == BASELINE else shock_title(instance, shown.path)
+    name += ", which may fail" if shown.may_fail else ""
     served = shown.served / shown.demanded if shown.demanded > 0 else 1.0
     return f"{name}, {when}: {percent(served, 1)} of all demand is served"
 

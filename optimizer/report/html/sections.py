@@ -164,7 +164,7 @@ def _segment_sources(book: Book) -> PictureData:
     return {"paths": [dict(vars(each)) for each in both], "chosen": chosen}, sources_tables(book.instance, both, chosen)
 
 
-_MAPPED = "The baseline and, in the same periods, the shock with the largest survival gap; without any, the tightest"
+_MAPPED = "The baseline and, in the same periods, the shock with the largest gap that counts; without any, the tightest"
 # By the kind that `plot` takes: the title of its section, its caption, its name in the list of sections, its numbers.
 _PICTURES: Mapping[str, tuple[str, str, str, Callable[[Book], PictureData]]] = {
     "map": ("Who supplies, and what is built where", _MAPPED, "Map", _map),

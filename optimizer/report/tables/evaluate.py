@@ -8,7 +8,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from optimizer.errors import Finding
-from optimizer.instance.derived import but_samples
+from optimizer.instance.derived import but_samples, rules_that_ask
 from optimizer.report.format import list_names, plural, proven_cost, size_text
 from optimizer.report.narrative import MOST_RULES, facts, money_terms, outcome_headline
 from optimizer.report.tables.compare import column_tables
@@ -32,7 +32,6 @@ from optimizer.studies.evaluation import (
     PlanChange,
     PlanEvaluation,
     PlanNeed,
-    PlanWaste,
 )
 from optimizer.studies.evaluation_frames import purchase_uses
 from optimizer.studies.futures.stages import ALL, branches_in_words, find_stages
@@ -102,7 +101,7 @@ def _facts_of_futures(found: FuturesEvaluation, plan: FuturesPlan) -> Iterator[t
     yield from futures_caveats(result)
     yield from _rule_names(_rules_of(found, 0))
     yield from _needed(plan.need, found)
-    yield from _wasted(plan.waste, found)
+    yield from _wasted(plan, found)
     yield from _partly_used(plan)
     yield from _adaptive_optimum(found)
 
@@ -123,7 +122,7 @@ def _judged(
     found: PlanEvaluation | FuturesEvaluation, plan: EvaluatedPlan | FuturesPlan, rules: Sequence[Finding]
 ) -> Iterator[str]:
     """What is said of one plan of several: the rules that it breaks, what it lacks and wastes."""
-    waste = _wasted(plan.waste, found) if plan.waste is not None and plan.waste.changes else ()
+    waste = _wasted(plan, found) if plan.waste is not None and plan.waste.changes else ()
     for label, words in (*_rule_names(rules), *_needed(plan.need, found), *waste):
         yield f"{label.lower()}: {words}"
 
@@ -199,7 +198,7 @@ def _answer(found: PlanEvaluation) -> Panel:
     rules = f"; it breaks {plural(len(plan.broken_rules), 'rule')}" if plan.broken_rules else ""
     headline = f"{plan.name}: {outcome_headline(plan.result, found.instance)}{rules}"
     # A budget that the plan exceeds is no limit of its own instance.
-    judged = [*_rule_names(plan.broken_rules), *_needed(plan.need, found), *_wasted(plan.waste, found)]
+    judged = [*_rule_names(plan.broken_rules), *_needed(plan.need, found), *_wasted(plan, found)]
     lines = [*facts(found.instance, plan.result), *judged, *_optimum(found, plan.result)]
     return answer_panel(found.instance.title, headline, lines, style)
 
@@ -257,13 +256,16 @@ def _branches(found: PlanEvaluation | FuturesEvaluation, change: PlanChange) -> 
     return "" if where == ALL else f" in {where}"
 
 
-def _wasted(waste: PlanWaste | None, found: PlanEvaluation | FuturesEvaluation) -> Iterator[tuple[str, str]]:
-    money = found.instance.money
+def _wasted(plan: EvaluatedPlan | FuturesPlan, found: PlanEvaluation | FuturesEvaluation) -> Iterator[tuple[str, str]]:
+    money, waste = found.instance.money, plan.waste
     if waste is None:
         return
     if not waste.changes:
         where = " of any future" if isinstance(found, FuturesEvaluation) else ""
-        yield "Waste", f"none: whatever is left out costs more, or lets a shock{where} fare worse"
+        kept = rules_that_ask(plan.instance)
+        rule = f", or breaks a rule of the file ({', '.join(kept)})" if kept else ""
+        worse = f"{',' if rule else ', or'} lets a shock{where} fare worse{rule}"
+        yield "Waste", f"none: whatever is left out costs more{worse}"
         return
     expected = "expected " if isinstance(found, FuturesEvaluation) else ""
     saved = f"{expected}outlay {si(waste.outlay, money, 4)}, {expected or 'total '}cost {si(waste.cost, money, 4)}"
