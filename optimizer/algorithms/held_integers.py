@@ -11,15 +11,13 @@ from dataclasses import replace
 import numpy as np
 
 from optimizer.algorithms.extensive_form import ShockModel
+from optimizer.algorithms.fixed_plan import MOST_ADDED
 from optimizer.algorithms.problem import DualValues, SearchResult, generate_constraints
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import Mark, ModelBuilder
 from optimizer.solver import Clock, Settings, SolveResult, Vector, ignore
-
-# Shocks that enter the model in a round.
-MOST_ADDED = 16
 
 
 def with_operation(
@@ -31,21 +29,26 @@ def with_operation(
     """
     if found.values is None or found.duals is None:
         return found
-    counts = {event.name for event in instance.events if event.probability > 0}
-    if found.gap > 0:
-        left = evaluator.gaps(found.values, clock)
-        counts |= {instance.events[n].name for n in np.flatnonzero(left.fails)}
+    counts = _shocks_that_count(instance, found.values, evaluator, clock, leaves_gap=found.gap > 0)
     if settings.strategy != "benders" and counts <= {row.mark.path for row in found.duals.builder.rows}:
         return found
+    known = values_by_mark(found.builder, found.values)
     leaves_gap = found.gap > 0 and instance.policy.gap_price is None
-    held = HeldIntegers(
-        instance, counts, values_by_mark(found.builder, found.values), settings, clock, leaves_gap=leaves_gap
-    )
+    held = HeldIntegers(instance, counts, known, settings, clock, leaves_gap=leaves_gap)
     result = held.solve_with_all(evaluator)
-    duals = None if result is None else DualValues.from_result(held.model.builder, result)
-    if result is None or duals is None:
+    if result is None:
         return replace(found, duals=None)
+    duals = DualValues.from_result(held.model.builder, result)
     return replace(found, builder=held.model.builder, values=held.cheapest(result).values, duals=duals)
+
+
+def _shocks_that_count(
+    instance: Instance, plan: Vector, evaluator: RecourseEvaluator, clock: Clock, *, leaves_gap: bool
+) -> set[str]:
+    """Names of those with a probability, and of those that fail."""
+    counts = {event.name for event in instance.events if event.probability > 0}
+    failing = np.flatnonzero(evaluator.gaps(plan, clock).fails) if leaves_gap else ()
+    return counts | {instance.events[n].name for n in failing}
 
 
 def values_by_mark(builder: ModelBuilder, values: Vector) -> dict[Mark, float]:

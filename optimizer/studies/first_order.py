@@ -79,12 +79,12 @@ class DualScreen:
             return None
         builder, duals = found.duals.builder, found.duals
         values, cheapest = values_by_mark(builder, duals.values), values_by_mark(found.builder, found.values)
-        priced = {row.mark: dual for row, dual in zip(builder.rows, duals.duals.tolist(), strict=True) if dual}
+        priced = _of_rows(duals)
         bounds, is_small = _of_bounds(duals), len(builder.rows) <= FEW_ROWS
         if not is_small and instance.policy.objective.kind != "expected":
             return None
-        counted = _written_shocks(found.duals, instance) if is_small else None
-        shocks = counted or _counted_shocks(instance, values, {**priced, **bounds})
+        shocks = _counted_shocks(instance, values, {**priced, **bounds})
+        shocks |= _written_shocks(duals, instance) if is_small else frozenset()
         if instance.policy.gap_price is not None:
             return cls(values, values, priced, bounds, shocks, "priced", is_small)
         if found.gap > 0:
@@ -109,12 +109,7 @@ class DualScreen:
         model = formulation.extensive_form_model(instance, shocks, Scope(has_valid_inequalities=False, parts=written))
         values = _at(model, self.values)
         gap, cost = formulation.gap(model, instance), formulation.cost(model, instance, shocks)
-        rows, columns = {row.mark for row in model.rows}, {column.mark for column in model.columns}
-        if before is not None and not (
-            self._is_kept(before.rows - rows, before.columns - columns)
-            and self._is_held(model, before.rows, values)
-            and self._is_unneeded(model, before.columns, gap if self.counts == "gap" else cost)
-        ):
+        if before is not None and not self._sees(model, before, values, gap if self.counts == "gap" else cost):
             return None
         left = gap.value(values) if counts_gap else 0.0
         paid = cost.value(values if self.cheapest is self.values else _at(model, self.cheapest))
@@ -122,8 +117,23 @@ class DualScreen:
             (paid + (instance.policy.gap_price or 0.0) * left, 0.0) if self.counts == "priced" else (paid, left)
         )
         priced = self._priced(model, values)
-        left, paid = (left + priced, paid) if self.counts == "gap" else (left, paid + priced)
-        return LagrangianValue(left, paid, frozenset(rows), frozenset(columns))
+        left, paid = self._plus(left, paid, priced)
+        return LagrangianValue(left, paid, *_marks(model))
+
+    def _plus(self, gap: float, cost: float, priced: float) -> tuple[float, float]:
+        """Gap and cost, with an amount at dual values added to the one that is minimised."""
+        return (gap + priced, cost) if self.counts == "gap" else (gap, cost + priced)
+
+    def _sees(
+        self, model: ModelBuilder, before: LagrangianValue, values: Sequence[float], objective: Expression
+    ) -> bool:
+        """Whether what a model has more or less than one before does not count."""
+        rows, columns = _marks(model)
+        return (
+            self._is_kept(before.rows - rows, before.columns - columns)
+            and self._is_held(model, before.rows, values)
+            and self._is_unneeded(model, before.columns, objective)
+        )
 
     def _priced(self, model: ModelBuilder, values: Sequence[float]) -> float:
         """What rows and bounds are away from the plan, at their dual values."""
@@ -150,23 +160,29 @@ class DualScreen:
 
     def _is_unneeded(self, model: ModelBuilder, known: frozenset[Mark], objective: Expression) -> bool:
         """Whether no column that is new has a negative reduced cost."""
-        new = {
-            j: float(objective.terms.get(j, 0.0))
-            for j, column in enumerate(model.columns)
-            if column.mark not in known and column.upper > 0.0 and column.mark.what != "below"
-        }
-        sizes = {j: abs(cost) for j, cost in new.items()}
+        columns = enumerate(model.columns)
+        new = {j for j, each in columns if each.mark not in known and each.upper > 0.0 and each.mark.what != "below"}
+        parts = {j: [float(objective.terms.get(j, 0.0))] for j in new}
         for row in model.rows if new else ():
             dual = self.duals.get(row.mark, 0.0)
-            for j in row.terms.keys() & new.keys() if dual else ():
-                new[j] -= dual * float(row.terms[j])
-                sizes[j] = max(sizes[j], abs(dual * float(row.terms[j])))
-        return all(cost >= -FEASIBILITY * sizes[j] for j, cost in new.items())
+            for j in row.terms.keys() & new:
+                parts[j].append(-dual * float(row.terms[j]))
+        return all(math.fsum(each) >= -FEASIBILITY * max(map(abs, each)) for each in parts.values())
+
+
+def _marks(model: ModelBuilder) -> tuple[frozenset[Mark], frozenset[Mark]]:
+    """Those of a model's rows and columns."""
+    return frozenset(row.mark for row in model.rows), frozenset(column.mark for column in model.columns)
 
 
 def _at(model: ModelBuilder, values: Mapping[Mark, float]) -> list[float]:
     """A value by mark for each column of a model; 0 where there is none."""
     return [values.get(column.mark, 0.0) for column in model.columns]
+
+
+def _of_rows(duals: DualValues) -> dict[Mark, float]:
+    """The dual values of rows that are not 0."""
+    return {row.mark: dual for row, dual in zip(duals.builder.rows, duals.duals.tolist(), strict=True) if dual}
 
 
 def _of_bounds(duals: DualValues) -> dict[Mark, float]:
@@ -293,10 +309,12 @@ def most_effective(effects: Sequence[FirstOrderEffect], most: int, negligible: f
     """The numbers with the largest effects: half of them on the gap, where that is above some money, half on cost.
 
     Those on the gap come first, the largest effect before all.
+    Beside them are all that have none, if any is asked for.
     """
     gaps = {each.name: abs(each.gap) for each in effects if each.gap is not None}
     costs = {each.name: abs(each.cost) for each in effects if each.cost is not None}
     of_gap = [name for name in sorted(gaps, key=lambda name: -gaps[name]) if gaps[name] > negligible]
     of_cost = sorted(costs, key=lambda name: -costs[name])
     chosen = dict.fromkeys([*of_gap[: most // 2], *of_cost])
-    return list(chosen)[:most]
+    unseen = [each.name for each in effects if not each.is_judged]
+    return [*unseen, *list(chosen)[:most]] if most else []

@@ -316,11 +316,15 @@ class _SensitivitySearch:
                     measure = ToleranceBase.of(self.found.cost, least, settings.mip_gap, self.found.gap)
                 self.measure, self.settings = measure, measure.settings(settings)
             self.base = outcome(solver, self.instance, self.found)
-            if most is not None and len(self.numbers) > most and solver.latest is not None:
-                evaluator = solver.evaluator(self.instance)
-                found = with_operation(self.instance, solver.latest, evaluator, self.settings, self.clock)
-                self._duals = DualScreen.of(found, self.instance)
+            self._keep_dual_values(solver, most)
         return self.base
+
+    def _keep_dual_values(self, solver: WhatIfSolver, most: int | None) -> None:
+        """Keep those of the plan that was found last, with its operation in all shocks that count, where they decide."""
+        if most is not None and len(self.numbers) > most and solver.latest is not None:
+            evaluator = solver.evaluator(self.instance)
+            found = with_operation(self.instance, solver.latest, evaluator, self.settings, self.clock)
+            self._duals = DualScreen.of(found, self.instance)
 
     def screen(self, most: int | None) -> tuple[FirstOrderEffect, ...]:
         """Keep so many numbers, those with the largest first-order effect; the effects of the others, largest first.
@@ -330,8 +334,7 @@ class _SensitivitySearch:
         if most is None or len(self.numbers) <= most or self._duals is None:
             return ()
         effects = self._first_order_effects()
-        unseen = [each.name for each in effects if not each.is_judged] if most else []
-        kept = [*unseen, *most_effective(effects, most, negligible_gap(self.instance))]
+        kept = most_effective(effects, most, negligible_gap(self.instance))
         by_name = {each.name: each for each in self.numbers}
         self.numbers = [by_name[name] for name in kept]
         return tuple(each for each in effects if each.name not in kept)
