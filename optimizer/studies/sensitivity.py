@@ -320,7 +320,7 @@ class _SensitivitySearch:
         return self.base
 
     def _keep_dual_values(self, solver: WhatIfSolver, most: int | None) -> None:
-        """Keep those of the plan that was found last, with its operation in all shocks that count, where they decide."""
+        """Keep those of the plan that was found last, with its operation in all shocks that count, where needed."""
         if most is not None and len(self.numbers) > most and solver.latest is not None:
             evaluator = solver.evaluator(self.instance)
             found = with_operation(self.instance, solver.latest, evaluator, self.settings, self.clock)
