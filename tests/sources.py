@@ -1,14 +1,14 @@
 """Where the numbers of the shipped instances come from: a source, an assumption or another number; which have a range.
 
 A number is explained by the comment nearest to it, as `optimizer.report.provenance` reads it for a report. The list by
-influence ranks all ranges by what the dual values of the best plan, with shocks and without, say
-of the price of survival and of gaps, and solves both ends of those that do most. What could be bought instead, dual
-values do not see.
+influence ranks all ranges by what they change at first order of the price of survival and of gaps, those that are not
+judged before all, and solves both ends of those that do most. What could be bought instead, it does not see.
 
 Run: python -m tests.sources [--influence [N]] [FILE …]
 """
 
 import argparse
+import math
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -76,10 +76,15 @@ def first_order_effects(instance: so.Instance) -> dict[str, float]:
     kept = {name: each for name, each in instance.ranges.items() if not name.startswith(("shocks.", "adversary."))}
     calm = instance.replacing(shocks={}, ensembles={}, adversary=None, ranges=kept)
     with_shocks, without = (
-        {each.name: each.gap + each.cost for each in so.sensitivity(case, flips=False, most=0).screened}
+        {
+            each.name: math.inf if each.gap is None or each.cost is None else each.gap + each.cost
+            for each in so.sensitivity(case, flips=False, most=0).screened
+        }
         for case in (instance, calm)
     )
-    effects = {name: effect - without.get(name, 0.0) for name, effect in with_shocks.items()}
+    effects = {
+        name: effect if math.isinf(effect) else effect - without.get(name, 0.0) for name, effect in with_shocks.items()
+    }
     return dict(sorted(effects.items(), key=lambda item: -abs(item[1])))
 
 

@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -139,7 +140,7 @@ def test_without_any_plan_there_is_nothing_to_move() -> None:
     assert (found.status, found.bars) == ("none", ())
 
 
-def test_numbers_with_small_effects_are_told_by_dual_values_alone() -> None:
+def test_numbers_with_small_effects_are_judged_at_first_order_alone() -> None:
     ranges = "ranges={options.plant.capex: {low: 100k, high: 350k}, options.reserve.price: {low: 40k, high: 70k}}"
     found = so.sensitivity(so.load("instances/tiny.yaml", [ranges]), flips=False, most=1)
     assert [bar.number.name for bar in found.bars] == ["options.plant.capex"]
@@ -149,7 +150,7 @@ def test_numbers_with_small_effects_are_told_by_dual_values_alone() -> None:
     assert other.cost == pytest.approx(100 * (40e3 - 65e3))
 
 
-def test_a_lead_time_is_solved_for_though_dual_values_do_not_see_it() -> None:
+def test_a_lead_time_is_solved_for_though_it_has_no_first_order_effect() -> None:
     # On line in 2030 only, the plant has to be of 40 t for the floors of 2029 and 2030, 140 t of which 100 t are in
     # stock: 20 t more at 200k. Of the stock 80 t are there from 2027 instead of 60: 20 t more, held for 2 years at 5k.
     ranges = "ranges={options.plant.lead_time: {low: 12, high: 48}, options.plant.capex: {low: 0.9, high: 1.1, of: "
@@ -159,7 +160,7 @@ def test_a_lead_time_is_solved_for_though_dual_values_do_not_see_it() -> None:
     assert found.bars[0].high.cost - found.base.cost == pytest.approx(4e6 + 2 * 20 * 5e3)
     assert [each.name for each in found.screened] == ["options.plant.capex"]
     effects = {each.name: each.cost for each in so.sensitivity(instance, flips=False, most=0).screened}
-    assert effects["options.plant.lead_time"] == 0.0
+    assert effects["options.plant.lead_time"] is None
 
 
 def test_a_shortage_cost_alone_says_what_a_gap_is_worth_and_changes_no_decision() -> None:
@@ -176,7 +177,9 @@ def test_a_shortage_cost_alone_says_what_a_gap_is_worth_and_changes_no_decision(
     assert [each["values_as_is"] for each in found.to_dict()["numbers"]] == [False, True]
     # Nor does it seem to matter at first order.
     first, last = so.sensitivity(so.read(data), settings=EXACT, flips=False, most=0).screened
-    assert (first.name, first.gap, first.cost) == ("options.a.capex", pytest.approx(2_000), pytest.approx(20))
+    # All of the money is spent all the same.
+    assert (first.name, first.gap) == ("options.a.capex", pytest.approx(2_000, rel=1e-3))
+    assert first.cost == pytest.approx(0.0, abs=1e-3)
     assert (last.name, last.gap, last.cost) == ("demands.motors.shortage_cost", 0.0, 0.0)
 
 
@@ -226,12 +229,97 @@ def test_the_effect_of_scrap_by_hand(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["ev-maker", "eu-2030", "next-chokepoint"])
 def test_an_effect_is_that_of_the_whole_model(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     instance = so.load(INSTANCES / f"{name}.yaml")
+    monkeypatch.setattr(first_order, "FEW_ROWS", 0)
     parts = so.sensitivity(instance, flips=False, most=0).screened
     monkeypatch.setattr(first_order, "_written", lambda instance, number: None)
     whole = {each.name: each for each in so.sensitivity(instance, flips=False, most=0).screened}
     assert len(parts) == len(whole) > 10
-    for each in parts:
+    for each in (each for each in parts if each.is_judged):
         assert (each.gap, each.cost) == pytest.approx((whole[each.name].gap, whole[each.name].cost), abs=1.0, rel=1e-6)
+
+
+# One import and one plant, and an embargo that cuts the import in 2027; each figure below is derived by hand.
+EMBARGO = """
+horizon: {start: 2026, end: 2028, step: year}
+commodities: {magnet: {}}
+processes:
+  imports: {region: rival, output: {magnet: 1}, capacity: {value: 100, low: 99, high: 100}, cost: 20}
+demands:
+  motors: {commodity: magnet, quantity: 100, survival: 0.25, shortage_cost: {value: 1000, low: 1000, high: 1001}}
+options:
+  plant: {kind: refining, output: {magnet: 1}, capex: 10, max_size: {value: 20, low: 20, high: 20.1}, cost: 30}
+shocks: {embargo: {start: 2027, months: 12, cuts: [{region: rival, severity: {value: 0.9, low: 0.89, high: 0.9}}]}}
+"""
+EMBARGO_NUMBERS = {
+    "shocks.embargo.cuts.0.severity": "severity",
+    "processes.imports.capacity": "capacity",
+    "options.plant.max_size": "max_size",
+    "demands.motors.shortage_cost": "shortage_cost",
+}
+
+
+def embargo_effects(folder: Path, *lines: str, most: int = 0) -> Mapping[str, tuple[float | None, float | None]]:
+    """By number the first-order effect on gap and cost, in the embargo with some numbers elsewhere."""
+    (file := folder / "embargo.yaml").write_text(EMBARGO, encoding="utf-8")
+    found = so.sensitivity(so.load(file, list(lines)), flips=False, most=most, settings=EXACT)
+    return {EMBARGO_NUMBERS[each.name]: (each.gap, each.cost) for each in found.screened}
+
+
+def test_first_order_effects_of_capacities_and_cuts_by_hand(tmp_path: Path) -> None:
+    # The floor is 25 t, 10 t come in: a plant of 15 t at 10. With 9.9 t it has 0.1 t more, and without the embargo,
+    # which costs nothing, it makes 1 t for 30 in place of 20 in each of three years. With a cut of 0.89 it has
+    # 1 t less.
+    effects = embargo_effects(tmp_path)
+    assert effects["capacity"] == (0.0, pytest.approx(31))
+    assert effects["severity"] == (0.0, pytest.approx(-10))
+    assert effects["max_size"] == effects["shortage_cost"] == (0.0, 0.0)
+
+
+def test_first_order_effects_of_what_leaves_a_gap_by_hand(tmp_path: Path) -> None:
+    # Of a floor of 50 t, 20 t of the plant and 10 t of imports are there: 20 t short at 1000.
+    effects = embargo_effects(tmp_path, "demands.motors.survival=0.5")
+    assert effects["severity"][0] == pytest.approx(-1_000)
+    assert effects["capacity"][0] == pytest.approx(100)
+    assert effects["max_size"][0] == pytest.approx(-100)
+    assert effects["shortage_cost"] == (0.0, 0.0)
+
+
+def test_first_order_effects_with_a_probability_by_hand(tmp_path: Path) -> None:
+    # With probability 0.5 the embargo leaves 100 − 10 − 20 t unserved, at 1000 each: 35k. Of a tonne that comes in
+    # 980 are saved: of 0.01 of 100 t, 490. The plant saves 970 of 1000, half of it, and costs 10: 475 a tonne. A
+    # tonne less of capacity is made by the plant for 10 more in two years and a half; 0.1 t are missing in the embargo.
+    effects = embargo_effects(tmp_path, "demands.motors.survival=0.1", "shocks.embargo.probability=0.5")
+    assert effects["shortage_cost"] == (0.0, pytest.approx(35))
+    assert effects["severity"] == (0.0, pytest.approx(-490))
+    assert effects["max_size"] == (0.0, pytest.approx(-47.5))
+    assert effects["capacity"] == (0.0, pytest.approx(2.5 * 10 + 0.5 * 0.1 * 980))
+
+
+@pytest.mark.parametrize("survival", [0.25, 0.5])
+def test_dual_values_of_bounds_have_a_part_in_first_order_effects(
+    survival: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(first_order, "FEW_ROWS", 0)
+    effects = embargo_effects(tmp_path, f"demands.motors.survival={survival}")
+    assert effects["severity"] == pytest.approx((0.0, -10.0) if survival == 0.25 else (-1_000.0, 0.0))
+    effects = embargo_effects(tmp_path, f"demands.motors.survival={survival}", "shocks.embargo.probability=0.5")
+    assert effects["shortage_cost"] == pytest.approx((0.0, 35.0))
+
+
+def test_a_number_without_a_first_order_effect_is_solved_for(tmp_path: Path) -> None:
+    # A month more of the embargo is no small step, and an embargo without a probability has no part in the cost.
+    ranges = "ranges={shocks.embargo.months: {low: 12, high: 24}, shocks.embargo.probability: {low: 0, high: 0.5}}"
+    (file := tmp_path / "embargo.yaml").write_text(EMBARGO, encoding="utf-8")
+    instance = so.load(file, ["shocks.embargo.probability=0", ranges])
+    found = so.sensitivity(instance, flips=False, most=1, settings=EXACT)
+    solved = {bar.number.name for bar in found.bars}
+    assert {"shocks.embargo.months", "shocks.embargo.probability"} < solved
+    assert len(solved) == 3
+    assert not any(each.name in solved for each in found.screened)
+    unseen = [each for each in so.sensitivity(instance, flips=False, most=0).screened if not each.is_judged]
+    assert {each.name for each in unseen} == solved - {
+        bar.number.name for bar in found.bars if "imports" in bar.number.name
+    }
 
 
 def test_too_few_samples_are_refused() -> None:

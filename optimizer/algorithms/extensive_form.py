@@ -288,7 +288,7 @@ class ShockModel(MeasuredModel):
         least = self._restricted(result)
         least = replace(least, bound=max(0.0, min(result.bound, least.objective)))
         duals = DualValues.from_result(self.builder, least)
-        cheapest = self._cheapest_at_gap(least.objective)
+        cheapest = self.cheapest_at_gap(least.objective)
         if result.status == "stopped" or self.clock.is_over:
             return self._conclude_gap(replace(cheapest or least, status="stopped"), least, duals)
         self.solver.doubt_basis()
@@ -308,7 +308,7 @@ class ShockModel(MeasuredModel):
             self.solver.bound(column, 0.0, self.future_gap_limit / self.money_unit)
         self.release_integers()
 
-    def _cheapest_at_gap(self, gap: float) -> SolveResult | None:
+    def cheapest_at_gap(self, gap: float) -> SolveResult | None:
         """With the integers that are fixed, the least cost at which a gap is held."""
         self.minimise("cost")
         self.solver.doubt_basis()
@@ -431,7 +431,7 @@ class ShockModel(MeasuredModel):
         gaps = [math.inf if result is None else result.objective for result, _ in results]
         gap, whole = max(0.0, min(gaps)), proposals[gaps.index(min(gaps))]
         self.fix_integers(whole)
-        cheapest = self._cheapest_at_gap(gap) if math.isfinite(gap) else None
+        cheapest = self.cheapest_at_gap(gap) if math.isfinite(gap) else None
         if cheapest is None:
             return None
         return self._solved(replace(cheapest, status="stopped"), None, gap, 0.0, allows_shortages=True)
@@ -448,7 +448,7 @@ class ShockModel(MeasuredModel):
         result = self.solve_lp()
         if result.values is None:
             return None
-        values = (self._cheapest_at_gap(max(0.0, self.gap.value(result.values.tolist()))) or result).values
+        values = (self.cheapest_at_gap(max(0.0, self.gap.value(result.values.tolist()))) or result).values
         assert values is not None
         # Which samples are excused is no part of the plan, and has to be whole all the same.
         self.start = self._whole_near(values)[0]

@@ -30,7 +30,7 @@ SAMPLES, STRESS_SAMPLES = 200, 1000
 # Seconds that all of a report's studies have together where no limit is given: with the search before them and the
 # page after them, three minutes.
 REPORT_SECONDS = 150.0
-# Up to so many uncertain numbers are all solved for; of more only those with the largest effects by dual values.
+# Up to so many uncertain numbers are all solved for; of more only those with the largest first-order effects.
 FEW_NUMBERS = 20
 # Studies that ignore an adversary; and the word for every study that fits.
 _UNAWARE = ("futures", "explain", "alternatives", "sensitivity", "compare", "share")

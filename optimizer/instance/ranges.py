@@ -76,6 +76,11 @@ class UncertainNumber:
         return any(each.place[-1] == "lead_time" for each in self.inputs)
 
     @property
+    def is_of_adversary(self) -> bool:
+        """Whether one of the inputs says what the adversary can do."""
+        return any(each.place[0] == "adversary" for each in self.inputs)
+
+    @property
     def is_shortage_cost(self) -> bool:
         """Whether all inputs are shortage costs: they say what a gap is worth, and not whether floors hold."""
         return all(each.place[0] == "demands" and "shortage_cost" in each.place[2:] for each in self.inputs)

@@ -220,9 +220,12 @@ def _screened(found: Sensitivity) -> str:
     """What is known of numbers that were not solved for, and how."""
     if not found.screened:
         return ""
-    effects = [("total cost", max(abs(each.cost) for each in found.screened))]
+    judged = [each for each in found.screened if each.is_judged]
+    if not judged:
+        return screening_note(found)
+    effects = [("total cost", max(abs(each.cost or 0.0) for each in judged))]
     if found.base.gap > 0:
-        effects.insert(0, ("survival gap", max(abs(each.gap) for each in found.screened)))
+        effects.insert(0, ("survival gap", max(abs(each.gap or 0.0) for each in judged)))
     most = " or ".join(f"the {what} by more than {si(amount, found.instance.money)}" for what, amount in effects)
     return f"{screening_note(found)} At first order none of them moves {most}."
 

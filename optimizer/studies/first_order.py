@@ -1,22 +1,34 @@
-"""By how much an uncertain number changes the optimum at first order, by the dual values of the best plan.
+"""By how much an uncertain number changes the optimum at first order, with the integers of the best plan held.
 
-    L(n) = f(n)·x + Σ_r y_r (b_r(n) − a_r(n)·x)      f: total cost, or the survival gap where floors fail
-    x, y      the plan with its operation, and its dual values, with its integers held
-    effect    L(n) − L: by how much f changes at first order where a number is at the end farther from its value
+That is the derivative of the total cost, or of the survival gap where floors fail, times how far the end is that is
+farther from the value: the change in a small step (`STEP`) towards that end, as a rate. Of a small model (`FEW_ROWS`)
+the linear programme is solved again. Of a larger one the change follows from the dual values:
 
-No bound: where a number moves far, the plan may become another. Dates are not seen at all: rows of other periods have
-other dual values. A model is written for a number, and none is solved: of operation the terms of those processes,
-segments and options that the number may change, before and after. Of shortage costs f leaves the gap out.
+    L(n) = f(n)·x + Σ_r y_r (b_r(n) − a_r(n)·x) + Σ_j d_j (u_j(n) − x_j)
+    f         total cost, or the survival gap where floors fail
+    x, y, d   the plan with its operation, the dual values of rows, and the reduced costs of columns at their upper
+              bounds (capacities, cuts, sizes)
+    change    L(n) − L
+
+A model is written for a number, and none is solved: of operation the terms of those processes, segments and options
+that the number may change, before and after. Where a limit is just used up, dual values may be those of the other
+direction; where floors fail, the cost is that of the plan and its operation as they are.
+
+No bound: where a number moves far, the plan may become another. Of shortage costs f leaves the gap out. Not judged are
+dates, for rows of other periods have other dual values; attacks that the adversary could afford; a probability that was
+0; numbers with which there is no such plan, and those with which the model has other rows or columns that count.
 """
 
 import math
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from optimizer import formulation
-from optimizer.algorithms.problem import SearchResult
+from optimizer.algorithms.constraint_generation import has_fixed_floors
+from optimizer.algorithms.held_integers import HeldIntegers, values_by_mark
+from optimizer.algorithms.problem import DualValues, SearchResult
 from optimizer.algorithms.workers import Memory
 from optimizer.errors import InstanceError
 from optimizer.instance.edits import with_numbers
@@ -25,11 +37,25 @@ from optimizer.instance.schema import Instance
 from optimizer.levers.base import Lever
 from optimizer.model.builder import Mark, ModelBuilder, Scope
 from optimizer.model.expressions import Expression
-from optimizer.solver import Vector
+from optimizer.solver import Clock, Settings
 from optimizer.studies.sensitivity_result import FirstOrderEffect
+from optimizer.tolerances import FEASIBILITY, ROUNDING
 
 # Where a task keeps L of the instance as it is, by what is written of it.
 BASE = "base of first-order effects"
+# A model with so many rows is solved again for each number, in less time than it takes to write it. Numbers move by
+# this share of the way to the end.
+FEW_ROWS, STEP = 5_000, 1e-3
+
+
+@dataclass(frozen=True)
+class LagrangianValue:
+    """L of the survival gap and of the total cost, money, and the marks of the model that was written for it."""
+
+    gap: float
+    cost: float
+    rows: frozenset[Mark]
+    columns: frozenset[Mark]
 
 
 @dataclass(frozen=True)
@@ -40,9 +66,11 @@ class DualScreen:
     values: Mapping[Mark, float] = field(repr=False)
     cheapest: Mapping[Mark, float] = field(repr=False)
     duals: Mapping[Mark, float] = field(repr=False)
+    bounds: Mapping[Mark, float] = field(repr=False)  # reduced costs of columns that are at their upper bounds
     shocks: frozenset[str]  # those whose rows have dual values, or whose floors fail
     # What the dual values are of: survival gap, total cost, or cost with gaps at their price.
     counts: Literal["gap", "cost", "priced"]
+    is_small: bool
 
     @classmethod
     def of(cls, found: SearchResult, instance: Instance) -> "DualScreen | None":
@@ -50,33 +78,101 @@ class DualScreen:
         if found.duals is None or found.values is None:
             return None
         builder, duals = found.duals.builder, found.duals
-        values, cheapest = _by_mark(builder, duals.values), _by_mark(found.builder, found.values)
-        priced = {row.mark: dual for row, dual in zip(builder.rows, duals.duals.tolist(), strict=True) if dual}
-        shocks = _counted_shocks(instance, values, priced)
+        values, cheapest = values_by_mark(builder, duals.values), values_by_mark(found.builder, found.values)
+        priced = _of_rows(duals)
+        bounds, is_small = _of_bounds(duals), len(builder.rows) <= FEW_ROWS
+        if not is_small and instance.policy.objective.kind != "expected":
+            return None
+        shocks = _counted_shocks(instance, values, {**priced, **bounds})
+        shocks |= _written_shocks(duals, instance) if is_small else frozenset()
         if instance.policy.gap_price is not None:
-            return cls(values, values, priced, shocks, "priced")
+            return cls(values, values, priced, bounds, shocks, "priced", is_small)
         if found.gap > 0:
-            return cls(values, cheapest, priced, shocks, "gap")
-        return cls(values, values, priced, shocks, "cost")
+            return cls(values, cheapest, priced, bounds, shocks, "gap", is_small)
+        return cls(values, values, priced, bounds, shocks, "cost", is_small)
 
     def value(
-        self, instance: Instance, written: frozenset[str] | None = None, *, counts_gap: bool = True
-    ) -> tuple[float, float]:
-        """L of the survival gap and of the total cost, money; the one that is minimised with the dual values.
+        self,
+        instance: Instance,
+        written: frozenset[str] | None = None,
+        *,
+        counts_gap: bool = True,
+        before: "LagrangianValue | None" = None,
+    ) -> "LagrangianValue | None":
+        """L of the survival gap and of the total cost; the one that is minimised with the dual values.
 
         Where gaps have a price the cost is with it, and the gap is not looked at for itself: it is 0. Where `written`
-        names processes, segments and options, their part of L. Without `counts_gap` all gaps are 0.
+        names processes, segments and options, their part of L. Without `counts_gap` all gaps are 0. None where the
+        model has other rows or columns than `before`, and these count.
         """
         shocks = [event for event in instance.events if event.name in self.shocks]
         model = formulation.extensive_form_model(instance, shocks, Scope(has_valid_inequalities=False, parts=written))
         values = _at(model, self.values)
-        rows = (row for row in model.rows if row.mark in self.duals)
-        priced = sum(self.duals[row.mark] * (float(row.rhs) - Expression(row.terms).value(values)) for row in rows)
-        gap = formulation.gap(model, instance).value(values) if counts_gap else 0.0
-        cost = formulation.cost(model, instance, shocks).value(_at(model, self.cheapest))
-        if instance.policy.gap_price is not None and self.counts == "priced":
-            return 0.0, cost + priced + instance.policy.gap_price * gap
+        gap, cost = formulation.gap(model, instance), formulation.cost(model, instance, shocks)
+        if before is not None and not self._sees(model, before, values, gap if self.counts == "gap" else cost):
+            return None
+        left = gap.value(values) if counts_gap else 0.0
+        paid = cost.value(values if self.cheapest is self.values else _at(model, self.cheapest))
+        paid, left = (
+            (paid + (instance.policy.gap_price or 0.0) * left, 0.0) if self.counts == "priced" else (paid, left)
+        )
+        priced = self._priced(model, values)
+        left, paid = self._plus(left, paid, priced)
+        return LagrangianValue(left, paid, *_marks(model))
+
+    def _plus(self, gap: float, cost: float, priced: float) -> tuple[float, float]:
+        """Gap and cost, with an amount at dual values added to the one that is minimised."""
         return (gap + priced, cost) if self.counts == "gap" else (gap, cost + priced)
+
+    def _sees(
+        self, model: ModelBuilder, before: LagrangianValue, values: Sequence[float], objective: Expression
+    ) -> bool:
+        """Whether what a model has more or less than one before does not count."""
+        rows, columns = _marks(model)
+        return (
+            self._is_kept(before.rows - rows, before.columns - columns)
+            and self._is_held(model, before.rows, values)
+            and self._is_unneeded(model, before.columns, objective)
+        )
+
+    def _priced(self, model: ModelBuilder, values: Sequence[float]) -> float:
+        """What rows and bounds are away from the plan, at their dual values."""
+        rows = ((self.duals[row.mark], row) for row in model.rows if row.mark in self.duals)
+        of_rows = math.fsum(dual * (float(row.rhs) - Expression(row.terms).value(values)) for dual, row in rows)
+        at_bounds = ((j, column) for j, column in enumerate(model.columns) if column.mark in self.bounds)
+        return of_rows + math.fsum(self.bounds[column.mark] * (column.upper - values[j]) for j, column in at_bounds)
+
+    def _is_kept(self, rows: Iterable[Mark], columns: Iterable[Mark]) -> bool:
+        """Whether rows and columns that are no longer there did not count."""
+        return not any(mark in self.duals for mark in rows) and not any(
+            mark in self.bounds or self.values.get(mark, 0.0) > 0.0 for mark in columns
+        )
+
+    def _is_held(self, model: ModelBuilder, known: frozenset[Mark], values: Sequence[float]) -> bool:
+        """Whether the plan satisfies the rows that are new."""
+        for row in model.rows:
+            if row.mark not in known:
+                left = Expression(row.terms).value(values) - float(row.rhs)
+                away = {"<=": left, ">=": -left}.get(row.sense, abs(left))
+                if away > FEASIBILITY * max(1.0, abs(float(row.rhs))):
+                    return False
+        return True
+
+    def _is_unneeded(self, model: ModelBuilder, known: frozenset[Mark], objective: Expression) -> bool:
+        """Whether no column that is new has a negative reduced cost."""
+        columns = enumerate(model.columns)
+        new = {j for j, each in columns if each.mark not in known and each.upper > 0.0 and each.mark.what != "below"}
+        parts = {j: [float(objective.terms.get(j, 0.0))] for j in new}
+        for row in model.rows if new else ():
+            dual = self.duals.get(row.mark, 0.0)
+            for j in row.terms.keys() & new:
+                parts[j].append(-dual * float(row.terms[j]))
+        return all(math.fsum(each) >= -FEASIBILITY * max(map(abs, each)) for each in parts.values())
+
+
+def _marks(model: ModelBuilder) -> tuple[frozenset[Mark], frozenset[Mark]]:
+    """Those of a model's rows and columns."""
+    return frozenset(row.mark for row in model.rows), frozenset(column.mark for column in model.columns)
 
 
 def _at(model: ModelBuilder, values: Mapping[Mark, float]) -> list[float]:
@@ -84,9 +180,27 @@ def _at(model: ModelBuilder, values: Mapping[Mark, float]) -> list[float]:
     return [values.get(column.mark, 0.0) for column in model.columns]
 
 
-def _by_mark(builder: ModelBuilder, values: Vector) -> dict[Mark, float]:
-    """The values of a model's columns."""
-    return {column.mark: value for column, value in zip(builder.columns, values.tolist(), strict=False)}
+def _of_rows(duals: DualValues) -> dict[Mark, float]:
+    """The dual values of rows that are not 0."""
+    return {row.mark: dual for row, dual in zip(duals.builder.rows, duals.duals.tolist(), strict=True) if dual}
+
+
+def _of_bounds(duals: DualValues) -> dict[Mark, float]:
+    """The reduced costs of columns at upper bounds of their own; integers are held, and so are floors at 0."""
+    columns = zip(duals.builder.columns, duals.values.tolist(), duals.reduced_costs.tolist(), strict=True)
+    return {
+        column.mark: price
+        for column, value, price in columns
+        if price < 0.0 and not column.integer and value >= column.upper - FEASIBILITY * max(1.0, column.upper)
+    }
+
+
+def _written_shocks(duals: DualValues, instance: Instance) -> frozenset[str]:
+    """The shocks that a model holds; all of an instance where that has few rows still, and no floor may be given up."""
+    every = frozenset(event.name for event in instance.events)
+    paths = {row.mark.path for row in duals.builder.rows}
+    rows = len(duals.builder.rows) * (1 + len(every)) / max(1, len(paths - {""}))
+    return every if rows <= FEW_ROWS and has_fixed_floors(instance) else every & paths
 
 
 def _counted_shocks(instance: Instance, values: Mapping[Mark, float], priced: Mapping[Mark, float]) -> frozenset[str]:
@@ -99,20 +213,65 @@ def _counted_shocks(instance: Instance, values: Mapping[Mark, float], priced: Ma
 def first_order_effect(
     memory: Memory, instance: Instance, screen: DualScreen, number: UncertainNumber, until: float = math.inf
 ) -> FirstOrderEffect | None:
-    """A task: the effect of a number; infinite where the instance is none with it at that end; None after a time."""
+    """A task: the effect of a number; None after a time."""
     if time.time() > until:
         return None
-    first, written, counts_gap = number.first, _written(instance, number), not number.is_shortage_cost
+    first, unknown = number.first, FirstOrderEffect(number.name, None, None)
     end = 1.0 if first.high - first.value >= first.value - first.low else -1.0
     try:
-        moved = screen.value(with_numbers(instance, number.at(end)), written, counts_gap=counts_gap)
+        moved = with_numbers(instance, number.at(STEP * end))
     except InstanceError:
-        return FirstOrderEffect(number.name, float("inf"), float("inf"))
+        return unknown
+    if number.has_lead_time or _become_likely(instance, moved):
+        return unknown
+    judge = _by_solving if screen.is_small else _by_dual_values
     known = memory.setdefault(BASE, {})
+    found = judge(known, instance, moved, screen, number)
+    if found is None or not math.isfinite(sum(found)):
+        return unknown
+    gap, cost = (change / STEP for change in found)
+    return FirstOrderEffect(number.name, gap, cost)
+
+
+def _by_solving(
+    known: dict[Any, Any], instance: Instance, moved: Instance, screen: DualScreen, number: UncertainNumber
+) -> tuple[float, float] | None:
+    """By how much gap and cost change, by the linear programme of the integers held."""
+    counts_gap = not number.is_shortage_cost
+
+    def solved(variant: Instance) -> tuple[float, float] | None:
+        leaves_gap, settings = screen.counts == "gap", Settings(mip_gap=0.0, jobs=1, threads=1)
+        held = HeldIntegers(variant, screen.shocks, screen.values, settings, Clock(), leaves_gap=leaves_gap)
+        return held.optimum(counts_gap=counts_gap)
+
+    if counts_gap not in known:
+        known[counts_gap] = solved(instance)
+    before, after = known[counts_gap], solved(moved)
+    if before is None or after is None:
+        return None
+    return _change(before[0], after[0]), _change(before[1], after[1])
+
+
+def _change(before: float, after: float) -> float:
+    """The change of an optimum; 0 where it is that of rounding."""
+    return 0.0 if abs(after - before) <= ROUNDING * max(abs(before), abs(after)) else after - before
+
+
+def _by_dual_values(
+    known: dict[Any, Any], instance: Instance, moved: Instance, screen: DualScreen, number: UncertainNumber
+) -> tuple[float, float] | None:
+    """By how much L changes."""
+    written, counts_gap = _written(instance, number), not number.is_shortage_cost
     if (part := (written, counts_gap)) not in known:
         known[part] = screen.value(instance, written, counts_gap=counts_gap)
-    gap, cost = (new - old for new, old in zip(moved, known[part], strict=True))
-    return FirstOrderEffect(number.name, gap, cost)
+    there, before = screen.value(moved, written, counts_gap=counts_gap, before=known[part]), known[part]
+    return None if there is None else (there.gap - before.gap, there.cost - before.cost)
+
+
+def _become_likely(instance: Instance, moved: Instance) -> bool:
+    """Whether a shock has a probability that had none: what it costs was not minimised."""
+    before = {event.name for event in instance.events if event.probability > 0}
+    return any(event.probability > 0 and event.name not in before for event in moved.events)
 
 
 def _written(instance: Instance, number: UncertainNumber) -> frozenset[str] | None:
@@ -146,17 +305,16 @@ def _takers_of_scrap(instance: Instance, segments: Collection[str]) -> Iterator[
     return (o for o, each in instance.activities.items() if scrap & set(each.input))
 
 
-def split_by_dates(numbers: Sequence[UncertainNumber]) -> tuple[list[UncertainNumber], list[UncertainNumber]]:
-    """The numbers with a lead time, of which dual values say nothing, and the others."""
-    return [each for each in numbers if each.has_lead_time], [each for each in numbers if not each.has_lead_time]
-
-
 def most_effective(effects: Sequence[FirstOrderEffect], most: int, negligible: float) -> list[str]:
     """The numbers with the largest effects: half of them on the gap, where that is above some money, half on cost.
 
     Those on the gap come first, the largest effect before all.
+    Beside them are all that have none, if any is asked for.
     """
-    of_gap = [each.name for each in sorted(effects, key=lambda each: -abs(each.gap)) if abs(each.gap) > negligible]
-    of_cost = [each.name for each in sorted(effects, key=lambda each: -abs(each.cost))]
+    gaps = {each.name: abs(each.gap) for each in effects if each.gap is not None}
+    costs = {each.name: abs(each.cost) for each in effects if each.cost is not None}
+    of_gap = [name for name in sorted(gaps, key=lambda name: -gaps[name]) if gaps[name] > negligible]
+    of_cost = sorted(costs, key=lambda name: -costs[name])
     chosen = dict.fromkeys([*of_gap[: most // 2], *of_cost])
-    return list(chosen)[:most]
+    unseen = [each.name for each in effects if not each.is_judged]
+    return [*unseen, *list(chosen)[:most]] if most else []

@@ -25,6 +25,7 @@ import numpy as np
 from optimizer import arguments
 from optimizer.algorithms.executor import size_for, start_executor
 from optimizer.algorithms.fixed_plan import evaluate_fixed_plan
+from optimizer.algorithms.held_integers import with_operation
 from optimizer.algorithms.joint_recourse import CLOCK, stopping_all
 from optimizer.algorithms.problem import negligible_gap
 from optimizer.algorithms.reading import plan_values
@@ -42,7 +43,7 @@ from optimizer.results.result import Result, require_result
 from optimizer.results.saved import Bands
 from optimizer.solver import Clock, Listener, Progress, Settings, ignore, interruptible
 from optimizer.studies.boxes import FEWEST, check_samples, latin_hypercube
-from optimizer.studies.first_order import DualScreen, first_order_effect, most_effective, split_by_dates
+from optimizer.studies.first_order import DualScreen, first_order_effect, most_effective
 from optimizer.studies.measure import TOLERANCE_SHARE, ToleranceBase, before_tolerance_base, proven_objective
 from optimizer.studies.sensitivity_result import (
     FirstOrderEffect,
@@ -157,7 +158,7 @@ def sensitivity(
         listener: receives the rounds of the first search, then every set of numbers that was solved for.
         known: the best plan of the instance, where that was solved for before.
         most: so many numbers are solved for at their ends, those with the largest first-order effect, and every number
-            with a lead time, for dual values do not see dates; 0 for none at all, None for all.
+            that has none, such as a lead time; 0 for none at all, None for all.
 
     Raises:
         InstanceError: a scenario that the instance does not have.
@@ -186,7 +187,7 @@ def sensitivity(
     clock = settings.clock() if known is None else Clock()
     search = _SensitivitySearch(instance, settings, clock, listener, lists_attacks=adversary)
     with interruptible(clock, listener):
-        base = search.begin(known)
+        base = search.begin(known, most)
         if not base.has_plan:
             return Sensitivity("stopped" if clock.is_over else "none", instance, accuracy, resolution, base)
         with start_executor(size_for(settings.jobs, search.seconds)) as search.executor:
@@ -291,8 +292,11 @@ class _SensitivitySearch:
         self.measure: ToleranceBase | None = None
         self._duals: DualScreen | None = None
 
-    def begin(self, known: Result | None = None) -> VariantOutcome:
-        """The instance as it is, its cost proven to the tolerance that all others are proven to."""
+    def begin(self, known: Result | None = None, most: int | None = None) -> VariantOutcome:
+        """The instance as it is, its cost proven to the tolerance that all others are proven to.
+
+        Its dual values are kept where so many numbers are fewer than there are.
+        """
         settings = self.settings
         with WhatIfSolver(self.instance, before_tolerance_base(settings), self.clock, self.listener) as solver:
             if known is not None and known.bound is not None:
@@ -313,31 +317,44 @@ class _SensitivitySearch:
                     measure = ToleranceBase.of(self.found.cost, least, settings.share_of_price, self.found.gap)
                 self.measure, self.settings = measure, measure.settings(settings)
             self.base = outcome(solver, self.instance, self.found)
-            self._duals = None if solver.latest is None else DualScreen.of(solver.latest, self.instance)
+            self._keep_dual_values(solver, most)
         return self.base
+
+    def _keep_dual_values(self, solver: WhatIfSolver, most: int | None) -> None:
+        """Keep those of the plan that was found last, with its operation in all shocks that count, where needed."""
+        if most is not None and len(self.numbers) > most and solver.latest is not None:
+            evaluator = solver.evaluator(self.instance)
+            found = with_operation(self.instance, solver.latest, evaluator, self.settings, self.clock)
+            self._duals = DualScreen.of(found, self.instance)
 
     def screen(self, most: int | None) -> tuple[FirstOrderEffect, ...]:
         """Keep so many numbers, those with the largest first-order effect; the effects of the others, largest first.
 
-        Beside them numbers with a lead time are kept, unless none is.
+        Beside them those are kept that have none, unless none is kept.
         """
         if most is None or len(self.numbers) <= most or self._duals is None:
             return ()
-        dated, others = split_by_dates(self.numbers) if most else ([], self.numbers)
-        effects = self._first_order_effects(others)
+        effects = self._first_order_effects()
         kept = most_effective(effects, most, negligible_gap(self.instance))
-        by_name = {each.name: each for each in others}
-        self.numbers = [*dated, *(by_name[name] for name in kept)]
+        by_name = {each.name: each for each in self.numbers}
+        self.numbers = [by_name[name] for name in kept]
         return tuple(each for each in effects if each.name not in kept)
 
-    def _first_order_effects(self, numbers: Sequence[UncertainNumber]) -> list[FirstOrderEffect]:
-        """Those of some numbers that are reached in the time there is, the largest first."""
+    def _first_order_effects(self) -> list[FirstOrderEffect]:
+        """Those of the numbers that are reached in the time there is: first those that have none, then by size."""
         half = self.settings.halfway
-        calls = [Task(first_order_effect, (self.instance, self._duals, each, half)) for each in numbers]
+        # Attacks are listed among the shocks as the adversary can afford them where its numbers are now.
+        unseen = [each for each in self.numbers if self.lists_attacks and each.is_of_adversary]
+        calls = [
+            Task(first_order_effect, (self.instance, self._duals, each, half))
+            for each in self.numbers
+            if each not in unseen
+        ]
         self.listener(Progress(task="which numbers matter at first order", total=len(calls)))
         effects = list(filter(None, (effect for _, effect in self.executor.as_completed(calls, self.clock))))
         self.is_whole = len(effects) == len(calls)
-        return sorted(effects, key=lambda each: (-abs(each.gap), -abs(each.cost), each.name))
+        effects += [FirstOrderEffect(each.name, None, None) for each in unseen]
+        return sorted(effects, key=lambda each: (*(-size for size in each.size), each.name))
 
     def answers(self, variants: Sequence[MovedNumbers], what: str) -> dict[int, VariantOutcome]:
         """What comes of each set of numbers, by its place; those that were not reached are left out."""

@@ -3,7 +3,7 @@
 Sensitivity       the numbers, the one that decides most first, and what their sample says
 TornadoBar        one number: what comes of either end (`VariantOutcome`), and where the plan changes (`SwitchingValue`)
 Importance        a sample of all numbers: what the best plans come to, and how much depends on each (`Weight`)
-FirstOrderEffect  what dual values say of a number that was not solved for
+FirstOrderEffect  what a number that was not solved for changes at first order
 
 S1  the share of the outcome's variance that goes away on average where one number is known (the first-order index of
     Sobol'), from one Latin hypercube by RBD-FAST with its bias corrected. What the S1 of all numbers leave of 1 is what
@@ -245,12 +245,26 @@ def _weights(names: Sequence[str], drawn: Array, values: Array, seed: int) -> tu
 class FirstOrderEffect:
     """By how much a number changes the optimum at the end farther from its value, at first order.
 
-    `gap` and `cost` are money; where floors fail, `cost` is without what follows from the change of the gap.
+    `gap` and `cost` are money, None where the number is not judged; where floors fail, `cost` of a large model is that
+    of the plan and its operation as they are.
     """
 
     name: str
-    gap: float
-    cost: float
+    gap: float | None
+    cost: float | None
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether there is a first-order effect."""
+        return self.gap is not None
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """By how much it changes the gap and the cost, whatever the sign; infinite where that is not judged."""
+        return (
+            math.inf if self.gap is None else abs(self.gap),
+            math.inf if self.cost is None else abs(self.cost),
+        )
 
 
 @dataclass(frozen=True)
@@ -265,7 +279,7 @@ class Sensitivity:
         bars: by number, the one that decides most first.
         sampled: of all numbers together; None where it was not computed.
         tolerance_base: what costs are measured by; None without any plan.
-        screened: numbers that were not solved for, judged by dual values alone; none unless asked for.
+        screened: numbers that were not solved for, judged at first order alone; none unless asked for.
     """
 
     status: SensitivityStatus

@@ -105,8 +105,10 @@ def screening_note(found: Sensitivity) -> str:
     """How numbers were judged that were not solved for; empty where there are none."""
     if not (count := len(found.screened)):
         return ""
-    judged = f"{plural(count, 'other')} {'was' if count == 1 else 'were'} judged by dual values alone"
-    return f"{judged}, which miss large moves: diversify sensitivity FILE solves for all of them."
+    unseen = sum(not each.is_judged for each in found.screened)
+    judged = f"{plural(count, 'other')} {'was' if count == 1 else 'were'} judged at first order alone"
+    besides = f" and says nothing of {unseen} of them" if unseen else ""
+    return f"{judged}, which misses large moves{besides}: diversify sensitivity FILE solves for all of them."
 
 
 def _tornado(found: Sensitivity, width: int) -> Table:
