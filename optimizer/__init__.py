@@ -42,10 +42,11 @@ if TYPE_CHECKING:
     from optimizer.errors import SolverError as SolverError
     from optimizer.errors import WorkerError as WorkerError
     from optimizer.extend import register
-    from optimizer.instance.edits import forcing, in_future, under, with_budget
+    from optimizer.instance.edits import forcing, in_future, with_budget
     from optimizer.instance.edits import resample as resample
     from optimizer.instance.reading import read
     from optimizer.instance.removal import without
+    from optimizer.instance.scenarios import under
     from optimizer.instance.schema import Instance
     from optimizer.io.load import inspect as inspect
     from optimizer.io.load import load
@@ -127,8 +128,9 @@ _NAMES_OF = {
     "io.plan_file": ("GivenPlan", "load_plan"),
     "instance.reading": ("read",),
     "instance.schema": ("Instance",),
-    "instance.edits": ("forcing", "in_future", "resample", "under", "with_budget"),
+    "instance.edits": ("forcing", "in_future", "resample", "with_budget"),
     "instance.removal": ("without",),
+    "instance.scenarios": ("under",),
     "results.plan": ("Build", "Flows", "Outcome", "Plan", "Service"),
     "extend": ("register",),
     "report.excel": ("write_workbook",),

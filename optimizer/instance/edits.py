@@ -1,12 +1,12 @@
 """The same instance with something changed: what takes an Instance and returns one.
 
-in terms of the file        under, forcing, with_value, with_budget               checked like a file
+in terms of the file        forcing, with_value, with_budget                      checked like a file
 of shocks and ensembles     with_attacks, without_shocks, resample, …             always valid, so not checked again
 for what-if questions       with_floors, with_demand, with_starts_moved, …        likewise
 of futures                  in_future, for_each_future
 
-What leaves options out is in `removal`; an `Edit`, a value at a path of the file, in `overrides`. An `Edited` is an
-instance with notes on what was changed.
+What leaves options out is in `removal`, what applies scenarios in `scenarios`; an `Edit`, a value at a path of the
+file, in `overrides`. An `Edited` is an instance with notes on what was changed.
 
 `apply_arguments` reads the arguments `budget` and `scenario` of the Python functions as the command line reads its
 options: a budget is a number or text such as "250M"; scenarios are a name, names with commas, or a list of names, and
@@ -31,7 +31,6 @@ from optimizer.instance.overrides import (
     Edit,
     Way,
     apply_branches,
-    apply_scenarios,
     assign,
     clashes,
     find_ways,
@@ -39,11 +38,11 @@ from optimizer.instance.overrides import (
     scenario_edits,
     scenario_notes,
     scenario_words,
-    unknown_scenario,
 )
 from optimizer.instance.questions import each_question
 from optimizer.instance.ranges import set_number
 from optimizer.instance.reading import check_document, read_document
+from optimizer.instance.scenarios import SOME_NAME, ScenarioNames, keep_scenarios, known_scenarios, under
 from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Future, FutureTree, Instance, require_instance
 from optimizer.suggestions import did_you_mean, excerpt
 from optimizer.units import MoneyLike, money
@@ -113,11 +112,6 @@ def for_each_future(instance: Instance, change: Callable[[Instance], Instance]) 
     return instance.with_tree(replace(tree, futures=tuple(futures)))
 
 
-# One scenario or several, and what messages take for the name of one.
-ScenarioNames = str | Sequence[str]
-SOME_NAME = "high"
-
-
 @dataclass(frozen=True)
 class Edited:
     """An instance after edits, what was changed, in words, and the same in short: ``scenario high``."""
@@ -128,25 +122,6 @@ class Edited:
 
 
 # Edits in terms of the file, which are checked like a file.
-
-
-def under(instance: Instance, names: ScenarioNames) -> Instance:
-    """The instance with one of its scenarios applied, or several in the order given, and without scenarios of its own.
-
-    Commas separate several names in a text.
-
-    Raises:
-        InstanceError: there is no such scenario, or several together make no usable instance.
-
-    Example:
-        >>> import optimizer as so
-        >>> instance = so.load("instances/tiny.yaml", ["scenarios={high: {demands.motors.quantity: 120}}"])
-        >>> so.under(instance, "high").demands["motors"].quantity.at(2026)
-        120.0
-    """
-    require_instance(instance)
-    chosen = _known_names(instance, names, "names")
-    return check_document(apply_scenarios(document_of(instance.to_dict(), instance.title), *chosen))[0]
 
 
 def in_future(instance: Instance, name: str) -> Instance:
@@ -275,13 +250,19 @@ def resample(instance: Instance, samples: int, *, seed: int) -> Instance:
     Their counts add to `samples`, in proportion to what they were, and their seeds become `seed`; probabilities stay.
     Where there are no ensembles, there is one of the name `varied`, drawn from the listed shocks
     (`optimizer.disruptions.ensemble.varied`). Without any shock at all there is nothing to draw, and no shock.
+    The scenarios of the instance stay: under one it is what this function makes of the instance under that scenario.
 
     Raises:
         ValueError: not 1 … 100,000 samples, or a seed that is not 0 … 1e15.
     """
     require_instance(instance)
-    drawn = scaled(instance.ensembles or varied(instance.shocks), samples, seed)
-    return instance.replacing(shocks={}, ensembles=drawn)
+
+    def draw(given: Instance) -> Instance:
+        drawn = scaled(given.ensembles or varied(given.shocks), samples, seed)
+        return given.replacing(shocks={}, ensembles=drawn)
+
+    made, _ = keep_scenarios(instance, draw(instance), draw, lambda path: path.split(".")[0] == "shocks")
+    return made
 
 
 # Edits for what-if questions, which are not checked again either.
@@ -445,7 +426,7 @@ def apply_arguments(
         TypeError: no instance.
     """
     require_instance(instance)
-    limit, names = money(budget, "budget"), [] if scenario is None else _known_names(instance, scenario)
+    limit, names = money(budget, "budget"), [] if scenario is None else known_scenarios(instance, scenario)
     edits, changed = list(scenario_edits(instance, names)), instance
     if names:
         changed = under(changed, names)
@@ -487,11 +468,3 @@ def scenario_variants(cases: Mapping[str, Instance], scenario: ScenarioNames | N
             name = ", ".join(arguments.names("scenario", text, instance.scenarios, SOME_NAME))
             result[name if len(cases) == 1 and case == "plain" else f"{case}, {name}"] = made
     return result
-
-
-def _known_names(instance: Instance, given: ScenarioNames, argument: str = "scenario") -> list[str]:
-    names = arguments.names(argument, given, instance.scenarios, SOME_NAME)
-    unknown = [unknown_scenario(name, list(instance.scenarios)) for name in names if name not in instance.scenarios]
-    if unknown:
-        raise InstanceError(unknown)
-    return names

@@ -23,7 +23,6 @@ from optimizer.algorithms.reading import do_nothing_plan
 from optimizer.errors import Finding, InstanceError
 from optimizer.instance.derived import entry_of, highest_floor
 from optimizer.instance.edits import (
-    under,
     with_budget,
     with_only_shocks,
     with_starts_moved,
@@ -31,6 +30,7 @@ from optimizer.instance.edits import (
     without_probabilities,
 )
 from optimizer.instance.removal import without
+from optimizer.instance.scenarios import under
 from optimizer.instance.schema import Instance, Policy, require_instance
 from optimizer.io.plan_file import GivenPlan
 from optimizer.results.result import Result, require_result
@@ -57,7 +57,7 @@ def stocks_alone(instance: Instance) -> Instance:
     It has no budget and no rule of the policy but what has to be bought of stocks; shocks have no probability.
     """
     others = [o for o in instance.options if o not in instance.stocks]
-    left = without(instance, others) if others else instance
+    left = without(instance.replacing(scenarios={}), others) if others else instance
     return without_probabilities(left.replacing(policy=Policy(force=left.policy.force)))
 
 

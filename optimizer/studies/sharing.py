@@ -20,8 +20,9 @@ from optimizer.algorithms.executor import size_for, start_executor
 from optimizer.algorithms.joint_recourse import CLOCK, own_clock
 from optimizer.algorithms.workers import Task
 from optimizer.errors import Finding, InstanceError
-from optimizer.instance.edits import ScenarioNames, apply_arguments
+from optimizer.instance.edits import apply_arguments
 from optimizer.instance.removal import coalition
+from optimizer.instance.scenarios import ScenarioNames
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result

@@ -23,8 +23,9 @@ from optimizer.disruptions.ensemble import LAST_SEED
 from optimizer.disruptions.shock import Cut
 from optimizer.errors import Finding, InstanceError
 from optimizer.instance.derived import display_name, with_names
-from optimizer.instance.edits import ScenarioNames, apply_arguments, resample
+from optimizer.instance.edits import apply_arguments, resample
 from optimizer.instance.reading import read
+from optimizer.instance.scenarios import ScenarioNames
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result, require_plan, weakest
@@ -204,7 +205,7 @@ def fresh_samples(base: Instance, result: Result, samples: int, seed: int) -> tu
     An ensemble that has `seed` in the instance of the plan would be the very samples that the plan was made for: it is
     drawn with the next seed that no ensemble of that instance has.
     """
-    drawn = resample(base, samples, seed=seed)
+    drawn = resample(base.replacing(scenarios={}), samples, seed=seed)
     seeds = {name: spec.get("seed", 0) for name, spec in result.data.get("ensembles", {}).items()}
     own = [name for name in drawn.ensembles if seeds.get(name) == seed]
     if not own:

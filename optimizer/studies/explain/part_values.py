@@ -207,7 +207,7 @@ def excluding(instance: Instance, names: list[str]) -> tuple[Instance, tuple[Row
         gone += more
     # With an option go the rule that forces it and what is in store from the beginning, as `--without` has it.
     if any(o in instance.policy.force or getattr(options[o], "initial", 0.0) > 0 for o in gone):
-        return without(instance, gone), ()
+        return without(instance.replacing(scenarios={}), gone), ()
     return instance, (leaving_out(gone),)
 
 

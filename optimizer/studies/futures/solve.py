@@ -28,8 +28,9 @@ from optimizer.algorithms.workers import Task
 from optimizer.audit import Report
 from optimizer.audit.result import audit_error, audit_futures, measure_of_futures
 from optimizer.errors import Finding, InstanceError
-from optimizer.instance.edits import ScenarioNames, apply_arguments, for_each_future, without_disruptions
+from optimizer.instance.edits import apply_arguments, for_each_future, without_disruptions
 from optimizer.instance.questions import RiskMeasure
+from optimizer.instance.scenarios import ScenarioNames
 from optimizer.instance.schema import Future, FutureTree, Instance
 from optimizer.model.builder import ModelBuilder
 from optimizer.results.futures import FutureResult, FuturesResult
