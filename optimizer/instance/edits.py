@@ -1,6 +1,7 @@
 """The same instance with something changed: what takes an Instance and returns one.
 
-in terms of the file        forcing, with_value, with_budget                      checked like a file
+in terms of the file        forcing, with_value                                   checked like a file
+of the budget               with_budget, set_budget                               its range may go
 of shocks and ensembles     with_attacks, without_shocks, resample, …             always valid, so not checked again
 for what-if questions       with_floors, with_demand, with_starts_moved, …        likewise
 of futures                  in_future, for_each_future
@@ -45,7 +46,7 @@ from optimizer.instance.reading import check_document, read_document
 from optimizer.instance.scenarios import SOME_NAME, ScenarioNames, keep_scenarios, known_scenarios, under
 from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Future, FutureTree, Instance, require_instance
 from optimizer.suggestions import did_you_mean, excerpt
-from optimizer.units import MoneyLike, money
+from optimizer.units import MoneyLike, money, si
 
 # The tree of futures: every way through the questions, and the instance at the end of each.
 
@@ -121,7 +122,9 @@ class Edited:
     changes: tuple[str, ...] = ()
 
 
-# Edits in terms of the file, which are checked like a file.
+_BUDGET = "policy.budget"
+
+# One future, which is as the tree has it; and edits in terms of the file, which are checked like a file.
 
 
 def in_future(instance: Instance, name: str) -> Instance:
@@ -192,6 +195,8 @@ def with_numbers(instance: Instance, numbers: Mapping[str, float]) -> Instance:
 def with_budget(instance: Instance, budget: MoneyLike | None) -> Instance:
     """The instance under another budget: a number, text such as "250M", or None for no limit.
 
+    A range of the budget that does not hold the amount is left out, which is an `OptimizerWarning`.
+
     Raises:
         ValueError: no amount of money.
 
@@ -201,8 +206,18 @@ def with_budget(instance: Instance, budget: MoneyLike | None) -> Instance:
         30000000.0
     """
     require_instance(instance)
-    limit = money(budget, "budget")
-    return instance.replacing(policy=instance.policy.model_copy(update={"budget": limit}))
+    made = set_budget(instance, money(budget, "budget"))
+    for note in made.notes:
+        warnings.warn(note, OptimizerWarning, stacklevel=2)
+    return made.instance
+
+
+def set_budget(instance: Instance, limit: float | None) -> Edited:
+    """The instance under another budget, or under none, with a note where that is outside the range of the budget."""
+    made = instance.replacing(policy=instance.policy.model_copy(update={"budget": limit}))
+    if limit is None or _BUDGET not in instance.ranges or _BUDGET in made.ranges:
+        return Edited(made)
+    return Edited(made, (f"The range of {_BUDGET} does not hold {si(limit)}: it is left out.",))
 
 
 # Edits of shocks and ensembles, which keep an instance valid and are not checked again.
@@ -426,17 +441,19 @@ def apply_arguments(
         TypeError: no instance.
     """
     require_instance(instance)
+    outside: tuple[str, ...] = ()
     limit, names = money(budget, "budget"), [] if scenario is None else known_scenarios(instance, scenario)
     edits, changed = list(scenario_edits(instance, names)), instance
     if names:
         changed = under(changed, names)
     if limit is not None:
-        edits.append(Edit(f"budget={budget!r}", "policy.budget", budget))
-        changed = with_budget(changed, limit)
+        edits.append(Edit(f"budget={budget!r}", _BUDGET, budget))
+        made = set_budget(changed, limit)
+        changed, outside = made.instance, made.notes
     for finding in (found := clashes(instance, edits)):
         warnings.warn(str(finding), OptimizerWarning, stacklevel=3)
     said = arguments.several("notes", notes, str, "a text")
-    notes_of_all = (*said, *scenario_notes(instance, names), *map(str, found))
+    notes_of_all = (*said, *scenario_notes(instance, names), *outside, *map(str, found))
     made = Edited(changed, notes_of_all, scenario_words(names))
     if changed.futures and takes == "one future":
         cure = "Choose one by --future, in Python by in_future(instance, name); or solve all, by solve_futures."

@@ -266,6 +266,7 @@ class Sensitivity:
         sampled: of all numbers together; None where it was not computed.
         measure: what costs are measured by; None without any plan.
         screened: numbers that were not solved for, judged by dual values alone; none unless asked for.
+        notes: what the user should know.
     """
 
     status: SensitivityStatus
@@ -277,6 +278,7 @@ class Sensitivity:
     sampled: Importance | None = None
     measure: ToleranceBase | None = None
     screened: tuple[FirstOrderEffect, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         flips = sum(len(bar.flips) for bar in self.bars)
@@ -297,4 +299,5 @@ class Sensitivity:
             "numbers": [bar.to_dict() for bar in self.bars],
             "sampled": None if self.sampled is None else self.sampled.to_dict(),
             "screened": [asdict(each) for each in self.screened],
+            "notes": list(self.notes),
         }

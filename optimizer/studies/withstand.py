@@ -19,7 +19,7 @@ from optimizer.algorithms.robust import RobustPlan, robust_plan
 from optimizer.algorithms.separation.attacks import AttackImpact, AttackOracle, listed_shocks_only
 from optimizer.algorithms.solving import open_evaluator
 from optimizer.disruptions.adversary import Attack
-from optimizer.instance.edits import with_attacks, with_budget
+from optimizer.instance.edits import set_budget, with_attacks
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import ModelBuilder
 from optimizer.results.plan import Faced, Plan
@@ -59,7 +59,7 @@ def search_robust(
         SolverError: the solver failed.
     """
     timer = Timer(load_seconds, time.perf_counter())
-    instance = listed_shocks_only(instance if budget is None else with_budget(instance, budget))
+    instance = listed_shocks_only(instance if budget is None else set_budget(instance, budget).instance)
     with interruptible(clock, listener):
         with open_evaluator(instance, settings, None) as evaluator:
             evaluator.histories = histories
