@@ -41,10 +41,9 @@ if TYPE_CHECKING:
     from optimizer.errors import SolverError as SolverError
     from optimizer.errors import WorkerError as WorkerError
     from optimizer.extend import register
-    from optimizer.instance.edits import forcing, in_future, resample, with_budget
+    from optimizer.instance.edits import forcing, in_future, resample, under, with_budget
     from optimizer.instance.reading import read
     from optimizer.instance.removal import without
-    from optimizer.instance.scenarios import under
     from optimizer.instance.schema import Instance
     from optimizer.io.load import check, load
     from optimizer.io.plan_file import GivenPlan as GivenPlan
@@ -124,9 +123,8 @@ _NAMES_OF = {
     "io.plan_file": ("GivenPlan", "load_plan"),
     "instance.reading": ("read",),
     "instance.schema": ("Instance",),
-    "instance.edits": ("forcing", "in_future", "resample", "with_budget"),
+    "instance.edits": ("forcing", "in_future", "resample", "under", "with_budget"),
     "instance.removal": ("without",),
-    "instance.scenarios": ("under",),
     "results.plan": ("Build", "Flows", "Outcome", "Plan", "Service"),
     "extend": ("register",),
     "report.excel": ("write_workbook",),

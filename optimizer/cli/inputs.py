@@ -101,9 +101,8 @@ def change_instance(
     warning names it. Last, where `lists_attacks`, every affordable attack is listed among the shocks.
     `by_expected_cost` leaves out `policy.objective`, as all commands do that know no other measure.
     """
-    from optimizer.instance.edits import judged_alone
+    from optimizer.instance.edits import SOME_NAME, judged_alone
     from optimizer.instance.overrides import replacements
-    from optimizer.instance.scenarios import SOME_NAME
     from optimizer.io.load import changes_of, inspect_document
 
     force, amounts = options.parse_forces(changes.force or ()), _amounts(changes)
@@ -161,9 +160,8 @@ def _steps(
     changes: Changes, names: Sequence[str], force: Sequence[tuple[str, int, float]]
 ) -> "Iterator[Callable[[Instance], Edited]]":
     """The changes of the command line except amounts, in the order of application."""
-    from optimizer.instance.edits import Edited, forcing
+    from optimizer.instance.edits import Edited, forcing, under
     from optimizer.instance.overrides import scenario_notes, scenario_words
-    from optimizer.instance.scenarios import under
 
     if names:
         yield lambda before: Edited(under(before, names), scenario_notes(before, names), scenario_words(names))

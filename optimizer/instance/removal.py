@@ -13,9 +13,8 @@ from optimizer.disruptions.adversary import AdversarySpec
 from optimizer.disruptions.ensemble import DrawnCut, EnsembleSpec, Event, draw_of
 from optimizer.disruptions.shock import Cut, ShockSpec
 from optimizer.errors import Finding, InstanceError
-from optimizer.instance.edits import Edited
+from optimizer.instance.edits import Edited, keep_scenarios
 from optimizer.instance.questions import is_gone, questions_without
-from optimizer.instance.scenarios import keep_scenarios
 from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Instance, Member, Policy, require_instance
 from optimizer.levers import KINDS, Lever
 from optimizer.network.process import Process

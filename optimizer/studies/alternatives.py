@@ -33,8 +33,7 @@ from optimizer import arguments
 from optimizer.algorithms.near_optimal import Among, NearOptimalPlan, NearOptimalSearch
 from optimizer.algorithms.problem import SearchResult
 from optimizer.instance.derived import display_name
-from optimizer.instance.edits import apply_arguments
-from optimizer.instance.scenarios import ScenarioNames
+from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.schema import Instance
 from optimizer.levers.base import Stock
 from optimizer.model.expressions import Expression

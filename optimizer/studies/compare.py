@@ -28,8 +28,7 @@ from optimizer import arguments
 from optimizer.algorithms.workers import Task
 from optimizer.arguments import ArgumentError
 from optimizer.errors import Finding, GivenPlanError, InstanceError
-from optimizer.instance.edits import scenario_variants
-from optimizer.instance.scenarios import ScenarioNames
+from optimizer.instance.edits import ScenarioNames, scenario_variants
 from optimizer.instance.schema import Instance
 from optimizer.results.result import Result, price_of_survival, require_result
 from optimizer.solver import Clock, Listener, Settings, ignore, interruptible

@@ -21,11 +21,11 @@ import numpy.typing as npt
 
 from optimizer.algorithms.separation.attacks import with_listed_attacks
 from optimizer.errors import Finding, InstanceError, require_extra
-from optimizer.instance.edits import apply_arguments, without_attacks
+from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.ranges import UncertainNumber, numbers_of
 from optimizer.instance.reading import read
-from optimizer.instance.scenarios import ScenarioNames
 from optimizer.instance.schema import Instance
+from optimizer.instance.variants import without_attacks
 from optimizer.results.frames import Frame, FrameColumn, Frames
 from optimizer.results.plan import Array
 from optimizer.results.result import Result, require_plan

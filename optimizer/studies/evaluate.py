@@ -26,9 +26,8 @@ from optimizer.algorithms.reading import read_joint_plan
 from optimizer.algorithms.recourse import recourse_executor
 from optimizer.algorithms.solving import Alone, best_plan, with_regret
 from optimizer.audit.result import audit_error, audit_futures, measure_of_futures
-from optimizer.instance.edits import apply_arguments, for_each_future
+from optimizer.instance.edits import ScenarioNames, apply_arguments, for_each_future
 from optimizer.instance.questions import RiskMeasure
-from optimizer.instance.scenarios import ScenarioNames
 from optimizer.instance.schema import Future, FutureTree, Instance
 from optimizer.io.plan_file import GivenPlan
 from optimizer.results.futures import FutureResult, FuturesResult

@@ -34,10 +34,10 @@ from optimizer.algorithms.solving import no_shock_cost
 from optimizer.algorithms.workers import Task
 from optimizer.errors import Finding, InstanceError
 from optimizer.instance.derived import is_bought
-from optimizer.instance.edits import apply_arguments, with_numbers, without_attacks
+from optimizer.instance.edits import ScenarioNames, apply_arguments, with_numbers
 from optimizer.instance.ranges import Uncertain, UncertainNumber, numbers_of
-from optimizer.instance.scenarios import ScenarioNames
 from optimizer.instance.schema import Instance
+from optimizer.instance.variants import without_attacks
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result, require_result
 from optimizer.results.saved import Bands

@@ -4,9 +4,10 @@ alone        every member by itself; their price of survival together is what co
 coalitions   then every larger coalition, from the builds and the active shocks of the best split into two smaller ones
 game         Shapley value, core and nucleolus of their costs                                    (`cost_shares`)
 
-The instance of a coalition is an edit of the file (`optimizer.instance.edits.coalition`). Its cost is the total cost of
-its best plan and, with `policy.gap_price`, what the gaps that the plan leaves cost. Every plan is audited. Without that
-price a coalition that cannot keep its floors has no cost, and there is no game: the coalitions are named.
+The instance of a coalition is the file less what others bring (`optimizer.instance.removal.coalition`). Its cost is the
+total cost of its best plan and, with `policy.gap_price`, what the gaps that the plan leaves cost. Every plan is
+audited. Without that price a coalition that cannot keep its floors has no cost, and there is no game: the coalitions
+are named.
 """
 
 import math
@@ -20,9 +21,8 @@ from optimizer.algorithms.executor import size_for, start_executor
 from optimizer.algorithms.joint_recourse import CLOCK, own_clock
 from optimizer.algorithms.workers import Task
 from optimizer.errors import Finding, InstanceError
-from optimizer.instance.edits import apply_arguments
+from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.removal import coalition
-from optimizer.instance.scenarios import ScenarioNames
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result

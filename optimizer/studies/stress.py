@@ -23,9 +23,8 @@ from optimizer.disruptions.ensemble import LAST_SEED
 from optimizer.disruptions.shock import Cut
 from optimizer.errors import Finding, InstanceError
 from optimizer.instance.derived import display_name, with_names
-from optimizer.instance.edits import apply_arguments, resample
+from optimizer.instance.edits import ScenarioNames, apply_arguments, resample
 from optimizer.instance.reading import read
-from optimizer.instance.scenarios import ScenarioNames
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result, require_plan, weakest

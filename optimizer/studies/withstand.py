@@ -19,8 +19,9 @@ from optimizer.algorithms.robust import RobustPlan, robust_plan
 from optimizer.algorithms.separation.attacks import AttackImpact, AttackOracle, listed_shocks_only
 from optimizer.algorithms.solving import open_evaluator
 from optimizer.disruptions.adversary import Attack
-from optimizer.instance.edits import set_budget, with_attacks
+from optimizer.instance.edits import set_budget
 from optimizer.instance.schema import Instance
+from optimizer.instance.variants import with_attacks
 from optimizer.model.builder import ModelBuilder
 from optimizer.results.plan import Faced, Plan
 from optimizer.results.result import Result

@@ -17,8 +17,7 @@ from optimizer import arguments
 from optimizer.algorithms.executor import size_for, start_executor
 from optimizer.algorithms.workers import Memory, Setup, Task
 from optimizer.instance.derived import display_name
-from optimizer.instance.edits import apply_arguments
-from optimizer.instance.scenarios import ScenarioNames
+from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.schema import Instance
 from optimizer.results.result import Result, hardest_of
 from optimizer.solver import Clock, Listener, Settings, ignore, interruptible

@@ -32,8 +32,9 @@ from optimizer.algorithms.relaxed_floors import failing_beyond_allowed
 from optimizer.disruptions.ensemble import DrawnEnsemble, EnsembleSpec, samples
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.derived import display_name, size_text
-from optimizer.instance.edits import with_budget, with_single_events
+from optimizer.instance.edits import with_budget
 from optimizer.instance.schema import Instance
+from optimizer.instance.variants import with_single_events
 from optimizer.levers import Sized, Stock
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression

@@ -36,15 +36,9 @@ from optimizer.algorithms.separation import Violation, select_most_violated
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import Writer
 from optimizer.instance.derived import display_name
-from optimizer.instance.edits import (
-    with_budget,
-    with_demand,
-    with_floors,
-    with_lead_times,
-    with_only_shocks,
-    with_windows_up_to,
-)
+from optimizer.instance.edits import with_budget
 from optimizer.instance.schema import Instance
+from optimizer.instance.variants import with_demand, with_floors, with_lead_times, with_only_shocks, with_windows_up_to
 from optimizer.levers import Sized
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression

@@ -30,10 +30,9 @@ from optimizer.algorithms.problem import ProblemVariant, at_most, outlay
 from optimizer.algorithms.solving import Alone
 from optimizer.algorithms.workers import Memory, Task
 from optimizer.errors import Finding, GivenPlanError, InstanceError, Place
-from optimizer.instance.edits import apply_arguments
+from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.overrides import Way, find_ways
 from optimizer.instance.questions import TimedQuestion, each_question, question_above, question_of, timed_questions
-from optimizer.instance.scenarios import ScenarioNames
 from optimizer.instance.schema import Answer, Future, Instance
 from optimizer.results.futures import Decision, FutureResult, FuturesResult
 from optimizer.results.plan import Plan
