@@ -59,8 +59,9 @@ class Progress:
         violated: how many of the other shocks the plan of the round does not survive.
         worst_gap: the largest gap of one of these shocks, in money.
         task: of a study, in words for the user: what is being computed, or what was.
-        done, total: how many of the study's tasks, budgets or samples are done, and how many there are; `total` is 0
-            where that is not known. may_grow: whether further tasks may follow those that `total` counts.
+        done: how many of the study's tasks, budgets or samples are done.
+        total: how many there are; 0 where that is not known.
+        may_grow: whether further tasks may follow those that `total` counts.
     """
 
     phase: str = ""
@@ -199,7 +200,7 @@ class Settings:
             0.1.0 set it as well: ``whole``, ``scenarios``, ``cuts``.
         mip_gap: relative MIP gap to which plans are proven, 1e-4 by default. Studies that compare plans prove costs to
             this share of the price of survival; each has its own default, which it takes where none is given here.
-        tolerance: money to which costs are proven, in place of `mip_gap`; None: `mip_gap` holds for costs as well.
+        tolerance: money to which costs are proven, in place of `mip_gap`, which else holds for costs as well.
             Studies that compare plans set this and `patience` themselves, and refuse others.
         patience: seconds of one search with integers after which `mip_gap` is enough in place of `tolerance`; None
             where `tolerance` holds throughout.

@@ -147,7 +147,7 @@ def stress(
         result: whose plan.
         instance: another instance than the plan's own, with the same horizon and with every option that is bought.
         samples: how many shocks are drawn, 1 … 100,000.
-        seed: of the draws, 0 … 1e15; see `fresh_samples`.
+        seed: of the draws, 0 … 1e15; where the plan's own samples have it, the next seed is taken, and a note says so.
         jobs: processes that check shocks; all cores where there are many.
         cluster: address of a Dask scheduler, in their place.
         listener: receives each portion of the samples that was evaluated.

@@ -32,7 +32,7 @@ from optimizer.audit.result import audit_result, check_futures
 from optimizer.audit.shocks import under_its_attacks
 from optimizer.disruptions.shock import Path, Shock
 from optimizer.formulation import bought, cost, extensive_form_model, recourse_model
-from optimizer.instance.paths import MANY, shared_path
+from optimizer.instance.operation_paths import MANY, shared_path
 from optimizer.instance.schema import Instance, require_instance
 from optimizer.instance.variants import without_attacks, without_disruptions
 from optimizer.model.builder import ModelBuilder
