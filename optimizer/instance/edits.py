@@ -128,7 +128,7 @@ class Edited:
 
 _BUDGET = "policy.budget"
 
-# A scenario, a future, and edits in terms of the file; all are checked like a file.
+# Scenarios, and edits in terms of the file, which are checked like a file; a future, which is as the tree has it.
 
 
 def under(instance: Instance, names: ScenarioNames) -> Instance:

@@ -154,15 +154,29 @@ class FuturesResult(SavedPlan):
 
     @property
     def worst(self) -> FutureResult:
-        """The future that costs most; the first of several."""
+        """The future that costs most; the first of several.
+
+        Raises:
+            PlanFileError: there is no plan, which `worst_cost` says by None.
+        """
+        self._require_futures()
         most = max(each.cost for each in self.futures)
         return next(each for each in self.futures if each.cost >= most - ROUNDING * abs(most))
 
     @property
     def best(self) -> FutureResult:
-        """The future that costs least; the first of several."""
+        """The future that costs least; the first of several.
+
+        Raises:
+            PlanFileError: there is no plan.
+        """
+        self._require_futures()
         least = min(each.cost for each in self.futures)
         return next(each for each in self.futures if each.cost <= least + ROUNDING * abs(least))
+
+    def _require_futures(self) -> None:
+        if not self.futures:
+            raise PlanFileError(f"there is no plan: status {self.status}")
 
     @property
     def worst_cost(self) -> float | None:

@@ -169,7 +169,8 @@ class Flows(ReadOnly):
     """Operation on one path: the baseline, or the window of one shock.
 
     Attributes:
-        first: the period of the horizon that the rows begin with.
+        first: the number of the period that the rows begin with, 0 for the first of the horizon; `Outcome.first` is its
+            label.
         rows: by owner and name of the flow, t per period of the path. A process has ``activity``, a segment
             ``unserved``; an option has what its lever declares.
     """

@@ -175,7 +175,7 @@ class Result(SavedPlan):
         no_shock: the no-shock plan, whose cost is `calm_cost`, with its operation; None where it is not known.
         nothing: the shortage under the do-nothing plan.
         costs: present value by part; they add to `total_cost`.
-        outlays: by calendar year.
+        outlays: by calendar year, as text (``"2026"``).
         shares: by commodity, the shares of regions in its production, in the first and the last year.
         binding: the binding limits, the largest shadow price first.
         clash: the rules that contradict each other, where no plan exists.
