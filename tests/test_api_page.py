@@ -65,3 +65,5 @@ def test_fields_are_listed_with_their_types_and_what_stands_beside_them() -> Non
     CONF["_list_fields"](None, "class", "", price, None, lines)
     assert lines[:3] == ["A price.", "", "Attributes:"]
     assert len(lines) == 4 + len(found)
+    (result,) = (cls for cls in DOCUMENTED if cls.__name__ == "Result")
+    assert "survives" in CONF["fields_of"](result)["status"][1]

@@ -223,6 +223,8 @@ class FuturesResult(SavedPlan):
         before = self.periods.index(self.first_question) if self.first_question else len(self.periods)
         return tuple(each for each in self.decisions if each.t < before and set(each.futures) == names)
 
+    __eq__ = SavedPlan.equals
+
     def __repr__(self) -> str:
         if not self.futures:
             return f"<FuturesResult {self.instance!r}: {self.status}, no plan: {'; '.join(self.clash)}>"

@@ -271,6 +271,8 @@ class Result(SavedPlan):
         """By ensemble of which only a share has to be survived, how many of its samples."""
         return {each.ensemble: each.required for each in self.sample_counts}
 
+    __eq__ = SavedPlan.equals
+
     def __repr__(self) -> str:
         if self.baseline is None:
             rules = "; ".join(self.clash) or "its rules contradict each other"

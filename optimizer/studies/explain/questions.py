@@ -9,8 +9,7 @@ years together included.
 
     annual_budget   outlay_y ≤ B_y + x      of every year y
 
-`Ways` says why there is no more of a commodity in some periods of a shock: each way to have it, and what stands
-against it.
+`Ways` says why there is no more of a commodity in some periods of a shock, by each way to have it what is against it.
 
 process        what a cut leaves of it, or its capacity
 deal, level    of what restores part of a cut: too late, eroded, at its largest size, or too dear for the budget
