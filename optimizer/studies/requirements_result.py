@@ -51,7 +51,7 @@ class Requirements(ReadOnly):
 
     Attributes:
         instance: the file's.
-        plan: the plan at hand, in it.
+        result: the plan at hand, in it.
         alone: the instance in which stocks alone can be bought.
         nothing: the do-nothing plan of `alone`.
         stocks: the cheapest plan of `alone`, which has the amounts to hold.
@@ -64,7 +64,7 @@ class Requirements(ReadOnly):
     """
 
     instance: Instance = field(repr=False)
-    plan: Result = field(repr=False)
+    result: Result = field(repr=False)
     alone: Instance = field(repr=False)
     nothing: Result = field(repr=False)
     stocks: Result = field(repr=False)
@@ -93,7 +93,7 @@ class Requirements(ReadOnly):
         return {
             "instance": self.instance.title,
             "currency": self.instance.currency,
-            "status": self.plan.status,
+            "status": self.result.status,
             "stopped": self.stopped,
             "notes": list(self.notes),
             **{name: [_plain(row) for row in frames.frame(name).rows()] for name in frames},

@@ -154,7 +154,7 @@ def sensitivity(
         budget, scenario: as for `solve`.
         adversary: whether every attack that the instance's adversary can afford counts as a shock; which those are is
             found anew wherever numbers are elsewhere.
-        settings: `mip_gap` is the share of the price of survival to which costs are proven (2 % where left out),
+        settings: `accuracy` is the share of the price of survival to which costs are proven (2 % where left out),
             `time_limit` is for everything together, and `jobs` processes.
         listener: receives the rounds of the first search, then every set of numbers that was solved for.
         notes: remarks of the caller to show beside the result.
@@ -185,15 +185,15 @@ def sensitivity(
     if adversary:
         instance, _ = with_listed_attacks(instance)
     settings = Settings.chosen(settings, TOLERANCE_SHARE).begun()
+    accuracy = settings.share_of_price
     # A plan that is known needs no search, only what follows from it.
     clock = settings.clock() if known is None else Clock()
     search = _SensitivitySearch(instance, settings, clock, listener, lists_attacks=adversary)
     with interruptible(clock, listener):
         base = search.begin(known)
         if not base.has_plan:
-            return Sensitivity(
-                "stopped" if clock.is_over else "none", instance, settings.mip_gap, resolution, base, notes=made.notes
-            )
+            state: SensitivityStatus = "stopped" if clock.is_over else "none"
+            return Sensitivity(state, instance, accuracy, resolution, base, notes=made.notes)
         with start_executor(size_for(settings.jobs, search.seconds)) as search.executor:
             search.executor.memory[CLOCK] = clock
             screened = search.screen(most)
@@ -203,7 +203,7 @@ def sensitivity(
     shown = tuple(sorted(bars, key=lambda bar: bar.swing(base), reverse=True))
     status: SensitivityStatus = "proven" if search.is_proven(bars) else "stopped"
     found = (shown, sampled, search.measure, screened, made.notes)
-    return Sensitivity(status, instance, settings.mip_gap, resolution, base, *found)
+    return Sensitivity(status, instance, accuracy, resolution, base, *found)
 
 
 def _require_ranges(instance: Instance) -> None:
@@ -312,11 +312,11 @@ class _SensitivitySearch:
             if math.isfinite(self.found.cost):
                 least = None if known is None else known.calm_cost
                 least = no_shock_cost(self.instance, settings, self.clock) if least is None else least
-                measure = ToleranceBase.of(self.found.cost, least, settings.mip_gap, self.found.gap)
+                measure = ToleranceBase.of(self.found.cost, least, settings.share_of_price, self.found.gap)
                 if self.found.status == "optimal" and not measure.proves(self.found.cost, self.found.bound):
                     again = solver.ask(settings=measure.settings(settings))
                     self.found = again if again.status == "optimal" else self.found
-                    measure = ToleranceBase.of(self.found.cost, least, settings.mip_gap, self.found.gap)
+                    measure = ToleranceBase.of(self.found.cost, least, settings.share_of_price, self.found.gap)
                 self.measure, self.settings = measure, measure.settings(settings)
             self.base = outcome(solver, self.instance, self.found)
             self._duals = None if solver.latest is None else DualScreen.of(solver.latest, self.instance)

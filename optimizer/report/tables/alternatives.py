@@ -66,7 +66,7 @@ def _headline(instance: Instance, found: Alternatives) -> str:
     return (
         f"{instance.title}: of {options} {_class_counts(found)}, in plans that cost{priced} "
         f"up to {si(found.extra_cost, instance.money)} more than {what} ({cost}{_proven_cost(instance, found)}), "
-        f"{short(100 * found.within)} % of {whole(found.measure)}."
+        f"{short(100 * found.within)} % of {whole(found.tolerance_base)}."
     )
 
 
