@@ -202,11 +202,10 @@ def _of_budget(result: Result) -> str:
 
 def least_gap_words(result: Result) -> str:
     """What is proven of the least gap, behind the gap itself; a bound that reads as the gap does is not said again."""
-    if result.has_priced_gaps and result.status == "stopped":
-        return ""
     if result.has_priced_gaps:
         under = "" if result.given is None else "under this plan "
-        return f"; to close more of it {under}is impossible, or {PRICED_HIGHER} (gap_price)"
+        words = f"; to close more of it {under}is impossible, or {PRICED_HIGHER} (gap_price)"
+        return "" if result.status == "stopped" else words
     if result.gap_bound is None or result.gap_bound <= 0:
         return ""
     plans = _of_budget(result) or " of any budget"

@@ -3,15 +3,17 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from optimizer.disruptions.shock import Path
 from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
 from optimizer.report.brief.plan_parts import BriefPart
-from optimizer.report.format import dated, entry_title, in_percent, is_date, list_names, plural
+from optimizer.report.format import dated, entry_title, in_percent, is_date, list_names, percent, plural
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.plan import Outcome, Service
 from optimizer.results.result import Result, hardest_of
 from optimizer.studies.folds import Folded, fold_outcomes, folds, urgency
+from optimizer.studies.purchases import purchases
 from optimizer.studies.shortages import is_known, shortages, unserved_money, unserved_tonnes
 from optimizer.tolerances import NEGLIGIBLE
 from optimizer.units import si
@@ -229,3 +231,39 @@ def _segment_row(instance: Instance, d: str, outcome: Outcome, service: Service)
     where = dated(instance, instance.event(outcome.name))
     value = _value(instance, d, service.shortage)
     return display_name(instance, d), *_served_and_floor(service), service.shortage, value, where
+
+
+def cut_orders_note(instance: Instance, result: Result) -> Iterator[str]:
+    """How much the worst shock cuts of the supply there is and of what is ordered, for both may be the same works.
+
+    Nothing where floors hold, or nothing that is ordered is cut.
+    """
+    worst = worst_event(instance, result)
+    path = instance.path(instance.event(worst.name))
+    ordered = [
+        f"{move.name}, on line from {move.on_line}, by {_cut_range(path, move.option)}"
+        for move in purchases(instance, result)
+        if move.option in path.severity
+    ]
+    if ordered and worst.fails:
+        yield f"The worst shock cuts {_existing_cuts(instance, path)}some of what the plan orders: {list_names(ordered)}."
+
+
+def _existing_cuts(instance: Instance, path: Path) -> str:
+    """How many existing sources a shock cuts wholly and in part, with what follows them."""
+    existing = [min(_cuts(path, a)) >= 1.0 for a in instance.processes if a in path.severity]
+    whole, part = sum(existing), len(existing) - sum(existing)
+    cut = [plural(whole, "existing source")] if whole else []
+    cut += [f"{part} in part" if whole else f"part of {plural(part, 'existing source')}"] if part else []
+    return f"{' and '.join(cut)}, and " if cut else ""
+
+
+def _cuts(path: Path, a: str) -> list[float]:
+    """The severity in each period of a shock, shares."""
+    return [float(path.largest_severity_at(a, t)) for t in path.periods]
+
+
+def _cut_range(path: Path, a: str) -> str:
+    """By how much an activity is cut in the periods of a shock: ``0 to 30 %``."""
+    low, high = min(_cuts(path, a)), max(_cuts(path, a))
+    return percent(high) if low == high else f"{percent(low).removesuffix(' %')} to {percent(high)}"
