@@ -246,7 +246,8 @@ def cut_orders_note(instance: Instance, result: Result) -> Iterator[str]:
         if move.option in path.severity
     ]
     if ordered and worst.fails:
-        yield f"The worst shock cuts {_existing_cuts(instance, path)}some of what the plan orders: {list_names(ordered)}."
+        beside = _existing_cuts(instance, path)
+        yield f"The worst shock cuts {beside}some of what the plan orders: {list_names(ordered)}."
 
 
 def _existing_cuts(instance: Instance, path: Path) -> str:
