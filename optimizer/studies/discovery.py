@@ -208,7 +208,7 @@ class Discovery:
 
     Attributes:
         status: ``done``; ``stopped`` where samples were left out, since the user stopped it or the time ran out.
-        instance: in which the plan was looked at. plan: name of the instance that it was made for.
+        instance: in which the plan was looked at. plan_title: of the instance that it was made for.
         samples, seed: how many were to be drawn, and the seed.
         unusable: samples that could not be evaluated: numbers do not fit each other, or the plan could not have been
             made.
@@ -221,7 +221,7 @@ class Discovery:
 
     status: Literal["done", "stopped"]
     instance: Instance = field(repr=False)
-    plan: str
+    plan_title: str
     samples: int
     seed: int
     unusable: tuple[UnusableSamples, ...]
@@ -270,7 +270,7 @@ class Discovery:
         count, failed = self.held_back
         return {
             "instance": self.instance.title,
-            "plan": self.plan,
+            "plan": self.plan_title,
             "currency": self.instance.currency,
             "status": self.status,
             "method": DISCOVERY_METHOD,
@@ -366,7 +366,7 @@ def discover(
     return Discovery(
         status="done" if len(outcomes) == samples else "stopped",
         instance=base,
-        plan=result.instance,
+        plan_title=result.title,
         samples=samples,
         seed=seed,
         unusable=_unusable(outcomes[i] for i in sorted(outcomes)),
