@@ -255,7 +255,10 @@ def test_names_of_numbers_are_words_of_readers_and_no_keys() -> None:
 def test_numbers_that_were_not_reached_are_named() -> None:
     instance = so.load(
         "instances/tiny.yaml",
-        ["ranges={options.plant.capex: {low: 100k, high: 400k}, demands.motors.survival: {low: 0.5, high: 0.8}}"],
+        [
+            "ranges.options.plant.capex={low: 100k, high: 400k}",
+            "ranges.demands.motors.survival={low: 0.8, high: 1.1, of: value}",
+        ],
     )
     found = so.sensitivity(instance)
     assert "Not looked at" not in _figures_note(instance, found)

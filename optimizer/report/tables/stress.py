@@ -308,8 +308,9 @@ def _on_reinforcements(stress: Stress, found: Reinforcements) -> Iterator[str]:
         "addition replaces a later purchase: the same outlay, sooner, and more holding cost."
     )
     yield found.note
-    if found.promising > len(found.additions):
-        tried = f"the {len(found.additions)} that promise most were tried"
+    count = len(found.additions) + len(found.inoperable)
+    if found.promising > count:
+        tried = f"the {count} that promise most were tried"
         yield f"By their slopes {found.promising} options help; {tried}."
     for each in found.additions:
         if each.also:
