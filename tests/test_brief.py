@@ -364,9 +364,61 @@ def test_a_shock_that_cuts_what_is_ordered_says_so(brief: Brief) -> None:
     cuts = "shocks.embargo.cuts=[{region: rival, severity: 1}, {process: plant, severity: 0.5}]"
     instance = so.load(TINY, [cuts, "policy.force.plant={2026: 20}"])
     found = make_brief(instance, so.solve(instance, budget=6e6))
-    ordered = "home magnet plant, on line from 2028"
-    assert f"The worst shock cuts 1 existing source and what the plan orders: {ordered}." in found.notes
+    ordered = "home magnet plant, on line from 2028, by 50 %"
+    assert f"The worst shock cuts 1 existing source, and some of what the plan orders: {ordered}." in found.notes
     assert not [said for said in brief.notes if "what the plan orders" in said]
+
+
+def test_a_cut_in_part_is_not_said_to_be_a_whole_one() -> None:
+    """The embargo takes all imports for two years and nothing of the plant, then 30 % of it."""
+    cuts = "shocks.embargo.cuts=[{region: rival, severity: 0.9}, {process: plant, severity: [0, 0.3]}]"
+    instance = so.load(TINY, [cuts, "policy.force.plant={2026: 20}", "demands.motors.survival=0.9"])
+    found = make_brief(instance, so.solve(instance, budget=6e6))
+    (said,) = [each for each in found.notes if "what the plan orders" in each]
+    assert said.startswith("The worst shock cuts part of 1 existing source, and some of what the plan orders: ")
+    assert said.endswith("by 0 to 30 %.")
+
+
+def test_a_plan_that_spends_its_whole_budget_says_what_more_money_does(tiny: so.Instance) -> None:
+    """5M buy 10 t too little; 11.5M keep every floor, and any budget above costs no more than that."""
+    poor = so.load(TINY, ["policy.budget=5M"])
+    found = so.solve(poor)
+    said = make_brief(poor, found).notes[1]
+    assert said == "Whether a larger budget leaves a smaller survival gap is not computed."
+    said = make_brief(poor, found, frontier=frontier(poor, found, [2e6, 20e6])).notes[1]
+    assert said.startswith("With any budget the plan keeps every floor, and costs ")
+    assert said.endswith("M USD more.")
+    said = make_brief(poor, found, studies=[so.explain(poor)]).notes[1]
+    assert said.startswith("A budget of 11.5M USD is the least that survives everything.")
+    # What can be ordered comes too late for the embargo of 2026: any amount leaves the same gap.
+    barred = so.load(
+        TINY,
+        [
+            "options.plant.earliest=2030",
+            "options.reserve.latest=2026",
+            "options.reserve.max_size=1",
+            "policy.budget=10k",
+        ],
+    )
+    late = so.solve(barred)
+    points = frontier(barred, late, [0.0, 20e6])
+    others = tuple(replace(each, result=late) for each in points.points[points.own :])
+    alike = replace(points, points=(*points.points[: points.own], *others))
+    assert make_brief(barred, late, frontier=alike).notes[1] == "With any budget the plan leaves the same survival gap."
+
+
+def test_the_next_smaller_and_the_next_larger_budget_stand_beside_the_plan() -> None:
+    instance = so.load(TINY, ["policy.budget=8M"])
+    found = so.solve(instance)
+    points = frontier(instance, found, [0.0, 3e6, 5e6, 20e6])
+    alternatives = part(make_brief(instance, found, frontier=points), "alternatives")
+    assert [row["plan"] for row in alternatives["values"]] == [
+        "This plan", "Budget 5M USD", "Budget 20M USD", "Do nothing"
+    ]  # fmt: skip
+    assert (
+        "a sum over shocks, each on its own, to compare plans by; no loss that can occur"
+        in (alternatives["table"]["caption"])
+    )
 
 
 def test_a_shock_that_fails_names_the_segment_below_its_floor(tiny: so.Instance) -> None:

@@ -4,6 +4,7 @@ import json
 import re
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ import numpy as np
 import pytest
 
 import optimizer as so
+from optimizer.instance.ranges import numbers_of
+from optimizer.report.brief.content import _figures_note
+from optimizer.report.format import number_name
 from optimizer.solver import Progress, Settings
 from optimizer.studies import first_order
 from optimizer.studies.sensitivity_result import Importance, Sensitivity, TornadoBar
@@ -342,3 +346,28 @@ def test_a_number_without_a_first_order_effect_is_solved_for(tmp_path: Path) -> 
 def test_too_few_samples_are_refused() -> None:
     with pytest.raises(ValueError, match="at least 60"):
         so.sensitivity(ranged(options__a__capex={"low": 5, "high": 20}), 10)
+
+
+def test_names_of_numbers_are_words_of_readers_and_no_keys() -> None:
+    """The floor of a segment is no outcome, and a commodity has a name."""
+    instance = so.load("instances/ev-maker.yaml")
+    names = {each.name: number_name(instance, each) for each in numbers_of(instance.uncertain)}
+    assert names["demands.family.survival"] == "Family cars (3 kg of magnet a car): survival floor"
+    assert names["processes.japan_hot.input.dy_oxide"].endswith("only second source: input of Dysprosium oxide")
+    assert names["options.stock_hot.fill_rate"] == "Stock of magnets with dysprosium: fill rate"
+
+
+def test_numbers_that_were_not_reached_are_named() -> None:
+    instance = so.load(
+        "instances/tiny.yaml",
+        [
+            "ranges.options.plant.capex={low: 100k, high: 400k}",
+            "ranges.demands.motors.survival={low: 0.8, high: 1.1, of: value}",
+        ],
+    )
+    found = so.sensitivity(instance)
+    assert "Not looked at" not in _figures_note(instance, found)
+    (few,) = [replace(found, bars=(each,)) for each in found.bars if each.number.name == "options.plant.capex"]
+    said = _figures_note(instance, few)
+    assert "1 of which were looked at in the time there was" in said
+    assert "Not looked at, so that one of them may move more: motors: survival floor." in said

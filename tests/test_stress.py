@@ -248,6 +248,48 @@ def test_outlay_of_a_reinforcement_is_the_part_of_the_budget() -> None:
     assert outlays == pytest.approx([0.5 * (40 * 5 * 1.4 - 10 * 5 * 1.1), 100])
 
 
+def with_ore(capacity: float) -> so.Instance:
+    """The plant runs at all of its capacity, for support of 2 a t; imports, which run at half of theirs, take ore."""
+    base = data()
+    base["commodities"]["ore"] = {}
+    base["processes"]["imports"] |= {"input": {"ore": 0.3}, "min_utilisation": 0.5}
+    base["processes"]["mine"] = {"region": "home", "stage": "mining", "output": {"ore": 1}, "capacity": capacity}
+    base["options"]["plant"] |= {"input": {"ore": 1}, "min_utilisation": 1, "support": 2}
+    del base["options"]["reserve"]
+    return so.read(base)
+
+
+def test_additions_that_cannot_run_in_the_baseline_are_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a shock 60 t of imports take 18 t of ore, in a ban none: of 50 t, 32 are left for the plant, or 50."""
+    instance = with_ore(50)
+    found = so.stress(planned(instance, Plan((build(20),), {}, {})), samples=40, seed=1)
+    assert found.reinforcements is not None
+    assert (found.reinforcements.additions, found.reinforcements.inoperable) == ((), ("plant",))
+    show(stress_parts, found)
+    said = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "the baseline cannot run as it has to (min_utilisation) with more of it: plant." in said
+
+
+def test_an_addition_is_as_large_as_the_baseline_can_run_and_counts_its_price_support() -> None:
+    """Of 70 t of ore the plant has 52: of 15, 30 and 60 t more it runs 15 and 30, in 2027 and 2028, for 2 a t."""
+    instance = with_ore(70)
+    found = so.stress(planned(instance, Plan((build(20),), {}, {})), samples=40, seed=1)
+    assert found.reinforcements is not None
+    (plant,) = found.reinforcements.additions
+    assert [trial.size for trial in plant.trials] == pytest.approx([15, 30])
+    assert plant.best.survived == found.reinforcements.failed
+    assert [trial.outlay for trial in plant.trials] == pytest.approx([15 * (10 + 2 * 2), 30 * (10 + 2 * 2)])
+
+
+def test_the_weakest_event_stands_beside_the_share(by_hand: so.Result, capsys: pytest.CaptureFixture[str]) -> None:
+    found = so.stress(by_hand, samples=40, seed=1)
+    bans = next(group.samples for group in found.groups if group.name == "trouble/ban")
+    show(stress_parts, found)
+    said = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert f"{bans} break it; of trouble/ban alone 0.0 % of {bans}" in said
+    assert "of these samples, not the probability that the plan survives" in said
+
+
 def test_lumpy_options_come_in_their_sizes_and_name_what_they_require() -> None:
     # Lines of 25 t, at least 50, opened for 1000; they require a licence that the plan does not open.
     options = data()["options"]

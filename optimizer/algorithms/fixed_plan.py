@@ -19,6 +19,7 @@ done without only where no future needs it.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -92,6 +93,13 @@ class FixedPlan:
         whole = np.round(found.values[columns])
         model.bound(columns, whole, whole)
         return model.solve(relaxed=True)
+
+    def with_plan(self, plan: Plan) -> "FixedPlan":
+        """The same programme beside another plan."""
+        other = copy(self)
+        other.plan = plan
+        other.__dict__.pop("operated", None)
+        return other
 
     @cached_property
     def operated(self) -> tuple[ModelBuilder, SolveResult]:

@@ -14,6 +14,7 @@ from optimizer.errors import BOOK_FORM, BRIEF_FORMS, PAGE_FORMS, REPORT_FORMS
 
 if TYPE_CHECKING:
     from optimizer.algorithms.workers import Memory
+    from optimizer.instance.schema import Instance
     from optimizer.report.document import ReportParts
     from optimizer.report.html.book import Book
     from optimizer.report.html.sections import PageSection
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from optimizer.results.result import Result
     from optimizer.solver import Clock, Settings
     from optimizer.studies.comparison import Frontier
+    from optimizer.studies.explanation import Explanation
     from optimizer.studies.purchases import Delay, DelaysByFuture
     from optimizer.studies.sensitivity_result import Sensitivity
 
@@ -101,8 +103,20 @@ def command(
         frontier = made["budgets"]
         parts = ReportParts(instance, result, frontier, made.get("delays", ()), made.values(), studied, doubts)
         parts = replace(parts, is_quick=quick, shown=made["shown"], pictures=made["pictures"])
+        if is_brief and "explain" in names:
+            _tell_unused(instance, result, made.get("explain"))
         stopped = (clock.interrupted or clock.limit is not None) and (frontier.stopped or _are_stopped(studied))
         _end(parts, output, sentence(instance, result), json=json, stopped=stopped)
+
+
+def _tell_unused(instance: "Instance", result: "Result", found: "Explanation | None") -> None:
+    """Say that a brief has no place for an explanation: it names what would make everything survivable, no more."""
+    from optimizer.report.tables.explain import repair_sentences
+
+    if result.survives:
+        common.print_message("explain: the plan survives, and a brief says only what would help a plan that does not.")
+    elif found is None or not repair_sentences(instance, found):
+        common.print_message("explain: nothing was found that would help, so that the brief says nothing of it.")
 
 
 def _carry_out(

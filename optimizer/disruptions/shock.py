@@ -367,18 +367,6 @@ class Path:
         """The larger of both severities in period t, a share."""
         return elementwise_max(self.severity_at(name, t), self.accidental_severity_at(name, t))
 
-    def loses_some(self, name: str, since: int = 0) -> bool:
-        """Whether cuts of one shock take some of an activity in a period from `since` on.
-
-        They take nothing of an existing process where it has no capacity.
-        """
-        return any(
-            float(self.largest_severity_at(name, t)) > 0
-            and (name not in self.capacity or float(self.capacity_at(name, t)) > 0)
-            for t in self.periods
-            if t >= since
-        )
-
     def demand_at(self, segment: str, t: int) -> Any:
         """Demand D of a segment in period t, in t."""
         return self.demand[segment][t - self.periods.start]

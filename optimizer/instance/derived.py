@@ -252,3 +252,10 @@ class Unchecked:
                 cure = "Name a region, stage, process or commodity of this file, or remove the cut."
                 what = "a cut that matches nothing: no process has all it asks for"
                 yield (*place, "cuts", k), what, cure, "warning"
+
+
+def field_words(instance: "Instance", place: Sequence[str]) -> str:
+    """Which of its owner's numbers a field is, for readers: ``survival floor``, ``input of Dysprosium oxide``."""
+    if place[-1] in instance.commodities:
+        return f"{' '.join(place[:-1])} of {display_name(instance, place[-1])}".replace("_", " ")
+    return f"{' '.join(place)}{' floor' if place[-1] == 'survival' else ''}".replace("_", " ")

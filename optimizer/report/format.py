@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from optimizer.disruptions.adversary import attack_budget_text
 from optimizer.disruptions.shock import Shock
-from optimizer.instance.derived import but_samples, display_name, entry_of, highest_floor
+from optimizer.instance.derived import but_samples, display_name, entry_of, field_words, highest_floor
 from optimizer.instance.derived import chokepoint_name as chokepoint_name
 from optimizer.instance.derived import cut_words as cut_words
 from optimizer.instance.derived import entry_name as entry_name
@@ -357,9 +357,8 @@ def number_name(instance: Instance, number: UncertainNumber) -> str:
         return first.path
     if head in ("policy", "adversary") and not others:
         return " ".join([head, *rest])
-    field = " ".join(rest[1:]).replace("_", " ")
     if not others:
-        return f"{display_name(instance, rest[0])}: {field}"
+        return f"{display_name(instance, rest[0])}: {field_words(instance, rest[1:])}"
     return _name_of_several(instance, number)
 
 

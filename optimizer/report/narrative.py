@@ -52,6 +52,8 @@ OTHER_SHOCKS = 3
 NAMING = ("Worst shock", "Doing nothing", "Adversary")
 # The label of the survival gap that is a sum; that of the worst shock alone stands with the shock.
 GAP_OF_ALL = "Gap of all shocks"
+# The facts about gaps, which nobody pays.
+GAP_FACTS = ("Worst shock", GAP_OF_ALL)
 
 
 def other_options(instance: Instance, other: Result, before: Result) -> str:

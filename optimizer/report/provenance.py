@@ -179,9 +179,11 @@ def _proof(result: Result) -> str:
     if result.has_priced_gaps:
         near = "" if within < SHOWN_MIP_GAP else f"within {short(100 * within)} % of "
         return f"cost with gaps at their price, {si(result.priced_cost, result.money, 5)}: {near}the least"
-    bound = "" if result.bound is None else f"; no plan costs less than {si_down(result.bound, result.money, 5)}"
+    amount = None if result.bound is None else si_down(result.bound, result.money, 5)
+    bound = "" if amount is None else f"; no plan{_of_budget(result)} costs less than {amount}"
     if result.survival_gap > 0 and result.gap_bound is not None:
-        bound += f"; none leaves a gap smaller than {si_down(result.gap_bound, result.money, 5)}"
+        least = si_down(result.gap_bound, result.money, 5)
+        bound += f"; no plan{_of_budget(result)} leaves a gap smaller than {least}"
     near = "" if within < SHOWN_MIP_GAP else f"within {short(100 * within)} % of "
     return f"{near}the least{bound}"
 
@@ -190,21 +192,29 @@ def _proof(result: Result) -> str:
 PRICED_HIGHER = "costs more than the price of gaps in the file"
 
 
+def _of_budget(result: Result) -> str:
+    """The plans of which a bound is proven, behind ``no plan``: those of the same budget where there is one."""
+    policy = result.data.get("policy", {})
+    if policy.get("budget") is not None:
+        return " with this budget"
+    return "" if policy.get("annual_budget") is None else " with these annual budgets"
+
+
 def least_gap_words(result: Result) -> str:
     """What is proven of the least gap, behind the gap itself; a bound that reads as the gap does is not said again."""
-    if result.has_priced_gaps and result.status == "stopped":
-        return ""
     if result.has_priced_gaps:
         under = "" if result.given is None else "under this plan "
-        return f"; to close more of it {under}is impossible, or {PRICED_HIGHER} (gap_price)"
+        words = f"; to close more of it {under}is impossible, or {PRICED_HIGHER} (gap_price)"
+        return "" if result.status == "stopped" else words
     if result.gap_bound is None or result.gap_bound <= 0:
         return ""
+    plans = _of_budget(result) or " of any budget"
     if result.gap_bound >= result.survival_gap * (1.0 - ROUNDING):
-        return "; proven: no plan leaves less"
+        return f"; proven: no plan{plans} leaves less"
     gap, bound = (si(value, result.money, 4) for value in (result.survival_gap, result.gap_bound))
     if bound == gap:
-        return "; proven to these digits: no plan leaves less"
-    return f"; proven: no plan leaves less than {si_down(result.gap_bound, result.money, 4)}"
+        return f"; proven to these digits: no plan{plans} leaves less"
+    return f"; proven: no plan{plans} leaves less than {si_down(result.gap_bound, result.money, 4)}"
 
 
 # On what the numbers of an instance rest; what readers see as a remark is `derived` in JSON.

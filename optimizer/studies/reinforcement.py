@@ -6,21 +6,25 @@ candidate   an option at the decision point, or a stockpile at the end of the pe
 trial       the plan with a real amount of it, evaluated in every broken shock: what is reported
 
 An addition keeps to what its option allows: what is left of its largest size, whole units, least size, opened once and
-before or after what it is tied to, fill rate and room of a stockpile. Budgets and policy are not looked at.
+before or after what it is tied to, fill rate and room of a stockpile; in the baseline every process has to be able to
+run as it must (`min_utilisation`). Budgets and policy are not looked at.
 """
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
+from optimizer.algorithms.fixed_plan import FixedPlan
 from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.disruptions.shock import BASELINE
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized, Stock
 from optimizer.results.plan import Build, Plan
-from optimizer.solver import Clock, Integers, Vector
+from optimizer.solver import Clock, Integers, Settings, Vector
 from optimizer.studies.stress_result import Reinforcement, Reinforcements, Trial
 from optimizer.tolerances import NEGLIGIBLE
 from optimizer.units import greatest_whole, least_whole
@@ -71,40 +75,84 @@ def find_reinforcements(
     subgradients = evaluator.subgradients(values, clock, "subgradients of gaps", groups, np.ones(len(groups)), needless)
     gap = subgradients.gap[checked]
     best = promising(instance, evaluator, plan, -subgradients.subgradient, gap)
-    found = []
+    found, inoperable, baseline = [], [], BaselineSupport(instance, plan, clock)
     for candidate in best[:MOST_TRIED]:
-        trials = _try_amounts(instance, evaluator, plan, candidate, checked, gap, clock)
-        found.append(_reinforcement(instance, candidate, trials))
+        trials = _try_amounts(evaluator, baseline, candidate, checked, gap)
+        if trials:
+            found.append(_reinforcement(instance, candidate, trials))
+        else:
+            inoperable.append(candidate.option)
     found.sort(key=lambda each: (-each.best.survived, -each.best.gap_removed, each.best.outlay))
-    return Reinforcements(len(failing), len(checked), float(gap.sum()), len(best), tuple(found))
+    return Reinforcements(len(failing), len(checked), float(gap.sum()), len(best), tuple(found), tuple(inoperable))
 
 
 def _try_amounts(
-    instance: Instance,
-    evaluator: RecourseEvaluator,
-    plan: Plan,
-    candidate: Addition,
-    checked: Integers,
-    gap: Vector,
-    clock: Clock,
+    evaluator: RecourseEvaluator, baseline: "BaselineSupport", candidate: Addition, checked: Integers, gap: Vector
 ) -> list[Trial]:
-    """Every amount of a candidate, checked on the broken shocks; what is never enough is not tried in parts.
+    """Every amount that can run in the baseline, checked on the broken shocks; none is below one that is no help.
 
     The slope bounds what an amount takes off a gap: where that is nothing, the shock fails as before and is not solved.
     """
     trials: list[Trial] = []
+    instance, plan, clock = baseline.instance, baseline.plan, baseline.clock
     every = np.arange(len(instance.events))
     for amount in reversed(_amounts(instance, candidate, candidate.suggest_amount(gap))):
         more, outlay = with_addition(instance, plan, candidate, amount)
+        if (support := baseline.added_support(candidate, more)) is None:
+            continue
         helped = candidate.saving * amount > NEGLIGIBLE * gap
         needless = np.setdiff1d(every, checked[helped]).tolist()
         after = evaluator.gaps(plan_values(instance, more, evaluator.subproblems.plan), clock, needless)
         survived = int((~after.fails[checked[helped]]).sum())
         removed = float((gap - after.gap[checked])[helped].sum())
-        trials.insert(0, Trial(amount, outlay, survived, removed))
+        trials.insert(0, Trial(amount, outlay + support, survived, removed))
         if not survived:
             break
     return trials
+
+
+@dataclass(frozen=True)
+class BaselineSupport:
+    """The baseline of a plan and of additions to it: whether what has to run can, and the price support."""
+
+    instance: Instance
+    plan: Plan
+    clock: Clock
+
+    def added_support(self, candidate: Addition, more: Plan) -> float | None:
+        """The outlay on price support that an addition takes, undiscounted; None where no operation runs what has to.
+
+        An addition that requires another one is not judged, nor one to a plan that cannot be operated itself.
+        """
+        activity = self.instance.activities.get(candidate.option)
+        if activity is None or candidate.also or not (activity.min_utilisation or any(activity.support.values)):
+            return 0.0
+        if self._before is None:
+            return 0.0
+        after = self._support(more)
+        return None if after is None else after - self._before
+
+    @cached_property
+    def _fixed(self) -> FixedPlan:
+        return FixedPlan(self.instance, self.plan, Settings(), self.clock)
+
+    @cached_property
+    def _before(self) -> float | None:
+        return self._support(self.plan)
+
+    def _support(self, plan: Plan) -> float | None:
+        """The part of the budget in all price support, in the cheapest operation without a shock and without policy."""
+        fixed = self._fixed.with_plan(plan)
+        builder, result = fixed.operate([rule for rule in fixed.rules if rule[1] != "run"])
+        if result.values is None:
+            return None
+        columns, year = builder.column_index(), self.instance.horizon.year
+        return math.fsum(
+            getattr(activity, "budget_share", 1.0) * float(activity.support.at(year(t))) * float(result.values[j])
+            for a, activity in self.instance.activities.items()
+            if any(activity.support.values)
+            for t, j in columns.get((BASELINE, a, "activity"), {}).items()
+        )
 
 
 def _reinforcement(instance: Instance, candidate: Addition, trials: Sequence[Trial]) -> Reinforcement:

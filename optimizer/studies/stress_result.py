@@ -103,7 +103,8 @@ class Trial:
     """One amount, added to the plan and checked."""
 
     size: float  # t/yr or a level; of a stockpile t more at the end of the period
-    # Capex and fixed cost, or the price of what is bought less what is then not bought later; undiscounted.
+    # Capex, fixed cost and price support in the baseline, or the price of what is bought less what is then not bought
+    # later; undiscounted.
     outlay: float
     survived: int  # how many of the broken shocks are survived with it
     gap_removed: float  # money, over all broken shocks that were checked
@@ -148,6 +149,8 @@ class Reinforcements:
     gap: float  # of those that were checked, money
     promising: int  # options whose slopes promise anything
     additions: tuple[Reinforcement, ...]  # those that were tried
+    # Options that were left out: with any amount that was tried something cannot run in the baseline as it has to.
+    inoperable: tuple[str, ...] = ()
 
     @property
     def note(self) -> str:

@@ -141,10 +141,39 @@ def test_a_proven_gap_is_never_rounded_up(two_events: tuple[so.Instance, so.Resu
         return dict(facts(instance, replace(failing, gap_bound=bound, status="gap")))["Gap of all shocks"]
 
     # What reads alike is said once; another figure has to be one that is proven.
-    assert said(1_234_600.0) == f"1.235M {result.money}; proven: no plan leaves less"
-    assert said(1_234_590.0) == f"1.235M {result.money}; proven to these digits: no plan leaves less"
-    assert said(1_229_990.0).endswith(f"no plan leaves less than 1.229M {result.money}")
-    assert "no plan costs less than −1.2346M" in dict(record(replace(result, bound=-1_234_510.0, mip_gap=0.0)))["Proof"]
+    assert said(1_234_600.0) == f"1.235M {result.money}; proven: no plan with this budget leaves less"
+    assert said(1_234_590.0) == f"1.235M {result.money}; proven to these digits: no plan with this budget leaves less"
+    assert said(1_229_990.0).endswith(f"no plan with this budget leaves less than 1.229M {result.money}")
+    assert (
+        "no plan with this budget costs less than −1.2346M"
+        in dict(record(replace(result, bound=-1_234_510.0, mip_gap=0.0)))["Proof"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("policy", "plans"),
+    [
+        ({"budget": 5e6}, "with this budget"),
+        ({"annual_budget": 5e6}, "with these annual budgets"),
+        ({}, "of any budget"),
+    ],
+)
+def test_a_proof_of_the_least_gap_names_the_budget_under_which_it_holds(
+    two_events: tuple[so.Instance, so.Result], policy: dict[str, float], plans: str
+) -> None:
+    """No plan of 5M leaves less; one of 20M leaves none: the proof is about the budget of the plan."""
+    instance, result = two_events
+    short_of = replace(result.shocks[0], survives=False, gap=1_234_600.0)
+    failing = replace(result, shocks=(short_of,), survival_gap=1_234_600.0, gap_bound=1_234_600.0, status="gap")
+    under = replace(failing, data={**result.data, "policy": policy})
+    assert dict(facts(instance, under))["Gap of all shocks"].endswith(f"no plan {plans} leaves less")
+
+
+def test_the_budget_of_a_run_is_that_of_its_proof() -> None:
+    instance = so.load("instances/tiny.yaml")
+    result = so.solve(instance, budget=5e6)
+    assert "proven: no plan with this budget leaves less" in dict(facts(instance, result))["Gap of all shocks"]
+    assert "; no plan with this budget leaves a gap smaller than" in dict(record(result))["Proof"]
 
 
 def test_a_proof_has_no_exponent(two_events: tuple[so.Instance, so.Result]) -> None:

@@ -6,6 +6,7 @@ All writers draw what `Brief.to_dict` gives, so each says the same; it is in the
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain, zip_longest
 from typing import Any
 
 from optimizer.horizon import windowed
@@ -20,20 +21,21 @@ from optimizer.report.brief.plan_parts import (
     orders_part,
 )
 from optimizer.report.brief.survival_parts import (
+    cut_orders_note,
     may_fail_words,
     survival_part,
     unserved_part,
-    worst_event,
+    why_unspent,
     worst_part,
 )
 from optimizer.report.figures import years
 from optimizer.report.format import (
     audit_text,
+    budget_text,
     changed_words,
     cost_with_gaps,
     discounting,
     in_millions,
-    list_names,
     number_name,
     number_range,
     number_value,
@@ -48,7 +50,7 @@ from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
 from optimizer.studies.alternatives_result import Alternatives
-from optimizer.studies.comparison import Frontier
+from optimizer.studies.comparison import BudgetPoint, Frontier
 from optimizer.studies.explanation import Explanation
 from optimizer.studies.purchases import Delay, purchases
 from optimizer.studies.sensitivity_result import Sensitivity, VariantOutcome
@@ -111,13 +113,13 @@ def _range_sentence(result: Result | FuturesResult) -> Iterator[str]:
         yield f"With all numbers anywhere in their ranges the best plans take {outlay} of outlay (5 % to 95 %)."
 
 
-def _notes(instance: Instance, result: Result, found: Explanation | None) -> Iterator[str]:
+def _notes(instance: Instance, result: Result, found: Explanation | None, frontier: Frontier | None) -> Iterator[str]:
     """What belongs beside the answer: what is short without any shock, and how far the answer holds."""
     yield from narrative.broken_rules_note(result)
     if result.shocks:
         yield FLOORS_NOTE
-        yield from _cut_orders_note(instance, result)
-    yield from _unspent(instance, result, found)
+        yield from cut_orders_note(instance, result)
+    yield from _on_money(instance, result, found, frontier)
     yield from baseline_shortage_note(instance, result)
     bands = result.bands
     if bands is not None and result.shocks:
@@ -129,46 +131,45 @@ def _notes(instance: Instance, result: Result, found: Explanation | None) -> Ite
         )
 
 
-def _cut_orders_note(instance: Instance, result: Result) -> Iterator[str]:
-    """What the worst shock cuts of the supply there is and of what is ordered, for both may be the same works.
-
-    Nothing where floors hold, or nothing that is ordered is cut.
-    """
-    worst = worst_event(instance, result)
-    path = instance.path(instance.event(worst.name))
-    ordered = [
-        f"{move.name}, on line from {move.on_line}"
-        for move in purchases(instance, result)
-        if path.loses_some(move.option, move.first)
-    ]
-    if ordered and worst.fails:
-        existing = sum(path.loses_some(a) for a in instance.processes)
-        beside = f"{plural(existing, 'existing source')} and " if existing else ""
-        yield f"The worst shock cuts {beside}what the plan orders: {list_names(ordered)}."
-
-
-def _unspent(instance: Instance, result: Result, found: Explanation | None) -> Iterator[str]:
-    """What is left of a budget, and why it is not spent where floors fail in a plan that is proven to be the best.
+def _on_money(
+    instance: Instance, result: Result, found: Explanation | None, frontier: Frontier | None
+) -> Iterator[str]:
+    """What is left of a budget and why it is not spent; and where floors fail, whether more money would help.
 
     Where it was found, what would make everything survivable is said in place of the reasons that there can be.
     """
-    budget = instance.policy.budget
-    if budget is None or budget - result.outlay <= SHOWN_SHARE * budget:
-        return
     helps = [] if found is None or result.survives else repair_sentences(instance, found)
-    said = f"{si(budget - result.outlay, result.money)} of the budget is left"
-    yield " ".join((f"{said}.", *helps)) if helps else f"{said}{_why_unspent(instance, result)}."
+    budget = instance.policy.budget
+    if budget is None:
+        yield from [" ".join(helps)] if helps else []
+    elif budget - result.outlay > SHOWN_SHARE * budget:
+        said = f"{si(budget - result.outlay, result.money)} of the budget is left"
+        yield " ".join((f"{said}.", *helps)) if helps else f"{said}{why_unspent(instance, result)}."
+    elif not result.survives:
+        more = [*_with_more_money(instance, result, frontier), *helps]
+        yield " ".join(more) or "Whether a larger budget leaves a smaller survival gap is not computed."
 
 
-def _why_unspent(instance: Instance, result: Result) -> str:
-    """The reasons that there can be, where the plan is proven to be the best and leaves a gap."""
-    if result.status != "gap" or result.bound is None:
-        return ""
-    price = instance.policy.gap_price
-    if price is None:
-        return ": no plan under these rules closes more of the survival gap"
-    counts = "it counts" if price == 1 else f"{price:g} times what it counts"
-    return f": to close more of the survival gap costs more than {counts}, or is not possible in time"
+def _with_more_money(instance: Instance, result: Result, frontier: Frontier | None) -> Iterator[str]:
+    """What the best plan of the largest budget leaves, and what it costs; nothing where no larger one is known."""
+    *_, most = (None, *_known_points(() if frontier is None else frontier.points[frontier.own + 1 :]))
+    if most is None:
+        return
+    plan, own = most.result, result.survival_gap
+    left = f"leaves a survival gap of {si(plan.survival_gap, result.money)}"
+    if plan.survives:
+        left = f"keeps every floor{but_samples(instance)}"
+    elif math.isclose(plan.survival_gap, own, rel_tol=SHOWN_SHARE):
+        left = "leaves the same survival gap"
+    more = plan.total_cost - result.total_cost
+    cost = f", and costs {si(abs(more), result.money)} {'less' if more < 0 else 'more'}"
+    is_known = abs(more) > SHOWN_SHARE * (result.price_of_survival or result.total_cost)
+    yield f"With {budget_text(most.budget, result.money)} the plan {left}{cost if is_known else ''}."
+
+
+def _known_points(points: Iterable[BudgetPoint]) -> list[BudgetPoint]:
+    """Those with a plan whose search was not stopped: such a plan may be far from the best of its budget."""
+    return [each for each in points if each.result.baseline is not None and each.result.status != "stopped"]
 
 
 def baseline_shortage_note(instance: Instance, result: Result) -> Iterator[str]:
@@ -248,6 +249,8 @@ MOST_SHORT = 2
 NO_RANGES = "The file gives no ranges of its numbers."
 # At most this many changes of the file are named.
 MOST_CHANGES = 6
+# At most this many numbers are named that were not looked at.
+MOST_MISSED = 8
 # At most this many plans and figures are shown.
 MOST_PLANS, MOST_FIGURES = 3, 5
 _NOTHING = "Do nothing"
@@ -280,6 +283,9 @@ def alternatives_part(
     title = f"This plan and {_COUNTS[len(rows) - 1]}"
     note = f"Cost: present value, {discounting(instance)}, with what goes unserved without a shock; survival "
     note += "gaps are not in it."
+    if len(result.shocks) > 1:
+        note += " Survival gap, all shocks: a sum over shocks, each on its own, to compare plans by; no loss that can "
+        note += "occur."
     note += _note_on_samples(result)
     note += _note_on_rules(instance) if rows[-1][0] == _NOTHING else ""
     frame = Frame.of_rows("alternatives", title, columns, rows, note).without_empty("differs")
@@ -320,24 +326,27 @@ def _plan_figures(result: Result, more: float) -> tuple[float, int, float, float
 
 
 def _by_budget(instance: Instance, result: Result, frontier: Frontier | None) -> list[tuple[Any, ...]]:
-    """Plans of other budgets than that of the plan: the next smaller ones, largest first, then the larger ones.
-
-    One whose search was stopped is left out: it may be far from the best of its budget.
-    """
+    """Plans of other budgets than that of the plan: the next smaller and the next larger, then the others."""
     if frontier is None:
         return []
     points, own = frontier.points, frontier.own
-    others = [*reversed(points[:own]), *points[own + 1 :]]
-    seen, rows = [result], list[tuple[Any, ...]]()
-    for point in others:
-        known = point.result.baseline is not None and point.result.status != "stopped"
-        if not known or point.budget == 0 or any(_is_alike(point.result, each) for each in seen):
-            continue
-        seen.append(point.result)
+    smaller, larger = _unlike(result, reversed(points[:own])), _unlike(result, points[own + 1 :])
+    rows = []
+    for point in filter(None, chain.from_iterable(zip_longest(smaller, larger))):
         name = "Any budget" if point.budget is None else f"Budget {si(point.budget, result.money)}"
         more = point.result.total_cost - result.total_cost
         rows.append((name, *_plan_figures(point.result, more), narrative.other_options(instance, point.result, result)))
     return rows
+
+
+def _unlike(result: Result, points: Iterable[BudgetPoint]) -> list[BudgetPoint]:
+    """Those of some points whose plans buy something and differ from the plan and from each other."""
+    seen, found = [result], []
+    for point in _known_points(points):
+        if point.budget != 0 and not any(_is_alike(point.result, each) for each in seen):
+            seen.append(point.result)
+            found.append(point)
+    return found
 
 
 def _is_alike(one: Result, other: Result) -> bool:
@@ -384,18 +393,24 @@ def figures_part(instance: Instance, result: Result, found: Sensitivity | None) 
         FrameColumn("at_low", f"At low, M {result.money}"),
         FrameColumn("at_high", f"At high, M {result.money}"),
     )
-    note = _figures_note(found, len(numbers_of(instance.uncertain)))
+    note = _figures_note(instance, found)
     return BriefPart("figures", title, (), Frame.of_rows("figures", title, columns, rows, note))
 
 
-def _figures_note(found: Sensitivity, every: int) -> str:
-    """What the figures are, of `every` uncertain number, and how those were judged that were not solved for."""
-    seen, shown = len(found.bars) + len(found.screened), found.bars[:MOST_FIGURES]
-    of_all = "" if seen >= every else f", {seen:,} of which were looked at in the time there was"
-    most = f" the {len(shown)} that move most" if seen > len(shown) and not of_all else ""
-    note = (
-        f"Of {plural(max(seen, every), 'uncertain number')}{of_all}{most}, those first that decide whether floors hold."
-    )
+def _figures_note(instance: Instance, found: Sensitivity) -> str:
+    """What the figures are, which numbers were not reached, and how those were judged that were not solved for."""
+    shown, numbers = found.bars[:MOST_FIGURES], numbers_of(instance.uncertain)
+    reached = {*(each.number.name for each in found.bars), *(each.name for each in found.screened)}
+    missed = [number_name(instance, each) for each in numbers if each.name not in reached]
+    every = max(len(reached), len(numbers))
+    of_all = f", {len(reached):,} of which were looked at in the time there was" if missed else ""
+    most = f" the {len(shown)} that move most" if len(reached) > len(shown) and not of_all else ""
+    note = f"Of {plural(every, 'uncertain number')}{of_all}{most}, those first that decide whether floors hold."
+    if missed:
+        note += f" Not looked at, so that one of them may move more: {'; '.join(missed[:MOST_MISSED])}"
+        more = len(missed) - MOST_MISSED
+        note += f"; and {more} more." if more > 0 else "."
+    note += " A number without a range in the file is taken as it is."
     note += (
         " What the best plan then costs more, and what its survival gap grows by, each alone at an end of its range."
     )
@@ -439,6 +454,7 @@ def make_brief(
     """
     horizon = instance.horizon
     studies = list(studies)
+    explanation = of_kind(Explanation, studies)
     about = f"{horizon.label(0)} to {horizon.label(horizon.periods[-1])}. Money in {result.currency}, tonnes metric."
     changed = changed_words(result.changes, MOST_CHANGES)
     parts = tuple(_parts(instance, result, frontier, delays, studies)) if result.baseline is not None else ()
@@ -451,7 +467,7 @@ def make_brief(
         sentence=narrative.sentence(instance, result),
         parts=parts,
         warnings=tuple(warnings),
-        notes=() if result.baseline is None else tuple(_notes(instance, result, of_kind(Explanation, studies))),
+        notes=() if result.baseline is None else tuple(_notes(instance, result, explanation, frontier)),
     )
 
 

@@ -3,15 +3,17 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from optimizer.disruptions.shock import Path
 from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
 from optimizer.report.brief.plan_parts import BriefPart
-from optimizer.report.format import dated, entry_title, in_percent, is_date, list_names, plural
+from optimizer.report.format import dated, entry_title, in_percent, is_date, list_names, percent, plural
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.plan import Outcome, Service
 from optimizer.results.result import Result, hardest_of
 from optimizer.studies.folds import Folded, fold_outcomes, folds, urgency
+from optimizer.studies.purchases import purchases
 from optimizer.studies.shortages import is_known, shortages, unserved_money, unserved_tonnes
 from optimizer.tolerances import NEGLIGIBLE
 from optimizer.units import si
@@ -248,3 +250,52 @@ def _segment_row(instance: Instance, d: str, outcome: Outcome, service: Service)
     where = f"{dated(instance, instance.event(outcome.name))}{_may_fail_mark(outcome)}"
     value = _value(instance, d, service.shortage)
     return display_name(instance, d), *_served_and_floor(service), service.shortage, value, where
+
+
+def cut_orders_note(instance: Instance, result: Result) -> Iterator[str]:
+    """How much the worst shock cuts of the supply there is and of what is ordered, for both may be the same works.
+
+    Nothing where floors hold, or nothing that is ordered is cut.
+    """
+    worst = worst_event(instance, result)
+    path = instance.path(instance.event(worst.name))
+    ordered = [
+        f"{move.name}, on line from {move.on_line}, by {_cut_range(cuts)}"
+        for move in purchases(instance, result)
+        if any(cuts := _cuts(path, move.option, move.first))
+    ]
+    if ordered and worst.fails:
+        beside = _existing_cuts(instance, path)
+        yield f"The worst shock cuts {beside}some of what the plan orders: {list_names(ordered)}."
+
+
+def _existing_cuts(instance: Instance, path: Path) -> str:
+    """How many existing sources a shock cuts wholly and in part, with what follows them."""
+    existing = [min(cuts) >= 1.0 for a in instance.processes if any(cuts := _cuts(path, a))]
+    whole, part = sum(existing), len(existing) - sum(existing)
+    cut = [plural(whole, "existing source")] if whole else []
+    cut += [f"{part} in part" if whole else f"part of {plural(part, 'existing source')}"] if part else []
+    return f"{' and '.join(cut)}, and " if cut else ""
+
+
+def _cuts(path: Path, a: str, since: int = 0) -> list[float]:
+    """The severity in each period of a shock from `since` on, shares; of a process only where it has some capacity."""
+    periods = [t for t in path.periods if t >= since and (a not in path.capacity or path.capacity_at(a, t) > 0)]
+    return [float(path.largest_severity_at(a, t)) for t in periods]
+
+
+def _cut_range(cuts: Sequence[float]) -> str:
+    """By how much an activity is cut in the periods of a shock: ``0 to 30 %``."""
+    low, high = min(cuts), max(cuts)
+    return percent(high) if low == high else f"{percent(low).removesuffix(' %')} to {percent(high)}"
+
+
+def why_unspent(instance: Instance, result: Result) -> str:
+    """The reasons that there can be, where the plan is proven to be the best and leaves a gap."""
+    if result.status != "gap" or result.bound is None:
+        return ""
+    price = instance.policy.gap_price
+    if price is None:
+        return ": no plan under these rules closes more of the survival gap"
+    counts = "it counts" if price == 1 else f"{price:g} times what it counts"
+    return f": to close more of the survival gap costs more than {counts}, or is not possible in time"

@@ -73,9 +73,12 @@ class PlanView:
     def facts(self, instance: Instance, counted_from: float | None) -> list[list[str]]:
         """What the answer rests on under this budget: a label and a text each.
 
+        Costs come first; survival gaps, which nobody pays, come last.
+
         The price counts from the no-shock plan of a budget, `counted_from`, money; None for any.
         """
-        return narrative.facts_under(set_budget(instance, self.budget).instance, self.result, counted_from)
+        known = narrative.facts_under(set_budget(instance, self.budget).instance, self.result, counted_from)
+        return sorted(known, key=lambda each: each[0] in narrative.GAP_FACTS)
 
     def to_dict(self, instance: Instance, atlas: Atlas, counted_from: float | None) -> dict[str, Any]:
         """For JSON; what all plans of an instance share is left out."""
@@ -131,7 +134,7 @@ def _to_build(moves: Sequence[Purchase], money: str) -> tuple[tuple[str, str], .
     rest = ordered[MOVES_SAID:]
     if rest:
         spent, counted = math.fsum(move.paid for move in rest), math.fsum(move.counted for move in rest)
-        said.append((f"and {plural(len(rest), 'more move')}", spent_words(spent, counted, money)))
+        said.append((f"and {plural(len(rest), 'more purchase')}", spent_words(spent, counted, money)))
     return tuple(said)
 
 

@@ -48,7 +48,7 @@ def stress_parts(stress: Stress, width: int, *, every: bool = False) -> Iterator
         yield _worst(stress, width, every=every)
     yield _groups(stress)
     if (found := stress.reinforcements) is not None:
-        yield _reinforcements(stress) if found.additions else Text("No single addition is likely to help.")
+        yield _reinforcements(stress) if found.additions else Text(_no_additions(stress, found))
     yield from (Text(f"Note: {note}") for note in stress.notes)
     spent = ", ".join(f"{part} {si(value, 's')}" for part, value in stress.seconds.items())
     yield Text(f"Seconds: {spent}, the solver's summed over processes.", style="dim")
@@ -63,7 +63,8 @@ def _headline(stress: Stress) -> str:
     samples = plural(stress.samples, "sample")
     if not stress.survives:
         broken = stress.samples - stress.survived
-        return f"SURVIVES {share_survived(stress.share)} of {samples}: {stress.survived:,}; {broken:,} break it"
+        words = f"SURVIVES {share_survived(stress.share)} of {samples}: {stress.survived:,}; {broken:,} break it"
+        return f"{words}{_weakest_event(stress)}"
     own = plural(stress.own_shocks, "shock")
     enough = f"SURVIVES {stress.survived:,} of {samples}, as many as its ensembles require"
     return (f"SURVIVES all {samples}" if stress.survived == stress.samples else enough) + (
@@ -71,11 +72,23 @@ def _headline(stress: Stress) -> str:
     )
 
 
+def _weakest_event(stress: Stress) -> str:
+    """The share survived of the event with the smallest one, where there are several."""
+    events = [each for each in stress.groups if each.by == "event"]
+    weakest = min(events, key=lambda each: each.share, default=None)
+    if weakest is None or len(events) < 2 or weakest.share >= stress.share:
+        return ""
+    name = weakest.name
+    name = varied_name(stress, name) if name.startswith(f"{VARIED}/") else name
+    return f"; of {name} alone {share_survived(weakest.share)} of {weakest.samples:,}"
+
+
 def _lines(stress: Stress) -> Iterator[tuple[str, str]]:
     money = stress.money
     low, high = stress.interval
     interval = f"{share_survived(low)} to {share_survived(high)}"
-    yield "Share survived", f"{share_survived(stress.share)}; 95 % interval {interval} (Wilson)"
+    share = f"{share_survived(stress.share)} of these samples, not the probability that the plan survives"
+    yield "Share survived", f"{share}; 95 % interval {interval} (Wilson)"
     yield "Mean gap", f"{si(stress.expected_gap, money)} a sample, each with the same weight"
     if stress.worst:
         yield "Worst gap", f"{si(stress.worst_gap, money)}, in {stress.worst[0].name}"
@@ -293,22 +306,34 @@ def _reinforcements(stress: Stress) -> Table:
 
 def _on_reinforcements(stress: Stress, found: Reinforcements) -> Iterator[str]:
     """What the caption of reinforcements says."""
-    added = (stress.instance.activities.get(each.option) for each in found.additions)
-    is_without = any(each is not None and any(each.support.values) for each in added)
     yield (
-        "Each row is one addition to the plan, checked: a test of single additions, not a new optimum. Budget and "
-        f"policy are not looked at. Outlay is undiscounted{', without price support' if is_without else ''}. Gap: the "
-        "part of all broken shocks' gaps that goes. Ordered by the shocks that are then survived, then by the gap. A "
-        "stockpile is filled by the end of the period. Where it is full later, the addition replaces a later purchase: "
-        "the same outlay, sooner, and more holding cost."
+        "Each row is one addition to the plan, checked in the broken shocks and for what has to run in the baseline. "
+        "It is a test of single additions, not a new optimum. Budget and policy are not looked at. Outlay is "
+        "undiscounted. Gap: the part of all broken shocks' gaps that goes. Ordered by the shocks that are then "
+        "survived, then by the gap. A stockpile is filled by the end of the period. Where it is full later, the "
+        "addition replaces a later purchase: the same outlay, sooner, and more holding cost."
     )
     yield found.note
-    if found.promising > len(found.additions):
-        tried = f"the {len(found.additions)} that promise most were tried"
+    count = len(found.additions) + len(found.inoperable)
+    if found.promising > count:
+        tried = f"the {count} that promise most were tried"
         yield f"By their slopes {found.promising} options help; {tried}."
     for each in found.additions:
         if each.also:
-            yield f"{each.option} requires {', '.join(each.also)} as well, not counted."
+            also = list_names([display_name(stress.instance, name) for name in each.also])
+            yield f"{display_name(stress.instance, each.option)} requires {also} as well, not counted."
+    if found.inoperable:
+        yield _left_out(stress, found)
+
+
+def _left_out(stress: Stress, found: Reinforcements) -> str:
+    """The options that were left out, for more of them cannot run in the baseline."""
+    names = list_names([display_name(stress.instance, name) for name in found.inoperable])
+    return f"Left out, for the baseline cannot run as it has to (min_utilisation) with more of it: {names}."
+
+
+def _no_additions(stress: Stress, found: Reinforcements) -> str:
+    return _left_out(stress, found) if found.inoperable else "No single addition is likely to help."
 
 
 def _size(stress: Stress, addition: Reinforcement) -> str:
