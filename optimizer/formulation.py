@@ -26,7 +26,8 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from optimizer.disruptions.shock import BASELINE, Path, Shock
+from optimizer.disruptions.path import BASELINE, Path
+from optimizer.disruptions.shock import Shock
 from optimizer.errors import ModelError
 from optimizer.horizon import Horizon
 from optimizer.instance.schema import Future, FutureTree, Instance, ShareRule

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 import optimizer as so
 from optimizer.cli.app import app
-from optimizer.disruptions.family import title
+from optimizer.disruptions.shock import title
 
 Cell = Callable[..., so.Instance]
 TINY = Path(__file__).parents[1] / "instances" / "tiny.yaml"

@@ -25,7 +25,7 @@ from optimizer import formulation
 from optimizer.algorithms.extensive_form import ShockModel
 from optimizer.algorithms.problem import median_shortage_cost
 from optimizer.algorithms.separation import Violation
-from optimizer.disruptions.shock import BASELINE
+from optimizer.disruptions.path import BASELINE
 from optimizer.instance.schema import Future
 from optimizer.model.builder import Mark, ModelBuilder
 from optimizer.model.expressions import Expression, total

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from optimizer.disruptions.shock import Path, Shock
+from optimizer.disruptions.path import Path
+from optimizer.disruptions.shock import Shock
 from optimizer.formulation import first_stage_model
 from optimizer.instance.derived import size_thresholds, with_stock_paths
 from optimizer.instance.paths import MANY

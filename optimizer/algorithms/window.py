@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.disruptions.shock import Path, Shock
+from optimizer.disruptions.path import Path
+from optimizer.disruptions.shock import Shock
 from optimizer.errors import ModelError
 from optimizer.formulation import gaps, limit_gap, recourse_model
 from optimizer.instance.paths import MANY, shared_path

@@ -22,8 +22,7 @@ from typing import Any, Literal
 from optimizer import arguments
 from optimizer.disruptions.adversary import Attack, attack_entry
 from optimizer.disruptions.ensemble import each_drawn, scaled, varied
-from optimizer.disruptions.family import Axis, Starts
-from optimizer.disruptions.shock import ShockSpec
+from optimizer.disruptions.shock import Axis, ShockSpec, Starts
 from optimizer.errors import Finding, InstanceError, OptimizerWarning
 from optimizer.instance.document import Document, document_of
 from optimizer.instance.overrides import (

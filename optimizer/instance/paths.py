@@ -16,22 +16,13 @@ that was there.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.disruptions.shock import (
-    BASELINE,
-    ActivitySelector,
-    Cut,
-    Numbers,
-    Path,
-    PermanentCuts,
-    Shock,
-    ShockSpec,
-    split_cuts,
-)
+from optimizer.disruptions.path import BASELINE, Numbers, Path
+from optimizer.disruptions.shock import ActivitySelector, Cut, PermanentCuts, Shock, ShockSpec
 from optimizer.network.process import Activity
 from optimizer.units import Number
 
@@ -83,6 +74,29 @@ class ActivityIndex:
     def _lists(self, field: str, values: Iterable[str]) -> list[list[str]]:
         """For each of some values, the activities that have it in a field."""
         return [self._by[field].get(value, []) for value in values]
+
+
+class _SplitCuts(NamedTuple):
+    """Cuts by whether leverage restrains them.
+
+    Where all are deliberate or none is, `cuts` holds all of them, and `deliberate` says which. Where some are, `cuts`
+    holds these, and `accidents` the others.
+    """
+
+    deliberate: bool
+    cuts: tuple[Cut, ...]
+    accidents: tuple[Cut, ...] = ()
+
+
+def _split_cuts(cuts: tuple[Cut, ...], *, deliberate: bool) -> _SplitCuts:
+    """Cuts by whether they are deliberate; `deliberate` holds for those that do not say."""
+    own = [deliberate if cut.deliberate is None else cut.deliberate for cut in cuts]
+    if all(own) or not any(own):
+        return _SplitCuts(own[0] if own else deliberate, cuts)
+    chosen = tuple(cut for cut, is_deliberate in zip(cuts, own, strict=True) if is_deliberate)
+    return _SplitCuts(
+        True, chosen, tuple(cut for cut, is_deliberate in zip(cuts, own, strict=True) if not is_deliberate)
+    )
 
 
 def _values(name: str, activity: Activity, field: str) -> tuple[str, ...]:
@@ -159,7 +173,7 @@ def _path(
         periods=periods,
         delta=delta,
         years=years,
-        deliberate=_one([split_cuts(spec.cuts, deliberate=spec.deliberate).deliberate for spec in specs]) > 0,
+        deliberate=_one([_split_cuts(spec.cuts, deliberate=spec.deliberate).deliberate for spec in specs]) > 0,
         demand={
             d: tuple(_one(demand.quantity.at(year) * delta * surge.get(d, 1.0)) for year in years)
             for d, demand in demands.items()
@@ -223,7 +237,7 @@ def _many(instance: "Instance", shocks: Sequence[Shock]) -> list[dict[str, Numbe
 
 def _severities(instance: "Instance", shocks: Sequence[Shock]) -> list[dict[str, npt.NDArray[np.float64]]]:
     """The shares lost to the cuts that `Path.deliberate` describes, and those lost to accidents beside them."""
-    parts = [split_cuts(shock.spec.cuts, deliberate=shock.spec.deliberate) for shock in shocks]
+    parts = [_split_cuts(shock.spec.cuts, deliberate=shock.spec.deliberate) for shock in shocks]
     shape = (len(shocks), len(shocks[0].periods))
     return [_struck(instance, some, shape) for some in ([p.cuts for p in parts], [p.accidents for p in parts])]
 

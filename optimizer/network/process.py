@@ -95,7 +95,7 @@ from optimizer.units import (
 )
 
 if TYPE_CHECKING:
-    from optimizer.disruptions.shock import Path
+    from optimizer.disruptions.path import Path
     from optimizer.model.builder import ModelBuilder
 
 ZERO_SERIES = Series.constant(0.0)

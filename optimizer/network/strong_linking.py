@@ -29,7 +29,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.disruptions.shock import Path
+from optimizer.disruptions.path import Path
 from optimizer.model.builder import ModelBuilder, Row
 from optimizer.model.expressions import Expression, distinct_shocks, total
 from optimizer.network.process import Demand

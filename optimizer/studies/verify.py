@@ -35,7 +35,8 @@ from optimizer.audit import DISAGREES, Report, Verification
 from optimizer.audit.figures import DETERRING
 from optimizer.audit.result import check_futures, verify
 from optimizer.audit.shocks import under_its_attacks
-from optimizer.disruptions.shock import Path, Shock
+from optimizer.disruptions.path import Path
+from optimizer.disruptions.shock import Shock
 from optimizer.formulation import bought, cost, extensive_form_model, recourse_model
 from optimizer.instance.edits import without_attacks, without_disruptions
 from optimizer.instance.paths import MANY, shared_path

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from optimizer.disruptions.shock import BASELINE
+from optimizer.disruptions.path import BASELINE
 from optimizer.instance.derived import but_samples, named_regions, region_name
 from optimizer.instance.edits import with_budget
 from optimizer.instance.reading import instance_of
