@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-
-from optimizer.units import Number
+import numpy.typing as npt
 
 BASELINE = "baseline"
+# Of one shock, or an array with one for each of many.
+Number = float | npt.NDArray[np.float64]
 Numbers = tuple[Number, ...]
 
 

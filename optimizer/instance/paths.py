@@ -21,10 +21,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.disruptions.path import BASELINE, Numbers, Path
+from optimizer.disruptions.path import BASELINE, Number, Numbers, Path
 from optimizer.disruptions.shock import ActivitySelector, Cut, PermanentCuts, Shock, ShockSpec
 from optimizer.network.process import Activity
-from optimizer.units import Number
 
 if TYPE_CHECKING:
     from optimizer.instance.schema import Instance
