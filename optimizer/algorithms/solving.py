@@ -27,12 +27,12 @@ from optimizer.algorithms.benders import BendersSearch
 from optimizer.algorithms.constraint_generation import ConstraintGeneration, has_fixed_floors
 from optimizer.algorithms.dual_decomposition import GroupPlans, GroupProblem
 from optimizer.algorithms.extensive_form import solve_extensive_form
-from optimizer.algorithms.joint_recourse import clock_of_task, evaluator_in_worker, evaluator_of, kept_instances
+from optimizer.algorithms.joint_recourse import evaluator_in_worker, evaluator_of, kept_instances
 from optimizer.algorithms.problem import LEAST_COST, NOTHING_KNOWN, Hints, ProblemVariant, SearchResult
 from optimizer.algorithms.reading import read_no_shock, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
 from optimizer.algorithms.search import ADDED, FEW_ROWS, warn_unsaved
-from optimizer.algorithms.workers import Memory
+from optimizer.algorithms.workers import Memory, clock_of_task
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.edits import without_disruptions
 from optimizer.instance.schema import Future, Instance

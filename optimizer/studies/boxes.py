@@ -34,11 +34,10 @@ import numpy as np
 import numpy.typing as npt
 
 from optimizer.algorithms.executor import size_for, start_executor
-from optimizer.algorithms.joint_recourse import CLOCK, own_clock
 from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation.attacks import with_listed_attacks
-from optimizer.algorithms.workers import Task
+from optimizer.algorithms.workers import CLOCK, Task, own_clock
 from optimizer.arguments import ArgumentError, whole_number
 from optimizer.disruptions.ensemble import MOST, sample_names
 from optimizer.disruptions.shock import Shock

@@ -25,13 +25,12 @@ import numpy as np
 from optimizer import arguments
 from optimizer.algorithms.executor import size_for, start_executor
 from optimizer.algorithms.fixed_plan import evaluate_fixed_plan
-from optimizer.algorithms.joint_recourse import CLOCK, stopping_all
 from optimizer.algorithms.problem import negligible_gap
 from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.relaxed_floors import excused_samples, tree_shares
 from optimizer.algorithms.separation.attacks import with_listed_attacks
 from optimizer.algorithms.solving import no_shock_cost
-from optimizer.algorithms.workers import Task
+from optimizer.algorithms.workers import CLOCK, Task, stopping_all
 from optimizer.errors import Finding, InstanceError
 from optimizer.instance.derived import is_bought
 from optimizer.instance.edits import ScenarioNames, apply_arguments, with_numbers, without_attacks
