@@ -11,7 +11,7 @@ from optimizer.errors import require_extra
 from optimizer.tolerances import VALUE_RESOLUTIONS
 
 if TYPE_CHECKING:
-    from optimizer.studies.discovery import Discovery
+    from optimizer.studies.discovery_result import Discovery
     from optimizer.studies.sensitivity_result import Sensitivity
 
 RESOLUTION = 0.01
@@ -100,7 +100,7 @@ def command(
 
 def _check_samples(samples: int, *, discovers: bool, stores: bool) -> None:
     """Refuse, as usage, too few samples, or a band that is to be kept of none; and what needs an extra without it."""
-    from optimizer.studies.boxes import check_samples
+    from optimizer.studies.discovery import check_samples
 
     check_samples(samples, 0, may_be_none=True)
     if stores and (discovers or not samples):

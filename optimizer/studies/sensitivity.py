@@ -40,7 +40,8 @@ from optimizer.results.plan import Plan
 from optimizer.results.result import Result, require_result
 from optimizer.results.saved import Bands
 from optimizer.solver import Clock, Listener, Progress, Settings, ignore, interruptible
-from optimizer.studies.boxes import FEWEST, check_samples, latin_hypercube
+from optimizer.studies.boxes import FEWEST
+from optimizer.studies.discovery import check_samples, latin_hypercube
 from optimizer.studies.first_order import DualScreen, first_order_effect, most_effective, split_by_dates
 from optimizer.studies.measure import TOLERANCE_SHARE, ToleranceBase, before_tolerance_base, proven_objective
 from optimizer.studies.sensitivity_result import (

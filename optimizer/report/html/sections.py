@@ -27,7 +27,7 @@ from optimizer.report.tables.render import page_table
 from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
 from optimizer.studies.comparison import Comparison
-from optimizer.studies.discovery import Discovery
+from optimizer.studies.discovery_result import Discovery
 from optimizer.studies.futures.study_result import FuturesStudy
 from optimizer.tolerances import SHOWN_SHARE
 from optimizer.units import si, si_up
