@@ -31,7 +31,7 @@ from optimizer.algorithms.problem import DualValues, SearchResult, is_worst_case
 from optimizer.algorithms.separation import select_most_violated
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.derived import free_floors
-from optimizer.solver import AT_GAP, Progress, SolveResult, Vector
+from optimizer.solver.base import AT_GAP, Progress, SolveResult, Vector
 from optimizer.tolerances import HELD_VALUE
 
 # A master gets shocks beside the estimates of gaps until it holds so many: the worst ones improve the bound most.

@@ -31,7 +31,7 @@ from optimizer.algorithms.subproblems import RecourseTask
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.derived import free_floors
 from optimizer.risk import expected_cost, measured_cost
-from optimizer.solver import Integers, SolveResult, Vector
+from optimizer.solver.base import Integers, SolveResult, Vector
 from optimizer.tolerances import HELD_IN_SHOCK, HELD_VALUE, MISESTIMATED, NEGLIGIBLE_DUAL, ROUNDING
 
 TASKS: dict[EstimateKind, RecourseTask] = {"gap": "subgradients of gaps", "cost": "subgradients of costs"}

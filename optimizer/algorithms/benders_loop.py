@@ -31,7 +31,7 @@ from optimizer.algorithms.search import Search
 from optimizer.algorithms.separation import select_most_violated
 from optimizer.disruptions.shock import Shock
 from optimizer.model.builder import ModelBuilder
-from optimizer.solver import SolveResult, Vector
+from optimizer.solver.base import SolveResult, Vector
 from optimizer.solver.tree import Relaxed, TreeNode, TreeSearch
 from optimizer.tolerances import RELAXATION_GAP, ROUNDING, STALLED_GAP
 

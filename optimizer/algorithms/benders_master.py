@@ -30,7 +30,7 @@ from optimizer.instance.schema import Future
 from optimizer.model.builder import Mark, ModelBuilder
 from optimizer.model.expressions import Expression, total
 from optimizer.risk import OWNER, CostOutcome, FutureCosts, free_column, require_money
-from optimizer.solver import Integers, SolveResult, Vector
+from optimizer.solver.base import Integers, SolveResult, Vector
 from optimizer.tolerances import ROUNDING
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ from optimizer.instance.edits import for_each_future, without_shocks
 from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, FutureTree, Instance
 from optimizer.model.builder import ModelBuilder, Row
 from optimizer.model.expressions import Expression
-from optimizer.solver import Clock, Model, Settings
+from optimizer.solver.base import Clock, Settings
+from optimizer.solver.model import Model
 
 # The owner of a rule's rows, and what they are called.
 Rule = tuple[str, str]

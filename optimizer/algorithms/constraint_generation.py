@@ -41,7 +41,7 @@ from optimizer.algorithms.separation import SeparationOracle, Violation, select_
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import FutureTree, Instance
 from optimizer.results.plan import NoShockPlan, Plan
-from optimizer.solver import Clock, Listener, Settings, SolveResult, Vector
+from optimizer.solver.base import Clock, Listener, Settings, SolveResult, Vector
 from optimizer.tolerances import NEGLIGIBLE_DUAL
 
 # Where more of the shocks held than this are needed, a new model would cost more than it saves.

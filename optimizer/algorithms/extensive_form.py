@@ -23,7 +23,8 @@ from optimizer.algorithms.relaxation import RAISED, FloorCuts, ValidInequalities
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import GapLimit, limit_gap
 from optimizer.instance.schema import Instance
-from optimizer.solver import AT_GAP, Clock, Listener, Model, Progress, Settings, SolveResult, Vector
+from optimizer.solver.base import AT_GAP, Clock, Listener, Progress, Settings, SolveResult, Vector
+from optimizer.solver.model import Model
 from optimizer.tolerances import HELD_VALUE, INTEGRALITY, NEGLIGIBLE
 
 if TYPE_CHECKING:

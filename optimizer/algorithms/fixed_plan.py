@@ -43,7 +43,8 @@ from optimizer.instance.schema import Instance
 from optimizer.model.builder import ModelBuilder, Scope
 from optimizer.model.expressions import Expression, total
 from optimizer.results.plan import Plan
-from optimizer.solver import Clock, Listener, Model, Progress, Settings, SolveResult, Vector
+from optimizer.solver.base import Clock, Listener, Progress, Settings, SolveResult, Vector
+from optimizer.solver.model import Model
 from optimizer.tolerances import HELD_VALUE, POSITIVE
 
 # Purchases among the columns of the plan; all else follows from these and from the integers.

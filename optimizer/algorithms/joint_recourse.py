@@ -23,7 +23,7 @@ from optimizer.errors import OptimizerWarning, WorkerError
 from optimizer.formulation import first_stages_model
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Plan
-from optimizer.solver import Clock, Integers, Vector
+from optimizer.solver.base import Clock, Integers, Vector
 
 
 def evaluator_of(instance: Instance, executor: Executor | None = None) -> RecourseEvaluator:

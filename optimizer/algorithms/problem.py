@@ -28,7 +28,7 @@ from optimizer.model.expressions import Expression, total
 from optimizer.network.process import Demand
 from optimizer.results.plan import NoShockPlan, Plan
 from optimizer.risk import FutureCosts, measured_cost, write_gap_rows, write_gaps, write_limit, write_measure
-from optimizer.solver import (
+from optimizer.solver.base import (
     BranchingHistories,
     BranchingHistory,
     Clock,

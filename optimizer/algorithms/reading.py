@@ -14,7 +14,7 @@ from optimizer.levers.base import Sized
 from optimizer.model.builder import Column, ModelBuilder
 from optimizer.network.process import SURCHARGE
 from optimizer.results.plan import Array, Build, ByPeriod, FlowKey, Flows, ManyFlows, NoShockPlan, Plan
-from optimizer.solver import Integers, Vector
+from optimizer.solver.base import Integers, Vector
 from optimizer.tolerances import ROUNDING_SIZE
 
 

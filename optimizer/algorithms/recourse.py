@@ -25,7 +25,8 @@ from optimizer.formulation import Writer
 from optimizer.instance.paths import dominators
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Flows, ManyFlows, Plan
-from optimizer.solver import Basis, BranchingHistories, Clock, Integers, Vector
+from optimizer.solver.base import BranchingHistories, Clock, Integers, Vector
+from optimizer.solver.kept import Basis
 from optimizer.tolerances import NEGLIGIBLE_DUAL, POSITIVE
 
 

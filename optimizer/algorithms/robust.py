@@ -58,7 +58,7 @@ from optimizer.algorithms.solving import solve_groups
 from optimizer.disruptions.adversary import Attack
 from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression, total
-from optimizer.solver import AT_GAP, Clock, Listener, Settings, SolveResult, Vector
+from optimizer.solver.base import AT_GAP, Clock, Listener, Settings, SolveResult, Vector
 from optimizer.tolerances import HELD_VALUE
 
 

@@ -40,8 +40,7 @@ from optimizer.instance.schema import Future, Instance
 from optimizer.results.futures import FutureResult
 from optimizer.results.plan import NoShockPlan, Plan
 from optimizer.results.result import Result
-from optimizer.solver import Clock, Listener, Progress, Settings, ignore
-from optimizer.solver.base import StrategyName
+from optimizer.solver.base import Clock, Listener, Progress, Settings, StrategyName, ignore
 from optimizer.tolerances import NO_SHOCK_GAP
 
 # The shocks up to which the extensive form is small; with probabilities, the periods of shocks in all. There,

@@ -26,7 +26,8 @@ from optimizer.instance.paths import MANY, shared_path
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import Column, ModelBuilder, Row
 from optimizer.model.expressions import Expression, distinct_shocks, total
-from optimizer.solver import Batch, Integers, Vector
+from optimizer.solver.base import Integers, Vector
+from optimizer.solver.kept import Batch
 
 
 class LinkingMatrix:
