@@ -35,9 +35,9 @@ from optimizer.report.provenance import least_gap_words
 from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import Faced, Outcome
 from optimizer.results.result import Result, by_gap, hardest_of
-from optimizer.studies.folds import Fold, folds
 from optimizer.studies.measure import GAP_SHARE, ProvenDifference, ToleranceBase
 from optimizer.studies.purchases import sizes_bought
+from optimizer.studies.shocks import Fold, folds
 from optimizer.units import si, si_down
 
 # At most this many segments are named that go short in the baseline.

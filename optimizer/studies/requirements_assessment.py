@@ -16,7 +16,7 @@ from optimizer.instance.schema import Instance
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.plan import Flows, Outcome
 from optimizer.results.result import Result
-from optimizer.studies.folds import folds
+from optimizer.studies.shocks import folds
 from optimizer.studies.supply_chain import yearly_supply_shares
 from optimizer.units import short
 

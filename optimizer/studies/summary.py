@@ -26,8 +26,8 @@ from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression
 from optimizer.results.plan import ActualOutput, Flows
 from optimizer.solver import Clock, Settings
-from optimizer.studies.folds import folds
 from optimizer.studies.outcomes import survey
+from optimizer.studies.shocks import folds
 from optimizer.studies.supply_chain import actual_outputs
 from optimizer.tolerances import NEGLIGIBLE
 

@@ -37,8 +37,8 @@ from optimizer.report.tables.render import page_table
 from optimizer.results.plan import ByPeriod, SourceShare
 from optimizer.results.result import Result
 from optimizer.studies.comparison import BudgetPoint, Frontier
-from optimizer.studies.folds import Fold, Folded, fold_outcomes
 from optimizer.studies.purchases import Purchase, outlay_part_note, purchases, spent_words
+from optimizer.studies.shocks import Fold, Folded, fold_outcomes
 from optimizer.studies.supply_chain import Chain, yearly_supply_shares
 from optimizer.studies.time_to_survive import TimeToSurvive, time_to_survive, with_other_plan
 from optimizer.units import si

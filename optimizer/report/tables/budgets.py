@@ -24,8 +24,8 @@ from optimizer.studies.comparison import (
     ComparisonColumn,
     LoneShock,
 )
-from optimizer.studies.folds import Fold, folds
 from optimizer.studies.purchases import sizes_bought
+from optimizer.studies.shocks import Fold, folds
 from optimizer.studies.study_frames import union
 from optimizer.units import si, si_down, si_up
 
