@@ -24,10 +24,9 @@ from optimizer.algorithms.benders_master import (
 )
 from optimizer.algorithms.extensive_form import MIP_GAP_ROOM
 from optimizer.algorithms.problem import Aim, negligible_gap
-from optimizer.algorithms.recourse import ShockGaps, Subgradients
 from optimizer.algorithms.search import Search
 from optimizer.algorithms.separation import Violation
-from optimizer.algorithms.subproblems import RecourseTask
+from optimizer.algorithms.subproblems import RecourseTask, ShockGaps, Subgradients
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.derived import free_floors
 from optimizer.risk import expected_cost, measured_cost

@@ -34,7 +34,7 @@ from optimizer.solver.base import Integers, SolveResult, Vector
 from optimizer.tolerances import ROUNDING
 
 if TYPE_CHECKING:
-    from optimizer.algorithms.recourse import Subgradients
+    from optimizer.algorithms.subproblems import Subgradients
 
 EstimateKind = Literal["gap", "cost"]
 ESTIMATE_KINDS: tuple[EstimateKind, ...] = ("gap", "cost")

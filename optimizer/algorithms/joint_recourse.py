@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from optimizer.algorithms.executor import DaskExecutor, Executor, ProcessExecutor, SerialExecutor, size_for
 from optimizer.algorithms.reading import own_columns, plan_values
-from optimizer.algorithms.recourse import KEPT, RecourseEvaluator, ShockGaps, Subgradients, recourse_executor, setup_of
-from optimizer.algorithms.subproblems import BatchResponse, RecourseTask, ShockBatch
+from optimizer.algorithms.recourse import KEPT, RecourseEvaluator, recourse_executor, setup_of
+from optimizer.algorithms.subproblems import BatchResponse, RecourseTask, ShockBatch, ShockGaps, Subgradients
 from optimizer.algorithms.workers import CLOCK, Memory, Task
 from optimizer.errors import OptimizerWarning, WorkerError
 from optimizer.formulation import first_stages_model

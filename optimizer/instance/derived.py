@@ -3,19 +3,23 @@
 An `Unchecked` is an instance before its checks (`validation`), which use what is here.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from optimizer.disruptions.ensemble import EnsembleSpec, Event
 from optimizer.disruptions.shock import ActivitySelector, Cut, Shock, ShockSpec, expand
 from optimizer.errors import Place, Problem
-from optimizer.instance.schema import Instance
 from optimizer.levers.base import Sized
 from optimizer.results.plan import Plan
 from optimizer.tolerances import LARGEST_SIZE, NEGLIGIBLE_SIZE, ROUNDING_SIZE
 from optimizer.units import short, si
+
+if TYPE_CHECKING:
+    from optimizer.instance.schema import Instance
 
 
 def entries_with_cuts(instance: Instance) -> Iterator[tuple[Place, ShockSpec | EnsembleSpec | Event]]:
