@@ -11,7 +11,7 @@ load, read                          an Instance from a file, or from a mapping
 without, under, in_future, …        the same instance with something changed: an Instance again
 solve, compare, explain, …          one function for each question; each returns a value of its own
 solve_futures, evaluate_futures     the same for an instance with futures, or with another objective
-verify                              the audit: a result recomputed in plain arithmetic, without the solver
+verify                              a result recomputed: in plain arithmetic, and each shock by the solver
 write_report, write_workbook        a result as an HTML page (or a brief), or as a workbook
 Auditor, register                   a lever from outside the package
 
@@ -27,10 +27,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from optimizer.audit import Report as Report
+    from optimizer.audit import AuditReport as AuditReport
     from optimizer.audit import Verification as Verification
     from optimizer.audit.auditor import Auditor
-    from optimizer.audit.result import verify
     from optimizer.errors import AuditError as AuditError
     from optimizer.errors import CheckpointError as CheckpointError
     from optimizer.errors import Finding, InstanceError, OptimizerError
@@ -42,13 +41,11 @@ if TYPE_CHECKING:
     from optimizer.errors import SolverError as SolverError
     from optimizer.errors import WorkerError as WorkerError
     from optimizer.extend import register
-    from optimizer.instance.edits import forcing, in_future, under, with_budget
-    from optimizer.instance.edits import resample as resample
+    from optimizer.instance.edits import forcing, in_future, resample, under, with_budget
     from optimizer.instance.reading import read
     from optimizer.instance.removal import without
     from optimizer.instance.schema import Instance
-    from optimizer.io.load import inspect as inspect
-    from optimizer.io.load import load
+    from optimizer.io.load import check, load
     from optimizer.io.plan_file import GivenPlan as GivenPlan
     from optimizer.io.plan_file import load_plan
     from optimizer.report.document import write_report
@@ -89,7 +86,7 @@ if TYPE_CHECKING:
     from optimizer.studies.time_to_survive import Chokepoint as Chokepoint
     from optimizer.studies.time_to_survive import TimeToSurvive as TimeToSurvive
     from optimizer.studies.time_to_survive import time_to_survive
-    from optimizer.studies.verify import verify_plan
+    from optimizer.studies.verify import verify
 
 _NAMES_OF = {
     "studies.alternatives": ("alternatives",),
@@ -116,15 +113,14 @@ _NAMES_OF = {
     "studies.futures.solve": ("solve", "solve_futures", "withstand"),
     "studies.stress_result": ("Stress",),
     "studies.stress": ("stress",),
-    "studies.verify": ("verify_plan",),
+    "studies.verify": ("verify",),
     "audit.auditor": ("Auditor",),
-    "audit": ("Report", "Verification"),
-    "audit.result": ("verify",),
+    "audit": ("AuditReport", "Verification"),
     "errors": (
         "AuditError", "CheckpointError", "Finding", "GivenPlanError", "InstanceError", "MissingExtraError",
         "OptimizerError", "OptimizerWarning", "PlanFileError", "PluginError", "SolverError", "WorkerError",
     ),
-    "io.load": ("inspect", "load"),
+    "io.load": ("check", "load"),
     "io.plan_file": ("GivenPlan", "load_plan"),
     "instance.reading": ("read",),
     "instance.schema": ("Instance",),
@@ -143,10 +139,10 @@ _MODULE_OF = {name: module for module, names in _NAMES_OF.items() for name in na
 # What users call. The other names of `_NAMES_OF` can be imported too, for type hints and `except`: types and errors.
 __all__ = [
     "Auditor", "Finding", "Instance", "InstanceError", "OptimizerError", "Plan", "Result", "Settings",
-    "alternatives", "attack", "compare", "discover", "evaluate", "evaluate_futures", "explain", "find_requirements",
-    "forcing", "futures_study", "in_future", "load", "load_plan", "read", "register", "sensitivity", "share_costs",
-    "solve", "solve_futures", "stress", "time_to_survive", "under", "verify", "verify_plan", "with_budget", "without",
-    "withstand", "write_report", "write_workbook",
+    "alternatives", "attack", "check", "compare", "discover", "evaluate", "evaluate_futures", "explain",
+    "find_requirements", "forcing", "futures_study", "in_future", "load", "load_plan", "read", "register", "resample",
+    "sensitivity", "share_costs", "solve", "solve_futures", "stress", "time_to_survive", "under", "verify",
+    "with_budget", "without", "withstand", "write_report", "write_workbook",
 ]  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 import optimizer as so
 from optimizer.algorithms.executor import ProcessExecutor
 from optimizer.algorithms.workers import Task
+from optimizer.audit.result import audit_result
 from optimizer.cli.app import app
 from optimizer.instance.edits import without_attacks
 from optimizer.report.tables.attack import attack_parts
@@ -173,7 +174,7 @@ def test_a_given_plan_is_attacked_as_it_is() -> None:
 def test_the_audit_is_loud_where_attacks_are_told_wrongly() -> None:
     result = so.withstand(so.read(RIVALS), settings=EXACT)
     instance = so.read(result.data)
-    assert so.verify(instance, result).ok
+    assert audit_result(instance, result).ok
     faced = result.adversary
     assert faced is not None
     for told in (
@@ -181,9 +182,9 @@ def test_the_audit_is_loud_where_attacks_are_told_wrongly() -> None:
         dataclasses.replace(faced, attacks=(*faced.attacks, "attack{x+y}@2027")),
         dataclasses.replace(faced, attacks=faced.attacks[:1]),
     ):
-        assert not so.verify(instance, dataclasses.replace(result, adversary=told)).ok
-    assert not so.verify(instance, dataclasses.replace(result, survival_gap=2 * result.survival_gap)).ok
-    assert not so.verify(instance, dataclasses.replace(result, adversary=None)).ok
+        assert not audit_result(instance, dataclasses.replace(result, adversary=told)).ok
+    assert not audit_result(instance, dataclasses.replace(result, survival_gap=2 * result.survival_gap)).ok
+    assert not audit_result(instance, dataclasses.replace(result, adversary=None)).ok
 
 
 def test_a_result_goes_to_json_and_back() -> None:
@@ -205,7 +206,7 @@ def test_an_adversary_and_the_attacks_written_out_go_to_a_mapping_and_back(data:
     assert again.adversary == instance.adversary
     assert without_attacks(again).events == instance.events
     if shaped.baseline is not None:
-        assert so.verify(again, shaped).ok
+        assert audit_result(again, shaped).ok
 
 
 @FEW

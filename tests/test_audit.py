@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import optimizer as so
+from optimizer.audit.result import audit_result
 from optimizer.instance.edits import with_budget
 
 CASES = Path(__file__).parent / "cases"
@@ -85,12 +86,12 @@ def short(tmp_path_factory: pytest.TempPathFactory) -> tuple[so.Instance, so.Res
 def test_silent_on_every_small_case(path: Path) -> None:
     instance = so.load(path)
     result = so.solve(instance, settings=EXACT)
-    report = so.verify(instance, result)
+    report = audit_result(instance, result)
     assert report.disagreements == []
     assert report.rows > 10
     assert sum(report.costs.values()) == pytest.approx(result.total_cost, abs=1e-6)
     assert sum(report.outlays.values()) == pytest.approx(result.outlay, abs=1e-6)
-    again = so.verify(so.read(result.data), so.Result.from_dict(result.to_dict()))
+    again = audit_result(so.read(result.data), so.Result.from_dict(result.to_dict()))
     assert again.ok
     assert again.rows == report.rows
 
@@ -101,20 +102,20 @@ def test_silent_where_everything_is_used(rich: tuple[so.Instance, so.Result]) ->
     kinds = {build.kind for build in result.plan.builds}
     assert kinds == {"ally", "refining", "recycling", "substitution", "partnership", "leverage"}
     assert max(result.plan.fills["reserve"]) > 1
-    assert so.verify(instance, result).require().ok
+    assert audit_result(instance, result).require().ok
 
 
 def test_silent_on_a_plan_that_ran_out_of_time(rich: tuple[so.Instance, so.Result]) -> None:
     instance, _ = rich
     result = so.solve(instance, settings=so.Settings(time_limit=0.0))
-    assert so.verify(instance, result).ok
+    assert audit_result(instance, result).ok
 
 
 def test_parts_of_the_cost_by_hand(short: tuple[so.Instance, so.Result]) -> None:
     # 400 t at 10 in the baseline, nothing bought, the shock has no probability; 120 t of stock for 2 * 80 t of floor:
     # 40 t short.
     instance, result = short
-    report = so.verify(instance, result)
+    report = audit_result(instance, result)
     assert {part: amount for part, amount in report.costs.items() if amount} == {"operation": pytest.approx(4000)}
     assert report.outlays == {"2026": 0}
     assert result.survival_gap == pytest.approx(40_000)
@@ -292,7 +293,7 @@ LOUD: dict[str, tuple[Change, str]] = {
 def test_loud_when_one_number_is_changed(rich: tuple[so.Instance, so.Result], name: str) -> None:
     instance, result = rich
     change, wanted = LOUD[name]
-    report = so.verify(instance, change(result))
+    report = audit_result(instance, change(result))
     assert not report.ok
     assert any(said.startswith(wanted) for said in report.disagreements), f"nobody says {wanted}:\n" + "\n".join(
         report.disagreements
@@ -319,14 +320,14 @@ LABELS: dict[str, Change] = {
 @pytest.mark.parametrize("name", LABELS)
 def test_loud_when_a_label_or_a_derived_figure_is_changed(rich: tuple[so.Instance, so.Result], name: str) -> None:
     instance, result = rich
-    assert not so.verify(instance, LABELS[name](result)).ok
+    assert not audit_result(instance, LABELS[name](result)).ok
 
 
 def test_loud_when_a_failure_is_called_survival(short: tuple[so.Instance, so.Result]) -> None:
     instance, result = short
     assert not result.survives
     change = outcome("embargo", lambda o: replace(o, survives=True))
-    said = so.verify(instance, change(result)).disagreements
+    said = audit_result(instance, change(result)).disagreements
     assert said[0] == "embargo: the plan says that it survives, the audit finds that it fails"
 
 
@@ -343,7 +344,7 @@ def test_loud_when_a_failure_is_called_survival(short: tuple[so.Instance, so.Res
 )
 def test_loud_where_the_gap_is_understated(short: tuple[so.Instance, so.Result], change: Change, wanted: str) -> None:
     instance, result = short
-    said = so.verify(instance, change(result)).disagreements
+    said = audit_result(instance, change(result)).disagreements
     assert any(row.startswith(f"{wanted}:") for row in said), said
 
 
@@ -351,18 +352,18 @@ def test_loud_when_the_plan_answers_another_instance(short: tuple[so.Instance, s
     instance, result = short
     data = instance.to_dict()
     data["options"]["reserve"]["initial"] = 100
-    assert any("reserve.stock.2026Q1" in row for row in so.verify(so.read(data), result).disagreements)
+    assert any("reserve.stock.2026Q1" in row for row in audit_result(so.read(data), result).disagreements)
     data = instance.to_dict()
     data["demands"]["all"]["survival"] = 0.9
-    assert any("embargo/all.below_floor" in row for row in so.verify(so.read(data), result).disagreements)
+    assert any("embargo/all.below_floor" in row for row in audit_result(so.read(data), result).disagreements)
     data = instance.to_dict()
     data["processes"]["imports"]["capacity"] = 360
-    assert any("baseline/imports.limit.2026Q1" in row for row in so.verify(so.read(data), result).disagreements)
+    assert any("baseline/imports.limit.2026Q1" in row for row in audit_result(so.read(data), result).disagreements)
 
 
 def test_budget_that_is_overspent_is_named(rich: tuple[so.Instance, so.Result]) -> None:
     instance, result = rich
-    said = so.verify(with_budget(instance, result.outlay - 1), result).disagreements
+    said = audit_result(with_budget(instance, result.outlay - 1), result).disagreements
     assert len(said) == 1
     assert said[0].startswith("policy.budget")
 
@@ -383,7 +384,7 @@ def test_grams_are_judged_as_grams(tmp_path: Path) -> None:
         """,
     )
     assert result.total_cost == pytest.approx(1_000_500)
-    said = so.verify(instance, baseline("activity", "tb_imports", 0, -0.000005)(result)).disagreements
+    said = audit_result(instance, baseline("activity", "tb_imports", 0, -0.000005)(result)).disagreements
     assert any("baseline/tb.balance.2026" in row for row in said)
 
 
@@ -408,8 +409,8 @@ def test_the_last_digit_of_a_store_is_no_disagreement_where_nothing_is_asked_for
         flows = replace(flows, rows={**flows.rows, **rows})
         return outcome("embargo", lambda o: replace(o, flows=flows))(result)
 
-    assert so.verify(instance, left_in_2027(2.7e-15)).ok
-    assert not so.verify(instance, left_in_2027(1e-7)).ok
+    assert audit_result(instance, left_in_2027(2.7e-15)).ok
+    assert not audit_result(instance, left_in_2027(1e-7)).ok
 
 
 def test_a_shock_that_costs_nothing_may_be_a_cent_off_where_billions_are_at_stake(tmp_path: Path) -> None:
@@ -425,8 +426,8 @@ def test_a_shock_that_costs_nothing_may_be_a_cent_off_where_billions_are_at_stak
         """,
     )
     assert result.shocks[0].cost == 0
-    assert so.verify(instance, outcome("embargo", lambda o: replace(o, cost=8.8e-3))(result)).ok
-    assert not so.verify(instance, outcome("embargo", lambda o: replace(o, cost=1000.0))(result)).ok
+    assert audit_result(instance, outcome("embargo", lambda o: replace(o, cost=8.8e-3))(result)).ok
+    assert not audit_result(instance, outcome("embargo", lambda o: replace(o, cost=1000.0))(result)).ok
 
 
 def test_a_gap_that_is_small_beside_demand_may_be_off_by_a_share_of_demand(tmp_path: Path) -> None:
@@ -454,8 +455,8 @@ def test_a_gap_that_is_small_beside_demand_may_be_off_by_a_share_of_demand(tmp_p
         """,
     )
     assert result.survival_gap == pytest.approx(9.1250805, rel=2e-6)
-    assert so.verify(instance, result).ok
-    assert not so.verify(instance, replace(result, survival_gap=result.survival_gap * 1.001)).ok
+    assert audit_result(instance, result).ok
+    assert not audit_result(instance, replace(result, survival_gap=result.survival_gap * 1.001)).ok
 
 
 def test_nothing_is_said_of_a_result_without_a_plan(tmp_path: Path) -> None:
@@ -470,4 +471,4 @@ def test_nothing_is_said_of_a_result_without_a_plan(tmp_path: Path) -> None:
         """,
     )
     assert result.status == "none"
-    assert (so.verify(instance, result).ok, so.verify(instance, result).rows) == (True, 0)
+    assert (audit_result(instance, result).ok, audit_result(instance, result).rows) == (True, 0)

@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 import optimizer as so
-from optimizer.audit import Report
+from optimizer.audit import AuditReport
 from optimizer.cli.app import app
 from optimizer.instance.reading import instance_of
 from optimizer.report.figures.futures import tree_edges
@@ -293,10 +293,10 @@ def test_a_figure_that_was_changed_in_a_saved_plan_is_found(
 def test_verify_counts_what_it_recomputes_and_not_what_the_file_says_of_an_earlier_audit(saved: str) -> None:
     data = json.loads(Path(saved).read_text())
     result = FuturesResult.from_dict(data)
-    found = so.verify_plan(instance_of(result), result).report
+    found = so.verify(instance_of(result), result).report
     data["futures"][0]["result"]["audit"] |= {"rows": 1_000_000, "worst": 0.5}
     changed = FuturesResult.from_dict(data)
-    again = so.verify_plan(instance_of(changed), changed).report
+    again = so.verify(instance_of(changed), changed).report
     assert (again.rows, again.worst) == (found.rows, found.worst)
     assert found.rows < 1_000_000
 
@@ -304,7 +304,9 @@ def test_verify_counts_what_it_recomputes_and_not_what_the_file_says_of_an_earli
 def test_a_plan_of_futures_that_the_audit_refuses_is_printed_with_what_disagrees(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("optimizer.studies.futures.solve.audit_futures", lambda *_: Report(disagreements=["a row"]))
+    monkeypatch.setattr(
+        "optimizer.studies.futures.solve.audit_futures", lambda *_: AuditReport(disagreements=["a row"])
+    )
     done = CliRunner().invoke(app, ["solve", str(CASES / "hand_wait.yaml")])
     assert done.exit_code == 1
     assert "both futures" in done.stdout

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 import optimizer as so
-from optimizer.audit.result import verify
+from optimizer.audit.result import audit_result
 from optimizer.errors import GivenPlanError
 from optimizer.results.result import Result
 from optimizer.studies.evaluate import evaluate, evaluate_futures
 from optimizer.studies.evaluation import PlanChange
-from optimizer.studies.verify import verify_plan
+from optimizer.studies.verify import verify
 
 ROOT = Path(__file__).parent.parent
 TINY = ROOT / "instances" / "tiny.yaml"
@@ -313,9 +313,9 @@ def test_an_optimal_plan_given_is_what_it_was(path: Path, tmp_path: Path) -> Non
     again = Result.load(tmp_path / "plan.json")
     assert again.given == "plan"
     assert not again.departures
-    assert verify(plan.instance, again).ok
-    assert not verify(plan.instance, replace(again, total_cost=again.total_cost + 1)).ok
-    assert not verify(plan.instance, replace(again, bound=again.total_cost)).ok
+    assert audit_result(plan.instance, again).ok
+    assert not audit_result(plan.instance, replace(again, total_cost=again.total_cost + 1)).ok
+    assert not audit_result(plan.instance, replace(again, bound=again.total_cost)).ok
 
 
 def waiting(**update: Any) -> so.Instance:
@@ -380,7 +380,7 @@ def test_rules_of_one_future_are_named_and_not_enforced() -> None:
 
 
 def assert_verified(found: Any) -> None:
-    assert verify_plan(found.instance, found.result, "proof").report.disagreements == []
+    assert verify(found.instance, found.result, "proof").report.disagreements == []
 
 
 def test_a_plan_is_judged_by_expected_cost_in_each_future_whatever_the_objective() -> None:

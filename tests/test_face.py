@@ -18,9 +18,9 @@ from optimizer.solver.base import StrategyName
 
 ROOT = Path(__file__).parent.parent
 MAIN = (
-    "alternatives", "attack", "compare", "discover", "evaluate", "evaluate_futures", "explain", "futures_study",
-    "load", "load_plan", "sensitivity", "solve", "solve_futures", "stress", "time_to_survive", "verify",
-    "forcing", "in_future", "under", "with_budget", "without",
+    "alternatives", "attack", "check", "compare", "discover", "evaluate", "evaluate_futures", "explain",
+    "futures_study", "load", "load_plan", "sensitivity", "solve", "solve_futures", "stress", "time_to_survive",
+    "verify", "forcing", "in_future", "under", "with_budget", "without",
 )  # fmt: skip
 
 
@@ -140,7 +140,6 @@ def test_a_path_in_place_of_an_instance_is_refused_with_the_function_that_reads_
         ("without", ["plant"]),
         ("forcing", [[("plant", 2026, 20)]]),
         ("verify", ["plan.json"]),
-        ("verify_plan", ["plan.json"]),
         ("find_requirements", ["plan.json"]),
     ],
 )
@@ -149,7 +148,7 @@ def test_so_it_is_by_functions_with_more_arguments(function: str, more: list[Any
         getattr(so, function)("instances/tiny.yaml", *more)
 
 
-@pytest.mark.parametrize("function", [so.verify, so.verify_plan, so.find_requirements])
+@pytest.mark.parametrize("function", [so.verify, so.find_requirements])
 def test_a_path_in_place_of_a_result_is_refused_too(function: Any) -> None:
     with pytest.raises(TypeError, match="a Result is needed, not str: solve returns one"):
         function(so.load("instances/tiny.yaml"), "plan.json")

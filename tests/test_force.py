@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import optimizer as so
 from optimizer.algorithms.extensive_form import solve_extensive_form
 from optimizer.algorithms.reading import read_plan
+from optimizer.audit.result import audit_result
 from optimizer.instance.removal import leave_out
 from optimizer.solver import Clock, Settings
 from optimizer.studies.summary import summarise
@@ -84,13 +85,13 @@ def test_a_purchase_that_no_budget_allows_is_named_beside_it() -> None:
 def test_the_audit_sees_another_size_or_year() -> None:
     instance = forced(("plant", 2027, 40), ("reserve", 2026, 100))
     result = so.solve(instance, settings=EXACT)
-    assert so.verify(instance, result).ok
+    assert audit_result(instance, result).ok
     for o, year, size in (("plant", 2027, 60), ("reserve", 2026, 90)):
-        said = so.verify(so.forcing(instance, [(o, year, size)]), result).disagreements
+        said = audit_result(so.forcing(instance, [(o, year, size)]), result).disagreements
         assert any(row.startswith(f"policy.force.{o}.{year}: ") for row in said)
     late = dataclasses.replace(result.plan.builds[0], t=2, year=2028, period="2028")
     moved = dataclasses.replace(result, plan=dataclasses.replace(result.plan, builds=(late,)))
-    assert any("policy.force.plant.2027: 0 is not 40" in said for said in so.verify(instance, moved).disagreements)
+    assert any("policy.force.plant.2027: 0 is not 40" in said for said in audit_result(instance, moved).disagreements)
 
 
 def test_what_is_forced_is_not_said_to_pay_for_itself() -> None:

@@ -111,7 +111,7 @@ def test_rules_that_no_shared_plan_obeys_are_named_with_their_futures() -> None:
     assert sorted(rule.rsplit("(", 1)[1] for rule in result.clash) == ["high)", "low)"]
     # The file of it holds no figure of a plan, and nothing in it disagrees.
     saved = FuturesResult.from_dict(json.loads(json.dumps(result.to_dict())))
-    assert so.verify_plan(result.solved_instance, saved).ok
+    assert so.verify(result.solved_instance, saved).ok
     forged = dataclasses.replace(saved, outlay=600.0, bound=1.0)
     found = check_futures(result.solved_instance, forged).disagreements
     assert [each.split(":")[0] for each in found] == ["outlay", "bound"]

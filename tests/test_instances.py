@@ -27,7 +27,7 @@ def result() -> so.Result:
 
 @pytest.mark.parametrize("path", [*sorted(INSTANCES.glob("*.yaml")), *BACK_TESTS], ids=lambda path: path.stem)
 def test_instance_has_no_finding_at_all(path: Path) -> None:
-    _, findings = so.inspect(path)
+    _, findings = so.check(path)
     assert findings == ()
 
 

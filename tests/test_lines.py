@@ -19,6 +19,7 @@ import optimizer as so
 from optimizer.algorithms.extensive_form import solve_extensive_form
 from optimizer.algorithms.reading import do_nothing_plan, plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.audit.result import audit_result
 from optimizer.report.tables.plan import plan_tables
 from optimizer.report.tables.render import show
 from optimizer.results.plan import MOST_DETAILED_SHOCKS, ManyFlows
@@ -160,7 +161,7 @@ def test_a_plan_of_60_shocks_is_24_flows_and_short_lines(failing: Case, tmp_path
     result.save(tmp_path / "plan.json")
     again = so.Result.load(tmp_path / "plan.json")
     assert again.to_json() == result.to_json()
-    assert so.verify(problem, again).require().ok
+    assert audit_result(problem, again).require().ok
     data = json.loads((tmp_path / "plan.json").read_text())
     assert sum(shock["flows"] is not None for shock in data["shocks"]) == MOST_DETAILED_SHOCKS == 24
     lines = [shock for shock in data["shocks"] if shock["flows"] is None]
@@ -249,7 +250,7 @@ WITH_FLOWS: dict[str, tuple[Callable[[so.Result], so.Result], str]] = {
 @pytest.mark.parametrize("case", ["failing", "calm"])
 def test_silent_with_and_without_flows(case: str, request: pytest.FixtureRequest) -> None:
     problem, result, many = request.getfixturevalue(case)
-    alone, whole = so.verify(problem, result), so.verify(problem, result, many)
+    alone, whole = audit_result(problem, result), audit_result(problem, result, many)
     assert alone.disagreements == whole.disagreements == []
     assert whole.rows > alone.rows
     assert whole.costs == pytest.approx(alone.costs)
@@ -260,8 +261,8 @@ def test_loud_when_a_line_is_changed(failing: Case, name: str) -> None:
     problem, result, many = failing
     change, wanted = ALONE[name]
     for flows in ([], many):
-        assert not so.verify(problem, change(result), flows).ok
-    said = so.verify(problem, change(result)).disagreements
+        assert not audit_result(problem, change(result), flows).ok
+    said = audit_result(problem, change(result)).disagreements
     assert any(row.startswith(wanted) for row in said), said
 
 
@@ -269,7 +270,7 @@ def test_loud_when_a_line_is_changed(failing: Case, name: str) -> None:
 def test_loud_when_a_line_is_not_what_its_flows_say(failing: Case, name: str) -> None:
     problem, result, many = failing
     change, wanted = WITH_FLOWS[name]
-    said = so.verify(problem, change(result), many).disagreements
+    said = audit_result(problem, change(result), many).disagreements
     assert any(row.startswith(wanted) for row in said), said
 
 
@@ -285,7 +286,7 @@ def test_loud_when_one_number_of_a_shock_that_is_not_kept_is_changed(failing: Ca
                     replace(flows, rows={**flows.rows, ("imports", "activity"): activity}) if each is flows else each
                     for each in many
                 ]
-                said = so.verify(problem, result, changed).disagreements
+                said = audit_result(problem, result, changed).disagreements
                 assert any(row.startswith(f"{name}/imports.limit.2027: ") for row in said), said
                 assert any(row.startswith(f"{name}.cost: ") for row in said), said
 
@@ -301,7 +302,7 @@ def test_loud_when_flows_are_of_another_length_or_of_nobody(failing: Case) -> No
         replace(flows, rows={**flows.rows, ("imports", "activity"): flows["imports", "activity"][:, :1]})
         for flows in many
     ]
-    assert "another length than their windows" in so.verify(problem, result, short).disagreements[-1]
+    assert "another length than their windows" in audit_result(problem, result, short).disagreements[-1]
     last = result.shocks[59]
     assert last.flows is not None
     for rows, wanted in (
@@ -309,7 +310,7 @@ def test_loud_when_flows_are_of_another_length_or_of_nobody(failing: Case) -> No
         ({"imports": last.flows["imports", "activity"], "pit": (1.0,)}, "s59/pit.activity: nothing has that name"),
     ):
         changed = line("s59", flows=having(last.flows, "activity", rows))(result)
-        assert wanted in so.verify(problem, changed).disagreements
+        assert wanted in audit_result(problem, changed).disagreements
 
 
 def test_a_gap_is_allowed_only_where_the_model_holds_the_shock(failing: Case) -> None:
@@ -336,7 +337,7 @@ def test_a_group_says_of_each_shock_what_it_says_of_it_alone(failing: Case) -> N
 
     def with_worse(names: set[str]) -> list[str]:
         shocks = tuple(worse(outcome) if outcome.name in names else outcome for outcome in result.shocks)
-        return so.verify(problem, replace(result, shocks=shocks)).disagreements
+        return audit_result(problem, replace(result, shocks=shocks)).disagreements
 
     def of(name: str, said: list[str]) -> list[str]:
         return [row for row in said if row.startswith((f"{name}/", f"{name}.", f"{name}:"))]
@@ -349,7 +350,7 @@ def test_a_group_says_of_each_shock_what_it_says_of_it_alone(failing: Case) -> N
 
 def test_many_rows_of_one_kind_are_counted(calm: Case) -> None:
     problem, result, _ = calm
-    report = so.verify(problem, result)
+    report = audit_result(problem, result)
     report.at_most(lambda s: f"row {s}", [2.0] * 300, 1.0)
     assert len(report.disagreements) == 101
     assert report.disagreements[0] == "row 0: 2 exceeds 1, off by 1 (0.5 of the largest term)"
@@ -360,8 +361,8 @@ def test_many_rows_of_one_kind_are_counted(calm: Case) -> None:
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
 def test_what_is_no_number_is_never_right(calm: Case, number: float) -> None:
     problem, result, _ = calm
-    assert not so.verify(problem, replace(result, total_cost=number)).ok
-    assert not so.verify(problem, replace(result, worst_gap=number)).ok
+    assert not audit_result(problem, replace(result, total_cost=number)).ok
+    assert not audit_result(problem, replace(result, worst_gap=number)).ok
 
 
 FIGURES: dict[str, tuple[dict[str, Any], str]] = {
@@ -390,7 +391,7 @@ def test_loud_when_a_figure_does_not_follow_from_others(failing: Case, name: str
     changed = (
         replace(result, **update) if name in FIGURES else replace(result, nothing=replace(result.nothing, **update))
     )
-    assert any(row.startswith(wanted) for row in so.verify(problem, changed).disagreements)
+    assert any(row.startswith(wanted) for row in audit_result(problem, changed).disagreements)
 
 
 # Plan files that somebody changed

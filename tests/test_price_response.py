@@ -11,7 +11,7 @@ import pytest
 
 import optimizer as so
 from optimizer.audit.auditor import surcharge_between_points
-from optimizer.audit.result import verify
+from optimizer.audit.result import audit_result
 from optimizer.network.process import PIECES, PriceResponse
 from optimizer.solver.base import StrategyName
 from tests.conftest import Cell, Printed, Solve
@@ -132,9 +132,9 @@ def test_the_curve_is_convex_and_never_below_what_it_stands_for(elasticity: floa
 
 def test_audit_is_loud_where_the_cost_is_that_of_flat_prices(cell: Cell, solve: Solve) -> None:
     result = solve(cell(MAGNETS, IMPORTS % "", RESERVE % DEARER))
-    assert verify(so.read(result.data), result).ok
+    assert audit_result(so.read(result.data), result).ok
     flat = replace(result, total_cost=result.total_cost - 12_000)
-    assert any("cost" in str(each) for each in verify(so.read(result.data), flat).disagreements)
+    assert any("cost" in str(each) for each in audit_result(so.read(result.data), flat).disagreements)
 
 
 def test_what_is_not_convex_is_refused(refused: Callable[..., list[str]]) -> None:

@@ -10,6 +10,7 @@ import openpyxl
 import pytest
 
 import optimizer as so
+from optimizer.audit.result import audit_result
 from optimizer.errors import PlanFileError
 from optimizer.instance.document import parse
 from optimizer.instance.reading import check_document
@@ -72,7 +73,7 @@ def test_actual_outputs_are_saved_and_audited(tmp_path: Path) -> None:
     again = so.Result.load(path)
     assert again.actual == result.actual
     assert not again.departures
-    assert so.verify(made(), again).ok
+    assert audit_result(made(), again).ok
     first, *others = result.actual
     for wrong in (
         replace(first, modelled=61.0),
@@ -81,9 +82,9 @@ def test_actual_outputs_are_saved_and_audited(tmp_path: Path) -> None:
         replace(first, model_year=2027),
         replace(first, year=2024),
     ):
-        found = so.verify(made(), replace(result, actual=(wrong, *others)))
+        found = audit_result(made(), replace(result, actual=(wrong, *others)))
         assert any(row.startswith("actual") for row in found.disagreements), wrong
-    assert not so.verify(made(), replace(result, actual=())).ok
+    assert not audit_result(made(), replace(result, actual=())).ok
 
 
 def test_facts_go_through_a_workbook() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 import optimizer as so
 from optimizer.algorithms.extensive_form import solve_extensive_form
+from optimizer.audit.result import audit_result
 from optimizer.instance.document import parse
 from optimizer.instance.reading import check_document
 from optimizer.io.workbook import dump_workbook, parse_workbook
@@ -114,14 +115,14 @@ def test_a_rule_counts_contracted_operation_alone(cell: Cell, solve: Solve) -> N
 
 def test_the_audit_knows_the_restart(cell: Cell, solve: Solve) -> None:
     result = solve(cell(TEXT))
-    assert so.verify(cell(TEXT), result).ok
-    found = so.verify(cell(TEXT.replace("restart_months: 9", "restart_months: 12")), result).disagreements
+    assert audit_result(cell(TEXT), result).ok
+    found = audit_result(cell(TEXT.replace("restart_months: 9", "restart_months: 12")), result).disagreements
     assert any("works.limit.2027Q1" in row for row in found)
     rule = "policy: {min_time_to_survive: [{cuts: [{region: rival, severity: 1}], months: 6, from: 2027}]}"
     ruled = solve(cell(TEXT, rule))
     # 80 t of works and 240/2 t of stock in half a year.
     assert ruled.plan.stocks["reserve"][3] == pytest.approx(120)
-    assert so.verify(cell(TEXT, rule), ruled).ok
+    assert audit_result(cell(TEXT, rule), ruled).ok
 
 
 def many_shocks(**works: Any) -> so.Instance:
@@ -178,7 +179,7 @@ def test_what_a_restart_cannot_be(refused: Callable[..., list[str]]) -> None:
 def test_a_restart_from_full_operation_is_reported(tmp_path: Path) -> None:
     file = tmp_path / "works.yaml"
     file.write_text(TEXT.replace("min_utilisation: 0.2", "min_utilisation: 1"), encoding="utf-8")
-    (found,) = so.inspect(file)[1]
+    (found,) = so.check(file)[1]
     assert (found.where, found.severity) == ("processes.works.restart_months", "warning")
     assert "all of its capacity runs by min_utilisation" in found.what
 

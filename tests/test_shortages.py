@@ -14,11 +14,12 @@ from typing import Any
 import pytest
 
 import optimizer as so
+from optimizer.audit.result import audit_result
 from optimizer.report.brief.content import alternatives_part, make_brief
 from optimizer.report.brief.survival_parts import NOT_ALL, survival_part, unserved_part
 from optimizer.studies.delays import find_delays
 from optimizer.studies.shocks import is_known, unserved_money, unserved_tonnes
-from optimizer.studies.verify import verify_plan
+from optimizer.studies.verify import verify
 
 QUARTERS = [f"{year}Q{quarter}" for year in range(2026, 2033) for quarter in range(1, 5)][:26]
 DATA: Mapping[str, Any] = {
@@ -97,7 +98,7 @@ def test_of_a_segment_that_a_line_does_not_name_the_tonnes_are_said(instance: so
 def test_an_older_plan_file_says_at_least(instance: so.Instance, result: so.Result) -> None:
     read = older(result)
     assert not read.departures
-    assert verify_plan(instance, read).report.ok
+    assert verify(instance, read).report.ok
     assert [is_known(instance, outcome) for outcome in read.shocks] == [True] * 24 + [False] * 3
     assert part(instance, read, "worst")["sentences"][1] == "In all at least 90 t go unserved, at least 90k USD."
     for made in (survival_part, unserved_part):
@@ -111,7 +112,7 @@ def test_a_plan_file_keeps_it(instance: so.Instance, result: so.Result, tmp_path
     result.save(tmp_path / "plan.json")
     read = so.Result.load(tmp_path / "plan.json")
     assert read.shocks == result.shocks
-    assert verify_plan(instance, read).report.ok
+    assert verify(instance, read).report.ok
 
 
 @pytest.mark.parametrize("extent", ["arithmetic", "recourse"])
@@ -129,20 +130,20 @@ def test_the_audit_finds_another_figure(
     instance: so.Instance, result: so.Result, extent: Any, update: dict[str, Any], row: str
 ) -> None:
     forged = replace(result, shocks=(*result.shocks[:-1], replace(result.shocks[-1], **update)))
-    assert any(each.startswith(row) for each in verify_plan(instance, forged, extent).report.disagreements)
+    assert any(each.startswith(row) for each in verify(instance, forged, extent).report.disagreements)
 
 
 def test_the_audit_bounds_what_a_line_does_not_name(instance: so.Instance, result: so.Result) -> None:
     # Of b 12.5 t are needed in a quarter, and 11.25 may go unserved.
     forged = list(result.shocks)
     forged[24] = replace(forged[24], unserved={"a": 11.25, "b": 11.3})
-    assert any(each.startswith("short@2032Q1/b.unserved") for each in so.verify(
+    assert any(each.startswith("short@2032Q1/b.unserved") for each in audit_result(
         instance, replace(result, shocks=tuple(forged))).disagreements)  # fmt: skip
     forged[24] = replace(forged[24], unserved={"a": 11.25, "b": 10.5})
-    assert not verify_plan(instance, replace(result, shocks=tuple(forged))).report.ok
+    assert not verify(instance, replace(result, shocks=tuple(forged))).report.ok
     full = replace(result.shocks[0], unserved={"a": 11.25, "b": 10.0})
     changed = replace(result, shocks=(full, *result.shocks[1:]))
-    assert any("segments say it already" in each for each in so.verify(instance, changed).disagreements)
+    assert any("segments say it already" in each for each in audit_result(instance, changed).disagreements)
 
 
 @pytest.mark.parametrize("is_older", [False, True])
@@ -188,9 +189,9 @@ def test_doing_nothing_is_compared_without_samples_that_may_fail() -> None:
     assert figures[0] == pytest.approx([nothing.shocks_failed - 1, result.survival_gap, result.worst_gap])
     read = so.Result.from_dict(json.loads(result.to_json()))
     assert read.nothing == nothing
-    assert verify_plan(instance, read).report.ok
+    assert verify(instance, read).report.ok
     forged = replace(nothing, counted=replace(nothing.counted, shocks_failed=nothing.shocks_failed))
-    report = verify_plan(instance, replace(result, nothing=forged)).report
+    report = verify(instance, replace(result, nothing=forged)).report
     assert any(each.startswith("nothing.counted.shocks_failed") for each in report.disagreements)
     before = replace(result, nothing=replace(nothing, counted=None))
     frame = alternatives_part(instance, before, None, None).frame

@@ -13,6 +13,7 @@ import optimizer as so
 from optimizer.algorithms.extensive_form import ShockModel, solve_extensive_form
 from optimizer.algorithms.reading import without_rounding_errors
 from optimizer.algorithms.solving import open_evaluator
+from optimizer.audit.result import audit_result
 from optimizer.instance.derived import is_bought
 from optimizer.report.html.book import book
 from optimizer.report.narrative import facts, sentence
@@ -269,8 +270,8 @@ def test_where_there_is_no_plan_nothing_survives_and_no_figure_is_stated(
     assert [result.to_dict()[name] for name in figures] == [None] * 4
     again = so.Result.from_dict(result.to_dict())
     assert (repr(again), again.to_json()) == (repr(result), result.to_json())
-    assert so.verify(instance, again).ok
-    assert not so.verify(instance, replace(again, outlay=0.0)).ok
+    assert audit_result(instance, again).ok
+    assert not audit_result(instance, replace(again, outlay=0.0)).ok
 
 
 def test_time_that_runs_out_leaves_a_plan_that_does_nothing() -> None:
@@ -383,9 +384,9 @@ def test_what_goes_unserved_without_shocks_is_told() -> None:
     again = so.Result.from_dict(result.to_dict())
     assert again.lacks == result.lacks
     wrong = replace(result, lacks={"all": replace(lack, unserved=50.0)})
-    assert any("all.lacks.unserved" in row for row in so.verify(so.read(result.data), wrong).disagreements)
+    assert any("all.lacks.unserved" in row for row in audit_result(so.read(result.data), wrong).disagreements)
     silent = replace(result, lacks={})
-    assert any("all.lacks" in row for row in so.verify(so.read(result.data), silent).disagreements)
+    assert any("all.lacks" in row for row in audit_result(so.read(result.data), silent).disagreements)
 
 
 def test_nothing_is_said_where_all_is_served_without_shocks() -> None:
@@ -416,13 +417,13 @@ def test_a_difference_within_the_errors_of_two_costs_is_no_price() -> None:
     # The page, with a second plan: without any outlay the same 2000 are spent.
     points = book(problem, frontier(problem, result, [0.0])).to_dict()["points"]
     assert [point["price_of_survival"] for point in points] == [0.0] * len(points)
-    assert so.verify(problem, result).ok
-    assert not so.verify(problem, replace(result, price_of_survival=0.01)).ok
+    assert audit_result(problem, result).ok
+    assert not audit_result(problem, replace(result, price_of_survival=0.01)).ok
     # At 2.5e-3 it is 0.2, a ten-thousandth.
     problem, result = reserve_at(2.5e-3)
     assert result.price_of_survival == pytest.approx(0.2)
-    assert so.verify(problem, result).ok
-    assert not so.verify(problem, replace(result, price_of_survival=0.0)).ok
+    assert audit_result(problem, result).ok
+    assert not audit_result(problem, replace(result, price_of_survival=0.0)).ok
     assert dict(facts(problem, result))["Price of survival"].startswith("0.2 USD of the total cost")
 
 

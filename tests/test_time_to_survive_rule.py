@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import optimizer as so
 from optimizer.algorithms.extensive_form import solve_extensive_form
 from optimizer.algorithms.reading import read_plan
+from optimizer.audit.result import audit_result
 from optimizer.instance.edits import with_budget
 from optimizer.solver import Clock, Settings
 from optimizer.studies.summary import summarise
@@ -189,7 +190,7 @@ def holds(instance: so.Instance, plan: so.Plan) -> None:
 def test_the_audit_proves_a_rule_from_its_flows() -> None:
     instance = ruled(rule(18, **{"from": 2027}))
     result = solved(instance)
-    assert so.verify(instance, result).ok
+    assert audit_result(instance, result).ok
     assert sorted(result.endured) == ["min_time_to_survive_0@2027", "min_time_to_survive_0@2028"]
     # Less in store, a flow left out, a rule that asks for more, flows that serve too little: each is seen.
     less = dataclasses.replace(result.plan, stocks={"reserve": (119.0, 119, 119)}, fills={"reserve": (119.0, 0, 0)})
@@ -203,7 +204,7 @@ def test_the_audit_proves_a_rule_from_its_flows() -> None:
 
 
 def said(instance: so.Instance, result: so.Result, **changed: Any) -> list[str]:
-    return so.verify(instance, dataclasses.replace(result, **changed)).disagreements
+    return audit_result(instance, dataclasses.replace(result, **changed)).disagreements
 
 
 def test_a_plan_with_a_rule_goes_to_a_file_and_back(tmp_path: Path) -> None:
@@ -211,7 +212,7 @@ def test_a_plan_with_a_rule_goes_to_a_file_and_back(tmp_path: Path) -> None:
     result.save(tmp_path / "plan.json")
     again = so.Result.load(tmp_path / "plan.json")
     assert again == result
-    assert so.verify(so.read(again.data), again).ok
+    assert audit_result(so.read(again.data), again).ok
 
 
 def test_a_rule_about_an_option_that_is_left_out_goes_with_it() -> None:

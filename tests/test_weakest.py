@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import optimizer as so
+from optimizer.audit.result import audit_result
 from optimizer.results.result import weakest, weakest_of
 
 # A ban cuts everything; what is in store is given out so that each floor just holds: 0.7 in 2027, 0.4 in 2028.
@@ -61,13 +62,13 @@ def test_of_equal_margins_the_least_served_is_told(tied: tuple[so.Instance, so.R
 
 def test_the_audit_wants_the_least_served(tied: tuple[so.Instance, so.Result]) -> None:
     instance, result = tied
-    assert so.verify(instance, result).ok
+    assert audit_result(instance, result).ok
     # The other period of the same margin: all that is said of it is true, but it is not the one to be told.
     other = replace(result.services["all"], worst_period="2027", worst_service=0.7, floor=0.7)
-    changed = so.verify(instance, replace(result, services={"all": other}))
+    changed = audit_result(instance, replace(result, services={"all": other}))
     assert changed.disagreements[0].startswith("services/all.worst_service:")
     long = result.shocks[0]
     service = replace(long.segments["all"], worst_period="2027", worst_service=0.7, floor=0.7)
     shocks = (replace(long, segments={"all": service}), *result.shocks[1:])
-    changed = so.verify(instance, replace(result, shocks=shocks))
+    changed = audit_result(instance, replace(result, shocks=shocks))
     assert changed.disagreements[0].startswith("long/all.worst_service:")

@@ -6,7 +6,7 @@ floors, costs and outlay, and holds every row and every figure that needs no sol
 A row may be off by a millionth of its own largest term, so that grams of dysprosium are judged as grams. A term counts
 as no smaller than a scale that the instance sets.
 
-A `Report` is what it says: rows checked, what disagrees, and the accounts that it kept.
+A `AuditReport` is what it says: rows checked, what disagrees, and the accounts that it kept.
 """
 
 from collections import Counter
@@ -32,7 +32,7 @@ AuditNumber = float | Array | Sequence[float]
 
 
 @dataclass
-class Report:
+class AuditReport:
     """What the audit found.
 
     Attributes:
@@ -56,7 +56,7 @@ class Report:
         """Whether nothing disagrees."""
         return not self.disagreements
 
-    def require(self) -> "Report":
+    def require(self) -> "AuditReport":
         """The report itself.
 
         Raises:
@@ -70,7 +70,7 @@ class Report:
         """For JSON: whether all rows agree, how many were checked, the worst disagreement."""
         return {"ok": self.ok, "rows": self.rows, "worst": self.worst, "disagreements": list(self.disagreements)}
 
-    def add(self, of: str, other: "Report") -> None:
+    def add(self, of: str, other: "AuditReport") -> None:
         """Count what another report checked; `of` says in its disagreements what that was."""
         self.rows += other.rows
         self.worst = max(self.worst, other.worst)
@@ -202,17 +202,17 @@ def _name(row: Name, index: tuple[int, ...]) -> str:
 
 @dataclass(frozen=True)
 class Verification:
-    """The outcome of recomputing a plan.
+    """The outcome of recomputing a result.
 
     Attributes:
-        report: rows, figures and disagreements.
+        report: what the audit found: rows, figures and disagreements, with those of what was solved again.
         lines: shocks that the file keeps as lines without flows, and that were not solved again.
         solved: shocks that the file keeps as lines, and that were.
         not_recomputed: parts of the file that this run did not recompute, by key.
         not_evidence: parts that no run recomputes, by key, with the reason.
     """
 
-    report: Report
+    report: AuditReport
     lines: int
     solved: int
     not_recomputed: tuple[str, ...]
@@ -222,6 +222,20 @@ class Verification:
     def ok(self) -> bool:
         """Whether nothing disagrees."""
         return self.report.ok
+
+    @property
+    def disagreements(self) -> list[str]:
+        """Every row and figure that is off, in words."""
+        return self.report.disagreements
+
+    def require(self) -> "Verification":
+        """The verification itself.
+
+        Raises:
+            AuditError: something disagrees.
+        """
+        self.report.require()
+        return self
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object documented in the manual."""

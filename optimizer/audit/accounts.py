@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from optimizer.audit import Report
+from optimizer.audit import AuditReport
 from optimizer.audit.auditor import (
     PRICE_RESPONSE,
     RESPONSE_PART,
@@ -94,7 +94,7 @@ class BaselineAccounts:
 # The plan.
 
 
-def audit_plan(instance: Instance, plan: Plan, report: Report) -> PlanAccounts:
+def audit_plan(instance: Instance, plan: Plan, report: AuditReport) -> PlanAccounts:
     """Sizes, ties, what works when, stocks, and what all of it costs."""
     found = {o: auditor_of(option.kind) for o, option in instance.options.items()}
     auditors = {o: auditor for o, auditor in found.items() if auditor is not None}

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.audit import AuditNumber, Report
+from optimizer.audit import AuditNumber, AuditReport
 from optimizer.disruptions.shock import Shock, ShockSpec
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Array, Build, ByPeriod, ManyFlows
@@ -107,7 +107,7 @@ class AuditBasis:
         scales: how large the rows of each part of the instance are.
     """
 
-    def __init__(self, instance: Instance, report: Report, initial_stocks: Mapping[str, float]) -> None:
+    def __init__(self, instance: Instance, report: AuditReport, initial_stocks: Mapping[str, float]) -> None:
         self.instance, self.report = instance, report
         self.horizon = instance.horizon
         self.delta = instance.horizon.delta

@@ -3,7 +3,7 @@
 import math
 from typing import Any
 
-from optimizer.audit import Report, words_if_due
+from optimizer.audit import AuditReport, words_if_due
 from optimizer.audit.accounts import BaselineAccounts, PlanAccounts
 from optimizer.audit.auditor import AuditBasis, Holding
 from optimizer.results.plan import Faced, Flows, Nothing
@@ -264,7 +264,7 @@ def _distance(result: Result, price: float | None) -> float | None:
     return max(0.0, of_cost, of_gap)
 
 
-def _check_price(report: Report, result: Result) -> None:
+def _check_price(report: AuditReport, result: Result) -> None:
     """What the plan costs beyond the no-shock plan; nothing within the error of the two costs."""
     cost, price, baseline_cost = result.total_cost, result.price_of_survival, result.calm_cost
     due = words_if_due(baseline_cost is not None)

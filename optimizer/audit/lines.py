@@ -5,7 +5,7 @@ from collections.abc import Set as AbstractSet
 
 import numpy as np
 
-from optimizer.audit import Report
+from optimizer.audit import AuditReport
 from optimizer.audit.auditor import AuditBasis
 from optimizer.disruptions.shock import Shock
 from optimizer.results.plan import Array, Outcome, Service
@@ -49,7 +49,9 @@ def _is_most(stated: Service, most: float) -> bool:
     return 0.0 < stated.shortage >= (1.0 - AUDIT_RELATIVE) * most
 
 
-def check_unserved(report: Report, d: str, outcomes: Sequence[Outcome], shortage: Array, least_scale: Array) -> None:
+def check_unserved(
+    report: AuditReport, d: str, outcomes: Sequence[Outcome], shortage: Array, least_scale: Array
+) -> None:
     """What lines say that they leave unserved of a segment against what does go unserved, t by shock."""
     who = [s for s, outcome in enumerate(outcomes) if outcome.unserved is not None]
     stated = [(outcomes[s].unserved or {}).get(d, 0.0) for s in who]

@@ -1,6 +1,6 @@
 """The audit of a result: the plan, its baseline, its shocks, the figures, and what the file says of them, in turn.
 
-verify          a result that has all its parts, such as one from a file
+audit_result    a result that has all its parts, such as one from a file
 complete        one that lacks the costs, which the audit works out
 check_futures   what holds between the futures of a plan: decisions are alike where nothing tells futures apart, and
                 the measure is taken anew; each future's own result is audited like any other
@@ -15,7 +15,7 @@ from typing import Any, assert_never
 
 import numpy as np
 
-from optimizer.audit import Report, shown_value
+from optimizer.audit import AuditReport, shown_value
 from optimizer.audit.accounts import (
     EXPECTED_SHOCKS,
     BaselineAccounts,
@@ -46,7 +46,7 @@ from optimizer.results.saved import FORMAT
 from optimizer.tolerances import AUDIT_MONEY_SCALE, AUDIT_RELATIVE, FINE_ROUNDING, LARGE_NUMBER, SAME_VALUE
 
 
-def verify(instance: Instance, result: Result, many: Sequence[ManyFlows] = ()) -> Report:
+def audit_result(instance: Instance, result: Result, many: Sequence[ManyFlows] = ()) -> AuditReport:
     """Audit a result: recompute every figure that needs no solver, in plain arithmetic, from the instance.
 
     Args:
@@ -56,26 +56,20 @@ def verify(instance: Instance, result: Result, many: Sequence[ManyFlows] = ()) -
             recomputed like all others, and the line is held against them; without, a line is held against itself.
 
     Returns:
-        The report. Its `ok` says whether everything agrees; `Report.require` raises `AuditError` where it does not.
-
-    Example:
-        >>> import optimizer as so
-        >>> instance = so.load("instances/tiny.yaml")
-        >>> so.verify(instance, so.solve(instance)).ok
-        True
+        The report. Its `ok` says whether everything agrees; its `require` raises `AuditError` where it does not.
     """
     require_instance(instance)
     require_result(result, Result)
-    report = Report()
+    report = AuditReport()
     report.disagreements += result.departures
     report.disagreements += [f"{o}.kind: its kind has no auditor" for o in options_without_auditor(instance)]
     _recompute(under_its_attacks(instance, result), result, many, report, is_whole=True)
     return report
 
 
-def complete(instance: Instance, result: Result, many: Sequence[ManyFlows]) -> tuple[Result, Report]:
+def complete(instance: Instance, result: Result, many: Sequence[ManyFlows]) -> tuple[Result, AuditReport]:
     """A result that lacks costs, outlays and its audit, with these; and the report of what was recomputed for them."""
-    report = Report()
+    report = AuditReport()
     _recompute(instance, result, many, report, is_whole=False)
     no_shock = None if result.no_shock is None else replace(result.no_shock, costs=report.no_shock_costs)
     # What arithmetic leaves of an activity with price support is no outlay.
@@ -87,7 +81,7 @@ def complete(instance: Instance, result: Result, many: Sequence[ManyFlows]) -> t
 
 
 def _recompute(
-    instance: Instance, result: Result, many: Sequence[ManyFlows], report: Report, *, is_whole: bool
+    instance: Instance, result: Result, many: Sequence[ManyFlows], report: AuditReport, *, is_whole: bool
 ) -> None:
     """Every row and figure again, in turn; of a whole result also the parts that it must have."""
     try:
@@ -109,7 +103,7 @@ def _recompute(
 
 
 def _recompute_baseline(
-    instance: Instance, plan: Plan, flows: Flows | None, report: Report
+    instance: Instance, plan: Plan, flows: Flows | None, report: AuditReport
 ) -> tuple[PlanAccounts, BaselineAccounts]:
     """What is bought, how it runs in the baseline, and the policy: all that the no-shock plan has as well."""
     if flows is None:
@@ -120,14 +114,14 @@ def _recompute_baseline(
     return accounts, baseline
 
 
-def audit_no_shock(instance: Instance, kept: NoShockPlan) -> tuple[Report, BaselineAccounts]:
+def audit_no_shock(instance: Instance, kept: NoShockPlan) -> tuple[AuditReport, BaselineAccounts]:
     """The rows of a no-shock plan again, in the same instance without shocks, and how it runs."""
-    report = Report()
+    report = AuditReport()
     _, baseline = _recompute_baseline(without_disruptions(instance), kept.plan, kept.baseline, report)
     return report, baseline
 
 
-def _check_no_shock_plan(instance: Instance, result: Result, report: Report) -> None:
+def _check_no_shock_plan(instance: Instance, result: Result, report: AuditReport) -> None:
     """The no-shock plan again, in the same instance without shocks: rows, cost by part, and what it buys."""
     kept = result.no_shock
     if kept is None:
@@ -210,7 +204,7 @@ def _check_bounds(basis: AuditBasis, result: Result) -> None:
     _check_stop(report, result)
 
 
-def _check_stop(report: Report, result: Result) -> None:
+def _check_stop(report: AuditReport, result: Result) -> None:
     """A search that was stopped has not reached what was required."""
     required, faced = result.settings.get("gap"), result.adversary
     if result.status == "stopped" and result.mip_gap is not None and isinstance(required, float):
@@ -328,13 +322,13 @@ def _check_worst_periods(basis: AuditBasis, shocks: ShockAccounts, result: Resul
         basis.report.matches(f"services/{d}.worst_period", of_all.worst_period, period)
 
 
-def _check_names(instance: Instance, result: Result, report: Report) -> None:
+def _check_names(instance: Instance, result: Result, report: AuditReport) -> None:
     """The result bears the instance's name and currency."""
     report.matches("instance", result.instance, instance.title)
     report.matches("currency", result.currency, instance.currency)
 
 
-def _check_absent(instance: Instance, result: Result, report: Report) -> None:
+def _check_absent(instance: Instance, result: Result, report: AuditReport) -> None:
     """Check that a result without a plan states no figures of one."""
     horizon = instance.horizon
     empty: dict[str, Any] = {
@@ -357,17 +351,17 @@ def _check_absent(instance: Instance, result: Result, report: Report) -> None:
 # The plan of several futures.
 
 
-def audit_futures(instance: Instance, result: FuturesResult) -> Report:
+def audit_futures(instance: Instance, result: FuturesResult) -> AuditReport:
     """What `check_futures` finds, and the rows of the futures' own audits, each of which must have been run."""
     report = check_futures(instance, result)
     for future in result.futures:
-        report.add(future.name, Report(rows=future.result.audit["rows"], worst=future.result.audit["worst"]))
+        report.add(future.name, AuditReport(rows=future.result.audit["rows"], worst=future.result.audit["worst"]))
     return report
 
 
-def check_futures(instance: Instance, result: FuturesResult) -> Report:
+def check_futures(instance: Instance, result: FuturesResult) -> AuditReport:
     """What holds between the futures of a result: names, probabilities, decisions, and the figures of the whole."""
-    report, tree = Report(), instance.tree
+    report, tree = AuditReport(), instance.tree
     if not result.futures and result.status in ("none", "stopped"):
         _check_absent_futures(result, report)
         return report
@@ -384,7 +378,7 @@ def check_futures(instance: Instance, result: FuturesResult) -> Report:
     return report
 
 
-def _check_absent_futures(result: FuturesResult, report: Report) -> None:
+def _check_absent_futures(result: FuturesResult, report: AuditReport) -> None:
     """Check that a result without a plan states no figures of one."""
     stated = [name for name in MISSING_FIGURES if not math.isnan(getattr(result, name))]
     bounds = ("bound", "gap_bound", "mip_gap", "price_of_survival", "first_question")
@@ -393,7 +387,7 @@ def _check_absent_futures(result: FuturesResult, report: Report) -> None:
         report.disagreements.append(f"{name}: there is no plan, and something is stated of it")
 
 
-def _check_alike(instance: Instance, report: Report, t: int, one: FutureResult, other: FutureResult) -> None:
+def _check_alike(instance: Instance, report: AuditReport, t: int, one: FutureResult, other: FutureResult) -> None:
     """Two futures that cannot be distinguished in a period buy the same in it."""
     label = instance.horizon.label(t)
     mine, theirs = _bought(one.result, t), _bought(other.result, t)
@@ -411,7 +405,7 @@ def _bought(result: Result, t: int) -> dict[tuple[str, str], float]:
     return bought | {(o, "purchase"): fills[t] for o, fills in result.plan.fills.items() if fills[t] > 0}
 
 
-def _check_figures_of_futures(instance: Instance, result: FuturesResult, report: Report) -> None:
+def _check_figures_of_futures(instance: Instance, result: FuturesResult, report: AuditReport) -> None:
     """The totals from those of the futures, and the measure from its definition."""
     futures = result.futures
     costs = [each.result.total_cost for each in futures]
@@ -464,7 +458,7 @@ def _outcomes(instance: Instance, each: FutureResult) -> list[tuple[float, float
 
 def _baseline_costs(instance: Instance, result: Result) -> Sequence[float]:
     """What the baseline costs in each period, present value."""
-    _, baseline = _recompute_baseline(instance, result.plan, result.baseline, Report())
+    _, baseline = _recompute_baseline(instance, result.plan, result.baseline, AuditReport())
     return [float(each) for each in baseline.by_period]
 
 

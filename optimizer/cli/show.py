@@ -74,9 +74,9 @@ def _audit_again(
     instance: "Instance", result: "Result | FuturesResult", doubts: "Iterable[str]"
 ) -> "Mapping[str, Any]":
     """The verdict of an audit that has just been run where that has doubts, else the record of the earlier one."""
-    from optimizer.studies.verify import verify_plan
+    from optimizer.studies.verify import verify
 
-    return verify_plan(instance, result, "arithmetic").report.to_dict() if doubts else result.audit
+    return verify(instance, result, "arithmetic").report.to_dict() if doubts else result.audit
 
 
 def _print_doubts(doubts: "Iterable[str]") -> None:

@@ -29,7 +29,7 @@ def command(
     from optimizer.instance.reading import read
     from optimizer.results.futures import FuturesResult
     from optimizer.results.result import Result
-    from optimizer.studies.verify import verify_plan
+    from optimizer.studies.verify import verify
 
     if quick and prove:
         raise typer.BadParameter("leave out --quick or --prove.", param_hint="--prove")
@@ -39,7 +39,7 @@ def command(
         raise typer.BadParameter("leave it out: a plan of several futures is not proven again.", param_hint="--prove")
     instance = read(result.data, plan)
     with common.display(instance.money) as listener:
-        found = verify_plan(instance, result, extent, listener=listener)
+        found = verify(instance, result, extent, listener=listener)
     if json:
         common.print_json(found.to_dict() | {"plan": plan, "status": result.status})
     else:

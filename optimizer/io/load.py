@@ -198,12 +198,25 @@ def load(path: str | FilePath, overrides: OverridesLike = ()) -> Instance:
         >>> so.load("instances/tiny.yaml", {"policy.budget": "30M"}).policy.budget
         30000000.0
     """
-    instance, _ = inspect(path, overrides)
+    instance, _ = check(path, overrides)
     return instance
 
 
-def inspect(path: str | FilePath, overrides: OverridesLike = ()) -> tuple[Instance, tuple[Finding, ...]]:
-    """Like `load`, with the warnings about valid but suspicious input."""
+def check(path: str | FilePath, overrides: OverridesLike = ()) -> tuple[Instance, tuple[Finding, ...]]:
+    """Like `load`, with the warnings about valid but suspicious input, as the command prints them.
+
+    Returns:
+        The instance, and what was found; empty where nothing is suspicious.
+
+    Raises:
+        InstanceError: the file or an override is wrong. It lists every finding with its place and cure.
+
+    Example:
+        >>> import optimizer as so
+        >>> _, warnings = so.check("instances/tiny.yaml")
+        >>> warnings
+        ()
+    """
     instance, findings, _ = inspect_document(arguments.file_path("path", path), overrides)
     return instance, findings
 
@@ -212,7 +225,7 @@ def inspect(path: str | FilePath, overrides: OverridesLike = ()) -> tuple[Instan
 def inspect_document(
     path: str | FilePath, overrides: OverridesLike = ()
 ) -> tuple[Instance, tuple[Finding, ...], Document]:
-    """Like `inspect`, with the document, which knows the line of every place."""
+    """Like `check`, with the document, which knows the line of every place."""
     document, wrong = open_document(path), list[Finding]()
     for assignment in assignments(overrides):
         try:

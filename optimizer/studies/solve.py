@@ -27,7 +27,7 @@ from optimizer.algorithms.reading import plan_values, read_flows, read_plan, wit
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.relaxed_floors import allow_sample_gaps
 from optimizer.algorithms.solving import best_plan, exact_no_shock, no_shock_plan, open_evaluator
-from optimizer.audit import DISAGREES, Report
+from optimizer.audit import DISAGREES, AuditReport
 from optimizer.audit.result import audit_error, complete
 from optimizer.disruptions.path import BASELINE
 from optimizer.instance.derived import free_floors, size_thresholds
@@ -234,7 +234,7 @@ class PlanConclusion:
     faced: Faced | None
     no_shock: NoShockPlan | None
 
-    def audited(self) -> tuple[Result, Report]:
+    def audited(self) -> tuple[Result, AuditReport]:
         """The result and its audit, without the sizes that the audit cannot distinguish from zero.
 
         The largest thresholds with which the audit agrees are applied, unless a shock then fails: a size near zero may

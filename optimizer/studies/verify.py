@@ -1,10 +1,5 @@
 """A saved plan, recomputed: the audit, and with a solver what arithmetic alone cannot decide.
 
-arithmetic   the audit (`optimizer.audit`): all but what is listed below
-recourse     shocks that are lines, by the recourse LP with the plan fixed; the do-nothing plan; the cost and purchases
-             of the no-shock plan; the worst attack on the plan
-proof        all of it, and the plan is solved for again: its bounds are compared with the new ones
-
 The least gap of a shock and its least cost under a plan are unique; which segment is short in which period need not be.
 Where the recourse LP finds other flows than those that a line was made from, `matching_flows` looks for flows with the
 figures of the line: its segments, worst periods, shortages, and nothing worse in any other segment. Whether they agree
@@ -31,9 +26,9 @@ from optimizer.algorithms.reading import plan_values, read_many, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation.attacks import AttackOracle
 from optimizer.algorithms.solving import open_evaluator
-from optimizer.audit import DISAGREES, Report, Verification
+from optimizer.audit import DISAGREES, AuditReport, Verification
 from optimizer.audit.figures import DETERRING
-from optimizer.audit.result import check_futures, verify
+from optimizer.audit.result import audit_result, check_futures
 from optimizer.audit.shocks import under_its_attacks
 from optimizer.disruptions.path import Path
 from optimizer.disruptions.shock import Shock
@@ -83,9 +78,8 @@ def matching_flows(
     _give(builder, evaluator, plan, shock)
     for d in instance.demands:
         _Segment(instance, builder, path, shock, d).say(line, services.get(d))
-    cost = Expression()
-    for (_, k), amount in builder.accounts("operating").items():
-        cost.add(amount, instance.discount(shock.periods.start + int(k)))
+    booked = builder.accounts("operating").items()
+    cost = total(instance.discount(shock.periods.start + int(k)) * amount for (_, k), amount in booked)
     answer = Model(builder, cost, Settings(threads=1), clock).solve(relaxed=True)
     if answer.values is None:
         return None
@@ -163,20 +157,28 @@ Extent = Literal["arithmetic", "recourse", "proof"]
 BOUNDS = ("bound", "gap_bound")
 
 
-def verify_plan(
+def verify(
     instance: Instance, result: Result | FuturesResult, extent: Extent = "recourse", *, listener: Listener = ignore
 ) -> Verification:
-    """Recompute a saved plan, to the extent asked for: arithmetic, operation in each shock, or the proof.
+    """Recompute a result, as the command does: in plain arithmetic, and by the solver with its plan held fixed.
 
     Args:
-        instance: the instance that the result claims to answer.
-        result: a result, saved or changed by hand. Of several futures, each is recomputed by itself, and what holds
-            between them; nothing is proven again.
-        extent: how much is recomputed; see the module.
+        instance: the instance that the result claims to answer; attacks that shaped it need not be among its shocks.
+        result: a result of a solve, saved or changed by hand. Of several futures, each is recomputed by itself, and
+            what holds between them; nothing is proven again.
+        extent: ``arithmetic``, the audit alone, as with ``--quick``; ``recourse``, also shocks without flows, by the
+            recourse LP, doing nothing, cost and purchases without shocks, and the worst attack; ``proof``, also bounds
+            and status, as with ``--prove``: the instance is solved again.
         listener: receives every step of a solve.
 
     Returns:
-        The report, and what is left out. Where the arithmetic disagrees, nothing is solved.
+        What was found, and what was `not_recomputed`. Where the arithmetic disagrees, nothing is solved.
+
+    Example:
+        >>> import optimizer as so
+        >>> instance = so.load("instances/tiny.yaml")
+        >>> so.verify(instance, so.solve(instance)).require().not_recomputed
+        ('bound', 'gap_bound')
 
     Raises:
         SolverError: the solver failed.
@@ -192,7 +194,7 @@ def verify_plan(
 
 def audit_warnings(instance: Instance, result: Result | FuturesResult) -> tuple[str, ...]:
     """What has to be said first where a plan and plain arithmetic disagree: one text, or none."""
-    found = verify_plan(instance, result, "arithmetic").report.disagreements
+    found = verify(instance, result, "arithmetic").report.disagreements
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     return (f"{DISAGREES} It was changed since it was solved. {found[0]}{more}",) if found else ()
 
@@ -217,7 +219,7 @@ def _verify_futures(instance: Instance, result: FuturesResult, extent: Extent, l
     return Verification(report, lines, solved, tuple(left), dict(NOT_EVIDENCE))
 
 
-def _compare_decisions(instance: Instance, result: FuturesResult, report: Report) -> None:
+def _compare_decisions(instance: Instance, result: FuturesResult, report: AuditReport) -> None:
     """The decisions listed are those of the futures' own plans, with what they cost there; and what is regretted."""
     price = instance.policy.gap_price or 0.0
     for future in result.futures:
@@ -247,7 +249,7 @@ class _Check:
         self.instance, self.result = under_its_attacks(instance, result), result
         self.extent, self.listener = extent, listener
         self.total = result.survival_gap if total is None else total
-        self.report, self.clock, self.left = verify(instance, result), Clock(), list[str]()
+        self.report, self.clock, self.left = audit_result(instance, result), Clock(), list[str]()
         self.lines = sum(outcome.flows is None for outcome in result.shocks)
         # The file's own gap, where it has one: nothing in it was proven more closely.
         gap = result.settings.get("gap")
@@ -280,7 +282,7 @@ class _Check:
         with open_evaluator(self.instance, Settings(), None) as evaluator:
             again = solve_shocks(self.instance, self.result, evaluator, self.clock)
             if self.lines:
-                self.report = verify(self.instance, self.result, again.flows)
+                self.report = audit_result(self.instance, self.result, again.flows)
             self._best(again)
             self._nothing(evaluator)
         self._no_shock_plan()
@@ -304,8 +306,7 @@ class _Check:
             own = again.outcomes[said.name]
             # Where gaps have a price, or a sample may fail, more is left unserved where that costs less.
             trades = (is_priced or said.excused) and said.probability > 0 and said.gap > own.gap
-            # Else a shock that fails was allowed its part of a total gap that is held to a tolerance: its cost is not
-            # compared.
+            # Else a failing shock was allowed its part of a total gap held to a tolerance: its cost is not compared.
             if said.survives or trades:
                 self.report.at_most(f"{said.name}.cost", said.cost, own.cost, least_scale=self._scales[1])
             if not trades:
@@ -413,10 +414,9 @@ class _Check:
 
     def _again(self) -> Result:
         """The answer to the same question."""
-        settings = Settings(mip_gap=self.settings.mip_gap)
         if self.result.adversary is None:
-            return solve_instance(self.instance, settings, Clock(), self.listener)
-        return search_robust(self.instance, None, settings, Clock(), self.listener).result
+            return solve_instance(self.instance, self.settings, Clock(), self.listener)
+        return search_robust(self.instance, None, self.settings, Clock(), self.listener).result
 
 
 def _with_gaps(result: Result, price: float) -> Result:
@@ -480,9 +480,8 @@ def _agrees(instance: Instance, result: Result, said: Outcome, own: Outcome, ser
 
 
 def _is_same(one: Service, other: Service) -> bool:
-    labels = ("worst_period", "first_failure")
     numbers = ("floor", "worst_service", "shortage", "below_floor")
-    return all(getattr(one, name) == getattr(other, name) for name in labels) and all(
+    return (one.worst_period, one.first_failure) == (other.worst_period, other.first_failure) and all(
         _is_close(getattr(one, name), getattr(other, name)) for name in numbers
     )
 

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 import optimizer as so
+from optimizer.audit.result import audit_result
 
 FILE = Path(__file__).parent / "files" / "rich-55043.yaml"
 SCALED = {"capacity", "quantity", "cost", "price", "max_size", "capex", "shortage_cost", "initial", "holding_cost"}
@@ -98,7 +99,7 @@ def test_an_error_is_judged_by_what_the_commodity_is_needed_for(process: str, ch
     changed = replace(
         result, baseline=replace(result.baseline, rows={**result.baseline.rows, (process, "activity"): row})
     )
-    said = so.verify(instance, changed).disagreements
+    said = audit_result(instance, changed).disagreements
     assert any(".balance." in each for each in said) is is_found, said
 
 
@@ -110,5 +111,5 @@ def test_a_plan_cannot_widen_the_tolerance_that_it_is_judged_by() -> None:
     plan = replace(result.plan, fills={"store": (1e9,)}, stocks={"store": (1e9,)})
     row = tuple(amount - 0.01 for amount in result.baseline["magnets", "activity"])
     flows = replace(result.baseline, rows={**result.baseline.rows, ("magnets", "activity"): row})
-    said = so.verify(instance, replace(result, plan=plan, baseline=flows)).disagreements
+    said = audit_result(instance, replace(result, plan=plan, baseline=flows)).disagreements
     assert any("baseline/magnet.balance" in each for each in said), said

@@ -200,7 +200,7 @@ def test_real_sizes_are_far_from_the_limits(tmp_path: Path) -> None:
 def test_scenarios_that_are_not_checked_are_said_to_be(tmp_path: Path) -> None:
     file = tmp_path / "many.yaml"
     file.write_text(TINY + "scenarios:\n" + many("  s{i}: {{policy.budget: 1}}\n", 5_000), encoding="utf-8")
-    instance, findings = so.inspect(file)
+    instance, findings = so.check(file)
     assert len(instance.scenarios) == 5_000
     assert any(found.severity == "warning" and "of 5,000 scenarios are checked" in found.what for found in findings)
 

@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from optimizer.cli.app import app
-from optimizer.io.load import inspect
+from optimizer.io.load import check
 
 ROOT = Path(__file__).parents[2]
 TINY = ROOT / "instances" / "tiny.yaml"
@@ -18,7 +18,7 @@ ALARMS = ("can be compared with", "its nearest neighbour", "of the median", "any
 
 
 def said(file: Path, *overrides: str) -> list[tuple[str, str, str]]:
-    return [(found.where, found.what, found.cure) for found in inspect(file, overrides)[1]]
+    return [(found.where, found.what, found.cure) for found in check(file, overrides)[1]]
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_the_warning_has_the_line_of_the_figure(tmp_path: Path) -> None:
     text = TINY.read_text().replace("capacity: 120, cost: 60k", "capacity: 120,\n    cost: 60")
     file = tmp_path / "slip.yaml"
     file.write_text(text)
-    (found,) = inspect(file)[1]
+    (found,) = check(file)[1]
     assert found.line == text.splitlines().index("    cost: 60}") + 1
     assert found.severity == "warning"
 

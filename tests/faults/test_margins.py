@@ -17,6 +17,7 @@ import pytest
 from rich.console import Console
 
 import optimizer as so
+from optimizer.audit.result import audit_result
 from optimizer.report.notebook import result_html
 from optimizer.report.tables.plan import plan_tables
 from optimizer.report.tables.render import show
@@ -88,7 +89,7 @@ def test_worst_periods_shocks_and_segments_are_those_that_go_short(case: tuple[s
     assert list(blip.segments)[weakest_of(list(blip.segments.values()))] == "lamps"
     assert [d for d, service in ban.segments.items() if service.is_full] == ["defence"]
     assert result.services["defence"].is_full
-    assert so.verify(so.read(result.data), result).ok
+    assert audit_result(so.read(result.data), result).ok
 
 
 def test_a_line_names_the_segment_that_goes_short() -> None:
@@ -107,7 +108,7 @@ def test_a_line_names_the_segment_that_goes_short() -> None:
         "cars": "s29",
         "lamps": "s19",
     }
-    assert so.verify(so.read(data), result).ok
+    assert audit_result(so.read(data), result).ok
 
 
 def changed(result: so.Result, shock: int, d: str, **update: Any) -> so.Result:
@@ -125,17 +126,17 @@ def before(result: so.Result) -> dict[str, Any]:
 
 def test_the_audit_follows_the_rule_in_its_own_arithmetic(case: tuple[so.Instance, so.Result]) -> None:
     instance, result = case
-    assert so.verify(instance, result).ok
+    assert audit_result(instance, result).ok
     # True of 2027, but 2028 is weaker.
     better = changed(result, 0, "cars", worst_period="2027", worst_service=0.75)
-    said = [words.split(":")[0] for words in so.verify(instance, better).disagreements]
+    said = [words.split(":")[0] for words in audit_result(instance, better).disagreements]
     assert said[:2] == ["ban/cars.margin", "ban/cars.worst_service"]
     # A segment is said to be served in full.
     full = changed(result, 0, "cars", worst_period="2027", worst_service=1.0)
-    assert any(words.startswith("ban/cars.") for words in so.verify(instance, full).disagreements)
+    assert any(words.startswith("ban/cars.") for words in audit_result(instance, full).disagreements)
     worst = replace(result.services["cars"], worst_shock="blip", worst_period="2027", worst_service=1.0)
     other = replace(result, services={**result.services, "cars": worst})
-    said = [words.split(":")[0] for words in so.verify(instance, other).disagreements]
+    said = [words.split(":")[0] for words in audit_result(instance, other).disagreements]
     assert set(said) >= {"services/cars.worst_service", "services/cars.margin"}
 
 
@@ -149,17 +150,17 @@ def test_the_audit_judges_floors_that_change_by_what_goes_short() -> None:
     instance = so.read(data)
     result = so.solve(instance)
     assert result.shocks[0].segments["cars"].worst_period == "2027"
-    assert so.verify(instance, result).ok
+    assert audit_result(instance, result).ok
     old = changed(result, 0, "cars", worst_period="2028", worst_service=1.0, floor=1.0)
     worst = replace(result.services["cars"], worst_period="2028", worst_service=1.0, floor=1.0)
     old = replace(old, services={"cars": worst})
-    assert not so.verify(instance, old).ok
+    assert not audit_result(instance, old).ok
     # A file of format 2 chose by margins alone: it is read and judged by that, and the new one is not.
     saved = before(old)
     again = so.Result.from_dict(saved)
-    assert so.verify(instance, again).ok
+    assert audit_result(instance, again).ok
     assert again.to_dict()["format"] == 2
-    assert not so.verify(instance, so.Result.from_dict(before(result))).ok
+    assert not audit_result(instance, so.Result.from_dict(before(result))).ok
     with pytest.raises(so.PlanFileError, match="its format is 1, not 2 or 3"):
         so.Result.from_dict(result.to_dict() | {"format": 1})
 
@@ -199,4 +200,4 @@ def test_the_notebook_lists_the_weakest_first(case: tuple[so.Instance, so.Result
 def test_a_plan_of_an_earlier_version_is_read_and_judged_by_its_own_rule() -> None:
     result = so.Result.load(Path(__file__).parent / "format_2.json")
     assert result.format == 2
-    assert so.verify(so.read(result.data), result).ok
+    assert audit_result(so.read(result.data), result).ok

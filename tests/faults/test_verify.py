@@ -23,7 +23,7 @@ from optimizer.solver import Clock
 from optimizer.studies import verify as verify_module
 from optimizer.studies.outcomes import relative_distance
 from optimizer.studies.solve import Timer, conclude
-from optimizer.studies.verify import Extent, verify_plan
+from optimizer.studies.verify import Extent, verify
 from tests.faults.forging import RICH, TINY, at, change, failing, many, rich, saved, sealed
 from tests.test_bands import BANDS
 
@@ -39,7 +39,7 @@ def plans() -> dict[str, Data]:
 
 def verified(data: Data, extent: Extent = "recourse") -> Verification:
     result = so.Result.from_dict(json.loads(json.dumps(data)))
-    return verify_plan(so.read(result.data), result, extent)
+    return verify(so.read(result.data), result, extent)
 
 
 def is_found(data: Data, extent: Extent = "recourse") -> bool:
@@ -215,6 +215,18 @@ FORGED: dict[str, tuple[str, Callable[[Data], None]]] = {
     "line_is_cheaper": ("many", times(0.5, "shocks", 20, "cost")),
     "line_of_another": ("many", put("shocks", 20, "segments", value={})),
 }
+
+
+def test_what_arithmetic_left_out_is_named_and_what_disagrees_raises(plans: dict[str, Data]) -> None:
+    # Doing nothing is no part of the plan: arithmetic cannot know its gap.
+    forged = copy.deepcopy(plans["rich"])
+    forged["nothing"]["gap"] -= 5e6
+    forged = sealed(forged)
+    quick = verified(forged, "arithmetic")
+    assert "nothing" in quick.not_recomputed
+    assert quick.require() is quick
+    with pytest.raises(so.AuditError, match="nothing"):
+        verified(forged).require()
 
 
 @pytest.mark.parametrize("name", FORGED)

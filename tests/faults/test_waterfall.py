@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 import optimizer as so
+from optimizer.audit.result import audit_result
 from optimizer.instance.edits import without_disruptions
 from optimizer.report.figures.plot import Choice, draw_plot
 from optimizer.report.html.book import book
@@ -93,7 +94,7 @@ def test_file_without_it_still_loads_and_says_what_is_missing(instance: so.Insta
         "format": 2
     }
     old = so.Result.from_dict(data)
-    assert so.verify(instance, old).ok
+    assert audit_result(instance, old).ok
     point = point_of(instance, old)
     assert point["beyond"] == []
     assert bars(point["parts"])["total cost"] == pytest.approx(result.total_cost)
@@ -153,6 +154,6 @@ def less(kept: NoShockPlan) -> NoShockPlan:
 def test_audit_recomputes_the_no_shock_plan(
     instance: so.Instance, result: so.Result, change: Callable[[so.Result], so.Result], said: str
 ) -> None:
-    assert so.verify(instance, result).ok
-    found = so.verify(instance, change(result)).disagreements
+    assert audit_result(instance, result).ok
+    found = audit_result(instance, change(result)).disagreements
     assert any(each.startswith("no-shock plan: ") and said in each for each in found), found

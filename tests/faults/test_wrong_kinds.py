@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import optimizer as so
+from optimizer.audit.result import audit_result
 from optimizer.errors import GivenPlanError, OptimizerError, PlanFileError
 from optimizer.instance.edits import resample
 from optimizer.studies.time_to_survive import every_chokepoint
@@ -49,14 +50,13 @@ def calls(instance: so.Instance, result: so.Result, folder: Path) -> dict[Callab
         so.forcing: {"instance": instance, "sizes": [("plant", 2027, 40)]},
         so.futures_study: {"instance": so.load(TINY, FUTURES)},
         so.load: {"path": TINY},
-        so.inspect: {"path": TINY},
+        so.check: {"path": TINY},
         so.in_future: {"instance": so.load(TINY, FUTURES), "name": "more"},
         so.load_plan: {"path": PLAN, "instance": instance},
         so.read: {"data": instance.to_dict()},
         so.stress: {"result": result},
         so.under: {"instance": instance, "names": "high"},
-        so.verify: {"instance": instance, "result": result},
-        so.verify_plan: {"instance": instance, "result": result, "extent": "arithmetic"},
+        so.verify: {"instance": instance, "result": result, "extent": "arithmetic"},
         so.with_budget: {"instance": instance, "budget": 1},
         so.without: {"instance": instance, "words": "plant"},
         so.write_report: {"result": result, "path": folder / "a.html"},
@@ -74,8 +74,7 @@ FREE = {
     (so.read, "name"),
     (so.stress, "file"),
     (so.discover, "file"),
-    (so.verify, "many"),
-    (so.verify_plan, "listener"),
+    (so.verify, "listener"),
 }
 
 
@@ -254,7 +253,7 @@ def test_a_plan_or_an_instance_is_no_result(instance: so.Instance, result: so.Re
             with pytest.raises(TypeError, match=f"a Result is needed, not {type(wrong).__name__}: solve returns one"):
                 ask(wrong)
     with pytest.raises(TypeError, match="a Result is needed, not FuturesResult"):
-        so.verify(instance, futures)  # type: ignore[arg-type]
+        audit_result(instance, futures)  # type: ignore[arg-type]
     assert so.Result.from_dict(futures.to_dict()).plan == futures.futures[0].result.plan
     several = so.solve_futures(so.load(TINY, FUTURES)).to_dict()
     with pytest.raises(PlanFileError, match="the mapping holds a plan of 2 futures, and the plan of one is needed"):
@@ -290,7 +289,7 @@ def test_samples_and_seeds_of_numpy_do(instance: so.Instance, result: so.Result)
     with pytest.raises(ValueError, match="seed=-1"):
         so.sensitivity(instance, 60, seed=-1)
     with pytest.raises(ValueError, match=r"extent='all': write one of arithmetic, recourse or proof\."):
-        so.verify_plan(instance, result, "all")  # type: ignore[arg-type]
+        so.verify(instance, result, "all")  # type: ignore[arg-type]
 
 
 def test_what_is_found_is_shown_in_a_line(instance: so.Instance) -> None:

@@ -21,7 +21,7 @@ def expected(path: Path) -> list[tuple[str, int, str, str]]:
 
 def findings(path: Path) -> tuple[so.Finding, ...]:
     try:
-        return so.inspect(path)[1]
+        return so.check(path)[1]
     except so.InstanceError as error:
         return error.findings
 

@@ -216,7 +216,7 @@ def starter() -> Path:
 
 
 def test_starter_is_sound_and_explained(starter: Path) -> None:
-    _, findings = so.inspect(starter)
+    _, findings = so.check(starter)
     assert findings == ()
     assert complaints(data(starter)) == []
     lines = starter.read_text(encoding="utf-8").splitlines()

@@ -11,6 +11,7 @@ from optimizer import levers as levers_module
 from optimizer.audit import levers
 from optimizer.audit.auditor import ActivityAuditor, Holding, Operation
 from optimizer.audit.levers.substitution import SubstitutionAuditor
+from optimizer.audit.result import audit_result
 from optimizer.disruptions.path import Path
 from optimizer.errors import ModelError
 from optimizer.levers import KINDS, PACKAGE_KINDS, Lever, Producing, Sized, Substitution, is_audited
@@ -223,7 +224,7 @@ def test_audit_is_loud(cell: Cell, solve: Solve) -> None:
     result = solve(instance)
     assert result.baseline is not None
     idle = replace(result.baseline, rows={**result.baseline.rows, ("cold", "activity"): (0.0, 0.0, 5.0)})
-    report = so.verify(instance, replace(result, baseline=idle))
+    report = audit_result(instance, replace(result, baseline=idle))
     assert any("baseline/cold.capacity.2028: 5 exceeds 0" in row for row in report.disagreements)
 
 
@@ -231,7 +232,7 @@ def test_audit_says_where_nobody_audits(cell: Cell, solve: Solve, monkeypatch: p
     instance = cell(BASE, "options:\n  less: {kind: thrift, demand: all, capex: 10, fee: 2, max_size: 90}")
     result = solve(instance)
     monkeypatch.delitem(levers._REGISTERED, "thrift")
-    assert "less.kind: its kind has no auditor" in so.verify(instance, result).disagreements
+    assert "less.kind: its kind has no auditor" in audit_result(instance, result).disagreements
 
 
 def test_a_kind_that_nobody_audits_is_refused_on_reading(refused: Callable[..., list[str]]) -> None:

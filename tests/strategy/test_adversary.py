@@ -12,6 +12,7 @@ from optimizer.algorithms.reading import plan_values, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.robust import RobustPlan, WorstAttackModel, robust_plan
 from optimizer.algorithms.separation.attacks import AttackOracle
+from optimizer.audit.result import audit_result
 from optimizer.disruptions.adversary import Attack
 from optimizer.instance.edits import with_attacks
 from optimizer.instance.schema import Instance
@@ -111,11 +112,11 @@ def test_the_audit_knows_the_attacks_that_shaped_a_plan() -> None:
     instance = so.read(market(3))
     result = so.solve(instance, settings=EXACT, adversary=True)
     assert [outcome.name for outcome in result.shocks] == ["attack{east}@2027"]
-    assert so.verify(instance, result).ok
-    assert so.verify_plan(instance, result, "proof").report.ok
+    assert audit_result(instance, result).ok
+    assert so.verify(instance, result, "proof").report.ok
     (build,) = result.plan.builds
     forged = replace(result, plan=replace(result.plan, builds=(replace(build, size=19.0),)))
-    assert not so.verify(instance, forged).ok
+    assert not audit_result(instance, forged).ok
 
 
 RIVALS = {
@@ -159,7 +160,7 @@ def test_gaps_of_several_starts_are_added() -> None:
     assert faced is not None
     assert (result.survival_gap, faced.gap) == (pytest.approx(380_000 / 3), pytest.approx(380_000 / 3))
     assert (faced.worst, result.worst_gap) == ("attack{y}@2026", pytest.approx(100_000))
-    assert so.verify(so.read(result.data), result).ok
+    assert audit_result(so.read(result.data), result).ok
 
 
 def test_of_plans_with_the_least_gap_the_cheapest_is_taken() -> None:

@@ -17,6 +17,7 @@ import optimizer as so
 from optimizer.algorithms.relaxed_floors import write_deterrence
 from optimizer.algorithms.robust import WorstAttackModel, robust_plan
 from optimizer.algorithms.separation.attacks import AttackOracle, cheapest_violating_attack, with_listed_attacks
+from optimizer.audit.result import audit_result
 from optimizer.disruptions.adversary import Attack
 from optimizer.formulation import extensive_form_model
 from optimizer.instance.edits import with_attacks
@@ -49,7 +50,7 @@ def test_cases(name: str, cost: float, gap: float) -> None:
     result = so.withstand(instance, settings=EXACT)
     assert (result.total_cost, result.survival_gap) == (pytest.approx(cost, rel=1e-6), pytest.approx(gap, rel=1e-6))
     assert result.audit["ok"]
-    assert so.verify(so.read(result.data), result).ok
+    assert audit_result(so.read(result.data), result).ok
     programmed = robust_plan(
         instance, EXACT, Clock(), lambda step: None, oracle=AttackOracle(instance, EXACT, Clock(), most=0)
     )
@@ -189,7 +190,7 @@ def test_the_audit_is_loud_where_deterrence_is_told_wrongly() -> None:
     result = so.withstand(so.load(CASES / "hand_attack.yaml"), settings=EXACT)
     instance, faced = so.read(result.data), result.adversary
     assert faced is not None
-    assert so.verify(instance, result).ok
+    assert audit_result(instance, result).ok
     (one,), (both,) = faced.attacks, faced.deterred
     for told in (
         dataclasses.replace(faced, costs=faced.costs | {one: 9.0}),
@@ -197,12 +198,12 @@ def test_the_audit_is_loud_where_deterrence_is_told_wrongly() -> None:
         dataclasses.replace(faced, deterred=(both, "attack{b}@2028"), costs=faced.costs | {"attack{b}@2028": 10.0}),
         dataclasses.replace(faced, deterred=()),
     ):
-        assert not so.verify(instance, dataclasses.replace(result, adversary=told)).ok
+        assert not audit_result(instance, dataclasses.replace(result, adversary=told)).ok
     # Half of the leverage deters nothing any more.
     plan = dataclasses.replace(
         result.plan, builds=tuple(dataclasses.replace(build, size=0.5) for build in result.plan.builds)
     )
-    found = so.verify(instance, dataclasses.replace(result, plan=plan))
+    found = audit_result(instance, dataclasses.replace(result, plan=plan))
     assert any(
         "attack{a+b}@2028: the plan says deterred, the audit finds made (it costs the adversary 16" in line
         for line in found.disagreements
@@ -332,7 +333,7 @@ def test_results_are_audited_and_the_least_budget_that_breaks_a_plan_is_that_of_
     result = so.withstand(instance, settings=EXACT)
     if result.baseline is None:
         return
-    assert so.verify(so.read(result.data), result).ok
+    assert audit_result(so.read(result.data), result).ok
     oracle = AttackOracle(instance, EXACT, Clock())
     names = oracle.programmes.names
     every = [s for size in range(len(names) + 1) for s in combinations(names, size)]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import optimizer as so
 from optimizer.results.plan import Plan
 from optimizer.studies.evaluate import evaluate
-from optimizer.studies.verify import verify_plan
+from optimizer.studies.verify import verify
 from tests.strategies import SHOCK, instances
 
 EXACT = so.Settings(mip_gap=1e-9)
@@ -68,7 +68,7 @@ def test_too_much_of_an_optimal_plan_is_waste(data: dict[str, Any], factor: floa
     assert {outcome.name for outcome in plan.result.shocks if outcome.survives} >= {
         outcome.name for outcome in solved.shocks if outcome.survives
     }
-    assert verify_plan(plan.instance, plan.result).report.disagreements == []
+    assert verify(plan.instance, plan.result).report.disagreements == []
     left = plan.result.total_cost - plan.waste.cost
     # Least sizes are those of the file, so the optimal plan is one of those within; unless less of it leaves more gap.
     if solved.survives:

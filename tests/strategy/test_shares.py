@@ -18,7 +18,7 @@ from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.relaxed_floors import Excuses, relax_floors, survival_shares
 from optimizer.algorithms.separation import do_nothing_shortfalls
 from optimizer.algorithms.solving import choose_algorithm
-from optimizer.audit.result import check_futures
+from optimizer.audit.result import audit_result, check_futures
 from optimizer.formulation import extensive_form_model
 from optimizer.report.narrative import facts, outcome_headline
 from optimizer.report.tables.plan import MAY_FAIL, survival_tables
@@ -52,7 +52,7 @@ def harbour(**ensemble: Any) -> dict[str, Any]:
 
 def solved(data: dict[str, Any]) -> Result:
     result = so.solve(so.read(data), settings=EXACT)
-    assert so.verify(so.read(data), result).ok
+    assert audit_result(so.read(data), result).ok
     return result
 
 
@@ -301,10 +301,10 @@ def test_the_audit_finds_a_sample_too_many() -> None:
         [dataclasses.replace(each, excused=True, survives=False) for each in result.shocks],
         [dataclasses.replace(each, excused=False) for each in result.shocks],
     ):
-        report = so.verify(instance, dataclasses.replace(result, shocks=tuple(changed)))
+        report = audit_result(instance, dataclasses.replace(result, shocks=tuple(changed)))
         assert not report.ok
     stricter = so.read(harbour(seed=1, survive=1))
-    report = so.verify(stricter, dataclasses.replace(result, data=stricter.to_dict()))
+    report = audit_result(stricter, dataclasses.replace(result, data=stricter.to_dict()))
     assert any(
         "the plan says 1, the audit finds at most 0 (of 4 samples excused, 4 are required)" in each
         for each in report.disagreements

@@ -25,7 +25,7 @@ from optimizer.algorithms.robust import RobustPlans, robust_plans
 from optimizer.algorithms.separation.attacks import AttackOracle, attack_oracles, listed_shocks_only
 from optimizer.algorithms.solving import LISTENER, Alone, best_plan, open_evaluator, solve_alone, with_regret
 from optimizer.algorithms.workers import Task
-from optimizer.audit import Report
+from optimizer.audit import AuditReport
 from optimizer.audit.result import audit_error, audit_futures, measure_of_futures
 from optimizer.errors import Finding, InstanceError
 from optimizer.instance.edits import ScenarioNames, apply_arguments, for_each_future, without_disruptions
@@ -467,7 +467,7 @@ class _Search:
         is_proven = solved.status == "infeasible"
         conflict = find_conflict(self.instance, self.settings, self.clock) if is_proven else Conflict()
         record = run_record(self.instance, self.settings, self.clock, solved, (*self.notes, *conflict.notes))
-        record |= {"seconds": self.timer.seconds(self.clock), "audit": Report().to_dict()}
+        record |= {"seconds": self.timer.seconds(self.clock), "audit": AuditReport().to_dict()}
         return FuturesResult(
             status="none" if solved.status == "infeasible" else "stopped",
             measure=str(self.measure),
