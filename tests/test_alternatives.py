@@ -54,7 +54,7 @@ def test_three_options_by_hand() -> None:
     found = so.alternatives(so.read(three()), 0.1, settings=EXACT, patience=math.inf)
     ranges = by_option(found)
     assert found.status == "proven"
-    assert found.most == pytest.approx(660)
+    assert found.cost_limit == pytest.approx(660)
     assert [each.verdict for each in found.ranges] == ["must-have", "real choice", "never worth it"]
     assert (ranges["a"].least.size, ranges["a"].greatest.size) == (pytest.approx(20), pytest.approx(60))
     assert (ranges["b"].least.size, ranges["b"].greatest.size) == (0, pytest.approx(40))
@@ -86,7 +86,7 @@ def test_gaps_with_a_price_by_hand() -> None:
     data = three() | {"policy": {"gap_price": 0.0105}}
     found = so.alternatives(so.read(data), 0.02, settings=EXACT, patience=math.inf)
     ranges = by_option(found)
-    assert (found.status, found.most, found.more) == ("proven", pytest.approx(612), pytest.approx(12))
+    assert (found.status, found.cost_limit, found.extra_cost) == ("proven", pytest.approx(612), pytest.approx(12))
     assert (ranges["a"].least.size, ranges["a"].greatest.size) == (pytest.approx(36, rel=1e-4), pytest.approx(60))
     assert (ranges["b"].least.size, ranges["b"].greatest.size) == (0, pytest.approx(12, rel=1e-4))
     assert found.plans
@@ -185,7 +185,7 @@ def test_laws(data: dict[str, Any]) -> None:
         for result in (found.cheapest, *(each.result for each in found.plans)):
             assert result.audit["ok"]
             assert result.status == found.cheapest.status
-            assert result.total_cost <= found.most * (1 + 1e-5) + 1e-6
+            assert result.total_cost <= found.cost_limit * (1 + 1e-5) + 1e-6
             assert result.survival_gap <= found.cheapest.survival_gap * (1 + 1e-5) + 1e-3
             for each in found.ranges:
                 bought = sum(build.size for build in result.plan.builds if build.option == each.option)
@@ -222,7 +222,7 @@ def test_ranges_are_those_of_single_questions(data: dict[str, Any]) -> None:
     if found.cheapest.status != "survives":
         return
     with WhatIfSolver(instance, Settings(mip_gap=1e-6)) as asker:
-        capped = at_most(cost, found.most, "cost")
+        capped = at_most(cost, found.cost_limit, "cost")
         for each in found.ranges:
             slack = 1e-3 * max(1.0, each.greatest.size)
             least = asker.ask(problem=ProblemVariant(size(each.option), (capped,), "least"))

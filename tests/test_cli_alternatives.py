@@ -105,7 +105,7 @@ def test_that_no_other_plan_was_found_is_said_as_a_distance_and_where_one_was_lo
 def test_the_page_says_that_no_other_plan_was_found_where_one_was_looked_for(plans: int, said: int) -> None:
     instance = so.load(TINY, {"demands.motors.survival": 0.3, "options.plant.capex": "9M"})
     found = so.alternatives(instance, "3%", plans)
-    assert (found.plans, found.sought) == ((), plans)
+    assert (found.plans, found.plans_sought) == ((), plans)
     texts = [
         text for text in view_of(found).sentences(found) if text.startswith("No plan was found at a distance of 0.05")
     ]

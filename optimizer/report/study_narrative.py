@@ -169,7 +169,7 @@ def _alternatives(found: Alternatives) -> Sequence[str]:
         word: [display_name(instance, each.option) for each in found.ranges if each.verdict == word]
         for word in OPTION_CLASSES
     }
-    more = f"{si(found.more, instance.money)} more than the cheapest"
+    more = f"{si(found.extra_cost, instance.money)} more than the cheapest"
     more += f", {GAPS_PRICED}," if found.cheapest.has_priced_gaps else ""
     said = (_in_common(names, more), _choices(names), _most_different(instance, found))
     return tuple(filter(None, said))
@@ -196,7 +196,7 @@ def _most_different(instance: Instance, found: Alternatives) -> str:
     if not found.plans and found.status == "stopped":
         return "The search was stopped before it had found another plan."
     if not found.plans:
-        return f"{NO_OTHER_PLAN}." if found.sought else ""
+        return f"{NO_OTHER_PLAN}." if found.plans_sought else ""
     other = found.plans[0].result
     costs = [si(each.priced_cost, instance.money, 4) for each in (other, found.cheapest)]
     how = other_options(instance, other, found.cheapest)

@@ -252,7 +252,7 @@ class Result(SavedPlan):
         return self.total_cost + (self.data.get("policy", {}).get("gap_price") or 0.0) * self.survival_gap
 
     @property
-    def saved(self) -> str:
+    def binding_saves(self) -> str:
         """Of what `binding` says how much can be saved: cost, gap, or cost and gap at its price."""
         return "cost" if self.survival_gap == 0 else "cost and gap" if self.has_priced_gaps else "gap"
 
@@ -431,7 +431,7 @@ def _drop(data: dict[str, Any], parts: Iterable[str]) -> None:
 def _without_flows(data: dict[str, Any], result: Result) -> dict[str, Any]:
     """What is printed: neither flows nor the instance, of which the budget, and of what a step saves."""
     data["budget"] = result.data.get("policy", {}).get("budget")
-    data["binding"] = [{**each, "of": result.saved} for each in data["binding"]]
+    data["binding"] = [{**each, "of": result.binding_saves} for each in data["binding"]]
     _drop(data, ("baseline", "data", "endured", "comments"))
     for holder, part in ((data["no_shock"], "baseline"), *((outcome, "flows") for outcome in data["shocks"])):
         if holder is not None:

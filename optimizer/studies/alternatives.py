@@ -167,15 +167,15 @@ def _around(
     return Alternatives(
         status,
         within=0.0,
-        most=most,
+        cost_limit=most,
         accuracy=settings.mip_gap,
         cheapest=cheapest,
         ranges=found,
         plans=made,
-        met=len(near.found),
+        plans_met=len(near.found),
         seconds=seconds,
         size_accuracy=settings.mip_gap,
-        sought=plans,
+        plans_sought=plans,
     )
 
 

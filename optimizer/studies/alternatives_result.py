@@ -6,7 +6,6 @@ Alternative   one of the plans, and how far it is from those before it
 """
 
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import Any, Literal
 
 from optimizer.results.result import Result
@@ -70,41 +69,39 @@ class Alternatives:
         status: ``proven`` where every range is, ``bounded`` where some end took too long, ``stopped`` where the
             time ran out, ``none`` where there is no plan.
         within: the tolerance, a share of the tolerance base.
-        most: the largest total cost that it allows, present value; where gaps have a price, of the cost and that price
-            together (`Result.priced_cost`).
-        accuracy: to which the least cost is proven, a share of the tolerance base; `gap` in 0.1.0.
+        cost_limit: the largest total cost that it allows, present value; where gaps have a price, of the cost and that
+            price together (`Result.priced_cost`).
+        accuracy: to which the least cost is proven, a share of the tolerance base.
         cheapest: the plan that all are measured against, audited.
         ranges: by option.
         plans: alternatives, the first the most different from the cheapest.
-        met: how many plans were looked at.
+        plans_met: how many plans were looked at.
         seconds: that all of it took.
         measure: what tolerances are shares of; None without a plan.
         size_accuracy: to which ends of ranges are proven, a share of an option's largest size.
-        sought: how many alternatives were asked for.
+        plans_sought: how many alternatives were asked for.
     """
 
     status: AlternativesStatus
     within: float
-    most: float
+    cost_limit: float
     accuracy: float
     cheapest: Result
     ranges: tuple[SizeRange, ...] = ()
     plans: tuple[Alternative, ...] = ()
-    met: int = 0
+    plans_met: int = 0
     seconds: float = 0.0
     measure: ToleranceBase | None = None
     size_accuracy: float = SIZE_GAP
-    sought: int = 0
+    plans_sought: int = 0
 
     def __repr__(self) -> str:
         return f"<Alternatives of {self.cheapest!r}: ranges: {len(self.ranges)}; plans: {len(self.plans)}>"
 
-    gap = property(attrgetter("accuracy"), doc="`accuracy`, by its name in 0.1.0.")
-
     @property
-    def more(self) -> float:
+    def extra_cost(self) -> float:
         """How much dearer than the cheapest a plan may be, money."""
-        return self.most - self.cheapest.priced_cost
+        return self.cost_limit - self.cheapest.priced_cost
 
     frames = property(study_frames.of_alternatives)
 
@@ -117,13 +114,13 @@ class Alternatives:
             "status": self.status,
             "within": self.within,
             "gap": self.accuracy,
-            "most": self.most if has_plan else None,
-            "more": self.more if has_plan else None,
+            "most": self.cost_limit if has_plan else None,
+            "more": self.extra_cost if has_plan else None,
             "measure": None if self.measure is None else self.measure.to_dict(),
             "options": [_row(each) for each in self.ranges],
             "cheapest": self.cheapest.to_dict(whole=False),
             "plans": [{"distance": each.distance, **each.result.to_dict(whole=False)} for each in self.plans],
-            "met": self.met,
+            "met": self.plans_met,
             "seconds": self.seconds,
         }
 

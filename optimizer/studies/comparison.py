@@ -12,7 +12,6 @@ Frontier     for the report, the best plan of some budgets beside the plan at ha
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from operator import attrgetter
 from typing import Any, Literal
 
 from optimizer.instance.schema import Instance
@@ -203,8 +202,6 @@ class Comparison(ReadOnly):
     def __repr__(self) -> str:
         survived = sum(column.result.survives for column in self.columns)
         return f"<Comparison of {', '.join(self.cases)}: {survived} of {len(self.columns)} plans survive>"
-
-    gap = property(attrgetter("accuracy"), doc="`accuracy`, by its name in 0.1.0.")
 
     @property
     def is_proven(self) -> bool:

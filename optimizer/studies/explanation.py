@@ -1,7 +1,6 @@
 """What an explanation holds: the plan with the value of its parts, or why nothing survives and what would help."""
 
 from dataclasses import asdict, dataclass, field
-from operator import attrgetter
 from typing import Any, Literal
 
 from optimizer.results.result import Result
@@ -156,8 +155,6 @@ class Explanation:
     is_complete: bool = False
 
     frames = property(study_frames.of_explanation)
-    gap = property(attrgetter("accuracy"), doc="`accuracy`, by its name in 0.1.0.")
-    worths = property(attrgetter("part_values"), doc="`part_values`, by its name in 0.1.0 and in JSON.")
 
     def __repr__(self) -> str:
         found = f"{len(self.part_values)} values, {len(self.deadlines)} deadlines, {len(self.repairs)} repairs"

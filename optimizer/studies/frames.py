@@ -232,8 +232,10 @@ def limits(result: Result) -> Frame:
     columns = (
         FrameColumn("limit", is_index=True, of=lambda price: price.what),
         FrameColumn("step", form="word"),
-        FrameColumn("saving", f"Saves {result.saved} up to", result.money, "amount", of=lambda price: price.worth),
-        FrameColumn("of", form="word", is_shown=False, of=lambda price: result.saved),
+        FrameColumn(
+            "saving", f"Saves {result.binding_saves} up to", result.money, "amount", of=lambda price: price.worth
+        ),
+        FrameColumn("of", form="word", is_shown=False, of=lambda price: result.binding_saves),
     )
     note = "The most that a small step of a limit can save while the plan opens the same options. "
     note += "Where other limits bind as well, it saves less, or nothing."

@@ -20,7 +20,6 @@ Reliability Engineering & System Safety 91, 2006; Plischke, ibid. 95, 2010; Tiss
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from operator import attrgetter
 from typing import Any, Literal
 
 import numpy as np
@@ -284,7 +283,6 @@ class Sensitivity:
         return f"<Sensitivity of {self.instance.title!r}: numbers: {len(self.bars)}; switching values: {flips}>"
 
     frames = property(study_frames.of_sensitivity)
-    gap = property(attrgetter("accuracy"), doc="`accuracy`, by its name in 0.1.0.")
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object documented in the manual."""

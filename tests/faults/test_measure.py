@@ -62,8 +62,8 @@ def test_near_is_a_share_of_the_price_of_survival_or_money(within: float | str, 
     assert [each.verdict for each in found.ranges] == verdicts
     assert found.measure is not None
     assert (found.measure.kind, found.measure.amount) == ("price of survival", pytest.approx(0.7e6))
-    assert found.more == pytest.approx(CostTolerance.parse(within).money(found.measure))
-    assert found.within == pytest.approx(found.more / 0.7e6)
+    assert found.extra_cost == pytest.approx(CostTolerance.parse(within).money(found.measure))
+    assert found.within == pytest.approx(found.extra_cost / 0.7e6)
 
 
 def test_the_command_line_says_what_near_is_a_share_of() -> None:

@@ -344,8 +344,9 @@ def _alternatives(found: Alternatives) -> AnswerChart:
         f"{instance.title}: how much plans near the least cost buy of each option",
         rows,
         {"own": "in every plan", "range": "in some plans", "unknown": "not settled"},
-        f"From the least to the greatest size of any plan that costs up to {si(found.more, instance.money)} more than "
-        "the cheapest, as a share of the greatest. Diamond: the cheapest plan. Options that none buys are left out.",
+        f"From the least to the greatest size of any plan that costs up to {si(found.extra_cost, instance.money)} more "
+        "than the cheapest, as a share of the greatest. Diamond: the cheapest plan. Options that none buys are left "
+        "out.",
         "share",
         left=left + len(found.ranges) - len(shown),
     )

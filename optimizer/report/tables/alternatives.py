@@ -41,7 +41,7 @@ def alternatives_parts(found: Alternatives, width: int) -> list[RenderableType]:
         parts.append(_ranges(instance, found))
     if found.plans:
         parts.append(_plans(instance, found))
-    elif found.ranges and found.sought and found.status in ("proven", "bounded"):
+    elif found.ranges and found.plans_sought and found.status in ("proven", "bounded"):
         parts.append(
             Text(f"{NO_OTHER_PLAN} (1: an option that one of the two lacks and the other buys as much of as any).")
         )
@@ -63,7 +63,7 @@ def _headline(instance: Instance, found: Alternatives) -> str:
     cost = si(result.priced_cost, instance.money, digits=4)
     priced = f", {GAPS_PRICED}," if result.has_priced_gaps else ""
     return (
-        f"{instance.title}: of plans that cost{priced} up to {si(found.more, instance.money)} more than {what} "
+        f"{instance.title}: of plans that cost{priced} up to {si(found.extra_cost, instance.money)} more than {what} "
         f"({cost}{_proven_cost(instance, found)}), {short(100 * found.within)} % of "
         f"{whole(found.measure)}, {plural(len(found.ranges), 'option')}: {_class_counts(found)}."
     )
