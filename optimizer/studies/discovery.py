@@ -287,16 +287,7 @@ def discover(
     clock = limits.clock()
     with interruptible(clock, listener):
         outcomes = evaluate_all(base.fresh(), fit.plan, states, limits.jobs, clock, listener, lists_attacks=adversary)
-    usable = [i for i, each in sorted(outcomes.items()) if each.failed is not None]
-    dimensions, points = _dimensions(numbers, shares[usable], [outcomes[i].drawn for i in usable])
-    rows = DiscoverySamples(
-        number=np.array(usable, dtype=np.intp),
-        held_back=np.array([i >= samples - samples // 2 for i in usable], dtype=bool),
-        failed=np.array([outcomes[i].failed for i in usable], dtype=bool),
-        gap=np.array([outcomes[i].gap for i in usable]),
-        shock=tuple(outcomes[i].shock for i in usable),
-        points=points,
-    )
+    dimensions, rows = _usable_samples(numbers, shares, outcomes)
     listener(Progress(task="conditions under which the plan fails"))
     boxes = _judged_boxes(rows, dimensions, seed)
     held = rows.held_back
@@ -335,6 +326,23 @@ def check_subject(instance: Instance, file: str, *, lists_attacks: bool = False)
         raise InstanceError(findings)
     if lists_attacks:
         with_listed_attacks(without_attacks(instance))
+
+
+def _usable_samples(
+    numbers: Sequence[UncertainNumber], shares: Array, outcomes: Mapping[int, StateOutcome]
+) -> tuple[tuple[SampleDimension, ...], DiscoverySamples]:
+    """What differs between the samples that could be evaluated, and these; `shares` has a row for each drawn."""
+    usable = [i for i, each in sorted(outcomes.items()) if each.failed is not None]
+    dimensions, points = _dimensions(numbers, shares[usable], [outcomes[i].drawn for i in usable])
+    samples = DiscoverySamples(
+        number=np.array(usable, dtype=np.intp),
+        held_back=np.array([i >= len(shares) - len(shares) // 2 for i in usable], dtype=bool),
+        failed=np.array([outcomes[i].failed for i in usable], dtype=bool),
+        gap=np.array([outcomes[i].gap for i in usable]),
+        shock=tuple(outcomes[i].shock for i in usable),
+        points=points,
+    )
+    return dimensions, samples
 
 
 def _dimensions(
