@@ -282,6 +282,37 @@ def test_the_frontier_of_a_report_is_that_of_a_comparison() -> None:
         assert point.result.total_cost == pytest.approx(column.result.total_cost)
 
 
+# Floors of 50 t of 100 t, without imports in the shock: a gap counts 1,000 a tonne, and costs a tenth of that. The
+# works make 50 t for an outlay of 50 and a fixed opex of 14 x 50 t in each of 3 years, 2,150 in all; the plant makes
+# 40 t for an outlay of 400, and leaves 10 t, 10,000 of gap, 1,000 at its price. Imports cost 20 x 100 t in each year.
+PRICED = """
+name: priced
+horizon: {start: 2026, end: 2028, step: year}
+commodities: {magnet: {}}
+processes: {imports: {region: rival, output: {magnet: 1}, capacity: 100, cost: 20}}
+demands: {motors: {commodity: magnet, quantity: 100, survival: 0.5, shortage_cost: 1000}}
+options:
+  works: {kind: refining, output: {magnet: 1}, fixed_cost: 50, fixed_opex: 14, min_size: 50, max_size: 50, cost: 30}
+  plant: {kind: refining, output: {magnet: 1}, capex: 10, max_size: 40, cost: 30}
+shocks: {embargo: {start: 2026, months: 12, cuts: [{region: rival, severity: 1}]}}
+policy: {gap_price: 0.1}
+"""
+
+
+def test_with_a_price_of_gaps_cost_and_gaps_together_decide_between_budgets_by_hand() -> None:
+    instance = so.read(yaml.safe_load(PRICED))
+    # 200 buy 20 t of the plant: 200 + 3,000 beside imports are more than the 2,150 of the works. 400 buy all of it.
+    columns = compare(instance, [0, 100, 200, 500, None], facts=(), settings=EXACT).columns
+    plans = [column.result for column in columns]
+    assert [each.survival_gap for each in plans] == pytest.approx([50e3, 0, 0, 10e3, 10e3])
+    assert [each.total_cost for each in plans] == pytest.approx([6000, 8150, 8150, 6400, 6400])
+    assert [each.priced_cost for each in plans] == pytest.approx([11000, 8150, 8150, 7400, 7400])
+    own = so.solve(instance, settings=EXACT)
+    points = frontier(instance, own, [0, 100, 500], settings=EXACT)
+    assert points.points[points.own].result is own
+    assert [point.result.outlay for point in points.points] == pytest.approx([0, 50, 400, 400])
+
+
 # Stopping, and those who work.
 
 
@@ -418,7 +449,7 @@ def test_money_or_seconds_of_a_proof_are_refused_by_studies_that_set_them() -> N
 def test_a_limit_of_time_leaves_the_accuracy_of_a_study_as_it_is() -> None:
     # 2 % of the price of survival for a comparison, 0.5 % for what-ifs; what is given counts.
     usual = compare(tiny(), [0.0], settings=Settings(time_limit=600.0))
-    assert usual.accuracy == usual.gap == usual.to_dict()["gap"] == 0.02
+    assert usual.accuracy == usual.to_dict()["gap"] == 0.02
     assert so.explain(tiny(), settings=Settings(jobs=1)).accuracy == 0.005
     assert compare(tiny(), [0.0], settings=Settings(mip_gap=1e-4)).accuracy == 1e-4
     assert so.solve(tiny(), settings=Settings(jobs=1)).settings["gap"] == 1e-4

@@ -102,14 +102,21 @@ def _best(results: Iterable[Result]) -> Result | None:
 def is_better(one: Result, other: Result) -> bool:
     """Whether a plan leaves a smaller gap, or as small a one and survives, or costs less.
 
-    Where only floors that are free to miss fail, the gap is 0 and the plan does not survive all the same.
+    Where only floors that are free to miss fail, the gap is 0 and the plan does not survive all the same. Where gaps
+    have a price, the cost with them at their price decides alone, as in the search for a plan.
     """
+    if one.has_priced_gaps:
+        return _costs_less(one.priced_cost, other.priced_cost)
     slack = SAME_VALUE * max(one.survival_gap, other.survival_gap)
     if abs(one.survival_gap - other.survival_gap) > slack:
         return one.survival_gap < other.survival_gap
     if one.survives != other.survives:
         return one.survives
-    return one.total_cost < other.total_cost * (1.0 - SAME_VALUE if other.total_cost > 0 else 1.0 + SAME_VALUE)
+    return _costs_less(one.total_cost, other.total_cost)
+
+
+def _costs_less(cost: float, other: float) -> bool:
+    return cost < other * (1.0 - SAME_VALUE if other > 0 else 1.0 + SAME_VALUE)
 
 
 def budgets_up_to(outlay: float, own: float | None) -> list[float]:

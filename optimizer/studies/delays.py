@@ -22,6 +22,7 @@ from optimizer.studies.purchases import (
     DelaysByFuture,
     delay_groups,
     first_year,
+    first_year_of_all,
     orders_of,
 )
 from optimizer.studies.shocks import hardest_future, is_known, unserved_money, unserved_tonnes
@@ -159,14 +160,18 @@ def find_brief_delays(
 def find_futures_delays(
     result: FuturesResult, settings: Settings, task: Callable[[str], None] = lambda name: None
 ) -> DelaysByFuture:
-    """What delays by a year do, by future: of all decisions together, and of each where the worst shock is.
+    """What delays by a year do, by future: of all that is decided in its first year together.
 
-    Arguments are those of `find_brief_delays`.
+    Of each decision as well where the worst shock is, of the futures in which something is decided in the first year
+    of all. Arguments are those of `find_brief_delays`.
     """
     futures = [(each, instance_of(each.result)) for each in result.futures]
     if not any(future.result.shocks for future, _ in futures):
         return {}
-    worst = hardest_future(futures)
+    year = first_year_of_all((instance, future.result) for future, instance in futures)
+    first = [(future, instance) for future, instance in futures
+             if future.result.shocks and orders_of(instance, future.result, year)]  # fmt: skip
+    worst = hardest_future(first) if first else None
     return {
         future.name: find_brief_delays(
             instance.by_expected_cost(), future.result, settings, task, is_each=future is worst

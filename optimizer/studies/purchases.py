@@ -399,6 +399,12 @@ def first_year(instance: Instance, result: Result) -> int:
     return min((instance.horizon.year(move.t) for move in purchases(instance, result)), default=instance.horizon.start)
 
 
+def first_year_of_all(futures: Iterable[tuple[Instance, Result]]) -> int:
+    """The same of several futures: a future in which nothing is bought counts only where nothing is bought in any."""
+    pairs = list(futures)
+    return min(first_year(*pair) for pair in [pair for pair in pairs if purchases(*pair)] or pairs)
+
+
 def orders_of(instance: Instance, result: Result, year: int) -> tuple[Order, ...]:
     """What is decided in a year, the most money first."""
     by_option = defaultdict[str, list[Purchase]](list)

@@ -23,10 +23,12 @@ from optimizer.report.brief.plan_parts import (
     IF_LATE,
     LATE_EFFECT,
     MONEY_AND_DATES,
+    NOT_COMPUTED,
     ORDERED,
     Brief,
     BriefPart,
     committed_sentence,
+    damage_of,
     delay_text,
     new_money_part,
     on_line_words,
@@ -59,9 +61,11 @@ from optimizer.results.plan import list_commitments
 from optimizer.studies.futures.study_result import FuturesStudy
 from optimizer.studies.purchases import (
     MOST_ORDERS,
+    Delay,
     DelaysByFuture,
     Order,
-    first_year,
+    first_year_of_all,
+    options_of,
     orders_of,
     purchases,
     support_of_existing,
@@ -83,6 +87,18 @@ class _FutureView:
     orders: tuple[Order, ...] = ()
 
 
+@dataclass(frozen=True)
+class _FutureDelay:
+    """What a delay does in a future."""
+
+    view: _FutureView
+    delay: Delay
+
+
+# Where the delay of all decisions together stands beside those of options, by their names.
+_TOGETHER = ""
+
+
 def make_futures_brief(
     instance: Instance,
     result: FuturesResult,
@@ -93,7 +109,7 @@ def make_futures_brief(
 ) -> Brief:
     """The brief of a plan for several futures; what waiting is worth is in it where `studies` have found it."""
     horizon, views = instance.horizon, _views(result)
-    year = min((first_year(view.instance, view.future.result) for view in views), default=horizon.start)
+    year = first_year_of_all((view.instance, view.future.result) for view in views) if views else horizon.start
     views = [replace(view, orders=orders_of(view.instance, view.future.result, year)) for view in views]
     changed = changed_words(result.changes, MOST_CHANGES)
     headline, span = futures_headline(result), windowed(horizon.label(0), horizon.label(horizon.periods[-1]))
@@ -244,7 +260,8 @@ def _orders_part(result: FuturesResult, views: Sequence[_FutureView], year: int,
     title = f"Decisions of {year}"
     if not ordered:
         return BriefPart("orders", title, ("Nothing is bought in any future.",))
-    texts, where = _delay_texts(views, delays)
+    found_delays = _worst_delays(views, delays)
+    texts = _delay_texts(found_delays)
     later = [*_later_row(views, year), *_support_row(views, year)]
     rows = [*_order_rows(views, ordered, texts), *later]
     strong = (len(rows) - 1 - len(later),) if _has_sum(views, ordered) else ()
@@ -257,7 +274,7 @@ def _orders_part(result: FuturesResult, views: Sequence[_FutureView], year: int,
         FrameColumn("futures", "In"),
         FrameColumn("slip", IF_LATE),
     )
-    missing_hint, missing_note, note = "", "", _orders_note(views, where if texts else None)
+    missing_hint, missing_note, note = "", "", _orders_note(views, found_delays.values())
     columns, rows = _shown_columns(columns, rows, has_several=len(views) > 1, has_delays=bool(texts))
     if not texts:
         missing_hint, missing_note = f"{LATE_EFFECT}: leave out --quick.", f"{LATE_EFFECT} is not computed."
@@ -274,27 +291,27 @@ def _shown_columns(
     return tuple(compress(columns, shown)), [tuple(compress(row, shown)) for row in rows]
 
 
-def _orders_note(views: Sequence[_FutureView], delayed: str | None) -> str:
-    """What money and dates are, and what a delay is, in the future of that name, where any was looked at."""
+def _orders_note(views: Sequence[_FutureView], delays: Iterable[_FutureDelay]) -> str:
+    """What money and dates are, and what the delays are, where any was looked at."""
     several = " Money and sizes: the least and the most of the futures that buy it." if len(views) > 1 else ""
-    what = f"in the future {delayed}; nothing" if several else "nothing"
-    late = "" if delayed is None else f" A year later: {what} is bought in its place."
+    where = list(dict.fromkeys(each.view.future.name for each in delays))
+    which = f"in the future {where[0]}" if len(where) == 1 else "in the future that is named"
+    late = f" A year later: {f'{which}; ' if several else ''}nothing is bought in its place." if where else ""
     return f"{MONEY_AND_DATES}{several}{late}"
 
 
 def _order_rows(
-    views: Sequence[_FutureView], ordered: Sequence[Sequence[Order]], texts: Mapping[tuple[str, ...], str]
+    views: Sequence[_FutureView], ordered: Sequence[Sequence[Order]], texts: Mapping[str, str]
 ) -> Iterator[tuple[Any, ...]]:
     """The first decisions, how many more there are, and several together; what the delay of each does comes last."""
     for some in ordered[:MOST_ORDERS]:
-        yield *_order_row(some, len(views)), texts.get((some[0].option,))
+        yield *_order_row(some, len(views)), texts.get(some[0].option, NOT_COMPUTED)
     if len(ordered) > MOST_ORDERS:
         yield f"and {plural(len(ordered) - MOST_ORDERS, 'more decision')}", *[None] * 6
     if _has_sum(views, ordered):
         sums, totals = zip(*(order_sums(view.orders) for view in views), strict=True)
-        together = max(texts, key=len, default=())
         name = f"Together ({len(ordered)})"
-        yield name, _amounts(sums), _amounts(totals), None, None, None, texts.get(together)
+        yield name, _amounts(sums), _amounts(totals), None, None, None, texts.get(_TOGETHER, NOT_COMPUTED)
 
 
 def _has_sum(views: Sequence[_FutureView], ordered: Sequence[Sequence[Order]]) -> bool:
@@ -325,12 +342,30 @@ def _later_moves(view: _FutureView, first: int) -> Iterator[tuple[int, float]]:
             yield year, move.counted
 
 
-def _delay_texts(views: Sequence[_FutureView], delays: DelaysByFuture) -> tuple[dict[tuple[str, ...], str], str]:
-    """By options, what their delay does in the future that has the delay of each; and the name of that future."""
-    view = max(views, key=lambda view: len(delays.get(view.future.name, ())))
-    found = delays.get(view.future.name, ())
-    texts = {delay.options: delay_text(view.instance, view.future.result, delay) for delay in found}
-    return texts, view.future.name
+def _worst_delays(views: Sequence[_FutureView], delays: DelaysByFuture) -> dict[str, _FutureDelay]:
+    """By option, and of all together, the delay that does most damage of the futures that decide it in the first year.
+
+    In other futures the same option may be ordered later: that is another order.
+    """
+    found: dict[str, _FutureDelay] = {}
+    for view in views:
+        of_all, own = options_of(view.orders), {delay.options: delay for delay in delays.get(view.future.name, ())}
+        keys = [((o,), o) for o in of_all] + ([(of_all, _TOGETHER)] if of_all else [])
+        for options, key in keys:
+            delay = own.get(options)
+            if delay is not None and (key not in found or damage_of(delay) > damage_of(found[key].delay)):
+                found[key] = _FutureDelay(view, delay)
+    return found
+
+
+def _delay_texts(delays: Mapping[str, _FutureDelay]) -> dict[str, str]:
+    """What each delay does; and in which future, where that is not the same of all."""
+    names = {each.view.future.name for each in delays.values()}
+    where = {name: f"{name}: " if len(names) > 1 else "" for name in names}
+    return {
+        key: where[each.view.future.name] + delay_text(each.view.instance, each.view.future.result, each.delay)
+        for key, each in delays.items()
+    }
 
 
 def _amounts(amounts: Sequence[float]) -> str:

@@ -155,7 +155,7 @@ def _order_rows(
 ) -> Iterator[tuple[Any, ...]]:
     """The largest orders, those whose delay does the most damage first; how much the others are, and all together."""
     shown, rest = orders[:MOST_ORDERS], orders[MOST_ORDERS:]
-    for order in sorted(shown, key=lambda order: _damage(delays.get((order.option,))), reverse=True):
+    for order in sorted(shown, key=lambda order: damage_of(delays.get((order.option,))), reverse=True):
         late = _late_text(instance, result, delays, (order.option,))
         on_line, share = on_line_words(order.on_line, is_stock=order.is_stock), _share_of_samples(result, order.option)
         yield f"{order.name}, {order.size}", order.money, order.total, order.when, on_line, share, late
@@ -174,7 +174,7 @@ def _late_text(
     return delay_text(instance, result, delay) if delay else NOT_COMPUTED if delays else None
 
 
-def _damage(delay: Delay | None) -> tuple[float, float]:
+def damage_of(delay: Delay | None) -> tuple[float, float]:
     """What ranks a delay: how much the gap grows, then how much more goes unserved, money."""
     return (0.0, 0.0) if delay is None else (delay.gap, delay.shortage_cost)
 
