@@ -21,8 +21,8 @@ from optimizer.errors import SolverError
 from optimizer.formulation import first_stage_model
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import ManyFlows
-from optimizer.solver.base import Integers, Vector
-from optimizer.solver.kept import Basis, Batch, BatchResult, WarmProgramme
+from optimizer.solver.base import Batch, Integers, Vector
+from optimizer.solver.kept import Basis, BatchResult, WarmProgramme
 from optimizer.tolerances import HELD_IN_SHOCK, POSITIVE, VIOLATED
 
 RecourseTask = Literal[

@@ -26,8 +26,7 @@ from optimizer.instance.paths import MANY, shared_path
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import Column, ModelBuilder, Row
 from optimizer.model.expressions import Expression, distinct_shocks, total
-from optimizer.solver.base import Integers, Vector
-from optimizer.solver.kept import Batch
+from optimizer.solver.base import Batch, Integers, Vector
 
 
 class LinkingMatrix:

@@ -28,8 +28,7 @@ from optimizer.algorithms.separation.attacks import AttackOracle
 from optimizer.algorithms.solving import open_evaluator
 from optimizer.audit import DISAGREES, AuditReport, Verification
 from optimizer.audit.figures import DETERRING
-from optimizer.audit.result import audit_result, check_futures
-from optimizer.audit.shocks import under_its_attacks
+from optimizer.audit.result import audit_result, check_futures, under_its_attacks
 from optimizer.disruptions.path import Path
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import bought, cost, extensive_form_model, recourse_model
