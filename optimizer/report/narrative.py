@@ -3,6 +3,7 @@
 import math
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from optimizer.disruptions.adversary import attack_budget_text
 from optimizer.horizon import windowed
@@ -39,6 +40,9 @@ from optimizer.studies.measure import GAP_SHARE, ProvenDifference, ToleranceBase
 from optimizer.studies.purchases import sizes_bought
 from optimizer.studies.shocks import Fold, folds
 from optimizer.units import si, si_down
+
+if TYPE_CHECKING:
+    from optimizer.studies.comparison import Frontier
 
 # At most this many segments are named that go short in the baseline.
 SHORT_SEGMENTS = 3
@@ -297,6 +301,26 @@ def in_tolerance(bases: Iterable[ToleranceBase], money: str) -> str:
         return ""
     span = si(amounts[0], money) if amounts[0] > 0.99 * amounts[-1] else f"{si(amounts[0])} to {si(amounts[-1], money)}"
     return f"{span} ({list_names(list(dict.fromkeys(share_of_base(base) for base in found)))})"
+
+
+def baseline_words(found: "Frontier", money: str) -> str:
+    """The sentence that names the no-shock plan from which costs are counted; empty if that is not known."""
+    budget, cost = found.baseline["budget"], found.baseline["total_cost"]
+    if cost is None:
+        return ""
+    plan = f"the no-shock plan {under_budget(budget, money)}, which costs {si(cost, money, 4)}"
+    return f"Costs count from one baseline for all budgets: {plan}."
+
+
+def proven_words(found: "Frontier", money: str) -> str:
+    """The sentence that says how exactly costs of other budgets are proven; empty if there are none."""
+    proven = tolerance_words(found, money)
+    return f"Plans of other budgets are proven: costs to {proven}." if proven and len(found.points) > 1 else ""
+
+
+def tolerance_words(found: "Frontier", money: str) -> str:
+    """How exactly costs of other budgets are proven, in money; empty if that is not known."""
+    return "" if found.measure is None else in_tolerance([found.measure], money)
 
 
 def share_of_base(base: ToleranceBase) -> str:

@@ -15,7 +15,6 @@ from optimizer.report import narrative
 from optimizer.report.brief.content import make_brief
 from optimizer.report.brief.plan_parts import Brief
 from optimizer.report.figures import canvas, years
-from optimizer.report.figures.frontier import baseline_words, tolerance_words
 from optimizer.report.figures.supply_chain import Atlas, chains
 from optimizer.report.figures.survival import (
     Lane,
@@ -31,7 +30,7 @@ from optimizer.report.figures.survival import (
 )
 from optimizer.report.figures.time_to_survive import ChokepointLine, lines, only_ending, shortest_times
 from optimizer.report.format import LINE, changed_words, plural
-from optimizer.report.narrative import losses
+from optimizer.report.narrative import baseline_words, losses, tolerance_words
 from optimizer.report.provenance import Source, head, record, sources
 from optimizer.report.tables.render import page_table
 from optimizer.results.plan import ByPeriod, SourceShare
