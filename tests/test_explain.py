@@ -405,6 +405,26 @@ def test_deadlines_of_tiny_by_hand(survived: so.Explanation) -> None:
     assert all(each.can_be_left_out is False for each in of.values())
 
 
+def test_an_option_that_another_requires_is_opened_no_later_by_hand(cell: Cell) -> None:
+    # Half of 50 t has to come from the plant in 2027, and it may not be opened before the site. Nobody needs the site's
+    # own capacity, dearer than the plant's: it is opened at size 0, and in 2028 it would be too late for both.
+    text = """
+horizon: {start: 2026, end: 2028, step: year}
+commodities: {magnet: {}}
+processes: {imports: {region: rival, output: {magnet: 1}, capacity: 100, cost: 10}}
+demands: {motors: {commodity: magnet, quantity: 50, survival: 0.5, shortage_cost: 1000}}
+options:
+  site: {kind: refining, output: {magnet: 1}, cost: 50, capex: 500, fixed_cost: 1000, max_size: 20}
+  plant: {kind: refining, output: {magnet: 1}, cost: 20, capex: 100, fixed_cost: 10, max_size: 60, requires: site}
+shocks: {embargo: {start: 2027, months: 12, cuts: [{region: rival, severity: 1}]}}
+"""
+    explanation = so.explain(cell(text), settings=EXACT)
+    orders = [(each.option, each.size) for each in explanation.result.plan.builds]
+    assert orders == [("site", 0.0), ("plant", pytest.approx(25))]
+    latest = {each.option: (each.as_planned, each.anyhow, each.can_be_left_out) for each in explanation.deadlines}
+    assert latest == {"site": ("2027", "2027", False), "plant": ("2027", "2027", False)}
+
+
 def test_less_demand_leaves_less_scrap_for_others(cell: Cell) -> None:
     # The embargo leaves 30 t of a, of which `first` needs half its demand: at 60 t it is survived, 40 % less than 100.
     # `second` needs 50 t of scrap in 2028, which is what is sold of a in 2027: without that demand it goes short.

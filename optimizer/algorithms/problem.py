@@ -183,13 +183,27 @@ def leaving_out(options: Iterable[str]) -> Rows:
 
 
 def not_before(option: str, point: int) -> Rows:
-    """A row that keeps an option from being bought before a period."""
+    """Rows that keep an option from being bought before a period, and from being opened at size 0."""
 
     def write(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> None:
-        columns = purchase_columns(builder, instance, option).items()
-        early = [Expression({column: 1.0}) for t, column in columns if t < point]
-        if early:
-            builder.require("question", f"{option}_not_before", None, total(early), "<=", 0.0)
+        bought, opened = purchase_columns(builder, instance, option), _opening_columns(builder, option)
+        for what, columns in (("not_before", bought), ("closed_before", opened)):
+            early = [Expression({column: 1.0}) for t, column in columns.items() if t < point]
+            if early:
+                builder.require("question", f"{option}_{what}", None, total(early), "<=", 0.0)
+
+    return write
+
+
+def opened_as_in(plan: Plan) -> Rows:
+    """Rows that keep every opening of a plan in its period, those at size 0 as well."""
+
+    def write(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> None:
+        for build in plan.builds:
+            by = _opening_columns(builder, build.option) if build.opened else {}
+            for t, column in by.items():
+                opened = Expression({column: 1.0})
+                builder.require("question", f"{build.option}_opened", t, opened, "==", float(t >= build.t), unit="1")
 
     return write
 
@@ -214,6 +228,11 @@ def exactly(plan: Plan, besides: str = "") -> Rows:
 def purchase_columns(builder: ModelBuilder, instance: Instance, option: str) -> dict[int, int]:
     """The columns of what is bought of an option, by period."""
     return dict(builder.column_index().get(("", option, instance.options[option].purchase_column), {}))
+
+
+def _opening_columns(builder: ModelBuilder, option: str) -> dict[int, int]:
+    """The columns that say whether an option is open by a period; none where it has no fixed charge."""
+    return dict(builder.column_index().get(("", option, "by"), {}))
 
 
 def generate_constraints[T, V](

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from optimizer.algorithms.problem import ProblemVariant, Rows, exactly, leaving_out, not_before, outlay
+from optimizer.algorithms.problem import ProblemVariant, Rows, exactly, leaving_out, not_before, opened_as_in, outlay
 from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.relaxed_floors import failing_beyond_allowed
 from optimizer.instance.derived import display_name
@@ -274,7 +274,8 @@ def _as_planned(what_ifs: WhatIfs, plan: Plan, o: str, points: Sequence[int]) ->
         name, period = display_name(what_ifs.instance, o), what_ifs.instance.horizon.label(point)
         words = f"{name} in {period}, all else as planned"
         # Budgets and rules of the policy have a say as well.
-        holds = not fails(moved) and what_ifs.solve_survivable(words, rows=(exactly(moved),)).holds
+        rows = (exactly(moved), opened_as_in(moved))
+        holds = not fails(moved) and what_ifs.solve_survivable(words, rows=rows).holds
         if holds is not False:
             return point if holds else None
     return points[0]
