@@ -32,7 +32,7 @@ from tests.strategies import besieged
 from tests.strategy.test_adversary import RIVALS, market, struck
 from tests.test_cli import TINY, diversify
 
-EXACT = so.Settings(mip_gap=0.0)
+EXACT = so.Settings(mip_gap=0.0, accuracy=0.0)
 FEW = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 

@@ -133,7 +133,7 @@ def test_costs_are_changes_and_gaps_are_what_is_left() -> None:
     ends = ((capex, kept), (capex, capex))
     bars = tuple(TornadoBar(UncertainNumber(n.path, (n,)), *of) for n, of in zip(numbers, ends, strict=True))
     found = Sensitivity(
-        "proven", so.load(TINY), 0.02, 0.01, capex, bars, measure=ToleranceBase.of(37e6, 30e6, 0.02, 33.1e6)
+        "proven", so.load(TINY), 0.02, 0.01, capex, bars, tolerance_base=ToleranceBase.of(37e6, 30e6, 0.02, 33.1e6)
     )
     console = Console(width=80, file=io.StringIO())
     show(sensitivity_parts, found, console)

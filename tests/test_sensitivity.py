@@ -14,7 +14,7 @@ from optimizer.studies import first_order
 from optimizer.studies.sensitivity_result import Importance, Sensitivity, TornadoBar
 from tests.test_alternatives import three
 
-EXACT = Settings(mip_gap=0.0)
+EXACT = Settings(mip_gap=0.0, accuracy=0.0)
 INSTANCES = Path(__file__).parents[1] / "instances"
 
 
@@ -116,7 +116,7 @@ def test_a_gap_in_one_sample_alone_says_nothing_of_any_number() -> None:
 
 def test_the_answers_are_the_same_on_any_number_of_processes() -> None:
     instance = ranged(options__a__capex={"low": 5, "high": 20}, options__b__capex={"low": 8, "high": 12})
-    one, two = (so.sensitivity(instance, 60, settings=Settings(mip_gap=5e-3, jobs=jobs)) for jobs in (1, 2))
+    one, two = (so.sensitivity(instance, 60, settings=Settings(accuracy=5e-3, jobs=jobs)) for jobs in (1, 2))
     assert one.to_dict() == two.to_dict()
 
 

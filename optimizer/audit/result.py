@@ -332,7 +332,7 @@ def _check_worst_periods(basis: AuditBasis, shocks: ShockAccounts, result: Resul
 
 def _check_names(instance: Instance, result: Result, report: AuditReport) -> None:
     """The result bears the instance's name and currency."""
-    report.matches("instance", result.instance, instance.title)
+    report.matches("instance", result.title, instance.title)
     report.matches("currency", result.currency, instance.currency)
 
 
@@ -340,7 +340,7 @@ def _check_absent(instance: Instance, result: Result, report: AuditReport) -> No
     """Check that a result without a plan states no figures of one."""
     horizon = instance.horizon
     empty: dict[str, Any] = {
-        "instance": instance.title,
+        "title": instance.title,
         "currency": instance.currency,
         "periods": tuple(horizon.label(t) for t in horizon.periods),
         "plan": Plan(),

@@ -65,7 +65,7 @@ def command(
     from optimizer.solver import Settings
     from optimizer.studies.sensitivity import sensitivity
 
-    settings = Settings(mip_gap=accuracy.share_of_price, time_limit=time_limit, jobs=jobs)
+    settings = Settings(accuracy=accuracy.share_of_price, time_limit=time_limit, jobs=jobs)
     with common.display(instance.money) as listener:
         moved = sensitivity(
             instance,

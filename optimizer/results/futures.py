@@ -24,7 +24,7 @@ from optimizer.units import si
 
 # Fields that the JSON object holds unchanged, in this order.
 WRITTEN_FIGURES = (
-    "format", "instance", "currency", "status", "survives", "measure", "total_cost", "expected_cost", "survival_gap",
+    "format", "currency", "status", "survives", "measure", "total_cost", "expected_cost", "survival_gap",
     "worst_cost", "worst_future", "best_cost", "best_future", "worst_gap", "outlay", "bound", "gap_bound", "mip_gap",
     "price_of_survival", "first_question", "are_probabilities_given", "clash", "notes", "audit", "seconds", "versions",
     "settings", "history",
@@ -207,17 +207,18 @@ class FuturesResult(SavedPlan):
 
     def __repr__(self) -> str:
         if not self.futures:
-            return f"<FuturesResult {self.instance!r}: {self.status}, no plan: {'; '.join(self.clash)}>"
+            return f"<FuturesResult {self.title!r}: {self.status}, no plan: {'; '.join(self.clash)}>"
         survived = sum(each.result.survives for each in self.futures)
         cost = si(self.total_cost, self.money)
         return (
-            f"<FuturesResult {self.instance!r}: {self.status}, {survived} of {len(self.futures)} futures survived; "
+            f"<FuturesResult {self.title!r}: {self.status}, {survived} of {len(self.futures)} futures survived; "
             f"{self.measure} {cost}>"
         )
 
     def to_dict(self, *, whole: bool = True) -> dict[str, Any]:
         """The JSON object documented in the manual; `whole` adds each future's own result and the instance."""
         data: dict[str, Any] = {key: _known(as_plain(getattr(self, key))) for key in WRITTEN_FIGURES}
+        data = {"format": data.pop("format"), "instance": self.title, **data}
         data["futures"] = [each.to_dict() for each in self.futures]
         data["builds"] = [_decided(each) for each in self.decisions if not each.is_stock]
         data["purchases"] = [_decided(each) for each in self.decisions if each.is_stock]
@@ -275,7 +276,7 @@ def _adapter() -> TypeAdapter[FuturesResult]:
 
 
 def _restore(data: Mapping[str, Any]) -> FuturesResult:
-    known = {part.name for part in fields(FuturesResult)} - {"departures", "solved_instance"}
+    known = {part.name for part in fields(FuturesResult)} - {"departures", "solved_instance", "title"} | {"instance"}
     made: dict[str, Any] = {name: data[name] for name in known - {"decisions", "changes"}}
     made["changes"] = data.get("changes", ())
     # Where there is no plan there are no figures: JSON says null.

@@ -155,7 +155,7 @@ class Result(SavedPlan):
     """A plan with its costs, operation, outcomes and proof; money in units of the instance's currency, amounts in t.
 
     Attributes:
-        instance: the title of the instance; the instance itself is `solved_instance`.
+        title: of the instance, `instance` in JSON; the instance itself is `solved_instance`.
         total_cost: present value, the objective of the model. It and the three figures after it are NaN where there is
             no plan; JSON says null.
         outlay: money that counts towards the budget, undiscounted.
@@ -275,12 +275,12 @@ class Result(SavedPlan):
         if self.baseline is None:
             rules = "; ".join(self.clash) or "its rules contradict each other"
             why = "the search was stopped before it had one" if self.status == "stopped" else rules
-            return f"<Result {self.instance!r}: {self.status}, no plan: {why}>"
+            return f"<Result {self.title!r}: {self.status}, no plan: {why}>"
         survived = sum(outcome.survives for outcome in self.shocks)
         money = self.money
         figures = {"total cost": self.total_cost, "outlay": self.outlay, "worst gap": self.worst_gap}
         amounts = ", ".join(f"{name} {si(value, money)}" for name, value in figures.items())
-        return f"<Result {self.instance!r}: {self.status}, {survived} of {len(self.shocks)} shocks survived; {amounts}>"
+        return f"<Result {self.title!r}: {self.status}, {survived} of {len(self.shocks)} shocks survived; {amounts}>"
 
     def _repr_html_(self) -> str:
         """The plan in a notebook."""
@@ -336,6 +336,7 @@ class Result(SavedPlan):
     def to_dict(self, *, whole: bool = True) -> dict[str, Any]:
         """The JSON object documented in the manual; `whole` adds flows and the instance, as `plan.json` has them."""
         data: dict[str, Any] = as_plain(replace(self, solved_instance=None))
+        data = {"instance": data.pop("title"), **data}
         data["shocks"] = _without_default(data["shocks"])
         data["nothing"] = _without_counted(data["nothing"])
         data |= write_commitments(self.data)
@@ -476,7 +477,7 @@ def _adapters() -> tuple[TypeAdapter[Result], TypeAdapter[_Record]]:
 def _restore(data: Mapping[str, Any]) -> Result:
     periods = data["periods"]
     paths = {key: {o: [row[p] for p in periods] for o, row in data[key].items()} for key in ("stock", "purchases")}
-    known = {part.name for part in fields(Result)} - INTERNAL
+    known = {part.name for part in fields(Result)} - INTERNAL - {"title"} | {"instance"}
     made: dict[str, Any] = {name: data[name] for name in known if name in data}
     made["plan"] = {"builds": data["builds"], "fills": paths["purchases"], "stocks": paths["stock"]}
     made["shares"] = data["dependence"]

@@ -16,9 +16,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path as FilePath
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from optimizer import arguments
 from optimizer.errors import PlanFileError
@@ -139,7 +139,8 @@ class SavedPlan(ReadOnly):
     # Attributes that follow from others: they are not sent to another process.
     UNSENT: ClassVar[frozenset[str]] = frozenset({"frames", "solved_instance"})
 
-    instance: str  # the title of the instance; the instance itself is `solved_instance`
+    # Of the instance; in JSON `instance`. The instance itself is `solved_instance`.
+    title: Annotated[str, Field(alias="instance")]
     currency: str  # its label
     status: Status  # ``survives``, ``gap``, ``stopped`` or ``none``
     format: int = field(default=FORMAT, kw_only=True)  # of the file that it comes from, or that it would be written to

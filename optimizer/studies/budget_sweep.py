@@ -143,7 +143,7 @@ class BudgetSweep:
 
     Args:
         cases: by name.
-        settings: of every search; `jobs` is how many run side by side, `mip_gap` the share of the tolerance base to
+        settings: of every search; `jobs` is how many run side by side, `accuracy` the share of the tolerance base to
             which costs are proven.
         clock: whether Ctrl-C was pressed.
         listener: receives each plan or outlay that was found, and the rounds of searches in this process.
@@ -242,7 +242,7 @@ class BudgetSweep:
         instance, start = with_budget(self.cases[case], budget), self.known[case].start(budget)
         start = start or next((known.start(budget) for known in self.known.values() if known.points), None)
         if is_first:
-            return Task(ask_measured_plan, (instance, replace(self.working, mip_gap=self.settings.mip_gap), start))
+            return Task(ask_measured_plan, (instance, self.working, start))
         return Task(ask_best_plan, (instance, self.measuring(case), start, self.known[case].no_shock(budget)))
 
     def least_outlays(self, mip_gap: float) -> list[SweepQuestion]:
@@ -345,7 +345,7 @@ def _is_paid(instance: Instance, no_shock: NoShockPlan | None) -> bool:
 
 
 def ask_measured_plan(memory: Memory, instance: Instance, settings: Settings, plan: Plan | None) -> MeasuredResult:
-    """The same, and what the costs of the instance are measured by; `settings` has the share of that."""
+    """The same, and what the costs of the instance are measured by."""
     with _clock(memory, settings) as clock:
         solver = _solver(memory, instance, settings, clock)
         return measured_plan(solver, instance, settings, before_tolerance_base(settings), plan=plan)

@@ -294,7 +294,7 @@ def discover(
     return Discovery(
         status="done" if len(outcomes) == samples else "stopped",
         instance=base,
-        plan=result.instance,
+        plan_title=result.title,
         samples=samples,
         seed=seed,
         unusable=_unusable(outcomes[i] for i in sorted(outcomes)),

@@ -176,7 +176,7 @@ class Discovery:
 
     Attributes:
         status: ``done``; ``stopped`` where samples were left out, since the user stopped it or the time ran out.
-        instance: in which the plan was looked at. plan: name of the instance that it was made for.
+        instance: in which the plan was looked at. plan_title: of the instance that it was made for.
         samples, seed: how many were to be drawn, and the seed.
         unusable: samples that could not be evaluated: numbers do not fit each other, or the plan could not have been
             made.
@@ -189,7 +189,7 @@ class Discovery:
 
     status: Literal["done", "stopped"]
     instance: Instance = field(repr=False)
-    plan: str
+    plan_title: str
     samples: int
     seed: int
     unusable: tuple[UnusableSamples, ...]
@@ -238,7 +238,7 @@ class Discovery:
         count, failed = self.held_back
         return {
             "instance": self.instance.title,
-            "plan": self.plan,
+            "plan": self.plan_title,
             "currency": self.instance.currency,
             "status": self.status,
             "method": DISCOVERY_METHOD,

@@ -135,7 +135,7 @@ class Explanation:
         result: the plan, audited.
         accuracy: to which what-ifs are proven, a share of the price of survival, or of their own cost if nothing
             survives.
-        within: the same in money; None if nothing survives. measure: what `accuracy` is a share of.
+        within: the same in money; None if nothing survives. tolerance_base: what `accuracy` is a share of.
         part_values: if the plan survives, the value of each of its parts.
         deadlines: if the plan survives, by when each option has to be ordered.
         repairs: if nothing survives, changes that would make survival possible, in the order in which they were found.
@@ -147,7 +147,7 @@ class Explanation:
     result: Result
     accuracy: float
     within: float | None = None
-    measure: ToleranceBase | None = None
+    tolerance_base: ToleranceBase | None = None
     part_values: tuple[PartValue, ...] = ()
     deadlines: tuple[Deadline, ...] = ()
     repairs: tuple[Repair, ...] = ()
@@ -163,13 +163,13 @@ class Explanation:
     def to_dict(self) -> dict[str, Any]:
         """The JSON object documented in the manual."""
         return {
-            "instance": self.result.instance,
+            "instance": self.result.title,
             "currency": self.result.currency,
             "status": self.result.status,
             "complete": self.is_complete,
             "gap": self.accuracy,
             "within": self.within,
-            "measure": None if self.measure is None else self.measure.to_dict(),
+            "measure": None if self.tolerance_base is None else self.tolerance_base.to_dict(),
             "plan": self.result.to_dict(whole=False),
             "worths": [asdict(value) for value in self.part_values],
             "deadlines": [asdict(deadline) for deadline in self.deadlines],

@@ -152,7 +152,7 @@ def sensitivity(
         budget, scenario: as for `solve`.
         adversary: whether every attack that the instance's adversary can afford counts as a shock; which those are is
             found anew wherever numbers are elsewhere.
-        settings: `mip_gap` is the share of the price of survival to which costs are proven (2 % where left out),
+        settings: `accuracy` is the share of the price of survival to which costs are proven (2 % where left out),
             `time_limit` is for everything together, and `jobs` processes.
         listener: receives the rounds of the first search, then every set of numbers that was solved for.
         known: the best plan of the instance, where that was solved for before.
@@ -181,13 +181,14 @@ def sensitivity(
     if adversary:
         instance, _ = with_listed_attacks(instance)
     settings = Settings.chosen(settings, TOLERANCE_SHARE).begun()
+    accuracy = settings.share_of_price
     # A plan that is known needs no search, only what follows from it.
     clock = settings.clock() if known is None else Clock()
     search = _SensitivitySearch(instance, settings, clock, listener, lists_attacks=adversary)
     with interruptible(clock, listener):
         base = search.begin(known)
         if not base.has_plan:
-            return Sensitivity("stopped" if clock.is_over else "none", instance, settings.mip_gap, resolution, base)
+            return Sensitivity("stopped" if clock.is_over else "none", instance, accuracy, resolution, base)
         with start_executor(size_for(settings.jobs, search.seconds)) as search.executor:
             search.executor.memory[CLOCK] = clock
             screened = search.screen(most)
@@ -196,7 +197,7 @@ def sensitivity(
             sampled = search.sampled(samples, seed) if samples else None
     shown = tuple(sorted(bars, key=lambda bar: bar.swing(base), reverse=True))
     status: SensitivityStatus = "proven" if search.is_proven(bars) else "stopped"
-    return Sensitivity(status, instance, settings.mip_gap, resolution, base, shown, sampled, search.measure, screened)
+    return Sensitivity(status, instance, accuracy, resolution, base, shown, sampled, search.measure, screened)
 
 
 def _require_ranges(instance: Instance) -> None:
@@ -305,11 +306,11 @@ class _SensitivitySearch:
             if math.isfinite(self.found.cost):
                 least = None if known is None else known.calm_cost
                 least = no_shock_cost(self.instance, settings, self.clock) if least is None else least
-                measure = ToleranceBase.of(self.found.cost, least, settings.mip_gap, self.found.gap)
+                measure = ToleranceBase.of(self.found.cost, least, settings.share_of_price, self.found.gap)
                 if self.found.status == "optimal" and not measure.proves(self.found.cost, self.found.bound):
                     again = solver.ask(settings=measure.settings(settings))
                     self.found = again if again.status == "optimal" else self.found
-                    measure = ToleranceBase.of(self.found.cost, least, settings.mip_gap, self.found.gap)
+                    measure = ToleranceBase.of(self.found.cost, least, settings.share_of_price, self.found.gap)
                 self.measure, self.settings = measure, measure.settings(settings)
             self.base = outcome(solver, self.instance, self.found)
             self._duals = None if solver.latest is None else DualScreen.of(solver.latest, self.instance)

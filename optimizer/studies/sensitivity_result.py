@@ -264,7 +264,7 @@ class Sensitivity:
         base: the instance as it is.
         bars: by number, the one that decides most first.
         sampled: of all numbers together; None where it was not computed.
-        measure: what costs are measured by; None without any plan.
+        tolerance_base: what costs are measured by; None without any plan.
         screened: numbers that were not solved for, judged by dual values alone; none unless asked for.
     """
 
@@ -275,7 +275,7 @@ class Sensitivity:
     base: VariantOutcome
     bars: tuple[TornadoBar, ...] = ()
     sampled: Importance | None = None
-    measure: ToleranceBase | None = None
+    tolerance_base: ToleranceBase | None = None
     screened: tuple[FirstOrderEffect, ...] = ()
 
     def __repr__(self) -> str:
@@ -291,7 +291,7 @@ class Sensitivity:
             "currency": self.instance.currency,
             "status": self.status,
             "gap": self.accuracy,
-            "measure": None if self.measure is None else self.measure.to_dict(),
+            "measure": None if self.tolerance_base is None else self.tolerance_base.to_dict(),
             "resolution": self.resolution,
             "base": self.base.to_dict(),
             "numbers": [bar.to_dict() for bar in self.bars],

@@ -181,8 +181,8 @@ def stress(
         made = _stress_figures(drawn, evaluator, fit.plan, clock, listener)
         notes = (*changed.notes, *fit.notes, *_currencies(base, result), *own_samples, *evaluator.notes)
     return Stress(
-        instance=drawn.title,
-        plan=result.instance,
+        title=drawn.title,
+        plan_title=result.title,
         currency=drawn.currency,
         samples=len(drawn.events),
         seed=seed,
@@ -193,7 +193,7 @@ def stress(
         notes=notes,
         versions={"optimizer": version("optimizer"), **solver_versions()},
         seconds={"solver": clock.solving, "total": time.perf_counter() - began},
-        against=drawn,
+        instance=drawn,
         **made,
     )
 

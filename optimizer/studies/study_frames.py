@@ -263,10 +263,10 @@ def of_stress(stress: "Stress") -> Frames:
 
 def stress_samples(stress: "Stress") -> Frame:
     """One row a sample."""
-    rows, demands = stress.rows, list(stress.against.demands)
+    rows, demands = stress.rows, list(stress.instance.demands)
 
     def labels(periods: Sequence[int]) -> list[str | None]:
-        return [stress.against.horizon.label(t) if t >= 0 else None for t in periods]
+        return [stress.instance.horizon.label(t) if t >= 0 else None for t in periods]
 
     columns = {
         FrameColumn("sample", is_index=True): list(rows.name),

@@ -121,11 +121,11 @@ class Exposure:
 class TimeToSurvive:
     """Time to survive of every chokepoint, the most exposed first.
 
-    `uncut` is how long floors hold without any cut: with capacities, demand and floors as at the start of a year, some
-    may fail.
+    `title` is that of the instance. `uncut` is how long floors hold without any cut: with capacities, demand and floors
+    as at the start of a year, some may fail.
     """
 
-    instance: str
+    title: str
     years: tuple[int, ...]
     exposures: tuple[Exposure, ...]
     uncut: Exposure
@@ -144,12 +144,12 @@ class TimeToSurvive:
 
     def __repr__(self) -> str:
         years = f"{self.years[0]}–{self.years[-1]}" if self.years else "no years"
-        return f"<TimeToSurvive {self.instance!r}: chokepoints: {len(self.exposures)}; {years}>"
+        return f"<TimeToSurvive {self.title!r}: chokepoints: {len(self.exposures)}; {years}>"
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON: months by year, null where it is for ever; `after` is null without a plan."""
         return {
-            "instance": self.instance,
+            "instance": self.title,
             "years": list(self.years),
             "uncut": _both(self.uncut),
             "chokepoints": [

@@ -31,7 +31,7 @@ from optimizer.studies.withstand import plan_columns
 from tests.strategies import deterring
 
 CASES = Path(__file__).parents[1] / "cases" / "futures"
-EXACT = Settings(mip_gap=0.0)
+EXACT = Settings(mip_gap=0.0, accuracy=0.0)
 FEW = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 

@@ -219,7 +219,7 @@ class Book:
         atlas = Atlas(instance)
         points = self._points(atlas)
         data = {
-            "instance": own.result.instance,
+            "instance": own.result.title,
             "description": instance.description or "",
             "changed": changed_words(own.result.changes),
             "currency": own.result.currency,

@@ -65,7 +65,7 @@ def _headline(instance: Instance, found: Alternatives) -> str:
     return (
         f"{instance.title}: of plans that cost{priced} up to {si(found.extra_cost, instance.money)} more than {what} "
         f"({cost}{_proven_cost(instance, found)}), {short(100 * found.within)} % of "
-        f"{whole(found.measure)}, {plural(len(found.ranges), 'option')}: {_class_counts(found)}."
+        f"{whole(found.tolerance_base)}, {plural(len(found.ranges), 'option')}: {_class_counts(found)}."
     )
 
 

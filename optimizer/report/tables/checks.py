@@ -240,7 +240,7 @@ def verification_parts(
         yield Text(f"Not recomputed: {', '.join(found.not_recomputed)}{cure}.")
     yield Text(f"Not evidence: {', '.join(found.not_evidence)}.")
     status = "and leaves a survival gap" if result.status == "gap" else f"status {result.status}"
-    yield Text(f'{plan} is a plan of "{result.instance}", {status}.', style="dim")
+    yield Text(f'{plan} is a plan of "{result.title}", {status}.', style="dim")
 
 
 def _headline(result: Result | FuturesResult, found: Verification) -> list[Text]:
