@@ -66,8 +66,8 @@ if TYPE_CHECKING:
     from optimizer.studies.compare import compare
     from optimizer.studies.comparison import Comparison as Comparison
     from optimizer.studies.cost_shares import CostShares as CostShares
-    from optimizer.studies.discovery import Discovery as Discovery
     from optimizer.studies.discovery import discover
+    from optimizer.studies.discovery_result import Discovery as Discovery
     from optimizer.studies.evaluate import evaluate, evaluate_futures
     from optimizer.studies.evaluation import FuturesEvaluation as FuturesEvaluation
     from optimizer.studies.evaluation import PlanEvaluation as PlanEvaluation
@@ -98,7 +98,8 @@ _NAMES_OF = {
     "studies.evaluate": ("evaluate", "evaluate_futures"),
     "studies.evaluation": ("FuturesEvaluation", "PlanEvaluation"),
     "studies.time_to_survive": ("Chokepoint", "TimeToSurvive", "time_to_survive"),
-    "studies.discovery": ("Discovery", "discover"),
+    "studies.discovery": ("discover",),
+    "studies.discovery_result": ("Discovery",),
     "studies.explain": ("explain",),
     "studies.explanation": ("Explanation",),
     "studies.futures.study": ("futures_study",),

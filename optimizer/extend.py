@@ -41,7 +41,7 @@ from typing import Any
 
 from optimizer.audit.auditor import ActivityAuditor, Auditor, Holding, Operation, Scales
 from optimizer.audit.levers import register_auditor
-from optimizer.disruptions.shock import Path as ShockPath
+from optimizer.disruptions.path import Path as ShockPath
 from optimizer.errors import PluginError, Problem
 from optimizer.levers import Labels, Producing, Reference, Sized, register_lever
 from optimizer.model.builder import ModelBuilder

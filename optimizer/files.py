@@ -18,13 +18,13 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from optimizer.arguments import ArgumentError, file_path
+from optimizer.suggestions import character
 from optimizer.tolerances import NESTING, NUMBER_LENGTH, PLAN_BYTES, PLAN_VALUES
 
 # How the names of instances end; no answer has such a name.
 INSTANCES = (".yaml", ".yml", ".xlsx")
 # What a spreadsheet takes for the beginning of a formula; in some languages the wide forms too.
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
-SURROGATE = re.compile("[\ud800-\udfff]")
 # What YAML refuses as text; JSON takes some of it, but terminals and spreadsheets do not.
 _CONTROL = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # What a path may name instead of a file.
@@ -140,12 +140,6 @@ def refuse_control_characters(text: str) -> None:
         at = found.start()
         line, column = text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)
         raise UndecodableTextError(f"holds {character(found[0])} in column {column}", line, column)
-
-
-def character(sign: str) -> str:
-    """The name of a character that cannot be shown."""
-    is_half = "\ud800" <= sign <= "\udfff"
-    return f"{'half of a surrogate pair' if is_half else 'the control character'} U+{ord(sign):04X}"
 
 
 def read_json(path: str | FilePath) -> Any:

@@ -21,15 +21,18 @@ Non-anticipativity needs no rows: what cannot differ is written once. Rows that 
 some future of a node does not allow is 0 in all of them (`close`).
 """
 
+from __future__ import annotations
+
 import math
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from optimizer.disruptions.shock import BASELINE, Path, Shock
+from optimizer.disruptions.path import BASELINE, Path
+from optimizer.disruptions.shock import Shock
 from optimizer.errors import ModelError
 from optimizer.horizon import Horizon
-from optimizer.instance.schema import Future, FutureTree, Instance, ShareRule
 from optimizer.levers.base import Sized
 from optimizer.model import Sense
 from optimizer.model.builder import EVERYTHING, Column, Mark, ModelBuilder, Row, Scope
@@ -37,6 +40,9 @@ from optimizer.model.expressions import Expression, Names, total
 from optimizer.network import process as network
 from optimizer.network import strong_linking
 from optimizer.risk import CostOutcome
+
+if TYPE_CHECKING:
+    from optimizer.instance.schema import Future, FutureTree, Instance, ShareRule
 
 # Of futures and a period: the smallest number among those that cannot be distinguished.
 NodeOf = Callable[[int, int], int]
@@ -95,7 +101,7 @@ class JointBuilder(ModelBuilder):
             if not path and follows is None and len(self.writers[j]) < sizes[node, t]:
                 self.columns[j].upper = 0.0
 
-    def copy(self) -> "JointBuilder":
+    def copy(self) -> JointBuilder:
         """A copy to which other paths may be written, with the plan's accounts; those of written paths are shared."""
         copied = JointBuilder(self.horizon, self._rate, Names(*self.names.fixed()), self.futures, self.node)
         copied.columns, copied.rows, copied.valid = list(self.columns), list(self.rows), list(self.valid)
@@ -171,7 +177,7 @@ class SubmodelBuilder(ModelBuilder):
         """Column numbers by path as this future names it (empty for the plan), owner and what; then by period."""
         return self._index
 
-    def copied(self, joint: JointBuilder) -> "SubmodelBuilder":
+    def copied(self, joint: JointBuilder) -> SubmodelBuilder:
         """A copy that writes to another joint programme."""
         copied = SubmodelBuilder(joint, self.number)
         copied._adopt(self)

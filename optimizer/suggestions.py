@@ -1,4 +1,4 @@
-"""What messages repeat of a value, and the name that a misspelt one comes nearest to; both of limited length."""
+"""What messages say of a value or character, and the name nearest to a misspelt one; all of limited length."""
 
 import difflib
 import re
@@ -10,6 +10,8 @@ from pydantic_core import PydanticCustomError
 
 # Characters that change how a terminal shows the rest of a text.
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+# Halves of surrogate pairs, which are no characters.
+SURROGATE = re.compile("[\ud800-\udfff]")
 # Characters of a value that a message repeats.
 EXCERPT = 60
 LISTED = 40
@@ -32,6 +34,12 @@ def excerpt(value: object, most: int = EXCERPT) -> str:
         return f"about {'-' if value < 0 else ''}1e{int(value.bit_length() * 0.30103)}"
     text = CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", str(value)[: most + 1])
     return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def character(sign: str) -> str:
+    """The name of a character that cannot be shown."""
+    is_half = "\ud800" <= sign <= "\udfff"
+    return f"{'half of a surrogate pair' if is_half else 'the control character'} U+{ord(sign):04X}"
 
 
 def nearest(word: str, names: Iterable[str]) -> str | None:

@@ -38,7 +38,6 @@ from optimizer.suggestions import excerpt, finding
 from optimizer.tolerances import FINE_ROUNDING, LAST_DIGIT, NUMBER_LENGTH, ROUNDING
 
 # One number, or an array with one for each of many shocks that are written together.
-Number = float | npt.NDArray[np.float64]
 LARGEST, SMALLEST = shapes.LARGEST, 1e-15
 # Digits to which a number is taken before it is rounded for reading.
 EXACT = 12

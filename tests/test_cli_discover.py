@@ -11,7 +11,7 @@ import yaml
 import optimizer as so
 from optimizer.report.tables.sensitivity import condition_text
 from optimizer.studies.boxes import Bounds
-from optimizer.studies.discovery import SampleDimension
+from optimizer.studies.discovery_result import SampleDimension
 from tests.test_cli import TINY, diversify
 from tests.test_discovery import drawn, late
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 import optimizer as so
 from optimizer.audit.result import audit_result
 from optimizer.cli.app import app
-from optimizer.disruptions.family import title
+from optimizer.disruptions.shock import title
 
 Cell = Callable[..., so.Instance]
 TINY = Path(__file__).parents[1] / "instances" / "tiny.yaml"

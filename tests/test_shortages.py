@@ -18,7 +18,7 @@ from optimizer.audit.result import audit_result
 from optimizer.report.brief.content import alternatives_part, make_brief
 from optimizer.report.brief.survival_parts import NOT_ALL, survival_part, unserved_part
 from optimizer.studies.delays import find_delays
-from optimizer.studies.shortages import is_known, unserved_money, unserved_tonnes
+from optimizer.studies.shocks import is_known, unserved_money, unserved_tonnes
 from optimizer.studies.verify import verify
 
 QUARTERS = [f"{year}Q{quarter}" for year in range(2026, 2033) for quarter in range(1, 5)][:26]

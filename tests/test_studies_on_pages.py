@@ -18,7 +18,7 @@ from optimizer.report.figures.answers import chart_of
 from optimizer.report.figures.studies import draw_discovery, failure_plane, worth_bars
 from optimizer.report.html.sections import PageSection, draw_study_plot, section_of
 from optimizer.studies.boxes import Bounds, Box, score
-from optimizer.studies.discovery import FailureBox, SampleDimension
+from optimizer.studies.discovery_result import FailureBox, SampleDimension
 from optimizer.units import fixed, si, si_up
 from tests.conftest import BUT_SAMPLES
 from tests.test_cli import TINY, diversify

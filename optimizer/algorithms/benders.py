@@ -11,8 +11,8 @@ What a plan is worth is never read from the estimates: every shock is solved und
 costs found (`risk.measured_cost`). With shortages free, recourse is feasible for every plan: there are no feasibility
 cuts.
 
-How lower and upper bound of one of these objectives meet is in `benders_loop`, the cuts are in `benders_master`, and
-what a plan is worth is in `benders_evaluation`.
+How lower and upper bound of one of these objectives meet is in `benders_loop`, groups of shocks and their cuts are in
+`benders_cuts`, and what a plan is worth is in `benders_evaluation`.
 """
 
 import contextlib
@@ -23,15 +23,16 @@ from functools import cached_property, partial
 
 import numpy as np
 
+from optimizer.algorithms.benders_cuts import CutPool, EstimateKind, Evaluation, ShockGroups
 from optimizer.algorithms.benders_evaluation import RecourseEstimates, cuts_of_relaxation
 from optimizer.algorithms.benders_loop import BendersLoop, Incumbent, Objective
-from optimizer.algorithms.benders_master import CutPool, Evaluation, MasterProblem
+from optimizer.algorithms.benders_master import MasterProblem
 from optimizer.algorithms.extensive_form import MIP_GAP_ROOM, ShockModel
-from optimizer.algorithms.problem import DualValues, SearchResult, is_worst_case
+from optimizer.algorithms.problem import Aim, DualValues, SearchResult, is_worst_case
 from optimizer.algorithms.separation import select_most_violated
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.derived import free_floors
-from optimizer.solver import AT_GAP, Progress, SolveResult, Vector
+from optimizer.solver.base import AT_GAP, Progress, SolveResult, Vector
 from optimizer.tolerances import HELD_VALUE
 
 # A master gets shocks beside the estimates of gaps until it holds so many: the worst ones improve the bound most.
@@ -318,3 +319,41 @@ class BendersSearch(RecourseEstimates):
         cost = self._measures(master, result.values, costs)[-1]
         gap = float(self._future_probability @ self.evaluator.gaps(result.values, self.clock).gap)
         return SearchResult("stopped", master.builder, result.values, cost, gap=gap, history=history, notes=(note,))
+
+    # Masters.
+
+    def _master(self, shocks: Sequence[Shock], groups: dict[EstimateKind, ShockGroups]) -> MasterProblem:
+        tolerance = None if self.settings.tolerance is None else self.settings.tolerance / 2
+        settings = replace(self.settings, mip_gap=self.settings.mip_gap / 2, tolerance=tolerance)
+        return MasterProblem(
+            self.instance, shocks, settings, self.clock, self.report, self.writer, self.problem, groups=groups
+        )
+
+    def _master_with_floors(self, shocks: Sequence[Shock]) -> MasterProblem:
+        master = self._master(shocks, self._groups("cost"))
+        master.allow_shortages(0.0)
+        return master
+
+    def _master_of_gaps(self, shocks: Sequence[Shock], aim: Aim) -> MasterProblem:
+        master = self._master(shocks, self._groups("gap"))
+        master.allow_shortages(np.inf)
+        self._limit_largest_future_gap(master)
+        master.minimise(aim)
+        return master
+
+    def _limit_largest_future_gap(self, master: MasterProblem) -> None:
+        if math.isfinite(self.largest_future_gap):
+            column = list(master.future_gaps[-1].terms)
+            master.solver.bound(column, 0.0, self.largest_future_gap * (1.0 + HELD_VALUE) / master.money_unit)
+
+    def _master_at_gap(self, shocks: Sequence[Shock], gap: float, survived: frozenset[str]) -> MasterProblem:
+        master = self._master(shocks, self._groups_of_gaps_and_costs())
+        master.survived = survived
+        master.allow_shortages(np.inf, gap * (1.0 + HELD_VALUE))
+        self._limit_largest_future_gap(master)
+        return master
+
+    def _master_of_priced_gaps(self, shocks: Sequence[Shock]) -> MasterProblem:
+        master = self._master(shocks, self._groups_of_gaps_and_costs())
+        master.allow_shortages(np.inf)
+        return master

@@ -1,38 +1,41 @@
-"""What Benders decomposition estimates and evaluates: masters by objective, and plans by the recourse of all shocks.
+"""What Benders decomposition estimates and evaluates: groups of shocks, and plans by the recourse of all shocks.
 
 A shock that may leave a gap, and whose cost counts, is alone in its groups: its cost depends on the gap that it is
 allowed. That is what its master estimates, or the least one where that is more.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.algorithms.benders_master import (
+from optimizer.algorithms.benders_cuts import (
     ESTIMATE_KINDS,
     BendersCut,
     CutPool,
     EstimateKind,
     Evaluation,
-    MasterProblem,
     ShockGroups,
     group_shocks,
 )
 from optimizer.algorithms.extensive_form import MIP_GAP_ROOM
-from optimizer.algorithms.problem import Aim, negligible_gap
-from optimizer.algorithms.recourse import ShockGaps, Subgradients
+from optimizer.algorithms.problem import negligible_gap
 from optimizer.algorithms.search import Search
 from optimizer.algorithms.separation import Violation
-from optimizer.algorithms.subproblems import RecourseTask
-from optimizer.disruptions.shock import Shock
+from optimizer.algorithms.subproblems import RecourseTask, ShockGaps, Subgradients
 from optimizer.instance.derived import free_floors
 from optimizer.risk import expected_cost, measured_cost
-from optimizer.solver import Integers, SolveResult, Vector
+from optimizer.solver.base import Integers, SolveResult, Vector
 from optimizer.tolerances import HELD_IN_SHOCK, HELD_VALUE, MISESTIMATED, NEGLIGIBLE_DUAL, ROUNDING
+
+if TYPE_CHECKING:
+    from optimizer.algorithms.benders_master import MasterProblem
 
 TASKS: dict[EstimateKind, RecourseTask] = {"gap": "subgradients of gaps", "cost": "subgradients of costs"}
 
@@ -142,7 +145,7 @@ class RecourseEstimates(Search):
         """What a gap that is held may be: more than its master's limit, since bounds meet to a tolerance."""
         return gap * (1.0 + max(HELD_VALUE, MIP_GAP_ROOM * self.settings.mip_gap)) + self.negligible
 
-    # Masters.
+    # Groups.
 
     @cached_property
     def probability(self) -> Vector:
@@ -189,42 +192,6 @@ class RecourseEstimates(Search):
         if kind == "gap":
             return np.where(self._can_fail, 1.0, 0.0), np.zeros(len(self.probability))
         return self.probability, self._cost_lower_bounds
-
-    def _master(self, shocks: Sequence[Shock], groups: dict[EstimateKind, ShockGroups]) -> MasterProblem:
-        tolerance = None if self.settings.tolerance is None else self.settings.tolerance / 2
-        settings = replace(self.settings, mip_gap=self.settings.mip_gap / 2, tolerance=tolerance)
-        return MasterProblem(
-            self.instance, shocks, settings, self.clock, self.report, self.writer, self.problem, groups=groups
-        )
-
-    def _master_with_floors(self, shocks: Sequence[Shock]) -> MasterProblem:
-        master = self._master(shocks, self._groups("cost"))
-        master.allow_shortages(0.0)
-        return master
-
-    def _master_of_gaps(self, shocks: Sequence[Shock], aim: Aim) -> MasterProblem:
-        master = self._master(shocks, self._groups("gap"))
-        master.allow_shortages(np.inf)
-        self._limit_largest_future_gap(master)
-        master.minimise(aim)
-        return master
-
-    def _limit_largest_future_gap(self, master: MasterProblem) -> None:
-        if math.isfinite(self.largest_future_gap):
-            column = list(master.future_gaps[-1].terms)
-            master.solver.bound(column, 0.0, self.largest_future_gap * (1.0 + HELD_VALUE) / master.money_unit)
-
-    def _master_at_gap(self, shocks: Sequence[Shock], gap: float, survived: frozenset[str]) -> MasterProblem:
-        master = self._master(shocks, self._groups_of_gaps_and_costs())
-        master.survived = survived
-        master.allow_shortages(np.inf, gap * (1.0 + HELD_VALUE))
-        self._limit_largest_future_gap(master)
-        return master
-
-    def _master_of_priced_gaps(self, shocks: Sequence[Shock]) -> MasterProblem:
-        master = self._master(shocks, self._groups_of_gaps_and_costs())
-        master.allow_shortages(np.inf)
-        return master
 
     def _groups_of_gaps_and_costs(self) -> dict[EstimateKind, ShockGroups]:
         """The cost of a shock that may fail depends on the gap that it may leave: it is alone in its groups."""

@@ -5,8 +5,7 @@ optimality cuts are added: first for the LP relaxation, by in-out separation; th
 by a **reduced** master, which has the cuts but not the shocks, by a few branches where these suffice. They are fixed
 in the full master, and the LP that is left, the **restricted** LP (by its integers, not its cuts), is solved with cuts
 as before: few integer programmes are needed. The dual values of the shocks held, in each LP that is solved, become cuts
-of the reduced master. The lower bound is always a master's; the upper bound is that of a plan
-for which every shock was evaluated.
+of the reduced master. The lower bound is always a master's; the upper bound is that of a plan with all shocks solved.
 
 Source: Ben-Ameur, Neto: Acceleration of cutting-plane and column generation algorithms, Networks 49(1), 2007 (in-out).
 
@@ -20,20 +19,23 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from optimizer.algorithms.benders_master import CutPool, Evaluation, MasterProblem, pack_cuts, unpack_cuts
+from optimizer.algorithms.benders_cuts import CutPool, Evaluation, pack_cuts, unpack_cuts
 from optimizer.algorithms.extensive_form import ShockModel
 from optimizer.algorithms.relaxation import RELAXATION
 from optimizer.algorithms.search import Search
 from optimizer.algorithms.separation import select_most_violated
 from optimizer.disruptions.shock import Shock
 from optimizer.model.builder import ModelBuilder
-from optimizer.solver import SolveResult, Vector
+from optimizer.solver.base import SolveResult, Vector
 from optimizer.solver.tree import Relaxed, TreeNode, TreeSearch
 from optimizer.tolerances import RELAXATION_GAP, ROUNDING, STALLED_GAP
+
+if TYPE_CHECKING:
+    from optimizer.algorithms.benders_master import MasterProblem
 
 # Relaxations that are solved before the size of the tree is estimated, and the largest estimate with which it goes on.
 FEW_NODES, MOST_NODES = 60, 2000
@@ -178,13 +180,13 @@ class Objective:
     """One objective of Benders decomposition."""
 
     name: str  # for the history
-    build: Callable[[Sequence[Shock]], MasterProblem]  # makes a master that holds some shocks
+    build: Callable[[Sequence[Shock]], "MasterProblem"]  # makes a master that holds some shocks
     # Solves the subproblems of a plan and adds cuts, given what the master proposes.
-    evaluate: Callable[[MasterProblem, Vector, Vector], Evaluation]
+    evaluate: Callable[["MasterProblem", Vector, Vector], Evaluation]
     adds_below: float = math.inf  # shocks are added only while the master holds fewer
     # The cuts by which a master without the shocks held has the bound of an LP of one with them; None where the master
     # that proposes integers has to hold them too.
-    cuts_by_duals: Callable[[MasterProblem, SolveResult], CutPool] | None = None
+    cuts_by_duals: Callable[["MasterProblem", SolveResult], CutPool] | None = None
     # Relative distance of bound and incumbent; None for that which the settings ask of costs.
     tolerance: float | None = None
     facts: Mapping[str, float] = field(default_factory=dict)  # what a checkpoint needs beside the cuts
@@ -282,7 +284,7 @@ class BendersLoop:
                 return True
         return False
 
-    def _cut_by_duals(self, master: MasterProblem, result: SolveResult) -> None:
+    def _cut_by_duals(self, master: "MasterProblem", result: SolveResult) -> None:
         """Give a master the cuts of an LP of the full one, where integers are proposed without the shocks held."""
         if self.is_relaxed and self.objective.cuts_by_duals is not None and self.search.shocks:
             master.add_pool(self.objective.cuts_by_duals(self.master, result))
@@ -399,7 +401,7 @@ class BendersLoop:
         """The cost below which a plan is noticeably better than the incumbent."""
         return math.inf if self.incumbent is None else self._upper - self._slack(self._upper)
 
-    def _reduced_master(self) -> MasterProblem:
+    def _reduced_master(self) -> "MasterProblem":
         """The master that proposes integers: where cuts suffice, without the shocks held."""
         if self.objective.needs_shocks:
             return self.master

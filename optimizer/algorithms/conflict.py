@@ -17,7 +17,8 @@ from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, FutureTree, Instance
 from optimizer.instance.variants import without_shocks
 from optimizer.model.builder import ModelBuilder, Row
 from optimizer.model.expressions import Expression
-from optimizer.solver import Clock, Model, Settings
+from optimizer.solver.base import Clock, Settings
+from optimizer.solver.model import Model
 
 # The owner of a rule's rows, and what they are called.
 Rule = tuple[str, str]

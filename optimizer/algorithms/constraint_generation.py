@@ -24,7 +24,6 @@ ensemble: an upper bound. The samples that it needed, and those that it lets fai
 """
 
 import math
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -33,24 +32,22 @@ import numpy as np
 
 from optimizer.algorithms.dual_decomposition import DualDecomposition, GroupPlans, GroupProblem
 from optimizer.algorithms.extensive_form import ShockModel
-from optimizer.algorithms.joint_recourse import JointEvaluator
 from optimizer.algorithms.problem import NOTHING_KNOWN, Hints, ProblemVariant, SearchResult, generate_constraints
 from optimizer.algorithms.reading import joint_integers, read_joint_plan, read_no_shock
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.relaxed_floors import SurvivalShare, excused_samples, tree_shares
 from optimizer.algorithms.search import ADDED, FEW_ROWS, Search
 from optimizer.algorithms.separation import SeparationOracle, Violation, select_most_violated
-from optimizer.algorithms.workers import Memory, Task
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import FutureTree, Instance
 from optimizer.results.plan import NoShockPlan, Plan
-from optimizer.solver import Clock, Listener, Settings, SolveResult, Vector
+from optimizer.solver.base import Clock, Listener, Settings, SolveResult, Vector
 from optimizer.tolerances import NEGLIGIBLE_DUAL
 
 # Where more of the shocks held than this are needed, a new model would cost more than it saves.
 MOST_NEEDED = 0.8
-# A task that solves a group of futures by itself, until a time.
-GroupTask = Callable[[Memory, GroupProblem, float | None], GroupPlans]
+# Solves groups of futures, each by itself, by the evaluator of them all; None for those that the clock did not allow.
+GroupSolver = Callable[[RecourseEvaluator, Sequence[GroupProblem], Clock], Sequence[GroupPlans | None]]
 
 
 # Choices that are tried; the share of the time that is left which all of them may take.
@@ -142,7 +139,7 @@ class ConstraintGeneration(Search):
 
     Args:
         instance, settings, clock, listener, evaluator, problem, add, few_rows: as for `Search`.
-        group_task: solves a group of futures by itself.
+        group_solver: solves groups of futures, each by itself.
         hints: what is known before.
 
     Attributes:
@@ -172,13 +169,13 @@ class ConstraintGeneration(Search):
         listener: Listener,
         evaluator: RecourseEvaluator,
         problem: ProblemVariant,
-        group_task: GroupTask,
+        group_solver: GroupSolver,
         hints: Hints = NOTHING_KNOWN,
         add: int = ADDED,
         few_rows: float = FEW_ROWS,
     ) -> None:
         super().__init__(instance, settings, clock, listener, evaluator, problem, add, few_rows)
-        self.group_task, self.hints, self.plans, self.known_bound = group_task, hints, hints.plans, hints.bound
+        self.group_solver, self.hints, self.plans, self.known_bound = group_solver, hints, hints.plans, hints.bound
         self.note_shocks(each for each in self.tree.events if each.name in hints.shocks or each.probability > 0)
 
     def oracles(self) -> Sequence[SeparationOracle]:
@@ -237,7 +234,7 @@ class ConstraintGeneration(Search):
         """The best plan where some samples may fail and all others have to be survived, and the gaps that it leaves."""
         settings, first = replace(self.settings, checkpoint=None), "first choice of samples, "
         report: Listener = lambda step: self.listener(replace(step, phase=first + step.phase))  # noqa: E731
-        known = (settings, self.clock, report, self.evaluator, self.problem, self.group_task, Hints(plans=self.plans))
+        known = (settings, self.clock, report, self.evaluator, self.problem, self.group_solver, Hints(plans=self.plans))
         search = _FixedExcuses(self.instance, *known, self.add, self.few_rows)
         search.writer, listed = self.writer, search.listed
         listed.ignored, listed.shares, listed.excused = excused, [], []
@@ -410,11 +407,7 @@ class ConstraintGeneration(Search):
         return None
 
     def _solve_groups(self, problems: Sequence[GroupProblem]) -> Sequence[GroupPlans | None]:
-        """Groups of futures, each by itself, side by side."""
-        assert isinstance(self.evaluator, JointEvaluator)
-        left = self.clock.left
-        until = None if left is None else time.time() + left
-        return self.evaluator.search_futures([Task(self.group_task, (each, until)) for each in problems], self.clock)
+        return self.group_solver(self.evaluator, problems, self.clock)
 
     def _drop_shocks_without_duals(self, relaxation: SolveResult) -> None:
         """Build a new model without the shocks whose rows have no dual value, if they are many: it is easier to prove.

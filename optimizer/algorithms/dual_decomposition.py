@@ -37,7 +37,7 @@ from optimizer.instance.schema import Answer, Future, FutureTree, Instance
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression
 from optimizer.results.plan import Plan
-from optimizer.solver import Settings, SolveResult, Vector
+from optimizer.solver.base import Settings, SolveResult, Vector
 
 # A decision of one future: owner, what, period.
 DecisionKey = tuple[str, str, int]

@@ -36,7 +36,7 @@ from typing import Any, Self, override
 
 from optimizer.algorithms.workers import Memory, Setup, Task, Worker, core_count, perform
 from optimizer.errors import WorkerError, require_extra
-from optimizer.solver import Clock
+from optimizer.solver.base import Clock
 
 ATTEMPTS = 3
 # Tasks that a worker has been sent: the one that it runs, and the next.

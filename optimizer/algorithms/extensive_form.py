@@ -21,9 +21,9 @@ from optimizer.algorithms.problem import LEAST_COST, Aim, DualValues, MeasuredMo
 from optimizer.algorithms.reading import integers_open_at_zero
 from optimizer.algorithms.relaxation import RAISED, FloorCuts, ValidInequalities, is_wide_lp, plan_near, start_by_dive
 from optimizer.disruptions.shock import Shock
-from optimizer.formulation import GapLimit, limit_gap
 from optimizer.instance.schema import Instance
-from optimizer.solver import AT_GAP, Clock, Listener, Model, Progress, Settings, SolveResult, Vector
+from optimizer.solver.base import AT_GAP, Clock, Listener, Progress, Settings, SolveResult, Vector
+from optimizer.solver.model import Model
 from optimizer.tolerances import HELD_VALUE, INTEGRALITY, NEGLIGIBLE
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class ShockModel(MeasuredModel):
 
     def __post_init__(self) -> None:
         self.began = time.perf_counter()
-        self.gap_limit_row = GapLimit((), 1.0)
+        self.gap_limit_row = formulation.GapLimit((), 1.0)
         # Values of the integers of a known plan, which bounds the search; None where none is known.
         self.start: Vector | None = None
         self.relaxation: SolveResult | None = None  # the last LP relaxation that has a solution
@@ -85,7 +85,7 @@ class ShockModel(MeasuredModel):
         self.most_missed, self.gap_limit = most, gap_limit
         if most > 0 and math.isfinite(gap_limit) and not self.gap_limit_row.columns:
             self.builder = self.builder.copy()
-            self.gap_limit_row = limit_gap(self.builder, "survival", self.gap)
+            self.gap_limit_row = formulation.limit_gap(self.builder, "survival", self.gap)
             if self.gap_limit_row.columns:
                 self._extend_model()
         columns = self.builder.columns

@@ -30,13 +30,14 @@ from optimizer import formulation
 from optimizer.algorithms.conflict import Rule, rule_of
 from optimizer.algorithms.problem import Rows, SearchResult, negligible_gap
 from optimizer.algorithms.reading import integers_of, joint_integers, plan_values, read_joint_plan
-from optimizer.algorithms.recourse import RecourseEvaluator, ShockGaps
+from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.relaxed_floors import (
     Excuses,
     excused_samples,
     failing_beyond_allowed,
     survival_shares,
 )
+from optimizer.algorithms.subproblems import ShockGaps
 from optimizer.disruptions.shock import Shock
 from optimizer.errors import SolverError
 from optimizer.instance.derived import free_floors
@@ -44,7 +45,8 @@ from optimizer.instance.schema import Instance
 from optimizer.model.builder import ModelBuilder, Scope
 from optimizer.model.expressions import Expression, total
 from optimizer.results.plan import Plan
-from optimizer.solver import Clock, Listener, Model, Progress, Settings, SolveResult, Vector
+from optimizer.solver.base import Clock, Listener, Progress, Settings, SolveResult, Vector
+from optimizer.solver.model import Model
 from optimizer.tolerances import HELD_VALUE, POSITIVE
 
 # Purchases among the columns of the plan; all else follows from these and from the integers.

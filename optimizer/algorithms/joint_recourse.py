@@ -4,7 +4,6 @@ A plan is a vector of the columns of `first_stages_model`. Each future reads its
 in `FutureTree.events`. All evaluators share one executor, whose workers solve futures by themselves as well.
 """
 
-import contextlib
 import time
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -17,14 +16,14 @@ import numpy.typing as npt
 
 from optimizer.algorithms.executor import DaskExecutor, Executor, ProcessExecutor, SerialExecutor, size_for
 from optimizer.algorithms.reading import own_columns, plan_values
-from optimizer.algorithms.recourse import KEPT, RecourseEvaluator, ShockGaps, Subgradients, recourse_executor, setup_of
-from optimizer.algorithms.subproblems import BatchResponse, RecourseTask, ShockBatch
-from optimizer.algorithms.workers import Memory, Task
+from optimizer.algorithms.recourse import KEPT, RecourseEvaluator, recourse_executor, setup_of
+from optimizer.algorithms.subproblems import BatchResponse, RecourseTask, ShockBatch, ShockGaps, Subgradients
+from optimizer.algorithms.workers import CLOCK, Memory, Task
 from optimizer.errors import OptimizerWarning, WorkerError
 from optimizer.formulation import first_stages_model
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Plan
-from optimizer.solver import Clock, Integers, Listener, Progress, Vector, interruptible
+from optimizer.solver.base import Clock, Integers, Vector
 
 
 def evaluator_of(instance: Instance, executor: Executor | None = None) -> RecourseEvaluator:
@@ -43,39 +42,6 @@ def evaluator_in_worker(memory: Memory, instance: Instance, numbers: Sequence[in
     executor = SerialExecutor()
     executor.memory[KEPT] = [memory[KEPT][number] for number in numbers]
     return evaluator_of(instance, executor)
-
-
-# Where a worker keeps the clock of the process that it works for, if it is that process itself.
-CLOCK = "clock"
-
-
-@contextlib.contextmanager
-def clock_of_task(memory: Memory, until: float | None) -> Iterator[Clock]:
-    """The clock of a task: that of the whole computation, or in another process one that stops at a time of day."""
-    if CLOCK in memory:
-        yield memory[CLOCK]
-        return
-    clock = Clock(None if until is None else max(0.0, until - time.time()))
-    with interruptible(clock):
-        yield clock
-
-
-@contextlib.contextmanager
-def own_clock(memory: Memory, until: float | None = None) -> Iterator[Clock]:
-    """A clock of the task's own, which stops at a time of day; Ctrl-C stops that of all tasks as well."""
-    clock = Clock(None if until is None else max(0.0, until - time.time()))
-    with interruptible(clock, stopping_all(memory)):
-        yield clock
-
-
-def stopping_all(memory: Memory) -> Listener:
-    """A listener of a task: Ctrl-C stops the clock of all tasks as well, where they run in this process."""
-
-    def stop(event: Progress) -> None:
-        if CLOCK in memory:
-            memory[CLOCK].interrupted = True
-
-    return stop
 
 
 class JointEvaluator(RecourseEvaluator):

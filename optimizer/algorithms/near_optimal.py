@@ -31,7 +31,7 @@ from optimizer.instance.schema import Instance
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression
 from optimizer.results.plan import Plan
-from optimizer.solver import BranchingHistory, Clock, Listener, Settings, SolveResult, Vector
+from optimizer.solver.base import BranchingHistory, Clock, Listener, Settings, SolveResult, Vector
 from optimizer.tolerances import HELD_NEAR_OPTIMAL, INTEGRALITY
 
 TOTAL, OPENED, LIMIT, GLANCE = "total", "opened", "limit", "glance"

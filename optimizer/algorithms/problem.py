@@ -14,10 +14,12 @@ shocks that the model holds. A measure is written once, for all that it needs is
 probability among it; gaps that count in it are columns, linked to more shocks as these come.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from optimizer import formulation
 from optimizer.algorithms.relaxed_floors import Excuses, Shortfalls
@@ -28,7 +30,7 @@ from optimizer.model.expressions import Expression, total
 from optimizer.network.process import Demand
 from optimizer.results.plan import NoShockPlan, Plan
 from optimizer.risk import FutureCosts, measured_cost, write_gap_rows, write_gaps, write_limit, write_measure
-from optimizer.solver import (
+from optimizer.solver.base import (
     BranchingHistories,
     BranchingHistory,
     Clock,
@@ -38,8 +40,10 @@ from optimizer.solver import (
     SolveResult,
     Vector,
 )
-from optimizer.solver.kept import ModelKeeper
 from optimizer.tolerances import NEGLIGIBLE, NEGLIGIBLE_GAP, VIOLATED
+
+if TYPE_CHECKING:
+    from optimizer.solver.kept import ModelKeeper
 
 Aim = Literal["cost", "expected cost", "gap", "largest future gap"]
 
@@ -54,7 +58,7 @@ class DualValues:
     reduced_costs: Vector
 
     @classmethod
-    def from_result(cls, builder: ModelBuilder, result: SolveResult) -> "DualValues | None":
+    def from_result(cls, builder: ModelBuilder, result: SolveResult) -> DualValues | None:
         """Those of a result; None where it has none."""
         if result.values is None or result.duals is None or result.reduced_costs is None:
             return None

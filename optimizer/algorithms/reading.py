@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from optimizer.disruptions.shock import Path, Shock
+from optimizer.disruptions.path import Path
+from optimizer.disruptions.shock import Shock
 from optimizer.formulation import first_stage_model
 from optimizer.instance.derived import size_thresholds, with_stock_paths
 from optimizer.instance.operation_paths import MANY
@@ -13,7 +14,7 @@ from optimizer.levers.base import Sized
 from optimizer.model.builder import Column, ModelBuilder
 from optimizer.network.process import SURCHARGE
 from optimizer.results.plan import Array, Build, ByPeriod, FlowKey, Flows, ManyFlows, NoShockPlan, Plan
-from optimizer.solver import Integers, Vector
+from optimizer.solver.base import Integers, Vector
 from optimizer.tolerances import ROUNDING_SIZE
 
 

@@ -9,7 +9,7 @@ row; that of an activity's capacity comes from its limit, a row or the bound of 
 
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import numpy as np
@@ -17,7 +17,15 @@ import numpy.typing as npt
 
 from optimizer.algorithms.executor import DaskExecutor, Executor, ProcessExecutor, SerialExecutor, ThreadExecutor
 from optimizer.algorithms.reading import do_nothing_plan, plan_values
-from optimizer.algorithms.subproblems import BatchRequest, BatchResponse, RecourseTask, ShockBatch, SubproblemSolver
+from optimizer.algorithms.subproblems import (
+    BatchRequest,
+    BatchResponse,
+    RecourseTask,
+    ShockBatch,
+    ShockGaps,
+    Subgradients,
+    SubproblemSolver,
+)
 from optimizer.algorithms.workers import Memory, Setup, Task, core_count
 from optimizer.disruptions.shock import Shock
 from optimizer.errors import OptimizerWarning, WorkerError
@@ -25,8 +33,9 @@ from optimizer.formulation import Writer
 from optimizer.instance.operation_paths import dominators
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Flows, ManyFlows, Plan
-from optimizer.solver import Basis, BranchingHistories, Clock, Integers, Vector
-from optimizer.tolerances import NEGLIGIBLE_DUAL, POSITIVE
+from optimizer.solver.base import BranchingHistories, Clock, Integers, Vector
+from optimizer.solver.kept import Basis
+from optimizer.tolerances import NEGLIGIBLE_DUAL
 
 
 @dataclass(frozen=True)
@@ -35,40 +44,6 @@ class RecourseResult:
 
     gap: float
     flows: Flows
-
-
-@dataclass(frozen=True)
-class ShockGaps:
-    """Every shock under a plan, in the order of the events; 0 and False where it was not solved."""
-
-    gap: Vector  # in money
-    fails: npt.NDArray[np.bool_]  # whether some segment falls noticeably below its floor
-
-    @property
-    def violated(self) -> dict[int, float]:
-        """By number, the gap of each shock that fails; above 0 even where a shortfall costs nothing."""
-        return {int(n): max(float(self.gap[n]), POSITIVE) for n in np.flatnonzero(self.fails)}
-
-
-@dataclass(frozen=True)
-class Subgradients:
-    """What shocks cost or leave unserved at a plan, by group, and how that changes with the plan.
-
-    ``value + subgradient · (x − plan)`` is never above the group's true value at any plan x.
-    """
-
-    value: Vector  # by group, in money
-    subgradient: Vector  # by group and column of `first_stage_model`, in money per unit of the column
-    # By shock, as in `ShockGaps`; cost is discounted and without probability.
-    gap: Vector
-    fails: npt.NDArray[np.bool_]
-    cost: Vector
-    gap_limit: Vector  # by group, the gap that its shock may leave
-    by_gap: Vector  # the derivative of the group's value in it
-
-    def plus(self, other: "Subgradients") -> "Subgradients":
-        """With those of other shocks at the same plan."""
-        return Subgradients(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
 
 
 class RecourseEvaluator:

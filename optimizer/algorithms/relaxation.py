@@ -41,7 +41,8 @@ import numpy as np
 import numpy.typing as npt
 
 from optimizer.model.builder import Mark, ModelBuilder, Row
-from optimizer.solver import Integers, Model, SolveResult, Vector
+from optimizer.solver.base import Integers, SolveResult, Vector
+from optimizer.solver.model import Model
 from optimizer.tolerances import INTEGRALITY, RELAXATION_GAP, ROUNDING, VIOLATED
 
 if TYPE_CHECKING:

@@ -36,9 +36,12 @@ Source: Luedtke, Ahmed: A sample approximation approach for optimization with pr
 Optimization 19(2), 2008.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -46,10 +49,12 @@ import numpy.typing as npt
 from optimizer.disruptions.adversary import AdversarySpec
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.operation_paths import SampleOrder
-from optimizer.instance.schema import FutureTree, Instance
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression, total
 from optimizer.tolerances import INTEGRALITY, POSITIVE
+
+if TYPE_CHECKING:
+    from optimizer.instance.schema import FutureTree, Instance
 
 
 @dataclass(frozen=True)

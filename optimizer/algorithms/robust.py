@@ -54,11 +54,11 @@ from optimizer.algorithms.relaxed_floors import write_deterrence
 from optimizer.algorithms.search import warn_unsaved
 from optimizer.algorithms.separation import SeparationOracle, Violation
 from optimizer.algorithms.separation.attacks import AttackOracle, FutureAttacks
-from optimizer.algorithms.solving import solve_group
+from optimizer.algorithms.solving import solve_groups
 from optimizer.disruptions.adversary import Attack
 from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression, total
-from optimizer.solver import AT_GAP, Clock, Listener, Settings, SolveResult, Vector
+from optimizer.solver.base import AT_GAP, Clock, Listener, Settings, SolveResult, Vector
 from optimizer.tolerances import HELD_VALUE
 
 
@@ -229,7 +229,7 @@ def robust_plans(
     is_requested = settings.checkpoint is not None
     notes = (warn_unsaved("the search against an adversary keeps no state."),) if is_requested else ()
     settings = replace(settings, checkpoint=None)
-    search = _RobustSearch(instance, settings, clock, listener, evaluator, problem, solve_group)
+    search = _RobustSearch(instance, settings, clock, listener, evaluator, problem, solve_groups)
     search.oracle = FutureAttacks(instance.tree, oracles)
     found = search.run()
     return search.attacked(replace(found, notes=(*found.notes, *notes)))

@@ -34,7 +34,8 @@ from optimizer.files import read_archive, write_whole
 from optimizer.formulation import Writer
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import Row
-from optimizer.solver import AT_GAP, BranchingHistories, Clock, Listener, Progress, Settings, SolveResult, versions
+from optimizer.solver.base import AT_GAP, BranchingHistories, Clock, Listener, Progress, Settings, SolveResult
+from optimizer.solver.model import versions
 from optimizer.tolerances import CHECKPOINT_BYTES
 
 if TYPE_CHECKING:

@@ -18,6 +18,7 @@ whose cost its regret counts (`with_regret`).
 
 import contextlib
 import math
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -27,20 +28,19 @@ from optimizer.algorithms.benders import BendersSearch
 from optimizer.algorithms.constraint_generation import ConstraintGeneration, has_fixed_floors
 from optimizer.algorithms.dual_decomposition import GroupPlans, GroupProblem
 from optimizer.algorithms.extensive_form import solve_extensive_form
-from optimizer.algorithms.joint_recourse import clock_of_task, evaluator_in_worker, evaluator_of, kept_instances
+from optimizer.algorithms.joint_recourse import JointEvaluator, evaluator_in_worker, evaluator_of, kept_instances
 from optimizer.algorithms.problem import LEAST_COST, NOTHING_KNOWN, Hints, ProblemVariant, SearchResult
 from optimizer.algorithms.reading import read_no_shock, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
 from optimizer.algorithms.search import ADDED, FEW_ROWS, warn_unsaved
-from optimizer.algorithms.workers import Memory
+from optimizer.algorithms.workers import Memory, Task, clock_of_task
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import Future, Instance
 from optimizer.instance.variants import without_disruptions
 from optimizer.results.futures import FutureResult
 from optimizer.results.plan import NoShockPlan, Plan
 from optimizer.results.result import Result
-from optimizer.solver import Clock, Listener, Progress, Settings, ignore
-from optimizer.solver.base import StrategyName
+from optimizer.solver.base import Clock, Listener, Progress, Settings, StrategyName, ignore
 from optimizer.tolerances import NO_SHOCK_GAP
 
 # The shocks up to which the extensive form is small; with probabilities, the periods of shocks in all. There,
@@ -94,7 +94,7 @@ def best_plan(
     known = (instance, settings, clock, listener, evaluator, problem)
     if algorithm == "benders":
         return BendersSearch(*known, add, few_rows).run()
-    search = _ListedConstraintGeneration(*known, solve_group, hints, add, few_rows)
+    search = _ListedConstraintGeneration(*known, solve_groups, hints, add, few_rows)
     if problem.gap_limit > 0:
         search.note_shock_numbers(np.flatnonzero(evaluator.do_nothing(clock).gap > 0.0).tolist())
     return search.run()
@@ -128,6 +128,15 @@ class _ListedConstraintGeneration(ConstraintGeneration):
             return found
         best = self.best_of(found, self.latest or self.model.fall_back(self.relaxation))
         return replace(best, history=found.history)
+
+
+def solve_groups(
+    evaluator: RecourseEvaluator, problems: Sequence[GroupProblem], clock: Clock
+) -> Sequence[GroupPlans | None]:
+    """Groups of futures, each by itself, side by side; None for those that the clock did not allow."""
+    assert isinstance(evaluator, JointEvaluator)
+    until = None if clock.left is None else time.time() + clock.left
+    return evaluator.search_futures([Task(solve_group, (each, until)) for each in problems], clock)
 
 
 def solve_group(memory: Memory, group: GroupProblem, until: float | None) -> GroupPlans:

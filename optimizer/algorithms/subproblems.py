@@ -8,7 +8,7 @@ import copy
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from typing import Any, Literal, Self
 
@@ -21,8 +21,9 @@ from optimizer.errors import SolverError
 from optimizer.formulation import first_stage_model
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import ManyFlows
-from optimizer.solver import Basis, Batch, BatchResult, Integers, Vector, WarmProgramme
-from optimizer.tolerances import HELD_IN_SHOCK, VIOLATED
+from optimizer.solver.base import Batch, Integers, Vector
+from optimizer.solver.kept import Basis, BatchResult, WarmProgramme
+from optimizer.tolerances import HELD_IN_SHOCK, POSITIVE, VIOLATED
 
 RecourseTask = Literal[
     "gaps",
@@ -91,6 +92,40 @@ class BatchResponse:
     cuts: dict[int, tuple[float, Vector]] = field(default_factory=dict)
     # By shock, the derivative of its cost in its gap limit; empty where none is.
     by_gap: Vector = field(default_factory=lambda: np.zeros(0))
+
+
+@dataclass(frozen=True)
+class ShockGaps:
+    """Every shock under a plan, in the order of the events; 0 and False where it was not solved."""
+
+    gap: Vector  # in money
+    fails: npt.NDArray[np.bool_]  # whether some segment falls noticeably below its floor
+
+    @property
+    def violated(self) -> dict[int, float]:
+        """By number, the gap of each shock that fails; above 0 even where a shortfall costs nothing."""
+        return {int(n): max(float(self.gap[n]), POSITIVE) for n in np.flatnonzero(self.fails)}
+
+
+@dataclass(frozen=True)
+class Subgradients:
+    """What shocks cost or leave unserved at a plan, by group, and how that changes with the plan.
+
+    ``value + subgradient · (x − plan)`` is never above the group's true value at any plan x.
+    """
+
+    value: Vector  # by group, in money
+    subgradient: Vector  # by group and column of `first_stage_model`, in money per unit of the column
+    # By shock, as in `ShockGaps`; cost is discounted and without probability.
+    gap: Vector
+    fails: npt.NDArray[np.bool_]
+    cost: Vector
+    gap_limit: Vector  # by group, the gap that its shock may leave
+    by_gap: Vector  # the derivative of the group's value in it
+
+    def plus(self, other: "Subgradients") -> "Subgradients":
+        """With those of other shocks at the same plan."""
+        return Subgradients(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
 
 
 def batches(instance: Instance) -> list[ShockBatch]:

@@ -18,14 +18,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.disruptions.shock import Path, Shock
+from optimizer.disruptions.path import Path
+from optimizer.disruptions.shock import Shock
 from optimizer.errors import ModelError
 from optimizer.formulation import gaps, limit_gap, recourse_model
 from optimizer.instance.operation_paths import MANY, shared_path
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import Column, ModelBuilder, Row
 from optimizer.model.expressions import Expression, distinct_shocks, total
-from optimizer.solver import Batch, Integers, Vector
+from optimizer.solver.base import Batch, Integers, Vector
 
 
 class LinkingMatrix:

@@ -22,13 +22,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from optimizer.solver.base import SIGNALS
+from optimizer.solver.base import SIGNALS, Clock, Listener, Progress, interruptible
 from optimizer.tolerances import COLLECTED
 
 # Seconds between two looks at the main process. The solver runs without the interpreter's lock, so that a long solve
 # does not keep a worker from looking.
 WATCH = 0.25
 Memory = dict[str, Any]
+# Where a worker keeps the clock of the process that it works for, if it is that process itself.
+CLOCK = "clock"
 
 
 @dataclass(frozen=True)
@@ -173,3 +175,32 @@ def _watch(parent: int) -> None:
 def core_count() -> int:
     """How many processors this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def clock_of_task(memory: Memory, until: float | None) -> Iterator[Clock]:
+    """The clock of a task: that of the whole computation, or in another process one that stops at a time of day."""
+    if CLOCK in memory:
+        yield memory[CLOCK]
+        return
+    clock = Clock(None if until is None else max(0.0, until - time.time()))
+    with interruptible(clock):
+        yield clock
+
+
+@contextlib.contextmanager
+def own_clock(memory: Memory, until: float | None = None) -> Iterator[Clock]:
+    """A clock of the task's own, which stops at a time of day; Ctrl-C stops that of all tasks as well."""
+    clock = Clock(None if until is None else max(0.0, until - time.time()))
+    with interruptible(clock, stopping_all(memory)):
+        yield clock
+
+
+def stopping_all(memory: Memory) -> Listener:
+    """A listener of a task: Ctrl-C stops the clock of all tasks as well, where they run in this process."""
+
+    def stop(event: Progress) -> None:
+        if CLOCK in memory:
+            memory[CLOCK].interrupted = True
+
+    return stop

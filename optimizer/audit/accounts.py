@@ -28,7 +28,8 @@ from optimizer.audit.auditor import (
     check_running,
 )
 from optimizer.audit.levers import auditor_of, package_auditors
-from optimizer.disruptions.shock import BASELINE, ShockSpec
+from optimizer.disruptions.path import BASELINE
+from optimizer.disruptions.shock import ShockSpec
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Array, FlowKey, Flows, ManyFlows, Plan
 

@@ -32,13 +32,12 @@ from optimizer.audit.shocks import (
     audit_shocks,
     check_services,
     check_survival_rules,
-    under_its_attacks,
 )
 from optimizer.disruptions.shock import MEANWHILE, expand
 from optimizer.errors import AuditError, Finding, InstanceError
 from optimizer.instance.derived import size_thresholds
 from optimizer.instance.schema import Instance, require_instance
-from optimizer.instance.variants import without_disruptions
+from optimizer.instance.variants import with_attacks, without_attacks, without_disruptions
 from optimizer.results.futures import MISSING_FIGURES, FutureResult, FuturesResult
 from optimizer.results.plan import MOST_DETAILED_SHOCKS, Flows, ManyFlows, NoShockPlan, Plan
 from optimizer.results.result import FIGURES, Result, first_largest, require_result, weakest
@@ -78,6 +77,15 @@ def complete(instance: Instance, result: Result, many: Sequence[ManyFlows]) -> t
     outlays = {name: amount if amount > least else 0.0 for name, amount in known.items()}
     made = replace(result, costs=report.costs, outlay=outlays.pop("outlay"), outlays=outlays, no_shock=no_shock)
     return replace(made, audit=report.to_dict()), report
+
+
+def under_its_attacks(instance: Instance, result: Result) -> Instance:
+    """The instance with the attacks that shaped a result among its shocks, where it has none of its own."""
+    faced, adversary = result.adversary, instance.adversary
+    if faced is None or adversary is None or without_attacks(instance) is not instance:
+        return instance
+    attacks = (adversary.attack(name, instance.horizon) for name in faced.attacks)
+    return with_attacks(instance, [attack for attack in attacks if attack is not None])
 
 
 def _recompute(

@@ -24,8 +24,6 @@ from optimizer.audit.accounts import (
 from optimizer.audit.auditor import AuditBasis, Paths
 from optimizer.audit.lines import check_unserved, check_unserved_of_lines, total_demand
 from optimizer.disruptions.shock import Shock, ShockSpec
-from optimizer.instance.schema import Instance
-from optimizer.instance.variants import with_attacks, without_attacks
 from optimizer.results.plan import Array, Flows, ManyFlows, Outcome, Service, Weakest
 from optimizer.results.result import Result, weakest
 from optimizer.tolerances import AUDIT_MONEY_SCALE, FINE_ROUNDING
@@ -46,15 +44,6 @@ class WorstPeriod(NamedTuple):
     period: str
     margin: float
     served: float
-
-
-def under_its_attacks(instance: Instance, result: Result) -> Instance:
-    """The instance with the attacks that shaped a result among its shocks, where it has none of its own."""
-    faced, adversary = result.adversary, instance.adversary
-    if faced is None or adversary is None or without_attacks(instance) is not instance:
-        return instance
-    attacks = (adversary.attack(name, instance.horizon) for name in faced.attacks)
-    return with_attacks(instance, [attack for attack in attacks if attack is not None])
 
 
 @dataclass(frozen=True)

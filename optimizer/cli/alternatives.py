@@ -22,13 +22,8 @@ def command(
             show_default=False,
         ),
     ] = "10%",
-    plans: Annotated[
-        int,
-        options.search_option(metavar="N", min=0, max=12, help="Plans beside the cheapest (3).", show_default=False),
-    ] = 3,
-    patience: Annotated[
-        float, options.search_option(metavar="SECONDS", min=0, help="For one end of a range (15).", show_default=False)
-    ] = 15.0,
+    plans: Annotated[int, options.limited_option("N", 0, 12, "Plans beside the cheapest (3).")] = 3,
+    patience: Annotated[float, options.limited_option("SECONDS", 0, None, "For one end of a range (15).")] = 15.0,
     time_limit: options.TimeLimit = None,
     jobs: options.Jobs = None,
     json: options.Json = False,

@@ -50,14 +50,7 @@ def command(
     quick: options.Quick = False,
     step: Annotated[str | None, options.search_option(metavar="AMOUNT", help="Size of the next budget step.")] = None,
     resolution: Annotated[
-        float,
-        options.search_option(
-            metavar="SHARE",
-            min=BUDGET_RESOLUTIONS[0],
-            max=BUDGET_RESOLUTIONS[1],
-            help="How near auto finds budgets (0.01).",
-            show_default=False,
-        ),
+        float, options.limited_option("SHARE", *BUDGET_RESOLUTIONS, "How near auto finds budgets (0.01).")
     ] = 0.01,
     time_limit: options.TimeLimit = None,
     jobs: options.Jobs = None,

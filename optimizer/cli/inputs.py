@@ -59,7 +59,7 @@ class InstanceInput:
 
 def is_saved_plan(file: str) -> bool:
     """Whether a file is a saved plan."""
-    from optimizer.io.load import is_plan_file
+    from optimizer.instance.document import is_plan_file
 
     return is_plan_file(file)
 

@@ -21,6 +21,12 @@ changes_option = functools.partial(typer.Option, rich_help_panel="Changes to the
 search_option = functools.partial(typer.Option, rich_help_panel="Search")
 answer_option = functools.partial(typer.Option, rich_help_panel="Answer")
 
+
+def limited_option(metavar: str, least: float, most: float | None, help_: str) -> Any:
+    """An option of the search for a number within limits; its help says what it is where it is left out."""
+    return search_option(metavar=metavar, min=least, max=most, help=help_, show_default=False)
+
+
 InstanceFile = Annotated[str, typer.Argument(metavar="FILE|PLAN", help="Instance, or the one in a saved plan.")]
 InstanceFiles = Annotated[list[str], typer.Argument(metavar="FILE|PLAN", help="Instances or saved plans.")]
 JudgedFile = Annotated[str, typer.Argument(metavar="FILE|PLAN", help="Instance, or a saved plan as it is.")]
@@ -96,7 +102,7 @@ class AttackChanges(Changes):
         return super().amounts | {"--attack-budget": ("adversary.attack_budget", self.attack_budget)}
 
 
-_mip_gap_option = search_option(metavar="SHARE", min=0, max=1, help="Relative MIP gap (1e-4).", show_default=False)
+_mip_gap_option = limited_option("SHARE", 0, 1, "Relative MIP gap (1e-4).")
 
 
 @dataclass(frozen=True)
@@ -113,8 +119,7 @@ class Proof:
 
 
 def _accuracy_option(usual: float) -> Any:
-    text = f"Prove costs to this share of the price of survival ({usual})."
-    return search_option(metavar="SHARE", min=0, max=1, help=text, show_default=False)
+    return limited_option("SHARE", 0, 1, f"Prove costs to this share of the price of survival ({usual}).")
 
 
 @dataclass(frozen=True)

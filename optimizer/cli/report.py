@@ -79,31 +79,47 @@ def command(
         names, source, changes, adversary=search.adversary, quick=quick, allowed=allowed
     )
 
+    limits = (accuracy.share_of_price, search.time_limit)
     futures = _find_futures(source, plan, changes, search, names)
     if futures is not None:
         what = "a plan of several futures has none: leave it out, or take one by --future."
         _refuse({"--budgets": budgets is not None, "--instance": instance_ is not None}, what)
-        _end_with_futures(
-            futures, source, output, names, accuracy.share_of_price, search.time_limit, quick=quick, json=json
-        )
+        _end_with_futures(futures, source, output, names, limits, quick=quick, json=json)
+    found = _find(source, plan, changes, search)
+    _end_with_one_plan(found, source, output, names, limits, amounts, instance_, quick=quick, json=json)
+
+
+def _end_with_one_plan(
+    found: inputs.PlanInput,
+    source: str,
+    output: Path,
+    names: Sequence[str],
+    limits: tuple[float, float | None],
+    amounts: list[float] | None,
+    comments: Path | None,
+    *,
+    quick: bool,
+    json: bool,
+) -> NoReturn:
+    """The page of a plan, a brief or a workbook; `limits` are the accuracy of its studies, and a time limit."""
     from optimizer.report.document import ReportParts
     from optimizer.report.narrative import sentence
     from optimizer.solver import Clock
     from optimizer.studies.verify import audit_warnings
 
-    found, clock = _find(source, plan, changes, search), Clock(search.time_limit)
-    instance, result = found.instance, _with_sources(found.result, instance_)
+    accuracy, time_limit = limits
+    clock, instance, result = Clock(time_limit), found.instance, _with_sources(found.result, comments)
     doubts = audit_warnings(instance, result)
     # What every page has is whole, however busy the machine is.
-    limit = page_studies.REPORT_SECONDS if names and search.time_limit is None else search.time_limit
-    subject = page_studies.StudySubject(source, instance, result, accuracy.share_of_price, limit)
+    limit = page_studies.REPORT_SECONDS if names and time_limit is None else time_limit
+    subject = page_studies.StudySubject(source, instance, result, accuracy, limit)
     with inputs.plan_that_fits(source, doubts):
         made = _carry_out(subject, names, amounts, clock, output, quick=quick, interrupted=found.interrupted)
         made, studied = page_studies.split_studies(names, made)
         frontier = made["budgets"]
         parts = ReportParts(instance, result, frontier, made.get("delays", ()), made.values(), studied, doubts)
         parts = replace(parts, is_quick=quick, shown=made["shown"], pictures=made["pictures"])
-        if is_brief and "explain" in names:
+        if output.suffix.lower() in BRIEF_FORMS and not json and "explain" in names:
             _tell_unused(instance, result, made.get("explain"))
         stopped = (clock.interrupted or clock.limit is not None) and (frontier.stopped or _are_stopped(studied))
         _end(parts, output, sentence(instance, result), json=json, stopped=stopped)
@@ -214,8 +230,7 @@ def _end_with_futures(
     source: str,
     output: Path,
     names: "Sequence[str]",
-    accuracy: float,
-    time_limit: float | None,
+    limits: tuple[float, float | None],
     *,
     quick: bool,
     json: bool,
@@ -228,7 +243,7 @@ def _end_with_futures(
     from optimizer.solver import Settings
     from optimizer.studies.verify import audit_warnings
 
-    instance = instance_of(result)
+    instance, (accuracy, time_limit) = instance_of(result), limits
     doubts = audit_warnings(instance, result) if result.solved_instance is None else ()
     subject = page_studies.StudySubject(source, instance, result, accuracy, time_limit)
     # If the user stopped the search, the studies of its plan are left out as well.

@@ -11,7 +11,7 @@ from optimizer.errors import require_extra
 from optimizer.tolerances import VALUE_RESOLUTIONS
 
 if TYPE_CHECKING:
-    from optimizer.studies.discovery import Discovery
+    from optimizer.studies.discovery_result import Discovery
     from optimizer.studies.sensitivity_result import Sensitivity
 
 RESOLUTION = 0.01
@@ -26,24 +26,11 @@ def command(
     adversary: options.ListedAttacks = False,
     plan: options.OtherPlan = None,
     discover: Annotated[bool, options.search_option("--discover", help="Find where one fixed plan fails.")] = False,
-    samples: Annotated[
-        int,
-        options.search_option(metavar="N", min=0, max=100_000, help="Joint samples (0, or 1,000).", show_default=False),
-    ] = 0,
-    seed: Annotated[
-        int,
-        options.search_option(metavar="N", min=0, max=2**32 - 1, help="Seed of the samples (7).", show_default=False),
-    ] = 7,
+    samples: Annotated[int, options.limited_option("N", 0, 100_000, "Joint samples (0, or 1,000).")] = 0,
+    seed: Annotated[int, options.limited_option("N", 0, 2**32 - 1, "Seed of the samples (7).")] = 7,
     quick: Annotated[bool, options.search_option("--quick", help="Leave out switching values.")] = False,
     resolution: Annotated[
-        float,
-        options.search_option(
-            metavar="SHARE",
-            min=VALUE_RESOLUTIONS[0],
-            max=VALUE_RESOLUTIONS[1],
-            help="How near switching values are found (0.01).",
-            show_default=False,
-        ),
+        float, options.limited_option("SHARE", *VALUE_RESOLUTIONS, "How near switching values are found (0.01).")
     ] = RESOLUTION,
     store: Annotated[
         bool, options.search_option("--store", help="Keep the band of the samples beside FILE, for solve.")
@@ -101,7 +88,7 @@ def command(
 
 def _check_samples(samples: int, *, discovers: bool, stores: bool) -> None:
     """Refuse, as usage, too few samples, or a band that is to be kept of none; and what needs an extra without it."""
-    from optimizer.studies.boxes import check_samples
+    from optimizer.studies.discovery import check_samples
 
     check_samples(samples, 0, may_be_none=True)
     if stores and (discovers or not samples):

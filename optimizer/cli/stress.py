@@ -23,13 +23,8 @@ def command(
         options.changes_option(metavar="FILE|PLAN", help="Another instance; changes are to it."),
     ] = None,
     other: options.OtherPlan = None,
-    samples: Annotated[
-        int,
-        options.search_option(metavar="N", min=1, max=100_000, help="Number of shocks (10,000).", show_default=False),
-    ] = 10_000,
-    seed: Annotated[
-        int, options.search_option(metavar="N", min=0, max=10**15, help="Seed of the samples (7).", show_default=False)
-    ] = 7,
+    samples: Annotated[int, options.limited_option("N", 1, 100_000, "Number of shocks (10,000).")] = 10_000,
+    seed: Annotated[int, options.limited_option("N", 0, 10**15, "Seed of the samples (7).")] = 7,
     jobs: options.Jobs = None,
     cluster: options.Cluster = None,
     every: options.Every = False,

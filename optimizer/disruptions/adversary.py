@@ -24,8 +24,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from optimizer.disruptions.family import Axis, ShockStarts, Starts, title
-from optimizer.disruptions.shock import Cuts, Shock, ShockSpec, expand
+from optimizer.disruptions.shock import Axis, Cuts, Shock, ShockSpec, ShockStarts, Starts, expand, title
 from optimizer.horizon import Horizon
 from optimizer.suggestions import finding
 from optimizer.tolerances import DETERRED, DETERRED_ROUNDING, ROUNDING, TARGETS

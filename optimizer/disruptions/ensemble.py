@@ -31,7 +31,6 @@ from pydantic_core.core_schema import ValidationInfo
 from optimizer import shapes
 from optimizer.arguments import whole_number
 from optimizer.disruptions.distributions import Distribution, DrawnPositive, DrawnQuantity, DrawnShare, Draws, constant
-from optimizer.disruptions.family import Axis, RandomStarts, Starts, title
 from optimizer.disruptions.shock import (
     COST_FACTORS,
     CUTS,
@@ -42,10 +41,14 @@ from optimizer.disruptions.shock import (
     OWN_DELIBERATE,
     RELIABILITIES_MEANWHILE,
     ActivitySelector,
+    Axis,
     Cut,
+    RandomStarts,
     Shock,
     ShockSpec,
+    Starts,
     as_tuple,
+    title,
 )
 from optimizer.horizon import Horizon
 from optimizer.suggestions import finding

@@ -1,36 +1,39 @@
-"""Shocks as the file states them, as single shocks, and as the paths that operation takes.
+"""Shocks as the file states them, and as single shocks.
 
+Starts          the periods in which a window may begin: one, a list of them, or all of a span
+Axis            durations: one number, or a list of numbers
+Grid            severities and durations of a family: its shocks are the cross product with its starts
+Cut             capacity that is lost; a `PermanentCuts` is cuts alone, without an end
 ShockSpec       an entry under `shocks:`; several starts, durations or severities make several shocks
 Shock           a single shock: a window of periods and all that happens in it
-PermanentCuts   cuts alone, without an end
-Path            what one run of operation faces: the baseline, or one shock's window
+
+`title` names a shock by those of its axes that are lists: ``embargo@2028Q1,6mo,80%``.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal
 
-import numpy as np
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
     SerializerFunctionWrapHandler,
     WithJsonSchema,
     field_validator,
     model_serializer,
+    model_validator,
 )
 from pydantic_core.core_schema import ValidationInfo
 
 from optimizer import shapes
-from optimizer.disruptions.family import Axis, Durations, Grid, ShockStarts, title
-from optimizer.horizon import Horizon
-from optimizer.suggestions import finding
-from optimizer.units import Described, Number, Quantity, Share
+from optimizer.horizon import MONTHS, Horizon, Step
+from optimizer.suggestions import finding, suggest
+from optimizer.units import Described, Positive, Quantity, Share, parse_amount, positive
 
-BASELINE = "baseline"
-Numbers = tuple[Number, ...]
 # What the fields mean that shocks, ensembles and their events have in common.
 DELIBERATE = "Whether the shock is deliberate; counter-leverage reduces only deliberate cuts."
 OWN_DELIBERATE = "Whether this cut is deliberate, in place of the value of its shock, event or target."
@@ -41,14 +44,220 @@ FLOORS_MEANWHILE = "Survival floor during the shock in place of the usual one, b
 RELIABILITIES_MEANWHILE = "Reliability during the shock in place of the usual one, by option, 0 to 1."
 # What happens beside the cuts.
 MEANWHILE = ("deliberate", "demand", "cost", "survival", "reliability")
+# Months of the period that a label names, by the characters of the label: ``2027``, ``2027Q3``, ``2027-07``.
+_MONTHS_OF_LABEL = {4: 12, 6: 3, 7: 1}
+_SPAN = ("from", "to", "every")
+
+
+@dataclass(frozen=True)
+class Starts:
+    """The periods in which a window may begin, as the file names them."""
+
+    # The periods listed; of a span its first and, where it is given, its last, which is inclusive.
+    labels: tuple[str, ...]
+    # One period, a list, a span, or the span of an ensemble in which every period is equally likely.
+    form: Literal["one", "list", "span", "uniform"] = "one"
+    every: Step | None = None  # the stride of a span; None is the step of the horizon
+
+    @property
+    def listed(self) -> bool:
+        """Whether shocks are named by their start."""
+        return self.form != "one"
+
+    def periods(self, horizon: Horizon) -> tuple[int, ...]:
+        """The periods meant, in the order of the file.
+
+        Raises:
+            ValueError: one of them is no period of the horizon, or a span goes backwards or too finely.
+        """
+        for what, cure in self.problems(horizon):
+            raise ValueError(f"{what}. {cure}")
+        if self.form in ("one", "list"):
+            return tuple(horizon.period(label) for label in self.labels)
+        first = horizon.period(self.labels[0])
+        last = _end(horizon, self.labels[1]) if len(self.labels) > 1 else horizon.periods[-1]
+        return tuple(range(first, last + 1, MONTHS[self.every or horizon.step] // horizon.months))
+
+    def problems(self, horizon: Horizon) -> Iterator[tuple[str, str]]:
+        """What is wrong with them in a horizon, and the cure of each."""
+        seen: set[int] = set()
+        for label in self.labels:
+            try:
+                first = horizon.period(label)
+            except ValueError as cure:
+                yield f'the start "{label}" is no period of the horizon', str(cure)
+                continue
+            if first in seen and self.form == "list":
+                yield f'the start "{label}" is given twice', "Remove one of them."
+            seen.add(first)
+        if self.is_backwards(horizon, seen):
+            begin, end = self.labels
+            yield f'the last start "{end}" is before the first, "{begin}"', "Swap the two."
+        if self.every and MONTHS[self.every] < horizon.months:
+            coarser = f" or {horizon.step}" if horizon.step != "year" else ""
+            yield f"every {self.every} is finer than the horizon's step", f"Write year{coarser}."
+
+    def is_backwards(self, horizon: Horizon, known: Collection[int]) -> bool:
+        """Whether they are a span that ends before it begins; False where an end is none of the known periods."""
+        if self.form not in ("span", "uniform") or len(self.labels) < 2 or len(known) < len(set(self.labels)):
+            return False
+        begin, end = self.labels
+        return _end(horizon, end) < horizon.period(begin)
+
+    def plain(self) -> Any:
+        """As the file has them."""
+        if self.form == "uniform":
+            return {"uniform": list(self.labels)}
+        if self.form == "span":
+            given = dict(zip(("from", "to"), self.labels, strict=False))
+            return given | ({"every": self.every} if self.every else {})
+        return list(self.labels) if self.listed else self.labels[0]
+
+
+def _end(horizon: Horizon, label: str) -> int:
+    """The last period that a label holds: the fourth quarter of ``2030``."""
+    return horizon.period(label) + max(1, _MONTHS_OF_LABEL[len(label.strip())] // horizon.months) - 1
+
+
+def parse_starts(value: Any) -> Starts:
+    """Starts from a period, a list of them, or ``{from: …, to: …, every: …}``.
+
+    Raises:
+        PydanticCustomError: an empty list, something that cannot name a period, or an unknown key.
+    """
+    if isinstance(value, Starts):
+        return value
+    if isinstance(value, Mapping):
+        return _span(value)
+    if isinstance(value, (list, tuple)):
+        return Starts(tuple(_label(item) for item in _nonempty(value)), "list")
+    return Starts((_label(value),))
+
+
+def parse_random_starts(value: Any) -> Starts:
+    """Those of an ensemble, of which each is equally likely: the same, or ``{uniform: [first, last]}``."""
+    if not isinstance(value, Mapping) or "uniform" not in value:
+        return parse_starts(value)
+    ends = value["uniform"]
+    if len(value) > 1 or not isinstance(ends, (list, tuple)) or len(ends) != 2:
+        raise finding("is no uniform draw of a start", "Write {uniform: [first period, last period]}.")
+    return Starts(tuple(_label(end) for end in ends), "uniform")
+
+
+def _span(value: Mapping[Any, Any]) -> Starts:
+    for key in value:
+        if key not in _SPAN:
+            raise finding(f'"{key}" is no key of a span of starts', suggest(str(key), _SPAN, "The keys are"))
+    if value.get("from") is None:
+        raise finding("from is missing", "Add `from:`, the first start.")
+    every = value.get("every")
+    if every is not None and (not isinstance(every, str) or every not in MONTHS):
+        raise finding(f"every {every} is no stride", "Write year, quarter or month.")
+    ends = [value["from"]] + ([value["to"]] if value.get("to") is not None else [])
+    return Starts(tuple(_label(end) for end in ends), "span", every)
+
+
+def _label(value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        shown = "nothing" if value is None else "a list" if isinstance(value, list) else f'"{value}"'
+        raise finding(f"{shown} is no period", "Write a period such as 2027, 2027Q3 or 2027-07.")
+    return str(value)
+
+
+def _nonempty(value: Sequence[Any]) -> Sequence[Any]:
+    if not value:
+        raise finding("is an empty list", "Name at least one, or leave the field out.")
+    return value
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Numbers that a family runs through; only those of a list are part of a name."""
+
+    values: tuple[float, ...]
+    listed: bool = False
+
+    def plain(self) -> Any:
+        """As the file has it."""
+        return list(self.values) if self.listed else self.values[0]
+
+
+def parse_durations(value: Any) -> Axis:
+    """Months from a number or a list of numbers.
+
+    Raises:
+        PydanticCustomError: an empty list, what is no positive number, or a number that is given twice.
+    """
+    if isinstance(value, Axis):
+        return value
+    listed = isinstance(value, (list, tuple))
+    numbers = tuple(positive(parse_amount(number)) for number in (_nonempty(value) if listed else (value,)))
+    return Axis(_distinct(numbers), listed)
+
+
+def _distinct(numbers: tuple[float, ...]) -> tuple[float, ...]:
+    seen: set[str] = set()
+    for number in map(number_text, numbers):
+        if number in seen:
+            raise finding(f"{number} is given twice", "Remove one of them.")
+        seen.add(number)
+    return numbers
+
+
+def _as_list(value: Any) -> Any:
+    if isinstance(value, (list, tuple)):
+        return tuple(_nonempty(value))
+    raise finding("is no list", "Write a list, such as [6, 12]; one value alone belongs to the shock or its cuts.")
+
+
+class Grid(Described):
+    """The durations and severities of a family of shocks."""
+
+    severity: Annotated[tuple[Share, ...], BeforeValidator(_as_list), AfterValidator(_distinct)] = Field(
+        default=(), description="List of severities, 0 to 1; each applies to all cuts of the entry and makes one shock."
+    )
+    months: Annotated[tuple[Positive, ...], BeforeValidator(_as_list), AfterValidator(_distinct)] = Field(
+        default=(), description="List of durations, months; each makes one shock."
+    )
+
+    @model_validator(mode="after")
+    def _not_empty(self) -> "Grid":
+        if not self.severity and not self.months:
+            raise finding("is empty", "Write `severity: [ … ]` or `months: [ … ]`, or remove the grid.")
+        return self
+
+
+def number_text(value: float) -> str:
+    """A number in a name: as short as it can be, and no two alike."""
+    return f"{value:.12g}"
+
+
+def title(name: str, start: str | None, months: float | None, severity: float | None) -> str:
+    """The name of a shock; an axis that is not listed is None."""
+    parts = [] if start is None else [start]
+    parts += [] if months is None else [f"{number_text(months)}mo"]
+    parts += [] if severity is None else [f"{number_text(100 * severity)}%"]
+    return f"{name}@{','.join(parts)}" if parts else name
+
+
+ShockStarts = Annotated[
+    Starts, BeforeValidator(parse_starts), PlainSerializer(Starts.plain), WithJsonSchema(shapes.STARTS)
+]
+RandomStarts = Annotated[
+    Starts, BeforeValidator(parse_random_starts), PlainSerializer(Starts.plain), WithJsonSchema(shapes.RANDOM_STARTS)
+]
+Durations = Annotated[
+    Axis,
+    BeforeValidator(parse_durations),
+    PlainSerializer(Axis.plain),
+    WithJsonSchema(shapes.one_or_more(shapes.POSITIVE_NUMBER)),
+]
 
 
 def as_tuple(value: Any) -> Any:
     """One thing or a list of things, as a tuple; an empty list is refused."""
     if isinstance(value, (list, tuple)):
-        if not value:
-            raise finding("is an empty list", "Name at least one, or leave the field out.")
-        return tuple(value)
+        return tuple(_nonempty(value))
     return value if value is None else (value,)
 
 
@@ -129,29 +338,6 @@ def _at_least_one_cut(cuts: Any) -> Any:
 
 # A list of cuts with at least one entry.
 Cuts = Annotated[tuple[Cut, ...], BeforeValidator(_at_least_one_cut)]
-
-
-class SplitCuts(NamedTuple):
-    """Cuts by whether leverage restrains them.
-
-    Where all are deliberate or none is, `cuts` holds all of them, and `deliberate` says which. Where some are, `cuts`
-    holds these, and `accidents` the others.
-    """
-
-    deliberate: bool
-    cuts: tuple[Cut, ...]
-    accidents: tuple[Cut, ...] = ()
-
-
-def split_cuts(cuts: tuple[Cut, ...], *, deliberate: bool) -> SplitCuts:
-    """Cuts by whether they are deliberate; `deliberate` holds for those that do not say."""
-    own = [deliberate if cut.deliberate is None else cut.deliberate for cut in cuts]
-    if all(own) or not any(own):
-        return SplitCuts(own[0] if own else deliberate, cuts)
-    chosen = tuple(cut for cut, is_deliberate in zip(cuts, own, strict=True) if is_deliberate)
-    return SplitCuts(
-        True, chosen, tuple(cut for cut, is_deliberate in zip(cuts, own, strict=True) if not is_deliberate)
-    )
 
 
 @dataclass(frozen=True)
@@ -308,85 +494,3 @@ def expand(name: str, spec: ShockSpec, horizon: Horizon) -> Iterator[Shock]:
             for severity, variant in variants:
                 named = title(name, label, months if durations.listed else None, severity)
                 yield Shock(named, variant, periods, share, name, length)
-
-
-def elementwise_max(one: Number, other: Number) -> Any:
-    """The larger of two numbers, or of each pair."""
-    return max(one, other) if isinstance(one, float) and isinstance(other, float) else np.maximum(one, other)
-
-
-@dataclass(frozen=True)
-class Path:
-    """What one run of operation faces. Tuples run over `periods`.
-
-    Shocks whose windows are equally long can share one path: then every number is an array with one for each shock,
-    or a single one where all agree, and `periods` counts from the start of their windows.
-    """
-
-    key: str  # ``baseline``, the shock's name, or ``shocks`` for many
-    periods: range  # the periods of the run, of the whole horizon for the baseline
-    delta: float  # years that each of them lasts
-    years: tuple[Any, ...]  # calendar year of each period
-    deliberate: Any  # whether leverage restrains the cuts of `severity`
-    demand: Mapping[str, Numbers]  # t per period by segment, after any surge
-    floor: Mapping[str, Numbers]  # survival floor by segment, a share; empty in the baseline
-    capacity: Mapping[str, Numbers]  # t per period by existing process, before any cut
-    region: Mapping[str, str | None]  # region by existing process
-    severity: Mapping[str, Numbers]  # share lost by process or option; those that no cut matches are absent
-    scrap: Mapping[str, Numbers]  # t per period that come back from what each segment used; a surge does not change it
-    multiplier: Mapping[str, Number]  # on the cost of a process, process option or substitution
-    reliability: Mapping[str, Number]  # of a partnership, in place of its own
-    # Share lost to cuts that leverage does not restrain, where a shock has both sorts; else empty.
-    accident: Mapping[str, Numbers] = field(default_factory=dict)
-    # One state that lasts for `delta`, whatever the horizon's step: stocks lose nothing meanwhile.
-    is_steady: bool = False
-    lasts: Any = 0.0  # years over which a steady state counts restarts, by their mean; 0: as on its first day
-    is_rule: bool = False  # floors are kept in full, and what it costs is not counted
-
-    @property
-    def is_baseline(self) -> bool:
-        """Whether this is the path on which nothing happens."""
-        return self.key == BASELINE
-
-    def year(self, t: int) -> Any:
-        """The calendar year of period t."""
-        return self.years[t - self.periods.start]
-
-    def severity_at(self, name: str, t: int) -> Any:
-        """Severity σ in period t, the share of an activity's capacity that is lost; without cuts by accident that stand
-        beside deliberate ones."""
-        profile = self.severity.get(name)
-        return 0.0 if profile is None else profile[t - self.periods.start]
-
-    def accidental_severity_at(self, name: str, t: int) -> Any:
-        """Severity σ' of the cuts by accident in period t, a share, where other cuts of the shock are deliberate."""
-        profile = self.accident.get(name)
-        return 0.0 if profile is None else profile[t - self.periods.start]
-
-    def largest_severity_at(self, name: str, t: int) -> Any:
-        """The larger of both severities in period t, a share."""
-        return elementwise_max(self.severity_at(name, t), self.accidental_severity_at(name, t))
-
-    def demand_at(self, segment: str, t: int) -> Any:
-        """Demand D of a segment in period t, in t."""
-        return self.demand[segment][t - self.periods.start]
-
-    def scrap_at(self, segment: str, t: int) -> Any:
-        """Scrap that comes back in period t from what a segment used, in t."""
-        return self.scrap[segment][t - self.periods.start] if segment in self.scrap else 0.0
-
-    def capacity_at(self, process: str, t: int) -> Any:
-        """Capacity of an existing process in period t before any cut, in t."""
-        return self.capacity[process][t - self.periods.start]
-
-    def floor_at(self, segment: str, t: int) -> Any:
-        """Survival floor of a segment in period t, a share; 0 in the baseline."""
-        return self.floor[segment][t - self.periods.start] if self.floor else 0.0
-
-    def most_unserved_at(self, segment: str, t: int) -> Any:
-        """What a segment may lack in period t before it is below its floor, t."""
-        return (1.0 - self.floor_at(segment, t)) * self.demand_at(segment, t)
-
-    def struck(self, region: str) -> Iterator[str]:
-        """Existing processes of a region that some cut of this path matches."""
-        return (name for name in self.severity if name in self.capacity and self.region[name] == region)

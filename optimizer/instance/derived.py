@@ -3,19 +3,23 @@
 An `Unchecked` is an instance before its checks (`validation`), which use what is here.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from optimizer.disruptions.ensemble import EnsembleSpec, Event
 from optimizer.disruptions.shock import ActivitySelector, Cut, Shock, ShockSpec, expand
 from optimizer.errors import Place, Problem
-from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Instance
 from optimizer.levers.base import Sized
 from optimizer.results.plan import Plan
 from optimizer.tolerances import LARGEST_SIZE, NEGLIGIBLE_SIZE, ROUNDING_SIZE
 from optimizer.units import short, si
+
+if TYPE_CHECKING:
+    from optimizer.instance.schema import Instance
 
 
 def entries_with_cuts(instance: Instance) -> Iterator[tuple[Place, ShockSpec | EnsembleSpec | Event]]:
@@ -115,7 +119,7 @@ def free_floors(instance: Instance) -> list[str]:
 
 def rules_that_ask(instance: Instance) -> list[str]:
     """The rules of the policy for which something may have to be bought, whatever shocks there are; in any future."""
-    keys = ("max_share", "min_share", "force", MIN_TIME_TO_SURVIVE)
+    keys = ("max_share", "min_share", "force", "min_time_to_survive")
     return [key for key in keys if any(getattr(future.instance.policy, key) for future in instance.tree.futures)]
 
 
@@ -254,7 +258,7 @@ class Unchecked:
                 yield (*place, "cuts", k), what, cure, "warning"
 
 
-def field_words(instance: "Instance", place: Sequence[str]) -> str:
+def field_words(instance: Instance, place: Sequence[str]) -> str:
     """Which of its owner's numbers a field is, for readers: ``survival floor``, ``input of Dysprosium oxide``."""
     if place[-1] in instance.commodities:
         return f"{' '.join(place[:-1])} of {display_name(instance, place[-1])}".replace("_", " ")

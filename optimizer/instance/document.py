@@ -11,15 +11,18 @@ import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral, Real
+from pathlib import Path as FilePath
 from typing import Any
 
 import yaml
 
 from optimizer.errors import Finding, InstanceError, Place, Severity
-from optimizer.files import UndecodableTextError, refuse_control_characters
+from optimizer.files import UndecodableTextError, decode, parse_json, read_bytes, refuse_control_characters
 from optimizer.instance.text import Allowance, Builder, Node, TextError, of_json, of_yaml, read_simple
 from optimizer.suggestions import excerpt
-from optimizer.tolerances import FINDINGS, MESSAGE, NESTING, NUMBER_LENGTH
+from optimizer.tolerances import FILE_BYTES, FINDINGS, MESSAGE, NESTING, NUMBER_LENGTH
+
+WORKBOOK = ".xlsx"
 
 _INTEGER = re.compile(r"^[-+]?[0-9][0-9_]*\Z")
 _FLOAT = re.compile(r"^[-+]?(?:[0-9][0-9_]*(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][-+]?[0-9]+)?\Z")
@@ -299,3 +302,60 @@ def with_text_keys(value: Any) -> Any:
     if isinstance(value, Real) and not isinstance(value, int | float):
         return int(value) if isinstance(value, Integral) else float(value)
     return [with_text_keys(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def is_workbook(path: str | FilePath) -> bool:
+    """Whether a file is a workbook, by its name."""
+    return FilePath(path).suffix.lower() == WORKBOOK
+
+
+def file_content(path: str | FilePath) -> bytes:
+    """What a file holds.
+
+    Raises:
+        InstanceError: it cannot be read.
+    """
+    try:
+        return read_bytes(path, FILE_BYTES)
+    except OSError as error:
+        cure = f"Check the path; instances of up to {FILE_BYTES / 2**20:g} MB are read."
+        what = f"cannot be read: {error.strerror or 'it cannot be opened'}"
+        raise InstanceError([Finding(str(path), None, "", what, cure)]) from None
+
+
+def read_text(path: str | FilePath) -> str:
+    """The text of a file.
+
+    Raises:
+        InstanceError: it cannot be read, or is no UTF-8.
+    """
+    try:
+        return decode(file_content(path))
+    except UndecodableTextError as error:
+        what, cure = f"cannot be read: {error}", "Save the file as UTF-8, a workbook as .xlsx."
+        raise InstanceError([Finding(str(path), error.line, "", what, cure)]) from None
+
+
+def is_plan_file(path: str | FilePath) -> bool:
+    """Whether a file is a saved plan, by its content: JSON with a list of `builds`, which no instance has.
+
+    A pipe, which can be read only once, is none.
+    """
+    return not is_workbook(path) and not isinstance(peek(path).get("builds", {}), Mapping)
+
+
+def peek(path: str | FilePath) -> Mapping[str, Any]:
+    """The mapping in a JSON file; empty where the file is no JSON or cannot be read."""
+    try:
+        return json_mapping(read_text(path)) if FilePath(path).is_file() else {}
+    except InstanceError:
+        return {}
+
+
+def json_mapping(text: str) -> Mapping[str, Any]:
+    """The mapping in a JSON text; empty where the text is no JSON."""
+    try:
+        data = parse_json(text) if text.lstrip().startswith("{") else None
+    except ValueError:
+        return {}
+    return data if isinstance(data, Mapping) else {}

@@ -16,24 +16,14 @@ that was there.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.disruptions.shock import (
-    BASELINE,
-    ActivitySelector,
-    Cut,
-    Numbers,
-    Path,
-    PermanentCuts,
-    Shock,
-    ShockSpec,
-    split_cuts,
-)
+from optimizer.disruptions.path import BASELINE, Number, Numbers, Path
+from optimizer.disruptions.shock import ActivitySelector, Cut, PermanentCuts, Shock, ShockSpec
 from optimizer.network.process import Activity
-from optimizer.units import Number
 
 if TYPE_CHECKING:
     from optimizer.instance.schema import Instance
@@ -83,6 +73,29 @@ class ActivityIndex:
     def _lists(self, field: str, values: Iterable[str]) -> list[list[str]]:
         """For each of some values, the activities that have it in a field."""
         return [self._by[field].get(value, []) for value in values]
+
+
+class SplitCuts(NamedTuple):
+    """Cuts by whether leverage restrains them.
+
+    Where all are deliberate or none is, `cuts` holds all of them, and `deliberate` says which. Where some are, `cuts`
+    holds these, and `accidents` the others.
+    """
+
+    deliberate: bool
+    cuts: tuple[Cut, ...]
+    accidents: tuple[Cut, ...] = ()
+
+
+def split_cuts(cuts: tuple[Cut, ...], *, deliberate: bool) -> SplitCuts:
+    """Cuts by whether they are deliberate; `deliberate` holds for those that do not say."""
+    own = [deliberate if cut.deliberate is None else cut.deliberate for cut in cuts]
+    if all(own) or not any(own):
+        return SplitCuts(own[0] if own else deliberate, cuts)
+    chosen = tuple(cut for cut, is_deliberate in zip(cuts, own, strict=True) if is_deliberate)
+    return SplitCuts(
+        True, chosen, tuple(cut for cut, is_deliberate in zip(cuts, own, strict=True) if not is_deliberate)
+    )
 
 
 def _values(name: str, activity: Activity, field: str) -> tuple[str, ...]:

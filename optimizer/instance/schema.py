@@ -11,7 +11,8 @@ from pydantic import BeforeValidator, ConfigDict, Field, SerializeAsAny, WithJso
 from optimizer import shapes
 from optimizer.disruptions.adversary import AdversarySpec
 from optimizer.disruptions.ensemble import EnsembleSpec, samples
-from optimizer.disruptions.shock import DELIBERATE, Cuts, NameList, Path, PermanentCuts, Shock, ShockSpec, expand
+from optimizer.disruptions.path import Path
+from optimizer.disruptions.shock import DELIBERATE, Cuts, NameList, PermanentCuts, Shock, ShockSpec, expand
 from optimizer.horizon import Horizon
 from optimizer.instance.document import Document, get_value
 from optimizer.instance.operation_paths import ActivityIndex, baseline_path, shared_path, shock_path, steady_path

@@ -16,8 +16,7 @@ from typing import Any, Literal, cast
 import yaml
 
 from optimizer.errors import Place
-from optimizer.files import SURROGATE, character
-from optimizer.suggestions import CONTROL, excerpt
+from optimizer.suggestions import CONTROL, SURROGATE, character, excerpt
 from optimizer.tolerances import KEY_LENGTH, NESTING, VALUES
 
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

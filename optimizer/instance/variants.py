@@ -12,8 +12,7 @@ from typing import Any
 
 from optimizer.disruptions.adversary import Attack, attack_entry
 from optimizer.disruptions.ensemble import each_drawn
-from optimizer.disruptions.family import Axis, Starts
-from optimizer.disruptions.shock import ShockSpec
+from optimizer.disruptions.shock import Axis, ShockSpec, Starts
 from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Instance
 
 # Edits of shocks and ensembles, which keep an instance valid and are not checked again.

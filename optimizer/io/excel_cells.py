@@ -17,10 +17,9 @@ from functools import cache
 from typing import Any
 
 from optimizer.errors import Finding, InstanceError, require_extra
-from optimizer.files import SURROGATE, character
 from optimizer.instance.document import Document
 from optimizer.io.excel_layout import COMMENT, SHEETS
-from optimizer.suggestions import did_you_mean, excerpt
+from optimizer.suggestions import SURROGATE, character, did_you_mean, excerpt
 from optimizer.tolerances import (
     CELL_LENGTH,
     CELLS,

@@ -10,20 +10,30 @@ from typing import Any
 
 from optimizer import arguments
 from optimizer.errors import Finding, InstanceError, Place
-from optimizer.files import INSTANCES, UndecodableTextError, decode, parse_json, read_bytes, write_whole
-from optimizer.instance.document import Document, get_value, leaves, parse
+from optimizer.files import INSTANCES, write_whole
+from optimizer.instance.document import (
+    WORKBOOK,
+    Document,
+    file_content,
+    get_value,
+    is_plan_file,
+    is_workbook,
+    json_mapping,
+    leaves,
+    parse,
+    peek,
+    read_text,
+)
 from optimizer.instance.overrides import OverridesLike, apply_override, assignments
 from optimizer.instance.reading import check_document
 from optimizer.instance.schema import Instance
 from optimizer.io.yaml_text import Comment, are_alike, dump_flow, dump_yaml, parse_comments, value_at
 from optimizer.results.saved import is_of_futures
 from optimizer.suggestions import excerpt
-from optimizer.tolerances import FILE_BYTES, FINDINGS
+from optimizer.tolerances import FINDINGS
 
 # Fields that hold a text, whatever it looks like.
 TEXTS = ("name", "source", "note", "description")
-
-WORKBOOK = ".xlsx"
 
 
 def open_document(path: str | FilePath) -> Document:
@@ -35,7 +45,7 @@ def open_document(path: str | FilePath) -> Document:
     if is_workbook(path):
         from optimizer.io.workbook import parse_workbook
 
-        return parse_workbook(_content(path), str(path))[0]
+        return parse_workbook(file_content(path), str(path))[0]
     text = read_text(path)
     plan = _any_plan(text)
     if plan is None:
@@ -46,47 +56,22 @@ def open_document(path: str | FilePath) -> Document:
     return Document(str(path), dict(plan["data"]))
 
 
-def is_plan_file(path: str | FilePath) -> bool:
-    """Whether a file is a saved plan, by its content: JSON with a list of `builds`, which no instance has.
-
-    A pipe, which can be read only once, is none.
-    """
-    return not is_workbook(path) and not isinstance(_peek(path).get("builds", {}), Mapping)
-
-
 def is_futures_plan_file(path: str | FilePath) -> bool:
     """Whether a file is a saved plan of several futures."""
-    return is_plan_file(path) and is_of_futures(_peek(path))
+    return is_plan_file(path) and is_of_futures(peek(path))
 
 
 def is_instance(path: str | FilePath) -> bool:
     """Whether a file is an instance and no saved plan, by its name, or as JSON by its content."""
     if FilePath(path).suffix.lower() in INSTANCES:
         return True
-    return _peek(path).keys() >= {"horizon", "demands"}
-
-
-def _peek(path: str | FilePath) -> Mapping[str, Any]:
-    """The mapping in a JSON file; empty where the file is no JSON or cannot be read."""
-    try:
-        return _json(read_text(path)) if FilePath(path).is_file() else {}
-    except InstanceError:
-        return {}
+    return peek(path).keys() >= {"horizon", "demands"}
 
 
 def _any_plan(text: str) -> Mapping[str, Any] | None:
     """The mapping in the JSON text of a plan, saved or written by hand: no instance has `builds`."""
-    data = _json(text)
+    data = json_mapping(text)
     return data if "builds" in data else None
-
-
-def _json(text: str) -> Mapping[str, Any]:
-    """The mapping in a JSON text; empty where the text is no JSON."""
-    try:
-        data = parse_json(text) if text.lstrip().startswith("{") else None
-    except ValueError:
-        return {}
-    return data if isinstance(data, Mapping) else {}
 
 
 def _key_place(data: Any, keys: Sequence[str]) -> Place:
@@ -111,7 +96,7 @@ def read_comments(path: str | FilePath) -> tuple[Comment, ...]:
     if is_workbook(path):
         from optimizer.io.workbook import parse_workbook
 
-        return parse_workbook(_content(path), str(path))[1]
+        return parse_workbook(file_content(path), str(path))[1]
     text = read_text(path)
     plan = _any_plan(text)
     if plan is not None:
@@ -138,34 +123,7 @@ def comments_of(path: str | FilePath) -> tuple[dict[str, Any], ...]:
 
 def changes_of(path: str | FilePath) -> tuple[str, ...]:
     """What a saved plan says of changes to its file; empty where the file is none."""
-    return tuple(_peek(path).get("changes", ())) if is_plan_file(path) else ()
-
-
-def is_workbook(path: str | FilePath) -> bool:
-    """Whether a file is a workbook, by its name."""
-    return FilePath(path).suffix.lower() == WORKBOOK
-
-
-def _content(path: str | FilePath) -> bytes:
-    try:
-        return read_bytes(path, FILE_BYTES)
-    except OSError as error:
-        cure = f"Check the path; instances of up to {FILE_BYTES / 2**20:g} MB are read."
-        what = f"cannot be read: {error.strerror or 'it cannot be opened'}"
-        raise InstanceError([Finding(str(path), None, "", what, cure)]) from None
-
-
-def read_text(path: str | FilePath) -> str:
-    """The text of a file.
-
-    Raises:
-        InstanceError: it cannot be read, or is no UTF-8.
-    """
-    try:
-        return decode(_content(path))
-    except UndecodableTextError as error:
-        what, cure = f"cannot be read: {error}", "Save the file as UTF-8, a workbook as .xlsx."
-        raise InstanceError([Finding(str(path), error.line, "", what, cure)]) from None
+    return tuple(peek(path).get("changes", ())) if is_plan_file(path) else ()
 
 
 @contextmanager

@@ -25,10 +25,9 @@ from pydantic_core import PydanticCustomError
 from optimizer import arguments
 from optimizer.errors import Finding, GivenPlanError, InstanceError, Place
 from optimizer.instance.derived import size_text, with_stock_paths
-from optimizer.instance.document import Document, document_of, parse
+from optimizer.instance.document import Document, document_of, is_plan_file, is_workbook, parse, read_text
 from optimizer.instance.questions import FUTURES
 from optimizer.instance.schema import Instance, require_instance
-from optimizer.io.load import is_plan_file, is_workbook, read_text
 from optimizer.io.plan_entries import (
     BUILDS,
     KEYS,

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from optimizer.disruptions.adversary import AdversarySpec
 from optimizer.errors import Finding, InstanceError, OptimizerError, Place, require_extra
-from optimizer.files import character, starts_formula
+from optimizer.files import starts_formula
 from optimizer.horizon import Horizon
 from optimizer.instance.document import Document, get_value
 from optimizer.instance.schema import Instance, Policy
@@ -38,7 +38,7 @@ from optimizer.io.excel_layout import (
 from optimizer.io.json_schema import describe_model
 from optimizer.io.yaml_text import Comment, dump_flow, value_at
 from optimizer.levers import KINDS
-from optimizer.suggestions import CONTROL, did_you_mean, excerpt
+from optimizer.suggestions import CONTROL, character, did_you_mean, excerpt
 from optimizer.tolerances import CELL_LENGTH, FINDINGS
 
 # Empty lines between those of a header, at most.

@@ -41,7 +41,8 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, field_validator, model_validator
 
 from optimizer import shapes
-from optimizer.disruptions.shock import NameList, Path, as_tuple
+from optimizer.disruptions.path import Path
+from optimizer.disruptions.shock import NameList, as_tuple
 from optimizer.errors import Place, Problem
 from optimizer.horizon import Horizon
 from optimizer.model.builder import ModelBuilder, Unit

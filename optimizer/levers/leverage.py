@@ -19,7 +19,8 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import BeforeValidator, Field, WithJsonSchema, field_validator, model_validator
 
 from optimizer import shapes
-from optimizer.disruptions.shock import Path, as_tuple
+from optimizer.disruptions.path import Path
+from optimizer.disruptions.shock import as_tuple
 from optimizer.errors import Problem
 from optimizer.horizon import Horizon
 from optimizer.levers.base import Labels, Ramp, Reference, Sized

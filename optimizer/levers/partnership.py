@@ -18,7 +18,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from optimizer.disruptions.shock import Path
+from optimizer.disruptions.path import Path
 from optimizer.levers.base import Labels, Reference, Sized
 from optimizer.model.builder import ModelBuilder
 from optimizer.units import Share

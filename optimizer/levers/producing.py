@@ -18,7 +18,7 @@ It links `capacity`, C. On each path, in every period, beside what an activity d
 from collections.abc import Iterator
 from typing import ClassVar, Literal
 
-from optimizer.disruptions.shock import Path, elementwise_max
+from optimizer.disruptions.path import Path, elementwise_max
 from optimizer.levers.base import Labels, Reference, Sized
 from optimizer.model.builder import ModelBuilder
 from optimizer.network.process import Activity

@@ -17,7 +17,7 @@ import math
 from collections.abc import Iterator
 from typing import Literal
 
-from optimizer.disruptions.shock import Path
+from optimizer.disruptions.path import Path
 from optimizer.levers.base import Stock
 from optimizer.model.builder import ModelBuilder
 from optimizer.results.plan import Flow

@@ -19,12 +19,12 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import pulp
 
+from optimizer.disruptions.path import Number
 from optimizer.errors import ModelError
 from optimizer.horizon import Horizon
 from optimizer.model import Sense
 from optimizer.model.expressions import Expression, Ledgers, Names, is_nothing
 from optimizer.tolerances import FEASIBILITY
-from optimizer.units import Number
 
 Unit = Literal["t", "money", "1"]
 LONGEST_NAME = 240

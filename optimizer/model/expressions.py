@@ -20,14 +20,16 @@ import math
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import contains
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from optimizer.errors import ModelError
-from optimizer.horizon import Horizon
-from optimizer.units import Number
+
+if TYPE_CHECKING:
+    from optimizer.horizon import Horizon
+from optimizer.disruptions.path import Number
 
 
 def is_nothing(number: Number) -> bool:
@@ -138,7 +140,7 @@ class Names:
 
 
 def sum_by_age(
-    horizon: Horizon, sizes: Mapping[int, Expression], lead: int, shares: Sequence[float]
+    horizon: "Horizon", sizes: Mapping[int, Expression], lead: int, shares: Sequence[float]
 ) -> dict[int, Expression]:
     """By period, the sizes decided before times the share of each, by year after a lead time; the last share stays.
 
@@ -162,7 +164,7 @@ def sum_by_age(
 class Ledgers:
     """The ledgers of one programme: sums of expressions by key."""
 
-    def __init__(self, horizon: Horizon, names: Names) -> None:
+    def __init__(self, horizon: "Horizon", names: Names) -> None:
         self.horizon = horizon
         self.names = names
         self._books: dict[str, dict[Key, Expression]] = {ledger: {} for ledger in LEDGERS}

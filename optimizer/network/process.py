@@ -73,6 +73,7 @@ import numpy as np
 from pydantic import AfterValidator, Field, WithJsonSchema, field_validator, model_validator
 
 from optimizer import shapes
+from optimizer.disruptions.path import Number, Path
 from optimizer.horizon import Horizon
 from optimizer.model.expressions import Expression, is_nothing
 from optimizer.suggestions import finding
@@ -81,7 +82,6 @@ from optimizer.units import (
     AmountSeries,
     Commitments,
     Described,
-    Number,
     Positive,
     Quantity,
     QuantityByYear,
@@ -94,7 +94,6 @@ from optimizer.units import (
 )
 
 if TYPE_CHECKING:
-    from optimizer.disruptions.shock import Path
     from optimizer.model.builder import ModelBuilder
 
 ZERO_SERIES = Series.constant(0.0)

@@ -29,11 +29,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.disruptions.shock import Path
+from optimizer.disruptions.path import Number, Path
 from optimizer.model.builder import ModelBuilder, Row
 from optimizer.model.expressions import Expression, distinct_shocks, total
 from optimizer.network.process import Demand
-from optimizer.units import Number
 
 # Number of sweeps over the network: chains are rarely longer, and U is valid after any number.
 SWEEPS = 8

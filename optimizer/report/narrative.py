@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from itertools import pairwise
 
 from optimizer.disruptions.adversary import attack_budget_text
 from optimizer.horizon import windowed
@@ -37,9 +36,9 @@ from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import Faced, Outcome
 from optimizer.results.result import Result, by_gap, hardest_of
 from optimizer.studies.evaluation import broken_rule_texts
-from optimizer.studies.folds import Fold, folds
 from optimizer.studies.measure import GAP_SHARE, ProvenDifference, ToleranceBase
 from optimizer.studies.purchases import sizes_bought, support_of_existing
+from optimizer.studies.shocks import Fold, folds
 from optimizer.units import si, si_down
 
 # At most this many segments are named that go short in the baseline.
@@ -351,33 +350,6 @@ def bound_text(base: ToleranceBase | None, result: Result) -> str:
     if base is None or result.baseline is None or result.survival_gap > 0 or base.is_proven(result):
         return ""
     return "≥ ?" if result.bound is None else f"≥ {si_down(result.bound, digits=4)}"
-
-
-def given_up(before: Result, after: Result) -> tuple[str, ...]:
-    """The shocks that a plan survives and the plan of a larger budget does not."""
-    kept = set(after.shocks_survived)
-    return tuple(name for name in before.shocks_survived if name not in kept)
-
-
-def why_given_up(before: Result, after: Result, money: str) -> str:
-    """Why a larger budget survives less: the sum of all gaps decides, or their price with the cost."""
-    if after.has_priced_gaps:
-        return "cost and gaps at their price decide together"
-    gap = ProvenDifference.of_gaps(before, after)
-    if gap.is_proven:
-        return f"the sum of gaps over all shocks decides, and falls by {si(-gap.value, money)}"
-    return f"the sum of gaps over all shocks decides; it is {si(after.survival_gap, money)}: no proven change"
-
-
-def losses(results: Sequence[tuple[str, Result]], money: str) -> list[str]:
-    """For plans of ever larger budgets, named by those, a sentence for each that survives less than the one before."""
-    said = []
-    for (less, before), (more, after) in pairwise(results):
-        names = given_up(before, after)
-        if names and after.baseline is not None:
-            which = f"{list_names(names, 3)} {'is' if len(names) == 1 else 'are'} no longer survived"
-            said.append(f"With {more}, {which}, unlike with {less}: {why_given_up(before, after, money)}.")
-    return said
 
 
 # At most this many kinds of shocks are named.

@@ -49,7 +49,7 @@ from optimizer.studies.alternatives_result import Alternatives
 from optimizer.studies.attack_result import AttackResult
 from optimizer.studies.comparison import Comparison, ComparisonColumn
 from optimizer.studies.cost_shares import CostShares
-from optimizer.studies.discovery import Discovery
+from optimizer.studies.discovery_result import Discovery
 from optimizer.studies.explanation import Explanation, PartValue
 from optimizer.studies.futures.study_result import FuturesStudy
 from optimizer.studies.purchases import sizes_bought

@@ -12,7 +12,7 @@ Bands            what samples of the uncertain numbers come to; `<name>.bands.js
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from hashlib import sha256
 from pathlib import Path as FilePath
@@ -23,6 +23,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from optimizer import arguments
 from optimizer.errors import PlanFileError
 from optimizer.files import INSTANCES, UndecodableTextError, answer_path, read_json, write_whole
+from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.plan import ReadOnly
 
 # Parts that neither the digest nor the audit covers, since no figure of the plan follows from them. Some are printed as
@@ -336,6 +337,18 @@ class Bands(ReadOnly):
     outlay: Spread
     gap: Spread
     bought: Mapping[str, float]  # by option, the share of samples in which it is bought
+
+
+def bought_in_samples_frame(shares: Mapping[str, float], own: Collection[str]) -> Frame:
+    """One row an option that is bought in some sample or in the plan: the share of samples, and whether in the plan."""
+    shown = sorted((o for o in shares if shares[o] > 0 or o in own), key=lambda o: (-shares[o], o))
+    columns = (
+        FrameColumn("option", form="object", is_index=True, of=str),
+        FrameColumn("samples", "Bought in", "share", form="percent", of=lambda option: shares[option]),
+        FrameColumn("plan", "In the plan", form="word", of=lambda option: "bought" if option in own else "no"),
+    )
+    note = "Share of the samples in whose best plan the option is bought."
+    return Frame.of_items("bought_in_samples", "Share of samples in which it is bought", shown, columns, note)
 
 
 def bands_path(file: str | FilePath) -> FilePath:

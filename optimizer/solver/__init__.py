@@ -10,6 +10,7 @@ What `Model` takes and gives is in the units of the file; scales are internal. S
 
 from optimizer.solver.base import (
     AT_GAP,
+    Batch,
     BranchingHistories,
     BranchingHistory,
     Clock,
@@ -23,7 +24,7 @@ from optimizer.solver.base import (
     ignore,
     interruptible,
 )
-from optimizer.solver.kept import Basis, Batch, BatchResult, WarmProgramme
+from optimizer.solver.kept import Basis, BatchResult, WarmProgramme
 from optimizer.solver.model import Model, versions, write_model
 
 __all__ = [

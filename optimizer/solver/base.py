@@ -332,6 +332,15 @@ class Settings:
 
 
 @dataclass(frozen=True)
+class Batch:
+    """Programmes that differ in numbers alone, in the units of the file; one row of an array each."""
+
+    costs: Vector  # by column, one row for all or one for each
+    upper: Vector  # of every column; the lower bound is 0
+    rhs: Vector  # right-hand side of every row
+
+
+@dataclass(frozen=True)
 class SolveResult:
     """What a solve found, in the units of the file."""
 

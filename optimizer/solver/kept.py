@@ -18,7 +18,7 @@ from highspy import HighsBasis, HighsBasisStatus, HighsModelStatus, kHighsInf
 
 from optimizer.model.builder import Mark, ModelBuilder, Row
 from optimizer.model.expressions import Expression
-from optimizer.solver.base import Clock, Indices, Integers, Settings, SolveResult, Vector
+from optimizer.solver.base import Batch, Clock, Indices, Integers, Settings, SolveResult, Vector
 from optimizer.solver.highs import OPTIMAL_STATUSES, UNDECIDED, HighsBackEnd, undecided
 from optimizer.solver.highs_tree import TreeBackEnd
 from optimizer.solver.model import ImpliedBounds, Model
@@ -196,15 +196,6 @@ class ModelKeeper:
         else:
             self.model = KeptModel(builder, objective, settings, clock)
         return self.model
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Programmes that differ in numbers alone, in the units of the file; one row of an array each."""
-
-    costs: Vector  # by column, one row for all or one for each
-    upper: Vector  # of every column; the lower bound is 0
-    rhs: Vector  # right-hand side of every row
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,6 @@ import numpy as np
 
 from optimizer import arguments
 from optimizer.algorithms.executor import ProcessExecutor
-from optimizer.algorithms.joint_recourse import CLOCK, clock_of_task
 from optimizer.algorithms.problem import LEAST_OUTLAY
 from optimizer.algorithms.reading import do_nothing_plan, plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator
@@ -36,7 +35,7 @@ from optimizer.algorithms.separation.attacks import (
     listed_shocks_only,
 )
 from optimizer.algorithms.solving import LISTENER, no_shock_cost, open_evaluator
-from optimizer.algorithms.workers import Memory, Task, core_count
+from optimizer.algorithms.workers import CLOCK, Memory, Task, clock_of_task, core_count
 from optimizer.disruptions.adversary import Attack
 from optimizer.instance.edits import ScenarioNames, apply_arguments, with_budget
 from optimizer.instance.schema import Instance

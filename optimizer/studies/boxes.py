@@ -18,13 +18,9 @@ Sources: Bryant, Lempert: Thinking inside the box, Technological Forecasting & S
 density, the test of bounds); Lempert, Bryant, Bankes: Comparing algorithms for scenario discovery, RAND WR-557, 2008
 (CART beside PRIM); Breiman, Friedman, Olshen, Stone: Classification and regression trees, 1984 (the rule of one
 standard error); Clopper, Pearson: The use of confidence or fiducial limits, Biometrika 26, 1934.
-
-In the samples of a discovery the plan is held: its purchases stay as they are. Working capacities, stocks and recourse
-are those of the sample's own instance, whose recourse programmes are warm over its shocks.
 """
 
 import math
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
@@ -33,24 +29,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.algorithms.executor import size_for, start_executor
-from optimizer.algorithms.joint_recourse import CLOCK, own_clock
-from optimizer.algorithms.reading import plan_values
-from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.algorithms.separation.attacks import with_listed_attacks
-from optimizer.algorithms.workers import Task
-from optimizer.arguments import ArgumentError, whole_number
-from optimizer.disruptions.ensemble import MOST, sample_names
-from optimizer.disruptions.shock import Shock
-from optimizer.errors import InstanceError, require_extra
-from optimizer.instance.edits import with_numbers
-from optimizer.instance.ranges import UncertainNumber
-from optimizer.instance.schema import Instance
-from optimizer.model.builder import Scope
-from optimizer.results.plan import Array, Plan
-from optimizer.results.result import first_largest
-from optimizer.solver import Basis, Clock, Listener, Progress
-from optimizer.studies.purchases import place_plan
+from optimizer.errors import require_extra
+from optimizer.results.plan import Array
 from optimizer.tolerances import ROUNDING
 from optimizer.units import rounded
 
@@ -291,186 +271,3 @@ def _rounded(box: Box, steps: Sequence[float]) -> Box:
 def round_step(low: float, high: float) -> float:
     """The largest of 1, 2 or 5 times a power of ten that is at most a hundredth of a range."""
     return rounded(STEP_SHARE * (high - low))
-
-
-# Samples of a task.
-PART = 10
-LAST_SAMPLE_SEED = 2**32 - 1
-
-
-@dataclass(frozen=True)
-class SampleState:
-    """A sample before it is evaluated: numbers by path, and from which ensemble a shock is drawn with which seed."""
-
-    numbers: Mapping[str, float]
-    ensemble: str | None = None
-    seed: int = 0
-
-
-@dataclass(frozen=True)
-class DrawnShock:
-    """What is known of the shock that was drawn: entry, year of its start, months of its window, worst severity."""
-
-    entry: str
-    start: int
-    months: int
-    severity: float
-
-
-@dataclass(frozen=True)
-class StateOutcome:
-    """What became of the plan in a sample."""
-
-    failed: bool | None = None  # whether some floor fails; None where the sample is unusable
-    gap: float = 0.0  # money, over all shocks
-    shock: str | None = None  # the one with the largest gap, of those that fail; of an ensemble its entry
-    drawn: DrawnShock | None = None  # the shock drawn from the ensembles; None without any
-    # What of the instance makes the sample unusable, and why.
-    where: str = ""
-    reason: str = ""
-
-
-def check_samples(samples: int, seed: int, *, may_be_none: bool = False) -> tuple[int, int]:
-    """Number and seed of samples of uncertain numbers; 0 of them where there may be none.
-
-    Raises:
-        ArgumentError: fewer than can be judged or too many, or another seed than 0 … 2³² − 1.
-    """
-    if may_be_none and samples in range(1, FEWEST):
-        raise ArgumentError("samples", samples, f"write at least {FEWEST}, or 0 for none.")
-    drawn = whole_number("samples", samples, 0 if may_be_none else FEWEST, MOST)
-    return drawn, whole_number("seed", seed, 0, LAST_SAMPLE_SEED)
-
-
-def latin_hypercube(numbers: int, samples: int, seed: int) -> Array:
-    """A Latin hypercube in the unit cube: a row a sample."""
-    require_extra("sensitivity", "A sample of all numbers together")
-    from SALib.sample.latin import sample
-
-    cube = {"num_vars": numbers, "names": [str(i) for i in range(numbers)], "bounds": [[0.0, 1.0]] * numbers}
-    drawn: Array = sample(cube, samples, seed=seed)
-    return drawn
-
-
-def sample_states(
-    instance: Instance, numbers: Sequence[UncertainNumber], samples: int, seed: int
-) -> tuple[Array, list[SampleState]]:
-    """Where in its range each number is by sample, and the samples; the second half is held back."""
-    held = samples // 2
-    shares = np.zeros((samples, len(numbers)))
-    if numbers:
-        shares[: samples - held] = latin_hypercube(len(numbers), samples - held, seed)
-        shares[samples - held :] = np.random.default_rng([seed, 1]).random((held, len(numbers)))
-    names, rng = list(instance.ensembles), np.random.default_rng([seed, 2])
-    drawn: list[str | None] = [None] * samples
-    if names:
-        counts = np.array([spec.count for spec in instance.ensembles.values()], dtype=np.float64)
-        drawn = [names[k] for k in rng.choice(len(names), samples, p=counts / counts.sum()).tolist()]
-    seeds = rng.integers(0, LAST_SAMPLE_SEED, samples, endpoint=True).tolist()
-    moved = [
-        {path: value for each, share in zip(numbers, row, strict=True) for path, value in each.across(share).items()}
-        for row in shares.tolist()
-    ]
-    return shares, [SampleState(*parts) for parts in zip(moved, drawn, seeds, strict=True)]
-
-
-def evaluate_all(
-    instance: Instance,
-    plan: Plan,
-    states: Sequence[SampleState],
-    jobs: int | None,
-    clock: Clock,
-    listener: Listener,
-    *,
-    lists_attacks: bool,
-) -> dict[int, StateOutcome]:
-    """What becomes of the plan, by number of the sample; those that were not reached are left out."""
-    began = time.perf_counter()
-    bases = dict[str, Basis]()
-    found = dict(enumerate(evaluate_states({}, instance, plan, states[:1], lists_attacks, bases)))
-    seconds = (time.perf_counter() - began) * len(states)
-    # Every part has samples of both halves, so that a search that is stopped has as many of either.
-    count = -(-len(states) // PART)
-    parts = [range(k, len(states), count) for k in range(count)]
-    tasks = [
-        Task(evaluate_states, (instance, plan, [states[i] for i in part], lists_attacks, dict(bases))) for part in parts
-    ]
-    listener(Progress(task="samples", total=len(states)))
-    with start_executor(size_for(jobs, seconds)) as executor:
-        executor.memory[CLOCK] = clock
-        for k, outcomes in executor.as_completed(tasks, clock):
-            found |= dict(zip(parts[k], outcomes, strict=False))
-            # As after Ctrl-C, what has not begun is left out.
-            clock.interrupted |= clock.is_over and len(found) < len(states)
-            listener(Progress(task="samples", done=len(found), total=len(states)))
-    return found
-
-
-def evaluate_states(
-    memory: dict[str, Any],
-    instance: Instance,
-    plan: Plan,
-    states: Sequence[SampleState],
-    lists_attacks: bool,
-    bases: dict[str, Basis],
-) -> list[StateOutcome]:
-    """A task: what becomes of the plan in some samples; fewer where it is interrupted.
-
-    Every sample starts from the bases of the first, which `bases` takes up where it is empty: so its answer is the same
-    whatever is evaluated before it.
-    """
-    found = list[StateOutcome]()
-    with own_clock(memory) as clock:
-        for state in states:
-            if clock.interrupted:
-                break
-            found.append(_outcome(instance, plan, state, clock, bases, lists_attacks=lists_attacks))
-    return found
-
-
-def _outcome(
-    instance: Instance, plan: Plan, state: SampleState, clock: Clock, bases: dict[str, Basis], *, lists_attacks: bool
-) -> StateOutcome:
-    try:
-        there = _instance_of(instance, state, lists_attacks=lists_attacks)
-        placed = place_plan(there, plan, there.title).plan
-    except InstanceError as error:
-        first = error.findings[0]
-        return StateOutcome(where=first.where, reason=first.what)
-    evaluator = RecourseEvaluator(there)
-    # Nothing is searched for, and every sample has programmes of its own: options that do nothing are left out.
-    bought = frozenset(build.option for build in plan.builds).union(there.stocks)
-    evaluator.subproblems.plan.scope = Scope(False, bought.union(there.processes, there.demands))
-    values = np.array(plan_values(there, placed, evaluator.subproblems.plan))
-    evaluator.recall(bases)
-    left = evaluator.gaps(values, clock)
-    bases.update({} if bases else evaluator.bases())
-    worst = first_largest(np.where(left.fails, left.gap, 0.0).tolist())
-    if worst is None and left.fails.any():
-        worst = int(np.argmax(left.fails))
-    event, drawn = None if worst is None else there.events[worst], _drawn_event(there, state)
-    shock = None if event is None else event.entry if event is drawn else event.name
-    return StateOutcome(bool(left.fails.any()), float(left.gap.sum()), shock, _features(there, drawn))
-
-
-def _instance_of(instance: Instance, state: SampleState, *, lists_attacks: bool) -> Instance:
-    """The instance with the numbers of a sample, one shock of its ensemble, and attacks found anew."""
-    there = with_numbers(instance, state.numbers)
-    if state.ensemble is not None:
-        spec = there.ensembles[state.ensemble].model_copy(update={"count": 1, "seed": state.seed})
-        there = there.replacing(ensembles={state.ensemble: spec})
-    return with_listed_attacks(there)[0] if lists_attacks else there
-
-
-def _drawn_event(instance: Instance, state: SampleState) -> Shock | None:
-    """The shock that was drawn from the ensemble of a sample."""
-    if state.ensemble is None:
-        return None
-    return instance.event(next(sample_names(state.ensemble, instance.ensembles[state.ensemble])))
-
-
-def _features(instance: Instance, event: Shock | None) -> DrawnShock | None:
-    if event is None:
-        return None
-    months = len(event.periods) * instance.horizon.months
-    return DrawnShock(event.entry, instance.horizon.year(event.periods.start), months, event.worst_severity)

@@ -25,7 +25,7 @@ from optimizer.studies.purchases import (
     first_year_of_all,
     orders_of,
 )
-from optimizer.studies.shortages import hardest_future, is_known, unserved_money, unserved_tonnes
+from optimizer.studies.shocks import hardest_future, is_known, unserved_money, unserved_tonnes
 from optimizer.studies.what_if import WhatIfSolver
 from optimizer.tolerances import NEGLIGIBLE
 

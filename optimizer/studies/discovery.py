@@ -11,288 +11,223 @@ held back    the other half, drawn independently: coverage and density are measu
 Costs, budgets and policy do not matter to whether a plan that has been made keeps its floors.
 """
 
-import math
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from optimizer.algorithms.executor import size_for, start_executor
+from optimizer.algorithms.reading import plan_values
+from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation.attacks import with_listed_attacks
+from optimizer.algorithms.workers import CLOCK, Task, own_clock
+from optimizer.arguments import ArgumentError, whole_number
+from optimizer.disruptions.ensemble import MOST, sample_names
+from optimizer.disruptions.shock import Shock
 from optimizer.errors import Finding, InstanceError, require_extra
-from optimizer.instance.edits import ScenarioNames, apply_arguments
+from optimizer.instance.edits import ScenarioNames, apply_arguments, with_numbers
 from optimizer.instance.ranges import UncertainNumber, numbers_of
 from optimizer.instance.reading import read
 from optimizer.instance.schema import Instance
 from optimizer.instance.variants import without_attacks
-from optimizer.results.frames import Frame, FrameColumn, Frames
-from optimizer.results.plan import Array
-from optimizer.results.result import Result, require_plan
-from optimizer.solver import Listener, Progress, Settings, ignore, interruptible
-from optimizer.studies.boxes import (
-    FEWEST_CASES,
-    Bounds,
-    Box,
-    BoxScore,
-    DrawnShock,
-    StateOutcome,
-    check_samples,
-    clopper_pearson,
-    evaluate_all,
-    find_boxes,
-    round_step,
-    sample_states,
-    score,
+from optimizer.model.builder import Scope
+from optimizer.results.plan import Array, Plan
+from optimizer.results.result import Result, first_largest, require_plan
+from optimizer.solver import Basis, Clock, Listener, Progress, Settings, ignore, interruptible
+from optimizer.studies.boxes import FEWEST, find_boxes, score
+from optimizer.studies.discovery_result import (
+    DimensionKind,
+    Discovery,
+    DiscoverySamples,
+    FailureBox,
+    SampleDimension,
+    UnusableSamples,
 )
-from optimizer.studies.purchases import fit_plan
+from optimizer.studies.purchases import fit_plan, place_plan
 
-
-def discovery_frames(found: "Discovery") -> Frames:
-    """All tables, each a pandas frame by its name (boxes, conditions, samples)."""
-    return Frames({"boxes": boxes_frame, "conditions": conditions_frame, "samples": discovery_samples}, found)
-
-
-def boxes_frame(found: "Discovery") -> Frame:
-    """One row a box, and one for all of them together: coverage and density on the samples held back."""
-    columns = (
-        FrameColumn("box", is_index=True),
-        FrameColumn("conditions", "Conditions, all of them"),
-        *(FrameColumn(name, form="count", is_shown=False) for name in ("samples_inside", "failed_inside")),
-        *(
-            FrameColumn(f"{what}{end}", unit="share", form="percent", is_shown=not end)
-            for what in ("coverage", "density")
-            for end in ("", "_low", "_high")
-        ),
-        FrameColumn("confirmed", form="yes", is_shown=False),
-    )
-    return Frame.of_rows("boxes", "Where the plan fails", columns, _box_rows(found))
-
-
-def _box_rows(found: "Discovery") -> Iterator[tuple[Any, ...]]:
-    scored: list[tuple[str, str, BoxScore, bool | None]] = [
-        (f"{k}", _text(found, each), each.score, each.is_confirmed) for k, each in enumerate(found.boxes, 1)
-    ]
-    if found.together is not None and len(scored) > 1:
-        scored.append(("any", "in one of them or more", found.together, None))
-    for name, text, of, confirmed in scored:
-        coverage, density = (of.coverage, *of.coverage_interval), (of.density, *of.density_interval)
-        yield name, text, of.inside, of.hits, *coverage, *density, confirmed
-
-
-def _text(found: "Discovery", each: "FailureBox") -> str:
-    """The conditions of a box by path: ``options.plant.lead_time > 12``."""
-    ends = (
-        (found.dimensions[bounds.column].name, sign, end)
-        for bounds in each.box.bounds
-        for sign, end in ((">", bounds.low), ("<=", bounds.high))
-    )
-    return " and ".join(f"{name} {sign} {end:g}" for name, sign, end in ends if math.isfinite(end))
-
-
-def conditions_frame(found: "Discovery") -> Frame:
-    """One row a box and condition: above `low`, at most `high`, in the unit of the range."""
-    columns = (
-        FrameColumn("box", is_index=True),
-        FrameColumn("dimension", is_index=True),
-        FrameColumn("kind"),
-        *(FrameColumn(name, form="exact") for name in ("low", "high")),
-    )
-    rows = (
-        (f"{k}", dimension.name, dimension.kind, *(x if math.isfinite(x) else None for x in (bounds.low, bounds.high)))
-        for k, each in enumerate(found.boxes, 1)
-        for bounds in each.box.bounds
-        for dimension in [found.dimensions[bounds.column]]
-    )
-    return Frame.of_rows("conditions", "Conditions of each box", columns, rows)
-
-
-def discovery_samples(found: "Discovery") -> Frame:
-    """One row a sample: whether the plan fails in it, and where each dimension is."""
-    rows = found.rows
-    columns = (
-        FrameColumn("sample", form="count", is_index=True),
-        FrameColumn("held_back", form="yes"),
-        FrameColumn("failed", form="yes"),
-        FrameColumn("gap", unit=found.instance.money, form="amount"),
-        FrameColumn("worst_shock", form="shock"),
-        *(FrameColumn(dimension.name, form="amount") for dimension in found.dimensions),
-    )
-    values = (rows.number.tolist(), rows.held_back.tolist(), rows.failed.tolist(), rows.gap.tolist(), list(rows.shock))
-    return Frame(
-        "samples", "Samples", columns, (*values, *(rows.points[:, j].tolist() for j in range(len(found.dimensions))))
-    )
-
-
-DISCOVERY_METHOD = (
-    "boxes from a classification tree (CART, scikit-learn), cross-validated; coverage and density on held-back samples "
-    "with 95 % Clopper-Pearson intervals"
-)
-DimensionKind = Literal["number", "severity", "months", "start", "event"]
+# Samples of a task.
+PART = 10
+LAST_SAMPLE_SEED = 2**32 - 1
 
 
 @dataclass(frozen=True)
-class SampleDimension:
-    """Something that differs between samples."""
+class SampleState:
+    """A sample before it is evaluated: numbers by path, and from which ensemble a shock is drawn with which seed."""
 
-    # Of the number; or ``severity``, ``months`` or ``start`` of the drawn shock, or ``event:`` and which it is.
-    name: str
-    kind: DimensionKind  # which of these
-    # Of its values over all samples.
-    low: float
-    high: float
-    # The uncertain number. Its values are those of its range; of several that move together with ranges of their own,
-    # the share of the way from low to high.
-    number: UncertainNumber | None = None
-
-    @property
-    def step(self) -> float:
-        """Of what its bounds are multiples; 0 for any number."""
-        if self.kind in ("months", "start"):
-            return 1.0
-        return 0.0 if self.kind == "event" else round_step(self.low, self.high)
-
-    def condition(self, bounds: Bounds) -> dict[str, Any]:
-        """Bounds on it for JSON: above `low`, at most `high`; null where there is none."""
-        low, high = (end if np.isfinite(end) else None for end in (bounds.low, bounds.high))
-        data: dict[str, Any] = {"name": self.name, "kind": self.kind, "low": low, "high": high}
-        if self.number is None:
-            return data
-        span = self.high - self.low
-        shares = [None if end is None else (end - self.low) / span for end in (low, high)]
-        members = []
-        for each in self.number.inputs:
-            ends = [None if share is None else each.low + share * (each.high - each.low) for share in shares]
-            members.append({"path": each.path, "low": ends[0], "high": ends[1], "factor": each.is_factor})
-        return data | {"members": members}
+    numbers: Mapping[str, float]
+    ensemble: str | None = None
+    seed: int = 0
 
 
 @dataclass(frozen=True)
-class FailureBox:
-    """Conditions under which the plan fails, and what they say of the samples that were held back."""
+class DrawnShock:
+    """What is known of the shock that was drawn: entry, year of its start, months of its window, worst severity."""
 
-    box: Box
-    score: BoxScore
-
-    @property
-    def is_confirmed(self) -> bool:
-        """Whether held-back samples in it fail more often than all do, by the interval of its density."""
-        share = self.score.cases / self.score.points if self.score.points else 1.0
-        return self.score.inside > 0 and self.score.density_interval[0] > share
+    entry: str
+    start: int
+    months: int
+    severity: float
 
 
 @dataclass(frozen=True)
-class UnusableSamples:
-    """How many samples could not be evaluated for the sake of one field of the instance, and why the first of them."""
+class StateOutcome:
+    """What became of the plan in a sample."""
 
-    where: str
-    samples: int
-    reason: str
-
-
-@dataclass(frozen=True)
-class DiscoverySamples:
-    """All samples that were evaluated, in order: arrays (samples,), `points` (samples, dimensions)."""
-
-    number: npt.NDArray[np.intp]  # of the sample, from 0
-    held_back: npt.NDArray[np.bool_]  # whether it judges boxes; else it was used to find them
-    # Whether some floor fails; money.
-    failed: npt.NDArray[np.bool_]
-    gap: Array
-    shock: tuple[str | None, ...]  # the worst of those that fail; None where none does
-    points: Array  # the values of the dimensions
+    failed: bool | None = None  # whether some floor fails; None where the sample is unusable
+    gap: float = 0.0  # money, over all shocks
+    shock: str | None = None  # the one with the largest gap, of those that fail; of an ensemble its entry
+    drawn: DrawnShock | None = None  # the shock drawn from the ensembles; None without any
+    # What of the instance makes the sample unusable, and why.
+    where: str = ""
+    reason: str = ""
 
 
-@dataclass(frozen=True)
-class Discovery:
-    """The conditions under which a plan fails.
+def check_samples(samples: int, seed: int, *, may_be_none: bool = False) -> tuple[int, int]:
+    """Number and seed of samples of uncertain numbers; 0 of them where there may be none.
 
-    Attributes:
-        status: ``done``; ``stopped`` where samples were left out, since the user stopped it or the time ran out.
-        instance: in which the plan was looked at.
-        plan_title: of the instance that it was made for.
-        samples: how many were to be drawn.
-        seed: from which they were drawn.
-        unusable: samples that could not be evaluated: numbers do not fit each other, or the plan could not have been
-            made.
-        dimensions: what differs between samples.
-        boxes: the conditions, the best first; none where there are too few failures, or none that predicts them.
-        together: what the boxes say together of the samples held back; None without any.
-        notes: what the user should know.
-        rows: all samples.
+    Raises:
+        ArgumentError: fewer than can be judged or too many, or another seed than 0 … 2³² − 1.
     """
+    if may_be_none and samples in range(1, FEWEST):
+        raise ArgumentError("samples", samples, f"write at least {FEWEST}, or 0 for none.")
+    drawn = whole_number("samples", samples, 0 if may_be_none else FEWEST, MOST)
+    return drawn, whole_number("seed", seed, 0, LAST_SAMPLE_SEED)
 
-    status: Literal["done", "stopped"]
-    instance: Instance = field(repr=False)
-    plan_title: str
-    samples: int
-    seed: int
-    unusable: tuple[UnusableSamples, ...]
-    dimensions: tuple[SampleDimension, ...] = field(repr=False)
-    boxes: tuple[FailureBox, ...]
-    together: BoxScore | None
-    notes: tuple[str, ...]
-    rows: DiscoverySamples = field(repr=False)
 
-    frames = property(discovery_frames)
+def latin_hypercube(numbers: int, samples: int, seed: int) -> Array:
+    """A Latin hypercube in the unit cube: a row a sample."""
+    require_extra("sensitivity", "A sample of all numbers together")
+    from SALib.sample.latin import sample
 
-    @property
-    def used(self) -> int:
-        """How many samples were evaluated."""
-        return len(self.rows.failed)
+    cube = {"num_vars": numbers, "names": [str(i) for i in range(numbers)], "bounds": [[0.0, 1.0]] * numbers}
+    drawn: Array = sample(cube, samples, seed=seed)
+    return drawn
 
-    @property
-    def failed(self) -> int:
-        """In how many of them the plan fails."""
-        return int(self.rows.failed.sum())
 
-    @property
-    def share(self) -> float:
-        """The share of those evaluated in which it fails; 0 of none."""
-        return self.failed / self.used if self.used else 0.0
+def sample_states(
+    instance: Instance, numbers: Sequence[UncertainNumber], samples: int, seed: int
+) -> tuple[Array, list[SampleState]]:
+    """Where in its range each number is by sample, and the samples; the second half is held back."""
+    held = samples // 2
+    shares = np.zeros((samples, len(numbers)))
+    if numbers:
+        shares[: samples - held] = latin_hypercube(len(numbers), samples - held, seed)
+        shares[samples - held :] = np.random.default_rng([seed, 1]).random((held, len(numbers)))
+    names, rng = list(instance.ensembles), np.random.default_rng([seed, 2])
+    drawn: list[str | None] = [None] * samples
+    if names:
+        counts = np.array([spec.count for spec in instance.ensembles.values()], dtype=np.float64)
+        drawn = [names[k] for k in rng.choice(len(names), samples, p=counts / counts.sum()).tolist()]
+    seeds = rng.integers(0, LAST_SAMPLE_SEED, samples, endpoint=True).tolist()
+    moved = [
+        {path: value for each, share in zip(numbers, row, strict=True) for path, value in each.across(share).items()}
+        for row in shares.tolist()
+    ]
+    return shares, [SampleState(*parts) for parts in zip(moved, drawn, seeds, strict=True)]
 
-    @property
-    def is_sparse(self) -> bool:
-        """Whether failures, or samples without, are too few to look for conditions."""
-        failed = self.rows.failed[~self.rows.held_back]
-        return min(int(failed.sum()), int((~failed).sum())) < FEWEST_CASES
 
-    @property
-    def held_back(self) -> tuple[int, int]:
-        """How many of those evaluated were held back, and in how many of these the plan fails."""
-        return int(self.rows.held_back.sum()), int(self.rows.failed[self.rows.held_back].sum())
+def evaluate_all(
+    instance: Instance,
+    plan: Plan,
+    states: Sequence[SampleState],
+    jobs: int | None,
+    clock: Clock,
+    listener: Listener,
+    *,
+    lists_attacks: bool,
+) -> dict[int, StateOutcome]:
+    """What becomes of the plan, by number of the sample; those that were not reached are left out."""
+    began = time.perf_counter()
+    bases = dict[str, Basis]()
+    found = dict(enumerate(evaluate_states({}, instance, plan, states[:1], lists_attacks, bases)))
+    seconds = (time.perf_counter() - began) * len(states)
+    # Every part has samples of both halves, so that a search that is stopped has as many of either.
+    count = -(-len(states) // PART)
+    parts = [range(k, len(states), count) for k in range(count)]
+    tasks = [
+        Task(evaluate_states, (instance, plan, [states[i] for i in part], lists_attacks, dict(bases))) for part in parts
+    ]
+    listener(Progress(task="samples", total=len(states)))
+    with start_executor(size_for(jobs, seconds)) as executor:
+        executor.memory[CLOCK] = clock
+        for k, outcomes in executor.as_completed(tasks, clock):
+            found |= dict(zip(parts[k], outcomes, strict=False))
+            # As after Ctrl-C, what has not begun is left out.
+            clock.interrupted |= clock.is_over and len(found) < len(states)
+            listener(Progress(task="samples", done=len(found), total=len(states)))
+    return found
 
-    @property
-    def interval(self) -> tuple[float, float]:
-        """Of the share of failures, 95 %, from the samples held back, which are independent."""
-        count, failed = self.held_back
-        return clopper_pearson(failed, count)
 
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON object documented in the manual: all but the samples themselves."""
-        count, failed = self.held_back
-        return {
-            "instance": self.instance.title,
-            "plan": self.plan_title,
-            "currency": self.instance.currency,
-            "status": self.status,
-            "method": DISCOVERY_METHOD,
-            "samples": self.samples,
-            "seed": self.seed,
-            "used": self.used,
-            "failed": self.failed,
-            "unusable": [asdict(each) for each in self.unusable],
-            "found_with": {"samples": self.used - count, "failed": self.failed - failed},
-            "held_back": {"samples": count, "failed": failed, "interval": self.interval},
-            "dimensions": [{"name": d.name, "kind": d.kind, "low": d.low, "high": d.high} for d in self.dimensions],
-            "boxes": [self._box(each) for each in self.boxes],
-            "together": None if self.together is None else self.together.to_dict(),
-            "notes": list(self.notes),
-        }
+def evaluate_states(
+    memory: dict[str, Any],
+    instance: Instance,
+    plan: Plan,
+    states: Sequence[SampleState],
+    lists_attacks: bool,
+    bases: dict[str, Basis],
+) -> list[StateOutcome]:
+    """A task: what becomes of the plan in some samples; fewer where it is interrupted.
 
-    def _box(self, each: FailureBox) -> dict[str, Any]:
-        conditions = [self.dimensions[bounds.column].condition(bounds) for bounds in each.box.bounds]
-        return {"conditions": conditions, **each.score.to_dict(), "confirmed": each.is_confirmed}
+    Every sample starts from the bases of the first, which `bases` takes up where it is empty: so its answer is the same
+    whatever is evaluated before it.
+    """
+    found = list[StateOutcome]()
+    with own_clock(memory) as clock:
+        for state in states:
+            if clock.interrupted:
+                break
+            found.append(_outcome(instance, plan, state, clock, bases, lists_attacks=lists_attacks))
+    return found
+
+
+def _outcome(
+    instance: Instance, plan: Plan, state: SampleState, clock: Clock, bases: dict[str, Basis], *, lists_attacks: bool
+) -> StateOutcome:
+    try:
+        there = _instance_of(instance, state, lists_attacks=lists_attacks)
+        placed = place_plan(there, plan, there.title).plan
+    except InstanceError as error:
+        first = error.findings[0]
+        return StateOutcome(where=first.where, reason=first.what)
+    evaluator = RecourseEvaluator(there)
+    # Nothing is searched for, and every sample has programmes of its own: options that do nothing are left out.
+    bought = frozenset(build.option for build in plan.builds).union(there.stocks)
+    evaluator.subproblems.plan.scope = Scope(False, bought.union(there.processes, there.demands))
+    values = np.array(plan_values(there, placed, evaluator.subproblems.plan))
+    evaluator.recall(bases)
+    left = evaluator.gaps(values, clock)
+    bases.update({} if bases else evaluator.bases())
+    worst = first_largest(np.where(left.fails, left.gap, 0.0).tolist())
+    if worst is None and left.fails.any():
+        worst = int(np.argmax(left.fails))
+    event, drawn = None if worst is None else there.events[worst], _drawn_event(there, state)
+    shock = None if event is None else event.entry if event is drawn else event.name
+    return StateOutcome(bool(left.fails.any()), float(left.gap.sum()), shock, _features(there, drawn))
+
+
+def _instance_of(instance: Instance, state: SampleState, *, lists_attacks: bool) -> Instance:
+    """The instance with the numbers of a sample, one shock of its ensemble, and attacks found anew."""
+    there = with_numbers(instance, state.numbers)
+    if state.ensemble is not None:
+        spec = there.ensembles[state.ensemble].model_copy(update={"count": 1, "seed": state.seed})
+        there = there.replacing(ensembles={state.ensemble: spec})
+    return with_listed_attacks(there)[0] if lists_attacks else there
+
+
+def _drawn_event(instance: Instance, state: SampleState) -> Shock | None:
+    """The shock that was drawn from the ensemble of a sample."""
+    if state.ensemble is None:
+        return None
+    return instance.event(next(sample_names(state.ensemble, instance.ensembles[state.ensemble])))
+
+
+def _features(instance: Instance, event: Shock | None) -> DrawnShock | None:
+    if event is None:
+        return None
+    months = len(event.periods) * instance.horizon.months
+    return DrawnShock(event.entry, instance.horizon.year(event.periods.start), months, event.worst_severity)
 
 
 def discover(
@@ -353,16 +288,7 @@ def discover(
     clock = limits.clock()
     with interruptible(clock, listener):
         outcomes = evaluate_all(base.fresh(), fit.plan, states, limits.jobs, clock, listener, lists_attacks=adversary)
-    usable = [i for i, each in sorted(outcomes.items()) if each.failed is not None]
-    dimensions, points = _dimensions(numbers, shares[usable], [outcomes[i].drawn for i in usable])
-    rows = DiscoverySamples(
-        number=np.array(usable, dtype=np.intp),
-        held_back=np.array([i >= samples - samples // 2 for i in usable], dtype=bool),
-        failed=np.array([outcomes[i].failed for i in usable], dtype=bool),
-        gap=np.array([outcomes[i].gap for i in usable]),
-        shock=tuple(outcomes[i].shock for i in usable),
-        points=points,
-    )
+    dimensions, rows = _usable_samples(numbers, shares, outcomes)
     listener(Progress(task="conditions under which the plan fails"))
     boxes = _judged_boxes(rows, dimensions, seed)
     held = rows.held_back
@@ -401,6 +327,23 @@ def check_subject(instance: Instance, file: str, *, lists_attacks: bool = False)
         raise InstanceError(findings)
     if lists_attacks:
         with_listed_attacks(without_attacks(instance))
+
+
+def _usable_samples(
+    numbers: Sequence[UncertainNumber], shares: Array, outcomes: Mapping[int, StateOutcome]
+) -> tuple[tuple[SampleDimension, ...], DiscoverySamples]:
+    """What differs between the samples that could be evaluated, and these; `shares` has a row for each drawn."""
+    usable = [i for i, each in sorted(outcomes.items()) if each.failed is not None]
+    dimensions, points = _dimensions(numbers, shares[usable], [outcomes[i].drawn for i in usable])
+    samples = DiscoverySamples(
+        number=np.array(usable, dtype=np.intp),
+        held_back=np.array([i >= len(shares) - len(shares) // 2 for i in usable], dtype=bool),
+        failed=np.array([outcomes[i].failed for i in usable], dtype=bool),
+        gap=np.array([outcomes[i].gap for i in usable]),
+        shock=tuple(outcomes[i].shock for i in usable),
+        points=points,
+    )
+    return dimensions, samples
 
 
 def _dimensions(

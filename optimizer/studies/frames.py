@@ -6,7 +6,7 @@ its frames by what stands here, so it is imported for its type only.
 """
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from optimizer.instance.derived import display_name, size_unit
@@ -16,6 +16,7 @@ from optimizer.results.frames import Frame, FrameColumn, Frames
 from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import ActualOutput, Outcome, ServedShare, SourceShare, list_commitments
 from optimizer.results.result import Result
+from optimizer.results.saved import bought_in_samples_frame
 from optimizer.studies.futures.stages import Stage, StageOrder, find_stages
 from optimizer.studies.purchases import Purchase, in_force_words, outlay_note, purchases, ramp_words
 from optimizer.studies.supply_chain import yearly_supply_shares
@@ -291,18 +292,6 @@ def bands_frame(result: Result) -> Frame:
     )
     note = "Over samples of all uncertain numbers, each with its own best plan."
     return Frame.of_items("bands", "Band of the figures", names if result.bands else (), columns, note)
-
-
-def bought_in_samples_frame(shares: Mapping[str, float], own: Collection[str]) -> Frame:
-    """One row an option that is bought in some sample or in the plan: the share of samples, and whether in the plan."""
-    shown = sorted((o for o in shares if shares[o] > 0 or o in own), key=lambda o: (-shares[o], o))
-    columns = (
-        FrameColumn("option", form="object", is_index=True, of=str),
-        FrameColumn("samples", "Bought in", "share", form="percent", of=lambda option: shares[option]),
-        FrameColumn("plan", "In the plan", form="word", of=lambda option: "bought" if option in own else "no"),
-    )
-    note = "Share of the samples in whose best plan the option is bought."
-    return Frame.of_items("bought_in_samples", "Share of samples in which it is bought", shown, columns, note)
 
 
 def flows(result: Result) -> Frame:

@@ -22,7 +22,7 @@ from optimizer.algorithms.problem import DualValues, SearchResult
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.relaxed_floors import excused_samples, levels_under, survival_shares
 from optimizer.algorithms.subproblems import BatchResponse
-from optimizer.disruptions.shock import BASELINE, Numbers
+from optimizer.disruptions.path import BASELINE, Numbers
 from optimizer.instance.derived import display_name, region_name
 from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Instance, ShareRule
 from optimizer.model.builder import Column, ModelBuilder, Row

@@ -20,7 +20,7 @@ import numpy as np
 from optimizer.algorithms.fixed_plan import FixedPlan
 from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.disruptions.shock import BASELINE
+from optimizer.disruptions.path import BASELINE
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized, Stock
 from optimizer.results.plan import Build, Plan

@@ -10,14 +10,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-from optimizer.disruptions.shock import Cut, Shock, split_cuts
+from optimizer.disruptions.shock import Cut, Shock
 from optimizer.horizon import windowed
 from optimizer.instance.derived import chokepoint_name, cut_words, display_name, entry_name, entry_of
+from optimizer.instance.operation_paths import split_cuts
 from optimizer.instance.schema import Instance
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.plan import Flows, Outcome
 from optimizer.results.result import Result
-from optimizer.studies.folds import folds
+from optimizer.studies.shocks import folds
 from optimizer.studies.supply_chain import yearly_supply_shares
 from optimizer.units import short
 

@@ -28,7 +28,7 @@ from optimizer.studies.requirements_assessment import (
     times_frame,
     upstream_stocks,
 )
-from optimizer.studies.shortages import is_known, shortages
+from optimizer.studies.shocks import is_known, shortages
 from optimizer.tolerances import ROUNDING, SAME_VALUE
 
 if TYPE_CHECKING:

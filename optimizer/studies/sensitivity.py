@@ -26,13 +26,12 @@ from optimizer import arguments
 from optimizer.algorithms.executor import size_for, start_executor
 from optimizer.algorithms.fixed_plan import evaluate_fixed_plan
 from optimizer.algorithms.held_integers import with_operation
-from optimizer.algorithms.joint_recourse import CLOCK, stopping_all
 from optimizer.algorithms.problem import negligible_gap
 from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.relaxed_floors import excused_samples, tree_shares
 from optimizer.algorithms.separation.attacks import with_listed_attacks
 from optimizer.algorithms.solving import no_shock_cost
-from optimizer.algorithms.workers import Task
+from optimizer.algorithms.workers import CLOCK, Task, stopping_all
 from optimizer.errors import Finding, InstanceError
 from optimizer.instance.derived import is_bought
 from optimizer.instance.edits import ScenarioNames, apply_arguments, with_numbers
@@ -43,7 +42,8 @@ from optimizer.results.plan import Plan
 from optimizer.results.result import Result, require_result
 from optimizer.results.saved import Bands
 from optimizer.solver import Clock, Listener, Progress, Settings, ignore, interruptible
-from optimizer.studies.boxes import FEWEST, check_samples, latin_hypercube
+from optimizer.studies.boxes import FEWEST
+from optimizer.studies.discovery import check_samples, latin_hypercube
 from optimizer.studies.first_order import DualScreen, first_order_effect, most_effective
 from optimizer.studies.measure import TOLERANCE_SHARE, ToleranceBase, before_tolerance_base, proven_objective
 from optimizer.studies.sensitivity_result import (

@@ -18,8 +18,7 @@ from typing import Any
 
 from optimizer import arguments
 from optimizer.algorithms.executor import size_for, start_executor
-from optimizer.algorithms.joint_recourse import CLOCK, own_clock
-from optimizer.algorithms.workers import Task
+from optimizer.algorithms.workers import CLOCK, Task, own_clock
 from optimizer.errors import Finding, InstanceError
 from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.removal import coalition

@@ -29,7 +29,7 @@ from optimizer.algorithms.relaxed_floors import allow_sample_gaps
 from optimizer.algorithms.solving import best_plan, exact_no_shock, no_shock_plan, open_evaluator
 from optimizer.audit import DISAGREES, AuditReport
 from optimizer.audit.result import audit_error, complete
-from optimizer.disruptions.shock import BASELINE
+from optimizer.disruptions.path import BASELINE
 from optimizer.instance.derived import free_floors, size_thresholds
 from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from optimizer.horizon import windowed
 from optimizer.results.frames import Form, Frame, FrameColumn, Frames
 from optimizer.results.result import Result
-from optimizer.studies.frames import bought_in_samples_frame
+from optimizer.results.saved import bought_in_samples_frame
 
 if TYPE_CHECKING:
     from optimizer.studies.alternatives_result import Alternatives

@@ -14,7 +14,8 @@ from optimizer.algorithms.conflict import find_conflict
 from optimizer.algorithms.extensive_form import solve_extensive_form
 from optimizer.algorithms.reading import do_nothing_plan, plan_values, read_flows, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.disruptions.shock import BASELINE, Shock
+from optimizer.disruptions.path import BASELINE
+from optimizer.disruptions.shock import Shock
 from optimizer.formulation import cost, extensive_form_model
 from optimizer.instance.derived import entry_of, is_bought
 from optimizer.instance.overrides import find_ways
@@ -25,8 +26,8 @@ from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression
 from optimizer.results.plan import ActualOutput, Flows
 from optimizer.solver import Clock, Settings
-from optimizer.studies.folds import folds
 from optimizer.studies.outcomes import survey
+from optimizer.studies.shocks import folds
 from optimizer.studies.supply_chain import actual_outputs
 from optimizer.tolerances import NEGLIGIBLE
 

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from optimizer.disruptions.shock import Path
+from optimizer.disruptions.path import Path
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import ActualOutput, Flows, Lack, ReadOnly, SourceShare
 from optimizer.results.result import first_largest

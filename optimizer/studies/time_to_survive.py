@@ -31,8 +31,7 @@ import numpy as np
 from optimizer import arguments
 from optimizer.algorithms.reading import do_nothing_plan, plan_values
 from optimizer.algorithms.window import LinkingMatrix, ShockTable
-from optimizer.disruptions.family import title
-from optimizer.disruptions.shock import Cut, PermanentCuts
+from optimizer.disruptions.shock import Cut, PermanentCuts, title
 from optimizer.errors import PlanFileError
 from optimizer.formulation import blank_model, first_stage_model, gap, write_path
 from optimizer.instance.edits import ScenarioNames, apply_arguments

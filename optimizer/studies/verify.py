@@ -28,9 +28,9 @@ from optimizer.algorithms.separation.attacks import AttackOracle
 from optimizer.algorithms.solving import open_evaluator
 from optimizer.audit import DISAGREES, AuditReport, Verification
 from optimizer.audit.figures import DETERRING
-from optimizer.audit.result import audit_result, check_futures
-from optimizer.audit.shocks import under_its_attacks
-from optimizer.disruptions.shock import Path, Shock
+from optimizer.audit.result import audit_result, check_futures, under_its_attacks
+from optimizer.disruptions.path import Path
+from optimizer.disruptions.shock import Shock
 from optimizer.formulation import bought, cost, extensive_form_model, recourse_model
 from optimizer.instance.operation_paths import MANY, shared_path
 from optimizer.instance.schema import Instance, require_instance
@@ -77,9 +77,8 @@ def matching_flows(
     _give(builder, evaluator, plan, shock)
     for d in instance.demands:
         _Segment(instance, builder, path, shock, d).say(line, services.get(d))
-    cost = Expression()
-    for (_, k), amount in builder.accounts("operating").items():
-        cost.add(amount, instance.discount(shock.periods.start + int(k)))
+    booked = builder.accounts("operating").items()
+    cost = total(instance.discount(shock.periods.start + int(k)) * amount for (_, k), amount in booked)
     answer = Model(builder, cost, Settings(threads=1), clock).solve(relaxed=True)
     if answer.values is None:
         return None

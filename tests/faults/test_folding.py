@@ -24,7 +24,7 @@ from optimizer.report.tables.render import show
 from optimizer.report.tables.stress import stress_parts
 from optimizer.results.result import weakness
 from optimizer.studies.comparison import BudgetPoint, Comparison, ComparisonColumn, Frontier, LoneShock, single_point
-from optimizer.studies.folds import fold_outcomes, folds, worst_rows
+from optimizer.studies.shocks import fold_outcomes, folds, worst_rows
 from optimizer.studies.summary import summarise
 from tests.conftest import BUT_SAMPLES
 

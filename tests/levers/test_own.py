@@ -12,7 +12,7 @@ from optimizer.audit import levers
 from optimizer.audit.auditor import ActivityAuditor, Holding, Operation
 from optimizer.audit.levers.substitution import SubstitutionAuditor
 from optimizer.audit.result import audit_result
-from optimizer.disruptions.shock import Path
+from optimizer.disruptions.path import Path
 from optimizer.errors import ModelError
 from optimizer.levers import KINDS, PACKAGE_KINDS, Lever, Producing, Sized, Substitution, is_audited
 from optimizer.model.builder import ModelBuilder

@@ -11,9 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import optimizer as so
-from optimizer.algorithms import benders, benders_master
+from optimizer.algorithms import benders, benders_cuts
+from optimizer.algorithms.benders_cuts import CutPool
 from optimizer.algorithms.benders_evaluation import cuts_of_relaxation
-from optimizer.algorithms.benders_master import CutPool, MasterProblem
+from optimizer.algorithms.benders_master import MasterProblem
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.solving import best_plan
 from optimizer.solver import Clock, Progress, Settings, SolveResult, Vector
@@ -149,7 +150,7 @@ def test_cuts_of_a_relaxation_are_never_above_the_truth_and_say_all_of_it(
         return cuts
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(benders_master, "MOST_GROUPS", most)
+        patch.setattr(benders_cuts, "MOST_GROUPS", most)
         patch.setattr(benders, "cuts_of_relaxation", record)
         by_benders(instance, Settings(mip_gap=0.0), Clock(), lambda step: None, few_rows=0)
     assert any(cuts for _, cuts in seen)

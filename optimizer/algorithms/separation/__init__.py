@@ -17,7 +17,7 @@ import numpy as np
 from optimizer.algorithms.relaxed_floors import Shortfalls, survival_shares, tree_shares, without_allowed
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import FutureTree, Instance
-from optimizer.solver import Clock, Integers, Vector
+from optimizer.solver.base import Clock, Integers, Vector
 
 if TYPE_CHECKING:
     from optimizer.algorithms.recourse import RecourseEvaluator

@@ -49,7 +49,8 @@ from optimizer.instance.schema import FutureTree, Instance
 from optimizer.instance.variants import with_attacks, without_attacks
 from optimizer.model.builder import Column, Mark
 from optimizer.model.expressions import Expression
-from optimizer.solver import Clock, Model, Settings, Vector
+from optimizer.solver.base import Clock, Settings, Vector
+from optimizer.solver.model import Model
 from optimizer.tolerances import (
     INTERDICTION_ABSOLUTE,
     INTERDICTION_RELATIVE,

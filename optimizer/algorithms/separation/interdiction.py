@@ -55,7 +55,9 @@ from optimizer.instance.schema import Instance
 from optimizer.model import Sense
 from optimizer.model.builder import Column, Mark, Row
 from optimizer.model.expressions import Expression
-from optimizer.solver import Basis, Batch, BatchResult, Clock, Integers, Model, Settings, Vector, WarmProgramme
+from optimizer.solver.base import Batch, Clock, Integers, Settings, Vector
+from optimizer.solver.kept import Basis, BatchResult, WarmProgramme
+from optimizer.solver.model import Model
 from optimizer.tolerances import DETERRED_ROUNDING, DUAL_GROWTH, EXACT_GAP, FINE_ROUNDING, POSITIVE
 
 # Sets of targets, one row each, as (sets, targets).

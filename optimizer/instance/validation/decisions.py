@@ -7,8 +7,8 @@ from itertools import accumulate
 
 from optimizer.disruptions.adversary import HEAD, JOINT, TAIL, AdversarySpec
 from optimizer.disruptions.ensemble import EnsembleSpec, sample_names
-from optimizer.disruptions.family import number_text
-from optimizer.disruptions.shock import BASELINE, ShockSpec, expand
+from optimizer.disruptions.path import BASELINE
+from optimizer.disruptions.shock import ShockSpec, expand, number_text
 from optimizer.errors import Place, Problem
 from optimizer.horizon import Horizon
 from optimizer.instance.derived import Unchecked, entries_with_cuts, has_events, list_shocks, whole_entries

@@ -70,7 +70,7 @@ from optimizer.studies.purchases import (
     purchases,
     support_of_existing,
 )
-from optimizer.studies.shortages import hardest_future, most_unserved, shown_gap
+from optimizer.studies.shocks import hardest_future, most_unserved, shown_gap
 from optimizer.tolerances import SHOWN_SHARE
 from optimizer.units import si
 

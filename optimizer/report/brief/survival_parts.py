@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from optimizer.disruptions.shock import Path
+from optimizer.disruptions.path import Path
 from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
@@ -12,9 +12,17 @@ from optimizer.report.format import dated, entry_title, in_percent, is_date, lis
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.plan import Outcome, Service
 from optimizer.results.result import Result, hardest_of
-from optimizer.studies.folds import Folded, fold_outcomes, folds, urgency
 from optimizer.studies.purchases import purchases
-from optimizer.studies.shortages import is_known, shortages, unserved_money, unserved_tonnes
+from optimizer.studies.shocks import (
+    Folded,
+    fold_outcomes,
+    folds,
+    is_known,
+    shortages,
+    unserved_money,
+    unserved_tonnes,
+    urgency,
+)
 from optimizer.tolerances import NEGLIGIBLE
 from optimizer.units import si
 

@@ -1,4 +1,4 @@
-"""The print figures of a report, chosen by kind.
+"""The print figures of a report, chosen by kind; what each budget buys is drawn here, for pages as well.
 
 Colours are those of Okabe and Ito; what colour says, a pattern, a mark or a word says as well.
 """
@@ -7,19 +7,37 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from optimizer.disruptions.shock import BASELINE
-from optimizer.report.figures import frontier as by_budget
+from optimizer.disruptions.path import BASELINE
+from optimizer.instance.derived import but_samples
 from optimizer.report.figures import supply_chain, survival, time_to_survive, world_map, years
-from optimizer.report.figures.canvas import STYLE, Canvas, file_bytes, regions, use_all_fonts
+from optimizer.report.figures.canvas import (
+    BLUE,
+    GREEN,
+    INK,
+    STYLE,
+    VERMILION,
+    Canvas,
+    add_footer,
+    file_bytes,
+    in_money,
+    new_canvas,
+    regions,
+    use_all_fonts,
+)
 from optimizer.report.figures.survival import tightest
 from optimizer.report.figures.years import YearOfPlan, stocks_in, years_of
+from optimizer.report.tables.budgets import baseline_words, proven_words
 from optimizer.results.plan import MOST_DETAILED_SHOCKS, Outcome
-from optimizer.results.result import hardest_of, weakest_of
-from optimizer.studies.folds import urgency
+from optimizer.results.result import Result, hardest_of, weakest_of
+from optimizer.studies.shocks import urgency
+from optimizer.units import si_up
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from optimizer.instance.schema import Instance
     from optimizer.report.html.book import Book
     from optimizer.studies.comparison import Frontier
 
@@ -56,7 +74,7 @@ def draw_plot(book: Book, kind: str, choice: Choice, suffix: str, found: Frontie
 
 def plot_frontier(book: Book, found: Frontier | None) -> Canvas:
     """Gap and cost by outlay."""
-    return by_budget.draw_frontier(book.instance, book.own.result, found or book.frontier)
+    return draw_frontier(book.instance, book.own.result, found or book.frontier)
 
 
 def _timeline(book: Book, choice: Choice) -> Canvas:
@@ -298,3 +316,77 @@ DRAWN: dict[str, Callable[[Book, Choice], Canvas]] = {
     "endurance": _time_to_survive,
 }
 DRAWN_KINDS = (*DRAWN, "frontier")
+
+
+def draw_frontier(instance: Instance, own: Result, found: Frontier) -> Canvas:
+    """Gap and cost by outlay, of the plans of a report; a circle around the plan at hand."""
+    results = [point.result for point in found.points if point.result.baseline is not None and not point.is_given]
+    results = results or [own]
+    words = baseline_words(found, own.money)
+    notes = ["Circle: the plan at hand."]
+    if found.least_outlay is not None:
+        kept = f"keeps every floor{but_samples(instance)}"
+        notes.insert(0, f"The least outlay that {kept} is {si_up(found.least_outlay, own.money, 5)}.")
+    ends = [proven_words(found, own.money), words]
+    ends += ["The search was stopped: more budgets were to come."] if found.stopped else []
+    return draw_results(instance, results, own, notes, ends, is_beyond=bool(words))
+
+
+def draw_results(
+    instance: Instance,
+    results: Sequence[Result],
+    own: Result | None,
+    notes: Sequence[str],
+    ends: Sequence[str] = (),
+    *,
+    is_beyond: bool = False,
+) -> Canvas:
+    """The survival gap and the cost of plans by outlay; the cost beyond the no-shock plan where that is known."""
+    money, currency, outlays = results[0].money, results[0].currency, [result.outlay for result in results]
+    canvas = new_canvas(f"{instance.title}: what each budget buys", 4.2, (1.0, 1.0), share=True)
+    gap, cost = canvas.panels
+    _draw_gaps(gap, results, own)
+    many = ",\nsum over all shocks" if len(instance.events) > 1 else ""
+    gap.set_ylabel(f"survival gap{many}, {money}")
+    name = "price_of_survival" if is_beyond else "total_cost"
+    _drawn_line(cost, results, own, name, "o", BLUE)
+    cost.set_ylabel(f"cost beyond\nthe no-shock plan, {money}" if is_beyond else f"total cost, {money}")
+    cost.set_xlabel(f"outlay, {currency}, undiscounted")
+    in_money(cost.xaxis)
+    cost.set_xlim(left=0, right=None if max(outlays) > 0 else 1.0)
+    kept = [f"Green diamond: every floor holds{but_samples(instance)}."] if any(r.survives for r in results) else []
+    said = [*notes, *kept, f"Survival gap at shortage cost; cost present value, {currency}.", *ends]
+    add_footer(canvas, " ".join(note for note in said if note))
+    return canvas
+
+
+def _draw_gaps(panel: Axes, results: Sequence[Result], own: Result | None) -> None:
+    """The gaps of all plans by outlay; plans that survive have a mark of their own, and the first of each a word."""
+    _drawn_line(panel, results, own, "survival_gap", "s", VERMILION)
+    kept = [result for result in results if result.survives]
+    panel.lines[0].set_markevery([i for i, result in enumerate(results) if not result.survives])
+    places = ([each.outlay for each in kept], [each.survival_gap for each in kept])
+    panel.plot(*places, "D", color=GREEN, zorder=3, clip_on=False)
+    said = ""
+    for result in sorted({id(result): result for result in results}.values(), key=lambda result: result.outlay):
+        failed = sum(outcome.fails for outcome in result.shocks)
+        before, said = said, f"fails in {failed}" if failed else "survives"
+        if said != before:
+            place = (result.outlay, result.survival_gap)
+            panel.annotate(said, place, (6, 9), textcoords="offset points", ha="left", fontsize=7)
+
+
+def _drawn_line(
+    panel: Axes, results: Sequence[Result], own: Result | None, name: str, marker: str, colour: str
+) -> None:
+    """One figure of all plans by outlay, with a circle around the plan at hand, if there is one."""
+    outlays, amounts = [each.outlay for each in results], [getattr(each, name) or 0.0 for each in results]
+    panel.plot(outlays, amounts, color=colour, marker=marker, linewidth=1.6, clip_on=False)
+    if own is not None:
+        look: dict[str, Any] = {"markersize": 12, "markerfacecolor": "none", "markeredgecolor": INK, "clip_on": False}
+        panel.plot([own.outlay], [getattr(own, name) or 0.0], "o", **look)
+    in_money(panel.yaxis)
+    panel.margins(y=0.18)
+    if min(amounts) >= 0:
+        panel.set_ylim(bottom=0)
+    panel.grid()

@@ -30,7 +30,7 @@ from optimizer.report.tables.requirements import curve
 from optimizer.report.tables.sensitivity import conditions_of, dimension_name, value_of_dimension
 from optimizer.results.plan import Array
 from optimizer.studies.boxes import Flags
-from optimizer.studies.discovery import Discovery
+from optimizer.studies.discovery_result import Discovery
 from optimizer.studies.futures.study_result import FuturesStudy, QuestionTiming
 from optimizer.studies.requirements_result import Requirements
 

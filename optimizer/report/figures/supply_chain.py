@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from optimizer.disruptions.shock import BASELINE, Path
+from optimizer.disruptions.path import BASELINE, Path
 from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name, region_name
 from optimizer.instance.schema import Instance

@@ -47,7 +47,7 @@ from optimizer.report.format import (
 )
 from optimizer.results.plan import ByPeriod, Flows, Outcome, Service
 from optimizer.results.result import Result, weakest_of
-from optimizer.studies.folds import Fold, Folded, fold_outcomes, folds, urgency, worst_rows
+from optimizer.studies.shocks import Fold, Folded, fold_outcomes, folds, urgency, worst_rows
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -14,7 +14,7 @@ from importlib.resources import files
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
-from optimizer.disruptions.shock import BASELINE
+from optimizer.disruptions.path import BASELINE
 from optimizer.instance.derived import region_name
 from optimizer.instance.schema import Instance
 from optimizer.report.figures.canvas import GREY, INK, QUIET, VERMILION, Canvas, add_footer, new_canvas, of_plan, plain

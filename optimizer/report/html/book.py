@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from optimizer.disruptions.shock import BASELINE
+from optimizer.disruptions.path import BASELINE
 from optimizer.instance.derived import but_samples, named_regions, region_name
 from optimizer.instance.edits import set_budget
 from optimizer.instance.reading import instance_of
@@ -15,7 +15,6 @@ from optimizer.report import narrative
 from optimizer.report.brief.content import make_brief
 from optimizer.report.brief.plan_parts import Brief
 from optimizer.report.figures import canvas, years
-from optimizer.report.figures.frontier import baseline_words, tolerance_words
 from optimizer.report.figures.supply_chain import Atlas, chains
 from optimizer.report.figures.survival import (
     Lane,
@@ -31,14 +30,14 @@ from optimizer.report.figures.survival import (
 )
 from optimizer.report.figures.time_to_survive import ChokepointLine, lines, only_ending, shortest_times
 from optimizer.report.format import LINE, changed_words, plural
-from optimizer.report.narrative import losses
 from optimizer.report.provenance import Source, head, record, sources
+from optimizer.report.tables.budgets import baseline_words, losses, tolerance_words
 from optimizer.report.tables.render import page_table
 from optimizer.results.plan import ByPeriod, Plan, SourceShare
 from optimizer.results.result import Result
 from optimizer.studies.comparison import BudgetPoint, Frontier
-from optimizer.studies.folds import Fold, Folded, fold_outcomes
 from optimizer.studies.purchases import Purchase, outlay_part_note, purchases, spent_words
+from optimizer.studies.shocks import Fold, Folded, fold_outcomes
 from optimizer.studies.supply_chain import Chain, yearly_supply_shares
 from optimizer.studies.time_to_survive import TimeToSurvive, time_to_survive, with_other_plan
 from optimizer.units import si

@@ -15,9 +15,16 @@ from optimizer.instance.derived import but_samples
 from optimizer.instance.reading import instance_of
 from optimizer.report.figures.answers import ChartedStudy, chart_of, draw_answer
 from optimizer.report.figures.canvas import STYLE, Canvas, file_bytes, use_all_fonts
-from optimizer.report.figures.frontier import draw_results
 from optimizer.report.figures.futures import draw_futures
-from optimizer.report.figures.plot import Choice, draw_plot, drawn_stocks, drawn_years, hardest_sources, maps_of
+from optimizer.report.figures.plot import (
+    Choice,
+    draw_plot,
+    draw_results,
+    drawn_stocks,
+    drawn_years,
+    hardest_sources,
+    maps_of,
+)
 from optimizer.report.figures.studies import draw_discovery, draw_worth
 from optimizer.report.figures.world_map import map_table
 from optimizer.report.figures.years import draw_down_table, sources_tables, years_table
@@ -27,7 +34,7 @@ from optimizer.report.tables.render import page_table
 from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
 from optimizer.studies.comparison import Comparison
-from optimizer.studies.discovery import Discovery
+from optimizer.studies.discovery_result import Discovery
 from optimizer.studies.futures.study_result import FuturesStudy
 from optimizer.tolerances import SHOWN_SHARE
 from optimizer.units import si, si_up

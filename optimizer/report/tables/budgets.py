@@ -5,6 +5,7 @@ The least outlays, what more money buys, and where the plan changes.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from math import inf
 
 from rich.table import Table
@@ -13,19 +14,22 @@ from rich.text import Text
 from optimizer.instance.derived import but_samples, display_name
 from optimizer.instance.schema import Instance
 from optimizer.report.format import DASH, LINE, MEANING, list_names, percent, plural, size_text
-from optimizer.report.narrative import bound_text, difference_text, given_up, in_tolerance, of_gaps, why_given_up
+from optimizer.report.narrative import bound_text, difference_text, in_tolerance, of_gaps, under_budget
 from optimizer.report.tables.render import CellRenderer, cross_table, screen_table
 from optimizer.results.frames import FrameRow
+from optimizer.results.result import Result
 from optimizer.studies.comparison import (
     Breakpoint,
     BudgetStep,
     CaseLeastOutlay,
     Comparison,
     ComparisonColumn,
+    Frontier,
     LoneShock,
 )
-from optimizer.studies.folds import Fold, folds
+from optimizer.studies.measure import ProvenDifference
 from optimizer.studies.purchases import sizes_bought
+from optimizer.studies.shocks import Fold, folds
 from optimizer.studies.study_frames import union
 from optimizer.units import si, si_down, si_up
 
@@ -309,3 +313,53 @@ def _shocks_changed(change: Breakpoint, money: str) -> str:
     kept, lost = change.parts["survived"], change.parts["lost"]
     text = ", ".join([*(f"✓ {name}" for name in kept), *(f"✗ {name}" for name in lost)]) or "–"
     return f"{text} ({why_given_up(change.before, change.after, money)})" if lost else text
+
+
+# Sentences on the plans of several budgets.
+
+
+def baseline_words(found: Frontier, money: str) -> str:
+    """The sentence that names the no-shock plan from which costs are counted; empty if that is not known."""
+    budget, cost = found.baseline["budget"], found.baseline["total_cost"]
+    if cost is None:
+        return ""
+    plan = f"the no-shock plan {under_budget(budget, money)}, which costs {si(cost, money, 4)}"
+    return f"Costs count from one baseline for all budgets: {plan}."
+
+
+def proven_words(found: Frontier, money: str) -> str:
+    """The sentence that says how exactly costs of other budgets are proven; empty if there are none."""
+    proven = tolerance_words(found, money)
+    return f"Plans of other budgets are proven: costs to {proven}." if proven and len(found.points) > 1 else ""
+
+
+def tolerance_words(found: Frontier, money: str) -> str:
+    """How exactly costs of other budgets are proven, in money; empty if that is not known."""
+    return "" if found.tolerance_base is None else in_tolerance([found.tolerance_base], money)
+
+
+def given_up(before: Result, after: Result) -> tuple[str, ...]:
+    """The shocks that a plan survives and the plan of a larger budget does not."""
+    kept = set(after.shocks_survived)
+    return tuple(name for name in before.shocks_survived if name not in kept)
+
+
+def why_given_up(before: Result, after: Result, money: str) -> str:
+    """Why a larger budget survives less: the sum of all gaps decides, or their price with the cost."""
+    if after.has_priced_gaps:
+        return "cost and gaps at their price decide together"
+    gap = ProvenDifference.of_gaps(before, after)
+    if gap.is_proven:
+        return f"the sum of gaps over all shocks decides, and falls by {si(-gap.value, money)}"
+    return f"the sum of gaps over all shocks decides; it is {si(after.survival_gap, money)}: no proven change"
+
+
+def losses(results: Sequence[tuple[str, Result]], money: str) -> list[str]:
+    """For plans of ever larger budgets, named by those, a sentence for each that survives less than the one before."""
+    said = []
+    for (less, before), (more, after) in pairwise(results):
+        names = given_up(before, after)
+        if names and after.baseline is not None:
+            which = f"{list_names(names, 3)} {'is' if len(names) == 1 else 'are'} no longer survived"
+            said.append(f"With {more}, {which}, unlike with {less}: {why_given_up(before, after, money)}.")
+    return said

@@ -10,7 +10,7 @@ from rich.text import Text
 from optimizer.instance.derived import but_samples, display_name, region_name
 from optimizer.instance.schema import Instance
 from optimizer.report.format import LINE, abroad, budget_text, percent, plural, share
-from optimizer.report.narrative import bound_text, losses, survived_words
+from optimizer.report.narrative import bound_text, survived_words
 from optimizer.report.provenance import PRICED_HIGHER
 from optimizer.report.tables.budgets import (
     NOTICEABLE,
@@ -19,6 +19,7 @@ from optimizer.report.tables.budgets import (
     caption,
     least,
     lone_shocks_table,
+    losses,
 )
 from optimizer.report.tables.render import cross_table
 from optimizer.results.plan import Lack

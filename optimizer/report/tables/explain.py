@@ -27,8 +27,8 @@ from optimizer.report.tables.plan import answer, binding, builds_table
 from optimizer.report.tables.render import label_rows
 from optimizer.results.result import Result
 from optimizer.studies.explanation import Deadline, PartValue, Reason, Repair
-from optimizer.studies.folds import folds
 from optimizer.studies.measure import ProvenDifference
+from optimizer.studies.shocks import folds
 from optimizer.tolerances import ROUNDING, SHOWN_SHARE
 from optimizer.units import least_whole, si, si_down, si_up
 

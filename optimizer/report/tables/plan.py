@@ -40,8 +40,8 @@ from optimizer.results.frames import Frame, FrameRow
 from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import Service, SourceShare
 from optimizer.results.result import Result
-from optimizer.studies.folds import Folded, fold_outcomes, folds, worst_rows
 from optimizer.studies.purchases import Purchase, purchases
+from optimizer.studies.shocks import Folded, fold_outcomes, folds, worst_rows
 from optimizer.tolerances import ROUNDING
 from optimizer.units import fixed, si
 

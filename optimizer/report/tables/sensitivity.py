@@ -26,7 +26,7 @@ from optimizer.report.format import (
 from optimizer.report.narrative import difference_text, in_tolerance, of_gaps
 from optimizer.report.tables.render import CellRenderer, cross_table, screen_table, stop_note
 from optimizer.studies.boxes import Bounds
-from optimizer.studies.discovery import Discovery, FailureBox, SampleDimension
+from optimizer.studies.discovery_result import Discovery, FailureBox, SampleDimension
 from optimizer.studies.sensitivity_result import (
     Importance,
     Sensitivity,

@@ -25,10 +25,9 @@ from typing import Any
 
 from optimizer import formulation
 from optimizer.algorithms.executor import size_for, start_executor
-from optimizer.algorithms.joint_recourse import CLOCK, own_clock
 from optimizer.algorithms.problem import ProblemVariant, at_most, outlay
 from optimizer.algorithms.solving import Alone
-from optimizer.algorithms.workers import Memory, Task
+from optimizer.algorithms.workers import CLOCK, Memory, Task, own_clock
 from optimizer.errors import Finding, GivenPlanError, InstanceError, Place
 from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.overrides import Way, find_ways

@@ -1,0 +1,262 @@
+"""What a scenario discovery returns: the conditions under which a plan fails, and the samples that judge them."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from optimizer.instance.ranges import UncertainNumber
+from optimizer.instance.schema import Instance
+from optimizer.results.frames import Frame, FrameColumn, Frames
+from optimizer.results.plan import Array
+from optimizer.studies.boxes import FEWEST_CASES, Bounds, Box, BoxScore, clopper_pearson, round_step
+
+
+def discovery_frames(found: "Discovery") -> Frames:
+    """All tables, each a pandas frame by its name (boxes, conditions, samples)."""
+    return Frames({"boxes": boxes_frame, "conditions": conditions_frame, "samples": discovery_samples}, found)
+
+
+def boxes_frame(found: "Discovery") -> Frame:
+    """One row a box, and one for all of them together: coverage and density on the samples held back."""
+    columns = (
+        FrameColumn("box", is_index=True),
+        FrameColumn("conditions", "Conditions, all of them"),
+        *(FrameColumn(name, form="count", is_shown=False) for name in ("samples_inside", "failed_inside")),
+        *(
+            FrameColumn(f"{what}{end}", unit="share", form="percent", is_shown=not end)
+            for what in ("coverage", "density")
+            for end in ("", "_low", "_high")
+        ),
+        FrameColumn("confirmed", form="yes", is_shown=False),
+    )
+    return Frame.of_rows("boxes", "Where the plan fails", columns, _box_rows(found))
+
+
+def _box_rows(found: "Discovery") -> Iterator[tuple[Any, ...]]:
+    scored: list[tuple[str, str, BoxScore, bool | None]] = [
+        (f"{k}", _text(found, each), each.score, each.is_confirmed) for k, each in enumerate(found.boxes, 1)
+    ]
+    if found.together is not None and len(scored) > 1:
+        scored.append(("any", "in one of them or more", found.together, None))
+    for name, text, of, confirmed in scored:
+        coverage, density = (of.coverage, *of.coverage_interval), (of.density, *of.density_interval)
+        yield name, text, of.inside, of.hits, *coverage, *density, confirmed
+
+
+def _text(found: "Discovery", each: "FailureBox") -> str:
+    """The conditions of a box by path: ``options.plant.lead_time > 12``."""
+    ends = (
+        (found.dimensions[bounds.column].name, sign, end)
+        for bounds in each.box.bounds
+        for sign, end in ((">", bounds.low), ("<=", bounds.high))
+    )
+    return " and ".join(f"{name} {sign} {end:g}" for name, sign, end in ends if math.isfinite(end))
+
+
+def conditions_frame(found: "Discovery") -> Frame:
+    """One row a box and condition: above `low`, at most `high`, in the unit of the range."""
+    columns = (
+        FrameColumn("box", is_index=True),
+        FrameColumn("dimension", is_index=True),
+        FrameColumn("kind"),
+        *(FrameColumn(name, form="exact") for name in ("low", "high")),
+    )
+    rows = (
+        (f"{k}", dimension.name, dimension.kind, *(x if math.isfinite(x) else None for x in (bounds.low, bounds.high)))
+        for k, each in enumerate(found.boxes, 1)
+        for bounds in each.box.bounds
+        for dimension in [found.dimensions[bounds.column]]
+    )
+    return Frame.of_rows("conditions", "Conditions of each box", columns, rows)
+
+
+def discovery_samples(found: "Discovery") -> Frame:
+    """One row a sample: whether the plan fails in it, and where each dimension is."""
+    rows = found.rows
+    columns = (
+        FrameColumn("sample", form="count", is_index=True),
+        FrameColumn("held_back", form="yes"),
+        FrameColumn("failed", form="yes"),
+        FrameColumn("gap", unit=found.instance.money, form="amount"),
+        FrameColumn("worst_shock", form="shock"),
+        *(FrameColumn(dimension.name, form="amount") for dimension in found.dimensions),
+    )
+    values = (rows.number.tolist(), rows.held_back.tolist(), rows.failed.tolist(), rows.gap.tolist(), list(rows.shock))
+    return Frame(
+        "samples", "Samples", columns, (*values, *(rows.points[:, j].tolist() for j in range(len(found.dimensions))))
+    )
+
+
+DISCOVERY_METHOD = (
+    "boxes from a classification tree (CART, scikit-learn), cross-validated; coverage and density on held-back samples "
+    "with 95 % Clopper-Pearson intervals"
+)
+DimensionKind = Literal["number", "severity", "months", "start", "event"]
+
+
+@dataclass(frozen=True)
+class SampleDimension:
+    """Something that differs between samples."""
+
+    # Of the number; or ``severity``, ``months`` or ``start`` of the drawn shock, or ``event:`` and which it is.
+    name: str
+    kind: DimensionKind  # which of these
+    # Of its values over all samples.
+    low: float
+    high: float
+    # The uncertain number. Its values are those of its range; of several that move together with ranges of their own,
+    # the share of the way from low to high.
+    number: UncertainNumber | None = None
+
+    @property
+    def step(self) -> float:
+        """Of what its bounds are multiples; 0 for any number."""
+        if self.kind in ("months", "start"):
+            return 1.0
+        return 0.0 if self.kind == "event" else round_step(self.low, self.high)
+
+    def condition(self, bounds: Bounds) -> dict[str, Any]:
+        """Bounds on it for JSON: above `low`, at most `high`; null where there is none."""
+        low, high = (end if np.isfinite(end) else None for end in (bounds.low, bounds.high))
+        data: dict[str, Any] = {"name": self.name, "kind": self.kind, "low": low, "high": high}
+        if self.number is None:
+            return data
+        span = self.high - self.low
+        shares = [None if end is None else (end - self.low) / span for end in (low, high)]
+        members = []
+        for each in self.number.inputs:
+            ends = [None if share is None else each.low + share * (each.high - each.low) for share in shares]
+            members.append({"path": each.path, "low": ends[0], "high": ends[1], "factor": each.is_factor})
+        return data | {"members": members}
+
+
+@dataclass(frozen=True)
+class FailureBox:
+    """Conditions under which the plan fails, and what they say of the samples that were held back."""
+
+    box: Box
+    score: BoxScore
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether held-back samples in it fail more often than all do, by the interval of its density."""
+        share = self.score.cases / self.score.points if self.score.points else 1.0
+        return self.score.inside > 0 and self.score.density_interval[0] > share
+
+
+@dataclass(frozen=True)
+class UnusableSamples:
+    """How many samples could not be evaluated for the sake of one field of the instance, and why the first of them."""
+
+    where: str
+    samples: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class DiscoverySamples:
+    """All samples that were evaluated, in order: arrays (samples,), `points` (samples, dimensions)."""
+
+    number: npt.NDArray[np.intp]  # of the sample, from 0
+    held_back: npt.NDArray[np.bool_]  # whether it judges boxes; else it was used to find them
+    # Whether some floor fails; money.
+    failed: npt.NDArray[np.bool_]
+    gap: Array
+    shock: tuple[str | None, ...]  # the worst of those that fail; None where none does
+    points: Array  # the values of the dimensions
+
+
+@dataclass(frozen=True)
+class Discovery:
+    """The conditions under which a plan fails.
+
+    Attributes:
+        status: ``done``; ``stopped`` where samples were left out, since the user stopped it or the time ran out.
+        instance: in which the plan was looked at.
+        plan_title: of the instance that it was made for.
+        samples: how many were to be drawn.
+        seed: from which they were drawn.
+        unusable: samples that could not be evaluated: numbers do not fit each other, or the plan could not have been
+            made.
+        dimensions: what differs between samples.
+        boxes: the conditions, the best first; none where there are too few failures, or none that predicts them.
+        together: what the boxes say together of the samples held back; None without any.
+        notes: what the user should know.
+        rows: all samples.
+    """
+
+    status: Literal["done", "stopped"]
+    instance: Instance = field(repr=False)
+    plan_title: str
+    samples: int
+    seed: int
+    unusable: tuple[UnusableSamples, ...]
+    dimensions: tuple[SampleDimension, ...] = field(repr=False)
+    boxes: tuple[FailureBox, ...]
+    together: BoxScore | None
+    notes: tuple[str, ...]
+    rows: DiscoverySamples = field(repr=False)
+
+    frames = property(discovery_frames)
+
+    @property
+    def used(self) -> int:
+        """How many samples were evaluated."""
+        return len(self.rows.failed)
+
+    @property
+    def failed(self) -> int:
+        """In how many of them the plan fails."""
+        return int(self.rows.failed.sum())
+
+    @property
+    def share(self) -> float:
+        """The share of those evaluated in which it fails; 0 of none."""
+        return self.failed / self.used if self.used else 0.0
+
+    @property
+    def is_sparse(self) -> bool:
+        """Whether failures, or samples without, are too few to look for conditions."""
+        failed = self.rows.failed[~self.rows.held_back]
+        return min(int(failed.sum()), int((~failed).sum())) < FEWEST_CASES
+
+    @property
+    def held_back(self) -> tuple[int, int]:
+        """How many of those evaluated were held back, and in how many of these the plan fails."""
+        return int(self.rows.held_back.sum()), int(self.rows.failed[self.rows.held_back].sum())
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Of the share of failures, 95 %, from the samples held back, which are independent."""
+        count, failed = self.held_back
+        return clopper_pearson(failed, count)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object documented in the manual: all but the samples themselves."""
+        count, failed = self.held_back
+        return {
+            "instance": self.instance.title,
+            "plan": self.plan_title,
+            "currency": self.instance.currency,
+            "status": self.status,
+            "method": DISCOVERY_METHOD,
+            "samples": self.samples,
+            "seed": self.seed,
+            "used": self.used,
+            "failed": self.failed,
+            "unusable": [asdict(each) for each in self.unusable],
+            "found_with": {"samples": self.used - count, "failed": self.failed - failed},
+            "held_back": {"samples": count, "failed": failed, "interval": self.interval},
+            "dimensions": [{"name": d.name, "kind": d.kind, "low": d.low, "high": d.high} for d in self.dimensions],
+            "boxes": [self._box(each) for each in self.boxes],
+            "together": None if self.together is None else self.together.to_dict(),
+            "notes": list(self.notes),
+        }
+
+    def _box(self, each: FailureBox) -> dict[str, Any]:
+        conditions = [self.dimensions[bounds.column].condition(bounds) for bounds in each.box.bounds]
+        return {"conditions": conditions, **each.score.to_dict(), "confirmed": each.is_confirmed}
