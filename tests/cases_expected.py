@@ -170,7 +170,7 @@ def solved(instance: Path, run: Run) -> Answer:
     """The result of one run."""
     made = set_up(instance, run)
     if run.share:
-        return so.share_costs(made, settings=so.Settings(mip_gap=run.gap))
+        return so.share_costs(made, settings=so.Settings(accuracy=run.gap))
     solve = so.withstand if run.adversary else so.solve_futures if made.is_adaptive else so.solve
     return solve(made, budget=run.budget, settings=so.Settings(mip_gap=run.gap))
 

@@ -20,7 +20,7 @@ from optimizer.studies.alternatives_result import Alternatives, SizeRange
 from optimizer.studies.what_if import WhatIfSolver
 from tests.strategies import instances
 
-EXACT = Settings(mip_gap=0.0)
+EXACT = Settings(mip_gap=0.0, accuracy=0.0)
 FEW = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
@@ -178,7 +178,7 @@ def test_laws(data: dict[str, Any]) -> None:
     instance = so.read(data)
     before: dict[str, SizeRange] = {}
     for within in (0.01, 0.1):
-        found = so.alternatives(instance, within, 2, settings=Settings(mip_gap=1e-4), patience=math.inf)
+        found = so.alternatives(instance, within, 2, settings=Settings(accuracy=1e-4), patience=math.inf)
         if found.status == "none":
             return
         assert found.status == "proven"
@@ -204,7 +204,7 @@ def test_laws(data: dict[str, Any]) -> None:
 @given(instances())
 def test_the_ranges_know_every_plan_that_is_shown(data: dict[str, Any]) -> None:
     """Also where there was no time to settle them: plans that differ may go beyond what was found before."""
-    found = so.alternatives(so.read(data), 0.1, 2, settings=Settings(mip_gap=1e-4), patience=0.0)
+    found = so.alternatives(so.read(data), 0.1, 2, settings=Settings(accuracy=1e-4), patience=0.0)
     for result in (found.cheapest, *(each.result for each in found.plans)):
         for each in found.ranges:
             bought = sum(build.size for build in result.plan.builds if build.option == each.option)
@@ -218,7 +218,7 @@ def test_the_ranges_know_every_plan_that_is_shown(data: dict[str, Any]) -> None:
 def test_ranges_are_those_of_single_questions(data: dict[str, Any]) -> None:
     """Each end, asked as a question of its own without any of the shortcuts."""
     instance = so.read(data)
-    found = so.alternatives(instance, 0.05, 0, settings=Settings(mip_gap=1e-5), patience=math.inf)
+    found = so.alternatives(instance, 0.05, 0, settings=Settings(accuracy=1e-5), patience=math.inf)
     if found.cheapest.status != "survives":
         return
     with WhatIfSolver(instance, Settings(mip_gap=1e-6)) as asker:

@@ -22,7 +22,7 @@ from optimizer.algorithms.executor import ProcessExecutor
 from optimizer.algorithms.workers import Task
 from optimizer.audit.result import audit_result
 from optimizer.cli.app import app
-from optimizer.instance.edits import without_attacks
+from optimizer.instance.variants import without_attacks
 from optimizer.report.tables.attack import attack_parts
 from optimizer.report.tables.render import show
 from optimizer.results.plan import Faced
@@ -32,7 +32,7 @@ from tests.strategies import besieged
 from tests.strategy.test_adversary import RIVALS, market, struck
 from tests.test_cli import TINY, diversify
 
-EXACT = so.Settings(mip_gap=0.0)
+EXACT = so.Settings(mip_gap=0.0, accuracy=0.0)
 FEW = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 

@@ -756,7 +756,7 @@ def test_brief_of_a_measure_over_one_future_names_no_future() -> None:
 
 def test_brief_of_futures_has_what_waiting_is_worth_where_that_is_known(futures: so.FuturesResult) -> None:
     """By hand in `docs/how-to/value-of-information.md`: 600k and 1.2M."""
-    found = so.futures_study(instance_of(futures), settings=Settings(mip_gap=0, jobs=1))
+    found = so.futures_study(instance_of(futures), settings=Settings(accuracy=0, jobs=1))
 
     def alternatives(studies: Sequence[Any]) -> dict[str, Any]:
         made: dict[str, Any] = futures_book(futures, studies=studies)["brief"]["parts"]["alternatives"]

@@ -28,7 +28,7 @@ from optimizer.units import rounded
 from tests.strategies import instances, scaled
 
 TINY = Path(__file__).parents[1] / "instances" / "tiny.yaml"
-EXACT = Settings(mip_gap=0.0)
+EXACT = Settings(mip_gap=0.0, accuracy=0.0)
 FEW = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
@@ -195,7 +195,7 @@ def test_variants_are_columns_and_each_has_its_own_budget() -> None:
 
 def test_two_processes_find_what_one_finds() -> None:
     alone, together = (
-        compare(tiny(), [0, 5e6, 10e6, 20e6], settings=Settings(mip_gap=0.0, jobs=jobs)).to_dict() for jobs in (1, 2)
+        compare(tiny(), [0, 5e6, 10e6, 20e6], settings=Settings(accuracy=0.0, jobs=jobs)).to_dict() for jobs in (1, 2)
     )
     assert {**together, "columns": 0} == {**alone, "columns": 0}
     for one, other in zip(alone["columns"], together["columns"], strict=True):
@@ -438,7 +438,7 @@ def test_money_or_seconds_of_a_proof_are_refused_by_studies_that_set_them() -> N
     for name in ("tolerance", "patience"):
         asked = Settings(**{name: 77.0})
         for study in (so.compare, so.alternatives, so.explain, so.attack):
-            with pytest.raises(ValueError, match=rf"{name}=77\.0: this study sets it itself.*mip_gap"):
+            with pytest.raises(ValueError, match=rf"{name}=77\.0: this study sets it itself.*accuracy"):
                 study(tiny(), settings=asked)
         with pytest.raises(ValueError, match=rf"{name}=77\.0"):
             so.sensitivity(so.load(TINY, ["ranges={options.plant.capex: {low: 100k, high: 400k}}"]), settings=asked)
@@ -446,10 +446,28 @@ def test_money_or_seconds_of_a_proof_are_refused_by_studies_that_set_them() -> N
     assert so.solve(tiny(), settings=Settings(tolerance=1e3)).survives
 
 
+def test_a_function_refuses_the_accuracy_that_it_does_not_use_unless_both_are_given() -> None:
+    ranges = ["ranges={options.plant.capex: {low: 100k, high: 400k}}"]
+    studies = (so.compare, so.alternatives, so.explain, so.attack, so.share_costs, so.sensitivity)
+    for study in studies:
+        with pytest.raises(ValueError, match=r"mip_gap=0\.01: this study compares plans: write accuracy, a share of"):
+            study(so.load(TINY, ranges), settings=Settings(mip_gap=0.01))
+    for function in (so.solve, so.solve_futures, so.withstand):
+        with pytest.raises(
+            ValueError, match=r"accuracy=0\.01: this function compares no plans: write mip_gap, a share"
+        ):
+            function(tiny(), settings=Settings(accuracy=0.01))
+    both = Settings(mip_gap=1e-3, accuracy=0.01)
+    assert so.solve(tiny(), settings=both).settings["gap"] == 1e-3
+    found = compare(tiny(), [0.0], settings=both)
+    assert found.accuracy == 0.01
+    assert found.to_dict() == compare(tiny(), [0.0], settings=Settings(accuracy=0.01)).to_dict()
+
+
 def test_a_limit_of_time_leaves_the_accuracy_of_a_study_as_it_is() -> None:
     # 2 % of the price of survival for a comparison, 0.5 % for what-ifs; what is given counts.
     usual = compare(tiny(), [0.0], settings=Settings(time_limit=600.0))
     assert usual.accuracy == usual.to_dict()["gap"] == 0.02
     assert so.explain(tiny(), settings=Settings(jobs=1)).accuracy == 0.005
-    assert compare(tiny(), [0.0], settings=Settings(mip_gap=1e-4)).accuracy == 1e-4
+    assert compare(tiny(), [0.0], settings=Settings(accuracy=1e-4)).accuracy == 1e-4
     assert so.solve(tiny(), settings=Settings(jobs=1)).settings["gap"] == 1e-4

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import optimizer as so
-from optimizer.instance.edits import (
-    with_budget,
+from optimizer.instance.edits import with_budget
+from optimizer.instance.variants import (
     with_demand,
     with_floors,
     with_lead_times,
@@ -35,7 +35,7 @@ from tests.test_cli import diversify
 
 TINY = Path(__file__).parents[1] / "instances" / "tiny.yaml"
 FEW = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-EXACT = Settings(mip_gap=0.0)
+EXACT = Settings(mip_gap=0.0, accuracy=0.0)
 
 HEAD = """
 horizon: {start: 2026, end: 2029, step: year}
@@ -273,7 +273,7 @@ def worth(explanation: so.Explanation, kind: str, of: str) -> PartValue:
 def survived(request: pytest.FixtureRequest) -> so.Explanation:
     # One line of 20 t/yr from 2028 on (5M), 60 t in store in 2026 and 2027 and 100 t from 2028 on: 6.5M, and 5k a year
     # for each of (60 + 60 + 100 + 100 + 100) t, 2.1M; 13.6M beside the 30M that imports cost; idle without a shock.
-    explanation = so.explain(so.load(TINY), settings=Settings(mip_gap=0.0, jobs=request.param))
+    explanation = so.explain(so.load(TINY), settings=Settings(accuracy=0.0, jobs=request.param))
     assert explanation.is_complete
     assert explanation.result.total_cost == pytest.approx(43.6e6)
     return explanation
@@ -500,7 +500,7 @@ def test_side_by_side_the_order_is_the_same_and_progress_counts() -> None:
     order = []
     for jobs in (1, 2):
         events: list[Progress] = []
-        found = so.explain(so.load(TINY), settings=Settings(mip_gap=0.0, jobs=jobs), listener=events.append)
+        found = so.explain(so.load(TINY), settings=Settings(accuracy=0.0, jobs=jobs), listener=events.append)
         said[jobs] = [(each.task, each.done, each.total) for each in events if each.task.startswith("without ")]
         order.append(([(each.kind, each.of) for each in found.part_values], [each.option for each in found.deadlines]))
     assert order[0] == order[1]

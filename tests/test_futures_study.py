@@ -16,7 +16,7 @@ from optimizer.studies.futures.study import nodes, retimed
 from optimizer.studies.futures.study_result import FuturesStudy, informed_orders
 
 CASES = Path(__file__).parent / "cases" / "futures"
-EXACT = so.Settings(mip_gap=1e-8, jobs=1)
+EXACT = so.Settings(mip_gap=1e-8, accuracy=1e-8, jobs=1)
 
 
 def study(name: str, *overrides: str) -> FuturesStudy:
@@ -299,7 +299,7 @@ def test_a_year_is_moved_in_periods_of_any_length() -> None:
 
 def test_results_are_the_same_on_two_processes() -> None:
     instance = so.load(CASES / "hand_nested.yaml")
-    one, two = (so.futures_study(instance, settings=so.Settings(mip_gap=1e-8, jobs=jobs)).to_dict() for jobs in (1, 2))
+    one, two = (so.futures_study(instance, settings=so.Settings(accuracy=1e-8, jobs=jobs)).to_dict() for jobs in (1, 2))
     for part in ("seconds",):
         one.pop(part), two.pop(part)
     assert one == two

@@ -1,6 +1,7 @@
 """Which uncertain numbers decide: a small case by hand, and what a sample says of it."""
 
 import json
+import re
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +16,7 @@ from optimizer.studies import first_order
 from optimizer.studies.sensitivity_result import Importance, Sensitivity, TornadoBar
 from tests.test_alternatives import three
 
-EXACT = Settings(mip_gap=0.0)
+EXACT = Settings(mip_gap=0.0, accuracy=0.0)
 INSTANCES = Path(__file__).parents[1] / "instances"
 
 
@@ -71,6 +72,22 @@ def test_the_verdict_flips_where_the_money_runs_out() -> None:
     assert bar.swing(found.base)[0]
 
 
+def test_a_budget_outside_its_range_leaves_the_range_out_and_says_so() -> None:
+    data = three() | {"policy": {"budget": {"value": 700, "low": 400, "high": 800}}}
+    instance = so.read(data | {"ranges": {"options.a.capex": {"low": 0.5, "high": 2, "of": "value"}}})
+    note = "The range of policy.budget does not hold 900: it is left out."
+    found = so.sensitivity(instance, flips=False, budget=900)
+    assert [bar.number.name for bar in found.bars] == ["options.a.capex"]
+    assert list(found.notes) == found.to_dict()["notes"] == [note]
+    assert note in so.solve(instance, budget=900).notes
+    with pytest.warns(so.OptimizerWarning, match=re.escape(note)):
+        assert list(so.with_budget(instance, 900).ranges) == ["options.a.capex"]
+    # Inside the range, and without a budget, there is nothing to say.
+    assert "policy.budget" in so.with_budget(instance, 500).ranges
+    assert not so.sensitivity(instance, flips=False, budget=500).notes
+    assert so.with_budget(instance, None).policy.budget is None
+
+
 def test_numbers_that_move_together() -> None:
     # Both prices at half: 300; both at twice: all of it is c.
     spec = {"low": 0.5, "high": 2, "of": "value", "draw": "prices"}
@@ -117,7 +134,7 @@ def test_a_gap_in_one_sample_alone_says_nothing_of_any_number() -> None:
 
 def test_the_answers_are_the_same_on_any_number_of_processes() -> None:
     instance = ranged(options__a__capex={"low": 5, "high": 20}, options__b__capex={"low": 8, "high": 12})
-    one, two = (so.sensitivity(instance, 60, settings=Settings(mip_gap=5e-3, jobs=jobs)) for jobs in (1, 2))
+    one, two = (so.sensitivity(instance, 60, settings=Settings(accuracy=5e-3, jobs=jobs)) for jobs in (1, 2))
     assert one.to_dict() == two.to_dict()
 
 

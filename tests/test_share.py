@@ -284,8 +284,8 @@ def test_a_range_that_holds_the_core_value_0_proves_nothing() -> None:
 
 
 def test_a_large_mip_gap_shows_ranges_that_hold_the_exact_payments() -> None:
-    exact = {each.member: each for each in so.share_costs(allies(), settings=so.Settings(mip_gap=1e-6)).shares}
-    loose = so.share_costs(allies(), settings=so.Settings(mip_gap=0.3))
+    exact = {each.member: each for each in so.share_costs(allies(), settings=so.Settings(accuracy=1e-6)).shares}
+    loose = so.share_costs(allies(), settings=so.Settings(accuracy=0.3))
     for each in loose.shares:
         assert each.shapley.low - 1 <= exact[each.member].shapley.value <= each.shapley.high + 1
 

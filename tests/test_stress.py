@@ -103,14 +103,14 @@ def test_samples_that_the_plan_was_made_for_are_not_drawn_again() -> None:
     result = planned(instance, do_nothing_plan(instance))
     own = [event.spec for event in instance.events if event.name.startswith("trouble")]
     found = so.stress(result, samples=80, seed=7)
-    assert {name: spec.seed for name, spec in found.against.ensembles.items()} == {"trouble": 9, "floods": 7}
-    assert [event.spec for event in found.against.events if event.name.startswith("trouble")] != own
+    assert {name: spec.seed for name, spec in found.instance.ensembles.items()} == {"trouble": 9, "floods": 7}
+    assert [event.spec for event in found.instance.events if event.name.startswith("trouble")] != own
     (note,) = (note for note in found.notes if "seed" in note)
     said = "Ensemble trouble is drawn with seed 9: those of seed 7 are the samples of the plan's own instance."
     assert note == said
     assert (found.seed, found.sampler) == (7, "2 ensembles drawn anew: trouble (seed 9), floods")
     other = so.stress(result, samples=80, seed=1)
-    assert {spec.seed for spec in other.against.ensembles.values()} == {1}
+    assert {spec.seed for spec in other.instance.ensembles.values()} == {1}
     assert not any("seed" in note for note in other.notes)
 
 
@@ -150,7 +150,7 @@ def test_windows_that_the_end_of_the_horizon_cuts_off_are_counted(capsys: pytest
     trouble = data()["ensembles"]["trouble"] | {"start": [2027, 2028], "months": 24}
     instance = so.read(data(ensembles={"trouble": trouble}))
     found = so.stress(planned(instance, do_nothing_plan(instance)), samples=40, seed=1)
-    late = sum(event.periods.start == 2 for event in found.against.events)
+    late = sum(event.periods.start == 2 for event in found.instance.events)
     assert 0 < late < 40
     assert (found.cut_off, found.to_dict()["cut_off"]) == (late, late)
     assert {group.name: group.samples for group in found.groups if group.by == "months"} == {
@@ -209,7 +209,7 @@ def test_additions_say_how_many_of_the_broken_shocks_they_were_tried_on(
     said = " ".join(capsys.readouterr().out.replace("│", " ").split())
     for text in (said, view_of(made).sentences(made)[2]):
         assert "5 of the 10 checked, of 300 that fail, are survived then" in text
-    table = page_table(made.against, made.frames.frame("reinforcements"))
+    table = page_table(made.instance, made.frames.frame("reinforcements"))
     head = [each.removeprefix(">").partition(", USD")[0] for each in table["head"]]
     assert {"Survived of 10", "Gap that goes, sum of 10", "Outlay per shock of 10"} < set(head)
     for text in (said, table["caption"]):

@@ -38,7 +38,7 @@ def discovered() -> Any:
 
 @pytest.fixture(scope="module")
 def study() -> Any:
-    return so.futures_study(so.load(ROOT / WAIT), settings=so.Settings(mip_gap=0, jobs=1))
+    return so.futures_study(so.load(ROOT / WAIT), settings=so.Settings(accuracy=0, jobs=1))
 
 
 def test_plane_has_the_two_conditions_that_restrict_and_all_samples_held_back(discovered: Any) -> None:
@@ -277,7 +277,7 @@ def asked(**changes: Any) -> so.Instance:
 @pytest.fixture(scope="module")
 def found() -> dict[str, Any]:
     """Every study of the plan of tiny, by the name of its command."""
-    instance, settings = asked(), so.Settings(mip_gap=0, jobs=1)
+    instance, settings = asked(), so.Settings(accuracy=0, jobs=1)
     plan = so.solve(instance)
     return {
         "explain": so.explain(instance, settings=settings),

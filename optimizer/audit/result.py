@@ -37,8 +37,8 @@ from optimizer.audit.shocks import (
 from optimizer.disruptions.shock import MEANWHILE, expand
 from optimizer.errors import AuditError, Finding, InstanceError
 from optimizer.instance.derived import size_thresholds
-from optimizer.instance.edits import without_disruptions
 from optimizer.instance.schema import Instance, require_instance
+from optimizer.instance.variants import without_disruptions
 from optimizer.results.futures import MISSING_FIGURES, FutureResult, FuturesResult
 from optimizer.results.plan import MOST_DETAILED_SHOCKS, Flows, ManyFlows, NoShockPlan, Plan
 from optimizer.results.result import FIGURES, Result, first_largest, require_result, weakest
@@ -324,7 +324,7 @@ def _check_worst_periods(basis: AuditBasis, shocks: ShockAccounts, result: Resul
 
 def _check_names(instance: Instance, result: Result, report: AuditReport) -> None:
     """The result bears the instance's name and currency."""
-    report.matches("instance", result.instance, instance.title)
+    report.matches("instance", result.title, instance.title)
     report.matches("currency", result.currency, instance.currency)
 
 
@@ -332,7 +332,7 @@ def _check_absent(instance: Instance, result: Result, report: AuditReport) -> No
     """Check that a result without a plan states no figures of one."""
     horizon = instance.horizon
     empty: dict[str, Any] = {
-        "instance": instance.title,
+        "title": instance.title,
         "currency": instance.currency,
         "periods": tuple(horizon.label(t) for t in horizon.periods),
         "plan": Plan(),

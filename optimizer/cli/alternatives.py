@@ -54,7 +54,7 @@ def command(
     from optimizer.solver import Settings
     from optimizer.studies.alternatives import alternatives
 
-    settings = Settings(mip_gap=accuracy.share_of_price, time_limit=time_limit, jobs=jobs)
+    settings = Settings(accuracy=accuracy.share_of_price, time_limit=time_limit, jobs=jobs)
     with common.display(instance.money) as listener:
         found = alternatives(instance, tolerance, plans, settings=settings, patience=patience, listener=listener)
     from optimizer.report.tables.alternatives import alternatives_parts

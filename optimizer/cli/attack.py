@@ -39,7 +39,7 @@ def command(
     else:
         made = inputs.read_instance(file, changes)
         instance, remarks, saved, changed = made.instance, made.remarks, None, made.changes
-    settings = Settings(mip_gap=accuracy.share_of_price, time_limit=time_limit, threads=threads, seed=seed)
+    settings = Settings(accuracy=accuracy.share_of_price, time_limit=time_limit, threads=threads, seed=seed)
     with common.display(instance.money) as listener:
         found = attack(instance, saved, settings=settings, listener=listener, notes=remarks)
     from optimizer.report.tables.attack import attack_parts

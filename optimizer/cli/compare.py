@@ -83,7 +83,7 @@ def command(
     from optimizer.solver import Settings
     from optimizer.studies.compare import FACTS, compare
 
-    settings = Settings(mip_gap=accuracy.share_of_price, time_limit=time_limit, jobs=jobs)
+    settings = Settings(accuracy=accuracy.share_of_price, time_limit=time_limit, jobs=jobs)
     with common.display(next(iter(cases.values())).money, lists_tasks=True) as listener:
         try:
             found = compare(

@@ -27,7 +27,7 @@ def command(
     from optimizer.studies.explain import explain
 
     shown = Explaining(made.instance, every=every)
-    settings = Settings(mip_gap=accuracy.share_of_price, time_limit=time_limit, jobs=jobs)
+    settings = Settings(accuracy=accuracy.share_of_price, time_limit=time_limit, jobs=jobs)
     with common.display(made.instance.money, lists_tasks=True) as listener:
         on_finding = (lambda part: None) if json else listener.pausing(shown.show)
         found = explain(made.instance, settings=settings, listener=listener, on_part=on_finding, notes=made.remarks)

@@ -30,7 +30,7 @@ def command(
     from optimizer.solver import Settings
     from optimizer.studies.futures.study import futures_study
 
-    settings = Settings(mip_gap=accuracy.share_of_price, time_limit=time_limit, jobs=jobs)
+    settings = Settings(accuracy=accuracy.share_of_price, time_limit=time_limit, jobs=jobs)
     with common.display(made.instance.money, lists_tasks=True) as listener:
         found = futures_study(made.instance, settings=settings, listener=listener, notes=made.remarks)
     from optimizer.report.tables.futures_study import futures_study_tables

@@ -65,7 +65,7 @@ class StudySubject:
         """The settings of its searches."""
         from optimizer.solver import Settings
 
-        return Settings(mip_gap=self.accuracy, until=self.until, jobs=self.jobs, threads=self.jobs)
+        return Settings(accuracy=self.accuracy, until=self.until, jobs=self.jobs, threads=self.jobs)
 
     @property
     def optimum(self) -> "Result | None":
@@ -188,7 +188,7 @@ def _stress(subject: StudySubject, listener: "Listener") -> "Study":
 def _share(subject: StudySubject, listener: "Listener") -> "Study":
     from optimizer.studies.sharing import SHARING_SHARE, share_costs
 
-    settings = replace(subject.settings, mip_gap=min(subject.accuracy, SHARING_SHARE))
+    settings = replace(subject.settings, accuracy=min(subject.accuracy, SHARING_SHARE))
     return share_costs(subject.instance, settings=settings, listener=listener)
 
 

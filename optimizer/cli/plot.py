@@ -92,7 +92,7 @@ def command(
     frontier = single_point(instance, result)
     if kind == "frontier":
         with common.display(instance.money, lists_tasks=True) as listener:
-            frontier = find_frontier(instance, result, None, Settings(mip_gap=accuracy.share_of_price), listener)
+            frontier = find_frontier(instance, result, None, Settings(accuracy=accuracy.share_of_price), listener)
     with inputs.plan_that_fits(plan, doubts):
         # Any event of a family may be named as the shock, so each is kept.
         shown = book(instance, single_point(instance, result), every=every or kind in _KINDS_OF_OPTION["shock"])

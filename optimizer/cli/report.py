@@ -225,10 +225,10 @@ def _end_with_futures(
         names, page_studies.carry_out_all(tasks, instance.money, 0.0, time_limit)
     )
     delays = (
-        {} if quick or is_interrupted else _futures_delays(result, Settings(mip_gap=accuracy, time_limit=time_limit))
+        {} if quick or is_interrupted else _futures_delays(result, Settings(accuracy=accuracy, time_limit=time_limit))
     )
     parts = ReportParts(instance, result, None, delays, made.values(), studied, doubts, comments_of(source))
-    answer = f"{result.instance}: {futures_headline(result)}"
+    answer = f"{result.title}: {futures_headline(result)}"
     _end(parts, output, answer, json=json, stopped=_are_stopped(studied))
 
 

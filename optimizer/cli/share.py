@@ -32,7 +32,7 @@ def command(
     from optimizer.studies.sharing import find_cost_shares
 
     names = None if between is None else [word.strip() for word in between.split(",")]
-    settings = Settings(mip_gap=accuracy.share_of_price, time_limit=time_limit, jobs=jobs)
+    settings = Settings(accuracy=accuracy.share_of_price, time_limit=time_limit, jobs=jobs)
     with common.display(made.instance.money, lists_tasks=True) as listener:
         found = find_cost_shares(made.instance, names, settings, Clock(time_limit), listener, notes=made.remarks)
     from optimizer.report.tables.share import cost_share_tables

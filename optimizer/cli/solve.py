@@ -130,7 +130,7 @@ def _with_bands(
 
     common.print_message("samples of all uncertain numbers:")
     with common.display(instance.money) as listener:
-        limits = Settings(mip_gap=TOLERANCE_SHARE, time_limit=settings.time_limit, jobs=settings.jobs)
+        limits = Settings(accuracy=TOLERANCE_SHARE, time_limit=settings.time_limit, jobs=settings.jobs)
         return replace(result, bands=find_bands(instance, adversary=adversary, settings=limits, listener=listener))
 
 

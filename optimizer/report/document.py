@@ -196,7 +196,7 @@ def futures_book(
     """
     instance, stages = instance_of(result), find_stages(result)
     return {
-        "instance": result.instance,
+        "instance": result.title,
         "description": instance.description or "",
         "changed": changed_words(result.changes),
         "currency": result.currency,
@@ -297,9 +297,9 @@ def requirements_page(found: Requirements, warnings: Sequence[str] = ()) -> str:
     data = {
         "instance": instance.title,
         "description": instance.description or "",
-        "changed": changed_words(found.plan.changes),
+        "changed": changed_words(found.result.changes),
         "currency": instance.currency,
-        "periods": found.plan.periods,
+        "periods": found.result.periods,
         "brief": None,
         "briefs": [],
         "survives": found.stocks.survives,

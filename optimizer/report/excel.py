@@ -190,7 +190,7 @@ def _answer(
         rows.append(("About", instance.description))
     note = f"Money in {result.currency}, {result.money} throughout; t are tonnes. Made by diversify."
     columns = (FrameColumn("what", " "), FrameColumn("said", " "))
-    return OutputSheet(Frame.of_rows("answer", result.instance, columns, rows, note), frozen=0)
+    return OutputSheet(Frame.of_rows("answer", result.title, columns, rows, note), frozen=0)
 
 
 def _brief(brief: Brief, currency: str) -> OutputSheet:
@@ -339,7 +339,7 @@ def workbook(
         known = brief or make_futures_brief(instance, result, warnings)
     else:
         known = brief or make_brief(instance, result, warnings=warnings)
-    return _book(result.instance, result.currency, sheets(instance, result, warnings, known))
+    return _book(result.title, result.currency, sheets(instance, result, warnings, known))
 
 
 def requirements_workbook(found: Requirements, warnings: Sequence[str] = ()) -> bytes:
@@ -350,7 +350,7 @@ def requirements_workbook(found: Requirements, warnings: Sequence[str] = ()) -> 
 def _of_requirements(found: Requirements, warnings: Sequence[str]) -> Iterator[OutputSheet]:
     instance, frames = found.instance, found.frames
     said = [*requirements_said(found), *(("Note", note) for note in found.notes)]
-    yield _answer(instance, replace(found.stocks, changes=found.plan.changes), said, warnings)
+    yield _answer(instance, replace(found.stocks, changes=found.result.changes), said, warnings)
     for frame in filter(len, map(frames.frame, frames)):
         made = _sheet(instance, frame)
         if frame.name == "funding":
@@ -358,8 +358,8 @@ def _of_requirements(found: Requirements, warnings: Sequence[str]) -> Iterator[O
             title = f"Gap that is left, {instance.currency}, by share of the money for stocks"
             made = replace(made, chart=Chart("line", title, instance.money, (names.index("gap"),)))
         yield made
-    if found.plan.comments:
-        yield _sources(found.plan)
+    if found.result.comments:
+        yield _sources(found.result)
     yield _run(found.stocks)
 
 

@@ -30,7 +30,7 @@ def result_html(result: Any) -> str:
         "none": "✗ No plan exists: the rules contradict each other",
         "stopped": f"… Stopped before the proof; so far {count - len(failed)} of {count} shocks are survived",
     }.get(result.status, _headline(result, len(failed)))
-    parts = [_title(result.instance, headline)]
+    parts = [_title(result.title, headline)]
     if result.baseline is not None:
         parts += [_figures(result), _bought(result), _shocks(result)]
     parts += [f"<div>{escape(changed_words(result.changes))}</div>"] if result.changes else []

@@ -149,7 +149,7 @@ def record(result: Result) -> tuple[tuple[str, str], ...]:
     audit, settings = result.audit, {key: value for key, value in result.settings.items() if value is not None}
     rounds = max((int(each.get("round") or 0) for each in result.history), default=0)
     said = [
-        ("Instance", result.instance),
+        ("Instance", result.title),
         ("Instance hash", f"SHA-256 {fingerprint(result.data)}"),
         ("Money", result.currency),
         ("Status", result.status),

@@ -400,7 +400,7 @@ _VIEWS: Mapping[type, StudyView] = {
         _sensitivity, _numbers_reached, attrgetter("base.cost")),
     Stress: StudyView(
         "stress", "Does the plan survive shocks that it was not made for?", "Sampled shocks", lambda found: False,
-        _stress, instance=attrgetter("against")),
+        _stress),
     Comparison: StudyView(
         "compare", "What does the plan become under other scenarios?", "Scenarios",
         lambda found: not found.is_proven or not found.columns, _comparison, _cases_reached,

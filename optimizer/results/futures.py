@@ -24,7 +24,7 @@ from optimizer.units import si
 
 # Fields that the JSON object holds unchanged, in this order.
 WRITTEN_FIGURES = (
-    "format", "instance", "currency", "status", "survives", "measure", "total_cost", "expected_cost", "survival_gap",
+    "format", "currency", "status", "survives", "measure", "total_cost", "expected_cost", "survival_gap",
     "worst_cost", "worst_future", "best_cost", "best_future", "worst_gap", "outlay", "bound", "gap_bound", "mip_gap",
     "price_of_survival", "first_question", "are_probabilities_given", "clash", "notes", "audit", "seconds", "versions",
     "settings", "history",
@@ -94,11 +94,12 @@ class FuturesResult(SavedPlan):
         measure: what was minimised, in words.
         total_cost: its value, present value; NaN where there is no plan, and so are the four after it.
         expected_cost: over all futures and their shocks.
-        survival_gap: expected over the futures. worst_gap: of the worst single shock in any future.
+        survival_gap: expected over the futures.
+        worst_gap: survival gap of the worst single shock in any future.
         outlay: expected, undiscounted.
-        bound, gap_bound: proven lower bounds on `total_cost` and `survival_gap`; None where none is known. Where gaps
-            have a price, `bound` is `total_cost` less what is not proven of the measure with gaps at their price, and
-            the gap has no bound.
+        bound: proven lower bound on `total_cost`, None where none is known; where gaps have a price, `total_cost` less
+            what is not proven of the measure with gaps at their price.
+        gap_bound: proven lower bound on `survival_gap`, None where none is known, and where gaps have a price.
         mip_gap: relative distance from the bound; where gaps have a price, of that measure.
         futures: in the order of the file.
         decisions: in the order of time, each with the futures in which it is made.
@@ -143,22 +144,39 @@ class FuturesResult(SavedPlan):
 
     @cached_property
     def frames(self) -> Frames:
-        """All tables as pandas frames: decisions (a row for each order and the branches that make it), futures."""
+        """All tables, each a pandas frame by its name (decisions, futures).
+
+        `decisions` has a row for each order and the branches that make it.
+        """
         # Frames need the options' units, whose package lies above `results`: imported when first read.
         made: Frames = import_module("optimizer.studies.frames").futures_frames(self)
         return made
 
     @property
     def worst(self) -> FutureResult:
-        """The future that costs most; the first of several."""
+        """The future that costs most; the first of several.
+
+        Raises:
+            PlanFileError: there is no plan, which `worst_cost` says by None.
+        """
+        self._require_futures()
         most = max(each.cost for each in self.futures)
         return next(each for each in self.futures if each.cost >= most - ROUNDING * abs(most))
 
     @property
     def best(self) -> FutureResult:
-        """The future that costs least; the first of several."""
+        """The future that costs least; the first of several.
+
+        Raises:
+            PlanFileError: there is no plan.
+        """
+        self._require_futures()
         least = min(each.cost for each in self.futures)
         return next(each for each in self.futures if each.cost <= least + ROUNDING * abs(least))
+
+    def _require_futures(self) -> None:
+        if not self.futures:
+            raise PlanFileError(f"there is no plan: status {self.status}")
 
     @property
     def worst_cost(self) -> float | None:
@@ -200,24 +218,27 @@ class FuturesResult(SavedPlan):
 
     @cached_property
     def decided_first(self) -> tuple[Decision, ...]:
-        """What is decided before the first question is answered: the same in all futures."""
+        """What is decided before the first question is answered, the same in all futures."""
         names = {each.name for each in self.futures}
         before = self.periods.index(self.first_question) if self.first_question else len(self.periods)
         return tuple(each for each in self.decisions if each.t < before and set(each.futures) == names)
 
+    __eq__ = SavedPlan.equals
+
     def __repr__(self) -> str:
         if not self.futures:
-            return f"<FuturesResult {self.instance!r}: {self.status}, no plan: {'; '.join(self.clash)}>"
+            return f"<FuturesResult {self.title!r}: {self.status}, no plan: {'; '.join(self.clash)}>"
         survived = sum(each.result.survives for each in self.futures)
         cost = si(self.total_cost, self.money)
         return (
-            f"<FuturesResult {self.instance!r}: {self.status}, {survived} of {len(self.futures)} futures survived; "
+            f"<FuturesResult {self.title!r}: {self.status}, {survived} of {len(self.futures)} futures survived; "
             f"{self.measure} {cost}>"
         )
 
     def to_dict(self, *, whole: bool = True) -> dict[str, Any]:
         """The JSON object documented in the manual; `whole` adds each future's own result and the instance."""
         data: dict[str, Any] = {key: _known(as_plain(getattr(self, key))) for key in WRITTEN_FIGURES}
+        data = {"format": data.pop("format"), "instance": self.title, **data}
         data["futures"] = [each.to_dict() for each in self.futures]
         data["builds"] = [_decided(each) for each in self.decisions if not each.is_stock]
         data["purchases"] = [_decided(each) for each in self.decisions if each.is_stock]
@@ -275,7 +296,7 @@ def _adapter() -> TypeAdapter[FuturesResult]:
 
 
 def _restore(data: Mapping[str, Any]) -> FuturesResult:
-    known = {part.name for part in fields(FuturesResult)} - {"departures", "solved_instance"}
+    known = {part.name for part in fields(FuturesResult)} - {"departures", "solved_instance", "title"} | {"instance"}
     made: dict[str, Any] = {name: data[name] for name in known - {"decisions", "changes"}}
     made["changes"] = data.get("changes", ())
     # Where there is no plan there are no figures: JSON says null.

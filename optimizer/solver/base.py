@@ -59,8 +59,9 @@ class Progress:
         violated: how many of the other shocks the plan of the round does not survive.
         worst_gap: the largest gap of one of these shocks, in money.
         task: of a study, in words for the user: what is being computed, or what was.
-        done, total: how many of the study's tasks, budgets or samples are done, and how many there are; `total` is 0
-            where that is not known. may_grow: whether further tasks may follow those that `total` counts.
+        done: how many of the study's tasks, budgets or samples are done.
+        total: how many there are; 0 where that is not known.
+        may_grow: whether further tasks may follow those that `total` counts.
     """
 
     phase: str = ""
@@ -183,10 +184,11 @@ def interruptible(clock: Clock, listener: Listener = ignore) -> Iterator[None]:
 _ADDRESS = re.compile(r"(\w+://)?[^\s/]+:\d+")
 _LIMITS: dict[str, tuple[Any, ...]] = dict.fromkeys(("tolerance", "patience", "time_limit", "until"), (number,))
 _LIMITS |= {"threads": (whole_number, 1, 256), "seed": (whole_number, 0, 2**31 - 1), "jobs": (whole_number, 1)}
+_LIMITS |= {"accuracy": (number, 0, 1)}
 
 
 class DefaultGap(float):
-    """A gap that nobody chose: a study that compares plans takes its own in place of it."""
+    """A gap that nobody chose."""
 
 
 @dataclass(frozen=True)
@@ -197,9 +199,11 @@ class Settings:
         solver: ``highs``, or ``cbc`` through PuLP where the extra is installed.
         strategy: ``extensive-form``, ``constraint-generation``, ``benders``, or ``auto``, which chooses. The names of
             0.1.0 set it as well: ``whole``, ``scenarios``, ``cuts``.
-        mip_gap: relative MIP gap to which plans are proven, 1e-4 by default. Studies that compare plans prove costs to
-            this share of the price of survival; each has its own default, which it takes where none is given here.
-        tolerance: money to which costs are proven, in place of `mip_gap`; None: `mip_gap` holds for costs as well.
+        mip_gap: relative MIP gap to which `solve`, `evaluate` and the like prove a plan, 1e-4 by default.
+        accuracy: share of the price of survival to which studies that compare plans prove costs; None takes the
+            default of each, 2 % or 0.5 %. A function refuses the one of the two that it does not use, unless both
+            are given.
+        tolerance: money to which costs are proven, in place of `mip_gap`, which else holds for costs as well.
             Studies that compare plans set this and `patience` themselves, and refuse others.
         patience: seconds of one search with integers after which `mip_gap` is enough in place of `tolerance`; None
             where `tolerance` holds throughout.
@@ -219,6 +223,7 @@ class Settings:
 
     solver: SolverName = "highs"
     mip_gap: float = DefaultGap(PLAN_GAP)
+    accuracy: float | None = None
     tolerance: float | None = None
     patience: float | None = None
     time_limit: float | None = None
@@ -259,27 +264,44 @@ class Settings:
         return kept
 
     @classmethod
-    def chosen(cls, given: "Settings | None", gap: float | None = None) -> "Settings":
-        """The settings that a caller chose, or the usual ones; of a study with its gap, where none was given.
+    def chosen(cls, given: "Settings | None", accuracy: float | None = None) -> "Settings":
+        """The settings that a caller chose, or the usual ones; of a study with its accuracy, where none was given.
+
+        A study begins with a MIP gap of as much: what its costs are a share of is known once there is a plan.
 
         Raises:
-            ArgumentError: a study is given money or seconds for its proofs, which it sets itself.
+            ArgumentError: a study is given a MIP gap alone, or money or seconds for its proofs, which it sets itself;
+                another function is given an accuracy alone.
             TypeError: something else is given.
         """
         if not isinstance(given, Settings | None):
             raise TypeError(f"Settings are needed, not {type(given).__name__}: write Settings(mip_gap=…, time_limit=…)")
         settings = given or cls()
-        if gap is None:
+        settings._refuse_unused(is_study=accuracy is not None)
+        if accuracy is None:
             return settings
-        for name in ("tolerance", "patience"):
-            if getattr(settings, name) is not None:
-                cure = "this study sets it itself: leave it out, and write mip_gap, a share of the price of survival."
-                raise ArgumentError(name, getattr(settings, name), cure)
-        return settings.with_default_gap(gap)
+        accuracy = accuracy if settings.accuracy is None else settings.accuracy
+        return replace(settings, mip_gap=accuracy, accuracy=accuracy)
 
-    def with_default_gap(self, gap: float) -> "Settings":
-        """The same with this gap where none was given."""
-        return replace(self, mip_gap=gap) if isinstance(self.mip_gap, DefaultGap) else self
+    def _refuse_unused(self, *, is_study: bool) -> None:
+        has_gap, has_accuracy = not isinstance(self.mip_gap, DefaultGap), self.accuracy is not None
+        if not is_study:
+            if has_accuracy and not has_gap:
+                cure = "this function compares no plans: write mip_gap, a share of the total cost."
+                raise ArgumentError("accuracy", self.accuracy, cure)
+            return
+        if has_gap and not has_accuracy:
+            cure = "this study compares plans: write accuracy, a share of the price of survival."
+            raise ArgumentError("mip_gap", self.mip_gap, cure)
+        for name in ("tolerance", "patience"):
+            if getattr(self, name) is not None:
+                cure = "this study sets it itself: leave it out, and write accuracy, a share of the price of survival."
+                raise ArgumentError(name, getattr(self, name), cure)
+
+    @property
+    def share_of_price(self) -> float:
+        """`accuracy` in a study; elsewhere, where a share of the price is needed all the same, the MIP gap."""
+        return self.mip_gap if self.accuracy is None else self.accuracy
 
     def begun(self) -> "Settings":
         """The same of searches that begin now, whose time limit is that of all of them together."""

@@ -90,8 +90,8 @@ def alternatives(
             ``10%``, or money as text with its suffix, such as ``20M``.
         plans: how many alternatives to look for.
         budget, scenario: as for `solve`.
-        settings: `mip_gap` is the share of the price of survival to which the least cost is proven (2 % where left out,
-            and a quarter of the tolerance at most), and a limit in seconds for all of it.
+        settings: `accuracy` is the share of the price of survival to which the least cost is proven (2 % where left
+            out, and a quarter of the tolerance at most), and a limit in seconds for all of it.
         patience: seconds for one end of one option's range, and for a plan of other options; where they do not do,
             the end is shown with its bound, and the plan is the best by then.
         listener: receives the rounds of the search for the cheapest, then each end and plan that is searched for.
@@ -124,12 +124,13 @@ def alternatives(
             status: AlternativesStatus = "none" if cheapest.status == "none" else "stopped"
             most = cheapest.priced_cost + (0.0 if measure is None else allowed.money(measure))
             share, seconds = allowed.of(measure), time.perf_counter() - clock.started
-            return Alternatives(status, share, most, settings.mip_gap, cheapest, seconds=seconds, measure=measure)
+            accuracy = settings.share_of_price
+            return Alternatives(status, share, most, accuracy, cheapest, seconds=seconds, tolerance_base=measure)
         near = replace(settings, mip_gap=min(settings.mip_gap, SIZE_GAP))
         with interruptible(clock, listener):
             more = allowed.money(measure)
             found = _around(instance, cheapest, more, plans, near, patience, solver)
-        return replace(found, within=allowed.of(measure), accuracy=settings.mip_gap, measure=measure)
+        return replace(found, within=allowed.of(measure), tolerance_base=measure)
 
 
 def _around(
@@ -168,7 +169,7 @@ def _around(
         status,
         within=0.0,
         cost_limit=most,
-        accuracy=settings.mip_gap,
+        accuracy=settings.share_of_price,
         cheapest=cheapest,
         ranges=found,
         plans=made,

@@ -77,7 +77,7 @@ class Alternatives:
         plans: alternatives, the first the most different from the cheapest.
         plans_met: how many plans were looked at.
         seconds: that all of it took.
-        measure: what tolerances are shares of; None without a plan.
+        tolerance_base: what tolerances are shares of; None without a plan.
         size_accuracy: to which ends of ranges are proven, a share of an option's largest size.
         plans_sought: how many alternatives were asked for.
     """
@@ -91,7 +91,7 @@ class Alternatives:
     plans: tuple[Alternative, ...] = ()
     plans_met: int = 0
     seconds: float = 0.0
-    measure: ToleranceBase | None = None
+    tolerance_base: ToleranceBase | None = None
     size_accuracy: float = SIZE_GAP
     plans_sought: int = 0
 
@@ -109,14 +109,14 @@ class Alternatives:
         """The JSON object documented in the manual; a bound that is not known is null."""
         has_plan = self.cheapest.baseline is not None
         return {
-            "instance": self.cheapest.instance,
+            "instance": self.cheapest.title,
             "currency": self.cheapest.currency,
             "status": self.status,
             "within": self.within,
             "gap": self.accuracy,
             "most": self.cost_limit if has_plan else None,
             "more": self.extra_cost if has_plan else None,
-            "measure": None if self.measure is None else self.measure.to_dict(),
+            "measure": None if self.tolerance_base is None else self.tolerance_base.to_dict(),
             "options": [_row(each) for each in self.ranges],
             "cheapest": self.cheapest.to_dict(whole=False),
             "plans": [{"distance": each.distance, **each.result.to_dict(whole=False)} for each in self.plans],

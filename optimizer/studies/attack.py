@@ -38,8 +38,9 @@ from optimizer.algorithms.separation.attacks import (
 from optimizer.algorithms.solving import LISTENER, no_shock_cost, open_evaluator
 from optimizer.algorithms.workers import Memory, Task, core_count
 from optimizer.disruptions.adversary import Attack
-from optimizer.instance.edits import ScenarioNames, apply_arguments, with_attacks, with_budget, without_shocks
+from optimizer.instance.edits import ScenarioNames, apply_arguments, with_budget
 from optimizer.instance.schema import Instance
+from optimizer.instance.variants import with_attacks, without_shocks
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result, require_plan
 from optimizer.results.saved import finite_or_none
@@ -176,7 +177,7 @@ BESIDE_SECONDS = 1.0
 
 def attack(
     instance: Instance,
-    plan: Result | None = None,
+    result: Result | None = None,
     *,
     budget: MoneyLike | None = None,
     settings: Settings | None = None,
@@ -188,10 +189,10 @@ def attack(
 
     Args:
         instance: one with an adversary.
-        plan: a result whose plan is attacked as it is; solved for where it is left out.
+        result: its plan is attacked as it is; solved for where it is left out.
         budget: undiscounted outlay of the plan that is solved for, a number or text such as "250M"; None keeps the
             instance's own.
-        settings: limits; `mip_gap` is the share of the price of survival to which the plan for the listed shocks
+        settings: limits; `accuracy` is the share of the price of survival to which the plan for the listed shocks
             alone is proven (2 % where left out); both plans are proven to 1e-4 of their cost at least.
         listener: receives the rounds of each search, and what is computed after the plan.
         notes: remarks of the caller to show beside the result.
@@ -221,16 +222,16 @@ def attack(
     clock, own = settings.clock(), replace(settings, mip_gap=min(PLAN_GAP, settings.mip_gap))
     histories: BranchingHistories = {}
     with _LeastOutlaySearch(listed, own, clock, listener) as least:
-        if plan is None:
+        if result is None:
             outcome = search_robust(listed, None, own, clock, least.hear, notes, histories=histories)
             outcome = replace(outcome, result=replace(outcome.result, changes=changed.changes))
         else:
-            outcome, fit_notes = _place_plan(listed, plan, AttackOracle(listed, settings, clock))
+            outcome, fit_notes = _place_plan(listed, result, AttackOracle(listed, settings, clock))
             notes = (*notes, *fit_notes)
         attacked = _AttackedPlan(listed, outcome, own, clock, least.hear, histories)
         with interruptible(clock, listener):
             made = attacked.impact()
-            if plan is None and not made.stopped and (listed.events or listed.survival_rules):
+            if result is None and not made.stopped and (listed.events or listed.survival_rules):
                 made = attacked.with_listed_shocks_plan(made, settings)
             if not made.stopped and made.result.status != "none":
                 made = replace(made, least=least.found(made), stopped=clock.is_over)
@@ -335,8 +336,8 @@ class _AttackedPlan:
         self.listener(Progress(task="the plan for the listed shocks alone"))
         instance, result = self.instance, made.result
         no_shock, exact = no_shock_cost(instance, settings, self.clock), PLAN_GAP * abs(result.total_cost)
-        measure = ToleranceBase.of_result(result, no_shock, settings.mip_gap).nearer(exact)
-        made = replace(made, measure=measure)
+        measure = ToleranceBase.of_result(result, no_shock, settings.share_of_price).nearer(exact)
+        made = replace(made, tolerance_base=measure)
         settings = replace(measure.settings(settings), mip_gap=min(PLAN_GAP, settings.mip_gap), patience=None)
         with WhatIfSolver(instance, settings, self.clock, self.listener) as solver:
             solver.histories = self.histories

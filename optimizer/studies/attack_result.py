@@ -109,14 +109,16 @@ class AttackResult:
     Attributes:
         result: the plan; its `adversary` is None where it was given.
         instance: the plan's, without attacks among its shocks.
-        method: how the worst attack is found. sets: how many maximal affordable sets there are; None where too many.
+        method: how the worst attack is found.
+        sets: how many maximal affordable sets there are; None where too many.
         shaping: the attacks that shaped it, the largest gap without a plan first; none for a saved plan.
         deterred: attacks that the plan deters, and what each would do; the largest gap first.
         starts: every start of the adversary.
-        worst: see `studies.attack`; None where nothing it can afford leaves anything unserved, or it was not computed.
+        worst: of all attacks that are affordable at any start and not deterred, the one that leaves most below the
+            floors, or else unserved; None where none leaves anything unserved, or it was not computed.
         unaware: None for a saved plan, without listed shocks or rules, or where it was not computed.
         least: the least outlay that survives the listed shocks and the adversary; None where it was not computed.
-        measure: what costs are measured by; None without a plan that was solved for.
+        tolerance_base: what costs are measured by; None without a plan that was solved for.
         stopped: whether the time ran out before all was computed.
         notes: what the user should know.
         seconds: that it took.
@@ -132,7 +134,7 @@ class AttackResult:
     deterred: tuple[AttackDamage, ...] = ()
     unaware: ListedShocksPlan | None = None
     least: LeastOutlay | None = None
-    measure: ToleranceBase | None = None
+    tolerance_base: ToleranceBase | None = None
     stopped: bool = False
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
@@ -195,7 +197,7 @@ class AttackResult:
             "least_outlay": _dict(self.least),
             **{name: None if result.baseline is None else getattr(result, name) for name in figures},
             "mip_gap": result.mip_gap,
-            "measure": None if self.measure is None else self.measure.to_dict(),
+            "measure": None if self.tolerance_base is None else self.tolerance_base.to_dict(),
             "stopped": self.stopped,
             "notes": list(self.notes),
             "seconds": self.seconds,

@@ -28,7 +28,7 @@ from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.relaxed_floors import failing_beyond_allowed
 from optimizer.algorithms.workers import Memory, Setup, Task
 from optimizer.audit.result import audit_no_shock
-from optimizer.instance.edits import with_budget
+from optimizer.instance.edits import set_budget, with_budget
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import NoShockPlan, Plan
 from optimizer.results.result import Result
@@ -143,7 +143,7 @@ class BudgetSweep:
 
     Args:
         cases: by name.
-        settings: of every search; `jobs` is how many run side by side, `mip_gap` the share of the tolerance base to
+        settings: of every search; `jobs` is how many run side by side, `accuracy` the share of the tolerance base to
             which costs are proven.
         clock: whether Ctrl-C was pressed.
         listener: receives each plan or outlay that was found, and the rounds of searches in this process.
@@ -222,7 +222,7 @@ class BudgetSweep:
             if self.has(case, budget):
                 continue
             settled = self.known[case].proven_plan(budget)
-            if settled is not None and _is_paid(with_budget(self.cases[case], budget), settled.no_shock):
+            if settled is not None and _is_paid(set_budget(self.cases[case], budget).instance, settled.no_shock):
                 self._results[case, budget] = settled
                 continue
             task, take = self._call(case, budget, is_first=case not in measured), partial(self._take_plan, case, budget)
@@ -239,10 +239,10 @@ class BudgetSweep:
 
     def _call(self, case: str, budget: float | None, *, is_first: bool) -> Task:
         """The search for the best plan of a budget; of a case's first, for its measure as well."""
-        instance, start = with_budget(self.cases[case], budget), self.known[case].start(budget)
+        instance, start = set_budget(self.cases[case], budget).instance, self.known[case].start(budget)
         start = start or next((known.start(budget) for known in self.known.values() if known.points), None)
         if is_first:
-            return Task(ask_measured_plan, (instance, replace(self.working, mip_gap=self.settings.mip_gap), start))
+            return Task(ask_measured_plan, (instance, self.working, start))
         return Task(ask_best_plan, (instance, self.measuring(case), start, self.known[case].no_shock(budget)))
 
     def least_outlays(self, mip_gap: float) -> list[SweepQuestion]:
@@ -275,7 +275,7 @@ class BudgetSweep:
         """The search for the cheapest plan of a case with its least outlay."""
         assert least.outlay is not None
         plan = self._least_plans.get(least.case, self.known[least.case].start(None))
-        instance = with_budget(self.cases[least.case], least.outlay * (1.0 + EXACT_GAP))
+        instance = set_budget(self.cases[least.case], least.outlay * (1.0 + EXACT_GAP)).instance
         # It keeps all floors; gaps that have a price could be left where that is cheaper.
         instance = instance.replacing(policy=instance.policy.model_copy(update={"gap_price": None}))
         no_shock = self.known[least.case].no_shock(least.outlay)
@@ -345,7 +345,7 @@ def _is_paid(instance: Instance, no_shock: NoShockPlan | None) -> bool:
 
 
 def ask_measured_plan(memory: Memory, instance: Instance, settings: Settings, plan: Plan | None) -> MeasuredResult:
-    """The same, and what the costs of the instance are measured by; `settings` has the share of that."""
+    """The same, and what the costs of the instance are measured by."""
     with _clock(memory, settings) as clock:
         solver = _solver(memory, instance, settings, clock)
         return measured_plan(solver, instance, settings, before_tolerance_base(settings), plan=plan)

@@ -89,7 +89,7 @@ def compare(
         facts: what is computed beside the plans, one or several of ``least``, ``alone`` and ``next``.
         step: of what the next money buys; 50M, or where budgets are of another size about a twentieth of the largest.
         resolution: how near ``auto`` finds a budget, as a share of the least outlay.
-        settings: `mip_gap` is the share of the price of survival to which costs are proven (2 % where left out;
+        settings: `accuracy` is the share of the price of survival to which costs are proven (2 % where left out;
             survival gaps to the same share of themselves, 0.5 % at most), `time_limit` is for everything together, and
             `jobs` processes; all cores where that is left out and a search takes its time.
         on_part: called with each part once it is known, and all that is known by then.
@@ -125,9 +125,8 @@ def compare(
     with interruptible(clock, listener), BudgetSweep(named, settings, clock, listener) as sweep:
         if known is not None:
             case, instance = next(iter(named.items()))
-            sweep.adopt(
-                case, instance.policy.budget, known, ToleranceBase.of_result(known, known.calm_cost, settings.mip_gap)
-            )
+            measure = ToleranceBase.of_result(known, known.calm_cost, settings.share_of_price)
+            sweep.adopt(case, instance.policy.budget, known, measure)
         builder = _ComparisonBuilder(sweep, facts, more, on_part, given)
         builder.add_grid(chosen, resolution)
         builder.add_facts()
@@ -199,7 +198,7 @@ class _ComparisonBuilder:
         self.given = tuple(column for _, column in given)
         cases = {**sweep.cases, **{column.case: instance for instance, column in given}}
         notes = tuple(f"{column.case}: {note}" for column in self.given for note in column.result.notes)
-        self.found = Comparison(cases, accuracy=sweep.settings.mip_gap, notes=notes)
+        self.found = Comparison(cases, accuracy=sweep.settings.share_of_price, notes=notes)
         self.shown: list[BudgetKey] = []
         self._failing: dict[str, tuple[str, ...]] = {}  # by case, the shocks that hurt
         self._facts_left = 0  # questions about the least outlays and the shocks alone that are not answered yet
@@ -209,7 +208,9 @@ class _ComparisonBuilder:
         sweep = self.sweep
         columns = tuple(ComparisonColumn(*key, sweep.result(*key)) for key in self.shown if sweep.has(*key))
         columns = (*columns, *self.given)
-        return replace(self.found, columns=columns, stopped=sweep.clock.interrupted, measures=dict(sweep.measures))
+        return replace(
+            self.found, columns=columns, stopped=sweep.clock.interrupted, tolerance_bases=dict(sweep.measures)
+        )
 
     def add_grid(self, budgets: Sequence[float | None] | Literal["auto"] | None, resolution: float) -> None:
         """The best plan of every budget of every case."""
@@ -426,7 +427,7 @@ def frontier(
     Args:
         result: the plan at hand, of the instance's own budget; it is not solved again.
         budgets: money, undiscounted; chosen from the least outlay that survives where they are left out.
-        settings: `mip_gap` is the share of the price of survival to which the costs of the other plans are proven (2 %
+        settings: `accuracy` is the share of the price of survival to which the costs of the other plans are proven (2 %
             where left out), `time_limit` is for everything together.
         listener: receives each plan that was found, and the rounds of each search.
 
@@ -435,7 +436,7 @@ def frontier(
         SolverError: the solver failed.
     """
     settings, clock = Settings.chosen(settings, TOLERANCE_SHARE).begun(), Clock()
-    measure = ToleranceBase.of_result(result, result.calm_cost, settings.mip_gap)
+    measure = ToleranceBase.of_result(result, result.calm_cost, settings.share_of_price)
     least: CaseLeastOutlay | None = None
     sweep = BudgetSweep({CASE: instance}, settings, clock, listener)
     with interruptible(clock, listener), sweep:
@@ -447,7 +448,7 @@ def frontier(
     points = _on_one_baseline(found, result)
     own = [point.budget for point in points].index(instance.policy.budget)
     outlay, bound = (None, None) if least is None else (least.outlay, least.bound)
-    return Frontier(tuple(points), own, outlay, bound, settings.mip_gap, clock.interrupted, measure)
+    return Frontier(tuple(points), own, outlay, bound, settings.share_of_price, clock.interrupted, measure)
 
 
 def _points(sweep: BudgetSweep, budgets: Sequence[float]) -> list[tuple[float | None, Result]]:

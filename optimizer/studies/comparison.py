@@ -57,7 +57,7 @@ class LoneShock:
 
     @property
     def rank(self) -> float:
-        """The outlay, for an order: infinite where none is enough, less than nothing where it is not known."""
+        """The outlay, for an order; infinite where none is enough, less than nothing where it is not known."""
         if self.outlay is not None:
             return self.outlay
         return math.inf if self.status == "infeasible" else -1.0
@@ -121,12 +121,12 @@ class BudgetStep:
 
     @property
     def cost(self) -> ProvenDifference:
-        """Of the total cost, present value: what is proven of it where another gap is left, or none in both plans."""
+        """Of the total cost, present value, what is proven of it where another gap is left, or none in both plans."""
         return ProvenDifference.of_costs(self.before, self.after)
 
     @property
     def is_nothing(self) -> bool:
-        """Whether no change is proven: neither of the gap nor, beside a gap that is no larger, of the cost.
+        """Whether no change is proven, neither of the gap nor, beside a gap that is no larger, of the cost.
 
         Where a gap is left, only a lower cost counts.
         """
@@ -181,7 +181,7 @@ class Comparison(ReadOnly):
         resolution: how near, money; None where budgets were given.
         is_whole: whether the bisection ended; where not, only the widest differences were looked into.
         accuracy: to which costs are proven, a share of the tolerance base; the least outlays are proven to 1e-6.
-        measures: by case, what its costs are measured by.
+        tolerance_bases: by case, what its costs are measured by.
         stopped: whether Ctrl-C or the time limit ended it before everything had begun.
         notes: what the user should know.
     """
@@ -195,7 +195,7 @@ class Comparison(ReadOnly):
     resolution: float | None = None
     is_whole: bool = True
     accuracy: float = TOLERANCE_SHARE
-    measures: Mapping[str, ToleranceBase] = field(default_factory=dict)
+    tolerance_bases: Mapping[str, ToleranceBase] = field(default_factory=dict)
     stopped: bool = False
     notes: tuple[str, ...] = ()
 
@@ -241,7 +241,7 @@ class Comparison(ReadOnly):
             "resolution": self.resolution,
             "whole": self.is_whole,
             "gap": self.accuracy,
-            "measures": {case: measure.to_dict() for case, measure in self.measures.items()},
+            "measures": {case: measure.to_dict() for case, measure in self.tolerance_bases.items()},
             "stopped": self.stopped,
             "notes": list(self.notes),
         }
@@ -292,7 +292,9 @@ class Frontier:
     least_bound: float | None = None
     accuracy: float = TOLERANCE_SHARE  # of the tolerance base, to which the costs of the other points are proven
     stopped: bool = False  # whether Ctrl-C or the time limit ended it before every budget was searched for
-    measure: ToleranceBase | None = None  # what costs are measured by; None where no other point was searched for
+    tolerance_base: ToleranceBase | None = (
+        None  # what costs are measured by; None where no other point was searched for
+    )
 
     @property
     def baseline(self) -> dict[str, float | None]:
@@ -304,7 +306,7 @@ class Frontier:
         """For JSON: every point is its budget, and its result as `solve --json` prints it but for the baseline."""
         points = [{"budget": point.budget, **point.result.to_dict(whole=False)} for point in self.points]
         least = {"least_outlay": self.least_outlay, "least_outlay_bound": self.least_bound, "baseline": self.baseline}
-        measure = None if self.measure is None else self.measure.to_dict()
+        measure = None if self.tolerance_base is None else self.tolerance_base.to_dict()
         proven = {"gap": self.accuracy, "measure": measure, "stopped": self.stopped}
         return {"own": self.own, **least, **proven, "points": points}
 

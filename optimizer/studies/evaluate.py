@@ -281,7 +281,7 @@ def _over_futures(instance: Instance, lifted: Instance, futures: tuple[FutureRes
         return math.sumprod([each.probability for each in futures], [getattr(each, figure) for each in results])
 
     return FuturesResult(
-        instance=instance.title,
+        title=instance.title,
         currency=instance.currency,
         status="survives" if all(each.survives for each in results) else "gap",
         measure=str(instance.policy.objective),

@@ -32,7 +32,7 @@ class PartValue:
 
     @property
     def is_known(self) -> bool:
-        """Whether time ran out for none of it: a change is known where its range is proven."""
+        """Whether time ran out for none of it; a change is known where its range is proven."""
         if self.survives is not False:
             return self.survives is True and self.low is not None
         is_least_known = self.is_money is False or self.needed is not None
@@ -112,7 +112,7 @@ class Repair:
 
     @property
     def is_known(self) -> bool:
-        """Whether time ran out for none of it: whether it works, its least size, and a plan with it."""
+        """Whether time ran out for none of it, that is, whether it works, its least size, and a plan with it."""
         if self.works:
             return self.beyond is not None and self.cost is not None
         # Floors that are not kept exactly by rounding have a proven bound.
@@ -135,7 +135,8 @@ class Explanation:
         result: the plan, audited.
         accuracy: to which what-ifs are proven, a share of the price of survival, or of their own cost if nothing
             survives.
-        within: the same in money; None if nothing survives. measure: what `accuracy` is a share of.
+        within: the same in money; None if nothing survives.
+        tolerance_base: what `accuracy` is a share of.
         part_values: if the plan survives, the value of each of its parts.
         deadlines: if the plan survives, by when each option has to be ordered.
         repairs: if nothing survives, changes that would make survival possible, in the order in which they were found.
@@ -147,7 +148,7 @@ class Explanation:
     result: Result
     accuracy: float
     within: float | None = None
-    measure: ToleranceBase | None = None
+    tolerance_base: ToleranceBase | None = None
     part_values: tuple[PartValue, ...] = ()
     deadlines: tuple[Deadline, ...] = ()
     repairs: tuple[Repair, ...] = ()
@@ -163,13 +164,13 @@ class Explanation:
     def to_dict(self) -> dict[str, Any]:
         """The JSON object documented in the manual."""
         return {
-            "instance": self.result.instance,
+            "instance": self.result.title,
             "currency": self.result.currency,
             "status": self.result.status,
             "complete": self.is_complete,
             "gap": self.accuracy,
             "within": self.within,
-            "measure": None if self.measure is None else self.measure.to_dict(),
+            "measure": None if self.tolerance_base is None else self.tolerance_base.to_dict(),
             "plan": self.result.to_dict(whole=False),
             "worths": [asdict(value) for value in self.part_values],
             "deadlines": [asdict(deadline) for deadline in self.deadlines],

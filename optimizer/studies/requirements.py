@@ -22,16 +22,10 @@ from typing import Any
 from optimizer.algorithms.reading import do_nothing_plan
 from optimizer.errors import Finding, InstanceError
 from optimizer.instance.derived import entry_of, highest_floor
-from optimizer.instance.edits import (
-    under,
-    with_budget,
-    with_only_shocks,
-    with_starts_moved,
-    with_window_lengths,
-    without_probabilities,
-)
+from optimizer.instance.edits import under, with_budget
 from optimizer.instance.removal import without
 from optimizer.instance.schema import Instance, Policy, require_instance
+from optimizer.instance.variants import with_only_shocks, with_starts_moved, with_window_lengths, without_probabilities
 from optimizer.io.plan_file import GivenPlan
 from optimizer.results.result import Result, require_result
 from optimizer.solver import Listener, Progress, Settings, ignore, interruptible
@@ -57,13 +51,13 @@ def stocks_alone(instance: Instance) -> Instance:
     It has no budget and no rule of the policy but what has to be bought of stocks; shocks have no probability.
     """
     others = [o for o in instance.options if o not in instance.stocks]
-    left = without(instance, others) if others else instance
+    left = without(instance.replacing(scenarios={}), others) if others else instance
     return without_probabilities(left.replacing(policy=Policy(force=left.policy.force)))
 
 
 def find_requirements(
     instance: Instance,
-    plan: Result,
+    result: Result,
     *,
     is_quick: bool = False,
     settings: Settings | None = None,
@@ -73,7 +67,7 @@ def find_requirements(
 
     Args:
         instance: one with shocks, of one future.
-        plan: the plan at hand, in the instance; `solve` gives one.
+        result: the plan at hand, in the instance; `solve` gives one.
         is_quick: leaves out funding in part, other conflicts, and times to survive.
         settings: MIP gap and limits; the time limit is that of the whole study.
         listener: receives each plan that was found, and the rounds of each search.
@@ -93,19 +87,19 @@ def find_requirements(
         ('magnet', 140, 100, 40)
     """
     require_instance(instance)
-    require_result(plan, Result)
+    require_result(result, Result)
     check_conflict(instance)
     settings = Settings.chosen(settings)
     clock = settings.clock()
     with interruptible(clock, listener), WhatIfSolver(instance, settings, clock, listener) as solver:
         study = _Study(instance, solver)
-        found = Requirements(instance, plan, study.alone, study.nothing, study.hold("what to hold"))
+        found = Requirements(instance, result, study.alone, study.nothing, study.hold("what to hold"))
         study.notes += notes_on_years_after(study.alone, study.nothing)
         if is_quick:
             return replace(found, stopped=study.is_stopped, notes=tuple(study.notes))
         cases = list(study.cases())
         funding, unfunded = tuple(study.funding(found)), study.unfunded(found.stocks)
-        times = None if clock.is_over else time_to_survive(instance, None if plan.baseline is None else plan.plan)
+        times = None if clock.is_over else time_to_survive(instance, None if result.baseline is None else result.plan)
     is_stopped = study.is_stopped or clock.is_over
     study.notes += [STOPPED] if is_stopped else []
     return replace(found, funding=funding, unfunded=unfunded, cases=tuple(cases), times=times, stopped=is_stopped,

@@ -126,7 +126,7 @@ def chain_frame(found: "Requirements") -> Frame:
     )
     assert found.nothing.baseline is not None
     nothing = yearly_supply_shares(found.alone, found.nothing.baseline)
-    planned = yearly_supply_shares(found.instance, found.plan.baseline) if found.plan.baseline else {}
+    planned = yearly_supply_shares(found.instance, found.result.baseline) if found.result.baseline else {}
     rows = []
     for c in (c for c in found.instance.commodities if is_material(found.instance, c)):
         makers = [p for p, process in found.instance.processes.items() if c in process.output]

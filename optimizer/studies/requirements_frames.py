@@ -40,7 +40,7 @@ NO_OPTION = "no option to hold it in the file"
 
 
 def of_requirements(found: "Requirements") -> Frames:
-    """All tables as pandas frames."""
+    """All tables, each a pandas frame by its name."""
     makers = {
         "materials": materials_frame,
         "needs": needs_frame,
@@ -110,7 +110,7 @@ def _need_of(found: "Requirements", segments: Sequence[str]) -> tuple[tuple[Any,
     services = _services(worst, segments)
     required = math.fsum(_required(found.alone, worst.name, d) for d in segments)
     gap = math.fsum(service.gap for service in services)
-    left = (_worst_below(found.stocks, segments), _worst_below(found.plan, segments))
+    left = (_worst_below(found.stocks, segments), _worst_below(found.result, segments))
     return (worst.name if services else None, required, _below(worst, segments), gap), left
 
 
@@ -206,7 +206,7 @@ def _need_row(found: "Requirements", d: str) -> tuple[Any, ...]:
 def _left_in(found: "Requirements", shock: str, d: str) -> tuple[float | None, float | None]:
     """What falls short in a shock with stocks, and with the plan; None where a plan does not know the shock."""
     both = []
-    for result in (found.stocks, found.plan):
+    for result in (found.stocks, found.result):
         outcome = next((each for each in result.shocks if each.name == shock), None)
         both.append(None if outcome is None else _below(outcome, [d]))
     return both[0], both[1]

@@ -50,9 +50,11 @@ class Requirements(ReadOnly):
     """Stockpile requirements of an instance.
 
     Attributes:
-        instance: the file's. plan: the plan at hand, in it.
+        instance: the file's.
+        result: the plan at hand, in it.
         alone: the instance in which stocks alone can be bought.
-        nothing: the do-nothing plan of `alone`. stocks: its cheapest plan, which has the amounts to hold.
+        nothing: the do-nothing plan of `alone`.
+        stocks: the cheapest plan of `alone`, which has the amounts to hold.
         funding: less money than that, the least first.
         unfunded: by stock that is bought, the plan without buying it.
         cases: other conflicts.
@@ -62,7 +64,7 @@ class Requirements(ReadOnly):
     """
 
     instance: Instance = field(repr=False)
-    plan: Result = field(repr=False)
+    result: Result = field(repr=False)
     alone: Instance = field(repr=False)
     nothing: Result = field(repr=False)
     stocks: Result = field(repr=False)
@@ -91,7 +93,7 @@ class Requirements(ReadOnly):
         return {
             "instance": self.instance.title,
             "currency": self.instance.currency,
-            "status": self.plan.status,
+            "status": self.result.status,
             "stopped": self.stopped,
             "notes": list(self.notes),
             **{name: [_plain(row) for row in frames.frame(name).rows()] for name in frames},

@@ -35,9 +35,10 @@ from optimizer.algorithms.solving import no_shock_cost
 from optimizer.algorithms.workers import Task
 from optimizer.errors import Finding, InstanceError
 from optimizer.instance.derived import is_bought
-from optimizer.instance.edits import ScenarioNames, apply_arguments, with_numbers, without_attacks
+from optimizer.instance.edits import ScenarioNames, apply_arguments, with_numbers
 from optimizer.instance.ranges import Uncertain, UncertainNumber, numbers_of
 from optimizer.instance.schema import Instance
+from optimizer.instance.variants import without_attacks
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result, require_result
 from optimizer.results.saved import Bands
@@ -139,6 +140,7 @@ def sensitivity(
     adversary: bool = False,
     settings: Settings | None = None,
     listener: Listener = ignore,
+    notes: Sequence[str] = (),
     known: Result | None = None,
     most: int | None = None,
 ) -> Sensitivity:
@@ -153,9 +155,10 @@ def sensitivity(
         budget, scenario: as for `solve`.
         adversary: whether every attack that the instance's adversary can afford counts as a shock; which those are is
             found anew wherever numbers are elsewhere.
-        settings: `mip_gap` is the share of the price of survival to which costs are proven (2 % where left out),
+        settings: `accuracy` is the share of the price of survival to which costs are proven (2 % where left out),
             `time_limit` is for everything together, and `jobs` processes.
         listener: receives the rounds of the first search, then every set of numbers that was solved for.
+        notes: remarks of the caller to show beside the result.
         known: the best plan of the instance, where that was solved for before.
         most: so many numbers are solved for at their ends, those with the largest first-order effect, and every number
             that has none, such as a lead time; 0 for none at all, None for all.
@@ -176,19 +179,22 @@ def sensitivity(
     samples, seed = check_samples(samples, seed, may_be_none=True)
     resolution = arguments.number("resolution", resolution, *VALUE_RESOLUTIONS)
     most = None if most is None else arguments.whole_number("most", most)
-    instance = apply_arguments(instance, budget=budget, scenario=scenario).instance
+    made = apply_arguments(instance, budget=budget, scenario=scenario, notes=notes)
+    instance = made.instance
     _require_ranges(instance)
     require_result(known, Result | None)
     if adversary:
         instance, _ = with_listed_attacks(instance)
     settings = Settings.chosen(settings, TOLERANCE_SHARE).begun()
+    accuracy = settings.share_of_price
     # A plan that is known needs no search, only what follows from it.
     clock = settings.clock() if known is None else Clock()
     search = _SensitivitySearch(instance, settings, clock, listener, lists_attacks=adversary)
     with interruptible(clock, listener):
         base = search.begin(known, most)
         if not base.has_plan:
-            return Sensitivity("stopped" if clock.is_over else "none", instance, settings.mip_gap, resolution, base)
+            state: SensitivityStatus = "stopped" if clock.is_over else "none"
+            return Sensitivity(state, instance, accuracy, resolution, base, notes=made.notes)
         with start_executor(size_for(settings.jobs, search.seconds)) as search.executor:
             search.executor.memory[CLOCK] = clock
             screened = search.screen(most)
@@ -197,7 +203,8 @@ def sensitivity(
             sampled = search.sampled(samples, seed) if samples else None
     shown = tuple(sorted(bars, key=lambda bar: bar.swing(base), reverse=True))
     status: SensitivityStatus = "proven" if search.is_proven(bars) else "stopped"
-    return Sensitivity(status, instance, settings.mip_gap, resolution, base, shown, sampled, search.measure, screened)
+    found = (shown, sampled, search.measure, screened, made.notes)
+    return Sensitivity(status, instance, accuracy, resolution, base, *found)
 
 
 def _require_ranges(instance: Instance) -> None:
@@ -309,11 +316,11 @@ class _SensitivitySearch:
             if math.isfinite(self.found.cost):
                 least = None if known is None else known.calm_cost
                 least = no_shock_cost(self.instance, settings, self.clock) if least is None else least
-                measure = ToleranceBase.of(self.found.cost, least, settings.mip_gap, self.found.gap)
+                measure = ToleranceBase.of(self.found.cost, least, settings.share_of_price, self.found.gap)
                 if self.found.status == "optimal" and not measure.proves(self.found.cost, self.found.bound):
                     again = solver.ask(settings=measure.settings(settings))
                     self.found = again if again.status == "optimal" else self.found
-                    measure = ToleranceBase.of(self.found.cost, least, settings.mip_gap, self.found.gap)
+                    measure = ToleranceBase.of(self.found.cost, least, settings.share_of_price, self.found.gap)
                 self.measure, self.settings = measure, measure.settings(settings)
             self.base = outcome(solver, self.instance, self.found)
             self._keep_dual_values(solver, most)

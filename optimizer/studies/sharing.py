@@ -4,9 +4,10 @@ alone        every member by itself; their price of survival together is what co
 coalitions   then every larger coalition, from the builds and the active shocks of the best split into two smaller ones
 game         Shapley value, core and nucleolus of their costs                                    (`cost_shares`)
 
-The instance of a coalition is an edit of the file (`optimizer.instance.edits.coalition`). Its cost is the total cost of
-its best plan and, with `policy.gap_price`, what the gaps that the plan leaves cost. Every plan is audited. Without that
-price a coalition that cannot keep its floors has no cost, and there is no game: the coalitions are named.
+The instance of a coalition is the file less what others bring (`optimizer.instance.removal.coalition`). Its cost is the
+total cost of its best plan and, with `policy.gap_price`, what the gaps that the plan leaves cost. Every plan is
+audited. Without that price a coalition that cannot keep its floors has no cost, and there is no game: the coalitions
+are named.
 """
 
 import math
@@ -64,7 +65,7 @@ def share_costs(
         between: names of members, or one text with commas; all of them where it is left out. The others, their demand
             and what they bring are left out.
         budget: undiscounted outlay of every coalition, a number or text such as "250M"; None keeps the file's.
-        settings: `mip_gap` is a share of the price of survival of all members alone; 0.5 % where left out.
+        settings: `accuracy` is a share of the price of survival of all members alone; 0.5 % where left out.
         listener: receives each coalition that was solved for, and the rounds of searches in this process.
         scenario: of the instance, or several in the order given.
 
@@ -210,7 +211,7 @@ class _CoalitionSearch:
         costs = [each.cost for each in known if each.has_cost]
         no_shock = [each.result.calm_cost for each in known if each.has_cost]
         base = None if None in no_shock else math.fsum(value for value in no_shock if value is not None)
-        return ToleranceBase.of(math.fsum(costs), base, self.settings.mip_gap)
+        return ToleranceBase.of(math.fsum(costs), base, self.settings.share_of_price)
 
     def _is_open(self, each: Coalition, measure: ToleranceBase) -> bool:
         found = self.found.get(each)

@@ -57,7 +57,7 @@ from optimizer.studies.supply_chain import actual_outputs, baseline_shortages, s
 from optimizer.tolerances import AUDIT_RELATIVE, POSITIVE, SAME_VALUE, TIGHT_SHOCK
 
 # Settings that say where the work is done; they do not change the answer.
-WHERE = ("until", "jobs", "cluster", "checkpoint")
+WHERE = ("accuracy", "until", "jobs", "cluster", "checkpoint")
 
 
 @dataclass
@@ -82,7 +82,7 @@ def run_record(
     stopped = f"Stopped by {clock.interrupt}: this is the best plan found until then."
     interrupted = (stopped,) if clock.interrupted else ()
     return {
-        "instance": instance.title,
+        "title": instance.title,
         "currency": instance.currency,
         "notes": (*notes, *solved.notes, *interrupted),
         "settings": _settings_record(settings),
@@ -435,7 +435,7 @@ def measured_plan(
     """The best plan of an instance, audited, and the tolerance base of its cost.
 
     The base is known with a first plan: `known`, or one that is searched for under the settings `first`, from `plan`
-    on. Where its cost is not proven to the share `mip_gap` of the base, and to the money that `near` says of it, the
+    on. Where its cost is not proven to its share of the base, and to the money that `near` says of it, the
     search goes on. `notes` are shown beside the result.
 
     Raises:
@@ -449,7 +449,7 @@ def measured_plan(
         no_shock = exact_no_shock(instance, settings, solver.clock, known)
         least = None if no_shock is None else no_shock.total_cost
         cost, gap, bound, is_plan = _proven_figures(found)
-        needed = ToleranceBase.of(cost, least, settings.mip_gap, gap)
+        needed = ToleranceBase.of(cost, least, settings.share_of_price, gap)
         needed = needed.nearer(near(needed))
         if is_plan and not solver.clock.is_over and not needed.proves(cost, bound):
             used = replace(needed.settings(settings), mip_gap=min(first.mip_gap, settings.mip_gap))
@@ -459,7 +459,7 @@ def measured_plan(
             evaluator = solver.evaluator(instance)
             found = conclude(instance, used, solver.clock, timer, found, evaluator, notes, no_shock=no_shock)
     has_plan = found.baseline is not None
-    return MeasuredResult(found, ToleranceBase.of_result(found, least, settings.mip_gap) if has_plan else None)
+    return MeasuredResult(found, ToleranceBase.of_result(found, least, settings.share_of_price) if has_plan else None)
 
 
 def _proven_figures(found: Result | SearchResult) -> tuple[float, float, float | None, bool]:

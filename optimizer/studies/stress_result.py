@@ -167,24 +167,33 @@ class Stress(ReadOnly):
     """The outcome of a plan in sampled shocks.
 
     Attributes:
-        instance, plan: names of the instance, and of the one that the plan was made for.
+        title: of the instance that the shocks are of.
+        plan_title: of the instance that the plan was made for.
         currency: its label.
-        samples, seed, sampler: how many, from which seed, and of what, in words.
+        samples: how many were drawn.
+        seed: from which they were drawn.
+        sampler: what they were drawn from, in words.
         cut_off: how many of them have a window that the end of the horizon cuts off.
-        own_shocks, own_failed: how many shocks the plan was made for, and in how many of those it fails.
-        survived, share, interval: in how many every floor holds; as a share, with Wilson's 95 % interval.
-        expected_gap, worst_gap: mean and largest survival gap, money.
+        own_shocks: how many shocks the plan was made for.
+        own_failed: in how many of those it fails.
+        survived: in how many samples every floor holds.
+        share: the same as a share.
+        interval: Wilson's 95 % interval of that share.
+        expected_gap: mean survival gap, money.
+        worst_gap: largest survival gap, money.
         services: by segment.
         worst: the shocks with the largest gaps.
         groups: shares survived by event, start, duration and severity.
         reinforcements: what single additions would have done; None where nothing failed.
         notes: what the user should know.
-        versions, seconds: the record of the run; seconds in the solver are summed over processes.
+        versions: of Python and of packages.
+        seconds: that the run took by part; those in the solver are summed over processes.
         rows: every sample.
+        instance: with the sampled shocks as its shocks.
     """
 
-    instance: str
-    plan: str
+    title: str
+    plan_title: str
     currency: str
     samples: int
     seed: int
@@ -205,26 +214,28 @@ class Stress(ReadOnly):
     versions: Mapping[str, str]
     seconds: Mapping[str, float]
     rows: Samples = field(repr=False)
-    against: Instance = field(repr=False)
+    instance: Instance = field(repr=False)
     frames = property(study_frames.of_stress)
 
     def __repr__(self) -> str:
-        return f"<Stress {self.plan!r} in {self.instance!r}: {self.survived} of {self.samples} samples survived>"
+        return f"<Stress {self.plan_title!r} in {self.title!r}: {self.survived} of {self.samples} samples survived>"
 
     @property
     def survives(self) -> bool:
         """Whether every sample is survived, or of each ensemble the share that has to be."""
-        excused = excused_samples(survival_shares(self.against), self.rows.gap, ~self.rows.survived)
+        excused = excused_samples(survival_shares(self.instance), self.rows.gap, ~self.rows.survived)
         return bool((self.rows.survived | excused).all())
 
     @property
     def money(self) -> str:
         """The currency's code, the first word of its label."""
-        return self.against.money
+        return self.instance.money
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object documented in the manual: all but the samples themselves."""
-        data = {name: value for name, value in vars(self).items() if name not in ("rows", "against", "reinforcements")}
+        data: dict[str, Any] = {"instance": self.title, "plan": self.plan_title}
+        left_out = ("title", "plan_title", "rows", "instance", "reinforcements")
+        data |= {name: value for name, value in vars(self).items() if name not in left_out}
         data |= {"survives": self.survives, "interval_method": "Wilson, 95 %"}
         data["services"] = {d: asdict(spread) for d, spread in self.services.items()}
         data["worst"] = [asdict(broken) for broken in self.worst]

@@ -37,7 +37,7 @@ from optimizer.errors import PlanFileError
 from optimizer.formulation import blank_model, first_stage_model, gap, write_path
 from optimizer.instance.derived import with_stock_paths
 from optimizer.instance.edits import ScenarioNames, apply_arguments
-from optimizer.instance.paths import MANY, steady_path
+from optimizer.instance.operation_paths import MANY, steady_path
 from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Instance
 from optimizer.model.builder import ModelBuilder, Scope
 from optimizer.model.expressions import Expression
@@ -102,7 +102,7 @@ class Exposure:
 
     @property
     def order(self) -> tuple[float, float, float]:
-        """What exposures are sorted by: months in the worst year, then of all years, then of all without the plan."""
+        """What exposures are sorted by, months in the worst year, then of all years, then of all without the plan."""
         judged = self.after or self.before
         with_plan, without = (sum(min(each.months, LONG_MONTHS) for each in rows) for rows in (judged, self.before))
         return judged[self.worst].months, with_plan, without
@@ -122,11 +122,11 @@ class Exposure:
 class TimeToSurvive:
     """Time to survive of every chokepoint, the most exposed first.
 
-    `uncut` is how long floors hold without any cut: with capacities, demand and floors as at the start of a year, some
-    may fail.
+    `title` is that of the instance. `uncut` is how long floors hold without any cut: with capacities, demand and floors
+    as at the start of a year, some may fail.
     """
 
-    instance: str
+    title: str
     years: tuple[int, ...]
     exposures: tuple[Exposure, ...]
     uncut: Exposure
@@ -145,12 +145,12 @@ class TimeToSurvive:
 
     def __repr__(self) -> str:
         years = f"{self.years[0]}–{self.years[-1]}" if self.years else "no years"
-        return f"<TimeToSurvive {self.instance!r}: chokepoints: {len(self.exposures)}; {years}>"
+        return f"<TimeToSurvive {self.title!r}: chokepoints: {len(self.exposures)}; {years}>"
 
     def to_dict(self) -> dict[str, Any]:
         """For JSON: months by year, null where it is for ever; `after` is null without a plan."""
         return {
-            "instance": self.instance,
+            "instance": self.title,
             "years": list(self.years),
             "uncut": _both(self.uncut),
             "chokepoints": [

@@ -23,7 +23,7 @@ from tests.test_cli import TINY
 from tests.test_explain import HEAD
 from tests.test_studies_on_pages import said_in
 
-EXACT = Settings(mip_gap=0.0, jobs=1)
+EXACT = Settings(mip_gap=0.0, accuracy=0.0, jobs=1)
 
 # 50 t/yr of the friend's plant cost 500, 50 t in the reserve 1000; the budget is 600.
 REPLACED = """

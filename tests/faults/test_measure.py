@@ -60,9 +60,9 @@ def lumpy() -> so.Instance:
 def test_near_is_a_share_of_the_price_of_survival_or_money(within: float | str, verdicts: list[str]) -> None:
     found = so.alternatives(bulk(), within, 0)
     assert [each.verdict for each in found.ranges] == verdicts
-    assert found.measure is not None
-    assert (found.measure.kind, found.measure.amount) == ("price of survival", pytest.approx(0.7e6))
-    assert found.extra_cost == pytest.approx(CostTolerance.parse(within).money(found.measure))
+    assert found.tolerance_base is not None
+    assert (found.tolerance_base.kind, found.tolerance_base.amount) == ("price of survival", pytest.approx(0.7e6))
+    assert found.extra_cost == pytest.approx(CostTolerance.parse(within).money(found.tolerance_base))
     assert found.within == pytest.approx(found.extra_cost / 0.7e6)
 
 
@@ -99,8 +99,8 @@ def test_what_money_saves_is_no_longer_lost_in_the_total() -> None:
 def test_costs_are_proven_to_a_share_of_the_price_and_not_of_the_total() -> None:
     instance = lumpy()
     loose = so.solve(instance, settings=Settings(mip_gap=5e-3, strategy="constraint-generation"))
-    found = compare(instance, [None], facts=(), settings=Settings(mip_gap=0.02, strategy="constraint-generation"))
-    (column,), measure = found.columns, found.measures["plain"]
+    found = compare(instance, [None], facts=(), settings=Settings(accuracy=0.02, strategy="constraint-generation"))
+    (column,), measure = found.columns, found.tolerance_bases["plain"]
     price = column.result.total_cost - 200e6
     assert (measure.kind, measure.amount, measure.tolerance) == (
         "price of survival",
@@ -112,7 +112,7 @@ def test_costs_are_proven_to_a_share_of_the_price_and_not_of_the_total() -> None
     assert column.result.bound is not None
     assert column.result.total_cost - column.result.bound <= measure.tolerance * (1 + 1e-6)
     for gap in (0.5, 0.001):
-        near = compare(instance, [None], facts=(), settings=Settings(mip_gap=gap)).measures["plain"]
+        near = compare(instance, [None], facts=(), settings=Settings(accuracy=gap)).tolerance_bases["plain"]
         assert near.tolerance == pytest.approx(gap * near.amount)
 
 
@@ -120,12 +120,12 @@ def test_every_cost_of_the_frontier_is_proven_to_a_share_of_the_price() -> None:
     instance = lumpy()
     own = so.solve(instance, settings=Settings(mip_gap=5e-3))
     found = frontier(instance, own, [own.outlay * 1.2])
-    assert found.measure is not None
-    assert found.measure.amount == pytest.approx(own.total_cost - 200e6)
+    assert found.tolerance_base is not None
+    assert found.tolerance_base.amount == pytest.approx(own.total_cost - 200e6)
     for point in found.points:
         if point.result is not own:
             assert point.result.bound is not None
-            assert point.result.total_cost - point.result.bound <= found.measure.tolerance * (1 + 1e-6)
+            assert point.result.total_cost - point.result.bound <= found.tolerance_base.tolerance * (1 + 1e-6)
 
 
 def test_a_range_that_moves_the_price_changes_the_plan() -> None:
@@ -133,8 +133,8 @@ def test_a_range_that_moves_the_price_changes_the_plan() -> None:
     ranged = bulk(ranges={"options.third.capex": {"low": 0.9, "high": 1.2, "of": "value"}})
     found = sensitivity(ranged, flips=False)
     (bar,) = found.bars
-    assert found.measure is not None
-    assert found.measure.amount == pytest.approx(0.7e6)
+    assert found.tolerance_base is not None
+    assert found.tolerance_base.amount == pytest.approx(0.7e6)
     assert bar.high.dearer(found.base).value == pytest.approx(0.3e6)
     assert bar.low.dearer(found.base).value == pytest.approx(-0.16e6)
     assert bar.high.bought == {"first"}
@@ -149,8 +149,8 @@ def test_a_plan_unaware_of_its_adversary_is_proven_as_near() -> None:
     }
     quiet = {"lull": {"start": 2027, "months": 12, "cuts": [{"process": "imports", "severity": 0.1}]}}
     found = attack(bulk(adversary=adversary, shocks=quiet))
-    assert found.measure is not None
-    assert found.measure.amount == pytest.approx(0.7e6)
+    assert found.tolerance_base is not None
+    assert found.tolerance_base.amount == pytest.approx(0.7e6)
     assert found.unaware is not None
     assert (found.unaware.saving, found.unaware.low) == (pytest.approx(0.7e6), pytest.approx(0.7e6, rel=1e-3))
     unsure = replace(found, unaware=replace(found.unaware, low=-1.0))
@@ -178,8 +178,8 @@ def test_without_a_price_the_measure_is_a_thousandth_of_the_total_cost() -> None
     assert ToleranceBase.of(100e6, 90e6, 0.02).tolerance == pytest.approx(200e3)
     assert ToleranceBase.of(0.0, None, 0.02).tolerance == 0.0
     found = compare(bulk(shocks={}), [None], facts=())
-    assert found.measures["plain"].kind == "a thousandth of the total cost"
-    assert "a thousandth of the total cost" in narrative.in_tolerance(found.measures.values(), "USD")
+    assert found.tolerance_bases["plain"].kind == "a thousandth of the total cost"
+    assert "a thousandth of the total cost" in narrative.in_tolerance(found.tolerance_bases.values(), "USD")
 
 
 def test_a_difference_is_told_only_where_its_sign_is_proven() -> None:
@@ -296,5 +296,5 @@ def test_the_page_says_why_a_larger_budget_survives_less() -> None:
     (said,) = book(instance, found).to_dict()["frontier"]["losses"]
     assert said.startswith("With 2M USD, small is no longer survived, unlike with 1M USD: the sum of gaps")
     # 2M all in all, 110 t that cost 1 a year in both cases: no plan survives, and 2M is what this one costs more.
-    assert found.measure is not None
-    assert (found.measure.kind, found.measure.tolerance) == ("price of the plan", pytest.approx(40e3))
+    assert found.tolerance_base is not None
+    assert (found.tolerance_base.kind, found.tolerance_base.tolerance) == ("price of the plan", pytest.approx(40e3))

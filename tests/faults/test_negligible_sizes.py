@@ -6,7 +6,7 @@ import pytest
 
 import optimizer as so
 
-EXACT = so.Settings(mip_gap=0.0)
+EXACT = so.Settings(mip_gap=0.0, accuracy=0.0)
 PLANT: dict[str, Any] = {"kind": "refining", "output": {"magnet": 1}, "cost": 1000}
 DEAR = {**PLANT, "capex": 1000, "max_size": 50}
 

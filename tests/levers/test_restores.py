@@ -6,7 +6,7 @@ import optimizer as so
 from optimizer.solver import Settings
 from tests.conftest import Cell
 
-EXACT = Settings(mip_gap=0.0)
+EXACT = Settings(mip_gap=0.0, accuracy=0.0)
 
 # The embargo of 2028 cuts off 1000 t/yr of imports; the floor takes 50 t.
 HEAD = """

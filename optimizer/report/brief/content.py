@@ -433,7 +433,7 @@ def make_brief(
     parts = tuple(_parts(instance, result, frontier, delays, studies)) if result.baseline is not None else ()
     return Brief(
         instance=instance,
-        title=result.instance,
+        title=result.title,
         about=f"{about} {changed}".rstrip(),
         survives=result.survives,
         verdict=narrative.short_verdict(result),

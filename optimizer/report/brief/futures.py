@@ -115,7 +115,7 @@ def make_futures_brief(
     headline, span = futures_headline(result), windowed(horizon.label(0), horizon.label(horizon.periods[-1]))
     return Brief(
         instance=instance,
-        title=result.instance,
+        title=result.title,
         about=f"{span}. Money in {result.currency}, tonnes metric. {changed}".rstrip(),
         survives=result.survives,
         verdict=headline.partition(":")[0],
@@ -247,7 +247,7 @@ def make_each_brief(
         own = replace(view.future.result, given=None)
         made = make_brief(view.instance, own, delays=(delays or {}).get(view.future.name, ()))
         parts = tuple(part for part in made.parts if part.name not in ("alternatives", "figures", "confidence"))
-        yield view.future, replace(made, title=f"{result.instance}: {view.future.name}", parts=parts)
+        yield view.future, replace(made, title=f"{result.title}: {view.future.name}", parts=parts)
 
 
 def _orders_part(result: FuturesResult, views: Sequence[_FutureView], year: int, delays: DelaysByFuture) -> BriefPart:

@@ -408,7 +408,7 @@ def _stress(found: Stress) -> AnswerChart:
             label = varied_name(found, each.name) if name == "event" else each.name
             rows.append(ChartRow(label, words, parts, heads[name]))
     return AnswerChart(
-        f"{found.plan}: which sampled shocks break the plan",
+        f"{found.plan_title}: which sampled shocks break the plan",
         tuple(rows),
         {"broken": "a floor fails", "own": "every floor holds"},
         f"{plural(found.samples, 'sample')}, seed {found.seed}: {found.sampler}. Money in {found.currency}.",

@@ -105,4 +105,4 @@ def proven_words(found: Frontier, money: str) -> str:
 
 def tolerance_words(found: Frontier, money: str) -> str:
     """How exactly costs of other budgets are proven, in money; empty if that is not known."""
-    return "" if found.measure is None else in_tolerance([found.measure], money)
+    return "" if found.tolerance_base is None else in_tolerance([found.tolerance_base], money)

@@ -79,7 +79,7 @@ def draw_futures(instance: Instance, result: FuturesResult) -> Canvas:
     """The tree, from the decisions of today on the left to the futures, with what each costs, on the right."""
     edges = tree_edges(instance, result)
     heights = _row_heights(result, edges)
-    canvas = new_canvas(f"{result.instance}: what is ordered now, and what follows each answer", sum(heights) + 0.55)
+    canvas = new_canvas(f"{result.title}: what is ordered now, and what follows each answer", sum(heights) + 0.55)
     (panel,) = canvas.panels
     width = canvas.figure.get_figwidth() - 0.15
     stages = find_stages(result)

@@ -45,7 +45,7 @@ def caption(comparison: Comparison, columns: Sequence[ComparisonColumn], against
     text += "Largest share: of what is made in the "
     text += "baseline, from one region abroad; ! more than "
     text += f"{percent(LINE)}. {_of_sum(columns)}{sure(comparison, columns)}"
-    if any(bound_text(comparison.measures.get(column.case), column.result) for column in columns):
+    if any(bound_text(comparison.tolerance_bases.get(column.case), column.result) for column in columns):
         text += " ≥ what is proven of a cost where that is less."
     is_stopped = any(column.result.status == "stopped" for column in columns)
     return text + (" Columns with ? were stopped before the proof." if is_stopped else "")
@@ -226,7 +226,7 @@ def sure(comparison: Comparison, columns: Sequence[ComparisonColumn] = ()) -> st
     """The sentence that says how exactly costs and gaps are proven, of some columns or of all."""
     money, some = next(iter(comparison.cases.values())).money, columns or comparison.columns
     cases = {column.case for column in some}
-    costs = in_tolerance([measure for case, measure in comparison.measures.items() if case in cases], money)
+    costs = in_tolerance([measure for case, measure in comparison.tolerance_bases.items() if case in cases], money)
     proven = [f"costs to {costs}"] if costs else []
     if any(column.result.survival_gap > 0 and not column.result.has_priced_gaps for column in some):
         proven.append(f"survival gaps to {of_gaps(comparison.accuracy)}")

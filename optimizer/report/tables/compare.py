@@ -220,7 +220,7 @@ class _Rows:
 
     def _cost(self, column: ComparisonColumn) -> Text:
         """The total cost; below it what is proven, where that is less than the tolerance."""
-        proven = bound_text(self.comparison.measures.get(column.case), column.result)
+        proven = bound_text(self.comparison.tolerance_bases.get(column.case), column.result)
         return _figure(column.result, column.result.total_cost, 4).append(f"\n{proven}" if proven else "")
 
     def _lacks(self) -> Iterator[TableRow]:

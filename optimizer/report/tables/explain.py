@@ -403,7 +403,7 @@ class Explaining:
         sure = f"What-ifs are proven to {percent(explanation.accuracy, 1)} of their cost"
         if explanation.within is not None:
             sure = f"What-ifs are proven within {si(explanation.within, self.instance.money)}"
-            sure += "" if explanation.measure is None else f", {share_of_base(explanation.measure)}"
+            sure += "" if explanation.tolerance_base is None else f", {share_of_base(explanation.tolerance_base)}"
         sure += ", unless said otherwise."
         late = "" if explanation.is_complete else " Stopped before every question was answered."
         self.console.print(Text(sure + late + self.groups.note, style="dim"))

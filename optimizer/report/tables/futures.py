@@ -42,7 +42,7 @@ def futures_tables(result: FuturesResult, width: int, *, every: bool = False) ->
     """What is printed, for a terminal so wide; `every` order in a row of its own, or folded."""
     instance, stages = instance_of(result), find_stages(result, folded=not every)
     facts = list(futures_facts(instance, result, stages))
-    panel = answer_panel(result.instance, futures_headline(result), facts, STYLES[result.status])
+    panel = answer_panel(result.title, futures_headline(result), facts, STYLES[result.status])
     if len(result.futures) == 1:
         # Of a file without questions: its plan, as of any other.
         only = replace(result.futures[0].result, notes=result.notes, changes=result.changes)

@@ -101,7 +101,7 @@ def answer(instance: Instance, result: Result) -> Panel:
     mentioned = " ".join(text for label, text in found if label in NAMING)
     words = {event.name: shock_title(instance, event.name) for event in instance.events if event.name in mentioned}
     lines = [(label, with_shock_titles(text, words) if label in NAMING else text) for label, text in found]
-    return answer_panel(result.instance, plan_headline(result, instance), lines, STYLES[result.status])
+    return answer_panel(result.title, plan_headline(result, instance), lines, STYLES[result.status])
 
 
 def answer_panel(title: str, headline: str, lines: Sequence[tuple[str, str]], style: str) -> Panel:

@@ -132,7 +132,7 @@ def _without_option(found: Requirements) -> list[str]:
 
 def _planned(found: Requirements, money: str) -> str:
     """What is left with the plan at hand."""
-    result = found.plan
+    result = found.result
     if result.baseline is None:
         return "there is none"
     failed = sum(outcome.fails for outcome in result.shocks)

@@ -53,6 +53,7 @@ def sensitivity_parts(found: Sensitivity, width: int) -> list[RenderableType]:
             parts.append(_flips(found))
     if found.sampled is not None:
         parts += _importance_parts(found, found.sampled)
+    parts += [Text(f"Note: {note}") for note in found.notes]
     if found.status == "stopped":
         parts.append(stop_note())
     return parts
@@ -153,10 +154,10 @@ def _of_tornado(found: Sensitivity, *, gaps: bool, is_wide: bool) -> str:
     gap = f", survival gap {si(base.gap, money)}" if base.gap > 0 else ""
     parts.append(f"As it is: total cost {si(base.cost, money, digits=4)}{gap}.")
     parts.append(f"Cost change: from that cost{'; gap left: the survival gap itself' if gaps else ''}.")
-    if found.measure is not None:
+    if found.tolerance_base is not None:
         is_proven = gaps and found.instance.policy.gap_price is None
         of_gap = f" and survival gaps to {of_gaps(found.accuracy)}" if is_proven else ""
-        parts.append(f"Proven: costs to {in_tolerance([found.measure], money)}{of_gap};")
+        parts.append(f"Proven: costs to {in_tolerance([found.tolerance_base], money)}{of_gap};")
         parts.append(f"{DASH}: no proven change of the cost.")
     parts += shortage_cost_notes(found.bars)
     if is_wide:
@@ -206,7 +207,11 @@ def _draw_bar(bar: TornadoBar, base: VariantOutcome, most: float) -> str:
 
 def _flips(found: Sensitivity) -> Table:
     instance = found.instance
-    near = si(found.measure.tolerance, instance.money) if found.measure is not None else share_text(found.accuracy)
+    near = (
+        si(found.tolerance_base.tolerance, instance.money)
+        if found.tolerance_base is not None
+        else share_text(found.accuracy)
+    )
     caption = (
         f"By bisection to {share_text(found.resolution)} of the way from the value to the end; changes that come and "
         "go in between are not seen. Another plan is one that buys another set of options, or another verdict; it "

@@ -18,8 +18,14 @@ from optimizer.report.format import beside, chokepoint_name, entry_name, list_na
 from optimizer.report.tables.plan import answer_panel
 from optimizer.report.tables.render import cross_table, screen_table
 from optimizer.results.frames import Frame, FrameRow
-from optimizer.studies.stress_result import BrokenShock, Reinforcement, Reinforcements, ServiceSpread, Stress
-from optimizer.studies.stress_result import SampleGroup as Common
+from optimizer.studies.stress_result import (
+    BrokenShock,
+    Reinforcement,
+    Reinforcements,
+    SampleGroup,
+    ServiceSpread,
+    Stress,
+)
 from optimizer.studies.time_to_survive import Exposure, SurvivalTime, TimeToSurvive
 from optimizer.tolerances import NEGLIGIBLE, SHOWN_SHARE
 from optimizer.units import fixed, short, si
@@ -50,7 +56,7 @@ def stress_parts(stress: Stress, width: int, *, every: bool = False) -> Iterator
 
 def _answer(stress: Stress) -> Panel:
     style = "red" if not stress.survives else "yellow" if stress.own_failed else "green"
-    return answer_panel(f"{stress.plan} under stress", _headline(stress), list(_lines(stress)), style)
+    return answer_panel(f"{stress.plan_title} under stress", _headline(stress), list(_lines(stress)), style)
 
 
 def _headline(stress: Stress) -> str:
@@ -85,7 +91,7 @@ def _lines(stress: Stress) -> Iterator[tuple[str, str]]:
         for by, addition in most_helpful(stress).items()
         for name in [reinforcement_name(stress, addition)]
     )
-    where = "" if stress.instance == stress.plan else f"the plan of {stress.plan} in {stress.instance}; "
+    where = "" if stress.title == stress.plan_title else f"the plan of {stress.plan_title} in {stress.title}; "
     yield "Samples", "; ".join([f"{where}seed {stress.seed}", stress.sampler, *cut_off_words(stress)])
 
 
@@ -95,7 +101,7 @@ def cut_off_words(stress: Stress) -> Iterator[str]:
         yield f"{stress.cut_off:,} of the {plural(stress.samples, 'window')} are cut off at the end of the horizon"
 
 
-def weak_spot(stress: Stress) -> Common | None:
+def weak_spot(stress: Stress) -> SampleGroup | None:
     """The group with the smallest share survived, of those that are large enough and fare worse than the whole."""
     large = [each for each in stress.groups if each.samples >= min(ENOUGH, stress.samples)]
     weak = min(large, key=lambda each: each.share, default=None)
@@ -139,17 +145,17 @@ def _share_of_gap(found: Reinforcements, removed: float) -> str:
 
 def varied_name(found: Stress, entry: str) -> str:
     """The name of the shock that samples are variations of, or of their ensemble."""
-    key, spec = entry.removeprefix(f"{VARIED}/"), found.against.ensembles.get(VARIED)
+    key, spec = entry.removeprefix(f"{VARIED}/"), found.instance.ensembles.get(VARIED)
     event = spec.events.get(key) if spec is not None and spec.events else None
-    return (event.name if event is not None else None) or entry_name(found.against, key)
+    return (event.name if event is not None else None) or entry_name(found.instance, key)
 
 
 def reinforcement_name(stress: Stress, addition: Reinforcement) -> str:
     """An addition: the option, how much of it, and when."""
     best = addition.best
-    is_level = stress.against.options[addition.option].labels.size_unit == "level"
-    size = _size(stress, addition) if is_level else f"{size_text(stress.against, addition.option, best.size)} more"
-    return f"{display_name(stress.against, addition.option)}, {size}, {addition.period}"
+    is_level = stress.instance.options[addition.option].labels.size_unit == "level"
+    size = _size(stress, addition) if is_level else f"{size_text(stress.instance, addition.option, best.size)} more"
+    return f"{display_name(stress.instance, addition.option)}, {size}, {addition.period}"
 
 
 def _services(stress: Stress) -> Table:
@@ -160,7 +166,7 @@ def _services(stress: Stress) -> Table:
     )
     caption += f"\n{len(frame) - SEGMENTS} more segments are not shown." if len(frame) > SEGMENTS else ""
     return screen_table(
-        stress.against,
+        stress.instance,
         frame.first(SEGMENTS),
         caption=caption,
         heads={"floor": "Floor"},
@@ -187,7 +193,7 @@ def _worst(stress: Stress, width: int, *, every: bool) -> Table:
         caption += f"\nOf the {len(stress.worst)} worst samples one an event is shown; --all lists each."
     broken_by = {each.name: each.samples - each.survived for each in stress.groups if each.by == "event"}
     return screen_table(
-        stress.against,
+        stress.instance,
         Frame.of_items("worst", title, rows, stress.frames.frame("worst").columns),
         caption=caption,
         cells={
@@ -221,11 +227,11 @@ def _whole(text: str) -> str:
 
 def _failed_first(stress: Stress, broken: BrokenShock, most: int) -> str:
     share = f"{beside(broken.service, broken.floor)} %"
-    makers = [display_name(stress.against, name) for name in broken.makers]
+    makers = [display_name(stress.instance, name) for name in broken.makers]
     at = f"at their limit: {list_names(makers, most)}" if makers else "nothing makes it"
     stage = f"stage {broken.stage}; " if broken.stage else ""
-    short = display_name(stress.against, broken.short)
-    return f"{display_name(stress.against, broken.segment)} {broken.period}, {share}; short of {short} ({stage}{at})"
+    short = display_name(stress.instance, broken.short)
+    return f"{display_name(stress.instance, broken.segment)} {broken.period}, {share}; short of {short} ({stage}{at})"
 
 
 def _groups(stress: Stress) -> Table:
@@ -268,13 +274,13 @@ def _reinforcements(stress: Stress) -> Table:
         return ("−" if row["gap_removed"] > 0 else "") + _share_of_gap(found, row["gap_removed"])
 
     return screen_table(
-        stress.against,
+        stress.instance,
         stress.frames.frame("reinforcements"),
         caption="\n".join(_on_reinforcements(stress, found)),
         heads={"option": "Addition", "gap_removed": "Gap", "per_shock": f"Outlay a\nshock\n{stress.money}"},
         cells={
             "option": lambda row: Text.assemble(
-                display_name(stress.against, row["option"]), (f" · {row['kind']}", "dim")
+                display_name(stress.instance, row["option"]), (f" · {row['kind']}", "dim")
             ),
             "size": lambda row: _size(stress, row.item),
             "gap_removed": gap_removed,
@@ -287,7 +293,7 @@ def _reinforcements(stress: Stress) -> Table:
 
 def _on_reinforcements(stress: Stress, found: Reinforcements) -> Iterator[str]:
     """What the caption of reinforcements says."""
-    added = (stress.against.activities.get(each.option) for each in found.additions)
+    added = (stress.instance.activities.get(each.option) for each in found.additions)
     is_without = any(each is not None and any(each.support.values) for each in added)
     yield (
         "Each row is one addition to the plan, checked: a test of single additions, not a new optimum. Budget and "
@@ -306,7 +312,7 @@ def _on_reinforcements(stress: Stress, found: Reinforcements) -> Iterator[str]:
 
 
 def _size(stress: Stress, addition: Reinforcement) -> str:
-    return f"+{size_text(stress.against, addition.option, addition.best.size).removeprefix('level ')}"
+    return f"+{size_text(stress.instance, addition.option, addition.best.size).removeprefix('level ')}"
 
 
 def share_survived(share: float) -> str:

@@ -154,7 +154,8 @@ def explain(
     Args:
         instance: the instance.
         budget, scenario: as for `solve`.
-        settings: `mip_gap` is the accuracy of what-ifs, by default 0.005; `time_limit` is for everything together.
+        settings: `accuracy` is that of what-ifs, a share of the price of survival, by default 0.005; `time_limit` is
+            for everything together.
         listener: receives each question before it is answered, and the rounds of each search.
         on_part: called with the plan's result and then every finding, as soon as it is known.
         notes: remarks of the caller to show beside the plan.
@@ -187,12 +188,12 @@ def explain(
         result, measure = measured_plan(solver, instance, settings, own, notes, known=known)
         solver.clock = clock
         on_part(result)
-        explanation = Explanation(result, settings.mip_gap)
+        explanation = Explanation(result, settings.share_of_price)
         if result.status == "stopped":
             return explanation
         survives = result.status == "survives"
         if survives and measure is not None:
-            explanation = replace(explanation, within=measure.tolerance, measure=measure)
+            explanation = replace(explanation, within=measure.tolerance, tolerance_base=measure)
             solver.settings = replace(measure.settings(settings), patience=None)
         with interruptible(clock, listener):
             what_ifs = WhatIfs(instance, solver, WHAT_IF_SECONDS)

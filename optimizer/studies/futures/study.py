@@ -80,7 +80,7 @@ def futures_study(
     Args:
         instance: with futures.
         budget, scenario: as for `solve`.
-        settings: `mip_gap` is a share of the price of survival; 2 % where left out.
+        settings: `accuracy` is a share of the price of survival; 2 % where left out.
         listener: receives the rounds of the first search, then every task that is done.
         notes: remarks of the caller to show beside the result.
         adaptive: the plan of `solve` where it is known already; it is the one that the study is about, and no other is
@@ -219,10 +219,10 @@ class _FuturesSearch:
         # Least costs alone are found later, with the plans; only regret counts from them.
         self.known = [_as_alone(each) if self.kind == "regret" else Alone() for each in found.futures]
         if not found.futures:
-            return found, ToleranceBase("a thousandth of the total cost", 0.0, self.settings.mip_gap)
+            return found, ToleranceBase("a thousandth of the total cost", 0.0, self.settings.share_of_price)
         price = found.price_of_survival
         no_shock = None if price is None else found.expected_cost - price
-        base = ToleranceBase.of(found.expected_cost, no_shock, self.settings.mip_gap, found.survival_gap)
+        base = ToleranceBase.of(found.expected_cost, no_shock, self.settings.share_of_price, found.survival_gap)
         if given is None and found.status != "stopped" and not base.proves(found.total_cost, found.bound):
             found = self._proven_adaptive(found, base, no_shock)
         return found, base
