@@ -13,7 +13,7 @@ short = so.solve(instance, budget=5e6)
 print(short)
 print(short.frames.survival[["floor", "worst_service", "first_failure"]])
 
-# Half of the floors' money buys most of the survival, but not all of it.
+# Less than half of the outlay removes most of the gap, but not all of it.
 assert enough.survives
 assert not short.survives
 assert enough.nothing is not None

@@ -22,7 +22,7 @@ from optimizer.algorithms.executor import ProcessExecutor
 from optimizer.algorithms.workers import Task
 from optimizer.audit.result import audit_result
 from optimizer.cli.app import app
-from optimizer.instance.edits import without_attacks
+from optimizer.instance.variants import without_attacks
 from optimizer.report.tables.attack import attack_parts
 from optimizer.report.tables.render import show
 from optimizer.results.plan import Faced

@@ -48,6 +48,17 @@ def test_json_has_bars_flips_and_samples() -> None:
     assert {each["number"] for each in said["sampled"]["of_cost"]} == {"options.plant.capex", "policy.budget"}
 
 
+def test_a_budget_outside_its_range_leaves_the_range_out_and_says_so() -> None:
+    note = "The range of policy.budget does not hold 30M: it is left out."
+    run = ("sensitivity", TINY, *RANGES, "--quick", "--budget", "30M")
+    done = diversify(*run)
+    assert done.returncode == 0
+    assert "of 1 uncertain number" in done.stdout
+    assert f"Note: {note}" in done.stdout
+    assert note in done.stderr
+    assert json.loads(diversify(*run, "--json").stdout)["notes"] == [note]
+
+
 def test_quick_leaves_the_flips_out() -> None:
     said = json.loads(diversify("sensitivity", TINY, *RANGES, "--quick", "--json").stdout)
     assert all(each["flips"] == [] for each in said["numbers"])

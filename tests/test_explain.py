@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import optimizer as so
-from optimizer.instance.edits import (
-    with_budget,
+from optimizer.instance.edits import with_budget
+from optimizer.instance.variants import (
     with_demand,
     with_floors,
     with_lead_times,

@@ -70,7 +70,7 @@ def test_what_is_not_enough_by_any_number_of_months_cannot_work(cell: Cell, ramp
     explanation = so.explain(cell(HEAD, text), settings=EXACT)
     assert explanation.is_complete
     repair = found(explanation, "sooner")
-    assert (repair.works, repair.why) == (False, AT_NO_SIZE)
+    assert (repair.works, repair.why) == (False, AT_NO_SIZE["sooner"])
     assert found(explanation, "sooner", "deal").works is False
 
 
@@ -127,7 +127,7 @@ shocks: {embargo: {start: 2028, months: 12, cuts: [{region: rival, severity: 0.7
     # Of 60 t of scrap, which is 40 % less, no demand of `first` is low enough.
     text = text.replace("quantity: 52", "quantity: 60")
     first = found(so.explain(cell(text), settings=EXACT), "demand", "first")
-    assert (first.works, first.why) == (False, AT_NO_SIZE)
+    assert (first.works, first.why) == (False, AT_NO_SIZE["demand"])
 
 
 STORED = """

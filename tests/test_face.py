@@ -199,3 +199,12 @@ def test_what_a_result_holds_cannot_be_changed_and_what_it_writes_can() -> None:
     compared = so.compare(so.load(ROOT / "instances" / "tiny.yaml"), [0])
     with pytest.raises(TypeError, match="cannot be changed"):
         compared.cases.clear()  # type: ignore[attr-defined]
+
+
+def test_results_without_a_plan_are_equal_where_their_fields_are() -> None:
+    instance = so.load(ROOT / "instances" / "tiny.yaml", ["policy.force.plant.2026=80", "policy.budget=1M"])
+    read = so.Result.from_dict(so.solve(instance).to_dict())
+    assert read.total_cost != read.total_cost
+    assert pickle.loads(pickle.dumps(read)) == read == so.Result.from_dict(read.to_dict())
+    assert read != replace(read, status="stopped")
+    assert read != "none"

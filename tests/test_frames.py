@@ -142,3 +142,10 @@ def test_a_column_without_a_value_is_left_out_and_a_zero_is_a_value() -> None:
     columns = [FrameColumn(name) for name in ("plan", "none", "text", "zero")]
     frame = Frame.of_rows("plans", "Plans", columns, [("a", None, "", 0.0), ("b", None, "", 0.0)])
     assert [column.name for column in frame.without_empty("none", "text", "zero").columns] == ["plan", "zero"]
+
+
+def test_a_column_that_there_is_not_is_named() -> None:
+    found = Frame.of_rows("sizes", "Sizes", [FrameColumn("size")], [(1,)])
+    for ask in (lambda: found["nope"], lambda: found.without_empty("nope")):
+        with pytest.raises(KeyError, match="frame sizes has no column 'nope'; it has size"):
+            ask()

@@ -109,6 +109,10 @@ def test_rules_that_no_shared_plan_obeys_are_named_with_their_futures() -> None:
     result = plan("hand_wait.yaml", f"futures={{need: {{from: 2028, branches: {branches}}}}}")
     assert result.status == "none"
     assert sorted(rule.rsplit("(", 1)[1] for rule in result.clash) == ["high)", "low)"]
+    assert result.worst_cost is None
+    for ask in (lambda: result.worst, lambda: result.best):
+        with pytest.raises(so.PlanFileError, match="there is no plan: status none"):
+            ask()
     # The file of it holds no figure of a plan, and nothing in it disagrees.
     saved = FuturesResult.from_dict(json.loads(json.dumps(result.to_dict())))
     assert so.verify(result.solved_instance, saved).ok

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 import optimizer as so
 from optimizer.cli.app import app
-from optimizer.instance.edits import with_starts_moved, with_window_lengths, without_probabilities
+from optimizer.instance.variants import with_starts_moved, with_window_lengths, without_probabilities
 from optimizer.report.tables.requirements import between, requirement_facts, requirement_headline
 from optimizer.results.frames import Frame
 from optimizer.solver import Progress

@@ -1,6 +1,7 @@
 """Which uncertain numbers decide: a small case by hand, and what a sample says of it."""
 
 import json
+import re
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -72,6 +73,22 @@ def test_the_verdict_flips_where_the_money_runs_out() -> None:
     assert flip.other <= 600 <= flip.same
     assert flip.same - flip.other <= 3
     assert bar.swing(found.base)[0]
+
+
+def test_a_budget_outside_its_range_leaves_the_range_out_and_says_so() -> None:
+    data = three() | {"policy": {"budget": {"value": 700, "low": 400, "high": 800}}}
+    instance = so.read(data | {"ranges": {"options.a.capex": {"low": 0.5, "high": 2, "of": "value"}}})
+    note = "The range of policy.budget does not hold 900: it is left out."
+    found = so.sensitivity(instance, flips=False, budget=900)
+    assert [bar.number.name for bar in found.bars] == ["options.a.capex"]
+    assert list(found.notes) == found.to_dict()["notes"] == [note]
+    assert note in so.solve(instance, budget=900).notes
+    with pytest.warns(so.OptimizerWarning, match=re.escape(note)):
+        assert list(so.with_budget(instance, 900).ranges) == ["options.a.capex"]
+    # Inside the range, and without a budget, there is nothing to say.
+    assert "policy.budget" in so.with_budget(instance, 500).ranges
+    assert not so.sensitivity(instance, flips=False, budget=500).notes
+    assert so.with_budget(instance, None).policy.budget is None
 
 
 def test_numbers_that_move_together() -> None:

@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 
 from optimizer.formulation import extensive_form_model
 from optimizer.instance.derived import display_name
-from optimizer.instance.edits import for_each_future, without_shocks
+from optimizer.instance.edits import for_each_future
 from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, FutureTree, Instance
+from optimizer.instance.variants import without_shocks
 from optimizer.model.builder import ModelBuilder, Row
 from optimizer.model.expressions import Expression
 from optimizer.solver import Clock, Model, Settings

@@ -7,7 +7,7 @@ import numpy as np
 from optimizer.disruptions.shock import Path, Shock
 from optimizer.formulation import first_stage_model
 from optimizer.instance.derived import size_thresholds, with_stock_paths
-from optimizer.instance.paths import MANY
+from optimizer.instance.operation_paths import MANY
 from optimizer.instance.schema import FutureTree, Instance
 from optimizer.levers.base import Sized
 from optimizer.model.builder import Column, ModelBuilder

@@ -22,7 +22,7 @@ from optimizer.algorithms.workers import Memory, Setup, Task, core_count
 from optimizer.disruptions.shock import Shock
 from optimizer.errors import OptimizerWarning, WorkerError
 from optimizer.formulation import Writer
-from optimizer.instance.paths import dominators
+from optimizer.instance.operation_paths import dominators
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Flows, ManyFlows, Plan
 from optimizer.solver import Basis, BranchingHistories, Clock, Integers, Vector

@@ -22,7 +22,7 @@ its scenario may be violated:
     z[s]    excused   0 or 1   whether sample s may miss its floors      column `excused` of the sample
 
     share   Σ z[s] ≤ count − ⌈survive·count⌉      over the samples that the model holds, where these are more
-    order   z[s] ≤ z[r]                           r dominates s, which has no probability (see `instance.paths`)
+    order   z[s] ≤ z[r]                           r dominates s, which has no probability (`instance.operation_paths`)
     kept    z[s] = 0                              as many samples dominate s as may fail, or more
 
 A plan that survives r survives s; so s need not be excused unless r is, nor with r among more than may fail. Where gaps
@@ -45,7 +45,7 @@ import numpy.typing as npt
 
 from optimizer.disruptions.adversary import AdversarySpec
 from optimizer.disruptions.shock import Shock
-from optimizer.instance.paths import SampleOrder
+from optimizer.instance.operation_paths import SampleOrder
 from optimizer.instance.schema import FutureTree, Instance
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression, total

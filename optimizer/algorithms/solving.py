@@ -34,8 +34,8 @@ from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
 from optimizer.algorithms.search import ADDED, FEW_ROWS, warn_unsaved
 from optimizer.algorithms.workers import Memory
 from optimizer.disruptions.shock import Shock
-from optimizer.instance.edits import without_disruptions
 from optimizer.instance.schema import Future, Instance
+from optimizer.instance.variants import without_disruptions
 from optimizer.results.futures import FutureResult
 from optimizer.results.plan import NoShockPlan, Plan
 from optimizer.results.result import Result

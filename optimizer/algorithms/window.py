@@ -21,7 +21,7 @@ import numpy.typing as npt
 from optimizer.disruptions.shock import Path, Shock
 from optimizer.errors import ModelError
 from optimizer.formulation import gaps, limit_gap, recourse_model
-from optimizer.instance.paths import MANY, shared_path
+from optimizer.instance.operation_paths import MANY, shared_path
 from optimizer.instance.schema import Instance
 from optimizer.model.builder import Column, ModelBuilder, Row
 from optimizer.model.expressions import Expression, distinct_shocks, total

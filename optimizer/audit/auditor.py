@@ -315,7 +315,8 @@ class Auditor:
     Attributes:
         flows: names of the flows that it has on every path.
         flows_in_shocks: names of those that it has in shocks only.
-        investment_parts, operating_parts: parts of the total cost that are its own, beside those of every lever.
+        investment_parts: parts of the cost of buying it that are its own, beside those of every lever.
+        operating_parts: likewise of the cost of operation.
         is_stock: whether the plan holds its purchases and its stock by period, and no builds.
     """
 

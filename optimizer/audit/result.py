@@ -37,8 +37,8 @@ from optimizer.audit.shocks import (
 from optimizer.disruptions.shock import MEANWHILE, expand
 from optimizer.errors import AuditError, Finding, InstanceError
 from optimizer.instance.derived import size_thresholds
-from optimizer.instance.edits import without_disruptions
 from optimizer.instance.schema import Instance, require_instance
+from optimizer.instance.variants import without_disruptions
 from optimizer.results.futures import MISSING_FIGURES, FutureResult, FuturesResult
 from optimizer.results.plan import MOST_DETAILED_SHOCKS, Flows, ManyFlows, NoShockPlan, Plan
 from optimizer.results.result import FIGURES, Result, first_largest, require_result, weakest

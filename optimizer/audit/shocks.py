@@ -24,8 +24,8 @@ from optimizer.audit.accounts import (
 from optimizer.audit.auditor import AuditBasis, Paths
 from optimizer.audit.lines import check_unserved, check_unserved_of_lines, total_demand
 from optimizer.disruptions.shock import Shock, ShockSpec
-from optimizer.instance.edits import with_attacks, without_attacks
 from optimizer.instance.schema import Instance
+from optimizer.instance.variants import with_attacks, without_attacks
 from optimizer.results.plan import Array, Flows, ManyFlows, Outcome, Service, Weakest
 from optimizer.results.result import Result, weakest
 from optimizer.tolerances import AUDIT_MONEY_SCALE, FINE_ROUNDING

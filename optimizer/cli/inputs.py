@@ -232,10 +232,10 @@ def _amounts(changes: Changes) -> "list[Edit]":
 
 def _setting(edit: "Edit") -> "Callable[[Instance], Edited]":
     """The step that sets an amount in the instance."""
-    from optimizer.instance.edits import Edited, with_budget, with_value
+    from optimizer.instance.edits import Edited, set_budget, with_value
 
     if edit.path == "policy.budget":
-        return lambda before: Edited(with_budget(before, common.parse_amount_option(edit.value, "--budget")))
+        return lambda before: set_budget(before, common.parse_amount_option(edit.value, "--budget"))
     changes = (f"{edit.path} {edit.value}",)
     return lambda before: Edited(with_value(before, edit.path, edit.value, source=edit.source), changes=changes)
 

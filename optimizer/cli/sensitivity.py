@@ -74,14 +74,14 @@ def command(
         found = _discover(judged, samples or DISCOVERY_SAMPLES, seed, jobs, file, adversary=adversary)
         _show_discovery(found, csv, json=json)
         common.end(survives=True, is_stopped=found.status == "stopped" or judged.interrupted)
-    instance = inputs.read_instance(file, changes).instance
+    made = inputs.read_instance(file, changes)
     from optimizer.solver import Settings
     from optimizer.studies.sensitivity import sensitivity
 
     settings = Settings(accuracy=accuracy.share_of_price, time_limit=time_limit, jobs=jobs)
-    with common.display(instance.money) as listener:
+    with common.display(made.instance.money) as listener:
         moved = sensitivity(
-            instance,
+            made.instance,
             samples,
             seed=seed,
             flips=not quick,
@@ -89,6 +89,7 @@ def command(
             adversary=adversary,
             settings=settings,
             listener=listener,
+            notes=made.remarks,
         )
     if store:
         _store_bands(moved, file)

@@ -1,12 +1,13 @@
 """The same instance with something changed: what takes an Instance and returns one.
 
-in terms of the file        under, forcing, with_value, with_budget               checked like a file
-of shocks and ensembles     with_attacks, without_shocks, resample, …             always valid, so not checked again
-for what-if questions       with_floors, with_demand, with_starts_moved, …        likewise
-of futures                  in_future, for_each_future
+in terms of the file    forcing, with_value, with_numbers     checked like a file
+of scenarios            under                                 checked like a file
+of the budget           with_budget, set_budget               its range goes where it does not hold the budget
+of samples              resample                              always valid, so not checked again
+of futures              in_future, for_each_future            as the tree has them
 
-What leaves options out is in `removal`; an `Edit`, a value at a path of the file, in `overrides`. An `Edited` is an
-instance with notes on what was changed.
+What leaves options out is in `removal`, what changes shocks, floors or demand in `variants`; an `Edit`, a value at a
+path of the file, in `overrides`. An `Edited` is an instance with notes on what was changed.
 
 `apply_arguments` reads the arguments `budget` and `scenario` of the Python functions as the command line reads its
 options: a budget is a number or text such as "250M"; scenarios are a name, names with commas, or a list of names, and
@@ -15,19 +16,17 @@ stack in the order given.
 
 import json
 import warnings
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from optimizer import arguments
-from optimizer.disruptions.adversary import Attack, attack_entry
-from optimizer.disruptions.ensemble import each_drawn, scaled, varied
-from optimizer.disruptions.family import Axis, Starts
-from optimizer.disruptions.shock import ShockSpec
+from optimizer.disruptions.ensemble import scaled, varied
 from optimizer.errors import Finding, InstanceError, OptimizerWarning
 from optimizer.instance.document import Document, document_of
 from optimizer.instance.overrides import (
     BRANCH,
+    SCENARIOS,
     Edit,
     Way,
     apply_branches,
@@ -43,10 +42,10 @@ from optimizer.instance.overrides import (
 )
 from optimizer.instance.questions import each_question
 from optimizer.instance.ranges import set_number
-from optimizer.instance.reading import check_document, read_document
-from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Future, FutureTree, Instance, require_instance
+from optimizer.instance.reading import check_document, read_document, read_sound
+from optimizer.instance.schema import Future, FutureTree, Instance, require_instance
 from optimizer.suggestions import did_you_mean, excerpt
-from optimizer.units import MoneyLike, money
+from optimizer.units import MoneyLike, money, si
 
 # The tree of futures: every way through the questions, and the instance at the end of each.
 
@@ -127,13 +126,16 @@ class Edited:
     changes: tuple[str, ...] = ()
 
 
-# Edits in terms of the file, which are checked like a file.
+_BUDGET = "policy.budget"
+
+# Scenarios, and edits in terms of the file, which are checked like a file; a future, which is as the tree has it.
 
 
 def under(instance: Instance, names: ScenarioNames) -> Instance:
-    """The instance with one of its scenarios applied, or several in the order given, and without scenarios of its own.
+    """The instance with one of its scenarios applied, or several in the order given.
 
-    Commas separate several names in a text.
+    Commas separate several names in a text. The instance that comes back has no scenarios of its own: name all that
+    are to apply in one call.
 
     Raises:
         InstanceError: there is no such scenario, or several together make no usable instance.
@@ -145,8 +147,22 @@ def under(instance: Instance, names: ScenarioNames) -> Instance:
         120.0
     """
     require_instance(instance)
-    chosen = _known_names(instance, names, "names")
+    chosen = known_scenarios(instance, names, "names")
     return check_document(apply_scenarios(document_of(instance.to_dict(), instance.title), *chosen))[0]
+
+
+def known_scenarios(instance: Instance, given: ScenarioNames, argument: str = "scenario") -> list[str]:
+    """The names of scenarios in an argument.
+
+    Raises:
+        InstanceError: every name that is no scenario's.
+        ValueError: no name at all.
+    """
+    names = arguments.names(argument, given, instance.scenarios, SOME_NAME)
+    unknown = [unknown_scenario(name, list(instance.scenarios)) for name in names if name not in instance.scenarios]
+    if unknown:
+        raise InstanceError(unknown)
+    return names
 
 
 def in_future(instance: Instance, name: str) -> Instance:
@@ -217,6 +233,8 @@ def with_numbers(instance: Instance, numbers: Mapping[str, float]) -> Instance:
 def with_budget(instance: Instance, budget: MoneyLike | None) -> Instance:
     """The instance under another budget: a number, text such as "250M", or None for no limit.
 
+    A range of the budget that does not hold the amount is left out, which is an `OptimizerWarning`.
+
     Raises:
         ValueError: no amount of money.
 
@@ -226,47 +244,70 @@ def with_budget(instance: Instance, budget: MoneyLike | None) -> Instance:
         30000000.0
     """
     require_instance(instance)
-    limit = money(budget, "budget")
-    return instance.replacing(policy=instance.policy.model_copy(update={"budget": limit}))
+    made = set_budget(instance, money(budget, "budget"))
+    for note in made.notes:
+        warnings.warn(note, OptimizerWarning, stacklevel=2)
+    return made.instance
 
 
-# Edits of shocks and ensembles, which keep an instance valid and are not checked again.
+def set_budget(instance: Instance, limit: float | None) -> Edited:
+    """The instance under another budget, or under none, with a note where that is outside the range of the budget."""
+    made = instance.replacing(policy=instance.policy.model_copy(update={"budget": limit}))
+    if limit is None or _BUDGET not in instance.ranges or _BUDGET in made.ranges:
+        return Edited(made)
+    return Edited(made, (f"The range of {_BUDGET} does not hold {si(limit)}: it is left out.",))
 
 
-def without_shocks(instance: Instance) -> Instance:
-    """The instance without any shock; rules about time to survive stay."""
-    return instance.replacing(shocks={}, ensembles={})
+# Scenarios, kept where the instance is changed.
 
 
-def without_disruptions(instance: Instance) -> Instance:
-    """The instance of the no-shock plan: without shocks, and without rules about what has to be survived."""
-    return instance.replacing(
-        shocks={}, ensembles={}, policy=instance.policy.model_copy(update={MIN_TIME_TO_SURVIVE: ()})
-    )
+def keep_scenarios(
+    before: Instance, after: Instance, change: Callable[[Instance], Instance], is_gone: Callable[[str], bool]
+) -> tuple[Instance, tuple[str, ...]]:
+    """A changed instance with the scenarios that the one before the change had, and notes on those that cannot be kept.
+
+    Each makes of it what the change makes of the instance under the scenario. Where leaving out the paths that are gone
+    does not do, it sets whole sections.
+
+    Args:
+        before: the instance with its scenarios.
+        after: the same changed, `change(before)`.
+        change: the change.
+        is_gone: whether a path is gone with it.
+    """
+    if not before.scenarios:
+        return after, ()
+    kept, notes, document = dict[str, Mapping[str, Any]](), list[str](), document_of(before.to_dict(), before.title)
+    for name, overrides in before.scenarios.items():
+        there, _ = read_document(apply_scenarios(document, name))
+        left = {path: value for path, value in overrides.items() if not is_gone(path)}
+        if there is not None and (found := _overrides_to(change(there), after, left)) is not None:
+            kept[name] = found
+        else:
+            notes.append(f"Scenario {name} is left out: what it sets does not fit any longer.")
+    return after.replacing(scenarios=kept), tuple(notes)
 
 
-def without_ensembles(instance: Instance) -> Instance:
-    """The instance with its listed shocks only."""
-    return instance.replacing(ensembles={})
+def _overrides_to(wanted: Instance, instance: Instance, first: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The first overrides, or else whole sections, that make an instance the wanted one; None where neither does."""
+    return next((each for each in (first, _sections(wanted, instance)) if _under(instance, each) == wanted), None)
 
 
-def without_attacks(instance: Instance) -> Instance:
-    """The instance without the attacks of its adversary that stand among its shocks."""
-    if instance.adversary is None:
-        return instance
-    listed = {name: spec for name, spec in instance.shocks.items() if instance.adversary.targets_of(name) is None}
-    return instance if len(listed) == len(instance.shocks) else instance.replacing(shocks=listed)
+def _under(instance: Instance, overrides: Mapping[str, Any]) -> Instance | None:
+    """The instance under overrides; None where they do not fit."""
+    data = {**instance.to_dict(), SCENARIOS: {SOME_NAME: overrides}}
+    return read_sound(apply_scenarios(document_of(data, instance.title), SOME_NAME))
 
 
-def with_attacks(instance: Instance, attacks: Iterable[Attack]) -> Instance:
-    """The instance in which exactly these attacks of its adversary are shocks, behind those that are listed."""
-    without_any, starts = without_attacks(instance), dict[tuple[str, ...], list[str]]()
-    for attack in attacks:
-        starts.setdefault(attack.targets, []).append(instance.horizon.label(attack.start))
-    if instance.adversary is None or not starts:
-        return without_any
-    added = {attack_entry(names): instance.adversary.shock(names, labels) for names, labels in starts.items()}
-    return without_any.replacing(shocks={**without_any.shocks, **added})
+def _sections(wanted: Instance, instance: Instance) -> dict[str, Any]:
+    """The sections in which an instance differs from another, whole."""
+    written, every = wanted.to_dict(), wanted.model_dump(mode="json", by_alias=True)
+    there = instance.to_dict()
+    return {
+        section: written.get(section, value)
+        for section, value in every.items()
+        if section != SCENARIOS and written.get(section) != there.get(section)
+    }
 
 
 def resample(instance: Instance, samples: int, *, seed: int) -> Instance:
@@ -275,152 +316,19 @@ def resample(instance: Instance, samples: int, *, seed: int) -> Instance:
     Their counts add to `samples`, in proportion to what they were, and their seeds become `seed`; probabilities stay.
     Where there are no ensembles, there is one of the name `varied`, drawn from the listed shocks
     (`optimizer.disruptions.ensemble.varied`). Without any shock at all there is nothing to draw, and no shock.
+    The scenarios of the instance stay: under one it is what this function makes of the instance under that scenario.
 
     Raises:
         ValueError: not 1 … 100,000 samples, or a seed that is not 0 … 1e15.
     """
     require_instance(instance)
-    drawn = scaled(instance.ensembles or varied(instance.shocks), samples, seed)
-    return instance.replacing(shocks={}, ensembles=drawn)
 
+    def draw(given: Instance) -> Instance:
+        drawn = scaled(given.ensembles or varied(given.shocks), samples, seed)
+        return given.replacing(shocks={}, ensembles=drawn)
 
-# Edits for what-if questions, which are not checked again either.
-
-
-def with_single_events(instance: Instance) -> Instance:
-    """Every event of a family or an ensemble as an entry of its own, under its own name, as long as the file has it."""
-    entries = {
-        event.name: event.spec.model_copy(
-            update={
-                "start": Starts((instance.horizon.label(event.periods[0]),)),
-                "months": Axis((float(event.length * instance.horizon.months),)),
-                "grid": None,
-                "probability": event.probability,
-            }
-        )
-        for event in instance.events
-    }
-    return instance.replacing(shocks=entries, ensembles={})
-
-
-def with_only_shocks(instance: Instance, names: Collection[str]) -> Instance:
-    """Only some of the entries under `shocks:`, and of samples that were drawn; after `with_single_events`."""
-    ensembles = each_drawn(instance.ensembles, lambda shock: shock if shock.name in names else None)
-    shocks = {name: spec for name, spec in instance.shocks.items() if name in names}
-    return instance.replacing(shocks=shocks, ensembles=ensembles)
-
-
-def with_windows_up_to(instance: Instance, months: float) -> Instance:
-    """No window is longer than so many months; after `with_single_events`."""
-
-    def cut(spec: ShockSpec) -> ShockSpec:
-        return spec.model_copy(update={"months": Axis((min(months, spec.durations.values[0]),))})
-
-    most = round(months / instance.horizon.months)
-    shocks = {name: cut(spec) for name, spec in instance.shocks.items()}
-    shorter = each_drawn(instance.ensembles, lambda s: replace(
-        s, spec=cut(s.spec), periods=s.periods[:most], length=min(most, s.length)))  # fmt: skip
-    return instance.replacing(shocks=shocks, ensembles=shorter)
-
-
-def with_floors(
-    instance: Instance, *, factor: float = 1.0, points: float = 0.0, segments: Iterable[str] | None = None
-) -> Instance:
-    """Floors times a factor, raised by a share, within 0 … 1; of some segments or of all.
-
-    Floors that a shock puts in the place of a segment's own are changed as well.
-    """
-    chosen = frozenset(instance.demands if segments is None else segments)
-
-    def move(value: float) -> float:
-        return min(1.0, max(0.0, factor * value + points))
-
-    demands = {
-        d: demand.model_copy(update={"survival": demand.survival.mapped(move)}) if d in chosen else demand
-        for d, demand in instance.demands.items()
-    }
-    return instance.replacing(
-        demands=demands,
-        shocks={name: _own_floors(spec, chosen, move) for name, spec in instance.shocks.items()},
-        ensembles={name: _own_floors(spec, chosen, move) for name, spec in instance.ensembles.items()},
-    )
-
-
-def _own_floors(spec: Any, chosen: Collection[str], move: Callable[[float], float]) -> Any:
-    """A shock's entry, or an ensemble with its events, with its own floors moved."""
-    update: dict[str, Any] = {}
-    if spec.survival:
-        update["survival"] = {d: move(value) if d in chosen else value for d, value in spec.survival.items()}
-    if getattr(spec, "events", None):
-        update["events"] = {name: _own_floors(event, chosen, move) for name, event in spec.events.items()}
-    if getattr(spec, "drawn", None):
-        update["drawn"] = tuple(replace(each, spec=_own_floors(each.spec, chosen, move)) for each in spec.drawn)
-    return spec.model_copy(update=update) if update else spec
-
-
-def with_demand(instance: Instance, *, factor: float, segments: Iterable[str] | None = None) -> Instance:
-    """Demand of segments times a factor, in the baseline and in shocks; what was sold before the horizon stays."""
-    chosen = frozenset(instance.demands if segments is None else segments)
-    demands = {
-        d: demand.model_copy(update={"quantity": demand.quantity.mapped(lambda value: factor * value)})
-        if d in chosen
-        else demand
-        for d, demand in instance.demands.items()
-    }
-    return instance.replacing(demands=demands)
-
-
-def with_lead_times(instance: Instance, *, months_later: float, options: Iterable[str] | None = None) -> Instance:
-    """Lead times so many months longer, or shorter where the number is negative, but never below 0."""
-    chosen = frozenset(instance.options if options is None else options)
-    later = {
-        o: option.model_copy(update={"lead_time": max(0.0, option.lead_time + months_later)})
-        for o, option in instance.sized.items()
-        if o in chosen
-    }
-    return instance.replacing(options={**instance.options, **later})
-
-
-def without_probabilities(instance: Instance) -> Instance:
-    """The instance in which no shock has a probability: floors count, expected costs do not."""
-    none = {"probability": 0.0}
-    return instance.replacing(
-        shocks={name: spec.model_copy(update=none) for name, spec in instance.shocks.items()},
-        ensembles={name: spec.model_copy(update=none) for name, spec in instance.ensembles.items()},
-    )
-
-
-def with_window_lengths(instance: Instance, factor: float) -> Instance:
-    """Every window of the file so many times as long, in whole periods, one at least; a severity's last value stays."""
-    step = instance.horizon.months
-
-    def scale(spec: ShockSpec) -> dict[str, Any]:
-        periods = max(1, round(factor * spec.durations.values[0] / step))
-        return {"months": Axis((float(periods * step),))}
-
-    return _with_events(instance, scale)
-
-
-def with_starts_moved(instance: Instance, years: int) -> Instance:
-    """Every shock so many years later, or earlier where negative; those that would start outside the horizon go."""
-    horizon = instance.horizon
-
-    def move(spec: ShockSpec) -> dict[str, Any] | None:
-        t = spec.start.periods(horizon)[0] + years * horizon.per_year
-        return {"start": Starts((horizon.label(t),))} if t in horizon.periods else None
-
-    return _with_events(instance, move)
-
-
-def _with_events(instance: Instance, change: Callable[[ShockSpec], dict[str, Any] | None]) -> Instance:
-    """Every event as an entry of its own, changed; without those of which the change is None."""
-    single = with_single_events(instance)
-    shocks = {
-        name: spec.model_copy(update=changed)
-        for name, spec in single.shocks.items()
-        if (changed := change(spec)) is not None
-    }
-    return single.replacing(shocks=shocks)
+    made, _ = keep_scenarios(instance, draw(instance), draw, lambda path: path.split(".")[0] == "shocks")
+    return made
 
 
 # Arguments of the Python functions.
@@ -445,17 +353,19 @@ def apply_arguments(
         TypeError: no instance.
     """
     require_instance(instance)
-    limit, names = money(budget, "budget"), [] if scenario is None else _known_names(instance, scenario)
+    outside: tuple[str, ...] = ()
+    limit, names = money(budget, "budget"), [] if scenario is None else known_scenarios(instance, scenario)
     edits, changed = list(scenario_edits(instance, names)), instance
     if names:
         changed = under(changed, names)
     if limit is not None:
-        edits.append(Edit(f"budget={budget!r}", "policy.budget", budget))
-        changed = with_budget(changed, limit)
+        edits.append(Edit(f"budget={budget!r}", _BUDGET, budget))
+        made = set_budget(changed, limit)
+        changed, outside = made.instance, made.notes
     for finding in (found := clashes(instance, edits)):
         warnings.warn(str(finding), OptimizerWarning, stacklevel=3)
     said = arguments.several("notes", notes, str, "a text")
-    notes_of_all = (*said, *scenario_notes(instance, names), *map(str, found))
+    notes_of_all = (*said, *scenario_notes(instance, names), *outside, *map(str, found))
     made = Edited(changed, notes_of_all, scenario_words(names))
     if changed.futures and takes == "one future":
         cure = "Choose one by --future, in Python by in_future(instance, name); or solve all, by solve_futures."
@@ -487,11 +397,3 @@ def scenario_variants(cases: Mapping[str, Instance], scenario: ScenarioNames | N
             name = ", ".join(arguments.names("scenario", text, instance.scenarios, SOME_NAME))
             result[name if len(cases) == 1 and case == "plain" else f"{case}, {name}"] = made
     return result
-
-
-def _known_names(instance: Instance, given: ScenarioNames, argument: str = "scenario") -> list[str]:
-    names = arguments.names(argument, given, instance.scenarios, SOME_NAME)
-    unknown = [unknown_scenario(name, list(instance.scenarios)) for name in names if name not in instance.scenarios]
-    if unknown:
-        raise InstanceError(unknown)
-    return names

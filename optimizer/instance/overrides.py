@@ -194,9 +194,15 @@ def findings_of_scenario(name: str, found: Iterable[Finding], before: Iterable[F
     ]
 
 
+_NO_SCENARIOS = (
+    "The file has none: add `scenarios: {name: {path: value}}`. An instance under a scenario has none left: name all "
+    "at once."
+)
+
+
 def unknown_scenario(name: str, known: Sequence[str]) -> Finding:
     """That there is no scenario of a name, with the nearest that there is."""
-    cure = f"Known: {', '.join(known)}." if known else "The file has none: add `scenarios: {name: {path: value}}`."
+    cure = f"Known: {', '.join(known)}." if known else _NO_SCENARIOS
     return Finding(f"scenario {name}", None, "", f'"{name}" is no scenario', did_you_mean(name, known, cure))
 
 
@@ -271,7 +277,7 @@ def scenario_notes(instance: Instance, names: Sequence[str]) -> tuple[str, ...]:
     def settings(name: str) -> str:
         return ", ".join(f"{edit.path}={_show_value(edit.value)}" for edit in scenario_edits(instance, [name]))
 
-    return tuple(f"Scenario {name}: {settings(name)}." for name in names)
+    return tuple(f"Scenario {name}: {settings(name) or 'sets nothing'}." for name in names)
 
 
 def clashes(instance: Instance, edits: Sequence[Edit]) -> tuple[Finding, ...]:

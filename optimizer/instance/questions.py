@@ -143,13 +143,23 @@ def count_futures(questions: Mapping[str, Question]) -> int:
     return count
 
 
+def is_gone(path: str, gone: Mapping[str, Collection[str]]) -> bool:
+    """Whether a dotted path leads to something of what is gone: names by section."""
+    options, demands = gone.get("options", ()), gone.get("demands", ())
+    heads = {**gone, "policy.force": options}
+    if f"{path}.".startswith(tuple(f"{section}.{name}." for section, names in heads.items() for name in names)):
+        return True
+    activities = (*options, *gone.get("processes", ()))
+    below = {"cost": activities, "reliability": options, "demand": demands, "survival": demands}
+    inside = (f".{field}.{name}." for field, names in below.items() for name in names)
+    return path.startswith(("shocks.", "ensembles.")) and any(each in f"{path}." for each in inside)
+
+
 def questions_without(questions: Mapping[str, Question], gone: Mapping[str, Collection[str]]) -> dict[str, Question]:
     """Questions whose branches set nothing of what is gone: names by section."""
-    whole = {**gone, "policy.force": gone.get("options", ())}
-    heads = tuple(f"{section}.{name}." for section, names in whole.items() for name in names)
 
     def left(branch: QuestionBranch) -> QuestionBranch:
-        kept = {path: value for path, value in branch.set.items() if not f"{path}.".startswith(heads)}
+        kept = {path: value for path, value in branch.set.items() if not is_gone(path, gone)}
         return branch.model_copy(update={"set": kept, "futures": questions_without(branch.futures, gone)})
 
     return {

@@ -156,6 +156,12 @@ def read_document(document: Document) -> tuple[Instance | None, list[Finding]]:
     return reader.read(), reader.findings
 
 
+def read_sound(document: Document) -> Instance | None:
+    """The instance that a document holds, None where something is wrong with it; its futures are not looked at."""
+    instance, findings = _examine(document, _JUDGING)
+    return None if any(finding.severity == "error" for finding in findings) else instance
+
+
 def check_document(document: Document) -> tuple[Instance, tuple[Finding, ...]]:
     """The instance that a document holds, and its warnings.
 

@@ -13,8 +13,8 @@ from optimizer.disruptions.adversary import AdversarySpec
 from optimizer.disruptions.ensemble import DrawnCut, EnsembleSpec, Event, draw_of
 from optimizer.disruptions.shock import Cut, ShockSpec
 from optimizer.errors import Finding, InstanceError
-from optimizer.instance.edits import Edited
-from optimizer.instance.questions import questions_without
+from optimizer.instance.edits import Edited, keep_scenarios
+from optimizer.instance.questions import is_gone, questions_without
 from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Instance, Member, Policy, require_instance
 from optimizer.levers import KINDS, Lever
 from optimizer.network.process import Process
@@ -43,6 +43,11 @@ class Removed:
 def without(instance: Instance, words: str | Sequence[str]) -> Instance:
     """The instance without some options, or all of a kind; options that require one of them are left out too.
 
+    Its scenarios stay, less what they set of options that are gone: under one it is the instance under that scenario
+    without these options, as on the command line. A scenario that sets nothing else stays as one that changes nothing;
+    one that changes what is left out, such as by a further option of the kind, sets whole sections. One that cannot
+    apply any longer is left out.
+
     Raises:
         InstanceError: every word that is neither an option nor a kind.
 
@@ -62,15 +67,27 @@ def leave_out(instance: Instance, words: str | Sequence[str]) -> Edited:
     """
     require_instance(instance)
     named = _options_by_word(instance, arguments.names("words", words, instance.options, "plant"))
+    gone, required = _with_requiring(instance, named)
     notes = [_left_out(word, options) for word, options in named.items()]
-    gone = {o for options in named.values() for o in options}
-    while more := options_left_without(instance, Removed(frozenset(gone))):
-        notes += [f"{o} requires {required}, so it is left out as well." for o, required in more.items()]
-        gone.update(more)
-    if forced := [o for o in instance.policy.force if o in gone]:
+    notes += [f"{o} requires {other}, so it is left out as well." for o, other in required.items()]
+    if forced := [o for o in instance.policy.force if o in gone.options]:
         notes.append(f"The policy forces {_join_names(forced)}; that goes with it.")
-    changes = (f"without {', '.join(named)}",) if named else ()
-    return Edited(remove(instance, Removed(frozenset(gone))), tuple(notes), changes)
+    left, dropped = keep_scenarios(
+        instance,
+        remove(instance, gone),
+        lambda given: remove(given, _with_requiring(given, _match(given, named))[0]),
+        lambda path: is_gone(path, gone.by_section),
+    )
+    return Edited(left, (*notes, *dropped), (f"without {', '.join(named)}",) if named else ())
+
+
+def _with_requiring(instance: Instance, named: Mapping[str, list[str]]) -> tuple[Removed, dict[str, str]]:
+    """Options that are named and those that require one of them, each of these with one that it requires."""
+    gone, required = {o for options in named.values() for o in options}, dict[str, str]()
+    while more := options_left_without(instance, Removed(frozenset(gone))):
+        required |= more
+        gone.update(more)
+    return Removed(frozenset(gone)), required
 
 
 def _left_out(word: str, options: list[str]) -> str:
@@ -79,13 +96,17 @@ def _left_out(word: str, options: list[str]) -> str:
 
 def _options_by_word(instance: Instance, words: Sequence[str]) -> dict[str, list[str]]:
     """The options that each word names, by its own name or by its kind."""
-    named = {
-        word: [o for o, option in instance.options.items() if word in (o, option.kind)] for word in dict.fromkeys(words)
-    }
+    named = _match(instance, words)
     unknown = [_unknown(instance, word) for word, options in named.items() if not options and word not in KINDS]
     if unknown:
         raise InstanceError(unknown)
     return named
+
+
+def _match(instance: Instance, words: Iterable[str]) -> dict[str, list[str]]:
+    return {
+        word: [o for o, option in instance.options.items() if word in (o, option.kind)] for word in dict.fromkeys(words)
+    }
 
 
 def _join_names(names: Sequence[str]) -> str:

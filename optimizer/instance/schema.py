@@ -14,7 +14,7 @@ from optimizer.disruptions.ensemble import EnsembleSpec, samples
 from optimizer.disruptions.shock import DELIBERATE, Cuts, NameList, Path, PermanentCuts, Shock, ShockSpec, expand
 from optimizer.horizon import Horizon
 from optimizer.instance.document import Document, get_value
-from optimizer.instance.paths import ActivityIndex, baseline_path, shared_path, shock_path, steady_path
+from optimizer.instance.operation_paths import ActivityIndex, baseline_path, shared_path, shock_path, steady_path
 from optimizer.instance.questions import ObjectiveField, Question, RiskMeasure
 from optimizer.instance.ranges import RANGES, RangeSpec, Uncertain, find_places, list_uncertain, valid_ranges
 from optimizer.levers.base import Sized, Stock
@@ -231,7 +231,7 @@ class Instance(Described):
 
     @property
     def money(self) -> str:
-        """The currency's code, the first word of its label: ``USD``."""
+        """The currency's code, the first word of its label (``USD``)."""
         return self.currency.split()[0] if self.currency.split() else ""
 
     @property
@@ -251,7 +251,7 @@ class Instance(Described):
 
     @cached_property
     def events(self) -> tuple[Shock, ...]:
-        """Every shock: those of all entries under `shocks:`, then the samples of all ensembles."""
+        """Every shock, those of all entries under ``shocks:``, then the samples of all ensembles."""
         listed = (event for name, spec in self.shocks.items() for event in expand(name, spec, self.horizon))
         drawn = (event for name, spec in self.ensembles.items() for event in samples(name, spec, self.horizon))
         return (*listed, *drawn)
@@ -270,7 +270,7 @@ class Instance(Described):
 
     @cached_property
     def activities(self) -> Mapping[str, Activity]:
-        """Existing processes and producing options, by name: the possible targets of a cut."""
+        """Existing processes and producing options, by name, the possible targets of a cut."""
         return {**self.processes, **{o: each for o, each in self.options.items() if isinstance(each, Activity)}}
 
     @cached_property

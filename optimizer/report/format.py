@@ -185,8 +185,8 @@ FULLY_SERVED = "full"
 # Decimals of per cent at most: they show what `NEGLIGIBLE` of demand is.
 DECIMALS = 4
 MEANING = (
-    f"% of demand served / floor, in the weakest period; {FULLY_SERVED}: all demand is served, beside the highest "
-    "floor; without /: no floor."
+    f"% of demand served / floor, in the weakest period. {FULLY_SERVED}/35: all demand is served, the highest floor is "
+    "35 %; 60 alone: 60 % served, no floor."
 )
 # What marks a service of several shocks of which some do not name the segment, and what that means.
 PARTIAL = "*"

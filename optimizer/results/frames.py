@@ -70,7 +70,7 @@ class FrameColumn:
 
     @property
     def name_with_unit(self) -> str:
-        """The head in CSV files: ``gap [USD]``."""
+        """The head in CSV files, such as ``gap [USD]``."""
         return f"{self.name} [{self.unit}]" if self.unit else self.name
 
 
@@ -134,8 +134,18 @@ class Frame:
         return len(self.values[0]) if self.values else 0
 
     def __getitem__(self, name: str) -> Sequence[Any]:
-        """The values of a column."""
-        return self.values[[column.name for column in self.columns].index(name)]
+        """The values of a column.
+
+        Raises:
+            KeyError: there is none of that name.
+        """
+        return self.values[self._place(name)]
+
+    def _place(self, name: str) -> int:
+        names = [column.name for column in self.columns]
+        if name not in names:
+            raise KeyError(f"frame {self.name} has no column {name!r}; it has {', '.join(names)}")
+        return names.index(name)
 
     def rows(self) -> Iterator[FrameRow]:
         """Each row, by the names of the columns."""
@@ -151,10 +161,13 @@ class Frame:
         return replace(self, columns=tuple(self.columns[j] for j in some), values=tuple(self.values[j] for j in some))
 
     def without_empty(self, *names: str) -> "Frame":
-        """The same without those of the named columns that are empty in every row; a 0 is a value."""
-        by_name = dict(zip((column.name for column in self.columns), self.values, strict=True))
-        empty = {name for name in names if all(value is None or value == "" for value in by_name[name])}
-        return self.select(by_name.keys() - empty)
+        """The same without those of the named columns that are empty in every row; a 0 is a value.
+
+        Raises:
+            KeyError: there is no column of a name.
+        """
+        empty = {name for name in names if all(value is None or value == "" for value in self[name])}
+        return self.select({column.name for column in self.columns} - empty)
 
     def first(self, count: int) -> "Frame":
         """The same with the first rows only."""

@@ -94,11 +94,12 @@ class FuturesResult(SavedPlan):
         measure: what was minimised, in words.
         total_cost: its value, present value; NaN where there is no plan, and so are the four after it.
         expected_cost: over all futures and their shocks.
-        survival_gap: expected over the futures. worst_gap: of the worst single shock in any future.
+        survival_gap: expected over the futures.
+        worst_gap: survival gap of the worst single shock in any future.
         outlay: expected, undiscounted.
-        bound, gap_bound: proven lower bounds on `total_cost` and `survival_gap`; None where none is known. Where gaps
-            have a price, `bound` is `total_cost` less what is not proven of the measure with gaps at their price, and
-            the gap has no bound.
+        bound: proven lower bound on `total_cost`, None where none is known; where gaps have a price, `total_cost` less
+            what is not proven of the measure with gaps at their price.
+        gap_bound: proven lower bound on `survival_gap`, None where none is known, and where gaps have a price.
         mip_gap: relative distance from the bound; where gaps have a price, of that measure.
         futures: in the order of the file.
         decisions: in the order of time, each with the futures in which it is made.
@@ -143,22 +144,39 @@ class FuturesResult(SavedPlan):
 
     @cached_property
     def frames(self) -> Frames:
-        """All tables as pandas frames: decisions (a row for each order and the branches that make it), futures."""
+        """All tables, each a pandas frame by its name (decisions, futures).
+
+        `decisions` has a row for each order and the branches that make it.
+        """
         # Frames need the options' units, whose package lies above `results`: imported when first read.
         made: Frames = import_module("optimizer.studies.frames").futures_frames(self)
         return made
 
     @property
     def worst(self) -> FutureResult:
-        """The future that costs most; the first of several."""
+        """The future that costs most; the first of several.
+
+        Raises:
+            PlanFileError: there is no plan, which `worst_cost` says by None.
+        """
+        self._require_futures()
         most = max(each.cost for each in self.futures)
         return next(each for each in self.futures if each.cost >= most - ROUNDING * abs(most))
 
     @property
     def best(self) -> FutureResult:
-        """The future that costs least; the first of several."""
+        """The future that costs least; the first of several.
+
+        Raises:
+            PlanFileError: there is no plan.
+        """
+        self._require_futures()
         least = min(each.cost for each in self.futures)
         return next(each for each in self.futures if each.cost <= least + ROUNDING * abs(least))
+
+    def _require_futures(self) -> None:
+        if not self.futures:
+            raise PlanFileError(f"there is no plan: status {self.status}")
 
     @property
     def worst_cost(self) -> float | None:
@@ -200,10 +218,12 @@ class FuturesResult(SavedPlan):
 
     @cached_property
     def decided_first(self) -> tuple[Decision, ...]:
-        """What is decided before the first question is answered: the same in all futures."""
+        """What is decided before the first question is answered, the same in all futures."""
         names = {each.name for each in self.futures}
         before = self.periods.index(self.first_question) if self.first_question else len(self.periods)
         return tuple(each for each in self.decisions if each.t < before and set(each.futures) == names)
+
+    __eq__ = SavedPlan.equals
 
     def __repr__(self) -> str:
         if not self.futures:

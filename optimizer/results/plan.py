@@ -169,7 +169,8 @@ class Flows(ReadOnly):
     """Operation on one path: the baseline, or the window of one shock.
 
     Attributes:
-        first: the period of the horizon that the rows begin with.
+        first: the number of the period that the rows begin with, 0 for the first of the horizon; `Outcome.first` is its
+            label.
         rows: by owner and name of the flow, t per period of the path. A process has ``activity``, a segment
             ``unserved``; an option has what its lever declares.
     """
@@ -195,7 +196,7 @@ class Flows(ReadOnly):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of flows: first those that every plan file has, then those of other levers."""
+        """Names of flows, first those that every plan file has, then those of other levers."""
         return tuple(dict.fromkeys([*WRITTEN, *(name for _, name in self.rows)]))
 
     def to_dict(self) -> dict[str, Any]:
@@ -260,7 +261,7 @@ class ServedShare:
 
     @property
     def is_full(self) -> bool:
-        """Whether all demand is served, in every period: that one is."""
+        """Whether all demand is served, in every period."""
         return self.worst_service >= 1.0 - NEGLIGIBLE
 
 
@@ -270,7 +271,7 @@ class Service(ServedShare):
 
     Attributes:
         floor: the survival floor of the worst period, a share.
-        worst_service: the share served or substituted in the worst period, the `result.weakest`.
+        worst_service: the share served or substituted in the worst period.
         worst_period: its label.
         shortage: t unserved over the window.
         below_floor: the part of `shortage` below the floor, t.
@@ -297,7 +298,8 @@ class Outcome(ReadOnly):
         gap: money, the sum of its segments' gaps.
         cost: present value of operation and shortage in the window, money; all demand unserved counts at its shortage
             cost, above the floor as well. Not weighted by probability; no part of the total cost without one.
-        first, last: labels of the window's first and last period.
+        first: label of the window's first period.
+        last: label of its last period.
         probability: over the horizon.
         segments: every segment; of a summary line only the weakest, all that fail, and those of which no other shock
             leaves more unserved.
@@ -348,7 +350,7 @@ class SampleCount:
 class Weakest(ServedShare):
     """The weakest period of one segment over all shocks."""
 
-    worst_shock: str  # the `result.weakest` of its worst periods in all shocks
+    worst_shock: str  # the shock in which its worst period serves least
     worst_period: str  # the label of that period
     worst_service: float  # the share served or substituted in it
     floor: float  # the survival floor in it, a share

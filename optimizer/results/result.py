@@ -162,8 +162,8 @@ class Result(SavedPlan):
         survival_gap: shortage below the floors, at `shortage_cost`, summed over all shocks; samples that may fail do
             not count.
         worst_gap: the largest survival gap of a single shock; samples that may fail do not count.
-        bound, gap_bound: proven lower bounds on `total_cost`, of plans that leave no larger gap, and on `survival_gap`.
-            None where none is known; of the gap none is where it has a price.
+        bound: proven lower bound on `total_cost` of plans that leave no larger gap; None where none is known.
+        gap_bound: proven lower bound on `survival_gap`; None where none is known, and where the gap has a price.
         mip_gap: relative distance of `total_cost` from its bound, or of the gap from its own where that is larger;
             where gaps have a price, of `priced_cost` from the least.
         shocks: every shock, in the order of the instance; where there are many, most are summary lines without flows.
@@ -175,7 +175,7 @@ class Result(SavedPlan):
         no_shock: the no-shock plan, whose cost is `calm_cost`, with its operation; None where it is not known.
         nothing: the shortage under the do-nothing plan.
         costs: present value by part; they add to `total_cost`.
-        outlays: by calendar year.
+        outlays: by calendar year, as text (``"2026"``).
         shares: by commodity, the shares of regions in its production, in the first and the last year.
         binding: the binding limits, the largest shadow price first.
         clash: the rules that contradict each other, where no plan exists.
@@ -243,17 +243,17 @@ class Result(SavedPlan):
 
     @property
     def has_priced_gaps(self) -> bool:
-        """Whether floors may be missed where keeping them costs more (`policy.gap_price`): no gap is then the least."""
+        """Whether floors may be missed where keeping them costs more (`policy.gap_price`); no gap is then the least."""
         return self.data.get("policy", {}).get("gap_price") is not None
 
     @property
     def priced_cost(self) -> float:
-        """Total cost with the price of gaps, where they have one: what is least, money in present value."""
+        """Total cost with the price of gaps where they have one, which is least; money in present value."""
         return self.total_cost + (self.data.get("policy", {}).get("gap_price") or 0.0) * self.survival_gap
 
     @property
     def binding_saves(self) -> str:
-        """Of what `binding` says how much can be saved: cost, gap, or cost and gap at its price."""
+        """What the steps of `binding` save (cost, gap, or cost and gap at its price)."""
         return "cost" if self.survival_gap == 0 else "cost and gap" if self.has_priced_gaps else "gap"
 
     @property
@@ -270,6 +270,8 @@ class Result(SavedPlan):
     def required_samples(self) -> Mapping[str, int]:
         """By ensemble of which only a share has to be survived, how many of its samples."""
         return {each.ensemble: each.required for each in self.sample_counts}
+
+    __eq__ = SavedPlan.equals
 
     def __repr__(self) -> str:
         if self.baseline is None:
@@ -288,7 +290,7 @@ class Result(SavedPlan):
 
     @cached_property
     def frames(self) -> Frames:
-        """All tables as pandas frames.
+        """All tables, each a pandas frame by its name.
 
         They are builds, stock, purchased, survival, services, dependence, yearly_dependence, costs, outlays, limits,
         actual, commitments, bands, bought_in_samples, and flows.
@@ -301,7 +303,7 @@ class Result(SavedPlan):
 
     @property
     def builds(self) -> "pd.DataFrame":
-        """One row a build, and one a stockpile: lever, when it is on line, size, money.
+        """One row a build, and one a stockpile, with lever, when it is on line, size, money.
 
         Money is undiscounted and of all years (by year: `outlays`). `capex` is capex and fixed cost, of a stockpile
         all purchases (the part `capex` of `costs` has the money per unit of size only); `spent` has the price `support`
@@ -317,7 +319,7 @@ class Result(SavedPlan):
 
     @property
     def survival(self) -> "pd.DataFrame":
-        """One row a shock and segment: floor, worst service, margin (shares), shortage and below floor (t), gap.
+        """One row a shock and segment, with floor, worst service, margin (shares), shortage and below floor (t), gap.
 
         `survives` is whether the floor holds. Of a segment that a summary line does not list only `shortage` is known.
         """
@@ -330,7 +332,7 @@ class Result(SavedPlan):
 
     @property
     def dependence(self) -> "pd.DataFrame":
-        """One row a commodity, year and region: share of production and HHI (shares), production (t)."""
+        """One row a commodity, year and region, with share of production and HHI (shares), production (t)."""
         return self.frames.dependence
 
     def to_dict(self, *, whole: bool = True) -> dict[str, Any]:

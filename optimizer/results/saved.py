@@ -13,7 +13,7 @@ Bands            what samples of the uncertain numbers come to; `<name>.bands.js
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from hashlib import sha256
 from pathlib import Path as FilePath
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -149,6 +149,14 @@ class SavedPlan(ReadOnly):
     departures: tuple[str, ...] = field(default=(), compare=False, repr=False, kw_only=True)
     # The instance that was solved; of a plan that was read from a file None, until `instance_of` sets it. In no file.
     solved_instance: Any = field(default=None, compare=False, repr=False, kw_only=True)
+
+    def equals(self, other: object) -> bool:
+        """Whether another plan has the same fields; figures that neither has, which are NaN, are the same."""
+        if type(other) is not type(self):
+            return False
+        compared = [each.name for each in fields(self) if each.compare]
+        pairs = ((getattr(self, name), getattr(other, name)) for name in compared)
+        return all(mine == yours or (mine != mine and yours != yours) for mine, yours in pairs)
 
     @property
     def money(self) -> str:

@@ -59,8 +59,9 @@ class Progress:
         violated: how many of the other shocks the plan of the round does not survive.
         worst_gap: the largest gap of one of these shocks, in money.
         task: of a study, in words for the user: what is being computed, or what was.
-        done, total: how many of the study's tasks, budgets or samples are done, and how many there are; `total` is 0
-            where that is not known. may_grow: whether further tasks may follow those that `total` counts.
+        done: how many of the study's tasks, budgets or samples are done.
+        total: how many there are; 0 where that is not known.
+        may_grow: whether further tasks may follow those that `total` counts.
     """
 
     phase: str = ""
@@ -202,7 +203,7 @@ class Settings:
         accuracy: share of the price of survival to which studies that compare plans prove costs; None takes the
             default of each, 2 % or 0.5 %. A function refuses the one of the two that it does not use, unless both
             are given.
-        tolerance: money to which costs are proven, in place of `mip_gap`; None: `mip_gap` holds for costs as well.
+        tolerance: money to which costs are proven, in place of `mip_gap`, which else holds for costs as well.
             Studies that compare plans set this and `patience` themselves, and refuse others.
         patience: seconds of one search with integers after which `mip_gap` is enough in place of `tolerance`; None
             where `tolerance` holds throughout.

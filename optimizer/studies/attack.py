@@ -38,8 +38,9 @@ from optimizer.algorithms.separation.attacks import (
 from optimizer.algorithms.solving import LISTENER, no_shock_cost, open_evaluator
 from optimizer.algorithms.workers import Memory, Task, core_count
 from optimizer.disruptions.adversary import Attack
-from optimizer.instance.edits import ScenarioNames, apply_arguments, with_attacks, with_budget, without_shocks
+from optimizer.instance.edits import ScenarioNames, apply_arguments, with_budget
 from optimizer.instance.schema import Instance
+from optimizer.instance.variants import with_attacks, without_shocks
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result, require_plan
 from optimizer.results.saved import finite_or_none

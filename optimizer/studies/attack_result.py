@@ -109,11 +109,13 @@ class AttackResult:
     Attributes:
         result: the plan; its `adversary` is None where it was given.
         instance: the plan's, without attacks among its shocks.
-        method: how the worst attack is found. sets: how many maximal affordable sets there are; None where too many.
+        method: how the worst attack is found.
+        sets: how many maximal affordable sets there are; None where too many.
         shaping: the attacks that shaped it, the largest gap without a plan first; none for a saved plan.
         deterred: attacks that the plan deters, and what each would do; the largest gap first.
         starts: every start of the adversary.
-        worst: see `studies.attack`; None where nothing it can afford leaves anything unserved, or it was not computed.
+        worst: of all attacks that are affordable at any start and not deterred, the one that leaves most below the
+            floors, or else unserved; None where none leaves anything unserved, or it was not computed.
         unaware: None for a saved plan, without listed shocks or rules, or where it was not computed.
         least: the least outlay that survives the listed shocks and the adversary; None where it was not computed.
         tolerance_base: what costs are measured by; None without a plan that was solved for.

@@ -28,7 +28,7 @@ from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.relaxed_floors import failing_beyond_allowed
 from optimizer.algorithms.workers import Memory, Setup, Task
 from optimizer.audit.result import audit_no_shock
-from optimizer.instance.edits import with_budget
+from optimizer.instance.edits import set_budget, with_budget
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import NoShockPlan, Plan
 from optimizer.results.result import Result
@@ -222,7 +222,7 @@ class BudgetSweep:
             if self.has(case, budget):
                 continue
             settled = self.known[case].proven_plan(budget)
-            if settled is not None and _is_paid(with_budget(self.cases[case], budget), settled.no_shock):
+            if settled is not None and _is_paid(set_budget(self.cases[case], budget).instance, settled.no_shock):
                 self._results[case, budget] = settled
                 continue
             task, take = self._call(case, budget, is_first=case not in measured), partial(self._take_plan, case, budget)
@@ -239,7 +239,7 @@ class BudgetSweep:
 
     def _call(self, case: str, budget: float | None, *, is_first: bool) -> Task:
         """The search for the best plan of a budget; of a case's first, for its measure as well."""
-        instance, start = with_budget(self.cases[case], budget), self.known[case].start(budget)
+        instance, start = set_budget(self.cases[case], budget).instance, self.known[case].start(budget)
         start = start or next((known.start(budget) for known in self.known.values() if known.points), None)
         if is_first:
             return Task(ask_measured_plan, (instance, self.working, start))
@@ -275,7 +275,7 @@ class BudgetSweep:
         """The search for the cheapest plan of a case with its least outlay."""
         assert least.outlay is not None
         plan = self._least_plans.get(least.case, self.known[least.case].start(None))
-        instance = with_budget(self.cases[least.case], least.outlay * (1.0 + EXACT_GAP))
+        instance = set_budget(self.cases[least.case], least.outlay * (1.0 + EXACT_GAP)).instance
         # It keeps all floors; gaps that have a price could be left where that is cheaper.
         instance = instance.replacing(policy=instance.policy.model_copy(update={"gap_price": None}))
         no_shock = self.known[least.case].no_shock(least.outlay)

@@ -57,7 +57,7 @@ class LoneShock:
 
     @property
     def rank(self) -> float:
-        """The outlay, for an order: infinite where none is enough, less than nothing where it is not known."""
+        """The outlay, for an order; infinite where none is enough, less than nothing where it is not known."""
         if self.outlay is not None:
             return self.outlay
         return math.inf if self.status == "infeasible" else -1.0
@@ -121,12 +121,12 @@ class BudgetStep:
 
     @property
     def cost(self) -> ProvenDifference:
-        """Of the total cost, present value: what is proven of it where another gap is left, or none in both plans."""
+        """Of the total cost, present value, what is proven of it where another gap is left, or none in both plans."""
         return ProvenDifference.of_costs(self.before, self.after)
 
     @property
     def is_nothing(self) -> bool:
-        """Whether no change is proven: neither of the gap nor, beside a gap that is no larger, of the cost.
+        """Whether no change is proven, neither of the gap nor, beside a gap that is no larger, of the cost.
 
         Where a gap is left, only a lower cost counts.
         """

@@ -280,7 +280,7 @@ class CostShares:
 
     @property
     def frames(self) -> Frames:
-        """All tables as pandas frames: shares, coalitions."""
+        """All tables, each a pandas frame by its name (shares, coalitions)."""
         return Frames({"shares": member_shares, "coalitions": coalition_costs}, self)
 
     @cached_property
@@ -297,7 +297,7 @@ class CostShares:
 
     @property
     def unpriced(self) -> tuple[CoalitionCost, ...]:
-        """The coalitions that have no cost: they cannot keep their floors, or obey the rules.
+        """The coalitions that have no cost, since they cannot keep their floors, or obey the rules.
 
         Of a search that was stopped nothing is known.
         """
@@ -347,7 +347,7 @@ class CostShares:
 
     @property
     def leading(self) -> Solution:
-        """The solution to offer: the Shapley value, or the nucleolus where only that keeps every coalition in."""
+        """The solution to offer, the Shapley value, or the nucleolus where only that keeps every coalition in."""
         only = self.core_state == "not empty" and self.objections("shapley") and not self.objections("nucleolus")
         return "nucleolus" if only else "shapley"
 

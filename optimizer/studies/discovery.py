@@ -21,10 +21,11 @@ import numpy.typing as npt
 
 from optimizer.algorithms.separation.attacks import with_listed_attacks
 from optimizer.errors import Finding, InstanceError, require_extra
-from optimizer.instance.edits import ScenarioNames, apply_arguments, without_attacks
+from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.ranges import UncertainNumber, numbers_of
 from optimizer.instance.reading import read
 from optimizer.instance.schema import Instance
+from optimizer.instance.variants import without_attacks
 from optimizer.results.frames import Frame, FrameColumn, Frames
 from optimizer.results.plan import Array
 from optimizer.results.result import Result, require_plan
@@ -48,7 +49,7 @@ from optimizer.studies.purchases import fit_plan
 
 
 def discovery_frames(found: "Discovery") -> Frames:
-    """All tables as pandas frames: boxes, conditions, samples."""
+    """All tables, each a pandas frame by its name (boxes, conditions, samples)."""
     return Frames({"boxes": boxes_frame, "conditions": conditions_frame, "samples": discovery_samples}, found)
 
 
@@ -208,8 +209,10 @@ class Discovery:
 
     Attributes:
         status: ``done``; ``stopped`` where samples were left out, since the user stopped it or the time ran out.
-        instance: in which the plan was looked at. plan_title: of the instance that it was made for.
-        samples, seed: how many were to be drawn, and the seed.
+        instance: in which the plan was looked at.
+        plan_title: of the instance that it was made for.
+        samples: how many were to be drawn.
+        seed: from which they were drawn.
         unusable: samples that could not be evaluated: numbers do not fit each other, or the plan could not have been
             made.
         dimensions: what differs between samples.

@@ -246,7 +246,9 @@ class FuturesEvaluation:
         plans: each over all futures.
         futures: each with all plans, in the order of the tree.
         optimum: the adaptive plan of `solve`; None where this was not asked for, or not reached.
-        stopped, notes, seconds: as in `PlanEvaluation`.
+        stopped: whether Ctrl-C, or a time limit, ended it before all was known.
+        notes: what the user should know.
+        seconds: that it took.
     """
 
     instance: Instance = field(repr=False)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def of_evaluation(found: "PlanEvaluation") -> Frames:
-    """All tables as pandas frames: columns (side by side), lacks, missing, waste, rules."""
+    """All tables, each a pandas frame by its name (columns side by side, lacks, missing, waste, rules)."""
     return Frames(
         {
             "columns": lambda: comparison_columns(found.comparison, found.instance.money),
@@ -105,7 +105,7 @@ def rules_broken(found: "PlanEvaluation") -> Frame:
 
 
 def of_futures_evaluation(found: "FuturesEvaluation") -> Frames:
-    """All tables as pandas frames: plans (side by side), futures, lacks, missing, waste, uses, rules."""
+    """All tables, each a pandas frame by its name (plans side by side, futures, lacks, missing, waste, uses, rules)."""
     return Frames(
         {
             "plans": lambda: plans_side_by_side(found),

@@ -32,7 +32,7 @@ class PartValue:
 
     @property
     def is_known(self) -> bool:
-        """Whether time ran out for none of it: a change is known where its range is proven."""
+        """Whether time ran out for none of it; a change is known where its range is proven."""
         if self.survives is not False:
             return self.survives is True and self.low is not None
         is_least_known = self.is_money is False or self.needed is not None
@@ -112,7 +112,7 @@ class Repair:
 
     @property
     def is_known(self) -> bool:
-        """Whether time ran out for none of it: whether it works, its least size, and a plan with it."""
+        """Whether time ran out for none of it, that is, whether it works, its least size, and a plan with it."""
         if self.works:
             return self.beyond is not None and self.cost is not None
         # Floors that are not kept exactly by rounding have a proven bound.
@@ -135,7 +135,8 @@ class Explanation:
         result: the plan, audited.
         accuracy: to which what-ifs are proven, a share of the price of survival, or of their own cost if nothing
             survives.
-        within: the same in money; None if nothing survives. tolerance_base: what `accuracy` is a share of.
+        within: the same in money; None if nothing survives.
+        tolerance_base: what `accuracy` is a share of.
         part_values: if the plan survives, the value of each of its parts.
         deadlines: if the plan survives, by when each option has to be ordered.
         repairs: if nothing survives, changes that would make survival possible, in the order in which they were found.

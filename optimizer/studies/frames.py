@@ -327,7 +327,7 @@ def flows(result: Result) -> Frame:
 
 
 def of_futures_study(found: "FuturesStudy") -> Frames:
-    """All tables as pandas frames: values, questions, futures, regret, orders."""
+    """All tables, each a pandas frame by its name (values, questions, futures, regret, orders)."""
     makers = {
         "values": values_frame,
         "questions": question_timings,

@@ -132,7 +132,7 @@ class ProvenDifference:
 
     @property
     def is_proven(self) -> bool:
-        """Whether there is a difference at all: its sign is proven."""
+        """Whether there is a difference at all, that is, its sign is proven."""
         return self.low > 0.0 or self.high < 0.0
 
     @property

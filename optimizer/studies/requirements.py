@@ -22,16 +22,10 @@ from typing import Any
 from optimizer.algorithms.reading import do_nothing_plan
 from optimizer.errors import Finding, InstanceError
 from optimizer.instance.derived import entry_of, highest_floor
-from optimizer.instance.edits import (
-    under,
-    with_budget,
-    with_only_shocks,
-    with_starts_moved,
-    with_window_lengths,
-    without_probabilities,
-)
+from optimizer.instance.edits import under, with_budget
 from optimizer.instance.removal import without
 from optimizer.instance.schema import Instance, Policy, require_instance
+from optimizer.instance.variants import with_only_shocks, with_starts_moved, with_window_lengths, without_probabilities
 from optimizer.io.plan_file import GivenPlan
 from optimizer.results.result import Result, require_result
 from optimizer.solver import Listener, Progress, Settings, ignore, interruptible
@@ -57,7 +51,7 @@ def stocks_alone(instance: Instance) -> Instance:
     It has no budget and no rule of the policy but what has to be bought of stocks; shocks have no probability.
     """
     others = [o for o in instance.options if o not in instance.stocks]
-    left = without(instance, others) if others else instance
+    left = without(instance.replacing(scenarios={}), others) if others else instance
     return without_probabilities(left.replacing(policy=Policy(force=left.policy.force)))
 
 

@@ -40,7 +40,7 @@ NO_OPTION = "no option to hold it in the file"
 
 
 def of_requirements(found: "Requirements") -> Frames:
-    """All tables as pandas frames."""
+    """All tables, each a pandas frame by its name."""
     makers = {
         "materials": materials_frame,
         "needs": needs_frame,

@@ -53,7 +53,8 @@ class Requirements(ReadOnly):
         instance: the file's.
         result: the plan at hand, in it.
         alone: the instance in which stocks alone can be bought.
-        nothing: the do-nothing plan of `alone`. stocks: its cheapest plan, which has the amounts to hold.
+        nothing: the do-nothing plan of `alone`.
+        stocks: the cheapest plan of `alone`, which has the amounts to hold.
         funding: less money than that, the least first.
         unfunded: by stock that is bought, the plan without buying it.
         cases: other conflicts.

@@ -34,9 +34,10 @@ from optimizer.algorithms.solving import no_shock_cost
 from optimizer.algorithms.workers import Task
 from optimizer.errors import Finding, InstanceError
 from optimizer.instance.derived import is_bought
-from optimizer.instance.edits import ScenarioNames, apply_arguments, with_numbers, without_attacks
+from optimizer.instance.edits import ScenarioNames, apply_arguments, with_numbers
 from optimizer.instance.ranges import Uncertain, UncertainNumber, numbers_of
 from optimizer.instance.schema import Instance
+from optimizer.instance.variants import without_attacks
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result, require_result
 from optimizer.results.saved import Bands
@@ -138,6 +139,7 @@ def sensitivity(
     adversary: bool = False,
     settings: Settings | None = None,
     listener: Listener = ignore,
+    notes: Sequence[str] = (),
     known: Result | None = None,
     most: int | None = None,
 ) -> Sensitivity:
@@ -155,6 +157,7 @@ def sensitivity(
         settings: `accuracy` is the share of the price of survival to which costs are proven (2 % where left out),
             `time_limit` is for everything together, and `jobs` processes.
         listener: receives the rounds of the first search, then every set of numbers that was solved for.
+        notes: remarks of the caller to show beside the result.
         known: the best plan of the instance, where that was solved for before.
         most: so many numbers are solved for at their ends, those with the largest first-order effect, and every number
             with a lead time, for dual values do not see dates; 0 for none at all, None for all.
@@ -175,7 +178,8 @@ def sensitivity(
     samples, seed = check_samples(samples, seed, may_be_none=True)
     resolution = arguments.number("resolution", resolution, *VALUE_RESOLUTIONS)
     most = None if most is None else arguments.whole_number("most", most)
-    instance = apply_arguments(instance, budget=budget, scenario=scenario).instance
+    made = apply_arguments(instance, budget=budget, scenario=scenario, notes=notes)
+    instance = made.instance
     _require_ranges(instance)
     require_result(known, Result | None)
     if adversary:
@@ -188,7 +192,8 @@ def sensitivity(
     with interruptible(clock, listener):
         base = search.begin(known)
         if not base.has_plan:
-            return Sensitivity("stopped" if clock.is_over else "none", instance, accuracy, resolution, base)
+            state: SensitivityStatus = "stopped" if clock.is_over else "none"
+            return Sensitivity(state, instance, accuracy, resolution, base, notes=made.notes)
         with start_executor(size_for(settings.jobs, search.seconds)) as search.executor:
             search.executor.memory[CLOCK] = clock
             screened = search.screen(most)
@@ -197,7 +202,8 @@ def sensitivity(
             sampled = search.sampled(samples, seed) if samples else None
     shown = tuple(sorted(bars, key=lambda bar: bar.swing(base), reverse=True))
     status: SensitivityStatus = "proven" if search.is_proven(bars) else "stopped"
-    return Sensitivity(status, instance, accuracy, resolution, base, shown, sampled, search.measure, screened)
+    found = (shown, sampled, search.measure, screened, made.notes)
+    return Sensitivity(status, instance, accuracy, resolution, base, *found)
 
 
 def _require_ranges(instance: Instance) -> None:

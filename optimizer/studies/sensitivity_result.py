@@ -45,9 +45,11 @@ class VariantOutcome:
 
     Attributes:
         status: as of `WhatIfResult`; ``unusable`` where numbers do not fit each other.
-        cost, bound: total cost of the plan, present value, and its proven lower bound.
-        gap, gap_bound: survival gap, and its proven lower bound, None where gaps have a price. outlay: undiscounted.
-            All money.
+        cost: total cost of the plan, present value, money.
+        bound: its proven lower bound.
+        gap: survival gap, money.
+        gap_bound: its proven lower bound, None where gaps have a price.
+        outlay: undiscounted, money.
         failed: how many shocks are not survived.
         bought: the options that are bought.
     """
@@ -77,7 +79,7 @@ class VariantOutcome:
 
     @property
     def is_settled(self) -> bool:
-        """Whether it is known if floors can be kept: a search that was stopped may have missed the plan that does."""
+        """Whether it is known if floors can be kept; a search that was stopped may have missed the plan that does."""
         return self.status != "stopped" or (self.has_plan and self.gap <= 0)
 
     @property
@@ -161,10 +163,15 @@ class Importance(ReadOnly):
     """All numbers together.
 
     Attributes:
-        samples, used, seed: how many were drawn; how many have a plan; from which seed.
+        samples: how many were drawn.
+        used: how many of them have a plan.
+        seed: from which they were drawn.
         survived: the share of those used in which every floor is kept.
-        cost, gap, outlay: 5 %, 50 % and 95 % quantiles, and the mean, money.
-        of_cost, of_gap: by number, the weightiest first; of the gap none where it never varies.
+        cost: 5 %, 50 % and 95 % quantiles of the total cost, and the mean, money.
+        gap: the same of the survival gap.
+        outlay: the same of the outlay.
+        of_cost: how much the cost depends on each number, the weightiest first.
+        of_gap: the same of the gap; none where it never varies.
         bought: by option, the share of samples in which it is bought.
     """
 
@@ -259,13 +266,15 @@ class Sensitivity:
 
     Attributes:
         status: ``proven``; ``stopped`` where something was left out, since the time ran out; ``none`` without any plan.
-        instance: the instance. accuracy: to which costs are proven, a share of the tolerance base.
+        instance: the instance.
+        accuracy: to which costs are proven, a share of the tolerance base.
         resolution: how near flips are, a share of the way from the value to the end.
         base: the instance as it is.
         bars: by number, the one that decides most first.
         sampled: of all numbers together; None where it was not computed.
         tolerance_base: what costs are measured by; None without any plan.
         screened: numbers that were not solved for, judged by dual values alone; none unless asked for.
+        notes: what the user should know.
     """
 
     status: SensitivityStatus
@@ -277,6 +286,7 @@ class Sensitivity:
     sampled: Importance | None = None
     tolerance_base: ToleranceBase | None = None
     screened: tuple[FirstOrderEffect, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         flips = sum(len(bar.flips) for bar in self.bars)
@@ -297,4 +307,5 @@ class Sensitivity:
             "numbers": [bar.to_dict() for bar in self.bars],
             "sampled": None if self.sampled is None else self.sampled.to_dict(),
             "screened": [asdict(each) for each in self.screened],
+            "notes": list(self.notes),
         }

@@ -4,9 +4,10 @@ alone        every member by itself; their price of survival together is what co
 coalitions   then every larger coalition, from the builds and the active shocks of the best split into two smaller ones
 game         Shapley value, core and nucleolus of their costs                                    (`cost_shares`)
 
-The instance of a coalition is an edit of the file (`optimizer.instance.edits.coalition`). Its cost is the total cost of
-its best plan and, with `policy.gap_price`, what the gaps that the plan leaves cost. Every plan is audited. Without that
-price a coalition that cannot keep its floors has no cost, and there is no game: the coalitions are named.
+The instance of a coalition is the file less what others bring (`optimizer.instance.removal.coalition`). Its cost is the
+total cost of its best plan and, with `policy.gap_price`, what the gaps that the plan leaves cost. Every plan is
+audited. Without that price a coalition that cannot keep its floors has no cost, and there is no game: the coalitions
+are named.
 """
 
 import math

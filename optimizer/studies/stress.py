@@ -147,7 +147,7 @@ def stress(
         result: whose plan.
         instance: another instance than the plan's own, with the same horizon and with every option that is bought.
         samples: how many shocks are drawn, 1 … 100,000.
-        seed: of the draws, 0 … 1e15; see `fresh_samples`.
+        seed: of the draws, 0 … 1e15; where the plan's own samples have it, the next seed is taken, and a note says so.
         jobs: processes that check shocks; all cores where there are many.
         cluster: address of a Dask scheduler, in their place.
         listener: receives each portion of the samples that was evaluated.
@@ -204,7 +204,7 @@ def fresh_samples(base: Instance, result: Result, samples: int, seed: int) -> tu
     An ensemble that has `seed` in the instance of the plan would be the very samples that the plan was made for: it is
     drawn with the next seed that no ensemble of that instance has.
     """
-    drawn = resample(base, samples, seed=seed)
+    drawn = resample(base.replacing(scenarios={}), samples, seed=seed)
     seeds = {name: spec.get("seed", 0) for name, spec in result.data.get("ensembles", {}).items()}
     own = [name for name in drawn.ensembles if seeds.get(name) == seed]
     if not own:

@@ -173,17 +173,24 @@ class Stress(ReadOnly):
         title: of the instance that the shocks are of.
         plan_title: of the instance that the plan was made for.
         currency: its label.
-        samples, seed, sampler: how many, from which seed, and of what, in words.
+        samples: how many were drawn.
+        seed: from which they were drawn.
+        sampler: what they were drawn from, in words.
         cut_off: how many of them have a window that the end of the horizon cuts off.
-        own_shocks, own_failed: how many shocks the plan was made for, and in how many of those it fails.
-        survived, share, interval: in how many every floor holds; as a share, with Wilson's 95 % interval.
-        expected_gap, worst_gap: mean and largest survival gap, money.
+        own_shocks: how many shocks the plan was made for.
+        own_failed: in how many of those it fails.
+        survived: in how many samples every floor holds.
+        share: the same as a share.
+        interval: Wilson's 95 % interval of that share.
+        expected_gap: mean survival gap, money.
+        worst_gap: largest survival gap, money.
         services: by segment.
         worst: the shocks with the largest gaps.
         groups: shares survived by event, start, duration and severity.
         reinforcements: what single additions would have done; None where nothing failed.
         notes: what the user should know.
-        versions, seconds: the record of the run; seconds in the solver are summed over processes.
+        versions: of Python and of packages.
+        seconds: that the run took by part; those in the solver are summed over processes.
         rows: every sample.
         instance: with the sampled shocks as its shocks.
     """

@@ -39,7 +39,7 @@ def _index(*names: str, form: Form = "text") -> tuple[FrameColumn, ...]:
 
 
 def of_comparison(comparison: "Comparison") -> Frames:
-    """All tables as pandas frames: columns, least_outlay, lone_shocks, steps, breakpoints."""
+    """All tables, each a pandas frame by its name (columns, least_outlay, lone_shocks, steps, breakpoints)."""
     money = next(iter(comparison.cases.values())).money
     makers = {
         "columns": comparison_columns,
@@ -151,7 +151,7 @@ def breakpoints_frame(comparison: "Comparison", money: str) -> Frame:
 
 
 def of_alternatives(found: "Alternatives") -> Frames:
-    """All tables as pandas frames: ranges, plans."""
+    """All tables, each a pandas frame by its name (ranges, plans)."""
     return Frames({"ranges": size_ranges, "plans": alternative_plans}, found)
 
 
@@ -193,7 +193,7 @@ def alternative_plans(found: "Alternatives") -> Frame:
 
 
 def of_sensitivity(found: "Sensitivity") -> Frames:
-    """All tables as pandas frames: ends, switching, importance, bought_in_samples."""
+    """All tables, each a pandas frame by its name (ends, switching, importance, bought_in_samples)."""
     bought = found.sampled.bought if found.sampled else {}
     more = {"bought_in_samples": lambda found: bought_in_samples_frame(bought, found.base.bought)}
     return Frames({"ends": tornado_ends, "switching": switching_values, "importance": importance_frame} | more, found)
@@ -250,7 +250,7 @@ def importance_frame(found: "Sensitivity") -> Frame:
 
 
 def of_stress(stress: "Stress") -> Frames:
-    """All tables as pandas frames: samples, services, groups, worst, reinforcements."""
+    """All tables, each a pandas frame by its name (samples, services, groups, worst, reinforcements)."""
     makers = {
         "samples": stress_samples,
         "services": stress_services,
@@ -353,7 +353,7 @@ def reinforcements(stress: "Stress") -> Frame:
 
 
 def of_attack(found: "AttackResult") -> Frames:
-    """All tables as pandas frames: shaping, deterred, segments, starts."""
+    """All tables, each a pandas frame by its name (shaping, deterred, segments, starts)."""
     makers = {"shaping": shaping_attacks, "deterred": attacks_not_made}
     return Frames({**makers, "segments": attacked_segments, "starts": attack_starts}, found)
 
@@ -441,7 +441,7 @@ def attack_starts(found: "AttackResult") -> Frame:
 
 
 def of_explanation(found: "Explanation") -> Frames:
-    """All tables as pandas frames: values of parts, deadlines, repairs."""
+    """All tables, each a pandas frame by its name (worths, deadlines, repairs)."""
     return Frames({"worths": part_values, "deadlines": deadlines, "repairs": repairs}, found)
 
 
@@ -473,7 +473,7 @@ def repairs(found: "Explanation") -> Frame:
 
 
 def of_time_to_survive(found: "TimeToSurvive") -> Frames:
-    """All tables as pandas frames: months."""
+    """All tables, each a pandas frame by its name (months)."""
     return Frames({"months": months_survived}, found)
 
 

@@ -17,10 +17,10 @@ from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.disruptions.shock import BASELINE, Shock
 from optimizer.formulation import cost, extensive_form_model
 from optimizer.instance.derived import entry_of, is_bought
-from optimizer.instance.edits import without_disruptions, without_ensembles
 from optimizer.instance.overrides import find_ways
 from optimizer.instance.questions import each_question
 from optimizer.instance.schema import Instance
+from optimizer.instance.variants import without_disruptions, without_ensembles
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression
 from optimizer.results.plan import ActualOutput, Flows

@@ -37,7 +37,7 @@ from optimizer.errors import PlanFileError
 from optimizer.formulation import blank_model, first_stage_model, gap, write_path
 from optimizer.instance.derived import with_stock_paths
 from optimizer.instance.edits import ScenarioNames, apply_arguments
-from optimizer.instance.paths import MANY, steady_path
+from optimizer.instance.operation_paths import MANY, steady_path
 from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Instance
 from optimizer.model.builder import ModelBuilder, Scope
 from optimizer.model.expressions import Expression
@@ -102,7 +102,7 @@ class Exposure:
 
     @property
     def order(self) -> tuple[float, float, float]:
-        """What exposures are sorted by: months in the worst year, then of all years, then of all without the plan."""
+        """What exposures are sorted by, months in the worst year, then of all years, then of all without the plan."""
         judged = self.after or self.before
         with_plan, without = (sum(min(each.months, LONG_MONTHS) for each in rows) for rows in (judged, self.before))
         return judged[self.worst].months, with_plan, without

@@ -32,9 +32,9 @@ from optimizer.audit.result import audit_result, check_futures
 from optimizer.audit.shocks import under_its_attacks
 from optimizer.disruptions.shock import Path, Shock
 from optimizer.formulation import bought, cost, extensive_form_model, recourse_model
-from optimizer.instance.edits import without_attacks, without_disruptions
-from optimizer.instance.paths import MANY, shared_path
+from optimizer.instance.operation_paths import MANY, shared_path
 from optimizer.instance.schema import Instance, require_instance
+from optimizer.instance.variants import without_attacks, without_disruptions
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression, total
 from optimizer.results.futures import FuturesResult

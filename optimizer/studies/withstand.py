@@ -19,8 +19,9 @@ from optimizer.algorithms.robust import RobustPlan, robust_plan
 from optimizer.algorithms.separation.attacks import AttackImpact, AttackOracle, listed_shocks_only
 from optimizer.algorithms.solving import open_evaluator
 from optimizer.disruptions.adversary import Attack
-from optimizer.instance.edits import with_attacks, with_budget
+from optimizer.instance.edits import set_budget
 from optimizer.instance.schema import Instance
+from optimizer.instance.variants import with_attacks
 from optimizer.model.builder import ModelBuilder
 from optimizer.results.plan import Faced, Plan
 from optimizer.results.result import Result
@@ -59,7 +60,7 @@ def search_robust(
         SolverError: the solver failed.
     """
     timer = Timer(load_seconds, time.perf_counter())
-    instance = listed_shocks_only(instance if budget is None else with_budget(instance, budget))
+    instance = listed_shocks_only(instance if budget is None else set_budget(instance, budget).instance)
     with interruptible(clock, listener):
         with open_evaluator(instance, settings, None) as evaluator:
             evaluator.histories = histories

@@ -240,7 +240,7 @@ def test_a_comparison_tells_full_service_and_says_what_cells_are() -> None:
     (defence,) = (line.split() for line in text.splitlines() if line.startswith("Defence"))
     assert defence[-1] == "full/100"
     said = " ".join(text.split())
-    assert "full: all demand is served" in said
+    assert "full/35: all demand is served" in said
     assert "cells of a row may be of different shocks and periods" in said
 
 

@@ -18,6 +18,7 @@ from optimizer.algorithms.solving import open_evaluator
 from optimizer.audit import Verification
 from optimizer.cli.app import app
 from optimizer.errors import OptimizerError
+from optimizer.report.tables.checks import part_words
 from optimizer.results.saved import FORMAT_OF_KEY, NOT_EVIDENCE, UNCHECKED, digest
 from optimizer.solver import Clock
 from optimizer.studies import verify as verify_module
@@ -352,9 +353,12 @@ def test_verify_prints_what_it_leaves_out(plans: dict[str, Data], tmp_path: Path
     done = run("verify", path)
     assert done.exit_code == 0
     assert "36 shocks without flows in the file: solved again with the plan fixed." in done.stdout
-    assert "Not recomputed: bound, gap_bound (use --prove)." in done.stdout
+    words = "Not recomputed: the lower bound of the cost, the lower bound of the gap (use --prove)."
+    assert words in " ".join(done.stdout.split())
     assert f"Not evidence: {', '.join(NOT_EVIDENCE)}." in " ".join(done.stdout.split())
     done = run("verify", path, "--quick")
+    said = " ".join(done.stdout.split())
+    assert "Not recomputed: the do-nothing plan, the cost of the no-shock plan, what the no-shock plan buys," in said
     assert done.exit_code == 4
     assert "36 shocks without flows in the file: not recomputed." in done.stdout
     done = run("verify", path, "--prove", "--json")
@@ -469,3 +473,9 @@ def test_plans_nearly_as_good_have_the_bound_of_the_cheapest() -> None:
     for each in found.plans:
         assert each.result.bound == found.cheapest.bound
         assert verified(saved(each.result), "proof").report.disagreements == []
+
+
+def test_every_part_that_may_be_left_out_has_words() -> None:
+    keys = ("nothing", "calm_cost", "calm_builds", "bound", "gap_bound", "status", "clash", "adversary.worst")
+    assert not set(keys) & set(map(part_words, keys))
+    assert part_words("futures.result.nothing") == "the do-nothing plan in each future"

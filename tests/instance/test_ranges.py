@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 import optimizer as so
-from optimizer.instance.edits import with_budget, with_numbers, without_shocks
+from optimizer.instance.edits import with_budget, with_numbers
+from optimizer.instance.variants import without_shocks
 from tests.test_alternatives import three
 
 TINY = Path(__file__).parents[2] / "instances" / "tiny.yaml"

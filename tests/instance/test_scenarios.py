@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 
 import optimizer as so
-from optimizer.instance.edits import resample, with_budget, without_shocks
+from optimizer.instance.edits import resample, with_budget
+from optimizer.instance.overrides import scenario_notes
+from optimizer.instance.removal import leave_out
+from optimizer.instance.variants import without_shocks
 
 TINY = Path(__file__).parents[2] / "instances" / "tiny.yaml"
 TEXT = """
@@ -87,9 +90,60 @@ def test_an_unknown_scenario_is_refused_with_the_nearest(tmp_path: Path) -> None
 def test_variants_that_the_scenarios_do_not_know_have_none(tmp_path: Path) -> None:
     instance = load(tmp_path)
     assert with_budget(instance, 1e6).scenarios == instance.scenarios
-    for other in (so.without(instance, ["plant"]), without_shocks(instance), resample(instance, 3, seed=1)):
-        assert not other.scenarios
-        assert so.read(other.to_dict()) == other
+    other = without_shocks(instance)
+    assert not other.scenarios
+    assert so.read(other.to_dict()) == other
+
+
+@pytest.mark.parametrize("words", ["plant", "reserve", "refining", "plant, stockpile"])
+def test_without_comes_before_a_scenario_or_after_it(tmp_path: Path, words: str) -> None:
+    strikes = [
+        "shocks.embargo.cuts=[{process: plant, severity: 0.5}, {region: rival, severity: 1}]",
+        # The cut of the rival moves up where the plant goes; the plant's own cost in the embargo goes with it.
+        "scenarios.cuts={shocks.embargo.cuts.1.severity: 0.4, shocks.embargo.cost.plant: 2}",
+        "scenarios.more={options.press: {kind: refining, output: {magnet: 1}, fixed_cost: 1k, max_size: 9, "
+        "requires: plant}}",
+    ]
+    instance = load(tmp_path, *strikes)
+    left = so.without(instance, words)
+    assert list(left.scenarios) == list(instance.scenarios)
+    assert so.read(left.to_dict()) == left
+    for name in instance.scenarios:
+        assert so.under(left, name) == so.without(so.under(instance, name), words)
+    assert left.scenarios["high"] == instance.scenarios["high"]
+
+
+def test_a_scenario_of_what_is_gone_alone_changes_nothing(tmp_path: Path) -> None:
+    left = leave_out(load(tmp_path, "scenarios={late: {options.plant.lead_time: 36}}"), "plant")
+    assert left.instance.scenarios == {"late": {}}
+    assert scenario_notes(left.instance, ["late"]) == ("Scenario late: sets nothing.",)
+    assert so.under(left.instance, "late") == so.without(so.load(TINY), "plant")
+
+
+def test_a_scenario_that_cannot_apply_any_longer_is_left_out(tmp_path: Path) -> None:
+    # Under it the segment has no source but what is left out.
+    only = "scenarios={gone: {processes: {}, shocks: {}}, high: {demands.motors.quantity: 120}}"
+    left = leave_out(load(tmp_path, only), "plant, reserve")
+    assert list(left.instance.scenarios) == ["high"]
+    assert left.notes[-1] == "Scenario gone is left out: what it sets does not fit any longer."
+
+
+def test_samples_are_drawn_before_a_scenario_or_after_it(tmp_path: Path) -> None:
+    instance = load(tmp_path)
+    drawn = resample(instance, 3, seed=1)
+    assert so.read(drawn.to_dict()) == drawn
+    for name in instance.scenarios:
+        assert so.under(drawn, name) == resample(so.under(instance, name), 3, seed=1)
+    assert drawn.scenarios["high"] == instance.scenarios["high"]
+
+
+def test_studies_apply_a_scenario_to_an_instance_without_an_option(tmp_path: Path) -> None:
+    instance = load(tmp_path)
+    other = so.without(instance, "reserve")
+    alone = so.solve(other, scenario="high")
+    assert alone.total_cost == so.solve(so.without(so.under(instance, "high"), "reserve")).total_cost
+    compared = so.compare({"a": instance, "b": other}, facts=(), scenario="high")
+    assert compared.columns[-1].case == "b, high"
 
 
 def test_a_fault_of_the_file_is_not_said_of_every_scenario(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import optimizer as so
 from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.instance.paths import dominators
+from optimizer.instance.operation_paths import dominators
 from optimizer.solver import Clock, Settings
 from optimizer.solver.base import StrategyName
 from tests.strategies import SHOCK, instances

@@ -44,8 +44,9 @@ from optimizer.disruptions.adversary import ENUMERATED, Attack, Method, attack_b
 from optimizer.disruptions.shock import Shock
 from optimizer.errors import Finding, InstanceError, SolverError
 from optimizer.formulation import blank_model, first_stages_model
-from optimizer.instance.edits import for_each_future, with_attacks, without_attacks
+from optimizer.instance.edits import for_each_future
 from optimizer.instance.schema import FutureTree, Instance
+from optimizer.instance.variants import with_attacks, without_attacks
 from optimizer.model.builder import Column, Mark
 from optimizer.model.expressions import Expression
 from optimizer.solver import Clock, Model, Settings, Vector

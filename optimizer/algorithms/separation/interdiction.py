@@ -50,7 +50,7 @@ from optimizer.algorithms.window import LinkingMatrix, WindowProgramme
 from optimizer.disruptions.adversary import Attack
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import blank_model, first_stage_model
-from optimizer.instance.paths import compared, exposure
+from optimizer.instance.operation_paths import compared, exposure
 from optimizer.instance.schema import Instance
 from optimizer.model import Sense
 from optimizer.model.builder import Column, Mark, Row

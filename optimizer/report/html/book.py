@@ -8,7 +8,7 @@ from typing import Any
 
 from optimizer.disruptions.shock import BASELINE
 from optimizer.instance.derived import but_samples, named_regions, region_name
-from optimizer.instance.edits import with_budget
+from optimizer.instance.edits import set_budget
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.report import narrative
@@ -77,7 +77,7 @@ class PlanView:
 
         The price counts from the no-shock plan of a budget, `counted_from`, money; None for any.
         """
-        known = narrative.facts_under(with_budget(instance, self.budget), self.result, counted_from)
+        known = narrative.facts_under(set_budget(instance, self.budget).instance, self.result, counted_from)
         return sorted(known, key=lambda each: each[0] in narrative.GAP_FACTS)
 
     def to_dict(self, instance: Instance, atlas: Atlas, counted_from: float | None) -> dict[str, Any]:
@@ -174,7 +174,7 @@ def plan_view(
     """
     result, planned = point.result, point.result.baseline is not None
     # Its tables are about the instance, which then has not to be read from its data.
-    instance_of(result, with_budget(instance, point.budget))
+    instance_of(result, set_budget(instance, point.budget).instance)
     before, after = lines(instance, survived)
     return PlanView(
         budget=point.budget,

@@ -62,20 +62,27 @@ def _headline(instance: Instance, found: Alternatives) -> str:
     what = "the least" if result.has_priced_gaps else what
     cost = si(result.priced_cost, instance.money, digits=4)
     priced = f", {GAPS_PRICED}," if result.has_priced_gaps else ""
+    options = plural(len(found.ranges), "option")
     return (
-        f"{instance.title}: of plans that cost{priced} up to {si(found.extra_cost, instance.money)} more than {what} "
-        f"({cost}{_proven_cost(instance, found)}), {short(100 * found.within)} % of "
-        f"{whole(found.tolerance_base)}, {plural(len(found.ranges), 'option')}: {_class_counts(found)}."
+        f"{instance.title}: of {options} {_class_counts(found)}, in plans that cost{priced} "
+        f"up to {si(found.extra_cost, instance.money)} more than {what} ({cost}{_proven_cost(instance, found)}), "
+        f"{short(100 * found.within)} % of {whole(found.tolerance_base)}."
     )
 
 
 def _class_counts(found: Alternatives) -> str:
     """How many options there are of each class."""
     counts = {name: sum(each.verdict == name for each in found.ranges) for name in OPTION_CLASSES}
-    plurals = {"real choice": "real choices"}
-    return ", ".join(
-        f"{count} {plurals.get(name, name) if count > 1 else name}" for name, count in counts.items() if count
-    )
+    named = [(count, _class_name(name, count)) for name, count in counts.items() if count]
+    said = [f"{count} {name}" for count, name in named]
+    first, what = named[0]
+    return ", ".join([f"{first} {'is' if first == 1 else 'are'} {what}", *said[1:]])
+
+
+def _class_name(name: str, count: int) -> str:
+    if name != "real choice":
+        return name
+    return "a real choice" if count == 1 else "real choices"
 
 
 def _proven_cost(instance: Instance, found: Alternatives) -> str:

@@ -223,6 +223,28 @@ def _spread(spread: MinMedianMax, unit: float = 1.0) -> str:
 
 # Keys that `verify --prove` recomputes and `verify` does not.
 BY_PROOF = ("bound", "gap_bound", "status")
+# What a file calls by these keys; the keys of a future's plan stand behind `futures.result.`.
+_WORDS = {
+    "nothing": "the do-nothing plan",
+    "calm_cost": "the cost of the no-shock plan",
+    "calm_builds": "what the no-shock plan buys",
+    "bound": "the lower bound of the cost",
+    "gap_bound": "the lower bound of the gap",
+    "status": "the status",
+    "clash": "the rules that contradict each other",
+    "adversary.worst": "the worst attack",
+    "price_of_survival": "the price of survival",
+    "futures.least_cost": "the least cost in each future",
+    "futures.least_bound": "the lower bound of the least cost in each future",
+}
+_OF_A_FUTURE = "futures.result."
+
+
+def part_words(key: str) -> str:
+    """What a key of `not_recomputed` stands for; a key that is not known as it is."""
+    if key.startswith(_OF_A_FUTURE):
+        return f"{part_words(key.removeprefix(_OF_A_FUTURE))} in each future"
+    return _WORDS.get(key, key)
 
 
 def verification_parts(
@@ -237,7 +259,7 @@ def verification_parts(
         yield Text(words, style="yellow")
     if found.ok and found.not_recomputed:
         cure = " (use --prove)" if set(found.not_recomputed) <= set(BY_PROOF) else ""
-        yield Text(f"Not recomputed: {', '.join(found.not_recomputed)}{cure}.")
+        yield Text(f"Not recomputed: {', '.join(map(part_words, found.not_recomputed))}{cure}.")
     yield Text(f"Not evidence: {', '.join(found.not_evidence)}.")
     status = "and leaves a survival gap" if result.status == "gap" else f"status {result.status}"
     yield Text(f'{plan} is a plan of "{result.title}", {status}.', style="dim")

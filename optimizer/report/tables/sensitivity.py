@@ -53,6 +53,7 @@ def sensitivity_parts(found: Sensitivity, width: int) -> list[RenderableType]:
             parts.append(_flips(found))
     if found.sampled is not None:
         parts += _importance_parts(found, found.sampled)
+    parts += [Text(f"Note: {note}") for note in found.notes]
     if found.status == "stopped":
         parts.append(stop_note())
     return parts

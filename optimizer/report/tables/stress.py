@@ -18,8 +18,14 @@ from optimizer.report.format import beside, chokepoint_name, entry_name, list_na
 from optimizer.report.tables.plan import answer_panel
 from optimizer.report.tables.render import cross_table, screen_table
 from optimizer.results.frames import Frame, FrameRow
-from optimizer.studies.stress_result import BrokenShock, Reinforcement, Reinforcements, ServiceSpread, Stress
-from optimizer.studies.stress_result import SampleGroup as Common
+from optimizer.studies.stress_result import (
+    BrokenShock,
+    Reinforcement,
+    Reinforcements,
+    SampleGroup,
+    ServiceSpread,
+    Stress,
+)
 from optimizer.studies.time_to_survive import Exposure, SurvivalTime, TimeToSurvive
 from optimizer.tolerances import NEGLIGIBLE, SHOWN_SHARE
 from optimizer.units import fixed, short, si
@@ -108,7 +114,7 @@ def cut_off_words(stress: Stress) -> Iterator[str]:
         yield f"{stress.cut_off:,} of the {plural(stress.samples, 'window')} are cut off at the end of the horizon"
 
 
-def weak_spot(stress: Stress) -> Common | None:
+def weak_spot(stress: Stress) -> SampleGroup | None:
     """The group with the smallest share survived, of those that are large enough and fare worse than the whole."""
     large = [each for each in stress.groups if each.samples >= min(ENOUGH, stress.samples)]
     weak = min(large, key=lambda each: each.share, default=None)

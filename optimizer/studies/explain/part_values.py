@@ -25,9 +25,10 @@ from optimizer.algorithms.problem import ProblemVariant, Rows, exactly, leaving_
 from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.relaxed_floors import failing_beyond_allowed
 from optimizer.instance.derived import display_name
-from optimizer.instance.edits import with_budget, with_floors, with_lead_times, with_only_shocks
+from optimizer.instance.edits import with_budget
 from optimizer.instance.removal import without
 from optimizer.instance.schema import Instance
+from optimizer.instance.variants import with_floors, with_lead_times, with_only_shocks
 from optimizer.results.plan import Plan
 from optimizer.results.saved import finite_or_none
 from optimizer.studies.explain.questions import FEASIBILITY_GAP, Tried, WhatIfs, least_passing
@@ -207,7 +208,7 @@ def excluding(instance: Instance, names: list[str]) -> tuple[Instance, tuple[Row
         gone += more
     # With an option go the rule that forces it and what is in store from the beginning, as `--without` has it.
     if any(o in instance.policy.force or getattr(options[o], "initial", 0.0) > 0 for o in gone):
-        return without(instance, gone), ()
+        return without(instance.replacing(scenarios={}), gone), ()
     return instance, (leaving_out(gone),)
 
 

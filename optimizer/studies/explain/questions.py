@@ -9,8 +9,7 @@ years together included.
 
     annual_budget   outlay_y ≤ B_y + x      of every year y
 
-`Ways` says why there is no more of a commodity in some periods of a shock: each way to have it, and what stands
-against it.
+`Ways` says why there is no more of a commodity in some periods of a shock, by each way to have it what is against it.
 
 process        what a cut leaves of it, or its capacity
 deal, level    of what restores part of a cut: too late, eroded, at its largest size, or too dear for the budget
@@ -32,8 +31,9 @@ from optimizer.algorithms.relaxed_floors import failing_beyond_allowed
 from optimizer.disruptions.ensemble import DrawnEnsemble, EnsembleSpec, samples
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.derived import display_name, size_text
-from optimizer.instance.edits import with_budget, with_single_events
+from optimizer.instance.edits import with_budget
 from optimizer.instance.schema import Instance
+from optimizer.instance.variants import with_single_events
 from optimizer.levers import Sized, Stock
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression

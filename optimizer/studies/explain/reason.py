@@ -20,8 +20,9 @@ from optimizer.algorithms.recourse import RecourseEvaluator, ScarcityPrices, bot
 from optimizer.algorithms.relaxed_floors import failing_beyond_allowed
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.derived import display_name
-from optimizer.instance.edits import with_budget, with_floors, with_only_shocks, with_windows_up_to
+from optimizer.instance.edits import with_budget
 from optimizer.instance.schema import Instance
+from optimizer.instance.variants import with_floors, with_only_shocks, with_windows_up_to
 from optimizer.levers import Lever
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression, total

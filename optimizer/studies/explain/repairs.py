@@ -21,7 +21,7 @@ that are violated are added.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
@@ -36,15 +36,9 @@ from optimizer.algorithms.separation import Violation, select_most_violated
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import Writer
 from optimizer.instance.derived import display_name
-from optimizer.instance.edits import (
-    with_budget,
-    with_demand,
-    with_floors,
-    with_lead_times,
-    with_only_shocks,
-    with_windows_up_to,
-)
+from optimizer.instance.edits import with_budget
 from optimizer.instance.schema import Instance
+from optimizer.instance.variants import with_demand, with_floors, with_lead_times, with_only_shocks, with_windows_up_to
 from optimizer.levers import Sized
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression
@@ -277,7 +271,9 @@ def _own_floors(instance: Instance, factor: float) -> dict[str, dict[str, float]
 
 # So many what-ifs about the size of one repair at most; where each size allows what smaller ones do, it takes a few.
 MOST_TRIED = 40
-AT_NO_SIZE, NOT_ALL_TRIED = "not at any size", "not every size was tried; none that was works"
+NOT_ALL_TRIED = "not every size was tried; none that was works"
+# By kind of repair, that none of its sizes works.
+AT_NO_SIZE: Mapping[str, str] = {"sooner": "not by any number of months", "demand": "not by any amount"}
 
 
 @dataclass(frozen=True)
@@ -337,7 +333,7 @@ class _Trials:
     def why(self, is_known: bool) -> str:
         """Why no size works, or why that is not known."""
         if is_known:
-            return self.steps.why if self.steps.is_nested else AT_NO_SIZE
+            return self.steps.why if self.steps.is_nested else AT_NO_SIZE[self.steps.kind]
         return NOT_ALL_TRIED if len(self.known) >= MOST_TRIED else "it was stopped before that was known"
 
 

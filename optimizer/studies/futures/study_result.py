@@ -59,7 +59,7 @@ class MeasuredCost:
 
     @property
     def is_comparable(self) -> bool:
-        """Whether its cost can be compared: there is a plan, and it keeps every floor or its gaps have a price."""
+        """Whether its cost can be compared, as that of a plan that keeps every floor, or whose gaps have a price."""
         return self.survives or (self.is_priced and math.isfinite(self.cost))
 
     @property
