@@ -160,14 +160,12 @@ def sensitivity(
         listener: receives the rounds of the first search, then every set of numbers that was solved for.
         notes: remarks of the caller to show beside the result.
         known: the best plan of the instance, where that was solved for before.
-        most: so many numbers are solved for at their ends, those with the largest first-order effect, and every number
-            that has none, such as a lead time; 0 for none at all, None for all.
+        most: how many are solved for, by first-order effect, and all without one (lead times); 0 for none, None for all.
 
     Raises:
         InstanceError: a scenario that the instance does not have.
-        SolverError: the solver failed.
+        SolverError, WorkerError: the solver failed, or a process died.
         ValueError: fewer samples than can be judged, or a budget that is no amount of money.
-        WorkerError: a process died.
 
     Example:
         >>> import optimizer as so
