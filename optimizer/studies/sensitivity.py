@@ -160,7 +160,7 @@ def sensitivity(
         listener: receives the rounds of the first search, then every set of numbers that was solved for.
         notes: remarks of the caller to show beside the result.
         known: the best plan of the instance, where that was solved for before.
-        most: how many are solved for, by first-order effect, and all without one (lead times); 0 for none, None for all.
+        most: how many are solved for, by first-order effect, and all without one (lead times); None for all of them.
 
     Raises:
         InstanceError: a scenario that the instance does not have.
