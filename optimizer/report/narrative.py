@@ -35,7 +35,7 @@ from optimizer.report.provenance import least_gap_words
 from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import Faced, Outcome
 from optimizer.results.result import Result, by_gap, hardest_of
-from optimizer.studies.evaluation import broken_rule_texts
+from optimizer.results.saved import RULE_BROKEN
 from optimizer.studies.measure import GAP_SHARE, ProvenDifference, ToleranceBase
 from optimizer.studies.purchases import sizes_bought, support_of_existing
 from optimizer.studies.shocks import Fold, folds
@@ -157,7 +157,7 @@ def facts(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
     if result.lacks:
         yield "Baseline shortage", _baseline_shortage(instance, result)
     yield from cost_facts(instance, result, cost_with_gaps(result))
-    yield "Outlay", outlay_words(instance, result.outlay, is_over=any(map(_is_of_budget, broken_rule_texts(result))))
+    yield "Outlay", outlay_words(instance, result.outlay, is_over=any(map(_is_of_budget, _broken_rules(result))))
     yield from band_words(instance, result.bands, (result.total_cost, result.outlay, result.survival_gap))
     yield from committed_words(instance, result.data)
     if result.price_of_survival is not None and result.shocks:
@@ -173,9 +173,15 @@ def _is_of_budget(rule: str) -> bool:
     return rule.startswith("policy.budget:")
 
 
+def _broken_rules(result: Result) -> list[str]:
+    """The rules that a given plan breaks, each where it stands and how it is broken: they are not rules of its data."""
+    own = [note for note in result.notes if note.startswith(RULE_BROKEN)]
+    return [note.removeprefix(RULE_BROKEN).removesuffix(".") for note in own] if result.given is not None else []
+
+
 def broken_rules_note(result: Result) -> Iterator[str]:
     """The rules of its file that a given plan breaks; nothing where it keeps all."""
-    if rules := broken_rule_texts(result):
+    if rules := _broken_rules(result):
         more = f"; and {plural(len(rules) - MOST_RULES, 'more rule')}" if len(rules) > MOST_RULES else ""
         said = f"{'; '.join(rules[:MOST_RULES])}{more}"
         yield f"The plan breaks {plural(len(rules), 'rule')} of the file, not enforced here: {said}."
@@ -411,7 +417,7 @@ def _floors_kept(instance: Instance, result: Result) -> str:
 
 def short_verdict(result: Result) -> str:
     """The headline without the names of shocks, which the page lists beside it; a plan that was given has its name."""
-    outcome, rules = outcome_headline(result).partition(":")[0], broken_rule_texts(result)
+    outcome, rules = outcome_headline(result).partition(":")[0], _broken_rules(result)
     broken = f"; it breaks {plural(len(rules), 'rule')}" if rules else ""
     return outcome if result.given is None else f"{result.given}: {outcome}{broken}"
 

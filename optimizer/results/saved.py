@@ -131,6 +131,9 @@ MOST_KEYS = 5
 SOLVE_AGAIN = "Solve the instance again with --output."
 MAKE_PLAN = "make one with `diversify solve FILE --output plan.json`, and name that"
 
+# How a note begins that names a rule that a given plan breaks.
+RULE_BROKEN = "The plan breaks a rule: "
+
 
 @dataclass(frozen=True)
 class SavedPlan(ReadOnly):

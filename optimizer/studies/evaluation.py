@@ -12,8 +12,6 @@ from optimizer.studies import evaluation_frames
 from optimizer.studies.comparison import Comparison, ComparisonColumn
 
 OPTIMUM = "optimum"
-# How a note begins that names a rule that a given plan breaks.
-RULE_BROKEN = "The plan breaks a rule: "
 # What of the adaptive optimum stands in JSON.
 OPTIMUM_FIGURES = (
     "status", "survives", "total_cost", "expected_cost", "worst_cost", "worst_future", "bound", "gap_bound", "mip_gap",
@@ -99,12 +97,6 @@ class EvaluatedPlan:
             "missing": None if self.need is None else asdict(self.need),
             "waste": None if self.waste is None else asdict(self.waste),
         }
-
-
-def broken_rule_texts(result: Result) -> list[str]:
-    """The rules that a given plan breaks, each where it stands and how it is broken: they are not rules of its data."""
-    own = [note for note in result.notes if note.startswith(RULE_BROKEN)]
-    return [note.removeprefix(RULE_BROKEN).removesuffix(".") for note in own] if result.given is not None else []
 
 
 def plan_figures(result: Result) -> dict[str, Any]:

@@ -29,8 +29,9 @@ from optimizer.levers import Lever, Sized, Stock
 from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import Build, NoShockPlan, Plan
 from optimizer.results.result import Result
+from optimizer.results.saved import RULE_BROKEN
 from optimizer.solver import Clock, Settings
-from optimizer.studies.evaluation import RULE_BROKEN, EvaluatedPlan, PlanChange, PlanNeed, PlanWaste
+from optimizer.studies.evaluation import EvaluatedPlan, PlanChange, PlanNeed, PlanWaste
 from optimizer.studies.measure import GAP_SHARE
 from optimizer.studies.solve import Timer, conclude
 from optimizer.studies.what_if import WhatIfSolver
