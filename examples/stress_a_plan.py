@@ -11,7 +11,7 @@ instance = so.load(Path(__file__).parent.parent / "instances" / "tiny.yaml")
 result = so.solve(instance)
 tested = so.stress(result, samples=300, seed=1)
 low, high = tested.interval
-print(f"{tested.plan} survives its own shocks: {result.survives}")
+print(f"{tested.plan_title} survives its own shocks: {result.survives}")
 print(f"of {tested.samples} {tested.sampler}: {tested.share:.1%} survived, {low:.1%} to {high:.1%} at 95 %")
 
 worst = tested.worst[0]

@@ -376,7 +376,7 @@ def test_a_cut_in_part_is_not_said_to_be_a_whole_one() -> None:
     found = make_brief(instance, so.solve(instance, budget=6e6))
     (said,) = [each for each in found.notes if "what the plan orders" in each]
     assert said.startswith("The worst shock cuts part of 1 existing source, and some of what the plan orders: ")
-    assert said.endswith("by 0 to 30 %.")
+    assert said.endswith("on line from 2028, by 30 %.")
 
 
 def test_a_plan_that_spends_its_whole_budget_says_what_more_money_does(tiny: so.Instance) -> None:

@@ -134,8 +134,10 @@ def test_the_limit_of_alternatives_is_one_of_cost_with_gaps_at_their_price() -> 
     words = ("alternatives", TINY, "--set", "policy.gap_price=0.05", "--within", "5M")
     done = diversify(*words, columns=120)
     said = " ".join(done.stdout.split())
-    first = "tiny: of plans that cost, with gaps at their price, up to 5M USD more than the least (35.5M USD, proven), "
-    assert said.startswith(first)
+    first = (
+        "tiny: of 2 options 2 are real choices, in plans that cost, with gaps at their price, up to 5M USD more than "
+    )
+    assert said.startswith(f"{first}the least (35.5M USD, proven)")
     assert "Over all plans within the tolerance, whichever floors they keep. " in said
     rows = {line[:60].strip(): line.split()[-4:] for line in done.stdout.splitlines()}
     assert rows["with gaps at their price"][:2] == ["35.5M", "40.5M"]

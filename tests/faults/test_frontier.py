@@ -26,7 +26,7 @@ def instance() -> so.Instance:
 
 @pytest.fixture(scope="module")
 def found(instance: so.Instance) -> Frontier:
-    return frontier(instance, so.solve(instance, settings=so.Settings(accuracy=0.0)), [0.0, 400.0, 16_000.0])
+    return frontier(instance, so.solve(instance, settings=so.Settings(mip_gap=0.0)), [0.0, 400.0, 16_000.0])
 
 
 @pytest.fixture(scope="module")

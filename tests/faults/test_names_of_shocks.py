@@ -16,7 +16,7 @@ from optimizer.report.figures.plot import Choice, draw_plot
 from optimizer.report.figures.survival import heatmap
 from optimizer.report.format import in_full, shock_title
 from optimizer.report.html.book import Book, book
-from optimizer.report.narrative import proven_words
+from optimizer.report.tables.budgets import proven_words
 from optimizer.report.tables.plan import survival_tables
 from optimizer.studies.compare import frontier
 from optimizer.studies.comparison import Frontier, single_point

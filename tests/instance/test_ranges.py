@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import optimizer as so
+from optimizer.errors import OptimizerWarning
 from optimizer.instance.edits import with_budget, with_numbers
 from optimizer.instance.variants import without_shocks
 from tests.test_alternatives import three
@@ -81,7 +82,8 @@ def changed(instance: so.Instance) -> list[so.Instance]:
 def test_ranges_of_what_is_gone_go_with_it() -> None:
     data: dict[str, Any] = three() | {"policy": {"budget": {"value": 700, "low": 400, "high": 800}}}
     data["ranges"] = {"options.a.capex": {"low": 9, "high": 11}, "shocks.stop.cuts.0.severity": {"low": 0.5, "high": 1}}
-    poorer, calm, smaller, forced = changed(so.read(data))
+    with pytest.warns(OptimizerWarning, match=r"The range of policy\.budget does not hold 1"):
+        poorer, calm, smaller, forced = changed(so.read(data))
     assert set(poorer.ranges) == {"options.a.capex", "shocks.stop.cuts.0.severity"}
     assert set(calm.ranges) == {"options.a.capex", "policy.budget"}
     assert set(smaller.ranges) == {"shocks.stop.cuts.0.severity", "policy.budget"}
