@@ -70,7 +70,7 @@ _VALUES = {
     "studies.comparison": ("Breakpoint", "BudgetStep", "CaseLeastOutlay", "ComparisonColumn", "LoneShock"),
     "studies.cost_shares": ("CoalitionCost", "MemberShare", "ProvenPayment"),
     "studies.boxes": ("Box", "BoxScore"),
-    "studies.discovery": ("DiscoverySamples", "FailureBox", "SampleDimension", "UnusableSamples"),
+    "studies.discovery_result": ("DiscoverySamples", "FailureBox", "SampleDimension", "UnusableSamples"),
     "studies.evaluation": (
         "EvaluatedPlan", "FutureEvaluation", "FuturesPlan", "PlanChange", "PlanNeed", "PlanWaste", "PurchaseUse",
     ),
