@@ -352,9 +352,8 @@ class ShockModel(MeasuredModel):
 
         The row that holds the gap has slack. Spent on a shock that can be survived, it would save a little cost and let
         that shock fail. So every shock whose gap is within the slack keeps its floors, if that is possible with the
-        least gap: with the same integers, or with others where the least gap keeps them too.
-
-        `least` and `duals` are the restricted LP of the least gap, and its dual values.
+        least gap: with the same integers, or with others where the least gap keeps them too. `least` and
+        `duals` are the restricted LP of the least gap, and its dual values.
         """
         assert least.values is not None
         restricted, hopeless = self._restricted(result), set[str]()
@@ -387,10 +386,11 @@ class ShockModel(MeasuredModel):
         return result
 
     def _failing_by_slack(self, result: SolveResult, gap: float) -> set[str]:
-        """Shocks that fail by no more than the slack with which a gap is held, and the tolerance of the solver."""
+        """Shocks that fail by the slack of a gap and the solver's tolerance at most, and in no floor without cost."""
         assert result.values is not None
         slack, gaps = 2.0 * (self.gap_limit - gap), self.shock_gaps(result.values.tolist())
-        return {name for name in self.failing(result.values) if 0.0 < gaps.get(name, 0.0) <= slack} - self.survived
+        others = self.failing(result.values, only_free=True) | self.survived
+        return {name for name in self.failing(result.values) if 0.0 < gaps.get(name, 0.0) <= slack} - others
 
     # A search that is stopped.
 

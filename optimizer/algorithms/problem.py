@@ -427,13 +427,16 @@ class MeasuredModel:
             for own, gap in formulation.gaps(submodel, future.instance).items()
         }
 
-    def failing(self, values: Vector, share: float = VIOLATED) -> set[str]:
-        """Shocks in which a segment falls below its floor by more than a share of its demand."""
+    def failing(self, values: Vector, share: float = VIOLATED, *, only_free: bool = False) -> set[str]:
+        """Shocks in which a segment is below its floor by a share of demand: any, or one whose gap costs nothing."""
         paths, numbers = {shock.name: self.tree.path(shock) for shock in self.shocks}, values.tolist()
         result = set[str]()
         for number, submodel in enumerate(self.builder.submodels):
+            demands = self.tree.futures[number].instance.demands
             for (own, segment, t), below in submodel.accounts("below").items():
                 path = self.tree.name(number, str(own))
+                if only_free and demands[str(segment)].shortage_cost > 0:
+                    continue
                 if path in paths and below.value(numbers) > share * paths[path].demand_at(str(segment), int(t)):
                     result.add(path)
         return result

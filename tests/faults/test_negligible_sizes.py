@@ -1,5 +1,6 @@
 """A size that the audit cannot tell from zero is zero, before anything is printed or counted."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -92,3 +93,12 @@ def test_a_size_that_keeps_a_floor_whose_shortage_is_free_stays() -> None:
     result = so.solve(facing(15, {"small": small}), settings=EXACT)
     assert result.survives
     assert bought(result) == pytest.approx({"cheap": 20.0, "dear": 0.00005}, rel=1e-3)
+
+
+@pytest.mark.parametrize("strategy", ["extensive-form", "benders", "constraint-generation"])
+def test_a_free_floor_that_fails_is_not_bought_beside_a_gap_of_rounding(strategy: Any) -> None:
+    # The least cost is that of an independent solver; to keep the free floor as well costs 31.9.
+    instance = so.load(Path(__file__).parent / "free-floor.yaml")
+    result = so.solve(instance, settings=so.Settings(strategy=strategy))
+    assert result.total_cost == pytest.approx(29.1070191896372, rel=1e-6)
+    assert result.mip_gap == pytest.approx(0.0, abs=1e-6)
