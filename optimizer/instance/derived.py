@@ -117,9 +117,12 @@ def free_floors(instance: Instance) -> list[str]:
     ]
 
 
-def rules_that_ask(instance: Instance) -> list[str]:
-    """The rules of the policy for which something may have to be bought, whatever shocks there are; in any future."""
-    keys = ("max_share", "min_share", "force", "min_time_to_survive")
+# The rules of a policy that make every plan dearer, that without shocks as well.
+NO_SHOCK_RULES = ("max_share", "min_share", "force")
+
+
+def rules_that_ask(instance: Instance, keys: Sequence[str] = (*NO_SHOCK_RULES, "min_time_to_survive")) -> list[str]:
+    """The rules of the policy, of these, for which something may have to be bought, shock or none; in any future."""
     return [key for key in keys if any(getattr(future.instance.policy, key) for future in instance.tree.futures)]
 
 

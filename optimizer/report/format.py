@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from optimizer.disruptions.adversary import attack_budget_text
 from optimizer.disruptions.shock import Shock
-from optimizer.instance.derived import but_samples, display_name, entry_of, field_words, highest_floor
+from optimizer.instance.derived import NO_SHOCK_RULES, but_samples, display_name, entry_of, field_words, highest_floor
 from optimizer.instance.derived import chokepoint_name as chokepoint_name
 from optimizer.instance.derived import cut_words as cut_words
 from optimizer.instance.derived import entry_name as entry_name
@@ -125,14 +125,10 @@ def changed_words(changes: Sequence[str], most: int | None = None) -> str:
     return f"Changed in the file: {'; '.join(changes[:count])}{more}." if changes else ""
 
 
-def rules_of(data: Mapping[str, Any], *others: str) -> str:
-    """The rules of a policy that make every plan dearer, that without shocks as well, and others; empty without any."""
-    return ", ".join(key for key in ("max_share", "min_share", "force", *others) if data.get("policy", {}).get(key))
-
-
 def under_same_rules(data: Mapping[str, Any]) -> str:
     """Which rules of an instance the no-shock plan keeps too; empty where it has none."""
-    return f" under the same rules ({kept})" if (kept := rules_of(data)) else ""
+    kept = [key for key in NO_SHOCK_RULES if data.get("policy", {}).get(key)]
+    return f" under the same rules ({', '.join(kept)})" if kept else ""
 
 
 def shortened(text: str, most: int) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from optimizer.disruptions.adversary import attack_budget_text
 from optimizer.horizon import windowed
-from optimizer.instance.derived import display_name
+from optimizer.instance.derived import display_name, rules_that_ask
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized, Stock
 from optimizer.report.format import (
@@ -25,7 +25,6 @@ from optimizer.report.format import (
     percent,
     plural,
     proof,
-    rules_of,
     share_text,
     shock_title,
     under_same_rules,
@@ -166,7 +165,7 @@ def facts(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
     if result.adversary is not None:
         yield "Adversary", _adversary(result, result.adversary)
     if result.nothing is not None:
-        yield "Doing nothing", _doing_nothing(result)
+        yield "Doing nothing", _doing_nothing(instance, result)
 
 
 def _is_of_budget(rule: str) -> bool:
@@ -283,12 +282,12 @@ def _baseline_shortage(instance: Instance, result: Result) -> str:
     return f"{'; '.join(said[:SHORT_SEGMENTS])}{more}, {why}"
 
 
-def _doing_nothing(result: Result) -> str:
+def _doing_nothing(instance: Instance, result: Result) -> str:
     nothing = result.nothing
     assert nothing is not None
     if not nothing.shocks_failed:
-        rules = rules_of(result.data, "min_time_to_survive")
-        asked = f"what is bought lowers costs, or rules of the file ask for it ({rules})"
+        rules = rules_that_ask(instance)
+        asked = f"what is bought lowers costs, or rules of the file ask for it ({', '.join(rules)})"
         return f"survives as well: {asked if rules else 'nothing would have to be bought'}"
     text = f"fails in {nothing.shocks_failed:,} of {plural(len(result.shocks), 'shock')}"
     text += ", samples that may fail included" if result.sample_counts else ""

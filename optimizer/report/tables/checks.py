@@ -14,13 +14,13 @@ from rich.tree import Tree
 from optimizer.audit import Verification
 from optimizer.errors import Severity
 from optimizer.horizon import windowed
-from optimizer.instance.derived import display_name
+from optimizer.instance.derived import NO_SHOCK_RULES, display_name, rules_that_ask
 from optimizer.instance.document import get_value
 from optimizer.instance.ranges import find_places
 from optimizer.instance.schema import Instance
 from optimizer.io.yaml_text import dump_flow
 from optimizer.levers import KINDS
-from optimizer.report.format import adversary_words, committed_words, list_names, percent, plural, rules_of, size_text
+from optimizer.report.format import adversary_words, committed_words, list_names, percent, plural, size_text
 from optimizer.report.tables.plan import actual_table
 from optimizer.report.tables.render import cross_table, label_rows
 from optimizer.results.futures import FuturesResult
@@ -115,8 +115,8 @@ def _bought_without_shocks(instance: Instance, summary: Summary) -> str:
         f"{display_name(instance, o)} ({size_text(instance, o, size)})"
         for o, size in summary.bought_without_shocks.items()
     ]
-    rules = rules_of(instance.to_dict())
-    asked = f", or rules of the file ask for it ({rules})" if rules else ""
+    rules = rules_that_ask(instance, NO_SHOCK_RULES)
+    asked = f", or rules of the file ask for it ({', '.join(rules)})" if rules else ""
     return f"{list_names(bought, 8)}: pays for itself without any shock{asked}; where that is not so, a number is wrong"
 
 
