@@ -31,6 +31,8 @@ from optimizer.results.plan import SourceShare
 WIDTH = 7.1
 # Inches between two labels of an axis, at least.
 CANVAS_ROOM = 0.06
+# Letters of a line above a panel.
+_PANEL_TITLE = 92
 INK, QUIET, GRID = "#16191d", "#4d5560", "#dfe2e7"
 STYLE: Mapping[str, Any] = {
     "font.size": 8,
@@ -88,6 +90,11 @@ def new_canvas(
     figure.text(0.01, 1.0 - 0.05 / figure.get_figheight(), "\n".join(lines), va="top", fontsize=10.5, fontweight="bold")
     panels = figure.subplots(len(rows), 1, squeeze=False, sharex=share, height_ratios=list(rows))[:, 0]
     return Canvas(figure, list(panels), 0.19 * len(lines) + 0.08)
+
+
+def set_panel_title(panel: "Axes", text: str, colour: str = INK) -> None:
+    """What a panel shows, at its upper left, on as many lines as it takes."""
+    panel.set_title("\n".join(wrap(text, _PANEL_TITLE)), fontsize=8.5, loc="left", color=colour)
 
 
 def add_footer(canvas: Canvas, text: str, handles: Sequence[Any] = ()) -> None:
@@ -154,8 +161,21 @@ def file_bytes(canvas: Canvas, suffix: str) -> bytes:
     stream = io.BytesIO()
     dates: dict[str, dict[str, Any]] = {"svg": {"Date": None}, "pdf": {"CreationDate": None, "ModDate": None}}
     with rc_context(dict(STYLE)):
+        _settle(canvas.figure)
         canvas.figure.savefig(stream, format=suffix, dpi=200, metadata=dates.get(suffix))
     return stream.getvalue()
+
+
+def _settle(figure: "Figure") -> None:
+    """Lay a figure out for good, its panels at places of nine digits.
+
+    The solver of the layout varies in the last digits from run to run; names inside an SVG file are made of all digits.
+    """
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    for panel in figure.axes:
+        left, bottom, width, height = (round(each, 9) for each in panel.get_position(original=True).bounds)
+        panel.set_position((left, bottom, width, height))
 
 
 FONT = "DejaVu Sans"

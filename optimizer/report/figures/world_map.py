@@ -17,7 +17,18 @@ from typing import TYPE_CHECKING, Any
 from optimizer.disruptions.path import BASELINE
 from optimizer.instance.derived import region_name
 from optimizer.instance.schema import Instance
-from optimizer.report.figures.canvas import GREY, INK, QUIET, VERMILION, Canvas, add_footer, new_canvas, of_plan, plain
+from optimizer.report.figures.canvas import (
+    GREY,
+    INK,
+    QUIET,
+    VERMILION,
+    Canvas,
+    add_footer,
+    new_canvas,
+    of_plan,
+    plain,
+    set_panel_title,
+)
 from optimizer.report.format import percent, plural, shock_title
 from optimizer.results.result import Result
 from optimizer.studies.purchases import OUTLAY_IS_A_PART, Purchase, spent_words
@@ -32,9 +43,13 @@ if TYPE_CHECKING:
 _SOUTH, _NORTH, _FINE = -57.0, 78.0, 0.7
 # Points: the radius of the largest circle, the side of the largest square, and the widest line.
 _CIRCLE, _SQUARE, _LINE = 15.0, 13.0, 6.0
-# Points of a degree, by what degrees of latitude are longer, and where the map ends; the ends of a box and its middle,
-# and half of its height, degrees.
-_DEGREE, _STRETCH, _EAST = 1.1, 1.15, 178.0
+# Points of a degree, and by what degrees of latitude are longer.
+_DEGREE, _STRETCH = 1.1, 1.15
+# Letters are rounded to pixels: a name is wider on paper than on the screen on which it is measured, by less than this.
+_SLACK = 1.08
+# Half degrees up or down, at most, to which a name moves.
+_LINES = 80
+# The ends of a box and its middle, and half of its height, degrees.
 _Box = tuple[float, float, float, float]
 _FOLDERS = ("data", "data_no_iso")
 _LAND, _SHORE = "#e6e8eb", "#ffffff"
@@ -196,8 +211,9 @@ def draw_map(
     from matplotlib.lines import Line2D
 
     canvas = new_canvas(f"{instance.title}: who supplies, and what is built where", 3.1 * len(maps), [1.0] * len(maps))
-    for panel, shown in zip(canvas.panels, maps, strict=True):
-        _draw_panel(panel, instance, shown, colours, maps)
+    radii = [
+        _draw_panel(panel, instance, shown, colours, maps) for panel, shown in zip(canvas.panels, maps, strict=True)
+    ]
     handles = [
         Line2D([], [], marker="o", linestyle="", color=QUIET, label="t a year that reach the segments from there"),
         Line2D([], [], color=QUIET, linewidth=3, alpha=0.5, label="goods that cross, t a year"),
@@ -212,6 +228,10 @@ def draw_map(
         f"{of_plan(result)}",
         handles,
     )
+    # Only a figure that is laid out knows how wide a name is on its map.
+    canvas.figure.draw_without_rendering()
+    for panel, shown, radius in zip(canvas.panels, maps, radii, strict=True):
+        _write_names(panel, instance, shown, max(each.makes for every in maps for each in every.regions), radius)
     return canvas
 
 
@@ -227,16 +247,17 @@ def _counts_in_part(maps: Sequence[WorldMap]) -> bool:
 
 def _draw_panel(
     panel: "Axes", instance: Instance, shown: WorldMap, colours: Mapping[str, tuple[str, str]], maps: Sequence[WorldMap]
-) -> None:
+) -> dict[str, float]:
+    """A map but for its names; the radius of the marks of each region, degrees."""
     _draw_land(panel)
-    panel.set_title(map_words(instance, shown), fontsize=8.5, loc="left", color=INK if _is_whole(shown) else VERMILION)
+    set_panel_title(panel, map_words(instance, shown), INK if _is_whole(shown) else VERMILION)
     on_map = {each.region: each for each in shown.regions if each.place is not None}
     _draw_flows(panel, shown, on_map, colours, max((flow[2] for each in maps for flow in each.flows), default=1.0))
-    _draw_regions(panel, instance, list(on_map.values()), colours, maps)
     nowhere = [_region_words(instance, each) for each in shown.regions if each.place is None]
     if nowhere:
         text = f"No country, so no place on the map: {'; '.join(nowhere)}."
         panel.text(0.0, -0.02, text, transform=panel.transAxes, fontsize=6.5, va="top", color=QUIET, wrap=True)
+    return _draw_regions(panel, list(on_map.values()), colours, maps)
 
 
 def _draw_land(panel: "Axes") -> None:
@@ -284,36 +305,31 @@ def _draw_flows(
 
 
 def _draw_regions(
-    panel: "Axes",
-    instance: Instance,
-    regions: Sequence[MapRegion],
-    colours: Mapping[str, tuple[str, str]],
-    maps: Sequence[WorldMap],
-) -> None:
-    """What is made, built and unserved in each region, and its name where that is not little."""
+    panel: "Axes", regions: Sequence[MapRegion], colours: Mapping[str, tuple[str, str]], maps: Sequence[WorldMap]
+) -> dict[str, float]:
+    """What is made, built and unserved in each region; the radius of its marks, degrees."""
     every = [each for shown in maps for each in shown.regions]
     most = max((each.makes for each in every), default=0.0) or 1.0
     dearest = max((each.spent for each in every), default=0.0) or 1.0
-    radius = {
+    return {
         each.region: _draw_marks(panel, each, colours.get(each.region, (GREY, ""))[0], most, dearest) / _DEGREE
         for each in regions
     }
-    named = [each for each in regions if max(each.makes - _NAMED * most, each.spent, each.short) > 0]
-    _write_names(panel, instance, named, regions, radius)
 
 
-def _write_names(
-    panel: "Axes",
-    instance: Instance,
-    named: Sequence[MapRegion],
-    regions: Sequence[MapRegion],
-    radius: Mapping[str, float],
-) -> None:
-    """The names of regions, each clear of the marks of others and of names before it; `radius` of marks, degrees."""
-    taken = {each.region: _around(each, min(radius[each.region], _CIRCLE / _DEGREE)) for each in regions}
-    for each in named:
-        others = [box for region, box in taken.items() if region != each.region]
-        taken[f"text {each.region}"] = _write(panel, each, _region_words(instance, each), radius[each.region], others)
+def _write_names(panel: "Axes", instance: Instance, shown: WorldMap, most: float, radius: Mapping[str, float]) -> None:
+    """Names of regions that are not little beside the `most` made in one, clear of marks and of names before them.
+
+    `radius` is that of the marks of each region that has a place, degrees.
+    """
+    placed = [each for each in shown.regions if each.region in radius]
+    taken = {each.region: _around(each, min(radius[each.region], _CIRCLE / _DEGREE)) for each in placed}
+    for each in placed:
+        if max(each.makes - _NAMED * most, each.spent, each.short) > 0:
+            others = [box for region, box in taken.items() if region != each.region]
+            taken[f"text {each.region}"] = _write(
+                panel, each, _region_words(instance, each), radius[each.region], others
+            )
 
 
 def _around(each: MapRegion, radius: float) -> _Box:
@@ -343,18 +359,26 @@ def _draw_marks(panel: "Axes", each: MapRegion, colour: str, most: float, deares
 
 
 def _write(panel: "Axes", each: MapRegion, words: str, radius: float, taken: Sequence[_Box]) -> _Box:
-    """Write beside the marks of a place, left of them where there is no room, lower where something stands already.
+    """Write beside the marks of a place, left of them where there is no room, at the nearest height that is clear.
 
     `radius` is that of the marks, degrees. Where the text stands is handed back.
     """
     assert each.place is not None
     x, y = each.place
-    wide, half, left = 1.45 * len(words), 2.5, x + radius + 1.5
-    left = left if left + wide <= _EAST else x - radius - 1.5 - wide
-    while any(abs(y - other) < half + deep and left < end and begin < left + wide for begin, end, other, deep in taken):
-        y -= 1.0
-    panel.text(left, y, words, fontsize=5.4, va="center", color=INK,
-               bbox={"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.4})  # fmt: skip
+    text = panel.text(x, y, words, fontsize=5.4, va="center", color=INK,
+                      bbox={"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.4})  # fmt: skip
+    degrees, figure = panel.transData.inverted(), text.get_figure()
+    assert figure is not None
+    extent, east = text.get_window_extent().transformed(degrees), figure.bbox.transformed(degrees).x1
+    wide, half, left = _SLACK * extent.width, _SLACK * extent.height / 2, x + radius + 1.5
+    left = left if left + wide <= east else x - radius - 1.5 - wide
+
+    def clear(at: float) -> bool:
+        boxes = [box for box in taken if box[0] < left + wide and left < box[1]]
+        return all(abs(at - middle) >= half + deep for _, _, middle, deep in boxes)
+
+    y = next((at for step in range(_LINES) for at in (y - step / 2, y + step / 2) if clear(at)), y)
+    text.set_position((left, y))
     return left, left + wide, y, half
 
 

@@ -34,6 +34,7 @@ from optimizer.report.figures.canvas import (
     new_canvas,
     of_plan,
     plain,
+    set_panel_title,
     thin_ticks,
 )
 from optimizer.report.format import plural, shock_title, shortened
@@ -352,7 +353,7 @@ def draw_sources(instance: Instance, result: Result, both: Sequence[SegmentSourc
             colour, hatch = _SOURCES[source]
             panel.bar(places, row, bottom=below, width=0.84, color=colour, hatch=hatch)
             below = [low + amount for low, amount in zip(below, row, strict=True)]
-        panel.set_title(path_title(instance, shown.path), fontsize=8.5, loc="left")
+        set_panel_title(panel, path_title(instance, shown.path))
         panel.set_ylabel(f"t a {instance.horizon.step}")
         panel.grid(axis="y")
         step = max(1, len(shown.labels) // 12)
