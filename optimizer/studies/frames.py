@@ -19,7 +19,7 @@ from optimizer.results.result import Result
 from optimizer.results.saved import bought_in_samples_frame
 from optimizer.studies.futures.stages import Stage, StageOrder, find_stages
 from optimizer.studies.outcomes import MONTH_LESS, MOST_PRICES, rule_name
-from optimizer.studies.purchases import Purchase, in_force_words, outlay_note, purchases, ramp_words
+from optimizer.studies.purchases import Purchase, first_start_words, in_force_words, outlay_note, purchases, ramp_words
 from optimizer.studies.supply_chain import yearly_supply_shares
 from optimizer.tolerances import ROUNDING
 from optimizer.units import si
@@ -101,9 +101,7 @@ def _builds_note(instance: Instance, result: Result, moves: Sequence[Purchase]) 
         note += " A stockpile is filled from Decided to On line: Bought and Spent are all purchases"
         note += ", also of what is lost" if any(stock.loss for stock in stocks) else ""
         note += ", without what is in store at the start." if any(stock.initial for stock in stocks) else "."
-    if instance.events:
-        first = instance.horizon.label(min(event.periods.start for event in instance.events))
-        note += f" The first shock begins in {first}; other starts can need other dates."
+    note += first_start_words(instance)
     return note + in_force_words(instance, result.plan, moves) + outlay_note(instance, result, moves)
 
 
