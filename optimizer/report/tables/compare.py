@@ -248,7 +248,8 @@ class _Rows:
 
     def _digits(self, name: Literal["total_cost", "price_of_survival"]) -> int:
         """The digits of a figure that show a tenth of the least difference of cost that is proven; 4 at least."""
-        results = [column.result for column in self.columns if getattr(column.result, name) is not None]
+        found = [column.result for column in self.columns if column.result.baseline is not None]
+        results = [result for result in found if getattr(result, name) is not None]
         largest = max((abs(getattr(result, name)) for result in results), default=0.0)
         rounding = FINEST_SHARE * max((result.total_cost for result in results), default=0.0)
         apart = [
