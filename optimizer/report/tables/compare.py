@@ -251,15 +251,9 @@ class _Rows:
         found = [column.result for column in self.columns if column.result.baseline is not None]
         results = [result for result in found if getattr(result, name) is not None]
         largest = max((abs(getattr(result, name)) for result in results), default=0.0)
-        rounding = FINEST_SHARE * max((result.total_cost for result in results), default=0.0)
-        apart = [
-            abs(getattr(one, name) - getattr(other, name))
-            for one, other in combinations(results, 2)
-            if ProvenDifference.of_costs(one, other).is_proven
-        ]
-        least = min((difference for difference in apart if difference > rounding), default=largest)
         if largest <= 0:
             return DIGITS
+        least = min(_proven_differences(results, name), default=largest)
         needed = math.floor(math.log10(largest)) - math.floor(math.log10(least / 10)) + 1
         return min(max(needed, DIGITS), MOST_DIGITS)
 
@@ -345,6 +339,15 @@ def _figure(result: Result, amount: float, digits: int) -> Text:
     if result.baseline is None:
         return Text("–", style="dim")
     return Text(si(amount, digits=digits))
+
+
+def _proven_differences(results: Sequence[Result], name: str) -> Iterator[float]:
+    """How much a figure differs between plans whose costs are proven to differ, but for rounding."""
+    rounding = FINEST_SHARE * max(result.total_cost for result in results)
+    for one, other in combinations(results, 2):
+        apart = abs(getattr(one, name) - getattr(other, name))
+        if apart > rounding and ProvenDifference.of_costs(one, other).is_proven:
+            yield apart
 
 
 def _price(result: Result, digits: int) -> Text:
