@@ -24,8 +24,11 @@ def command(
     common.check_folder(csv, "--csv")
     made = inputs.read_instance(file, changes)
     if not made.instance.futures:
-        what = "one future is taken alone" if changes.future else f"{file} has no futures"
-        common.fail(f"{what}: this command compares several; add `futures:` to the file.", ExitCode.BAD_INSTANCE)
+        what, cure = f"{file} has no futures: this command compares several", "Add `futures:` to the file"
+        if changes.future:
+            what = f"this command compares several futures, and {changes.future} is taken alone"
+            cure = "Leave out --future"
+        common.fail(f"{what}. {cure}.", ExitCode.BAD_INSTANCE)
 
     from optimizer.solver import Settings
     from optimizer.studies.futures.study import futures_study

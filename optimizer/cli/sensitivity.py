@@ -116,8 +116,9 @@ def _check_use(of_discovery: Mapping[str, bool], of_others: Mapping[str, bool], 
     """Refuse, as usage, options of `--discover` without it, and with it those of what it takes the place of."""
     for flag, is_given in (of_others if discovers else of_discovery).items():
         if is_given:
-            what = "it does not go with --discover" if discovers else "it goes with --discover only"
-            raise typer.BadParameter(f"{what}: leave out one of them.", param_hint=flag)
+            what = "it does not go with --discover: leave out one of them."
+            what = what if discovers else "it goes with --discover only: add --discover, or leave it out."
+            raise typer.BadParameter(what, param_hint=flag)
 
 
 def _read_plan(

@@ -103,8 +103,11 @@ def _check_bands(instance: "Instance", file: str) -> None:
     if not instance.ranges:
         what = f"{file} has no ranges: write some (docs/how-to/sensitivity.md), or leave it out."
         raise typer.BadParameter(what, param_hint="--bands")
-    if instance.is_adaptive:
+    if instance.futures:
         what = "a plan of several futures has no band: leave it out, or take one future by --future."
+        raise typer.BadParameter(what, param_hint="--bands")
+    if instance.is_adaptive:
+        what = "a band is of expected cost: leave it out, or write --set policy.objective=expected."
         raise typer.BadParameter(what, param_hint="--bands")
 
 

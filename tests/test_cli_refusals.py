@@ -1,0 +1,270 @@
+"""What the command line refuses: each combination of options that has no meaning, with the cure that it names."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from optimizer.cli.app import app
+
+ROOT = Path(__file__).parent.parent
+TINY = str(ROOT / "instances" / "tiny.yaml")
+WRITTEN = str(ROOT / "examples" / "plan.yaml")
+BESIEGED = str(ROOT / "tests" / "faults" / "besieged.yaml")
+# Two futures, high and low, and the measure regret.
+REGRET = str(ROOT / "tests" / "cases" / "futures" / "hand_regret.yaml")
+UNCERTAIN = "\nranges: {demands.d.quantity: {low: 8, high: 12}}\n"
+
+
+def refusal(words: Sequence[str], code: int = 2) -> str:
+    """What a command says that is refused, in one line."""
+    done = CliRunner().invoke(app, list(words), env={"COLUMNS": "200", "NO_COLOR": "1"})
+    assert done.exit_code == code, (words, done.output)
+    assert done.stdout == ""
+    return " ".join(done.stderr.replace("│", " ").split())
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return _saved(TINY, tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def futures_plan(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return _saved(REGRET, tmp_path_factory)
+
+
+def _saved(file: str, folders: pytest.TempPathFactory) -> str:
+    path = str(folders.mktemp("plans") / "plan.json")
+    assert CliRunner().invoke(app, ["solve", file, "--output", path]).exit_code == 0
+    return path
+
+
+# Options of the report and its studies
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--budgets", "1M", "-o", "r.xlsx"], "--output: a workbook holds one plan: leave out --json, --budgets and"),
+        (["--with", "explain", "-o", "r.xlsx"], "--output: a workbook holds one plan: leave out --json, --budgets and"),
+        (["--instance", "none.yaml"], "--instance: none.yaml is no file."),
+        (["--with", ","], "--with: write some of explain, compare, attack, alternatives, sensitivity, stress, share, "),
+        (["--with", "explian"], '--with: there is no study "explian". Did you mean "explain"?'),
+        (["--with", "elasticities"], '--with: there is no study "elasticities". There are explain, compare, attack'),
+        (["--with", "futures"], f"--with: {TINY} has no futures, or one of them is taken alone: leave out futures, or"),
+        (
+            ["--with", "attack", "-o", "r.md"],
+            "--with: attack has no part in a brief: write --output with a page (.html)",
+        ),
+        (["--requirements", "--budgets", "1M"], "--budgets: stockpile requirements do not have it: leave it out."),
+        (["--requirements", "--with", "explain"], "--with: stockpile requirements do not have it: leave it out."),
+        (
+            ["--requirements", "-o", "r.pdf"],
+            "--output: requirements are written as a page (.html) or a workbook (.xlsx)",
+        ),
+        (["--budgets", "0,,1M"], '--budgets: "" is not a number.'),
+    ],
+)
+def test_a_report_is_refused_before_anything_is_solved(more: list[str], said: str, tmp_path: Path) -> None:
+    output = [] if "-o" in more else ["--output", str(tmp_path / "r.html")]
+    assert f"Invalid value for {said}" in refusal(["report", TINY, *output, *more])
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("study", "part", "cure"),
+    [
+        ("compare", "scenarios", "Leave out compare, or add scenarios; the page compares budgets without it."),
+        ("attack", "adversary", "Leave out attack, or add an adversary."),
+        ("sensitivity", "ranges", "Leave out sensitivity, or give some numbers a range."),
+        ("share", "members", "Leave out share, or add two members."),
+    ],
+)
+def test_a_study_without_its_part_of_the_file_is_a_finding(study: str, part: str, cure: str) -> None:
+    said = refusal(["report", TINY, "--with", study], code=3)
+    assert said.startswith(f"error: {TINY}: {part}: the file has no {part}. {cure}")
+
+
+def test_a_stress_of_no_shocks_is_a_finding(tmp_path: Path) -> None:
+    file = tmp_path / "calm.yaml"
+    lines = Path(REGRET).read_text(encoding="utf-8").splitlines()
+    kept = [line for line in lines if not line.startswith(("shocks:", "policy:"))]
+    file.write_text("\n".join(kept[: kept.index("futures:")]), encoding="utf-8")
+    said = refusal(["report", str(file), "--with", "stress"], code=3)
+    assert "shocks: the file has no shocks. Leave out stress, or add a shock or an ensemble." in said
+
+
+@pytest.mark.parametrize("study", ["compare", "alternatives", "sensitivity"])
+def test_a_study_that_leaves_the_adversary_out_is_refused_beside_one(study: str) -> None:
+    said = refusal(["report", BESIEGED, "--adversary", "--with", study])
+    assert f"Invalid value for --with: the study of {study} leaves the adversary out: choose one." in said
+
+
+# Futures
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ["--with", "explain"],
+            f"--with: {REGRET} has several futures, and a plan is looked at in one: write --future",
+        ),
+        (["--budgets", "1M"], "--budgets: a plan of several futures has none: leave it out, or take one by --future."),
+        (["--instance", REGRET], "--instance: a plan of several futures has none: leave it out, or take one by"),
+        (["--plan", WRITTEN, "--with", "futures"], "--with: the study of futures is about the plan of all of them:"),
+    ],
+)
+def test_a_report_of_several_futures(words: list[str], said: str, tmp_path: Path) -> None:
+    output = str(tmp_path / "r.html")
+    assert f"Invalid value for {said}" in refusal(["report", REGRET, "--quick", "--output", output, *words])
+
+
+@pytest.mark.parametrize("command", ["stress", "survive", "attack"])
+def test_a_command_that_takes_one_future_names_those_that_there_are(command: str) -> None:
+    said = refusal([command, REGRET])
+    assert f"{REGRET} has 2 futures, and this command takes one: write --future NAME, one of high, low;" in said
+    assert f"or solve all of them by `diversify solve {REGRET}`." in said
+
+
+def test_a_plan_that_is_given_is_read_in_one_future(tmp_path: Path) -> None:
+    said = refusal(["report", REGRET, "--plan", WRITTEN, "--output", str(tmp_path / "r.html")])
+    assert f"{REGRET} has 2 futures, and a plan that is given is read in one: write --future NAME" in said
+    assert f"or see how it does in all of them by `diversify evaluate {REGRET} --plan {WRITTEN}`." in said
+
+
+def test_a_saved_plan_of_several_futures(futures_plan: str, tmp_path: Path) -> None:
+    said = refusal(["show", futures_plan, "--future", "nigh"])
+    assert f'Invalid value for --future: {futures_plan} has no future "nigh". Did you mean "high"?' in said
+    output = str(tmp_path / "r.html")
+    said = refusal(["report", futures_plan, "--requirements", "--output", output])
+    assert f"--requirements: {futures_plan} is a plan of several futures: take one of them by --future NAME." in said
+    said = refusal(["verify", futures_plan, "--prove"])
+    assert "--prove: leave it out: a plan of several futures is not proven again." in said
+
+
+def test_futures_that_are_not_there_have_no_figure(tmp_path: Path) -> None:
+    output = str(tmp_path / "a.svg")
+    said = refusal(["plot", TINY, "futures", "--output", output], code=3)
+    assert said == f"Error: {TINY}: there are no futures to draw: the plan is of one."
+
+
+def test_the_study_of_futures_says_what_to_add_or_to_leave_out() -> None:
+    said = refusal(["futures", TINY], code=3)
+    assert said == f"Error: {TINY} has no futures: this command compares several. Add `futures:` to the file."
+    said = refusal(["futures", REGRET, "--future", "high"], code=3)
+    assert "this command compares several futures, and high is taken alone. Leave out --future." in said
+
+
+def test_a_band_is_of_one_future_and_of_expected_cost(tmp_path: Path) -> None:
+    said = refusal(["solve", REGRET, "--bands"])
+    assert f"--bands: {REGRET} has no ranges: write some (docs/how-to/sensitivity.md), or leave it out." in said
+    file = tmp_path / "regret.yaml"
+    file.write_text(Path(REGRET).read_text(encoding="utf-8") + UNCERTAIN, encoding="utf-8")
+    said = refusal(["solve", str(file), "--bands"])
+    assert "--bands: a plan of several futures has no band: leave it out, or take one future by --future." in said
+    # With one future taken, the measure is what stands in the way.
+    said = refusal(["solve", str(file), "--future", "high", "--bands"])
+    assert "--bands: a band is of expected cost: leave it out, or write --set policy.objective=expected." in said
+
+
+# Plans
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            ["solve", WRITTEN],
+            f"{WRITTEN} is a plan, and needs an instance: name that, and the plan by --plan {WRITTEN}.",
+        ),
+        (
+            ["evaluate", TINY, "--plan", "a", "--plan", "b", "--output", "x.json"],
+            "--output: a plan file holds one plan:",
+        ),
+        (["stress", TINY, "--plan", WRITTEN, "--instance", TINY], "with --plan, PLAN|FILE is the instance: leave out"),
+        (
+            ["stress", TINY, "--budget", "1M", "--instance", BESIEGED],
+            f"--budget: {TINY} is solved and {BESIEGED} sampled",
+        ),
+        (["solve", TINY, "--without", "plant", "--force", "plant=20@2026"], "--force: plant is left out and has to be"),
+        (
+            ["solve", TINY, "--force", "plant=20"],
+            '--force: "plant=20" is not OPTION=SIZE@YEAR; write it like plant=40@',
+        ),
+        (
+            ["solve", TINY, "--force", "=20@2026"],
+            '--force: "=20@2026" is not OPTION=SIZE@YEAR; write it like plant=40@',
+        ),
+        (
+            ["solve", TINY, "--force", "plant=20@soon"],
+            '--force: "plant=20@soon" is not OPTION=SIZE@YEAR; write it like',
+        ),
+        (
+            ["solve", TINY, "--force", "plant=2@2026", "--force", "plant=4@2026"],
+            "--force: plant in 2026 is given twice.",
+        ),
+        (["solve", BESIEGED, "--adversary", "--strategy", "benders"], "leave out --strategy and --checkpoint: attacks"),
+        (
+            ["solve", BESIEGED, "--adversary", "--checkpoint", "c"],
+            "leave out --strategy and --checkpoint: attacks have",
+        ),
+        (
+            ["compare", TINY, "--budgets", "0,,1M"],
+            "--budgets: write budgets with commas between them, such as 0,250M,1B.",
+        ),
+        (["compare", TINY, "--step", "0"], "--step: write more than 0."),
+        (["compare", TINY, "--plot", "a.gif"], "--plot: a.gif is no .svg, .png or .pdf."),
+        (["compare", TINY, TINY], "is given twice."),
+        (["plot", TINY, "pie", "--output", "a.svg"], "KIND: write one of map, years, drawdown, sources, timeline,"),
+        (
+            ["plot", TINY, "timeline", "--shock", "x", "--output", "a.svg"],
+            "--shock: a timeline has none; it is for path,",
+        ),
+        (["sensitivity", TINY, "--store"], "--store: it goes with --samples, and not with --discover."),
+        (["sensitivity", TINY, "--store", "--samples", "64", "--discover"], "--store: it goes with --samples, and not"),
+        (
+            ["sensitivity", TINY, "--plan", WRITTEN],
+            "--plan: it goes with --discover only: add --discover, or leave it out.",
+        ),
+        (
+            ["sensitivity", TINY, "--discover", "--quick"],
+            "--quick: it does not go with --discover: leave out one of them.",
+        ),
+    ],
+)
+def test_usage_names_what_to_leave_out_or_to_write(words: list[str], said: str, tmp_path: Path) -> None:
+    with pytest.MonkeyPatch.context() as context:
+        context.chdir(tmp_path)
+        assert said in refusal(words)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_plan_at_hand_is_not_solved_for(plan: str, tmp_path: Path) -> None:
+    said = refusal(["show", plan, "--budget", "1M"])
+    assert f"the plan is given by {plan} and is not solved for: leave out --budget; `diversify solve {plan}" in said
+    said = refusal(["attack", plan, "--output", str(tmp_path / "other.json")])
+    assert "the plan is given and is not solved for: leave out --output." in said
+    said = refusal(["verify", plan, "--quick", "--prove"])
+    assert "--prove: leave out --quick or --prove." in said
+
+
+def test_no_starting_file_is_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "instance.yaml").write_text("mine", encoding="utf-8")
+    said = refusal(["init", str(tmp_path)])
+    there = tmp_path / "instance.yaml"
+    assert said == f"Error: {there}: already there; nothing was written. Choose another folder."
+    assert [path.name for path in tmp_path.iterdir()] == ["instance.yaml"]
+    assert there.read_text(encoding="utf-8") == "mine"
+
+
+def test_a_conversion_overwrites_nothing_unasked(tmp_path: Path) -> None:
+    target = tmp_path / "tiny.yaml"
+    target.write_text("mine", encoding="utf-8")
+    said = refusal(["convert", TINY, str(target)])
+    assert f"TARGET: {target} is there: say --overwrite to replace it." in said
+    said = refusal(["convert", str(target), str(target), "--overwrite"])
+    assert f"TARGET: {target} is there: it is the source." in said
+    assert target.read_text(encoding="utf-8") == "mine"
