@@ -20,6 +20,7 @@ from optimizer.algorithms.workers import Task
 from optimizer.errors import AuditError
 from optimizer.instance.edits import with_budget
 from optimizer.report.tables import budgets as facts
+from optimizer.report.tables.compare import grid_parts
 from optimizer.solver import Clock, Progress, Settings
 from optimizer.studies.compare import compare, default_step, frontier
 from optimizer.studies.comparison import CaseLeastOutlay, Comparison
@@ -210,6 +211,47 @@ def test_a_frame_has_a_row_a_column() -> None:
     assert list(frame["survived"]) == [0, 2]
     assert list(frame["plant size"]) == [0, pytest.approx(20)]
     assert list(frame["motors worst_service"]) == [0, pytest.approx(0.3)]
+
+
+def printed_rows(found: Comparison) -> dict[str, list[str]]:
+    """The cells of each row of the first table by the start of its label, as they are printed."""
+    console = Console(file=io.StringIO(), width=140)
+    for part in grid_parts(found, 140):
+        console.print(part)
+    assert isinstance(console.file, io.StringIO)
+    rows = [re.split(r"  +", line.strip()) for line in console.file.getvalue().splitlines() if line.strip()]
+    return {row[0]: row[1:] for row in reversed(rows)}
+
+
+def test_the_price_of_survival_is_a_row_with_digits_that_show_a_proven_difference_by_hand() -> None:
+    # 100 t a year at 5M cost 1,500M in three years. A tonne in store costs 51,230: 12 months take 80 t, 4.0984M; 15
+    # months take 100 t, 5.123M. Of the total costs the fourth digit is 1M, the fifth a tenth of the difference.
+    instance = so.read(
+        {
+            "horizon": {"start": 2026, "end": 2028, "step": "quarter"},
+            "home": "home",
+            "commodities": {"magnet": {}},
+            "processes": {"imports": {"region": "rival", "output": {"magnet": 1}, "capacity": 1000, "cost": 5e6}},
+            "demands": {"all": {"commodity": "magnet", "quantity": 100, "survival": 0.8, "shortage_cost": 1e7}},
+            "options": {"reserve": {"kind": "stockpile", "commodity": "magnet", "price": 51230}},
+            "shocks": {"ban": {"start": "2027Q1", "months": 12, "cuts": [{"region": "rival", "severity": 1}]}},
+            "scenarios": {"longer": {"shocks.ban.months": 15}},
+        }
+    )
+    found = compare(instance, scenario=["longer"], facts=(), settings=EXACT)
+    rows = printed_rows(found)
+    assert rows["Total cost, USD"] == ["1.5041B", "1.5051B"]
+    assert rows["Price of survival, USD"] == ["4.098M", "5.123M"]
+    assert [column["price_of_survival"] for column in found.figures()] == [
+        pytest.approx(4098400),
+        pytest.approx(5123000),
+    ]
+    assert list(found.frames.columns["price_of_survival"]) == [pytest.approx(4098400), pytest.approx(5123000)]
+    # 512,300 buy 10 t: a gap is left, and the amount is the price of that plan.
+    rows = printed_rows(compare(instance, [512300, None], facts=(), settings=EXACT))
+    assert rows["Price of survival (of"] == ["512.3k", "4.098M"]
+    rows = printed_rows(compare(instance, [512300], facts=(), settings=EXACT))
+    assert rows["Price of the plan, USD"] == ["512.3k"]
 
 
 def test_the_next_money_fits_the_budgets() -> None:

@@ -65,6 +65,17 @@ def test_figures_are_those_worked_by_hand(result: so.Result) -> None:
     assert result.frames.outlays["so_far"].iloc[-1] == pytest.approx(result.outlay)
 
 
+def test_the_plan_says_when_the_first_shock_begins_and_whether_losses_are_bought() -> None:
+    note = so.solve(so.load(TINY, ["shocks.embargo.start=[2029, 2028]"])).frames.frame("builds").note
+    assert note.endswith("are all purchases. The first shock begins in 2028; other starts can need other dates.")
+    note = (
+        so.solve(so.load(TINY, ["shocks={}", "options.reserve.loss=0.1", "policy.force={reserve: {2026: 10}}"]))
+        .frames.frame("builds")
+        .note
+    )
+    assert note.endswith("Bought and Spent are all purchases, also of what is lost.")
+
+
 def test_no_such_frame_says_which_there_are(result: so.Result) -> None:
     with pytest.raises(AttributeError, match="there is no frame 'bilds'; there are builds, stock"):
         _ = result.frames.bilds

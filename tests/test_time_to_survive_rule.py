@@ -77,6 +77,18 @@ def test_what_a_rule_binds_and_what_a_month_of_it_is_worth() -> None:
     assert binding[f"the floor of all in {name}", "one point lower"] == pytest.approx(1.5 * 53)
 
 
+def test_what_binds_names_the_rule_of_which_a_month_less_saves_nothing() -> None:
+    # 120 t for 18 months are more than the 80 t for 12.
+    shorter, longer = (rule(months, **{"from": 2027}) for months in (12, 18))
+    note = solved(ruled(shorter, longer)).frames.frame("limits").note
+    assert (
+        "One month less of the rule of every floor for 12 months without region rival from 2027 on saves nothing."
+        in note
+    )
+    assert "18 months" not in note
+    assert "month less" not in solved(ruled(longer)).frames.frame("limits").note
+
+
 def test_nothing_is_lost_while_the_cut_lasts() -> None:
     # 10 % a year are lost before it, none during it: 40 t at the end of 2026 for half a year of 80.
     reserve = {"kind": "stockpile", "commodity": "magnet", "price": 50, "loss": 0.1}

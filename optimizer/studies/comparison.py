@@ -77,7 +77,17 @@ def _figures(result: Result) -> dict[str, Any]:
     """The figures of a plan, for JSON; null where there is none."""
     whole, kept = result.to_dict(whole=False), result.shocks_survived
     last = {commodity: shares[-1] for commodity, shares in whole["dependence"].items() if shares}
-    names = ("status", "survives", "survival_gap", "gap_bound", "total_cost", "bound", "outlay", "mip_gap")
+    names = (
+        "status",
+        "survives",
+        "survival_gap",
+        "gap_bound",
+        "total_cost",
+        "bound",
+        "price_of_survival",
+        "outlay",
+        "mip_gap",
+    )
     return {name: whole[name] for name in names} | {
         "shocks": len(result.shocks),
         "survived": list(kept),

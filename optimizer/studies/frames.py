@@ -18,7 +18,8 @@ from optimizer.results.plan import ActualOutput, Outcome, ServedShare, SourceSha
 from optimizer.results.result import Result
 from optimizer.results.saved import bought_in_samples_frame
 from optimizer.studies.futures.stages import Stage, StageOrder, find_stages
-from optimizer.studies.purchases import Purchase, in_force_words, outlay_note, purchases, ramp_words
+from optimizer.studies.outcomes import MONTH_LESS, MOST_PRICES, rule_name
+from optimizer.studies.purchases import Purchase, first_start_words, in_force_words, outlay_note, purchases, ramp_words
 from optimizer.studies.supply_chain import yearly_supply_shares
 from optimizer.tolerances import ROUNDING
 from optimizer.units import si
@@ -41,7 +42,7 @@ def result_frames(result: Result) -> Frames:
             "yearly_dependence": lambda: yearly_dependence(instance, result),
             "costs": lambda: costs_frame(result),
             "outlays": lambda: outlays(instance, result),
-            "limits": lambda: limits(result),
+            "limits": lambda: limits(instance, result),
             "actual": lambda: actual_frame(result.actual),
             "commitments": lambda: commitments_frame(result),
             "bands": lambda: bands_frame(result),
@@ -98,7 +99,9 @@ def _builds_note(instance: Instance, result: Result, moves: Sequence[Purchase]) 
     note += f", and price support to {instance.horizon.end} ({si(support, result.money)})." if support else "."
     if stocks := [instance.stocks[each.option] for each in moves if each.purchases]:
         note += " A stockpile is filled from Decided to On line: Bought and Spent are all purchases"
+        note += ", also of what is lost" if any(stock.loss for stock in stocks) else ""
         note += ", without what is in store at the start." if any(stock.initial for stock in stocks) else "."
+    note += first_start_words(instance)
     return note + in_force_words(instance, result.plan, moves) + outlay_note(instance, result, moves)
 
 
@@ -228,7 +231,7 @@ def outlays(instance: Instance, result: Result) -> Frame:
     return made.with_column(FrameColumn("annual_budget", unit=money, form="amount"), [limit.at(year) for year in years])
 
 
-def limits(result: Result) -> Frame:
+def limits(instance: Instance, result: Result) -> Frame:
     """One row a limit that binds, and the most that one step of it can save."""
     columns = (
         FrameColumn("limit", is_index=True, of=lambda price: price.what),
@@ -242,7 +245,16 @@ def limits(result: Result) -> Frame:
     note += "Where other limits bind as well, it saves less, or nothing."
     if any(price.step in ("one point looser", "one point less") for price in result.binding):
         note += " A point of a share of production is that of this plan, and may save a little more."
+    note += "".join(f" One month less of {name} saves nothing." for name in _rules_without_price(instance, result))
     return Frame.of_items("limits", "What binds", result.binding, columns, note)
+
+
+def _rules_without_price(instance: Instance, result: Result) -> list[str]:
+    """The rules about time to survive of which a month less saves nothing; none where prices are not all there."""
+    if not 0 < len(result.binding) < MOST_PRICES:
+        return []
+    binding = {price.what for price in result.binding if price.step == MONTH_LESS}
+    return [name for name in map(rule_name, instance.policy.min_time_to_survive) if name not in binding]
 
 
 def actual_frame(outputs: Iterable[ActualOutput]) -> Frame:

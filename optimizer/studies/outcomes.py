@@ -24,7 +24,7 @@ from optimizer.algorithms.relaxed_floors import excused_samples, levels_under, s
 from optimizer.algorithms.subproblems import BatchResponse
 from optimizer.disruptions.path import BASELINE, Numbers
 from optimizer.instance.derived import display_name, region_name
-from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Instance, ShareRule
+from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Instance, ShareRule, SurvivalRule
 from optimizer.model.builder import Column, ModelBuilder, Row
 from optimizer.results.plan import (
     MOST_DETAILED_SHOCKS,
@@ -273,6 +273,7 @@ def with_costs(instance: Instance, faced: Faced | None, plan: ModelBuilder, colu
 
 POINT = 0.01
 MOST_PRICES = 12
+MONTH_LESS = "one month less"
 # What is limited and a step of it, in words; the step's size, or its shadow price.
 StepSize = tuple[str, str, float]
 
@@ -406,6 +407,11 @@ def _policy_row(instance: Instance, duals: DualValues, row: Row, price: float) -
         yield _rule(instance, what), "one point looser", POINT * _production(instance, duals, what, row.t)
 
 
+def rule_name(rule: SurvivalRule) -> str:
+    """What a rule about time to survive is called among the limits."""
+    return f"the rule of {rule}"
+
+
 def _of_rule(instance: Instance, duals: DualValues, row: Row) -> Iterator[StepSize]:
     """A rule about time to survive: all but stock is a rate, so a month less is a share of the stock."""
     path = instance.survival_rules[row.mark.path]
@@ -413,14 +419,14 @@ def _of_rule(instance: Instance, duals: DualValues, row: Row) -> Iterator[StepSi
     if row.mark.what == "floor" and row.t is not None:
         demanded = path.demand_at(row.mark.owner, row.t)
         yield (
-            f"the floor of {display_name(instance, row.mark.owner)} in the rule of {rule}",
+            f"the floor of {display_name(instance, row.mark.owner)} in {rule_name(rule)}",
             "one point lower",
             POINT * demanded,
         )
     elif row.mark.what == "left":
         columns = duals.builder.columns
         used = sum(value * duals.values[j] for j, value in row.terms.items() if columns[j].mark.path)
-        yield f"the rule of {rule}", "one month less", used / rule.months
+        yield rule_name(rule), MONTH_LESS, used / rule.months
 
 
 def _production(instance: Instance, duals: DualValues, what: str, t: int | None) -> float:

@@ -464,6 +464,14 @@ class Delay:
 DelaysByFuture = Mapping[str, Sequence[Delay]]
 
 
+def first_start_words(instance: Instance) -> str:
+    """When the first shock begins, in time for which purchases are made; empty without shocks."""
+    first = min((event.periods.start for event in instance.events), default=None)
+    if first is None:
+        return ""
+    return f" The first shock begins in {instance.horizon.label(first)}; other starts can need other dates."
+
+
 def outlay_note(instance: Instance, result: Result, moves: Sequence[Purchase]) -> str:
     """What sets what is spent apart from the outlay."""
     note = f" {said}" if (said := outlay_part_note(moves)) else ""

@@ -61,15 +61,15 @@ def comparison_columns(comparison: "Comparison", money: str) -> Frame:
         FrameColumn("status"),
         *_columns("count", "", "survived", "shocks"),
         FrameColumn("survival_gap", unit=money, form="amount"),
-        *_columns("exact", money, "total_cost", "outlay"),
+        *_columns("exact", money, "total_cost", "price_of_survival", "outlay"),
         *(FrameColumn(f"{d} worst_service", unit="share", form="percent") for d in segments),
         *(FrameColumn(f"{o} size", unit="t/yr, t or level", form="amount") for o in options),
     ]
     rows = (
-        (each["case"], each["budget"], each["status"], len(each["survived"]), each["shocks"], each["survival_gap"],
-         each["total_cost"], each["outlay"], *(each["services"].get(d, {}).get("worst_service") for d in segments),
-         *(each["sizes"].get(o, 0.0) for o in options))
-        for each in found
+        (each["case"], each["budget"], each["status"], len(each["survived"]), each["shocks"],
+         *(each[name] for name in ("survival_gap", "total_cost", "price_of_survival", "outlay")),
+         *(each["services"].get(d, {}).get("worst_service") for d in segments),
+         *(each["sizes"].get(o, 0.0) for o in options)) for each in found
     )  # fmt: skip
     return Frame.of_rows("columns", "Side by side", columns, rows)
 

@@ -1,7 +1,10 @@
 """How a comparison looks: columns side by side, with changes marked."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import combinations
+from typing import Literal
 
 from rich.console import RenderableType
 from rich.table import Table
@@ -25,13 +28,17 @@ from optimizer.report.tables.render import cross_table
 from optimizer.results.plan import Lack
 from optimizer.results.result import Result
 from optimizer.studies.comparison import Comparison, ComparisonColumn
+from optimizer.studies.measure import ProvenDifference
 from optimizer.studies.purchases import sizes_bought, years_bought
 from optimizer.studies.study_frames import union
+from optimizer.tolerances import FINEST_SHARE
 from optimizer.units import si, si_up
 
 # Width of the labels, and of a column.
 LABELS, WIDTH, WIDER = 24, 11, 15
 MOST_SHARES = 8
+# Significant digits of money, and the most that fit into a column.
+DIGITS, MOST_DIGITS = 4, 7
 KEPT, FAILS, CHANGED = "green", "bold red", "bold"
 TableRow = tuple[str | Text, list[Text]]
 
@@ -216,13 +223,39 @@ class _Rows:
         yield "Survives", [_survived_cell(column.result) for column in self.columns]
         for words, gap in ("Survival gap of all shocks", "survival_gap"), ("Gap of the worst shock", "worst_gap"):
             yield f"{words}, {money}", [_figure(c.result, getattr(c.result, gap), 3) for c in self.columns]
-        yield f"Total cost, {money}", [self._cost(column) for column in self.columns]
+        digits = self._digits("total_cost")
+        yield f"Total cost, {money}", [self._cost(column, digits) for column in self.columns]
+        yield from self._prices(money)
         yield f"Outlay, {money}", [_figure(column.result, column.result.outlay, 4) for column in self.columns]
 
-    def _cost(self, column: ComparisonColumn) -> Text:
+    def _cost(self, column: ComparisonColumn, digits: int) -> Text:
         """The total cost; below it what is proven, where that is less than the tolerance."""
         proven = bound_text(self.comparison.tolerance_bases.get(column.case), column.result)
-        return _figure(column.result, column.result.total_cost, 4).append(f"\n{proven}" if proven else "")
+        return _figure(column.result, column.result.total_cost, digits).append(f"\n{proven}" if proven else "")
+
+    def _prices(self, money: str) -> Iterator[TableRow]:
+        """The price of survival of each column; nothing where no column has shocks."""
+        if any(column.result.price_of_survival is not None and column.result.shocks for column in self.columns):
+            digits = self._digits("price_of_survival")
+            yield f"{self._price_words()}, {money}", [_price(column.result, digits) for column in self.columns]
+
+    def _price_words(self) -> str:
+        """What the prices of the columns are: of survival, or of plans that leave a gap."""
+        survives = {column.result.survives for column in self.columns if column.result.baseline is not None}
+        if survives == {False}:
+            return "Price of the plan"
+        return "Price of survival (of the plan where a gap is left)" if False in survives else "Price of survival"
+
+    def _digits(self, name: Literal["total_cost", "price_of_survival"]) -> int:
+        """The digits of a figure that show a tenth of the least difference of cost that is proven; 4 at least."""
+        found = [column.result for column in self.columns if column.result.baseline is not None]
+        results = [result for result in found if getattr(result, name) is not None]
+        largest = max((abs(getattr(result, name)) for result in results), default=0.0)
+        if largest <= 0:
+            return DIGITS
+        least = min(_proven_differences(results, name), default=largest)
+        needed = math.floor(math.log10(largest)) - math.floor(math.log10(least / 10)) + 1
+        return min(max(needed, DIGITS), MOST_DIGITS)
 
     def _lacks(self) -> Iterator[TableRow]:
         """Segments that go short though nothing happens: the largest share of demand, and when."""
@@ -306,6 +339,20 @@ def _figure(result: Result, amount: float, digits: int) -> Text:
     if result.baseline is None:
         return Text("–", style="dim")
     return Text(si(amount, digits=digits))
+
+
+def _proven_differences(results: Sequence[Result], name: str) -> Iterator[float]:
+    """How much a figure differs between plans whose costs are proven to differ, but for rounding."""
+    rounding = FINEST_SHARE * max(result.total_cost for result in results)
+    for one, other in combinations(results, 2):
+        apart = abs(getattr(one, name) - getattr(other, name))
+        if apart > rounding and ProvenDifference.of_costs(one, other).is_proven:
+            yield apart
+
+
+def _price(result: Result, digits: int) -> Text:
+    price = result.price_of_survival
+    return Text("–", style="dim") if price is None or result.baseline is None else Text(si(price, digits=digits))
 
 
 def _lack(lack: Lack | None) -> Text:
