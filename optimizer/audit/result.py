@@ -476,14 +476,10 @@ def _tail(outcomes: Sequence[tuple[float, float]], alpha: float) -> float:
     return float(np.min(eta + (np.cumsum(q * eta) - np.cumsum(q) * eta) / (1.0 - alpha)))
 
 
-# The parts of a file whose numbers decide in what units it is computed.
-_NUMBERED = ("processes", "demands", "options")
-
-
 def audit_error(instance: Instance, disagreements: Sequence[str], result: Any) -> AuditError | InstanceError:
     """The error of a plan with which the audit disagrees: of the file, where its largest number is beyond computing."""
-    data = instance.to_dict()
-    numbers = [each for section in _NUMBERED for each in _numbers(data.get(section, {}), section)]
+    data, parts = instance.to_dict(), ("processes", "demands", "options")
+    numbers = [each for part in parts for each in _numbers(data.get(part, {}), part)]
     largest, place = max(numbers, default=(0.0, ""))
     if largest < LARGE_NUMBER:
         return AuditError(disagreements, result)
