@@ -60,3 +60,20 @@ def test_the_figure_of_budgets_is_drawn_of_a_saved_plan(files: tuple[str, str], 
     done = diversify("plot", files[1], "frontier", "--output", str(tmp_path / "frontier.svg"))
     assert done.returncode == 0, done.stderr
     assert done.stderr.count(LEFT_OUT) == 1
+
+
+@pytest.fixture(scope="module")
+def page(files: tuple[str, str], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The page of the file with all studies."""
+    output = tmp_path_factory.mktemp("page") / "page.html"
+    done = diversify("report", files[0], "--with", "all", "-o", str(output))
+    assert done.returncode == 0, done.stderr
+    return output.read_text()
+
+
+def test_studies_that_look_for_a_plan_say_that_it_is_not_the_one_of_the_page(page: str) -> None:
+    said = "About the plan of least expected cost that this study found, 4,160 USD; the plan of this page is chosen by "
+    said += "CVaR at 0.8, and its expected cost is 4,200 USD. What stands here need not hold of it."
+    for study in ("explain", "alternatives"):
+        assert page.count(f'id="with-{study}"') == 1
+        assert said in page.partition(f'id="with-{study}"')[2].partition("</section>")[0]
