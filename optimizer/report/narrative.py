@@ -3,6 +3,7 @@
 import math
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
+from optimizer.audit.accounts import EXPECTED_SHOCKS
 from optimizer.disruptions.adversary import attack_budget_text
 from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name, rules_that_ask
@@ -38,6 +39,7 @@ from optimizer.results.saved import RULE_BROKEN
 from optimizer.studies.measure import GAP_SHARE, ProvenDifference, ToleranceBase
 from optimizer.studies.purchases import sizes_bought, support_of_existing
 from optimizer.studies.shocks import Fold, folds
+from optimizer.tolerances import ROUNDING
 from optimizer.units import si, si_down
 
 # At most this many segments are named that go short in the baseline.
@@ -223,9 +225,12 @@ def _price(result: Result, price: float) -> str:
     if price <= 0:
         return f"nothing: without shocks the same instance costs no less{rules}"
     amount, without = si(price, result.money, 4), si(result.calm_cost or 0.0, result.money, 4)
+    expected = result.costs.get(EXPECTED_SHOCKS, 0.0)
+    is_seen = expected > ROUNDING * abs(result.total_cost)
+    of_it = f"; {si(expected, result.money, 4)} of it is the expected cost of the shocks" if is_seen else ""
     if result.survives:
-        return f"{amount} of the total cost; without shocks the same instance costs {without}{rules}"
-    return f"{amount} more than the {without} that the same instance costs without shocks{rules}"
+        return f"{amount} of the total cost; without shocks the same instance costs {without}{rules}{of_it}"
+    return f"{amount} more than the {without} that the same instance costs without shocks{rules}{of_it}"
 
 
 def _failing(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
@@ -282,13 +287,20 @@ def _baseline_shortage(instance: Instance, result: Result) -> str:
     return f"{'; '.join(said[:SHORT_SEGMENTS])}{more}, {why}"
 
 
+def _why_bought(instance: Instance, result: Result) -> str:
+    """Why something is bought though every floor holds without: what is left out of a proven optimum costs more."""
+    if rules := rules_that_ask(instance):
+        return f": what is bought lowers costs, or rules of the file ask for it ({', '.join(rules)})"
+    if not result.plan.bought or result.given is not None or result.status != "survives":
+        return ": nothing would have to be bought"
+    return ", but costs more: what is bought lowers costs"
+
+
 def _doing_nothing(instance: Instance, result: Result) -> str:
     nothing = result.nothing
     assert nothing is not None
     if not nothing.shocks_failed:
-        rules = rules_that_ask(instance)
-        asked = f"what is bought lowers costs, or rules of the file ask for it ({', '.join(rules)})"
-        return f"survives as well: {asked if rules else 'nothing would have to be bought'}"
+        return f"survives as well{_why_bought(instance, result)}"
     text = f"fails in {nothing.shocks_failed:,} of {plural(len(result.shocks), 'shock')}"
     text += ", samples that may fail included" if result.sample_counts else ""
     if nothing.worst_shock is None or nothing.shocks_failed == 1:
