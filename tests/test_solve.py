@@ -396,8 +396,8 @@ def test_nothing_is_said_where_all_is_served_without_shocks() -> None:
 
 
 def test_what_lowers_the_expected_cost_of_shocks_is_not_said_to_be_needless() -> None:
-    # No floor. A tonne in store costs 50 and saves 0.5·1000. The store is full, 60 t at 50 = 3000; the shock leaves 40 t
-    # unserved and buys no imports: 0.5·(40·1000 - 100·10) = 19,500. Without the store it is 0.5·(100·1000 - 100·10).
+    # No floor. A tonne in store costs 50 and saves 0.5·1000. The store is full, 60 t at 50 = 3000; the shock leaves 40
+    # t unserved and buys no imports: 0.5·(40·1000 - 100·10) = 19,500. Without the store it is 0.5·(100·1000 - 100·10).
     demand = {"commodity": "magnet", "quantity": 100, "survival": 0, "shortage_cost": 1000}
     shocks = {"embargo": {"start": 2027, "months": 12, "probability": 0.5, "cuts": CUTS}}
     reserve = {"kind": "stockpile", "commodity": "magnet", "price": 50, "max_size": 60}
