@@ -74,7 +74,7 @@ def plan_headline(result: Result, instance: Instance | None = None) -> str:
 def outcome_headline(result: Result, instance: Instance | None = None) -> str:
     """The same without the name of the plan."""
     if result.status == "none":
-        return "NO PLAN EXISTS: the rules contradict each other, whatever is bought"
+        return f"NO PLAN EXISTS: {no_plan_words(result.clash)}, whatever is bought"
     if not result.plan.builds and not result.shocks and result.baseline is None:
         return "STOPPED before any plan was found"
     if result.adversary is not None:
@@ -212,11 +212,17 @@ def money_terms(instance: Instance) -> str:
     return f"present value at the start of {instance.horizon.start}, in {instance.currency}, {discounting(instance)}"
 
 
+def no_plan_words(rules: Sequence[str]) -> str:
+    """Why no plan exists, by the rules of a conflict: several contradict each other, one cannot be kept."""
+    return "one rule cannot be kept" if len(rules) == 1 else "the rules contradict each other"
+
+
 def contradiction(rules: Sequence[str]) -> Iterator[tuple[str, str]]:
     """The rules that contradict each other."""
     for i, rule in enumerate(rules or ("not named: the time ran out",)):
         yield ("Conflict (IIS)" if i == 0 else "", rule)
-    yield "What it takes", "These rules cannot be satisfied together: relax at least one. There may be other conflicts."
+    takes = "No plan keeps this rule: relax it" if len(rules) == 1 else "No plan keeps them all: relax at least one"
+    yield "What it takes", f"{takes}. There may be other conflicts."
 
 
 def _price(result: Result, price: float) -> str:
@@ -380,7 +386,7 @@ PRICES = ("Price of survival", "Price of the plan")
 def sentence(instance: Instance, result: Result) -> str:
     """What to buy, what it costs, what it survives."""
     if result.status == "none":
-        return f"No plan exists for {instance.title}: the rules contradict each other, whatever is bought."
+        return f"No plan exists for {instance.title}: {no_plan_words(result.clash)}, whatever is bought."
     if result.baseline is None:
         return f"No plan for {instance.title} was found before the search was stopped."
     price, beyond = result.price_of_survival, ""

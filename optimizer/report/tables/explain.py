@@ -115,6 +115,7 @@ def repair_text(instance: Instance, repair: Repair) -> str:
         "annual": _each_year,
         "floors": _floors,
         "length": _length,
+        "months": _months,
         "sooner": _sooner,
         "demand": _demand,
     }
@@ -235,6 +236,11 @@ def _by_year(values: Mapping[int, float], write: Callable[[float], str]) -> str:
 def _length(instance: Instance, repair: Repair) -> str:
     more = "" if repair.beyond is None else f"; one of {repair.beyond:g} months is not"
     return f"shocks of up to {repair.amount:g} months are survived{more}."
+
+
+def _months(instance: Instance, repair: Repair) -> str:
+    more = "" if repair.beyond is None else f"; {months_text(repair.beyond)} cannot"
+    return f"rules of up to {months_text(repair.amount or 0.0)} can be kept{more}."
 
 
 def _sooner(instance: Instance, repair: Repair) -> str:
