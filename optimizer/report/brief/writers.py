@@ -442,23 +442,18 @@ class _Column:
         return top
 
     def _bars(self, shares: Sequence[float], x: float, room: float, top: float) -> None:
-        """The bars of a row: the first full, the second hatched, so that grey tells them apart."""
-        pdf, deep = self.sheet.pdf, 0.7 * self.sheet.size * _MM
-        for i, share in enumerate(shares):
-            width, y = share * room, top + 0.6
-            if width > 0:
-                pdf.set_draw_color(*_INK)
-                pdf.set_fill_color(*(_BAR if i == 0 else (255, 255, 255)))
-                pdf.set_line_width(0.15)
-                pdf.rect(x, y, width, deep, style="DF")
-                for left in _hatches(x, width) if i else ():
-                    high = min(deep, x + width - left)
-                    pdf.line(left, y + deep, left + high, y + deep - high)
-                x += width
+        """The bars of a row, one after the other."""
+        pdf = self.sheet.pdf
+        pdf.set_draw_color(*_INK)
+        pdf.set_fill_color(*_BAR)
+        pdf.set_line_width(0.15)
+        for width in (share * room for share in shares if share > 0):
+            pdf.rect(x, top + 0.6, width, 0.7 * self.sheet.size * _MM, style="DF")
+            x += width
 
 
-# Room between columns, what a measured text may be wider than itself by rounding, and between hatches, millimetres.
-_GAP, _SLACK, _HATCH = 1.6, 0.01, 0.8
+# Room between columns, and what a measured text may be wider than itself by rounding, millimetres.
+_GAP, _SLACK = 1.6, 0.01
 
 
 def _columns(table: Mapping[str, Any]) -> list[tuple[str, ...]]:
@@ -474,11 +469,6 @@ def _shared_widths(pairs: Sequence[tuple[float, float]], room: float) -> list[fl
     widths = [low + part * (high - low) for low, high in pairs]
     # What is over is the first column's, so that numbers stand at the right.
     return [widths[0] + room - sum(widths), *widths[1:]]
-
-
-def _hatches(x: float, width: float) -> Iterator[float]:
-    """Where the lines of a hatched bar begin."""
-    return (x + _HATCH * i for i in range(int(width / _HATCH) + 1))
 
 
 def write_brief(data: Mapping[str, Any], suffix: str) -> str | bytes:

@@ -1,0 +1,292 @@
+"""What the brief says in rare cases: lists that are too long, money of others, what is short, and why money is left."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+import optimizer as so
+from optimizer.instance.reading import instance_of
+from optimizer.report import narrative
+from optimizer.report.brief.content import make_brief
+from optimizer.report.brief.futures import make_futures_brief
+from optimizer.report.brief.writers import write_brief
+from optimizer.results.plan import Plan
+from optimizer.results.saved import RULE_BROKEN
+from tests.test_brief import read
+
+EXACT = so.Settings(mip_gap=0.0)
+MAGNET = {"magnet": 1}
+# Imports of 100 t/yr, all of which an embargo takes in 2027, when 30 % of 100 t have to be served.
+BASE: Mapping[str, Any] = {
+    "name": "base",
+    "currency": "USD",
+    "horizon": {"start": 2026, "end": 2028, "step": "year"},
+    "home": "home",
+    "commodities": {"magnet": {}},
+    "processes": {"imports": {"region": "rival", "output": MAGNET, "capacity": 100, "cost": 10}},
+    "demands": {"motors": {"commodity": "magnet", "quantity": 100, "survival": 0.3, "shortage_cost": 1000}},
+    "shocks": {"embargo": {"start": 2027, "months": 12, "cuts": [{"region": "rival", "severity": 1}]}},
+}
+PLANT = {"kind": "refining", "output": MAGNET, "capex": 50, "cost": 30, "max_size": 10}
+
+
+def solved(**parts: Any) -> tuple[so.Instance, so.Result]:
+    instance = so.read({**BASE, **parts})
+    return instance, so.solve(instance, settings=EXACT)
+
+
+def brief_of(**parts: Any) -> dict[str, Any]:
+    return make_brief(*solved(**parts)).to_dict()
+
+
+def futures_brief(branches: Mapping[str, Any], **parts: Any) -> dict[str, Any]:
+    data = {**BASE, **parts, "futures": {"need": {"from": 2026, "branches": branches}}}
+    found = so.solve_futures(so.read(data), settings=EXACT)
+    return make_futures_brief(instance_of(found), found).to_dict()
+
+
+def imports(capacity: Any) -> dict[str, Any]:
+    return {"imports": {**BASE["processes"]["imports"], "capacity": capacity}}
+
+
+# What is short without a shock.
+
+
+@pytest.mark.parametrize(
+    ("option", "said"),
+    [
+        (None, "No project that is ordered is on its supply chain."),
+        # Ordered in 2027, it would be on line in 2029.
+        (
+            {**PLANT, "lead_time": 24, "earliest": 2027, "force": 2027},
+            "No project ordered for motors is on line in the period.",
+        ),
+        (
+            {"kind": "partnership", "process": "imports", "reliability": 1, "max_size": 9, "capex": 1, "force": 2026},
+            "The earliest project ordered on the supply chain of motors is on line in 2026.",
+        ),
+        (
+            {"kind": "substitution", "demand": "motors", "max_share": 0.1, "cost": 2000, "max_size": 10, "capex": 1,
+             "lead_time": 12, "earliest": 2027, "force": 2027},
+            "The earliest project ordered on the supply chain of motors is on line in 2028.",
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_short_without_a_shock_says_from_when_on_orders_can_help(
+    option: dict[str, Any] | None, said: str
+) -> None:
+    # Imports of 60 t/yr for 100.
+    parts: dict[str, Any] = {"processes": imports(60)}
+    if option is not None:
+        year = option.pop("force")
+        parts |= {"options": {"one": option}, "policy": {"force": {"one": {year: 5}}}}
+    assert f"Unserved already without a shock: motors, 2026 to 2028, up to 40 %. {said}" in brief_of(**parts)["notes"]
+
+
+def test_two_segments_are_named_that_are_short_the_worst_first_and_the_others_counted() -> None:
+    # Only lamps are served, with all of 30 t, as they are worth most; of the others fans lack all.
+    demands = {
+        name: {"commodity": "magnet", "quantity": quantity, "survival": 0, "shortage_cost": cost}
+        for name, quantity, cost in (("motors", 10, 500), ("fans", 20, 400), ("toys", 5, 300), ("lamps", 25, 900))
+    }
+    reserve = {"kind": "stockpile", "commodity": "magnet", "price": 2000, "max_size": 10, "initial": 1}
+    notes = brief_of(demands=demands, processes=imports(30), options={"reserve": reserve})["notes"]
+    (said,) = [note for note in notes if note.startswith("Unserved already")]
+    # 30 t are 25 for lamps and 5 for motors, which lack a half.
+    wanted = "Unserved already without a shock, when no stock is released: fans, 2026 to 2028, up to 100 %; toys, "
+    assert said.startswith(f"{wanted}2026 to 2028, up to 100 %; and 1 more segment. ")
+
+
+def test_periods_that_are_short_are_counted_where_others_are_between() -> None:
+    notes = brief_of(processes=imports({2026: 60, 2027: 100, 2028: 70}))["notes"]
+    assert any("motors, 2 periods of 2026 to 2028, up to 40 %." in note for note in notes)
+
+
+# Why money is left.
+
+
+@pytest.mark.parametrize(
+    ("policy", "why"),
+    [
+        # 30 t of plant cost 150k; the gap of 30k counts once, or twice.
+        ({"gap_price": 1}, "to close more of the survival gap costs more than it counts, or is not possible in time"),
+        (
+            {"gap_price": 2},
+            "to close more of the survival gap costs more than 2 times what it counts, or is not possible in time",
+        ),
+        # Half a year's plant is no use: it comes when the embargo is over.
+        ({}, "no plan under these rules closes more of the survival gap"),
+    ],
+)
+def test_a_budget_that_is_left_beside_a_gap_says_why(policy: dict[str, Any], why: str) -> None:
+    plant = {**PLANT, "capex": 5000, "max_size": 40, "lead_time": 0 if policy else 24}
+    notes = brief_of(options={"plant": plant}, policy={"budget": 1000000, **policy})["notes"]
+    assert f"1M USD of the budget is left: {why}." in notes
+
+
+# Lists that are too long.
+
+
+def plants(count: int, year: int) -> dict[str, Any]:
+    """As many plants, each of which can be decided in one year only, and all of which are needed."""
+    return {f"plant{year}{i}": {**PLANT, "earliest": year, "latest": year} for i in range(count)}
+
+
+def floor_of(share: float) -> dict[str, Any]:
+    return {"motors": {**BASE["demands"]["motors"], "survival": share}}
+
+
+def test_decisions_beyond_seven_are_one_row_with_their_money() -> None:
+    # Nine plants of 10 t for 90: 500 USD each.
+    rows = brief_of(demands=floor_of(0.9), options=plants(9, 2026))["parts"]["orders"]["values"]
+    assert [row["order"].partition(",")[0] for row in rows[7:]] == ["and 2 more decisions", "Together (9)"]
+    assert [(row["money"], row["total"]) for row in rows[7:]] == [(1000, 1000), (4500, 4500)]
+    of_futures = futures_brief({"a": {}, "b": {}}, demands=floor_of(0.9), options=plants(9, 2026))
+    table = of_futures["parts"]["orders"]["table"]["rows"]
+    assert [row[0] for row in table[7:]] == ["and 2 more decisions", "Together (9)"]
+
+
+def test_later_decisions_beyond_five_are_one_row_with_their_money() -> None:
+    # One plant of 2026, and eight of 2027, of which five have a row: three cost 1,500 USD.
+    options = {**plants(1, 2026), **plants(8, 2027)}
+    rows = brief_of(demands=floor_of(0.9), options=options)["parts"]["orders"]["values"]
+    later = [row for row in rows if "later" in row["order"].lower()]
+    assert [row["order"].partition(":")[0] for row in later] == ["Later"] * 5 + ["and 3 later decisions"]
+    assert later[-1]["total"] == 1500
+
+
+def test_six_later_decisions_have_a_row_each() -> None:
+    rows = brief_of(demands=floor_of(0.7), options={**plants(1, 2026), **plants(6, 2027)})["parts"]["orders"]["values"]
+    assert [row["order"].partition(":")[0] for row in rows] == ["plant20260, 10 t/yr", *["Later"] * 6]
+
+
+def test_futures_beyond_ten_are_counted() -> None:
+    found = futures_brief({f"b{i}": {} for i in range(12)})["parts"]["survival"]
+    assert len(found["values"]) == 10
+    assert found["sentences"] == [
+        "0 of 12 futures survived.",
+        "The file gives no probabilities: futures count alike.",
+        "2 more futures not shown: none leaves a larger survival gap.",
+    ]
+
+
+def test_rules_beyond_three_that_a_given_plan_breaks_are_counted() -> None:
+    instance, result = solved()
+    notes = tuple(f"{RULE_BROKEN}rule {i} is broken." for i in range(5))
+    given = replace(result, given="mine", notes=("Another note.", *notes))
+    said = "rule 0 is broken; rule 1 is broken; rule 2 is broken; and 2 more rules"
+    sentence = f"The plan breaks 5 rules of the file, not enforced here: {said}."
+    assert list(narrative.broken_rules_note(given)) == [sentence]
+    assert make_brief(instance, given).notes[0] == sentence
+    assert list(narrative.broken_rules_note(replace(given, notes=notes[:1]))) == [
+        "The plan breaks 1 rule of the file, not enforced here: rule 0 is broken."
+    ]
+    # Of a plan that was solved for, rules that are broken are none of the file.
+    assert list(narrative.broken_rules_note(replace(given, given=None))) == []
+
+
+# Money of others.
+
+
+def test_money_that_is_committed_is_added_up_and_what_has_no_year_comes_last() -> None:
+    committed = [
+        {"name": "grant", "amount": 3000000, "year": 2025},
+        {"name": "loan", "amount": 1500000, "year": 2026, "conditional": True},
+        {"name": "pledge", "amount": 500000},
+    ]
+    plant = {**PLANT, "max_size": 30, "earliest": 2026, "latest": 2026, "committed": committed}
+    money = brief_of(options={"plant": plant})["parts"]["money"]
+    said = "Committed already, by any party, in no cost here: 5M USD, of which 1.5M on conditions still to be met."
+    assert said in money["sentences"]
+    # 30 t of plant at 50 USD.
+    rows = [(row["year"], row["new"], row["committed"]) for row in money["values"]]
+    assert rows == [("2025", None, 3e6), ("2026", 1500, 1.5e6), ("undated", None, 5e5)]
+
+
+# Futures in which floors fail.
+
+
+def test_the_future_with_the_largest_gap_is_named_where_floors_fail() -> None:
+    # With nothing to buy 30 t are short in harsh, 10 t in mild, and nothing has to be served in calm.
+    branches = {name: {"set": {"demands.motors.survival": share}} for name, share in
+                (("mild", 0.1), ("harsh", 0.3), ("calm", 0))}  # fmt: skip
+    found = futures_brief(branches)
+    said = (
+        "survival floors fail in 2 of 3 futures, most in harsh: 1 of 1 shock there, the worst with a survival gap of "
+    )
+    assert f"{said}30k USD" in found["sentence"]
+    assert found["parts"]["orders"]["sentences"] == ["Nothing is bought in any future."]
+
+
+# Numbers that were not looked at.
+
+
+def test_numbers_that_were_not_looked_at_are_named_and_the_others_counted() -> None:
+    names = [f"plant2026{i}" for i in range(11)]
+    ranges = {f"options.{name}.capex": {"low": 40, "high": 60} for name in names}
+    instance = so.read({**BASE, "demands": floor_of(0.9), "options": plants(11, 2026), "ranges": ranges})
+    result = so.solve(instance, settings=EXACT)
+    found = so.sensitivity(instance, flips=False)
+    assert len(found.bars) + len(found.screened) == 11
+    part = replace(found, bars=found.bars[:2], screened=())
+    caption = make_brief(instance, result, studies=[part]).to_dict()["parts"]["figures"]["table"]["caption"]
+    assert caption.startswith("Of 11 uncertain numbers, 2 of which were looked at in the time there was, those first")
+    _, _, missed = caption.partition("Not looked at, so that one of them may move more: ")
+    listed, _, rest = missed.partition(" A number without a range")
+    assert (len(listed.split("; ")), listed.split("; ")[-1], bool(rest)) == (9, "and 1 more.", True)
+
+
+def test_an_end_of_a_range_at_which_no_plan_exists_says_so() -> None:
+    """Imports take ore and run at half of 100 t or more: 40 t of ore are too few."""
+    processes = {
+        "mine": {"region": "home", "output": {"ore": 1}, "capacity": 100, "cost": 1},
+        "imports": {**BASE["processes"]["imports"], "input": {"ore": 1}, "min_utilisation": 0.5},
+    }
+    parts = {"commodities": {"magnet": {}, "ore": {}}, "processes": processes}
+    ranges = {"processes.mine.capacity": {"low": 40, "high": 120}}
+    instance = so.read({**BASE, **parts, "ranges": ranges})
+    result, found = so.solve(instance, settings=EXACT), so.sensitivity(instance, flips=False)
+    (row,) = make_brief(instance, result, studies=[found]).to_dict()["parts"]["figures"]["values"]
+    assert (row["at_low"], row["at_high"]) == ("no plan", "–")
+
+
+# Forms.
+
+
+@pytest.mark.parametrize("suffix", [".md", ".pdf", ".docx"])
+def test_every_form_has_the_warnings(suffix: str) -> None:
+    instance, result = solved()
+    data = make_brief(instance, result, warnings=["The audit disagrees with this plan."]).to_dict()
+    assert "The audit disagrees with this plan." in " ".join(read(write_brief(data, suffix), suffix).split())
+
+
+def test_signs_of_markdown_are_escaped() -> None:
+    instance, result = solved(name="a*b_c [d] <e> | #f")
+    text = write_brief(make_brief(instance, result).to_dict(), ".md")
+    assert str(text).startswith("# a\\*b\\_c \\[d\\] \\<e\\> \\| \\#f\n")
+
+
+def test_a_brief_has_no_other_form() -> None:
+    with pytest.raises(ValueError, match=r"a brief has one of the forms \.pdf, \.docx, \.md, not \.txt"):
+        write_brief({}, ".txt")
+
+
+# The headline.
+
+
+def test_a_search_that_was_stopped_before_any_plan_says_so() -> None:
+    _, result = solved()
+    nothing = replace(result, status="stopped", plan=Plan(), shocks=(), baseline=None)
+    assert narrative.plan_headline(nothing) == "STOPPED before any plan was found"
+    assert narrative.plan_headline(replace(nothing, status="none")).startswith("NO PLAN EXISTS: ")
+    assert narrative.plan_headline(replace(result, status="stopped")).startswith(
+        "STOPPED before the proof. So far it FAILS"
+    )
+    # A plan that is given goes by its name.
+    assert narrative.plan_headline(replace(result, given="mine")).startswith("mine: FAILS in 1 of 1 shock: embargo")
+    _, calm = solved(shocks={})
+    said = "The plan as given; the instance has no shocks"
+    assert narrative.plan_headline(replace(calm, given="mine")) == f"mine: {said}"
+    assert narrative.plan_headline(calm) == "The cheapest plan; the instance has no shocks"
