@@ -157,13 +157,18 @@ def _least_budget(instance: Instance, found: "Explanation") -> str:
 
 
 def _enough(instance: Instance, found: "Explanation") -> str:
-    """The repairs of which each alone is enough."""
-    enough = [repair_words(instance, each) for each in found.repairs if each.works]
+    """The repairs of which each alone is enough; to take all demand away is none."""
+    enough = [repair_words(instance, each) for each in found.repairs if each.works and not _is_empty(each)]
     if enough:
         said = "; ".join(f"{label[0].lower()}{label[1:]} ({words})" for label, words, _ in enough)
         return f"Each of these alone is enough: {said}."
     any_known = any(each.works is not None for each in found.repairs)
     return "No change that was tried is enough alone." if any_known else ""
+
+
+def _is_empty(repair: Repair) -> bool:
+    """Whether it leaves no demand, so that there is nothing to serve."""
+    return repair.kind == "demand" and repair.of is None and repair.amount == 1.0
 
 
 def _price(instance: Instance, repair: Repair) -> str:
