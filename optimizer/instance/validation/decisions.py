@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import accumulate
 
 from optimizer.disruptions.adversary import HEAD, JOINT, TAIL, AdversarySpec
-from optimizer.disruptions.ensemble import EnsembleSpec, sample_names
+from optimizer.disruptions.ensemble import EnsembleSpec, draw_of, sample_names
 from optimizer.disruptions.path import BASELINE
 from optimizer.disruptions.shock import ShockSpec, expand, number_text
 from optimizer.errors import Place, Problem
@@ -153,6 +153,7 @@ def shock_names_are_distinct(unchecked: Unchecked) -> Iterator[Problem]:
                 yield ("shocks", s), f'"{event.name}" is also the name of {other}', "Give it another name.", "error"
     for e, ensemble in instance.ensembles.items():
         yield from _names_of_ensemble(instance, e, ensemble, seen)
+        yield from _labels_of_ensemble(e, ensemble)
 
 
 def _names_of_ensemble(
@@ -165,6 +166,18 @@ def _names_of_ensemble(
     sample = next((name for name in sample_names(e, ensemble) if name in seen), None)
     if sample is not None:
         yield ("ensembles", e), f'"{sample}", a sample, is also the name of {seen[sample]}', cure, "error"
+
+
+def _labels_of_ensemble(e: str, ensemble: EnsembleSpec) -> Iterator[Problem]:
+    """Labels of draws that are the name of the own draw of a cut without a label: the two would share it."""
+    events = ensemble.whole_events()
+    cuts = [(name, i, cut) for name, event in events.items() for i, cut in enumerate(event.cuts)]
+    own = {draw_of(cut, name, i) for name, i, cut in cuts if cut.draw is None}
+    for name, i, cut in cuts:
+        if cut.draw in own:
+            place = ("ensembles", e, *(("events", name) if ensemble.events else ()), "cuts", i, "draw")
+            what = f'"{cut.draw}" is also the name of the draw of a cut without a label'
+            yield place, what, "Give it another label.", "error"
 
 
 _LENGTH_IN_NAME = re.compile(r"(\d+(?:\.\d+)?)[ -]months?\b", re.IGNORECASE)
