@@ -260,7 +260,7 @@ def _of_size(place: Place, option: Sized, size: float) -> Iterator[Problem]:
 
 def _altogether(place: Place, option: Sized, sizes: Mapping[int, float]) -> Iterator[Problem]:
     together, years = math.fsum(sizes.values()), [str(year) for year in sorted(sizes)]
-    if option.is_lumpy and len(sizes) > 1:
+    if option.is_fixed_charge and len(sizes) > 1:
         what = f"is to be bought in {' and in '.join(years)}, but it is opened only once"
         yield place, what, "Keep one of the years: a fixed_cost or a min_size makes it a fixed-charge option.", "error"
     elif len(sizes) > 1 and together > option.max_size * (1 + ROUNDING) >= max(sizes.values()):
@@ -413,7 +413,7 @@ def sizes_are_possible(unchecked: Unchecked) -> Iterator[Problem]:
     largest = max((max(demand.quantity.values) for demand in unchecked.instance.demands.values()), default=0.0)
     for o, option in unchecked.instance.sized.items():
         place: Place = ("options", o)
-        if option.is_lumpy and largest > 0 and option.max_size > 1e8 * largest:
+        if option.is_fixed_charge and largest > 0 and option.max_size > 1e8 * largest:
             what = f"max_size ({option.max_size:g}) is {option.max_size / largest:.0e} times the largest demand"
             yield (*place, "max_size"), what, "Write the largest size that could really be built.", "error"
         yield from _within_largest(place, option)
@@ -451,7 +451,7 @@ def ties_are_between_lumpy_options(unchecked: Unchecked) -> Iterator[Problem]:
             if o in others:
                 yield place, f"{o} {field} itself", "Remove it.", "error"
             for name in [o, *others] if others else []:
-                if name in options and not options[name].is_lumpy:
+                if name in options and not options[name].is_fixed_charge:
                     what = f'"{name}" is bought bit by bit, so it is never opened'
                     cure = (
                         f"Write a fixed_cost or a min_size for {name}, a unit_size will not do: then it is opened."
