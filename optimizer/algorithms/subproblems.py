@@ -279,8 +279,11 @@ class _BatchSolver:
             least = self._solve(self._rows(left), values=True)
             values[left] = least.values
             most = np.fmax(least.objective, gap_limits[left])
-            # Floors that are free to miss are kept where they can be, if all others are.
-            for slack, is_strict in ((HELD_IN_SHOCK, True), (HELD_IN_SHOCK, False), (100 * HELD_IN_SHOCK, False)):
+            # No slack where that will do: what a model holds already has some, and more of it would buy what is dear in
+            # one segment with gaps that cost next to nothing in another. Floors that are free to miss are kept where
+            # they can be, if all others are.
+            slacks = ((0.0, True), (HELD_IN_SHOCK, True), (HELD_IN_SHOCK, False), (100 * HELD_IN_SHOCK, False))
+            for slack, is_strict in slacks:
                 again, cost = self._least_cost(left, most * (1.0 + slack), np.isnan(costs[left]), is_strict=is_strict)
                 is_new = ~np.isnan(cost)
                 values[left[is_new]], costs[left[is_new]] = again[is_new], cost[is_new]

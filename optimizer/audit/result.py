@@ -478,8 +478,8 @@ def _tail(outcomes: Sequence[tuple[float, float]], alpha: float) -> float:
 
 def audit_error(instance: Instance, disagreements: Sequence[str], result: Any) -> AuditError | InstanceError:
     """The error of a plan with which the audit disagrees: of the file, where its largest number is beyond computing."""
-    data = instance.to_dict()
-    numbers = [each for section in ("processes", "demands", "options") for each in _numbers(data[section], section)]
+    data, parts = instance.to_dict(), ("processes", "demands", "options")
+    numbers = [each for part in parts for each in _numbers(data.get(part, {}), part)]
     largest, place = max(numbers, default=(0.0, ""))
     if largest < LARGE_NUMBER:
         return AuditError(disagreements, result)

@@ -1,4 +1,4 @@
-"""The slack with which the least gap is held does not let a shock fail that can be survived."""
+"""The slack with which the least gap is held: no shock fails by it that can be survived, and none is given it twice."""
 
 from functools import partial
 from typing import Any
@@ -99,3 +99,34 @@ def test_it_is_survived_with_other_integers_where_those_found_cannot(strategy: A
     found = strategy(instance, Settings(mip_gap=0.0), Clock(), lambda event: None)
     assert found.status == "optimal"
     assert found.cost == pytest.approx(303_000 + 500 + 100, abs=0.02)
+
+
+def test_a_shock_that_falls_short_is_given_the_slack_of_the_plan_and_no_more() -> None:
+    # All 22 t of steel are cut: ships fall 11 t below their floor, 110,000 USD. 50 t of magnets are left for floors of
+    # 10 t and 50 t: the army's, dearer, is kept, and cars fall 10 t below theirs, 0.10 USD. The least gap is 110,000.10
+    # and may be missed by 1e-7 of itself, 0.01100001 USD: 1.100001 t more that cars do without and the army has.
+    missing = 1.100001
+    flow = {"region": "rival"}
+    demand = {"commodity": "magnet", "survival": 0.5}
+    cuts = [{"process": "steelworks", "severity": 1}, {"process": "magnets", "severity": 7 / 12}]
+    instance = so.read(
+        {
+            "horizon": {"start": 2026, "end": 2026, "step": "year"},
+            "commodities": {"steel": {}, "magnet": {}},
+            "processes": {
+                "steelworks": flow | {"output": {"steel": 1}, "capacity": 22},
+                "magnets": flow | {"output": {"magnet": 1}, "capacity": 120},
+            },
+            "demands": {
+                "ships": {"commodity": "steel", "quantity": 22, "survival": 0.5, "shortage_cost": 10_000},
+                "army": demand | {"quantity": 20, "shortage_cost": 100_000},
+                "cars": demand | {"quantity": 100, "shortage_cost": 0.01},
+            },
+            "shocks": {"ban": {"start": 2026, "months": 12, "probability": 0.5, "cuts": cuts}},
+        }
+    )
+    result = so.solve(instance)
+    assert result.survival_gap == pytest.approx(110_000.10, rel=1e-9)
+    cost = 22 * 10_000 + (10 - missing) * 100_000 + (60 + missing) * 0.01
+    assert result.shocks[0].cost == pytest.approx(cost, rel=1e-7)
+    assert result.total_cost == pytest.approx(0.5 * cost, rel=1e-7)
