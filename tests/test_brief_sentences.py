@@ -7,13 +7,16 @@ from typing import Any
 import pytest
 
 import optimizer as so
+from optimizer.errors import Finding
 from optimizer.instance.reading import instance_of
 from optimizer.report import narrative
 from optimizer.report.brief.content import make_brief
 from optimizer.report.brief.futures import make_futures_brief
+from optimizer.report.brief.plan_parts import delay_text
 from optimizer.report.brief.writers import write_brief
 from optimizer.results.plan import Plan
 from optimizer.results.saved import RULE_BROKEN
+from optimizer.studies.purchases import Delay
 from tests.test_brief import read
 
 EXACT = so.Settings(mip_gap=0.0)
@@ -170,6 +173,49 @@ def test_futures_beyond_ten_are_counted() -> None:
         "The file gives no probabilities: futures count alike.",
         "2 more futures not shown: none leaves a larger survival gap.",
     ]
+
+
+@pytest.mark.parametrize(
+    ("mildest", "said"),
+    [
+        (0.8, "2 more shocks not shown, some of them not survived."),
+        # Half of the imports serve 50 t of a floor of 30.
+        (0.5, "2 more shocks not shown, all survived."),
+    ],
+)
+def test_shocks_beyond_six_are_counted_with_whether_they_are_survived(mildest: float, said: str) -> None:
+    shocks = {
+        f"s{i}": {"start": 2027, "months": 12, "cuts": [{"region": "rival", "severity": 0.9 if i < 6 else mildest}]}
+        for i in range(8)
+    }
+    part = brief_of(shocks=shocks)["parts"]["survival"]
+    assert len(part["values"]) == 6
+    assert part["sentences"][-1] == said
+
+
+def test_segments_beyond_five_have_no_larger_gap_though_more_may_go_unserved() -> None:
+    """Five segments lack 1 t of a floor each, worth 1,000; the sixth has no floor, and 20 t of it go unserved."""
+    small = {"commodity": "magnet", "quantity": 1, "survival": 1, "shortage_cost": 1000}
+    demands: dict[str, Any] = {f"small{i}": small for i in range(5)}
+    demands |= {"large": {**small, "quantity": 20, "survival": 0}}
+    part = brief_of(demands=demands)["parts"]["unserved"]
+    assert [row["shortage"] for row in part["values"]] == [1] * 5
+    assert part["sentences"] == ["1 more segment not shown: none has a larger survival gap."]
+
+
+@pytest.mark.parametrize(
+    ("cost", "rules", "said"),
+    [
+        (0.0, 0, "nothing more goes unserved"),
+        (-500.0, 0, "nothing more goes unserved"),
+        (500.0, 0, "nothing more goes unserved; it costs 500 USD more"),
+        (500.0, 1, "nothing more goes unserved; it costs 500 USD more; against 1 rule of the file"),
+    ],
+)
+def test_a_delay_that_harms_no_shock_says_what_it_costs(cost: float, rules: int, said: str) -> None:
+    broken = (Finding("file", None, "policy", "is broken", "Keep it."),) * rules
+    delay = Delay(("plant",), (), None, 0.0, 0.0, 0.0, 0.0, cost, broken)
+    assert delay_text(*solved(), delay) == said
 
 
 def test_rules_beyond_three_that_a_given_plan_breaks_are_counted() -> None:

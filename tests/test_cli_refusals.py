@@ -268,3 +268,55 @@ def test_a_conversion_overwrites_nothing_unasked(tmp_path: Path) -> None:
     said = refusal(["convert", str(target), str(target), "--overwrite"])
     assert f"TARGET: {target} is there: it is the source." in said
     assert target.read_text(encoding="utf-8") == "mine"
+
+
+# What is said beside an answer
+
+
+def told(words: Sequence[str], code: int) -> str:
+    """What a command that answers says on stderr, in one line."""
+    done = CliRunner().invoke(app, list(words), env={"COLUMNS": "200", "NO_COLOR": "1"})
+    assert done.exit_code == code, (words, done.output)
+    return " ".join(done.stderr.split())
+
+
+def test_a_plan_of_futures_that_breaks_a_rule_is_judged_and_not_written(tmp_path: Path) -> None:
+    """4 t/yr of 2027 cost 240, and 6 t/yr of 2028 in the future high 600: more than a budget of 300."""
+    plan, output = tmp_path / "plan.yaml", tmp_path / "other.json"
+    plan.write_text("builds: {plant: {2027: 4}}\nfutures: {high: {builds: {plant: {2028: 6}}}}\n", encoding="utf-8")
+    words = ["evaluate", REGRET, "--plan", str(plan), "--quick", "--budget", "300", "--output", str(output)]
+    said = told(words, 2)
+    assert f"{output} is not written: a plan file of several futures holds a plan that keeps every rule." in said
+    assert not output.exists()
+    assert f"wrote {output}" in told([*words[:5], "--output", str(output)], 0)
+
+
+def test_a_brief_says_why_it_has_no_word_of_what_would_help(tmp_path: Path) -> None:
+    words = ["--with", "explain", "--quick", "--output", str(tmp_path / "r.md")]
+    said = told(["report", TINY, *words], 0)
+    assert "explain: the plan survives, and a brief says only what would help a plan that does not." in said
+
+
+NOTHING = """
+horizon: {start: 2026, end: 2027, step: year}
+commodities: {m: {}}
+processes: {imports: {region: rival, output: {m: 1}, capacity: 10}}
+demands: {d: {commodity: m, quantity: 10, survival: 1, shortage_cost: 1}}
+shocks: {cut: {start: 2027, months: 12, cuts: [{region: rival, severity: 1}]}}
+"""
+
+
+def test_to_leave_no_demand_is_no_help(tmp_path: Path) -> None:
+    """With nothing to buy, no floor of the shock holds, unless there is no demand."""
+    file, output = tmp_path / "nothing.yaml", tmp_path / "nothing.md"
+    file.write_text(NOTHING, encoding="utf-8")
+    told(["report", str(file), "--with", "explain", "--quick", "--output", str(output)], 4)
+    said = "No amount of money alone makes everything survivable. No change that was tried is enough alone."
+    assert said in output.read_text(encoding="utf-8")
+
+
+def test_comments_that_json_cannot_hold_are_counted(tmp_path: Path) -> None:
+    source, target = tmp_path / "nothing.yaml", tmp_path / "nothing.json"
+    source.write_text("# A head.\n" + NOTHING.replace("capacity: 10}}", "capacity: 10}} # a guess"), encoding="utf-8")
+    assert "JSON has no comments: 2 were left out." in told(["convert", str(source), str(target)], 0)
+    assert "JSON has no comments" not in told(["convert", str(target), str(tmp_path / "again.json")], 0)

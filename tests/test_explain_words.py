@@ -11,15 +11,15 @@ import optimizer as so
 from optimizer.instance.edits import with_budget
 from optimizer.report.brief.content import make_brief
 from optimizer.report.format import repair_words
-from optimizer.report.tables.explain import Explaining, heading, repair_text
+from optimizer.report.tables.explain import Explaining, heading, repair_sentences, repair_text
 from optimizer.results.plan import Build, Flows, Plan
 from optimizer.solver import Clock
 from optimizer.studies.explain import repairs
 from optimizer.studies.explain.part_values import PlanContext, plan_parts
 from optimizer.studies.explain.questions import Ways, WhatIfs
-from optimizer.studies.explain.repairs import Scaling, scaled_floors
+from optimizer.studies.explain.repairs import scaled_floors
 from optimizer.studies.explanation import PartValue, Repair
-from optimizer.studies.what_if import WhatIfSolver
+from optimizer.studies.what_if import Scaling, WhatIfSolver
 from tests.conftest import Cell
 from tests.test_compare import PRICED
 from tests.test_explain import EXACT, FRIEND, HEAD, TINY, found
@@ -160,6 +160,10 @@ def test_tonnes_of_several_commodities_are_not_added(cell: Cell) -> None:
     assert repair_text(instance, every).startswith("100 % lower. 99 % is not enough.")
     assert one.tonnes == {2026: pytest.approx(100), 2027: pytest.approx(100)}
     assert repair_text(instance, one).startswith("100 % lower (by 100 t/yr).")
+    # To leave no demand at all is no help; to leave that for magnets is one.
+    *_, enough = repair_sentences(instance, explanation)
+    assert enough.startswith("Each of these alone is enough: ")
+    assert enough.count("100.0 % less") == 1
 
 
 def test_a_process_without_inputs_lacks_none(cell: Cell) -> None:

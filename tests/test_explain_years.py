@@ -125,6 +125,26 @@ policy: {budget: 650}
     assert "Conflict (IIS): the first 12 months of embargo with the floors of" in words
 
 
+def test_what_little_is_missing_is_said_and_what_a_stock_loses_meanwhile(cell: Cell) -> None:
+    # Of 100 t a tenth is lost in the year of the shock: 90 of 90.04 t are there.
+    short = """
+horizon: {start: 2026, end: 2029, step: year}
+commodities: {magnet: {}}
+processes: {imports: {region: rival, stage: magnet, output: {magnet: 1}, capacity: 1000, cost: 10}}
+demands: {cars: {commodity: magnet, quantity: 90.04, survival: 1, shortage_cost: 1000}}
+options: {reserve: {kind: stockpile, commodity: magnet, price: 10, max_size: 100, loss: 0.1}}
+shocks: {embargo: {start: 2028, months: 12, cuts: [{region: rival, severity: 1}]}}
+"""
+    instance = cell(short)
+    explanation = so.explain(instance, settings=EXACT)
+    why = explanation.reason
+    assert why is not None
+    assert (why.needed, why.had) == (pytest.approx(90.04), pytest.approx(90))
+    words = said(instance, explanation)
+    assert "cars needs 90 t of magnet, 0.04 t more than a plan for this conflict alone has, because" in words
+    assert "reserve holds 100 t when embargo begins, of which 10 t are lost meanwhile, its largest stock" in words
+
+
 def test_where_the_total_budget_is_short_the_years_are_said_to_stay(cell: Cell) -> None:
     # 250 a year are 500, which 300 a year allow and 450 in all do not.
     instance = cell(HEAD, BOUGHT, "policy: {annual_budget: 300, budget: 450}")

@@ -395,6 +395,28 @@ def test_nothing_is_said_where_all_is_served_without_shocks() -> None:
     assert "Baseline shortage" not in [label for label, _ in facts(so.read(result.data), result)]
 
 
+def test_what_lowers_the_expected_cost_of_shocks_is_not_said_to_be_needless() -> None:
+    # No floor. A tonne in store costs 50 and saves 0.5·1000. The store is full, 60 t at 50 = 3000; the shock leaves 40
+    # t unserved and buys no imports: 0.5·(40·1000 - 100·10) = 19,500. Without the store it is 0.5·(100·1000 - 100·10).
+    demand = {"commodity": "magnet", "quantity": 100, "survival": 0, "shortage_cost": 1000}
+    shocks = {"embargo": {"start": 2027, "months": 12, "probability": 0.5, "cuts": CUTS}}
+    reserve = {"kind": "stockpile", "commodity": "magnet", "price": 50, "max_size": 60}
+    parts = {"demands": {"all": demand}, "shocks": shocks, "options": {"reserve": reserve}}
+    result = solved(**parts)
+    assert result.total_cost == pytest.approx(2000 + 3000 + 19_500)
+    said = dict(facts(so.read(result.data), result))
+    assert said["Price of survival"].endswith("19.5k USD of it is the expected cost of the shocks")
+    assert said["Doing nothing"] == "survives as well, but costs more: what is bought lowers costs"
+    # Nothing can be bought.
+    result = solved(**parts, policy={"budget": 0})
+    assert (
+        dict(facts(so.read(result.data), result))["Doing nothing"]
+        == "survives as well: nothing would have to be bought"
+    )
+    # Without a probability the shock has no expected cost.
+    assert "expected" not in dict(facts(so.read(market()), solved()))["Price of survival"]
+
+
 def test_a_plan_that_fails_has_no_price_of_survival() -> None:
     # Nothing can be bought: the plan costs what the baseline costs, and fails.
     failing = solved(policy={"budget": 0})

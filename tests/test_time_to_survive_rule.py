@@ -14,6 +14,8 @@ from optimizer.algorithms.extensive_form import solve_extensive_form
 from optimizer.algorithms.reading import read_plan
 from optimizer.audit.result import audit_result
 from optimizer.instance.edits import with_budget
+from optimizer.report.narrative import outcome_headline
+from optimizer.report.tables.explain import repair_text
 from optimizer.solver import Clock, Settings
 from optimizer.studies.summary import summarise
 from optimizer.studies.time_to_survive import time_to_survive
@@ -22,6 +24,7 @@ from tests.conftest import Cell, Printed
 from tests.strategies import instances
 
 EXACT = Settings(mip_gap=0.0)
+EXACT_STUDY = Settings(mip_gap=0.0, accuracy=0.0)
 CUT = {"region": "rival", "severity": 1.0}
 
 
@@ -126,8 +129,28 @@ def test_a_rule_that_cannot_be_kept_is_named() -> None:
     assert result.clash == ("policy.min_time_to_survive[0]: every floor for 1 month without region rival",)
 
 
+def test_a_rule_that_cannot_be_kept_has_the_most_months_that_can() -> None:
+    # The reserve holds 100 t, which last for 15 months of 80 t a year: 3·100·10 + 100·50 + 3·100·1.
+    reserve = {"kind": "stockpile", "commodity": "magnet", "price": 50, "holding_cost": 1, "max_size": 100}
+    instance = ruled(rule(24, **{"from": 2027}), rule(6, **{"from": 2028}), options={"reserve": reserve})
+    found = so.explain(instance, settings=EXACT_STUDY)
+    assert outcome_headline(found.result) == "NO PLAN EXISTS: one rule cannot be kept, whatever is bought"
+    repairs = {repair.kind: repair for repair in found.repairs if repair.of is None}
+    assert (repairs["months"].amount, repairs["months"].beyond) == (15, 16)
+    assert repairs["months"].cost == pytest.approx(8300)
+    assert repair_text(instance, repairs["months"]).startswith(
+        "rules of up to 15 months can be kept; 16 months cannot."
+    )
+    assert repairs["sooner"].why == "the rules still cannot be kept"
+    # 80/12 t for one month are more than 5 t.
+    small = ruled(rule(2, **{"from": 2027}), options={"reserve": {**reserve, "max_size": 5}})
+    (months,) = (repair for repair in so.explain(small, settings=EXACT_STUDY).repairs if repair.kind == "months")
+    assert (months.works, months.amount) == (False, None)
+
+
 def test_a_rule_in_conflict_with_a_budget_is_named_beside_it() -> None:
     instance = with_budget(ruled(rule(1, **{"from": 2028}), rule(18, **{"from": 2027})), 5999)
+    assert outcome_headline(solved(instance)).startswith("NO PLAN EXISTS: the rules contradict each other")
     assert solved(instance).clash == (
         "the budget of 5,999 USD",
         "policy.min_time_to_survive[1]: every floor for 18 months without region rival from 2027 on",

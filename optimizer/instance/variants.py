@@ -93,6 +93,13 @@ def with_windows_up_to(instance: Instance, months: float) -> Instance:
     return instance.replacing(shocks=shocks, ensembles=shorter)
 
 
+def with_rules_up_to(instance: Instance, months: float) -> Instance:
+    """No rule about time to survive asks for more than so many months."""
+    rules = instance.policy.min_time_to_survive
+    shorter = tuple(rule.model_copy(update={"months": min(months, rule.months)}) for rule in rules)
+    return instance.replacing(policy=instance.policy.model_copy(update={MIN_TIME_TO_SURVIVE: shorter}))
+
+
 def with_floors(
     instance: Instance, *, factor: float = 1.0, points: float = 0.0, segments: Iterable[str] | None = None
 ) -> Instance:

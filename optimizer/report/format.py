@@ -399,7 +399,13 @@ def number_range(number: UncertainNumber) -> str:
 
 
 # What would make everything survivable.
-_REPAIRS = {"budget": "More budget", "annual": "More each year", "floors": "Lower floors", "length": "Shorter shocks"}
+_REPAIRS = {
+    "budget": "More budget",
+    "annual": "More each year",
+    "floors": "Lower floors",
+    "length": "Shorter shocks",
+    "months": "Shorter rules",
+}
 
 
 def repair_title(instance: Instance, repair: "Repair") -> str:
@@ -432,6 +438,7 @@ def repair_words(instance: Instance, repair: "Repair") -> tuple[str, str, float 
         "floors": lambda: (f"to {percent(amount, 1)} of every floor", 1.0 - amount),
         "demand": lambda: (f"{percent(amount, 1)} less", amount),
         "length": lambda: (f"{months_text(amount)} at most", None),
+        "months": lambda: (f"{months_text(amount)} at most", None),
         "sooner": lambda: (months_text(amount), None),
     }
     return label, *sizes[repair.kind]()

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
+from optimizer.audit.accounts import EXPECTED_SHOCKS
 from optimizer.disruptions.adversary import attack_budget_text
 from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name, rules_that_ask
@@ -38,6 +39,7 @@ from optimizer.results.saved import RULE_BROKEN
 from optimizer.studies.measure import GAP_SHARE, ProvenDifference, ToleranceBase
 from optimizer.studies.purchases import sizes_bought, support_of_existing
 from optimizer.studies.shocks import Fold, folds
+from optimizer.tolerances import ROUNDING
 from optimizer.units import si, si_down
 
 # At most this many segments are named that go short in the baseline.
@@ -72,7 +74,7 @@ def plan_headline(result: Result, instance: Instance | None = None) -> str:
 def outcome_headline(result: Result, instance: Instance | None = None) -> str:
     """The same without the name of the plan."""
     if result.status == "none":
-        return "NO PLAN EXISTS: the rules contradict each other, whatever is bought"
+        return f"NO PLAN EXISTS: {no_plan_words(result.clash)}, whatever is bought"
     if not result.plan.builds and not result.shocks and result.baseline is None:
         return "STOPPED before any plan was found"
     if result.adversary is not None:
@@ -210,11 +212,17 @@ def money_terms(instance: Instance) -> str:
     return f"present value at the start of {instance.horizon.start}, in {instance.currency}, {discounting(instance)}"
 
 
+def no_plan_words(rules: Sequence[str]) -> str:
+    """Why no plan exists, by the rules of a conflict: several contradict each other, one cannot be kept."""
+    return "one rule cannot be kept" if len(rules) == 1 else "the rules contradict each other"
+
+
 def contradiction(rules: Sequence[str]) -> Iterator[tuple[str, str]]:
     """The rules that contradict each other."""
     for i, rule in enumerate(rules or ("not named: the time ran out",)):
         yield ("Conflict (IIS)" if i == 0 else "", rule)
-    yield "What it takes", "These rules cannot be satisfied together: relax at least one. There may be other conflicts."
+    takes = "No plan keeps this rule: relax it" if len(rules) == 1 else "No plan keeps them all: relax at least one"
+    yield "What it takes", f"{takes}. There may be other conflicts."
 
 
 def _price(result: Result, price: float) -> str:
@@ -223,9 +231,12 @@ def _price(result: Result, price: float) -> str:
     if price <= 0:
         return f"nothing: without shocks the same instance costs no less{rules}"
     amount, without = si(price, result.money, 4), si(result.calm_cost or 0.0, result.money, 4)
+    expected = result.costs.get(EXPECTED_SHOCKS, 0.0)
+    is_seen = expected > ROUNDING * abs(result.total_cost)
+    of_it = f"; {si(expected, result.money, 4)} of it is the expected cost of the shocks" if is_seen else ""
     if result.survives:
-        return f"{amount} of the total cost; without shocks the same instance costs {without}{rules}"
-    return f"{amount} more than the {without} that the same instance costs without shocks{rules}"
+        return f"{amount} of the total cost; without shocks the same instance costs {without}{rules}{of_it}"
+    return f"{amount} more than the {without} that the same instance costs without shocks{rules}{of_it}"
 
 
 def _failing(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
@@ -282,13 +293,20 @@ def _baseline_shortage(instance: Instance, result: Result) -> str:
     return f"{'; '.join(said[:SHORT_SEGMENTS])}{more}, {why}"
 
 
+def _why_bought(instance: Instance, result: Result) -> str:
+    """Why something is bought though every floor holds without: what is left out of a proven optimum costs more."""
+    if rules := rules_that_ask(instance):
+        return f": what is bought lowers costs, or rules of the file ask for it ({', '.join(rules)})"
+    if not result.plan.bought or result.given is not None or result.status != "survives":
+        return ": nothing would have to be bought"
+    return ", but costs more: what is bought lowers costs"
+
+
 def _doing_nothing(instance: Instance, result: Result) -> str:
     nothing = result.nothing
     assert nothing is not None
     if not nothing.shocks_failed:
-        rules = rules_that_ask(instance)
-        asked = f"what is bought lowers costs, or rules of the file ask for it ({', '.join(rules)})"
-        return f"survives as well: {asked if rules else 'nothing would have to be bought'}"
+        return f"survives as well{_why_bought(instance, result)}"
     text = f"fails in {nothing.shocks_failed:,} of {plural(len(result.shocks), 'shock')}"
     text += ", samples that may fail included" if result.sample_counts else ""
     if nothing.worst_shock is None or nothing.shocks_failed == 1:
@@ -368,7 +386,7 @@ PRICES = ("Price of survival", "Price of the plan")
 def sentence(instance: Instance, result: Result) -> str:
     """What to buy, what it costs, what it survives."""
     if result.status == "none":
-        return f"No plan exists for {instance.title}: the rules contradict each other, whatever is bought."
+        return f"No plan exists for {instance.title}: {no_plan_words(result.clash)}, whatever is bought."
     if result.baseline is None:
         return f"No plan for {instance.title} was found before the search was stopped."
     price, beyond = result.price_of_survival, ""

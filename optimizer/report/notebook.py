@@ -12,7 +12,7 @@ from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name
 from optimizer.instance.reading import instance_of
 from optimizer.report.format import all_of, changed_words, cost_with_gaps, share, share_text, shock_title
-from optimizer.report.narrative import GAP_OF_ALL, PRICES, outcome_headline
+from optimizer.report.narrative import GAP_OF_ALL, PRICES, no_plan_words, outcome_headline
 from optimizer.report.tables.render import page_table
 from optimizer.results.result import Result, hardest_of, weakest_of, weakness
 from optimizer.units import si
@@ -27,7 +27,7 @@ def result_html(result: Any) -> str:
     failed = [outcome for outcome in result.shocks if outcome.fails]
     count = len(result.shocks)
     headline = {
-        "none": "✗ No plan exists: the rules contradict each other",
+        "none": f"✗ No plan exists: {no_plan_words(result.clash)}",
         "stopped": f"… Stopped before the proof; so far {count - len(failed)} of {count} shocks are survived",
     }.get(result.status, _headline(result, len(failed)))
     parts = [_title(result.title, headline)]

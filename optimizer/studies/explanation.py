@@ -8,7 +8,7 @@ from optimizer.studies import study_frames
 from optimizer.studies.measure import ToleranceBase
 
 PartKind = Literal["shock", "family", "kind", "lever", "dearer floor", "cheaper floor", "later", "sooner"]
-RepairKind = Literal["budget", "annual", "floors", "length", "sooner", "demand"]
+RepairKind = Literal["budget", "annual", "floors", "length", "months", "sooner", "demand"]
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,8 @@ class Repair:
     kind: RepairKind  # what is changed
     of: str | None = None  # the option or the segment; None if all of them are changed
     works: bool | None = None  # whether it works at some size; None if the time ran out before that was known
-    # Its least size: money (budget; annual: on top of each year's), a factor (floors), months (length, sooner), a share
-    # that goes (demand).
+    # Its least size: money (budget; annual: on top of each year's), a factor (floors), months (length, months, sooner),
+    # a share that goes (demand).
     amount: float | None = None
     beyond: float | None = None  # the nearest size that is known not to be enough; None if the time ran out
     # Of a plan that survives with it, money; None if none was found.

@@ -228,7 +228,7 @@ def unserved_part(instance: Instance, result: Result) -> BriefPart:
     if not ordered:
         return BriefPart("unserved", title, ("In no shock does any demand go unserved.",))
     rows = [_segment_row(instance, d, *hardest[d]) for d in ordered[:MOST_SEGMENTS]]
-    said = (f"Not shown: {plural(left, 'segment')} of which less goes unserved.",) if left > 0 else ()
+    said = (f"{plural(left, 'more segment')} not shown: none has a larger survival gap.",) if left > 0 else ()
     columns = (
         *_SERVICE_COLUMNS,
         FrameColumn("shortage", "Unserved", "t", "amount"),

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from optimizer.studies.explanation import Explanation, ExplanationPart
 
 LABEL, FIGURE = 16, 16
+# What is needed and what there is are nearly the same below this share: three digits do not show the difference.
+NEARLY = 0.005
 _MARKS = {True: Text("✓", style="green"), False: Text("✗", style="red"), None: Text("?", style="yellow")}
 
 
@@ -46,14 +48,21 @@ def shortage_text(instance: Instance, why: Reason) -> str:
     need = "needs" if len(why.takers) == 1 else "need"
     window = windowed(why.first, why.last, "–")
     commodity = display_name(instance, why.commodity)
-    needed, had = si(why.needed, "t"), si(why.had, "t")
     if why.months is not None:
         window += f" (its first {why.months:g} months already cannot be survived)"
     # What substitutes serve is in neither figure.
     serves = {flow.serves for option in instance.options.values() for flow in option.flows}
     beyond = " beyond what substitutes serve" if serves & set(why.takers) else ""
-    where = f"In {shock_title(instance, why.shock)}, {window}, {segment} {need} {needed} of {commodity}{beyond}"
-    return f"{where}; a plan for this conflict alone has {had}"
+    where = f"In {shock_title(instance, why.shock)}, {window}, {segment} {need} {si(why.needed, 't')} of {commodity}"
+    return f"{where}{beyond}{_what_there_is(why)}"
+
+
+def _what_there_is(why: Reason) -> str:
+    """What a plan has of what is short; what it lacks, where that is little beside the digits of both."""
+    missing = why.needed - why.had
+    if missing < NEARLY * why.needed:
+        return f", {si(missing, 't')} more than a plan for this conflict alone has"
+    return f"; a plan for this conflict alone has {si(why.had, 't')}"
 
 
 def _reason(instance: Instance, why: Reason) -> Iterator[tuple[bool, str]]:
@@ -115,6 +124,7 @@ def repair_text(instance: Instance, repair: Repair) -> str:
         "annual": _each_year,
         "floors": _floors,
         "length": _length,
+        "months": _months,
         "sooner": _sooner,
         "demand": _demand,
     }
@@ -147,13 +157,18 @@ def _least_budget(instance: Instance, found: "Explanation") -> str:
 
 
 def _enough(instance: Instance, found: "Explanation") -> str:
-    """The repairs of which each alone is enough."""
-    enough = [repair_words(instance, each) for each in found.repairs if each.works]
+    """The repairs of which each alone is enough; to take all demand away is none."""
+    enough = [repair_words(instance, each) for each in found.repairs if each.works and not _is_empty(each)]
     if enough:
         said = "; ".join(f"{label[0].lower()}{label[1:]} ({words})" for label, words, _ in enough)
         return f"Each of these alone is enough: {said}."
     any_known = any(each.works is not None for each in found.repairs)
     return "No change that was tried is enough alone." if any_known else ""
+
+
+def _is_empty(repair: Repair) -> bool:
+    """Whether it leaves no demand, so that there is nothing to serve."""
+    return repair.kind == "demand" and repair.of is None and repair.amount == 1.0
 
 
 def _price(instance: Instance, repair: Repair) -> str:
@@ -235,6 +250,11 @@ def _by_year(values: Mapping[int, float], write: Callable[[float], str]) -> str:
 def _length(instance: Instance, repair: Repair) -> str:
     more = "" if repair.beyond is None else f"; one of {repair.beyond:g} months is not"
     return f"shocks of up to {repair.amount:g} months are survived{more}."
+
+
+def _months(instance: Instance, repair: Repair) -> str:
+    more = "" if repair.beyond is None else f"; {months_text(repair.beyond)} cannot"
+    return f"rules of up to {months_text(repair.amount or 0.0)} can be kept{more}."
 
 
 def _sooner(instance: Instance, repair: Repair) -> str:

@@ -21,7 +21,7 @@ from optimizer.report.format import (
     size_text,
     under_same_rules,
 )
-from optimizer.report.narrative import GAP_OF_ALL, contradiction, cost_facts, survived_words
+from optimizer.report.narrative import GAP_OF_ALL, contradiction, cost_facts, no_plan_words, survived_words
 from optimizer.report.tables.plan import STYLES, answer_panel, plan_tables, run_line, run_remarks
 from optimizer.report.tables.render import cross_table, screen_table
 from optimizer.results.frames import Frame, FrameRow
@@ -57,7 +57,7 @@ def futures_tables(result: FuturesResult, width: int, *, every: bool = False) ->
 def futures_headline(result: FuturesResult) -> str:
     """The outcome in one line."""
     if result.status == "none":
-        return "NO PLAN EXISTS: the rules contradict each other, whatever is bought"
+        return f"NO PLAN EXISTS: {no_plan_words(result.clash)}, whatever is bought"
     if not result.futures:
         return "STOPPED before any plan was found"
     failed, count = [each for each in result.futures if not each.result.survives], len(result.futures)

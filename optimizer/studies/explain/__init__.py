@@ -31,6 +31,7 @@ from optimizer.studies.explain.repairs import (
     more_each_year,
     scaled_floors,
     shorter,
+    shorter_rules,
     sooner,
 )
 from optimizer.studies.explanation import Deadline, Explanation, ExplanationPart, PartValue, Reason, Repair
@@ -135,7 +136,7 @@ def _asking(memory: Memory, terms: WhatIfTerms) -> Iterator[WhatIfs]:
         yield what_ifs
 
 
-CONTRADICTORY = "the rules contradict each other all the same"
+CONTRADICTORY = "the rules still cannot be kept"
 
 
 def explain(
@@ -255,7 +256,7 @@ def _failing(what_ifs: WhatIfs, result: Result) -> Iterator[ExplanationPart]:
         found = reason(what_ifs, result, money=_short_budget(money))
         what_ifs.is_cut_short |= found is None
         yield from () if found is None else (found,)
-    for step in (shorter, less_demand, sooner):
+    for step in (shorter, shorter_rules, less_demand, sooner):
         yield from step(what_ifs) if not what_ifs.is_over else ()
 
 

@@ -445,6 +445,9 @@ class Ways:
         before = self.event.periods.start - 1
         held = self.plan.stocks[o][before] if before >= 0 and o in self.plan.stocks else stock.initial
         start = f"{display_name(self.instance, o)} holds {si(held, 't')} when {self.event.name} begins"
+        lost = held - self.flows.total(o, "released", self.event.periods)
+        lost -= self.flows.total(o, "left", self.event.periods[-1:])
+        start += f", of which {si(lost, 't')} are lost meanwhile" if lost > NEGLIGIBLE * held else ""
         limit = self._stock_limit(o, stock, held)
         if limit is not None:
             return f"{start}, {limit}"
@@ -493,8 +496,5 @@ def _is_at_rate(tonnes: float, rate: float | None, years: float) -> bool:
 
 
 def _list_names(names: Sequence[str], most: int = 3) -> str:
-    tail = f" and {len(names) - most} more" if len(names) > most else ""
-    head = ", ".join(names[:most])
-    if not tail and len(names) > 1:
-        head = f"{', '.join(names[:-1])} and {names[-1]}"
-    return head + tail
+    some = list(names) if len(names) <= most else [*names[:most], f"{len(names) - most} more"]
+    return " and ".join(filter(None, (", ".join(some[:-1]), *some[-1:])))

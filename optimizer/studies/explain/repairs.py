@@ -4,20 +4,12 @@ budget   the least that survives everything: minimise outlay
 annual   the least on top of each year's budget
 floors   their highest common scaling
 length   the longest window of any shock
+months   the most months of any rule about time to survive
 sooner   by how many months builds would have to stand earlier: all of them, or one alone
 demand   how much of it would have to go: of all segments, or of one alone
 
 Each is the least of its kind: it is found together with a proof, or a test, that a step less is not sufficient. Of the
 scaling of floors, which is rounded down to a step, a bound is proven instead.
-
-The highest common scaling of the floors is one programme with the scaling as a variable:
-
-    μ   loss   share   of every floor, 0 … 1: floors are kept at (1 − μ)·φ; minimised
-
-    floor   u − v ≤ (1 − φ)·D + φ·D·μ      in shocks, and under rules about time to survive
-
-It is solved by constraint generation: the plan is evaluated in the other shocks with floors at (1 − μ)·φ, and those
-that are violated are added.
 """
 
 import math
@@ -26,23 +18,19 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
 
-import numpy as np
-
-from optimizer.algorithms.extensive_form import ShockModel
-from optimizer.algorithms.problem import ProblemVariant, generate_constraints, outlay
-from optimizer.algorithms.reading import plan_values, read_plan
-from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.algorithms.separation import Violation, select_most_violated
-from optimizer.disruptions.shock import Shock
-from optimizer.formulation import Writer
+from optimizer.algorithms.problem import ProblemVariant, outlay
 from optimizer.instance.derived import display_name
 from optimizer.instance.edits import with_budget
 from optimizer.instance.schema import Instance
-from optimizer.instance.variants import with_demand, with_floors, with_lead_times, with_only_shocks, with_windows_up_to
+from optimizer.instance.variants import (
+    with_demand,
+    with_floors,
+    with_lead_times,
+    with_only_shocks,
+    with_rules_up_to,
+    with_windows_up_to,
+)
 from optimizer.levers import Sized
-from optimizer.model.builder import ModelBuilder
-from optimizer.model.expressions import Expression
-from optimizer.results.plan import Plan
 from optimizer.studies.explain.questions import (
     FEASIBILITY_GAP,
     Tried,
@@ -55,86 +43,9 @@ from optimizer.studies.explain.questions import (
     without_budgets,
 )
 from optimizer.studies.explanation import Repair, RepairKind
-from optimizer.studies.what_if import WhatIfResult, WhatIfSolver
+from optimizer.studies.what_if import WhatIfResult, highest_scaling
 from optimizer.tolerances import PLAN_GAP, SAME_VALUE
 from optimizer.units import rounded_up
-
-# Shocks that the model holds at the start, and that are added in a round.
-FIRST, MORE = 8, 4
-
-
-@dataclass(frozen=True)
-class Scaling:
-    """The highest common scaling of the floors."""
-
-    # What every floor is multiplied by; None if there is no plan even without floors, or none was found.
-    factor: float | None
-    most: float = 1.0  # the proven upper bound of the factor
-    plan: Plan | None = None  # a plan that keeps the scaled floors
-
-
-def highest_scaling(instance: Instance, solver: WhatIfSolver, first: Sequence[str]) -> Scaling:
-    """The highest factor at which all floors can be kept, by the policy of the instance."""
-    search = _ScalingSearch(instance, solver, first)
-    found = generate_constraints(search.solve, search.separate, search.add, solver.clock)
-    # A factor that was not tried in every shock is none.
-    return found or replace(search.outcome, factor=None, plan=None)
-
-
-class _ScalingSearch:
-    """The three steps of constraint generation; `outcome` is what is known where the search ends early."""
-
-    def __init__(self, instance: Instance, solver: WhatIfSolver, first: Sequence[str]) -> None:
-        events = {event.name: event for event in instance.events}
-        self.instance, self.solver, self.writer = instance, solver, Writer(instance)
-        self.held = [events[name] for name in first[:FIRST] if name in events]
-        self.outcome = Scaling(None)
-
-    def solve(self) -> Scaling | None:
-        """The highest scaling under the shocks that are held; None where the search ends."""
-        settings, clock, listener = self.solver.settings, self.solver.clock, self.solver.listener
-        problem = ProblemVariant(_loss, (_loosen,), "share that floors lose")
-        model = ShockModel(self.instance, self.held, settings, clock, listener, self.writer, problem)
-        solved, self.outcome = model.minimise_cost(), Scaling(None)
-        if solved is None or solved.values is None or solved.status == "infeasible":
-            return None
-        self.outcome = Scaling(None, 1.0 - float(np.clip(solved.bound, 0.0, 1.0)))
-        if solved.notes and solved.status == "stopped":
-            return None
-        plan = read_plan(self.instance, solved.builder, solved.values.tolist())
-        return replace(self.outcome, factor=1.0 - float(np.clip(solved.cost, 0.0, 1.0)), plan=plan)
-
-    def separate(self, found: Scaling) -> list[Violation]:
-        """The other shocks in which the plan does not keep the scaled floors."""
-        assert found.factor is not None
-        assert found.plan is not None
-        scaled = with_floors(self.instance, factor=max(0.0, found.factor - SAME_VALUE))
-        evaluator, names = RecourseEvaluator(scaled), {shock.name for shock in self.held}
-        values = plan_values(scaled, found.plan, evaluator.subproblems.plan)
-        known = [number for number, event in enumerate(self.instance.events) if event.name in names]
-        violated = evaluator.gaps(values, self.solver.clock, known).violated
-        evaluator.close()
-        return [Violation(self.instance.events[number], gap) for number, gap in violated.items()]
-
-    def add(self, violated: Sequence[Violation]) -> None:
-        """Hold some more shocks."""
-        self.held.extend(select_most_violated(violated, MORE))
-
-
-def _loss(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> Expression:
-    return Expression({builder.column_index()["", "question", "loss"][0]: 1.0})
-
-
-def _loosen(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> None:
-    """Loosen the row of every floor by what the scaling takes off it."""
-    column = next(iter(builder.variable("question", "loss", 0, unit="1", upper=1.0).terms))
-    paths = {shock.name: instance.path(shock) for shock in shocks} | dict(instance.survival_rules)
-    for i, row in enumerate(builder.rows):
-        if row.mark.what == "floor" and row.mark.path in paths and row.t is not None:
-            path, d = paths[row.mark.path], row.mark.owner
-            lost = path.floor_at(d, row.t) * path.demand_at(d, row.t)
-            builder.rows[i] = replace(row, terms={**row.terms, column: -lost})
-
 
 # How finely floors are scaled.
 FLOOR_STEP = 1e-3
@@ -353,6 +264,26 @@ def shorter(what_ifs: WhatIfs) -> Iterator[Repair]:
         why=f"not even one {horizon.step} of them is survived",
         vary=lambda _, steps: with_windows_up_to(what_ifs.apart, (longest - steps) * horizon.months),
         amount=lambda steps: float((longest - steps) * horizon.months),
+    )
+    yield steps.repair(what_ifs)[0]
+
+
+def shorter_rules(what_ifs: WhatIfs) -> Iterator[Repair]:
+    """The most months of any rule about time to survive that can be kept; fewer months leave every plan possible."""
+    rules = what_ifs.instance.policy.min_time_to_survive
+    longest = math.ceil(max((rule.months for rule in rules), default=0.0))
+    if longest == 1:
+        yield Repair("months", works=False, why="the rules ask for no more than a month")
+    if longest <= 1:
+        return
+    steps = _Steps(
+        kind="months",
+        of=None,
+        words="shorter rules",
+        most=longest - 1,
+        why="not even for one month",
+        vary=lambda _, steps: with_rules_up_to(what_ifs.instance, longest - steps),
+        amount=lambda steps: float(longest - steps),
     )
     yield steps.repair(what_ifs)[0]
 

@@ -1,0 +1,171 @@
+"""Results in words where there is no plan, or where a proof finds another one; and what is refused of them."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import optimizer as so
+from optimizer.errors import PlanFileError
+from optimizer.report import narrative
+from optimizer.results.result import require_plan
+from optimizer.studies.evaluate import evaluate_futures
+from optimizer.studies.given_plan import read_plans
+from optimizer.studies.verify import verify
+
+EXACT = so.Settings(mip_gap=0.0)
+CASES = Path(__file__).parent / "cases" / "futures"
+# 10 t/yr have to be made at home: in either of two works that cost the same, or in one that costs more. A shock of the
+# rival, which sells nothing, harms nobody.
+WORKS: Mapping[str, Any] = {
+    "name": "works",
+    "currency": "USD",
+    "horizon": {"start": 2026, "end": 2027, "step": "year"},
+    "home": "home",
+    "commodities": {"magnet": {}},
+    "processes": {"imports": {"region": "rival", "output": {"magnet": 1}, "capacity": 0, "cost": 1}},
+    "demands": {"motors": {"commodity": "magnet", "quantity": 10, "survival": 1, "shortage_cost": 1000}},
+    "options": {
+        name: {"kind": "refining", "output": {"magnet": 1}, "capex": capex, "cost": 5, "max_size": 20}
+        for name, capex in (("north", 10), ("south", 10), ("dear", 20))
+    },
+    "shocks": {"embargo": {"start": 2027, "months": 12, "cuts": [{"region": "rival", "severity": 1}]}},
+}
+
+
+@pytest.fixture(scope="module")
+def works() -> tuple[so.Instance, so.Result]:
+    instance = so.read(WORKS)
+    return instance, so.solve(instance, settings=EXACT)
+
+
+@pytest.fixture(scope="module")
+def contradicted() -> tuple[so.Instance, so.Result]:
+    """The mine must run at half, which takes 1 t of ore a year: there is half of that."""
+    processes = {
+        "mine": {"input": {"ore": 1}, "output": {"magnet": 1}, "capacity": 2, "min_utilisation": 0.5},
+        "pit": {"output": {"ore": 1}, "capacity": 0.5},
+    }
+    instance = so.read({**WORKS, "commodities": {"magnet": {}, "ore": {}}, "processes": processes, "shocks": {}})
+    return instance, so.solve(instance, settings=EXACT)
+
+
+# Proofs.
+
+
+@pytest.mark.parametrize(
+    ("bought", "is_known"),
+    [(["north"], True), (["south"], True), (["north", "south"], True), (["dear"], False), ([], False)],
+)
+def test_a_no_shock_plan_that_is_only_named_has_to_be_possible_at_its_cost(
+    works: tuple[so.Instance, so.Result], bought: list[str], is_known: bool
+) -> None:
+    """10 t in works at 10 and for two years at 5: 200. In the dear ones they cost 300, and nothing costs 20,000."""
+    instance, result = works
+    assert (result.calm_cost, result.price_of_survival) == (pytest.approx(200), 0)
+    named = replace(result, no_shock=None, calm_builds=tuple(bought))
+    said = verify(instance, named, "proof").report.disagreements
+    assert said == ([] if is_known else ["calm_builds: no no-shock plan at that cost buys just these"])
+
+
+@pytest.mark.parametrize("cost", [150.0, 250.0])
+def test_the_cost_of_a_no_shock_plan_is_proven_again(works: tuple[so.Instance, so.Result], cost: float) -> None:
+    instance, result = works
+    # A proof is to 0.01 %: a no-shock plan for 200.02 would do. The price of survival follows from its cost.
+    named = replace(result, no_shock=None, calm_cost=cost, price_of_survival=result.total_cost - cost)
+    (said,) = verify(instance, named, "proof").report.disagreements
+    assert said.startswith(
+        f"calm_cost: {'200 exceeds 150, off by 50' if cost < 200 else '250 exceeds 200.02, off by 50'} "
+    )
+
+
+# No plan.
+
+
+def test_a_result_without_a_plan_says_why(contradicted: tuple[so.Instance, so.Result]) -> None:
+    instance, result = contradicted
+    assert result.status == "none"
+    assert repr(result).startswith("<Result 'works': none, no plan: ")
+    assert result.clash[0] in repr(result)
+    assert repr(replace(result, clash=())) == "<Result 'works': none, no plan: its rules contradict each other>"
+    stopped = replace(result, status="stopped", clash=())
+    assert repr(stopped) == "<Result 'works': stopped, no plan: the search was stopped before it had one>"
+    with pytest.raises(PlanFileError, match="there is no plan to evaluate: no plan exists"):
+        require_plan(result)
+    with pytest.raises(
+        PlanFileError, match="there is no plan to evaluate: the search was stopped before there was one"
+    ):
+        require_plan(stopped)
+    assert narrative.sentence(instance, stopped) == "No plan for works was found before the search was stopped."
+    said = "No plan exists for works: the rules contradict each other, whatever is bought."
+    assert narrative.sentence(instance, result) == said
+
+
+def test_a_conflict_that_was_not_reduced_in_time_names_no_rule(contradicted: tuple[so.Instance, so.Result]) -> None:
+    instance, result = contradicted
+    first, *_ = narrative.facts(instance, replace(result, clash=()))
+    assert first == ("Conflict (IIS)", "not named: the time ran out")
+    labels = [label for label, _ in narrative.facts(instance, replace(result, clash=("one rule", "another")))]
+    assert labels == ["Conflict (IIS)", "", "What it takes"]
+
+
+def test_tables_of_a_result_are_those_of_its_frames(works: tuple[so.Instance, so.Result]) -> None:
+    _, result = works
+    # 10 t of works for 100, which serve everything in the shock as well.
+    assert result.builds["size"].sum() == pytest.approx(10)
+    assert result.builds["spent"].sum() == pytest.approx(100)
+    assert list(result.stock.columns) == []
+    assert list(result.survival["worst_service"]) == [1.0]
+    assert result.dependence["share"].tolist() == [1.0, 1.0]
+    in_shock = result.flows.reset_index().query("path == 'embargo' and flow == 'activity'")
+    assert in_shock["quantity"].sum() == pytest.approx(10)
+
+
+# Futures.
+
+
+@pytest.fixture(scope="module")
+def regret() -> so.FuturesResult:
+    return so.solve_futures(so.load(CASES / "hand_regret.yaml"), settings=EXACT)
+
+
+def test_a_result_of_futures_in_words(regret: so.FuturesResult) -> None:
+    # The least of the largest regrets is 240, by hand in the file.
+    assert repr(regret) == "<FuturesResult 'unnamed': survives, 2 of 2 futures survived; largest regret 240 USD>"
+    assert regret.future("high").name == "high"
+    with pytest.raises(KeyError, match="there is no future 'hihg'; there are high, low"):
+        regret.future("hihg")
+    none = replace(regret, status="none", futures=(), clash=("one rule", "another"))
+    assert repr(none) == "<FuturesResult 'unnamed': none, no plan: one rule; another>"
+
+
+def test_a_plan_file_of_futures_names_the_future_that_cannot_be_read(regret: so.FuturesResult) -> None:
+    data = regret.to_dict()
+    result = {key: value for key, value in data["futures"][1]["result"].items() if key != "outlay"}
+    broken = data | {"futures": [data["futures"][0], data["futures"][1] | {"result": result}]}
+    with pytest.raises(PlanFileError, match="not a plan file: future low: KeyError: 'outlay'"):
+        so.FuturesResult.from_dict(broken)
+    with pytest.raises(PlanFileError, match="not a plan of several futures of this version"):
+        so.FuturesResult.from_dict(data | {"format": 1})
+
+
+def test_regret_has_no_optimum_where_a_future_cannot_be_survived_alone() -> None:
+    """With all of the demand of 2029 to be served and no plant, high cannot be survived; low can."""
+    instance = so.without(so.load(CASES / "hand_regret.yaml"), ["plant"])
+    found = evaluate_futures(instance, read_plans([{"builds": {}}], instance), settings=EXACT)
+    assert found.optimum is None
+    assert "No optimum: policy.objective is regret, and the future high cannot be survived alone." in found.notes
+
+
+# Adversaries that are deterred.
+
+
+def test_attacks_that_are_deterred_are_counted_with_what_they_cost_too_much() -> None:
+    # By hand in the file: the attack costs 8 and 5 for 0.4002 of leverage: 10.001, of a budget of 10.
+    instance = so.load(CASES / "hand_deter.yaml")
+    result = so.withstand(instance, settings=so.Settings(mip_gap=0.0, accuracy=0.0))
+    said = dict(narrative.facts(instance, result))["Adversary"]
+    wanted = "0 attacks shaped the plan, of 1 set of targets at 1 start; "
+    assert said == f"{wanted}1 attack deterred, by 0.001 USD at least; none of the others breaks a floor"
