@@ -100,3 +100,18 @@ def test_what_a_plan_without_futures_has_not_is_refused_with_a_cure(files: tuple
     done = diversify("show", plan, "--future", "high", columns=300)
     assert done.returncode == 2
     assert f"{plan} has no futures: leave it out." in done.stderr
+
+
+def test_a_page_without_futures_speaks_of_none(files: tuple[str, str], page: str, tmp_path: Path) -> None:
+    # Without the stock the floors fail, so that every plan buys it; 10 % of the price of survival, 960, is 96.
+    said = page.partition('id="brief-alternatives"')[2].partition('id="brief-worst"')[0]
+    assert "Of plans by their expected cost, not by CVaR at 0.8:" in said
+    assert "Every plan that costs up to 96 USD more than the cheapest buys pile." in said
+    assert "not computed" not in said
+    assert "<title>unnamed – the plan</title>" in page
+    assert 'id="futures"' not in page
+    assert "all branches" not in page
+    quick = tmp_path / "quick.md"
+    assert diversify("report", files[1], "--quick", "-o", str(quick)).returncode == 0
+    assert "Plans nearly as cheap are not computed." in quick.read_text()
+    assert "waiting" not in page + quick.read_text()

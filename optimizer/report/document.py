@@ -25,7 +25,7 @@ from optimizer.report.brief.futures import make_each_brief, make_futures_brief
 from optimizer.report.brief.writers import paper_scale, write_brief
 from optimizer.report.excel import workbook
 from optimizer.report.figures.studies import draw_funding_plot
-from optimizer.report.format import changed_words, percent
+from optimizer.report.format import changed_words, percent, plural
 from optimizer.report.html.book import Book, tidy
 from optimizer.report.html.book import book as make_book
 from optimizer.report.html.sections import (
@@ -231,7 +231,8 @@ def _each_brief(result: FuturesResult, delays: DelaysByFuture | None) -> Iterato
 def _stage(instance: Instance, result: FuturesResult, stage: Stage) -> Mapping[str, Any]:
     """What is bought in a stage, as a table; ranges as on the screen."""
     frame = decisions_frame(instance, result, [stage])
-    shown = page_table(instance, frame.select(("branch", "probability", "option", "kind")))
+    where = ("branch", "probability") if result.first_question else ()
+    shown = page_table(instance, frame.select((*where, "option", "kind")))
     rows = [
         [*texts, order_time(row), order_size(instance, row.item[1]), money_range(row.item[1].paid)]
         for texts, row in zip(shown["rows"], frame.rows(), strict=True)
@@ -259,11 +260,12 @@ def futures_page(result: FuturesResult, data: dict[str, Any], sections: Sequence
     for number, stage in enumerate(data["stages"], start=1):
         block = {"kind": "table", **stage, "title": ""} if stage["rows"] else {"kind": "text", "text": stage["caption"]}
         made.append(PageSection(f"stage-{number}", stage["title"], "", (block,), {}, False))
-    if data["table"]:
+    if data["table"] and len(result.futures) > 1:
         table = {"kind": "table", "title": "", **data["table"]}
         made.append(PageSection("futures", "Future by future", "", (table,), {}, False))
     studies = [replace(each, name=f"with-{each.name}") for each in sections]
-    return _sections_page(data, [*made, *studies], f"the plan for {len(result.futures)} futures")
+    several = f" for {plural(len(result.futures), 'future')}" if len(result.futures) > 1 else ""
+    return _sections_page(data, [*made, *studies], f"the plan{several}")
 
 
 def _sections_page(data: Mapping[str, Any], sections: Sequence[PageSection], title: str, heading: str = "") -> str:

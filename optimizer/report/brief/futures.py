@@ -53,11 +53,13 @@ from optimizer.report.format import (
     under_same_rules,
 )
 from optimizer.report.narrative import survived_words
+from optimizer.report.study_narrative import view_of
 from optimizer.report.tables.futures import futures_headline, futures_with_gaps
 from optimizer.report.tables.futures_study import worth_headline
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.futures import FutureResult, FuturesResult
 from optimizer.results.plan import list_commitments
+from optimizer.studies.alternatives_result import Alternatives
 from optimizer.studies.futures.study_result import FuturesStudy
 from optimizer.studies.purchases import (
     MOST_ORDERS,
@@ -215,7 +217,8 @@ def _parts(
         yield _unserved_part(views)
     several = len(views) > 1
     which = "take one future by --future NAME and add" if several else "add"
-    yield _alternatives_part(f"Plans nearly as cheap: {which} --with alternatives.", studies)
+    nearly_as_cheap = f"Plans nearly as cheap: {which} --with alternatives."
+    yield _alternatives_part(nearly_as_cheap, studies) if several else _near_part(result, nearly_as_cheap, studies)
     missing_hint, missing_note = f"Not computed: {which} --with sensitivity.", "Not computed."
     if not instance.uncertain:
         missing_hint = missing_note = NO_RANGES
@@ -237,6 +240,17 @@ def _alternatives_part(nearly_as_cheap: str, studies: Iterable[Any]) -> BriefPar
         missing_hint=f"What waiting is worth: add --with futures. {nearly_as_cheap}",
         missing_note="What waiting is worth, and plans nearly as cheap, are not computed.",
     )
+
+
+def _near_part(result: FuturesResult, nearly_as_cheap: str, studies: Iterable[Any]) -> BriefPart:
+    """What plans near the least expected cost have in common, of a file without questions: nothing there can wait."""
+    found = of_kind(Alternatives, studies)
+    if found is None:
+        note = "Plans nearly as cheap are not computed."
+        return BriefPart("alternatives", "Alternatives", missing_hint=nearly_as_cheap, missing_note=note)
+    judged = f"Of plans by their expected cost, not by {result.measure}:"
+    said = (judged, *filter(None, view_of(found).sentences(found)))
+    return BriefPart("alternatives", "Alternatives", said)
 
 
 def make_each_brief(
