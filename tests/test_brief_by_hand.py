@@ -321,3 +321,22 @@ def test_the_type_of_the_pdf_is_so_small_that_words_of_tables_are_whole(columns:
     data = {**head, "survives": True, "notes": [], "warnings": [], "parts": {"orders": part}}
     (only,) = PdfReader(io.BytesIO(brief_pdf(data))).pages
     assert (only.extract_text().split().count("understanding") == 2 * columns) is is_whole
+
+
+def test_a_row_of_several_dates_counts_the_segments_of_all_that_fail() -> None:
+    # Nothing is left in either year. In 2027 army lacks 10 t of its floor, 1,000 USD; in 2028 cars lack 8 t, 400 USD.
+    instance = so.read(
+        {
+            "horizon": {"start": 2026, "end": 2028, "step": "year"},
+            "commodities": {"magnet": {}},
+            "processes": {"imports": {"region": "rival", "output": {"magnet": 1}, "capacity": 30}},
+            "demands": {
+                "army": {"commodity": "magnet", "quantity": 10, "survival": {2027: 1, 2028: 0}, "shortage_cost": 100},
+                "cars": {"commodity": "magnet", "quantity": 20, "survival": {2027: 0, 2028: 0.4}, "shortage_cost": 50},
+            },
+            "shocks": {"ban": {"start": [2027, 2028], "months": 12, "cuts": [{"region": "rival", "severity": 1}]}},
+        }
+    )
+    (row,) = rows_of(make_brief(instance, so.solve(instance)), "survival")
+    assert row["verdict"] == "✗ 2 of 2 fail: army and 1 more"
+    assert row["gap"] == pytest.approx(1_000)

@@ -90,13 +90,13 @@ def _shock_row(instance: Instance, row: Folded, outcomes: Sequence[Outcome]) -> 
     name = dated(instance, instance.event(worst.name))
     if row.fold.is_many:
         held = f"✓ {row.count_text if row.excused else 'all held'}"
-        verdict = f"✗ {row.count_text}{_whose(instance, worst)}" if row.failed else held
+        verdict = f"✗ {row.count_text}{_whose(instance, [o for o in outcomes if o.fails])}" if row.failed else held
         title, which = entry_title(instance, instance.event(worst.name))
         kind = "date" if is_date(instance, which) else "shock"
         where = f", worst {windowed(worst.first, worst.last)}" if row.failed and kind == "date" else ""
         name = f"{title}, {plural(len(row.fold.shocks), kind)}{where}" if which else name
     else:
-        verdict = "✓ held" if row.survives else f"✗ missed{_whose(instance, worst)}"
+        verdict = "✓ held" if row.survives else f"✗ missed{_whose(instance, [worst])}"
     most = max(outcomes, key=lambda each: unserved_money(instance, each))
     below = sum(each.below_floor for each in worst.segments.values())
     return name, verdict, below, worst.gap, unserved_tonnes(most), unserved_money(instance, most)
@@ -107,10 +107,14 @@ def _worst_of(row: Folded, outcomes: Sequence[Outcome]) -> Outcome:
     return min((each for each in outcomes if each.fails), key=urgency, default=row.worst)
 
 
-def _whose(instance: Instance, outcome: Outcome) -> str:
-    """The segment with the largest gap of a shock that fails, and how many more there are below their floors."""
-    below = [d for d, service in outcome.segments.items() if service.first_failure is not None]
-    ordered = sorted(below, key=lambda d: -outcome.segments[d].gap)
+def _whose(instance: Instance, outcomes: Sequence[Outcome]) -> str:
+    """The segment with the largest gap in one of some shocks, and how many more there are below their floors."""
+    gaps: dict[str, float] = {}
+    for outcome in outcomes:
+        for d, service in outcome.segments.items():
+            if service.first_failure is not None:
+                gaps[d] = max(gaps.get(d, 0.0), service.gap)
+    ordered = sorted(gaps, key=lambda d: -gaps[d])
     return f": {list_names([display_name(instance, d) for d in ordered], 1)}" if ordered else ""
 
 
