@@ -350,7 +350,7 @@ def read_written_plan(file: str, plan: str, changes: Changes, search: PlanSearch
     from optimizer.studies.given_plan import evaluate_plan
 
     _refuse_search(plan, search.given)
-    made = read_instance(file, changes)
+    made = read_instance(file, changes, by_expected_cost=True)
     refuse_futures(made.instance, file, plan)
     (given,) = read_given_plans(file, [plan], changes, made)
     found = evaluate_plan(made.instance, given, Settings(), Clock(), made.remarks)
