@@ -42,7 +42,9 @@ def objective(result: so.Result) -> float:
 def is_continuous(instance: so.Instance) -> bool:
     """Whether a step cannot change integers, which prices hold as they are."""
     options = instance.options.values()
-    return instance.tree.is_single and not any(each.is_lumpy or getattr(each, "unit_size", 0) for each in options)
+    return instance.tree.is_single and not any(
+        each.is_fixed_charge or getattr(each, "unit_size", 0) for each in options
+    )
 
 
 CONTINUOUS = [path for path in CASES if is_continuous(so.load(path))]

@@ -18,9 +18,8 @@ from optimizer.studies.explain import repairs
 from optimizer.studies.explain.part_values import PlanContext, plan_parts
 from optimizer.studies.explain.questions import Ways, WhatIfs
 from optimizer.studies.explain.repairs import scaled_floors
-from optimizer.studies.explain.scaling import Scaling
 from optimizer.studies.explanation import PartValue, Repair
-from optimizer.studies.what_if import WhatIfSolver
+from optimizer.studies.what_if import Scaling, WhatIfSolver
 from tests.conftest import Cell
 from tests.test_compare import PRICED
 from tests.test_explain import EXACT, FRIEND, HEAD, TINY, found

@@ -156,7 +156,7 @@ def test_of_conflicts_that_cost_the_same_none_is_named() -> None:
     instance = so.load(TINY)
     found = find_requirements(instance, so.solve(instance))
     said = dict(requirement_facts(found))["Other conflicts"]
-    assert said == "of 5 cases, stocks cost from 4.55M USD (windows half as long) to 6.5M USD (4 of them)"
+    assert said == "of 5 cases, stocks cost from 4.55M USD (windows half as long) to 6.5M USD (in 4 cases)"
 
 
 def test_assumptions_and_supply_of_the_conflict(war: Requirements) -> None:
@@ -228,7 +228,7 @@ def test_scenarios_and_single_shocks_are_cases() -> None:
     assert "Scenario, calm: there is no shock within the horizon." in found.notes
     # Budgets and floors of nothing make no other conflict.
     assert {case for kind, case in rows if kind == "scenario"} == {"larger"}
-    why = "since they change nothing but rules, the budget or other options"
+    why = "since they are the file as it is, or change nothing but rules, the budget or other options"
     assert f"Scenarios left out, {why}: poor." in found.notes
     assert "Scenarios left out, since they have no floor that could fail: bare." in found.notes
 

@@ -202,7 +202,7 @@ def _openings(instance: Instance, builder: ModelBuilder) -> set[int]:
 def _open_at_zero(instance: Instance, builder: ModelBuilder, values: Array) -> list[int]:
     found, opened = builder.column_index(), dict[str, list[int]]()
     for o, option in instance.sized.items():
-        columns = list(found.get(("", o, "by"), {}).values()) if option.is_lumpy else []
+        columns = list(found.get(("", o, "by"), {}).values()) if option.is_fixed_charge else []
         if columns and values[columns].max() > 0.5:
             opened[o] = columns
     needed = {required for o in opened for required in instance.sized[o].requires}

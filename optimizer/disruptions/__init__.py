@@ -1,1 +1,1 @@
-"""What may go wrong: shock scenarios, families and ensembles of them, and an adversary."""
+"""What may go wrong: shocks, families and ensembles of them, and an adversary."""

@@ -31,7 +31,7 @@ from optimizer.tolerances import DETERRED, DETERRED_ROUNDING, ROUNDING, TARGETS
 from optimizer.units import Described, Positive, Quantity, si_down
 
 # Up to this number of attacks, over all starts, each is evaluated.
-ENUMERATED = 1000
+MOST_ENUMERATED = 1000
 Method = Literal["enumeration", "programme"]
 HEAD, JOINT, TAIL = "attack{", "+", "}"
 
@@ -140,7 +140,7 @@ class AdversarySpec(Described):
         found = list(islice(self.each_maximal(), most + 1))
         return found if len(found) <= most else None
 
-    def enumerated(self, starts: int, most: int = ENUMERATED) -> list[tuple[str, ...]] | None:
+    def enumerated(self, starts: int, most: int = MOST_ENUMERATED) -> list[tuple[str, ...]] | None:
         """The maximal affordable sets; None where there are more than `most` attacks at so many starts."""
         return self.maximal(most // max(1, starts))
 

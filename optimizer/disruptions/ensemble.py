@@ -174,7 +174,7 @@ class EnsembleSpec(Described):
 
 
 class DrawnEnsemble(EnsembleSpec):
-    """Samples as they were drawn, all of an ensemble's or some of them, of which as many may fail as of all.
+    """Samples that are drawn already, all of an ensemble's or some; as many may fail as of the whole ensemble.
 
     It stands in what-ifs alone, which no file holds.
     """

@@ -43,7 +43,7 @@ class Path:
     accident: Mapping[str, Numbers] = field(default_factory=dict)
     # One state that lasts for `delta`, whatever the horizon's step: stocks lose nothing meanwhile.
     is_steady: bool = False
-    lasts: Any = 0.0  # years over which a steady state counts restarts, by their mean; 0: as on its first day
+    lasts: Any = 0.0  # years of a steady state over which restarts count with their mean; 0: as on its first day
     is_rule: bool = False  # floors are kept in full, and what it costs is not counted
 
     @property
@@ -91,5 +91,5 @@ class Path:
         return (1.0 - self.floor_at(segment, t)) * self.demand_at(segment, t)
 
     def struck(self, region: str) -> Iterator[str]:
-        """Existing processes of a region that some cut of this path matches."""
+        """Existing processes of a region that some cut of this path in `severity` matches."""
         return (name for name in self.severity if name in self.capacity and self.region[name] == region)

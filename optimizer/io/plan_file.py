@@ -291,12 +291,12 @@ class _PlanReader:
             self._say(entry, f"{label} is no decision point", cure)
         elif (o, a) in self.builds:
             self._say_twice(entry, a)
-        elif option.is_lumpy and (others := [b for other, b in self.builds if other == o]):
+        elif option.is_fixed_charge and (others := [b for other, b in self.builds if other == o]):
             what = f"{o} is bought in {horizon.label(others[0])} as well, and with a fixed cost or a min_size it is "
             self._say(entry, f"{what}bought once or not at all", "Write one year, with the whole size.")
         else:
             size = _whole_units(size, option.unit_size)
-            self.builds[o, a] = Build(o, option.kind, a, horizon.year(a), label, size, option.is_lumpy)
+            self.builds[o, a] = Build(o, option.kind, a, horizon.year(a), label, size, option.is_fixed_charge)
             self._note(entry, a)
 
     def _say_twice(self, entry: PlanEntry, t: int) -> None:

@@ -16,8 +16,8 @@ Rows:
     ramp of m months: 0 for m < 0, else the share of the twelve months that m is in; its last value stays
 
 Ledgers: spend[a] += capex·n + fixed_cost·y; outlay[year] += budget_share times that; spend[t] += fixed_opex·Δ·N[t].
-An option with a fixed cost or a minimum size is a **fixed-charge** (semi-continuous) option, `is_lumpy`: it is opened
-once, or not at all. The integers are the cumulative Y, not the y: a branch then says "by 2030" or "later", which
+An option with a fixed cost or a minimum size is a **fixed-charge** (semi-continuous) option, `is_fixed_charge`: it is
+opened once, or not at all. The integers are the cumulative Y, not the y: a branch then says "by 2030" or "later", which
 splits the plans evenly, and a precedence constraint between two options is one row for each decision point. Links
 `by`: Y for every decision point of the horizon; and `on_line`: Y at the last one that is a lead time back.
 
@@ -97,7 +97,7 @@ class Lever(Described):
     purchase_column: ClassVar[str] = "size"
     # The fields of a shock that may name it, each with a number that replaces or multiplies one of its own.
     shock_fields: ClassVar[tuple[str, ...]] = ()
-    # Linking terms that are amounts in t, there before a period begins, and not rates: by the period before.
+    # Linking terms that are stocks, t, and not rates: operation in period t takes the one of t − 1.
     amounts: ClassVar[tuple[str, ...]] = ()
 
     id: str = Field(exclude=True)
@@ -114,7 +114,7 @@ class Lever(Described):
     committed: Commitments = ()
 
     @property
-    def is_lumpy(self) -> bool:
+    def is_fixed_charge(self) -> bool:
         """Whether it is opened once or not at all."""
         return False
 
@@ -175,7 +175,7 @@ class Lever(Described):
         return None
 
     def restores(self, path: Path, process: str, t: int) -> bool:
-        """Whether more of it can leave more of what a path cuts of an existing process in a period."""
+        """Whether buying more of it raises what is left in a period of an existing process that a path cuts."""
         return False
 
     def allows(self, year: int) -> bool:
@@ -242,7 +242,7 @@ class Sized(Lever):
         return tuple(dict.fromkeys(names))
 
     @property
-    def is_lumpy(self) -> bool:
+    def is_fixed_charge(self) -> bool:
         """Whether it is opened once or not at all."""
         return self.fixed_cost > 0 or self.min_size > 0
 
@@ -315,7 +315,7 @@ class Sized(Lever):
     def _open(self, model: ModelBuilder, size: Mapping[int, Expression]) -> None:
         """Write the openings of a fixed-charge option and what its size has to do with them."""
         latest, by = Expression(), dict[int, Expression]()
-        for a in model.horizon.decisions if self.is_lumpy else ():
+        for a in model.horizon.decisions if self.is_fixed_charge else ():
             if a in size:
                 new = model.variable(self.id, "by", a, unit="1", upper=1, integer=True, follows="openings")
                 y = model.variable(self.id, "open", a, unit="1", upper=1)
@@ -327,7 +327,7 @@ class Sized(Lever):
                 latest = new
             by[a] = latest
         model.link(self.id, "by", by)
-        if self.is_lumpy:
+        if self.is_fixed_charge:
             model.link(self.id, "on_line", self._on_line(model.horizon, by))
 
     def _on_line(self, horizon: Horizon, by: Mapping[int, Expression]) -> dict[int, Expression]:

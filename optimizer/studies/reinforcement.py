@@ -200,7 +200,7 @@ def _points(
     also = tuple(required for required in option.requires if required not in opened)
     first = max(map(opened.__getitem__, set(option.requires) & set(opened)), default=0)
     for a, column in columns.items():
-        if a >= first and (own in (None, a) or not option.is_lumpy):
+        if a >= first and (own in (None, a) or not option.is_fixed_charge):
             yield Addition(option.id, a, left, np.maximum(saving[:, column], 0.0), also)
 
 
@@ -299,8 +299,8 @@ def with_addition(instance: Instance, plan: Plan, candidate: Addition, amount: f
     option = instance.sized[o]
     here = [build for build in plan.builds if build.option == option.id and build.t == t]
     others = [build for build in plan.builds if build not in here]
-    is_new = option.is_lumpy and not any(build.option == option.id for build in plan.builds)
+    is_new = option.is_fixed_charge and not any(build.option == option.id for build in plan.builds)
     size = amount + sum(build.size for build in here)
-    build = Build(option.id, option.kind, t, horizon.year(t), horizon.label(t), size, option.is_lumpy)
+    build = Build(option.id, option.kind, t, horizon.year(t), horizon.label(t), size, option.is_fixed_charge)
     outlay = option.budget_share * option.paid(horizon.year(t), amount, opened=is_new)
     return replace(plan, builds=(*others, build)), outlay

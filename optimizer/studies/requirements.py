@@ -219,7 +219,7 @@ class _Study:
             else:
                 yield name, alone
         if same:
-            why = "since they change nothing but rules, the budget or other options"
+            why = "since they are the file as it is, or change nothing but rules, the budget or other options"
             self.notes.append(f"Scenarios left out, {why}: {', '.join(same)}.")
         if free:
             self.notes.append(f"Scenarios left out, since they have no floor that could fail: {', '.join(free)}.")

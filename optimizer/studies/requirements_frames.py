@@ -138,6 +138,11 @@ def _worst_below(result: Result, segments: Sequence[str]) -> float | None:
     return None if result.baseline is None else _below(_worst(result.shocks, segments), segments)
 
 
+# What notes say of columns that the screen does not have.
+AUSTERITY = " Austerity: the rest of demand."
+MATERIALS = " Materials: t below the floors in the worst shock."
+
+
 def shortfall_by_material(instance: Instance, outcomes: Sequence[Outcome]) -> dict[str, float]:
     """By material that some segment needs, t below the floors in its worst shock."""
     segments: dict[str, list[str]] = defaultdict(list)
@@ -167,11 +172,11 @@ def needs_frame(found: "Requirements") -> Frame:
         _t("shortfall", "Shortfall"),
         _t("left", "Left with\nstocks"),
         _t("planned", "Left with\nthe plan"),
-        FrameColumn("shocks_short", "Shocks\nshort", form="count"),
+        FrameColumn("shocks_short", "Shocks short,\nnothing bought", form="count"),
     )
     note = (
-        "Over the window of the shock: demand with its surge; required: what the floor asks for; austerity: the rest "
-        "of demand. Left: in the same shock."
+        "Over the window of the shock: demand with its surge; required: what the floor asks for. Left: in the "
+        f"same shock.{AUSTERITY}"
     )
     rows = (_need_row(found, d) for d in found.instance.demands)
     return Frame.of_rows("needs", "Requirement and shortfall, by segment", columns, rows, note)
@@ -354,7 +359,7 @@ def funding_frame(found: "Requirements") -> Frame:
         rows.append((step.share, step.money, survived, *gaps, *(left[c] for c in short)))
     note = (
         f"Of {len(found.nothing.shocks):,} shocks. Gap: demand below the floors at shortage cost, over all shocks, the "
-        "least for that money. Materials: t below the floors in the worst shock."
+        f"least for that money.{MATERIALS}"
     )
     return Frame.of_rows("funding", "What funding in part achieves", columns, rows, note)
 

@@ -14,7 +14,8 @@ from optimizer.report.html.sections import section_of
 from optimizer.report.tables.explain import Explaining
 from optimizer.solver import Clock, Settings
 from optimizer.studies import explain as explain_aside
-from optimizer.studies.explain import repairs, scaling
+from optimizer.studies import what_if
+from optimizer.studies.explain import repairs
 from optimizer.studies.explain.questions import WhatIfs
 from optimizer.studies.explanation import Deadline, PartValue, Repair
 from optimizer.studies.what_if import WhatIfResult, WhatIfSolver
@@ -172,13 +173,13 @@ def test_floors_that_were_not_tried_in_every_shock_are_not_called_kept(monkeypat
     # Without any shock in the model the factor is 1; 5M buys 54.9 % of every floor. The run ends before that is tried.
     instance = so.load(TINY, ["policy.budget=5M"])
     with WhatIfSolver(instance, EXACT, Clock()) as solver:
-        separate = scaling._ScalingSearch.separate
+        separate = what_if._ScalingSearch.separate
 
-        def interrupted(self: scaling._ScalingSearch, found: scaling.Scaling) -> list[scaling.Violation]:
+        def interrupted(self: what_if._ScalingSearch, found: what_if.Scaling) -> list[what_if.Violation]:
             solver.clock.interrupted = True
             return separate(self, found)
 
-        monkeypatch.setattr(scaling._ScalingSearch, "separate", interrupted)
+        monkeypatch.setattr(what_if._ScalingSearch, "separate", interrupted)
         (floors,) = repairs.scaled_floors(WhatIfs(instance, solver), [])
     assert (floors.works, floors.amount, floors.is_known) == (None, None, False)
 

@@ -138,7 +138,7 @@ def test_a_baseline_that_is_served_gives_no_warning() -> None:
 
 def test_check_says_where_nothing_stands_at_home() -> None:
     run = CliRunner().invoke(app, ["check", str(ROOT / "tests" / "cases" / "01_stockpile.yaml")])
-    assert "home, home: no process or producing option" in " ".join(run.stdout.split())
+    assert "nothing is made at home (region home)" in " ".join(run.stdout.split())
 
 
 @pytest.mark.parametrize(("ratio", "code"), [(1e6, 0), (1.1e6, 3), (1e15, 3)])

@@ -40,7 +40,7 @@ from optimizer.algorithms.separation.interdiction import (
     SetImpacts,
     Sets,
 )
-from optimizer.disruptions.adversary import ENUMERATED, Attack, Method, attack_budget_text
+from optimizer.disruptions.adversary import MOST_ENUMERATED, Attack, Method, attack_budget_text
 from optimizer.disruptions.shock import Shock
 from optimizer.errors import Finding, InstanceError, SolverError
 from optimizer.formulation import blank_model, first_stages_model
@@ -94,7 +94,7 @@ class AttackOracle:
             too many to enumerate.
     """
 
-    def __init__(self, instance: Instance, settings: Settings, clock: Clock, most: int = ENUMERATED) -> None:
+    def __init__(self, instance: Instance, settings: Settings, clock: Clock, most: int = MOST_ENUMERATED) -> None:
         self.programmes, self.clock, self._most = AttackProgrammes(instance), clock, most
         maximal = self.programmes.adversary.enumerated(len(self.programmes.starts), most)
         self.set_count = None if maximal is None else len(maximal)
@@ -445,7 +445,7 @@ def with_listed_attacks(instance: Instance) -> tuple[Instance, str]:
         raise InstanceError([Finding(instance.title, None, "adversary", what, cure)])
     attacks = AttackOracle(listed, Settings(), Clock()).candidates()
     if attacks is None:
-        what = f"more than {ENUMERATED:,} attacks are affordable, too many to list among the shocks"
+        what = f"more than {MOST_ENUMERATED:,} attacks are affordable, too many to list among the shocks"
         cure = "Lower attack_budget or name fewer starts; `solve --adversary` and `attack` search without a list."
         raise InstanceError([Finding(instance.title, None, "adversary", what, cure)])
     means = attack_budget_text(adversary.attack_budget, listed.money)

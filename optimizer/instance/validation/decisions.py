@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import accumulate
 
 from optimizer.disruptions.adversary import HEAD, JOINT, TAIL, AdversarySpec
-from optimizer.disruptions.ensemble import EnsembleSpec, sample_names
+from optimizer.disruptions.ensemble import EnsembleSpec, draw_of, sample_names
 from optimizer.disruptions.path import BASELINE
 from optimizer.disruptions.shock import ShockSpec, expand, number_text
 from optimizer.errors import Place, Problem
@@ -153,6 +153,7 @@ def shock_names_are_distinct(unchecked: Unchecked) -> Iterator[Problem]:
                 yield ("shocks", s), f'"{event.name}" is also the name of {other}', "Give it another name.", "error"
     for e, ensemble in instance.ensembles.items():
         yield from _names_of_ensemble(instance, e, ensemble, seen)
+        yield from _labels_of_ensemble(e, ensemble)
 
 
 def _names_of_ensemble(
@@ -165,6 +166,18 @@ def _names_of_ensemble(
     sample = next((name for name in sample_names(e, ensemble) if name in seen), None)
     if sample is not None:
         yield ("ensembles", e), f'"{sample}", a sample, is also the name of {seen[sample]}', cure, "error"
+
+
+def _labels_of_ensemble(e: str, ensemble: EnsembleSpec) -> Iterator[Problem]:
+    """Labels of draws that are the name of the own draw of a cut without a label: the two would share it."""
+    events = ensemble.whole_events()
+    cuts = [(name, i, cut) for name, event in events.items() for i, cut in enumerate(event.cuts)]
+    own = {draw_of(cut, name, i) for name, i, cut in cuts if cut.draw is None}
+    for name, i, cut in cuts:
+        if cut.draw in own:
+            place = ("ensembles", e, *(("events", name) if ensemble.events else ()), "cuts", i, "draw")
+            what = f'"{cut.draw}" is also the name of the draw of a cut without a label'
+            yield place, what, "Give it another label.", "error"
 
 
 _LENGTH_IN_NAME = re.compile(r"(\d+(?:\.\d+)?)[ -]months?\b", re.IGNORECASE)
@@ -247,7 +260,7 @@ def _of_size(place: Place, option: Sized, size: float) -> Iterator[Problem]:
 
 def _altogether(place: Place, option: Sized, sizes: Mapping[int, float]) -> Iterator[Problem]:
     together, years = math.fsum(sizes.values()), [str(year) for year in sorted(sizes)]
-    if option.is_lumpy and len(sizes) > 1:
+    if option.is_fixed_charge and len(sizes) > 1:
         what = f"is to be bought in {' and in '.join(years)}, but it is opened only once"
         yield place, what, "Keep one of the years: a fixed_cost or a min_size makes it a fixed-charge option.", "error"
     elif len(sizes) > 1 and together > option.max_size * (1 + ROUNDING) >= max(sizes.values()):
@@ -400,7 +413,7 @@ def sizes_are_possible(unchecked: Unchecked) -> Iterator[Problem]:
     largest = max((max(demand.quantity.values) for demand in unchecked.instance.demands.values()), default=0.0)
     for o, option in unchecked.instance.sized.items():
         place: Place = ("options", o)
-        if option.is_lumpy and largest > 0 and option.max_size > 1e8 * largest:
+        if option.is_fixed_charge and largest > 0 and option.max_size > 1e8 * largest:
             what = f"max_size ({option.max_size:g}) is {option.max_size / largest:.0e} times the largest demand"
             yield (*place, "max_size"), what, "Write the largest size that could really be built.", "error"
         yield from _within_largest(place, option)
@@ -438,7 +451,7 @@ def ties_are_between_lumpy_options(unchecked: Unchecked) -> Iterator[Problem]:
             if o in others:
                 yield place, f"{o} {field} itself", "Remove it.", "error"
             for name in [o, *others] if others else []:
-                if name in options and not options[name].is_lumpy:
+                if name in options and not options[name].is_fixed_charge:
                     what = f'"{name}" is bought bit by bit, so it is never opened'
                     cure = (
                         f"Write a fixed_cost or a min_size for {name}, a unit_size will not do: then it is opened."

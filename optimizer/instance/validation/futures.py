@@ -150,7 +150,7 @@ def _of_kind(place: Place, before: Lever, after: Lever) -> Iterator[Problem]:
     if after.kind != before.kind:
         what = f"a branch cannot make {after.kind} of {before.kind}"
         yield (*place, "kind"), what, "Write two options, and set `max_size: 0` for one of them.", "error"
-    elif after.is_lumpy != before.is_lumpy:
+    elif after.is_fixed_charge != before.is_fixed_charge:
         cure = "Give it a fixed_cost or a min_size above 0 in all futures or in none."
         yield place, "is a fixed-charge option in some futures only", cure, "error"
 

@@ -167,7 +167,7 @@ def _dearest(row: Fold, known: Mapping[str, LoneShock]) -> LoneShock | None:
 
 
 def _of_alone(rows: Sequence[Fold], comparison: Comparison) -> str:
-    said = "Outlay if this were the only shock, without a budget; one purchase may serve several shocks."
+    said = "Outlay if this were the only shock, without a budget, rounded up; one purchase may serve several shocks."
     if any(row.is_many for row in rows):
         said += " A family or an ensemble is one row; --all lists each shock."
     is_stopped = any(each.status == "stopped" for some in comparison.alone.values() for each in some)

@@ -79,7 +79,7 @@ def _summary_lines(instance: Instance, summary: Summary) -> dict[str, str]:
 def _home(instance: Instance) -> str:
     """That nothing stands at home, where that is so."""
     stands = instance.home is None or any(each.region == instance.home for each in instance.activities.values())
-    return "" if stands else f"; home, {instance.home}: no process or producing option"
+    return "" if stands else f"; nothing is made at home (region {instance.home})"
 
 
 def shortage_words(instance: Instance, shortage: Shortage) -> tuple[tuple[str, ...], str, str, Severity]:

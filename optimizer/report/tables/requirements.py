@@ -13,7 +13,7 @@ from optimizer.report.tables.plan import answer_panel
 from optimizer.report.tables.render import screen_table, value_text
 from optimizer.results.frames import Frame, FrameRow
 from optimizer.results.result import Result
-from optimizer.studies.requirements_frames import held_stocks
+from optimizer.studies.requirements_frames import AUSTERITY, MATERIALS, held_stocks
 from optimizer.studies.requirements_result import Requirements
 from optimizer.tolerances import SAME_VALUE
 from optimizer.units import si
@@ -57,7 +57,9 @@ def _table(found: Requirements, name: str, width: int) -> RenderableType:
     hidden = NARROW.get(name, ()) if is_narrow else ()
     heads = {key: head.format(money=money) for key, head in NARROW_HEADS.items()} if is_narrow else {}
     cells = {"hold": lambda row: _hold(found, row)} if name == "materials" else {}
-    return screen_table(found.instance, _frame(found, name), hidden=hidden, heads=heads, cells=cells)
+    frame = _frame(found, name)
+    caption = frame.note.removesuffix(AUSTERITY).removesuffix(MATERIALS)
+    return screen_table(found.instance, frame, caption=caption, hidden=hidden, heads=heads, cells=cells)
 
 
 def _hold(found: Requirements, row: FrameRow) -> str:
@@ -146,7 +148,7 @@ def _range_of_cases(found: Requirements, money: str) -> str:
 
     def of_those(spent: float) -> str:
         those = [row["case"] for row in rows if abs(row["spent"] - spent) <= SAME_VALUE * spent]
-        return f"{si(spent, money)} ({those[0] if len(those) == 1 else f'{len(those)} of them'})"
+        return f"{si(spent, money)} ({those[0] if len(those) == 1 else f'in {len(those)} cases'})"
 
     least, most = (of_those(pick(row["spent"] for row in rows)) for pick in (min, max))
     return f"of {plural(len(rows), 'case')}, stocks cost from {least} to {most}"

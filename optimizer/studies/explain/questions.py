@@ -496,5 +496,5 @@ def _is_at_rate(tonnes: float, rate: float | None, years: float) -> bool:
 
 
 def _list_names(names: Sequence[str], most: int = 3) -> str:
-    *first, last = names if len(names) <= most else [*names[:most], f"{len(names) - most} more"]
-    return f"{', '.join(first)} and {last}" if first else last
+    some = list(names) if len(names) <= most else [*names[:most], f"{len(names) - most} more"]
+    return " and ".join(filter(None, (", ".join(some[:-1]), *some[-1:])))

@@ -42,9 +42,8 @@ from optimizer.studies.explain.questions import (
     without_annual_budget,
     without_budgets,
 )
-from optimizer.studies.explain.scaling import highest_scaling
 from optimizer.studies.explanation import Repair, RepairKind
-from optimizer.studies.what_if import WhatIfResult
+from optimizer.studies.what_if import WhatIfResult, highest_scaling
 from optimizer.tolerances import PLAN_GAP, SAME_VALUE
 from optimizer.units import rounded_up
 
