@@ -77,3 +77,26 @@ def test_studies_that_look_for_a_plan_say_that_it_is_not_the_one_of_the_page(pag
     for study in ("explain", "alternatives"):
         assert page.count(f'id="with-{study}"') == 1
         assert said in page.partition(f'id="with-{study}"')[2].partition("</section>")[0]
+
+
+def test_a_plan_without_futures_has_requirements(files: tuple[str, str], tmp_path: Path) -> None:
+    done = diversify("report", files[1], "--requirements", "--quick", "--json", "-o", str(tmp_path / "needs.xlsx"))
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count(LEFT_OUT) == 1
+    # The floors ask for 0.2 · 50 t and 0.2 · 30 t, worth 1,000 and 360.
+    (material,) = json.loads(done.stdout)["materials"]
+    assert (material["requirement"], material["gap"]) == (pytest.approx(16), pytest.approx(1_360))
+
+
+def test_what_a_plan_without_futures_has_not_is_refused_with_a_cure(files: tuple[str, str], tmp_path: Path) -> None:
+    file, plan = files
+    output = ("-o", str(tmp_path / "page.html"))
+    for source in files:
+        done = diversify("report", source, "--budgets", "0,300", *output, columns=300)
+        assert done.returncode == 2
+        assert "a page of a plan by CVaR at 0.8 has none: leave it out, or judge plans by expected cost" in done.stderr
+    expected = diversify("report", file, "--set", "policy.objective=expected", "--budgets", "0,300", *output)
+    assert expected.returncode == 0, expected.stderr
+    done = diversify("show", plan, "--future", "high", columns=300)
+    assert done.returncode == 2
+    assert f"{plan} has no futures: leave it out." in done.stderr

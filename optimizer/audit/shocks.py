@@ -149,6 +149,8 @@ def _audit_flows(
     basis, names = plan.basis, flows.names
     shocks = [basis.events[name] for name in names]
     times = np.array([shock.periods for shock in shocks])
+    if any(row.shape != times.shape for row in flows.rows.values()):
+        raise ValueError("flows are of another length than their windows")
     paths = struck_paths(basis, [shock.spec for shock in shocks], times, flows, basis.delta)
     check_paths(plan, paths)
     found = [_recompute_segment(basis, paths, d) for d in basis.instance.demands]

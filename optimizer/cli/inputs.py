@@ -275,6 +275,8 @@ def _future_of_plan(file: str, name: str | None) -> "Result":
     from optimizer.suggestions import did_you_mean
 
     futures = {each.name: each.result for each in FuturesResult.load(file).futures}
+    if name not in futures and list(futures) == [""]:
+        raise typer.BadParameter(f"{file} has no futures: leave it out.", param_hint="--future")
     if name not in futures:
         cure = did_you_mean(name or "", list(futures), f"Known: {', '.join(futures)}.")
         raise typer.BadParameter(f'{file} has no future "{name}". {cure}', param_hint="--future")

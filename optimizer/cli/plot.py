@@ -13,7 +13,6 @@ from optimizer.cli import common, inputs, options, page_studies
 from optimizer.errors import ExitCode
 
 if TYPE_CHECKING:
-    from optimizer.instance.schema import Instance
     from optimizer.report.html.sections import Study
     from optimizer.results.futures import FuturesResult
     from optimizer.results.result import Result
@@ -92,7 +91,7 @@ def command(
     doubts = inputs.find_doubts(instance, result)
     frontier = single_point(instance, result)
     if kind == "frontier":
-        instance = _judged_alone(instance)
+        instance = common.judge_by_expected_cost(instance)
         with common.display(instance.money, lists_tasks=True) as listener:
             frontier = find_frontier(instance, result, None, Settings(accuracy=accuracy.share_of_price), listener)
     with inputs.plan_that_fits(plan, doubts):
@@ -101,16 +100,6 @@ def command(
     common.write_plot(output, lambda form: draw_plot(shown, kind, Choice(**vars(choice)), form, frontier))
     stopped = frontier.stopped or (not found.is_saved and result.status == "stopped")
     common.end(survives=True, is_stopped=stopped, disagrees=bool(doubts))
-
-
-def _judged_alone(instance: "Instance") -> "Instance":
-    """The instance whose plans are judged by expected cost; stderr says so where its file has another measure."""
-    from optimizer.instance.edits import Edited, judged_alone
-
-    made = judged_alone(Edited(instance))
-    for note in made.notes:
-        common.print_message(note)
-    return made.instance
 
 
 def _draw_study(

@@ -187,7 +187,7 @@ def _in_common(names: Mapping[str, list[str]], more: str) -> str:
 def _choices(names: Mapping[str, list[str]]) -> str:
     count, never, open_ = (len(names[word]) for word in ("real choice", "never worth it", "not settled"))
     choices = f"{plural(count, 'option')} can be bought or left out" if count else "No option is a matter of choice"
-    left = f", {never:,} are in no such plan" if never else ""
+    left = f", {never:,} {'is' if never == 1 else 'are'} in no such plan" if never else ""
     return f"{choices}{left}{f', and of {open_:,} it is not settled' if open_ else ''}."
 
 
@@ -355,7 +355,9 @@ def _bought_in_all(found: Comparison, known: Sequence[ComparisonColumn]) -> str:
     if not every:
         return "None of them buys anything."
     if not common:
-        return f"{plural(len(every), 'option')} are bought in some of them, none in all."
+        return (
+            f"{plural(len(every), 'option')} {'is' if len(every) == 1 else 'are'} bought in some of them, none in all."
+        )
     return f"Of {plural(len(every), 'option')} that any of them buys, all have {len(common)}: {list_names(common, 6)}."
 
 
