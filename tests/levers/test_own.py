@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import pytest
 
@@ -261,11 +261,21 @@ class Usurper(Sized):
     kind: Literal["ally"]
 
 
+class Forgetful(Sized):
+    """size t/yr: a shock would replace a share 0 ≤ ρ ≤ 1 that goes by another name."""
+
+    shock_fields: ClassVar[tuple[str, ...]] = ("reliability",)
+
+    kind: Literal["forgetful"]
+    kept: float = 0.9
+
+
 @pytest.mark.parametrize(
     ("lever", "auditor", "error", "match"),
     [
         (Standby, None, TypeError, "without an auditor"),
         (Nameless, so.Auditor(), TypeError, "Nameless names no kind"),
+        (Forgetful, so.Auditor(), TypeError, "Forgetful has no field reliability that a shock's would replace"),
         (Usurper, so.Auditor(), ValueError, '"ally" is a kind that the package has'),
         (Lever, so.Auditor(), TypeError, "no lever: derive it from"),
         ("standby", so.Auditor(), TypeError, "no lever"),
