@@ -31,7 +31,7 @@ from optimizer.report.format import (
     under_same_rules,
     with_shock_titles,
 )
-from optimizer.report.provenance import least_gap_words
+from optimizer.report.provenance import least_gap_words, outcome_of_audit
 from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import Faced, Outcome
 from optimizer.results.result import Result, by_gap, hardest_of
@@ -81,7 +81,8 @@ def outcome_headline(result: Result, instance: Instance | None = None) -> str:
         headline = _against(result, result.adversary, instance)
     else:
         headline = _against_shocks(result, instance)
-    return f"STOPPED before the proof. So far it {headline}" if result.status == "stopped" else headline
+    headline = f"STOPPED before the proof. So far it {headline}" if result.status == "stopped" else headline
+    return outcome_of_audit(headline, result.audit)
 
 
 def _against_shocks(result: Result, instance: Instance | None) -> str:

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from io import StringIO
 from typing import Any, ClassVar, Literal
 
 import pytest
+from rich.console import Console
 
 import optimizer as so
 from optimizer import levers as levers_module
@@ -13,9 +15,11 @@ from optimizer.audit.auditor import ActivityAuditor, Holding, Operation
 from optimizer.audit.levers.substitution import SubstitutionAuditor
 from optimizer.audit.result import audit_result
 from optimizer.disruptions.path import Path
-from optimizer.errors import ModelError
+from optimizer.errors import AuditError, ModelError
 from optimizer.levers import KINDS, PACKAGE_KINDS, Lever, Producing, Sized, Substitution, is_audited
 from optimizer.model.builder import ModelBuilder
+from optimizer.report.tables.plan import plan_tables
+from optimizer.report.tables.render import show
 from tests.conftest import Cell, Printed, Solve
 
 
@@ -226,6 +230,24 @@ def test_audit_is_loud(cell: Cell, solve: Solve) -> None:
     idle = replace(result.baseline, rows={**result.baseline.rows, ("cold", "activity"): (0.0, 0.0, 5.0)})
     report = audit_result(instance, replace(result, baseline=idle))
     assert any("baseline/cold.capacity.2028: 5 exceeds 0" in row for row in report.disagreements)
+
+
+def test_an_answer_that_the_audit_does_not_confirm_says_so(cell: Cell, solve: Solve) -> None:
+    # The auditor knows neither the year of waiting nor the surcharge of 7 on 50 t.
+    so.register(Standby, ActivityAuditor())
+    option = "{kind: standby, stage: magnet, output: {magnet: 1}, capex: 10, surcharge: 7, max_size: 90}"
+    with pytest.raises(AuditError) as caught:
+        solve(cell(BASE, f"options:\n  cold: {option}"))
+    result = caught.value.result
+    assert isinstance(result, so.Result)
+    file = StringIO()
+    show(plan_tables, result, Console(file=file, width=200))
+    text = file.getvalue()
+    assert "NOT CONFIRMED by the audit: SURVIVES the one shock" in text
+    assert "proven to be" not in text
+    assert "(not proven: the audit disagrees)" in text
+    assert f"Audit: 1 disagreement in {result.audit['rows']} rows (largest error " in text
+    assert "rows agree" not in text
 
 
 def test_audit_says_where_nobody_audits(cell: Cell, solve: Solve, monkeypatch: pytest.MonkeyPatch) -> None:
