@@ -332,6 +332,11 @@ def _outside(label: str, spread: Spread, value: float) -> str:
     return f"; with the file's own numbers, as above, {label} is {side} than in 95 % of them" if side else ""
 
 
+def outcome_of_audit(outcome: str, audit: Mapping[str, Any]) -> str:
+    """An outcome as a headline says it, with what stands in front of one that the audit does not confirm."""
+    return f"NOT CONFIRMED by the audit: {outcome}" if is_disputed(audit) else outcome
+
+
 def audit_text(audit: Mapping[str, Any]) -> str:
     """What the audit found, in a few words."""
     if not audit.get("rows"):

@@ -22,6 +22,7 @@ from optimizer.report.format import (
     in_full,
     in_percent,
     list_names,
+    outcome_of_audit,
     outlay_words,
     percent,
     plural,
@@ -31,7 +32,7 @@ from optimizer.report.format import (
     under_same_rules,
     with_shock_titles,
 )
-from optimizer.report.provenance import least_gap_words, outcome_of_audit
+from optimizer.report.provenance import least_gap_words
 from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import Faced, Outcome
 from optimizer.results.result import Result, by_gap, hardest_of
@@ -77,10 +78,8 @@ def outcome_headline(result: Result, instance: Instance | None = None) -> str:
         return f"NO PLAN EXISTS: {no_plan_words(result.clash)}, whatever is bought"
     if not result.plan.builds and not result.shocks and result.baseline is None:
         return "STOPPED before any plan was found"
-    if result.adversary is not None:
-        headline = _against(result, result.adversary, instance)
-    else:
-        headline = _against_shocks(result, instance)
+    faced = result.adversary
+    headline = _against_shocks(result, instance) if faced is None else _against(result, faced, instance)
     headline = f"STOPPED before the proof. So far it {headline}" if result.status == "stopped" else headline
     return outcome_of_audit(headline, result.audit)
 

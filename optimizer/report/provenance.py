@@ -23,7 +23,6 @@ from typing import Any
 
 from pydantic_core import PydanticCustomError
 
-from optimizer.audit import is_disputed
 from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
 from optimizer.io.yaml_text import are_alike
@@ -344,8 +343,3 @@ def weighted_basis(numbers: Sequence[SourcedNumber], money: Mapping[str, float])
         name: sum(money[o] * getattr(part, name) for o, part in parts.items()) / total for name in (*BASES, "ranged")
     }
     return BasisShares(sum(part.numbers for part in parts.values()), **shares)
-
-
-def outcome_of_audit(outcome: str, audit: Mapping[str, Any]) -> str:
-    """An outcome as a headline says it, with what stands in front of one that the audit does not confirm."""
-    return f"NOT CONFIRMED by the audit: {outcome}" if is_disputed(audit) else outcome

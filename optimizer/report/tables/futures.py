@@ -15,6 +15,7 @@ from optimizer.report.format import (
     all_of,
     committed_words,
     list_names,
+    outcome_of_audit,
     outlay_words,
     percent,
     plural,
@@ -22,7 +23,6 @@ from optimizer.report.format import (
     under_same_rules,
 )
 from optimizer.report.narrative import GAP_OF_ALL, contradiction, cost_facts, no_plan_words, survived_words
-from optimizer.report.provenance import outcome_of_audit
 from optimizer.report.tables.plan import answer_panel, answer_style, plan_tables, run_line, run_remarks
 from optimizer.report.tables.render import cross_table, screen_table
 from optimizer.results.frames import Frame, FrameRow
