@@ -15,13 +15,14 @@ Run: python examples/write_your_own_lever.py
 
 import json
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 import optimizer as so
-from optimizer.extend import ActivityAuditor, ModelBuilder, Operation, Producing, Quantity, ShockPath
+from optimizer.extend import ActivityAuditor, ModelBuilder, Operation, Problem, Producing, Quantity, ShockPath
 
 
 class Standby(Producing):
@@ -29,6 +30,12 @@ class Standby(Producing):
 
     kind: Literal["standby"]
     restart: Quantity = 0.0
+
+    def problems(self) -> Iterator[Problem]:
+        """Fields of a plant that runs in the baseline: `operate` reads none of them, though `Producing` has them."""
+        for field in ("min_utilisation", "restart_months", "support"):
+            if getattr(self, field) != Producing.model_fields[field].default:
+                yield (field,), "does not apply to a plant that stands still in the baseline", "Remove it.", "error"
 
     def operate(self, model: ModelBuilder, path: ShockPath) -> None:
         """Stand still in the baseline and while it restarts; then run within what works and is left."""

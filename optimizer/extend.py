@@ -82,7 +82,7 @@ def register(lever: type[Any], auditor: Auditor) -> None:
         auditor: its arithmetic, which must not call the lever's.
 
     Raises:
-        TypeError: no such class, or no auditor.
+        TypeError: no such class, no auditor, or a shock's `reliability` would replace a field that it does not have.
         ValueError: a kind that the package has itself.
     """
     if not isinstance(auditor, Auditor):

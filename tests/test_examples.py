@@ -70,3 +70,22 @@ assert flows.loc["fire", "quantity"].max() == 30, flows.loc["fire"]
     example = EXAMPLES[0].parent / "write_your_own_lever.py"
     done = subprocess.run([sys.executable, "-c", code, str(example)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_lever_of_your_own_refuses_what_only_a_plant_that_runs_has() -> None:
+    code = """
+import runpy, sys
+own = runpy.run_path(sys.argv[1])
+for field in ("min_utilisation: 0.3", "restart_months: 3", "support: 5"):
+    try:
+        own["so"].load(own["FILE"], [f"options.cold_line={own['LINE'][:-1]}, {field}}}"])
+    except own["so"].InstanceError as error:
+        assert f"cold_line.{field.split(':')[0]}: does not apply" in str(error), error
+    else:
+        raise AssertionError(field)
+line = own["LINE"][:-1] + ", min_utilisation: 0, support: 0}"
+assert own["so"].load(own["FILE"], [f"options.cold_line={line}"]).options["cold_line"].support.at(2026) == 0
+"""
+    example = EXAMPLES[0].parent / "write_your_own_lever.py"
+    done = subprocess.run([sys.executable, "-c", code, str(example)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -10,7 +10,7 @@ A `AuditReport` is what it says: rows checked, what disagrees, and the accounts 
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
@@ -146,6 +146,11 @@ class AuditReport:
             self.disagreements.append(
                 f"{words(places[MOST_DISAGREEMENTS])}; and {len(places) - MOST_DISAGREEMENTS - 1} more rows like it"
             )
+
+
+def is_disputed(audit: Mapping[str, Any]) -> bool:
+    """Whether the record of an audit, as a result has it, says that something disagrees."""
+    return bool(audit.get("rows")) and not audit.get("ok")
 
 
 # The most entries of a list that a disagreement names.

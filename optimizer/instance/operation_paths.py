@@ -166,7 +166,6 @@ def _path(
 ) -> Path:
     delta, demands = delta or instance.horizon.delta, instance.demands
     surge = _by_name(specs, lambda spec: spec.demand, dict.fromkeys(demands, 1.0))
-    own = {o: getattr(option, "reliability", 1.0) for o, option in instance.options.items()}
     return Path(
         key=key,
         periods=periods,
@@ -186,8 +185,13 @@ def _path(
         accident=lost[1],
         scrap=_scrap(instance, years, delta),
         multiplier=_by_name(specs, lambda spec: spec.cost, {}),
-        reliability=_by_name(specs, lambda spec: spec.reliability, own),
+        reliability=_by_name(specs, lambda spec: spec.reliability, _own_reliability(instance)),
     )
+
+
+def _own_reliability(instance: "Instance") -> dict[str, float]:
+    """By option the share that a shock's would replace; 1 where it has none, and no shock may name it."""
+    return {o: getattr(option, "reliability", 1.0) for o, option in instance.options.items()}
 
 
 def _one(numbers: Any) -> Any:
@@ -356,7 +360,7 @@ def _columns(instance: "Instance", path: Path, varied: _VariedFields) -> dict[tu
     for t in path.periods:
         result |= {("demand", d, t): path.demand_at(d, t) for d in varied.demand}
         result |= {("floor", d, t): path.floor_at(d, t) for d in varied.survival}
+    usual = _own_reliability(instance)
     for o in varied.reliability:
-        usual = getattr(instance.options[o], "reliability", 0.0)
-        result["reliability", o, 0] = -np.asarray(path.reliability.get(o, usual))
+        result["reliability", o, 0] = -np.asarray(path.reliability.get(o, usual[o]))
     return result

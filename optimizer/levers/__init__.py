@@ -45,7 +45,7 @@ def register_lever(lever: type[Lever]) -> str:
         Its kind.
 
     Raises:
-        TypeError: no subclass of `Sized` or `Stock`, or without a kind of its own.
+        TypeError: no subclass of `Sized` or `Stock`, without a kind of its own, or without a field that shocks replace.
         ValueError: a kind that the package has itself.
     """
     if not (isinstance(lever, type) and issubclass(lever, (Sized, Stock))):
@@ -53,6 +53,8 @@ def register_lever(lever: type[Lever]) -> str:
     kinds = get_args(lever.model_fields["kind"].annotation)
     if len(kinds) != 1 or not isinstance(kinds[0], str):
         raise TypeError(f'{lever.__name__} names no kind: write `kind: Literal["…"]` in it')
+    if "reliability" in lever.shock_fields and "reliability" not in lever.model_fields:
+        raise TypeError(f"{lever.__name__} has no field reliability that a shock's would replace: add it")
     if kinds[0] in PACKAGE_KINDS:
         raise ValueError(f'"{kinds[0]}" is a kind that the package has: give {lever.__name__} one of its own')
     KINDS[kinds[0]] = lever

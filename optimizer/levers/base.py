@@ -95,7 +95,7 @@ class Lever(Described):
     is_deterrent: ClassVar[bool] = False
     # The columns of its purchases.
     purchase_column: ClassVar[str] = "size"
-    # The fields of a shock that may name it, each with a number that replaces or multiplies one of its own.
+    # The fields of a shock that may name it: ``cost``, a factor; ``reliability``, in place of its field of that name.
     shock_fields: ClassVar[tuple[str, ...]] = ()
     # Linking terms that are stocks, t, and not rates: operation in period t takes the one of t − 1.
     amounts: ClassVar[tuple[str, ...]] = ()

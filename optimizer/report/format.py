@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
+from optimizer.audit import is_disputed
 from optimizer.disruptions.adversary import attack_budget_text
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.derived import NO_SHOCK_RULES, but_samples, display_name, entry_of, field_words, highest_floor
@@ -331,6 +332,11 @@ def _outside(label: str, spread: Spread, value: float) -> str:
     return f"; with the file's own numbers, as above, {label} is {side} than in 95 % of them" if side else ""
 
 
+def outcome_of_audit(outcome: str, audit: Mapping[str, Any]) -> str:
+    """An outcome as a headline says it, with what stands in front of one that the audit does not confirm."""
+    return f"NOT CONFIRMED by the audit: {outcome}" if is_disputed(audit) else outcome
+
+
 def audit_text(audit: Mapping[str, Any]) -> str:
     """What the audit found, in a few words."""
     if not audit.get("rows"):
@@ -466,6 +472,8 @@ def cost_with_gaps(result: "Result") -> float | None:
 
 def proof(result: "Result | FuturesResult") -> str:
     """How close what was minimised is proven to be to the least: ``(proven within 0.3 % of the least)``."""
+    if is_disputed(result.audit):
+        return "(not proven: the audit disagrees)"
     if getattr(result, "given", None) is not None:
         return "(the cheapest operation of the plan as given)"
     within, least = result.mip_gap, "the least"

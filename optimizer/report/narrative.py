@@ -22,6 +22,7 @@ from optimizer.report.format import (
     in_full,
     in_percent,
     list_names,
+    outcome_of_audit,
     outlay_words,
     percent,
     plural,
@@ -77,11 +78,10 @@ def outcome_headline(result: Result, instance: Instance | None = None) -> str:
         return f"NO PLAN EXISTS: {no_plan_words(result.clash)}, whatever is bought"
     if not result.plan.builds and not result.shocks and result.baseline is None:
         return "STOPPED before any plan was found"
-    if result.adversary is not None:
-        headline = _against(result, result.adversary, instance)
-    else:
-        headline = _against_shocks(result, instance)
-    return f"STOPPED before the proof. So far it {headline}" if result.status == "stopped" else headline
+    faced = result.adversary
+    headline = _against_shocks(result, instance) if faced is None else _against(result, faced, instance)
+    headline = f"STOPPED before the proof. So far it {headline}" if result.status == "stopped" else headline
+    return outcome_of_audit(headline, result.audit)
 
 
 def _against_shocks(result: Result, instance: Instance | None) -> str:

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from typing import Any, Literal
+from io import StringIO
+from typing import Any, ClassVar, Literal
 
 import pytest
+from rich.console import Console
 
 import optimizer as so
 from optimizer import levers as levers_module
@@ -13,9 +15,11 @@ from optimizer.audit.auditor import ActivityAuditor, Holding, Operation
 from optimizer.audit.levers.substitution import SubstitutionAuditor
 from optimizer.audit.result import audit_result
 from optimizer.disruptions.path import Path
-from optimizer.errors import ModelError
+from optimizer.errors import AuditError, ModelError
 from optimizer.levers import KINDS, PACKAGE_KINDS, Lever, Producing, Sized, Substitution, is_audited
 from optimizer.model.builder import ModelBuilder
+from optimizer.report.tables.plan import plan_tables
+from optimizer.report.tables.render import show
 from tests.conftest import Cell, Printed, Solve
 
 
@@ -228,6 +232,24 @@ def test_audit_is_loud(cell: Cell, solve: Solve) -> None:
     assert any("baseline/cold.capacity.2028: 5 exceeds 0" in row for row in report.disagreements)
 
 
+def test_an_answer_that_the_audit_does_not_confirm_says_so(cell: Cell, solve: Solve) -> None:
+    # The auditor knows neither the year of waiting nor the surcharge of 7 on 50 t.
+    so.register(Standby, ActivityAuditor())
+    option = "{kind: standby, stage: magnet, output: {magnet: 1}, capex: 10, surcharge: 7, max_size: 90}"
+    with pytest.raises(AuditError) as caught:
+        solve(cell(BASE, f"options:\n  cold: {option}"))
+    result = caught.value.result
+    assert isinstance(result, so.Result)
+    file = StringIO()
+    show(plan_tables, result, Console(file=file, width=200))
+    text = file.getvalue()
+    assert "NOT CONFIRMED by the audit: SURVIVES the one shock" in text
+    assert "proven to be" not in text
+    assert "(not proven: the audit disagrees)" in text
+    assert f"Audit: 1 disagreement in {result.audit['rows']} rows (largest error " in text
+    assert "rows agree" not in text
+
+
 def test_audit_says_where_nobody_audits(cell: Cell, solve: Solve, monkeypatch: pytest.MonkeyPatch) -> None:
     instance = cell(BASE, "options:\n  less: {kind: thrift, demand: all, capex: 10, fee: 2, max_size: 90}")
     result = solve(instance)
@@ -261,11 +283,21 @@ class Usurper(Sized):
     kind: Literal["ally"]
 
 
+class Forgetful(Sized):
+    """size t/yr: a shock would replace a share 0 ≤ ρ ≤ 1 that goes by another name."""
+
+    shock_fields: ClassVar[tuple[str, ...]] = ("reliability",)
+
+    kind: Literal["forgetful"]
+    kept: float = 0.9
+
+
 @pytest.mark.parametrize(
     ("lever", "auditor", "error", "match"),
     [
         (Standby, None, TypeError, "without an auditor"),
         (Nameless, so.Auditor(), TypeError, "Nameless names no kind"),
+        (Forgetful, so.Auditor(), TypeError, "Forgetful has no field reliability that a shock's would replace"),
         (Usurper, so.Auditor(), ValueError, '"ally" is a kind that the package has'),
         (Lever, so.Auditor(), TypeError, "no lever: derive it from"),
         ("standby", so.Auditor(), TypeError, "no lever"),

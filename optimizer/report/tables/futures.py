@@ -15,6 +15,7 @@ from optimizer.report.format import (
     all_of,
     committed_words,
     list_names,
+    outcome_of_audit,
     outlay_words,
     percent,
     plural,
@@ -22,7 +23,7 @@ from optimizer.report.format import (
     under_same_rules,
 )
 from optimizer.report.narrative import GAP_OF_ALL, contradiction, cost_facts, no_plan_words, survived_words
-from optimizer.report.tables.plan import STYLES, answer_panel, plan_tables, run_line, run_remarks
+from optimizer.report.tables.plan import answer_panel, answer_style, plan_tables, run_line, run_remarks
 from optimizer.report.tables.render import cross_table, screen_table
 from optimizer.results.frames import Frame, FrameRow
 from optimizer.results.futures import FutureResult, FuturesResult
@@ -42,7 +43,7 @@ def futures_tables(result: FuturesResult, width: int, *, every: bool = False) ->
     """What is printed, for a terminal so wide; `every` order in a row of its own, or folded."""
     instance, stages = instance_of(result), find_stages(result, folded=not every)
     facts = list(futures_facts(instance, result, stages))
-    panel = answer_panel(result.title, futures_headline(result), facts, STYLES[result.status])
+    panel = answer_panel(result.title, futures_headline(result), facts, answer_style(result))
     if len(result.futures) == 1:
         # Of a file without questions: its plan, as of any other.
         only = replace(result.futures[0].result, notes=result.notes, changes=result.changes)
@@ -68,7 +69,8 @@ def futures_headline(result: FuturesResult) -> str:
         headline = f"SURVIVES in {all_of(count, 'futures')}"
     else:
         headline = f"FAILS in {len(failed)} of {count} futures: {_failing(result, failed)}"
-    return f"STOPPED before the proof. So far it {headline}" if result.status == "stopped" else headline
+    headline = f"STOPPED before the proof. So far it {headline}" if result.status == "stopped" else headline
+    return outcome_of_audit(headline, result.audit)
 
 
 def _failing(result: FuturesResult, failed: Sequence[FutureResult]) -> str:

@@ -1,14 +1,16 @@
 """A plan on the screen: the answer first, then what is bought and survived, where supply comes from, what it costs."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import starmap
 from operator import attrgetter
+from typing import Any
 
 from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from optimizer.audit import is_disputed
 from optimizer.instance.derived import display_name, region_name
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
@@ -101,7 +103,12 @@ def answer(instance: Instance, result: Result) -> Panel:
     mentioned = " ".join(text for label, text in found if label in NAMING)
     words = {event.name: shock_title(instance, event.name) for event in instance.events if event.name in mentioned}
     lines = [(label, with_shock_titles(text, words) if label in NAMING else text) for label, text in found]
-    return answer_panel(result.title, plan_headline(result, instance), lines, STYLES[result.status])
+    return answer_panel(result.title, plan_headline(result, instance), lines, answer_style(result))
+
+
+def answer_style(result: Result | FuturesResult) -> str:
+    """The colour of an answer: red as well where the audit does not confirm it."""
+    return "red" if is_disputed(result.audit) else STYLES[result.status]
 
 
 def answer_panel(title: str, headline: str, lines: Sequence[tuple[str, str]], style: str) -> Panel:
@@ -114,10 +121,15 @@ def answer_panel(title: str, headline: str, lines: Sequence[tuple[str, str]], st
 def run_line(result: Result | FuturesResult) -> Text:
     """How it was found: audit, versions, seconds."""
     audit, seconds = result.audit, result.seconds
-    checked = f"Audit: {audit['rows']:,} rows agree (largest error {audit['worst']:.1e}). " if audit.get("rows") else ""
+    checked = f"Audit: {_checked(audit)} (largest error {audit['worst']:.1e}). " if audit.get("rows") else ""
     versions = ", ".join(f"{name} {number}" for name, number in result.versions.items())
     spent = ", ".join(f"{part} {si(value, 's')}" for part, value in seconds.items())
     return Text(f"{checked}Seconds: {spent}. Versions: {versions}.", style="dim")
+
+
+def _checked(audit: Mapping[str, Any]) -> str:
+    rows = f"{audit['rows']:,} rows"
+    return f"{plural(len(audit['disagreements']), 'disagreement')} in {rows}" if is_disputed(audit) else f"{rows} agree"
 
 
 def builds_table(instance: Instance, result: Result, width: int) -> Table | None:
