@@ -156,6 +156,19 @@ def test_compare_sets_it_beside_the_optimum(tmp_path: Path) -> None:
     assert [column.case for column in found.columns] == ["a", "b", "a, the ministry's list", "b, the ministry's list"]
 
 
+def test_compare_has_no_column_of_a_plan_in_a_variant_without_what_it_buys(tmp_path: Path) -> None:
+    enough = written(tmp_path, ENOUGH)
+    done = run("compare", TINY, "--plan", enough, "--without", "plant", "--quick", "--json")
+    assert done.exit_code == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert [column["case"] for column in said["columns"]] == ["plain", "without plant", "plain, enough"]
+    assert 'without plant: no column of enough, as "plant" is no option of tiny there.' in said["notes"]
+    # One that fits no variant is refused, and what is wrong is said once.
+    done = run("compare", TINY, "--plan", written(tmp_path, "builds: {plnt: {2026: 20}}\n"), "--without", "reserve")
+    assert done.exit_code == 3
+    assert done.stderr.count('"plnt" is no option of tiny') == 1
+
+
 WAIT = str(ROOT / "examples" / "wait_or_commit.yaml")
 IN_BRANCHES = str(ROOT / "examples" / "plan_in_branches.yaml")
 AT_ONCE = str(ROOT / "examples" / "plan_at_once.yaml")

@@ -24,7 +24,7 @@ from typing import Any, Literal, cast
 from optimizer import arguments
 from optimizer.algorithms.workers import Task
 from optimizer.arguments import ArgumentError
-from optimizer.errors import Finding, GivenPlanError, InstanceError
+from optimizer.errors import Finding, InstanceError
 from optimizer.instance.edits import ScenarioNames, scenario_variants
 from optimizer.instance.schema import Instance
 from optimizer.results.result import Result, price_of_survival, require_result
@@ -42,7 +42,7 @@ from optimizer.studies.comparison import (
     LoneShock,
     budget_order,
 )
-from optimizer.studies.given_plan import PlanLike, evaluate_plan, list_plans, read_plans
+from optimizer.studies.given_plan import PlanLike, evaluate_plan, list_plans, read_plans_of_cases
 from optimizer.studies.measure import TOLERANCE_SHARE, ToleranceBase, before_tolerance_base
 from optimizer.studies.purchases import sizes_bought
 from optimizer.studies.solve import MeasuredResult
@@ -119,13 +119,14 @@ def compare(
     named = scenario_variants(cases if isinstance(cases, Mapping) else {"plain": cases}, scenario)
     require_one_currency(named)
     clock = Clock()
-    given = _given_columns(named, [] if plans is None else list_plans(plans), settings, clock)
+    given, left_out = _given_columns(named, [] if plans is None else list_plans(plans), settings, clock)
     with interruptible(clock, listener), BudgetSweep(named, settings, clock, listener) as sweep:
         if known is not None:
             case, instance = next(iter(named.items()))
             measure = ToleranceBase.of_result(known, known.calm_cost, settings.share_of_price)
             sweep.adopt(case, instance.policy.budget, known, measure)
         builder = _ComparisonBuilder(sweep, facts, more, on_part, given)
+        builder.found = replace(builder.found, notes=(*left_out, *builder.found.notes))
         builder.add_grid(chosen, resolution)
         builder.add_facts()
         return builder.known()
@@ -140,26 +141,18 @@ def _known_facts(facts: Fact | Sequence[Fact]) -> Sequence[Fact]:
 
 def _given_columns(
     cases: Mapping[str, Instance], plans: Sequence[PlanLike], settings: Settings, clock: Clock
-) -> list[tuple[Instance, ComparisonColumn]]:
-    """Every plan in every case, with the instance in which it stands: that of the case without rules that it breaks.
+) -> tuple[list[tuple[Instance, ComparisonColumn]], list[str]]:
+    """Every plan in every case that it fits, with the instance in which it stands: without rules that it breaks.
 
-    Raises:
-        GivenPlanError: with every finding about all of them.
+    Notes say which do not fit a case; one that fits none is a `GivenPlanError`.
     """
-    columns, wrong = list[tuple[Instance, ComparisonColumn]](), list[Finding]()
-    for case, instance in cases.items() if plans else ():
-        try:
-            read = read_plans(plans, instance)
-        except GivenPlanError as error:
-            wrong += error.findings
-            continue
-        for plan in read:
+    columns, (read, notes) = list[tuple[Instance, ComparisonColumn]](), read_plans_of_cases(plans, cases)
+    for case, instance in cases.items():
+        for plan in read[case]:
             found = evaluate_plan(instance, plan, settings, clock)
             name = plan.name if len(cases) == 1 else f"{case}, {plan.name}"
             columns.append((found.instance, ComparisonColumn(name, instance.policy.budget, found.result)))
-    if wrong:
-        raise GivenPlanError(list(dict.fromkeys(wrong)))
-    return columns
+    return columns, notes
 
 
 def require_one_currency(cases: Mapping[str, Instance], files: Mapping[str, str] | None = None) -> None:

@@ -67,6 +67,35 @@ def read_plans(plans: PlanLike | Iterable[PlanLike], instance: Instance) -> list
     return [replace(plan, name=name) for plan, name in zip(read, names_of(read), strict=True)]
 
 
+def read_plans_of_cases(
+    plans: Sequence[PlanLike], cases: Mapping[str, Instance]
+) -> tuple[dict[str, list[GivenPlan]], list[str]]:
+    """By case the plans as they stand in it, under names that differ; and a note on each that does not fit one of them.
+
+    Raises:
+        GivenPlanError: a plan fits no case; with every finding about all of these.
+    """
+    fitting, wrong, missed = list[dict[str, GivenPlan]](), list[Finding](), list[tuple[int, str, Finding]]()
+    for number, plan in enumerate(plans):
+        found, findings = dict[str, GivenPlan](), dict[str, Sequence[Finding]]()
+        for case, instance in cases.items():
+            try:
+                found[case] = _read(plan, instance, "plan" if len(plans) == 1 else f"plan {number + 1}")
+            except GivenPlanError as error:
+                findings[case] = error.findings
+        wrong += [] if found else [each for some in findings.values() for each in some]
+        missed += [(number, case, some[0]) for case, some in findings.items()]
+        fitting.append(found)
+    if wrong:
+        raise GivenPlanError(list(dict.fromkeys(wrong)))
+    names = names_of(next(iter(found.values())) for found in fitting)
+    read = {
+        case: [replace(found[case], name=name) for found, name in zip(fitting, names, strict=True) if case in found]
+        for case in cases
+    }
+    return read, [f"{case}: no column of {names[number]}, as {finding.what} there." for number, case, finding in missed]
+
+
 def _read(plan: PlanLike, instance: Instance, name: str) -> GivenPlan:
     if isinstance(plan, GivenPlan):
         return plan
