@@ -187,6 +187,9 @@ def test_where_a_plan_fails_stands_on_its_page(tmp_path: Path) -> None:
     text = page.read_text()
     for each in ("Under which conditions does the plan fail?", "tiny: the plan fails in", "Coverage low"):
         assert each in text, each
+    # Of 200 samples the first half finds the boxes; the other half measures them.
+    assert "Both on the 100 samples held back, with 95 % Clopper-Pearson intervals; boxes were found with 100 " in text
+    assert "of the samples held back. Low, high: the ends of a 95 % interval." in text
     # The map, the years, the stocks within a shock, who delivers, and the boxes.
     assert text.count('<img class="drawn"') == 5
     assert diversify("plot", TINY, "discover", *RANGES, "--output", str(figure)).returncode == 0

@@ -28,6 +28,7 @@ from optimizer.report.tables.attack import breaking_attack_text, worst_attack_te
 from optimizer.report.tables.explain import repair_sentences, shortage_text
 from optimizer.report.tables.futures_study import order_facts, worth_facts, worth_headline
 from optimizer.report.tables.sensitivity import (
+    about_boxes,
     about_samples,
     deciding_text,
     discovery_notes,
@@ -310,7 +311,8 @@ def _futures_study(found: FuturesStudy) -> Sequence[str]:
 
 
 def _discovery(found: Discovery) -> Sequence[str]:
-    return failure_headline(found), worst_shocks(found) if found.failed else "", about_samples(found)
+    about = about_boxes(found) if found.boxes else about_samples(found)
+    return failure_headline(found), worst_shocks(found) if found.failed else "", about
 
 
 # Scenarios.

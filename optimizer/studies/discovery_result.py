@@ -33,7 +33,8 @@ def boxes_frame(found: "Discovery") -> Frame:
         ),
         FrameColumn("confirmed", form="yes", is_shown=False),
     )
-    return Frame.of_rows("boxes", "Where the plan fails", columns, _box_rows(found))
+    note = "Coverage, density, and samples inside: of the samples held back. Low, high: the ends of a 95 % interval."
+    return Frame.of_rows("boxes", "Where the plan fails", columns, _box_rows(found), note)
 
 
 def _box_rows(found: "Discovery") -> Iterator[tuple[Any, ...]]:

@@ -75,25 +75,46 @@ def read_plans_of_cases(
     Raises:
         GivenPlanError: a plan fits no case; with every finding about all of these.
     """
-    fitting, wrong, missed = list[dict[str, GivenPlan]](), list[Finding](), list[tuple[int, str, Finding]]()
-    for number, plan in enumerate(plans):
-        found, findings = dict[str, GivenPlan](), dict[str, Sequence[Finding]]()
-        for case, instance in cases.items():
-            try:
-                found[case] = _read(plan, instance, "plan" if len(plans) == 1 else f"plan {number + 1}")
-            except GivenPlanError as error:
-                findings[case] = error.findings
-        wrong += [] if found else [each for some in findings.values() for each in some]
-        missed += [(number, case, some[0]) for case, some in findings.items()]
-        fitting.append(found)
-    if wrong:
+    some = [_read_in_cases(plan, cases, number, len(plans)) for number, plan in enumerate(plans, start=1)]
+    if wrong := [finding for each in some if not each.found for finding in each.findings]:
         raise GivenPlanError(list(dict.fromkeys(wrong)))
-    names = names_of(next(iter(found.values())) for found in fitting)
-    read = {
-        case: [replace(found[case], name=name) for found, name in zip(fitting, names, strict=True) if case in found]
-        for case in cases
-    }
-    return read, [f"{case}: no column of {names[number]}, as {finding.what} there." for number, case, finding in missed]
+    names = names_of(next(iter(each.found.values())) for each in some)
+    named = list(zip(names, some, strict=True))
+    notes = [f"{case}: no column of {name}, as {what} there." for name, each in named for case, what in each.misfits]
+    return {case: _named_in(case, named) for case in cases}, notes
+
+
+@dataclass(frozen=True)
+class _PlanInCases:
+    """A plan as it stands in each case that it fits, and what is wrong with it in the others."""
+
+    found: Mapping[str, GivenPlan]
+    missed: Mapping[str, Sequence[Finding]]
+
+    @property
+    def findings(self) -> list[Finding]:
+        return [finding for findings in self.missed.values() for finding in findings]
+
+    @property
+    def misfits(self) -> list[tuple[str, str]]:
+        """Each case that it does not fit, with the first reason."""
+        return [(case, findings[0].what) for case, findings in self.missed.items()]
+
+
+def _named_in(case: str, named: Iterable[tuple[str, _PlanInCases]]) -> list[GivenPlan]:
+    return [replace(each.found[case], name=name) for name, each in named if case in each.found]
+
+
+def _read_in_cases(plan: PlanLike, cases: Mapping[str, Instance], number: int, count: int) -> _PlanInCases:
+    """A plan, one of `count`, in every case."""
+    found, missed = dict[str, GivenPlan](), dict[str, Sequence[Finding]]()
+    name = "plan" if count == 1 else f"plan {number}"
+    for case, instance in cases.items():
+        try:
+            found[case] = _read(plan, instance, name)
+        except GivenPlanError as error:
+            missed[case] = error.findings
+    return _PlanInCases(found, missed)
 
 
 def _read(plan: PlanLike, instance: Instance, name: str) -> GivenPlan:

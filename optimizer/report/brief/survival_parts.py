@@ -90,7 +90,7 @@ def _shock_row(instance: Instance, row: Folded, outcomes: Sequence[Outcome]) -> 
     name = dated(instance, instance.event(worst.name))
     if row.fold.is_many:
         held = f"✓ {row.count_text if row.excused else 'all held'}"
-        verdict = f"✗ {row.count_text}{_whose(instance, [o for o in outcomes if o.fails])}" if row.failed else held
+        verdict = f"✗ {row.count_text}{_whose(instance, outcomes)}" if row.failed else held
         title, which = entry_title(instance, instance.event(worst.name))
         kind = "date" if is_date(instance, which) else "shock"
         where = f", worst {windowed(worst.first, worst.last)}" if row.failed and kind == "date" else ""
@@ -108,9 +108,12 @@ def _worst_of(row: Folded, outcomes: Sequence[Outcome]) -> Outcome:
 
 
 def _whose(instance: Instance, outcomes: Sequence[Outcome]) -> str:
-    """The segment with the largest gap in one of some shocks, and how many more there are below their floors."""
+    """The segment with the largest gap in one of some shocks, and how many more there are below their floors.
+
+    Shocks that may fail count where no other one fails.
+    """
     gaps: dict[str, float] = {}
-    for outcome in outcomes:
+    for outcome in [each for each in outcomes if each.fails] or outcomes:
         for d, service in outcome.segments.items():
             if service.first_failure is not None:
                 gaps[d] = max(gaps.get(d, 0.0), service.gap)

@@ -422,7 +422,7 @@ def _boxes(found: Discovery) -> Table:
     return screen_table(
         found.instance,
         found.frames.frame("boxes"),
-        caption=_caption(found),
+        caption=about_boxes(found),
         heads={"coverage": "Coverage\n(95 %)", "density": "Density\n(95 %)"},
         cells={
             "conditions": lambda row: words.get(row["box"], row["conditions"]),
@@ -434,7 +434,8 @@ def _boxes(found: Discovery) -> Table:
     )
 
 
-def _caption(found: Discovery) -> str:
+def about_boxes(found: Discovery) -> str:
+    """What is measured of the boxes, on which samples; and what the samples are."""
     count, failed = found.held_back
     share = percent(failed / count) if count else DASH
     return (
