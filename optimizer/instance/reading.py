@@ -409,9 +409,8 @@ class _Reader:
         elif not isinstance(kind, str):
             self.report((*place, "kind"), f"{noun(kind)} is no kind of option", f"Write one of {', '.join(KINDS)}.")
         elif kind not in KINDS and kind not in known_kinds():
-            what = f'"{excerpt(kind)}" is no kind of option'
-            otherwise = f"The kinds are {', '.join(KINDS)}; name a file that has others by --plugin FILE.py."
-            self.report((*place, "kind"), what, did_you_mean(str(kind), KINDS, otherwise))
+            cure = f"The kinds are {', '.join(KINDS)}; name a file that has others by --plugin FILE.py."
+            self.report((*place, "kind"), f'"{excerpt(kind)}" is no kind of option', did_you_mean(kind, KINDS, cure))
         elif not is_audited(kind):
             what = f'plans that buy "{kind}" cannot be audited'
             cure = f"Add its auditor, audit/levers/{kind}.py, or register the lever with `optimizer.register`."
