@@ -103,3 +103,19 @@ def test_a_file_without_futures_is_refused(more: tuple[str, ...]) -> None:
     done = diversify("futures", *more)
     assert done.returncode == 3
     assert "this command compares several" in done.stderr
+
+
+def test_a_plan_that_costs_less_than_the_informed_one_has_a_regret_below_0() -> None:
+    """Both futures need 10 t. `low` has no money in 2027: it orders in 2028 at 100, 1,000; `high` in 2027 at 60, 600.
+
+    The plan of `high` breaks that rule in `low` and costs 400 less than the informed plan there.
+    """
+    low = "{demands.d.survival: {2028: 0, 2029: 1}, policy.annual_budget: {2027: 0, 2028: 2000}}"
+    waiting = ("tests/cases/futures/hand_wait.yaml", "--set", f"futures.need.branches.low.set={low}")
+    done = diversify("futures", *waiting, *EXACT)
+    assert done.returncode == 0, done.stderr
+    words = " ".join(done.stdout.split())
+    assert "high 0 −400* low 400 0 ✗" in words
+    assert "Below 0: it costs less there than the informed plan of that future, which keeps all rules" in words
+    rows = json.loads(diversify("futures", *waiting, *EXACT, "--json").stdout)["regret"]
+    assert [each["regret"] for each in rows] == pytest.approx([0, -400, 400, 0], abs=1e-3)

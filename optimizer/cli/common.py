@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
     from optimizer.errors import Finding
+    from optimizer.instance.schema import Instance
     from optimizer.results.frames import Frame, Frames
     from optimizer.results.futures import FuturesResult
     from optimizer.results.result import Result
@@ -126,6 +127,16 @@ def understands_futures() -> bool:
 def understands_measures() -> bool:
     """Whether the command that runs keeps `policy.objective` of an instance without questions."""
     return "measures" in _UNDERSTOOD.get()
+
+
+def judge_by_expected_cost(instance: "Instance") -> "Instance":
+    """The instance whose plans are judged by expected cost; stderr says so where its file has another measure."""
+    from optimizer.instance.edits import Edited, judged_alone
+
+    made = judged_alone(Edited(instance))
+    for note in made.notes:
+        print_message(note)
+    return made.instance
 
 
 def guarded(command: Callable[..., None]) -> Callable[..., None]:

@@ -275,6 +275,8 @@ def _future_of_plan(file: str, name: str | None) -> "Result":
     from optimizer.suggestions import did_you_mean
 
     futures = {each.name: each.result for each in FuturesResult.load(file).futures}
+    if name not in futures and list(futures) == [""]:
+        raise typer.BadParameter(f"{file} has no futures: leave it out.", param_hint="--future")
     if name not in futures:
         cure = did_you_mean(name or "", list(futures), f"Known: {', '.join(futures)}.")
         raise typer.BadParameter(f'{file} has no future "{name}". {cure}', param_hint="--future")
@@ -350,7 +352,7 @@ def read_written_plan(file: str, plan: str, changes: Changes, search: PlanSearch
     from optimizer.studies.given_plan import evaluate_plan
 
     _refuse_search(plan, search.given)
-    made = read_instance(file, changes)
+    made = read_instance(file, changes, by_expected_cost=True)
     refuse_futures(made.instance, file, plan)
     (given,) = read_given_plans(file, [plan], changes, made)
     found = evaluate_plan(made.instance, given, Settings(), Clock(), made.remarks)

@@ -319,11 +319,9 @@ def _study(memory: "Memory", subject: StudySubject, name: str) -> "Study":
 def _study_on_page(memory: "Memory", subject: StudySubject, name: str) -> "tuple[Study, PageSection]":
     """A task: a study, and its section, with what was known when it was stopped."""
     from optimizer.report.html.sections import section_of
-    from optimizer.results.result import Result
 
     found = _study(memory, subject, name)
-    plan = subject.plan if isinstance(subject.plan, Result) else None
-    return found, section_of(found, plan, subject.time_limit)
+    return found, section_of(found, subject.plan, subject.time_limit)
 
 
 def listener_of(memory: "Memory") -> "Listener":

@@ -91,6 +91,7 @@ def command(
     doubts = inputs.find_doubts(instance, result)
     frontier = single_point(instance, result)
     if kind == "frontier":
+        instance = common.judge_by_expected_cost(instance)
         with common.display(instance.money, lists_tasks=True) as listener:
             frontier = find_frontier(instance, result, None, Settings(accuracy=accuracy.share_of_price), listener)
     with inputs.plan_that_fits(plan, doubts):

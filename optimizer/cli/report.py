@@ -83,6 +83,9 @@ def command(
     futures = _find_futures(source, plan, changes, search, names)
     if futures is not None:
         what = "a plan of several futures has none: leave it out, or take one by --future."
+        if len(futures.futures) == 1:
+            what = f"a page of a plan by {futures.measure} has none: leave it out, or judge plans by expected cost, by "
+            what += "the file and --set policy.objective=expected."
         _refuse({"--budgets": budgets is not None, "--instance": instance_ is not None}, what)
         _end_with_futures(futures, source, output, names, limits, quick=quick, json=json)
     found = _find(source, plan, changes, search)
@@ -330,6 +333,13 @@ def _refuse_form_of_requirements(output: Path) -> None:
         raise typer.BadParameter(what, param_hint="--output")
 
 
+def _has_several_futures(source: str) -> bool:
+    """Whether a file is a saved plan of which one future has to be chosen."""
+    from optimizer.results.futures import FuturesResult
+
+    return inputs.is_futures_plan(source) and len(FuturesResult.load(source).futures) > 1
+
+
 def _check_requirements(source: str, changes: options.Changes, *, has_plan: bool, left_out: dict[str, bool]) -> None:
     """Refuse, before anything is solved, options that do not go with requirements, and what has none.
 
@@ -337,7 +347,7 @@ def _check_requirements(source: str, changes: options.Changes, *, has_plan: bool
         InstanceError: no shocks, no demand, or several futures.
     """
     _refuse(left_out, "stockpile requirements do not have it: leave it out.")
-    if changes.future is None and inputs.is_futures_plan(source):
+    if changes.future is None and _has_several_futures(source):
         what = f"{source} is a plan of several futures: take one of them by --future NAME."
         raise typer.BadParameter(what, param_hint="--requirements")
     if has_plan or not inputs.is_saved_plan(source):
@@ -356,6 +366,7 @@ def _end_with_requirements(
     from optimizer.studies.requirements import find_requirements
     from optimizer.studies.verify import audit_warnings
 
+    found = replace(found, instance=common.judge_by_expected_cost(found.instance))
     doubts = audit_warnings(found.instance, found.result) if found.is_saved else ()
     settings = Settings(mip_gap=search.share_of_cost, time_limit=search.time_limit)
     is_quick = quick or found.interrupted

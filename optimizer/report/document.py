@@ -166,7 +166,7 @@ def write_report(
     instance, target, settings = instance_of(result), arguments.file_path("path", path, REPORT_FORMS), Settings()
     wants_more = (listed := budget_list(budgets)) != []
     several = list(studies) if isinstance(studies, Iterable) else [studies]
-    parts = ReportParts(instance, result, studies=several, sections=[section_of(study) for study in several])
+    parts = ReportParts(instance, result, studies=several, sections=[section_of(study, result) for study in several])
     parts = replace(parts, warnings=audit_warnings(parts.instance, result))
     if isinstance(result, FuturesResult):
         parts = replace(parts, delays=find_futures_delays(result, settings) if wants_more else {})

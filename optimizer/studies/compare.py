@@ -420,7 +420,7 @@ def frontier(
     settings: Settings | None = None,
     listener: Listener = ignore,
 ) -> Frontier:
-    """Find the best plans for some budgets.
+    """Find the best plans for some budgets, by their expected cost.
 
     Args:
         result: the plan at hand, of the instance's own budget; it is not solved again. Beside one that was given stands
@@ -437,7 +437,7 @@ def frontier(
     settings, clock = Settings.chosen(settings, TOLERANCE_SHARE).begun(), Clock()
     measure = ToleranceBase.of_result(result, result.calm_cost, settings.share_of_price)
     least: CaseLeastOutlay | None = None
-    sweep = BudgetSweep({CASE: instance}, settings, clock, listener)
+    sweep = BudgetSweep({CASE: instance.by_expected_cost()}, settings, clock, listener)
     with interruptible(clock, listener), sweep:
         sweep.adopt(CASE, instance.policy.budget, result, measure)
         if budgets is None:

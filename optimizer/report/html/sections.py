@@ -70,12 +70,14 @@ class PageSection:
     is_stopped: bool  # whether the study was stopped before it was done
 
 
-def section_of(found: Study, plan: Result | None = None, time_limit: float | None = None) -> PageSection:
+def section_of(
+    found: Study, plan: Result | FuturesResult | None = None, time_limit: float | None = None
+) -> PageSection:
     """The section of a study.
 
     Args:
         found: the study.
-        plan: of the page, where it is of one future: a study that is about another plan says so.
+        plan: of the page: a study that is about another plan says so.
         time_limit: seconds that all studies had together.
     """
     view, made = view_of(found), [*_stop(found, time_limit), *_other_plan(found, plan), *_blocks(found)]
@@ -115,13 +117,24 @@ def _stop(found: Study, time_limit: float | None) -> list[dict[str, Any]]:
     return [{"kind": "warning", "text": text}]
 
 
-def _other_plan(found: Study, plan: Result | None) -> list[dict[str, Any]]:
+def _other_plan(found: Study, plan: Result | FuturesResult | None) -> list[dict[str, Any]]:
     """What a section says where its study found another plan than that of the page."""
     cost = view_of(found).plan_cost(found)
+    if isinstance(plan, FuturesResult):
+        return _cheapest_expected(cost, plan)
     if plan is None or cost is None or abs(cost - plan.total_cost) <= SHOWN_SHARE * abs(cost):
         return []
     what = f"About the plan that this study found, of a total cost of {si(cost, plan.money, 4)}; "
     return [{"kind": "text", "text": f"{what}the plan of this page costs {si(plan.total_cost, plan.money, 4)}."}]
+
+
+def _cheapest_expected(cost: float | None, plan: FuturesResult) -> list[dict[str, Any]]:
+    """The same of a page whose plan was chosen by another measure: studies look for the least expected cost."""
+    if cost is None or plan.measure == "expected cost" or len(plan.futures) > 1:
+        return []
+    what = f"About the plan of least expected cost that this study found, {si(cost, plan.money, 4)}; the plan of this "
+    what += f"page is chosen by {plan.measure}, and its expected cost is {si(plan.expected_cost, plan.money, 4)}. "
+    return [{"kind": "text", "text": f"{what}What stands here need not hold of it."}]
 
 
 def _chart(found: Any) -> list[dict[str, Any]]:

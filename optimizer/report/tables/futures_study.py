@@ -16,6 +16,7 @@ from optimizer.report.tables.plan import answer_panel
 from optimizer.report.tables.render import cross_table, stop_note
 from optimizer.studies.futures.study_result import FollowedPlan, InformedOrder, MeasuredCost, OrderClass, QuestionTiming
 from optimizer.studies.measure import ProvenDifference
+from optimizer.tolerances import SAME_VALUE
 from optimizer.units import si, si_down, si_up
 
 if TYPE_CHECKING:
@@ -360,7 +361,7 @@ def _regret_matrix(found: FuturesStudy) -> Table:
         "Plan of",
         names,
         [(Text(plan), [_regret(rows.get((plan, future))) for future in names]) for plan in names],
-        caption=f"{PRICED if found.has_priced_gaps else LARGER_GAP} * it breaks a rule of that future.",
+        caption=f"{PRICED if found.has_priced_gaps else LARGER_GAP} * it breaks a rule of that future.{_below(found)}",
         **WIDE,
     )
 
@@ -373,7 +374,23 @@ def _regret(row: FollowedPlan | None) -> str:
         return f"impossible{mark}"
     if row.regret is None:
         return f"✗{mark}"
-    return f"{si(max(0.0, row.regret))}{mark}"
+    return f"{si(_known_regret(row))}{mark}"
+
+
+def _known_regret(row: FollowedPlan) -> float:
+    """The regret of a plan in a future, without rounding errors."""
+    regret = row.regret or 0.0
+    return 0.0 if abs(regret) <= SAME_VALUE * abs(row.cost or 0.0) else regret
+
+
+def _below(found: FuturesStudy) -> str:
+    """What a regret below 0 means, where there is one."""
+    if all(_known_regret(each) >= 0 for each in found.followed):
+        return ""
+    return (
+        " Below 0: it costs less there than the informed plan of that future, which keeps all rules and whose cost is "
+        "proven to the accuracy of the study."
+    )
 
 
 # Orders and signposts.
