@@ -78,7 +78,7 @@ def register(lever: type[Any], auditor: Auditor) -> None:
     """Make a lever from outside the package known: instances may name its kind, and plans that buy it are audited.
 
     Args:
-        lever: a class with a `kind` of its own, derived from `Sized` or from another class of `optimizer.levers`.
+        lever: a class with a `kind` of its own, derived from `Sized` or `Producing`.
         auditor: its arithmetic, which must not call the lever's.
 
     Raises:

@@ -177,6 +177,16 @@ def test_a_limit_is_a_row_while_the_plan_is_open_and_a_bound_once_it_is_fixed(bu
     assert builder.columns[0].upper == 0.0
 
 
+@pytest.mark.parametrize("upper", [6.0, None])
+def test_a_limit_of_anything_but_one_column_is_refused(builder: ModelBuilder, upper: float | None) -> None:
+    x, y = builder.variable("p", "activity", 0, upper=10.0), builder.variable("o", "size", 0)
+    most = 2.0 * y if upper is None else upper
+    for left in (x + y, 2.0 * x, x + 1.0, Expression(), np.array([1.0, 2.0]) * x):
+        with pytest.raises(ModelError, match="p: limit capacity is of a sum or a multiple of columns; write it with"):
+            builder.limit("p", "capacity", 0, left, most)
+    assert builder.columns[0].upper == 10.0
+
+
 def test_terms_are_linked_once_and_found_by_name(builder: ModelBuilder) -> None:
     x = builder.variable("o", "size", 0)
     builder.link("o", "capacity", {0: x, 1: 0.5 * x})

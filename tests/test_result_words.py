@@ -99,7 +99,7 @@ def test_a_result_without_a_plan_says_why(contradicted: tuple[so.Instance, so.Re
     ):
         require_plan(stopped)
     assert narrative.sentence(instance, stopped) == "No plan for works was found before the search was stopped."
-    said = "No plan exists for works: the rules contradict each other, whatever is bought."
+    said = "No plan exists for works: one rule cannot be kept, whatever is bought."
     assert narrative.sentence(instance, result) == said
 
 

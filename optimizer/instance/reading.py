@@ -57,7 +57,7 @@ from optimizer.levers import KINDS, is_audited, known_kinds
 from optimizer.network.process import Demand, Process
 from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result, require_result
-from optimizer.suggestions import excerpt, suggest
+from optimizer.suggestions import did_you_mean, excerpt, suggest
 from optimizer.tolerances import FINDINGS, SCENARIO_VALUES
 
 Check = Callable[[Unchecked], Iterator[Problem]]
@@ -409,8 +409,8 @@ class _Reader:
         elif not isinstance(kind, str):
             self.report((*place, "kind"), f"{noun(kind)} is no kind of option", f"Write one of {', '.join(KINDS)}.")
         elif kind not in KINDS and kind not in known_kinds():
-            what = f'"{excerpt(kind)}" is no kind of option'
-            self.report((*place, "kind"), what, suggest(str(kind), KINDS, "The kinds are"))
+            cure = f"The kinds are {', '.join(KINDS)}; name a file that has others by --plugin FILE.py."
+            self.report((*place, "kind"), f'"{excerpt(kind)}" is no kind of option', did_you_mean(kind, KINDS, cure))
         elif not is_audited(kind):
             what = f'plans that buy "{kind}" cannot be audited'
             cure = f"Add its auditor, audit/levers/{kind}.py, or register the lever with `optimizer.register`."

@@ -181,7 +181,12 @@ class ModelBuilder(Ledgers):
         self.rows.append(row)
 
     def limit(self, owner: str, what: str, t: int, column: Expression, upper: Expression | Number) -> None:
-        """``column ≤ upper``: a bound where `upper` is a number, a row where the plan decides it."""
+        """``column ≤ upper``: a bound where `upper` is a number, 0 in place of one below 0; else a row.
+
+        Raises ModelError unless `column` is one column as it is: limits of sums and multiples are rows of `require`.
+        """
+        if not _is_column(column):
+            raise ModelError(f"{owner}: limit {what} is of a sum or a multiple of columns; write it with `require`")
         limit = upper if isinstance(upper, Expression) else Expression(constant=upper)
         if limit.terms:
             self.require(owner, what, t, column, "<=", limit)
@@ -372,6 +377,12 @@ class _Namer:
 def _numbering() -> Callable[[Mark], str]:
     numbers = itertools.count()
     return lambda mark: f"n{next(numbers)}"
+
+
+def _is_column(expression: Expression) -> bool:
+    """Whether it is one column, once, and nothing else."""
+    factors = expression.terms.values()
+    return len(factors) == 1 and np.ndim(*factors) == 0 and 1.0 in factors and is_nothing(expression.constant)
 
 
 def _between_zero_and(one: Number, other: Number) -> Any:

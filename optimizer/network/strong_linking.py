@@ -42,7 +42,6 @@ MOST_GATES = 4
 BELOW_CAPACITY = 0.99
 
 Gate = frozenset[str]
-_Column = tuple[int, int]
 _Vector = npt.NDArray[np.float64]
 _Places = npt.NDArray[np.intp]
 

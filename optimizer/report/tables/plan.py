@@ -157,8 +157,8 @@ def builds_table(instance: Instance, result: Result, width: int) -> Table | None
     return screen_table(
         instance,
         frame,
-        caption="\n".join([f"Bar: one mark {each} from {horizon.start} to {horizon.end}: ░ being built, █ on line or "
-                           f"held, ▪ bought. {frame.note}", *_meanings(signs.values())]),
+        caption="\n".join([f"Bar: one mark {each} from {horizon.start} to {horizon.end}: · not yet decided, ░ being "
+                           f"built, █ on line or held, ▪ bought. {frame.note}", *_meanings(signs.values())]),
         heads={"option": "Option, lever", "outlay_share": "Of\noutlay"},
         cells={
             "option": option,
