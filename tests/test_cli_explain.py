@@ -2,6 +2,7 @@
 
 import json
 import signal
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -112,3 +113,18 @@ def test_a_repair_that_was_stopped_says_that_less_may_do(monkeypatch: pytest.Mon
     done = CliRunner().invoke(app, ["explain", TINY, "--budget", "5M"])
     assert done.exit_code == 5
     assert "before it was known whether less would do" in " ".join(done.output.split())
+
+
+def test_a_change_without_an_attack_says_that_its_parts_are_left_out_too() -> None:
+    # Both targets together are affordable, and stand for each of them alone; with raid at 5 nothing but one is.
+    targets: dict[str, Any] = {
+        "ban": {"price": 6, "cuts": [{"process": "imports", "severity": 1}]},
+        "raid": {"price": 4, "cuts": [{"process": "plant", "severity": 0.5}]},
+    }
+    said = "An attack stands for those on some of its targets: a change without it is without these as well."
+    for price in (4, 5):
+        targets["raid"]["price"] = price
+        threat = {"attack_budget": 10, "months": 12, "starts": [2029], "targets": targets}
+        done = diversify("explain", TINY, "--adversary", "--set", f"adversary={json.dumps(threat)}")
+        assert done.returncode == 0, done.stderr
+        assert (said in " ".join(done.stdout.split())) == (price == 4)

@@ -23,6 +23,7 @@ from optimizer.report.format import (
 )
 from optimizer.report.narrative import share_of_base
 from optimizer.report.screen import Screen
+from optimizer.report.tables.attack import attack_parts_note
 from optimizer.report.tables.plan import answer, binding, builds_table
 from optimizer.report.tables.render import label_rows
 from optimizer.results.result import Result
@@ -469,7 +470,7 @@ class Explaining:
             sure += "" if explanation.tolerance_base is None else f", {share_of_base(explanation.tolerance_base)}"
         sure += ", unless said otherwise."
         late = "" if explanation.is_complete else " Stopped before every question was answered."
-        self.console.print(Text(sure + late + self.groups.note, style="dim"))
+        self.console.print(Text(sure + late + self.groups.note + attack_parts_note(self.instance), style="dim"))
 
     def _first(self, result: Result) -> None:
         """The answer, the plan, and what binds."""
