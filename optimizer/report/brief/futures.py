@@ -7,6 +7,7 @@ from itertools import compress
 from typing import Any
 
 from optimizer.horizon import windowed
+from optimizer.instance.derived import display_name
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.report.brief.content import (
@@ -48,12 +49,12 @@ from optimizer.report.format import (
     changed_words,
     discounting,
     in_millions,
+    list_names,
     plural,
     proven_cost,
     under_same_rules,
 )
 from optimizer.report.narrative import survived_words
-from optimizer.report.study_narrative import view_of
 from optimizer.report.tables.futures import futures_headline, futures_with_gaps
 from optimizer.report.tables.futures_study import worth_headline
 from optimizer.results.frames import Frame, FrameColumn
@@ -97,6 +98,8 @@ class _FutureDelay:
     delay: Delay
 
 
+# The verdict on an option that all plans near the least cost buy.
+MUST = "must-have"
 # Where the delay of all decisions together stands beside those of options, by their names.
 _TOGETHER = ""
 
@@ -248,9 +251,12 @@ def _near_part(result: FuturesResult, nearly_as_cheap: str, studies: Iterable[An
     if found is None:
         note = "Plans nearly as cheap are not computed."
         return BriefPart("alternatives", "Alternatives", missing_hint=nearly_as_cheap, missing_note=note)
-    judged = f"Of plans by their expected cost, not by {result.measure}:"
-    said = (judged, *filter(None, view_of(found).sentences(found)))
-    return BriefPart("alternatives", "Alternatives", said)
+    vital = [display_name(_views(result)[0].instance, each.option) for each in found.ranges if each.verdict == MUST]
+    common = list_names(vital, MOST_ORDERS) if vital else "no option that is known to be in all of them"
+    said = (
+        f"By expected cost, not by {result.measure}: plans that cost up to {si(found.extra_cost, result.money)} more "
+    )
+    return BriefPart("alternatives", "Alternatives", (f"{said}than the cheapest have in common: {common}.",))
 
 
 def make_each_brief(

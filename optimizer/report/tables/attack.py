@@ -225,11 +225,3 @@ def _starts(found: AttackResult) -> Table | None:
         wide={"worst": 1, "by": 1},
         expand=True,
     )
-
-
-def attack_parts_note(instance: Instance) -> str:
-    """That a listed attack stands for smaller ones, which a change without it lacks as well; empty without any."""
-    adversary = instance.adversary
-    if adversary is None or all(len(adversary.targets_of(entry) or ()) < 2 for entry in instance.shocks):
-        return ""
-    return " An attack stands for those on some of its targets: a change without it is without these as well."
