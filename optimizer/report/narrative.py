@@ -497,11 +497,3 @@ def dependence_sentence(instance: Instance, result: Result, line: float) -> str:
     over = [commodity for commodity, parts in foreign.items() if max(parts.values(), default=0.0) > line]
     which = f" ({list_names([display_name(instance, commodity) for commodity in over], 8)})" if over else ""
     return f"{len(over)} of {len(last)} {'commodity' if len(last) == 1 else 'commodities'}{which}"
-
-
-def attack_parts_note(instance: Instance) -> str:
-    """That a listed attack stands for smaller ones, which a change without it lacks as well; empty without any."""
-    adversary = instance.adversary
-    if adversary is None or all(len(adversary.targets_of(entry) or ()) < 2 for entry in instance.shocks):
-        return ""
-    return " An attack stands for those on some of its targets: a change without it is without these as well."

@@ -99,7 +99,7 @@ class _FutureDelay:
 
 
 # The verdict on an option that all plans near the least cost buy.
-MUST = "must-have"
+_MUST = "must-have"
 # Where the delay of all decisions together stands beside those of options, by their names.
 _TOGETHER = ""
 
@@ -251,7 +251,7 @@ def _near_part(result: FuturesResult, nearly_as_cheap: str, studies: Iterable[An
     if found is None:
         note = "Plans nearly as cheap are not computed."
         return BriefPart("alternatives", "Alternatives", missing_hint=nearly_as_cheap, missing_note=note)
-    vital = [display_name(_views(result)[0].instance, each.option) for each in found.ranges if each.verdict == MUST]
+    vital = [display_name(_views(result)[0].instance, each.option) for each in found.ranges if each.verdict == _MUST]
     common = list_names(vital, MOST_ORDERS) if vital else "no option that is known to be in all of them"
     said = (
         f"By expected cost, not by {result.measure}: plans that cost up to {si(found.extra_cost, result.money)} more "

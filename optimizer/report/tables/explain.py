@@ -21,10 +21,10 @@ from optimizer.report.format import (
     repair_words,
     shock_title,
 )
-from optimizer.report.narrative import attack_parts_note, share_of_base
+from optimizer.report.narrative import share_of_base
 from optimizer.report.screen import Screen
 from optimizer.report.tables.plan import answer, binding, builds_table
-from optimizer.report.tables.render import label_rows
+from optimizer.report.tables.render import attack_parts_note, label_rows
 from optimizer.results.result import Result
 from optimizer.studies.explanation import Deadline, PartValue, Reason, Repair
 from optimizer.studies.measure import ProvenDifference

@@ -51,6 +51,14 @@ _WRITERS: Mapping[Form, Callable[[Any], str]] = {
 }
 
 
+def attack_parts_note(instance: Instance) -> str:
+    """That a listed attack stands for smaller ones, which a change without it lacks as well; empty without any."""
+    adversary = instance.adversary
+    if adversary is None or all(len(adversary.targets_of(entry) or ()) < 2 for entry in instance.shocks):
+        return ""
+    return " An attack stands for those on some of its targets: a change without it is without these as well."
+
+
 def stop_note() -> Text:
     """What stands below the answer of a study that was stopped: nothing is left out without a word."""
     return Text("Note: stopped before everything was known; a figure missing above is not known.", style="yellow")
