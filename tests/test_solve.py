@@ -405,7 +405,7 @@ def test_what_lowers_the_expected_cost_of_shocks_is_not_said_to_be_needless() ->
     result = solved(**parts)
     assert result.total_cost == pytest.approx(2000 + 3000 + 19_500)
     said = dict(facts(so.read(result.data), result))
-    assert said["Price of survival"].endswith("19.5k USD of it is the expected cost of the shocks")
+    assert "(19.5k USD of it is the expected cost of the shocks)" in said["Price of survival"]
     assert said["Doing nothing"] == "survives as well, but costs more: what is bought lowers costs"
     # Nothing can be bought.
     result = solved(**parts, policy={"budget": 0})

@@ -233,10 +233,10 @@ def _price(result: Result, price: float) -> str:
     amount, without = si(price, result.money, 4), si(result.calm_cost or 0.0, result.money, 4)
     expected = result.costs.get(EXPECTED_SHOCKS, 0.0)
     is_seen = expected > ROUNDING * abs(result.total_cost)
-    of_it = f"; {si(expected, result.money, 4)} of it is the expected cost of the shocks" if is_seen else ""
+    of_it = f" ({si(expected, result.money, 4)} of it is the expected cost of the shocks)" if is_seen else ""
     if result.survives:
-        return f"{amount} of the total cost; without shocks the same instance costs {without}{rules}{of_it}"
-    return f"{amount} more than the {without} that the same instance costs without shocks{rules}{of_it}"
+        return f"{amount} of the total cost{of_it}; without shocks the same instance costs {without}{rules}"
+    return f"{amount}{of_it} more than the {without} that the same instance costs without shocks{rules}"
 
 
 def _failing(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
