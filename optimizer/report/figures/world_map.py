@@ -230,8 +230,9 @@ def draw_map(
     )
     # Only a figure that is laid out knows how wide a name is on its map.
     canvas.figure.draw_without_rendering()
+    most = max((each.makes for every in maps for each in every.regions), default=0.0)
     for panel, shown, radius in zip(canvas.panels, maps, radii, strict=True):
-        _write_names(panel, instance, shown, max(each.makes for every in maps for each in every.regions), radius)
+        _write_names(panel, instance, shown, most, radius)
     return canvas
 
 
