@@ -107,6 +107,8 @@ AUDIT_ABSOLUTE = 1e-9
 AUDIT_ROUNDING = 4e-12
 # Numbers of an instance from this on may be why the audit disagrees: double precision has 16 digits.
 LARGE_NUMBER = 1e10
+# Ratio of shortage costs beyond which the smaller one may be lost in the solver's tolerances.
+FAR_APART = 1e8
 # Money, in units of the currency, that errors of a figure are at least measured against: a figure of 0 may be off by
 # `AUDIT_RELATIVE` of it.
 AUDIT_MONEY_SCALE = 1e-6

@@ -9,7 +9,7 @@ audit_error     what is raised where the audit disagrees
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, assert_never
 
@@ -36,13 +36,14 @@ from optimizer.audit.shocks import (
 from optimizer.disruptions.shock import MEANWHILE, expand
 from optimizer.errors import AuditError, Finding, InstanceError
 from optimizer.instance.derived import size_thresholds
+from optimizer.instance.document import leaves
 from optimizer.instance.schema import Instance, require_instance
 from optimizer.instance.variants import with_attacks, without_attacks, without_disruptions
 from optimizer.results.futures import MISSING_FIGURES, FutureResult, FuturesResult
 from optimizer.results.plan import MOST_DETAILED_SHOCKS, Flows, ManyFlows, NoShockPlan, Plan
 from optimizer.results.result import FIGURES, Result, first_largest, require_result, weakest
 from optimizer.results.saved import FORMAT
-from optimizer.tolerances import AUDIT_MONEY_SCALE, AUDIT_RELATIVE, FINE_ROUNDING, LARGE_NUMBER, SAME_VALUE
+from optimizer.tolerances import AUDIT_MONEY_SCALE, AUDIT_RELATIVE, FAR_APART, FINE_ROUNDING, LARGE_NUMBER, SAME_VALUE
 
 
 def audit_result(instance: Instance, result: Result, many: Sequence[ManyFlows] = ()) -> AuditReport:
@@ -477,21 +478,21 @@ def _tail(outcomes: Sequence[tuple[float, float]], alpha: float) -> float:
 
 
 def audit_error(instance: Instance, disagreements: Sequence[str], result: Any) -> AuditError | InstanceError:
-    """The error of a plan with which the audit disagrees: of the file, where its largest number is beyond computing."""
-    data, parts = instance.to_dict(), ("processes", "demands", "options")
-    numbers = [each for part in parts for each in _numbers(data.get(part, {}), part)]
-    largest, place = max(numbers, default=(0.0, ""))
-    if largest < LARGE_NUMBER:
-        return AuditError(disagreements, result)
-    what = f"{largest:g} is too large to be computed with beside the other numbers of the file ({disagreements[0]})"
-    cure = "Correct it, or choose units in which all numbers lie nearer to 1."
-    return InstanceError([Finding(instance.title, None, place, what, cure)])
+    """The error of a plan with which the audit disagrees: of the file, where its numbers are beyond computing."""
+    for place, what, cure in _beyond_computing(instance):
+        return InstanceError([Finding(instance.title, None, place, f"{what} ({disagreements[0]})", cure)])
+    return AuditError(disagreements, result)
 
 
-def _numbers(data: Any, place: str) -> Iterator[tuple[float, str]]:
-    """Every number below a place of an instance, without its sign, and where it stands."""
-    if isinstance(data, Mapping):
-        for key, value in data.items():
-            yield from _numbers(value, f"{place}.{key}")
-    elif isinstance(data, int | float):
-        yield abs(data), place
+def _beyond_computing(instance: Instance) -> Iterator[tuple[str, str, str]]:
+    """Place, fault and cure of numbers that can hardly be computed with beside the others of the file."""
+    data = {part: each for part, each in instance.to_dict().items() if part in ("processes", "demands", "options")}
+    number, place = max((abs(each), place) for place, each in leaves(data) if isinstance(each, int | float))
+    if number >= LARGE_NUMBER:
+        what = f"{number:g} is too large to be computed with beside the other numbers of the file"
+        yield ".".join(map(str, place)), what, "Correct it, or choose units in which all numbers lie nearer to 1."
+    costs = sorted((each.shortage_cost, name) for name, each in instance.demands.items() if each.shortage_cost)
+    if costs and costs[-1][0] > FAR_APART * costs[0][0]:
+        (low, name), (high, other) = costs[0], costs[-1]
+        what = f"{low:g} is too small to be computed with beside the {high:g} of {other}"
+        yield f"demands.{name}.shortage_cost", what, f"Write {high / FAR_APART:g} or more, or correct that of {other}."

@@ -169,3 +169,12 @@ def test_a_number_that_is_too_large_is_a_finding_and_no_internal_error(
     if code == 3:
         assert f"{next(iter(paths))}: {next(iter(paths.values())):g} is " in run.stderr
         assert "in which" in run.stderr
+
+
+def test_shortage_costs_that_are_too_far_apart_are_a_finding_where_the_plan_is_wrong() -> None:
+    path = ROOT / "tests" / "faults" / "far_apart.yaml"
+    run = CliRunner().invoke(app, ["solve", str(path)])
+    assert run.exit_code == 3, run.stderr
+    assert "demands.ev.shortage_cost: 0.001 is too small to be computed with beside the 1e+06 of def" in run.stderr
+    assert "Write 0.01 or more, or correct that of def." in run.stderr
+    assert CliRunner().invoke(app, ["solve", str(path), "--set", "demands.ev.shortage_cost=0.01"]).exit_code == 4
