@@ -182,6 +182,9 @@ class Frame:
         import pandas as pd
 
         made = pd.DataFrame({c.name: v for c, v in zip(self.columns, self.values, strict=True)})
+        # pandas cannot tell that a column of nothing but None, or without a row, holds numbers.
+        numbers = [c.name for c in self.columns if c.form in NUMBER_FORMS and made[c.name].dtype == object]
+        made = made.astype(dict.fromkeys(numbers, float))
         index = [column.name for column in self.columns if column.is_index]
         made = made.set_index(index) if index else made
         made.attrs = {

@@ -484,7 +484,9 @@ def months_survived(found: "TimeToSurvive") -> Frame:
     """
     columns = (
         FrameColumn("chokepoint", is_index=True),
-        *_columns("text", "", "kind", "deliberate", "cuts"),
+        *_columns("text", "", "kind"),
+        FrameColumn("deliberate", form="yes"),
+        *_columns("text", "", "cuts"),
         FrameColumn("year", form="year", is_index=True),
         FrameColumn("before", unit="months", form="amount"),
         FrameColumn("gives_out_before", form="name"),
@@ -492,8 +494,8 @@ def months_survived(found: "TimeToSurvive") -> Frame:
         FrameColumn("gives_out_after", form="name"),
     )
     rows = (
-        (each.name, each.kind, str(each.deliberate).lower(), " and ".join(each.cuts), before.year, before.months,
-         before.segment or "", *((each.after[i].months, each.after[i].segment or "") if each.after else ("", "")))
+        (each.name, each.kind, each.deliberate, " and ".join(each.cuts), before.year, before.months,
+         before.segment or "", *((each.after[i].months, each.after[i].segment or "") if each.after else (None, None)))
         for each in (*found.failing_uncut, *found.exposures)
         for i, before in enumerate(each.before)
     )  # fmt: skip
