@@ -151,9 +151,7 @@ def test_what_solve_writes_is_read_back(tmp_path: Path, tiny: so.Instance, solve
         ("reserve,year\n5,2026\n", "no purchased.csv beside it holds what is bought"),
     ],
 )
-def test_a_table_of_purchases_that_cannot_be_read(
-    tmp_path: Path, tiny: so.Instance, purchases: str, said: str
-) -> None:
+def test_a_table_of_purchases_that_cannot_be_read(tmp_path: Path, tiny: so.Instance, purchases: str, said: str) -> None:
     written(tmp_path, purchases, "purchased.csv")
     builds = written(tmp_path, "option,period,size,on_line\nreserve,2026,20,2027\n", "builds.csv")
     assert said in findings(builds, tiny)[0]

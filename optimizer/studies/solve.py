@@ -79,7 +79,7 @@ def run_record(
 ) -> dict[str, Any]:
     """The fields of a result that record the question and the run."""
     horizon = instance.horizon
-    stopped = f"Stopped by {clock.interrupt}: this is the best plan found until then."
+    stopped = f"Stopped by {clock.signal_name}: this is the best plan found until then."
     interrupted = (stopped,) if clock.interrupted else ()
     return {
         "title": instance.title,
