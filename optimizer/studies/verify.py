@@ -266,7 +266,7 @@ class _Check:
         else:
             solved = self.lines
             self._solve_again()
-        return Verification(self.report, self.lines - solved, solved, tuple(self.left), dict(NOT_EVIDENCE))
+        return Verification(self.report, solved, self.lines - solved, tuple(self.left), dict(NOT_EVIDENCE))
 
     def _absent(self) -> None:
         """That no plan exists is shown by looking for one."""
