@@ -77,6 +77,8 @@ class SearchResult:
     # the distance of the objective, which contains the price of gaps, from its proven bound.
     cost: float = float("inf")
     bound: float = float("-inf")
+    # What the gaps at `values` add to the objective at their price: of shocks that the model holds.
+    priced_gaps: float = 0.0
     # The least survival gap and its proven lower bound; 0 where every floor is kept.
     gap: float = 0.0
     gap_bound: float = 0.0

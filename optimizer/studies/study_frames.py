@@ -483,10 +483,8 @@ def months_survived(found: "TimeToSurvive") -> Frame:
     Where floors fail without any cut the first rows say how long they hold then.
     """
     columns = (
-        FrameColumn("chokepoint", is_index=True),
-        *_columns("text", "", "kind"),
-        FrameColumn("deliberate", form="yes"),
-        *_columns("text", "", "cuts"),
+        *(FrameColumn("chokepoint", is_index=True), FrameColumn("kind")),
+        *(FrameColumn("deliberate", form="yes"), FrameColumn("cuts")),
         FrameColumn("year", form="year", is_index=True),
         FrameColumn("before", unit="months", form="amount"),
         FrameColumn("gives_out_before", form="name"),
