@@ -137,23 +137,33 @@ def may_fail_words(result: Result) -> str:
 
 
 def _shock_row(instance: Instance, each: _ShockRow) -> tuple[Any, ...]:
-    """A row of the shocks of an entry: all figures are those of one shock, which is named where it is one of a date."""
-    row, outcome = each.row, each.shown
-    name = dated(instance, instance.event(outcome.name))
-    unserved = unserved_tonnes(outcome)
+    """A row of the shocks of an entry: all figures are those of one shock."""
+    outcome = each.shown
+    below = sum(service.below_floor for service in outcome.segments.values())
+    unserved = unserved_tonnes(outcome), unserved_money(instance, outcome)
+    return _row_name(instance, each), _row_verdict(instance, each), below, outcome.gap, *unserved
+
+
+def _row_name(instance: Instance, each: _ShockRow) -> str:
+    """The entry, how many shocks of it there are, and of dates that of which the figures are."""
+    fold, outcome = each.row.fold, each.shown
+    title, which = entry_title(instance, instance.event(outcome.name))
+    if not fold.is_many or not which:
+        return dated(instance, instance.event(outcome.name))
+    if not is_date(instance, which):
+        return f"{title}, {plural(len(fold.shocks), 'shock')}"
+    name, window = f"{title}, {plural(len(fold.shocks), 'date')}", windowed(outcome.first, outcome.last)
+    if not outcome.survives:
+        return f"{name}, worst {window}"
+    return f"{name}, most unserved {window}" if unserved_tonnes(outcome) > 0 else name
+
+
+def _row_verdict(instance: Instance, each: _ShockRow) -> str:
+    row = each.row
     if row.fold.is_many:
         held = f"✓ {row.count_text if row.excused else 'all held'}"
-        verdict = f"✗ {row.count_text}{_whose(instance, each.outcomes)}" if row.failed else held
-        title, which = entry_title(instance, instance.event(outcome.name))
-        kind = "date" if is_date(instance, which) else "shock"
-        measure = "most unserved" if outcome.survives else "worst"
-        is_named = kind == "date" and (unserved > 0 or not outcome.survives)
-        where = f", {measure} {windowed(outcome.first, outcome.last)}" if is_named else ""
-        name = f"{title}, {plural(len(row.fold.shocks), kind)}{where}" if which else name
-    else:
-        verdict = "✓ held" if row.survives else f"✗ missed{_whose(instance, [outcome])}"
-    below = sum(service.below_floor for service in outcome.segments.values())
-    return name, verdict, below, outcome.gap, unserved, unserved_money(instance, outcome)
+        return f"✗ {row.count_text}{_whose(instance, each.outcomes)}" if row.failed else held
+    return "✓ held" if row.survives else f"✗ missed{_whose(instance, [each.shown])}"
 
 
 def _whose(instance: Instance, outcomes: Sequence[Outcome]) -> str:
