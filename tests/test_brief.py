@@ -246,7 +246,8 @@ def test_brief_names_decisions_money_and_what_goes_short_though_floors_hold(brie
     assert money["bars"] == [[1.0], [0.0], [pytest.approx(2.6 / 8.9)]]
     # Of 100 t a year 30 in 2027 and 50 in 2028 are served, 20 of them from the plant: 120 t go short, all above floors.
     assert part(brief, "unserved")["table"]["rows"] == [["motors", "30 %", "30 % ✓", "120", "60", "embargo, from 2027"]]
-    assert part(brief, "survival")["table"]["rows"] == [["embargo, 2 dates", "✓ all held", "0", "0", "120", "60"]]
+    first = "embargo, 2 dates, most unserved 2027 to 2028"
+    assert part(brief, "survival")["table"]["rows"] == [[first, "✓ all held", "0", "0", "120", "60"]]
     assert part(brief, "worst")["sentences"][0] == "embargo (2027 to 2028)."
 
 
@@ -784,8 +785,8 @@ def test_brief_of_futures_has_what_is_decided_first_and_the_least_and_the_most(f
     assert parts["money"]["table"]["rows"] == [["2027", "2", "2"], ["2028", "–", "6"]]
     # Where need is low, the floor is 40 % of 100 t: 60 t at 500k go unserved, and it holds.
     assert parts["survival"]["table"]["rows"] == [
-        ["high", "50 %", "✓ 1 of 1", "0", "0"],
         ["low", "50 %", "✓ 1 of 1", "0", "30"],
+        ["high", "50 %", "✓ 1 of 1", "0", "0"],
     ]
     assert parts["worst"]["sentences"][0] == "embargo (2029), in the future low."
 

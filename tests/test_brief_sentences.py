@@ -178,9 +178,10 @@ def test_futures_beyond_ten_are_counted() -> None:
 @pytest.mark.parametrize(
     ("mildest", "said"),
     [
-        (0.8, "2 more shocks not shown, some of them not survived."),
-        # Half of the imports serve 50 t of a floor of 30.
-        (0.5, "2 more shocks not shown, all survived."),
+        # 80 t of 100 are lost, where 30 have to be served; or 50; or none, at 1,000 a tonne.
+        (0.8, "2 more shocks not shown, some of them not survived; at most 80k USD goes unserved in one."),
+        (0.5, "2 more shocks not shown, all survived; at most 50k USD goes unserved in one."),
+        (0.0, "2 more shocks not shown, all survived; all demand is served in them."),
     ],
 )
 def test_shocks_beyond_six_are_counted_with_whether_they_are_survived(mildest: float, said: str) -> None:
@@ -193,6 +194,74 @@ def test_shocks_beyond_six_are_counted_with_whether_they_are_survived(mildest: f
     assert part["sentences"][-1] == said
 
 
+# One segment with a floor, worth 100 a tonne, and one without, worth 50. Of imports of 200 t/yr nothing is left.
+TWO_SEGMENTS: Mapping[str, Any] = {
+    "army": {"commodity": "magnet", "quantity": 10, "survival": {2027: 1, 2028: 0}, "shortage_cost": 100},
+    "cars": {"commodity": "magnet", "quantity": {2027: 20, 2028: 60}, "survival": 0, "shortage_cost": 50},
+}
+
+
+def survival_of_a_ban(demands: Mapping[str, Any], **shocks: Any) -> dict[str, Any]:
+    """What the brief says is survived where all imports are lost in 2027, and again in 2028."""
+    ban = {"start": [2027, 2028], "months": 12, "cuts": [{"region": "rival", "severity": 1}]}
+    found: dict[str, Any] = brief_of(demands=demands, processes=imports(200), shocks={"ban": ban, **shocks})
+    part: dict[str, Any] = found["parts"]["survival"]
+    return part
+
+
+def test_all_figures_of_a_row_are_those_of_the_date_that_it_names() -> None:
+    """In 2027 army lacks its 10 t, 1,000 USD, and cars 20 t, 1,000 USD. In 2028 there are no floors: 10 and 60 t."""
+    part = survival_of_a_ban(TWO_SEGMENTS)
+    assert part["table"]["rows"] == [
+        ["ban, 2 dates, worst 2027", "✗ 1 of 2 fail: army", "10", "0.001", "30", "0.002"],
+    ]
+    assert part["sentences"][1] == (
+        "Another shock of a row leaves more unserved than the one shown: "
+        "ban, from 2028: 70 t, 4,000 USD, though floors hold."
+    )
+
+
+def test_of_dates_that_are_all_survived_the_figures_are_those_of_the_most_unserved() -> None:
+    """Cars lack 20 t in 2027, of which a floor of 0 leaves as little margin as of the 60 t in 2028."""
+    demands = {"cars": TWO_SEGMENTS["cars"]}
+    part = survival_of_a_ban(demands)
+    assert part["table"]["rows"] == [["ban, 2 dates, most unserved 2028", "✓ all held", "0", "0", "60", "0.003"]]
+    assert len(part["sentences"]) == 1
+    assert part["table"]["caption"].startswith(
+        "Floor: the share of demand that has to be served in a shock. Of several shocks in a row the figures are those "
+        "of one: of the largest survival gap; where floors hold in all, of the most unserved by value. "
+    )
+
+
+def test_shocks_that_are_survived_stand_by_the_value_that_goes_unserved() -> None:
+    """Half of 10 t, all that a floor allows, is lost in one, 20 t of 100 that are worth more in the next."""
+    demands = {
+        "small": {"commodity": "toy", "quantity": 10, "survival": 0.5, "shortage_cost": 100},
+        "large": {"commodity": "magnet", "quantity": 100, "survival": 0.1, "shortage_cost": 1000},
+    }
+    processes = {
+        "toys": {"region": "rival", "output": {"toy": 1}, "capacity": 10, "cost": 1},
+        "imports": {**BASE["processes"]["imports"], "region": "ally"},
+    }
+    shocks = {
+        name: {"start": 2027, "months": 12, "cuts": [{"region": region, "severity": severity}]}
+        for name, region, severity in (("of toys", "rival", 0.5), ("of magnets", "ally", 0.2), ("worst", "ally", 1))
+    }
+    parts = {"commodities": {"magnet": {}, "toy": {}}, "processes": processes}
+    rows = brief_of(demands=demands, shocks=shocks, **parts)["parts"]["survival"]["table"]["rows"]
+    assert [(row[0], row[-1]) for row in rows] == [("worst", "0.1"), ("of magnets", "0.02"), ("of toys", "0.0005")]
+
+
+def test_tonnes_of_one_column_have_no_suffix() -> None:
+    """30,000 t of 100,000 have to be served, and nothing is: beside it 20 t of 100 of a mild shock."""
+    mild = {"start": 2027, "months": 12, "cuts": [{"region": "rival", "severity": 0.5}]}
+    shocks = {"mild": mild, "harsh": {**mild, "cuts": [{"region": "rival", "severity": 1}]}}
+    demands = {"motors": {**BASE["demands"]["motors"], "quantity": 10_000}}
+    parts = brief_of(demands=demands, processes=imports(10_000), shocks=shocks)["parts"]
+    assert [row[4] for row in parts["survival"]["table"]["rows"]] == ["10,000", "5,000"]
+    assert parts["unserved"]["table"]["rows"][0][3] == "10,000"
+
+
 def test_segments_beyond_five_have_no_larger_gap_though_more_may_go_unserved() -> None:
     """Five segments lack 1 t of a floor each, worth 1,000; the sixth has no floor, and 20 t of it go unserved."""
     small = {"commodity": "magnet", "quantity": 1, "survival": 1, "shortage_cost": 1000}
@@ -200,7 +269,15 @@ def test_segments_beyond_five_have_no_larger_gap_though_more_may_go_unserved() -
     demands |= {"large": {**small, "quantity": 20, "survival": 0}}
     part = brief_of(demands=demands)["parts"]["unserved"]
     assert [row["shortage"] for row in part["values"]] == [1] * 5
-    assert part["sentences"] == ["1 more segment not shown: none has a larger survival gap."]
+    # Of what is worth 1,000 a tonne.
+    said = "1 more segment not shown: it is not below its floor; at most 20k USD of it goes unserved in a shock."
+    assert part["sentences"] == [said]
+
+
+def test_of_more_than_five_segments_below_their_floors_none_that_is_hidden_has_a_larger_gap() -> None:
+    small = {"commodity": "magnet", "quantity": 1, "survival": 1, "shortage_cost": 1000}
+    part = brief_of(demands={f"small{i}": small for i in range(7)})["parts"]["unserved"]
+    assert part["sentences"] == ["2 more segments not shown: none has a larger survival gap."]
 
 
 @pytest.mark.parametrize(

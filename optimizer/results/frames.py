@@ -32,6 +32,7 @@ Form = Literal[
     "year",  # a calendar year
     "count",  # a whole number
     "amount",  # a number, to three digits
+    "plain",  # the same without a suffix, for columns that are added up
     "exact",  # a number, to four digits
     "enough",  # a number that suffices, rounded up to six digits
     "millions",  # money, in millions, to three digits
@@ -39,7 +40,7 @@ Form = Literal[
     "tenth",  # a share, as per cent to one decimal
     "yes",  # whether something holds
 ]
-NUMBER_FORMS = ("count", "amount", "exact", "enough", "millions", "percent", "tenth")
+NUMBER_FORMS = ("count", "amount", "plain", "exact", "enough", "millions", "percent", "tenth")
 
 
 @dataclass(frozen=True)

@@ -427,8 +427,10 @@ def _money_part(result: FuturesResult) -> BriefPart:
 
 
 def _survival_part(result: FuturesResult, views: Sequence[_FutureView]) -> BriefPart:
-    """The futures, those that leave the largest gap first."""
-    ordered = sorted(views, key=lambda view: (-shown_gap(view.future.result), -view.future.probability))
+    """The futures, those that leave the largest gap first, then those with the largest loss."""
+    ordered = sorted(
+        views, key=lambda view: (-shown_gap(view.future.result), -_most_unserved(view), -view.future.probability)
+    )
     title = "What is survived, and what is not"
     columns = (
         FrameColumn("future", is_index=True),

@@ -1,6 +1,7 @@
 """The parts of the brief about what is survived: the shocks, the worst of them, and what goes unserved by segment."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from optimizer.disruptions.path import Path
@@ -44,31 +45,82 @@ def not_all_unserved(instance: Instance, outcomes: Iterable[Outcome]) -> tuple[s
     return () if all(is_known(instance, each) for each in outcomes) else (NOT_ALL,)
 
 
+@dataclass(frozen=True)
+class _ShockRow:
+    """The shocks of an entry of the file, and the one of them whose figures the table has."""
+
+    row: Folded
+    outcomes: Sequence[Outcome]
+    shown: (
+        Outcome  # the worst of those that fail; where floors hold in all, the one that leaves most unserved, by value
+    )
+
+    @classmethod
+    def of(cls, instance: Instance, row: Folded, outcomes: Sequence[Outcome]) -> "_ShockRow":
+        if all(each.survives for each in outcomes):
+            return cls(row, outcomes, _most_unserved(instance, outcomes))
+        return cls(row, outcomes, min((each for each in outcomes if each.fails), key=urgency, default=row.worst))
+
+    def place(self, instance: Instance) -> tuple[float, ...]:
+        """What rows are sorted by: those that fail by their gap, then the others by what goes unserved, money."""
+        value = unserved_money(instance, self.shown) if self.row.survives else 0.0
+        return self.row.survives, -value, *urgency(self.shown)
+
+
 def survival_part(instance: Instance, result: Result) -> BriefPart:
     """The entries of the file with shocks, those that fail first: what is below floors, and all that goes unserved."""
     rows = fold_outcomes(folds(instance, [each.name for each in result.shocks]), result)
-    ordered = sorted(rows, key=lambda row: (row.survives, urgency(row.worst)))
-    outcomes = {each.name: each for each in result.shocks}
+    known = {each.name: each for each in result.shocks}
+    made = (_ShockRow.of(instance, row, [known[name] for name in row.fold.shocks if name in known]) for row in rows)
+    ordered = sorted(made, key=lambda each: each.place(instance))
     shown, rest = ordered[:MOST_SHOCKS], ordered[MOST_SHOCKS:]
     columns = (
         FrameColumn("shock", is_index=True),
         FrameColumn("verdict", "Floors"),
-        FrameColumn("below_floor", "Below floors", "t", "amount"),
+        FrameColumn("below_floor", "Below floors", "t", "plain"),
         FrameColumn("gap", "Survival gap", result.money, "millions"),
-        FrameColumn("shortage", "Unserved in all", "t", "amount"),
+        FrameColumn("shortage", "Unserved in all", "t", "plain"),
         FrameColumn("shortage_cost", "Value", result.money, "millions"),
     )
-    frame_rows = [_shock_row(instance, row, [outcomes[name] for name in row.fold.shocks if name in outcomes])
-                  for row in shown]  # fmt: skip
-    said = [_kept_sentence(result, rows)]
-    if rest:
-        which = "all survived" if all(row.survives for row in rest) else "some of them not survived"
-        said.append(f"{plural(sum(len(row.fold.shocks) for row in rest), 'more shock')} not shown, {which}.")
-    note = "Floor: the share of demand that has to be served in a shock. Of several dates the worst. Unserved in all: "
-    note += "above floors as well. Survival gap and value: at shortage cost."
+    said = [_kept_sentence(result, rows), *_dearer_dates(instance, result, shown)]
+    said += [_hidden_sentence(instance, result, rest)] if rest else []
+    note = "Floor: the share of demand that has to be served in a shock. "
+    if any(each.row.fold.is_many for each in shown):
+        note += (
+            "Of several shocks in a row the figures are those of one: of the largest survival gap; where floors hold "
+        )
+        note += "in all, of the most unserved by value. "
+    note += "Unserved in all: above floors as well. Survival gap and value: at shortage cost."
     note = " ".join([note, *not_all_unserved(instance, result.shocks)])
     title = "What is survived, and what is not"
-    return BriefPart("survival", title, tuple(said), Frame.of_rows("survival", title, columns, frame_rows, note))
+    frame = Frame.of_rows("survival", title, columns, [_shock_row(instance, each) for each in shown], note)
+    return BriefPart("survival", title, tuple(said), frame)
+
+
+def _most_unserved(instance: Instance, outcomes: Iterable[Outcome]) -> Outcome:
+    """The shock that leaves most unserved, at shortage cost."""
+    return max(outcomes, key=lambda each: unserved_money(instance, each))
+
+
+def _dearer_dates(instance: Instance, result: Result, shown: Iterable[_ShockRow]) -> Iterator[str]:
+    """Of the rows of shocks that fail, the shock that leaves most unserved where the figures are those of another."""
+    pairs = [(each.shown, _most_unserved(instance, each.outcomes)) for each in shown if not each.row.survives]
+    dearer = [most for own, most in pairs if unserved_money(instance, most) > unserved_money(instance, own)]
+    if dearer:
+        loss = _loss_text(instance, _most_unserved(instance, dearer), result.money)
+        yield f"Another shock of a row leaves more unserved than the one shown: {loss}."
+
+
+def _hidden_sentence(instance: Instance, result: Result, rest: Sequence[_ShockRow]) -> str:
+    """How many shocks are not shown, whether they are survived, and what goes unserved in one of them at most."""
+    hidden = [outcome for each in rest for outcome in each.outcomes]
+    which = "all survived" if all(each.row.survives for each in rest) else "some of them not survived"
+    said, most = f"{plural(len(hidden), 'more shock')} not shown, {which}", _most_unserved(instance, hidden)
+    if not all(is_known(instance, each) for each in hidden):
+        return f"{said}."
+    if unserved_tonnes(most) <= 0:
+        return f"{said}; all demand is served in {'it' if len(hidden) == 1 else 'them'}."
+    return f"{said}; at most {si(unserved_money(instance, most), result.money)} goes unserved in one."
 
 
 def _kept_sentence(result: Result, rows: Sequence[Folded]) -> str:
@@ -84,27 +136,34 @@ def may_fail_words(result: Result) -> str:
     return f", {may:,} may fail" if may else ""
 
 
-def _shock_row(instance: Instance, row: Folded, outcomes: Sequence[Outcome]) -> tuple[Any, ...]:
-    """A row of the shocks of an entry: the gap of its worst, and the most that goes unserved in one of them."""
-    worst = _worst_of(row, outcomes)
-    name = dated(instance, instance.event(worst.name))
+def _shock_row(instance: Instance, each: _ShockRow) -> tuple[Any, ...]:
+    """A row of the shocks of an entry: all figures are those of one shock."""
+    outcome = each.shown
+    below = sum(service.below_floor for service in outcome.segments.values())
+    unserved = unserved_tonnes(outcome), unserved_money(instance, outcome)
+    return _row_name(instance, each), _row_verdict(instance, each), below, outcome.gap, *unserved
+
+
+def _row_name(instance: Instance, each: _ShockRow) -> str:
+    """The entry, how many shocks of it there are, and of dates that of which the figures are."""
+    fold, outcome = each.row.fold, each.shown
+    title, which = entry_title(instance, instance.event(outcome.name))
+    if not fold.is_many or not which:
+        return dated(instance, instance.event(outcome.name))
+    if not is_date(instance, which):
+        return f"{title}, {plural(len(fold.shocks), 'shock')}"
+    name, window = f"{title}, {plural(len(fold.shocks), 'date')}", windowed(outcome.first, outcome.last)
+    if not outcome.survives:
+        return f"{name}, worst {window}"
+    return f"{name}, most unserved {window}" if unserved_tonnes(outcome) > 0 else name
+
+
+def _row_verdict(instance: Instance, each: _ShockRow) -> str:
+    row = each.row
     if row.fold.is_many:
         held = f"✓ {row.count_text if row.excused else 'all held'}"
-        verdict = f"✗ {row.count_text}{_whose(instance, outcomes)}" if row.failed else held
-        title, which = entry_title(instance, instance.event(worst.name))
-        kind = "date" if is_date(instance, which) else "shock"
-        where = f", worst {windowed(worst.first, worst.last)}" if row.failed and kind == "date" else ""
-        name = f"{title}, {plural(len(row.fold.shocks), kind)}{where}" if which else name
-    else:
-        verdict = "✓ held" if row.survives else f"✗ missed{_whose(instance, [worst])}"
-    most = max(outcomes, key=lambda each: unserved_money(instance, each))
-    below = sum(each.below_floor for each in worst.segments.values())
-    return name, verdict, below, worst.gap, unserved_tonnes(most), unserved_money(instance, most)
-
-
-def _worst_of(row: Folded, outcomes: Sequence[Outcome]) -> Outcome:
-    """The worst shock of a row: one that is not survived and has to be, where there is one."""
-    return min((each for each in outcomes if each.fails), key=urgency, default=row.worst)
+        return f"✗ {row.count_text}{_whose(instance, each.outcomes)}" if row.failed else held
+    return "✓ held" if row.survives else f"✗ missed{_whose(instance, [each.shown])}"
 
 
 def _whose(instance: Instance, outcomes: Sequence[Outcome]) -> str:
@@ -124,7 +183,7 @@ def _whose(instance: Instance, outcomes: Sequence[Outcome]) -> str:
 def worst_event(instance: Instance, result: Result) -> Outcome:
     """The shock with the largest gap; where no floor fails, the one in which most goes unserved, at shortage cost."""
     hardest = hardest_of(result.shocks)[0]
-    return hardest if hardest.fails else max(result.shocks, key=lambda each: unserved_money(instance, each))
+    return hardest if hardest.fails else _most_unserved(instance, result.shocks)
 
 
 def worst_part(instance: Instance, result: Result) -> BriefPart:
@@ -151,12 +210,16 @@ def worst_part(instance: Instance, result: Result) -> BriefPart:
 
 def _largest_loss(instance: Instance, result: Result, worst: Outcome) -> Iterator[str]:
     """The shock that leaves most unserved, at shortage cost; nothing where none leaves more than the worst does."""
-    most = max(result.shocks, key=lambda each: unserved_money(instance, each))
+    most = _most_unserved(instance, result.shocks)
     if unserved_money(instance, most) > unserved_money(instance, worst):
-        amount = ", ".join(_unserved_words(instance, most, result.money))
-        held = ", though floors hold" if most.survives else ""
-        name = f"{dated(instance, instance.event(most.name))}{_may_fail_mark(most)}"
-        yield f"Most unserved by value: {name}: {amount}{held}."
+        yield f"Most unserved by value: {_loss_text(instance, most, result.money)}."
+
+
+def _loss_text(instance: Instance, outcome: Outcome, money: str) -> str:
+    """A shock with what it leaves unserved, and that floors hold where they do."""
+    name = f"{dated(instance, instance.event(outcome.name))}{_may_fail_mark(outcome)}"
+    held = ", though floors hold" if outcome.survives else ""
+    return f"{name}: {', '.join(_unserved_words(instance, outcome, money))}{held}"
 
 
 def _unserved_words(instance: Instance, outcome: Outcome, money: str) -> tuple[str, str]:
@@ -206,7 +269,7 @@ def _floors_frame(instance: Instance, result: Result, worst: Outcome) -> Frame |
             rows.append((name, None, None, *figures))
     columns = (
         *_SERVICE_COLUMNS,
-        FrameColumn("below_floor", "Below floor", "t", "amount"),
+        FrameColumn("below_floor", "Below floor", "t", "plain"),
         FrameColumn("gap", "Survival gap", result.money, "millions"),
     )
     note = "Every segment below its floor in this shock; served: % of demand in its weakest period."
@@ -231,14 +294,14 @@ def unserved_part(instance: Instance, result: Result) -> BriefPart:
             if service.shortage > 0 and (d not in hardest or _hardship(outcome, service) > _hardship(*hardest[d])):
                 hardest[d] = outcome, service
     ordered = sorted(hardest, key=lambda d: _place_of_segment(instance, d, *hardest[d]))
-    title, left = "What goes unserved, by segment", len(ordered) - MOST_SEGMENTS
+    title, hidden = "What goes unserved, by segment", ordered[MOST_SEGMENTS:]
     if not ordered:
         return BriefPart("unserved", title, ("In no shock does any demand go unserved.",))
     rows = [_segment_row(instance, d, *hardest[d]) for d in ordered[:MOST_SEGMENTS]]
-    said = (f"{plural(left, 'more segment')} not shown: none has a larger survival gap.",) if left > 0 else ()
+    said = (_hidden_segments(instance, result, hidden),) if hidden else ()
     columns = (
         *_SERVICE_COLUMNS,
-        FrameColumn("shortage", "Unserved", "t", "amount"),
+        FrameColumn("shortage", "Unserved", "t", "plain"),
         FrameColumn("shortage_cost", "Value", result.money, "millions"),
         FrameColumn("shock", "In"),
     )
@@ -246,6 +309,17 @@ def unserved_part(instance: Instance, result: Result) -> BriefPart:
     note += "% of demand in its weakest period."
     note = " ".join([note, *not_all_unserved(instance, result.shocks)])
     return BriefPart("unserved", title, said, Frame.of_rows("unserved", title, columns, rows, note))
+
+
+def _hidden_segments(instance: Instance, result: Result, hidden: Sequence[str]) -> str:
+    """How many segments are not shown, and that none of them is worse than those that are."""
+    said = f"{plural(len(hidden), 'more segment')} not shown"
+    services = [(d, outcome.segments[d]) for outcome in result.shocks for d in hidden if d in outcome.segments]
+    if any(service.first_failure is not None for _, service in services):
+        return f"{said}: none has a larger survival gap."
+    most = max(_value(instance, d, service.shortage) for d, service in services)
+    kept, one = ("it is not", "it") if len(hidden) == 1 else ("none is", "one of them")
+    return f"{said}: {kept} below its floor; at most {si(most, result.money)} of {one} goes unserved in a shock."
 
 
 def _hardship(outcome: Outcome, service: Service) -> tuple[float, float]:

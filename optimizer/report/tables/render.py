@@ -24,7 +24,7 @@ from optimizer.instance.schema import Instance
 from optimizer.report.format import DASH, in_millions, percent, shock_title
 from optimizer.report.screen import Screen
 from optimizer.results.frames import NUMBER_FORMS, Form, Frame, FrameColumn, FrameRow, Frames
-from optimizer.units import MINUS, si, si_up
+from optimizer.units import MINUS, short, si, si_up
 
 # Frames that are written only where the file has something to fill them with.
 OPTIONAL_FILES = ("actual", "commitments", "bands", "bought_in_samples")
@@ -42,6 +42,7 @@ _NAMES: Mapping[Form, Callable[[Instance, Any], str]] = {
 _WRITERS: Mapping[Form, Callable[[Any], str]] = {
     "count": "{:,}".format,
     "amount": si,
+    "plain": short,
     "exact": lambda number: si(number, digits=4),
     "enough": lambda number: si_up(number, digits=6),
     "millions": in_millions,
