@@ -197,7 +197,7 @@ def priced_gap(instance: Instance, gap: float) -> float | None:
     return None if instance.policy.gap_price is None else instance.policy.gap_price * gap
 
 
-def proven_cost(bound: float, held: float, priced: float | None) -> float | None:
+def bound_of_cost(bound: float, held: float, priced: float | None) -> float | None:
     """The proven lower bound of a plan's cost, without its gaps; None where none is known.
 
     Where gaps have a price, `held` is what they cost in the shocks that the search held, and `priced` what they cost in
