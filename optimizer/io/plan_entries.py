@@ -171,12 +171,18 @@ def _rows(path: str) -> tuple[Document, list[str], list[tuple[int, dict[str, str
     reader = csv.reader(io.StringIO(text), delimiter=";" if first.count(";") > first.count(",") else ",")
     rows = [(reader.line_num, [cell.strip().removeprefix("'") for cell in row]) for row in reader if any(row)]
     document, head = Document(path, {}), [word.partition(" [")[0] for word in rows[0][1]] if rows else []
-    for line, cells in rows[1:]:
-        if len(cells) != len(head):
-            what = f"the number of cells is {len(cells)}, and that of columns {len(head)}"
-            document.findings.append(Finding(path, line, "", what, f"Write one for each: {', '.join(head)}."))
-    whole = [(line, dict(zip(head, cells, strict=True))) for line, cells in rows[1:] if len(cells) == len(head)]
-    return document, head, whole
+    return document, head, list(_by_column(document, head, rows[1:]))
+
+
+def _by_column(
+    document: Document, head: Sequence[str], rows: Iterable[tuple[int, Sequence[str]]]
+) -> Iterator[tuple[int, dict[str, str]]]:
+    for line, cells in rows:
+        if len(cells) == len(head):
+            yield line, dict(zip(head, cells, strict=True))
+            continue
+        what = f"the number of cells is {len(cells)}, and that of columns {len(head)}"
+        document.findings.append(Finding(document.file, line, "", what, f"Write one for each: {', '.join(head)}."))
 
 
 def _table(path: str, instance: Instance) -> tuple[Document, list[PlanEntry]]:
