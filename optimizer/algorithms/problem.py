@@ -93,6 +93,11 @@ class SearchResult:
     # where the model has them, or each leaves its least gap.
     gap_left: Mapping[str, float] | None = None
 
+    def bound_of_cost(self, priced: float | None) -> float | None:
+        """The bound where gaps cost `priced` in all shocks, and not in those that the model holds; None without one."""
+        bound = self.bound if priced is None else self.bound + self.priced_gaps - priced
+        return bound if math.isfinite(bound) else None
+
 
 ObjectiveBuilder = Callable[[ModelBuilder, Instance, Sequence[Shock]], Expression]
 Rows = Callable[[ModelBuilder, Instance, Sequence[Shock]], None]

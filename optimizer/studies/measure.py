@@ -16,7 +16,6 @@ from typing import Any, Literal
 from optimizer.arguments import ArgumentError
 from optimizer.instance.schema import Instance
 from optimizer.results.result import Result, price_of_survival
-from optimizer.results.saved import finite_or_none
 from optimizer.solver import Settings
 from optimizer.tolerances import FINEST_SHARE, SAME_VALUE
 from optimizer.units import parse_amount
@@ -185,44 +184,3 @@ class CostTolerance:
         if self.amount is None:
             return self.share or 0.0
         return self.amount / base.amount if base is not None and base.amount > 0 else 0.0
-
-
-def proven_gap(instance: Instance, gap: float, bound: float) -> float | None:
-    """The proven lower bound of a survival gap; None where none is known, or gaps have a price: then none is least."""
-    return finite_or_none(min(bound, gap)) if instance.policy.gap_price is None else None
-
-
-def priced_gap(instance: Instance, gap: float) -> float | None:
-    """What a survival gap costs at the price of gaps, money; None where they have none."""
-    return None if instance.policy.gap_price is None else instance.policy.gap_price * gap
-
-
-def bound_of_cost(bound: float, held: float, priced: float | None) -> float | None:
-    """The proven lower bound of a plan's cost, without its gaps; None where none is known.
-
-    Where gaps have a price, `held` is what they cost in the shocks that the search held, and `priced` what they cost in
-    all: the bound, given less the former, is of cost and gaps together.
-    """
-    return finite_or_none(bound if priced is None else bound + held - priced)
-
-
-def relative_distance(
-    cost: float,
-    bound: float | None,
-    gap: float,
-    gap_bound: float | None,
-    negligible: float = 0.0,
-    priced: float | None = None,
-) -> float | None:
-    """Relative distance from the bound, of cost or of gap, whichever is larger; None where one is not known.
-
-    A distance of no more than `negligible`, money, is none of cost: what is a difference of costs is as exact as these.
-    Where gaps have a price, `priced` is what they cost: it counts with the cost, and no gap has a bound.
-    """
-    if priced is not None and bound is not None:
-        cost, bound, gap = cost + priced, bound + priced, 0.0
-    if bound is None or (gap > 0 and gap_bound is None):
-        return None
-    of_cost = (cost - bound) / abs(cost) if cost and cost - bound > negligible else 0.0
-    of_gap = (gap - (gap_bound or 0.0)) / gap if gap > 0 else 0.0
-    return max(0.0, of_cost, of_gap)

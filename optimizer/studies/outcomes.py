@@ -465,3 +465,35 @@ def _column(instance: Instance, column: Column) -> Iterator[StepSize]:
         yield _largest_size(name), "1 % more", size
     elif what in words and (in_shock or what == "substituted" or not column.mark.path):
         yield words[what], "1 % more", size
+
+
+def proven_gap(instance: Instance, gap: float, bound: float) -> float | None:
+    """The proven lower bound of a survival gap; None where none is known, or gaps have a price: then none is least."""
+    return finite_or_none(min(bound, gap)) if instance.policy.gap_price is None else None
+
+
+def priced_gap(instance: Instance, gap: float) -> float | None:
+    """What a survival gap costs at the price of gaps, money; None where they have none."""
+    return None if instance.policy.gap_price is None else instance.policy.gap_price * gap
+
+
+def relative_distance(
+    cost: float,
+    bound: float | None,
+    gap: float,
+    gap_bound: float | None,
+    negligible: float = 0.0,
+    priced: float | None = None,
+) -> float | None:
+    """Relative distance from the bound, of cost or of gap, whichever is larger; None where one is not known.
+
+    A distance of no more than `negligible`, money, is none of cost: what is a difference of costs is as exact as these.
+    Where gaps have a price, `priced` is what they cost: it counts with the cost, and no gap has a bound.
+    """
+    if priced is not None and bound is not None:
+        cost, bound, gap = cost + priced, bound + priced, 0.0
+    if bound is None or (gap > 0 and gap_bound is None):
+        return None
+    of_cost = (cost - bound) / abs(cost) if cost and cost - bound > negligible else 0.0
+    of_gap = (gap - (gap_bound or 0.0)) / gap if gap > 0 else 0.0
+    return max(0.0, of_cost, of_gap)

@@ -39,12 +39,15 @@ from optimizer.results.saved import Status
 from optimizer.solver import Clock, Listener, Settings, Vector, ignore, interruptible
 from optimizer.solver import versions as solver_versions
 from optimizer.solver.base import SAVED_STRATEGIES
-from optimizer.studies.measure import ToleranceBase, bound_of_cost, priced_gap, proven_gap, relative_distance
+from optimizer.studies.measure import ToleranceBase
 from optimizer.studies.outcomes import (
     Survey,
     binding_limits,
     do_nothing_outcome,
     outcomes,
+    priced_gap,
+    proven_gap,
+    relative_distance,
     services,
     survey,
     with_costs,
@@ -300,7 +303,7 @@ class PlanConclusion:
             gap = math.fsum(gap for name, gap in gaps.items() if name not in faced.attacks) + faced.gap
         # Negligible shortages are in the bound, and not in the gap.
         priced, gap_bound = priced_gap(self.instance, gap), proven_gap(self.instance, gap, solved.gap_bound)
-        bound = bound_of_cost(solved.bound, solved.priced_gaps, priced)
+        bound = solved.bound_of_cost(priced)
         distance = relative_distance(cost, bound, gap, gap_bound, priced=priced)
         fails = surveyed.fails.any(axis=1) & ~surveyed.excused(self.instance)
         status: Status = "gap" if fails.any() else "survives"

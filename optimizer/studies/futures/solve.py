@@ -38,7 +38,7 @@ from optimizer.results.result import Result, price_of_survival
 from optimizer.results.saved import Status
 from optimizer.solver import Clock, Listener, Progress, Settings, ignore, interruptible
 from optimizer.studies.futures.stages import decisions
-from optimizer.studies.measure import bound_of_cost, proven_gap, relative_distance
+from optimizer.studies.outcomes import proven_gap, relative_distance
 from optimizer.studies.solve import NO_PRICE, PlanConclusion, Timer, run_record, solve_instance
 from optimizer.studies.withstand import attacked_instance, search_robust
 from optimizer.tolerances import EXACT_GAP, FINEST_SHARE
@@ -401,7 +401,7 @@ class _Search:
         results, gap = [each.result for each in futures], expected("survival_gap")
         cost, gap_bound = self._measured(solved, futures), proven_gap(self.instance, gap, solved.gap_bound)
         priced = self._priced_gaps(futures, cost)
-        bound = self._proven(bound_of_cost(solved.bound, solved.priced_gaps, priced), cost, futures)
+        bound = self._proven(solved.bound_of_cost(priced), cost, futures)
         distance = relative_distance(cost, bound, gap, gap_bound, self._exactness(results), priced)
         no_shock = self._no_shock_cost()
         parted = [each.t for future in self.tree.futures for each in future.answers[:1]]
