@@ -39,6 +39,7 @@ from optimizer.results.plan import (
     Weakest,
 )
 from optimizer.results.result import first_largest, rank, weakest
+from optimizer.results.saved import finite_or_none
 from optimizer.tolerances import FINE_ROUNDING, NEGLIGIBLE, NEGLIGIBLE_PRICE, ROUNDING
 
 
