@@ -491,6 +491,9 @@ def test_what_is_short_without_a_shock_stands_beside_the_answer(tiny: so.Instanc
     # Where it was asked what would help, that is said in place of it: money cannot buy what cannot be ordered.
     _, helped, *_ = make_brief(barred, so.solve(barred), studies=[so.explain(barred)]).to_dict()["notes"]
     assert helped.startswith("50M USD of the budget is left. No amount of money alone makes everything survivable. ")
+    stopped = replace(so.explain(barred), repairs=(), is_complete=False)
+    _, helped, *_ = make_brief(barred, so.solve(barred), studies=[stopped]).to_dict()["notes"]
+    assert helped.endswith("what would make everything survivable was stopped before it found anything.")
     assert note.startswith("Unserved already without a shock, when no stock is released: motors, 2026 to 20")
     assert "up to 9 %" in note
     assert note.endswith("The earliest project ordered on the supply chain of motors is on line in 2028.")

@@ -142,7 +142,7 @@ def test_a_saved_plan_of_several_futures(futures_plan: str, tmp_path: Path) -> N
     said = refusal(["report", futures_plan, "--requirements", "--output", output])
     assert f"--requirements: {futures_plan} is a plan of several futures: take one of them by --future NAME." in said
     said = refusal(["verify", futures_plan, "--prove"])
-    assert "--prove: leave it out: a plan of several futures is not proven again." in said
+    assert "--prove: leave it out: a plan of several futures, or by a measure of risk, is not proven again." in said
 
 
 def test_futures_that_are_not_there_have_no_figure(tmp_path: Path) -> None:

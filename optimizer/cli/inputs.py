@@ -9,7 +9,7 @@ an instance where a plan is expected         read, changed and solved first, wit
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
@@ -64,10 +64,19 @@ def is_saved_plan(file: str) -> bool:
     return is_plan_file(file)
 
 
+def is_made_against_adversary(file: str) -> bool:
+    """Whether a file is a saved plan, of one future, that was made against an adversary."""
+    from optimizer.instance.document import peek
+
+    return is_saved_plan(file) and peek(file).get("adversary") is not None
+
+
 def print_source(file: str) -> None:
     """Print to stderr that the instance inside a saved plan is used, where the file is one."""
     if is_saved_plan(file):
-        common.print_message(f"{file} is a saved plan: the instance inside it is used.")
+        attacks = "; without --adversary, of attacks only those count that shaped the plan, as listed shocks"
+        said = f"the instance inside it is used{attacks if is_made_against_adversary(file) else ''}"
+        common.print_message(f"{file} is a saved plan: {said}.")
 
 
 def read_instance(
@@ -132,11 +141,12 @@ def _refuse_left_out(instance: "Instance", forced: Sequence[str]) -> None:
 def _no_plan(file: str) -> Iterator[None]:
     """Refuse, as usage, a plan that was written by hand where an instance is expected."""
     from optimizer.errors import InstanceError
+    from optimizer.io.plan_file import is_given_plan
 
     try:
         yield
     except InstanceError:
-        if is_written_plan(file):
+        if is_given_plan(file):
             what = f"{file} is a plan, and needs an instance: `diversify evaluate INSTANCE --plan {file}` judges it."
             raise typer.BadParameter(what) from None
         raise
@@ -148,7 +158,8 @@ def refuse_futures(instance: "Instance", file: str, plan: str | None = None) -> 
 
     if instance.futures:
         names = [future.name for future in instance.tree.futures]
-        why, other = "this command takes one", f"solve all of them by `diversify solve {file}`"
+        against = " --adversary" if instance.adversary is not None else ""
+        why, other = "this command takes one", f"solve all of them by `diversify solve {file}{against}`"
         if plan is not None:
             why = "a plan that is given is read in one"
             other = f"see how it does in all of them by `diversify evaluate {file} --plan {plan}`"
@@ -333,14 +344,9 @@ def read_judged_plan(file: str, plan: str | None, changes: Changes, search: Plan
 
 def _needs_instance(plan: str, changes: Changes) -> bool:
     """Whether a plan is taken as it stands in the instance, not as it was saved: of several futures, one is chosen."""
-    return is_written_plan(plan) or (changes.future is not None and is_futures_plan(plan))
-
-
-def is_written_plan(file: str) -> bool:
-    """Whether a file is a plan that was written by hand, or a table of builds: one that needs an instance."""
     from optimizer.io.plan_file import is_given_plan
 
-    return is_given_plan(file)
+    return is_given_plan(plan) or (changes.future is not None and is_futures_plan(plan))
 
 
 def read_written_plan(file: str, plan: str, changes: Changes, search: PlanSearch) -> PlanInput:
@@ -374,7 +380,7 @@ def read_given_plans(file: str, plans: Sequence[str], changes: Changes, made: In
 def _refuse_search(plan: str, given: Sequence[str]) -> None:
     """Refuse, as usage, options for a search where there is a plan already."""
     if given:
-        again = f"`diversify solve {plan} --output` makes another plan of its instance"
+        again = f"`diversify solve {plan} --output OTHER.json` makes another plan of its instance"
         what = f"the plan is given by {plan} and is not solved for: leave out {', '.join(given)}; {again}."
         raise typer.BadParameter(what)
 
@@ -428,10 +434,8 @@ def search_all_futures(
     """The plan of all futures of an instance."""
     from optimizer.studies.futures.solve import search_futures
 
-    notes, instance = made.remarks, made.instance
-    found = search_futures(
-        instance, settings, clock, listener, notes=notes, load_seconds=load_seconds, adversary=adversary
-    )
+    known: dict[str, Any] = {"notes": made.remarks, "load_seconds": load_seconds}
+    found = search_futures(made.instance, settings, clock, listener, adversary=adversary, **known)
     return found.with_changes(made.changes)
 
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 # What every page has beside the plan: with no more processors than these, they share them.
 _TASKS = ("budgets", "delays", "figures")
+# Of stockpile requirements of a plan that was made against an adversary.
+SHAPING_ATTACKS = "Of the adversary's attacks, only those count here that shaped the plan, as listed shocks."
 
 
 @common.understands("futures", "measures")
@@ -75,9 +77,8 @@ def command(
     amounts = None if listed is None else [common.parse_amount_option(each, "--budgets") or 0.0 for each in listed]
     is_brief = output.suffix.lower() in BRIEF_FORMS and not json
     allowed = page_studies.IN_BRIEF if is_brief else tuple(page_studies.STUDIES)
-    names = page_studies.choose_studies(
-        names, source, changes, adversary=search.adversary, quick=quick, allowed=allowed
-    )
+    adversary = search.adversary or inputs.is_made_against_adversary(source)
+    names = page_studies.choose_studies(names, source, changes, adversary=adversary, quick=quick, allowed=allowed)
 
     limits = (accuracy.share_of_price, search.time_limit)
     futures = _find_futures(source, plan, changes, search, names)
@@ -134,7 +135,9 @@ def _tell_unused(instance: "Instance", result: "Result", found: "Explanation | N
 
     if result.survives:
         common.print_message("explain: the plan survives, and a brief says only what would help a plan that does not.")
-    elif found is None or not repair_sentences(instance, found):
+    elif found is None:
+        common.print_message("explain: it was stopped before it found anything: --time-limit gives it more time.")
+    elif not repair_sentences(instance, found):
         common.print_message("explain: nothing was found that would help, so that the brief says nothing of it.")
 
 
@@ -378,7 +381,8 @@ def _end_with_requirements(
 
     common.print_answer(made, requirements_parts, json=json)
     written = requirements_workbook if output.suffix.lower() == BOOK_FORM else requirements_page
-    common.write_answer(output, written(made, doubts))
-    for doubt in doubts:
-        common.print_message(doubt)
+    notes = doubts if found.result.adversary is None else (*doubts, SHAPING_ATTACKS)
+    common.write_answer(output, written(made, notes))
+    for note in notes:
+        common.print_message(note)
     common.end_with_plan(found.result, is_stopped=made.stopped or found.interrupted, disagrees=bool(doubts))

@@ -36,7 +36,10 @@ def command(
     extent: Extent = "arithmetic" if quick else "proof" if prove else "recourse"
     result = FuturesResult.load(plan) if inputs.is_futures_plan(plan) else Result.load(plan)
     if prove and isinstance(result, FuturesResult):
-        raise typer.BadParameter("leave it out: a plan of several futures is not proven again.", param_hint="--prove")
+        raise typer.BadParameter(
+            "leave it out: a plan of several futures, or by a measure of risk, is not proven again.",
+            param_hint="--prove",
+        )
     instance = read(result.data, plan)
     with common.display(instance.money) as listener:
         found = verify(instance, result, extent, listener=listener)

@@ -293,6 +293,7 @@ class Book:
             "quick": self.is_quick,
             "trimmed": False,
             "attacks": result.adversary is not None,
+            "among": narrative.among_shaping_attacks(result),
         }
 
     def _losses(self) -> list[str]:

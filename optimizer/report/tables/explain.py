@@ -133,9 +133,11 @@ def repair_text(instance: Instance, repair: Repair) -> str:
 
 
 def repair_sentences(instance: Instance, found: "Explanation") -> list[str]:
-    """What would make everything survivable, where nothing does as it is: with money, and with each other change."""
+    """What would make everything survivable, with money and with other changes; or that the search was stopped."""
     kept = next((each for each in found.repairs if each.keeps_all), None)
     said = (_least_budget(instance, found), _enough(instance, found)) if kept is None else (_all_kept(instance, kept),)
+    if not (any(said) or found.is_complete):
+        return ["The search for what would make everything survivable was stopped before it found anything."]
     return [each for each in said if each]
 
 
