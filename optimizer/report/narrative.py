@@ -497,8 +497,3 @@ def dependence_sentence(instance: Instance, result: Result, line: float) -> str:
     over = [commodity for commodity, parts in foreign.items() if max(parts.values(), default=0.0) > line]
     which = f" ({list_names([display_name(instance, commodity) for commodity in over], 8)})" if over else ""
     return f"{len(over)} of {len(last)} {'commodity' if len(last) == 1 else 'commodities'}{which}"
-
-
-def among_shaping_attacks(result: Result) -> str:
-    """Behind "keeps every floor" of other plans than that of a result: against which attacks, where there are some."""
-    return "" if result.adversary is None else " in the listed shocks and in the attacks that shaped this plan"

@@ -44,6 +44,7 @@ from optimizer.report.format import (
     proven_cost,
 )
 from optimizer.report.provenance import BasisShares, basis_of, find_numbers, weighted_basis
+from optimizer.report.tables.budgets import among_shaping_attacks, note_on_attacks
 from optimizer.report.tables.explain import repair_sentences
 from optimizer.report.tables.sensitivity import screening_note, shortage_cost_notes
 from optimizer.results.frames import Frame, FrameColumn
@@ -158,7 +159,7 @@ def _with_more_money(instance: Instance, result: Result, frontier: Frontier | No
     plan, own = most.result, result.survival_gap
     left = f"leaves a survival gap of {si(plan.survival_gap, result.money)}"
     if plan.survives:
-        left = f"keeps every floor{but_samples(instance)}{narrative.among_shaping_attacks(result)}"
+        left = f"keeps every floor{but_samples(instance)}{among_shaping_attacks(result)}"
     elif math.isclose(plan.survival_gap, own, rel_tol=SHOWN_SHARE):
         left = "leaves the same survival gap"
     more = plan.total_cost - result.total_cost
@@ -286,15 +287,10 @@ def alternatives_part(
     if len(result.shocks) > 1:
         note += " Survival gap, all shocks: a sum over shocks, each on its own, to compare plans by; no loss that can "
         note += "occur."
-    note += _note_on_samples(result) + _note_on_attacks(result, others)
+    note += _note_on_samples(result) + note_on_attacks(result, others)
     note += _note_on_rules(instance) if rows[-1][0] == _NOTHING else ""
     frame = Frame.of_rows("alternatives", title, columns, rows, note).without_empty("differs")
     return BriefPart("alternatives", title, (), frame, missing_hint, strong=(0,), missing_note=missing_note)
-
-
-def _note_on_attacks(result: Result, others: Sequence[Any]) -> str:
-    note = " Of the adversary's attacks, plans of other budgets have met only those that shaped this plan."
-    return note if others and result.adversary is not None else ""
 
 
 def _note_on_samples(result: Result) -> str:

@@ -28,8 +28,7 @@ from optimizer.report.figures.canvas import (
 )
 from optimizer.report.figures.survival import tightest
 from optimizer.report.figures.years import YearOfPlan, stocks_in, years_of
-from optimizer.report.narrative import among_shaping_attacks
-from optimizer.report.tables.budgets import baseline_words, proven_words
+from optimizer.report.tables.budgets import among_shaping_attacks, baseline_words, proven_words
 from optimizer.results.plan import MOST_DETAILED_SHOCKS, Outcome
 from optimizer.results.result import Result, hardest_of, weakest_of
 from optimizer.studies.shocks import urgency

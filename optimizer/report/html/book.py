@@ -31,7 +31,7 @@ from optimizer.report.figures.survival import (
 from optimizer.report.figures.time_to_survive import ChokepointLine, lines, only_ending, shortest_times
 from optimizer.report.format import LINE, changed_words, plural
 from optimizer.report.provenance import Source, head, record, sources
-from optimizer.report.tables.budgets import baseline_words, losses, tolerance_words
+from optimizer.report.tables.budgets import among_shaping_attacks, baseline_words, losses, tolerance_words
 from optimizer.report.tables.render import page_table
 from optimizer.results.plan import ByPeriod, Plan, SourceShare
 from optimizer.results.result import Result
@@ -293,7 +293,7 @@ class Book:
             "quick": self.is_quick,
             "trimmed": False,
             "attacks": result.adversary is not None,
-            "among": narrative.among_shaping_attacks(result),
+            "among": among_shaping_attacks(result),
         }
 
     def _losses(self) -> list[str]:

@@ -363,3 +363,14 @@ def losses(results: Sequence[tuple[str, Result]], money: str) -> list[str]:
             which = f"{list_names(names, 3)} {'is' if len(names) == 1 else 'are'} no longer survived"
             said.append(f"With {more}, {which}, unlike with {less}: {why_given_up(before, after, money)}.")
     return said
+
+
+def among_shaping_attacks(result: Result) -> str:
+    """Behind "keeps every floor" of other plans than that of a result: against which attacks, where there are some."""
+    return "" if result.adversary is None else " in the listed shocks and in the attacks that shaped this plan"
+
+
+def note_on_attacks(result: Result, others: Sequence[Any]) -> str:
+    """The sentence on it below a table of other plans, where there are some."""
+    note = " Of the adversary's attacks, plans of other budgets have met only those that shaped this plan."
+    return note if others and result.adversary is not None else ""
