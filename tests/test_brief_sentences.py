@@ -16,6 +16,7 @@ from optimizer.report.brief.plan_parts import delay_text
 from optimizer.report.brief.writers import write_brief
 from optimizer.results.plan import Plan
 from optimizer.results.saved import RULE_BROKEN
+from optimizer.studies.compare import frontier
 from optimizer.studies.purchases import Delay
 from tests.test_brief import read
 
@@ -85,7 +86,13 @@ def test_what_is_short_without_a_shock_says_from_when_on_orders_can_help(
     if option is not None:
         year = option.pop("force")
         parts |= {"options": {"one": option}, "policy": {"force": {"one": {year: 5}}}}
-    assert f"Unserved already without a shock: motors, 2026 to 2028, up to 40 %. {said}" in brief_of(**parts)["notes"]
+    (note,) = [each for each in brief_of(**parts)["notes"] if each.startswith("Unserved already")]
+    head, _, rest = note.partition(" That is in the total cost at its shortage cost, ")
+    assert head == "Unserved already without a shock: motors, 2026 to 2028, up to 40 %."
+    cost, _, tail = rest.partition(" USD, and in no survival gap. ")
+    assert tail == said
+    # 40 t at 1,000 USD in each of three years, where nothing helps.
+    assert option is not None or cost == "120k"
 
 
 def test_two_segments_are_named_that_are_short_the_worst_first_and_the_others_counted() -> None:
@@ -105,6 +112,21 @@ def test_two_segments_are_named_that_are_short_the_worst_first_and_the_others_co
 def test_periods_that_are_short_are_counted_where_others_are_between() -> None:
     notes = brief_of(processes=imports({2026: 60, 2027: 100, 2028: 70}))["notes"]
     assert any("motors, 2 periods of 2026 to 2028, up to 40 %." in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("capacity", "said"),
+    [
+        # 40 t at 1,000 USD in each of three years, where nothing is bought.
+        (60, " (this plan 0 USD, do nothing 120k USD), which nobody pays"),
+        (100, ""),
+    ],
+)
+def test_what_goes_unserved_without_a_shock_is_told_from_money_in_the_costs_of_plans(capacity: int, said: str) -> None:
+    instance, result = solved(processes=imports(capacity), options={"plant": {**PLANT, "max_size": 100}})
+    part = make_brief(instance, result, frontier=frontier(instance, result, [0.0])).to_dict()["parts"]["alternatives"]
+    whole = "with what goes unserved without a shock at its shortage cost"
+    assert f"{whole}{said}; survival gaps are not in it." in part["table"]["caption"]
 
 
 # Why money is left.

@@ -9,17 +9,16 @@ from typing import TYPE_CHECKING, Any, Literal
 from optimizer.audit import is_disputed
 from optimizer.disruptions.adversary import attack_budget_text
 from optimizer.disruptions.shock import Shock
-from optimizer.instance.derived import NO_SHOCK_RULES, but_samples, display_name, entry_of, field_words, highest_floor
+from optimizer.instance.derived import NO_SHOCK_RULES, display_name, entry_of, field_words, highest_floor
 from optimizer.instance.derived import chokepoint_name as chokepoint_name
 from optimizer.instance.derived import cut_words as cut_words
 from optimizer.instance.derived import entry_name as entry_name
 from optimizer.instance.derived import size_text as size_text
 from optimizer.instance.derived import stage_title as stage_title
-from optimizer.instance.ranges import UncertainNumber, numbers_of
+from optimizer.instance.ranges import UncertainNumber
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import CommittedMoney, Service, Weakest, list_commitments
-from optimizer.results.saved import Bands, Spread
-from optimizer.tolerances import NEGLIGIBLE, SAME_VALUE, SHOWN_MIP_GAP, SHOWN_SHARE
+from optimizer.tolerances import NEGLIGIBLE, SHOWN_MIP_GAP, SHOWN_SHARE
 from optimizer.units import MINUS, fixed, short, si, si_up, significant
 
 if TYPE_CHECKING:
@@ -301,35 +300,6 @@ def _commitment_text(instance: Instance, each: CommittedMoney) -> str:
     about += ["conditional"] if each.conditional else []
     known = f" ({', '.join(about)})" if about else ""
     return f"{each.name or display_name(instance, each.owner)} {si(each.amount)}{known}"
-
-
-def band_words(
-    instance: Instance, bands: Bands | None, own: tuple[float, float, float] = (math.nan, math.nan, math.nan)
-) -> Iterator[tuple[str, str]]:
-    """A label and a text of how far the figures of the best plan can be off; none of an instance without ranges.
-
-    Args:
-        instance: what was solved.
-        bands: of its samples, if known.
-        own: total cost, outlay and survival gap of the plan itself; of those outside their band it is said why.
-    """
-    if bands is not None:
-        figures = (("total cost", bands.cost), ("outlay", bands.outlay), ("survival gap", bands.gap))
-        parts = [f"{label} {si(each.p5)} to {si(each.p95)}" for label, each in figures]
-        where = f"5 % to 95 % of {plural(bands.used, 'sample')} of {plural(bands.numbers, 'uncertain number')}"
-        tail = f"each with its own best plan; {percent(bands.survived)} survive everything{but_samples(instance)}"
-        outside = "".join(_outside(*figure, value) for figure, value in zip(figures, own, strict=True))
-        yield "Band", f"{', '.join(parts)} {instance.money}: {where}, {tail}{outside}"
-    elif instance.uncertain:
-        what = plural(len(numbers_of(instance.uncertain)), "uncertain number")
-        yield "Band", f"not computed: {what}; solve --bands draws samples of them"
-
-
-def _outside(label: str, spread: Spread, value: float) -> str:
-    """Why a figure of the plan lies outside its band; empty where it does not."""
-    margin = SAME_VALUE * abs(value)
-    side = "less" if value < spread.p5 - margin else "more" if value > spread.p95 + margin else ""
-    return f"; with the file's own numbers, as above, {label} is {side} than in 95 % of them" if side else ""
 
 
 def outcome_of_audit(outcome: str, audit: Mapping[str, Any]) -> str:

@@ -13,7 +13,6 @@ from optimizer.report.format import (
     DASH,
     abroad,
     all_of,
-    band_words,
     committed_words,
     cost_with_gaps,
     dated,
@@ -32,7 +31,7 @@ from optimizer.report.format import (
     under_same_rules,
     with_shock_titles,
 )
-from optimizer.report.provenance import least_gap_words
+from optimizer.report.provenance import band_words, least_gap_words
 from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import Faced, Outcome
 from optimizer.results.result import Result, by_gap, hardest_of
@@ -391,7 +390,7 @@ def sentence(instance: Instance, result: Result) -> str:
         return f"No plan for {instance.title} was found before the search was stopped."
     price, beyond = result.price_of_survival, ""
     if price is not None and result.shocks and result.plan.bought:
-        than = f"the cheapest plan{under_same_rules(result.data)} if no shock ever came"
+        than = f"the cheapest plan of a world without shocks{under_same_rules(result.data)}"
         more = f"{si(price, result.money)} more than {than} (present value, {discounting(instance)}, {result.currency})"
         beyond = (
             f"; with all other costs and returns it costs {more}" if price > 0 else f"; it costs no more than {than}"
