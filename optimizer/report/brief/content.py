@@ -209,15 +209,22 @@ def alternatives_part(
     if missing_note:
         missing_hint = f"Other budgets: leave out --quick. {missing_hint}"
     title = f"This plan and {_COUNTS[len(rows) - 1]}"
+    unserved = _unserved_in_costs(result, near, frontier, [row[0] for row in rows])
+    note = _alternatives_note(instance, result, unserved, has_nothing=rows[-1][0] == _NOTHING)
+    frame = Frame.of_rows("alternatives", title, columns, rows, note).without_empty("differs")
+    return BriefPart("alternatives", title, (), frame, missing_hint, strong=(0,), missing_note=missing_note)
+
+
+def _alternatives_note(instance: Instance, result: Result, unserved: str, *, has_nothing: bool) -> str:
+    """What the figures of plans are; `unserved` is what their costs have of demand that nobody serves."""
     note = f"Cost: present value, {discounting(instance)}, with what goes unserved without a shock at its shortage cost"
-    note += f"{_unserved_in_costs(result, near, frontier, [row[0] for row in rows])}; survival gaps are not in it."
+    note += f"{unserved}; survival gaps are not in it."
     if len(result.shocks) > 1:
         note += " Survival gap, all shocks: a sum over shocks, each on its own, to compare plans by; no loss that can "
         note += "occur."
     note += _note_on_samples(result)
-    note += _note_on_rules(instance) if rows[-1][0] == _NOTHING else ""
-    frame = Frame.of_rows("alternatives", title, columns, rows, note).without_empty("differs")
-    return BriefPart("alternatives", title, (), frame, missing_hint, strong=(0,), missing_note=missing_note)
+    note += _note_on_rules(instance) if has_nothing else ""
+    return note
 
 
 def _note_on_samples(result: Result) -> str:
