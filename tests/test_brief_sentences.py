@@ -136,10 +136,14 @@ def test_what_goes_unserved_without_a_shock_is_told_from_money_in_the_costs_of_p
     ("policy", "why"),
     [
         # 30 t of plant cost 150k; the gap of 30k counts once, or twice.
-        ({"gap_price": 1}, "to close more of the survival gap costs more than it counts, or is not possible in time"),
+        (
+            {"gap_price": 1},
+            "to close more of the survival gap costs more than the gap is valued at, or is not possible in time",
+        ),
         (
             {"gap_price": 2},
-            "to close more of the survival gap costs more than 2 times what it counts, or is not possible in time",
+            "to close more of the survival gap costs more than 2 times what the gap is valued at, or is not possible "
+            "in time",
         ),
         # Half a year's plant is no use: it comes when the embargo is over.
         ({}, "no plan under these rules closes more of the survival gap"),
@@ -250,8 +254,9 @@ def test_of_dates_that_are_all_survived_the_figures_are_those_of_the_most_unserv
     assert part["table"]["rows"] == [["ban, 2 dates, most unserved 2028", "✓ all held", "0", "0", "60", "0.003"]]
     assert len(part["sentences"]) == 1
     assert part["table"]["caption"].startswith(
-        "Floor: the share of demand that has to be served in a shock. Of several shocks in a row the figures are those "
-        "of one: of the largest survival gap; where floors hold in all, of the most unserved by value. "
+        "Floor: the share of demand that has to be served in a shock. Where a row stands for several shocks all its "
+        "figures are those of one: with the largest survival gap or, where floors hold in all, with most unserved by "
+        "value. "
     )
 
 

@@ -334,6 +334,10 @@ def number_name(instance: Instance, number: UncertainNumber) -> str:
     return _name_of_several(instance, number)
 
 
+# What the entries of a section are called where they are counted.
+_NOUNS = {"options": "options", "processes": "processes", "demands": "segments", "commodities": "commodities"}
+
+
 def _name_of_several(instance: Instance, number: UncertainNumber) -> str:
     inputs = number.inputs
     fields = list_names([*dict.fromkeys(_kind_of(instance, each.place) for each in inputs)], 2)
@@ -342,7 +346,12 @@ def _name_of_several(instance: Instance, number: UncertainNumber) -> str:
     owners = [*dict.fromkeys(_owner_of(instance, *map(str, each.place)) for each in inputs)]
     # A label of one word is a key; several words were written to be read.
     label = f"{number.name.replace('_', ' ')}: " if "_" in number.name else ""
-    text = f"{label}{fields}{of_what} of {list_names(owners, 1)}"
+    whose = list_names(owners, 1)
+    sections = {each.place[0] for each in inputs}
+    if len(owners) > 2 and len(sections) == 1 and (nouns := _NOUNS.get(str(sections.pop()))):
+        # What moves is all of them: the first one's name alone would seem to be what does.
+        whose = f"{len(owners)} {nouns}{'' if label else f', such as {owners[0]}'}"
+    text = f"{label}{fields}{of_what} of {whose}"
     return f"{text[:1].upper()}{text[1:]}"
 
 
@@ -358,7 +367,8 @@ def _kind_of(instance: Instance, place: Sequence[str | int]) -> str:
     """Which of its owner's numbers it is, without names: ``output``, ``lead time``."""
     names = {*instance.processes, *instance.options, *instance.demands, *instance.commodities, "cuts"}
     names |= {*(instance.adversary.targets if instance.adversary else ())}
-    return " ".join(str(part) for part in place[2:] if part not in names and not str(part).isdigit()).replace("_", " ")
+    words = [str(part) for part in place[2:] if part not in names and not str(part).isdigit()]
+    return f"{' '.join(words)}{' floor' if words[-1:] == ['survival'] else ''}".replace("_", " ")
 
 
 def number_value(number: UncertainNumber, value: float) -> str:

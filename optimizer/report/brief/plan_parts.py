@@ -143,7 +143,8 @@ def orders_part(instance: Instance, result: Result, delays: Sequence[Delay]) -> 
     note = MONEY_AND_DATES
     if result.bands is not None:
         of_what = f"of {plural(result.bands.used, 'sample')} of all numbers in their ranges"
-        note += f" In best plans: the share {of_what} in which the best plan has it."
+        note += f" In best plans: the share {of_what} in which the best plan has it; of an order with a low share it "
+        note += "depends on the numbers whether it is right."
     note += LATE_NOTE if delays else ""
     frame = Frame.of_rows("orders", title, columns, rows, note).without_empty("sampled", "slip")
     strong = (due - 1,) if len(orders) > 1 else ()
