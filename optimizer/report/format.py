@@ -343,16 +343,19 @@ def _name_of_several(instance: Instance, number: UncertainNumber) -> str:
     fields = list_names([*dict.fromkeys(_kind_of(instance, each.place) for each in inputs)], 2)
     goods = {display_name(instance, str(p)) for each in inputs for p in each.place[2:] if p in instance.commodities}
     of_what = f" ({goods.pop()})" if len(goods) == 1 else ""
-    owners = [*dict.fromkeys(_owner_of(instance, *map(str, each.place)) for each in inputs)]
     # A label of one word is a key; several words were written to be read.
     label = f"{number.name.replace('_', ' ')}: " if "_" in number.name else ""
-    whose = list_names(owners, 1)
-    sections = {each.place[0] for each in inputs}
-    if len(owners) > 2 and len(sections) == 1 and (nouns := _NOUNS.get(str(sections.pop()))):
-        # What moves is all of them: the first one's name alone would seem to be what does.
-        whose = f"{len(owners)} {nouns}{'' if label else f', such as {owners[0]}'}"
-    text = f"{label}{fields}{of_what} of {whose}"
+    text = f"{label}{fields}{of_what} of {_owners_of(instance, number, has_label=bool(label))}"
     return f"{text[:1].upper()}{text[1:]}"
+
+
+def _owners_of(instance: Instance, number: UncertainNumber, *, has_label: bool) -> str:
+    """Whose the inputs are: of more than two of one section how many, for by the first alone it would seem to be its."""
+    owners = [*dict.fromkeys(_owner_of(instance, *map(str, each.place)) for each in number.inputs)]
+    section, *others = {str(each.place[0]) for each in number.inputs}
+    if len(owners) < 3 or others or section not in _NOUNS:
+        return list_names(owners, 1)
+    return f"{len(owners)} {_NOUNS[section]}{'' if has_label else f', such as {owners[0]}'}"
 
 
 def _owner_of(instance: Instance, section: str, key: str, *place: str) -> str:

@@ -56,11 +56,8 @@ def lines(instance: Instance, found: TimeToSurvive) -> tuple[tuple[ChokepointLin
 
 def shortest_times(lines: Sequence[ChokepointLine], years: Sequence[int], most: int = 4) -> tuple[str, ...]:
     """The stages and shocks whose permanent loss in some year is survived for less than one, in their worst years."""
-    found = [
-        (min((months, year) for months, year in zip(line.months, years, strict=True) if months is not None), line)
-        for line in lines
-        if line.kind in ("stage", "shock") and any(months is not None for months in line.months)
-    ]
+    losses = [line for line in lines if line.kind in ("stage", "shock")]
+    found = [(min(zip((_span(line, i) for i in range(len(years))), years, strict=True)), line) for line in losses]
     ordered = sorted(((worst, line) for worst, line in found if worst[0] < YEAR), key=lambda item: item[0][0])
     said = [f"{_loss_text(line)}: {short(months)} months in {year}" for (months, year), line in ordered[:most]]
     return (*said, f"and {len(ordered) - most} more") if len(ordered) > most else tuple(said)
