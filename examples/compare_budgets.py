@@ -13,7 +13,7 @@ import optimizer as so
 instance = so.load(Path(__file__).parent.parent / "instances" / "tiny.yaml")
 budgets = [0, 2e6, 4e6, 6e6, 8e6, 10e6, 12e6]
 compared = so.compare(instance, budgets)
-print(compared.frame().to_string(index=False))
+print(compared.frame().round(3).to_string(index=False))
 
 # The plans themselves are there too: what is bought, by budget.
 bought = pd.DataFrame(

@@ -27,6 +27,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    __version__: str
     from optimizer.audit import AuditReport as AuditReport
     from optimizer.audit import Verification as Verification
     from optimizer.audit.auditor import Auditor
@@ -146,14 +147,16 @@ __all__ = [
 ]  # fmt: skip
 
 
-def __getattr__(name: str) -> Any:
-    if name in _MODULE_OF:
-        return getattr(import_module(f"optimizer.{_MODULE_OF[name]}"), name)
-    if name == "__version__":
-        from importlib.metadata import version
+if not TYPE_CHECKING:  # Type checkers would take every name for one that there is.
 
-        return version("optimizer")
-    raise AttributeError(f"module 'optimizer' has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        if name in _MODULE_OF:
+            return getattr(import_module(f"optimizer.{_MODULE_OF[name]}"), name)
+        if name == "__version__":
+            from importlib.metadata import version
+
+            return version("optimizer")
+        raise AttributeError(f"module 'optimizer' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

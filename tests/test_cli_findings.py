@@ -39,7 +39,8 @@ def test_an_instance_is_no_plan_to_be_verified(name: str, tmp_path: Path) -> Non
     convert_file(TINY, file)
     done = run("verify", str(file))
     assert done.exit_code == 3
-    assert f"{name} is an instance, not a plan: make one with `diversify solve FILE --output plan.json`" in done.stderr
+    what = "an instance, not a plan" if name == "tiny.json" else "no saved plan, which is JSON"
+    assert f"{name} is {what}: make one with `diversify solve FILE --output plan.json`" in done.stderr
 
 
 def test_options_are_left_out_by_commas_as_well() -> None:

@@ -178,7 +178,7 @@ def test_a_band_is_of_one_future_and_of_expected_cost(tmp_path: Path) -> None:
     [
         (
             ["solve", WRITTEN],
-            f"{WRITTEN} is a plan, and needs an instance: name that, and the plan by --plan {WRITTEN}.",
+            f"{WRITTEN} is a plan, and needs an instance: `diversify evaluate INSTANCE --plan {WRITTEN}` judges it.",
         ),
         (
             ["evaluate", TINY, "--plan", "a", "--plan", "b", "--output", "x.json"],

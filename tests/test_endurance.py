@@ -286,6 +286,11 @@ def test_where_floors_fail_without_any_cut_only_what_ends_them_sooner_is_listed(
     assert [each.name for each in found.ending] == ["imports", "plant"]
     assert found.frames.frame("months")["chokepoint"][:2] == ["nothing is cut"] * 2
     assert found.to_dict()["uncut"]["before"]["2026"] == {"months": pytest.approx(24), "segment": "all"}
+    months = found.frames.months
+    assert months["deliberate"].tolist() == [False] * len(months)
+    # Without a plan there is nothing to say of one, in a column of numbers.
+    assert months["after"].isna().all()
+    assert months["after"].dtype == float
 
 
 def test_a_cut_that_ends_nothing_is_no_row_beside_floors_that_fail_uncut() -> None:

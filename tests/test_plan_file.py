@@ -95,6 +95,12 @@ purchases:
         ("a.yaml", "- plant\n", "holds no mapping. Write `builds: {option: {2027: size}}`"),
         ("a.csv", "option,size\nplant,20\n", "F:1: has no column year. Write the columns option, period and size."),
         ("a.csv", "option,period,size\nplant,2026,\n", 'F:2: builds.plant.2026: "" is not a number.'),
+        (
+            "a.csv",
+            "period,size,option\n2027,20\n",
+            "F:2: the number of cells is 2, and that of columns 3. Write one",
+        ),
+        ("a.csv", "option,period,size\nplant,2026,2,5\n", "F:2: the number of cells is 4, and that of columns 3"),
         ("a.csv", "option,period,size,on_line\nreserve,2026,20,2027\n", "and no purchased.csv beside it"),
         ("a.json", '{"builds": [{"option": "plant"}], "data": {}}', "an entry of builds or purchases lacks 'period'"),
         ("a.xlsx", "", "is a workbook, not a plan"),
@@ -136,6 +142,19 @@ def test_what_solve_writes_is_read_back(tmp_path: Path, tiny: so.Instance, solve
     found = so.load_plan(folder / "builds.csv", tiny)
     assert found.plan == solved.plan
     assert found.name == "tables"
+
+
+@pytest.mark.parametrize(
+    ("purchases", "said"),
+    [
+        ("reserve,period\n5\n", "purchased.csv:2: the number of cells is 1, and that of columns 2"),
+        ("reserve,year\n5,2026\n", "no purchased.csv beside it holds what is bought"),
+    ],
+)
+def test_a_table_of_purchases_that_cannot_be_read(tmp_path: Path, tiny: so.Instance, purchases: str, said: str) -> None:
+    written(tmp_path, purchases, "purchased.csv")
+    builds = written(tmp_path, "option,period,size,on_line\nreserve,2026,20,2027\n", "builds.csv")
+    assert said in findings(builds, tiny)[0]
 
 
 def test_a_table_of_one_s_own(tmp_path: Path, tiny: so.Instance) -> None:

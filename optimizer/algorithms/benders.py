@@ -250,6 +250,7 @@ class BendersSearch(RecourseEstimates):
             values=best.result.values,
             cost=found.measure_without_gaps,
             bound=found.measure_without_gaps - max(0.0, found.measure - loop.bound),
+            priced_gaps=found.measure - found.measure_without_gaps,
             gap=gap,
             gap_bound=min(gap, gap_bound),
             duals=DualValues.from_result(priced.builder, priced.result) if priced else None,

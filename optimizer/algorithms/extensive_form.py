@@ -52,8 +52,7 @@ class ShockModel(MeasuredModel):
         self.most_missed, self.gap_limit = 0.0, math.inf
         self.future_gap_limit = math.inf  # what the largest gap of a future is held to, money
         self.known_bound = -math.inf  # a lower bound on the least cost that was proven elsewhere
-        # Of the recourse; with it, a relaxation that is far from a plan gets MIR cuts from floors.
-        self.evaluator: RecourseEvaluator | None = None
+        self.evaluator: RecourseEvaluator | None = None  # with it, a relaxation far from a plan gets MIR cuts
         super().__post_init__()
         self.valid = ValidInequalities(self.builder)
         known = (self.builder, self.cost, self.settings, self.clock)
@@ -379,11 +378,11 @@ class ShockModel(MeasuredModel):
             return None
         self.allow_shortages(self.most_missed, self.gap_limit)
         result = self._improve(self.solve_from_start(), AT_GAP) if has_free_integers else self.solve_lp()
-        if result.values is None:
-            self.survived = before
-            self.allow_shortages(self.most_missed, self.gap_limit)
-            return None
-        return result
+        if result.values is not None:
+            return result
+        self.survived = before
+        self.allow_shortages(self.most_missed, self.gap_limit)
+        return None
 
     def _failing_by_slack(self, result: SolveResult, gap: float) -> set[str]:
         """Shocks that fail by the slack of a gap and the solver's tolerance at most, and in no floor without cost."""
@@ -476,6 +475,7 @@ class ShockModel(MeasuredModel):
             values=result.values,
             cost=cost,
             bound=cost - max(0.0, objective - result.bound),
+            priced_gaps=objective - cost,
             gap=gap,
             gap_bound=gap_bound,
             duals=duals,

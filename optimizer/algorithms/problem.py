@@ -77,6 +77,8 @@ class SearchResult:
     # the distance of the objective, which contains the price of gaps, from its proven bound.
     cost: float = float("inf")
     bound: float = float("-inf")
+    # What the gaps at `values` add to the objective at their price: of shocks that the model holds.
+    priced_gaps: float = 0.0
     # The least survival gap and its proven lower bound; 0 where every floor is kept.
     gap: float = 0.0
     gap_bound: float = 0.0
@@ -90,6 +92,11 @@ class SearchResult:
     # By shock, the gap that it leaves at the cost that was found, money, where the model does not hold the shocks; None
     # where the model has them, or each leaves its least gap.
     gap_left: Mapping[str, float] | None = None
+
+    def bound_of_cost(self, priced: float | None) -> float | None:
+        """The bound where gaps cost `priced` in all shocks, and not in those that the model holds; None without one."""
+        bound = self.bound if priced is None else self.bound + self.priced_gaps - priced
+        return bound if math.isfinite(bound) else None
 
 
 ObjectiveBuilder = Callable[[ModelBuilder, Instance, Sequence[Shock]], Expression]

@@ -211,15 +211,15 @@ class Verification:
 
     Attributes:
         report: what the audit found: rows, figures and disagreements, with those of what was solved again.
-        lines: shocks that the file keeps as lines without flows, and that were not solved again.
-        solved: shocks that the file keeps as lines, and that were.
+        lines_solved: of the shocks that the file keeps as lines without flows, how many were solved again.
+        lines_not_recomputed: how many of them were not.
         not_recomputed: parts of the file that this run did not recompute, by key.
         not_evidence: parts that no run recomputes, by key, with the reason.
     """
 
     report: AuditReport
-    lines: int
-    solved: int
+    lines_solved: int
+    lines_not_recomputed: int
     not_recomputed: tuple[str, ...]
     not_evidence: dict[str, str]
 
@@ -244,6 +244,6 @@ class Verification:
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object documented in the manual."""
-        counts = {"lines_solved": self.solved, "lines_not_recomputed": self.lines}
+        counts = {"lines_solved": self.lines_solved, "lines_not_recomputed": self.lines_not_recomputed}
         lists = {"not_recomputed": list(self.not_recomputed), "not_evidence": self.not_evidence}
         return self.report.to_dict() | counts | lists

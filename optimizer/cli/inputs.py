@@ -137,7 +137,7 @@ def _no_plan(file: str) -> Iterator[None]:
         yield
     except InstanceError:
         if is_written_plan(file):
-            what = f"{file} is a plan, and needs an instance: name that, and the plan by --plan {file}."
+            what = f"{file} is a plan, and needs an instance: `diversify evaluate INSTANCE --plan {file}` judges it."
             raise typer.BadParameter(what) from None
         raise
 

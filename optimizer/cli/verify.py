@@ -48,4 +48,4 @@ def command(
 
         show(verification_parts, found, apart=False, plan=plan, result=result)
     # The exit code of plans that do not survive says as well that a plan was not recomputed as a whole.
-    common.end(survives=not found.lines, disagrees=not found.ok)
+    common.end(survives=not found.lines_not_recomputed, disagrees=not found.ok)

@@ -1,1 +1,1 @@
-"""Instances as files: YAML, JSON, Excel workbooks, and the JSON schema of the format."""
+"""Instances and plans as files: YAML, JSON, Excel workbooks, tables of builds; and the JSON schema of the format."""

@@ -97,7 +97,7 @@ def _hand_written(document: Document) -> Iterator[PlanEntry]:
 
 
 def _refuse_unknown(document: Document, place: Place, data: Mapping[str, Any], known: Sequence[str]) -> None:
-    for key in data.keys() - set(known):
+    for key in (key for key in data if key not in known):
         cure = did_you_mean(key, known, f"Known: {', '.join(known)}.")
         document.findings.append(document.finding((*place, key), f'"{excerpt(key)}" is an unknown key', cure))
 
@@ -161,13 +161,28 @@ def _named_futures(decision: Mapping[str, Any]) -> tuple[str, ...]:
 # A table.
 
 
-def _rows(path: str) -> tuple[Document, list[str], list[tuple[int, list[str]]]]:
-    """The head of a table and its rows with their lines; text as it was before it was made safe for spreadsheets."""
+def _rows(path: str) -> tuple[Document, list[str], list[tuple[int, dict[str, str]]]]:
+    """The head of a table, its rows with their lines; text as it was before it was made safe for spreadsheets.
+
+    A row without a cell for each column is a finding.
+    """
     text = read_text(path).lstrip("\ufeff")
-    head = text.partition("\n")[0]
-    reader = csv.reader(io.StringIO(text), delimiter=";" if head.count(";") > head.count(",") else ",")
+    first = text.partition("\n")[0]
+    reader = csv.reader(io.StringIO(text), delimiter=";" if first.count(";") > first.count(",") else ",")
     rows = [(reader.line_num, [cell.strip().removeprefix("'") for cell in row]) for row in reader if any(row)]
-    return Document(path, {}), [word.partition(" [")[0] for word in rows[0][1]] if rows else [], rows[1:]
+    document, head = Document(path, {}), [word.partition(" [")[0] for word in rows[0][1]] if rows else []
+    return document, head, list(_by_column(document, head, rows[1:]))
+
+
+def _by_column(
+    document: Document, head: Sequence[str], rows: Iterable[tuple[int, Sequence[str]]]
+) -> Iterator[tuple[int, dict[str, str]]]:
+    for line, cells in rows:
+        if len(cells) == len(head):
+            yield line, dict(zip(head, cells, strict=True))
+            continue
+        what = f"the number of cells is {len(cells)}, and that of columns {len(head)}"
+        document.findings.append(Finding(document.file, line, "", what, f"Write one for each: {', '.join(head)}."))
 
 
 def _table(path: str, instance: Instance) -> tuple[Document, list[PlanEntry]]:
@@ -179,9 +194,8 @@ def _table(path: str, instance: Instance) -> tuple[Document, list[PlanEntry]]:
         document.findings.append(Finding(path, 1, "", what, "Write the columns option, period and size."))
         return document, []
     entries, stocks = list[PlanEntry](), list[str]()
-    for line, cells in rows:
-        row = dict(zip(head, cells, strict=False))
-        option, period, futures = row["option"], row.get(when, ""), _futures_of_row(row)
+    for line, row in rows:
+        option, period, futures = row["option"], row[when], _futures_of_row(row)
         place = (*futures, BUILDS, option, period)
         document.lines.setdefault(place, line)
         if WRITTEN_BY_SOLVE in head and option in instance.stocks:
@@ -191,7 +205,7 @@ def _table(path: str, instance: Instance) -> tuple[Document, list[PlanEntry]]:
             what = f"holds all that is bought of {option} from {period} to {row['until']} in one row"
             document.findings.append(document.finding(place, what, "Name the plan.json of `solve --output`."))
             continue
-        amount, kind = row.get("size", ""), row.get("kind") or None
+        amount, kind = row["size"], row.get("kind") or None
         opened = _is_opened_at_zero(kind, amount)
         entries.append(PlanEntry(document, place, option, period, amount, None, kind, opened, futures))
     return document, [*entries, *_purchased(document, stocks)]
@@ -212,17 +226,18 @@ def _purchased(document: Document, stocks: Sequence[str]) -> Iterator[PlanEntry]
     """The purchases of stockpiles in a table of builds, from the table beside it."""
     path = str(FilePath(document.file).with_name(PURCHASED))
     beside, head, rows = _rows(path) if stocks and FilePath(path).is_file() else (document, [], [])
+    if beside is not document:
+        document.findings += beside.findings
     for option in stocks:
-        if option not in head:
+        if not {option, "period"} <= {*head}:
             cure = "Write the tables again with `diversify solve FILE --csv DIR`, or name the file of --output."
             what = f"holds the largest stock of {option}, and no {PURCHASED} beside it holds what is bought"
             document.findings.append(document.finding((BUILDS, option), what, cure))
             continue
-        for line, cells in rows:
-            row = dict(zip(head, cells, strict=False))
+        for line, row in rows:
             place = (PURCHASES, option, row["period"])
             beside.lines.setdefault(place, line)
-            if row.get(option) not in ("", "0", "0.0", None):
+            if row[option] not in ("", "0", "0.0"):
                 yield PlanEntry(beside, place, option, row["period"], row[option], True)
 
 

@@ -215,7 +215,7 @@ class _Reader:
         return value
 
     def _refuse_columns(self, place: Place, cells: Mapping[str, SheetCell], known: tuple[str, ...]) -> None:
-        for column in set(cells) - set(known):
+        for column in (column for column in cells if column not in known):
             self._report(place, cells[column].at, f'"{column}" is no column of this sheet', "Remove it.")
 
     def _report(self, place: Place, at: str, what: str, cure: str) -> None:

@@ -183,6 +183,7 @@ class Frame:
         import pandas as pd
 
         made = pd.DataFrame({c.name: v for c, v in zip(self.columns, self.values, strict=True)})
+        made = _with_numbers(made, self.columns)
         index = [column.name for column in self.columns if column.is_index]
         made = made.set_index(index) if index else made
         made.attrs = {
@@ -192,6 +193,12 @@ class Frame:
             "forms": {column.name: column.form for column in self.columns},
         }
         return made
+
+
+def _with_numbers(made: "pd.DataFrame", columns: Sequence[FrameColumn]) -> "pd.DataFrame":
+    """With numbers in columns of numbers, also without a row or where all are None, which pandas cannot tell."""
+    numbers = (column.name for column in columns if column.form in NUMBER_FORMS)
+    return made.astype({name: float for name in numbers if made[name].dtype == object})
 
 
 class Frames:

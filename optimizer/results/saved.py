@@ -249,7 +249,8 @@ def read_plan_json(path: str | FilePath) -> Mapping[str, Any]:
     """
     path = arguments.file_path("path", path)
     if path.suffix.lower() in INSTANCES and path.is_file():
-        raise PlanFileError(f"{path} is an instance, not a plan: {MAKE_PLAN}")
+        written = f"A plan written by hand is judged by `diversify evaluate INSTANCE --plan {path}`."
+        raise PlanFileError(f"{path} is no saved plan, which is JSON: {MAKE_PLAN}. {written}")
     data = _read_object(path)
     if isinstance(data, Mapping) and {"horizon", "demands"} <= data.keys():
         raise PlanFileError(f"{path} is an instance, not a plan: {MAKE_PLAN}")

@@ -1,4 +1,4 @@
-"""The only interface to a solver: PuLP builds and passes the model, HiGHS keeps it warm, or PuLP runs CBC.
+"""What solves a model: PuLP builds and passes it, HiGHS keeps it warm or PuLP runs CBC, or a tree search of our own.
 
 What `Model` takes and gives is in the units of the file; scales are internal. Statuses are read here and nowhere else:
 

@@ -103,15 +103,15 @@ def ignore(event: Progress) -> None:
 class Clock:
     """A deadline shared by several solves, the seconds spent in them, and whether the user stopped them.
 
-    `limit` is the deadline and `hurry` an earlier one of a part, both in seconds since it `started`. `interrupt` names
-    the signal: ``Ctrl-C``, ``SIGTERM`` or ``SIGHUP``.
+    `limit` is the deadline and `hurry` an earlier one of a part, both in seconds since it `started`. `signal_name` is
+    that which ended them: ``Ctrl-C``, ``SIGTERM`` or ``SIGHUP``.
     """
 
     limit: float | None = None
     started: float = field(default_factory=time.perf_counter)
     solving: float = 0.0
     interrupted: bool = False
-    interrupt: str = "Ctrl-C"
+    signal_name: str = "Ctrl-C"
     hurry: float = math.inf
 
     @property
@@ -166,7 +166,7 @@ def interruptible(clock: Clock, listener: Listener = ignore) -> Iterator[None]:
             raise KeyboardInterrupt
         clock.interrupted = True
         if signum != signal.SIGINT:
-            clock.interrupt = signal.Signals(signum).name
+            clock.signal_name = signal.Signals(signum).name
         listener(Progress(STOPPING, time.perf_counter() - clock.started))
 
     before = {each: signal.getsignal(each) for each in SIGNALS}

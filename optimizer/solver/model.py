@@ -181,7 +181,9 @@ class Model:
     """A model held by a solver: objectives, bounds and right-hand sides may change between solves.
 
     Attributes:
-        lower, upper: bounds of its columns. integers: the integer columns. mass: its unit of tonnes, t.
+        lower, upper: bounds of its columns.
+        integers: the integer columns.
+        mass: its unit of tonnes, t.
     """
 
     def __init__(
@@ -367,9 +369,8 @@ class Model:
             return SolveResult(raw.status, None, math.inf, raw.bound * self._money + self._objective.constant, None)
         values = raw.values[self._columns] * self._column_scale
         objective = self._objective.value(values.tolist())
-        bound = objective if raw.status == "optimal" and not has_integers else raw.bound * self._money
-        if has_integers:
-            bound = min(bound + self._objective.constant, objective)
+        is_exact = raw.status == "optimal" and not has_integers
+        bound = objective if is_exact else min(raw.bound * self._money + self._objective.constant, objective)
         result = SolveResult(raw.status, values, objective, bound, None)
         return result if has_integers or raw.duals is None else self._with_duals(result, raw.duals, raw.reduced_costs)
 

@@ -118,7 +118,7 @@ class Relaxations(Protocol):
         """
 
     def take(self, relaxed: Relaxed) -> bool:
-        """Keep a solution with whole numbers if it is the best; whether there are new cuts."""
+        """Keep a solution with whole numbers if it is the best. Returns whether it led to new cuts."""
 
     def cut(self, relaxed: Relaxed) -> bool:
         """Add cuts at a solution with fractions; whether there were any."""

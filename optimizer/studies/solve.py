@@ -35,7 +35,7 @@ from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression
 from optimizer.results.plan import Faced, ManyFlows, NoShockPlan, Nothing, Plan
 from optimizer.results.result import Result, price_of_survival, require_result
-from optimizer.results.saved import Status, finite_or_none
+from optimizer.results.saved import Status
 from optimizer.solver import Clock, Listener, Settings, Vector, ignore, interruptible
 from optimizer.solver import versions as solver_versions
 from optimizer.solver.base import SAVED_STRATEGIES
@@ -79,7 +79,7 @@ def run_record(
 ) -> dict[str, Any]:
     """The fields of a result that record the question and the run."""
     horizon = instance.horizon
-    stopped = f"Stopped by {clock.interrupt}: this is the best plan found until then."
+    stopped = f"Stopped by {clock.signal_name}: this is the best plan found until then."
     interrupted = (stopped,) if clock.interrupted else ()
     return {
         "title": instance.title,
@@ -302,8 +302,9 @@ class PlanConclusion:
             faced = with_worst_attack(self.instance, faced, gaps)
             gap = math.fsum(gap for name, gap in gaps.items() if name not in faced.attacks) + faced.gap
         # Negligible shortages are in the bound, and not in the gap.
-        bound, gap_bound = finite_or_none(solved.bound), proven_gap(self.instance, gap, solved.gap_bound)
-        distance = relative_distance(cost, bound, gap, gap_bound, priced=priced_gap(self.instance, gap))
+        priced, gap_bound = priced_gap(self.instance, gap), proven_gap(self.instance, gap, solved.gap_bound)
+        bound = solved.bound_of_cost(priced)
+        distance = relative_distance(cost, bound, gap, gap_bound, priced=priced)
         fails = surveyed.fails.any(axis=1) & ~surveyed.excused(self.instance)
         status: Status = "gap" if fails.any() else "survives"
         notes = self.frame["notes"]

@@ -483,8 +483,8 @@ def months_survived(found: "TimeToSurvive") -> Frame:
     Where floors fail without any cut the first rows say how long they hold then.
     """
     columns = (
-        FrameColumn("chokepoint", is_index=True),
-        *_columns("text", "", "kind", "deliberate", "cuts"),
+        *(FrameColumn("chokepoint", is_index=True), FrameColumn("kind")),
+        *(FrameColumn("deliberate", form="yes"), FrameColumn("cuts")),
         FrameColumn("year", form="year", is_index=True),
         FrameColumn("before", unit="months", form="amount"),
         FrameColumn("gives_out_before", form="name"),
@@ -492,8 +492,8 @@ def months_survived(found: "TimeToSurvive") -> Frame:
         FrameColumn("gives_out_after", form="name"),
     )
     rows = (
-        (each.name, each.kind, str(each.deliberate).lower(), " and ".join(each.cuts), before.year, before.months,
-         before.segment or "", *((each.after[i].months, each.after[i].segment or "") if each.after else ("", "")))
+        (each.name, each.kind, each.deliberate, " and ".join(each.cuts), before.year, before.months,
+         before.segment or "", *((each.after[i].months, each.after[i].segment or "") if each.after else (None, None)))
         for each in (*found.failing_uncut, *found.exposures)
         for i, before in enumerate(each.before)
     )  # fmt: skip

@@ -165,9 +165,9 @@ def verify(
         instance: the instance that the result claims to answer; attacks that shaped it need not be among its shocks.
         result: a result of a solve, saved or changed by hand. Of several futures, each is recomputed by itself, and
             what holds between them; nothing is proven again.
-        extent: ``arithmetic``, the audit alone, as with ``--quick``; ``recourse``, also shocks without flows, by the
-            recourse LP, doing nothing, cost and purchases without shocks, and the worst attack; ``proof``, also bounds
-            and status, as with ``--prove``: the instance is solved again.
+        extent: ``arithmetic``, the audit alone, as with ``--quick``; ``recourse``, also every shock by the recourse
+            LP (those without flows only so), doing nothing, cost and purchases without shocks, and the worst attack;
+            ``proof``, also bounds and status, as with ``--prove``: the instance is solved again.
         listener: receives every step of a solve.
 
     Returns:
@@ -203,19 +203,19 @@ _OF_FUTURES = ("bound", "gap_bound", "price_of_survival", "futures.least_cost", 
 
 
 def _verify_futures(instance: Instance, result: FuturesResult, extent: Extent, listener: Listener) -> Verification:
-    report, lines, solved = check_futures(instance, result), 0, 0
+    report, solved, left_out = check_futures(instance, result), 0, 0
     left = dict.fromkeys(_OF_FUTURES if result.futures else ("status", "clash"))
     for future, stated in zip(instance.tree.futures, result.futures, strict=False):
         # The expected gap is held to a tolerance: all of it may be in one future, however unlikely that is.
         total = result.survival_gap / future.probability
         found = _Check(future.instance, stated.result, extent, listener, total).run()
         report.add(stated.name or "plan", found.report)
-        lines, solved = lines + found.lines, solved + found.solved
+        solved, left_out = solved + found.lines_solved, left_out + found.lines_not_recomputed
         left |= dict.fromkeys(f"futures.result.{each}" for each in found.not_recomputed)
     if report.ok and result.futures:
         _compare_decisions(instance, result, report)
     report.disagreements += result.departures
-    return Verification(report, lines, solved, tuple(left), dict(NOT_EVIDENCE))
+    return Verification(report, solved, left_out, tuple(left), dict(NOT_EVIDENCE))
 
 
 def _compare_decisions(instance: Instance, result: FuturesResult, report: AuditReport) -> None:
@@ -266,7 +266,7 @@ class _Check:
         else:
             solved = self.lines
             self._solve_again()
-        return Verification(self.report, self.lines - solved, solved, tuple(self.left), dict(NOT_EVIDENCE))
+        return Verification(self.report, solved, self.lines - solved, tuple(self.left), dict(NOT_EVIDENCE))
 
     def _absent(self) -> None:
         """That no plan exists is shown by looking for one."""

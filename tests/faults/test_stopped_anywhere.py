@@ -115,3 +115,29 @@ def test_a_proven_plan_without_its_price_of_survival_says_why(file: str, stop_af
             assert is_priced == (NO_PRICE not in found["notes"])
             priced.add(is_priced)
     assert priced == {False, True}
+
+
+# More shocks than a search begins with, each with a larger demand than the last.
+SURGES = {
+    f"s{i}": {
+        "start": 2026 + i % 5,
+        "months": 12,
+        "cuts": [{"region": "rival", "severity": 1}],
+        "demand": {"motors": 1 + 0.02 * i},
+    }
+    for i in range(25)
+}
+
+
+def test_a_bound_where_gaps_have_a_price_holds_wherever_a_search_is_stopped(stop_after: Callable[[int], None]) -> None:
+    words = ("solve", TINY, f"--set=shocks={json.dumps(SURGES)}", "--set=policy.gap_price=0.3", "--json", "--jobs=1")
+    stop_after(10**9)
+    whole = json.loads(diversify(*words).stdout)
+    least, stopped = whole["total_cost"] + 0.3 * whole["survival_gap"], set[bool]()
+    for looks in range(2, 60, 4):
+        stop_after(looks)
+        found = json.loads(diversify(*words).stdout or "{}")
+        if found.get("bound") is not None:
+            assert found["bound"] + 0.3 * found["survival_gap"] <= least * (1 + 1e-6)
+            stopped.add(found["status"] == "stopped")
+    assert stopped == {False, True}

@@ -254,11 +254,12 @@ def verification_parts(
 ) -> Iterator[RenderableType]:
     """Whether a plan adds up, every row that does not, and what was not recomputed."""
     yield from _headline(result, found)
-    if found.ok and found.solved:
-        yield Text(f"{plural(found.solved, 'shock')} without flows in the file: solved again with the plan fixed.")
-    if found.ok and found.lines:
-        words = f"{plural(found.lines, 'shock')} without flows in the file: not recomputed. Leave out --quick."
-        yield Text(words, style="yellow")
+    if found.ok and found.lines_solved:
+        shocks = plural(found.lines_solved, "shock")
+        yield Text(f"{shocks} without flows in the file: solved again with the plan fixed.")
+    if found.ok and found.lines_not_recomputed:
+        shocks = plural(found.lines_not_recomputed, "shock")
+        yield Text(f"{shocks} without flows in the file: not recomputed. Leave out --quick.", style="yellow")
     if found.ok and found.not_recomputed:
         cure = " (use --prove)" if set(found.not_recomputed) <= set(BY_PROOF) else ""
         yield Text(f"Not recomputed: {', '.join(map(part_words, found.not_recomputed))}{cure}.")

@@ -63,7 +63,7 @@ def _parts_of_futures(found: FuturesEvaluation, *, every: bool) -> Iterator[Rend
     if found.stopped:
         yield stop_note()
     yield from (Text(f"Note: {note}") for note in found.notes)
-    yield Text(f"Seconds: {si(found.seconds, 's')}.", style="dim")
+    yield Text(f"Time: {si(found.seconds, 's')}.", style="dim")
 
 
 def _answer_of_futures(found: FuturesEvaluation) -> Panel:
@@ -167,7 +167,7 @@ def _parts(found: PlanEvaluation, width: int, *, every: bool) -> Iterator[Render
     if found.stopped:
         yield stop_note()
     yield from (Text(f"Note: {note}") for note in found.notes)
-    yield Text(f"Seconds: {si(found.seconds, 's')}.", style="dim")
+    yield Text(f"Time: {si(found.seconds, 's')}.", style="dim")
 
 
 def _changes_tables(found: PlanEvaluation | FuturesEvaluation, *more: Frame) -> Iterator[RenderableType]:

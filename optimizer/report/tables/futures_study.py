@@ -49,7 +49,7 @@ def futures_study_tables(found: FuturesStudy, width: int) -> Iterator[Renderable
     if found.stopped:
         yield stop_note()
     yield from (Text(f"Note: {note}") for note in found.notes)
-    yield Text(f"Seconds: {si(found.seconds, 's')}.", style="dim")
+    yield Text(f"Time: {si(found.seconds, 's')}.", style="dim")
 
 
 # Figures that are known between two bounds.

@@ -124,7 +124,7 @@ def run_line(result: Result | FuturesResult) -> Text:
     checked = f"Audit: {_checked(audit)} (largest error {audit['worst']:.1e}). " if audit.get("rows") else ""
     versions = ", ".join(f"{name} {number}" for name, number in result.versions.items())
     spent = ", ".join(f"{part} {si(value, 's')}" for part, value in seconds.items())
-    return Text(f"{checked}Seconds: {spent}. Versions: {versions}.", style="dim")
+    return Text(f"{checked}Time: {spent}. Versions: {versions}.", style="dim")
 
 
 def _checked(audit: Mapping[str, Any]) -> str:

@@ -38,7 +38,7 @@ def cost_share_tables(found: CostShares, width: int) -> Iterator[RenderableType 
     if found.stopped:
         yield stop_note()
     yield from (Text(f"Note: {note}") for note in found.notes)
-    yield Text(f"Seconds: {si(found.seconds, 's')}.", style="dim")
+    yield Text(f"Time: {si(found.seconds, 's')}.", style="dim")
 
 
 def range_text(found: ProvenPayment | ProvenDifference, money: str = "") -> str:

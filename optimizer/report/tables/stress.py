@@ -51,7 +51,7 @@ def stress_parts(stress: Stress, width: int, *, every: bool = False) -> Iterator
         yield _reinforcements(stress) if found.additions else Text(_no_additions(stress, found))
     yield from (Text(f"Note: {note}") for note in stress.notes)
     spent = ", ".join(f"{part} {si(value, 's')}" for part, value in stress.seconds.items())
-    yield Text(f"Seconds: {spent}, the solver's summed over processes.", style="dim")
+    yield Text(f"Time: {spent}, the solver's summed over processes.", style="dim")
 
 
 def _answer(stress: Stress) -> Panel:

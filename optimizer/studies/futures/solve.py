@@ -399,8 +399,9 @@ class _Search:
             return math.fsum(each.probability * getattr(each.result, figure) for each in futures)
 
         results, gap = [each.result for each in futures], expected("survival_gap")
-        cost, bound = self._proven(solved, futures)
-        gap_bound, priced = proven_gap(self.instance, gap, solved.gap_bound), self._priced_gaps(futures, cost)
+        cost, gap_bound = self._measured(solved, futures), proven_gap(self.instance, gap, solved.gap_bound)
+        priced = self._priced_gaps(futures, cost)
+        bound = self._proven(solved.bound_of_cost(priced), cost, futures)
         distance = relative_distance(cost, bound, gap, gap_bound, self._exactness(results), priced)
         no_shock = self._no_shock_cost()
         parted = [each.t for future in self.tree.futures for each in future.answers[:1]]
@@ -442,17 +443,17 @@ class _Search:
             return "stopped"
         return "survives" if all(each.survives for each in results) else "gap"
 
-    def _proven(self, solved: SearchResult, futures: tuple[FutureResult, ...]) -> tuple[float, float | None]:
-        """The measure and its bound; of regret, what is not proven of the least costs is not proven of it either."""
-        cost, bound = solved.cost, solved.bound if math.isfinite(solved.bound) else None
-        if self.measure.kind != "regret":
-            return cost, bound
-        least = [
-            (each.least_cost or 0.0, -math.inf if each.least_bound is None else each.least_bound) for each in futures
-        ]
-        cost = max(each.cost - known for each, (known, _) in zip(futures, least, strict=True))
-        unproven = max(known - proven for known, proven in least)
-        return cost, None if bound is None or math.isinf(unproven) else min(bound, cost) - unproven
+    def _measured(self, solved: SearchResult, futures: tuple[FutureResult, ...]) -> float:
+        """The measure of the plan."""
+        return solved.cost if self.measure.kind != "regret" else max(f.cost - (f.least_cost or 0.0) for f in futures)
+
+    def _proven(self, bound: float | None, cost: float, futures: tuple[FutureResult, ...]) -> float | None:
+        """The bound of the measure; of regret, what is not proven of the least costs is not proven of it either."""
+        if self.measure.kind != "regret" or bound is None:
+            return bound
+        if any(each.least_bound is None for each in futures):
+            return None
+        return min(bound, cost) - max((each.least_cost or 0.0) - (each.least_bound or 0.0) for each in futures)
 
     def _no_shock_cost(self) -> float | None:
         """The expected cost of the same futures without shocks; None where the time is over, or it is left out."""
