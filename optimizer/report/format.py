@@ -350,7 +350,7 @@ def _name_of_several(instance: Instance, number: UncertainNumber) -> str:
 
 
 def _owners_of(instance: Instance, number: UncertainNumber, *, has_label: bool) -> str:
-    """Whose the inputs are: of more than two of one section how many, for by the first alone it would seem to be its."""
+    """Whose the inputs are: of more than two of one section how many, as the first alone does not move them."""
     owners = [*dict.fromkeys(_owner_of(instance, *map(str, each.place)) for each in number.inputs)]
     section, *others = {str(each.place[0]) for each in number.inputs}
     if len(owners) < 3 or others or section not in _NOUNS:
