@@ -14,9 +14,9 @@ from optimizer.audit.result import audit_result
 from optimizer.errors import PlanFileError
 from optimizer.report.brief.content import make_brief
 from optimizer.report.excel import workbook
+from optimizer.report.format import band_words
 from optimizer.report.html.book import book
 from optimizer.report.narrative import facts
-from optimizer.report.provenance import band_words
 from optimizer.results.saved import Bands, Spread, bands_path, store_bands, stored_bands
 from optimizer.studies.comparison import single_point
 from optimizer.studies.sensitivity import find_bands
@@ -118,7 +118,7 @@ def test_the_answer_says_on_which_side_of_its_band_a_figure_lies(
     assert first == (
         "With all numbers anywhere in their ranges the best plans come to (5 % to 95 % of samples, this plan in "
         f"brackets): total cost {low / 1e3:g}k to {high / 1e3:g}k USD (50k), outlay {least / 1e3:g}k to "
-        f"{most / 1e3:g}k USD (20k), survival gap over all shocks 0 to 10 USD (0)."
+        f"{most / 1e3:g}k USD (20k), survival gap 0 to 10 USD (0)."
     ) + (f" This plan's {outside}." if outside else "")
 
 

@@ -9,15 +9,16 @@ from typing import TYPE_CHECKING, Any, Literal
 from optimizer.audit import is_disputed
 from optimizer.disruptions.adversary import attack_budget_text
 from optimizer.disruptions.shock import Shock
-from optimizer.instance.derived import NO_SHOCK_RULES, display_name, entry_of, field_words, highest_floor
+from optimizer.instance.derived import NO_SHOCK_RULES, but_samples, display_name, entry_of, field_words, highest_floor
 from optimizer.instance.derived import chokepoint_name as chokepoint_name
 from optimizer.instance.derived import cut_words as cut_words
 from optimizer.instance.derived import entry_name as entry_name
 from optimizer.instance.derived import size_text as size_text
 from optimizer.instance.derived import stage_title as stage_title
-from optimizer.instance.ranges import UncertainNumber
+from optimizer.instance.ranges import UncertainNumber, numbers_of
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import CommittedMoney, Service, Weakest, list_commitments
+from optimizer.results.saved import Bands
 from optimizer.tolerances import NEGLIGIBLE, SHOWN_MIP_GAP, SHOWN_SHARE
 from optimizer.units import MINUS, fixed, short, si, si_up, significant
 
@@ -300,6 +301,20 @@ def _commitment_text(instance: Instance, each: CommittedMoney) -> str:
     about += ["conditional"] if each.conditional else []
     known = f" ({', '.join(about)})" if about else ""
     return f"{each.name or display_name(instance, each.owner)} {si(each.amount)}{known}"
+
+
+def band_words(
+    instance: Instance, bands: Bands | None, own: Sequence[float] = (math.nan,) * 3
+) -> Iterator[tuple[str, str]]:
+    """A label and a text of how far the `figures` of best plans go, and which of a plan's `own` lie outside."""
+    if bands is not None:
+        parts = [f"{label} {si(each.p5)} to {si(each.p95)}" for label, each in bands.figures]
+        where = f"5 % to 95 % of {plural(bands.used, 'sample')} of {plural(bands.numbers, 'uncertain number')}"
+        tail = f"each with its own best plan; {percent(bands.survived)} survive everything{but_samples(instance)}"
+        yield "Band", "; ".join([f"{', '.join(parts)} {instance.money}: {where}, {tail}", *bands.outside(own)])
+    elif instance.uncertain:
+        what = plural(len(numbers_of(instance.uncertain)), "uncertain number")
+        yield "Band", f"not computed: {what}; solve --bands draws samples of them"
 
 
 def outcome_of_audit(outcome: str, audit: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ from optimizer.report.format import (
     DASH,
     abroad,
     all_of,
+    band_words,
     committed_words,
     cost_with_gaps,
     dated,
@@ -31,7 +32,7 @@ from optimizer.report.format import (
     under_same_rules,
     with_shock_titles,
 )
-from optimizer.report.provenance import band_words, least_gap_words
+from optimizer.report.provenance import least_gap_words
 from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import Faced, Outcome
 from optimizer.results.result import Result, by_gap, hardest_of

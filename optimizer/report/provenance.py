@@ -1,4 +1,4 @@
-"""Where the numbers of a report come from, and how sure they are: run record, sources, proofs, bands.
+"""Where the numbers of a report come from: the run record, assumptions with their sources, and on what they rest.
 
 A number of the file that says what the world is like is explained by the comment at its place, or by the nearest one at
 what holds it (`find_numbers`). It counts as
@@ -15,7 +15,6 @@ left out.
 
 import hashlib
 import json
-import math
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -24,14 +23,12 @@ from typing import Any
 
 from pydantic_core import PydanticCustomError
 
-from optimizer.instance.derived import but_samples, display_name
-from optimizer.instance.ranges import numbers_of
+from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
 from optimizer.io.yaml_text import are_alike
-from optimizer.report.format import audit_text, percent, plural
+from optimizer.report.format import audit_text, plural
 from optimizer.results.result import Result
-from optimizer.results.saved import Bands, Spread
-from optimizer.tolerances import ROUNDING, SAME_VALUE, SHOWN_MIP_GAP
+from optimizer.tolerances import ROUNDING, SHOWN_MIP_GAP
 from optimizer.units import parse_amount, short, si, si_down
 
 SOURCE_FIELDS = ("source", "note")
@@ -239,50 +236,6 @@ NO_DATA = frozenset(
     {"start", "from", "to", "seed", "count", "horizon", "months", "year", "latest", "earliest", "online", "until"}
 )
 _CITED = re.compile(r"\b[ABC]\b(?=[);,/:])|\bA/B\b|https?://")
-
-
-def band_words(
-    instance: Instance, bands: Bands | None, own: tuple[float, float, float] = (math.nan, math.nan, math.nan)
-) -> Iterator[tuple[str, str]]:
-    """A label and a text of how far the figures of the best plan can be off; none of an instance without ranges.
-
-    Args:
-        instance: what was solved.
-        bands: of its samples, if known.
-        own: total cost, outlay and survival gap of the plan itself; it is said which lie outside their band.
-    """
-    if bands is not None:
-        parts = [f"{label} {si(each.p5)} to {si(each.p95)}" for label, each in _banded(bands)]
-        where = f"5 % to 95 % of {plural(bands.used, 'sample')} of {plural(bands.numbers, 'uncertain number')}"
-        tail = f"each with its own best plan; {percent(bands.survived)} survive everything{but_samples(instance)}"
-        outside = "".join(f"; {said}" for said in outside_words(bands, own))
-        yield "Band", f"{', '.join(parts)} {instance.money}: {where}, {tail}{outside}"
-    elif instance.uncertain:
-        what = plural(len(numbers_of(instance.uncertain)), "uncertain number")
-        yield "Band", f"not computed: {what}; solve --bands draws samples of them"
-
-
-def _banded(bands: Bands) -> tuple[tuple[str, Spread], ...]:
-    return ("total cost", bands.cost), ("outlay", bands.outlay), ("survival gap", bands.gap)
-
-
-def outside_words(bands: Bands, own: tuple[float, float, float]) -> Iterator[str]:
-    """Which figures of the plan lie outside their bands and on which side; nothing where none does.
-
-    A best plan costs less than those of samples because of the numbers, and not of what it buys.
-    """
-    sides = [(label, _side(spread, value)) for (label, spread), value in zip(_banded(bands), own, strict=True)]
-    outside = [f"{label} is {side}" for label, side in sides if side]
-    if outside:
-        said = f"this plan's {' and '.join(outside)} than in 95 % of the samples"
-        is_mild = ("total cost", "lower") in sides
-        yield f"{said}: the file's numbers are on the favourable side" if is_mild else said
-
-
-def _side(spread: Spread, value: float) -> str:
-    """On which side of a band a figure lies; empty where it is inside."""
-    margin = SAME_VALUE * abs(value)
-    return "lower" if value < spread.p5 - margin else "higher" if value > spread.p95 + margin else ""
 
 
 def is_assumption(text: str) -> bool:

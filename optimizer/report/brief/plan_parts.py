@@ -9,7 +9,7 @@ from optimizer.horizon import windowed
 from optimizer.instance.schema import Instance
 from optimizer.report.figures import years
 from optimizer.report.format import audit_text, dated, percent, plural
-from optimizer.report.provenance import BasisShares, basis_of, find_numbers, outside_words, weighted_basis
+from optimizer.report.provenance import BasisShares, basis_of, find_numbers, weighted_basis
 from optimizer.report.tables.render import page_table
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.futures import FuturesResult
@@ -382,12 +382,10 @@ def _range_sentence(result: Result | FuturesResult) -> Iterator[str]:
     bands = result.bands if isinstance(result, Result) else None
     if bands is not None and isinstance(result, Result):
         own = result.total_cost, result.outlay, result.survival_gap
-        labels = "total cost", "outlay", "survival gap over all shocks"
-        spreads = bands.cost, bands.outlay, bands.gap
         parts = [
             f"{label} {si(spread.p5)} to {si(spread.p95, result.money)} ({si(value)})"
-            for label, spread, value in zip(labels, spreads, own, strict=True)
+            for (label, spread), value in zip(bands.figures, own, strict=True)
         ]
         said = "With all numbers anywhere in their ranges the best plans come to (5 % to 95 % of samples, this plan in "
         said += f"brackets): {', '.join(parts)}."
-        yield " ".join([said, *(f"{word[:1].upper()}{word[1:]}." for word in outside_words(bands, own))])
+        yield " ".join([said, *(f"{word[:1].upper()}{word[1:]}." for word in bands.outside(own))])
