@@ -12,6 +12,7 @@ import yaml
 import optimizer as so
 from optimizer.audit.result import audit_result
 from optimizer.errors import PlanFileError
+from optimizer.report.brief.content import make_brief
 from optimizer.report.excel import workbook
 from optimizer.report.format import band_words
 from optimizer.report.html.book import book
@@ -91,14 +92,34 @@ def test_a_band_leaves_samples_of_shocks_out_that_may_fail(loose: str) -> None:
     assert said.endswith(f"90 % survive everything {BUT_SAMPLES}")
 
 
-@pytest.mark.parametrize(("low", "high", "side"), [(51e3, 60e3, "less"), (30e3, 49e3, "more"), (50e3, 60e3, "")])
-def test_the_answer_says_why_a_figure_lies_outside_its_band(low: float, high: float, side: str) -> None:
+FAVOURABLE = ": the file's numbers are on the favourable side"
+
+
+@pytest.mark.parametrize(
+    ("cost", "outlay", "outside"),
+    [
+        ((51e3, 60e3), (1e4, 3e4), f"total cost is lower than in 95 % of the samples{FAVOURABLE}"),
+        ((30e3, 49e3), (1e4, 3e4), "total cost is higher than in 95 % of the samples"),
+        ((51e3, 60e3), (1e4, 1e4), f"total cost is lower and outlay is higher than in 95 % of the samples{FAVOURABLE}"),
+        ((50e3, 60e3), (2e4, 3e4), ""),
+    ],
+)
+def test_the_answer_says_on_which_side_of_its_band_a_figure_lies(
+    cost: tuple[float, float], outlay: tuple[float, float], outside: str
+) -> None:
     # The plan costs 50 x 400 and the 30k of the baseline, whatever samples cost.
-    instance = made()
-    result = replace(so.solve(instance), bands=replace(BANDS, cost=Spread(low, high, high, high)))
+    instance, (low, high), (least, most) = made(), cost, outlay
+    bands = replace(BANDS, cost=Spread(low, high, high, high), outlay=Spread(least, most, most, most))
+    result = replace(so.solve(instance), bands=bands)
     said = dict(facts(instance, result))["Band"]
-    outside = f"survive everything; with the file's own numbers, as above, total cost is {side} than in 95 % of them"
-    assert said.endswith(outside if side else "survive everything")
+    assert said.endswith(f"survive everything; this plan's {outside}" if outside else "survive everything")
+    (first, *_) = [each for each in make_brief(instance, result).to_dict()["parts"]["confidence"]["sentences"]
+                   if "in their ranges" in each]  # fmt: skip
+    assert first == (
+        "With all numbers anywhere in their ranges the best plans come to (5 % to 95 % of samples, this plan in "
+        f"brackets): total cost {low / 1e3:g}k to {high / 1e3:g}k USD (50k), outlay {least / 1e3:g}k to "
+        f"{most / 1e3:g}k USD (20k), survival gap 0 to 10 USD (0)."
+    ) + (f" This plan's {outside}." if outside else "")
 
 
 def test_a_band_is_kept_beside_its_file_and_belongs_to_one_state_of_it(tmp_path: Path) -> None:

@@ -239,7 +239,7 @@ def test_brief_names_decisions_money_and_what_goes_short_though_floors_hold(brie
     assert money["table"]["rows"] == [["2026", "8.9"], ["2027", "–"], ["2028", "2.6"]]
     # 20 t/yr at 200k and 1M fixed; 60 t of the reserve in 2026 and 40 in 2028 at 65k, held for 420 t and years at 5k.
     assert money["sentences"][1] == (
-        "The 13.6M USD that it costs more, in present value: capex 4M USD, fixed cost 1M USD, "
+        "The 13.6M USD that it costs more, in present value: capex 4M USD, one-off fixed cost 1M USD, "
         "stock purchases 6.5M USD, stock holding 2.1M USD."
     )
     # 8.9M is the longest bar.
@@ -258,7 +258,7 @@ def test_a_price_beside_rules_says_that_the_plan_without_shocks_keeps_them(tiny:
     kept = so.load(TINY, [rule])
     found = so.solve(kept, settings=Settings(mip_gap=0.0))
     assert found.calm_cost == pytest.approx(35.45e6)
-    said = "the cheapest plan under the same rules (max_share) if no shock ever came"
+    said = "the cheapest plan of a world without shocks under the same rules (max_share)"
     assert said in make_brief(kept, found).to_dict()["sentence"]
     price = dict(narrative.facts(kept, found))["Price of survival"]
     assert price.endswith("without shocks the same instance costs 35.45M USD under the same rules (max_share)")
@@ -272,7 +272,7 @@ def test_parts_of_a_price_are_as_exact_as_the_price(tiny: so.Instance, result: s
     dear = replace(result, costs=costs, total_cost=sum(costs.values()), price_of_survival=84.9e6)
     said = part(make_brief(tiny, dear), "money")["sentences"][1]
     assert said == (
-        "The 84.9M USD that it costs more, in present value: capex 30.7M USD, fixed cost 9.7M USD, "
+        "The 84.9M USD that it costs more, in present value: capex 30.7M USD, one-off fixed cost 9.7M USD, "
         "stock purchases 36.8M USD, stock holding 6.7M USD, operation 1M USD."
     )
 
@@ -303,6 +303,8 @@ def test_studies_fill_their_parts(result: so.Result) -> None:
     (row,) = parts["figures"]["table"]["rows"]
     assert row[:3] == ["motors: quantity", "×1", "×0.7 … ×1.2"]
     assert row[3].startswith("cost −")
+    whole = "What the best plan then costs more, with what goes unserved without a shock at its shortage cost, and what"
+    assert whole in parts["figures"]["table"]["caption"]
     assert parts["figures"]["missing"] == parts["alternatives"]["missing"] == ""
     near = [row for row in parts["alternatives"]["values"] if row["plan"].startswith("Alternative")]
     assert [row["outlay"] for row in near] == [plan.result.outlay for plan in others.plans[:3]]
@@ -781,7 +783,7 @@ def test_brief_of_futures_has_what_is_decided_first_and_the_least_and_the_most(f
     assert [row[:3] for row in rows[1:]] == [["Later decisions, from 2028 on", "–", "0 to 6"]]
     assert parts["orders"]["strong"] == []
     assert (
-        "; with all other costs and returns it is expected to cost 5M USD more than the cheapest plan if no shock"
+        "; with all other costs and returns it is expected to cost 5M USD more than the cheapest plan of a world"
         in found["sentence"]
     )
     assert found["notes"] == [FLOORS_NOTE]

@@ -16,6 +16,7 @@ from optimizer.report.brief.plan_parts import delay_text
 from optimizer.report.brief.writers import write_brief
 from optimizer.results.plan import Plan
 from optimizer.results.saved import RULE_BROKEN
+from optimizer.studies.compare import frontier
 from optimizer.studies.purchases import Delay
 from tests.test_brief import read
 
@@ -85,7 +86,13 @@ def test_what_is_short_without_a_shock_says_from_when_on_orders_can_help(
     if option is not None:
         year = option.pop("force")
         parts |= {"options": {"one": option}, "policy": {"force": {"one": {year: 5}}}}
-    assert f"Unserved already without a shock: motors, 2026 to 2028, up to 40 %. {said}" in brief_of(**parts)["notes"]
+    (note,) = [each for each in brief_of(**parts)["notes"] if each.startswith("Unserved already")]
+    head, _, rest = note.partition(" That is in the total cost at its shortage cost, ")
+    assert head == "Unserved already without a shock: motors, 2026 to 2028, up to 40 %."
+    cost, _, tail = rest.partition(" USD, and in no survival gap. ")
+    assert tail == said
+    # 40 t at 1,000 USD in each of three years, where nothing helps.
+    assert option is not None or cost == "120k"
 
 
 def test_two_segments_are_named_that_are_short_the_worst_first_and_the_others_counted() -> None:
@@ -107,6 +114,21 @@ def test_periods_that_are_short_are_counted_where_others_are_between() -> None:
     assert any("motors, 2 periods of 2026 to 2028, up to 40 %." in note for note in notes)
 
 
+@pytest.mark.parametrize(
+    ("capacity", "said"),
+    [
+        # 40 t at 1,000 USD in each of three years, where nothing is bought.
+        (60, " (this plan 0 USD, do nothing 120k USD), which nobody pays"),
+        (100, ""),
+    ],
+)
+def test_what_goes_unserved_without_a_shock_is_told_from_money_in_the_costs_of_plans(capacity: int, said: str) -> None:
+    instance, result = solved(processes=imports(capacity), options={"plant": {**PLANT, "max_size": 100}})
+    part = make_brief(instance, result, frontier=frontier(instance, result, [0.0])).to_dict()["parts"]["alternatives"]
+    whole = "with what goes unserved without a shock at its shortage cost"
+    assert f"{whole}{said}; survival gaps are not in it." in part["table"]["caption"]
+
+
 # Why money is left.
 
 
@@ -114,10 +136,14 @@ def test_periods_that_are_short_are_counted_where_others_are_between() -> None:
     ("policy", "why"),
     [
         # 30 t of plant cost 150k; the gap of 30k counts once, or twice.
-        ({"gap_price": 1}, "to close more of the survival gap costs more than it counts, or is not possible in time"),
+        (
+            {"gap_price": 1},
+            "to close more of the survival gap costs more than the gap is valued at, or is not possible in time",
+        ),
         (
             {"gap_price": 2},
-            "to close more of the survival gap costs more than 2 times what it counts, or is not possible in time",
+            "to close more of the survival gap costs more than 2 times what the gap is valued at, or is not possible "
+            "in time",
         ),
         # Half a year's plant is no use: it comes when the embargo is over.
         ({}, "no plan under these rules closes more of the survival gap"),
@@ -228,8 +254,9 @@ def test_of_dates_that_are_all_survived_the_figures_are_those_of_the_most_unserv
     assert part["table"]["rows"] == [["ban, 2 dates, most unserved 2028", "✓ all held", "0", "0", "60", "0.003"]]
     assert len(part["sentences"]) == 1
     assert part["table"]["caption"].startswith(
-        "Floor: the share of demand that has to be served in a shock. Of several shocks in a row the figures are those "
-        "of one: of the largest survival gap; where floors hold in all, of the most unserved by value. "
+        "Floor: the share of demand that has to be served in a shock. Where a row stands for several shocks all its "
+        "figures are those of one: with the largest survival gap or, where floors hold in all, with most unserved by "
+        "value. "
     )
 
 

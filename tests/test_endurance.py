@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import optimizer as so
-from optimizer.report.figures.time_to_survive import lines, shortest_times
+from optimizer.report.figures.time_to_survive import ChokepointLine, lines, shortest_times
 from optimizer.studies.time_to_survive import Exposure, SurvivalTime, every_chokepoint, time_to_survive, with_other_plan
 
 CUT = {"region": "rival", "severity": 1}
@@ -98,8 +98,25 @@ def test_what_a_shock_cuts_is_named_where_its_loss_ends_a_floor() -> None:
     # The floor of 80 t takes 50 t a year beside the plant's 30 t out of 40 t: 0.8 years, however long the ban is.
     instance = world(shocks={"ban": {"name": "Ban, a month", "start": 2026, "months": 3, "cuts": [CUT]}})
     before, after = lines(instance, time_to_survive(instance))
-    assert "the cuts of Ban, a month (region rival): 9.6 months" in shortest_times(before, [2026, 2027])
+    assert "the cuts of Ban, a month (region rival): 9.6 months in 2026" in shortest_times(
+        before, instance.horizon.years
+    )
     assert after == ()
+
+
+def test_the_least_time_of_a_chokepoint_is_that_of_its_worst_year() -> None:
+    """Under a year in the first year alone, later in the other, and never."""
+    made = [
+        ChokepointLine(f"stage:{name}", name, "stage", False, (), months, (None, None), 0)
+        for name, months in (
+            ("early", (3.5, 20.0)),
+            ("late", (None, 2.0)),
+            ("long", (12.0, 30.0)),
+            ("ever", (None,) * 2),
+        )
+    ]
+    assert shortest_times(made, (2026, 2027)) == ("late: 2 months in 2027", "early: 3.5 months in 2026")
+    assert shortest_times(made, (2026, 2027), most=1) == ("late: 2 months in 2027", "and 1 more")
 
 
 def test_chokepoints_are_stages_processes_shocks_and_rules() -> None:

@@ -357,6 +357,29 @@ def test_names_of_numbers_are_words_of_readers_and_no_keys() -> None:
     assert names["options.stock_hot.fill_rate"] == "Stock of magnets with dysprosium: fill rate"
 
 
+def test_numbers_of_more_than_two_objects_are_counted_and_not_named_after_the_first() -> None:
+    """One draw of floors, whose name is a key; and one of costs, whose name is written to be read."""
+    demands = {name: {"commodity": "magnet", "quantity": 1, "survival": 0.5, "shortage_cost": 9} for name in "abc"}
+    plant = {"kind": "refining", "output": {"magnet": 1}, "capex": 10, "cost": 1, "max_size": 9}
+    ranges: dict[str, Any] = {f"demands.{d}.survival": {"low": 0.4, "high": 0.6, "draw": "floors"} for d in demands}
+    ranges |= {f"options.{o}.cost": {"low": 1, "high": 2, "draw": "new_plants"} for o in "def"}
+    ranges |= {f"options.{o}.capex": {"low": 5, "high": 20, "draw": "two"} for o in "de"}
+    instance = so.read(
+        {
+            "horizon": {"start": 2026, "end": 2027, "step": "year"},
+            "commodities": {"magnet": {}},
+            "demands": demands,
+            "options": dict.fromkeys("def", plant),
+            "ranges": ranges,
+        }
+    )
+    assert [number_name(instance, each) for each in numbers_of(instance.uncertain)] == [
+        "Survival floor of 3 segments, such as a",
+        "New plants: cost of 3 options",
+        "Capex of d and 1 more",
+    ]
+
+
 def test_numbers_that_were_not_reached_are_named() -> None:
     instance = so.load(
         "instances/tiny.yaml",

@@ -434,7 +434,7 @@ def test_a_difference_within_the_errors_of_two_costs_is_no_price() -> None:
     assert (result.plan.bought, result.total_cost - 2000) == (("reserve",), pytest.approx(2e-4, rel=1e-3))
     assert result.price_of_survival == 0.0
     assert dict(facts(problem, result))["Price of survival"].startswith("nothing: ")
-    assert "it costs no more than the cheapest plan if no shock ever came" in sentence(problem, result)
+    assert "it costs no more than the cheapest plan of a world without shocks" in sentence(problem, result)
     assert ">0 USD<" in result._repr_html_().partition("Price of survival")[2].partition("</tr>")[0]
     # The page, with a second plan: without any outlay the same 2000 are spent.
     points = book(problem, frontier(problem, result, [0.0])).to_dict()["points"]

@@ -18,8 +18,8 @@ from optimizer.instance.derived import stage_title as stage_title
 from optimizer.instance.ranges import UncertainNumber, numbers_of
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import CommittedMoney, Service, Weakest, list_commitments
-from optimizer.results.saved import Bands, Spread
-from optimizer.tolerances import NEGLIGIBLE, SAME_VALUE, SHOWN_MIP_GAP, SHOWN_SHARE
+from optimizer.results.saved import Bands
+from optimizer.tolerances import NEGLIGIBLE, SHOWN_MIP_GAP, SHOWN_SHARE
 from optimizer.units import MINUS, fixed, short, si, si_up, significant
 
 if TYPE_CHECKING:
@@ -304,32 +304,17 @@ def _commitment_text(instance: Instance, each: CommittedMoney) -> str:
 
 
 def band_words(
-    instance: Instance, bands: Bands | None, own: tuple[float, float, float] = (math.nan, math.nan, math.nan)
+    instance: Instance, bands: Bands | None, own: Sequence[float] = (math.nan,) * 3
 ) -> Iterator[tuple[str, str]]:
-    """A label and a text of how far the figures of the best plan can be off; none of an instance without ranges.
-
-    Args:
-        instance: what was solved.
-        bands: of its samples, if known.
-        own: total cost, outlay and survival gap of the plan itself; of those outside their band it is said why.
-    """
+    """A label and a text of how far the `figures` of best plans go, and which of a plan's `own` lie outside."""
     if bands is not None:
-        figures = (("total cost", bands.cost), ("outlay", bands.outlay), ("survival gap", bands.gap))
-        parts = [f"{label} {si(each.p5)} to {si(each.p95)}" for label, each in figures]
+        parts = [f"{label} {si(each.p5)} to {si(each.p95)}" for label, each in bands.figures]
         where = f"5 % to 95 % of {plural(bands.used, 'sample')} of {plural(bands.numbers, 'uncertain number')}"
         tail = f"each with its own best plan; {percent(bands.survived)} survive everything{but_samples(instance)}"
-        outside = "".join(_outside(*figure, value) for figure, value in zip(figures, own, strict=True))
-        yield "Band", f"{', '.join(parts)} {instance.money}: {where}, {tail}{outside}"
+        yield "Band", "; ".join([f"{', '.join(parts)} {instance.money}: {where}, {tail}", *bands.outside(own)])
     elif instance.uncertain:
         what = plural(len(numbers_of(instance.uncertain)), "uncertain number")
         yield "Band", f"not computed: {what}; solve --bands draws samples of them"
-
-
-def _outside(label: str, spread: Spread, value: float) -> str:
-    """Why a figure of the plan lies outside its band; empty where it does not."""
-    margin = SAME_VALUE * abs(value)
-    side = "less" if value < spread.p5 - margin else "more" if value > spread.p95 + margin else ""
-    return f"; with the file's own numbers, as above, {label} is {side} than in 95 % of them" if side else ""
 
 
 def outcome_of_audit(outcome: str, audit: Mapping[str, Any]) -> str:
@@ -364,16 +349,28 @@ def number_name(instance: Instance, number: UncertainNumber) -> str:
     return _name_of_several(instance, number)
 
 
+# What the entries of a section are called where they are counted.
+_NOUNS = {"options": "options", "processes": "processes", "demands": "segments", "commodities": "commodities"}
+
+
 def _name_of_several(instance: Instance, number: UncertainNumber) -> str:
     inputs = number.inputs
     fields = list_names([*dict.fromkeys(_kind_of(instance, each.place) for each in inputs)], 2)
     goods = {display_name(instance, str(p)) for each in inputs for p in each.place[2:] if p in instance.commodities}
     of_what = f" ({goods.pop()})" if len(goods) == 1 else ""
-    owners = [*dict.fromkeys(_owner_of(instance, *map(str, each.place)) for each in inputs)]
     # A label of one word is a key; several words were written to be read.
     label = f"{number.name.replace('_', ' ')}: " if "_" in number.name else ""
-    text = f"{label}{fields}{of_what} of {list_names(owners, 1)}"
+    text = f"{label}{fields}{of_what} of {_owners_of(instance, number, has_label=bool(label))}"
     return f"{text[:1].upper()}{text[1:]}"
+
+
+def _owners_of(instance: Instance, number: UncertainNumber, *, has_label: bool) -> str:
+    """Whose the inputs are: of more than two of one section how many, as the first alone does not move them."""
+    owners = [*dict.fromkeys(_owner_of(instance, *map(str, each.place)) for each in number.inputs)]
+    section, *others = {str(each.place[0]) for each in number.inputs}
+    if len(owners) < 3 or others or section not in _NOUNS:
+        return list_names(owners, 1)
+    return f"{len(owners)} {_NOUNS[section]}{'' if has_label else f', such as {owners[0]}'}"
 
 
 def _owner_of(instance: Instance, section: str, key: str, *place: str) -> str:
@@ -388,7 +385,8 @@ def _kind_of(instance: Instance, place: Sequence[str | int]) -> str:
     """Which of its owner's numbers it is, without names: ``output``, ``lead time``."""
     names = {*instance.processes, *instance.options, *instance.demands, *instance.commodities, "cuts"}
     names |= {*(instance.adversary.targets if instance.adversary else ())}
-    return " ".join(str(part) for part in place[2:] if part not in names and not str(part).isdigit()).replace("_", " ")
+    words = [str(part) for part in place[2:] if part not in names and not str(part).isdigit()]
+    return f"{' '.join(words)}{' floor' if words[-1:] == ['survival'] else ''}".replace("_", " ")
 
 
 def number_value(number: UncertainNumber, value: float) -> str:

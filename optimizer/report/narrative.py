@@ -391,7 +391,7 @@ def sentence(instance: Instance, result: Result) -> str:
         return f"No plan for {instance.title} was found before the search was stopped."
     price, beyond = result.price_of_survival, ""
     if price is not None and result.shocks and result.plan.bought:
-        than = f"the cheapest plan{under_same_rules(result.data)} if no shock ever came"
+        than = f"the cheapest plan of a world without shocks{under_same_rules(result.data)}"
         more = f"{si(price, result.money)} more than {than} (present value, {discounting(instance)}, {result.currency})"
         beyond = (
             f"; with all other costs and returns it costs {more}" if price > 0 else f"; it costs no more than {than}"

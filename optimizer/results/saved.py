@@ -25,6 +25,7 @@ from optimizer.errors import PlanFileError
 from optimizer.files import INSTANCES, UndecodableTextError, answer_path, read_json, write_whole
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.plan import ReadOnly
+from optimizer.tolerances import SAME_VALUE
 
 # Parts that neither the digest nor the audit covers, since no figure of the plan follows from them. Some are printed as
 # the file has them: `UNCHECKED`.
@@ -325,6 +326,11 @@ class Spread:
     p95: float
     mean: float
 
+    def side(self, value: float) -> str:
+        """On which side of 5 % to 95 % a figure lies; empty where it is inside."""
+        margin = SAME_VALUE * abs(value)
+        return "lower" if value < self.p5 - margin else "higher" if value > self.p95 + margin else ""
+
 
 @dataclass(frozen=True)
 class Bands(ReadOnly):
@@ -341,6 +347,23 @@ class Bands(ReadOnly):
     outlay: Spread
     gap: Spread
     bought: Mapping[str, float]  # by option, the share of samples in which it is bought
+
+    @property
+    def figures(self) -> tuple[tuple[str, Spread], ...]:
+        """Total cost, outlay and survival gap by their names."""
+        return ("total cost", self.cost), ("outlay", self.outlay), ("survival gap", self.gap)
+
+    def outside(self, own: Sequence[float]) -> Iterator[str]:
+        """Which of the `figures` of a plan lie outside, and on which side; nothing where none does.
+
+        A plan costs less than best plans of samples because of their numbers, and not of what it buys.
+        """
+        sides = [(label, spread.side(value)) for (label, spread), value in zip(self.figures, own, strict=True)]
+        outside = [f"{label} is {side}" for label, side in sides if side]
+        if outside:
+            said = f"this plan's {' and '.join(outside)} than in 95 % of the samples"
+            is_mild = ("total cost", "lower") in sides
+            yield f"{said}: the file's numbers are on the favourable side" if is_mild else said
 
 
 def bought_in_samples_frame(shares: Mapping[str, float], own: Collection[str]) -> Frame:

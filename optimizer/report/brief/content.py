@@ -4,8 +4,7 @@ All writers draw what `Brief.to_dict` gives, so each says the same; it is in the
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, zip_longest
 from typing import Any
 
@@ -17,6 +16,7 @@ from optimizer.report import narrative
 from optimizer.report.brief.plan_parts import (
     Brief,
     BriefPart,
+    confidence_part,
     money_part,
     orders_part,
 )
@@ -28,9 +28,7 @@ from optimizer.report.brief.survival_parts import (
     why_unspent,
     worst_part,
 )
-from optimizer.report.figures import years
 from optimizer.report.format import (
-    audit_text,
     budget_text,
     changed_words,
     cost_with_gaps,
@@ -43,12 +41,10 @@ from optimizer.report.format import (
     plural,
     proven_cost,
 )
-from optimizer.report.provenance import BasisShares, basis_of, find_numbers, weighted_basis
 from optimizer.report.tables.budgets import among_shaping_attacks, note_on_attacks
 from optimizer.report.tables.explain import repair_sentences
 from optimizer.report.tables.sensitivity import screening_note, shortage_cost_notes
 from optimizer.results.frames import Frame, FrameColumn
-from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
 from optimizer.studies.alternatives_result import Alternatives
 from optimizer.studies.comparison import BudgetPoint, Frontier
@@ -57,61 +53,6 @@ from optimizer.studies.purchases import Delay, purchases
 from optimizer.studies.sensitivity_result import Sensitivity, VariantOutcome
 from optimizer.tolerances import NEGLIGIBLE, SHOWN_SHARE
 from optimizer.units import si
-
-
-def confidence_part(
-    result: Result | FuturesResult, comments: Sequence[Mapping[str, Any]], proof: str, spent: Mapping[str, float]
-) -> BriefPart:
-    """What is proven, what the audit found, and on what the numbers rest.
-
-    Args:
-        result: the plan.
-        comments: of its file, as `Result.comments` holds them.
-        proof: what is proven of its cost, the end of a sentence.
-        spent: by option, what is spent on it.
-    """
-    title = "How sure this is"
-    checked = "The arithmetic is not checked"
-    if result.audit.get("rows"):
-        checked = f"The arithmetic is checked: {audit_text(result.audit)}"
-    said = (*_range_sentence(result), f"{checked}; {proof}.")
-    numbers = find_numbers(result.data, comments)
-    if not comments:
-        cure = "name it by --instance" if isinstance(result, Result) else "report the file itself"
-        missing_note = "Sources: the plan holds no comments of its file"
-        return BriefPart("confidence", title, said, None, f"{missing_note}; {cure}.", missing_note=f"{missing_note}.")
-    basis = basis_of(numbers)
-    shares = f"The file gives a source for {percent(basis.source)} of its {len(numbers):,} numbers; "
-    shares += f"{percent(basis.assumption)} are said to be assumptions, {percent(basis.derived)} have another remark, "
-    shares += f"such as how they follow from other numbers, {percent(basis.unexplained)} have none."
-    said = (shares, *said)
-    rows = [_basis_row(f"All {len(numbers):,} numbers of the file", basis)]
-    if any(amount > 0 for amount in spent.values()):
-        bought = weighted_basis(numbers, spent)
-        rows.append(_basis_row(f"The {bought.numbers:,} numbers of what is bought, weighted by its outlay", bought))
-    columns = (
-        FrameColumn("of", "Rests on", is_index=True),
-        FrameColumn("source", "a source", "share", "percent"),
-        FrameColumn("derived", "a remark", "share", "percent"),
-        FrameColumn("assumption", "assumed", "share", "percent"),
-        FrameColumn("unexplained", "nothing written", "share", "percent"),
-        FrameColumn("ranged", "has a range", "share", "percent"),
-    )
-    note = (
-        "Shares are rounded. A source is a field named source, an address or a grade such as (USGS 2026, A), beside "
-        "the number or at the table of the file that its comment names; any other comment is a remark. A number that "
-        "cites a source and assumes something as well counts as an assumption. Each year of a series is a number here; "
-        "an uncertain number is a whole series, or all that shares a draw."
-    )
-    return BriefPart("confidence", title, said, Frame.of_rows("confidence", title, columns, rows, note))
-
-
-def _range_sentence(result: Result | FuturesResult) -> Iterator[str]:
-    """The outlay of the best plan where every number is anywhere in its range, where samples are known."""
-    bands = result.bands if isinstance(result, Result) else None
-    if bands is not None:
-        outlay = f"{si(bands.outlay.p5, result.money, 2)} to {si(bands.outlay.p95, result.money, 2)}"
-        yield f"With all numbers anywhere in their ranges the best plans take {outlay} of outlay (5 % to 95 %)."
 
 
 def _notes(instance: Instance, result: Result, found: Explanation | None, frontier: Frontier | None) -> Iterator[str]:
@@ -182,7 +123,10 @@ def baseline_shortage_note(instance: Instance, result: Result) -> Iterator[str]:
         more = f"; and {plural(len(ordered) - MOST_SHORT, 'more segment')}" if len(ordered) > MOST_SHORT else ""
         why = _why_short(instance, result, ordered[0][0])
         stored = ", when no stock is released" if instance.stocks else ""
-        yield f"Unserved already without a shock{stored}: {'; '.join(names)}{more}. {why}"
+        cost = result.costs.get("shortage", 0.0)
+        counted = f"That is in the total cost at its shortage cost, {si(cost, result.money)}, and in no survival gap. "
+        said = f"Unserved already without a shock{stored}: {'; '.join(names)}{more}."
+        yield f"{said} {counted if cost > 0 else ''}{why}"
 
 
 def _when_short(instance: Instance, result: Result, d: str) -> str:
@@ -222,22 +166,6 @@ def _supply_of(instance: Instance, d: str) -> set[str]:
         if getattr(option, "process", None) in found or d == getattr(option, "demand", None):
             found.add(o)
     return found
-
-
-def _price_sentence(result: Result) -> Iterator[str]:
-    """Of what the plan costs more than the no-shock plan consists; nothing where that is not known."""
-    *steps, whole = years.beyond(result) or (None,)
-    if whole is not None and steps:
-        # Parts are as exact as the whole, which has three digits: a reader adds them up.
-        power = [math.floor(math.log10(abs(step.amount) or 1.0)) for step in (whole, *steps)]
-        digits = [max(2, 3 + own - power[0]) for own in power[1:]]
-        parts = zip(steps, digits, strict=True)
-        said = ", ".join(f"{step.part} {si(step.amount, result.money, number)}" for step, number in parts)
-        yield f"The {si(whole.amount, result.money)} that it costs more, in present value: {said}."
-
-
-def _basis_row(name: str, basis: BasisShares) -> tuple[Any, ...]:
-    return name, basis.source, basis.derived, basis.assumption, basis.unexplained, basis.ranged
 
 
 # What counts as survived.
@@ -282,15 +210,23 @@ def alternatives_part(
     if missing_note:
         missing_hint = f"Other budgets: leave out --quick. {missing_hint}"
     title = f"This plan and {_COUNTS[len(rows) - 1]}"
-    note = f"Cost: present value, {discounting(instance)}, with what goes unserved without a shock; survival "
-    note += "gaps are not in it."
+    unserved = _unserved_in_costs(result, near, frontier, [row[0] for row in rows])
+    note = _alternatives_note(instance, result, unserved, has_nothing=rows[-1][0] == _NOTHING)
+    note += note_on_attacks(result, others)
+    frame = Frame.of_rows("alternatives", title, columns, rows, note).without_empty("differs")
+    return BriefPart("alternatives", title, (), frame, missing_hint, strong=(0,), missing_note=missing_note)
+
+
+def _alternatives_note(instance: Instance, result: Result, unserved: str, *, has_nothing: bool) -> str:
+    """What the figures of plans are; `unserved` is what their costs have of demand that nobody serves."""
+    note = f"Cost: present value, {discounting(instance)}, with what goes unserved without a shock at its shortage cost"
+    note += f"{unserved}; survival gaps are not in it."
     if len(result.shocks) > 1:
         note += " Survival gap, all shocks: a sum over shocks, each on its own, to compare plans by; no loss that can "
         note += "occur."
-    note += _note_on_samples(result) + note_on_attacks(result, others)
-    note += _note_on_rules(instance) if rows[-1][0] == _NOTHING else ""
-    frame = Frame.of_rows("alternatives", title, columns, rows, note).without_empty("differs")
-    return BriefPart("alternatives", title, (), frame, missing_hint, strong=(0,), missing_note=missing_note)
+    note += _note_on_samples(result)
+    note += _note_on_rules(instance) if has_nothing else ""
+    return note
 
 
 def _note_on_samples(result: Result) -> str:
@@ -327,17 +263,36 @@ def _plan_figures(result: Result, more: float) -> tuple[float, int, float, float
 
 
 def _by_budget(instance: Instance, result: Result, frontier: Frontier | None) -> list[tuple[Any, ...]]:
+    rows = []
+    for name, other in _other_budgets(result, frontier).items():
+        more = other.total_cost - result.total_cost
+        rows.append((name, *_plan_figures(other, more), narrative.other_options(instance, other, result)))
+    return rows
+
+
+def _other_budgets(result: Result, frontier: Frontier | None) -> dict[str, Result]:
     """Plans of other budgets than that of the plan: the next smaller and the next larger, then the others."""
     if frontier is None:
-        return []
+        return {}
     points, own = frontier.points, frontier.own
     smaller, larger = _unlike(result, reversed(points[:own])), _unlike(result, points[own + 1 :])
-    rows = []
-    for point in filter(None, chain.from_iterable(zip_longest(smaller, larger))):
-        name = "Any budget" if point.budget is None else f"Budget {si(point.budget, result.money)}"
-        more = point.result.total_cost - result.total_cost
-        rows.append((name, *_plan_figures(point.result, more), narrative.other_options(instance, point.result, result)))
-    return rows
+    return {
+        "Any budget" if point.budget is None else f"Budget {si(point.budget, result.money)}": point.result
+        for point in filter(None, chain.from_iterable(zip_longest(smaller, larger)))
+    }
+
+
+def _unserved_in_costs(result: Result, near: Sequence[Result], frontier: Frontier | None, shown: Sequence[str]) -> str:
+    """What the cost of each plan that is shown has of demand that goes unserved without a shock, where one has some."""
+    plans = {"This plan": result, **{f"Alternative {i}": plan for i, plan in enumerate(near, start=1)}}
+    plans |= _other_budgets(result, frontier)
+    if (nothing := _nothing_bought(frontier)) is not None:
+        plans[_NOTHING] = nothing
+    costs = {name: plans[name].costs.get("shortage", 0.0) for name in shown if name in plans}
+    if max(costs.values()) <= NEGLIGIBLE * result.total_cost:
+        return ""
+    parts = (f"{name[:1].lower()}{name[1:]} {si(cost, result.money)}" for name, cost in costs.items())
+    return f" ({', '.join(parts)}), which nobody pays"
 
 
 def _unlike(result: Result, points: Iterable[BudgetPoint]) -> list[BudgetPoint]:
@@ -358,10 +313,14 @@ def _is_alike(one: Result, other: Result) -> bool:
 
 def _cost_of_nothing(result: Result, frontier: Frontier | None) -> float | None:
     """What buying nothing costs more than the plan, where a plan of a budget that buys nothing is known."""
-    for point in frontier.points if frontier is not None else ():
-        if point.result.baseline is not None and not point.result.plan.bought:
-            return point.result.total_cost - result.total_cost
-    return None
+    nothing = _nothing_bought(frontier)
+    return None if nothing is None else nothing.total_cost - result.total_cost
+
+
+def _nothing_bought(frontier: Frontier | None) -> Result | None:
+    """The first plan of a budget that buys nothing, where one is known."""
+    plans = (point.result for point in (frontier.points if frontier is not None else ()))
+    return next((plan for plan in plans if plan.baseline is not None and not plan.plan.bought), None)
 
 
 def _nothing_row(result: Result, more: float | None) -> tuple[Any, ...]:
@@ -413,7 +372,8 @@ def _figures_note(instance: Instance, found: Sensitivity) -> str:
         note += f"; and {more} more." if more > 0 else "."
     note += " A number without a range in the file is taken as it is."
     note += (
-        " What the best plan then costs more, and what its survival gap grows by, each alone at an end of its range."
+        " What the best plan then costs more, with what goes unserved without a shock at its shortage cost, and what "
+        "its survival gap grows by, each alone at an end of its range."
     )
     return " ".join(filter(None, (note, screening_note(found), *shortage_cost_notes(shown))))
 
@@ -481,8 +441,7 @@ def _parts(
     instance: Instance, result: Result, frontier: Frontier | None, delays: Sequence[Delay], studies: Sequence[Any]
 ) -> Iterator[BriefPart]:
     yield orders_part(instance, result, delays)
-    money = money_part(instance, result)
-    yield replace(money, sentences=(*money.sentences, *_price_sentence(result)))
+    yield money_part(instance, result)
     if result.shocks:
         yield survival_part(instance, result)
         yield worst_part(instance, result)

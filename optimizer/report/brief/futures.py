@@ -15,7 +15,6 @@ from optimizer.report.brief.content import (
     MOST_CHANGES,
     NO_RANGES,
     baseline_shortage_note,
-    confidence_part,
     make_brief,
     of_kind,
 )
@@ -29,6 +28,7 @@ from optimizer.report.brief.plan_parts import (
     Brief,
     BriefPart,
     committed_sentence,
+    confidence_part,
     damage_of,
     delay_text,
     new_money_part,
@@ -172,7 +172,7 @@ def _sentence(instance: Instance, result: FuturesResult, year: int) -> str:
     text = f"With {first} of outlay in {year}, {spent} in all years, {_floors_kept(result)}"
     more = result.price_of_survival or 0.0
     if more > 0:
-        than = f"the cheapest plan{under_same_rules(result.data)} if no shock ever came"
+        than = f"the cheapest plan of a world without shocks{under_same_rules(result.data)}"
         text += f"; with all other costs and returns it is expected to cost {si(more, result.money)} more than {than}"
     text += f" (present value, {discounting(instance)}, {result.currency})."
     return f"Not proven, for the search was stopped: {text}" if result.status == "stopped" else text

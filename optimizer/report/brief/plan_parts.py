@@ -1,4 +1,4 @@
-"""The brief as one structure, which all its writers draw, and its parts about one plan: decisions, money, survival."""
+"""The brief as one structure, which all its writers draw, and its parts on decisions, money, and how sure it is."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,9 +7,12 @@ from typing import Any
 
 from optimizer.horizon import windowed
 from optimizer.instance.schema import Instance
-from optimizer.report.format import dated, plural
+from optimizer.report.figures import years
+from optimizer.report.format import audit_text, dated, percent, plural
+from optimizer.report.provenance import BasisShares, basis_of, find_numbers, weighted_basis
 from optimizer.report.tables.render import page_table
 from optimizer.results.frames import Frame, FrameColumn
+from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import CommittedMoney, list_commitments
 from optimizer.results.result import Result
 from optimizer.studies.purchases import (
@@ -140,7 +143,8 @@ def orders_part(instance: Instance, result: Result, delays: Sequence[Delay]) -> 
     note = MONEY_AND_DATES
     if result.bands is not None:
         of_what = f"of {plural(result.bands.used, 'sample')} of all numbers in their ranges"
-        note += f" In best plans: the share {of_what} in which the best plan has it."
+        note += f" In best plans: the share {of_what} in which the best plan has it; of an order with a low share it "
+        note += "depends on the numbers whether it is right."
     note += LATE_NOTE if delays else ""
     frame = Frame.of_rows("orders", title, columns, rows, note).without_empty("sampled", "slip")
     strong = (due - 1,) if len(orders) > 1 else ()
@@ -237,11 +241,13 @@ def money_part(instance: Instance, result: Result) -> BriefPart:
         FrameColumn("new", "New", result.money, "millions"),
         FrameColumn("committed", "Committed", result.money, "millions"),
     ]
-    years = years_with_money([result.outlays], commitments)
-    rows: list[tuple[Any, ...]] = [(year, spent[0] or None, committed) for year, spent, committed in years]
+    spending = years_with_money([result.outlays], commitments)
+    rows: list[tuple[Any, ...]] = [(year, spent[0] or None, committed) for year, spent, committed in spending]
     of_budget = "" if budget is None else f", of a budget of {si(budget, result.money)}"
     said = f"New: {si(result.outlay, result.money)} in all, undiscounted{of_budget}."
-    return new_money_part(columns, rows, (said, *committed_sentence(commitments, result.money)))
+    return new_money_part(
+        columns, rows, (said, *committed_sentence(commitments, result.money), *_price_sentence(result))
+    )
 
 
 def new_money_part(
@@ -300,3 +306,86 @@ def committed_sentence(commitments: Sequence[CommittedMoney], money: str) -> Ite
         conditional = math.fsum(each.amount for each in commitments if each.conditional)
         of_which = f", of which {si(conditional)} on conditions still to be met" if conditional > 0 else ""
         yield f"Committed already, by any party, in no cost here: {si(total, money)}{of_which}."
+
+
+# Parts of the cost whose keys do not say enough.
+_PARTS = {"fixed cost": "one-off fixed cost", "shortage": "demand unserved without a shock, at shortage cost"}
+
+
+def _price_sentence(result: Result) -> Iterator[str]:
+    """Of what the plan costs more than the no-shock plan consists; nothing where that is not known."""
+    *steps, whole = years.beyond(result) or (None,)
+    if whole is not None and steps:
+        # Parts are as exact as the whole, which has three digits: a reader adds them up.
+        power = [math.floor(math.log10(abs(step.amount) or 1.0)) for step in (whole, *steps)]
+        digits = [max(2, 3 + own - power[0]) for own in power[1:]]
+        parts = zip(steps, digits, strict=True)
+        said = ", ".join(
+            f"{_PARTS.get(step.part, step.part)} {si(step.amount, result.money, number)}" for step, number in parts
+        )
+        yield f"The {si(whole.amount, result.money)} that it costs more, in present value: {said}."
+
+
+def _basis_row(name: str, basis: BasisShares) -> tuple[Any, ...]:
+    return name, basis.source, basis.derived, basis.assumption, basis.unexplained, basis.ranged
+
+
+def confidence_part(
+    result: Result | FuturesResult, comments: Sequence[Mapping[str, Any]], proof: str, spent: Mapping[str, float]
+) -> BriefPart:
+    """What is proven, what the audit found, and on what the numbers rest.
+
+    Args:
+        result: the plan.
+        comments: of its file, as `Result.comments` holds them.
+        proof: what is proven of its cost, the end of a sentence.
+        spent: by option, what is spent on it.
+    """
+    title = "How sure this is"
+    checked = "The arithmetic is not checked"
+    if result.audit.get("rows"):
+        checked = f"The arithmetic is checked: {audit_text(result.audit)}"
+    said = (*_range_sentence(result), f"{checked}; {proof}.")
+    numbers = find_numbers(result.data, comments)
+    if not comments:
+        cure = "name it by --instance" if isinstance(result, Result) else "report the file itself"
+        missing_note = "Sources: the plan holds no comments of its file"
+        return BriefPart("confidence", title, said, None, f"{missing_note}; {cure}.", missing_note=f"{missing_note}.")
+    basis = basis_of(numbers)
+    shares = f"The file gives a source for {percent(basis.source)} of its {len(numbers):,} numbers; "
+    shares += f"{percent(basis.assumption)} are said to be assumptions, {percent(basis.derived)} have another remark, "
+    shares += f"such as how they follow from other numbers, {percent(basis.unexplained)} have none."
+    said = (shares, *said)
+    rows = [_basis_row(f"All {len(numbers):,} numbers of the file", basis)]
+    if any(amount > 0 for amount in spent.values()):
+        bought = weighted_basis(numbers, spent)
+        rows.append(_basis_row(f"The {bought.numbers:,} numbers of what is bought, weighted by its outlay", bought))
+    columns = (
+        FrameColumn("of", "Rests on", is_index=True),
+        FrameColumn("source", "a source", "share", "percent"),
+        FrameColumn("derived", "a remark", "share", "percent"),
+        FrameColumn("assumption", "assumed", "share", "percent"),
+        FrameColumn("unexplained", "nothing written", "share", "percent"),
+        FrameColumn("ranged", "has a range", "share", "percent"),
+    )
+    note = (
+        "Shares are rounded. A source is a field named source, an address or a grade such as (USGS 2026, A), beside "
+        "the number or at the table of the file that its comment names; any other comment is a remark. A number that "
+        "cites a source and assumes something as well counts as an assumption. Each year of a series is a number here; "
+        "an uncertain number is a whole series, or all that shares a draw."
+    )
+    return BriefPart("confidence", title, said, Frame.of_rows("confidence", title, columns, rows, note))
+
+
+def _range_sentence(result: Result | FuturesResult) -> Iterator[str]:
+    """The figures of the best plan where every number is anywhere in its range, where samples are known."""
+    bands = result.bands if isinstance(result, Result) else None
+    if bands is not None and isinstance(result, Result):
+        own = result.total_cost, result.outlay, result.survival_gap
+        parts = [
+            f"{label} {si(spread.p5)} to {si(spread.p95, result.money)} ({si(value)})"
+            for (label, spread), value in zip(bands.figures, own, strict=True)
+        ]
+        said = "With all numbers anywhere in their ranges the best plans come to (5 % to 95 % of samples, this plan in "
+        said += f"brackets): {', '.join(parts)}."
+        yield " ".join([said, *(f"{word[:1].upper()}{word[1:]}." for word in bands.outside(own))])

@@ -86,10 +86,8 @@ def survival_part(instance: Instance, result: Result) -> BriefPart:
     said += [_hidden_sentence(instance, result, rest)] if rest else []
     note = "Floor: the share of demand that has to be served in a shock. "
     if any(each.row.fold.is_many for each in shown):
-        note += (
-            "Of several shocks in a row the figures are those of one: of the largest survival gap; where floors hold "
-        )
-        note += "in all, of the most unserved by value. "
+        note += "Where a row stands for several shocks all its figures are those of one: with the largest survival gap "
+        note += "or, where floors hold in all, with most unserved by value. "
     note += "Unserved in all: above floors as well. Survival gap and value: at shortage cost."
     note = " ".join([note, *not_all_unserved(instance, result.shocks)])
     title = "What is survived, and what is not"
@@ -386,5 +384,5 @@ def why_unspent(instance: Instance, result: Result) -> str:
     price = instance.policy.gap_price
     if price is None:
         return ": no plan under these rules closes more of the survival gap"
-    counts = "it counts" if price == 1 else f"{price:g} times what it counts"
-    return f": to close more of the survival gap costs more than {counts}, or is not possible in time"
+    valued = "the gap is valued at" if price == 1 else f"{price:g} times what the gap is valued at"
+    return f": to close more of the survival gap costs more than {valued}, or is not possible in time"

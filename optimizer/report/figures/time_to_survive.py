@@ -55,15 +55,12 @@ def lines(instance: Instance, found: TimeToSurvive) -> tuple[tuple[ChokepointLin
 
 
 def shortest_times(lines: Sequence[ChokepointLine], years: Sequence[int], most: int = 4) -> tuple[str, ...]:
-    """The stages and shocks whose permanent loss is survived for less than a year, in the last year of the horizon."""
-    ends = [(line.months[-1], line) for line in lines if line.kind in ("stage", "shock")]
-    ordered = sorted(
-        ((months, line) for months, line in ends if months is not None and months < 12), key=lambda item: item[0]
-    )
-    said = [f"{_loss_text(line)}: {short(months)} months" for months, line in ordered[:most]]
-    if len(ordered) > most:
-        said.append(f"and {len(ordered) - most} more")
-    return tuple(said) if years else ()
+    """The stages and shocks whose permanent loss in some year is survived for less than one, in their worst years."""
+    losses = [line for line in lines if line.kind in ("stage", "shock")]
+    found = [(min(zip((_span(line, i) for i in range(len(years))), years, strict=True)), line) for line in losses]
+    ordered = sorted(((worst, line) for worst, line in found if worst[0] < YEAR), key=lambda item: item[0][0])
+    said = [f"{_loss_text(line)}: {short(months)} months in {year}" for (months, year), line in ordered[:most]]
+    return (*said, f"and {len(ordered) - most} more") if len(ordered) > most else tuple(said)
 
 
 def _loss_text(line: ChokepointLine) -> str:

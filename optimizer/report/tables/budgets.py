@@ -370,7 +370,7 @@ def among_shaping_attacks(result: Result) -> str:
     return "" if result.adversary is None else " in the listed shocks and in the attacks that shaped this plan"
 
 
-def note_on_attacks(result: Result, others: Sequence[Any]) -> str:
+def note_on_attacks(result: Result, others: Sequence[object]) -> str:
     """The sentence on it below a table of other plans, where there are some."""
     note = " Of the adversary's attacks, plans of other budgets have met only those that shaped this plan."
     return note if others and result.adversary is not None else ""
