@@ -14,7 +14,7 @@ from rich.text import Text
 from optimizer.instance.derived import but_samples, display_name
 from optimizer.instance.schema import Instance
 from optimizer.report.format import DASH, LINE, MEANING, list_names, percent, plural, size_text
-from optimizer.report.narrative import bound_text, difference_text, in_tolerance, of_gaps, under_budget
+from optimizer.report.narrative import difference_text, in_tolerance, of_gaps, under_budget
 from optimizer.report.tables.render import CellRenderer, cross_table, screen_table
 from optimizer.results.frames import FrameRow
 from optimizer.results.result import Result
@@ -27,7 +27,7 @@ from optimizer.studies.comparison import (
     Frontier,
     LoneShock,
 )
-from optimizer.studies.measure import ProvenDifference
+from optimizer.studies.measure import ProvenDifference, ToleranceBase
 from optimizer.studies.purchases import sizes_bought
 from optimizer.studies.shocks import Fold, folds
 from optimizer.studies.study_frames import union
@@ -227,8 +227,9 @@ def budget_steps_table(comparison: Comparison, width: int) -> Table | None:
 
 
 def sure(comparison: Comparison, columns: Sequence[ComparisonColumn] = ()) -> str:
-    """The sentence that says how exactly costs and gaps are proven, of some columns or of all."""
-    money, some = next(iter(comparison.cases.values())).money, columns or comparison.columns
+    """The sentence that says how exactly costs and gaps are proven, of some columns or of all that were not stopped."""
+    money = next(iter(comparison.cases.values())).money
+    some = [column for column in columns or comparison.columns if column.result.status != "stopped"]
     cases = {column.case for column in some}
     costs = in_tolerance([measure for case, measure in comparison.tolerance_bases.items() if case in cases], money)
     proven = [f"costs to {costs}"] if costs else []
@@ -374,3 +375,17 @@ def note_on_attacks(result: Result, others: Sequence[object]) -> str:
     """The sentence on it below a table of other plans, where there are some."""
     note = " Of the adversary's attacks, plans of other budgets have met only those that shaped this plan."
     return note if others and result.adversary is not None else ""
+
+
+def bound_text(base: ToleranceBase | None, result: Result) -> str:
+    """The proven bound of a cost that is not proven to the tolerance: ``≥ 41.2M``; else empty.
+
+    Where gaps have a price it is that of cost and gaps together.
+    """
+    has_gap, is_priced = result.survival_gap > 0, result.has_priced_gaps
+    if base is None or result.baseline is None or (has_gap and not is_priced) or base.is_proven(result):
+        return ""
+    if result.bound is None:
+        return "≥ ?"
+    least = result.bound + result.priced_cost - result.total_cost
+    return f"≥ {si_down(least, digits=4)}{' with gaps' if has_gap else ''}"
