@@ -382,10 +382,12 @@ def bound_text(base: ToleranceBase | None, result: Result) -> str:
 
     Where gaps have a price it is that of cost and gaps together.
     """
-    has_gap, is_priced = result.survival_gap > 0, result.has_priced_gaps
-    if base is None or result.baseline is None or (has_gap and not is_priced) or base.is_proven(result):
-        return ""
+    is_least = result.baseline is not None and (result.survival_gap <= 0 or result.has_priced_gaps)
+    return f"≥ {_least_cost(result)}" if base is not None and is_least and not base.is_proven(result) else ""
+
+
+def _least_cost(result: Result) -> str:
     if result.bound is None:
-        return "≥ ?"
-    least = result.bound + result.priced_cost - result.total_cost
-    return f"≥ {si_down(least, digits=4)}{' with gaps' if has_gap else ''}"
+        return "?"
+    least = si_down(result.bound + result.priced_cost - result.total_cost, digits=4)
+    return f"{least} with gaps" if result.survival_gap > 0 else least
