@@ -228,10 +228,10 @@ def budget_steps_table(comparison: Comparison, width: int) -> Table | None:
 
 def sure(comparison: Comparison, columns: Sequence[ComparisonColumn] = ()) -> str:
     """The sentence that says how exactly costs and gaps are proven, of some columns or of all that were not stopped."""
-    money = next(iter(comparison.cases.values())).money
     some = [column for column in columns or comparison.columns if column.result.status != "stopped"]
-    cases = {column.case for column in some}
-    costs = in_tolerance([measure for case, measure in comparison.tolerance_bases.items() if case in cases], money)
+    cases, bases = {column.case for column in some}, comparison.tolerance_bases
+    money = next(iter(comparison.cases.values())).money
+    costs = in_tolerance([bases[case] for case in filter(cases.__contains__, bases)], money)
     proven = [f"costs to {costs}"] if costs else []
     if any(column.result.survival_gap > 0 and not column.result.has_priced_gaps for column in some):
         proven.append(f"survival gaps to {of_gaps(comparison.accuracy)}")
