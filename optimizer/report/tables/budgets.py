@@ -229,13 +229,16 @@ def budget_steps_table(comparison: Comparison, width: int) -> Table | None:
 def sure(comparison: Comparison, columns: Sequence[ComparisonColumn] = ()) -> str:
     """The sentence that says how exactly costs and gaps are proven, of some columns or of all that were not stopped."""
     some = [column for column in columns or comparison.columns if column.result.status != "stopped"]
-    cases, bases = {column.case for column in some}, comparison.tolerance_bases
-    money = next(iter(comparison.cases.values())).money
-    costs = in_tolerance([bases[case] for case in filter(cases.__contains__, bases)], money)
+    costs = in_tolerance(_bases(comparison, some), next(iter(comparison.cases.values())).money)
     proven = [f"costs to {costs}"] if costs else []
     if any(column.result.survival_gap > 0 and not column.result.has_priced_gaps for column in some):
         proven.append(f"survival gaps to {of_gaps(comparison.accuracy)}")
     return f"Proven: {' and '.join(proven)}." if proven else ""
+
+
+def _bases(comparison: Comparison, columns: Sequence[ComparisonColumn]) -> list[ToleranceBase]:
+    cases = {column.case for column in columns}
+    return [base for case, base in comparison.tolerance_bases.items() if case in cases]
 
 
 def _of_sum(columns: Sequence[ComparisonColumn]) -> str:
