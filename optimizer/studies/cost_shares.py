@@ -98,7 +98,7 @@ def _shapley_weights(members: Sequence[str], member: str) -> dict[Coalition, flo
 def least_core(members: Sequence[str], costs: Costs) -> float:
     """The core value ε, money: 0 or less where the core has a point, above 0 where it is empty.
 
-    With two members or more. A negative value is what every coalition saves at least.
+    With two members or more. A negative value: costs can be shared so that every coalition saves at least that much.
     """
     return _minimise_excess(members, costs, {}, _bounds(members, dict.fromkeys(members, math.inf)))[1]
 
@@ -263,7 +263,8 @@ class CostShares:
         members: their names.
         coalitions: what each costs, the small ones first; those that were not reached are left out.
         shares: what each member pays; empty where there is no game.
-        core: the core value, money: below 0, each coalition saves that much at least; above, the core is empty.
+        core: the core value, money: below 0, costs can be shared so that each coalition saves at least that much;
+            above, the core is empty.
         tolerance: money to which costs are proven.
         stopped: whether Ctrl-C, or a time limit, ended it before all was known.
         notes: what the user should know.

@@ -201,7 +201,7 @@ def core_text(found: CostShares) -> str:
     assert found.core is not None
     if found.core_state == "not empty":
         least = ProvenPayment(-found.core.value, -found.core.high, -found.core.low)
-        return f"not empty: every coalition can save {range_text(least, money)} at least"
+        return f"not empty: costs can be shared so that every coalition saves at least {range_text(least, money)}"
     if found.core_state == "empty":
         return f"empty: however costs are shared, some coalition pays {range_text(found.core, money)} too much at least"
     return f"not proven to be empty or not: its value lies between {range_text(found.core, money)}; lower --accuracy"
