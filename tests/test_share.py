@@ -263,6 +263,47 @@ def test_without_a_price_of_gaps_a_coalition_that_fails_leaves_no_game() -> None
     assert not priced.unpriced
 
 
+def test_what_is_saved_is_told_apart_gap_from_money() -> None:
+    # Apart: north's stock for 1.95M, south's plant for 6M, and east, which may buy neither, 25M below its floor at a
+    # price of 2. Together: the plant for 6M.
+    own = ("members.north.options=[stock]", "members.south.options=[plant]")
+    found = so.share_costs(allies(*own, "policy.gap_price=2"))
+    assert found.gaps_apart == pytest.approx({"east": 50e6})
+    parts = {"survival_gap": 50e6, "no_shock_shortage": 0, "expected_shocks": 0, "money": 1.95e6}
+    assert found.saving_parts == pytest.approx(parts, abs=1)
+    said = found.to_dict()
+    assert said["saving_parts"] == pytest.approx(parts, abs=1)
+    assert {tuple(each["members"]): each["priced_gap"] for each in said["coalitions"]}["east",] == pytest.approx(50e6)
+    facts = dict(share_facts(found))
+    assert facts["Apart"].endswith("; 50M USD of it survival gap at its price (east)")
+    assert facts["Together"].endswith("less than apart: 50M less survival gap at its price and 1.95M less money")
+    # Where all is money, no part is named.
+    plain = so.share_costs(allies())
+    assert not plain.gaps_apart
+    assert dict(share_facts(plain))["Together"] == "6M USD, 3.1M USD or 34 % less than apart"
+
+
+def test_a_gap_that_planning_together_opens_is_told_apart_from_money() -> None:
+    # A common stock of 40 t: apart north has its 30 t, east lacks 10 t and south 20 t of their floors, 15M, and stocks
+    # of 110 t cost 7.15M. Together they have 40 t for 2.6M, and lack 100 t, 50M.
+    found = so.share_costs(allies("options={stock: {kind: stockpile, commodity: magnet, price: 65k, max_size: 40}}",
+                                  "policy.gap_price=1"))  # fmt: skip
+    assert found.gaps_apart == pytest.approx({"east": 5e6, "south": 10e6})
+    assert found.saving_parts["survival_gap"] == pytest.approx(15e6 - 50e6)
+    assert found.saving_parts["money"] == pytest.approx(7.15e6 - 2.6e6)
+    facts = dict(share_facts(found))
+    assert facts["Apart"].endswith("15M USD of it survival gap at its price (east 5M, south 10M)")
+    assert "more than apart: 35M more survival gap at its price and 4.55M less money" in facts["Together"]
+
+
+def test_demand_unserved_without_a_shock_is_no_money_that_is_saved() -> None:
+    # 100 t of imports serve north or south alone; together 100 t a year go unserved for three years, at 500k.
+    found = so.share_costs(allies("processes.imports.capacity=100", "options.plant.max_size=0"), "north,south")
+    assert found.saving_parts["no_shock_shortage"] == pytest.approx(-150e6)
+    assert sum(found.saving_parts.values()) == pytest.approx(found.saving.value if found.saving else None)
+    assert "150M more unserved without a shock at shortage cost" in dict(share_facts(found))["Together"]
+
+
 def test_capacity_that_is_common_and_scarce_is_named() -> None:
     # 100 t of an old mine that nobody owns serve each alone, and not all three: apart nothing is bought.
     mine = "processes.mine={region: east, output: {magnet: 1}, capacity: 100, cost: 60k}"

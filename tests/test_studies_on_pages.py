@@ -354,7 +354,7 @@ def test_sections_say_what_was_found(found: dict[str, Any]) -> None:
     assert said["share"] == (
         "north pays 1.3M, east pays 2.03M, south pays 2.68M USD by the Shapley value; no member would pay less alone. "
         "All together pay 6M USD, 3.1M USD or 34 % less than apart. "
-        "The core is not empty: every coalition can save 975k USD at least."
+        "The core is not empty: costs can be shared so that every coalition saves at least 975k USD."
     )
     assert said["stress"].startswith("The plan survives 135 of 200 sampled shocks: 67.5 %")
 

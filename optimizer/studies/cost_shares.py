@@ -98,7 +98,7 @@ def _shapley_weights(members: Sequence[str], member: str) -> dict[Coalition, flo
 def least_core(members: Sequence[str], costs: Costs) -> float:
     """The core value ε, money: 0 or less where the core has a point, above 0 where it is empty.
 
-    With two members or more. A negative value is what every coalition saves at least.
+    With two members or more. A negative value: costs can be shared so that every coalition saves at least that much.
     """
     return _minimise_excess(members, costs, {}, _bounds(members, dict.fromkeys(members, math.inf)))[1]
 
@@ -191,6 +191,7 @@ def _minimise_excess(
 
 
 CoreState = Literal["not empty", "empty", "not proven"]
+SavingPart = Literal["survival_gap", "no_shock_shortage", "expected_shocks", "money"]
 Solution = Literal["shapley", "nucleolus"]
 SOLUTIONS: tuple[Solution, ...] = ("shapley", "nucleolus")
 
@@ -210,6 +211,7 @@ class CoalitionCost:
     cost: float
     bound: float  # proven lower bound on it; infinite likewise
     result: Result = field(repr=False)  # its plan, audited
+    priced_gap: float = 0.0  # what of the cost is its survival gap at its price, money; no money that is paid
 
     @classmethod
     def of(cls, members: tuple[str, ...], result: Result, price: float | None) -> "CoalitionCost":
@@ -218,7 +220,7 @@ class CoalitionCost:
             return cls(members, math.inf, math.inf, result)
         priced = (price or 0.0) * result.survival_gap
         bound = -math.inf if result.bound is None else min(result.bound, result.total_cost)
-        return cls(members, result.total_cost + priced, bound + priced, result)
+        return cls(members, result.total_cost + priced, bound + priced, result, priced)
 
     @property
     def has_cost(self) -> bool:
@@ -261,7 +263,8 @@ class CostShares:
         members: their names.
         coalitions: what each costs, the small ones first; those that were not reached are left out.
         shares: what each member pays; empty where there is no game.
-        core: the core value, money: below 0, each coalition saves that much at least; above, the core is empty.
+        core: the core value, money: below 0, costs can be shared so that each coalition saves at least that much;
+            above, the core is empty.
         tolerance: money to which costs are proven.
         stopped: whether Ctrl-C, or a time limit, ended it before all was known.
         notes: what the user should know.
@@ -336,6 +339,34 @@ class CostShares:
         return alone - together if abs(alone - together) > SAME_VALUE * abs(alone) else 0.0
 
     @property
+    def gaps_apart(self) -> Mapping[str, float]:
+        """By member that alone leaves a survival gap, what that costs at its price, money."""
+        return {each.members[0]: each.priced_gap for each in self.coalitions[: len(self.members)] if each.priced_gap}
+
+    @property
+    def saving_parts(self) -> Mapping[SavingPart, float]:
+        """What `saving` consists of, money; below 0 where all together have more than apart. Empty without a game.
+
+        Only `money` is paid by somebody; the expected costs of shocks hold money and demand that goes unserved.
+        """
+        if not self.shares:
+            return {}
+        *alone, whole = [*self.coalitions[: len(self.members)], self.coalitions[-1]]
+
+        def less(of: Callable[[CoalitionCost], float]) -> float:
+            apart = math.fsum(map(of, alone))
+            return more_than(apart, of(whole))
+
+        parts: dict[SavingPart, float] = {
+            "survival_gap": less(lambda each: each.priced_gap),
+            "no_shock_shortage": less(lambda each: each.result.costs.get("shortage", 0.0)),
+            "expected_shocks": less(lambda each: each.result.costs.get("expected shocks", 0.0)),
+        }
+        assert self.saving is not None
+        rest, nothing = self.saving.value - math.fsum(parts.values()), FINEST_SHARE * abs(self.apart[0])
+        return {**parts, "money": 0.0 if abs(rest) <= nothing else rest}
+
+    @property
     def core_state(self) -> CoreState | None:
         """Whether some way to pay leaves no coalition better off alone; None where there is no game."""
         if self.core is None:
@@ -374,6 +405,7 @@ class CostShares:
             "saving": _ends(self.saving),
             "saving_share": self.saving_share,
             "saving_without_shocks": self.saving_without_shocks,
+            "saving_parts": dict(self.saving_parts) or None,
             "objections": {
                 solution: [
                     {"members": list(each.members), "saves": amount} for each, amount in self.objections(solution)
@@ -411,6 +443,7 @@ def _coalition(found: CostShares, each: CoalitionCost) -> dict[str, Any]:
         "status": each.result.status,
         "survives": each.result.survives,
         "survival_gap": None if each.result.baseline is None else each.result.survival_gap,
+        "priced_gap": each.priced_gap if each.has_cost else None,
         "outlay": None if each.result.baseline is None else each.result.outlay,
     }
 

@@ -18,6 +18,7 @@ from optimizer.studies.cost_shares import (
     CostShares,
     MemberShare,
     ProvenPayment,
+    SavingPart,
     Solution,
     excess,
     more_than,
@@ -27,6 +28,12 @@ from optimizer.units import si
 
 _DIGITS = 3
 SOLUTION_NAMES: dict[Solution, str] = {"shapley": "Shapley value", "nucleolus": "nucleolus"}
+_SAVING_PARTS: dict[SavingPart, str] = {
+    "survival_gap": "survival gap at its price",
+    "no_shock_shortage": "unserved without a shock at shortage cost",
+    "expected_shocks": "expected costs of shocks",
+    "money": "money",
+}
 _WIDE: dict[str, Any] = {"labels": {"ratio": 1, "min_width": 12, "overflow": "fold"}, "expand": True}
 
 
@@ -113,7 +120,7 @@ def share_facts(found: CostShares) -> Iterator[tuple[str, str]]:
     apart = math.fsum(each.alone.value for each in found.shares)
     has_base = any(each.no_shock for each in found.shares)
     counted = "beyond what each costs alone without shocks" if has_base else "in all"
-    yield "Apart", f"{si(apart, money)} for {plural(len(found.members), 'member')}, {counted}"
+    yield "Apart", f"{si(apart, money)} for {plural(len(found.members), 'member')}, {counted}{_gaps_apart(found)}"
     yield "Together", together_text(found)
     if has_base:
         base = ", ".join(f"{member_name(found, each.member)} {si(each.no_shock)}" for each in found.shares)
@@ -130,7 +137,29 @@ def together_text(found: CostShares) -> str:
     whole, money, joint = math.fsum(each.shapley.value for each in found.shares), found.instance.money, found.joint
     gap = "" if joint is None or joint.survives else f"; a survival gap of {si(joint.survival_gap, money)} is left"
     left = gap and f"{gap}, and is in the cost at its price"
-    return f"{si(whole, money)}, {_saving(found)}{_without_shocks(found)}{left}"
+    return f"{si(whole, money)}, {_saving(found)}{_saving_parts(found)}{_without_shocks(found)}{left}"
+
+
+def _gaps_apart(found: CostShares) -> str:
+    """What of the cost apart is survival gaps, and whose."""
+    gaps = found.gaps_apart
+    if not gaps:
+        return ""
+    whose = [f"{member_name(found, name)}{f' {si(gap)}' if len(gaps) > 1 else ''}" for name, gap in gaps.items()]
+    return (
+        f"; {si(math.fsum(gaps.values()), found.instance.money)} of it survival gap at its price ({', '.join(whose)})"
+    )
+
+
+def _saving_parts(found: CostShares) -> str:
+    """What of the saving is no money, and what is; nothing where all of it is money."""
+    parts = {name: amount for name, amount in found.saving_parts.items() if amount}
+    if not parts.keys() - {"money"}:
+        return ""
+    words = [
+        f"{si(abs(amount))} {'less' if amount > 0 else 'more'} {_SAVING_PARTS[name]}" for name, amount in parts.items()
+    ]
+    return f": {' and '.join(filter(None, (', '.join(words[:-1]), words[-1])))}"
 
 
 def _leaving(found: CostShares, solution: Solution) -> str:
@@ -162,7 +191,8 @@ def _without_shocks(found: CostShares) -> str:
     if not saving or not found.shares[0].no_shock or joint is None or joint.price_of_survival is None:
         return ""
     more = si(joint.price_of_survival, found.instance.money)
-    return f", of which {si(saving)} without any shock; with shocks all together pay {more} more than without"
+    lead = "; of this" if _saving_parts(found) else ", of which"
+    return f"{lead} {si(saving)} without any shock; with shocks all together pay {more} more than without"
 
 
 def core_text(found: CostShares) -> str:
@@ -171,7 +201,7 @@ def core_text(found: CostShares) -> str:
     assert found.core is not None
     if found.core_state == "not empty":
         least = ProvenPayment(-found.core.value, -found.core.high, -found.core.low)
-        return f"not empty: every coalition can save {range_text(least, money)} at least"
+        return f"not empty: costs can be shared so that every coalition saves at least {range_text(least, money)}"
     if found.core_state == "empty":
         return f"empty: however costs are shared, some coalition pays {range_text(found.core, money)} too much at least"
     return f"not proven to be empty or not: its value lies between {range_text(found.core, money)}; lower --accuracy"
@@ -187,7 +217,8 @@ def _members(found: CostShares) -> Table:
         "Member",
         ["Alone", "Shapley:\npays", "\nsaves", "Nucleolus:\npays", "\nsaves"],
         rows,
-        caption="Present value beyond what each costs alone without shocks; a range where costs are proven to a range.",
+        caption="Present value beyond what each costs alone without shocks; a range where costs are proven to a range."
+        + (" Alone, and in what is saved, survival gaps count at their price." if found.gaps_apart else ""),
         **_WIDE,
     )
 
