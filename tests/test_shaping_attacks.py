@@ -70,6 +70,7 @@ def test_a_brief_says_which_attacks_plans_of_other_budgets_have_met(folder: Path
     text = " ".join(brief.read_text(encoding="utf-8").split())
     assert "keeps every floor in the listed shocks and in the attacks that shaped this plan" in text
     assert "plans of other budgets have met only those that shaped this plan" in text
+    assert "What ordering a year later does is not computed of a plan that was made against an adversary." in text
 
 
 def test_requirements_say_which_attacks_count(folder: Path) -> None:

@@ -148,9 +148,11 @@ def orders_part(instance: Instance, result: Result, delays: Sequence[Delay]) -> 
     note += LATE_NOTE if delays else ""
     frame = Frame.of_rows("orders", title, columns, rows, note).without_empty("sampled", "slip")
     strong = (due - 1,) if len(orders) > 1 else ()
-    if delays or result.adversary is not None:
+    if delays:
         return BriefPart("orders", title, (), frame, strong=strong)
     cure, missing_note = f"{LATE_EFFECT}: leave out --quick.", f"{LATE_EFFECT} is not computed."
+    if result.adversary is not None:
+        cure, missing_note = "", f"{LATE_EFFECT} is not computed of a plan that was made against an adversary."
     return BriefPart("orders", title, (), frame, cure, strong=strong, missing_note=missing_note)
 
 
