@@ -41,7 +41,7 @@ from optimizer.studies.measure import GAP_SHARE, ProvenDifference, ToleranceBase
 from optimizer.studies.purchases import sizes_bought, support_of_existing
 from optimizer.studies.shocks import Fold, folds
 from optimizer.tolerances import ROUNDING
-from optimizer.units import si, si_down
+from optimizer.units import si
 
 # At most this many segments are named that go short in the baseline.
 SHORT_SEGMENTS = 3
@@ -357,7 +357,7 @@ def share_of_base(base: ToleranceBase) -> str:
 def whole(base: ToleranceBase | None) -> str:
     """The name of a tolerance base."""
     if base is None or base.kind == "a thousandth of the total cost":
-        return "a thousandth of the total cost, as survival costs no more"
+        return "a thousandth of the total cost, as survival costs no more, or its price is not known"
     if base.kind == "price of survival":
         return "the price of survival"
     return "the price of the plan"
@@ -366,13 +366,6 @@ def whole(base: ToleranceBase | None) -> str:
 def of_gaps(share: float) -> str:
     """How exactly survival gaps are proven: ``0.5 % of themselves``."""
     return f"{share_text(min(share, GAP_SHARE))} of themselves"
-
-
-def bound_text(base: ToleranceBase | None, result: Result) -> str:
-    """The proven bound of a cost that is not proven to the tolerance: ``≥ 41.2M``; else empty."""
-    if base is None or result.baseline is None or result.survival_gap > 0 or base.is_proven(result):
-        return ""
-    return "≥ ?" if result.bound is None else f"≥ {si_down(result.bound, digits=4)}"
 
 
 # At most this many kinds of shocks are named.

@@ -18,6 +18,7 @@ from optimizer.report.format import beside
 from optimizer.report.html.book import book
 from optimizer.report.tables import sensitivity as shown
 from optimizer.report.tables.attack import attack_parts
+from optimizer.report.tables.budgets import bound_text, sure
 from optimizer.solver import Clock, Settings
 from optimizer.studies.attack import attack
 from optimizer.studies.compare import compare, frontier
@@ -180,6 +181,24 @@ def test_without_a_price_the_measure_is_a_thousandth_of_the_total_cost() -> None
     found = compare(bulk(shocks={}), [None], facts=())
     assert found.tolerance_bases["plain"].kind == "a thousandth of the total cost"
     assert "a thousandth of the total cost" in narrative.in_tolerance(found.tolerance_bases.values(), "USD")
+
+
+def test_a_cost_that_is_not_proven_has_its_bound_beside_it_also_with_gaps_at_their_price() -> None:
+    # A price of survival of 10M: a tolerance of 200k. Where a gap of 4M counts half, 98M are proven of both together.
+    base, kept = ToleranceBase.of(100e6, 90e6, 0.02), replace(so.solve(bulk()), total_cost=100e6, bound=99.9e6)
+    assert bound_text(base, kept) == ""
+    assert bound_text(base, replace(kept, bound=96e6)) == "≥ 96M"
+    assert bound_text(base, replace(kept, bound=None)) == "≥ ?"
+    short = replace(kept, status="gap", survival_gap=4e6, bound=96e6)
+    assert bound_text(base, short) == ""
+    assert bound_text(base, replace(short, data={"policy": {"gap_price": 0.5}})) == "≥ 98M with gaps"
+
+
+def test_nothing_is_said_to_be_proven_of_columns_that_were_stopped() -> None:
+    found = compare(bulk(), [None, 1e6], facts=())
+    assert sure(found).startswith("Proven: costs to ")
+    stopped = [replace(each, result=replace(each.result, status="stopped")) for each in found.columns]
+    assert sure(replace(found, columns=tuple(stopped))) == ""
 
 
 def test_a_difference_is_told_only_where_its_sign_is_proven() -> None:

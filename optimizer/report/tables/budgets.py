@@ -14,7 +14,7 @@ from rich.text import Text
 from optimizer.instance.derived import but_samples, display_name
 from optimizer.instance.schema import Instance
 from optimizer.report.format import DASH, LINE, MEANING, list_names, percent, plural, size_text
-from optimizer.report.narrative import bound_text, difference_text, in_tolerance, of_gaps, under_budget
+from optimizer.report.narrative import difference_text, in_tolerance, of_gaps, under_budget
 from optimizer.report.tables.render import CellRenderer, cross_table, screen_table
 from optimizer.results.frames import FrameRow
 from optimizer.results.result import Result
@@ -27,7 +27,7 @@ from optimizer.studies.comparison import (
     Frontier,
     LoneShock,
 )
-from optimizer.studies.measure import ProvenDifference
+from optimizer.studies.measure import ProvenDifference, ToleranceBase
 from optimizer.studies.purchases import sizes_bought
 from optimizer.studies.shocks import Fold, folds
 from optimizer.studies.study_frames import union
@@ -227,14 +227,18 @@ def budget_steps_table(comparison: Comparison, width: int) -> Table | None:
 
 
 def sure(comparison: Comparison, columns: Sequence[ComparisonColumn] = ()) -> str:
-    """The sentence that says how exactly costs and gaps are proven, of some columns or of all."""
-    money, some = next(iter(comparison.cases.values())).money, columns or comparison.columns
-    cases = {column.case for column in some}
-    costs = in_tolerance([measure for case, measure in comparison.tolerance_bases.items() if case in cases], money)
+    """The sentence that says how exactly costs and gaps are proven, of some columns or of all that were not stopped."""
+    some = [column for column in columns or comparison.columns if column.result.status != "stopped"]
+    costs = in_tolerance(_bases(comparison, some), next(iter(comparison.cases.values())).money)
     proven = [f"costs to {costs}"] if costs else []
     if any(column.result.survival_gap > 0 and not column.result.has_priced_gaps for column in some):
         proven.append(f"survival gaps to {of_gaps(comparison.accuracy)}")
     return f"Proven: {' and '.join(proven)}." if proven else ""
+
+
+def _bases(comparison: Comparison, columns: Sequence[ComparisonColumn]) -> list[ToleranceBase]:
+    cases = {column.case for column in columns}
+    return [base for case, base in comparison.tolerance_bases.items() if case in cases]
 
 
 def _of_sum(columns: Sequence[ComparisonColumn]) -> str:
@@ -374,3 +378,19 @@ def note_on_attacks(result: Result, others: Sequence[object]) -> str:
     """The sentence on it below a table of other plans, where there are some."""
     note = " Of the adversary's attacks, plans of other budgets have met only those that shaped this plan."
     return note if others and result.adversary is not None else ""
+
+
+def bound_text(base: ToleranceBase | None, result: Result) -> str:
+    """The proven bound of a cost that is not proven to the tolerance: ``≥ 41.2M``; else empty.
+
+    Where gaps have a price it is that of cost and gaps together.
+    """
+    is_least = result.baseline is not None and (result.survival_gap <= 0 or result.has_priced_gaps)
+    return f"≥ {_least_cost(result)}" if base is not None and is_least and not base.is_proven(result) else ""
+
+
+def _least_cost(result: Result) -> str:
+    if result.bound is None:
+        return "?"
+    least = si_down(result.bound + result.priced_cost - result.total_cost, digits=4)
+    return f"{least} with gaps" if result.survival_gap > 0 else least

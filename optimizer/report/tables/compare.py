@@ -13,10 +13,11 @@ from rich.text import Text
 from optimizer.instance.derived import but_samples, display_name, region_name
 from optimizer.instance.schema import Instance
 from optimizer.report.format import LINE, abroad, budget_text, percent, plural, share
-from optimizer.report.narrative import bound_text, survived_words
+from optimizer.report.narrative import survived_words
 from optimizer.report.provenance import PRICED_HIGHER
 from optimizer.report.tables.budgets import (
     NOTICEABLE,
+    bound_text,
     breakpoints_table,
     budget_steps_table,
     caption,
