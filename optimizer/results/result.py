@@ -295,10 +295,9 @@ class Result(SavedPlan):
         They are builds, stock, purchased, survival, services, dependence, yearly_dependence, costs, outlays, limits,
         actual, commitments, bands, bought_in_samples, and flows.
 
-        Each has an index and plain names; units, labels and forms of its columns are in ``attrs``. The frame `costs`
-        leaves out parts that are 0. Of the attributes of a result that bear the name of a frame, builds, stock,
-        survival, flows and dependence are that frame; costs, outlays and services are mappings, actual is a tuple, and
-        bands one value, or None.
+        Each has an index and plain names; units, labels and forms of its columns are in ``attrs``. `costs` leaves out
+        parts of 0. The attributes builds, stock, survival, flows and dependence of a result are these frames; costs,
+        outlays and services are mappings, actual is a tuple, and bands one value, or None.
         """
         # Frames need the prices of options, whose package lies above `results`: imported when first read.
         made: Frames = import_module("optimizer.studies.frames").result_frames(self)
