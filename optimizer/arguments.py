@@ -31,7 +31,7 @@ def number(name: str, value: Any, low: float = 0.0, high: float = math.inf) -> f
     """A number within bounds, as Python's own where it is one of NumPy's.
 
     Raises:
-        ArgumentError: it is none.
+        ArgumentError: it is no such number.
     """
     if isinstance(value, Real) and not isinstance(value, bool):
         plain = value if isinstance(value, int | float) else float(value)
@@ -44,7 +44,7 @@ def whole_number(name: str, value: Any, low: int = 0, high: float = math.inf) ->
     """A whole number within bounds, as Python's own where it is one of NumPy's.
 
     Raises:
-        ArgumentError: it is none.
+        ArgumentError: it is no such number.
     """
     if isinstance(value, Integral) and not isinstance(value, bool) and low <= int(value) <= high:
         return int(value)
@@ -78,7 +78,7 @@ def file_path(name: str, value: Any, forms: Collection[str] = ()) -> FilePath:
     """The path of a file or folder; where there are `forms`, that of a file whose name ends in one of them.
 
     Raises:
-        ArgumentError: it is none.
+        ArgumentError: it is no such path.
     """
     if not isinstance(value, str | PathLike) or not str(value):
         raise ArgumentError(name, value, "write the name of a file or folder, as text or as a Path.")

@@ -151,7 +151,7 @@ def load(path: str | FilePath, overrides: OverridesLike = ()) -> Instance:
 
     Raises:
         InstanceError: with every finding, each with file, line or cell, what is wrong and the cure.
-        ValueError: a path or overrides that are none.
+        ValueError: `path` is no path, or `overrides` are of another form.
 
     Example:
         >>> import optimizer as so

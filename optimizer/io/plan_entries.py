@@ -57,7 +57,7 @@ def open_plan(path: str, instance: Instance) -> tuple[Document, list[PlanEntry]]
     """A plan file as a document, and its entries.
 
     Raises:
-        InstanceError: it cannot be read as one.
+        InstanceError: it cannot be read as a plan.
     """
     suffix = FilePath(path).suffix.lower()
     if is_workbook(path):

@@ -43,6 +43,7 @@ from optimizer.tolerances import CELL_LENGTH, FINDINGS
 
 # Empty lines between those of a header, at most.
 _MOST_EMPTY = 100
+_ROWS_WITH_KINDS = 999  # the rows of options, written or still empty, in which Excel offers the kinds as a list
 _ORDER = list(Instance.model_fields)
 # Sheets whose first key may be any option or name, not only one that is a row of another sheet.
 _FREE_KEYS = ("force", "scenarios")
@@ -395,7 +396,7 @@ class _Writer:
         for j, column in enumerate(columns):
             self.note(sheet, 0, j, explain_column(layout, column) if column not in layout.keys else "")
             if column == "kind" and layout.sheet == "options":
-                sheet.data_validation(1, j, 999, j, {"validate": "list", "source": list(KINDS)})
+                sheet.data_validation(1, j, _ROWS_WITH_KINDS, j, {"validate": "list", "source": list(KINDS)})
             if column != COMMENT:
                 sheet.set_column(j, j, _width(column, j, rows))
         for i, row in enumerate(rows, start=1):

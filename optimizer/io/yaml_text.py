@@ -2,7 +2,21 @@
 
 A comment behind a value belongs to that field, and so do lines of comment above a field with a line of its own. Other
 lines of comment belong to the object that they stand in or just above; to the section where an empty line follows, or
-where they start at the margin; above the first key they are the header.
+where they start at the margin; above the first key they are the header:
+
+    # of the file
+
+    demands: # of the section
+      # of motors
+      motors:
+        commodity: magnet # of the field
+        # of the quantity, which has a line of its own
+        quantity: 60
+        # of motors
+
+      # of the section
+
+      turbines: {commodity: magnet, quantity: 40} # of turbines
 
 Sections and their entries are written on lines of their own, the content of an entry in one line a field. Text that
 could be read as anything else is quoted, so that `document` reads back the same data.
@@ -37,7 +51,8 @@ _PLAIN = re.compile(r"^[^\W\d][^#:,\[\]{}\"]*$")
 _PERIOD = re.compile(r"^\d{4}(Q[1-4]|-\d{2})$")
 # Words that other readers of YAML take for a truth value or null.
 _LOADED = {"yes", "no", "on", "off", "y", "n", "true", "false", "null"}
-# The places of the mappings and lists that are written in block style.
+# The places of the mappings and lists that are written in block style, one entry a line; "*" is any key. So
+# ("shocks", "*", "cuts") puts each cut of a shock on a line, and what a cut holds stays in braces.
 _BLOCKS: tuple[tuple[str, ...], ...] = (
     ("regions",),
     *((section,) for section in ("commodities", "processes", "demands", "options", "shocks", "ensembles", "scenarios")),
@@ -297,7 +312,7 @@ class _Writer:
         place: Place = (key,)
         if value and _is_block(place) and isinstance(value, Mapping):
             # Above the first key of all, a comment would be the header's.
-            beside = self._beside(place, deep=False) if is_first else ""
+            beside = self._behind(place, is_deep=False) if is_first else ""
             yield from [] if is_first else ["", *self._above(place, "")]
             yield f"{key}:{beside}"
             for name, entry in value.items():
@@ -330,16 +345,16 @@ class _Writer:
         if not (value and _is_block(place)) or is_flow:
             yield from self._line(place, value, indent)
             return
-        yield f"{indent}{_key(place[-1])}:{self._beside(place, deep=False)}"
+        yield f"{indent}{_key(place[-1])}:{self._behind(place, is_deep=False)}"
         if isinstance(value, Mapping):
             for key, part in value.items():
                 yield from self._field((*place, key), part, f"{indent}  ")
         else:
             for i, part in enumerate(value):
-                yield f"{indent}  - {dump_flow(part)}{self._beside((*place, i))}"
+                yield f"{indent}  - {dump_flow(part)}{self._behind((*place, i))}"
 
     def _line(self, place: Place, value: Any, indent: str) -> Iterator[str]:
-        key, beside = _key(place[-1]), self._beside(place)
+        key, beside = _key(place[-1]), self._behind(place)
         is_long = isinstance(value, str) and len(value) > LONG and re.fullmatch(r"\S+( \S+)*", value)
         if is_long and value.isprintable() and not beside:
             yield f"{indent}{key}: >-"
@@ -354,10 +369,10 @@ class _Writer:
                 beside = ""
             yield f"{line}{beside}"
 
-    def _beside(self, place: Place, *, deep: bool = True) -> str:
-        """The comments on a place, and on all that is in it, for the end of its line."""
+    def _behind(self, place: Place, *, is_deep: bool = True) -> str:
+        """The comments on a place, with `is_deep` also those on all that is in it, for the end of its line."""
         texts = list(self.comments.get(place, ()))
-        if deep:
+        if is_deep:
             inner = (other for other in self.comments if len(other) > len(place) and other[: len(place)] == place)
             texts += [text for other in inner for text in self.comments[other]]
         words = "; ".join(" ".join(text.split()) for text in texts)

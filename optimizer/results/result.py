@@ -292,10 +292,10 @@ class Result(SavedPlan):
     def frames(self) -> Frames:
         """All tables, each a pandas frame by its name.
 
-        They are builds, stock, purchased, survival, services, dependence, yearly_dependence, costs, outlays, limits,
-        actual, commitments, bands, bought_in_samples, and flows.
-
-        Each has an index and plain names; units, labels and forms of its columns are in ``attrs``.
+        They are builds, stock, purchased, survival, services, dependence, yearly_dependence, costs (no parts of 0),
+        outlays, limits, actual, commitments, bands, bought_in_samples, and flows; each with an index and names, and
+        in ``attrs`` units, labels and forms. Attributes: builds, stock, survival, flows and dependence are frames;
+        costs, outlays and services are mappings, actual is a tuple, and bands one value, or None.
         """
         # Frames need the prices of options, whose package lies above `results`: imported when first read.
         made: Frames = import_module("optimizer.studies.frames").result_frames(self)

@@ -23,8 +23,8 @@ from optimizer.model import Sense
 from optimizer.tolerances import PLAN_GAP
 
 Vector = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.intp]
-Indices = npt.NDArray[np.int32]
+Integers = npt.NDArray[np.intp]  # numbers of shocks, groups and places; not variables that have to be whole
+Indices = npt.NDArray[np.int32]  # numbers of columns and rows, as HiGHS takes them
 SolverName = Literal["highs", "cbc"]
 StrategyName = Literal["auto", "extensive-form", "constraint-generation", "benders", "whole", "scenarios", "cuts"]
 # By the name of an algorithm, that of 0.1.0, which results keep and settings still read.
@@ -215,7 +215,7 @@ class Settings:
         cluster: address of a Dask scheduler whose workers check shocks instead.
         checkpoint: folder for the state of the search, written after each round of constraint generation or Benders
             decomposition; None writes none. The extensive form has no rounds: a warning and a note say so.
-        gap: the name of `mip_gap` in 0.1.0, which still sets it.
+        gap: the name of `mip_gap` in 0.1.0, which still sets it; read it as `mip_gap`.
 
     Raises:
         ValueError: one of them cannot have its value.

@@ -74,6 +74,7 @@ class HighsBackEnd:
         }
         if settings.seed is not None:
             options["random_seed"] = settings.seed
+        # `msg=False` turns log_to_console off; output_flag stays on: without it HiGHS is silent to its callbacks.
         solver = pulp.HiGHS(
             msg=False, gapRel=settings.mip_gap, gapAbs=0.0, threads=settings.threads, timeLimit=None, **options
         )
@@ -86,7 +87,6 @@ class HighsBackEnd:
         if self._highs.getNumRow() != len(problem.constraints()):
             # HiGHS leaves out all rows then, and would call the rest optimal.
             raise SolverError("HiGHS refuses the model: after scaling, a coefficient is 1e15 or larger")
-        # With output_flag off HiGHS is silent to its callbacks as well; log_to_console is off since `msg=False`.
         # When the search with integers began that may end early, and what is asked; None where none may.
         self._timed: tuple[float, SolveRequest] | None = None
         if settings.patience is not None:

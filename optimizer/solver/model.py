@@ -39,7 +39,7 @@ class CbcBackEnd:
     def __init__(self, problem: pulp.LpProblem, settings: Settings) -> None:
         self._problem, self._settings = problem, settings
         if not pulp.COIN_CMD(msg=False).available():
-            raise MissingExtraError("--solver cbc needs CBC; in the project's folder run: pip install '.[cbc]'")
+            raise MissingExtraError("the solver cbc needs CBC; in the project's folder run: pip install '.[cbc]'")
 
     def run(self, request: SolveRequest, clock: Clock, listener: BoundsListener) -> RawResult:
         """Minimise. The cutoff is not passed on: CBC finds the same without."""

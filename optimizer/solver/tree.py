@@ -237,7 +237,8 @@ class TreeSearch:
                 return self._branch(node)
             assert node.relaxed is not None
             node.repeats += 1
-            if self.source.take(node.relaxed):
+            led_to_cuts = self.source.take(node.relaxed)
+            if led_to_cuts:
                 self._cuts += 1
                 if node.repeats < MOST_REPEATS:
                     return node
