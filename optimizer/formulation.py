@@ -169,9 +169,16 @@ class SubmodelBuilder(ModelBuilder):
                 self.joint.owners[self.joint.repeated[key]] += (self.number,)
                 return
             self.joint.repeated[key] = len(self.rows)
-        row.mark = mark._replace(path=f"{self.joint.futures[self.number]}/{mark.path}")
+        row.mark = self._of_this_future(mark)
         self.rows.append(row)
         self.joint.owners.append((self.number,))
+
+    def _append_valid(self, row: Row) -> None:
+        row.mark = self._of_this_future(row.mark)
+        self.valid.append(row)
+
+    def _of_this_future(self, mark: Mark) -> Mark:
+        return mark._replace(path=f"{self.joint.futures[self.number]}/{mark.path}")
 
     def column_index(self) -> dict[tuple[str, str, str], dict[int, int]]:
         """Column numbers by path as this future names it (empty for the plan), owner and what; then by period."""

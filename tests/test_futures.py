@@ -22,7 +22,7 @@ from optimizer.algorithms.solving import Alone, solve_alone, solve_group
 from optimizer.algorithms.workers import Memory, Task
 from optimizer.audit.result import check_futures
 from optimizer.errors import ModelError, OptimizerWarning
-from optimizer.formulation import Writer
+from optimizer.formulation import Writer, extensive_form_model
 from optimizer.model.builder import Scope
 from optimizer.model.expressions import Expression
 from optimizer.results.futures import FuturesResult
@@ -59,6 +59,64 @@ def test_decomposition_agrees_with_the_extensive_form(name: str, budget: float |
     for other in others:
         assert other.gap == pytest.approx(whole.gap, rel=1e-5, abs=1e-6)
         assert other.cost == pytest.approx(whole.cost, rel=1e-5)
+
+
+# Fixed charges that a small budget pays in part, and demands that differ by future: floors cannot all be kept.
+CHARGED = """\
+name: three
+currency: USD
+horizon: {start: 2027, end: 2030, step: year}
+home: home
+commodities: {magnet: {}}
+processes: {imports: {region: rival, output: {magnet: 1}, capacity: 1000}}
+demands:
+  motors: {commodity: magnet, quantity: 100, survival: 0.5, shortage_cost: 500k}
+  defence: {commodity: magnet, quantity: 30, survival: 1, shortage_cost: 900k}
+options:
+  plant: {kind: refining, output: {magnet: 1}, capex: CAPEX1, fixed_cost: FIXED1, max_size: 1000, lead_time: 12,
+          latest: 2027}
+  other: {kind: ally, region: ally, output: {magnet: 1}, capex: CAPEX2, fixed_cost: FIXED2, max_size: 800,
+          lead_time: 12, latest: 2027}
+  late: {kind: refining, output: {magnet: 1}, capex: CAPEX3, fixed_cost: FIXED3, max_size: 900, lead_time: 12}
+  sub: {kind: substitution, demand: motors, capex: 60k, fixed_cost: FIXED4, max_size: 100, max_share: 0.3,
+        lead_time: 12}
+  reserve: {kind: stockpile, commodity: magnet, price: PRICE, max_size: STOCK}
+shocks: {embargo: {start: [2028, 2029, 2030], months: 12, cuts: [{region: rival, severity: 1}]}}
+futures:
+  need:
+    from: 2028
+    branches:
+      high: {probability: 0.3, set: {demands.motors.quantity: HIGH}}
+      mid: {probability: 0.3, set: {demands.motors.quantity: MID}}
+      low: {probability: 0.4, set: {demands.motors.quantity: 40, demands.defence.quantity: 5}}
+policy: {budget: BUDGET}
+"""
+WORDS = ("CAPEX1", "FIXED1", "CAPEX2", "FIXED2", "CAPEX3", "FIXED3", "FIXED4", "PRICE", "STOCK", "HIGH", "MID")
+WORDS += ("BUDGET",)
+
+
+@pytest.mark.parametrize(
+    "numbers",
+    [
+        "12k 32.46M 41k 38.46M 70k 12.30M 4.62M 367k 53 271 62 17.1M",
+        "75k 4.62M 31k 26.72M 32k 23.86M 3.84M 210k 30 191 358 8.5M",
+    ],
+)
+def test_the_least_gap_of_futures_with_fixed_charges_is_that_of_the_extensive_form(
+    numbers: str, tmp_path: Path
+) -> None:
+    """Cuts of a relaxation count the dual values of valid inequalities, which belong to one future each."""
+    text = CHARGED
+    for word, number in zip(WORDS, numbers.split(), strict=True):
+        text = text.replace(word, number)
+    (tmp_path / "three.yaml").write_text(text, encoding="utf-8")
+    instance = so.load(tmp_path / "three.yaml")
+    whole = solve_extensive_form(instance, EXACT, Clock(), lambda step: None)
+    found = by_benders(instance, EXACT, Clock(), lambda step: None, few_rows=0)
+    assert found.gap == pytest.approx(whole.gap, rel=1e-6)
+    model = extensive_form_model(instance, instance.tree.events)
+    assert model.valid
+    assert {row.mark.path for row in model.valid} <= {row.mark.path for row in model.rows}
 
 
 def test_what_is_decided_before_the_answer_is_decided_alike() -> None:

@@ -5,10 +5,10 @@ Let every group g of futures decide for itself what it shares with others, and c
 
     L(λ) = Σ_g min { Σ_{l∈g} π[l]·C[l] + λ[g]·x[g] }     with Σ_g λ[g] = 0 for every decision that groups share
 
-add to a lower bound on the least expected cost. Multipliers from the dual values of the joint LP relaxation make it at
-least as good as that relaxation; integers, which a group by itself proves quickly, make it better. The fewer groups,
-the better the bound at the same multipliers: futures that are parted last stand in one group. Multipliers are improved
-by subgradient steps: what a group wants more of than the others becomes dearer for it.
+add to a lower bound on the least expected cost. Multipliers from the dual values of the joint LP relaxation, without
+those of valid inequalities, make it about as good as that; integers, which a group by itself proves quickly, make it
+better. The fewer groups, the better the bound at the same multipliers: futures that are parted last stand in one group.
+Multipliers are improved by subgradient steps: what a group wants more of than the others becomes dearer for it.
 
 What the futures decide alike by themselves is kept, and the rest is decided anew: a joint programme with few integers.
 Its plan bounds the search in the groups. Before there is one, each future is a group.

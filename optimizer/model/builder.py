@@ -210,7 +210,10 @@ class ModelBuilder(Ledgers):
         """A valid inequality ``column ≤ upper``: no plan with whole numbers needs to violate it."""
         difference = column - upper
         mark = self._mark("row", owner, what, self.horizon.label(t))
-        self.valid.append(Row(mark, "t", difference.terms, "<=", -difference.constant, t))
+        self._append_valid(Row(mark, "t", difference.terms, "<=", -difference.constant, t))
+
+    def _append_valid(self, row: Row) -> None:
+        self.valid.append(row)
 
     def _zero_column(self) -> int:
         """A column that stays zero: it keeps a row that cannot hold in the problem, where the solver sees it."""
