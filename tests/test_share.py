@@ -304,6 +304,14 @@ def test_demand_unserved_without_a_shock_is_no_money_that_is_saved() -> None:
     assert "150M more unserved without a shock at shortage cost" in dict(share_facts(found))["Together"]
 
 
+def test_planning_together_that_costs_more_without_a_shock_is_no_part_of_the_saving() -> None:
+    # 290 t of imports serve each alone, and not all three, who without a shock too buy the plant for 6M.
+    found = so.share_costs(allies("processes.imports.capacity=290"))
+    assert found.saving_without_shocks == pytest.approx(-6e6)
+    said = dict(share_facts(found))["Together"]
+    assert "34 % less than apart; 6M more than apart without any shock; with shocks" in said
+
+
 def test_capacity_that_is_common_and_scarce_is_named() -> None:
     # 100 t of an old mine that nobody owns serve each alone, and not all three: apart nothing is bought.
     mine = "processes.mine={region: east, output: {magnet: 1}, capacity: 100, cost: 60k}"

@@ -192,7 +192,8 @@ def _without_shocks(found: CostShares) -> str:
         return ""
     more = si(joint.price_of_survival, found.instance.money)
     lead = "; of this" if _saving_parts(found) else ", of which"
-    return f"{lead} {si(saving)} without any shock; with shocks all together pay {more} more than without"
+    calm = f"{lead} {si(saving)}" if saving > 0 else f"; {si(-saving)} more than apart"
+    return f"{calm} without any shock; with shocks all together pay {more} more than without"
 
 
 def core_text(found: CostShares) -> str:
