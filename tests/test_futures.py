@@ -27,6 +27,7 @@ from optimizer.model.builder import Scope
 from optimizer.model.expressions import Expression
 from optimizer.results.futures import FuturesResult
 from optimizer.solver import Clock, Progress
+from optimizer.studies.futures.solve import _gap as gap_in_model
 from optimizer.studies.futures.solve import search_futures
 from tests.algorithms import by_benders, by_constraint_generation
 
@@ -95,28 +96,47 @@ WORDS = ("CAPEX1", "FIXED1", "CAPEX2", "FIXED2", "CAPEX3", "FIXED3", "FIXED4", "
 WORDS += ("BUDGET",)
 
 
-@pytest.mark.parametrize(
-    "numbers",
-    [
-        "12k 32.46M 41k 38.46M 70k 12.30M 4.62M 367k 53 271 62 17.1M",
-        "75k 4.62M 31k 26.72M 32k 23.86M 3.84M 210k 30 191 358 8.5M",
-    ],
+NUMBERS = (
+    "12k 32.46M 41k 38.46M 70k 12.30M 4.62M 367k 53 271 62 17.1M",
+    "75k 4.62M 31k 26.72M 32k 23.86M 3.84M 210k 30 191 358 8.5M",
 )
-def test_the_least_gap_of_futures_with_fixed_charges_is_that_of_the_extensive_form(
-    numbers: str, tmp_path: Path
-) -> None:
-    """Cuts of a relaxation count the dual values of valid inequalities, which belong to one future each."""
+
+
+def charged(folder: Path, numbers: str, shocks: str = "") -> so.Instance:
     text = CHARGED
+    if shocks:
+        text = text.replace(text[text.index("shocks:") : text.index("futures:")], f"shocks:\n{shocks}")
     for word, number in zip(WORDS, numbers.split(), strict=True):
         text = text.replace(word, number)
-    (tmp_path / "three.yaml").write_text(text, encoding="utf-8")
-    instance = so.load(tmp_path / "three.yaml")
+    (folder / "three.yaml").write_text(text, encoding="utf-8")
+    return so.load(folder / "three.yaml")
+
+
+@pytest.mark.parametrize("numbers", NUMBERS)
+def test_the_least_gap_with_fixed_charges_is_that_of_the_extensive_form(numbers: str, tmp_path: Path) -> None:
+    """Cuts of a relaxation count the dual values of valid inequalities, which belong to one future each."""
+    instance = charged(tmp_path, numbers)
     whole = solve_extensive_form(instance, EXACT, Clock(), lambda step: None)
     found = by_benders(instance, EXACT, Clock(), lambda step: None, few_rows=0)
     assert found.gap == pytest.approx(whole.gap, rel=1e-6)
     model = extensive_form_model(instance, instance.tree.events)
     assert model.valid
     assert {row.mark.path for row in model.valid} <= {row.mark.path for row in model.rows}
+
+
+def test_the_gap_of_a_future_is_not_read_from_a_model_that_lacks_shocks(tmp_path: Path) -> None:
+    """90 severities at three starts are more than a master problem holds."""
+    entries = "".join(
+        f"  e{i}: {{start: [2028, 2029, 2030], months: 12, cuts: [{{region: rival, severity: {1 - 0.005 * i:g}}}]}}\n"
+        for i in range(30)
+    )
+    instance = charged(tmp_path, NUMBERS[0], entries)
+    whole = so.solve_futures(instance)
+    found = by_benders(instance, so.Settings(), Clock(), lambda step: None, few_rows=0)
+    parts = zip(instance.tree.futures, found.builder.submodels, whole.futures, strict=True)
+    gaps = [(gap_in_model(future.instance, found, own), each.result.survival_gap) for future, own, each in parts]
+    assert any(math.isinf(read) for read, _ in gaps)
+    assert all(math.isinf(read) or read == pytest.approx(gap, rel=1e-3, abs=1) for read, gap in gaps)
 
 
 def test_what_is_decided_before_the_answer_is_decided_alike() -> None:

@@ -2,11 +2,10 @@
 
 Each round, the master proposes a plan, the subproblems return value and subgradient of every shock (`recourse`), and
 optimality cuts are added: first for the LP relaxation, by in-out separation; then with integers. Integers are proposed
-by a **reduced** master, which has the cuts but not the shocks (but for those that must be held), by a few branches
-where these suffice. They are fixed in the full master, and the LP that is left, the **restricted** LP (by its integers,
-not its cuts), is solved with cuts as before: few integer programmes are needed. The dual values of the shocks held, in
-each LP that is solved, become cuts of the reduced master. The lower bound is always a master's, the upper bound that of
-a plan with all shocks solved.
+by a **reduced** master, which has the cuts but no shocks (or those that must be held), by a few branches where these
+suffice. They are fixed in the full master, and the LP that is left, the **restricted** LP (by its integers), is solved
+with cuts as before: few integer programmes are needed. The dual values of the shocks held, in each LP that is solved,
+become cuts of the reduced master. The lower bound is a master's, the upper bound that of a plan with all shocks solved.
 
 Source: Ben-Ameur, Neto: Acceleration of cutting-plane and column generation algorithms, Networks 49(1), 2007 (in-out).
 

@@ -357,8 +357,7 @@ class _Search:
             builder=submodel,
             cost=math.nan,
             bound=-math.inf,
-            # A search that was stopped has not seen all shocks: then the gap is what the plan leaves in them.
-            gap=math.inf if solved.status == "stopped" else _gap(instance, solved, submodel),
+            gap=_gap(instance, solved, submodel),
             gap_bound=0.0,
             duals=None,
             history=(),
@@ -480,10 +479,13 @@ class _Search:
 
 
 def _gap(instance: Instance, solved: SearchResult, submodel: ModelBuilder) -> float:
-    """The survival gap of a future in a model: that of its listed shocks, and of the worst attack at each start."""
+    """The gap of a future, with the worst attack at each start; infinite where the search did not see all shocks."""
     assert solved.values is not None
     total, worst, values = 0.0, dict[str, float](), solved.values.tolist()
-    for name, below in formulation.gaps(submodel, instance).items():
+    held = formulation.gaps(submodel, instance)
+    if solved.status == "stopped" or not {event.name for event in instance.events} <= held.keys():
+        return math.inf
+    for name, below in held.items():
         entry, _, start = name.rpartition("@")
         gap = max(0.0, below.value(values))
         if instance.adversary is None or instance.adversary.targets_of(entry) is None:
