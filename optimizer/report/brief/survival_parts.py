@@ -51,9 +51,8 @@ class _ShockRow:
 
     row: Folded
     outcomes: Sequence[Outcome]
-    shown: (
-        Outcome  # the worst of those that fail; where floors hold in all, the one that leaves most unserved, by value
-    )
+    # The worst of those that fail; where floors hold in all, the one that leaves most unserved, by value.
+    shown: Outcome
 
     @classmethod
     def of(cls, instance: Instance, row: Folded, outcomes: Sequence[Outcome]) -> "_ShockRow":
