@@ -5,8 +5,8 @@ Let every group g of futures decide for itself what it shares with others, and c
 
     L(λ) = Σ_g min { Σ_{l∈g} π[l]·C[l] + λ[g]·x[g] }     with Σ_g λ[g] = 0 for every decision that groups share
 
-add to a lower bound on the least expected cost. Multipliers from the dual values of the joint LP relaxation, without
-those of valid inequalities, make it about as good as that; integers, which a group by itself proves quickly, make it
+add to a lower bound on the least expected cost. Multipliers from the dual values of the joint LP relaxation, but for
+those of rounded floors, make it about as good as that; integers, which a group by itself proves quickly, make it
 better. The fewer groups, the better the bound at the same multipliers: futures that are parted last stand in one group.
 Multipliers are improved by subgradient steps: what a group wants more of than the others becomes dearer for it.
 
@@ -22,7 +22,7 @@ Computing 19(4), 2007 (the programme with few integers: crossover).
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -34,7 +34,7 @@ from optimizer.algorithms.problem import ProblemVariant, SearchResult
 from optimizer.algorithms.reading import integers_of, read_joint_plan
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import Answer, Future, FutureTree, Instance
-from optimizer.model.builder import ModelBuilder
+from optimizer.model.builder import ModelBuilder, Row
 from optimizer.model.expressions import Expression
 from optimizer.results.plan import Plan
 from optimizer.solver.base import Settings, SolveResult, Vector
@@ -273,21 +273,29 @@ class DualDecomposition:
 
     def _reduced_costs(self, relaxation: SolveResult) -> list[Vector]:
         """By future, what is left of its costs once its own rows are priced; they add to the reduced costs."""
-        builder, futures = self.model.builder, range(len(self.weights))
-        result = [np.zeros(len(builder.columns)) for _ in futures]
+        result = [np.zeros(len(self.model.builder.columns)) for _ in self.weights]
         for number, each in enumerate(self.model.costs()):
             for j, value in each.expected.terms.items():
                 result[number][j] += self.weights[number] * value
-        assert relaxation.duals is not None
-        for place, (row, dual) in enumerate(zip(builder.rows, relaxation.duals.tolist(), strict=True)):
-            if dual:
-                sharing = builder.sharing(place)
-                whole = float(self.weights[list(sharing)].sum())
-                for number in sharing:
-                    part = dual * self.weights[number] / whole
-                    for j, value in row.terms.items():
-                        result[number][j] -= part * value
+        for row, dual, sharing in self._priced_rows(relaxation):
+            whole = float(self.weights[list(sharing)].sum())
+            for number in sharing:
+                part = dual * self.weights[number] / whole
+                for j, value in row.terms.items():
+                    result[number][j] -= part * value
         return result
+
+    def _priced_rows(self, relaxation: SolveResult) -> Iterator[tuple[Row, float, Sequence[int]]]:
+        """The rows that have a dual value, with it and the futures that have them; floors rounded belong to none."""
+        assert relaxation.duals is not None
+        for place, (row, dual) in enumerate(zip(self.model.builder.rows, relaxation.duals.tolist(), strict=True)):
+            if dual:
+                yield row, dual, self.model.builder.sharing(place)
+        numbers = {future.name: number for number, future in enumerate(self.model.tree.futures)}
+        added = () if relaxation.added_duals is None else relaxation.added_duals.tolist()
+        for row, dual in zip(self.model.valid.passed, added, strict=False):
+            if dual and (name := row.mark.path.partition("/")[0]) in numbers:
+                yield row, dual, (numbers[name],)
 
     def _stepped(
         self, multipliers: Sequence[Vector], wanted: Sequence[Mapping[int, float]], value: float
