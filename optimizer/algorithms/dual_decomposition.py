@@ -293,6 +293,7 @@ class DualDecomposition:
                 yield row, dual, self.model.builder.sharing(place)
         numbers = {future.name: number for number, future in enumerate(self.model.tree.futures)}
         added = () if relaxation.added_duals is None else relaxation.added_duals.tolist()
+        # Where a clock ran out, rows may have been passed after the relaxation was solved: these have no dual value.
         for row, dual in zip(self.model.valid.passed, added, strict=False):
             if dual and (name := row.mark.path.partition("/")[0]) in numbers:
                 yield row, dual, (numbers[name],)

@@ -479,13 +479,15 @@ def _tail(outcomes: Sequence[tuple[float, float]], alpha: float) -> float:
 
 def audit_error(instance: Instance, disagreements: Sequence[str], result: Any) -> AuditError | InstanceError:
     """The error of a plan with which the audit disagrees: of the file, where its numbers are beyond computing."""
-    for place, what, cure in _beyond_computing(instance):
-        return InstanceError([Finding(instance.title, None, place, f"{what} ({disagreements[0]})", cure)])
-    return AuditError(disagreements, result)
+    cause = next(_beyond_computing(instance), None)
+    if cause is None:
+        return AuditError(disagreements, result)
+    place, what, cure = cause
+    return InstanceError([Finding(instance.title, None, place, f"{what} ({disagreements[0]})", cure)])
 
 
 def _beyond_computing(instance: Instance) -> Iterator[tuple[str, str, str]]:
-    """Place, fault and cure of numbers that can hardly be computed with beside the others of the file."""
+    """Place, fault and cure of numbers that cannot be computed with exactly beside the others of the file."""
     data = {part: each for part, each in instance.to_dict().items() if part in ("processes", "demands", "options")}
     number, place = max((abs(each), place) for place, each in leaves(data) if isinstance(each, int | float))
     if number >= LARGE_NUMBER:

@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from optimizer.arguments import ArgumentError
-from optimizer.instance.schema import Instance
 from optimizer.results.result import Result, price_of_survival
 from optimizer.solver import Settings
 from optimizer.tolerances import FINEST_SHARE, SAME_VALUE
@@ -88,12 +87,11 @@ class ToleranceBase:
         return {"kind": self.kind, "amount": self.amount, "tolerance": self.tolerance}
 
 
-def proven_objective(known: Result, instance: Instance) -> float:
+def proven_objective(known: Result) -> float:
     """What is proven of the least cost with all floors kept, or with gaps at their price; nothing where floors fail."""
-    price = instance.policy.gap_price
-    if known.bound is None or (price is None and not known.survives):
+    if known.bound is None or not (known.survives or known.has_priced_gaps):
         return -math.inf
-    return known.bound + (0.0 if price is None else price * known.survival_gap)
+    return known.bound + known.priced_cost - known.total_cost
 
 
 def before_tolerance_base(settings: Settings) -> Settings:

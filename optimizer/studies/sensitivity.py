@@ -306,7 +306,7 @@ class _SensitivitySearch:
             if known is not None and known.bound is not None:
                 # What remains to be found are the shocks that shape it, and its dual values.
                 solver.learn(known.plan, frozenset())
-                self.found = _with_bounds_of(known, solver.ask(bound=proven_objective(known, self.instance)))
+                self.found = _with_bounds_of(known, solver.ask(bound=proven_objective(known)))
             else:
                 self.found = solver.ask()
             # Whether processes pay is judged by the time of the plan, also of one that was found before.
