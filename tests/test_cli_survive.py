@@ -26,9 +26,22 @@ def test_the_table_comes_first_and_fits(plan: str) -> None:
         assert max(map(len, done.stdout.splitlines())) <= columns
         assert done.stdout.startswith("tiny: 3 of 3 chokepoints can break a floor")
         assert "with the plan (no shock of the file begins in 2026)." in " ".join(done.stdout.split())
-        # 2028: a floor of 50 t, 20 t/yr of plant, 60 t in store: 2 years.
+        # 2027, the year of the first shock: a floor of 30 t, 60 t in store: 2 years.
+        assert "Chokepoint 2026 2027 2030" in " ".join(done.stdout.split())
         assert "0 → 24.0" in done.stdout
         assert ("Worst year" in done.stdout) == (columns == 120)
+
+
+def test_the_record_of_changes_has_a_long_value_whole() -> None:
+    done = diversify(
+        "solve",
+        TINY,
+        "--set",
+        "policy.min_time_to_survive=[{cuts: [{region: rival, severity: 1}], months: 12, from: 2028}]",
+    )
+    said = " ".join(done.stdout.split())
+    value = "[{cuts: [{region: rival, severity: 1}], months: 12, from: 2028}]"
+    assert f"Changed in the file: policy.min_time_to_survive {value}." in said
 
 
 def test_the_year_of_the_headline_is_among_those_shown() -> None:

@@ -351,7 +351,7 @@ def test_a_plan_that_is_known_is_the_adaptive_one_and_its_time_says_whether_proc
         return 1
 
     monkeypatch.setattr("optimizer.studies.futures.study.size_for", size)
-    found = so.futures_study(instance, settings=EXACT, listener=lambda event: tasks.append(event.task), adaptive=slow)
+    found = so.futures_study(instance, settings=EXACT, listener=lambda event: tasks.append(event.task), known=slow)
     assert found.adaptive is slow
     assert judged == [100.0]
     assert "the adaptive plan" not in tasks

@@ -71,7 +71,7 @@ def test_the_solver_is_told_where_the_relaxation_is_far_from_what_it_rounds_to(
     solve = model.solver.solve
 
     def listening(**options: Any) -> Any:
-        told.extend([options["is_wide"]] if "is_wide" in options else [])
+        told.extend([options["is_weak"]] if "is_weak" in options else [])
         return solve(**options)
 
     monkeypatch.setattr(model.solver, "solve", listening)

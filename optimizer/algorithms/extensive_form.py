@@ -19,7 +19,7 @@ import numpy as np
 from optimizer import formulation
 from optimizer.algorithms.problem import LEAST_COST, Aim, DualValues, MeasuredModel, ProblemVariant, SearchResult
 from optimizer.algorithms.reading import integers_open_at_zero
-from optimizer.algorithms.relaxation import RAISED, FloorCuts, ValidInequalities, is_wide_lp, plan_near, start_by_dive
+from optimizer.algorithms.relaxation import RAISED, FloorCuts, ValidInequalities, is_weak_lp, plan_near, start_by_dive
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import Instance
 from optimizer.solver.base import AT_GAP, Clock, Listener, Progress, Settings, SolveResult, Vector
@@ -131,15 +131,15 @@ class ShockModel(MeasuredModel):
         """The LP relaxation of the objective chosen, with the valid inequalities that it would violate."""
         return self.valid.solve(self.solver, self.builder)
 
-    def solve_integers(self, phase: str, cutoff: float = math.inf, *, is_wide: bool | None = None) -> SolveResult:
-        """Solve with integers for less than a cutoff; `is_wide`: whether the relaxation is far from plans, if known."""
+    def solve_integers(self, phase: str, cutoff: float = math.inf, *, is_weak: bool | None = None) -> SolveResult:
+        """Solve with integers for less than a cutoff; `is_weak`: whether the relaxation is far from plans, if known."""
         relaxation = self.solve_relaxed()
         history = self.branching_history
-        if is_wide is None:
-            is_wide = is_wide_lp(self.solver, relaxation, cutoff, self.solve_rounded)
-        if is_wide and self.evaluator is not None:
+        if is_weak is None:
+            is_weak = is_weak_lp(self.solver, relaxation, cutoff, self.solve_rounded)
+        if is_weak and self.evaluator is not None:
             before = relaxation.objective
-            relaxation = FloorCuts(self, self.evaluator, self.valid.rounded, is_wide=True).tighten(relaxation)
+            relaxation = FloorCuts(self, self.evaluator, self.valid.rounded, is_weak=True).tighten(relaxation)
             # A tree of our own is worth its time only where the rows say much.
             if relaxation.objective - before <= RAISED * abs(before):
                 history = None
@@ -153,7 +153,7 @@ class ShockModel(MeasuredModel):
             tolerance=None if "gap" in self.aim else self.settings.tolerance,
             history=history,
             enough=enough,
-            is_wide=is_wide,
+            is_weak=is_weak,
         )
         # A search that is stopped may not have solved its first relaxation.
         result = self._with_known_bound(result, enough, max(bound, least))
@@ -250,16 +250,16 @@ class ShockModel(MeasuredModel):
     def _improve(self, incumbent: SolveResult | None, phase: str, bound: float = -math.inf) -> SolveResult:
         """Search with integers for a plan that is noticeably better than an incumbent, where a bound leaves room."""
         self.release_integers()
-        is_wide = None
+        is_weak = None
         if incumbent is None:
             relaxation = self.solve_relaxed()
-            is_wide = is_wide_lp(self.solver, relaxation, math.inf, self.solve_rounded)
-            incumbent = plan_near(self, relaxation) if is_wide else None
+            is_weak = is_weak_lp(self.solver, relaxation, math.inf, self.solve_rounded)
+            incumbent = plan_near(self, relaxation) if is_weak else None
         cutoff = math.inf if incumbent is None else incumbent.objective - self.noticeable(incumbent.objective)
         if incumbent is not None and bound >= cutoff:
             self.report(phase, incumbent.objective, bound)
             return replace(incumbent, status="optimal", bound=min(bound, incumbent.objective))
-        result = self.solve_integers(phase, cutoff, is_wide=is_wide)
+        result = self.solve_integers(phase, cutoff, is_weak=is_weak)
         if incumbent is None:
             return result
         if result.values is None or result.objective > incumbent.objective:

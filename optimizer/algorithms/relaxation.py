@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from optimizer.algorithms.recourse import RecourseEvaluator
 
 # A relaxation is far from a plan where this share of the plan's cost lies between them.
-WIDE_RELAXATION = 0.3
+WEAK_RELAXATION = 0.3
 # What the basis of a relaxation is kept under.
 RELAXATION = "relaxation"
 # Fractions from which an integer counts as nearly opened, and up to which it counts as barely opened.
@@ -80,17 +80,17 @@ SAME_DIGITS = 9
 SHARE_OF_SIZE = 0.999
 
 
-def is_wide_lp(
+def is_weak_lp(
     model: Model, relaxation: SolveResult, cutoff: float, solve_rounded: Callable[[Vector], SolveResult | None]
 ) -> bool:
-    """Whether a relaxation is far from the best plan known, and from the one that it rounds to.
+    """Whether a relaxation is weak: far below the best plan known, and below the one that it rounds to.
 
     Args:
         model: its bounds are the same before and after.
         cutoff: what the best plan known costs, money; infinite where none is known.
         solve_rounded: the plan with the whole numbers nearest to some values.
     """
-    if relaxation.values is None or not len(model.integers) or not _is_wide(relaxation.objective, cutoff):
+    if relaxation.values is None or not len(model.integers) or not _is_weak(relaxation.objective, cutoff):
         return False
     lower, upper = model.lower.copy(), model.upper.copy()
     model.keep(RELAXATION)
@@ -99,11 +99,11 @@ def is_wide_lp(
     model.recall(RELAXATION)
     model.lower, model.upper = lower, upper
     known = cutoff if rounded is None else min(cutoff, rounded.objective)
-    return math.isfinite(known) and _is_wide(relaxation.objective, known)
+    return math.isfinite(known) and _is_weak(relaxation.objective, known)
 
 
-def _is_wide(relaxation: float, cost: float) -> bool:
-    return math.isinf(cost) or cost - relaxation > WIDE_RELAXATION * abs(cost)
+def _is_weak(relaxation: float, cost: float) -> bool:
+    return math.isinf(cost) or cost - relaxation > WEAK_RELAXATION * abs(cost)
 
 
 class ValidInequalities:
@@ -266,13 +266,13 @@ class FloorCuts:
         model: it holds some shocks, whose floors are kept.
         evaluator: of the recourse in the listed shocks.
         known: the rows of other models of the same instance; those that are found are added.
-        is_wide: whether the relaxation is far from a plan, so that more points are worth their time.
+        is_weak: whether the relaxation is far from a plan, so that more points are worth their time.
     """
 
     def __init__(
-        self, model: "ShockModel", evaluator: "RecourseEvaluator", known: list[Row], *, is_wide: bool = False
+        self, model: "ShockModel", evaluator: "RecourseEvaluator", known: list[Row], *, is_weak: bool = False
     ) -> None:
-        self.model, self.evaluator, self.known, self.is_wide = model, evaluator, known, is_wide
+        self.model, self.evaluator, self.known, self.is_weak = model, evaluator, known, is_weak
         places = {shock.name: n for n, shock in enumerate(model.tree.events)}
         self._shocks_held = [places[shock.name] for shock in model.shocks if shock.name in places]
         assert model.writer is not None
@@ -339,7 +339,7 @@ class FloorCuts:
     @property
     def _too_few(self) -> float:
         """The number of rows in all up to which they are not worth holding."""
-        return ENOUGH * len(self.model.solver.integers) if self.is_wide else 0.0
+        return ENOUGH * len(self.model.solver.integers) if self.is_weak else 0.0
 
     def _coverings(self, values: Vector) -> Iterator[Covering]:
         """What floors ask of the plan, at points near some values: the more is opened, the fewer shocks fail."""
@@ -363,7 +363,7 @@ class FloorCuts:
 
     def _thresholds(self, plan: Vector) -> list[float]:
         """Fractions from which on points are rounded up, in descending order."""
-        if not self.is_wide:
+        if not self.is_weak:
             return list(THRESHOLDS)
         at = np.maximum(plan[self.is_whole], 0.0)
         fractions = np.unique(LEVEL * np.round((at - np.floor(at + INTEGRALITY)) / LEVEL))

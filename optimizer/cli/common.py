@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.progress import Progress as Bar
 
-    from optimizer.errors import Finding
+    from optimizer.errors import AuditError, Finding
     from optimizer.instance.schema import Instance
     from optimizer.results.frames import Frame, Frames
     from optimizer.results.futures import FuturesResult
@@ -187,13 +187,25 @@ def _show_disagreeing(error: Exception) -> None:
         show(plan_tables if isinstance(error.result, Result) else futures_tables, error.result)
 
 
+def _audit_error_text(error: "AuditError") -> str:
+    """Of a file with kinds from outside the package, the lever and its auditor are named first."""
+    from optimizer.levers import PACKAGE_KINDS
+
+    options = getattr(error.result, "data", {}).get("options", {})
+    foreign = sorted({str(each["kind"]) for each in options.values()} - set(PACKAGE_KINDS))
+    if not foreign:
+        return f"internal error: {error}"
+    kinds = f"The file has options of a kind from outside the package ({', '.join(foreign)})"
+    return f"{error}\n{kinds}: compare its lever with its auditor."
+
+
 def _error_text(error: Exception) -> str:
     from optimizer import errors
 
     if isinstance(error, OSError):
         return f"{error.filename or 'the answer'} cannot be written or read: {error.strerror or error}."
     if isinstance(error, errors.AuditError):
-        return f"internal error: {error}"
+        return _audit_error_text(error)
     return (
         str(error) if isinstance(error, errors.OptimizerError) else f"internal error: {type(error).__name__}: {error}"
     )

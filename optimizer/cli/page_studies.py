@@ -123,7 +123,7 @@ def _study_futures(subject: StudySubject, listener: "Listener") -> "Study":
             "the plan was made against an adversary, which the study of futures leaves out: solve without --adversary."
         )
         raise typer.BadParameter(what, param_hint="--with")
-    return futures_study(subject.instance, settings=subject.settings, listener=listener, adaptive=subject.plan)
+    return futures_study(subject.instance, settings=subject.settings, listener=listener, known=subject.plan)
 
 
 def _discover(subject: StudySubject, listener: "Listener") -> "Study":

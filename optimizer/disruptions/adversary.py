@@ -24,7 +24,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from optimizer.disruptions.shock import Axis, Cuts, Shock, ShockSpec, ShockStarts, Starts, expand, title
+from optimizer.disruptions.shock import Cuts, Durations, Shock, ShockSpec, ShockStarts, Starts, expand, title
 from optimizer.horizon import Horizon
 from optimizer.suggestions import finding
 from optimizer.tolerances import DETERRED, DETERRED_ROUNDING, ROUNDING, TARGETS
@@ -117,7 +117,10 @@ class AdversarySpec(Described):
                 own = self.targets[name].deliberate if cut.deliberate is None else cut.deliberate
                 cuts.append(cut.model_copy(update={"deliberate": None if own == deliberate else own}))
         return ShockSpec(
-            start=Starts(tuple(starts), "list"), months=Axis((self.months,)), deliberate=deliberate, cuts=tuple(cuts)
+            start=Starts(tuple(starts), "list"),
+            months=Durations((self.months,)),
+            deliberate=deliberate,
+            cuts=tuple(cuts),
         )
 
     def targets_of(self, entry: str) -> tuple[str, ...] | None:

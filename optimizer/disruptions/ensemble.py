@@ -41,8 +41,8 @@ from optimizer.disruptions.shock import (
     OWN_DELIBERATE,
     RELIABILITIES_MEANWHILE,
     ActivitySelector,
-    Axis,
     Cut,
+    Durations,
     RandomStarts,
     Shock,
     ShockSpec,
@@ -241,7 +241,7 @@ def varied(shocks: Mapping[str, ShockSpec]) -> dict[str, EnsembleSpec]:
     for name, spec in shocks.items():
         variants = [(months, *variant) for months in spec.durations.values for variant in spec.variants()]
         for months, severity, variant in variants:
-            lists = spec.durations.listed
+            lists = spec.durations.is_list
             event = _like(variant, months, 1.0 / len(variants))
             key, shown = (title(each, None, months if lists else None, severity) for each in (name, spec.name or name))
             events[key] = event | ({"name": shown} if spec.name else {})
@@ -340,7 +340,7 @@ def _shocks(
     for first, length, duration, cuts in zip(
         begins[chosen].tolist(), lengths, months, _cuts(chances, key, event, chosen), strict=True
     ):
-        spec = ShockSpec.model_construct(start=starts[first], months=Axis((duration,)), cuts=cuts, **same)
+        spec = ShockSpec.model_construct(start=starts[first], months=Durations((duration,)), cuts=cuts, **same)
         yield spec, range(first, min(first + length, end)), length
 
 

@@ -41,9 +41,9 @@ class Path:
     reliability: Mapping[str, Number]  # of a partnership, in place of its own
     # Share lost to cuts that leverage does not restrain, where a shock has both sorts; else empty.
     accident: Mapping[str, Numbers] = field(default_factory=dict)
-    # One state that lasts for `delta`, whatever the horizon's step: stocks lose nothing meanwhile.
+    # One period of `delta` years, of a rule or of a time to survive: stocks lose nothing meanwhile.
     is_steady: bool = False
-    lasts: Any = 0.0  # years of a steady state over which restarts count with their mean; 0: as on its first day
+    lasts: Any = 0.0  # in such a period, years over which restarts count with their mean; 0: as on its first day
     is_rule: bool = False  # floors are kept in full, and what it costs is not counted
 
     @property

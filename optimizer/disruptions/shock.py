@@ -1,13 +1,14 @@
 """Shocks as the file states them, and as single shocks.
 
 Starts          the periods in which a window may begin: one, a list of them, or all of a span
-Axis            durations: one number, or a list of numbers
+Durations       months that windows last: one number, or a list of numbers
 Grid            severities and durations of a family: its shocks are the cross product with its starts
 Cut             capacity that is lost; a `PermanentCuts` is cuts alone, without an end
 ShockSpec       an entry under `shocks:`; several starts, durations or severities make several shocks
 Shock           a single shock: a window of periods and all that happens in it
 
-`title` names a shock by those of its axes that are lists: ``embargo@2028Q1,6mo,80%``.
+`title` names a shock by its start, months and severity, each where its entry lists several:
+``embargo@2028Q1,6mo,80%``.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -60,8 +61,8 @@ class Starts:
     every: Step | None = None  # the stride of a span; None is the step of the horizon
 
     @property
-    def listed(self) -> bool:
-        """Whether shocks are named by their start."""
+    def is_in_names(self) -> bool:
+        """Whether they are part of the names of shocks, as all are but one period alone."""
         return self.form != "one"
 
     def periods(self, horizon: Horizon) -> tuple[int, ...]:
@@ -111,7 +112,7 @@ class Starts:
         if self.form == "span":
             given = dict(zip(("from", "to"), self.labels, strict=False))
             return given | ({"every": self.every} if self.every else {})
-        return list(self.labels) if self.listed else self.labels[0]
+        return list(self.labels) if self.form == "list" else self.labels[0]
 
 
 def _end(horizon: Horizon, label: str) -> int:
@@ -171,28 +172,28 @@ def _nonempty(value: Sequence[Any]) -> Sequence[Any]:
 
 
 @dataclass(frozen=True)
-class Axis:
-    """Numbers that a family runs through; only those of a list are part of a name."""
+class Durations:
+    """Months that the windows of a family last; only those of a list are part of a shock's name."""
 
     values: tuple[float, ...]
-    listed: bool = False
+    is_list: bool = False
 
     def plain(self) -> Any:
         """As the file has it."""
-        return list(self.values) if self.listed else self.values[0]
+        return list(self.values) if self.is_list else self.values[0]
 
 
-def parse_durations(value: Any) -> Axis:
+def parse_durations(value: Any) -> Durations:
     """Months from a number or a list of numbers.
 
     Raises:
         PydanticCustomError: an empty list, what is no positive number, or a number that is given twice.
     """
-    if isinstance(value, Axis):
+    if isinstance(value, Durations):
         return value
-    listed = isinstance(value, (list, tuple))
-    numbers = tuple(positive(parse_amount(number)) for number in (_nonempty(value) if listed else (value,)))
-    return Axis(_distinct(numbers), listed)
+    is_list = isinstance(value, (list, tuple))
+    numbers = tuple(positive(parse_amount(number)) for number in (_nonempty(value) if is_list else (value,)))
+    return Durations(_distinct(numbers), is_list)
 
 
 def _distinct(numbers: tuple[float, ...]) -> tuple[float, ...]:
@@ -233,7 +234,7 @@ def number_text(value: float) -> str:
 
 
 def title(name: str, start: str | None, months: float | None, severity: float | None) -> str:
-    """The name of a shock; an axis that is not listed is None."""
+    """The name of a shock; what its entry does not list is None."""
     parts = [] if start is None else [start]
     parts += [] if months is None else [f"{number_text(months)}mo"]
     parts += [] if severity is None else [f"{number_text(100 * severity)}%"]
@@ -246,10 +247,10 @@ ShockStarts = Annotated[
 RandomStarts = Annotated[
     Starts, BeforeValidator(parse_random_starts), PlainSerializer(Starts.plain), WithJsonSchema(shapes.RANDOM_STARTS)
 ]
-Durations = Annotated[
-    Axis,
+ShockDurations = Annotated[
+    Durations,
     BeforeValidator(parse_durations),
-    PlainSerializer(Axis.plain),
+    PlainSerializer(Durations.plain),
     WithJsonSchema(shapes.one_or_more(shapes.POSITIVE_NUMBER)),
 ]
 
@@ -385,7 +386,7 @@ class ShockSpec(Described):
     start: ShockStarts = Field(
         description="First period of the window: 2027, 2027Q3 or 2027-07; a list; or {from, to, every}."
     )
-    months: Durations | None = Field(
+    months: ShockDurations | None = Field(
         default=None,
         validate_default=True,
         description="Duration, months; a whole number of periods. A list makes a family.",
@@ -434,16 +435,16 @@ class ShockSpec(Described):
         return data
 
     @property
-    def durations(self) -> Axis:
+    def durations(self) -> Durations:
         """Lengths of the windows, months."""
         if self.grid and self.grid.months:
-            return Axis(self.grid.months, listed=True)
-        return self.months or Axis(())
+            return Durations(self.grid.months, is_list=True)
+        return self.months or Durations(())
 
     @property
     def is_family(self) -> bool:
-        """Whether shocks are named by an axis that is a list."""
-        return self.start.listed or self.durations.listed or bool(self.grid and self.grid.severity)
+        """Whether shocks are named by their start, duration or severity."""
+        return self.start.is_in_names or self.durations.is_list or bool(self.grid and self.grid.severity)
 
     def variants(self) -> tuple[tuple[float | None, "ShockSpec"], ...]:
         """By severity of the grid, the entry with that severity in all its cuts; the entry itself without one."""
@@ -487,10 +488,10 @@ def expand(name: str, spec: ShockSpec, horizon: Horizon) -> Iterator[Shock]:
     starts, durations, variants = spec.start.periods(horizon), spec.durations, spec.variants()
     share = spec.probability / max(1, len(starts) * len(durations.values) * len(variants))
     for first in starts:
-        label = horizon.label(first) if spec.start.listed else None
+        label = horizon.label(first) if spec.start.is_in_names else None
         for months in durations.values:
             length = horizon.whole(months)
             periods = range(first, min(first + length, len(horizon.periods)))
             for severity, variant in variants:
-                named = title(name, label, months if durations.listed else None, severity)
+                named = title(name, label, months if durations.is_list else None, severity)
                 yield Shock(named, variant, periods, share, name, length)

@@ -32,6 +32,8 @@ from optimizer.units import parse_amount
 SCENARIOS = "scenarios"
 # A scenario cannot change these: they are resolved before it applies.
 BEFORE_SCENARIOS = (SCENARIOS, "home")
+# Characters of a value that the record of what was changed shows.
+RECORDED = 400
 NOUNS = {
     "regions": "region",
     "commodities": "commodity",
@@ -262,7 +264,7 @@ def replacements(document: Document) -> Iterator[str]:
     for place, before in document.replaced.items():
         now = _within(document.data, place)
         if now is not _ABSENT and _plain(now) != _plain(before):
-            text = f"{'.'.join(map(str, place))} {_show_value(now)}"
+            text = f"{'.'.join(map(str, place))} {_show_value(now, RECORDED)}"
             yield text if before is None else f"{text}, not {_show_value(before)}"
 
 
@@ -275,7 +277,9 @@ def scenario_notes(instance: Instance, names: Sequence[str]) -> tuple[str, ...]:
     """Which scenarios are applied, and what each sets."""
 
     def settings(name: str) -> str:
-        return ", ".join(f"{edit.path}={_show_value(edit.value)}" for edit in scenario_edits(instance, [name]))
+        return ", ".join(
+            f"{edit.path}={_show_value(edit.value, RECORDED)}" for edit in scenario_edits(instance, [name])
+        )
 
     return tuple(f"Scenario {name}: {settings(name) or 'sets nothing'}." for name in names)
 
@@ -368,17 +372,17 @@ def _cure(earlier: Edit, later: Edit, where: str) -> str:
     return "The last one holds: write one of the two."
 
 
-def _show_value(value: Any) -> str:
-    """A value as the file would have it, cut off where it is long."""
+def _show_value(value: Any, most: int = 60) -> str:
+    """A value as the file would have it, cut off behind so many characters."""
     if isinstance(value, Mapping):
-        text = "{" + ", ".join(f"{key}: {_show_value(part)}" for key, part in value.items()) + "}"
+        text = "{" + ", ".join(f"{key}: {_show_value(part, most)}" for key, part in value.items()) + "}"
     elif isinstance(value, (list, tuple)):
-        text = "[" + ", ".join(map(_show_value, value)) + "]"
+        text = "[" + ", ".join(_show_value(part, most) for part in value) + "]"
     elif isinstance(value, float):
         text = f"{value:.10g}"
     else:
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 60 else text[:59] + "…"
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 # Ways through the questions of a file, and the file at the end of each.

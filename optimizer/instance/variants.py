@@ -12,7 +12,7 @@ from typing import Any
 
 from optimizer.disruptions.adversary import Attack, attack_entry
 from optimizer.disruptions.ensemble import each_drawn
-from optimizer.disruptions.shock import Axis, ShockSpec, Starts
+from optimizer.disruptions.shock import Durations, ShockSpec, Starts
 from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Instance
 
 # Edits of shocks and ensembles, which keep an instance valid and are not checked again.
@@ -63,7 +63,7 @@ def with_single_events(instance: Instance) -> Instance:
         event.name: event.spec.model_copy(
             update={
                 "start": Starts((instance.horizon.label(event.periods[0]),)),
-                "months": Axis((float(event.length * instance.horizon.months),)),
+                "months": Durations((float(event.length * instance.horizon.months),)),
                 "grid": None,
                 "probability": event.probability,
             }
@@ -84,7 +84,7 @@ def with_windows_up_to(instance: Instance, months: float) -> Instance:
     """No window is longer than so many months; after `with_single_events`."""
 
     def cut(spec: ShockSpec) -> ShockSpec:
-        return spec.model_copy(update={"months": Axis((min(months, spec.durations.values[0]),))})
+        return spec.model_copy(update={"months": Durations((min(months, spec.durations.values[0]),))})
 
     most = round(months / instance.horizon.months)
     shocks = {name: cut(spec) for name, spec in instance.shocks.items()}
@@ -173,7 +173,7 @@ def with_window_lengths(instance: Instance, factor: float) -> Instance:
 
     def scale(spec: ShockSpec) -> dict[str, Any]:
         periods = max(1, round(factor * spec.durations.values[0] / step))
-        return {"months": Axis((float(periods * step),))}
+        return {"months": Durations((float(periods * step),))}
 
     return _with_events(instance, scale)
 

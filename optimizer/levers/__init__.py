@@ -1,7 +1,7 @@
 """The seven levers, by `kind`.
 
-Adding one: its file, its import and entry here, and its auditor in `audit.levers`; or, from outside,
-`optimizer.extend.register`.
+Adding one: its file, its import and entry here, and its auditor in `audit.levers` (activities share one); or, from
+outside, `optimizer.extend.register`.
 """
 
 from functools import cache

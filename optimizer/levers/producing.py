@@ -51,7 +51,7 @@ class Producing(Sized, Activity):
         """Run within what works and is left; in the baseline at least at the minimum utilisation."""
         capacity, delta = model.linked(self.id, "capacity"), path.delta
         most = dict.fromkeys(path.periods, self.max_size * delta)
-        activity = self.run(model, path, kind=self.kind_name, budget_share=self.budget_share, upper=most)
+        activity = self.run(model, path, kind=self.kind, budget_share=self.budget_share, upper=most)
         for t in path.periods:
             lost = elementwise_max(path.largest_severity_at(self.id, t), 1.0 - self.restart_share(path, t))
             model.limit(self.id, "capacity", t, activity[t], ((1.0 - lost) * delta) * capacity[t])
@@ -63,11 +63,6 @@ class Producing(Sized, Activity):
     def flows(self) -> tuple[Flow, ...]:
         """Its activity."""
         return (Flow("activity", "activity", gives=self.output, takes=self.input),)
-
-    @property
-    def kind_name(self) -> str:
-        """The lever's kind, for policy shares."""
-        return str(getattr(self, "kind", ""))
 
 
 class Ally(Producing):

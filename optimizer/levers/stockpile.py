@@ -10,7 +10,7 @@
 In a shock, starting from the k (`stock`) of the period before its window:
     left      k'[t] = keep·k'[t−1] − g[t]        g ≤ release_rate·Δ
     supply[c] += g          operating += release_cost·g
-In a state that lasts for Δ (`Path.is_steady`) nothing is lost: k' = k − g.
+In the one period of a rule or of a time to survive (`Path.is_steady`) nothing is lost: k' = k − g.
 """
 
 import math

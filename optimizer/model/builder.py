@@ -320,8 +320,8 @@ class ModelBuilder(Ledgers):
     def scales(self, mass: float | None = None) -> tuple[list[float], list[float]]:
         """Divisors of columns and rows: powers of ten that bring tonnes and money near 1 … 1000.
 
-        Tonnes are measured against the largest demand, or in units of `mass`; a money row against the middle of its
-        own coefficients.
+        Tonnes are measured against the largest right-hand side of a balance, demand less scrap, or in units of `mass`;
+        a money row against the middle of its own coefficients.
         """
         mass = mass or _mass_unit(self.rows)
         columns = [mass if column.unit == "t" else 1.0 for column in self.columns]

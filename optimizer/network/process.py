@@ -16,14 +16,14 @@ On one path, in each period:
     outlay[year]   += budget_share·η·x         in the baseline
     production     += output·x                 in the baseline, by region and kind
 
-Restart: h months after a shock begins, at most r̲ + (1−r̲)·min(1, h/m) of capacity runs, with m = `restart_months`.
-For a period from month h₁ to month h₂ of the window, r is the mean of these shares,
+Restart, the start-up of idle capacity: h months after a shock begins, at most r̲ + (1−r̲)·min(1, h/m) of capacity runs,
+with m = `restart_months`. For a period from month h₁ to month h₂ of the window, r is the mean of these shares,
 
     r = r̲ + (1−r̲)·(A(h₂) − A(h₁))/(h₂ − h₁)        A(h) = h²/2m up to m, and h − m/2 from there
 
-In a state that lasts (`Path.is_steady`), r is the mean over `Path.lasts`: r̲ where that is 0, as on the first day. The
-plan does not enter r: what the baseline runs beyond r̲ does not count, since it is a result of the first stage, which
-the recourse does not know.
+In the one period of a rule or of a time to survive (`Path.is_steady`), r is the mean over `Path.lasts`: r̲ where that
+is 0, as on the first day. The plan does not enter r: what the baseline runs beyond r̲ does not count, since it is a
+result of the first stage, which the recourse does not know.
 
 Existing processes and demand:
 
@@ -38,7 +38,7 @@ On each path, in every period:
     accident  x ≤ cap·(1−σ') + what partnerships restore     where σ is deliberate and σ' is another cut beside it
     run       x ≥ min_utilisation·cap                                         baseline only
     restart   x ≤ cap·r                                                       shocks only, a bound of x
-    balance   Σ output·x + scrap + releases ≥ Σ input·x + Σ_d (D − u − z)     every commodity
+    balance   Σ output·x + scrap + releases ≥ Σ input·x + Σ input·z + Σ_d (D − u − z)        every commodity
     demand    u + z ≤ D
     floor     u − v ≤ (1 − φ)·D                                               shocks only; under a rule v = 0
 
@@ -151,7 +151,7 @@ class Activity(Described):
     def run(
         self, model: ModelBuilder, path: Path, *, kind: str, budget_share: float, upper: Mapping[int, Number]
     ) -> Mapping[int, Expression]:
-        """Write the activity's columns on one path and book its flows and costs.
+        """Write the activity's columns on one path and book its flows and costs, `cost` times the activity among them.
 
         Args:
             model: where its columns and rows are written.

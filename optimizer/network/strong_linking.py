@@ -43,7 +43,7 @@ BELOW_CAPACITY = 0.99
 
 Gate = frozenset[str]
 _Vector = npt.NDArray[np.float64]
-_Places = npt.NDArray[np.intp]
+_Numbers = npt.NDArray[np.intp]
 
 
 def tighten(model: ModelBuilder, path: Path, demands: Iterable[Demand], rows: Sequence[Row]) -> None:
@@ -72,23 +72,27 @@ def _is_any(found: Any) -> bool:
 
 
 class _Flows(NamedTuple):
-    """Of nodes and places: t per t."""
+    """What arcs give to nodes, or take from them: t per t."""
 
-    node: _Places
-    place: _Places
+    node: _Numbers
+    arc: _Numbers
     rate: _Vector
 
 
 class _PathNetwork:
-    """The network on a path, in the periods in which an option is a gate. A node is a commodity in one
-    of these; a place is the number of a flow, which is a column of the network in one period.
+    """The network on a path, in the periods in which an option is a gate.
+
+    A node is a commodity in one of these periods. An arc is a column of the model that gives or takes tonnes, in one of
+    them. Shocks of which all numbers are equal are one class.
 
     Attributes:
-        nodes: the period and the commodity of each. columns: by place, the period and the number of what flows.
-        kind: by shock, its kind: all numbers of shocks of one kind are the same.
-        useful: by place and kind of shock, U. is_reducible: by place, whether it does nothing but serve.
-        sources, uses: by node and place, t per t that flow in and out.
-        free, need: by node and kind of shock, the scrap that there is and what segments ask for, t.
+        nodes: the period and the commodity of each.
+        columns: by arc, its period and the number of its column.
+        equal: by shock, the number of its class.
+        useful: U by arc and class, t.
+        is_reducible: by arc, whether it does nothing but serve.
+        sources, uses: what arcs give to nodes and take from them, t per t.
+        free, need: by node and class, the scrap that there is and what segments ask for, t.
     """
 
     def __init__(
@@ -105,14 +109,14 @@ class _PathNetwork:
         supply = [model.booked("supply", path.key, c, t) for t, c in self.nodes]
         flows = [(n, (self.nodes[n][0], j), rate) for n, each in enumerate(supply) for j, rate in each.terms.items()]
         self.columns = sorted({key for _, key, _ in flows})
-        place = {key: k for k, key in enumerate(self.columns)}
-        self.sources, self.uses = _split([(n, place[key], rate) for n, key, rate in flows])
+        arc = {key: k for k, key in enumerate(self.columns)}
+        self.sources, self.uses = _split([(n, arc[key], rate) for n, key, rate in flows])
         upper, scrap = [model.columns[j].upper for _, j in self.columns], [booked.constant for booked in supply]
-        table, self.kind = _table([*upper, *scrap, *self._needs(path, periods, demands)])
+        table, self.equal = _table([*upper, *scrap, *self._needs(path, periods, demands)])
         self.useful, self.free, self.need = np.split(table, np.cumsum([len(upper), len(scrap)]))
         self.is_reducible = ~np.array([self._has_other_use(path, t, j, asked) for t, j in self.columns], dtype=bool)
         known = {(model.columns[j].t, j): option for j, option in own.items()}
-        self.own = {place[key]: known[key] for key in known.keys() & place.keys()}
+        self.own = {arc[key]: known[key] for key in known.keys() & arc.keys()}
         self.openings = {(self.columns[k][0], name): opened for k, (name, opened) in self.own.items()}
 
     def _has_other_use(self, path: Path, t: int, j: int, asked: set[int]) -> bool:
@@ -143,7 +147,7 @@ class _PathNetwork:
 
     def _add_rows(self, k: int, gates: Iterable[Gate]) -> None:
         t, j = self.columns[k]
-        most = self.useful[k][self.kind] if np.ptp(self.useful[k]) else float(self.useful[k][0])
+        most = self.useful[k][self.equal] if np.ptp(self.useful[k]) else float(self.useful[k][0])
         for number, gate in enumerate(sorted(gates, key=sorted)):
             opened = total(self.openings[t, name] for name in sorted(gate))
             what = f"linked{number + 1}" if number else "linked"
@@ -155,32 +159,32 @@ class _PathNetwork:
         """U ≤ what is needed of the output that is needed most, for activities that only serve."""
         sources = self.sources
         most = self._with_flows(self.need, self.uses)[sources.node] / sources.rate[:, None]
-        serving, needed = _reduced(np.maximum, sources.place, most)
+        serving, needed = _reduced(np.maximum, sources.arc, most)
         return self._lower(serving[self.is_reducible[serving]], needed[self.is_reducible[serving]])
 
     def _limit_by_inputs(self) -> bool:
         """U ≤ what there can be of each input."""
         there = self._with_flows(self.free, self.sources)[self.uses.node] / self.uses.rate[:, None]
-        return self._lower(*_reduced(np.minimum, self.uses.place, there))
+        return self._lower(*_reduced(np.minimum, self.uses.arc, there))
 
     def _with_flows(self, amounts: _Vector, flows: _Flows) -> _Vector:
         """Amounts by node and what flows can add to them."""
         result = amounts.copy()
-        nodes, added = _reduced(np.add, flows.node, flows.rate[:, None] * self.useful[flows.place])
+        nodes, added = _reduced(np.add, flows.node, flows.rate[:, None] * self.useful[flows.arc])
         result[nodes] += added
         return result
 
-    def _lower(self, places: _Places, most: _Vector) -> bool:
-        """Whether U at some of these places is noticeably above what there is at most."""
-        is_lower = (most < BELOW_CAPACITY * self.useful[places]).any(axis=1)
-        changed = places[is_lower]
+    def _lower(self, arcs: _Numbers, most: _Vector) -> bool:
+        """Whether U of some of these arcs is noticeably above what there is at most."""
+        is_lower = (most < BELOW_CAPACITY * self.useful[arcs]).any(axis=1)
+        changed = arcs[is_lower]
         self.useful[changed] = np.minimum(self.useful[changed], most[is_lower])
         return len(changed) > 0
 
     def _gates(self) -> dict[int, set[Gate]]:
-        """By place, the sets of options of which it needs one: its own, and those of all sources of an input."""
+        """By arc, the sets of options of which it needs one: its own, and those of all sources of an input."""
         gates = {k: self._own_gate(k) for k in self.own}
-        sources, uses = _places(self.sources), _places(self.uses)
+        sources, uses = _arcs_of(self.sources), _arcs_of(self.uses)
         nodes = [n for n in uses.keys() & sources.keys() if not self.free[n].any()]
         for _ in range(SWEEPS):
             count = sum(map(len, gates.values()))
@@ -205,32 +209,32 @@ class _PathNetwork:
 
 def _split(flows: Sequence[tuple[int, int, float]]) -> tuple[_Flows, _Flows]:
     """Those that flow in, and those that flow out."""
-    node, place, rate = (np.array([each[part] for each in flows]) for part in range(3))
+    node, arc, rate = (np.array([each[part] for each in flows]) for part in range(3))
     sides = (np.flatnonzero(rate > 0), np.flatnonzero(rate < 0))
-    source, use = (_Flows(node[side], place[side], np.abs(rate[side])) for side in sides)
+    source, use = (_Flows(node[side], arc[side], np.abs(rate[side])) for side in sides)
     return source, use
 
 
-def _table(amounts: Sequence[Number]) -> tuple[_Vector, _Places]:
-    """A row for each amount and a column for each kind of shock; and the kinds of the shocks written together."""
+def _table(amounts: Sequence[Number]) -> tuple[_Vector, _Numbers]:
+    """A row for each amount and a column for each class of equal shocks; and the class of each shock."""
     varying = {row: amount for row, amount in enumerate(amounts) if isinstance(amount, np.ndarray)}
-    by_shock, kind = distinct_shocks(list(varying.values()), max(map(len, varying.values()), default=1))
+    by_shock, classes = distinct_shocks(list(varying.values()), max(map(len, varying.values()), default=1))
     result = np.empty((len(amounts), len(by_shock)))
     result[:] = np.array([0.0 if row in varying else amount for row, amount in enumerate(amounts)])[:, None]
     result[list(varying)] = by_shock.T
-    return result, kind
+    return result, classes
 
 
-def _reduced(function: np.ufunc, index: _Places, amounts: _Vector) -> tuple[_Places, _Vector]:
+def _reduced(function: np.ufunc, index: _Numbers, amounts: _Vector) -> tuple[_Numbers, _Vector]:
     """The numbers in an index, and of each of them its rows of amounts combined; faster than `function.at`."""
     order = np.argsort(index, kind="stable")
     found, first = np.unique(index[order], return_index=True)
     return found, function.reduceat(amounts[order], first)
 
 
-def _places(flows: _Flows) -> dict[int, list[int]]:
-    """By node, the places of its flows."""
+def _arcs_of(flows: _Flows) -> dict[int, list[int]]:
+    """By node, its arcs."""
     result = dict[int, list[int]]()
-    for n, k in zip(flows.node.tolist(), flows.place.tolist(), strict=True):
+    for n, k in zip(flows.node.tolist(), flows.arc.tolist(), strict=True):
         result.setdefault(n, []).append(k)
     return result

@@ -345,7 +345,9 @@ def in_tolerance(bases: Iterable[ToleranceBase], money: str) -> str:
     amounts = sorted(base.tolerance for base in found)
     if not amounts:
         return ""
-    span = si(amounts[0], money) if amounts[0] > 0.99 * amounts[-1] else f"{si(amounts[0])} to {si(amounts[-1], money)}"
+    span = si(amounts[0], money)
+    if amounts[0] <= 0.99 * amounts[-1]:
+        span += f", in some columns to {si(amounts[-1], money)}"
     return f"{span} ({list_names(list(dict.fromkeys(share_of_base(base) for base in found)))})"
 
 

@@ -408,7 +408,7 @@ class SolveRequest:
     enough: float = -math.inf  # with integers, the first solution at or below this objective ends the search
     # With integers, the absolute gap to which they are proven; None for the relative one of the settings.
     tolerance: float | None = None
-    is_wide: bool = False  # with integers, whether the relaxation is known to be far below the optimum
+    is_weak: bool = False  # with integers, whether the relaxation is known to be far below the optimum
     history: BranchingHistory | None = None  # with integers, of branching in similar models; None without any
     keys: Sequence[Hashable] = ()  # what it calls them
     money: float = 1.0  # the unit of the objective, for the history

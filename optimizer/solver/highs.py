@@ -309,7 +309,7 @@ class HighsBackEnd:
         highs.setOptionValue("mip_rel_gap", self._settings.mip_gap if request.tolerance is None else 0.0)
         highs.setOptionValue("mip_abs_gap", request.tolerance or 0.0)
         for option in COSTLY:
-            highs.setOptionValue(option, request.is_wide)
+            highs.setOptionValue(option, request.is_weak)
 
     def _with_cutoff(self, raw: RawResult, request: SolveRequest) -> RawResult:
         """The result with a bound that holds for all solutions.

@@ -105,7 +105,7 @@ class TreeBackEnd(HighsBackEnd):
         assert history is not None
         self._pass_on(request, clock)
         with self._presolved(request, is_proof=self._is_proof(request, history)) as (presolved, integers, places):
-            most_times = FIRST_TRY if request.is_wide and not history.gains else math.inf
+            most_times = FIRST_TRY if request.is_weak and not history.gains else math.inf
             source = HighsRelaxations(self, request, self._settings, clock, listener, integers, most_times)
             lp = self._highs.getLp()
             lower, upper = np.array(lp.col_lower_)[integers], np.array(lp.col_upper_)[integers]

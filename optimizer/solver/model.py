@@ -309,7 +309,7 @@ class Model:
         cutoff: float = math.inf,
         enough: float = -math.inf,
         tolerance: float | None = None,
-        is_wide: bool = False,
+        is_weak: bool = False,
         history: BranchingHistory | None = None,
     ) -> SolveResult:
         """Solve.
@@ -325,7 +325,7 @@ class Model:
                 settings where it is left out. After the patience of the settings the relative gap is enough: then the
                 answer is ``optimal`` with the bound that is proven, and without values where nothing was found that is
                 cheaper than the cutoff.
-            is_wide: with integers, whether the relaxation is known to be far below the optimum.
+            is_weak: with integers, whether the relaxation is known to be far below the optimum.
             history: with integers, what branching gained in similar models; it is updated. A solver may ignore it.
         """
         if self.clock.is_over and not relaxed and len(self.integers):
@@ -349,7 +349,7 @@ class Model:
             self._columns[integers],
             *limits,
             tolerance=None if tolerance is None else tolerance / self._money,
-            is_wide=is_wide,
+            is_weak=is_weak,
             history=history,
             keys=() if history is None else [self.builder.columns[j].mark for j in integers],
             money=self._money,

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import math
 import os
 import stat
 from pathlib import Path
@@ -165,6 +166,10 @@ def test_numbers_below_zero_stay_numbers_in_a_csv() -> None:
     columns = (FrameColumn("=head"), FrameColumn("margin"))
     frame = Frame("any", "Any", columns, (["=text", "-5"], [-0.25, 1.0]))
     assert frame_csv(frame) == "'=head,margin\n'=text,-0.25\n-5,1.0\n"
+
+
+def test_numbers_in_a_csv_have_no_digits_of_rounding() -> None:
+    assert to_csv(["a", "b"], [[0.1 + 0.2, 45.25722523853956], [5, math.inf]]) == "a,b\n0.3,45.2572252385\n5,inf\n"
 
 
 def test_text_in_workbooks_is_text_and_a_quoted_currency_is_shown() -> None:

@@ -260,7 +260,7 @@ def test_a_plan_or_an_instance_is_no_result(instance: so.Instance, result: so.Re
     with pytest.raises(PlanFileError, match="the mapping holds a plan of 2 futures, and the plan of one is needed"):
         so.Result.from_dict(several)
     with pytest.raises(TypeError, match="a FuturesResult is needed, not Result: solve_futures returns one"):
-        so.futures_study(so.load(TINY, FUTURES), adaptive=result)  # type: ignore[arg-type]
+        so.futures_study(so.load(TINY, FUTURES), known=result)  # type: ignore[arg-type]
 
 
 def test_sensitivity_of_an_instance_without_ranges_is_an_error() -> None:

@@ -14,6 +14,7 @@ from optimizer.audit import levers
 from optimizer.audit.auditor import ActivityAuditor, Holding, Operation
 from optimizer.audit.levers.substitution import SubstitutionAuditor
 from optimizer.audit.result import audit_result
+from optimizer.cli import common
 from optimizer.disruptions.path import Path
 from optimizer.errors import AuditError, ModelError
 from optimizer.levers import KINDS, PACKAGE_KINDS, Lever, Producing, Sized, Substitution, is_audited
@@ -248,6 +249,9 @@ def test_an_answer_that_the_audit_does_not_confirm_says_so(cell: Cell, solve: So
     assert "(not proven: the audit disagrees)" in text
     assert f"Audit: 1 disagreement in {result.audit['rows']} rows (largest error " in text
     assert "rows agree" not in text
+    assert common._error_text(caught.value).endswith(
+        "The file has options of a kind from outside the package (standby): compare its lever with its auditor."
+    )
 
 
 def test_audit_says_where_nobody_audits(cell: Cell, solve: Solve, monkeypatch: pytest.MonkeyPatch) -> None:

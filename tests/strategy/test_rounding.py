@@ -80,13 +80,13 @@ def sites(
     )
 
 
-def rounded(instance: so.Instance, *, is_wide: bool = False) -> tuple[SolveResult, SolveResult, list[Row]]:
+def rounded(instance: so.Instance, *, is_weak: bool = False) -> tuple[SolveResult, SolveResult, list[Row]]:
     """The relaxation, the same with MIR cuts from floors, and these."""
     run = ShockModel(instance, instance.events, Settings(), Clock(), lambda step: None, Writer(instance))
     relaxation, known = run.solve_relaxation(), list[Row]()
     if relaxation.status != "optimal":
         return relaxation, relaxation, known
-    return relaxation, FloorCuts(run, evaluator_of(instance), known, is_wide=is_wide).tighten(relaxation), known
+    return relaxation, FloorCuts(run, evaluator_of(instance), known, is_weak=is_weak).tighten(relaxation), known
 
 
 def excess(row: Row, values: Vector) -> float:
@@ -96,11 +96,11 @@ def excess(row: Row, values: Vector) -> float:
     return (sum(terms) - row.rhs) / size
 
 
-@pytest.mark.parametrize("is_wide", [False, True])
-def test_floors_ask_for_whole_sites(is_wide: bool) -> None:
+@pytest.mark.parametrize("is_weak", [False, True])
+def test_floors_ask_for_whole_sites(is_weak: bool) -> None:
     # 60 t from sites of 25 t at 10 USD each: 2.4 of them, 24 USD, relaxed; 3 of them, 30 USD.
     instance = sites([25.0] * 4, [10.0] * 4, [[0.0]] * 4, [60.0], [[1.0]])
-    relaxation, tight, known = rounded(instance, is_wide=is_wide)
+    relaxation, tight, known = rounded(instance, is_weak=is_weak)
     assert relaxation.objective == pytest.approx(24)
     assert tight.objective == pytest.approx(30)
     # The sum of the openings is 3 or more.
@@ -153,10 +153,10 @@ def test_no_plan_is_cut_off(
     shares: list[list[float]],
     unit: float,
     until: int,
-    is_wide: bool,
+    is_weak: bool,
 ) -> None:
     instance = sites(sizes, costs, unit_costs, DEMAND, shares, unit=unit, until=until)
-    relaxation, tight, known = rounded(instance, is_wide=is_wide)
+    relaxation, tight, known = rounded(instance, is_weak=is_weak)
     assume(known)
     least = solve_extensive_form(instance, Settings(mip_gap=1e-7), Clock(), lambda step: None)
     if least.gap > 0:

@@ -25,7 +25,7 @@ def test_a_plan_at_hand_is_kept_where_the_solver_finds_only_a_dearer_one(monkeyp
     run.start = np.round(least.values[run.solver.integers])
     ask = run.solve_integers
 
-    def dearer(phase: str, cutoff: float, *, is_wide: bool | None = None) -> SolveResult:
+    def dearer(phase: str, cutoff: float, *, is_weak: bool | None = None) -> SolveResult:
         assert cutoff == pytest.approx(0.99 * least.cost)
         return replace(ask(phase), objective=least.cost + 1.0, bound=cutoff)
 

@@ -150,7 +150,7 @@ def test_where_the_relaxation_is_far_a_tree_is_tried_for_a_while(
     sites, history = Sites(7), BranchingHistory()
     known = sites.model([]).solve()
     monkeypatch.setattr("optimizer.solver.highs_tree.FIRST_TRY", times)
-    found = sites.model([]).solve(history=history, is_wide=True)
+    found = sites.model([]).solve(history=history, is_weak=True)
     assert history.failures == failures
     assert found.objective == pytest.approx(known.objective, rel=1e-9)
     assert found.bound == pytest.approx(known.objective, rel=1e-6)

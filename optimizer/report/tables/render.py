@@ -26,6 +26,8 @@ from optimizer.report.screen import Screen
 from optimizer.results.frames import NUMBER_FORMS, Form, Frame, FrameColumn, FrameRow, Frames
 from optimizer.units import MINUS, short, si, si_up
 
+# Digits of a number in CSV files; those behind them are the rounding of sums.
+CSV_DIGITS = 12
 # Frames that are written only where the file has something to fill them with.
 OPTIONAL_FILES = ("actual", "commitments", "bands", "bought_in_samples")
 # In a folder of tables, by command, the name and the SHA-256 of each that its last run wrote. Readers of whole folders
@@ -326,13 +328,15 @@ def _digest(path: Path) -> str | None:
 
 
 def to_csv(head: Sequence[str], rows: Any) -> str:
-    """Rows as CSV; text that a spreadsheet would compute begins with an apostrophe."""
+    """Rows as CSV: twelve digits of a number; text that a spreadsheet would compute begins with an apostrophe."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([_escape_formula(word) for word in head])
-    writer.writerows([_escape_formula(value) for value in row] for row in rows)
+    writer.writerow(map(_csv_cell, head))
+    writer.writerows(map(_csv_cell, row) for row in rows)
     return text.getvalue()
 
 
-def _escape_formula(value: Any) -> Any:
+def _csv_cell(value: Any) -> Any:
+    if isinstance(value, float):
+        return float(f"{value:.{CSV_DIGITS}g}")
     return f"'{value}" if isinstance(value, str) and starts_formula(value) else value

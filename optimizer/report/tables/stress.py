@@ -395,7 +395,7 @@ def _exposure_headline(instance: Instance, found: TimeToSurvive, ending: Sequenc
 
 def _table(instance: Instance, found: TimeToSurvive, rows: Sequence[Exposure], width: int) -> Table:
     years, is_wide = found.years, width >= WIDE
-    chosen = _years_shown(found)
+    chosen = _years_shown(instance, found)
 
     def cells(exposure: Exposure) -> list[str | Text]:
         worst, made = exposure.worst, list[str | Text](_cell(exposure, i) for i in chosen)
@@ -415,10 +415,13 @@ def _table(instance: Instance, found: TimeToSurvive, rows: Sequence[Exposure], w
     )
 
 
-def _years_shown(found: TimeToSurvive) -> list[int]:
-    """The first year and the last one; and between them that of the headline, or where it is one of them the middle."""
+def _years_shown(instance: Instance, found: TimeToSurvive) -> list[int]:
+    """The first year, the last one, and one between: that of the headline, else of the first shock, else the middle."""
     last, worst = len(found.years) - 1, found.ending[0].worst if found.ending else 0
-    return sorted({0, worst if 0 < worst < last else len(found.years) // 2, last})
+    begun = {instance.horizon.year(shock.periods.start) for shock in instance.events}
+    first = next((i for i, year in enumerate(found.years) if year in begun), 0)
+    between = (i for i in (worst, first) if 0 < i < last)
+    return sorted({0, next(between, len(found.years) // 2), last})
 
 
 def _caption(instance: Instance, found: TimeToSurvive, rows: Sequence[Exposure]) -> str:
@@ -426,7 +429,7 @@ def _caption(instance: Instance, found: TimeToSurvive, rows: Sequence[Exposure])
     with_plan = "; nothing built → with the plan" if rows[0].after else ""
     lines = [f"Months for which every floor holds, cut at the start of the year{with_plan}. ∞ for ever. "
              "Fails first: in the worst year.",
-             f"{len(_years_shown(found))} of {plural(len(found.years), 'year')}; --csv has every year.",
+             f"{len(_years_shown(instance, found))} of {plural(len(found.years), 'year')}; --csv has every year.",
              "Capacities, demand and floors stay as at that start; a shock of that length can come out "
              "better or worse."]  # fmt: skip
     lines.append("! deliberate: leverage restrains it.")

@@ -70,7 +70,7 @@ def futures_study(
     listener: Listener = ignore,
     scenario: ScenarioNames | None = None,
     notes: tuple[str, ...] = (),
-    adaptive: FuturesResult | None = None,
+    known: FuturesResult | None = None,
 ) -> FuturesStudy:
     """Find what it is worth to decide later and to know earlier, in all and question by question.
 
@@ -82,7 +82,7 @@ def futures_study(
         settings: `accuracy` is a share of the price of survival; 2 % where left out.
         listener: receives the rounds of the first search, then every task that is done.
         notes: remarks of the caller to show beside the result.
-        adaptive: the plan of `solve` where it is known already; it is the one that the study is about, and no other is
+        known: the plan of `solve` where there is one already; it is the one that the study is about, and no other is
             searched for.
 
     Raises:
@@ -103,10 +103,10 @@ def futures_study(
     if not instance.futures:
         cure = "Add `futures:` to the file; `diversify sensitivity` moves single numbers."
         raise InstanceError([Finding(instance.title, None, "futures", "the instance has no futures", cure)])
-    require_result(adaptive, FuturesResult | None)
+    require_result(known, FuturesResult | None)
     began, clock = time.perf_counter(), settings.clock()
     with interruptible(clock, listener):
-        found = _FuturesSearch(instance, settings, clock, listener).run(adaptive)
+        found = _FuturesSearch(instance, settings, clock, listener).run(known)
     has_adversary = any(each.instance.adversary is not None for each in instance.tree.futures)
     left_out = (NO_ADVERSARY,) if has_adversary else ()
     return replace(found, notes=(*made.notes, *left_out, *found.notes), seconds=time.perf_counter() - began)
