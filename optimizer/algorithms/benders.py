@@ -95,7 +95,7 @@ class BendersSearch(RecourseEstimates):
         worst = self.listed.violations({int(n): float(gaps[n]) for n in np.flatnonzero(gaps)})
         held = {shock.name for shock in self.shocks}
         new = [each for each in worst if each.shock.name not in held]
-        self.note_shocks(select_most_violated(new, max(0, 2 * self.add - len(held))))
+        self.note_shocks(select_most_violated(new, max(0, 2 * self.added_a_round - len(held))))
         names = [LARGEST_GAP] if is_worst_case(self.instance) and self.phase != "gap" else []
         for name in [*names, "gap"]:
             loop = self._start(self._objective_of_gaps(name))

@@ -93,7 +93,7 @@ def cuts_of_relaxation(master: MasterProblem, relaxation: SolveResult) -> CutPoo
 
 def _slopes(master: MasterProblem, duals: Vector, added_duals: Vector) -> dict[int, Vector]:
     """By number of a shock held, π: minus its dual values times the coefficients of the plan's columns."""
-    rows, every = [*master.builder.rows, *master.valid.passed], np.concatenate([duals, added_duals])
+    rows, every = [*master.builder.rows, *master.inequalities.passed], np.concatenate([duals, added_duals])
     slopes = {shock.name: np.zeros(master.size) for shock in master.shocks}
     for k in np.flatnonzero(every).tolist():
         if (path := rows[k].mark.path) in slopes:

@@ -474,7 +474,7 @@ class BendersLoop:
         left = [each for each in proposed if each.shock.name not in held]
         if not left or len(held) >= self.objective.adds_below:
             return False
-        count = search.add if self.objective.needs_shocks else 2 * search.add
+        count = search.added_a_round if self.objective.needs_shocks else 2 * search.added_a_round
         self.master.add_shocks(search.note_shocks(select_most_violated(left, count)))
         return True
 

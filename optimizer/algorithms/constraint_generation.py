@@ -235,12 +235,12 @@ class ConstraintGeneration(Search):
         settings, first = replace(self.settings, checkpoint=None), "first choice of samples, "
         report: Listener = lambda step: self.listener(replace(step, phase=first + step.phase))  # noqa: E731
         known = (settings, self.clock, report, self.evaluator, self.problem, self.group_solver, Hints(plans=self.plans))
-        search = _FixedExcuses(self.instance, *known, self.add, self.few_rows)
+        search = _FixedExcuses(self.instance, *known, self.added_a_round, self.few_rows)
         search.writer, listed = self.writer, search.listed
-        listed.ignored, listed.shares, listed.excused = excused, [], []
+        listed.ignored, listed.shares, listed.excused_counts = excused, [], []
         gaps = self.evaluator.do_nothing(self.clock).violated
         violated = listed.violations({n: gap for n, gap in gaps.items() if n not in excused})
-        search.note_shocks(select_most_violated(violated, self.add))
+        search.note_shocks(select_most_violated(violated, self.added_a_round))
         found = search.run()
         if found.values is None or found.status != "optimal":
             return None
@@ -287,7 +287,7 @@ class ConstraintGeneration(Search):
         if (
             self.problem.is_least_cost
             and self.tree.is_single
-            and self._is_expected
+            and self._yields_no_shock_plan
             and not self.instance.survival_rules
         ):
             rounded = self.model.solve_rounded(result.values)
@@ -298,7 +298,7 @@ class ConstraintGeneration(Search):
         violated = self.listed.violations(self.evaluator.do_nothing(self.clock).violated)
         self.report_round("relaxation", result.objective, result.bound, violated)
         if violated:
-            self.add_most_violated(violated, self.add)
+            self.add_most_violated(violated, self.added_a_round)
             self._save("relaxation")
 
     def _solve_relaxations(self) -> SolveResult | None:
@@ -316,12 +316,12 @@ class ConstraintGeneration(Search):
 
         def separate(result: SolveResult) -> list[Violation]:
             assert result.values is not None
-            violated = self._required(self.separate(result.values, self.add))
+            violated = self._required(self.separate(result.values, self.added_a_round))
             self.report_round("relaxation", result.objective, result.bound, violated)
             return violated
 
         def add(violated: Sequence[Violation]) -> None:
-            self.add_most_violated(violated, self.add)
+            self.add_most_violated(violated, self.added_a_round)
             self._save("relaxation")
 
         found = generate_constraints(solve, separate, add, self.clock)
@@ -360,7 +360,7 @@ class ConstraintGeneration(Search):
         if self._proven is not None:
             return []
         plans = read_joint_plan(self.tree, found.builder, found.values.tolist())
-        self.listed.excused = self.model.excuses.excused(found.values.tolist())
+        self.listed.excused_counts = self.model.excuses.excused_counts(found.values.tolist())
         violated = self.separate(self.evaluator.plan_values(plans))
         # Like the relaxation, with gaps at their price.
         _, objective = self.model.measures(found.values)
@@ -373,20 +373,20 @@ class ConstraintGeneration(Search):
         return violated
 
     def _add_integers(self, violated: Sequence[Violation]) -> None:
-        self.add_most_violated(violated, 2 * self.add)
+        self.add_most_violated(violated, 2 * self.added_a_round)
         self._save("integers")
 
     @property
     def _is_apart(self) -> bool:
         """Whether futures are decided by themselves first: for the expected cost of several."""
-        is_estimated = self.instance.policy.objective.kind == "expected" and has_fixed_floors(self.instance)
+        is_estimated = self.instance.policy.objective.kind == "expected" and no_sample_may_fail(self.instance)
         return self.problem.is_least_cost and not self.tree.is_single and is_estimated
 
     @property
-    def _is_expected(self) -> bool:
-        """Whether cuts can estimate the objective, and it is the expected cost, without a price of gaps."""
+    def _yields_no_shock_plan(self) -> bool:
+        """Whether the model without shocks has the no-shock plan: it minimises expected cost without priced gaps."""
         policy = self.instance.policy
-        return policy.objective.kind == "expected" and policy.gap_price is None and has_fixed_floors(self.instance)
+        return policy.objective.kind == "expected" and policy.gap_price is None and no_sample_may_fail(self.instance)
 
     def _decompose(self, relaxation: SolveResult) -> SearchResult | None:
         """The plan that the futures by themselves lead to, if it is proven; else the search begins with it."""
@@ -478,6 +478,6 @@ class _FixedExcuses(ConstraintGeneration):
         return SearchResult("stopped", found.builder)
 
 
-def has_fixed_floors(instance: Instance) -> bool:
-    """Whether cuts can estimate the objective, a measure of costs: no sample may fail."""
+def no_sample_may_fail(instance: Instance) -> bool:
+    """Whether every sample has to be survived, so that cuts can estimate a measure of costs."""
     return all(share.allowed == 0 for share in tree_shares(instance.tree))

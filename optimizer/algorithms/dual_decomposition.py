@@ -294,14 +294,17 @@ class DualDecomposition:
         numbers = {future.name: number for number, future in enumerate(self.model.tree.futures)}
         added = () if relaxation.added_duals is None else relaxation.added_duals.tolist()
         # Where a clock ran out, rows may have been passed after the relaxation was solved: these have no dual value.
-        for row, dual in zip(self.model.valid.passed, added, strict=False):
+        for row, dual in zip(self.model.inequalities.passed, added, strict=False):
             if dual and (name := row.mark.path.partition("/")[0]) in numbers:
                 yield row, dual, (numbers[name],)
 
     def _stepped(
         self, multipliers: Sequence[Vector], wanted: Sequence[Mapping[int, float]], value: float
     ) -> list[Vector]:
-        """Multipliers after a step along the subgradient: a copy's distance from the mean of its decision."""
+        """Multipliers after a step along the subgradient: a copy's distance from the mean of its decision.
+
+        Its size is Polyak's for the subgradient before it is balanced, so that the step is a little shorter.
+        """
         mean = self._mean(wanted)
         steps = [np.array([wanted[n][j] - mean[j] for j in own]) for n, own in enumerate(self.shared)]
         length = math.fsum(float(step @ step) for step in steps)

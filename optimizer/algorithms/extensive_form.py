@@ -54,9 +54,9 @@ class ShockModel(MeasuredModel):
         self.known_bound = -math.inf  # a lower bound on the least cost that was proven elsewhere
         self.evaluator: RecourseEvaluator | None = None  # with it, a relaxation far from a plan gets MIR cuts
         super().__post_init__()
-        self.valid = ValidInequalities(self.builder)
-        known = (self.builder, self.cost, self.settings, self.clock)
-        self.solver = Model(*known) if self.keeper is None else self.keeper.model_for(*known, self.valid.hold_again)
+        self.inequalities = ValidInequalities(self.builder)
+        known, again = (self.builder, self.cost, self.settings, self.clock), self.inequalities.hold_again
+        self.solver = Model(*known) if self.keeper is None else self.keeper.model_for(*known, again)
 
     # The model.
 
@@ -105,7 +105,7 @@ class ShockModel(MeasuredModel):
         """Fix the integers at values, in their order; those of shocks that came later at 0."""
         whole = np.pad(values, (0, len(self.solver.integers) - len(values)))
         self.solver.bound(self.solver.integers, whole, whole)
-        self.valid.release(self.solver)
+        self.inequalities.release(self.solver)
 
     def integers_in(self, values: Vector) -> Vector:
         """The values of the integers; of those that a smaller builder has, where the values are of one."""
@@ -114,7 +114,7 @@ class ShockModel(MeasuredModel):
     def release_integers(self) -> None:
         """Let the integers vary between their bounds again."""
         self.solver.bound(self.solver.integers, 0.0, [self.builder.columns[j].upper for j in self.solver.integers])
-        self.valid.hold(self.solver)
+        self.inequalities.hold(self.solver)
 
     # Solving it.
 
@@ -129,7 +129,7 @@ class ShockModel(MeasuredModel):
 
     def solve_relaxed(self) -> SolveResult:
         """The LP relaxation of the objective chosen, with the valid inequalities that it would violate."""
-        return self.valid.solve(self.solver, self.builder)
+        return self.inequalities.solve(self.solver, self.builder)
 
     def solve_integers(self, phase: str, cutoff: float = math.inf, *, is_weak: bool | None = None) -> SolveResult:
         """Solve with integers for less than a cutoff; `is_weak`: whether the relaxation is far from plans, if known."""
@@ -139,7 +139,7 @@ class ShockModel(MeasuredModel):
             is_weak = is_weak_lp(self.solver, relaxation, cutoff, self.solve_rounded)
         if is_weak and self.evaluator is not None:
             before = relaxation.objective
-            relaxation = FloorCuts(self, self.evaluator, self.valid.rounded, is_weak=True).tighten(relaxation)
+            relaxation = FloorCuts(self, self.evaluator, self.inequalities.rounded, is_weak=True).tighten(relaxation)
             # A tree of our own is worth its time only where the rows say much.
             if relaxation.objective - before <= RAISED * abs(before):
                 history = None

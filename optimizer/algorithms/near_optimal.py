@@ -183,7 +183,9 @@ class NearOptimalSearch(Search):
             found = generate_constraints(
                 lambda plans=plans: self._solve_between(plans, objective, enough, own),  # type: ignore[misc]
                 lambda found: self._violated(found[1]),
-                lambda violated: self.model.add_shocks(self.note_shocks(select_most_violated(violated, 2 * self.add))),
+                lambda violated: self.model.add_shocks(
+                    self.note_shocks(select_most_violated(violated, 2 * self.added_a_round))
+                ),
                 self.clock,
             )
             if found is not None:
@@ -271,7 +273,7 @@ class NearOptimalSearch(Search):
         found = self._values(result)
         plan = read_plan(self.instance, self.model.builder, found)
         values = plan_values(self.instance, plan, self.evaluator.subproblems.plan)
-        self.listed.excused = self.model.excuses.excused(found)
+        self.listed.excused_counts = self.model.excuses.excused_counts(found)
         return self.listed.separate(np.array(values), self.shocks)
 
     def _values(self, result: SolveResult) -> Sequence[float]:

@@ -32,8 +32,11 @@ excused, and with a price of gaps a floor may be missed that could be kept: ther
 Samples are added as a search goes on. Each time the row is written anew for all that are held; the new one implies
 the old. Samples that a model does not hold may fail as well: `without_allowed` counts them.
 
-Source: Luedtke, Ahmed: A sample approximation approach for optimization with probabilistic constraints, SIAM Journal on
-Optimization 19(2), 2008.
+Sources: Luedtke, Ahmed: A sample approximation approach for optimization with probabilistic constraints, SIAM Journal
+on Optimization 19(2), 2008; Ruszczyński: Probabilistic programming with discrete distributions and precedence
+constrained knapsack polyhedra, Mathematical Programming 93(2), 2002 (order); Luedtke, Ahmed, Nemhauser: An integer
+programming approach for linear programs with probabilistic constraints, Mathematical Programming 122(2), 2010 (least
+coefficients).
 """
 
 from __future__ import annotations
@@ -298,7 +301,7 @@ class Excuses:
         known = set(names)
         return [j for columns in self.columns for name, j in columns.items() if name in known]
 
-    def excused(self, values: Sequence[float]) -> list[float]:
+    def excused_counts(self, values: Sequence[float]) -> list[float]:
         """By share, how many samples of the model a solution excuses; of a relaxation the sum of parts."""
         return [sum(values[j] for j in columns.values()) for columns in self.columns]
 
@@ -312,17 +315,17 @@ class Excuses:
 
 
 def without_allowed(
-    shares: Sequence[SurvivalShare], violated: Mapping[int, float], excused: Sequence[float]
+    shares: Sequence[SurvivalShare], violated: Mapping[int, float], excused_counts: Sequence[float]
 ) -> dict[int, float]:
     """Violated shocks by number, without the samples of ensembles in which no more fail than are allowed.
 
     Args:
         shares: the ensembles.
         violated: by number, the gap of each shock that fails and that a model does not hold.
-        excused: by share, how many samples fail that it does hold.
+        excused_counts: by share, how many samples fail that it does hold.
     """
     result = dict(violated)
-    for share, before in zip(shares, excused, strict=True):
+    for share, before in zip(shares, excused_counts, strict=True):
         failing = [n for n in share.numbers if n in violated]
         if before + len(failing) <= share.allowed + INTEGRALITY:
             for n in failing:

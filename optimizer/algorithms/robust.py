@@ -68,7 +68,7 @@ class WorstAttackModel(ShockModel):
 
     def __post_init__(self) -> None:
         self.money_unit = median_shortage_cost(self.instance)
-        self.listed = frozenset(event.name for event in self.instance.tree.events)
+        self.listed_names = frozenset(event.name for event in self.instance.tree.events)
         # By number of the future, and by the start of attacks; and the attacks that bound it, with all that
         # they decide.
         self.impact: list[dict[int, Expression]] = []
@@ -81,12 +81,12 @@ class WorstAttackModel(ShockModel):
         return {
             shock.name: (self.tree.locate(shock)[0], shock.periods.start)
             for shock in self.shocks
-            if shock.name not in self.listed
+            if shock.name not in self.listed_names
         }
 
     def update_expressions(self) -> None:
         """The same, with what deters attacks."""
-        new = [shock for shock in self.shocks if shock.name not in self.listed | self._bounded]
+        new = [shock for shock in self.shocks if shock.name not in self.listed_names | self._bounded]
         for (future, submodel), own in zip(self.submodels, self.tree.own_shocks(new), strict=True):
             write_deterrence(submodel, future.instance, own)
         super().update_expressions()
@@ -109,7 +109,7 @@ class WorstAttackModel(ShockModel):
             own = formulation.gaps(submodel, future.instance).items()
             gaps = {self.tree.name(number, name): gap for name, gap in own}
             self._bound_impacts(gaps)
-            listed = (gap for name, gap in gaps.items() if name in self.listed)
+            listed = (gap for name, gap in gaps.items() if name in self.listed_names)
             result.append(total([*listed, *(self.money_unit * impact for impact in self.impact[number].values())]))
         self._bounded.update(self.attacks)
         return result
@@ -123,7 +123,7 @@ class WorstAttackModel(ShockModel):
 
     def shock_gaps(self, values: Sequence[float]) -> dict[str, float]:
         """By name, the gap that each listed shock of the model leaves, money; of attacks only the worst counts."""
-        return {name: gap for name, gap in super().shock_gaps(values).items() if name in self.listed}
+        return {name: gap for name, gap in super().shock_gaps(values).items() if name in self.listed_names}
 
     def listed_gaps(self, values: Sequence[float]) -> list[float]:
         """By future, the sum of its listed shocks' gaps, money."""

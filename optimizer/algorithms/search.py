@@ -180,6 +180,7 @@ class Search:
     Attributes:
         shocks: those that the model holds, in the order in which they came, so that a model begins with the one before.
         listed: the oracle of the instance's own shocks.
+        added_a_round: `add`.
         rounded: valid inequalities that follow from floors.
         report: passes a step on, with the seconds of the whole search. Models hold it: it does not hold the search, so
             that both are gone once the search is.
@@ -198,7 +199,7 @@ class Search:
     ) -> None:
         self.instance, self.settings, self.clock, self.listener = instance, settings, clock, listener
         self.tree = instance.tree
-        self.evaluator, self.problem, self.add, self.few_rows = evaluator, problem, add, few_rows
+        self.evaluator, self.problem, self.added_a_round, self.few_rows = evaluator, problem, add, few_rows
         self.began = time.perf_counter()
         self.report = _with_seconds(listener, self.began)
         if evaluator.writer is None or evaluator.writer.tree is not self.tree:

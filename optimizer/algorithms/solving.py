@@ -25,7 +25,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from optimizer.algorithms.benders import BendersSearch
-from optimizer.algorithms.constraint_generation import ConstraintGeneration, has_fixed_floors
+from optimizer.algorithms.constraint_generation import ConstraintGeneration, no_sample_may_fail
 from optimizer.algorithms.dual_decomposition import GroupPlans, GroupProblem
 from optimizer.algorithms.extensive_form import solve_extensive_form
 from optimizer.algorithms.joint_recourse import JointEvaluator, evaluator_in_worker, evaluator_of, kept_instances
@@ -105,7 +105,7 @@ def choose_algorithm(instance: Instance, settings: Settings, problem: ProblemVar
     if not problem.is_least_cost:
         return "constraint-generation"
     chosen = _fastest(instance.tree.events) if settings.strategy == "auto" else settings.strategy
-    return "constraint-generation" if chosen == "benders" and not has_fixed_floors(instance) else chosen
+    return "constraint-generation" if chosen == "benders" and not no_sample_may_fail(instance) else chosen
 
 
 def _fastest(events: Sequence[Shock]) -> StrategyName:
@@ -121,8 +121,8 @@ class _ListedConstraintGeneration(ConstraintGeneration):
         """The least gap, by Benders decomposition; there is no plan for another problem than least cost."""
         if not self.problem.is_least_cost:
             return SearchResult("infeasible", self.model.builder, history=tuple(self.history))
-        few_rows = self.few_rows if has_fixed_floors(self.instance) else math.inf
-        known = (self.settings, self.clock, self.report, self.evaluator, self.problem, self.add, few_rows)
+        few_rows = self.few_rows if no_sample_may_fail(self.instance) else math.inf
+        known = (self.settings, self.clock, self.report, self.evaluator, self.problem, self.added_a_round, few_rows)
         found = BendersSearch(self.instance, *known).go_on(self.shocks, self.history)
         if found.status != "stopped" or (self.latest is None and self.relaxation is None):
             return found

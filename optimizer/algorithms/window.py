@@ -2,7 +2,7 @@
 
     x      plan, by column of `first_stage_model`          o = F·x + f   linking terms, by owner, what and period
     row    Σ a·y  ⋚  rhs − Σ   c·o                  a is the same in all shocks, rhs and c are not
-    limit  y ≤ min(upper, rhs − Σ   c·o)            a row with one column is the bound of that column
+    limit  y ≤ min(upper, (rhs − Σ   c·o)/a)        a row with one column is the bound of that column
     valid  y ≤ U·ΣY(o)                              likewise, unless dual values of the other rows are asked for
     floor  u = w + v,  w ≤ (1 − φ)·D,  v ≤ φ·D      not u − v ≤ (1 − φ)·D: two bounds in place of a row
 

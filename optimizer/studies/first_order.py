@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from optimizer import formulation
-from optimizer.algorithms.constraint_generation import has_fixed_floors
+from optimizer.algorithms.constraint_generation import no_sample_may_fail
 from optimizer.algorithms.held_integers import HeldIntegers, values_by_mark
 from optimizer.algorithms.problem import DualValues, SearchResult
 from optimizer.algorithms.workers import Memory
@@ -200,7 +200,7 @@ def _written_shocks(duals: DualValues, instance: Instance) -> frozenset[str]:
     every = frozenset(event.name for event in instance.events)
     paths = {row.mark.path for row in duals.builder.rows}
     rows = len(duals.builder.rows) * (1 + len(every)) / max(1, len(paths - {""}))
-    return every if rows <= FEW_ROWS and has_fixed_floors(instance) else every & paths
+    return every if rows <= FEW_ROWS and no_sample_may_fail(instance) else every & paths
 
 
 def _counted_shocks(instance: Instance, values: Mapping[Mark, float], priced: Mapping[Mark, float]) -> frozenset[str]:

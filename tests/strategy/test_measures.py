@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import optimizer as so
-from optimizer.algorithms.constraint_generation import has_fixed_floors
+from optimizer.algorithms.constraint_generation import no_sample_may_fail
 from optimizer.algorithms.extensive_form import solve_extensive_form
 from optimizer.algorithms.problem import SearchResult
 from optimizer.audit.result import _outcomes, measure_of_futures
@@ -47,7 +47,7 @@ def cuts_alone() -> Iterator[None]:
     """Every search is one by cuts, in each of its stages."""
 
     def search(instance: so.Instance, *known: Any) -> SearchResult:
-        assert has_fixed_floors(instance)
+        assert no_sample_may_fail(instance)
         settings, clock, listener, problem, evaluator, _ = known
         return by_benders(instance, settings, clock, listener, problem=problem, evaluator=evaluator, few_rows=0)
 

@@ -69,7 +69,7 @@ class ListedShocks:
     Attributes:
         suspects: those that were violated when they were last solved; they are solved first.
         shares: the ensembles of which only a share has to be survived.
-        excused: by share, how many samples fail that the model holds.
+        excused_counts: by share, how many samples fail that the model holds.
         ignored: shocks that may fail, whatever the plan.
     """
 
@@ -80,7 +80,7 @@ class ListedShocks:
         self.events = self.tree.events
         self.suspects = frozenset[int]()
         self.shares = [share for share in tree_shares(instance.tree) if share.allowed > 0]
-        self.excused: Sequence[float] = [0.0] * len(self.shares)
+        self.excused_counts: Sequence[float] = [0.0] * len(self.shares)
         self._numbers = {event.name: number for number, event in enumerate(self.events)}
 
     @cached_property
@@ -118,7 +118,7 @@ class ListedShocks:
 
     def violations(self, gaps: Mapping[int, float]) -> list[Violation]:
         """Violations from gaps by number; samples are none where no more of them fail than are allowed."""
-        gaps = without_allowed(self.shares, gaps, self.excused)
+        gaps = without_allowed(self.shares, gaps, self.excused_counts)
         return [Violation(self.events[number], gap) for number, gap in gaps.items()]
 
     def may_fail(self, shock: Shock) -> bool:
