@@ -159,7 +159,9 @@ def questions_without(questions: Mapping[str, Question], gone: Mapping[str, Coll
     """Questions whose branches set nothing of what is gone: names by section."""
 
     def left(branch: QuestionBranch) -> QuestionBranch:
-        kept = {path: _value_without(path, value, gone) for path, value in branch.set.items() if not is_gone(path, gone)}
+        kept = {
+            path: _value_without(path, value, gone) for path, value in branch.set.items() if not is_gone(path, gone)
+        }
         return branch.model_copy(update={"set": kept, "futures": questions_without(branch.futures, gone)})
 
     return {
