@@ -160,3 +160,16 @@ def test_a_column_that_there_is_not_is_named() -> None:
     for ask in (lambda: found["nope"], lambda: found.without_empty("nope")):
         with pytest.raises(KeyError, match="frame sizes has no column 'nope'; it has size"):
             ask()
+
+
+def test_columns_without_rows_have_the_types_that_they_have_with_rows() -> None:
+    columns = (
+        FrameColumn("name", is_index=True),
+        FrameColumn("year", form="year"),
+        FrameColumn("amount", form="amount"),
+        FrameColumn("holds", form="yes"),
+    )
+    full = Frame.of_rows("any", "Any", columns, [("plant", 2026, 1.5, True)]).to_pandas()
+    empty = Frame.of_rows("any", "Any", columns, []).to_pandas()
+    assert list(empty.dtypes) == list(full.dtypes)
+    assert empty.index.dtype == full.index.dtype

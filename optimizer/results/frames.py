@@ -196,8 +196,13 @@ class Frame:
 
 
 def _with_numbers(made: "pd.DataFrame", columns: Sequence[FrameColumn]) -> "pd.DataFrame":
-    """With numbers in columns of numbers, also without a row or where all are None, which pandas cannot tell."""
-    numbers = (column.name for column in columns if column.form in NUMBER_FORMS)
+    """With the types of columns that pandas cannot tell: without a row all, and of numbers where all are None."""
+    numbers = {column.name for column in columns if column.form in NUMBER_FORMS}
+    if made.empty:
+        plain: dict[Form, type] = {"yes": bool, "year": int}
+        return made.astype(
+            {each.name: float if each.name in numbers else plain.get(each.form, str) for each in columns}
+        )
     return made.astype({name: float for name in numbers if made[name].dtype == object})
 
 

@@ -24,6 +24,7 @@ SIZE_GAP = 5e-3
 class RangeEnd:
     """One end of a range: what a plan that was found buys, and what no plan goes beyond.
 
+    `bound` has the accuracy of sizes in it, so that it may lie a little beyond the largest size that the file allows.
     `proven` says that the two are as near as the search asks.
     """
 
