@@ -161,3 +161,9 @@ def test_requirements_say_which_attacks_count(folder: Path) -> None:
     _, said = run("report", str(folder / "plan.json"), "--requirements", "--quick", "--output", str(page))
     assert "only those count here that shaped the plan" in said
     assert "only those count here that shaped the plan" in page.read_text(encoding="utf-8")
+
+
+def test_the_frontier_says_which_shocks_plans_count(folder: Path) -> None:
+    figure = folder / "frontier.svg"
+    run("plot", str(folder / "plan.json"), "frontier", "--output", str(figure))
+    assert "in gaps only the worst at each start counts" in figure.read_text(encoding="utf-8").replace("\n", " ")
