@@ -55,7 +55,8 @@ class _Command(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Refuse what can only be a slip, such as an empty variable of a shell, then go on as usual."""
         given, _, order = self.make_parser(ctx).parse_args(list(args))
-        for each in self.params:
+        parameters: list[Any] = self.params
+        for each in parameters:
             if order.count(each) > 1 and not (each.multiple or getattr(each, "is_flag", False)):
                 raise typer.BadParameter("it takes one value, and has several: write it once.", ctx, each)
             if each.metavar == "DIR" and given.get(each.name or "") == "":

@@ -13,6 +13,7 @@ from optimizer.disruptions.adversary import AdversarySpec
 from optimizer.disruptions.ensemble import DrawnCut, EnsembleSpec, Event, draw_of
 from optimizer.disruptions.shock import Cut, ShockSpec
 from optimizer.errors import Finding, InstanceError
+from optimizer.instance.derived import has_store
 from optimizer.instance.edits import Edited, keep_scenarios
 from optimizer.instance.questions import is_gone, questions_without
 from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Instance, Member, Policy, require_instance
@@ -70,6 +71,8 @@ def leave_out(instance: Instance, words: str | Sequence[str]) -> Edited:
     gone, required = _with_requiring(instance, named)
     notes = [_left_out(word, options) for word, options in named.items()]
     notes += [f"{o} requires {other}, so it is left out as well." for o, other in required.items()]
+    if stored := [o for o in instance.options if o in gone.options and has_store(instance, o)]:
+        notes.append(f"What is in store of {_join_names(stored)} at the start goes with that.")
     if forced := [o for o in instance.policy.force if o in gone.options]:
         notes.append(f"The policy forces {_join_names(forced)}; that goes with it.")
     left, dropped = keep_scenarios(
