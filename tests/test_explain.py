@@ -483,7 +483,7 @@ policy: {budget: 100}
 
 @pytest.mark.parametrize(("most", "latest"), [(16, None), (12, "2027Q3")])
 def test_what_is_in_store_may_be_enough_without_an_order(cell: Cell, most: int, latest: str | None) -> None:
-    # The floor takes 10 t, of which 6 are in store. 4 t more cost 40, and 80 from a plant of 16 t/yr, so they are bought.
+    # The floor takes 10 t, of which 6 are in store. 4 t more cost 40, and 80 from a plant of 16 t/yr: they are bought.
     # Without the 6 t that plant gives 4 t alone; beside them it is enough. One of 12 t/yr gives 3 t: 1 t is bought, in
     # 2027Q3 at the latest.
     explanation = so.explain(cell(IN_STORE.replace("MOST", str(most))), settings=EXACT)
