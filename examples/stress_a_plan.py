@@ -21,7 +21,8 @@ found = tested.reinforcements
 assert found is not None
 for each in found.additions:
     best = each.best
-    print(f"{best.size:g} more of {each.option} in {each.period}: {best.survived} of {found.failed} survived")
+    unit = "t" if instance.options[each.option].kind == "stockpile" else "t/yr"
+    print(f"{best.size:g} {unit} more of {each.option} in {each.period}: {best.survived} of {found.failed} survived")
 
 # It was built for embargoes that start in 2027 and 2029. One in 2026 finds an empty store and no plant.
 starts = {group.name: group.share for group in tested.groups if group.by == "start"}

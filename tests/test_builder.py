@@ -271,6 +271,41 @@ def test_model_in_a_file_is_the_model(cell: Cell, tmp_path: Path, suffix: str) -
     assert answer.status == "optimal"
 
 
+# Names as long as these would differ behind the last character that is kept of them.
+LONG = MODEL.replace("plant: a+b", "a" * 90).replace("plant  a*b", "a" * 91).replace("{embargo:", f'{{"{"s/" * 50}":')
+
+
+@pytest.mark.parametrize("model", [MODEL, LONG], ids=["odd", "long"])
+@pytest.mark.parametrize("suffix", [".mps", ".lp"])
+def test_cbc_reads_a_file_with_its_names(cell: Cell, tmp_path: Path, suffix: str, model: str) -> None:
+    instance = cell(model)
+    builder = formulation.extensive_form_model(instance, instance.events)
+    cost = formulation.cost(builder, instance, instance.events)
+    file, solution = tmp_path / f"model{suffix}", tmp_path / "solution"
+    write_model(builder, cost, file)
+    asked = [file, "-ratio", "0", "-solve", "-printi", "all", "-solution", solution]
+    ran = subprocess.run([pulp.COIN_CMD().path, *asked], capture_output=True, text=True, check=True)
+    assert "###" not in ran.stdout
+    problem = builder.problem("model", *builder.scales())
+    head, *rows = solution.read_text().splitlines()
+    assert {row.split()[1] for row in rows} >= {variable.name for variable in problem.variables()}
+    answer = Model(builder, cost, Settings(mip_gap=0.0)).solve()
+    assert float(head.split()[-1]) == pytest.approx(answer.objective - cost.constant)
+
+
+def test_names_say_shock_owner_what_and_period(builder: ModelBuilder) -> None:
+    # Of 101 characters the first and the last 45 are kept; one of 100 is kept whole.
+    builder.variable("a plant/line", "size", 0)
+    with builder.on_path("ban@2026Q1"):
+        builder.variable("plant", "activity", 1)
+    for letters in (88, 89):
+        builder.variable("b" * letters, "size", 2)
+    problem = builder.problem("model", *builder.scales())
+    names = [variable.name for variable in problem.variables()]
+    assert names[:2] == ["a_plant_line.size.2026Q1", "ban@2026Q1.plant.activity.2026Q2"]
+    assert names[2:] == [f"{'b' * 88}.size.2026Q3", f"{'b' * 45}__{'b' * 33}.size.2026Q3"]
+
+
 # Scales
 
 

@@ -399,6 +399,8 @@ def test_export_gives_another_solver_the_same_optimum(tmp_path: Path, suffix: st
         ("", "ensembles: {e: {count: 4, seed: 1, start: 2027, months: 12, survive: 0.5, CUTS}}", 100),
         # CVaR at 0.8 is the cost where the shock comes: 50 t of plant at 100 a tonne, and 100 to run.
         ("policy: {objective: {cvar: 0.8}}", "shocks: {s: {start: 2027, months: 12, probability: 0.2, SEVERED}}", 5100),
+        # The regret of one future is its cost less a constant: 40 t of plant at 100 a tonne, and 100 to run.
+        ("policy: {objective: regret}", "shocks: {s: {start: 2027, months: 12, SEVERED}}", 4100),
         # 40 t below the floor at 20 a tonne are cheaper than a plant: with the price 4 of gaps 3200, and 100 to run.
         ("policy: {gap_price: 4}", "shocks: {s: {start: 2027, months: 12, SEVERED}}", 100 + 4 * 40 * 20),
     ],

@@ -157,3 +157,30 @@ def test_an_option_may_be_called_policy() -> None:
         results[name] = so.solve(so.read(made)).clash
     assert results["policy"] == results["plant"]
     assert results["plant"][0] == "the budget of 0 USD"
+
+
+@pytest.mark.parametrize("path", ["policy.force", "policy.force.plant", "policy.force.plant.2028"])
+def test_leaving_out_what_a_branch_forces_forgets_it(path: str) -> None:
+    """Without the plant, 300 buys 30 t of the 50 t that the floor of `poor` takes: 20 t at 100 are the gap."""
+    forced: Any = {"plant": {2028: 10}}
+    for key in path.split(".")[2:]:
+        forced = forced["plant"] if key == "plant" else forced[2028]
+    instance = so.read(
+        {
+            "name": "forced in a branch",
+            "horizon": {"start": 2026, "end": 2029, "step": "year"},
+            "commodities": {"m": {}},
+            "processes": {"imports": {"region": "rival", "output": {"m": 1}, "capacity": 100, "cost": 10}},
+            "demands": {"d": {"commodity": "m", "quantity": 100, "survival": 0.5, "shortage_cost": 100}},
+            "options": {
+                "store": {"kind": "stockpile", "commodity": "m", "price": 10},
+                "plant": {"kind": "refining", "output": {"m": 1}, "cost": 20, "capex": 30, "max_size": 100},
+            },
+            "shocks": {"embargo": {"start": 2029, "months": 12, "cuts": [{"region": "rival", "severity": 1}]}},
+            "futures": {
+                "q": {"from": 2028, "branches": {"rich": {}, "poor": {"set": {"policy.budget": 300, path: forced}}}}
+            },
+        }
+    )
+    left = so.without(instance, "plant")
+    assert [each.result.survival_gap for each in so.solve_futures(left).futures] == pytest.approx([0.0, 2000.0])

@@ -170,8 +170,9 @@ class BendersSearch(RecourseEstimates):
 
         def build(shocks: Sequence[Shock]) -> MasterProblem:
             master = loop.reduced
-            most = best.evaluation.measure + 0.5 * slack
-            master.solver.bound(list(master.measure_limit.terms), -np.inf, most / master.money_unit)
+            # Slack here would be spent: a size that the measure asks for would fall a little short.
+            most = best.evaluation.measure / master.money_unit
+            master.solver.bound(list(master.measure_limit.terms), -np.inf, most)
             master.most_measured = best.evaluation.measure + slack
             master.minimise("expected cost")
             return master

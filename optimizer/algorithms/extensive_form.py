@@ -327,10 +327,10 @@ class ShockModel(MeasuredModel):
         """Of the plans with the measure of a result, one with the least expected cost."""
         if self.policy.objective.kind == "expected" or not self.problem.is_least_cost or result.values is None:
             return result
-        slack = HELD_VALUE * abs(self.expected.value(result.values.tolist()))
         self.start = result.values[self.solver.integers]
         column = list(self.measure_limit.terms)
-        self.solver.bound(column, -np.inf, (self.cost.value(result.values.tolist()) + slack) / self.money_unit)
+        # Slack would be spent: a size that the measure asks for would fall a little short.
+        self.solver.bound(column, -np.inf, self.cost.value(result.values.tolist()) / self.money_unit)
         self.minimise("expected cost")
         found = self._improve(self.solve_from_start(), "expected cost")
         found = found if found.values is None else self._restricted(found)

@@ -28,6 +28,9 @@ def command(
     from optimizer.algorithms.problem import MeasuredModel
     from optimizer.solver import Clock, Settings, ignore, write_model
 
+    if instance.policy.objective.kind == "regret":
+        # That of one future is its cost less a constant, which only a search for it alone would tell.
+        instance = instance.by_expected_cost()
     model = MeasuredModel(instance, instance.events, Settings(), Clock(), ignore)
     builder, is_priced = model.builder, instance.policy.gap_price is not None
     for column in builder.columns:

@@ -196,10 +196,10 @@ class Attack:
 
     def shock(self, adversary: AdversarySpec, horizon: Horizon) -> Shock:
         """The shock that it is."""
-        (event,) = expand(
+        (shock,) = expand(
             attack_entry(self.targets), adversary.shock(self.targets, [horizon.label(self.start)]), horizon
         )
-        return event
+        return shock
 
 
 def _maximal(prices: Sequence[float], budget: float, slack: float = ROUNDING) -> Iterator[frozenset[int]]:

@@ -159,13 +159,23 @@ def questions_without(questions: Mapping[str, Question], gone: Mapping[str, Coll
     """Questions whose branches set nothing of what is gone: names by section."""
 
     def left(branch: QuestionBranch) -> QuestionBranch:
-        kept = {path: value for path, value in branch.set.items() if not is_gone(path, gone)}
+        kept = {
+            path: _value_without(path, value, gone) for path, value in branch.set.items() if not is_gone(path, gone)
+        }
         return branch.model_copy(update={"set": kept, "futures": questions_without(branch.futures, gone)})
 
     return {
         q: question.model_copy(update={"branches": {b: left(branch) for b, branch in question.branches.items()}})
         for q, question in questions.items()
     }
+
+
+def _value_without(path: str, value: Any, gone: Mapping[str, Collection[str]]) -> Any:
+    """A value of a branch; of a mapping, the keys that do not lead to what is gone."""
+    if not isinstance(value, dict):
+        return value
+    inside = ((key, each, f"{path}.{key}") for key, each in value.items())
+    return {key: _value_without(to, each, gone) for key, each, to in inside if not is_gone(to, gone)}
 
 
 MeasureName = Literal["expected", "worst", "regret", "cvar"]

@@ -27,8 +27,11 @@ from optimizer.model.expressions import Expression, Ledgers, Names, is_nothing
 from optimizer.tolerances import FEASIBILITY
 
 Unit = Literal["t", "money", "1"]
-LONGEST_NAME = 240
-_UNSAFE = re.compile(r"[^A-Za-z0-9_.@/]")
+# CBC reads names of LP files up to 100 characters, and HiGHS up to 255; both take these characters.
+LONGEST_NAME = 100
+_UNSAFE = re.compile(r"[^A-Za-z0-9_.@]")
+# How much of a longer name is kept at either end, with room for a number behind it.
+_KEPT_OF_NAME = 45
 
 
 class Mark(NamedTuple):
@@ -359,16 +362,20 @@ class ModelBuilder(Ledgers):
 
 
 class _Namer:
-    """Names that PuLP, MPS and LP files take as they are, and no two alike."""
+    """Names that MPS and LP files take as they are, and no two alike: those of a mark, joined by dots.
+
+    Other characters are "_", and what is missing in the middle of a long name is "__".
+    """
 
     def __init__(self) -> None:
         self._taken: set[str] = set()
         self._counts: dict[str, int] = {}
 
     def __call__(self, mark: Mark) -> str:
-        name = _UNSAFE.sub("_", str(mark))
+        name = _UNSAFE.sub("_", ".".join(filter(None, mark)))
         name = name if name[:1].isalpha() else f"n{name}"
-        name = name[:LONGEST_NAME]
+        if len(name) > LONGEST_NAME:
+            name = f"{name[:_KEPT_OF_NAME]}__{name[-_KEPT_OF_NAME:]}"
         unique, count = name, self._counts.get(name, 2)
         while unique in self._taken:
             unique, count = f"{name}.{count}", count + 1

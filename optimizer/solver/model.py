@@ -14,7 +14,7 @@ import pulp
 
 from optimizer.errors import MissingExtraError
 from optimizer.model import Sense
-from optimizer.model.builder import ModelBuilder, Row
+from optimizer.model.builder import LONGEST_NAME, ModelBuilder, Row
 from optimizer.model.expressions import Expression
 from optimizer.solver.base import (
     BackEnd,
@@ -397,9 +397,10 @@ def write_model(builder: ModelBuilder, objective: Expression, path: FilePath) ->
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export") as folder:
         beside = FilePath(folder) / f"model{form}"
         if form == ".lp":
-            problem.writeLP(str(beside), max_length=255)
+            problem.writeLP(str(beside), max_length=LONGEST_NAME)
         else:
-            problem.writeMPS(str(beside), with_objsense=True)
+            # Without the section OBJSENSE, which PuLP writes before NAME, where CBC does not read it: all minimise.
+            problem.writeMPS(str(beside))
         beside.replace(path)
 
 

@@ -23,21 +23,19 @@ import numpy as np
 
 from optimizer import arguments
 from optimizer.algorithms.executor import ProcessExecutor
-from optimizer.algorithms.problem import LEAST_OUTLAY
 from optimizer.algorithms.reading import do_nothing_plan, plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.relaxed_floors import levels_under
-from optimizer.algorithms.robust import robust_plan
 from optimizer.algorithms.separation.attacks import (
     AttackImpact,
     AttackOracle,
     cheapest_violating_attack,
     listed_shocks_only,
 )
-from optimizer.algorithms.solving import LISTENER, no_shock_cost, open_evaluator
-from optimizer.algorithms.workers import CLOCK, Memory, Task, clock_of_task, core_count
+from optimizer.algorithms.solving import LISTENER, no_shock_cost
+from optimizer.algorithms.workers import CLOCK, Task, core_count
 from optimizer.disruptions.adversary import Attack
-from optimizer.instance.edits import ScenarioNames, apply_arguments, with_budget
+from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.schema import Instance
 from optimizer.instance.variants import with_attacks, without_shocks
 from optimizer.results.plan import Plan
@@ -57,38 +55,16 @@ from optimizer.studies.measure import TOLERANCE_SHARE, ProvenDifference, Toleran
 from optimizer.studies.outcomes import Survey, survey
 from optimizer.studies.purchases import fit_plan
 from optimizer.studies.what_if import WhatIfSolver
-from optimizer.studies.withstand import RobustOutcome, deterred_attacks, plan_columns, search_robust, worst_attack
+from optimizer.studies.withstand import (
+    RobustOutcome,
+    deterred_attacks,
+    find_least_outlay,
+    plan_columns,
+    search_robust,
+    worst_attack,
+)
 from optimizer.tolerances import NEGLIGIBLE, PLAN_GAP, SAME_VALUE
 from optimizer.units import MoneyLike
-
-
-def least_outlay(
-    instance: Instance, oracle: AttackOracle, settings: Settings, clock: Clock, listener: Listener = ignore
-) -> LeastOutlay:
-    """Find the least outlay that survives the listed shocks and the adversary of an instance, whatever its budget.
-
-    The search begins from nothing: with the attacks that matter for the cheapest plan the model is larger, and takes
-    longer.
-
-    Args:
-        instance: one without questions that has an adversary, and none of its attacks among its shocks.
-        oracle: of the instance.
-        settings: the outlay is proven to their MIP gap.
-        clock: a deadline, and whether Ctrl-C was pressed.
-        listener: receives every step.
-
-    Raises:
-        SolverError: the solver failed.
-    """
-    free = with_budget(instance, None)
-    with open_evaluator(free, settings, None) as evaluator:
-        solved = robust_plan(free, settings, clock, listener, evaluator, oracle, LEAST_OUTLAY).solved
-    if solved.status == "infeasible":
-        return LeastOutlay("none")
-    bound = max(0.0, solved.bound)
-    if solved.status == "stopped" or clock.is_over:
-        return LeastOutlay("stopped", None, bound)
-    return LeastOutlay("optimal", max(0.0, solved.cost), bound)
 
 
 def attack_damages(instance: Instance, plan: Plan, attacks: Sequence[Attack]) -> list[AttackDamage]:
@@ -168,8 +144,6 @@ def _attack_damage(under: Instance, attack: Attack, surveyed: Survey, s: int, co
     )
 
 
-# Seconds for the least outlay: many of its integers lie close together, and what is proven by then is printed.
-LEAST_OUTLAY_SECONDS = 30.0
 # Seconds of the first search above which another process is worth its start.
 BESIDE_SECONDS = 1.0
 
@@ -270,13 +244,6 @@ class _LeastOutlaySearch:
         if least is not None and least.status == "stopped" and made.survives and not made.is_given:
             return replace(least, outlay=made.result.outlay)
         return least
-
-
-def find_least_outlay(memory: Memory, instance: Instance, settings: Settings, until: float | None) -> LeastOutlay:
-    """A task: the least outlay that survives the listed shocks and the adversary of an instance."""
-    with clock_of_task(memory, until) as clock, clock.hurried(LEAST_OUTLAY_SECONDS):
-        oracle = AttackOracle(instance, settings, clock)
-        return least_outlay(instance, oracle, settings, clock, memory.get(LISTENER, ignore))
 
 
 def _place_plan(instance: Instance, plan: Result, oracle: AttackOracle) -> tuple[RobustOutcome, tuple[str, ...]]:

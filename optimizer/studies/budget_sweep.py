@@ -4,10 +4,11 @@ A plan that a smaller budget can pay a larger one can pay as well. So each searc
 for other budgets (`KnownPlans`), and a budget that pays the best plan of a larger one needs no search. Searches run
 side by side in worker processes where one of them takes its time; each worker answers one of the questions below.
 
-    ask_best_plan      the best plan of an instance, audited
-    ask_least_outlay   the least outlay at which every floor is kept in every shock
-    ask_failing        the shocks in which the do-nothing plan fails
-    ask_alone          the least outlay for each of some shocks, were it the only one
+    ask_best_plan           the best plan of an instance, audited
+    ask_withstanding_plan   the same against the adversary of the instance
+    ask_least_outlay        the least outlay at which every floor is kept in every shock
+    ask_failing             the shocks in which the do-nothing plan fails
+    ask_alone               the least outlay for each of some shocks, were it the only one
 """
 
 import contextlib
@@ -26,6 +27,7 @@ from optimizer.algorithms.extensive_form import ShockModel
 from optimizer.algorithms.problem import LEAST_OUTLAY
 from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.relaxed_floors import failing_beyond_allowed
+from optimizer.algorithms.separation.attacks import listed_shocks_only
 from optimizer.algorithms.workers import Memory, Setup, Task
 from optimizer.audit.result import audit_no_shock
 from optimizer.instance.edits import set_budget, with_budget
@@ -33,10 +35,12 @@ from optimizer.instance.schema import Instance
 from optimizer.results.plan import NoShockPlan, Plan
 from optimizer.results.result import Result
 from optimizer.solver import BranchingHistories, Clock, Gains, Listener, Progress, Settings, ignore, interruptible
-from optimizer.studies.comparison import BudgetPoint, CaseLeastOutlay, LoneShock, budget_order
+from optimizer.studies.attack_result import LeastOutlay
+from optimizer.studies.comparison import BudgetPoint, CaseLeastOutlay, LoneShock, SearchStatus, budget_order
 from optimizer.studies.measure import ToleranceBase, before_tolerance_base
 from optimizer.studies.solve import MeasuredResult, Timer, conclude, measured_plan
 from optimizer.studies.what_if import GAINS, WhatIfResult, WhatIfSolver, keep_gains
+from optimizer.studies.withstand import find_least_outlay, search_robust
 from optimizer.tolerances import EXACT_GAP, ROUNDING, SAME_VALUE
 from optimizer.units import rounded_up, si
 
@@ -147,6 +151,7 @@ class BudgetSweep:
         listener: receives each plan or outlay that was found, and the rounds of searches in this process.
 
     Attributes:
+        is_attacked: whether plans are those that withstand the adversaries of the cases.
         known: by case, its plans.
         measures: by case, what its costs are measured by; known once its first plan is.
         least: by case, its least outlay, once it was asked for.
@@ -156,6 +161,7 @@ class BudgetSweep:
         self, cases: Mapping[str, Instance], settings: Settings, clock: Clock, listener: Listener = ignore
     ) -> None:
         self.cases, self.settings, self.clock, self.listener = cases, settings, clock, listener
+        self.is_attacked = False
         self.known = {case: KnownPlans() for case in cases}
         self.measures: dict[str, ToleranceBase] = {}
         self.least: dict[str, CaseLeastOutlay] = {}
@@ -245,6 +251,8 @@ class BudgetSweep:
     def _call(self, case: str, budget: float | None, *, is_first: bool) -> Task:
         """The search for the best plan of a budget; of a case's first, for its measure as well."""
         instance, start = set_budget(self.cases[case], budget).instance, self.known[case].start(budget)
+        if self.is_attacked:
+            return Task(ask_withstanding_plan, (instance, self.measuring(case)))
         start = start or next((known.start(budget) for known in self.known.values() if known.points), None)
         if is_first:
             return Task(ask_measured_plan, (instance, self.working, start))
@@ -260,14 +268,19 @@ class BudgetSweep:
         for case, instance in self.cases.items():
             known = self.known[case].least_outlay()
             task = Task(ask_least_outlay, (instance, settings, None if known is None else known.plan))
+            if self.is_attacked:
+                task = Task(find_least_outlay, (listed_shocks_only(instance), settings, settings.until))
             take = partial(self._take_least, case, known)
             questions.append(SweepQuestion(task, "the least outlay that survives everything", take))
         return questions
 
-    def _take_least(self, case: str, known: Result | None, found: WhatIfResult) -> None:
+    def _take_least(self, case: str, known: Result | None, found: WhatIfResult | LeastOutlay) -> None:
         self.least[case] = self._least(case, found, known)
 
-    def _least(self, case: str, found: WhatIfResult, known: Result | None) -> CaseLeastOutlay:
+    def _least(self, case: str, found: WhatIfResult | LeastOutlay, known: Result | None) -> CaseLeastOutlay:
+        if isinstance(found, LeastOutlay):
+            status: SearchStatus = "infeasible" if found.status == "none" else found.status
+            return CaseLeastOutlay(case, status, found.outlay, found.bound)
         if found.status == "infeasible":
             return CaseLeastOutlay(case, "infeasible")
         bound = max(0.0, found.bound)
@@ -342,6 +355,12 @@ def ask_best_plan(
         solver.learn(plan, frozenset())
         solved = solver.search(instance, settings)
         return MeasuredResult(conclude(instance, settings, clock, timer, solved, evaluator, no_shock=no_shock))
+
+
+def ask_withstanding_plan(memory: Memory, instance: Instance, settings: Settings) -> MeasuredResult:
+    """The best plan of an instance against its adversary, audited."""
+    with _clock(memory, settings) as clock:
+        return MeasuredResult(search_robust(instance, None, settings, clock, _listener(memory)).result)
 
 
 def _is_paid(instance: Instance, no_shock: NoShockPlan | None) -> bool:

@@ -417,7 +417,7 @@ def frontier(
 
     Args:
         result: the plan at hand, of the instance's own budget; it is not solved again. Beside one that was given stands
-            the best plan of that budget.
+            the best plan of that budget. Where it was made against an adversary, so are the other plans.
         budgets: money, undiscounted; chosen from the least outlay that survives where they are left out.
         settings: `accuracy` is the share of the price of survival to which the costs of the other plans are proven (2 %
             where left out), `time_limit` is for everything together.
@@ -431,6 +431,7 @@ def frontier(
     measure = ToleranceBase.of_result(result, result.calm_cost, settings.share_of_price)
     least: CaseLeastOutlay | None = None
     sweep = BudgetSweep({CASE: instance.by_expected_cost()}, settings, clock, listener)
+    sweep.is_attacked = result.adversary is not None
     with interruptible(clock, listener), sweep:
         sweep.adopt(CASE, instance.policy.budget, result, measure)
         if budgets is None:

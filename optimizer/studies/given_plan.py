@@ -55,16 +55,8 @@ def read_plans(plans: PlanLike | Iterable[PlanLike], instance: Instance) -> list
         GivenPlanError: with every finding about all of them.
         TypeError: one has none of the forms.
     """
-    read, findings = list[GivenPlan](), list[Finding]()
-    listed = list_plans(plans)
-    for number, plan in enumerate(listed, start=1):
-        try:
-            read.append(_read(plan, instance, "plan" if len(listed) == 1 else f"plan {number}"))
-        except GivenPlanError as error:
-            findings += error.findings
-    if findings:
-        raise GivenPlanError(findings)
-    return [replace(plan, name=name) for plan, name in zip(read, names_of(read), strict=True)]
+    read, _ = read_plans_of_cases(list_plans(plans), {"": instance})
+    return read[""]
 
 
 def read_plans_of_cases(

@@ -363,13 +363,16 @@ class _YearOfPlan:
 
     def _longest(self, cuts: Sequence[PermanentCuts], most: float) -> Vector:
         """By cuts, the longest time for which every floor holds, years; `most` is known to be no less."""
-        tried = np.array([*(end for end in self._restarting() if end < most), most])
-        longest = self._model(cuts, np.repeat(np.arange(len(cuts)), len(tried)), np.tile(tried, len(cuts))).longest()
-        longest = longest.reshape(len(cuts), len(tried))
-        holds = longest >= tried * (1.0 - SAME_TIME)
-        first = np.argmin(holds, axis=1)
-        lasts: Vector = np.where(holds.all(axis=1), most, longest[np.arange(len(cuts)), first])
-        falling = np.flatnonzero(~holds.all(axis=1)) if self._restarting() else np.zeros(0, dtype=np.intp)
+        lasts, holds = np.zeros(len(cuts)), np.ones(len(cuts), dtype=bool)
+        restarting = self._restarting()
+        for time in (*(end for end in restarting if end < most), most):
+            # What holds for a shorter time with restarts counted over that, holds with them counted over a longer one.
+            asked = np.flatnonzero(holds & (lasts < time))
+            if len(asked):
+                lasts[asked] = self._model(cuts, asked, np.full(len(asked), time)).longest()
+                holds[asked] = lasts[asked] >= time * (1.0 - SAME_TIME)
+        lasts[holds] = most
+        falling = np.flatnonzero(~holds) if restarting else np.zeros(0, dtype=np.intp)
         for _ in range(MOST_STEPS):
             if not len(falling):
                 break

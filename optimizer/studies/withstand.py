@@ -1,4 +1,4 @@
-"""The cheapest plan that withstands an adversary: a result like that of `solve`.
+"""The cheapest plan that withstands an adversary, a result like that of `solve`, and the least outlay that does so.
 
 The search is `algorithms.robust`. The result is that of the instance in which the attacks that shaped the plan are
 shocks beside the listed ones, audited as such; every other affordable attack has been evaluated. Attacks that the plan
@@ -14,18 +14,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from optimizer.algorithms.problem import LEAST_OUTLAY
 from optimizer.algorithms.reading import own_columns, plan_values, read_plan
 from optimizer.algorithms.robust import RobustPlan, robust_plan
 from optimizer.algorithms.separation.attacks import AttackImpact, AttackOracle, listed_shocks_only
-from optimizer.algorithms.solving import open_evaluator
+from optimizer.algorithms.solving import LISTENER, open_evaluator
+from optimizer.algorithms.workers import Memory, clock_of_task
 from optimizer.disruptions.adversary import Attack
-from optimizer.instance.edits import set_budget
+from optimizer.instance.edits import set_budget, with_budget
 from optimizer.instance.schema import Instance
 from optimizer.instance.variants import with_attacks
 from optimizer.model.builder import ModelBuilder
 from optimizer.results.plan import Faced, Plan
 from optimizer.results.result import Result
 from optimizer.solver import BranchingHistories, Clock, Listener, Settings, Vector, ignore, interruptible
+from optimizer.studies.attack_result import LeastOutlay
 from optimizer.studies.solve import Timer, conclude
 
 
@@ -132,3 +135,43 @@ def _describe_adversary(oracle: AttackOracle, attacks: Iterable[Attack], deterre
         attacks=tuple(attack.name(horizon) for attack in attacks),
         deterred=tuple(attack.name(horizon) for attack in deterred),
     )
+
+
+# Seconds for the least outlay: many of its integers lie close together, and what is proven by then is printed.
+LEAST_OUTLAY_SECONDS = 30.0
+
+
+def least_outlay(
+    instance: Instance, oracle: AttackOracle, settings: Settings, clock: Clock, listener: Listener = ignore
+) -> LeastOutlay:
+    """Find the least outlay that survives the listed shocks and the adversary of an instance, whatever its budget.
+
+    The search begins from nothing: with the attacks that matter for the cheapest plan the model is larger, and takes
+    longer.
+
+    Args:
+        instance: one without questions that has an adversary, and none of its attacks among its shocks.
+        oracle: of the instance.
+        settings: the outlay is proven to their MIP gap.
+        clock: a deadline, and whether Ctrl-C was pressed.
+        listener: receives every step.
+
+    Raises:
+        SolverError: the solver failed.
+    """
+    free = with_budget(instance, None)
+    with open_evaluator(free, settings, None) as evaluator:
+        solved = robust_plan(free, settings, clock, listener, evaluator, oracle, LEAST_OUTLAY).solved
+    if solved.status == "infeasible":
+        return LeastOutlay("none")
+    bound = max(0.0, solved.bound)
+    if solved.status == "stopped" or clock.is_over:
+        return LeastOutlay("stopped", None, bound)
+    return LeastOutlay("optimal", max(0.0, solved.cost), bound)
+
+
+def find_least_outlay(memory: Memory, instance: Instance, settings: Settings, until: float | None) -> LeastOutlay:
+    """A task: the least outlay that survives the listed shocks and the adversary of an instance."""
+    with clock_of_task(memory, until) as clock, clock.hurried(LEAST_OUTLAY_SECONDS):
+        oracle = AttackOracle(instance, settings, clock)
+        return least_outlay(instance, oracle, settings, clock, memory.get(LISTENER, ignore))

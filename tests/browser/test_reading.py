@@ -157,12 +157,3 @@ def test_brief_is_of_the_plan_at_hand_whatever_budget_is_chosen(opened: Open, fi
     assert page.inner_text("#brief") == before
     page.click("#own")
     assert not page.locator("#brief-note").is_visible()
-
-
-def test_bars_of_money_are_told_apart_without_colour(opened: Open, file: Path) -> None:
-    """New money is full, committed money hatched: what grey and printers leave of them."""
-    page = opened(file).page
-    style = "(name => { const bar = document.createElement('i'); bar.className = name; "
-    style += "document.querySelector('.amounts').append(bar); return getComputedStyle(bar).backgroundImage; })"
-    assert page.evaluate(f"{style}('bar-1')") == "none"
-    assert page.evaluate(f"{style}('bar-2')").startswith("repeating-linear-gradient")

@@ -185,6 +185,37 @@ def with_price(instance: so.Instance, result: FuturesResult, least: tuple[float,
     return measured_cost(instance.policy.objective, found, least)
 
 
+BAN = """\
+currency: USD
+horizon: {start: 2026, end: 2028, step: year}
+home: home
+commodities: {magnet: {}}
+processes:
+  imports: {region: rival, stage: magnet, output: {magnet: 1}, capacity: 120, cost: 60k}
+demands:
+  motors: {commodity: magnet, quantity: 60, survival: 0.5, shortage_cost: 500k}
+  wind: {commodity: magnet, quantity: 40, survival: 0.5, shortage_cost: 300k}
+options:
+  reserve: {kind: stockpile, commodity: magnet, price: 65k, holding_cost: 5k, max_size: 80}
+shocks: {ban: {start: 2027, months: 12, probability: 0.1, cuts: [{region: rival, severity: 1}]}}
+policy: {objective: {cvar: 0.5}}
+"""
+
+
+@pytest.mark.parametrize("strategy", ["extensive-form", "constraint-generation", "benders"])
+def test_least_expected_cost_spends_no_slack_of_the_measure(tmp_path: Path, strategy: StrategyName) -> None:
+    """The reserve is full, for 6.4M. By expected cost less of it would be better: the worst half alone asks for it."""
+    file = tmp_path / "ban.yaml"
+    file.write_text(BAN, encoding="utf-8")
+    found = so.solve_futures(so.load(file), settings=so.Settings(strategy=strategy)).futures[0].result
+    assert found.plan.stocks["reserve"] == pytest.approx([80.0] * 3, rel=1e-12)
+    assert found.total_cost == pytest.approx(3 * 100 * 60e3 + 6.4e6)
+    (ban,) = found.shocks
+    assert ban.segments["motors"].shortage == 0
+    # 80 of 100 t are in store, and wind is cheaper to be short of.
+    assert ban.segments["wind"].shortage == pytest.approx(20)
+
+
 @pytest.mark.parametrize("name", [name for name in ANSWERS if name.split("_")[0] in ("cvar", "worst", "regret")])
 @pytest.mark.parametrize("budget", [None, 20.0])
 def test_the_plan_of_cuts_is_audited(name: str, budget: float | None) -> None:

@@ -41,7 +41,7 @@ from optimizer.report.format import (
     plural,
     proven_cost,
 )
-from optimizer.report.tables.budgets import among_shaping_attacks, note_on_attacks
+from optimizer.report.tables.budgets import note_on_attacks
 from optimizer.report.tables.explain import repair_sentences
 from optimizer.report.tables.sensitivity import screening_note, shortage_cost_notes
 from optimizer.results.frames import Frame, FrameColumn
@@ -100,7 +100,7 @@ def _with_more_money(instance: Instance, result: Result, frontier: Frontier | No
     plan, own = most.result, result.survival_gap
     left = f"leaves a survival gap of {si(plan.survival_gap, result.money)}"
     if plan.survives:
-        left = f"keeps every floor{but_samples(instance)}{among_shaping_attacks(result)}"
+        left = f"keeps every floor{but_samples(instance)}"
     elif math.isclose(plan.survival_gap, own, rel_tol=SHOWN_SHARE):
         left = "leaves the same survival gap"
     more = plan.total_cost - result.total_cost
@@ -195,7 +195,7 @@ def alternatives_part(
     """
     near = [] if found is None else [each.result for each in found.plans[:MOST_PLANS]]
     others = _by_budget(instance, result, frontier) if len(near) < MOST_PLANS else []
-    rows = _plan_rows(instance, result, near, others, _cost_of_nothing(result, frontier))
+    rows = _plan_rows(instance, result, near, others, _nothing_bought(frontier))
     columns: tuple[FrameColumn, ...] = (
         FrameColumn("plan", is_index=True),
         FrameColumn("outlay", unit=result.money, form="millions"),
@@ -212,7 +212,7 @@ def alternatives_part(
     title = f"This plan and {_COUNTS[len(rows) - 1]}"
     unserved = _unserved_in_costs(result, near, frontier, [row[0] for row in rows])
     note = _alternatives_note(instance, result, unserved, has_nothing=rows[-1][0] == _NOTHING)
-    note += note_on_attacks(result, others)
+    note = f"{note} {note_on_attacks(result, others)}".rstrip()
     frame = Frame.of_rows("alternatives", title, columns, rows, note).without_empty("differs")
     return BriefPart("alternatives", title, (), frame, missing_hint, strong=(0,), missing_note=missing_note)
 
@@ -244,7 +244,11 @@ def _note_on_rules(instance: Instance) -> str:
 
 
 def _plan_rows(
-    instance: Instance, result: Result, near: Sequence[Result], others: Sequence[tuple[Any, ...]], nothing: float | None
+    instance: Instance,
+    result: Result,
+    near: Sequence[Result],
+    others: Sequence[tuple[Any, ...]],
+    nothing: Result | None,
 ) -> list[tuple[Any, ...]]:
     """The plan, those nearly as cheap, those of other budgets, and doing nothing where there is room."""
     rows: list[tuple[Any, ...]] = [("This plan", *_plan_figures(result, 0.0), "")]
@@ -311,21 +315,18 @@ def _is_alike(one: Result, other: Result) -> bool:
     return all(math.isclose(getattr(one, key), getattr(other, key), rel_tol=SHOWN_SHARE) for key in figures)
 
 
-def _cost_of_nothing(result: Result, frontier: Frontier | None) -> float | None:
-    """What buying nothing costs more than the plan, where a plan of a budget that buys nothing is known."""
-    nothing = _nothing_bought(frontier)
-    return None if nothing is None else nothing.total_cost - result.total_cost
-
-
 def _nothing_bought(frontier: Frontier | None) -> Result | None:
     """The first plan of a budget that buys nothing, where one is known."""
     plans = (point.result for point in (frontier.points if frontier is not None else ()))
     return next((plan for plan in plans if plan.baseline is not None and not plan.plan.bought), None)
 
 
-def _nothing_row(result: Result, more: float | None) -> tuple[Any, ...]:
-    nothing = result.nothing
+def _nothing_row(result: Result, plan: Result | None) -> tuple[Any, ...]:
+    """Doing nothing; what it costs, and the attacks on it, are known where there is a plan that buys nothing."""
+    nothing, more = result.nothing, None if plan is None else plan.total_cost - result.total_cost
     assert nothing is not None
+    if plan is not None and more is not None and plan.adversary is not None:
+        return _NOTHING, *_plan_figures(plan, more), ""
     counted = (nothing.counted if result.sample_counts else None) or nothing
     return _NOTHING, 0.0, counted.shocks_failed, counted.gap, counted.worst_gap, more, ""
 

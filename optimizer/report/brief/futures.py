@@ -98,8 +98,6 @@ class _FutureDelay:
     delay: Delay
 
 
-# The verdict on an option that all plans near the least cost buy.
-_MUST = "must-have"
 # Where the delay of all decisions together stands beside those of options, by their names.
 _TOGETHER = ""
 
@@ -251,8 +249,9 @@ def _near_part(result: FuturesResult, nearly_as_cheap: str, studies: Iterable[An
     if found is None:
         note = "Plans nearly as cheap are not computed."
         return BriefPart("alternatives", "Alternatives", missing_hint=nearly_as_cheap, missing_note=note)
-    vital = [display_name(_views(result)[0].instance, each.option) for each in found.ranges if each.verdict == _MUST]
-    common = list_names(vital, MOST_ORDERS) if vital else "no option that is known to be in all of them"
+    instance, vital = _views(result)[0].instance, [each.option for each in found.ranges if each.verdict == "must-have"]
+    common = list_names([display_name(instance, o) for o in vital], MOST_ORDERS)
+    common = common or "no option that is known to be in all of them"
     said = (
         f"By expected cost, not by {result.measure}: plans that cost up to {si(found.extra_cost, result.money)} more "
     )

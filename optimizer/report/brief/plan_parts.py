@@ -54,7 +54,7 @@ class BriefPart:
     missing_hint: str = ""  # how to get what was not computed; empty where nothing is missing
     missing_note: str = ""  # the same for paper: what was not computed, without a word of how to get it
     drawn: Frame | None = None  # the part of the table that is drawn, where not all of it is
-    bars: tuple[str, ...] = ()  # the columns that are drawn as bars, one after the other
+    bars: str = ""  # the column that is drawn as a bar in each row
     strong: tuple[int, ...] = ()  # the places of rows that stand out: a sum, or this plan
 
     @property
@@ -105,14 +105,13 @@ class Brief:
         }
 
 
-def _bars(part: BriefPart) -> list[list[float]]:
-    """The bars of each row, as shares of the longest row; none where the part has none."""
+def _bars(part: BriefPart) -> list[float]:
+    """The bar of each row, as a share of the longest; none where the part has none."""
     if part.shown is None or not part.bars:
         return []
-    drawn = part.shown.select(part.bars)
-    rows = [[float(amount or 0.0) for amount in row.values()] for row in drawn.rows()]
-    longest = max(map(sum, rows)) or 1.0
-    return [[amount / longest for amount in row] for row in rows]
+    amounts = [float(amount or 0.0) for amount in part.shown[part.bars]]
+    longest = max(amounts) or 1.0
+    return [amount / longest for amount in amounts]
 
 
 def on_line_words(when: str, *, is_stock: bool) -> str:
@@ -265,7 +264,7 @@ def new_money_part(
     frame = Frame.of_rows("money", title, columns, rows)
     first = next((i for i, row in enumerate(rows) if row[at]), None)
     drawn = [*([_together(rows[:first])] if first else []), *_with_later_years(rows[first:])]
-    bars = () if first is None else ("new",)
+    bars = "" if first is None else "new"
     return BriefPart("money", title, sentences, frame, bars=bars, drawn=Frame.of_rows("money", title, columns, drawn))
 
 

@@ -374,7 +374,7 @@ class _Column:
             pdf.cell(self.width, height, line)
             self.y += height
 
-    def table(self, table: Mapping[str, Any], bars: Sequence[Sequence[float]], strong: Sequence[int]) -> None:
+    def table(self, table: Mapping[str, Any], bars: Sequence[float], strong: Sequence[int]) -> None:
         """A table; its bars stand behind the first column."""
         heads = [head.lstrip(">") for head in table["head"]]
         is_number = [head.startswith(">") for head in table["head"]]
@@ -387,7 +387,7 @@ class _Column:
         for i, row in enumerate(table["rows"]):
             top = self._row(row, cells, is_bold=i in strong, colour=_INK)
             if bars:
-                self._bars(bars[i], starts[0] + widths[0], over - _GAP, top)
+                self._bar(bars[i] * (over - _GAP), starts[0] + widths[0], top)
 
     def shared_widths(self, table: Mapping[str, Any]) -> list[float]:
         """The widths of the columns of a table; where the room is short, words and numbers alone stay whole."""
@@ -441,15 +441,14 @@ class _Column:
         pdf.line(self.x, self.y, self.x + self.width, self.y)
         return top
 
-    def _bars(self, shares: Sequence[float], x: float, room: float, top: float) -> None:
-        """The bars of a row, one after the other."""
+    def _bar(self, width: float, x: float, top: float) -> None:
+        """The bar of a row."""
         pdf = self.sheet.pdf
         pdf.set_draw_color(*_INK)
         pdf.set_fill_color(*_BAR)
         pdf.set_line_width(0.15)
-        for width in (share * room for share in shares if share > 0):
+        if width > 0:
             pdf.rect(x, top + 0.6, width, 0.7 * self.sheet.size * _MM, style="DF")
-            x += width
 
 
 # Room between columns, and what a measured text may be wider than itself by rounding, millimetres.

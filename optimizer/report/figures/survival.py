@@ -240,7 +240,7 @@ def _shock_window(instance: Instance, event: Shock, row: str) -> ShockWindow:
 def passings(instance: Instance, result: Result, names: Sequence[str]) -> tuple[Passing, ...]:
     """The same shocks under a plan."""
     outcomes = {outcome.name: outcome for outcome in result.shocks}
-    return tuple(_passing(instance, outcomes[name]) for name in names)
+    return tuple(_passing(instance, outcomes[name]) for name in names if name in outcomes)
 
 
 def _passing(instance: Instance, outcome: Outcome) -> Passing:

@@ -11,6 +11,7 @@ from optimizer.instance.derived import but_samples, named_regions, region_name
 from optimizer.instance.edits import set_budget
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
+from optimizer.instance.variants import with_attacks
 from optimizer.report import narrative
 from optimizer.report.brief.content import make_brief
 from optimizer.report.brief.plan_parts import Brief
@@ -31,7 +32,7 @@ from optimizer.report.figures.survival import (
 from optimizer.report.figures.time_to_survive import ChokepointLine, lines, only_ending, shortest_times
 from optimizer.report.format import LINE, changed_words, plural
 from optimizer.report.provenance import Source, head, record, sources
-from optimizer.report.tables.budgets import among_shaping_attacks, baseline_words, losses, tolerance_words
+from optimizer.report.tables.budgets import baseline_words, losses, note_on_attacks, tolerance_words
 from optimizer.report.tables.render import page_table
 from optimizer.results.plan import ByPeriod, Plan, SourceShare
 from optimizer.results.result import Result
@@ -292,8 +293,7 @@ class Book:
             "stopped": found.stopped,
             "quick": self.is_quick,
             "trimmed": False,
-            "attacks": result.adversary is not None,
-            "among": among_shaping_attacks(result),
+            "attacks": note_on_attacks(result, found.points[1:]),
         }
 
     def _losses(self) -> list[str]:
@@ -322,9 +322,11 @@ def book(
         every: whether each shock has a row of its own in the figures; families and ensembles are folded otherwise.
         brief: the first screen; where it is left out, one without studies.
     """
-    own = found.points[found.own].result
-    known = next((each for each in (own, *(point.result for point in found.points)) if each.shocks), own)
-    rows, names = critical(instance, known, every=every)
+    own, results = found.points[found.own].result, [point.result for point in found.points]
+    instance = _under_attacks(instance, results)
+    # Each plan against an adversary has attacks of its own.
+    outcomes = {outcome.name: outcome for result in (*results, own) for outcome in result.shocks}
+    rows, names = critical(instance, replace(own, shocks=tuple(outcomes.values())), every=every)
     made = dict[int, PlanView]()
     for point, lasts in zip(found.points, survival_times(instance, found), strict=True):
         if id(point.result) not in made:
@@ -343,6 +345,16 @@ def book(
         brief=brief or make_brief(instance, own, frontier=found, warnings=warnings),
         warnings=warnings,
     )
+
+
+def _under_attacks(instance: Instance, results: Sequence[Result]) -> Instance:
+    """The instance in which the attacks that shaped some plans are shocks."""
+    names = dict.fromkeys(name for each in results if each.adversary is not None for name in each.adversary.attacks)
+    adversary = instance.adversary
+    if adversary is None or not names:
+        return instance
+    attacks = (adversary.attack(name, instance.horizon) for name in names)
+    return with_attacks(instance, [attack for attack in attacks if attack is not None])
 
 
 def _fit_to_page(data: dict[str, Any]) -> dict[str, Any]:

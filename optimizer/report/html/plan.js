@@ -42,13 +42,13 @@ function drawSlider() {
   const frontier = book.frontier, notes = [];
   if (frontier.least_outlay !== null) {
     const exact = frontier.least_outlay_bound !== null ? ` (proven: no less than ${money(oneWay(frontier.least_outlay_bound, 5, Math.floor), 5)})` : "";
-    notes.push(`The least outlay that keeps every floor${frontier.but_samples}${frontier.among} is ${money(oneWay(frontier.least_outlay, 5, Math.ceil), 5)}${exact}.`);
+    notes.push(`The least outlay that keeps every floor${frontier.but_samples} is ${money(oneWay(frontier.least_outlay, 5, Math.ceil), 5)}${exact}.`);
   }
   if (stops > 1 && frontier.proven && !frontier.stopped) notes.push(`Plans of other budgets are proven: costs to ${frontier.proven}.`);
   if (stops > 1 && frontier.baseline.words) notes.push(frontier.baseline.words);
   notes.push(...frontier.losses);
   if (frontier.trimmed) notes.push("To keep this page small, supply chains in shocks (and where need be paths through them) are those of the plan at hand.");
-  if (frontier.attacks && stops > 1) notes.push("Of the adversary's attacks, plans of other budgets have met only those that shaped the plan at hand, as ordinary shocks.");
+  if (frontier.attacks) notes.push(frontier.attacks);
   if (frontier.stopped) notes.push("The search for other budgets was stopped: those found so far are shown, and some may be far from the best plan.");
   if (frontier.quick) notes.push("Plans of other budgets were left out (--quick): this page shows one plan.");
   else if (stops < 2 && !frontier.stopped) notes.push("No other budget was asked about.");

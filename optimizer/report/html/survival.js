@@ -28,7 +28,7 @@ function heatRows() {
   if (!state.unfolded) {
     return now().rows.map(row => ({lane: book.rows.find(each => each.name === row.name), ...row}));
   }
-  return book.strikes.map(strike => {
+  return book.strikes.filter(strike => passingOf(strike.name)).map(strike => {
     const passing = passingOf(strike.name), segments = {};
     for (const [d, service] of Object.entries(passing.segments)) segments[d] = {...service, shock: strike.name};
     const all = Object.values(passing.segments), full = all.length && all.every(isFull) ? strike.full : {};

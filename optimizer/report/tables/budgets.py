@@ -343,9 +343,9 @@ def tolerance_words(found: Frontier, money: str) -> str:
 
 
 def given_up(before: Result, after: Result) -> tuple[str, ...]:
-    """The shocks that a plan survives and the plan of a larger budget does not."""
-    kept = set(after.shocks_survived)
-    return tuple(name for name in before.shocks_survived if name not in kept)
+    """The shocks that a plan survives and the plan of a larger budget does not; attacks on the two may be others."""
+    lost = {outcome.name for outcome in after.shocks if not outcome.survives}
+    return tuple(name for name in before.shocks_survived if name in lost)
 
 
 def why_given_up(before: Result, after: Result, money: str) -> str:
@@ -369,15 +369,12 @@ def losses(results: Sequence[tuple[str, Result]], money: str) -> list[str]:
     return said
 
 
-def among_shaping_attacks(result: Result) -> str:
-    """Behind "keeps every floor" of other plans than that of a result: against which attacks, where there are some."""
-    return "" if result.adversary is None else " in the listed shocks and in the attacks that shaped this plan"
-
-
 def note_on_attacks(result: Result, others: Sequence[object]) -> str:
-    """The sentence on it below a table of other plans, where there are some."""
-    note = " Of the adversary's attacks, plans of other budgets have met only those that shaped this plan."
-    return note if others and result.adversary is not None else ""
+    """What counts as shocks of plans against an adversary, where there are several; empty otherwise."""
+    if not others or result.adversary is None:
+        return ""
+    listed = "Of the adversary's attacks, those that shaped each plan or break it are its shocks"
+    return f"{listed}; in gaps only the worst at each start counts."
 
 
 def bound_text(base: ToleranceBase | None, result: Result) -> str:
