@@ -287,3 +287,12 @@ def test_a_given_plan_is_not_said_to_close_what_gaps_are_worth(tmp_path: Path) -
     said = " ".join(done.stdout.replace("│", " ").split())
     assert "; to close more of it under this plan is impossible, or costs more than the price of gaps" in said
     assert "for 5.2M USD more outlay every floor is kept" in said
+
+
+def test_shocks_have_the_names_that_solve_gives_them(tmp_path: Path) -> None:
+    instance = data()
+    instance["shocks"]["ban"]["name"] = "Ban on exports"
+    file = written(tmp_path, json.dumps(instance), "named.yaml")
+    said = "Doing nothing fails in 1 of 1 shock, Ban on exports: a survival gap of 50k USD, 50 t below the floors"
+    for words in (["solve", file], ["evaluate", file, "--plan", written(tmp_path, ENOUGH), "--quick"]):
+        assert said in " ".join(run(*words).stdout.replace("│", " ").split()), words

@@ -320,3 +320,28 @@ def test_comments_that_json_cannot_hold_are_counted(tmp_path: Path) -> None:
     source.write_text("# A head.\n" + NOTHING.replace("capacity: 10}}", "capacity: 10}} # a guess"), encoding="utf-8")
     assert "JSON has no comments: 2 were left out." in told(["convert", str(source), str(target)], 0)
     assert "JSON has no comments" not in told(["convert", str(target), str(tmp_path / "again.json")], 0)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["solve", REGRET, "--future", "high", "--future", "low"],
+        ["solve", TINY, "--budget", "5M", "--budget=6M"],
+        ["solve", TINY, "--output", "a.json", "-o", "b.json"],
+        ["sensitivity", TINY, "--samples", "3", "--samples", "4"],
+    ],
+)
+def test_an_option_with_one_value_is_written_once(words: list[str]) -> None:
+    assert "it takes one value, and has several: write it once." in refusal(words)
+
+
+def test_a_flag_may_be_written_twice() -> None:
+    assert CliRunner().invoke(app, ["check", TINY, "--json", "--json"]).exit_code == 0
+
+
+@pytest.mark.parametrize("words", [["init", ""], ["solve", TINY, "--csv", ""]])
+def test_a_folder_needs_a_name(words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "the name is empty: write that of a folder, or . for this one." in refusal(words)
+    assert not list(tmp_path.iterdir())
+    assert CliRunner().invoke(app, ["init", "."]).exit_code == 0

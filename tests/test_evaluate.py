@@ -158,6 +158,28 @@ def test_rules_of_builds_are_named_and_not_enforced(options: Any, plan: Any, sai
     assert_verified(found)
 
 
+@pytest.mark.parametrize(
+    ("options", "sizes", "cures"),
+    [
+        # Up to 80 t/yr in units of 30: 30 and 60.
+        ({"unit_size": 30}, {2026: 40}, ["Buy 30 t/yr or 60 t/yr."]),
+        ({"unit_size": 30}, {2026: 20}, ["Buy 30 t/yr or none."]),
+        ({"unit_size": 30}, {2026: 70}, ["Buy 60 t/yr."]),
+        ({"unit_size": 30}, {2026: 100}, ["Buy less, or raise max_size.", "Buy 60 t/yr."]),
+        # Beside 40 of the other year there is room for 40, beside 35 for 45.
+        ({"unit_size": 30}, {2026: 35, 2027: 40}, ["Buy 30 t/yr.", "Buy 30 t/yr."]),
+        ({"min_size": 50}, {2026: 40}, ["Buy 50 t/yr or none."]),
+        # Of 30 and 60 only 60 is large enough; of 50 and 60 only 60 is whole; no whole number of 45 is in 50 to 80.
+        ({"unit_size": 30, "min_size": 50}, {2026: 45}, ["Buy 60 t/yr or none."] * 2),
+        ({"unit_size": 30, "min_size": 50}, {2026: 55}, ["Buy 60 t/yr or none."]),
+        ({"unit_size": 45, "min_size": 50}, {2026: 60}, ["Buy none."]),
+    ],
+)
+def test_the_cure_of_a_size_breaks_no_other_rule(options: Any, sizes: dict[int, float], cures: list[str]) -> None:
+    found = one(so.read(data(options=option("plant", **options))), {"builds": {"plant": sizes}}, is_quick=True)
+    assert [rule.cure for rule in found.broken_rules] == cures
+
+
 def test_what_keeps_every_rule_breaks_none() -> None:
     # In the middle of its years, of its sizes and of its rates; and at each of their ends.
     plant = option("plant", earliest=2026, latest=2028, min_size=20, max_size=60, unit_size=20)["plant"]

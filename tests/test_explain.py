@@ -1,5 +1,6 @@
 """Why nothing survives, and which repairs would help: each number by hand, and each repair put to the test."""
 
+import io
 import json
 import re
 import time
@@ -9,9 +10,11 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 
 import optimizer as so
 from optimizer.instance.edits import with_budget
+from optimizer.instance.removal import leave_out
 from optimizer.instance.variants import (
     with_demand,
     with_floors,
@@ -20,6 +23,7 @@ from optimizer.instance.variants import (
     with_single_events,
     with_windows_up_to,
 )
+from optimizer.report.tables.explain import Explaining
 from optimizer.results.plan import Build, Plan
 from optimizer.solver import Progress, Settings
 from optimizer.studies import explain as explain_aside
@@ -461,6 +465,46 @@ shocks: {embargo: {start: 2027Q4, months: 3, cuts: [{region: rival, severity: 1}
 """
     (deadline,) = so.explain(cell(text), settings=EXACT).deadlines
     assert (deadline.ordered, deadline.anyhow) == ("2026Q4", "2027Q3")
+
+
+IN_STORE = """
+name: in store
+horizon: {start: 2026, end: 2027, step: quarter}
+commodities: {magnet: {}}
+processes: {imports: {region: rival, output: {magnet: 1}, capacity: 100}}
+demands: {all: {commodity: magnet, quantity: 100, survival: 0.4, shortage_cost: 1000}}
+options:
+  reserve: {kind: stockpile, commodity: magnet, price: 10, initial: 6}
+  plant: {kind: refining, output: {magnet: 1}, capex: 5, max_size: MOST}
+shocks: {embargo: {start: 2027Q4, months: 3, cuts: [{region: rival, severity: 1}]}}
+policy: {budget: 100}
+"""
+
+
+@pytest.mark.parametrize(("most", "latest"), [(16, None), (12, "2027Q3")])
+def test_what_is_in_store_may_be_enough_without_an_order(cell: Cell, most: int, latest: str | None) -> None:
+    # The floor takes 10 t, of which 6 are in store. 4 t more cost 40, and 80 from a plant of 16 t/yr: they are bought.
+    # Without the 6 t that plant gives 4 t alone; beside them it is enough. One of 12 t/yr gives 3 t: 1 t is bought, in
+    # 2027Q3 at the latest.
+    explanation = so.explain(cell(IN_STORE.replace("MOST", str(most))), settings=EXACT)
+    (deadline,) = explanation.deadlines
+    assert (deadline.option, deadline.anyhow, deadline.can_be_left_out) == ("reserve", latest, latest is None)
+    (value,) = (each for each in explanation.part_values if each.kind == "lever")
+    assert (value.of, value.survives, value.is_money) == ("reserve", False, False)
+    assert explanation.is_complete
+
+
+def test_words_say_what_becomes_of_what_is_in_store(cell: Cell) -> None:
+    instance = cell(IN_STORE.replace("MOST", "16"))
+    console = Console(file=io.StringIO(), width=200)
+    shown = Explaining(instance, console)
+    shown.end(so.explain(instance, settings=EXACT, on_part=shown.show))
+    lines = [" ".join(line.split()) for line in console.file.getvalue().splitlines()]  # type: ignore[attr-defined]
+    assert "reserve SOME FLOOR FAILS at any budget; what is in store is left out as well" in lines
+    assert any(line.endswith("in this plan; another plan can do with what is in store") for line in lines)
+    store = "What is in store of reserve at the start goes with that."
+    assert leave_out(instance, "reserve").notes == ("Without reserve.", store)
+    assert leave_out(instance, "plant").notes == ("Without plant.",)
 
 
 @FEW

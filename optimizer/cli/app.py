@@ -47,7 +47,21 @@ _NAMES = [name for commands in COMMANDS.values() for name in commands]
 
 
 class _Command(TyperCommand):
-    """A command whose `--help` stands last among the options for the answer, without a panel of its own."""
+    """A command whose `--help` stands last among the options for the answer, without a panel of its own.
+
+    An option that takes one value is refused where it has two, and a folder where its name is empty.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Refuse what can only be a slip, such as an empty variable of a shell, then go on as usual."""
+        given, _, order = self.make_parser(ctx).parse_args(list(args))
+        parameters: list[Any] = self.params
+        for each in parameters:
+            if order.count(each) > 1 and not (each.multiple or getattr(each, "is_flag", False)):
+                raise typer.BadParameter("it takes one value, and has several: write it once.", ctx, each)
+            if each.metavar == "DIR" and given.get(each.name or "") == "":
+                raise typer.BadParameter("the name is empty: write that of a folder, or . for this one.", ctx, each)
+        return super().parse_args(ctx, args)
 
     def get_help_option(self, ctx: Any) -> Any:
         """The option, in the panel of the answer."""

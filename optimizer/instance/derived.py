@@ -197,6 +197,12 @@ def activity_section(instance: Instance, activity: str) -> str:
     return "processes" if activity in instance.processes else "options"
 
 
+def has_store(instance: Instance, word: str) -> bool:
+    """Whether something is in store from the start of an option, or of one of a kind."""
+    named = (option for o, option in instance.options.items() if word in (o, option.kind))
+    return any(getattr(option, "initial", 0.0) > 0 for option in named)
+
+
 def display_name(instance: Instance, key: str) -> str:
     """The name that the file gives an object, or its key."""
     sections: Sequence[Mapping[str, Any]] = (

@@ -4,7 +4,7 @@
 """
 
 import math
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from optimizer.disruptions.adversary import AdversarySpec
 from optimizer.disruptions.ensemble import DrawnCut, EnsembleSpec, Event, draw_of
 from optimizer.disruptions.shock import Cut, ShockSpec
 from optimizer.errors import Finding, InstanceError
+from optimizer.instance.derived import has_store
 from optimizer.instance.edits import Edited, keep_scenarios
 from optimizer.instance.questions import is_gone, questions_without
 from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Instance, Member, Policy, require_instance
@@ -70,8 +71,7 @@ def leave_out(instance: Instance, words: str | Sequence[str]) -> Edited:
     gone, required = _with_requiring(instance, named)
     notes = [_left_out(word, options) for word, options in named.items()]
     notes += [f"{o} requires {other}, so it is left out as well." for o, other in required.items()]
-    if forced := [o for o in instance.policy.force if o in gone.options]:
-        notes.append(f"The policy forces {_join_names(forced)}; that goes with it.")
+    notes += _goes_with(instance, gone.options)
     left, dropped = keep_scenarios(
         instance,
         remove(instance, gone),
@@ -79,6 +79,14 @@ def leave_out(instance: Instance, words: str | Sequence[str]) -> Edited:
         lambda path: is_gone(path, gone.by_section),
     )
     return Edited(left, (*notes, *dropped), (f"without {', '.join(named)}",) if named else ())
+
+
+def _goes_with(instance: Instance, gone: Collection[str]) -> Iterator[str]:
+    """What goes with options that are left out: what is in store of them, and what has to be bought of them."""
+    if stored := [o for o in instance.options if o in gone and has_store(instance, o)]:
+        yield f"What is in store of {_join_names(stored)} at the start goes with that."
+    if forced := [o for o in instance.policy.force if o in gone]:
+        yield f"The policy forces {_join_names(forced)}; that goes with it."
 
 
 def _with_requiring(instance: Instance, named: Mapping[str, list[str]]) -> tuple[Removed, dict[str, str]]:

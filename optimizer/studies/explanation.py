@@ -49,7 +49,8 @@ class Deadline:
     as_planned: str | None = None
     # The latest period with which some plan survives, this or another; None if the time ran out, or it can be left out.
     anyhow: str | None = None
-    can_be_left_out: bool | None = None  # whether some plan survives without it; None if that is not known
+    # Whether some plan survives that orders none of it, with what is in store from the start; None if not known.
+    can_be_left_out: bool | None = None
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ those of the policy (budgets, shares, time to survive, what has to be bought) an
 instance with these rules lifted the plan is one like any other: it can be operated, audited, saved and verified.
 """
 
+import math
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set, ValuesView
 from dataclasses import asdict, dataclass, replace
@@ -295,7 +296,7 @@ def _of_builds(instance: Instance, given: GivenPlan) -> Iterator[RuleBreach]:
             what = f"{size_text(instance, o, bought)} are bought, max_size is {size_text(instance, o, option.max_size)}"
             yield RuleBreach(o, None, "", what, "Buy less, or raise max_size.", (("max_size", bought),))
         for build in builds:
-            yield from _of_size(instance, option, build)
+            yield from _of_size(instance, option, build, bought - build.size)
         yield from _of_ties(given, option, builds[0].t, builds[0].year)
 
 
@@ -313,19 +314,28 @@ def _of_years(option: Lever, purchases: Sequence[tuple[int, str, int]]) -> Itera
             yield RuleBreach(option.id, t, period, what, f"Buy it in {limit}, or change {name}.", ((name, most),))
 
 
-def _of_size(instance: Instance, option: Sized, build: Build) -> Iterator[RuleBreach]:
-    size, o = size_text(instance, option.id, build.size), option.id
+def _of_size(instance: Instance, option: Sized, build: Build, others: float) -> Iterator[RuleBreach]:
+    """Of a build beside `others` of its option, in its own unit: parts of units, and less than the least size."""
+    size, o, t, period = size_text(instance, option.id, build.size), option.id, build.t, build.period
     units = build.size / option.unit_size if option.unit_size > 0 else 0.0
+    cure = _nearest_sizes(instance, option, build.size, option.max_size - others)
     if abs(units - round(units)) > NEGLIGIBLE:
-        down, up = (size_text(instance, o, whole * option.unit_size) for whole in (int(units), int(units) + 1))
         what = f"{size} is not in whole units of {size_text(instance, o, option.unit_size)}"
-        yield RuleBreach(o, build.t, build.period, what, f"Buy {down} or {up}.", (("unit_size", 0.0),))
+        yield RuleBreach(o, t, period, what, cure, (("unit_size", 0.0),))
     if build.size < option.min_size * (1.0 - NEGLIGIBLE):
-        least = size_text(instance, o, option.min_size)
-        yield RuleBreach(
-            o, build.t, build.period, f"{size} is less than min_size, {least}", f"Buy {least} or none.",
-            (("min_size", build.size),),
-        )  # fmt: skip
+        what = f"{size} is less than min_size, {size_text(instance, o, option.min_size)}"
+        yield RuleBreach(o, t, period, what, cure, (("min_size", build.size),))
+
+
+def _nearest_sizes(instance: Instance, option: Sized, size: float, most: float) -> str:
+    """The cure of a size that breaks a rule: the nearest sizes of up to `most` that break none."""
+    unit, least, slack = option.unit_size, option.min_size, 1.0 + NEGLIGIBLE
+    down, up = min(size, most), max(size, least)
+    if unit > 0:
+        down, up = unit * math.floor(down / unit + NEGLIGIBLE), unit * math.ceil(up / unit - NEGLIGIBLE)
+    kept = [each for each in (down, up) if 0 < each <= most * slack and each * slack >= least]
+    said = [size_text(instance, option.id, each) for each in kept]
+    return f"Buy {' or '.join(said if down in kept else [*said, 'none'])}."
 
 
 def _of_ties(given: GivenPlan, option: Sized, opened: int, year: int) -> Iterator[RuleBreach]:

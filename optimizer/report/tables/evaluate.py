@@ -10,7 +10,7 @@ from rich.text import Text
 from optimizer.errors import Finding
 from optimizer.instance.derived import but_samples, rules_that_ask
 from optimizer.report.format import list_names, plural, proven_cost, size_text
-from optimizer.report.narrative import MOST_RULES, facts, money_terms, outcome_headline
+from optimizer.report.narrative import MOST_RULES, money_terms, outcome_headline
 from optimizer.report.tables.compare import column_tables
 from optimizer.report.tables.futures import (
     futures_caveats,
@@ -19,7 +19,7 @@ from optimizer.report.tables.futures import (
     spread_facts,
     stage_table,
 )
-from optimizer.report.tables.plan import answer_panel, builds_table, survival_tables
+from optimizer.report.tables.plan import answer_panel, builds_table, facts_in_tables, survival_tables
 from optimizer.report.tables.render import CellRenderer, screen_table, stop_note
 from optimizer.results.frames import Frame
 from optimizer.results.futures import FuturesResult
@@ -199,7 +199,7 @@ def _answer(found: PlanEvaluation) -> Panel:
     headline = f"{plan.name}: {outcome_headline(plan.result, found.instance)}{rules}"
     # A budget that the plan exceeds is no limit of its own instance.
     judged = [*_rule_names(plan.broken_rules), *_needed(plan.need, found), *_wasted(plan, found)]
-    lines = [*facts(found.instance, plan.result), *judged, *_optimum(found, plan.result)]
+    lines = [*facts_in_tables(found.instance, plan.result), *judged, *_optimum(found, plan.result)]
     return answer_panel(found.instance.title, headline, lines, style)
 
 

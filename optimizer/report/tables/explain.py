@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from optimizer.horizon import windowed
-from optimizer.instance.derived import but_samples, display_name
+from optimizer.instance.derived import but_samples, display_name, has_store
 from optimizer.instance.schema import Instance
 from optimizer.report.format import (
     DASH,
@@ -103,13 +103,14 @@ def _irreducible(instance: Instance, why: Reason) -> str:
     return f"Conflict (IIS): {shocks} with {plain} cannot be survived. {least}"
 
 
-def _deadline(deadline: Deadline) -> tuple[str, str]:
+def _deadline(instance: Instance, deadline: Deadline) -> tuple[str, str]:
     """When the plan orders it; and how much later would do, which is for other plans."""
     latest = [] if deadline.as_planned is None else [f"{deadline.as_planned} with the rest of the plan unchanged"]
     latest += [] if deadline.anyhow is None else [f"{deadline.anyhow} with another plan"]
     words = "in this plan" + (f"; at the latest {', '.join(latest)}" if latest else "")
     if deadline.can_be_left_out:
-        words += "; another plan can do without (see above)"
+        rest = "with what is in store" if has_store(instance, deadline.option) else "without (see above)"
+        words += f"; another plan can do {rest}"
     elif deadline.anyhow is None:
         words += "; stopped before the rest was known"
     return deadline.ordered, words
@@ -164,8 +165,7 @@ def _enough(instance: Instance, found: "Explanation") -> str:
     if enough:
         said = "; ".join(f"{label[0].lower()}{label[1:]} ({words})" for label, words, _ in enough)
         return f"Each of these alone is enough: {said}."
-    any_known = any(each.works is not None for each in found.repairs)
-    return "No change that was tried is enough alone." if any_known else ""
+    return "No change that was tried is enough alone." if any(r.works is not None for r in found.repairs) else ""
 
 
 def _is_empty(repair: Repair) -> bool:
@@ -231,8 +231,7 @@ def _own_floors(instance: Instance, repair: Repair) -> Iterator[str]:
     for shock, floors in repair.own_floors.items():
         for d, floor in floors.items():
             alike.setdefault((d, percent(floor, 1)), []).append(shock)
-    for (d, share), shocks in alike.items():
-        yield f"{display_name(instance, d)} {share} in {list_names(shocks)}"
+    yield from (f"{display_name(instance, d)} {share} in {list_names(some)}" for (d, share), some in alike.items())
 
 
 def _by_year(values: Mapping[int, float], write: Callable[[float], str]) -> str:
@@ -342,9 +341,11 @@ def worth_words(instance: Instance, group: Group, *, releases: bool) -> tuple[st
     title += f" (one of {group.size})" if group.size > 1 else ""
     if value.survives is None:
         return title, "not known", "stopped before it was known"
+    is_stored = value.kind in ("lever", "kind") and has_store(instance, value.of)
+    also = "; what is in store is left out as well" if is_stored else ""
     if value.change is None:
-        return title, "SOME FLOOR FAILS", _beyond(instance, value)
-    outlay = "" if value.outlay is None else f"; then outlay {si(value.outlay, money)}"
+        return title, "SOME FLOOR FAILS", _beyond(instance, value) + also
+    outlay = ("" if value.outlay is None else f"; then outlay {si(value.outlay, money)}") + also
     if _is_nothing(value):
         low, high = _plain(value.low or 0.0), _plain(value.high or 0.0)
         return title, DASH, f"no proven change: between {low} and {high}{outlay}"
@@ -428,7 +429,7 @@ class Explaining:
             self._why(part)
         else:
             self._under("When each is ordered, and the latest order")
-            self._line(display_name(self.instance, part.option), *_deadline(part))
+            self._line(display_name(self.instance, part.option), *_deadline(self.instance, part))
 
     def _repair(self, repair: Repair) -> None:
         if repair.works is False and repair.of is not None:
@@ -451,8 +452,7 @@ class Explaining:
     def _show_without_effect(self) -> None:
         if self.without_effect:
             some, self.without_effect = self.without_effect, []
-            is_demand = some[0].kind == "demand"
-            title, size = ("Less demand", "demand") if is_demand else ("Sooner", "lead time")
+            title, size = ("Less demand", "demand") if some[0].kind == "demand" else ("Sooner", "lead time")
             names = list_names([display_name(self.instance, str(each.of)) for each in some], len(some))
             row = f"{title}: others", f"{names}: none of them suffices alone"
             if len(some) == 1:

@@ -99,11 +99,16 @@ def run_remarks(result: Result | FuturesResult) -> list[Text]:
 
 def answer(instance: Instance, result: Result) -> Panel:
     """Survives or not, what it costs, and what doing nothing would mean."""
+    lines = facts_in_tables(instance, result)
+    return answer_panel(result.title, plan_headline(result, instance), lines, answer_style(result))
+
+
+def facts_in_tables(instance: Instance, result: Result) -> list[tuple[str, str]]:
+    """What an answer rests on, a label and a text each; shocks have the names that tables give them."""
     found = list(facts(instance, result))
     mentioned = " ".join(text for label, text in found if label in NAMING)
     words = {event.name: shock_title(instance, event.name) for event in instance.events if event.name in mentioned}
-    lines = [(label, with_shock_titles(text, words) if label in NAMING else text) for label, text in found]
-    return answer_panel(result.title, plan_headline(result, instance), lines, answer_style(result))
+    return [(label, with_shock_titles(text, words) if label in NAMING else text) for label, text in found]
 
 
 def answer_style(result: Result | FuturesResult) -> str:

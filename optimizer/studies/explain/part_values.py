@@ -12,7 +12,8 @@ Each of the two optima is known within bounds; `low` and `high` are what is prov
 Order dates:
 
 as planned   the latest point to which its purchases can be put off while everything else stays as it is
-anyhow       the latest point before which nothing of it is bought, and some plan under the budget still survives
+anyhow       the latest point before which nothing of it is bought, and some plan under the budget still survives; none
+             where nothing of it has to be bought at all
 """
 
 import math
@@ -24,7 +25,7 @@ import numpy as np
 from optimizer.algorithms.problem import ProblemVariant, Rows, exactly, leaving_out, not_before, opened_as_in, outlay
 from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.relaxed_floors import failing_beyond_allowed
-from optimizer.instance.derived import display_name
+from optimizer.instance.derived import display_name, has_store
 from optimizer.instance.edits import with_budget
 from optimizer.instance.removal import without
 from optimizer.instance.schema import Instance
@@ -207,13 +208,16 @@ def excluding(instance: Instance, names: list[str]) -> tuple[Instance, tuple[Row
     while more := [o for o in options if o not in gone and requires[o] & set(gone)]:
         gone += more
     # With an option go the rule that forces it and what is in store from the beginning, as `--without` has it.
-    if any(o in instance.policy.force or getattr(options[o], "initial", 0.0) > 0 for o in gone):
+    if any(o in instance.policy.force or has_store(instance, o) for o in gone):
         return without(instance.replacing(scenarios={}), gone), ()
     return instance, (leaving_out(gone),)
 
 
 def deadline(what_ifs: WhatIfs, plan: Plan, o: str, is_spared: bool | None) -> Deadline:
-    """The deadline of an option that is bought. `is_spared`: whether some plan survives without it."""
+    """The deadline of an option that is bought. `is_spared`: whether some plan survives without it.
+
+    Without a stockpile nothing is in store of it either; whether that is enough without an order is asked here.
+    """
     instance, horizon = what_ifs.instance, what_ifs.instance.horizon
     points = _points(instance, plan, o)
     found = Deadline(o, horizon.label(points[0]), can_be_left_out=is_spared)
@@ -223,11 +227,18 @@ def deadline(what_ifs: WhatIfs, plan: Plan, o: str, is_spared: bool | None) -> D
     if is_spared is not False:
         return found
 
+    def survives(t: int, how: str) -> bool | None:
+        words = f"{display_name(instance, o)} {how}"
+        rows = (not_before(o, t),)
+        return None if what_ifs.is_over else what_ifs.solve_survivable(words, rows=rows, mip_gap=FEASIBILITY_GAP).holds
+
+    if has_store(instance, o):
+        is_enough = survives(len(horizon.periods), "never bought")
+        if is_enough is not False:
+            return replace(found, can_be_left_out=is_enough)
+
     def fails(i: int) -> bool | None:
-        if what_ifs.is_over:
-            return None
-        words = f"{display_name(instance, o)} not before {horizon.label(points[i])}"
-        holds = what_ifs.solve_survivable(words, rows=(not_before(o, points[i]),), mip_gap=FEASIBILITY_GAP).holds
+        holds = survives(points[i], f"not before {horizon.label(points[i])}")
         return None if holds is None else not holds
 
     first, is_known = least_passing(fails, 0, len(points))
