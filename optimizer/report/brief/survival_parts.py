@@ -273,16 +273,26 @@ def _floors_frame(instance: Instance, result: Result, worst: Outcome) -> Frame |
         FrameColumn("gap", "Survival gap", result.money, "millions"),
     )
     note = "Every segment below its floor in this shock; served: % of demand in its weakest period"
-    counts = any(" of " in str(row[3]) for row in rows)
-    note += ", then for how many of the shock's periods it is below." if counts else "."
+    note += _count_note(instance, worst)
     return Frame.of_rows("worst", WORST_TITLE, columns, rows, note)
+
+
+def _counts_periods(instance: Instance, worst: Outcome) -> bool:
+    """Whether it is known for how many periods of a shock a segment is below its floor, and there are several."""
+    return worst.flows is not None and len(instance.event(worst.name).periods) > 1
+
+
+def _count_note(instance: Instance, worst: Outcome) -> str:
+    """The end of a sentence: what stands behind the weakest period."""
+    said = ", then for how many of the shock's periods it is below."
+    return said if _counts_periods(instance, worst) else "."
 
 
 def _when_below(instance: Instance, worst: Outcome, d: str) -> str:
     """The weakest period of a segment and, where flows are kept, for how many it is below: ``2028-03, 1 of 6``."""
     weakest = worst.segments[d].worst_period
     periods = instance.event(worst.name).periods
-    if worst.flows is None or len(periods) == 1:
+    if worst.flows is None or not _counts_periods(instance, worst):
         return weakest
     path = instance.path(instance.event(worst.name))
     pairs = zip(periods, worst.flows[d, "unserved"], strict=True)
