@@ -247,6 +247,23 @@ def parse_amount_option(text: str | None, option: str) -> float | None:
     return money(text, option)
 
 
+def print_status(result: "Result") -> None:
+    """Say on stderr that a plan that was solved for does not survive."""
+    if result.status != "survives":
+        what = "The plan leaves a survival gap" if result.status == "gap" else f"The plan's status is {result.status}"
+        print_message(f"{what}: see `diversify solve`.")
+
+
+def find_doubts(instance: "Instance", result: "Result | FuturesResult") -> tuple[str, ...]:
+    """What the audit has against a plan, which was changed if it was saved; stderr says it."""
+    from optimizer.studies.verify import audit_warnings
+
+    doubts = audit_warnings(instance, result)
+    for doubt in doubts:
+        print_message(doubt)
+    return doubts
+
+
 # Files that a command writes
 
 

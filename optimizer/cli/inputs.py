@@ -7,7 +7,7 @@ an instance where a plan is expected         read, changed and solved first, wit
 """
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from optimizer.results.futures import FuturesResult
     from optimizer.results.result import Result
     from optimizer.solver import Clock, Listener, Settings
+    from optimizer.studies.given_plan import PlanInFuture
 
 
 @dataclass(frozen=True)
@@ -332,13 +333,14 @@ def read_judged_plan(file: str, plan: str | None, changes: Changes, search: Plan
     search = search or PlanSearch()
     if plan is None and not is_saved_plan(file):
         return find_plan(file, changes, search)
-    if plan is not None and _needs_instance(plan, changes):
+    plan = plan or file
+    if _needs_instance(plan, changes):
         return read_written_plan(file, plan, changes, search)
-    _refuse_search(plan or file, ["--budget"] * (changes.budget is not None) + search.given)
+    _refuse_search(plan, ["--budget"] * (changes.budget is not None) + search.given)
     instance = announce(change_instance(file, changes)).instance
-    found = find_plan(plan or file, Changes())
+    found = find_plan(plan, Changes())
     if found.result.baseline is None:
-        fail_without_plan(found, plan or file)
+        fail_without_plan(found, plan)
     return replace(found, instance=instance)
 
 
@@ -371,10 +373,22 @@ def read_given_plans(file: str, plans: Sequence[str], changes: Changes, made: In
     """Plans of any form as they stand in an instance; of the future that was chosen, what they buy in it."""
     from optimizer.studies.given_plan import read_plans
 
-    if changes.future is None:
-        return read_plans(plans, made.instance)
-    whole = change_instance(file, replace(changes, future=None), takes_futures=True).instance
-    return [plan.in_future(changes.future) for plan in read_plans(plans, whole)]
+    return read_plans(plans_of_future(plans, changes.future, {"": (file, changes)}), made.instance)
+
+
+def plans_of_future(
+    plans: Sequence[str], future: str | None, cases: Mapping[str, tuple[str, Changes]]
+) -> "list[str | PlanInFuture]":
+    """Plans as they are; of a future, what they buy in it. `cases` are files with their changes, by name."""
+    from optimizer.studies.given_plan import PlanInFuture
+
+    if future is None or not plans:
+        return list(plans)
+    wholes = {
+        case: change_instance(file, replace(changes, future=None), takes_futures=True).instance
+        for case, (file, changes) in cases.items()
+    }
+    return [PlanInFuture(plan, future, wholes) for plan in plans]
 
 
 def _refuse_search(plan: str, given: Sequence[str]) -> None:
@@ -439,13 +453,6 @@ def search_all_futures(
     return found.with_changes(made.changes)
 
 
-def print_status(result: "Result") -> None:
-    """Say on stderr that a plan that was solved for does not survive."""
-    if result.status != "survives":
-        what = "The plan leaves a survival gap" if result.status == "gap" else f"The plan's status is {result.status}"
-        common.print_message(f"{what}: see `diversify solve`.")
-
-
 def fail_without_plan(found: PlanInput, file: str, *, json: bool = False) -> NoReturn:
     """End a command that needs a plan where there is none; with `json`, its answer is what `solve --json` says."""
     from optimizer.errors import PlanFileError
@@ -474,16 +481,6 @@ def with_comments(result: "Result", file: str) -> "Result":
     from optimizer.io.load import comments_of
 
     return replace(result, comments=comments_of(file))
-
-
-def find_doubts(instance: "Instance", result: "Result | FuturesResult") -> tuple[str, ...]:
-    """What the audit has against a plan, which was changed if it was saved; stderr says it."""
-    from optimizer.studies.verify import audit_warnings
-
-    doubts = audit_warnings(instance, result)
-    for doubt in doubts:
-        common.print_message(doubt)
-    return doubts
 
 
 @contextlib.contextmanager
