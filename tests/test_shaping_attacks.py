@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from optimizer.cli.app import app
+from tests.test_plot import words
 
 # 14M can buy an embargo with a hit (14M), and one with sabotage (13M); other attacks do less. Under a budget of 4M the
 # first does more damage, and alone shapes the plan. To survive, two years of the plant and the stock have to be 100 t
@@ -161,3 +162,9 @@ def test_requirements_say_which_attacks_count(folder: Path) -> None:
     _, said = run("report", str(folder / "plan.json"), "--requirements", "--quick", "--output", str(page))
     assert "only those count here that shaped the plan" in said
     assert "only those count here that shaped the plan" in page.read_text(encoding="utf-8")
+
+
+def test_the_frontier_says_which_shocks_plans_count(folder: Path) -> None:
+    figure = folder / "frontier.svg"
+    run("plot", str(folder / "plan.json"), "frontier", "--output", str(figure))
+    assert "in gaps only the worst at each start counts" in words(figure.read_bytes())

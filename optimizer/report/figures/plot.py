@@ -28,7 +28,7 @@ from optimizer.report.figures.canvas import (
 )
 from optimizer.report.figures.survival import tightest
 from optimizer.report.figures.years import YearOfPlan, stocks_in, years_of
-from optimizer.report.tables.budgets import baseline_words, proven_words
+from optimizer.report.tables.budgets import baseline_words, note_on_attacks, proven_words
 from optimizer.results.plan import MOST_DETAILED_SHOCKS, Outcome
 from optimizer.results.result import Result, hardest_of, weakest_of
 from optimizer.studies.shocks import urgency
@@ -327,7 +327,7 @@ def draw_frontier(instance: Instance, own: Result, found: Frontier) -> Canvas:
     if found.least_outlay is not None:
         kept = f"keeps every floor{but_samples(instance)}"
         notes.insert(0, f"The least outlay that {kept} is {si_up(found.least_outlay, own.money, 5)}.")
-    ends = [proven_words(found, own.money), words]
+    ends = [note_on_attacks(own, results[1:]), proven_words(found, own.money), words]
     ends += ["The search was stopped: more budgets were to come."] if found.stopped else []
     return draw_results(instance, results, own, notes, ends, is_beyond=bool(words))
 
