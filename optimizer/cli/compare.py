@@ -72,7 +72,7 @@ def command(
         raise typer.BadParameter("write more than 0.", param_hint="--step")
     _check_plot(plot)
     reader = _read_cases(files, options.Changes(set_=set_, future=future), variants, lists_attacks=adversary)
-    cases, plans = reader.cases, inputs.plans_of_future(plan or [], future, reader.changes)
+    cases, plans = reader.cases, inputs.plans_of_future(plan, future, reader.changes)
 
     from optimizer.solver import Settings
     from optimizer.studies.compare import FACTS, compare

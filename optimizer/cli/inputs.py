@@ -377,13 +377,13 @@ def read_given_plans(file: str, plans: Sequence[str], changes: Changes, made: In
 
 
 def plans_of_future(
-    plans: Sequence[str], future: str | None, cases: Mapping[str, tuple[str, Changes]]
+    plans: Sequence[str] | None, future: str | None, cases: Mapping[str, tuple[str, Changes]]
 ) -> "list[str | PlanInFuture]":
     """Plans as they are; of a future, what they buy in it. `cases` are files with their changes, by name."""
     from optimizer.studies.given_plan import PlanInFuture
 
     if future is None or not plans:
-        return list(plans)
+        return list(plans or ())
     wholes = {
         case: change_instance(file, replace(changes, future=None), takes_futures=True).instance
         for case, (file, changes) in cases.items()
