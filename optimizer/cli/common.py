@@ -12,6 +12,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
@@ -254,14 +255,11 @@ def print_status(result: "Result") -> None:
         print_message(f"{what}: see `diversify solve`.")
 
 
-def find_doubts(instance: "Instance", result: "Result | FuturesResult") -> tuple[str, ...]:
-    """What the audit has against a plan, which was changed if it was saved; stderr says it."""
-    from optimizer.studies.verify import audit_warnings
+def with_comments(result: "Result", file: str) -> "Result":
+    """The result with the comments of its instance file, which name its sources."""
+    from optimizer.io.load import comments_of
 
-    doubts = audit_warnings(instance, result)
-    for doubt in doubts:
-        print_message(doubt)
-    return doubts
+    return replace(result, comments=comments_of(file))
 
 
 # Files that a command writes

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from optimizer.results.futures import FuturesResult
     from optimizer.results.result import Result
     from optimizer.solver import Clock, Listener, Settings
-    from optimizer.studies.given_plan import PlanInFuture
 
 
 @dataclass(frozen=True)
@@ -365,7 +364,7 @@ def read_written_plan(file: str, plan: str, changes: Changes, search: PlanSearch
     (given,) = read_given_plans(file, [plan], changes, made)
     found = evaluate_plan(made.instance, given, Settings(), Clock(), made.remarks)
     common.show_findings(found.broken_rules)
-    result = replace(with_comments(found.result, file), changes=made.changes)
+    result = replace(common.with_comments(found.result, file), changes=made.changes)
     return PlanInput(found.instance, result, is_saved=True)
 
 
@@ -378,7 +377,7 @@ def read_given_plans(file: str, plans: Sequence[str], changes: Changes, made: In
 
 def plans_of_future(
     plans: Sequence[str] | None, future: str | None, cases: Mapping[str, tuple[str, Changes]]
-) -> "list[str | PlanInFuture]":
+) -> list[Any]:
     """Plans as they are; of a future, what they buy in it. `cases` are files with their changes, by name."""
     from optimizer.studies.given_plan import PlanInFuture
 
@@ -409,7 +408,7 @@ def solve_first(made: InstanceInput, file: str, search: PlanSearch) -> PlanInput
         result = search_plan(made, settings, clock, listener, adversary=search.adversary)
     # Attacks that shaped the plan are shocks of its instance.
     instance = read(result.data, file) if search.adversary else made.instance
-    result = with_comments(result, file)
+    result = common.with_comments(result, file)
     if not search.adversary:
         result = with_stored_bands(result, made.instance, file)
     return PlanInput(instance, result, interrupted=clock.interrupted)
@@ -476,11 +475,14 @@ def with_stored_bands(result: "Result", instance: "Instance", file: str) -> "Res
     return replace(result, bands=stored_bands(file, instance.to_dict()))
 
 
-def with_comments(result: "Result", file: str) -> "Result":
-    """The result with the comments of its instance file, which name its sources."""
-    from optimizer.io.load import comments_of
+def find_doubts(instance: "Instance", result: "Result | FuturesResult") -> tuple[str, ...]:
+    """What the audit has against a plan, which was changed if it was saved; stderr says it."""
+    from optimizer.studies.verify import audit_warnings
 
-    return replace(result, comments=comments_of(file))
+    doubts = audit_warnings(instance, result)
+    for doubt in doubts:
+        common.print_message(doubt)
+    return doubts
 
 
 @contextlib.contextmanager

@@ -88,7 +88,7 @@ def command(
     instance, result = found.instance, found.result
     if result.baseline is None:
         inputs.fail_without_plan(found, plan)
-    doubts = common.find_doubts(instance, result)
+    doubts = inputs.find_doubts(instance, result)
     frontier = single_point(instance, result)
     if kind == "frontier":
         instance = common.judge_by_expected_cost(instance)
@@ -115,11 +115,11 @@ def _draw_study(
         found = inputs.find_plan(plan, changes, search)
         if found.result.baseline is None:
             inputs.fail_without_plan(found, plan)
-        doubts = common.find_doubts(found.instance, found.result)
+        doubts = inputs.find_doubts(found.instance, found.result)
         subject = page_studies.StudySubject(plan, found.instance, found.result, accuracy, search.time_limit)
     else:
         result = _find_futures(plan, changes, search)
-        doubts = common.find_doubts(instance_of(result), result) if result.solved_instance is None else ()
+        doubts = inputs.find_doubts(instance_of(result), result) if result.solved_instance is None else ()
         subject = page_studies.StudySubject(plan, instance_of(result), result, accuracy, search.time_limit)
     drawn = subject.plan
     if study is not None:

@@ -36,7 +36,7 @@ def command(
     if futures is not None:
         _show_futures(futures, every=every, json=json)
     found = inputs.find_plan(plan, changes, search)
-    doubts = common.find_doubts(found.instance, found.result) if found.is_saved else ()
+    doubts = inputs.find_doubts(found.instance, found.result) if found.is_saved else ()
     result = replace(found.result, notes=(*doubts, *found.result.notes))
     if json:
         audit = _audit_again(found.instance, found.result, doubts)
@@ -59,7 +59,7 @@ def _show_futures(result: "FuturesResult", *, every: bool, json: bool) -> NoRetu
     from optimizer.report.tables.futures import futures_tables
     from optimizer.report.tables.render import show
 
-    doubts = common.find_doubts(instance_of(result), result) if result.solved_instance is None else ()
+    doubts = inputs.find_doubts(instance_of(result), result) if result.solved_instance is None else ()
     if json:
         audit = _audit_again(instance_of(result), result, doubts)
         typer.echo(replace(result, audit=audit).to_json(whole=False))
