@@ -301,7 +301,7 @@ def test_studies_fill_their_parts(result: so.Result) -> None:
     others = so.alternatives(ranged, settings=Settings(jobs=1))
     parts = make_brief(ranged, result, studies=[tornado, others]).to_dict()["parts"]
     (row,) = parts["figures"]["table"]["rows"]
-    assert row[:3] == ["motors: quantity", "×1", "×0.7 … ×1.2"]
+    assert row[:3] == ["motors: quantity", "100 (×1)", "×0.7 … ×1.2"]
     assert row[3].startswith("cost −")
     whole = "What the best plan then costs more, with what goes unserved without a shock at its shortage cost, and what"
     assert whole in parts["figures"]["table"]["caption"]
@@ -313,12 +313,13 @@ def test_studies_fill_their_parts(result: so.Result) -> None:
 def test_figures_show_no_more_than_is_proven(tiny: so.Instance, result: so.Result) -> None:
     end = VariantOutcome("optimal", cost=7.05e9, bound=7.04e9, gap=446e6, gap_bound=444e6)
     base = VariantOutcome("optimal", cost=7.06e9, bound=7.05e9, gap=445e6, gap_bound=444e6)
-    demand, capex = (Uncertain(path, tuple(path.split(".")), 0.5, 2.0, 1.0, is_factor=True)
-                     for path in ("demands.motors.quantity", "options.plant.capex"))  # fmt: skip
+    paths = ("demands.motors.quantity", "options.plant.capex", "demands.motors.survival")
+    demand, capex, floor = (Uncertain(path, tuple(path.split(".")), 0.5, 2.0, 1.0, is_factor=True) for path in paths)
     dear = replace(end, cost=9e9, bound=8.9e9)
     bars = (
         TornadoBar(UncertainNumber("users_stocks", (demand, capex)), end, dear),
         TornadoBar(UncertainNumber("x", (demand,)), replace(end, gap=0.0), replace(end, gap=500e6, gap_bound=499e6)),
+        TornadoBar(UncertainNumber("floor", (floor,)), end, dear),
     )
     found = Sensitivity("proven", tiny, 0.02, 0.01, base, bars)
     part = make_brief(tiny, result, studies=[found]).to_dict()["parts"]["figures"]
@@ -326,7 +327,9 @@ def test_figures_show_no_more_than_is_proven(tiny: so.Instance, result: so.Resul
     assert part["table"]["rows"][0][3:] == ["–", "cost +1,900"]
     assert part["table"]["rows"][0][0] == "Users stocks: quantity, capex of motors and 1 more"
     assert part["table"]["rows"][1][3:] == ["floors hold", "gap +55"]
-    assert "Of 2 uncertain numbers" in part["table"]["caption"]
+    # A factor of one number stands behind the number itself, of a series behind its least and its most.
+    assert [row[1] for row in part["table"]["rows"]] == ["×1", "100 (×1)", "0.3 to 0.7 (×1)"]
+    assert "Of 3 uncertain numbers" in part["table"]["caption"]
 
 
 def test_no_plan_has_no_parts(tiny: so.Instance) -> None:

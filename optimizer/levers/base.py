@@ -350,7 +350,10 @@ class Sized(Lever):
 
 
 class Stock(Lever):
-    """A lever that is held as a stock of one commodity."""
+    """A lever that is held as a stock of one commodity.
+
+    What is released in a shock, at most `release_rate` and at `release_cost`, is written by its subclass: `Stockpile`.
+    """
 
     labels: ClassVar[Labels] = Labels("t", "stockpile", "is not filled", 4)
     is_stock: ClassVar[bool] = True

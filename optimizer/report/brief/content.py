@@ -4,13 +4,13 @@ All writers draw what `Brief.to_dict` gives, so each says the same; it is in the
 """
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, zip_longest
 from typing import Any
 
 from optimizer.horizon import windowed
 from optimizer.instance.derived import but_samples, display_name, rules_that_ask
-from optimizer.instance.ranges import numbers_of
+from optimizer.instance.ranges import UncertainNumber, numbers_of
 from optimizer.instance.schema import Instance
 from optimizer.report import narrative
 from optimizer.report.brief.plan_parts import (
@@ -332,6 +332,26 @@ def _nothing_row(result: Result, plan: Result | None) -> tuple[Any, ...]:
     return _NOTHING, 0.0, counted.shocks_failed, counted.gap, counted.worst_gap, more, ""
 
 
+def _value_as_is(result: Result, number: UncertainNumber) -> str:
+    """What a number is in the plan's file: of a factor of one input that input as well: ``100 (×1)``."""
+    value, found = number_value(number, number.first.value), _input_of(result.data, number)
+    amounts = list(found.values()) if isinstance(found, Mapping) else [found]
+    if not all(isinstance(amount, int | float) for amount in amounts):
+        return value
+    ends = dict.fromkeys(si(end) for end in (min(amounts), max(amounts)))
+    return f"{' to '.join(ends)} ({value})"
+
+
+def _input_of(data: Mapping[str, Any], number: UncertainNumber) -> Any:
+    """The number, or the series by year, of which a range gives factors; None where it gives none, or of several."""
+    if len(number.inputs) > 1 or not number.first.is_factor:
+        return None
+    found: Any = data
+    for key in number.first.place:
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return found or None
+
+
 def figures_part(instance: Instance, result: Result, found: Sensitivity | None) -> BriefPart:
     """The uncertain numbers that move the answer most."""
     title = "The numbers that decide"
@@ -344,7 +364,7 @@ def figures_part(instance: Instance, result: Result, found: Sensitivity | None) 
             missing_hint = missing_note = NO_RANGES
         return BriefPart("figures", title, (), None, missing_hint, missing_note=missing_note)
     rows = [
-        (number_name(instance, each.number), number_value(each.number, each.number.first.value),
+        (number_name(instance, each.number), _value_as_is(result, each.number),
          number_range(each.number), *(_end_text(found.base, end) for end in (each.low, each.high)))
         for each in found.bars[:MOST_FIGURES]
     ]  # fmt: skip
