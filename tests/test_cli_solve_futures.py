@@ -435,3 +435,47 @@ def test_a_regret_of_nothing_is_proven() -> None:
     facts = dict(futures_facts(instance_of(result), result, find_stages(result)))
     assert facts["Largest regret"].startswith("0 USD, ")
     assert facts["Largest regret"].endswith("(proven to be the least)")
+
+
+def answer(*words: str) -> dict[str, Any]:
+    """The JSON of a command, less where its plan comes from."""
+    done = CliRunner().invoke(app, [*words, "--json"])
+    assert done.exit_code in (0, 4), (words, done.output)
+    return {key: value for key, value in json.loads(done.stdout).items() if key not in ("plan", "seconds")}
+
+
+RANGES = 'ranges={"demands.d.quantity": {low: 8, high: 12}}'
+LESS = "{probability: 0.5, set: {demands.d.quantity: {2028: 10, 2029: 8}}}"
+ATTACKED = f"futures={{need: {{from: 2029, branches: {{high: {{probability: 0.5}}, low: {LESS}}}}}}}"
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "words"),
+    [
+        ("hand_regret.yaml", [], ["survive"]),
+        ("hand_regret.yaml", [], ["stress", "--samples", "20"]),
+        ("hand_regret.yaml", ["--set", RANGES], ["sensitivity", "--discover", "--samples", "100"]),
+        ("hand_attack.yaml", ["--set", ATTACKED], ["attack"]),
+    ],
+)
+def test_a_saved_plan_of_futures_is_judged_in_one(
+    name: str, change: list[str], words: list[str], tmp_path: Path
+) -> None:
+    """As the same plan is beside its file."""
+    file, plan = str(CASES / name), str(tmp_path / "plan.json")
+    adversary = ["--adversary"] if words == ["attack"] else []
+    assert CliRunner().invoke(app, ["solve", file, *change, *adversary, "-o", plan]).exit_code in (0, 4)
+    command, *more = [*words, "--future", "high"]
+    assert answer(command, plan, *more) == answer(command, file, *change, "--plan", plan, *more)
+
+
+@pytest.mark.parametrize(("future", "outlay"), [("high", 840.0), ("low", 240.0)])
+def test_compare_takes_a_saved_plan_of_futures_in_one(future: str, outlay: float, tmp_path: Path) -> None:
+    """The plant of 4 t/yr costs 240; 6 t/yr more, in "high", 600. At prices 10 % higher, in a scenario, 264 and 660."""
+    file, plan = str(CASES / "hand_regret.yaml"), str(tmp_path / "plan.json")
+    assert CliRunner().invoke(app, ["solve", file, "-o", plan]).exit_code == 0
+    dear = "scenarios={dear: {options.plant.capex: {2027: 66, 2028: 110}}}"
+    words = [file, "--plan", plan, "--future", future, "--set", dear, "--scenario", "dear", "--quick"]
+    outlays = {each["case"]: each["outlay"] for each in answer("compare", *words)["columns"]}
+    assert outlays["plain, plan"] == pytest.approx(outlay)
+    assert outlays["dear, plan"] == pytest.approx(1.1 * outlay)

@@ -169,5 +169,13 @@ def test_a_year_in_which_a_shock_begins_is_not_said_to_have_none(plan: str) -> N
 def test_what_of_a_shock_does_not_count_is_said_where_there_is_some(plan: str) -> None:
     own = ("--set", "shocks.embargo.demand={motors: 1.1}")
     words = " ".join(diversify("survive", TINY, "--plan", plan, *own).stdout.split())
-    assert "Of a shock only the cuts are taken, without its window, surge, floors and reliability of deals." in words
+    said = (
+        "Of a shock only the cuts are taken, each at its largest severity for the whole time, without its window, "
+        "surge, floors and reliability of deals."
+    )
+    assert said in words
     assert "Of a shock" not in diversify("survive", TINY, "--plan", plan).stdout
+    eased = ("--set", "shocks.embargo.cuts=[{region: rival, severity: [1, 0.5]}]")
+    assert said in " ".join(diversify("survive", TINY, "--plan", plan, *eased).stdout.split())
+    same = ("--set", "shocks.embargo.cuts=[{region: rival, severity: [1, 1]}]")
+    assert "Of a shock" not in diversify("survive", TINY, "--plan", plan, *same).stdout

@@ -81,7 +81,7 @@ def test_every_kind_states_the_currency_and_its_year(tiny: Book, kind: str) -> N
         ("sankey", Choice(), ["magnets, rival", "in the baseline, 2026"]),
         ("stock", Choice(), ["magnet reserve", "embargo: 2 shocks"]),
         ("dependence", Choice(), ["magnets", "HHI 1.00", "rival"]),
-        ("waterfall", Choice(), ["capex", "stock purchases", "price of survival", "13.6M USD"]),
+        ("waterfall", Choice(), ["capex", "one-off fixed cost", "stock purchases", "price of survival", "13.6M USD"]),
         ("endurance", Choice(year=2028), ["magnets, rival", "0 → 24.0", "cut for good at the start of 2028"]),
     ],
 )  # fmt: skip

@@ -366,6 +366,11 @@ def test_without_ensembles_the_listed_shocks_are_varied(by_hand: so.Result) -> N
     found = so.stress(by_hand, so.read(data(ensembles={})), samples=50)
     assert found.sampler.startswith("variations of the one entry under shocks")
     assert {group.name for group in found.groups if group.by == "event"} == {"varied/embargo"}
+    again = {name: data()["shocks"]["embargo"] for name in ("embargo", "other")}
+    both = so.stress(by_hand, so.read(data(ensembles={}, shocks=again)), samples=50)
+    assert both.sampler.startswith("variations of the 2 entries under shocks, each with the same chance, for")
+    # Drawn, not shared out: the two have different numbers of samples.
+    assert len({group.samples for group in both.groups if group.by == "event"}) == 2
     with pytest.raises(InstanceError, match="neither a shock nor an ensemble"):
         so.stress(by_hand, so.read(data(ensembles={}, shocks={})))
 

@@ -96,6 +96,7 @@ def test_builds_are_those_worked_by_hand(book: Any) -> None:
 
 def test_figures_add_up_to_those_of_the_plan(book: Any, result: so.Result) -> None:
     costs = rows(book["costs"])
+    assert {row["Part"]: row["Present value [USD]"] for row in costs}["one-off fixed cost"] == pytest.approx(1e6)
     assert sum(row["Present value [USD]"] for row in costs) == pytest.approx(result.total_cost)
     assert sum(row["Of total"] for row in costs) == pytest.approx(1)
     outlays = rows(book["outlays"])

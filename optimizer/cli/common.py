@@ -12,6 +12,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextvars import ContextVar
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
@@ -245,6 +246,20 @@ def parse_amount_option(text: str | None, option: str) -> float | None:
     from optimizer.units import money
 
     return money(text, option)
+
+
+def print_status(result: "Result") -> None:
+    """Say on stderr that a plan that was solved for does not survive."""
+    if result.status != "survives":
+        what = "The plan leaves a survival gap" if result.status == "gap" else f"The plan's status is {result.status}"
+        print_message(f"{what}: see `diversify solve`.")
+
+
+def with_comments(result: "Result", file: str) -> "Result":
+    """The result with the comments of its instance file, which name its sources."""
+    from optimizer.io.load import comments_of
+
+    return replace(result, comments=comments_of(file))
 
 
 # Files that a command writes

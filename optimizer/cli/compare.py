@@ -71,7 +71,8 @@ def command(
     if step is not None and not more:
         raise typer.BadParameter("write more than 0.", param_hint="--step")
     _check_plot(plot)
-    cases = _read_cases(files, options.Changes(set_=set_, future=future), variants, lists_attacks=adversary)
+    reader = _read_cases(files, options.Changes(set_=set_, future=future), variants, lists_attacks=adversary)
+    cases, plans = reader.cases, inputs.plans_of_future(plan, future, reader.changes)
 
     from optimizer.solver import Settings
     from optimizer.studies.compare import FACTS, compare
@@ -82,7 +83,7 @@ def command(
             found = compare(
                 cases,
                 amounts,
-                plans=plan,
+                plans=plans,
                 facts=() if quick else FACTS,
                 step=more,
                 resolution=resolution,
@@ -135,8 +136,8 @@ def _check_plot(plot: Path | None) -> None:
 
 def _read_cases(
     files: Sequence[str], changed: options.Changes, variants: Variants, *, lists_attacks: bool
-) -> dict[str, "Instance"]:
-    """What is compared, by name: each file as it is, then its variants; what is wrong anywhere comes at once."""
+) -> "_CaseReader":
+    """What is compared: each file as it is, then its variants; what is wrong anywhere comes at once."""
     from optimizer.errors import InstanceError
     from optimizer.studies.compare import require_one_currency
 
@@ -151,7 +152,7 @@ def _read_cases(
         # An error in a file is one in every variant of it; it is printed once.
         raise InstanceError(list(dict.fromkeys(reader.wrong)))
     require_one_currency(reader.cases, reader.origins)
-    return reader.cases
+    return reader
 
 
 def _columns(plain: options.Changes, variants: Variants) -> Iterator[tuple[str, options.Changes]]:
@@ -174,6 +175,7 @@ class _CaseReader:
     lists_attacks: bool = field(kw_only=True)
     cases: dict[str, "Instance"] = field(default_factory=dict)
     origins: dict[str, str] = field(default_factory=dict)
+    changes: dict[str, tuple[str, options.Changes]] = field(default_factory=dict)  # of each case its file as well
     wrong: list["Finding"] = field(default_factory=list)
     _names: set[str] = field(default_factory=set)
     _shown: set["Finding"] = field(default_factory=set)
@@ -194,7 +196,7 @@ class _CaseReader:
         new = tuple(each for each in made.warnings if each not in self._shown)
         self._shown.update(new)
         inputs.announce(replace(made, warnings=new), name)
-        self.cases[name], self.origins[name] = made.instance, file
+        self.cases[name], self.origins[name], self.changes[name] = made.instance, file, (file, changes)
 
     def _name(self, file: str, variant: str) -> str:
         """A short name for a column: the variant; of several files the file's stem before it."""

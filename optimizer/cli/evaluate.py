@@ -77,7 +77,7 @@ def _write(
     if output is not None:
         result = found.plans[0].result
         if isinstance(result, Result):
-            result = replace(inputs.with_comments(result, file), changes=tuple(changes))
+            result = replace(common.with_comments(result, file), changes=tuple(changes))
         elif found.broken_rules:
             what = f"{output} is not written: a plan file of several futures holds a plan that keeps every rule."
             common.fail(what, ExitCode.USAGE)

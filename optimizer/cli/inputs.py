@@ -7,7 +7,7 @@ an instance where a plan is expected         read, changed and solved first, wit
 """
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -332,13 +332,14 @@ def read_judged_plan(file: str, plan: str | None, changes: Changes, search: Plan
     search = search or PlanSearch()
     if plan is None and not is_saved_plan(file):
         return find_plan(file, changes, search)
-    if plan is not None and _needs_instance(plan, changes):
+    plan = plan or file
+    if _needs_instance(plan, changes):
         return read_written_plan(file, plan, changes, search)
-    _refuse_search(plan or file, ["--budget"] * (changes.budget is not None) + search.given)
+    _refuse_search(plan, ["--budget"] * (changes.budget is not None) + search.given)
     instance = announce(change_instance(file, changes)).instance
-    found = find_plan(plan or file, Changes())
+    found = find_plan(plan, Changes())
     if found.result.baseline is None:
-        fail_without_plan(found, plan or file)
+        fail_without_plan(found, plan)
     return replace(found, instance=instance)
 
 
@@ -363,7 +364,7 @@ def read_written_plan(file: str, plan: str, changes: Changes, search: PlanSearch
     (given,) = read_given_plans(file, [plan], changes, made)
     found = evaluate_plan(made.instance, given, Settings(), Clock(), made.remarks)
     common.show_findings(found.broken_rules)
-    result = replace(with_comments(found.result, file), changes=made.changes)
+    result = replace(common.with_comments(found.result, file), changes=made.changes)
     return PlanInput(found.instance, result, is_saved=True)
 
 
@@ -371,10 +372,22 @@ def read_given_plans(file: str, plans: Sequence[str], changes: Changes, made: In
     """Plans of any form as they stand in an instance; of the future that was chosen, what they buy in it."""
     from optimizer.studies.given_plan import read_plans
 
-    if changes.future is None:
-        return read_plans(plans, made.instance)
-    whole = change_instance(file, replace(changes, future=None), takes_futures=True).instance
-    return [plan.in_future(changes.future) for plan in read_plans(plans, whole)]
+    return read_plans(plans_of_future(plans, changes.future, {"": (file, changes)}), made.instance)
+
+
+def plans_of_future(
+    plans: Sequence[str] | None, future: str | None, cases: Mapping[str, tuple[str, Changes]]
+) -> list[Any]:
+    """Plans as they are; of a future, what they buy in it. `cases` are files with their changes, by name."""
+    from optimizer.studies.given_plan import PlanInFuture
+
+    if future is None or not plans:
+        return list(plans or ())
+    wholes = {
+        case: change_instance(file, replace(changes, future=None), takes_futures=True).instance
+        for case, (file, changes) in cases.items()
+    }
+    return [PlanInFuture(plan, future, wholes) for plan in plans]
 
 
 def _refuse_search(plan: str, given: Sequence[str]) -> None:
@@ -395,7 +408,7 @@ def solve_first(made: InstanceInput, file: str, search: PlanSearch) -> PlanInput
         result = search_plan(made, settings, clock, listener, adversary=search.adversary)
     # Attacks that shaped the plan are shocks of its instance.
     instance = read(result.data, file) if search.adversary else made.instance
-    result = with_comments(result, file)
+    result = common.with_comments(result, file)
     if not search.adversary:
         result = with_stored_bands(result, made.instance, file)
     return PlanInput(instance, result, interrupted=clock.interrupted)
@@ -439,13 +452,6 @@ def search_all_futures(
     return found.with_changes(made.changes)
 
 
-def print_status(result: "Result") -> None:
-    """Say on stderr that a plan that was solved for does not survive."""
-    if result.status != "survives":
-        what = "The plan leaves a survival gap" if result.status == "gap" else f"The plan's status is {result.status}"
-        common.print_message(f"{what}: see `diversify solve`.")
-
-
 def fail_without_plan(found: PlanInput, file: str, *, json: bool = False) -> NoReturn:
     """End a command that needs a plan where there is none; with `json`, its answer is what `solve --json` says."""
     from optimizer.errors import PlanFileError
@@ -467,13 +473,6 @@ def with_stored_bands(result: "Result", instance: "Instance", file: str) -> "Res
     if result.baseline is None or not instance.ranges:
         return result
     return replace(result, bands=stored_bands(file, instance.to_dict()))
-
-
-def with_comments(result: "Result", file: str) -> "Result":
-    """The result with the comments of its instance file, which name its sources."""
-    from optimizer.io.load import comments_of
-
-    return replace(result, comments=comments_of(file))
 
 
 def find_doubts(instance: "Instance", result: "Result | FuturesResult") -> tuple[str, ...]:

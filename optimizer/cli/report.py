@@ -304,7 +304,7 @@ def _with_sources(result: "Result", instance: Path | None) -> "Result":
     from optimizer.io.load import open_document
 
     open_document(instance)
-    return inputs.with_comments(result, str(instance))
+    return common.with_comments(result, str(instance))
 
 
 def _end(parts: "ReportParts", output: Path, answer: str, *, json: bool, stopped: bool) -> NoReturn:

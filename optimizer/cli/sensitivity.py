@@ -134,7 +134,7 @@ def _read_plan(
     judged = inputs.solve_first(made, file, options.PlanSearch(adversary=adversary, time_limit=time_limit))
     if judged.result.baseline is None:
         inputs.fail_without_plan(judged, file, json=json)
-    inputs.print_status(judged.result)
+    common.print_status(judged.result)
     return judged
 
 

@@ -154,7 +154,7 @@ def _write(result: "Result | FuturesResult", file: str, csv: Path | None, output
     from optimizer.results.result import Result
 
     if isinstance(result, Result):
-        result = inputs.with_comments(result, file)
+        result = common.with_comments(result, file)
     if output is not None:
         common.write_answer(output, result.to_json() + "\n")
     if csv is not None:

@@ -98,7 +98,7 @@ def _read(
     found = inputs.find_plan(plan, changes, search)
     if found.result.baseline is None:
         inputs.fail_without_plan(found, plan, json=json)
-    inputs.print_status(found.result)
+    common.print_status(found.result)
     if instance is None:
         return found
     return replace(found, instance=inputs.read_instance(instance, options.Changes()).instance)

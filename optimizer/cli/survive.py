@@ -53,4 +53,4 @@ def _print_status(result: "Result") -> None:
         rules = "; ".join(result.clash) or "the time ran out"
         common.print_message(f"There is no plan ({rules}): this is how long things last with nothing built.")
     else:
-        inputs.print_status(result)
+        common.print_status(result)

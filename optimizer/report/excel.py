@@ -172,7 +172,7 @@ def _sheet(instance: Instance, frame: Frame, name: str = "", title: str = "", no
     note = note or f"{frame.note} Money: {instance.currency}."
     columns = dict[FrameColumn, Sequence[Any]]()
     for column, values in zip(frame.columns, frame.values, strict=True):
-        is_key = column.form in ("name", "object", "region", "yes")
+        is_key = column.form in ("name", "object", "region", "part", "yes")
         words = (value_text(instance, column, value) if value is not None else None for value in values)
         columns[column] = list(words) if is_key else values
         if column.form == "object":

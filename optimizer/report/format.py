@@ -463,6 +463,10 @@ def _why_not(repair: "Repair") -> str:
 FAR = 0.5
 
 
+# Parts of the cost whose keys do not say enough.
+PART_NAMES = {"fixed cost": "one-off fixed cost"}
+
+
 def cost_with_gaps(result: "Result") -> float | None:
     """What is minimised, where that is not the cost alone: cost with the gaps left at their price."""
     return result.priced_cost if result.has_priced_gaps and result.survival_gap > 0 else None

@@ -38,6 +38,7 @@ Form = Literal[
     "millions",  # money, in millions, to three digits
     "percent",  # a share, as per cent
     "tenth",  # a share, as per cent to one decimal
+    "part",  # a part of the cost, as readers call it
     "yes",  # whether something holds
 ]
 NUMBER_FORMS = ("count", "amount", "plain", "exact", "enough", "millions", "percent", "tenth")

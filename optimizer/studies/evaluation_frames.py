@@ -66,7 +66,9 @@ def plan_changes_frame(found: "PlanEvaluation", part: str, name: str, title: str
     rows = ((plan.name, *values) for plan, _, values in _changes_of(found, part))
     made = [getattr(plan, part) for plan in found.plans]
     add_up = all(_is_all_outlay(each) for each in made if each is not None and each.changes)
-    note = "" if add_up else "Money: capex, fixed cost and stock; outlay: its budget_share of that, and price support."
+    note = (
+        "" if add_up else "Money: capex, one-off fixed cost and stock; outlay: its budget_share of that, price support."
+    )
     return Frame.of_rows(name, title, columns, rows, note)
 
 

@@ -73,7 +73,7 @@ def builds_frame(instance: Instance, result: Result) -> Frame:
         FrameColumn("size", "Size or largest stock", form="amount", is_shown=False),
         FrameColumn("bought", form="amount"),
         FrameColumn("unit", "Unit of size", is_shown=False, of=lambda each: size_unit(instance, each.option)),
-        FrameColumn("capex", "Capex and fixed cost, or stock", money, "amount", is_shown=False),
+        FrameColumn("capex", "Capex and one-off fixed cost, or stock", money, "amount", is_shown=False),
         FrameColumn("support", "Price support", money, "amount", is_shown=False),
         FrameColumn("spent", unit=money, form="amount", of=lambda each: each.paid),
         FrameColumn("outlay", unit=money, form="amount", is_shown=False, of=lambda each: each.counted),
@@ -200,7 +200,7 @@ def costs_frame(result: Result) -> Frame:
     """One row a part of the total cost; the parts add to it."""
     total = result.total_cost
     columns = (
-        FrameColumn("part", is_index=True),
+        FrameColumn("part", form="part", is_index=True),
         FrameColumn("present_value", "Present value", result.money, "exact"),
         FrameColumn("share", "Of total", "share", "tenth"),
     )

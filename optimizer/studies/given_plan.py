@@ -39,7 +39,25 @@ from optimizer.studies.what_if import WhatIfSolver
 from optimizer.tolerances import NEGLIGIBLE, ROUNDING
 from optimizer.units import Series, si
 
-PlanLike = GivenPlan | Result | FuturesResult | Plan | Mapping[str, Any] | str | Path
+
+@dataclass(frozen=True)
+class PlanInFuture:
+    """What a plan of any form buys in one future."""
+
+    plan: "PlanLike"
+    future: str
+    instances: Mapping[str, Instance]  # by case, the instance with all its futures
+
+    def read(self, case: str, name: str) -> GivenPlan:
+        """The plan as it stands in a case.
+
+        Raises:
+            GivenPlanError: with every finding.
+        """
+        return _read(self.plan, self.instances[case], name).in_future(self.future)
+
+
+PlanLike = GivenPlan | PlanInFuture | Result | FuturesResult | Plan | Mapping[str, Any] | str | Path
 
 
 def list_plans(plans: PlanLike | Iterable[PlanLike]) -> list[PlanLike]:
@@ -104,7 +122,7 @@ def _read_in_cases(plan: PlanLike, cases: Mapping[str, Instance], number: int, c
     name = "plan" if count == 1 else f"plan {number}"
     for case, instance in cases.items():
         try:
-            found[case] = _read(plan, instance, name)
+            found[case] = plan.read(case, name) if isinstance(plan, PlanInFuture) else _read(plan, instance, name)
         except GivenPlanError as error:
             missed[case] = error.findings
     return _PlanInCases(found, missed)

@@ -231,7 +231,7 @@ def _sampler(instance: Instance, drawn: Instance, seed: int) -> str:
     number = len(instance.shocks)
     entries = "the one entry" if number == 1 else f"the {number} entries"
     times = "months × triangular (0.5, 1, 2), severities × triangular (0.5, 1, 1.25)"
-    equally = "" if number == 1 else ", each equally often"
+    equally = "" if number == 1 else ", each with the same chance"
     return f"variations of {entries} under shocks{equally}, for there are no ensembles: any start, {times}"
 
 

@@ -309,8 +309,8 @@ def committed_sentence(commitments: Sequence[CommittedMoney], money: str) -> Ite
         yield f"Committed already, by any party, in no cost here: {si(total, money)}{of_which}."
 
 
-# Parts of the cost whose keys do not say enough.
-_PARTS = {"fixed cost": "one-off fixed cost", "shortage": "demand unserved without a shock, at shortage cost"}
+# Parts of the cost whose names do not say enough in a sentence.
+_PARTS = {"shortage": "demand unserved without a shock, at shortage cost"}
 
 
 def _price_sentence(result: Result) -> Iterator[str]:

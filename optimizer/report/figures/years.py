@@ -37,7 +37,7 @@ from optimizer.report.figures.canvas import (
     set_panel_title,
     thin_ticks,
 )
-from optimizer.report.format import plural, shock_title, shortened
+from optimizer.report.format import PART_NAMES, plural, shock_title, shortened
 from optimizer.results.plan import ByPeriod, Flows, Outcome, Plan
 from optimizer.results.result import Result
 from optimizer.studies.purchases import Purchase, outlay_part_note, spent_words, support_of_existing
@@ -167,8 +167,8 @@ def draw_years(instance: Instance, result: Result, years: Sequence[YearOfPlan]) 
     handles.append(Patch(facecolor=QUIET, label="projects that come on line"))
     add_footer(
         canvas,
-        f"{_OUTLAY}: capex and fixed cost in the year of the decision, stock when it is bought, price support when it "
-        f"is paid; undiscounted, {result.currency}. Projects: without stockpiles. {of_plan(result)}",
+        f"{_OUTLAY}: capex and one-off fixed cost in the year of the decision, stock when it is bought, price support "
+        f"when it is paid; undiscounted, {result.currency}. Projects: without stockpiles. {of_plan(result)}",
         handles,
     )
     return canvas
@@ -389,7 +389,7 @@ BOUGHT = ("capex", "fixed cost", "fixed opex", "stock purchases", "stock holding
 
 @dataclass(frozen=True)
 class CostStep:
-    """One bar: money, present value, from `start` to `start + amount`."""
+    """One bar: money, present value, from `start` to `start + amount`; `part` as readers call it."""
 
     part: str
     start: float
@@ -433,7 +433,7 @@ def _stacked(costs: Iterable[tuple[str, float]], total: float, last: str) -> tup
     made, level = list[CostStep](), 0.0
     for part, amount in costs:
         if abs(amount) > ROUNDING * abs(total):
-            made.append(CostStep(part, level, amount))
+            made.append(CostStep(PART_NAMES.get(part, part), level, amount))
             level += amount
     return (*made, CostStep(last, 0.0, level))
 

@@ -21,7 +21,7 @@ from rich.text import Text
 from optimizer.files import read_json, starts_formula, write_whole
 from optimizer.instance.derived import display_name, region_name
 from optimizer.instance.schema import Instance
-from optimizer.report.format import DASH, in_millions, percent, shock_title
+from optimizer.report.format import DASH, PART_NAMES, in_millions, percent, shock_title
 from optimizer.report.screen import Screen
 from optimizer.results.frames import NUMBER_FORMS, Form, Frame, FrameColumn, FrameRow, Frames
 from optimizer.units import MINUS, short, si, si_up
@@ -50,6 +50,7 @@ _WRITERS: Mapping[Form, Callable[[Any], str]] = {
     "millions": in_millions,
     "percent": percent,
     "tenth": lambda share: percent(share, 1),
+    "part": lambda part: PART_NAMES.get(part, part),
     "yes": lambda holds: "yes" if holds else "no",
 }
 

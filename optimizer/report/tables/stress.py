@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from optimizer.disruptions.ensemble import VARIED
+from optimizer.disruptions.shock import ShockSpec
 from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
@@ -433,8 +434,9 @@ def _caption(instance: Instance, found: TimeToSurvive, rows: Sequence[Exposure])
              "Capacities, demand and floors stay as at that start; a shock of that length can come out "
              "better or worse."]  # fmt: skip
     lines.append("! deliberate: leverage restrains it.")
-    if any(spec.demand or spec.survival or spec.reliability for spec in instance.shocks.values()):
-        lines.append("Of a shock only the cuts are taken, without its window, surge, floors and reliability of deals.")
+    if any(_is_more_than_steady_cuts(spec) for spec in instance.shocks.values()):
+        lines.append("Of a shock only the cuts are taken, each at its largest severity for the whole time, without its "
+                     "window, surge, floors and reliability of deals.")  # fmt: skip
     left, others = len(rows) - MOST, len(found.exposures) - len(found.ending)
     if left > 0:
         lines.append(f"{plural(left, 'more chokepoint')} that break a floor later are not shown.")
@@ -442,6 +444,11 @@ def _caption(instance: Instance, found: TimeToSurvive, rows: Sequence[Exposure])
         lasts = "∞ in every year, plan or no plan" if found.uncut.is_endless else "as if nothing were cut"
         lines.append(f"{plural(others, 'more chokepoint')}: {lasts}.")
     return "\n".join(lines)
+
+
+def _is_more_than_steady_cuts(spec: ShockSpec) -> bool:
+    """Whether an entry has what does not count where its cuts last for good."""
+    return bool(spec.demand or spec.survival or spec.reliability) or any(len(set(c.severity)) > 1 for c in spec.cuts)
 
 
 def _exposure_title(instance: Instance, exposure: Exposure) -> Text:
