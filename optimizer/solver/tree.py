@@ -165,10 +165,7 @@ class TreeSearch:
 
     def run(self) -> None:
         """Search until everything is closed, or one of the limits is reached."""
-        node: TreeNode | None = self._open.pop(0)
-        heapq.heapify(self._open)
-        while node is not None and node.relaxed is None and not self._solve(node):
-            node = self._next() if self._open and self._goes_on() else None
+        node = self._open_root()
         if node is not None:
             self._begin(node)
         while node is not None and self._goes_on():
@@ -178,6 +175,14 @@ class TreeSearch:
             self.status = "stopped"
         self.bound = min([self._least_closed, *left])
         self.source.raise_bound(self.bound)
+
+    def _open_root(self) -> TreeNode | None:
+        """The first root whose relaxation leaves it open."""
+        node: TreeNode | None = self._open.pop(0)
+        heapq.heapify(self._open)
+        while node is not None and node.relaxed is None and not self._solve(node):
+            node = self._next() if self._open and self._goes_on() else None
+        return node
 
     def _begin(self, node: TreeNode) -> None:
         """Guess how far solutions are, and try the nearest whole numbers, then the next larger ones."""
