@@ -345,6 +345,11 @@ def test_plan_that_fails_names_its_worst_event(tiny: so.Instance) -> None:
     (row,) = worst["values"]
     assert row["gap"] == pytest.approx(found.worst_gap)
     assert row["gap"] == pytest.approx(500e3 * row["below_floor"])
+    hard = next(each for each in found.shocks if each.name == "embargo@2029")
+    gone = [hard.flows["motors", "unserved"][i] - 30 for i in (0, 1)]
+    assert row["when"] == f"{hard.segments['motors'].worst_period}, {sum(each > 1e-6 for each in gone)} of 2"
+    assert "for how many of the shock's periods it is below" in worst["table"]["caption"]
+    assert part(make_brief(tiny, found), "money")["table"]["head"][1] == ">Outlay, M USD"
 
 
 def test_every_segment_below_its_floor_is_listed_and_adds_to_the_gap(tiny: so.Instance) -> None:

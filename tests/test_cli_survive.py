@@ -166,6 +166,12 @@ def test_a_year_in_which_a_shock_begins_is_not_said_to_have_none(plan: str) -> N
     assert "rival in 2026: 0 months with the plan." in " ".join(done.stdout.split())
 
 
+def test_a_shock_of_the_headline_is_said_to_be_cut_for_good(plan: str) -> None:
+    both = "shocks.embargo.cuts=[{region: rival, severity: 1}, {process: plant, severity: 1}]"
+    words = " ".join(diversify("survive", TINY, "--plan", plan, "--set", both).stdout.split())
+    assert "the worst is embargo (cuts held for good) in 2026: 0 months with the plan" in words
+
+
 def test_what_of_a_shock_does_not_count_is_said_where_there_is_some(plan: str) -> None:
     own = ("--set", "shocks.embargo.demand={motors: 1.1}")
     words = " ".join(diversify("survive", TINY, "--plan", plan, *own).stdout.split())

@@ -157,7 +157,7 @@ def test_what_has_to_run_in_the_baseline_without_inputs_is_no_larger(cell: Cell)
     assert (why.commodity, why.needed, why.had) == ("magnet", pytest.approx(50), pytest.approx(20))
     assert why.because == (
         "imports is cut off in embargo",
-        "plant stops at 20 t/yr: more of it would lack dysprosium in the baseline, where it has to run at 50 %",
+        "plant has only 20 t/yr: more of it would lack dysprosium in the baseline, where it has to run at 50 %",
         "small is not built: it cannot be bought beside plant",
     )
 

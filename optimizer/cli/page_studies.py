@@ -39,6 +39,8 @@ EVERY_STUDY = "all"
 IN_BRIEF = ("explain", "alternatives", "sensitivity", "futures")
 # Those that fill the first screen begin first, and are carried out whole where the user gives no limit.
 _FIRST_SCREEN = ("sensitivity", "figures", "budgets", "delays")
+# What a task is called in messages, where its name is not what readers call it.
+_SAID = {"figures": "numbers that decide"}
 # Processor seconds of each in a national instance: by them the time is shared. Of the others what takes longest begins
 # first, so that all cores are busy to the end.
 _SECONDS = {
@@ -399,7 +401,8 @@ def carry_out_all(
             for number, answer in executor.as_completed(timed, clock):
                 found[order[number]] = answer
                 if len(tasks) > 1:
-                    common.print_message(f"{order[number]} ({len(found)} of {len(tasks)} done)")
+                    said = _SAID.get(order[number], order[number])
+                    common.print_message(f"{said} ({len(found)} of {len(tasks)} done)")
     # Only the user leaves some out: also where a second Ctrl-C ended one at once.
     clock.interrupted |= len(found) < len(tasks)
     return found

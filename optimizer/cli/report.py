@@ -42,7 +42,9 @@ def command(
     with_: Annotated[
         str | None, options.search_option("--with", metavar="NAME,…", help="Studies: explain, attack, … or all.")
     ] = None,
-    quick: Annotated[bool, options.search_option("--quick", help="Leave out budgets, delays, --with all.")] = False,
+    quick: Annotated[
+        bool, options.search_option("--quick", help="No budgets, delays, numbers that decide, --with all.")
+    ] = False,
     budgets: Annotated[
         str | None, options.search_option(metavar="LIST", help="Other budgets, such as 0,250M,1B.")
     ] = None,

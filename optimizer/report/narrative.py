@@ -421,8 +421,9 @@ def _floors_kept(instance: Instance, result: Result) -> str:
     served, floor = in_percent(service.worst_service, service.floor)
     where = f"{display_name(instance, d)} gets {served} % in {service.worst_period}"
     gap = f" with a survival gap of {si(worst.gap, result.money, 4)}" if worst.gap > 0 else ""
+    worst_of = ", worst in " if len(failed) > 1 else f"{',' if count > 1 else ''} in "
     return (
-        f"survival floors fail in {len(failed):,} of {plural(count, 'shock')}, worst in "
+        f"survival floors fail in {len(failed):,} of {plural(count, 'shock')}{worst_of}"
         f"{dated(instance, instance.event(worst.name))}{gap}, where {where} against a floor of {floor} %"
     )
 

@@ -106,7 +106,7 @@ def test_who_takes_what_is_short_and_that_the_budget_is_spent() -> None:
     assert (why.needed, why.had) == (pytest.approx(40), pytest.approx(38))
     assert why.because == (
         "imports loses 70 % in ban; it still gives 18 t",
-        "Plant stops at 20 t/yr: the budget buys no more",
+        "Plant has only 20 t/yr: the budget buys no more",
     )
 
 
@@ -116,7 +116,7 @@ def test_a_budget_that_buys_something_else_goes_further_there() -> None:
     data["options"]["other"] = dict(data["options"]["plant"]) | {"name": "Other", "capex": 50_000, "max_size": 5}
     why = so.explain(so.read(data)).reason
     assert why is not None
-    assert "Plant stops at 17.5 t/yr: the budget goes further elsewhere" in why.because
+    assert "Plant has only 17.5 t/yr: the budget goes further elsewhere" in why.because
 
 
 def test_what_cannot_save_a_gap_does_not_bind() -> None:

@@ -50,7 +50,7 @@ def test_the_budget_says_why_there_is_no_more(cell: Cell) -> None:
     # 200 buys 20 t/yr of the deal, or half as much by the level.
     instance = cell(HEAD, options(DEAL, CHIPS), "policy: {budget: 200}")
     assert because(instance) == [
-        "deal stops at 20 t/yr: the budget buys no more",
+        "deal has only 20 t/yr: the budget buys no more",
         "chips is not bought: the budget goes further elsewhere",
     ]
     assert because(cell(HEAD, options(DEAL), "policy: {budget: 0}")) == ["deal is not bought: there is no budget"]
@@ -66,7 +66,7 @@ def test_a_level_that_has_eroded_says_what_is_left_and_what_stands_against_more(
     eroding = CHIPS.replace("20k}", "10k, latest: 2026, erosion: 0.5}")
     eroded = "chips is bought at level 0.04{}, of which level 0.01 is in force in 2028"
     instance = cell(HEAD, options(eroding), "policy: {budget: 400}")
-    assert because(instance) == [eroded.format(""), "chips stops at level 0.04: the budget buys no more"]
+    assert because(instance) == [eroded.format(""), "chips has only level 0.04: the budget buys no more"]
     most = eroding.replace("max_size: 1,", "max_size: 0.04,")
     assert because(cell(HEAD, options(most))) == [eroded.format(", its largest size")]
 

@@ -212,6 +212,7 @@ def alternatives_part(
     title = f"This plan and {_COUNTS[len(rows) - 1]}"
     unserved = _unserved_in_costs(result, near, frontier, [row[0] for row in rows])
     note = _alternatives_note(instance, result, unserved, has_nothing=rows[-1][0] == _NOTHING)
+    note += " –: not computed." if rows[-1][-2] is None else ""
     note = f"{note} {note_on_attacks(result, others)}".rstrip()
     frame = Frame.of_rows("alternatives", title, columns, rows, note).without_empty("differs")
     return BriefPart("alternatives", title, (), frame, missing_hint, strong=(0,), missing_note=missing_note)
@@ -336,7 +337,7 @@ def figures_part(instance: Instance, result: Result, found: Sensitivity | None) 
     title = "The numbers that decide"
     if found is None or not found.bars:
         missing_hint, missing_note = (
-            "Not computed: it is about a best plan that is proven, and left out by --quick.",
+            "Not computed: leave out --quick; the plan has to be proven to be the best.",
             "Not computed.",
         )
         if not instance.uncertain:
@@ -348,7 +349,7 @@ def figures_part(instance: Instance, result: Result, found: Sensitivity | None) 
         for each in found.bars[:MOST_FIGURES]
     ]  # fmt: skip
     columns = (
-        FrameColumn("figure", is_index=True),
+        FrameColumn("figure", "Number", is_index=True),
         FrameColumn("value"),
         FrameColumn("range"),
         FrameColumn("at_low", f"At low, M {result.money}"),
@@ -452,5 +453,5 @@ def _parts(
     spent: dict[str, float] = {}
     for move in purchases(instance, result):
         spent[move.option] = spent.get(move.option, 0.0) + move.counted
-    proven = f"total cost {proven_cost(result, cost_with_gaps(result))}"
+    proven = f"total cost {proven_cost(result, cost_with_gaps(result), 4)}"
     yield confidence_part(result, result.comments, proven, spent)

@@ -32,6 +32,7 @@ from optimizer.report.brief.plan_parts import (
     damage_of,
     delay_text,
     new_money_part,
+    new_money_word,
     on_line_words,
     order_sums,
     years_with_money,
@@ -412,15 +413,16 @@ def _order_row(some: Sequence[Order], count: int) -> tuple[Any, ...]:
 def _money_part(result: FuturesResult) -> BriefPart:
     """Money by calendar year: the least and the most of all futures, and what others have committed already."""
     commitments = list_commitments(result.data)
+    new = new_money_word(commitments)
     columns = [
         FrameColumn("year", form="word", is_index=True),
-        FrameColumn("least", "New, least", result.money, "millions"),
-        FrameColumn("new", "New, most", result.money, "millions"),
+        FrameColumn("least", f"{new}, least", result.money, "millions"),
+        FrameColumn("new", f"{new}, most", result.money, "millions"),
         FrameColumn("committed", "Committed", result.money, "millions"),
     ]
     years = years_with_money([each.result.outlays for each in result.futures], commitments)
     rows = [(year, min(spent) or None, max(spent) or None, committed) for year, spent, committed in years]
-    said = [f"New, undiscounted: {_range_text([each.result.outlay for each in result.futures], result.money)}."]
+    said = [f"{new}, undiscounted: {_range_text([each.result.outlay for each in result.futures], result.money)}."]
     said += committed_sentence(commitments, result.money)
     return new_money_part(columns, rows, tuple(said))
 
@@ -494,5 +496,5 @@ def _confidence_part(
     for view in views:
         for move in purchases(view.instance, view.future.result):
             spent[move.option] = spent.get(move.option, 0.0) + view.future.probability * move.counted
-    proven = proven_cost(result, futures_with_gaps(instance_of(result), result))
+    proven = proven_cost(result, futures_with_gaps(instance_of(result), result), 4)
     return confidence_part(result, comments, f"{result.measure} {proven}", spent)

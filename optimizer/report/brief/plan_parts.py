@@ -237,18 +237,24 @@ def _shortage_text(instance: Instance, result: Result, delay: Delay) -> str:
 def money_part(instance: Instance, result: Result) -> BriefPart:
     """New money by calendar year, and what others have committed already."""
     commitments, budget = list_commitments(result.data), instance.policy.budget
+    new = new_money_word(commitments)
     columns = [
         FrameColumn("year", form="word", is_index=True),
-        FrameColumn("new", "New", result.money, "millions"),
+        FrameColumn("new", new, result.money, "millions"),
         FrameColumn("committed", "Committed", result.money, "millions"),
     ]
     spending = years_with_money([result.outlays], commitments)
     rows: list[tuple[Any, ...]] = [(year, spent[0] or None, committed) for year, spent, committed in spending]
     of_budget = "" if budget is None else f", of a budget of {si(budget, result.money)}"
-    said = f"New: {si(result.outlay, result.money)} in all, undiscounted{of_budget}."
+    said = f"{new}: {si(result.outlay, result.money)} in all, undiscounted{of_budget}."
     return new_money_part(
         columns, rows, (said, *committed_sentence(commitments, result.money), *_price_sentence(result))
     )
+
+
+def new_money_word(commitments: Sequence[CommittedMoney]) -> str:
+    """What the plan's outlay is called: new beside money that others have committed."""
+    return "New" if commitments else "Outlay"
 
 
 def new_money_part(
@@ -355,7 +361,8 @@ def confidence_part(
     basis = basis_of(numbers)
     shares = f"The file gives a source for {percent(basis.source)} of its {len(numbers):,} numbers; "
     shares += f"{percent(basis.assumption)} are said to be assumptions, {percent(basis.derived)} have another remark, "
-    shares += f"such as how they follow from other numbers, {percent(basis.unexplained)} have none."
+    shares += "such as how they follow from other numbers"
+    shares += f", {percent(basis.unexplained)} have none." if basis.unexplained > 0 else "."
     said = (shares, *said)
     rows = [_basis_row(f"All {len(numbers):,} numbers of the file", basis)]
     if any(amount > 0 for amount in spent.values()):

@@ -79,7 +79,7 @@ def survival_part(instance: Instance, result: Result) -> BriefPart:
         FrameColumn("below_floor", "Below floors", "t", "plain"),
         FrameColumn("gap", "Survival gap", result.money, "millions"),
         FrameColumn("shortage", "Unserved in all", "t", "plain"),
-        FrameColumn("shortage_cost", "Value", result.money, "millions"),
+        FrameColumn("shortage_cost", "At shortage cost", result.money, "millions"),
     )
     said = [_kept_sentence(result, rows), *_dearer_dates(instance, result, shown)]
     said += [_hidden_sentence(instance, result, rest)] if rest else []
@@ -87,7 +87,7 @@ def survival_part(instance: Instance, result: Result) -> BriefPart:
     if any(each.row.fold.is_many for each in shown):
         note += "Where a row stands for several shocks all its figures are those of one: with the largest survival gap "
         note += "or, where floors hold in all, with most unserved by value. "
-    note += "Unserved in all: above floors as well. Survival gap and value: at shortage cost."
+    note += "Unserved in all: above floors as well. Survival gap: at shortage cost as well."
     note = " ".join([note, *not_all_unserved(instance, result.shocks)])
     title = "What is survived, and what is not"
     frame = Frame.of_rows("survival", title, columns, [_shock_row(instance, each) for each in shown], note)
@@ -258,19 +258,46 @@ def _floors_frame(instance: Instance, result: Result, worst: Outcome) -> Frame |
     ordered = sorted(below, key=lambda d: (-below[d].gap, -below[d].below_floor))
     shown, rest = ordered[:MOST_BELOW], ordered[MOST_BELOW:]
     rows: list[tuple[Any, ...]] = [
-        (display_name(instance, d), *_served_and_floor(below[d]), below[d].below_floor, below[d].gap) for d in shown
-    ]
+        (display_name(instance, d), *_served_and_floor(below[d]), _when_below(instance, worst, d),
+         below[d].below_floor, below[d].gap)
+        for d in shown
+    ]  # fmt: skip
     for name, some in ((f"and {plural(len(rest), 'more segment')}", rest), ("Together", ordered)):
         if len(some) > (name == "Together"):
             figures = (sum(below[d].below_floor for d in some), sum(below[d].gap for d in some))
-            rows.append((name, None, None, *figures))
+            rows.append((name, None, None, None, *figures))
     columns = (
         *_SERVICE_COLUMNS,
+        FrameColumn("when", "Weakest in"),
         FrameColumn("below_floor", "Below floor", "t", "plain"),
         FrameColumn("gap", "Survival gap", result.money, "millions"),
     )
-    note = "Every segment below its floor in this shock; served: % of demand in its weakest period."
+    note = "Every segment below its floor in this shock; served: % of demand in its weakest period"
+    note += _count_note(instance, worst)
     return Frame.of_rows("worst", WORST_TITLE, columns, rows, note)
+
+
+def _counts_periods(instance: Instance, worst: Outcome) -> bool:
+    """Whether it is known for how many periods of a shock a segment is below its floor, and there are several."""
+    return worst.flows is not None and len(instance.event(worst.name).periods) > 1
+
+
+def _count_note(instance: Instance, worst: Outcome) -> str:
+    """The end of a sentence: what stands behind the weakest period."""
+    said = ", then for how many of the shock's periods it is below."
+    return said if _counts_periods(instance, worst) else "."
+
+
+def _when_below(instance: Instance, worst: Outcome, d: str) -> str:
+    """The weakest period of a segment and, where flows are kept, for how many it is below: ``2028-03, 1 of 6``."""
+    weakest = worst.segments[d].worst_period
+    periods = instance.event(worst.name).periods
+    if worst.flows is None or not _counts_periods(instance, worst):
+        return weakest
+    path = instance.path(instance.event(worst.name))
+    pairs = zip(periods, worst.flows[d, "unserved"], strict=True)
+    below = sum(gone - path.most_unserved_at(d, t) > NEGLIGIBLE * path.demand_at(d, t) for t, gone in pairs)
+    return f"{weakest}, {below} of {len(periods)}"
 
 
 def _served_and_floor(service: Service) -> tuple[str, str]:
@@ -299,7 +326,7 @@ def unserved_part(instance: Instance, result: Result) -> BriefPart:
     columns = (
         *_SERVICE_COLUMNS,
         FrameColumn("shortage", "Unserved", "t", "plain"),
-        FrameColumn("shortage_cost", "Value", result.money, "millions"),
+        FrameColumn("shortage_cost", "At shortage cost", result.money, "millions"),
         FrameColumn("shock", "In"),
     )
     note = "Each segment in the shock that leaves most of it below its floor or, where floors hold, unserved; served: "

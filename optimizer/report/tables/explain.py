@@ -239,18 +239,17 @@ def _by_year(values: Mapping[int, float], write: Callable[[float], str]) -> str:
     words = {year: write(values[year]) for year in sorted(values)}
     if len(set(words.values())) == 1:
         return next(iter(words.values()))
-    ends = (min(words), max(words))
-    said = {year: words[year] for year in ends}
+    said = {year: words[year] for year in (min(words), max(words))}
     highest, lowest = max(words, key=values.__getitem__), min(words, key=values.__getitem__)
     for beyond, bound in ((highest, "at most"), (lowest, "at least")):
-        if words[beyond] not in (words[end] for end in ends):
+        if words[beyond] not in said.values():
             said[beyond] = f"{bound} {words[beyond]}"
     return ", ".join(f"{said[year]} in {year}" for year in sorted(said))
 
 
 def _length(instance: Instance, repair: Repair) -> str:
-    more = "" if repair.beyond is None else f"; one of {repair.beyond:g} months is not"
-    return f"shocks of up to {repair.amount:g} months are survived{more}."
+    more = "" if repair.beyond is None else f"; to {months_text(repair.beyond)}, not all"
+    return f"with every shock cut to {months_text(repair.amount or 0.0)} at most, all are survived{more}."
 
 
 def _months(instance: Instance, repair: Repair) -> str:
@@ -259,8 +258,9 @@ def _months(instance: Instance, repair: Repair) -> str:
 
 
 def _sooner(instance: Instance, repair: Repair) -> str:
-    less = f"; {repair.beyond:g} months are not enough" if repair.beyond else ""
-    return f"{repair.amount:g} months, by a shorter lead time or an order before {instance.horizon.start}{less}."
+    less = f"; {months_text(repair.beyond)} would not do" if repair.beyond else ""
+    how = f"by a shorter lead time or an order before {instance.horizon.start}"
+    return f"{months_text(repair.amount or 0.0)} sooner, {how}{less}."
 
 
 def _demand(instance: Instance, repair: Repair) -> str:

@@ -66,7 +66,8 @@ MAY_FAIL = "Samples required: so many have to be survived; figures are of all sa
 MARK_STYLES = {"✓": "green", "✗": "bold red", "–": "yellow"}
 # The sign of shocks that last until the horizon ends, and what it means.
 UNTIL_END = "‡"
-ENDING = f"{UNTIL_END} lasts until the horizon ends; of a row for several shocks, at least one does."
+ENDING = f"{UNTIL_END} lasts until the horizon ends."
+ENDING_OF_MANY = f"{UNTIL_END} lasts until the horizon ends; of a row for several shocks, at least one does."
 # Why shocks can be expected to cost less than the baseline.
 BELOW_ZERO = (
     "Expected shocks below zero: they cost less than the baseline, as where released stock is not bought again."
@@ -256,10 +257,15 @@ def _caption(rows: Sequence[Folded], segments: Sequence[str], hidden: int, endin
         NOT_KEPT: any(d not in row.segments and d not in row.full for row in rows for d in segments),
         PARTLY: any(starmap(_is_partial, cells)),
         MAY_FAIL: any(map(attrgetter("excused"), rows)),
-        ENDING: any(_sign(row, ending) for row in rows),
+        _ending_text(rows): any(_sign(row, ending) for row in rows),
         left_out(hidden): hidden > 0,
     }
     return "\n".join([first, *(text for text, applies in said.items() if applies)])
+
+
+def _ending_text(rows: Sequence[Folded]) -> str:
+    """What the sign of shocks that last until the horizon ends means, where rows stand for one shock or for several."""
+    return ENDING_OF_MANY if any(row.fold.is_many for row in rows) else ENDING
 
 
 def _matrix(instance: Instance, rows: Sequence[Folded], titles: Sequence[Text], segments: Sequence[str]) -> Table:

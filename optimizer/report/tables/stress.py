@@ -79,9 +79,13 @@ def _weakest_event(stress: Stress) -> str:
     weakest = min(events, key=lambda each: each.share, default=None)
     if weakest is None or len(events) < 2 or weakest.share >= stress.share:
         return ""
-    name = weakest.name
-    name = varied_name(stress, name) if name.startswith(f"{VARIED}/") else name
-    return f"; of {name} alone {share_survived(weakest.share)} of {weakest.samples:,}"
+    return f"; of {_group_name(stress, weakest)} alone {share_survived(weakest.share)} of {weakest.samples:,}"
+
+
+def _group_name(stress: Stress, group: SampleGroup) -> str:
+    """A group of samples; variations by the name of the shock that they vary."""
+    is_varied = group.by == "event" and group.name.startswith(f"{VARIED}/")
+    return varied_name(stress, group.name) if is_varied else group.name
 
 
 def _lines(stress: Stress) -> Iterator[tuple[str, str]]:
@@ -98,10 +102,11 @@ def _lines(stress: Stress) -> Iterator[tuple[str, str]]:
         yield "Own shocks", f"by its file the plan fails in {own}; the samples are others"
     weak = weak_spot(stress)
     if weak is not None:
-        group = f"{GROUP_HEADS[weak.by].lower()} {weak.name}"
+        group = f"{GROUP_HEADS[weak.by].lower()} {_group_name(stress, weak)}"
         yield "Weak spot", f"{group}: {share_survived(weak.share)} of {weak.samples:,} survived"
+    beyond = "" if stress.instance.policy.budget is None else " (budget not looked at)"
     yield from (
-        (HELPS[by], f"{name}: {reinforcement_text(stress, addition)}")
+        (HELPS[by], f"{name}: {reinforcement_text(stress, addition)}{beyond}")
         for by, addition in most_helpful(stress).items()
         for name in [reinforcement_name(stress, addition)]
     )
@@ -388,7 +393,8 @@ def _exposure_headline(instance: Instance, found: TimeToSurvive, ending: Sequenc
     judged = (worst.after or worst.before)[worst.worst]
     lasts = f"{_months(judged)} months" if math.isfinite(judged.months) else "for ever"
     with_plan = " with the plan" if worst.after else ""
-    where = f"{chokepoint_name(instance, worst.kind, worst.name)} in {judged.year}: {lasts}{with_plan}"
+    name = chokepoint_name(instance, worst.kind, worst.name) + (" (cuts held for good)" * (worst.kind == "shock"))
+    where = f"{name} in {judged.year}: {lasts}{with_plan}"
     where += _none_begins(instance, judged.year)
     ends = "can break a floor" if found.uncut.is_endless else "break a floor sooner than it fails without any cut"
     return f"{instance.title}: {len(ending)} of {plural(count, 'chokepoint')} {ends}; the worst is {where}."

@@ -382,12 +382,12 @@ class Ways:
     def _option(self, o: str, option: Sized) -> str:
         name, loses = display_name(self.instance, o), self._loses(o)
         if loses is not None:
-            return f"{name} {loses} itself in {self.event.name}"
+            return f"{name} {loses} in {self.event.name}"
         inputs, size = [c for flow in option.flows for c in flow.takes], self._bought(o)
         limit = self._largest_size_words(o, option, size, inputs)
         if limit is not None:
             return f"{name} has its largest size{limit}"
-        held = f"stops at {size_text(self.instance, o, size)}" if size > 0 else option.labels.absent
+        held = f"has only {size_text(self.instance, o, size)}" if size > 0 else option.labels.absent
         if self.money is not None:
             return f"{name} {held}: {self._dear(o, size)}"
         short = self._names(c for c in inputs if c in self.scarce)
@@ -486,7 +486,7 @@ class Ways:
                 and self.flows.total(o, flow.name, self.periods) >= FULLY_USED * flow.share * demanded
             ):
                 return f"{name} serves the {100 * flow.share:g} % of demand that it can"
-        held = f"stops at {si(size, unit)}" if size > 0 else option.labels.absent
+        held = f"has only {si(size, unit)}" if size > 0 else option.labels.absent
         return f"{name} {held}" + ("" if self.money is None else f": {self._dear(o, size)}")
 
 
