@@ -33,6 +33,14 @@ def test_generated_pages_are_up_to_date(page: Path) -> None:
     assert page.read_text(encoding="utf-8") == reference.pages()[page], "python -m tests.manual --update"
 
 
+@pytest.mark.parametrize("page", manual.PAGES, ids=NAMES)
+def test_no_span_of_code_begins_with_a_comma(page: Path) -> None:
+    """Where one does, code and words have changed places."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    for paragraph in text.split("\n\n"):
+        assert not [span for span in paragraph.split("`")[1::2] if span.startswith(", ")]
+
+
 def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= 200
 

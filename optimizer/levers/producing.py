@@ -1,6 +1,6 @@
 """Levers that are processes: ally, refining and recycling, which differ in where they stand and what they are fed.
 
-ally        equity or a loan buys capacity in a friendly region that our demand can call on
+ally        equity or a loan buys capacity in another region, friendly or not, that our demand can call on
 refining    domestic separation, metal or magnet making
 recycling   fed by a scrap commodity, limited by its capacity and by the scrap that `end_of_life` supplies: the limit by
             scrap is the balance of that commodity, like that of any other input
@@ -66,7 +66,7 @@ class Producing(Sized, Activity):
 
 
 class Ally(Producing):
-    """A new process in a friendly region."""
+    """A new process in another region, friendly or not."""
 
     labels: ClassVar[Labels] = Labels(absent="is not built", colour=0)
 

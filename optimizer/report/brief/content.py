@@ -171,8 +171,8 @@ def _supply_of(instance: Instance, d: str) -> set[str]:
 # What counts as survived.
 FLOORS_NOTE = (
     "A shock is survived where every segment gets at least its floor, a share of its demand. Survival gap: what is "
+    "missing to floors, valued at the shortage cost of the file; it is not money that is paid."
 )
-FLOORS_NOTE += "missing to floors, valued at the shortage cost of the file; it is not money that is paid."
 # At most this many segments are named that are short without a shock.
 MOST_SHORT = 2
 NO_RANGES = "The file gives no ranges of its numbers."

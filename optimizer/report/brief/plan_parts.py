@@ -35,8 +35,8 @@ MOST_LATER, MOST_YEARS = 6, 10
 IF_LATE, LATE_EFFECT, NOT_COMPUTED = "If ordered a year later", "What ordering a year later does", "not computed"
 LATE_NOTE = (
     " A year later: nothing is bought in its place; the shock in which that does most damage, at shortage cost. "
+    "The most damage comes first, and delays do not add up."
 )
-LATE_NOTE += "The most damage comes first, and delays do not add up."
 EXISTING_SUPPORT = "Price support of existing processes"
 # The head of the dates of orders, and what they are not.
 ORDERED = "Ordered at start of"

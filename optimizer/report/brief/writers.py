@@ -30,6 +30,7 @@ def _lines(data: Mapping[str, Any]) -> Iterator[str]:
             yield from (_plain(sentence), "")
         if part["table"] is not None:
             yield from _table(part["table"], part["strong"])
+        # `missing_note` of the part: what was not computed.
         if part["lacks"]:
             yield from (f"*{_plain(part['lacks'])}*", "")
 
@@ -55,10 +56,13 @@ def _plain(text: str) -> str:
     return " ".join(escaped.split())
 
 
-# Of a Word document: its font, which every computer has or replaces by one as wide; points of tables and of the text;
-# millimetres of the margin, twentieths of a point beside the text of a cell, and how much wider than the letters here
-# those of the font that is there may be.
-_FONT, _TABLE, _TEXT, _WORD_MARGIN, _BESIDE, _WIDER = "Arial", 7.5, 9, 14, 45, 1.15
+# Of a Word document: the font, which every computer has or replaces by one as wide, and how much wider than the letters
+# here those of the font that is there may be.
+_FONT, _WIDER = "Arial", 1.15
+# Points of tables and of the text.
+_TABLE_POINTS, _TEXT_POINTS = 7.5, 9
+# Millimetres of the margin, and twentieths of a point beside the text of a cell.
+_WORD_MARGIN, _BESIDE = 14, 45
 _RULED = "Light Shading"
 
 
@@ -101,7 +105,7 @@ def _set_up(document: Any, data: Mapping[str, Any]) -> None:
     section.page_width, section.page_height = Mm(210), Mm(297)
     for side in ("left_margin", "right_margin", "top_margin", "bottom_margin"):
         setattr(section, side, Mm(_WORD_MARGIN))
-    for name, size in (("Normal", _TEXT), ("Heading 1", 16), ("Heading 2", 10.5)):
+    for name, size in (("Normal", _TEXT_POINTS), ("Heading 1", 16), ("Heading 2", 10.5)):
         style = document.styles[name]
         style.font.size, style.font.color.rgb = Pt(size), RGBColor(0x16, 0x19, 0x1D)
         fonts = style.element.get_or_add_rPr().get_or_add_rFonts()
@@ -122,7 +126,7 @@ def _add_table(document: Any, table: Mapping[str, Any], strong: Sequence[int]) -
     from docx.shared import Mm, Pt
 
     heads = table["head"]
-    ruled = _Column(_Sheet(_WIDER * _TABLE, pdf=_Ruler()), 0.0, _WIDTH - 2 * _WORD_MARGIN, 0.0)
+    ruled = _Column(_Sheet(_WIDER * _TABLE_POINTS, pdf=_Ruler()), 0.0, _WIDTH - 2 * _WORD_MARGIN, 0.0)
     widths = [Mm(width) for width in ruled.shared_widths(table)]
     made = document.add_table(rows=0, cols=len(heads), style=_RULED)
     made.autofit = False
@@ -136,7 +140,7 @@ def _add_table(document: Any, table: Mapping[str, Any], strong: Sequence[int]) -
         _add_row(made, row, heads, widths, is_strong=i in strong)
     if table["caption"]:
         run = document.add_paragraph().add_run(table["caption"])
-        run.italic, run.font.size = True, Pt(_TABLE)
+        run.italic, run.font.size = True, Pt(_TABLE_POINTS)
 
 
 def _add_row(table: Any, texts: Sequence[str], heads: Sequence[str], widths: Sequence[Any], *, is_strong: bool) -> None:
@@ -152,7 +156,7 @@ def _add_row(table: Any, texts: Sequence[str], heads: Sequence[str], widths: Seq
         paragraph.alignment = WD_ALIGN_PARAGRAPH.RIGHT if head.startswith(">") else WD_ALIGN_PARAGRAPH.LEFT
         paragraph.paragraph_format.space_after, paragraph.paragraph_format.keep_with_next = Pt(0), True
         run = paragraph.add_run(text)
-        run.font.size, run.bold = Pt(_TABLE), is_strong
+        run.font.size, run.bold = Pt(_TABLE_POINTS), is_strong
 
 
 # Of a PDF, millimetres: the page, its margin, and the room between the two columns.
@@ -160,9 +164,10 @@ _WIDTH, _HEIGHT, _MARGIN, _BETWEEN = 210.0, 297.0, 12.0, 5.0
 # Sizes of the text of tables, points, the largest that fits is taken; points are millimetres by this factor.
 _SIZES, _MM = (9.0, 8.5, 8.0, 7.5, 7.0, 6.5, 6.0, 5.6), 25.4 / 72
 # Parts side by side: those of the left column and of the right one, where each begins, and its width.
-_LEFT, _RIGHT, _BOTH = ("survival", "unserved", "alternatives"), ("worst", "money", "figures"), 2 * _MARGIN + _BETWEEN
-_SPLIT = 0.57 * (_WIDTH - _BOTH)
-_PLACES = (_LEFT, _MARGIN, _SPLIT), (_RIGHT, _MARGIN + _SPLIT + _BETWEEN, _WIDTH - _BOTH - _SPLIT)
+_LEFT, _RIGHT = ("survival", "unserved", "alternatives"), ("worst", "money", "figures")
+_UNUSABLE_WIDTH = 2 * _MARGIN + _BETWEEN
+_SPLIT = 0.57 * (_WIDTH - _UNUSABLE_WIDTH)
+_PLACES = (_LEFT, _MARGIN, _SPLIT), (_RIGHT, _MARGIN + _SPLIT + _BETWEEN, _WIDTH - _UNUSABLE_WIDTH - _SPLIT)
 _INK, _QUIET, _RULE = (22, 25, 29), (77, 85, 96), (201, 206, 214)
 _BAD, _GOOD, _BAR = (169, 63, 0), (0, 105, 76), (0, 85, 138)
 # Of the page's first screen on paper: points of its tables, the length that fits, millimetres, the smallest scale, and
