@@ -2,7 +2,8 @@
 
 What `Model` takes and gives is in the units of the file; scales are internal. Statuses are read here and nowhere else:
 
-    optimal      proven to the MIP gap of the settings, or to their tolerance; after their patience either will do
+    optimal      proven to the MIP gap of the settings, or to their tolerance; after their patience either will do;
+                 `values` is None where nothing below the cutoff was found until then
     stopped      a time limit or Ctrl-C came first, or a value or bound was found that is enough; `values` is the best
                  found, or None
     infeasible   no values satisfy the rows, or none that do have an objective below the cutoff

@@ -379,7 +379,7 @@ class BranchingHistory:
     # from the first relaxation to where solutions were sought. Other objectives may share them.
     gains: Gains = field(default_factory=dict)
     distance: float = 0.0  # between the first relaxation and the best solution the last time, money; 0 before the first
-    failures: int = 0  # how many searches in turn were given up
+    failures: int = 0  # how many trees in turn were abandoned
 
     def read(self, keys: Sequence[Hashable]) -> Vector:
         """A row for each key."""

@@ -51,7 +51,7 @@ DOUBTFUL_SHARE, DOUBTFUL_LEAST = 0.025, 200
 # HiGHS 1.16 can be caught between phases of the simplex method, without an iteration and without an end, if it goes on
 # from a basis: after so many times the seconds of the longest linear programme from nothing, and at least so many
 # seconds, it begins from nothing.
-MOST_TIMES, LEAST_PATIENCE = 3.0, 5.0
+MOST_TIMES, LEAST_LP_SECONDS = 3.0, 5.0
 # No programme of ours is unbounded unless its figures are wrong: a run from another basis may say so by mistake.
 UNDECIDED = (
     HighsModelStatus.kUnknown,
@@ -231,9 +231,10 @@ class HighsBackEnd:
 
     def _search_finely(self, clock: Clock, coarse: RawResult, request: SolveRequest) -> RawResult:
         """Search again where integers are not as whole as all else is feasible; `coarse` where there is no time."""
-        if coarse.values is None or _are_whole(coarse.values[request.integers]):
+        if coarse.values is None or _are_whole(coarse.values[request.integers]) or clock.is_over:
             return coarse
         self._highs.clearSolver()
+        self._allow(clock.left, is_mip=True)
         self._highs.setOptionValue("mip_feasibility_tolerance", FEASIBILITY)
         try:
             self._run(clock)
@@ -353,7 +354,7 @@ class HighsBackEnd:
             self._longest = self._longest if is_mip else max(self._longest, time.perf_counter() - began)
             return
         limit = max(DOUBTFUL_LEAST, int(DOUBTFUL_SHARE * highs.getNumRow())) if is_doubtful else kHighsIInf
-        most = max(LEAST_PATIENCE, MOST_TIMES * self._longest)
+        most = max(LEAST_LP_SECONDS, MOST_TIMES * self._longest)
         is_hurried = clock.left is not None and clock.left <= most
         self._allow(clock.left if is_hurried else most)
         highs.setOptionValue("simplex_iteration_limit", limit)

@@ -58,7 +58,7 @@ class TreeBackEnd(HighsBackEnd):
         if source.values is not None and known is None:
             return super().run(plain, clock, listener)
         bound = min(tree.bound, source.best)
-        if tree.status == "given up":
+        if tree.status == "abandoned":
             return self._improve(plain, source, known, bound, clock, listener)
         if known is None and tree.status == "optimal" and bound >= request.cutoff:
             return RawResult("infeasible", None, math.inf, None)
@@ -75,10 +75,17 @@ class TreeBackEnd(HighsBackEnd):
         listener: BoundsListener,
     ) -> RawResult:
         """Let HiGHS look for what is better than a solution that is known, with a bound that is proven."""
-        raw = super().run(replace(request, cutoff=source.target), clock, listener)
-        bound = max(bound, min(source.target, raw.bound))
-        if known is None or (raw.values is not None and float(raw.values @ request.costs) <= source.best):
-            return raw if raw.values is None else replace(raw, bound=max(bound, raw.bound))
+        target, allowed = source.target, request.tolerance
+        if allowed is not None and math.isfinite(target):
+            # With the patience over, the distance from the cost that is known to the target is enough.
+            allowed = max(allowed, source.known_cost - target)
+        raw = super().run(replace(request, cutoff=target, tolerance=allowed), clock, listener)
+        bound = max(bound, min(target, raw.bound))
+        if raw.values is not None and (known is None or float(raw.values @ request.costs) <= source.best):
+            return replace(raw, bound=max(bound, raw.bound))
+        if known is None and raw.status == "infeasible" and bound >= request.cutoff:
+            return raw
+        # Nothing is below the target, which may be below the cutoff.
         return RawResult("stopped" if raw.status == "stopped" else "optimal", known, bound, None)
 
     def _restricted(
@@ -114,7 +121,7 @@ class TreeBackEnd(HighsBackEnd):
             tree = TreeSearch(source, [TreeNode(-math.inf, 0, lower, upper)], gains, distance)
             tree.run()
             history.write(keys, gains)
-            history.failures = history.failures + 1 if tree.status == "given up" else 0
+            history.failures = history.failures + 1 if tree.status == "abandoned" else 0
             if source.values is not None:
                 history.distance = (source.best - tree.root) * request.money
                 source.values = _postsolved(presolved, source.values)
@@ -264,6 +271,11 @@ class HighsRelaxations:
     def reach(self) -> float:
         """Leaves hold every solution below it."""
         return self.target
+
+    @property
+    def known_cost(self) -> float:
+        """Of the best solution known: the incumbent, or the one that the cutoff comes from."""
+        return min(self.best, self._request.cutoff + (self._request.tolerance or 0.0))
 
     def _allowed(self, cost: float) -> float:
         """How far a solution of some cost may be from its bound."""

@@ -4,7 +4,8 @@
     branch   on the integer whose pseudo-costs promise most, by the product of both gains; where an integer has none
              yet, both children of a few candidates are tried (strong branching); one that is closed decides its
              integer without a branch
-    order    into the nearer child until that is closed, then the open node with the least bound
+    order    into the child with the lesser bound until that is closed, with cuts into the nearer one; then the open
+             node with the least bound
     bounds   by reduced costs: an integer that would cost more than is left stays where it is
     cuts     where a programme estimates something: at whole solutions until nothing is violated, and at fractional ones
              for as long as that raises bounds
@@ -28,7 +29,7 @@ import heapq
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
@@ -49,8 +50,16 @@ WORTHWHILE_SHARE, RECENT_WEIGHT = 0.1, 0.3
 MOST_REPEATS = 100
 
 
-BranchDecision = tuple[int, bool, float, float]
-TreeStatus = Literal["optimal", "stopped", "given up"]
+TreeStatus = Literal["optimal", "stopped", "abandoned"]
+
+
+class BranchDecision(NamedTuple):
+    """What distinguishes a node from its parent."""
+
+    place: int  # of the integer whose bounds differ
+    is_up: bool  # whether it went up
+    moved: float  # by which part of one
+    bound: float  # the parent's
 
 
 @dataclass(frozen=True)
@@ -78,9 +87,7 @@ class TreeNode:
     basis: Any = field(default=None, compare=False)  # of that, or its parent's
     cuts: int = field(default=0, compare=False)  # how many rounds of cuts its relaxation has
     repeats: int = field(default=0, compare=False)  # how often it was solved again
-    # The integer whose bounds differ from its parent's, whether it went up, by how much, and the parent's bound; None
-    # at roots.
-    decision: BranchDecision | None = field(default=None, compare=False)
+    decision: BranchDecision | None = field(default=None, compare=False)  # None at roots
 
 
 class Relaxations(Protocol):
@@ -106,7 +113,7 @@ class Relaxations(Protocol):
 
     @property
     def reach(self) -> float:
-        """Leaves hold every solution below it."""
+        """Leaves hold every solution below it: the target, with what a second objective among the leaves may take."""
 
     def solve(self, lower: Vector, upper: Vector, basis: Any, limit: float, iterations: int = 0) -> Relaxed:
         """Solve one.
@@ -140,7 +147,7 @@ class TreeSearch:
         distance: of solutions from the first relaxation, as it is guessed; 0 where there is no guess.
 
     Attributes:
-        status: ``optimal``, where all nodes are closed; ``stopped``, or ``given up``.
+        status: ``optimal``, where all nodes are closed; ``stopped``, or ``abandoned`` as too large.
         bound: proven for all solutions below the target. root: the first relaxation.
         solved: how many relaxations were. leaves: the closed nodes; all solutions within reach are in them.
     """
@@ -158,12 +165,8 @@ class TreeSearch:
 
     def run(self) -> None:
         """Search until everything is closed, or one of the limits is reached."""
-        node: TreeNode | None = self._open.pop(0)
-        assert node is not None
-        heapq.heapify(self._open)
-        if node.relaxed is None and not self._solve(node):
-            node = None
-        else:
+        node = self._open_root()
+        if node is not None:
             self._begin(node)
         while node is not None and self._goes_on():
             node = self._step(node) or self._next()
@@ -172,6 +175,14 @@ class TreeSearch:
             self.status = "stopped"
         self.bound = min([self._least_closed, *left])
         self.source.raise_bound(self.bound)
+
+    def _open_root(self) -> TreeNode | None:
+        """The first root whose relaxation leaves it open."""
+        node: TreeNode | None = self._open.pop(0)
+        heapq.heapify(self._open)
+        while node is not None and node.relaxed is None and not self._solve(node):
+            node = self._next() if self._open and self._goes_on() else None
+        return node
 
     def _begin(self, node: TreeNode) -> None:
         """Guess how far solutions are, and try the nearest whole numbers, then the next larger ones."""
@@ -206,7 +217,7 @@ class TreeSearch:
         if self.source.is_over:
             self.status = "stopped"
         elif self.source.is_too_large(self.solved, self._closed):
-            self.status = "given up"
+            self.status = "abandoned"
         return self.status == "optimal"
 
     def _next(self) -> TreeNode | None:
@@ -295,7 +306,7 @@ class TreeSearch:
     # Branching.
 
     def _branch(self, node: TreeNode) -> TreeNode | None:
-        """Two children of a node: the nearer one comes next, the other one stays open."""
+        """Two children of a node: one comes next, the other one stays open."""
         self._tighten(node)
         fractions = self._fractions(node)
         self._try_nearest(node, fractions)
@@ -305,16 +316,20 @@ class TreeSearch:
             # What is decided by this needs no branch.
             return tried[0] if tried else None
         place = candidates[int(np.argmax(self._scores(candidates, fractions)))]
-        nearest, *others = self._ordered(tried.get(place) or self._children(node, place, fractions[place]))
+        following, *others = self._ordered(tried.get(place) or self._children(node, place, fractions[place]))
         self._open += [child for child in others if child is not None]
         heapq.heapify(self._open)
-        return nearest
+        return following
 
     def _ordered(self, children: list[TreeNode]) -> Sequence[TreeNode | None]:
-        """Those that are open, the nearer one first; before cuts change the relaxations, all. None stands for none."""
+        """Those that are open, that with the lesser bound first; None for none. With cuts both, the nearer one first.
+
+        Cuts of the one change the relaxation of the other, which is solved when its turn comes.
+        """
         if not self.source.has_cuts:
-            return sorted(each for each in children if each.relaxed is not None or self._solve(each)) or [None]
-        return sorted(children, key=lambda each: 0.0 if each.decision is None else each.decision[2])
+            left = [each for each in children if each.relaxed is not None or self._solve(each)]
+            return [*sorted(left, key=lambda each: each.bound)] or [None]
+        return sorted(children, key=lambda each: 0.0 if each.decision is None else each.decision.moved)
 
     def _try_nearest(self, node: TreeNode, fractions: Vector) -> None:
         """Nearly whole numbers may save what whole ones cost."""
@@ -359,11 +374,11 @@ class TreeSearch:
         assert node.relaxed is not None
         assert node.relaxed.values is not None
         result, below = [], round(float(np.clip(node.relaxed.values, node.lower, node.upper)[place]) - fraction)
-        for is_up, distance in ((False, fraction), (True, 1.0 - fraction)):
+        for is_up, moved in ((False, fraction), (True, 1.0 - fraction)):
             self._count += 1
             lower, upper = node.lower.copy(), node.upper.copy()
             (lower if is_up else upper)[place] = below + is_up
-            decision = (place, is_up, distance, node.bound)
+            decision = BranchDecision(place, is_up, moved, node.bound)
             child = TreeNode(node.bound, self._count, lower, upper, node.weight / 2, decision=decision)
             child.basis = node.basis
             result.append(child)
@@ -397,7 +412,7 @@ class TreeSearch:
 
     def _learn(self, decision: BranchDecision, objective: float) -> None:
         """Note what a decision added to the bound of its node."""
-        place, is_up, distance, bound = decision
-        if distance > INTEGRALITY:
+        place, is_up, moved, bound = decision
+        if moved > INTEGRALITY:
             added = min(max(0.0, objective - bound), MOST_GAIN * abs(bound))
-            self.gains[place, 2 * is_up : 2 * is_up + 2] += added / self._scale / distance, 1.0
+            self.gains[place, 2 * is_up : 2 * is_up + 2] += added / self._scale / moved, 1.0

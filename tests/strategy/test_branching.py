@@ -268,7 +268,7 @@ def test_a_basis_that_leads_nowhere_in_time_is_left_for_a_fresh_start(monkeypatc
     # Without any patience the second programme is given up at once, and solved from nothing: 180 of no plant.
     run = held()
     run.solve_relaxation()
-    monkeypatch.setattr("optimizer.solver.highs.LEAST_PATIENCE", 0.0)
+    monkeypatch.setattr("optimizer.solver.highs.LEAST_LP_SECONDS", 0.0)
     monkeypatch.setattr("optimizer.solver.highs.MOST_TIMES", 0.0)
     begun = list[None]()
     own = run.solver._back._run  # type: ignore[attr-defined]

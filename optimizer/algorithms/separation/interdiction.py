@@ -22,8 +22,8 @@ least gap; in place of that least gap stands the dual of its linear programme, a
     made     Σ cost·z below what deters      where the plan's leverage adds to what targets cost
 
 Of the bounds that hold for one column the maximisation selects the least by itself, so that no product of a dual
-value and a z is needed. The programme is exact if some best dual values obey π ≤ W and μ ≤ W. They do where W is so
-high for every commodity that buying a tonne of it at W never pays,
+value and a z is needed. The programme is exact if some best dual values obey π ≤ W and μ ≤ W. Let every commodity c be
+for sale at W[c] a tonne: dual values do obey them where W is so high that to buy never pays,
 
     W[c] ≥ shortage cost of every segment that uses c            (a segment served by a substitute: per t of its input)
     W[c] ≥ Σ output·W / input                                    of every activity that uses c
