@@ -19,6 +19,7 @@ from optimizer.instance.removal import coalition
 from optimizer.report.tables.share import share_facts, share_headline
 from optimizer.studies import cost_shares as game
 from optimizer.studies.cost_shares import CostShares, MemberShare
+from optimizer.units import si
 
 ROOT = Path(__file__).parent.parent
 ALLIES = ROOT / "examples" / "allies.yaml"
@@ -304,12 +305,20 @@ def test_demand_unserved_without_a_shock_is_no_money_that_is_saved() -> None:
     assert "150M more unserved without a shock at shortage cost" in dict(share_facts(found))["Together"]
 
 
-def test_planning_together_that_costs_more_without_a_shock_is_no_part_of_the_saving() -> None:
+def test_planning_together_that_costs_more_without_a_shock_is_no_part_of_the_saving(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     # 290 t of imports serve each alone, and not all three, who without a shock too buy the plant for 6M.
     found = so.share_costs(allies("processes.imports.capacity=290"))
     assert found.saving_without_shocks == pytest.approx(-6e6)
     said = dict(share_facts(found))["Together"]
     assert "34 % less than apart; 6M more than apart without any shock; with shocks" in said
+    assert said.endswith("more than without")
+    # Where it is a part of the saving, what surviving costs is what is paid together and this part.
+    monkeypatch.setattr(CostShares, "saving_without_shocks", 1e6)
+    part, more = dict(share_facts(found))["Together"], found.joint.price_of_survival if found.joint else None
+    assert more is not None
+    assert part.endswith(f"pay {si(more, 'USD')} more than without ({si(more - 1e6)} + 1M)")
 
 
 def test_capacity_that_is_common_and_scarce_is_named() -> None:

@@ -58,7 +58,9 @@ def test_doing_nothing_is_judged_by_its_worst_shock(instance: so.Instance, resul
 
 def test_one_shock_is_no_sum() -> None:
     one = with_budget(so.load(TINY, ["shocks.embargo.start=2029"]), 0)
-    said = dict(facts(one, so.solve(one)))
+    found = so.solve(one)
+    said = dict(facts(one, found))
+    assert "survival floors fail in 1 of 1 shock in embargo" in sentence(one, found)
     assert said["Worst shock"].startswith("embargo (2029 to 2030): a survival gap of 70M USD, 140 t below the floors")
     assert not any("summed" in text for text in said.values())
     assert said["Doing nothing"] == "fails in 1 of 1 shock, embargo: a survival gap of 70M USD, 140 t below the floors"

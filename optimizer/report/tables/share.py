@@ -190,10 +190,11 @@ def _without_shocks(found: CostShares) -> str:
     saving, joint = found.saving_without_shocks, found.joint
     if not saving or not found.shares[0].no_shock or joint is None or joint.price_of_survival is None:
         return ""
-    more = si(joint.price_of_survival, found.instance.money)
+    price = joint.price_of_survival
+    more, parts = si(price, found.instance.money), f" ({si(price - saving)} + {si(saving)})" if saving > 0 else ""
     lead = "; of this" if _saving_parts(found) else ", of which"
     calm = f"{lead} {si(saving)}" if saving > 0 else f"; {si(-saving)} more than apart"
-    return f"{calm} without any shock; with shocks all together pay {more} more than without"
+    return f"{calm} without any shock; with shocks all together pay {more} more than without{parts}"
 
 
 def core_text(found: CostShares) -> str:
