@@ -157,7 +157,7 @@ def test_tonnes_of_several_commodities_are_not_added(cell: Cell) -> None:
     explanation = so.explain(instance, settings=EXACT)
     every, one = found(explanation, "demand"), found(explanation, "demand", "all")
     assert (every.amount, every.tonnes) == (1.0, {})
-    assert repair_text(instance, every).startswith("100 % lower. 99 % is not enough.")
+    assert repair_text(instance, every).startswith("100 % lower in every segment. 99 % is not enough.")
     assert one.tonnes == {2026: pytest.approx(100), 2027: pytest.approx(100)}
     assert repair_text(instance, one).startswith("100 % lower (by 100 t/yr).")
     # To leave no demand at all is no help; to leave that for magnets is one.

@@ -420,7 +420,7 @@ def repair_title(instance: Instance, repair: "Repair") -> str:
     if repair.kind == "sooner":
         return f"Sooner: {who or 'all builds'}"
     if repair.kind == "demand":
-        return f"Less demand: {who or 'every segment'}"
+        return f"Less demand: {who}" if who else "Less demand"
     return _REPAIRS[repair.kind]
 
 

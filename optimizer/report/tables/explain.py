@@ -266,7 +266,8 @@ def _sooner(instance: Instance, repair: Repair) -> str:
 def _demand(instance: Instance, repair: Repair) -> str:
     tonnes = f" (by {_by_year(repair.tonnes, lambda amount: si(amount, 't/yr'))})" if repair.tonnes else ""
     less = f" {percent(repair.beyond)} is not enough." if repair.beyond else ""
-    return f"{percent(repair.amount or 0.0)} lower{tonnes}.{less}"
+    everywhere = " in every segment" if repair.of is None and len(instance.demands) > 1 else ""
+    return f"{percent(repair.amount or 0.0)} lower{everywhere}{tonnes}.{less}"
 
 
 HEADINGS = {
