@@ -265,9 +265,9 @@ def _sooner(instance: Instance, repair: Repair) -> str:
 
 def _demand(instance: Instance, repair: Repair) -> str:
     tonnes = f" (by {_by_year(repair.tonnes, lambda amount: si(amount, 't/yr'))})" if repair.tonnes else ""
-    less = f" {percent(repair.beyond)} is not enough." if repair.beyond else ""
-    everywhere = " in every segment" if repair.of is None and len(instance.demands) > 1 else ""
-    return f"{percent(repair.amount or 0.0)} lower{everywhere}{tonnes}.{less}"
+    where = " in every segment" if repair.of is None and len(instance.demands) > 1 else ""
+    less = f"{percent(repair.amount or 0.0)} lower{where}{tonnes}."
+    return f"{less} {percent(repair.beyond)} is not enough." if repair.beyond else less
 
 
 HEADINGS = {
@@ -456,8 +456,7 @@ class Explaining:
             title, size = ("Less demand", "demand") if some[0].kind == "demand" else ("Sooner", "lead time")
             names = list_names([display_name(self.instance, str(each.of)) for each in some], len(some))
             row = f"{title}: others", f"{names}: none of them suffices alone"
-            if len(some) == 1:
-                row = repair_title(self.instance, some[0]), "does not suffice alone"
+            row = (repair_title(self.instance, some[0]), "does not suffice alone") if len(some) == 1 else row
             self._under(f"{self.more}, each tried by itself")
             self._row(row[0], f"{row[1]}, even with no {size} at all.", _MARKS[False])
 
