@@ -23,7 +23,6 @@ def knapsack(seed: int) -> tuple[ModelBuilder, Expression]:
     chosen = [builder.variable(f"s{i}", "units", 0, upper=1, integer=True) for i in range(24)]
     for k in range(3):
         weights = random.integers(5, 40, len(chosen)).tolist()
-        random.integers(0, 2, len(chosen))
         least, weight = float(int(sum(weights) * 0.47)), total(w * y for w, y in zip(weights, chosen, strict=True))
         builder.require("least", f"r{k}", None, weight, ">=", least)
         builder.require("most", f"q{k}", None, weight, "<=", least + 2.0)

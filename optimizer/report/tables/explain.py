@@ -165,7 +165,7 @@ def _enough(instance: Instance, found: "Explanation") -> str:
     if enough:
         said = "; ".join(f"{label[0].lower()}{label[1:]} ({words})" for label, words, _ in enough)
         return f"Each of these alone is enough: {said}."
-    return "No change that was tried is enough alone." if any(r.works is not None for r in found.repairs) else ""
+    return "No change that was tried is enough alone." if any(each.works is not None for each in found.repairs) else ""
 
 
 def _is_empty(repair: Repair) -> bool:
@@ -266,8 +266,8 @@ def _sooner(instance: Instance, repair: Repair) -> str:
 def _demand(instance: Instance, repair: Repair) -> str:
     tonnes = f" (by {_by_year(repair.tonnes, lambda amount: si(amount, 't/yr'))})" if repair.tonnes else ""
     where = " in every segment" if repair.of is None and len(instance.demands) > 1 else ""
-    less = f"{percent(repair.amount or 0.0)} lower{where}{tonnes}."
-    return f"{less} {percent(repair.beyond)} is not enough." if repair.beyond else less
+    less = f" {percent(repair.beyond)} is not enough." if repair.beyond else ""
+    return f"{percent(repair.amount or 0.0)} lower{where}{tonnes}.{less}"
 
 
 HEADINGS = {

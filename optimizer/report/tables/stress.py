@@ -454,7 +454,8 @@ def _caption(instance: Instance, found: TimeToSurvive, rows: Sequence[Exposure])
 
 def _is_more_than_steady_cuts(spec: ShockSpec) -> bool:
     """Whether an entry has what does not count where its cuts last for good."""
-    return bool(spec.demand or spec.survival or spec.reliability) or any(len(set(c.severity)) > 1 for c in spec.cuts)
+    changes = (len(set(cut.severity)) > 1 for cut in spec.cuts)
+    return bool(spec.demand or spec.survival or spec.reliability) or any(changes)
 
 
 def _exposure_title(instance: Instance, exposure: Exposure) -> Text:
