@@ -1,12 +1,12 @@
-"""What solves a model: PuLP builds and passes it, HiGHS keeps it warm or PuLP runs CBC, or a tree search of our own.
+"""The solver interface: PuLP builds each model; HiGHS, CBC or this package's own branch and bound solves it.
+`Model` takes and returns values in the units of the file; scaling is internal. The codes of the solvers are translated
+into three statuses here and nowhere else:
 
-What `Model` takes and gives is in the units of the file; scales are internal. Statuses are read here and nowhere else:
-
-    optimal      proven to the MIP gap of the settings, or to their tolerance; after their patience either will do;
-                 `values` is None where nothing below the cutoff was found until then
-    stopped      a time limit or Ctrl-C came first, or a value or bound was found that is enough; `values` is the best
-                 found, or None
-    infeasible   no values satisfy the rows, or none that do have an objective below the cutoff
+    optimal      proven to the MIP gap or the absolute tolerance of the settings, after their `patience` to the wider
+                 of the two; `values` is None if no solution below the cutoff was found by then
+    stopped      a time limit or Ctrl-C ended the solve, or a solution or bound sufficed; `values` is the incumbent,
+                 or None
+    infeasible   no solution satisfies the rows, or none that does has an objective below the cutoff
 """
 
 from optimizer.solver.base import (

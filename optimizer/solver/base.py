@@ -1,7 +1,7 @@
-"""Requests to a solver and its results, how to solve, the clock that stops it, and who hears of its progress.
-
-Every study and every search takes a `listener`, a function of one event, a `Progress`. A study reports its tasks by
-`task`, `done` and `total`, a search within it its rounds, and the values and bounds between them, by all other fields.
+"""Solver settings, solve requests and results, the clock that stops a solve, and the progress events.
+Every study and every search takes a `listener`, a function of one event, a `Progress`. A study reports its tasks in the
+fields `task`, `done` and `total`. A search within it reports its rounds, and its incumbents and bounds between rounds,
+in all other fields.
 """
 
 import contextlib
@@ -23,11 +23,11 @@ from optimizer.model import Sense
 from optimizer.tolerances import PLAN_GAP
 
 Vector = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.intp]  # numbers of shocks, groups and places; not variables that have to be whole
-Indices = npt.NDArray[np.int32]  # numbers of columns and rows, as HiGHS takes them
+Integers = npt.NDArray[np.intp]  # indices of shocks, groups and positions; not integer variables
+Indices = npt.NDArray[np.int32]  # column and row indices, in the integer type of HiGHS
 SolverName = Literal["highs", "cbc"]
 StrategyName = Literal["auto", "extensive-form", "constraint-generation", "benders", "whole", "scenarios", "cuts"]
-# By the name of an algorithm, that of 0.1.0, which results keep and settings still read.
+# Maps each algorithm to its name in 0.1.0, which result files keep and settings still accept.
 SAVED_STRATEGIES: dict[str, StrategyName] = {
     "extensive-form": "whole", "constraint-generation": "scenarios", "benders": "cuts"
 }  # fmt: skip
@@ -35,32 +35,32 @@ Verdict = Literal["optimal", "stopped", "infeasible"]
 BoundsListener = Callable[[float, float], None]
 
 STOPPING = "stopping"
-# The phase of a search, in progress and in checkpoints, in which the gap is held and the cost is minimised.
+# The phase that minimises cost subject to the minimal gap, as progress events and checkpoints name it.
 AT_GAP = "cost under the gap"
 _OF_A_STUDY = ("task", "done", "total", "may_grow")
 
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a computation stands.
-
+    """The state of a running computation.
     Attributes:
-        phase: of a search, words for people: what is minimised, such as ``cost`` (with all floors kept), ``gap``,
-            ``largest gap`` (of a future), ``cost under the gap`` or ``expected cost``, or a step by its name; at the
+        phase: what a search minimises, in words for the user, such as ``cost`` (with all floors kept), ``gap``,
+            ``largest gap`` (of a future), ``cost under the gap`` or ``expected cost``, or the name of a step; at the
             end of a round of constraint generation ``relaxation`` or ``integers``. It ends in ``relaxation`` where
-            integers are relaxed. ``stopping`` at Ctrl-C. Empty where a study reports a task.
-        seconds: since the search began.
-        best: within a round, the objective of the best plan found so far, money, with gaps at their price; infinite
-            before there is one. At the end of a round, that of the solution of the round, whose plan may violate other
-            shocks; where integers are relaxed, that of the relaxation or, in Benders decomposition, the best evaluated.
-        bound: proven lower bound on the least objective.
-        shocks: how many shocks the model holds.
-        round: of constraint generation or Benders decomposition, at its end; 0 within a round.
-        violated: how many of the other shocks the plan of the round does not survive.
-        worst_gap: the largest gap of one of these shocks, in money.
-        task: of a study, in words for the user: what is being computed, or what was.
-        done: how many of the study's tasks, budgets or samples are done.
-        total: how many there are; 0 where that is not known.
+            integrality is relaxed. ``stopping`` after Ctrl-C. Empty where a study reports a task.
+        seconds: time since the search began.
+        best: within a round, the objective of the incumbent in money, with gaps at their price; infinite before there
+            is one. At the end of a round, the objective of the round's solution, whose plan may violate other shocks;
+            where integrality is relaxed, the objective of the relaxation or, in Benders decomposition, of the best plan
+            evaluated.
+        bound: proven lower bound on the objective.
+        shocks: number of shocks in the model.
+        round: number of the round of constraint generation or Benders decomposition that ended; 0 within a round.
+        violated: number of shocks outside the model that the plan of the round does not survive.
+        worst_gap: the largest gap of these shocks, in money.
+        task: the task of a study that is running or has ended, in words for the user.
+        done: number of the study's tasks, budgets or samples that are done.
+        total: number of the study's tasks, budgets or samples; 0 where it is not known.
         may_grow: whether further tasks may follow those that `total` counts.
     """
 
@@ -79,16 +79,16 @@ class Progress:
 
     @property
     def is_stopping(self) -> bool:
-        """Whether the user, a shell or a batch system has stopped the computation."""
+        """Whether a signal of the user, the shell or a batch system has stopped the computation."""
         return self.phase == STOPPING
 
     @property
     def is_of_a_study(self) -> bool:
-        """Whether a study reports its tasks, not a search its rounds."""
+        """Whether the event comes from a study that reports tasks, and not from a search that reports rounds."""
         return not self.phase
 
     def record(self) -> dict[str, Any]:
-        """The fields of a search, as plan files and checkpoints keep them."""
+        """Return the fields that a search sets, as plan files and checkpoints store them."""
         return {key: value for key, value in asdict(self).items() if key not in _OF_A_STUDY}
 
 
@@ -96,15 +96,14 @@ Listener = Callable[[Progress], None]
 
 
 def ignore(event: Progress) -> None:
-    """A listener that does nothing."""
+    """Ignore the event: the default listener."""
 
 
 @dataclass
 class Clock:
     """A deadline shared by several solves, the seconds spent in them, and whether the user stopped them.
-
-    `limit` is the deadline and `hurry` an earlier one of a part, both in seconds since it `started`. `signal_name` is
-    that which ended them: ``Ctrl-C``, ``SIGTERM`` or ``SIGHUP``.
+    `limit` is the deadline and `hurry` an earlier deadline for a part of the work, both in seconds since `started`.
+    `signal_name` is the signal that ended the run: ``Ctrl-C``, ``SIGTERM`` or ``SIGHUP``.
     """
 
     limit: float | None = None
@@ -116,18 +115,18 @@ class Clock:
 
     @property
     def left(self) -> float | None:
-        """Seconds left before the deadline; None where there is none."""
+        """Seconds left before the earlier of the two deadlines; None without a deadline."""
         until = self.hurry if self.limit is None else min(self.limit, self.hurry)
         return None if math.isinf(until) else max(0.0, until - (time.perf_counter() - self.started))
 
     @property
     def is_over(self) -> bool:
-        """Whether there is no time left, or the user has stopped the computation."""
+        """Whether no time is left, or the user has stopped the computation."""
         return self.interrupted or (self.left is not None and self.left <= 0)
 
     @contextlib.contextmanager
     def hurried(self, patience: float) -> Iterator[None]:
-        """Give what follows `patience` seconds at most, or what is left before the deadline."""
+        """Limit the enclosed block to `patience` seconds, or to the time left before the deadline if that is less."""
         before, until = self.hurry, time.perf_counter() - self.started + patience
         self.hurry = min(before, until)
         try:
@@ -137,7 +136,7 @@ class Clock:
 
     @contextlib.contextmanager
     def unhurried(self) -> Iterator[None]:
-        """Give what follows all that is left before the deadline."""
+        """Lift the earlier deadline `hurry` for the enclosed block; the deadline `limit` still holds."""
         before, self.hurry = self.hurry, math.inf
         try:
             yield
@@ -145,16 +144,15 @@ class Clock:
             self.hurry = before
 
 
-# What a user, a shell or a batch system ends a run with.
+# The signals with which a user, a shell or a batch system ends a run.
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
 @contextlib.contextmanager
 def interruptible(clock: Clock, listener: Listener = ignore) -> Iterator[None]:
-    """Let Ctrl-C, SIGTERM and SIGHUP stop the clock: the run ends with the best it has; a second one ends it at once.
-
-    The listener hears of the first one: a solver may take some seconds until it looks up. Where SIGHUP is ignored, as
-    under `nohup`, it stays ignored.
+    """Stop the clock at Ctrl-C, SIGTERM or SIGHUP: the run ends with its incumbent; a second signal ends it at once.
+    The first signal is reported to the listener at once, since a solver may take some seconds to react. Where SIGHUP is
+    ignored, as under `nohup`, it stays ignored. Outside the main thread no handler is installed.
     """
     function("listener", listener)
     if threading.current_thread() is not threading.main_thread():
@@ -180,7 +178,8 @@ def interruptible(clock: Clock, listener: Listener = ignore) -> Iterator[None]:
             signal.signal(each, before[each] or signal.SIG_DFL)
 
 
-# The address of a Dask scheduler; how numbers are checked that may be left out, and their least and largest.
+# The form of a Dask scheduler's address. For each optional number, its check and the smallest and largest value
+# allowed.
 _ADDRESS = re.compile(r"(\w+://)?[^\s/]+:\d+")
 _LIMITS: dict[str, tuple[Any, ...]] = dict.fromkeys(("tolerance", "patience", "time_limit", "until"), (number,))
 _LIMITS |= {"threads": (whole_number, 1, 256), "seed": (whole_number, 0, 2**31 - 1), "jobs": (whole_number, 1)}
@@ -188,7 +187,7 @@ _LIMITS |= {"accuracy": (number, 0, 1)}
 
 
 class DefaultGap(float):
-    """A gap that nobody chose."""
+    """The default MIP gap, of its own type so that it is distinguished from a gap that the caller gave."""
 
 
 @dataclass(frozen=True)
@@ -196,29 +195,30 @@ class Settings:
     """Solver, accuracy, limits and parallelism of a search.
 
     Attributes:
-        solver: ``highs``, or ``cbc`` through PuLP where the extra is installed.
-        strategy: ``extensive-form``, ``constraint-generation``, ``benders``, or ``auto``, which chooses. The names of
-            0.1.0 set it as well: ``whole``, ``scenarios``, ``cuts``.
+        solver: ``highs``, or ``cbc`` through PuLP if the extra is installed.
+        strategy: ``extensive-form``, ``constraint-generation``, ``benders``, or ``auto``, which chooses one of
+            them. The names of 0.1.0 are accepted as well: ``whole``, ``scenarios``, ``cuts``.
         mip_gap: relative MIP gap to which `solve`, `evaluate` and the like prove a plan, 1e-4 by default.
         accuracy: share of the price of survival to which studies that compare plans prove costs; None takes the
-            default of each, 2 % or 0.5 %. A function refuses the one of the two that it does not use, unless both
-            are given.
-        tolerance: money to which costs are proven, in place of `mip_gap`, which else holds for costs as well.
-            Studies that compare plans set this and `patience` themselves, and refuse others.
-        patience: seconds of one search with integers after which `mip_gap` is enough in place of `tolerance`; None
-            where `tolerance` holds throughout.
+            study's default, 2 % or 0.5 %. Of `mip_gap` and `accuracy`, a function refuses the one that it does not
+            use, unless both are given.
+        tolerance: absolute gap in money to which costs are proven, in place of `mip_gap`; None proves them to
+            `mip_gap`. Studies that compare plans set `tolerance` and `patience` themselves, and refuse given ones.
+        patience: seconds of one search with integers after which the wider of `mip_gap` and `tolerance` is enough;
+            None holds `tolerance` throughout.
         time_limit: seconds for the whole computation; None for no limit.
-        until: when all searches together have to be over, seconds since 1970; None for no such time.
-        threads: of the solver; None leaves the number to it.
+        until: time at which all searches together must have ended, in seconds since 1970; None for no such time.
+        threads: number of threads of the solver; None leaves the number to it.
         seed: random seed of the solver; None leaves it to the solver.
-        jobs: processes that check shocks and solve futures; None takes all cores where that takes long.
-        cluster: address of a Dask scheduler whose workers check shocks instead.
+        jobs: number of processes that evaluate shocks and solve futures; None uses all cores where that takes long.
+        cluster: address of a Dask scheduler whose workers evaluate shocks in place of local processes.
         checkpoint: folder for the state of the search, written after each round of constraint generation or Benders
-            decomposition; None writes none. The extensive form has no rounds: a warning and a note say so.
-        gap: the name of `mip_gap` in 0.1.0, which still sets it; read it as `mip_gap`.
+            decomposition; None writes none. The extensive form has no rounds: it writes none, and a warning and a note
+            say so.
+        gap: the name of `mip_gap` in 0.1.0. It still sets `mip_gap`; read the value there.
 
     Raises:
-        ValueError: one of them cannot have its value.
+        ValueError: a setting has an invalid value.
     """
 
     solver: SolverName = "highs"
@@ -243,10 +243,9 @@ class Settings:
             object.__setattr__(self, name, checked)
 
     def _checked(self) -> dict[str, Any]:
-        """Every field as it is kept.
-
+        """Return the checked and normalised values of the fields, by field name.
         Raises:
-            ArgumentError: one cannot have its value.
+            ArgumentError: a field has an invalid value.
         """
         new_names: dict[str, str] = {old: name for name, old in SAVED_STRATEGIES.items()}
         strategy = new_names.get(str(self.strategy), self.strategy)
@@ -265,14 +264,14 @@ class Settings:
 
     @classmethod
     def chosen(cls, given: "Settings | None", accuracy: float | None = None) -> "Settings":
-        """The settings that a caller chose, or the usual ones; of a study with its accuracy, where none was given.
-
-        A study begins with a MIP gap of as much: what its costs are a share of is known once there is a plan.
+        """Return the caller's settings, or the defaults; for a study, with the default `accuracy` filled in.
+        A study starts with a MIP gap equal to its accuracy: the price of survival, of which the accuracy is a share, is
+        known only once there is a plan.
 
         Raises:
-            ArgumentError: a study is given a MIP gap alone, or money or seconds for its proofs, which it sets itself;
-                another function is given an accuracy alone.
-            TypeError: something else is given.
+            ArgumentError: a study is given `mip_gap` without `accuracy`, or `tolerance` or `patience`, which it sets
+                itself; another function is given `accuracy` without `mip_gap`.
+            TypeError: `given` is neither None nor a `Settings`.
         """
         if not isinstance(given, Settings | None):
             raise TypeError(f"Settings are needed, not {type(given).__name__}: write Settings(mip_gap=…, time_limit=…)")
@@ -300,30 +299,30 @@ class Settings:
 
     @property
     def share_of_price(self) -> float:
-        """`accuracy` in a study; elsewhere, where a share of the price is needed all the same, the MIP gap."""
+        """The accuracy of a study as a share of the price of survival; the MIP gap where no accuracy is set."""
         return self.mip_gap if self.accuracy is None else self.accuracy
 
     def begun(self) -> "Settings":
-        """The same of searches that begin now, whose time limit is that of all of them together."""
+        """Return the settings with `until` set from `time_limit`: it now limits all following searches together."""
         return self if self.time_limit is None else replace(self, until=time.time() + (self.clock().limit or 0.0))
 
     @property
     def is_late(self) -> bool:
-        """Whether all searches together have to be over."""
+        """Whether the time `until`, at which all searches together must have ended, is past."""
         return self.until is not None and time.time() >= self.until
 
     @property
     def halfway(self) -> float:
-        """When half of what is left before `until` is over, seconds since 1970; infinite without it."""
+        """The time in the middle between now and `until`, in seconds since 1970; infinite without `until`."""
         return math.inf if self.until is None else (time.time() + self.until) / 2
 
     def clock(self) -> Clock:
-        """The time of a search that begins now, in whichever process."""
+        """Return the clock of a search that begins now, in any process, limited by `time_limit` and `until`."""
         left = None if self.until is None else max(0.0, self.until - time.time())
         return Clock(min((each for each in (self.time_limit, left) if each is not None), default=None))
 
     def slack(self, cost: float, seconds: float = 0.0) -> float:
-        """By how much a cost may miss the least one, money, after so many seconds of a search."""
+        """Return the absolute gap in money allowed for an objective of `cost` after `seconds` of a search."""
         relative = self.mip_gap * abs(cost)
         if self.tolerance is None:
             return relative
@@ -333,32 +332,32 @@ class Settings:
 
 @dataclass(frozen=True)
 class Batch:
-    """Programmes that differ in numbers alone, in the units of the file; one row of an array each."""
+    """Linear programmes that differ only in numbers, in the units of the file; each array has one row per programme."""
 
-    costs: Vector  # by column, one row for all or one for each
-    upper: Vector  # of every column; the lower bound is 0
+    costs: Vector  # by column; one row for all programmes, or one row each
+    upper: Vector  # upper bound of each column; the lower bound is 0
     rhs: Vector  # right-hand side of every row
 
 
 @dataclass(frozen=True)
 class SolveResult:
-    """What a solve found, in the units of the file."""
+    """The result of a solve, in the units of the file."""
 
     status: Verdict  # see `optimizer.solver`
-    values: Vector | None  # by column; None where nothing was found
-    objective: float  # of `values`; infinite without them
+    values: Vector | None  # by column; None if no solution was found
+    objective: float  # objective of `values`; infinite without values
     bound: float  # proven lower bound on the objective
-    # By row, the change of the objective per unit of the row's right-hand side; None with integers.
+    # Dual value of each row: change of the objective per unit of its right-hand side; None with integers.
     duals: Vector | None
-    # By column, the change of the objective per unit of the bound it rests on; None with integers.
+    # Reduced cost of each column: change of the objective per unit of its active bound; None with integers.
     reduced_costs: Vector | None = None
-    # Dual values of the rows of `Model.add_rows`, in their order, where there are `duals`.
+    # Dual values of the rows added by `Model.add_rows`, in their order; None where `duals` is None.
     added_duals: Vector | None = None
 
 
 @dataclass(frozen=True)
 class RawResult:
-    """A result in the solver's own units."""
+    """The result of a solve in the scaled units of the solver."""
 
     status: Verdict
     values: Vector | None
@@ -367,70 +366,73 @@ class RawResult:
     reduced_costs: Vector | None = None
 
 
-# Of branching, by key of an integer.
+# Pseudo-cost sums and counts of branching, by the key of an integer variable.
 Gains = dict[Hashable, Vector]
 
 
 @dataclass
 class BranchingHistory:
-    """What branching on the integers of similar models gained."""
+    """Pseudo-costs from branching on the integers of similar models."""
 
-    # By key of an integer, the sum of gains per unit and their number: of branches down, then up; shares of the way
-    # from the first relaxation to where solutions were sought. Other objectives may share them.
+    # For each integer, by its key: sum of the gains per unit and number of down branches, then of up branches. Gains
+    # are shares of the distance from the root relaxation to the limit below which solutions are sought, so objectives
+    # of other size can share them.
     gains: Gains = field(default_factory=dict)
-    distance: float = 0.0  # between the first relaxation and the best solution the last time, money; 0 before the first
-    failures: int = 0  # how many trees in turn were abandoned
+    distance: float = 0.0  # money from the root relaxation to the incumbent of the last search; 0 before the first
+    failures: int = 0  # number of consecutive searches whose tree was abandoned
 
     def read(self, keys: Sequence[Hashable]) -> Vector:
-        """A row for each key."""
+        """Return the pseudo-costs of the given integers, one row of four numbers per key; zeros for unknown keys."""
         none = np.zeros(4)
         return np.array([self.gains.get(key, none) for key in keys]).reshape(-1, 4)
 
     def write(self, keys: Sequence[Hashable], gains: Vector) -> None:
-        """Keep the rows of some keys."""
+        """Store the pseudo-cost rows of the given integers; rows without any branch are left out."""
         self.gains |= {key: row for key, row in zip(keys, gains, strict=True) if row[1] + row[3] > 0}
 
 
-# By what is minimised.
+# Branching histories by the objective that is minimised.
 BranchingHistories = dict[Hashable, BranchingHistory]
 
 
 @dataclass(frozen=True)
 class SolveRequest:
-    """What to solve, in the solver's own units."""
+    """A solve of the model held by a back end, in the scaled units of the solver."""
 
-    # By column.
+    # By column:
     costs: Vector
     lower: Vector
     upper: Vector
-    integers: Indices  # the columns that have to be whole
-    cutoff: float = math.inf  # with integers, solutions above this objective are not sought
+    integers: Indices  # indices of the integer columns
+    cutoff: float = math.inf  # with integers, only solutions up to this objective are sought
     enough: float = -math.inf  # with integers, the first solution at or below this objective ends the search
-    # With integers, the absolute gap to which they are proven; None for the relative one of the settings.
+    # With integers, the absolute gap to prove; None for the relative gap of the settings.
     tolerance: float | None = None
-    is_weak: bool = False  # with integers, whether the relaxation is known to be far below the optimum
-    history: BranchingHistory | None = None  # with integers, of branching in similar models; None without any
-    keys: Sequence[Hashable] = ()  # what it calls them
-    money: float = 1.0  # the unit of the objective, for the history
+    is_weak: bool = False  # with integers, whether the LP relaxation is known to be weak
+    history: BranchingHistory | None = None  # with integers, the pseudo-costs of similar models; None without
+    keys: Sequence[Hashable] = ()  # keys of the integers in the history
+    money: float = 1.0  # money per unit of the objective, to convert the history's distance
 
 
 class BackEnd(Protocol):
-    """A solver that holds a model whose costs, bounds and integers may change from run to run."""
+    """The protocol of a solver that holds one model whose costs, bounds and integrality may change between solves."""
 
     def run(self, request: SolveRequest, clock: Clock, listener: BoundsListener) -> RawResult:
-        """Minimise."""
+        """Minimise the requested objective within the clock's limit; report incumbent and bound to `listener`."""
 
     def grow(self, upper: Vector, rows: Sequence[tuple[Sense, float, Indices, Vector]]) -> None:
-        """New columns, 0 or more, and rows behind those that are there: sense, right-hand side, columns, values."""
+        """Append columns with lower bound 0 and the given upper bounds, and rows behind the existing ones.
+        Each row is given as (sense, right-hand side, column indices, coefficients).
+        """
 
     def add_cuts(self, columns: Indices, coefficients: Vector, rhs: Vector) -> None:
-        """New cuts, dense rows ``coefficients · columns ≤ rhs``, one for each number of `rhs`."""
+        """Append cuts, dense rows ``coefficients · columns ≤ rhs``, one per entry of `rhs`."""
 
     def keep(self, name: str) -> None:
-        """Keep the basis of the last linear programme, until the model gets columns; it may do nothing."""
+        """Store the basis of the last LP under `name` until columns are added; a back end may do nothing."""
 
     def recall(self, name: str) -> None:
-        """Let the next linear programme start from a basis that was kept, if it was."""
+        """Start the next LP from the basis stored under `name`, if there is one."""
 
     def doubt_basis(self) -> None:
-        """Let the next linear programme leave its basis where that is far from the optimum; it may do nothing."""
+        """Let the next LP restart from scratch if its starting basis is far from optimal; a back end may do nothing."""

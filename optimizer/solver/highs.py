@@ -1,4 +1,4 @@
-"""HiGHS, kept warm behind the model that PuLP made."""
+"""The HiGHS back end: HiGHS holds the model that PuLP built and keeps its basis between solves."""
 
 import contextlib
 import math
@@ -33,26 +33,27 @@ STOPPED_STATUSES = (
     HighsModelStatus.kMemoryLimit,
     HighsModelStatus.kObjectiveTarget,
 )
-# HiGHS's numbers for the simplex method: the dual one, which is its default, and the primal one.
+# Values of HiGHS's option `simplex_strategy`: dual simplex (its default) and primal simplex.
 DUAL, PRIMAL = 1, 4
-# And for the edge weights of the dual one: what it chooses itself, steepest edge as a rule, and Devex.
+# Values of its option for the edge weights of the dual simplex method: HiGHS's choice, as a rule steepest edge; and
+# Devex.
 CHOSEN_BY_HIGHS, DEVEX = -1, 1
-# Restarts, and smaller integer programmes inside the search. Where the relaxation is near the optimum they cost more
-# than they find, for rounding finds good plans and branching closes what is left; where it is far, they are needed.
+# Restarts and sub-MIP heuristics. With a tight relaxation they cost more than they find, since rounding finds good
+# plans and branching closes the remaining gap; with a weak relaxation they are needed.
 COSTLY = (
     "mip_allow_restart",
     "mip_heuristic_run_rens",
     "mip_heuristic_run_rins",
     "mip_heuristic_run_root_reduced_cost",
 )
-# So many simplex iterations by row may lead from a doubtful basis to the optimum; presolve and a fresh start take less
-# time than more of them. In a small model this many are always allowed.
+# Simplex iterations per row allowed from a doubtful basis; beyond that, presolve and a fresh start take less time. A
+# small model may always take the second number.
 DOUBTFUL_SHARE, DOUBTFUL_LEAST = 0.025, 200
-# HiGHS 1.16 can be caught between phases of the simplex method, without an iteration and without an end, if it goes on
-# from a basis: after so many times the seconds of the longest linear programme from nothing, and at least so many
-# seconds, it begins from nothing.
+# From a basis, HiGHS 1.16 can cycle between phases of the simplex method without iterating or ending. It is restarted
+# from scratch after this multiple of the seconds of the longest LP solved from scratch, and at the earliest after so
+# many seconds.
 MOST_TIMES, LEAST_LP_SECONDS = 3.0, 5.0
-# No programme of ours is unbounded unless its figures are wrong: a run from another basis may say so by mistake.
+# No model of this package is unbounded unless its figures are wrong: from some bases HiGHS reports it by mistake.
 UNDECIDED = (
     HighsModelStatus.kUnknown,
     HighsModelStatus.kSolveError,
@@ -63,7 +64,7 @@ Solved = tuple[SolveRequest, RawResult]
 
 
 class HighsBackEnd:
-    """HiGHS behind PuLP: PuLP makes the model once, then bounds, costs and integrality change in place."""
+    """HiGHS behind PuLP: PuLP builds the model once, then bounds, costs and integrality change in place."""
 
     def __init__(self, problem: pulp.LpProblem, settings: Settings) -> None:
         self._settings = settings
@@ -78,19 +79,19 @@ class HighsBackEnd:
         solver = pulp.HiGHS(
             msg=False, gapRel=settings.mip_gap, gapAbs=0.0, threads=settings.threads, timeLimit=None, **options
         )
-        # Any objective will do here, so long as no column is left out for want of a use.
+        # A placeholder objective over all columns: PuLP would leave out columns that are used nowhere.
         problem.setObjective(pulp.lpSum_vars(problem.variables()))
         with quiet():
             solver.createAndConfigureSolver(problem)
         solver.buildSolverModel(problem)
         self._highs = problem.solverModel
         if self._highs.getNumRow() != len(problem.constraints()):
-            # HiGHS leaves out all rows then, and would call the rest optimal.
+            # HiGHS then drops all rows and would report the rest as optimal.
             raise SolverError("HiGHS refuses the model: after scaling, a coefficient is 1e15 or larger")
-        # When the search with integers began that may end early, and what is asked; None where none may.
+        # Start time and request of the running search with integers if it may end early after `patience`; else None.
         self._timed: tuple[float, SolveRequest] | None = None
         if settings.patience is not None:
-            # Before the handlers of Ctrl-C, which have the last word.
+            # Registered before the handlers of Ctrl-C, so that those have the last word.
             self._highs.cbMipInterrupt += _weak(self._end_early)
             self._highs.cbSimplexInterrupt += _weak(self._go_on)
             self._highs.cbIpmInterrupt += _weak(self._go_on)
@@ -98,26 +99,27 @@ class HighsBackEnd:
         # Its handler of Ctrl-C refers to itself.
         weakref.finalize(self, setattr, self._highs, "HandleUserInterrupt", False)
         self._all = np.arange(len(problem.variables()), dtype=np.int32)
-        # What was passed on: by column its cost, bounds, and whether it is an integer; nan where nothing was.
+        # Cost, bounds and integrality of each column as passed to HiGHS; nan before the first time.
         self._passed = np.full((4, len(self._all)), np.nan)
         self._listener: BoundsListener | None = None
         self._has_ended_early = False
-        # That of the linear programme before the integers; and whether it may be far from what comes next.
-        # Then whether columns were the last to come, not cuts.
+        # The basis of the LP before integrality was set; whether that basis may be far from the next optimum; and
+        # whether the last growth added columns or rows rather than cuts.
         self._basis: Any = None
         self._is_doubtful = self._has_grown = False
-        # Seconds of the longest linear programme that began from nothing.
+        # Seconds of the longest LP solved from scratch.
         self._longest = 0.0
-        # Whether what comes next takes less time than Ctrl-C may wait: a thread of its own takes longer than most.
+        # Whether the next solve is shorter than Ctrl-C may wait; then it runs without a thread, whose start takes
+        # longer.
         self._is_short = False
-        # The last linear programme and its solution; None without one, or since the model has grown.
+        # The last LP and its solution; None before the first LP, and after the model has grown.
         self._last: Solved | None = None
         self._highs.cbMipLogging += _weak(self._log)
-        # By name a basis, and its linear programme with its solution; None where rows came after it.
+        # By name, a stored basis with its LP and solution; None in place of the latter two once cuts were added.
         self._kept: dict[str, tuple[Any, Solved | None]] = {}
 
     def grow(self, upper: Vector, rows: Sequence[tuple[Sense, float, Indices, Vector]]) -> None:
-        """New columns, 0 or more, and rows behind those that are there: sense, right-hand side, columns, values."""
+        """Append columns and rows; see `BackEnd.grow`."""
         none, nothing = np.zeros(0, dtype=np.int32), np.zeros(0)
         self._forget()
         self._has_grown = True
@@ -136,7 +138,7 @@ class HighsBackEnd:
         self._highs.addRows(len(rows), lower, most, len(values), starts, columns, values)
 
     def add_cuts(self, columns: Indices, coefficients: Vector, rhs: Vector) -> None:
-        """New rows ``coefficients · columns ≤ rhs``, one for each number of `rhs`; bases that were kept get them."""
+        """Append cuts ``coefficients · columns ≤ rhs``, one per entry of `rhs`, and extend the stored bases by them."""
         kept = self._kept
         self._forget()
         self._has_grown = False
@@ -151,7 +153,9 @@ class HighsBackEnd:
     def revise(
         self, settings: Settings, lower: Vector, upper: Vector, entries: Iterable[tuple[int, int, float]]
     ) -> None:
-        """Change the bounds of all rows, some coefficients (row, column, value), and how near answers are proven."""
+        """Change the bounds of all rows, the coefficients in `entries`, and the settings with their gaps.
+        Each entry is (row, column, value). Stored bases are discarded.
+        """
         self._settings = settings
         rows = np.arange(len(lower), dtype=np.int32)
         least, most = np.where(np.isinf(lower), -kHighsInf, lower), np.where(np.isinf(upper), kHighsInf, upper)
@@ -161,29 +165,29 @@ class HighsBackEnd:
         self._last, self._kept = None, {}
 
     def resume(self, name: str) -> None:
-        """Take up a basis that was kept, at once: what grows now grows with it."""
+        """Set the basis stored under `name` at once, so that HiGHS extends it by the columns and rows added next."""
         if name in self._kept:
             self._highs.setBasis(self._kept[name][0])
             self._basis = None
 
     def _forget(self) -> None:
-        """Where the model gets columns, no basis that was kept is one any more."""
+        """Discard the stored bases and the last solution, which do not fit a model with new columns or rows."""
         self._basis = self._last = None
         self._kept = {}
 
     def keep(self, name: str) -> None:
-        """Keep the basis of the last linear programme, until the model gets columns."""
+        """Store the basis of the last LP under `name` until columns are added."""
         basis = self._highs.getBasis()
         if basis.valid and self._last is not None:
             self._kept[name] = (basis, self._last)
 
     def recall(self, name: str) -> None:
-        """Let the next linear programme start from a basis that was kept, if it was."""
+        """Start the next LP from the basis stored under `name`, if there is one."""
         if name in self._kept:
             self._basis, self._last = self._kept[name]
 
     def doubt_basis(self) -> None:
-        """Let the next linear programme start from nothing, by presolve, where the basis does not lead to it soon."""
+        """Let the next LP restart from scratch, with presolve, if its starting basis is far from the optimum."""
         self._is_doubtful = True
 
     def _log(self, event: Any) -> None:
@@ -191,12 +195,12 @@ class HighsBackEnd:
             self._listener(float(event.data_out.mip_primal_bound), float(event.data_out.mip_dual_bound))
 
     def _end_early(self, event: Any) -> None:
-        """End a search after the patience of the settings, once the relative gap is reached."""
+        """Interrupt a search with integers once the settings' patience is over and the relative gap is reached."""
         event.interrupt(False)
         if self._timed is None or self._settings.patience is None:
             return
         began, request = self._timed
-        # The cutoff comes from a solution of this cost.
+        # The cutoff lies one tolerance below the cost of a known solution.
         known = min(float(event.data_out.mip_primal_bound), request.cutoff + (request.tolerance or 0.0))
         distance, allowed = known - float(event.data_out.mip_dual_bound), self._settings.mip_gap * abs(known)
         is_near = math.isfinite(known) and distance <= allowed
@@ -205,11 +209,11 @@ class HighsBackEnd:
             self._has_ended_early = True
 
     def _go_on(self, event: Any) -> None:
-        """Clear the interrupt: HiGHS keeps it after a search, and would end the next linear programme as well."""
+        """Clear the interrupt flag, which HiGHS keeps after a search and which would end the next LP as well."""
         event.interrupt(False)
 
     def run(self, request: SolveRequest, clock: Clock, listener: BoundsListener) -> RawResult:
-        """Minimise."""
+        """Minimise the requested objective; see `BackEnd.run`."""
         is_mip = len(request.integers) > 0
         if (known := self._known(request)) is not None:
             return known
@@ -230,7 +234,9 @@ class HighsBackEnd:
             self._listener, self._timed = None, None
 
     def _search_finely(self, clock: Clock, coarse: RawResult, request: SolveRequest) -> RawResult:
-        """Search again where integers are not as whole as all else is feasible; `coarse` where there is no time."""
+        """Search again with a finer integrality tolerance if the integers found are not integral to `FEASIBILITY`.
+        Return `coarse` if it has no values, if its integers are integral, or if no time is left.
+        """
         if coarse.values is None or _are_whole(coarse.values[request.integers]) or clock.is_over:
             return coarse
         self._highs.clearSolver()
@@ -244,20 +250,20 @@ class HighsBackEnd:
             self._highs.setOptionValue("mip_feasibility_tolerance", INTEGERS_IN_SEARCH)
 
     def _choose_basis(self, *, is_mip: bool) -> None:
-        """Keep the basis before integers, and take it up after them."""
+        """Store the basis before a search with integers, and restore it for the LP after it."""
         if is_mip:
             basis = self._highs.getBasis()
             self._basis = basis if basis.valid else self._basis
-            # HiGHS 1.16 may take a solution that it already holds for a start, misplace its objective by a constant
-            # in the presolved space, and call it optimal: it has to begin from nothing.
+            # HiGHS 1.16 may start from a solution that it holds, misplace its objective by a constant in the presolved
+            # space, and report it as optimal: clear the solver first.
             self._highs.clearSolver()
         elif self._basis is not None:
-            # With the integers fixed, the basis that was optimal before them is a better start than none.
+            # With the integers fixed, the basis that was optimal before the search is a better start than none.
             self._highs.setBasis(self._basis)
             self._basis = None
 
     def _known(self, request: SolveRequest) -> RawResult | None:
-        """The result of the last linear programme, where this is the same."""
+        """Return the result of the last LP if the request is the same LP, else None."""
         if len(request.integers) or self._last is None:
             return None
         before, result = self._last
@@ -265,9 +271,9 @@ class HighsBackEnd:
         return result if all(np.array_equal(*pair) for pair in pairs) else None
 
     def _choose_method(self, request: SolveRequest) -> None:
-        """The dual simplex method; the primal one where the basis is feasible and something else is minimised.
-
-        Where the model has grown, steepest-edge weights of the basis would take longer to compute than they save.
+        """Select the primal simplex method if the costs changed and the basis is primal feasible, else the dual one.
+        After columns or rows were added, use Devex weights: steepest-edge weights would take longer to compute for the
+        basis than they save.
         """
         is_primal = not len(request.integers) and self._is_feasible(request)
         self._highs.setOptionValue("simplex_strategy", PRIMAL if is_primal else DUAL)
@@ -275,12 +281,12 @@ class HighsBackEnd:
         self._highs.setOptionValue("simplex_dual_edge_weight_strategy", DEVEX if is_devex else CHOSEN_BY_HIGHS)
 
     def _remember(self, request: SolveRequest, raw: RawResult) -> None:
-        """Keep what a linear programme found."""
+        """Store the result of an LP; a search with integers stores nothing."""
         if not len(request.integers):
             self._last, self._is_doubtful = None if raw.values is None else (request, raw), False
 
     def _is_feasible(self, request: SolveRequest) -> bool:
-        """Whether something else is minimised, and the last solution keeps the bounds: its basis is primal feasible."""
+        """Return whether the costs changed and the last solution keeps the new bounds: the basis is primal feasible."""
         if self._last is None or not self._highs.getBasis().valid:
             return False
         before, values = self._last[0], self._last[1].values
@@ -289,7 +295,7 @@ class HighsBackEnd:
         return bool(is_within) and not np.array_equal(before.costs, request.costs)
 
     def _pass_on(self, request: SolveRequest, clock: Clock) -> None:
-        """Pass options to HiGHS, and what has changed of costs, bounds and integers."""
+        """Pass options to HiGHS, and the costs, bounds and integrality that changed."""
         highs, is_mip = self._highs, len(request.integers) > 0
         upper, is_integer = np.where(np.isinf(request.upper), kHighsInf, request.upper), np.zeros(len(self._all))
         is_integer[request.integers] = 1.0
@@ -304,7 +310,7 @@ class HighsBackEnd:
             kinds[is_integer[columns] > 0] = HighsVarType.kInteger
             highs.changeColsIntegrality(len(columns), columns, kinds)
         self._allow(clock.left, is_mip=is_mip)
-        # For a linear programme this option would end the dual simplex method early.
+        # For an LP this option would end the dual simplex method early.
         highs.setOptionValue("objective_bound", request.cutoff if is_mip else math.inf)
         highs.setOptionValue("objective_target", request.enough if is_mip else -math.inf)
         highs.setOptionValue("mip_rel_gap", self._settings.mip_gap if request.tolerance is None else 0.0)
@@ -313,9 +319,9 @@ class HighsBackEnd:
             highs.setOptionValue(option, request.is_weak)
 
     def _with_cutoff(self, raw: RawResult, request: SolveRequest) -> RawResult:
-        """The result with a bound that holds for all solutions.
-
-        HiGHS discards solutions above the cutoff, and its bound ignores them. One above the cutoff may not be the best.
+        """Return the result with a bound that is valid for all solutions, not only for those below the cutoff.
+        HiGHS discards solutions above the cutoff, and its bound ignores them. A solution above the cutoff may not be
+        the best.
         """
         if self._has_ended_early and raw.status == "stopped":
             raw = replace(raw, status="optimal")
@@ -325,29 +331,29 @@ class HighsBackEnd:
         return replace(raw, bound=min(raw.bound, request.cutoff)) if is_above else raw
 
     def _agrees(self, values: Vector, costs: Vector) -> bool:
-        """Whether the objective that HiGHS reports is that of its solution."""
+        """Return whether the objective that HiGHS reports matches the objective of its solution."""
         reported, sizes = float(self._highs.getInfo().objective_function_value), np.abs(values * costs)
         return abs(float(values @ costs) - reported) <= REPORTED_OBJECTIVE * max(1.0, float(sizes.sum()))
 
     @property
     def highs(self) -> Any:
-        """The solver itself."""
+        """The `Highs` object."""
         return self._highs
 
     def silent(self) -> Any:
-        """The solver itself, without callbacks and presolve, for thousands of small linear programmes."""
+        """Return the `Highs` object without callbacks and presolve, for thousands of small LPs."""
         self._highs.HandleUserInterrupt = False
         for option, value in (("output_flag", False), ("presolve", "off"), ("solver", "simplex")):
             self._highs.setOptionValue(option, value)
         return self._highs
 
     def _run(self, clock: Clock) -> None:
-        """Run in a thread of its own, so that Ctrl-C reaches this one and stops HiGHS with its best solution."""
+        """Run HiGHS in a thread of its own, so that Ctrl-C reaches this thread and stops HiGHS with its incumbent."""
         self._attempt(clock)
         self.persist(clock)
 
     def _run_soon(self, clock: Clock, *, is_mip: bool, is_doubtful: bool) -> None:
-        """Run; from nothing where a basis does not lead to the optimum soon."""
+        """Run HiGHS; restart an LP from scratch if its starting basis does not soon lead to the optimum."""
         highs, began = self._highs, time.perf_counter()
         if is_mip or not highs.getBasis().valid:
             self._run(clock)
@@ -370,17 +376,18 @@ class HighsBackEnd:
             self.persist(clock)
 
     def _allow(self, seconds: float | None, *, is_mip: bool = False) -> None:
-        """So many seconds for the next run; None for any."""
-        # HiGHS 1.16 counts the seconds of all its runs for a linear programme, but of this run alone with integers.
+        """Limit the next run to `seconds`; None for no limit."""
+        # HiGHS 1.16 counts the seconds of all its runs for an LP, but only those of the current run with integers.
         spent = 0.0 if is_mip else self._highs.getRunTime()
         self._highs.setOptionValue("time_limit", math.inf if seconds is None else seconds + spent)
 
     def persist(self, clock: Clock) -> None:
-        """Solve again where HiGHS ended without a verdict."""
+        """Solve again with other methods, then with looser tolerances, while HiGHS ends without a verdict."""
         highs = self._highs
         if self._is_undecided() or highs.getModelStatus() == HighsModelStatus.kUnboundedOrInfeasible:
-            # Presolve cannot always distinguish the two: solve again from nothing without it. Where coefficients differ
-            # by orders of magnitude, the primal simplex method may succeed where the dual one fails.
+            # Presolve cannot always distinguish infeasible from unbounded: solve again from scratch without it. Where
+            # coefficients differ by orders of magnitude, the primal simplex method may succeed where the dual one
+            # fails.
             _, presolve = highs.getOptionValue("presolve")
             highs.setOptionValue("presolve", "off")
             highs.setOptionValue("simplex_strategy", DUAL)
@@ -392,7 +399,7 @@ class HighsBackEnd:
                 self._attempt(clock)
                 highs.setOptionValue("simplex_strategy", DUAL)
             highs.setOptionValue("presolve", presolve)
-        # Tight tolerances can be out of reach.
+        # The tight tolerances may be out of reach.
         for tolerance in LOOSER_FEASIBILITY:
             if self._is_undecided():
                 highs.clearSolver()
@@ -402,7 +409,7 @@ class HighsBackEnd:
                 highs.setOptionValue("mip_feasibility_tolerance", INTEGERS_IN_SEARCH)
 
     def _is_undecided(self) -> bool:
-        """Whether HiGHS ended without a verdict, or without values for it."""
+        """Return whether HiGHS ended without a verdict, or optimal but without a solution."""
         status = self._highs.getModelStatus()
         is_empty = status == HighsModelStatus.kOptimal and not self._highs.getSolution().value_valid
         return status in UNDECIDED or is_empty
@@ -422,7 +429,7 @@ class HighsBackEnd:
                 self._highs.cancelSolve()
                 is_cancelled = True
         if is_cancelled:
-            # HiGHS 1.16 remembers an interrupt and would stop every later run as well, as long as it listens for one.
+            # HiGHS 1.16 keeps the interrupt flag and would stop every later run while it listens for interrupts.
             self._highs.HandleUserInterrupt = False
 
     def _verdict(self) -> Verdict:
@@ -448,7 +455,7 @@ class HighsBackEnd:
 
 
 def _weak(method: Callable[[Any], None]) -> Callable[[Any], None]:
-    """A callback that does not keep its object: a model is gone, with all its memory, once nobody uses it."""
+    """Return a callback that holds `method`'s object weakly, so that an unused model and its memory are freed."""
     reference = weakref.WeakMethod(method)
 
     def call(event: Any) -> None:
@@ -459,7 +466,7 @@ def _weak(method: Callable[[Any], None]) -> Callable[[Any], None]:
 
 
 def undecided(highs: Any) -> SolverError:
-    """What is raised where HiGHS ends without a verdict."""
+    """Return the error to raise where HiGHS ends without a verdict."""
     status = highs.modelStatusToString(highs.getModelStatus())
     return SolverError(
         f"HiGHS ended with status {status!r}: the figures of this model may differ by too many powers of ten. "
@@ -473,7 +480,7 @@ def _are_whole(integers: Vector) -> bool:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Silence what a C library writes to file descriptor 1: HiGHS prints a banner there when it is first made."""
+    """Silence file descriptor 1 in the enclosed block: HiGHS prints a banner there when it is first created."""
     try:
         saved = os.dup(1)
     except OSError:

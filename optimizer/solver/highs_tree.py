@@ -1,10 +1,9 @@
-"""HiGHS's integers, or a tree of our own over what HiGHS's presolve leaves of the model, where that ends soon.
-
-Presolve leaves about half of the rows, and a stronger relaxation. The basis of a node's parent is at hand, but its edge
-weights are not: steepest-edge weights would have to be computed anew for each node, which takes longer than the few
-dozen iterations themselves. So nodes take Devex weights, which begin at one (Forrest, Goldfarb: Steepest-edge simplex
-algorithms for linear programming, Mathematical Programming 57, 1992). Nor are their costs perturbed: what perturbation
-leaves to repair takes more iterations than it saves in so few.
+"""Searches with integers by HiGHS, or by a tree of this package over the presolved model where that soon ends.
+Presolve leaves about half of the rows and a stronger LP relaxation. A node starts from the basis of its parent, but
+without edge weights: computing steepest-edge weights for each node takes longer than the few dozen iterations that it
+needs. So nodes use Devex weights, which begin at one (Forrest, Goldfarb: Steepest-edge simplex algorithms for linear
+programming, Mathematical Programming 57, 1992). Costs are not perturbed either: removing the perturbation at the end
+takes more iterations than it saves in so few.
 """
 
 import contextlib
@@ -31,25 +30,27 @@ from optimizer.solver.highs import DEVEX, DUAL, OPTIMAL_STATUSES, HighsBackEnd
 from optimizer.solver.tree import Relaxed, TreeNode, TreeSearch
 from optimizer.tolerances import REPORTED_OBJECTIVE
 
-# So many simplex iterations at most; beyond, the relaxation is too weak for this search. Where it is far from what it
-# rounds to and nothing was learned, so many times those of the first relaxation, or as the share of the tree that is
-# closed promises so many times in all: less than a solver's first cuts take.
+# Largest number of simplex iterations of a tree; beyond it the relaxation is too weak for this search. If the
+# relaxation is weak and there are no pseudo-costs yet, the limit is also FIRST_TRY times the iterations of the root
+# relaxation, or PROMISED times them, multiplied by the closed share of the tree, if that is more. A solver's first
+# rounds of cuts take longer.
 MOST_ITERATIONS, FIRST_TRY, PROMISED = 80_000, 16, 32
-# So many relaxations prove solutions to this share of what is allowed: small trees end at the optimum itself.
+# For the first FINE relaxations (FINE_IN_MONEY with an absolute tolerance), solutions are proven to this share of the
+# allowed gap: small trees then end at the optimum itself.
 FINE, FINE_IN_MONEY, FINE_SHARE = 200, 25, 0.1
-# A relaxation after one of less than so many seconds is solved at once, not in a thread that Ctrl-C can stop.
+# After an LP that took less than so many seconds, the next one is solved without a thread that Ctrl-C can stop.
 SHORT = 0.1
-# From a basis, costs are perturbed only once so many iterations were not enough.
+# From a basis, costs are perturbed only after so many iterations without reaching the optimum.
 MOST_UNPERTURBED, PERTURBATION = 500, "dual_simplex_cost_perturbation_multiplier"
-# After so many searches in turn that a tree of our own did not end, HiGHS's integers are used at once.
+# After so many consecutive abandoned trees, searches go to HiGHS directly.
 MOST_FAILURES = 2
 
 
 class TreeBackEnd(HighsBackEnd):
-    """HiGHS, and trees for searches with a history."""
+    """HiGHS, with this package's branch and bound for searches that have a branching history."""
 
     def run(self, request: SolveRequest, clock: Clock, listener: BoundsListener) -> RawResult:
-        """Minimise: by a tree from what similar searches learned; by HiGHS's where that does not end soon."""
+        """Minimise by branch and bound from the pseudo-costs of similar searches; by HiGHS if the tree is abandoned."""
         history, plain = request.history, replace(request, history=None)
         if history is None or not len(request.integers) or history.failures >= MOST_FAILURES:
             return super().run(plain, clock, listener)
@@ -62,7 +63,7 @@ class TreeBackEnd(HighsBackEnd):
             return self._improve(plain, source, known, bound, clock, listener)
         if known is None and tree.status == "optimal" and bound >= request.cutoff:
             return RawResult("infeasible", None, math.inf, None)
-        # What is dearer than the cutoff was not searched.
+        # Solutions dearer than the cutoff were not searched.
         return RawResult(tree.status, known, min(bound, request.cutoff), None)
 
     def _improve(
@@ -74,10 +75,10 @@ class TreeBackEnd(HighsBackEnd):
         clock: Clock,
         listener: BoundsListener,
     ) -> RawResult:
-        """Let HiGHS look for what is better than a solution that is known, with a bound that is proven."""
+        """Let HiGHS search below the tree's target, and return the better solution with the proven bound."""
         target, allowed = source.target, request.tolerance
         if allowed is not None and math.isfinite(target):
-            # With the patience over, the distance from the cost that is known to the target is enough.
+            # Once `patience` is over, the distance from the best known cost to the target suffices.
             allowed = max(allowed, source.known_cost - target)
         raw = super().run(replace(request, cutoff=target, tolerance=allowed), clock, listener)
         bound = max(bound, min(target, raw.bound))
@@ -85,13 +86,15 @@ class TreeBackEnd(HighsBackEnd):
             return replace(raw, bound=max(bound, raw.bound))
         if known is None and raw.status == "infeasible" and bound >= request.cutoff:
             return raw
-        # Nothing is below the target, which may be below the cutoff.
+        # No solution is below the target, which may itself be below the cutoff.
         return RawResult("stopped" if raw.status == "stopped" else "optimal", known, bound, None)
 
     def _restricted(
         self, request: SolveRequest, source: "HighsRelaxations", clock: Clock, listener: BoundsListener
     ) -> Vector | None:
-        """The solution of the whole model with the integers that a tree found; None without any."""
+        """Return the solution of the whole model with its integers fixed to those of the tree's incumbent.
+        None without an incumbent, or if the whole model does not reproduce its objective.
+        """
         if source.values is None:
             return None
         whole, lower, upper = np.round(source.values[request.integers]), request.lower.copy(), request.upper.copy()
@@ -128,9 +131,8 @@ class TreeBackEnd(HighsBackEnd):
         return tree, source
 
     def _is_proof(self, request: SolveRequest, history: BranchingHistory) -> bool:
-        """Whether the tree has to prove little: a similar search found a solution, or nothing below the cutoff is left.
-
-        Then the basis of the relaxation saves more than presolve does.
+        """Return whether little is left to prove: a similar search found a solution, or the cutoff closes the root.
+        Then the basis of the LP relaxation saves more time than presolve does.
         """
         if self._basis is not None:
             self._highs.setBasis(self._basis)
@@ -142,13 +144,13 @@ class TreeBackEnd(HighsBackEnd):
 
     @contextlib.contextmanager
     def _presolved(self, request: SolveRequest, *, is_proof: bool) -> Iterator[tuple[Any, Indices, Sequence[int]]]:
-        """What presolve leaves of the model, in place of it; its integers, and their places in the request.
-
-        With `is_proof` the whole model, with the basis of its last linear programme.
+        """Replace `self._highs` by the presolved model within the block, as an LP; by the whole model if `is_proof`.
+        Yields the `Highs` object for postsolve, or None without presolve; the columns of the integers; and their
+        positions in the request. With `is_proof` the LP starts from the basis of the last one.
         """
         whole, presolved = self._highs, Highs()
         presolved.passOptions(whole.getOptions())
-        # HiGHS refuses another number than that of the first run in this thread.
+        # HiGHS refuses a number of threads other than that of the first run in this thread.
         presolved.setOptionValue("threads", 0)
         presolved.passModel(whole.getLp())
         for place, column in enumerate(request.integers.tolist()):
@@ -182,7 +184,10 @@ class TreeBackEnd(HighsBackEnd):
             self._highs, self._is_short = whole, False
 
     def relax(self, clock: Clock, *, is_probe: bool) -> tuple[float, Any]:
-        """Solve the linear programme up to the objective and the iterations that are set; its solution if complete."""
+        """Solve the LP within the limits set on objective and iterations.
+        Returns a lower bound on its optimum, infinite if it is infeasible, and its solution, None if it was not solved
+        to the end.
+        """
         began = time.perf_counter()
         self._run(clock)
         self._is_short = time.perf_counter() - began < SHORT
@@ -192,16 +197,15 @@ class TreeBackEnd(HighsBackEnd):
         if self._verdict() == "infeasible":
             return math.inf, None
         is_solved = status in OPTIMAL_STATUSES
-        # What the dual simplex method has reached when it is ended is a bound where its point is dual feasible alone.
+        # The objective of an interrupted dual simplex run is a valid bound only at a dual feasible point.
         is_bound = is_solved or (is_probe and int(info.dual_solution_status) == 2)
         objective = info.objective_function_value if is_bound else -math.inf
         return objective, self._highs.getSolution() if is_solved else None
 
 
 def _named_integers(lp: Any) -> tuple[list[int], list[int]]:
-    """The integers of a presolved model: their columns, and the places that their names ``i0, i1 …`` say.
-
-    Presolve finds further columns that are whole wherever the others are. They have no name, and need no branch.
+    """Return the columns of the named integers of a presolved model, and the positions in their names ``i0, i1 …``.
+    Presolve adds implied integers, which are integral whenever the others are. They have no name and need no branching.
     """
     named = [
         (column, int(name[1:]))
@@ -212,7 +216,7 @@ def _named_integers(lp: Any) -> tuple[list[int], list[int]]:
 
 
 def _postsolved(presolved: Any, values: Vector) -> Vector:
-    """A solution of the model before presolve; None stands for no presolve."""
+    """Return a presolved solution in the columns of the whole model; unchanged if `presolved` is None."""
     if presolved is None:
         return values
     solution = HighsSolution()
@@ -222,10 +226,10 @@ def _postsolved(presolved: Any, values: Vector) -> Vector:
 
 
 class HighsRelaxations:
-    """The linear programmes of a tree, by bounds of its integers.
-
+    """The LP relaxations of a tree's nodes, by bounds of the integers, and the incumbent; see `Relaxations`.
     Attributes:
-        best, values: the incumbent.
+        best: objective of the incumbent; infinite without one.
+        values: the incumbent in the columns of the model in HiGHS; None without one.
     """
 
     has_cuts = False
@@ -245,51 +249,51 @@ class HighsRelaxations:
         self._settings = replace(settings, tolerance=request.tolerance)
         self._began, self._iterations, self._first, self._solved = time.perf_counter(), 0, 0, 0
         self._most_times = most_times
-        # Whether there is a basis to start from.
+        # Whether HiGHS holds a basis to start from.
         self._has_basis = bool(back.highs.getBasis().valid)
         self.best = math.inf
         self.values: Vector | None = None
-        # The basis that HiGHS holds, with its factors; None where it is not known.
+        # The basis that HiGHS holds with its factorisation; None if unknown.
         self._basis_held: Any = None
 
     @property
     def is_over(self) -> bool:
-        """Whether the time is, or a solution is good enough."""
+        """Whether no time is left, or the incumbent is good enough to end the search."""
         return self._clock.is_over or self.best <= self._request.enough
 
     @property
     def target(self) -> float:
-        """Solutions at or above it are of no use."""
+        """The objective from which on a solution improves neither the incumbent nor the cutoff by more than the gap."""
         best = self.best if self.values is None else self.best - self._allowed(self.best)
         cutoff, tolerance = self._request.cutoff, self._request.tolerance
         if tolerance is not None and math.isfinite(cutoff):
-            # The cutoff comes from a solution of this cost.
+            # The cutoff lies one tolerance below the cost of a known solution.
             cutoff += tolerance - self._allowed(cutoff + tolerance)
         return min(cutoff, best)
 
     @property
     def reach(self) -> float:
-        """Leaves hold every solution below it."""
+        """The objective below which every solution lies in a leaf, here the target."""
         return self.target
 
     @property
     def known_cost(self) -> float:
-        """Of the best solution known: the incumbent, or the one that the cutoff comes from."""
+        """The cost of the best known solution: the incumbent, or the solution from which the cutoff was derived."""
         return min(self.best, self._request.cutoff + (self._request.tolerance or 0.0))
 
     def _allowed(self, cost: float) -> float:
-        """How far a solution of some cost may be from its bound."""
+        """Return the absolute gap allowed at a solution of the given cost."""
         share = FINE_SHARE if self._solved < (FINE if self._settings.tolerance is None else FINE_IN_MONEY) else 1.0
         return share * self._settings.slack(cost, time.perf_counter() - self._began)
 
     @property
     def basis(self) -> Any:
-        """That of the last one."""
+        """The basis of the last LP relaxation."""
         self._basis_held = self._back.highs.getBasis()
         return self._basis_held
 
     def solve(self, lower: Vector, upper: Vector, basis: Any, limit: float, iterations: int = 0) -> Relaxed:
-        """Solve one; see `Relaxations`."""
+        """Solve the LP relaxation of a node; see `Relaxations.solve`."""
         highs, chosen = self._back.highs, self._integers
         highs.changeColsBounds(len(chosen), chosen, lower, upper)
         if basis is not None and basis is not self._basis_held:
@@ -319,21 +323,21 @@ class HighsRelaxations:
         return found
 
     def take(self, relaxed: Relaxed) -> bool:
-        """Keep a solution with whole numbers if it is the best."""
+        """Make an integral solution the incumbent if it is better; return False, since there are no cuts."""
         if relaxed.objective < self.best and relaxed.objective <= self._request.cutoff:
             self.best, self.values = relaxed.objective, relaxed.solution
         return False
 
     def cut(self, relaxed: Relaxed) -> bool:
-        """There are none."""
+        """Return False: these relaxations have no cuts."""
         return False
 
     def is_too_large(self, solved: int, closed: float) -> bool:
-        """Whether the tree took more iterations than it may."""
-        # Infinite where something was learned from similar searches: then the largest number alone counts.
+        """Return whether the tree has exceeded its limit on simplex iterations."""
+        # `_most_times` is infinite with pseudo-costs from similar searches: then only MOST_ITERATIONS limits the tree.
         times = max(self._most_times, PROMISED * closed)
         return self._iterations > min(MOST_ITERATIONS, times * self._first)
 
     def raise_bound(self, bound: float) -> None:
-        """Report it."""
+        """Report the incumbent's objective and the bound to the listener."""
         self._report(self.best, min(bound, self.best))

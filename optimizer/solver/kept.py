@@ -1,9 +1,8 @@
-"""Programmes that the solver keeps while they change: a model, one what-if after the other; and one LP in batches.
-
-Models of similar instances have most columns and rows in common, by their marks. What differs is changed in place: a
-right-hand side, a bound, some coefficients. A column that a model does not have stays 0, and a row is let go. So the
-next linear programme goes on from the basis of one that is nearly the same (`KeptModel`). Of a batch the costs, bounds
-and right-hand sides alone differ (`WarmProgramme`).
+"""Models that stay in the solver while they change: one model for a series of what-ifs, and one LP for batches.
+Models of similar instances share most columns and rows, identified by their marks. Differences in right-hand sides,
+bounds and coefficients are changed in place; a column that a model lacks is fixed to 0, and a row that it lacks is
+freed. So the next LP starts from the basis of one that is nearly the same (`KeptModel`). In a batch only costs, bounds
+and right-hand sides differ (`WarmProgramme`).
 """
 
 import math
@@ -24,20 +23,20 @@ from optimizer.solver.highs_tree import TreeBackEnd
 from optimizer.solver.model import ImpliedBounds, Model
 from optimizer.tolerances import FINE_ROUNDING, ROUNDING
 
-# The basis with which the next programme begins is kept under this name.
+# The name under which the starting basis of the next relaxation is stored.
 PREVIOUS_BASIS = "previous"
-# With so many times the columns that are needed, a model is made anew rather than kept.
+# A kept model with more than so many times the columns needed is replaced by a new one.
 MOST_WIDTH = 2.0
-# A coefficient's row and column as one number, row first.
+# A coefficient's key is its row times this factor plus its column.
 ROW_FACTOR = 2**32
 Basis = npt.NDArray[np.int8]
-# Of the numbers that vary in a batch, about so many show how near programmes are to each other.
+# The distance between programmes of a batch is computed from about so many of the numbers that vary.
 NUMBERS_COMPARED = 100
 STATUSES = [HighsBasisStatus(k) for k in range(5)]
 
 
 class KeptModel(Model):
-    """A model that takes over builders: it knows all columns, rows and coefficients that the solver holds."""
+    """A model that can take over another builder: it records all columns, rows and coefficients in the solver."""
 
     def __init__(
         self, builder: ModelBuilder, objective: Expression, settings: Settings, clock: Clock | None = None
@@ -45,14 +44,14 @@ class KeptModel(Model):
         super().__init__(builder, objective, settings, clock)
         self._column_of = {column.mark: j for j, column in enumerate(builder.columns)}
         self._place_of: dict[Mark, int] = {}
-        # Places of the rows of `add_rows`.
+        # Solver indices of the rows of `add_rows`, by mark.
         self._added: dict[Mark, int] = {}
-        # By row of the solver; and all coefficients, by row and column.
+        # The scale of each row in the solver; the keys and values of all coefficients.
         self._scales, self._keys, self._values = np.zeros(0), np.zeros(0, dtype=np.int64), np.zeros(0)
         self._note(builder.rows, self._row_scale, self._place_of)
 
     def grow(self, builder: ModelBuilder, objective: Expression) -> None:
-        """As `Model.grow`."""
+        """Extend the model to a larger builder; see `Model.grow`."""
         had, rows_had = len(self.builder.columns), len(self.builder.rows)
         super().grow(builder, objective)
         new = [column.mark for column in builder.columns[had:]]
@@ -60,17 +59,19 @@ class KeptModel(Model):
         self._note(builder.rows[rows_had:], self._row_scale[rows_had:], self._place_of)
 
     def add_rows(self, rows: Sequence[Row]) -> None:
-        """As `Model.add_rows`."""
+        """Append sparse rows in tonnes; see `Model.add_rows`."""
         super().add_rows(rows)
         self._note(rows, np.full(len(rows), self.mass), self._added)
 
     def add_cuts(self, columns: Sequence[int] | Indices, coefficients: Vector, rhs: Vector) -> None:
-        """As `Model.add_cuts`. They hold until another builder is taken over: without marks none is found again."""
+        """Append cuts; see `Model.add_cuts`.
+        They hold only until another builder is taken over: cuts have no marks by which to find them again.
+        """
         super().add_cuts(columns, coefficients, rhs)
         self._scales = np.concatenate([self._scales, np.full(len(rhs), self.mass)])
 
     def _note(self, rows: Sequence[Row], scales: Vector, places: dict[Mark, int]) -> None:
-        """Note rows that stand behind all others of the solver."""
+        """Record rows that were just appended to the solver: their indices in `places`, scales and coefficients."""
         numbers = len(self._scales) + np.arange(len(rows))
         places |= zip((row.mark for row in rows), numbers.tolist(), strict=True)
         self._scales = np.concatenate([self._scales, scales])
@@ -79,7 +80,7 @@ class KeptModel(Model):
         assert len(self._scales) == self._height, "the solver holds rows that are not noted"
 
     def _coefficients(self, rows: Sequence[Row], places: Integers) -> tuple[Integers, Vector]:
-        """The coefficients of rows as the solver has them, in the order of their keys."""
+        """Return the keys and scaled values of the rows' coefficients in the solver, sorted by key."""
         sizes = np.array([len(row.terms) for row in rows], dtype=np.intp)
         count = int(sizes.sum())
         columns = np.fromiter(chain.from_iterable(row.terms for row in rows), np.intp, count)
@@ -90,7 +91,7 @@ class KeptModel(Model):
         return keys[order], (values * self._column_scale[columns] / self._scales[at])[order]
 
     def solve(self, *, relaxed: bool = False, **how: Any) -> SolveResult:
-        """As `Model.solve`. A relaxation begins with the basis of the last one, not with that of fixed integers."""
+        """Minimise; see `Model.solve`. An LP relaxation starts from the basis of the last relaxation."""
         is_relaxation = relaxed and bool(np.any(self.lower[self.integers] < self.upper[self.integers]))
         if is_relaxation:
             self._back.recall(PREVIOUS_BASIS)
@@ -101,11 +102,11 @@ class KeptModel(Model):
 
     @property
     def added(self) -> Collection[Mark]:
-        """The marks of rows of `add_rows`."""
+        """The marks of the rows that `add_rows` has appended."""
         return self._added
 
     def suits(self, builder: ModelBuilder, settings: Settings) -> bool:
-        """Whether a builder can be taken over under some settings, which may differ in accuracy."""
+        """Return whether the model can take over `builder`; `settings` may differ in gap and tolerance only."""
         alike = replace(settings, mip_gap=self.settings.mip_gap, tolerance=self.settings.tolerance)
         is_small = self._width <= MOST_WIDTH * len(builder.columns)
         return isinstance(self._back, TreeBackEnd) and alike == self.settings and is_small
@@ -113,7 +114,7 @@ class KeptModel(Model):
     def take_over(
         self, builder: ModelBuilder, objective: Expression, settings: Settings, clock: Clock, added: Sequence[Row]
     ) -> None:
-        """Take over another builder, and hold some of the rows that were added before."""
+        """Take over another builder, and enforce the rows `added` among those appended before."""
         assert isinstance(self._back, TreeBackEnd)
         self.builder, self.settings, self.clock = builder, settings, clock
         self._back.resume(PREVIOUS_BASIS)
@@ -135,7 +136,7 @@ class KeptModel(Model):
         self.integers = np.array([j for j, column in enumerate(builder.columns) if column.integer], dtype=np.int32)
 
     def _take_rows(self, rows: Sequence[Row], scales: Sequence[float], added: Sequence[Row]) -> None:
-        """Add the rows that are new, change those that are there, and let go of the others."""
+        """Append new rows, update the existing ones, and free all rows that the builder and `added` lack."""
         self._add_new(rows, scales)
         self._places = np.array([self._place_of[row.mark] for row in rows], dtype=np.intp)
         self._row_scale = self._scales[self._places]
@@ -159,7 +160,9 @@ class KeptModel(Model):
             self._note([row for row, _ in new], np.array([scale for _, scale in new]), self._place_of)
 
     def _changes(self, keys: Integers, values: Vector, places: Integers) -> tuple[Integers, Vector]:
-        """The coefficients of some rows that differ from what the solver holds; they are noted."""
+        """Return the keys and values of the coefficients that differ from those in the solver, and record them.
+        Recorded coefficients of these rows that are now absent are returned with the value 0.
+        """
         at = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
         is_there, is_left = self._keys[at] == keys, np.isin(self._keys // ROW_FACTOR, places) & (self._values != 0.0)
         is_left[at[is_there]] = False
@@ -175,7 +178,7 @@ class KeptModel(Model):
 
 
 class ModelKeeper:
-    """Keeps the model of the last question for the next one."""
+    """A keeper of the last solved model, which the next one may take over."""
 
     model: KeptModel | None = None
 
@@ -187,9 +190,9 @@ class ModelKeeper:
         clock: Clock,
         hold_again: Callable[[ModelBuilder, Collection[Mark]], Sequence[Row]],
     ) -> KeptModel:
-        """The model that is kept, once it has taken a builder over; a new one where it cannot.
-
-        `hold_again` gives the rows with some marks: those of `add_rows` that the solver has already.
+        """Return the kept model after it has taken over `builder`; a new model if it cannot.
+        `hold_again` returns the rows to enforce among those with given marks, which `add_rows` has put into the solver
+        before.
         """
         if self.model is not None and self.model.suits(builder, settings):
             self.model.take_over(builder, objective, settings, clock, hold_again(builder, self.model.added))
@@ -202,19 +205,21 @@ class ModelKeeper:
 class BatchResult:
     """The solutions of a batch, in the units of the file."""
 
-    feasible: npt.NDArray[np.bool_]  # whether there is a solution
-    objective: Vector  # infinite where there is none
+    feasible: npt.NDArray[np.bool_]  # by programme, whether it is feasible
+    objective: Vector  # by programme; infinite if infeasible
     values: Vector  # by programme and column; empty unless requested
-    duals: Vector  # the change of the objective per unit of each row's right-hand side; empty unless requested
-    reduced_costs: Vector  # the same per unit of the bound that a column rests on; empty unless requested
-    basis: Basis  # of the first programme, for the next time this batch is requested
+    # dual values by programme and row: change of the objective per unit of right-hand side; empty unless requested
+    duals: Vector
+    # by programme and column: change of the objective per unit of the active bound; empty unless requested
+    reduced_costs: Vector
+    basis: Basis  # optimal basis of the first programme, to start this batch from the next time
 
 
 class WarmProgramme:
-    """One linear programme, solved many times with other costs, bounds and right-hand sides, kept in HiGHS.
-
-    Each solve starts from the basis of the one before, the nearest of those that were left. The first of a batch starts
-    from a basis that the caller keeps, so that a batch has the same solutions wherever and whenever it is solved.
+    """One LP kept in HiGHS and solved many times with other costs, bounds and right-hand sides.
+    Each programme of a batch starts from the basis of the one before it, the nearest of those that were left. The first
+    one starts from a basis that the caller keeps, so that a batch has the same solutions wherever and whenever it is
+    solved.
     """
 
     def __init__(self, builder: ModelBuilder, threads: int | None = None) -> None:
@@ -222,14 +227,15 @@ class WarmProgramme:
         self._columns, self._rows = np.array(columns), np.array(rows)
         senses = np.array([row.sense for row in builder.rows], dtype="U2")
         self._has_lower, self._has_upper = senses != "<=", senses != ">="
-        # The serial simplex method needs no threads; HiGHS refuses another number than that of the first run of its
+        # The serial simplex method needs no threads; HiGHS refuses a number other than that of the first run in this
         # thread.
         self._back = HighsBackEnd(builder.problem("recourse", columns, rows, is_read=False), Settings(threads=threads))
         self._highs: Any = self._back.silent()
         self._all = np.arange(len(columns), dtype=np.int32)
         self._each = np.arange(len(rows), dtype=np.int32)
         self._zeros = np.zeros(len(columns))
-        # The matrix by column: which columns have entries, where those of each begin, then row and value of each entry.
+        # The matrix by column: the columns with entries, where the entries of each begin, then row and value of each
+        # entry.
         entries = sorted((j, r, value) for r, row in enumerate(builder.rows) for j, value in row.terms.items())
         self._led, self._leaders = np.unique(np.array([j for j, _, _ in entries], dtype=np.intp), return_index=True)
         self._places = np.array([r for _, r, _ in entries], dtype=np.intp)
@@ -238,7 +244,7 @@ class WarmProgramme:
     def solve(
         self, batch: Batch, basis: Basis | None, *, values: bool = False, with_duals: bool = False
     ) -> BatchResult:
-        """Solve every programme of a batch, one after another, the first of them first."""
+        """Solve every programme of a batch, the first one first, then each time the nearest of those left."""
         size, count = len(batch.rhs), len(self._all)
         costs = np.atleast_2d(batch.costs) * self._columns
         money = _middle(costs)
@@ -285,7 +291,9 @@ class WarmProgramme:
         )
 
     def _reduced_costs(self, costs: Vector, duals: Vector, feasible: npt.NDArray[np.bool_]) -> Vector:
-        """From the duals of the rows: the solver's own, of all columns and each solution, take longer to read."""
+        """Compute the reduced costs from the dual values of the rows.
+        Reading them from HiGHS for all columns and programmes takes longer.
+        """
         result = np.where(feasible[:, None], costs, 0.0)
         if len(self._led):
             result[:, self._led] -= np.add.reduceat(duals[:, self._places] * self._entries, self._leaders, axis=1)
@@ -305,7 +313,7 @@ class WarmProgramme:
 
     def _begin(self, basis: Basis | None) -> None:
         self._highs.clearSolver()
-        # That of a programme of another size, such as a window of another length, is no start.
+        # The basis of a programme of another size, such as a window of another length, cannot be used.
         if basis is not None and len(basis) == len(self._all) + len(self._each):
             statuses, start = [STATUSES[k] for k in basis.tolist()], HighsBasis()
             start.col_status, start.row_status = statuses[: len(self._all)], statuses[len(self._all) :]
@@ -318,21 +326,23 @@ class WarmProgramme:
 
 
 def _moved(numbers: Vector) -> npt.NDArray[np.bool_]:
-    """By programme, which numbers are others than in the one before; of the first, all."""
+    """Return by programme which numbers differ from the programme before; for the first programme, all."""
     result = np.ones(numbers.shape, dtype=bool)
     np.not_equal(numbers[1:], numbers[:-1], out=result[1:])
     return result
 
 
 def _chain(*numbers: Vector) -> list[int]:
-    """An order of programmes from the first on: next comes the one nearest in its numbers, relative to the largest."""
+    """Return an order of the programmes that begins with the first and continues with the nearest one left.
+    Distances are those of the numbers that vary, each relative to its largest.
+    """
     every = np.concatenate(numbers, axis=1)
     if not len(every):
         return []
     varying = np.flatnonzero(every.min(axis=0) < every.max(axis=0))
     points = np.nan_to_num(every[:, varying[:: 1 + len(varying) // NUMBERS_COMPARED]], posinf=0.0)
     points /= np.abs(points).max(axis=0, initial=ROUNDING)
-    # Not by a matrix product, whose threads take more time than they save; rounded, as last digits depend on machines.
+    # No matrix product, whose threads take more time than they save; rounded, as the last digits depend on the machine.
     squares, products = np.sum(points**2, axis=1), np.einsum("ik,jk->ij", points, points)
     distances = np.round(squares[:, None] + squares - 2.0 * products, 9)
     order = [0]
@@ -343,7 +353,7 @@ def _chain(*numbers: Vector) -> list[int]:
 
 
 def _middle(costs: Vector) -> float:
-    """A unit of money in which the middle cost is near 1."""
+    """Return a unit of money in which the median cost is near 1."""
     sizes = np.abs(costs[costs != 0.0])
     if not len(sizes):
         return 1.0

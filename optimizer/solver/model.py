@@ -1,4 +1,4 @@
-"""A model held by a solver, HiGHS or another one through PuLP, and a model written to a file."""
+"""A model held by a solver, HiGHS or CBC through PuLP, and the export of a model to a file."""
 
 import math
 import tempfile
@@ -34,7 +34,7 @@ from optimizer.tolerances import FINE_ROUNDING
 
 
 class CbcBackEnd:
-    """CBC through PuLP: the model is written out for every solve."""
+    """CBC through PuLP, which writes the model to a file for every solve."""
 
     def __init__(self, problem: pulp.LpProblem, settings: Settings) -> None:
         self._problem, self._settings = problem, settings
@@ -42,7 +42,7 @@ class CbcBackEnd:
             raise MissingExtraError("the solver cbc needs CBC; in the project's folder run: pip install '.[cbc]'")
 
     def run(self, request: SolveRequest, clock: Clock, listener: BoundsListener) -> RawResult:
-        """Minimise. The cutoff is not passed on: CBC finds the same without."""
+        """Minimise the requested objective; the cutoff is not passed on, which does not change what CBC finds."""
         problem, variables, costs = self._problem, self._problem.variables(), request.costs
         whole = set(request.integers.tolist())
         for j, variable in enumerate(variables):
@@ -64,7 +64,7 @@ class CbcBackEnd:
         return self._read(stats, variables, request.tolerance, is_mip=bool(whole))
 
     def grow(self, upper: Vector, rows: Sequence[tuple[Sense, float, Indices, Vector]]) -> None:
-        """New columns, 0 or more, and rows behind those that are there: sense, right-hand side, columns, values."""
+        """Append columns and rows; see `BackEnd.grow`."""
         problem, senses = self._problem, {"<=": pulp.const.LpConstraintLE, ">=": pulp.const.LpConstraintGE}
         for bound in upper:
             name = f"new{len(problem.variables())}"
@@ -76,16 +76,16 @@ class CbcBackEnd:
             problem.addConstraint(left, f"new{len(problem.constraints())}")
 
     def keep(self, name: str) -> None:
-        """Nothing is kept."""
+        """Do nothing: CBC keeps no basis."""
 
     def recall(self, name: str) -> None:
-        """Nothing is kept."""
+        """Do nothing: CBC keeps no basis."""
 
     def doubt_basis(self) -> None:
-        """Each programme starts from nothing."""
+        """Do nothing: CBC starts every LP from scratch."""
 
     def add_cuts(self, columns: Indices, coefficients: Vector, rhs: Vector) -> None:
-        """New rows ``coefficients · columns ≤ rhs``, one for each number of `rhs`."""
+        """Append cuts, rows ``coefficients · columns ≤ rhs``, one per entry of `rhs`."""
         variables = self._problem.variables()
         for row, bound in zip(coefficients, rhs, strict=True):
             left = pulp.lpSum_vars_coefs([(variables[columns[i]], float(row[i])) for i in np.flatnonzero(row)])
@@ -111,23 +111,22 @@ class CbcBackEnd:
             return float(stats.best_bound)
         if not solved:
             return -math.inf
-        # An objective without columns has no value.
+        # PuLP has no value for an objective without columns.
         objective = float(pulp.value(self._problem.objective) or 0.0)
         return objective - (self._settings.mip_gap * abs(objective) if tolerance is None else tolerance)
 
 
 def _numbers(values: Iterable[float | None]) -> Vector:
-    """Values of PuLP as an array; None, of what the solver left out, is 0."""
+    """Return PuLP's values as an array, with 0 for None, the value of a column that the solver left out."""
     return np.array([value or 0.0 for value in values])
 
 
 class ImpliedBounds:
-    """Rows of two columns that are a mere bound for as long as one of the two is fixed, in the units of the file.
-
+    """Rows of two columns that reduce to a bound while one of the two columns is fixed, in the units of the file.
         a·u + b·v ≤ r,  a > 0 > b    with v fixed:    u ≤ (r − b·v) / a
 
-    A survival floor that must be kept is such a row. As a bound it costs the simplex method next to nothing; as a row
-    it is one more to pivot on. The row stays in the model, and its dual value is restored from that of the bound.
+    A survival floor that must be kept is such a row. As a bound it costs the simplex method almost nothing, while a row
+    enlarges the basis. The row stays in the model, and its dual value is recovered from the reduced cost of the bound.
     """
 
     def __init__(self, rows: Sequence[Row] = (), first: int = 0) -> None:
@@ -144,23 +143,23 @@ class ImpliedBounds:
         self._rhs = np.array([rhs for _, _, _, rhs in found], dtype=np.float64)
 
     def grown(self, rows: Sequence[Row], first: int) -> "ImpliedBounds":
-        """With more rows behind those that are there; `first` is the number of the first."""
+        """Return the implied bounds extended by appended `rows`, of which `first` is the index of the first."""
         more, result = ImpliedBounds(rows, first), ImpliedBounds()
         for name, own in vars(self).items():
             setattr(result, name, np.concatenate([own, getattr(more, name)]))
         return result
 
     def upper(self, lower: Vector, upper: Vector) -> Vector:
-        """Upper bounds with those that follow from the columns that are fixed now."""
+        """Return the upper bounds tightened by the rows whose other column is now fixed."""
         result = upper.copy()
         limits = self._limits(lower, upper)
         np.minimum.at(result, self._u, np.where(limits >= lower[self._u], limits, np.inf))
         return result
 
     def give_back(self, lower: Vector, upper: Vector, duals: Vector, reduced_costs: Vector) -> None:
-        """Move the duals of bounds that stand for rows to these rows; in place."""
+        """Move the reduced costs of active implied bounds to the duals of their rows, in place."""
         limits = self._limits(lower, upper)
-        # Of several rows of one column the tightest has the dual.
+        # If several rows bound one column, only the tightest has a non-zero dual.
         order = np.argsort(limits, kind="stable")
         leaders = order[np.unique(self._u[order], return_index=True)[1]]
         u, limits = self._u[leaders], limits[leaders]
@@ -172,18 +171,17 @@ class ImpliedBounds:
         reduced_costs[u] = 0.0
 
     def _limits(self, lower: Vector, upper: Vector) -> Vector:
-        """By row, the bound of its free column; infinite where the other one can move."""
+        """Return for each row the bound on its column u; infinite where column v is not fixed."""
         fixed = lower[self._v]
         return np.where(fixed == upper[self._v], (self._rhs - self._b * fixed) / self._a, np.inf)
 
 
 class Model:
-    """A model held by a solver: objectives, bounds and right-hand sides may change between solves.
-
+    """A model held by a solver: objective, bounds and right-hand sides may change between solves.
     Attributes:
         lower, upper: bounds of its columns.
-        integers: the integer columns.
-        mass: its unit of tonnes, t.
+        integers: indices of the integer columns.
+        mass: tonnes per scaled unit of mass.
     """
 
     def __init__(
@@ -197,7 +195,8 @@ class Model:
             (c for c, column in zip(columns, builder.columns, strict=True) if column.unit == "t"), default=1.0
         )
         self._column_scale, self._row_scale = np.array(columns), np.array(rows)
-        # Where the builder's columns and rows stand among the solver's: rows that are added are the solver's alone.
+        # Indices of the builder's columns and rows in the solver. The solver holds further rows, added by `add_rows`
+        # and `add_cuts`.
         self._columns, self._width = np.arange(len(columns), dtype=np.int32), len(columns)
         self._places, self._height = np.arange(len(rows)), len(rows)
         self._added_places = self._places[:0]
@@ -216,7 +215,7 @@ class Model:
         self._back = back_ends[settings.solver]()
 
     def set_objective(self, objective: Expression) -> None:
-        """What is minimised from now on, in a unit of money chosen so that its middle coefficient is near 1."""
+        """Set the objective to minimise, scaled to a unit of money in which its median coefficient is near 1."""
         self._objective = objective
         sizes = {j: value * self._column_scale[j] for j, value in objective.terms.items()}
         logs = [math.log10(abs(value)) for value in sizes.values() if value]
@@ -228,14 +227,13 @@ class Model:
             self._costs[j] = value / self._money
 
     def bound(self, columns: Sequence[int] | Indices, lower: Any, upper: Any) -> None:
-        """Change the bounds of columns, in their own units."""
+        """Change the bounds of the given columns, in the units of the file."""
         chosen = np.asarray(columns, dtype=np.int32)
         self.lower[chosen], self.upper[chosen] = lower, upper
 
     def grow(self, builder: ModelBuilder, objective: Expression) -> None:
-        """Take over a builder that begins with the columns and rows of this one; its integers stand behind those here.
-
-        The basis stays: the next linear programme goes on from where the last one ended.
+        """Extend the model to a builder whose first columns and rows are those of the current builder.
+        New integer columns are appended to `integers`. The basis is kept: the next LP starts from the last one.
         """
         columns, rows = builder.scales(self.mass)
         had, rows_had = len(self.builder.columns), len(self.builder.rows)
@@ -255,12 +253,12 @@ class Model:
         self.set_objective(objective)
 
     def _new_columns(self, more: int) -> Indices:
-        """The numbers of new columns of the solver."""
+        """Return the indices in the solver of `more` columns that are being appended."""
         self._width += more
         return np.arange(self._width - more, self._width, dtype=np.int32)
 
     def _new_places(self, more: int) -> Integers:
-        """The numbers of new rows of the solver."""
+        """Return the indices in the solver of `more` rows that are being appended."""
         self._height += more
         return np.arange(self._height - more, self._height)
 
@@ -270,13 +268,14 @@ class Model:
         return row.sense, row.rhs / scale, self._columns[columns], values
 
     def add_rows(self, rows: Sequence[Row]) -> None:
-        """New rows of tonnes, sparse. They are not rows of the builder; their dual values stand apart in results."""
+        """Append sparse rows in tonnes.
+        They are not rows of the builder; results report their dual values in `added_duals`.
+        """
         self._back.grow(np.zeros(0), [self._scaled(row, self.mass) for row in rows])
         self._added_places = np.concatenate([self._added_places, self._new_places(len(rows))])
 
     def add_cuts(self, columns: Sequence[int] | Indices, coefficients: Vector, rhs: Vector) -> None:
-        """New cuts ``coefficients · columns ≤ rhs``, dense rows in the units of the file and of one row of tonnes.
-
+        """Append cuts ``coefficients · columns ≤ rhs``, dense rows in the units of the file whose sides are in tonnes.
         They are not rows of the builder; results have no dual values for them.
         """
         chosen = np.asarray(columns, dtype=np.int32)
@@ -287,17 +286,16 @@ class Model:
         self._new_places(len(rhs))
 
     def keep(self, name: str) -> None:
-        """Keep the basis of the last linear programme under a name, until the model gets columns."""
+        """Store the basis of the last LP under `name` until columns are added."""
         self._back.keep(name)
 
     def recall(self, name: str) -> None:
-        """Let the next linear programme start from a basis that was kept, if it was."""
+        """Start the next LP from the basis stored under `name`, if there is one."""
         self._back.recall(name)
 
     def doubt_basis(self) -> None:
-        """Let the next linear programme start from nothing where its basis does not lead to the optimum soon.
-
-        With its integers fixed, presolve may leave little of it.
+        """Let the next LP restart from scratch, with presolve, if its starting basis does not soon lead to the optimum.
+        With the integers fixed, presolve may reduce the model so far that a fresh start is faster.
         """
         self._back.doubt_basis()
 
@@ -312,21 +310,20 @@ class Model:
         is_weak: bool = False,
         history: BranchingHistory | None = None,
     ) -> SolveResult:
-        """Solve.
-
+        """Minimise the objective over the current bounds.
         Args:
-            relaxed: drops the integers.
-            listener: hears (incumbent, bound).
-            cutoff: with integers, only what is cheaper is looked for; where there is nothing, ``infeasible``, or some
-                solution that is dearer, whose bound is the cutoff at most. A solver may ignore it.
-            enough: with integers, the first solution that is no dearer than this ends the search, ``stopped``. A solver
-                may ignore it.
-            tolerance: with integers, the absolute gap to which they are proven, in money; the relative gap of the
-                settings where it is left out. After the patience of the settings the relative gap is enough: then the
-                answer is ``optimal`` with the bound that is proven, and without values where nothing was found that is
-                cheaper than the cutoff.
-            is_weak: with integers, whether the relaxation is known to be far below the optimum.
-            history: with integers, what branching gained in similar models; it is updated. A solver may ignore it.
+            relaxed: whether to drop the integrality of the integer columns.
+            listener: called with (incumbent, bound) during a search with integers.
+            cutoff: with integers, only solutions cheaper than this are sought. If there is none, the status is
+                ``infeasible``, or the result is a dearer solution with a bound of at most the cutoff. A solver may
+                ignore it.
+            enough: with integers, the first solution with an objective of at most this ends the search, with status
+                ``stopped``. A solver may ignore it.
+            tolerance: with integers, the absolute gap to prove, in money; None for the relative gap of the settings.
+                After the `patience` of the settings the relative gap is enough: the status is then ``optimal`` with the
+                proven bound, and without values if no solution below the cutoff was found.
+            is_weak: with integers, whether the LP relaxation is known to be far below the optimum.
+            history: with integers, the pseudo-costs of similar models, updated in place. A solver may ignore it.
         """
         if self.clock.is_over and not relaxed and len(self.integers):
             return SolveResult("stopped", None, math.inf, -math.inf, None)
@@ -359,7 +356,7 @@ class Model:
         return self._answer(raw, has_integers=len(integers) > 0)
 
     def _by_solver(self, values: Vector) -> Vector:
-        """Values of the builder's columns in the order of the solver's; 0 where the builder has none."""
+        """Return values of the builder's columns in the solver's order; 0 for columns that the builder lacks."""
         result = np.zeros(self._width)
         result[self._columns] = values
         return result
@@ -375,7 +372,7 @@ class Model:
         return result if has_integers or raw.duals is None else self._with_duals(result, raw.duals, raw.reduced_costs)
 
     def _with_duals(self, result: SolveResult, raw_duals: Vector, raw_costs: Vector | None) -> SolveResult:
-        """With the dual values of rows and the reduced costs of the builder's columns."""
+        """Return the result with the dual values of its rows and the reduced costs of the builder's columns."""
         duals = raw_duals[self._places] * self._money / self._row_scale
         added = raw_duals[self._added_places] * self._money / self.mass
         if raw_costs is None:
@@ -386,7 +383,7 @@ class Model:
 
 
 def write_model(builder: ModelBuilder, objective: Expression, path: FilePath) -> None:
-    """Write a model as MPS or LP by the path's suffix, in the units of the file; whole or not at all."""
+    """Write a model as MPS or LP, by the suffix of `path`, in the units of the file; replace the file atomically."""
     problem = builder.problem("diversify", [1.0] * len(builder.columns), [1.0] * len(builder.rows))
     variables = problem.variables()
     cost = pulp.lpSum_vars_coefs([(variables[j], value) for j, value in objective.terms.items()])
@@ -399,11 +396,11 @@ def write_model(builder: ModelBuilder, objective: Expression, path: FilePath) ->
         if form == ".lp":
             problem.writeLP(str(beside), max_length=LONGEST_NAME)
         else:
-            # Without the section OBJSENSE, which PuLP writes before NAME, where CBC does not read it: all minimise.
+            # Omit the section OBJSENSE: PuLP writes it before NAME, where CBC does not read it. All models minimise.
             problem.writeMPS(str(beside))
         beside.replace(path)
 
 
 def versions() -> Mapping[str, str]:
-    """The versions of PuLP and HiGHS."""
+    """Return the versions of PuLP and HiGHS, by package name."""
     return {"pulp": version("pulp"), "highspy": version("highspy")}

@@ -1,22 +1,21 @@
-"""Branch and bound: one tree of bounds of integers, over linear programmes that stay warm.
+"""Branch and bound over bounds of integer variables, with LP relaxations that start from warm bases.
+    node     bounds of the integers, its LP relaxation, and the basis of that relaxation
+    branch   on the integer with the best pseudo-cost score, the product of both gains; where an integer has no
+             pseudo-costs yet, both children of a few candidates are solved (strong branching); if one child is
+             closed, the other replaces the node without a branch
+    order    plunge into the child with the lesser bound until it is closed, with cuts into the nearer one; then take
+             the open node with the least bound
+    bounds   reduced cost fixing: an integer whose move would cost more than the remaining gap keeps its bound
+    cuts     for relaxations with estimates, such as a Benders master: at integral solutions until no cut is
+             violated, and at fractional ones while that raises the bound
 
-    node     bounds of the integers, its LP relaxation, and the basis of that
-    branch   on the integer whose pseudo-costs promise most, by the product of both gains; where an integer has none
-             yet, both children of a few candidates are tried (strong branching); one that is closed decides its
-             integer without a branch
-    order    into the child with the lesser bound until that is closed, with cuts into the nearer one; then the open
-             node with the least bound
-    bounds   by reduced costs: an integer that would cost more than is left stays where it is
-    cuts     where a programme estimates something: at whole solutions until nothing is violated, and at fractional ones
-             for as long as that raises bounds
+A relaxation is abandoned as soon as its dual objective proves that the node is closed. Until a solution is known, nodes
+are postponed at a guessed cutoff, as far above the root relaxation as solutions lay before. If the guess was too low,
+it is raised and the postponed nodes are opened again.
 
-A relaxation is left as soon as its dual objective shows that the node is closed. As long as no solution is known,
-nodes are closed at a guess: as far above the first relaxation as solutions were found before. Where the guess was too
-low, they are opened again.
-
-Where the linear programmes come from, and who keeps solutions, is left open (`Relaxations`). Similar questions to one
-model have similar trees: with the pseudo-costs of the last one, a few dozen linear programmes of a few dozen iterations
-prove what a solver that begins from nothing proves after cuts and strong branching.
+A `Relaxations` object solves the LPs and keeps the incumbent. Solves of similar models have similar trees: with the
+pseudo-costs of the last tree, a few dozen LPs of a few dozen iterations prove what a solver that starts from scratch
+proves with cuts and strong branching.
 
 Sources: Achterberg, Koch, Martin: Branching rules revisited, Operations Research Letters 33(1), 2005 (pseudo-costs,
 strong branching); Ralphs, Güzelsoy: Duality and warm starting in integer programming, NSF Design, Service and
@@ -36,17 +35,21 @@ import numpy as np
 from optimizer.solver.base import Vector
 from optimizer.tolerances import INTEGRALITY, LEAST_GAIN, ROUNDING, WHOLE
 
-# Candidates for strong branching at a node, and iterations for each of their relaxations; with cuts, from which node.
+# Strong branching: candidates per node, simplex iterations per child, and, with cuts, relaxations solved before it
+# begins.
 CANDIDATES, PROBE, STRONG_FROM = 8, 100, 6
-# Gains above this share of the objective count as much as this: a child without a solution has no finite one.
+# Gains are capped at this share of the objective: an infeasible child has an infinite gain.
 MOST_GAIN = 0.01
-# How much farther from the first relaxation than the last time solutions are guessed to be, and than the last guess.
+# The guessed cutoff lies this multiple of the last search's distance above the root relaxation; a guess that proved too
+# low is widened by the second factor.
 GUESS, WIDER = 1.25, 2.0
-# The first guess, a share of the objective; and the least, a share of the way to a cutoff.
+# The first guess without a history, as a share of the objective; and the least guess, as a share of the distance to a
+# cutoff.
 FIRST_GUESS, GUESSED_PART = 0.02, 0.3
-# Cuts at fractional nodes have to close this share of what is left, on average; each weighs so much in that average.
+# Cuts at fractional nodes must close this share of the remaining gap on average; weight of the latest share in that
+# exponentially smoothed average.
 WORTHWHILE_SHARE, RECENT_WEIGHT = 0.1, 0.3
-# So often a node with a whole solution is solved again, with the cuts that it violates.
+# How often a node with an integral solution is solved again with the cuts that the solution violates.
 MOST_REPEATS = 100
 
 
@@ -54,102 +57,106 @@ TreeStatus = Literal["optimal", "stopped", "abandoned"]
 
 
 class BranchDecision(NamedTuple):
-    """What distinguishes a node from its parent."""
+    """The branch that created a node from its parent."""
 
-    place: int  # of the integer whose bounds differ
-    is_up: bool  # whether it went up
-    moved: float  # by which part of one
-    bound: float  # the parent's
+    place: int  # position of the branching variable among the integers
+    is_up: bool  # whether its lower bound was raised; else its upper bound was lowered
+    moved: float  # distance from its value in the parent's relaxation to the new bound
+    bound: float  # the parent's bound
 
 
 @dataclass(frozen=True)
 class Relaxed:
-    """A linear programme of the tree: infinite where it has no solution; without values where it was left early."""
+    """The result of an LP relaxation: objective infinite if infeasible; no values if infeasible or ended early."""
 
     objective: float
-    # Of the integers.
+    # Of the integer variables.
     values: Vector | None = None
     reduced_costs: Vector | None = None
-    solution: Any = None  # what the source knows of it
+    solution: Any = None  # the full solution, in the form that the source of relaxations uses
 
 
 @dataclass(order=True)
 class TreeNode:
-    """A part of the integers' ranges: `bound` holds for all its solutions."""
+    """A node of the tree: bounds of the integers, and `bound`, a lower bound on all solutions within them."""
 
     bound: float
-    number: int  # the order in which nodes came
+    number: int  # nodes are numbered in order of creation
     lower: Vector = field(compare=False)
     upper: Vector = field(compare=False)
-    # The share of the tree below it, if all its nodes had two children.
+    # The node's share of a tree in which every inner node has two equal children.
     weight: float = field(default=1.0, compare=False)
-    relaxed: Relaxed | None = field(default=None, compare=False)  # its relaxation; None where it is not known
-    basis: Any = field(default=None, compare=False)  # of that, or its parent's
-    cuts: int = field(default=0, compare=False)  # how many rounds of cuts its relaxation has
-    repeats: int = field(default=0, compare=False)  # how often it was solved again
-    decision: BranchDecision | None = field(default=None, compare=False)  # None at roots
+    relaxed: Relaxed | None = field(default=None, compare=False)  # its relaxation; None before it is solved
+    basis: Any = field(default=None, compare=False)  # of its relaxation, or its parent's
+    cuts: int = field(default=0, compare=False)  # rounds of cuts added to the model when its relaxation was solved
+    repeats: int = field(default=0, compare=False)  # how often it was solved again with new cuts
+    decision: BranchDecision | None = field(default=None, compare=False)  # None at a root
 
 
 class Relaxations(Protocol):
-    """The linear programmes of a tree, and the best solution."""
+    """The protocol of a source of LP relaxations, which also keeps the incumbent."""
 
-    has_cuts: bool  # whether they estimate something, by cuts. Then whole solutions are evaluated.
+    has_cuts: bool  # whether the model has estimates bounded by cuts; integral solutions are then evaluated
 
     @property
     def families(self) -> Sequence[Sequence[int]]:
-        """Places of integers that are decided together: the first one says whether any is opened."""
+        """Positions of integers that are decided together; the first says whether any of the others may be non-zero."""
 
     @property
     def basis(self) -> Any:
-        """Of the last linear programme; None where the source keeps it by itself."""
+        """The basis of the last LP; None where the source keeps it itself."""
 
     @property
     def is_over(self) -> bool:
-        """Whether no time is left, or a solution is good enough."""
+        """Whether no time is left, or the incumbent is good enough to end the search."""
 
     @property
     def target(self) -> float:
-        """Solutions at or above it are of no use."""
+        """The objective from which on solutions are of no use: nodes whose bound reaches it are closed."""
 
     @property
     def reach(self) -> float:
-        """Leaves hold every solution below it: the target, with what a second objective among the leaves may take."""
+        """The objective below which every solution lies in a leaf.
+        It is the target, plus the slack that a second objective minimised over the leaves may use.
+        """
 
     def solve(self, lower: Vector, upper: Vector, basis: Any, limit: float, iterations: int = 0) -> Relaxed:
-        """Solve one.
-
+        """Solve the LP relaxation of a node.
         Args:
-            lower, upper: bounds of the integers. basis: to start from; None for the last one.
-            limit: it may be left once its objective is no lower; the result is that limit, without values.
-            iterations: of the simplex method, as many as are enough to compare candidates; 0 for any number.
+            lower, upper: bounds of the integers.
+            basis: basis to start from; None for that of the last LP.
+            limit: the solve may end once its dual objective reaches this; the result then has this objective and no
+                values.
+            iterations: limit on simplex iterations, enough to compare candidates; 0 for no limit.
         """
 
     def take(self, relaxed: Relaxed) -> bool:
-        """Keep a solution with whole numbers if it is the best. Returns whether it led to new cuts."""
+        """Make an integral solution the incumbent if it is better; return whether new cuts were added."""
 
     def cut(self, relaxed: Relaxed) -> bool:
-        """Add cuts at a solution with fractions; whether there were any."""
+        """Add cuts that a fractional solution violates; return whether there were any."""
 
     def is_too_large(self, solved: int, closed: float) -> bool:
-        """Whether the tree promises to be, after so many relaxations, by the share of it that is closed."""
+        """Return whether to abandon the tree, given the relaxations solved and the closed share of the tree."""
 
     def raise_bound(self, bound: float) -> None:
-        """No solution is below this."""
+        """Accept `bound` as a lower bound on every solution."""
 
 
 class TreeSearch:
-    """One search.
-
+    """A branch and bound search.
     Args:
-        source: the relaxations.
-        roots: of the tree; their bounds hold.
-        gains: pseudo-costs by integer, in their order, as a history keeps them; they are updated.
-        distance: of solutions from the first relaxation, as it is guessed; 0 where there is no guess.
+        source: solves the LP relaxations and keeps the incumbent.
+        roots: nodes with valid bounds from which the search starts.
+        gains: pseudo-cost rows of the integers, in their order, as in `BranchingHistory`; updated in place.
+        distance: expected distance of solutions from the root relaxation; 0 if unknown.
 
     Attributes:
-        status: ``optimal``, where all nodes are closed; ``stopped``, or ``abandoned`` as too large.
-        bound: proven for all solutions below the target. root: the first relaxation.
-        solved: how many relaxations were. leaves: the closed nodes; all solutions within reach are in them.
+        status: ``optimal`` if all nodes are closed, ``stopped`` at a limit, or ``abandoned`` as too large.
+        bound: proven lower bound on all solutions below the target.
+        root: objective of the root relaxation.
+        solved: number of LP relaxations solved.
+        leaves: the closed nodes, which together hold every solution within reach.
     """
 
     def __init__(self, source: Relaxations, roots: Sequence[TreeNode], gains: Vector, distance: float = 0.0) -> None:
@@ -164,7 +171,7 @@ class TreeSearch:
         self._families = [*source.families, *([k] for k in sorted(alone))]
 
     def run(self) -> None:
-        """Search until everything is closed, or one of the limits is reached."""
+        """Search until every node is closed or a limit is reached."""
         node = self._open_root()
         if node is not None:
             self._begin(node)
@@ -177,7 +184,7 @@ class TreeSearch:
         self.source.raise_bound(self.bound)
 
     def _open_root(self) -> TreeNode | None:
-        """The first root whose relaxation leaves it open."""
+        """Return the first root that its relaxation does not close; None if there is none."""
         node: TreeNode | None = self._open.pop(0)
         heapq.heapify(self._open)
         while node is not None and node.relaxed is None and not self._solve(node):
@@ -185,7 +192,7 @@ class TreeSearch:
         return node
 
     def _begin(self, node: TreeNode) -> None:
-        """Guess how far solutions are, and try the nearest whole numbers, then the next larger ones."""
+        """Guess a cutoff from the root relaxation, then try its solution rounded to the nearest integers and up."""
         assert node.relaxed is not None
         assert node.relaxed.values is not None
         self.root, limit = node.relaxed.objective, self.source.target
@@ -206,7 +213,7 @@ class TreeSearch:
 
     @property
     def _limit(self) -> float:
-        """Nodes whose relaxation reaches it are closed or postponed."""
+        """The objective at which nodes are closed, or postponed if only the guessed cutoff is reached."""
         return min(self.source.target, self._guess)
 
     def _wider(self, distance: float) -> float:
@@ -221,7 +228,9 @@ class TreeSearch:
         return self.status == "optimal"
 
     def _next(self) -> TreeNode | None:
-        """The open node with the least bound; those closed at a guess that proved too low are opened again."""
+        """Return the open node with the least bound; None if there is none.
+        Once no node is open, widen the guessed cutoff and open the postponed nodes again.
+        """
         while self._open or (self._postponed and not self.source.is_over):
             if not self._open:
                 self._guess = self._wider(WIDER * (self._guess - self.root))
@@ -239,7 +248,7 @@ class TreeSearch:
     # Nodes.
 
     def _step(self, node: TreeNode) -> TreeNode | None:
-        """Solve a node; the next one to plunge into, which may be this one again, or None where it is closed."""
+        """Process a node; return the next node of the plunge, which may be the same one, or None if it is closed."""
         is_fresh = node.relaxed is not None and node.cuts == self._cuts
         if not (is_fresh or self._solve(node)) or not (self._is_whole(node) or self._cut(node)):
             return None
@@ -257,7 +266,7 @@ class TreeSearch:
         return None
 
     def _solve(self, node: TreeNode, iterations: int = 0) -> bool:
-        """Solve a relaxation; whether the node is open: else it is closed or postponed."""
+        """Solve the relaxation of a node; return whether the node stays open, and is neither closed nor postponed."""
         found = self.source.solve(node.lower, node.upper, node.basis, self._limit, iterations)
         self.solved += 1
         if node.decision is not None and node.relaxed is None:
@@ -279,7 +288,7 @@ class TreeSearch:
         self.leaves.append(replace(node, relaxed=None, basis=None))
 
     def _cut(self, node: TreeNode) -> bool:
-        """Add cuts at a fractional solution where they are worth it; whether the node is still open."""
+        """Add cuts at a fractional solution if cuts have paid off so far; return whether the node is still open."""
         assert node.relaxed is not None
         before = node.relaxed.objective
         left = self.source.target - before
@@ -292,7 +301,7 @@ class TreeSearch:
         return is_open
 
     def _fractions(self, node: TreeNode) -> Vector:
-        """The parts of the integers above whole numbers; 0 where they are whole."""
+        """Return the fractional parts of the integers; 0 where they are integral to the tolerance."""
         assert node.relaxed is not None
         assert node.relaxed.values is not None
         tolerance = INTEGRALITY if self.source.has_cuts else WHOLE
@@ -306,14 +315,14 @@ class TreeSearch:
     # Branching.
 
     def _branch(self, node: TreeNode) -> TreeNode | None:
-        """Two children of a node: one comes next, the other one stays open."""
+        """Branch on a node: return the child to plunge into, or None, and leave its sibling open."""
         self._tighten(node)
         fractions = self._fractions(node)
         self._try_nearest(node, fractions)
         candidates = self._candidates(fractions)
         tried = self._strong_branch(node, candidates, fractions)
         if isinstance(tried, list):
-            # What is decided by this needs no branch.
+            # One child was closed: the other one, if any, replaces the node.
             return tried[0] if tried else None
         place = candidates[int(np.argmax(self._scores(candidates, fractions)))]
         following, *others = self._ordered(tried.get(place) or self._children(node, place, fractions[place]))
@@ -322,9 +331,9 @@ class TreeSearch:
         return following
 
     def _ordered(self, children: list[TreeNode]) -> Sequence[TreeNode | None]:
-        """Those that are open, that with the lesser bound first; None for none. With cuts both, the nearer one first.
-
-        Cuts of the one change the relaxation of the other, which is solved when its turn comes.
+        """Solve both children and return those still open, the least bound first; ``[None]`` if none is.
+        With cuts, return both children unsolved, the nearer one first: cuts found in it change the relaxation of the
+        other, which is therefore solved when its turn comes.
         """
         if not self.source.has_cuts:
             left = [each for each in children if each.relaxed is not None or self._solve(each)]
@@ -332,7 +341,7 @@ class TreeSearch:
         return sorted(children, key=lambda each: 0.0 if each.decision is None else each.decision.moved)
 
     def _try_nearest(self, node: TreeNode, fractions: Vector) -> None:
-        """Nearly whole numbers may save what whole ones cost."""
+        """Try the rounded solution if all integers are nearly integral: it may be feasible at hardly more cost."""
         if np.minimum(fractions, 1.0 - fractions).max() <= INTEGRALITY:
             assert node.relaxed is not None
             assert node.relaxed.values is not None
@@ -341,7 +350,10 @@ class TreeSearch:
     def _strong_branch(
         self, node: TreeNode, candidates: Sequence[int], fractions: Vector
     ) -> dict[int, list[TreeNode]] | list[TreeNode]:
-        """Both children of a few integers that were never tried; those that are left where one is closed."""
+        """Solve both children of candidates without pseudo-costs, within a limit on iterations.
+        Returns the children by position of the candidate; or, as soon as a candidate has a closed child, the list of
+        its children that stay open.
+        """
         tried = dict[int, list[TreeNode]]()
         for place in self._unknown(candidates, fractions):
             tried[place] = self._children(node, place, fractions[place])
@@ -351,7 +363,7 @@ class TreeSearch:
         return tried
 
     def _candidates(self, fractions: Vector) -> list[int]:
-        """The fractional integers that may be decided next: of each family the first, or that with most to decide."""
+        """Return one branching candidate per family: its first integer if fractional, else its most fractional one."""
         distances = np.minimum(fractions, 1.0 - fractions)
         least = min(INTEGRALITY, 0.5 * distances.max())
         result = []
@@ -362,7 +374,7 @@ class TreeSearch:
         return result
 
     def _unknown(self, candidates: Sequence[int], fractions: Vector) -> list[int]:
-        """The most promising integers of which a child was never solved."""
+        """Return the candidates with the best scores that lack pseudo-costs in a direction."""
         if self.source.has_cuts and self.solved < STRONG_FROM:
             return []
         order = np.argsort(-self._scores(candidates, fractions), kind="stable").tolist()
@@ -370,7 +382,7 @@ class TreeSearch:
         return [place for place in places if self.gains[place, 1] == 0 or self.gains[place, 3] == 0][:CANDIDATES]
 
     def _children(self, node: TreeNode, place: int, fraction: float) -> list[TreeNode]:
-        """The one rounded down, the one rounded up."""
+        """Return the down branch and the up branch on the integer at `place`."""
         assert node.relaxed is not None
         assert node.relaxed.values is not None
         result, below = [], round(float(np.clip(node.relaxed.values, node.lower, node.upper)[place]) - fraction)
@@ -385,7 +397,7 @@ class TreeSearch:
         return result
 
     def _tighten(self, node: TreeNode) -> None:
-        """Bounds that follow from reduced costs: what would cost more than is left is out of reach."""
+        """Tighten the node's bounds by reduced costs: exclude values that would cost more than the remaining gap."""
         relaxed = node.relaxed
         assert relaxed is not None
         room = self.source.reach - relaxed.objective
@@ -399,7 +411,7 @@ class TreeSearch:
         node.lower = np.where(is_high, np.maximum(lower, upper - steps), lower)
 
     def _scores(self, candidates: Sequence[int], fractions: Vector) -> Vector:
-        """The product of what both roundings are expected to add; where nothing is known, by the fraction alone."""
+        """Return the product of both branches' expected gains; integers without pseudo-costs use the mean ones."""
         places = np.array(candidates, dtype=np.intp)
         score = np.ones(len(places))
         for k, part in ((0, fractions[places]), (2, 1.0 - fractions[places])):
@@ -411,7 +423,7 @@ class TreeSearch:
         return score
 
     def _learn(self, decision: BranchDecision, objective: float) -> None:
-        """Note what a decision added to the bound of its node."""
+        """Update the pseudo-costs by the gain of a branch over its parent's bound."""
         place, is_up, moved, bound = decision
         if moved > INTEGRALITY:
             added = min(max(0.0, objective - bound), MOST_GAIN * abs(bound))
