@@ -1,29 +1,30 @@
-"""Plans nearly as good: what of the cheapest plan every good plan has, and good plans that have little in common.
+"""Near-optimal alternatives: the range of each option's size over all near-optimal plans, and plans that differ.
 
-    N[o]       size of option o over all years; of a stockpile what it buys, t
+    N[o]       size of option o over all years; of a stockpile the purchases, t
     ranges     least min N[o], greatest max N[o], over all plans that keep the floors at a cost within the tolerance
-    plans      some that are as different from each other as can be found
+    plans      near-optimal plans that are as different from each other as the search can find
 
-Of a range, what is known answers first: a plan without the option settles its least size, a plan with as much of it as
-the relaxation allows its greatest. Then cheap questions: the cheapest plan without the option, the cheapest with as
-much as can be, each left as soon as it is within the tolerance or proven not to be. Only what lies between is an
-integer programme over sizes. Every plan that is met on the way is remembered, for all options (Neumann, Brown: The
-near-optimal feasible space of a renewable power system model, Electric Power Systems Research 190, 2021; the ranges,
-here with integers, floors in every shock, and a bound where the time runs out).
+The plans found so far narrow a range first: a plan without the option settles its least size, a plan with as much of
+it as the relaxation allows settles its greatest size. Two cheap searches follow: for the cheapest plan without the
+option, and for the cheapest with its largest size. Each stops as soon as the cost is within the tolerance or proven to
+exceed it. Only the sizes in between need an integer programme with the size as objective. Every plan found on the way
+counts for the ranges of all options (Neumann, Brown: The near-optimal feasible space of a renewable power system model,
+Electric Power Systems Research 190, 2021; the ranges, here with integers, floors in every shock, and a bound where
+the time runs out).
 
-The distance of two plans is Σ_o |N[o] − N'[o]| / greatest[o]: an option that one of them does not buy and the other
-buys as much of as any counts as one. Plans are taken from all those that the search for the ranges met, which are
-extreme in one option each: the cheapest, then again and again the one whose nearest neighbour among those taken is
-farthest away (Gonzalez: Clustering to minimize the maximum intercluster distance, Theoretical Computer Science 38,
-1985). Before it is taken, a candidate is moved away from its nearest neighbour as long as that takes it farther from
-all: the distance is convex in the sizes, so the sum of the sizes, each with the sign of its difference, never promises
-too much. First with the integers free, once, to the options that none of those taken has (Brill, Chang, Hopkins:
-Modeling to generate alternatives, Management Science 28, 1982), then with the candidate's integers. That none is
-farther away is not proven.
+The distance of two plans is Σ_o |N[o] − N'[o]| / greatest[o]: an option that one plan does not buy, and of which the
+other buys the greatest size, counts as one. The alternatives are selected from all plans that the range search found,
+each of which is extreme in one option. The cheapest plan is selected first, then repeatedly the plan whose nearest
+selected neighbour is farthest away (Gonzalez: Clustering to minimize the maximum intercluster distance, Theoretical
+Computer Science 38, 1985). Before each selection, one search with free integers looks for a plan of options that no
+selected plan has (Brill, Chang, Hopkins: Modeling to generate alternatives, Management Science 28, 1982). The candidate
+is then moved away from its nearest neighbour, its integers fixed, as long as its distance to the selected plans grows.
+The objective of such a move is the sum of the sizes, each with the sign of its difference; as the distance is convex
+in the sizes, this sum never overstates it. It is not proven that no plan is farther away.
 
-A plan buys an option that it opens at size 0 because another one requires it: it pays its fixed cost.
+A plan counts as buying an option that it opens at size 0 because another option requires it: it pays the fixed cost.
 
-Each plan that is handed back is made as cheap as its sizes allow, put to every shock and audited, like the cheapest.
+Each returned plan is made as cheap as its sizes allow, evaluated in every shock and audited, like the cheapest.
 """
 
 import math
@@ -57,15 +58,15 @@ from optimizer.studies.what_if import WhatIfSolver
 from optimizer.tolerances import HELD_NEAR_OPTIMAL, NEGLIGIBLE, PLAN_GAP, ROUNDING
 from optimizer.units import MoneyLike, greatest_whole, least_whole
 
-# A tenth of the price of survival: what differs by less is a matter of taste as long as prices are guesses.
+# A tenth of the price of survival: smaller differences are within the error of the prices.
 DEFAULT_TOLERANCE = 0.1
 # The least cost is proven to this part of the tolerance at least.
 COST_PART = 0.25
-# A plan is moved so often at most.
+# Largest number of moves of one plan away from its nearest neighbour.
 MOST_MOVES = 5
 # Seconds for one end of a range.
 RANGE_SECONDS = 15.0
-# Less than this part of what sizes are proven to is nothing: the gap that floors are held to leaves room for as much.
+# Sizes below this part of the size tolerance are negligible: the gap to which floors are held permits that much.
 NEGLIGIBLE_PART = 1 / 50
 
 
@@ -81,30 +82,30 @@ def alternatives(
     scenario: ScenarioNames | None = None,
     known: Result | None = None,
 ) -> Alternatives:
-    """Find what plans within a tolerance of the cheapest have in common, and some that are as different as can be.
+    """Find the range of each option's size over all plans within a cost tolerance, and plans that differ most.
 
-    Where the floors cannot all be kept, they are plans that leave the least gap, at a cost within the tolerance; where
-    gaps have a price, plans whose cost with the price of their gaps is within it.
+    If the floors cannot all be kept, the plans compared leave the least survival gap at a cost within the tolerance.
+    If gaps have a price, the plans compared have a cost, including the price of their gaps, within the tolerance.
 
     Args:
         instance: the instance.
-        within: how much dearer than the cheapest a plan may be: a share of the price of survival, such as 0.1 or
+        within: the extra cost over the cheapest plan that is allowed: a share of the price of survival, such as 0.1 or
             ``10%``, or money as text with its suffix, such as ``20M``.
         plans: how many alternatives to look for.
         budget, scenario: as for `solve`.
-        settings: `accuracy` is the share of the price of survival to which the least cost is proven (2 % where left
-            out, and a quarter of the tolerance at most), and a limit in seconds for all of it.
-        patience: seconds for one end of one option's range, and for a plan of other options; where they do not do,
-            the end is shown with its bound, and the plan is the best by then.
-        listener: receives the rounds of the search for the cheapest, then each end and plan that is searched for.
-        known: its best plan, where that was solved for before.
+        settings: `accuracy` is the share of the price of survival to which the least cost is proven (default 2 %, and
+            at most a quarter of the tolerance); its time limit in seconds applies to the whole study.
+        patience: seconds for one end of one option's range, and for a search for a plan of other options. After that,
+            the end is returned with its bound, and the search returns its best plan.
+        listener: receives the rounds of the search for the cheapest plan, then each end and plan that is searched for.
+        known: the instance's best plan, if it has been solved before.
 
     Returns:
-        Ranges and plans; with ``stopped`` those that were known when the time ran out.
+        Ranges and plans; with status ``stopped``, those found before the time ran out.
 
     Raises:
         AuditError: a plan and its figures disagree.
-        InstanceError: a scenario that the instance does not have.
+        InstanceError: the instance does not have a scenario named in `scenario`.
         SolverError: the solver failed.
         ValueError: `within` is neither a share nor money, or a budget is no amount of money.
 
@@ -119,7 +120,7 @@ def alternatives(
     instance = apply_arguments(instance, budget=budget, scenario=scenario).instance
     clock = settings.clock()
     with WhatIfSolver(instance, settings, clock, listener) as solver:
-        # The least cost has to be known more closely than the tolerance of plans near to it.
+        # The least cost must be proven more closely than the tolerance of the near-optimal plans.
         first, near_cost = before_tolerance_base(settings), lambda measure: COST_PART * allowed.money(measure)
         cheapest, measure = measured_plan(solver, instance, settings, first, near=near_cost, known=known)
         if measure is None or cheapest.status == "stopped":
@@ -144,7 +145,7 @@ def _around(
     patience: float,
     solver: WhatIfSolver,
 ) -> Alternatives:
-    """The ranges and the plans; `within` and the measure are for the caller to fill in."""
+    """Return the ranges and the plans; the caller sets `within` and `tolerance_base`."""
     most, has_price = cheapest.priced_cost + more, instance.policy.gap_price is not None
     clock, evaluator, listener = solver.clock, solver.evaluator(instance), solver.listener
     near = _near_search(instance, cheapest, most, settings, solver)
@@ -152,7 +153,7 @@ def _around(
     of_all = RangeSearch(near, settings.mip_gap)
     of_all.settle(patience, listener)
     chosen = [] if clock.is_over else _Apart(near, of_all.known(), patience).choose_plans(plans, listener)
-    # What the search for plans that differ met on its way counts too.
+    # Include the plans that the search for alternatives found on its way.
     found = of_all.known()
     apart, before = _Apart(near, found), [near.found[0], *chosen]
     results = []
@@ -185,7 +186,7 @@ def _around(
 def _near_search(
     instance: Instance, cheapest: Result, most: float, settings: Settings, solver: WhatIfSolver
 ) -> NearOptimalSearch:
-    """The plans that cost no more than `most`, in a model of the shocks that shape the cheapest."""
+    """Build the search over plans that cost at most `most`, on a model of the shocks that shape the cheapest plan."""
     has_gap = cheapest.status == "gap" and instance.policy.gap_price is None
     gap, shocks = cheapest.survival_gap if has_gap else 0.0, frozenset[str]()
     if cheapest.survives:
@@ -204,14 +205,14 @@ def _near_search(
 
 
 def _tighten_bound(solved: SearchResult, cheapest: Result) -> SearchResult:
-    """No plan of the instance costs less than what is proven of the cheapest."""
+    """Give a solved plan the proven bounds of the cheapest plan, which hold for every plan of the instance."""
     if cheapest.bound is None:
         return solved
     return replace(solved, bound=min(cheapest.bound, solved.cost), gap_bound=cheapest.gap_bound or 0.0)
 
 
 class _Apart:
-    """Plans that are far from each other."""
+    """Selection of plans that are far from each other."""
 
     def __init__(self, near: NearOptimalSearch, found: Sequence[SizeRange], patience: float = RANGE_SECONDS) -> None:
         self.near, self.patience = near, patience
@@ -219,16 +220,16 @@ class _Apart:
         self.negligible = {each.option: each.negligible for each in found}
 
     def distance(self, one: NearOptimalPlan, other: NearOptimalPlan) -> float:
-        """How differently two plans buy: the differences in size, each a share of its option's greatest, summed."""
+        """Return the sum of the differences in size, each as a share of its option's greatest size."""
         apart = ((o, abs(one.sizes[o] - other.sizes[o])) for o in self.greatest)
         return sum(far / self.greatest[o] for o, far in apart if far > self.negligible[o])
 
     def nearest(self, known: NearOptimalPlan, selected: Sequence[NearOptimalPlan]) -> tuple[float, NearOptimalPlan]:
-        """The distance to the nearest of some plans, and which it is."""
+        """Return the distance to the nearest selected plan, and that plan."""
         return min(((self.distance(known, other), other) for other in selected), key=lambda pair: pair[0])
 
     def choose_plans(self, count: int, listener: Listener) -> list[NearOptimalPlan]:
-        """Some plans beside the cheapest, each as far from those before it as it was found."""
+        """Return up to `count` plans besides the cheapest, each as far from those before it as the search can find."""
         selected = [self.near.found[0]]
         for k in range(count):
             listener(Progress(task="plans that differ", done=k, total=count))
@@ -245,13 +246,13 @@ class _Apart:
         return selected[1:]
 
     def _unlike(self, selected: Sequence[NearOptimalPlan]) -> None:
-        """Look for a plan that does with options that none of those taken has, and without those that they have."""
+        """Search for a plan that buys options which no selected plan has, and not those which they have."""
         objective, share = Expression(), 1.0 / len(selected)
         for o, most in self.greatest.items():
             used = sum(known.sizes[o] > self.negligible[o] for known in selected) * share
             objective.add(self.near.size(o, (2.0 * used - 1.0) / most))
         best = self.near.limit(objective)
-        # The first that does nine tenths of what the relaxation could do over the cheapest will do.
+        # Stop at a plan with nine tenths of the improvement that the relaxation allows over the plans found so far.
         now = min(self._value(objective, known) for known in self.near.found)
         if best < now:
             self.near.seek(objective, enough=best + 0.1 * (now - best))
@@ -260,7 +261,7 @@ class _Apart:
         return sum(float(objective.terms.get(self.near.columns[o], 0.0)) * size for o, size in known.sizes.items())
 
     def _move_apart(self, known: NearOptimalPlan, selected: Sequence[NearOptimalPlan]) -> NearOptimalPlan:
-        """The plan, moved away from its nearest neighbour as long as that takes it farther from all of them."""
+        """Move a plan away from its nearest selected neighbour while that increases its distance to all of them."""
         for _ in range(MOST_MOVES):
             distance, neighbour = self.nearest(known, selected)
             objective = Expression()
@@ -274,15 +275,12 @@ class _Apart:
         return known
 
 
-# How little and how much of each option.
-
-
 class RangeSearch:
-    """The ranges of all options, in the order of the instance.
+    """Search for the size ranges of all options, in the order of the instance.
 
     Args:
-        near: the plans within the tolerance, of which at least the cheapest is known; more will be.
-        accuracy: how near an end and its bound have to be, a share of the option's largest size.
+        near: the search over plans within the tolerance; it holds at least the cheapest plan and gathers more.
+        accuracy: largest distance between an end and its bound, as a share of the option's largest size.
     """
 
     def __init__(self, near: NearOptimalSearch, accuracy: float) -> None:
@@ -292,14 +290,14 @@ class RangeSearch:
             search.requiring = [self.searches[other] for other in options_requiring(near.instance, o)]
 
     def settle(self, patience: float = RANGE_SECONDS, listener: Listener = ignore) -> None:
-        """Bring the ends and their bounds together.
+        """Search for both ends of every range until each is within the accuracy of its bound.
 
         Args:
-            patience: seconds for one end; where they do not do, its bound stays what it is by then.
+            patience: seconds for one end; after that, its bound stays as it is.
             listener: receives each end before it is searched for.
         """
         near, size, done = self.near, 2 * len(self.searches), 0
-        # Without an option first: what replaces it answers other questions, and all of them are easy.
+        # Least sizes first: these searches are easy, and the plans without an option narrow the ranges of others.
         for what in ("least", "greatest"):
             for o, search in self.searches.items():
                 task = f"{what} size of {display_name(near.instance, o)}"
@@ -311,16 +309,16 @@ class RangeSearch:
         listener(Progress(done=size, total=size))
 
     def known(self) -> tuple[SizeRange, ...]:
-        """What is known by now, from all plans that were met."""
+        """Return the current ranges, from all plans found so far."""
         cheapest = self.near.found[0]
         return tuple(search.range(cheapest.sizes[o]) for o, search in self.searches.items())
 
 
 class _OptionSearch:
-    """One option: `low` and `high` are proven, what plans are known to buy lies between.
+    """Search for the size range of one option: `low` and `high` are proven bounds on the sizes of all plans.
 
-    `requiring` are the searches of options that cannot be bought without it, and `is_needed` says that it is proven
-    that no plan does without it, even if some open it at size 0.
+    `requiring` holds the searches of the options that require this one. `is_needed` is True once it is proven that
+    every plan has the option, even if some open it at size 0.
     """
 
     def __init__(self, near: NearOptimalSearch, option: str, accuracy: float) -> None:
@@ -328,13 +326,13 @@ class _OptionSearch:
         self.requiring: Sequence[_OptionSearch] = ()
         self.is_needed = False
         lever = near.instance.options[option]
-        # What a stock holds is limited, what is bought for it over all years is not.
+        # The largest size limits what a stock holds, not what is bought for it over all years.
         self.low, self.high = 0.0, math.inf if lever.is_stock else lever.largest
         largest = lever.largest if math.isfinite(lever.largest) else 0.0
         self.scale = largest or max(1.0, near.found[0].sizes[option])
         self.tolerance = max(accuracy, NEGLIGIBLE) * self.scale
         self.negligible = max(NEGLIGIBLE * self.scale, NEGLIGIBLE_PART * self.tolerance)
-        # A lumpy option that is bought at all has a least size.
+        # A lumpy option has a least size if it is bought.
         self.unit = getattr(lever, "unit_size", 0.0)
         pieces = max(getattr(lever, "min_size", 0.0), self.unit)
         self.piece = pieces if pieces > 0 else self.negligible
@@ -343,16 +341,16 @@ class _OptionSearch:
 
     @property
     def least(self) -> float:
-        """The least that a plan is known to buy."""
+        """The least size in the plans found so far."""
         return min(known.sizes[self.option] for known in self.near.found)
 
     @property
     def greatest(self) -> float:
-        """The most that a plan is known to buy."""
+        """The greatest size in the plans found so far."""
         return max(known.sizes[self.option] for known in self.near.found)
 
     def settle_least(self) -> None:
-        """Bring `least` and `low` together, and learn whether a plan does without it."""
+        """Bring `least` and `low` together, and determine whether a plan exists without the option."""
         if self.near.clock.is_over or not all(map(self._buys, self.near.found)):
             return
         if self.option in self.near.openings:
@@ -365,7 +363,7 @@ class _OptionSearch:
             self._raise_low()
 
     def _raise_low(self) -> None:
-        """The same of its size alone."""
+        """Bring `least` and `low` together by the option's size, whether or not a plan opens it at size 0."""
         without = self._cheapest_within(0.0, 0.0)
         if without == "found":
             return
@@ -389,7 +387,7 @@ class _OptionSearch:
         if math.isfinite(self.high) and self._cheapest_within(nearly, self.high, among="like") == "found":
             return
         size = self.near.size(self.option, -1.0)
-        # What no plan is known to buy none buys as a rule, and to ask that takes less than to move plans.
+        # An option that no known plan buys is usually bought by none; proving that is faster than moving plans.
         goes_on = self.greatest > self.negligible or self._raises_greatest()
         while goes_on:
             goes_on = self._moves(max, size) and self._raises_greatest()
@@ -397,20 +395,20 @@ class _OptionSearch:
             self._lower_high(size)
 
     def _lower_high(self, size: Expression) -> None:
-        """What the relaxation allows at most; it takes longer than most questions about cost."""
+        """Lower `high` to the largest size that the relaxation allows; slower than most searches over cost."""
         self.high = max(self.greatest, min(self.high, -self.near.limit(size)))
         self.high = self.greatest if self._is_less_than_a_piece() else self.high
 
     def _is_open(self, distance: float) -> bool:
-        """Whether an end is farther from its bound than the tolerance."""
+        """Check whether an end is farther from its bound than the tolerance."""
         return distance > self.tolerance * (1 + NEGLIGIBLE)
 
     def _is_less_than_a_piece(self) -> bool:
-        """Whether no plan is known to buy any, and none can buy the least that there is of it."""
+        """Check that no known plan buys the option, and that no plan can buy its smallest positive size."""
         return self.greatest <= self.negligible and self.high < self.piece * (1 - NEGLIGIBLE)
 
     def _raises_greatest(self) -> bool:
-        """Look for a plan that buys more; where there is none, lower `high`. Whether there is one."""
+        """Search for a plan that buys more, and return whether one was found; lower `high` if none exists."""
         if not self._is_open(self.high - self.greatest):
             return False
         is_bought = self.greatest > self.negligible
@@ -421,7 +419,7 @@ class _OptionSearch:
         return answer == "found"
 
     def _moves(self, extreme: Callable[..., NearOptimalPlan], size: Expression) -> bool:
-        """Move the plan that is extreme in the option further, its integers held; False once the time is over."""
+        """Move the most extreme plan further, with fixed integers; return False if the time is over."""
         if self.near.clock.is_over:
             return False
         self.near.moved(extreme(self.near.found, key=self._size), size)
@@ -431,16 +429,19 @@ class _OptionSearch:
         return known.sizes[self.option]
 
     def _buys(self, known: NearOptimalPlan) -> bool:
-        """Whether a plan buys it, or opens it for an option that requires it."""
+        """Check whether a plan buys the option, or opens it for an option that requires it."""
         return any(each._size(known) > each.negligible for each in (self, *self.requiring))
 
     def _cheapest_within(self, lower: float, upper: float, among: Among = "all") -> str:
-        """Look for a plan of such a size that is cheap enough; the cheaper it is, the sooner it is found."""
+        """Search for a plan within the cost limit whose size of the option lies between two bounds.
+
+        The search minimises cost, so that it ends early if such a plan is cheap.
+        """
         with self.near.held({self.option: (lower, upper)}):
             return self.near.seek(self.near.cost, enough=self.near.most, own=self.option, among=among)
 
     def range(self, cheapest: float) -> SizeRange:
-        """What was found."""
+        """Return the range found so far; `cheapest` is the size in the cheapest plan."""
         least = self._end(self.least, self.low)
         greatest = self._end(self.greatest, self.high)
         lever = self.near.instance.options[self.option]
@@ -468,8 +469,8 @@ class _OptionSearch:
         return "real choice" if len(buys) > 1 else "not settled"
 
     def _is_never_bought(self) -> bool:
-        """Whether it is proven that no plan has a size of it."""
-        # An option of any size that no plan buys, and that is proven to be within the tolerance of none, is none.
+        """Check whether it is proven that no plan buys more than a negligible size of the option."""
+        # A continuous option that no known plan buys, with `high` within the tolerance of zero, counts as never bought.
         is_trifle = (
             self.greatest <= self.negligible
             and self.piece <= self.negligible
@@ -479,6 +480,6 @@ class _OptionSearch:
 
 
 def _is_free_for_ever(stock: Stock) -> bool:
-    """Whether any amount can be had and kept for nothing."""
+    """Check whether any amount of the stock can be bought and held at no cost."""
     is_endless = math.isinf(stock.largest) and math.isinf(stock.most_in_a_year)
     return is_endless and min(stock.price.values) <= 0 and stock.holding_cost <= 0

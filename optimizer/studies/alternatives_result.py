@@ -1,8 +1,8 @@
-"""What a search for near-optimal alternatives returns: how much of each option they buy, and plans that differ.
+"""Results of a search for near-optimal alternatives: size ranges by option, and plans that differ.
 
-Alternatives  the plans within a tolerance of the cheapest
-SizeRange     how little and how much of an option they buy, each end with its bound (`RangeEnd`)
-Alternative   one of the plans, and how far it is from those before it
+Alternatives  the ranges and plans within a tolerance of the cheapest plan
+SizeRange     the least and the greatest size of an option in these plans, each end with its bound (`RangeEnd`)
+Alternative   one of the plans, with its distance from those before it
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from optimizer.studies.measure import ToleranceBase
 
 AlternativesStatus = Literal["proven", "bounded", "stopped", "none"]
 OptionClass = Literal["must-have", "real choice", "never worth it", "not settled"]
-# A plan nearer to another than this is the same plan.
+# Two plans at a smaller distance count as the same plan.
 SAME_PLAN = 0.05
 # Sizes are proven to this share of an option's largest.
 SIZE_GAP = 5e-3
@@ -22,10 +22,10 @@ SIZE_GAP = 5e-3
 
 @dataclass(frozen=True)
 class RangeEnd:
-    """One end of a range: what a plan that was found buys, and what no plan goes beyond.
+    """One end of a range: `size` is the size in a plan that was found, `bound` the proven limit for all plans.
 
-    `bound` has the accuracy of sizes in it, so that it may lie a little beyond the largest size that the file allows.
-    `proven` says that the two are as near as the search asks.
+    `bound` includes the accuracy of sizes and may therefore lie slightly beyond the largest size that the file allows.
+    `proven` says that `size` and `bound` are within the accuracy of the search.
     """
 
     size: float
@@ -35,31 +35,32 @@ class RangeEnd:
 
 @dataclass(frozen=True)
 class SizeRange:
-    """What plans within the tolerance buy of an option, in its own unit; of a stockpile t over all years.
+    """The sizes of an option in plans within the tolerance, in its own unit; of a stockpile, purchases in t.
 
-    A plan also buys an option that it opens at size 0 because another one requires it.
+    Sizes are sums over all years. A plan also counts as buying an option that it opens at size 0 because another
+    option requires it.
     """
 
     option: str
     kind: str
-    cheapest: float  # what the cheapest plan buys
+    cheapest: float  # size in the cheapest plan
     # Over all plans.
     least: RangeEnd
     greatest: RangeEnd
-    # ``must-have`` where no plan does without it, ``never worth it`` where no plan buys it, ``real choice`` where some
-    # do and some do not; ``not settled`` where that is not known.
+    # ``must-have`` if every plan buys it, ``never worth it`` if no plan buys it, ``real choice`` if some plans buy it
+    # and others do not; ``not settled`` if none of these is proven.
     verdict: OptionClass
-    negligible: float = 0.0  # less of it than this counts as none
+    negligible: float = 0.0  # sizes up to this one count as none
 
     @property
     def proven(self) -> bool:
-        """Whether both ends are."""
+        """Whether both ends are proven."""
         return self.least.proven and self.greatest.proven
 
 
 @dataclass(frozen=True)
 class Alternative:
-    """A plan within the tolerance, and how far it is from the nearest of those before it."""
+    """A plan within the tolerance, and its distance from the nearest of the plans before it."""
 
     result: Result
     distance: float
@@ -67,23 +68,23 @@ class Alternative:
 
 @dataclass(frozen=True)
 class Alternatives:
-    """The plans within a tolerance of the cheapest.
+    """The size ranges and alternatives within a cost tolerance of the cheapest plan.
 
     Attributes:
-        status: ``proven`` where every range is, ``bounded`` where some end took too long, ``stopped`` where the
-            time ran out, ``none`` where there is no plan.
+        status: ``proven`` if every range is proven, ``bounded`` if the search for an end took too long, ``stopped`` if
+            the time ran out, ``none`` if there is no plan.
         within: the tolerance, a share of the tolerance base.
-        cost_limit: the largest total cost that it allows, present value; where gaps have a price, of the cost and that
-            price together (`Result.priced_cost`).
-        accuracy: to which the least cost is proven, a share of the tolerance base.
-        cheapest: the plan that all are measured against, audited.
-        ranges: by option.
+        cost_limit: the largest total cost that the tolerance allows, present value; where gaps have a price, the limit
+            on the cost including that price (`Result.priced_cost`).
+        accuracy: share of the tolerance base to which the least cost is proven.
+        cheapest: the cheapest plan, audited; the reference for the tolerance.
+        ranges: one for each option.
         plans: alternatives, the first the most different from the cheapest.
-        plans_met: how many plans were looked at.
-        seconds: that all of it took.
-        tolerance_base: what tolerances are shares of; None without a plan.
-        size_accuracy: to which ends of ranges are proven, a share of an option's largest size.
-        plans_sought: how many alternatives were asked for.
+        plans_met: how many plans the searches found.
+        seconds: duration of the study.
+        tolerance_base: the amount of which tolerances are shares; None without a plan.
+        size_accuracy: share of an option's largest size to which the ends of ranges are proven.
+        plans_sought: how many alternatives were requested.
     """
 
     status: AlternativesStatus
@@ -104,13 +105,13 @@ class Alternatives:
 
     @property
     def extra_cost(self) -> float:
-        """How much dearer than the cheapest a plan may be, money."""
+        """The extra cost over the cheapest plan that the tolerance allows, money."""
         return self.cost_limit - self.cheapest.priced_cost
 
     frames = property(study_frames.of_alternatives)
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object documented in the manual; a bound that is not known is null."""
+        """Return the JSON object documented in the manual; an unknown bound is null."""
         has_plan = self.cheapest.baseline is not None
         return {
             "instance": self.cheapest.title,

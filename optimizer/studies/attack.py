@@ -1,17 +1,17 @@
-"""What an adversary does to a plan: the cheapest that withstands it (`studies.withstand`), or one that is given.
+"""Attacks of the adversary on a plan: the cheapest plan that withstands it (`studies.withstand`), or a given plan.
 
-shaping                 attacks that the plan's model has to hold, and does not deter
-deterred                affordable by their prices, but not by what the plan's leverage adds to these; with what they
-                        would cost the adversary
-worst                   of all that is affordable at any start and not deterred, the attack that leaves most below the
-                        floors; where none breaks a floor, the one that leaves most unserved above them (where each set
-                        can be tried); as it is printed, without targets that add nothing to it (`without_idle_targets`)
-least attack budget     of all sets of targets at any start, what the cheapest that breaks a floor costs the adversary
-                        under the plan (`separation.attacks`)
-unaware                 the plan for the listed shocks alone: what it saves, and the worst attack on it
+shaping                 attacks in the model of the plan that the plan does not deter
+deterred                attacks that are affordable at the targets' prices, but not with the deterrence that the plan's
+                        leverage adds; with their cost to the adversary under the plan
+worst                   of the affordable, undeterred attacks at any start, the one with the largest gap; if none breaks
+                        a floor, the one with the largest damage above the floors (if every set can be enumerated);
+                        shown without targets that add nothing to it (`without_idle_targets`)
+least attack budget     of all sets of targets at any start that break a floor, the least cost to the adversary under
+                        the plan (`separation.attacks`)
+unaware                 the plan for the listed shocks alone: its saving, and the worst attack on it
 least outlay            the least outlay that survives the listed shocks and every attack, whatever the budget
 
-Under an attack the plan leaves the least gap, then the least shortage cost; costs of operation do not count.
+Under an attack, operation minimises the gap, then the shortage cost; operating costs do not count.
 """
 
 import time
@@ -68,7 +68,7 @@ from optimizer.units import MoneyLike
 
 
 def attack_damages(instance: Instance, plan: Plan, attacks: Sequence[Attack]) -> list[AttackDamage]:
-    """What some attacks do to a plan, in their order."""
+    """Evaluate a plan under each attack and return the damages in the order of the attacks."""
     if not attacks:
         return []
     under = with_attacks(without_shocks(instance), attacks)
@@ -88,7 +88,7 @@ def attack_damages(instance: Instance, plan: Plan, attacks: Sequence[Attack]) ->
 
 
 def without_idle_targets(instance: Instance, plan: Plan, attacks: Sequence[AttackDamage]) -> list[AttackDamage]:
-    """Attacks on a plan without targets whose removal changes nothing of what they do, the dearest left out first.
+    """Drop the targets of each attack whose removal lowers neither its gap nor its damage, the dearest target first.
 
     At least one target stays.
     """
@@ -104,7 +104,7 @@ def without_idle_targets(instance: Instance, plan: Plan, attacks: Sequence[Attac
 
 
 def _without_target(instance: Instance, damage: AttackDamage, name: str | None) -> Attack | None:
-    """An attack without one of its targets; None where it has no other."""
+    """Return an attack without the target `name`; None if `name` is None or no other target is left."""
     left = tuple(target for target in damage.targets if target != name)
     attack = instance.adversary.attack(damage.name, instance.horizon) if instance.adversary else None
     return None if attack is None or name is None or not left else replace(attack, targets=left)
@@ -144,7 +144,7 @@ def _attack_damage(under: Instance, attack: Attack, surveyed: Survey, s: int, co
     )
 
 
-# Seconds of the first search above which another process is worth its start.
+# Seconds of other searches after which the search for the least outlay starts in a process of its own.
 BESIDE_SECONDS = 1.0
 
 
@@ -158,27 +158,26 @@ def attack(
     notes: tuple[str, ...] = (),
     scenario: ScenarioNames | None = None,
 ) -> AttackResult:
-    """Let the instance's adversary attack a plan: the cheapest one that withstands it, or one that is given.
+    """Evaluate the attacks of the instance's adversary on a plan: the cheapest one that withstands it, or a given one.
 
     Args:
-        instance: one with an adversary.
-        result: its plan is attacked as it is; solved for where it is left out.
-        budget: undiscounted outlay of the plan that is solved for, a number or text such as "250M"; None keeps the
-            instance's own.
+        instance: an instance with an adversary.
+        result: a result whose plan is attacked unchanged; if omitted, the cheapest withstanding plan is solved for.
+        budget: largest undiscounted outlay of the plan that is solved for, a number or text such as "250M"; None keeps
+            the instance's own.
         settings: limits; `accuracy` is the share of the price of survival to which the plan for the listed shocks
-            alone is proven (2 % where left out); both plans are proven to 1e-4 of their cost at least.
-        listener: receives the rounds of each search, and what is computed after the plan.
+            alone is proven (default 2 %); both plans are proven at least to 1e-4 of their cost.
+        listener: receives the rounds of each search, and the steps after the plan.
         notes: remarks of the caller to show beside the result.
-        scenario: of the instance, or several in the order given.
+        scenario: a scenario of the instance, or several in the order given.
 
     Returns:
-        The plan under attack. Where the time runs out, or at Ctrl-C, what is known until then.
+        The plan under attack. If the time runs out, or at Ctrl-C, the parts computed until then.
 
     Raises:
-        InstanceError: no adversary, or a plan that cannot stand in the instance.
-        PlanFileError: a result without a plan.
+        InstanceError: the instance has no adversary or not the given scenario, or the plan does not fit the instance.
+        PlanFileError: the result has no plan.
         AuditError, SolverError, ValueError: as for `solve`.
-        InstanceError: a scenario that the instance does not have.
 
     Example:
         >>> import optimizer as so
@@ -212,9 +211,10 @@ def attack(
 
 
 class _LeastOutlaySearch:
-    """The least outlay that survives every attack of an instance.
+    """Search for the least outlay that survives the listed shocks and every attack of an instance.
 
-    It needs nothing of the plan that is attacked: once other searches have taken their time, it runs beside them.
+    It does not depend on the attacked plan: once other searches have run for `BESIDE_SECONDS`, it runs beside them in
+    another process.
     """
 
     def __init__(self, instance: Instance, settings: Settings, clock: Clock, listener: Listener) -> None:
@@ -232,13 +232,13 @@ class _LeastOutlaySearch:
         self._executor.close()
 
     def hear(self, event: Progress) -> None:
-        """A listener of other searches."""
+        """Pass on an event of another search, and start this search in another process once the others take long."""
         if self._result is None and self._executor.size > 1 and time.perf_counter() - self._began > BESIDE_SECONDS:
             self._result = self._executor.begin(self._task)
         self.listener(event)
 
     def found(self, made: AttackResult) -> LeastOutlay | None:
-        """Its answer; where it was stopped, a plan that survives says what is enough."""
+        """Return the least outlay; if the search was stopped, with the outlay of the solved plan if that survives."""
         self.listener(Progress(task="the least outlay that survives every attack"))
         least = self._result(self.clock) if self._result else self._task.run(self._executor.memory)
         if least is not None and least.status == "stopped" and made.survives and not made.is_given:
@@ -247,7 +247,7 @@ class _LeastOutlaySearch:
 
 
 def _place_plan(instance: Instance, plan: Result, oracle: AttackOracle) -> tuple[RobustOutcome, tuple[str, ...]]:
-    """A plan that was given, as it stands in the instance, and what there is to say about that."""
+    """Fit a given plan into the instance; return it as an outcome without attacks, and notes on how it was fitted."""
     require_plan(plan)
     fit = fit_plan(instance, plan, instance.title)
     attacks = () if plan.adversary is None else plan.adversary.attacks
@@ -257,7 +257,7 @@ def _place_plan(instance: Instance, plan: Result, oracle: AttackOracle) -> tuple
 
 @dataclass
 class _AttackedPlan:
-    """One plan while it is attacked; `settings` are those of searches against the adversary."""
+    """A plan under evaluation against the adversary; `settings` are those of searches against the adversary."""
 
     instance: Instance
     outcome: RobustOutcome
@@ -267,7 +267,7 @@ class _AttackedPlan:
     histories: BranchingHistories
 
     def impact(self) -> AttackResult:
-        """What attacks do to the plan."""
+        """Compute the shaping and deterred attacks on the plan, the worst attack, and those at each start."""
         instance, result, oracle = self.instance, self.outcome.result, self.outcome.oracle
         empty = AttackResult(
             result, instance, oracle.method, oracle.set_count, (), (), None, stopped=self.clock.is_over
@@ -296,7 +296,7 @@ class _AttackedPlan:
         )
 
     def with_listed_shocks_plan(self, made: AttackResult, settings: Settings) -> AttackResult:
-        """With the plan for the listed shocks alone; unchanged where no plan exists."""
+        """Add the plan for the listed shocks alone; return the result unchanged if no plan exists."""
         if made.result.baseline is None:
             return made
         self.listener(Progress(task="the plan for the listed shocks alone"))
@@ -329,14 +329,14 @@ class _AttackedPlan:
         return [replace(row, worst=row.worst and next(printed)) for row in rows]
 
     def _printed(self, plan: Plan, worst: AttackDamage | None) -> AttackDamage | None:
-        """The worst attack as it is printed."""
+        """Return the worst attack as it is shown: without idle targets."""
         return None if worst is None else without_idle_targets(self.instance, plan, [worst])[0]
 
     def _damage(self, plan: Plan, found: AttackImpact | None) -> AttackDamage | None:
         return None if found is None else attack_damages(self.instance, plan, [found.attack])[0]
 
     def _worst_above_floors(self, plan: Plan) -> AttackDamage | None:
-        """Of all that it can afford, what leaves most unserved; None where there are too many sets, or nothing is."""
+        """Return the undeterred attack with the largest damage; None if there are too many sets or none does damage."""
         self.listener(Progress(task="what the attacks leave unserved above the floors"))
         oracle = self.outcome.oracle
         candidates = oracle.undeterred(plan_columns(oracle, plan))
@@ -346,7 +346,7 @@ class _AttackedPlan:
 
 
 def _worst(named: str | None, known: Iterable[AttackDamage], found: Iterable[AttackDamage]) -> AttackDamage | None:
-    """The one with the largest gap; of those with equal gaps the one that the result names as the worst."""
+    """Return the attack with the largest gap; of those with equal gaps the one that the result names as the worst."""
     breaking = [damage for damage in known if damage.breaks]
     best = next((damage for damage in breaking if damage.name == named), None)
     for damage in (*breaking, *found):

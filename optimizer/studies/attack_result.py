@@ -1,4 +1,4 @@
-"""What a study of attacks returns: what each attack damages, and which plans withstand the adversary."""
+"""Results of a study of attacks: the damage of each attack, and the plans that withstand the adversary."""
 
 import math
 from collections.abc import Mapping
@@ -15,19 +15,20 @@ from optimizer.studies.measure import ProvenDifference, ToleranceBase
 
 @dataclass(frozen=True)
 class LeastOutlay:
-    """The least outlay that survives."""
+    """The least outlay that survives the listed shocks and every attack, undiscounted money."""
 
     status: Literal["optimal", "stopped", "none"]  # ``optimal``, ``stopped``, or ``none``: no outlay is enough
-    outlay: float | None = None  # that of a plan which survives; None where none is known
-    # Proven: no plan survives for less; None where nothing is known. Both are undiscounted money.
+    outlay: float | None = None  # outlay of the best plan found that survives; None if none was found
+    # Proven lower bound: no plan survives for less; None if there is no bound.
     bound: float | None = None
 
 
 @dataclass(frozen=True)
 class SegmentImpact:
-    """One segment under one attack, over its window: t unserved, t of that below the floor, and both at shortage cost.
+    """One segment under one attack, over its window.
 
-    `service` and `floor` are shares in the weakest period.
+    `unserved` is the unserved demand and `below_floor` the part of it below the floor, both in t; `damage` and `gap`
+    are these two at shortage cost, in money. `service` and `floor` are shares of demand in the weakest period.
     """
 
     service: float
@@ -40,18 +41,17 @@ class SegmentImpact:
 
 @dataclass(frozen=True)
 class AttackDamage(ReadOnly):
-    """An attack and what it does."""
+    """An attack and its effect on a plan."""
 
-    # Of the attack; its window by labels.
     name: str
     targets: tuple[str, ...]
-    first: str
-    last: str
-    price: float  # of its targets
-    cost: float  # what it costs the adversary under the plan, with what leverage adds to the prices
-    gap: float  # what it leaves below the floors, in money
-    damage: float  # all that it leaves unserved, at its shortage cost
-    # Those that it leaves something unserved of, the largest gap first, then the largest damage.
+    first: str  # label of the first period of the window
+    last: str  # label of the last period of the window
+    price: float  # sum of its targets' prices
+    cost: float  # cost to the adversary under the plan: the prices and the deterrence added by leverage
+    gap: float  # survival gap under the attack, in money
+    damage: float  # all unserved demand at its shortage cost, in money
+    # The segments with unserved demand, the largest gap first, then the largest damage.
     segments: Mapping[str, SegmentImpact]
 
     @property
@@ -62,7 +62,7 @@ class AttackDamage(ReadOnly):
 
 @dataclass(frozen=True)
 class ShapingAttack:
-    """An attack that shaped the plan: what it would do with nothing built, and what it does."""
+    """An attack that shaped the plan: its damage to the do-nothing plan (`without`), and to the plan (`with_plan`)."""
 
     without: AttackDamage
     with_plan: AttackDamage
@@ -70,9 +70,9 @@ class ShapingAttack:
 
 @dataclass(frozen=True)
 class AttackStart:
-    """The worst affordable attack that breaks a floor at one start, and the cheapest set that does, affordable or not.
+    """The worst affordable attack at one start that breaks a floor, and the cheapest one, affordable or not.
 
-    None where none does.
+    Each is None if no such attack breaks a floor.
     """
 
     start: str
@@ -82,10 +82,10 @@ class AttackStart:
 
 @dataclass(frozen=True)
 class ListedShocksPlan:
-    """The plan for the listed shocks alone: its cost, the gap that they leave it with, and the worst attack on it.
+    """The plan for the listed shocks alone: its cost, its survival gap in these shocks, and the worst attack on it.
 
-    `saving` is what it costs less than the plan against the adversary, present value; `low` and `high` are what is
-    proven of that, None where nothing is.
+    `saving` is its cost advantage over the plan against the adversary, present value; `low` and `high` are the proven
+    bounds on the saving, None where there is no bound.
     """
 
     cost: float
@@ -97,31 +97,33 @@ class ListedShocksPlan:
 
     @property
     def difference(self) -> ProvenDifference:
-        """The saving, with what is proven of it."""
+        """The saving with its proven bounds."""
         low = -math.inf if self.low is None else self.low
         return ProvenDifference(self.saving, low, math.inf if self.high is None else self.high)
 
 
 @dataclass(frozen=True)
 class AttackResult:
-    """A plan under its adversary.
+    """A plan under attack by its adversary.
 
     Attributes:
-        result: the plan; its `adversary` is None where it was given.
-        instance: the plan's, without attacks among its shocks.
+        result: the plan; its `adversary` is None if the plan was given.
+        instance: the instance of the plan, without attacks among its shocks.
         method: how the worst attack is found.
-        sets: how many maximal affordable sets there are; None where too many.
-        shaping: the attacks that shaped it, the largest gap without a plan first; none for a saved plan.
-        deterred: attacks that the plan deters, and what each would do; the largest gap first.
-        starts: every start of the adversary.
-        worst: of all attacks that are affordable at any start and not deterred, the one that leaves most below the
-            floors, or else unserved; None where none leaves anything unserved, or it was not computed.
-        unaware: None for a saved plan, without listed shocks or rules, or where it was not computed.
-        least: the least outlay that survives the listed shocks and the adversary; None where it was not computed.
-        tolerance_base: what costs are measured by; None without a plan that was solved for.
-        stopped: whether the time ran out before all was computed.
-        notes: what the user should know.
-        seconds: that it took.
+        sets: number of maximal affordable sets of targets; None if there are too many to enumerate.
+        shaping: the attacks that shaped the plan, the largest gap of the do-nothing plan first; empty for a given plan.
+        deterred: attacks that the plan deters, each with its would-be effect; the largest gap first.
+        starts: the attacks at every start of the adversary.
+        worst: of the affordable, undeterred attacks at any start, the one with the largest gap, or else the largest
+            damage; None if none leaves demand unserved, or if it was not computed.
+        unaware: the plan for the listed shocks alone; None for a given plan, for an instance without listed shocks or
+            survival rules, or if it was not computed.
+        least: the least outlay that survives the listed shocks and the adversary; None if it was not computed.
+        tolerance_base: the amount of which cost tolerances are shares; None unless the plan for the listed shocks alone
+            was searched for.
+        stopped: whether the time ran out before everything was computed.
+        notes: remarks for the user.
+        seconds: duration of the study.
     """
 
     result: Result
@@ -141,22 +143,22 @@ class AttackResult:
 
     @property
     def breaking(self) -> AttackDamage | None:
-        """The attack that breaks the plan and costs the adversary least, whatever it has; None where none does."""
+        """The attack that breaks the plan at least cost to the adversary, whatever its budget; None if none does."""
         found = (start.cheapest for start in self.starts if start.cheapest is not None)
         return min(found, key=lambda damage: (damage.cost, -damage.gap), default=None)
 
     @property
     def survives(self) -> bool:
-        """Whether every floor is kept in all attacks that it can afford, and in all listed shocks.
+        """Whether every floor is kept in all attacks that the adversary can afford, and in all listed shocks.
 
-        Of a plan that was given it is about the attacks alone: listed shocks are not evaluated again.
+        For a given plan, only the attacks count: listed shocks are not evaluated again.
         """
         holds = self.result.baseline is not None and not (self.worst is not None and self.worst.breaks)
         return holds and (self.is_given or self.result.survives)
 
     @property
     def is_given(self) -> bool:
-        """Whether the plan was not solved for."""
+        """Whether the plan was given, not solved for."""
         return self.result.adversary is None
 
     @property
@@ -166,14 +168,14 @@ class AttackResult:
 
     @property
     def adversary(self) -> AdversarySpec:
-        """That of the instance."""
+        """The adversary of the instance."""
         assert self.instance.adversary is not None
         return self.instance.adversary
 
     frames = property(study_frames.of_attack)
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object documented in the manual."""
+        """Return the JSON object documented in the manual."""
         adversary, result, breaking = self.adversary, self.result, self.breaking
         figures = ("total_cost", "outlay", "survival_gap")
         return {

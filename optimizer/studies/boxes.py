@@ -1,18 +1,18 @@
-"""The few conditions that tell some points of a sample from the others, as boxes (scenario discovery).
+"""Scenario discovery: boxes, defined by few conditions, that separate the cases in a sample from the other points.
 
 box          bounds on a few columns of the sample, all others free
 coverage     share of the cases (here: failures) that lie in the boxes
 density      share of the points in the boxes that are cases
-correlation  of lying in a box and being a case (phi): 1 where boxes hold all cases and nothing else, 0 where they say
-             nothing
+correlation  phi coefficient of lying in a box and being a case: 1 if the boxes hold all cases and nothing else, 0 if
+             they carry no information
 
-Candidates are the leaves of a classification tree (CART). A bound is dropped where the density of the box without it
-explains as many cases by chance (one-sided binomial test); the rest is rounded to about a hundredth of its column's
-range. Those candidates are taken whose correlation together is largest. How deep the tree is and how many boxes are
-taken is decided by cross-validation: the fewest bounds that lose to the best, fold by fold, no more than one standard
-error.
+Candidates are the leaves of a classification tree (CART). A bound is dropped if the density of the box without it
+explains as many cases by chance (one-sided binomial test); the other bounds are rounded to about a hundredth of their
+column's range. The selected candidates are those whose joint correlation is largest. Cross-validation sets the depth
+of the tree and the number of boxes: the fewest bounds whose loss against the best shape, fold by fold, is at most one
+standard error.
 
-What is found is never judged by the points it was found with: `score` is for others.
+Boxes are always scored on points that they were not found with (`score`).
 
 Sources: Bryant, Lempert: Thinking inside the box, Technological Forecasting & Social Change 77, 2010 (coverage,
 density, the test of bounds); Lempert, Bryant, Bankes: Comparing algorithms for scenario discovery, RAND WR-557, 2008
@@ -37,15 +37,15 @@ from optimizer.units import rounded
 Flags = npt.NDArray[np.bool_]
 
 MOST_BOXES, MOST_CONDITIONS = 3, 3
-# Fewer samples than these say nothing.
+# Smallest sample for which a search is meaningful.
 FEWEST = 60
-# Fewer cases, or fewer other points, than these are not described.
+# Smallest number of cases, and of other points, for which boxes are searched.
 FEWEST_CASES = 10
-# Of a bound that says something: chances of doing as well without it are at most this.
+# Significance level: a bound stays if the box without it would hold as many cases with at most this probability.
 CHANCE = 0.05
-# Points in a leaf at least: so many, and this share of all.
+# Smallest number of points in a leaf, and as a share of all points.
 LEAF_POINTS, LEAF_SHARE = 5, 0.01
-# Boxes are none where the correlation of the best in folds is less than so many standard errors.
+# No boxes are returned if the best mean correlation over the folds is at most this number of standard errors.
 FOLDS, ERRORS = 5, 2.0
 LEVEL = 0.95
 # A bound is rounded to a step of at most this share of its column's range.
@@ -54,33 +54,33 @@ STEP_SHARE = 0.01
 
 @dataclass(frozen=True)
 class Bounds:
-    """Bounds on one column: above `low`, and at most `high`; infinite where there is none."""
+    """Bounds on one column: above `low`, and at most `high`; an infinite end is no bound."""
 
     column: int
     low: float = -math.inf
     high: float = math.inf
 
     def hold(self, points: Array) -> Flags:
-        """By point, whether it is within."""
+        """Return for each point (a row) whether it is within the bounds."""
         values = points[:, self.column]
         return np.asarray((values > self.low) & (values <= self.high))
 
 
 @dataclass(frozen=True)
 class Box:
-    """Points within all of some bounds, on a column each."""
+    """The points within all bounds, at most one `Bounds` for each column."""
 
     bounds: tuple[Bounds, ...]
 
     def holds(self, points: Array) -> Flags:
-        """By point (a row), whether it lies in the box."""
+        """Return for each point (a row) whether it lies in the box."""
         inside = np.ones(len(points), dtype=bool)
         for each in self.bounds:
             inside &= each.hold(points)
         return inside
 
     def relaxed(self) -> Iterator["Box"]:
-        """The box without one of its ends, for each."""
+        """Yield the box without one of its finite ends, for each such end."""
         for i, each in enumerate(self.bounds):
             before, after = self.bounds[:i], self.bounds[i + 1 :]
             for low, high in ((-math.inf, each.high), (each.low, math.inf)):
@@ -93,12 +93,12 @@ class Box:
 
 @dataclass(frozen=True)
 class BoxScore:
-    """What boxes say of points that they were not found with."""
+    """Counts of points and cases, in total and inside the boxes, on points that the boxes were not found with."""
 
-    # How many there are.
+    # Total numbers.
     points: int
     cases: int
-    # How many points, and how many of the cases, lie in the boxes.
+    # Numbers of points and of cases in the boxes.
     inside: int
     hits: int
 
@@ -114,16 +114,16 @@ class BoxScore:
 
     @property
     def coverage_interval(self) -> tuple[float, float]:
-        """Of the coverage, 95 %."""
+        """The 95 % confidence interval of the coverage."""
         return clopper_pearson(self.hits, self.cases)
 
     @property
     def density_interval(self) -> tuple[float, float]:
-        """Of the density, 95 %."""
+        """The 95 % confidence interval of the density."""
         return clopper_pearson(self.hits, self.inside)
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the counts, shares and intervals for JSON."""
         return {
             "inside": self.inside,
             "failed_inside": self.hits,
@@ -135,7 +135,7 @@ class BoxScore:
 
 
 def clopper_pearson(good: int, all_: int) -> tuple[float, float]:
-    """Clopper and Pearson's interval of a share, at 95 %: exact, so never too narrow; 0 to 1 of nothing."""
+    """Return the exact 95 % confidence interval of `good` / `all_` (Clopper, Pearson); 0 to 1 if `all_` is 0."""
     if not all_:
         return 0.0, 1.0
     from scipy.stats import binomtest
@@ -145,30 +145,30 @@ def clopper_pearson(good: int, all_: int) -> tuple[float, float]:
 
 
 def score(boxes: Sequence[Box], points: Array, cases: Flags) -> BoxScore:
-    """What boxes say of points: of all of them together."""
+    """Score the union of the boxes on points."""
     inside = _any(boxes, points)
     return BoxScore(len(cases), int(cases.sum()), int(inside.sum()), int((inside & cases).sum()))
 
 
 def correlation(inside: Flags, cases: Flags) -> float:
-    """The phi coefficient of two properties of points; 0 where one of them never varies."""
+    """Return the phi coefficient of two properties of points; 0 if one of them does not vary."""
     p, q = float(inside.mean()), float(cases.mean())
     spread = math.sqrt(p * (1 - p) * q * (1 - q))
     return (float((inside & cases).mean()) - p * q) / spread if spread > 0 else 0.0
 
 
 def find_boxes(points: Array, cases: Flags, steps: Sequence[float], seed: int) -> tuple[Box, ...]:
-    """The simplest boxes that tell cases from other points about as well as any; the best box first.
+    """Find the simplest boxes that separate cases from other points about as well as the best boxes.
 
     Args:
-        points: a row each.
-        cases: by point.
-        steps: by column, of what its bounds are multiples; 0 for any number.
-        seed: of the folds, and of ties.
+        points: array (points, columns).
+        cases: for each point, whether it is a case.
+        steps: for each column, the step of which its bounds are multiples; 0 for any number.
+        seed: seed of the folds and of ties.
 
     Returns:
-        Up to three boxes, each with bounds on up to three columns. None where there are too few cases or other points,
-        and where no box predicts cases in folds that it was not found with.
+        Up to three boxes, each with bounds on up to three columns, the best box first. Empty if there are too few cases
+        or other points, or if no box predicts the cases in folds that it was not found with.
     """
     if min(int(cases.sum()), int((~cases).sum())) < FEWEST_CASES or not points.shape[1]:
         return ()
@@ -196,7 +196,7 @@ def _standard_error(by_fold: Array) -> float:
 
 
 def _is_within_one_error(lost: Array) -> bool:
-    """Whether what is lost in folds is, on average, no more than one standard error of it."""
+    """Check that the mean loss over the folds is at most one standard error of the losses."""
     return float(lost.mean()) <= _standard_error(lost) + ROUNDING
 
 
@@ -210,7 +210,7 @@ def _any(boxes: Sequence[Box], points: Array) -> Flags:
 def _boxes_of_shape(
     points: Array, cases: Flags, steps: Sequence[float], shape: tuple[int, int], seed: int
 ) -> tuple[Box, ...]:
-    """Up to so many boxes of up to so many bounds."""
+    """Find the best boxes of a shape: up to `shape[0]` boxes with bounds on up to `shape[1]` columns."""
     most, depth = shape
     leaves = (leaf for leaf in _leaves(points, cases, depth, seed) if cases[leaf.holds(points)].mean() > cases.mean())
     simpler = (_rounded(_simplified(leaf, points, cases), steps) for leaf in leaves)
@@ -225,7 +225,7 @@ def _boxes_of_shape(
 
 
 def _leaves(points: Array, cases: Flags, depth: int, seed: int) -> Iterator[Box]:
-    """The leaves of a classification tree."""
+    """Return the leaves of a classification tree as boxes."""
     from sklearn.tree import DecisionTreeClassifier
 
     fewest = max(LEAF_POINTS, round(LEAF_SHARE * len(points)))
@@ -244,7 +244,7 @@ def _leaves(points: Array, cases: Flags, depth: int, seed: int) -> Iterator[Box]
 
 
 def _simplified(box: Box, points: Array, cases: Flags) -> Box:
-    """The box without bounds that say nothing: those that as dense a box has by chance."""
+    """Drop the bounds of a box that are not significant, the least significant first."""
     from scipy.stats import binom
 
     while box.bounds:
@@ -260,7 +260,7 @@ def _simplified(box: Box, points: Array, cases: Flags) -> Box:
 
 
 def _rounded(box: Box, steps: Sequence[float]) -> Box:
-    """The box with its bounds at multiples of their column's step."""
+    """Round the bounds of a box to multiples of their columns' steps."""
 
     def at(value: float, step: float) -> float:
         return float(f"{step * round(value / step):.12g}") if step > 0 and math.isfinite(value) else value
@@ -269,5 +269,5 @@ def _rounded(box: Box, steps: Sequence[float]) -> Box:
 
 
 def round_step(low: float, high: float) -> float:
-    """The largest of 1, 2 or 5 times a power of ten that is at most a hundredth of a range."""
+    """Return the largest of 1, 2 or 5 times a power of ten that is at most a hundredth of a range."""
     return rounded(STEP_SHARE * (high - low))

@@ -1,14 +1,15 @@
-"""The engine of every budget sweep: the best plans of some cases under many budgets, and their least outlays.
+"""Budget sweeps: the best plans of several cases under many budgets, and the least outlay of each case.
 
-A plan that a smaller budget can pay a larger one can pay as well. So each search starts from the plans that are known
-for other budgets (`KnownPlans`), and a budget that pays the best plan of a larger one needs no search. Searches run
-side by side in worker processes where one of them takes its time; each worker answers one of the questions below.
+A plan that a budget pays is also paid by every larger budget. So each search starts from the plans that are known for
+other budgets (`KnownPlans`), and a budget that pays the best plan of a larger budget needs no search. If searches take
+long, they run in parallel worker processes. The tasks of the workers are:
 
-    ask_best_plan           the best plan of an instance, audited
-    ask_withstanding_plan   the same against the adversary of the instance
-    ask_least_outlay        the least outlay at which every floor is kept in every shock
-    ask_failing             the shocks in which the do-nothing plan fails
-    ask_alone               the least outlay for each of some shocks, were it the only one
+    ask_best_plan           find the best plan of an instance, audited
+    ask_measured_plan       find the best plan, and the tolerance base of the instance
+    ask_withstanding_plan   find the best plan against the adversary of the instance
+    ask_least_outlay        find the least outlay at which every floor is kept in every shock
+    ask_failing             find the shocks in which the do-nothing plan fails
+    ask_alone               find the least outlay for each of the given shocks if it were the only one
 """
 
 import contextlib
@@ -44,11 +45,11 @@ from optimizer.studies.withstand import find_least_outlay, search_robust
 from optimizer.tolerances import EXACT_GAP, ROUNDING, SAME_VALUE
 from optimizer.units import rounded_up, si
 
-# A case and a budget, None for any.
+# A case and a budget; None for any budget.
 BudgetKey = tuple[str, float | None]
 # The default budgets, as shares of the least outlay.
 BUDGET_SHARES = (0.0, 0.25, 0.5, 0.75, 1.0)
-# Budgets whose relative difference is smaller are one.
+# Budgets whose relative difference is smaller count as equal.
 SAME_BUDGET = 0.02
 # Digits of a budget that is derived from an outlay, rounded up so that the plan fits.
 BUDGET_DIGITS = 3
@@ -56,35 +57,35 @@ BUDGET_DIGITS = 3
 
 @dataclass
 class KnownPlans:
-    """The plans that are known of one case, each the best for its budget."""
+    """The plans found for one case, each the best for its budget."""
 
     points: list[BudgetPoint] = field(default_factory=list)
-    given: Result | None = None  # a plan that was given: searches start from it, and it is the best of no budget
+    given: Result | None = None  # a given plan: searches start from it, but it is not the best plan of a budget
 
     def proven_plan(self, budget: float | None) -> Result | None:
-        """The proven best plan of this budget or a larger one, where this budget pays it."""
+        """Return the proven best plan of this or a larger budget if this budget pays it, else None."""
         larger = [each.result for each in self.points if budget_order(each.budget) >= budget_order(budget)]
         return _best(each for each in larger if each.status != "stopped" and _pays(budget, each))
 
     def start(self, budget: float | None) -> Plan | None:
-        """The start of a search: the best plan that a budget pays. The few shocks that bind are soon found."""
+        """Return the best known plan that a budget pays, from which its search starts; None if there is none."""
         known = [*(each.result for each in self.points), *([] if self.given is None else [self.given])]
         best = _best(each for each in known if _pays(budget, each))
         return best.plan if best else None
 
     def best_within(self, budget: float | None, own: Result) -> Result:
-        """The best of all plans that a budget pays; its own where that is as good."""
+        """Return the best of all plans that a budget pays; its own result if no other is better."""
         best = _best([own, *(each.result for each in self.points if _pays(budget, each.result))])
         assert best is not None
         return best
 
     def no_shock(self, budget: float | None) -> NoShockPlan | None:
-        """The no-shock plan of a larger budget; it is this one's as well where this budget pays it."""
+        """Return the no-shock plan of this or a larger budget, or None; it is optimal here if this budget pays it."""
         larger = [each.result.no_shock for each in self.points if budget_order(each.budget) >= budget_order(budget)]
         return next((each for each in larger if each is not None), None)
 
     def least_outlay(self) -> Result | None:
-        """Of the plans that survive every shock, the one with the least outlay."""
+        """Return the surviving plan with the least outlay; None if no known plan survives every shock."""
         surviving = (each.result for each in self.points if each.result.survives)
         return min(surviving, key=lambda result: result.outlay, default=None)
 
@@ -94,7 +95,7 @@ def _pays(budget: float | None, result: Result) -> bool:
 
 
 def _best(results: Iterable[Result]) -> Result | None:
-    """The first of those that none is better than."""
+    """Return the best result, the first of equally good ones; None if there are no results."""
     best: Result | None = None
     for result in results:
         best = result if best is None or is_better(result, best) else best
@@ -102,10 +103,10 @@ def _best(results: Iterable[Result]) -> Result | None:
 
 
 def is_better(one: Result, other: Result) -> bool:
-    """Whether a plan leaves a smaller gap, or as small a one and survives, or costs less.
+    """Check whether plan `one` has a smaller gap; at equal gaps, whether only it survives; else, whether it is cheaper.
 
-    Where only floors that are free to miss fail, the gap is 0 and the plan does not survive all the same. Where gaps
-    have a price, the cost with them at their price decides alone, as in the search for a plan.
+    A plan that misses only floors with a zero shortage cost has a gap of 0 but does not survive. If gaps have a price,
+    only the cost including that price is compared, as in the search for a plan.
     """
     if one.has_priced_gaps:
         return _costs_less(one.priced_cost, other.priced_cost)
@@ -122,7 +123,7 @@ def _costs_less(cost: float, other: float) -> bool:
 
 
 def budgets_up_to(outlay: float, own: float | None) -> list[float]:
-    """Round budgets from nothing to an outlay, without those that nearly equal the instance's own."""
+    """Return rounded budgets from 0 to an outlay, without those that nearly equal the instance's own budget."""
     top = rounded_up(outlay, BUDGET_DIGITS)
     return [
         share * top
@@ -133,7 +134,7 @@ def budgets_up_to(outlay: float, own: float | None) -> list[float]:
 
 @dataclass(frozen=True)
 class SweepQuestion:
-    """A task of a worker, its name in messages of progress, and what takes its answer."""
+    """A task of a worker, its label in progress messages, and the function that receives its answer."""
 
     task: Task
     label: str
@@ -141,20 +142,20 @@ class SweepQuestion:
 
 
 class BudgetSweep:
-    """Finds the best plans and the least outlays of some cases, and keeps what is known.
+    """Search for the best plans and the least outlays of several cases, with a store of the results found so far.
 
     Args:
-        cases: by name.
-        settings: of every search; `jobs` is how many run side by side, `accuracy` the share of the tolerance base to
-            which costs are proven.
+        cases: instances by name.
+        settings: settings of every search; `jobs` is the number of parallel searches, `accuracy` the share of the
+            tolerance base to which costs are proven.
         clock: whether Ctrl-C was pressed.
         listener: receives each plan or outlay that was found, and the rounds of searches in this process.
 
     Attributes:
-        is_attacked: whether plans are those that withstand the adversaries of the cases.
-        known: by case, its plans.
-        measures: by case, what its costs are measured by; known once its first plan is.
-        least: by case, its least outlay, once it was asked for.
+        is_attacked: whether the plans must withstand the adversaries of the cases.
+        known: the plans found, by case.
+        measures: the tolerance base by case; set with the first plan of the case.
+        least: the least outlay by case, after `least_outlays` was answered.
     """
 
     def __init__(
@@ -168,7 +169,7 @@ class BudgetSweep:
         self._least_plans: dict[str, Plan] = {}
         self._results: dict[BudgetKey, Result] = {}
         self._done = self._total = 0
-        # What branching gained in this process, for workers.
+        # Branching gains of this process, passed on to workers.
         self._gains: Gains = {}
         self._executor = self._start_executor(settings.jobs or 1)
 
@@ -187,32 +188,32 @@ class BudgetSweep:
 
     @property
     def working(self) -> Settings:
-        """The settings of one search: where several run side by side, each takes one processor."""
+        """The settings of one search; if several run in parallel, each uses one processor unless `threads` is set."""
         settings = before_tolerance_base(self.settings)
         return settings if self._executor.size == 1 else replace(settings, jobs=1, threads=settings.threads or 1)
 
     def measuring(self, case: str) -> Settings:
-        """The same, with costs proven to the tolerance of a case, once that is known."""
+        """Return the settings of one search, with costs proven to the tolerance of a case if its base is known."""
         measure = self.measures.get(case)
         return self.working if measure is None else measure.settings(self.working)
 
     def has(self, case: str, budget: float | None) -> bool:
-        """Whether the search for a budget has ended."""
+        """Check whether the search for a budget has ended."""
         return (case, budget) in self._results
 
     def is_planned(self, case: str, budget: float | None) -> bool:
-        """Whether there is a plan for a budget."""
+        """Check whether a plan was found for a budget."""
         return self.has(case, budget) and self._results[case, budget].baseline is not None
 
     def result(self, case: str, budget: float | None) -> Result:
-        """The best plan of a budget, which may be that of another one."""
+        """Return the best plan that a budget pays, which may have been found for another budget."""
         own = self._results[case, budget]
         return own if own.baseline is None else self.known[case].best_within(budget, own)
 
     def adopt(self, case: str, budget: float | None, result: Result, measure: ToleranceBase) -> None:
-        """Take a plan that was found elsewhere as the best of its budget, and the measure of its case.
+        """Store a plan found elsewhere as the best of its budget, and the tolerance base of its case.
 
-        A plan that was given is only where searches start.
+        A given plan is only stored as a start of searches.
         """
         self.measures[case] = measure
         if result.given is not None:
@@ -223,11 +224,11 @@ class BudgetSweep:
             self.known[case].points.append(BudgetPoint(budget, result))
 
     def find_plans(self, wanted: Sequence[BudgetKey]) -> None:
-        """Find the best plans of some cases and budgets that are not known yet."""
+        """Find the best plans for the given cases and budgets that have no result yet."""
         self.ask(self.plans(wanted))
 
     def plans(self, wanted: Sequence[BudgetKey]) -> list[SweepQuestion]:
-        """Their searches; the first plan of a case is its measure."""
+        """Return the searches that `find_plans` needs; the first plan of a case also sets its tolerance base."""
         questions, measured = list[SweepQuestion](), set(self.measures)
         for case, budget in dict.fromkeys(wanted):
             if self.has(case, budget):
@@ -249,7 +250,7 @@ class BudgetSweep:
             self.measures[case] = found.measure
 
     def _call(self, case: str, budget: float | None, *, is_first: bool) -> Task:
-        """The search for the best plan of a budget; of a case's first, for its measure as well."""
+        """Return the task that finds the best plan of a budget; the first of a case also finds its tolerance base."""
         instance, start = set_budget(self.cases[case], budget).instance, self.known[case].start(budget)
         if self.is_attacked:
             return Task(ask_withstanding_plan, (instance, self.measuring(case)))
@@ -259,9 +260,9 @@ class BudgetSweep:
         return Task(ask_best_plan, (instance, self.measuring(case), start, self.known[case].no_shock(budget)))
 
     def least_outlays(self, mip_gap: float) -> list[SweepQuestion]:
-        """The search in each case for the least outlay that survives every shock, whatever its budget: `least`.
+        """Return for each case the search for the least outlay that survives every shock, whatever its budget.
 
-        It is proven to a relative MIP gap.
+        The outlay is proven to a relative MIP gap; the answers are stored in `least`.
         """
         settings = replace(self.working, mip_gap=min(self.working.mip_gap, mip_gap))
         questions = list[SweepQuestion]()
@@ -290,17 +291,17 @@ class BudgetSweep:
         return CaseLeastOutlay(case, "stopped", None if known is None else known.outlay, bound)
 
     def cheapest_call(self, least: CaseLeastOutlay) -> Task:
-        """The search for the cheapest plan of a case with its least outlay."""
+        """Return the task that finds the cheapest plan of a case within its least outlay."""
         assert least.outlay is not None
         plan = self._least_plans.get(least.case, self.known[least.case].start(None))
         instance = set_budget(self.cases[least.case], least.outlay * (1.0 + EXACT_GAP)).instance
-        # It keeps all floors; gaps that have a price could be left where that is cheaper.
+        # The plan has to keep all floors; with a price of gaps, a plan that leaves some could be cheaper.
         instance = instance.replacing(policy=instance.policy.model_copy(update={"gap_price": None}))
         no_shock = self.known[least.case].no_shock(least.outlay)
         return Task(ask_best_plan, (instance, self.measuring(least.case), plan, no_shock))
 
     def ask(self, questions: Sequence[SweepQuestion]) -> None:
-        """Have questions answered, side by side where one takes its time; the listener receives each answer."""
+        """Run the tasks of questions, in parallel if they take long, and hand each answer to its `take` function."""
         began, self._total = time.perf_counter(), self._total + len(questions)
         if questions:
             self._report()
@@ -308,7 +309,7 @@ class BudgetSweep:
         with contextlib.closing(self._executor.as_completed(tasks, self.clock)) as answers:
             for number, answer in answers:
                 self._done += 1
-                # As after Ctrl-C, what has not begun is left out.
+                # When the time is over, questions that have not started are left out, as after Ctrl-C.
                 self.clock.interrupted |= self.settings.is_late and self._done < self._total
                 outcome = f": {one_line(answer.result)}" if isinstance(answer, MeasuredResult) else ""
                 self._report(questions[number].label + outcome)
@@ -319,7 +320,7 @@ class BudgetSweep:
         self.listener(Progress(task=task, done=self._done, total=self._total, may_grow=True))
 
     def _add_workers(self, seconds: float, count: int) -> None:
-        """Where the first search took its time, have the others run side by side."""
+        """Start parallel workers for the next searches if the last ones took long on average."""
         size = size_for(self.settings.jobs, seconds / max(1, count))
         if size > self._executor.size == 1:
             if "solver" in self._executor.memory:
@@ -333,7 +334,7 @@ class BudgetSweep:
 
 
 def one_line(result: Result) -> str:
-    """A plan in one line, for progress."""
+    """Summarise a plan in one line for progress messages."""
     if result.baseline is None:
         return "no plan"
     kept, money = sum(outcome.survives for outcome in result.shocks), result.money
@@ -344,9 +345,9 @@ def one_line(result: Result) -> str:
 def ask_best_plan(
     memory: Memory, instance: Instance, settings: Settings, plan: Plan | None, no_shock: NoShockPlan | None
 ) -> MeasuredResult:
-    """The best plan of an instance, audited; `plan` is one to start from.
+    """Find the best plan of an instance and audit it; the search starts from `plan`.
 
-    `no_shock` is the no-shock plan of a larger budget, or None.
+    `no_shock` is the no-shock plan of the same or a larger budget, or None.
     """
     with _clock(memory, settings) as clock:
         solver = _solver(memory, instance, settings, clock)
@@ -358,27 +359,27 @@ def ask_best_plan(
 
 
 def ask_withstanding_plan(memory: Memory, instance: Instance, settings: Settings) -> MeasuredResult:
-    """The best plan of an instance against its adversary, audited."""
+    """Find the best plan of an instance against its adversary, and audit it."""
     with _clock(memory, settings) as clock:
         return MeasuredResult(search_robust(instance, None, settings, clock, _listener(memory)).result)
 
 
 def _is_paid(instance: Instance, no_shock: NoShockPlan | None) -> bool:
-    """Whether the budget of an instance pays its no-shock plan, which spends by how it runs too, as support does."""
+    """Check whether the budget of an instance pays a no-shock plan; its spending includes support in operation."""
     return no_shock is None or audit_no_shock(instance, no_shock)[0].ok
 
 
 def ask_measured_plan(memory: Memory, instance: Instance, settings: Settings, plan: Plan | None) -> MeasuredResult:
-    """The same, and what the costs of the instance are measured by."""
+    """Find the best plan of an instance, audited, and the tolerance base of the instance."""
     with _clock(memory, settings) as clock:
         solver = _solver(memory, instance, settings, clock)
         return measured_plan(solver, instance, settings, before_tolerance_base(settings), plan=plan)
 
 
 def ask_least_outlay(memory: Memory, instance: Instance, settings: Settings, plan: Plan | None = None) -> WhatIfResult:
-    """The least outlay at which every floor is kept, whatever the budget.
+    """Find the least outlay at which every floor is kept, whatever the budget.
 
-    Where the search was stopped, its plan may not keep them: `gap` is what it leaves.
+    If the search was stopped, its plan may miss floors; `gap` is then the survival gap of that plan.
     """
     free = with_budget(instance, None)
     with _clock(memory, settings) as clock:
@@ -394,14 +395,14 @@ def ask_least_outlay(memory: Memory, instance: Instance, settings: Settings, pla
 
 
 def ask_failing(memory: Memory, instance: Instance, settings: Settings) -> tuple[str, ...]:
-    """The shocks in which the do-nothing plan fails, the largest gap first."""
+    """Return the names of the shocks in which the do-nothing plan has a gap, the largest gap first."""
     gap = _solver(memory, instance, settings, Clock()).evaluator(instance).do_nothing(Clock()).gap
     worst = sorted(np.flatnonzero(gap > 0.0).tolist(), key=lambda number: -gap[number])
     return tuple(instance.events[number].name for number in worst)
 
 
 def ask_alone(memory: Memory, instance: Instance, settings: Settings, names: Sequence[str]) -> list[LoneShock]:
-    """The least outlay for each of some shocks alone; the empty name stands for no shock at all."""
+    """Find the least outlay for each of the named shocks alone; the empty name stands for no shock."""
     free = with_budget(instance, None)
     exact = replace(settings, mip_gap=min(settings.mip_gap, EXACT_GAP), tolerance=None)
     writer, found = formulation.Writer(free), list[LoneShock]()
@@ -412,7 +413,7 @@ def ask_alone(memory: Memory, instance: Instance, settings: Settings, names: Seq
                 found.append(LoneShock(name, "stopped", None, None))
                 continue
             shocks = [free.event(name)] if name else []
-            # A sample that may fail beside others may not where it is the only shock.
+            # A sample that may fail in an ensemble must not fail if it is the only shock.
             known = (free, shocks, exact, clock, _listener(memory), writer, LEAST_OUTLAY)
             model = ShockModel(*known, may_excuse=False, histories=histories)
             solved = model.minimise_cost()
@@ -427,7 +428,7 @@ def ask_alone(memory: Memory, instance: Instance, settings: Settings, names: Seq
 
 
 def _solver(memory: Memory, instance: Instance, settings: Settings, clock: Clock) -> WhatIfSolver:
-    """The one of this process, under a clock; its recourse LPs stay warm."""
+    """Return the solver of this process with the given clock; its recourse LPs stay warm between tasks."""
     if "solver" not in memory:
         memory["solver"] = WhatIfSolver(instance, settings)
         memory["solver"].learn_gains(memory.get(GAINS, {}))
@@ -443,7 +444,7 @@ def _listener(memory: Memory) -> Listener:
 
 @contextlib.contextmanager
 def _clock(memory: Memory, settings: Settings) -> Iterator[Clock]:
-    """The time of one question. Where it is this process that receives Ctrl-C, all questions end with it."""
+    """Yield the clock of one task; if this process receives Ctrl-C, the clock of the whole sweep is interrupted too."""
     clock = settings.clock()
     with interruptible(clock, _listener(memory)):
         yield clock

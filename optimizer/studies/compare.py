@@ -1,18 +1,18 @@
-"""Budgets, variants and files side by side, and what is exact about the money between them.
+"""Comparison of budgets, variants and files, and exact facts about the budgets between them.
 
 grid     the best plan of every budget of every case
-least    the least outlay that keeps every floor, proven; and the cheapest plan that has it
-alone    the same for each shock, were it the only one
-next     what some more money buys at each budget
+least    the least outlay that keeps every floor, proven; and the cheapest plan with that outlay
+alone    the least outlay for each shock if it were the only one
+next     the gain from one more step of money at each budget
 
-Where no budgets are given, they are chosen: parts of the least outlay, or the budgets at which the set of builds or of
-survived shocks becomes another (`find_breakpoints`). Plans are proven to the gap of the settings and audited; each
-search goes on from what a larger budget taught (`budget_sweep`).
+If no budgets are given, they are chosen: shares of the least outlay, or the budgets at which the set of builds or of
+survived shocks changes (`find_breakpoints`). Plans are proven to the tolerance of the settings and audited; each search
+starts from the plans of other budgets (`budget_sweep`).
 
-The frontier of a report is such a comparison: the best plans of some budgets beside the plan at hand. Its budgets are
-0, a quarter, half, three quarters and all of the least outlay that keeps every floor, that of the plan at hand and any.
-Each is solved from what the ones before it taught (`budget_sweep`), proven to the gap of the settings, and audited. So
-along the frontier neither the gap nor, where nothing fails, the cost rises. A plan that was given stands beside it.
+The frontier of a report is such a comparison: the best plans of several budgets beside the plan at hand. Its budgets
+are 0, a quarter, half, three quarters and all of the least outlay that keeps every floor, that of the plan at hand and
+any. Because each budget takes the best of all plans that it pays, neither the gap nor, if nothing fails, the cost rises
+along the frontier. A given plan is shown beside it.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -53,11 +53,11 @@ Fact = Literal["least", "alone", "next"]
 ComparisonPart = Literal["grid", "least", "alone", "next"]
 BudgetList = Sequence[MoneyLike | None] | str | None
 FACTS: tuple[Fact, ...] = ("least", "alone", "next")
-# The default step of a budget, and the range of largest budgets for which that is a sensible step.
+# Default step of a budget, and the range of the largest budget in which it is used.
 DEFAULT_STEP, STEP_FROM, STEP_TO = 50e6, 5e8, 5e10
-# At most so many shocks are solved for alone, so many in one call.
+# Largest number of shocks that are solved for alone, and their number in one task.
 MOST_ALONE, ALONE_BATCH = 60, 4
-# At most so many budgets are evaluated to find breakpoints.
+# Largest number of budgets that are evaluated to find breakpoints.
 MOST_BUDGETS = 60
 
 
@@ -75,30 +75,30 @@ def compare(
     scenario: ScenarioNames | None = None,
     known: Result | None = None,
 ) -> Comparison:
-    """Compare budgets of an instance, or instances.
+    """Compare the best plans of one or several instances under several budgets.
 
     Args:
-        cases: one instance, or some by name.
-        budgets: money, undiscounted, as numbers or text such as "250M", None or "any" for any; also one text such as
-            "0,250M,any"; ``auto`` finds those at which the plan changes. Left out: of one case, parts of its least
-            outlay, its own, and any; of several, each its own.
-        plans: plans that are given, in the forms that `evaluate` takes: each a column of its own for every case, as it
-            is. Of one case without budgets, its own budget alone stands beside them.
-        facts: what is computed beside the plans, one or several of ``least``, ``alone`` and ``next``.
-        step: of what the next money buys; 50M, or where budgets are of another size about a twentieth of the largest.
-        resolution: how near ``auto`` finds a budget, as a share of the least outlay.
-        settings: `accuracy` is the share of the price of survival to which costs are proven (2 % where left out;
-            survival gaps to the same share of themselves, 0.5 % at most), `time_limit` is for everything together, and
-            `jobs` processes; all cores where that is left out and a search takes its time.
-        on_part: called with each part once it is known, and all that is known by then.
+        cases: one instance, or several by name.
+        budgets: undiscounted money, as numbers or text such as "250M", None or "any" for any; also one text such as
+            "0,250M,any"; ``auto`` finds those at which the plan changes. If omitted: for one case, shares of its least
+            outlay, its own budget, and any; for several cases, the own budget of each.
+        plans: given plans, in the forms that `evaluate` takes: each is an additional column of every case, unchanged.
+            For one case without `budgets`, they are compared with its own budget only.
+        facts: the facts computed besides the plans, one or several of ``least``, ``alone`` and ``next``.
+        step: the additional money of ``next``; by default 50M, or about a twentieth of a very small or large budget.
+        resolution: accuracy of the budgets that ``auto`` finds, as a share of the least outlay.
+        settings: `accuracy` is the share of the price of survival to which costs are proven (default 2 %; survival gaps
+            are proven to 0.5 % of themselves or better), `time_limit` applies to everything together, and `jobs` is the
+            number of processes (default: all cores if a search takes long).
+        on_part: called with the name of each finished part, and the comparison as known by then.
         listener: receives each plan or outlay that was found, and the rounds of searches in this process.
-        scenario: each a case beside the plain one, of every instance; commas put several into one case.
-        known: the best plan of the first case under its own budget, where that was solved for before.
+        scenario: each is a case beside the plain one, for every instance; commas combine several into one case.
+        known: the best plan of the first case under its own budget, if it has been solved before.
 
     Raises:
         AuditError: a plan and its figures disagree.
         WorkerError: a process died.
-        InstanceError: the cases are in different currencies, or have no such scenario.
+        InstanceError: the cases are in different currencies, or do not have a scenario named in `scenario`.
         SolverError: the solver failed.
         TypeError: no instance, or no plan.
         ValueError: no case, a budget or step that is no amount of money, an unknown fact, a tolerance in `settings`.
@@ -142,9 +142,9 @@ def _known_facts(facts: Fact | Sequence[Fact]) -> Sequence[Fact]:
 def _given_columns(
     cases: Mapping[str, Instance], plans: Sequence[PlanLike], settings: Settings, clock: Clock
 ) -> tuple[list[tuple[Instance, ComparisonColumn]], list[str]]:
-    """Every plan in every case that it fits, with the instance in which it stands: without rules that it breaks.
+    """Evaluate every given plan in every case that it fits; raise a `GivenPlanError` for a plan that fits none.
 
-    Notes say which do not fit a case; one that fits none is a `GivenPlanError`.
+    Return pairs of the instance, without the rules that the plan breaks, and the column; and notes on unfit plans.
     """
     columns, (read, notes) = list[tuple[Instance, ComparisonColumn]](), read_plans_of_cases(plans, cases)
     for case, instance in cases.items():
@@ -156,10 +156,10 @@ def _given_columns(
 
 
 def require_one_currency(cases: Mapping[str, Instance], files: Mapping[str, str] | None = None) -> None:
-    """Refuse cases whose currency labels differ; `files` are where they come from, by case.
+    """Check that the currency labels of all cases are the same; `files` names the source of a case for messages.
 
     Raises:
-        InstanceError: amounts of money cannot stand side by side.
+        InstanceError: the labels differ, so amounts of money cannot be compared.
     """
     places = {case: case for case in cases} | dict(files or {})
     first, wrong = next(iter(cases), ""), list[Finding]()
@@ -175,7 +175,7 @@ def require_one_currency(cases: Mapping[str, Instance], files: Mapping[str, str]
 
 
 class _ComparisonBuilder:
-    """A comparison while it is made; `on_part` is given all that is known after each part."""
+    """Builder of a comparison; it calls `on_part` with the comparison as known after each part."""
 
     def __init__(
         self,
@@ -191,11 +191,11 @@ class _ComparisonBuilder:
         notes = tuple(f"{column.case}: {note}" for column in self.given for note in column.result.notes)
         self.found = Comparison(cases, accuracy=sweep.settings.share_of_price, notes=notes)
         self.shown: list[BudgetKey] = []
-        self._failing: dict[str, tuple[str, ...]] = {}  # by case, the shocks that hurt
-        self._facts_left = 0  # questions about the least outlays and the shocks alone that are not answered yet
+        self._failing: dict[str, tuple[str, ...]] = {}  # by case, the shocks in which the do-nothing plan fails
+        self._facts_left = 0  # number of unanswered questions about cheapest plans and shocks alone
 
     def known(self) -> Comparison:
-        """All that is known by now."""
+        """Return the comparison with all columns found so far."""
         sweep = self.sweep
         columns = tuple(ComparisonColumn(*key, sweep.result(*key)) for key in self.shown if sweep.has(*key))
         columns = (*columns, *self.given)
@@ -204,7 +204,7 @@ class _ComparisonBuilder:
         )
 
     def add_grid(self, budgets: Sequence[float | None] | Literal["auto"] | None, resolution: float) -> None:
-        """The best plan of every budget of every case."""
+        """Find the best plan of every budget of every case; choose the budgets if none are given."""
         cases = list(self.sweep.cases)
         if budgets == "auto":
             self._add_breakpoints(resolution)
@@ -224,7 +224,7 @@ class _ComparisonBuilder:
         self.on_part("grid", self.known())
 
     def _default_budgets(self, case: str) -> list[BudgetKey]:
-        """Parts of the least outlay, the budget of the file, and any."""
+        """Return shares of the least outlay, the budget of the file, and any budget, each with the case."""
         own = self.sweep.cases[case].policy.budget
         self.sweep.find_plans([(case, None)])
         self._add_least_outlays()
@@ -235,11 +235,11 @@ class _ComparisonBuilder:
         return [(case, budget) for budget in sorted({*parts, *([] if own is None else [own])})] + [(case, None)]
 
     def _outlay(self, case: str) -> float | None:
-        """The least outlay of a case, where one is known."""
+        """Return the least outlay of a case; None if none is known."""
         return next((each.outlay for each in self.found.least if each.case == case), None)
 
     def _add_breakpoints(self, resolution: float) -> None:
-        """The budgets at which something changes."""
+        """Add the breakpoints of every case, and their budgets as columns."""
         sweep, anywhere = self.sweep, [(case, None) for case in self.sweep.cases]
         sweep.find_plans(anywhere[:1])
         sweep.find_plans(anywhere)
@@ -259,12 +259,12 @@ class _ComparisonBuilder:
             )
 
     def add_facts(self) -> None:
-        """The facts beside the plans, side by side; nothing more once Ctrl-C was pressed."""
+        """Add the facts besides the plans, computed in parallel; start no further search after Ctrl-C."""
         if "least" in self.facts and not self.sweep.clock.interrupted:
             self._add_least_outlays()
         first = [] if self.sweep.clock.interrupted else [*self._cheapest_plans(), *self._alone()]
         self._facts_left, (budgets, more) = len(first), self._stepped() if "next" in self.facts else ([], 0.0)
-        # Gaps that are nearly closed take longest: the largest budgets come first.
+        # The largest budgets come first: gaps that are nearly closed take the longest to prove.
         steps = self.sweep.plans([(case, budget + more) for case, budget in reversed(budgets)])
         self.sweep.ask([*first, *steps])
         if self._facts_left or not first:
@@ -274,7 +274,7 @@ class _ComparisonBuilder:
             self.on_part("next", self.known())
 
     def _least_outlays(self) -> list[SweepQuestion]:
-        """The searches for the least outlay of every case, once."""
+        """Return the searches for the least outlay of every case; none if they have been answered."""
         return [] if self.sweep.least else self.sweep.least_outlays(EXACT_GAP)
 
     def _add_least_outlays(self) -> None:
@@ -283,7 +283,7 @@ class _ComparisonBuilder:
         self.found = replace(self.found, least=tuple(known[case] for case in self.sweep.cases if case in known))
 
     def _cheapest_plans(self) -> list[SweepQuestion]:
-        """The searches for the cheapest plans with the least outlays."""
+        """Return the searches for the cheapest plan of each case within its least outlay."""
         least = [each for each in self.found.least if each.outlay is not None and "least" in self.facts]
         call, label = self.sweep.cheapest_call, "the cheapest plan with the least outlay"
         return [SweepQuestion(call(each), label, partial(self._take_cheapest, each)) for each in least]
@@ -293,7 +293,7 @@ class _ComparisonBuilder:
         self._add_fact(least=tuple(found if each is least else each for each in self.found.least))
 
     def _alone(self) -> list[SweepQuestion]:
-        """What no shock takes, then what the shocks take alone that are not survived anyway, some at a time."""
+        """Return searches for the least outlays without a shock, and for each shock alone that needs an investment."""
         if "alone" not in self.facts:
             return []
         sweep, failing, questions = self.sweep, self._failing, list[SweepQuestion]()
@@ -316,7 +316,7 @@ class _ComparisonBuilder:
         self._add_fact(alone={**self.found.alone, case: (*self.found.alone.get(case, ()), *answer)})
 
     def _add_fact(self, **parts: Any) -> None:
-        """Report the facts once the last of them is known, while searches for steps go on."""
+        """Store a fact, and report all facts as soon as the last is known; searches for steps may still run."""
         self.found, self._facts_left = replace(self.found, **parts), self._facts_left - 1
         if not self._facts_left:
             self._report_facts()
@@ -330,7 +330,7 @@ class _ComparisonBuilder:
                 self.on_part(fact, self.known())
 
     def _in_order(self, case: str, found: Sequence[LoneShock]) -> tuple[LoneShock, ...]:
-        """The dearest first; a shock that does not hurt costs what it costs when none comes."""
+        """Sort lone shocks by outlay, the dearest first; a shock that needs no investment has the no-shock outlay."""
         events = [event.name for event in self.sweep.cases[case].events]
         failing, known = self._failing[case][:MOST_ALONE], {each.shock: each for each in found}
         no_shock = known.pop("", LoneShock("", "stopped", None, None))
@@ -340,7 +340,7 @@ class _ComparisonBuilder:
         return tuple(sorted(known.values(), key=lambda each: (-each.rank, events.index(each.shock))))
 
     def _stepped(self) -> tuple[list[tuple[str, float]], float]:
-        """The budgets at which it is asked what some more money buys, and how much more; none beside breakpoints."""
+        """Return the cases and budgets for ``next``, and its step in money; no budgets if breakpoints were searched."""
         if self.sweep.clock.interrupted or self.found.resolution is not None:
             return [], 0.0
         columns = [(each.case, each.budget) for each in self.known().columns if each.budget is not None]
@@ -355,26 +355,27 @@ class _ComparisonBuilder:
 
 
 def default_step(budgets: Sequence[float]) -> float:
-    """50M where budgets are of the size for that, else about a twentieth of the largest; 0 where all are."""
+    """Return 50M if the largest budget is 500M to 50B, else about a twentieth of it; 0 if all budgets are 0."""
     largest = max(budgets, default=0.0)
     return DEFAULT_STEP if STEP_FROM <= largest <= STEP_TO else rounded(largest / 20)
 
 
 def find_breakpoints(sweep: BudgetSweep, case: str, unit: float) -> tuple[list[Breakpoint], bool]:
-    """The budgets, from nothing to what the plan of any budget spends, at which something becomes another.
+    """Find the budgets, from 0 to the outlay of the plan for any budget, at which the plan changes.
 
-    Between two budgets whose plans buy the same options and survive the same shocks nothing is taken to change. Between
-    two that differ the middle one is evaluated, until they are no more than a unit apart: all such pairs side by side,
-    the widest first, so that whatever is known when it ends is evenly near. A plan that is as good as another one
-    within the gap may buy other options: then the budget found is one at which these plans change, not the only one.
+    Two plans are equal here if they buy the same options and survive the same shocks. Between two budgets with equal
+    plans no change is assumed. Between neighbouring budgets whose plans differ, the middle budget is evaluated
+    (bisection) until they are at most a unit apart. All such pairs are evaluated in parallel, the widest first, so that
+    an early end leaves all of them about equally wide. A plan that is equally good within the tolerance may buy other
+    options: then the breakpoint is one budget at which the plans found change, not the only one.
 
     Args:
-        sweep: knows the plan of any budget of the case.
-        case: its name.
+        sweep: a sweep that has searched for the plan of the case for any budget.
+        case: name of the case.
         unit: money; budgets are multiples of it.
 
     Returns:
-        The breakpoints by budget, and whether all were found to the unit.
+        The breakpoints in the order of their budgets, and whether all were found to the unit.
     """
     top = sweep.result(case, None).outlay
     budgets = middles = [0.0, max(unit, -(-top // unit) * unit)] if unit > 0 and top > 0 else [0.0]
@@ -393,13 +394,13 @@ def find_breakpoints(sweep: BudgetSweep, case: str, unit: float) -> tuple[list[B
 
 
 def _middles(pairs: Sequence[tuple[float, float]], unit: float) -> list[float]:
-    """The budgets in the middle of pairs that are more than a unit apart, the widest first."""
+    """Return the middles of pairs of budgets that are more than a unit apart, the widest first."""
     wide = sorted((pair for pair in pairs if pair[1] - pair[0] > 1.5 * unit), key=lambda pair: pair[0] - pair[1])
     return [round(sum(pair) / 2 / unit) * unit for pair in wide]
 
 
 def _changing(sweep: BudgetSweep, case: str, budgets: Sequence[float]) -> list[tuple[float, float]]:
-    """Neighbouring budgets with plans that differ in what they buy or survive."""
+    """Return pairs of neighbouring budgets whose plans buy different options or survive different shocks."""
     planned = [budget for budget in budgets if sweep.is_planned(case, budget)]
     results = ((budget, sweep.result(case, budget)) for budget in planned)
     known = [(budget, (frozenset(sizes_bought(each)), frozenset(each.shocks_survived))) for budget, each in results]
@@ -413,14 +414,15 @@ def frontier(
     settings: Settings | None = None,
     listener: Listener = ignore,
 ) -> Frontier:
-    """Find the best plans for some budgets, by their expected cost.
+    """Find the best plans for several budgets, by their expected cost.
 
     Args:
-        result: the plan at hand, of the instance's own budget; it is not solved again. Beside one that was given stands
-            the best plan of that budget. Where it was made against an adversary, so are the other plans.
-        budgets: money, undiscounted; chosen from the least outlay that survives where they are left out.
-        settings: `accuracy` is the share of the price of survival to which the costs of the other plans are proven (2 %
-            where left out), `time_limit` is for everything together.
+        instance: the instance of the plan at hand.
+        result: the plan at hand, of the instance's own budget; it is not solved again. If it was given, the best plan
+            of that budget is added. If it was made against an adversary, so are the other plans.
+        budgets: undiscounted money; if omitted, shares of the least outlay that survives.
+        settings: `accuracy` is the share of the price of survival to which the costs of the other plans are proven
+            (default 2 %), `time_limit` applies to everything together.
         listener: receives each plan that was found, and the rounds of each search.
 
     Raises:
@@ -446,16 +448,16 @@ def frontier(
 def _points(
     sweep: BudgetSweep, budgets: Sequence[float], at_hand: Result
 ) -> tuple[list[tuple[float | None, Result]], int]:
-    """The best plan of each budget, the smallest first, with that of any budget and the plan at hand, and its place."""
+    """Return pairs of budget and best plan by rising budget, with any budget and the plan at hand; and its index."""
     own = sweep.cases[CASE].policy.budget
-    # The largest first: what it buys may be all that the next one buys.
+    # The largest budget first: if the next one pays its plan too, that needs no search.
     wanted = {*budgets, None} - {own} if at_hand.given is None else {*budgets, None, own}
     missing = sorted(wanted, key=budget_order, reverse=True)
     for some in (missing[:1], missing[1:]):
         if not sweep.clock.interrupted:
             sweep.find_plans([(CASE, budget) for budget in some])
     found = [(budget, sweep.result(CASE, budget)) for budget in reversed(missing) if sweep.is_planned(CASE, budget)]
-    # What was left when a search was stopped may be worse than a plan of a smaller budget.
+    # The incumbent of a stopped search may be worse than a plan of a smaller budget.
     may_be_worse = at_hand.status == "stopped" and at_hand.given is None and sweep.is_planned(CASE, own)
     shown = sweep.result(CASE, own) if may_be_worse else at_hand
     place = budget_order(own) if at_hand.given is None else at_hand.outlay
@@ -464,14 +466,14 @@ def _points(
 
 
 def _least_outlay(sweep: BudgetSweep) -> CaseLeastOutlay | None:
-    """The least outlay that survives, where it is proven."""
+    """Search for the least outlay that survives; None if none exists or it was not proven."""
     sweep.ask(sweep.least_outlays(before_tolerance_base(sweep.settings).mip_gap))
     found = sweep.least.get(CASE)
     return found if found is not None and found.status == "optimal" else None
 
 
 def _affordable(sweep: BudgetSweep, least: CaseLeastOutlay | None, at_hand: Result) -> float:
-    """The least outlay; where floors fail whatever is spent, that of the plan that fails least."""
+    """Return the least outlay that survives; if none is proven, the outlay of the best plan for any budget."""
     if least is not None and least.outlay is not None:
         return least.outlay
     sweep.find_plans([(CASE, None)])
@@ -479,7 +481,7 @@ def _affordable(sweep: BudgetSweep, least: CaseLeastOutlay | None, at_hand: Resu
 
 
 def _on_one_baseline(found: Sequence[tuple[float | None, Result]], own: Result) -> list[BudgetPoint]:
-    """Points whose costs count from the no-shock plan of the plan at hand; equal results stay one object."""
+    """Return points whose prices count from the no-shock plan of the plan at hand; equal results stay one object."""
     rebased = {id(own): own}
     for _, result in found:
         if id(result) not in rebased:

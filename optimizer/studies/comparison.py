@@ -1,12 +1,12 @@
-"""Plans side by side, and what is known about the money between them: frozen values.
+"""Results of a comparison of budgets and cases, as frozen values.
 
-Column       one budget of one case, and its best plan
-Least        the least outlay at which a case survives everything, and the cheapest plan that has it
-Alone        the same for one shock alone (`compare`)
-Step         what a bit more of a budget buys
-Change       a budget at which the set of builds or of survived shocks becomes another
-Comparison   all of it
-Frontier     for the report, the best plan of some budgets beside the plan at hand
+ComparisonColumn   one budget of one case, and its best plan
+CaseLeastOutlay    the least outlay at which a case survives every shock, and the cheapest plan with that outlay
+LoneShock          the least outlay for one shock alone
+BudgetStep         the plans before and after a step of a budget
+Breakpoint         a budget at which the set of builds or of survived shocks changes
+Comparison         all of these
+Frontier           for the report, the best plans of several budgets beside the plan at hand
 """
 
 import math
@@ -26,20 +26,20 @@ SearchStatus = Literal["optimal", "stopped", "infeasible"]
 
 
 def budget_order(budget: float | None) -> float:
-    """By which budgets are put in order: any is the largest."""
+    """Return the sort key of a budget: any budget (None) is the largest."""
     return math.inf if budget is None else budget
 
 
 @dataclass(frozen=True)
 class BudgetPoint:
-    """A budget, None for any, and the best plan that is known for it; or the plan that was given, as it is."""
+    """A budget, None for any, and the best plan found for it; or a given plan, unchanged."""
 
     budget: float | None
     result: Result
 
     @property
     def is_given(self) -> bool:
-        """Whether it is a plan that was given: the best plan of its budget may be another one."""
+        """Whether the plan was given: the best plan of its budget may be another one."""
         return self.result.given is not None
 
 
@@ -49,32 +49,32 @@ class CaseLeastOutlay:
 
     case: str
     status: SearchStatus  # ``optimal``, ``stopped`` (it may be less), or ``infeasible``: no outlay is enough
-    # Money, as found and its proven lower bound; None where there is none, or none was found in time.
+    # The least outlay found and its proven lower bound, money; None if there is none, or none was found in time.
     outlay: float | None = None
     bound: float | None = None
-    result: Result | None = None  # the cheapest plan with this outlay; None where it was not searched for
+    result: Result | None = None  # the cheapest plan with this outlay; None if it was not found
 
 
 @dataclass(frozen=True)
 class LoneShock:
-    """The least outlay at which one shock is survived, were it the only one that may come."""
+    """The least outlay at which one shock is survived if it is the only possible one."""
 
     shock: str
     status: SearchStatus  # ``optimal``, ``stopped``, or ``infeasible``: no outlay is enough
-    # Money, as found and its proven lower bound; None where there is none, or none was found in time.
+    # The least outlay found and its proven lower bound, money; None if there is none, or none was found in time.
     outlay: float | None
     bound: float | None
 
     @property
     def rank(self) -> float:
-        """The outlay, for an order; infinite where none is enough, less than nothing where it is not known."""
+        """The outlay as a sort key, infinite if no outlay is enough, -1 if it is unknown."""
         if self.outlay is not None:
             return self.outlay
         return math.inf if self.status == "infeasible" else -1.0
 
 
 def _figures(result: Result) -> dict[str, Any]:
-    """The figures of a plan, for JSON; null where there is none."""
+    """Return the figures of a plan for JSON; those that a result does not have are null."""
     whole, kept = result.to_dict(whole=False), result.shocks_survived
     last = {commodity: shares[-1] for commodity, shares in whole["dependence"].items() if shares}
     names = (
@@ -102,7 +102,7 @@ def _figures(result: Result) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class ComparisonColumn:
-    """The best plan of one case under one budget; None for any. `result` may be that of a budget nearby."""
+    """The best plan of one case under one budget, None for any; it may have been found for another budget."""
 
     case: str
     budget: float | None
@@ -111,7 +111,7 @@ class ComparisonColumn:
 
 @dataclass(frozen=True)
 class BudgetStep:
-    """What `more` money buys beside a budget: the plan before, and the one after."""
+    """The plans before and after a budget is raised by `more` money."""
 
     case: str
     budget: float
@@ -121,34 +121,34 @@ class BudgetStep:
 
     @property
     def is_known(self) -> bool:
-        """Whether both plans are as good as they can be, and not what was left when a search was stopped."""
+        """Whether both plans are proven, not incumbents of stopped searches."""
         return "stopped" not in (self.before.status, self.after.status)
 
     @property
     def gap_closed(self) -> float:
-        """Survival gap that goes, money."""
+        """The reduction of the survival gap, money."""
         return self.before.survival_gap - self.after.survival_gap
 
     @property
     def saved(self) -> float:
-        """Total cost that goes, present value."""
+        """The reduction of the total cost, present value."""
         return self.before.total_cost - self.after.total_cost
 
     @property
     def gap(self) -> ProvenDifference:
-        """Of the survival gap, money."""
+        """The change of the survival gap, money."""
         return ProvenDifference.of_gaps(self.before, self.after)
 
     @property
     def cost(self) -> ProvenDifference:
-        """Of the total cost, present value, what is proven of it where another gap is left, or none in both plans."""
+        """The change of the total cost, present value."""
         return ProvenDifference.of_costs(self.before, self.after)
 
     @property
     def is_nothing(self) -> bool:
-        """Whether no change is proven, neither of the gap nor, beside a gap that is no larger, of the cost.
+        """Whether no change is proven, neither of the gap nor, at a gap that is not larger, a lower cost.
 
-        Where a gap is left, only a lower cost counts.
+        If the plan after the step leaves no gap, a proven higher cost is a change as well.
         """
         before, after, cost = self.before.survival_gap, self.after.survival_gap, self.cost
         is_cheaper = cost.high < 0 and after <= before * (1.0 + HELD_VALUE)
@@ -156,7 +156,7 @@ class BudgetStep:
 
     @property
     def changes(self) -> dict[str, float]:
-        """By option, how much more is bought of it, or less; 0 of one that is opened or closed at size 0."""
+        """The change in the size bought by option; 0 for an option that is opened or closed at size 0."""
         before, after = sizes_bought(self.before), sizes_bought(self.after)
         each = {o: after.get(o, 0.0) - before.get(o, 0.0) for o in (*before, *(o for o in after if o not in before))}
         return {
@@ -168,7 +168,7 @@ class BudgetStep:
 
 @dataclass(frozen=True)
 class Breakpoint:
-    """Between `above` and `at`, two budgets, the set of builds or of survived shocks becomes another."""
+    """Two budgets, `above` and `at`, between which the set of builds or of survived shocks changes."""
 
     case: str
     above: float
@@ -178,7 +178,7 @@ class Breakpoint:
 
     @property
     def parts(self) -> dict[str, tuple[str, ...]]:
-        """Options that are new and that go, shocks that are survived from then on and no longer."""
+        """The options ``added`` and ``dropped``, and the shocks newly ``survived`` and ``lost``, by these words."""
         some, more = sizes_bought(self.before), sizes_bought(self.after)
         few, many = self.before.shocks_survived, self.after.shocks_survived
         return {
@@ -191,21 +191,22 @@ class Breakpoint:
 
 @dataclass(frozen=True)
 class Comparison(ReadOnly):
-    """Plans side by side.
+    """The best plans of several cases and budgets, with facts about the budgets between them.
 
     Attributes:
-        cases: by name, what is compared.
-        columns: in the order of the cases, then of the budgets, any budget last.
-        least: of each case.
-        alone: by case, every shock that was solved for alone, the dearest first.
-        steps: what some more money buys at each budget.
-        changes: with budgets found by bisection, where they are.
-        resolution: how near, money; None where budgets were given.
-        is_whole: whether the bisection ended; where not, only the widest differences were looked into.
-        accuracy: to which costs are proven, a share of the tolerance base; the least outlays are proven to 1e-6.
-        tolerance_bases: by case, what its costs are measured by.
-        stopped: whether Ctrl-C or the time limit ended it before everything had begun.
-        notes: what the user should know.
+        cases: the instances compared, by name.
+        columns: one for each case and budget, in the order of the cases, then of the budgets, any budget last; given
+            plans follow.
+        least: the least outlay of each case.
+        alone: the lone shocks by case, the dearest first.
+        steps: the gain from one more step of money at each budget.
+        changes: the breakpoints, if budgets were found by bisection.
+        resolution: accuracy of the breakpoints, money; None if there was no bisection.
+        is_whole: whether the bisection was completed; if not, only the widest intervals were divided.
+        accuracy: share of the tolerance base to which costs are proven; the least outlays are proven to 1e-6.
+        tolerance_bases: the tolerance base of costs, by case.
+        stopped: whether Ctrl-C or the time limit ended the comparison before every search had started.
+        notes: remarks for the user.
     """
 
     cases: Mapping[str, Instance] = field(repr=False)
@@ -227,7 +228,7 @@ class Comparison(ReadOnly):
 
     @property
     def is_proven(self) -> bool:
-        """Whether everything that was begun was proven."""
+        """Whether the comparison is complete and every search was proven."""
         plans = {column.result.status for column in self.columns} | {step.after.status for step in self.steps}
         facts = {each.status for each in self.least} | {each.status for some in self.alone.values() for each in some}
         return not self.stopped and "stopped" not in {*plans, *facts}
@@ -235,15 +236,18 @@ class Comparison(ReadOnly):
     frames = property(study_frames.of_comparison)
 
     def frame(self) -> Any:
-        """A pandas frame, one row a column: case, budget, figures, worst service by segment, size by option."""
+        """Return a pandas frame with a row for each column of the comparison.
+
+        It holds case, budget, figures, the worst service by segment and the size by option.
+        """
         return self.frames.columns
 
     def figures(self) -> list[dict[str, Any]]:
-        """The figures of each column for JSON."""
+        """Return the figures of each column for JSON."""
         return [{"case": c.case, "budget": c.budget, **_figures(c.result)} for c in self.columns]
 
     def to_dict(self) -> dict[str, Any]:
-        """The comparison as a JSON object: cases, columns, least outlays and breakpoints."""
+        """Return the JSON object documented in the manual."""
         return {
             "cases": {name: {"instance": each.title, "currency": each.currency} for name, each in self.cases.items()},
             "columns": self.figures(),
@@ -270,7 +274,7 @@ class Comparison(ReadOnly):
 
 
 def _status_word(status: SearchStatus) -> str:
-    """A status in the words of `solve`: that no outlay is enough is ``none``."""
+    """Return a status in the words of `solve`: ``none`` for ``infeasible``."""
     return "none" if status == "infeasible" else status
 
 
@@ -302,30 +306,29 @@ CASE = ""
 
 @dataclass(frozen=True)
 class Frontier:
-    """The best plans by budget."""
+    """The best plans of several budgets of one instance, beside the plan at hand."""
 
-    # By budget, the smallest first, any budget last; a plan that was given stands by its outlay. The `no_shock` plan of
-    # each, and all that counts from it (`price_of_survival, calm_cost, calm_builds`), is that of the plan at hand.
+    # By rising budget, any budget last; a given plan is ordered by its outlay. All points have the `no_shock` plan of
+    # the plan at hand, and count from it (`price_of_survival, calm_cost, calm_builds`).
     points: tuple[BudgetPoint, ...]
-    own: int  # the place of the plan at hand
-    # The least outlay that keeps every floor, as found, and its proven lower bound; None where no plan keeps them or it
-    # was not searched for.
+    own: int  # index of the plan at hand
+    # The least outlay that keeps every floor and its proven lower bound; None if it was not searched for or not proven.
     least_outlay: float | None = None
     least_bound: float | None = None
-    accuracy: float = TOLERANCE_SHARE  # of the tolerance base, to which the costs of the other points are proven
+    accuracy: float = TOLERANCE_SHARE  # share of the tolerance base to which the costs of the other points are proven
     stopped: bool = False  # whether Ctrl-C or the time limit ended it before every budget was searched for
     tolerance_base: ToleranceBase | None = (
-        None  # what costs are measured by; None where no other point was searched for
+        None  # the amount of which tolerances are shares; None if no other point was searched for
     )
 
     @property
     def baseline(self) -> dict[str, float | None]:
-        """From what every price counts: the no-shock plan of the plan at hand, by its budget and its cost."""
+        """Budget and total cost of the no-shock plan of the plan at hand, from which every price counts."""
         own = self.points[self.own]
         return {"budget": own.budget, "total_cost": own.result.calm_cost}
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON: every point is its budget, and its result as `solve --json` prints it but for the baseline."""
+        """Return the frontier for JSON: each point is a budget and a `solve --json` result, priced from `baseline`."""
         points = [{"budget": point.budget, **point.result.to_dict(whole=False)} for point in self.points]
         least = {"least_outlay": self.least_outlay, "least_outlay_bound": self.least_bound, "baseline": self.baseline}
         measure = None if self.tolerance_base is None else self.tolerance_base.to_dict()
@@ -334,5 +337,5 @@ class Frontier:
 
 
 def single_point(instance: Instance, result: Result) -> Frontier:
-    """A frontier of the plan at hand only."""
+    """Return a frontier of the plan at hand only."""
     return Frontier((BudgetPoint(instance.policy.budget, result),), 0)

@@ -1,21 +1,22 @@
-"""What the members of a joint plan pay: the cost of every coalition, the share of each member, and their frames.
+"""Cost shares of the members of a joint plan: the cost of every coalition, the payment of each member, their frames.
 
-Amounts that are shared count from what each member costs alone without shocks. To subtract that from the costs of all
-coalitions of a member, and from what it pays, changes nothing in any of the solutions of the game:
+Shared amounts count from the no-shock cost of each member alone. Subtracting it from the costs of all coalitions of a
+member, and from the member's payment, changes none of the solutions of the game:
 
     N      all members                 c(S)    cost of coalition S, a non-empty set of members
-    x_i    what member i pays          x(S)    Σ x_i over S; every solution shares all of it, x(N) = c(N)
-    e(S)   excess x(S) − c(S)          what S pays more than it would cost alone; e(S) > 0: S does better alone
+    x_i    payment of member i         x(S)    Σ x_i over S; every solution shares the whole cost, x(N) = c(N)
+    e(S)   excess x(S) − c(S)          extra payment of S over its cost alone; e(S) > 0: S is better off alone
 
     Shapley value   the mean of c(S ∪ i) − c(S) over all orders in which the members may join
     core            all x with e(S) ≤ 0 for every S
-    least core      all x with e(S) ≤ ε for every S but N; ε is the least for which there is one, the core value
-    nucleolus       of the x with x_i ≤ c(i) for every i, or of all x where there are none such, the one whose excesses,
-                    the largest first, are lexicographically least; it is in the core where that is not empty
+    least core      all x with e(S) ≤ ε for every S but N; the core value ε is the least for which such an x exists
+    nucleolus       of the x with x_i ≤ c(i) for every i, or of all x if there are none, the one whose excesses, sorted
+                    from the largest, are lexicographically least; it lies in the core if the core is not empty
 
-The nucleolus is exact: each linear programme minimises the largest excess that is still open. Coalitions whose dual
-value is positive have that excess in every optimum, and are held there; so is all that follows from them linearly. Each
-programme holds one at least that is independent of those before, so there are fewer programmes than members.
+The nucleolus is exact: each linear programme minimises the largest excess that is not fixed yet. Coalitions with a
+positive dual value have that excess in every optimum; their excesses are fixed, and so are all that depend on them
+linearly. Each programme fixes at least one coalition that is independent of those fixed before, so there are fewer
+programmes than members.
 
 Sources: Shapley: A value for n-person games, 1953. Schmeidler: The nucleolus of a characteristic function game, SIAM
 J. Appl. Math. 17 (1969). Kopelowitz: Computation of the kernels of simple games and the nucleolus, 1967. Maschler,
@@ -40,15 +41,15 @@ from optimizer.studies.measure import ProvenDifference
 from optimizer.tolerances import FINEST_SHARE, POSITIVE_DUAL, SAME_VALUE
 
 Coalition = frozenset[str]
-# The cost of every coalition, money.
+# The cost of every coalition, in money.
 Costs = Mapping[Coalition, float]
-# What each member pays, money.
+# The payment of each member, in money.
 Payments = Mapping[str, float]
 
 
 @dataclass(frozen=True)
 class ProvenPayment:
-    """What a member pays where costs are known between bounds: the value at the costs that were found, and the ends."""
+    """A payment or another amount of the game: its value at the costs found, and its range within their bounds."""
 
     value: float
     low: float
@@ -56,17 +57,17 @@ class ProvenPayment:
 
 
 def coalitions(members: Sequence[str]) -> list[Coalition]:
-    """Every coalition, the small ones first, those of a size in the order of the members."""
+    """Return every coalition, the small ones first, those of equal size in the order of the members."""
     return [frozenset(some) for size in range(1, len(members) + 1) for some in combinations(members, size)]
 
 
 def excess(costs: Costs, payments: Payments, coalition: Coalition) -> float:
-    """What a coalition pays more than it would cost alone, money."""
+    """Return the excess of a coalition: its payment less its cost alone, in money."""
     return math.fsum(payments[member] for member in coalition) - costs[coalition]
 
 
 def shapley_value(members: Sequence[str], costs: Costs) -> dict[str, float]:
-    """What each member pays by the Shapley value, money."""
+    """Return the payment of each member by the Shapley value, in money."""
     return {
         member: math.fsum(weight * costs[each] for each, weight in _shapley_weights(members, member).items())
         for member in members
@@ -74,9 +75,9 @@ def shapley_value(members: Sequence[str], costs: Costs) -> dict[str, float]:
 
 
 def shapley_ends(members: Sequence[str], low: Costs, high: Costs) -> dict[str, ProvenPayment]:
-    """The same with its exact range: it is linear in costs, each between its own bounds; the value is that of `high`.
+    """Return the Shapley value at the costs `high`, with its exact range for costs between `low` and `high`.
 
-    The costs that were found are the upper ends, those of plans; the lower ends are proven.
+    The Shapley value is linear in the costs. `high` holds the costs of the plans found, `low` their proven bounds.
     """
     ends = {}
     for member, value in shapley_value(members, high).items():
@@ -88,7 +89,7 @@ def shapley_ends(members: Sequence[str], low: Costs, high: Costs) -> dict[str, P
 
 
 def _shapley_weights(members: Sequence[str], member: str) -> dict[Coalition, float]:
-    """By coalition the factor of its cost: positive with the member, negative without it."""
+    """Return the weight of each coalition's cost: positive for coalitions with the member, negative for the others."""
     count = len(members)
     with_it = {each: 1.0 / (count * math.comb(count - 1, len(each) - 1)) for each in coalitions(members)}
     without = {each: -1.0 / (count * math.comb(count - 1, len(each))) for each in with_it if len(each) < count}
@@ -96,21 +97,21 @@ def _shapley_weights(members: Sequence[str], member: str) -> dict[Coalition, flo
 
 
 def least_core(members: Sequence[str], costs: Costs) -> float:
-    """The core value ε, money: 0 or less where the core has a point, above 0 where it is empty.
+    """Return the core value ε, in money: at most 0 if the core is not empty, above 0 if it is empty.
 
-    With two members or more. A negative value: costs can be shared so that every coalition saves at least that much.
+    There must be at least two members. If ε < 0, costs can be shared so that every coalition saves at least −ε.
     """
     return _minimise_excess(members, costs, {}, _bounds(members, dict.fromkeys(members, math.inf)))[1]
 
 
 def core_ends(members: Sequence[str], low: Costs, high: Costs) -> tuple[float, float]:
-    """The least and the greatest core value, exact: it falls with the cost of each coalition, and rises with c(N)."""
+    """Return the exact range of the core value, which falls with the cost of each coalition and rises with c(N)."""
     whole = frozenset(members)
     return (least_core(members, {**high, whole: low[whole]}), least_core(members, {**low, whole: high[whole]}))
 
 
 def nucleolus(members: Sequence[str], costs: Costs) -> dict[str, float]:
-    """What each member pays by the nucleolus, money."""
+    """Return the payment of each member by the nucleolus, in money."""
     whole = frozenset(members)
     held = {whole: 0.0}
     alone = {member: costs[frozenset([member])] for member in members}
@@ -124,10 +125,10 @@ def nucleolus(members: Sequence[str], costs: Costs) -> dict[str, float]:
 
 
 def nucleolus_ends(members: Sequence[str], low: Costs, high: Costs) -> dict[str, ProvenPayment]:
-    """The nucleolus of `high`, and how far it moves where costs take their lower ends, one at a time, added.
+    """Return the nucleolus at the costs `high`, with its range for costs between `low` and `high`.
 
-    It is continuous and piecewise linear in costs: the range is exact where no piece ends within the bounds, and an
-    estimate otherwise.
+    The range adds up the changes when one cost at a time takes its value in `low`. The nucleolus is continuous and
+    piecewise linear in the costs: the range is exact if no piece ends within the bounds, and an estimate otherwise.
     """
     value = nucleolus(members, high)
     moving = [each for each in high if high[each] - low[each] > SAME_VALUE * abs(high[each])]
@@ -151,12 +152,12 @@ def _rank(members: Sequence[str], held: Mapping[Coalition, float]) -> int:
 
 
 def _rows(members: Sequence[str], some: Iterable[Coalition], of_excess: float) -> Vector:
-    """The rows x(S) + of_excess · e of some coalitions."""
+    """Return the coefficients of the rows x(S) + of_excess · e, one row for each coalition."""
     return np.array([[*_row(members, each), of_excess] for each in some])
 
 
 def _targets(costs: Costs, excesses: Mapping[Coalition, float]) -> Vector:
-    """What coalitions pay that have these excesses, money."""
+    """Return the payments of coalitions with the given excesses, in money."""
     return np.array([costs[each] + own for each, own in excesses.items()])
 
 
@@ -167,9 +168,9 @@ def _bounds(members: Sequence[str], most: Payments) -> list[tuple[float, float]]
 def _minimise_excess(
     members: Sequence[str], costs: Costs, held: Mapping[Coalition, float], bounds: list[tuple[float, float]]
 ) -> tuple[list[Coalition], float]:
-    """The coalitions that have the least largest excess in every optimum, and that excess, money.
+    """Minimise the largest excess; return the coalitions with that excess in every optimum, and the excess, in money.
 
-    `held` are those whose excess is known already; what follows from them is left out as well.
+    `held` holds the coalitions with fixed excesses; coalitions that depend on them linearly are left out as well.
     """
     from scipy.optimize import linprog
 
@@ -197,25 +198,24 @@ SOLUTIONS: tuple[Solution, ...] = ("shapley", "nucleolus")
 
 
 def more_than(cost: float, base: float) -> float:
-    """What a cost is more than a base, money; 0 where that is nothing beside the base."""
+    """Return a cost less a base, in money; 0 if the difference is negligible beside the base."""
     return 0.0 if abs(cost - base) <= FINEST_SHARE * abs(base) else cost - base
 
 
 @dataclass(frozen=True)
 class CoalitionCost:
-    """What a coalition costs."""
+    """The cost of a coalition."""
 
     members: tuple[str, ...]  # in the order of the file
-    # Total cost of its plan with its gaps at their price, money; infinite where it has no plan, or a gap without a
-    # price.
+    # Total cost of its plan with its gaps at their price, money; infinite if it has no plan, or a gap without a price.
     cost: float
-    bound: float  # proven lower bound on it; infinite likewise
+    bound: float  # proven lower bound on the cost; infinite in the same cases
     result: Result = field(repr=False)  # its plan, audited
-    priced_gap: float = 0.0  # what of the cost is its survival gap at its price, money; no money that is paid
+    priced_gap: float = 0.0  # the part of the cost that is its survival gap at its price, money; nobody pays it
 
     @classmethod
     def of(cls, members: tuple[str, ...], result: Result, price: float | None) -> "CoalitionCost":
-        """The cost of a plan, where gaps have a price or none."""
+        """Build the cost of a coalition from its plan; `price` is the price of gaps, or None."""
         if result.baseline is None or (price is None and not result.survives):
             return cls(members, math.inf, math.inf, result)
         priced = (price or 0.0) * result.survival_gap
@@ -224,7 +224,7 @@ class CoalitionCost:
 
     @property
     def has_cost(self) -> bool:
-        """Whether it has a plan, and every gap has a price."""
+        """Whether the coalition has a plan that leaves no gap without a price."""
         return math.isfinite(self.cost)
 
     @property
@@ -235,40 +235,40 @@ class CoalitionCost:
 
 @dataclass(frozen=True)
 class MemberShare:
-    """What one member pays. Amounts are beyond `no_shock`, money."""
+    """The payments of one member, in money beyond its no-shock cost."""
 
     member: str
-    no_shock: float  # what it costs alone without shocks, present value; what the amounts count from
-    alone: ProvenPayment  # what it pays alone
-    # What it pays by each solution.
+    no_shock: float  # its no-shock cost alone, present value, from which the payments count
+    alone: ProvenPayment  # payment of the member alone
+    # Payment in the joint plan by each solution.
     shapley: ProvenPayment
     nucleolus: ProvenPayment
 
     def paid(self, solution: Solution) -> ProvenPayment:
-        """What it pays by a solution."""
+        """Return the payment by a solution."""
         return self.shapley if solution == "shapley" else self.nucleolus
 
     def saved(self, solution: Solution) -> ProvenDifference:
-        """What it saves against being alone, by a solution; between the ends of both amounts."""
+        """Return the saving against being alone, by a solution; its range combines the ends of both amounts."""
         paid = self.paid(solution)
         return ProvenDifference(self.alone.value - paid.value, self.alone.low - paid.high, self.alone.high - paid.low)
 
 
 @dataclass(frozen=True)
 class CostShares:
-    """The cost of every coalition, and what each member pays by each rule.
+    """The cost of every coalition, and the payment of each member by each solution of the game.
 
     Attributes:
-        instance: with its members.
-        members: their names.
-        coalitions: what each costs, the small ones first; those that were not reached are left out.
-        shares: what each member pays; empty where there is no game.
-        core: the core value, money: below 0, costs can be shared so that each coalition saves at least that much;
-            above, the core is empty.
+        instance: the instance with its members.
+        members: the names of the members.
+        coalitions: the cost of each coalition, the small ones first; without those that were not reached.
+        shares: the payments of each member; empty if there is no game: a coalition has no cost or was not reached.
+        core: the core value, money. Below 0, costs can be shared so that each coalition saves at least its amount;
+            above 0, the core is empty.
         tolerance: money to which costs are proven.
-        stopped: whether Ctrl-C, or a time limit, ended it before all was known.
-        notes: what the user should know.
-        seconds: that it took.
+        stopped: whether Ctrl-C or a time limit ended the study early.
+        notes: remarks for the user.
+        seconds: duration of the study.
     """
 
     instance: Instance = field(repr=False)
@@ -283,32 +283,32 @@ class CostShares:
 
     @property
     def frames(self) -> Frames:
-        """All tables, each a pandas frame by its name (shares, coalitions)."""
+        """All tables by name (shares, coalitions), each as a pandas frame."""
         return Frames({"shares": member_shares, "coalitions": coalition_costs}, self)
 
     @cached_property
     def costs(self) -> Mapping[Coalition, float]:
-        """What each coalition costs beyond the no-shock costs of its members, money."""
+        """The cost of each coalition beyond the no-shock costs of its members, in money."""
         base = {each.member: each.no_shock for each in self.shares}
         return {each.key: more_than(each.cost, math.fsum(base[i] for i in each.members)) for each in self.coalitions}
 
     @property
     def joint(self) -> Result | None:
-        """The plan of all members together; None where it was not reached."""
+        """The plan of all members together; None if it was not reached."""
         found = [each.result for each in self.coalitions if len(each.members) == len(self.members)]
         return found[0] if found else None
 
     @property
     def unpriced(self) -> tuple[CoalitionCost, ...]:
-        """The coalitions that have no cost, since they cannot keep their floors, or obey the rules.
+        """The coalitions without a cost, because they cannot keep their floors or obey the rules.
 
-        Of a search that was stopped nothing is known.
+        Coalitions whose search was stopped are left out.
         """
         return tuple(each for each in self.coalitions if not each.has_cost and each.result.status != "stopped")
 
     @property
     def saving(self) -> ProvenPayment | None:
-        """What all members together save by planning together, money; None where there is no game."""
+        """The saving of all members from planning together, in money; None if there is no game."""
         if not self.shares:
             return None
         whole = self.coalitions[-1]
@@ -319,19 +319,19 @@ class CostShares:
 
     @property
     def apart(self) -> tuple[float, float]:
-        """What all members cost that plan each for itself, and a lower bound on it, money."""
+        """The total cost of all members if each plans for itself, and a lower bound on it, in money."""
         alone = self.coalitions[: len(self.members)]
         return math.fsum(each.cost for each in alone), math.fsum(each.bound for each in alone)
 
     @property
     def saving_share(self) -> float | None:
-        """`saving` as a share of what all pay alone beyond their no-shock costs; None where that is 0, or no game."""
+        """`saving` as a share of all payments alone beyond no-shock costs; None if these are 0, or without a game."""
         apart = math.fsum(each.alone.value for each in self.shares)
         return self.saving.value / apart if self.saving is not None and apart > 0 else None
 
     @property
     def saving_without_shocks(self) -> float | None:
-        """What of `saving` planning together saves though nothing happens, money; None where that is not known."""
+        """The part of `saving` that arises without any shock, in money; None if it is unknown."""
         no_shock = [each.result.calm_cost for each in self.coalitions if each.result.calm_cost is not None]
         if not self.shares or len(no_shock) < len(self.coalitions):
             return None
@@ -340,14 +340,14 @@ class CostShares:
 
     @property
     def gaps_apart(self) -> Mapping[str, float]:
-        """By member that alone leaves a survival gap, what that costs at its price, money."""
+        """The survival gap at its price, in money, of each member that leaves a gap alone."""
         return {each.members[0]: each.priced_gap for each in self.coalitions[: len(self.members)] if each.priced_gap}
 
     @property
     def saving_parts(self) -> Mapping[SavingPart, float]:
-        """What `saving` consists of, money; below 0 where all together have more than apart. Empty without a game.
+        """The parts of `saving`, in money; negative if joint planning costs more in that part; empty without a game.
 
-        Only `money` is paid by somebody; the expected costs of shocks hold money and demand that goes unserved.
+        Only the part ``money`` is actually paid; the expected costs of shocks contain money and unserved demand.
         """
         if not self.shares:
             return {}
@@ -368,7 +368,7 @@ class CostShares:
 
     @property
     def core_state(self) -> CoreState | None:
-        """Whether some way to pay leaves no coalition better off alone; None where there is no game."""
+        """Whether some sharing of costs leaves no coalition better off alone; None if there is no game."""
         if self.core is None:
             return None
         nothing = SAME_VALUE * max(map(abs, self.costs.values()))
@@ -378,16 +378,16 @@ class CostShares:
 
     @property
     def leading(self) -> Solution:
-        """The solution to offer, the Shapley value, or the nucleolus where only that keeps every coalition in."""
+        """The recommended solution, the Shapley value, or the nucleolus if only that satisfies every coalition."""
         only = self.core_state == "not empty" and self.objections("shapley") and not self.objections("nucleolus")
         return "nucleolus" if only else "shapley"
 
     def payments(self, solution: Solution) -> Payments:
-        """What each member pays by a solution, money."""
+        """Return the payment of each member by a solution, in money."""
         return {each.member: each.paid(solution).value for each in self.shares}
 
     def objections(self, solution: Solution) -> list[tuple[CoalitionCost, float]]:
-        """The coalitions that would pay less alone under a solution and by how much, the largest first."""
+        """Return the coalitions that would pay less alone than by a solution, and by how much, the largest first."""
         if not self.shares:
             return []
         paid, nothing = self.payments(solution), SAME_VALUE * max(map(abs, self.costs.values()))
@@ -395,7 +395,7 @@ class CostShares:
         return sorted(((each, amount) for each, amount in more if amount > nothing), key=lambda pair: -pair[1])
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object documented in the manual."""
+        """Return the JSON object documented in the manual."""
         return {
             "instance": self.instance.title,
             "currency": self.instance.currency,
@@ -449,7 +449,7 @@ def _coalition(found: CostShares, each: CoalitionCost) -> dict[str, Any]:
 
 
 def member_shares(found: CostShares) -> Frame:
-    """One row a member: what it pays alone and by each solution, beyond its own cost without shocks."""
+    """Build the frame of payments, a row for each member: alone and by each solution, beyond its no-shock cost."""
     money = found.instance.money
 
     def end_column(name: str, end: str, of: Callable[[Any], Any]) -> FrameColumn:
@@ -472,7 +472,7 @@ def member_shares(found: CostShares) -> Frame:
 
 
 def coalition_costs(found: CostShares) -> Frame:
-    """One row a coalition: its cost, what is proven of it, and what it would save alone under each solution."""
+    """Build the frame of coalitions, a row for each: its cost, the proven bound, and its payment by each solution."""
     money = found.instance.money
 
     def paid(solution: Solution) -> FrameColumn:

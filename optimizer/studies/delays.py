@@ -1,8 +1,8 @@
-"""What a delay of decisions by a year does, everything else of a plan held.
+"""Effect of delaying decisions of a plan by a year, with the rest of the plan unchanged.
 
-A build is decided at the first decision point a year later, or not within the horizon; all purchases of a stockpile
-move by a year. The plan that comes of it is operated as it is (`operate_given`): nothing is bought in place of what is
-late.
+A delayed build is decided at the first decision point at least a year later, or dropped if the horizon has none; all
+purchases of a stockpile move by a year. The delayed plan is operated unchanged (`operate_given`): nothing is bought in
+place of the delayed purchases.
 """
 
 from collections.abc import Callable, Collection, Iterable, Sequence
@@ -31,7 +31,7 @@ from optimizer.tolerances import NEGLIGIBLE
 
 
 def delay_by_a_year(instance: Instance, plan: Plan, options: Collection[str], year: int) -> Plan:
-    """The plan with what it decides of some options in a calendar year a year later."""
+    """Return the plan with the decisions of a calendar year about the given options a year later."""
     late = {(build.option, build.t) for build in plan.builds if build.option in options and build.year == year}
     builds = {(build.option, build.t): build for build in plan.builds if (build.option, build.t) not in late}
     for build in plan.builds:
@@ -43,7 +43,7 @@ def delay_by_a_year(instance: Instance, plan: Plan, options: Collection[str], ye
 
 
 def _add_late(instance: Instance, builds: dict[tuple[str, int], Build], build: Build) -> None:
-    """Add a build at the first decision point a year later, to one that is there where there is one."""
+    """Add a build at the first decision point at least a year later, merged with a build that is already there."""
     horizon = instance.horizon
     t = next((t for t in horizon.decisions if t >= build.t + horizon.per_year), None)
     if t is None:
@@ -66,7 +66,15 @@ def find_delays(
     settings: Settings,
     step: Callable[[Sequence[str]], None] = lambda options: None,
 ) -> tuple[Delay, ...]:
-    """What comes of each group of options whose decisions of a year are delayed together, as far as the time allows.
+    """Evaluate for each group of options the joint delay of its decisions of a year, as far as the time allows.
+
+    Args:
+        instance: the instance of the plan.
+        result: the plan.
+        groups: the options that are delayed together.
+        year: the calendar year of the delayed decisions.
+        settings: solver and limits.
+        step: called with each group before it is evaluated.
 
     Raises:
         GivenPlanError: an option cannot be bought a year later, whatever the rules.
@@ -86,7 +94,7 @@ def find_delays(
 
 
 def _with_all_unserved(instance: Instance, result: Result, settings: Settings, solver: WhatIfSolver) -> Result:
-    """The result with all that its shocks leave unserved: lines of older plan files do not say it."""
+    """Add the unserved demand in every shock if the result lacks it, as outcomes in older plan files do."""
     if all(is_known(instance, each) for each in result.shocks):
         return result
     again = operate_given(instance, read_plans([result.plan], instance)[0], settings, solver, result.no_shock)
@@ -120,7 +128,7 @@ def _compare(
 def _most(
     pairs: Sequence[tuple[Outcome, Outcome]], figure: Callable[[Outcome], float]
 ) -> tuple[Outcome, Outcome] | None:
-    """The shock, as it was and as it is, in which a figure grows most; None where it grows in none."""
+    """Return the outcomes, before and after, of the shock in which a figure grows most; None if it grows in none."""
     most = max(pairs, key=lambda pair: figure(pair[1]) - figure(pair[0]), default=None)
     if most is None or figure(most[1]) - figure(most[0]) <= NEGLIGIBLE * max(1.0, figure(most[1])):
         return None
@@ -128,12 +136,12 @@ def _most(
 
 
 def _counted_gap(outcome: Outcome) -> float:
-    """The survival gap, money; none of a sample that may fail."""
+    """Return the survival gap of a shock, in money; 0 for a sample that is allowed to fail."""
     return 0.0 if outcome.excused else outcome.gap
 
 
 def _below_floors(outcome: Outcome) -> float:
-    """What is below floors that count, t."""
+    """Return the shortage below the floors in a shock, in t; 0 for a sample that is allowed to fail."""
     return 0.0 if outcome.excused else sum(each.below_floor for each in outcome.segments.values())
 
 
@@ -145,7 +153,10 @@ def find_brief_delays(
     *,
     is_each: bool = True,
 ) -> tuple[Delay, ...]:
-    """What delays by a year do, for the brief; none of a plan against an adversary, nor where nothing is bought."""
+    """Evaluate delays by a year for the brief; if `is_each` is False, only the joint delay of all decisions.
+
+    Return no delays for a plan against an adversary, without a plan, or without shocks.
+    """
     if result.adversary is not None or result.baseline is None or not result.shocks:
         return ()
     year = first_year(instance, result)
@@ -160,10 +171,10 @@ def find_brief_delays(
 def find_futures_delays(
     result: FuturesResult, settings: Settings, task: Callable[[str], None] = lambda name: None
 ) -> DelaysByFuture:
-    """What delays by a year do, by future: of all that is decided in its first year together.
+    """Evaluate delays by a year in each future: of all decisions of the first year together.
 
-    Of each decision as well where the worst shock is, of the futures in which something is decided in the first year
-    of all. Arguments are those of `find_brief_delays`.
+    Single decisions are evaluated as well in one future: the one with the hardest shock among the futures with
+    decisions in the first year. The other arguments are those of `find_brief_delays`.
     """
     futures = [(each, instance_of(each.result)) for each in result.futures]
     if not any(future.result.shocks for future, _ in futures):

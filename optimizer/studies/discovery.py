@@ -1,14 +1,14 @@
-"""Under which few conditions does a plan fail? Scenario discovery over all uncertain numbers and ensembles.
+"""Scenario discovery: the few conditions under which a plan fails, over all uncertain numbers and ensembles.
 
-sample       a state of the world: every uncertain number somewhere in its range, uniform and independent but for those
-             that move together; and where there are ensembles one shock drawn anew from them, each ensemble in
-             proportion to its count
-fails        some floor fails in a listed shock or in the drawn one, the plan held as it is: its purchases stay, what
-             they come to (working capacity, stocks) is that of the sample
-found with   half of the samples, a Latin hypercube: boxes are looked for in them (`boxes`)
-held back    the other half, drawn independently: coverage and density are measured on them alone
+sample       a state of the world: a value for every uncertain number, uniform in its range and independent except for
+             numbers that move together; and, if there are ensembles, one shock drawn anew from one of them, with
+             probabilities in proportion to their counts
+fails        some floor fails in a listed shock or in the drawn one; the purchases of the plan are fixed, their effect
+             (working capacity, stocks) is that in the sample
+found with   half of the samples, a Latin hypercube, in which boxes are searched (`boxes`)
+held back    the other half, drawn independently; coverage and density are measured on them alone
 
-Costs, budgets and policy do not matter to whether a plan that has been made keeps its floors.
+Whether a fixed plan keeps its floors does not depend on costs, budgets and policy.
 """
 
 import time
@@ -47,14 +47,14 @@ from optimizer.studies.discovery_result import (
 )
 from optimizer.studies.purchases import fit_plan, place_plan
 
-# Samples of a task.
+# Number of samples in one task.
 PART = 10
 LAST_SAMPLE_SEED = 2**32 - 1
 
 
 @dataclass(frozen=True)
 class SampleState:
-    """A sample before it is evaluated: numbers by path, and from which ensemble a shock is drawn with which seed."""
+    """A sample before its evaluation: numbers by path, and the ensemble and seed from which its shock is drawn."""
 
     numbers: Mapping[str, float]
     ensemble: str | None = None
@@ -63,7 +63,7 @@ class SampleState:
 
 @dataclass(frozen=True)
 class DrawnShock:
-    """What is known of the shock that was drawn: entry, year of its start, months of its window, worst severity."""
+    """The features of a drawn shock: entry, year of its start, months of its window, worst severity."""
 
     entry: str
     start: int
@@ -73,22 +73,22 @@ class DrawnShock:
 
 @dataclass(frozen=True)
 class StateOutcome:
-    """What became of the plan in a sample."""
+    """The outcome of the plan in a sample."""
 
-    failed: bool | None = None  # whether some floor fails; None where the sample is unusable
-    gap: float = 0.0  # money, over all shocks
-    shock: str | None = None  # the one with the largest gap, of those that fail; of an ensemble its entry
-    drawn: DrawnShock | None = None  # the shock drawn from the ensembles; None without any
-    # What of the instance makes the sample unusable, and why.
+    failed: bool | None = None  # whether some floor fails; None if the sample is unusable
+    gap: float = 0.0  # survival gap over all shocks, money
+    shock: str | None = None  # the failing shock with the largest gap; for the drawn shock, its entry
+    drawn: DrawnShock | None = None  # the shock drawn from the ensembles; None without ensembles
+    # The place in the instance that makes the sample unusable, and the reason.
     where: str = ""
     reason: str = ""
 
 
 def check_samples(samples: int, seed: int, *, may_be_none: bool = False) -> tuple[int, int]:
-    """Number and seed of samples of uncertain numbers; 0 of them where there may be none.
+    """Check and return the number and the seed of samples; 0 samples are allowed if `may_be_none`.
 
     Raises:
-        ArgumentError: fewer than can be judged or too many, or another seed than 0 … 2³² − 1.
+        ArgumentError: the number is below `FEWEST` or too large, or the seed is not in 0 … 2³² − 1.
     """
     if may_be_none and samples in range(1, FEWEST):
         raise ArgumentError("samples", samples, f"write at least {FEWEST}, or 0 for none.")
@@ -97,7 +97,7 @@ def check_samples(samples: int, seed: int, *, may_be_none: bool = False) -> tupl
 
 
 def latin_hypercube(numbers: int, samples: int, seed: int) -> Array:
-    """A Latin hypercube in the unit cube: a row a sample."""
+    """Draw a Latin hypercube in the unit cube: array (samples, numbers)."""
     require_extra("sensitivity", "A sample of all numbers together")
     from SALib.sample.latin import sample
 
@@ -109,7 +109,11 @@ def latin_hypercube(numbers: int, samples: int, seed: int) -> Array:
 def sample_states(
     instance: Instance, numbers: Sequence[UncertainNumber], samples: int, seed: int
 ) -> tuple[Array, list[SampleState]]:
-    """Where in its range each number is by sample, and the samples; the second half is held back."""
+    """Draw samples, the second half of which is held back.
+
+    Returns:
+        An array (samples, numbers) of the positions of the numbers in their ranges, 0 to 1; and the samples.
+    """
     held = samples // 2
     shares = np.zeros((samples, len(numbers)))
     if numbers:
@@ -138,12 +142,12 @@ def evaluate_all(
     *,
     lists_attacks: bool,
 ) -> dict[int, StateOutcome]:
-    """What becomes of the plan, by number of the sample; those that were not reached are left out."""
+    """Evaluate the plan in all samples; return outcomes by number of the sample, without those not reached."""
     began = time.perf_counter()
     bases = dict[str, Basis]()
     found = dict(enumerate(evaluate_states({}, instance, plan, states[:1], lists_attacks, bases)))
     seconds = (time.perf_counter() - began) * len(states)
-    # Every part has samples of both halves, so that a search that is stopped has as many of either.
+    # Every task has samples of both halves, so that a stopped study has about as many of each.
     count = -(-len(states) // PART)
     parts = [range(k, len(states), count) for k in range(count)]
     tasks = [
@@ -154,7 +158,7 @@ def evaluate_all(
         executor.memory[CLOCK] = clock
         for k, outcomes in executor.as_completed(tasks, clock):
             found |= dict(zip(parts[k], outcomes, strict=False))
-            # As after Ctrl-C, what has not begun is left out.
+            # When the time is over, tasks that have not started are left out, as after Ctrl-C.
             clock.interrupted |= clock.is_over and len(found) < len(states)
             listener(Progress(task="samples", done=len(found), total=len(states)))
     return found
@@ -168,10 +172,10 @@ def evaluate_states(
     lists_attacks: bool,
     bases: dict[str, Basis],
 ) -> list[StateOutcome]:
-    """A task: what becomes of the plan in some samples; fewer where it is interrupted.
+    """Evaluate the plan in the given samples, as a task of a worker; return fewer outcomes if it is interrupted.
 
-    Every sample starts from the bases of the first, which `bases` takes up where it is empty: so its answer is the same
-    whatever is evaluated before it.
+    Every sample starts from the bases of the first, which are stored in `bases` if it is empty. So the outcome of a
+    sample does not depend on the samples before it.
     """
     found = list[StateOutcome]()
     with own_clock(memory) as clock:
@@ -192,7 +196,7 @@ def _outcome(
         first = error.findings[0]
         return StateOutcome(where=first.where, reason=first.what)
     evaluator = RecourseEvaluator(there)
-    # Nothing is searched for, and every sample has programmes of its own: options that do nothing are left out.
+    # The plan is fixed and every sample builds its own linear programmes: leave out options that have no effect.
     bought = frozenset(build.option for build in plan.builds).union(there.stocks)
     evaluator.subproblems.plan.scope = Scope(False, bought.union(there.processes, there.demands))
     values = np.array(plan_values(there, placed, evaluator.subproblems.plan))
@@ -208,7 +212,7 @@ def _outcome(
 
 
 def _instance_of(instance: Instance, state: SampleState, *, lists_attacks: bool) -> Instance:
-    """The instance with the numbers of a sample, one shock of its ensemble, and attacks found anew."""
+    """Return the instance with the numbers of a sample, one shock of its ensemble, and its own affordable attacks."""
     there = with_numbers(instance, state.numbers)
     if state.ensemble is not None:
         spec = there.ensembles[state.ensemble].model_copy(update={"count": 1, "seed": state.seed})
@@ -217,7 +221,7 @@ def _instance_of(instance: Instance, state: SampleState, *, lists_attacks: bool)
 
 
 def _drawn_event(instance: Instance, state: SampleState) -> Shock | None:
-    """The shock that was drawn from the ensemble of a sample."""
+    """Return the shock drawn from the ensemble of a sample; None without an ensemble."""
     if state.ensemble is None:
         return None
     return instance.event(next(sample_names(state.ensemble, instance.ensembles[state.ensemble])))
@@ -246,22 +250,22 @@ def discover(
     """Find the few conditions under which a plan fails.
 
     Args:
-        result: whose plan.
-        instance: another instance than the plan's own, with the same horizon and with every option that is bought.
-        samples: how many are drawn, 60 … 100,000: half of them to find the conditions, half to judge them.
-        seed: of the samples, 0 … 2³² − 1.
-        adversary: whether every attack that the instance's adversary can afford counts as a shock; which those are is
-            found anew in each sample.
-        jobs: processes; all cores where evaluation takes its time.
+        result: the result whose plan is evaluated.
+        instance: an instance other than the plan's own, with the same horizon and with every option that is bought.
+        samples: number of samples, 60 … 100,000: half of them to find the conditions, half to score them.
+        seed: seed of the samples, 0 … 2³² − 1.
+        adversary: whether every attack that the instance's adversary can afford counts as a shock; the affordable
+            attacks are determined anew in each sample.
+        jobs: number of processes; by default all cores if the evaluation takes long.
         time_limit: seconds after which no more samples are evaluated; None for no limit.
-        listener: receives how many samples were evaluated.
-        file: what findings name as the place of the instance.
-        scenario: of the instance, or several in the order given.
+        listener: receives the number of samples evaluated so far.
+        file: name of the instance in findings.
+        scenario: a scenario of the instance, or several in the order given.
 
     Raises:
         PlanFileError: the result holds no plan.
-        InstanceError: the plan cannot stand in the instance, nothing in it is uncertain, there is no shock, or no such
-            scenario.
+        InstanceError: the plan does not fit the instance, nothing in it is uncertain, it has no shock, or it does not
+            have the scenario.
         MissingExtraError: the extra `sensitivity` is not installed.
         ValueError: samples or seed out of range.
         WorkerError: a process died.
@@ -308,10 +312,10 @@ def discover(
 
 
 def check_subject(instance: Instance, file: str, *, lists_attacks: bool = False) -> None:
-    """Refuse an instance in which nothing is uncertain, or nothing can fail.
+    """Check that something in an instance is uncertain, that it has a shock, and that it has no futures.
 
     Raises:
-        InstanceError: with each finding in a file; and where attacks are to be listed and cannot be.
+        InstanceError: with all findings; also if attacks have to be listed and cannot be.
     """
     findings = []
     if not instance.ranges and not instance.ensembles:
@@ -332,7 +336,7 @@ def check_subject(instance: Instance, file: str, *, lists_attacks: bool = False)
 def _usable_samples(
     numbers: Sequence[UncertainNumber], shares: Array, outcomes: Mapping[int, StateOutcome]
 ) -> tuple[tuple[SampleDimension, ...], DiscoverySamples]:
-    """What differs between the samples that could be evaluated, and these; `shares` has a row for each drawn."""
+    """Return the dimensions in which usable samples differ, and these samples; `shares` has a row for each sample."""
     usable = [i for i, each in sorted(outcomes.items()) if each.failed is not None]
     dimensions, points = _dimensions(numbers, shares[usable], [outcomes[i].drawn for i in usable])
     samples = DiscoverySamples(
@@ -349,7 +353,7 @@ def _usable_samples(
 def _dimensions(
     numbers: Sequence[UncertainNumber], shares: Array, drawn: Sequence[DrawnShock | None]
 ) -> tuple[tuple[SampleDimension, ...], Array]:
-    """What differs between samples, and its values by sample."""
+    """Return the dimensions in which samples differ, and their values: array (samples, dimensions)."""
     made, columns = list[SampleDimension](), list[Array]()
     for j, number in enumerate(numbers):
         low, high = (number.first.low, number.first.high) if number.is_alike else (0.0, 1.0)
@@ -360,7 +364,7 @@ def _dimensions(
     features: list[tuple[str, DimensionKind, Array]]
     features = [(kind, kind, np.array([getattr(each, kind) for each in shocks], dtype=np.float64)) for kind in kinds]
     entries = sorted({each.entry for each in shocks})
-    # Of two events, one that happens is the other that does not.
+    # With two events, one dimension suffices: one event occurs if the other does not.
     for entry in entries if len(entries) > 2 else entries[:1]:
         features.append((f"event: {entry}", "event", np.array([float(each.entry == entry) for each in shocks])))
     for name, kind, values in features:
@@ -371,7 +375,7 @@ def _dimensions(
 
 
 def _judged_boxes(rows: DiscoverySamples, dimensions: Sequence[SampleDimension], seed: int) -> tuple[FailureBox, ...]:
-    """Boxes found with one half of the samples, each with its score on the other."""
+    """Find boxes with one half of the samples, and score each on the other half."""
     held = rows.held_back
     steps = [dimension.step for dimension in dimensions]
     boxes = find_boxes(rows.points[~held], rows.failed[~held], steps, seed)
@@ -379,7 +383,7 @@ def _judged_boxes(rows: DiscoverySamples, dimensions: Sequence[SampleDimension],
 
 
 def _unusable(outcomes: Iterable[StateOutcome]) -> tuple[UnusableSamples, ...]:
-    """By what makes them so, in the order of the samples."""
+    """Group unusable samples by the place in the instance that makes them so, each with the reason of its first."""
     reasons = dict[str, list[str]]()
     for each in outcomes:
         if each.failed is None:

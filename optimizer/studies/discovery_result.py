@@ -1,4 +1,4 @@
-"""What a scenario discovery returns: the conditions under which a plan fails, and the samples that judge them."""
+"""Results of a scenario discovery: the conditions under which a plan fails, and the samples behind them."""
 
 import math
 from collections.abc import Iterator
@@ -16,12 +16,12 @@ from optimizer.studies.boxes import FEWEST_CASES, Bounds, Box, BoxScore, clopper
 
 
 def discovery_frames(found: "Discovery") -> Frames:
-    """All tables, each a pandas frame by its name (boxes, conditions, samples)."""
+    """Return all tables by name (boxes, conditions, samples), each as a pandas frame."""
     return Frames({"boxes": boxes_frame, "conditions": conditions_frame, "samples": discovery_samples}, found)
 
 
 def boxes_frame(found: "Discovery") -> Frame:
-    """One row a box, and one for all of them together: coverage and density on the samples held back."""
+    """Build the frame of boxes: a row for each box and one for their union, with scores on the held-back samples."""
     columns = (
         FrameColumn("box", is_index=True),
         FrameColumn("conditions", "Conditions, all of them"),
@@ -49,7 +49,7 @@ def _box_rows(found: "Discovery") -> Iterator[tuple[Any, ...]]:
 
 
 def _text(found: "Discovery", each: "FailureBox") -> str:
-    """The conditions of a box by path: ``options.plant.lead_time > 12``."""
+    """Write the conditions of a box by path: ``options.plant.lead_time > 12``."""
     ends = (
         (found.dimensions[bounds.column].name, sign, end)
         for bounds in each.box.bounds
@@ -59,7 +59,7 @@ def _text(found: "Discovery", each: "FailureBox") -> str:
 
 
 def conditions_frame(found: "Discovery") -> Frame:
-    """One row a box and condition: above `low`, at most `high`, in the unit of the range."""
+    """Build the frame of conditions, a row for each box and condition: above `low`, at most `high`, in range units."""
     columns = (
         FrameColumn("box", is_index=True),
         FrameColumn("dimension", is_index=True),
@@ -76,7 +76,7 @@ def conditions_frame(found: "Discovery") -> Frame:
 
 
 def discovery_samples(found: "Discovery") -> Frame:
-    """One row a sample: whether the plan fails in it, and where each dimension is."""
+    """Build the frame of samples, a row for each: whether the plan fails in it, and its value in each dimension."""
     rows = found.rows
     columns = (
         FrameColumn("sample", form="count", is_index=True),
@@ -101,27 +101,27 @@ DimensionKind = Literal["number", "severity", "months", "start", "event"]
 
 @dataclass(frozen=True)
 class SampleDimension:
-    """Something that differs between samples."""
+    """A quantity that differs between samples: an uncertain number, or a feature of the drawn shock."""
 
-    # Of the number; or ``severity``, ``months`` or ``start`` of the drawn shock, or ``event:`` and which it is.
+    # Name of the number; ``severity``, ``months`` or ``start`` of the drawn shock; or ``event:`` and its entry.
     name: str
-    kind: DimensionKind  # which of these
-    # Of its values over all samples.
+    kind: DimensionKind
+    # Range of its values: for a number the range in the file, for a feature the range over all samples.
     low: float
     high: float
-    # The uncertain number. Its values are those of its range; of several that move together with ranges of their own,
-    # the share of the way from low to high.
+    # The uncertain number. Its values lie in its range; numbers that move together but have different ranges are
+    # measured by the common share of the way from low to high.
     number: UncertainNumber | None = None
 
     @property
     def step(self) -> float:
-        """Of what its bounds are multiples; 0 for any number."""
+        """The step of which bounds on the dimension are multiples; 0 for any number."""
         if self.kind in ("months", "start"):
             return 1.0
         return 0.0 if self.kind == "event" else round_step(self.low, self.high)
 
     def condition(self, bounds: Bounds) -> dict[str, Any]:
-        """Bounds on it for JSON: above `low`, at most `high`; null where there is none."""
+        """Return bounds on the dimension for JSON: above `low`, at most `high`; null for no bound."""
         low, high = (end if np.isfinite(end) else None for end in (bounds.low, bounds.high))
         data: dict[str, Any] = {"name": self.name, "kind": self.kind, "low": low, "high": high}
         if self.number is None:
@@ -137,21 +137,21 @@ class SampleDimension:
 
 @dataclass(frozen=True)
 class FailureBox:
-    """Conditions under which the plan fails, and what they say of the samples that were held back."""
+    """Conditions under which the plan fails, with their score on the held-back samples."""
 
     box: Box
     score: BoxScore
 
     @property
     def is_confirmed(self) -> bool:
-        """Whether held-back samples in it fail more often than all do, by the interval of its density."""
+        """Whether the lower end of the density interval exceeds the share of failures in all held-back samples."""
         share = self.score.cases / self.score.points if self.score.points else 1.0
         return self.score.inside > 0 and self.score.density_interval[0] > share
 
 
 @dataclass(frozen=True)
 class UnusableSamples:
-    """How many samples could not be evaluated for the sake of one field of the instance, and why the first of them."""
+    """The number of samples that one field of the instance makes unusable, and the reason of the first of them."""
 
     where: str
     samples: int
@@ -160,15 +160,14 @@ class UnusableSamples:
 
 @dataclass(frozen=True)
 class DiscoverySamples:
-    """All samples that were evaluated, in order: arrays (samples,), `points` (samples, dimensions)."""
+    """All usable samples in the order of their numbers: arrays (samples,), `points` (samples, dimensions)."""
 
-    number: npt.NDArray[np.intp]  # of the sample, from 0
-    held_back: npt.NDArray[np.bool_]  # whether it judges boxes; else it was used to find them
-    # Whether some floor fails; money.
-    failed: npt.NDArray[np.bool_]
-    gap: Array
-    shock: tuple[str | None, ...]  # the worst of those that fail; None where none does
-    points: Array  # the values of the dimensions
+    number: npt.NDArray[np.intp]  # number of the sample, from 0
+    held_back: npt.NDArray[np.bool_]  # True: held back to score boxes; False: used to find them
+    failed: npt.NDArray[np.bool_]  # whether some floor fails
+    gap: Array  # survival gap, money
+    shock: tuple[str | None, ...]  # the worst failing shock; None if none fails
+    points: Array  # values of the dimensions
 
 
 @dataclass(frozen=True)
@@ -176,18 +175,18 @@ class Discovery:
     """The conditions under which a plan fails.
 
     Attributes:
-        status: ``done``; ``stopped`` where samples were left out, since the user stopped it or the time ran out.
-        instance: in which the plan was looked at.
-        plan_title: of the instance that it was made for.
-        samples: how many were to be drawn.
-        seed: from which they were drawn.
-        unusable: samples that could not be evaluated: numbers do not fit each other, or the plan could not have been
-            made.
-        dimensions: what differs between samples.
-        boxes: the conditions, the best first; none where there are too few failures, or none that predicts them.
-        together: what the boxes say together of the samples held back; None without any.
-        notes: what the user should know.
-        rows: all samples.
+        status: ``done``, or ``stopped`` if samples were left out because of Ctrl-C or the time limit.
+        instance: the instance in which the plan was evaluated.
+        plan_title: title of the instance for which the plan was made.
+        samples: requested number of samples.
+        seed: seed of the samples.
+        unusable: samples that could not be evaluated, because numbers contradict each other, or because the plan could
+            not have been made.
+        dimensions: the quantities that differ between samples.
+        boxes: the conditions, the best box first; empty if there are too few failures, or if no box predicts them.
+        together: score of the union of the boxes on the held-back samples; None without boxes.
+        notes: remarks for the user.
+        rows: all usable samples.
     """
 
     status: Literal["done", "stopped"]
@@ -206,38 +205,38 @@ class Discovery:
 
     @property
     def used(self) -> int:
-        """How many samples were evaluated."""
+        """The number of usable samples."""
         return len(self.rows.failed)
 
     @property
     def failed(self) -> int:
-        """In how many of them the plan fails."""
+        """The number of usable samples in which the plan fails."""
         return int(self.rows.failed.sum())
 
     @property
     def share(self) -> float:
-        """The share of those evaluated in which it fails; 0 of none."""
+        """The share of usable samples in which the plan fails; 0 if there are none."""
         return self.failed / self.used if self.used else 0.0
 
     @property
     def is_sparse(self) -> bool:
-        """Whether failures, or samples without, are too few to look for conditions."""
+        """Whether there are too few failures, or too few samples without failure, to search for conditions."""
         failed = self.rows.failed[~self.rows.held_back]
         return min(int(failed.sum()), int((~failed).sum())) < FEWEST_CASES
 
     @property
     def held_back(self) -> tuple[int, int]:
-        """How many of those evaluated were held back, and in how many of these the plan fails."""
+        """The number of usable held-back samples, and the number of these in which the plan fails."""
         return int(self.rows.held_back.sum()), int(self.rows.failed[self.rows.held_back].sum())
 
     @property
     def interval(self) -> tuple[float, float]:
-        """Of the share of failures, 95 %, from the samples held back, which are independent."""
+        """The 95 % confidence interval of the share of failures, from the held-back samples, which are independent."""
         count, failed = self.held_back
         return clopper_pearson(failed, count)
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object documented in the manual: all but the samples themselves."""
+        """Return the JSON object documented in the manual, which holds everything but the samples themselves."""
         count, failed = self.held_back
         return {
             "instance": self.instance.title,
