@@ -1,11 +1,11 @@
-"""What a result says of a plan: the service in every shock, what attacks leave, and what binds.
+"""Outcomes of a plan for its result: the service in every shock, the effect of attacks, and the binding limits.
 
-`survey` computes all shocks at once, in arrays; `outcomes` and `shock_lines` make the values of a result from them.
+`survey` computes all shocks at once, in arrays; `outcomes` and `shock_lines` convert the arrays to the values of a
+result.
 
-What binds are the floors and limits whose prices are largest. Prices are the duals of the linear programme with its
-integers fixed: of cost where every floor is kept, of the survival gap where floors fail. Each is multiplied by one step
-that a reader can picture: one point of a floor, one per cent of a limit. Prices hold near the plan; a large step may
-have a smaller value.
+`binding_limits` returns the floors and limits with the largest shadow prices. Shadow prices are the duals of the LP
+with fixed integers: of cost if every floor holds, of the survival gap otherwise. Each is multiplied by a step of
+practical size: one point of a floor, one per cent of a limit. Shadow prices are marginal: a large step may save less.
 """
 
 import math
@@ -45,32 +45,32 @@ from optimizer.tolerances import FINE_ROUNDING, NEGLIGIBLE, NEGLIGIBLE_PRICE, RO
 
 @dataclass(frozen=True)
 class Survey:
-    """Every shock under a plan: arrays (shocks, segments), in the order of the events and of the demands."""
+    """Service and shortage in every shock under a plan: arrays (shocks, segments), ordered as events and demands."""
 
-    # Shares in the worst period, the `weakest`.
+    # Shares of demand in the worst period, as `weakest` selects it.
     served: Array
     floor: Array
-    worst: npt.NDArray[np.intp]  # that period's offset in the window
-    # t unserved over the window, and t of that below the floor.
+    worst: npt.NDArray[np.intp]  # offset of the worst period in the window
+    # Demand unserved over the window, t, and the part of it below the floor, t.
     shortage: Array
     below: Array
-    gap: Array  # below, valued at the shortage cost
-    failure: npt.NDArray[np.intp]  # offset of the first period below the floor; -1 where there is none
-    short: npt.NDArray[np.bool_]  # whether any demand is unserved, but for rounding
+    gap: Array  # `below` valued at the shortage cost, money
+    failure: npt.NDArray[np.intp]  # offset of the first period below the floor; -1 if no period is
+    short: npt.NDArray[np.bool_]  # whether any demand is unserved, apart from rounding
 
     @cached_property
     def margin(self) -> Array:
-        """Service less floor in the worst period."""
+        """Share of demand served minus the floor, in the worst period."""
         return self.served - self.floor
 
     @cached_property
     def fails(self) -> npt.NDArray[np.bool_]:
-        """Whether a segment falls below its floor."""
+        """Whether the segment falls below its floor in any period of the shock."""
         return self.below > 0
 
     @cached_property
     def named(self) -> npt.NDArray[np.bool_]:
-        """The segments that a summary line names: the weakest, all that fail, and those it leaves short as no other."""
+        """Whether a shock's summary line names the segment: it is the weakest, fails, or has its largest shortage."""
         named = self.fails.copy()
         if named.size:
             named[np.arange(len(named)), weakest(self.margin, self.served, axis=1)] = True
@@ -79,16 +79,16 @@ class Survey:
         return named
 
     def excused(self, instance: Instance) -> npt.NDArray[np.bool_]:
-        """By shock, whether it is a sample that fails and may."""
+        """Return, by shock, whether it is a failing sample that is allowed to fail."""
         return excused_samples(survival_shares(instance), self.gap.sum(axis=1), self.fails.any(axis=1))
 
     def counted_gaps(self, instance: Instance) -> Array:
-        """By shock, its survival gap, money; 0 of samples that fail and may."""
+        """Return the survival gap by shock, money; 0 for samples that are excused."""
         return np.where(self.excused(instance), 0.0, self.gap.sum(axis=1))
 
 
 def survey(instance: Instance, evaluator: RecourseEvaluator, replies: Iterable[BatchResponse]) -> Survey:
-    """What the unserved demand in the replies about all shocks means. Below a millionth of demand it is none."""
+    """Compute the survey from the replies on all shocks; below the floor, less than a millionth of demand is none."""
     shape = (len(instance.events), len(instance.demands))
     made: dict[str, Any] = {name: np.zeros(shape) for name in ("served", "floor", "shortage", "below")}
     made |= {name: np.zeros(shape, dtype=np.intp) for name in ("worst", "failure")}
@@ -109,13 +109,13 @@ def survey(instance: Instance, evaluator: RecourseEvaluator, replies: Iterable[B
 
 
 def _table(numbers: Numbers, which: npt.NDArray[np.intp]) -> Array:
-    """Numbers of a shared path as an array (shocks, periods), of some of its shocks."""
+    """Return numbers of a shared path for the shocks at the places `which`, as an array (shocks, periods)."""
     columns = [number[which] if isinstance(number, np.ndarray) else np.full(len(which), number) for number in numbers]
     return np.stack(columns, axis=1)
 
 
 def _segment_figures(unserved: Array, demanded: Array, floors: Array) -> Mapping[str, npt.NDArray[Any]]:
-    """One segment's figures in some shocks, each array (shocks,), from arrays (shocks, periods)."""
+    """Compute the fields of `Survey` for one segment, each (shocks,), from arrays (shocks, periods)."""
     served = 1.0 - np.divide(unserved, demanded, out=np.zeros_like(demanded), where=demanded > 0)
     short = unserved - (1.0 - floors) * demanded
     fails = short > NEGLIGIBLE * demanded
@@ -135,13 +135,13 @@ def _segment_figures(unserved: Array, demanded: Array, floors: Array) -> Mapping
 def outcomes(
     instance: Instance, surveyed: Survey, many: Sequence[ManyFlows], costs: Array, written: Iterable[str]
 ) -> tuple[Outcome, ...]:
-    """Every shock as the report shows it, in the order of the events.
+    """Return the outcome of every shock, in the order of the events, with flows for at most `MOST_DETAILED_SHOCKS`.
 
     Args:
-        surveyed: what the plan's flows mean.
+        surveyed: service and shortages of all shocks under the plan.
         many: the flows of all shocks.
-        costs: by shock, present value of its operation and of all that it leaves unserved, above floors as well.
-        written: shocks that the model holds; their flows are kept first, then those of the worst.
+        costs: by shock, present value of its operation and of all unserved demand, including that above floors.
+        written: names of the shocks in the model; their flows are kept first, then those of the worst other shocks.
     """
     place = {name: (flows, i) for flows in many for i, name in enumerate(flows.names)}
     full = frozenset(_shocks_with_flows(instance, surveyed, frozenset(written)))
@@ -153,16 +153,16 @@ def outcomes(
 
 
 def _with_excuses(instance: Instance, surveyed: Survey, made: Sequence[Outcome]) -> tuple[Outcome, ...]:
-    """Outcomes of all shocks that say which of them fail and may."""
+    """Return the outcomes of all shocks with `excused` set for samples that are allowed to fail."""
     excused = surveyed.excused(instance).tolist()
     return tuple(replace(each, excused=may) if may else each for each, may in zip(made, excused, strict=True))
 
 
 def _shocks_with_flows(instance: Instance, surveyed: Survey, written: frozenset[str]) -> list[int]:
-    """The numbers of the shocks whose flows are kept: the written, the larger gap, the weaker service first."""
+    """Return the indices of the shocks whose flows are kept: first those in the model, by gap, then by margin."""
     is_other = np.array([event.name not in written for event in instance.events])
     ranks = rank(surveyed.margin, surveyed.served).min(axis=1, initial=np.inf)
-    # Ranks that differ by rounding are the same: then the order of the file counts.
+    # Ranks that differ only by rounding are ties; ties keep the order of the file.
     order = np.lexsort((np.round(ranks, 6), -surveyed.gap.sum(axis=1), is_other))
     return [int(number) for number in order[:MOST_DETAILED_SHOCKS]]
 
@@ -200,7 +200,7 @@ def _service(instance: Instance, surveyed: Survey, s: int, i: int) -> Service:
 
 
 def services(instance: Instance, surveyed: Survey) -> dict[str, Weakest]:
-    """By segment, its worst over all shocks; empty where there are none."""
+    """Return the worst service of each segment over all shocks, by segment; empty if there are no shocks."""
     if not instance.events:
         return {}
     worst = weakest(surveyed.margin, surveyed.served, axis=0)
@@ -215,14 +215,14 @@ def services(instance: Instance, surveyed: Survey) -> dict[str, Weakest]:
 
 
 def do_nothing_outcome(instance: Instance, surveyed: Survey) -> Nothing:
-    """What is left unserved below the floors where nothing is built."""
+    """Return the survival gap of the do-nothing plan; with `counted` if samples may fail."""
     excused = surveyed.excused(instance)
     found = _shortage_of(instance, surveyed, np.ones_like(excused))
     return replace(found, counted=_shortage_of(instance, surveyed, ~excused)) if survival_shares(instance) else found
 
 
 def _shortage_of(instance: Instance, surveyed: Survey, counts: npt.NDArray[np.bool_]) -> Nothing:
-    """What the shocks that count leave below the floors."""
+    """Return the total and the worst survival gap over the shocks for which `counts` is true."""
     gaps, fails = np.where(counts, surveyed.gap.sum(axis=1), 0.0), counts & surveyed.fails.any(axis=1)
     worst = _worst(gaps, fails)
     return Nothing(
@@ -235,22 +235,22 @@ def _shortage_of(instance: Instance, surveyed: Survey, counts: npt.NDArray[np.bo
 
 
 def _worst(gaps: Array, fails: npt.NDArray[np.bool_]) -> int | None:
-    """The place of the failing shock with the largest gap; of gaps of 0, which cost nothing, the first that fails."""
+    """Return the index of the failing shock with the largest gap, or of the first failing one if all gaps are 0."""
     worst = first_largest(np.where(fails, gaps, 0.0).tolist())
     return int(np.argmax(fails)) if worst is None and fails.any() else worst
 
 
 def shock_lines(instance: Instance, surveyed: Survey, costs: Array) -> tuple[Outcome, ...]:
-    """Every shock as a line, in the order of the events; `costs` by shock, present value of its operation."""
+    """Return all outcomes without flows, in the order of the events; `costs` is the present value by shock."""
     made = [_outcome(instance, surveyed, s, float(costs[s]), None) for s in range(len(instance.events))]
     return _with_excuses(instance, surveyed, made)
 
 
-# The adversary: what its attacks leave, and what they cost it under the plan.
+# The adversary: the survival gaps that its attacks cause, and their cost to it under the plan.
 
 
 def with_worst_attack(instance: Instance, faced: Faced, gaps: Mapping[str, float]) -> Faced:
-    """The adversary with the worst of its attacks, and with what the worst at each start leaves."""
+    """Add the worst attack to the adversary, and the sum of the largest gaps over all starts of attacks."""
     place, at_start = first_largest([gaps[name] for name in faced.attacks]), dict[int, float]()
     for name in faced.attacks:
         start = instance.event(name).periods.start
@@ -259,7 +259,7 @@ def with_worst_attack(instance: Instance, faced: Faced, gaps: Mapping[str, float
 
 
 def with_costs(instance: Instance, faced: Faced | None, plan: ModelBuilder, columns: Sequence[float]) -> Faced | None:
-    """The adversary with what each attack costs it under a plan, by the columns of its first-stage model."""
+    """Add the adversary's cost of each attack under a plan, given as column values of its first-stage model."""
     adversary, costs = instance.adversary, dict[str, float]()
     if faced is None or adversary is None:
         return faced
@@ -274,12 +274,12 @@ def with_costs(instance: Instance, faced: Faced | None, plan: ModelBuilder, colu
 POINT = 0.01
 MOST_PRICES = 12
 MONTH_LESS = "one month less"
-# What is limited and a step of it, in words; the step's size, or its shadow price.
+# Name of the limit and of the step, both for people; the size of the step, or the step's shadow price.
 StepSize = tuple[str, str, float]
 
 
 def binding_limits(instance: Instance, solved: SearchResult) -> tuple[Price, ...]:
-    """The largest shadow prices, of groups of rows and bounds that belong together; empty without prices."""
+    """Return the largest shadow prices, each summed over the rows and bounds of one limit; empty without duals."""
     duals = solved.duals
     if duals is None:
         return ()
@@ -295,7 +295,7 @@ def binding_limits(instance: Instance, solved: SearchResult) -> tuple[Price, ...
 
 
 def _rows(instance: Instance, duals: DualValues, without_effect: frozenset[str]) -> Iterator[StepSize]:
-    """The shadow price of a step of each row, with its label."""
+    """Yield the label, the step and the step's shadow price of each row that binds."""
     for row, price in zip(duals.builder.rows, duals.duals, strict=True):
         is_idle = row.mark.path in without_effect and row.mark.what != "deter"
         if price == 0 or is_idle or (row.mark.what == "most" and not _is_used(duals, row)):
@@ -306,7 +306,7 @@ def _rows(instance: Instance, duals: DualValues, without_effect: frozenset[str])
 
 
 def _columns(instance: Instance, duals: DualValues, without_effect: frozenset[str]) -> Iterator[StepSize]:
-    """The shadow price of a step of each upper bound, with its label."""
+    """Yield the label, the step and the step's shadow price of each upper bound that binds."""
     for column, value, price in zip(duals.builder.columns, duals.values, duals.reduced_costs, strict=True):
         is_at_bound = price < 0 and value >= column.upper * (1 - ROUNDING) > 0
         if is_at_bound and column.mark.path not in instance.survival_rules and column.mark.path not in without_effect:
@@ -315,7 +315,7 @@ def _columns(instance: Instance, duals: DualValues, without_effect: frozenset[st
 
 
 def _deterred(instance: Instance, duals: DualValues) -> frozenset[str]:
-    """The attacks of the model that are not among the shocks: the plan deters them, and their limits do not matter."""
+    """Return the attacks of the model that the plan deters: they are no shocks, so their limits do not matter."""
     if instance.adversary is None:
         return frozenset()
     paths = {row.mark.path for row in duals.builder.rows if row.mark.what == "deter"}
@@ -323,11 +323,11 @@ def _deterred(instance: Instance, duals: DualValues) -> frozenset[str]:
 
 
 def _without_effect(instance: Instance, duals: DualValues) -> frozenset[str]:
-    """The shocks without a gap whose limits can save none of the others', whatever prices the solver gives them.
+    """Return the shocks without a gap whose limits cannot reduce the gaps of other shocks, whatever their duals.
 
-    The price of a floor that is just kept may be that of one point more, which would leave a gap; one point less saves
-    nothing there. It may free something for another shock, but only where shocks compete: where a budget, a rule or the
-    baseline's chain, which options share, has a price of its own. More of a single option helps all shocks alike.
+    The dual of a floor that just holds may be that of raising it by a point, which would cause a gap; lowering it saves
+    nothing in that shock. It may help another shock, but only if shocks compete: if a budget, a rule or the baseline's
+    supply chain, which options share, has a non-zero dual. More of a single option helps all shocks alike.
     """
     for row, price in zip(duals.builder.rows, duals.duals, strict=True):
         if price != 0 and row.mark.path in ("", BASELINE) and row.mark.owner not in instance.options:
@@ -341,13 +341,13 @@ def _without_effect(instance: Instance, duals: DualValues) -> frozenset[str]:
 
 
 def _is_used(duals: DualValues, row: Row) -> bool:
-    """Whether anything is bought there: an option that stays closed is held by its integer, not by its largest size."""
+    """Return whether the row's option is bought: a closed option is limited by its integer, not by its largest size."""
     sizes = [duals.values[column] for column, value in row.terms.items() if value > 0]
     return max(sizes, default=0.0) > NEGLIGIBLE * max((-value for value in row.terms.values()), default=0.0)
 
 
 def _row(instance: Instance, duals: DualValues, row: Row, price: float) -> Iterator[StepSize]:
-    """What a row limits, a step of it, and the step's size in the row's unit."""
+    """Yield the name of the limit that a row sets, the step, and the step's size in the row's unit."""
     owner, what, name = row.mark.owner, row.mark.what, display_name(instance, row.mark.owner)
     if what == "floor" and row.t is not None:
         demanded = instance.path(instance.event(row.mark.path)).demand_at(owner, row.t)
@@ -355,10 +355,10 @@ def _row(instance: Instance, duals: DualValues, row: Row, price: float) -> Itera
     elif what in ("max", "most"):
         yield _largest_size(name), "1 % more", POINT * getattr(instance.options[owner], "max_size", 0.0)
     elif what == "limit":
-        # What leverage leaves of a cut is a share of the capacity, as its other bounds are.
+        # The remainder of a cut under leverage is a share of capacity, as the other bounds on capacity are.
         yield _capacity(name), "1 % more", POINT * _amount(duals, row)
     elif what == "run" and owner in instance.options:
-        # It runs at the share `min_utilisation` of what works.
+        # The activity runs at the share `min_utilisation` of the capacity in force.
         share = getattr(instance.options[owner], "min_utilisation", 0.0)
         yield f"{name} having to run in the baseline", "one point less", POINT * _amount(duals, row) / share
     elif what == "deter":
@@ -378,13 +378,13 @@ def _capacity(name: str) -> str:
 
 
 def _amount(duals: DualValues, row: Row) -> float:
-    """What the activity of a row that binds runs at in it, t."""
+    """Return the sum of the activity terms in a row, t."""
     columns = duals.builder.columns
     return math.fsum(value * duals.values[j] for j, value in row.terms.items() if columns[j].mark.what == "activity")
 
 
 def _deterrence(instance: Instance, attack: str) -> Iterator[StepSize]:
-    """What an attack has to cost for the adversary not to make it; its row is divided by what is missing of that."""
+    """Yield the deterrence limit of an attack; its row is scaled by the cost that is missing for deterrence."""
     adversary = instance.adversary
     made = None if adversary is None else adversary.attack(attack, instance.horizon)
     if adversary is not None and made is not None:
@@ -393,7 +393,7 @@ def _deterrence(instance: Instance, attack: str) -> Iterator[StepSize]:
 
 
 def _policy_row(instance: Instance, duals: DualValues, row: Row, price: float) -> Iterator[StepSize]:
-    """The same of a row of the policy."""
+    """Yield the name, the step and the step's size of the limit that a policy row sets."""
     what = row.mark.what
     if what == "budget":
         yield "the budget", "1 % more", POINT * row.rhs
@@ -408,12 +408,12 @@ def _policy_row(instance: Instance, duals: DualValues, row: Row, price: float) -
 
 
 def rule_name(rule: SurvivalRule) -> str:
-    """What a rule about time to survive is called among the limits."""
+    """Return the name of a time-to-survive rule among the binding limits."""
     return f"the rule of {rule}"
 
 
 def _of_rule(instance: Instance, duals: DualValues, row: Row) -> Iterator[StepSize]:
-    """A rule about time to survive: all but stock is a rate, so a month less is a share of the stock."""
+    """Yield the limit of a time-to-survive rule; only stock is not a rate, so a month less is a share of its use."""
     path = instance.survival_rules[row.mark.path]
     rule = instance.policy.min_time_to_survive[int(path.key.removeprefix(f"{MIN_TIME_TO_SURVIVE}_").partition("@")[0])]
     if row.mark.what == "floor" and row.t is not None:
@@ -430,7 +430,7 @@ def _of_rule(instance: Instance, duals: DualValues, row: Row) -> Iterator[StepSi
 
 
 def _production(instance: Instance, duals: DualValues, what: str, t: int | None) -> float:
-    """All production of the commodity of a rule about shares in the baseline of a period, t."""
+    """Return the baseline production, in period t, of the commodity of a share rule; in t."""
     commodity = _share_rule(instance, what).commodity
     accounts = duals.builder.accounts("production").items()
     of_it = [amount for (path, c, _, _, at), amount in accounts if (path, c, at) == (BASELINE, commodity, t)]
@@ -462,19 +462,19 @@ def _column(instance: Instance, column: Column) -> Iterator[StepSize]:
         "activity": _capacity(name),
     }
     if what == "activity" and column.mark.owner in instance.options:
-        # What it can run at is at most what its largest size can.
+        # The activity of an option is limited by the option's largest size.
         yield _largest_size(name), "1 % more", size
     elif what in words and (in_shock or what == "substituted" or not column.mark.path):
         yield words[what], "1 % more", size
 
 
 def proven_gap(instance: Instance, gap: float, bound: float) -> float | None:
-    """The proven lower bound of a survival gap; None where none is known, or gaps have a price: then none is least."""
+    """Return the proven lower bound of a survival gap; None if none is proven, or if gaps have a price."""
     return finite_or_none(min(bound, gap)) if instance.policy.gap_price is None else None
 
 
 def priced_gap(instance: Instance, gap: float) -> float | None:
-    """What a survival gap costs at the price of gaps, money; None where they have none."""
+    """Return the cost of a survival gap at the policy's gap price, money; None without a gap price."""
     return None if instance.policy.gap_price is None else instance.policy.gap_price * gap
 
 
@@ -486,10 +486,10 @@ def relative_distance(
     negligible: float = 0.0,
     priced: float | None = None,
 ) -> float | None:
-    """Relative distance from the bound, of cost or of gap, whichever is larger; None where one is not known.
+    """Return the relative distance to the bound, the larger of cost and gap; None if a bound is unknown.
 
-    A distance of no more than `negligible`, money, is none of cost: what is a difference of costs is as exact as these.
-    Where gaps have a price, `priced` is what they cost: it counts with the cost, and no gap has a bound.
+    A distance in cost of at most `negligible`, money, counts as 0. `priced` is the cost of gaps that have a price: it
+    is added to the cost, and the gap itself is not compared.
     """
     if priced is not None and bound is not None:
         cost, bound, gap = cost + priced, bound + priced, 0.0

@@ -1,20 +1,21 @@
-"""What a plan buys, on a line of time, what of it is due in a year, and whether an instance could have it bought.
+"""Purchases of a plan over time, orders of one year, and the check that a plan fits another instance.
 
-Of each `Purchase`:
+Fields of a `Purchase`:
 
-t        period of the decision; a stockpile's first purchase
-first    period in which it first works, t + lead time; the number of periods where that is after the end
-steps    (period, share of size that works) wherever the share changes: a ramp, or erosion
+t        period of the decision; for a stockpile, of its first purchase
+first    period in which it is first in force, t + lead time; the number of periods if that is after the horizon
+steps    (period, share of size in force) at each change of the share, by a ramp or by erosion
 capex    money, undiscounted: capex·size + fixed cost, or price·fill over all purchases
-support  price support that the baseline pays it; of several builds of an option, each by what works of it
-paid     both
-outlays  of that the budget's part, budget_share·paid, by calendar year; `counted` in all years
+support  price support paid in the baseline; several builds of an option share it by their capacity in force
+paid     capex + support
+outlays  the part that counts towards the budget, budget_share·paid, by calendar year; `counted` is their sum
 
-`fit_plan` holds a plan to what operation needs: the horizon, every option that is bought, its kind, when it may be
-bought, and its largest size or stock. What only governs buying (whole units, least sizes, fill rates, ties between
-options) is a note: the plan stands as if bought. Budgets are not looked at.
+`fit_plan` checks a plan against the instance's horizon and, for every option that is bought, its existence, kind,
+decision periods, and largest size or stock. It only notes violated purchase rules (whole units, least sizes, fill
+rates, ties between options), since the plan is given. It ignores budgets.
 
-An `Order` is what is decided of one option in a year, and a `Delay` what comes of some of them a year later (`delays`).
+An `Order` holds the decisions on one option in a year; a `Delay` is the effect of postponing orders by a year
+(`delays`).
 """
 
 import math
@@ -37,54 +38,54 @@ from optimizer.units import fixed, si
 class Purchase:
     """One build, or one stockpile with all its purchases."""
 
-    # Of the option; region is empty where it has none.
+    # Identity of the option; `region` is empty if it has none.
     option: str
     name: str
     kind: str
     region: str
-    # Labels of the periods `t` and `first`; of a stockpile the first and the last purchase.
+    # Labels of the periods `t` and `first`; for a stockpile, of the first and the last purchase.
     decided: str
     on_line: str
     t: int
     first: int
     steps: tuple[tuple[int, float], ...]
-    size: float  # in the option's own unit; of a stockpile the largest stock, t
-    bought: float  # the same; of a stockpile t bought in all periods
-    size_words: str  # that with its unit, beside what is in store at the start
+    size: float  # in the option's own unit; for a stockpile, the largest stock, t
+    bought: float  # equal to `size`; for a stockpile, t bought in all periods
+    size_words: str  # `bought` with its unit, and the initial stock if there is any
     capex: float
     support: float
     paid: float
     counted: float
     outlays: Mapping[int, float]
-    without_shocks: bool  # whether some of it would be bought without any shock, perhaps less or later
-    forced: bool  # whether it has to be bought
-    purchases: ByPeriod = ()  # of a stockpile, t bought in each period; empty otherwise
+    without_shocks: bool  # whether the no-shock plan buys the option too, perhaps less of it or later
+    forced: bool  # whether `policy.force` requires the option
+    purchases: ByPeriod = ()  # for a stockpile, t bought in each period; otherwise empty
 
 
-# What is said where less counts than is spent.
+# Note for tables in which less counts towards the budget than is spent.
 OUTLAY_IS_A_PART = "Outlay: the part of it that counts towards the budget."
 
 
 def spent_words(spent: float, counted: float, money: str) -> str:
-    """What is spent, undiscounted, and how much of it counts towards the budget where that is less."""
+    """Return the money spent, undiscounted, as text, with the part that counts towards the budget if that is less."""
     whole, part = si(spent, money), si(counted, money)
     return whole if part == whole else f"{whole}, {part if counted > 0 else 'none'} of it outlay"
 
 
 def outlay_part_note(moves: Iterable[Purchase]) -> str:
-    """What outlay is, where some of what is spent does not count towards the budget; else empty."""
+    """Return the definition of outlay if part of the money spent does not count towards the budget, else ""."""
     return OUTLAY_IS_A_PART if any(move.counted < move.paid for move in moves) else ""
 
 
 def purchases(instance: Instance, result: Result) -> tuple[Purchase, ...]:
-    """All that is bought: builds in the order of the options, then stockpiles."""
+    """Return all purchases: builds in the order of the options, then stockpiles."""
     return (*_builds(instance, result), *_stocks(instance, result))
 
 
 def sizes_bought(result: Result) -> dict[str, float]:
-    """What a plan buys of each option in all years: its size, or of a stockpile the tonnes bought.
+    """Return the quantity bought of each option in all years: its size, or the tonnes bought of a stockpile.
 
-    0 of an option that is opened at size 0, as another one requires it.
+    The quantity is 0 for an option that is opened at size 0 because another option requires it.
     """
     bought: dict[str, float] = {}
     for build in result.plan.builds:
@@ -96,7 +97,7 @@ def sizes_bought(result: Result) -> dict[str, float]:
 
 
 def years_bought(result: Result, option: str) -> tuple[int, ...]:
-    """The calendar years in which a plan buys some of an option."""
+    """Return the calendar years in which a plan buys an option."""
     found = {build.year for build in result.plan.builds if build.option == option}
     fills = result.plan.fills.get(option, ())
     bought = (t for t, fill in enumerate(fills) if fill > ROUNDING * max(fills))
@@ -104,7 +105,7 @@ def years_bought(result: Result, option: str) -> tuple[int, ...]:
 
 
 def size_in_force(instance: Instance, plan: Plan, option: str, t: int) -> float:
-    """What works in period t of all that a plan buys of an option by size, in its own unit."""
+    """Return the size of a sized option in force in period t, summed over the plan's builds, in the option's unit."""
     horizon, lever = instance.horizon, instance.sized[option]
     lead = horizon.whole(lever.lead_time)
     builds = (each for each in plan.builds if each.option == option and each.t + lead <= t)
@@ -112,7 +113,7 @@ def size_in_force(instance: Instance, plan: Plan, option: str, t: int) -> float:
 
 
 def in_force_words(instance: Instance, plan: Plan, moves: Sequence[Purchase]) -> str:
-    """What is in force at the end of each option of which that is not what is bought, as it erodes or grows."""
+    """Return a sentence with the size in force at the end of the horizon of options whose size erodes or grows."""
     last = instance.horizon.periods[-1]
     changed = dict.fromkeys(m.option for m in moves if m.steps and abs(m.steps[-1][1] - 1.0) > ROUNDING)
     sizes = {o: size_text(instance, o, size_in_force(instance, plan, o, last)) for o in changed}
@@ -121,7 +122,7 @@ def in_force_words(instance: Instance, plan: Plan, moves: Sequence[Purchase]) ->
 
 
 def eroded_words(instance: Instance, plan: Plan, o: str, t: int) -> str | None:
-    """What is said of an option of which less is in force in period t than is bought; None where that is not so."""
+    """Return words on an option of which less is in force in period t than was bought; None if all is in force."""
     level, held = sum(each.size for each in plan.builds if each.option == o), size_in_force(instance, plan, o, t)
     if held >= FULLY_USED * level:
         return None
@@ -162,7 +163,7 @@ def _builds(instance: Instance, result: Result) -> Iterator[Purchase]:
 
 
 def _support_of(instance: Instance, result: Result, build: Build) -> list[float]:
-    """Price support of a build by period, money: of what its option gets, by its share in the capacity that works."""
+    """Return the price support of a build by period, money: its option's, by its share in the capacity in force."""
     horizon, option = instance.horizon, instance.sized[build.option]
     paid = _support(instance, result, build.option)
     if not any(paid):
@@ -178,7 +179,7 @@ def _support_of(instance: Instance, result: Result, build: Build) -> list[float]
 
 
 def _support(instance: Instance, result: Result, name: str) -> list[float]:
-    """Price support of a process or option by period of the baseline, money, undiscounted."""
+    """Return the price support of a process or option by period of the baseline, money, undiscounted."""
     horizon, activity = instance.horizon, instance.activities.get(name)
     if activity is None or result.baseline is None:
         return [0.0] * len(horizon.periods)
@@ -186,13 +187,13 @@ def _support(instance: Instance, result: Result, name: str) -> list[float]:
 
 
 def support_of_existing(instance: Instance, result: Result) -> dict[int, float]:
-    """Price support of existing processes by calendar year: outlay that is no purchase, money, undiscounted."""
+    """Return the price support of existing processes, an outlay without a purchase, by year; money, undiscounted."""
     rows = [_support(instance, result, name) for name in instance.processes]
     return _by_year(instance.horizon, [math.fsum(some) for some in zip(*rows, strict=True)])
 
 
 def _by_year(horizon: Horizon, amounts: Iterable[float], share: float = 1.0) -> dict[int, float]:
-    """A share of amounts by period in each calendar year that has some."""
+    """Return amounts by period, times a share, summed by calendar year; years without an amount are left out."""
     found = defaultdict[int, float](float)
     for t, amount in enumerate(amounts):
         if amount:
@@ -201,7 +202,7 @@ def _by_year(horizon: Horizon, amounts: Iterable[float], share: float = 1.0) -> 
 
 
 def _region(instance: Instance, o: str) -> str:
-    """Where an option works: its own region, or that of the process that it is a deal with."""
+    """Return the option's region, or that of the process that it refers to; empty if there is none."""
     option = instance.options[o]
     process = instance.processes.get(getattr(option, "process", None) or "")
     return getattr(option, "region", None) or (process.region if process else None) or ""
@@ -253,22 +254,22 @@ Words = tuple[str, str, str]
 STOCK = Stock.labels.noun
 
 
-# Whether a plan could have been made in an instance.
+# Check that a plan fits an instance.
 
 
 @dataclass(frozen=True)
 class FittedPlan:
-    """A plan as an instance would have it, its stock paths worked out anew, and remarks on what differs."""
+    """A plan adapted to an instance, with recomputed stock paths, and notes on what differs there."""
 
     plan: Plan
     notes: tuple[str, ...]
 
 
 def fit_plan(instance: Instance, result: Result, file: str) -> FittedPlan:
-    """The plan of a result in an instance.
+    """Return the plan of a result adapted to an instance.
 
     Raises:
-        InstanceError: the plan cannot stand there; with every reason and its cure.
+        InstanceError: the plan does not fit the instance; with every reason and its cure.
     """
     horizon = instance.horizon
     labels = tuple(horizon.label(t) for t in horizon.periods)
@@ -280,10 +281,10 @@ def fit_plan(instance: Instance, result: Result, file: str) -> FittedPlan:
 
 
 def place_plan(instance: Instance, given: Plan, file: str) -> FittedPlan:
-    """The same for a plan with the horizon of the instance.
+    """Return a plan with the horizon of the instance, adapted to the instance.
 
     Raises:
-        InstanceError: the plan cannot stand there; with every reason and its cure.
+        InstanceError: the plan does not fit the instance; with every reason and its cure.
     """
     wrong = [*_sizes(instance, given), *_piles(instance, given)]
     if wrong:
@@ -353,7 +354,7 @@ def _overfull(instance: Instance, plan: Plan) -> Iterator[Words]:
 
 
 def _rules(instance: Instance, plan: Plan) -> Iterator[str]:
-    """Rules of buying that the plan does not keep in this instance, and does not have to."""
+    """Yield a note for each purchase rule that the plan breaks in this instance; none of them excludes the plan."""
     opened = {build.option: build.t for build in plan.builds}
     for build in plan.builds:
         option = instance.sized[build.option]
@@ -380,37 +381,37 @@ def _size_rules(build: Build, option: Sized) -> Iterator[str]:
         yield f"{build.option}: {build.size:g} is less than its min_size, {option.min_size:g}."
 
 
-# Orders that the brief lists: more do not fit on one page.
+# The brief lists at most this number of orders, so that it fits on one page.
 MOST_ORDERS = 7
 
 
 @dataclass(frozen=True)
 class Order:
-    """What is decided of one option in a year."""
+    """The decisions on one option in a year."""
 
     option: str
     name: str
     when: str  # label of the period of the first decision of the year
-    on_line: str  # label of the period from which all of it works, or of the last purchase of a stockpile
+    on_line: str  # label of the period from which all of it is in force, or of the last purchase of a stockpile
     size: str  # with its unit
-    money: float  # what it takes of the budget in that year, undiscounted
-    total: float  # in all years
-    is_stock: bool  # whether it is bought in parts
+    money: float  # outlay in that year, undiscounted
+    total: float  # outlay in all years, undiscounted
+    is_stock: bool  # whether it is a stockpile, which is bought in parts
 
 
 def first_year(instance: Instance, result: Result) -> int:
-    """The calendar year of the first decisions: that in which the horizon starts, where something is decided in it."""
+    """Return the calendar year of the first purchase; the start of the horizon if nothing is bought."""
     return min((instance.horizon.year(move.t) for move in purchases(instance, result)), default=instance.horizon.start)
 
 
 def first_year_of_all(futures: Iterable[tuple[Instance, Result]]) -> int:
-    """The same of several futures: a future in which nothing is bought counts only where nothing is bought in any."""
+    """Return the earliest `first_year` of the futures with purchases; of all futures if none has purchases."""
     pairs = list(futures)
     return min(first_year(*pair) for pair in [pair for pair in pairs if purchases(*pair)] or pairs)
 
 
 def orders_of(instance: Instance, result: Result, year: int) -> tuple[Order, ...]:
-    """What is decided in a year, the most money first."""
+    """Return the orders of a year, the largest outlay first."""
     by_option = defaultdict[str, list[Purchase]](list)
     for move in purchases(instance, result):
         if instance.horizon.year(move.t) == year:
@@ -420,7 +421,7 @@ def orders_of(instance: Instance, result: Result, year: int) -> tuple[Order, ...
 
 
 def _order(instance: Instance, moves: Sequence[Purchase], year: int) -> Order:
-    """What is decided of an option in a year: a stockpile, or one build or more."""
+    """Return one order for the purchases of an option in a year: a stockpile, or one or more builds."""
     first, last = moves[0], moves[-1]
     size = math.fsum(move.size for move in moves)
     words = first.size_words if first is last else size_text(instance, first.option, size)
@@ -429,7 +430,7 @@ def _order(instance: Instance, moves: Sequence[Purchase], year: int) -> Order:
 
 
 def delay_groups(orders: Sequence[Order]) -> tuple[tuple[str, ...], ...]:
-    """The options whose delays the brief shows: those of all orders together, then of each order that it lists."""
+    """Return the groups of options whose delays the brief shows: all orders together, then each order that it lists."""
     options = options_of(orders)
     if len(options) < 2:
         return (options,) if options else ()
@@ -437,35 +438,34 @@ def delay_groups(orders: Sequence[Order]) -> tuple[tuple[str, ...], ...]:
 
 
 def options_of(orders: Iterable[Order]) -> tuple[str, ...]:
-    """The options of some orders, each once."""
+    """Return the options of the given orders, each once."""
     return tuple(dict.fromkeys(order.option for order in orders))
 
 
 @dataclass(frozen=True)
 class Delay:
-    """What comes of some decisions a year later."""
+    """The effect of postponing decisions by a year."""
 
-    options: tuple[str, ...]  # those whose decisions of the year are delayed
-    # Names of the shocks that are not survived then and are with the plan, the largest gap first.
+    options: tuple[str, ...]  # the options whose decisions of the year are delayed
+    # Names of the shocks that the plan survives without the delay only, the largest gap first.
     failed: tuple[str, ...]
-    # The shock whose gap grows most; where no gap grows, the one in which most more goes unserved; None where nothing
-    # more goes unserved.
+    # The shock whose gap grows most; if no gap grows, the one whose shortage grows most; None if no shortage grows.
     shock: str | None
-    gap: float  # by how much its gap grows, money
-    below_floor: float  # t
-    # By how much what it leaves unserved grows, t, and at shortage cost.
+    gap: float  # increase of the gap in `shock`, money
+    below_floor: float  # increase of the shortage below the floor in `shock`, t
+    # Increase of the unserved demand in `shock`, t, and its value at shortage cost, money.
     shortage: float
     shortage_cost: float
-    cost: float  # what the plan costs more, present value, money; less where it is negative
-    broken_rules: tuple[Finding, ...] = ()  # those of the instance that the plan breaks then
+    cost: float  # increase of the plan's total cost, present value, money; negative if the plan becomes cheaper
+    broken_rules: tuple[Finding, ...] = ()  # rules of the instance that the delayed plan breaks
 
 
-# By the name of a future, the delays that were looked at in it.
+# The evaluated delays, by name of the future.
 DelaysByFuture = Mapping[str, Sequence[Delay]]
 
 
 def first_start_words(instance: Instance) -> str:
-    """When the first shock begins, in time for which purchases are made; empty without shocks."""
+    """Return a sentence on the start of the first shock, which dates the purchases; empty without shocks."""
     first = min((event.periods.start for event in instance.events), default=None)
     if first is None:
         return ""
@@ -473,7 +473,7 @@ def first_start_words(instance: Instance) -> str:
 
 
 def outlay_note(instance: Instance, result: Result, moves: Sequence[Purchase]) -> str:
-    """What sets what is spent apart from the outlay."""
+    """Return the notes on the difference between the money spent and the outlay; empty if there is none."""
     note = f" {said}" if (said := outlay_part_note(moves)) else ""
     if existing := math.fsum(support_of_existing(instance, result).values()):
         note += f" Price support of existing processes, {si(existing, result.money)}, is in the outlay as well."
@@ -481,7 +481,7 @@ def outlay_note(instance: Instance, result: Result, moves: Sequence[Purchase]) -
 
 
 def ramp_words(instance: Instance, purchase: Purchase) -> str | None:
-    """The share of size in force from each period on: ``2028 50 %, 2029 100 %``; None where it does not change."""
+    """Return the share of size in force from each period on, ``2028 50 %, 2029 100 %``; None if it is constant."""
     if len(purchase.steps) < 2:
         return None
     return ", ".join(f"{instance.horizon.label(t)} {fixed(100 * share, 0)} %" for t, share in purchase.steps)

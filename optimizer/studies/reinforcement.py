@@ -1,13 +1,13 @@
-"""Which single addition to a plan would let it survive most of the shocks that it fails.
+"""Reinforcements: the single additions to a plan with which it survives most of the shocks that it fails.
 
-slope       what the gap of each failed shock falls by for one unit more of each column of the plan: an upper bound, for
-            gaps are convex
-candidate   an option at the decision point, or a stockpile at the end of the period, that promises most
-trial       the plan with a real amount of it, evaluated in every broken shock: what is reported
+slope       decrease of the gap of each failed shock per unit of each column of the plan; since gaps are convex, an
+            upper bound on the decrease
+candidate   an option at the decision point, or a stockpile at the end of the period, with the largest promised decrease
+trial       the plan with a given amount of the candidate, evaluated in every broken shock; its results are reported
 
-An addition keeps to what its option allows: what is left of its largest size, whole units, least size, opened once and
-before or after what it is tied to, fill rate and room of a stockpile; in the baseline every process has to be able to
-run as it must (`min_utilisation`). Budgets and policy are not looked at.
+An addition keeps the rules of its option: the rest of its largest size, whole units, least size, a single opening,
+required and excluded options, and the fill rate and largest stock of a stockpile. In the baseline every process must
+be able to run at its `min_utilisation`. Budgets and other policy rules are ignored.
 """
 
 import math
@@ -29,40 +29,40 @@ from optimizer.studies.stress_result import Reinforcement, Reinforcements, Trial
 from optimizer.tolerances import NEGLIGIBLE
 from optimizer.units import greatest_whole, least_whole
 
-# So many additions are tried, each in these parts of what the slopes suggest, against so many broken shocks.
+# Number of additions to try, parts of the amount that the slopes suggest, number of broken shocks to check on.
 MOST_TRIED, TRIAL_PARTS, MOST_CHECKED = 8, (0.25, 0.5, 1.0), 200
 
 
 @dataclass(frozen=True)
 class Addition:
-    """An option at one point of time, with what the slopes promise."""
+    """An option at one point of time, with the decrease of gaps that the slopes promise."""
 
     option: str
     t: int
-    most: float  # the largest amount that is possible
-    saving: Vector  # by broken shock, money off its gap for one unit
-    also: tuple[str, ...] = ()  # options that it requires and that are not opened
+    most: float  # the largest possible amount
+    saving: Vector  # decrease of the gap for one unit, money, by broken shock
+    also: tuple[str, ...] = ()  # required options that the plan does not open
 
     def suggest_amount(self, gap: Vector) -> float:
-        """Twice what is enough in nine in ten of the shocks that it helps, if slopes held; at most what is possible."""
+        """Return twice the amount that closes the gap in 90 % of the helped shocks at constant slopes, up to `most`."""
         helped = self.saving > NEGLIGIBLE * self.saving.max(initial=0.0)
         return min(self.most, 2.0 * float(np.quantile(gap[helped] / self.saving[helped], 0.9))) if helped.any() else 0.0
 
     def promise(self, gap: Vector) -> float:
-        """Money off all gaps, if slopes held."""
+        """Return the decrease of all gaps with the suggested amount at constant slopes, money."""
         return float(np.minimum(gap, self.saving * self.suggest_amount(gap)).sum())
 
 
 def find_reinforcements(
     instance: Instance, evaluator: RecourseEvaluator, plan: Plan, failing: Integers, clock: Clock
 ) -> Reinforcements | None:
-    """Try single additions to a plan on the shocks that broke it; None where there is none.
+    """Evaluate single additions to a plan in the shocks that it fails; None if it fails in none.
 
     Args:
-        evaluator: of this instance.
-        plan: that was broken.
-        failing: numbers of the shocks that broke it.
-        clock: where the solver's seconds are counted.
+        evaluator: evaluator of the instance.
+        plan: the plan that fails.
+        failing: indices of the shocks that the plan fails.
+        clock: counts the seconds of the solver.
     """
     if not len(failing):
         return None
@@ -89,9 +89,9 @@ def find_reinforcements(
 def _try_amounts(
     evaluator: RecourseEvaluator, baseline: "BaselineSupport", candidate: Addition, checked: Integers, gap: Vector
 ) -> list[Trial]:
-    """Every amount that can run in the baseline, checked on the broken shocks; none is below one that is no help.
+    """Return a trial for each amount that can run in the baseline, smallest first, down to the first without effect.
 
-    The slope bounds what an amount takes off a gap: where that is nothing, the shock fails as before and is not solved.
+    The slope bounds the decrease of a gap: a shock with a bound of 0 fails as before and is not solved.
     """
     trials: list[Trial] = []
     instance, plan, clock = baseline.instance, baseline.plan, baseline.clock
@@ -113,16 +113,16 @@ def _try_amounts(
 
 @dataclass(frozen=True)
 class BaselineSupport:
-    """The baseline of a plan and of additions to it: whether what has to run can, and the price support."""
+    """Baseline operation of a plan and of additions to it: whether forced running is feasible, and price support."""
 
     instance: Instance
     plan: Plan
     clock: Clock
 
     def added_support(self, candidate: Addition, more: Plan) -> float | None:
-        """The outlay on price support that an addition takes, undiscounted; None where no operation runs what has to.
+        """Return the added outlay on price support, undiscounted; None if `min_utilisation` cannot be kept.
 
-        An addition that requires another one is not judged, nor one to a plan that cannot be operated itself.
+        The check is skipped (0) for an addition that requires another one, and for a plan that is itself infeasible.
         """
         activity = self.instance.activities.get(candidate.option)
         if activity is None or candidate.also or not (activity.min_utilisation or any(activity.support.values)):
@@ -141,7 +141,7 @@ class BaselineSupport:
         return self._support(self.plan)
 
     def _support(self, plan: Plan) -> float | None:
-        """The part of the budget in all price support, in the cheapest operation without a shock and without policy."""
+        """Return the outlay on price support in the cheapest baseline without policy; None if it is infeasible."""
         fixed = self._fixed.with_plan(plan)
         builder, result = fixed.operate([rule for rule in fixed.rules if rule[1] != "run"])
         if result.values is None:
@@ -157,7 +157,7 @@ class BaselineSupport:
 
 def _reinforcement(instance: Instance, candidate: Addition, trials: Sequence[Trial]) -> Reinforcement:
     survived, removed = max(trial.survived for trial in trials), max(trial.gap_removed for trial in trials)
-    # More of it may do nothing more; where nothing is survived, what counts is the gap.
+    # Take the smallest amount with the best result: by shocks survived, or by gap removed if none is survived.
     good = [trial for trial in trials if trial.survived == survived]
     best = next(trial for trial in good if survived or trial.gap_removed >= removed - NEGLIGIBLE * abs(removed))
     label, kind = instance.horizon.label(candidate.t), instance.options[candidate.option].kind
@@ -167,12 +167,12 @@ def _reinforcement(instance: Instance, candidate: Addition, trials: Sequence[Tri
 def promising(
     instance: Instance, evaluator: RecourseEvaluator, plan: Plan, saving: Vector, gap: Vector
 ) -> list[Addition]:
-    """Of each option that helps, the point of time that promises most; then the options, the best first.
+    """Return, for each option that helps, the point of time that promises most; the best option first.
 
     Args:
         instance, evaluator, plan: as for `find_reinforcements`.
-        saving: money off the gap, by broken shock and column of `first_stage_model`.
-        gap: by broken shock, money.
+        saving: decrease of the gap per unit, money, by broken shock and column of `first_stage_model`.
+        gap: survival gap by broken shock, money.
     """
     found, chosen = evaluator.subproblems.plan.column_index(), []
     for o, option in instance.options.items():
@@ -182,7 +182,7 @@ def promising(
             points = list(_points(instance, plan, instance.sized[o], found.get(("", o, "size"), {}), saving))
         promises = [point.promise(gap) for point in points]
         most = max(promises, default=0.0)
-        # Of points that promise the same the last: money is spent no sooner than it has to be.
+        # Of points that promise the same, take the last: money is not spent earlier than necessary.
         if most > NEGLIGIBLE * gap.sum():
             chosen.append((most, max(i for i, each in enumerate(promises) if each >= most * (1 - NEGLIGIBLE)), points))
     chosen.sort(key=lambda each: -each[0])
@@ -192,7 +192,7 @@ def promising(
 def _points(
     instance: Instance, plan: Plan, option: Sized, columns: Mapping[int, int], saving: Vector
 ) -> Iterator[Addition]:
-    """The decision points at which more of an option may be bought."""
+    """Yield an addition for each decision point at which more of an option may be bought."""
     opened = {build.option: build.t for build in plan.builds}
     left, own = _size_left(plan, option), opened.get(option.id)
     if left <= NEGLIGIBLE * option.max_size or _excluding(instance, option) & set(opened):
@@ -205,12 +205,12 @@ def _points(
 
 
 def _excluding(instance: Instance, option: Sized) -> set[str]:
-    """The options that exclude an option, or are excluded by it."""
+    """Return the options that exclude an option or are excluded by it."""
     return {x for x, other in instance.sized.items() if option.id in other.excludes} | set(option.excludes)
 
 
 def _size_left(plan: Plan, option: Sized) -> float:
-    """What is left of the largest size, in whole units."""
+    """Return the rest of the option's largest size, rounded down to whole units."""
     left = option.max_size - sum(build.size for build in plan.builds if build.option == option.id)
     if option.unit_size <= 0:
         return left
@@ -220,7 +220,7 @@ def _size_left(plan: Plan, option: Sized) -> float:
 def _periods(
     instance: Instance, plan: Plan, stock: Stock, columns: Mapping[int, int], saving: Vector
 ) -> Iterator[Addition]:
-    """The periods by whose end a stockpile may hold more: the value of a tonne then, net of losses."""
+    """Yield an addition for each period at whose end a stockpile may hold more; a tonne is valued net of losses."""
     worth = np.maximum(saving[:, [columns[t] for t in instance.horizon.periods]], 0.0)
     kept = (1.0 - stock.loss) ** (instance.horizon.delta * np.arange(worth.shape[1]))
     fills = plan.fills[stock.id]
@@ -237,12 +237,12 @@ def _periods(
 def fills_reaching(
     instance: Instance, stock: Stock, fills: Sequence[float], end: int, amount: float
 ) -> tuple[tuple[float, ...], float]:
-    """Purchases that hold `amount` t more at the end of a period, made as late as fill rate and room allow.
+    """Return purchases that add `amount` t to the stock at the end of a period, as late as fill rate and room allow.
 
-    What the stockpile cannot hold later is not bought then.
+    Later purchases that the fuller stockpile cannot hold are reduced.
 
     Returns:
-        By period t bought, and the amount that is reached: infinite where nothing limits it.
+        The t bought by period, and the amount added; infinite if nothing limits it.
     """
     horizon, before = instance.horizon, stock.stock_path(instance.horizon, fills)[end]
     keep = stock.kept(horizon.delta)
@@ -263,7 +263,7 @@ def fills_reaching(
 
 
 def _cap_fills(instance: Instance, stock: Stock, fills: Sequence[float]) -> tuple[float, ...]:
-    """The same purchases, each cut to what the stockpile can hold by then."""
+    """Return the purchases, each reduced to the room that the stockpile has in its period."""
     if stock.max_size is None:
         return tuple(fills)
     keep, held, result = stock.kept(instance.horizon.delta), stock.initial, []
@@ -274,7 +274,7 @@ def _cap_fills(instance: Instance, stock: Stock, fills: Sequence[float]) -> tupl
 
 
 def _amounts(instance: Instance, candidate: Addition, suggested: float) -> list[float]:
-    """The amounts to try: parts of what is suggested, in whole units and no less than the least."""
+    """Return the amounts to try: parts of the suggested amount, in whole units and at least the least size."""
     option = instance.sized.get(candidate.option)
     amounts = [part * suggested for part in TRIAL_PARTS]
     if option is not None:
@@ -286,7 +286,7 @@ def _amounts(instance: Instance, candidate: Addition, suggested: float) -> list[
 
 
 def with_addition(instance: Instance, plan: Plan, candidate: Addition, amount: float) -> tuple[Plan, float]:
-    """The plan with so much more of an option, and the undiscounted outlay that it takes, but for price support."""
+    """Return the plan with an added amount of an option, and the added outlay, undiscounted, without price support."""
     o, t, horizon = candidate.option, candidate.t, instance.horizon
     if o in instance.stocks:
         stock = instance.stocks[o]

@@ -1,16 +1,16 @@
-"""Stockpile requirements: what falls short, what would have to be held against it, and what money does in part.
+"""Stockpile requirements: shortfalls of materials, the stocks to hold against them, and the effect of partial funding.
 
-shortfall        t   of a material in a shock: demand that its floors require, less what is served with nothing bought;
-                     stocks that are held already are drawn (the do-nothing plan)
-amount to hold   t   the stock of the cheapest plan that buys stocks and nothing else, under no budget and no other rule
-                     of the policy; where floors cannot all be kept, of the plan with the least survival gap
-remains          t   the same shortfall under a plan: that of stocks alone, or the plan at hand, which may buy anything
-funding          a budget for stocks of a share of what the amounts to hold cost
-conflict case    shortfall and amount to hold of one shock alone, of longer, shorter, earlier and later windows, and
-                     under each scenario of the file
+shortfall        t   of a material in a shock: demand that floors require minus demand served under the do-nothing
+                     plan, which draws on the initial stocks
+amount to hold   t   largest stock in the cheapest plan that may buy stocks only, without a budget or other policy
+                     rules; if not all floors can be kept, in the plan with the least survival gap
+remains          t   the shortfall under a plan: the plan of stocks alone, or the given plan, which may buy any option
+funding              plan of stocks alone with a budget of a share of the cost of the amounts to hold
+conflict case        shortfall and amount to hold for a single shock, for longer, shorter, earlier and later windows,
+                     and for each scenario of the file
 
-Probabilities do not count: floors are kept in every shock, whatever its probability. Samples of an ensemble that may
-fail are no shortfall, except in cases with other windows, where all count. Every plan is audited.
+Probabilities are ignored: floors must hold in every shock. Samples that may fail count as no shortfall, except in
+cases with other windows, in which every sample counts. Every plan is audited.
 
 Source: 50 U.S.C. 98h-5 (`clauses`); the biennial reports on stockpile requirements count the same way.
 """
@@ -38,17 +38,17 @@ from optimizer.studies.what_if import WhatIfSolver
 from optimizer.tolerances import ROUNDING
 
 STOPPED = "Stopped before the end: what was not reached is left empty."
-# Shares of the money that the amounts to hold cost.
+# Shares of the cost of the amounts to hold.
 FUNDED = (0.0, 0.25, 0.5, 0.75)
-# Lengths of windows, as multiples of those of the file; years by which all shocks come later.
+# Lengths of windows, as multiples of those in the file; years by which all shocks are postponed.
 LENGTHS = {0.5: "windows half as long", 2.0: "windows twice as long"}
 MOVES = {-1: "all shocks a year earlier", 1: "all shocks a year later"}
 
 
 def stocks_alone(instance: Instance) -> Instance:
-    """The instance in which stocks can be bought and nothing else.
+    """Return the instance in which only stocks can be bought, with shocks without probability.
 
-    It has no budget and no rule of the policy but what has to be bought of stocks; shocks have no probability.
+    It has no budget, and of the policy only the forced purchases of stocks.
     """
     others = [o for o in instance.options if o not in instance.stocks]
     left = without(instance.replacing(scenarios={}), others) if others else instance
@@ -66,17 +66,17 @@ def find_requirements(
     """Find the shortfalls in an instance's shocks, the stocks to hold against them, and the effect of partial funding.
 
     Args:
-        instance: one with shocks, of one future.
-        result: the plan at hand, in the instance; `solve` gives one.
-        is_quick: leaves out funding in part, other conflicts, and times to survive.
-        settings: MIP gap and limits; the time limit is that of the whole study.
-        listener: receives each plan that was found, and the rounds of each search.
+        instance: an instance with shocks and a single future.
+        result: the plan to compare with, for this instance; `solve` returns one.
+        is_quick: whether to leave out partial funding, other conflicts, and times to survive.
+        settings: MIP gap and limits; the time limit applies to the whole study.
+        listener: receives each plan that is found, and the rounds of each search.
 
     Raises:
         InstanceError: no shocks, several futures, or rules that contradict each other.
         AuditError: a plan and its figures disagree.
         SolverError: the solver failed.
-        KeyboardInterrupt: it was stopped before the amounts to hold were known.
+        KeyboardInterrupt: the study was stopped before it had the amounts to hold.
 
     Example:
         >>> import optimizer as so
@@ -107,10 +107,10 @@ def find_requirements(
 
 
 def check_conflict(instance: Instance) -> None:
-    """Refuse an instance of which there is nothing to report, with every finding.
+    """Check that an instance has one future, shocks and demand.
 
     Raises:
-        InstanceError: several futures, no shocks, no demand.
+        InstanceError: several futures, no shocks, or no demand; with every finding.
     """
     found = []
     if not instance.tree.is_single:
@@ -127,7 +127,7 @@ def check_conflict(instance: Instance) -> None:
 
 
 class _Study:
-    """The plans of the study, one after the other, with programmes that stay warm."""
+    """Solver of the study's plans, in turn, with subproblems that stay warm."""
 
     def __init__(self, instance: Instance, solver: WhatIfSolver) -> None:
         self.instance, self.solver = instance, solver
@@ -135,14 +135,14 @@ class _Study:
         self.alone, self.nothing = self.do_nothing(stocks_alone(instance), "With nothing bought")
 
     def do_nothing(self, alone: Instance, case: str) -> tuple[Instance, Result]:
-        """The do-nothing plan of an instance, audited; the instance is without forced running that it cannot keep."""
+        """Return the instance without rules that the do-nothing plan breaks, and the audited result of that plan."""
         given = GivenPlan("nothing", do_nothing_plan(alone))
         found = operate_given(alone, given, self.solver.settings, self.solver)
         self.notes += [f"{case}: a rule is lifted: {rule.what}." for rule in found.broken_rules]
         return found.instance, found.result
 
     def solve(self, alone: Instance, label: str) -> Result | None:
-        """The cheapest plan, audited; None where there was no time for one.
+        """Return the cheapest plan, audited; None if the time ran out before a plan was found.
 
         Raises:
             InstanceError: rules contradict each other.
@@ -163,14 +163,18 @@ class _Study:
         return None if result.baseline is None else result
 
     def hold(self, label: str) -> Result:
-        """The plan that has the amounts to hold."""
+        """Return the plan of stocks alone, which defines the amounts to hold.
+
+        Raises:
+            KeyboardInterrupt: there was no time for a plan.
+        """
         found = self.solve(self.alone, label)
         if found is None:
             raise KeyboardInterrupt
         return found
 
     def funding(self, found: Requirements) -> Iterator[FundingStep]:
-        """Shares of the money for stocks."""
+        """Yield the plan of stocks alone for each share of its cost; none if no stocks have to be bought."""
         base, whole = found.nothing.outlay, found.stocks.outlay - found.nothing.outlay
         for share in FUNDED if whole > 0 else ():
             result = self.solve(with_budget(self.alone, base + share * whole), f"{100 * share:g} % of the money")
@@ -178,12 +182,12 @@ class _Study:
                 yield FundingStep(share, share * whole, result)
 
     def unfunded(self, stocks: Result) -> dict[str, Result]:
-        """By stock that is bought, the plan in which it is not."""
+        """Return the plan without purchases of a stock, by each stock that is bought."""
         found = dict[str, Result]()
         for o, fills in stocks.plan.fills.items():
             if max(fills, default=0.0) <= ROUNDING:
                 continue
-            # What is held already stays.
+            # The initial stock is kept.
             option = self.alone.options[o].model_copy(update={"fill_rate": 0.0})
             result = self.solve(self.alone.replacing(options={**self.alone.options, o: option}), f"without buying {o}")
             if result is not None:
@@ -191,7 +195,7 @@ class _Study:
         return found
 
     def cases(self) -> Iterator[ConflictCase]:
-        """Other conflicts."""
+        """Yield the conflict cases: one shock alone, other lengths, other starts, and the scenarios of the file."""
         yield from self._one_shock()
         for factor, words in LENGTHS.items():
             scaled = with_window_lengths(self.alone, factor)
@@ -203,7 +207,7 @@ class _Study:
             yield from self._other("scenario", name, alone)
 
     def _scenarios(self) -> Iterator[tuple[str, Instance]]:
-        """The scenarios of the file with other requirements; notes say which have none, and which differ in nothing."""
+        """Yield name and instance of scenarios with different requirements; note those left out, with the reason."""
         own, same, free = _needs_data(stocks_alone(self.instance)), list[str](), list[str]()
         for name in self.instance.scenarios:
             try:
@@ -225,7 +229,7 @@ class _Study:
             self.notes.append(f"Scenarios left out, since they have no floor that could fail: {', '.join(free)}.")
 
     def _one_shock(self) -> Iterator[ConflictCase]:
-        """Each entry of the file as the only conflict, where there are several."""
+        """Yield each entry of the file as the only conflict, if there are several entries."""
         entries = dict.fromkeys(entry_of(self.alone, event) for event in self.alone.events)
         owners = {event.name: entry_of(self.alone, event) for event in self.alone.events}
         for entry in entries if len(entries) > 1 else ():
@@ -236,7 +240,10 @@ class _Study:
             yield self._against(ConflictCase("one shock", entry, only, nothing, None))
 
     def _other(self, kind: CaseKind, name: str, alone: Instance, periods: int = 0) -> Iterator[ConflictCase]:
-        """A case with shocks of its own, of so many periods where the horizon has room; none where it has for none."""
+        """Yield the case of an instance with other shocks; nothing if no shock lies within the horizon.
+
+        A note says if the windows cover fewer than `periods` periods, since the horizon ends.
+        """
         step, left = alone.horizon.months, _periods(alone)
         if not left:
             self.notes.append(f"{kind.capitalize()}, {name}: there is no shock within the horizon.")
@@ -249,21 +256,21 @@ class _Study:
         yield self._against(ConflictCase(kind, name, alone, nothing.shocks, None))
 
     def _against(self, case: ConflictCase) -> ConflictCase:
-        """With the plan of stocks alone, where something falls short."""
+        """Add the plan of stocks alone to a case with a shortfall."""
         return replace(case, stocks=self.solve(case.instance, case.name)) if case.is_short else case
 
 
 def _needs_data(instance: Instance) -> dict[str, Any]:
-    """All that requirements depend on: an instance without scenarios, ranges and texts."""
+    """Return the data that requirements depend on: the instance without scenarios, ranges and texts."""
     left_out = ("scenarios", "ranges", "name", "source", "note", "description")
     return {key: value for key, value in instance.to_dict().items() if key not in left_out}
 
 
 def _periods(instance: Instance) -> int:
-    """Periods of all windows together, within the horizon."""
+    """Return the number of periods of all windows within the horizon."""
     return sum(len(event.periods) for event in instance.events)
 
 
 def _whole_periods(instance: Instance) -> int:
-    """The same with those that the end of the horizon cuts off."""
+    """Return the number of periods of all windows, including those after the end of the horizon."""
     return sum(event.length for event in instance.events)

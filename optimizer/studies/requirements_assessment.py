@@ -1,8 +1,9 @@
-"""Frames of stockpile requirements on what they rest on: supply, chain, time to survive, assumptions, and the law.
+"""Frames on the basis of stockpile requirements: supply, chain, time to survive, assumptions, and the law.
 
 The law is 50 U.S.C. 98h-5, section 14 of the Strategic and Critical Materials Stock Piling Act; subsection (f) is that
-of section 1413 of the James M. Inhofe National Defense Authorization Act for Fiscal Year 2023 (Pub. L. 117-263). Texts
-are those of the Code before Pub. L. 119-60, section 1411, whose amendments of 2025 are listed where they apply.
+of section 1413 of the James M. Inhofe National Defense Authorization Act for Fiscal Year 2023 (Pub. L. 117-263). The
+texts are those of the Code before the amendments of 2025 (Pub. L. 119-60, section 1411), which are listed where they
+apply.
 """
 
 import math
@@ -26,18 +27,18 @@ if TYPE_CHECKING:
     from optimizer.studies.requirements_result import Requirements
     from optimizer.studies.time_to_survive import Exposure
 
-# Years after a conflict within which what it used is replaced (98h-5(c)).
+# Years after a conflict within which the materials used in it are replaced (98h-5(c)).
 REPLENISHMENT = 3
 
 
 def is_material(instance: Instance, c: str) -> bool:
-    """Whether a segment needs a commodity, or a stock holds it."""
+    """Return whether a segment needs the commodity or a stock holds it."""
     used = {demand.commodity for demand in instance.demands.values()}
     return c in used or any(stock.commodity == c for stock in instance.stocks.values())
 
 
 def upstream_stocks(instance: Instance, commodity: str) -> list[str]:
-    """The stocks of what a commodity is made of, at any stage."""
+    """Return the stocks of the inputs of a commodity, at any stage upstream."""
     inside, waiting = set[str](), [commodity]
     while waiting:
         made = waiting.pop()
@@ -49,7 +50,7 @@ def upstream_stocks(instance: Instance, commodity: str) -> list[str]:
 
 
 def supply_frame(found: "Requirements") -> Frame:
-    """One row a shock and material: made at home and abroad before, in and after the conflict, with nothing bought."""
+    """Return do-nothing production by shock and material, at home and abroad, before, in and after the shock."""
     columns = (
         FrameColumn("shock", form="shock", is_index=True),
         FrameColumn("material", form="object", is_index=True),
@@ -74,20 +75,20 @@ def _supply_rows(found: "Requirements") -> Iterator[tuple[Any, ...]]:
 
 
 def _worst_of_each(instance: Instance, nothing: Result) -> Iterator[Outcome]:
-    """Of each shock, family or ensemble the outcome with the largest gap."""
+    """Yield the outcome with the largest gap of each shock, family or ensemble."""
     outcomes = {outcome.name: outcome for outcome in nothing.shocks}
     for fold in folds(instance, outcomes):
         yield max((outcomes[name] for name in fold.shocks), key=lambda each: each.gap)
 
 
 def _years_after(instance: Instance, shock: str) -> range:
-    """The periods after a shock in which stocks are replenished, as far as they lie within the horizon."""
+    """Return the periods of the horizon after a shock in which stocks are replenished."""
     stop, horizon = instance.event(shock).periods.stop, instance.horizon
     return range(stop, min(len(horizon.periods), stop + REPLENISHMENT * horizon.per_year))
 
 
 def notes_on_years_after(instance: Instance, nothing: Result) -> Iterator[str]:
-    """For each shock after which the horizon ends early: which years its supply afterwards is the mean of."""
+    """Yield a note on the years that supply after a shock covers, for each shock after which the horizon ends early."""
     horizon = instance.horizon
     for worst in _worst_of_each(instance, nothing):
         after = _years_after(instance, worst.name)
@@ -100,7 +101,7 @@ def notes_on_years_after(instance: Instance, nothing: Result) -> Iterator[str]:
 
 
 def _made(instance: Instance, flows: Flows | None, c: str, periods: range) -> tuple[float | None, float | None]:
-    """t per year of a commodity made at home and abroad in some periods; None where that is not known."""
+    """Return production of a commodity at home and abroad in periods, t/yr; None for both without flows or periods."""
     if flows is None or not len(periods):
         return None, None
     made, years = {True: 0.0, False: 0.0}, len(periods) * instance.horizon.delta
@@ -111,7 +112,7 @@ def _made(instance: Instance, flows: Flows | None, c: str, periods: range) -> tu
 
 
 def chain_frame(found: "Requirements") -> Frame:
-    """One row a material: what it is made of, who makes it, and how concentrated that is, with and without the plan."""
+    """Return, by material, its inputs, plants, largest maker and HHI, under the do-nothing plan and the given plan."""
     years = found.instance.horizon.start, found.instance.horizon.end
     columns = (
         FrameColumn("material", form="object", is_index=True),
@@ -141,7 +142,7 @@ def chain_frame(found: "Requirements") -> Frame:
 
 
 def _largest(shares: Mapping[str, Sequence[Any]], c: str, year: int) -> tuple[Any, Any, Any]:
-    """The region that makes most, its share, and the concentration; None where nothing is made."""
+    """Return the region that produces most, its share, and the HHI; None for each if nothing is produced."""
     for each in shares.get(c, ()):
         if each.year == year and each.regions:
             region, share = next(iter(each.regions.items()))
@@ -150,9 +151,9 @@ def _largest(shares: Mapping[str, Sequence[Any]], c: str, year: int) -> tuple[An
 
 
 def times_frame(found: "Requirements") -> Frame:
-    """One row a chokepoint that ends a floor, in its worst year; none where they were left out.
+    """Return one row per chokepoint that makes a floor fail, in its worst year; none if times were left out.
 
-    Where floors fail without any cut the first row is that.
+    If floors fail without any cut, the first row reports that.
     """
     columns = (
         FrameColumn("chokepoint", is_index=True),
@@ -185,7 +186,7 @@ def _time_row(instance: Instance, exposure: "Exposure") -> tuple[Any, ...]:
 
 
 def assumptions_frame(found: "Requirements") -> Frame:
-    """One row a shock of the file, or an event of an ensemble: what is assumed of the conflict."""
+    """Return the assumptions of the conflict: one row per shock of the file, and per event of an ensemble."""
     columns = (
         FrameColumn("shock", is_index=True),
         FrameColumn("first", "First start", form="period"),
@@ -212,7 +213,7 @@ def assumptions_frame(found: "Requirements") -> Frame:
 
 def _assumption_row(instance: Instance, events: Sequence[Shock]) -> tuple[Any, ...]:
     starts, horizon = [event.periods.start for event in events], instance.horizon
-    # All of this is the same in every shock of an entry, and in every sample of an event.
+    # These are the same in every shock of an entry, and in every sample of an event.
     spec, (name, source, note) = events[0].spec, _described(instance, events[0])
     return (
         name,
@@ -232,7 +233,7 @@ def _assumption_row(instance: Instance, events: Sequence[Shock]) -> tuple[Any, .
 
 
 def _described(instance: Instance, event: Shock) -> tuple[str, str | None, str | None]:
-    """The name of a shock's entry, its source and its note; of an event of an ensemble its own, where it has them."""
+    """Return name, source and note of a shock's entry; an event of an ensemble has its own or those of the ensemble."""
     entry = entry_of(instance, event)
     whole = instance.shocks.get(entry) or instance.ensembles[entry]
     if event.entry == entry:
@@ -243,13 +244,13 @@ def _described(instance: Instance, event: Shock) -> tuple[str, str | None, str |
 
 
 def _cuts_within(event: Shock) -> tuple[Cut, ...]:
-    """The cuts of a shock, with a severity for each period of its window."""
+    """Return the cuts of a shock, with a severity for each period of its window."""
     offsets = range(len(event.periods))
     return tuple(cut.model_copy(update={"severity": tuple(map(cut.at, offsets))}) for cut in event.spec.cuts)
 
 
 def _lost(cuts: Sequence[Cut]) -> float:
-    """The sum of severities over cuts and periods."""
+    """Return the sum of severities over cuts and periods."""
     return math.fsum(severity for cut in cuts for severity in cut.severity)
 
 
@@ -258,7 +259,7 @@ def _by_name(instance: Instance, numbers: Mapping[str, float], sign: str) -> str
 
 
 def clauses_frame(found: "Requirements") -> Frame:
-    """One row a clause of 50 U.S.C. 98h-5: what answers it, or why it is out of reach."""
+    """Return one row per clause of 50 U.S.C. 98h-5: the table that answers it, or why it is out of reach."""
     columns = (
         FrameColumn("place", "Clause", is_index=True),
         FrameColumn("text", "Text"),
@@ -272,7 +273,7 @@ def clauses_frame(found: "Requirements") -> Frame:
 
 
 def _head(found: "Requirements", key: str) -> str:
-    """A table, or a table and the head of its column, by their names in code."""
+    """Return the name of a table with the head of its column, from ``frame.column`` or ``frame``."""
     name, _, column = key.partition(".")
     frame = found.frames.frame(name)
     heads = {each.name: each.head.replace("\n", " ") for each in frame.columns}
@@ -287,10 +288,10 @@ class Clause:
     """One clause of the law."""
 
     place: str  # section and paragraph
-    text: str  # of the law, in its words
+    text: str  # wording of the law
     answer: ClauseAnswer  # whether the study answers it
-    where: tuple[str, ...] = ()  # frames and columns that do, ``frame.column``, or whole frames
-    reason: str = ""  # why not, or what the answer means
+    where: tuple[str, ...] = ()  # frames, or columns as ``frame.column``, that answer it
+    reason: str = ""  # why the study does not answer it, or a remark on the answer
 
 
 CLAUSES = (

@@ -1,10 +1,10 @@
-"""The frames of stockpile requirements: the only place that says which columns their tables have.
+"""Frames of stockpile requirements: the only place that defines the columns of their tables.
 
-materials    by material: shortfall, amount to hold, cost, what remains     purchases    stocks by calendar year
+materials    by material: shortfall, amount to hold, cost, remaining gap    purchases    stocks by calendar year
 needs        by segment, in its worst shock                                 supply       home and abroad, by shock
-holdings     by stock: what to hold and its cost                            chain        who makes each material
+holdings     by stock: amount to hold and its cost                          chain        makers of each material
 shortfalls   by segment and shock                                           times        time to survive
-funding      what a part of the money achieves                              assumptions  of each shock
+funding      shortfalls with part of the money                              assumptions  of each shock
 cases        other conflicts                                                clauses      of the law
 """
 
@@ -40,7 +40,7 @@ NO_OPTION = "no option to hold it in the file"
 
 
 def of_requirements(found: "Requirements") -> Frames:
-    """All tables, each a pandas frame by its name."""
+    """All tables of the requirements, each a pandas frame by its name."""
     makers = {
         "materials": materials_frame,
         "needs": needs_frame,
@@ -63,7 +63,7 @@ def _t(name: str, label: str = "", **how: Any) -> FrameColumn:
 
 
 def materials_frame(found: "Requirements") -> Frame:
-    """One row a material that a segment needs or a stock holds."""
+    """Return one row per material that a segment needs or a stock holds."""
     money = found.instance.money
     columns = (
         FrameColumn("material", form="object", is_index=True),
@@ -105,7 +105,11 @@ def _material_row(found: "Requirements", c: str, held: Sequence[Mapping[str, Any
 
 
 def _need_of(found: "Requirements", segments: Sequence[str]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-    """The worst shock of some segments, what it requires, what falls short, its value; and what is left, by plan."""
+    """Return the needs of segments, and the shortfalls left with stocks and with the plan.
+
+    The needs are the worst shock, None if nothing falls short, the amount that floors require, t, the shortfall, t,
+    and its value, money.
+    """
     worst = _hardest(found, segments)
     services = _services(worst, segments)
     required = math.fsum(_required(found.alone, worst.name, d) for d in segments)
@@ -115,12 +119,12 @@ def _need_of(found: "Requirements", segments: Sequence[str]) -> tuple[tuple[Any,
 
 
 def _counted(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
-    """The shocks that count: without samples that fail and may."""
+    """Return the outcomes without samples that fail and are allowed to."""
     return (outcome for outcome in outcomes if not outcome.excused)
 
 
 def _services(outcome: Outcome | None, segments: Iterable[str]) -> list[Service]:
-    """Those of some segments that fall below their floors."""
+    """Return the services of the given segments that fall below their floors in a shock."""
     some = () if outcome is None else (outcome.segments.get(d) for d in segments)
     return [service for service in some if service is not None and service.first_failure is not None]
 
@@ -130,7 +134,7 @@ def _below(outcome: Outcome | None, segments: Iterable[str]) -> float:
 
 
 def _worst(outcomes: Iterable[Outcome], segments: Sequence[str]) -> Outcome | None:
-    """The shock in which most falls short, of equal ones the first."""
+    """Return the shock in which most of the segments' demand falls short, the first of equals; None without shocks."""
     return max(_counted(outcomes), key=lambda each: _below(each, segments), default=None)
 
 
@@ -138,13 +142,13 @@ def _worst_below(result: Result, segments: Sequence[str]) -> float | None:
     return None if result.baseline is None else _below(_worst(result.shocks, segments), segments)
 
 
-# What notes say of columns that the screen does not have.
+# Notes on columns that the screen does not show.
 AUSTERITY = " Austerity: the rest of demand."
 MATERIALS = " Materials: t below the floors in the worst shock."
 
 
 def shortfall_by_material(instance: Instance, outcomes: Sequence[Outcome]) -> dict[str, float]:
-    """By material that some segment needs, t below the floors in its worst shock."""
+    """Return the shortage below the floors in the worst shock, t, by material that a segment needs."""
     segments: dict[str, list[str]] = defaultdict(list)
     for d, demand in instance.demands.items():
         segments[demand.commodity].append(d)
@@ -152,7 +156,7 @@ def shortfall_by_material(instance: Instance, outcomes: Sequence[Outcome]) -> di
 
 
 def _window_tonnes(instance: Instance, shock: str, d: str) -> tuple[float, float]:
-    """Demand of a segment over the window of a shock, and what its floor requires, t."""
+    """Return the demand of a segment over the window of a shock, and the part that its floor requires, t."""
     event = instance.event(shock)
     path = instance.path(event)
     demanded = [float(path.demand_at(d, t)) for t in event.periods]
@@ -161,7 +165,7 @@ def _window_tonnes(instance: Instance, shock: str, d: str) -> tuple[float, float
 
 
 def needs_frame(found: "Requirements") -> Frame:
-    """One row a segment, in the shock in which most of it falls short; else in the one that requires most."""
+    """Return one row per segment, in the shock with its largest shortfall, or else with its largest requirement."""
     columns = (
         FrameColumn("segment", form="object", is_index=True),
         FrameColumn("material", form="name", is_shown=False),
@@ -183,7 +187,7 @@ def needs_frame(found: "Requirements") -> Frame:
 
 
 def _hardest(found: "Requirements", segments: Sequence[str]) -> Outcome:
-    """The shock in which most of some segments falls short with nothing bought; else the one that requires most."""
+    """Return the shock with the largest shortfall of segments under the do-nothing plan, else that requiring most."""
 
     worst = _worst(found.nothing.shocks, segments)
     if worst is not None and _below(worst, segments) > 0:
@@ -196,7 +200,7 @@ def _hardest(found: "Requirements", segments: Sequence[str]) -> Outcome:
 
 
 def _required(instance: Instance, shock: str, d: str) -> float:
-    """What the floor of a segment requires over the window of a shock, t."""
+    """Return the demand that the floor of a segment requires over the window of a shock, t."""
     return _window_tonnes(instance, shock, d)[1]
 
 
@@ -209,7 +213,7 @@ def _need_row(found: "Requirements", d: str) -> tuple[Any, ...]:
 
 
 def _left_in(found: "Requirements", shock: str, d: str) -> tuple[float | None, float | None]:
-    """What falls short in a shock with stocks, and with the plan; None where a plan does not know the shock."""
+    """Return a segment's shortfall in a shock with stocks alone and with the given plan, t; None if a plan lacks it."""
     both = []
     for result in (found.stocks, found.result):
         outcome = next((each for each in result.shocks if each.name == shock), None)
@@ -218,7 +222,7 @@ def _left_in(found: "Requirements", shock: str, d: str) -> tuple[float | None, f
 
 
 def shortfalls_frame(found: "Requirements") -> Frame:
-    """One row a material, segment and shock in which anything falls short, with nothing bought or with a plan."""
+    """Return one row per material, segment and shock with a shortfall under the do-nothing plan or another plan."""
     money = found.instance.money
     columns = (
         FrameColumn("material", form="object", is_index=True),
@@ -251,7 +255,7 @@ def _shortfall_rows(found: "Requirements") -> Iterator[tuple[Any, ...]]:
 
 
 def held_stocks(found: "Requirements") -> list[dict[str, Any]]:
-    """By stock: what to hold, what to buy, and what that costs."""
+    """Return one row per stock: the amounts to hold and to buy, t, and their cost, undiscounted."""
     instance, result, horizon = found.alone, found.stocks, found.alone.horizon
     rows = []
     for o, stock in instance.stocks.items():
@@ -273,12 +277,12 @@ def held_stocks(found: "Requirements") -> list[dict[str, Any]]:
 
 
 def _drawn(result: Result, o: str) -> float | None:
-    """The most that a shock draws from a stock, t; of shocks whose flows are kept."""
+    """Return the largest release from a stock in one shock, t, of shocks with flows; None without any."""
     return max((math.fsum(each.flows.row(o, "released")) for each in result.shocks if each.flows), default=None)
 
 
 def holdings_frame(found: "Requirements") -> Frame:
-    """One row a stock."""
+    """Return one row per stock."""
     money = found.instance.money
     columns = (
         FrameColumn("option", "Stock", form="object", is_index=True),
@@ -314,12 +318,12 @@ def holdings_frame(found: "Requirements") -> Frame:
 
 
 def _at_least(result: Result) -> float:
-    """The proven lower bound of the least survival gap, money."""
+    """Return the proven lower bound of the least survival gap, money."""
     return min(result.survival_gap, result.gap_bound or 0.0)
 
 
 def stock_purchases(found: "Requirements") -> Frame:
-    """One row a calendar year and stock that is bought in it."""
+    """Return one row per calendar year and stock that is bought in it."""
     columns = (
         FrameColumn("year", form="year", is_index=True),
         FrameColumn("option", "Stock", form="object", is_index=True),
@@ -340,7 +344,7 @@ def stock_purchases(found: "Requirements") -> Frame:
 
 
 def funding_frame(found: "Requirements") -> Frame:
-    """One row a share of the money for stocks: what it achieves."""
+    """Return one row per share of the money for stocks, with the shocks survived and the gap left."""
     money, tonnes = found.instance.money, shortfall_by_material(found.alone, found.nothing.shocks)
     short = [c for c in tonnes if tonnes[c] > 0]
     columns = (
@@ -365,7 +369,7 @@ def funding_frame(found: "Requirements") -> Frame:
 
 
 def cases_frame(found: "Requirements") -> Frame:
-    """One row a conflict: that of the file, then others."""
+    """Return one row per conflict: that of the file, then other cases."""
     money, stocks = found.instance.money, list(found.alone.stocks)
     short = list(shortfall_by_material(found.alone, found.nothing.shocks))
     columns = (
@@ -391,7 +395,7 @@ def cases_frame(found: "Requirements") -> Frame:
 
 
 def _named_columns(instance: Instance, keys: Iterable[str], name: str, label: str) -> tuple[FrameColumn, ...]:
-    """A column a material or a stock."""
+    """Return one column per material or stock."""
     return tuple(_t(f"{key} {name}", f"{display_name(instance, key)}, {label}", is_shown=False) for key in keys)
 
 
@@ -406,8 +410,9 @@ def _case_row(case: tuple[Any, ...], short: Sequence[str], stocks: Sequence[str]
 
 
 def _case_stocks(instance: Instance, result: Result | None) -> tuple[tuple[float, ...], Tonnes, Tonnes]:
-    """What the stocks of a case cost, the least gap with its bound, what is held, and what is left by material.
+    """Return the money, the stocks held, and the shortfalls left in a case of requirements.
 
+    The money is the cost of stocks, the least gap and its lower bound; stocks are t by stock, shortfalls t by material.
     Without a result nothing falls short, so that nothing is bought.
     """
     if result is None:

@@ -1,8 +1,8 @@
-"""What a study of stockpile requirements returns: what falls short, what to hold against it, and what it rests on.
+"""Result of a study of stockpile requirements.
 
-Requirements  the plans with nothing bought, with stocks alone, and at hand; its JSON is all frames, row by row
-FundingStep   what a part of the money for stocks buys
-ConflictCase  other shocks than those of the file, or other assumptions
+Requirements  the do-nothing plan, the plan of stocks alone, and the given plan; its JSON holds all frames, row by row
+FundingStep   the plan of stocks alone for a share of its cost
+ConflictCase  the requirements under other shocks than those of the file, or under other assumptions
 """
 
 import math
@@ -21,27 +21,27 @@ CaseKind = Literal["one shock", "length of the conflict", "mobilisation period",
 
 @dataclass(frozen=True)
 class FundingStep:
-    """A share of the money for stocks, and the plan of stocks alone that it buys."""
+    """A share of the cost of the amounts to hold, and the plan of stocks alone with that budget."""
 
-    share: float  # of what the amounts to hold cost
-    money: float  # for stocks, undiscounted, as far as the budget counts it
+    share: float  # of the cost of the amounts to hold
+    money: float  # outlay on stocks, undiscounted
     result: Result  # the plan with the least survival gap, audited
 
 
 @dataclass(frozen=True)
 class ConflictCase:
-    """Other shocks than those of the file, or other assumptions."""
+    """The requirements under other shocks than those of the file, or under other assumptions."""
 
-    kind: CaseKind  # what differs
-    name: str  # which of them
+    kind: CaseKind  # the assumption that differs
+    name: str  # the shock, the change of windows, or the scenario
     instance: Instance = field(repr=False)
-    nothing: tuple[Outcome, ...] = field(repr=False)  # the do-nothing plan, or what of it is about these shocks
-    # The plan of stocks alone; None where nothing falls short or the time ran out.
+    nothing: tuple[Outcome, ...] = field(repr=False)  # outcomes of these shocks under the do-nothing plan
+    # The plan of stocks alone; None if nothing falls short or the time ran out.
     stocks: Result | None = field(repr=False)
 
     @property
     def is_short(self) -> bool:
-        """Whether anything falls short with nothing bought."""
+        """Whether any material falls short under the do-nothing plan."""
         return any(shortfall_by_material(self.instance, self.nothing).values())
 
 
@@ -50,17 +50,17 @@ class Requirements(ReadOnly):
     """Stockpile requirements of an instance.
 
     Attributes:
-        instance: the file's.
-        result: the plan at hand, in it.
-        alone: the instance in which stocks alone can be bought.
-        nothing: the do-nothing plan of `alone`.
-        stocks: the cheapest plan of `alone`, which has the amounts to hold.
-        funding: less money than that, the least first.
-        unfunded: by stock that is bought, the plan without buying it.
+        instance: the instance of the file.
+        result: the given plan in `instance`.
+        alone: the instance in which only stocks can be bought.
+        nothing: the do-nothing plan in `alone`.
+        stocks: the cheapest plan in `alone`, which defines the amounts to hold.
+        funding: the plans with less money than `stocks` needs, the least first.
+        unfunded: by stock that `stocks` buys, the plan without buying it.
         cases: other conflicts.
-        times: time to survive of every chokepoint; None where it was left out.
-        stopped: whether Ctrl-C or a time limit ended the study before all was known.
-        notes: what the user should know.
+        times: time to survive of every chokepoint; None if it was left out.
+        stopped: whether Ctrl-C or a time limit ended the study early.
+        notes: remarks for the user.
     """
 
     instance: Instance = field(repr=False)
@@ -83,12 +83,12 @@ class Requirements(ReadOnly):
 
     @property
     def steps(self) -> tuple[FundingStep, ...]:
-        """All shares of the money, from nothing to the whole."""
+        """The funding steps, from the smallest share to the full amount."""
         whole = FundingStep(1.0, self.stocks.outlay - self.nothing.outlay, self.stocks)
         return (*self.funding, whole)
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object documented in the manual: every frame as a list of its rows."""
+        """Return the JSON object documented in the manual: every frame as a list of its rows."""
         frames = self.frames
         return {
             "instance": self.instance.title,
@@ -101,5 +101,5 @@ class Requirements(ReadOnly):
 
 
 def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row for JSON: null where a number is infinite."""
+    """Return a row for JSON, with None in place of numbers that are not finite."""
     return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}

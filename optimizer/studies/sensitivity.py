@@ -1,18 +1,19 @@
-"""Which uncertain numbers decide: each alone at both ends, where the plan changes between, and all of them together.
+"""Sensitivity of plan and cost to uncertain numbers: one at a time, their switching values, and all together.
 
 tornado           every number at its low and its high end, all others at their values
-switching value   between a value and an end with another plan: by bisection, where it changes. The plan is the set of
-                  options that are bought, and whether it survives. Changes that come and go in between are not seen.
-global            a Latin hypercube over all ranges, uniform and independent; how much of the variance of the cost, and
-                  where floors fail of the gap, each number explains (`Importance`), and in how many samples each option
-                  is bought
+switching value   the point between the value and an end with another plan at which the plan changes, by bisection. A
+                  plan is the set of options that are bought, and whether it survives. Changes that are reversed before
+                  the end are not detected.
+global            a Latin hypercube over all ranges, uniform and independent: the share of the variance of the cost, and
+                  of the gap if floors fail, that each number explains (`Importance`), and the share of samples in which
+                  each option is bought
 
-Every search starts from the plan and the shocks of the instance as it is, never from another search: so the results are
-the same on any number of processes. A plan is left for another one only where that is better by more than the gap.
+Every search starts from the plan and the shocks of the unchanged instance, never from another search, so that results
+do not depend on the number of processes. Another plan replaces the plan only if it is better by more than the MIP gap.
 
-A number that is all shortage costs changes what a gap is worth, and not whether floors hold. Its gap is what the plan
-that is found leaves at the shortage costs of the instance as it is: without a price of gaps at least the gap there, up
-to the tolerance. Samples have the gap at their own shortage costs.
+A number that consists of shortage costs changes the value of a gap, but not whether floors hold. Its gap is that of the
+plan that is found, at the shortage costs of the unchanged instance: without a gap price at least the gap there, up to
+the tolerance. Samples have the gap at their own shortage costs.
 """
 
 import math
@@ -62,10 +63,10 @@ from optimizer.units import MoneyLike
 
 @dataclass(frozen=True)
 class MovedNumbers:
-    """Numbers that are elsewhere than in the instance."""
+    """Changed numbers of an instance."""
 
     values: Mapping[str, float]  # the number, or factor, of each input, by path
-    # Whether the gap is that which the plan leaves in the instance as it is, and not where the numbers are.
+    # Whether the gap is evaluated in the unchanged instance instead of at these numbers.
     takes_gap_as_is: bool = False
 
 
@@ -78,12 +79,16 @@ def ask_moved(
     plan: Plan,
     lists_attacks: bool = False,
 ) -> VariantOutcome | None:
-    """A task: the best plan with other numbers, attacks listed anew where they count; None where time is over."""
+    """Find the best plan with changed numbers, as an executor's task; None if the time is over.
+
+    `lists_attacks` lists the adversary's attacks anew at these numbers. Numbers that make the instance invalid return
+    the status ``unusable``.
+    """
     if settings.is_late:
         return None
     try:
         variant = with_numbers(without_attacks(instance) if lists_attacks else instance, moved.values)
-        # What the adversary can afford, and what its attacks cut, may be uncertain as well.
+        # The adversary's budget, the prices and the cuts of its attacks may be uncertain as well.
         variant = with_listed_attacks(variant)[0] if lists_attacks else variant
     except InstanceError:
         return VariantOutcome("unusable")
@@ -96,7 +101,7 @@ def ask_moved(
 
 
 def outcome(solver: WhatIfSolver, instance: Instance, found: WhatIfResult) -> VariantOutcome:
-    """What is remembered of an answer."""
+    """Return the outcome of a what-if result, with the number of failed shocks and the options bought."""
     if not math.isfinite(found.cost):
         return VariantOutcome(found.status)
     failed = 0
@@ -115,7 +120,7 @@ def outcome(solver: WhatIfSolver, instance: Instance, found: WhatIfResult) -> Va
 def _with_gap_in(
     instance: Instance, solver: WhatIfSolver, elsewhere: VariantOutcome, found: WhatIfResult
 ) -> VariantOutcome:
-    """An outcome with the survival gap that its plan leaves in another instance; as much of it is proven as before."""
+    """Return the outcome with its plan's gap in another instance; the proven share of the gap stays the same."""
     evaluator, clock = solver.evaluator(instance), Clock()
     left = evaluator.gaps(plan_values(instance, found.plan, evaluator.subproblems.plan), clock)
     excused = excused_samples(tree_shares(instance.tree), left.gap, left.fails)
@@ -147,25 +152,26 @@ def sensitivity(
     """Find which uncertain numbers change cost, survival or the plan most.
 
     Args:
-        instance: with ranges.
-        samples: of all numbers together, at least 60; 0 for none.
-        seed: of the samples.
-        flips: whether switching values are computed.
-        resolution: how near a flip is found, a share of the way from the value to the end.
+        instance: an instance with ranges.
+        samples: number of samples of all numbers together, at least 60; 0 for none.
+        seed: seed of the samples.
+        flips: whether to compute switching values.
+        resolution: precision of switching values, as a share of the distance from the value to the end.
         budget, scenario: as for `solve`.
-        adversary: whether every attack that the instance's adversary can afford counts as a shock; which those are is
-            found anew wherever numbers are elsewhere.
-        settings: `accuracy` is the share of the price of survival to which costs are proven (2 % where left out),
-            `time_limit` is for everything together, and `jobs` processes.
+        adversary: whether every attack that the instance's adversary can afford counts as a shock; the attacks are
+            listed anew for changed numbers.
+        settings: `accuracy` is the share of the price of survival to which costs are proven (2 % by default),
+            `time_limit` applies to the whole analysis, and `jobs` is the number of processes.
         listener: receives the rounds of the first search, then every set of numbers that was solved for.
-        notes: remarks of the caller to show beside the result.
-        known: the best plan of the instance, where that was solved for before.
-        most: how many are solved for, by first-order effect, and all without one (lead times); None for all of them.
+        notes: remarks of the caller to show with the result.
+        known: the best plan of the instance, if it was solved before.
+        most: number of numbers to solve for, those with the largest first-order effects, besides all numbers without
+            such an effect (lead times); None for all numbers.
 
     Raises:
-        InstanceError: a scenario that the instance does not have.
+        InstanceError: the instance has no ranges, or not the scenario.
         SolverError, WorkerError: the solver failed, or a process died.
-        ValueError: fewer samples than can be judged, or a budget that is no amount of money.
+        ValueError: too few samples, or a budget that is no amount of money.
 
     Example:
         >>> import optimizer as so
@@ -185,7 +191,7 @@ def sensitivity(
         instance, _ = with_listed_attacks(instance)
     settings = Settings.chosen(settings, TOLERANCE_SHARE).begun()
     accuracy = settings.share_of_price
-    # A plan that is known needs no search, only what follows from it.
+    # With a known plan, no search for the base is needed, so that the time limit starts later.
     clock = settings.clock() if known is None else Clock()
     search = _SensitivitySearch(instance, settings, clock, listener, lists_attacks=adversary)
     with interruptible(clock, listener):
@@ -206,7 +212,7 @@ def sensitivity(
 
 
 def _require_ranges(instance: Instance) -> None:
-    """Raise InstanceError where no number of an instance is uncertain."""
+    """Raise InstanceError if no number of the instance is uncertain."""
     if not instance.ranges:
         cure = "Write some, such as `capex: {value: 120k, low: 90k, high: 180k}`, or "
         cure += '`ranges: {"options.*.capex": {low: 0.8, high: 1.5, of: value}}`.'
@@ -222,9 +228,10 @@ def find_bands(
     settings: Settings | None = None,
     listener: Listener = ignore,
 ) -> Bands | None:
-    """The band of the best plan over samples of all uncertain numbers, without their tornado.
+    """Return the bands of the best plan's figures over samples of all uncertain numbers, without a tornado.
 
-    None without ranges or a plan, and where too few samples have one. Arguments and errors are those of `sensitivity`.
+    None without ranges, without a plan, or if too few samples have a plan. Arguments and errors are those of
+    `sensitivity`.
     """
     if adversary:
         instance, _ = with_listed_attacks(instance)
@@ -242,7 +249,7 @@ def find_bands(
 
 @dataclass(frozen=True)
 class _Interval:
-    """Two positions of the number of a bar, −1 … 1: at `same` the plan is that of the value, at `other` another."""
+    """Two positions of a bar's number, −1 … 1: at `same` the plan is that of the value, at `other` a different one."""
 
     bar: int
     same: float
@@ -254,7 +261,10 @@ class _Interval:
         return (self.same + self.other) / 2
 
     def halve(self, at: VariantOutcome, *, differs: bool) -> "_Interval":
-        """The half in which the plan changes. A search that was stopped counts as the same: it changes further out."""
+        """Return the half in which the plan changes, given the outcome at the middle.
+
+        A stopped search counts as the same plan, so that the change lies further out.
+        """
         return replace(self, other=self.middle, outcome=at) if differs else replace(self, same=self.middle)
 
     def switching_value(self, number: Uncertain) -> SwitchingValue:
@@ -263,7 +273,7 @@ class _Interval:
 
 
 def _with_bounds_of(known: Result, found: WhatIfResult) -> WhatIfResult:
-    """An answer, with what was proven of the plan that was known where it is that."""
+    """Return the search's result with the bound of the known plan, if both plans have the same cost."""
     is_same = known.bound is not None and math.isclose(found.cost, known.total_cost, rel_tol=SAME_VALUE)
     return replace(found, status="optimal", bound=max(found.bound, known.bound or 0.0)) if is_same else found
 
@@ -277,14 +287,14 @@ def _with_flips(bars: Sequence[TornadoBar], ways: Sequence[_Interval]) -> list[T
 
 
 class _SensitivitySearch:
-    """Sets of numbers while they are solved for, each from the plan and the shocks of the instance as it is."""
+    """Searches for sets of numbers, each started from the plan and the shocks of the unchanged instance."""
 
     def __init__(
         self, instance: Instance, settings: Settings, clock: Clock, listener: Listener, *, lists_attacks: bool
     ) -> None:
         strategy = settings.strategy
         if strategy == "auto":
-            # What is known of the instance as it is shortens these, and not the extensive form.
+            # The plan and shocks of the unchanged instance shorten these strategies, but not the extensive form.
             every_shock_counts = any(event.probability > 0 for event in instance.tree.events)
             strategy = "benders" if every_shock_counts else "constraint-generation"
         self.instance, self.numbers = instance, numbers_of(instance.uncertain)
@@ -297,19 +307,19 @@ class _SensitivitySearch:
         self._duals: DualScreen | None = None
 
     def begin(self, known: Result | None = None, most: int | None = None) -> VariantOutcome:
-        """The instance as it is, its cost proven to the tolerance that all others are proven to.
+        """Solve the unchanged instance and prove its cost to the tolerance of all other searches.
 
-        Its dual values are kept where so many numbers are fewer than there are.
+        The dual values of its plan are kept for screening if there are more than `most` numbers.
         """
         settings = self.settings
         with WhatIfSolver(self.instance, before_tolerance_base(settings), self.clock, self.listener) as solver:
             if known is not None and known.bound is not None:
-                # What remains to be found are the shocks that shape it, and its dual values.
+                # The search only has to find the active shocks and dual values of the known plan.
                 solver.learn(known.plan, frozenset())
                 self.found = _with_bounds_of(known, solver.ask(bound=proven_objective(known)))
             else:
                 self.found = solver.ask()
-            # Whether processes pay is judged by the time of the plan, also of one that was found before.
+            # The run time of the plan, also of a known one, decides whether worker processes pay off.
             self.seconds = max(self.found.seconds, 0.0 if known is None else known.seconds.get("total", 0.0))
             if math.isfinite(self.found.cost):
                 least = None if known is None else known.calm_cost
@@ -325,16 +335,16 @@ class _SensitivitySearch:
         return self.base
 
     def _keep_dual_values(self, solver: WhatIfSolver, most: int | None) -> None:
-        """Keep those of the plan that was found last, with its operation in all shocks that count, where needed."""
+        """Keep the dual values of the latest plan, operated in all shocks that count, if screening is needed."""
         if most is not None and len(self.numbers) > most and solver.latest is not None:
             evaluator = solver.evaluator(self.instance)
             found = with_operation(self.instance, solver.latest, evaluator, self.settings, self.clock)
             self._duals = DualScreen.of(found, self.instance)
 
     def screen(self, most: int | None) -> tuple[FirstOrderEffect, ...]:
-        """Keep so many numbers, those with the largest first-order effect; the effects of the others, largest first.
+        """Keep `most` numbers with the largest first-order effects; return the other effects, largest first.
 
-        Beside them those are kept that have none, unless none is kept.
+        Numbers without a first-order effect are kept as well, unless `most` is 0.
         """
         if most is None or len(self.numbers) <= most or self._duals is None:
             return ()
@@ -345,9 +355,9 @@ class _SensitivitySearch:
         return tuple(each for each in effects if each.name not in kept)
 
     def _first_order_effects(self) -> list[FirstOrderEffect]:
-        """Those of the numbers that are reached in the time there is: first those that have none, then by size."""
+        """Return the effects computed within half of the remaining time: first those not judged, then by size."""
         half = self.settings.halfway
-        # Attacks are listed among the shocks as the adversary can afford them where its numbers are now.
+        # Dual values cover only the attacks listed at current numbers, so the adversary's numbers cannot be judged.
         unseen = [each for each in self.numbers if self.lists_attacks and each.is_of_adversary]
         calls = [
             Task(first_order_effect, (self.instance, self._duals, each, half))
@@ -361,7 +371,7 @@ class _SensitivitySearch:
         return sorted(effects, key=lambda each: (*(-size for size in each.size), each.name))
 
     def answers(self, variants: Sequence[MovedNumbers], what: str) -> dict[int, VariantOutcome]:
-        """What comes of each set of numbers, by its place; those that were not reached are left out."""
+        """Solve for each set of numbers; return outcomes by index, without those not reached in time."""
         fixed = (self.settings, self.found.active, self.found.plan, self.lists_attacks)
         calls = [Task(ask_moved, (self.instance, each, *fixed)) for each in variants]
         result: dict[int, VariantOutcome] = {}
@@ -373,14 +383,17 @@ class _SensitivitySearch:
         return result
 
     def tornado(self) -> list[TornadoBar]:
-        """Every number at both ends."""
+        """Return a bar for every number that was solved for at both ends."""
         at_ends = [_moved(number, end) for number in self.numbers for end in (-1.0, 1.0)]
         found = self.answers(at_ends, "each number at its ends")
         pairs = ((number, found.get(2 * i), found.get(2 * i + 1)) for i, number in enumerate(self.numbers))
         return [TornadoBar(number, low, high) for number, low, high in pairs if low is not None and high is not None]
 
     def with_switching_values(self, bars: Sequence[TornadoBar], resolution: float) -> list[TornadoBar]:
-        """The same bars, with where the plan changes: by bisection between the value and each end that differs."""
+        """Add switching values, by bisection between the value and each end with another plan.
+
+        If the time runs out, the bars are returned without switching values.
+        """
         ends = ((i, end, at) for i, bar in enumerate(bars) for end, at in ((-1.0, bar.low), (1.0, bar.high)))
         ways = [_Interval(i, 0.0, end, at) for i, end, at in ends if self._differs(at)]
         rounds = max(0, math.ceil(math.log2(1.0 / resolution))) if ways else 0
@@ -393,16 +406,16 @@ class _SensitivitySearch:
         return _with_flips(bars, ways)
 
     def is_proven(self, bars: Sequence[TornadoBar]) -> bool:
-        """Whether no search was stopped, and all numbers were looked at."""
+        """Return whether no search was stopped and all numbers were evaluated."""
         ends = {self.base.status, *(bar.low.status for bar in bars), *(bar.high.status for bar in bars)}
         return self.is_whole and not self.clock.interrupted and "stopped" not in ends
 
     def _differs(self, at: VariantOutcome) -> bool:
-        """Whether it is known that the plan is another one there."""
+        """Return whether an outcome is proven to have another plan than the base."""
         return at.status != "stopped" and at.state != self.base.state
 
     def sampled(self, samples: int, seed: int) -> Importance | None:
-        """All numbers together; None without numbers, and where too few samples have a plan: half of `FEWEST`."""
+        """Sample all numbers together; None without numbers, or if fewer than half of `FEWEST` samples have a plan."""
         if not self.numbers:
             return None
         drawn = latin_hypercube(len(self.numbers), samples, seed)
@@ -417,16 +430,16 @@ class _SensitivitySearch:
         return Importance.of_sample(names, drawn[usable], columns, bought, samples, seed)
 
     def _sample(self, shares: Sequence[float]) -> MovedNumbers:
-        """Every number at its share of the way from low to high."""
+        """Return the numbers of a sample, given each one's position in its range, 0 (low) … 1 (high)."""
         pairs = zip(self.numbers, shares, strict=True)
         return MovedNumbers({path: value for number, share in pairs for path, value in number.across(share).items()})
 
 
 def _moved(number: UncertainNumber, position: float) -> MovedNumbers:
-    """A number alone, −1 … 1; one of shortage costs does not change whether floors hold."""
+    """Return one number moved to a position, −1 … 1; shortage costs do not change whether floors hold."""
     return MovedNumbers(number.at(position), takes_gap_as_is=number.is_shortage_cost)
 
 
 def _share_bought(option: str, outcomes: Sequence[VariantOutcome]) -> float:
-    """In which share of samples an option is bought."""
+    """Return the share of samples in which an option is bought."""
     return float(np.mean([option in each.bought for each in outcomes]))

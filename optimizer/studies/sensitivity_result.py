@@ -1,16 +1,16 @@
-"""What a sensitivity analysis returns: each uncertain number at both ends, and all of them together.
+"""Result of a sensitivity analysis: each uncertain number at both ends, and a sample of all numbers.
 
-Sensitivity       the numbers, the one that decides most first, and what their sample says
-TornadoBar        one number: what comes of either end (`VariantOutcome`), and where the plan changes (`SwitchingValue`)
-Importance        a sample of all numbers: what the best plans come to, and how much depends on each (`Weight`)
-FirstOrderEffect  what a number that was not solved for changes at first order
+Sensitivity       all numbers, the most influential first, and the sample
+TornadoBar        one number: the outcome at either end (`VariantOutcome`), and the switching values (`SwitchingValue`)
+Importance        a sample of all numbers: quantiles of the best plans, and the weight of each number (`Weight`)
+FirstOrderEffect  the change by a number that was not solved for, at first order
 
-S1  the share of the outcome's variance that goes away on average where one number is known (the first-order index of
-    Sobol'), from one Latin hypercube by RBD-FAST with its bias corrected. What the S1 of all numbers leave of 1 is what
-    they do together, and noise.
+S1  the share of the outcome's variance that vanishes on average if one number is known (the first-order index of
+    Sobol'), from one Latin hypercube by RBD-FAST with bias correction. The difference of 1 and the sum of all S1 is due
+    to interactions, and noise.
 
-Intervals are 95 %, by bootstrap from half of the sample at a time: wider than need be rather than narrower. An S1 whose
-interval holds 0 is not significant; slightly negative ones are noise.
+Intervals are 95 %, by bootstrap with half of the sample at a time, so that they are conservative. An S1 is significant
+if its interval does not contain 0; slightly negative ones are noise.
 
 Sources: Tarantola, Gatelli, Mara: Random balance designs for the estimation of first order global sensitivity indices,
 Reliability Engineering & System Safety 91, 2006; Plischke, ibid. 95, 2010; Tissot, Prieur: Bias correction, ibid. 107,
@@ -33,7 +33,7 @@ from optimizer.studies.measure import ProvenDifference, ToleranceBase
 from optimizer.tolerances import ROUNDING
 
 SensitivityStatus = Literal["proven", "stopped", "none"]
-# Harmonics that count.
+# Number of harmonics that RBD-FAST uses.
 HARMONICS = 6
 RESAMPLES, LEVEL = 200, 0.95
 METHOD = "Latin hypercube; S1 by RBD-FAST, bias corrected, 95 % bootstrap intervals (SALib)"
@@ -41,16 +41,16 @@ METHOD = "Latin hypercube; S1 by RBD-FAST, bias corrected, 95 % bootstrap interv
 
 @dataclass(frozen=True)
 class VariantOutcome:
-    """What a what-if came to.
+    """Outcome of the best plan with changed numbers.
 
     Attributes:
-        status: as of `WhatIfResult`; ``unusable`` where numbers do not fit each other.
+        status: status of the `WhatIfResult`; ``unusable`` if the numbers make the instance invalid.
         cost: total cost of the plan, present value, money.
-        bound: its proven lower bound.
+        bound: proven lower bound of the cost.
         gap: survival gap, money.
-        gap_bound: its proven lower bound, None where gaps have a price.
-        outlay: undiscounted, money.
-        failed: how many shocks are not survived.
+        gap_bound: proven lower bound of the gap; None if gaps have a price.
+        outlay: undiscounted outlay, money.
+        failed: number of shocks that are not survived.
         bought: the options that are bought.
     """
 
@@ -64,31 +64,31 @@ class VariantOutcome:
     gap_bound: float | None = 0.0
 
     def dearer(self, base: "VariantOutcome") -> ProvenDifference:
-        """How much more it costs than elsewhere."""
+        """Return the increase of cost over the base, with its proven bounds."""
         return ProvenDifference.of(base.cost, base.bound, self.cost, self.bound)
 
     def worse(self, base: "VariantOutcome") -> ProvenDifference:
-        """How much more of a survival gap it leaves than elsewhere; of gaps with a price, as the plans leave them."""
+        """Return the increase of the survival gap over the base, with its bounds; exact if gaps have a price."""
         first, second = (each.gap if each.gap_bound is None else each.gap_bound for each in (base, self))
         return ProvenDifference.of(base.gap, first, self.gap, second)
 
     @property
     def has_plan(self) -> bool:
-        """Whether there is a plan to speak of."""
+        """Whether a plan was found."""
         return math.isfinite(self.cost)
 
     @property
     def is_settled(self) -> bool:
-        """Whether it is known if floors can be kept; a search that was stopped may have missed the plan that does."""
+        """Whether it is settled if floors can be kept; a stopped search may have missed the plan that keeps them."""
         return self.status != "stopped" or (self.has_plan and self.gap <= 0)
 
     @property
     def state(self) -> tuple[bool, bool, frozenset[str]]:
-        """What has to be the same for the plan to be the same."""
+        """Whether there is a plan, whether floors fail, and the options bought; equal for equal plans."""
         return self.has_plan, self.gap > 0, self.bought
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON; what is not known is null."""
+        """Return the outcome for JSON, with None in place of numbers that are not finite."""
         data = asdict(self) | {"bought": sorted(self.bought), "survives": self.has_plan and self.gap <= 0}
         data["status"] = "none" if self.status == "infeasible" else self.status
         return {
@@ -98,7 +98,7 @@ class VariantOutcome:
 
 @dataclass(frozen=True)
 class SwitchingValue:
-    """Where between the value and an end the plan becomes another: still the same at `same`, another at `other`."""
+    """Interval between value and end in which the plan changes: unchanged at `same`, changed at `other`."""
 
     end: Literal["low", "high"]
     same: float
@@ -108,9 +108,9 @@ class SwitchingValue:
 
 @dataclass(frozen=True)
 class TornadoBar:
-    """A number of the tornado: what comes of either end, and where the plan changes.
+    """One number of the tornado: the outcomes at both ends, and the switching values.
 
-    Gaps of a number that is all shortage costs are what the plan leaves at those of the instance as it is.
+    Gaps of a number that consists of shortage costs are valued at the shortage costs of the unchanged instance.
     """
 
     number: UncertainNumber
@@ -119,9 +119,9 @@ class TornadoBar:
     flips: tuple[SwitchingValue, ...] = ()
 
     def swing(self, base: VariantOutcome) -> tuple[bool, float, float]:
-        """What bars are sorted by: whether survival changes, the change of the gap, the change of the cost.
+        """Return the sort key of bars: whether survival changes, and the largest changes of gap and cost.
 
-        Ends that are not settled have no part in it, nor have changes that are not proven.
+        Ends that are not settled and changes that are not proven are ignored.
         """
         ends = tuple(each for each in (self.low, self.high) if each.is_settled)
         verdict = any((each.has_plan, each.gap > 0) != (base.has_plan, base.gap > 0) for each in ends)
@@ -130,7 +130,7 @@ class TornadoBar:
         return verdict, gaps, costs
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the bar for JSON."""
         inputs = [
             {"path": each.path, "low": each.low, "value": each.value, "high": each.high, "factor": each.is_factor}
             for each in self.number.inputs
@@ -146,7 +146,7 @@ class TornadoBar:
 
 @dataclass(frozen=True)
 class Weight:
-    """How much the outcome depends on a number: S1, and the half width of its interval."""
+    """Dependence of an outcome on a number: S1, and the half width of its interval."""
 
     number: str
     s1: float
@@ -154,24 +154,24 @@ class Weight:
 
     @property
     def is_significant(self) -> bool:
-        """Whether it differs from 0 by more than its margin."""
+        """Whether S1 exceeds 0 by more than its margin."""
         return self.s1 > self.margin
 
 
 @dataclass(frozen=True)
 class Importance(ReadOnly):
-    """All numbers together.
+    """Results of a sample of all uncertain numbers together.
 
     Attributes:
-        samples: how many were drawn.
-        used: how many of them have a plan.
-        seed: from which they were drawn.
-        survived: the share of those used in which every floor is kept.
-        cost: 5 %, 50 % and 95 % quantiles of the total cost, and the mean, money.
-        gap: the same of the survival gap.
-        outlay: the same of the outlay.
-        of_cost: how much the cost depends on each number, the weightiest first.
-        of_gap: the same of the gap; none where it never varies.
+        samples: number of samples drawn.
+        used: number of samples with a settled plan, which all figures are based on.
+        seed: seed of the draws.
+        survived: the share of used samples in which every floor holds.
+        cost: 5 %, 50 % and 95 % quantiles and the mean of the total cost, money.
+        gap: 5 %, 50 % and 95 % quantiles and the mean of the survival gap, money.
+        outlay: 5 %, 50 % and 95 % quantiles and the mean of the outlay, money.
+        of_cost: dependence of the cost on each number, the largest first.
+        of_gap: dependence of the gap on each number, the largest first; empty if the gap does not vary.
         bought: by option, the share of samples in which it is bought.
     """
 
@@ -190,14 +190,14 @@ class Importance(ReadOnly):
     def of_sample(
         cls, names: Sequence[str], drawn: Array, outcomes: Array, bought: Mapping[str, float], samples: int, seed: int
     ) -> "Importance":
-        """Judge a sample.
+        """Compute quantiles and weights from the outcomes of a sample.
 
         Args:
-            names: of the numbers, a column of `drawn` each.
-            drawn: where in its range each number was, 0 … 1.
-            outcomes: by sample cost, gap, whether floors fail, and outlay.
+            names: names of the numbers, one for each column of `drawn`.
+            drawn: position of each number in its range, 0 … 1, as an array (samples, numbers).
+            outcomes: cost, gap, whether floors fail, and outlay, as an array (samples, 4).
             bought: by option, the share of samples in which it is bought.
-            samples, seed: how many were drawn, and the seed.
+            samples, seed: number of samples drawn, and the seed.
         """
         cost, gap = outcomes[:, 0], outcomes[:, 1]
         return cls(
@@ -214,12 +214,12 @@ class Importance(ReadOnly):
         )
 
     def bands(self, numbers: int) -> Bands:
-        """The band that they make, of so many uncertain numbers."""
+        """Return the bands of a result, given the count of uncertain numbers."""
         cost, outlay, gap = (Spread(*getattr(self, what)) for what in ("cost", "outlay", "gap"))
         return Bands(numbers, self.samples, self.used, self.seed, self.survived, cost, outlay, gap, dict(self.bought))
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the results for JSON."""
         parts = ("p5", "p50", "p95", "mean")
         data = asdict(self) | {"method": METHOD, "bought": dict(self.bought)}
         return data | {what: dict(zip(parts, getattr(self, what), strict=True)) for what in ("cost", "gap", "outlay")}
@@ -231,13 +231,13 @@ def _spread(values: Array) -> tuple[float, float, float, float]:
 
 
 def _weights(names: Sequence[str], drawn: Array, values: Array, seed: int) -> tuple[Weight, ...]:
-    """By number, the weightiest first; none where the values are all the same."""
+    """Return the weight of each number, the largest first; empty if all values are equal."""
     size = float(np.abs(values).max(initial=0.0))
     if np.ptp(values) <= ROUNDING * max(size, ROUNDING):
         return ()
     from SALib.analyze.rbd_fast import analyze
 
-    # Where few values differ, a resample may have none that does, and no index: then nothing is known of S1, 0 … 1.
+    # If few values differ, all values of a resample may be equal and its S1 undefined: the margin is then 1, the range.
     with np.errstate(invalid="ignore"):
         numbers = {"num_vars": len(names), "names": list(names)}
         found = analyze(
@@ -250,10 +250,10 @@ def _weights(names: Sequence[str], drawn: Array, values: Array, seed: int) -> tu
 
 @dataclass(frozen=True)
 class FirstOrderEffect:
-    """By how much a number changes the optimum at the end farther from its value, at first order.
+    """First-order change of the optimum by a number, moved to the end farther from its value.
 
-    `gap` and `cost` are money, None where the number is not judged; where floors fail, `cost` of a large model is that
-    of the plan and its operation as they are.
+    `gap` and `cost` are money, None if the number has no first-order effect. If floors fail in a large model, `cost` is
+    the change of cost with plan and operation fixed.
     """
 
     name: str
@@ -262,12 +262,12 @@ class FirstOrderEffect:
 
     @property
     def is_judged(self) -> bool:
-        """Whether there is a first-order effect."""
+        """Whether a first-order effect was computed."""
         return self.gap is not None
 
     @property
     def size(self) -> tuple[float, float]:
-        """By how much it changes the gap and the cost, whatever the sign; infinite where that is not judged."""
+        """Absolute changes of the gap and of the cost; infinite if not judged."""
         return (
             math.inf if self.gap is None else abs(self.gap),
             math.inf if self.cost is None else abs(self.cost),
@@ -279,16 +279,16 @@ class Sensitivity:
     """The effect of each uncertain number on cost, survival and the plan.
 
     Attributes:
-        status: ``proven``; ``stopped`` where something was left out, since the time ran out; ``none`` without any plan.
-        instance: the instance.
-        accuracy: to which costs are proven, a share of the tolerance base.
-        resolution: how near flips are, a share of the way from the value to the end.
-        base: the instance as it is.
-        bars: by number, the one that decides most first.
-        sampled: of all numbers together; None where it was not computed.
-        tolerance_base: what costs are measured by; None without any plan.
-        screened: numbers that were not solved for, judged at first order alone; none unless asked for.
-        notes: what the user should know.
+        status: ``proven``; ``stopped`` if parts are missing since the time ran out; ``none`` if there is no plan.
+        instance: the unchanged instance.
+        accuracy: accuracy of proven costs, as a share of the tolerance base.
+        resolution: precision of switching values, as a share of the distance from the value to the end.
+        base: outcome of the unchanged instance.
+        bars: the bar of each number, the most influential first.
+        sampled: results of the sample of all numbers; None if it was not computed.
+        tolerance_base: the amount of which `accuracy` is a share; None if there is no plan.
+        screened: first-order effects of the numbers that were not solved for; empty unless `most` was given.
+        notes: remarks for the user.
     """
 
     status: SensitivityStatus
@@ -309,7 +309,7 @@ class Sensitivity:
     frames = property(study_frames.of_sensitivity)
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object documented in the manual."""
+        """Return the JSON object documented in the manual."""
         return {
             "instance": self.instance.title,
             "currency": self.instance.currency,

@@ -1,13 +1,13 @@
 """Cost shares of members in a joint plan.
 
-alone        every member by itself; their price of survival together is what costs are measured by
-coalitions   then every larger coalition, from the builds and the active shocks of the best split into two smaller ones
-game         Shapley value, core and nucleolus of their costs                                    (`cost_shares`)
+alone        first, every member by itself; the sum of their prices of survival is the base of the cost tolerance
+coalitions   then, every larger coalition, started from the builds and tight shocks of its cheapest split in two
+game         Shapley value, core and nucleolus of the coalitions' costs                          (`cost_shares`)
 
-The instance of a coalition is the file less what others bring (`optimizer.instance.removal.coalition`). Its cost is the
-total cost of its best plan and, with `policy.gap_price`, what the gaps that the plan leaves cost. Every plan is
-audited. Without that price a coalition that cannot keep its floors has no cost, and there is no game: the coalitions
-are named.
+The instance of a coalition is the file without the contributions of other members
+(`optimizer.instance.removal.coalition`). The cost of a coalition is the total cost of its best plan and, with
+`policy.gap_price`, the cost of the plan's gaps. Every plan is audited. Without a gap price, a coalition that cannot
+keep its floors has no cost, so that there is no game: such coalitions are named.
 """
 
 import math
@@ -44,7 +44,7 @@ from optimizer.studies.solve import solve_instance, tight_shocks
 from optimizer.tolerances import SAME_VALUE
 from optimizer.units import MoneyLike
 
-# Costs are proven to this share of what all members together pay for survival alone.
+# Costs are proven to this share of the sum of all members' stand-alone prices of survival.
 SHARING_SHARE = 0.005
 
 
@@ -60,17 +60,17 @@ def share_costs(
     """Find how members of an instance share the cost of a joint plan.
 
     Args:
-        instance: with `members`.
-        between: names of members, or one text with commas; all of them where it is left out. The others, their demand
-            and what they bring are left out.
-        budget: undiscounted outlay of every coalition, a number or text such as "250M"; None keeps the file's.
-        settings: `accuracy` is a share of the price of survival of all members alone; 0.5 % where left out.
+        instance: an instance with `members`.
+        between: names of members, also as one text with commas; all members by default. Other members are left out,
+            with their demand and their contributions.
+        budget: limit on the undiscounted outlay of each coalition, a number or text such as "250M"; None keeps the
+            budget of the instance.
+        settings: `accuracy` is a share of the sum of the members' stand-alone prices of survival, 0.5 % by default.
         listener: receives each coalition that was solved for, and the rounds of searches in this process.
-        scenario: of the instance, or several in the order given.
+        scenario: scenario of the instance, or several in the order given.
 
     Raises:
-        InstanceError: the instance has no members, or fewer than two are named; no member has the name; no such
-            scenario.
+        InstanceError: the instance has no members, fewer than two are named, or a member or scenario does not exist.
         AuditError, SolverError, ValueError: as for `solve`.
         WorkerError: a process died.
 
@@ -95,7 +95,7 @@ def find_cost_shares(
     *,
     notes: tuple[str, ...],
 ) -> CostShares:
-    """`share_costs` for commands, which share a clock; at Ctrl-C, what is known until then."""
+    """Run `share_costs` with the clock of a command; at Ctrl-C, return the coalitions solved so far."""
     began, members = time.perf_counter(), _members(instance, between)
     with interruptible(clock, listener):
         found = _CoalitionSearch(instance, members, settings, clock, listener).run()
@@ -103,10 +103,10 @@ def find_cost_shares(
 
 
 def _members(instance: Instance, between: Sequence[str] | None) -> tuple[str, ...]:
-    """The members that are asked about, in the order of the file.
+    """Return the selected members, in the order of the file.
 
     Raises:
-        InstanceError: fewer than two, or one that the file does not have.
+        InstanceError: the instance has no members, fewer than two are selected, or one does not exist.
     """
     if not instance.members:
         cure = "Add `members: {name: {demands: …, options: …}, …}` to the file."
@@ -128,9 +128,9 @@ def solve_coalition(
     shocks: Collection[str],
     until: float | None,
 ) -> Result | None:
-    """A task: the best plan of a coalition; None where the time has run out.
+    """Find the best plan of a coalition, as an executor's task; None if the time has run out.
 
-    `plan` has the builds of a split into smaller coalitions, `shocks` those that were tight for them.
+    `plan` has the builds of a split into smaller coalitions, and `shocks` are the shocks that were tight for these.
     """
     with own_clock(memory, until) as clock:
         if clock.is_over:
@@ -140,7 +140,7 @@ def solve_coalition(
 
 
 class _CoalitionSearch:
-    """Members alone first, then all larger coalitions by size."""
+    """Search for the plans of all coalitions: members alone first, then larger coalitions by size."""
 
     def __init__(
         self, instance: Instance, members: tuple[str, ...], settings: Settings, clock: Clock, listener: Listener
@@ -152,7 +152,7 @@ class _CoalitionSearch:
         self.found: dict[Coalition, Result] = {}
 
     def run(self) -> CostShares:
-        """All of it, as far as the time allows."""
+        """Solve all coalitions as far as the time allows, and return the cost shares."""
         first, *others = (
             [each for each in self.variants if len(each) == size + 1] for size in range(len(self.members))
         )
@@ -169,7 +169,7 @@ class _CoalitionSearch:
         return self._conclude(measure)
 
     def _solve(self, wanted: Sequence[Coalition], settings: Settings, executor: Any) -> None:
-        """Find the best plans of some coalitions, each from what is known of smaller ones, or of itself."""
+        """Find the best plans of coalitions, each started from smaller coalitions or from its own earlier plan."""
         if self.clock.is_over:
             return
         # Ctrl-C during a task in this process stops all of them.
@@ -189,7 +189,7 @@ class _CoalitionSearch:
         return tuple(name for name in self.members if name in each)
 
     def _start(self, each: Coalition) -> tuple[Plan | None, frozenset[str]]:
-        """Builds and tight shocks to start from: its own, or those of the cheapest split into two."""
+        """Return the builds and tight shocks to start from: the coalition's own, or those of its cheapest split."""
         if each in self.found:
             return self.found[each].plan, tight_shocks(self.found[each])
         splits = [
@@ -205,7 +205,7 @@ class _CoalitionSearch:
         return Plan(tuple(builds.values())), shocks
 
     def _measure(self, alone: Sequence[Coalition]) -> ToleranceBase:
-        """What costs are measured by: the price of survival of all members alone."""
+        """Return the tolerance base of costs: the sum of the members' stand-alone prices of survival."""
         known = [self._cost(each) for each in alone if each in self.found]
         costs = [each.cost for each in known if each.has_cost]
         no_shock = [each.result.calm_cost for each in known if each.has_cost]
@@ -229,7 +229,7 @@ class _CoalitionSearch:
 
 
 def _with_game(found: CostShares) -> CostShares:
-    """The same with the solutions of the game."""
+    """Add the solutions of the cost game."""
     members, alone = found.members, found.coalitions[: len(found.members)]
     no_shock = {each.members[0]: each.result.calm_cost for each in alone}
     base = {
@@ -255,7 +255,7 @@ def _with_game(found: CostShares) -> CostShares:
 
 
 def _scarcity(found: CostShares) -> list[str]:
-    """A note where two coalitions cost less apart than together: what is common to both is scarce."""
+    """Return a note if two coalitions cost less apart than together, since a resource common to both is scarce."""
     costs = {each.key: each for each in found.coalitions}
     worse = [
         (costs[each], costs[other], costs[each | other].bound - costs[each].cost - costs[other].cost)

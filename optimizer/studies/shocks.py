@@ -1,11 +1,11 @@
-"""The shocks of a result as readers meet them: in rows, and with what they leave unserved.
+"""Rows of shocks in tables, and the demand that shocks leave unserved.
 
-A family or an ensemble is one row, of which the worst shock stands for all; other shocks stay as they are. A `Fold` is
-the shocks that share a row, whatever the plan, and `Folded` the same shocks under a plan.
+A family or an ensemble is one row, represented by its worst shock; every other shock has its own row. A `Fold` is the
+set of shocks that share a row, and `Folded` is the outcome of these shocks under a plan.
 
-What shocks leave **unserved** counts whether floors hold or not. A result keeps only a line of some: it says by segment
-what goes unserved (`Outcome.unserved`). Lines of older plan files do not: of these only the segments are known that
-they name, and what is summed over them is a lower bound (`is_known`).
+Unserved demand counts whether floors hold or not. Shocks that a result keeps as summary lines have their unserved
+demand by segment (`Outcome.unserved`). Lines of older plan files lack it: only the segments that they name are known,
+so that sums over segments are lower bounds (`is_known`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -23,12 +23,12 @@ from optimizer.units import significant
 class Fold:
     """Shocks that share a row."""
 
-    name: str  # of the family or the ensemble in the file; of a shock alone its own name
-    shocks: tuple[str, ...]  # their names, in the order of the instance
+    name: str  # name of the family or ensemble in the file, or of the single shock
+    shocks: tuple[str, ...]  # names of the shocks, in the order of the instance
 
     @property
     def is_many(self) -> bool:
-        """Whether it is a family or an ensemble of several shocks."""
+        """Whether the row is a family or an ensemble of several shocks."""
         return len(self.shocks) > 1
 
 
@@ -36,38 +36,38 @@ class Fold:
 class Folded:
     """The shocks of a row under a plan."""
 
-    fold: Fold  # which they are
-    worst: Outcome  # the one with the largest gap, of equal gaps the one with the weakest service
-    failed: int  # how many are not survived and have to be
-    excused: int  # how many are not and may fail
-    # By segment, the `weakest` of the services that the shocks name, and whose it is.
+    fold: Fold  # the shocks of the row
+    worst: Outcome  # the outcome with the largest gap; of equal gaps, with the weakest service
+    failed: int  # number of shocks that fail and are not allowed to
+    excused: int  # number of shocks that fail and are allowed to
+    # By segment, the name of a shock and its service: the `weakest` of the services that the shocks name.
     segments: Mapping[str, tuple[str, Service]]
-    # The segments that may be weaker in a shock that does not name them; there they do not fail, and another is weaker
-    # still.
+    # Segments that may be weaker in a shock that does not name them. They do not fail in it, and it has a weaker
+    # segment.
     partial: frozenset[str]
-    full: frozenset[str]  # the segments that are served in full in all of the shocks, whether these name them or not
-    required: int | None = None  # of an ensemble of which a share has to be survived, how many samples; else None
+    full: frozenset[str]  # segments that are served in full in every shock of the row, whether it names them or not
+    required: int | None = None  # number of samples to survive, in an ensemble with a required share; else None
 
     @property
     def survives(self) -> bool:
-        """Whether all of the shocks are survived, but for samples that may fail."""
+        """Whether all of the shocks are survived, apart from samples that may fail."""
         return not self.failed
 
     @property
     def mark(self) -> str:
-        """``✓`` where it is survived, ``✗`` where it is not, ``–`` of a sample alone that is not and may fail."""
+        """``✓`` if the row survives, ``✗`` if not, ``–`` for a single sample that fails and is allowed to."""
         if self.failed:
             return "✗"
         return "–" if self.excused and not self.fold.is_many else "✓"
 
     @property
     def worst_word(self) -> str:
-        """What its worst shock is of several: that with the least margin where all are survived."""
+        """Label of the worst shock: "tightest" if all shocks are survived, else "worst"."""
         return "worst" if self.failed or self.excused else "tightest"
 
     @property
     def count_text(self) -> str:
-        """How many there are, and fail: ``12 shocks``, ``3 of 12 fail``, ``19 of 20 samples, 19 required``."""
+        """Number of shocks and of failures: ``12 shocks``, ``3 of 12 fail``, ``19 of 20 samples, 19 required``."""
         count, lost = len(self.fold.shocks), self.failed + self.excused
         if lost and self.required is not None:
             return f"{count - lost:,} of {count:,} samples, {self.required:,} required"
@@ -75,22 +75,22 @@ class Folded:
 
 
 def folds(instance: Instance, names: Iterable[str], *, every: bool = False) -> tuple[Fold, ...]:
-    """The rows of some shocks: a family or an ensemble in one, each other shock, or `every` shock, in its own."""
+    """Return the rows of shocks: one per family or ensemble and per other shock; with `every`, one per shock."""
     owners = {} if every else {event.name: entry_of(instance, event) for event in instance.events}
     rows: dict[str, list[str]] = {}
     for name in names:
-        # A shock that bears the name of a family is none of it.
+        # The suffix separates a family from a shock of the same name that is not part of it.
         rows.setdefault(f"{owners[name]}@" if name in owners else name, []).append(name)
     return tuple(Fold(owners[some[0]] if len(some) > 1 else some[0], tuple(some)) for some in rows.values())
 
 
 def urgency(outcome: Outcome) -> tuple[float, float, float]:
-    """What shocks are sorted by, the worst first: the largest gap, then the weakest service."""
+    """Return the key that sorts shocks from worst to best: by gap, then by their weakest service."""
     return (-outcome.gap, *weakness(list(outcome.segments.values())))
 
 
 def fold_outcomes(rows: Iterable[Fold], result: Result) -> tuple[Folded, ...]:
-    """Rows under a plan; a row of which the plan has no shock is left out."""
+    """Return the outcomes of rows under a plan, without rows of which the result has no shock."""
     known = {outcome.name: outcome for outcome in result.shocks}
     whole = frozenset(d for d, service in result.services.items() if service.is_full)
     there = [(row, [known[name] for name in row.shocks if name in known]) for row in rows]
@@ -106,7 +106,7 @@ def _with_required(rows: Iterable[Folded], result: Result) -> tuple[Folded, ...]
 
 def _fold_row(row: Fold, outcomes: Sequence[Outcome], full: frozenset[str]) -> Folded:
     by_segment: dict[str, list[tuple[str, Service]]] = {}
-    # Of services that are alike that of the shock that is named counts.
+    # The worst shock comes first, so that equal services are attributed to it.
     worst = min(outcomes, key=urgency)
     for outcome in [worst, *outcomes]:
         for d, service in outcome.segments.items():
@@ -126,33 +126,33 @@ def _fold_row(row: Fold, outcomes: Sequence[Outcome], full: frozenset[str]) -> F
 
 
 def _may_be_weaker(outcomes: Iterable[Outcome], d: str, service: Service) -> bool:
-    """Whether a segment that some shock does not name may be weaker in it: that shock's weakest has to be."""
+    """Return whether a segment may be weaker in a shock that does not name it: that shock's weakest segment is."""
     least = weakness([service])
     others = (outcome for outcome in outcomes if d not in outcome.segments and not _is_full(outcome))
     return service.worst_service > 0 and any(weakness(list(each.segments.values())) < least for each in others)
 
 
 def _is_full(outcome: Outcome) -> bool:
-    """Whether all demand is served: a shock names its weakest segment."""
+    """Return whether a shock serves all demand, which follows from the segments that it names: one is its weakest."""
     return bool(outcome.segments) and all(service.is_full for service in outcome.segments.values())
 
 
 def worst_rows(rows: Sequence[Folded], most: int) -> tuple[Folded, ...]:
-    """At most so many rows, those of the worst shocks, in the order in which they were."""
+    """Return up to `most` rows, those with the worst shocks, in their original order."""
     ordered = sorted(rows, key=lambda row: urgency(row.worst))
     kept = {row.fold.name for row in ordered[:most]}
     return tuple(row for row in rows if row.fold.name in kept)
 
 
 def shortages(outcome: Outcome) -> Mapping[str, float]:
-    """By segment that goes short in a shock, t unserved over the window, as far as that is known."""
+    """Return the unserved demand of a shock over its window, t, by segment that goes short, as far as it is known."""
     if outcome.unserved is not None:
         return outcome.unserved
     return {d: each.shortage for d, each in outcome.segments.items() if each.shortage > 0}
 
 
 def is_known(instance: Instance, outcome: Outcome) -> bool:
-    """Whether all that a shock leaves unserved is known; it is nothing where its weakest segment is served in full."""
+    """Return whether a shock's unserved demand is known in full; it is 0 if the weakest segment is served in full."""
     if outcome.flows is not None or outcome.unserved is not None:
         return True
     services = outcome.segments
@@ -160,26 +160,26 @@ def is_known(instance: Instance, outcome: Outcome) -> bool:
 
 
 def unserved_tonnes(outcome: Outcome) -> float:
-    """What a shock leaves unserved, t, whether floors hold or not."""
+    """Return the unserved demand of a shock, t, whether floors hold or not."""
     return sum(shortages(outcome).values())
 
 
 def unserved_money(instance: Instance, outcome: Outcome) -> float:
-    """The same at shortage cost, money."""
+    """Return the unserved demand of a shock at shortage cost, money."""
     return sum(instance.demands[d].shortage_cost * tonnes for d, tonnes in shortages(outcome).items())
 
 
 def most_unserved(instance: Instance, result: Result) -> float:
-    """What goes unserved in the worst shock, at shortage cost, money."""
+    """Return the largest unserved demand in one shock, at shortage cost, money."""
     return max((unserved_money(instance, each) for each in result.shocks), default=0.0)
 
 
 def shown_gap(result: Result) -> float:
-    """The worst gap as it reads: those that differ by less are alike."""
+    """Return the worst gap as displayed, to three digits, so that gaps that look equal are equal."""
     return significant(result.worst_gap, 3)
 
 
 def hardest_future(futures: Iterable[tuple[FutureResult, Instance]]) -> FutureResult:
-    """The future with the worst shock: of those that fail the largest gap, else where most goes unserved."""
+    """Return the future with the largest worst gap; of equal gaps, with the largest unserved demand in one shock."""
     there = [(future, instance) for future, instance in futures if future.result.shocks]
     return max(there, key=lambda pair: (shown_gap(pair[0].result), most_unserved(pair[1], pair[0].result)))[0]

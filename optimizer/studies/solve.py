@@ -1,15 +1,15 @@
-"""The plan of an instance, and beside it what a reader needs to judge it.
+"""Solution of an instance: the plan with its proof, outcomes, reference plans and shadow prices.
 
 strategy     the plan, its cost and bound                                      `algorithms`
 recourse     every shock under the plan                                        `outcomes`
-no-shock     the cheapest plan without shocks, from which the price of survival counts
+no-shock     the cheapest plan without shocks, the reference of the price of survival
 nothing      the shocks under the do-nothing plan
-prices       the limits with the largest shadow prices                         `measure`
-audit        all of it again, without the solver                               `audit`
+prices       the limits with the largest shadow prices                         `outcomes`
+audit        recomputation of all figures without the solver                   `audit`
 
-`so.solve` itself is in `futures.solve`, with the plans of several futures: it reads arguments, and calls
-`solve_instance`. `solve` proves the cost to a relative MIP gap; studies that compare plans prove it to a share of the
-price of survival (`measured_plan`).
+`so.solve` is in `futures.solve`, with the plans of several futures: it reads arguments and calls `solve_instance`.
+`solve` proves the cost to a relative MIP gap; studies that compare plans prove it to a share of the price of survival
+(`measured_plan`).
 """
 
 import math
@@ -56,7 +56,7 @@ from optimizer.studies.outcomes import (
 from optimizer.studies.supply_chain import actual_outputs, baseline_shortages, supply_shares
 from optimizer.tolerances import AUDIT_RELATIVE, POSITIVE, SAME_VALUE, TIGHT_SHOCK
 
-# Settings that say where the work is done; they do not change the answer.
+# Settings that do not change the result, or only its accuracy in studies: they are not recorded.
 WHERE = ("accuracy", "until", "jobs", "cluster", "checkpoint")
 
 
@@ -68,7 +68,7 @@ class Timer:
     began: float = 0.0
 
     def seconds(self, clock: Clock) -> dict[str, float]:
-        """load, build (all that is neither loading nor the solver), solver, total."""
+        """Return the seconds of load, build (neither loading nor solver), solver, and total, by these names."""
         spent = time.perf_counter() - self.began
         parts = {"load": self.load, "build": max(0.0, spent - clock.solving), "solver": clock.solving}
         return parts | {"total": self.load + spent}
@@ -77,7 +77,7 @@ class Timer:
 def run_record(
     instance: Instance, settings: Settings, clock: Clock, solved: SearchResult, notes: tuple[str, ...]
 ) -> dict[str, Any]:
-    """The fields of a result that record the question and the run."""
+    """Return the fields of a result that record the instance, the settings and the run, by name."""
     horizon = instance.horizon
     stopped = f"Stopped by {clock.signal_name}: this is the best plan found until then."
     interrupted = (stopped,) if clock.interrupted else ()
@@ -99,14 +99,14 @@ def run_record(
 
 
 def _settings_record(settings: Settings) -> dict[str, Any]:
-    """The settings that decide a result, by the names that plan files and JSON have had since 0.1.0."""
+    """Return the settings that determine a result, by the names that plan files and JSON have used since 0.1.0."""
     kept = {key: value for key, value in asdict(settings).items() if key not in WHERE}
     names = {"gap" if key == "mip_gap" else key: value for key, value in kept.items()}
     return names | {"strategy": SAVED_STRATEGIES.get(settings.strategy, settings.strategy)}
 
 
 def _thin_progress(solved: SearchResult) -> list[Mapping[str, Any]]:
-    """Every step that changed something; an infinite bound is not written."""
+    """Return the records of steps that differ from the last one in more than time, without infinite values."""
     steps: list[Mapping[str, Any]] = []
     for step in solved.history:
         row = {key: value for key, value in step.record().items() if value not in (float("inf"), float("-inf"))}
@@ -118,7 +118,7 @@ def _thin_progress(solved: SearchResult) -> list[Mapping[str, Any]]:
 def planless_result(
     seconds: Mapping[str, float], solved: SearchResult, rules: tuple[str, ...], frame: dict[str, Any]
 ) -> Result:
-    """The result where rules are in conflict, or where the time ran out at once."""
+    """Return the result without a plan: rules are in conflict, or the time ran out before a plan was found."""
     status: Status = "none" if solved.status == "infeasible" else "stopped"
     frame |= {"audit": {"ok": True, "rows": 0, "worst": 0.0, "disagreements": []}, "seconds": seconds}
     return Result(
@@ -161,18 +161,18 @@ def solve_instance(
     held_shocks: frozenset[str] = frozenset(),
     plan: Plan | None = None,
 ) -> Result:
-    """`solve` for commands and studies, which share a clock, an evaluator or what an earlier search found.
+    """Solve an instance for commands and studies, with a shared clock or evaluator, or hints of an earlier search.
 
     Args:
-        instance: the instance, under its budget.
+        instance: the instance, with its budget.
         settings: solver, MIP gap, limits.
-        clock: a new one; the caller may check later whether Ctrl-C was pressed.
+        clock: a new clock; the caller may check later whether Ctrl-C was pressed.
         listener: receives every step of the search.
-        notes: remarks of the caller to show beside the result.
-        load_seconds: what reading the instance took, for `Result.seconds`.
-        evaluator: one that is warm, of an instance that differs in its policy at most; it stays open.
-        held_shocks: shocks that the model holds from the start, such as those that were tight before.
-        plan: one that is known: it bounds the search where it keeps the rules.
+        notes: remarks of the caller to show with the result.
+        load_seconds: seconds spent on reading the instance, for `Result.seconds`.
+        evaluator: a warm evaluator of an instance that differs only in its policy; it stays open.
+        held_shocks: shocks in the model from the start, such as those that were tight before.
+        plan: a known plan, which bounds the search if it keeps the rules.
 
     Raises:
         AuditError: the plan and its figures disagree.
@@ -196,9 +196,9 @@ def conclude(
     faced: Faced | None = None,
     no_shock: NoShockPlan | None = None,
 ) -> Result:
-    """What a strategy found as a result, audited; `faced` where some shocks are attacks.
+    """Return the audited result of a search; `faced` is the adversary if some shocks are attacks.
 
-    `no_shock` is the no-shock plan of this instance; it is solved for where it is left out.
+    `no_shock` is the no-shock plan of this instance; it is solved for by default.
 
     Raises:
         AuditError: the plan and its figures disagree.
@@ -220,9 +220,9 @@ def conclude(
 
 @dataclass(frozen=True)
 class PlanConclusion:
-    """A plan that a search found, on its way to an audited result.
+    """Conversion of a search result with a plan to an audited result.
 
-    `frame` are the fields that `run_record` makes. Where the cost of `solved` is NaN, it is recomputed.
+    `frame` holds the fields of `run_record`. If the cost of `solved` is NaN, it is recomputed.
     """
 
     instance: Instance
@@ -235,7 +235,7 @@ class PlanConclusion:
     no_shock: NoShockPlan | None
 
     def audited(self) -> tuple[Result, AuditReport]:
-        """The result and its audit, without the sizes that the audit cannot distinguish from zero.
+        """Return the result and its audit, without the sizes that the audit cannot distinguish from zero.
 
         The largest thresholds with which the audit agrees are applied, unless a shock then fails: a size near zero may
         keep a floor. Under the last threshold, the solver's rounding errors, the audit is reported as it is.
@@ -257,7 +257,7 @@ class PlanConclusion:
         return complete(instance, *self._result(last))
 
     def _result(self, values: list[float]) -> tuple[Result, list[ManyFlows]]:
-        """The result of a plan, by the values of its columns, and the flows of all shocks."""
+        """Return the unaudited result and the flows of all shocks for the column values of a plan."""
         instance, solved, evaluator = self.instance, self.solved, self.evaluator
         plan = read_plan(instance, solved.builder, values)
         columns = plan_values(instance, plan, evaluator.subproblems.plan)
@@ -293,7 +293,7 @@ class PlanConclusion:
         return result, many
 
     def _proof(self, surveyed: Survey, cost: float, faced: Faced | None) -> dict[str, Any]:
-        """The gap that the plan leaves, what is proven of it and of the cost, and the rest of the record."""
+        """Return the fields of a result on gap, bounds, status and adversary, with those of `frame`."""
         solved = self.solved
         names = (event.name for event in self.instance.events)
         gaps = dict(zip(names, surveyed.counted_gaps(self.instance).tolist(), strict=True))
@@ -318,45 +318,46 @@ class PlanConclusion:
 
 
 def _gap(solved: SearchResult, left: float) -> float:
-    """The first stage's gap; or what the plan really leaves, where it was stopped or does better than was proven.
+    """Return the search's gap, or the evaluated gap `left` if the search was stopped, or `left` is less or should be 0.
 
-    Where a shortfall is a millionth of demand, the last digit decides in each of the two whether it is one.
+    The two can differ for a shortage near a millionth of demand, which only one of them may neglect.
     """
     does_better = left < solved.gap * (1.0 - SAME_VALUE)
     return left if solved.status == "stopped" or does_better or solved.gap == 0 else solved.gap
 
 
 def _is_proven(distance: float | None, required: float, faced: Faced | None) -> bool:
-    """Whether a search that was stopped had its proof already: all shocks are solved again, and all attacks tried."""
+    """Return whether a stopped search has its proof, given the evaluation of all shocks; attacks must be enumerated."""
     return distance is not None and distance <= required and (faced is None or faced.sets is not None)
 
 
 def _failed(result: Result) -> set[str]:
-    """The shocks in which a floor fails that may not."""
+    """Return the names of the shocks that fail and are not allowed to."""
     return {outcome.name for outcome in result.shocks if outcome.fails}
 
 
 def _attained_gaps(
     instance: Instance, solved: SearchResult, values: list[float], faced: Faced | None = None
 ) -> dict[str, float]:
-    """By shock, a gap that the plan is known to attain; shocks that the model does not hold may fare worse.
+    """Return the gap allowed in the evaluation of each shock: the gap that the plan attains in the model.
 
-    In the model an attack may do as much damage as the worst of them; it is allowed no gap here. Of samples that may
-    fail the cost counts: those with a probability that the model excuses are allowed what they miss there.
+    Shocks that the model does not hold may have larger gaps. In the model, an attack may cause as much damage as the
+    worst attack, so that no gap is allowed for attacks here. For samples that may fail the cost counts: those with a
+    probability that the model excuses are allowed their gap in the model.
     """
     if solved.gap_left is not None and solved.allows_shortages:
-        # A gap of 0 would ask for floors that are free to miss.
+        # A limit of 0 would enforce floors without shortage cost, which may be missed.
         return {name: max(POSITIVE, gap) for name, gap in solved.gap_left.items()}
     gap_limits = _allowed_gaps(instance, solved, values, faced)
     allow_sample_gaps(instance, solved.builder, values, gap_limits)
-    # Beside a plan that is given no model has its samples.
+    # For a given plan there is no model with its samples: the gaps of the evaluation remain.
     return {**(solved.gap_left or {}), **gap_limits}
 
 
 def _allowed_gaps(
     instance: Instance, solved: SearchResult, values: list[float], faced: Faced | None
 ) -> dict[str, float]:
-    """The same, where all floors count."""
+    """Return the gap attained in the model by shock, apart from samples that may fail."""
     names = [event.name for event in instance.events]
     if not solved.allows_shortages and not solved.gap > 0:
         return dict.fromkeys(names, 0.0)
@@ -371,24 +372,24 @@ def _allowed_gaps(
 
 
 def _modelled_shocks(solved: SearchResult) -> frozenset[str]:
-    """The paths that own columns of the model."""
+    """Return the names of the paths that own columns of the model."""
     return frozenset(path for path, _, _ in solved.builder.column_index())
 
 
 def _cost_of(instance: Instance, solved: SearchResult, values: Sequence[float], costs: Vector) -> float:
-    """The expected cost of a plan: spending, the baseline, and shocks at what they cost under it, by number."""
+    """Return the expected cost of a plan: spending, baseline, and shocks, given the `costs` of the shocks in order."""
     baseline = formulation.operating_cost_by_path(solved.builder, instance, instance.events).get(BASELINE, Expression())
     likely = math.fsum(event.probability * cost for event, cost in zip(instance.events, costs.tolist(), strict=True))
     return formulation.spending(solved.builder).value(values) + baseline.value(values) + likely
 
 
 def _has_shocks(instance: Instance) -> bool:
-    """Whether anything but the baseline shapes a plan; where nothing does, it is its own no-shock plan."""
+    """Return whether the instance has shocks or survival rules; otherwise its plan is the no-shock plan."""
     return bool(instance.events or instance.survival_rules)
 
 
 def _no_shock(instance: Instance, settings: Settings, clock: Clock, solved: SearchResult) -> NoShockPlan | None:
-    """The cheapest plan without shocks and without rules about surviving; None without any, or where time ran out."""
+    """Return the no-shock plan; None if the instance has no shocks, or the time ran out."""
     if not _has_shocks(instance) or solved.no_shock is not None or clock.is_over:
         return solved.no_shock
     return no_shock_plan(instance, settings, clock)
@@ -401,23 +402,23 @@ def _nothing(instance: Instance, clock: Clock, evaluator: RecourseEvaluator) -> 
 
 
 class Searcher(Protocol):
-    """What finds plans one after the other; each search goes on from the plan that is known."""
+    """Solver of successive plans, in which each search starts from the known plan."""
 
     clock: Clock
     listener: Listener
 
     def learn(self, plan: Plan | None, active: frozenset[str]) -> None:
-        """Take a plan, or none, for the start."""
+        """Set the plan, or None, from which the next search starts, and add active shocks."""
 
     def search(self, instance: Instance, settings: Settings) -> SearchResult:
-        """The best plan of an instance, as a strategy hands it back."""
+        """Return the best plan of an instance, as the strategy returns it."""
 
     def evaluator(self, instance: Instance) -> RecourseEvaluator:
-        """One that is warm for the instance."""
+        """Return a warm evaluator for the instance."""
 
 
 class MeasuredResult(NamedTuple):
-    """A plan, and the tolerance base of its cost, where that was asked and there is a plan."""
+    """A result, and the tolerance base of its cost; None without a plan."""
 
     result: Result
     measure: ToleranceBase | None = None
@@ -433,11 +434,11 @@ def measured_plan(
     known: Result | None = None,
     plan: Plan | None = None,
 ) -> MeasuredResult:
-    """The best plan of an instance, audited, and the tolerance base of its cost.
+    """Return the best plan of an instance, audited, and the tolerance base of its cost.
 
-    The base is known with a first plan: `known`, or one that is searched for under the settings `first`, from `plan`
-    on. Where its cost is not proven to its share of the base, and to the money that `near` says of it, the
-    search goes on. `notes` are shown beside the result.
+    The base follows from a first plan: `known`, or the result of a search with the settings `first`, started from
+    `plan`. If the cost of the first plan is not proven to its share of the base and to the money `near(base)`, the
+    search continues. `notes` are shown with the result.
 
     Raises:
         AuditError, SolverError: as for `solve_instance`.
@@ -464,7 +465,7 @@ def measured_plan(
 
 
 def _proven_figures(found: Result | SearchResult) -> tuple[float, float, float | None, bool]:
-    """Cost, gap and bound of a plan, and whether there is one that was not stopped."""
+    """Return cost, gap and bound of a plan, and whether there is a plan from a search that was not stopped."""
     if isinstance(found, Result):
         is_plan = found.baseline is not None and found.status != "stopped"
         return found.total_cost, found.survival_gap, found.bound, is_plan
@@ -472,7 +473,7 @@ def _proven_figures(found: Result | SearchResult) -> tuple[float, float, float |
 
 
 def tight_shocks(result: Result) -> frozenset[str]:
-    """The shocks in which some segment is no better than at its floor; one of 100 % that is kept may bind as well."""
+    """Return the shocks in which a segment is at or below its floor; a floor of 100 % that holds counts as tight."""
     return frozenset(
         outcome.name
         for outcome in result.shocks

@@ -1,7 +1,8 @@
-"""A fixed plan against sampled shocks: the share that it survives, with Wilson's interval, and what the failures share.
+"""Stress test of a fixed plan in sampled shocks: the share survived with Wilson's interval, by group, and its causes.
 
-In each sample the plan leaves the least survival gap, then the least shortage cost; costs of operation do not count.
-`scarcity_prices` are the prices of the gap in the worst samples, `find_reinforcements` single additions to the plan.
+Recourse in each sample minimises the survival gap, then the shortage cost, and ignores the cost of operation.
+`scarcity_prices` returns the shadow prices of the gap in the worst samples, `find_reinforcements` single additions to
+the plan.
 """
 
 import math
@@ -36,11 +37,11 @@ from optimizer.studies.reinforcement import find_reinforcements
 from optimizer.studies.stress_result import BrokenShock, By, SampleGroup, Samples, ServiceSpread, Stress
 
 NORMAL = 1.959963984540054  # the quantile of a two-sided 95 % interval
-MOST_DURATIONS = 12  # of more values than this durations are grouped in quarters, as severities are
+MOST_DURATIONS = 12  # with more distinct durations than this, they are grouped in quarters, as severities are
 
 
 def wilson(good: int, all_: int) -> tuple[float, float]:
-    """Wilson's score interval of a share, at 95 %.
+    """Return Wilson's 95 % score interval of the share good/all_.
 
     (p + z²/2n ± z·√(p(1−p)/n + z²/4n²)) / (1 + z²/n): unlike p ± z·√(p(1−p)/n) it is never empty at 0 or 1.
     """
@@ -51,7 +52,7 @@ def wilson(good: int, all_: int) -> tuple[float, float]:
 
 
 def sample_outcomes(instance: Instance, surveyed: Survey) -> Samples:
-    """Every sample and how it ended."""
+    """Return all samples with their outcomes as arrays."""
     events = instance.events
     starts = np.array([event.periods.start for event in events], dtype=np.intp)
     rows = np.arange(len(events))
@@ -78,7 +79,7 @@ def sample_outcomes(instance: Instance, surveyed: Survey) -> Samples:
 
 
 def spreads(instance: Instance, surveyed: Survey) -> dict[str, ServiceSpread]:
-    """The service of every segment."""
+    """Return the distribution of the service over all samples, by segment."""
     result = {}
     for i, d in enumerate(instance.demands):
         served, floor = surveyed.served[:, i], surveyed.floor[:, i]
@@ -89,7 +90,7 @@ def spreads(instance: Instance, surveyed: Survey) -> dict[str, ServiceSpread]:
 
 
 def groups(instance: Instance, samples: Samples) -> tuple[SampleGroup, ...]:
-    """Shares survived by event, by the year of the start, by duration and by severity."""
+    """Return the shares survived by event, year of the start, duration and severity."""
     years = [str(instance.horizon.year(t)) for t in samples.start.tolist()]
     months = samples.months
     few = len(np.unique(months)) <= MOST_DURATIONS
@@ -105,7 +106,7 @@ def groups(instance: Instance, samples: Samples) -> tuple[SampleGroup, ...]:
 
 
 def _quarters(numbers: npt.NDArray[Any], unit: str) -> list[str]:
-    """For each number the quarter that it is in, in words; equal numbers stay together, so quarters may be uneven."""
+    """Return the label of the quarter of each number; equal numbers stay together, so quarters may be uneven."""
     edges = np.unique(np.quantile(numbers, [0.25, 0.5, 0.75]))
     place = np.searchsorted(edges, numbers, side="left")
     names = {}
@@ -126,7 +127,6 @@ def _group_samples(by: By, samples: Samples, labels: Sequence[str], ordered: Seq
 
 # The number of worst shocks whose first failure is shown, and of progress events.
 WORST_SHOWN, PORTIONS = 10, 10
-# What has been done so far of how much.
 
 
 def stress(
@@ -144,19 +144,20 @@ def stress(
     """Evaluate a plan in sampled shocks that it was not made for.
 
     Args:
-        result: whose plan.
-        instance: another instance than the plan's own, with the same horizon and with every option that is bought.
-        samples: how many shocks are drawn, 1 … 100,000.
-        seed: of the draws, 0 … 1e15; where the plan's own samples have it, the next seed is taken, and a note says so.
-        jobs: processes that check shocks; all cores where there are many.
-        cluster: address of a Dask scheduler, in their place.
+        result: result with the plan to test.
+        instance: instance to test it in, by default the plan's own; it must have the same horizon and every option
+            that is bought.
+        samples: number of shocks to draw, 1 … 100,000.
+        seed: seed of the draws, 0 … 1e15; if the plan's own samples have this seed, the next one is used, with a note.
+        jobs: number of processes that evaluate shocks; by default all cores if there are many shocks.
+        cluster: address of a Dask scheduler to use in place of processes.
         listener: receives each portion of the samples that was evaluated.
-        file: what findings name as the place of the instance.
-        scenario: of the instance in which the plan is stressed, or several in the order given.
+        file: file name of the instance in findings.
+        scenario: scenario of the instance in which the plan is tested, or several in the order given.
 
     Raises:
         PlanFileError: the result holds no plan.
-        InstanceError: the plan cannot stand in the instance, or there is no shock to draw from, or no such scenario.
+        InstanceError: the plan does not fit the instance, there is no shock to draw from, or no such scenario.
         ValueError: samples or seed out of range.
         WorkerError: the cluster cannot be reached.
 
@@ -199,10 +200,10 @@ def stress(
 
 
 def fresh_samples(base: Instance, result: Result, samples: int, seed: int) -> tuple[Instance, tuple[str, ...]]:
-    """An instance drawn anew (`resample`) in samples that are not the plan's own, and what there is to say about that.
+    """Return the instance with newly drawn samples (`resample`) that differ from the plan's own, and notes on seeds.
 
-    An ensemble that has `seed` in the instance of the plan would be the very samples that the plan was made for: it is
-    drawn with the next seed that no ensemble of that instance has.
+    An ensemble with the seed `seed` in the plan's instance would reproduce the samples for which the plan was made: it
+    is drawn with the next seed that no ensemble of that instance uses.
     """
     drawn = resample(base.replacing(scenarios={}), samples, seed=seed)
     seeds = {name: spec.get("seed", 0) for name, spec in result.data.get("ensembles", {}).items()}
@@ -236,14 +237,14 @@ def _sampler(instance: Instance, drawn: Instance, seed: int) -> str:
 
 
 def _count_cut_off(drawn: Instance) -> int:
-    """How many samples have windows that would go on beyond the end of the horizon."""
+    """Return the number of samples whose window would extend beyond the end of the horizon."""
     return sum(len(event.periods) < event.length for event in drawn.events)
 
 
 def _stress_figures(
     instance: Instance, evaluator: RecourseEvaluator, plan: Plan, clock: Clock, listener: Listener
 ) -> dict[str, Any]:
-    """The figures of `Stress`."""
+    """Compute the fields of `Stress` that depend on the samples' outcomes, by name."""
     values = np.array(plan_values(instance, plan))
     replies = _serve_samples(evaluator, values, clock, listener)
     surveyed = survey(instance, evaluator, replies)
@@ -266,7 +267,7 @@ def _stress_figures(
 def _serve_samples(
     evaluator: RecourseEvaluator, values: Vector, clock: Clock, listener: Listener
 ) -> list[BatchResponse]:
-    """What serves most in every sample, in portions of whole batches: answers do not depend on the portions."""
+    """Minimise the gap in every sample, in portions of whole batches, so that replies do not depend on the portions."""
     batches, replies, done = evaluator.batches, list[BatchResponse](), 0
     size = sum(len(part.events) for part in batches)
     for portion in np.array_split(np.arange(len(batches)), min(PORTIONS, len(batches))):
@@ -287,7 +288,7 @@ def _worst(
     replies: Sequence[BatchResponse],
     surveyed: Survey,
 ) -> tuple[BrokenShock, ...]:
-    """The shocks with the largest gaps, and what failed first in each."""
+    """Return the failing shocks with the largest gaps, with the segment that fails first in each."""
     order = np.argsort(-surveyed.gap.sum(axis=1), kind="stable")
     numbers = [int(number) for number in order if surveyed.fails[number].any()][:WORST_SHOWN]
     scarce = scarcity_prices(solver, values, numbers)
@@ -327,7 +328,7 @@ def _describe_broken(
 
 
 def _effects(instance: Instance, cuts: tuple[Cut, ...], demand: Mapping[str, float], *, length: int) -> tuple[str, ...]:
-    """What a shock of so many periods cuts, by how much one after the other, and which demand it raises."""
+    """Return words for each cut of a shock of `length` periods, with its severities in turn, and each demand surge."""
     parts = []
     for cut in cuts:
         named = with_names(instance, cut)

@@ -1,10 +1,10 @@
-"""What a stress test returns: the sampled shocks, what they have in common, and what single additions would do.
+"""Result of a stress test: the sampled shocks, the shares survived by group, and the effect of single additions.
 
-Stress          a plan in sampled shocks: the share that it survives, the worst of them, and what follows
+Stress          a plan in sampled shocks: the share that it survives, the worst samples, and reinforcements
 Samples         every sample, as arrays
-SampleGroup     samples of one event, start, duration or severity, and the share of them that is survived
+SampleGroup     samples with the same event, start, duration or severity, and the share of them that is survived
 ServiceSpread   the service of a segment over all samples
-BrokenShock     a shock that the plan fails: what falls short first, and where its makers are at their limit
+BrokenShock     a shock that the plan fails: the segment that fails first, and the bottleneck of its supply
 Reinforcements  single additions to the plan (`Reinforcement`), each checked in several amounts (`Trial`)
 """
 
@@ -28,33 +28,32 @@ By = Literal["event", "start", "months", "severity"]
 class Samples:
     """Every sample, in the order of the instance's events: arrays (samples,)."""
 
-    name: tuple[str, ...]  # of the sample
-    entry: tuple[str, ...]  # the event or entry that it is drawn from
-    start: Integers  # its first period
-    months: Integers  # of its window, cut off at the end of the horizon
-    severity: Array  # of its worst cut; 0 where nothing is cut
-    # Whether every floor holds; money.
-    survived: npt.NDArray[np.bool_]
-    gap: Array
-    segment: Integers  # number of the weakest; -1 where there are none
-    # Of that segment in its worst period, shares.
+    name: tuple[str, ...]  # name of the sample
+    entry: tuple[str, ...]  # the event or entry from which it is drawn
+    start: Integers  # first period of its window
+    months: Integers  # length of its window, cut off at the end of the horizon
+    severity: Array  # severity of its worst cut; 0 without a cut
+    survived: npt.NDArray[np.bool_]  # whether every floor holds
+    gap: Array  # survival gap, money
+    segment: Integers  # index of the weakest segment; -1 without segments
+    # Service and floor of that segment in its worst period, shares.
     service: Array
     floor: Array
-    failure: Integers  # the first period in which any floor fails; -1 where none does
-    probability: Array  # as the instance has it
+    failure: Integers  # the first period in which any floor fails; -1 if none fails
+    probability: Array  # probability of the sample in the instance
 
 
 @dataclass(frozen=True)
 class SampleGroup:
-    """Samples that have something in common."""
+    """Samples with the same event, year of start, duration or severity."""
 
-    by: By  # what they have in common: event, start (the year), months or severity (of the worst cut)
-    name: str  # event, year, months or range
-    # How many.
+    by: By  # the common property: event, start (the year), months or severity (of the worst cut)
+    name: str  # the event, year, months or range
+    # Number of samples in the group, and of those survived.
     samples: int
     survived: int
     interval: tuple[float, float]  # Wilson's 95 % interval of the share survived
-    mean_gap: float  # money, over all of them
+    mean_gap: float  # mean survival gap of the group, money
 
     @property
     def share(self) -> float:
@@ -64,77 +63,77 @@ class SampleGroup:
 
 @dataclass(frozen=True)
 class ServiceSpread:
-    """One segment's service over all samples, in each the share served in its weakest period."""
+    """Distribution over all samples of the share of a segment's demand served in its weakest period."""
 
     floor: tuple[float, float]  # smallest and largest floor of those periods
-    # Of the service.
+    # Mean and quantiles of the service.
     mean: float
     p5: float
     p50: float
     p95: float
-    below: float  # share of the samples in which it falls below its floor
+    below: float  # share of the samples in which the segment falls below its floor
 
 
 @dataclass(frozen=True)
 class BrokenShock:
-    """A shock that broke the plan."""
+    """A shock that the plan fails."""
 
-    # Of the shock; its window by labels, its gap in money.
+    # Name and entry of the shock, labels of the first and last period of its window, and its survival gap, money.
     name: str
     entry: str
     first: str
     last: str
     gap: float
-    strikes: tuple[str, ...]  # what it cuts and which demand it raises, in words
-    # What fell below its floor first; of several the one with the largest gap.
+    strikes: tuple[str, ...]  # the shock's cuts and surges of demand, in words
+    # The segment that falls below its floor first, and the period; of several segments, the one with the largest gap.
     segment: str
     period: str
-    # Of that segment in that period, shares.
+    # Service and floor of that segment in that period, shares.
     service: float
     floor: float
-    short: str  # the commodity whose makers are at their limit then, up the chain from what the segment wants
-    # Those that exist or are built and are at their limit, the dearest capacity first; none where nothing makes it.
+    short: str  # the commodity whose makers are at their limit in that period, upstream of the segment
+    # Existing or built makers at their limit, the one with the dearest capacity first; empty if nothing makes `short`.
     makers: tuple[str, ...]
-    stage: str | None  # of the first of them; None where it has none
+    stage: str | None  # stage of the first maker; None if it has none
 
 
 @dataclass(frozen=True)
 class Trial:
-    """One amount, added to the plan and checked."""
+    """One amount of an option, added to the plan and evaluated in the broken shocks."""
 
-    size: float  # t/yr or a level; of a stockpile t more at the end of the period
-    # Capex, fixed cost and price support in the baseline, or the price of what is bought less what is then not bought
-    # later; undiscounted.
+    size: float  # t/yr or a level; for a stockpile, additional t at the end of the period
+    # Added outlay, undiscounted: capex, fixed cost and price support in the baseline; for a stockpile, the price of the
+    # added purchases minus that of later purchases that they replace.
     outlay: float
-    survived: int  # how many of the broken shocks are survived with it
-    gap_removed: float  # money, over all broken shocks that were checked
+    survived: int  # number of the broken shocks that are survived with the addition
+    gap_removed: float  # decrease of the gap over all broken shocks that were checked, money
 
     @property
     def per_survived(self) -> float | None:
-        """Outlay for each shock survived."""
+        """Outlay for each shock survived; None if none is survived."""
         return self.outlay / self.survived if self.survived else None
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON, under the keys of its first version."""
+        """Return the trial for JSON, under the keys of its first version."""
         return {"size": self.size, "outlay": self.outlay, "mended": self.survived, "gap_removed": self.gap_removed}
 
 
 @dataclass(frozen=True)
 class Reinforcement:
-    """An addition: its best trial and all of them."""
+    """An addition to the plan, with its trials."""
 
-    # What is bought.
+    # The option that is added, and its kind.
     option: str
     kind: str
-    period: str  # label of its decision point; of a stockpile, of the period by whose end it is filled
-    also: tuple[str, ...]  # options that it requires and that the plan does not open; their cost is not counted
-    # The trial with which most shocks are survived, or, where none is, that takes most off the gap; the smallest of
-    # several.
+    period: str  # label of the decision point; for a stockpile, of the period at whose end the stock is larger
+    also: tuple[str, ...]  # required options that the plan does not open; their cost is not counted
+    # The trial with most shocks survived, or with the largest decrease of the gap if none is survived; of several, the
+    # smallest.
     best: Trial
     trials: tuple[Trial, ...]  # smallest amount first
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the addition for JSON."""
         own = {name: value for name, value in vars(self).items() if name not in ("best", "trials")}
         best = self.best.to_dict() | {"per_mended": self.best.per_survived}
         return own | {"best": best, "trials": [trial.to_dict() for trial in self.trials]}
@@ -142,25 +141,25 @@ class Reinforcement:
 
 @dataclass(frozen=True)
 class Reinforcements:
-    """What single additions do, the best first."""
+    """The effect of single additions to a plan, the best first."""
 
-    failed: int  # shocks that broke the plan
-    checked: int  # how many of them the additions were tried on, evenly spread where they are many
-    gap: float  # of those that were checked, money
-    promising: int  # options whose slopes promise anything
-    additions: tuple[Reinforcement, ...]  # those that were tried
-    # Options that were left out: with any amount that was tried something cannot run in the baseline as it has to.
+    failed: int  # number of shocks that the plan fails
+    checked: int  # number of those on which the additions were tried; a sample of them if they are many
+    gap: float  # survival gap of the checked shocks, money
+    promising: int  # number of options whose slopes promise a decrease of the gap
+    additions: tuple[Reinforcement, ...]  # the additions that were tried
+    # Options that were left out, since with every amount tried, `min_utilisation` is infeasible in the baseline.
     inoperable: tuple[str, ...] = ()
 
     @property
     def note(self) -> str:
-        """On how many of the broken shocks they were tried, and what the outlay for each shock survived is good for."""
+        """Note on the number of broken shocks checked, and on the use of the outlay for each shock survived."""
         few = f"Checked on {self.checked:,} of the {self.failed:,} broken shocks, evenly spread. "
         alone = "Outlay per shock falls with the number of samples: it compares rows of this table alone."
         return few * (self.checked < self.failed) + alone
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON, under the keys of its first version."""
+        """Return the additions for JSON, under the keys of the first version."""
         own = {name: value for name, value in vars(self).items() if name != "additions"}
         return own | {"mends": [addition.to_dict() for addition in self.additions]}
 
@@ -170,29 +169,29 @@ class Stress(ReadOnly):
     """The outcome of a plan in sampled shocks.
 
     Attributes:
-        title: of the instance that the shocks are of.
-        plan_title: of the instance that the plan was made for.
-        currency: its label.
-        samples: how many were drawn.
-        seed: from which they were drawn.
-        sampler: what they were drawn from, in words.
-        cut_off: how many of them have a window that the end of the horizon cuts off.
-        own_shocks: how many shocks the plan was made for.
-        own_failed: in how many of those it fails.
-        survived: in how many samples every floor holds.
-        share: the same as a share.
-        interval: Wilson's 95 % interval of that share.
+        title: title of the instance from which shocks are drawn.
+        plan_title: title of the instance for which the plan was made.
+        currency: label of the currency.
+        samples: number of samples drawn.
+        seed: seed of the draws.
+        sampler: description of the distributions that samples are drawn from.
+        cut_off: number of samples whose window is cut off by the end of the horizon.
+        own_shocks: number of shocks for which the plan was made.
+        own_failed: number of those shocks that the plan fails.
+        survived: number of samples in which every floor holds.
+        share: share of samples in which every floor holds.
+        interval: Wilson's 95 % interval of `share`.
         expected_gap: mean survival gap, money.
         worst_gap: largest survival gap, money.
-        services: by segment.
+        services: distribution of the service, by segment.
         worst: the shocks with the largest gaps.
         groups: shares survived by event, start, duration and severity.
-        reinforcements: what single additions would have done; None where nothing failed.
-        notes: what the user should know.
-        versions: of Python and of packages.
-        seconds: that the run took by part; those in the solver are summed over processes.
-        rows: every sample.
-        instance: with the sampled shocks as its shocks.
+        reinforcements: effect of single additions; None if no sample fails.
+        notes: remarks for the user.
+        versions: versions of Python and of packages.
+        seconds: run time by part, s; solver time is summed over processes.
+        rows: all samples, as arrays.
+        instance: the instance with the sampled shocks.
     """
 
     title: str
@@ -225,7 +224,7 @@ class Stress(ReadOnly):
 
     @property
     def survives(self) -> bool:
-        """Whether every sample is survived, or of each ensemble the share that has to be."""
+        """Whether every sample is survived, or the required share of each ensemble."""
         excused = excused_samples(survival_shares(self.instance), self.rows.gap, ~self.rows.survived)
         return bool((self.rows.survived | excused).all())
 
@@ -235,7 +234,7 @@ class Stress(ReadOnly):
         return self.instance.money
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object documented in the manual: all but the samples themselves."""
+        """Return the JSON object documented in the manual: all fields except the samples themselves."""
         data: dict[str, Any] = {"instance": self.title, "plan": self.plan_title}
         left_out = ("title", "plan_title", "rows", "instance", "reinforcements")
         data |= {name: value for name, value in vars(self).items() if name not in left_out}
