@@ -1,6 +1,6 @@
-"""The frames of comparisons and other studies: the only place that says which columns their tables have.
+"""Frames of comparisons and other studies: the only place that defines the columns of their tables.
 
-Every study gives its frames by what stands here, so they are imported for their types only.
+The modules of study results import this one, so that it imports them for type checking only.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -25,12 +25,12 @@ OPTION_CLASSES = ("must-have", "real choice", "not settled", "never worth it")
 
 
 def _columns(form: Form, unit: str, *names: str) -> tuple[FrameColumn, ...]:
-    """Columns of one form and unit."""
+    """Return columns of one form and unit."""
     return tuple(FrameColumn(name, unit=unit, form=form) for name in names)
 
 
 def _part(name: str, *, of: Callable[[Any], Any], **how: Any) -> FrameColumn:
-    """A column of a part of a row's object, which may be missing."""
+    """Return a column with the attribute `name` of the part `of(row)`, None if the row lacks that part."""
     return FrameColumn(name, of=lambda each: None if of(each) is None else getattr(of(each), name), **how)
 
 
@@ -52,7 +52,7 @@ def of_comparison(comparison: "Comparison") -> Frames:
 
 
 def comparison_columns(comparison: "Comparison", money: str) -> Frame:
-    """One row a column: figures, the worst service of each segment, the size of each option that some plan buys."""
+    """Return one row per case and budget, with figures, worst services by segment, and sizes of options bought."""
     found = comparison.figures()
     segments, options = union(each["services"] for each in found), union(each["sizes"] for each in found)
     columns = [
@@ -75,12 +75,12 @@ def comparison_columns(comparison: "Comparison", money: str) -> Frame:
 
 
 def union(parts: Iterable[Iterable[str]]) -> list[str]:
-    """The names of all parts, each once, in the order in which they come first."""
+    """Return the distinct names of all parts, in order of first occurrence."""
     return list(dict.fromkeys(name for names in parts for name in names))
 
 
 def least_outlays(comparison: "Comparison", money: str) -> Frame:
-    """One row a case: the least outlay that survives everything, its bound, and the cost of its cheapest plan."""
+    """Return one row per case: the least outlay that survives all shocks, its bound, and its plan's total cost."""
     columns = (
         FrameColumn("case", "", is_index=True),
         FrameColumn("status", is_shown=False),
@@ -93,7 +93,7 @@ def least_outlays(comparison: "Comparison", money: str) -> Frame:
 
 
 def lone_shocks(comparison: "Comparison", money: str) -> Frame:
-    """One row a case and shock: the least outlay were it the only shock that may come."""
+    """Return one row per case and shock: the least outlay that survives this shock alone."""
     columns = (
         FrameColumn("case", is_index=True, of=lambda pair: pair[0]),
         FrameColumn("shock", form="shock", is_index=True, of=lambda pair: pair[1].shock),
@@ -106,10 +106,10 @@ def lone_shocks(comparison: "Comparison", money: str) -> Frame:
 
 
 def budget_steps(comparison: "Comparison", money: str) -> Frame:
-    """One row a budget: what some more money changes. Low and high ends are proven."""
+    """Return one row per budget: the changes with `more` money than it, with proven lower and upper ends."""
 
     def ends(name: str, label: str) -> tuple[FrameColumn, ...]:
-        """A difference, and between what it is proven to lie."""
+        """Return columns for a difference and its proven lower and upper ends."""
         return (
             FrameColumn(name, label, money, "amount", of=lambda step: getattr(step, name).value),
             FrameColumn(f"{name}_low", "", money, "amount", is_shown=False, of=lambda step: getattr(step, name).low),
@@ -133,7 +133,7 @@ def _count_survived(result: Result) -> int:
 
 
 def breakpoints_frame(comparison: "Comparison", money: str) -> Frame:
-    """One row a change of the plan: between which budgets, and what comes and goes."""
+    """Return one row per change of the plan: the budgets between which it changes, and the parts added and dropped."""
 
     def names(part: str, **how: Any) -> FrameColumn:
         return FrameColumn(part, of=lambda change: ", ".join(change.parts[part]), **how)
@@ -156,7 +156,7 @@ def of_alternatives(found: "Alternatives") -> Frames:
 
 
 def size_ranges(found: "Alternatives") -> Frame:
-    """One row an option: the least and the greatest size of any plan within the tolerance."""
+    """Return one row per option: the least and the greatest size in any plan within the tolerance."""
     columns = (
         FrameColumn("option", form="object", is_index=True),
         FrameColumn("kind", "Lever"),
@@ -173,7 +173,7 @@ def size_ranges(found: "Alternatives") -> Frame:
 
 
 def alternative_plans(found: "Alternatives") -> Frame:
-    """One row a plan, the cheapest first."""
+    """Return one row per plan, the cheapest first."""
     money, cheapest = found.cheapest.money, found.cheapest.total_cost
     columns = (
         FrameColumn("plan", is_index=True),
@@ -200,7 +200,7 @@ def of_sensitivity(found: "Sensitivity") -> Frames:
 
 
 def tornado_ends(found: "Sensitivity") -> Frame:
-    """One row an uncertain number and end: what becomes of the plan with the number there."""
+    """Return one row per uncertain number and end: the outcome of the plan with the number at that end."""
     money = found.instance.money
     columns = (
         *_index("number", "end"),
@@ -219,7 +219,7 @@ def tornado_ends(found: "Sensitivity") -> Frame:
 
 
 def switching_values(found: "Sensitivity") -> Frame:
-    """One row a switching value: between which values of a number the plan becomes another."""
+    """Return one row per switching value: the values of a number between which the plan changes."""
     columns = (
         FrameColumn("number", "Uncertain number", is_index=True, of=lambda pair: pair[0].number.name),
         FrameColumn("end", is_index=True, is_shown=False, of=lambda pair: pair[1].end),
@@ -233,7 +233,7 @@ def switching_values(found: "Sensitivity") -> Frame:
 
 
 def importance_frame(found: "Sensitivity") -> Frame:
-    """One row an uncertain number: first-order indices of the cost and of the gap, with half widths of intervals."""
+    """Return one row per uncertain number: first-order indices of cost and gap, with half widths of intervals."""
     sampled = found.sampled
     columns = (
         FrameColumn("number", "Uncertain number", is_index=True),
@@ -262,7 +262,7 @@ def of_stress(stress: "Stress") -> Frames:
 
 
 def stress_samples(stress: "Stress") -> Frame:
-    """One row a sample."""
+    """Return one row per sample."""
     rows, demands = stress.rows, list(stress.instance.demands)
 
     def labels(periods: Sequence[int]) -> list[str | None]:
@@ -286,7 +286,7 @@ def stress_samples(stress: "Stress") -> Frame:
 
 
 def stress_services(stress: "Stress") -> Frame:
-    """One row a segment, those that fall below their floors most often first."""
+    """Return one row per segment, those that fall below their floors most often first."""
     percent = [("mean", "Mean"), ("p5", "p5"), ("p50", "p50"), ("p95", "p95")]
     columns = (
         FrameColumn("segment", form="name", is_index=True),
@@ -301,7 +301,7 @@ def stress_services(stress: "Stress") -> Frame:
 
 
 def sample_groups(stress: "Stress") -> Frame:
-    """One row a group of samples: by event, start, months and severity."""
+    """Return one row per group of samples: by event, start, months and severity."""
     columns = (
         FrameColumn("by", form="word", is_index=True),
         FrameColumn("group", is_index=True, of=lambda each: each.name),
@@ -315,7 +315,7 @@ def sample_groups(stress: "Stress") -> Frame:
 
 
 def broken_shocks(stress: "Stress") -> Frame:
-    """One row a shock that breaks the plan, the worst first."""
+    """Return one row per reported shock that the plan fails, the worst first."""
     columns = (
         FrameColumn("shock", is_index=True, of=lambda each: each.name),
         FrameColumn("event", is_shown=False, of=lambda each: each.entry),
@@ -332,7 +332,7 @@ def broken_shocks(stress: "Stress") -> Frame:
 
 
 def reinforcements(stress: "Stress") -> Frame:
-    """One row an addition to the plan, checked on the shocks that break it."""
+    """Return one row per addition to the plan, checked on the shocks that the plan fails."""
     found, money = stress.reinforcements, stress.money
     tried, note = (found.checked, found.note) if found is not None else (0, "")
 
@@ -359,13 +359,13 @@ def of_attack(found: "AttackResult") -> Frames:
 
 
 def targets_struck(found: "AttackResult", damage: "AttackDamage") -> str:
-    """The targets of an attack by their names."""
+    """Return the names of the targets of an attack."""
     targets = found.adversary.targets
     return " + ".join(targets[name].name or name for name in damage.targets) or "nothing struck"
 
 
 def shaping_attacks(found: "AttackResult") -> Frame:
-    """One row an attack that shaped the plan: what it leaves below the floors, with nothing built and with the plan."""
+    """Return one row per attack that shaped the plan: its gap under the do-nothing plan and under the plan."""
     money, is_deterrable = found.instance.money, bool(found.adversary.deterrents)
 
     def of_attack(name: str, **how: Any) -> FrameColumn:
@@ -387,7 +387,7 @@ def shaping_attacks(found: "AttackResult") -> Frame:
 
 
 def attacks_not_made(found: "AttackResult") -> Frame:
-    """One row an attack that the plan deters: what it costs the adversary, and what it would leave below the floors."""
+    """Return one row per attack that the plan deters: its cost to the adversary, and the gap that it would cause."""
     money, budget = found.instance.money, found.adversary.attack_budget
     columns = (
         FrameColumn("targets", is_index=True, of=lambda each: targets_struck(found, each)),
@@ -405,7 +405,7 @@ def attacks_not_made(found: "AttackResult") -> Frame:
 
 
 def attacked_segments(found: "AttackResult") -> Frame:
-    """One row a segment that the worst attack leaves short."""
+    """Return one row per segment with a shortage in the worst attack."""
     money, worst = found.instance.money, found.worst
     columns = (
         FrameColumn("segment", form="name", is_index=True),
@@ -426,7 +426,7 @@ def attacked_segments(found: "AttackResult") -> Frame:
 
 
 def attack_starts(found: "AttackResult") -> Frame:
-    """One row a start: the worst attack then, and the least attack budget that breaks the plan."""
+    """Return one row per start: the worst attack, and the least attack budget that breaks the plan."""
     money = found.instance.money
     columns = (
         FrameColumn("start", form="period", is_index=True),
@@ -446,7 +446,7 @@ def of_explanation(found: "Explanation") -> Frames:
 
 
 def part_values(found: "Explanation") -> Frame:
-    """One row a shock, lever, floor or delay: what the plan costs without it, or with it."""
+    """Return one row per shock, lever, floor or delay: the change of cost without it, or with the delay."""
     columns = [*_index("kind"), *_index("of", form="object"), FrameColumn("survives", form="yes")]
     columns += _columns("amount", found.result.money, "change", "low", "high", "outlay", "needed")
     columns += [FrameColumn("is_money", "Money helps", form="yes"), FrameColumn("months", "By", "months", "amount")]
@@ -454,14 +454,14 @@ def part_values(found: "Explanation") -> Frame:
 
 
 def deadlines(found: "Explanation") -> Frame:
-    """One row a build: by when it has to be ordered."""
+    """Return one row per build: when it is ordered, and its latest order."""
     columns = [*_index("option", form="object"), *_columns("period", "", "ordered", "as_planned", "anyhow")]
     columns.append(FrameColumn("can_be_left_out", form="yes"))
     return Frame.of_items("deadlines", "When each is ordered, and the latest order", found.deadlines, columns)
 
 
 def repairs(found: "Explanation") -> Frame:
-    """One row a repair: its least size, what is proven not to do, and what the plan costs with it."""
+    """Return one row per repair: its least size, the size proven not to suffice, and the cost of the plan with it."""
     columns = (
         *_index("kind"),
         *_index("of", form="object"),
@@ -478,9 +478,9 @@ def of_time_to_survive(found: "TimeToSurvive") -> Frames:
 
 
 def months_survived(found: "TimeToSurvive") -> Frame:
-    """One row a chokepoint and year: months are infinite where it is for ever, and None where there is no plan.
+    """Return one row per chokepoint and year; months are infinite if floors hold for ever, None without a plan.
 
-    Where floors fail without any cut the first rows say how long they hold then.
+    If floors fail without any cut, the first rows report how long they hold without one.
     """
     columns = (
         *(FrameColumn("chokepoint", is_index=True), FrameColumn("kind")),

@@ -1,6 +1,6 @@
-"""What an instance holds, before it is solved: counts, ranges, and what each shock cuts.
+"""Summary of an instance before it is solved: counts, coefficient ranges, and the cuts of each shock.
 
-`summarise` also evaluates the do-nothing plan in every listed shock, and the no-shock plan.
+`summarise` also evaluates the do-nothing plan in every listed shock, and solves for the no-shock plan.
 """
 
 import math
@@ -36,24 +36,24 @@ MinMedianMax = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Preview:
-    """One family, or one ensemble."""
+    """Overview of the shocks of a family or an ensemble."""
 
     name: str
-    kind: Literal["family", "ensemble"]  # under which section it stands
-    events: int  # how many there are
-    # Labels of the earliest and the latest start, and how many different ones there are.
+    kind: Literal["family", "ensemble"]  # whether it is a family of shocks or an ensemble of samples
+    events: int  # number of shocks or samples
+    # Labels of the earliest and the latest start, and the number of different starts.
     first: str
     last: str
     starts: int
     months: MinMedianMax  # shortest, median and longest window, cut off at the end of the horizon
-    # Of the events' worst cuts the smallest, the median and the largest; None where nothing is cut.
+    # Smallest, median and largest severity of the events' worst cuts; None if nothing is cut.
     severity: MinMedianMax | None
-    probability: float  # of all events together
-    names: tuple[str, ...]  # the first three
+    probability: float  # probability of all events together
+    names: tuple[str, ...]  # names of the first three events
 
 
 def previews(instance: Instance) -> tuple[Preview, ...]:
-    """Every shock entry that is a family, then every ensemble."""
+    """Return the previews of every shock entry that is a family, then of every ensemble."""
     found = []
     for name, events in groupby(instance.events, key=lambda event: entry_of(instance, event)):
         if name in instance.ensembles:
@@ -87,16 +87,18 @@ def _min_median_max(numbers: Iterable[float]) -> MinMedianMax:
     return ordered[0], statistics.median(ordered), ordered[-1]
 
 
+# Most shocks in the model whose size is measured; most shocks that are listed as hits.
 MEASURED, HIT = 60, 40
-# Utilisation above that of contracts by this share of capacity is worth a word.
+# Utilisation is reported if it exceeds that of contracts by more than this share of capacity.
 ABOVE = 0.1
 
 
 @dataclass(frozen=True)
 class ShockHit:
-    """One shock: its window, what it cuts (activity to worst severity), and what nothing built leaves below floors.
+    """One shock: its window, its cuts, and the shortages that it causes under the do-nothing plan.
 
-    `below_floor` is in t, `gap` in currency units, by segment and in all.
+    `cuts` maps activities to their worst severity, `demand` segments to their factor of demand, and `below_floor`
+    segments to their shortage below the floor, t; `gap` is the total, money.
     """
 
     name: str
@@ -111,18 +113,18 @@ class ShockHit:
 
 @dataclass(frozen=True)
 class RowHits:
-    """Listed shocks that share a row: those of a family, or one alone."""
+    """Listed shocks that share a row: those of a family, or a single shock."""
 
-    name: str  # of the family, or of the shock
-    # How many there are, and how many leave something below the floors with nothing built.
+    name: str  # name of the family or of the shock
+    # Number of shocks, and of those in which the do-nothing plan misses a floor.
     shocks: int
     below: int
-    worst: ShockHit  # the one with the largest gap, of equal gaps the deepest cut; the first of several
+    worst: ShockHit  # the first shock with the largest gap, and of equal gaps with the largest cut
 
 
 @dataclass(frozen=True)
 class Shortage:
-    """What a segment goes short of without any shock in its worst period: t of `demand` t, in that period."""
+    """Unserved demand of a segment in the worst period of its baseline: `tonnes` of `demand`, both t in that period."""
 
     segment: str
     period: str
@@ -132,7 +134,10 @@ class Shortage:
 
 @dataclass(frozen=True)
 class Fallback:
-    """A process that a shock sets back: its mean utilisation in the no-shock plan, and that of its contracts."""
+    """A process that has to restart after a cut and runs above its contracts.
+
+    `utilisation` is the mean share of capacity used in the no-shock plan, `contracted` that of its contracts.
+    """
 
     process: str
     utilisation: float
@@ -145,12 +150,12 @@ class FutureOutline:
 
     name: str
     probability: float
-    # Its branches, each with its question, the label of the period in which it is known, and what it sets.
+    # Its branches: each with `question`, `branch`, `from` (label of the period of the answer) and `set` (overrides).
     answers: tuple[dict[str, Any], ...]
 
 
 def outline_futures(instance: Instance) -> tuple[FutureOutline, ...]:
-    """The futures of a file in their order; none where it has no questions."""
+    """Return the futures of a file in their order; empty without questions."""
     label, ways = instance.horizon.label, find_ways(instance.futures, instance.horizon)
     return tuple(
         FutureOutline(
@@ -168,30 +173,30 @@ def outline_futures(instance: Instance) -> tuple[FutureOutline, ...]:
 
 @dataclass(frozen=True)
 class Summary:
-    """What an instance is about; where it has futures, all but these is of the file without answers."""
+    """Summary of an instance; with futures, all fields except `futures` and `unweighted` are of the file as it is."""
 
-    # Of commodities, processes, segments, options by kind, shocks, columns, rows; the last two are estimates where
-    # there are more than 60 shocks.
+    # Numbers of commodities, processes, segments, options by kind, shocks, periods, columns and rows; with more than 60
+    # shocks, columns and rows are estimates.
     counts: dict[str, int]
-    # Smallest and largest coefficient of the model as the solver sees it, by part; of at most 60 shocks.
+    # Smallest and largest scaled coefficient of the model with at most 60 shocks, by part of the model.
     ranges: dict[str, tuple[float, float]]
-    hits: tuple[ShockHit, ...]  # every event of the listed shocks, or 40 of them, evenly spread; none of the ensembles'
-    struck: tuple[RowHits, ...]  # all events of the listed shocks, those of a family together
+    hits: tuple[ShockHit, ...]  # events of the listed shocks, 40 of them evenly spread if they are more; no samples
+    struck: tuple[RowHits, ...]  # all events of the listed shocks, one row per family
     previews: tuple[Preview, ...]  # every family and every ensemble
-    bought_without_shocks: dict[str, float]  # options that are bought without any shock, with the size or stock bought
+    bought_without_shocks: dict[str, float]  # options in the no-shock plan, with the size or stock bought
     clash: tuple[str, ...]  # rules that contradict each other even without shocks
-    baseline_shortages: tuple[Shortage, ...]  # of the no-shock plan, by segment, those above 1e-6 of demand
-    # What processes really made in some years, beside the baseline of the no-shock plan.
+    baseline_shortages: tuple[Shortage, ...]  # shortages of the no-shock plan above 1e-6 of demand, by segment
+    # Actual outputs of processes in some years, with those of the no-shock plan's baseline.
     actual: tuple[ActualOutput, ...] = ()
-    # Processes that take months to restart, and run above their contracts in the no-shock plan.
+    # Processes that take months to restart and run above their contracts in the no-shock plan.
     fallbacks: tuple[Fallback, ...] = ()
     futures: tuple[FutureOutline, ...] = ()
-    # The questions whose probabilities the file does not give, so that they are assumed.
+    # Questions without probabilities in the file, for which equal ones are assumed.
     unweighted: tuple[str, ...] = ()
 
 
 def summarise(instance: Instance, *, every: bool = False) -> Summary:
-    """Count, measure, apply each shock, and find what would be bought without shocks; `every` listed shock is a hit."""
+    """Summarise an instance; with `every`, all listed shocks are hits, not at most 40 of them."""
     if instance.futures:
         unweighted = (str(place[-1]) for place, each in each_question(instance.futures) if not each.is_weighted)
         outlines, names = outline_futures(instance), tuple(dict.fromkeys(unweighted))
@@ -215,7 +220,7 @@ def summarise(instance: Instance, *, every: bool = False) -> Summary:
 
 
 def _ranges(builder: ModelBuilder, objective: Expression) -> dict[str, tuple[float, float]]:
-    """The coefficients that the solver sees: between the smallest and the largest of each part of the model."""
+    """Return the smallest and the largest scaled coefficient of each part of the model, as the solver receives it."""
     columns, scales = builder.scales()
     rows = list(zip(builder.rows, scales, strict=True))
     return {
@@ -239,12 +244,12 @@ def _counts(instance: Instance) -> dict[str, int]:
 
 
 def _spread[Item](items: Sequence[Item], most: int) -> Sequence[Item]:
-    """All of them, or so many, evenly spread."""
+    """Return all items, or `most` of them evenly spread if there are more."""
     return items if len(items) <= most else [items[i * len(items) // most] for i in range(most)]
 
 
 def _size(instance: Instance, builder: ModelBuilder, measured: int) -> dict[str, int]:
-    """Columns and rows with every shock written out; where only some were, the others are taken to be like them."""
+    """Return the columns and rows of the extensive form, extrapolated from `measured` shocks if there are more."""
     columns, rows, shocks = len(builder.columns), len(builder.rows), len(instance.events)
     if shocks > measured:
         baseline = extensive_form_model(instance, ())
@@ -254,7 +259,7 @@ def _size(instance: Instance, builder: ModelBuilder, measured: int) -> dict[str,
 
 
 def _hits(instance: Instance) -> dict[str, ShockHit]:
-    """What every listed shock hits, by its name."""
+    """Return the hit of every listed shock, by its name."""
     listed = without_ensembles(instance)
     evaluator = RecourseEvaluator(listed)
     replies = evaluator.operate_batches(plan_values(listed, do_nothing_plan(listed)), Clock(), {})
@@ -283,7 +288,10 @@ def _hit(instance: Instance, shock: Shock, below: dict[str, float]) -> ShockHit:
 def _no_shock_plan(
     instance: Instance,
 ) -> tuple[dict[str, float], tuple[str, ...], tuple[Shortage, ...], tuple[ActualOutput, ...], tuple[Fallback, ...]]:
-    """What the no-shock plan buys, the rules that leave none, its shortages, its outputs beside actual ones."""
+    """Return purchases, conflict, shortages, actual outputs and fallbacks of the no-shock plan.
+
+    Purchases exclude forced ones. The conflict is that of the baseline, or of the rules on time to survive.
+    """
     undisrupted = without_disruptions(instance.by_expected_cost())
     found = solve_extensive_form(undisrupted, Settings(), Clock(), lambda step: None)
     if found.values is None:
@@ -294,7 +302,7 @@ def _no_shock_plan(
         bought[build.option] = bought.get(build.option, 0.0) + build.size
     bought |= {o: sum(row) for o, row in plan.fills.items()}
     bought = {o: size for o, size in bought.items() if is_bought(undisrupted, o, size)}
-    # What has to be bought does not show what would pay for itself.
+    # Forced purchases do not show which options pay off by themselves.
     bought = {o: size for o, size in bought.items() if o not in instance.policy.force}
     rules = find_conflict(instance, Settings(), Clock()).rules if instance.survival_rules else ()
     values = found.values.tolist()
@@ -304,7 +312,7 @@ def _no_shock_plan(
 
 
 def _fallbacks(undisrupted: Instance, baseline: Flows) -> Iterator[Fallback]:
-    """The processes with a restart that run above their contracts in a baseline."""
+    """Yield the processes with a restart time that run above their contracts in a baseline."""
     for p, process in undisrupted.processes.items():
         capacity = math.fsum(undisrupted.baseline.capacity[p])
         ran = math.fsum(baseline[p, "activity"]) / capacity if capacity > 0 else 0.0
@@ -313,7 +321,7 @@ def _fallbacks(undisrupted: Instance, baseline: Flows) -> Iterator[Fallback]:
 
 
 def _shortages(undisrupted: Instance, builder: ModelBuilder, values: Sequence[float]) -> Iterable[Shortage]:
-    """The worst period of each segment that the no-shock plan leaves short."""
+    """Yield the shortage of each segment in its worst period, if the no-shock plan leaves one."""
     columns, label = builder.column_index(), undisrupted.horizon.label
     for d, demand in undisrupted.baseline.demand.items():
         short = {t: values[j] for t, j in columns[BASELINE, d, "unserved"].items() if demand[t] > 0}
