@@ -165,8 +165,7 @@ def sensitivity(
         listener: receives the rounds of the first search, then every set of numbers that was solved for.
         notes: remarks of the caller to show with the result.
         known: the best plan of the instance, if it was solved before.
-        most: number of numbers to solve for, those with the largest first-order effects, besides all numbers without
-            such an effect (lead times); None for all numbers.
+        most: how many numbers to solve for, by first-order effect, besides all without one (lead times); None for all.
 
     Raises:
         InstanceError: the instance has no ranges, or not the scenario.
