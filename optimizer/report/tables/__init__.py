@@ -1,1 +1,1 @@
-"""How results look as tables: one module a question, one renderer."""
+"""Tables of results: one module a question, and one renderer."""

@@ -1,4 +1,4 @@
-"""How near-optimal alternatives look: the range of every option, and the plans side by side."""
+"""Tables of near-optimal alternatives (MGA): the size range of every option, and the plans side by side."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -22,18 +22,18 @@ from optimizer.studies.study_frames import OPTION_CLASSES
 from optimizer.tolerances import FINEST_SHARE
 from optimizer.units import fixed, short, si, si_down, si_up
 
-# What a limit to the cost counts as well where gaps have a price.
+# Added to a cost limit where survival gaps have a price.
 GAPS_PRICED = "with gaps at their price"
 CLASS_STYLES = {"must-have": "bold green", "never worth it": "dim", "not settled": "yellow"}
-# What is said where the search for other plans ended without one: that there is none is not proven.
+# Shown where the search found no other plan, which does not prove that none exists.
 NO_OTHER_PLAN = f"No plan was found at a distance of {SAME_PLAN:g} or more from the cheapest"
-# What stands before the size of an option that only one of the plans buys.
+# Mark of a size in the table of plans if only one of the plans buys the option.
 ALONE = "● "
 OPENED = "0: opened at size 0, for another option that requires it."
 
 
 def alternatives_parts(found: Alternatives, width: int) -> list[RenderableType]:
-    """What plans near the cheapest have in common, and those that differ most; the cheapest where it is no plan."""
+    """Return the headline, the size ranges and the most different plans; without any plan, the tables of `solve`."""
     if found.cheapest.baseline is None:
         return plan_tables(found.cheapest, width)
     instance, parts = instance_of(found.cheapest), list[RenderableType]()
@@ -72,7 +72,7 @@ def _headline(instance: Instance, found: Alternatives) -> str:
 
 
 def _class_counts(found: Alternatives) -> str:
-    """How many options there are of each class."""
+    """Return the number of options in each class, as the middle of a sentence."""
     counts = {name: sum(each.verdict == name for each in found.ranges) for name in OPTION_CLASSES}
     named = [(count, _class_name(name, count)) for name, count in counts.items() if count]
     said = [f"{count} {name}" for count, name in named]
@@ -87,7 +87,7 @@ def _class_name(name: str, count: int) -> str:
 
 
 def _proven_cost(instance: Instance, found: Alternatives) -> str:
-    """To what the least cost is proven."""
+    """Return how exactly the least cost is proven, as a phrase that follows the cost."""
     result = found.cheapest
     if result.bound is None:
         return ", not proven"
@@ -130,7 +130,7 @@ def _ranges(instance: Instance, found: Alternatives) -> Table:
 
 
 def _asked_of_plans(instance: Instance, cheapest: Result) -> str:
-    """What plans have to do beside costing no more than is allowed."""
+    """Return the condition on plans besides the cost limit, as the end of a sentence."""
     if cheapest.has_priced_gaps:
         return ", whichever floors they keep"
     if not cheapest.survives:
@@ -140,7 +140,7 @@ def _asked_of_plans(instance: Instance, cheapest: Result) -> str:
 
 
 def _end(end: RangeEnd, sign: str, rounded: Callable[[float], str], *, is_bought: bool) -> str:
-    """The size that a plan has; where that is not proven to be the end, what no plan goes beyond as well."""
+    """Return the size found; if it is not proven to be the end of the range, also the bound that no plan exceeds."""
     if end.proven:
         return _size(end.size, is_bought=is_bought)
     bound = rounded(end.bound) if math.isfinite(end.bound) else "?"
@@ -148,12 +148,12 @@ def _end(end: RangeEnd, sign: str, rounded: Callable[[float], str], *, is_bought
 
 
 def _size(size: float, *, is_bought: bool) -> str:
-    """A size; 0 of what is opened at size 0."""
+    """Return a size as text: a dash for an option that is not bought, 0 for one opened at size 0."""
     return si(size) if size > 0 or is_bought else DASH
 
 
 def _plans(instance: Instance, found: Alternatives) -> Table:
-    """A column a plan: cost, outlay, and the size of every option that some of them buys."""
+    """Build the table with one column a plan: costs, outlay, and the size of every option that any plan buys."""
     results, money = [found.cheapest, *(each.result for each in found.plans)], instance.money
     costs = [each.priced_cost for each in results]
     figures = [(f"Total cost, {money}", [si(each.total_cost, digits=4) for each in results])]
@@ -188,7 +188,7 @@ def _plans(instance: Instance, found: Alternatives) -> Table:
 
 
 def _sizes(each: SizeRange, bought: Sequence[Mapping[str, float]]) -> list[str]:
-    """What each plan buys of an option; nothing where none buys it."""
+    """Return the cells of an option, one for each plan; an empty list if no plan buys it."""
     sizes = [size if (size := some.get(each.option, 0.0)) > each.negligible else 0.0 for some in bought]
     is_bought = [size > 0 or some.get(each.option) == 0 for size, some in zip(sizes, bought, strict=True)]
     if not any(is_bought):

@@ -1,4 +1,4 @@
-"""How a plan under attack looks: the answer first, the attacks that shaped it, the worst that is left, every start."""
+"""Tables of a plan under attack: the answer, the attacks that shaped the plan, the worst attack, every start."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -27,7 +27,7 @@ MOST_ATTACKS = 24
 
 
 def attack_parts(found: AttackResult, width: int) -> list[RenderableType]:
-    """What is printed, in order, for a terminal so wide."""
+    """Return the parts of the printed answer in order, for a terminal of the given width."""
     instance, result = found.instance, found.result
     shown: list[RenderableType | None] = [_answer(found)]
     if result.baseline is not None:
@@ -75,7 +75,7 @@ def _headline(found: AttackResult) -> str:
 
 
 def _failed_listed(found: AttackResult) -> str:
-    """In how many of its listed shocks a plan that was given fails, as its result has it; empty where in none."""
+    """Return in how many of its listed shocks a given plan fails, from its result; empty if in none."""
     shocks = found.result.shocks
     failed = sum(outcome.fails for outcome in shocks)
     return f"FAILS in {failed:,} of its own {plural(len(shocks), 'shock')}" if failed else ""
@@ -100,7 +100,7 @@ def _lines(found: AttackResult) -> Iterator[tuple[str, str]]:
 
 
 def _least(least: LeastOutlay, instance: Instance) -> str:
-    """What surviving the listed shocks and the adversary takes at least."""
+    """Describe the least outlay that survives the listed shocks and every attack, and its proven bound."""
     if least.status == "none":
         return "no outlay is enough: whatever is spent, some floor fails in some shock or attack"
     bound = f"no plan survives for less than {si_down(least.bound or 0.0, instance.money, 6)}"
@@ -112,7 +112,7 @@ def _least(least: LeastOutlay, instance: Instance) -> str:
 
 
 def _deterred(found: AttackResult) -> str:
-    """How many attacks the plan's leverage makes too dear, and the cheapest of those listed."""
+    """Describe how many listed attacks the plan's leverage makes too expensive, and the cheapest of them."""
     if not found.deterred:
         none = "none: the plan withstands every attack that can be afforded, or fails in it"
         return "not known" if found.stopped else none
@@ -120,12 +120,12 @@ def _deterred(found: AttackResult) -> str:
     breaking, count = sum(each.breaks for each in found.deterred), len(found.deterred)
     which = " that would break a floor" if breaking == count else f", {breaking or 'none'} of which would break a floor"
     nearest_text = f"{_attack_text(found, nearest)}, at a cost of {si_up(nearest.cost, money, 6)} to the adversary"
-    # The largest sets alone are listed: a part of one may be deterred as well, at less.
+    # Only maximal sets of targets are listed: a subset may be deterred as well, at a lower cost.
     return f"{plural(count, 'listed attack')}{which}; the cheapest is {nearest_text}"
 
 
 def worst_attack_text(found: AttackResult) -> str:
-    """The worst attack that the adversary can afford, and what it leaves unserved."""
+    """Describe the worst attack that the adversary can afford, and the demand that it leaves unserved."""
     worst, money = found.worst, found.instance.money
     if worst is None and found.sets is None:
         return "none that the adversary can afford breaks a floor"
@@ -140,7 +140,7 @@ def worst_attack_text(found: AttackResult) -> str:
 
 
 def breaking_attack_text(found: AttackResult) -> str:
-    """The least attack budget that breaks the plan, and the attack."""
+    """Describe the least attack budget that breaks the plan, and the attack."""
     breaking, money = found.breaking, found.instance.money
     if breaking is None and found.stopped:
         return "not known"
@@ -148,7 +148,7 @@ def breaking_attack_text(found: AttackResult) -> str:
         return "no attack budget: with all targets struck at once every floor holds"
     below = sum(damage.below_floor for damage in breaking.segments.values())
     what = f"the least attack budget that breaks the plan: {_attack_text(found, breaking)}"
-    # Rounded up, so that it reads above what the plan survives.
+    # Rounded up: rounded down, it would read as an attack budget that the plan survives.
     return f"{si_up(breaking.cost, money, 6)}, {what}, {si(below, 't')} below the floors, {si(breaking.gap, money)}"
 
 
@@ -175,7 +175,7 @@ def _attack_text(found: AttackResult, attack: AttackDamage) -> str:
 
 
 def _first_attacks(found: AttackResult, name: str, of_others: str, **cells: CellRenderer) -> Table | None:
-    """The attacks of a frame that do most damage; None where it has none."""
+    """Return the table of the most damaging attacks in a frame; None if the frame is empty."""
     frame = found.frames.frame(name)
     left = len(frame) - MOST_ATTACKS
     note = frame.note + (f"\n{plural(left, 'more')} {of_others} less damage." if left > 0 else "")
@@ -205,7 +205,7 @@ def _starts(found: AttackResult) -> Table | None:
         return None
 
     def known(name: str, none: str, style: str = "", figure: Callable[[Any], str] = str) -> CellRenderer:
-        """A cell; where nothing was found, that means something only if the time did not run out."""
+        """Return a writer of cells; a missing value reads `none`, or "not known" if the search was stopped."""
         missing = "not known" if found.stopped else none
 
         def write(row: FrameRow) -> str | Text:

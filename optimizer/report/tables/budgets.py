@@ -1,7 +1,4 @@
-"""Exact facts about the money between the columns of a comparison.
-
-The least outlays, what more money buys, and where the plan changes.
-"""
+"""Tables and sentences on the budgets of a comparison: least outlays, what more money buys, breakpoints."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -36,14 +33,14 @@ from optimizer.units import si, si_down, si_up
 MOST, BAR = 40, 16
 # From this width on, outlays are drawn as bars.
 WITH_BARS = 60
-# A size that changes by less than this share of itself is the same.
+# Relative change below which a size counts as unchanged.
 NOTICEABLE = 5e-3
 # A label, cells, and the outlay of the first case.
 LoneLine = tuple[str | Text, Sequence[Text], float | None]
 
 
 def caption(comparison: Comparison, columns: Sequence[ComparisonColumn], against: str) -> str:
-    """What the marks of some columns mean, and how sure the figures are."""
+    """Return the caption of the given columns: the meaning of the marks, and the accuracy of the figures."""
     text = f"▲ more, ▼ less than in {against}, ◆ as much at other times. Worst service: {MEANING} Over all shocks: "
     text += "the cells of a row may be of different shocks and periods, with other floors. ✗ below the floor. "
     text += "Largest share: of what is made in the "
@@ -56,7 +53,7 @@ def caption(comparison: Comparison, columns: Sequence[ComparisonColumn], against
 
 
 def least(comparison: Comparison, width: int) -> Table | Text | None:
-    """The least outlay that survives everything: a sentence, or of several cases a table."""
+    """Return the least outlay that survives everything, as a sentence or a table of cases; None if not computed."""
     if not comparison.least:
         return None
     instance = next(iter(comparison.cases.values()))
@@ -101,17 +98,20 @@ def _in_words(comparison: Comparison, found: CaseLeastOutlay) -> str:
 
 
 def _amount(value: float | None) -> str:
-    """An exact amount has more digits than others; what is shown suffices."""
+    """Return a least outlay to six digits, rounded up so that the printed amount is sufficient."""
     return "–" if value is None else si_up(value, digits=6)
 
 
 def _bound(value: float | None) -> str:
-    """What is shown is proven."""
+    """Return a lower bound to six digits, rounded down so that the printed amount is proven."""
     return "–" if value is None else si_down(value, digits=6)
 
 
 def lone_shocks_table(comparison: Comparison, width: int, *, every: bool = False) -> Table | None:
-    """What each shock takes alone, a column a case, the dearest first; of a family or an ensemble the dearest."""
+    """Build the table of the least outlay for each shock alone, one column a case, the costliest shock first.
+
+    A family or an ensemble is one row with its costliest shock, unless `every` shock has its own row.
+    """
     if not any(comparison.alone.values()):
         return None
     cases = list(comparison.alone)
@@ -146,20 +146,20 @@ def lone_shocks_table(comparison: Comparison, width: int, *, every: bool = False
 
 
 def _lone_title(row: Fold, dearest: Sequence[LoneShock | None]) -> str:
-    """The dearest shock of a row: its shocks are in the order of their outlays. None is where nothing is known."""
+    """Return the name of a row's first shock, which is its costliest one if any outlay in the row is known."""
     is_known = any(each is not None and each.rank >= 0 for each in dearest)
     return row.shocks[0] + (f"\n{'costliest' if is_known else 'one'} of {len(row.shocks)}" if row.is_many else "")
 
 
 def _with_bars(lines: Sequence[LoneLine]) -> list[LoneLine]:
-    """The same with each outlay as a bar, the largest as long as there is room."""
+    """Add a bar to each line in proportion to its outlay; the longest bar has `BAR` characters."""
     largest = max(outlay or 0.0 for *_, outlay in lines) or inf
     bars = [Text("█" * round(BAR * (outlay or 0.0) / largest), style="cyan") for *_, outlay in lines]
     return [(label, [*cells, bar], outlay) for (label, cells, outlay), bar in zip(lines, bars, strict=True)]
 
 
 def _dearest(row: Fold, known: Mapping[str, LoneShock]) -> LoneShock | None:
-    """Of the shocks of a row the one that takes most, as far as is known; none is enough is more than any."""
+    """Return the shock of a row with the highest rank, as "stopped" if another one is; None if none is in `known`."""
     found = [known[name] for name in row.shocks if name in known]
     dearest = max(found, key=lambda each: each.rank, default=None)
     is_open = dearest is not None and dearest.status == "optimal" and any(each.status == "stopped" for each in found)
@@ -187,12 +187,12 @@ def _cell(found: LoneShock | None) -> Text:
 
 
 def _lone_amount(outlay: float | None) -> str:
-    """One shock and all of them have the same digits: rounded otherwise, a part could look dearer than the whole."""
+    """Return an outlay to four digits, alike for one shock and for all: else one could read costlier than all."""
     return DASH if outlay is None else "0" if outlay < 0.5 else si_up(outlay, digits=4)
 
 
 def budget_steps_table(comparison: Comparison, width: int) -> Table | None:
-    """What some more money buys at each budget."""
+    """Build the table of what the next amount of money buys at each budget; None if it was not computed."""
     if not comparison.steps:
         return None
     instance = next(iter(comparison.cases.values()))
@@ -202,7 +202,7 @@ def budget_steps_table(comparison: Comparison, width: int) -> Table | None:
     text += sure(comparison)
 
     def known(write: Callable[[BudgetStep], str], nothing: str = DASH) -> CellRenderer:
-        """A cell; of a step that buys nothing a dash, of one that is not known a question mark."""
+        """Return a writer of cells: `nothing` for a step that changes nothing, ``?`` for a step that is not known."""
         return lambda row: "?" if not row.item.is_known else nothing if row.item.is_nothing else write(row.item)
 
     return screen_table(
@@ -227,7 +227,7 @@ def budget_steps_table(comparison: Comparison, width: int) -> Table | None:
 
 
 def sure(comparison: Comparison, columns: Sequence[ComparisonColumn] = ()) -> str:
-    """The sentence that says how exactly costs and gaps are proven, of some columns or of all that were not stopped."""
+    """Return the sentence on the accuracy of costs and gaps in some columns or in all, stopped ones excepted."""
     some = [column for column in columns or comparison.columns if column.result.status != "stopped"]
     costs = in_tolerance(_bases(comparison, some), next(iter(comparison.cases.values())).money)
     proven = [f"costs to {costs}"] if costs else []
@@ -242,7 +242,7 @@ def _bases(comparison: Comparison, columns: Sequence[ComparisonColumn]) -> list[
 
 
 def _of_sum(columns: Sequence[ComparisonColumn]) -> str:
-    """What the gap of all shocks is, where there are several; then a space."""
+    """Return the definition of the gap of all shocks, with a trailing space; empty if no column has several shocks."""
     if all(len(column.result.shocks) <= 1 for column in columns):
         return ""
     what = "the sum over shocks that are alternatives, a measure for comparing plans, not a loss that can occur"
@@ -264,7 +264,7 @@ def _survives(step: BudgetStep) -> str:
 
 
 def _step_builds(instance: Instance, step: BudgetStep) -> str | Text:
-    """The changes that are noticeable, in words."""
+    """Describe the noticeable changes of sizes in a step, and the shocks that the larger budget gives up."""
     if not step.is_known:
         return Text("not known: the search was stopped", style="yellow")
     if step.is_nothing:
@@ -283,7 +283,7 @@ def _step_builds(instance: Instance, step: BudgetStep) -> str | Text:
 
 
 def breakpoints_table(comparison: Comparison, width: int) -> Table | Text:
-    """The budgets at which the plan becomes another in kind."""
+    """Build the table of budgets at which the options bought or the shocks survived change; a sentence if none do."""
     if not comparison.changes:
         return Text("Whatever the budget, the same options are bought and the same shocks are survived.")
     instance = next(iter(comparison.cases.values()))
@@ -323,7 +323,7 @@ def _shocks_changed(change: Breakpoint, money: str) -> str:
 
 
 def baseline_words(found: Frontier, money: str) -> str:
-    """The sentence that names the no-shock plan from which costs are counted; empty if that is not known."""
+    """Return the sentence that names the no-shock plan from which costs are counted; empty if its cost is not known."""
     budget, cost = found.baseline["budget"], found.baseline["total_cost"]
     if cost is None:
         return ""
@@ -332,24 +332,24 @@ def baseline_words(found: Frontier, money: str) -> str:
 
 
 def proven_words(found: Frontier, money: str) -> str:
-    """The sentence that says how exactly costs of other budgets are proven; empty if there are none."""
+    """Return the sentence on how exactly costs of other budgets are proven; empty if there are no other budgets."""
     proven = tolerance_words(found, money)
     return f"Plans of other budgets are proven: costs to {proven}." if proven and len(found.points) > 1 else ""
 
 
 def tolerance_words(found: Frontier, money: str) -> str:
-    """How exactly costs of other budgets are proven, in money; empty if that is not known."""
+    """Return the amount to which costs of other budgets are proven; empty if it is not known."""
     return "" if found.tolerance_base is None else in_tolerance([found.tolerance_base], money)
 
 
 def given_up(before: Result, after: Result) -> tuple[str, ...]:
-    """The shocks that a plan survives and the plan of a larger budget does not; attacks on the two may be others."""
+    """Return the shocks that a plan survives and that of a larger budget fails; an attack must be listed for both."""
     lost = {outcome.name for outcome in after.shocks if not outcome.survives}
     return tuple(name for name in before.shocks_survived if name in lost)
 
 
 def why_given_up(before: Result, after: Result, money: str) -> str:
-    """Why a larger budget survives less: the sum of all gaps decides, or their price with the cost."""
+    """Return why a larger budget survives less: the sum of all gaps decides, or cost and priced gaps together."""
     if after.has_priced_gaps:
         return "cost and gaps at their price decide together"
     gap = ProvenDifference.of_gaps(before, after)
@@ -359,7 +359,7 @@ def why_given_up(before: Result, after: Result, money: str) -> str:
 
 
 def losses(results: Sequence[tuple[str, Result]], money: str) -> list[str]:
-    """For plans of ever larger budgets, named by those, a sentence for each that survives less than the one before."""
+    """Return a sentence for each plan that gives up shocks; `results` are texts and plans of increasing budgets."""
     said = []
     for (less, before), (more, after) in pairwise(results):
         names = given_up(before, after)
@@ -370,7 +370,7 @@ def losses(results: Sequence[tuple[str, Result]], money: str) -> list[str]:
 
 
 def note_on_attacks(result: Result, others: Sequence[object]) -> str:
-    """What counts as shocks of plans against an adversary, where there are several; empty otherwise."""
+    """Return the note on which attacks count as shocks; empty without `others` to compare or without an adversary."""
     if not others or result.adversary is None:
         return ""
     listed = "Of the adversary's attacks, those that shaped each plan or break it are its shocks"
@@ -378,9 +378,9 @@ def note_on_attacks(result: Result, others: Sequence[object]) -> str:
 
 
 def bound_text(base: ToleranceBase | None, result: Result) -> str:
-    """The proven bound of a cost that is not proven to the tolerance: ``≥ 41.2M``; else empty.
+    """Return the proven bound of a cost that is not proven to the tolerance, such as ``≥ 41.2M``; else empty.
 
-    Where gaps have a price it is that of cost and gaps together.
+    If gaps have a price, the bound is that of cost and priced gaps together.
     """
     is_least = result.baseline is not None and (result.survival_gap <= 0 or result.has_priced_gaps)
     return f"≥ {_least_cost(result)}" if base is not None and is_least and not base.is_proven(result) else ""

@@ -1,4 +1,4 @@
-"""How checks look: the summary of an instance, the tree of its futures, its families, and a verified plan file."""
+"""Tables of checks: the summary of an instance, its families, the tree of its futures, and a verified plan file."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -44,7 +44,7 @@ COMPARED = "Baseline of the no-shock plan, and actual output"
 def summary_parts(
     summary: Summary, width: int, *, file: str, instance: Instance, every: bool = False
 ) -> Iterator[RenderableType | None]:
-    """What an instance is about; `every` listed shock in a row of its own, or families folded."""
+    """Yield the summary of an instance, with `every` listed shock in its own row or with families folded."""
     yield Text(f"{file}: {instance.title} can be used.", style="bold green")
     yield label_rows(_summary_lines(instance, summary).items(), {"style": "bold", "no_wrap": True}, {})
     yield preview_table(summary.previews, width) if summary.previews else None
@@ -54,7 +54,7 @@ def summary_parts(
 
 
 def _summary_lines(instance: Instance, summary: Summary) -> dict[str, str]:
-    """What an instance holds, by label."""
+    """Return the facts about an instance: text by label."""
     horizon, counts = instance.horizon, summary.counts
     first, last = horizon.label(0), horizon.label(horizon.periods[-1])
     axis = f"{first} to {last} by {horizon.step}, {plural(counts['periods'], 'period')}"
@@ -77,13 +77,13 @@ def _summary_lines(instance: Instance, summary: Summary) -> dict[str, str]:
 
 
 def _home(instance: Instance) -> str:
-    """That nothing stands at home, where that is so."""
+    """Return the note that no activity is in the home region; empty if one is, or if the file names no home."""
     stands = instance.home is None or any(each.region == instance.home for each in instance.activities.values())
     return "" if stands else f"; nothing is made at home (region {instance.home})"
 
 
 def shortage_words(instance: Instance, shortage: Shortage) -> tuple[tuple[str, ...], str, str, Severity]:
-    """A shortage of the baseline as a problem: its place, what is wrong, the cure, how severe."""
+    """Return a shortage in the baseline as a problem: its place, what is wrong, the remedy, and the severity."""
     share = percent(shortage.tonnes / shortage.demand)
     what = (
         f"{si(shortage.tonnes, 't')} of {si(shortage.demand, 't')} ({share}) go short in {shortage.period} "
@@ -97,7 +97,7 @@ def shortage_words(instance: Instance, shortage: Shortage) -> tuple[tuple[str, .
 
 
 def fallback_words(fallback: Fallback) -> tuple[tuple[str, ...], str, str, Severity]:
-    """A process that a shock sets back as a problem, likewise."""
+    """Return a process that a shock sets back to its minimum utilisation as a problem, like `shortage_words`."""
     what = (
         f"it runs at {percent(fallback.utilisation)} of capacity without any shock, in the plan that is cheapest then, "
         f"but restarts from {percent(fallback.contracted)}, min_utilisation, in a shock"
@@ -121,12 +121,12 @@ def _bought_without_shocks(instance: Instance, summary: Summary) -> str:
 
 
 def _below_floors(instance: Instance, hit: ShockHit) -> str:
-    """The shortage below each floor with nothing built, as a list."""
+    """Return the shortage below each floor with nothing built, as a list in words."""
     below = [f"{display_name(instance, d)} {si(tonnes, 't')}" for d, tonnes in hit.below_floor.items()]
     return list_names(below, LISTED) if below else "none"
 
 
-# Rows of a table of shocks, and names in a cell.
+# Limits of the table of shocks: rows, names in a cell, and characters of a name.
 MOST_ROWS, LISTED, WIDEST_NAME = 100, 3, 24
 _OF_HITS = (
     "Cuts: activities that lose capacity, and how much at worst. Below floors: with nothing built, in all periods."
@@ -152,7 +152,7 @@ def _hits(instance: Instance, summary: Summary, *, every: bool) -> Table:
         ["Window", "Hits", "Below floors", gap],
         [(name, cells(hit)) for name, hit in rows],
         caption=_OF_HITS + caption,
-        # A name can be copied to a command where it stands on one line.
+        # A name on one line can be copied to a command.
         labels={"max_width": WIDEST_NAME},
         layout={"justify": "left", "no_wrap": True},
         layouts={"Hits": _wide(4), "Below floors": _wide(3), gap: {"justify": "right", "no_wrap": True}},
@@ -161,7 +161,7 @@ def _hits(instance: Instance, summary: Summary, *, every: bool) -> Table:
 
 
 def _folded_hits(summary: Summary) -> tuple[list[tuple[str, ShockHit]], str]:
-    """The worst shock of each entry under its name, of many the largest gaps; and what the caption says of that."""
+    """Return a label and the worst shock of each entry, at most `MOST_ROWS`, and the part of the caption on this."""
     many = {row.worst.name: f"\nworst of {row.shocks:,}" for row in summary.struck if row.shocks > 1}
     rows = [(row.worst.name + many.get(row.worst.name, ""), row.worst) for row in summary.struck]
     caption = "\nA family is one row, that of its worst shock; --all lists each shock." if many else ""
@@ -191,7 +191,7 @@ WIDE_TABLE = 100
 
 
 def preview_table(previews: Sequence[Preview], width: int) -> Table:
-    """One row each; the first names stand under the entry's own where there is no room for a column of them."""
+    """Build the table of families and ensembles; a narrow one has the first shock names below the entry's own name."""
     caption = "Months, severity of the worst cut: least/median/most. Windows are cut off at the end of the horizon."
     is_wide, number = width >= WIDE_TABLE, {"no_wrap": True}
     heads = ["Shocks", "Starts", "Months", "Severity\n%", "Prob.", *(["First of them"] if is_wide else [])]
@@ -213,7 +213,7 @@ def _row(preview: Preview, *, is_wide: bool) -> list[str | Text]:
 
 
 def _starts(preview: Preview, *, is_wide: bool) -> str:
-    """The earliest and the latest start: two are no period."""
+    """Return the earliest and the latest start, joined by a dash if there are others between, else by a comma."""
     between = "–" if preview.starts > 2 else ", " if is_wide else ","
     return f"{between}{'' if is_wide else '\n'}".join(dict.fromkeys([preview.first, preview.last]))
 
@@ -225,7 +225,7 @@ def _spread(spread: MinMedianMax, unit: float = 1.0) -> str:
 
 # Keys that `verify --prove` recomputes and `verify` does not.
 BY_PROOF = ("bound", "gap_bound", "status")
-# What a file calls by these keys; the keys of a future's plan stand behind `futures.result.`.
+# Texts for the keys of a plan file; keys of a future's plan begin with `futures.result.`.
 _WORDS = {
     "nothing": "the do-nothing plan",
     "calm_cost": "the cost of the no-shock plan",
@@ -243,7 +243,7 @@ _OF_A_FUTURE = "futures.result."
 
 
 def part_words(key: str) -> str:
-    """What a key of `not_recomputed` stands for; a key that is not known as it is."""
+    """Return the text for a key of `not_recomputed`; an unknown key is returned as it is."""
     if key.startswith(_OF_A_FUTURE):
         return f"{part_words(key.removeprefix(_OF_A_FUTURE))} in each future"
     return _WORDS.get(key, key)
@@ -252,7 +252,7 @@ def part_words(key: str) -> str:
 def verification_parts(
     found: Verification, width: int, *, plan: str, result: Result | FuturesResult
 ) -> Iterator[RenderableType]:
-    """Whether a plan adds up, every row that does not, and what was not recomputed."""
+    """Yield whether a plan adds up, every row that does not, and the parts that were not recomputed."""
     yield from _headline(result, found)
     if found.ok and found.lines_solved:
         shocks = plural(found.lines_solved, "shock")
@@ -286,7 +286,7 @@ _CAPTION = (
     "Values are in the units of the file; – : not in the file. What stands above the tree is of the file before "
     "any answer."
 )
-# Larger trees are drawn to the last question that keeps them below this.
+# Most branches at the lowest level of the tree; larger trees are cut off at an earlier question.
 _DRAWN = 40
 _Answers = Sequence[Mapping[str, Any]]
 
@@ -295,7 +295,7 @@ _Answers = Sequence[Mapping[str, Any]]
 
 
 def futures_parts(instance: Instance, summary: Summary, width: int) -> Iterator[RenderableType]:
-    """The tree, what its branches change, and where probabilities are assumed; nothing for a file without futures."""
+    """Yield the tree of futures, a note on assumed probabilities, and what branches change; nothing without futures."""
     if not summary.futures:
         return
     yield Text("Futures", style="bold")
@@ -318,7 +318,7 @@ def _tree(instance: Instance, futures: Sequence[FutureOutline]) -> Tree:
 
 
 def _grow(above: Tree, futures: Sequence[FutureOutline], known: int, depth: int) -> None:
-    """Add the branches of the question that is answered next in some futures."""
+    """Add question number `known` of the given futures and its branches, down to question `depth` of the tree."""
     whole = sum(each.probability for each in futures)
     question = futures[0].answers[known]
     node = above.add(Text(f"{question['from']}  {question['question']}", style="bold"))
@@ -337,7 +337,7 @@ def _grow(above: Tree, futures: Sequence[FutureOutline], known: int, depth: int)
 
 
 def _changes(instance: Instance, futures: Sequence[FutureOutline], width: int) -> Table:
-    """One row for each value that a branch sets, beside the value of the file."""
+    """Build the table of the values that branches set, each beside the value in the file."""
     data, room = instance.to_dict(), 45 * width // 100
     found = {(each["question"], each["branch"]): each for future in futures for each in future.answers if each["set"]}
     order = {question: i for i, question in enumerate(dict.fromkeys(question for question, _ in found))}
@@ -361,7 +361,7 @@ def _changes(instance: Instance, futures: Sequence[FutureOutline], width: int) -
 
 
 def _wrap(path: str, room: int) -> str:
-    """A path in lines that end with dots where it has no room in one."""
+    """Break a path after its dots into lines of about `room` characters."""
     lines = ["  "]
     for part in re.findall(r"[^.]*\.?", path):
         if len(lines[-1]) + len(part) > room and lines[-1].strip():
@@ -371,7 +371,7 @@ def _wrap(path: str, room: int) -> str:
 
 
 def _value(value: Any) -> str:
-    """A value for reading: years with their values, numbers as short as they are."""
+    """Return a value as text: mappings and lists by their elements, numbers with at most ten digits."""
     if isinstance(value, Mapping):
         return ", ".join(f"{key}: {_value(part)}" for key, part in value.items()) or "{}"
     if isinstance(value, (list, tuple)):

@@ -1,4 +1,4 @@
-"""How a comparison looks: columns side by side, with changes marked."""
+"""Tables of a comparison: columns side by side, with changes marked."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -35,7 +35,7 @@ from optimizer.studies.study_frames import union
 from optimizer.tolerances import FINEST_SHARE
 from optimizer.units import si, si_up
 
-# Width of the labels, and of a column.
+# Width of the labels, of a column by budget, and of a column by case.
 LABELS, WIDTH, WIDER = 24, 11, 15
 MOST_SHARES = 8
 # Significant digits of money, and the most that fit into a column.
@@ -45,14 +45,14 @@ TableRow = tuple[str | Text, list[Text]]
 
 
 def later_parts(comparison: Comparison, width: int, *, part: str, every: bool = False) -> list[RenderableType | None]:
-    """One of the parts that follow: ``least``, ``alone`` (`every` shock, or families folded) or ``next``."""
+    """Return a part printed after the grid: ``least``, ``alone`` (`every` shock, or families folded) or ``next``."""
     if part == "alone":
         return ["", lone_shocks_table(comparison, width, every=every)]
     return ["", {"least": least, "next": budget_steps_table}[part](comparison, width)]
 
 
 def _parts_by_case(comparison: Comparison, width: int) -> list[RenderableType]:
-    """The tables of each case, with an empty line between two cases."""
+    """Return the tables of each case, with an empty line between two cases."""
     parts: list[RenderableType] = []
     for case in comparison.cases:
         own = [column for column in comparison.columns if column.case == case]
@@ -61,7 +61,7 @@ def _parts_by_case(comparison: Comparison, width: int) -> list[RenderableType]:
 
 
 def grid_parts(comparison: Comparison, width: int) -> list[RenderableType]:
-    """The answer in a line, and the tables, for a terminal so wide."""
+    """Return the headline and the tables of columns, for a terminal of the given width."""
     parts: list[RenderableType] = [Text(comparison_headline(comparison), style="bold"), ""]
     if comparison.changes or comparison.resolution is not None:
         parts += [breakpoints_table(comparison, width), ""]
@@ -75,7 +75,7 @@ def grid_parts(comparison: Comparison, width: int) -> list[RenderableType]:
 
 
 def comparison_headline(comparison: Comparison) -> str:
-    """The answer in a line or two."""
+    """Return a sentence for each of up to four cases; for more cases, the number of columns that survive."""
     stopped = "STOPPED: this is what was known. " if comparison.stopped else ""
     said = [_of_case(comparison, case) for case in comparison.cases] if len(comparison.cases) <= 4 else []
     kept = sum(column.result.survives for column in comparison.columns)
@@ -100,7 +100,7 @@ def _of_case(comparison: Comparison, case: str) -> str:
 
 
 def _surviving(columns: Sequence[ComparisonColumn], needed: float | None, money: str) -> str:
-    """What the first plan that survives does, and with which budget, or of one column at what cost."""
+    """Describe the first plan that survives and its budget; for a single column, its cost instead."""
     first = next(column for column in columns if column.result.survives)
     survives = f"survives {survived_words(first.result)}"
     if len(columns) == 1:
@@ -109,7 +109,7 @@ def _surviving(columns: Sequence[ComparisonColumn], needed: float | None, money:
 
 
 def _best_known(columns: Sequence[ComparisonColumn], money: str) -> str:
-    """Of plans that all fail: what the one with the most money survives."""
+    """Describe how many shocks the plan of the largest budget survives, where every plan fails."""
     best, is_stopped = columns[-1].result, any(column.result.status == "stopped" for column in columns)
     text = f"survives {len(best.shocks_survived)} of {plural(len(best.shocks), 'shock')}"
     at_best = f" (to survive more is impossible, or {PRICED_HIGHER})" if best.has_priced_gaps else " at best"
@@ -119,12 +119,12 @@ def _best_known(columns: Sequence[ComparisonColumn], money: str) -> str:
 
 
 def _least_outlay(comparison: Comparison, case: str) -> float | None:
-    """The least outlay that survives; None where it is not known yet."""
+    """Return the least outlay that survives; None unless it is proven."""
     return next((each.outlay for each in comparison.least if each.case == case and each.status == "optimal"), None)
 
 
 def _budget(budget: float | None, needed: float | None, money: str) -> str:
-    """The smallest budget of a plan that survives, and the least outlay where it is known."""
+    """Describe the smallest budget whose plan survives, and the least outlay if it is known."""
     text = "no limit on the budget" if budget is None else f"a budget of {budget_text(budget, money)}"
     if needed is not None:
         return f"{text}; the least outlay is {si_up(needed, money, 6)}"
@@ -132,7 +132,7 @@ def _budget(budget: float | None, needed: float | None, money: str) -> str:
 
 
 def _with_less(columns: Sequence[ComparisonColumn], money: str) -> str:
-    """The smallest budget that survives as much as the largest one that is not enough."""
+    """Describe the smallest budget that survives as many shocks as the largest insufficient one; empty without any."""
     below = [column for column in columns if not column.result.survives]
     if not below:
         return ""
@@ -147,7 +147,7 @@ def _with_less(columns: Sequence[ComparisonColumn], money: str) -> str:
 def column_tables(
     comparison: Comparison, columns: Sequence[ComparisonColumn], width: int, title: str
 ) -> list[RenderableType]:
-    """As many columns beside each other as fit; of cases the first stands in every table."""
+    """Build tables with as many columns as fit side by side; if columns are cases, every table has the first one."""
     if not columns:
         return []
     by_case = len({column.case for column in columns}) > 1
@@ -186,18 +186,18 @@ def _table(
 
 @dataclass(frozen=True)
 class _Rows:
-    """The rows of some columns; marks compare a column with the one on its left, or cases with the first."""
+    """Rows of some columns; marks compare a column with the one to its left, or a case with the first case."""
 
     comparison: Comparison
     columns: Sequence[ComparisonColumn]
     by_case: bool
 
     def head(self, column: ComparisonColumn) -> str:
-        """The head of a column."""
+        """Return the head of a column: its case or its budget."""
         return column.case if self.by_case else budget_text(column.budget).removesuffix(" budget")
 
     def reasons(self) -> list[str]:
-        """Why a larger budget survives less, a sentence for each that does."""
+        """Return a sentence for each larger budget that survives less; none if columns are cases."""
         if self.by_case:
             return []
         money = self._instance(self.columns[0]).money
@@ -210,7 +210,7 @@ class _Rows:
         return None if i == 0 else self.columns[0 if self.by_case else i - 1].result
 
     def blocks(self) -> Iterator[tuple[str, list[TableRow]]]:
-        """The sections: a title and rows each."""
+        """Yield the title and the rows of each section."""
         yield "", list(self._figures())
         yield "Worst service, % of demand / floor", list(self._services())
         yield "Unserved in the baseline", list(self._lacks())
@@ -230,25 +230,25 @@ class _Rows:
         yield f"Outlay, {money}", [_figure(column.result, column.result.outlay, 4) for column in self.columns]
 
     def _cost(self, column: ComparisonColumn, digits: int) -> Text:
-        """The total cost; below it what is proven, where that is less than the tolerance."""
+        """Return the total cost, and below it the proven bound if the cost is not proven to the tolerance."""
         proven = bound_text(self.comparison.tolerance_bases.get(column.case), column.result)
         return _figure(column.result, column.result.total_cost, digits).append(f"\n{proven}" if proven else "")
 
     def _prices(self, money: str) -> Iterator[TableRow]:
-        """The price of survival of each column; nothing where no column has shocks."""
+        """Yield the row with the price of survival of each column; nothing if no column has shocks."""
         if any(column.result.price_of_survival is not None and column.result.shocks for column in self.columns):
             digits = self._digits("price_of_survival")
             yield f"{self._price_words()}, {money}", [_price(column.result, digits) for column in self.columns]
 
     def _price_words(self) -> str:
-        """What the prices of the columns are: of survival, or of plans that leave a gap."""
+        """Return the label of the prices: of survival, of plans that leave a gap, or of both."""
         survives = {column.result.survives for column in self.columns if column.result.baseline is not None}
         if survives == {False}:
             return "Price of the plan"
         return "Price of survival (of the plan where a gap is left)" if False in survives else "Price of survival"
 
     def _digits(self, name: Literal["total_cost", "price_of_survival"]) -> int:
-        """The digits of a figure that show a tenth of the least difference of cost that is proven; 4 at least."""
+        """Return the digits that show a tenth of the least proven difference of a figure, `DIGITS` to `MOST_DIGITS`."""
         found = [column.result for column in self.columns if column.result.baseline is not None]
         results = [result for result in found if getattr(result, name) is not None]
         largest = max((abs(getattr(result, name)) for result in results), default=0.0)
@@ -259,7 +259,7 @@ class _Rows:
         return min(max(needed, DIGITS), MOST_DIGITS)
 
     def _lacks(self) -> Iterator[TableRow]:
-        """Segments that go short though nothing happens: the largest share of demand, and when."""
+        """Yield a row for each segment short in the baseline: the largest unserved share of demand, and its period."""
         for d in union(column.result.lacks for column in self.columns):
             found = [column.result.lacks.get(d) for column in self.columns]
             yield self._owner_title(d), [_lack(each) for each in found]
@@ -281,7 +281,7 @@ class _Rows:
             yield self._owner_title(d), cells
 
     def _dependence(self) -> Iterator[TableRow]:
-        """Commodities of which some column takes more than the line from one region abroad, the most moved first."""
+        """Yield a row for each commodity with more than `LINE` from one region abroad, the most changed first."""
         commodities = union(column.result.shares for column in self.columns)
         tops = {c: [_top(self._instance(column), column.result, c) for column in self.columns] for c in commodities}
         over = {c: row for c, row in tops.items() if max(part for _, part in row) > LINE}
@@ -302,8 +302,8 @@ class _Rows:
             yield f"{self._owner_title(o)}, {self._unit(o)}", sizes
 
     def _size(self, i: int, o: str, bought: Sequence[dict[str, float]]) -> Text:
-        """What a column buys of an option, with a mark where that differs from the column it is compared with."""
-        # What is opened at size 0 is more than nothing.
+        """Return the size that a column buys of an option, marked if the column that it is compared with differs."""
+        # An option opened at size 0 is more than one not bought, which has −1.
         size, before = bought[i].get(o, -1.0), self._before(i)
         text, plain = ("–", "dim") if size < 0 else (si(size), "")
         if before is None:
@@ -343,7 +343,7 @@ def _figure(result: Result, amount: float, digits: int) -> Text:
 
 
 def _proven_differences(results: Sequence[Result], name: str) -> Iterator[float]:
-    """How much a figure differs between plans whose costs are proven to differ, but for rounding."""
+    """Yield the differences of a figure between plans whose costs are proven to differ, rounding errors excepted."""
     rounding = FINEST_SHARE * max(result.total_cost for result in results)
     for one, other in combinations(results, 2):
         apart = abs(getattr(one, name) - getattr(other, name))
@@ -361,7 +361,7 @@ def _lack(lack: Lack | None) -> Text:
 
 
 def _top(instance: Instance, result: Result, commodity: str) -> tuple[str, float]:
-    """The region abroad that most of a commodity comes from in the last year, and its share."""
+    """Return the region abroad with the largest share of a commodity in the last year, and this share."""
     shares = result.shares.get(commodity, ())
     foreign = abroad(instance, shares[-1].regions) if shares else {}
     region, share = max(foreign.items(), key=lambda item: item[1], default=("", 0.0))
@@ -369,7 +369,7 @@ def _top(instance: Instance, result: Result, commodity: str) -> tuple[str, float
 
 
 def _spread(tops: Sequence[tuple[str, float]]) -> float:
-    """How much the largest share differs between columns."""
+    """Return the range of the largest share over the columns."""
     parts = [part for _, part in tops]
     return max(parts) - min(parts)
 
@@ -384,7 +384,7 @@ def _share(top: tuple[str, float], *, is_named: bool) -> Text:
 
 
 def _matrix(comparison: Comparison, width: int) -> Table:
-    """Cases by budget: how many shocks are survived, and the gap or the cost."""
+    """Build the table of cases by budget: the number of shocks survived, and the gap or the cost."""
     budgets = list(dict.fromkeys(column.budget for column in comparison.columns))
     by_place = {(column.case, column.budget): column.result for column in comparison.columns}
 

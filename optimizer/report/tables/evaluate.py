@@ -1,4 +1,4 @@
-"""How plans that were given look: the answer first, then each beside the optimum, what is missing, what is wasted."""
+"""Tables of given plans: the answer, each plan beside the optimum, missing purchases, and waste."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -42,7 +42,7 @@ from optimizer.units import si
 def evaluation_parts(
     found: PlanEvaluation | FuturesEvaluation, width: int, *, every: bool = False
 ) -> Iterator[RenderableType | None]:
-    """Given plans; `every` shock in a row of its own, or families folded."""
+    """Return the parts of an answer on given plans, with `every` shock in its own row or with families folded."""
     if isinstance(found, FuturesEvaluation):
         return _parts_of_futures(found, every=every)
     return _parts(found, width, every=every)
@@ -84,13 +84,13 @@ def _answer_of_futures(found: FuturesEvaluation) -> Panel:
 
 
 def _rules_of(found: FuturesEvaluation, number: int) -> list[Finding]:
-    """The rules that a plan breaks in some future, each once."""
+    """Return the distinct rules that a plan breaks in any future."""
     rules = (rule for future in found.futures for rule in future.evaluation.plans[number].broken_rules)
     return list(dict.fromkeys(rules))
 
 
 def _facts_of_futures(found: FuturesEvaluation, plan: FuturesPlan) -> Iterator[tuple[str, str]]:
-    """What the answer about one plan rests on."""
+    """Yield the facts about a plan over all futures, a label and a text each."""
     result, money = plan.result, found.instance.money
     terms = f"{money_terms(found.instance)} (the cheapest operation of the plan as given)"
     if result.measure != "expected cost" and not math.isnan(result.total_cost):
@@ -107,7 +107,7 @@ def _facts_of_futures(found: FuturesEvaluation, plan: FuturesPlan) -> Iterator[t
 
 
 def _futures_in_a_line(found: FuturesEvaluation, number: int) -> str:
-    """What became of one plan of several."""
+    """Summarise one of several plans over all futures in one line."""
     plan, each, money = found.plans[number], found.summary(number), found.instance.money
     text = (
         f"survives in {each['survived']} of {len(found.futures)}; expected cost {si(each['expected_cost'], money, 4)}, "
@@ -121,14 +121,14 @@ def _futures_in_a_line(found: FuturesEvaluation, number: int) -> str:
 def _judged(
     found: PlanEvaluation | FuturesEvaluation, plan: EvaluatedPlan | FuturesPlan, rules: Sequence[Finding]
 ) -> Iterator[str]:
-    """What is said of one plan of several: the rules that it breaks, what it lacks and wastes."""
+    """Yield texts on one of several plans: the rules that it breaks, its missing purchases, and its waste."""
     waste = _wasted(plan, found) if plan.waste is not None and plan.waste.changes else ()
     for label, words in (*_rule_names(rules), *_needed(plan.need, found), *waste):
         yield f"{label.lower()}: {words}"
 
 
 def _partly_used(plan: FuturesPlan) -> Iterator[tuple[str, str]]:
-    """Purchases that are no waste, for some future needs them."""
+    """Yield the purchases that only some futures need, which are no waste."""
     if plan.idle:
         said = [f"{each.option} in {branches_in_words(plan.result, each.needed_in)} only" for each in plan.idle]
         named = list_names(list(dict.fromkeys(said)), MOST_RULES)
@@ -148,7 +148,7 @@ def _adaptive_optimum(found: FuturesEvaluation) -> Iterator[tuple[str, str]]:
 
 
 def _compared(more: float, best: Result | FuturesResult) -> str:
-    """What a plan costs more than the optimum, as the end of a sentence."""
+    """Return the cost of a plan relative to the optimum, as the end of a sentence."""
     if abs(more) <= SAME_VALUE * abs(best.total_cost):
         return "; the plan costs the same"
     return f"; the plan costs {si(abs(more), best.money, 4)} {'more' if more > 0 else 'less'}"
@@ -171,7 +171,7 @@ def _parts(found: PlanEvaluation, width: int, *, every: bool) -> Iterator[Render
 
 
 def _changes_tables(found: PlanEvaluation | FuturesEvaluation, *more: Frame) -> Iterator[RenderableType]:
-    """What is missing, what is wasted, more about purchases, and the rules broken, where there are any."""
+    """Yield the tables of missing purchases, of waste, of the frames in `more`, and of broken rules, if not empty."""
     hidden = ("plan",) if len(found.plans) == 1 else ()
     cells = {part: _size(found, part) for part in ("size", "enough")}
     for frame in (*(found.frames.frame(name) for name in ("missing", "waste")), *more):
@@ -197,14 +197,14 @@ def _answer(found: PlanEvaluation) -> Panel:
     (plan,) = found.plans
     rules = f"; it breaks {plural(len(plan.broken_rules), 'rule')}" if plan.broken_rules else ""
     headline = f"{plan.name}: {outcome_headline(plan.result, found.instance)}{rules}"
-    # A budget that the plan exceeds is no limit of its own instance.
+    # With `found.instance`: that of the plan has no budget if the plan exceeds it.
     judged = [*_rule_names(plan.broken_rules), *_needed(plan.need, found), *_wasted(plan, found)]
     lines = [*facts_in_tables(found.instance, plan.result), *judged, *_optimum(found, plan.result)]
     return answer_panel(found.instance.title, headline, lines, style)
 
 
 def _in_a_line(found: PlanEvaluation, plan: EvaluatedPlan) -> str:
-    """What became of one plan of several."""
+    """Summarise one of several plans in one line."""
     cost = f"total cost {si(plan.result.total_cost, plan.result.money, 4)}"
     return "; ".join([outcome_headline(plan.result, found.instance), cost, *_judged(found, plan, plan.broken_rules)])
 
@@ -232,13 +232,13 @@ def _needed(need: PlanNeed | None, found: PlanEvaluation | FuturesEvaluation) ->
 
 
 def _changed(found: PlanEvaluation | FuturesEvaluation, changes: Sequence[PlanChange]) -> str:
-    """The options that change, with their branches where these are not all."""
+    """Return the names of the options that change, with their branches if these are not all."""
     names = dict.fromkeys(each.option + _branches(found, each) for each in changes)
     return list_names(list(names), MOST_RULES)
 
 
 def _reduced(found: PlanEvaluation | FuturesEvaluation, changes: Sequence[PlanChange]) -> str:
-    """The purchases that can be smaller, each with both sizes."""
+    """Return the purchases that can be smaller, each with both sizes, as a list in words."""
     said = []
     for each in changes:
         before, after = (size_text(found.instance, each.option, size) for size in (each.before, each.after))
@@ -249,7 +249,7 @@ def _reduced(found: PlanEvaluation | FuturesEvaluation, changes: Sequence[PlanCh
 
 
 def _branches(found: PlanEvaluation | FuturesEvaluation, change: PlanChange) -> str:
-    """The branches of a change, where these are not all."""
+    """Return the branches of a change, as the end of a phrase; empty if these are all."""
     if not isinstance(change, BranchChange) or not isinstance(found, FuturesEvaluation):
         return ""
     where = branches_in_words(found.plans[0].result, change.futures)

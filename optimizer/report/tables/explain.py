@@ -1,4 +1,4 @@
-"""How an explanation looks: the plan's answer, then one finding after the other as they become known."""
+"""Printed explanation of a plan: its answer, then each finding as soon as it is known."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -36,13 +36,13 @@ if TYPE_CHECKING:
     from optimizer.studies.explanation import Explanation, ExplanationPart
 
 LABEL, FIGURE = 16, 16
-# What is needed and what there is are nearly the same below this share: three digits do not show the difference.
+# Below this relative difference, need and supply read alike in three digits, and the difference itself is printed.
 NEARLY = 0.005
 _MARKS = {True: Text("✓", style="green"), False: Text("✗", style="red"), None: Text("?", style="yellow")}
 
 
 def shortage_text(instance: Instance, why: Reason) -> str:
-    """What is short in which shock, and how much of it there is."""
+    """Describe the shortage of a reason: the shock, the segments, the amount needed and the amount available."""
     *others, last = [display_name(instance, d) for d in why.takers]
     segment = f"{', '.join(others)} and {last}" if others else last
     need = "needs" if len(why.takers) == 1 else "need"
@@ -50,7 +50,7 @@ def shortage_text(instance: Instance, why: Reason) -> str:
     commodity = display_name(instance, why.commodity)
     if why.months is not None:
         window += f" (its first {why.months:g} months already cannot be survived)"
-    # What substitutes serve is in neither figure.
+    # Neither figure includes the demand that substitutes serve.
     serves = {flow.serves for option in instance.options.values() for flow in option.flows}
     beyond = " beyond what substitutes serve" if serves & set(why.takers) else ""
     where = f"In {shock_title(instance, why.shock)}, {window}, {segment} {need} {si(why.needed, 't')} of {commodity}"
@@ -58,7 +58,7 @@ def shortage_text(instance: Instance, why: Reason) -> str:
 
 
 def _what_there_is(why: Reason) -> str:
-    """What a plan has of what is short; what it lacks, where that is little beside the digits of both."""
+    """Describe the amount available to a plan for the conflict alone, or the amount missing if that is small."""
     missing = why.needed - why.had
     if missing < NEARLY * why.needed:
         return f", {si(missing, 't')} more than a plan for this conflict alone has"
@@ -66,7 +66,7 @@ def _what_there_is(why: Reason) -> str:
 
 
 def _reason(instance: Instance, why: Reason) -> Iterator[tuple[bool, str]]:
-    """The reason in words, and whether each line is one of several."""
+    """Yield the lines of a reason, each after whether it is an item of a list."""
     yield False, f"{shortage_text(instance, why)}, because"
     for sentence in why.because:
         yield True, sentence
@@ -75,7 +75,7 @@ def _reason(instance: Instance, why: Reason) -> Iterator[tuple[bool, str]]:
 
 
 def _money_needed(instance: Instance, why: Reason) -> Iterator[str]:
-    """The money that it takes to survive a reason, or that none is enough."""
+    """Yield the money that it takes to survive the conflict of a reason, or that no money is enough."""
     if why.is_money and why.least_outlay is not None and why.budget is not None:
         money = instance.money
         took, there_is = si_up(why.least_outlay, money), si(why.budget, money)
@@ -104,7 +104,7 @@ def _irreducible(instance: Instance, why: Reason) -> str:
 
 
 def _deadline(instance: Instance, deadline: Deadline) -> tuple[str, str]:
-    """When the plan orders it; and how much later would do, which is for other plans."""
+    """Return when the plan orders an option, and in words the latest order with this plan and with another plan."""
     latest = [] if deadline.as_planned is None else [f"{deadline.as_planned} with the rest of the plan unchanged"]
     latest += [] if deadline.anyhow is None else [f"{deadline.anyhow} with another plan"]
     words = "in this plan" + (f"; at the latest {', '.join(latest)}" if latest else "")
@@ -117,7 +117,7 @@ def _deadline(instance: Instance, deadline: Deadline) -> tuple[str, str]:
 
 
 def repair_text(instance: Instance, repair: Repair) -> str:
-    """The least size of a repair, the size that is not enough, and the cost of the plan with it; or why it fails."""
+    """Describe the least size of a repair, a size that is too small, and the cost of the plan; or why it fails."""
     if not repair.works:
         return f"{'cannot work' if repair.works is False else 'not known'}: {repair.why}."
     sizes = {
@@ -134,7 +134,7 @@ def repair_text(instance: Instance, repair: Repair) -> str:
 
 
 def repair_sentences(instance: Instance, found: "Explanation") -> list[str]:
-    """What would make everything survivable, with money and with other changes; or that the search was stopped."""
+    """Return sentences on the repairs that make everything survivable, or that the search was stopped before any."""
     kept = next((each for each in found.repairs if each.keeps_all), None)
     said = (_least_budget(instance, found), _enough(instance, found)) if kept is None else (_all_kept(instance, kept),)
     if not (any(said) or found.is_complete):
@@ -143,7 +143,7 @@ def repair_sentences(instance: Instance, found: "Explanation") -> list[str]:
 
 
 def _all_kept(instance: Instance, repair: Repair) -> str:
-    """That floors can be kept as they are, and are not, because gaps have a price."""
+    """Return the sentence that every floor can be kept, though the gaps cost less at their price."""
     money = instance.money
     priced = f"; a plan that keeps them costs {si(repair.cost, money, 4)}" if repair.cost is not None else ""
     return f"Every floor {kept_words(instance)}{priced}."
@@ -160,7 +160,7 @@ def _least_budget(instance: Instance, found: "Explanation") -> str:
 
 
 def _enough(instance: Instance, found: "Explanation") -> str:
-    """The repairs of which each alone is enough; to take all demand away is none."""
+    """Return the sentence that lists the repairs that are each enough alone; removing all demand is not listed."""
     enough = [repair_words(instance, each) for each in found.repairs if each.works and not _is_empty(each)]
     if enough:
         said = "; ".join(f"{label[0].lower()}{label[1:]} ({words})" for label, words, _ in enough)
@@ -169,7 +169,7 @@ def _enough(instance: Instance, found: "Explanation") -> str:
 
 
 def _is_empty(repair: Repair) -> bool:
-    """Whether it leaves no demand, so that there is nothing to serve."""
+    """Return whether a repair removes all demand."""
     return repair.kind == "demand" and repair.of is None and repair.amount == 1.0
 
 
@@ -199,7 +199,7 @@ def _each_year(instance: Instance, repair: Repair) -> str:
 
 
 def _no_less(instance: Instance, repair: Repair, noun: str = "No budget") -> str:
-    """What is proven of less money."""
+    """Return the sentence on the amount below which no money is enough; empty if none is proven."""
     if repair.beyond is None:
         return ""
     return f" {noun} below {si_down(repair.beyond, instance.money, 5)} is enough (proven)."
@@ -221,12 +221,12 @@ def _floors(instance: Instance, repair: Repair) -> str:
 
 
 def _is_in_force(instance: Instance, segment: str) -> bool:
-    """Whether a segment's own floor applies anywhere: in a shock that sets none for it, or under a rule."""
+    """Return whether a segment's own floor applies anywhere: in a shock that sets none for it, or under a rule."""
     return bool(instance.survival_rules) or any(segment not in event.spec.survival for event in instance.events)
 
 
 def _own_floors(instance: Instance, repair: Repair) -> Iterator[str]:
-    """The floors that shocks set themselves; shocks with the same one share it."""
+    """Yield the floors that shocks set themselves, one text for all shocks with the same floor of a segment."""
     alike: dict[tuple[str, str], list[str]] = {}
     for shock, floors in repair.own_floors.items():
         for d, floor in floors.items():
@@ -235,7 +235,7 @@ def _own_floors(instance: Instance, repair: Repair) -> Iterator[str]:
 
 
 def _by_year(values: Mapping[int, float], write: Callable[[float], str]) -> str:
-    """The values of the first and the last year, and of a year between that lies beyond both; one if all are alike."""
+    """Return the values of the first and last year, and any in between that is beyond both; one if all are alike."""
     words = {year: write(values[year]) for year in sorted(values)}
     if len(set(words.values())) == 1:
         return next(iter(words.values()))
@@ -284,14 +284,14 @@ HEADINGS = {
 
 @dataclass(frozen=True)
 class Group:
-    """Values that share a row: `most` is the largest of `size` values."""
+    """Row of `size` values, which shows `most`, the one worth most."""
 
     most: PartValue
     size: int = 1
 
 
 class Groups:
-    """Puts together the shocks of a family or an ensemble, whose values become known one after the other."""
+    """Collector of values into rows: the shocks of a family or an ensemble, known one by one, share a row."""
 
     def __init__(self, instance: Instance, *, every: bool = False) -> None:
         rows = folds(instance, [event.name for event in instance.events], every=every)
@@ -301,13 +301,13 @@ class Groups:
 
     @property
     def note(self) -> str:
-        """A note on rows that stand for several shocks; empty where none does."""
+        """Note on rows that stand for several shocks; empty if none does."""
         if not self._is_folded:
             return ""
         return " A family or an ensemble is one row, that of its shock worth most; --all lists each shock."
 
     def add(self, value: PartValue) -> Iterator[Group]:
-        """Add a value; returns the rows that are complete now."""
+        """Add a value, and yield the rows that are complete now."""
         shocks = self._owners.get(value.of) if value.kind == "shock" else None
         if shocks is None or (self._kept and self._kept[0].of not in shocks):
             yield from self.rest()
@@ -317,7 +317,7 @@ class Groups:
             self._kept.append(value)
 
     def rest(self) -> Iterator[Group]:
-        """The row that is still incomplete, from the values known so far."""
+        """Yield the row that is still incomplete, from the values added so far."""
         if self._kept:
             some, self._kept = self._kept, []
             self._is_folded |= len(some) > 1
@@ -325,17 +325,17 @@ class Groups:
 
 
 def _rank(value: PartValue) -> tuple[bool, float]:
-    """The shock without which the plan is cheapest comes first, what is not known last."""
+    """Return a sort key: the shock without which the plan is cheapest comes first, an unknown change of cost last."""
     return value.change is None, value.change or 0.0
 
 
 def heading(value: PartValue) -> str:
-    """The heading above a value."""
+    """Return the heading above a value."""
     return HEADINGS[value.kind].format(months=months_text(value.months or 0))
 
 
 def worth_words(instance: Instance, group: Group, *, releases: bool) -> tuple[str, str, str]:
-    """Title, figure and words of a row."""
+    """Return the title, the figure and the explanation of a row."""
     value, money = group.most, instance.money
     title = display_name(instance, value.of)
     title += {"dearer floor": " + 1 point", "cheaper floor": " − 1 point"}.get(value.kind, "")
@@ -354,7 +354,7 @@ def worth_words(instance: Instance, group: Group, *, releases: bool) -> tuple[st
 
 
 def _beyond(instance: Instance, value: PartValue) -> str:
-    """Under which budgets nothing survives, as far as that is known."""
+    """Describe the budgets under which no plan survives, as far as they are known."""
     policy = instance.policy
     if value.needed is not None:
         return f"under this budget; it would take an outlay of {si_up(value.needed, instance.money)}"
@@ -368,14 +368,14 @@ def _beyond(instance: Instance, value: PartValue) -> str:
 
 
 def _why_dearer(value: PartValue, releases: bool) -> str:
-    """Why a plan costs more without a shock: floors can only cost, so the shock itself is expected to save money."""
+    """Explain why a plan costs more without a shock: floors only add cost, so the shock's expected cost is negative."""
     if value.kind not in ("shock", "family") or (value.change or 0.0) <= 0:
         return ""
     return "; its expected cost is negative" + (": released stock is not bought again" if releases else "")
 
 
 def _is_nothing(value: PartValue) -> bool:
-    """Whether a change may be one for the better, for the worse, or none, for all that is proven."""
+    """Return whether the sign of a change is not proven, though its bounds are known."""
     if value.change is None or value.low is None or value.high is None or value.high - value.low <= ROUNDING:
         return False
     return not ProvenDifference(value.change, value.low, value.high).is_proven
@@ -386,7 +386,7 @@ def _signed_money(change: float, money: str) -> str:
 
 
 def _proven_range(value: PartValue) -> str:
-    """The range in which the change is proven to lie, where that is wider than a reader sees."""
+    """Return the proven range of a change, or just "proven" if the range is too narrow to show."""
     change, low, high = value.change or 0.0, value.low, value.high
     if low is None or high is None:
         return "not proven"
@@ -400,7 +400,7 @@ def _plain(amount: float) -> str:
 
 
 class Explaining:
-    """Prints each part under the heading that it belongs to."""
+    """Printer of an explanation, which puts each part under its heading."""
 
     def __init__(self, instance: Instance, console: Console | None = None, *, every: bool = False) -> None:
         self.instance = instance
@@ -413,8 +413,8 @@ class Explaining:
     def show(self, part: "ExplanationPart") -> None:
         """Print one part.
 
-        What is one row together is kept until all of it is known: the shocks of a family or an ensemble, and segments
-        and builds of which none is enough alone.
+        Parts that share a row are held back until all of them are known: the shocks of a family or an ensemble, and
+        repairs of single segments or builds that do not suffice alone.
         """
         if isinstance(part, PartValue):
             self._show_groups(self.groups.add(part))
@@ -461,7 +461,7 @@ class Explaining:
             self._row(row[0], f"{row[1]}, even with no {size} at all.", _MARKS[False])
 
     def end(self, explanation: "Explanation") -> None:
-        """Print the last line: how exactly the what-ifs are proven."""
+        """Print the rows held back, and the last line: how exactly the what-ifs are proven."""
         self._show_groups(self.groups.rest())
         self._show_without_effect()
         self.console.print()
@@ -474,7 +474,7 @@ class Explaining:
         self.console.print(Text(sure + late + self.groups.note + attack_parts_note(self.instance), style="dim"))
 
     def _first(self, result: Result) -> None:
-        """The answer, the plan, and what binds."""
+        """Print the answer, the plan, and the binding limits."""
         self.releases = any(max(row, default=0.0) > 0 for row in result.plan.stocks.values())
         self.console.print(answer(self.instance, result))
         for part in (builds_table(self.instance, result, self.console.width), binding(self.instance, result)):
@@ -491,7 +491,7 @@ class Explaining:
             self.heading = heading
 
     def _line(self, title: str, figure: str, text: str) -> None:
-        """A title, a figure to the right of it, and what is to be said of it."""
+        """Print a title, a figure to its right, and the explanation of the figure."""
         layouts = ({"ratio": 4, "overflow": "fold"}, {"width": FIGURE, "justify": "right"}, {"ratio": 5})
         row = (title, Text(figure, style="bold"), Text(text, style="dim"))
         self.console.print(label_rows([row], *layouts, expand=True))

@@ -1,4 +1,4 @@
-"""The plan of several futures on the screen: what is ordered now, what follows each answer, and what that costs."""
+"""Tables of a plan for several futures: the orders now, the orders after each answer, and the costs."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -32,7 +32,7 @@ from optimizer.studies.futures.stages import ALL, Range, Stage, StageOrder, bran
 from optimizer.tolerances import SAME_VALUE
 from optimizer.units import si
 
-# More futures than this are listed the dearest first, without the rest.
+# Most futures in a table; of more, the most expensive ones are listed.
 MOST_LISTED_FUTURES = 40
 # At most this many futures are named in a sentence.
 NAMED_FUTURES = 3
@@ -40,12 +40,12 @@ _FOLDED = "Rows with several sizes stand for orders that differ from branch to b
 
 
 def futures_tables(result: FuturesResult, width: int, *, every: bool = False) -> list[RenderableType]:
-    """What is printed, for a terminal so wide; `every` order in a row of its own, or folded."""
+    """Return the printed parts for a terminal of the given width, with `every` order in its own row or folded."""
     instance, stages = instance_of(result), find_stages(result, folded=not every)
     facts = list(futures_facts(instance, result, stages))
     panel = answer_panel(result.title, futures_headline(result), facts, answer_style(result))
     if len(result.futures) == 1:
-        # Of a file without questions: its plan, as of any other.
+        # A file without questions has a single plan, printed like the plan of any other file.
         only = replace(result.futures[0].result, notes=result.notes, changes=result.changes)
         return [panel, *plan_tables(only, width, every=every)[1:-1], run_line(result)]
     shown: list[RenderableType | None] = [panel]
@@ -56,7 +56,7 @@ def futures_tables(result: FuturesResult, width: int, *, every: bool = False) ->
 
 
 def futures_headline(result: FuturesResult) -> str:
-    """The outcome in one line."""
+    """Return the outcome in one line."""
     if result.status == "none":
         return f"NO PLAN EXISTS: {no_plan_words(result.clash)}, whatever is bought"
     if not result.futures:
@@ -74,7 +74,7 @@ def futures_headline(result: FuturesResult) -> str:
 
 
 def _failing(result: FuturesResult, failed: Sequence[FutureResult]) -> str:
-    """The worst of some futures that fail, with its shocks and its gap; then the names of the others."""
+    """Describe the failing future with the largest gap, with its failed shocks and its gap, and name the others."""
     worst, *others = sorted(failed, key=lambda each: -each.result.survival_gap)
     shocks, gap = worst.result.shocks, worst.result.survival_gap
     words = f"{worst.name}, " if worst.name else ""
@@ -84,7 +84,7 @@ def _failing(result: FuturesResult, failed: Sequence[FutureResult]) -> str:
 
 
 def futures_facts(instance: Instance, result: FuturesResult, stages: Sequence[Stage] = ()) -> Iterator[tuple[str, str]]:
-    """What an answer rests on: a label and a text each."""
+    """Yield the facts behind an answer, a label and a text each."""
     if result.status == "none":
         yield from contradiction(result.clash)
     if result.futures:
@@ -93,7 +93,7 @@ def futures_facts(instance: Instance, result: FuturesResult, stages: Sequence[St
 
 
 def futures_with_gaps(instance: Instance, result: FuturesResult) -> float | None:
-    """What is minimised, where that is not the measure alone: the measure with the gaps left at their price."""
+    """Return the measure with the remaining gaps at their price; None if no gap is left or gaps have no price."""
     price = instance.policy.gap_price
     is_left = price is not None and result.survival_gap > 0
     return measure_of_futures(instance, result.futures, price or 0.0) if is_left else None
@@ -115,7 +115,7 @@ def _money_facts(instance: Instance, result: FuturesResult, stages: Sequence[Sta
 
 
 def futures_caveats(result: FuturesResult) -> Iterator[tuple[str, str]]:
-    """The survival gap that is left, and probabilities that the file does not give."""
+    """Yield the remaining survival gap, and the note on probabilities that the file does not give."""
     money, are_several = result.money, len(result.futures) > 1
     if not result.survives:
         gaps = f"{'expected ' * are_several}{si(result.survival_gap, money, 4)}"
@@ -128,7 +128,7 @@ def futures_caveats(result: FuturesResult) -> Iterator[tuple[str, str]]:
 
 
 def spread_facts(result: FuturesResult) -> Iterator[tuple[str, str]]:
-    """The dearest and the cheapest future, and the largest regret where it is known."""
+    """Yield the most expensive and the cheapest future, and the largest regret if it is known."""
     worst, best, money = result.worst, result.best, result.money
     if worst.cost - best.cost <= SAME_VALUE * abs(worst.cost):
         yield "Worst and best", f"all futures cost the same, {si(worst.cost, money, 4)}"
@@ -142,7 +142,7 @@ def spread_facts(result: FuturesResult) -> Iterator[tuple[str, str]]:
 
 
 def _outlay(instance: Instance, result: FuturesResult) -> str:
-    """The expected outlay with its range; the budget where one holds in all futures."""
+    """Return the expected outlay with its range over the futures, and the budget if all futures have the same one."""
     each = [future.result.outlay for future in result.futures]
     budgets = {future.result.data.get("policy", {}).get("budget") for future in result.futures}
     if len(each) == 1 or (max(each) - min(each) <= SAME_VALUE * max(each) and len(budgets) == 1):
@@ -178,7 +178,7 @@ def _price(result: FuturesResult, price: float) -> str:
 
 
 def stage_table(instance: Instance, result: FuturesResult, stage: Stage) -> RenderableType:
-    """What is bought in a stage: in all branches first, then in some."""
+    """Build the table of purchases in a stage: those in all branches first, then those in some branches."""
     title = stage_headline(instance, result, stage)
     if not stage.orders:
         return Text.assemble((title, "bold"), f"\nNothing is bought {_span(instance, stage)}.")
@@ -196,7 +196,7 @@ def stage_table(instance: Instance, result: FuturesResult, stage: Stage) -> Rend
 def _order_rows(
     instance: Instance, frame: Frame, *, has_branches: bool
 ) -> Iterator[tuple[str | Text, Sequence[str | Text]] | None]:
-    """Each branch with its probability, and below it what is bought there."""
+    """Yield each branch with its probability, and below it the purchases in this branch; None begins a section."""
     above = None
     for row in frame.rows():
         if has_branches and row["branch"] != above:
@@ -209,12 +209,12 @@ def _order_rows(
 
 
 def _titled(title: str, shown: Table, caption: str) -> RenderableType:
-    """A table between its title and its caption, which may be wider than it is."""
+    """Return a table between its title and its caption, which may be wider than the table."""
     return Group(Text(title, style="bold"), shown, *([Text(caption, style="dim")] if caption else []))
 
 
 def stage_headline(instance: Instance, result: FuturesResult, stage: Stage) -> str:
-    """From when on it is, and which answers are known then, each with its probability."""
+    """Return the first period of a stage, and the questions answered then, with the probability of each branch."""
     label = instance.horizon.label
     if not result.first_question:
         return "Plan"
@@ -233,7 +233,7 @@ def _span(instance: Instance, stage: Stage) -> str:
 
 
 def stage_caption(instance: Instance, stage: Stage) -> str:
-    """The names of questions and branches, and where nothing is bought."""
+    """Return the names of questions and branches, and the branches in which nothing is bought."""
     titles = branch_titles(instance)
     keys = [key for each in stage.questions for key in (each.question, *(branch for branch, _ in each.branches))]
     lines = ["; ".join(f"{key}: {titles[key]}" for key in keys if key in titles)]
@@ -243,19 +243,19 @@ def stage_caption(instance: Instance, stage: Stage) -> str:
 
 
 def order_time(row: FrameRow) -> str:
-    """When it is decided; of purchases of a stockpile from when to when."""
+    """Return the period of an order, or the first and the last period of purchases of a stockpile."""
     return str(row["period"]) if row["period"] == row["until"] else f"{row['period']}–{row['until']}"
 
 
 def order_size(instance: Instance, order: StageOrder) -> str:
-    """The size of an order with its unit, or the least and the most."""
+    """Return the size of an order with its unit, or the range of sizes over the branches."""
     least, most = order.size
     text = size_text(instance, order.option, most)
     return text if _is_one(order.size) else f"{si(least)} to {text}"
 
 
 def money_range(pair: Range) -> str:
-    """An amount, or the least and the most."""
+    """Return an amount, or the range from the least to the most."""
     return si(pair[1]) if _is_one(pair) else f"{si(pair[0])} to {si(pair[1])}"
 
 
@@ -264,12 +264,12 @@ def _money(result: FuturesResult, pair: Range) -> str:
 
 
 def _is_one(pair: Range) -> bool:
-    """Whether two figures read as one."""
+    """Return whether both ends of a range read alike."""
     return si(pair[0]) == si(pair[1])
 
 
 def future_table(instance: Instance, result: FuturesResult, *, every: bool = False) -> RenderableType:
-    """One row a future; of many the dearest, those that fail first."""
+    """Build the table of futures; of too many, unless `every` is set, the failing ones and then the most expensive."""
     futures, left = result.futures, max(0, len(result.futures) - MOST_LISTED_FUTURES)
     shown, caption = result, ""
     if left and not every:
@@ -280,7 +280,7 @@ def future_table(instance: Instance, result: FuturesResult, *, every: bool = Fal
     frame = futures_frame(shown)
     hidden = [name for name in ("gap", "least_cost", "regret") if not any(frame[name])]
     if instance.policy.gap_price is not None:
-        # Where there is room for one of the two, what is minimised matters more.
+        # There is room for one of the two: without a gap, the minimised cost is the cost itself, else it matters more.
         hidden.append("priced_cost" if "gap" in hidden else "outlay")
     made = screen_table(
         instance,
@@ -295,7 +295,7 @@ def future_table(instance: Instance, result: FuturesResult, *, every: bool = Fal
 
 
 def _survived(row: FrameRow) -> Text:
-    """``✓ 17 of 17``."""
+    """Return the number of shocks survived, as ``✓ 17 of 17``."""
     shocks = row.item.result.shocks
     mark, style = ("✓", "green") if row["survives"] else ("✗", "bold red")
     return Text(f"{mark} {sum(each.survives for each in shocks)} of {len(shocks)}", style=style)

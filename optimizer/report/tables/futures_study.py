@@ -1,4 +1,4 @@
-"""How the value of deciding later and of knowing earlier looks: the answer first, then questions, plans and orders."""
+"""Tables of the value of deciding later and of knowing earlier: the answer, then questions, plans and orders."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
 
 # Digits of costs and of their differences.
 DIGITS, FINE_DIGITS = 3, 4
-# A table of the width of the screen, most of it for labels.
+# Layout of a table as wide as the screen, most of it for labels.
 WIDE: dict[str, Any] = {"labels": {"ratio": 1, "min_width": 12, "overflow": "fold"}, "expand": True}
-# Columns of the screen that a future needs in the regret table, beside its labels.
+# Characters that a future and the labels need in the regret table.
 WIDTH_OF_FUTURE, WIDTH_OF_LABELS = 12, 28
-# What a caption says of gaps.
+# Caption of a table in which gaps have a price.
 PRICED = "Gaps count at their price."
-# Cells of other dates whose cost cannot be compared.
+# Cells for plans whose cost cannot be compared with that of the adaptive plan.
 CLOSES, NO_PLAN, UNKNOWN = "closes gap", "no plan", "?"
 LARGER_GAP = "✗ it leaves a larger gap than the informed plan of that future."
 
 
 def futures_study_tables(found: FuturesStudy, width: int) -> Iterator[RenderableType | None]:
-    """What is printed, in order, for a terminal so wide."""
+    """Yield the printed parts in order, for a terminal of the given width."""
     yield _answer(found)
     if found.questions:
         yield _questions(found)
@@ -56,7 +56,7 @@ def futures_study_tables(found: FuturesStudy, width: int) -> Iterator[Renderable
 
 
 def band_text(low: float, high: float, money: str, digits: int = DIGITS) -> str:
-    """An amount that is known between bounds: one figure where both read alike, never less than what is proven."""
+    """Return an amount between proven bounds: one figure if both read alike, else a range that is rounded outwards."""
     if not math.isfinite(low):
         return f"at most {si_up(high, money, digits)}"
     if not math.isfinite(high):
@@ -69,7 +69,7 @@ def band_text(low: float, high: float, money: str, digits: int = DIGITS) -> str:
 
 
 def _difference(band: ProvenDifference, money: str, reference: float) -> str:
-    """A value; one that is nothing beside the amounts that are compared is 0."""
+    """Return the range of a difference; 0 if it is negligible beside the `reference` amount."""
     if band.high <= 10.0 ** (-FINE_DIGITS) * abs(reference):
         return f"0 {money}".rstrip()
     return band_text(band.low, band.high, money)
@@ -85,7 +85,7 @@ def _answer(found: FuturesStudy) -> RenderableType:
 
 
 def worth_headline(found: FuturesStudy) -> str:
-    """What deciding later and knowing earlier are worth; why that is not known."""
+    """Return the value of deciding later and of knowing earlier, or why it is not known."""
     if found.costs.get("adaptive") is None:
         why = "the search was stopped before it had one" if found.stopped else "its rules contradict each other"
         return f"There is no plan for all futures: {why}"
@@ -98,7 +98,7 @@ def worth_headline(found: FuturesStudy) -> str:
 
 
 def _gain(found: FuturesStudy, name: str) -> tuple[str, str] | None:
-    """What ``flexibility`` or ``information`` does, as a verb, and how much; None where that is not known."""
+    """Return a verb and an amount for the effect of ``flexibility`` or ``information``; None if it is not known."""
     worth = _worth(found, name)
     if worth is not None:
         return "is worth", worth
@@ -116,7 +116,7 @@ def _no_gain(found: FuturesStudy) -> str:
 
 
 def worth_text(found: FuturesStudy, name: str) -> str:
-    """The value of ``flexibility`` or ``information``; what is known in place of it where it has none."""
+    """Return the value of ``flexibility`` or ``information``; if it has none, a description of the failing plan."""
     gain, (without, with_it) = _gain(found, name), found.compared(name)
     if gain is not None:
         return gain[1] if gain[0] == "is worth" else " ".join(gain)
@@ -124,7 +124,7 @@ def worth_text(found: FuturesStudy, name: str) -> str:
 
 
 def _without_value(found: FuturesStudy, value: MeasuredCost | None) -> str:
-    """What is known of a plan whose cost cannot be compared with that of the adaptive one."""
+    """Describe a plan whose cost cannot be compared with that of the adaptive plan."""
     money, mark, base = found.instance.money, _mark(found, value), found.costs["adaptive"]
     if mark == CLOSES:
         return f"closes an expected survival gap of {si(base.gap, money)}"
@@ -134,7 +134,7 @@ def _without_value(found: FuturesStudy, value: MeasuredCost | None) -> str:
 
 
 def _mark(found: FuturesStudy, value: MeasuredCost | None) -> str:
-    """The same in a cell, whose head has the money."""
+    """Return the table cell for a plan whose cost cannot be compared with that of the adaptive plan."""
     if value is None or value.is_open or found.costs["adaptive"].is_open:
         return UNKNOWN
     if not math.isfinite(value.cost):
@@ -148,7 +148,7 @@ def _worth(found: FuturesStudy, name: str) -> str | None:
 
 
 def worth_facts(found: FuturesStudy) -> Iterator[tuple[str, str]]:
-    """What each kind of plan costs, and which orders do not depend on the future; nothing where there is no plan."""
+    """Yield the cost of each kind of plan, the values, and the orders; nothing without an adaptive plan."""
     adaptive = found.costs.get("adaptive")
     if adaptive is None:
         return
@@ -177,7 +177,7 @@ def _kind(found: FuturesStudy, value: MeasuredCost | None, meaning: str) -> str:
 
 
 def _value(found: FuturesStudy, name: str, worse: str, better: str) -> str:
-    """The value of a better plan; where it has none in money, what is known of both plans."""
+    """Return the value of a better plan over a worse one; if it has none in money, why the two cannot be compared."""
     gain, plans = _gain(found, name), found.compared(name)
     if gain is not None and gain[0] == "is worth":
         return f"{gain[1]}: {worse} costs that much more than {better}"
@@ -187,7 +187,7 @@ def _value(found: FuturesStudy, name: str, worse: str, better: str) -> str:
 
 
 def _failing_plans(found: FuturesStudy, plans: Mapping[str, MeasuredCost | None]) -> str:
-    """Why two plans cannot be compared."""
+    """Explain why two plans cannot be compared."""
     known = {name: each for name, each in plans.items() if each is not None and not each.is_open}
     if len(known) < len(plans):
         return "not known: the search was stopped"
@@ -199,7 +199,7 @@ def _failing_plans(found: FuturesStudy, plans: Mapping[str, MeasuredCost | None]
 
 
 def order_facts(found: FuturesStudy) -> Iterator[tuple[str, str]]:
-    """Orders of the informed plans, one for each future, by what they depend on."""
+    """Yield the orders of the informed plans before the first answer, grouped by the answers that they depend on."""
     if found.orders is None:
         yield "No regret", "not known: the search was stopped"
         return
@@ -217,7 +217,7 @@ def order_facts(found: FuturesStudy) -> Iterator[tuple[str, str]]:
 
 
 def _urgent(found: FuturesStudy, *kinds: OrderClass) -> list[InformedOrder]:
-    """The orders before the first answer that depend on answers in one of some ways."""
+    """Return the orders before the first answer whose dependence on answers is one of `kinds`, in that order."""
     urgent = [each for each in found.orders or () if each.is_urgent]
     return [each for kind in kinds for each in urgent if each.depends_on == kind]
 
@@ -227,7 +227,7 @@ def _dependent(found: FuturesStudy, order: InformedOrder) -> str:
 
 
 def _branches(order: InformedOrder) -> str:
-    """The question and branches in which it is ordered, where it depends on one answer; else nothing."""
+    """Return the question and the branches on which an order depends; empty unless it depends on one answer."""
     return f"{order.questions[0]}: {list_names(order.branches)}" if order.branches else ""
 
 
@@ -236,7 +236,7 @@ def _name(found: FuturesStudy, order: InformedOrder) -> str:
 
 
 def _common(found: FuturesStudy, order: InformedOrder) -> str:
-    """What all informed plans order of an option, if it is no more than that another one requires it to be open."""
+    """Return the size that all informed plans order of an option, or that they only open it for another option."""
     return _size(found, order, order.common) if order.common > 0 else "opened at size 0 for another that requires it"
 
 
@@ -248,7 +248,7 @@ def _size(found: FuturesStudy, order: InformedOrder, size: float) -> str:
 
 
 def _questions(found: FuturesStudy) -> Table:
-    """A row for each question: what knowing it earlier is worth, and what knowing it later costs."""
+    """Build the table of questions: the saving from an earlier answer, and the cost of a later one or of none."""
     rows = dict[tuple[str, str], dict[str, QuestionTiming]]()
     for each in found.questions:
         rows.setdefault((each.question, each.asked), {})[each.timing] = each
@@ -268,7 +268,7 @@ def _questions(found: FuturesStudy) -> Table:
 
 
 def _date_marks(found: FuturesStudy) -> str:
-    """The marks in the table of questions."""
+    """Return the meaning of the marks in the table of questions."""
     said = [f"{DASH} no such date, or as at the start."]
     marks = {_mark(found, each.value) for each in found.questions if each.difference is None}
     if found.has_priced_gaps:
@@ -290,7 +290,7 @@ def _at_another_date(found: FuturesStudy, timing: QuestionTiming | None) -> str:
 
 
 def timing_text(found: FuturesStudy, timing: QuestionTiming) -> str:
-    """What another date of an answer is worth or costs; what is known in place of it where it has no value."""
+    """Return the saving or the cost of another date of an answer; if it has none, a description of that plan."""
     if timing.difference is None:
         return _without_value(found, timing.value)
     return _difference(timing.difference, found.instance.money, found.costs["adaptive"].cost)
@@ -300,7 +300,7 @@ def timing_text(found: FuturesStudy, timing: QuestionTiming) -> str:
 
 
 def _regret_summary(found: FuturesStudy) -> Table:
-    """A row for the plan of each future: in how many it survives, and what it costs over all."""
+    """Build the table of the informed plans: own cost, and over all futures survival, largest regret and gap."""
     money, priced = found.instance.money, found.has_priced_gaps
     rows = []
     for number, future in enumerate(found.instance.tree.futures):
@@ -327,7 +327,7 @@ def _regret_summary(found: FuturesStudy) -> Table:
 
 
 def _regret_marks(found: FuturesStudy) -> str:
-    """The mark of a largest regret that is not known."""
+    """Return the meaning of the mark for a largest regret that is not known; empty if there is no such mark."""
     if all(each.regret is not None or each.cost is None for each in found.followed):
         return ""
     return "✗ in some future it leaves a larger gap than that future's informed plan: no regret is computed there. "
@@ -346,7 +346,7 @@ def _followed(found: FuturesStudy, some: Sequence[FollowedPlan], number: int) ->
 
 
 def _largest_regret(rows: Sequence[FollowedPlan]) -> str:
-    """Over all futures; where some have none, why, so that a plan is not judged by the others alone."""
+    """Return the largest regret over all futures; if a future has no regret, a mark, not the largest of the others."""
     if any(each.cost is None for each in rows):
         return "impossible"
     regrets = [each.regret for each in rows]
@@ -378,13 +378,13 @@ def _regret(row: FollowedPlan | None) -> str:
 
 
 def _known_regret(row: FollowedPlan) -> float:
-    """The regret of a plan in a future, without rounding errors."""
+    """Return the regret of a plan in a future, with rounding errors set to 0."""
     regret = row.regret or 0.0
     return 0.0 if abs(regret) <= SAME_VALUE * abs(row.cost or 0.0) else regret
 
 
 def _below(found: FuturesStudy) -> str:
-    """What a regret below 0 means, where there is one."""
+    """Return the meaning of a negative regret; empty if there is none."""
     if all(_known_regret(each) >= 0 for each in found.followed):
         return ""
     return (
@@ -397,7 +397,7 @@ def _below(found: FuturesStudy) -> str:
 
 
 def _orders(found: FuturesStudy) -> Table:
-    """Orders of the informed plans: in all of them, in some, and those that all leave until later."""
+    """Build the table of orders in the informed plans, with their size, first date and signposts."""
     first = found.adaptive.first_question
     rows = [
         (Text(_name(found, each)), [_ordered_in(each), _sizes(found, each), each.first, _signposts(each)])
@@ -419,7 +419,7 @@ def _orders(found: FuturesStudy) -> Table:
 
 
 def _ordered_in(order: InformedOrder) -> str:
-    """The futures whose informed plans have it before the first answer, and those whose informed plans buy it later."""
+    """Return the futures whose informed plans order an option before the first answer, and those that do so later."""
     which = "all futures" if order.depends_on == "no regret" else _branches(order) or _futures(order.futures)
     if not order.is_urgent:
         return f"none; later in {which}"

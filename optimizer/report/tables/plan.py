@@ -1,4 +1,4 @@
-"""A plan on the screen: the answer first, then what is bought and survived, where supply comes from, what it costs."""
+"""Tables of a plan: the answer, purchases, survival, dependence on regions, costs, and binding limits."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import starmap
@@ -53,29 +53,29 @@ NAMES = 34
 NO_SHOCK, FORCED = "*", "†"
 STYLES = {"survives": "green", "gap": "red", "stopped": "yellow", "none": "red"}
 SERVICE_STYLES = {"below": "bold red", "tight": "yellow", "some": "", "ample": "", "full": "green", "free": "dim"}
-# From this width on, what is bought has a bar by year.
+# From this width on, purchases are drawn as bars by year.
 WIDE_WITH_BARS = 76
-# The frames that are written as CSV files, as far as they have rows where they are optional.
+# The frames that are written as CSV files; optional ones only if they have rows.
 FILES = ("builds", "stock", "purchased", "survival", "dependence", "costs", "limits", "flows", *OPTIONAL_FILES)
-# What the second line of a cell means, in a row for several shocks.
+# Meaning of the second line of a cell, in a row for several shocks.
 OTHER = "in @…, below a period: in that shock of the row, not in the one named worst."
-# What the sign for a segment without a figure means, in a shock kept as a summary line.
+# Meaning of the sign for a segment without a figure, in a shock that is kept as a summary.
 NOT_KEPT = "–: not kept; it does not fail, and another segment is weaker."
-# Why a row that is survived can have a floor that fails.
+# Explains why a row that is survived can have a floor that fails.
 MAY_FAIL = "Samples required: so many have to be survived; figures are of all samples, those that may fail included."
 MARK_STYLES = {"✓": "green", "✗": "bold red", "–": "yellow"}
-# The sign of shocks that last until the horizon ends, and what it means.
+# Sign of shocks that last until the horizon ends, and its meaning.
 UNTIL_END = "‡"
 ENDING = f"{UNTIL_END} lasts until the horizon ends."
 ENDING_OF_MANY = f"{UNTIL_END} lasts until the horizon ends; of a row for several shocks, at least one does."
-# Why shocks can be expected to cost less than the baseline.
+# Explains why the expected cost of shocks can be negative.
 BELOW_ZERO = (
     "Expected shocks below zero: they cost less than the baseline, as where released stock is not bought again."
 )
 
 
 def plan_tables(result: Result, width: int, *, every: bool = False) -> list[RenderableType]:
-    """What is printed, for a terminal so wide; `every` shock in a row of its own, or families folded."""
+    """Return the printed parts for a terminal of the given width, with `every` shock in its own row or folded."""
     instance = instance_of(result)
     shown: list[RenderableType | None] = [answer(instance, result)]
     if result.baseline is not None:
@@ -93,19 +93,19 @@ def plan_tables(result: Result, width: int, *, every: bool = False) -> list[Rend
 
 
 def run_remarks(result: Result | FuturesResult) -> list[Text]:
-    """What a run changed in its file, and its notes."""
+    """Return the changes that a run made to its file, and its notes."""
     changed = [Text(changed_words(result.changes))] if result.changes else []
     return [*changed, *(Text(f"Note: {note}") for note in result.notes)]
 
 
 def answer(instance: Instance, result: Result) -> Panel:
-    """Survives or not, what it costs, and what doing nothing would mean."""
+    """Return the panel with the headline of a result and the facts behind it."""
     lines = facts_in_tables(instance, result)
     return answer_panel(result.title, plan_headline(result, instance), lines, answer_style(result))
 
 
 def facts_in_tables(instance: Instance, result: Result) -> list[tuple[str, str]]:
-    """What an answer rests on, a label and a text each; shocks have the names that tables give them."""
+    """Return the facts behind an answer, a label and a text each, with shocks named as in tables."""
     found = list(facts(instance, result))
     mentioned = " ".join(text for label, text in found if label in NAMING)
     words = {event.name: shock_title(instance, event.name) for event in instance.events if event.name in mentioned}
@@ -113,19 +113,19 @@ def facts_in_tables(instance: Instance, result: Result) -> list[tuple[str, str]]
 
 
 def answer_style(result: Result | FuturesResult) -> str:
-    """The colour of an answer: red as well where the audit does not confirm it."""
+    """Return the colour of an answer by its status; red if the audit disagrees."""
     return "red" if is_disputed(result.audit) else STYLES[result.status]
 
 
 def answer_panel(title: str, headline: str, lines: Sequence[tuple[str, str]], style: str) -> Panel:
-    """An answer in a frame: the headline, then rows of a label and a text."""
+    """Return an answer in a frame: the headline, then rows of a label and a text."""
     grid = label_rows(lines, {"no_wrap": True, "style": "bold"}, {"overflow": "fold"})
     body = Group(Text(headline, style=f"bold {style}"), "", grid)
     return Panel(body, title=Text(title, style="bold"), title_align="left", border_style=style, expand=True)
 
 
 def run_line(result: Result | FuturesResult) -> Text:
-    """How it was found: audit, versions, seconds."""
+    """Return the line on the run: audit, seconds, and versions."""
     audit, seconds = result.audit, result.seconds
     checked = f"Audit: {_checked(audit)} (largest error {audit['worst']:.1e}). " if audit.get("rows") else ""
     versions = ", ".join(f"{name} {number}" for name, number in result.versions.items())
@@ -139,7 +139,7 @@ def _checked(audit: Mapping[str, Any]) -> str:
 
 
 def builds_table(instance: Instance, result: Result, width: int) -> Table | None:
-    """One row a build or stockpile: lever, decision, on line, size, money, its share, and a bar by year."""
+    """Build the table of builds and stockpiles: dates, size, money, its share, and a bar by year; None if empty."""
     frame = result.frames.frame("builds")
     if not len(frame):
         return None
@@ -152,7 +152,7 @@ def builds_table(instance: Instance, result: Result, width: int) -> Table | None
         return Text.assemble(name, (f" · {row['kind']}", "dim"))
 
     def on_line(row: FrameRow) -> str:
-        """When it first works; of a stockpile, until when it is bought."""
+        """Return when a build is on line, or the last purchase of a stockpile."""
         return f"to {row['on_line']}" if bought[row["option"], row["period"]].purchases else str(row["on_line"])
 
     def bar(row: FrameRow) -> Text:
@@ -178,7 +178,7 @@ def builds_table(instance: Instance, result: Result, width: int) -> Table | None
 
 
 def _meanings(signs: Iterable[str]) -> list[str]:
-    """What the signs beside options mean, of those that are there."""
+    """Return the meanings of the signs that occur beside options."""
     meanings = {
         NO_SHOCK: "some of it would be bought without any shock as well, perhaps less or later.",
         FORCED: "has to be bought (policy.force).",
@@ -188,14 +188,14 @@ def _meanings(signs: Iterable[str]) -> list[str]:
 
 
 def _fill_marks(instance: Instance, fills: Sequence[float]) -> str:
-    """One mark for each year of the horizon: a purchase, a stock, or nothing yet."""
+    """Return one mark for each year of the horizon: a purchase, a stock, or nothing yet."""
     horizon = instance.horizon
     years = {horizon.year(t) for t, fill in enumerate(fills) if fill > 0}
     return "".join("▪" if year in years else "█" if year > min(years) else "·" for year in horizon.years)
 
 
 def _marks(instance: Instance, move: Purchase) -> str:
-    """One mark for each year of the horizon."""
+    """Return one mark for each year of the horizon: on line or held, being built, bought, or not yet decided."""
     horizon = instance.horizon
     if move.purchases:
         return _fill_marks(instance, move.purchases)
@@ -204,7 +204,7 @@ def _marks(instance: Instance, move: Purchase) -> str:
 
 
 def stocks_table(instance: Instance, result: Result, width: int) -> Table | None:
-    """The stock path, t at the end of the years that fit."""
+    """Build the table of stocks in t at the end of the years that fit into the width; None if nothing is held."""
     held = {o: row for o, row in result.plan.stocks.items() if max(row, default=0.0) > 0}
     if not held:
         return None
@@ -229,7 +229,7 @@ def stocks_table(instance: Instance, result: Result, width: int) -> Table | None
 
 
 def survival_tables(instance: Instance, result: Result, width: int, *, every: bool = False) -> list[RenderableType]:
-    """One table for as many segments as fit beside each other; the most critical rows where there are many."""
+    """Return tables of as many segments as fit side by side, unless `every` is set with only the most critical rows."""
     rows = fold_outcomes(folds(instance, [each.name for each in result.shocks], every=every), result)
     shown = rows if every else worst_rows(rows, MOST_ROWS)
     ending = {each.name for each in result.shocks if each.last == result.periods[-1]}
@@ -264,7 +264,7 @@ def _caption(rows: Sequence[Folded], segments: Sequence[str], hidden: int, endin
 
 
 def _ending_text(rows: Sequence[Folded]) -> str:
-    """What the sign of shocks that last until the horizon ends means, where rows stand for one shock or for several."""
+    """Return the meaning of the sign of shocks that last until the horizon ends, for single shocks or for several."""
     return ENDING_OF_MANY if any(row.fold.is_many for row in rows) else ENDING
 
 
@@ -276,7 +276,7 @@ def _matrix(instance: Instance, rows: Sequence[Folded], titles: Sequence[Text], 
 
 
 def _title(instance: Instance, row: Folded, sign: str) -> Text:
-    """``✗ Full embargo: 3 of 12 fail``, and below it the key of the worst of them; of a shock alone name and key."""
+    """Return ``✗ Full embargo: 3 of 12 fail`` above the key of the worst shock, or a single shock's name and key."""
     mark = Text(f"{row.mark} ", style=MARK_STYLES[row.mark])
     if not row.fold.is_many:
         name, key = shock_title(instance, row.fold.name), row.fold.name
@@ -288,7 +288,7 @@ def _title(instance: Instance, row: Folded, sign: str) -> Text:
 
 
 def _sign(row: Folded, ending: Collection[str]) -> str:
-    """What stands behind the name of a row of which a shock lasts until the horizon ends."""
+    """Return the sign behind the name of a row if one of its shocks lasts until the horizon ends; else empty."""
     return f" {UNTIL_END}" if any(name in ending for name in row.fold.shocks) else ""
 
 
@@ -307,7 +307,7 @@ def _cell(instance: Instance, row: Folded, d: str) -> Text:
 
 
 def _is_of_another(row: Folded, d: str) -> bool:
-    """The shock that a row names is that with the largest gap; a segment may be served least in another."""
+    """Return whether a segment fails in another shock of the row than the named one, which has the largest gap."""
     shock, service = row.segments[d]
     return row.fold.is_many and service.first_failure is not None and shock != row.worst.name
 
@@ -315,7 +315,7 @@ def _is_of_another(row: Folded, d: str) -> bool:
 def _service_text(service: Service) -> Text:
     figures = " ".join(part for part in (share(service), margin(service)) if part)
     if service.first_failure is not None:
-        # A column is 12 wide.
+        # A column is 12 characters wide.
         figures = f"{figures}\n" if len(figures) <= 12 else figures.replace(" ", "\n", 1) + " "
         figures += service.worst_period
         is_first = service.first_failure == service.worst_period
@@ -324,7 +324,7 @@ def _service_text(service: Service) -> Text:
 
 
 def _weakest(instance: Instance, result: Result) -> Table:
-    """Each segment over all shocks, those that are not shown included."""
+    """Build the table of each segment's weakest service over all shocks, including those not shown."""
 
     def standing_of(row: FrameRow) -> str:
         worst = result.services[row["segment"]]
@@ -335,7 +335,7 @@ def _weakest(instance: Instance, result: Result) -> Table:
         return " ".join(part for part in (share(worst), margin(worst)) if part)
 
     def where(row: FrameRow, name: str) -> str:
-        # Where all demand is served in every shock, none of them is worse than another.
+        # If every shock serves all demand, no shock is the worst.
         return "–" if result.services[row["segment"]].is_full else shock_title(instance, row[name])
 
     return screen_table(
@@ -355,7 +355,7 @@ def _weakest(instance: Instance, result: Result) -> Table:
 
 
 def dependence_table(instance: Instance, result: Result, width: int, *, every: bool = False) -> Table | None:
-    """Where each commodity that is put to use comes from, in the first and the last year."""
+    """Build the table of the regions that each commodity comes from, in the first and the last year; None if empty."""
     if not result.shares:
         return None
     shown = _dependent_first(instance, result, every=every)
@@ -385,7 +385,7 @@ def _dependence_caption(hidden: int) -> str:
 
 
 def _dependent_first(instance: Instance, result: Result, *, every: bool) -> list[str]:
-    """The commodities that come from abroad, first those above the line; all of them if no other is, or on demand."""
+    """Return the commodities from abroad, first those above `LINE`; all if none is from abroad or `every` is set."""
     largest = {
         c: max((_largest_abroad(instance, each) for each in shares), default=0.0) for c, shares in result.shares.items()
     }
@@ -394,12 +394,12 @@ def _dependent_first(instance: Instance, result: Result, *, every: bool) -> list
 
 
 def _largest_abroad(instance: Instance, share: SourceShare) -> float:
-    """The largest share of one region abroad in a year."""
+    """Return the largest share of one region abroad in a year."""
     return max(abroad(instance, share.regions).values(), default=0.0)
 
 
 def _sources(instance: Instance, share: SourceShare, most: int) -> tuple[Text, str]:
-    """Where a commodity comes from in a year, and how concentrated that is."""
+    """Return the largest sources of a commodity in a year, and their concentration (HHI)."""
     if not share.regions:
         return Text("none made", style="dim"), "–"
     parts = [f"{region_name(instance, region)} {percent(part)}" for region, part in list(share.regions.items())[:most]]
@@ -410,7 +410,7 @@ def _sources(instance: Instance, share: SourceShare, most: int) -> tuple[Text, s
 
 
 def costs_table(instance: Instance, result: Result) -> Table | None:
-    """Total cost by part, present value."""
+    """Build the table of the total cost by part, in present value; None if there are no parts."""
     frame = result.frames.frame("costs")
     if not len(frame):
         return None
@@ -423,7 +423,7 @@ def costs_table(instance: Instance, result: Result) -> Table | None:
 
 
 def actual_table(instance: Instance, frame: Frame) -> Table | None:
-    """What processes really made beside what they make in the baseline; a deviation has its sign."""
+    """Build the table of actual output beside the baseline, with signed deviations; None if there are no rows."""
 
     def signed(row: FrameRow) -> str:
         share = row["deviation"]
@@ -433,5 +433,5 @@ def actual_table(instance: Instance, frame: Frame) -> Table | None:
 
 
 def binding(instance: Instance, result: Result) -> Table | None:
-    """The binding limits, each with the shadow price of one step."""
+    """Build the table of binding limits, each with the shadow price of one step; None if no limit binds."""
     return screen_table(instance, result.frames.frame("limits")) if result.binding else None

@@ -1,6 +1,6 @@
-"""One renderer of frames for each place: the screen, CSV files and pages; workbooks have theirs in `excel`.
+"""Renderers of frames for the screen, CSV files and pages; module `excel` has the renderer for workbooks.
 
-Text stays text, whatever it begins with: what a spreadsheet would compute begins with an apostrophe in a CSV file.
+Text stays text: in a CSV file, a text that a spreadsheet would compute as a formula begins with an apostrophe.
 """
 
 import csv
@@ -26,15 +26,15 @@ from optimizer.report.screen import Screen
 from optimizer.results.frames import NUMBER_FORMS, Form, Frame, FrameColumn, FrameRow, Frames
 from optimizer.units import MINUS, short, si, si_up
 
-# Digits of a number in CSV files; those behind them are the rounding of sums.
+# Significant digits of a number in CSV files; further digits are rounding errors of sums.
 CSV_DIGITS = 12
-# Frames that are written only where the file has something to fill them with.
+# Frames that are written only if they have rows.
 OPTIONAL_FILES = ("actual", "commitments", "bands", "bought_in_samples")
-# In a folder of tables, by command, the name and the SHA-256 of each that its last run wrote. Readers of whole folders
-# leave out names that begin with a dot.
+# A file in a folder of tables: by command, the name and the SHA-256 of each table that its last run wrote. Programs
+# that read whole folders skip names that begin with a dot.
 RECORD = ".tables.json"
 CellRenderer = Callable[[FrameRow], str | Text]
-# How keys of the instance, and how other values are written, by form; as text where there is none.
+# Writers of keys of the instance and of other values, by form; other forms are written by `str`.
 _NAMES: Mapping[Form, Callable[[Instance, Any], str]] = {
     "name": display_name,
     "object": display_name,
@@ -56,7 +56,7 @@ _WRITERS: Mapping[Form, Callable[[Any], str]] = {
 
 
 def attack_parts_note(instance: Instance) -> str:
-    """That a listed attack stands for smaller ones, which a change without it lacks as well; empty without any."""
+    """Return the note that a listed attack stands for those on some of its targets; empty if every attack has one."""
     adversary = instance.adversary
     if adversary is None or all(len(adversary.targets_of(entry) or ()) < 2 for entry in instance.shocks):
         return ""
@@ -64,12 +64,12 @@ def attack_parts_note(instance: Instance) -> str:
 
 
 def stop_note() -> Text:
-    """What stands below the answer of a study that was stopped: nothing is left out without a word."""
+    """Return the note below the answer of a study that was stopped, which explains missing figures."""
     return Text("Note: stopped before everything was known; a figure missing above is not known.", style="yellow")
 
 
 def value_text(instance: Instance, column: FrameColumn, value: Any) -> str:
-    """A value as readers see it; a dash where there is none, and ∞ where there is no limit."""
+    """Return a value as text in the form of its column; a dash for None or NaN, and ∞ for infinity."""
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return DASH
     if isinstance(value, float) and math.isinf(value):
@@ -96,7 +96,7 @@ def show(
 
 
 def table(title: str, *, caption: str | None = None, expand: bool = False) -> Table:
-    """An empty table in the house's style."""
+    """Return an empty table in the common style."""
     return Table(
         title=title,
         caption=caption or None,
@@ -126,18 +126,18 @@ def screen_table(
     style: CellRenderer | None = None,
     expand: bool = False,
 ) -> Table:
-    """A frame on the screen: every column that is shown, in its own form.
+    """Build the screen table of a frame: every shown column, in its own form.
 
     Args:
-        instance: what keys are named by.
+        instance: the instance that names the keys.
         frame: the rows.
-        title, caption: those of the frame where they are left out.
-        heads: by column, another head.
-        cells: by column, what writes its cells from a row; a column without one is written by its form.
-        hidden: columns that are left out here, as where another column says the same.
-        more: by head, what writes the cells of a column at the end.
-        wide: by column or head, its part of the width of the screen; the first column has all where they are left out.
-        style: of a row.
+        title, caption: default to those of the frame.
+        heads: heads that replace those of the frame, by column.
+        cells: writers of cells from a row, by column; a column without one is written by its form.
+        hidden: columns to leave out, for example because another column has the same information.
+        more: writers of additional columns at the end, by head.
+        wide: ratios of the width of an expanded table, by column or head; by default the first column gets all.
+        style: a function that returns the style of a row.
         expand: whether the table is as wide as the screen.
     """
     shown = table(
@@ -168,16 +168,16 @@ def cross_table(
     layouts: Mapping[str, Mapping[str, Any]] = {},
     expand: bool = False,
 ) -> Table:
-    """A table whose columns are things of one sort, such as plans, years or segments.
+    """Build a table whose columns are objects of one kind, such as plans, years or segments.
 
     Args:
-        title, caption: as in `screen_table`.
+        title, caption: the texts above and below the table.
         corner: the head of the labels.
-        heads: one for each thing.
+        heads: one for each object.
         rows: a label and its cells; None begins a section.
-        labels: how rich lays out the labels.
-        layout: how it lays out the cells; numbers are to the right.
-        layouts: the same by head, where one differs.
+        labels: rich's column options for the labels.
+        layout: rich's column options for the cells, right-aligned by default.
+        layouts: the same by head, for columns that differ.
         expand: whether the table is as wide as the screen.
     """
     shown = table(title, caption=caption, expand=expand)
@@ -196,13 +196,13 @@ def cross_table(
 def label_rows(
     rows: Iterable[Sequence[str | Text]], *layouts: Mapping[str, Any], space: int = 2, expand: bool = False
 ) -> Table:
-    """Labels and texts beside each other, without heads.
+    """Build a grid of labels and texts side by side, without heads.
 
     Args:
         rows: the texts of each row.
-        layouts: how rich lays out each column.
+        layouts: rich's column options, one mapping for each column.
         space: characters between two columns.
-        expand: whether they are as wide as the screen.
+        expand: whether the grid is as wide as the screen.
     """
     grid = Table.grid(padding=(0, space), expand=expand)
     for layout in layouts:
@@ -213,7 +213,7 @@ def label_rows(
 
 
 def _layout(column: FrameColumn, ratio: int | None) -> dict[str, Any]:
-    """How rich lays a column out: numbers to the right, text folded where it does not fit."""
+    """Return rich's column options: numbers are right-aligned, text that does not fit is folded."""
     if column.form in NUMBER_FORMS and ratio is None:
         return {"justify": "right", "no_wrap": True}
     if column.form in ("word", "period", "year") and ratio is None:
@@ -231,7 +231,7 @@ def _page_head(column: FrameColumn) -> str:
 
 
 def _shown_unit(column: FrameColumn) -> str:
-    """The unit that a head names; empty where its numbers have none, or show it."""
+    """Return the unit in the head of a column; empty if its numbers have no unit or show it themselves."""
     unit = column.unit if column.form in NUMBER_FORMS and column.unit != "share" else ""
     return f"M {unit}" if column.form == "millions" else unit
 
@@ -243,7 +243,7 @@ def _cell(instance: Instance, column: FrameColumn, row: FrameRow, cells: Mapping
 
 
 def page_table(instance: Instance, frame: Frame) -> dict[str, Any]:
-    """A frame as a page draws it: caption, heads (those of numbers begin with ``>``) and rows of text."""
+    """Return a frame for a page: caption, heads (those of numbers begin with ``>``) and rows of text."""
     columns = frame.columns
     return {
         "caption": frame.note,
@@ -253,12 +253,12 @@ def page_table(instance: Instance, frame: Frame) -> dict[str, Any]:
 
 
 def frame_csv(frame: Frame) -> str:
-    """A frame as CSV: names with their units, then every row."""
+    """Return a frame as CSV text: column names with their units, then every row."""
     return to_csv([column.name_with_unit for column in frame.columns], zip(*frame.values, strict=True))
 
 
 def write_frames(frames: Frames, folder: Path, names: Iterable[str] = ()) -> list[Path]:
-    """Frames of these names, or all, as CSV files of a folder, each whole or not at all."""
+    """Write frames of the given names, or all, as CSV files, each whole or not at all; return their paths."""
     some = [name for name in names or frames if name not in OPTIONAL_FILES or len(frames.frame(name))]
     for name in some:
         write_whole(folder / f"{name}.csv", frame_csv(frames.frame(name)))
@@ -267,17 +267,17 @@ def write_frames(frames: Frames, folder: Path, names: Iterable[str] = ()) -> lis
 
 @dataclass(frozen=True)
 class RenewedFolder:
-    """What a run did to a folder of tables."""
+    """Changes that a run made to a folder of tables."""
 
     written: list[Path]
-    removed: list[Path]  # of an earlier run of the same command
-    left: list[Path]  # CSV files that are of something else
+    removed: list[Path]  # tables of an earlier run of the same command
+    left: list[Path]  # CSV files in the folder that this run did not write
 
 
 def renew_tables(command: str, frames: Frames, folder: Path, names: Iterable[str] = ()) -> RenewedFolder:
-    """Write frames of these names, or all, and remove the tables that only an earlier run of the command wrote.
+    """Write frames of the given names, or all, and remove tables that only an earlier run of the command wrote.
 
-    A table that was changed since, and every other file, stays.
+    Tables that were changed since that run, and all other files, are kept.
 
     Raises:
         OSError: a file cannot be written or removed.
@@ -294,7 +294,7 @@ def renew_tables(command: str, frames: Frames, folder: Path, names: Iterable[str
 
 
 def _remove_unchanged(folder: Path, tables: Mapping[str, str]) -> list[Path]:
-    """Remove the tables that are still as they were written; which these are."""
+    """Remove the tables whose digest has not changed since they were written, and return their paths."""
     removed = [folder / name for name, known in sorted(tables.items()) if _digest(folder / name) == known]
     for path in removed:
         path.unlink()
@@ -302,7 +302,7 @@ def _remove_unchanged(folder: Path, tables: Mapping[str, str]) -> list[Path]:
 
 
 def _read_record(folder: Path) -> dict[str, dict[str, str]]:
-    """The tables of earlier runs, by command; what is no record of them counts as none."""
+    """Return the names and digests of tables of earlier runs, by command; empty if there is no valid record."""
     try:
         record = read_json(folder / RECORD)
     except (OSError, ValueError):
@@ -316,12 +316,12 @@ def _read_record(folder: Path) -> dict[str, dict[str, str]]:
 
 
 def _is_table(name: str) -> bool:
-    """Whether a name is that of a CSV file in the folder itself."""
+    """Return whether a name is that of a CSV file in the folder itself."""
     return Path(name).name == name and name.endswith(".csv")
 
 
 def _digest(path: Path) -> str | None:
-    """The SHA-256 of an ordinary file; None of anything else."""
+    """Return the SHA-256 of a regular file; None for anything else."""
     if path.is_symlink() or not path.is_file():
         return None
     with path.open("rb") as file:
@@ -329,7 +329,7 @@ def _digest(path: Path) -> str | None:
 
 
 def to_csv(head: Sequence[str], rows: Any) -> str:
-    """Rows as CSV: twelve digits of a number; text that a spreadsheet would compute begins with an apostrophe."""
+    """Return rows as CSV text: numbers with twelve digits, an apostrophe before text that reads as a formula."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(map(_csv_cell, head))

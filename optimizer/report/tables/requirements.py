@@ -1,4 +1,4 @@
-"""How stockpile requirements look on the screen; the same words and frames stand on the page and in the workbook."""
+"""Tables of stockpile requirements on the screen; the page and the workbook use the same sentences and frames."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,14 +24,14 @@ COUNTED = (
     "shortfall: demand below the floors with stocks of today drawn and nothing bought; to hold: the cheapest stocks "
     "where nothing else is bought"
 )
-# Columns that are left out on a screen that is narrower, by frame.
+# Columns that are left out on a narrower screen, by frame.
 NARROW: Mapping[str, tuple[str, ...]] = {"materials": ("held",), "needs": ("demand",), "holdings": ("buy",)}
-# Heads on such a screen, by column; "{money}" stands for the currency.
+# Column heads on a narrower screen; "{money}" stands for the currency.
 NARROW_HEADS: Mapping[str, str] = {"shortfall": "Short\nt", "holding_per_year": "Holding\na year\n{money}"}
 
 
 def requirements_parts(found: Requirements, width: int) -> list[RenderableType]:
-    """The answer, then what to hold, by material and segment, what money does in part, and other conflicts."""
+    """Return the answer and the tables: needs by material and segment, holdings, partial funding, other cases."""
     facts = list(requirement_facts(found))
     style = "green" if found.stocks.survives else "red"
     parts: list[RenderableType] = [answer_panel(found.instance.title, requirement_headline(found), facts, style)]
@@ -68,7 +68,7 @@ def _hold(found: Requirements, row: FrameRow) -> str:
 
 
 def requirement_headline(found: Requirements) -> str:
-    """How many materials fall short, which is worst, and what holding stocks against it costs."""
+    """Return the sentence on how many materials fall short and on the worst of them by value."""
     rows = list(_frame(found, "materials").rows())
     needed = [row for row in rows if row["shortfall"] is not None]
     short = [row for row in needed if row["shortfall"] > 0]
@@ -85,7 +85,7 @@ def requirement_headline(found: Requirements) -> str:
 
 
 def requirement_facts(found: Requirements) -> Iterator[tuple[str, str]]:
-    """A label and a text of each part of the answer."""
+    """Yield the parts of the answer, a label and a text each."""
     money = found.instance.money
     nothing = found.nothing
     failed = sum(outcome.fails for outcome in nothing.shocks)
@@ -104,7 +104,7 @@ def requirement_facts(found: Requirements) -> Iterator[tuple[str, str]]:
 
 
 def _held_words(found: Requirements, held: Sequence[Mapping[str, Any]]) -> str:
-    """What is bought for how much, what holding it costs, and what that leaves."""
+    """Describe the stocks bought, their outlay and holding cost, and the shortfall that remains."""
     money, bought = found.instance.money, sum(row["first"] is not None for row in held)
     spent, yearly = (math.fsum(row[name] for row in held) for name in ("spent", "holding_per_year"))
     return (
@@ -114,7 +114,7 @@ def _held_words(found: Requirements, held: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _left(result: Result, money: str) -> str:
-    """What a plan with the least gap leaves, between its proven bounds."""
+    """Describe the shocks and the survival gap that a plan with the least gap leaves, between proven bounds."""
     failed = sum(outcome.fails for outcome in result.shocks)
     if not failed:
         return "no shortfall"
@@ -122,7 +122,7 @@ def _left(result: Result, money: str) -> str:
 
 
 def between(result: Result, money: str) -> str:
-    """The survival gap; where only bounds of the least are proven, both."""
+    """Return the survival gap of a plan, or the range from its proven lower bound if the two differ."""
     low, high = min(result.gap_bound or 0.0, result.survival_gap), result.survival_gap
     return si(high, money) if high - low <= SAME_VALUE * high else f"{si(low)} to {si(high, money)}"
 
@@ -133,7 +133,7 @@ def _without_option(found: Requirements) -> list[str]:
 
 
 def _planned(found: Requirements, money: str) -> str:
-    """What is left with the plan at hand."""
+    """Describe the shortfall that the plan of `found.result` leaves."""
     result = found.result
     if result.baseline is None:
         return "there is none"
@@ -143,7 +143,7 @@ def _planned(found: Requirements, money: str) -> str:
 
 
 def _range_of_cases(found: Requirements, money: str) -> str:
-    """Between what the stocks of other conflicts cost."""
+    """Return the range of the costs of stocks over all cases, each end with its case."""
     rows = [row for row in _frame(found, "cases").rows() if row["spent"] is not None]
 
     def of_those(spent: float) -> str:
@@ -155,12 +155,15 @@ def _range_of_cases(found: Requirements, money: str) -> str:
 
 
 def requirements_said(found: Requirements) -> list[tuple[str, str]]:
-    """The answer as rows of a label and a text, for pages and workbooks."""
+    """Return the answer as rows of a label and a text, for workbooks."""
     return [("Answer", requirement_headline(found)), *requirement_facts(found)]
 
 
 def curve(found: Requirements) -> Mapping[str, Any]:
-    """What is left by money, for a figure: money, and by material the share of its shortfall that is left."""
+    """Return the data of the figure of funding: amounts of money, and for each the shares of shortfall and gap left.
+
+    Keys are ``money`` and ``gap``, lists, and ``left``, a list for each material that falls short without money.
+    """
     rows = list(_frame(found, "funding").rows())
     first = rows[0]
     known = [c for c in first if c in found.instance.commodities and first[c] > 0]

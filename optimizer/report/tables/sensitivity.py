@@ -1,4 +1,4 @@
-"""How sensitivity looks: the tornado, what decides, and under which conditions a plan fails (scenario discovery)."""
+"""Tables of sensitivity: tornado, switching values, importance, and conditions of failure (scenario discovery)."""
 
 import math
 from collections import Counter
@@ -40,12 +40,12 @@ from optimizer.units import EXACT, fixed, short, si
 HALF_WIDTH = 8
 # From this width on, changes of the cost are drawn as bars.
 WIDTH_WITH_BARS = 100
-# From this width on, those that are ranges stand on one line.
+# From this width on, changes of the cost that are ranges stand on one line.
 WIDTH_WITH_RANGES = 140
 
 
 def sensitivity_parts(found: Sensitivity, width: int) -> list[RenderableType]:
-    """Which numbers decide: the answer first."""
+    """Return the answer on which numbers decide, then the tables."""
     parts: list[RenderableType] = [Text(_headline(found), style="bold")]
     if found.bars:
         parts.append(_tornado(found, width))
@@ -73,7 +73,7 @@ def _headline(found: Sensitivity) -> str:
 
 
 def deciding_text(found: Sensitivity, unsettled: int) -> str:
-    """How many numbers decide alone whether the plan survives; `unsettled`: of how many that is not known."""
+    """Describe how many numbers alone decide whether the plan survives; of `unsettled` numbers it is not known."""
     (change, verdict), count = _verdict_words(found), len(found.bars)
     decisive = [bar for bar in found.bars if bar.swing(found.base)[0]]
     if decisive:
@@ -88,7 +88,7 @@ def deciding_text(found: Sensitivity, unsettled: int) -> str:
 
 
 def _verdict_words(found: Sensitivity) -> tuple[str, str]:
-    """What a number that decides can do, and what one that does not leaves as it is."""
+    """Return the effect of a number that decides, and the verdict that other numbers do not change."""
     is_priced = found.instance.policy.gap_price is not None
     if found.base.gap <= 0:
         change = "change that the best plan survives" if is_priced else "break survival"
@@ -97,13 +97,13 @@ def _verdict_words(found: Sensitivity) -> tuple[str, str]:
 
 
 def shortage_cost_notes(bars: Iterable[TornadoBar]) -> list[str]:
-    """How gaps of shortage costs are valued, where some of these numbers leave one."""
+    """Return the note on how gaps are valued if shortage costs move; empty if none of these bars has a gap."""
     note = "Of shortage costs the gap is what the best plan with them leaves at those of the file."
     return [note] if any(bar.number.is_shortage_cost and max(bar.low.gap, bar.high.gap) > 0 for bar in bars) else []
 
 
 def screening_note(found: Sensitivity) -> str:
-    """How numbers were judged that were not solved for; empty where there are none."""
+    """Return the note on numbers that were screened at first order but not solved for; empty if there are none."""
     if not (count := len(found.screened)):
         return ""
     unseen = sum(not each.is_judged for each in found.screened)
@@ -117,11 +117,11 @@ def _tornado(found: Sensitivity, width: int) -> Table:
     settled = [end for bar in found.bars for end in (bar.low, bar.high) if end.is_settled]
     gaps = any(end.gap > 0 for end in (base, *settled))
     most = max((end.dearer(base).size for end in settled if end.has_plan), default=0)
-    # By head, what writes a cell and how it is laid out.
+    # By head: a writer of cells and their layout.
     number = {"justify": "right", "overflow": "fold", "no_wrap": True}
     folded: dict[str, Any] = {"justify": "right", "overflow": "fold", "min_width": 9}
     if width < WIDTH_WITH_RANGES:
-        # Changes that are ranges are broken before names are.
+        # Ranges of changes are broken into lines before names are.
         folded["ratio"] = 1
     columns: dict[str, tuple[Callable[[TornadoBar], str], Mapping[str, Any]]] = {
         "Low … high": (lambda bar: number_range(bar.number), number),
@@ -148,7 +148,7 @@ def _tornado(found: Sensitivity, width: int) -> Table:
 
 
 def _of_tornado(found: Sensitivity, *, gaps: bool, is_wide: bool) -> str:
-    """The caption of the tornado."""
+    """Return the caption of the tornado."""
     base, money = found.base, found.instance.money
     parts = ["Each number alone at its low and its high end, all others at their values."]
     gap = f", survival gap {si(base.gap, money)}" if base.gap > 0 else ""
@@ -169,7 +169,7 @@ def _of_tornado(found: Sensitivity, *, gaps: bool, is_wide: bool) -> str:
 
 
 def _of_floors(found: Sensitivity) -> str:
-    """What is to be said of floors: where they hold as it is, which ends break them is marked."""
+    """Return the note on floors; if floors hold without any change, the mark of ends that break them."""
     if found.base.gap <= 0:
         return "✗ floors fail there"
     ends = [end for bar in found.bars for end in (bar.low, bar.high) if end.has_plan and end.is_settled]
@@ -194,7 +194,7 @@ def _gap(end: VariantOutcome) -> str:
 
 
 def _draw_bar(bar: TornadoBar, base: VariantOutcome, most: float) -> str:
-    """Two bars around a line: what the low end does to the cost, and what the high end does."""
+    """Draw two bars around a line: the change of the cost at the low end and at the high end."""
     sides = {-1: " " * HALF_WIDTH, 1: " " * HALF_WIDTH}
     for end, sign in ((bar.low, "█"), (bar.high, "▒")):
         change = end.dearer(base)
@@ -305,7 +305,7 @@ COUNTS = {2: "Two", 3: "Three"}
 
 
 def discovery_tables(found: Discovery, width: int) -> Iterator[RenderableType | None]:
-    """Where the plan fails: the answer first."""
+    """Yield the answer on where the plan fails, then the boxes and the notes."""
     yield Text(failure_headline(found), style="bold")
     if found.failed:
         yield Text(worst_shocks(found))
@@ -314,7 +314,7 @@ def discovery_tables(found: Discovery, width: int) -> Iterator[RenderableType | 
 
 
 def failure_headline(found: Discovery) -> str:
-    """How often the plan fails, and under which conditions."""
+    """Return the sentence on how often the plan fails and under which conditions."""
     title = found.instance.title
     if not found.used:
         why = "stopped before any sample was evaluated" if found.status == "stopped" else "no sample can be evaluated"
@@ -348,19 +348,19 @@ def _of_boxes(found: Discovery) -> str:
 
 
 def worst_shocks(found: Discovery) -> str:
-    """In which shocks the plan fails worst."""
+    """Return the sentence on the shocks that are most often the worst one."""
     counted = Counter(shock for shock in found.rows.shock if shock is not None).most_common(WORST_SHOCKS)
     names = [f"{shock_title(found.instance, name)} in {percent(count / found.failed)}" for name, count in counted]
     return f"The worst shock is {', '.join(names)} of the failures."
 
 
 def conditions_of(found: Discovery, box: FailureBox) -> list[str]:
-    """The conditions of a box in words."""
+    """Return the conditions of a box in words."""
     return [condition_text(found.instance, found.dimensions[bounds.column], bounds) for bounds in box.box.bounds]
 
 
 def condition_text(instance: Instance, dimension: SampleDimension, bounds: Bounds) -> str:
-    """Bounds on a dimension in words, in the numbers of its range."""
+    """Return the bounds on a dimension in words."""
     if dimension.kind == "event":
         is_it = "is" if math.isfinite(bounds.low) else "is not"
         return f"the drawn shock {is_it} {dimension.name.removeprefix('event: ')}"
@@ -376,14 +376,14 @@ def condition_text(instance: Instance, dimension: SampleDimension, bounds: Bound
 
 
 def dimension_name(instance: Instance, dimension: SampleDimension) -> str:
-    """What a dimension is, in words."""
+    """Return the name of a dimension in words."""
     if dimension.number is not None:
         return number_name(instance, dimension.number)
     return WORDS.get(dimension.kind, dimension.name)
 
 
 def value_of_dimension(dimension: SampleDimension, value: float) -> str:
-    """A value of a dimension, with as many digits as its bounds have."""
+    """Return a value of a dimension, with the digits that its step requires; empty if it is infinite."""
     if math.isinf(value):
         return ""
     writers: Mapping[str, Callable[[], str]] = {
@@ -435,7 +435,7 @@ def _boxes(found: Discovery) -> Table:
 
 
 def about_boxes(found: Discovery) -> str:
-    """What is measured of the boxes, on which samples; and what the samples are."""
+    """Return the definitions of coverage and density, the samples that they are measured on, and their origin."""
     count, failed = found.held_back
     share = percent(failed / count) if count else DASH
     return (
@@ -446,7 +446,7 @@ def about_boxes(found: Discovery) -> str:
 
 
 def about_samples(found: Discovery) -> str:
-    """What the samples are, and what counts as a failure."""
+    """Return how samples are drawn, and what counts as a failure."""
     numbers = sum(dimension.number is not None for dimension in found.dimensions)
     parts = [f"{plural(numbers, 'uncertain number')} anywhere between the ends"] if numbers else []
     if found.instance.ensembles:
@@ -458,7 +458,7 @@ def about_samples(found: Discovery) -> str:
 
 
 def discovery_notes(found: Discovery) -> Iterator[str]:
-    """What the user should know of the samples and the boxes."""
+    """Yield the notes on samples and boxes: a stopped search, unusable samples, and boxes that are not confirmed."""
     if found.status == "stopped":
         yield f"stopped after {found.used:,} of {found.samples:,} samples; these are the results so far."
     for each in found.unusable:

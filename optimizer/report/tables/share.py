@@ -1,4 +1,4 @@
-"""How shares of costs look: who pays what and whether any member would pay less alone, then members and coalitions."""
+"""Tables of cost shares: the payments, whether any member would pay less alone, then members and coalitions."""
 
 import math
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ _WIDE: dict[str, Any] = {"labels": {"ratio": 1, "min_width": 12, "overflow": "fo
 
 
 def cost_share_tables(found: CostShares, width: int) -> Iterator[RenderableType | None]:
-    """What is printed, in order."""
+    """Yield the printed parts in order."""
     yield _answer(found)
     yield _members(found) if found.shares else None
     yield _coalitions(found) if found.coalitions else None
@@ -49,7 +49,7 @@ def cost_share_tables(found: CostShares, width: int) -> Iterator[RenderableType 
 
 
 def range_text(found: ProvenPayment | ProvenDifference, money: str = "") -> str:
-    """An amount that is known between two ends; one figure where both read alike."""
+    """Return the range of an amount; one figure if both ends read alike or one is infinite."""
     low, high = si(found.low, "", _DIGITS), si(found.high, "", _DIGITS)
     if low == high or not (math.isfinite(found.low) and math.isfinite(found.high)):
         return si(found.value, money, _DIGITS)
@@ -57,12 +57,12 @@ def range_text(found: ProvenPayment | ProvenDifference, money: str = "") -> str:
 
 
 def member_name(found: CostShares, member: str) -> str:
-    """A member for readers."""
+    """Return the name of a member, or its key if it has no name."""
     return found.instance.members[member].name or member
 
 
 def coalition_name(found: CostShares, each: CoalitionCost) -> str:
-    """The members of a coalition."""
+    """Return the names of the members of a coalition, joined by ``+``."""
     return " + ".join(member_name(found, member) for member in each.members)
 
 
@@ -81,7 +81,7 @@ def _answer(found: CostShares) -> RenderableType:
 
 
 def share_headline(found: CostShares) -> str:
-    """Who pays what, and whether any member would pay less alone; why there is no answer where there is none."""
+    """Return the sentence on who pays what and whether any member would pay less alone, or why there is no answer."""
     if found.unpriced:
         return "There is no way to say who pays what: not every coalition has a cost"
     if not found.shares:
@@ -112,7 +112,7 @@ def _reasons(found: CostShares) -> Iterator[tuple[str, str]]:
 
 
 def share_facts(found: CostShares) -> Iterator[tuple[str, str]]:
-    """What all pay apart and together, and who would leave; where there is no game, why."""
+    """Yield the costs apart and together and the coalitions that would leave, or why some coalitions have no cost."""
     if not found.shares:
         yield from _reasons(found)
         return
@@ -133,7 +133,7 @@ def share_facts(found: CostShares) -> Iterator[tuple[str, str]]:
 
 
 def together_text(found: CostShares) -> str:
-    """What the joint plan costs, and what it saves against plans apart."""
+    """Describe the cost of the joint plan, and its saving against separate plans."""
     whole, money, joint = math.fsum(each.shapley.value for each in found.shares), found.instance.money, found.joint
     gap = "" if joint is None or joint.survives else f"; a survival gap of {si(joint.survival_gap, money)} is left"
     left = gap and f"{gap}, and is in the cost at its price"
@@ -141,7 +141,7 @@ def together_text(found: CostShares) -> str:
 
 
 def _gaps_apart(found: CostShares) -> str:
-    """What of the cost apart is survival gaps, and whose."""
+    """Return the part of the cost apart that is survival gaps, by member; empty if there is none."""
     gaps = found.gaps_apart
     if not gaps:
         return ""
@@ -152,7 +152,7 @@ def _gaps_apart(found: CostShares) -> str:
 
 
 def _saving_parts(found: CostShares) -> str:
-    """What of the saving is no money, and what is; nothing where all of it is money."""
+    """Return the parts of the saving by kind; empty if all of it is money."""
     parts = {name: amount for name, amount in found.saving_parts.items() if amount}
     if not parts.keys() - {"money"}:
         return ""
@@ -163,7 +163,7 @@ def _saving_parts(found: CostShares) -> str:
 
 
 def _leaving(found: CostShares, solution: Solution) -> str:
-    """Who would pay less alone under a solution."""
+    """List the coalitions that would pay less alone under a solution, each with its saving."""
     leaving = [f"{coalition_name(found, each)} {si(amount)}" for each, amount in found.objections(solution)]
     could = f"by leaving could save, {found.instance.money}: {list_names(leaving)}"
     return could if leaving else "no coalition would pay less alone"
@@ -198,7 +198,7 @@ def _without_shocks(found: CostShares) -> str:
 
 
 def core_text(found: CostShares) -> str:
-    """Whether costs can be shared so that no coalition does better alone."""
+    """Describe whether the core is empty: whether costs can be shared so that no coalition does better alone."""
     money = found.instance.money
     assert found.core is not None
     if found.core_state == "not empty":

@@ -1,4 +1,4 @@
-"""How a stress test and time to survive look: the answer first; and every sample, chokepoint and year as CSV."""
+"""Tables of a stress test and of time to survive, the answer first; and the samples of a stress test as Parquet."""
 
 import io
 import math
@@ -31,17 +31,17 @@ from optimizer.studies.time_to_survive import Exposure, SurvivalTime, TimeToSurv
 from optimizer.tolerances import NEGLIGIBLE, SHOWN_SHARE
 from optimizer.units import fixed, short, si
 
-# Segments and events that are shown at most, the worst first; and the samples that make a weak spot worth naming.
+# Most segments and events shown, the worst first; and the fewest samples of a weak spot that is named.
 SEGMENTS, EVENTS, ENOUGH = 20, 12, 20
-# Parts of a shock that are shown.
+# Most effects of a shock that are shown.
 MOST_EFFECTS = 3
-# What additions are chosen for, as `most_helpful` names it.
+# Labels of the criteria of `most_helpful`.
 HELPS = {"survived": "Best by shocks", "gap": "Best by gap"}
 GROUP_HEADS = {"event": "Event", "start": "Start", "months": "Months", "severity": "Severity"}
 
 
 def stress_parts(stress: Stress, width: int, *, every: bool = False) -> Iterator[RenderableType]:
-    """What became of a plan; `every` one of the worst shocks, or the worst of each event."""
+    """Yield the results of a stress test, with `every` one of the worst shocks or the worst of each event."""
     yield _answer(stress)
     if stress.services:
         yield _services(stress)
@@ -74,7 +74,7 @@ def _headline(stress: Stress) -> str:
 
 
 def _weakest_event(stress: Stress) -> str:
-    """The share survived of the event with the smallest one, where there are several."""
+    """Return the share survived of the event with the smallest one; empty for one event or if none is below all."""
     events = [each for each in stress.groups if each.by == "event"]
     weakest = min(events, key=lambda each: each.share, default=None)
     if weakest is None or len(events) < 2 or weakest.share >= stress.share:
@@ -83,7 +83,7 @@ def _weakest_event(stress: Stress) -> str:
 
 
 def _group_name(stress: Stress, group: SampleGroup) -> str:
-    """A group of samples; variations by the name of the shock that they vary."""
+    """Return the name of a group of samples; variations have the name of the shock that they vary."""
     is_varied = group.by == "event" and group.name.startswith(f"{VARIED}/")
     return varied_name(stress, group.name) if is_varied else group.name
 
@@ -115,22 +115,22 @@ def _lines(stress: Stress) -> Iterator[tuple[str, str]]:
 
 
 def cut_off_words(stress: Stress) -> Iterator[str]:
-    """How many windows the end of the horizon cuts off, where any are."""
+    """Yield the number of windows that the end of the horizon cuts off; nothing if there are none."""
     if stress.cut_off:
         yield f"{stress.cut_off:,} of the {plural(stress.samples, 'window')} are cut off at the end of the horizon"
 
 
 def weak_spot(stress: Stress) -> SampleGroup | None:
-    """The group with the smallest share survived, of those that are large enough and fare worse than the whole."""
+    """Return the group with the smallest share survived among large ones; None if none is below the whole."""
     large = [each for each in stress.groups if each.samples >= min(ENOUGH, stress.samples)]
     weak = min(large, key=lambda each: each.share, default=None)
     return weak if weak is not None and weak.share < stress.share else None
 
 
 def most_helpful(stress: Stress) -> dict[str, Reinforcement]:
-    """The addition with which most broken shocks are survived, and that which takes most off their gaps.
+    """Return the addition that survives most broken shocks and the one that reduces their gaps most.
 
-    Under ``survived`` the first; under ``gap`` the second, where it is another one that takes off more.
+    The key ``survived`` holds the first, ``gap`` the second if it is another addition that reduces the gaps more.
     """
     found = stress.reinforcements
     if found is None or not found.additions:
@@ -142,7 +142,7 @@ def most_helpful(stress: Stress) -> dict[str, Reinforcement]:
 
 
 def reinforcement_text(stress: Stress, addition: Reinforcement) -> str:
-    """How many broken shocks are survived with an addition, how much of their gaps goes, and its outlay."""
+    """Describe an addition: how many broken shocks it survives, the share of their gaps that it closes, its outlay."""
     found, best = stress.reinforcements, addition.best
     assert found is not None
     outlay = si(best.outlay, stress.money)
@@ -151,7 +151,7 @@ def reinforcement_text(stress: Stress, addition: Reinforcement) -> str:
 
 
 def _tried_on(found: Reinforcements) -> str:
-    """The broken shocks that additions were tried on: ``69 that fail``, ``200 checked, of 3,282 that fail,``."""
+    """Count the broken shocks that additions were tried on: ``69 that fail``, ``200 checked, of 3,282 that fail,``."""
     if found.checked < found.failed:
         return f"{found.checked:,} checked, of {found.failed:,} that fail,"
     return f"{found.failed:,} that fail"
@@ -163,14 +163,14 @@ def _share_of_gap(found: Reinforcements, removed: float) -> str:
 
 
 def varied_name(found: Stress, entry: str) -> str:
-    """The name of the shock that samples are variations of, or of their ensemble."""
+    """Return the name of the shock that samples are variations of, or of their ensemble."""
     key, spec = entry.removeprefix(f"{VARIED}/"), found.instance.ensembles.get(VARIED)
     event = spec.events.get(key) if spec is not None and spec.events else None
     return (event.name if event is not None else None) or entry_name(found.instance, key)
 
 
 def reinforcement_name(stress: Stress, addition: Reinforcement) -> str:
-    """An addition: the option, how much of it, and when."""
+    """Return the name of an addition: the option, the size, and the period."""
     best = addition.best
     is_level = stress.instance.options[addition.option].labels.size_unit == "level"
     size = _size(stress, addition) if is_level else f"{size_text(stress.instance, addition.option, best.size)} more"
@@ -203,7 +203,7 @@ def _floor(spread: ServiceSpread) -> str:
 
 
 def _worst(stress: Stress, width: int, *, every: bool) -> Table:
-    # They are in the order of their gaps: the first of an event is the worst of all its samples.
+    # The worst samples are in the order of their gaps, so the first of an event is the worst of all its samples.
     rows = stress.worst if every else tuple({each.entry: each for each in reversed(stress.worst)}.values())[::-1]
     caption = "Failed first: segment, period; served / floor; what was short then, and who makes it."
     title, is_folded = "The worst shock" if len(rows) == 1 else f"The worst {len(rows):,} shocks", False
@@ -227,7 +227,7 @@ def _worst(stress: Stress, width: int, *, every: bool) -> Table:
 
 
 def _broken_title(broken: BrokenShock, count: int) -> str:
-    """A shock, below it its event, and of how many of that event it is the worst."""
+    """Return the name of a broken shock, its event, and how many of the event's samples break the plan."""
     event = f"\n{broken.entry.rpartition('/')[2]}" if "/" in broken.entry else ""
     return broken.name + event + (f"\nworst of {count:,} that break it" if count > 1 else "")
 
@@ -240,7 +240,7 @@ def _effects(broken: BrokenShock) -> str:
 
 
 def _whole(text: str) -> str:
-    """The same with percent signs that no line break can part from their numbers."""
+    """Return the text without spaces before percent signs, so that no line breaks there."""
     return text.replace(" %", "%")
 
 
@@ -311,7 +311,7 @@ def _reinforcements(stress: Stress) -> Table:
 
 
 def _on_reinforcements(stress: Stress, found: Reinforcements) -> Iterator[str]:
-    """What the caption of reinforcements says."""
+    """Yield the lines of the caption of reinforcements."""
     yield (
         "Each row is one addition to the plan, checked in the broken shocks and for what has to run in the baseline. "
         "It is a test of single additions, not a new optimum. Budget and policy are not looked at. Outlay is "
@@ -333,7 +333,7 @@ def _on_reinforcements(stress: Stress, found: Reinforcements) -> Iterator[str]:
 
 
 def _left_out(stress: Stress, found: Reinforcements) -> str:
-    """The options that were left out, for more of them cannot run in the baseline."""
+    """Return the sentence on options that were left out because more of them cannot run in the baseline."""
     names = list_names([display_name(stress.instance, name) for name in found.inoperable])
     return f"Left out, for the baseline cannot run as it has to (min_utilisation) with more of it: {names}."
 
@@ -347,14 +347,14 @@ def _size(stress: Stress, addition: Reinforcement) -> str:
 
 
 def share_survived(share: float) -> str:
-    """A share of samples: never rounded to a whole that it is not."""
+    """Return a share of samples as text, which reads 0 or 100 % only if the share is exactly that."""
     if 0 < share < SHOWN_SHARE:
         return f"{short(100 * share, 2)} %"
     return "99.9+ %" if 0.9995 <= share < 1 else f"{fixed(100 * share, 1)} %"
 
 
 def stress_parquet(stress: Stress) -> bytes:
-    """Every sample as Parquet, with units in the names; needs pyarrow."""
+    """Return every sample as Parquet, with units in the column names; needs pyarrow."""
     frame, content = stress.frames.frame("samples"), io.BytesIO()
     named_with_units = {column.name: column.name_with_unit for column in frame.columns}
     made = frame.to_pandas().reset_index().rename(columns=named_with_units)
@@ -368,7 +368,7 @@ MONTHS_OF_A_YEAR = 12.0
 
 
 def time_to_survive_parts(found: TimeToSurvive, width: int, *, instance: Instance) -> Iterator[RenderableType]:
-    """The chokepoints that end a floor, the most exposed first; before them how long floors hold without any cut."""
+    """Yield the answer and the table: floors that fail without any cut, then chokepoints, the most exposed first."""
     yield Text(_exposure_headline(instance, found, found.ending), style="bold")
     rows = (*found.failing_uncut, *found.ending)
     if rows:
@@ -377,7 +377,7 @@ def time_to_survive_parts(found: TimeToSurvive, width: int, *, instance: Instanc
 
 
 def _none_begins(instance: Instance, year: int) -> str:
-    """That no shock begins in a year: a plan that survives all shocks need not hold out then."""
+    """Return the note that no shock begins in a year, so that a plan need not withstand one then; else empty."""
     begun = {instance.horizon.year(shock.periods.start) for shock in instance.events}
     return f" (no shock of the file begins in {year})" if begun and year not in begun else ""
 
@@ -423,7 +423,7 @@ def _table(instance: Instance, found: TimeToSurvive, rows: Sequence[Exposure], w
 
 
 def _years_shown(instance: Instance, found: TimeToSurvive) -> list[int]:
-    """The first year, the last one, and one between: that of the headline, else of the first shock, else the middle."""
+    """Return the indices of the first and last year and one between: headline's, first shock's or middle year."""
     last, worst = len(found.years) - 1, found.ending[0].worst if found.ending else 0
     begun = {instance.horizon.year(shock.periods.start) for shock in instance.events}
     first = next((i for i, year in enumerate(found.years) if year in begun), 0)
@@ -432,7 +432,7 @@ def _years_shown(instance: Instance, found: TimeToSurvive) -> list[int]:
 
 
 def _caption(instance: Instance, found: TimeToSurvive, rows: Sequence[Exposure]) -> str:
-    """What marks mean, and how many chokepoints are not shown."""
+    """Return the meaning of the marks, and how many chokepoints are not shown."""
     with_plan = "; nothing built → with the plan" if rows[0].after else ""
     lines = [f"Months for which every floor holds, cut at the start of the year{with_plan}. ∞ for ever. "
              "Fails first: in the worst year.",
@@ -453,7 +453,7 @@ def _caption(instance: Instance, found: TimeToSurvive, rows: Sequence[Exposure])
 
 
 def _is_more_than_steady_cuts(spec: ShockSpec) -> bool:
-    """Whether an entry has what does not count where its cuts last for good."""
+    """Return whether an entry has effects that are ignored if its cuts are permanent and constant."""
     changes = (len(set(cut.severity)) > 1 for cut in spec.cuts)
     return bool(spec.demand or spec.survival or spec.reliability) or any(changes)
 
