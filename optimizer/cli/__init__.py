@@ -1,1 +1,1 @@
-"""The command line: one file per command, put together in `app`."""
+"""The command line: one module a command, assembled in `app`."""

@@ -1,1 +1,1 @@
-"""How a result looks: on the screen (`tables`), on pages, in briefs, workbooks and figures."""
+"""Presentation of results: on the screen (`tables`), on pages, in briefs, workbooks and figures."""

@@ -1,6 +1,6 @@
-"""Reports as files: a page that needs nothing else, a brief or a workbook of a plan, and pages of requirements.
+"""Reports as files: a self-contained page, a brief or a workbook of a plan, and pages of requirements.
 
-A page is made of templates, scripts, data and pictures, all of which stand inside the file.
+A page is made of templates, scripts, data and pictures, all embedded in the file.
 """
 
 import base64
@@ -67,9 +67,9 @@ SCRIPTS = ("core.js", "survival.js", "plan.js", "flows.js", "money.js", "theme.j
 
 
 def page(data: dict[str, Any], sections: Sequence[PageSection] = (), *, prices_respond: bool = False) -> str:
-    """The page of a report's data, `Book.to_dict`, and of the studies beside it.
+    """Return the page of a report's data (`Book.to_dict`) and of the studies beside it.
 
-    That purchases do not move prices stands in it unless `prices_respond`.
+    Unless `prices_respond`, the page states that purchases do not move prices.
     """
     own = data["points"][data["frontier"]["own"]]
     return render_page(
@@ -89,32 +89,32 @@ def page(data: dict[str, Any], sections: Sequence[PageSection] = (), *, prices_r
 
 @cache
 def _packed_plotly() -> str:
-    """The library of figures, deflated, as text: two fifths of its size."""
+    """Return the plotting library, deflated and encoded as text: two fifths of its size."""
     library = (files("plotly") / "package_data" / "plotly.min.js").read_bytes()
     return base64.b64encode(zlib.compress(library, 9)).decode()
 
 
 @dataclass(frozen=True)
 class ReportParts:
-    """All that a report is made of."""
+    """Parts that a report is made of."""
 
-    # The plan, of one future or of several, in its instance.
+    # The instance and its plan, for one future or for several.
     instance: Instance
     result: Result | FuturesResult
-    frontier: Frontier | None = None  # plans of other budgets; None where they were not searched for
-    delays: Any = ()  # of decisions of the first year, by future where there are several
-    studies: Iterable[Any] = ()  # what was found beside the plan, for the brief
-    sections: Sequence[PageSection] = ()  # the same for a page
-    warnings: tuple[str, ...] = ()  # what has to be said first
-    comments: Sequence[Mapping[str, Any]] = ()  # of the file of a plan of several futures
+    frontier: Frontier | None = None  # plans of other budgets; None if they were not computed
+    delays: Any = ()  # effects of delaying decisions of the first year, by future if there are several
+    studies: Iterable[Any] = ()  # results of studies, for the brief
+    sections: Sequence[PageSection] = ()  # the same studies, as sections of a page
+    warnings: tuple[str, ...] = ()  # shown first
+    comments: Sequence[Mapping[str, Any]] = ()  # of the instance file, for a plan of several futures
     is_quick: bool = True  # whether other budgets were left out
-    # What a page shows of the frontier, and the pictures of the plan; None and none where they were not made yet.
+    # The frontier's data on a page, and the pictures of the plan; None and empty if they are still to be made.
     shown: Book | None = None
     pictures: Sequence[PageSection] = ()
 
 
 def make_document(parts: ReportParts, form: str) -> tuple[dict[str, Any], str | bytes]:
-    """The data of a report for JSON, and the content of its file: a page, a brief or a workbook, by its suffix."""
+    """Return the data of a report for JSON, and the content of its file; `form` is the suffix of the file."""
     instance, result, warnings = parts.instance, parts.result, parts.warnings
     if isinstance(result, FuturesResult):
         data = futures_book(result, warnings, parts.comments, parts.delays or {}, parts.studies)
@@ -148,20 +148,20 @@ def write_report(
     """Write a plan as one page (.html), its brief alone (.pdf, .docx, .md) or a workbook (.xlsx), whole or not at all.
 
     Args:
-        result: the plan, with its instance in it, of one future or of several.
+        result: the plan, for one future or for several.
         path: the file.
-        budgets: of the plans on the slider, each solved for, in the forms that `compare` takes; None chooses them; none
-            by default. A plan of several futures has no slider.
-        studies: what `explain`, `attack`, `alternatives`, `sensitivity`, `stress`, `discover`, `compare`, `share_costs`
-            or `futures_study` gave, one or several, each a section of the page. The brief has what delays do where
-            `budgets` are chosen, or some are named.
+        budgets: the budgets of the plans on the slider, in the forms that `compare` takes; each is solved. None chooses
+            them; by default there are none. A plan of several futures has no slider.
+        studies: the result of `explain`, `attack`, `alternatives`, `sensitivity`, `stress`, `discover`, `compare`,
+            `share_costs` or `futures_study`, or several of them; each becomes a section of the page. The brief has the
+            effects of delays if budgets are given or chosen.
 
     Raises:
-        InstanceError: the instance in the result is no longer a sound one.
+        InstanceError: the instance in the result is no longer valid.
         OSError: the file cannot be written.
         SolverError: the solver failed at a plan of another budget.
-        TypeError: neither a result nor a study.
-        ValueError: a budget that is no amount of money, or a name that ends otherwise.
+        TypeError: `result` is not a result, or an element of `studies` is not a study.
+        ValueError: a budget is not an amount of money, or the file name has another suffix.
     """
     instance, target, settings = instance_of(result), arguments.file_path("path", path, REPORT_FORMS), Settings()
     wants_more = (listed := budget_list(budgets)) != []
@@ -171,7 +171,7 @@ def write_report(
     if isinstance(result, FuturesResult):
         parts = replace(parts, delays=find_futures_delays(result, settings) if wants_more else {})
     elif result.baseline is not None and wants_more:
-        # The plan without a limit is always among them.
+        # The frontier always has the plan without a budget.
         amounts = [budget for budget in listed if budget is not None] if isinstance(listed, list) else None
         parts = replace(parts, frontier=frontier(parts.instance, result, amounts), is_quick=False)
         parts = replace(parts, delays=find_brief_delays(parts.instance, result, settings))
@@ -185,14 +185,14 @@ def futures_book(
     delays: DelaysByFuture | None = None,
     studies: Iterable[Any] = (),
 ) -> dict[str, Any]:
-    """The JSON object that `report --json` prints for a plan of several futures.
+    """Return the JSON object that `report --json` prints for a plan of several futures.
 
     Args:
         result: the plan.
-        warnings: what has to be said first.
-        comments: of its file, as `Result.comments` holds them.
-        delays: as `find_futures_delays` gives them.
-        studies: what was found beside it, for the brief.
+        warnings: texts that are shown first.
+        comments: those of the instance file, in the form of `Result.comments`.
+        delays: the result of `find_futures_delays`.
+        studies: results of studies, for the brief.
     """
     instance, stages = instance_of(result), find_stages(result)
     return {
@@ -217,7 +217,7 @@ def futures_book(
 
 
 def _each_brief(result: FuturesResult, delays: DelaysByFuture | None) -> Iterator[dict[str, Any]]:
-    """What the selector of futures shows of each: its brief, and all that is bought in it."""
+    """Yield the brief and the table of all purchases of each future, for the selector of futures."""
     for future, brief in make_each_brief(result, delays):
         bought = page_table(brief.instance, future.result.frames.frame("builds"))
         yield {
@@ -229,7 +229,7 @@ def _each_brief(result: FuturesResult, delays: DelaysByFuture | None) -> Iterato
 
 
 def _stage(instance: Instance, result: FuturesResult, stage: Stage) -> Mapping[str, Any]:
-    """What is bought in a stage, as a table; ranges as on the screen."""
+    """Return the purchases in a stage as a table, with ranges as on the screen."""
     frame = decisions_frame(instance, result, [stage])
     where = ("branch", "probability") if result.first_question else ()
     shown = page_table(instance, frame.select((*where, "option", "kind")))
@@ -246,7 +246,7 @@ def _stage(instance: Instance, result: FuturesResult, stage: Stage) -> Mapping[s
 
 
 def futures_page(result: FuturesResult, data: dict[str, Any], sections: Sequence[PageSection] = ()) -> str:
-    """The page of `futures_book`, with the studies beside it; without figures where their extra is not installed."""
+    """Return the page of `futures_book` and of studies; without the figure if the extra ``plot`` is not installed."""
     made = [PageSection("facts", "The plan in short", "", ({"kind": "facts", "rows": data["facts"]},), {}, False)]
     if has_extra("plot") and len(result.futures) > 1:
         tree = {
@@ -269,7 +269,7 @@ def futures_page(result: FuturesResult, data: dict[str, Any], sections: Sequence
 
 
 def _sections_page(data: Mapping[str, Any], sections: Sequence[PageSection], title: str, heading: str = "") -> str:
-    """A page of an answer and sections; `title` is what the window says of the instance."""
+    """Return a page of an answer and sections; `title` follows the name of the instance in the window's title."""
     return render_page(
         "sections.html.j2",
         ("theme.js", "sections.js"),
@@ -281,7 +281,7 @@ def _sections_page(data: Mapping[str, Any], sections: Sequence[PageSection], tit
     )
 
 
-# Columns of the page beside those of the screen, by frame; of other frames the page has all.
+# Columns of the page in addition to those of the screen, by frame; other frames have every column with values.
 MORE: Mapping[str, tuple[str, ...]] = {
     "materials": ("worst_shock", "requirement", "gap", "options"),
     "needs": ("material", "austerity"),
@@ -294,7 +294,7 @@ MOST_ROWS_OPEN = 30
 
 
 def requirements_page(found: Requirements, warnings: Sequence[str] = ()) -> str:
-    """The page; without the figure where its extra is not installed."""
+    """Return the page of stockpile requirements; without the figure if the extra ``plot`` is not installed."""
     instance = found.instance
     data = {
         "instance": instance.title,
@@ -316,7 +316,7 @@ def requirements_page(found: Requirements, warnings: Sequence[str] = ()) -> str:
 
 
 def filled_frames(found: Requirements) -> Iterator[Frame]:
-    """The frames that have rows, in their order."""
+    """Return the frames that have rows, in their order."""
     frames = found.frames
     return (frame for name in frames if len(frame := frames.frame(name)))
 
@@ -330,7 +330,7 @@ def _section(found: Requirements, frame: Frame) -> PageSection:
 
 
 def _page_frame(found: Requirements, frame: Frame) -> Frame:
-    """The columns that the page has room for: of most frames those that say something."""
+    """Return a frame with the columns of the page: those of the screen and of `MORE`, or every column with values."""
     if frame.name in MORE:
         names = [column.name for column in frame.columns if column.is_shown]
         return frame.select([*names, *MORE[frame.name], *_by_material(found, frame)])
@@ -339,7 +339,7 @@ def _page_frame(found: Requirements, frame: Frame) -> Frame:
 
 
 def _by_material(found: Requirements, frame: Frame) -> list[str]:
-    """What is left by material, of funding in part."""
+    """Return the columns by material of the frame ``funding``; none for other frames."""
     return [c.name for c in frame.columns if frame.name == "funding" and c.name in found.instance.commodities]
 
 
@@ -352,12 +352,12 @@ def _figure(found: Requirements) -> Iterator[Mapping[str, Any]]:
 
 
 def render_page(name: str, scripts: tuple[str, ...], **values: Any) -> str:
-    """A page from its template, with its look and its scripts inside.
+    """Return a page from its template, with its style sheet and its scripts embedded.
 
     Args:
-        name: of the template.
-        scripts: files of which its script is made, in order.
-        values: what the template names.
+        name: the name of the template.
+        scripts: the files that its script is made of, in order.
+        values: the variables of the template.
     """
     require_extra("report", "A report page")
     from jinja2 import Environment, FunctionLoader, StrictUndefined
@@ -367,7 +367,7 @@ def render_page(name: str, scripts: tuple[str, ...], **values: Any) -> str:
     brief = values["book"].get("brief")
     return environment.get_template(name).render(
         version=version("optimizer"),
-        # By what the printed answer is made smaller.
+        # Scale of the answer in print.
         paper=f"{paper_scale(brief):.3f}" if brief and brief["parts"] else "1",
         css=Markup(page_part("page.css")),
         script=Markup(script_text("\n".join(map(page_part, scripts)))),
@@ -376,16 +376,16 @@ def render_page(name: str, scripts: tuple[str, ...], **values: Any) -> str:
 
 
 def page_part(name: str) -> str:
-    """The text of one of the files that pages are made of."""
+    """Return the text of one of the files that pages are made of."""
     return (files("optimizer.report.html") / name).read_text(encoding="utf-8")
 
 
 def embed_json(data: dict[str, Any]) -> str:
-    """JSON that can stand inside a script element whatever its texts say."""
+    """Return JSON that is safe inside a script element, whatever its texts contain."""
     text = json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
 def script_text(text: str) -> str:
-    """Script that cannot end its element."""
+    """Return a script that cannot end its element."""
     return text.replace("</script", "<\\/script").replace("<!--", "<\\!--")

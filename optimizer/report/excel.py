@@ -1,8 +1,8 @@
 """A plan as an Excel workbook: the answer, then a sheet a frame, with units, frozen heads and charts.
 
-That of several futures has what is bought stage by stage, then the frames of each future one below another.
+The workbook of several futures has the purchases stage by stage, then the frames of all futures one below another.
 
-A sheet begins with its title and the currency's label; numbers are numbers, shown with the unit that their head names.
+A sheet begins with its title and the label of the currency; numbers are shown with the unit in the head.
 """
 
 import io
@@ -39,7 +39,7 @@ from optimizer.studies.verify import audit_warnings
 from optimizer.tolerances import ROUNDING
 from optimizer.units import short
 
-# Characters of a column, at most and at least, and across one sheet of paper, on which they are still read.
+# Most and fewest characters of a column, and most across a page in print that is still legible; code of the paper.
 WIDEST, NARROWEST, ACROSS, A4 = 70, 8, 220, 9
 HEAD, LONGEST, ROWS = 3, 32_767, 1_048_000
 _RED, _GREEN = "#B2182B", "#1B7837"
@@ -47,7 +47,7 @@ _RED, _GREEN = "#B2182B", "#1B7837"
 
 @dataclass(frozen=True)
 class Chart:
-    """Columns drawn along the first one: kind as Excel names it."""
+    """Chart of columns against the first one; `kind` is Excel's name of the chart type."""
 
     kind: str
     title: str
@@ -59,19 +59,19 @@ class Chart:
 
 @dataclass(frozen=True)
 class OutputSheet:
-    """A sheet: a frame, whose note stands below its title."""
+    """Sheet of a frame, with the note of the frame below its title."""
 
     frame: Frame
-    chart: Chart | None = None  # drawn of it
-    frozen: int = 1  # columns that stay in sight
-    is_list: bool = False  # whether the head filters
+    chart: Chart | None = None  # of columns of the frame
+    frozen: int = 1  # columns that stay visible
+    is_list: bool = False  # whether the head has filters
     margins_from: int | None = None  # the first of the columns that are margins, red below 0
 
 
 def sheets(
     instance: Instance, result: Result | FuturesResult, warnings: Sequence[str], brief: Brief
 ) -> Iterator[OutputSheet]:
-    """All sheets of a plan, the answer first, then the brief; without a plan the answer and the record."""
+    """Yield all sheets of a result: the answer, the brief, and the frames; without a plan, no brief and no frames."""
     if isinstance(result, FuturesResult):
         yield from _of_futures(instance, result, warnings, brief)
         yield _run(result)
@@ -86,7 +86,7 @@ def sheets(
 
 
 def _of_plan(instance: Instance, result: Result) -> Iterator[OutputSheet]:
-    """The frames of a plan, each on a sheet of its own."""
+    """Yield a sheet for each frame of a plan."""
     frame = result.frames.frame
     yield _sheet(instance, frame("builds"), title="What is bought, and when")
     if any(max(row, default=0.0) > 0 for row in result.plan.stocks.values()):
@@ -108,14 +108,14 @@ def _of_plan(instance: Instance, result: Result) -> Iterator[OutputSheet]:
 def _of_futures(
     instance: Instance, result: FuturesResult, warnings: Sequence[str], brief: Brief
 ) -> Iterator[OutputSheet]:
-    """The answer; what is bought stage by stage, each future, and the frames of all futures one below another."""
+    """Yield the answer, the purchases stage by stage, the table of futures, and the frames of all futures."""
     stages, futures, money = find_stages(result), result.futures, result.currency
     facts_of_all = futures_facts(instance, result, stages)
     yield _answer(instance, result, [("Answer", futures_headline(result)), *facts_of_all], warnings)
     if brief.parts:
         yield _brief(brief, result.currency)
     if len(futures) == 1:
-        # Of a file without questions: its plan, as of any other.
+        # A file without questions has a single plan, with the sheets of the plan of any other file.
         yield from _of_plan(instance, futures[0].result)
     if len(futures) <= 1:
         return
@@ -129,7 +129,7 @@ def _of_futures(
 
 
 def _frames_of_all(instance: Instance, result: FuturesResult) -> Iterator[OutputSheet]:
-    """The frames of all futures, one below another."""
+    """Yield a sheet for each frame, with the rows of all futures one below another."""
     money = result.currency
     notes = {
         "survival": "",
@@ -147,7 +147,7 @@ def _frames_of_all(instance: Instance, result: FuturesResult) -> Iterator[Output
 
 
 def _decisions(instance: Instance, result: FuturesResult, name: str, stages: Sequence[Stage]) -> OutputSheet:
-    """What is bought in some stages; the note says from when on, and which answers are known then."""
+    """Return the sheet of purchases in some stages, with the first period and the known answers of each stage."""
     frame = decisions_frame(instance, result, stages)
     heads = [stage_headline(instance, result, stage) for stage in stages]
     title = heads[0] if len(heads) == 1 else "What is bought once answers are known"
@@ -164,9 +164,9 @@ def _each_future(instance: Instance, result: FuturesResult) -> OutputSheet:
 
 
 def _sheet(instance: Instance, frame: Frame, name: str = "", title: str = "", note: str = "") -> OutputSheet:
-    """A frame as a list: every column, keys by their names; of an object the key in the file as well.
+    """Return the sheet of a frame as a list: every column, with names for keys, and the keys of objects as well.
 
-    Name, title and note are those of the frame where they are left out, the note with the currency's label.
+    Name, title and note default to those of the frame, the note with the label of the currency.
     """
     name, title = name or frame.name, title or frame.title
     note = note or f"{frame.note} Money: {instance.currency}."
@@ -194,7 +194,7 @@ def _answer(
 
 
 def _brief(brief: Brief, currency: str) -> OutputSheet:
-    """The parts of the brief one below another, as it has them in its other forms."""
+    """Return the sheet with the parts of the brief one below another, in the order of its other forms."""
     rows = list[list[str]]()
     for part in brief.to_dict()["parts"].values():
         rows += [[part["title"], sentence] for sentence in part["sentences"]]
@@ -207,7 +207,7 @@ def _brief(brief: Brief, currency: str) -> OutputSheet:
 
 
 def _stock(result: Result) -> OutputSheet:
-    """Stockpiles that hold something: stock, then purchases."""
+    """Return the sheet of stockpiles that are not empty: stock, then purchases."""
     held, bought = result.frames.frame("stock"), result.frames.frame("purchased")
     used = [j for j, column in enumerate(held.columns) if column.is_index or max(held.values[j], default=0.0) > 0]
     columns = {held.columns[j]: held.values[j] for j in used}
@@ -219,7 +219,7 @@ def _stock(result: Result) -> OutputSheet:
 
 
 def _margins(instance: Instance, currency: str, results: Mapping[str, Result]) -> OutputSheet:
-    """A row a shock of each future, or of a plan without futures, whose name is empty."""
+    """Return the sheet of margins, a row a shock; `results` are by future, or one result under an empty name."""
     has_futures, money = "" not in results, next(iter(results.values())).money
     rows = (
         (*[name] * has_futures, outcome.name, windowed(outcome.first, outcome.last), outcome.survives, outcome.gap,
@@ -241,7 +241,7 @@ def _margin(service: Service | None) -> float | str | None:
 
 
 def _concentration(instance: Instance, result: Result) -> OutputSheet:
-    """By year, the share of the region that makes most of each commodity."""
+    """Return the sheet with each commodity's largest share of a region by year."""
     largest: dict[str, dict[int, float]] = {}
     for row in result.frames.frame("yearly_dependence").rows():
         of_year = largest.setdefault(row["commodity"], {})
@@ -271,7 +271,7 @@ def _outlays(instance: Instance, result: Result) -> OutputSheet:
 
 
 def _flows(instance: Instance, result: Result) -> OutputSheet:
-    """Flows that are not 0, in words."""
+    """Return the sheet of flows above 0, with labels for their keys."""
     frame = result.frames.frame("flows")
     some = [row for row in frame.rows() if row["quantity"] > ROUNDING]
     labels = {flow.name: flow.label for option in instance.options.values() for flow in option.flows}
@@ -282,7 +282,7 @@ def _flows(instance: Instance, result: Result) -> OutputSheet:
 
 
 def _sources(result: Result) -> OutputSheet:
-    """What the file says about its values, with those that the plan uses."""
+    """Return the sheet of comments, sources and notes in the file, with the values that the plan uses."""
     rows: list[tuple[Any, ...]] = [("the file", None, None, text)] if (text := head(result)) else []
     rows += [
         (".".join(said.place), _cell_value(said.value), _cell_value(said.before), said.text)
@@ -297,7 +297,7 @@ def _sources(result: Result) -> OutputSheet:
 
 
 def _cell_value(value: Any) -> Any:
-    """A number or a text as it is; of all else the words."""
+    """Return a number or a text as it is, and any other value in words."""
     is_cell = value is None or (isinstance(value, int | float | str) and not isinstance(value, bool))
     return value if is_cell else in_words(value)
 
@@ -318,13 +318,14 @@ def write_workbook(result: Result | FuturesResult, path: str | Path, warnings: S
     """Write a plan as a workbook (.xlsx), whole or not at all.
 
     Args:
-        result: the plan, of one future or of several.
-        warnings: what stands first; where they are left out, the plan is audited, and what disagrees stands there.
+        result: the plan, for one future or for several.
+        path: the file.
+        warnings: texts that are shown first; by default, the plan is audited, and its disagreements are shown.
 
     Raises:
-        InstanceError: the instance in the result is no longer a sound one.
+        InstanceError: the instance in the result is no longer valid.
         OSError: the file cannot be written.
-        ValueError: a name that does not end in .xlsx.
+        ValueError: the file name does not end in .xlsx.
     """
     instance, target = instance_of(result), arguments.file_path("path", path, [BOOK_FORM])
     said = audit_warnings(instance, result) if warnings is None else warnings
@@ -334,7 +335,7 @@ def write_workbook(result: Result | FuturesResult, path: str | Path, warnings: S
 def workbook(
     instance: Instance, result: Result | FuturesResult, warnings: Sequence[str] = (), brief: Brief | None = None
 ) -> bytes:
-    """The content of the file; where the brief is left out, it is one without studies."""
+    """Return a plan as the content of a workbook; by default, its brief is one without studies."""
     if isinstance(result, FuturesResult):
         known = brief or make_futures_brief(instance, result, warnings)
     else:
@@ -343,7 +344,7 @@ def workbook(
 
 
 def requirements_workbook(found: Requirements, warnings: Sequence[str] = ()) -> bytes:
-    """Stockpile requirements as a file: the answer, a sheet a frame that has rows, and the record of the run."""
+    """Return stockpile requirements as a workbook: the answer, a sheet for each frame with rows, and the run record."""
     return _book(found.instance.title, found.instance.currency, _of_requirements(found, warnings))
 
 
@@ -364,7 +365,7 @@ def _of_requirements(found: Requirements, warnings: Sequence[str]) -> Iterator[O
 
 
 def _book(title: str, currency: str, made: Iterable[OutputSheet]) -> bytes:
-    """The content of a file of some sheets."""
+    """Return the content of a workbook of the given sheets."""
     require_extra("excel", "An Excel workbook")
     import xlsxwriter
 
@@ -384,21 +385,21 @@ class _Writer:
         self.formats: dict[tuple[tuple[str, Any], ...], Any] = {}
 
     def style(self, **properties: Any) -> Any:
-        """A format; one for each set of properties."""
+        """Return the format with the given properties, created once for each set of properties."""
         key = tuple(sorted(properties.items()))
         if key not in self.formats:
             self.formats[key] = self.book.add_format({"valign": "top", **properties})
         return self.formats[key]
 
     def _colour_margins(self, made: Any, area: tuple[int, int, int, int]) -> None:
-        """Margins below zero in red, others in green."""
+        """Colour margins below zero red, others green."""
         bad, good = self.style(font_color=_RED, bold=True), self.style(font_color=_GREEN)
         made.conditional_format(*area, {"type": "blanks", "stop_if_true": True, "format": None})
         made.conditional_format(*area, {"type": "cell", "criteria": "<", "value": -ROUNDING, "format": bad})
         made.conditional_format(*area, {"type": "cell", "criteria": ">=", "value": -ROUNDING, "format": good})
 
     def _write_head(self, made: Any, frame: Frame) -> None:
-        """The heads of the columns, broken where they are longer than what stands below, and their widths."""
+        """Write the heads of the columns, wrapped if they are longer than the cells below, and set the widths."""
         wide = 0
         for j, column in enumerate(frame.columns):
             unit, head = _unit(column), column.head.replace("\n", " ")
@@ -407,12 +408,12 @@ class _Writer:
             shown = (each if isinstance(each, str) else f"{each or 0:,.1f} {unit}" for each in frame.values[j])
             width = min(WIDEST, max(NARROWEST, *map(len, head.split()), *map(len, shown)) + 2)
             made.set_column(j, j, width)
-            # A spreadsheet adds a margin to each.
+            # A spreadsheet adds a margin to each column.
             wide += width + 1
         made.fit_to_pages(-(-wide // ACROSS), 0)
 
     def write(self, sheet: OutputSheet) -> None:
-        """One sheet: title, note, head, rows, chart."""
+        """Write one sheet: title, note, head, rows, chart."""
         frame = sheet.frame
         made = self.book.add_worksheet(frame.name)
         self._text(made, 0, 0, frame.title, bold=True, font_size=14)
@@ -447,7 +448,7 @@ class _Writer:
             self._text(made, i, j, str(value), text_wrap=len(str(value)) > WIDEST)
 
     def _text(self, made: Any, i: int, j: int, text: str, **properties: Any) -> None:
-        """A text as it stands; one that would be computed once somebody edits its cell is marked as a text."""
+        """Write a text; mark it as text if a spreadsheet would compute it as a formula once its cell is edited."""
         marked = {"quote_prefix": True} if starts_formula(text) else {}
         made.write_string(i, j, text[:LONGEST], self.style(**properties, **marked))
 
@@ -460,7 +461,7 @@ class _Writer:
                 "values": [frame.name, HEAD + 1, j, last, j],
                 **({"line": {"dash_type": "dash", "color": _RED}} if j in chart.dashed else {}),
             })  # fmt: skip
-        # A name that begins with an equals sign would be taken for a reference to a cell.
+        # Excel takes a name that begins with an equals sign for a reference to a cell.
         title, unit = (f" {text}" if text.startswith("=") else text for text in (chart.title, chart.unit))
         drawn.set_title({"name": title, "name_font": {"size": 12}})
         across, up = ("y_axis", "x_axis") if chart.kind == "bar" else ("x_axis", "y_axis")
@@ -475,7 +476,7 @@ class _Writer:
 
 
 def _unit(column: FrameColumn) -> str:
-    """The unit of a column's numbers; ``%`` and ``year`` are shown as such."""
+    """Return the unit of a column's numbers: ``%`` for shares, ``year`` for years; empty if they have none."""
     if column.form in ("percent", "tenth"):
         return "%"
     is_shown = column.form in NUMBER_FORMS and column.unit != "share"
@@ -483,7 +484,7 @@ def _unit(column: FrameColumn) -> str:
 
 
 def _number_format(value: float, unit: str) -> str:
-    """How a number is shown, its unit behind it."""
+    """Return the number format of a value, followed by its unit."""
     if unit == "year":
         return "0"
     if unit == "%":
@@ -493,5 +494,5 @@ def _number_format(value: float, unit: str) -> str:
 
 
 def unit_format(unit: str) -> str:
-    """A unit as a part of a number format: quoted, with quotes of its own each escaped outside."""
+    """Return a unit as part of a number format: in quotes, with any quotes of its own escaped outside them."""
     return '\\"'.join(f'"{part}"' if part else "" for part in unit.split('"'))

@@ -1,4 +1,4 @@
-"""How numbers, units, names and services are written for readers."""
+"""Formatting of numbers, units, names and services as text."""
 
 import math
 import re
@@ -28,22 +28,22 @@ if TYPE_CHECKING:
     from optimizer.studies.explanation import Repair
 
 LINE = 0.65
-# What an empty cell shows.
+# Content of an empty cell.
 DASH = "–"
-# What is said of rows that stand for several shocks.
+# Note on table rows that stand for several shocks.
 FOLDED = (
     "A family or an ensemble is one row: for each segment the weakest of its shocks; by name the one with the largest "
 )
 FOLDED += "gap (worst), or where all are survived the least margin (tightest). --all lists each shock."
 # At most this many commitments are named.
 COMMITMENTS = 4
-# Sets of targets are counted up to so many.
+# Sets of targets are counted up to this number.
 SETS = 1000
 
 
 def entry_title(instance: Instance, event: Shock) -> tuple[str, str]:
-    """The name of the entry that a shock belongs to, and what distinguishes the shock within it, such as ``2028Q1``."""
-    # What an adversary found is no entry of the file.
+    """Return the name of the entry that a shock belongs to, and the shock's suffix within it, such as ``2028Q1``."""
+    # An attack that the adversary found has no entry in the file.
     entry = entry_of(instance, event) or event.entry
     if not event.name.startswith(entry):
         return event.name, ""
@@ -51,28 +51,28 @@ def entry_title(instance: Instance, event: Shock) -> tuple[str, str]:
 
 
 def in_full(instance: Instance, event: Shock) -> str:
-    """The full name of a shock: ``Full embargo · 2028Q1``."""
+    """Return the full name of a shock: ``Full embargo · 2028Q1``."""
     return " · ".join(part for part in entry_title(instance, event) if part)
 
 
 def dated(instance: Instance, event: Shock) -> str:
-    """The full name of a shock in a sentence: ``Full embargo, from 2028Q1``; without a date as `in_full` has it."""
+    """Return the full name of a shock for a sentence: ``Full embargo, from 2028Q1``; without a date, as `in_full`."""
     title, which = entry_title(instance, event)
     return f"{title}, from {which}" if is_date(instance, which) else in_full(instance, event)
 
 
 def is_date(instance: Instance, which: str) -> bool:
-    """Whether a text is the label of a period."""
+    """Return whether a text is the label of a period."""
     return which in map(instance.horizon.label, instance.horizon.periods)
 
 
 def in_millions(amount: float, digits: int = 3) -> str:
-    """Money in millions, to so many digits: ``4,490``, ``0.345``, ``−37.6``."""
+    """Return money in millions, to the given significant digits: ``4,490``, ``0.345``, ``−37.6``."""
     return short(significant(amount / 1e6, digits), digits)
 
 
 def shock_title(instance: Instance, key: str) -> str:
-    """The name of a shock in tables: `in_full` if the file names its entry, else its key."""
+    """Return the name of a shock in tables: `in_full` if the file names its entry, else its key."""
     event = instance.find_event(key)
     if event is None or event.name.startswith(entry_title(instance, event)[0]):
         return key
@@ -80,18 +80,18 @@ def shock_title(instance: Instance, key: str) -> str:
 
 
 def with_shock_titles(text: str, words: Mapping[str, str]) -> str:
-    """Replace the keys of shocks in a text by their names; of keys with the same beginning the longest one counts."""
+    """Replace the keys of shocks in a text by their names, longer keys before those that they begin with."""
     keys = sorted(words, key=len, reverse=True)
     return re.sub("|".join(rf"(?<!\w){re.escape(key)}(?!\w)" for key in keys) or "$^", lambda m: words[m[0]], text)
 
 
 def abroad(instance: Instance, regions: Mapping[str, float]) -> dict[str, float]:
-    """The shares of all regions but home; of all regions if the file names no home."""
+    """Return the shares of all regions but home; of all regions if the file names no home."""
     return {region: share for region, share in regions.items() if region != instance.home}
 
 
 def percent(share: float, digits: int = 0) -> str:
-    """A share for reading: ``83 %``; never rounded up to a whole that it is not, and with decimals never to 0."""
+    """Return a share as text: ``83 %``; a share below 1 never reads 100 %, nor with decimals a nonzero share 0 %."""
     text = fixed(100 * share, digits)
     if 0 <= share < 1 - NEGLIGIBLE and float(text) >= 100:
         return f">{fixed(100 - 10.0**-digits, digits)} %"
@@ -103,64 +103,64 @@ def percent(share: float, digits: int = 0) -> str:
 
 
 def share_text(share: float) -> str:
-    """A share as it was given: ``0.5 %``, ``2 %``."""
+    """Return a share with all its decimals, at most four: ``0.5 %``, ``2 %``."""
     digits = next((digits for digits in range(4) if math.isclose(round(100 * share, digits), 100 * share)), 4)
     return f"{fixed(100 * share, digits)} %"
 
 
 def list_names(names: Sequence[str], most: int = 4) -> str:
-    """Some names, and how many more there are; names with commas are parted by semicolons."""
+    """Return the first names and the number of others, separated by semicolons if a name has a comma."""
     tail = f" and {len(names) - most} more" if len(names) > most else ""
     return ("; " if any(", " in name for name in names[:most]) else ", ").join(names[:most]) + tail
 
 
 def discounting(instance: Instance) -> str:
-    """At what rate a present value is discounted."""
+    """Return the discount rate of present values, as a phrase."""
     return f"discounted at {short(100 * instance.discount_rate, 3)} % a year"
 
 
 def changed_words(changes: Sequence[str], most: int | None = None) -> str:
-    """What a run changed in its file, as a sentence; empty where that is nothing, and of many as many as said."""
+    """Return the sentence on a run's changes to its file, at most `most` of them listed; empty if there are none."""
     count = len(changes) if most is None else min(most, len(changes))
     more = f"; and {len(changes) - count} more" if len(changes) > count else ""
     return f"Changed in the file: {'; '.join(changes[:count])}{more}." if changes else ""
 
 
 def under_same_rules(data: Mapping[str, Any]) -> str:
-    """Which rules of an instance the no-shock plan keeps too; empty where it has none."""
+    """Return the rules of an instance that the no-shock plan keeps too, as a phrase; empty if there are none."""
     kept = [key for key in NO_SHOCK_RULES if data.get("policy", {}).get(key)]
     return f" under the same rules ({', '.join(kept)})" if kept else ""
 
 
 def shortened(text: str, most: int) -> str:
-    """A text of at most so many characters; what is cut off ends in an ellipsis."""
+    """Return a text of at most `most` characters; a longer text is cut and ends in an ellipsis."""
     return text if len(text) <= most else text[: most - 1].rstrip() + "…"
 
 
 def plural(count: int, noun: str) -> str:
-    """``1 shock``, ``2 shocks``."""
+    """Return a count with its noun: ``1 shock``, ``2 shocks``."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def case_title(case: str) -> str:
-    """The name of a case of a comparison for readers: its words; the file itself where no scenario is applied."""
+    """Return the name of a case of a comparison; ``plain`` is the file without any scenario."""
     return "the file as it is" if case == "plain" else case.replace("_", " ")
 
 
 def all_of(count: int, nouns: str) -> str:
-    """``both shocks``, ``all 3 shocks``."""
+    """Return a count of all: ``both shocks``, ``all 3 shocks``."""
     return f"both {nouns}" if count == 2 else f"all {count:,} {nouns}"
 
 
 def left_out(count: int) -> str:
-    """The sentence on shocks that are not shown; some of them may be equally bad."""
+    """Return the sentence on shocks that are not shown; some of them may be equally bad."""
     return "1 more shock is not shown: it is no worse." if count == 1 else (
         f"{count:,} more shocks are not shown: none of them is worse."
     )  # fmt: skip
 
 
 def adversary_words(instance: Instance) -> str:
-    """The attack budget of the adversary, its maximal affordable sets of targets, and when it can attack."""
+    """Describe the adversary's attack budget, its maximal affordable sets of targets, and when it can attack."""
     adversary, horizon = instance.adversary, instance.horizon
     if adversary is None:
         return "none"
@@ -176,22 +176,22 @@ def adversary_words(instance: Instance) -> str:
 
 
 Standing = Literal["below", "tight", "some", "ample", "full", "free"]
-# A margin, a share, from which there is ample room.
+# Least margin, as a share of demand, that counts as ample.
 AMPLE = 0.2
 FULLY_SERVED = "full"
-# Decimals of per cent at most: they show what `NEGLIGIBLE` of demand is.
+# Most decimals of a percentage: enough to show `NEGLIGIBLE` of demand.
 DECIMALS = 4
 MEANING = (
     f"% of demand served / floor, in the weakest period. {FULLY_SERVED}/35: all demand is served, the highest floor is "
     "35 %; 60 alone: 60 % served, no floor."
 )
-# What marks a service of several shocks of which some do not name the segment, and what that means.
+# Mark of a service over several shocks if some of them do not name the segment, and its meaning.
 PARTIAL = "*"
 PARTLY = f"{PARTIAL} not kept for some of the shocks, which may be weaker; it does not fail there."
 
 
 def standing(service: Service) -> Standing:
-    """The class of a service, from below its floor to full or without a floor."""
+    """Return the class of a service, from below its floor to full or without a floor."""
     if service.first_failure is not None:
         return "below"
     if service.is_full:
@@ -202,20 +202,20 @@ def standing(service: Service) -> Standing:
 
 
 def share(service: Service | Weakest) -> str:
-    """Served / floor in per cent of demand: ``93/80``, ``39.9/80``, ``full/35``; alone where no floor is in force."""
+    """Return served / floor in per cent of demand: ``93/80``, ``39.9/80``, ``full/35``; ``60`` without a floor."""
     return beside(service.worst_service, service.floor)
 
 
 def served_in_full(instance: Instance, shocks: Iterable[str], d: str) -> str:
-    """``full`` for a segment that is served in full, beside the highest of its floors in these shocks."""
+    """Return ``full`` for a segment that is served in full, beside the highest of its floors in the given shocks."""
     return beside(1.0, highest_floor(instance, shocks, d))
 
 
 def beside(served: float, floor: float) -> str:
-    """The share served and the floor, if there is one: ``93/80``. Halves are rounded away from zero.
+    """Return the share served and the floor, if there is one: ``93/80``. Halves are rounded away from zero.
 
-    A floor that is just kept reads the same on both sides. What is short of all demand, or below its floor, is never
-    rounded up to it, and a floor below 100 % never to 100.
+    A floor that is just kept reads the same on both sides. A share below 100 %, or below its floor, is never rounded
+    up to it, and a floor below 100 % never to 100.
     """
     first, second = in_percent(served, floor)
     first = FULLY_SERVED if _is_full(served) else first
@@ -223,15 +223,15 @@ def beside(served: float, floor: float) -> str:
 
 
 def in_percent(served: float, floor: float) -> tuple[str, str]:
-    """The two in per cent of demand, without a sign, with as many decimals as keep them apart."""
+    """Return both shares in per cent of demand, without a sign, with as many decimals as keep them apart."""
     places = _places(served, floor)
     return _text(served, places), _text(floor, places)
 
 
 def margin(service: Service | Weakest) -> str:
-    """Service less floor in points, as the two are printed: ``+8``, ``−3.5``, ``−0.03``.
+    """Return the service less the floor in points, as the two are printed: ``+8``, ``−3.5``, ``−0.03``.
 
-    Nothing where there is no floor or nothing short.
+    Empty if there is no floor or if all demand is served.
     """
     served, floor = service.worst_service, service.floor
     if service.is_full or floor <= NEGLIGIBLE:
@@ -243,7 +243,7 @@ def margin(service: Service | Weakest) -> str:
 
 
 def _places(served: float, floor: float) -> int:
-    """The fewest decimals of per cent that keep apart what is not the same; one more where a floor fails."""
+    """Return the fewest decimals of per cent that keep both shares and 100 % apart; at least one if the floor fails."""
     fails = served - floor < -NEGLIGIBLE
 
     def are_enough(places: int) -> bool:
@@ -262,7 +262,7 @@ def _is_full(served: float) -> bool:
 
 
 def _rounded(part: float, places: int) -> float:
-    """A share in per cent, to so many decimals."""
+    """Return a share in per cent, rounded to the given decimals."""
     return float(fixed(100 * max(0.0, part), places))
 
 
@@ -272,12 +272,12 @@ def _text(part: float, places: int) -> str:
 
 
 def budget_text(budget: float | None, money: str = "") -> str:
-    """A budget for reading, to four digits."""
+    """Return a budget to four digits; ``any budget`` for None."""
     return "any budget" if budget is None else si(budget, money, 4)
 
 
 def outlay_words(instance: Instance, outlay: float, *, is_over: bool = False) -> str:
-    """An outlay beside the budget; `is_over` where a given plan exceeds one that is not enforced."""
+    """Describe an outlay beside the budget; `is_over`: a given plan exceeds a budget that is not enforced."""
     budget, spent = instance.policy.budget, si(outlay, instance.money, 4)
     if budget is None:
         return f"{spent}, undiscounted; {'it exceeds the budget' if is_over else 'no budget is set'}"
@@ -286,7 +286,7 @@ def outlay_words(instance: Instance, outlay: float, *, is_over: bool = False) ->
 
 
 def committed_words(instance: Instance, data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """A label and a text of what somebody has spent or pledged already, the largest amounts first; none without any."""
+    """Yield a label and a text on money already spent or pledged, the largest amounts first; nothing without any."""
     found = sorted(list_commitments(data), key=lambda each: -each.amount)
     if found:
         total = si(math.fsum(each.amount for each in found), instance.money, 4)
@@ -306,7 +306,7 @@ def _commitment_text(instance: Instance, each: CommittedMoney) -> str:
 def band_words(
     instance: Instance, bands: Bands | None, own: Sequence[float] = (math.nan,) * 3
 ) -> Iterator[tuple[str, str]]:
-    """A label and a text of how far the `figures` of best plans go, and which of a plan's `own` lie outside."""
+    """Yield a label and a text on the bands of figures over samples, and on the plan's `own` figures outside them."""
     if bands is not None:
         parts = [f"{label} {si(each.p5)} to {si(each.p95)}" for label, each in bands.figures]
         where = f"5 % to 95 % of {plural(bands.used, 'sample')} of {plural(bands.numbers, 'uncertain number')}"
@@ -318,12 +318,12 @@ def band_words(
 
 
 def outcome_of_audit(outcome: str, audit: Mapping[str, Any]) -> str:
-    """An outcome as a headline says it, with what stands in front of one that the audit does not confirm."""
+    """Return the outcome for a headline, after a warning if the audit does not confirm it."""
     return f"NOT CONFIRMED by the audit: {outcome}" if is_disputed(audit) else outcome
 
 
 def audit_text(audit: Mapping[str, Any]) -> str:
-    """What the audit found, in a few words."""
+    """Return the result of the audit in a few words."""
     if not audit.get("rows"):
         return "none"
     worst = f"worst relative disagreement {audit['worst']:.1e}"
@@ -332,12 +332,12 @@ def audit_text(audit: Mapping[str, Any]) -> str:
 
 # Sections of the file whose objects have uncertain numbers.
 SECTIONS = ("options", "processes", "demands", "commodities", "shocks", "ensembles", "policy", "adversary")
-# Characters of the name of an owner of which one stands for several.
+# Most characters of an owner's name, where it stands for several owners.
 _MOST_CHARACTERS = 50
 
 
 def number_name(instance: Instance, number: UncertainNumber) -> str:
-    """A number in words: whose it is, and which; of several that move together the first."""
+    """Return a number in words, its owner and its field; for inputs that move together, what they have in common."""
     first, *others = number.inputs
     head, *rest = [str(part) for part in first.place]
     if head not in SECTIONS or not rest:
@@ -349,7 +349,7 @@ def number_name(instance: Instance, number: UncertainNumber) -> str:
     return _name_of_several(instance, number)
 
 
-# What the entries of a section are called where they are counted.
+# Nouns for the entries of a section.
 _NOUNS = {"options": "options", "processes": "processes", "demands": "segments", "commodities": "commodities"}
 
 
@@ -358,14 +358,14 @@ def _name_of_several(instance: Instance, number: UncertainNumber) -> str:
     fields = list_names([*dict.fromkeys(_kind_of(instance, each.place) for each in inputs)], 2)
     goods = {display_name(instance, str(p)) for each in inputs for p in each.place[2:] if p in instance.commodities}
     of_what = f" ({goods.pop()})" if len(goods) == 1 else ""
-    # A label of one word is a key; several words were written to be read.
+    # A label of one word is a key; a label of several words is a title.
     label = f"{number.name.replace('_', ' ')}: " if "_" in number.name else ""
     text = f"{label}{fields}{of_what} of {_owners_of(instance, number, has_label=bool(label))}"
     return f"{text[:1].upper()}{text[1:]}"
 
 
 def _owners_of(instance: Instance, number: UncertainNumber, *, has_label: bool) -> str:
-    """Whose the inputs are: of more than two of one section how many, as the first alone does not move them."""
+    """Return the owners of a number's inputs: names, or for more than two of one section their count and an example."""
     owners = [*dict.fromkeys(_owner_of(instance, *map(str, each.place)) for each in number.inputs)]
     section, *others = {str(each.place[0]) for each in number.inputs}
     if len(owners) < 3 or others or section not in _NOUNS:
@@ -374,15 +374,15 @@ def _owners_of(instance: Instance, number: UncertainNumber, *, has_label: bool) 
 
 
 def _owner_of(instance: Instance, section: str, key: str, *place: str) -> str:
-    """Whose number it is, by its name."""
+    """Return the name of the owner of an input, shortened."""
     key = place[0] if section == "adversary" and len(place) > 1 else key
     name = (entry_name if section in ("shocks", "ensembles") else display_name)(instance, key).replace("_", " ")
-    # What stands in brackets goes first.
+    # Text in brackets is dropped before the name is cut.
     return shortened(name if len(name) <= _MOST_CHARACTERS else name.split(" (")[0], _MOST_CHARACTERS)
 
 
 def _kind_of(instance: Instance, place: Sequence[str | int]) -> str:
-    """Which of its owner's numbers it is, without names: ``output``, ``lead time``."""
+    """Return the field of an input without names of objects: ``output``, ``lead time``."""
     names = {*instance.processes, *instance.options, *instance.demands, *instance.commodities, "cuts"}
     names |= {*(instance.adversary.targets if instance.adversary else ())}
     words = [str(part) for part in place[2:] if part not in names and not str(part).isdigit()]
@@ -390,7 +390,7 @@ def _kind_of(instance: Instance, place: Sequence[str | int]) -> str:
 
 
 def number_value(number: UncertainNumber, value: float) -> str:
-    """A value of a number, or of its factor."""
+    """Return a value of a number, or of its factor, as text."""
     first = number.first
     if not number.is_alike:
         return "low" if value == first.low else "high" if value == first.high else "value"
@@ -398,11 +398,11 @@ def number_value(number: UncertainNumber, value: float) -> str:
 
 
 def number_range(number: UncertainNumber) -> str:
-    """The range of a number."""
+    """Return the range of a number as text."""
     return f"{number_value(number, number.first.low)} … {number_value(number, number.first.high)}"
 
 
-# What would make everything survivable.
+# Titles of repairs, by kind.
 _REPAIRS = {
     "budget": "More budget",
     "annual": "More each year",
@@ -413,7 +413,7 @@ _REPAIRS = {
 
 
 def repair_title(instance: Instance, repair: "Repair") -> str:
-    """What a repair changes."""
+    """Return the title of a repair: the change that it makes."""
     who = display_name(instance, repair.of) if repair.of else ""
     if repair.keeps_all:
         return "Same floors"
@@ -425,12 +425,12 @@ def repair_title(instance: Instance, repair: "Repair") -> str:
 
 
 def months_text(months: float) -> str:
-    """``1 month``, ``2.5 months``."""
+    """Return a number of months: ``1 month``, ``2.5 months``."""
     return f"{months:g} month{'' if months == 1 else 's'}"
 
 
 def repair_words(instance: Instance, repair: "Repair") -> tuple[str, str, float | None]:
-    """A repair's title, its least size in words, and the share of it that has to go; None where it is no share."""
+    """Return a repair's title, its least size in words, and the share that it takes away; None if it is no share."""
     label, amount, money = repair_title(instance, repair), repair.amount, instance.money
     if repair.keeps_all:
         return label, kept_words(instance), None
@@ -449,31 +449,31 @@ def repair_words(instance: Instance, repair: "Repair") -> tuple[str, str, float 
 
 
 def kept_words(instance: Instance) -> str:
-    """Of all floors, that they can be kept as they are; and why they are not, where gaps have a price."""
+    """Return the words that all floors can be kept, and if gaps have a price, why the plan does not keep them."""
     why = "" if instance.policy.gap_price is None else ", but the gaps of this plan cost less, at their price"
     return f"can be kept{why}"
 
 
 def _why_not(repair: "Repair") -> str:
-    """Why a repair does not work, shortened; money may be left, or be no matter."""
+    """Return why a repair does not work, in short; for a budget the first clause of its reason."""
     return "no size is enough" if repair.kind != "budget" else re.split("[:;]", repair.why)[0]
 
 
-# Further from the least than this share, a proof says nothing.
+# MIP gap from which on a bound is too weak to be stated.
 FAR = 0.5
 
 
-# Parts of the cost whose keys do not say enough.
+# Names of parts of the cost whose keys are not clear enough.
 PART_NAMES = {"fixed cost": "one-off fixed cost"}
 
 
 def cost_with_gaps(result: "Result") -> float | None:
-    """What is minimised, where that is not the cost alone: cost with the gaps left at their price."""
+    """Return the cost with the remaining gaps at their price; None if no gap is left or gaps have no price."""
     return result.priced_cost if result.has_priced_gaps and result.survival_gap > 0 else None
 
 
 def proof(result: "Result | FuturesResult") -> str:
-    """How close what was minimised is proven to be to the least: ``(proven within 0.3 % of the least)``."""
+    """Return how close the minimised value is proven to be to the least: ``(proven within 0.3 % of the least)``."""
     if is_disputed(result.audit):
         return "(not proven: the audit disagrees)"
     if getattr(result, "given", None) is not None:
@@ -493,7 +493,7 @@ def proof(result: "Result | FuturesResult") -> str:
 
 
 def proven_cost(result: "Result | FuturesResult", priced: float | None, digits: int = 3) -> str:
-    """The cost and its proof: ``7M USD, proven to be the least``; the cost with `priced` gaps as well."""
+    """Return the cost and its proof: ``7M USD, proven to be the least``; also the cost with `priced` gaps if given."""
     cost = si(result.total_cost, result.money, digits)
     gaps = "" if priced is None else f", with gaps at their price {si(priced, result.money, digits)}"
     return f"{cost}{gaps}, {proof(result).strip('()')}"

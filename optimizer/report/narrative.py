@@ -1,4 +1,4 @@
-"""Sentences made from results: the answer, what it rests on, and what is proven of its figures."""
+"""Sentences made from results: the answer, the facts behind it, and the proof of its figures."""
 
 import math
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -43,22 +43,22 @@ from optimizer.studies.shocks import Fold, folds
 from optimizer.tolerances import ROUNDING
 from optimizer.units import si
 
-# At most this many segments are named that go short in the baseline.
+# Most segments named in a shortage of the baseline.
 SHORT_SEGMENTS = 3
-# At most this many rules are said that a plan breaks.
+# Most rules named that a plan breaks.
 MOST_RULES = 3
-# At most this many shocks are named behind the worst.
+# Most shocks named after the worst.
 OTHER_SHOCKS = 3
-# The facts that name shocks.
+# Labels of the facts that name shocks.
 NAMING = ("Worst shock", "Doing nothing", "Adversary")
-# The label of the survival gap that is a sum; that of the worst shock alone stands with the shock.
+# Label of the survival gap summed over shocks; the fact "Worst shock" has the gap of the worst shock alone.
 GAP_OF_ALL = "Gap of all shocks"
-# The facts about gaps, which nobody pays.
+# Labels of the facts about gaps, which are not paid by anybody.
 GAP_FACTS = ("Worst shock", GAP_OF_ALL)
 
 
 def other_options(instance: Instance, other: Result, before: Result) -> str:
-    """What a plan buys that another one does not, and the other way round."""
+    """Describe the options that the plan `other` buys and `before` does not, and vice versa."""
     some, known = sizes_bought(other), sizes_bought(before)
     new = [display_name(instance, o) for o in some if o not in known]
     dropped = [display_name(instance, o) for o in known if o not in some]
@@ -67,13 +67,13 @@ def other_options(instance: Instance, other: Result, before: Result) -> str:
 
 
 def plan_headline(result: Result, instance: Instance | None = None) -> str:
-    """The outcome in one line, behind the name of a plan that was given; with an `instance`, shocks have its names."""
+    """Return the outcome in one line, after the name of a given plan; with an `instance`, shocks have its names."""
     outcome = outcome_headline(result, instance)
     return outcome if result.given is None else f"{result.given}: {outcome}"
 
 
 def outcome_headline(result: Result, instance: Instance | None = None) -> str:
-    """The same without the name of the plan."""
+    """Return the outcome in one line, without the name of the plan."""
     if result.status == "none":
         return f"NO PLAN EXISTS: {no_plan_words(result.clash)}, whatever is bought"
     if not result.plan.builds and not result.shocks and result.baseline is None:
@@ -85,7 +85,7 @@ def outcome_headline(result: Result, instance: Instance | None = None) -> str:
 
 
 def _against_shocks(result: Result, instance: Instance | None) -> str:
-    """The outcome where no attacks are among the shocks."""
+    """Return the outcome of a plan without an adversary."""
     failed, count = [outcome.name for outcome in result.shocks if outcome.fails], len(result.shocks)
     if not count:
         return f"The {'cheapest plan' if result.given is None else 'plan as given'}; the instance has no shocks"
@@ -95,7 +95,7 @@ def _against_shocks(result: Result, instance: Instance | None) -> str:
 
 
 def _survived(result: Result, others: Collection[str] = ()) -> str:
-    """The shocks of a plan that survives, but for some others: ``all 3 shocks and 19 of 20 samples, 19 required``."""
+    """Return what a plan survives, `others` left out: ``all 3 shocks and 19 of 20 samples, 19 required``."""
     counts = [each for each in result.sample_counts if each.survived < each.samples]
     rest = sum(each.name not in others for each in result.shocks) - sum(each.samples for each in counts)
     listed = ["the one shock" if rest == 1 else all_of(rest, "shocks")] if rest else []
@@ -103,12 +103,12 @@ def _survived(result: Result, others: Collection[str] = ()) -> str:
 
 
 def survived_words(result: Result) -> str:
-    """What a plan survives that does: ``every shock``, or where samples fail that may, how many have to be."""
+    """Return what a surviving plan survives: ``every shock``, or if some samples fail, how many have to be survived."""
     return _survived(result) if any(outcome.excused for outcome in result.shocks) else "every shock"
 
 
 def worst_first(result: Result, failed: Sequence[str], instance: Instance | None = None) -> str:
-    """Shocks that fail: the worst with its gap, for each is evaluated on its own; then the others by their gaps."""
+    """Return the failed shocks: the worst with its own gap, as each is evaluated on its own, then others by gap."""
     gaps = {outcome.name: outcome.gap for outcome in result.shocks}
     worst, *others = [failed[i] for i in by_gap([gaps[name] for name in failed])]
     first, *rest = (name if instance is None else shock_title(instance, name) for name in (worst, *others))
@@ -117,7 +117,7 @@ def worst_first(result: Result, failed: Sequence[str], instance: Instance | None
 
 
 def _against(result: Result, faced: Faced, instance: Instance | None) -> str:
-    """The outcome where attacks are among the shocks."""
+    """Return the outcome of a plan against an adversary."""
     own = [outcome for outcome in result.shocks if outcome.name not in faced.attacks]
     failed, means = [each.name for each in own if each.fails], attack_budget_text(faced.attack_budget, result.money)
     if faced.worst is None and not failed:
@@ -134,7 +134,7 @@ def _against(result: Result, faced: Faced, instance: Instance | None) -> str:
 
 
 def _adversary(result: Result, faced: Faced) -> str:
-    """What was looked at, and what is left."""
+    """Describe the attacks that shaped the plan or are deterred, and the worst attack that is left."""
     sets = "any set of targets that the adversary can afford"
     sets = sets if faced.sets is None else f"{plural(faced.sets, 'set')} of targets"
     shaped = f"{plural(len(faced.attacks), 'attack')} shaped the plan, of {sets} at {plural(faced.starts, 'start')}"
@@ -148,7 +148,7 @@ def _adversary(result: Result, faced: Faced) -> str:
 
 
 def facts(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
-    """What an answer rests on: a label and a text each."""
+    """Yield the facts behind an answer, a label and a text each."""
     if result.status == "none":
         yield from contradiction(result.clash)
     if result.baseline is None:
@@ -175,13 +175,13 @@ def _is_of_budget(rule: str) -> bool:
 
 
 def _broken_rules(result: Result) -> list[str]:
-    """The rules that a given plan breaks, each where it stands and how it is broken: they are not rules of its data."""
+    """Return the rules that a given plan breaks, each with its place and how; the result's data lack these rules."""
     own = [note for note in result.notes if note.startswith(RULE_BROKEN)]
     return [note.removeprefix(RULE_BROKEN).removesuffix(".") for note in own] if result.given is not None else []
 
 
 def broken_rules_note(result: Result) -> Iterator[str]:
-    """The rules of its file that a given plan breaks; nothing where it keeps all."""
+    """Yield the sentence on the rules of the file that a given plan breaks; nothing if it keeps all rules."""
     if rules := _broken_rules(result):
         more = f"; and {plural(len(rules) - MOST_RULES, 'more rule')}" if len(rules) > MOST_RULES else ""
         said = f"{'; '.join(rules[:MOST_RULES])}{more}"
@@ -189,9 +189,9 @@ def broken_rules_note(result: Result) -> Iterator[str]:
 
 
 def cost_facts(instance: Instance, result: Result | FuturesResult, priced: float | None) -> Iterator[tuple[str, str]]:
-    """Total cost, or another measure; and the same with gaps at their price, `priced`, where that was minimised.
+    """Yield the total cost or another measure, and `priced`, its value with gaps at their price if that was minimised.
 
-    Regret counts from least costs with gaps at their price, and is said with them alone.
+    Regret is measured from least costs with gaps at their price, so only its value with priced gaps is given.
     """
     label = "Total cost" if isinstance(result, Result) else result.measure[:1].upper() + result.measure[1:]
     terms, cost = money_terms(instance), si(result.total_cost, result.money, 4)
@@ -208,17 +208,17 @@ def cost_facts(instance: Instance, result: Result | FuturesResult, priced: float
 
 
 def money_terms(instance: Instance) -> str:
-    """What costs are values of: date, currency and discount rate."""
+    """Return the terms of costs: date of the present value, currency and discount rate."""
     return f"present value at the start of {instance.horizon.start}, in {instance.currency}, {discounting(instance)}"
 
 
 def no_plan_words(rules: Sequence[str]) -> str:
-    """Why no plan exists, by the rules of a conflict: several contradict each other, one cannot be kept."""
+    """Return why no plan exists: the rules of the conflict contradict each other, or its only rule cannot be kept."""
     return "one rule cannot be kept" if len(rules) == 1 else "the rules contradict each other"
 
 
 def contradiction(rules: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """The rules that contradict each other."""
+    """Yield the rules of the conflict, a label and a text each, and the advice to relax one."""
     for i, rule in enumerate(rules or ("not named: the time ran out",)):
         yield ("Conflict (IIS)" if i == 0 else "", rule)
     takes = "No plan keeps this rule: relax it" if len(rules) == 1 else "No plan keeps them all: relax at least one"
@@ -226,7 +226,7 @@ def contradiction(rules: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def _price(result: Result, price: float) -> str:
-    """What a plan costs beyond the no-shock plan."""
+    """Describe the cost of a plan beyond the no-shock plan."""
     rules = under_same_rules(result.data)
     if price <= 0:
         return f"nothing: without shocks the same instance costs no less{rules}"
@@ -240,7 +240,7 @@ def _price(result: Result, price: float) -> str:
 
 
 def _failing(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
-    """The worst shock first: the sum over all of them is one of alternatives."""
+    """Yield the facts about gaps, the worst shock first: shocks are alternatives, so their sum cannot occur."""
     money = result.money
     yield "Worst shock", _worst_shock(instance, result)
     yield from ((f"Survived of {each.ensemble}", str(each)) for each in result.sample_counts)
@@ -256,7 +256,7 @@ def _failing(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
 
 
 def _worst_shock(instance: Instance, result: Result) -> str:
-    """The worst shock, its gap, and the segment that most of the gap is of."""
+    """Describe the worst shock, its gap, and the segment with the largest part of the gap."""
     worst = hardest_of(result.shocks)[0]
     d, service = max(worst.segments.items(), key=lambda item: item[1].gap)
     tonnes = sum(each.below_floor for each in worst.segments.values())
@@ -271,7 +271,7 @@ def _worst_shock(instance: Instance, result: Result) -> str:
 
 
 def _counted_shocks(result: Result) -> list[Outcome]:
-    """All shocks but samples that may fail; of an adversary's attacks only the worst of each start."""
+    """Return all shocks but failed samples that may fail; of an adversary's attacks only the worst of each start."""
     faced, counted = result.adversary, [each for each in result.shocks if not each.excused]
     if faced is None:
         return counted
@@ -280,7 +280,7 @@ def _counted_shocks(result: Result) -> list[Outcome]:
 
 
 def _baseline_shortage(instance: Instance, result: Result) -> str:
-    """What goes unserved though nothing happens: a plan can survive every shock by serving nobody before."""
+    """Describe the unserved demand in the baseline: a plan can survive every shock and serve too little before."""
     ordered = sorted(result.lacks.items(), key=lambda item: -item[1].share)
     said = []
     for d, lack in ordered:
@@ -288,13 +288,13 @@ def _baseline_shortage(instance: Instance, result: Result) -> str:
         said.append(f"{display_name(instance, d)} up to {share} unserved ({lack.period}), {all_of_it} in all")
     why = "though no shock strikes: in the total cost, in no gap; to leave it unserved is cheaper than to serve it, "
     why += "a rule forbids it, or there is no more to be had"
-    # Names of segments may hold commas.
+    # Semicolons, as names of segments may contain commas.
     more = f"; and {len(said) - SHORT_SEGMENTS} more" if len(said) > SHORT_SEGMENTS else ""
     return f"{'; '.join(said[:SHORT_SEGMENTS])}{more}, {why}"
 
 
 def _why_bought(instance: Instance, result: Result) -> str:
-    """Why something is bought though every floor holds without: what is left out of a proven optimum costs more."""
+    """Explain purchases where every floor holds without them: leaving them out of a proven optimum costs more."""
     if rules := rules_that_ask(instance):
         return f": what is bought lowers costs, or rules of the file ask for it ({', '.join(rules)})"
     if not result.plan.bought or result.given is not None or result.status != "survives":
@@ -317,12 +317,12 @@ def _doing_nothing(instance: Instance, result: Result) -> str:
     return f"{text}, {worst}"
 
 
-# A difference whose bounds are further apart than this share of it is shown as the range that is proven.
+# A difference is shown as its proven range if this is wider than the given share of the difference.
 WIDE_RANGE = 0.5
 
 
 def difference_text(difference: ProvenDifference) -> str:
-    """A difference with its sign; the range that is proven where that is wide, and a dash where no sign is proven."""
+    """Return a difference with its sign; the proven range if that is wide, and a dash if no sign is proven."""
     low, high, value = difference.low, difference.high, difference.value
     if not difference.is_proven:
         return DASH
@@ -335,12 +335,12 @@ def difference_text(difference: ProvenDifference) -> str:
 
 
 def signed_amount(amount: float, digits: int = 3) -> str:
-    """An amount with its sign: ``+39.6M``, ``−2.36B``, ``0``."""
+    """Return an amount with its sign: ``+39.6M``, ``−2.36B``, ``0``."""
     return f"{'+' if amount > 0 else '−' if amount < 0 else ''}{si(abs(amount), digits=digits)}"
 
 
 def in_tolerance(bases: Iterable[ToleranceBase], money: str) -> str:
-    """To how much money costs are proven: ``22M USD (2 % of the price of survival)``."""
+    """Return the amount to which costs are proven: ``22M USD (2 % of the price of survival)``; empty without bases."""
     found = list(bases)
     amounts = sorted(base.tolerance for base in found)
     if not amounts:
@@ -352,12 +352,12 @@ def in_tolerance(bases: Iterable[ToleranceBase], money: str) -> str:
 
 
 def share_of_base(base: ToleranceBase) -> str:
-    """The share of a tolerance base in words."""
+    """Return the share of a tolerance base in words."""
     return f"{share_text(base.share)} of {whole(base)}"
 
 
 def whole(base: ToleranceBase | None) -> str:
-    """The name of a tolerance base."""
+    """Return the name of a tolerance base."""
     if base is None or base.kind == "a thousandth of the total cost":
         return "a thousandth of the total cost, as survival costs no more, or its price is not known"
     if base.kind == "price of survival":
@@ -366,20 +366,20 @@ def whole(base: ToleranceBase | None) -> str:
 
 
 def of_gaps(share: float) -> str:
-    """How exactly survival gaps are proven: ``0.5 % of themselves``."""
+    """Return how exactly survival gaps are proven: ``0.5 % of themselves``."""
     return f"{share_text(min(share, GAP_SHARE))} of themselves"
 
 
-# At most this many kinds of shocks are named.
+# Most entries of shocks that are named.
 ENTRIES = 16
-# Of a family at most so many are listed; of more, how many there are.
+# Most shocks of a family that are listed; of more, their number is given.
 FEW = 6
-# The facts that count from the no-shock plan, of a plan that survives and of another.
+# Labels of the cost beyond the no-shock plan, for a plan that survives and for one that does not.
 PRICES = ("Price of survival", "Price of the plan")
 
 
 def sentence(instance: Instance, result: Result) -> str:
-    """What to buy, what it costs, what it survives."""
+    """Return the sentence on what to buy, its cost, and whether floors hold."""
     if result.status == "none":
         return f"No plan exists for {instance.title}: {no_plan_words(result.clash)}, whatever is bought."
     if result.baseline is None:
@@ -396,7 +396,7 @@ def sentence(instance: Instance, result: Result) -> str:
 
 
 def _bought(instance: Instance, result: Result) -> str:
-    """What is bought and for how much; price support of what stands already is outlay as well, and buys nothing."""
+    """Describe the purchases and the outlay; price support of existing processes is part of the outlay."""
     paid = math.fsum(support_of_existing(instance, result).values())
     support = f"{si(paid, result.money)} of{{}} price support of existing processes" if paid else ""
     options = len({build.option for build in result.plan.builds})
@@ -429,21 +429,21 @@ def _floors_kept(instance: Instance, result: Result) -> str:
 
 
 def short_verdict(result: Result) -> str:
-    """The headline without the names of shocks, which the page lists beside it; a plan that was given has its name."""
+    """Return the headline without names of shocks, which the page lists beside it, after the name of a given plan."""
     outcome, rules = outcome_headline(result).partition(":")[0], _broken_rules(result)
     broken = f"; it breaks {plural(len(rules), 'rule')}" if rules else ""
     return outcome if result.given is None else f"{result.given}: {outcome}{broken}"
 
 
 def under_budget(budget: float | None, money: str) -> str:
-    """A budget in a sentence."""
+    """Return a budget as a phrase of a sentence."""
     return "without a budget" if budget is None else f"under a budget of {si(budget, money, 4)}"
 
 
 def facts_under(instance: Instance, result: Result, counted_from: float | None) -> list[list[str]]:
-    """What the answer rests on, with what the file calls its shocks in place of their names for the command line.
+    """Return the facts behind the answer, with the names of shocks in the file instead of their keys.
 
-    `counted_from` is the budget of the no-shock plan from which the price counts: it is named where it is another.
+    `counted_from` is the budget of the no-shock plan from which the price counts, named if it is not the plan's own.
     """
     words = {event.name: in_full(instance, event) for event in instance.events}
     said = [
@@ -451,21 +451,21 @@ def facts_under(instance: Instance, result: Result, counted_from: float | None) 
     ]
     of_another = "" if instance.policy.budget == counted_from else f" {under_budget(counted_from, result.money)}"
     tails = dict.fromkeys(PRICES, of_another if result.calm_cost is not None else "")
-    # Most of it is paid in the baseline as well.
+    # Most of the total cost is that of supply, which is paid without shocks as well.
     heads = {"Total cost": "Total cost, with all supply"}
     rules = [["Rules broken", note] for note in broken_rules_note(result)]
     return [*rules, *([heads.get(label, label), text + tails.get(label, "")] for label, text in said)]
 
 
 def survived_entries(instance: Instance, result: Result) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Which shocks are survived and which are not, in words: one text for each entry of the file."""
+    """Return the shocks that are survived and those that fail, in words, with one text for each entry of the file."""
     kept = [outcome.name for outcome in result.shocks if outcome.survives]
     failed = [outcome.name for outcome in hardest_of(result.shocks) if outcome.fails]
     return _group_shocks(instance, kept), _group_shocks(instance, failed)
 
 
 def _group_shocks(instance: Instance, names: Sequence[str]) -> tuple[str, ...]:
-    """Shocks as the tables fold them: few of a family by what tells them apart, others by number."""
+    """Return shocks by entry, as tables fold them: a few of a family by their suffixes, more by their number."""
     rows = folds(instance, [event.name for event in instance.events])
     places = {name: row for row in rows for name in row.shocks}
     groups: dict[str, list[str]] = {}
@@ -476,7 +476,7 @@ def _group_shocks(instance: Instance, names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _fold_words(instance: Instance, row: Fold, names: Sequence[str]) -> str:
-    """``Full embargo (2028, 2029)``, ``Storms: 12 shocks``, or ``Storms: 3 of 12 shocks``."""
+    """Return a group as ``Full embargo (2028, 2029)``, ``Storms: 12 shocks``, or ``Storms: 3 of 12 shocks``."""
     title, which = zip(*(entry_title(instance, instance.event(name)) for name in names), strict=True)
     if not row.is_many:
         return in_full(instance, instance.event(row.name))
@@ -487,7 +487,7 @@ def _fold_words(instance: Instance, row: Fold, names: Sequence[str]) -> str:
 
 
 def dependence_sentence(instance: Instance, result: Result, line: float) -> str:
-    """How many commodities come from one region abroad to more than `line` in the last year, and which."""
+    """Return how many commodities have a share above `line` from one region abroad in the last year, and which."""
     last = {commodity: shares[-1] for commodity, shares in result.shares.items() if shares and shares[-1].regions}
     foreign = {c: abroad(instance, share.regions) for c, share in last.items()}
     over = [commodity for commodity, parts in foreign.items() if max(parts.values(), default=0.0) > line]

@@ -1,7 +1,7 @@
-"""Results and instances as HTML for notebooks. Imported only when a notebook asks.
+"""Results and instances as HTML for notebooks; imported only when a notebook displays one.
 
-Colours are the notebook's: words take its text's colour, lines are grey, backgrounds stay clear, so that it reads in
-light and in dark. What fails is marked by a sign and a word, not by colour.
+Text has the colour of the notebook, lines are grey and backgrounds transparent, so that it is legible in light and dark
+themes. Failures are marked by a sign and a word, not by colour.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ _CELL = "padding:2px 14px 2px 0;text-align:left;background:transparent;vertical-
 
 
 def result_html(result: Any) -> str:
-    """A plan: the headline, its figures, what is bought, and where it stands in each shock."""
+    """Return a plan as HTML: the headline, its figures, the purchases, and the weakest segment in each shock."""
     failed = [outcome for outcome in result.shocks if outcome.fails]
     count = len(result.shocks)
     headline = {
@@ -69,7 +69,7 @@ def _figures(result: Any) -> str:
 
 
 def _bought(result: Result) -> str:
-    """What is bought: the columns that the screen shows, and the unit of sizes."""
+    """Return the table of purchases: the columns that the screen shows, and the unit of sizes."""
     frame = result.frames.frame("builds")
     shown = [column.name for column in frame.columns if column.is_shown or column.name == "unit"]
     drawn = page_table(instance_of(result), frame.select(shown))
@@ -78,7 +78,7 @@ def _bought(result: Result) -> str:
 
 
 def _shocks(result: Any) -> str:
-    """Those that fail, and then those whose weakest segment goes short with the least margin."""
+    """Return the table of shocks: those that fail first, then the others by the margin of their weakest segment."""
     facing = [outcome for outcome in result.shocks if outcome.segments]
     ordered = sorted(facing, key=lambda outcome: (-outcome.gap, *weakness(list(outcome.segments.values()))))
     rows, instance = [], instance_of(result)
@@ -100,7 +100,7 @@ def _shocks(result: Any) -> str:
 
 
 def of_instance(instance: Any) -> str:
-    """An instance: its axis, its floors, what money can buy, what may happen."""
+    """Return an instance as HTML: its horizon, demand and floors, options, and shocks."""
     horizon = instance.horizon
     last = horizon.label(horizon.periods[-1])
     axis = f"{horizon.label(0)} to {last} by {horizon.step}; money in {instance.currency}"
@@ -125,7 +125,7 @@ def of_instance(instance: Any) -> str:
 
 
 def _demand_and_floor(demand: Any, first: int, last: int) -> tuple[str, str]:
-    """Demand and floor in the first and the last year."""
+    """Return the demand and the floor in the first and the last year."""
     quantity = f"{si(demand.quantity.at(first))} to {si(demand.quantity.at(last), 't/yr')}"
     floors = [share_text(demand.survival.at(year)) for year in (first, last)]
     return quantity, f"{floors[0].removesuffix(' %')} to {floors[1]}"
@@ -140,7 +140,7 @@ def _title(name: str, says: str) -> str:
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], size: int | None = None) -> str:
-    """A table; of more rows than fit, how many are left out."""
+    """Return an HTML table of at most `MOST_NOTEBOOK_ROWS` rows, and the number of rows left out; `size` counts all."""
     cells = (
         "".join(f'<td style="{_CELL}">{escape(str(cell))}</td>' for cell in row) for row in rows[:MOST_NOTEBOOK_ROWS]
     )

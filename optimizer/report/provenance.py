@@ -1,7 +1,7 @@
-"""Where the numbers of a report come from: the run record, assumptions with their sources, and on what they rest.
+"""Origin of the numbers in a report: the run record, assumptions with their sources, and the basis of each number.
 
-A number of the file that says what the world is like is explained by the comment at its place, or by the nearest one at
-what holds it (`find_numbers`). It counts as
+A number of the file that describes the world is explained by the comment at its place, or else by the nearest comment
+at an object that contains the number (`find_numbers`). Its basis is
 
     assumption   the comment says "assumption" or "judgement", whatever it cites besides
     source       its entry has a `source`, or the comment cites one: a grade such as (USGS 2026, A), or an address; or
@@ -9,8 +9,7 @@ what holds it (`find_numbers`). It counts as
     derived      any other comment: it points to another number, gives the arithmetic, or names a source without a grade
     unexplained  there is no comment
 
-Years, lengths of shocks, and a 0 or 1 (all of it, none of it, one t a t) say what is asked or counted: they are
-left out.
+Years, lengths of shocks, and the values 0 and 1 (none, all, one t a t) are left out: they define the question.
 """
 
 import hashlib
@@ -41,33 +40,33 @@ class Source:
     """A comment, source or note about one value of the instance."""
 
     section: str  # the top-level key; empty for the head of the file
-    owner: str  # the object's name for reading; empty for a section
+    owner: str  # the object's name; empty for a section
     field: str  # the path inside the object, with dots
-    value: str  # what the plan's instance has there, in words; empty where the words are about a whole object
+    value: str  # the value in the plan's instance, as text; empty for a text about a whole object
     text: str
     origin: str  # ``comment``, ``source`` or ``note``
-    assumed: bool  # whether it says that it is an assumption
-    before: str = ""  # what the file had there, where the run changed it; empty where it did not
+    assumed: bool  # whether the text calls the value an assumption
+    before: str = ""  # the value in the file, as text, if the run changed it; else empty
 
 
 def head(result: Result) -> str:
-    """The comment at the head of the instance file; empty where there is none."""
+    """Return the comment at the head of the instance file; empty if there is none."""
     return "\n\n".join(str(each["text"]) for each in result.comments if not each["place"])
 
 
 @dataclass(frozen=True)
 class Statement:
-    """What the file says about a value, and the value that the plan uses, as data."""
+    """Text in the file about a value, and the value that the plan uses, as data."""
 
     place: NumberPlace
     text: str
     origin: str  # ``comment``, ``source`` or ``note``
-    value: Any = None  # what the plan's instance has there; None where the words are about a whole object
-    before: Any = None  # what the file had there, where the run changed it; None where it did not
+    value: Any = None  # the value in the plan's instance; None for a text about a whole object
+    before: Any = None  # the value in the file if the run changed it; else None
 
 
 def statements(result: Result) -> tuple[Statement, ...]:
-    """All comments, sources and notes about values, by section in the order of the file; comments first."""
+    """Return all comments, sources and notes about values, by section in the order of the file; comments first."""
     said = [
         _statement(result.data, tuple(map(str, each["place"])), str(each["text"]), each.get("value"))
         for each in result.comments
@@ -82,12 +81,12 @@ def _statement(data: Mapping[str, Any], place: NumberPlace, text: str, value: An
     now = _at(data, place)
     if value is None or now is None:
         return Statement(place, text, "comment", value)
-    # As the file writes it, unless the run changed it.
+    # The file's value is kept only if the run changed it.
     return Statement(place, text, "comment", now, None if are_alike(now, value) else value)
 
 
 def sources(instance: Instance, result: Result) -> tuple[Source, ...]:
-    """The same for reading: by owner and field, values in words."""
+    """Return `statements` by owner and field, with values as text."""
     return tuple(_source(instance, result.data, each) for each in statements(result))
 
 
@@ -126,7 +125,7 @@ def _at(data: Any, place: Sequence[str]) -> Any:
 
 
 def in_words(value: Any) -> str:
-    """A value of the file for reading: ``2027: 150, 2036: 300``."""
+    """Return a value of the file as text: ``2027: 150, 2036: 300``."""
     if isinstance(value, bool) or value is None:
         return json.dumps(value)
     if isinstance(value, int | float):
@@ -139,13 +138,13 @@ def in_words(value: Any) -> str:
 
 
 def fingerprint(data: Mapping[str, Any]) -> str:
-    """SHA-256 of an instance: of its JSON with sorted keys and no spaces."""
+    """Return the SHA-256 of an instance's JSON with sorted keys and no spaces."""
     text = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
 def record(result: Result) -> tuple[tuple[str, str], ...]:
-    """The run record: a label and a text each."""
+    """Return the run record, a label and a text each."""
     audit, settings = result.audit, {key: value for key, value in result.settings.items() if value is not None}
     rounds = max((int(each.get("round") or 0) for each in result.history), default=0)
     said = [
@@ -165,7 +164,7 @@ def record(result: Result) -> tuple[tuple[str, str], ...]:
     return tuple(said)
 
 
-# How settings are called where their key means something else as well.
+# Names of settings whose key also has another meaning.
 _SETTINGS = {"gap": "MIP gap"}
 
 
@@ -188,12 +187,12 @@ def _proof(result: Result) -> str:
     return f"{near}the least{bound}"
 
 
-# Why a best plan leaves a gap that could be closed.
+# Why the best plan leaves a gap that another plan closes.
 PRICED_HIGHER = "costs more than the price of gaps in the file"
 
 
 def _of_budget(result: Result) -> str:
-    """The plans of which a bound is proven, behind ``no plan``: those of the same budget where there is one."""
+    """Return the plans that a bound is proven for, as a phrase after ``no plan``: those of the same budget, if any."""
     policy = result.data.get("policy", {})
     if policy.get("budget") is not None:
         return " with this budget"
@@ -201,7 +200,7 @@ def _of_budget(result: Result) -> str:
 
 
 def least_gap_words(result: Result) -> str:
-    """What is proven of the least gap, behind the gap itself; a bound that reads as the gap does is not said again."""
+    """Return the proof of the least gap, as a phrase after the gap; a bound that reads like the gap is not repeated."""
     if result.has_priced_gaps:
         under = "" if result.given is None else "under this plan "
         words = f"; to close more of it {under}is impossible, or {PRICED_HIGHER} (gap_price)"
@@ -217,9 +216,9 @@ def least_gap_words(result: Result) -> str:
     return f"; proven: no plan{plans} leaves less than {si_down(result.gap_bound, result.money, 4)}"
 
 
-# On what the numbers of an instance rest; what readers see as a remark is `derived` in JSON.
+# Bases of the numbers of an instance, as in JSON; texts call `derived` a remark.
 BASES = ("source", "derived", "assumption", "unexplained")
-# Sections that describe the world.
+# Sections whose numbers describe the world.
 WORLD_SECTIONS = (
     "processes",
     "demands",
@@ -239,7 +238,7 @@ _CITED = re.compile(r"\b[ABC]\b(?=[);,/:])|\bA/B\b|https?://")
 
 
 def is_assumption(text: str) -> bool:
-    """Whether what the file says of a number calls it assumed or judged."""
+    """Return whether a text in the file calls a number assumed or judged."""
     return re.search(r"assum|judge", text, re.IGNORECASE) is not None
 
 
@@ -253,16 +252,16 @@ class SourcedNumber:
 
     @property
     def path(self) -> str:
-        """Its place, with dots."""
+        """Place of the number, joined by dots."""
         return ".".join(self.place)
 
 
 @dataclass(frozen=True)
 class BasisShares:
-    """On what some numbers rest, as shares that add to 1, and which share has a range."""
+    """Shares of numbers by basis, which add to 1, and the share that a range covers."""
 
-    numbers: int  # how many there are
-    # Shares of them.
+    numbers: int  # how many numbers there are
+    # Shares of the numbers, or of money.
     source: float
     derived: float
     assumption: float
@@ -271,7 +270,7 @@ class BasisShares:
 
 
 def find_numbers(data: Mapping[str, Any], comments: Sequence[Mapping[str, Any]]) -> tuple[SourcedNumber, ...]:
-    """The numbers of an instance as a mapping, each with what it rests on."""
+    """Return the numbers of an instance given as a mapping, each with its basis."""
     said: dict[NumberPlace, list[str]] = {}
     for each in comments:
         said.setdefault(tuple(map(str, each["place"])), []).append(str(each["text"]))
@@ -289,7 +288,7 @@ def find_numbers(data: Mapping[str, Any], comments: Sequence[Mapping[str, Any]])
 
 
 def _leaves(value: Any, place: NumberPlace, *, is_cited: bool) -> Iterator[tuple[NumberPlace, bool]]:
-    """The places of numbers, and whether what holds them has a `source`."""
+    """Yield the place of each number, and whether an object that contains it has a `source`."""
     if isinstance(value, Mapping):
         cites = is_cited or bool(value.get("source"))
         for key, each in value.items():
@@ -303,7 +302,7 @@ def _leaves(value: Any, place: NumberPlace, *, is_cited: bool) -> Iterator[tuple
 
 
 def _is_data(value: Any) -> bool:
-    """Whether a value is a number other than 0 and 1."""
+    """Return whether a value is a number other than 0 and 1."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return False
     try:
@@ -313,13 +312,13 @@ def _is_data(value: Any) -> bool:
 
 
 def _cited_tables(texts: Iterable[str]) -> set[str]:
-    """The tables that begin a comment with sources, by their names in small letters, ``price table``."""
+    """Return the lower-case names, such as ``price table``, of tables that begin a comment with sources."""
     cited = (text for text in texts if _CITED.search(text))
     return {found[0].lower() for text in cited if (found := re.match(r"\w+ table\b", text, re.IGNORECASE))}
 
 
 def _basis(said: Mapping[NumberPlace, Sequence[str]], tables: Collection[str], place: NumberPlace) -> str:
-    """What the nearest comment says of a number; that of a whole section says nothing but what its tables rest on."""
+    """Return the basis of a number by the nearest comment; comments of whole sections are ignored."""
     for depth in range(len(place), min(2, len(place)) - 1, -1):
         found = " ".join(said.get(place[:depth], ()))
         if found:
@@ -329,14 +328,14 @@ def _basis(said: Mapping[NumberPlace, Sequence[str]], tables: Collection[str], p
 
 
 def basis_of(numbers: Sequence[SourcedNumber]) -> BasisShares:
-    """What some numbers rest on, each counted once."""
+    """Return the shares of numbers by basis, each number counted once."""
     counts, total = Counter(each.basis for each in numbers), max(1, len(numbers))
     shares = {name: counts[name] / total for name in BASES}
     return BasisShares(len(numbers), **shares, ranged=sum(each.has_range for each in numbers) / total)
 
 
 def weighted_basis(numbers: Sequence[SourcedNumber], money: Mapping[str, float]) -> BasisShares:
-    """What the numbers of some options rest on, each option counted by its money."""
+    """Return the shares of the numbers of options by basis, each option weighted by its money."""
     parts = {o: basis_of([each for each in numbers if each.place[:2] == ("options", o)]) for o in money}
     total = sum(money[o] for o, part in parts.items() if part.numbers) or 1.0
     shares = {

@@ -1,7 +1,7 @@
-"""The screen: one door for all text that people read, made safe for a terminal and fit for its character set.
+"""Console for all printed text, which is made safe for a terminal and fitted to its character set.
 
-Text of instance files may hold characters that move the cursor, recolour what follows or reverse the reading order.
-They are shown escaped, as in ``\\x1b[31m``. What a character set lacks is shown by its nearest plain signs.
+Text of instance files may contain characters that move the cursor, change colours or reverse the reading order.
+They are shown escaped, as in ``\\x1b[31m``. Characters that a character set lacks are replaced by similar ASCII ones.
 """
 
 import codecs
@@ -14,9 +14,9 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
-# Narrower, tables are columns of single letters: lines that the terminal wraps read better.
+# Tables narrower than `LEAST` would be columns of single letters: lines wrapped by the terminal are easier to read.
 LEAST, USUAL = 40, 80
-# Control characters but for tab and line feed; marks without width that reorder, join or tag text; half characters.
+# Control characters except tab and line feed; zero-width marks that reorder, join or tag text; lone surrogates.
 _UNSAFE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
     "\ud800-\udfff\U000e0000-\U000e0fff]"
@@ -31,7 +31,7 @@ _LINES = {"─": "-", "━": "-", "╌": "-", "│": "|", "┃": "|", "╎": "|"
 
 
 def visible(text: str) -> str:
-    """The text with every control and bidirectional character escaped, line feeds and tabs aside."""
+    """Return the text with every control and bidirectional character escaped, except line feeds and tabs."""
     return _UNSAFE.sub(lambda found: _escaped(found.group()), text) if _UNSAFE.search(text) else text
 
 
@@ -41,7 +41,7 @@ def _escaped(sign: str) -> str:
 
 
 def _nearest(error: UnicodeError) -> tuple[str, int]:
-    """Plain signs for what a character set lacks."""
+    """Return ASCII replacements for characters that a character set lacks, as an error handler of `codecs`."""
     assert isinstance(error, UnicodeEncodeError)
     return "".join(_plain(sign) for sign in error.object[error.start : error.end]), error.end
 
@@ -64,7 +64,7 @@ codecs.register_error("optimizer.nearest", _nearest)
 
 
 def fit_to_charset(text: str, encoding: str) -> str:
-    """The text, visible, in signs that a character set has."""
+    """Return the text with unsafe characters escaped and characters outside the character set replaced."""
     text = visible(text)
     if text.isascii() or encoding.lower().startswith("utf"):
         return text
@@ -72,7 +72,7 @@ def fit_to_charset(text: str, encoding: str) -> str:
 
 
 class Screen(Console):
-    """A console that shows text as it stands, without markup, and nothing that a terminal would act upon."""
+    """Console that prints text without markup, and no characters that a terminal would act upon."""
 
     def __init__(self, *, stderr: bool = False, soft_wrap: bool = False, **more: Any) -> None:
         super().__init__(stderr=stderr, soft_wrap=soft_wrap, highlight=False, markup=False, emoji=False, **more)
@@ -80,11 +80,11 @@ class Screen(Console):
             self.width = USUAL
 
     def render_str(self, text: str, **how: Any) -> Text:
-        """Text as rich lays it out."""
+        """Return a string as rich text, fitted to the character set."""
         return super().render_str(fit_to_charset(text, self.encoding), **how)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Whatever is shown, in its parts."""
+        """Yield the segments of a renderable, fitted to the character set."""
         if isinstance(renderable, Text):
             renderable = self._fit_text(renderable)
         for segment in super().render(renderable, options):
@@ -92,7 +92,7 @@ class Screen(Console):
             yield segment if text == segment.text else Segment(text, segment.style)
 
     def _fit_text(self, text: Text) -> Text:
-        """The same for a styled text, sign by sign where it has to change."""
+        """Return a styled text fitted to the character set, character by character if it has to change."""
         if fit_to_charset(text.plain, self.encoding) == text.plain:
             return text
         changed = text.blank_copy()

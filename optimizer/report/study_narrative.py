@@ -1,6 +1,6 @@
-"""What a page says of each study: title, three sentences, how far it came; of the numbers that its command prints.
+"""Narrative of each study on a page: its title, a few sentences, and its progress if it was stopped.
 
-`view_of` has all of it for a study; a new one is entered there.
+Sentences use the numbers that the study's command prints. `view_of` returns the view of a study; `_VIEWS` lists them.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -59,9 +59,9 @@ from optimizer.studies.stress_result import Stress
 from optimizer.studies.study_frames import OPTION_CLASSES
 from optimizer.units import si
 
-# What the samples of a group have in common.
+# Phrases for the common property of a group of samples.
 _GROUPS = {"event": "of {}", "start": "that start in {}", "months": "of {} months", "severity": "that cut {}"}
-# Names in a list of a sentence at most.
+# Most names in a list within a sentence.
 _NAMES = 4
 
 
@@ -118,7 +118,7 @@ def _without_options(instance: Instance, found: Explanation) -> str:
 
 
 def _is_proven(value: PartValue) -> bool:
-    """Whether the sign of a value is proven."""
+    """Return whether the sign of a value is proven."""
     low, high = value.low, value.high
     return value.change is not None and low is not None and high is not None and (low > 0 or high < 0)
 
@@ -176,7 +176,7 @@ def _alternatives(found: Alternatives) -> Sequence[str]:
 
 
 def _in_common(names: Mapping[str, list[str]], more: str) -> str:
-    """What all plans within the tolerance buy; `more` says what they may cost."""
+    """Describe the options that all plans within the tolerance buy; `more` is the limit to their cost in words."""
     if names["must-have"]:
         vital = list_names(names["must-have"], _NAMES)
         return f"Every plan that costs up to {more} buys {vital}."
@@ -218,7 +218,7 @@ def _sensitivity(found: Sensitivity) -> Sequence[str]:
 
 
 def _screened(found: Sensitivity) -> str:
-    """What is known of numbers that were not solved for, and how."""
+    """Describe the numbers that were not solved for, and their largest effects at first order."""
     if not found.screened:
         return ""
     judged = [each for each in found.screened if each.is_judged]
@@ -350,7 +350,7 @@ def _dearest_case(found: Comparison, plain: ComparisonColumn, known: Sequence[Co
 
 
 def _bought_in_all(found: Comparison, known: Sequence[ComparisonColumn]) -> str:
-    """The options that the plans of all cases buy."""
+    """Describe the options that the plans of all cases buy."""
     instance, bought = found.cases[known[0].case], [sizes_bought(each.result) for each in known]
     every = dict.fromkeys(o for some in bought for o in some)
     common = [display_name(instance, o) for o in every if all(o in some for some in bought)]
@@ -365,21 +365,21 @@ def _bought_in_all(found: Comparison, known: Sequence[ComparisonColumn]) -> str:
 
 @dataclass(frozen=True)
 class StudyView:
-    """A study on a page."""
+    """View of a study on a page."""
 
-    name: str  # of its command, as `report --with` takes it
+    name: str  # of its command, as in `report --with`
     title: str  # its question
     link: str  # its name in the list of sections
-    # Whether its search was stopped before it was done, or something is not proven for lack of time.
+    # Whether the search was stopped before its end, or a result is not proven for lack of time.
     is_stopped: Callable[[Any], bool]
-    sentences: Callable[[Any], Sequence[str]]  # three on what it found; fewer where it has no more to say
-    # How far it came if it was stopped; empty where it has no parts that are counted.
+    sentences: Callable[[Any], Sequence[str]]  # a few on its result; empty ones are possible
+    # Progress of a study that was stopped; empty if it has no parts to count.
     reached: Callable[[Any], str] = lambda found: ""
-    # Of the plan that it found for itself; None where it found none.
+    # Total cost of the plan that the study found itself; None if it found none.
     plan_cost: Callable[[Any], float | None] = lambda found: None
-    facts: Callable[[Any], Iterable[tuple[str, str]]] = lambda found: ()  # labels and texts on it beside its frames
-    notes: Callable[[Any], Iterable[str]] = lambda found: getattr(found, "notes", ())  # what the user should know
-    instance: Callable[[Any], Instance] = attrgetter("instance")  # what its keys are named by
+    facts: Callable[[Any], Iterable[tuple[str, str]]] = lambda found: ()  # labels and texts besides its frames
+    notes: Callable[[Any], Iterable[str]] = lambda found: getattr(found, "notes", ())  # notes for the user
+    instance: Callable[[Any], Instance] = attrgetter("instance")  # the instance that names its keys
 
 
 def _has_stopped(found: Alternatives | Discovery | Sensitivity) -> bool:
@@ -420,10 +420,10 @@ _VIEWS: Mapping[type, StudyView] = {
 
 
 def view_of(found: Any) -> StudyView:
-    """What a page says of a study.
+    """Return the view of a study on a page.
 
     Raises:
-        TypeError: something else is given.
+        TypeError: `found` is not the result of a study.
     """
     if type(found) not in _VIEWS:
         known = ", ".join(view.name for view in _VIEWS.values())
