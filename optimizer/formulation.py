@@ -1,24 +1,24 @@
 """The formulation in outline: plan, baseline, shocks, policy (budget, shares), cost.
 
 first_stage_model      the plan alone
-extensive_form_model   the plan, the baseline and every shock given
+extensive_form_model   the plan, the baseline and all given shocks
 recourse_model         shocks alone, with the plan fixed
-cost                   what is minimised, in present value: spending, and costs by path
-gap                    the demand below the floors that is left unserved, valued at `shortage_cost`
+cost                   the objective in present value: spending, and operating costs by path
+gap                    the unserved demand below the floors, valued at `shortage_cost`
 limit_gap              a row that keeps a gap within a limit
 
-Several futures are one programme, in which decisions that cannot yet be distinguished are one column:
+Several futures make one joint model, in which futures that cannot yet be distinguished share the columns of a decision:
 
-    joint     owns the columns and the rows
-    submodel    writes one future: its ledgers and linking terms are its own, its columns and rows are the joint's
+    joint       owns the columns and the rows
+    submodel    writes one future: it has its own ledgers and linking terms, and the joint model's columns and rows
 
-    plan, decision              one column for all futures that cannot be distinguished in its period (one **node**)
-    plan, follows from them     likewise, where the data that it follows from are equal
-    baseline                    likewise, where all that operation depends on in its period is equal
-    all else                    a column of its own
+    decision of the plan        one column for all futures that cannot be distinguished in its period (a **node**)
+    consequence of decisions    shared in the same way if the data behind it are equal
+    baseline                    shared in the same way if all data of operation in its period are equal
+    any other                   one column for each future
 
-Non-anticipativity needs no rows: what cannot differ is written once. Rows that repeat one are left out. A decision that
-some future of a node does not allow is 0 in all of them (`close`).
+Non-anticipativity needs no rows, since shared columns are written once. Repeated rows are left out. A decision that one
+future of a node does not allow is 0 in all futures of that node (`close`).
 """
 
 from __future__ import annotations
@@ -44,19 +44,20 @@ from optimizer.risk import CostOutcome
 if TYPE_CHECKING:
     from optimizer.instance.schema import Future, FutureTree, Instance, ShareRule
 
-# Of futures and a period: the smallest number among those that cannot be distinguished.
+# From a future's number and a period to the smallest number of a future that cannot be distinguished from it.
 NodeOf = Callable[[int, int], int]
-# What futures share a column by: node, path, owner, what, period, and the data that it follows from.
+# The key of a shared column: node, path, owner, what, period, and the data that it follows from.
 SharedKey = tuple[int, str, str, str, int, Hashable]
 
 
 class JointBuilder(ModelBuilder):
-    """A programme of several futures.
+    """The joint model of several futures.
 
     Args:
         horizon, discount_rate, names: as for a `ModelBuilder`; all futures have the same.
-        futures: their names.
-        node: by number of a future and period, the smallest number of a future that cannot be distinguished from it.
+        futures: names of the futures.
+        node: from a future's number and a period to the smallest number of a future that cannot be distinguished from
+            it.
     """
 
     def __init__(
@@ -64,10 +65,10 @@ class JointBuilder(ModelBuilder):
     ) -> None:
         super().__init__(horizon, discount_rate, names)
         self.futures, self.node = tuple(futures), node
-        # Columns that several futures may share, and the numbers of those that have written them.
+        # Columns that several futures may share, and the numbers of the futures that have written them.
         self.shared: dict[SharedKey, int] = {}
         self.writers: dict[int, set[int]] = {}
-        # Rows that several futures may share, by what they say; and by row the futures that have it.
+        # Rows that several futures may share, by their content; and the futures that have each row.
         self.repeated: dict[Hashable, int] = {}
         self.owners: list[tuple[int, ...]] = []
         self._submodels = tuple(SubmodelBuilder(self, number) for number in range(len(self.futures)))
@@ -78,15 +79,15 @@ class JointBuilder(ModelBuilder):
         return self._submodels
 
     def booked(self, ledger: str, *key: str | int) -> Expression:
-        """Refused: what is booked belongs to one future, and stands in its submodel."""
+        """Raise: accounts belong to a future, and are kept in its submodel."""
         raise ModelError(f"{ledger} is booked by each future: ask its submodel")
 
     def accounts(self, ledger: str) -> Mapping[tuple[str | int, ...], Expression]:
-        """Refused, as `booked` is."""
+        """Raise, as `booked` does."""
         return {(): self.booked(ledger)}
 
     def sharing(self, row: int) -> Sequence[int]:
-        """The numbers of the futures that have a row; all of them where it belongs to none."""
+        """Return the numbers of the futures that have a row; all numbers for a row of no future."""
         return self.owners[row] or range(len(self.futures))
 
     def _append(self, row: Row) -> None:
@@ -94,7 +95,7 @@ class JointBuilder(ModelBuilder):
         self.owners.append(())
 
     def close(self) -> None:
-        """Keep each decision at 0 that is shared by a future in which it is not allowed."""
+        """Fix at 0 each decision that some future of its node does not allow."""
         numbers = range(len(self.futures))
         sizes = Counter((self.node(number, t), t) for number in numbers for t in self.horizon.periods)
         for (node, path, _, _, t, follows), j in self.shared.items():
@@ -102,7 +103,7 @@ class JointBuilder(ModelBuilder):
                 self.columns[j].upper = 0.0
 
     def copy(self) -> JointBuilder:
-        """A copy to which other paths may be written, with the plan's accounts; those of written paths are shared."""
+        """Return a copy for other paths; it has its own accounts of the plan and shares those of written paths."""
         copied = JointBuilder(self.horizon, self._rate, Names(*self.names.fixed()), self.futures, self.node)
         copied.columns, copied.rows, copied.valid = list(self.columns), list(self.rows), list(self.valid)
         copied._adopt(self)
@@ -113,10 +114,11 @@ class JointBuilder(ModelBuilder):
 
 
 class SubmodelBuilder(ModelBuilder):
-    """The part of a joint programme that belongs to one future.
+    """The part of a joint model that belongs to one future.
 
     Attributes:
-        number: of the future. data: by period, what its baseline depends on; None where it is not shared.
+        number: number of the future.
+        data: by period, the data of its baseline; None where the baseline is not shared.
     """
 
     def __init__(self, joint: JointBuilder, number: int) -> None:
@@ -126,7 +128,7 @@ class SubmodelBuilder(ModelBuilder):
         self.data: Sequence[Hashable] = (None,) * len(joint.horizon.periods)
 
     def _enter(self, column: Column, follows: Hashable) -> int:
-        """Add a column of this future, or find the one that it shares with others; its number."""
+        """Return the number of a column of this future: a shared one if it exists, else a new one."""
         owner, what, t = column.mark.owner, column.mark.what, column.t
         key = self._key(owner, what, t, follows)
         j = None if key is None else self.joint.shared.get(key)
@@ -143,7 +145,7 @@ class SubmodelBuilder(ModelBuilder):
         return j
 
     def _key(self, owner: str, what: str, t: int, follows: Hashable) -> SharedKey | None:
-        """What futures share a column by; None for one of its own."""
+        """Return the key under which futures share a column; None for a column of one future."""
         if self._path == "":
             return self.joint.node(self.number, t), "", owner, what, t, follows
         if self._path == BASELINE and self.data[t] is not None:
@@ -151,10 +153,9 @@ class SubmodelBuilder(ModelBuilder):
         return None
 
     def _named(self, owner: str, what: str, t: int) -> Mark:
-        """The mark of a column: on a path it carries the name of the first future that wrote it.
+        """Return the mark of a column: on a path it has the name of the first future that wrote it.
 
-        Columns of the plan belong to no path: the name follows their period, unless it is that of the instance's first
-        future.
+        Columns of the plan belong to no path: the future's name follows their period, except for the first future.
         """
         label, future = self.horizon.label(t), self.joint.futures[self.number]
         if self._path:
@@ -185,7 +186,7 @@ class SubmodelBuilder(ModelBuilder):
         return self._index
 
     def copied(self, joint: JointBuilder) -> SubmodelBuilder:
-        """A copy that writes to another joint programme."""
+        """Return a copy that writes to another joint model."""
         copied = SubmodelBuilder(joint, self.number)
         copied._adopt(self)
         copied._index = {key: dict(columns) for key, columns in self._index.items()}
@@ -194,7 +195,7 @@ class SubmodelBuilder(ModelBuilder):
 
 
 def blank_model(instance: Instance) -> ModelBuilder:
-    """An empty model of an instance."""
+    """Return an empty model of an instance."""
     return ModelBuilder(instance.horizon, instance.discount_rate, _names(instance))
 
 
@@ -203,7 +204,7 @@ def _names(instance: Instance) -> Names:
 
 
 def first_stage_model(instance: Instance, scope: Scope = EVERYTHING) -> ModelBuilder:
-    """What is decided before any shock is known: sizes, openings, stock paths, and how options are tied."""
+    """Return the model of the first stage: sizes, openings, stock paths, and rows that tie options together."""
     model = blank_model(instance)
     model.scope = scope
     _write_first_stage(model, instance)
@@ -218,7 +219,7 @@ def _write_first_stage(model: ModelBuilder, instance: Instance) -> None:
 
 
 def first_stages_model(tree: FutureTree, scope: Scope = EVERYTHING) -> ModelBuilder:
-    """The first stages of all futures of a tree, without copies of what cannot be distinguished."""
+    """Return the first stages of all futures of a tree; futures that cannot be distinguished share columns."""
     instance = tree.futures[0].instance
     if tree.is_single:
         return first_stage_model(instance, scope)
@@ -231,15 +232,16 @@ def first_stages_model(tree: FutureTree, scope: Scope = EVERYTHING) -> ModelBuil
 
 
 def extensive_form_model(instance: Instance, shocks: Iterable[Shock], scope: Scope = EVERYTHING) -> ModelBuilder:
-    """The plan, the baseline, policy, and every shock given."""
+    """Return the model of the plan, the baseline, policy and all given shocks."""
     return Writer(instance, scope).extensive_form_model(shocks)
 
 
 class Writer:
-    """Writes models of the futures of an instance that differ in their shocks; what they share is written once.
+    """Writes models of an instance that differ in their shocks; their common parts are written once.
 
     Attributes:
-        first_stage: the first stages of all futures. tree: the futures.
+        tree: the futures.
+        first_stage: the first stages of all futures.
     """
 
     def __init__(self, instance: Instance, scope: Scope = EVERYTHING) -> None:
@@ -254,7 +256,7 @@ class Writer:
         self._written: list[tuple[tuple[str, ...], ModelBuilder]] = [((), model)]
 
     def extensive_form_model(self, shocks: Iterable[Shock]) -> ModelBuilder:
-        """The plan, the baseline, policy, and every shock given; extends the last one where it can."""
+        """Return the model with all given shocks; extend the previous one if its shocks come first."""
         shocks = tuple(shocks)
         names = tuple(shock.name for shock in shocks)
         before, start = next((known, start) for known, start in reversed(self._written) if names[: len(known)] == known)
@@ -266,17 +268,17 @@ class Writer:
 
 
 def write_shock(model: ModelBuilder, tree: FutureTree, shock: Shock) -> None:
-    """The operation in one shock of one future."""
+    """Write the operation in one shock of one future."""
     number, own = tree.locate(shock)
     instance = tree.futures[number].instance
     write_path(model.submodels[number], instance, instance.path(own))
 
 
 def _share_baselines(model: ModelBuilder, tree: FutureTree) -> None:
-    """Let futures share the baseline of a period in which all that it depends on is the same.
+    """Let futures share the baseline of the periods in which all its data are equal.
 
-    Given the plan, the baseline of each period is a problem of its own, with the same costs in all those futures: one
-    solution serves them all. Where support counts towards a budget, periods depend on each other.
+    For a given plan, the baseline of each period is a separate problem with the same costs in all those futures, so
+    that one solution holds for all. Where support counts against a budget, periods depend on each other.
     """
     instances = [future.instance for future in tree.futures]
     if tree.is_single or any(map(_supports_from_budget, instances)):
@@ -293,7 +295,7 @@ def _supports_from_budget(instance: Instance) -> bool:
 
 
 def _baseline_data(instance: Instance, t: int, known: dict[int, str]) -> Hashable:
-    """All that the baseline of a period depends on beside the plan."""
+    """Return all data, beside the plan, on which the baseline of a period depends."""
     year, path = instance.horizon.year(t), instance.baseline
     processes = tuple(
         (
@@ -317,10 +319,10 @@ def _baseline_data(instance: Instance, t: int, known: dict[int, str]) -> Hashabl
 
 
 def recourse_model(instance: Instance, path: Path, plan: ModelBuilder) -> ModelBuilder:
-    """The recourse in shocks with windows of one length, written once for the path that they share.
+    """Return the recourse model of all shocks whose windows have one length, written once for their common path.
 
-    The linking terms of `plan`, the instance's `first_stage_model`, are parameters; numbers that differ from shock to
-    shock are arrays. The recourse columns have the same coefficients in all shocks.
+    The linking terms of `plan`, the instance's `first_stage_model`, are parameters. Numbers that differ between shocks
+    are arrays. The recourse columns have the same coefficients in all shocks.
     """
     model = plan.recourse_builder(len(path.periods))
     write_path(model, instance, path)
@@ -328,7 +330,7 @@ def recourse_model(instance: Instance, path: Path, plan: ModelBuilder) -> ModelB
 
 
 def write_path(model: ModelBuilder, instance: Instance, path: Path) -> None:
-    """One run of operation: what exists, what each lever adds, and the rows where they meet."""
+    """Write one path of operation: the existing network, each lever, and the rows that sum over them."""
     first = len(model.rows)
     processes, demands = model.selected(instance.processes), model.selected(instance.demands)
     with model.on_path(path.key):
@@ -340,7 +342,7 @@ def write_path(model: ModelBuilder, instance: Instance, path: Path) -> None:
 
 
 def _tie(model: ModelBuilder, option: Sized) -> None:
-    """requires: Y[o,a] ≤ Y[r,a] at every decision point a; excludes: at most one of the two is ever opened."""
+    """Write `requires`, Y[o,a] ≤ Y[r,a] at every decision point a, and `excludes`, at most one of the two opened."""
     own = model.linked(option.id, "by")
     for required in filter(model.selects, option.requires):
         for a, by in model.linked(required, "by").items():
@@ -352,7 +354,7 @@ def _tie(model: ModelBuilder, option: Sized) -> None:
 
 
 def write_policy(model: ModelBuilder, instance: Instance) -> None:
-    """Budgets on outlay, shares of the baseline's production, what has to be bought, and what is to be endured."""
+    """Write budgets on outlay, shares of baseline production, forced purchases, and rules about time to survive."""
     policy, years = instance.policy, instance.horizon.years
     outlay = {year: model.booked("outlay", year) for year in years}
     if policy.budget is not None:
@@ -367,20 +369,20 @@ def write_policy(model: ModelBuilder, instance: Instance) -> None:
     for i, rule in enumerate(policy.min_share):
         _share(model, made, f"min_share_{i}", rule, ">=")
     _force(model, instance)
-    # A cut is survived for τ where its linear programme with time fixed at τ has a solution: rows like any path's.
+    # A plan survives a cut for τ if the linear programme with time fixed at τ has a solution: the rows of a path.
     for path in instance.survival_rules.values():
         write_path(model, instance, path)
 
 
 def bought(model: ModelBuilder, instance: Instance, option: str, year: int | None = None) -> Expression:
-    """What is bought of an option over all years or in one: its size, or what a stockpile buys in t."""
+    """Return the size bought of an option, or the tonnes bought for a stockpile, in one year or over all years."""
     columns = model.column_index().get(("", option, instance.options[option].purchase_column), {})
     some = (column for t, column in columns.items() if year is None or instance.horizon.year(t) == year)
     return total(Expression({column: 1.0}) for column in some)
 
 
 def _force(model: ModelBuilder, instance: Instance) -> None:
-    """Σ over the decision points of a year n[a] = size; of a stockpile Σ over its periods f[t] = size."""
+    """Write Σ n[a] = size over the decision points of a year; for a stockpile Σ f[t] = size over its periods."""
     for o, sizes in instance.policy.force.items():
         unit = instance.options[o].scaling_unit
         for year, size in sizes.items():
@@ -391,7 +393,7 @@ Made = dict[str, list[tuple[str, str, int, Expression]]]
 
 
 def _made(model: ModelBuilder) -> Made:
-    """The baseline's production by commodity: region, kind, period and amount."""
+    """Return the baseline's production by commodity, as (region, kind, period, amount)."""
     made: Made = {}
     for (path, commodity, region, kind, t), produced in model.accounts("production").items():
         if path == BASELINE:
@@ -400,7 +402,7 @@ def _made(model: ModelBuilder) -> Made:
 
 
 def _share(model: ModelBuilder, made: Made, what: str, rule: ShareRule, sense: Sense) -> None:
-    """Σ over what counts ≤ (≥) share · Σ over all, in every period from `from` on."""
+    """Write Σ of the production that counts ≤ (≥) share · Σ of all production, in every period from `from` on."""
     accounts: dict[int, Expression] = {}
     for region, kind, t, produced in made.get(rule.commodity, ()):
         own = 1.0 if rule.counts(region, kind) else 0.0
@@ -411,7 +413,7 @@ def _share(model: ModelBuilder, made: Made, what: str, rule: ShareRule, sense: S
 
 
 def weights(instance: Instance, shocks: Sequence[Shock]) -> dict[str, list[float]]:
-    """By path, for every period t: discount factor times the probability that operation is on that path in t."""
+    """Return by path, for every period t, the discount factor times the probability of that path in t."""
     horizon = instance.horizon
     at = {shock.name: [shock.probability if t in shock.periods else 0.0 for t in horizon.periods] for shock in shocks}
     no_shock = [max(0.0, 1.0 - math.fsum(at[shock.name][t] for shock in shocks)) for t in horizon.periods]
@@ -422,7 +424,7 @@ def weights(instance: Instance, shocks: Sequence[Shock]) -> dict[str, list[float
 
 
 def spending(model: ModelBuilder) -> Expression:
-    """The investment I of the model, with fixed opex and the cost of stocks, in present value: Σ δ·spend."""
+    """Return the investment I of the model, with fixed opex and the cost of stocks, in present value: Σ δ·spend."""
     result = Expression()
     for (t,), spent in model.accounts("spend").items():
         result.add(spent, model.discount(int(t)))
@@ -430,25 +432,25 @@ def spending(model: ModelBuilder) -> Expression:
 
 
 def operating_cost_by_path(model: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> dict[str, Expression]:
-    """Expected operation in present value by path: B − Σ p·B_W of the baseline, p·Q of each shock of the model."""
+    """Return expected operating cost in present value by path: B − Σ p·B_W for the baseline, p·Q for each shock."""
     result: dict[str, Expression] = {}
     weight = weights(instance, shocks)
     for (path, t), amount in model.accounts("operating").items():
-        # The operation of a rule or of a deterred attack is not part of any cost.
+        # The operation under a rule or a deterred attack is no part of the cost.
         if str(path) in weight and weight[str(path)][int(t)] > 0:
             result.setdefault(str(path), Expression()).add(amount, weight[str(path)][int(t)])
     return result
 
 
 def cost(model: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> Expression:
-    """The expected cost of one future: spending and operation in present value, Σ δ·spend + B + Σ p·(Q − B_W)."""
+    """Return the expected cost of one future in present value, Σ δ·spend + B + Σ p·(Q − B_W)."""
     return total([spending(model), *operating_cost_by_path(model, instance, shocks).values()])
 
 
 def cost_outcomes(model: ModelBuilder, future: Future, shocks: Sequence[Shock]) -> list[CostOutcome[Expression]]:
-    """The outcomes of one future: nothing happens, or one of its shocks does; their probabilities are the tree's.
+    """Return the outcomes of one future: no shock, or one of its shocks, with their probabilities in the tree.
 
-    A shock costs I + B − B_W + Q, nothing costs I + B, all in present value.
+    A shock costs I + B − B_W + Q, no shock I + B, all in present value.
     """
     likely = [shock for shock in shocks if shock.probability > 0]
     baseline_cost = total([spending(model), _discounted(model, BASELINE, model.horizon.periods)])
@@ -461,12 +463,12 @@ def cost_outcomes(model: ModelBuilder, future: Future, shocks: Sequence[Shock]) 
 
 
 def _discounted(model: ModelBuilder, path: str, periods: Iterable[int]) -> Expression:
-    """Operation on a path in some periods, in present value."""
+    """Return the operating cost on a path in the given periods, in present value."""
     return total(model.discount(t) * model.booked("operating", path, t) for t in periods)
 
 
 def gaps(model: ModelBuilder, instance: Instance) -> dict[str, Expression]:
-    """The survival gap of each shock of the model that has a floor, in money: neither discounted nor weighted."""
+    """Return by shock with a floor its survival gap in money, neither discounted nor weighted."""
     result: dict[str, Expression] = {}
     for (path, segment, _), below in model.accounts("below").items():
         result.setdefault(str(path), Expression()).add(below, instance.demands[str(segment)].shortage_cost)
@@ -474,13 +476,13 @@ def gaps(model: ModelBuilder, instance: Instance) -> dict[str, Expression]:
 
 
 def gap(model: ModelBuilder, instance: Instance) -> Expression:
-    """The survival gap over all shocks of the model."""
+    """Return the sum of the survival gaps of all shocks of the model."""
     return total(gaps(model, instance).values())
 
 
 @dataclass(frozen=True)
 class GapLimit:
-    """The column whose upper bound limits a survival gap, and the money that one unit of it stands for."""
+    """The column whose upper bound limits a survival gap, and the money that one unit of it represents."""
 
     columns: tuple[int, ...]
     money_unit: float

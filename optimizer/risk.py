@@ -1,15 +1,15 @@
-"""Measures of what futures cost: expected, worst, regret, conditional value at risk (CVaR).
+"""Measures of the costs of futures: expected, worst, regret, conditional value at risk (CVaR).
 
-    C[l]    expected cost of future l over its shocks, and the price of its gap where gaps have one
-    π[l]    probability of future l          C*[l]   its least cost alone
+    C[l]    expected cost of future l over its shocks, with the price of its gap where gaps have one
+    π[l]    probability of future l          C*[l]   least cost of future l alone
 
     expected   Σ π[l]·C[l]
     worst      M              M ≥ C[l]                  every future
     regret     M              M ≥ C[l] − C*[l]          every future
     cvar       (1 − weight)·E + weight·(X̂ + Σ π[ξ]·e[ξ] / (1 − α))      e[ξ] ≥ X[ξ] − X̂, e ≥ 0      every outcome ξ
 
-X̂ is the threshold of the tail. Outcomes ξ are (future l, shock s), of probability π[l]·p[s] and cost I + B − B_W + Q,
-and (l, nothing), of probability π[l]·(1 − Σ p[s]) and cost I + B. E is their expectation, Σ π[l]·C[l].
+X̂ is the threshold of the tail. An outcome ξ is (future l, shock s), with probability π[l]·p[s] and cost
+I + B − B_W + Q, or (future l, no shock), with probability π[l]·(1 − Σ p[s]) and cost I + B. E is their expectation, Σ π[l]·C[l].
 
 Source: Rockafellar, Uryasev: Optimization of conditional value-at-risk, Journal of Risk 2(3), 2000; Kouvelis, Yu:
 Robust discrete optimization and its applications, Kluwer 1997 (regret).
@@ -31,7 +31,7 @@ OWNER = "measure"
 
 @dataclass(frozen=True)
 class CostOutcome[Amount: (Expression, float)]:
-    """One outcome: its probability, and what it costs."""
+    """One outcome: its probability and its cost."""
 
     probability: float
     cost: Amount
@@ -39,33 +39,33 @@ class CostOutcome[Amount: (Expression, float)]:
 
 @dataclass(frozen=True)
 class FutureCosts[Amount: (Expression, float)]:
-    """What one future costs."""
+    """The costs of one future."""
 
     probability: float  # of the future
-    expected: Amount  # over its shocks
-    # That nothing happens, then all its shocks with a probability; for measures of outcomes (`needs_outcomes`).
+    expected: Amount  # expected cost over its shocks
+    # First the outcome without a shock, then every shock with a probability, for measures that `needs_outcomes`.
     # Probabilities are those of the tree.
     outcomes: Sequence[CostOutcome[Amount]] = ()
 
     def plus(self, amount: Amount) -> "FutureCosts[Amount]":
-        """The same where everything costs so much more."""
+        """Return the costs with `amount` added to each of them."""
         outcomes = [CostOutcome(each.probability, each.cost + amount) for each in self.outcomes]
         return FutureCosts(self.probability, self.expected + amount, outcomes)
 
     def at(self, values: Sequence[float]) -> "FutureCosts[float]":
-        """The costs where columns take some values."""
+        """Return the costs as numbers, for given values of the columns."""
         assert isinstance(self.expected, Expression)
         outcomes = [CostOutcome(each.probability, each.cost.value(values)) for each in self.outcomes]
         return FutureCosts(self.probability, self.expected.value(values), outcomes)
 
 
 def expected_cost(costs: Sequence[FutureCosts[float]]) -> float:
-    """Σ π·C."""
+    """Return Σ π·C."""
     return math.fsum(each.probability * each.expected for each in costs)
 
 
 def measured_cost(measure: RiskMeasure, costs: Sequence[FutureCosts[float]], least: Sequence[float] = ()) -> float:
-    """The measure of costs that are known; `least` are the least costs of the futures alone, for regret."""
+    """Return the measure of given costs; `least` holds the least cost of each future alone, for regret."""
     if measure.kind == "expected":
         return expected_cost(costs)
     if measure.kind == "worst":
@@ -79,7 +79,7 @@ def measured_cost(measure: RiskMeasure, costs: Sequence[FutureCosts[float]], lea
 
 
 def cvar(outcomes: Sequence[tuple[float, float]], alpha: float) -> float:
-    """CVaR at α of (cost, probability): the mean of the dearest 1 − α of all outcomes."""
+    """Return CVaR at α of (cost, probability) pairs: the mean cost of the dearest 1 − α of all outcomes."""
     left, result = 1.0 - alpha, 0.0
     for cost, probability in sorted(outcomes, reverse=True):
         taken = min(left, probability)
@@ -97,10 +97,10 @@ def write_measure(
     money_unit: float,
     least: Sequence[float] = (),
 ) -> Expression:
-    """Write the columns and rows of a measure to the model that holds all futures; returns it, to be minimised.
+    """Write the columns and rows of a measure to the joint model; return the expression to be minimised.
 
-    Columns and rows of money are written in a unit of money per tonne, so that they are scaled like those of tonnes: in
-    a row of costs as large as a whole plan's, the solver's tolerance would be less than the errors of its arithmetic.
+    Columns and rows of money are divided by `money_unit`, money per tonne, so that they are scaled like tonnes: in a
+    row with the cost of a whole plan, the solver's tolerance would be below its rounding errors.
     """
     expected = total(each.probability * each.expected for each in costs)
     if measure.kind == "expected":
@@ -117,7 +117,7 @@ def write_measure(
 
 
 def _write_largest(model: ModelBuilder, amounts: Sequence[Expression], money_unit: float) -> Expression:
-    """A column that is the largest of the futures' amounts once it is minimised."""
+    """Write a column that equals the largest of the futures' amounts when minimised."""
     largest = money_unit * free_column(model, "largest")
     for number, amount in enumerate(amounts):
         require_money(model, f"future{number}", largest, ">=", amount, money_unit)
@@ -127,7 +127,7 @@ def _write_largest(model: ModelBuilder, amounts: Sequence[Expression], money_uni
 def _write_tail(
     model: ModelBuilder, alpha: float, costs: Sequence[FutureCosts[Expression]], money_unit: float
 ) -> Expression:
-    """What a future costs where nothing happens is a column, so that the rows of its other outcomes are short."""
+    """Write CVaR at α; a column for each future's cost without a shock keeps the rows of other outcomes short."""
     threshold = money_unit * free_column(model, "threshold")
     result = Expression(threshold.terms)
     for number, each in enumerate(costs):
@@ -148,18 +148,18 @@ def _write_tail(
 def require_money(
     model: ModelBuilder, what: str, left: Expression, sense: Sense, right: Expression | float, money_unit: float
 ) -> None:
-    """A row of amounts of money, written in a unit of money per tonne."""
+    """Write a row of amounts of money, divided by `money_unit`, money per tonne."""
     model.require(OWNER, what, None, (1.0 / money_unit) * left, sense, (1.0 / money_unit) * right)
 
 
 def free_column(model: ModelBuilder, what: str) -> Expression:
-    """A column that may be negative."""
+    """Add a column without bounds."""
     model.columns.append(Column(Mark("", OWNER, what, ""), "t", -math.inf, math.inf, False, 0))
     return Expression({len(model.columns) - 1: 1.0})
 
 
 def write_gaps(model: ModelBuilder, count: int, money_unit: float) -> list[Expression]:
-    """Columns for the survival gaps of so many futures, in money, and for the largest of them, which comes last."""
+    """Write columns for the survival gaps of `count` futures, in money, and a last one for the largest of them."""
     columns = [money_unit * model.variable(OWNER, f"gap{number}", 0) for number in range(count)]
     largest = money_unit * model.variable(OWNER, "largest gap", 0)
     for number, column in enumerate(columns):
@@ -170,14 +170,17 @@ def write_gaps(model: ModelBuilder, count: int, money_unit: float) -> list[Expre
 def write_gap_rows(
     model: ModelBuilder, columns: Sequence[Expression], gaps: Sequence[Expression], money_unit: float
 ) -> None:
-    """Rows that keep the columns of `write_gaps` at the gaps of the futures; those of more shocks imply the others."""
+    """Write rows that hold the columns of `write_gaps` at or above the futures' gaps.
+
+    A row over more shocks implies the earlier rows.
+    """
     for number, (column, gap) in enumerate(zip(columns, gaps, strict=False)):
         if gap.terms and not model.has_row(OWNER, name := f"gap{number}.{len(gap.terms)}"):
             require_money(model, name, column, ">=", gap, money_unit)
 
 
 def write_limit(model: ModelBuilder, measure: Expression, money_unit: float) -> Expression:
-    """A column whose upper bound, times a unit of money, limits a measure."""
+    """Write and return a column whose upper bound, times `money_unit`, limits a measure."""
     limit = free_column(model, "limit")
     require_money(model, "limit", measure, "<=", money_unit * limit, money_unit)
     return limit

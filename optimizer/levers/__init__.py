@@ -1,7 +1,7 @@
 """The seven levers, by `kind`.
 
-Adding one: its file, its import and entry here, and its auditor in `audit.levers` (activities share one); or, from
-outside, `optimizer.extend.register`.
+A new lever of the package needs its own file, an import and an entry here, and an auditor in `audit.levers` (all
+activities share one). A lever from outside the package is registered by `optimizer.extend.register`.
 """
 
 from functools import cache
@@ -34,19 +34,22 @@ KINDS: dict[str, type[Lever]] = {
 
 PACKAGE_KINDS = frozenset(KINDS)
 
-# Kinds of levers that came with their auditor; `audit.levers` has one for each kind of the package.
+# Kinds of levers whose auditor is registered; `audit.levers` has one for each kind of the package.
 _AUDITED: set[str] = set(PACKAGE_KINDS)
 
 
 def register_lever(lever: type[Lever]) -> str:
-    """Let instances name the kind of a lever, whose auditor the caller registers; it replaces an earlier one.
+    """Add a lever to the kinds that instances may name, in place of an earlier one of that kind.
+
+    The caller registers its auditor.
 
     Returns:
-        Its kind.
+        The kind of the lever.
 
     Raises:
-        TypeError: no subclass of `Sized` or `Stock`, without a kind of its own, or without a field that shocks replace.
-        ValueError: a kind that the package has itself.
+        TypeError: the class is no subclass of `Sized` or `Stock`, names no kind, or lacks a field that its shocks
+            replace.
+        ValueError: the package itself has a lever of this kind.
     """
     if not (isinstance(lever, type) and issubclass(lever, (Sized, Stock))):
         raise TypeError(f"{lever!r} is no lever: derive it from Sized or from another class of optimizer.levers")
@@ -70,11 +73,11 @@ def load_entry_points() -> None:
 
 
 def known_kinds() -> dict[str, type[Lever]]:
-    """Every kind that an instance may name, those of installed packages included."""
+    """Return the levers that an instance may name, by kind, including those of installed packages."""
     load_entry_points()
     return KINDS
 
 
 def is_audited(kind: str) -> bool:
-    """Whether plans that buy a kind of lever can be audited."""
+    """Return whether plans that buy this kind of lever can be audited."""
     return kind in _AUDITED

@@ -1,4 +1,4 @@
-"""What levers share: when they may be bought, in what sizes, at what cost, when they work, and how they produce.
+"""The base classes of all levers: when and in what sizes an option is bought, what it costs, and when it works.
 
     n[a]   size        own unit      bought at decision point a                        column `size`
     Y[a]   by          0 or 1        whether a fixed-charge option is open by a        column `by`, integer
@@ -13,19 +13,20 @@ Rows:
     least   n[a] ≥ min_size·y[a]       most   n[a] ≤ max_size·y[a]  fixed charge
     whole   n[a] = unit_size·units[a]                                     in whole units
 
-    ramp of m months: 0 for m < 0, else the share of the twelve months that m is in; its last value stays
+    ramp(m), m in months: 0 for m < 0, else the share given for the year that holds month m; the last share stays
 
 Ledgers: spend[a] += capex·n + fixed_cost·y; outlay[year] += budget_share times that; spend[t] += fixed_opex·Δ·N[t].
 An option with a fixed cost or a minimum size is a **fixed-charge** (semi-continuous) option, `is_fixed_charge`: it is
 opened once, or not at all. The integers are the cumulative Y, not the y: a branch then says "by 2030" or "later", which
-splits the plans evenly, and a precedence constraint between two options is one row for each decision point. Links
-`by`: Y for every decision point of the horizon; and `on_line`: Y at the last one that is a lead time back.
+splits the plans evenly, and a precedence constraint between two options is one row for each decision point. Links:
+`by`, Y for every decision point of the horizon, and `on_line`, Y one lead time before each period.
 
-`Stock` is what is bought and held. In every period, with keep the share that a period leaves, (1 − loss)^Δ:
+`Stock` is the base of options that are bought and held. In every period, with keep = (1 − loss)^Δ, the share of a stock
+that is left after a period:
 
     f[t]   fill       t    bought in period t, in years earliest … latest
     k[t]   stock      t    held at the end of period t                        k[−1] = initial
-    e[t]   surcharge  t    the rise of the price with f, in t at `price`      ψ: `optimizer.network.process`
+    e[t]   surcharge  t    cost of the price rise with f, in t at `price`      ψ: `optimizer.network.process`
 
     stock     k[t] = keep·k[t−1] + f[t]          f ≤ fill_rate·Δ          k ≤ max_size
     spend[t] += price·(f + e) + holding_cost·Δ·k       outlay += budget_share·price·(f + e)
@@ -54,13 +55,13 @@ from optimizer.units import Commitments, Described, Quantity, QuantitySeries, Se
 
 Ramp = Annotated[tuple[Share, ...], BeforeValidator(as_tuple), WithJsonSchema(shapes.one_or_more(shapes.SHARE))]
 
-# What a name in an option's field may refer to.
+# The sections of an instance that a name in an option's field may refer to.
 Section = Literal["commodities", "processes", "demands", "options", "regions of processes"]
 
 
 @dataclass(frozen=True)
 class Reference:
-    """A name that an option's field holds: it has to be one of a section of the instance, or of its regions."""
+    """A name in an option's field, which must stand in a section of the instance or be one of its regions."""
 
     place: Place
     name: str
@@ -69,35 +70,35 @@ class Reference:
 
 @dataclass(frozen=True)
 class Labels:
-    """How a kind of lever is called."""
+    """How outputs name and draw a kind of lever."""
 
-    size_unit: str = "t/yr"  # of its size, for readers: t/yr, t, or ``level``, which stands before the number
-    noun: str = "project"  # what sentences call one option of it that is bought, in the singular
-    absent: str = "is not bought"  # what a sentence says of one that a plan leaves out
-    colour: int = 7  # its slot in the palette of figures; 7 is grey
+    size_unit: str = "t/yr"  # printed unit of size: t/yr, t, or ``level``, which stands before the number
+    noun: str = "project"  # singular noun for a bought option of this kind
+    absent: str = "is not bought"  # predicate for an option that a plan leaves out
+    colour: int = 7  # slot in the palette of figures; 7 is grey
 
 
 class Lever(Described):
-    """Common fields of every option, and what others may ask of it.
+    """Common fields and methods of every option.
 
-    A lever has two verbs that write: `invest` and `operate`. It tells the rest of the package what it is by
-    `references`, `problems`, `flows` and `labels`; nobody else names its kind.
+    A lever writes to a model in two methods, `invest` and `operate`. `references`, `problems`, `flows` and `labels`
+    describe it to the rest of the package, where no other module names its kind.
     """
 
     labels: ClassVar[Labels] = Labels()
-    # Whether the plan holds its purchases and its stock by period; if not, it is bought by size.
+    # Whether a plan states its purchases and its stock by period; other levers are bought by size.
     is_stock: ClassVar[bool] = False
     # Whether it is an activity in a region, which cuts can affect and policy shares count.
     is_activity: ClassVar[bool] = False
-    # Whether its region is home where its entry names none.
+    # Whether the option stands at home if its entry names no region.
     is_at_home: ClassVar[bool] = False
     # Whether it raises the cost of attacks for the adversary.
     is_deterrent: ClassVar[bool] = False
-    # The columns of its purchases.
+    # The name of the columns of its purchases.
     purchase_column: ClassVar[str] = "size"
-    # The fields of a shock that may name it: ``cost``, a factor; ``reliability``, in place of its field of that name.
+    # The fields of a shock that may name the option: ``cost``, a factor, and ``reliability``, in place of its own.
     shock_fields: ClassVar[tuple[str, ...]] = ()
-    # Linking terms that are stocks, t, and not rates: operation in period t takes the one of t − 1.
+    # Linking terms that are stocks, t, and not rates: operation in period t uses the term of t − 1.
     amounts: ClassVar[tuple[str, ...]] = ()
 
     id: str = Field(exclude=True)
@@ -115,89 +116,92 @@ class Lever(Described):
 
     @property
     def is_fixed_charge(self) -> bool:
-        """Whether it is opened once or not at all."""
+        """Whether the option is opened once or not at all."""
         return False
 
     @property
     def scaling_unit(self) -> Unit:
-        """The unit of what is bought as the solver scales it: tonnes unless the lever says otherwise."""
+        """The unit by which the solver scales purchases; tonnes by default."""
         return "t"
 
     @property
     def largest(self) -> float:
-        """The most that can be bought of it, or held, in its own unit; infinite where nothing limits it."""
+        """The largest amount that can be bought or held, in the lever's unit; infinite if there is no limit."""
         return math.inf
 
     @property
     def most_in_a_year(self) -> float:
-        """The most of it that can be bought in a year, in its own unit."""
+        """The largest amount that can be bought in a year, in the lever's unit."""
         return self.largest
 
     @property
     def flows(self) -> tuple[Flow, ...]:
-        """The flows that a result reports of it; none where it has no columns in operation."""
+        """The flows that a result reports; empty for a lever without operating columns."""
         return ()
 
     def references(self) -> Iterator[Reference]:
-        """The names that it refers to."""
+        """Yield the names that the option refers to."""
         yield from ()
 
     def problems(self) -> Iterator[Problem]:
-        """What is wrong or odd about its own fields, beyond their types; pydantic keeps the name `validate`."""
+        """Yield errors and warnings about the option's own fields, beyond their types.
+
+        Pydantic reserves the name `validate`.
+        """
         yield from ()
 
     def fields_without_effect(self) -> Iterator[tuple[str, str]]:
-        """Fields whose value of 0 makes the option useless, and why."""
+        """Yield the fields whose value of 0 makes the option useless, each with the reason."""
         yield from ()
 
     @property
     def is_free(self) -> bool:
-        """Whether it costs nothing to buy."""
+        """Whether buying the option costs nothing."""
         return False
 
     @property
     def price_cure(self) -> str:
-        """What to do about an option that is free."""
+        """The cure that a finding gives for a free option."""
         return "Add what it costs."
 
     def prices(self) -> Iterator[tuple[str, str, Series]]:
-        """Fields that hold the price of a tonne: the field, the commodity or segment that it is of, and the price."""
+        """Yield fields that hold a price per tonne: the field, its commodity or segment, and the price."""
         yield from ()
 
     @property
     def capex_group(self) -> str | None:
-        """The group of options whose capex `check` compares with its own; None where it is in none."""
+        """The group of options among which `check` compares capex; None for a lever in no group."""
         return None
 
     @classmethod
     def cure_of_unknown(cls, key: str) -> str | None:
-        """What to do about a key that it does not have, where more can be said than which keys there are."""
+        """Return a specific cure for an unknown key; None where a list of the known keys is the cure."""
         return None
 
     def restores(self, path: Path, process: str, t: int) -> bool:
-        """Whether buying more of it raises what is left in a period of an existing process that a path cuts."""
+        """Return whether buying more restores capacity of an existing process that the path cuts in period t."""
         return False
 
     def allows(self, year: int) -> bool:
-        """Whether it may be decided in a calendar year."""
+        """Return whether the option may be bought in a calendar year."""
         return (self.earliest is None or year >= self.earliest) and (self.latest is None or year <= self.latest)
 
     def invest(self, model: ModelBuilder) -> None:
-        """Write what is bought, when, and what it costs; link it to operation."""
+        """Write the purchases by decision point and their cost, and link them to operation."""
         raise NotImplementedError
 
     def operate(self, model: ModelBuilder, path: Path) -> None:
-        """Write what it adds to one path."""
+        """Write the lever's part of operation on one path."""
         raise NotImplementedError
 
     def pay(self, model: ModelBuilder, t: int, amount: Expression) -> None:
-        """Book an investment of period t: all of it is cost, `budget_share` of it is the budget's."""
+        """Book an investment of period t: all of it counts as cost, `budget_share` of it against the budget."""
         model.book("spend", t, amount=amount)
         model.book("outlay", model.horizon.year(t), amount=self.budget_share * amount)
 
 
 class Sized(Lever):
-    """A lever that is bought by size."""
+    """Base class of levers that are bought by size."""
 
     lead_time: Quantity = Field(
         default=0.0, description="Months from the decision to operation, rounded up to whole periods."
@@ -243,7 +247,7 @@ class Sized(Lever):
 
     @property
     def is_fixed_charge(self) -> bool:
-        """Whether it is opened once or not at all."""
+        """Whether the option is opened once or not at all."""
         return self.fixed_cost > 0 or self.min_size > 0
 
     @property
@@ -252,17 +256,17 @@ class Sized(Lever):
         return self.max_size
 
     def invest(self, model: ModelBuilder) -> None:
-        """Buy size and link what of it works."""
+        """Write the purchases and link the working capacity."""
         model.link(self.id, "capacity", self.working(model, self.buy(model)))
 
     def references(self) -> Iterator[Reference]:
-        """The options that it requires or excludes."""
+        """Yield the options that this one requires or excludes."""
         for field in ("requires", "excludes"):
             yield from (Reference((field,), other, "options") for other in getattr(self, field))
 
     def fields_without_effect(self) -> Iterator[tuple[str, str]]:
-        """A size or a ramp of 0."""
-        # A size that has to be larger than the largest is an error of its own.
+        """Yield a `max_size` or a `ramp` of 0."""
+        # With a minimum or unit size above it, a max_size of 0 is already an error.
         if self.max_size == 0 and self.min_size == 0 and self.unit_size == 0:
             yield "max_size", "it can never be bought"
         elif max(self.ramp) == 0:
@@ -270,24 +274,24 @@ class Sized(Lever):
 
     @property
     def is_free(self) -> bool:
-        """Whether capex, fixed cost and fixed opex are 0."""
+        """Whether capex, fixed cost and fixed opex are all 0."""
         return max(self.capex.values) + self.fixed_cost + self.fixed_opex == 0
 
     @property
     def price_cure(self) -> str:
-        """The fields that may hold its price."""
+        """The cure for a free option: it names the fields that may hold a cost."""
         return "Add its capex, fixed_cost or fixed_opex."
 
     def paid(self, year: int, size: float, *, opened: bool) -> float:
-        """Money for a purchase that is decided in a year, undiscounted."""
+        """Return the undiscounted investment cost of a purchase decided in a year."""
         return float(self.capex.at(year)) * size + (self.fixed_cost if opened else 0.0)
 
     def share_in_force(self, horizon: Horizon, a: int, t: int) -> float:
-        """The part of a size decided at `a` that works in period t, which is not before its lead time is over."""
+        """Return the share of a size bought at decision point a that works in period t, after the lead time."""
         return self.working_share((t - a - horizon.whole(self.lead_time)) * horizon.months)
 
     def working_share(self, months: float) -> float:
-        """The part of size that works so many months after the lead time; 0 before it."""
+        """Return the share of a size that works `months` after the end of the lead time; 0 before it."""
         if months < 0:
             return 0.0
         return self.ramp[min(greatest_whole(months / 12), len(self.ramp) - 1)]
@@ -313,7 +317,7 @@ class Sized(Lever):
         return size
 
     def _open(self, model: ModelBuilder, size: Mapping[int, Expression]) -> None:
-        """Write the openings of a fixed-charge option and what its size has to do with them."""
+        """Write the openings of a fixed-charge option, and the rows that tie its size to them."""
         latest, by = Expression(), dict[int, Expression]()
         for a in model.horizon.decisions if self.is_fixed_charge else ():
             if a in size:
@@ -331,28 +335,28 @@ class Sized(Lever):
             model.link(self.id, "on_line", self._on_line(model.horizon, by))
 
     def _on_line(self, horizon: Horizon, by: Mapping[int, Expression]) -> dict[int, Expression]:
-        """Y at the last decision point that is a lead time before a period, for every period."""
+        """Return Y one lead time before each period."""
         lead, latest, result = horizon.whole(self.lead_time), Expression(), dict[int, Expression]()
         for t in horizon.periods:
             result[t] = latest = by.get(t - lead, latest)
         return result
 
     def _pay_upkeep(self, model: ModelBuilder, size: Mapping[int, Expression]) -> None:
-        """Book the fixed operating cost of what is installed."""
+        """Book the fixed operating cost of the installed size."""
         if self.fixed_opex > 0:
             yearly, lead = self.fixed_opex * model.horizon.delta, model.horizon.whole(self.lead_time)
             for t, installed in sum_by_age(model.horizon, size, lead, (1.0,)).items():
                 model.book("spend", t, amount=yearly * installed)
 
     def working(self, model: ModelBuilder, size: Mapping[int, Expression]) -> dict[int, Expression]:
-        """C[t], in the unit of size, for every period."""
+        """Return C[t] for every period, in the unit of size."""
         return sum_by_age(model.horizon, size, model.horizon.whole(self.lead_time), self.ramp)
 
 
 class Stock(Lever):
-    """A lever that is held as a stock of one commodity.
+    """Base class of levers that hold a stock of one commodity.
 
-    What is released in a shock, at most `release_rate` and at `release_cost`, is written by its subclass: `Stockpile`.
+    The subclass `Stockpile` writes the release in a shock, at most `release_rate` and at `release_cost`.
     """
 
     labels: ClassVar[Labels] = Labels("t", "stockpile", "is not filled", 4)
@@ -403,20 +407,20 @@ class Stock(Lever):
 
     @property
     def largest(self) -> float:
-        """`max_size`, infinite where it is left out."""
+        """`max_size`; infinite if it is not given."""
         return math.inf if self.max_size is None else self.max_size
 
     @property
     def most_in_a_year(self) -> float:
-        """`fill_rate`, infinite where it is left out."""
+        """`fill_rate`; infinite if it is not given."""
         return math.inf if self.fill_rate is None else self.fill_rate
 
     def references(self) -> Iterator[Reference]:
-        """Its commodity."""
+        """Yield the commodity of the stock."""
         yield Reference(("commodity",), self.commodity, "commodities")
 
     def fields_without_effect(self) -> Iterator[tuple[str, str]]:
-        """A stock or a rate of 0."""
+        """Yield a `max_size` or a `fill_rate` of 0."""
         if self.max_size == 0:
             yield "max_size", "it can never be bought"
         elif self.fill_rate == 0 and self.initial == 0:
@@ -424,31 +428,31 @@ class Stock(Lever):
 
     @property
     def is_free(self) -> bool:
-        """Whether its price is 0, where something can be bought at all; to hold it may cost something."""
+        """Whether purchases are possible at a price of 0; holding may still cost money."""
         return self.fill_rate != 0 and max(self.price.values) == 0
 
     @property
     def price_cure(self) -> str:
-        """What to write where it has no price."""
+        """The cure for a free stockpile."""
         return "Add its price; what is there already is `initial`."
 
     def prices(self) -> Iterator[tuple[str, str, Series]]:
-        """Its price."""
+        """Yield the purchase price."""
         yield "price", self.commodity, self.price
 
     @classmethod
     def cure_of_unknown(cls, key: str) -> str | None:
-        """What to do about a field of options that are bought by size."""
+        """Return a cure for fields of options that are bought by size."""
         if key in Sized.model_fields or key in Activity.model_fields:
             return "Remove it: a stockpile is bought at `price`; it has no size, capex or lead time."
         return None
 
     def kept(self, delta: float) -> float:
-        """The share of a stock that is left after so many years."""
+        """Return the share of a stock that is left after `delta` years."""
         return float((1.0 - self.loss) ** delta)
 
     def stock_path(self, horizon: Horizon, fills: Sequence[float]) -> ByPeriod:
-        """t held at the end of each period, from what is bought."""
+        """Return the stock at the end of each period, t, that follows from the purchases."""
         keep, held, path = self.kept(horizon.delta), self.initial, []
         for fill in fills:
             held = keep * held + fill
@@ -456,23 +460,23 @@ class Stock(Lever):
         return tuple(path)
 
     def paid_for_fills(self, horizon: Horizon, fills: Sequence[float]) -> float:
-        """Money for purchases by period, undiscounted."""
+        """Return the undiscounted cost of all purchases."""
         return math.fsum(self.payments(horizon, fills))
 
     def payments(self, horizon: Horizon, fills: Sequence[float]) -> list[float]:
-        """The same by period."""
+        """Return the undiscounted cost of the purchases by period."""
         extra = self.surcharges(horizon, fills)
         return [float(self.price.at(horizon.year(t)) * (fill + extra[t])) for t, fill in enumerate(fills)]
 
     def surcharges(self, horizon: Horizon, fills: Sequence[float]) -> list[float]:
-        """What purchases cost beyond `price`, in t at that price, by period."""
+        """Return the cost of purchases beyond `price` by period, in t at that price."""
         if self.price_response is None:
             return [0.0] * len(fills)
         delta, response = horizon.delta, self.price_response
         return [delta * response.surcharge(fill / delta, self.most_in_a_year) for fill in fills]
 
     def invest(self, model: ModelBuilder) -> None:
-        """Fill and hold; offer the stock at the end of each period."""
+        """Write purchases, stock and holding cost, and link the stock at the end of each period."""
         periods, delta = model.horizon.periods, model.horizon.delta
         rate = self.most_in_a_year * delta
         before: Expression | float = self.initial
@@ -492,7 +496,7 @@ class Stock(Lever):
         model.link(self.id, "stock", {-1: Expression(constant=self.initial)} | stock)
 
     def _surcharge(self, model: ModelBuilder, t: int, fill: Expression) -> Expression | float:
-        """e of what is bought in a period."""
+        """Return e for the purchases of a period."""
         if self.price_response is None:
             return 0.0
         extra = self.price_response.write(model, self.id, t, fill, model.horizon.delta, self.most_in_a_year)

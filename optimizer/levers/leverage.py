@@ -1,16 +1,16 @@
-"""Leverage: counter-leverage over a region, which restrains its deliberate cuts.
+"""Leverage: counter-leverage over a region, which reduces that region's deliberate cuts.
 
     size        level, 0 … max_size ≤ 1
-    Λ[t]        level in force, Σ_a n[a]·share(year(t) − year(a)) over the decisions past their lead time
+    Λ[t]        level in force, Σ_a n[a]·share(year(t) − year(a)) over decisions whose lead time is over
     restraint   share of the cut that full level prevents
-    erosion     share of the level lost per calendar year after that of the decision, as the region finds substitutes
-    strength    in its place: share in force in the 1st, 2nd, … calendar year from that of the decision on
+    erosion     share of the level lost per calendar year after the year of decision, as the region finds substitutes
+    strength    instead of erosion: share in force in the 1st, 2nd, … calendar year, the year of decision first
 
-    share(j) = (1 − erosion)^j, or the strength of year j + 1, of which the last stays; strength may grow and exceed 1
+    share(j) = (1 − erosion)^j, or the strength of year j + 1; the last strength stays; strength may grow and exceed 1
 
-Plan: as in `base`, but `ramp` does not apply; `max_size` and `fixed_opex` are on the uneroded level. Links `level`, Λ.
+Plan: as in `base`, without `ramp`; `max_size` and `fixed_opex` refer to the level before erosion. Links `level`, Λ.
 On the path of a deliberate shock, for every existing process p of the region that is cut, in every period:
-    available[p] += cap·σ·restraint·Λ         existing processes only; several options add, and so do partnerships
+    available[p] += cap·σ·restraint·Λ         existing processes only; several options and partnerships add up
 """
 
 from collections.abc import Iterator
@@ -88,22 +88,22 @@ class Leverage(Sized):
 
     @property
     def scaling_unit(self) -> Unit:
-        """A level has no unit."""
+        """A level is dimensionless."""
         return "1"
 
     def references(self) -> Iterator[Reference]:
-        """The region, and the options that it is tied to."""
+        """Yield the region, and the options that this one requires or excludes."""
         yield Reference(("region",), self.region, "regions of processes")
         yield from super().references()
 
     def problems(self) -> Iterator[Problem]:
-        """A ramp, which does not apply."""
+        """Yield a warning about a `ramp`, which has no effect on leverage."""
         if min(self.ramp) < 1.0:
             cure = "Remove it, or write strength, the share in force by calendar year."
             yield ("ramp",), "ramp does not apply to leverage: it has no effect", cure, "warning"
 
     def fields_without_effect(self) -> Iterator[tuple[str, str]]:
-        """A largest level, a restraint or a strength of 0; `problems` has a ramp."""
+        """Yield a `max_size`, a `restraint` or a `strength` of 0; `problems` reports a `ramp`."""
         yield from (each for each in super().fields_without_effect() if each[0] != "ramp")
         if self.strength is not None and max(self.strength) == 0:
             yield "strength", "it is never in force"
@@ -111,19 +111,19 @@ class Leverage(Sized):
             yield "restraint", "it restores nothing"
 
     def share_in_force(self, horizon: Horizon, a: int, t: int) -> float:
-        """The part of a level decided at `a` that is in force in period t, once its lead time is over."""
+        """Return the share of a level bought at decision point a that is in force in period t, after the lead time."""
         age = horizon.year(t) - horizon.year(a)
         if self.strength is None:
             return float((1.0 - self.erosion) ** age)
         return self.strength[min(age, len(self.strength) - 1)]
 
     def restores(self, path: Path, process: str, t: int) -> bool:
-        """Whether a process of its region is cut deliberately then."""
+        """Return whether the path cuts a process of the region deliberately in period t."""
         is_struck = process in path.struck(self.region) and path.severity_at(process, t) > 0
         return bool(is_struck and path.deliberate and self.restraint > 0)
 
     def invest(self, model: ModelBuilder) -> None:
-        """Buy a level and link what is in force of it."""
+        """Write the purchases of a level, and link the level in force."""
         horizon = model.horizon
         size, lead = self.buy(model), horizon.whole(self.lead_time)
         level = {
@@ -133,7 +133,7 @@ class Leverage(Sized):
         model.link(self.id, "level", level)
 
     def operate(self, model: ModelBuilder, path: Path) -> None:
-        """Restrain deliberate cuts."""
+        """Book the capacity that leverage restores in deliberate cuts."""
         level = model.linked(self.id, "level")
         for process in path.struck(self.region):
             for t in path.periods:

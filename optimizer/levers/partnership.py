@@ -1,16 +1,16 @@
-"""Partnership: a deal with an existing process restores part of what a cut takes of its capacity.
+"""Partnership: a deal with an existing process restores part of the capacity that a cut takes from it.
 
     size          t/yr agreed      C[t]   working size, t/yr     p   the existing process
-    reliability   share            ρ, of what the cut takes of C; replaced by the shock's own where it has one
+    reliability   share            ρ, share restored of the cut part of C; a shock may state its own
     σ             share            of p that is cut
 
 Plan: as in `base`; links `capacity`, C.
 On a shock's path, in every period in which p is cut:
-    available[p] += σ·ρ·C·Δ         several deals add; the bound x ≤ cap stays
-    accident[p] += σ'·ρ·C·Δ         where σ' is the cut by accident beside a deliberate σ
+    available[p] += σ·ρ·C·Δ         several deals add up; the bound x ≤ cap stays
+    accident[p] += σ'·ρ·C·Δ         where an accident cuts σ' beside a deliberate σ
 
-Leverage restrains the same σ. The two effects are added: a deal on what leverage leaves, σ·(1 − restraint·Λ), would be
-bilinear. What is dropped, up to σ·ρ·C·Δ·restraint·Λ, is in the plan's favour.
+Leverage reduces the same σ. The two effects are added, since a deal on the cut that leverage leaves,
+σ·(1 − restraint·Λ), would be bilinear. The neglected term, up to σ·ρ·C·Δ·restraint·Λ, favours the plan.
 """
 
 from collections.abc import Iterator
@@ -39,22 +39,22 @@ class Partnership(Sized):
     )
 
     def references(self) -> Iterator[Reference]:
-        """The process, and the options that it is tied to."""
+        """Yield the process, and the options that this one requires or excludes."""
         yield Reference(("process",), self.process, "processes")
         yield from super().references()
 
     @property
     def capex_group(self) -> str | None:
-        """That of all deals."""
+        """The group of all deals."""
         return "deals"
 
     def restores(self, path: Path, process: str, t: int) -> bool:
-        """Whether its process is cut then."""
+        """Return whether the path cuts the process in period t, so that the deal restores some of it."""
         reliability = path.reliability.get(self.id, self.reliability)
         return process == self.process and bool(reliability * path.largest_severity_at(process, t) > 0)
 
     def operate(self, model: ModelBuilder, path: Path) -> None:
-        """Restore part of what is cut."""
+        """Book the capacity that the deal restores."""
         capacity = model.linked(self.id, "capacity")
         reliability = path.reliability.get(self.id, self.reliability)
         for t in path.periods:

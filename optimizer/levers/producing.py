@@ -1,6 +1,6 @@
-"""Levers that are processes: ally, refining and recycling, which differ in where they stand and what they are fed.
+"""Levers that are processes: ally, refining and recycling. They differ in their location and their inputs.
 
-ally        equity or a loan buys capacity in another region, friendly or not, that our demand can call on
+ally        equity or a loan buys capacity in another region, friendly or not, that serves our demand
 refining    domestic separation, metal or magnet making
 recycling   fed by a scrap commodity, limited by its capacity and by the scrap that `end_of_life` supplies: the limit by
             scrap is the balance of that commodity, like that of any other input
@@ -10,7 +10,7 @@ recycling   fed by a scrap commodity, limited by its capacity and by the scrap t
     size               t/yr of activity; columns and rows as in `base`
     x[t]   activity    t          σ share lost in this path
 
-It links `capacity`, C. On each path, in every period, beside what an activity does:
+It links `capacity`, C. On each path, in every period, it adds to the rows of an activity:
     capacity   x ≤ C·Δ·min(1−σ, r)              r as in `network.process`; 1 without `restart_months`
     run        x ≥ min_utilisation·C·Δ          baseline only
 """
@@ -26,29 +26,32 @@ from optimizer.results.plan import Flow
 
 
 class Producing(Sized, Activity):
-    """An option that is a process."""
+    """Base class of options that are processes."""
 
     is_activity: ClassVar[bool] = True
     shock_fields: ClassVar[tuple[str, ...]] = ("cost",)
 
     def references(self) -> Iterator[Reference]:
-        """What it takes and gives, and the options that it is tied to."""
+        """Yield the commodities of input and output, and the options that this one requires or excludes."""
         for side in ("input", "output"):
             yield from (Reference((side, commodity), commodity, "commodities") for commodity in getattr(self, side))
         yield from super().references()
 
     @property
     def price_cure(self) -> str:
-        """The fields that may hold its price."""
+        """The cure for a free option: it names the fields that may hold a cost."""
         return "Add its capex, fixed_cost or fixed_opex; what is there already is a process."
 
     @property
     def capex_group(self) -> str | None:
-        """That of all plants."""
+        """The group of all plants."""
         return "plants"
 
     def operate(self, model: ModelBuilder, path: Path) -> None:
-        """Run within what works and is left; in the baseline at least at the minimum utilisation."""
+        """Write the activity, limited to the working capacity that a shock leaves.
+
+        In the baseline it runs at least at the minimum utilisation.
+        """
         capacity, delta = model.linked(self.id, "capacity"), path.delta
         most = dict.fromkeys(path.periods, self.max_size * delta)
         activity = self.run(model, path, kind=self.kind, budget_share=self.budget_share, upper=most)
@@ -61,7 +64,7 @@ class Producing(Sized, Activity):
 
     @property
     def flows(self) -> tuple[Flow, ...]:
-        """Its activity."""
+        """The flow of its activity."""
         return (Flow("activity", "activity", gives=self.output, takes=self.input),)
 
 

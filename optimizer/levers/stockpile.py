@@ -1,16 +1,16 @@
-"""Stockpile: buy a commodity as if no shock came, hold it, release what is held only inside shocks.
+"""Stockpile: a commodity is bought and held in the baseline, and released only in shocks.
 
-    k[t]   stock      t    held at the end of period t, as of every `Stock` (`base`)
+    k[t]   stock      t    held at the end of period t, as for every `Stock` (`base`)
     g[t]   release    t    released in period t of a shock
-    k'[t]  left       t    held inside a shock, never refilled
+    k'[t]  left       t    held at the end of period t of a shock, without refills
 
-    keep   share that a period leaves, (1 − loss)^Δ
+    keep   share of a stock that is left after a period, (1 − loss)^Δ
     release_cost   USD per t
 
-In a shock, starting from the k (`stock`) of the period before its window:
+In a shock, k' starts from k (`stock`) of the period before its window:
     left      k'[t] = keep·k'[t−1] − g[t]        g ≤ release_rate·Δ
     supply[c] += g          operating += release_cost·g
-In the one period of a rule or of a time to survive (`Path.is_steady`) nothing is lost: k' = k − g.
+The single period of a rule or of a time to survive (`Path.is_steady`) has no loss: k' = k − g.
 """
 
 import math
@@ -29,7 +29,7 @@ class Stockpile(Stock):
     kind: Literal["stockpile"]
 
     def fields_without_effect(self) -> Iterator[tuple[str, str]]:
-        """As of every stock; or a release rate of 0."""
+        """Yield the fields of every stock, else a `release_rate` of 0."""
         found = list(super().fields_without_effect())
         yield from found
         if not found and self.release_rate == 0:
@@ -37,12 +37,12 @@ class Stockpile(Stock):
 
     @property
     def flows(self) -> tuple[Flow, ...]:
-        """What is released in a shock, and what is left of the stock."""
+        """The release in a shock, and the stock that is left."""
         released = Flow("released", "released", column="release", in_baseline=False, gives={self.commodity: 1.0})
         return (released, Flow("left", "left in stock", in_baseline=False))
 
     def operate(self, model: ModelBuilder, path: Path) -> None:
-        """Release inside a shock; the baseline never touches the stock."""
+        """Write the release in a shock; the baseline never releases."""
         if path.is_baseline:
             return
         rate = math.inf if self.release_rate is None else self.release_rate * path.delta

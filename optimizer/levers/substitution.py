@@ -1,4 +1,4 @@
-"""Substitution: part of one segment is served without the commodity.
+"""Substitution: part of a segment's demand is served without its commodity.
 
     size        t/yr avoided      C[t]   working size, t/yr           z[t]   t   substituted in period t
     max_share   share of D        D      demand with its surge, t     cost   USD per t substituted
@@ -44,34 +44,34 @@ class Substitution(Sized):
     input: Mapping[str, Ratio] = Field(default_factory=dict, description="Input by commodity, t per t substituted.")
 
     def references(self) -> Iterator[Reference]:
-        """The segment, what it takes, and the options that it is tied to."""
+        """Yield the segment, the commodities of input, and the options that this one requires or excludes."""
         yield Reference(("demand",), self.demand, "demands")
         yield from (Reference(("input", commodity), commodity, "commodities") for commodity in self.input)
         yield from super().references()
 
     def problems(self) -> Iterator[Problem]:
-        """A negative cost."""
+        """Yield a warning about a negative cost."""
         if min(self.cost.values) < 0:
             what = "cost is below 0: doing without pays, so as much is done without as can be"
             yield ("cost",), what, "Write what the alternative costs, whole.", "warning"
 
     def fields_without_effect(self) -> Iterator[tuple[str, str]]:
-        """As of every lever that is bought by size; or a share of 0."""
+        """Yield the fields of every lever that is bought by size, and a `max_share` of 0."""
         yield from super().fields_without_effect()
         if self.max_share == 0:
             yield "max_share", "it can never serve anything"
 
     def prices(self) -> Iterator[tuple[str, str, Series]]:
-        """Its cost, which is that of the segment's commodity."""
+        """Yield the cost, to be compared with that of the segment's commodity."""
         yield "cost", self.demand, self.cost
 
     @property
     def flows(self) -> tuple[Flow, ...]:
-        """What is substituted."""
+        """The tonnes substituted."""
         return (Flow("substituted", "substituted", takes=self.input, serves=self.demand, share=self.max_share),)
 
     def operate(self, model: ModelBuilder, path: Path) -> None:
-        """Serve the segment within size and share."""
+        """Write the substituted tonnes, limited by size and share, with their inputs and cost."""
         capacity = model.linked(self.id, "capacity")
         for t in path.periods:
             most = self.max_share * path.demand_at(self.demand, t)

@@ -1,6 +1,6 @@
-"""Columns, rows and ledgers of a programme before a solver sees them."""
+"""Columns, rows and ledgers of a model, independent of any solver."""
 
 from typing import Literal
 
-# Of a row.
+# The sense of a row.
 Sense = Literal["<=", ">=", "=="]

@@ -1,11 +1,11 @@
-"""What a formulation is written to before a solver sees it: columns, rows, ledgers and linking terms.
+"""The model builder: it holds columns, rows, ledgers and linking terms until a solver takes them.
 
-Levers and the network write columns and rows in the units of the file (t, USD) and meet only in the ledgers
-(`expressions`). `problem()` passes all of it to PuLP in units chosen from the data, so that neither grams of dysprosium
-nor billions of dollars fall below the solver's tolerances.
+Levers and the network write columns and rows in the units of the file (t, USD) and share only the ledgers
+(`expressions`). `problem()` passes everything to PuLP in units chosen from the data, so that neither grams of
+dysprosium nor billions of dollars fall below the solver's tolerances.
 
-A **linking term** is how the plan enters operation: for each period an affine expression in the plan's columns. Where
-the plan is fixed, it is a parameter (a **given** column) instead; a lever writes the same rows in both cases.
+A **linking term** brings the plan into operation: it is an affine expression in the plan's columns for each period.
+Where the plan is fixed, a parameter (a **given** column) replaces it. A lever writes the same rows in both cases.
 """
 
 import itertools
@@ -30,12 +30,12 @@ Unit = Literal["t", "money", "1"]
 # CBC reads names of LP files up to 100 characters, and HiGHS up to 255; both take these characters.
 LONGEST_NAME = 100
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.@]")
-# How much of a longer name is kept at either end, with room for a number behind it.
+# Characters of a longer name that are kept at either end, which leaves room for a number at the end.
 _KEPT_OF_NAME = 45
 
 
 class Mark(NamedTuple):
-    """Whose row or column it is: the path (empty for the plan), owner, what, and which of them, by period or number."""
+    """The identity of a row or column: path (empty for the plan), owner, what it is, and its period or number."""
 
     path: str
     owner: str
@@ -51,8 +51,8 @@ class Mark(NamedTuple):
 class Column:
     """A decision of period `t`: its bounds in its own unit, and whether it is integer.
 
-    `upper` is a number, or an array with one for each shock where a path stands for many. `given` marks a parameter: it
-    is no column of the solver's problem.
+    `upper` is a number, or an array with one number per shock where the path stands for many shocks. `given` marks a
+    parameter, which is not a column of the solver's problem.
     """
 
     mark: Mark
@@ -66,9 +66,9 @@ class Column:
 
 @dataclass(slots=True)
 class Row:
-    """A restriction ``terms sense rhs``, in its own unit; `t` is its period where it has one.
+    """A constraint ``terms sense rhs`` in its own unit; `t` is its period, or None.
 
-    `terms` are coefficients by column number; they and `rhs` are numbers, or arrays with one for each shock.
+    `terms` are coefficients by column number. Coefficients and `rhs` are numbers, or arrays with one number per shock.
     """
 
     mark: Mark
@@ -81,12 +81,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Scope:
-    """What of a programme is written."""
+    """The parts of a model that are written."""
 
-    # Whether valid inequalities are written, which every plan keeps; they are of no use where nothing is searched for.
+    # Whether valid inequalities are written. They tighten the relaxation, and serve no purpose for a fixed plan.
     has_valid_inequalities: bool = True
-    # The processes, segments and options that are; None for all of them. The rows that they share with others have
-    # their terms only, and rows that tie them to others are left out.
+    # The processes, segments and options that are written; None for all. Rows that sum over parts then have only the
+    # terms of these, and rows that tie them to other options are left out.
     parts: frozenset[str] | None = None
 
 
@@ -94,14 +94,15 @@ EVERYTHING = Scope()
 
 
 class ModelBuilder(Ledgers):
-    """One linear or mixed-integer programme being written."""
+    """A linear or mixed-integer model under construction."""
 
     def __init__(self, horizon: Horizon, discount_rate: float, names: Names) -> None:
         super().__init__(horizon, names)
         self._rate = discount_rate
         self.columns: list[Column] = []
         self.rows: list[Row] = []
-        # Rows that each plan keeps in some operation at no more cost; a model has those that its relaxation violates.
+        # Valid inequalities: every plan satisfies them in some operation of the same cost. A model has those that its
+        # relaxation violates.
         self.valid: list[Row] = []
         self.scope = EVERYTHING
         self._discounts = [(1.0 + discount_rate) ** (-t * horizon.delta) for t in range(len(horizon.periods) + 1)]
@@ -109,17 +110,17 @@ class ModelBuilder(Ledgers):
         self._gates: dict[int, tuple[str, Expression]] = {}
         self._path = ""
         self._used: set[tuple[str, Mark]] = set()
-        # The index of columns that `column_index` goes on with: columns are only ever added.
+        # The index that `column_index` extends by columns added since its last call.
         self._index: dict[tuple[str, str, str], dict[int, int]] = {}
         self._indexed = 0
 
     def discount(self, t: int) -> float:
-        """The discount factor δ(t) = (1 + r)^(−tΔ); t may be T, the end of the horizon."""
+        """Return the discount factor δ(t) = (1 + r)^(−tΔ); t may be T, the end of the horizon."""
         return float(self._discounts[t])
 
     @contextmanager
     def on_path(self, path: str) -> Iterator[None]:
-        """Everything written inside belongs to the path of this key."""
+        """Assign everything written in the context to the path with this key."""
         self.names.path.add(path)
         before, self._path = self._path, path
         try:
@@ -138,12 +139,13 @@ class ModelBuilder(Ledgers):
         integer: bool = False,
         follows: Hashable = None,
     ) -> Expression:
-        """A new column of one period, 0 or more, at most `upper`.
+        """Add a column of one period with bounds 0 and `upper`.
 
-        Raises ModelError for a name that is taken.
+        `follows` marks a column of the plan that is not a decision but follows from decisions and from the given data:
+        futures that cannot be distinguished share it if their data are equal (`formulation`).
 
-        `follows` marks a column of the plan that is no decision but follows from decisions and from these data: futures
-        that cannot be distinguished share it where the data are equal (`formulation`).
+        Raises:
+            ModelError: the name is taken.
         """
         if what == "below" and owner not in self.names.segment:
             raise ModelError(
@@ -153,7 +155,7 @@ class ModelBuilder(Ledgers):
         return Expression({self._enter(Column(mark, unit, 0.0, upper, integer, t), follows): 1.0})
 
     def _enter(self, column: Column, follows: Hashable) -> int:
-        """Add a column; its number."""
+        """Add a column and return its number."""
         self.columns.append(column)
         return len(self.columns) - 1
 
@@ -168,7 +170,7 @@ class ModelBuilder(Ledgers):
         *,
         unit: Unit = "t",
     ) -> None:
-        """A new row ``left sense right``."""
+        """Add the row ``left sense rhs``."""
         mark = self._mark("row", owner, what, "" if t is None else self.horizon.label(t))
         if isinstance(rhs, Expression):
             left, rhs = left - rhs, 0.0
@@ -184,9 +186,10 @@ class ModelBuilder(Ledgers):
         self.rows.append(row)
 
     def limit(self, owner: str, what: str, t: int, column: Expression, upper: Expression | Number) -> None:
-        """``column ≤ upper``: a bound where `upper` is a number, 0 in place of one below 0; else a row.
+        """Write ``column ≤ upper``: as a bound, at least 0, if `upper` is a number, else as a row.
 
-        Raises ModelError unless `column` is one column as it is: limits of sums and multiples are rows of `require`.
+        Raises:
+            ModelError: `column` is a sum or a multiple of columns, whose limit has to be written with `require`.
         """
         if not _is_column(column):
             raise ModelError(f"{owner}: limit {what} is of a sum or a multiple of columns; write it with `require`")
@@ -198,19 +201,19 @@ class ModelBuilder(Ledgers):
         self.columns[index].upper = _between_zero_and(self.columns[index].upper, limit.constant)
 
     def note_gate(self, option: str, t: int, column: Expression) -> None:
-        """Note that a column is 0 where its option is not on line; nothing is noted of one without a fixed charge."""
+        """Record that a column is 0 unless its option is on line; do nothing for options without a fixed charge."""
         on_line = self._links.get((option, "on_line"))
         if on_line is not None:
             (index,) = column.terms
             self._gates[index] = option, on_line[t]
 
     def take_gates(self) -> Mapping[int, tuple[str, Expression]]:
-        """By column, the option without which it is 0, and its opening; those noted since this was asked last."""
+        """Return the gates recorded since the last call: by column, the option that it needs, and its opening."""
         gates, self._gates = self._gates, {}
         return gates
 
     def add_valid_inequality(self, owner: str, what: str, t: int, column: Expression, upper: Expression) -> None:
-        """A valid inequality ``column ≤ upper``: no plan with whole numbers needs to violate it."""
+        """Add the valid inequality ``column ≤ upper``: an optimal operation of every integer plan satisfies it."""
         difference = column - upper
         mark = self._mark("row", owner, what, self.horizon.label(t))
         self._append_valid(Row(mark, "t", difference.terms, "<=", -difference.constant, t))
@@ -219,7 +222,7 @@ class ModelBuilder(Ledgers):
         self.valid.append(row)
 
     def _zero_column(self) -> int:
-        """A column that stays zero: it keeps a row that cannot hold in the problem, where the solver sees it."""
+        """Add a column fixed at 0, so that a row without columns that cannot hold stays visible to the solver."""
         self.columns.append(Column(Mark(self._path, "never", str(len(self.columns)), ""), "1", 0.0, 0.0, False, 0))
         return len(self.columns) - 1
 
@@ -231,44 +234,44 @@ class ModelBuilder(Ledgers):
         return mark
 
     def has_row(self, owner: str, what: str) -> bool:
-        """Whether a row that belongs to no path and no period is written."""
+        """Return whether a row that belongs to no path and no period is written."""
         return ("row", Mark("", owner, what, "")) in self._used
 
     def link(self, owner: str, what: str, by_period: Mapping[int, Expression]) -> None:
-        """Hand linking terms of the plan to operation, and to the rows that tie options together.
+        """Pass linking terms of the plan to operation, and to the rows that tie options together.
 
-        Processes and segments hand their columns from `operate` to `settle` in the same way, under the key of the path.
+        Processes and segments pass their columns from `operate` to `settle` in the same way, under the key of the path.
         """
         if (owner, what) in self._links:
             raise ModelError(f"{owner} links {what} twice")
         self._links[owner, what] = dict(by_period)
 
     def linked(self, owner: str, what: str) -> Mapping[int, Expression]:
-        """The linking terms of a lever, by period."""
+        """Return the linking terms of a lever, by period."""
         if (owner, what) not in self._links:
             raise ModelError(f"{owner} links no {what}")
         return self._links[owner, what]
 
     def copy(self) -> "ModelBuilder":
-        """A copy to which other paths may be written, with the plan's accounts; those of written paths are shared."""
+        """Return a copy for other paths; it has its own accounts of the plan and shares those of written paths."""
         copied = ModelBuilder(self.horizon, self._rate, Names(*self.names.fixed()))
         copied.columns, copied.rows, copied.valid = list(self.columns), list(self.rows), list(self.valid)
         copied._adopt(self)
         return copied
 
     def _adopt(self, other: "ModelBuilder") -> None:
-        """Take over what another builder has noted of its columns and rows."""
+        """Copy the ledgers, linking terms, names and scope of another builder."""
         self.names.path.update(other.names.path)
         self._books = other._copied_books()
         self._links, self._used, self.scope = dict(other._links), set(other._used), other.scope
 
     @property
     def submodels(self) -> "Sequence[ModelBuilder]":
-        """The builders of the futures that this programme holds, in their order: of one alone, itself."""
+        """The builders of the futures in this model, in their order; the builder itself for a single future."""
         return (self,)
 
     def sharing(self, row: int) -> Sequence[int]:
-        """The numbers of the futures that have a row."""
+        """Return the numbers of the futures that have a row."""
         return (0,)
 
     @property
@@ -277,17 +280,17 @@ class ModelBuilder(Ledgers):
         return self._links
 
     def selected[T](self, parts: Mapping[str, T]) -> Mapping[str, T]:
-        """Of processes, segments or options those that are written."""
+        """Return those of the processes, segments or options that the scope includes."""
         return parts if self.scope.parts is None else {n: part for n, part in parts.items() if self.selects(n)}
 
     def selects(self, name: str) -> bool:
-        """Whether a process, segment or option is written."""
+        """Return whether the scope includes a process, segment or option."""
         return self.scope.parts is None or name in self.scope.parts
 
     def recourse_builder(self, length: int) -> "ModelBuilder":
-        """A new model of the second stage alone, over `length` periods counted from the start of a shock.
+        """Return a new model of the second stage alone, over `length` periods counted from the start of a shock.
 
-        Every linking term of the parts of this one is a given number there, for the period before the shock as well.
+        Every linking term in the scope is a given column there, for the period before the shock as well.
         """
         model = ModelBuilder(self.horizon, self._rate, Names(*self.names.fixed()))
         model.scope = self.scope
@@ -303,7 +306,7 @@ class ModelBuilder(Ledgers):
         return model
 
     def column_index(self) -> Mapping[tuple[str, str, str], Mapping[int, int]]:
-        """Column numbers by path (empty for the plan), owner and what; then by period."""
+        """Return column numbers by path (empty for the plan), owner and what; then by period."""
         for j in range(self._indexed, len(self.columns)):
             column = self.columns[j]
             key = (column.mark.path, column.mark.owner, column.mark.what)
@@ -312,7 +315,7 @@ class ModelBuilder(Ledgers):
         return self._index
 
     def printed(self, owner: str, what: str) -> list[str]:
-        """The rows of an owner as text, for tests and inspection: ``name: terms sense rhs``."""
+        """Return the rows of an owner as text, for tests and inspection: ``name: terms sense rhs``."""
         return [self._text(row) for row in self.rows if (row.mark.owner, row.mark.what) == (owner, what)]
 
     def _text(self, row: Row) -> str:
@@ -321,10 +324,10 @@ class ModelBuilder(Ledgers):
         return f"{row.mark}: {left} {row.sense} {row.rhs + 0.0:.10g}"
 
     def scales(self, mass: float | None = None) -> tuple[list[float], list[float]]:
-        """Divisors of columns and rows: powers of ten that bring tonnes and money near 1 … 1000.
+        """Return divisors of columns and rows: powers of ten that bring tonnes and money near 1 … 1000.
 
-        Tonnes are measured against the largest right-hand side of a balance, demand less scrap, or in units of `mass`;
-        a money row against the middle of its own coefficients.
+        Tonnes are scaled by `mass`, by default from the largest right-hand side of a balance (demand less scrap); a
+        money row is scaled by the geometric mean of its own coefficients.
         """
         mass = mass or _mass_unit(self.rows)
         columns = [mass if column.unit == "t" else 1.0 for column in self.columns]
@@ -337,7 +340,7 @@ class ModelBuilder(Ledgers):
     def problem(
         self, name: str, columns: Sequence[float], rows: Sequence[float], *, is_read: bool = True
     ) -> pulp.LpProblem:
-        """The model as a PuLP problem without an objective, divided by scales; names are numbers unless `is_read`."""
+        """Return the scaled model as a PuLP problem without an objective; names are numbers unless `is_read`."""
         problem = pulp.LpProblem(name)
         namer = _Namer() if is_read else _numbering()
         variables = [
@@ -362,9 +365,9 @@ class ModelBuilder(Ledgers):
 
 
 class _Namer:
-    """Names that MPS and LP files take as they are, and no two alike: those of a mark, joined by dots.
+    """Makes unique names that MPS and LP files accept: the parts of a mark, joined by dots.
 
-    Other characters are "_", and what is missing in the middle of a long name is "__".
+    Other characters become "_"; the middle of a long name is replaced by "__".
     """
 
     def __init__(self) -> None:
@@ -390,7 +393,7 @@ def _numbering() -> Callable[[Mark], str]:
 
 
 def _is_column(expression: Expression) -> bool:
-    """Whether it is one column, once, and nothing else."""
+    """Return whether an expression is a single column with coefficient 1 and no constant."""
     factors = expression.terms.values()
     return len(factors) == 1 and np.ndim(*factors) == 0 and 1.0 in factors and is_nothing(expression.constant)
 
@@ -402,7 +405,7 @@ def _between_zero_and(one: Number, other: Number) -> Any:
 
 
 def _holds(sense: Sense, rhs: Number) -> bool:
-    """Whether a row without columns holds; for many shocks, in all of them."""
+    """Return whether a row without columns holds, in all shocks."""
     size: Any = abs(rhs)
     violated: Any = {"<=": -rhs, ">=": rhs, "==": size}[sense]
     return is_nothing(violated) or bool(np.all(violated <= FEASIBILITY * np.maximum(1.0, size)))
@@ -414,6 +417,6 @@ def _mass_unit(rows: Iterable[Row]) -> float:
 
 
 def _middle(values: Iterable[float]) -> float:
-    """The power of ten nearest to the geometric middle of the sizes given."""
+    """Return the power of ten nearest to the geometric mean of the absolute values."""
     sizes = [math.log10(abs(value)) for value in values if value]
     return 10.0 ** round(sum(sizes) / len(sizes)) if sizes else 1.0

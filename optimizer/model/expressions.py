@@ -1,7 +1,7 @@
 """Affine expressions in numbered columns, independent of any solver, and the ledgers that sum them.
 
-A coefficient is a number, or an array with one number for each of many shocks that are written together. Ledgers are
-partial sums by key, to which levers and the network add their terms; keys and units are checked.
+A coefficient is a number, or an array with one number per shock where many shocks are written together. A ledger holds
+partial sums by key; levers and the network add their terms to it. Keys are checked.
 
 ledger      key                                     unit                written by
 outlay      year                                    money, the budget's levers; activities (support)
@@ -33,14 +33,14 @@ from optimizer.disruptions.path import Number
 
 
 def is_nothing(number: Number) -> bool:
-    """Whether a number is 0, or all numbers of an array are."""
+    """Return whether a number, or every number of an array, is 0."""
     return not number.any() if isinstance(number, np.ndarray) else number == 0.0
 
 
 def distinct_shocks(numbers: Sequence[Number], shocks: int) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.intp]]:
-    """Numbers of many shocks: a row for each distinct shock, a column for each number; and by shock, which row it has.
+    """Return a table with a row per distinct shock and a column per number, and the row of each shock.
 
-    Shocks in which all numbers are the same share a row.
+    Shocks in which all numbers are equal share a row.
     """
     table = np.empty((shocks, len(numbers)))
     for column, number in enumerate(numbers):
@@ -53,11 +53,12 @@ def distinct_shocks(numbers: Sequence[Number], shocks: int) -> tuple[npt.NDArray
 class Expression:
     """An affine expression: coefficients by column, and a constant.
 
-    Arithmetic makes new ones. What a ledger holds goes on growing while levers and the network still book to it.
+    Arithmetic returns new expressions. An account of a ledger is changed in place while levers and the network book
+    to it.
     """
 
     __slots__ = ("constant", "terms")
-    # An array times an expression is an expression, not an array of them.
+    # Keeps numpy from turning an array times an expression into an array of expressions.
     __array_ufunc__ = None
 
     def __init__(self, terms: Mapping[int, Number] | None = None, constant: Number = 0.0) -> None:
@@ -65,7 +66,7 @@ class Expression:
         self.constant: Any = constant
 
     def add(self, other: "Expression | Number", factor: Number = 1.0) -> None:
-        """Add `factor · other` in place; for sums that their owner is still writing."""
+        """Add `factor · other` in place; only for sums that their owner is still building."""
         if isinstance(other, Expression):
             mine, constant = self.terms, other.constant
             for column, coefficient in other.terms.items():
@@ -73,7 +74,7 @@ class Expression:
                 mine[column] = mine[column] + amount if column in mine else amount
         else:
             constant = other
-        # As `is_nothing` asks, without a call: most constants are 0.
+        # The test of `is_nothing`, inlined for speed: most constants are 0.
         if constant.__class__ is not float or constant:
             self.constant = self.constant + factor * constant
 
@@ -98,12 +99,12 @@ class Expression:
         raise ModelError("an expression has no truth value; compare its terms")
 
     def value(self, values: Sequence[float]) -> float:
-        """Its value where column j takes `values[j]`; for expressions whose coefficients are single numbers."""
+        """Return its value if column j has the value `values[j]`; coefficients have to be single numbers."""
         return float(self.constant) + math.fsum(factor * values[column] for column, factor in self.terms.items())
 
 
 def total(parts: Iterable[Expression | Number]) -> Expression:
-    """The sum of many expressions, in linear time."""
+    """Return the sum of many expressions, in linear time."""
     result = Expression()
     for part in parts:
         result.add(part)
@@ -127,7 +128,7 @@ Key = tuple[str | int, ...]
 
 @dataclass
 class Names:
-    """What may stand in a ledger's key."""
+    """The names that may stand in a ledger's key."""
 
     commodity: frozenset[str]
     process: frozenset[str]
@@ -135,16 +136,16 @@ class Names:
     path: set[str] = field(default_factory=set)
 
     def fixed(self) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
-        """The names that do not depend on the paths."""
+        """Return the names of commodities, processes and segments, which do not depend on the paths."""
         return self.commodity, self.process, self.segment
 
 
 def sum_by_age(
     horizon: "Horizon", sizes: Mapping[int, Expression], lead: int, shares: Sequence[float]
 ) -> dict[int, Expression]:
-    """By period, the sizes decided before times the share of each, by year after a lead time; the last share stays.
+    """Return by period the sum of earlier purchases, each times its share by year after the lead time.
 
-    Only what changes in a period is written: over hundreds of years, few shares do.
+    The last share stays. Only shares that change in a period are updated: over hundreds of years, few do.
     """
     terms, result, current = dict[int, Number](), dict[int, Expression](), Expression()
     for t in horizon.periods:
@@ -162,7 +163,7 @@ def sum_by_age(
 
 
 class Ledgers:
-    """The ledgers of one programme: sums of expressions by key."""
+    """The ledgers of one model: sums of expressions by key."""
 
     def __init__(self, horizon: "Horizon", names: Names) -> None:
         self.horizon = horizon
@@ -182,10 +183,10 @@ class Ledgers:
         self._shapes = {ledger: tuple(self._parts[part] for part in shape) for ledger, shape in LEDGERS.items()}
 
     def book(self, ledger: str, *key: str | int, amount: Expression | Number, times: Number = 1.0) -> None:
-        """Add `times · amount` to an account of a ledger; nothing where `times` is 0.
+        """Add `times · amount` to an account of a ledger; do nothing if `times` is 0.
 
         Raises:
-            ModelError: no such ledger, or a key that does not belong there.
+            ModelError: there is no such ledger, or the key does not fit it.
         """
         accounts = self._books.get(ledger, {})
         account = accounts.get(key)
@@ -197,7 +198,7 @@ class Ledgers:
             account.add(amount, times)
 
     def book_each(self, ledger: str, *key: str, amounts: Mapping[int, Expression], times: Iterable[Number]) -> None:
-        """The same for each of some periods, the last part of the key; `times` in their order."""
+        """Book one amount per period, which is the last part of the key; `times` are in the order of `amounts`."""
         accounts = self._books.get(ledger, {})
         for (t, amount), factor in zip(amounts.items(), times, strict=False):
             account = accounts.get((*key, t))
@@ -207,7 +208,7 @@ class Ledgers:
                 account.add(amount, factor)
 
     def booked(self, ledger: str, *key: str | int) -> Expression:
-        """What stands in an account so far, which later bookings add to; 0 where nothing was booked."""
+        """Return an account, to which later bookings add in place; a new empty expression if nothing is booked."""
         account = self._books.get(ledger, {}).get(key)
         if account is None:
             self._check(ledger, key)
@@ -215,12 +216,12 @@ class Ledgers:
         return account
 
     def accounts(self, ledger: str) -> Mapping[Key, Expression]:
-        """All accounts of a ledger, by key."""
+        """Return all accounts of a ledger, by key."""
         self._check(ledger)
         return self._books[ledger]
 
     def _copied_books(self) -> dict[str, dict[Key, Expression]]:
-        """All accounts; those that belong to no path are copied, since each path that is written adds to them."""
+        """Return all ledgers, with copies of the accounts that belong to no path: every path adds to those."""
         return {
             ledger: dict(accounts)
             if LEDGERS[ledger][0] == "path"
@@ -237,7 +238,7 @@ class Ledgers:
 
 
 class _Texts:
-    """Any text at all."""
+    """A container that holds every string."""
 
     def __contains__(self, value: object) -> bool:
         return isinstance(value, str)

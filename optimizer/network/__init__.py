@@ -1,1 +1,1 @@
-"""The supply network: activities, existing processes, demands and their floors, what a cut leaves of a capacity."""
+"""The supply network: activities, existing processes, demands and their floors, and capacity under cuts."""

@@ -1,12 +1,12 @@
-"""The network as it stands: existing processes and the demand that they serve.
+"""The existing network: processes and the demand that they serve.
 
-An activity: something in a region that turns inputs into outputs. Existing processes and three levers share it.
+An activity turns inputs into outputs in a region. Existing processes and three levers are activities.
 
     x[t]   activity   t          tonnes of activity in period t
            input      t per t    taken from each commodity
            output     t per t    given to each commodity; joint products in fixed proportions
     r      restart    share      of capacity that may run; 1 in the baseline, and without `restart_months`
-    r̲      minimum    share      `min_utilisation`, what contracts keep running in the baseline
+    r̲      minimum    share      `min_utilisation`, the share that contracts keep running in the baseline
     κ      cost       USD per t  times the path's multiplier
     η      support    USD per t  price support paid per tonne of baseline activity; it counts towards the budget
 
@@ -21,9 +21,9 @@ with m = `restart_months`. For a period from month h₁ to month h₂ of the win
 
     r = r̲ + (1−r̲)·(A(h₂) − A(h₁))/(h₂ − h₁)        A(h) = h²/2m up to m, and h − m/2 from there
 
-In the one period of a rule or of a time to survive (`Path.is_steady`), r is the mean over `Path.lasts`: r̲ where that
-is 0, as on the first day. The plan does not enter r: what the baseline runs beyond r̲ does not count, since it is a
-result of the first stage, which the recourse does not know.
+In the single period of a rule or of a time to survive (`Path.is_steady`), r is the mean over `Path.lasts`, and r̲ if
+that is 0. The plan does not enter r: utilisation above r̲ in the baseline does not count, since it is a result of the
+first stage, which the recourse does not have.
 
 Existing processes and demand:
 
@@ -42,20 +42,20 @@ On each path, in every period:
     demand    u + z ≤ D
     floor     u − v ≤ (1 − φ)·D                                               shocks only; under a rule v = 0
 
-Price response: the more is bought a year, the dearer it all becomes.
+Price response: larger purchases in a year raise the price of all of them.
 
-    q      t/yr     what is bought, at the rate of a period: its amount divided by Δ
-    M      t/yr     `reference`, what the market turns over in a year
-    q₀     t/yr     `included`, what the price in the file is for; what is bought above it comes on top of M
-    ϵ      1        `elasticity` of what the market supplies to its price
+    q      t/yr     rate of purchase: the amount of a period divided by Δ
+    M      t/yr     `reference`, the yearly turnover of the market
+    q₀     t/yr     `included`, the purchases at which the price in the file holds; more adds to M
+    ϵ      1        `elasticity` of supply to price
     price  USD/t    the price in the file
 
-Of constant elasticity: each of q t a year costs price·(1 + max(0, q − q₀)/M)^(1/ϵ). Above price·q that is price times
+At constant elasticity, each of q t a year costs price·(1 + max(0, q − q₀)/M)^(1/ϵ). Beyond price·q that is price times
 
     ψ(q) = q·((1 + max(0, q − q₀)/M)^(1/ϵ) − 1)     t/yr      the surcharge, in tonnes at the price in the file
 
-ψ is convex for every ϵ above 0 where (1 − 1/ϵ)·q₀ ≤ 2M. It is linear between `PIECES` + 1 equidistant points from q₀ to
-the most that can be bought, so that it is never less than ψ and equal to it at the points.
+ψ is convex for every ϵ above 0 where (1 − 1/ϵ)·q₀ ≤ 2M. The model has its linear interpolation between `PIECES` + 1
+equidistant points from q₀ to the largest purchase: never less than ψ, and equal to it at the points.
 
 Column and rows, in every period, for each piece k from q_{k−1} to q_k with slope ψ'_k:
     surcharge   e ≥ 0           e ≥ ψ'_k·(amount − q_{k−1}·Δ) + ψ(q_{k−1})·Δ         row `price_<piece>`
@@ -101,7 +101,7 @@ MONTHS_A_YEAR = 12
 
 
 class Activity(Described):
-    """The fields that existing processes and process options have in common."""
+    """The fields that existing processes and process options share."""
 
     id: str = Field(exclude=True)
     region: str | None = Field(default=None, description="Region of the activity; cuts and policy shares refer to it.")
@@ -129,7 +129,7 @@ class Activity(Described):
     )
 
     def restart_share(self, path: Path, t: int) -> Number:
-        """The share r of capacity that may run in a period of a path."""
+        """Return r, the share of capacity that may run in period t of a path."""
         if path.is_baseline or self.restart_months == 0:
             return 1.0
         rising: Number = self._risen(t - path.periods.start, MONTHS_A_YEAR * path.delta)
@@ -138,26 +138,26 @@ class Activity(Described):
         return self.min_utilisation + (1.0 - self.min_utilisation) * rising
 
     def _risen(self, offset: int, length: float) -> float:
-        """The mean of min(1, k/n) over the months k of a period of the window, counted from 0."""
+        """Return the mean of min(1, k/n) over the months k of a period of the window, counted from 0."""
         n, ends = self.restart_months, (offset * length, (offset + 1) * length)
         first, last = (k * k / (2.0 * n) if k < n else k - n / 2.0 for k in ends)
         return (last - first) / length
 
     def _mean_risen(self, months: Any) -> Any:
-        """The mean of min(1, k/n) over the first months k, which may be none, without end, or an array."""
+        """Return the mean of min(1, k/n) over the first `months` k; `months` may be 0, infinite, or an array."""
         n = self.restart_months
         return np.where(months < n, months / (2.0 * n), 1.0 - n / (2.0 * np.maximum(months, n)))
 
     def run(
         self, model: ModelBuilder, path: Path, *, kind: str, budget_share: float, upper: Mapping[int, Number]
     ) -> Mapping[int, Expression]:
-        """Write the activity's columns on one path and book its flows and costs, `cost` times the activity among them.
+        """Write the activity's columns on one path, and book its flows and operating cost.
 
         Args:
             model: where its columns and rows are written.
             path: baseline or one shock.
-            kind: what policy shares call it: ``existing`` or the lever's kind.
-            budget_share: the part of its support that is the budget's.
+            kind: the name of its kind in policy shares: ``existing`` or the lever's kind.
+            budget_share: the share of its support that counts against the budget.
             upper: bound of each column, t per period.
 
         Returns:
@@ -202,7 +202,7 @@ def _rising(elasticity: float) -> float:
 
 
 class PriceResponse(Described):
-    """How a price rises with what is bought a year."""
+    """How a price rises with the amount bought a year."""
 
     elasticity: Annotated[Amount, AfterValidator(_rising), WithJsonSchema(shapes.POSITIVE_NUMBER)] = Field(
         description="Price elasticity of supply, above 0: of 0.5, 1 % more bought of the reference costs 2 % more."
@@ -222,23 +222,23 @@ class PriceResponse(Described):
         return self
 
     def refuse_steep(self, most: float) -> None:
-        """Refuse a price that the most that can be bought, t/yr, raises beyond what can be computed with.
+        """Refuse a price that the largest purchase, t/yr, raises beyond a computable number.
 
         Raises:
-            PydanticCustomError: it does.
+            PydanticCustomError: the price rises by more than `STEEPEST`.
         """
         if math.log1p(max(0.0, most - self.included) / self.reference) > self.elasticity * math.log(STEEPEST):
             what = f"at {most:g} t a year the price is more than {STEEPEST:,.0f} times the one in the file"
             raise finding(what, "Raise reference, what the whole market turns over, or elasticity.")
 
     def surcharge(self, rate: float, most: float) -> float:
-        """ψ of a rate, as drawn, t/yr; `most` is the largest rate."""
+        """Return the piecewise linear ψ of a rate, t/yr; `most` is the largest rate."""
         return max([0.0, *(slope * (rate - first) + base for first, base, slope in self._pieces(most))])
 
     def write(
         self, model: ModelBuilder, owner: str, t: int, amount: Expression, delta: float, most: float
     ) -> Expression | None:
-        """The column e of an amount, t, with its rows; None where the most that can be bought never moves the price."""
+        """Write the column e of an amount, t, with its rows; return None if `most` never moves the price."""
         pieces = list(self._pieces(most))
         if not pieces:
             return None
@@ -249,7 +249,7 @@ class PriceResponse(Described):
         return extra
 
     def _pieces(self, most: float) -> Iterator[tuple[float, float, float]]:
-        """By piece the rate at which it begins, ψ there, and its slope; none where `most` is within `included`."""
+        """Yield for each piece its first rate, ψ there, and its slope; nothing if `most` is within `included`."""
         if most <= self.included:
             return
         step = (most - self.included) / PIECES
@@ -258,12 +258,12 @@ class PriceResponse(Described):
             yield first, base, (top - base) / (last - first)
 
     def _at(self, rate: float) -> float:
-        """ψ itself."""
+        """Return the exact ψ."""
         return rate * (math.pow(1.0 + (rate - self.included) / self.reference, 1.0 / self.elasticity) - 1.0)
 
 
 class Process(Activity):
-    """An existing activity, with the capacity that our demand can call on."""
+    """An existing activity, with the capacity that is available to the instance's demand."""
 
     capacity: QuantitySeries = Field(
         description="Capacity available to the demand of the instance, t of activity per year; a series."
@@ -291,7 +291,7 @@ class Process(Activity):
 
     @property
     def first_output(self) -> tuple[str, float] | None:
-        """The first commodity that it makes, and t of it per t of activity; None where it makes nothing."""
+        """The first output commodity, and t of it per t of activity; None without an output."""
         return next(iter(self.output.items()), None)
 
 
@@ -334,14 +334,14 @@ class Demand(Described):
     end_of_life: EndOfLife | None = Field(default=None, description="Scrap returned years after the sale.")
 
     def sold(self, horizon: Horizon, year: Any) -> Any:
-        """Quantity of a calendar year, t/yr, inside the horizon or before it."""
+        """Return the quantity of a calendar year, t/yr, inside the horizon or before it."""
         if self.end_of_life is None:
             return self.quantity.at(year)
         inside, before = self.quantity.at(year), self.end_of_life.past_quantity.at(year)
         return np.where(year >= horizon.start, inside, before)[()]
 
     def scrap(self, horizon: Horizon, year: Any, delta: float) -> Any:
-        """Scrap that comes back in `delta` years of a calendar year, in t; a shock's surge does not change it."""
+        """Return the scrap, t, that comes back in `delta` years of a calendar year, whatever a shock's surge."""
         if self.end_of_life is None:
             return 0.0
         sold = self.sold(horizon, year - self.end_of_life.after_years)
@@ -349,7 +349,7 @@ class Demand(Described):
 
 
 def operate(model: ModelBuilder, path: Path, processes: Mapping[str, Process], demands: Mapping[str, Demand]) -> None:
-    """Write what exists on one path: activities with what is left of them, demand, scrap."""
+    """Write the existing network on one path: activities with their available capacity, demand and scrap."""
     for process in processes.values():
         _run(model, path, process)
     for demand in demands.values():
@@ -380,7 +380,7 @@ def _run(model: ModelBuilder, path: Path, process: Process) -> None:
 def _respond(
     model: ModelBuilder, path: Path, process: Process, response: PriceResponse, activity: Mapping[int, Expression]
 ) -> None:
-    """What an activity costs beyond `cost`, for the more of it there is in a year, the dearer it is."""
+    """Write the cost beyond `cost` of an activity whose price rises with its amount."""
     multiplier, most = path.multiplier.get(process.id, 1.0), max(process.capacity.values)
     for t in path.periods:
         extra = response.write(model, process.id, t, activity[t], path.delta, most)
@@ -399,7 +399,7 @@ def _write_demand_columns(model: ModelBuilder, path: Path, demand: Demand) -> No
 
 
 def settle(model: ModelBuilder, path: Path, processes: Mapping[str, Process], demands: Mapping[str, Demand]) -> None:
-    """Write the rows that sum over activities and options, once these are written: limit, demand, floor, balance."""
+    """Write the rows that sum over activities and options, after these: limit, demand, floor and balance."""
     for process in processes.values():
         _limit(model, path, process)
     served: dict[tuple[str, int], Expression] = {}
@@ -410,7 +410,7 @@ def settle(model: ModelBuilder, path: Path, processes: Mapping[str, Process], de
     for commodity in sorted(model.names.commodity):
         for t in path.periods:
             supply, needed = model.booked("supply", path.key, commodity, t), served.get((commodity, t))
-            # Of a part of the network, most commodities have neither.
+            # In a model of a part of the network, most commodities have neither.
             if supply.terms or needed is not None or not is_nothing(supply.constant):
                 model.require(commodity, "balance", t, supply, ">=", 0.0 if needed is None else needed)
 
@@ -426,7 +426,7 @@ def _limit(model: ModelBuilder, path: Path, process: Process) -> None:
 
 
 def _write_demand_rows(model: ModelBuilder, path: Path, demand: Demand, t: int) -> Expression:
-    """Demand and floor rows of one segment and period; returns what the network still has to deliver, in t."""
+    """Write the demand and floor rows of a segment and period; return the tonnes that the network must deliver."""
     asked = path.demand_at(demand.id, t)
     unserved = model.linked(f"{path.key}/{demand.id}", "unserved")[t]
     substituted = model.booked("substituted", path.key, demand.id, t)
@@ -441,7 +441,7 @@ def _write_demand_rows(model: ModelBuilder, path: Path, demand: Demand, t: int) 
 
 
 def _below(model: ModelBuilder, path: Path, demand: Demand, t: int) -> Expression:
-    """What a segment may miss of its floor; nothing where a rule holds it."""
+    """Return the column of the shortage below a floor; an empty expression under a rule, where it must be 0."""
     if path.is_rule:
         return Expression()
     below = model.variable(demand.id, "below", t)

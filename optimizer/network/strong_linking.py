@@ -1,22 +1,21 @@
-"""Strong linking: an activity that needs an opened option runs within what is of use, times the opening.
+"""Strong linking: an activity that needs an opened option is at most its largest useful amount times the opening.
 
-    U[j,t]   useful       t    more of activity j than this is never needed in a shock
-    Y[o,t]   on_line           opening of option o that is in force
+    U[j,t]   useful       t    the largest useful amount of activity j in a shock
+    Y[o,t]   on_line           whether option o is open and on line
 
 On a shock's path, in every period:
-    linked   x ≤ U·Σ Y[o]      over a gate of j, options without all of which it cannot run; where that says more than
-                               capacity does
+    linked   x ≤ U·Σ Y[o]      over a gate of j, a set of options of which it needs at least one; written where it is
+                               tighter than capacity
 
 Take a plant of 10,000 t that is opened or not, and a segment that needs 100 t. By capacity alone a hundredth of an
 opening serves the whole segment in the LP relaxation; with U = 100 t it serves 1 t.
 
-With whole numbers of openings no plan and no least cost is lost, though some operation is, and some of the optima where
-it is free: where ΣY ≥ 1, what exceeds U serves nobody, and leaving it out saves its cost and its inputs; where ΣY = 0,
-x is 0 anyway.
+No integer plan and no least cost is cut off. Some operation is, and with it some optima where operation is free: where
+ΣY ≥ 1, activity beyond U serves no demand, and omitting it saves its cost and inputs; where ΣY = 0, x is 0 anyway.
 
-A gate is an option of its own activity, or those of all sources of one of its inputs. U comes from demand downstream
-and from inputs upstream, by propagation over the network. Activities that earn money, and those that some other row
-asks for, have their capacity as U.
+A gate of an activity is its own option, or the options of all sources of one of its inputs. U follows from demand
+downstream and from inputs upstream, by propagation over the network. For activities that earn money, and for those that
+another row may need, U is capacity.
 
 Source: Rardin, Choe: Tighter relaxations of fixed charge network flow problems, Georgia Tech J-79-18, 1979; Padberg,
 Van Roy, Wolsey: Valid linear inequalities for fixed charge problems, Operations Research 33(4), 1985.
@@ -34,9 +33,9 @@ from optimizer.model.builder import ModelBuilder, Row
 from optimizer.model.expressions import Expression, distinct_shocks, total
 from optimizer.network.process import Demand
 
-# Number of sweeps over the network: chains are rarely longer, and U is valid after any number.
+# Largest number of sweeps over the network: chains are rarely longer, and U is valid after any number.
 SWEEPS = 8
-# Most options in a gate: with more the row is weak, and each adds a term to it.
+# Largest number of options in a gate: with more, the row is weak and long.
 MOST_GATES = 4
 # The row is added only where U is below this share of capacity.
 BELOW_CAPACITY = 0.99
@@ -47,14 +46,14 @@ _Numbers = npt.NDArray[np.intp]
 
 
 def tighten(model: ModelBuilder, path: Path, demands: Iterable[Demand], rows: Sequence[Row]) -> None:
-    """Write the linked rows of one path, once all else is written to it."""
+    """Write the linked rows of one path, after all its other rows."""
     gates = model.take_gates()
     if gates and not path.is_baseline and model.scope.has_valid_inequalities:
         _PathNetwork(model, path, demands, _asked_for(rows), gates).write()
 
 
 def _asked_for(rows: Iterable[Row]) -> set[int]:
-    """Columns of which more may help to keep some row beside the balances."""
+    """Return the columns of which more may help to satisfy a row other than a balance."""
     found = set[int]()
     for row in rows:
         if row.mark.what == "balance":
@@ -72,7 +71,7 @@ def _is_any(found: Any) -> bool:
 
 
 class _Flows(NamedTuple):
-    """What arcs give to nodes, or take from them: t per t."""
+    """The flows of arcs into nodes, or out of them, t per t."""
 
     node: _Numbers
     arc: _Numbers
@@ -82,17 +81,17 @@ class _Flows(NamedTuple):
 class _PathNetwork:
     """The network on a path, in the periods in which an option is a gate.
 
-    A node is a commodity in one of these periods. An arc is a column of the model that gives or takes tonnes, in one of
-    them. Shocks of which all numbers are equal are one class.
+    A node is a commodity in one of these periods. An arc is a column of the model that supplies or uses commodities in
+    one of them. Shocks whose numbers are all equal form a class.
 
     Attributes:
-        nodes: the period and the commodity of each.
+        nodes: period and commodity of each node.
         columns: by arc, its period and the number of its column.
         equal: by shock, the number of its class.
         useful: U by arc and class, t.
-        is_reducible: by arc, whether it does nothing but serve.
-        sources, uses: what arcs give to nodes and take from them, t per t.
-        free, need: by node and class, the scrap that there is and what segments ask for, t.
+        is_reducible: by arc, whether serving demand is its only use.
+        sources, uses: flows of arcs into nodes and out of them, t per t.
+        free, need: by node and class, the scrap supplied and the demand of segments, t.
     """
 
     def __init__(
@@ -129,7 +128,7 @@ class _PathNetwork:
         return need.values()
 
     def write(self) -> None:
-        """Propagate, and write a row where it says more than capacity does."""
+        """Propagate U over the network, and write the rows that are tighter than capacity."""
         capacity = self.useful.copy()
         for _ in range(SWEEPS):
             if not (self._limit_by_need() | self._limit_by_inputs()):
@@ -138,7 +137,7 @@ class _PathNetwork:
         is_finite = np.isfinite(self.useful).all(axis=1)
         for k, gates in sorted(self._gates().items()):
             if is_finite[k]:
-                # Its own opening alone says no more than capacity does.
+                # With U at capacity, the row of its own opening is no tighter than capacity.
                 known = set[Gate]() if is_lower[k] else self._own_gate(k)
                 self._add_rows(k, gates - known - {each for each in gates if any(other < each for other in gates)})
 
@@ -156,33 +155,33 @@ class _PathNetwork:
             )
 
     def _limit_by_need(self) -> bool:
-        """U ≤ what is needed of the output that is needed most, for activities that only serve."""
+        """Limit U to the need for the output that is needed most, for activities that only serve demand."""
         sources = self.sources
         most = self._with_flows(self.need, self.uses)[sources.node] / sources.rate[:, None]
         serving, needed = _reduced(np.maximum, sources.arc, most)
         return self._lower(serving[self.is_reducible[serving]], needed[self.is_reducible[serving]])
 
     def _limit_by_inputs(self) -> bool:
-        """U ≤ what there can be of each input."""
+        """Limit U to the largest supply of each input."""
         there = self._with_flows(self.free, self.sources)[self.uses.node] / self.uses.rate[:, None]
         return self._lower(*_reduced(np.minimum, self.uses.arc, there))
 
     def _with_flows(self, amounts: _Vector, flows: _Flows) -> _Vector:
-        """Amounts by node and what flows can add to them."""
+        """Return amounts by node, plus the most that flows can add to them."""
         result = amounts.copy()
         nodes, added = _reduced(np.add, flows.node, flows.rate[:, None] * self.useful[flows.arc])
         result[nodes] += added
         return result
 
     def _lower(self, arcs: _Numbers, most: _Vector) -> bool:
-        """Whether U of some of these arcs is noticeably above what there is at most."""
+        """Lower U of the given arcs to `most`; return whether any changed noticeably."""
         is_lower = (most < BELOW_CAPACITY * self.useful[arcs]).any(axis=1)
         changed = arcs[is_lower]
         self.useful[changed] = np.minimum(self.useful[changed], most[is_lower])
         return len(changed) > 0
 
     def _gates(self) -> dict[int, set[Gate]]:
-        """By arc, the sets of options of which it needs one: its own, and those of all sources of an input."""
+        """Return the gates by arc: its own option, and the options of all sources of an input."""
         gates = {k: self._own_gate(k) for k in self.own}
         sources, uses = _arcs_of(self.sources), _arcs_of(self.uses)
         nodes = [n for n in uses.keys() & sources.keys() if not self.free[n].any()]
@@ -199,7 +198,7 @@ class _PathNetwork:
             gates.setdefault(k, set()).add(gate)
 
     def _gate_of(self, sources: Sequence[int], gates: Mapping[int, set[Gate]]) -> Gate:
-        """The options of all sources of a commodity; none where some source needs none, or they are many."""
+        """Return the options of all sources of a commodity; empty if a source needs none, or there are too many."""
         live = [k for k in sources if self.useful[k].any()]
         if not all(k in gates for k in live):
             return frozenset()
@@ -208,7 +207,7 @@ class _PathNetwork:
 
 
 def _split(flows: Sequence[tuple[int, int, float]]) -> tuple[_Flows, _Flows]:
-    """Those that flow in, and those that flow out."""
+    """Return the flows into nodes, and the flows out of them."""
     node, arc, rate = (np.array([each[part] for each in flows]) for part in range(3))
     sides = (np.flatnonzero(rate > 0), np.flatnonzero(rate < 0))
     source, use = (_Flows(node[side], arc[side], np.abs(rate[side])) for side in sides)
@@ -216,7 +215,7 @@ def _split(flows: Sequence[tuple[int, int, float]]) -> tuple[_Flows, _Flows]:
 
 
 def _table(amounts: Sequence[Number]) -> tuple[_Vector, _Numbers]:
-    """A row for each amount and a column for each class of equal shocks; and the class of each shock."""
+    """Return a table with a row per amount and a column per class of equal shocks, and the class of each shock."""
     varying = {row: amount for row, amount in enumerate(amounts) if isinstance(amount, np.ndarray)}
     by_shock, classes = distinct_shocks(list(varying.values()), max(map(len, varying.values()), default=1))
     result = np.empty((len(amounts), len(by_shock)))
@@ -226,14 +225,17 @@ def _table(amounts: Sequence[Number]) -> tuple[_Vector, _Numbers]:
 
 
 def _reduced(function: np.ufunc, index: _Numbers, amounts: _Vector) -> tuple[_Numbers, _Vector]:
-    """The numbers in an index, and of each of them its rows of amounts combined; faster than `function.at`."""
+    """Return the distinct numbers in an index, and for each its rows of amounts combined by `function`.
+
+    This is faster than `function.at`.
+    """
     order = np.argsort(index, kind="stable")
     found, first = np.unique(index[order], return_index=True)
     return found, function.reduceat(amounts[order], first)
 
 
 def _arcs_of(flows: _Flows) -> dict[int, list[int]]:
-    """By node, its arcs."""
+    """Return the arcs by node."""
     result = dict[int, list[int]]()
     for n, k in zip(flows.node.tolist(), flows.arc.tolist(), strict=True):
         result.setdefault(n, []).append(k)
