@@ -1,7 +1,7 @@
-"""Checks of what Python functions are given: the argument by its name, its value, and what to write in its place.
+"""Checks of the arguments of public functions; a message has the argument's name, its value and the cure.
 
-Of the value of a plain argument the error is an `ArgumentError`; a command reports it as one of the option of that
-name. Of an object, such as an Instance, a Result or Settings, it is a TypeError with the functions that make one.
+A wrong plain value raises an `ArgumentError`, which a command reports for the option of the same name. A wrong object,
+in place of an Instance, a Result or Settings, raises a TypeError that names the functions that return one.
 """
 
 import math
@@ -11,12 +11,12 @@ from os import PathLike
 from pathlib import Path as FilePath
 from typing import Any
 
-# Characters of a value that a message repeats.
+# Largest number of characters of a value that a message repeats.
 MOST_SHOWN = 60
 
 
 class ArgumentError(ValueError):
-    """An argument with a value that it cannot have."""
+    """An argument has an invalid value."""
 
     def __init__(self, name: str, value: object, cure: str) -> None:
         super().__init__(name, value, cure)
@@ -28,10 +28,10 @@ class ArgumentError(ValueError):
 
 
 def number(name: str, value: Any, low: float = 0.0, high: float = math.inf) -> float:
-    """A number within bounds, as Python's own where it is one of NumPy's.
+    """Return a number within bounds; a number of NumPy becomes one of Python.
 
     Raises:
-        ArgumentError: it is no such number.
+        ArgumentError: the value is no number, or out of bounds.
     """
     if isinstance(value, Real) and not isinstance(value, bool):
         plain = value if isinstance(value, int | float) else float(value)
@@ -41,10 +41,10 @@ def number(name: str, value: Any, low: float = 0.0, high: float = math.inf) -> f
 
 
 def whole_number(name: str, value: Any, low: int = 0, high: float = math.inf) -> int:
-    """A whole number within bounds, as Python's own where it is one of NumPy's.
+    """Return a whole number within bounds; a number of NumPy becomes one of Python.
 
     Raises:
-        ArgumentError: it is no such number.
+        ArgumentError: the value is no whole number, or out of bounds.
     """
     if isinstance(value, Integral) and not isinstance(value, bool) and low <= int(value) <= high:
         return int(value)
@@ -57,28 +57,28 @@ def _range(low: float, high: float) -> str:
 
 
 def choice(name: str, value: Any, known: Collection[str]) -> None:
-    """Raise ArgumentError where a value is none of those that there are."""
+    """Raise ArgumentError unless a value is one of the known ones."""
     if not isinstance(value, str) or value not in known:
         raise ArgumentError(name, value, f"write {'' if len(known) == 2 else 'one of '}{listed(known)}.")
 
 
 def listed(words: Iterable[str]) -> str:
-    """Words as a sentence lists those of which one is written: ``a, b or c``."""
+    """Return words as a list of alternatives: ``a, b or c``."""
     *others, last = words
     return f"{', '.join(others)} or {last}" if others else last
 
 
 def function(name: str, value: Any) -> None:
-    """Raise ArgumentError where a value cannot be called."""
+    """Raise ArgumentError unless a value can be called."""
     if not callable(value):
         raise ArgumentError(name, value, "write a function, or leave it out.")
 
 
 def file_path(name: str, value: Any, forms: Collection[str] = ()) -> FilePath:
-    """The path of a file or folder; where there are `forms`, that of a file whose name ends in one of them.
+    """Return the path of a file or folder; with `forms`, of a file with one of these suffixes.
 
     Raises:
-        ArgumentError: it is no such path.
+        ArgumentError: the value is no such path.
     """
     if not isinstance(value, str | PathLike) or not str(value):
         raise ArgumentError(name, value, "write the name of a file or folder, as text or as a Path.")
@@ -89,10 +89,10 @@ def file_path(name: str, value: Any, forms: Collection[str] = ()) -> FilePath:
 
 
 def several[T](name: str, value: Any, kind: type[T], form: str) -> list[T]:
-    """Values of a kind; one of them is a list of one.
+    """Return a list of values of a kind; a single value becomes a list of one.
 
     Raises:
-        ArgumentError: it is neither; `form` says what to write.
+        ArgumentError: the value is neither; `form` says what to write.
     """
     some = [value] if isinstance(value, kind) else value
     if isinstance(some, Iterable) and not isinstance(some, Mapping):
@@ -103,10 +103,10 @@ def several[T](name: str, value: Any, kind: type[T], form: str) -> list[T]:
 
 
 def names(name: str, value: Any, known: Collection[str], example: str) -> list[str]:
-    """Names in the order given; commas separate names in a text that is not itself a name.
+    """Return names in the given order; commas separate names in a text that is not itself a known name.
 
     Raises:
-        ArgumentError: it is neither a text nor a list of texts.
+        ArgumentError: the value is neither a text nor a list of texts.
     """
     found = list[str]()
     for text in several(name, value, str, f'a name such as "{example}"'):

@@ -1,6 +1,6 @@
-"""The errors that the package raises on purpose, each an `OptimizerError`, its warning, and the exit codes of a run.
+"""The errors and the warning of the package, the exit codes of a run, and the extras of the installation.
 
-The optional parts of the installation are here too: which modules each extra of pyproject.toml brings.
+Every error is an `OptimizerError`. `EXTRAS` lists the modules that each extra of pyproject.toml installs.
 """
 
 from collections.abc import Sequence
@@ -13,12 +13,12 @@ from typing import Any, ClassVar, Literal
 Severity = Literal["error", "warning"]
 # The keys that lead to a value in an instance file; places in lists count from 0.
 Place = tuple[str | int, ...]
-# Where something is wrong, what, the cure, and how grave it is.
+# The place of a fault, what is wrong, the cure, and the severity.
 Problem = tuple[Place, str, str, Severity]
 
 
 class ExitCode(IntEnum):
-    """How a run of ``diversify`` ends: what a script reads. The help and the manual list what stands here."""
+    """The exit codes of ``diversify``; the help and the manual are generated from this list."""
 
     SURVIVES = (
         0,
@@ -53,11 +53,11 @@ class ExitCode(IntEnum):
         "by the time limit, Ctrl-C, SIGTERM or SIGHUP; the best plan found is printed; a second signal ends at once",
     )
 
-    meaning: str  # in a few words
-    details: str  # which commands mean something else by it, or how it comes about
+    meaning: str  # short description
+    details: str  # its cause, or another meaning in some commands
 
     def __new__(cls, value: int, meaning: str, details: str) -> "ExitCode":
-        """A code with its words."""
+        """Create a member with its description."""
         code = int.__new__(cls, value)
         code._value_, code.meaning, code.details = value, meaning, details
         return code
@@ -77,7 +77,7 @@ class Finding:
 
     @property
     def place(self) -> str:
-        """The place as an editor understands it, ``file:line``; in a workbook ``file:sheet!cell``."""
+        """The place in the form that editors understand, ``file:line``; in a workbook ``file:sheet!cell``."""
         if self.cell is not None:
             return f"{self.file}:{self.cell}"
         return self.file if self.line is None else f"{self.file}:{self.line}"
@@ -88,7 +88,7 @@ class Finding:
 
 
 class OptimizerError(Exception):
-    """Base of all errors that the package raises on purpose; `exit_code` is the one with which a command ends."""
+    """Base class of the package's errors; `exit_code` is the exit code of a command that raises it."""
 
     exit_code: ClassVar[ExitCode] = ExitCode.INTERNAL
 
@@ -113,21 +113,21 @@ class GivenPlanError(InstanceError):
 
 
 class ModelError(OptimizerError):
-    """A name used twice, an unknown ledger, key or linking term: a fault in the code, not in the data."""
+    """A fault in the code, not in the data: a repeated name, or an unknown ledger, key or linking term."""
 
 
 class SolverError(OptimizerError):
-    """The solver returned neither a solution nor a proof that there is none, or failed with an error of its own."""
+    """The solver failed, or returned neither a solution nor a proof of infeasibility."""
 
 
 class CheckpointError(OptimizerError):
-    """A checkpoint cannot be written, or the folder holds something else."""
+    """A checkpoint cannot be written, or its folder holds other files."""
 
     exit_code = ExitCode.USAGE
 
 
 class WorkerError(OptimizerError):
-    """Workers died again and again, or a cluster cannot be reached."""
+    """Workers died repeatedly, or a cluster cannot be reached."""
 
 
 class AuditError(OptimizerError):
@@ -142,7 +142,7 @@ class AuditError(OptimizerError):
         super().__init__(f"the audit disagrees in {len(self.disagreements)} place(s):\n{shown}{tail}")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickled by its arguments, so that another process can return it."""
+        """Pickle the error by its arguments, so that another process can return it."""
         return AuditError, (self.disagreements, self.result)
 
 
@@ -174,7 +174,7 @@ EXTRAS = {
     "cluster": ("distributed",),
     "parquet": ("pyarrow",),
 }
-# By the suffix of a file that is written or read.
+# Extra and purpose by the suffix of a file.
 _OF_SUFFIX = {
     ".html": "report",
     ".xlsx": "excel",
@@ -191,12 +191,12 @@ REPORT_FORMS = (*PAGE_FORMS, *BRIEF_FORMS, BOOK_FORM)
 
 
 def has_extra(extra: str) -> bool:
-    """Whether the modules of an extra are installed."""
+    """Return whether the modules of an extra are installed."""
     return all(find_spec(module) is not None for module in EXTRAS[extra])
 
 
 def require_extra(extra: str, purpose: str) -> None:
-    """Refuse to go on where an extra is not installed.
+    """Raise an error if an extra is not installed.
 
     Args:
         extra: a name in `EXTRAS`.
@@ -211,7 +211,7 @@ def require_extra(extra: str, purpose: str) -> None:
 
 
 def require_extra_for(path: FilePath) -> None:
-    """Refuse to go on where the form of a file, by its suffix, needs an extra that is not installed.
+    """Raise an error if the suffix of a file names a form whose extra is not installed.
 
     Raises:
         MissingExtraError: with the command that installs it.

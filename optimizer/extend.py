@@ -1,18 +1,18 @@
-"""What a lever from outside the package and its auditor are written with: the stable names, in one place.
+"""The stable names for writing a lever, and its auditor, outside the package.
 
 The lever
-    Sized, Producing        what it is derived from: bought by size; bought by size and a process
-    Labels, Reference       how it is called; a name that one of its fields holds
+    Sized, Producing        its base class: bought by size; bought by size and also a process
+    Labels, Reference       how outputs name it; a name in one of its fields
     Problem                 a finding about its own fields: place, what is wrong, cure, severity
     Quantity, Share, …      the types of its fields
-    ModelBuilder, total     the rows and columns that it writes; the sum of some terms
-    ShockPath               the baseline or one shock, as `operate` is given it
+    ModelBuilder, total     the model that it writes rows and columns to; the sum of terms
+    ShockPath               the argument of `operate`: the baseline or one shock
     Flow                    a flow that a result reports of it
 
 The auditor
-    Auditor, ActivityAuditor    what it is derived from; the latter where the lever is a process
-    Holding, Operation          what the plan bought of it; what it does on the baseline or in shocks
-    Scales, Array               how large the rows of an instance are; an array of float64
+    Auditor, ActivityAuditor    its base class; the latter for a lever that is a process
+    Holding, Operation          its purchases in a plan; its operation in the baseline or in shocks
+    Scales, Array               the size of the rows of an instance; an array of float64
 
 A module outside the package imports from here only; the modules behind it may move.
 
@@ -75,15 +75,16 @@ __all__ = [
 
 
 def register(lever: type[Any], auditor: Auditor) -> None:
-    """Make a lever from outside the package known: instances may name its kind, and plans that buy it are audited.
+    """Register a lever from outside the package, so that instances may name its kind and plans with it are audited.
 
     Args:
         lever: a class with a `kind` of its own, derived from `Sized` or `Producing`.
         auditor: its arithmetic, which must not call the lever's.
 
     Raises:
-        TypeError: no such class, no auditor, or a shock's `reliability` would replace a field that it does not have.
-        ValueError: a kind that the package has itself.
+        TypeError: `lever` or `auditor` has another type, or the lever lacks the field that a shock's `reliability`
+            replaces.
+        ValueError: the package itself has a lever of this kind.
     """
     if not isinstance(auditor, Auditor):
         raise TypeError("a lever without an auditor is not registered: give it an Auditor")
@@ -91,7 +92,7 @@ def register(lever: type[Any], auditor: Auditor) -> None:
 
 
 def _is_file(spec: ModuleSpec | None, file: Path) -> bool:
-    """Whether a module is that of a file."""
+    """Return whether a module specification belongs to a file."""
     return spec is not None and Path(spec.origin or "").resolve() == file
 
 

@@ -1,7 +1,7 @@
-"""Files: reading those that anybody may have written, and writing whole ones.
+"""Safe reading of untrusted files, and atomic writing.
 
-Only ordinary files of a limited size are read, as UTF-8 text or JSON without ambiguities. A file is written beside the
-one that it replaces and then renamed, so that nobody sees half of it.
+Only ordinary files of a limited size are read, as UTF-8 text or unambiguous JSON. A file is written beside the one that
+it replaces and then renamed, so that no reader sees half of it.
 """
 
 import contextlib
@@ -21,13 +21,13 @@ from optimizer.arguments import ArgumentError, file_path
 from optimizer.suggestions import character
 from optimizer.tolerances import NESTING, NUMBER_LENGTH, PLAN_BYTES, PLAN_VALUES
 
-# How the names of instances end; no answer has such a name.
+# The suffixes of instance files; result files never have one of these.
 INSTANCES = (".yaml", ".yml", ".xlsx")
-# What a spreadsheet takes for the beginning of a formula; in some languages the wide forms too.
+# Characters that begin a formula in a spreadsheet; in some languages the full-width forms do too.
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
-# What YAML refuses as text; JSON takes some of it, but terminals and spreadsheets do not.
+# Characters that YAML refuses in text; JSON accepts some of them, but terminals and spreadsheets do not.
 _CONTROL = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-# What a path may name instead of a file.
+# The things other than a file that a path may name.
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
     (stat.S_ISFIFO, "a pipe"),
@@ -35,16 +35,16 @@ _KINDS = (
     (stat.S_ISBLK, "a device"),
     (stat.S_ISSOCK, "a socket"),
 )
-# A mapping takes about as much memory as this number of numbers.
+# The memory of a mapping, in numbers.
 _MAPPING = 3
 
 
 class UnreadableFileError(OSError):
-    """A path that is not read: no ordinary file, or one that is too large."""
+    """A path is no ordinary file, or the file is too large to be read."""
 
 
 class UndecodableTextError(ValueError):
-    """Bytes or characters that are no text; `line` and `column`, from 1, are the place of the first one."""
+    """Bytes or characters are no text; `line` and `column`, counted from 1, locate the first of them."""
 
     def __init__(self, what: str, line: int, column: int) -> None:
         super().__init__(what)
@@ -52,7 +52,7 @@ class UndecodableTextError(ValueError):
 
 
 def read_bytes(path: str | FilePath, most: int) -> bytes:
-    """The content of an ordinary file of no more than `most` bytes; nothing else is opened, so that nothing blocks.
+    """Return the content of an ordinary file of at most `most` bytes; other kinds, which could block, are not opened.
 
     Raises:
         UnreadableFileError: the path names no ordinary file, or a larger one.
@@ -85,7 +85,7 @@ def _larger_than(most: int) -> str:
 
 
 def read_archive(path: str | FilePath, most: int) -> bytes:
-    """The content of a zip archive of no more than `most` bytes, packed and unpacked.
+    """Return the content of a zip archive of at most `most` bytes, both packed and unpacked.
 
     Raises:
         OSError: the file cannot be read.
@@ -100,10 +100,10 @@ def read_archive(path: str | FilePath, most: int) -> bytes:
 
 
 def answer_path(name: str, value: Any, form: str = ".json") -> FilePath:
-    """The path of a file that an argument names, and that does not look like an instance: no answer replaces one.
+    """Return the path of a result file that an argument names; it must not have the suffix of an instance.
 
     Raises:
-        ArgumentError: it does; `form` is what to write.
+        ArgumentError: it has; `form` is the suffix to write instead.
     """
     path = file_path(name, value)
     if path.suffix.lower() in INSTANCES:
@@ -113,7 +113,7 @@ def answer_path(name: str, value: Any, form: str = ".json") -> FilePath:
 
 
 def decode(content: bytes) -> str:
-    """UTF-8 text, without the byte order mark that some editors write.
+    """Decode UTF-8 text, without the byte order mark that some editors write.
 
     Raises:
         UndecodableTextError: the bytes are no UTF-8.
@@ -130,10 +130,10 @@ def decode(content: bytes) -> str:
 
 
 def refuse_control_characters(text: str) -> None:
-    """Refuse control characters and halves of surrogate pairs.
+    """Raise an error at the first control character or unpaired surrogate.
 
     Raises:
-        UndecodableTextError: at the first one.
+        UndecodableTextError: the text has one.
     """
     found = _CONTROL.search(text)
     if found is not None:
@@ -143,7 +143,7 @@ def refuse_control_characters(text: str) -> None:
 
 
 def read_json(path: str | FilePath) -> Any:
-    """The content of a saved plan, as `parse_json` reads it.
+    """Return the content of a saved plan, read by `parse_json`.
 
     Raises:
         OSError: the file cannot be read.
@@ -154,11 +154,11 @@ def read_json(path: str | FilePath) -> Any:
 
 
 def parse_json(text: str) -> Any:
-    """The data of the JSON text of a saved plan: numbers are finite, and no key occurs twice in a mapping.
+    """Return the data in the JSON text of a saved plan: numbers are finite, and no key occurs twice in a mapping.
 
     Raises:
-        json.JSONDecodeError: the text is no JSON.
-        ValueError: it is beyond a limit, nests too deeply, or holds what no plan holds; the message says what.
+        json.JSONDecodeError: the text is not JSON.
+        ValueError: the text exceeds a limit, nests too deeply, or has values that no plan has; the message says which.
     """
     if text.count(",") + text.count("[") + _MAPPING * text.count("{") > PLAN_VALUES:
         raise ValueError(f"it holds more than {PLAN_VALUES:,} values")
@@ -207,9 +207,9 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def write_whole(path: str | FilePath, content: str | bytes) -> None:
-    """Write a file beside the one that it replaces, then rename it. Missing folders are made; text becomes UTF-8.
+    """Write a file beside the one that it replaces, then rename it; create missing folders, and encode text as UTF-8.
 
-    Mode and owner stay those of the file that is replaced; a new file follows the umask.
+    A replaced file keeps its mode and owner; a new file follows the umask.
 
     Raises:
         OSError: the file cannot be written; the error names this file, not the one beside it.
@@ -233,7 +233,7 @@ def _replace(target: FilePath, content: bytes) -> None:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
-            # A rename may reach the disk before the content does: a crash would leave an empty file.
+            # Without this, a rename may reach the disk before the content: a crash would leave an empty file.
             os.fsync(file.fileno())
         if before is not None:
             _copy_mode_and_owner(beside, before)
@@ -242,7 +242,7 @@ def _replace(target: FilePath, content: bytes) -> None:
         beside.unlink(missing_ok=True)
         raise
     with contextlib.suppress(OSError):
-        # On systems where a folder can be synced, this makes the rename last.
+        # Makes the rename durable, on systems where a folder can be synced.
         handle = os.open(target.parent, os.O_RDONLY)
         try:
             os.fsync(handle)
@@ -251,7 +251,7 @@ def _replace(target: FilePath, content: bytes) -> None:
 
 
 def _copy_mode_and_owner(path: FilePath, before: os.stat_result) -> None:
-    """The owner is copied as far as this user may give files away."""
+    """Copy the mode, and the owner as far as this user may change it."""
     now = path.stat()
     if hasattr(os, "chown") and (now.st_uid, now.st_gid) != (before.st_uid, before.st_gid):
         with contextlib.suppress(OSError):
@@ -260,7 +260,7 @@ def _copy_mode_and_owner(path: FilePath, before: os.stat_result) -> None:
 
 
 def starts_formula(text: str) -> bool:
-    """Whether a spreadsheet would compute a text rather than show it; a number such as -5 is no formula."""
+    """Return whether a spreadsheet would take a text for a formula; a number such as -5 is none."""
     if not text.startswith(FORMULA):
         return False
     try:

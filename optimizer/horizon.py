@@ -1,8 +1,8 @@
-"""The axis of time: periods, their labels and lengths, and the points at which money is committed.
+"""The time axis: periods, their labels and lengths, and the decision points.
 
 t      period, 0 … T−1      labelled 2026, 2026Q1 or 2026-01
 Δ      delta, years         the length of a period
-a      decision point       a period: the first of each calendar year (quarter, month)
+a      decision point       a period in which investments may be decided
 """
 
 import math
@@ -22,7 +22,7 @@ _LABEL = re.compile(r"^(\d{4})(?:Q([1-4])|-(\d{2}))?$")
 
 
 class Horizon(BaseModel):
-    """Whole calendar years, both inclusive, cut into periods of one length."""
+    """Whole calendar years, first and last included, divided into periods of one length."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -70,11 +70,11 @@ class Horizon(BaseModel):
         return range(0, len(self.periods), max(1, MONTHS[self.decide] // self.months))
 
     def year(self, t: int) -> int:
-        """The calendar year of a period."""
+        """Return the calendar year of a period."""
         return self.start + t // self.per_year
 
     def label(self, t: int) -> str:
-        """The name of a period: ``2026``, ``2026Q1`` or ``2026-01``."""
+        """Return the name of a period: ``2026``, ``2026Q1`` or ``2026-01``."""
         return self._labels[t]
 
     @cached_property
@@ -83,11 +83,11 @@ class Horizon(BaseModel):
         return tuple(shapes[self.step].format(self.year(t), t % self.per_year + 1) for t in self.periods)
 
     def whole(self, months: float) -> int:
-        """Periods that a delay of so many months takes, rounded up."""
+        """Return the number of periods in a delay of `months`, rounded up."""
         return math.ceil(months / self.months - ROUNDING)
 
     def period(self, label: str | int) -> int:
-        """The period that a label names; a label coarser than the step names its first period.
+        """Return the period with a label; a label coarser than the step stands for its first period.
 
         Raises:
             ValueError: no such label, finer than the step, or outside the horizon. Its text is the cure.
@@ -109,5 +109,5 @@ class Horizon(BaseModel):
 
 
 def windowed(first: str, last: str, between: str = " to ") -> str:
-    """The periods of a window by its ends; a window of one period by its label alone."""
+    """Return a window as text: its first and last label, or one label for a single period."""
     return first if first == last else f"{first}{between}{last}"

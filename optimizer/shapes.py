@@ -1,15 +1,15 @@
-"""The shapes of values in an instance file as JSON Schema, by name: what an editor checks while somebody types.
+"""The JSON Schema of values in an instance file, by name, with which editors check a file while it is typed.
 
-A number may be written as text, such as ``2.5B``; its bounds are checked where it is not.
+A number may be written as text, such as ``2.5B``; the schema checks bounds only of plain numbers.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
 Shape = Mapping[str, Any]
-# Beside a larger number, one of usual size keeps too few digits: the solver finds plans that the audit refuses.
+# Larger numbers leave too few digits to the usual ones beside them: the audit would refuse the solver's plans.
 LARGEST = 1e13
-# Sizes of what makes more of it than this per tonne would lie below `tolerances.NEGLIGIBLE_SIZE`.
+# With larger ratios, sizes of an activity would lie below `tolerances.NEGLIGIBLE_SIZE`.
 LARGEST_RATIO = 1e6
 _DIGITS = r"(\d[\d_]*\.?[\d_]*|\.\d[\d_]*)([eE][-+]?\d+)?\s*[kMB]?$"
 
@@ -27,18 +27,18 @@ def _list_of(item: Shape, size: int) -> dict[str, Any]:
 
 
 def one_or_more(item: Shape) -> dict[str, Any]:
-    """One thing, or a list of things."""
+    """Return the shape of one item or a list of items."""
     return {"anyOf": [item, {"type": "array", "items": item, "minItems": 1}]}
 
 
 def years(number: Shape) -> dict[str, Any]:
-    """Calendar years with numbers."""
+    """Return the shape of a mapping from calendar years to numbers."""
     shape = {"type": "object", "patternProperties": {r"^\d{4}$": number}, "minProperties": 1}
     return {**shape, "additionalProperties": False}
 
 
 def series(number: Shape) -> dict[str, Any]:
-    """A number, or calendar years with numbers."""
+    """Return the shape of a number, or of a mapping from calendar years to numbers."""
     return {"anyOf": [number, years(number)]}
 
 
@@ -87,7 +87,7 @@ MEASURE: dict[str, Any] = {
         ),
     ]
 }
-# The definitions that a schema names; in place of each of these numbers an uncertain one may stand.
+# The named definitions of the schema; an uncertain number may replace each of these.
 NUMBER_SHAPES: Mapping[str, Shape] = {
     "Amount": AMOUNT,
     "Quantity": QUANTITY,

@@ -1,11 +1,11 @@
-"""Numbers as they stand in an instance file: amounts, shares and series by year.
+"""The numbers of an instance file: amounts, shares and series by year.
 
 Amount      2.5e9 · 2_500_000_000 · 2.5B · 250M · 40k        any finite number
 Quantity    the same, 0 or more                              t, t/yr, USD, …
 Share       0 … 1
 Series      a number, or {year: number}: linear between the years given, flat outside them
 ByYear      {year: number}: each for that year alone
-Described   what every object of a file may have: a name, a source, a note; Commitment is one in several objects
+Described   the base of every object of a file, with a name, a source and a note; Commitment is one of them
 """
 
 import math
@@ -37,23 +37,23 @@ from optimizer.arguments import ArgumentError
 from optimizer.suggestions import excerpt, finding
 from optimizer.tolerances import FINE_ROUNDING, LAST_DIGIT, NUMBER_LENGTH, ROUNDING
 
-# One number, or an array with one for each of many shocks that are written together.
+# The largest number, and the smallest other than 0.
 LARGEST, SMALLEST = shapes.LARGEST, 1e-15
-# Digits to which a number is taken before it is rounded for reading.
+# Digits to which a number is rounded before it is rounded again for display.
 EXACT = 12
 MINUS = "\N{MINUS SIGN}"
 _WIDE = Context(prec=60)
 SUFFIXES = {"k": 1e3, "M": 1e6, "B": 1e9}
 _DIGITS = r"[0-9][0-9_]*"
 _AMOUNT = re.compile(rf"^([-+]?(?:{_DIGITS}(?:\.[0-9_]*)?|\.{_DIGITS})(?:[eE][-+]?[0-9]+)?)\s*([A-Za-z%]*)\Z")
-# A day or a period where a year is expected, and the year in it.
+# A date or period written where a year is expected; the group is its year.
 _IN_A_YEAR = re.compile(
     r"\s*([0-9]{4})(?:-[0-9]{1,2}(?:-[0-9]{1,2}.{0,20})?|/[0-9]{1,2}(?:/[0-9]{1,2})?|\s?Q[1-4])\s*\Z"
 )
 
 
 def parse_amount(value: Any) -> float:
-    """A finite number from a number or from text such as ``2.5B``, ``250M`` or ``40k``.
+    """Parse a finite number from a number or from text such as ``2.5B``, ``250M`` or ``40k``.
 
     Raises:
         PydanticCustomError: no number, no finite number, or an unknown suffix.
@@ -97,7 +97,7 @@ def _show_value(value: Any) -> str:
 
 
 def a_ratio(value: float) -> float:
-    """The number, if it is a quantity per tonne that a matrix of coefficients can hold: 0 to `shapes.LARGEST_RATIO`."""
+    """Return a quantity per tonne within the range of matrix coefficients, 0 to `shapes.LARGEST_RATIO`."""
     if not_negative(value) > shapes.LARGEST_RATIO:
         cure = f"Write {shapes.LARGEST_RATIO:,.0f} at most: choose a unit in which it lies nearer to 1."
         raise finding(f"{value:g} t per t is beyond what can be computed with", cure)
@@ -105,21 +105,21 @@ def a_ratio(value: float) -> float:
 
 
 def not_negative(value: float) -> float:
-    """The number, if it is 0 or more."""
+    """Return a number of 0 or more."""
     if value < 0:
         raise finding(f"{value:g} is negative", "Write 0 or more.")
     return value
 
 
 def positive(value: float) -> float:
-    """The number, if it is more than 0."""
+    """Return a number above 0."""
     if value <= 0:
         raise finding(f"{value:g} is not positive", "Write more than 0.")
     return value
 
 
 def a_share(value: float) -> float:
-    """The number, if it lies from 0 to 1."""
+    """Return a number from 0 to 1."""
     if not 0 <= value <= 1:
         cure = f"Write {value / 100:g} for {value:g} %." if 1 < value <= 100 else "Write a number from 0 to 1."
         raise finding(f"{value:g} is not a share between 0 and 1", cure)
@@ -133,7 +133,7 @@ class Series:
     points: tuple[tuple[int, float], ...]
 
     def at(self, year: int | npt.NDArray[np.int64]) -> Any:
-        """The value of a calendar year, or of each year of an array; one number where it is the same in all years."""
+        """Return the value of a calendar year, or of each year of an array; one number for a constant series."""
         if len(self.points) == 1:
             return self.points[0][1]
         if isinstance(year, np.ndarray):
@@ -148,21 +148,21 @@ class Series:
 
     @property
     def values(self) -> tuple[float, ...]:
-        """The numbers as given, in the order of their years."""
+        """The given numbers, in the order of their years."""
         return tuple(value for _, value in self.points)
 
     def mapped(self, change: Callable[[float], float]) -> "Series":
-        """The series with every number changed."""
+        """Return the series with every number changed by a function."""
         return Series(tuple((year, change(value)) for year, value in self.points))
 
     @classmethod
     def constant(cls, value: float) -> "Series":
-        """The same value in every year."""
+        """Return a series with the same value in every year."""
         return cls(((0, float(value)),))
 
 
 def parse_series(value: Any) -> Series:
-    """A series from a number or a mapping ``year: number``.
+    """Parse a series from a number or a mapping ``year: number``.
 
     Raises:
         PydanticCustomError: an empty mapping, a key that is no year, or a value that is no number.
@@ -189,12 +189,12 @@ def parse_series(value: Any) -> Series:
 
 
 def _at(error: PydanticCustomError, key: Any) -> PydanticCustomError:
-    """An error of one value of a mapping, which knows its key."""
+    """Return the error of a value in a mapping with its key added."""
     return PydanticCustomError("finding", "{what}", {**(error.context or {}), "key": str(key)})
 
 
 def in_a_year(value: Any) -> str | None:
-    """The year of a day or period written where a year is expected, such as 2027 of 2027-01-31."""
+    """Return the year of a date or period written where a year is expected, such as 2027 for 2027-01-31."""
     found = _IN_A_YEAR.match(value) if isinstance(value, str) else None
     return None if found is None else found[1]
 
@@ -210,7 +210,7 @@ def _year(key: Any, cure: str = "A series has whole years as keys: {2027: 100, 2
 
 
 def _year_of_field(value: Any) -> int:
-    """A year that a field names, within bounds: a slip such as 28 or 20288 would leave the field without effect."""
+    """Parse a year within bounds: a typing error such as 28 or 20288 would leave the field without effect."""
     whole = int(value) if isinstance(value, float) and value.is_integer() else value
     year = _year(whole, cure := "Write one from 1900 to 2200, such as 2028.")
     if not 1900 <= year <= 2200:
@@ -222,7 +222,7 @@ Year = Annotated[int, Field(ge=1900, le=2200), BeforeValidator(_year_of_field)]
 
 
 def parse_by_year(value: Any) -> Any:
-    """Years with amounts, for pydantic to go on with; each amount stands for its own year alone.
+    """Return a mapping from years to amounts for pydantic; each amount holds for its own year alone.
 
     Raises:
         PydanticCustomError: no mapping, or an empty one.
@@ -271,7 +271,7 @@ QuantityByYear = Annotated[
 
 
 class Described(BaseModel):
-    """What every object of an instance file may have: a printed name, a source and a note."""
+    """Base class of the objects of an instance file: a printed name, a source and a note."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
@@ -288,15 +288,15 @@ class Described(BaseModel):
         return name
 
 
-# Money as a caller may write it: 250e6, "250M".
+# Money in arguments: 250e6, "250M".
 MoneyLike = float | str
 
 
 def parse_money(value: Any) -> float:
-    """An amount of money, 0 or more, from a number or from text such as ``250M``.
+    """Parse an amount of money, 0 or more, from a number or from text such as ``250M``.
 
     Raises:
-        ValueError: no such amount; with the cure.
+        ValueError: the value is no such amount; the message has the cure.
     """
     plain = float(value) if isinstance(value, Real) and not isinstance(value, bool) else value
     if (isinstance(plain, float) and not math.isfinite(plain)) or (isinstance(plain, str) and plain.strip() == "any"):
@@ -312,10 +312,10 @@ def parse_money(value: Any) -> float:
 
 
 def money(value: MoneyLike | None, name: str) -> float | None:
-    """The amount of money of an argument with a name; None stays None.
+    """Return an argument as an amount of money; None stays None.
 
     Raises:
-        ArgumentError: no amount of money.
+        ArgumentError: the value is no amount of money.
     """
     if value is None:
         return None
@@ -326,12 +326,12 @@ def money(value: MoneyLike | None, name: str) -> float | None:
 
 
 def budget_list(budgets: Any) -> list[float | None] | Literal["auto"] | None:
-    """Budgets to be compared, None in the list for any; from a list of amounts, or one text such as ``0,250M,any``.
+    """Parse the budgets to compare from a list of amounts, or from text such as ``0,250M,any``.
 
-    ``auto`` and None stay what they are.
+    In the result None stands for any budget. The arguments ``auto`` and None are returned unchanged.
 
     Raises:
-        ValueError: one of them is no amount of money; with the cure.
+        ValueError: one of the budgets is no amount of money; the message has the cure.
     """
     if budgets is None:
         return None
@@ -349,7 +349,7 @@ def _budget(value: Any) -> float | None:
 
 
 def si(value: float, unit: str = "", digits: int = 3) -> str:
-    """A number for reading: ``1.23B USD``, ``45.6k t``, ``−2.5M``; to so many significant digits."""
+    """Format a number to `digits` significant digits: ``1.23B USD``, ``45.6k t``, ``−2.5M``."""
     for bound, suffix in ((1e9, "B"), (1e6, "M"), (1e4, "k")):
         if abs(value) >= bound * (1 - 0.5 * 10 ** (-digits)):
             scaled = value / (1e3 if suffix == "k" else bound)
@@ -358,7 +358,7 @@ def si(value: float, unit: str = "", digits: int = 3) -> str:
 
 
 def short(value: float, digits: int = 3) -> str:
-    """A plain number to so many significant digits, never with an exponent or a suffix: ``5,000``, ``0.012``."""
+    """Format a number to `digits` significant digits without exponent or suffix: ``5,000``, ``0.012``."""
     if value == 0:
         return "0"
     places = max(0, digits - 1 - math.floor(math.log10(abs(value)) + FINE_ROUNDING))
@@ -367,9 +367,9 @@ def short(value: float, digits: int = 3) -> str:
 
 
 def fixed(value: float, places: int) -> str:
-    """A number with so many decimals, halves away from zero: ``1,234.5``, ``−0.3``; no sign where it reads as 0.
+    """Format a number to `places` decimals, halves away from zero: ``1,234.5``, ``−0.3``; 0 has no sign.
 
-    What arithmetic leaves in the last digits does not decide how a half is rounded: it is taken to 12 digits first.
+    The number is first rounded to 12 digits, so that errors of arithmetic do not decide how a half is rounded.
     """
     exact = Decimal(f"{value:.{EXACT - 1}e}")
     rounded_half = exact.quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP, _WIDE)
@@ -377,37 +377,37 @@ def fixed(value: float, places: int) -> str:
 
 
 def significant(value: float, digits: int) -> float:
-    """The number to so many significant digits, rounded as `fixed` does."""
+    """Return the number to `digits` significant digits, rounded as `fixed` does."""
     return float(Context(digits, ROUND_HALF_UP).create_decimal(f"{value:.{EXACT - 1}e}"))
 
 
 def si_up(value: float, unit: str = "", digits: int = 3) -> str:
-    """What suffices, for reading: never less than it is."""
+    """Format an amount that suffices: it is rounded up."""
     return si(rounded_up(value, digits), unit, digits)
 
 
 def si_down(value: float, unit: str = "", digits: int = 3) -> str:
-    """What is known not to suffice, for reading: never more than it is."""
+    """Format an amount that is known not to suffice: it is rounded down."""
     return si(rounded_down(value, digits), unit, digits)
 
 
 def least_whole(value: float, tolerance: float = ROUNDING) -> int:
-    """The least whole number that is not below a value, up to errors of arithmetic."""
+    """Return the least whole number not below a value, up to errors of arithmetic."""
     return math.ceil(value - tolerance)
 
 
 def greatest_whole(value: float, tolerance: float = ROUNDING) -> int:
-    """The greatest whole number that is not above a value, up to errors of arithmetic."""
+    """Return the greatest whole number not above a value, up to errors of arithmetic."""
     return math.floor(value + tolerance)
 
 
 def rounded_up(value: float, digits: int) -> float:
-    """Up to so many significant digits: what suffices, and can be typed."""
+    """Round up to `digits` significant digits."""
     return _to_step(value, digits, lambda steps: math.ceil(steps - LAST_DIGIT))
 
 
 def rounded_down(value: float, digits: int) -> float:
-    """Down to so many significant digits."""
+    """Round down to `digits` significant digits."""
     return _to_step(value, digits, lambda steps: math.floor(steps + LAST_DIGIT))
 
 
@@ -415,12 +415,12 @@ def _to_step(value: float, digits: int, whole: Callable[[float], int]) -> float:
     if value == 0 or not math.isfinite(value):
         return value
     step = math.floor(math.log10(abs(value))) - digits + 1
-    # Decimal arithmetic, so that the product adds no digits.
+    # Goes through text, so that the product adds no digits.
     return float(f"{whole(value / 10.0**step)}e{step}")
 
 
 def rounded(value: float) -> float:
-    """The largest of 1, 2 and 5 times a power of ten that is no larger; 0 of 0."""
+    """Return the largest of 1, 2 and 5 times a power of ten that does not exceed the number; 0 for 0."""
     if value <= 0:
         return 0.0
     unit = 10.0 ** greatest_whole(math.log10(value))
@@ -428,7 +428,7 @@ def rounded(value: float) -> float:
 
 
 class Commitment(Described):
-    """Money that somebody has spent or pledged already: it stands beside the outlay, and counts nowhere."""
+    """Money already spent or pledged: it is reported beside the outlay, and is part of no cost."""
 
     amount: Positive = Field(description="Money spent or pledged, undiscounted.")
     year: Year | None = Field(default=None, description="Calendar year of the payment or the pledge.")

@@ -1,12 +1,12 @@
-"""The plan again, in plain arithmetic of its own: no PuLP, no HiGHS, and none of the levers' code.
+"""The audit: it recomputes a plan in plain arithmetic, without PuLP, HiGHS or the code of the levers.
 
 From the builds, the stock purchases and the flows alone it recomputes lead times, ramps, capacities, stocks, balances,
-floors, costs and outlay, and holds every row and every figure that needs no solver against them.
+floors, costs and outlay. It compares every row, and every figure that needs no solver, with the stated one.
 
-A row may be off by a millionth of its own largest term, so that grams of dysprosium are judged as grams. A term counts
-as no smaller than a scale that the instance sets.
+The tolerance of a row is a millionth of its own largest term, so that grams of dysprosium are judged as grams. Terms
+below a scale that the instance sets count as that scale.
 
-A `AuditReport` is what it says: rows checked, what disagrees, and the accounts that it kept.
+An `AuditReport` holds the number of rows checked, the disagreements, and the recomputed accounts.
 """
 
 from collections import Counter
@@ -24,24 +24,24 @@ from optimizer.tolerances import AUDIT_RELATIVE
 
 TOLERANCE = AUDIT_RELATIVE
 DISAGREES = "THE AUDIT DISAGREES: do not rely on this plan."
-# The most disagreements that are listed for one kind of row; the others are counted.
+# Largest number of disagreements listed for one kind of row; further ones are only counted.
 MOST_DISAGREEMENTS = 100
-# A row has a name, or some other words; an array of rows has them for each index.
+# The name of a row, or a function from the index in an array of rows to the name.
 Name = str | Callable[..., str]
 AuditNumber = float | Array | Sequence[float]
 
 
 @dataclass
 class AuditReport:
-    """What the audit found.
+    """The findings of an audit.
 
     Attributes:
-        rows: how many rows and figures were checked.
-        worst: the largest disagreement, relative to its row's largest term.
-        disagreements: every row that is off by more than the tolerance, in words.
-        costs: present value by part.
-        outlays: by calendar year, undiscounted, the budget's share.
-        no_shock_costs: `costs` of the no-shock plan; empty where the result holds none.
+        rows: number of rows and figures checked.
+        worst: the largest deviation, relative to the largest term of its row.
+        disagreements: a sentence for every row that is off by more than the tolerance.
+        costs: present value of the total cost, by part.
+        outlays: undiscounted outlay that counts against the budget, by calendar year.
+        no_shock_costs: `costs` of the no-shock plan; empty if the result has none.
     """
 
     rows: int = 0
@@ -53,25 +53,25 @@ class AuditReport:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing disagrees."""
+        """Whether there is no disagreement."""
         return not self.disagreements
 
     def require(self) -> "AuditReport":
-        """The report itself.
+        """Return the report itself.
 
         Raises:
-            AuditError: something disagrees.
+            AuditError: there is a disagreement.
         """
         if self.disagreements:
             raise AuditError(self.disagreements)
         return self
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON: whether all rows agree, how many were checked, the worst disagreement."""
+        """Return the JSON object: whether all rows agree, the number of rows, the worst deviation, disagreements."""
         return {"ok": self.ok, "rows": self.rows, "worst": self.worst, "disagreements": list(self.disagreements)}
 
     def add(self, of: str, other: "AuditReport") -> None:
-        """Count what another report checked; `of` says in its disagreements what that was."""
+        """Add the counts and disagreements of another report; the latter get the prefix `of`."""
         self.rows += other.rows
         self.worst = max(self.worst, other.worst)
         self.disagreements += [f"{of}: {each}" for each in other.disagreements]
@@ -79,9 +79,9 @@ class AuditReport:
     def at_most(
         self, row: Name, left: AuditNumber, right: AuditNumber, *terms: AuditNumber, least_scale: AuditNumber = 0.0
     ) -> None:
-        """Check ``left ≤ right`` within a millionth of the largest term, or of `least_scale` where all are smaller.
+        """Check ``left ≤ right`` within a millionth of the largest term, or of `least_scale` if all terms are smaller.
 
-        Arrays are as many rows; `row` then names each by its index.
+        An array holds one row per element; `row` then maps its index to a name.
         """
         with np.errstate(all="ignore"):
             off = np.maximum(0.0, np.subtract(left, right))
@@ -90,7 +90,7 @@ class AuditReport:
     def equal(
         self, row: Name, left: AuditNumber, right: AuditNumber, *terms: AuditNumber, least_scale: AuditNumber = 0.0
     ) -> None:
-        """Check ``left = right`` likewise."""
+        """Check ``left = right`` with the same tolerance."""
         with np.errstate(all="ignore"):
             off = np.abs(np.subtract(left, right))
         self._note(row, "{} is not {}", off, (left, right, *terms), least_scale)
@@ -98,13 +98,13 @@ class AuditReport:
     def agree(
         self, row: Name, stated: AuditNumber, found: AuditNumber, *terms: AuditNumber, least_scale: AuditNumber = 0.0
     ) -> None:
-        """Check likewise that a figure that the plan states is the one that the audit finds."""
+        """Check that a stated figure equals the recomputed one, with the same tolerance."""
         with np.errstate(all="ignore"):
             off = np.abs(np.subtract(stated, found))
         self._note(row, "the plan says {}, the audit finds {}", off, (stated, found, *terms), least_scale)
 
     def holds(self, row: Name, what: Name, holds: bool | npt.NDArray[np.bool_]) -> None:
-        """Check something that is true or false; `what` says what is wrong with the plan where it is not true."""
+        """Check that a condition holds; `what` says what is wrong with the plan if it does not."""
         held = np.asarray(holds)
         self.rows += held.size
         if not held.all():
@@ -113,9 +113,10 @@ class AuditReport:
     def matches(
         self, row: Name, stated: Any, found: Any, holds: bool | npt.NDArray[np.bool_] | None = None, *, remark: str = ""
     ) -> None:
-        """Check that the plan states what the audit finds: the same, unless `holds` says whether the two agree.
+        """Check that a stated value equals the recomputed one, or that `holds` if it is given.
 
-        Of an array of rows, `stated` and `found` are functions of the index. The `remark` follows in brackets.
+        For an array of rows, `stated` and `found` are functions of the index. The message ends with the `remark` in
+        brackets.
         """
         agree = stated == found if holds is None else holds
         self.holds(row, lambda *index: _both(_at(stated, index), _at(found, index), remark), agree)
@@ -124,7 +125,7 @@ class AuditReport:
         with np.errstate(all="ignore"):
             largest = reduce(np.maximum, map(np.abs, terms), np.asarray(least_scale))
             relative = np.where(largest == 0, 0.0, off / largest)
-        # NaN agrees with nothing.
+        # A NaN is a disagreement.
         relative[~np.isfinite(relative)] = np.inf
         self.rows += relative.size
         worst = float(relative.max(initial=0.0))
@@ -149,16 +150,16 @@ class AuditReport:
 
 
 def is_disputed(audit: Mapping[str, Any]) -> bool:
-    """Whether the record of an audit, as a result has it, says that something disagrees."""
+    """Return whether the audit recorded in a result has a disagreement."""
     return bool(audit.get("rows")) and not audit.get("ok")
 
 
-# The most entries of a list that a disagreement names.
+# Largest number of list entries that a disagreement names.
 _MOST_ENTRIES = 6
 
 
 def words_if_due(is_due: bool) -> str | None:
-    """What is found where the plan has to have something, whatever it is, or nothing."""
+    """Return the text for a value that the plan has to state; None if it must not state one."""
     return "one that is due" if is_due else None
 
 
@@ -167,7 +168,7 @@ def _at(value: Any, index: tuple[int, ...]) -> Any:
 
 
 def _both(stated: Any, found: Any, remark: str) -> str:
-    """What the plan says and what the audit finds; of two lists only where they differ."""
+    """Return the words for a stated and a recomputed value; of two lists, only the entries that differ."""
     if not isinstance(stated, str) and isinstance(stated, Collection) and isinstance(found, Collection):
         stated, found = _where_they_differ(_shown_entries(stated), _shown_entries(found))
         remark = remark or "where they differ"
@@ -177,7 +178,7 @@ def _both(stated: Any, found: Any, remark: str) -> str:
 
 
 def _where_they_differ(some: Sequence[str], others: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
-    """The entries that only one of two lists has; of the same in another order, those in another place."""
+    """Return the entries that only one of two lists has; for equal entries in another order, those out of place."""
     ours, theirs = Counter(some), Counter(others)
     if ours != theirs:
         return [*(ours - theirs).elements()], [*(theirs - ours).elements()]
@@ -191,7 +192,7 @@ def _shown_entries(entries: Collection[Any]) -> list[str]:
 
 
 def shown_value(value: Any) -> str:
-    """A value as a disagreement shows it; of a list its first entries."""
+    """Return a value as text for a disagreement; of a list, its first entries."""
     if isinstance(value, str) or not isinstance(value, Collection):
         if isinstance(value, bool):
             return "yes" if value else "no"
@@ -210,9 +211,9 @@ class Verification:
     """The outcome of recomputing a result.
 
     Attributes:
-        report: what the audit found: rows, figures and disagreements, with those of what was solved again.
-        lines_solved: of the shocks that the file keeps as lines without flows, how many were solved again.
-        lines_not_recomputed: how many of them were not.
+        report: the audit's report, which includes the shocks that were solved again.
+        lines_solved: number of shocks kept as lines without flows in the file that were solved again.
+        lines_not_recomputed: number of such shocks that were not solved again.
         not_recomputed: parts of the file that this run did not recompute, by key.
         not_evidence: parts that no run recomputes, by key, with the reason.
     """
@@ -225,25 +226,25 @@ class Verification:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing disagrees."""
+        """Whether there is no disagreement."""
         return self.report.ok
 
     @property
     def disagreements(self) -> list[str]:
-        """Every row and figure that is off, in words."""
+        """A sentence for every row and figure that is off."""
         return self.report.disagreements
 
     def require(self) -> "Verification":
-        """The verification itself.
+        """Return the verification itself.
 
         Raises:
-            AuditError: something disagrees.
+            AuditError: there is a disagreement.
         """
         self.report.require()
         return self
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object documented in the manual."""
+        """Return the JSON object documented in the manual."""
         counts = {"lines_solved": self.lines_solved, "lines_not_recomputed": self.lines_not_recomputed}
         lists = {"not_recomputed": list(self.not_recomputed), "not_evidence": self.not_evidence}
         return self.report.to_dict() | counts | lists

@@ -1,11 +1,10 @@
 """The accounts of a plan and of its baseline, and the rows of operation: capacities, balances, demand.
 
-PlanAccounts        what is decided before any shock: what the plan holds, what that carries into operation and costs
-BaselineAccounts    how it runs while nothing happens, and what both cost
-check_paths         every row of some paths of operation: of the baseline, or of shocks whose windows are equally long
+PlanAccounts        the first stage: purchases, the capacity that they bring into operation, and their cost
+BaselineAccounts    operation in the baseline, and the cost of plan and baseline together
+check_paths         the rows of operation, in the baseline or in shocks whose windows have one length
 
-Paths that are equally long are checked at once. Every number is an array (paths, periods), or one that all of them
-share; nothing else is different from one path alone.
+Paths of one length are checked together: every number is an array (paths, periods), or one number for all of them.
 """
 
 import math
@@ -34,19 +33,19 @@ from optimizer.instance.schema import Instance
 from optimizer.results.plan import Array, FlowKey, Flows, ManyFlows, Plan
 
 PROCESS = ActivityAuditor()
-# The part of the total cost that shocks are, each by its probability.
+# The part of the total cost that is due to shocks, weighted by their probabilities.
 EXPECTED_SHOCKS = "expected shocks"
 
 
 def options_without_auditor(instance: Instance) -> list[str]:
-    """The options whose kind has no auditor."""
+    """Return the options whose kind has no auditor."""
     return [o for o, option in instance.options.items() if auditor_of(option.kind) is None]
 
 
 def cost_parts(instance: Instance, auditors: Mapping[str, Auditor]) -> tuple[str, ...]:
-    """The parts of the total cost: those of the package, then those of levers from outside that are there.
+    """Return the parts of the total cost: those of the package, then those of other levers in the instance.
 
-    What prices rise by is a part where the price of something responds to what is bought.
+    The price response is a part if some process or option has one.
     """
     every = (*package_auditors().values(), *auditors.values())
     invested = [part for auditor in every for part in auditor.investment_parts]
@@ -59,17 +58,17 @@ def cost_parts(instance: Instance, auditors: Mapping[str, Auditor]) -> tuple[str
 
 @dataclass(frozen=True)
 class PlanAccounts:
-    """What is decided before any shock."""
+    """The recomputed first stage."""
 
-    basis: AuditBasis  # what is read from the instance, and the report
-    auditors: Mapping[str, Auditor]  # of each option
-    holdings: Mapping[str, Holding]  # by option, what was bought of it
-    carried: Mapping[str, Array]  # by option, what it carries into operation in each period
-    costs: Mapping[str, float]  # present value by part of the total cost; 0 of those that are not the plan's
-    outlays: Mapping[str, float]  # by calendar year, undiscounted, the budget's share
+    basis: AuditBasis  # the data of the instance, and the report
+    auditors: Mapping[str, Auditor]  # auditor by option
+    holdings: Mapping[str, Holding]  # purchases by option
+    carried: Mapping[str, Array]  # by option, working capacity or stock by period (`Auditor.carries`)
+    costs: Mapping[str, float]  # present value by part of the total cost; 0 for parts of operation
+    outlays: Mapping[str, float]  # undiscounted outlay that counts against the budget, by calendar year
 
     def operations(self, paths: Paths) -> list[tuple[Auditor, Operation]]:
-        """Every existing process and option on some paths, with who audits it."""
+        """Return every existing process and option on the given paths, each with its auditor."""
         basis, found = self.basis, list[tuple[Auditor, Operation]]()
         for p, process in basis.instance.processes.items():
             capacity, least_scale = basis.by_period(process.capacity), PROCESS.least_scale(process, basis.scales)
@@ -83,19 +82,19 @@ class PlanAccounts:
 
 @dataclass(frozen=True)
 class BaselineAccounts:
-    """How a plan runs while nothing happens."""
+    """The recomputed baseline under a plan."""
 
-    flows: Flows  # of the baseline
-    by_period: Array  # what each period of it costs, present value
-    costs: Mapping[str, float]  # present value by part of the total cost, of the plan and the baseline
-    outlays: Mapping[str, float]  # by calendar year, undiscounted, the budget's share, of both
+    flows: Flows  # flows of the baseline
+    by_period: Array  # operating cost by period, present value
+    costs: Mapping[str, float]  # present value by part of the total cost, plan and baseline together
+    outlays: Mapping[str, float]  # undiscounted outlay that counts against the budget, by year, both together
 
 
 # The plan.
 
 
 def audit_plan(instance: Instance, plan: Plan, report: AuditReport) -> PlanAccounts:
-    """Sizes, ties, what works when, stocks, and what all of it costs."""
+    """Check sizes, ties between options and stocks; return capacities by period and costs."""
     found = {o: auditor_of(option.kind) for o, option in instance.options.items()}
     auditors = {o: auditor for o, auditor in found.items() if auditor is not None}
     basis = AuditBasis(instance, report, _initial_stocks(instance, auditors))
@@ -112,7 +111,7 @@ def audit_plan(instance: Instance, plan: Plan, report: AuditReport) -> PlanAccou
 
 
 def _initial_stocks(instance: Instance, auditors: Mapping[str, Auditor]) -> Mapping[str, float]:
-    """By commodity, the largest stock before the first period, t."""
+    """Return by commodity the largest stock before the first period, t."""
     initial: dict[str, float] = {}
     for o, auditor in auditors.items():
         for commodity, amount in auditor.initial_stocks(instance.options[o]).items():
@@ -133,7 +132,7 @@ def _holdings(basis: AuditBasis, plan: Plan) -> dict[str, Holding]:
 
 
 def _check_ties(basis: AuditBasis, holdings: Mapping[str, Holding]) -> None:
-    """What an option requires, and what it excludes."""
+    """Check that options which a bought one requires are bought no later, and excluded ones never."""
     builds = {o: holding.builds for o, holding in holdings.items()}
     for o, option in basis.instance.options.items():
         for required in getattr(option, "requires", ()):
@@ -146,7 +145,7 @@ def _check_ties(basis: AuditBasis, holdings: Mapping[str, Holding]) -> None:
 
 
 def _book(holding: Holding, auditor: Auditor, costs: dict[str, float], outlays: dict[str, float]) -> None:
-    """Add what was bought of one option to the costs, and the budget's share of it to the outlays."""
+    """Add the purchases of an option to the costs, and their share in the budget to the outlays."""
     basis = holding.basis
     discounts = np.array([basis.discount(t) for t in range(len(basis.periods) + 1)])
     investments = auditor.investments(holding)
@@ -162,7 +161,7 @@ def _book(holding: Holding, auditor: Auditor, costs: dict[str, float], outlays: 
 
 
 def audit_baseline(plan: PlanAccounts, flows: Flows) -> BaselineAccounts:
-    """The baseline's rows, and what it costs beside the plan."""
+    """Check the rows of the baseline; return its costs together with those of the plan."""
     basis = plan.basis
     if not flows_fit(plan, BASELINE, flows, basis.periods):
         raise ValueError("the baseline is another")
@@ -185,7 +184,7 @@ def audit_baseline(plan: PlanAccounts, flows: Flows) -> BaselineAccounts:
 
 
 def _keys(plan: PlanAccounts, *, in_shocks: bool) -> tuple[FlowKey, ...]:
-    """Every flow that a path has, by owner and name."""
+    """Return the keys (owner, name) of all flows of a path."""
     found = [(p, flow) for p in plan.basis.instance.processes for flow in PROCESS.flows]
     found += [(d, "unserved") for d in plan.basis.instance.demands]
     for o, auditor in plan.auditors.items():
@@ -194,7 +193,7 @@ def _keys(plan: PlanAccounts, *, in_shocks: bool) -> tuple[FlowKey, ...]:
 
 
 def flows_fit(plan: PlanAccounts, name: str, flows: Flows, periods: Sequence[int]) -> bool:
-    """Whether one path's flows are where and as long as the path is."""
+    """Check that a path's flows have known names, and begin and end with the path; return whether they do."""
     report, known = plan.basis.report, set(_keys(plan, in_shocks=name != BASELINE))
     label, begins = plan.basis.horizon.label, flows.first == periods[0]
     report.matches(name, lambda: label(flows.first), lambda: label(periods[0]), begins, remark="where its flows begin")
@@ -207,7 +206,7 @@ def flows_fit(plan: PlanAccounts, name: str, flows: Flows, periods: Sequence[int
 
 
 def stack_flows(plan: PlanAccounts, names: Sequence[str], flows: Sequence[Flows]) -> ManyFlows:
-    """Flows of paths that are equally long."""
+    """Stack the flows of paths of one length."""
     keys = _keys(plan, in_shocks=names != [BASELINE])
     rows = {key: np.array([each[key] for each in flows]) for key in keys}
     return ManyFlows(tuple(names), tuple(each.first for each in flows), rows)
@@ -222,13 +221,13 @@ def struck_paths(
     *,
     is_steady: bool = False,
 ) -> Paths:
-    """Shocks whose windows are equally long, with the share that cuts take from each activity."""
+    """Return shocks whose windows have one length, with the share that cuts take from each activity."""
     deliberate, other = (_severities(basis.instance, specs, times.shape[1], deliberate=of) for of in (True, False))
     return Paths(specs, times, basis.labels, flows, deliberate, other, delta, is_steady)
 
 
 def _severities(instance: Instance, specs: Sequence[ShockSpec], length: int, *, deliberate: bool) -> dict[str, Array]:
-    """The largest severity of the cuts that match an activity and are deliberate, or are not; 0 where none does."""
+    """Return by activity the largest severity of the cuts of one sort that match it; 0 where none does."""
     aims: dict[Any, tuple[list[int], list[list[float]]]] = {}
     for s, spec in enumerate(specs):
         for cut in spec.cuts:
@@ -245,7 +244,7 @@ def _severities(instance: Instance, specs: Sequence[ShockSpec], length: int, *, 
 
 
 def _matching(instance: Instance, region: Any, stage: Any, process: Any, commodity: Any) -> list[str]:
-    """The activities that a cut of these targets affects."""
+    """Return the activities that a cut with these targets affects."""
     return [
         name
         for name, activity in instance.activities.items()
@@ -257,7 +256,7 @@ def _matching(instance: Instance, region: Any, stage: Any, process: Any, commodi
 
 
 def operating_costs(plan: PlanAccounts, paths: Paths) -> dict[str, Array]:
-    """Operating cost by part, present value: arrays (paths, periods)."""
+    """Return the operating cost by part in present value, as arrays (paths, periods)."""
     parts = {part: np.zeros(paths.times.shape) for part in ("operation", "price support", "shortage")}
     for auditor, operation in plan.operations(paths):
         for part, amount in auditor.operating_costs(operation).items():
@@ -269,7 +268,7 @@ def operating_costs(plan: PlanAccounts, paths: Paths) -> dict[str, Array]:
 
 
 def check_paths(plan: PlanAccounts, paths: Paths) -> None:
-    """Capacities, balances and demand."""
+    """Check capacities, balances and demand on the given paths."""
     operations = plan.operations(paths)
     lent = [_lent(operations, deliberate=deliberate) for deliberate in (True, False)]
     for auditor, operation in operations:
@@ -287,7 +286,7 @@ def check_paths(plan: PlanAccounts, paths: Paths) -> None:
 
 
 def _lent(operations: Sequence[tuple[Auditor, Operation]], *, deliberate: bool) -> dict[str, Array]:
-    """By existing process, what options add to the capacity that cuts of one sort leave."""
+    """Return by existing process the capacity that options restore in cuts of one sort."""
     total: dict[str, Array] = {}
     for auditor, operation in operations:
         for p, amount in auditor.lends(operation, deliberate=deliberate).items():
@@ -296,7 +295,7 @@ def _lent(operations: Sequence[tuple[Auditor, Operation]], *, deliberate: bool) 
 
 
 def _check_limit(operation: Operation, beside_deliberate: Mapping[str, Array], beside: Mapping[str, Array]) -> None:
-    """Activity of an existing process: within what the worse sort of cuts leaves, and never above the whole."""
+    """Check the activity of a process against the capacity that the worse sort of cuts leaves, and its restart."""
     p, activity, whole = operation.name, operation.flow("activity"), operation.working
     left = [
         whole * (1.0 - operation.lost(p, deliberate=deliberate)) + lent.get(p, 0.0)
@@ -311,7 +310,7 @@ def _check_limit(operation: Operation, beside_deliberate: Mapping[str, Array], b
 def _check_balances(
     basis: AuditBasis, paths: Paths, operations: Sequence[tuple[Auditor, Operation]], served: Mapping[str, Array]
 ) -> None:
-    """supply ≥ use of every commodity."""
+    """Check supply ≥ use for every commodity."""
     supply = {c: [np.zeros(paths.times.shape)] for c in basis.instance.commodities}
     for auditor, operation in operations:
         for commodity, amount in auditor.supplies(operation).items():
@@ -329,7 +328,7 @@ def _check_balances(
 
 
 def _scrap(basis: AuditBasis, demand: Any) -> Array:
-    """t/yr that come back, in every period of the horizon."""
+    """Return the scrap that comes back, t/yr, in every period of the horizon."""
     end, sold = demand.end_of_life, []
     for t in basis.periods:
         year = basis.year(t) - end.after_years
@@ -338,7 +337,7 @@ def _scrap(basis: AuditBasis, demand: Any) -> Array:
 
 
 def _check_demand(basis: AuditBasis, paths: Paths, d: str, otherwise: Array | float) -> None:
-    """What is unserved, and served otherwise than by the commodity, is no more than demand."""
+    """Check that unserved demand and substitution together do not exceed demand."""
     row, unserved, least_scale = paths.row(f"{d}.demand"), paths.flows[d, "unserved"], basis.scales.segments[d]
     basis.report.at_most(row, unserved + otherwise, basis.demanded(paths, d), least_scale=least_scale)
     basis.report.at_most(row, 0.0, unserved, least_scale=least_scale)

@@ -1,13 +1,13 @@
-"""What the audit knows of a lever: an `Auditor` for each kind says once more, in plain numbers, what the lever does.
+"""Auditors: for each kind of lever, an `Auditor` recomputes its effects in plain numbers.
 
-Scales      how large rows are, from the instance alone
-AuditBasis  what is read from an instance: the axis of time, series, and its scales
-Holding     one option in a plan: what the plan says was bought of it
-Paths       the baseline, or shocks whose windows are equally long: their flows and cuts
+Scales      the size of rows, from the instance alone
+AuditBasis  the data of an instance: time axis, series, scales
+Holding     one option in a plan, with its stated purchases
+Paths       the baseline, or shocks whose windows have one length: their flows and cuts
 Operation   one activity or option on such paths
-Auditor     the arithmetic of one kind; `audit/levers/<kind>.py` holds that of each lever of the package
+Auditor     the arithmetic of one kind; those of the package's levers are in `audit/levers/<kind>.py`
 
-An auditor never calls its lever: the two are written twice so that each checks the other.
+An auditor never calls its lever: the two are written independently so that each checks the other.
 """
 
 from collections import defaultdict
@@ -27,24 +27,24 @@ from optimizer.tolerances import AUDIT_ABSOLUTE, AUDIT_RELATIVE, AUDIT_ROUNDING
 
 
 class Scales:
-    """How large rows are, from the instance alone: what a plan claims must not widen its own tolerance.
+    """The size of rows, from the instance alone: a plan's own claims must not widen its tolerance.
 
-        S       t      the largest demand of a period, or stock at the start
-        S[c]    t      of a commodity: the largest demand of a segment for it, or stock at the start; of an input also
-                       what the outputs that are made of it take: S[c] = max_p in[p,c] · S[p], at most S
-        S[p]    t      of an activity: the largest S[c]/out[p,c] of what it makes
+        S       t      the largest demand of a period, or initial stock
+        S[c]    t      commodity c: the largest demand of a segment for it, or initial stock; for an input also its use
+                       in the outputs made of it, S[c] = max_p in[p,c] · S[p], at most S
+        S[p]    t      activity p: the largest S[c]/out[p,c] of its outputs
 
-    A row whose terms are all small is judged as if its largest term were a share of its scale.
+    A row whose terms are all small is judged as if its largest term were a given share of its scale.
 
     Args:
         instance: the instance.
         initial_stocks: by commodity, the largest stock before the first period, t.
 
     Attributes:
-        least: of any row.
-        commodities: of a commodity's balance and stocks.
-        activities: of an activity's capacity.
-        segments: of a segment's demand and of what stands in for it.
+        least: least scale of any row, t.
+        commodities: least scale of a commodity's balance and stocks, t.
+        activities: least scale of an activity's capacity, t.
+        segments: least scale of a segment's demand and substitution, t.
     """
 
     def __init__(self, instance: Instance, initial_stocks: Mapping[str, float]) -> None:
@@ -71,7 +71,7 @@ class Scales:
         return is_more
 
     def _spread(self, instance: Instance) -> None:
-        """From what is made to what it takes; a loop of recipes ends at the largest demand."""
+        """Raise the scales of inputs to those of their outputs; loops of recipes end at the largest demand."""
         for _ in instance.commodities:
             changed = [
                 self._raise(c, min(self._top, share * self._largest_output(each)))
@@ -90,21 +90,21 @@ def _largest(instance: Instance, demand: Any) -> float:
     return float(instance.horizon.delta * max(demand.quantity.at(year) for year in instance.horizon.years))
 
 
-# Stands for no limit.
+# Represents the absence of a limit.
 UNLIMITED = 1e300
 
 
 class AuditBasis:
-    """What the audit reads from an instance, and the report that it writes to.
+    """The data that the audit takes from an instance, and the report that it writes to.
 
     Attributes:
         instance: the instance.
-        report: where rows are noted.
-        horizon: the axis of time.
-        delta: years that a period lasts.
-        periods: all periods, by number.
-        labels: all periods, by label.
-        scales: how large the rows of each part of the instance are.
+        report: the report for checked rows.
+        horizon: the time axis.
+        delta: length of a period, years.
+        periods: numbers of all periods.
+        labels: labels of all periods.
+        scales: size of the rows of each part of the instance.
     """
 
     def __init__(self, instance: Instance, report: AuditReport, initial_stocks: Mapping[str, float]) -> None:
@@ -117,11 +117,11 @@ class AuditBasis:
         self._series: dict[Any, Array] = {}
 
     def year(self, t: int) -> int:
-        """The calendar year of a period."""
+        """Return the calendar year of a period."""
         return int(self.horizon.year(t))
 
     def by_period(self, series: Any) -> Array:
-        """A series of the instance in every period."""
+        """Return a series of the instance by period."""
         if series not in self._series:
             self._series[series] = np.array([series.at(self.year(t)) for t in self.periods], dtype=np.float64)
         return self._series[series]
@@ -132,16 +132,16 @@ class AuditBasis:
         return {event.name: event for event in self.instance.events}
 
     def demanded(self, paths: "Paths", segment: str) -> Array:
-        """Demand of a segment after any surge, t in each period of some paths."""
+        """Return the demand of a segment after any surge, t by path and period."""
         usual = self.by_period(self.instance.demands[segment].quantity)[paths.times] * paths.delta
         return np.asarray(usual * paths.override("demand", segment, 1.0))
 
     def discount(self, t: int) -> float:
-        """The discount factor of a period."""
+        """Return the discount factor of a period."""
         return float((1.0 + self.instance.discount_rate) ** (-t * self.delta))
 
     def may_decide(self, option: Any, t: int) -> bool:
-        """Whether an option may be decided in a period."""
+        """Return whether an option may be bought in a period."""
         early = option.earliest is not None and self.year(t) < option.earliest
         return not early and not (option.latest is not None and self.year(t) > option.latest)
 
@@ -150,26 +150,26 @@ class AuditBasis:
 class Holding:
     """One option in a plan."""
 
-    name: str  # of the option
+    name: str  # name of the option
     option: Any  # the option, with its fields
-    basis: AuditBasis  # the instance, its periods and scales, and the report
-    builds: Sequence[Build]  # its purchases by size
-    # t bought in each period, and t held at its end; empty for what is bought by size.
+    basis: AuditBasis  # the data of the instance, and the report
+    builds: Sequence[Build]  # purchases by size
+    # Purchases and stock at the end of each period, t; empty for options bought by size.
     fills: ByPeriod = ()
     stocks: ByPeriod = ()
 
     @property
     def lead(self) -> int:
-        """Its lead time in whole periods."""
+        """The lead time in whole periods."""
         return self.basis.horizon.whole(float(self.option.lead_time))
 
     def working(self) -> Array:
-        """C by period: each build times the ramp of the twelve months that it is in."""
+        """Return C by period: the sum of all builds, each times the ramp of its year after the lead time."""
         ramp, months = self.option.ramp, self.basis.horizon.months
         return self._summed(lambda age: ramp[min(age * months // 12, len(ramp) - 1)])
 
     def installed(self) -> Array:
-        """N by period: the same without a ramp."""
+        """Return N by period: the same sum without the ramp."""
         return self._summed(lambda age: 1.0)
 
     def _summed(self, share: Callable[[int], float]) -> Array:
@@ -180,36 +180,36 @@ class Holding:
         return total
 
     def by_period(self, what: str) -> Callable[[int], str]:
-        """The names of one row in every period."""
+        """Return a function from a period to the name of a row."""
         return lambda t: f"{self.name}.{what}.{self.basis.labels[t]}"
 
 
 @dataclass(frozen=True)
 class Paths:
-    """The baseline alone, or some shocks whose windows are equally long."""
+    """The baseline alone, or shocks whose windows have one length."""
 
-    specs: Sequence[ShockSpec]  # what the shocks are; empty for the baseline
+    specs: Sequence[ShockSpec]  # specifications of the shocks; empty for the baseline
     times: npt.NDArray[np.intp]  # periods of the horizon, an array (paths, periods)
-    labels: Sequence[str]  # of the horizon's periods
+    labels: Sequence[str]  # labels of the horizon's periods
     flows: ManyFlows  # t, arrays (paths, periods)
-    # Share lost to each sort of cut, by activity that some such cut affects.
+    # Share of capacity lost to each sort of cut, by affected activity.
     deliberate_cuts: dict[str, Array]
     other_cuts: dict[str, Array]
-    delta: float  # years that a period lasts
-    # Whether it is one state that lasts, as in a rule about time to survive: stocks lose nothing.
+    delta: float  # length of a period, years
+    # Whether the path is one steady state, as in a rule about time to survive: stocks have no losses.
     is_steady: bool = False
 
     @property
     def is_baseline(self) -> bool:
-        """Whether nothing happens on it."""
+        """Whether this is the baseline."""
         return not self.specs
 
     def row(self, what: str) -> Callable[[int, int], str]:
-        """The names of one row in every path and period."""
+        """Return a function from path and period to the name of a row."""
         return lambda s, i: f"{self.flows.names[s]}/{what}.{self.labels[self.times[s, i]]}"
 
     def override(self, part: str, name: str, usual: float) -> float | Array:
-        """What each shock says of a name, an array (paths, 1); what is usual where none says anything."""
+        """Return each shock's own value for a name, an array (paths, 1), with `usual` where a shock has none."""
         if part not in self._stated:
             stated = self._stated[part] = defaultdict[str, dict[int, float]](dict)
             for number, spec in enumerate(self.specs):
@@ -230,54 +230,54 @@ class Paths:
 class Operation:
     """One existing process or option on some paths: arrays are (paths, periods), in t of each period."""
 
-    name: str  # of the process or option
+    name: str  # name of the process or option
     option: Any  # the process or option, with its fields
-    basis: AuditBasis  # the instance, its periods and scales, and the report
-    paths: Paths  # the baseline, or shocks whose windows are equally long
-    carried: Array  # by period of the horizon, what it carries from the plan into operation (`Auditor.carries`)
+    basis: AuditBasis  # the data of the instance, and the report
+    paths: Paths  # the baseline, or shocks whose windows have one length
+    carried: Array  # working capacity or stock by period of the horizon (`Auditor.carries`)
     least_scale: float  # the smallest amount that an error of its rows is compared with, t
 
     @property
     def is_baseline(self) -> bool:
-        """Whether nothing happens on its path."""
+        """Whether the path is the baseline."""
         return self.paths.is_baseline
 
     @property
     def delta(self) -> float:
-        """Years that a period lasts."""
+        """Length of a period, years."""
         return self.paths.delta
 
     @property
     def nothing(self) -> Array:
-        """0 on every path, in every period."""
+        """An array of zeros, by path and period."""
         return np.zeros(self.paths.times.shape)
 
     @property
     def working(self) -> Array:
-        """What it carries, per period: C·Δ."""
+        """Working capacity per period: C·Δ."""
         return np.asarray(self.carried[self.paths.times] * self.delta)
 
     def flow(self, flow: str) -> Array:
-        """What it is stated to do."""
+        """Return one of its stated flows."""
         return self.paths.flows[self.name, flow]
 
     def series(self, series: Any) -> Array:
-        """A series of the file, in each period."""
+        """Return a series of the file, by path and period."""
         return np.asarray(self.basis.by_period(series)[self.paths.times])
 
     def override(self, part: str, usual: float) -> float | Array:
-        """What each shock says of it in one of its parts, such as ``cost``; what is usual where it says nothing."""
+        """Return each shock's own value in one of its fields, such as ``cost``; `usual` where a shock has none."""
         return self.paths.override(part, self.name, usual)
 
     def lost(self, activity: str, *, deliberate: bool) -> Array:
-        """The share of an activity's capacity that deliberate cuts take, or that others take."""
+        """Return the share of an activity's capacity that deliberate cuts, or other cuts, take."""
         cuts = self.paths.deliberate_cuts if deliberate else self.paths.other_cuts
         return cuts.get(activity, self.nothing)
 
     def started(self) -> Array:
-        """r, the share of an activity that may run so long after a shock has begun: 1 less what still stands still.
+        """Return r, the share of capacity that may run in a period of a shock: 1 less the mean idle share.
 
-        Of a period, the mean of what stands still: (1−u)·(1 − k/n) at month k of the window, until month n.
+        At month k of the window, (1−u)·(1 − k/n) is idle, until month n = `restart_months`; u is `min_utilisation`.
         """
         months, still = self.option.restart_months, 1.0 - self.option.min_utilisation
         if self.is_baseline or not months:
@@ -289,35 +289,35 @@ class Operation:
         return np.asarray(1.0 + self.nothing - still * (left[:-1] - left[1:]) / (self.delta * 12))
 
     def demanded(self, segment: str) -> Array:
-        """Demand of a segment, after any surge."""
+        """Return the demand of a segment after any surge, t."""
         return self.basis.demanded(self.paths, segment)
 
     def capacity(self, process: str) -> Array:
-        """Capacity of an existing process before any cut."""
+        """Return the capacity of an existing process before any cut, t."""
         return self.series(self.basis.instance.processes[process].capacity) * self.delta
 
     def at_most(self, what: str, left: AuditNumber, right: AuditNumber, *terms: AuditNumber) -> None:
-        """Note the row ``left ≤ right`` of every path and period."""
+        """Check the row ``left ≤ right`` for every path and period."""
         self.basis.report.at_most(
             self.paths.row(f"{self.name}.{what}"), left, right, *terms, least_scale=self.least_scale
         )
 
     def equal(self, what: str, left: AuditNumber, right: AuditNumber, *terms: AuditNumber) -> None:
-        """Note the row ``left = right`` likewise."""
+        """Check the row ``left = right`` for every path and period."""
         self.basis.report.equal(
             self.paths.row(f"{self.name}.{what}"), left, right, *terms, least_scale=self.least_scale
         )
 
 
 class Auditor:
-    """The arithmetic of one kind of lever; as it stands, that of one that is bought by size and does nothing.
+    """The arithmetic of one kind of lever; the base class is a lever that is bought by size and has no effect.
 
     Attributes:
-        flows: names of the flows that it has on every path.
-        flows_in_shocks: names of those that it has in shocks only.
-        investment_parts: parts of the cost of buying it that are its own, beside those of every lever.
-        operating_parts: likewise of the cost of operation.
-        is_stock: whether the plan holds its purchases and its stock by period, and no builds.
+        flows: names of its flows on every path.
+        flows_in_shocks: names of its further flows in shocks.
+        investment_parts: its own parts of the investment cost, beside those of every lever.
+        operating_parts: its own parts of the operating cost, beside those of every lever.
+        is_stock: whether the plan states purchases and stock by period, and no builds.
     """
 
     flows: tuple[str, ...] = ()
@@ -327,23 +327,23 @@ class Auditor:
     is_stock: bool = False
 
     def initial_stocks(self, option: Any) -> Mapping[str, float]:
-        """By commodity, t that it holds before the first period."""
+        """Return by commodity the stock before the first period, t."""
         return {}
 
     def least_scale(self, option: Any, scales: Scales) -> float:
-        """The smallest amount that an error of its rows in operation is compared with, t."""
+        """Return the least scale of its rows in operation, t: errors are relative to at least this amount."""
         return scales.least
 
     def check_plan(self, holding: Holding) -> None:
-        """Its rows in the plan: sizes, openings, when it may be decided."""
+        """Check its rows in the plan: sizes, openings, and dates of purchase."""
         check_builds(holding)
 
     def carries(self, holding: Holding) -> Array:
-        """What it carries into operation in each period of the horizon: working capacity, in the unit of its size."""
+        """Return its working capacity in each period of the horizon, in the unit of its size."""
         return holding.working()
 
     def investments(self, holding: Holding) -> Mapping[str, Array]:
-        """Money by part of the total cost and period that is invested, of which `budget_share` is the budget's."""
+        """Return investments by part of the total cost and by period; `budget_share` of them counts in the budget."""
         capex, fixed = (np.zeros(len(holding.basis.periods)) for _ in range(2))
         for build in holding.builds:
             capex[build.t] += holding.option.capex.at(holding.basis.year(build.t)) * build.size
@@ -351,39 +351,39 @@ class Auditor:
         return {"capex": capex, "fixed cost": fixed}
 
     def recurring_costs(self, holding: Holding) -> Mapping[str, Array]:
-        """What else the plan costs, money by part and period; one period more than the horizon has is its end."""
+        """Return other costs of the plan by part and by period; a last element is the end of the horizon."""
         return {"fixed opex": holding.option.fixed_opex * holding.basis.delta * holding.installed()}
 
     def check(self, operation: Operation) -> None:
-        """Its rows in operation."""
+        """Check its rows in operation."""
 
     def lends(self, operation: Operation, *, deliberate: bool) -> Mapping[str, Array]:
-        """By existing process, what it adds to the capacity that deliberate cuts leave, or that others leave."""
+        """Return by existing process the capacity that it restores in deliberate cuts, or in other cuts."""
         return {}
 
     def supplies(self, operation: Operation) -> Mapping[str, Array]:
-        """By commodity, what it adds to the supply."""
+        """Return its supply by commodity."""
         return {}
 
     def uses(self, operation: Operation) -> Mapping[str, Array]:
-        """By commodity, what it takes from the supply."""
+        """Return its use by commodity."""
         return {}
 
     def serves(self, operation: Operation) -> Mapping[str, Array]:
-        """By segment, what of its demand it serves or spares."""
+        """Return by segment the demand that it serves or avoids."""
         return {}
 
     def operating_costs(self, operation: Operation) -> Mapping[str, Array]:
-        """Money by part of the total cost that its operation costs."""
+        """Return its operating cost by part of the total cost, money."""
         return {}
 
     def operating_outlay(self, operation: Operation) -> Array | float:
-        """The part of the baseline's operating cost that is the budget's."""
+        """Return the part of the baseline's operating cost that counts against the budget."""
         return 0.0
 
 
 def check_builds(holding: Holding) -> None:
-    """The rows of what is bought by size."""
+    """Check the rows of an option that is bought by size."""
     name, option, basis, report = holding.name, holding.option, holding.basis, holding.basis.report
     report.at_most(f"{name}.max", sum(build.size for build in holding.builds), option.max_size)
     lumpy = option.fixed_cost > 0 or option.min_size > 0
@@ -403,38 +403,38 @@ def check_builds(holding: Holding) -> None:
 
 
 class ActivityAuditor(Auditor):
-    """What an activity of x t takes, gives and costs; of an option, how much of it there may be."""
+    """The arithmetic of an activity of x t: inputs, outputs, costs, and the capacity of an option."""
 
     flows = ("activity",)
 
     def least_scale(self, option: Any, scales: Scales) -> float:
-        """That of the activity."""
+        """Return the least scale of the activity."""
         return scales.activities[option.id]
 
     def most(self, operation: Operation) -> Array:
-        """The most that it may run, t: what works and is not cut, of which a restart is not waited for."""
+        """Return the largest activity, t: working capacity less cuts, or less the share that has not restarted."""
         lost = [operation.lost(operation.name, deliberate=deliberate) for deliberate in (True, False)]
         return np.asarray(operation.working * np.minimum(1.0 - np.maximum(*lost), operation.started()))
 
     def check(self, operation: Operation) -> None:
-        """capacity: 0 ≤ x ≤ C·Δ·min(1−σ, r); in the baseline also run: x ≥ min_utilisation·C·Δ."""
+        """Check `capacity`, 0 ≤ x ≤ C·Δ·min(1−σ, r), and in the baseline `run`, x ≥ min_utilisation·C·Δ."""
         activity = operation.flow("activity")
         operation.at_most("capacity", activity, self.most(operation), operation.working)
         operation.at_most("capacity", 0.0, activity)
         check_running(operation, operation.working)
 
     def supplies(self, operation: Operation) -> Mapping[str, Array]:
-        """output·x."""
+        """Return output·x."""
         activity = operation.flow("activity")
         return {commodity: share * activity for commodity, share in operation.option.output.items()}
 
     def uses(self, operation: Operation) -> Mapping[str, Array]:
-        """input·x."""
+        """Return input·x."""
         activity = operation.flow("activity")
         return {commodity: share * activity for commodity, share in operation.option.input.items()}
 
     def operating_costs(self, operation: Operation) -> Mapping[str, Array]:
-        """cost·x; in the baseline also support·x."""
+        """Return cost·x, and in the baseline support·x."""
         activity = operation.flow("activity")
         cost = operation.series(operation.option.cost) * operation.override("cost", 1.0)
         costs = {"operation": cost * activity}
@@ -445,25 +445,25 @@ class ActivityAuditor(Auditor):
         return costs
 
     def surcharge(self, operation: Operation, activity: Array) -> Array:
-        """What the activity of an existing process costs beyond `cost`, in t at that cost."""
+        """Return the cost of an existing process beyond `cost`, in t at that cost."""
         process = operation.option
         rates, most = activity / operation.delta, max(process.capacity.values)
         return surcharge_between_points(process.price_response, rates, most) * operation.delta
 
     def operating_outlay(self, operation: Operation) -> Array | float:
-        """support·x; of an option, times its `budget_share`."""
+        """Return support·x, for an option times its `budget_share`."""
         share = getattr(operation.option, "budget_share", 1.0)
         return np.asarray(share * operation.series(operation.option.support) * operation.flow("activity"))
 
 
-# The field of what a price response belongs to, and the part of the total cost that it is.
+# The field that holds a price response, and its part of the total cost.
 PRICE_RESPONSE, RESPONSE_PART = "price_response", "price response"
-# Points between which the price is drawn linear, besides the first.
+# Number of pieces of the piecewise linear price.
 _PRICE_PIECES = 8
 
 
 def surcharge_between_points(response: Any, rates: Array, most: float) -> Array:
-    """What rates cost beyond the price, in t/yr at that price: linear between equally distant rates up to `most`."""
+    """Return the cost of rates beyond the price, t/yr at that price: linear between equidistant rates up to `most`."""
     if most <= response.included:
         return np.zeros_like(rates)
     points = np.linspace(response.included, most, _PRICE_PIECES + 1)
@@ -472,7 +472,7 @@ def surcharge_between_points(response: Any, rates: Array, most: float) -> Array:
 
 
 def check_running(operation: Operation, whole: Array) -> None:
-    """run: in the baseline at least `min_utilisation` of the capacity."""
+    """Check `run`: in the baseline at least `min_utilisation` of the capacity runs."""
     if operation.is_baseline:
         report, labels = operation.basis.report, operation.basis.labels
         activity, least = operation.flow("activity"), operation.option.min_utilisation * whole

@@ -1,4 +1,4 @@
-"""The figures of a result: policy, where things come from, the totals, and what is known of doing nothing."""
+"""The figures of a result: policy, sources of supply, totals, and the do-nothing plan."""
 
 import math
 from typing import Any
@@ -18,12 +18,12 @@ from optimizer.tolerances import (
     SAME_VALUE,
 )
 
-# Files of earlier formats lack the costs of attacks, and count only the worst attack over all starts.
+# The first format of plan files that has the costs of attacks and counts the worst attack at each start.
 DETERRING = 3
 
 
 def check_figures(plan: PlanAccounts, baseline: BaselineAccounts, result: Result) -> None:
-    """Every figure beside those of the shocks; the totals against the accounts that the report keeps."""
+    """Check every figure that is not of a shock; totals are compared with the accounts in the report."""
     _check_shares(plan.basis, baseline.flows, result)
     _check_shortages(plan.basis, baseline.flows, result)
     _check_actual(plan.basis, baseline.flows, result)
@@ -32,7 +32,7 @@ def check_figures(plan: PlanAccounts, baseline: BaselineAccounts, result: Result
 
 
 def check_policy(plan: PlanAccounts, baseline: BaselineAccounts) -> None:
-    """Budgets, shares of production, and what is forced."""
+    """Check budgets, shares of production, and forced purchases."""
     basis, report, policy, outlays = plan.basis, plan.basis.report, plan.basis.instance.policy, baseline.outlays
     if policy.budget is not None:
         report.at_most("policy.budget", math.fsum(outlays.values()), policy.budget, least_scale=1.0)
@@ -50,13 +50,13 @@ def check_policy(plan: PlanAccounts, baseline: BaselineAccounts) -> None:
 
 
 def _yearly_purchase(holding: Holding, year: int) -> float:
-    """What the plan buys of an option in a calendar year."""
+    """Return the amount bought of an option in a calendar year."""
     filled = (fill for t, fill in enumerate(holding.fills) if holding.basis.year(t) == year)
     return math.fsum([*(build.size for build in holding.builds if holding.basis.year(build.t) == year), *filled])
 
 
 def _check_share(basis: AuditBasis, row: str, rule: Any, baseline: Flows, *, sign: float) -> None:
-    """A rule about a share of production, in every period from its year on."""
+    """Check a rule about a share of production, in every period from its year on."""
     report = basis.report
     for t in basis.periods:
         if rule.from_ is not None and basis.year(t) < rule.from_:
@@ -75,7 +75,7 @@ def _check_share(basis: AuditBasis, row: str, rule: Any, baseline: Flows, *, sig
 
 
 def _check_shares(basis: AuditBasis, baseline: Flows, result: Result) -> None:
-    """Where each commodity comes from."""
+    """Check the table of regions that each commodity comes from."""
     report = basis.report
     for commodity, shares in result.shares.items():
         for share in shares:
@@ -94,13 +94,13 @@ def _check_shares(basis: AuditBasis, baseline: Flows, result: Result) -> None:
 
 
 def _check_shortages(basis: AuditBasis, baseline: Flows, result: Result) -> None:
-    """What goes unserved in the baseline."""
+    """Check the unserved demand of the baseline."""
     report = basis.report
     for d, demand in basis.instance.demands.items():
         row, short, lack = f"{d}.lacks", baseline[d, "unserved"], result.lacks.get(d)
         demanded = [demand.quantity.at(basis.year(t)) * basis.delta for t in basis.periods]
         parts = [part / whole if whole > 0 else 0.0 for part, whole in zip(short, demanded, strict=True)]
-        # Near zero, rounding decides whether there is a shortfall, so neither answer is an error.
+        # Near zero, rounding decides whether there is a shortage: either statement is right.
         report.at_most(row, max(parts) if lack is None else 0.0, 2 * NEGLIGIBLE, 1.0)
         if lack is not None:
             report.agree(f"{row}.share", lack.share, max(parts), 1.0)
@@ -110,7 +110,7 @@ def _check_shortages(basis: AuditBasis, baseline: Flows, result: Result) -> None
 
 
 def _check_actual(basis: AuditBasis, baseline: Flows, result: Result) -> None:
-    """What processes really made, and what the baseline makes then."""
+    """Check the comparison of actual output with the baseline."""
     report = basis.report
     due = {(p, year): t for p, each in basis.instance.processes.items() for year, t in each.actual.items()}
     stated = [(each.process, each.year) for each in result.actual]
@@ -139,7 +139,7 @@ def _check_totals(plan: PlanAccounts, result: Result) -> None:
     report.agree("total_cost", result.total_cost, math.fsum(costs.values()), *costs.values(), least_scale=1.0)
     for part, amount in costs.items() if result.costs else ():
         report.agree(f"cost of {part}", result.costs.get(part, 0.0), amount, *costs.values())
-    # Of an outlay that is next to nothing, an error is judged against a millionth of the largest part of the cost.
+    # The error of a negligible outlay is relative to a millionth of the largest part of the cost.
     least_scale = max(AUDIT_MONEY_SCALE, AUDIT_RELATIVE * max(map(abs, costs.values()), default=0.0))
     report.agree("outlay", result.outlay, math.fsum(outlays.values()), least_scale=least_scale)
     for year, amount in outlays.items() if result.outlays else ():
@@ -161,7 +161,7 @@ def _check_totals(plan: PlanAccounts, result: Result) -> None:
 
 
 def _check_costs_of_attacks(plan: PlanAccounts, faced: Faced, file_format: int) -> None:
-    """What each attack costs the adversary under the plan: those on the plan are made, the others deterred."""
+    """Check the adversary's cost of each attack under the plan, and whether it is made or deterred."""
     basis, report = plan.basis, plan.basis.report
     adversary, row = basis.instance.adversary, "adversary.{}".format
     named = (*faced.attacks, *faced.deterred)
@@ -187,12 +187,12 @@ def _check_costs_of_attacks(plan: PlanAccounts, faced: Faced, file_format: int) 
 
 
 def _counted_gaps(result: Result) -> dict[str, float]:
-    """The gaps of all shocks, none of samples that may fail."""
+    """Return the gap of each shock that counts: 0 for samples that are excused."""
     return {outcome.name: 0.0 if outcome.excused else outcome.gap for outcome in result.shocks}
 
 
 def _check_excuses(basis: AuditBasis, result: Result) -> None:
-    """The shocks that fail and may: samples of an ensemble, no more of each than its share leaves to fail."""
+    """Check the excused shocks: only samples of an ensemble, and no more of them than its rule allows to fail."""
     report = basis.report
     excused = {outcome.name for outcome in result.shocks if outcome.excused}
     known = set[str]()
@@ -210,9 +210,9 @@ def _check_excuses(basis: AuditBasis, result: Result) -> None:
 
 
 def _gap_scale(basis: AuditBasis, failing: int) -> float:
-    """What an error of the gap is at least measured against, by the number of shocks that have one.
+    """Return the least scale of the gap, money, for a number of shocks with a gap.
 
-    The gap is that of the search, and rows of the plan may be off by a share of demand, however small a gap is.
+    The gap is that of the search: rows of the plan may be off by a share of demand, however small the gap is.
     """
     demands = basis.instance.demands.items()
     one = math.fsum(basis.scales.segments[d] * demand.shortage_cost for d, demand in demands)
@@ -220,7 +220,7 @@ def _gap_scale(basis: AuditBasis, failing: int) -> float:
 
 
 def _total_gap(plan: PlanAccounts, result: Result) -> float:
-    """All gaps together, of which the worst attack at each start of an adversary counts; and what they cost it."""
+    """Return the sum of all gaps, with the worst attack at each start of an adversary; check the attacks."""
     report, faced = plan.basis.report, result.adversary
     gaps = _counted_gaps(result)
     if faced is None:
@@ -237,7 +237,7 @@ def _total_gap(plan: PlanAccounts, result: Result) -> float:
 
 
 def _check_distances(basis: AuditBasis, result: Result) -> None:
-    """What follows from two figures: the distance from the bound, the price of survival."""
+    """Check the figures derived from two others: the distance from the bound, and the price of the plan."""
     report, distance = basis.report, _distance(result, basis.instance.policy.gap_price)
     known = distance is not None
     report.matches("mip_gap", result.mip_gap, words_if_due(known), (result.mip_gap is not None) == known)
@@ -247,9 +247,9 @@ def _check_distances(basis: AuditBasis, result: Result) -> None:
 
 
 def _distance(result: Result, price: float | None) -> float | None:
-    """The relative distance of cost or gap from its bound; None where one is not known.
+    """Return the relative distance from the bound, of cost or gap, whichever is larger; None if one is unknown.
 
-    Where gaps have a price, that of both together, but in plan files that were written before, with a bound of the gap.
+    With a price of gaps it is the distance of both together, except in older plan files, which have a bound of the gap.
     """
     cost, gap = result.total_cost, result.survival_gap
     if result.bound is None:
@@ -265,7 +265,7 @@ def _distance(result: Result, price: float | None) -> float | None:
 
 
 def _check_price(report: AuditReport, result: Result) -> None:
-    """What the plan costs beyond the no-shock plan; nothing within the error of the two costs."""
+    """Check the cost of the plan beyond the no-shock plan; a difference within the error of the costs counts as 0."""
     cost, price, baseline_cost = result.total_cost, result.price_of_survival, result.calm_cost
     due = words_if_due(baseline_cost is not None)
     report.matches("price_of_survival", price, due, (price is None) == (baseline_cost is None))
@@ -276,13 +276,13 @@ def _check_price(report: AuditReport, result: Result) -> None:
 
 
 def _check_do_nothing(basis: AuditBasis, result: Result) -> None:
-    """What is known of doing nothing without a solver."""
+    """Check the figures of the do-nothing plan, as far as that is possible without a solver."""
     nothing, may_fail = result.nothing, any(spec.survive is not None for spec in basis.instance.ensembles.values())
     if nothing is None:
         return
     _check_nothing(basis, "nothing", nothing)
     counted = nothing.counted
-    # Plan files that were written before do not say it.
+    # Older plan files lack it.
     basis.report.holds("nothing.counted", "no sample may fail", counted is None or may_fail)
     if counted is None:
         return
@@ -297,7 +297,7 @@ def _check_do_nothing(basis: AuditBasis, result: Result) -> None:
 
 
 def _check_nothing(basis: AuditBasis, place: str, nothing: Nothing) -> None:
-    """Figures of doing nothing against each other, of all shocks or of those that count."""
+    """Check figures of the do-nothing plan against each other, for all shocks or for those that count."""
     report = basis.report
     costs = [demand.shortage_cost for demand in basis.instance.demands.values()]
     gap, below, failed = nothing.gap, nothing.below_floor, nothing.shocks_failed

@@ -1,4 +1,4 @@
-"""Shocks of which a result keeps only a line: which segments they name, and what they leave unserved of each."""
+"""Shocks that a result keeps as a line without flows: the segments that they name, and the demand left unserved."""
 
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -14,9 +14,9 @@ from optimizer.tolerances import AUDIT_RELATIVE
 
 
 def check_segments(basis: AuditBasis, result: Result) -> None:
-    """Each shock names the segments that it should name.
+    """Check that each shock names the segments that it has to name.
 
-    A line names the weakest, all that fail, and those of which no other shock leaves more unserved.
+    A line names the weakest segment, all that fail, and those of which no other shock leaves more unserved.
     """
     demands, most, report = set(basis.instance.demands), _most_unserved(result.shocks), basis.report
     for outcome in result.shocks:
@@ -29,14 +29,14 @@ def check_segments(basis: AuditBasis, result: Result) -> None:
 
 
 def _names_what_is_due(line: Outcome, demands: AbstractSet[str], most: Mapping[str, float]) -> bool:
-    """Whether a line names some segments, and at most one of them for its weak service alone."""
+    """Return whether a line names segments, and at most one of them only because it is the weakest."""
     named = line.segments
     others = [d for d, each in named.items() if not each.below_floor > 0 and not _is_most(each, most[d])]
     return len(others) <= 1 and named.keys() <= demands and (bool(named) or not demands)
 
 
 def _most_unserved(outcomes: Sequence[Outcome]) -> Mapping[str, float]:
-    """By segment, the most that a shock leaves unserved, t."""
+    """Return by segment the largest amount that a shock leaves unserved, t."""
     most = dict[str, float]()
     for outcome in outcomes:
         named = {d: each.shortage for d, each in outcome.segments.items()}
@@ -52,14 +52,14 @@ def _is_most(stated: Service, most: float) -> bool:
 def check_unserved(
     report: AuditReport, d: str, outcomes: Sequence[Outcome], shortage: Array, least_scale: Array
 ) -> None:
-    """What lines say that they leave unserved of a segment against what does go unserved, t by shock."""
+    """Check the unserved demand that lines state of a segment against the recomputed `shortage`, t by shock."""
     who = [s for s, outcome in enumerate(outcomes) if outcome.unserved is not None]
     stated = [(outcomes[s].unserved or {}).get(d, 0.0) for s in who]
     report.agree(lambda i: f"{outcomes[who[i]].name}/{d}.unserved", stated, shortage[who], least_scale=least_scale[who])
 
 
 def check_unserved_of_lines(basis: AuditBasis, d: str, lines: Sequence[Outcome]) -> None:
-    """What lines say that they leave unserved of a segment against what they say of it, or what its floor allows."""
+    """Check the unserved demand stated by lines against the same line's segment, or the most its floor allows."""
     some = [line for line in lines if line.unserved is not None]
     shocks = [basis.events[line.name] for line in some]
     stated = np.array([(line.unserved or {}).get(d, 0.0) for line in some])
@@ -78,7 +78,7 @@ def check_unserved_of_lines(basis: AuditBasis, d: str, lines: Sequence[Outcome])
 
 
 def _most_above_floor(basis: AuditBasis, d: str, shock: Shock) -> float:
-    """The most that may go unserved of a segment whose floor holds, t."""
+    """Return the largest unserved demand of a segment whose floor holds, t."""
     demand, own = basis.instance.demands[d], shock.spec.survival.get(d)
     floors = basis.by_period(demand.survival)[shock.periods] if own is None else own
     usual = basis.by_period(demand.quantity)[shock.periods] * basis.delta
@@ -86,6 +86,6 @@ def _most_above_floor(basis: AuditBasis, d: str, shock: Shock) -> float:
 
 
 def total_demand(basis: AuditBasis, d: str, shock: Shock) -> float:
-    """Demand of a segment in a shock, t over its window."""
+    """Return the demand of a segment over the window of a shock, t."""
     usual = basis.by_period(basis.instance.demands[d].quantity)[shock.periods].sum() * basis.delta
     return float(usual * shock.spec.demand.get(d, 1.0))

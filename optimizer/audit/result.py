@@ -1,11 +1,11 @@
-"""The audit of a result: the plan, its baseline, its shocks, the figures, and what the file says of them, in turn.
+"""The audit of a result: the plan, its baseline, its shocks and figures, and then the parts of a file.
 
-audit_result    a result that has all its parts, such as one from a file
-complete        one that lacks the costs, which the audit works out
-check_futures   what holds between the futures of a plan: decisions are alike where nothing tells futures apart, and
-                the measure is taken anew; each future's own result is audited like any other
+audit_result    audits a complete result, such as one from a file
+complete        audits a result that lacks its costs, and adds these
+check_futures   checks the futures of a joint plan against each other: equal decisions where futures cannot be
+                distinguished, and the measure; each future's own result is audited as any other
 audit_futures   the same, with the rows that the audits of the futures checked
-audit_error     what is raised where the audit disagrees
+audit_error     the error to raise where the audit disagrees
 """
 
 import math
@@ -52,11 +52,11 @@ def audit_result(instance: Instance, result: Result, many: Sequence[ManyFlows] =
     Args:
         instance: the instance that the result claims to answer; attacks that shaped it need not be among its shocks.
         result: a result of `solve`, or one that was saved, or changed by hand.
-        many: the flows of shocks of which the result keeps only a line, where they are still at hand. Then they are
-            recomputed like all others, and the line is held against them; without, a line is held against itself.
+        many: the flows of shocks that the result keeps only as a line, if they are available. The line is then checked
+            against figures recomputed from them, and otherwise only for consistency.
 
     Returns:
-        The report. Its `ok` says whether everything agrees; its `require` raises `AuditError` where it does not.
+        The report. `ok` is True if everything agrees; `require` raises `AuditError` if not.
     """
     require_instance(instance)
     require_result(result, Result)
@@ -68,11 +68,11 @@ def audit_result(instance: Instance, result: Result, many: Sequence[ManyFlows] =
 
 
 def complete(instance: Instance, result: Result, many: Sequence[ManyFlows]) -> tuple[Result, AuditReport]:
-    """A result that lacks costs, outlays and its audit, with these; and the report of what was recomputed for them."""
+    """Add costs, outlays and the audit to a result that lacks them; return it with the audit's report."""
     report = AuditReport()
     _recompute(instance, result, many, report, is_whole=False)
     no_shock = None if result.no_shock is None else replace(result.no_shock, costs=report.no_shock_costs)
-    # What arithmetic leaves of an activity with price support is no outlay.
+    # The rounding residue of an activity with price support is not an outlay.
     least = FINE_ROUNDING * abs(result.total_cost)
     known = {"outlay": result.outlay, **report.outlays}
     outlays = {name: amount if amount > least else 0.0 for name, amount in known.items()}
@@ -81,7 +81,7 @@ def complete(instance: Instance, result: Result, many: Sequence[ManyFlows]) -> t
 
 
 def under_its_attacks(instance: Instance, result: Result) -> Instance:
-    """The instance with the attacks that shaped a result among its shocks, where it has none of its own."""
+    """Return the instance with the attacks that shaped a result as shocks, unless it already has attacks."""
     faced, adversary = result.adversary, instance.adversary
     if faced is None or adversary is None or without_attacks(instance) is not instance:
         return instance
@@ -92,7 +92,7 @@ def under_its_attacks(instance: Instance, result: Result) -> Instance:
 def _recompute(
     instance: Instance, result: Result, many: Sequence[ManyFlows], report: AuditReport, *, is_whole: bool
 ) -> None:
-    """Every row and figure again, in turn; of a whole result also the parts that it must have."""
+    """Recompute every row and figure; for a complete result, also check that it has all its parts."""
     try:
         if is_whole and result.baseline is None and result.status in ("none", "stopped"):
             _check_absent(instance, result, report)
@@ -114,7 +114,7 @@ def _recompute(
 def _recompute_baseline(
     instance: Instance, plan: Plan, flows: Flows | None, report: AuditReport
 ) -> tuple[PlanAccounts, BaselineAccounts]:
-    """What is bought, how it runs in the baseline, and the policy: all that the no-shock plan has as well."""
+    """Recompute the first stage, the baseline and the policy rows, which the no-shock plan has too."""
     if flows is None:
         raise ValueError("the baseline is missing")
     accounts = audit_plan(instance, plan, report)
@@ -124,14 +124,14 @@ def _recompute_baseline(
 
 
 def audit_no_shock(instance: Instance, kept: NoShockPlan) -> tuple[AuditReport, BaselineAccounts]:
-    """The rows of a no-shock plan again, in the same instance without shocks, and how it runs."""
+    """Recompute a no-shock plan in the instance without shocks; return the report and its baseline."""
     report = AuditReport()
     _, baseline = _recompute_baseline(without_disruptions(instance), kept.plan, kept.baseline, report)
     return report, baseline
 
 
 def _check_no_shock_plan(instance: Instance, result: Result, report: AuditReport) -> None:
-    """The no-shock plan again, in the same instance without shocks: rows, cost by part, and what it buys."""
+    """Check the no-shock plan in the instance without shocks: rows, cost by part, and options bought."""
     kept = result.no_shock
     if kept is None:
         return
@@ -146,11 +146,11 @@ def _check_no_shock_plan(instance: Instance, result: Result, report: AuditReport
     report.add("no-shock plan", again)
 
 
-# The parts that a file holds, by name and in order: a number that no other check reads is caught here.
+# The parts of a file, by name and in order: these checks cover the numbers that no other check reads.
 
 
 def _check_parts(plan: PlanAccounts, baseline: BaselineAccounts, shocks: ShockAccounts, result: Result) -> None:
-    """What the accounts of a result say of the parts that it must have."""
+    """Check the parts that a complete result must have against the accounts."""
     basis = plan.basis
     _check_names(basis.instance, result, basis.report)
     _check_tables(plan, result)
@@ -165,7 +165,7 @@ def _check_parts(plan: PlanAccounts, baseline: BaselineAccounts, shocks: ShockAc
 
 
 def _check_tables(plan: PlanAccounts, result: Result) -> None:
-    """Every table has the rows that it should have."""
+    """Check that every table has the right rows."""
     basis, report = plan.basis, plan.basis.report
     piles = {o for o, auditor in plan.auditors.items() if auditor.is_stock}
     tables: dict[str, tuple[Any, Any]] = {
@@ -188,7 +188,7 @@ def _check_tables(plan: PlanAccounts, result: Result) -> None:
 
 
 def _check_order(basis: AuditBasis, result: Result) -> None:
-    """Lists stand in the order of the instance."""
+    """Check that lists are in the order of the instance."""
     places = {o: i for i, o in enumerate(basis.instance.options)}
     builds = [(places[build.option], build.t) for build in result.plan.builds]
     basis.report.holds("builds", "they stand in another order, or twice", builds == sorted(set(builds)))
@@ -197,7 +197,7 @@ def _check_order(basis: AuditBasis, result: Result) -> None:
 
 
 def _check_bounds(basis: AuditBasis, result: Result) -> None:
-    """What the status says of bounds; of the gap there is none where it has a price."""
+    """Check that the bounds fit the status; with a price of gaps there is no bound of the gap."""
     report, ended, price = basis.report, result.status in ("survives", "gap"), basis.instance.policy.gap_price
     bounds, remark = (result.bound, result.gap_bound, result.mip_gap), "bound, gap_bound, mip_gap"
     needed = bounds if price is None else (result.bound, result.mip_gap)
@@ -214,7 +214,7 @@ def _check_bounds(basis: AuditBasis, result: Result) -> None:
 
 
 def _check_stop(report: AuditReport, result: Result) -> None:
-    """A search that was stopped has not reached what was required."""
+    """Check that a search with status "stopped" has not reached the required MIP gap."""
     required, faced = result.settings.get("gap"), result.adversary
     if result.status == "stopped" and result.mip_gap is not None and isinstance(required, float):
         open_ = result.mip_gap > required or (faced is not None and faced.sets is None)
@@ -222,7 +222,7 @@ def _check_stop(report: AuditReport, result: Result) -> None:
 
 
 def _check_no_shock_names(plan: PlanAccounts, result: Result) -> None:
-    """What is stated of the no-shock plan without solving for it."""
+    """Check the statements about the no-shock plan that need no solve."""
     basis, report, auditors = plan.basis, plan.basis.report, plan.auditors
     order = sorted(auditors, key=lambda o: auditors[o].is_stock)
     stated = [o for o in order if o in result.calm_builds]
@@ -237,7 +237,7 @@ def _check_no_shock_names(plan: PlanAccounts, result: Result) -> None:
 
 
 def _check_adversary(basis: AuditBasis, result: Result) -> None:
-    """The adversary is that of the instance, and the attacks among the shocks are those that it can make."""
+    """Check that the adversary is that of the instance, and that it can make the attacks among the shocks."""
     report, adversary, faced = basis.report, basis.instance.adversary, result.adversary
     entries = {name: adversary.targets_of(event.entry) if adversary else None for name, event in basis.events.items()}
     attacks = {name for name, targets in entries.items() if targets is not None}
@@ -266,7 +266,7 @@ def _check_adversary(basis: AuditBasis, result: Result) -> None:
 
 
 def _check_attack(basis: AuditBasis, name: str, targets: Sequence[str], starts: Sequence[int]) -> None:
-    """A shock that is called an attack does what its targets say, at one of the starts."""
+    """Check that a shock with the name of an attack has the cuts of its targets, at one of the starts."""
     event, adversary = basis.events[name], basis.instance.adversary
     assert adversary is not None
     first = event.periods.start
@@ -278,7 +278,7 @@ def _check_attack(basis: AuditBasis, name: str, targets: Sequence[str], starts: 
 
 
 def _check_dependence(basis: AuditBasis, baseline: Flows, result: Result) -> None:
-    """The table of where things come from has the commodities, years and regions that are due."""
+    """Check that the table of regions of origin has the right commodities, years and regions."""
     years = tuple(dict.fromkeys((basis.horizon.start, basis.horizon.end)))
     used = {demand.commodity for demand in basis.instance.demands.values()}
     used |= {commodity for activity in basis.instance.activities.values() for commodity in activity.input}
@@ -293,14 +293,14 @@ def _check_dependence(basis: AuditBasis, baseline: Flows, result: Result) -> Non
 
 
 def _production(basis: AuditBasis, baseline: Flows, commodity: str, year: int) -> float:
-    """What is produced of a commodity in a year, t."""
+    """Return the production of a commodity in a year, t."""
     makers = {p: each.output[commodity] for p, each in basis.instance.activities.items() if commodity in each.output}
     at = [t for t in basis.periods if basis.year(t) == year]
     return math.fsum(rate * baseline[p, "activity"][t] for p, rate in makers.items() for t in at)
 
 
 def _check_periods_of_shortages(basis: AuditBasis, baseline: Flows, result: Result) -> None:
-    """Of equal shortages in the baseline the first is named."""
+    """Check that the first of equal shortages in the baseline is named."""
     for d in [d for d in result.lacks if d in basis.instance.demands]:
         demanded = basis.by_period(basis.instance.demands[d].quantity) * basis.delta
         unserved = baseline[d, "unserved"]
@@ -311,7 +311,7 @@ def _check_periods_of_shortages(basis: AuditBasis, baseline: Flows, result: Resu
 
 
 def _check_worst_periods(basis: AuditBasis, shocks: ShockAccounts, result: Result) -> None:
-    """Of equal periods the first is named, and of equal shocks, where the result has the flows itself."""
+    """Check that the first of equal worst periods and shocks is named, where the result has the flows."""
     if result.format < FORMAT:
         return
     outcomes = {outcome.name: outcome for outcome in result.shocks}
@@ -332,7 +332,7 @@ def _check_worst_periods(basis: AuditBasis, shocks: ShockAccounts, result: Resul
 
 
 def _check_names(instance: Instance, result: Result, report: AuditReport) -> None:
-    """The result bears the instance's name and currency."""
+    """Check that the result has the instance's name and currency."""
     report.matches("instance", result.title, instance.title)
     report.matches("currency", result.currency, instance.currency)
 
@@ -361,7 +361,7 @@ def _check_absent(instance: Instance, result: Result, report: AuditReport) -> No
 
 
 def audit_futures(instance: Instance, result: FuturesResult) -> AuditReport:
-    """What `check_futures` finds, and the rows of the futures' own audits, each of which must have been run."""
+    """Return the report of `check_futures`, with the rows of the futures' own audits, which must have been run."""
     report = check_futures(instance, result)
     for future in result.futures:
         report.add(future.name, AuditReport(rows=future.result.audit["rows"], worst=future.result.audit["worst"]))
@@ -369,7 +369,7 @@ def audit_futures(instance: Instance, result: FuturesResult) -> AuditReport:
 
 
 def check_futures(instance: Instance, result: FuturesResult) -> AuditReport:
-    """What holds between the futures of a result: names, probabilities, decisions, and the figures of the whole."""
+    """Check the futures of a result against each other: names, probabilities, decisions, and the totals."""
     report, tree = AuditReport(), instance.tree
     if not result.futures and result.status in ("none", "stopped"):
         _check_absent_futures(result, report)
@@ -397,7 +397,7 @@ def _check_absent_futures(result: FuturesResult, report: AuditReport) -> None:
 
 
 def _check_alike(instance: Instance, report: AuditReport, t: int, one: FutureResult, other: FutureResult) -> None:
-    """Two futures that cannot be distinguished in a period buy the same in it."""
+    """Check that two futures that cannot be distinguished in a period buy the same in it."""
     label = instance.horizon.label(t)
     mine, theirs = _bought(one.result, t), _bought(other.result, t)
     least = size_thresholds(instance)[0]
@@ -415,7 +415,7 @@ def _bought(result: Result, t: int) -> dict[tuple[str, str], float]:
 
 
 def _check_figures_of_futures(instance: Instance, result: FuturesResult, report: AuditReport) -> None:
-    """The totals from those of the futures, and the measure from its definition."""
+    """Check the totals against those of the futures, and the measure against its definition."""
     futures = result.futures
     costs = [each.result.total_cost for each in futures]
     expected = math.fsum(each.probability * each.result.total_cost for each in futures)
@@ -426,14 +426,14 @@ def _check_figures_of_futures(instance: Instance, result: FuturesResult, report:
     report.agree("survival_gap", result.survival_gap, gap, *gaps, least_scale=AUDIT_MONEY_SCALE)
     if result.bound is not None:
         report.at_most("bound", result.bound, result.total_cost, *costs)
-    # The cost without shocks is not among the figures: of the price only its rule can be checked.
+    # The result lacks the cost without shocks: only the rounding rule of the price can be checked.
     price, same = result.price_of_survival, SAME_VALUE * abs(result.expected_cost)
     due = f"0, since all up to {same:.3g} counts as 0"
     report.matches("price_of_survival", price, due, not price or abs(price) > same)
 
 
 def measure_of_futures(instance: Instance, futures: Sequence[FutureResult], gap_price: float = 0.0) -> float:
-    """The measure of the futures' costs, with gaps at a price; NaN of regret from a least cost that is not known."""
+    """Return the measure of the futures' costs, with gaps at a price; NaN for a regret without a least cost."""
     measure, priced = instance.policy.objective, [gap_price * each.result.survival_gap for each in futures]
     costs = [each.result.total_cost + gap for each, gap in zip(futures, priced, strict=True)]
     if measure.kind == "worst":
@@ -455,7 +455,7 @@ def _largest_regret(futures: Sequence[FutureResult], costs: Sequence[float]) -> 
 
 
 def _outcomes(instance: Instance, each: FutureResult) -> list[tuple[float, float]]:
-    """(cost, probability) of a future's outcomes: each of its shocks, or none."""
+    """Return (cost, probability) of a future's outcomes: no shock, and each of its shocks."""
     own = next(future.instance for future in instance.tree.futures if future.name == each.name)
     baseline, paid = _baseline_costs(own, each.result), {shock.name: shock.cost for shock in each.result.shocks}
     likely = [event for event in own.events if event.probability > 0]
@@ -466,19 +466,19 @@ def _outcomes(instance: Instance, each: FutureResult) -> list[tuple[float, float
 
 
 def _baseline_costs(instance: Instance, result: Result) -> Sequence[float]:
-    """What the baseline costs in each period, present value."""
+    """Return the cost of the baseline by period, present value."""
     _, baseline = _recompute_baseline(instance, result.plan, result.baseline, AuditReport())
     return [float(each) for each in baseline.by_period]
 
 
 def _tail(outcomes: Sequence[tuple[float, float]], alpha: float) -> float:
-    """CVaR: the least of X̂ + E[(X − X̂)⁺] / (1 − α) over X̂, which one of the outcomes attains."""
+    """Return CVaR: the minimum of X̂ + E[(X − X̂)⁺] / (1 − α) over X̂, attained at one of the outcomes."""
     eta, q = np.array(sorted(outcomes, reverse=True)).T
     return float(np.min(eta + (np.cumsum(q * eta) - np.cumsum(q) * eta) / (1.0 - alpha)))
 
 
 def audit_error(instance: Instance, disagreements: Sequence[str], result: Any) -> AuditError | InstanceError:
-    """The error of a plan with which the audit disagrees: of the file, where its numbers are beyond computing."""
+    """Return the error for disagreements: an error of the file if its numbers are too far apart to compute with."""
     cause = next(_beyond_computing(instance), None)
     if cause is None:
         return AuditError(disagreements, result)
@@ -487,7 +487,7 @@ def audit_error(instance: Instance, disagreements: Sequence[str], result: Any) -
 
 
 def _beyond_computing(instance: Instance) -> Iterator[tuple[str, str, str]]:
-    """Place, fault and cure of numbers that cannot be computed with exactly beside the others of the file."""
+    """Yield place, fault and cure of numbers too large or too small beside the others of the file."""
     data = {part: each for part, each in instance.to_dict().items() if part in ("processes", "demands", "options")}
     number, place = max((abs(each), place) for place, each in leaves(data) if isinstance(each, int | float))
     if number >= LARGE_NUMBER:

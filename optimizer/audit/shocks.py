@@ -1,6 +1,6 @@
 """The accounts of the shocks: segments, gap, cost and survival of each, and the worst shock of each segment.
 
-Shocks whose flows are at hand are recomputed from them; of one that is only a line, what the line says of itself.
+Shocks with flows are recomputed from them. A shock kept as a line without flows is checked for consistency only.
 """
 
 import math
@@ -28,9 +28,9 @@ from optimizer.results.plan import Array, Flows, ManyFlows, Outcome, Service, We
 from optimizer.results.result import Result, weakest
 from optimizer.tolerances import AUDIT_MONEY_SCALE, FINE_ROUNDING
 
-# Shocks that are audited at once, which bounds the memory.
+# Number of shocks audited together, which bounds the memory.
 SHOCKS_AT_ONCE = 1000
-# Margins so near to each other count as equal, and the least served of them is named; this near in any arithmetic.
+# Margins that differ by less count as equal, and the one with the least served is named.
 EQUAL = TOLERANCE / 4
 # The first format of plan files whose worst periods and shocks follow `_rank`.
 RANKED = 3
@@ -48,17 +48,17 @@ class WorstPeriod(NamedTuple):
 
 @dataclass(frozen=True)
 class ShockAccounts:
-    """What all shocks come to, or some of them."""
+    """The recomputed figures of all shocks, or of some."""
 
-    least: Mapping[str, float]  # by segment, the least that `_rank` says of any shock
-    failed: Mapping[str, int]  # by segment, how many shocks fail its floor
-    # By segment and shock whose flows the result holds, its worst period.
+    least: Mapping[str, float]  # by segment, the least `_rank` of any shock
+    failed: Mapping[str, int]  # by segment, the number of shocks that fail its floor
+    # Worst period by segment and by shock whose flows the result holds.
     worst: Mapping[str, Mapping[str, WorstPeriod]]
-    expected_cost: float  # what shocks cost above the baseline by their probability, present value
+    expected_cost: float  # expected cost of the shocks beyond the baseline, present value
 
     @classmethod
     def joined(cls, segments: Sequence[str], parts: Sequence["ShockAccounts"]) -> "ShockAccounts":
-        """What some shocks and others come to."""
+        """Return the figures of several groups of shocks together."""
         return cls(
             {d: min((part.least.get(d, math.inf) for part in parts), default=math.inf) for d in segments},
             {d: sum(part.failed.get(d, 0) for part in parts) for d in segments},
@@ -71,8 +71,7 @@ class ShockAccounts:
 class SegmentAccounts:
     """One segment on the paths of some shocks: arrays (shocks,), or (shocks, periods) for `margins` and `floors`.
 
-    `failure` is the offset of the first period below the floor, -1 where there is none; errors are measured against at
-    least `least_scale`, t.
+    `failure` is the offset of the first period below the floor, or -1. Errors are relative to `least_scale` or more, t.
     """
 
     segment: str
@@ -86,21 +85,21 @@ class SegmentAccounts:
 
     @property
     def served(self) -> Array:
-        """Shares served, (shocks, periods)."""
+        """Shares served, an array (shocks, periods)."""
         return self.margins + self.floors
 
     def ranks(self, file_format: int, full: float) -> Array:
-        """What `_rank` says of each, (shocks, periods)."""
+        """Return the `_rank` of each period, an array (shocks, periods)."""
         return _rank(file_format, self.margins, self.served, full)
 
 
 def audit_shocks(
     plan: PlanAccounts, baseline: BaselineAccounts, result: Result, many: Sequence[ManyFlows]
 ) -> ShockAccounts:
-    """Every shock: recomputed where its flows are at hand.
+    """Check every shock, and recompute those with flows.
 
     Args:
-        many: flows of shocks of which the result keeps only a line.
+        many: flows of shocks that the result keeps only as a line.
     """
     basis, parts = plan.basis, list[ShockAccounts]()
     named = [outcome.name for outcome in result.shocks]
@@ -115,7 +114,10 @@ def audit_shocks(
 
 
 def _groups(plan: PlanAccounts, result: Result, many: Sequence[ManyFlows]) -> Iterator[tuple[ManyFlows, list[Outcome]]]:
-    """Shocks with windows of one length, at most `SHOCKS_AT_ONCE`: a result's own flows, then its lines'."""
+    """Yield shocks with flows in groups of one window length, first those whose flows the result holds.
+
+    Groups of lines have at most `SHOCKS_AT_ONCE` shocks.
+    """
     events, own = plan.basis.events, dict[int, list[Outcome]]()
     for each in result.shocks:
         periods = events[each.name].periods
@@ -139,13 +141,13 @@ def _groups(plan: PlanAccounts, result: Result, many: Sequence[ManyFlows]) -> It
             yield part, [lines[name] for name in part.names]
 
 
-# Shocks whose flows are at hand.
+# Shocks with flows.
 
 
 def _audit_flows(
     plan: PlanAccounts, baseline: BaselineAccounts, result: Result, flows: ManyFlows, outcomes: Sequence[Outcome]
 ) -> ShockAccounts:
-    """Rows, survival, gaps, costs and labels of some shocks whose windows are equally long."""
+    """Check rows, survival, gaps, costs and labels of shocks whose windows have one length."""
     basis, names = plan.basis, flows.names
     shocks = [basis.events[name] for name in names]
     times = np.array([shock.periods for shock in shocks])
@@ -170,7 +172,7 @@ def _audit_flows(
 
 
 def _recompute_segment(basis: AuditBasis, paths: Paths, d: str) -> SegmentAccounts:
-    """One segment's figures, recomputed from the flows."""
+    """Recompute the figures of one segment from the flows."""
     demanded, unserved = basis.demanded(paths, d), paths.flows[d, "unserved"]
     usual, own = basis.by_period(basis.instance.demands[d].survival), paths.override("survival", d, math.nan)
     floors = np.where(np.isnan(own), usual[paths.times], own)
@@ -192,7 +194,7 @@ def _recompute_segment(basis: AuditBasis, paths: Paths, d: str) -> SegmentAccoun
 def _check_stated_services(
     basis: AuditBasis, found: SegmentAccounts, outcomes: Sequence[Outcome], file_format: int
 ) -> None:
-    """One segment's figures against what outcomes say of it."""
+    """Check the figures that outcomes state of a segment against the recomputed ones."""
     d, paths = found.segment, found.paths
     report, every, cost = basis.report, paths.flows.names, basis.instance.demands[d].shortage_cost
     is_stated = np.array([d in outcome.segments for outcome in outcomes])
@@ -207,7 +209,7 @@ def _check_stated_services(
     for row, s, each in zip(names, who, stated, strict=True):
         first = None if found.failure[s] < 0 else basis.labels[paths.times[s, found.failure[s]]]
         report.matches(f"{row}.first_failure", each.first_failure, first)
-    # The worst period: its margin is the least that there is, and no other one as near serves less.
+    # The worst period has the least margin, and of equal margins the least served.
     worst = [each.worst_period for each in stated]
     margin, floor = (_at(basis, paths, who, worst, numbers) for numbers in (found.margins, found.floors))
     margins, served = (np.array([getattr(each, of) for each in stated]) for of in ("margin", "worst_service"))
@@ -229,7 +231,7 @@ def _rows(names: Sequence[str], what: str) -> Any:
 
 
 def _at(basis: AuditBasis, paths: Paths, who: Sequence[int], periods: Sequence[str], numbers: Array) -> Array:
-    """What numbers are in one period of each of some shocks; infinite where the period is not in the window."""
+    """Return an array's element at one period of each given shock; infinite if the window lacks the period."""
     places = np.array([_place(basis, period) for period in periods], dtype=np.intp) - paths.times[who, 0]
     inside = (places >= 0) & (places < paths.times.shape[1])
     return np.where(inside, numbers[who, np.where(inside, places, 0)], math.inf)
@@ -240,10 +242,13 @@ def _place(basis: AuditBasis, label: str) -> int:
 
 
 def _rank(file_format: int, margins: Array, served: Array, full: float) -> Array:
-    """The rule that chooses what is stated: margins where demand goes short, then shares served, then what is full.
+    """Return the rank, lowest first, by which the stated period is chosen.
 
-    Demand counts as served in full where less than `full` of it is not: what is stated may be short or not where that
-    is in doubt. Files of format 2, which is what `file_format` says, were made by margins alone.
+    Periods that go short and have a floor come first, then short ones without a floor, then fully served ones; within
+    each group the margin decides.
+
+    Demand counts as served in full if a share of less than `full` is unserved: in doubt, either statement is right.
+    Files of format 2 rank by margins alone.
     """
     if file_format < RANKED:
         return margins
@@ -256,7 +261,7 @@ def _claimed_rank(file_format: int, stated: Weakest) -> float:
 
 
 def _check_stated_worst(basis: AuditBasis, found: SegmentAccounts, result: Result) -> None:
-    """What a segment's worst of all shocks is stated to be, where its shock is among these."""
+    """Check the stated worst shock of a segment, if it is among these shocks."""
     d, paths, report = found.segment, found.paths, basis.report
     stated, names = result.services[d], paths.flows.names
     equal = found.ranks(result.format, 2 * TOLERANCE) <= _claimed_rank(result.format, stated) + EQUAL
@@ -273,7 +278,7 @@ def _check_stated_worst(basis: AuditBasis, found: SegmentAccounts, result: Resul
 def _check_least_margins(
     basis: AuditBasis, found: Sequence[SegmentAccounts], outcomes: Sequence[Outcome], file_format: int
 ) -> None:
-    """That the least margin of each shock is that of a segment of which something is stated."""
+    """Check that the least margin of each shock is that of a stated segment."""
     if found:
         is_stated = [[each.segment in outcome.segments for outcome in outcomes] for each in found]
         ours = [each.ranks(file_format, DOUBT).min(axis=1) for each in found]
@@ -285,7 +290,7 @@ def _check_least_margins(
 def _check_gaps_and_costs(
     plan: PlanAccounts, paths: Paths, found: Sequence[SegmentAccounts], outcomes: Sequence[Outcome]
 ) -> Array:
-    """The gap and the cost of each shock, present value; the cost is returned."""
+    """Check the gap and the cost of each shock; return the costs, present value."""
     basis, names, gap = plan.basis, paths.flows.names, np.zeros(len(outcomes))
     for each in found:
         gap = gap + basis.instance.demands[each.segment].shortage_cost * each.below
@@ -293,7 +298,7 @@ def _check_gaps_and_costs(
     cost = np.asarray(np.sum(parts, axis=0))
     stated_gaps, stated_costs = [each.gap for each in outcomes], [each.cost for each in outcomes]
     basis.report.agree(lambda s: f"{names[s]}.gap", stated_gaps, gap, least_scale=AUDIT_MONEY_SCALE)
-    # Of a shock that costs next to nothing, an error is judged against the value of the least scale of demand.
+    # The error of a negligible cost is relative to the shortage cost of the least scale of demand.
     dearest = max((demand.shortage_cost for demand in basis.instance.demands.values()), default=0.0)
     least_scale = max(AUDIT_MONEY_SCALE, basis.scales.least * dearest)
     basis.report.agree(lambda s: f"{names[s]}.cost", stated_costs, cost, *parts, least_scale=least_scale)
@@ -301,7 +306,7 @@ def _check_gaps_and_costs(
 
 
 def _check_labels(basis: AuditBasis, outcomes: Sequence[Outcome], fails: npt.NDArray[np.bool_]) -> None:
-    """The stated survival, windows and probabilities of some shocks."""
+    """Check the stated survival, window and probability of each shock."""
 
     def name(s: int) -> str:
         return outcomes[s].name
@@ -320,13 +325,13 @@ def _check_labels(basis: AuditBasis, outcomes: Sequence[Outcome], fails: npt.NDA
 
 
 def _expected_cost(baseline: BaselineAccounts, shocks: Sequence[Shock], cost: Array) -> float:
-    """What shocks cost above the baseline, by their probability."""
+    """Return the expected cost of shocks beyond the baseline."""
     baseline_cost = np.array([baseline.by_period[shock.periods].sum() for shock in shocks])
     return math.fsum(np.array([shock.probability for shock in shocks]) * (cost - baseline_cost))
 
 
 def _worst_periods(basis: AuditBasis, found: SegmentAccounts, outcomes: Sequence[Outcome]) -> dict[str, WorstPeriod]:
-    """The first of the worst periods of one segment in each shock whose flows the result holds."""
+    """Return the first worst period of a segment, by shock whose flows the result holds."""
     own = [s for s, outcome in enumerate(outcomes) if outcome.flows is not None]
     places = zip(own, weakest(found.margins[own], found.served[own], axis=1), strict=True)
     return {
@@ -337,13 +342,13 @@ def _worst_periods(basis: AuditBasis, found: SegmentAccounts, outcomes: Sequence
     }
 
 
-# Shocks that are lines.
+# Shocks kept as lines without flows.
 
 
 def _audit_lines(
     basis: AuditBasis, baseline: BaselineAccounts, file_format: int, lines: Sequence[Outcome]
 ) -> ShockAccounts:
-    """Shocks whose flows are not at hand: what they say of themselves."""
+    """Check the consistency of shocks without flows."""
     for outcome in lines:
         gaps = [service.gap for service in outcome.segments.values()]
         basis.report.agree(f"{outcome.name}.gap", outcome.gap, math.fsum(gaps), *gaps, least_scale=AUDIT_MONEY_SCALE)
@@ -365,7 +370,7 @@ def _audit_lines(
 
 
 def _check_services_of_lines(basis: AuditBasis, d: str, shocks: Sequence[Shock], stated: Sequence[Service]) -> None:
-    """One segment of lines: its floor, and that its figures agree with each other."""
+    """Check the floor of a segment in lines, and that its figures agree with each other."""
     report, rows = basis.report, [f"{shock.name}/{d}" for shock in shocks]
     cost = basis.instance.demands[d].shortage_cost
     below, shortage, margins = (
@@ -395,7 +400,7 @@ def _floor(basis: AuditBasis, d: str, shock: Shock, stated: Service) -> float:
 
 
 def check_services(basis: AuditBasis, shocks: ShockAccounts, result: Result) -> None:
-    """Each segment's worst over all shocks; lines without flows allow a bound on it."""
+    """Check the stated worst of each segment over all shocks; lines without flows give a bound on it."""
     due = sorted(basis.instance.demands) if basis.events else []
     basis.report.matches("services", sorted(result.services), due)
     for d, stated in result.services.items():
@@ -409,10 +414,10 @@ def check_services(basis: AuditBasis, shocks: ShockAccounts, result: Result) -> 
 
 
 def check_survival_rules(plan: PlanAccounts, endured: Mapping[str, Flows]) -> None:
-    """The flows that prove each rule about time to survive, row by row, in every year from the rule's own on.
+    """Check the flows that prove each rule about time to survive, row by row, in every year from the rule's first on.
 
-    A plan obeys one if there are flows over its months that keep every floor while the cuts last: all rates as in the
-    first period of a year, stocks as they were just before it, and nothing lost from them. The result holds such flows.
+    A plan obeys a rule if some flows over its months keep every floor while the cuts last, with all rates as in the
+    first period of a year, and stocks as just before it, without losses. The result holds such flows.
     """
     basis, expected = plan.basis, set[str]()
     for i, rule in enumerate(basis.instance.policy.min_time_to_survive):
@@ -428,7 +433,7 @@ def check_survival_rules(plan: PlanAccounts, endured: Mapping[str, Flows]) -> No
 def _check_survival(
     plan: PlanAccounts, name: str, year: int, span: float, spec: ShockSpec, flows: Flows | None
 ) -> None:
-    """That flows over a span of years survive it, which begins with a calendar year."""
+    """Check that flows survive the cuts over `span` years from the start of a calendar year."""
     basis, t = plan.basis, (year - plan.basis.horizon.start) * plan.basis.horizon.per_year
     if flows is None:
         basis.report.holds(name, "no flows show that it holds", False)

@@ -1,4 +1,4 @@
-"""The auditor of each kind of lever: the module of that name here, that of activities, or one from outside."""
+"""The auditor of each kind of lever: a module of that name here, the shared one of activities, or a registered one."""
 
 import pkgutil
 from functools import cache
@@ -6,20 +6,20 @@ from importlib import import_module
 
 from optimizer.audit.auditor import ActivityAuditor, Auditor
 
-# Kinds that are activities, and nothing more.
+# Kinds that are plain activities.
 _ACTIVITIES = ("ally", "recycling", "refining")
 # Auditors of levers from outside the package, by kind.
 _REGISTERED: dict[str, Auditor] = {}
 
 
 def register_auditor(kind: str, auditor: Auditor) -> None:
-    """Let a kind from outside the package be audited."""
+    """Add the auditor of a kind from outside the package."""
     _REGISTERED[kind] = auditor
 
 
 @cache
 def package_auditors() -> dict[str, Auditor]:
-    """The auditors of the package, by kind: each module of this folder holds one, and activities share theirs."""
+    """Return the package's auditors by kind: one from each module of this folder, and the shared one of activities."""
     kinds = sorted(each.name for each in pkgutil.iter_modules(__path__))
     shared = dict.fromkeys(_ACTIVITIES, ActivityAuditor())
     return {**shared, **{kind: _auditor_in(f"{__name__}.{kind}") for kind in kinds}}
@@ -35,5 +35,5 @@ def _auditor_in(module: str) -> Auditor:
 
 
 def auditor_of(kind: str) -> Auditor | None:
-    """The auditor of a kind of lever; None where there is none."""
+    """Return the auditor of a kind of lever, or None."""
     return _REGISTERED.get(kind) or package_auditors().get(kind)

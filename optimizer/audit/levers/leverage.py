@@ -1,4 +1,4 @@
-"""Leverage: of a deliberate cut of its region, restraint·Λ is held back; Λ changes from the year of decision on."""
+"""Leverage: it prevents restraint·Λ of a deliberate cut of its region; Λ changes by year after the decision."""
 
 from collections.abc import Mapping
 
@@ -9,10 +9,10 @@ from optimizer.results.plan import Array
 
 
 class LeverageAuditor(Auditor):
-    """What the level in force holds back."""
+    """The arithmetic of leverage."""
 
     def carries(self, holding: Holding) -> Array:
-        """Λ by period: each build past its lead time, times what erosion or `strength` says of the years since."""
+        """Return Λ by period: the sum of builds past their lead time, each times its share by erosion or `strength`."""
         option, basis, level = holding.option, holding.basis, np.zeros(len(holding.basis.periods))
         for build in holding.builds:
             for t in basis.periods[build.t + holding.lead :]:
@@ -23,7 +23,7 @@ class LeverageAuditor(Auditor):
         return level
 
     def lends(self, operation: Operation, *, deliberate: bool) -> Mapping[str, Array]:
-        """cap·σ·restraint·Λ to each existing process of its region, where σ is deliberate."""
+        """Return cap·σ·restraint·Λ for each existing process of its region, where σ is deliberate."""
         if not deliberate or operation.is_baseline:
             return {}
         option, level = operation.option, operation.carried[operation.paths.times]

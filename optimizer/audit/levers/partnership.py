@@ -1,4 +1,4 @@
-"""Partnership: where the share σ of a process is cut, reliability·σ of the agreed C·Δ keeps flowing."""
+"""Partnership: if a cut takes the share σ of a process, reliability·σ of the agreed C·Δ is still delivered."""
 
 from collections.abc import Mapping
 
@@ -7,10 +7,10 @@ from optimizer.results.plan import Array
 
 
 class PartnershipAuditor(Auditor):
-    """What a deal keeps flowing."""
+    """The arithmetic of a partnership."""
 
     def lends(self, operation: Operation, *, deliberate: bool) -> Mapping[str, Array]:
-        """σ·reliability·C·Δ to its process."""
+        """Return σ·reliability·C·Δ for its process."""
         process = operation.option.process
         secured = operation.override("reliability", operation.option.reliability) * operation.working
         return {process: operation.lost(process, deliberate=deliberate) * secured}

@@ -18,22 +18,22 @@ from optimizer.results.plan import Array
 
 
 class StockpileAuditor(Auditor):
-    """What is bought, held and released."""
+    """The arithmetic of a stockpile: purchases, stock and releases."""
 
     flows_in_shocks = ("released", "left")
     investment_parts = ("stock purchases", "stock holding", "stock salvage")
     is_stock = True
 
     def initial_stocks(self, option: Any) -> Mapping[str, float]:
-        """Its initial stock."""
+        """Return the initial stock."""
         return {option.commodity: option.initial}
 
     def least_scale(self, option: Any, scales: Scales) -> float:
-        """That of the commodity."""
+        """Return the least scale of the commodity."""
         return scales.commodities[option.commodity]
 
     def check_plan(self, holding: Holding) -> None:
-        """fill: 0 ≤ f ≤ fill_rate·Δ, in years in which it may be filled; stock: k as claimed, and k ≤ max_size."""
+        """Check `fill`, 0 ≤ f ≤ fill_rate·Δ in the allowed years, and `stock`: k as stated, and k ≤ max_size."""
         option, basis, fills = holding.option, holding.basis, holding.fills
         report, least_scale = basis.report, self.least_scale(option, basis.scales)
         report.matches(f"{holding.name}.size", len(holding.builds), 0, remark="builds of a stockpile")
@@ -47,7 +47,7 @@ class StockpileAuditor(Auditor):
         report.equal(holding.by_period("stock"), holding.stocks, path, least_scale=least_scale)
 
     def carries(self, holding: Holding) -> Array:
-        """k before the first period, and at the end of each: one number more than there are periods."""
+        """Return k before the first period and at the end of each period: one element more than there are periods."""
         option, basis = holding.option, holding.basis
         keep, path = (1.0 - option.loss) ** basis.delta, [float(option.initial)]
         for t in basis.periods:
@@ -55,7 +55,7 @@ class StockpileAuditor(Auditor):
         return np.array(path)
 
     def investments(self, holding: Holding) -> Mapping[str, Array]:
-        """price·f, and what it costs beyond that with `price_response`."""
+        """Return price·f, and the cost beyond it with `price_response`."""
         option, bought, delta = holding.option, np.array(holding.fills), holding.basis.delta
         price = holding.basis.by_period(option.price)
         paid = {"stock purchases": price * bought}
@@ -65,14 +65,14 @@ class StockpileAuditor(Auditor):
         return paid
 
     def recurring_costs(self, holding: Holding) -> Mapping[str, Array]:
-        """holding_cost·Δ·k, and at the end of the horizon the salvage of what is left."""
+        """Return holding_cost·Δ·k, and minus the salvage of the remaining stock at the end of the horizon."""
         option, basis, path = holding.option, holding.basis, self.carries(holding)[1:]
         back = np.zeros(len(path) + 1)
         back[-1] = -option.salvage * option.price.at(basis.horizon.end) * path[-1]
         return {"stock holding": option.holding_cost * basis.delta * path, "stock salvage": back}
 
     def check(self, operation: Operation) -> None:
-        """release: 0 ≤ g ≤ release_rate·Δ; left: k' as claimed, and k' ≥ 0."""
+        """Check `release`, 0 ≤ g ≤ release_rate·Δ, and `left`: k' as stated, and k' ≥ 0."""
         if operation.is_baseline:
             return
         option, released = operation.option, operation.flow("released")
@@ -89,11 +89,11 @@ class StockpileAuditor(Auditor):
         operation.equal("left", operation.flow("left"), left, before)
 
     def supplies(self, operation: Operation) -> Mapping[str, Array]:
-        """g, in a shock."""
+        """Return g, in a shock."""
         return {} if operation.is_baseline else {operation.option.commodity: operation.flow("released")}
 
     def operating_costs(self, operation: Operation) -> Mapping[str, Array]:
-        """release_cost·g, in a shock."""
+        """Return release_cost·g, in a shock."""
         if operation.is_baseline:
             return {}
         return {"operation": operation.option.release_cost * operation.flow("released")}
