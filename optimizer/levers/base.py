@@ -144,10 +144,7 @@ class Lever(Described):
         yield from ()
 
     def problems(self) -> Iterator[Problem]:
-        """Yield errors and warnings about the option's own fields, beyond their types.
-
-        Pydantic reserves the name `validate`.
-        """
+        """Yield errors and warnings about the option's own fields, beyond their types."""
         yield from ()
 
     def fields_without_effect(self) -> Iterator[tuple[str, str]]:
