@@ -1,15 +1,15 @@
-"""Plans that are given, as they are, beside the optimum; in an instance with futures, in each and over all of them.
+"""Evaluation of given plans, unchanged, against the optimum; with futures, in each future and over all of them.
 
-A plan is followed unchanged in every future, or differs between them as its file says. It stands beside the adaptive
-optimum, that of `solve`, and in each future beside the optimum of that future alone, known from the start: `regret` is
-what the plan costs more there. Of a plan over all futures:
+A plan is followed unchanged in every future, or differs between futures as its file says. It is compared with the
+adaptive optimum of `solve`, and in each future with the optimum of that future if it were known from the start;
+`regret` is the extra cost of the plan over the latter. The parts of an evaluation over all futures:
 
-result   each future's operation as a `FuturesResult`: measure, expected cost, decisions; non-anticipativity is audited
-need     the purchases of least expected cost beside the plan with which every floor of every future is kept, whatever
-         the budget; they are alike in futures that cannot be distinguished
-waste    what the plan of least expected cost within it does without, where no shock of any future fares worse
-uses     each purchase with the futures that need it: the cheapest plan within the given one that does as well in that
-         future alone keeps it
+result   operation in each future as a `FuturesResult`: measure, expected cost, decisions; non-anticipativity is audited
+need     the additional purchases of least expected cost with which every floor of every future is kept, whatever the
+         budget; they are equal in futures that cannot be distinguished
+waste    the purchases that the reduced plan leaves out: the plan of least expected cost that buys nothing beyond the
+         given one and leaves no shock of any future worse off
+uses     each purchase with the futures that need it: those in which the plan reduced for that future alone keeps it
 """
 
 import math
@@ -55,7 +55,7 @@ from optimizer.studies.what_if import WhatIfSolver
 from optimizer.tolerances import EXACT_GAP, NEGLIGIBLE, SAME_VALUE
 from optimizer.units import MoneyLike
 
-# How much is asked of a plan: its operation; the optimum; and what it lacks and wastes.
+# Extent of an evaluation: the operation of the plans only; the optimum as well; and their needs and waste.
 Depth = Literal["operation", "optimum", "all"]
 
 
@@ -70,24 +70,24 @@ def evaluate(
     scenario: ScenarioNames | None = None,
     notes: tuple[str, ...] = (),
 ) -> PlanEvaluation:
-    """Evaluate plans as they are: cost, survival, what they lack and what they waste, beside the optimum.
+    """Evaluate given plans, unchanged, against the optimum: cost, survival, shortages, missing and unneeded purchases.
 
-    At Ctrl-C, what is known until then.
+    At Ctrl-C, the parts computed until then are returned.
 
     Args:
-        instance: the instance, without futures; for others there is `evaluate_futures`.
-        plans: one or several: the path of a file, a mapping of the shape of a hand-written plan, what `load_plan` gave,
-            a result, or the plan of one. They may have been made for another instance.
+        instance: an instance without futures; for others there is `evaluate_futures`.
+        plans: one or several: the path of a file, a mapping in the form of a hand-written plan, a plan from
+            `load_plan`, a result, or the plan of a result. They may have been made for another instance.
         budget, scenario: as for `solve`.
-        is_quick: leaves out the optimum, what is missing and what is wasted.
+        is_quick: leave out the optimum, and the missing and the unneeded purchases.
         settings: solver, MIP gap, limits.
         listener: receives every step.
         notes: remarks of the caller to show beside the result.
 
     Raises:
-        GivenPlanError: a plan cannot stand in the instance; with every finding about all plans.
+        GivenPlanError: a plan does not fit the instance; with all findings about all plans.
         AuditError, SolverError, ValueError: as for `solve`.
-        InstanceError: the instance has futures; a scenario that it does not have.
+        InstanceError: the instance has futures, or does not have the scenario.
 
     Example:
         >>> import optimizer as so
@@ -118,10 +118,11 @@ def evaluate_futures(
 ) -> FuturesEvaluation:
     """Evaluate plans as `evaluate` does, in each future of an instance and over all of them.
 
-    Each plan is followed unchanged in all futures, or as it says for each. What it lacks and wastes counts over all.
+    Each plan is followed unchanged in all futures, or in each as it specifies. Missing and unneeded purchases are
+    determined over all futures together. Arguments and further errors are those of `evaluate`.
 
     Raises:
-        GivenPlanError: a plan needs an answer before it is known. This and other errors are those of `evaluate`.
+        GivenPlanError: a plan depends on an answer before it is known.
 
     Example:
         >>> import optimizer as so
@@ -140,7 +141,7 @@ def evaluate_futures(
 
 
 class _FuturesEvaluationSearch:
-    """Plans in each future, then over all of them, beside the adaptive optimum."""
+    """Evaluation of plans in each future, then over all of them, against the adaptive optimum."""
 
     def __init__(
         self, instance: Instance, given: Sequence[GivenPlan], settings: Settings, clock: Clock, listener: Listener
@@ -164,18 +165,18 @@ class _FuturesEvaluationSearch:
         return FuturesEvaluation(self.instance, tuple(plans), futures, optimum, self.clock.is_over, notes)
 
     def judged(self, plans: Sequence[FuturesPlan]) -> list[FuturesPlan]:
-        """With what they lack and waste, in half of the time that is left at most."""
+        """Add needs, waste and uses to each plan, in at most half of the remaining time."""
         left = math.inf if self.clock.left is None else self.clock.left / 2
         with self.clock.hurried(left):
             return [judge_futures_plan(plan, self.settings, self.clock, self.listener) for plan in plans]
 
     def future(self, number: int, found: PlanEvaluation, plans: Sequence[FuturesPlan]) -> FutureEvaluation:
-        """A future with the regret of each plan."""
+        """Return a future's evaluation with the regret of each plan."""
         future, regrets = self.tree.futures[number], (plan.result.futures[number].regret for plan in plans)
         return FutureEvaluation(future.name, future.probability, found, tuple(regrets))
 
     def each_future(self, depth: Depth) -> list[PlanEvaluation]:
-        """The plans in each future; those in which the same is set and bought are evaluated once."""
+        """Evaluate the plans in each future; futures with the same instance and the same plans share one evaluation."""
         known, found = dict[tuple[int, ...], PlanEvaluation](), list[PlanEvaluation]()
         settings = self.settings
         if self.instance.policy.objective.kind == "regret":
@@ -191,7 +192,7 @@ class _FuturesEvaluationSearch:
         return found
 
     def alone(self, best: Result | None) -> Alone:
-        """What is known of a future alone."""
+        """Return cost, bound and gap of a future's own optimum; an empty `Alone` if it is missing or no reference."""
         price, is_reference = self.instance.policy.gap_price, self.instance.policy.objective.kind == "regret"
         if best is None or best.baseline is None:
             return Alone()
@@ -203,7 +204,7 @@ class _FuturesEvaluationSearch:
         )
 
     def optimum(self, alone: Sequence[Alone]) -> tuple[FuturesResult | None, tuple[str, ...]]:
-        """The adaptive plan; none, with a note, where regret counts from a future that cannot be survived alone."""
+        """Find the adaptive plan; return None and a note if regret counts from a future that no plan survives."""
         policy = self.instance.policy
         if self.clock.is_over:
             return None, ()
@@ -225,7 +226,7 @@ def _evaluate(
     notes: tuple[str, ...],
     depth: Depth,
 ) -> PlanEvaluation:
-    """Plans in an instance without futures."""
+    """Evaluate plans in an instance without futures."""
     began = time.perf_counter()
     with WhatIfSolver(instance, before_tolerance_base(settings), clock, listener) as solver:
         found, optimum = list[EvaluatedPlan](), None
@@ -241,7 +242,7 @@ def _evaluate(
 
 
 def _known(found: Sequence[EvaluatedPlan]) -> Plan | None:
-    """The cheapest of the plans that survive and break no rule: it bounds the search for the optimum."""
+    """Return the cheapest plan that survives and breaks no rule, or None; it bounds the search for the optimum."""
     sound = [each.result for each in found if each.result.survives and not each.broken_rules]
     return min(sound, key=lambda result: result.total_cost).plan if sound else None
 
@@ -249,16 +250,16 @@ def _known(found: Sequence[EvaluatedPlan]) -> Plan | None:
 def join_futures(
     instance: Instance, name: str, own: Sequence[EvaluatedPlan], alone: Sequence[Alone] | None = None
 ) -> FuturesPlan:
-    """A plan over all futures, from the plan in each.
+    """Combine the evaluations of a plan in each future into one over all futures.
 
     Args:
-        instance: with its questions.
-        name: of the plan.
+        instance: the instance with its questions.
+        name: name of the plan.
         own: the plan in each future, in the order of the tree.
-        alone: what is known of each future alone, from which regret counts; None for nothing.
+        alone: cost, bound and gap of each future's own optimum, from which regret counts; None if unknown.
 
     Raises:
-        AuditError: futures that cannot be distinguished buy differently, or the figures disagree.
+        AuditError: the plan buys differently in futures that cannot be distinguished, or the figures disagree.
     """
     pairs = zip(instance.tree.futures, own, strict=True)
     tree = replace(instance.tree, futures=tuple(replace(future, instance=each.instance) for future, each in pairs))
@@ -273,7 +274,7 @@ def join_futures(
 
 
 def _over_futures(instance: Instance, lifted: Instance, futures: tuple[FutureResult, ...]) -> FuturesResult:
-    """The futures as one result, by their expected cost; `lifted` is the instance without rules that are broken."""
+    """Build the result over all futures by expected cost; `lifted` is the instance without the broken rules."""
     results, tree = [each.result for each in futures], lifted.tree
     first, answered = results[0], [future.answers[0].t for future in tree.futures if future.answers]
 
@@ -307,8 +308,8 @@ def _over_futures(instance: Instance, lifted: Instance, futures: tuple[FutureRes
 
 
 def _in_future(instance: Instance, future: Future, result: Result, alone: Alone) -> FutureResult:
-    """A future with its regret; none where it leaves more unserved than alone, unless gaps have a price."""
-    # As in the plan of `solve`: no future has a no-shock plan of its own.
+    """Build the result of a future with its regret; None if it has a larger, unpriced gap than the future's optimum."""
+    # As in results of `solve`, no future has a no-shock plan of its own.
     result = replace(result, no_shock=None, price_of_survival=None, calm_cost=None, calm_builds=())
     found = with_regret(instance, future, result, alone)
     if instance.policy.gap_price is None and result.survival_gap > alone.gap * (1.0 + SAME_VALUE):
@@ -317,7 +318,7 @@ def _in_future(instance: Instance, future: Future, result: Result, alone: Alone)
 
 
 def _by_expected_cost(instance: Instance) -> Instance:
-    """The same futures, over which expected cost is minimised, all floors are kept, and no budget holds."""
+    """Return the instance with expected cost as its objective, without budgets and without a price of gaps."""
     update = {"objective": RiskMeasure(), "gap_price": None, "budget": None, "annual_budget": None}
 
     def changed(one: Instance) -> Instance:
@@ -327,7 +328,7 @@ def _by_expected_cost(instance: Instance) -> Instance:
 
 
 def judge_futures_plan(found: FuturesPlan, settings: Settings, clock: Clock, listener: Listener) -> FuturesPlan:
-    """With what it lacks and wastes over all futures, and where it is of use, as far as the time allows."""
+    """Add needs, waste and uses of a plan over all futures, as far as the time allows."""
     if clock.is_over:
         return found
     evaluator = JointEvaluator(found.instance, recourse_executor(found.instance, settings.jobs, settings.cluster))
@@ -340,7 +341,7 @@ def judge_futures_plan(found: FuturesPlan, settings: Settings, clock: Clock, lis
 
 
 class _Judge:
-    """What a plan lacks and wastes over all futures."""
+    """Search for the needs, the waste and the uses of a plan over all futures."""
 
     def __init__(
         self, found: FuturesPlan, evaluator: JointEvaluator, settings: Settings, clock: Clock, listener: Listener
@@ -354,7 +355,7 @@ class _Judge:
         return math.sumprod([future.probability for future in self.tree.futures], amounts)
 
     def need(self) -> PlanNeed:
-        """The purchases of least expected cost beside the plan with which every floor is kept."""
+        """Find the additional purchases of least expected cost with which every floor is kept."""
         variant = _by_expected_cost(self.instance)
         problem = ProblemVariant(formulation.cost, (including(self.plans),), "cost of what is missing")
         solved = best_plan(variant, self.settings, self.clock, self.listener, problem, self.evaluator)
@@ -368,7 +369,7 @@ class _Judge:
         return PlanNeed(True, changes, more, solved.cost - self.result.expected_cost)
 
     def waste(self) -> PlanWaste | None:
-        """What the plan of least expected cost within it does without."""
+        """Find the purchases that the reduced plan leaves out; None if the time ran out."""
         spent = self.weighted([self.spent(number) for number in range(len(self.plans))])
         if spent <= 0:
             return PlanWaste()
@@ -382,19 +383,19 @@ class _Judge:
         return PlanWaste(self.changes(reduced), self.result.outlay - self.weighted(outlays), saved)
 
     def operate(self, number: int, plan: Plan) -> tuple[float, float]:
-        """Expected cost and outlay of a plan in a future."""
+        """Return expected cost and outlay of a plan in a future."""
         instance, evaluator = self.tree.futures[number].instance, self.evaluator.futures[number]
         solved = evaluate_fixed_plan(instance, plan, evaluator, self.settings, self.clock)
         assert solved.values is not None
         return solved.cost, outlay(solved.builder, instance, ()).value(solved.values.tolist())
 
     def spent(self, number: int) -> float:
-        """What the plan spends in a future, undiscounted, money."""
+        """Return the spending of the plan in a future, in undiscounted money."""
         bought = plan_changes(self.tree.futures[number].instance, Plan(), self.plans[number])
         return sum(change.money for change in bought)
 
     def uses(self) -> tuple[PurchaseUse, ...] | None:
-        """Each purchase with the futures that need it; None where the time ran out."""
+        """Return each purchase with the futures that need it; None if the time ran out."""
         known = dict[tuple[int, int], Plan]()
         needed = list[set[tuple[str, str]]]()
         for number, future in enumerate(self.tree.futures):
@@ -410,12 +411,12 @@ class _Judge:
         return tuple(self.use(each, numbers, needed) for each, numbers in _alike(bought))
 
     def use(self, each: PlanChange, numbers: Sequence[int], needed: Sequence[set[tuple[str, str]]]) -> PurchaseUse:
-        """A purchase with the futures that need it."""
+        """Build the use of a purchase, bought in the futures `numbers`; `needed` holds each future's needs."""
         own = [number for number in numbers if (each.option, each.period) in needed[number]]
         return PurchaseUse(each.option, each.period, each.after, self.names(numbers), self.names(own))
 
     def least(self, number: int) -> Plan | None:
-        """The cheapest plan within the given one that does as well in one future alone."""
+        """Reduce the plan for one future alone: the cheapest plan within it with no shock worse; None without time."""
         future, spent = self.tree.futures[number], self.spent(number)
         if spent <= 0:
             return self.plans[number]
@@ -423,7 +424,7 @@ class _Judge:
         return None if found is None else found[0]
 
     def reduce(self, instance: Instance, plans: list[Plan], evaluator: Any, spent: float) -> Sequence[Plan] | None:
-        """The cheapest plans within some, to a share of what these spend; None where the time ran out."""
+        """Find the cheapest plans within `plans`, to a share of the money `spent`; None if the time ran out."""
         tolerance = GAP_SHARE * spent
         return PlanReduction(instance, plans, evaluator, self.settings, tolerance, self.clock, self.listener).run()
 
@@ -434,7 +435,7 @@ class _Judge:
         return tuple(self.tree.futures[number].name for number in numbers)
 
     def changes(self, after: Sequence[Plan]) -> tuple[BranchChange, ...]:
-        """Where the plan of some future changes, each change once with the futures that have it."""
+        """Return the changes between the plan and `after` over all futures, each once with the futures that have it."""
         own = [plan_changes(f.instance, before, then) for (f, before), then in zip(self.parts(), after, strict=True)]
         return tuple(
             BranchChange(each.option, each.period, each.before, each.after, each.money, self.names(numbers))
@@ -445,9 +446,9 @@ class _Judge:
 def _alike(
     changes: Sequence[Sequence[PlanChange]], weights: Sequence[float] | None = None
 ) -> Iterator[tuple[PlanChange, list[int]]]:
-    """Changes in the order of the first future that has them, each once with the numbers of the futures that have it.
+    """Yield each distinct change once, with the numbers of the futures that have it, in the order of the first of them.
 
-    Money is the mean over these futures, by their weights.
+    Its money is the mean over these futures, by their weights.
     """
     found = list[tuple[PlanChange, list[int], list[float]]]()
     for number, some in enumerate(changes):

@@ -1,4 +1,4 @@
-"""What an evaluation of given plans returns: what each lacks and wastes, in one future or over several."""
+"""Results of an evaluation of given plans: missing and unneeded purchases, in one future or over several."""
 
 import math
 from dataclasses import asdict, dataclass, field
@@ -12,7 +12,7 @@ from optimizer.studies import evaluation_frames
 from optimizer.studies.comparison import Comparison, ComparisonColumn
 
 OPTIMUM = "optimum"
-# What of the adaptive optimum stands in JSON.
+# Figures of the adaptive optimum that are written to JSON.
 OPTIMUM_FIGURES = (
     "status", "survives", "total_cost", "expected_cost", "worst_cost", "worst_future", "bound", "gap_bound", "mip_gap",
     "survival_gap", "worst_gap", "outlay", "futures", "builds", "purchases",
@@ -21,52 +21,52 @@ OPTIMUM_FIGURES = (
 
 @dataclass(frozen=True)
 class PlanChange:
-    """How much of an option two plans buy in a year, or in the period of a decision."""
+    """The difference of two plans in the purchase of an option at a decision point, or in a year for a stockpile."""
 
-    option: str  # of what
+    option: str
     period: str  # label of the decision point; of a stockpile the calendar year
     # Sizes, in the option's own unit; of a stockpile t.
     before: float
     after: float
-    money: float  # what the second plan spends more, undiscounted; negative where it spends less
+    money: float  # extra spending of the second plan, undiscounted; negative if it spends less
 
 
 @dataclass(frozen=True)
 class PlanNeed:
-    """Purchases beside a plan with which every floor is kept; none where `is_possible` is False."""
+    """The additional purchases with which a plan keeps every floor."""
 
-    is_possible: bool | None  # whether there are any, whatever the budget; None where the time ran out
-    changes: tuple[PlanChange, ...] = ()  # those of the least total cost
-    # What they add, undiscounted outlay and present value, money.
+    is_possible: bool | None  # whether such purchases exist, whatever the budget; None if the time ran out
+    changes: tuple[PlanChange, ...] = ()  # those of least total cost; empty unless `is_possible`
+    # Money that they add: undiscounted outlay, and total cost as present value.
     outlay: float = 0.0
     cost: float = 0.0
 
 
 @dataclass(frozen=True)
 class PlanWaste:
-    """Purchases that a plan could do without; no shock fares worse, and the total cost falls."""
+    """The unneeded purchases of a plan: without them no shock is worse off, and the total cost is lower."""
 
-    changes: tuple[PlanChange, ...] = ()  # what is left out or made smaller, all of it together
-    # What that saves, undiscounted outlay and present value, money.
+    changes: tuple[PlanChange, ...] = ()  # purchases that are left out or made smaller, all of them together
+    # Money that is saved: undiscounted outlay, and total cost as present value.
     outlay: float = 0.0
     cost: float = 0.0
 
 
 @dataclass(frozen=True)
 class EvaluatedPlan:
-    """One plan as it was given."""
+    """The evaluation of one given plan."""
 
     name: str
     result: Result  # the plan with its operation, audited
-    instance: Instance = field(repr=False)  # that of the result: the rules that the plan breaks are not in it
-    broken_rules: tuple[Finding, ...] = ()  # that it breaks; each says where in the plan's file, what, and the cure
-    need: PlanNeed | None = None  # what it lacks; None where it survives, or where this was not asked for
-    # What it could do without; None where the time ran out, or where this was not asked for.
+    instance: Instance = field(repr=False)  # the instance of the result, without the rules that the plan breaks
+    broken_rules: tuple[Finding, ...] = ()  # the broken rules, each with its place in the plan's file and a cure
+    need: PlanNeed | None = None  # missing purchases; None if the plan survives, or if they were not searched for
+    # Unneeded purchases; None if the time ran out, or if they were not searched for.
     waste: PlanWaste | None = None
 
     @property
     def lacks(self) -> list[dict[str, Any]]:
-        """A row for each shock and segment below its floor, the largest gap first."""
+        """The shortages of the plan, a row for each shock and segment below its floor, the largest gap first."""
         rows = [
             {
                 "shock": outcome.name,
@@ -85,7 +85,7 @@ class EvaluatedPlan:
         return sorted(rows, key=lambda row: (-float(row["gap"]), -float(row["below_floor"])))
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON: figures, broken rules, what it lacks and wastes."""
+        """Return for JSON the figures, broken rules, shortages, missing and unneeded purchases."""
         return {
             "name": self.name,
             **plan_figures(self.result),
@@ -100,7 +100,7 @@ class EvaluatedPlan:
 
 
 def plan_figures(result: Result) -> dict[str, Any]:
-    """The figures of a plan as JSON, without its flows."""
+    """Return the figures of a plan for JSON, without its flows."""
     names = ("status", "total_cost", "outlay", "survival_gap", "worst_gap", "price_of_survival", "mip_gap", "costs")
     figures = result.to_dict(whole=False)
     survived = {"survives": result.survives, "shocks": len(result.shocks), "survived": list(result.shocks_survived)}
@@ -109,39 +109,39 @@ def plan_figures(result: Result) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class BranchChange(PlanChange):
-    """A change that some futures have alike; its money is that of one of them, their mean where prices differ."""
+    """A change that several futures have in common; its money is the mean over these futures."""
 
     futures: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class PurchaseUse:
-    """A purchase of a plan, and where it is of use."""
+    """A purchase of a plan, with the futures that need it."""
 
-    # What and when; of a stockpile all purchases of a calendar year.
+    # Of a stockpile, all purchases of a calendar year are one.
     option: str
     period: str
     size: float  # in the option's own unit; of a stockpile t
-    futures: tuple[str, ...]  # names of those in which it is bought
-    needed_in: tuple[str, ...]  # names of those that need it, or part of it
+    futures: tuple[str, ...]  # names of the futures in which it is bought
+    needed_in: tuple[str, ...]  # names of the futures that need it, or part of it
 
 
 @dataclass(frozen=True)
 class FuturesPlan:
-    """One plan as it was given, over all futures."""
+    """The evaluation of one given plan over all futures."""
 
     name: str
-    instance: Instance  # with all futures, without the rules that the plan breaks there
+    instance: Instance  # the instance with all futures, without the rules that the plan breaks in each
     result: FuturesResult  # the plan in each future, and the measure over them; audited
-    # What it lacks over all futures; None where it survives, or where this was not asked for.
+    # Missing purchases over all futures; None if the plan survives, or if they were not searched for.
     need: PlanNeed | None = None
-    # What it could do without in all futures; None where the time ran out, or where this was not asked for.
+    # Unneeded purchases over all futures; None if the time ran out, or if they were not searched for.
     waste: PlanWaste | None = None
-    uses: tuple[PurchaseUse, ...] | None = None  # each purchase with the futures that need it; None likewise
+    uses: tuple[PurchaseUse, ...] | None = None  # each purchase with the futures that need it; None as for `waste`
 
     @property
     def idle(self) -> tuple[PurchaseUse, ...]:
-        """Purchases that are of use in some of their futures only, and are no waste in the others."""
+        """Purchases that only some of their futures need, and that are not part of `waste` in all others."""
         changes = [] if self.waste is None else [each for each in self.waste.changes if isinstance(each, BranchChange)]
         wasted = {(each.option, each.period, name) for each in changes for name in each.futures}
 
@@ -152,7 +152,7 @@ class FuturesPlan:
         return tuple(filter(is_idle, self.uses or ()))
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON: decisions, what is missing, wasted, and of use in some futures."""
+        """Return for JSON the purchases, with the missing and the unneeded ones, and the uses."""
         written = self.result.to_dict(whole=False)
         judged = {
             "missing": None if self.need is None else asdict(self.need),
@@ -164,15 +164,15 @@ class FuturesPlan:
 
 @dataclass(frozen=True)
 class PlanEvaluation:
-    """Plans that were given, each as it is, and the optimum.
+    """Evaluations of given plans, and the optimum.
 
     Attributes:
-        instance: under whose rules.
-        plans: in the order given.
-        optimum: the plan of `solve`; None where this was not asked for.
-        stopped: whether Ctrl-C, or a time limit, ended it before all was known.
-        notes: what the user should know.
-        seconds: that it took.
+        instance: the instance in which the plans are evaluated.
+        plans: one for each given plan, in their order.
+        optimum: the plan of `solve`; None if it was not requested or not reached.
+        stopped: whether Ctrl-C or a time limit ended the evaluation early.
+        notes: remarks for the user.
+        seconds: duration of the evaluation.
     """
 
     instance: Instance = field(repr=False)
@@ -195,12 +195,12 @@ class PlanEvaluation:
 
     @property
     def broken_rules(self) -> list[Finding]:
-        """Every rule that some plan breaks."""
+        """The rules that any plan breaks."""
         return [rule for plan in self.plans for rule in plan.broken_rules]
 
     @property
     def comparison(self) -> Comparison:
-        """The plans side by side, and the optimum behind them."""
+        """The plans as columns of a comparison, followed by the optimum."""
         cases = {plan.name: plan.instance for plan in self.plans}
         budget = self.instance.policy.budget
         columns = [ComparisonColumn(plan.name, budget, plan.result) for plan in self.plans]
@@ -210,7 +210,7 @@ class PlanEvaluation:
         return Comparison(cases, tuple(columns), accuracy=float(columns[-1].result.settings["gap"]))
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object documented in the manual."""
+        """Return the JSON object documented in the manual."""
         return {
             "instance": self.instance.title,
             "currency": self.instance.currency,
@@ -225,7 +225,7 @@ class PlanEvaluation:
 
 @dataclass(frozen=True)
 class FutureEvaluation:
-    """Plans in one future: `evaluation.optimum` is the plan of that future alone; what is missing is left out."""
+    """The evaluation of plans in one future, without their needs; its `optimum` is the future's own plan."""
 
     name: str
     probability: float
@@ -233,22 +233,22 @@ class FutureEvaluation:
     regrets: tuple[float | None, ...] = ()
 
     def regret(self, number: int) -> float | None:
-        """What a plan costs more than the future's own, money; None where it leaves more unserved, or none is known."""
+        """Return the regret of a plan, in money; None if its gap exceeds the own plan's, or if it is unknown."""
         return self.regrets[number]
 
 
 @dataclass(frozen=True)
 class FuturesEvaluation:
-    """Plans that were given, in every future and over all of them.
+    """Evaluations of given plans in every future and over all futures.
 
     Attributes:
         instance: the instance, with its questions.
-        plans: each over all futures.
-        futures: each with all plans, in the order of the tree.
-        optimum: the adaptive plan of `solve`; None where this was not asked for, or not reached.
-        stopped: whether Ctrl-C, or a time limit, ended it before all was known.
-        notes: what the user should know.
-        seconds: that it took.
+        plans: each plan over all futures.
+        futures: each future with all plans, in the order of the tree.
+        optimum: the adaptive plan of `solve`; None if it was not requested or not reached.
+        stopped: whether Ctrl-C or a time limit ended the evaluation early.
+        notes: remarks for the user.
+        seconds: duration of the evaluation.
     """
 
     instance: Instance = field(repr=False)
@@ -268,7 +268,7 @@ class FuturesEvaluation:
 
     @property
     def are_probabilities_given(self) -> bool:
-        """Whether the file gives them; else all branches of a question are equally likely."""
+        """Whether the file gives probabilities; if not, all branches of a question are equally likely."""
         return self.instance.tree.are_probabilities_given
 
     @property
@@ -278,22 +278,22 @@ class FuturesEvaluation:
 
     @property
     def broken_rules(self) -> list[Finding]:
-        """Every rule that some plan breaks in some future, once."""
+        """The rules that any plan breaks in any future, each once."""
         return list(dict.fromkeys(rule for future in self.futures for rule in future.evaluation.broken_rules))
 
     def results(self, number: int) -> list[Result]:
-        """A plan in each future."""
+        """Return the results of a plan in each future."""
         return [future.evaluation.plans[number].result for future in self.futures]
 
     def more(self, number: int) -> float | None:
-        """What a plan costs more than the adaptive optimum by the measure, money; None where one is not known."""
+        """Return the extra cost of a plan over the adaptive optimum by the measure, in money; None if unknown."""
         best, own = self.optimum, self.plans[number].result.total_cost
         if best is None or not best.futures or math.isnan(own):
             return None
         return own - best.total_cost
 
     def summary(self, number: int) -> dict[str, Any]:
-        """Of a plan over all futures: measure, expected and largest cost and gap, regret, how many it survives."""
+        """Summarise a plan over all futures for JSON: measure, costs, gaps, outlay, regret, futures survived."""
         found, regrets = self.plans[number].result, [future.regret(number) for future in self.futures]
         known = [regret for regret in regrets if regret is not None]
         return {
@@ -311,7 +311,7 @@ class FuturesEvaluation:
         }
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object documented in the manual."""
+        """Return the JSON object documented in the manual."""
         best = self.optimum
         figures = None if best is None else best.to_dict(whole=False)
         return {
@@ -340,7 +340,7 @@ class FuturesEvaluation:
         return {
             "future": future.name,
             "probability": future.probability,
-            # Of these, what counts is what is missing and wasted over all futures.
+            # Missing and unneeded purchases are reported over all futures, not for each.
             **{key: value for key, value in plan.items() if key not in ("missing", "waste")},
             "optimum": None if best is None or best.baseline is None else plan_figures(best),
             "regret": future.regret(number),

@@ -1,4 +1,4 @@
-"""The frames of plans that were given: the only place that says which columns their tables have."""
+"""Frames of evaluations of given plans: the only definition of the columns of their tables."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def of_evaluation(found: "PlanEvaluation") -> Frames:
-    """All tables, each a pandas frame by its name (columns side by side, lacks, missing, waste, rules)."""
+    """Return all tables by name (columns, lacks, missing, waste, rules), each as a pandas frame."""
     return Frames(
         {
             "columns": lambda: comparison_columns(found.comparison, found.instance.money),
@@ -30,7 +30,7 @@ def of_evaluation(found: "PlanEvaluation") -> Frames:
 
 
 def lacks(found: "PlanEvaluation") -> Frame:
-    """One row a plan, shock and segment below its floor."""
+    """Build the frame of shortages, a row for each plan, shock and segment below its floor."""
     money = found.instance.money
     columns = (
         FrameColumn("plan", is_index=True),
@@ -49,7 +49,7 @@ def lacks(found: "PlanEvaluation") -> Frame:
 
 
 def _change_columns(part: str, money: str) -> tuple[FrameColumn, ...]:
-    """A purchase that is missing, or could be left out or made smaller: which, how much, and the money."""
+    """Return the columns of a missing or unneeded purchase: option, period, sizes and money."""
     return (
         FrameColumn("option", form="object", is_index=True),
         FrameColumn("period", "When", form="period", is_index=True),
@@ -61,7 +61,7 @@ def _change_columns(part: str, money: str) -> tuple[FrameColumn, ...]:
 
 
 def plan_changes_frame(found: "PlanEvaluation", part: str, name: str, title: str) -> Frame:
-    """One row a plan and purchase that is missing, or that could be left out or made smaller."""
+    """Build the frame of missing or unneeded purchases (`part`), a row for each plan and purchase."""
     columns = (FrameColumn("plan", is_index=True), *_change_columns(part, found.instance.money))
     rows = ((plan.name, *values) for plan, _, values in _changes_of(found, part))
     made = [getattr(plan, part) for plan in found.plans]
@@ -73,13 +73,13 @@ def plan_changes_frame(found: "PlanEvaluation", part: str, name: str, title: str
 
 
 def _is_all_outlay(made: "PlanNeed | PlanWaste") -> bool:
-    """Whether the money of the changes adds to that of the outlay."""
+    """Check whether the money of the changes adds up to the outlay."""
     money = abs(math.fsum(each.money for each in made.changes))
     return math.isclose(money, abs(made.outlay), rel_tol=SAME_VALUE, abs_tol=NEGLIGIBLE)
 
 
 def _changes_of(found: "PlanEvaluation | FuturesEvaluation", part: str) -> Iterator[tuple[Any, Any, tuple[Any, ...]]]:
-    """Plan and change, with the values of `_change_columns`."""
+    """Yield each plan and change with the values of `_change_columns`."""
     sign = 1.0 if part == "need" else -1.0
     for plan in found.plans:
         made = getattr(plan, part)
@@ -89,7 +89,7 @@ def _changes_of(found: "PlanEvaluation | FuturesEvaluation", part: str) -> Itera
 
 
 def rules_broken(found: "PlanEvaluation") -> Frame:
-    """One row a plan and rule that it breaks."""
+    """Build the frame of broken rules, a row for each plan and rule."""
     columns = (
         FrameColumn("plan", is_index=True),
         FrameColumn("rule", is_index=True),
@@ -107,7 +107,7 @@ def rules_broken(found: "PlanEvaluation") -> Frame:
 
 
 def of_futures_evaluation(found: "FuturesEvaluation") -> Frames:
-    """All tables, each a pandas frame by its name (plans side by side, futures, lacks, missing, waste, uses, rules)."""
+    """Return all tables by name (plans, futures, lacks, missing, waste, uses, rules), each as a pandas frame."""
     return Frames(
         {
             "plans": lambda: plans_side_by_side(found),
@@ -122,7 +122,7 @@ def of_futures_evaluation(found: "FuturesEvaluation") -> Frames:
 
 
 def plans_side_by_side(found: "FuturesEvaluation") -> Frame:
-    """One row a plan over all futures, and one for the adaptive optimum."""
+    """Build the frame of plans over all futures, a row for each plan and one for the adaptive optimum."""
     money, measure = found.instance.money, str(found.instance.policy.objective)
     is_expected = measure == "expected cost"
     columns = (
@@ -149,7 +149,7 @@ def _over_futures(result: FuturesResult) -> tuple[Any, ...]:
 
 
 def branch_changes(found: "FuturesEvaluation", part: str, name: str, title: str) -> Frame:
-    """One row a plan and purchase that is missing, or could be left out or made smaller, with its branches."""
+    """Build the frame of missing or unneeded purchases (`part`), a row for each, with its branches."""
     columns = (
         FrameColumn("plan", is_index=True),
         FrameColumn("branch", "In", is_index=True),
@@ -165,7 +165,7 @@ def branch_changes(found: "FuturesEvaluation", part: str, name: str, title: str)
 
 
 def purchase_uses(found: "FuturesEvaluation", uses: Iterable[tuple[Any, Any]]) -> Frame:
-    """One row for each of some purchases of plans, with the branches that need it."""
+    """Build the frame of uses, pairs of plan and `PurchaseUse`: a row for each, with the branches that need it."""
     columns = (
         FrameColumn("plan", is_index=True),
         FrameColumn("branch", "Bought in", is_index=True),
@@ -188,7 +188,7 @@ def purchase_uses(found: "FuturesEvaluation", uses: Iterable[tuple[Any, Any]]) -
 
 
 def plans_by_future(found: "FuturesEvaluation") -> Frame:
-    """One row a plan and future."""
+    """Build the frame of futures, a row for each plan and future."""
     money = found.instance.money
     columns = (
         FrameColumn("plan", is_index=True),
@@ -221,6 +221,6 @@ def _cost(result: Result | None) -> float | None:
 
 
 def _of_all_futures(found: "FuturesEvaluation", of_one: "Callable[[PlanEvaluation], Frame]") -> Frame:
-    """The frames of all futures below each other, with the future as their first column."""
+    """Stack the frames of all futures, with the future as the first column."""
     each = ((future.name, of_one(future.evaluation)) for future in found.futures)
     return Frame.stacked(FrameColumn("future", is_index=True), each)

@@ -1,4 +1,4 @@
-"""What an explanation holds: the plan with the value of its parts, or why nothing survives and what would help."""
+"""Results of an explanation: the plan with the value of its parts, or the reason why nothing survives, and repairs."""
 
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
@@ -13,26 +13,26 @@ RepairKind = Literal["budget", "annual", "floors", "length", "months", "sooner",
 
 @dataclass(frozen=True)
 class PartValue:
-    """What the plan costs without one part, or with that part changed."""
+    """The change of the plan's cost without one part, or with that part changed."""
 
-    # What is changed: `lever` is one option, `kind` all options of one lever, `family` all shocks of an entry.
+    # The part: `lever` is one option, `kind` all options of one lever, `family` all shocks of an entry.
     kind: PartKind
     of: str  # the shock, family, lever, option or segment
-    survives: bool | None  # whether some plan survives then; None if the time ran out before that was known
+    survives: bool | None  # whether some plan survives with the change; None if the time ran out
     change: float | None = None  # change of the total cost, money, present value; None if there is no plan
     # The proven range of the change; None if nothing is proven.
     low: float | None = None
     high: float | None = None
-    outlay: float | None = None  # of the plan found then, money, undiscounted
-    # If nothing survives without an option or a lever: whether a larger total budget would do, and the least outlay
-    # with which some plan does; None if the time ran out before that was known.
+    outlay: float | None = None  # outlay of the plan found with the change, money, undiscounted
+    # If nothing survives without an option or a lever: whether a larger total budget would be enough, and the least
+    # outlay with which some plan survives; None if the time ran out.
     is_money: bool | None = None
     needed: float | None = None
-    months: float | None = None  # how much later or sooner a build comes
+    months: float | None = None  # by how many months a build comes later or sooner
 
     @property
     def is_known(self) -> bool:
-        """Whether time ran out for none of it; a change is known where its range is proven."""
+        """Whether every question about the part was answered; a change is known if its range has a lower end."""
         if self.survives is not False:
             return self.survives is True and self.low is not None
         is_least_known = self.is_money is False or self.needed is not None
@@ -41,50 +41,51 @@ class PartValue:
 
 @dataclass(frozen=True)
 class Deadline:
-    """By when an option has to be ordered."""
+    """The latest period in which an option has to be ordered."""
 
     option: str
     ordered: str  # the period of its first purchase in the plan
     # The latest period if the rest of the plan stays; None for a stockpile, or if the time ran out.
     as_planned: str | None = None
-    # The latest period with which some plan survives, this or another; None if the time ran out, or it can be left out.
+    # The latest period of the first order with which any plan survives; None if the time ran out, or if the option can
+    # be left out.
     anyhow: str | None = None
-    # Whether some plan survives that orders none of it, with what is in store from the start; None if not known.
+    # Whether some plan survives without an order of the option, with its initial store; None if unknown.
     can_be_left_out: bool | None = None
 
 
 @dataclass(frozen=True)
 class Reason:
-    """Why no plan survives everything."""
+    """The reason why no plan survives everything."""
 
     # Shocks, and segments with their floors, that cannot be survived together; irreducible, perhaps not the fewest.
     shocks: tuple[str, ...]
     segments: tuple[str, ...]
-    may_fail: int  # how many of these shocks are samples that may fail, whichever they are
+    may_fail: int  # number of samples among these shocks that are allowed to fail
     is_irreducible: bool  # whether each of them is known to be needed for the conflict
     # How many months of each shock are enough for the conflict; None if all of its window is needed.
     months: float | None
     is_money: bool  # whether larger budgets would be enough
-    # Where the gap is largest.
+    # The shock and the segment with the largest gap.
     shock: str
     segment: str
-    takers: tuple[str, ...]  # all segments that the short commodity goes into, this one first
+    takers: tuple[str, ...]  # all segments that the short commodity goes into, `segment` first
     # First and last period of the shortage.
     first: str
     last: str
-    commodity: str  # what is short
-    # Of it in these periods, t.
+    commodity: str  # the short commodity
+    # Quantities of the commodity in these periods, t: needed at the floors, and available.
     needed: float
     had: float
     # If money is the reason: the budget, and the least outlay that survives this conflict.
     budget: float | None
     least_outlay: float | None
-    least_added: float | None  # if annual budgets are too small whatever the outlay: how much more each year needs
+    least_added: float | None  # if annual budgets are too small at any outlay: the money that each year needs more
     because: tuple[str, ...]  # sentences on why there is no more of the commodity
 
     @property
     def is_known(self) -> bool:
-        """Whether time ran out for none of the set."""
+        """Whether each part of the conflict is known to be needed."""
         return self.is_irreducible
 
 
@@ -92,31 +93,31 @@ class Reason:
 class Repair:
     """One way to survive everything."""
 
-    kind: RepairKind  # what is changed
+    kind: RepairKind  # kind of the change
     of: str | None = None  # the option or the segment; None if all of them are changed
-    works: bool | None = None  # whether it works at some size; None if the time ran out before that was known
-    # Its least size: money (budget; annual: on top of each year's), a factor (floors), months (length, months, sooner),
-    # a share that goes (demand).
+    works: bool | None = None  # whether it works at some size; None if the time ran out
+    # Its least size: money (budget), additional money in each year (annual), a factor (floors), months (length, months,
+    # sooner), or the share of demand that is removed (demand).
     amount: float | None = None
     beyond: float | None = None  # the nearest size that is known not to be enough; None if the time ran out
-    # Of a plan that survives with it, money; None if none was found.
+    # Cost and outlay of a plan that survives with the repair, money; None if none was found.
     cost: float | None = None
     outlay: float | None = None
-    is_proven: bool = False  # whether that plan is the cheapest, to the gap
-    # By segment and year, the floors of segments that remain, shares (floors).
+    is_proven: bool = False  # whether that plan is the cheapest, to the MIP gap
+    # For kind ``floors``: the scaled floors by segment and year, shares of demand.
     floors: dict[str, dict[int, float]] = field(default_factory=dict)
-    # By entry of shocks and segment, the floors that remain where the shocks set their own, shares (floors).
+    # For kind ``floors``: the scaled floors that shocks set themselves, by entry and segment, shares of demand.
     own_floors: dict[str, dict[str, float]] = field(default_factory=dict)
-    # By year, the demand that goes, t/yr (demand), where that is of one commodity.
+    # For kind ``demand``: the demand that is removed by year, t/yr; empty if it is of several commodities.
     tonnes: dict[int, float] = field(default_factory=dict)
-    why: str = ""  # the reason, if it does not work or that is not known
+    why: str = ""  # the reason if the repair does not work, or if that is not known
 
     @property
     def is_known(self) -> bool:
-        """Whether time ran out for none of it, that is, whether it works, its least size, and a plan with it."""
+        """Whether it is known that the repair does not work, or its least size and a plan with it are known."""
         if self.works:
             return self.beyond is not None and self.cost is not None
-        # Floors that are not kept exactly by rounding have a proven bound.
+        # A scaling of floors for which no plan was found because of rounding still has a proven bound.
         return self.works is False or self.beyond is not None
 
     @property
@@ -130,18 +131,17 @@ ExplanationPart = Result | Reason | Repair | PartValue | Deadline
 
 @dataclass(frozen=True)
 class Explanation:
-    """A plan with the value of its parts, or with the reason why nothing survives and what would help.
+    """A plan with the value of its parts; or, if nothing survives, with the reason and the repairs.
 
     Attributes:
         result: the plan, audited.
-        accuracy: to which what-ifs are proven, a share of the price of survival, or of their own cost if nothing
-            survives.
-        within: the same in money; None if nothing survives.
-        tolerance_base: what `accuracy` is a share of.
+        accuracy: share of the tolerance base to which what-ifs are proven; of their own cost if nothing survives.
+        within: the same accuracy in money; None if nothing survives.
+        tolerance_base: the amount of which `accuracy` is a share; None if nothing survives.
         part_values: if the plan survives, the value of each of its parts.
-        deadlines: if the plan survives, by when each option has to be ordered.
+        deadlines: if the plan survives, the latest order date of each option.
         repairs: if nothing survives, changes that would make survival possible, in the order in which they were found.
-        reason: if nothing survives, why; None if that was not found in time.
+        reason: if nothing survives, the reason; None if it was not found in time.
         is_complete: whether every question was answered: none was left out, stopped or given up. A change with a
             proven range is an answer.
     """
@@ -163,7 +163,7 @@ class Explanation:
         return f"<Explanation of {self.result!r}: {found}>"
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object documented in the manual."""
+        """Return the JSON object documented in the manual."""
         return {
             "instance": self.result.title,
             "currency": self.result.currency,

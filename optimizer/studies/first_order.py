@@ -1,22 +1,23 @@
-"""By how much an uncertain number changes the optimum at first order, with the integers of the best plan held.
+"""First-order effect of an uncertain number on the optimum, with the integers of the best plan fixed.
 
-That is the derivative of the total cost, or of the survival gap where floors fail, times how far the end is that is
-farther from the value: the change in a small step (`STEP`) towards that end, as a rate. Of a small model (`FEW_ROWS`)
-the linear programme is solved again. Of a larger one the change follows from the dual values:
+The effect is the derivative of the total cost, or of the survival gap if floors fail, times the distance from the value
+to the farther end of its range: the change in a small step (`STEP`) towards that end, scaled up. In a small model
+(`FEW_ROWS`) the linear programme is solved again. In a larger one the change of the Lagrangian L is taken:
 
     L(n) = f(n)·x + Σ_r y_r (b_r(n) − a_r(n)·x) + Σ_j d_j (u_j(n) − x_j)
-    f         total cost, or the survival gap where floors fail
+    f         total cost, or the survival gap if floors fail
     x, y, d   the plan with its operation, the dual values of rows, and the reduced costs of columns at their upper
               bounds (capacities, cuts, sizes)
     change    L(n) − L
 
-A model is written for a number, and none is solved: of operation the terms of those processes, segments and options
-that the number may change, before and after. Where a limit is just used up, dual values may be those of the other
-direction; where floors fail, the cost is that of the plan and its operation as they are.
+For this, the terms of the processes, segments and options that the number may change are written before and after, and
+no model is solved. At a degenerate optimum, dual values may be those of the opposite direction; if floors fail, the
+cost is that of the unchanged plan and operation.
 
-No bound: where a number moves far, the plan may become another. Of shortage costs f leaves the gap out. Not judged are
-dates, for rows of other periods have other dual values; attacks that the adversary could afford; a probability that was
-0; numbers with which there is no such plan, and those with which the model has other rows or columns that count.
+The effect is no bound: if a number moves far, the optimal plan may change. For shortage costs, f excludes the gap. No
+effect is computed for dates, because rows of other periods have other dual values; for attacks that the adversary
+could afford; for a probability of 0; for numbers with which the plan is impossible; and for numbers with which the
+model gains or loses rows or columns that matter.
 """
 
 import math
@@ -41,16 +42,16 @@ from optimizer.solver import Clock, Settings
 from optimizer.studies.sensitivity_result import FirstOrderEffect
 from optimizer.tolerances import FEASIBILITY, ROUNDING
 
-# Where a task keeps L of the instance as it is, by what is written of it.
+# Key under which a worker keeps L of the unchanged instance, by the parts that are written.
 BASE = "base of first-order effects"
-# A model with so many rows is solved again for each number, in less time than it takes to write it. Numbers move by
-# this share of the way to the end.
+# Models with at most `FEW_ROWS` rows are solved again for each number, which takes less time than writing them. Numbers
+# move by `STEP`, as a share of the distance to the end.
 FEW_ROWS, STEP = 5_000, 1e-3
 
 
 @dataclass(frozen=True)
 class LagrangianValue:
-    """L of the survival gap and of the total cost, money, and the marks of the model that was written for it."""
+    """L of the survival gap and of the total cost, in money, with the marks of the rows and columns written for it."""
 
     gap: float
     cost: float
@@ -60,21 +61,24 @@ class LagrangianValue:
 
 @dataclass(frozen=True)
 class DualScreen:
-    """A plan with its operation and its dual values, by column and row of its model."""
+    """A plan with its operation and its dual values, by marks of columns and rows of its model."""
 
-    # By mark; `cheapest` are those of least cost, where `values` are those of the least gap.
+    # Values of columns: `values` at the optimum of the objective in `counts`, `cheapest` at the least cost beside it.
     values: Mapping[Mark, float] = field(repr=False)
     cheapest: Mapping[Mark, float] = field(repr=False)
-    duals: Mapping[Mark, float] = field(repr=False)
+    duals: Mapping[Mark, float] = field(repr=False)  # dual values of rows that are not 0
     bounds: Mapping[Mark, float] = field(repr=False)  # reduced costs of columns that are at their upper bounds
-    shocks: frozenset[str]  # those whose rows have dual values, or whose floors fail
-    # What the dual values are of: survival gap, total cost, or cost with gaps at their price.
+    shocks: frozenset[str]  # names of the shocks with a part in L
+    # The objective to which the dual values belong: survival gap, total cost, or cost with gaps at their price.
     counts: Literal["gap", "cost", "priced"]
-    is_small: bool
+    is_small: bool  # whether the model is solved again for each number
 
     @classmethod
     def of(cls, found: SearchResult, instance: Instance) -> "DualScreen | None":
-        """That of a plan of an instance; None where it has no dual values."""
+        """Build the screen of a plan that was found.
+
+        Return None without dual values, and for a large model whose objective is not the expected cost.
+        """
         if found.duals is None or found.values is None:
             return None
         builder, duals = found.duals.builder, found.duals
@@ -99,11 +103,17 @@ class DualScreen:
         counts_gap: bool = True,
         before: "LagrangianValue | None" = None,
     ) -> "LagrangianValue | None":
-        """L of the survival gap and of the total cost; the one that is minimised with the dual values.
+        """Compute L of the survival gap and of the total cost; dual values are added to the one that is minimised.
 
-        Where gaps have a price the cost is with it, and the gap is not looked at for itself: it is 0. Where `written`
-        names processes, segments and options, their part of L. Without `counts_gap` all gaps are 0. None where the
-        model has other rows or columns than `before`, and these count.
+        Args:
+            instance: the instance, with or without a changed number.
+            written: the processes, segments and options whose part of L is computed; None for all.
+            counts_gap: whether gaps count; if not, all gaps are 0.
+            before: L of the unchanged instance.
+
+        Returns:
+            L; with a price of gaps, the cost includes the priced gap, and the gap is 0. None if the model gains or
+            loses rows or columns that matter against `before`.
         """
         shocks = [event for event in instance.events if event.name in self.shocks]
         model = formulation.extensive_form_model(instance, shocks, Scope(has_valid_inequalities=False, parts=written))
@@ -121,13 +131,13 @@ class DualScreen:
         return LagrangianValue(left, paid, *_marks(model))
 
     def _plus(self, gap: float, cost: float, priced: float) -> tuple[float, float]:
-        """Gap and cost, with an amount at dual values added to the one that is minimised."""
+        """Return gap and cost, with the amount `priced` added to the one that is minimised."""
         return (gap + priced, cost) if self.counts == "gap" else (gap, cost + priced)
 
     def _sees(
         self, model: ModelBuilder, before: LagrangianValue, values: Sequence[float], objective: Expression
     ) -> bool:
-        """Whether what a model has more or less than one before does not count."""
+        """Check that the rows and columns that a model gains or loses against `before` do not matter."""
         rows, columns = _marks(model)
         return (
             self._is_kept(before.rows - rows, before.columns - columns)
@@ -136,20 +146,20 @@ class DualScreen:
         )
 
     def _priced(self, model: ModelBuilder, values: Sequence[float]) -> float:
-        """What rows and bounds are away from the plan, at their dual values."""
+        """Return the slack of rows and upper bounds at the plan, valued at their dual values and reduced costs."""
         rows = ((self.duals[row.mark], row) for row in model.rows if row.mark in self.duals)
         of_rows = math.fsum(dual * (float(row.rhs) - Expression(row.terms).value(values)) for dual, row in rows)
         at_bounds = ((j, column) for j, column in enumerate(model.columns) if column.mark in self.bounds)
         return of_rows + math.fsum(self.bounds[column.mark] * (column.upper - values[j]) for j, column in at_bounds)
 
     def _is_kept(self, rows: Iterable[Mark], columns: Iterable[Mark]) -> bool:
-        """Whether rows and columns that are no longer there did not count."""
+        """Check that lost rows had no dual value, and lost columns neither a value nor a reduced cost."""
         return not any(mark in self.duals for mark in rows) and not any(
             mark in self.bounds or self.values.get(mark, 0.0) > 0.0 for mark in columns
         )
 
     def _is_held(self, model: ModelBuilder, known: frozenset[Mark], values: Sequence[float]) -> bool:
-        """Whether the plan satisfies the rows that are new."""
+        """Check that the plan satisfies the new rows."""
         for row in model.rows:
             if row.mark not in known:
                 left = Expression(row.terms).value(values) - float(row.rhs)
@@ -159,7 +169,7 @@ class DualScreen:
         return True
 
     def _is_unneeded(self, model: ModelBuilder, known: frozenset[Mark], objective: Expression) -> bool:
-        """Whether no column that is new has a negative reduced cost."""
+        """Check that no new column has a negative reduced cost."""
         columns = enumerate(model.columns)
         new = {j for j, each in columns if each.mark not in known and each.upper > 0.0 and each.mark.what != "below"}
         parts = {j: [float(objective.terms.get(j, 0.0))] for j in new}
@@ -171,22 +181,22 @@ class DualScreen:
 
 
 def _marks(model: ModelBuilder) -> tuple[frozenset[Mark], frozenset[Mark]]:
-    """Those of a model's rows and columns."""
+    """Return the marks of a model's rows, and those of its columns."""
     return frozenset(row.mark for row in model.rows), frozenset(column.mark for column in model.columns)
 
 
 def _at(model: ModelBuilder, values: Mapping[Mark, float]) -> list[float]:
-    """A value by mark for each column of a model; 0 where there is none."""
+    """Return the value of each column of a model, looked up by its mark; 0 if there is none."""
     return [values.get(column.mark, 0.0) for column in model.columns]
 
 
 def _of_rows(duals: DualValues) -> dict[Mark, float]:
-    """The dual values of rows that are not 0."""
+    """Return the dual values that are not 0, by the marks of their rows."""
     return {row.mark: dual for row, dual in zip(duals.builder.rows, duals.duals.tolist(), strict=True) if dual}
 
 
 def _of_bounds(duals: DualValues) -> dict[Mark, float]:
-    """The reduced costs of columns at upper bounds of their own; integers are held, and so are floors at 0."""
+    """Return the negative reduced costs of continuous columns at their upper bounds, by the marks of the columns."""
     columns = zip(duals.builder.columns, duals.values.tolist(), duals.reduced_costs.tolist(), strict=True)
     return {
         column.mark: price
@@ -196,7 +206,7 @@ def _of_bounds(duals: DualValues) -> dict[Mark, float]:
 
 
 def _written_shocks(duals: DualValues, instance: Instance) -> frozenset[str]:
-    """The shocks that a model holds; all of an instance where that has few rows still, and no floor may be given up."""
+    """Return the shocks that a model holds; all of the instance if their rows are few and no sample may fail."""
     every = frozenset(event.name for event in instance.events)
     paths = {row.mark.path for row in duals.builder.rows}
     rows = len(duals.builder.rows) * (1 + len(every)) / max(1, len(paths - {""}))
@@ -204,7 +214,7 @@ def _written_shocks(duals: DualValues, instance: Instance) -> frozenset[str]:
 
 
 def _counted_shocks(instance: Instance, values: Mapping[Mark, float], priced: Mapping[Mark, float]) -> frozenset[str]:
-    """The shocks with a part in L: with dual values, with demand below floors, or with a probability."""
+    """Return the shocks with a part in L: with dual values, with demand below floors, or with a probability."""
     fails = {mark.path for mark, value in values.items() if mark.what == "below" and value > 0.0}
     likely = {event.name for event in instance.events if event.probability > 0}
     return frozenset({mark.path for mark in priced} | fails | likely)
@@ -213,7 +223,7 @@ def _counted_shocks(instance: Instance, values: Mapping[Mark, float], priced: Ma
 def first_order_effect(
     memory: Memory, instance: Instance, screen: DualScreen, number: UncertainNumber, until: float = math.inf
 ) -> FirstOrderEffect | None:
-    """A task: the effect of a number; None after a time."""
+    """Compute the first-order effect of a number, as a task of a worker; None after the time `until`."""
     if time.time() > until:
         return None
     first, unknown = number.first, FirstOrderEffect(number.name, None, None)
@@ -236,7 +246,7 @@ def first_order_effect(
 def _by_solving(
     known: dict[Any, Any], instance: Instance, moved: Instance, screen: DualScreen, number: UncertainNumber
 ) -> tuple[float, float] | None:
-    """By how much gap and cost change, by the linear programme of the integers held."""
+    """Return the changes of gap and cost by solving the linear programme with fixed integers; None if impossible."""
     counts_gap = not number.is_shortage_cost
 
     def solved(variant: Instance) -> tuple[float, float] | None:
@@ -253,14 +263,14 @@ def _by_solving(
 
 
 def _change(before: float, after: float) -> float:
-    """The change of an optimum; 0 where it is that of rounding."""
+    """Return the change of an optimum; 0 if it is within rounding."""
     return 0.0 if abs(after - before) <= ROUNDING * max(abs(before), abs(after)) else after - before
 
 
 def _by_dual_values(
     known: dict[Any, Any], instance: Instance, moved: Instance, screen: DualScreen, number: UncertainNumber
 ) -> tuple[float, float] | None:
-    """By how much L changes."""
+    """Return the changes of L of the gap and of the cost; None if the model gains or loses parts that matter."""
     written, counts_gap = _written(instance, number), not number.is_shortage_cost
     if (part := (written, counts_gap)) not in known:
         known[part] = screen.value(instance, written, counts_gap=counts_gap)
@@ -269,16 +279,16 @@ def _by_dual_values(
 
 
 def _become_likely(instance: Instance, moved: Instance) -> bool:
-    """Whether a shock has a probability that had none: what it costs was not minimised."""
+    """Check whether a shock has a probability only after the change; its cost was not part of the objective before."""
     before = {event.name for event in instance.events if event.probability > 0}
     return any(event.probability > 0 and event.name not in before for event in moved.events)
 
 
 def _written(instance: Instance, number: UncertainNumber) -> frozenset[str] | None:
-    """What has to be written for the effect of a number; None for all of it.
+    """Return the parts that have to be written for the effect of a number; None for the whole model.
 
-    L is a sum over processes, segments and options. One that the number does not belong to stays as it is, unless one
-    of the two refers to the other: its rows depend on their numbers, and its columns stand in their rows.
+    L is a sum over processes, segments and options. The term of a part that the number does not belong to is unchanged,
+    unless that part and the number's own part refer to each other: then their rows share numbers or columns.
     """
     places = {tuple(each.path.split(".")[:2]) for each in number.inputs}
     if any(place[0] not in ("processes", "demands", "options") for place in places):
@@ -291,7 +301,7 @@ def _written(instance: Instance, number: UncertainNumber) -> frozenset[str] | No
 
 
 def _named(instance: Instance, option: Lever) -> Iterator[str]:
-    """The segments and processes that an option refers to; what it takes and gives is summed up."""
+    """Yield the segments and processes that an option refers to; commodities are left out, as balances are sums."""
     for each in option.references():
         if each.section == "regions of processes":
             yield from (p for p, process in instance.processes.items() if process.region == each.name)
@@ -300,16 +310,16 @@ def _named(instance: Instance, option: Lever) -> Iterator[str]:
 
 
 def _takers_of_scrap(instance: Instance, segments: Collection[str]) -> Iterator[str]:
-    """The activities that take the scrap of some segments: a balance without any term of a column is no row."""
+    """Yield the activities that take scrap of the segments: without them, its balance would have no columns."""
     scrap = {each.end_of_life.commodity for d, each in instance.demands.items() if d in segments and each.end_of_life}
     return (o for o, each in instance.activities.items() if scrap & set(each.input))
 
 
 def most_effective(effects: Sequence[FirstOrderEffect], most: int, negligible: float) -> list[str]:
-    """The numbers with the largest effects: half of them on the gap, where that is above some money, half on cost.
+    """Return the names of the numbers with the largest effects, at most `most`: up to half by the effect on the gap.
 
-    Those on the gap come first, the largest effect before all.
-    Beside them are all that have none, if any is asked for.
+    Effects on the gap count above `negligible` money and come first, then those on the cost, each by falling size.
+    Numbers without a computed effect are put in front of these, beyond `most`. The list is empty if `most` is 0.
     """
     gaps = {each.name: abs(each.gap) for each in effects if each.gap is not None}
     costs = {each.name: abs(each.cost) for each in effects if each.cost is not None}

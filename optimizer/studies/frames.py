@@ -1,8 +1,7 @@
-"""The frames of a plan, of several futures, and of a study of them: only here stands which columns their tables have.
+"""Frames of a plan, of several futures, and of a study of futures: the only definition of the columns of their tables.
 
-A figure that is computed somewhere else becomes a column here, and with that stands on the screen, in CSV files, in
-workbooks and on pages. `study_frames` has those of comparisons and other studies. A study of futures gives
-its frames by what stands here, so it is imported for its type only.
+A figure computed elsewhere becomes a column here and thereby appears on the screen, in CSV files, in workbooks and on
+pages. `study_frames` has the frames of other studies. The module of `FuturesStudy` imports this one, not vice versa.
 """
 
 import math
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def result_frames(result: Result) -> Frames:
-    """All frames of a plan."""
+    """Return all frames of a plan by name."""
     instance = instance_of(result)
     return Frames(
         {
@@ -55,9 +54,9 @@ def result_frames(result: Result) -> Frames:
 
 
 def builds_frame(instance: Instance, result: Result) -> Frame:
-    """One row a build, and one a stockpile with all its purchases, `on_line` at the last of them.
+    """Build the frame of purchases, a row for each build, and one for each stockpile with all its purchases.
 
-    `capex` is capex and fixed cost, of a stockpile all purchases; `spent` has the price support as well; undiscounted.
+    `on_line` of a stockpile is its last purchase. `spent` is `capex` (with fixed cost) and price support, undiscounted.
     """
     money, outlay, horizon, moves = result.money, result.outlay, instance.horizon, purchases(instance, result)
 
@@ -94,7 +93,7 @@ def builds_frame(instance: Instance, result: Result) -> Frame:
 
 
 def _builds_note(instance: Instance, result: Result, moves: Sequence[Purchase]) -> str:
-    """What is in the amounts and what is not, of what there is."""
+    """Write the note under the purchases: what their amounts include and exclude."""
     note, support = "Spent: capex and one-off fixed cost", math.fsum(each.support for each in moves)
     note += f", and price support to {instance.horizon.end} ({si(support, result.money)})." if support else "."
     if stocks := [instance.stocks[each.option] for each in moves if each.purchases]:
@@ -106,7 +105,7 @@ def _builds_note(instance: Instance, result: Result, moves: Sequence[Purchase]) 
 
 
 def stocks_by_period(instance: Instance, result: Result, name: str, rows: Mapping[str, Iterable[float]]) -> Frame:
-    """One row a period, one column a stockpile: t at the end of the period in the baseline, or t bought in it."""
+    """Build the frame ``stock``, t at the end of each period (row) by stockpile, or ``purchased``, t bought in it."""
     title = {"stock": "Stock at the end of each period", "purchased": "Purchases of stock"}[name]
     columns = [FrameColumn("period", form="period", is_index=True)]
     columns += [FrameColumn(o, display_name(instance, o), "t", "amount") for o in rows]
@@ -114,7 +113,7 @@ def stocks_by_period(instance: Instance, result: Result, name: str, rows: Mappin
 
 
 def survival_frame(result: Result) -> Frame:
-    """One row a shock and segment; of a segment that a line does not name, no more than what goes unserved is known."""
+    """Build the frame of survival by shock and segment; for those not in a summary line, only shortages are known."""
     columns = (
         FrameColumn("shock", form="shock", is_index=True),
         FrameColumn("segment", form="name", is_index=True),
@@ -137,7 +136,7 @@ def _survival(outcome: Outcome, d: str) -> tuple[Any, ...]:
         holds = s.first_failure is None
         figures = (s.worst_period, s.first_failure, s.shortage, s.below_floor, s.gap, holds)
         return *_service(s, holds=holds), *figures
-    # A line names every segment that fails.
+    # A summary line names every segment that fails, so this one keeps its floor.
     short = None if outcome.unserved is None else outcome.unserved.get(d, 0.0)
     return None, None, None, None, None, short, 0.0, 0.0, True
 
@@ -151,12 +150,12 @@ def _service_columns() -> tuple[FrameColumn, ...]:
 
 
 def _service(service: ServedShare, *, holds: bool) -> tuple[float, float, float]:
-    """Floor, service and margin, which is not below 0 where the floor holds but for rounding."""
+    """Return floor, service and margin; the margin is at least 0 if the floor holds within rounding."""
     return service.floor, service.worst_service, max(0.0, service.margin) if holds else service.margin
 
 
 def services_frame(result: Result) -> Frame:
-    """One row a segment: its weakest service over all shocks, those that are lines included."""
+    """Build the frame of services, a row for each segment: its worst service over all shocks, with summary lines."""
     columns = (
         FrameColumn("segment", form="name", is_index=True),
         FrameColumn("worst_shock", form="shock"),
@@ -191,13 +190,13 @@ def _shares(name: str, shares: Mapping[str, Iterable[SourceShare]]) -> Frame:
 
 
 def yearly_dependence(instance: Instance, result: Result) -> Frame:
-    """As `dependence`, in every year of the horizon."""
+    """Build the frame of dependence in every year of the horizon; its columns are those of ``dependence``."""
     shares = {} if result.baseline is None else yearly_supply_shares(instance, result.baseline)
     return _shares("yearly_dependence", shares)
 
 
 def costs_frame(result: Result) -> Frame:
-    """One row a part of the total cost; the parts add to it."""
+    """Build the frame of costs, a row for each part of the total cost; the parts add up to it."""
     total = result.total_cost
     columns = (
         FrameColumn("part", form="part", is_index=True),
@@ -213,7 +212,7 @@ def costs_frame(result: Result) -> Frame:
 
 
 def outlays(instance: Instance, result: Result) -> Frame:
-    """One row a calendar year: money that counts towards the budget, undiscounted."""
+    """Build the frame of outlays, a row for each calendar year: undiscounted money that counts towards the budget."""
     money, limit, years = result.money, instance.policy.annual_budget, list(instance.horizon.years)
     spent = [result.outlays.get(str(year), 0.0) for year in years]
     made = Frame(
@@ -232,7 +231,7 @@ def outlays(instance: Instance, result: Result) -> Frame:
 
 
 def limits(instance: Instance, result: Result) -> Frame:
-    """One row a limit that binds, and the most that one step of it can save."""
+    """Build the frame of binding limits, a row for each, with the largest saving of one step."""
     columns = (
         FrameColumn("limit", is_index=True, of=lambda price: price.what),
         FrameColumn("step", form="word"),
@@ -252,7 +251,7 @@ def limits(instance: Instance, result: Result) -> Frame:
 
 
 def _rules_without_price(instance: Instance, result: Result) -> list[str]:
-    """The rules about time to survive of which a month less saves nothing; none where prices are not all there."""
+    """Return the names of the rules about time to survive without a shadow price; none if prices are incomplete."""
     if not 0 < len(result.binding) < MOST_PRICES:
         return []
     binding = {price.what for price in result.binding if price.step == MONTH_LESS}
@@ -260,7 +259,7 @@ def _rules_without_price(instance: Instance, result: Result) -> list[str]:
 
 
 def actual_frame(outputs: Iterable[ActualOutput]) -> Frame:
-    """One row a process and year with an actual output, beside what the baseline makes."""
+    """Build the frame of actual outputs, a row for each process and year, compared with the baseline."""
     columns = (
         FrameColumn("process", form="object", is_index=True),
         FrameColumn("commodity", "Output", form="name"),
@@ -275,7 +274,7 @@ def actual_frame(outputs: Iterable[ActualOutput]) -> Frame:
 
 
 def commitments_frame(result: Result | FuturesResult) -> Frame:
-    """One row an amount of money that somebody has spent or pledged already."""
+    """Build the frame of commitments, a row for each amount of money that is already spent or pledged."""
     columns = (
         FrameColumn("owner", "Process or option", form="object", is_index=True),
         FrameColumn("name", "Committed"),
@@ -289,7 +288,7 @@ def commitments_frame(result: Result | FuturesResult) -> Frame:
 
 
 def bands_frame(result: Result) -> Frame:
-    """One row a figure of the plan that has a band: its value, and its quantiles and mean over the samples."""
+    """Build the frame of bands, a row for each figure: its value in the plan, and quantiles and mean over samples."""
     names = {"cost": "Total cost", "outlay": "Outlay", "gap": "Survival gap"}
     values = {"cost": result.total_cost, "outlay": result.outlay, "gap": result.survival_gap}
 
@@ -309,7 +308,7 @@ def bands_frame(result: Result) -> Frame:
 
 
 def flows(result: Result) -> Frame:
-    """One row a path, flow, owner and period; shocks that are lines have none. `left` is a stock, not a flow."""
+    """Build the frame of flows by path, flow, owner and period; summary lines have none. `left` is a stock."""
     columns = (
         FrameColumn("path", form="shock", is_index=True),
         FrameColumn("flow", is_index=True),
@@ -330,7 +329,7 @@ def flows(result: Result) -> Frame:
 
 
 def of_futures_study(found: "FuturesStudy") -> Frames:
-    """All tables, each a pandas frame by its name (values, questions, futures, regret, orders)."""
+    """Return all tables by name (values, questions, futures, regret, orders), each as a pandas frame."""
     makers = {
         "values": values_frame,
         "questions": question_timings,
@@ -346,7 +345,7 @@ def _exact(money: str, *names: str, **labels: str) -> tuple[FrameColumn, ...]:
 
 
 def values_frame(found: "FuturesStudy") -> Frame:
-    """One row a cost and a value: between which figures it is known."""
+    """Build the frame of values, a row for each cost and each value of information or flexibility, with its bounds."""
     columns = (FrameColumn("what", is_index=True), *_exact(found.instance.money, "low", "high"), FrameColumn("status"))
     rows: list[tuple[Any, ...]] = [(kind, each.bound, each.cost, each.status) for kind, each in found.costs.items()]
     for name in ("flexibility", "information"):
@@ -358,7 +357,7 @@ def values_frame(found: "FuturesStudy") -> Frame:
 
 
 def question_timings(found: "FuturesStudy") -> Frame:
-    """One row a question and another date of its answer."""
+    """Build the frame of questions, a row for each question and alternative date of its answer."""
     money = found.instance.money
     columns = (
         FrameColumn("question", is_index=True),
@@ -381,7 +380,7 @@ def question_timings(found: "FuturesStudy") -> Frame:
 
 
 def futures_alone(found: "FuturesStudy") -> Frame:
-    """One row a future: under the adaptive plan, and under its informed plan."""
+    """Build the frame of futures, a row for each: under the adaptive plan, and under its informed plan."""
     money = found.instance.money
     columns = (
         FrameColumn("future", is_index=True),
@@ -396,7 +395,7 @@ def futures_alone(found: "FuturesStudy") -> Frame:
 
 
 def plans_followed(found: "FuturesStudy") -> Frame:
-    """One row an informed plan of a future, and future in which it is followed."""
+    """Build the frame of regret, a row for each future's informed plan and each future in which it is followed."""
     money = found.instance.money
     columns = (
         FrameColumn("plan", "Plan of", is_index=True),
@@ -410,7 +409,7 @@ def plans_followed(found: "FuturesStudy") -> Frame:
 
 
 def orders_of_own_plans(found: "FuturesStudy") -> Frame:
-    """One row an option that some informed plan buys."""
+    """Build the frame of orders, a row for each option that any informed plan buys."""
     instance = found.instance
     columns = (
         FrameColumn("option", form="object", is_index=True),
@@ -429,7 +428,7 @@ def orders_of_own_plans(found: "FuturesStudy") -> Frame:
 
 
 def futures_frames(result: FuturesResult) -> Frames:
-    """Decisions, futures, and money committed already, of a plan."""
+    """Return the frames of a plan over futures by name: decisions, futures, and commitments."""
     instance = instance_of(result)
     return Frames(
         {
@@ -441,7 +440,7 @@ def futures_frames(result: FuturesResult) -> Frames:
 
 
 def decisions_frame(instance: Instance, result: FuturesResult, stages: Iterable[Stage]) -> Frame:
-    """One row for each order between two answers and the branches that make it (`futures.stages`)."""
+    """Build the frame of decisions, a row for each order between two answers, with its branches (`futures.stages`)."""
     money, label = result.money, instance.horizon.label
 
     def column(name: str, of: Any, **more: Any) -> FrameColumn:
@@ -471,7 +470,7 @@ def decisions_frame(instance: Instance, result: FuturesResult, stages: Iterable[
 
 
 def futures_frame(result: FuturesResult) -> Frame:
-    """One row a future: its probability, what it costs and survives, and the cost of its informed plan."""
+    """Build the frame of futures, a row for each: probability, survival, costs, and the cost of its informed plan."""
     money, is_priced = result.money, result.data.get("policy", {}).get("gap_price") is not None
     with_gap = FrameColumn("priced_cost", "With gap", money, "exact", of=lambda each: each.result.priced_cost)
     columns = (
@@ -495,6 +494,6 @@ def futures_frame(result: FuturesResult) -> Frame:
 
 
 def frame_of_futures(result: FuturesResult, name: str) -> Frame:
-    """One of the frames of each future (`studies.frames`), one below another, with the name of the future in front."""
+    """Stack the frame `name` of all futures, with the name of the future as the first column."""
     each = ((future.name, future.result.frames.frame(name)) for future in result.futures)
     return Frame.stacked(FrameColumn("future", is_index=True), each)

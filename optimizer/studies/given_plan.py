@@ -1,13 +1,14 @@
-"""One plan that is given, as it is: its operation, the rules that it breaks, what it lacks and what it wastes.
+"""A given plan, unchanged: its operation, the rules that it breaks, missing and unneeded purchases.
 
-result     the cheapest operation of the plan, every shock under it, audited: a `Result` like that of `solve`
-rules      of the instance that the plan breaks: named, and lifted as far as the plan needs; none is enforced
-need       the purchases of least total cost beside the plan with which every floor is kept, whatever the budget
-waste      what the cheapest plan within it does without, where no shock fares worse (`algorithms.fixed_plan`)
+result     the cheapest operation of the plan in the baseline and every shock, audited: a `Result` as from `solve`
+rules      the rules of the instance that the plan breaks: reported, and lifted as far as the plan needs; not enforced
+need       the additional purchases of least total cost with which every floor is kept, whatever the budget
+waste      the purchases that the reduced plan leaves out: the cheapest plan that buys nothing beyond the given one and
+           leaves no shock worse off (`algorithms.fixed_plan`)
 
-Rules of buying (earliest, latest, sizes, units, fill_rate, requires, excludes) are found by arithmetic;
-those of the policy (budgets, shares, time to survive, what has to be bought) and forced running by operation. In the
-instance with these rules lifted the plan is one like any other: it can be operated, audited, saved and verified.
+Broken rules of buying (earliest, latest, sizes, units, fill_rate, requires, excludes) are found by arithmetic; broken
+rules of the policy (budgets, shares, time to survive, forced purchases) and forced running are found by solving the
+operation. In the instance with these rules lifted, the plan can be operated, audited, saved and verified as any other.
 """
 
 import math
@@ -42,17 +43,17 @@ from optimizer.units import Series, si
 
 @dataclass(frozen=True)
 class PlanInFuture:
-    """What a plan of any form buys in one future."""
+    """The purchases of a plan of any form in one future."""
 
     plan: "PlanLike"
     future: str
-    instances: Mapping[str, Instance]  # by case, the instance with all its futures
+    instances: Mapping[str, Instance]  # the instance with all its futures, by case
 
     def read(self, case: str, name: str) -> GivenPlan:
-        """The plan as it stands in a case.
+        """Read the plan for a case.
 
         Raises:
-            GivenPlanError: with every finding.
+            GivenPlanError: the plan does not fit the case; with all findings.
         """
         return _read(self.plan, self.instances[case], name).in_future(self.future)
 
@@ -61,18 +62,18 @@ PlanLike = GivenPlan | PlanInFuture | Result | FuturesResult | Plan | Mapping[st
 
 
 def list_plans(plans: PlanLike | Iterable[PlanLike]) -> list[PlanLike]:
-    """Plans; one of any form is a list of one."""
+    """Return plans as a list; a single plan of any form becomes a list of one."""
     if isinstance(plans, str) or not isinstance(plans, Sequence | Set | ValuesView | Iterator):
         return [cast("PlanLike", plans)]
     return list(plans)
 
 
 def read_plans(plans: PlanLike | Iterable[PlanLike], instance: Instance) -> list[GivenPlan]:
-    """A plan of any form, or several, under names that differ.
+    """Read one or several plans of any form, and give them distinct names.
 
     Raises:
-        GivenPlanError: with every finding about all of them.
-        TypeError: one has none of the forms.
+        GivenPlanError: a plan does not fit the instance; with all findings about all plans.
+        TypeError: a plan has none of the forms.
     """
     read, _ = read_plans_of_cases(list_plans(plans), {"": instance})
     return read[""]
@@ -81,10 +82,13 @@ def read_plans(plans: PlanLike | Iterable[PlanLike], instance: Instance) -> list
 def read_plans_of_cases(
     plans: Sequence[PlanLike], cases: Mapping[str, Instance]
 ) -> tuple[dict[str, list[GivenPlan]], list[str]]:
-    """By case the plans as they stand in it, under names that differ; and a note on each that does not fit one of them.
+    """Read plans for several cases, and give them distinct names.
+
+    Returns:
+        The plans that fit each case, by case; and a note on each plan and case that do not fit.
 
     Raises:
-        GivenPlanError: a plan fits no case; with every finding about all of these.
+        GivenPlanError: a plan fits no case; with all findings about all such plans.
     """
     some = [_read_in_cases(plan, cases, number, len(plans)) for number, plan in enumerate(plans, start=1)]
     if wrong := [finding for each in some if not each.found for finding in each.findings]:
@@ -97,7 +101,7 @@ def read_plans_of_cases(
 
 @dataclass(frozen=True)
 class _PlanInCases:
-    """A plan as it stands in each case that it fits, and what is wrong with it in the others."""
+    """A plan as read in each case that it fits (`found`), and the findings in the other cases (`missed`)."""
 
     found: Mapping[str, GivenPlan]
     missed: Mapping[str, Sequence[Finding]]
@@ -108,7 +112,7 @@ class _PlanInCases:
 
     @property
     def misfits(self) -> list[tuple[str, str]]:
-        """Each case that it does not fit, with the first reason."""
+        """Each case that the plan does not fit, with the first reason."""
         return [(case, findings[0].what) for case, findings in self.missed.items()]
 
 
@@ -117,7 +121,7 @@ def _named_in(case: str, named: Iterable[tuple[str, _PlanInCases]]) -> list[Give
 
 
 def _read_in_cases(plan: PlanLike, cases: Mapping[str, Instance], number: int, count: int) -> _PlanInCases:
-    """A plan, one of `count`, in every case."""
+    """Read plan `number` of `count` in every case."""
     found, missed = dict[str, GivenPlan](), dict[str, Sequence[Finding]]()
     name = "plan" if count == 1 else f"plan {number}"
     for case, instance in cases.items():
@@ -149,10 +153,10 @@ def _read(plan: PlanLike, instance: Instance, name: str) -> GivenPlan:
 def evaluate_plan(
     instance: Instance, given: GivenPlan, settings: Settings, clock: Clock, notes: tuple[str, ...] = ()
 ) -> EvaluatedPlan:
-    """The operation of one plan, audited, and the rules that it breaks; what it lacks and wastes is left out.
+    """Evaluate the operation of one plan, audited, and the rules that it breaks, without its needs and waste.
 
     Raises:
-        GivenPlanError: no instance can hold the plan.
+        GivenPlanError: the plan does not fit any instance, even with rules lifted.
         AuditError: the plan and its figures disagree.
         SolverError: the solver failed.
     """
@@ -164,9 +168,9 @@ def evaluate_plan(
 def operate_given(
     instance: Instance, given: GivenPlan, settings: Settings, solver: WhatIfSolver, no_shock: NoShockPlan | None = None
 ) -> EvaluatedPlan:
-    """`evaluate_plan` for studies, which share a clock and evaluators; `no_shock` is the instance's, where it is known.
+    """Evaluate a plan as `evaluate_plan` does, with the clock and the evaluators of `solver`.
 
-    With rules lifted the no-shock plan may be another one: then it is solved for.
+    `no_shock` is the no-shock plan of the instance, or None; if rules are lifted, it is solved for again.
     """
     timer, clock = Timer(0.0, time.perf_counter()), solver.clock
     lifted, of_buying = lift_rules(instance, given)
@@ -180,11 +184,8 @@ def operate_given(
     return EvaluatedPlan(given.name, replace(result, given=given.name), lifted, rules)
 
 
-# What is missing, and what is wasted.
-
-
 def judge_plan(found: EvaluatedPlan, solver: WhatIfSolver) -> EvaluatedPlan:
-    """With what it lacks and wastes, as far as the time allows."""
+    """Add needs and waste of a plan, as far as the time allows."""
     if solver.clock.is_over:
         return found
     if not found.result.survives:
@@ -193,9 +194,9 @@ def judge_plan(found: EvaluatedPlan, solver: WhatIfSolver) -> EvaluatedPlan:
 
 
 def _need(found: EvaluatedPlan, solver: WhatIfSolver) -> PlanNeed:
-    """The purchases of least total cost beside a plan with which every floor is kept; less outlay may be enough."""
+    """Find the additional purchases of least total cost with which every floor is kept; less outlay may be enough."""
     instance, plan = found.instance, found.result.plan
-    # Gaps that have a price could be left where that is cheaper.
+    # With a price of gaps, the cheapest plan could leave some.
     policy = instance.policy.model_copy(update={"budget": None, "annual_budget": None, "gap_price": None})
     free = instance.replacing(policy=policy)
     problem = ProblemVariant(formulation.cost, (including([plan]),), "cost of what is missing")
@@ -209,7 +210,7 @@ def _need(found: EvaluatedPlan, solver: WhatIfSolver) -> PlanNeed:
 
 
 def _waste(found: EvaluatedPlan, solver: WhatIfSolver) -> PlanWaste | None:
-    """What the cheapest plan within a plan does without."""
+    """Find the purchases that the reduced plan leaves out; None if the time ran out."""
     instance, plan, clock = found.instance, found.result.plan, solver.clock
     evaluator, settings = solver.evaluator(instance), solver.settings
     spent = -sum(change.money for change in plan_changes(instance, plan, Plan((), {}, {})))
@@ -231,7 +232,7 @@ def _waste(found: EvaluatedPlan, solver: WhatIfSolver) -> PlanWaste | None:
 
 
 def plan_changes(instance: Instance, before: Plan, after: Plan) -> tuple[PlanChange, ...]:
-    """Where two plans of an instance differ, in the order of the options, then of time; stockpiles by calendar year."""
+    """Return the differences of two plans in the order of the options, then of time; stockpiles by calendar year."""
     return tuple(
         PlanChange(o, period, was, becomes, money)
         for o in instance.options
@@ -241,7 +242,7 @@ def plan_changes(instance: Instance, before: Plan, after: Plan) -> tuple[PlanCha
 
 
 def _changes(instance: Instance, o: str, before: Plan, after: Plan) -> Iterator[tuple[str, float, float, float]]:
-    """Of one option the period, both sizes, and the money that the second plan spends more."""
+    """Yield the purchases of one option: period, size in both plans, and the extra money of the second plan."""
     if o in instance.stocks:
         stock, plans = instance.stocks[o], (before, after)
         for year in instance.horizon.years:
@@ -262,30 +263,30 @@ def _size_and_money(instance: Instance, o: str, build: Build | None) -> tuple[fl
 
 
 def _purchases_in(instance: Instance, plan: Plan, o: str, year: int) -> list[float]:
-    """What a plan buys of a stockpile by period, in one calendar year alone."""
+    """Return a plan's purchases of a stockpile by period, with zeros outside one calendar year."""
     fills = plan.fills.get(o, (0.0,) * len(instance.horizon.periods))
     return [fill if instance.horizon.year(t) == year else 0.0 for t, fill in enumerate(fills)]
 
 
 @dataclass(frozen=True)
 class RuleBreach:
-    """One rule that a plan breaks, and the fields of the option with which it does not."""
+    """A rule of an option that a plan breaks, and the fields of the option that lift it."""
 
-    option: str  # whose rule it is
-    # Of the purchase; None and empty where it is about all of them.
+    option: str
+    # Period of the purchase and its label; None and empty if the rule is about all purchases.
     t: int | None
     period: str
-    # For readers.
+    # Texts of the finding.
     what: str
     cure: str
-    lifted: tuple[tuple[str, Any], ...]  # fields of the option and their new values
+    lifted: tuple[tuple[str, Any], ...]  # fields of the option and the new values with which the plan keeps the rule
 
 
 def lift_rules(instance: Instance, given: GivenPlan) -> tuple[Instance, tuple[Finding, ...]]:
-    """The instance without the rules of buying that a plan breaks, and these rules.
+    """Return the instance without the rules of buying that a plan breaks, and findings about these rules.
 
     Raises:
-        GivenPlanError: the plan needs what no instance can have, such as a level of more than 1.
+        GivenPlanError: the plan needs values that no instance can have, such as a level above 1.
     """
     breaches = [*_of_builds(instance, given), *_of_stocks(instance, given)]
     findings = tuple(given.finding(each.option, each.t, each.period, each.what, each.cure) for each in breaches)
@@ -319,7 +320,7 @@ def _of_builds(instance: Instance, given: GivenPlan) -> Iterator[RuleBreach]:
 
 
 def _of_years(option: Lever, purchases: Sequence[tuple[int, str, int]]) -> Iterator[RuleBreach]:
-    """Purchases before `earliest` or after `latest`."""
+    """Yield the breaches by purchases before `earliest` or after `latest`."""
     years = [year for _, _, year in purchases]
     for name, limit, most, word, sign in (
         ("earliest", option.earliest, min(years), "before", -1),
@@ -333,7 +334,7 @@ def _of_years(option: Lever, purchases: Sequence[tuple[int, str, int]]) -> Itera
 
 
 def _of_size(instance: Instance, option: Sized, build: Build, others: float) -> Iterator[RuleBreach]:
-    """Of a build beside `others` of its option, in its own unit: parts of units, and less than the least size."""
+    """Yield the breaches by a build with a part of a unit or below the least size; `others` is the size of the rest."""
     size, o, t, period = size_text(instance, option.id, build.size), option.id, build.t, build.period
     units = build.size / option.unit_size if option.unit_size > 0 else 0.0
     cure = _nearest_sizes(instance, option, build.size, option.max_size - others)
@@ -346,7 +347,7 @@ def _of_size(instance: Instance, option: Sized, build: Build, others: float) -> 
 
 
 def _nearest_sizes(instance: Instance, option: Sized, size: float, most: float) -> str:
-    """The cure of a size that breaks a rule: the nearest sizes of up to `most` that break none."""
+    """Write the cure of a size that breaks a rule: the nearest sizes of up to `most` that break none."""
     unit, least, slack = option.unit_size, option.min_size, 1.0 + NEGLIGIBLE
     down, up = min(size, most), max(size, least)
     if unit > 0:
@@ -396,9 +397,11 @@ def _of_amounts(instance: Instance, given: GivenPlan, stock: Stock) -> Iterator[
 def lift_policy(
     instance: Instance, given: GivenPlan, settings: Settings, clock: Clock
 ) -> tuple[Instance, tuple[Finding, ...], FixedPlan | None]:
-    """The instance without rules that no operation of a plan satisfies, these rules, and the plan's baseline in it.
+    """Lift the rules of policy and running that no operation of a plan satisfies; the plan keeps the rules of buying.
 
-    The plan keeps the rules of buying. Where a rule is lifted there is no baseline yet.
+    Returns:
+        The instance without these rules, findings about them, and the fixed plan in it; None for the latter if a rule
+        was lifted.
 
     Raises:
         SolverError: the solver failed.
@@ -440,7 +443,7 @@ def _over(spent: float, limit: float, name: str, money: str) -> tuple[str, str]:
 
 
 def _without_rules(instance: Instance, names: Collection[str], outlays: dict[int, float]) -> Instance:
-    """The policy without some rules, named as their rows; an annual budget is raised in the years that break it."""
+    """Remove policy rules, named as their rows; raise the annual budget to the outlay in the years that break it."""
     policy = instance.policy
     update: dict[str, Any] = {"budget": None} if "budget" in names else {}
     for limit in ("max_share", "min_share", MIN_TIME_TO_SURVIVE):
@@ -456,7 +459,7 @@ def _without_rules(instance: Instance, names: Collection[str], outlays: dict[int
 
 
 def _kept_purchases(force: Mapping[str, Mapping[int, float]], names: Collection[str]) -> dict[str, dict[int, float]]:
-    """What has to be bought, by option and year, without rules that are named as their rows."""
+    """Return the forced purchases by option and year, without those whose rows are in `names`."""
     kept = {
         o: {year: size for year, size in sizes.items() if f"force_{o}_{year}" not in names}
         for o, sizes in force.items()
@@ -465,7 +468,7 @@ def _kept_purchases(force: Mapping[str, Mapping[int, float]], names: Collection[
 
 
 def _running(instance: Instance, owners: Iterable[str]) -> dict[str, Any]:
-    """Sections in which some activities do not have to run."""
+    """Return the sections of an instance in which the activities `owners` have no minimum utilisation."""
     names, update = set(owners), dict[str, Any]()
     for section in ("processes", "options"):
         own = getattr(instance, section)

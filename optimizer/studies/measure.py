@@ -1,12 +1,12 @@
-"""What tolerances of costs are shares of, the price of survival, and which differences between plans are proven.
+"""Tolerances of costs as shares of the price of survival, and proven differences between plans.
 
-price        total cost less the no-shock plan's, present value; 0 where that is within the error of two costs
-base         the price; a thousandth of the total cost where that is more (no shocks, survival that costs nothing)
+price        total cost less the no-shock plan's, present value; 0 if that is within the error of two costs
+base         the larger of the price and a thousandth of the total cost (for no shocks, or survival at no cost)
 tolerance    a share of the base, money: costs are proven to it wherever plans are compared
-difference   of two optima, each known between its lower bound and the value of the plan that was found
+difference   difference of two optima, each known between its lower bound and the value of the plan that was found
 
-Most of the total cost is ordinary purchases, which every plan makes: a share of it does not measure survival.
-Where floors fail, survival gaps are compared first; they are proven to a share of themselves.
+Most of the total cost is ordinary purchases, which every plan makes, so a share of it does not measure survival.
+If floors fail, survival gaps are compared first; they are proven to a share of themselves.
 """
 
 import math
@@ -19,15 +19,15 @@ from optimizer.solver import Settings
 from optimizer.tolerances import FINEST_SHARE, SAME_VALUE
 from optimizer.units import parse_amount
 
-# Share of the price of survival to which costs are proven where plans are compared, by default: less takes
-# an integer programme several times as long, and no table shows a difference that is smaller.
+# Default share of the price of survival to which costs are proven when plans are compared: a smaller one takes an
+# integer programme several times as long, and no table shows smaller differences.
 TOLERANCE_SHARE = 0.02
-# Survival gaps are proven to this share of themselves at least, and costs to this share of the total cost where a
-# search takes its time.
+# Survival gaps are proven at least to this share of themselves, and costs to this share of the total cost if a search
+# takes long.
 GAP_SHARE = 5e-3
-# Seconds of one search with integers after which that is near enough.
+# Seconds of one search with integers after which the latter is enough.
 SEARCH_SECONDS = 5.0
-# A tolerance base is this share of the total cost at least.
+# Smallest tolerance base, as a share of the total cost.
 LEAST_SHARE_OF_COST = 1e-3
 
 ToleranceBaseKind = Literal["price of survival", "price of the plan", "a thousandth of the total cost"]
@@ -37,17 +37,16 @@ ToleranceBaseKind = Literal["price of survival", "price of the plan", "a thousan
 class ToleranceBase:
     """The amount of which the tolerance of costs is a share; `measure` in results and in JSON."""
 
-    # What the amount is. The price of the plan: of one that leaves a survival gap.
-    kind: ToleranceBaseKind
+    kind: ToleranceBaseKind  # the meaning of the amount; "price of the plan" if the plan leaves a survival gap
     amount: float  # money, present value
-    share: float  # of it, to which costs are proven
-    least: float = 0.0  # money below which nothing is proven
+    share: float  # share of the amount to which costs are proven
+    least: float = 0.0  # smallest tolerance, money
 
     @classmethod
     def of(cls, cost: float, no_shock_cost: float | None, share: float, survival_gap: float = 0.0) -> "ToleranceBase":
-        """The base of plans that are compared with one of this cost and gap.
+        """Return the base of plans that are compared with one of the given cost and gap.
 
-        `no_shock_cost` is None where it is not known.
+        `no_shock_cost` is None if it is unknown.
         """
         price, least = price_of_survival(cost, no_shock_cost) or 0.0, LEAST_SHARE_OF_COST * abs(cost)
         kind: ToleranceBaseKind = "price of survival" if survival_gap <= 0 else "price of the plan"
@@ -56,52 +55,52 @@ class ToleranceBase:
 
     @classmethod
     def of_result(cls, result: Result, no_shock_cost: float | None, share: float) -> "ToleranceBase":
-        """The base of plans that are compared with a result."""
+        """Return the base of plans that are compared with a result."""
         return cls.of(result.total_cost, no_shock_cost, share, result.survival_gap)
 
     @property
     def tolerance(self) -> float:
-        """Money to which costs are proven."""
+        """The tolerance to which costs are proven, money."""
         return max(self.share * self.amount, self.least)
 
     def nearer(self, amount: float) -> "ToleranceBase":
-        """The same with a tolerance of no more than an amount of money."""
+        """Return the base with its share lowered so that the tolerance is at most an amount of money."""
         if self.amount <= 0 or self.share * self.amount <= amount:
             return self
         return replace(self, share=amount / self.amount)
 
     def settings(self, settings: Settings) -> Settings:
-        """The settings of a search whose costs are proven to the tolerance."""
+        """Return the settings of a search whose costs are proven to the tolerance."""
         return replace(before_tolerance_base(settings), tolerance=self.tolerance, patience=SEARCH_SECONDS)
 
     def is_proven(self, result: Result) -> bool:
-        """Whether the cost of a plan is proven to the tolerance."""
+        """Check whether the cost of a plan is proven to the tolerance."""
         return self.proves(result.total_cost, result.bound)
 
     def proves(self, cost: float, bound: float | None) -> bool:
-        """Whether a cost is within the tolerance of its lower bound."""
+        """Check whether a cost is within the tolerance of its lower bound."""
         return bound is not None and cost - bound <= self.tolerance * (1.0 + SAME_VALUE)
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return kind, amount and tolerance for JSON."""
         return {"kind": self.kind, "amount": self.amount, "tolerance": self.tolerance}
 
 
 def proven_objective(known: Result) -> float:
-    """What is proven of the least cost with all floors kept, or with gaps at their price; nothing where floors fail."""
+    """Return the lower bound on the least cost of a surviving plan, or with gaps at their price; −∞ if floors fail."""
     if known.bound is None or not (known.survives or known.has_priced_gaps):
         return -math.inf
     return known.bound + known.priced_cost - known.total_cost
 
 
 def before_tolerance_base(settings: Settings) -> Settings:
-    """The settings of a search before the base is known, and of survival gaps: near enough, as a share of itself."""
+    """Return the settings of a search before the base is known, and for survival gaps: a MIP gap up to `GAP_SHARE`."""
     return replace(settings, mip_gap=min(settings.mip_gap, GAP_SHARE), tolerance=None)
 
 
 @dataclass(frozen=True)
 class ProvenDifference:
-    """What one optimum is more than another: of the plans that were found, and within which bounds it is proven."""
+    """The difference of two optima: its value for the plans found, and its proven bounds."""
 
     value: float
     low: float
@@ -111,7 +110,7 @@ class ProvenDifference:
     def of(
         cls, before: float, before_bound: float | None, after: float, after_bound: float | None
     ) -> "ProvenDifference":
-        """`after` less `before`, of which the bounds are None where nothing is proven."""
+        """Return the difference `after` less `before`; a lower bound is None if nothing is proven."""
         floor = -math.inf if before_bound is None else min(before_bound, before)
         least = -math.inf if after_bound is None else min(after_bound, after)
         rounding = FINEST_SHARE * max(abs(before), abs(after))
@@ -119,39 +118,39 @@ class ProvenDifference:
 
     @classmethod
     def of_costs(cls, before: Result, after: Result) -> "ProvenDifference":
-        """Of total costs."""
+        """Return the difference of total costs."""
         return cls.of(before.total_cost, before.bound, after.total_cost, after.bound)
 
     @classmethod
     def of_gaps(cls, before: Result, after: Result) -> "ProvenDifference":
-        """Of survival gaps; where these have a price, nothing is proven of them: as the two plans leave them."""
+        """Return the difference of survival gaps; gaps with a price are taken as the two plans leave them."""
         first, second = (each.survival_gap if each.has_priced_gaps else each.gap_bound for each in (before, after))
         return cls.of(before.survival_gap, first, after.survival_gap, second)
 
     @property
     def is_proven(self) -> bool:
-        """Whether there is a difference at all, that is, its sign is proven."""
+        """Whether the sign of the difference is proven."""
         return self.low > 0.0 or self.high < 0.0
 
     @property
     def size(self) -> float:
-        """Without its sign; 0 where no sign is proven."""
+        """The absolute value of the difference; 0 if its sign is not proven."""
         return abs(self.value) if self.is_proven else 0.0
 
 
 @dataclass(frozen=True)
 class CostTolerance:
-    """How much dearer than the cheapest a plan may be: a share of the tolerance base, or an amount of money."""
+    """The extra cost allowed over the cheapest plan: a share of the tolerance base, or an amount of money."""
 
     share: float | None = None
     amount: float | None = None
 
     @classmethod
     def parse(cls, given: "float | str | CostTolerance") -> "CostTolerance":
-        """From a share such as ``0.02`` or ``2%``, or from money as text with its suffix, such as ``20M``.
+        """Parse a share such as ``0.02`` or ``2%``, or money as text with its suffix, such as ``20M``.
 
         Raises:
-            ArgumentError: it is neither.
+            ArgumentError: the text is neither.
         """
         if isinstance(given, CostTolerance):
             return given
@@ -174,11 +173,11 @@ class CostTolerance:
         return cls(share=share)
 
     def money(self, base: ToleranceBase) -> float:
-        """How much dearer, money."""
+        """Return the extra cost that is allowed, in money."""
         return self.amount if self.amount is not None else (self.share or 0.0) * base.amount
 
     def of(self, base: ToleranceBase | None) -> float:
-        """The same as a share of the tolerance base; 0 of none."""
+        """Return the tolerance as a share of the tolerance base; 0 for an amount of money without a base."""
         if self.amount is None:
             return self.share or 0.0
         return self.amount / base.amount if base is not None and base.amount > 0 else 0.0
