@@ -1,11 +1,11 @@
-"""What a file says of the future: questions with their branches, and the measure by which a plan is judged over them.
+"""Uncertainty in a file: questions with their branches, and the risk measure that is minimised over the futures.
 
 Question        answered at the start of a period, by one of its branches
-QuestionBranch  an answer: its probability, what it changes in the file, and the questions that arise only there
-TimedQuestion   a question with its date, and the first that it may have
-RiskMeasure     `policy.objective`
+QuestionBranch  an answer: its probability, the values that it sets, and the questions that arise only in it
+TimedQuestion   a question with the period of its answer, and the earliest period allowed for it
+RiskMeasure     the measure of `policy.objective`
 
-`optimizer.instance.edits` makes the tree of them.
+`optimizer.instance.edits` builds the tree of futures.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -43,7 +43,7 @@ def _at_least_one(branches: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 class QuestionBranch(Described):
-    """An answer to a question. What it sets holds in every future that it is part of, in all years."""
+    """An answer to a question. The values that it sets hold in all years of every future that includes it."""
 
     probability: Annotated[Share, AfterValidator(positive), WithJsonSchema(shapes.POSITIVE_SHARE)] | None = Field(
         default=None,
@@ -60,7 +60,7 @@ class QuestionBranch(Described):
 
 
 class Question(Described):
-    """A question whose answer is not yet known. What is decided from its period on knows the answer."""
+    """A question that is answered at the start of a period. Decisions from that period on depend on the answer."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True, populate_by_name=True)
 
@@ -72,20 +72,20 @@ class Question(Described):
     ] = Field(description="Possible answers, by name; a name has no dot.")
 
     def period(self, horizon: Horizon) -> int:
-        """The period at whose start it is answered.
+        """Return the period at whose start the question is answered.
 
         Raises:
-            ValueError: it lies outside the horizon, or is no period. The text is the cure.
+            ValueError: `from` is no period of the horizon; the message says what to write instead.
         """
         return horizon.period(self.from_)
 
     @property
     def is_weighted(self) -> bool:
-        """Whether its probabilities are given; that of an only branch is 1."""
+        """Whether every branch has a probability; a single branch needs none."""
         return len(self.branches) == 1 or all(branch.probability is not None for branch in self.branches.values())
 
     def weight(self, branch: str) -> float:
-        """The probability of a branch; where none is given they are equal."""
+        """Return the probability of a branch; without one, 1 / number of branches."""
         given = self.branches[branch].probability
         return 1.0 / len(self.branches) if given is None else given
 
@@ -94,7 +94,7 @@ QuestionBranch.model_rebuild()
 
 
 def each_question(questions: Mapping[str, Question], place: Place = ()) -> Iterator[tuple[Place, Question]]:
-    """Every question with its place in the file, those of branches behind the question that holds them."""
+    """Yield every question with its place in the file; the questions of a branch follow the question above it."""
     for q, question in questions.items():
         own = (*place, FUTURES, q)
         yield own, question
@@ -104,16 +104,16 @@ def each_question(questions: Mapping[str, Question], place: Place = ()) -> Itera
 
 @dataclass(frozen=True)
 class TimedQuestion:
-    """A question of a file."""
+    """A question of a file with its date."""
 
     place: Place  # in the file, ``futures.NAME``, or below the branch in which it arises
-    name: str  # for readers; with its branch where another question has the same name
-    t: int  # the period from which its answer is known
-    earliest: int  # the first period from which it may be: the first of all, or that of the question it arises from
+    name: str  # the name shown; with the branch that holds it if another question has the same name
+    t: int  # the period at whose start it is answered
+    earliest: int  # the earliest period allowed for `t`: 0, or the `t` of the question from which it arises
 
 
 def timed_questions(questions: Mapping[str, Question], horizon: Horizon) -> list[TimedQuestion]:
-    """All questions of a file in the order of time."""
+    """Return all questions of a file in the order of their dates."""
     found, dates = list(each_question(questions)), dict[Place, int]()
     names = [str(place[-1]) for place, _ in found]
     timed = []
@@ -126,17 +126,17 @@ def timed_questions(questions: Mapping[str, Question], horizon: Horizon) -> list
 
 
 def question_above(place: Place) -> Place:
-    """The question in a branch of which one arises; empty where it is one of the file itself."""
+    """Return the place of the question from whose branch one arises; empty for a question of the file itself."""
     return place[:-4]
 
 
 def question_of(branch: Place) -> Place:
-    """The question that has a branch."""
+    """Return the place of the question that has a branch."""
     return branch[:-2]
 
 
 def count_futures(questions: Mapping[str, Question]) -> int:
-    """How many futures some questions make, without making them."""
+    """Return the number of futures that questions make, without building them."""
     count = 1
     for question in questions.values():
         count *= sum(count_futures(branch.futures) for branch in question.branches.values())
@@ -144,7 +144,7 @@ def count_futures(questions: Mapping[str, Question]) -> int:
 
 
 def is_gone(path: str, gone: Mapping[str, Collection[str]]) -> bool:
-    """Whether a dotted path leads to something of what is gone: names by section."""
+    """Return whether a dotted path leads to a removed object or a value of one; `gone` maps sections to their names."""
     options, demands = gone.get("options", ()), gone.get("demands", ())
     heads = {**gone, "policy.force": options}
     if f"{path}.".startswith(tuple(f"{section}.{name}." for section, names in heads.items() for name in names)):
@@ -156,7 +156,7 @@ def is_gone(path: str, gone: Mapping[str, Collection[str]]) -> bool:
 
 
 def questions_without(questions: Mapping[str, Question], gone: Mapping[str, Collection[str]]) -> dict[str, Question]:
-    """Questions whose branches set nothing of what is gone: names by section."""
+    """Return the questions with branches that set no value of removed objects; `gone` maps sections to names."""
 
     def left(branch: QuestionBranch) -> QuestionBranch:
         kept = {
@@ -171,7 +171,7 @@ def questions_without(questions: Mapping[str, Question], gone: Mapping[str, Coll
 
 
 def _value_without(path: str, value: Any, gone: Mapping[str, Collection[str]]) -> Any:
-    """A value of a branch; of a mapping, the keys that do not lead to what is gone."""
+    """Return a value that a branch sets; a mapping without the keys that lead to removed objects."""
     if not isinstance(value, dict):
         return value
     inside = ((key, each, f"{path}.{key}") for key, each in value.items())
@@ -186,20 +186,20 @@ _LEVEL = f"Write it with its level: {_CVAR}."
 
 @dataclass(frozen=True)
 class RiskMeasure:
-    """What is minimised over the futures."""
+    """The measure that is minimised over the futures."""
 
-    # The expected cost, the largest cost, the largest regret, or conditional value at risk.
+    # Expected cost, largest cost, largest regret, or conditional value at risk.
     kind: MeasureName = "expected"
-    alpha: float = 0.0  # of `cvar`, the share of outcomes that are left out of the tail, 0 ≤ α < 1
-    weight: float = 1.0  # of `cvar`, its share beside the expected cost, 0 to 1
+    alpha: float = 0.0  # for `cvar`: the level α, the share of outcomes outside the tail, 0 ≤ α < 1
+    weight: float = 1.0  # for `cvar`: its weight against the expected cost, 0 to 1
 
     @property
     def needs_outcomes(self) -> bool:
-        """Whether it is made of outcomes, each shock of each future or none, and not of the futures' expected costs."""
+        """Whether it depends on single outcomes (each future, with one shock or none), not only on expected costs."""
         return self.kind == "cvar"
 
     def plain(self) -> Any:
-        """As the file has it."""
+        """Return the measure as written in a file."""
         if self.kind != "cvar":
             return self.kind
         return {"cvar": self.alpha} | ({"weight": self.weight} if self.weight != 1 else {})
@@ -212,10 +212,10 @@ class RiskMeasure:
 
 
 def parse_measure(value: Any) -> RiskMeasure:
-    """A measure from its name, or from ``{cvar: 0.9, weight: 0.5}``.
+    """Parse a measure from its name, or from ``{cvar: 0.9, weight: 0.5}``.
 
     Raises:
-        PydanticCustomError: no such measure.
+        PydanticCustomError: there is no such measure.
     """
     if isinstance(value, RiskMeasure):
         return value

@@ -1,14 +1,14 @@
-"""Ranges of uncertain numbers: where they are written, what they are about, and the numbers moved within them.
+"""Ranges of uncertain numbers: their forms in a file, the numbers they apply to, and values within them.
 
-A range stands beside its number, ``capex: {value: 120000, low: 90000, high: 180000}``, or in a block of its own:
+A range stands beside its number, ``capex: {value: 120000, low: 90000, high: 180000}``, or in the section `ranges`:
 
     ranges:
       options.plant.capex: {low: 90000, high: 180000}              one number
       options.*.capex: {low: 0.8, high: 1.5, of: value}            factors of each number that the pattern matches
       demands.motors.quantity: {low: 0.9, high: 1.2, of: value}    a series or a list moves as one
 
-A ``*`` stands for any one key; a path that is written out goes before a pattern. Ranges that share a word in ``draw``
-move together. Once read, each number has its own path; nothing but an analysis of sensitivity looks at ranges.
+A ``*`` stands for any one key; a full path takes precedence over a pattern. Ranges with the same label in ``draw``
+move together. After reading, each number has its own path. Only sensitivity analyses use ranges.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -42,7 +42,7 @@ class Uncertain:
     draw: str | None = None
 
     def at(self, position: float) -> float:
-        """The number, or factor, at a position: −1 is low, 0 the value, 1 high."""
+        """Return the number, or factor, at a position: −1 is low, 0 the value, 1 high."""
         end = self.low if position < 0 else self.high
         return self.value + abs(position) * (end - self.value)
 
@@ -58,16 +58,16 @@ class UncertainNumber:
     inputs: tuple[Uncertain, ...]
 
     def at(self, position: float) -> dict[str, float]:
-        """The number, or factor, of each input, by path."""
+        """Return the number, or factor, of each input at a position, by path."""
         return {each.path: each.at(position) for each in self.inputs}
 
     def across(self, share: float) -> dict[str, float]:
-        """The same at a share of the way from low to high."""
+        """Return the number, or factor, of each input at a share (0 to 1) of the distance from low to high, by path."""
         return {each.path: each.low + share * (each.high - each.low) for each in self.inputs}
 
     @property
     def first(self) -> Uncertain:
-        """The input that stands for all."""
+        """The first input, which represents all of them."""
         return self.inputs[0]
 
     @property
@@ -77,12 +77,12 @@ class UncertainNumber:
 
     @property
     def is_of_adversary(self) -> bool:
-        """Whether one of the inputs says what the adversary can do."""
+        """Whether one of the inputs is a number of the adversary."""
         return any(each.place[0] == "adversary" for each in self.inputs)
 
     @property
     def is_shortage_cost(self) -> bool:
-        """Whether all inputs are shortage costs: they say what a gap is worth, and not whether floors hold."""
+        """Whether all inputs are shortage costs, which value a gap but do not decide whether floors hold."""
         return all(each.place[0] == "demands" and "shortage_cost" in each.place[2:] for each in self.inputs)
 
     @property
@@ -92,7 +92,7 @@ class UncertainNumber:
 
 
 def numbers_of(inputs: Iterable[Uncertain]) -> list[UncertainNumber]:
-    """The uncertain numbers of an instance, from its inputs; those that share a `draw` are one."""
+    """Group uncertain inputs into uncertain numbers; inputs with the same `draw` are one number."""
     groups: dict[str, list[Uncertain]] = {}
     for each in inputs:
         groups.setdefault(each.draw or each.path, []).append(each)
@@ -100,7 +100,7 @@ def numbers_of(inputs: Iterable[Uncertain]) -> list[UncertainNumber]:
 
 
 def lift_ranges(document: Document) -> None:
-    """Take the ranges that stand beside their numbers into the block of ranges, and leave the numbers."""
+    """Move ranges that stand beside their numbers into the section `ranges`, and leave the plain numbers in place."""
     for key, part in list(document.data.items()):
         if key not in WITHOUT_RANGES:
             _lift(document, part, (key,))
@@ -113,7 +113,7 @@ def _lift(document: Document, part: Any, place: Place) -> None:
     elif isinstance(part, (dict, list)) and id(part) not in document.known:
         for inner, item in list(part.items() if isinstance(part, dict) else enumerate(part)):
             _lift(document, item, (*place, inner))
-        # Copies pass by what they share with an original without ranges inside.
+        # Copies skip the parts that they share with the original, which has no ranges inside them.
         if document.own is None:
             document.known[id(part)] = part
 
@@ -140,14 +140,14 @@ def _take(document: Document, part: Mapping[str, Any], place: Place) -> None:
 
 
 def _copy(known_places: dict[Place, Any], there: Place, sources: Sequence[Place]) -> None:
-    """Copy to a place what is known of the first of some others that is known."""
+    """Copy the entry of the first source place that `known_places` has, if any, to the place `there`."""
     source = next((place for place in sources if place in known_places), None)
     if source is not None:
         known_places[there] = known_places[source]
 
 
 def find_places(data: Any, path: str | Sequence[str], place: Place = ()) -> Iterator[Place]:
-    """Every place that a path or pattern leads to; of a plain path the longest name that is there wins."""
+    """Yield every place that a path or pattern leads to; in a plain path the longest existing name wins."""
     parts = path.split(".") if isinstance(path, str) else list(path)
     if not parts:
         yield place
@@ -168,7 +168,7 @@ def _matching(items: Iterable[tuple[Any, Any]], parts: Sequence[str], place: Pla
 
 
 def parse_numbers(value: Any) -> list[float] | None:
-    """The number, or the numbers of a series or a list; None where there is something else."""
+    """Return the number as a list, or the numbers of a series or list; None for any other value."""
     items = list(value.values()) if isinstance(value, Mapping) else value if isinstance(value, list) else [value]
     if isinstance(value, Mapping) and not all(str(key).isdigit() for key in value):
         return None
@@ -179,12 +179,12 @@ def parse_numbers(value: Any) -> list[float] | None:
 
 
 def _is_single(value: Any) -> bool:
-    """Whether it is one number; a list of one is, for what may be a list is read as one."""
+    """Return whether a value is one number; a list of one counts, since one number is the short form of such a list."""
     return not _nested(value) or (isinstance(value, list) and len(value) == 1)
 
 
 def set_number(holder: Any, where: Uncertain, number: float) -> None:
-    """Put an uncertain number at another value, in the mapping or list that holds it."""
+    """Set an uncertain number to another value, or scale it by a factor, in the mapping or list that holds it."""
     key = where.place[-1]
     if where.is_factor:
         holder[key] = _scale(holder[key], number)
@@ -199,9 +199,9 @@ def _scale(value: Any, factor: float) -> Any:
 
 
 def shift_to_end(document: Document, ranges: Sequence[Uncertain], position: float) -> Document:
-    """A copy of a document with all uncertain numbers at one end, and without ranges and scenarios.
+    """Return a copy of a document with all uncertain numbers at a position, and without ranges and scenarios.
 
-    Findings there have the lines of the numbers, not those of the ranges.
+    Findings in the copy have the lines of the numbers, not those of the ranges.
     """
     result = replace(document, data=document.shared_data(RANGES, "scenarios"), findings=[], own=set())
     for each in ranges:
@@ -226,7 +226,7 @@ class RangeSpec(Described):
 
 
 def assign_ranges(document: Document, specs: Mapping[str, RangeSpec]) -> tuple[dict[str, RangeSpec], list[Finding]]:
-    """Every number's own range by its path, and what is wrong."""
+    """Return the range of every single number by its path, and findings about the ranges."""
     result, findings, owners = dict[str, RangeSpec](), list[Finding](), _Owners()
     patterns = sum("*" in path for path in specs)
     if patterns * max(len(document.lines), len(document.cells)) > RANGE_VALUES:
@@ -247,7 +247,7 @@ def assign_ranges(document: Document, specs: Mapping[str, RangeSpec]) -> tuple[d
 
 
 class _Owners:
-    """The paths that give places their ranges."""
+    """The paths and patterns from which places have their ranges."""
 
     def __init__(self) -> None:
         self._at: dict[Place, str] = {}
@@ -259,13 +259,13 @@ class _Owners:
             self._within.setdefault(place[:depth], path)
 
     def of(self, place: Place) -> str | None:
-        """The path of a place that is the same, holds it, or is held by it."""
+        """Return the path or pattern with a range for this place, one around it, or one inside it; else None."""
         above = (self._at[place[:depth]] for depth in range(len(place) + 1) if place[:depth] in self._at)
         return next(above, self._within.get(place))
 
 
 def _place_range(document: Document, path: str, spec: RangeSpec) -> tuple[list[Place], list[tuple[str, str]]]:
-    """The places of the numbers that a path leads to, and what is wrong with them; some sections have no ranges."""
+    """Return the places of numbers to which a path leads, outside sections without ranges, and problems with them."""
 
     def find() -> tuple[list[Place], list[tuple[str, str]]]:
         places = (place for place in find_places(document.data, path) if place[0] not in WITHOUT_RANGES)
@@ -301,7 +301,7 @@ def _of_range(document: Document, path: str, spec: RangeSpec, places: Sequence[P
 
 
 def list_uncertain(data: Mapping[str, Any], ranges: Mapping[str, RangeSpec]) -> list[Uncertain]:
-    """The uncertain numbers of plain data, by ranges whose paths are written out."""
+    """Return the uncertain numbers of plain data, from ranges with full paths."""
     result = []
     for path, spec in ranges.items():
         place = next(find_places(data, path))
@@ -315,7 +315,7 @@ def _first_number(data: Any, place: Place) -> float:
 
 
 def valid_ranges(data: Mapping[str, Any], ranges: Mapping[str, RangeSpec]) -> dict[str, RangeSpec]:
-    """The ranges that still have their number, and hold it."""
+    """Return the ranges whose number still exists and lies inside the range."""
     left = {
         path: spec for path, spec in ranges.items() if parse_numbers(get_value(data, next(find_places(data, path), ())))
     }

@@ -1,4 +1,4 @@
-"""Instance: the content of a file, frozen, in the units of the file (t, years, one currency)."""
+"""Instance: the content of an instance file, frozen, in the units of the file (t, years, one currency)."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -26,16 +26,16 @@ MEMBERS = "members"
 
 
 def _as_shares(value: Any) -> Any:
-    """Names of processes that a member brings whole, as a mapping of names to shares."""
+    """Return `processes` of a member as a mapping of names to shares; names without a share count in full, as 1."""
     if isinstance(value, (list, tuple)):
         return dict.fromkeys(map(str, value), 1.0)
     return {str(value): 1.0} if isinstance(value, (str, int)) else value
 
 
 class Member(Described):
-    """One of those who may plan together.
+    """A member that may plan together with others, in a coalition.
 
-    A coalition has the demand of its members, the processes and options that they bring, and all that no member brings.
+    A coalition has the demand, processes and options of its members, and everything that belongs to no member.
     """
 
     demands: NameList = Field(
@@ -60,11 +60,11 @@ class Member(Described):
 
 
 class Commodity(Described):
-    """A material at one stage; its key is its name, all else is text."""
+    """A material at one stage of the chain. Other objects refer to it by its key; its fields are text only."""
 
 
 class Region(Described):
-    """A region that other objects name; its key is what they write, its name is what is printed."""
+    """The printed name of a region. Other objects refer to the region by its key."""
 
 
 MIN_TIME_TO_SURVIVE = "min_time_to_survive"
@@ -73,7 +73,7 @@ MIN_TIME_TO_SURVIVE = "min_time_to_survive"
 class ShareRule(Described):
     """Policy: the share of all production of a commodity that comes from a region, or from a kind of lever.
 
-    Both may be given; then an activity counts that is both.
+    If both are given, only activities that satisfy both count.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True, populate_by_name=True)
@@ -89,14 +89,14 @@ class ShareRule(Described):
     )
 
     def counts(self, region: str, kind: str) -> bool:
-        """Whether production in a region by a kind of activity is in the share."""
+        """Return whether production in a region by a kind of activity counts towards the share."""
         return (self.region is None or region == self.region) and (self.kind is None or kind == self.kind)
 
 
 class SurvivalRule(Described):
-    """Policy: every floor holds for so many months after cuts that stay, begun at the start of any year from `from` on.
+    """Policy: every floor holds for `months` after permanent cuts that begin at the start of any year from `from` on.
 
-    Whether it does is a matter of `optimizer.time_to_survive`: that of the cuts is to be at least `months`.
+    Equivalently, the time to survive of the cuts (`optimizer.time_to_survive`) is at least `months`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True, populate_by_name=True)
@@ -112,7 +112,7 @@ class SurvivalRule(Described):
 
     @property
     def disruption(self) -> PermanentCuts:
-        """What is to be survived."""
+        """The permanent cuts that must be survived."""
         return PermanentCuts.of(self.cuts, deliberate=self.deliberate)
 
     def __str__(self) -> str:
@@ -122,10 +122,10 @@ class SurvivalRule(Described):
 
 
 class Policy(Described):
-    """Budgets, shares, times to survive, and what has to be bought. A budget is undiscounted outlay, in currency units.
+    """Budgets, shares, times to survive, and required purchases. A budget is undiscounted outlay, in currency units.
 
-    `force` says by option and calendar year what is bought at the decision points of that year, in the unit of the
-    option's size; of a stockpile, t bought over the year.
+    `force` maps option and calendar year to the size bought at the decision points of that year, in the unit of the
+    option's size; for a stockpile, to the t bought over the year.
     """
 
     budget: Quantity | None = Field(default=None, description="Limit on total outlay, undiscounted, money.")
@@ -184,7 +184,7 @@ class Instance(Described):
         default_factory=dict,
         description="Demand segments, by name: the quantity used and the share that must be served in every shock.",
     )
-    # Each is bought by size or held as a stock, and is written with the fields of its own class.
+    # Options are bought by size or held as a stock; each is serialised with the fields of its own class.
     options: Mapping[str, SerializeAsAny[Sized | Stock]] = Field(
         default_factory=dict, description="Options that can be bought, by name; `kind` names the lever."
     )
@@ -222,47 +222,47 @@ class Instance(Described):
     __str__ = __repr__
 
     def _repr_html_(self) -> str:
-        """The instance in a notebook."""
+        """Return the HTML that a notebook shows for the instance."""
         return str(import_module("optimizer.report.notebook").of_instance(self))
 
     @property
     def title(self) -> str:
-        """The instance's name, or a word for one without."""
+        """The name of the instance, or ``unnamed``."""
         return self.name or "unnamed"
 
     @property
     def money(self) -> str:
-        """The currency's code, the first word of its label (``USD``)."""
+        """The currency code: the first word of the label of the currency (``USD``)."""
         return self.currency.split()[0] if self.currency.split() else ""
 
     @property
     def is_adaptive(self) -> bool:
-        """Whether its plan is one for several futures, or is judged by another measure than expected cost."""
+        """Whether the instance has questions, or minimises another measure than expected cost."""
         return bool(self.futures) or self.policy.objective.kind != "expected"
 
     @cached_property
     def tree(self) -> "FutureTree":
-        """The futures of its questions; of an instance without any, itself alone.
+        """The futures that the questions make; without questions, a single future: the instance itself.
 
         Raises:
-            InstanceError: what a branch sets does not fit an instance that was changed since it was checked.
+            InstanceError: the instance was changed after its checks, and the values of a branch no longer fit it.
         """
         made: FutureTree = import_module("optimizer.instance.edits").make_tree(self)
         return made
 
     @cached_property
     def events(self) -> tuple[Shock, ...]:
-        """Every shock, those of all entries under ``shocks:``, then the samples of all ensembles."""
+        """Every shock: those of all entries under ``shocks:``, then the samples of all ensembles."""
         listed = (event for name, spec in self.shocks.items() for event in expand(name, spec, self.horizon))
         drawn = (event for name, spec in self.ensembles.items() for event in samples(name, spec, self.horizon))
         return (*listed, *drawn)
 
     def event(self, name: str) -> Shock:
-        """The shock of a name."""
+        """Return the shock with this name."""
         return self._named[name]
 
     def find_event(self, name: str) -> Shock | None:
-        """The shock of a name, if there is one."""
+        """Return the shock with this name, or None."""
         return self._named.get(name)
 
     @cached_property
@@ -271,48 +271,48 @@ class Instance(Described):
 
     @cached_property
     def activities(self) -> Mapping[str, Activity]:
-        """Existing processes and producing options, by name, the possible targets of a cut."""
+        """Existing processes and producing options, by name: the activities that a cut can affect."""
         return {**self.processes, **{o: each for o, each in self.options.items() if isinstance(each, Activity)}}
 
     @cached_property
     def sized(self) -> Mapping[str, Sized]:
-        """The options that are bought by size."""
+        """The options that are bought by size, by name."""
         return {o: each for o, each in self.options.items() if isinstance(each, Sized)}
 
     @cached_property
     def stocks(self) -> Mapping[str, Stock]:
-        """The options that are held as a stock."""
+        """The options that are held as a stock, by name."""
         return {o: each for o, each in self.options.items() if isinstance(each, Stock)}
 
     @cached_property
     def activity_index(self) -> ActivityIndex:
-        """The activities by what a cut may name."""
+        """An index of the activities by the fields of a cut."""
         return ActivityIndex(self.activities)
 
     def discount(self, t: int) -> float:
-        """The discount factor δ(t) = (1 + r)^(−tΔ)."""
+        """Return the discount factor δ(t) = (1 + r)^(−tΔ)."""
         return float((1.0 + self.discount_rate) ** (-t * self.horizon.delta))
 
     @cached_property
     def baseline(self) -> Path:
-        """The path on which nothing happens."""
+        """The operating path without any disruption."""
         return baseline_path(self)
 
     def path(self, shock: Shock) -> Path:
-        """The path inside one shock's window."""
+        """Return the operating path in the window of a shock."""
         if shock.name not in self._paths:
             self._paths[shock.name] = shock_path(self, shock)
         return self._paths[shock.name]
 
     def shared(self, length: int) -> Path:
-        """The path that all shocks share whose windows are so long, in their order."""
+        """Return the path shared by all shocks whose windows have `length` periods, in the order of `events`."""
         if length not in self._shared:
             self._shared[length] = shared_path(self, [shock for shock in self.events if len(shock.periods) == length])
         return self._shared[length]
 
     @cached_property
     def survival_rules(self) -> Mapping[str, Path]:
-        """By ``<rule>@<year>``, the path of each rule about time to survive in each year that it holds in."""
+        """By ``<rule>@<year>``, the steady path of each `min_time_to_survive` rule in each year in which it applies."""
         starts = {self.horizon.year(t): t for t in reversed(self.horizon.periods)}
         paths: dict[str, Path] = {}
         for i, rule in enumerate(self.policy.min_time_to_survive):
@@ -332,14 +332,14 @@ class Instance(Described):
         return {}
 
     def to_dict(self) -> dict[str, Any]:
-        """The instance as `optimizer.read` takes it back, defaults left out."""
+        """Return the instance as plain data that `optimizer.read` accepts, without defaults."""
         data = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
         data.setdefault("shocks", {})
         data.setdefault("demands", {})
         return self._with_ranged(data) if self.ranges else data
 
     def _with_ranged(self, data: dict[str, Any]) -> dict[str, Any]:
-        """A number that has a range is written though it is the default."""
+        """Add to the data the numbers that have a range, even those that equal their default."""
         whole = self.model_dump(mode="json", by_alias=True)
         for path in self.ranges:
             holder, place = cast("Any", data), next(find_places(whole, path))
@@ -355,23 +355,23 @@ class Instance(Described):
 
     @cached_property
     def document(self) -> Document:
-        """The instance without ranges and scenarios, for variants that share all that they do not change."""
+        """The data without ranges and scenarios. Variants of it share every part that they do not change."""
         return Document("data", {key: part for key, part in self.to_dict().items() if key not in (RANGES, "scenarios")})
 
     def fresh(self) -> "Instance":
-        """The same instance, without what was worked out from it: small enough to send."""
+        """Return a copy without cached values, small enough to send to a worker."""
         return self.replacing()
 
     def by_expected_cost(self) -> "Instance":
-        """The same, whose plans are judged by their expected cost, whatever the measure over all futures is."""
+        """Return the instance with expected cost as its objective, whatever the measure over all futures is."""
         if self.policy.objective.kind == "expected":
             return self
         return self.replacing(policy=self.policy.model_copy(update={"objective": RiskMeasure()}))
 
     def replacing(self, **update: object) -> "Instance":
-        """A copy with other sections, which are not checked again; cached properties are computed anew.
+        """Return a copy with other sections, which are not checked again; cached properties are computed anew.
 
-        Scenarios override the file: they are dropped where more than the policy is replaced.
+        Scenarios are dropped if any section besides the policy is replaced: they may override it.
         """
         if set(update) - {"policy"}:
             update = {"scenarios": {}, **update}
@@ -383,27 +383,27 @@ class Instance(Described):
         return copy
 
     def _ranges_left(self, replaced: set[str]) -> dict[str, Any]:
-        """The ranges that are valid once some sections were replaced: those of other sections, and some of theirs."""
+        """Return the ranges that remain valid: those outside the replaced sections, and those inside that still fit."""
         doubtful = {path: spec for path, spec in self.ranges.items() if path.split(".")[0] in replaced}
         valid = valid_ranges(self.model_dump(mode="json", by_alias=True, include=replaced), doubtful)
         return {path: spec for path, spec in self.ranges.items() if path not in doubtful or path in valid}
 
     def with_tree(self, tree: "FutureTree") -> "Instance":
-        """The same, whose futures are those of a tree, whatever its questions say."""
+        """Return a copy that has the futures of this tree, whatever its questions say."""
         copy = self.replacing()
         copy.__dict__["tree"] = tree
         return copy
 
 
 def require_instance(given: object) -> None:
-    """Raise TypeError where something else is given, with the functions that make an instance."""
+    """Raise a TypeError that names the functions which make an instance, if `given` is none."""
     if not isinstance(given, Instance):
         raise TypeError(f"an Instance is needed, not {type(given).__name__}: load reads a file, read a mapping")
 
 
 @dataclass(frozen=True)
 class Answer:
-    """One branch on the way to a future; `t` is the period at whose start its question is answered."""
+    """A branch that leads to a future; `t` is the period at whose start its question is answered."""
 
     question: str
     branch: str
@@ -412,17 +412,17 @@ class Answer:
 
 @dataclass(frozen=True)
 class Future:
-    """A leaf of the tree."""
+    """A future: a leaf of the tree."""
 
-    name: str  # its branches in the order of their questions, ``late.tighten``; empty where there are no questions
-    probability: float  # the product of those of its branches
-    answers: tuple[Answer, ...]  # its branches, in the order in which they are known
-    instance: Instance  # the file with what they set applied in that order, without futures and scenarios
+    name: str  # its branches in the order of their questions, ``late.tighten``; empty without questions
+    probability: float  # the product of the probabilities of its branches
+    answers: tuple[Answer, ...]  # its branches, in the order in which their questions are answered
+    instance: Instance  # with the values of these branches set in that order; no questions, no scenarios
 
 
 @dataclass(frozen=True)
 class FutureShock(Shock):
-    """A shock of one of several futures; `own` is what that future's instance calls it."""
+    """A shock of one of several futures; `own` is the same shock in the instance of that future."""
 
     future: int = 0
     own: Shock | None = None
@@ -430,13 +430,13 @@ class FutureShock(Shock):
 
 @dataclass(frozen=True)
 class FutureTree:
-    """All futures of an instance, one at least; those in which the same is set share their instance."""
+    """All futures of an instance, at least one; futures in which the same values are set share one instance."""
 
-    futures: tuple[Future, ...]  # in the order of the file's branches, the first question outermost
-    are_probabilities_given: bool = True  # whether the file gives those of every question with several branches
+    futures: tuple[Future, ...]  # in the order of the branches in the file, the first question outermost
+    are_probabilities_given: bool = True  # whether the file has those of every question with several branches
 
     def node(self, number: int, t: int) -> int:
-        """The smallest number of a future that cannot be distinguished from future `number` at the decisions of `t`.
+        """Return the lowest number of a future that cannot be distinguished from future `number` at decisions in `t`.
 
         Two futures can be distinguished once a question in which they differ has been answered.
         """
@@ -452,7 +452,7 @@ class FutureTree:
 
     @property
     def is_single(self) -> bool:
-        """Whether there is one future only."""
+        """Whether there is only one future."""
         return len(self.futures) == 1
 
     @cached_property
@@ -465,7 +465,7 @@ class FutureTree:
         )
 
     def shock(self, number: int, own: Shock) -> Shock:
-        """A shock of a future, under a name that no other future's has."""
+        """Return a shock of future `number` under a name that is unique over all futures."""
         if self.is_single:
             return own
         entry = self.name(number, own.entry)
@@ -473,26 +473,26 @@ class FutureTree:
         return FutureShock(self.name(number, own.name), *same, future=number, own=own)
 
     def name(self, number: int, own: str) -> str:
-        """What a path of a future is called among those of all futures."""
+        """Return the name of a path of future `number`, unique over all futures: ``<future>/<own name>``."""
         return own if self.is_single else f"{self.futures[number].name}/{own}"
 
     def locate(self, shock: Shock) -> tuple[int, Shock]:
-        """The number of the future that a shock belongs to, and the shock as that one's instance has it."""
+        """Return the number of the future of a shock, and the shock as it stands in the instance of that future."""
         if isinstance(shock, FutureShock) and shock.own is not None:
             return shock.future, shock.own
         return 0, shock
 
     def path(self, shock: Shock) -> Path:
-        """The path inside one shock's window."""
+        """Return the operating path in the window of a shock."""
         number, own = self.locate(shock)
         return self.futures[number].instance.path(own)
 
     def probability(self, shock: Shock) -> float:
-        """The probability of the future that a shock belongs to."""
+        """Return the probability of the future of a shock."""
         return self.futures[self.locate(shock)[0]].probability
 
     def own_shocks(self, shocks: Iterable[Shock]) -> list[list[Shock]]:
-        """Some shocks by future, as their instances have them."""
+        """Return the given shocks in one list for each future, as they stand in the instance of that future."""
         result: list[list[Shock]] = [[] for _ in self.futures]
         for shock in shocks:
             number, own = self.locate(shock)
