@@ -1,11 +1,12 @@
-"""From plain data to an Instance, or to one InstanceError with every finding at once.
+"""Conversion of plain data to an Instance, or to one InstanceError that lists all findings.
 
-document    text to data, with lines                              (`document`, `text`)
-sections    each object on its own, so that one fault does not hide another
-passes      the checks, over all objects that are well formed     (`PASSES`, `validation`)
-            those that would only report the effect of a name that does not exist run once all names resolve
+document    text to data, with line numbers                       (`document`, `text`)
+sections    each object on its own, so that one error does not hide another
+passes      the checks, over all well-formed objects              (`PASSES`, `validation`)
+            checks that would only report consequences of an unknown name run once all names resolve
 futures     the same in each future of the file
-ends        the same with all uncertain numbers low, then high; and under each scenario of the file
+scenarios   the same under each scenario of the file
+ends        the same with all uncertain numbers low, then high
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -106,7 +107,7 @@ PASSES: tuple[Check, ...] = (
     lint.regions_are_told_apart,
     lint.home_is_somewhere,
 )
-# Those that find errors: all of lint but what levers say of themselves only warns.
+# The checks that find errors. Lint only warns, except for what levers report about themselves.
 _JUDGING = [each for each in PASSES if each.__module__ != lint.__name__] + [lint.options_are_as_their_levers_want]
 SECTION_MODELS: dict[str, type[BaseModel]] = {
     "regions": Region,
@@ -124,10 +125,10 @@ _KNOWN = (*_HEADER, "horizon", *SECTION_MODELS, "policy", "adversary", SCENARIOS
 
 
 def read(data: Mapping[str, Any], name: str = "data") -> Instance:
-    """Make an instance from a mapping, such as that of `Instance.to_dict`, and check it.
+    """Build an instance from a mapping, such as that of `Instance.to_dict`, and check it.
 
     Raises:
-        InstanceError: with every finding.
+        InstanceError: the data make no valid instance; the error lists every finding.
         TypeError: the data are no mapping.
     """
     if not isinstance(data, Mapping):
@@ -136,11 +137,11 @@ def read(data: Mapping[str, Any], name: str = "data") -> Instance:
 
 
 def instance_of(result: Result | FuturesResult, known: Instance | None = None) -> Instance:
-    """The instance that a result is of: the one that was solved, or is `known`; else the one inside it, read once.
+    """Return the instance of a result: the solved one, else `known`, else the one in its data, which is read once.
 
     Raises:
-        InstanceError: the instance in a saved plan is no longer a sound one.
-        TypeError: no result.
+        InstanceError: the instance in a saved plan is no longer valid.
+        TypeError: `result` is no result.
     """
     require_result(result)
     if result.solved_instance is None:
@@ -150,26 +151,26 @@ def instance_of(result: Result | FuturesResult, known: Instance | None = None) -
 
 
 def read_document(document: Document) -> tuple[Instance | None, list[Finding]]:
-    """The instance that a document holds, object by object, and what is wrong with single objects; no more checks."""
+    """Build the instance of a document with findings about single objects only, without the checks across objects."""
     lift_ranges(document)
     reader = _Reader(document)
     return reader.read(), reader.findings
 
 
 def read_sound(document: Document) -> Instance | None:
-    """The instance that a document holds, None where something is wrong with it; its futures are not looked at."""
+    """Build the instance of a document, or return None if it has errors; its futures are not checked."""
     instance, findings = _examine(document, _JUDGING)
     return None if any(finding.severity == "error" for finding in findings) else instance
 
 
 def check_document(document: Document) -> tuple[Instance, tuple[Finding, ...]]:
-    """The instance that a document holds, and its warnings.
+    """Build the instance of a document and check it; return it with its warnings.
 
     Raises:
-        InstanceError: with every finding.
+        InstanceError: the document has errors; the exception lists every finding.
     """
     if document.own is None:
-        # It may have been changed since it was read.
+        # The data may have been changed since they were read.
         document.known = {}
     instance, own = _examine_whole(document)
     findings, scenarios = list(own), list(sound_scenarios(document))
@@ -191,9 +192,9 @@ def check_document(document: Document) -> tuple[Instance, tuple[Finding, ...]]:
 
 
 def _without_value(document: Document, before: Sequence[Finding]) -> list[Finding]:
-    """Keys of a text without a value, of which nothing else is found: they are read as if they were left out.
+    """Return a warning for each key of a file that has no value and no other finding: it is read as if left out.
 
-    Scenarios and branches take values out on purpose.
+    Scenarios and branches are not searched, since they remove values on purpose.
     """
     known = {finding.where for finding in before}
     found, values = list[Finding](), leaves(document.data, (SCENARIOS, "set"))
@@ -207,14 +208,14 @@ def _without_value(document: Document, before: Sequence[Finding]) -> list[Findin
 
 
 def _affordable(document: Document) -> int:
-    """How many scenarios or futures of a file can be checked, each with all the rest of the file."""
+    """Return how many scenarios or futures may be checked, at least 1; each takes a check of the whole file."""
     own = sum(place[:1] not in ((SCENARIOS,), (FUTURES,)) for place in document.lines or document.cells)
     # Checking a scenario takes about as long as reading this number of values.
     return max(1, SCENARIO_VALUES // (own + 50))
 
 
 def _first(findings: Sequence[Finding]) -> list[Finding]:
-    """As many findings as are reported at once, errors before warnings, and that others are left out."""
+    """Return the first `FINDINGS` findings; if there are more, errors only, and a note that others are left out."""
     if len(findings) < FINDINGS:
         return list(findings)
     errors = [finding for finding in findings if finding.severity == "error"]
@@ -225,7 +226,7 @@ def _first(findings: Sequence[Finding]) -> list[Finding]:
 
 
 def _at_the_ends(document: Document, instance: Instance | None, before: Sequence[Finding]) -> list[Finding]:
-    """What is wrong where all uncertain numbers are low, or all are high, and is not where they are."""
+    """Return the errors that occur only with all uncertain numbers at their low ends, or all at their high ends."""
     if instance is None or not instance.ranges or any(finding.severity == "error" for finding in before):
         return []
     numbers, known = list_uncertain(document.data, instance.ranges), frozenset(before)
@@ -238,7 +239,7 @@ def _at_the_ends(document: Document, instance: Instance | None, before: Sequence
 
 
 def _errors(document: Document, shifted: Document, numbers: Sequence[Uncertain] = ()) -> list[Finding]:
-    """The errors in a copy with numbers elsewhere, at the lines of the ranges of these."""
+    """Return the errors of a copy with shifted numbers, reported at the lines of the ranges of these numbers."""
     found = [finding for finding in _examine(shifted, _JUDGING)[1] if finding.severity == "error"]
     if not found or not numbers:
         return found
@@ -247,7 +248,7 @@ def _errors(document: Document, shifted: Document, numbers: Sequence[Uncertain] 
 
 
 def _examine(document: Document, passes: Iterable[Check] = PASSES) -> tuple[Instance | None, list[Finding]]:
-    """What could be read of a document, and what some passes find wrong with it or suspicious."""
+    """Build the instance of a document as far as possible, and collect the findings of the given passes."""
     lift_ranges(document)
     reader = _Reader(document)
     instance = reader.read()
@@ -260,7 +261,7 @@ def _examine(document: Document, passes: Iterable[Check] = PASSES) -> tuple[Inst
 
 
 def _examine_whole(document: Document) -> tuple[Instance | None, list[Finding]]:
-    """The same with all its futures."""
+    """Build the instance of a document, and collect its findings, including those in its futures."""
     instance, found = _examine(document)
     if instance is None:
         return None, found
@@ -272,7 +273,7 @@ def _examine_whole(document: Document) -> tuple[Instance | None, list[Finding]]:
 
 
 def _in_futures(document: Document, base: Instance, before: Sequence[Finding]) -> list[Finding]:
-    """What is wrong in futures and not in the file itself; in sound ones, data that differ before they are known."""
+    """Return the findings in futures that the file itself does not have; without errors, also data known too early."""
     ways, most, declared = find_ways(base.futures, base.horizon), _affordable(document), _declare(document)
     distinct = sorted({way.key: i for i, way in reversed([*enumerate(ways)])}.values())
     found = dict[int, list[Finding]]()
@@ -291,7 +292,7 @@ def _in_futures(document: Document, base: Instance, before: Sequence[Finding]) -
 
 
 def _known_early(document: Document, base: Instance) -> Iterator[Problem]:
-    """Data that differ between the branches of a question before it is answered."""
+    """Yield warnings on data that differ between the branches of a question before it is answered."""
     for place, question, above in branch_variants(base.futures):
         made = dict[str, tuple[Instance, Mapping[Place, Place]]]()
         for b, branch in question.branches.items():
@@ -304,16 +305,16 @@ def _known_early(document: Document, base: Instance) -> Iterator[Problem]:
 
 
 def _declare(document: Document) -> dict[str, frozenset[str]]:
-    """The names that each section declares, those of faulty objects as well."""
+    """Return the names that each section declares, including those of faulty objects."""
     return {section: frozenset(key for key, _ in walk(document.data, section)) for section in SECTION_MODELS}
 
 
 class _TooManyFindingsError(Exception):
-    """So many findings that the rest is left out."""
+    """The maximum number of findings is reached, so that reading stops."""
 
 
 class _Reader:
-    """Validates a document object by object and collects what is wrong."""
+    """Validates a document object by object and collects findings."""
 
     def __init__(self, document: Document) -> None:
         self.document, self.home = document, document.data.get("home")
@@ -321,17 +322,17 @@ class _Reader:
         self.declared: dict[str, frozenset[str]] = {}
 
     def report(self, place: Place, what: str, cure: str) -> None:
-        """Note a finding.
+        """Add a finding.
 
         Raises:
-            _TooManyFindingsError: there are as many as are reported at once.
+            _TooManyFindingsError: the maximum number of findings is reached.
         """
         self.findings.append(self.document.finding(place, what, cure))
         if len(self.findings) >= FINDINGS:
             raise _TooManyFindingsError
 
     def read(self) -> Instance | None:
-        """The instance of all objects that are well formed; None without a horizon, or with too many findings."""
+        """Return the instance of all well-formed objects; None without a horizon, or with too many findings."""
         try:
             return self._read()
         except _TooManyFindingsError:
@@ -362,7 +363,7 @@ class _Reader:
                 self.report((), f"{required} is missing", f"Add `{required}:` at the top level.")
 
     def _part[Model: BaseModel](self, key: str, model: type[Model]) -> Model | None:
-        """The object that stands under a key of the file; None where there is none, or it is faulty."""
+        """Return the object under a top-level key of the file; None if it is absent or faulty."""
         entry = self.document.data.get(key)
         make = partial(self._one, model, (key,), at_home(entry, self.home))
         return None if entry is None else self._once((key,), entry, make)
@@ -379,7 +380,7 @@ class _Reader:
         return objects
 
     def _once[Made](self, place: Place, entry: Any, make: Callable[[], Made]) -> Made:
-        """What is made of the entry at a place; once for all copies that share it, where nothing is wrong with it."""
+        """Return `make()` for the entry at a place, once for all copies that share it; findings clear the cache."""
         before = len(self.findings)
         made = self.document.once(place, (entry, self.home), make)
         if len(self.findings) > before:
@@ -440,14 +441,14 @@ class _Reader:
 
 
 def _required_keys(section: str, model: type[BaseModel]) -> list[str]:
-    """The fields without which there is no entry of a section."""
+    """Return the fields that an entry of a section must have."""
     if section == "options":
         return ["kind"]
     return [field for field, info in model.model_fields.items() if info.is_required()]
 
 
 def _complete(section: str, name: str, entry: Mapping[str, Any], home: Any) -> dict[str, Any]:
-    """The entry with its own name in it, `home` resolved, and the region of what is at home filled in."""
+    """Return the entry with its id, with `home` resolved, and with the home region where its kind implies it."""
     whole: dict[str, Any] = dict(at_home(entry, home))
     if section in ("processes", "demands", "options"):
         whole["id"] = name
@@ -457,7 +458,7 @@ def _complete(section: str, name: str, entry: Mapping[str, Any], home: Any) -> d
 
 
 def at_home(value: Any, home: Any) -> Any:
-    """Plain data in which the word `home` stands for the home region wherever a region is named."""
+    """Return plain data with the word `home` replaced by the home region wherever a region is named."""
     if home is None:
         return value
     if isinstance(value, Mapping):
@@ -472,7 +473,7 @@ def _region(value: Any, home: Any) -> Any:
 
 
 def find_problems(unchecked: Unchecked, passes: Iterable[Check] = PASSES) -> Iterator[Problem]:
-    """All that is wrong or suspicious; of an instance that is too large to be checked, only that it is."""
+    """Yield all problems that the passes find; for an instance that is too large to check, only that problem."""
     too_large = list(decisions.sizes_can_be_handled(unchecked))
     yield from too_large
     for check in passes if not too_large else ():
@@ -485,7 +486,7 @@ def find_problems(unchecked: Unchecked, passes: Iterable[Check] = PASSES) -> Ite
 
 
 def _limit(problems: Iterable[Problem]) -> list[Problem]:
-    """As many problems of one check as are reported, and that there are more; no error is left out for warnings."""
+    """Return up to `FINDINGS` errors and `FINDINGS` warnings of one check, with a note if there are more."""
     found: list[Problem] = []
     counts = {"error": 0, "warning": 0}
     for problem in problems:

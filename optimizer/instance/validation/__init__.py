@@ -1,5 +1,5 @@
-"""The checks of an instance whose objects are each well formed: one module a subject.
+"""Checks of an instance made of well-formed objects, one module for each subject.
 
 A check takes an `Unchecked` and yields problems. It never raises, and never stops at the first problem. `reading` lists
-them in the order in which they run.
+the checks in the order in which they run.
 """

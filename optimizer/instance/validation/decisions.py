@@ -1,4 +1,4 @@
-"""Checks of shocks and decisions: what may happen, what may and has to be bought, what the policy asks for."""
+"""Checks of shocks and decisions: shocks and ensembles, options and required purchases, policy, adversary."""
 
 import math
 import re
@@ -17,14 +17,14 @@ from optimizer.levers import Lever, Sized, Stock
 from optimizer.tolerances import COLUMNS, EVENTS, ROUNDING
 from optimizer.units import least_whole, rounded_up
 
-# A duration of more months is more likely one that was written as 24M.
+# A duration above this number of months was probably written with a suffix, such as 24M.
 MOST_MONTHS = 1200
-# A survival gap that counts more times its shortage cost is likely priced in money.
+# A `gap_price` above this multiple of the shortage cost is probably an amount of money.
 LARGEST_GAP_PRICE = 100
 
 
 def sizes_can_be_handled(unchecked: Unchecked) -> Iterator[Problem]:
-    """There are not too many events, and not too many periods for all that happens in each."""
+    """Check that there are not too many events, and not too many periods for the number of objects in each."""
     instance, total = unchecked.instance, 0
     periods = len(instance.horizon.periods)
     counts = [(("shocks", s), _size(spec, periods)) for s, spec in instance.shocks.items()]
@@ -42,13 +42,13 @@ def sizes_can_be_handled(unchecked: Unchecked) -> Iterator[Problem]:
 
 
 def _size(spec: ShockSpec, periods: int) -> int:
-    """How many events an entry has at most."""
+    """Return an upper bound on the number of events of an entry."""
     starts = periods if spec.start.form == "span" else len(spec.start.labels)
     return starts * len(spec.durations.values) * max(1, len(spec.grid.severity) if spec.grid else 1)
 
 
 def shocks_are_inside_the_horizon(unchecked: Unchecked) -> Iterator[Problem]:
-    """Every start is a period, once; every window a whole number of periods."""
+    """Check that every start is a period, listed once, and that every window is a whole number of periods."""
     horizon = unchecked.instance.horizon
     for s, spec in unchecked.instance.shocks.items():
         months: Place = ("grid", "months") if spec.grid and spec.grid.months else ("months",)
@@ -73,7 +73,7 @@ def _of_ensemble(horizon: Horizon, place: Place, spec: EnsembleSpec) -> Iterator
 
 
 def whole_periods(horizon: Horizon, place: Place, durations: Iterable[float]) -> Iterator[Problem]:
-    """Durations in months are whole numbers of periods."""
+    """Check that durations in months are whole numbers of periods."""
     for months in durations:
         periods = round(months / horizon.months)
         if periods < 1 or abs(months / horizon.months - periods) > ROUNDING:
@@ -87,7 +87,7 @@ def whole_periods(horizon: Horizon, place: Place, durations: Iterable[float]) ->
 
 
 def probabilities_add_up(unchecked: Unchecked) -> Iterator[Problem]:
-    """For every period, the probabilities of the shocks whose windows hold it add to at most 1."""
+    """Check that, for every period, the probabilities of shocks whose windows contain it add to at most 1."""
     if not has_events(unchecked.instance):
         return
     horizon = unchecked.instance.horizon
@@ -108,7 +108,7 @@ def probabilities_add_up(unchecked: Unchecked) -> Iterator[Problem]:
 
 
 def outcomes_exclude_each_other(unchecked: Unchecked) -> Iterator[Problem]:
-    """With a measure of outcomes, at most one shock occurs over the horizon: all probabilities add to at most 1."""
+    """Check that all probabilities add to at most 1 if the measure assumes at most one shock over the horizon."""
     instance, measure = unchecked.instance, unchecked.instance.policy.objective
     if not measure.needs_outcomes or not has_events(instance):
         return
@@ -119,7 +119,7 @@ def outcomes_exclude_each_other(unchecked: Unchecked) -> Iterator[Problem]:
 
 
 def gap_price_is_a_multiple(unchecked: Unchecked) -> Iterator[Problem]:
-    """What a gap counts is not given in money."""
+    """Check that `gap_price` is a plausible multiple of the shortage cost, not an amount of money."""
     price = unchecked.instance.policy.gap_price
     if price is not None and price > LARGEST_GAP_PRICE:
         what = f"a gap counts {price:,g} times its shortage cost, so that floors come first at almost any cost"
@@ -128,9 +128,9 @@ def gap_price_is_a_multiple(unchecked: Unchecked) -> Iterator[Problem]:
 
 
 def _probabilities(instance: Instance) -> list[float]:
-    """By period, the probability that some shock's window holds it."""
+    """Return, for each period, the sum of the probabilities of shocks whose windows contain it."""
     changes: list[list[float]] = [[0.0] for _ in range(len(instance.horizon.periods) + 1)]
-    # Some distributions import scipy, which takes longer than the whole check.
+    # Draw samples only if needed: some distributions import scipy, which takes longer than the whole check.
     is_drawn = any(spec.probability > 0 for spec in instance.ensembles.values())
     for event in instance.events if is_drawn else list_shocks(instance):
         if event.probability > 0:
@@ -140,7 +140,7 @@ def _probabilities(instance: Instance) -> list[float]:
 
 
 def shock_names_are_distinct(unchecked: Unchecked) -> Iterator[Problem]:
-    """A shock's name means one event, an entry's one entry; the baseline keeps its own."""
+    """Check that names of events, entries and policy rules are distinct, and differ from that of the baseline."""
     if not has_events(unchecked.instance):
         return
     instance = unchecked.instance
@@ -159,7 +159,7 @@ def shock_names_are_distinct(unchecked: Unchecked) -> Iterator[Problem]:
 def _names_of_ensemble(
     instance: Instance, e: str, ensemble: EnsembleSpec, seen: Mapping[str, str]
 ) -> Iterator[Problem]:
-    """Names of others that the ensemble or a sample has; of two ensembles they differ before the last ``#``."""
+    """Report names that an ensemble or its samples share with others; samples of two ensembles differ before ``#``."""
     other, cure = f"the shock {e}" if e in instance.shocks else seen.get(e), "Give one of the two another name."
     if other:
         yield ("ensembles", e), f'"{e}" is also the name of {other}', cure, "error"
@@ -169,7 +169,7 @@ def _names_of_ensemble(
 
 
 def _labels_of_ensemble(e: str, ensemble: EnsembleSpec) -> Iterator[Problem]:
-    """Labels of draws that are the name of the own draw of a cut without a label: the two would share it."""
+    """Report labels of draws that equal the default label of an unlabelled cut: the cuts would share one draw."""
     events = ensemble.whole_events()
     cuts = [(name, i, cut) for name, event in events.items() for i, cut in enumerate(event.cuts)]
     own = {draw_of(cut, name, i) for name, i, cut in cuts if cut.draw is None}
@@ -184,7 +184,7 @@ _LENGTH_IN_NAME = re.compile(r"(\d+(?:\.\d+)?)[ -]months?\b", re.IGNORECASE)
 
 
 def names_of_shocks_say_their_length(unchecked: Unchecked) -> Iterator[Problem]:
-    """A name that holds a number of months, or several, has the length of the shock among them, or in their sum."""
+    """Check that months in the name of a shock match its duration: one of the numbers, or their sum, equals it."""
     for s, spec in unchecked.instance.shocks.items():
         said = [float(number) for number in _LENGTH_IN_NAME.findall(spec.name or "")]
         lengths = spec.durations.values
@@ -195,7 +195,7 @@ def names_of_shocks_say_their_length(unchecked: Unchecked) -> Iterator[Problem]:
 
 
 def cuts_match(unchecked: Unchecked) -> Iterator[Problem]:
-    """Every cut affects something, and every shock has an effect."""
+    """Check that every cut matches an activity, and that every shock or event changes something."""
     for place, spec in entries_with_cuts(unchecked.instance):
         yield from unchecked.unmatched(place, spec.cuts)
     for place, whole in whole_entries(unchecked.instance):
@@ -204,11 +204,11 @@ def cuts_match(unchecked: Unchecked) -> Iterator[Problem]:
             yield place, "nothing happens in it", f"Add `cuts:`, or remove the {noun}.", "warning"
 
 
-# Decisions: what may and has to be bought, what the policy asks for, how the adversary may attack.
+# Decisions: options and required purchases, rules of the policy, attacks of the adversary.
 
 
 def forced_purchases_are_possible(unchecked: Unchecked) -> Iterator[Problem]:
-    """What `policy.force` asks for can be bought: in its year, in its size, beside the options that it is tied to."""
+    """Check that purchases required by `policy.force` are possible: in year, in size, and with tied options."""
     instance = unchecked.instance
     for o, sizes in instance.policy.force.items():
         option, place = instance.options.get(o), ("policy", "force", o)
@@ -291,7 +291,7 @@ def _check_filled(place: Place, stock: Stock, size: float) -> Iterator[Problem]:
 
 
 def _check_stored(instance: Instance, place: Place, stock: Stock, sizes: Mapping[int, float]) -> Iterator[Problem]:
-    """Even if each year's purchase is made in its first period, what is left at its end has to fit."""
+    """Check that `max_size` holds the stock left at the end of each year, even if bought in its first period."""
     horizon, held = instance.horizon, stock.initial
     yearly = 1.0 - stock.loss
     by_its_end = yearly ** (1.0 - horizon.delta)
@@ -304,7 +304,7 @@ def _check_stored(instance: Instance, place: Place, stock: Stock, sizes: Mapping
 
 
 def rules_ask_something(unchecked: Unchecked) -> Iterator[Problem]:
-    """Every rule of the policy holds in some year; one about time to survive cuts something that has a floor."""
+    """Check that every policy rule applies in some year, and that rules on time to survive concern some floor."""
     instance, policy = unchecked.instance, unchecked.instance.policy
     for field in ("max_share", "min_share"):
         for i, share in enumerate(getattr(policy, field)):
@@ -318,7 +318,7 @@ def rules_ask_something(unchecked: Unchecked) -> Iterator[Problem]:
 
 
 def _begins(instance: Instance, place: Place, year: int | None) -> Iterator[Problem]:
-    """A rule holds from a year of the horizon on."""
+    """Check that a rule begins within the horizon."""
     last = instance.horizon.end
     if year is not None and year > last:
         what = f"never holds: {year} is after the horizon, which ends in {last}"
@@ -335,7 +335,7 @@ def _of_rule(unchecked: Unchecked, instance: Instance, place: Place, rule: Survi
 
 
 def adversary_can_act(unchecked: Unchecked) -> Iterator[Problem]:
-    """The adversary can afford its targets, attack within the horizon, and break a floor."""
+    """Check that the adversary can afford its targets, attack within the horizon, and break a floor."""
     if unchecked.instance.adversary is None:
         return
     instance, adversary = unchecked.instance, unchecked.instance.adversary
@@ -372,7 +372,7 @@ def _of_target(unchecked: Unchecked, instance: Instance, name: str, *, affords_a
 
 
 def _of_shocks(instance: Instance, adversary: AdversarySpec) -> Iterator[Problem]:
-    """A shock may be called like an attack where it is that attack, as a saved plan lists those that shaped it."""
+    """Report shocks named like an attack that differ from it; a saved plan lists the attacks it was made against."""
     for s, spec in instance.shocks.items():
         names = adversary.targets_of(s)
         if names is not None and spec != adversary.shock(names, spec.start.labels):
@@ -380,13 +380,13 @@ def _of_shocks(instance: Instance, adversary: AdversarySpec) -> Iterator[Problem
             yield ("shocks", s), "has the name of an attack of the adversary, but is another", cure, "error"
 
 
-# The most units of one option. HiGHS accepts a number as integral within 1e-6, and drops coefficients below 1e-9: far
-# beyond 1e7 units, sizes and whole numbers no longer agree, and a wrong plan is called optimal.
+# The maximum number of units of one option. HiGHS accepts a number as integral within 1e-6 and drops coefficients below
+# 1e-9: far beyond 1e7 units, sizes no longer match their units, and a wrong plan is reported as optimal.
 MOST_UNITS = 1e7
 
 
 def windows_are_possible(unchecked: Unchecked) -> Iterator[Problem]:
-    """What may be bought can be bought, and in time to be of use."""
+    """Check that every option can be bought within the horizon, early enough to work."""
     horizon = unchecked.instance.horizon
     for o, option in unchecked.instance.options.items():
         place: Place = ("options", o)
@@ -409,7 +409,7 @@ def _works_in_time(instance: Instance, place: Place, option: Sized) -> Iterator[
 
 
 def sizes_are_possible(unchecked: Unchecked) -> Iterator[Problem]:
-    """A size can be both within its limits and whole."""
+    """Check that limits on size are consistent with each other, with unit sizes, and with the scale of demand."""
     largest = max((max(demand.quantity.values) for demand in unchecked.instance.demands.values()), default=0.0)
     for o, option in unchecked.instance.sized.items():
         place: Place = ("options", o)
@@ -429,7 +429,7 @@ def _within_largest(place: Place, option: Sized) -> Iterator[Problem]:
 
 
 def _whole_units(place: Place, option: Sized) -> Iterator[Problem]:
-    """Some number of units lies within the limits, and the solver can count that far."""
+    """Check that some number of units lies within the size limits, and that the solver can represent it."""
     unit, most = option.unit_size, option.max_size
     if most / unit > MOST_UNITS:
         what = f"max_size ({most:g}) holds {most / unit:.1e} units of unit_size ({unit:g}), more than 10 million"
@@ -442,7 +442,7 @@ def _whole_units(place: Place, option: Sized) -> Iterator[Problem]:
 
 
 def ties_are_between_lumpy_options(unchecked: Unchecked) -> Iterator[Problem]:
-    """`requires` and `excludes` relate openings, which only fixed-charge options have."""
+    """Check that `requires` and `excludes` connect fixed-charge options, the only ones that are opened."""
     options, sized = unchecked.instance.options, unchecked.instance.sized
     for o, option in sized.items():
         for field in ("requires", "excludes"):
@@ -462,7 +462,7 @@ def ties_are_between_lumpy_options(unchecked: Unchecked) -> Iterator[Problem]:
 
 
 def required_options_can_be_opened(unchecked: Unchecked) -> Iterator[Problem]:
-    """What an option requires is open to it in time, excludes nothing that it requires, and is not excluded by it."""
+    """Check that required options can be opened in time, and do not exclude each other or the option itself."""
     sized = unchecked.instance.sized
     for o, option in sized.items():
         needed = {o: option} | {name: sized[name] for name in option.requires if name in sized}
@@ -478,7 +478,7 @@ def required_options_can_be_opened(unchecked: Unchecked) -> Iterator[Problem]:
 
 
 def _excluding(needed: Mapping[str, Sized]) -> Iterator[tuple[str, str]]:
-    """Two of the options, of which the first excludes the other."""
+    """Yield pairs of options of which the first excludes the second."""
     for name, option in needed.items():
         yield from ((name, other) for other in option.excludes if other in needed and other != name)
 

@@ -1,9 +1,8 @@
-"""Checks of futures: questions and their probabilities, what branches may not change, and data known too early.
+"""Checks of futures: questions and their probabilities, fixed data that branches cannot change, data known too early.
 
-Data of branches that differ before the question is answered give the answer away. Only what can be seen before it
-counts: operation and floors of the years before it, orders that may be placed before it and what they cost, what they
-add once they work, and windows of shocks that begin before it. A lead time, say, may differ where no order placed
-before the answer could have worked by then.
+Data that differ between branches before the question is answered reveal the answer. Only data visible before it count:
+operation and floors in earlier years, orders that may be placed before it with their cost and effect, and shocks that
+begin before it. A lead time, for example, may differ if no order placed before the answer could be working by then.
 """
 
 import math
@@ -23,17 +22,17 @@ from optimizer.levers import Lever
 from optimizer.tolerances import EVENTS, MOST_FUTURES, ROUNDING
 from optimizer.units import Series, short
 
-# Keys that a branch cannot change, since all futures share them or they are needed to make the futures.
+# Keys that a branch cannot change, since all futures share them or the tree of futures depends on them.
 _FIXED = (
     "horizon", "discount_rate", "currency", "home", FUTURES, SCENARIOS, MEMBERS, "policy.objective", "policy.gap_price"
 )  # fmt: skip
-# The sections whose entries are the same in all futures.
+# The sections whose names are the same in all futures.
 _SAME_NAMES = ("commodities", "processes", "demands", "options")
 _CURE_OF_FIXED = "It is the same in all futures: write it outside the branches."
 
 
 def questions_are_sound(instance: Instance) -> Iterator[Problem]:
-    """What is wrong with the questions themselves; nothing else of futures is checked where there is an error."""
+    """Check the questions and the measure over futures; if they have errors, futures are not checked further."""
     yield from _of_objective(instance)
     if not instance.futures:
         return
@@ -66,7 +65,7 @@ def _of_size(instance: Instance) -> Iterator[Problem]:
 
 
 def _of_period(horizon: Horizon, place: Place, question: Question, periods: dict[Place, int]) -> Iterator[Problem]:
-    """A question is answered within the horizon, and a nested one not before its own."""
+    """Check that a question is answered within the horizon, and not before the question in whose branch it is."""
     try:
         t = periods[place] = question.period(horizon)
     except ValueError as cure:
@@ -113,7 +112,7 @@ def _of_set(place: Place, keys: Iterable[str]) -> Iterator[Problem]:
 
 
 def _asked_twice(questions: Mapping[str, Question], before: tuple[str, ...], place: Place = ()) -> Iterator[Problem]:
-    """A name of a question that arises twice on one way: nested ones beside those of the branches around them."""
+    """Report names that two questions on the same way share: a nested question and one asked before or beside it."""
     names = (*before, *questions)
     for q, question in questions.items():
         for b, branch in question.branches.items():
@@ -128,11 +127,11 @@ def _asked_twice(questions: Mapping[str, Question], before: tuple[str, ...], pla
 def futures_fit(
     base: Instance, future: Instance, before: Mapping[str, frozenset[str]], after: Mapping[str, frozenset[str]]
 ) -> Iterator[Problem]:
-    """What a future may not change of the file: names of the network and options, kinds, lumpiness, the measure.
+    """Check that a future keeps the names of network and options, their kinds, fixed charges, and the measure.
 
     Args:
-        base, future: the file and the future.
-        before, after: the names that the sections of each declare, those of faulty entries as well.
+        base, future: the instance of the file, and that of the future.
+        before, after: the names that the sections of each declare, including those of faulty entries.
     """
     for section in _SAME_NAMES:
         for name in sorted(getattr(future, section).keys() - before[section]):
@@ -158,9 +157,16 @@ def _of_kind(place: Place, before: Lever, after: Lever) -> Iterator[Problem]:
 def attribute(
     document: Document, found: Mapping[int, Sequence[Finding]], ways: Sequence[Way], before: Iterable[Finding]
 ) -> list[Finding]:
-    """What is found in futures and not in the file itself, each once, at the line in the branch that causes it.
+    """Return the findings of futures that the file itself does not have, each once, at the branch that causes it.
 
-    What a future has in which nothing is set is of the file itself: a faulty question hides it until that is mended.
+    Findings of a future whose branches set nothing belong to the file itself and are left out: `before` lacks them only
+    if a faulty question hid them.
+
+    Args:
+        document: the document of the file.
+        found: the findings of distinct futures, by the number of one way to each.
+        ways: all ways through the questions.
+        before: the findings of the file.
     """
     known = {(each.where, each.what, each.cure, each.severity) for each in before}
     placed, loose = dict[Finding, None](), dict[tuple[str, ...], tuple[Finding, list[Way]]]()
@@ -183,7 +189,7 @@ def _dotted(place: Place) -> str:
 
 
 def _plain(found: Finding) -> Finding:
-    """The finding without its branch, which goes before where it stands."""
+    """Return the finding as a plain one, with the path of its branch at the beginning of `where`."""
     own = {key: value for key, value in vars(found).items() if key != "branch"}
     if isinstance(found, FutureFinding) and found.branch is not None:
         own["where"] = ", ".join(filter(None, (_dotted(found.branch), found.where)))
@@ -191,7 +197,7 @@ def _plain(found: Finding) -> Finding:
 
 
 def _blame(document: Document, found: Finding, having: Sequence[Way]) -> Finding:
-    """A finding at a place that no branch set: at the last branch that all futures with it share."""
+    """Return a finding about a value that no branch set, placed at the last branch that all affected futures share."""
     shared = [each for each in having[0].changes if all(each in way.changes for way in having)]
     place = (shared or having[0].changes)[-1][0]
     head = _dotted(place) if len(shared) == 1 else f"future {having[0].name}"
@@ -202,7 +208,7 @@ def _blame(document: Document, found: Finding, having: Sequence[Way]) -> Finding
 def branch_variants(
     questions: Mapping[str, Question], above: tuple[tuple[Place, QuestionBranch], ...] = (), place: Place = ()
 ) -> Iterator[tuple[Place, Question, tuple[tuple[Place, QuestionBranch], ...]]]:
-    """Every question with several branches that set something, with the branches that it is nested in."""
+    """Yield each question with several branches of which any sets values, with its place and the branches around it."""
     for q, question in questions.items():
         own = (*place, FUTURES, q)
         if len(question.branches) > 1 and any(branch.set for branch in question.branches.values()):
@@ -212,9 +218,9 @@ def branch_variants(
             yield from branch_variants(branch.futures, (*above, (inner, branch)), inner)
 
 
-# Fields that do not matter before an answer: texts, and the value of the stock left at the end.
+# Fields without effect before an answer: texts, and the salvage of the stock left at the end.
 _UNSEEN = frozenset({"name", "source", "note", "id", "salvage"})
-# Fields of an option that hold for orders; `_PAID` are series by the year of the order.
+# Fields of an option that apply to orders; those in `_PAID` are series by the year of the order.
 _PAID = frozenset({"capex", "price"})
 _OF_ORDERS = _PAID | {
     "fixed_cost", "budget_share", "max_size", "min_size", "unit_size", "fill_rate", "requires", "excludes"
@@ -224,18 +230,19 @@ _ORDERS = "It holds for orders placed before the answer too; to forbid later one
 _SCALAR = "It holds in all years, those before the answer as well: check that this is meant."
 _RULES = "Let a rule begin with the answer: write its `from:`."
 _SHOCKS = "List the starts before the answer in a shock of their own, the same in every branch."
-# Calendar years in which futures differ, each with the cure.
+# Calendar years in which futures differ, each with a cure.
 _Years = dict[int, str]
 
 
 def data_known_early(
     place: Place, question: Question, made: Mapping[str, tuple[Instance, Mapping[Place, Place]]]
 ) -> Iterator[Problem]:
-    """What branches of a question set that differs from another branch in years before the answer.
+    """Report values set by branches of a question that differ from another branch in years before the answer.
 
     Args:
-        place, question: of the file; it has several branches.
-        made: by branch, the file with what it sets, and the place of each entry of its `set` by where that leads.
+        place, question: a question of the file with several branches, and its place.
+        made: for each branch, the instance with its values set, and the place of each entry of its `set`, by the
+            place to which the entry leads.
     """
     for i, (instance, keys) in enumerate(made.values()):
         horizon = instance.horizon
@@ -252,7 +259,7 @@ def data_known_early(
 def _first_difference(
     made: Mapping[str, tuple[Instance, Mapping[Place, Place]]], i: int, at: Place, t: int
 ) -> tuple[_Years, str]:
-    """The first branch from which branch number `i` differs at a place; where both set it, only the later one does."""
+    """Return years and name of the first branch that differs: an earlier one, or a later one without this value."""
     own = [*made.values()][i][0]
     for k, (other, (instance, keys)) in enumerate(made.items()):
         if (k < i or (k > i and at not in keys)) and (years := _Pair(own, instance, t).differing(at)):
@@ -273,15 +280,15 @@ class _Pair:
         return self.one.horizon
 
     def since(self, first: int) -> list[int]:
-        """The whole years before `t`, from a period on."""
+        """Return the calendar years from period `first` to the year before that of `t`."""
         return [*range(self.horizon.year(first), self.horizon.year(self.t))] if first < self.t else []
 
     def both(self, section: str, name: str) -> tuple[Any, Any]:
-        """An entry of a section in the two."""
+        """Return an entry of a section in both instances."""
         return getattr(self.one, section).get(name), getattr(self.other, section).get(name)
 
     def differing(self, at: Place) -> _Years:
-        """The years before `t` in which what stands at a place differs."""
+        """Return the years before `t` in which the data at a place differ, each with a cure."""
         section, name, field = (*map(str, at[:3]), "", "")[:3]
         if section == "policy":
             return self.of_policy(name)
@@ -294,7 +301,7 @@ class _Pair:
         return found
 
     def of_entry(self, section: str, name: str, field: str) -> _Years:
-        """A process, segment or option."""
+        """Return the years in which a process, segment or option differs."""
         pair, found = self.both(section, name), _Years()
         for key in [field] if field else type(pair[0]).model_fields:
             values = [getattr(each, key, None) for each in pair]
@@ -304,7 +311,7 @@ class _Pair:
         return found
 
     def of_option(self, pair: tuple[Any, Any], field: str) -> _Years:
-        """The years in which a field of an option matters."""
+        """Return the years before `t` in which a field of an option has an effect."""
         ordered = [self.orders(each) for each in pair]
         if field in ("earliest", "latest"):
             return {self.horizon.year(a): _ORDERS for a in set(ordered[0]) ^ set(ordered[1])}
@@ -315,19 +322,19 @@ class _Pair:
         return dict.fromkeys(self.since(works), _SCALAR)
 
     def orders(self, option: Any) -> list[int]:
-        """The periods before `t` in which an option may be ordered."""
+        """Return the periods before `t` in which an option may be ordered."""
         points = self.horizon.periods if option.is_stock else self.horizon.decisions
         return [a for a in points if a < self.t and option.allows(self.horizon.year(a))]
 
     def works(self, option: Any, orders: list[int]) -> int:
-        """The first period in which something that was ordered, or is there from the start, works."""
+        """Return the first period in which an ordered option works: 0 with an initial stock, `t` without orders."""
         if getattr(option, "initial", 0.0) > 0:
             return 0
         lead = self.horizon.whole(getattr(option, "lead_time", 0.0))
         return orders[0] + lead if orders else self.t
 
     def of_shock(self, name: str) -> _Years:
-        """The years of windows that begin before `t`."""
+        """Return the years before `t` in the windows of shocks that begin before it and differ."""
         if not (has_events(self.one) and has_events(self.other)):
             return {}
         seen = [self.events(spec, name) for spec in self.both("shocks", name)]
@@ -339,12 +346,12 @@ class _Pair:
         return {each.name: each for each in expand(name, spec, self.horizon)} if spec else {}
 
     def changed(self, seen: Iterable[Mapping[str, Shock]], event: str) -> list[Shock]:
-        """The shocks of a name in the two, where they differ before `t`."""
+        """Return the shocks with this name in both instances, if they differ before `t`."""
         one, other = (each.get(event) for each in seen)
         return [] if _visible(one, self.t) == _visible(other, self.t) else [each for each in (one, other) if each]
 
     def of_ensemble(self, name: str) -> _Years:
-        """The years from the first start on."""
+        """Return the years before `t` from the first start of an ensemble on, if it differs."""
         pair = self.both("ensembles", name)
         if pair[0] == pair[1]:
             return {}
@@ -352,13 +359,13 @@ class _Pair:
         return dict.fromkeys(self.since(min(map(min, spans), default=0)), _SHOCKS)
 
     def of_adversary(self) -> _Years:
-        """The years from its first attack on."""
+        """Return the years before `t` from the first possible attack on, if the adversary differs."""
         pair = [each.adversary for each in (self.one, self.other)]
         starts = [min(each.starts.periods(self.horizon)) for each in pair if each]
         return dict.fromkeys(self.since(min(starts)), _SCALAR) if pair[0] != pair[1] else {}
 
     def of_policy(self, field: str) -> _Years:
-        """The rules of single years; a budget of the whole horizon is none."""
+        """Return the years in which rules of single years differ; a budget of the whole horizon is not compared."""
         cures = {
             "annual_budget": _SERIES,
             "force": _SERIES,
@@ -380,7 +387,7 @@ def _of_series(values: list[Any], years: _Years) -> _Years:
 
 
 def _visible(event: Shock | None, t: int) -> Any:
-    """What there is to see of a shock before t; None where it begins later."""
+    """Return the data of a shock that are visible before period t; None if it begins later."""
     if event is None or event.periods.start >= t:
         return None
     spec, before = event.spec, range(min(len(event.periods), t - event.periods.start))
@@ -392,7 +399,7 @@ def _visible(event: Shock | None, t: int) -> Any:
 
 
 def _rules_in(rules: Any, year: int) -> Any:
-    """What of a budget by year, forced purchases or rules applies in a year."""
+    """Return the part of annual budgets, required purchases or rules that applies in a year."""
     if isinstance(rules, Series):
         return rules.at(year)
     if isinstance(rules, Mapping):

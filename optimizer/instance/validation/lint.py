@@ -1,9 +1,9 @@
-"""Lint: checks of valid but suspicious input: options of no use, names that look alike, figures in another unit.
+"""Lint: checks of valid but suspicious input: options without effect, names that look alike, figures in another unit.
 
-Figures of one sort lie together: one far from all others is likely in another unit. Figures that can be compared form a
-group: what a tonne of one commodity costs, the capex of what makes it, what its segments ask for. Sorted by size, a
-group falls apart where two neighbours differ by `GAP`; all that lies outside the largest part is reported, with its
-neighbours there and the figure that may have been meant.
+A figure far from all others of its sort is probably in another unit. Comparable figures form a group: the costs of a
+tonne of one commodity, the capex of the options that make it, the demands of its segments. A group, sorted by size, is
+split where two neighbours differ by a factor of `GAP` or more. Every figure outside the largest part is reported, with
+its nearest neighbours in that part and the figure that may have been meant.
 """
 
 import math
@@ -19,7 +19,7 @@ from optimizer.units import Series
 
 
 def options_do_something(unchecked: Unchecked) -> Iterator[Problem]:
-    """Every option can be bought, and is of some use then."""
+    """Check that no option has a field whose value of 0 makes it useless."""
     adversary = unchecked.instance.adversary
     deterrents = adversary.deterrents if adversary else ()
     for o, option in unchecked.instance.options.items():
@@ -33,7 +33,7 @@ def options_do_something(unchecked: Unchecked) -> Iterator[Problem]:
 
 
 def display_names_are_distinct(unchecked: Unchecked) -> Iterator[Problem]:
-    """Two of a kind do not look the same in a table."""
+    """Check that display names are distinct within a section (options: within a kind)."""
     for section in ("regions", "commodities", "processes", "demands", "options"):
         seen: dict[tuple[str, str], str] = {}
         for key, each in getattr(unchecked.instance, section).items():
@@ -44,7 +44,7 @@ def display_names_are_distinct(unchecked: Unchecked) -> Iterator[Problem]:
 
 
 def running_costs_something(unchecked: Unchecked) -> Iterator[Problem]:
-    """Nothing that makes a commodity of nothing is paid for running; what only sells a surplus makes none."""
+    """Check that no activity with an output and without inputs has a negative cost: it would run at full capacity."""
     for name, activity in unchecked.instance.activities.items():
         if activity.output and not activity.input and min(activity.cost.values) < 0:
             what = "cost is below 0: it runs as much as it can, and the surplus is thrown away"
@@ -53,21 +53,21 @@ def running_costs_something(unchecked: Unchecked) -> Iterator[Problem]:
 
 
 def options_are_as_their_levers_want(unchecked: Unchecked) -> Iterator[Problem]:
-    """Whatever a lever reports about its own fields."""
+    """Yield the problems that levers report about their own fields."""
     for o, option in unchecked.instance.options.items():
         for place, what, cure, severity in option.problems():
             yield ("options", o, *place), what, cure, severity
 
 
 def buying_costs_something(unchecked: Unchecked) -> Iterator[Problem]:
-    """Nothing is there for the taking."""
+    """Check that no useful option is free."""
     for o, option in unchecked.instance.options.items():
         if option.is_free and not any(option.fields_without_effect()):
             yield ("options", o), "costs nothing to buy", option.price_cure, "warning"
 
 
 def stock_that_is_paid_back_is_there(unchecked: Unchecked) -> Iterator[Problem]:
-    """Salvage is paid on the stock of the baseline, which a shock may have used up; reported once."""
+    """Report salvage, once, if shocks have probabilities: it is paid on the baseline stock, which shocks may use up."""
     shocks, ensembles = unchecked.instance.shocks, unchecked.instance.ensembles
     likely = [*(s.probability for s in shocks.values()), *(e.probability for e in ensembles.values())]
     paid = [o for o, stock in unchecked.instance.stocks.items() if stock.salvage > 0]
@@ -81,23 +81,22 @@ def stock_that_is_paid_back_is_there(unchecked: Unchecked) -> Iterator[Problem]:
 
 
 def floors_have_a_price(unchecked: Unchecked) -> Iterator[Problem]:
-    """A floor whose shortage costs nothing is kept where it can be, but its shortfall cannot be weighed."""
+    """Check that segments with a floor have a shortage cost; without one, the survival gap does not count them."""
     for d in free_floors(unchecked.instance):
         what = "has a floor, but going short costs nothing: a gap cannot see it"
         yield ("demands", d, "shortage_cost"), what, "Give shortage_cost what a tonne missing costs.", "warning"
 
 
 _SECTIONS = ("commodities", "processes", "demands", "options", "shocks", "ensembles")
-# Names shorter than the first are often one letter apart (Iran, Iraq); those longer than the second are not names of
-# regions.
+# Names shorter than SHORTEST are often one letter apart (Iran, Iraq); those above LONGEST are no names of regions.
 SHORTEST, LONGEST = 5, 40
-# Demand and cost in a shock are seldom more times what they are without it.
+# A factor of demand or cost in a shock is rarely larger than this.
 LARGEST_FACTOR = 50
 _SEPARATORS = re.compile(r"[\s._-]+")
 
 
 def ids_are_told_apart(unchecked: Unchecked) -> Iterator[Problem]:
-    """No two ids of a section, no two regions and no two stages differ in case, spaces and separators only."""
+    """Check that ids of a section, regions, and stages differ in more than case, spaces and separators."""
     for section in _SECTIONS:
         ids: dict[str, list[Place]] = {name: [(section, name)] for name in getattr(unchecked.instance, section)}
         yield from _alike("the id", ids)
@@ -115,7 +114,7 @@ def _alike(noun: str, places: Mapping[str, list[Place]]) -> Iterator[Problem]:
 
 
 def regions_are_told_apart(unchecked: Unchecked) -> Iterator[Problem]:
-    """A region that is named once, and is one letter away from another, is likely a typing error."""
+    """Report a region that is used once and differs by one letter from another: probably a typing error."""
     places = _regions(unchecked.instance)
     for first, second in _neighbours(places):
         rare, usual = sorted((second, first), key=lambda region: len(places[region]))
@@ -126,7 +125,7 @@ def regions_are_told_apart(unchecked: Unchecked) -> Iterator[Problem]:
 
 
 def home_is_somewhere(unchecked: Unchecked) -> Iterator[Problem]:
-    """`home` is not almost the region of a process or option, without being one."""
+    """Report `home` if it is the region of no process or option but nearly the name of one."""
     home, written = unchecked.instance.home, _regions(unchecked.instance)
     if home is None or home in written:
         return
@@ -137,7 +136,7 @@ def home_is_somewhere(unchecked: Unchecked) -> Iterator[Problem]:
 
 
 def _regions(instance: Instance) -> dict[str, list[Place]]:
-    """Where each region is written; a home region that is filled in counts for nothing."""
+    """Return the places where each region is written, without home regions that were filled in."""
     places = _written_at(instance, "region")
     if instance.home in places:
         options = instance.options
@@ -147,7 +146,7 @@ def _regions(instance: Instance) -> dict[str, list[Place]]:
 
 
 def _written_at(instance: Instance, field: str) -> dict[str, list[Place]]:
-    """Where each region or stage is written: at processes and producing options."""
+    """Return the places where each region or stage is written, among processes and producing options."""
     places: dict[str, list[Place]] = {}
     for name, activity in instance.activities.items():
         if value := getattr(activity, field):
@@ -160,7 +159,7 @@ def _fold_name(name: str) -> str:
 
 
 def _neighbours(names: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Pairs that are one letter apart, found by what is left of each name without one of its letters."""
+    """Yield pairs of names one letter apart, found by comparing the names with one letter removed."""
     left: dict[str, list[str]] = {}
     for name in names:
         if not SHORTEST <= len(name) <= LONGEST:
@@ -173,9 +172,9 @@ def _neighbours(names: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 
 def _is_one_letter(one: str, other: str) -> bool:
-    """Whether a letter is left out, inserted, exchanged with the next, or replaced.
+    """Return whether two names differ by one letter omitted, inserted, replaced, or swapped with the next.
 
-    Digits, and a last letter that is replaced, number the members of a series: they are no slip.
+    Differences in digits, or a replaced last letter, number the members of a series and do not count.
     """
     if one == other or min(len(one), len(other)) < SHORTEST:
         return False
@@ -185,29 +184,29 @@ def _is_one_letter(one: str, other: str) -> bool:
 
 
 def _is_slip(left: str, right: str) -> bool:
-    """The same of what follows the letters that two names have in common."""
+    """Return whether the remainders of two names, after their common beginning, differ by one letter as above."""
     is_inserted = left == right[1:]
     is_replaced = len(left) == len(right) > 1 and left[:1].isalpha() and left[1:] == right[1:]
     is_exchanged = len(right) > 1 and left[:1].isalpha() and left == right[1::-1] + right[2:]
     return right[:1].isalpha() and (is_inserted or is_replaced or is_exchanged)
 
 
-# A missing or superfluous suffix, or kg in place of t, is a factor of 1,000. In the shipped files the numbers farthest
-# from their nearest neighbours are so by factors of 83 (prices of one commodity), 22 (all costs and prices of a file)
-# and 67 (capex).
+# A missing or superfluous suffix, or kg in place of t, is a factor of 1,000. In the shipped instances, the largest
+# factors between a number and its nearest neighbour are 83 (prices of one commodity), 22 (all costs and prices of a
+# file) and 67 (capex).
 GAP_OF_PRICES, GAP_OF_FILE, GAP = 150.0, 50.0, 250.0
-# Segments differ more: defence may need a hundredth of what cars do.
+# Segments differ more: defence may need a hundredth of the demand for cars.
 GAP_OF_TONNES = 500.0
-# One year of a series against the year before and the year after.
+# Factor between one year of a series and the years before and after it.
 LEAP = 100.0
-# Against the median of all figures of one sort, whatever they are of.
+# Factor between a figure and the median of all figures of its sort.
 SPREAD = 1e4
 UNITS = "data are in t, t/yr and whole currency units."
 
 
 @dataclass(frozen=True)
 class _Figure:
-    """A number of the file: its place, what it is, as it is written, its size where it is compared, and its unit."""
+    """A number of the file: its place, description, value as written, size for comparison, and unit."""
 
     place: Place
     what: str
@@ -219,13 +218,13 @@ class _Figure:
         return f"{self.what} {_amount(self.value)}"
 
 
-# By commodity what a tonne costs whole, and by outputs what it costs to convert something into them.
+# Full costs of a tonne by commodity, and costs of conversion by outputs.
 type _PerTonne = tuple[dict[str, list[_Figure]], dict[str, list[_Figure]]]
 
 
 @dataclass(frozen=True)
 class _Group:
-    """Figures that can be compared; where two parts are equally large, the one nearer to `around` is right."""
+    """Comparable figures; of two equally large parts, the one nearer to `around` is taken as correct."""
 
     figures: Sequence[_Figure]
     around: Sequence[float] = ()
@@ -234,7 +233,7 @@ class _Group:
 
 
 def multipliers_are_plausible(unchecked: Unchecked) -> Iterator[Problem]:
-    """What a shock multiplies is not given in per cent."""
+    """Check that factors of demand and cost in shocks are not given in per cent."""
     for place, spec in entries_with_cuts(unchecked.instance):
         for field in ("demand", "cost"):
             for name, factor in (getattr(spec, field, None) or {}).items():
@@ -244,7 +243,7 @@ def multipliers_are_plausible(unchecked: Unchecked) -> Iterator[Problem]:
 
 
 def magnitudes_are_plausible(unchecked: Unchecked) -> Iterator[Problem]:
-    """Numbers of one sort lie within a few powers of ten of each other; a stray one is often in kg, or in millions."""
+    """Report numbers powers of ten away from others of their sort: they are often in kg, or in millions."""
     rate = unchecked.instance.discount_rate
     if rate > 0.3:
         cure = f"Write {rate / 100:g} for {rate:g} %." if rate >= 1 else "It is a share per year: 0.05 for 5 %."
@@ -263,7 +262,7 @@ def magnitudes_are_plausible(unchecked: Unchecked) -> Iterator[Problem]:
 
 
 def _strays(group: _Group) -> Iterator[tuple[_Figure, Sequence[_Figure]]]:
-    """The figures outside the largest part of a group, each with that part in the order of size."""
+    """Yield the figures outside the main part of a group, each with the figures of that part in order of size."""
     parts = list(_parts(group))
     if len(parts) < 2:
         return
@@ -274,7 +273,7 @@ def _strays(group: _Group) -> Iterator[tuple[_Figure, Sequence[_Figure]]]:
 
 
 def _main_part(parts: Sequence[list[_Figure]], around: Sequence[float]) -> list[_Figure]:
-    """The largest part; of equally large ones that nearest to the median of `around`, or of all figures."""
+    """Return the part with most figures; of equal ones, the one nearest to the median of `around` or of all figures."""
     middle = statistics.median(map(math.log, around or [figure.size for part in parts for figure in part]))
 
     def weight(part: Sequence[_Figure]) -> tuple[int, float, float]:
@@ -285,7 +284,7 @@ def _main_part(parts: Sequence[list[_Figure]], around: Sequence[float]) -> list[
 
 
 def _parts(group: _Group) -> Iterator[list[_Figure]]:
-    """The figures by size, parted where two neighbours differ by the group's gap."""
+    """Yield the parts of a group: figures sorted by size and split where neighbours differ by a factor of its gap."""
     part: list[_Figure] = []
     for figure in sorted((figure for figure in group.figures if figure.size > 0), key=lambda figure: figure.size):
         if part and figure.size / part[-1].size >= group.gap:
@@ -315,7 +314,7 @@ def _lonely(figure: _Figure, main: Sequence[_Figure]) -> Problem:
 
 
 def _amount(value: float) -> str:
-    """A number as a file may have it: 45k, 1.2M."""
+    """Format a number as in a file: 45k, 1.2M."""
     for least, size, suffix in ((1e9, 1e9, "B"), (1e6, 1e6, "M"), (1e4, 1e3, "k")):
         if abs(value) >= least:
             return f"{value / size:.6g}{suffix}"
@@ -339,7 +338,7 @@ def _groups(instance: Instance, per_tonne: _PerTonne, capex: Iterable[_Group]) -
 
 
 def _per_tonne(instance: Instance) -> _PerTonne:
-    """By commodity what a tonne of it costs whole; by outputs what it costs to convert something into them."""
+    """Return the full costs of a tonne by commodity, and the costs of converting inputs by outputs."""
     prices, conversions = dict[str, list[_Figure]](), dict[str, list[_Figure]]()
     unit = f"{instance.money} per t"
     for name, activity in instance.activities.items():
@@ -366,7 +365,7 @@ def _shortage_costs(instance: Instance) -> list[_Figure]:
 
 
 def _cheap_shortages(instance: Instance, reported: set[Place]) -> Iterator[Problem]:
-    """A segment for which going short costs less than any supply that stands: it is never served but for its floors."""
+    """Report segments whose shortage cost is below the cost of any existing supply: only their floors are served."""
     least = {c: min(some, key=lambda each: each.size) for c, some in _least_costs(instance).items()}
     for d, demand in instance.demands.items():
         supply, place = least.get(demand.commodity), ("demands", d, "shortage_cost")
@@ -378,7 +377,7 @@ def _cheap_shortages(instance: Instance, reported: set[Place]) -> Iterator[Probl
 
 
 def _least_costs(instance: Instance) -> dict[str, list[_Figure]]:
-    """By commodity what each process asks at least for a tonne; 0 where what else it makes may pay for it."""
+    """Return, by commodity, the least cost of a tonne in each process; 0 if other outputs may pay for it."""
     found, unit = dict[str, list[_Figure]](), f"{instance.money} per t"
     for p, process in instance.processes.items():
         place, cost = ("processes", p, "cost"), min(process.cost.values)
@@ -389,7 +388,7 @@ def _least_costs(instance: Instance) -> dict[str, list[_Figure]]:
 
 
 def _capex(instance: Instance) -> Iterator[_Group]:
-    """Capex of what makes the same, of all plants, of all partnerships; of a plant beside its own cost."""
+    """Yield groups of capex: options with equal outputs, options with one `capex_group`, a plant with its own cost."""
     unit = f"{instance.money} per t/yr"
     alike, groups = dict[str, list[_Figure]](), dict[str, list[_Figure]]()
     own: list[_Group] = []
@@ -410,7 +409,7 @@ def _capex(instance: Instance) -> Iterator[_Group]:
 
 
 def _tonnes(instance: Instance) -> Iterator[_Group]:
-    """By commodity: what segments ask for, each and all together beside what can be made, and what processes make."""
+    """Yield groups of tonnes by commodity: demands of segments, a lone demand with the largest capacity, capacities."""
     demanded, made = dict[str, list[_Figure]](), dict[str, list[_Figure]]()
     for d, demand in instance.demands.items():
         quantity = _most(demand.quantity)
@@ -432,7 +431,7 @@ def _tonnes(instance: Instance) -> Iterator[_Group]:
 
 
 def _leaps(instance: Instance) -> Iterator[Problem]:
-    """A year of a series against the years before and after it: both are far away on the same side."""
+    """Report years of a series that lie far above, or far below, both the year before and the year after."""
     for place, series in _series(instance):
         for before, at, after in zip(series.points, series.points[1:], series.points[2:], strict=False):
             sizes = [abs(value) for _, value in (before, at, after)]
@@ -478,7 +477,7 @@ def _beyond_the_median(sort: str, figures: Iterable[_Figure], reported: set[Plac
 
 
 def _sorts(instance: Instance, per_tonne: _PerTonne, capex: Iterable[_Group]) -> dict[str, list[_Figure]]:
-    """All figures of one sort, whatever they are of."""
+    """Return all figures by sort, over all objects."""
     costs = [figure for of_all in per_tonne for figures in of_all.values() for figure in figures]
     plants = [figure for group in capex for figure in group.figures if figure.place[-1] == "capex"]
     by_place = {figure.place: figure for figure in plants if figure.what}

@@ -1,4 +1,4 @@
-"""Checks of names: whatever is named exists, and each demand and option of a coalition belongs to one member."""
+"""Checks of names: every name used exists, every segment belongs to one member, and every option to at most one."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,12 +14,12 @@ from optimizer.units import short
 
 
 def _kinds(field: str) -> list[str]:
-    """The kinds of levers of which something holds."""
+    """Return the kinds of levers whose class attribute `field` is true."""
     return [kind for kind, lever in KINDS.items() if getattr(lever, field)]
 
 
 class _Known:
-    """The names that a file may use, by sort, each collected once however often it is used."""
+    """The vocabularies of names that a file may use, each built once."""
 
     def __init__(self, unchecked: Unchecked) -> None:
         self.unchecked, self.instance = unchecked, unchecked.instance
@@ -40,7 +40,7 @@ class _Known:
         self.stages = Vocabulary((each.stage for each in activities.values() if each.stage), "stage")
 
     def shock_fields(self) -> dict[str, Vocabulary]:
-        """By field of a shock the names that it may have as keys."""
+        """Return, for each field of a shock, the names that it may have as keys."""
         named = {
             field: {o for o, option in self.instance.options.items() if field in option.shock_fields}
             for field in ("cost", "reliability")
@@ -61,7 +61,7 @@ def _resolve(place: Place, word: str, known: Vocabulary) -> Iterator[Problem]:
 
 
 def names_resolve(unchecked: Unchecked) -> Iterator[Problem]:
-    """Whatever is named exists."""
+    """Check that every name used in the network, in options and in the policy exists."""
     known = _Known(unchecked)
     yield from _names_of_network(known)
     yield from _names_of_options(known)
@@ -134,7 +134,7 @@ def _names_of_share(known: _Known, place: Place, rule: ShareRule) -> Iterator[Pr
 
 
 def shock_names_resolve(unchecked: Unchecked) -> Iterator[Problem]:
-    """What a shock cuts, surges, makes dearer or replaces exists."""
+    """Check that every name in the cuts and other fields of shocks and ensembles exists."""
     known = _Known(unchecked)
     fields = known.shock_fields()
     for place, spec in entries_with_cuts(unchecked.instance):
@@ -167,14 +167,14 @@ def _names_of_cut(known: _Known, place: Place, cut: ActivitySelector) -> Iterato
 
 
 def _hits_region(place: Place, word: str, known: Vocabulary, noun: str) -> Iterator[Problem]:
-    """An unknown region is an error where it is close to a known one, else a warning."""
+    """Report an unknown region: an error if its name is close to a known one, else a warning."""
     if word not in known:
         severity: Severity = "error" if known.nearest(word) else "warning"
         yield place, f'"{word}" is not the region of {noun}', known.cure(word), severity
 
 
 def _near_misses(place: Place, names: Iterable[str] | None, known: Vocabulary) -> Iterator[Problem]:
-    """An unknown word close to a known one is an error; others are left to `cuts_match`."""
+    """Report unknown names that are close to a known one as errors; the others are left to `cuts_match`."""
     for name in names or ():
         near = known.nearest(name) if name not in known else None
         if near is not None:
@@ -182,7 +182,7 @@ def _near_misses(place: Place, names: Iterable[str] | None, known: Vocabulary) -
 
 
 def regions_are_named(unchecked: Unchecked) -> Iterator[Problem]:
-    """Every region of the section `regions` is the region of something."""
+    """Check that every entry of the section `regions` is the region of a process or option, or home."""
     if not unchecked.sound:
         return
     known = named_regions(unchecked.instance)
@@ -193,7 +193,7 @@ def regions_are_named(unchecked: Unchecked) -> Iterator[Problem]:
 
 
 def words_are_not_blank(unchecked: Unchecked) -> Iterator[Problem]:
-    """No id, region or stage is empty, or has blanks around it."""
+    """Check that no id, region or stage is empty or has surrounding blanks."""
     for place, word in _words(unchecked):
         if not word or word != word.strip():
             what = f'"{word}" has blanks around it' if word.strip() else "is empty"
@@ -201,7 +201,7 @@ def words_are_not_blank(unchecked: Unchecked) -> Iterator[Problem]:
 
 
 def _words(unchecked: Unchecked) -> Iterator[tuple[Place, str]]:
-    """Every id, region and stage that the file writes; one without a value is empty."""
+    """Yield every id, region and stage that the file states, with its place; a missing value is an empty text."""
     for section, ids in unchecked.declared.items():
         yield from (((section, name), name) for name in ids)
     for name, activity in unchecked.instance.activities.items():
@@ -212,17 +212,17 @@ def _words(unchecked: Unchecked) -> Iterator[tuple[Place, str]]:
 
 
 def names_are_distinct(unchecked: Unchecked) -> Iterator[Problem]:
-    """A cut or a cost that names a process means one thing."""
+    """Check that no option has the name of a process, so that a cut or cost factor refers to one object."""
     yield from shared_names(unchecked.declared)
 
 
 def shared_names(declared: Mapping[str, frozenset[str]]) -> Iterator[Problem]:
-    """Options that are called like an existing process, by the names that sections declare."""
+    """Report options with the name of an existing process, from the names that sections declare."""
     for name in sorted(declared.get("processes", frozenset()) & declared.get("options", frozenset())):
         yield ("options", name), "is also the name of an existing process", "Give one of the two another name.", "error"
 
 
-# By field of a member: the section of its names, the noun for one, and the cure where two members have it.
+# By field of a member: the section of its names, the noun for one, and the cure if two members have the same one.
 _SECTIONS = {
     "demands": ("demands", "segment", "Split the segment, one for each member."),
     "processes": ("processes", "existing process", ""),
@@ -231,7 +231,7 @@ _SECTIONS = {
 
 
 def members_add_up(unchecked: Unchecked) -> Iterator[Problem]:
-    """Names that members have exist; every segment is of one member, every option of one or of none."""
+    """Check that names in members exist, segments belong to one member each, and options to at most one."""
     members = unchecked.instance.members
     yield from _how_many(len(unchecked.names(MEMBERS)))
     yield from _names_of_members(unchecked)
@@ -265,7 +265,7 @@ def _held_twice(unchecked: Unchecked) -> Iterator[Problem]:
 
 
 def _shares(unchecked: Unchecked) -> Iterator[Problem]:
-    """The shares of a process that members bring add to 1."""
+    """Check that the shares of each process that members bring add to 1."""
     shares, last = dict[str, list[float]](), dict[str, str]()
     for name, member in unchecked.instance.members.items():
         for p, share in member.processes.items():
@@ -282,7 +282,7 @@ def _shares(unchecked: Unchecked) -> Iterator[Problem]:
 
 
 def _nobodys(unchecked: Unchecked) -> Iterator[Problem]:
-    """Every segment belongs to a member."""
+    """Check that every segment belongs to a member."""
     instance = unchecked.instance
     owned = {d for member in instance.members.values() for d in member.demands}
     for d in instance.demands:

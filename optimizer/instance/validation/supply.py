@@ -1,4 +1,4 @@
-"""Checks of supply: every demand has a supplier, and every product a use. And the errors of pydantic in words."""
+"""Checks of supply: every demand has a supplier, and every product a use. Also the messages for pydantic errors."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -20,9 +20,9 @@ BRACES = "Write its fields in braces or on lines of their own."
 
 
 def describe_error(model: type[BaseModel], place: Place, error: Mapping[str, Any]) -> tuple[Place, str, str]:
-    """Where something is wrong, what, and the cure, from one error of pydantic about an object at a place."""
+    """Convert one pydantic error about an object at a place to the place, the problem and the cure."""
     inner = tuple(part for part in error["loc"] if part != "[key]")
-    # Of a series, which pydantic takes as one value, the year.
+    # The year of a series, which pydantic validates as one value.
     key = error.get("ctx", {}).get("key") if error["type"] == "finding" else None
     return (*place, *inner, *(() if key is None else (key,))), *_describe_error(model, error, inner)
 
@@ -32,7 +32,7 @@ def _describe_error(model: type[BaseModel], error: Mapping[str, Any], place: Seq
     if kind == "finding":
         return error["ctx"]["what"], error["ctx"]["cure"]
     if kind == "extra_forbidden":
-        # In braces a comma ends a text without quotes, and what follows is a key without a value.
+        # In braces a comma ends an unquoted text, and the rest is read as a key without a value.
         tail = "" if value is not None else ' A text with a comma needs quotes: "one, two".'
         return f'"{excerpt(last)}" is an unknown key', _unknown(model, str(last), place) + tail
     if kind == "missing":
@@ -43,7 +43,7 @@ def _describe_error(model: type[BaseModel], error: Mapping[str, Any], place: Seq
 
 
 def _of_value(model: type[BaseModel], error: Mapping[str, Any], place: Sequence[Any]) -> tuple[str, str]:
-    """What is wrong with a value that is there, in a field that exists."""
+    """Describe an invalid value of an existing field, and its cure."""
     kind, value = error["type"], error.get("input")
     if kind == "literal_error":
         return f'"{excerpt(value)}" is not allowed', f"Write {error['ctx']['expected']}."
@@ -72,7 +72,7 @@ _CURES = {
 
 
 def no_mapping(value: Any, model: type[BaseModel] | None) -> tuple[str, str]:
-    """A value that is not a mapping where one is needed; of a single word, the mapping that is likely intended."""
+    """Describe a value that should be a mapping; for a single word, the cure is the mapping probably intended."""
     if isinstance(value, str) and not value[:1].isdigit():
         fields = model.model_fields if model else {}
         key = "region" if {"region", "severity"} <= fields.keys() else "name"
@@ -82,7 +82,7 @@ def no_mapping(value: Any, model: type[BaseModel] | None) -> tuple[str, str]:
 
 
 def noun(value: Any) -> str:
-    """A value as the subject of a message."""
+    """Return a value as the subject of a message."""
     if isinstance(value, Mapping):
         return "a mapping"
     return "a list" if isinstance(value, (list, tuple)) else f'"{excerpt(value)}"'
@@ -96,14 +96,14 @@ def _unknown(model: type[BaseModel], key: str, place: Sequence[Any]) -> str:
 
 
 def _last(model: type[BaseModel], place: Sequence[Any]) -> type[BaseModel] | None:
-    """The innermost model that a place leads into."""
+    """Return the innermost model to which a place leads."""
     for part in place:
         model = _inner(model, part) or model
     return model
 
 
 def _inner(model: type[BaseModel], part: Any) -> type[BaseModel] | None:
-    """The model that a field holds, alone or in a list."""
+    """Return the model that a field holds, alone or in a container, or None."""
     field: FieldInfo | None = model.model_fields.get(str(part))
     waiting: list[Any] = [field.annotation] if field else []
     while waiting:
@@ -115,7 +115,7 @@ def _inner(model: type[BaseModel], part: Any) -> type[BaseModel] | None:
 
 
 def floors_have_a_source(unchecked: Unchecked) -> Iterator[Problem]:
-    """Every commodity with a floor can be made, stored, recycled or done without."""
+    """Check that the commodity of every segment can be made, stored or recycled, or the segment can be substituted."""
     instance = unchecked.instance
     had, roots = _obtainable(instance)
     replaced = {flow.serves for option in instance.options.values() for flow in option.flows}
@@ -131,7 +131,7 @@ def floors_have_a_source(unchecked: Unchecked) -> Iterator[Problem]:
 
 
 def _highest_floors(instance: Instance) -> dict[str, float]:
-    """By segment the highest floor that it has, its own or one of a shock."""
+    """Return the highest floor of each segment, its own or one set by a shock."""
     highest = {d: max(demand.survival.values) for d, demand in instance.demands.items()}
     for _, spec in entries_with_cuts(instance):
         for d, floor in (spec.survival or {}).items():
@@ -140,7 +140,7 @@ def _highest_floors(instance: Instance) -> dict[str, float]:
 
 
 def _obtainable(instance: Instance) -> tuple[set[str], dict[str, str]]:
-    """Commodities that can be had at all; and for the others that something makes, the commodity that stops it."""
+    """Return the obtainable commodities, and, for each other product, the commodity at the root of its absence."""
     others = [option for o, option in instance.options.items() if o not in instance.activities]
     had = {commodity for option in others for flow in option.flows for commodity in flow.gives}
     had |= {demand.end_of_life.commodity for demand in instance.demands.values() if demand.end_of_life}
@@ -150,7 +150,7 @@ def _obtainable(instance: Instance) -> tuple[set[str], dict[str, str]]:
 
 
 def _find_blocked(activities: Mapping[str, Activity], lacking: Mapping[str, Collection[str]]) -> dict[str, str]:
-    """By output of what cannot run, its first input that cannot be had."""
+    """Return, for each output of an activity that cannot run, the first input that cannot be obtained."""
     blocked: dict[str, str] = {}
     for name, inputs in lacking.items():
         for commodity in activities[name].output if inputs else ():
@@ -159,7 +159,7 @@ def _find_blocked(activities: Mapping[str, Activity], lacking: Mapping[str, Coll
 
 
 def _users(lacking: Mapping[str, Collection[str]]) -> defaultdict[str, list[str]]:
-    """By commodity, the activities that lack it."""
+    """Return, for each commodity, the activities that lack it."""
     users = defaultdict[str, list[str]](list)
     for name, inputs in lacking.items():
         for commodity in inputs:
@@ -168,10 +168,10 @@ def _users(lacking: Mapping[str, Collection[str]]) -> defaultdict[str, list[str]
 
 
 def _run_all(activities: Mapping[str, Activity], had: set[str], lacking: Mapping[str, set[str]]) -> None:
-    """Run whatever can run: add to `had` what is made, and take from `lacking` the inputs that can be had.
+    """Propagate availability: add outputs of activities that can run to `had`, and remove these from `lacking`.
 
-    An activity runs once all its inputs can be had. Each input is removed once, so that the time is linear in the
-    number of inputs and outputs, in whatever order the file lists them.
+    An activity can run once all its inputs are obtainable. Each input is removed once, so the time is linear in the
+    number of inputs and outputs, whatever their order in the file.
     """
     users = _users(lacking)
     had.update(c for name, inputs in lacking.items() if not inputs for c in activities[name].output)
@@ -186,7 +186,7 @@ def _run_all(activities: Mapping[str, Activity], had: set[str], lacking: Mapping
 
 
 def _roots(blocked: Mapping[str, str]) -> dict[str, str]:
-    """Where each chain of "this is made of that, which cannot be had" ends; in a circle, at one of its members."""
+    """Return the end of each chain of blocked commodities; for a cycle, one of its members."""
     roots: dict[str, str] = {}
     for commodity in blocked:
         trail, at = dict[str, None](), commodity
@@ -198,7 +198,7 @@ def _roots(blocked: Mapping[str, str]) -> dict[str, str]:
 
 
 def inputs_can_be_had(unchecked: Unchecked) -> Iterator[Problem]:
-    """Every input can be had; an input that a segment lacks is reported at the segment."""
+    """Check that every input can be obtained; a missing input behind a segment is reported at the segment."""
     instance = unchecked.instance
     had, roots = _obtainable(instance)
     made = {commodity for activity in instance.activities.values() for commodity in activity.output}
@@ -216,13 +216,13 @@ def inputs_can_be_had(unchecked: Unchecked) -> Iterator[Problem]:
 
 
 def _has_to_run(instance: Instance, name: str) -> bool:
-    """Whether it is an existing process that has capacity, and a share of it that has to run in the baseline."""
+    """Return whether `name` is an existing process with capacity of which a share must run in the baseline."""
     process = instance.processes.get(name)
     return process is not None and process.min_utilisation > 0 and max(process.capacity.values) > 0
 
 
 def _inputs(instance: Instance) -> Iterator[tuple[Place, str]]:
-    """Whatever is put in: the place, and the commodity."""
+    """Yield every input of an activity or option as its place and commodity."""
     for name, activity in instance.activities.items():
         for commodity in activity.input:
             yield (activity_section(instance, name), name, "input", commodity), commodity
@@ -232,12 +232,12 @@ def _inputs(instance: Instance) -> Iterator[tuple[Place, str]]:
                 yield ("options", o, "input", commodity), commodity
 
 
-# The most years before the horizon that an actual output may date from, since it is compared with the first year.
+# Actual output may date from at most this many years before the horizon, since it is compared with the first year.
 YEARS_BEFORE = 3
 
 
 def actual_outputs_can_be_compared(unchecked: Unchecked) -> Iterator[Problem]:
-    """Actual outputs are of years in or just before the horizon, and no more than the capacity makes."""
+    """Check that actual outputs date from or shortly before the horizon and do not exceed the capacity."""
     instance = unchecked.instance
     first, last = instance.horizon.start - YEARS_BEFORE, instance.horizon.end
     for p, process in instance.processes.items():
@@ -259,7 +259,7 @@ def actual_outputs_can_be_compared(unchecked: Unchecked) -> Iterator[Problem]:
 
 
 def restarts_take_time(unchecked: Unchecked) -> Iterator[Problem]:
-    """Some of what takes months to restart may stand still in the baseline."""
+    """Check that activities with `restart_months` may be partly idle in the baseline; else the field has no effect."""
     for name, activity in unchecked.instance.activities.items():
         if activity.restart_months > 0 and activity.min_utilisation >= 1:
             what = "has no effect: all of its capacity runs by min_utilisation when a shock begins"
@@ -268,7 +268,7 @@ def restarts_take_time(unchecked: Unchecked) -> Iterator[Problem]:
 
 
 def commodities_are_of_use(unchecked: Unchecked) -> Iterator[Problem]:
-    """Every commodity goes somewhere, but for what comes along with another: an ore decides the basket."""
+    """Check that every commodity has a use, or is a by-product of one that has (an ore determines its products)."""
     instance = unchecked.instance
     used = {demand.commodity for demand in instance.demands.values()} | {c for _, c in _inputs(instance)}
     used |= {rule.commodity for rule in (*instance.policy.max_share, *instance.policy.min_share)}
