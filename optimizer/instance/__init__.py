@@ -1,9 +1,9 @@
-"""The instance, how plain data become one, and its variants.
+"""The instance: its fields, how plain data are read and checked, and changed copies of it.
 
-schema, questions              its fields; questions whose answers part futures
-operation_paths                the conditions of operation: the baseline, and each shock
-text, document, ranges         a file as plain data with lines; the ranges of its numbers
-reading, derived, validation   data to an instance, what follows from it, and its checks
+schema, questions              fields of an instance; questions whose answers distinguish its futures
+operation_paths                conditions of operation: the baseline, and each shock
+text, document, ranges         a file as plain data with line numbers; ranges of its uncertain numbers
+reading, derived, validation   construction of an instance from data, quantities derived from it, and its checks
 overrides                      values put at dotted paths of the file, by `--set`, a scenario or a branch
-edits, removal, variants       the same instance changed: as a file would be, without some objects, with other shocks
+edits, removal, variants       changed copies: by values of the file, without some objects, with other shocks
 """

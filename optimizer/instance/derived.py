@@ -1,6 +1,6 @@
-"""What follows from an instance: all that may happen, its floors, its regions by name, and negligible sizes.
+"""Quantities derived from an instance: its shocks, floors, display names, and thresholds of negligible sizes.
 
-An `Unchecked` is an instance before its checks (`validation`), which use what is here.
+An `Unchecked` is an instance before its checks; the checks (`validation`) use the functions of this module.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def entries_with_cuts(instance: Instance) -> Iterator[tuple[Place, ShockSpec | EnsembleSpec | Event]]:
-    """Every entry that may have cuts, as the file has it: shocks, ensembles, their events."""
+    """Yield every entry that may have cuts, with its place, as written in the file: shocks, ensembles, their events."""
     for s, spec in instance.shocks.items():
         yield ("shocks", s), spec
     for e, ensemble in instance.ensembles.items():
@@ -33,7 +33,7 @@ def entries_with_cuts(instance: Instance) -> Iterator[tuple[Place, ShockSpec | E
 
 
 def whole_entries(instance: Instance) -> Iterator[tuple[Place, ShockSpec | Event]]:
-    """All that may happen, with what it inherits: shocks, and the events of ensembles."""
+    """Yield every shock entry and every event of an ensemble with its inherited fields, each with its place."""
     for s, spec in instance.shocks.items():
         yield ("shocks", s), spec
     for e, ensemble in instance.ensembles.items():
@@ -42,7 +42,7 @@ def whole_entries(instance: Instance) -> Iterator[tuple[Place, ShockSpec | Event
 
 
 def has_events(instance: Instance) -> bool:
-    """Whether the shocks of an instance can be listed: all their starts are periods."""
+    """Return whether the shocks of an instance can be listed: every start is a period of the horizon."""
     try:
         for spec in instance.ensembles.values():
             if spec.start is not None:
@@ -53,18 +53,18 @@ def has_events(instance: Instance) -> bool:
 
 
 def prices_respond(instance: Instance) -> bool:
-    """Whether what is bought moves the price of some stockpile or process."""
+    """Return whether purchases move the price of any stockpile or process."""
     responses = [each.price_response for each in instance.processes.values()]
     return any([*responses, *(stock.price_response for stock in instance.stocks.values())])
 
 
 def list_shocks(instance: Instance) -> list[Shock]:
-    """The shocks of all entries under `shocks:`, without the samples of ensembles."""
+    """Return the shocks of all entries under `shocks:`, without the samples of ensembles."""
     return [event for name, spec in instance.shocks.items() for event in expand(name, spec, instance.horizon)]
 
 
 def with_stock_paths(instance: Instance, plan: Plan) -> Plan:
-    """The plan with every stock of the instance, worked out from the purchases."""
+    """Return the plan with the path of every stock of the instance, computed from the purchases."""
     none = (0.0,) * len(instance.horizon.periods)
     fills = {o: plan.fills.get(o, none) for o in instance.stocks}
     stocks = {o: stock.stock_path(instance.horizon, fills[o]) for o, stock in instance.stocks.items()}
@@ -72,18 +72,18 @@ def with_stock_paths(instance: Instance, plan: Plan) -> Plan:
 
 
 def region_name(instance: Instance, region: str) -> str:
-    """A region for reading: the name that the file gives it, or its key in words, ``united kingdom``."""
+    """Return the display name of a region: its name in the file, or its key in words, ``united kingdom``."""
     named = instance.regions.get(region) or (instance.regions.get("home") if region == instance.home else None)
     return (named.name if named else None) or region.replace("_", " ")
 
 
 def cut_words(instance: Instance, cut: Cut) -> str:
-    """What a cut affects, in the names of the file."""
+    """Describe what a cut affects, in display names."""
     return str(with_names(instance, cut))
 
 
 def with_names(instance: Instance, cut: Cut) -> Cut:
-    """A cut with the names of what it selects in place of their keys."""
+    """Return a cut that selects processes, regions and commodities by display name instead of key."""
     words = {
         "process": tuple(display_name(instance, process) for process in cut.process or ()),
         "region": tuple(region_name(instance, region) for region in cut.region or ()),
@@ -93,20 +93,20 @@ def with_names(instance: Instance, cut: Cut) -> Cut:
 
 
 def entry_name(instance: Instance, entry: str) -> str:
-    """The name of a shock, a family or an ensemble in the file, or else its key."""
+    """Return the display name of a shock, a family or an ensemble: its name in the file, or its key."""
     spec = instance.shocks.get(entry) or instance.ensembles.get(entry)
     return (spec.name if spec is not None else None) or entry
 
 
 def named_regions(instance: Instance) -> set[str]:
-    """Every region of a process or an option, and the home region."""
+    """Return every region that a process or an option names, the home region, and the word `home` if there is one."""
     named = {activity.region for activity in instance.activities.values() if activity.region}
     named |= {getattr(option, "region", None) or "" for option in instance.options.values()} - {""}
     return named | ({instance.home, "home"} if instance.home else set())
 
 
 def free_floors(instance: Instance) -> list[str]:
-    """The segments that have a floor, in all shocks or in one, and whose shortage costs nothing."""
+    """Return the segments that have a floor, of their own or in some shock, and a shortage cost of 0."""
     of_shocks = {
         d for _, spec in entries_with_cuts(instance) for d, floor in (spec.survival or {}).items() if floor > 0
     }
@@ -117,19 +117,19 @@ def free_floors(instance: Instance) -> list[str]:
     ]
 
 
-# The rules of a policy that make every plan dearer, that without shocks as well.
+# The rules of a policy that raise the cost of every plan, including the no-shock plan.
 NO_SHOCK_RULES = ("max_share", "min_share", "force")
 
 
 def rules_that_ask(instance: Instance, keys: Sequence[str] = (*NO_SHOCK_RULES, "min_time_to_survive")) -> list[str]:
-    """The rules of the policy, of these, for which something may have to be bought, shock or none; in any future."""
+    """Return those of the given policy rules that any future sets: they may require purchases even without shocks."""
     return [key for key in keys if any(getattr(future.instance.policy, key) for future in instance.tree.futures)]
 
 
 def but_samples(*instances: Instance) -> str:
-    """What a sentence on all shocks has to leave out: `` but for samples that may fail (3 of 12 of trouble)``.
+    """Return the exception in a sentence on all shocks: `` but for samples that may fail (3 of 12 of trouble)``.
 
-    Empty where every sample has to be survived.
+    The text is empty if every sample must be survived.
     """
     allowed = dict.fromkeys(
         f"{spec.count - spec.required:,} of {spec.count:,} of {name}"
@@ -142,7 +142,7 @@ def but_samples(*instances: Instance) -> str:
 
 
 def highest_floor(instance: Instance, names: Iterable[str], d: str) -> float:
-    """The highest survival floor of a segment, a share, in force in any period of some shocks, by their names."""
+    """Return the highest survival floor of segment `d`, a share, in any period of the named shocks; 0 without any."""
     demand, horizon = instance.demands[d], instance.horizon
     return max(
         (
@@ -156,18 +156,18 @@ def highest_floor(instance: Instance, names: Iterable[str], d: str) -> float:
 
 
 def largest_demand(instance: Instance) -> float:
-    """The largest demand of one segment in one calendar year without any shock, t/yr; 0 where there is none."""
+    """Return the largest baseline demand of any one segment in any one calendar year, t/yr; 0 without segments."""
     demands, years = instance.demands.values(), instance.horizon.years
     return max((demand.quantity.at(year) for demand in demands for year in years), default=0.0)
 
 
 def size_thresholds(instance: Instance) -> tuple[dict[str, float], ...]:
-    """Sizes of each option that may be nothing, in its own unit, the largest thresholds first.
+    """Return thresholds, by option in its own unit, below which a size may be negligible; the largest set first.
 
-    A size matters where some row of the audit changes by more than its tolerance. Rows are as large as the largest
-    demand or as the option, so the first thresholds are a millionth of the larger of the two, the second a millionth of
-    the option. Both hold only where the audit then agrees. The last are the solver's rounding errors. A `max_size` far
-    above demand is meant as no limit: it says nothing of how large a size is.
+    A size matters if it changes some row of the audit by more than its tolerance. Rows scale with the largest demand or
+    with the option, so the first thresholds are a millionth of the larger of the two, the second a millionth of the
+    option. Both apply only if the audit then agrees. The last set is the solver's rounding error. A `max_size` far
+    above demand stands for "no limit" and is not used as a scale.
     """
     demand = largest_demand(instance)
     most = LARGEST_SIZE * demand or math.inf
@@ -180,12 +180,12 @@ def size_thresholds(instance: Instance) -> tuple[dict[str, float], ...]:
 
 
 def is_bought(instance: Instance, option: str, size: float) -> bool:
-    """Whether a size is above the threshold below which the audit cannot distinguish it from zero."""
+    """Return whether a size exceeds the threshold below which the audit cannot distinguish it from zero."""
     return size > size_thresholds(instance)[0][option]
 
 
 def options_requiring(instance: Instance, option: str) -> list[str]:
-    """The options that cannot be bought without one, as they require it or another one that does."""
+    """Return the options that require `option`, directly or through other options."""
     found = [option]
     for each in found:
         found += [o for o, other in instance.sized.items() if each in other.requires and o not in found]
@@ -193,18 +193,18 @@ def options_requiring(instance: Instance, option: str) -> list[str]:
 
 
 def activity_section(instance: Instance, activity: str) -> str:
-    """The section of the file that an activity stands in."""
+    """Return the section of the file that holds an activity: ``processes`` or ``options``."""
     return "processes" if activity in instance.processes else "options"
 
 
 def has_store(instance: Instance, word: str) -> bool:
-    """Whether something is in store from the start of an option, or of one of a kind."""
+    """Return whether an option, or any option of a kind, has an initial stock."""
     named = (option for o, option in instance.options.items() if word in (o, option.kind))
     return any(getattr(option, "initial", 0.0) > 0 for option in named)
 
 
 def display_name(instance: Instance, key: str) -> str:
-    """The name that the file gives an object, or its key."""
+    """Return the name that the file gives an object, or its key."""
     sections: Sequence[Mapping[str, Any]] = (
         instance.options, instance.processes, instance.demands, instance.commodities
     )  # fmt: skip
@@ -215,25 +215,25 @@ def display_name(instance: Instance, key: str) -> str:
 
 
 def size_unit(instance: Instance, option: str) -> str:
-    """The unit of the size of an option: ``t/yr``, ``t`` of a stock, or ``level``."""
+    """Return the unit of the size of an option: ``t/yr``, ``t`` for a stock, or ``level``."""
     return (instance.options.get(option) or Sized).labels.size_unit
 
 
 def size_text(instance: Instance, option: str, size: float) -> str:
-    """The size of a build with its unit: ``20 t/yr``, ``level 0.5``."""
+    """Format the size of a build with its unit: ``20 t/yr``, ``level 0.5``."""
     unit = size_unit(instance, option)
     return f"level {short(size)}" if unit == "level" else si(size, unit)
 
 
 def stage_title(instance: Instance, stage: str | None, region: str | None) -> str:
-    """The name of a stage in a region; a stage with the key of a commodity has that commodity's name."""
+    """Return the name of a stage in a region; a stage with the key of a commodity takes the name of that commodity."""
     commodity = instance.commodities.get(stage or "")
     name = (commodity.name if commodity is not None else None) or stage or "other"
     return f"{name}, {region_name(instance, region)}" if region else name
 
 
 def chokepoint_name(instance: Instance, kind: str, name: str) -> str:
-    """A stage or a process that is cut off, by its name; what a shock cuts, by that of the shock."""
+    """Return the display name of a chokepoint: a stage (key ``region / stage``), a process, or the cuts of a shock."""
     if kind == "stage":
         region, _, stage = name.partition(" / ")
         return stage_title(instance, stage, region)
@@ -241,25 +241,25 @@ def chokepoint_name(instance: Instance, kind: str, name: str) -> str:
 
 
 def entry_of(instance: Instance, event: Shock) -> str:
-    """The entry of the file that an event comes from: a shock, or an ensemble."""
+    """Return the key of the entry that an event comes from: an entry under `shocks:`, or an ensemble."""
     return event.entry if event.entry in instance.shocks else event.name.rpartition("#")[0]
 
 
 @dataclass(frozen=True)
 class Unchecked:
-    """An instance of the objects that are well formed, before it is known to fit together."""
+    """An instance made of the well-formed objects of a file, before the checks across objects."""
 
     instance: Instance
-    declared: Mapping[str, frozenset[str]]  # the names that each section declares, those of faulty objects as well
+    declared: Mapping[str, frozenset[str]]  # the names that each section declares, including those of faulty objects
     sound: bool  # whether every object is well formed
-    resolved: bool  # whether, beside that, every name that is used exists
+    resolved: bool  # whether every object is well formed and every name that is used exists
 
     def names(self, section: str) -> frozenset[str]:
-        """All names that a section declares, of faulty objects as well."""
+        """Return all names that a section declares, including those of faulty objects."""
         return self.declared.get(section, frozenset())
 
     def unmatched(self, place: Place, cuts: Iterable[ActivitySelector]) -> Iterator[Problem]:
-        """Cuts of a place that match nothing; none while names are unresolved."""
+        """Yield a warning for each cut at a place that matches no activity; none while names are unresolved."""
         for k, cut in enumerate(cuts if self.resolved else ()):
             if not self.instance.activity_index.has_match(cut):
                 cure = "Name a region, stage, process or commodity of this file, or remove the cut."
@@ -268,7 +268,7 @@ class Unchecked:
 
 
 def field_words(instance: Instance, place: Sequence[str]) -> str:
-    """Which of its owner's numbers a field is, for readers: ``survival floor``, ``input of Dysprosium oxide``."""
+    """Describe a field at a place inside its owner, in words: ``survival floor``, ``input of Dysprosium oxide``."""
     if place[-1] in instance.commodities:
         return f"{' '.join(place[:-1])} of {display_name(instance, place[-1])}".replace("_", " ")
     return f"{' '.join(place)}{' floor' if place[-1] == 'survival' else ''}".replace("_", " ")

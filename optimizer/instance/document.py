@@ -1,8 +1,8 @@
-"""A YAML or JSON file as plain data in which every value still knows its line.
+"""A YAML or JSON file as plain data, with the line of every value.
 
-As in YAML 1.2 ``no`` is the text "no" (Norway is not false). Beside decimal numbers, ``.inf`` and ``.nan`` these words
-have a meaning: ``null`` and ``~``, ``true``, ``false``, as written or with a capital. ``2_500`` is a number as in 1.1.
-Keys are always text. A repeated key of a mapping is a finding, since one of the two values would be lost.
+As in YAML 1.2, ``no`` is the text "no" (the country code of Norway is not false). Besides decimal numbers, ``.inf`` and
+``.nan``, these words have a meaning: ``null``, ``true``, ``false``, also with a capital, and ``~``. ``2_500`` is a
+number, as in YAML 1.1. Keys are always text. A repeated key in a mapping is a finding: one of the values would be lost.
 """
 
 import json
@@ -34,13 +34,13 @@ _SPECIAL = {".inf": float("inf"), "-.inf": float("-inf"), ".nan": float("nan")}
 
 @dataclass
 class Document:
-    """Plain data, the line of every value (in a workbook its sheet and cell), and what was wrong with the text itself.
+    """Plain data, the line of every value (in a workbook its sheet and cell), and findings about the text itself.
 
-    Where a value was overridden, file, line and cell are those of the finding in `overrides`. `made` are the mappings
-    that were not there, and that a path of an override led through. `replaced` has what stood where an override put a
-    value, None where nothing did. A copy for a variant shares all mappings and lists
-    with its original but those at the places in `own`, and changes them by `to_change`. `known` is what a reader knows
-    of shared parts, by their identity: found out once for the original and its copies.
+    `overrides` has, by place, a finding with the file, line and cell of the override that set the value there. `made`
+    are the places of mappings that did not exist and were created on the path of an override. `replaced` has the value
+    that an override replaced, or None if there was none. A copy for a variant shares all mappings and lists with its
+    original, except those at the places in `own`; `to_change` copies a shared part before it is changed. `known` caches
+    results computed from shared parts, keyed by identity, for the original and its copies.
     """
 
     file: str
@@ -56,7 +56,7 @@ class Document:
     _groups: dict[int, dict[Place, list[Place]]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def places_in(self, place: Place) -> list[Place]:
-        """The places of the text at or inside a place, from an index that is made at the first call."""
+        """Return the places with a line at or inside a place, from an index built at the first call for its depth."""
         depth = len(place)
         if depth not in self._groups:
             groups = self._groups[depth] = dict[Place, list[Place]]()
@@ -65,31 +65,31 @@ class Document:
         return self._groups[depth].get(place, [])
 
     def once[Made](self, name: Any, parts: Sequence[Any], make: Callable[[], Made]) -> Made:
-        """What is made of some parts, made once for the original and all copies that share these."""
+        """Return `make()`, computed once for the original and all copies that share the given parts."""
         key = (name, *map(id, parts))
         if key not in self.known:
-            # The parts are kept as well, so that no others get their identity.
+            # Keep references to the parts: a freed object could pass its id on to another one.
             self.known[key] = make(), parts
         made: Made = self.known[key][0]
         return made
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without what is known by identity, which another process or a deep copy does not share."""
+        """Return the state without `known`: identities are not valid in another process or in a deep copy."""
         return {**vars(self), "known": {}}
 
     def shared_data(self, *without: str) -> dict[str, Any]:
-        """The data for a copy that is to have an empty set of places of its `own`, without some keys at the top."""
+        """Return the data for a copy that owns no part yet (an empty set `own`), without some top-level keys."""
         return {key: value for key, value in self.data.items() if key not in without}
 
     def to_change(self, place: Place) -> Any:
-        """The mapping or list at a place, as the document's own, so that its original does not change with it."""
+        """Return the mapping or list at a place for changes, copied first if the original shares it."""
         inside: Any = self.data
         for depth, key in enumerate(place, 1):
             inside = self.inside(inside, key, place[:depth])
         return inside
 
     def inside(self, holder: Any, key: Any, place: Place) -> Any:
-        """The last step of `to_change`: what stands under a key of its holder, which is the document's own."""
+        """Return the value under `key` of a holder that belongs to this document, copied first if it is shared."""
         part = holder[key]
         if self.own is not None and isinstance(part, (dict, list)) and place not in self.own:
             holder[key] = part = part.copy()
@@ -97,7 +97,7 @@ class Document:
         return part
 
     def finding(self, place: Place, what: str, cure: str, severity: Severity = "error") -> Finding:
-        """A finding at a place: the line or cell of the value there or of the nearest thing around it."""
+        """Build a finding at a place, with the line or cell of the value there or of the nearest part around it."""
         where, what, cure = ".".join(map(excerpt, place)), excerpt(what, MESSAGE), excerpt(cure, MESSAGE)
         around = [place[:depth] for depth in range(len(place), -1, -1)]
         source = next((self.overrides[each] for each in around if each in self.overrides), None)
@@ -109,15 +109,15 @@ class Document:
 
 
 def parse(text: str, file: str, *, cure: str = INSTANCE_KEYS) -> Document:
-    """Text to data.
+    """Parse the text of a file.
 
     Args:
-        text: YAML or JSON; where the file's name ends in .json, JSON alone.
-        file: its name.
-        cure: what to do about a text without any key.
+        text: YAML or JSON; only JSON if the name of the file ends in .json.
+        file: name of the file, for findings.
+        cure: advice for a text without any key.
 
     Raises:
-        InstanceError: the text is neither, holds no mapping, or is beyond a limit.
+        InstanceError: the text is neither YAML nor JSON, holds no mapping, or exceeds a limit.
     """
     return _parse(text, file, Allowance(), is_json=file.lower().endswith(".json"), cure=cure)
 
@@ -178,7 +178,7 @@ def _syntax(error: yaml.YAMLError, text: str) -> TextError:
 
 
 def scalar(text: str) -> Any:
-    """What a word without quotes is: a number, true or false, nothing, or text."""
+    """Return the value of an unquoted word: a number, a boolean, None, or text."""
     if text in _WORDS:
         return _WORDS[text]
     if text[0] not in _FIRST_OF_NUMBERS or len(text) > NUMBER_LENGTH:
@@ -193,14 +193,14 @@ def scalar(text: str) -> Any:
 
 
 def parse_value(text: str, file: str, allowance: Allowance | None = None) -> tuple[Any, list[Finding]]:
-    """A single value, as a file would have it behind a key, and what is wrong with it.
+    """Parse a single value as it would stand behind a key of a file; return the value and findings about it.
 
     Raises:
-        InstanceError: it cannot be read.
+        InstanceError: the text cannot be read, or holds more than one value.
     """
     allowance = allowance or Allowance()
     whole = f'{{"value": {text}}}'
-    # YAML cannot read all JSON: it refuses long keys in one line, and surrogate pairs.
+    # YAML cannot read all JSON: it rejects long keys in one line, and surrogate pairs.
     is_json = text.lstrip()[:1] in ("{", "[") and _is_json(whole)
     inner = _parse(whole if is_json else f"value: {text.strip()}", file, allowance, is_json=is_json)
     if inner.data.keys() != {"value"}:
@@ -217,7 +217,7 @@ def _is_json(text: str) -> bool:
 
 
 def longest_key(names: Collection[str], parts: Sequence[str]) -> int:
-    """How many parts of a dotted path the longest name has that is there, since names may hold dots; 0 without one."""
+    """Return how many leading parts of a dotted path form the longest existing name (names may hold dots), or 0."""
     for n in range(min(len(parts), NESTING), 0, -1):
         if ".".join(parts[:n]) in names:
             return n
@@ -225,7 +225,7 @@ def longest_key(names: Collection[str], parts: Sequence[str]) -> int:
 
 
 def get_value(data: Any, place: Place) -> Any:
-    """What stands at a place; None where nothing does."""
+    """Return the value at a place, or None if there is none."""
     for key in place:
         try:
             data = data[key]
@@ -235,7 +235,7 @@ def get_value(data: Any, place: Place) -> Any:
 
 
 def leaves(data: Any, without: Collection[str] = (), place: Place = ()) -> Iterator[tuple[Place, Any]]:
-    """Every single value with its place, but for what stands under some keys."""
+    """Yield every single value with its place, except mappings and lists under the keys in `without`."""
     for key, item in _items(data):
         if not isinstance(item, (Mapping, list, tuple)):
             yield (*place, key), item
@@ -244,17 +244,17 @@ def leaves(data: Any, without: Collection[str] = (), place: Place = ()) -> Itera
 
 
 def walk(data: Mapping[str, Any], section: str) -> Iterator[tuple[str, Any]]:
-    """The entries of a section that is a mapping; nothing where it is absent or something else."""
+    """Yield the entries of a section; nothing if the section is absent or is no mapping."""
     entries = data.get(section)
     if isinstance(entries, Mapping):
         yield from entries.items()
 
 
 def document_of(data: Mapping[str, Any], name: str) -> Document:
-    """A mapping as if it were a file of that name.
+    """Return a mapping as the document of a file with this name.
 
-    Two keys that are one as text are a finding, since one of their values would be lost; so is NaN, which pandas has
-    for a blank cell and which would be read as a word where a text stands.
+    Two keys that are equal as text are a finding, since one of their values would be lost. NaN is a finding too: pandas
+    has it for a blank cell, and a text field would read it as a word.
     """
     try:
         document = Document(name, with_text_keys(data))
@@ -271,7 +271,7 @@ def document_of(data: Mapping[str, Any], name: str) -> Document:
 
 
 def _items(value: Any) -> Iterator[tuple[Any, Any]]:
-    """The keys or places of a mapping or list with what stands there; none of anything else."""
+    """Yield the keys or indices of a mapping or list with their values; nothing for any other value."""
     if isinstance(value, Mapping):
         yield from value.items()
     elif isinstance(value, (list, tuple)):
@@ -296,7 +296,7 @@ def _places_of_nan(value: Any, place: Place) -> Iterator[Place]:
 
 
 def with_text_keys(value: Any) -> Any:
-    """Data as a file would hold them: keys are text, lists are lists, and numbers are Python's own."""
+    """Convert data to the types that a file yields: keys as text, sequences as lists, numbers as int or float."""
     if isinstance(value, Mapping):
         return {str(key): with_text_keys(item) for key, item in value.items()}
     if isinstance(value, Real) and not isinstance(value, int | float):
@@ -305,15 +305,15 @@ def with_text_keys(value: Any) -> Any:
 
 
 def is_workbook(path: str | FilePath) -> bool:
-    """Whether a file is a workbook, by its name."""
+    """Return whether a file is a workbook, by its suffix."""
     return FilePath(path).suffix.lower() == WORKBOOK
 
 
 def file_content(path: str | FilePath) -> bytes:
-    """What a file holds.
+    """Read the bytes of a file.
 
     Raises:
-        InstanceError: it cannot be read.
+        InstanceError: the file cannot be read, or is too large.
     """
     try:
         return read_bytes(path, FILE_BYTES)
@@ -324,10 +324,10 @@ def file_content(path: str | FilePath) -> bytes:
 
 
 def read_text(path: str | FilePath) -> str:
-    """The text of a file.
+    """Read the text of a file.
 
     Raises:
-        InstanceError: it cannot be read, or is no UTF-8.
+        InstanceError: the file cannot be read, or is not UTF-8.
     """
     try:
         return decode(file_content(path))
@@ -337,15 +337,15 @@ def read_text(path: str | FilePath) -> str:
 
 
 def is_plan_file(path: str | FilePath) -> bool:
-    """Whether a file is a saved plan, by its content: JSON with a list of `builds`, which no instance has.
+    """Return whether a file is a saved plan, by its content: JSON with a list of `builds`, which no instance has.
 
-    A pipe, which can be read only once, is none.
+    The answer for a pipe is False, since a pipe can be read only once.
     """
     return not is_workbook(path) and not isinstance(peek(path).get("builds", {}), Mapping)
 
 
 def peek(path: str | FilePath) -> Mapping[str, Any]:
-    """The mapping in a JSON file; empty where the file is no JSON or cannot be read."""
+    """Read the mapping in a JSON file; return an empty one if the file is no JSON or cannot be read."""
     try:
         return json_mapping(read_text(path)) if FilePath(path).is_file() else {}
     except InstanceError:
@@ -353,7 +353,7 @@ def peek(path: str | FilePath) -> Mapping[str, Any]:
 
 
 def json_mapping(text: str) -> Mapping[str, Any]:
-    """The mapping in a JSON text; empty where the text is no JSON."""
+    """Parse the mapping in a JSON text; return an empty one if the text is no JSON mapping."""
     try:
         data = parse_json(text) if text.lstrip().startswith("{") else None
     except ValueError:

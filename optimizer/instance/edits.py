@@ -1,17 +1,17 @@
-"""The same instance with something changed: what takes an Instance and returns one.
+"""Changed copies of an instance: functions that take an Instance and return one.
 
-in terms of the file    forcing, with_value, with_numbers     checked like a file
-of scenarios            under                                 checked like a file
-of the budget           with_budget, set_budget               its range goes where it does not hold the budget
-of samples              resample                              always valid, so not checked again
-of futures              in_future, for_each_future            as the tree has them
+values of the file    forcing, with_value, with_numbers     checked like a file
+scenarios             under                                 checked like a file
+budget                with_budget, set_budget               its range is dropped if it does not hold the new budget
+samples               resample                              always valid, so not checked again
+futures               in_future, for_each_future            taken from the tree
 
-What leaves options out is in `removal`, what changes shocks, floors or demand in `variants`; an `Edit`, a value at a
-path of the file, in `overrides`. An `Edited` is an instance with notes on what was changed.
+`removal` leaves objects out; `variants` changes shocks, floors or demand; `overrides` defines an `Edit`, a value at a
+path of the file. An `Edited` is an instance with notes on its changes.
 
 `apply_arguments` reads the arguments `budget` and `scenario` of the Python functions as the command line reads its
-options: a budget is a number or text such as "250M"; scenarios are a name, names with commas, or a list of names, and
-stack in the order given.
+options: a budget is a number or text such as "250M"; scenarios are a name, names with commas, or a list of names,
+applied in the order given.
 """
 
 import json
@@ -47,14 +47,14 @@ from optimizer.instance.schema import Future, FutureTree, Instance, require_inst
 from optimizer.suggestions import did_you_mean, excerpt
 from optimizer.units import MoneyLike, money, si
 
-# The tree of futures: every way through the questions, and the instance at the end of each.
+# The tree of futures: every combination of branches, and the instance that results from it.
 
 
 def make_tree(instance: Instance) -> FutureTree:
-    """The futures of a checked instance.
+    """Build the tree of futures of a checked instance.
 
     Raises:
-        InstanceError: what a branch sets no longer fits, since the instance was changed after it was checked.
+        InstanceError: the instance was changed after its checks, and the values of a branch no longer fit it.
     """
     if not instance.futures:
         return FutureTree((Future("", 1.0, (), instance),))
@@ -70,10 +70,10 @@ def make_tree(instance: Instance) -> FutureTree:
 
 
 def future_of(instance: Instance, name: str) -> Future:
-    """The future of a name.
+    """Return the future with this name.
 
     Raises:
-        InstanceError: there is none of this name; with the nearest that there is.
+        InstanceError: there is no such future; the error suggests the nearest name.
     """
     found = next((each for each in instance.tree.futures if instance.futures and each.name == name), None)
     if found is None:
@@ -86,7 +86,7 @@ def future_of(instance: Instance, name: str) -> Future:
 
 
 def branch_edits(instance: Instance) -> dict[str, list[Edit]]:
-    """By name of a future what its branches set, in their order."""
+    """Return, by name of future, the values that its branches set, in the order of the branches."""
     return {
         way.name: [
             Edit(f"{BRANCH} {place[-1]} of {place[-3]}", path, value)
@@ -105,21 +105,21 @@ def _at_the_end(document: Document, way: Way) -> Instance:
 
 
 def for_each_future(instance: Instance, change: Callable[[Instance], Instance]) -> Instance:
-    """The instance with a change made in every future of its tree; its own sections stay, apart from scenarios."""
+    """Return the instance with `change` applied in every future of its tree; its own sections stay as they are."""
     tree = instance.tree
     made = {id(future.instance): change(future.instance) for future in tree.futures}
     futures = (replace(future, instance=made[id(future.instance)]) for future in tree.futures)
     return instance.with_tree(replace(tree, futures=tuple(futures)))
 
 
-# One scenario or several, and what messages take for the name of one.
+# One scenario or several; and the name of a scenario in the examples of messages.
 ScenarioNames = str | Sequence[str]
 SOME_NAME = "high"
 
 
 @dataclass(frozen=True)
 class Edited:
-    """An instance after edits, what was changed, in words, and the same in short: ``scenario high``."""
+    """An instance after edits, with notes on the changes in sentences, and each change in short: ``scenario high``."""
 
     instance: Instance
     notes: tuple[str, ...] = ()
@@ -128,17 +128,17 @@ class Edited:
 
 _BUDGET = "policy.budget"
 
-# Scenarios, and edits in terms of the file, which are checked like a file; a future, which is as the tree has it.
+# Scenarios and edits in terms of the file, which are checked like a file; and one future, taken from the tree.
 
 
 def under(instance: Instance, names: ScenarioNames) -> Instance:
-    """The instance with one of its scenarios applied, or several in the order given.
+    """Return the instance with one of its scenarios applied, or several in the order given.
 
-    Commas separate several names in a text. The instance that comes back has no scenarios of its own: name all that
-    are to apply in one call.
+    Commas separate several names in a text. The returned instance has no scenarios: name all that are to apply in one
+    call.
 
     Raises:
-        InstanceError: there is no such scenario, or several together make no usable instance.
+        InstanceError: there is no such scenario, or the scenarios together make no valid instance.
 
     Example:
         >>> import optimizer as so
@@ -152,11 +152,11 @@ def under(instance: Instance, names: ScenarioNames) -> Instance:
 
 
 def known_scenarios(instance: Instance, given: ScenarioNames, argument: str = "scenario") -> list[str]:
-    """The names of scenarios in an argument.
+    """Return the names of scenarios in an argument.
 
     Raises:
-        InstanceError: every name that is no scenario's.
-        ValueError: no name at all.
+        InstanceError: some names are no scenarios of the instance; the error lists them all.
+        ValueError: the argument has no name.
     """
     names = arguments.names(argument, given, instance.scenarios, SOME_NAME)
     unknown = [unknown_scenario(name, list(instance.scenarios)) for name in names if name not in instance.scenarios]
@@ -166,10 +166,10 @@ def known_scenarios(instance: Instance, given: ScenarioNames, argument: str = "s
 
 
 def in_future(instance: Instance, name: str) -> Instance:
-    """One future of an instance alone: what its branches set is set, and it has no questions.
+    """Return the instance of one future: the values of its branches are set, and it has no questions.
 
     Raises:
-        InstanceError: there is no such future, with the cure.
+        InstanceError: there is no such future; the error suggests the nearest name.
 
     Example:
         >>> import optimizer as so
@@ -184,10 +184,14 @@ def in_future(instance: Instance, name: str) -> Instance:
 def forcing(
     instance: Instance, sizes: Iterable[tuple[str, int, float]] | Mapping[str, Mapping[int, float]]
 ) -> Instance:
-    """The instance with further required purchases: option, calendar year and size, or a mapping like `policy.force`.
+    """Return the instance with additional required purchases.
+
+    Args:
+        instance: the instance.
+        sizes: triples of option, calendar year and size, or a mapping like `policy.force`.
 
     Raises:
-        InstanceError: what cannot be bought, with the cure.
+        InstanceError: a purchase is not possible; the error says how to correct it.
         ValueError: the sizes have another form.
 
     Example:
@@ -205,10 +209,10 @@ def forcing(
 
 
 def with_value(instance: Instance, path: str, value: object, *, source: str | None = None) -> Instance:
-    """The instance with a value at a dotted path; findings about it name `source`, by default the path.
+    """Return the instance with a value set at a dotted path; findings about it name `source`, by default the path.
 
     Raises:
-        InstanceError: the changed data make no usable instance.
+        InstanceError: the changed data make no valid instance.
     """
     document = document_of(instance.to_dict(), instance.title)
     assign(document, path, value, Finding(source or path, None, "", "", ""))
@@ -216,10 +220,10 @@ def with_value(instance: Instance, path: str, value: object, *, source: str | No
 
 
 def with_numbers(instance: Instance, numbers: Mapping[str, float]) -> Instance:
-    """The instance with uncertain numbers elsewhere in their ranges, by path, and without ranges and scenarios.
+    """Return the instance with other values of its uncertain numbers, by path, and without ranges and scenarios.
 
     Raises:
-        InstanceError: the changed data make no usable instance.
+        InstanceError: the changed data make no valid instance.
     """
     original, own = instance.document, {each.path: each for each in instance.uncertain}
     if not original.known:
@@ -231,12 +235,12 @@ def with_numbers(instance: Instance, numbers: Mapping[str, float]) -> Instance:
 
 
 def with_budget(instance: Instance, budget: MoneyLike | None) -> Instance:
-    """The instance under another budget: a number, text such as "250M", or None for no limit.
+    """Return the instance under another budget: a number, text such as "250M", or None for no limit.
 
-    A range of the budget that does not hold the amount is left out, which is an `OptimizerWarning`.
+    If the budget has a range that does not hold the amount, the range is dropped with an `OptimizerWarning`.
 
     Raises:
-        ValueError: no amount of money.
+        ValueError: the budget is no amount of money.
 
     Example:
         >>> import optimizer as so
@@ -251,29 +255,29 @@ def with_budget(instance: Instance, budget: MoneyLike | None) -> Instance:
 
 
 def set_budget(instance: Instance, limit: float | None) -> Edited:
-    """The instance under another budget, or under none, with a note where that is outside the range of the budget."""
+    """Return the instance under another budget or none, with a note if a range was dropped that does not hold it."""
     made = instance.replacing(policy=instance.policy.model_copy(update={"budget": limit}))
     if limit is None or _BUDGET not in instance.ranges or _BUDGET in made.ranges:
         return Edited(made)
     return Edited(made, (f"The range of {_BUDGET} does not hold {si(limit)}: it is left out.",))
 
 
-# Scenarios, kept where the instance is changed.
+# Scenarios that a changed instance keeps.
 
 
 def keep_scenarios(
     before: Instance, after: Instance, change: Callable[[Instance], Instance], is_gone: Callable[[str], bool]
 ) -> tuple[Instance, tuple[str, ...]]:
-    """A changed instance with the scenarios that the one before the change had, and notes on those that cannot be kept.
+    """Return the changed instance with the scenarios it had before, and a note on each scenario that cannot be kept.
 
-    Each makes of it what the change makes of the instance under the scenario. Where leaving out the paths that are gone
-    does not do, it sets whole sections.
+    Scenario and change commute: a kept scenario, applied to `after`, gives the change of the instance under that
+    scenario. If omitting the overrides of removed paths does not achieve this, the scenario sets whole sections.
 
     Args:
         before: the instance with its scenarios.
-        after: the same changed, `change(before)`.
+        after: the changed instance, `change(before)`.
         change: the change.
-        is_gone: whether a path is gone with it.
+        is_gone: whether the change removes a path.
     """
     if not before.scenarios:
         return after, ()
@@ -289,18 +293,18 @@ def keep_scenarios(
 
 
 def _overrides_to(wanted: Instance, instance: Instance, first: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The first overrides, or else whole sections, that make an instance the wanted one; None where neither does."""
+    """Return overrides that turn `instance` into `wanted`: `first`, or else whole sections; None if neither does."""
     return next((each for each in (first, _sections(wanted, instance)) if _under(instance, each) == wanted), None)
 
 
 def _under(instance: Instance, overrides: Mapping[str, Any]) -> Instance | None:
-    """The instance under overrides; None where they do not fit."""
+    """Return the instance under overrides, or None if they do not fit."""
     data = {**instance.to_dict(), SCENARIOS: {SOME_NAME: overrides}}
     return read_sound(apply_scenarios(document_of(data, instance.title), SOME_NAME))
 
 
 def _sections(wanted: Instance, instance: Instance) -> dict[str, Any]:
-    """The sections in which an instance differs from another, whole."""
+    """Return the whole sections of `wanted` that differ from those of `instance`, by name."""
     written, every = wanted.to_dict(), wanted.model_dump(mode="json", by_alias=True)
     there = instance.to_dict()
     return {
@@ -311,15 +315,15 @@ def _sections(wanted: Instance, instance: Instance) -> dict[str, Any]:
 
 
 def resample(instance: Instance, samples: int, *, seed: int) -> Instance:
-    """The instance whose only shocks are its ensembles, drawn anew.
+    """Return the instance with newly drawn samples of its ensembles as its only shocks.
 
-    Their counts add to `samples`, in proportion to what they were, and their seeds become `seed`; probabilities stay.
-    Where there are no ensembles, there is one of the name `varied`, drawn from the listed shocks
-    (`optimizer.disruptions.ensemble.varied`). Without any shock at all there is nothing to draw, and no shock.
-    The scenarios of the instance stay: under one it is what this function makes of the instance under that scenario.
+    The counts of the ensembles add to `samples`, in proportion to their previous counts. Every seed becomes `seed`;
+    probabilities stay. An instance without ensembles gets one named `varied`, drawn from its listed shocks
+    (`optimizer.disruptions.ensemble.varied`). An instance without shocks stays without shocks.
+    The scenarios of the instance stay: resampling commutes with applying a scenario.
 
     Raises:
-        ValueError: not 1 … 100,000 samples, or a seed that is not 0 … 1e15.
+        ValueError: `samples` is not 1 … 100,000, or `seed` is not 0 … 1e15.
     """
     require_instance(instance)
 
@@ -342,15 +346,16 @@ def apply_arguments(
     notes: Sequence[str] = (),
     takes: Literal["one future", "futures", "futures and measures"] = "one future",
 ) -> Edited:
-    """The instance under scenarios of its own and another budget, with notes on both behind those of the caller.
+    """Return the instance under its named scenarios and another budget, with notes on both after those of the caller.
 
-    Where two of them set the same number to different values the later one holds; that is a Python warning, and is
-    among the notes. Without measures it is `judged_alone`.
+    If two of them set the same number to different values, the later one holds; a Python warning and a note say so.
+    Unless `takes` includes measures, `judged_alone` applies to the result.
 
     Raises:
-        InstanceError: no such scenario, or several that make no usable instance; futures, where it takes one.
-        ValueError: no amount of money, or no name of a scenario at all.
-        TypeError: no instance.
+        InstanceError: there is no such scenario, several make no valid instance, or the instance has several futures
+            although `takes` is "one future".
+        ValueError: the budget is no amount of money, or `scenario` holds no name.
+        TypeError: `instance` is no Instance.
     """
     require_instance(instance)
     outside: tuple[str, ...] = ()
@@ -374,7 +379,7 @@ def apply_arguments(
 
 
 def judged_alone(made: Edited) -> Edited:
-    """The same for a study of plans of one future, by their expected cost; a note where the file says otherwise."""
+    """Set the objective of an instance without futures to expected cost, with a note if the file has another one."""
     if made.instance.futures or not made.instance.is_adaptive:
         return made
     note = f"policy.objective is left out: plans are judged by expected cost, not by {made.instance.policy.objective}."
@@ -382,11 +387,13 @@ def judged_alone(made: Edited) -> Edited:
 
 
 def scenario_variants(cases: Mapping[str, Instance], scenario: ScenarioNames | None) -> dict[str, Instance]:
-    """Each case and, behind it, one for each scenario text; of one plain case they have the names of the scenarios.
+    """Return each case by name, followed by the case under each scenario text, named ``<case>, <scenario>``.
+
+    If `plain` is the only case, its variants have the names of the scenarios alone.
 
     Raises:
         InstanceError: there is no such scenario, or a case has several futures.
-        ValueError: no name of a scenario at all.
+        ValueError: a scenario text holds no name.
     """
     texts = [] if scenario is None else arguments.several("scenario", scenario, str, f'a name such as "{SOME_NAME}"')
     result = dict[str, Instance]()

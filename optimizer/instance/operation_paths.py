@@ -1,16 +1,16 @@
-"""From shocks to the paths that operation takes.
+"""The paths on which operation takes place: conditions in the baseline and in shocks.
 
-baseline    the path without disruptions
-alone       one shock
-together    many shocks with windows of one length: every number an array, one for each shock
-steady      states that last from one period on: nothing but cuts happens in them
+baseline_path    the path without disruptions
+shock_path       the window of one shock
+shared_path      many shocks with windows of one length: every number is an array with one value for each shock
+steady_path      permanent cuts from one period on, without any other change
 
-A shock is **dominated** by another, and needs no check, where that starts in the same period, lasts at least as long,
-and in every period cuts every activity at least as much, both in all and by what no leverage restrains, has at least as
-much demand, floors at least as high, and partnerships no more reliable. The recourse in the dominating shock, cut to
-the window, is feasible in the dominated one: service and substitution are scaled with the demand, activities and
-releases stay. Leverage and partnerships cannot reverse this, for what they restore of a cut never exceeds the capacity
-that was there.
+A shock is **dominated** by another one, and needs no check, if the other one starts in the same period, lasts at least
+as long, and in every period has cuts at least as severe for every activity (in total, and counting only cuts that
+leverage does not restrain), demand and floors at least as high, and partnerships no more reliable. The recourse of the
+dominating shock, restricted to the window, is feasible in the dominated one: service and substitution are scaled with
+the demand, activities and releases stay. Leverage and partnerships cannot reverse this, since they never restore more
+capacity than a cut has taken.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -29,16 +29,16 @@ if TYPE_CHECKING:
     from optimizer.instance.schema import Instance
 
 _Vector = npt.NDArray[np.float64]
-# Undominated shocks of one start, the worst by sum, with which each other one is compared: at most this many.
+# Each shock is compared with at most this many undominated shocks of the same start, those with the largest sums.
 MOST_COMPARED = 60
 FIELDS = ("process", "commodity", "stage", "region")
 
 
 class ActivityIndex:
-    """The activities of an instance by name, output, stage and region.
+    """An index of the activities of an instance by name, output, stage and region.
 
-    The names that a field of a cut lists are looked up; those of the field with the fewest are compared with the other
-    fields. The time for a cut grows with the activities that it affects, however many activities there are.
+    A cut is matched by looking up the field that fewest activities match, and testing these against the other fields.
+    The time for a cut thus grows with the activities that match this field, not with all activities.
     """
 
     def __init__(self, activities: Mapping[str, Activity]) -> None:
@@ -51,11 +51,11 @@ class ActivityIndex:
                     self._by[field].setdefault(value, []).append(name)
 
     def matching(self, selector: ActivitySelector) -> list[str]:
-        """The activities that match all the fields of a selector, in the order of the file; all of them without any."""
+        """Return the activities that match every field of a selector, in file order; all of them if it has no field."""
         return sorted(dict.fromkeys(self._each(selector)), key=self._order.__getitem__)
 
     def has_match(self, selector: ActivitySelector) -> bool:
-        """Whether any activity matches all the fields of a selector."""
+        """Return whether any activity matches every field of a selector."""
         return next(self._each(selector), None) is not None
 
     def _each(self, selector: ActivitySelector) -> Iterator[str]:
@@ -71,15 +71,15 @@ class ActivityIndex:
                 yield name
 
     def _lists(self, field: str, values: Iterable[str]) -> list[list[str]]:
-        """For each of some values, the activities that have it in a field."""
+        """Return, for each value, the activities that have it in a field."""
         return [self._by[field].get(value, []) for value in values]
 
 
 class SplitCuts(NamedTuple):
-    """Cuts by whether leverage restrains them.
+    """The cuts of a shock, split by whether they are deliberate; leverage restrains only deliberate cuts.
 
-    Where all are deliberate or none is, `cuts` holds all of them, and `deliberate` says which. Where some are, `cuts`
-    holds these, and `accidents` the others.
+    If all cuts are deliberate or none is, `cuts` holds all of them and `deliberate` says which. Otherwise `cuts` holds
+    the deliberate ones and `accidents` the others.
     """
 
     deliberate: bool
@@ -88,7 +88,7 @@ class SplitCuts(NamedTuple):
 
 
 def split_cuts(cuts: tuple[Cut, ...], *, deliberate: bool) -> SplitCuts:
-    """Cuts by whether they are deliberate; `deliberate` holds for those that do not say."""
+    """Split cuts by whether they are deliberate; `deliberate` is the default of cuts without a value of their own."""
     own = [deliberate if cut.deliberate is None else cut.deliberate for cut in cuts]
     if all(own) or not any(own):
         return SplitCuts(own[0] if own else deliberate, cuts)
@@ -99,7 +99,7 @@ def split_cuts(cuts: tuple[Cut, ...], *, deliberate: bool) -> SplitCuts:
 
 
 def _values(name: str, activity: Activity, field: str) -> tuple[str, ...]:
-    """What an activity has in a field of a cut: its own name, its outputs, its stage or its region."""
+    """Return the values of an activity for a field of a cut: its name, outputs, stage or region."""
     if field == "process":
         return (name,)
     if field == "commodity":
@@ -113,21 +113,21 @@ _NO_SHOCK = ShockSpec.model_construct(start=(), months=0.0)
 
 
 def baseline_path(instance: "Instance") -> Path:
-    """The path on which nothing happens."""
+    """Build the path without any disruption."""
     periods = instance.horizon.periods
     years = tuple(instance.horizon.year(t) for t in periods)
     return _path(instance, BASELINE, periods, years, [_NO_SHOCK], [{}, {}])
 
 
 def shock_path(instance: "Instance", shock: Shock) -> Path:
-    """The path inside one shock's window."""
+    """Build the path in the window of one shock."""
     years = tuple(instance.horizon.year(t) for t in shock.periods)
     lost = [{name: tuple(rows[0].tolist()) for name, rows in some.items()} for some in _severities(instance, [shock])]
     return _path(instance, shock.name, shock.periods, years, [shock.spec], lost)
 
 
 def shared_path(instance: "Instance", shocks: Sequence[Shock]) -> Path:
-    """One path for shocks whose windows are equally long; its periods count from the start of the windows."""
+    """Build one path for shocks with windows of equal length; its periods count from the start of each window."""
     (length,) = {len(shock.periods) for shock in shocks}
     starts = np.array([shock.periods.start for shock in shocks])
     years = tuple(instance.horizon.start + (starts + k) // instance.horizon.per_year for k in range(length))
@@ -142,12 +142,12 @@ def steady_path(
     disruptions: Sequence[PermanentCuts],
     lasts: float | _Vector = 0.0,
 ) -> Path:
-    """One path for states that last `delta` years from the start of period t: demand and floors are the usual ones.
+    """Build one path for permanent cuts over `delta` years from the start of period t, one state for each disruption.
 
-    What works is frozen as it is in t; stocks are those of the period before. Restarts count by their mean over `lasts`
-    years, a number or one for each state; with 0 as on the first day.
+    Demand, floors and working capacities are frozen as in t; stocks are those of the period before. Restarts count by
+    their mean over `lasts` years, one number or one for each state; 0 means as on the first day.
     """
-    # A copy of what is valid: to construct one without validation looks at every default again.
+    # Copying a valid entry is faster than constructing one, which evaluates every default again.
     specs = [_NO_SHOCK.model_copy(update={"cuts": cuts.cuts, "deliberate": cuts.deliberate}) for cuts in disruptions]
     shocks = [Shock(key, spec, range(t, t + 1), 0.0, key, 1) for spec in specs]
     years = (instance.horizon.year(t),)
@@ -190,12 +190,12 @@ def _path(
 
 
 def _own_reliability(instance: "Instance") -> dict[str, float]:
-    """By option the share that a shock's would replace; 1 where it has none, and no shock may name it."""
+    """Return each option's own reliability, which a shock may replace; 1 for options that have none."""
     return {o: getattr(option, "reliability", 1.0) for o, option in instance.options.items()}
 
 
 def _one(numbers: Any) -> Any:
-    """The number that all of an array are; the array where they differ."""
+    """Return the common value of all elements as a float, or the array if they differ."""
     if isinstance(numbers, (int, float)):
         return float(numbers)
     if isinstance(numbers, list) and len(numbers) == 1:
@@ -207,13 +207,13 @@ def _one(numbers: Any) -> Any:
 def _by_name(
     specs: Sequence[ShockSpec], part: Callable[[ShockSpec], Mapping[str, float]], default: Mapping[str, float]
 ) -> dict[str, Number]:
-    """A field of many shocks: for every name in any of them, its number, or an array of one for each shock."""
+    """Return a field of many shocks, by every name in any of them: one number, or an array with one for each shock."""
     named = {name for spec in specs for name in part(spec)}
     return {name: _one([part(spec).get(name, default.get(name, 1.0)) for spec in specs]) for name in sorted(named)}
 
 
 def _floors(instance: "Instance", specs: Sequence[ShockSpec], years: Iterable[Any]) -> dict[str, Numbers]:
-    """By segment its floor in each year: that of the shock where it has one, else the segment's own."""
+    """Return the floor of each segment in each year: that of the shock if it sets one, else the segment's own."""
     floors = dict[str, Numbers]()
     for d, demand in instance.demands.items():
         given = [spec.survival.get(d) for spec in specs]
@@ -234,12 +234,12 @@ def _scrap(instance: "Instance", years: Iterable[Any], delta: float) -> dict[str
 
 
 def _many(instance: "Instance", shocks: Sequence[Shock]) -> list[dict[str, Numbers]]:
-    """What is lost in many shocks, a number or an array for each period of their windows."""
+    """Return the two results of `_severities` with a number or an array (over shocks) for each period of the window."""
     return [{name: tuple(map(_one, rows.T)) for name, rows in some.items()} for some in _severities(instance, shocks)]
 
 
 def _severities(instance: "Instance", shocks: Sequence[Shock]) -> list[dict[str, npt.NDArray[np.float64]]]:
-    """The shares lost to the cuts that `Path.deliberate` describes, and those lost to accidents beside them."""
+    """Return the shares lost to the main cuts (`Path.severity`) and to the accidents beside them (`Path.accident`)."""
     parts = [split_cuts(shock.spec.cuts, deliberate=shock.spec.deliberate) for shock in shocks]
     shape = (len(shocks), len(shocks[0].periods))
     return [_struck(instance, some, shape) for some in ([p.cuts for p in parts], [p.accidents for p in parts])]
@@ -248,7 +248,7 @@ def _severities(instance: "Instance", shocks: Sequence[Shock]) -> list[dict[str,
 def _struck(
     instance: "Instance", cuts: Sequence[Sequence[Cut]], shape: tuple[int, int]
 ) -> dict[str, npt.NDArray[np.float64]]:
-    """By activity that some cut matches: the largest severity, one row a shock and one column a period."""
+    """Return the largest severity for each activity matched by a cut: one row per shock, one column per period."""
     kinds: dict[tuple[Any, ...], npt.NDArray[np.float64]] = {}
     for s, some in enumerate(cuts):
         for cut in some:
@@ -263,7 +263,7 @@ def _struck(
 
 
 def dominators(instance: "Instance") -> npt.NDArray[np.intp]:
-    """By shock, the number of one that dominates it, itself never dominated; −1 where none is known."""
+    """Return, for each shock, the number of an undominated shock that dominates it; −1 if none is known."""
     result = np.full(len(instance.events), -1, dtype=np.intp)
     by_start: dict[int, list[int]] = {}
     for number, shock in enumerate(instance.events):
@@ -276,10 +276,11 @@ def dominators(instance: "Instance") -> npt.NDArray[np.intp]:
 
 
 class SampleOrder:
-    """Which samples of an ensemble dominate others; of two that are alike the first dominates.
+    """The order of dominance among the samples of an ensemble; of two equal samples the first dominates.
 
     Args:
-        instance: an instance without questions. numbers: the samples among its events.
+        instance: an instance without questions.
+        numbers: the numbers of the samples among the events of the instance.
     """
 
     def __init__(self, instance: "Instance", numbers: range) -> None:
@@ -289,7 +290,7 @@ class SampleOrder:
         self._rows = exposure(instance, events)
 
     def dominating(self, number: int) -> npt.NDArray[np.intp]:
-        """The samples that dominate one, by number among the events."""
+        """Return the numbers (among the events) of the samples that dominate sample `number`."""
         place = number - int(self._numbers[0])
         others = np.flatnonzero((self._starts == self._starts[place]) & (np.arange(len(self._starts)) != place))
         worse = (self._rows[others] >= self._rows[place]).all(axis=1)
@@ -299,9 +300,9 @@ class SampleOrder:
 
 
 def compared(rows: _Vector) -> npt.NDArray[np.intp]:
-    """For shocks of one start, by place, that of one which dominates it, itself never dominated; −1 where none does.
+    """Return, for each of several shocks with one start, the place of an undominated one that dominates it, or −1.
 
-    Each is compared with the worst that no other dominates. `rows` are those of `exposure`.
+    Each shock is compared with up to `MOST_COMPARED` undominated ones, the worst first. `rows` come from `exposure`.
     """
     result, front = np.full(len(rows), -1, dtype=np.intp), list[int]()
     for place in np.argsort(-rows.sum(axis=1), kind="stable").tolist():
@@ -314,10 +315,10 @@ def compared(rows: _Vector) -> npt.NDArray[np.intp]:
 
 
 def exposure(instance: "Instance", shocks: Sequence[Shock], shared: Callable[[int], Path] | None = None) -> _Vector:
-    """One row a shock, comparable where the start is the same: more is worse in every column, 0 after the window.
+    """Return one row of exposure per shock: larger is worse in every column; columns after the window are 0.
 
-    For shocks that strike together, with one window and nothing but cuts, the row is the largest of theirs. `shared`
-    returns the path of the shocks of a window length, where it is known.
+    Rows of shocks with the same start are comparable. If shocks with one window and nothing but cuts occur together,
+    their joint row is the elementwise maximum. `shared` returns the path of all shocks with a window length, if known.
     """
     varied, by_length = _VariedFields.of(shocks), dict[int, list[int]]()
     for number, shock in enumerate(shocks):
@@ -336,7 +337,7 @@ def exposure(instance: "Instance", shocks: Sequence[Shock], shared: Callable[[in
 
 @dataclass(frozen=True)
 class _VariedFields:
-    """The names that any of the shocks changes; in all others those of one start are alike."""
+    """The names that any of the shocks changes; all other values are equal for shocks with the same start."""
 
     demand: frozenset[str]
     survival: frozenset[str]
@@ -349,7 +350,7 @@ class _VariedFields:
 
 
 def _columns(instance: "Instance", path: Path, varied: _VariedFields) -> dict[tuple[str, str, int], Any]:
-    """By quantity, owner and period of the window: a number, or one for each shock."""
+    """Return the columns of `exposure`, by (quantity, owner, period of the window): a number, or one for each shock."""
     result: dict[tuple[str, str, int], Any] = {("length", "", 0): float(len(path.periods))}
     for name in {*path.severity, *path.accident}:
         for t in path.periods:

@@ -1,15 +1,15 @@
-"""Overrides of a file: values that are put at dotted paths, by `--set`, a scenario, a branch, `--force` or a budget.
+"""Overrides of a file: values put at dotted paths by `--set`, a scenario, a branch, `--force` or a budget.
 
-A scenario is a named set of overrides of the file itself, ``{dotted.path: value}``; each replaces what is there. It is
-checked like a file of its own: its overrides are applied to a copy of the document. What is found in the copy, but not
-in the document, is reported at the line inside the scenario.
+A scenario is a named set of overrides, ``{dotted.path: value}``; each replaces the value at its path. It is checked
+like a file of its own: its overrides are applied to a copy of the document, and findings of the copy that the document
+does not have are reported at the lines inside the scenario.
 
-Where two edits set the same number to different values the later one holds, and `clashes` names the key, both sources
+If two edits set the same number to different values, the later one holds, and `clashes` reports the key, both sources
 and both values.
 
-A `Way` through the questions of a file ends in a future. Its questions are answered in the order of their periods; of
-those of one period the one that stands first in the file comes first. What branches set is applied in that order, so
-that of two that set the same the later one holds.
+A `Way` is a sequence of answers to the questions of a file, which ends in a future. Questions are answered in the order
+of their periods, and within one period in the order of the file. The values of branches are set in that order: if two
+branches set the same value, the later one holds.
 """
 
 import copy
@@ -30,9 +30,9 @@ from optimizer.suggestions import Vocabulary, did_you_mean, excerpt
 from optimizer.units import parse_amount
 
 SCENARIOS = "scenarios"
-# A scenario cannot change these: they are resolved before it applies.
+# Keys that a scenario cannot change, since they are resolved before it applies.
 BEFORE_SCENARIOS = (SCENARIOS, "home")
-# Characters of a value that the record of what was changed shows.
+# Maximum number of characters of a value in the record of changes.
 RECORDED = 400
 NOUNS = {
     "regions": "region",
@@ -51,10 +51,10 @@ OverridesLike = str | Iterable[str] | Mapping[str, Any]
 
 
 def assignments(overrides: OverridesLike) -> list[str]:
-    """Overrides as assignments; a value of a mapping is written as JSON.
+    """Return overrides as assignments ``path=value``; values of a mapping are written as JSON.
 
     Raises:
-        ArgumentError: they are neither texts nor a mapping.
+        ArgumentError: the overrides are neither texts nor a mapping.
     """
     if isinstance(overrides, Mapping):
         return [f"{path}={json.dumps(with_text_keys(value), default=str)}" for path, value in overrides.items()]
@@ -62,10 +62,10 @@ def assignments(overrides: OverridesLike) -> list[str]:
 
 
 def apply_override(document: Document, assignment: str) -> None:
-    """Apply ``demands.ev_motors.survival=0.6`` to the data, to be checked like the file.
+    """Apply an assignment such as ``demands.ev_motors.survival=0.6`` to the data, before they are checked.
 
     Raises:
-        InstanceError: no ``=``, or a path that leads through something that is not there.
+        InstanceError: the assignment has no ``=``, or its path leads through a value that has no keys.
     """
     source = f"--set {excerpt(assignment)}"
     path, equals, text = assignment.partition("=")
@@ -78,15 +78,15 @@ def apply_override(document: Document, assignment: str) -> None:
 
 
 def assign(document: Document, path: str | Sequence[str], value: Any, source: Finding) -> Place:
-    """Put a value where a dotted path leads, or a path of keys taken as they are; mappings on the way are made.
+    """Put a value at a path, either dotted or a sequence of literal keys; missing mappings on the path are created.
 
     Later findings there name the file and line of `source`.
 
     Returns:
-        The place.
+        The place of the value.
 
     Raises:
-        InstanceError: a path that leads through something that is not there.
+        InstanceError: the path leads through a value that has no keys, or to a missing item of a list.
     """
     parts = _parts(path) if isinstance(path, str) else list(path)
     holder: Any = document.data
@@ -107,13 +107,13 @@ def assign(document: Document, path: str | Sequence[str], value: Any, source: Fi
 
 
 def _parts(path: str) -> list[str]:
-    """The keys of a dotted path; what follows `ranges` is itself the path of a number, and one key."""
+    """Split a dotted path into keys; the part after ``ranges.`` is itself the path of a number, and stays one key."""
     head, _, rest = path.strip().partition(".")
     return [head, rest] if head == "ranges" and rest else path.strip().split(".")
 
 
 def _step(holder: Any, parts: list[str], source: Finding, *, is_dotted: bool) -> tuple[str | int, list[str]]:
-    """The next key of a path; of a dotted one the longest name that is there wins, so that names may hold dots."""
+    """Return the next key of a path, and the rest; in a dotted path the longest existing name wins, dots included."""
     if isinstance(holder, dict):
         length = longest_key(holder, parts) or 1 if is_dotted else 1
         return ".".join(parts[:length]), parts[length:]
@@ -128,7 +128,7 @@ def _kind(holder: Any) -> str:
 
 
 def check_scenarios(document: Document) -> Iterator[Finding]:
-    """What is wrong with the scenarios before any is applied."""
+    """Yield findings about the scenarios themselves, before any is applied."""
     data = document.data.get(SCENARIOS)
     if data is not None and not isinstance(data, Mapping):
         cure = "Write `scenarios:` and one named set of overrides a line."
@@ -153,7 +153,7 @@ def _of_overrides(document: Document, name: str, overrides: Any) -> Iterator[Fin
 
 
 def sound_scenarios(document: Document) -> dict[str, Mapping[str, Any]]:
-    """The scenarios that are well formed."""
+    """Return the well-formed scenarios, by name."""
 
     def is_sound(name: str, overrides: Any) -> bool:
         return all(finding.severity == "warning" for finding in _of_overrides(document, name, overrides))
@@ -162,7 +162,7 @@ def sound_scenarios(document: Document) -> dict[str, Mapping[str, Any]]:
 
 
 def apply_scenarios(document: Document, *names: str) -> Document:
-    """A copy of a document with the overrides of scenarios applied in their order, and without scenarios of its own."""
+    """Return a copy of a document with the given scenarios applied in order, and without scenarios of its own."""
     data = document.shared_data(SCENARIOS)
     result = Document(document.file, data, made={*document.made}, own=set(), known=document.known)
     for name in names:
@@ -172,7 +172,7 @@ def apply_scenarios(document: Document, *names: str) -> Document:
 
 
 def apply_entries(document: Document, place: Place, entries: Mapping[str, Any], result: Document) -> None:
-    """Apply the overrides that stand at a place of a document to a copy of it."""
+    """Apply the overrides at a place of a document to its copy `result`."""
     depth = len(place) + 1
     for key, value in entries.items():
         source = document.finding((*place, key), "", "")
@@ -186,7 +186,7 @@ def apply_entries(document: Document, place: Place, entries: Mapping[str, Any], 
 
 
 def findings_of_scenario(name: str, found: Iterable[Finding], before: Iterable[Finding]) -> list[Finding]:
-    """What is found in a scenario and not before."""
+    """Return the findings of a scenario that are not in `before`, each with the name of the scenario."""
     known = {(finding.where, finding.what, finding.cure, finding.severity) for finding in before}
     new = (each for each in found if (each.where, each.what, each.cure, each.severity) not in known)
     own = f"{SCENARIOS}.{name}"
@@ -203,13 +203,13 @@ _NO_SCENARIOS = (
 
 
 def unknown_scenario(name: str, known: Sequence[str]) -> Finding:
-    """That there is no scenario of a name, with the nearest that there is."""
+    """Build the finding that there is no scenario of this name, with the nearest known name."""
     cure = f"Known: {', '.join(known)}." if known else _NO_SCENARIOS
     return Finding(f"scenario {name}", None, "", f'"{name}" is no scenario', did_you_mean(name, known, cure))
 
 
 def missing_entry(document: Document, section: str, name: str, required: Sequence[str]) -> Finding | None:
-    """A finding where an override changes an entry that does not exist; None where it makes a complete one."""
+    """Build a finding if an override created an incomplete entry by changing one that does not exist; else None."""
     entries = document.data[section]
     if (section, name) not in document.made or all(field in entries[name] for field in required if field != "id"):
         return None
@@ -219,10 +219,10 @@ def missing_entry(document: Document, section: str, name: str, required: Sequenc
 
 
 def forced_sizes(sizes: Any) -> list[tuple[str, Any, float]]:
-    """Option, calendar year and size of each purchase, from a list of these or from a mapping like `policy.force`.
+    """Return required purchases as (option, calendar year, size), from a list or from a mapping like `policy.force`.
 
     Raises:
-        ArgumentError: it is neither.
+        ArgumentError: `sizes` is neither.
     """
     try:
         if isinstance(sizes, Mapping):
@@ -237,7 +237,7 @@ SCENARIO, BRANCH = "scenario", "branch"
 
 @dataclass(frozen=True)
 class Edit:
-    """A value that is put at a path of the file; `source` is what asks for it: ``scenario high``."""
+    """A value put at a path of the file; `source` says what puts it there, such as ``scenario high``."""
 
     source: str
     path: str
@@ -245,7 +245,7 @@ class Edit:
 
 
 def set_edits(assignments: Iterable[str]) -> Iterator[Edit]:
-    """The edits of ``--set KEY=VALUE``, which `apply_override` has read."""
+    """Yield the edits of ``--set KEY=VALUE`` assignments, which `apply_override` has already parsed once."""
     for assignment in assignments:
         path, _, text = assignment.partition("=")
         source = f"--set {assignment}"
@@ -253,14 +253,14 @@ def set_edits(assignments: Iterable[str]) -> Iterator[Edit]:
 
 
 def scenario_edits(instance: Instance, names: Iterable[str]) -> Iterator[Edit]:
-    """The edits of scenarios, in the order given."""
+    """Yield the edits of scenarios, in the order given."""
     for name in names:
         for path, value in instance.scenarios[name].items():
             yield Edit(f"{SCENARIO} {name}", path, value)
 
 
 def replacements(document: Document) -> Iterator[str]:
-    """Each value that overrides put into a document, with the one of the text: ``discount_rate 0.08, not 0.03``."""
+    """Yield each value set by overrides with the one that it replaced: ``discount_rate 0.08, not 0.03``."""
     for place, before in document.replaced.items():
         now = _within(document.data, place)
         if now is not _ABSENT and _plain(now) != _plain(before):
@@ -269,12 +269,12 @@ def replacements(document: Document) -> Iterator[str]:
 
 
 def scenario_words(names: Iterable[str]) -> tuple[str, ...]:
-    """Scenarios that are applied, as a change of the file."""
+    """Return the short description of each applied scenario: ``scenario high``."""
     return tuple(f"scenario {name}" for name in names)
 
 
 def scenario_notes(instance: Instance, names: Sequence[str]) -> tuple[str, ...]:
-    """Which scenarios are applied, and what each sets."""
+    """Return a note on each applied scenario with the values that it sets."""
 
     def settings(name: str) -> str:
         return ", ".join(
@@ -285,11 +285,11 @@ def scenario_notes(instance: Instance, names: Sequence[str]) -> tuple[str, ...]:
 
 
 def clashes(instance: Instance, edits: Sequence[Edit]) -> tuple[Finding, ...]:
-    """A warning for each value that a later edit replaces by another one.
+    """Return a warning for each value that a later edit replaces by a different one.
 
     Args:
-        instance: the one that is edited; its names tell where a key ends that holds dots.
-        edits: in the order in which they are made.
+        instance: the instance that is edited; its names determine where a key that holds dots ends.
+        edits: the edits in the order in which they are applied.
     """
     if len(edits) < 2:
         return ()
@@ -297,7 +297,7 @@ def clashes(instance: Instance, edits: Sequence[Edit]) -> tuple[Finding, ...]:
     placed = [(_locate(data, edit.path), edit) for edit in edits]
     found = []
     for i, (place, edit) in enumerate(placed):
-        # One place is the other, holds it, or is held by it.
+        # The two places are equal, or one is inside the other.
         later = [(at, other) for at, other in placed[i + 1 :] if place[: len(at)] == at[: len(place)]]
         if later and (pair := _replacement(place, edit, *later[-1])):
             found.append(_finding(edit, later[-1][1], *pair))
@@ -305,7 +305,7 @@ def clashes(instance: Instance, edits: Sequence[Edit]) -> tuple[Finding, ...]:
 
 
 def _replacement(place: Place, edit: Edit, at: Place, later: Edit) -> tuple[Place, Any, Any] | None:
-    """Where two edits differ, with the value before and the value that holds; None where they agree."""
+    """Return the place at which two edits differ, with the earlier and the later value; None if they agree."""
     deeper = max(place, at, key=len)
     before, after = (_within(value, deeper[len(own) :]) for own, value in ((place, edit.value), (at, later.value)))
     # No conflict: the later edit sets a part that the earlier one leaves open.
@@ -327,7 +327,7 @@ def _within(value: Any, keys: Place) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """The same for ``30M`` and 30000000, for ``{2027: 1}`` and ``{"2027": 1.0}``."""
+    """Normalise a value for comparison: ``30M`` equals 30000000, and ``{2027: 1}`` equals ``{"2027": 1.0}``."""
     if isinstance(value, Mapping):
         return {str(key): _plain(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
@@ -339,7 +339,7 @@ def _plain(value: Any) -> Any:
 
 
 def _locate(data: Any, path: str) -> Place:
-    """The keys of a dotted path; of a name that is there and holds dots the longest one wins."""
+    """Return the keys of a dotted path in the data; the longest existing name wins, since names may hold dots."""
     parts, place = path.split("."), tuple[str | int, ...]()
     while parts:
         length = (longest_key(data, parts) if isinstance(data, dict) else 0) or 1
@@ -373,7 +373,7 @@ def _cure(earlier: Edit, later: Edit, where: str) -> str:
 
 
 def _show_value(value: Any, most: int = 60) -> str:
-    """A value as the file would have it, cut off behind so many characters."""
+    """Format a value as in a file, cut off after `most` characters."""
     if isinstance(value, Mapping):
         text = "{" + ", ".join(f"{key}: {_show_value(part, most)}" for key, part in value.items()) + "}"
     elif isinstance(value, (list, tuple)):
@@ -385,12 +385,12 @@ def _show_value(value: Any, most: int = 60) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-# Ways through the questions of a file, and the file at the end of each.
+# Ways through the questions of a file, and the document of the future at the end of each.
 
 
 @dataclass(frozen=True)
 class Way:
-    """One way through the questions, with the place and the content of each branch on it."""
+    """One sequence of answers to the questions of a file, with the place and content of each branch, in order."""
 
     answers: tuple[Answer, ...] = ()
     branches: tuple[tuple[Place, QuestionBranch], ...] = ()
@@ -398,23 +398,23 @@ class Way:
 
     @property
     def name(self) -> str:
-        """The name of its future."""
+        """The name of the future at its end."""
         return ".".join(answer.branch for answer in self.answers)
 
     @property
     def changes(self) -> tuple[tuple[Place, QuestionBranch], ...]:
-        """Its branches that set something."""
+        """The branches that set values, each with its place."""
         return tuple((place, branch) for place, branch in self.branches if branch.set)
 
     @property
     def key(self) -> tuple[Place, ...]:
-        """The branches of it that set something; ways with the same ones end in the same file."""
+        """The places of the branches that set values; ways with equal keys end in the same data."""
         return tuple(place for place, _ in self.changes)
 
 
 @dataclass(frozen=True)
 class _Open:
-    """A question that has arisen and is not answered yet."""
+    """A question that has arisen and is not yet answered."""
 
     t: int
     order: tuple[int, ...]
@@ -423,7 +423,7 @@ class _Open:
 
 
 def find_ways(questions: Mapping[str, Question], horizon: Horizon) -> list[Way]:
-    """Every way through some questions, in the order of the branches of the file.
+    """Return every way through the questions, in the order of the branches in the file.
 
     Raises:
         ValueError: a question is answered outside the horizon.
@@ -458,19 +458,19 @@ def _continue(way: Way, waiting: tuple[_Open, ...], horizon: Horizon) -> Iterato
 
 @dataclass(frozen=True)
 class FutureFinding(Finding):
-    """A finding in a future, with the branch that set what stands there; None where no branch did."""
+    """A finding in a future, with the place of the branch that set the value there, or None."""
 
     branch: Place | None = None
 
 
 @dataclass
 class FutureDocument(Document):
-    """A copy of a document with what some branches set; `origins` has the place of the entry that set each."""
+    """A copy of a document with the values of branches; `origins` maps each place set to the entry that set it."""
 
     origins: dict[Place, Place] = field(default_factory=dict)
 
     def finding(self, place: Place, what: str, cure: str, severity: Severity = "error") -> Finding:
-        """A finding that knows its branch."""
+        """Build a finding that includes the branch that set the value at its place."""
         found = super().finding(place, what, cure, severity)
         around = (place[:depth] for depth in range(len(place), -1, -1))
         nearest = next((each for each in around if each in self.overrides), ())
@@ -478,7 +478,7 @@ class FutureDocument(Document):
         return FutureFinding(**vars(found), branch=None if entry is None else entry[:-2])
 
     def set_by(self, branch: Place) -> dict[Place, Place]:
-        """By place that an entry of the `set` of a branch leads to, the place of that entry."""
+        """Return, for each place that an entry of the `set` of a branch leads to, the place of that entry."""
         found = dict[Place, Place]()
         for at, entry in sorted(self.origins.items(), key=lambda item: len(item[0])):
             if entry[:-2] == branch and entry not in found.values():
@@ -487,7 +487,7 @@ class FutureDocument(Document):
 
 
 def apply_branches(document: Document, branches: tuple[tuple[Place, QuestionBranch], ...]) -> FutureDocument:
-    """A copy of a document with what branches set in their order, without futures and scenarios."""
+    """Return a copy of a document with the values of branches set in order, without futures and scenarios."""
     data, overrides = document.shared_data(SCENARIOS, FUTURES), {**document.overrides}
     result = FutureDocument(
         document.file, data, overrides=overrides, made={*document.made}, own=set(), known=document.known

@@ -1,6 +1,6 @@
-"""An instance without some of its objects, and without every reference to them in shocks, rules, ties and targets.
+"""Removal of objects from an instance, with every reference to them in shocks, rules, ties and targets.
 
-`without` leaves out options by their names or kinds; `coalition` all that belongs to other members.
+`without` removes options by name or kind; `coalition` removes everything that belongs to other members.
 """
 
 import math
@@ -24,7 +24,7 @@ from optimizer.suggestions import did_you_mean
 
 @dataclass(frozen=True)
 class Removed:
-    """Names of what is removed: options, existing processes, segments."""
+    """The names of removed options, existing processes and segments."""
 
     options: frozenset[str] = frozenset()
     processes: frozenset[str] = frozenset()
@@ -32,25 +32,25 @@ class Removed:
 
     @property
     def activities(self) -> frozenset[str]:
-        """Options and processes, which no two have a name in common."""
+        """The removed options and processes; no option shares its name with a process."""
         return self.options | self.processes
 
     @property
     def by_section(self) -> Mapping[str, frozenset[str]]:
-        """The same by section of the instance."""
+        """The removed names by section of the instance."""
         return {"options": self.options, "processes": self.processes, "demands": self.demands}
 
 
 def without(instance: Instance, words: str | Sequence[str]) -> Instance:
-    """The instance without some options, or all of a kind; options that require one of them are left out too.
+    """Return the instance without some options, or all of a kind; options that require one of them are removed too.
 
-    Its scenarios stay, less what they set of options that are gone: under one it is the instance under that scenario
-    without these options, as on the command line. A scenario that sets nothing else stays as one that changes nothing;
-    one that changes what is left out, such as by a further option of the kind, sets whole sections. One that cannot
-    apply any longer is left out.
+    Scenarios stay, without their overrides of removed options: under a scenario, the result equals the instance under
+    that scenario without these options, as on the command line. A scenario that sets nothing else stays and changes
+    nothing. A scenario that changes which options are removed, such as by adding one of the kind, sets whole sections.
+    A scenario that no longer applies is dropped.
 
     Raises:
-        InstanceError: every word that is neither an option nor a kind.
+        InstanceError: some words are neither an option nor a kind; the error lists them all.
 
     Example:
         >>> import optimizer as so
@@ -61,10 +61,10 @@ def without(instance: Instance, words: str | Sequence[str]) -> Instance:
 
 
 def leave_out(instance: Instance, words: str | Sequence[str]) -> Edited:
-    """The same as `without`, with notes on what was left out and why.
+    """Remove options as `without` does, and return notes on what was removed and why with the instance.
 
     Raises:
-        InstanceError: every word that is neither an option nor a kind.
+        InstanceError: some words are neither an option nor a kind; the error lists them all.
     """
     require_instance(instance)
     named = _options_by_word(instance, arguments.names("words", words, instance.options, "plant"))
@@ -82,7 +82,7 @@ def leave_out(instance: Instance, words: str | Sequence[str]) -> Edited:
 
 
 def _goes_with(instance: Instance, gone: Collection[str]) -> Iterator[str]:
-    """What goes with options that are left out: what is in store of them, and what has to be bought of them."""
+    """Yield notes on initial stocks and required purchases that are removed together with their options."""
     if stored := [o for o in instance.options if o in gone and has_store(instance, o)]:
         yield f"What is in store of {_join_names(stored)} at the start goes with that."
     if forced := [o for o in instance.policy.force if o in gone]:
@@ -90,7 +90,7 @@ def _goes_with(instance: Instance, gone: Collection[str]) -> Iterator[str]:
 
 
 def _with_requiring(instance: Instance, named: Mapping[str, list[str]]) -> tuple[Removed, dict[str, str]]:
-    """Options that are named and those that require one of them, each of these with one that it requires."""
+    """Return the named options with all that require them, and, for each of the latter, one option that it requires."""
     gone, required = {o for options in named.values() for o in options}, dict[str, str]()
     while more := options_left_without(instance, Removed(frozenset(gone))):
         required |= more
@@ -103,7 +103,7 @@ def _left_out(word: str, options: list[str]) -> str:
 
 
 def _options_by_word(instance: Instance, words: Sequence[str]) -> dict[str, list[str]]:
-    """The options that each word names, by its own name or by its kind."""
+    """Return the options that each word names, by their name or kind; raise an InstanceError for unknown words."""
     named = _match(instance, words)
     unknown = [_unknown(instance, word) for word, options in named.items() if not options and word not in KINDS]
     if unknown:
@@ -127,13 +127,14 @@ def _unknown(instance: Instance, word: str) -> Finding:
 
 
 def coalition(instance: Instance, names: Collection[str]) -> Instance:
-    """The instance of some of its members: their demand, what they bring, and what no member brings.
+    """Return the instance of a coalition: the demand, processes and options of its members, and those of no member.
 
-    Of a process that several bring it has the shares of these. Options that refer to what is not there are left out.
-    Where each of them has a budget, the budget is the sum. The instance has no members of its own.
+    A process to which several members contribute has the sum of the shares of the coalition. Options that refer to
+    removed objects are removed too. If every member of the coalition has a budget, the budget is their sum. The
+    returned instance has no members.
 
     Raises:
-        InstanceError: every name that is no member's.
+        InstanceError: some names are no members; the error lists them all.
 
     Example:
         >>> import optimizer as so
@@ -159,7 +160,7 @@ def coalition(instance: Instance, names: Collection[str]) -> Instance:
 
 
 def _removed(instance: Instance, names: Collection[str], shares: Mapping[str, float]) -> Removed:
-    """What a coalition does not have: what belongs to others, and options that refer to it."""
+    """Return the objects that a coalition lacks: those of other members, and options that refer to them."""
     outside = [member for name, member in instance.members.items() if name not in names]
     gone = Removed(
         frozenset(o for member in outside for o in member.options),
@@ -177,7 +178,7 @@ def _sum_of_budgets(members: Collection[Member], otherwise: float | None) -> flo
 
 
 def _part(process: Process, share: float) -> Process:
-    """A process with a share of its capacity, and of its actual output."""
+    """Return a process with a share of its capacity and of its actual output."""
     if share == 1.0:
         return process
     actual = {year: share * output for year, output in process.actual.items()}
@@ -192,7 +193,7 @@ def _no_member(instance: Instance, name: str) -> Finding:
 
 
 def remove(instance: Instance, gone: Removed) -> Instance:
-    """The instance without them; options that refer to what is gone have to be among them."""
+    """Return the instance without the objects in `gone`, which must include all options that refer to any of them."""
     left = {section: _left(getattr(instance, section), names) for section, names in gone.by_section.items()}
     known = {*left["processes"], *left["options"]}
     return instance.replacing(
@@ -211,7 +212,7 @@ def _left(objects: Mapping[str, Any], gone: Collection[str]) -> dict[str, Any]:
 
 
 def options_left_without(instance: Instance, gone: Removed) -> dict[str, str]:
-    """Options that are still there, each with a name that it refers to and that is gone; exclusions do not count."""
+    """Return the options left that refer to a removed object, each with the name of one; exclusions do not count."""
     return {
         o: each.name
         for o, option in instance.options.items()
@@ -244,7 +245,7 @@ def _excluding(option: Lever, gone: Collection[str]) -> Lever:
 
 
 def _forget[Spec: (ShockSpec, EnsembleSpec, Event)](spec: Spec, gone: Removed, known: set[str], name: str = "") -> Spec:
-    """A shock, ensemble or event of a name without references to what is gone."""
+    """Return a shock, ensemble, or event `name` of one, without references to removed objects."""
     update: dict[str, Any] = {"cuts": _cuts(spec.cuts, known, name)}
     fields = {"cost": gone.activities, "reliability": gone.options, "demand": gone.demands, "survival": gone.demands}
     for field, names in fields.items():
@@ -256,7 +257,7 @@ def _forget[Spec: (ShockSpec, EnsembleSpec, Event)](spec: Spec, gone: Removed, k
 
 
 def _cuts[AnyCut: (Cut, DrawnCut)](cuts: Iterable[AnyCut], known: set[str], event: str = "") -> tuple[AnyCut, ...]:
-    """Cuts of activities that are known; a cut that moves up in its event keeps its own column of chances."""
+    """Return cuts reduced to known activities; a cut that moves up in its event keeps its own column of draws."""
     left: list[AnyCut] = []
     for i, cut in enumerate(cuts):
         named = None if cut.process is None else tuple(process for process in cut.process if process in known)
@@ -269,7 +270,7 @@ def _cuts[AnyCut: (Cut, DrawnCut)](cuts: Iterable[AnyCut], known: set[str], even
 
 
 def _aiming(adversary: AdversarySpec, known: set[str]) -> AdversarySpec | None:
-    """The adversary with the targets that still match something; None without any."""
+    """Return the adversary with the targets that still have cuts, or None if none has."""
     aimed = {
         name: target.model_copy(
             update={

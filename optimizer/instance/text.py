@@ -1,10 +1,10 @@
-"""The text of a file as plain data: mappings, lists and scalars, each with its line.
+"""Readers of YAML and JSON text: mappings, lists and scalars, each with its line.
 
-YAML comes as events of PyYAML, which are counted before anything is made of them; JSON is scanned by hand, for the
-reader of the standard library knows no lines. Aliases and merges are expanded and tags are applied.
+YAML is read from the events of PyYAML, which are counted before any value is built; JSON is scanned by hand, since the
+parser of the standard library reports no lines. Aliases and merges are expanded and tags are applied.
 
-`read_simple` makes data of the events at once, in half the time, and leaves every text to the others that has anything
-but mappings, lists and scalars, or a fault.
+`read_simple` builds data directly from the events, in half the time. It leaves every text to the other readers that
+has errors, or anything besides mappings, lists and scalars.
 """
 
 import json
@@ -24,17 +24,17 @@ LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 @dataclass(eq=False, slots=True)
 class Node:
-    """A mapping (its pairs), a list (its items) or a scalar (its text, or in JSON its value)."""
+    """A node of the text: a mapping (with its pairs), a list (its items), a scalar (its text; in JSON its value)."""
 
     line: int  # from 1
     kind: Literal["mapping", "list", "scalar", "alias"]
-    value: Any  # pairs, items, or a text; of an alias the node that it stands for
-    is_plain: bool = False  # a scalar without quotes, whose text may be a number or a word such as true
-    tag: str = ""  # the tag that is written before it; empty where there is none
+    value: Any  # pairs, items, or a text; for an alias, the node that it refers to
+    is_plain: bool = False  # an unquoted scalar, which may be a number or a word such as true
+    tag: str = ""  # the tag before the node, or empty
 
 
 class TextError(Exception):
-    """Text that cannot be read, or is beyond a limit; all parts are for a Finding."""
+    """Text that cannot be read, or exceeds a limit; line, problem and cure become a Finding."""
 
     def __init__(self, line: int | None, what: str, cure: str) -> None:
         super().__init__(what)
@@ -42,7 +42,7 @@ class TextError(Exception):
 
 
 class Tree:
-    """Nodes as they come one after another; refuses what is beyond the limits."""
+    """Collects the nodes of a text in their order, and raises an error if a limit is exceeded."""
 
     def __init__(self) -> None:
         self.root: Node | None = None
@@ -51,7 +51,7 @@ class Tree:
         self.keys: list[Node | None] = []
 
     def add(self, node: Node) -> None:
-        """The next node of the text: an item, a key, or the value of the key before it."""
+        """Add the next node of the text: an item, a key, or the value of the preceding key."""
         self.count += 1
         if self.count > 2 * VALUES:
             raise too_many(node.line)
@@ -67,7 +67,7 @@ class Tree:
             self.keys[-1] = None
 
     def begin(self, node: Node) -> None:
-        """A mapping or list, whose content follows."""
+        """Add a mapping or list, and open it for the nodes that follow."""
         self.add(node)
         self.above.append(node)
         self.keys.append(None)
@@ -76,7 +76,7 @@ class Tree:
             raise TextError(node.line, what, "Close brackets that were left open.")
 
     def end(self) -> None:
-        """The content of a mapping or list has ended."""
+        """Close the innermost open mapping or list."""
         self.above.pop()
         self.keys.pop()
 
@@ -88,19 +88,19 @@ def _refuse_key(node: Node) -> None:
 
 
 def too_many(line: int | None) -> TextError:
-    """That a file holds more values than are read."""
+    """Return the error that a file holds too many values."""
     what = f"holds more than {VALUES:,} values, those of aliases and merges counted wherever they are used"
     return TextError(line, what, "Split it, or remove aliases inside of aliases.")
 
 
 class _NotSimpleError(Exception):
-    """An alias, a tag, a merge, a repeated key, or something beyond a limit: for `of_yaml` and `Builder` to judge."""
+    """Alias, tag, merge, repeated key, or exceeded limit: the text is left to `of_yaml` and `Builder`."""
 
 
 def read_simple(
     text: str, scalar: Callable[[str], Any], allowance: "Allowance"
 ) -> tuple[dict[str, Any], dict[Place, int]] | None:
-    """The data of a simple YAML text and the line of every place; None where it is not simple, or holds no mapping."""
+    """Return the data of a simple YAML text and the line of every place; None if it is not simple or no mapping."""
     try:
         reader = _SimpleReader(text, scalar, allowance.left)
         data = reader.read()
@@ -118,7 +118,7 @@ class _SimpleReader:
         self.keys: dict[str, str] = {}
 
     def read(self) -> dict[str, Any]:
-        # Before the root, stream and document start.
+        # The events for the start of stream and document precede that of the root.
         _, _, root = self.next(), self.next(), self.next()
         if type(root) is not yaml.MappingStartEvent:
             raise _NotSimpleError
@@ -129,9 +129,9 @@ class _SimpleReader:
         return data
 
     def value(self, event: Any, place: Place) -> Any:
-        """The value that an event begins."""
+        """Return the value that begins with an event."""
         self.left -= 1
-        # An alias has an anchor, and no tag.
+        # The event of an alias has an anchor too, but no tag: the anchor is tested first.
         if event.anchor is not None or event.tag or self.left < 0 or len(place) >= NESTING:
             raise _NotSimpleError
         if type(event) is yaml.ScalarEvent:
@@ -166,10 +166,10 @@ class _SimpleReader:
 
 
 def of_yaml(text: str) -> Node | None:
-    """The root of a YAML text; None where there is nothing.
+    """Parse a YAML text; return its root, or None if the text is empty.
 
     Raises:
-        TextError: beyond a limit.
+        TextError: the text exceeds a limit, holds several documents, or misuses an alias or anchor.
         yaml.YAMLError: the text is no YAML.
     """
     tree, anchors = Tree(), dict[str, Node]()
@@ -196,7 +196,7 @@ def of_yaml(text: str) -> Node | None:
 def _add_node(tree: Tree, anchors: dict[str, Node], event: Any, line: int) -> None:
     tag = event.tag or ""
     if isinstance(event, yaml.ScalarEvent):
-        # The C reader says "" of a plain scalar where the Python one says None.
+        # The style of a plain scalar is "" in the C reader and None in the Python one.
         node = Node(line, "scalar", event.value, is_plain=not event.style, tag=tag)
     else:
         node = Node(line, "mapping" if isinstance(event, yaml.MappingStartEvent) else "list", [], tag=tag)
@@ -209,20 +209,20 @@ def _add_node(tree: Tree, anchors: dict[str, Node], event: Any, line: int) -> No
 
 
 def of_json(text: str, number: Callable[[str], Any]) -> Node | None:
-    """The root of a JSON text; None where it is no JSON.
+    """Parse a JSON text; return its root node.
 
     Raises:
-        TextError: beyond a limit.
+        TextError: the text exceeds a limit, or holds a constant or half of a surrogate pair that is not JSON.
         json.JSONDecodeError: the text is no JSON.
     """
     root = _scan(text, number)
-    # The scan sees where everything stands, and takes more than JSON; this takes JSON alone.
+    # The scan records lines but accepts more than JSON; this call rejects everything else.
     json.loads(text, parse_int=len, parse_float=len)
     return root
 
 
 _WORDS = {"true": True, "false": False, "null": None}
-# What Python takes for numbers in JSON, and JSON does not.
+# Constants that the json module accepts although they are not JSON.
 _CONSTANTS = ("NaN", "Infinity", "-Infinity")
 _TEXTS = json.JSONDecoder()
 _TOKEN = re.compile(r'[ \t\r\n]*([{}\[\],:"]|[^ \t\r\n{}\[\],:"]+)')
@@ -248,7 +248,7 @@ def _scan(text: str, number: Callable[[str], Any]) -> Node | None:
 
 
 def _tokens(text: str) -> Iterator[tuple[int, str, bool]]:
-    """Lines, marks, words and texts of JSON, as far as it is JSON; whether each is a text."""
+    """Yield each token of JSON as (line, token, whether it is a quoted text); stop where a quoted text is malformed."""
     at, line, counted = 0, 1, 0
     while found := _TOKEN.match(text, at):
         begin, at = found.span(1)
@@ -265,10 +265,10 @@ def _tokens(text: str) -> Iterator[tuple[int, str, bool]]:
 
 
 def refuse_halves(text: str, line: int) -> None:
-    """Refuse halves of surrogate pairs, which are no characters.
+    """Raise an error if the text holds half of a surrogate pair, which is no character.
 
     Raises:
-        TextError: there is one.
+        TextError: the text holds one.
     """
     found = SURROGATE.search(text)
     if found is not None:
@@ -277,22 +277,22 @@ def refuse_halves(text: str, line: int) -> None:
 
 
 _STANDARD = "tag:yaml.org,2002:"
-# By tag, what a scalar has to be.
+# The types that a scalar with a tag may have.
 _SCALARS: dict[str, tuple[type, ...]] = {"null": (type(None),), "bool": (bool,), "int": (int,), "float": (int, float)}
 _COLLECTIONS = {"mapping": "map", "list": "seq"}
 
 
 class Allowance:
-    """How many values may still be read; shared by the texts of one file."""
+    """The number of values that may still be read, shared by all texts of one file."""
 
     def __init__(self) -> None:
         self.left = VALUES
 
     def take(self, line: int | None) -> None:
-        """One more value.
+        """Count one more value.
 
         Raises:
-            TextError: there are too many.
+            TextError: there are too many values.
         """
         self.left -= 1
         if self.left < 0:
@@ -300,11 +300,11 @@ class Allowance:
 
 
 class Builder:
-    """Makes data of nodes.
+    """Builds plain data from nodes.
 
     Attributes:
-        lines: of every place.
-        problems: what is wrong, each with its place and line, and the cure.
+        lines: the line of every place.
+        problems: each problem as (place, line, what is wrong, cure).
     """
 
     def __init__(self, scalar: Callable[[str], Any], allowance: Allowance) -> None:
@@ -314,7 +314,7 @@ class Builder:
         self._above: list[Node] = []
 
     def build(self, node: Node, place: Place) -> Any:
-        """The data of a node at a place.
+        """Build the data of a node at a place.
 
         Raises:
             TextError: there are too many values.
@@ -362,7 +362,7 @@ class Builder:
         self._report(place, node.line, f"the tag {excerpt(tag)} is not read here", cure)
 
     def _mapping(self, node: Node, place: Place) -> dict[str, Any]:
-        # What is merged in comes first, so that the lines of a mapping's own keys are those that are remembered.
+        # Build merged mappings first, so that the lines of the mapping's own keys replace theirs.
         merged: dict[str, Any] = {}
         merges = [(key, value) for key, value in node.value if _is_merge(key)]
         for key, value in merges[:1]:
@@ -378,7 +378,7 @@ class Builder:
         return {**merged, **own}
 
     def _sources(self, key: Node, value: Node, place: Place) -> Iterator[Node]:
-        """The mappings that a merge takes in."""
+        """Yield the mappings that a merge key (`<<`) includes."""
         several = _meant(value)
         for source in map(_meant, several.value if several.kind == "list" else [several]):
             if source.kind != "mapping":
@@ -390,7 +390,7 @@ class Builder:
                 yield source
 
     def _add(self, own: dict[str, Any], key: Node, value: Node, place: Place) -> None:
-        """Add a key with its value to the mapping of a place."""
+        """Add a key with its value to the data of the mapping at a place."""
         line, key = key.line, _meant(key)
         if key.kind != "scalar":
             self._report((*place, "?"), line, "a key is not plain text", "Write a single word.")
@@ -411,7 +411,7 @@ class Builder:
 
 
 def _meant(node: Node) -> Node:
-    """The node that an alias stands for; any other itself."""
+    """Return the node that an alias refers to; any other node itself."""
     meant: Node = node.value if node.kind == "alias" else node
     return meant
 

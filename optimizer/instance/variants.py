@@ -1,9 +1,9 @@
-"""The same instance with other shocks, floors, demand or dates: changes that keep it valid, and are not checked again.
+"""Copies of an instance with other shocks, floors, demand or dates: always valid, so not checked again.
 
-of shocks and ensembles     with_attacks, without_shocks, with_only_shocks, …
-for what-if questions       with_floors, with_demand, with_starts_moved, …
+shocks and ensembles     with_attacks, without_shocks, with_only_shocks, …
+what-if questions        with_floors, with_demand, with_starts_moved, …
 
-What comes back has no scenarios.
+The copies have no scenarios.
 """
 
 from collections.abc import Callable, Collection, Iterable
@@ -19,24 +19,24 @@ from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Instance
 
 
 def without_shocks(instance: Instance) -> Instance:
-    """The instance without any shock; rules about time to survive stay."""
+    """Return the instance without any shock; `min_time_to_survive` rules stay."""
     return instance.replacing(shocks={}, ensembles={})
 
 
 def without_disruptions(instance: Instance) -> Instance:
-    """The instance of the no-shock plan: without shocks, and without rules about what has to be survived."""
+    """Return the instance of the no-shock plan: without shocks and without `min_time_to_survive` rules."""
     return instance.replacing(
         shocks={}, ensembles={}, policy=instance.policy.model_copy(update={MIN_TIME_TO_SURVIVE: ()})
     )
 
 
 def without_ensembles(instance: Instance) -> Instance:
-    """The instance with its listed shocks only."""
+    """Return the instance with its listed shocks only."""
     return instance.replacing(ensembles={})
 
 
 def without_attacks(instance: Instance) -> Instance:
-    """The instance without the attacks of its adversary that stand among its shocks."""
+    """Return the instance without those shocks that are attacks of its adversary."""
     if instance.adversary is None:
         return instance
     listed = {name: spec for name, spec in instance.shocks.items() if instance.adversary.targets_of(name) is None}
@@ -44,7 +44,7 @@ def without_attacks(instance: Instance) -> Instance:
 
 
 def with_attacks(instance: Instance, attacks: Iterable[Attack]) -> Instance:
-    """The instance in which exactly these attacks of its adversary are shocks, behind those that are listed."""
+    """Return the instance in which exactly these attacks of its adversary are shocks, after the other listed shocks."""
     without_any, starts = without_attacks(instance), dict[tuple[str, ...], list[str]]()
     for attack in attacks:
         starts.setdefault(attack.targets, []).append(instance.horizon.label(attack.start))
@@ -58,7 +58,7 @@ def with_attacks(instance: Instance, attacks: Iterable[Attack]) -> Instance:
 
 
 def with_single_events(instance: Instance) -> Instance:
-    """Every event of a family or an ensemble as an entry of its own, under its own name, as long as the file has it."""
+    """Return the instance with every event of a family or ensemble as an entry of its own, with its full duration."""
     entries = {
         event.name: event.spec.model_copy(
             update={
@@ -74,14 +74,14 @@ def with_single_events(instance: Instance) -> Instance:
 
 
 def with_only_shocks(instance: Instance, names: Collection[str]) -> Instance:
-    """Only some of the entries under `shocks:`, and of samples that were drawn; after `with_single_events`."""
+    """Return the instance with only the named entries and drawn samples; every event must be an entry of its own."""
     ensembles = each_drawn(instance.ensembles, lambda shock: shock if shock.name in names else None)
     shocks = {name: spec for name, spec in instance.shocks.items() if name in names}
     return instance.replacing(shocks=shocks, ensembles=ensembles)
 
 
 def with_windows_up_to(instance: Instance, months: float) -> Instance:
-    """No window is longer than so many months; after `with_single_events`."""
+    """Return the instance with windows limited to `months`; every event must be an entry of its own."""
 
     def cut(spec: ShockSpec) -> ShockSpec:
         return spec.model_copy(update={"months": Durations((min(months, spec.durations.values[0]),))})
@@ -94,7 +94,7 @@ def with_windows_up_to(instance: Instance, months: float) -> Instance:
 
 
 def with_rules_up_to(instance: Instance, months: float) -> Instance:
-    """No rule about time to survive asks for more than so many months."""
+    """Return the instance with every `min_time_to_survive` rule limited to `months`."""
     rules = instance.policy.min_time_to_survive
     shorter = tuple(rule.model_copy(update={"months": min(months, rule.months)}) for rule in rules)
     return instance.replacing(policy=instance.policy.model_copy(update={MIN_TIME_TO_SURVIVE: shorter}))
@@ -103,9 +103,9 @@ def with_rules_up_to(instance: Instance, months: float) -> Instance:
 def with_floors(
     instance: Instance, *, factor: float = 1.0, points: float = 0.0, segments: Iterable[str] | None = None
 ) -> Instance:
-    """Floors times a factor, raised by a share, within 0 … 1; of some segments or of all.
+    """Return the instance with floors times `factor` plus `points` (a share), within 0 … 1, for some or all segments.
 
-    Floors that a shock puts in the place of a segment's own are changed as well.
+    Floors that a shock sets in place of a segment's own are changed as well.
     """
     chosen = frozenset(instance.demands if segments is None else segments)
 
@@ -124,7 +124,7 @@ def with_floors(
 
 
 def _own_floors(spec: Any, chosen: Collection[str], move: Callable[[float], float]) -> Any:
-    """A shock's entry, or an ensemble with its events, with its own floors moved."""
+    """Return a shock entry, or an ensemble with its events and samples, with `move` applied to the floors it sets."""
     update: dict[str, Any] = {}
     if spec.survival:
         update["survival"] = {d: move(value) if d in chosen else value for d, value in spec.survival.items()}
@@ -136,7 +136,7 @@ def _own_floors(spec: Any, chosen: Collection[str], move: Callable[[float], floa
 
 
 def with_demand(instance: Instance, *, factor: float, segments: Iterable[str] | None = None) -> Instance:
-    """Demand of segments times a factor, in the baseline and in shocks; what was sold before the horizon stays."""
+    """Return the instance with demand of segments times a factor, in the baseline and in shocks; past sales stay."""
     chosen = frozenset(instance.demands if segments is None else segments)
     demands = {
         d: demand.model_copy(update={"quantity": demand.quantity.mapped(lambda value: factor * value)})
@@ -148,7 +148,7 @@ def with_demand(instance: Instance, *, factor: float, segments: Iterable[str] | 
 
 
 def with_lead_times(instance: Instance, *, months_later: float, options: Iterable[str] | None = None) -> Instance:
-    """Lead times so many months longer, or shorter where the number is negative, but never below 0."""
+    """Return the instance with lead times lengthened by `months_later` (shortened if negative), at least 0."""
     chosen = frozenset(instance.options if options is None else options)
     later = {
         o: option.model_copy(update={"lead_time": max(0.0, option.lead_time + months_later)})
@@ -159,7 +159,7 @@ def with_lead_times(instance: Instance, *, months_later: float, options: Iterabl
 
 
 def without_probabilities(instance: Instance) -> Instance:
-    """The instance in which no shock has a probability: floors count, expected costs do not."""
+    """Return the instance with all probabilities of shocks 0: floors count, expected costs do not."""
     none = {"probability": 0.0}
     return instance.replacing(
         shocks={name: spec.model_copy(update=none) for name, spec in instance.shocks.items()},
@@ -168,7 +168,7 @@ def without_probabilities(instance: Instance) -> Instance:
 
 
 def with_window_lengths(instance: Instance, factor: float) -> Instance:
-    """Every window of the file so many times as long, in whole periods, one at least; a severity's last value stays."""
+    """Return the instance with windows scaled by a factor, in whole periods, at least 1; the last severity persists."""
     step = instance.horizon.months
 
     def scale(spec: ShockSpec) -> dict[str, Any]:
@@ -179,7 +179,7 @@ def with_window_lengths(instance: Instance, factor: float) -> Instance:
 
 
 def with_starts_moved(instance: Instance, years: int) -> Instance:
-    """Every shock so many years later, or earlier where negative; those that would start outside the horizon go."""
+    """Return the instance with every shock moved by `years`, without those that would start outside the horizon."""
     horizon = instance.horizon
 
     def move(spec: ShockSpec) -> dict[str, Any] | None:
@@ -190,7 +190,7 @@ def with_starts_moved(instance: Instance, years: int) -> Instance:
 
 
 def _with_events(instance: Instance, change: Callable[[ShockSpec], dict[str, Any] | None]) -> Instance:
-    """Every event as an entry of its own, changed; without those of which the change is None."""
+    """Return the instance with every event as an entry of its own, updated by `change`; None drops the event."""
     single = with_single_events(instance)
     shocks = {
         name: spec.model_copy(update=changed)
