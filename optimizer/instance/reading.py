@@ -5,8 +5,7 @@ sections    each object on its own, so that one error does not hide another
 passes      the checks, over all well-formed objects              (`PASSES`, `validation`)
             checks that would only report consequences of an unknown name run once all names resolve
 futures     the same in each future of the file
-scenarios   the same under each scenario of the file
-ends        the same with all uncertain numbers low, then high
+variants    the same under each scenario, and with all uncertain numbers low, then high
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
