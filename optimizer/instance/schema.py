@@ -232,7 +232,7 @@ class Instance(Described):
 
     @property
     def money(self) -> str:
-        """The currency code: the first word of the label of the currency (``USD``)."""
+        """The currency code, which is the first word of the label of the currency (``USD``)."""
         return self.currency.split()[0] if self.currency.split() else ""
 
     @property
@@ -242,7 +242,7 @@ class Instance(Described):
 
     @cached_property
     def tree(self) -> "FutureTree":
-        """The futures that the questions make; without questions, a single future: the instance itself.
+        """The futures that the questions make; without questions, the instance itself is the only one.
 
         Raises:
             InstanceError: the instance was changed after its checks, and the values of a branch no longer fit it.
@@ -252,7 +252,7 @@ class Instance(Described):
 
     @cached_property
     def events(self) -> tuple[Shock, ...]:
-        """Every shock: those of all entries under ``shocks:``, then the samples of all ensembles."""
+        """Every shock, first those of all entries under ``shocks:``, then the samples of all ensembles."""
         listed = (event for name, spec in self.shocks.items() for event in expand(name, spec, self.horizon))
         drawn = (event for name, spec in self.ensembles.items() for event in samples(name, spec, self.horizon))
         return (*listed, *drawn)
@@ -271,7 +271,7 @@ class Instance(Described):
 
     @cached_property
     def activities(self) -> Mapping[str, Activity]:
-        """Existing processes and producing options, by name: the activities that a cut can affect."""
+        """Existing processes and producing options, by name; a cut can affect only these activities."""
         return {**self.processes, **{o: each for o, each in self.options.items() if isinstance(each, Activity)}}
 
     @cached_property
