@@ -1,16 +1,16 @@
-"""The supply chain as it flows: who makes each commodity, who takes it, and what becomes of every segment's demand.
+"""Flows of the supply chain: the makers and takers of each commodity, and how the demand of each segment is met.
 
-The model knows no origins: all makers of a commodity deliver to one pool, and all takers draw on it. So each taker is
-served by every maker in proportion to what it makes:
+The model does not track origins: all makers of a commodity deliver to one pool, and all takers draw on it. Each taker
+is therefore served by every maker in proportion to the maker's output:
 
-    passage   t/yr    = made / Σ made · taken      by commodity, from a maker's place to a taker's
-    share             = passage / all demand for the commodity, shortage and substitutes included
+    passage   t/yr    = made / Σ made · taken      by commodity, from a maker's place to a taker's place
+    share             = passage / total demand for the commodity, including shortage and substitutes
 
-A place is a stage in a region. Stages stand in columns in the order of the chain; substitutes take what they need as
-makers do, and deliver what they serve. What an ore yields beyond need is not drawn, nor what stays within a stage or
-runs backwards (slots on a furnace, say); those commodities are named.
+A place is a stage in a region. Stages are arranged in columns in the order of the chain; substitutes take their inputs
+as makers do, and deliver the demand that they serve. Output of an ore beyond need is not drawn. Commodities that stay
+within a stage or flow backwards (such as slots on a furnace) are not drawn but named.
 
-Beside it stands what else the baseline says of supply: regions' shares, actual outputs, and demand without supply.
+The module also computes other supply figures of the baseline: regional shares, actual outputs, and unserved demand.
 """
 
 from collections import defaultdict
@@ -25,26 +25,26 @@ from optimizer.results.result import first_largest
 from optimizer.tolerances import NEGLIGIBLE, NEGLIGIBLE_PASSAGE, ROUNDING
 
 Sort = Literal["activity", "scrap", "stock", "substitute", "unserved", "segment"]
-# How the names of stages usually begin, in their order; it only decides where a chain runs in a circle.
+# Usual beginnings of the names of stages, in the order of the chain; used only to order stages of a cyclic chain.
 USUAL = ("mine", "scrap", "concentrat", "crack", "separat", "refin", "recycl", "metal", "alloy", "magnet")
 
 
 @dataclass(frozen=True)
 class ChainPlace:
-    """Where something is made or ends: a stage in a region, a store, a segment."""
+    """Source or target of a passage: a stage in a region, a store, a segment."""
 
     key: str  # unique in its chain
-    sort: Sort  # what it is; ``unserved`` is demand that is not served
-    column: int  # from 0, the start of the chain, on
-    # Of activities; of others empty.
+    sort: Sort  # kind of the place; ``unserved`` is the source of demand that is not served
+    column: int  # column of the place, 0 at the start of the chain
+    # Stage and region of activities; empty for other sorts.
     stage: str = ""
     region: str = ""
-    owner: str = ""  # the segment or the commodity of other sorts
+    owner: str = ""  # segment or commodity, for places that have one; otherwise empty
 
 
 @dataclass(frozen=True)
 class ChainPassage:
-    """A commodity on its way: t per year, and its share of all demand for the commodity."""
+    """Flow of a commodity between two places: t/yr, and its share of the total demand for the commodity."""
 
     source: str
     target: str
@@ -55,23 +55,23 @@ class ChainPassage:
 
 @dataclass(frozen=True)
 class Chain(ReadOnly):
-    """The flows of one path in some of its periods, as yearly rates."""
+    """Supply chain of one path over a range of its periods, as yearly rates."""
 
     path: str  # ``baseline`` or a shock's name
-    # Labels of the periods.
+    # Labels of the first and the last period of the range.
     first: str
     last: str
     columns: tuple[str, ...]  # the stages of each column, the segments last
     places: tuple[ChainPlace, ...]
     passages: tuple[ChainPassage, ...]
-    # t per year over all segments; substitutes serve.
+    # Demand and served demand over all segments, t/yr; substitution counts as served.
     demanded: float
     served: float
-    by_region: Mapping[str, float]  # t per year that reach segments, by the region of their maker
-    left_out: tuple[str, ...]  # commodities that stay within a stage or run backwards
+    by_region: Mapping[str, float]  # supply that reaches segments, t/yr, by the region of its maker
+    left_out: tuple[str, ...]  # commodities that stay within a stage or flow backwards
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the chain for JSON, without places."""
         return {
             "path": self.path,
             "first": self.first,
@@ -84,7 +84,7 @@ class Chain(ReadOnly):
 
 
 def stage_columns(instance: Instance) -> dict[str, int]:
-    """The column of every stage: one further than all whose goods it takes; in a circle, the usual order decides."""
+    """Return the column of every stage, to the right of all its suppliers; in a cycle, the usual order decides."""
     before, takes_scrap = _stages_before(instance)
     columns: dict[str, int] = {}
     while len(columns) < len(before):
@@ -97,7 +97,7 @@ def stage_columns(instance: Instance) -> dict[str, int]:
 
 
 def _stages_before(instance: Instance) -> tuple[dict[str, set[str]], set[str]]:
-    """By stage, the stages whose goods it takes; and the stages that take scrap."""
+    """Return the supplying stages of each stage, by stage, and the set of the stages that take scrap."""
     scrap, makers, takes = _scrap(instance), defaultdict[str, set[str]](set), defaultdict[str, set[str]](set)
     for activity in instance.activities.values():
         takes[activity.stage or ""] |= set(activity.input)
@@ -113,17 +113,17 @@ def _usual(stage: str) -> int:
 
 
 def _scrap(instance: Instance) -> set[str]:
-    """Commodities that come back from what segments used: they start the chain again."""
+    """Return the commodities recovered from end-of-life products: they start the chain again."""
     return {demand.end_of_life.commodity for demand in instance.demands.values() if demand.end_of_life}
 
 
 def chain(instance: Instance, flows: Flows, path: Path, first: int, last: int) -> Chain:
-    """The supply chain in periods `first` to `last` of a path, both inclusive."""
+    """Return the supply chain in periods `first` to `last` of a path, both inclusive."""
     return _Drawing(instance, flows, path, range(first, last + 1)).chain()
 
 
 class _Drawing:
-    """One chain while it is put together."""
+    """Construction of one chain."""
 
     def __init__(self, instance: Instance, flows: Flows, path: Path, periods: range) -> None:
         self.instance, self.flows, self.path, self.periods = instance, flows, path, periods
@@ -134,10 +134,10 @@ class _Drawing:
         self.passages: list[ChainPassage] = []
         self.left_out: dict[str, None] = {}
         self._rates: dict[tuple[str, str], float] = {}
-        # The flows of options that are no activities.
+        # Flows of options that are not activities.
         self.others = [(o, flow) for o, option in instance.options.items() for flow in option.flows
                        if not option.is_activity]  # fmt: skip
-        # Substitutes that take something stand between its makers and the segments.
+        # Substitutes with inputs have a column between the makers of the inputs and the segments.
         self.end += any(flow.serves is not None and flow.takes for _, flow in self.others)
         self.substitutes = ChainPlace("substitute", "substitute", self.end - 1)
 
@@ -176,13 +176,13 @@ class _Drawing:
         return float(sum(tonnes)) / self.years
 
     def _of(self, flow: str, owner: str) -> float:
-        """t per year of one flow in the periods."""
+        """Return the mean rate of one flow over the periods, t/yr."""
         if (flow, owner) not in self._rates:
             self._rates[flow, owner] = self.flows.total(owner, flow, self.periods) / self.years
         return self._rates[flow, owner]
 
     def _pass_on(self, commodity: str) -> None:
-        """Every passage of one commodity."""
+        """Add all passages of one commodity."""
         takers, elsewhere = self._takers(commodity), self._elsewhere(commodity)
         makers = self._makers(commodity, takers)
         made = sum(makers.values())
@@ -204,9 +204,9 @@ class _Drawing:
         self.passages.append(ChainPassage(source.key, target.key, commodity, tonnes, tonnes / demanded))
 
     def _makers(self, commodity: str, takers: Mapping[ChainPlace, float]) -> dict[ChainPlace, float]:
-        """Places that give the commodity, t per year."""
+        """Return the output of the commodity by place that supplies it, t/yr."""
         found: dict[ChainPlace, float] = defaultdict(float)
-        # Swarf starts the chain again, as what comes back from use does.
+        # Production scrap (swarf) starts the chain again, as scrap from end-of-life products does.
         nearest = min((taker.column for taker in takers), default=0) if commodity in self.scrap else self.end
         collected = ChainPlace(f"scrap:{commodity}", "scrap", 0, owner=commodity)
         for name, activity in self.instance.activities.items():
@@ -221,7 +221,7 @@ class _Drawing:
         return {place: made for place, made in found.items() if made > 0}
 
     def _scrap_return(self, commodity: str) -> float:
-        """What comes back from use, t per year."""
+        """Return the end-of-life scrap of a commodity, t/yr."""
         ends = {d: demand.end_of_life for d, demand in self.instance.demands.items()}
         segments = [d for d, end in ends.items() if end is not None and end.commodity == commodity]
         return self._rate(self.path.scrap_at(d, t) for d in segments for t in self.periods)
@@ -232,7 +232,7 @@ class _Drawing:
         return ChainPlace(f"stock:{column}", "stock", column)
 
     def _takers(self, commodity: str) -> dict[ChainPlace, float]:
-        """Places that the pool of the commodity serves, t per year."""
+        """Return the amounts that places draw from the pool of the commodity, t/yr by place."""
         found: dict[ChainPlace, float] = defaultdict(float)
         for name, activity in self.instance.activities.items():
             if commodity in activity.input:
@@ -248,7 +248,7 @@ class _Drawing:
         return {place: taken for place, taken in found.items() if taken > 0}
 
     def _elsewhere(self, commodity: str) -> list[tuple[ChainPlace, ChainPlace, float]]:
-        """What segments of the commodity get by substitution, and what is not served."""
+        """Return substituted and unserved demand of the commodity's segments, as (source, segment, t/yr)."""
         found = []
         for d, demand in self.instance.demands.items():
             if demand.commodity == commodity:
@@ -267,12 +267,12 @@ class _Drawing:
         return max(0.0, self._of("unserved", d))
 
     def _otherwise(self, d: str) -> float:
-        """What options serve of a segment without its commodity."""
+        """Return the demand of a segment that options serve without its commodity, t/yr."""
         return sum(self._of(flow.name, o) for o, flow in self.others if flow.serves == d)
 
 
 def baseline_shortages(instance: Instance, baseline: Flows) -> dict[str, Lack]:
-    """By segment, what of its demand the baseline leaves unserved; segments that are served are left out."""
+    """Return the unserved demand in the baseline by segment, without segments that are served in full."""
     found, label = {}, instance.horizon.label
     for d, row in baseline.of("unserved").items():
         demanded = [float(instance.baseline.demand_at(d, t)) for t in instance.horizon.periods]
@@ -284,7 +284,7 @@ def baseline_shortages(instance: Instance, baseline: Flows) -> dict[str, Lack]:
 
 
 def actual_outputs(instance: Instance, baseline: Flows) -> tuple[ActualOutput, ...]:
-    """The actual outputs of the file, each beside what the baseline makes in that year."""
+    """Return the actual outputs of processes in the file, each with the baseline's output of the same year."""
     found, per_year = [], instance.horizon.per_year
     for p, process in instance.processes.items():
         for year, actual in sorted(process.actual.items()):
@@ -298,7 +298,7 @@ def actual_outputs(instance: Instance, baseline: Flows) -> tuple[ActualOutput, .
 
 
 def supply_shares(instance: Instance, baseline: Flows) -> dict[str, tuple[SourceShare, ...]]:
-    """Production by region in the first and the last year, of every commodity that is put to use.
+    """Return production by region in the first and the last year, by commodity that is demanded or is an input.
 
     HHI is the Herfindahl–Hirschman index of the regions' shares, 0 … 1.
     """
@@ -306,7 +306,7 @@ def supply_shares(instance: Instance, baseline: Flows) -> dict[str, tuple[Source
 
 
 def yearly_supply_shares(instance: Instance, baseline: Flows) -> dict[str, tuple[SourceShare, ...]]:
-    """The same for every year of the horizon."""
+    """Return production by region in every year of the horizon, by commodity that is demanded or is an input."""
     return _shares(instance, baseline, instance.horizon.years)
 
 

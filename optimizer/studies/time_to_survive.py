@@ -1,21 +1,22 @@
-"""Time to survive: how long every floor holds once a chokepoint is cut for good.
+"""Time to survive: how long every floor holds after a chokepoint is cut permanently.
 
-    τ      years       that it lasts                     x     t/yr   rate of an activity, at most what is left of it
-    s      1/τ, 1/yr   what is minimised                 z     t/yr   rate of a substitution
+    τ      years       time to survive                   x     t/yr   rate of an activity, up to its remaining capacity
+    s      1/τ, 1/yr   inverse, minimised                z     t/yr   rate of a substitution
     k      t           stock of the period before        g     t/yr   rate of a release, g ≤ release_rate and g ≤ k·s
 
-Of the totals over τ (X ≤ (1−σ)·cap·τ, G ≤ min(k, release_rate·τ), supply + scrap·τ ≥ use, served ≥ floor·D·τ) each is
-divided by τ: then only the stocks know how long it lasts, and the largest τ is the least s of a linear programme whose
-rows are those of any path of one year. No s at all: it does not last, τ = 0. s = 0: it lasts for ever.
+The constraints on totals over τ (X ≤ (1−σ)·cap·τ, G ≤ min(k, release_rate·τ), supply + scrap·τ ≥ use,
+served ≥ floor·D·τ) are divided by τ. Only the stock terms then depend on s = 1/τ, so that the largest τ is the inverse
+of the least s of an LP with the rows of a path of one year. If the LP is infeasible, τ = 0; if s = 0, floors hold for
+ever.
 
-With plants that take months to restart, cap counts by its mean share r(τ) over the time, which rises with τ. L(τ), the
-longest time with the share r(τ), rises too. Floors hold for a time τ where L(τ) ≥ τ. They have to at the end of each
-period while anything restarts, as in a shock, and without end; from the first of these times at which they do not, the
-sequence τ, L(τ), L(L(τ)) … falls to the longest time below it for which they do.
+With plants that take months to restart, cap is multiplied by its mean share r(τ) over the time, which rises with τ.
+L(τ), the longest time with the share r(τ), rises too. Floors hold for a time τ if L(τ) ≥ τ. This must be true at the
+end of each period in which a plant restarts, as in a shock, and without end. From the first of these times at which it
+is false, the sequence τ, L(τ), L(L(τ)) … decreases to the longest time for which floors hold.
 
-What works, demand and floors are frozen as they usually are at the start of a year. A shock of length τ follows them
-through its window, so it can end better or worse. Of a shock only the cuts are taken, at their largest severity, and
-whether they are deliberate.
+Capacity, demand and floors are frozen at their usual values at the start of a year. A shock of length τ follows their
+changes through its window, so that its outcome can be better or worse. Of a shock, only the cuts at their largest
+severity count, and whether they are deliberate.
 
 Source: Simchi-Levi, Schmidt, Wei, Zhang, Combs, Ge, Gusikhin, Sanders, Zhang: Identifying Risks and Mitigating
 Disruptions in the Automotive Supply Chain, Interfaces 45(5), 2015; here with floors, regions and substitutes.
@@ -47,32 +48,32 @@ from optimizer.studies.purchases import FittedPlan, place_plan
 from optimizer.tolerances import ENDLESS_RATE, ROUNDING_SIZE, SAME_TIME, VIOLATED
 
 ChokepointKind = Literal["stage", "process", "shock", "rule", "nothing"]
-# The segment that gives out first is the one that goes short when it has to last so much longer.
+# The segment that fails first is the one that goes short if the time is longer by this share.
 LONGER = 1e-3
-# Months beyond which more of them count little in the order of chokepoints.
+# Times beyond this count as equal to it in the order of chokepoints.
 LONG_MONTHS = 120.0
-# So many steps towards the longest time at most.
+# Limit on the number of iterations towards the longest time.
 MOST_STEPS = 200
 
 
 @dataclass(frozen=True)
 class Chokepoint:
-    """Something that can be cut: all of a stage in a region, a process, what a shock or a rule of the policy cuts."""
+    """A set of permanent cuts: of a stage in a region, of a process, of a shock, or of a policy rule."""
 
     name: str
     kind: ChokepointKind
     disruption: PermanentCuts
 
 
-# With what everything else is compared: where floors fail without any cut, no chokepoint is to blame.
+# The reference for all chokepoints: floors that fail without any cut are not due to a chokepoint.
 NOTHING_CUT = Chokepoint("nothing is cut", "nothing", PermanentCuts(()))
 
 
 @dataclass(frozen=True)
 class SurvivalTime:
-    """How long every floor holds from the start of a year, in months, infinite where it is for ever.
+    """Time for which every floor holds from the start of a year, months; infinite if for ever.
 
-    `segment` gives out first: it is the one that goes short at the least cost; None where nothing gives out.
+    `segment` is the segment that fails first, at the least cost of shortage; None if no segment fails.
     """
 
     year: int
@@ -82,42 +83,42 @@ class SurvivalTime:
 
 @dataclass(frozen=True)
 class Exposure:
-    """One chokepoint in every year: with nothing built, and with the plan; `after` is empty without one."""
+    """Times to survive of one chokepoint by year: `before` with nothing built, `after` with the plan, or empty."""
 
-    # Of the chokepoint.
+    # Name and kind of the chokepoint.
     name: str
     kind: ChokepointKind
     deliberate: bool  # whether leverage restrains its cuts
-    cuts: tuple[str, ...]  # in words
-    # By year.
+    cuts: tuple[str, ...]  # the cuts in words
+    # Times by year, under the do-nothing plan and with the plan.
     before: tuple[SurvivalTime, ...]
     after: tuple[SurvivalTime, ...]
 
     @property
     def key(self) -> tuple[str, str]:
-        """What distinguishes a chokepoint from all others."""
+        """Kind and name of the chokepoint, which identify it."""
         return self.kind, self.name
 
     @property
     def worst(self) -> int:
-        """The place of the year in which it is survived for the least time, with the plan where there is one."""
+        """Index of the year with the least time to survive, with the plan if there is one."""
         judged = self.after or self.before
         return min(range(len(judged)), key=lambda i: (judged[i].months, self.before[i].months))
 
     @property
     def order(self) -> tuple[float, float, float]:
-        """What exposures are sorted by, months in the worst year, then of all years, then of all without the plan."""
+        """Sort key of exposures, months in the worst year, then in all years, then in all years without the plan."""
         judged = self.after or self.before
         with_plan, without = (sum(min(each.months, LONG_MONTHS) for each in rows) for rows in (judged, self.before))
         return judged[self.worst].months, with_plan, without
 
     @property
     def is_endless(self) -> bool:
-        """Whether every floor holds for ever, whatever the year, with and without the plan."""
+        """Whether every floor holds for ever in all years, with and without the plan."""
         return all(math.isinf(each.months) for each in (*self.before, *self.after))
 
     def shortens(self, uncut: "Exposure") -> bool:
-        """Whether some floor fails sooner, in some year, than without any cut."""
+        """Return whether a floor fails sooner in some year than without any cut."""
         pairs = zip((*self.before, *self.after), (*uncut.before, *uncut.after), strict=True)
         return any(own.months < other.months * (1.0 - SAME_TIME) for own, other in pairs)
 
@@ -126,9 +127,8 @@ class Exposure:
 class TimeToSurvive:
     """Time to survive of every chokepoint, the most exposed first.
 
-    `title` is that of the instance. `uncut` is how long floors hold without any cut: with capacities, demand and floors
-    as at the start of a year, some may fail. `notes` are rules of buying that the plan does not keep in the instance,
-    and does not have to.
+    `title` is the title of the instance. `uncut` holds the times without any cut: with capacity, demand and floors of
+    the start of a year, floors may fail. `notes` name purchase rules of the instance that the given plan breaks.
     """
 
     title: str
@@ -141,16 +141,16 @@ class TimeToSurvive:
 
     @property
     def ending(self) -> tuple[Exposure, ...]:
-        """The chokepoints that end a floor sooner than it ends without any cut, the most exposed first."""
+        """The chokepoints that make a floor fail sooner than it fails without any cut, the most exposed first."""
         return tuple(each for each in self.exposures if each.shortens(self.uncut))
 
     def only(self, keys: Collection[tuple[str, str]]) -> "TimeToSurvive":
-        """The same of some chokepoints alone."""
+        """Return the result with the chokepoints of the given keys only."""
         return replace(self, exposures=tuple(each for each in self.exposures if each.key in keys))
 
     @property
     def failing_uncut(self) -> tuple[Exposure, ...]:
-        """`uncut` where some floor fails without any cut, for a table; none elsewhere."""
+        """A tuple of `uncut` if a floor fails without any cut, for a table; otherwise empty."""
         return () if self.uncut.is_endless else (self.uncut,)
 
     def __repr__(self) -> str:
@@ -158,7 +158,7 @@ class TimeToSurvive:
         return f"<TimeToSurvive {self.title!r}: chokepoints: {len(self.exposures)}; {years}>"
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON: months by year, null where it is for ever; `after` is null without a plan."""
+        """Return the times for JSON, months by year, None if floors hold for ever; `after` is None without a plan."""
         return {
             "instance": self.title,
             "years": list(self.years),
@@ -199,15 +199,15 @@ def time_to_survive(
 
     Args:
         plan: a result, or the plan of one; None for the do-nothing plan alone.
-        chokepoints: what is cut; `every_chokepoint` of the instance where it is left out.
-        scenario: of the instance, or several in the order given.
+        chokepoints: the chokepoints to cut, by default all of the instance (`every_chokepoint`).
+        scenario: scenario of the instance, or several in the order given.
 
     Returns:
         Every chokepoint with its months, the least time first.
 
     Raises:
-        InstanceError: a scenario that the instance does not have, or the plan cannot stand there; with every reason.
-        PlanFileError: the plan is not one of this instance.
+        InstanceError: the instance does not have the scenario, or the plan does not fit it; with every reason.
+        PlanFileError: the plan belongs to another instance.
         SolverError: the solver failed.
 
     Example:
@@ -234,9 +234,9 @@ def time_to_survive(
 
 
 def with_other_plan(found: TimeToSurvive, instance: Instance, plan: Plan | None) -> TimeToSurvive:
-    """The same chokepoints with another plan of an instance that differs in its budget alone; None for no plan.
+    """Return the result for another plan, or None, of an instance that differs only in its budget.
 
-    What holds with nothing built stays as it was found.
+    The times under the do-nothing plan are kept.
     """
     by_key = {(each.kind, each.name): each for each in every_chokepoint(instance)}
     return _with_plan(found, [by_key[each.kind, each.name] for each in found.exposures], instance, plan)
@@ -245,7 +245,7 @@ def with_other_plan(found: TimeToSurvive, instance: Instance, plan: Plan | None)
 def _with_plan(
     found: TimeToSurvive, points: Sequence[Chokepoint], instance: Instance, plan: Plan | None
 ) -> TimeToSurvive:
-    """Exposures of some chokepoints, in their order, with a plan; the most exposed first."""
+    """Add the times with a plan to the exposures, which are in the order of `points`; sort the most exposed first."""
     fit = None if plan is None else _fitting(instance, plan)
     after = [()] * (len(points) + 1) if fit is None else _survival_times(instance, fit.plan, points)
     every = zip([*found.exposures, found.uncut], after, strict=True)
@@ -255,9 +255,9 @@ def _with_plan(
 
 
 def every_chokepoint(instance: Instance) -> Iterator[Chokepoint]:
-    """Each region and stage with an existing process, each process, the cuts of each listed shock and of each rule.
+    """Yield the chokepoints: each stage of a region, each process, each listed shock, each time-to-survive rule.
 
-    Events of one shock that cut the same are one chokepoint. Samples of ensembles are none.
+    Events of one shock with the same cuts are one chokepoint. Samples of ensembles are not chokepoints.
     """
     stages = dict.fromkeys((each.region, each.stage) for each in instance.processes.values())
     for region, stage in stages:
@@ -271,7 +271,7 @@ def every_chokepoint(instance: Instance) -> Iterator[Chokepoint]:
 
 
 def _whole(name: str, kind: ChokepointKind, **aim: tuple[str, ...]) -> Chokepoint:
-    """All of something is lost, without intent."""
+    """Return the chokepoint that cuts a target in full, not deliberately."""
     return Chokepoint(name, kind, PermanentCuts((Cut.model_validate({**aim, "severity": 1.0}),)))
 
 
@@ -283,7 +283,12 @@ def _of_shocks(instance: Instance) -> Iterator[Chokepoint]:
 
 
 def _fitting(instance: Instance, plan: Plan) -> FittedPlan:
-    """The plan with its stocks worked out again for this instance, which has to hold its sizes and stocks."""
+    """Return the plan adapted to the instance, with recomputed stocks.
+
+    Raises:
+        PlanFileError: an option cannot be bought in this instance.
+        InstanceError: a size or stock is larger than the instance allows.
+    """
     for build in plan.builds:
         if not _can_buy(instance, build):
             raise PlanFileError(f"the plan is not one of this instance: it cannot buy {build.option} in {build.period}")
@@ -301,7 +306,7 @@ def _can_buy(instance: Instance, build: Build) -> bool:
 
 
 def _survival_times(instance: Instance, plan: Plan, points: Sequence[Chokepoint]) -> list[tuple[SurvivalTime, ...]]:
-    """By chokepoint, the last where nothing is cut, then by year."""
+    """Return the times to survive by chokepoint, the last one without any cut, and by year."""
     offers = LinkingMatrix(instance, first_stage_model(instance))
     offered = offers.linking_terms(np.array(plan_values(instance, plan)))
     cuts = [each.disruption for each in (*points, NOTHING_CUT)]
@@ -313,7 +318,7 @@ def _survival_times(instance: Instance, plan: Plan, points: Sequence[Chokepoint]
 
 
 def _without_rounding(amount: float, most: float) -> float:
-    """An amount; 0 where it is no more than the rounding of amounts of a size."""
+    """Return the amount, or 0 if it is within rounding of amounts of size `most`."""
     return amount if amount > ROUNDING_SIZE * most else 0.0
 
 
@@ -326,7 +331,7 @@ def _link_plan(
     most: float,
     inverse: Expression,
 ) -> None:
-    """What a plan has in a period: stocks of the period before by the inverse of time, everything else as it is."""
+    """Link the plan's terms of period t to the model: stocks of the period before times s, all others as constants."""
     for (owner, what), first in offers.first.items():
         before, now = offered[first + t : first + t + 2].tolist()
         if what in instance.options[owner].amounts:
@@ -336,7 +341,7 @@ def _link_plan(
 
 
 def _scope_of(instance: Instance, t: int, offers: LinkingMatrix, offered: Vector) -> Scope:
-    """What is written of a period: options of which a plan has nothing do nothing."""
+    """Return the scope of the model of a period, without options of which the plan has nothing in it."""
     there = {owner for (owner, _), first in offers.first.items() if offered[first + t : first + t + 2].any()}
     return Scope(has_valid_inequalities=False, parts=frozenset(there).union(instance.processes, instance.demands))
 
@@ -351,8 +356,8 @@ class _YearOfPlan:
     offered: Vector
 
     def survival_times(self, cuts: Sequence[PermanentCuts]) -> list[SurvivalTime]:
-        """By cuts, how long every floor holds, and who gives out."""
-        # No cut makes floors hold longer than none: one that changes nothing is recognised by one linear programme.
+        """Return, for each set of cuts, the time for which every floor holds, and the segment that fails first."""
+        # No cut lengthens the time, so that cuts without effect are recognised by a single LP.
         (uncut,) = self._longest([NOTHING_CUT.disruption], math.inf)
         lasts = self._longest(cuts, uncut)
         ends = np.flatnonzero(np.isfinite(lasts))
@@ -362,11 +367,11 @@ class _YearOfPlan:
         return [SurvivalTime(year, months[i], segments.get(i)) for i in range(len(cuts))]
 
     def _longest(self, cuts: Sequence[PermanentCuts], most: float) -> Vector:
-        """By cuts, the longest time for which every floor holds, years; `most` is known to be no less."""
+        """Return the longest time for which every floor holds, years, by cuts; `most` is an upper bound."""
         lasts, holds = np.zeros(len(cuts)), np.ones(len(cuts), dtype=bool)
         restarting = self._restarting()
         for time in (*(end for end in restarting if end < most), most):
-            # What holds for a shorter time with restarts counted over that, holds with them counted over a longer one.
+            # L(τ) rises with τ, so that cuts with L(τ) ≥ time at a shorter τ need no further test at this time.
             asked = np.flatnonzero(holds & (lasts < time))
             if len(asked):
                 lasts[asked] = self._model(cuts, asked, np.full(len(asked), time)).longest()
@@ -381,24 +386,24 @@ class _YearOfPlan:
         return lasts
 
     def _restarting(self) -> list[float]:
-        """The ends of the first periods after a cut, as long as anything that works restarts, years."""
+        """Return the ends of the first periods after a cut in which an activity may still restart, years."""
         instance, delta = self.instance, self.instance.horizon.delta
         restarts = (each for each in instance.activities.values() if each.min_utilisation < 1.0)
         months = max((each.restart_months for each in restarts), default=0.0)
         return [delta * (k + 1) for k in range(math.ceil(months / (12.0 * delta)))]
 
     def _model(self, cuts: Sequence[PermanentCuts], which: Any, lasts: Vector) -> "_YearModel":
-        """The model of some of the cuts, by number, with restarts counted over some years, one for each."""
+        """Return the model of the cuts with the indices `which`, with restarts averaged over `lasts`, years, by cut."""
         return _YearModel(self, [cuts[i] for i in which.tolist()], lasts)
 
 
 class _YearModel:
-    """A plan at the start of one year: one linear programme, kept warm, in which each of some cuts is a row of bounds.
+    """LP of a plan at the start of one year, kept warm, with one row of bounds for each set of cuts.
 
     Args:
         year: the plan and its year.
-        cuts: what is cut.
-        lasts: years over which restarts count, by their mean, one for each of the cuts.
+        cuts: the sets of cuts.
+        lasts: time over which the share of restarting capacity is averaged, years, by set of cuts.
     """
 
     def __init__(self, year: _YearOfPlan, cuts: Sequence[PermanentCuts], lasts: Vector) -> None:
@@ -422,11 +427,11 @@ class _YearModel:
         self.warm = WarmProgramme(builder)
 
     def longest(self) -> Vector:
-        """By cuts, the longest time with these restarts, years. A floor that is all but kept for ever is kept."""
+        """Return the longest time with these restarts, years, by cuts; floors that all but hold for ever do hold."""
         upper, costs = self.upper.copy(), np.zeros(len(self.builder.columns))
         upper[:, self.below], costs[0] = 0.0, 1.0
         exact = self.warm.solve(Batch(costs, upper, self.rhs), None).objective
-        # What lasts for ever without leniency does with it.
+        # Only finite times are solved again with tolerated shortages, since these can only lengthen the time.
         ends, lenient = np.flatnonzero(exact > ENDLESS_RATE), exact.copy()
         upper[:, self.below] = self.allowed
         lenient[ends] = self.warm.solve(Batch(costs, upper[ends], self.rhs[ends]), None).objective
@@ -435,7 +440,7 @@ class _YearModel:
         return longest
 
     def giving_out(self) -> list[str]:
-        """By cuts, the segment that goes short when it has to last a bit longer than the restarts are counted over."""
+        """Return the segment that goes short, by cuts, if the time is slightly longer than `lasts`."""
         upper = self.upper.copy()
         upper[:, 0] = (1.0 - LONGER) * np.divide(1.0, self.lasts, out=np.full(self.size, np.inf), where=self.lasts > 0)
         worth, costs = gap(self.builder, self.instance).terms, np.zeros(len(self.builder.columns))

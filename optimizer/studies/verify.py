@@ -1,15 +1,15 @@
-"""A saved plan, recomputed: the audit, and with a solver what arithmetic alone cannot decide.
+"""Verification of a saved plan: the audit, and a solver for figures that arithmetic alone cannot check.
 
-The least gap of a shock and its least cost under a plan are unique; which segment is short in which period need not be.
-Where the recourse LP finds other flows than those that a line was made from, `matching_flows` looks for flows with the
-figures of the line: its segments, worst periods, shortages, and nothing worse in any other segment. Whether they agree
-with the line, the audit decides.
+The least gap of a shock and its least cost under a plan are unique, but not the segments and periods of a shortage. If
+the recourse LP finds other flows than those behind a summary line, `matching_flows` searches for flows with the figures
+of the line: its segments, worst periods and shortages, and no weaker service in any other segment. The audit then
+compares these flows with the line.
 
-    Σₜ u[d,t] = shortage                 of each segment that the line names, and of those whose unserved tonnes it has
-    u[d,w] = (1 − service)·D[d,w]        w its worst period; and that of the segment whose worst shock this is
-    u[d,t] ≤ (1 − φ − margin)·D[d,t]     margin: the least that the line, or the table of services, allows
+    Σₜ u[d,t] = shortage                 for segments that the line names, or whose unserved demand it states
+    u[d,w] = (1 − service)·D[d,w]        w: worst period of the segment in the line, or in the table of services
+    u[d,t] ≤ (1 − φ − margin)·D[d,t]     margin: the least one that the line, or the table of services, allows
     u[d,t] ≤ (1 − φ)·D[d,t]              before the first failure
-    Σₜ v[d,t] = below floor
+    Σₜ v[d,t] ≤ below floor
 """
 
 import math
@@ -57,20 +57,20 @@ def matching_flows(
     services: Mapping[str, Weakest],
     clock: Clock,
 ) -> ManyFlows | None:
-    """The cheapest flows with the figures of a line; None where there are none.
+    """Return the cheapest flows with the figures of a summary line; None if there are none.
 
     Args:
-        evaluator: of the instance.
+        evaluator: evaluator of the instance.
         plan: values of the columns of `first_stage_model`.
-        line: of one shock.
-        services: each segment's worst over all shocks.
-        clock: counts the solver's seconds.
+        line: summary line of one shock.
+        services: the worst service of each segment over all shocks.
+        clock: counts the seconds of the solver.
 
     Raises:
         SolverError: the solver failed.
     """
     shock = instance.event(line.name)
-    # One shock alone: its years are numbers, not arrays.
+    # For a single shock, years are numbers, not arrays.
     years = tuple(map(instance.horizon.year, shock.periods))
     path = replace(shared_path(instance, [shock]), years=years)
     builder = recourse_model(instance, path, evaluator.subproblems.plan)
@@ -86,7 +86,7 @@ def matching_flows(
 
 
 def _give(builder: ModelBuilder, evaluator: RecourseEvaluator, plan: Vector, shock: Shock) -> None:
-    """Fix what the plan offers to operation."""
+    """Fix the columns of the linking terms to their values under the plan."""
     offers = evaluator.subproblems.linking_matrix
     offered = offers.linking_terms(plan)
     for column in builder.columns:
@@ -104,12 +104,12 @@ class _Segment:
         self.unserved = builder.linked(f"{path.key}/{d}", "unserved")
 
     def say(self, line: Outcome, worst: Weakest | None) -> None:
-        """Write the rows of the figures of the segment."""
+        """Add the rows that fix the segment's figures to those of the line and of its worst service."""
         said = line.segments.get(self.d)
         named = [(said.worst_period, said.worst_service)] if said else []
         if worst is not None and worst.worst_shock == line.name:
             named.append((worst.worst_period, worst.worst_service))
-        # What is named twice is one row.
+        # A period that both of them name has a single row.
         fixed = {self._place(label): served for label, served in named}
         for k, unserved in self.unserved.items():
             demanded = self.path.demand_at(self.d, k)
@@ -127,7 +127,7 @@ class _Segment:
             self.builder.require(self.d, "shortage", None, total(self.unserved.values()), "==", short)
 
     def _margin(self, k: int, line: Outcome, worst: Weakest | None) -> float:
-        """The least margin that a period of the window may have."""
+        """Return the least margin that the segment may have in period k of the window."""
         floor, said = self.path.floor_at(self.d, k), line.segments.get(self.d)
         weakest = said or min(line.segments.values(), key=lambda service: service.margin, default=None)
         kept = max(_least(weakest, floor), _least(worst, floor))
@@ -141,12 +141,12 @@ class _Segment:
         self.builder.require(self.d, "below_floor", None, amount, "<=", said.below_floor)
 
     def _place(self, label: str) -> int:
-        """The offset of a period in the window; −1 where it is not in it."""
+        """Return the offset of a period in the window, or −1 if it lies outside."""
         return self.labels.index(label) if label in self.labels else -1
 
 
 def _least(worst: Service | Weakest | None, floor: float) -> float:
-    """The least margin that is no worse than what is known; a floor of 0 is compared with such a floor only."""
+    """Return the margin of the worst service, or −∞ without one; floors of 0 are not compared with positive floors."""
     if worst is None or (floor <= 0 < worst.floor):
         return -math.inf
     return worst.margin
@@ -162,16 +162,16 @@ def verify(
     """Recompute a result, as the command does: in plain arithmetic, and by the solver with its plan held fixed.
 
     Args:
-        instance: the instance that the result claims to answer; attacks that shaped it need not be among its shocks.
-        result: a result of a solve, saved or changed by hand. Of several futures, each is recomputed by itself, and
-            what holds between them; nothing is proven again.
-        extent: ``arithmetic``, the audit alone, as with ``--quick``; ``recourse``, also every shock by the recourse
-            LP (those without flows only so), doing nothing, cost and purchases without shocks, and the worst attack;
-            ``proof``, also bounds and status, as with ``--prove``: the instance is solved again.
+        instance: the instance of the result; attacks that shaped the plan need not be among its shocks.
+        result: a result, saved or changed by hand. With several futures, each future is recomputed by itself, and then
+            the figures that combine them; bounds are not proven again.
+        extent: ``arithmetic``, only the audit, as with ``--quick``; ``recourse``, also every shock by the recourse
+            LP (the only check of those without flows), the do-nothing plan, cost and purchases of the no-shock plan,
+            and the worst attack; ``proof``, also bounds and status, as with ``--prove``: the instance is solved again.
         listener: receives every step of a solve.
 
     Returns:
-        What was found, and what was `not_recomputed`. Where the arithmetic disagrees, nothing is solved.
+        The disagreements, and the names of the parts `not_recomputed`. If the arithmetic disagrees, nothing is solved.
 
     Example:
         >>> import optimizer as so
@@ -181,7 +181,7 @@ def verify(
 
     Raises:
         SolverError: the solver failed.
-        ValueError: an extent that there is not.
+        ValueError: an unknown extent.
     """
     require_instance(instance)
     require_result(result)
@@ -192,13 +192,13 @@ def verify(
 
 
 def audit_warnings(instance: Instance, result: Result | FuturesResult) -> tuple[str, ...]:
-    """What has to be said first where a plan and plain arithmetic disagree: one text, or none."""
+    """Return one warning if a plan disagrees with plain arithmetic; otherwise empty."""
     found = verify(instance, result, "arithmetic").report.disagreements
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     return (f"{DISAGREES} It was changed since it was solved. {found[0]}{more}",) if found else ()
 
 
-# What no run recomputes of a plan of several futures: it would have to be solved for again.
+# Parts of a plan of several futures that are never recomputed, since they need another solve.
 _OF_FUTURES = ("bound", "gap_bound", "price_of_survival", "futures.least_cost", "futures.least_bound")
 
 
@@ -206,7 +206,7 @@ def _verify_futures(instance: Instance, result: FuturesResult, extent: Extent, l
     report, solved, left_out = check_futures(instance, result), 0, 0
     left = dict.fromkeys(_OF_FUTURES if result.futures else ("status", "clash"))
     for future, stated in zip(instance.tree.futures, result.futures, strict=False):
-        # The expected gap is held to a tolerance: all of it may be in one future, however unlikely that is.
+        # The tolerance of the expected gap applies to each future, since all of it may occur in an unlikely one.
         total = result.survival_gap / future.probability
         found = _Check(future.instance, stated.result, extent, listener, total).run()
         report.add(stated.name or "plan", found.report)
@@ -219,7 +219,7 @@ def _verify_futures(instance: Instance, result: FuturesResult, extent: Extent, l
 
 
 def _compare_decisions(instance: Instance, result: FuturesResult, report: AuditReport) -> None:
-    """The decisions listed are those of the futures' own plans, with what they cost there; and what is regretted."""
+    """Compare regrets with their costs, and listed decisions with the futures' own plans and prices."""
     price = instance.policy.gap_price or 0.0
     for future in result.futures:
         if future.regret is not None and future.least_cost is not None:
@@ -237,9 +237,9 @@ def _compare_decisions(instance: Instance, result: FuturesResult, report: AuditR
 
 
 class _Check:
-    """One verification: `report` collects disagreements, `left` what is not recomputed.
+    """One verification: `report` collects disagreements, `left` the names of parts that are not recomputed.
 
-    `total` is the gap that is held to a tolerance, money; None: that of the result.
+    `total` is the total gap that scales the tolerance of each shock's gap, money; None takes the gap of the result.
     """
 
     def __init__(
@@ -250,13 +250,13 @@ class _Check:
         self.total = result.survival_gap if total is None else total
         self.report, self.clock, self.left = audit_result(instance, result), Clock(), list[str]()
         self.lines = sum(outcome.flows is None for outcome in result.shocks)
-        # The file's own gap, where it has one: nothing in it was proven more closely.
+        # The MIP gap of the file, if it states one: its figures are not proven to a smaller one.
         gap = result.settings.get("gap")
         self.mip_gap = max(PLAN_GAP, gap) if isinstance(gap, float) and gap <= 1 else PLAN_GAP
         self.settings = Settings(mip_gap=min(self.mip_gap, PLAN_GAP))
 
     def run(self) -> Verification:
-        """Recompute as much as the extent names."""
+        """Recompute the parts that the extent covers."""
         solved = 0
         if self.result.baseline is None:
             self._absent()
@@ -269,7 +269,7 @@ class _Check:
         return Verification(self.report, solved, self.lines - solved, tuple(self.left), dict(NOT_EVIDENCE))
 
     def _absent(self) -> None:
-        """That no plan exists is shown by looking for one."""
+        """Check a result without a plan; only a proof searches for a plan again."""
         if self.result.status == "none" and self.extent == "proof" and self.report.ok:
             again = self._again()
             self.report.matches("status", "none", again.status, remark="solved again")
@@ -286,7 +286,7 @@ class _Check:
             self._nothing(evaluator)
         self._no_shock_plan()
         self._worst_attack()
-        # Of a plan that was given nothing is proven, so there is no bound to compare.
+        # A given plan has no proven bound to compare.
         if self.extent == "proof" and self.result.given is None:
             self._proof()
         else:
@@ -294,18 +294,18 @@ class _Check:
 
     @property
     def _bounds(self) -> tuple[str, ...]:
-        """What only a proof recomputes: nothing of a plan that was given, and no bound of gaps that have a price."""
+        """Bounds that only a proof recomputes: none for a given plan, and none of the gap if gaps have a price."""
         known = BOUNDS if self.instance.policy.gap_price is None else BOUNDS[:1]
         return known if self.result.given is None else ()
 
     def _best(self, again: "SolvedAgain") -> None:
-        """No shock goes better under the plan than the result has it."""
+        """Check that no shock has a larger gap or cost in the result than its optimum under the plan."""
         is_priced = self.instance.policy.gap_price is not None
         for said in self.result.shocks:
             own = again.outcomes[said.name]
-            # Where gaps have a price, or a sample may fail, more is left unserved where that costs less.
+            # If gaps have a price, or a sample may fail, a larger gap is optimal if it costs less.
             trades = (is_priced or said.excused) and said.probability > 0 and said.gap > own.gap
-            # Else a failing shock was allowed its part of a total gap held to a tolerance: its cost is not compared.
+            # The gap of another failing shock has a tolerance, a share of the total gap: its cost is not compared.
             if said.survives or trades:
                 self.report.at_most(f"{said.name}.cost", said.cost, own.cost, least_scale=self._scales[1])
             if not trades:
@@ -313,13 +313,13 @@ class _Check:
 
     @property
     def _scales(self) -> tuple[float, float]:
-        """The largest demand of a period, t, and what going without it costs: what errors are measured against."""
+        """Scales of errors: the largest demand of a period, t, and its shortage cost, money."""
         demands = self.instance.demands.values()
         tonnes = max((max(demand.quantity.values) for demand in demands), default=0.0) * self.instance.horizon.delta
         return tonnes, tonnes * max((demand.shortage_cost for demand in demands), default=0.0)
 
     def _nothing(self, evaluator: RecourseEvaluator) -> None:
-        """What the do-nothing plan leaves below the floors."""
+        """Check the gap of the do-nothing plan."""
         said = self.result.nothing
         if said is None:
             return
@@ -337,10 +337,10 @@ class _Check:
             self.report.matches(f"{row}.{name}", getattr(said, name), getattr(own, name))
 
     def _no_shock_plan(self) -> None:
-        """The no-shock plan's cost, and what it buys."""
+        """Check the cost and the purchases of the no-shock plan."""
         undisrupted, said = without_disruptions(self.instance), self.result.calm_cost
         if not self.instance.events and not self.instance.survival_rules:
-            # It is the plan itself, and the audit has compared the two.
+            # The plan is its own no-shock plan, and the audit has compared both.
             return
         if said is None:
             self.left += ["calm_cost", "calm_builds"]
@@ -359,7 +359,7 @@ class _Check:
             self.report.holds("calm_builds", "no no-shock plan at that cost buys just these", known)
 
     def _buys_without_shocks(self, undisrupted: Instance, most: float) -> bool:
-        """Whether a no-shock plan that costs no more buys just the options that are named."""
+        """Return whether a no-shock plan with a cost of at most `most` buys exactly the options in `calm_builds`."""
         builder, tonnes = extensive_form_model(undisrupted, ()), self._scales[0]
         for o, option in undisrupted.options.items():
             amount, size = bought(builder, undisrupted, o), getattr(option, "max_size", None) or tonnes
@@ -371,7 +371,7 @@ class _Check:
         return answer.values is not None and answer.objective <= most * (1 + SAME_FIGURE)
 
     def _worst_attack(self) -> None:
-        """The worst attack on the plan at any start."""
+        """Check the gap and the name of the worst attack on the plan."""
         faced = self.result.adversary
         if faced is None:
             return
@@ -380,7 +380,7 @@ class _Check:
         gaps = [each.gap for each in worst]
         gap = math.fsum(gaps) if self.result.format >= DETERRING else max(gaps, default=0.0)
         if self.result.status == "stopped" and faced.sets is None:
-            # The search ended before it had tried all attacks: a worse one is no contradiction.
+            # The stopped search did not evaluate all attacks: a worse one is no contradiction.
             self.left.append("adversary.worst")
             self.report.at_most("adversary.gap", faced.gap, gap, least_scale=AUDIT_MONEY_SCALE)
             return
@@ -389,7 +389,7 @@ class _Check:
         self.report.matches("adversary.worst", faced.worst, name, (faced.worst is None) == (name is None))
 
     def _proof(self) -> None:
-        """Solve again, and hold bounds and status against what is found."""
+        """Solve the instance again, and compare bounds and status."""
         said, again = self.result, self._again()
         ended = again.status in ("survives", "gap")
         self.report.matches("bound", f"a plan that {said.status}", again.status, ended, remark="solved again")
@@ -398,12 +398,12 @@ class _Check:
         if said.status in ("survives", "gap"):
             self.report.matches("status", said.status, again.status, remark="solved again")
         else:
-            # A search that was stopped may have proven less than can be: that is no contradiction.
+            # A stopped search may have proven less than the new one: that is no contradiction.
             self.left.append("status")
         names, price = [("survival_gap", "gap_bound")], self.instance.policy.gap_price
         if price is not None:
             names, said, again = [("total_cost", "bound")], _with_gaps(said, price), _with_gaps(again, price)
-        # The cost of two plans is the same question only where they leave the same gap.
+        # Costs of two plans are comparable only if both leave the same gap.
         elif np.isclose(said.survival_gap, again.survival_gap, rtol=SAME_FIGURE, atol=0.0):
             names.append(("total_cost", "bound"))
         for name, bound in names:
@@ -412,14 +412,14 @@ class _Check:
             self.report.at_most(name, getattr(again, bound), mine, mine)
 
     def _again(self) -> Result:
-        """The answer to the same question."""
+        """Solve the instance again, with its adversary if the result has one."""
         if self.result.adversary is None:
             return solve_instance(self.instance, self.settings, Clock(), self.listener)
         return search_robust(self.instance, None, self.settings, Clock(), self.listener).result
 
 
 def _with_gaps(result: Result, price: float) -> Result:
-    """With gaps at their price in its cost and the bound of that: together they are the least."""
+    """Add the cost of gaps at their price to the cost and its bound, since the sum is minimised."""
     more = price * result.survival_gap
     bound = None if result.bound is None else result.bound + more
     return replace(result, total_cost=result.total_cost + more, bound=bound)
@@ -427,10 +427,10 @@ def _with_gaps(result: Result, price: float) -> Result:
 
 @dataclass(frozen=True)
 class SolvedAgain:
-    """Every shock, solved again under the plan of a result."""
+    """Outcomes and flows of all shocks, solved again under the plan of a result."""
 
-    outcomes: Mapping[str, Outcome]  # by name, each as a line
-    # Of the shocks that the result keeps as lines: those of its line where such exist, else the new ones.
+    outcomes: Mapping[str, Outcome]  # outcome without flows, by name of the shock
+    # Flows of all shocks; for summary lines that disagree, flows that match the line if there are any.
     flows: list[ManyFlows]
 
 
@@ -463,9 +463,9 @@ def _without(many: Sequence[ManyFlows], names: dict[str, ManyFlows]) -> Iterator
 
 
 def _agrees(instance: Instance, result: Result, said: Outcome, own: Outcome, served: Vector, floors: Vector) -> bool:
-    """Whether new flows say of a shock what its line and the table of services say.
+    """Return whether new flows of a shock agree with its summary line and with the table of services.
 
-    `served` and `floors` are shares, by segment, in the worst periods of the new flows.
+    `served` and `floors` are shares by segment in the worst periods of the new flows.
     """
     if not _has_same_figures(said, own):
         return False
@@ -486,7 +486,7 @@ def _is_same(one: Service, other: Service) -> bool:
 
 
 def _has_same_figures(said: Outcome, own: Outcome) -> bool:
-    """Whether two lines of a shock say the same of its cost, of their segments, and of what goes unserved."""
+    """Return whether two lines of a shock have the same cost, segments, and unserved demand."""
     if said.segments.keys() != own.segments.keys() or not _is_close(said.cost, own.cost):
         return False
     one, other = said.unserved, own.unserved or {}

@@ -1,18 +1,18 @@
-"""What-ifs about one instance: each goes on from what the ones before it learned.
+"""What-ifs about one instance, each of which starts from the results of earlier ones.
 
-A question is put to the instance or to a variant of it (another budget, an option left out, a floor one point lower).
-Shocks that bit before are written out from the start, the plan before bounds the search, and programmes of the shocks
-stay warm where the variant differs in its policy only. Answers are plans proven to the gap of the settings; they are
-not audited, for they are not reported as plans.
+A what-if solves the instance or a variant of it (another budget, an option left out, a floor one point lower). Shocks
+that were active before are in the model from the start, the last plan bounds the search, and subproblems stay warm if
+the variant differs only in its policy. Results are plans proven to the MIP gap of the settings; they are not audited,
+since they are not reported as plans.
 
-The highest common scaling of the floors is one programme with the scaling as a variable:
+The highest common scaling of the floors is the solution of one model with the scaling as a variable:
 
     μ   loss   share   of every floor, 0 … 1: floors are kept at (1 − μ)·φ; minimised
 
-    floor   u − v ≤ (1 − φ)·D + φ·D·μ      in shocks, and under rules about time to survive
+    floor   u − v ≤ (1 − φ)·D + φ·D·μ      in shocks, and under time-to-survive rules
 
-It is solved by constraint generation: the plan is evaluated in the other shocks with floors at (1 − μ)·φ, and those
-that are violated are added.
+It is solved by constraint generation: the plan is evaluated in the other shocks with floors at (1 − μ)·φ, and violated
+shocks are added.
 """
 
 import math
@@ -44,38 +44,38 @@ from optimizer.solver.kept import ModelKeeper
 from optimizer.studies.measure import GAP_SHARE, before_tolerance_base
 from optimizer.tolerances import SAME_VALUE
 
-# Where a worker keeps what branching gained before it was started.
+# Key of a worker's memory for the branching gains recorded before its start.
 GAINS = "gains"
-# Variants that keep their programmes warm, at most.
+# Largest number of variants whose subproblems stay warm.
 KEPT = 3
 
 
 @dataclass(frozen=True)
 class WhatIfResult:
-    """The answer to a what-if."""
+    """Result of a what-if."""
 
-    # ``optimal`` (proven to the gap), ``stopped`` (the best so far), ``infeasible`` (no such plan).
+    # ``optimal`` (proven to the MIP gap), ``stopped`` (the incumbent), ``infeasible`` (no such plan).
     status: Literal["optimal", "stopped", "infeasible"]
-    # Of the question's objective, and its proven lower bound; infinite where there is none.
+    # Value of the what-if's objective and its proven lower bound; infinite if there is none.
     value: float = float("inf")
     bound: float = float("-inf")
-    cost: float = float("inf")  # total cost, present value
-    outlay: float = float("inf")  # undiscounted, the budget's share. Both are money.
-    # Least survival gap and its proven lower bound; 0 where every floor is kept.
+    cost: float = float("inf")  # total cost, present value, money
+    outlay: float = float("inf")  # the part of spending that counts towards the budget, undiscounted, money
+    # Least survival gap and its proven lower bound, money; 0 if every floor is kept.
     gap: float = 0.0
     gap_bound: float = 0.0
     plan: Plan = field(default_factory=Plan)
-    active: frozenset[str] = frozenset()  # names of the shocks that the model had to hold
-    seconds: float = 0.0  # that it took
+    active: frozenset[str] = frozenset()  # names of the shocks in the model
+    seconds: float = 0.0  # seconds of the solve
 
     @property
     def survives(self) -> bool:
-        """Whether there is a plan, and every floor is kept by it."""
+        """Whether there is a plan that keeps every floor."""
         return self.status != "infeasible" and self.gap <= 0.0
 
 
 class WhatIfSolver:
-    """Puts questions to an instance and its variants."""
+    """Solver of what-ifs about an instance and its variants, with warm evaluators."""
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class WhatIfSolver:
         self._plan: Plan | None = None
         self.histories: BranchingHistories = {}
         self.keeper = ModelKeeper()
-        # What the last search found.
+        # Result of the last search.
         self.latest: SearchResult | None = None
 
     def __enter__(self) -> "WhatIfSolver":
@@ -104,15 +104,15 @@ class WhatIfSolver:
 
     @property
     def gains(self) -> Gains:
-        """What branching gained so far, for a solver in another process."""
+        """Branching gains recorded so far, for a solver in another process."""
         return self.histories[""].gains if "" in self.histories else {}
 
     def learn_gains(self, gains: Gains) -> None:
-        """Take what branching gained elsewhere for the start."""
+        """Start from branching gains that were recorded elsewhere."""
         self.histories[""] = BranchingHistory(dict(gains))
 
     def learn(self, plan: Plan | None, active: frozenset[str]) -> None:
-        """Start the next question from this plan in place of the last (None: from no plan), and from more shocks."""
+        """Set the plan (or None) from which the next what-if starts, and add active shocks."""
         self._plan, self._active = plan, self._active | active
 
     def ask(
@@ -124,12 +124,12 @@ class WhatIfSolver:
         bound: float = -math.inf,
         first_shocks: frozenset[str] | None = None,
     ) -> WhatIfResult:
-        """The best plan of a variant; of the instance itself where it is left out.
+        """Find the best plan of a variant, by default of the instance itself.
 
-        With the usual question, the plan with the least gap where floors cannot be kept; with another one there is no
-        answer then. After so many `seconds` the best so far is taken; its plan may not survive every shock.
-        `bound` is a lower bound on the objective of all plans that keep every floor, proven before. `first_shocks` are
-        names of shocks that the model holds from the start, in place of those that bit before.
+        If floors cannot be kept, the least-cost problem returns the plan with the least gap, and other problems have no
+        plan. After `seconds`, the incumbent is returned; it may not survive every shock. `bound` is a proven lower
+        bound on the objective of all plans that keep every floor. `first_shocks` names the shocks in the model from the
+        start, in place of the shocks that were active before.
 
         Raises:
             SolverError: the solver failed.
@@ -153,7 +153,10 @@ class WhatIfSolver:
         return replace(found, seconds=time.perf_counter() - began)
 
     def shaping_shocks(self, result: Result, settings: Settings) -> frozenset[str]:
-        """Names of the shocks that a model has to hold for its best plan to survive all; `result` is that plan."""
+        """Return the names of the shocks that a model needs to have `result` as its best plan.
+
+        They are known from an earlier what-if, or found by another search; all shocks if that search is stopped.
+        """
         if not self._active:
             self.learn(result.plan, frozenset())
             found = self.ask(settings=settings, bound=-math.inf if result.bound is None else result.bound)
@@ -162,13 +165,13 @@ class WhatIfSolver:
         return self._active
 
     def search(self, instance: Instance, settings: Settings) -> SearchResult:
-        """The best plan of a variant, as a strategy hands it back."""
+        """Return the best plan of a variant, as the strategy returns it."""
         self.ask(instance, settings=settings)
         assert self.latest is not None
         return self.latest
 
     def evaluator(self, instance: Instance) -> RecourseEvaluator:
-        """One that is warm for the instance, whatever its policy."""
+        """Return a warm evaluator of an instance that differs at most in its policy, or a new one."""
         for known, evaluator in self._warm:
             if _operates_alike(known, instance):
                 return evaluator
@@ -176,19 +179,19 @@ class WhatIfSolver:
         made.histories = self.histories
         self._warm.append((instance, made))
         if len(self._warm) > KEPT:
-            # The first is the instance itself, or the first that was solved.
+            # Keep the first, which is the evaluator of the instance itself or of the first variant.
             _, old = self._warm.pop(1)
             old.close()
         return made
 
 
 def keep_gains(memory: Memory, gains: Gains) -> None:
-    """A worker's setup: what branching gained before it was started."""
+    """Store the branching gains recorded before a worker's start in its memory."""
     memory[GAINS] = gains
 
 
 def _operates_alike(one: Instance, other: Instance) -> bool:
-    """Whether two instances differ in their policy at most."""
+    """Return whether two instances differ at most in their policy."""
     parts = ("horizon", "discount_rate", "commodities", "processes", "demands", "options", "shocks", "ensembles")
     return all(getattr(one, part) is getattr(other, part) for part in parts) or all(
         getattr(one, part) == getattr(other, part) for part in parts
@@ -196,7 +199,7 @@ def _operates_alike(one: Instance, other: Instance) -> bool:
 
 
 def what_if_result(instance: Instance, problem: ProblemVariant, solved: SearchResult) -> WhatIfResult:
-    """What a strategy found, as an answer."""
+    """Return the what-if result of a search."""
     if solved.values is None:
         return WhatIfResult("infeasible" if solved.status == "infeasible" else "stopped")
     values = solved.values.tolist()
@@ -216,7 +219,7 @@ def what_if_result(instance: Instance, problem: ProblemVariant, solved: SearchRe
     )
 
 
-# Shocks that the model holds at the start, and that are added in a round.
+# Number of shocks in the model at the start, and of those added in a round.
 FIRST, MORE = 8, 4
 
 
@@ -224,22 +227,22 @@ FIRST, MORE = 8, 4
 class Scaling:
     """The highest common scaling of the floors."""
 
-    # What every floor is multiplied by; None if there is no plan even without floors, or none was found.
+    # The factor of every floor; None if there is no plan even without floors, or none was found.
     factor: float | None
-    most: float = 1.0  # the proven upper bound of the factor
+    most: float = 1.0  # proven upper bound of the factor
     plan: Plan | None = None  # a plan that keeps the scaled floors
 
 
 def highest_scaling(instance: Instance, solver: WhatIfSolver, first: Sequence[str]) -> Scaling:
-    """The highest factor at which all floors can be kept, by the policy of the instance."""
+    """Find the highest common factor of all floors at which they can be kept, under the instance's policy."""
     search = _ScalingSearch(instance, solver, first)
     found = generate_constraints(search.solve, search.separate, search.add, solver.clock)
-    # A factor that was not tried in every shock is none.
+    # A factor that was not evaluated in every shock is not returned.
     return found or replace(search.outcome, factor=None, plan=None)
 
 
 class _ScalingSearch:
-    """The three steps of constraint generation; `outcome` is what is known where the search ends early."""
+    """The three steps of constraint generation; `outcome` is the bound so far if the search ends early."""
 
     def __init__(self, instance: Instance, solver: WhatIfSolver, first: Sequence[str]) -> None:
         events = {event.name: event for event in instance.events}
@@ -248,7 +251,7 @@ class _ScalingSearch:
         self.outcome = Scaling(None)
 
     def solve(self) -> Scaling | None:
-        """The highest scaling under the shocks that are held; None where the search ends."""
+        """Return the highest scaling under the shocks in the model; None to end the search."""
         settings, clock, listener = self.solver.settings, self.solver.clock, self.solver.listener
         problem = ProblemVariant(_loss, (_loosen,), "share that floors lose")
         model = ShockModel(self.instance, self.held, settings, clock, listener, self.writer, problem)
@@ -262,7 +265,7 @@ class _ScalingSearch:
         return replace(self.outcome, factor=1.0 - float(np.clip(solved.cost, 0.0, 1.0)), plan=plan)
 
     def separate(self, found: Scaling) -> list[Violation]:
-        """The other shocks in which the plan does not keep the scaled floors."""
+        """Return the shocks outside the model in which the plan does not keep the scaled floors, with their gaps."""
         assert found.factor is not None
         assert found.plan is not None
         scaled = with_floors(self.instance, factor=max(0.0, found.factor - SAME_VALUE))
@@ -274,7 +277,7 @@ class _ScalingSearch:
         return [Violation(self.instance.events[number], gap) for number, gap in violated.items()]
 
     def add(self, violated: Sequence[Violation]) -> None:
-        """Hold some more shocks."""
+        """Add the most violated shocks to the model."""
         self.held.extend(select_most_violated(violated, MORE))
 
 
@@ -283,7 +286,7 @@ def _loss(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) ->
 
 
 def _loosen(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> None:
-    """Loosen the row of every floor by what the scaling takes off it."""
+    """Add the loss variable μ to the row of every floor."""
     column = next(iter(builder.variable("question", "loss", 0, unit="1", upper=1.0).terms))
     paths = {shock.name: instance.path(shock) for shock in shocks} | dict(instance.survival_rules)
     for i, row in enumerate(builder.rows):

@@ -1,11 +1,11 @@
-"""The cheapest plan that withstands an adversary, a result like that of `solve`, and the least outlay that does so.
+"""The cheapest plan that withstands an adversary, and the least outlay that does so.
 
-The search is `algorithms.robust`. The result is that of the instance in which the attacks that shaped the plan are
-shocks beside the listed ones, audited as such; every other affordable attack has been evaluated. Attacks that the plan
-deters are no shocks of it: they are named.
+The search is `algorithms.robust`. The result is that of an instance in which the attacks that shaped the plan are
+shocks besides the listed ones, audited as such; every other affordable attack has been evaluated. Attacks that the plan
+deters are no shocks; the result names them.
 
-shaping                 attacks that the plan's model has to hold, and does not deter
-deterred                affordable by their prices, but not by what the plan's leverage adds to these
+shaping      attacks in the model of the plan that the plan does not deter
+deterred     attacks that are affordable at their prices, but not with the costs that the plan's leverage adds
 """
 
 import time
@@ -37,9 +37,9 @@ class RobustOutcome:
     """A plan that was made against an adversary."""
 
     result: Result  # the plan, audited; its instance lists the attacks that shaped it
-    oracle: AttackOracle  # who knows the attacks on plans of the instance
-    attacks: tuple[Attack, ...]  # those that shaped the plan, and are not deterred
-    deterred: tuple[Attack, ...] = ()  # those that it deters, as far as they can be listed
+    oracle: AttackOracle  # finds the worst attacks on plans of the instance
+    attacks: tuple[Attack, ...]  # attacks that shaped the plan and are not deterred
+    deterred: tuple[Attack, ...] = ()  # attacks that the plan deters, as far as they can be listed
 
 
 def search_robust(
@@ -54,8 +54,8 @@ def search_robust(
 ) -> RobustOutcome:
     """Find the cheapest plan that survives every listed shock, and the worst affordable attack at each of its starts.
 
-    Where floors cannot all be kept, it is the plan with the least sum of the gaps of the listed shocks and of the worst
-    attack at each start. `histories` is what branching gained, for searches that share it.
+    If not all floors can be kept, return the plan with the least sum of the gaps of the listed shocks and of the worst
+    attack at each start. `histories` holds branching gains for searches that share them.
 
     Raises:
         InstanceError: the instance has no adversary.
@@ -79,18 +79,18 @@ def search_robust(
 
 @dataclass(frozen=True)
 class AttackedInstance:
-    """An instance in which the attacks on a plan that matter are shocks beside the listed ones."""
+    """An instance in which the relevant attacks on a plan are shocks besides the listed ones."""
 
     instance: Instance
-    attacks: tuple[Attack, ...]  # those that shaped the plan or still break it, and are not deterred
+    attacks: tuple[Attack, ...]  # attacks that shaped the plan or that it does not survive, and that are not deterred
     deterred: tuple[Attack, ...]  # as in `RobustOutcome`
     faced: Faced  # the adversary, for a result
 
 
 def attacked_instance(instance: Instance, robust: RobustPlan, builder: ModelBuilder) -> AttackedInstance:
-    """The instance of a plan, or of one future under a joint plan, with the attacks on it among its shocks.
+    """Return the instance of a plan, or of one future under a joint plan, with the attacks on it as shocks.
 
-    `builder` is the part of the model that belongs to it.
+    `builder` is the part of the model that belongs to the instance.
     """
     attacks, deterred = robust.attacks, tuple[Attack, ...]()
     if robust.solved.values is not None:
@@ -104,23 +104,23 @@ def attacked_instance(instance: Instance, robust: RobustPlan, builder: ModelBuil
 
 
 def plan_columns(oracle: AttackOracle, plan: Plan) -> Vector:
-    """A plan as the oracle sees it."""
+    """Return the plan as column values of the oracle's first-stage model."""
     return np.array(plan_values(oracle.programmes.instance, plan, oracle.programmes.plan), dtype=np.float64)
 
 
 def worst_attack(oracle: AttackOracle, plan: Plan) -> AttackImpact | None:
-    """Of the attacks that it can afford, the one that leaves most below the floors; None where none breaks the plan."""
+    """Return the affordable attack with the largest gap; None if the plan survives every attack."""
     return max(worst_attacks(oracle, plan), key=lambda worst: worst.gap, default=None)
 
 
 def worst_attacks(oracle: AttackOracle, plan: Plan) -> list[AttackImpact]:
-    """At each start where an attack that it can afford breaks the plan, the worst one."""
+    """Return the worst affordable attack at each start at which an attack breaks the plan."""
     found = (oracle.worst(window) for window in oracle.programmes.windows(plan_columns(oracle, plan)))
     return [worst for worst in found if worst is not None]
 
 
 def deterred_attacks(oracle: AttackOracle, plan: Vector, known: Iterable[Attack] = ()) -> tuple[Attack, ...]:
-    """Of the maximal affordable attacks, where they can be listed, and of some that are known: those a plan deters."""
+    """Return the attacks that a plan deters, out of `known` and all maximal affordable attacks, if these are listed."""
     return tuple(oracle.deterred(plan, dict.fromkeys([*known, *(oracle.candidates() or ())])))
 
 
@@ -137,23 +137,22 @@ def _describe_adversary(oracle: AttackOracle, attacks: Iterable[Attack], deterre
     )
 
 
-# Seconds for the least outlay: many of its integers lie close together, and what is proven by then is printed.
+# Time limit of the least outlay, s: its integers have many near-optimal values; the bound proven by then is printed.
 LEAST_OUTLAY_SECONDS = 30.0
 
 
 def least_outlay(
     instance: Instance, oracle: AttackOracle, settings: Settings, clock: Clock, listener: Listener = ignore
 ) -> LeastOutlay:
-    """Find the least outlay that survives the listed shocks and the adversary of an instance, whatever its budget.
+    """Find the least outlay that survives the listed shocks and the adversary of an instance, ignoring its budget.
 
-    The search begins from nothing: with the attacks that matter for the cheapest plan the model is larger, and takes
-    longer.
+    The search starts without attacks: the attacks that shape the cheapest plan would enlarge the model and slow it.
 
     Args:
-        instance: one without questions that has an adversary, and none of its attacks among its shocks.
-        oracle: of the instance.
-        settings: the outlay is proven to their MIP gap.
-        clock: a deadline, and whether Ctrl-C was pressed.
+        instance: an instance without questions, with an adversary, and without attacks among its shocks.
+        oracle: oracle of the instance.
+        settings: settings with the MIP gap to which the outlay is proven.
+        clock: deadline, and whether Ctrl-C was pressed.
         listener: receives every step.
 
     Raises:
@@ -171,7 +170,7 @@ def least_outlay(
 
 
 def find_least_outlay(memory: Memory, instance: Instance, settings: Settings, until: float | None) -> LeastOutlay:
-    """A task: the least outlay that survives the listed shocks and the adversary of an instance."""
+    """Find the least outlay that survives listed shocks and adversary of an instance, as an executor's task."""
     with clock_of_task(memory, until) as clock, clock.hurried(LEAST_OUTLAY_SECONDS):
         oracle = AttackOracle(instance, settings, clock)
         return least_outlay(instance, oracle, settings, clock, memory.get(LISTENER, ignore))
