@@ -1,18 +1,19 @@
-"""Benders decomposition, where every shock counts: expected cost or another measure, and the least total gap.
-
-    cost            floors are kept, by adding violated shocks with their recourse; cuts approximate costs of shocks;
-                    where gaps have a price, cuts approximate gaps and costs at once, and no other objective follows
-    largest gap     floors cannot all be kept, and the measure is the largest cost or regret: that of a future
+"""Benders decomposition for problems in which every shock counts: costs with a risk measure, or the least total gap.
+    cost            floors are kept by adding violated shocks with their recourse; cuts approximate the costs of
+                    shocks; with a price of gaps, cuts approximate gaps and costs at once, and no other objective
+                        follows
+    largest gap     if floors cannot all be kept and the measure is the largest cost or regret: the gap of a future
     least gap       cuts approximate the sum of all gaps
-    cost at it      then least cost with that gap as a limit; cuts approximate the costs of shocks with a probability
-    expected cost   then, where the measure is another one, the least expected cost with the measure as a limit
+    cost at it      then the least cost with that gap as a limit; cuts approximate the costs of shocks with a
+        probability
+    expected cost   then, if the measure is another one, the least expected cost with the measure as a limit
 
-What a plan is worth is never read from the estimates: every shock is solved under it, and the measure is that of the
-costs found (`risk.measured_cost`). With shortages free, recourse is feasible for every plan: there are no feasibility
-cuts.
+Plans are never valued by the estimates: every shock is solved under the plan, and the measure is that of the resulting
+costs (`risk.measured_cost`). Since shortages are allowed, recourse is feasible for every plan (relatively complete
+recourse), and no feasibility cuts are needed.
 
-How lower and upper bound of one of these objectives meet is in `benders_loop`, groups of shocks and their cuts are in
-`benders_cuts`, and what a plan is worth is in `benders_evaluation`.
+`benders_loop` closes the gap between lower and upper bound of one of these objectives, `benders_cuts` defines groups of
+shocks and their cuts, and `benders_evaluation` evaluates plans.
 """
 
 import contextlib
@@ -35,16 +36,16 @@ from optimizer.instance.derived import free_floors
 from optimizer.solver.base import AT_GAP, Progress, SolveResult, Vector
 from optimizer.tolerances import HELD_VALUE
 
-# A master gets shocks beside the estimates of gaps until it holds so many: the worst ones improve the bound most.
+# Shocks are added to a master that estimates gaps until it holds so many: the worst ones raise its bound most.
 MOST_HELD = 48
 LARGEST_GAP, NEXT_EXPECTED = "largest gap", "expected cost"
 
 
 class BendersSearch(RecourseEstimates):
-    """One run: one loop, or several where floors fail or the measure is another one than expected cost."""
+    """A search by Benders decomposition: one loop per objective that has to be minimised in turn."""
 
     def run(self) -> SearchResult:
-        """Least expected cost with all floors kept, or the least gap; by the price of gaps both at once."""
+        """Minimise the cost with all floors kept, else the gap and then the cost; with a gap price, both at once."""
         with self._released():
             return self._minimise()
 
@@ -59,21 +60,21 @@ class BendersSearch(RecourseEstimates):
         return self._stopped() if self.clock.is_over else self.minimise_gap()
 
     def go_on(self, shocks: Iterable[Shock], history: Iterable[Progress]) -> SearchResult:
-        """The plan with the least gap, where floors are known to fail in some shocks, after some rounds."""
+        """Minimise the gap, then the cost, after rounds of another search showed that floors fail in `shocks`."""
         self.shocks, self.history = list(shocks), self.history or list(history)
         with self._released():
             return self.minimise_gap()
 
     @contextlib.contextmanager
     def _released(self) -> Iterator[None]:
-        """Drop the loops at the end: they refer to the search, and a reference cycle would keep their masters."""
+        """Drop the loops at the end: their references to the search would keep their masters in memory."""
         try:
             yield
         finally:
             self.loops.clear()
 
     def _minimise_priced(self) -> SearchResult:
-        """The least cost with the price of gaps in it."""
+        """Minimise the cost including gaps at their price."""
         loop = self._start(Objective("cost", self._master_of_priced_gaps, self._evaluate_costs_at_gap, adds_below=0))
         if not loop.run():
             return self._stopped() if self.clock.is_over else SearchResult("infeasible", loop.master.builder)
@@ -82,7 +83,7 @@ class BendersSearch(RecourseEstimates):
         return self._conclude(loop, gap, gap, self._best_of(loop), best)
 
     def minimise_gap(self) -> SearchResult:
-        """The least total gap, then the least cost with that gap held."""
+        """Minimise the total gap, then the cost subject to that gap."""
         if self.resumed:
             self.largest_future_gap = float(self.resumed.facts.get("largest_future_gap", math.inf))
         if self.phase == AT_GAP and self.resumed:
@@ -109,12 +110,12 @@ class BendersSearch(RecourseEstimates):
         return self._minimise_cost_at(best.evaluation.gap, max(0.0, loop.bound), best)
 
     def _rows(self, counting: Sequence[int]) -> int:
-        """The rows of the recourse of some shocks in one model."""
+        """Return the number of rows that the recourse of the given shocks has in one model."""
         located = (self.tree.locate(self.tree.events[n]) for n in counting)
         return sum(self.evaluator.futures[number].rows(shock) for number, shock in located)
 
     def _objective_of_gaps(self, name: str) -> Objective:
-        """The largest gap of a future, or the sum of all."""
+        """Return the objective of the largest gap of a future, or of the sum of all gaps, by `name`."""
         tolerance = (1.0 - MIP_GAP_ROOM) * self.settings.mip_gap
         build = partial(self._master_of_gaps, aim="largest future gap" if name == LARGEST_GAP else "gap")
         cuts, facts = cuts_of_relaxation, self._facts
@@ -129,7 +130,7 @@ class BendersSearch(RecourseEstimates):
         return loop.incumbent
 
     def _solve_extensive_form(self, counting: Sequence[int]) -> SearchResult:
-        """All other shocks cost nothing, and every plan survives them."""
+        """Minimise gap and cost in one model of the shocks that count; every plan survives the others at no cost."""
         self.shocks = []
         self.note_shock_numbers(counting)
         model = self._model()
@@ -143,7 +144,9 @@ class BendersSearch(RecourseEstimates):
         return replace(found, history=tuple(self.history))
 
     def _minimise_cost_at(self, gap: float, bound: float, least: Incumbent | None) -> SearchResult:
-        """The least cost with a gap held, without failures that only the slack of the gap permits."""
+        """Minimise the cost subject to a gap.
+        Shocks that fail only because the limit on the gap has some slack are then required to be survived.
+        """
         limit = self._gap_limit_with_room(gap)
         pool: CutPool = self.loops[-1].master.pool if self.loops and not self.probability.any() else {}
         loop = self._start(self._cost_at(gap, bound, limit, frozenset()))
@@ -162,7 +165,9 @@ class BendersSearch(RecourseEstimates):
         return self._conclude(loop, gap, bound, least, self._cheapest_expected(loop))
 
     def _cheapest_expected(self, loop: BendersLoop) -> Incumbent | None:
-        """Of the plans with the measure of an incumbent, the one with the least expected cost; None for the same."""
+        """Return the plan of least expected cost among those with the incumbent's measure.
+        None if the measure is the expected cost, if the time is over, or if the loop finds no plan.
+        """
         if self.instance.policy.objective.kind == "expected" or self.clock.is_over:
             return None
         best = self._best_of(loop)
@@ -170,7 +175,7 @@ class BendersSearch(RecourseEstimates):
 
         def build(shocks: Sequence[Shock]) -> MasterProblem:
             master = loop.reduced
-            # Slack here would be spent: a size that the measure asks for would fall a little short.
+            # No slack: it would be used up, and a size that the measure requires would fall slightly short.
             most = best.evaluation.measure / master.money_unit
             master.solver.bound(list(master.measure_limit.terms), -np.inf, most)
             master.most_measured = best.evaluation.measure + slack
@@ -179,7 +184,7 @@ class BendersSearch(RecourseEstimates):
 
         objective = replace(loop.objective, name=NEXT_EXPECTED, build=build, is_saved=False)
         if not objective.needs_shocks:
-            # The master that proposed integers goes on: shocks would be added to it in vain.
+            # The loop continues with the reduced master, to which shocks would be added in vain.
             objective = replace(objective, cuts_by_duals=None, adds_below=0)
         again = BendersLoop(self, objective, self.negligible)
         again.start_from(best.result)
@@ -201,18 +206,18 @@ class BendersSearch(RecourseEstimates):
         return Objective(AT_GAP, build, evaluate, most, cuts, facts=facts)
 
     def _failing_by_slack(self, loop: BendersLoop, slack: float, least: Incumbent | None) -> frozenset[int]:
-        """Shocks that fail by no more than the slack with which the gap is held, though the least gap survives them."""
+        """Return the shocks that fail only by the slack in the limit on the gap and are survived at the least gap."""
         values = self._best_of(loop).result.values
         assert values is not None
         found = self.evaluator.gaps(values, self.clock)
-        # A gap that takes all of the slack may be above it by the solver's tolerance.
+        # A gap that uses all of the slack may exceed it by the solver's tolerance.
         is_small = (found.gap > 0.0) & (self._future_probability * found.gap <= 2.0 * slack)
         small = set(np.flatnonzero(found.fails & is_small).tolist())
         failing = set() if least is None else self.listed.numbers([each.shock for each in least.evaluation.violated])
         return frozenset(small.difference(failing))
 
     def _with_survived(self, loop: BendersLoop, objective: Objective, survived: Collection[int]) -> BendersLoop:
-        """A loop that goes on from another one, with some shocks held whose floors are kept."""
+        """Return a loop that continues another one while it holds the shocks in `survived`, with their floors kept."""
         self.resumed = None
         self.shocks = []
         self.note_shock_numbers(sorted(survived))
@@ -227,7 +232,7 @@ class BendersSearch(RecourseEstimates):
 
     @cached_property
     def loops(self) -> list[BendersLoop]:
-        """The loops so far."""
+        """The loops started so far."""
         return []
 
     # Results.
@@ -240,7 +245,7 @@ class BendersSearch(RecourseEstimates):
         least: Incumbent | None = None,
         cheapest: Incumbent | None = None,
     ) -> SearchResult:
-        """The incumbent of a loop as a result, or the `cheapest` of the plans that its measure has."""
+        """Return the result of a loop: its incumbent, or `cheapest`, the least expected cost at the same measure."""
         best = cheapest or self._best_of(loop)
         found = best.evaluation
         gap = max(gap, found.gap) if gap else 0.0
@@ -262,17 +267,17 @@ class BendersSearch(RecourseEstimates):
         )
 
     def _may_miss(self, gap: float) -> bool:
-        """Whether a plan with priced gaps misses floors, or may where that is free."""
+        """Return whether a plan with priced gaps misses floors, or may miss a floor whose shortage cost is 0."""
         return gap > 0 or any(free_floors(future.instance) for future in self.tree.futures)
 
     def _gap_left(self, gaps: Vector | None) -> dict[str, float] | None:
-        """By name, the gap of each shock whose cost was found with it."""
+        """Return the gaps by shock name, for shocks whose cost was computed with a gap."""
         if gaps is None:
             return None
         return {self.tree.events[n].name: float(gaps[n]) for n in np.flatnonzero(~np.isnan(gaps)).tolist()}
 
     def _stopped(self) -> SearchResult:
-        """The time ran out: the incumbent of the last loop that has one; else the do-nothing plan."""
+        """Return the result of a stopped search: the latest incumbent, the best plan known, or the do-nothing plan."""
         for loop in reversed(self.loops):
             if loop.incumbent is not None and loop.objective.name not in (LARGEST_GAP, "gap"):
                 found = self._conclude(loop, loop.incumbent.evaluation.gap, 0.0)
@@ -289,7 +294,7 @@ class BendersSearch(RecourseEstimates):
         return next((loop.best_known for loop in reversed(self.loops) if loop.best_known is not None), None)
 
     def _model(self) -> ShockModel:
-        """A model of the shocks held that knows the plans found so far, to fall back on."""
+        """Build a model of the shocks held that starts from the best plan found so far, as a fallback."""
         model = ShockModel(
             self.instance,
             self.shocks,
@@ -308,7 +313,9 @@ class BendersSearch(RecourseEstimates):
         return model
 
     def _evaluate_purchases(self, values: Vector | None, note: str) -> SearchResult:
-        """A plan by its purchases, or the do-nothing plan: its cost with the cheapest baseline, and its gap."""
+        """Evaluate a plan by its purchases, or the do-nothing plan for None.
+        The result has the cost with the cheapest baseline, and the gap.
+        """
         master, history = self._master((), {}), tuple(self.history)
         master.minimise("expected cost")
         result = master.solve_with_purchases(np.zeros(master.size) if values is None else values)

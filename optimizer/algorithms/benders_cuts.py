@@ -1,4 +1,4 @@
-"""What Benders decomposition knows of shocks: groups that share an estimate, cuts of them, evaluations of plans."""
+"""Data of Benders decomposition: groups of shocks that share an estimate, their cuts, and evaluations of plans."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -12,35 +12,35 @@ from optimizer.solver.base import Integers, Vector
 
 EstimateKind = Literal["gap", "cost"]
 ESTIMATE_KINDS: tuple[EstimateKind, ...] = ("gap", "cost")
-# Groups of shocks that share a θ: more make better cuts, fewer keep the master small.
+# Largest number of groups of shocks that share a θ: more groups give tighter cuts, fewer keep the master small.
 MOST_GROUPS = 400
 
 
 @dataclass(frozen=True)
 class ShockGroups:
-    """Shocks that share an estimate."""
+    """A partition of shocks into groups, each with one estimate θ of its weighted sum of gaps or costs."""
 
     kind: EstimateKind  # whether gaps or costs are estimated
-    group_of: Integers  # by shock, its group; −1 for those that are not estimated
+    group_of: Integers  # by shock, its group; −1 for shocks that are not estimated
     weights: Vector  # by shock, the factor of its gap or cost in the sum of its group, such as its probability
     lower: Vector  # by shock, a lower bound on its gap or cost, in money
-    owners: Integers  # by group, the number of the future whose shocks it holds
+    owners: Integers  # by group, the index of the future that all its shocks belong to
     factors: Vector  # by group, the factor of its sum in the gap or expected cost of its future
-    # Of costs, by group, the group of gaps that holds its one shock; −1 where its floors are kept.
+    # In groups of costs: by group, the group of gaps with the same single shock; −1 where its floors are kept.
     gaps: Integers = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
 
     @property
     def size(self) -> int:
-        """How many groups there are."""
+        """Number of groups."""
         return int(self.group_of.max(initial=-1)) + 1
 
     @property
     def outside(self) -> list[int]:
-        """The shocks that belong to no group."""
+        """Indices of the shocks that belong to no group."""
         return np.flatnonzero(self.group_of < 0).tolist()
 
     def lower_bounds(self) -> Vector:
-        """By group, a lower bound on its sum."""
+        """Return for each group a lower bound on its weighted sum."""
         inside = self.group_of >= 0
         result = np.zeros(self.size)
         np.add.at(result, self.group_of[inside], (self.weights * self.lower)[inside])
@@ -57,14 +57,16 @@ def group_shocks(
     *,
     are_alone: bool = False,
 ) -> ShockGroups:
-    """Groups of the shocks that have a weight.
-
+    """Partition the shocks with a positive weight into groups.
     Args:
-        kind: what is estimated.
-        order: all shocks, like ones beside each other.
-        alone: shocks with a group of their own each; these come first.
-        weights, lower: as in `ShockGroups`. owners: by shock, the number of its future.
-        are_alone: whether every shock has a group of its own, whose sum is not weighted: its cost counts by itself.
+        kind: whether gaps or costs are estimated.
+        order: indices of all shocks, similar ones next to each other.
+        alone: indices of shocks that each get a group of their own; these groups come first.
+        weights: as in `ShockGroups`.
+        lower: as in `ShockGroups`.
+        owners: by shock, the index of its future.
+        are_alone: whether every shock gets a group of its own. Its weight then becomes the factor of its group, so that
+            θ estimates its unweighted cost.
     """
     singles = [n for n in dict.fromkeys([*alone, *(order if are_alone else ())]) if weights[n] > 0]
     apart = frozenset(singles)
@@ -73,7 +75,7 @@ def group_shocks(
     group_of[singles] = np.arange(len(singles))
     group_of[shared] = len(singles) + np.arange(len(shared)) * min(MOST_GROUPS, len(shared)) // max(1, len(shared))
     kept = group_of >= 0
-    # No group holds shocks of two futures.
+    # Split groups that hold shocks of several futures.
     found, places = np.unique(np.stack([group_of, owners], axis=1)[kept], axis=0, return_inverse=True)
     group_of[kept] = places.reshape(-1)
     factors = np.ones(len(found))
@@ -84,22 +86,22 @@ def group_shocks(
 
 @dataclass(frozen=True)
 class BendersCut:
-    """What the groups are worth at one plan, and how that changes with the plan and with the gaps allowed."""
+    """Optimality cuts at one plan: for some groups, the value and its derivatives in the plan and the allowed gap."""
 
     plan: Vector  # value of each first-stage column
     value: Vector  # by group, in money
     subgradient: Vector  # by group and first-stage column, in money per unit of the column
     new: Integers  # the groups that get a row in the master
-    # By group, the gap in money that its one shock may leave; 0 or nan, with `by_gap` 0, where it has no such limit.
+    # By group, the gap in money allowed to its single shock; 0 or nan, with `by_gap` 0, where there is no such limit.
     gap_limit: Vector
-    by_gap: Vector  # by group, the derivative of its value in that gap
+    by_gap: Vector  # by group, the derivative of its value in the allowed gap
 
 
 CutPool = dict[EstimateKind, list[BendersCut]]
 
 
 def pack_cuts(pool: Mapping[EstimateKind, Iterable[BendersCut]]) -> dict[str, Vector]:
-    """All cuts as arrays by name."""
+    """Return all cuts as arrays, by names that `unpack_cuts` reads."""
     return {
         f"cut {kind} {i} {part.name}": getattr(cut, part.name)
         for kind, cuts in pool.items()
@@ -109,7 +111,7 @@ def pack_cuts(pool: Mapping[EstimateKind, Iterable[BendersCut]]) -> dict[str, Ve
 
 
 def unpack_cuts(arrays: Mapping[str, Vector]) -> CutPool:
-    """The cuts that `pack_cuts` made arrays of."""
+    """Return the cuts in arrays that `pack_cuts` made."""
     result: CutPool = {kind: [] for kind in ESTIMATE_KINDS}
     for kind, cuts in result.items():
         while f"cut {kind} {len(cuts)} plan" in arrays:
@@ -120,36 +122,37 @@ def unpack_cuts(arrays: Mapping[str, Vector]) -> CutPool:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The evaluation of a plan by the subproblems."""
+    """The evaluation of a plan by the recourse subproblems."""
 
-    # Of the objective, with the recourse function in place of its outer approximation θ; at least so much where `rest`
+    # The objective with the recourse function in place of its outer approximation θ; a lower bound on it where `rest`
     # is given.
     value: float
-    # The measure of the costs, and the expected cost, where costs count; with the price of gaps.
+    # Where costs count, with gaps at their price: the risk measure of the costs, and the expected cost.
     measure: float = math.nan
     expected: float = math.nan
     measure_without_gaps: float = math.nan
-    gap: float = 0.0  # the total gap, where it counts
+    gap: float = 0.0  # the total gap; 0 where gaps do not count
     is_feasible: bool = True  # whether the plan may become the incumbent
-    violated: Sequence[Violation] = ()  # shocks that are not survived
-    new_cuts: int = 0  # how many cuts the master violated
-    # Shocks to add to the master, with their weights; the violated ones, unless given.
+    violated: Sequence[Violation] = ()  # shocks that the plan does not survive
+    new_cuts: int = 0  # number of cuts added, which the master's proposal violated
+    # Shocks to add to the master, with their weights; None stands for `violated`.
     to_hold: Sequence[Violation] | None = None
-    # Where gaps and costs count, by shock the gap that it leaves at its cost; nan where its cost does not depend on it.
+    # Where gaps and costs count: by shock, the gap that it leaves at its cost; nan where the gap does not affect the
+    # cost.
     gap_left: Vector | None = None
-    # Evaluates the shocks that were left out as well; None where all were solved.
+    # Evaluates the plan with the shocks left out so far; None if every shock was solved.
     rest: Callable[[], "Evaluation"] | None = None
 
     def completed(self) -> "Evaluation":
-        """The same with every shock solved."""
+        """Return the evaluation with every shock solved."""
         return self if self.rest is None else self.rest()
 
     @property
     def upper_bound(self) -> float:
-        """The value, which bounds the least one from above once every shock is solved."""
+        """The value as an upper bound on the optimum; infinite unless every shock was solved."""
         return self.value if self.rest is None else math.inf
 
     @property
     def is_infeasible_by_rounding(self) -> bool:
-        """Whether the plan is infeasible and no cut shows it: the violation is within the solver's tolerance."""
+        """Whether the plan is infeasible but violates no cut: the violation is within the solver's tolerance."""
         return not self.is_feasible and not self.new_cuts

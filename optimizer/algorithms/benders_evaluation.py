@@ -1,7 +1,6 @@
-"""What Benders decomposition estimates and evaluates: groups of shocks, and plans by the recourse of all shocks.
-
-A shock that may leave a gap, and whose cost counts, is alone in its groups: its cost depends on the gap that it is
-allowed. That is what its master estimates, or the least one where that is more.
+"""The estimates of Benders decomposition and the evaluation of plans by the recourse of all shocks.
+The cost of a shock with a probability that may leave a gap depends on the gap that it is allowed, so this shock is
+alone in its groups. It is allowed the gap that the master estimates, or its least gap if that is more.
 """
 
 from __future__ import annotations
@@ -41,28 +40,30 @@ TASKS: dict[EstimateKind, RecourseTask] = {"gap": "subgradients of gaps", "cost"
 
 
 def _failing(found: Subgradients | ShockGaps, but: Collection[int] = ()) -> dict[int, float]:
-    """By number, the gap of each shock that fails."""
+    """Return the gap of each failing shock by its index, without those in `but`."""
     return {n: float(found.gap[n]) for n in np.flatnonzero(found.fails).tolist() if n not in but}
 
 
 @dataclass(frozen=True)
 class _EvaluatedPlan:
-    """What is known of the recourse under one plan."""
+    """The recourse solved so far under one plan."""
 
     groups: ShockGroups
     plan: Vector
-    solved: npt.NDArray[np.bool_]  # by shock
-    found: Subgradients  # of the shocks solved
+    solved: npt.NDArray[np.bool_]  # by shock, whether its subproblem is solved
+    found: Subgradients  # values and subgradients of the shocks solved
 
     def is_of(self, groups: ShockGroups, point: Vector) -> bool:
-        """Whether a plan is this one, and its shocks are grouped alike."""
+        """Return whether `point` is this plan up to rounding, and the shocks are grouped alike."""
         parts = ((self.groups.group_of, groups.group_of), (self.groups.weights, groups.weights))
         is_like = all(np.array_equal(own, other) for own, other in parts)
         largest = max(1.0, np.abs(self.plan).max(initial=0.0))
         return is_like and np.allclose(point[: len(self.plan)], self.plan, ROUNDING, ROUNDING * largest)
 
     def at(self, point: Vector) -> Subgradients:
-        """The same cuts, from a plan that is this one but for rounding; −∞ and cost bounds where nothing was solved."""
+        """Return the same cuts for a point that is this plan up to rounding.
+        Groups of unsolved shocks have the value −∞, and unsolved shocks their lower bound as cost.
+        """
         left_out = (self.groups.group_of >= 0) & ~self.solved
         value = self.found.value + self.found.subgradient @ (point[: len(self.plan)] - self.plan)
         value[self.groups.group_of[left_out]] = -np.inf
@@ -70,11 +71,10 @@ class _EvaluatedPlan:
 
 
 def cuts_of_relaxation(master: MasterProblem, relaxation: SolveResult) -> CutPool:
-    """The cuts by which a master that holds no shocks has the bound of one that holds some, at an LP of that.
-
-    The dual values of the rows of a shock that is held are a solution of its dual subproblem, which minimises the
-    shock's gap and cost at their weights D in this LP; those that the subproblem itself finds at this plan are others,
-    where its dual has several solutions. So with V the sums of the groups and π = −Σ dual · (coefficient of x):
+    """Return cuts with which a master without shocks attains the bound of an LP of one that holds some.
+    The dual values of the rows of a shock held solve its dual subproblem, which minimises the shock's gap and cost at
+    their weights D in this LP. Where that dual has several solutions, the subproblem itself may find another one at
+    this plan. So with V the values of the groups and π = −Σ dual · (coefficient of x):
 
         Σ D·V(x) ≥ Σ D·V + π·(x − plan)
 
@@ -92,7 +92,7 @@ def cuts_of_relaxation(master: MasterProblem, relaxation: SolveResult) -> CutPoo
 
 
 def _slopes(master: MasterProblem, duals: Vector, added_duals: Vector) -> dict[int, Vector]:
-    """By number of a shock held, π: minus its dual values times the coefficients of the plan's columns."""
+    """Return π by the index of each shock held: minus its dual values times the coefficients of the plan."""
     rows, every = [*master.builder.rows, *master.inequalities.passed], np.concatenate([duals, added_duals])
     slopes = {shock.name: np.zeros(master.size) for shock in master.shocks}
     for k in np.flatnonzero(every).tolist():
@@ -105,7 +105,7 @@ def _slopes(master: MasterProblem, duals: Vector, added_duals: Vector) -> dict[i
 def _cuts_of_slopes(
     master: MasterProblem, values: Vector, weights: Mapping[EstimateKind, Vector], slopes: dict[int, Vector]
 ) -> CutPool:
-    """Those cuts, from the weights D by group, and π by the number of the shock."""
+    """Build the cuts of `cuts_of_relaxation` from the weights D by group and from π by shock index."""
     result: CutPool = {}
     plan = np.maximum(values[: master.size], 0.0)
     for kind in reversed(ESTIMATE_KINDS):
@@ -129,9 +129,8 @@ def _cuts_of_slopes(
 
 
 class RecourseEstimates(Search):
-    """The masters of a search, and the evaluation of plans.
-
-    `largest_future_gap` is what the largest gap of a future is held to, money.
+    """A search that estimates the recourse of groups of shocks in its masters, and evaluates plans.
+    `largest_future_gap` is the limit on the largest gap of a future, in money.
     """
 
     largest_future_gap = math.inf
@@ -142,22 +141,26 @@ class RecourseEstimates(Search):
         return negligible_gap(self.instance)
 
     def _gap_limit_with_room(self, gap: float) -> float:
-        """What a gap that is held may be: more than its master's limit, since bounds meet to a tolerance."""
+        """Return the limit for a gap that is held.
+        It exceeds the master's limit, since lower and upper bound meet only to a tolerance.
+        """
         return gap * (1.0 + max(HELD_VALUE, MIP_GAP_ROOM * self.settings.mip_gap)) + self.negligible
 
     # Groups.
 
     @cached_property
     def probability(self) -> Vector:
-        """By shock, over the horizon."""
+        """The probability of each shock over the horizon."""
         return np.array([shock.probability for shock in self.tree.events])
 
     @cached_property
     def _can_fail(self) -> npt.NDArray[np.bool_]:
-        """By shock, whether it may fail: any may where some floor is free to miss; else as under do nothing."""
+        """Whether each shock may fail.
+        Any shock may where some floor has a shortage cost of 0; otherwise those that fail under the do-nothing plan.
+        """
         has_free_floors = any(free_floors(future.instance) for future in self.tree.futures)
         may_fail = self.evaluator.do_nothing(self.clock).gap > 0.0
-        # With a price of gaps a floor that can be kept may be missed too, where keeping it costs more than it is worth.
+        # With a price of gaps, a floor that can be kept may still be missed where keeping it costs more than the gap.
         return np.asarray(has_free_floors | may_fail | (self.has_priced_gaps & (self.probability > 0.0)))
 
     @property
@@ -170,7 +173,7 @@ class RecourseEstimates(Search):
         return self.evaluator.cost_lower_bounds()
 
     def _groups(self, kind: EstimateKind, alone: Collection[int] = ()) -> dict[EstimateKind, ShockGroups]:
-        """Shocks that count, like ones in one group; those that are to be alone come first, each in its own group."""
+        """Return the groups of `kind`, with similar shocks together and each shock in `alone` first and on its own."""
         weights, lower = self._weights(kind)
         order = [n for part in self.evaluator.batches for n in part.events.tolist()]
         are_alone = kind == "cost" and self.instance.policy.objective.needs_outcomes
@@ -179,22 +182,25 @@ class RecourseEstimates(Search):
 
     @cached_property
     def _owners(self) -> Integers:
-        """By shock, the number of its future."""
+        """The index of each shock's future."""
         return np.array([self.tree.locate(shock)[0] for shock in self.tree.events], dtype=np.intp)
 
     @cached_property
     def _future_probability(self) -> Vector:
-        """By shock, the probability of its future."""
+        """The probability of each shock's future."""
         return np.array([future.probability for future in self.tree.futures])[self._owners]
 
     def _weights(self, kind: EstimateKind) -> tuple[Vector, Vector]:
-        """By shock, the weight of its gap or cost, and a lower bound on it."""
+        """Return by shock the weight of its gap or cost, and a lower bound on the gap or cost."""
         if kind == "gap":
             return np.where(self._can_fail, 1.0, 0.0), np.zeros(len(self.probability))
         return self.probability, self._cost_lower_bounds
 
     def _groups_of_gaps_and_costs(self) -> dict[EstimateKind, ShockGroups]:
-        """The cost of a shock that may fail depends on the gap that it may leave: it is alone in its groups."""
+        """Return the groups of gaps and of costs.
+        A shock with a probability that may fail is alone in its groups, since its cost depends on the gap that it may
+        leave.
+        """
         fragile = np.flatnonzero(self._can_fail & (self.probability > 0.0)).tolist()
         of_gaps, of_costs = self._groups("gap", fragile), self._groups("cost", fragile)
         if of_costs:
@@ -207,15 +213,14 @@ class RecourseEstimates(Search):
 
     @cached_property
     def _known(self) -> dict[EstimateKind, _EvaluatedPlan]:
-        """The plan that was evaluated last."""
+        """The last evaluated plan, by kind of estimate."""
         return {}
 
     def _subgradients(
         self, groups: ShockGroups, point: Vector, gap_limits: Vector | None = None, left_out: Collection[int] = ()
     ) -> Subgradients:
-        """Those of a plan; what is known of it is not solved again.
-
-        Shocks may be left out that are alone in their groups: their values are −∞, and add no cut.
+        """Return values and subgradients of the groups at a plan, solving only shocks not yet solved at it.
+        Shocks that are alone in their groups may be left out: their values are −∞, and add no cut.
         """
         wanted = groups.group_of >= 0
         wanted[list(left_out)] = False
@@ -239,9 +244,9 @@ class RecourseEstimates(Search):
     def _measures(
         self, master: MasterProblem, point: Vector, costs: Vector, gaps: Sequence[float] = ()
     ) -> tuple[float, float, float, float]:
-        """What a plan is worth where shocks cost so much: by the master's objective, by the measure, in expectation.
-
-        All three with the price of the futures' gaps, where these have one; last comes the measure without it.
+        """Return objective, measure, expected cost and measure without gaps of a plan, given the costs of all shocks.
+        The first three include the price of the futures' gaps, if gaps have one. The objective is the expected cost
+        where the master minimises that, else the measure.
         """
         measure, found = self.instance.policy.objective, master.future_costs(point, costs)
         without_gaps = with_gaps = measured_cost(measure, found, self.problem.least_costs)
@@ -254,10 +259,9 @@ class RecourseEstimates(Search):
     def _evaluate_costs(
         self, master: MasterProblem, point: Vector, values: Vector, *, is_complete: bool = False
     ) -> Evaluation:
-        """The measure, and the violated shocks; costs are cut, and shocks without probability only separated.
-
-        Where the tail alone counts, shocks far from it are left out, unless the evaluation is to be of all. Costs of
-        the first plan of all do not count, where it does not survive shocks without probability.
+        """Evaluate the measure of a plan, add cuts of costs, and separate violated shocks.
+        If only the tail counts, shocks far from it are left out unless `is_complete`. The first plan of all gets no
+        costs if it does not survive a shock without probability.
         """
         left_out = () if is_complete else master.far_from_tail
         is_complete = not left_out
@@ -280,7 +284,7 @@ class RecourseEstimates(Search):
         )
 
     def _violated_beside(self, master: MasterProblem, point: Vector, held: Collection[int]) -> dict[int, float]:
-        """By number, the gap of each violated shock that a master neither holds nor estimates."""
+        """Return by index the gap of each violated shock that the master neither holds nor estimates."""
         estimated = (np.flatnonzero(groups.group_of >= 0).tolist() for groups in master.groups.values())
         known = self.listed.redundant.union(held, *estimated)
         if len(known) == len(self.tree.events):
@@ -288,7 +292,7 @@ class RecourseEstimates(Search):
         return _failing(self.evaluator.gaps(point, self.clock, known))
 
     def _evaluate_gaps(self, master: MasterProblem, point: Vector, values: Vector) -> Evaluation:
-        """The gaps of the futures; the value is the largest one, or the sum of all."""
+        """Evaluate the gaps of the futures; the value is the largest gap or the sum of all, by the master's aim."""
         if "gap" not in master.groups:
             return Evaluation(0.0)
         groups = master.groups["gap"]
@@ -310,7 +314,7 @@ class RecourseEstimates(Search):
     def _misestimated(
         self, master: MasterProblem, point: Vector, found: Subgradients, values: Vector
     ) -> Sequence[Violation]:
-        """The shocks whose gaps are estimated worst: to hold them improves the bound most."""
+        """Return the shocks whose gaps are underestimated: adding them to the master raises the bound most."""
         groups, below = master.groups["gap"], master.cut_violation("gap", point, found, values)
         least = MISESTIMATED * master.weighted(master.by_future("gap", found.value))
         weights = {n: float(below[groups.group_of[n]]) for n in _failing(found)}
@@ -319,7 +323,9 @@ class RecourseEstimates(Search):
     def _evaluate_costs_at_gap(
         self, master: MasterProblem, point: Vector, values: Vector, limit: float = math.inf
     ) -> Evaluation:
-        """Gap and cost; each shock that may fail is allowed its least gap, and what the master estimates above it."""
+        """Evaluate gap and cost of a plan.
+        Each shock that may fail is allowed its least gap, or the gap that the master estimates if that is larger.
+        """
         costs, cuts, gaps, gap_left = np.zeros(len(self.probability)), 0, [0.0] * len(self.tree.futures), None
         violated, gap_limits, to_hold = dict[int, float](), None, None
         if "gap" in master.groups:
@@ -332,7 +338,7 @@ class RecourseEstimates(Search):
             costs, cuts = of_costs.cost, cuts + master.add_cuts("cost", point, of_costs, values)
             violated = _failing(of_costs)
             if gap_limits is not None:
-                # Each shock counts with the gap that it leaves at that cost: it may be less than it is allowed.
+                # Each shock counts with the gap that it leaves at that cost, which may be less than it is allowed.
                 alone = ~np.isnan(gap_limits)
                 gap_left = np.where(alone, of_costs.gap, np.nan)
                 if self.has_priced_gaps:
@@ -354,12 +360,12 @@ class RecourseEstimates(Search):
     def _allowed_gaps(
         self, master: MasterProblem, point: Vector, found: Subgradients, limit: float
     ) -> tuple[Vector, list[float]]:
-        """By shock, the gap that it may leave, nan where its floors are kept; and all gaps of each future."""
+        """Return by shock the gap that it may leave, nan where its floors are kept, and the sum by future."""
         groups, gaps = master.groups["gap"], np.array(master.by_future("gap", found.value))
         gap_limits = np.full(len(self.probability), np.nan)
         alone = np.flatnonzero(self._can_fail & (self.probability > 0.0))
         more = np.maximum(master.estimated("gap", point)[groups.group_of[alone]] - found.gap[alone], 0.0)
-        # What is left of the limit is shared out; the least itself needs some room for the solver's tolerance.
+        # Share out what the least gaps leave of the limit; they need some room themselves for the solver's tolerance.
         room = max(0.0, limit - master.weighted(gaps.tolist()))
         added = float(self._future_probability[alone] @ more)
         more *= min(1.0, room / added) if added > 0 else 0.0

@@ -1,18 +1,17 @@
-"""The loop of Benders decomposition: lower and upper bound, until they meet.
-
+"""The loop of Benders decomposition, which raises the lower and reduces the upper bound until they meet.
 Each round, the master proposes a plan, the subproblems return value and subgradient of every shock (`recourse`), and
-optimality cuts are added: first for the LP relaxation, by in-out separation; then with integers. Integers are proposed
-by a **reduced** master, which has the cuts but no shocks (or those that must be held), by a few branches where these
-suffice. They are fixed in the full master, and the LP that is left, the **restricted** LP (by its integers), is solved
-with cuts as before: few integer programmes are needed. The dual values of the shocks held, in each LP that is solved,
-become cuts of the reduced master. The lower bound is a master's, the upper bound that of a plan with all shocks solved.
+optimality cuts are added: first for the LP relaxation, by in-out separation; then with integers. A **reduced** master
+proposes the integers. It has the cuts but no shocks, or only those that must be held, and is solved by a small branch
+and cut tree where that suffices. The integers are fixed in the full master, whose **restricted** LP is then solved with
+cuts as before, so that few MIPs are needed. The dual values of the shocks held, in each LP solved to the end, give cuts
+of the reduced master. The lower bound comes from a master, the upper bound from a plan with all shocks solved.
 
 Source: Ben-Ameur, Neto: Acceleration of cutting-plane and column generation algorithms, Networks 49(1), 2007 (in-out).
 
-The few branches (branch and Benders cut) are the tree of `optimizer.solver.tree` over a master problem, with cuts at
-its nodes. A relaxation opens most options wholly or not at all. Nodes decide first on options that are **never**
-opened, or **some** time, before the time itself. Whole solutions are evaluated, which adds cuts. Where the share of the
-tree that is closed promises a large one, the search is left to a general solver.
+The branch and Benders cut is the tree of `optimizer.solver.tree` over a master problem, with cuts at its nodes. An LP
+relaxation usually opens an option fully or not at all. So nodes branch first on whether an option is opened at **any**
+time or **never**, and only then on the time itself. Integral solutions are evaluated, which adds cuts. If the closed
+share of the tree predicts a large one, the search is left to a general MIP solver.
 """
 
 import math
@@ -37,31 +36,31 @@ from optimizer.tolerances import RELAXATION_GAP, ROUNDING, STALLED_GAP
 if TYPE_CHECKING:
     from optimizer.algorithms.benders_master import MasterProblem
 
-# Relaxations that are solved before the size of the tree is estimated, and the largest estimate with which it goes on.
+# Relaxations solved before the size of the tree is estimated, and the largest estimate with which the tree continues.
 FEW_NODES, MOST_NODES = 60, 2000
 
 
 class SolutionListener(Protocol):
-    """What the tree over a master problem calls at its solutions: evaluates them, adds cuts, keeps the best plan."""
+    """The protocol of an object that evaluates the solutions of a master's tree and keeps the incumbent."""
 
     def cutoff(self) -> float:
-        """Plans that cost this or more are of no use."""
+        """Return the cost from which on plans are of no use."""
 
     def best(self) -> float:
-        """What the best plan known costs."""
+        """Return the cost of the incumbent."""
 
     def evaluate(self, proposed: SolveResult) -> bool:
-        """Evaluate a solution with whole numbers; whether the programme has new cuts."""
+        """Evaluate an integral solution; return whether the master has new cuts."""
 
     def cut(self, relaxed: SolveResult) -> bool:
-        """Add cuts at a solution with fractions; whether there were any."""
+        """Add cuts that a fractional solution violates; return whether there were any."""
 
     def raise_bound(self, bound: float) -> None:
-        """No plan costs less than this."""
+        """Accept `bound` as a lower bound on the cost of every plan."""
 
 
 class MasterRelaxations:
-    """The relaxations of a master problem, by bounds of its integers; its basis goes on from node to node."""
+    """The LP relaxations of a master problem by bounds of its integers; its basis passes from node to node."""
 
     has_cuts, basis = True, None
 
@@ -73,21 +72,21 @@ class MasterRelaxations:
 
     @property
     def is_over(self) -> bool:
-        """Whether the time is."""
+        """Whether no time is left."""
         return self.model.clock.is_over
 
     @property
     def target(self) -> float:
-        """Plans that cost this or more are of no use."""
+        """The cost from which on plans are of no use."""
         return self.listener.cutoff()
 
     @property
     def reach(self) -> float:
-        """What the best plan costs: another objective may follow, with this one held."""
+        """The cost of the incumbent: a second objective may be minimised over plans up to this cost."""
         return self.listener.best()
 
     def solve(self, lower: Vector, upper: Vector, basis: object, limit: float, iterations: int = 0) -> Relaxed:
-        """Solve one, wholly."""
+        """Solve the LP relaxation of a node to the end; see `Relaxations.solve`."""
         self.model.release_integers()
         self.model.solver.bound(self.places, lower, upper)
         found = self.model.solve_relaxed()
@@ -97,42 +96,41 @@ class MasterRelaxations:
         return Relaxed(found.objective, found.values[self.places], reduced, found)
 
     def take(self, relaxed: Relaxed) -> bool:
-        """Evaluate a solution with whole numbers; whether there are new cuts."""
+        """Evaluate an integral solution; return whether there are new cuts."""
         return self.listener.evaluate(relaxed.solution)
 
     def cut(self, relaxed: Relaxed) -> bool:
-        """Add cuts at a solution with fractions; whether there were any."""
+        """Add cuts that a fractional solution violates; return whether there were any."""
         return self.listener.cut(relaxed.solution)
 
     def is_too_large(self, solved: int, closed: float) -> bool:
-        """Whether the tree is, by the share of it that is closed."""
+        """Return whether the tree is too large, by its size as estimated from its closed share."""
         return solved >= FEW_NODES and solved > MOST_NODES * closed
 
     def raise_bound(self, bound: float) -> None:
-        """No plan costs less than this."""
+        """Pass `bound`, a lower bound on the cost of every plan, to the listener."""
         self.listener.raise_bound(bound)
 
 
 def branch_and_cut(
     model: ShockModel, relaxation: SolveResult, listener: SolutionListener, leaves: Sequence[TreeNode] = ()
 ) -> TreeSearch | None:
-    """The tree of a master problem.
-
+    """Search a master problem by branch and cut.
     Args:
-        model: its integers are free before and after. The plan that it starts from, if any, counts too.
+        model: the master; its integers are free before and after the call. Its starting plan, if any, is evaluated.
         relaxation: its LP relaxation.
-        listener: what the model estimates.
-        leaves: of a tree for another objective, outside of which there are no plans; none begins at the root.
+        listener: evaluates solutions and adds cuts.
+        leaves: leaves of a tree for another objective, which hold all plans; without any the tree starts at the root.
 
     Returns:
-        The tree; None where the bound that is known is near enough.
+        The tree after its search; None if the known bound already closes the gap.
     """
     assert relaxation.values is not None
     model.release_integers()
     source = MasterRelaxations(model, listener)
     bounds = model.solver.lower[source.places], model.solver.upper[source.places]
     listener.raise_bound(relaxation.objective)
-    # What follows from whole numbers leads far from the relaxation; the tree begins there.
+    # The LPs with fixed integers leave a basis far from the relaxation; the tree starts from the relaxation's basis.
     model.solver.keep(RELAXATION)
     for known in (model.solve_from_start(), None if leaves else model.solve_rounded(relaxation.values)):
         if known is not None:
@@ -151,7 +149,7 @@ def branch_and_cut(
 
 
 def _openings(model: ShockModel) -> list[tuple[int, ...]]:
-    """By option, the columns that say by when it is opened, in the order of periods."""
+    """Return for each lumpy option the columns that say by when it is opened, in the order of periods."""
     found = set[tuple[int, ...]]()
     for submodel in model.builder.submodels:
         for (path, _, what), columns in submodel.column_index().items():
@@ -160,15 +158,16 @@ def _openings(model: ShockModel) -> list[tuple[int, ...]]:
     return sorted(found)
 
 
-# Subproblems are solved at this share of the way from the stability centre (the in-point) to the master's proposal.
+# In-out step: subproblems are solved at this share of the way from the stability centre (in-point) to the proposal
+# (out-point).
 IN_OUT_STEP = 0.95
-# Rounds in a row in which neither bound improves: further cuts are then within the solver's tolerance.
+# Consecutive rounds without an improved bound after which a loop ends: further cuts are within the solver's tolerance.
 MOST_STALLED = 30
 
 
 @dataclass(frozen=True)
 class Incumbent:
-    """The best plan so far: the master's restricted LP, its builder then, and the evaluation."""
+    """The best feasible plan so far: result of the master's restricted LP, evaluation, and the builder at that time."""
 
     result: SolveResult
     evaluation: Evaluation
@@ -177,40 +176,42 @@ class Incumbent:
 
 @dataclass(frozen=True)
 class Objective:
-    """One objective of Benders decomposition."""
+    """One objective of Benders decomposition, with the functions that build its master and evaluate plans."""
 
-    name: str  # for the history
-    build: Callable[[Sequence[Shock]], "MasterProblem"]  # makes a master that holds some shocks
-    # Solves the subproblems of a plan and adds cuts, given what the master proposes.
+    name: str  # phase name in the history and in checkpoints
+    build: Callable[[Sequence[Shock]], "MasterProblem"]  # builds a master that holds the given shocks
+    # Solves the subproblems at a plan and adds the cuts that the master's proposal violates: (master, plan, proposal).
     evaluate: Callable[["MasterProblem", Vector, Vector], Evaluation]
     adds_below: float = math.inf  # shocks are added only while the master holds fewer
-    # The cuts by which a master without the shocks held has the bound of an LP of one with them; None where the master
-    # that proposes integers has to hold them too.
+    # Returns cuts with which a master without the shocks held attains the bound of an LP with them; None if the master
+    # that proposes integers must hold the shocks too.
     cuts_by_duals: Callable[["MasterProblem", SolveResult], CutPool] | None = None
-    # Relative distance of bound and incumbent; None for that which the settings ask of costs.
+    # Relative gap between bound and incumbent to prove; None for the gap that the settings require of costs.
     tolerance: float | None = None
-    facts: Mapping[str, float] = field(default_factory=dict)  # what a checkpoint needs beside the cuts
-    is_saved: bool = True  # whether checkpoints are written; else a run that is resumed goes on from the loop before
+    facts: Mapping[str, float] = field(default_factory=dict)  # what a checkpoint stores in addition to the cuts
+    is_saved: bool = True  # whether checkpoints are written; if not, a resumed run continues from the previous loop
 
     @property
     def needs_shocks(self) -> bool:
-        """Whether the master that proposes integers has to hold shocks."""
+        """Whether the master that proposes integers must hold shocks."""
         return self.cuts_by_duals is None
 
 
 class BendersLoop:
-    """The loop for one objective: LP relaxation and integers, until lower and upper bound meet.
-
+    """The loop for one objective: LP relaxation, then integers, until lower and upper bound meet.
     Args:
-        search: whose shocks, clock and history are used.
+        search: its shocks, clock and history are used.
         objective: the objective.
         negligible: money below which differences do not count.
 
     Attributes:
-        incumbent: the best feasible plan with whole numbers. bound: the proven lower bound.
-        latest: the last plan with whole numbers, feasible or not. relaxation: the last LP relaxation.
+        incumbent: the best feasible integral plan; None before there is one.
+        bound: the proven lower bound.
+        latest: the last integral plan, feasible or not.
+        relaxation: the last solution of the LP relaxation.
         first: a plan whose integers are evaluated first.
-        leaves: of the tree of an objective before, outside of which there are no plans; then of this one.
+        leaves: leaves of the tree of a previous objective, which hold all plans; afterwards those of this objective's
+            tree.
     """
 
     def __init__(self, search: Search, objective: Objective, negligible: float) -> None:
@@ -231,16 +232,16 @@ class BendersLoop:
             self.is_relaxed = bool(search.resumed.facts["relaxed"])
 
     def run(self) -> bool:
-        """Whether a feasible plan with whole numbers was found; then `incumbent` is it."""
+        """Run the loop; return whether there is an incumbent."""
         return (self.is_relaxed or self._solve_relaxation()) and self._solve_integers()
 
     @property
     def best_known(self) -> Vector | None:
-        """The incumbent, else the latest plan with whole numbers; None where there is none."""
+        """The incumbent, else the latest integral plan; None without either."""
         return self.latest if self.incumbent is None else self.incumbent.result.values
 
     def start_from(self, known: SolveResult) -> None:
-        """Begin with a plan that is known to be feasible; its integers are the first to be evaluated."""
+        """Evaluate a plan that is known to be feasible as the incumbent; its integers are the first to be evaluated."""
         assert known.values is not None
         result = self.master.solve_with_purchases(known.values)
         if result.values is not None:
@@ -255,7 +256,7 @@ class BendersLoop:
         self.search.report_round(self.objective.name + suffix, value, bound, evaluation.violated)
 
     def _solve_relaxation(self) -> bool:
-        """Whether the relaxation is feasible; then its bounds are near each other."""
+        """Solve the LP relaxation with cuts until its bounds meet; False if it is infeasible or time runs out."""
         centre: Vector | None = None
         upper, least, stalling = math.inf, math.inf, _Stalling()
         while not self.search.clock.is_over:
@@ -285,19 +286,18 @@ class BendersLoop:
         return False
 
     def _cut_by_duals(self, master: "MasterProblem", result: SolveResult) -> None:
-        """Give a master the cuts of an LP of the full one, where integers are proposed without the shocks held."""
+        """Add to `master` the cuts from the dual values of an LP of the full master, if the objective uses them."""
         if self.is_relaxed and self.objective.cuts_by_duals is not None and self.search.shocks:
             master.add_pool(self.objective.cuts_by_duals(self.master, result))
 
     def _separate(self, result: SolveResult, centre: Vector | None, slack: float = 0.0) -> tuple[Vector, Evaluation]:
-        """In-out separation: between the stability centre and the proposal; at the proposal, if that adds no cut.
-
-        Shocks that were left out are solved as well where the others add no cut, or once its value may be within
-        `slack`, money, of the lower bound.
+        """Evaluate a point between the stability centre and the proposal; the proposal itself, if that adds no cut.
+        This is in-out separation. Shocks that were left out are solved as well if the others add no cut, or if the
+        value may be within `slack`, in money, of the lower bound. Returns the point and its evaluation.
         """
         values = result.values
         assert values is not None
-        # A centre from before shocks were added says nothing of their recourse.
+        # A centre from before shocks were added has no values of their recourse.
         if centre is not None and len(centre) == len(values):
             point = IN_OUT_STEP * values + (1.0 - IN_OUT_STEP) * centre
             evaluation = self._completed(self.objective.evaluate(self.master, point, values), result.objective, slack)
@@ -307,7 +307,7 @@ class BendersLoop:
         return values, evaluation if evaluation.new_cuts else evaluation.completed()
 
     def _completed(self, evaluation: Evaluation, lower: float, slack: float) -> Evaluation:
-        """An evaluation that adds cuts, of every shock where its value may be near a lower bound."""
+        """Complete an evaluation that adds cuts by the shocks left out, if its value may be near the lower bound."""
         is_near = self._is_near(evaluation.value, lower, slack)
         return evaluation.completed() if evaluation.new_cuts and is_near else evaluation
 
@@ -327,49 +327,49 @@ class BendersLoop:
         return self.incumbent is not None
 
     def _report_proof(self) -> None:
-        """Report the bound that proves the incumbent, where no round has."""
+        """Report the bound that proves the incumbent, if no round has reported it."""
         if self.is_proven and self.incumbent is not None and self.bound > self._reported:
             self._report(self._upper, min(self.bound, self._upper), self.incumbent.evaluation)
 
     def _solve_round(self, result: SolveResult, stalling: "_Stalling") -> bool:
-        """Bound and incumbent after a proposal with whole numbers; whether another round may improve them."""
+        """Update bound and incumbent by an integral proposal; return whether another round may improve them."""
         if result.status == "infeasible" and self.incumbent is not None:
             # No plan is better than the incumbent by more than the gap.
             self.bound, self.is_proven = max(self.bound, self.cutoff()), True
             return False
         if result.values is not None or result.status == "optimal":
-            # Without values, the search ended at `Settings.patience` without a better plan: its bound counts.
+            # Without values, the search ended at `Settings.patience` without a better plan, but with a valid bound.
             self.bound = max(self.bound, result.bound)
         if result.values is None:
             self.is_proven = self._is_enough()
             return False
         has_progressed = self.evaluate(result) and not stalling.is_over(self.bound, self._upper)
-        # With no cut to add the next proposal would be the same: the difference is within the solver's tolerance.
+        # Without a new cut the next proposal would be the same: the difference is within the solver's tolerance.
         self.is_proven = self._is_enough(0.0 if has_progressed else STALLED_GAP)
         return has_progressed
 
     def _branch(self) -> None:
-        """Branch and cut, until all nodes are closed or promise to be too many."""
+        """Search the reduced master by branch and cut, until the tree is closed or abandoned as too large."""
         self.reduced.release_integers()
         relaxation = self.search.tighten(self.reduced, self.reduced.solve_relaxed())
         if relaxation.values is not None and relaxation.status == "optimal":
             tree = branch_and_cut(self.reduced, relaxation, self, self.leaves)
             is_closed = tree is not None and tree.status == "optimal"
             self.leaves = tree.leaves if tree is not None and is_closed else []
-            # Nodes whose solutions violate nothing are closed at their own bounds, within the solver's tolerance.
+            # Nodes whose solutions violate no cut are closed at their own bounds, within the solver's tolerance.
             self.is_proven = self._is_enough(STALLED_GAP if is_closed else 0.0)
 
     def cut(self, relaxed: SolveResult) -> bool:
-        """Add cuts to the master that proposes at a solution with fractions; whether there were any."""
+        """Add cuts to the reduced master at a fractional solution; return whether there were any."""
         assert relaxed.values is not None
         return self.objective.evaluate(self.reduced, relaxed.values, relaxed.values).new_cuts > 0
 
     def raise_bound(self, bound: float) -> None:
-        """Take over a lower bound; one that is above the incumbent says no more than that this is the best."""
+        """Raise the lower bound, to at most the incumbent's value: a higher bound only proves the incumbent optimal."""
         self.bound = max(self.bound, min(bound, self._upper))
 
     def _propose(self) -> SolveResult:
-        """The reduced master's best plan with whole numbers, if it is noticeably better than the incumbent."""
+        """Solve the reduced master for an integral plan that is better than the incumbent by more than the gap."""
         self.reduced.release_integers()
         return self.reduced.solve_integers(self.objective.name, self.cutoff())
 
@@ -378,7 +378,7 @@ class BendersLoop:
         return math.inf if self.incumbent is None else self.incumbent.evaluation.value
 
     def _is_enough(self, least: float = 0.0) -> bool:
-        """Whether the incumbent is proven to the MIP gap of the settings, or to `least` where that is more."""
+        """Return whether the incumbent is proven to the MIP gap of the settings, or to `least` if that is wider."""
         value = self._upper
         return self.incumbent is not None and self._is_near(
             value, self.bound, max(self._slack(value), least * abs(value))
@@ -388,21 +388,21 @@ class BendersLoop:
         return math.isfinite(value) and value - bound <= max(slack, ROUNDING * abs(value)) + self.negligible
 
     def _slack(self, value: float) -> float:
-        """By how much a value may miss the least one, money."""
+        """Return the gap in money allowed at `value`."""
         if self.objective.tolerance is not None:
             return self.objective.tolerance * abs(value)
         return self.search.settings.slack(value, time.perf_counter() - self.began)
 
     def best(self) -> float:
-        """What the incumbent costs."""
+        """Return the incumbent's value; infinite without one."""
         return self._upper
 
     def cutoff(self) -> float:
-        """The cost below which a plan is noticeably better than the incumbent."""
+        """Return the cost below which a plan is better than the incumbent by more than the gap."""
         return math.inf if self.incumbent is None else self._upper - self._slack(self._upper)
 
     def _reduced_master(self) -> "MasterProblem":
-        """The master that proposes integers: where cuts suffice, without the shocks held."""
+        """Return the master that proposes integers: without the shocks held, if cuts suffice."""
         if self.objective.needs_shocks:
             return self.master
         reduced = self.objective.build(())
@@ -410,7 +410,7 @@ class BendersLoop:
         return reduced
 
     def evaluate(self, proposed: SolveResult) -> bool:
-        """Fix proposed integers and add cuts until the restricted LP is solved; whether there was any to add."""
+        """Fix the proposed integers and solve the restricted LP; return whether any cut or shock was added."""
         assert proposed.values is not None
         master, has_progressed = self.master, False
         if self.reduced is not master:
@@ -425,7 +425,7 @@ class BendersLoop:
         return has_progressed
 
     def _solve_restricted(self, result: SolveResult | None, key: bytes) -> bool:
-        """Add cuts to the master with fixed integers until it is solved; whether there was any cut or shock to add."""
+        """Add cuts to the restricted LP until it is solved; return whether any cut or shock was added."""
         centre, stalling, has_progressed = self._centre(key), _Stalling(), False
         while result is not None and result.values is not None:
             self.latest = result.values
@@ -446,19 +446,19 @@ class BendersLoop:
         return has_progressed
 
     def _is_solved(self, evaluation: Evaluation, lower: float) -> bool:
-        """Whether the restricted LP is solved: its bounds have met, or its solution violates no cut."""
+        """Return whether the restricted LP is solved: its bounds have met, or its solution violates no cut."""
         is_near = self._is_near(evaluation.upper_bound, lower, self._slack(evaluation.value) / 4)
         return (is_near and evaluation.is_feasible) or not evaluation.new_cuts
 
     def _centre(self, key: bytes) -> Vector | None:
-        """The incumbent, if it has these integers: plans between it and another of them have them too."""
+        """Return the incumbent, if its integers match `key`: points between it and another such plan share them."""
         values = None if self.incumbent is None else self.incumbent.result.values
         if values is None or np.round(values[self.master.solver.integers]).tobytes() != key:
             return None
         return values if len(values) == len(self.master.builder.columns) else None
 
     def _cut_proposal(self, values: Vector) -> bool:
-        """Add cuts to the reduced master at its own proposal, or half-way to the incumbent where there are any."""
+        """Cut the reduced master half-way to the incumbent, else at its proposal; return whether cuts were added."""
         if self.incumbent is not None and self.incumbent.result.values is not None:
             point, size = values.copy(), self.reduced.size
             point[:size] = 0.5 * (values[:size] + self.incumbent.result.values[:size])
@@ -467,7 +467,7 @@ class BendersLoop:
         return self.objective.evaluate(self.reduced, values, values).new_cuts > 0
 
     def _add_shocks(self, evaluation: Evaluation) -> bool:
-        """Add the shocks that improve the master most, if there are any; cuts stay."""
+        """Add the shocks that improve the master most; return whether there were any. Cuts stay valid."""
         search = self.search
         proposed = evaluation.violated if evaluation.to_hold is None else evaluation.to_hold
         held = {shock.name for shock in search.shocks}
@@ -486,13 +486,13 @@ class BendersLoop:
 
 
 class _Stalling:
-    """Counts the rounds in which neither bound improves."""
+    """A counter of consecutive rounds in which neither bound improves."""
 
     def __init__(self) -> None:
         self._bound, self._value, self._count = -math.inf, math.inf, 0
 
     def is_over(self, bound: float, value: float) -> bool:
-        """Whether neither bound has improved for long."""
+        """Count a round; return whether `MOST_STALLED` consecutive rounds improved neither bound."""
         is_better = bound > self._bound + ROUNDING * abs(self._bound)
         is_better |= value < self._value - ROUNDING * abs(self._value)
         self._count = 0 if is_better or not math.isfinite(self._bound) else self._count + 1

@@ -1,16 +1,16 @@
-"""The master problem of Benders decomposition, with its cuts (`benders_cuts`).
-
+"""The master problem of Benders decomposition, with its optimality cuts (`benders_cuts`).
     θ[g]   estimate of the value V of a group g of shocks: V ≥ lower + m·θ, m (`money_unit`) the median shortage cost
-    cut    lower + m·θ[g] ≥ value + π·(x − plan) + by_gap·(γ − limit)   at every plan evaluated, with π a subgradient
-           of V there, so that the right-hand side is never above V
-    γ      gap of the one shock of g, estimated likewise, where costs depend on the gap that it may leave
-    link   lower + m·θ[g] ≥ gap or cost of the shocks of g in the master, and the lower bounds of the others
+    cut    lower + m·θ[g] ≥ value + π·(x − plan) + by_gap·(γ − limit)   at every evaluated plan, with π a subgradient
+           of V there, so that the right-hand side never exceeds V
+    γ      the estimated gap of the single shock of g, where costs depend on the gap that it may leave
+    link   lower + m·θ[g] ≥ gap or cost of the shocks of g held in the master, plus the lower bounds of the others
 
 CVaR needs the cost of each shock: each has its own θ, and its outcome is I + B − B_W + θ, where I + B and the terms of
-B_W are columns of their own, so that the rows of outcomes are short. The largest cost and regret need θ by future.
+B_W are columns of their own, which keeps the rows of the outcomes sparse. The largest cost and regret need one θ per
+future.
 
-The master problem contains few shocks or none. θ is a lower bound on the recourse function, so every minimum of the
-master is a lower bound too.
+The master holds few shocks or none. Since θ is a lower bound on the recourse function, the optimum of the master is a
+lower bound on the optimum.
 """
 
 import math
@@ -36,26 +36,27 @@ from optimizer.tolerances import ROUNDING
 if TYPE_CHECKING:
     from optimizer.algorithms.subproblems import Subgradients
 
-# Where the tail alone counts, the dearest shocks with so many times its probability may be in it at plans nearby.
+# If only the tail counts, shocks are evaluated up to this multiple of the tail's probability: they may be in the tail
+# of nearby plans.
 TAILS = 2.0
-# Cuts that are written at once, at most, as dense rows of the plan's columns and their own.
+# Largest number of cuts appended at once, as dense rows over the plan's columns and their own.
 ROWS_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
 class _OwnCosts:
-    """What one future costs, but for its shocks."""
+    """The costs of one future without its shocks, as expressions of the plan."""
 
     probability: float
     spending: Expression  # in present value
-    operating: Sequence[Expression]  # of the baseline by period, in present value
-    no_shock_probability: Vector  # by period, that nothing happens then
+    operating: Sequence[Expression]  # of the baseline, by period, in present value
+    no_shock_probability: Vector  # by period, the probability that no shock is active
     probabilities: Vector  # by shock
-    windows: Integers  # by shock, its first period and the one behind its last
+    windows: Integers  # by shock, its first period and the one after its last
 
     @classmethod
     def of(cls, future: Future, submodel: ModelBuilder) -> "_OwnCosts":
-        """Those of a future, from its builder."""
+        """Build the cost expressions of a future from its builder."""
         events, periods = future.instance.events, submodel.horizon.periods
         operating = [submodel.discount(t) * submodel.booked("operating", BASELINE, t) for t in periods]
         weights = formulation.weights(future.instance, events)[BASELINE]
@@ -70,11 +71,11 @@ class _OwnCosts:
 
     @property
     def baseline(self) -> Expression:
-        """The expected cost of the baseline."""
+        """The expected cost of the baseline: each period at its probability without a shock."""
         return total(float(p) * paid for p, paid in zip(self.no_shock_probability, self.operating, strict=True))
 
     def at(self, plan: list[float], costs: Vector) -> FutureCosts[float]:
-        """What the future costs under a plan where its shocks, in their order, cost so much."""
+        """Return the costs of the future under `plan`, given the `costs` of its shocks in their order."""
         spent, paid = self.spending.value(plan), np.array([each.value(plan) for each in self.operating])
         expected = spent + float(paid @ self.no_shock_probability) + float(self.probabilities @ costs)
         baseline_cost, until = spent + float(paid.sum()), np.concatenate([[0.0], np.cumsum(paid)])
@@ -88,19 +89,18 @@ class _OwnCosts:
 
 @dataclass
 class MasterProblem(ShockModel):
-    """A model that approximates what shocks leave unserved or cost from below; it may contain some shocks as well.
-
+    """A model that bounds the gaps or costs of shocks from below by cuts; it may hold some shocks explicitly.
     Attributes:
-        held_rows: by the mark of a row that keeps the estimate of a group at what its shocks held have, kind and number
-            of the group.
+        held_rows: kind and group of each row that links an estimate to the shocks held, by the mark of the row.
     """
 
-    groups: Mapping[EstimateKind, ShockGroups] = field(default_factory=dict)  # of gaps, of costs, or both, by kind
-    pool: CutPool = field(default_factory=dict)  # the cuts
-    # Other masters that get the same cuts, each where it violates them at its own proposal.
+    # groups of gaps, of costs, or both, by kind
+    groups: Mapping[EstimateKind, ShockGroups] = field(default_factory=dict)
+    pool: CutPool = field(default_factory=dict)  # the cuts, by kind
+    # Masters that also receive each cut that their own proposal violates: (master, proposal).
     followers: list[tuple["MasterProblem", Vector]] = field(default_factory=list)
-    most_measured: float = math.inf  # what the measure of a plan may be where something else is minimised, money
-    # Left out of an evaluation at first: shocks that were far from the tail at the last plan that was evaluated wholly.
+    most_measured: float = math.inf  # limit on the measure in money, while another objective is minimised
+    # Shocks that an evaluation first leaves out: they were far from the tail at the last complete evaluation.
     far_from_tail: Collection[int] = ()
 
     def __post_init__(self) -> None:
@@ -114,13 +114,15 @@ class MasterProblem(ShockModel):
         super().__post_init__()
 
     def update_expressions(self) -> None:
-        """Links the costs of shocks that are new among those held; a measure but expected cost is written only once."""
+        """Link the costs of newly held shocks to the estimates.
+        A measure other than expected cost is written only once, so its links are added here.
+        """
         super().update_expressions()
         if self.policy.objective.kind != "expected":
             self._estimate("cost", self._held_costs)
 
     def costs(self) -> list[FutureCosts[Expression]]:
-        """What each future costs, that of its shocks by estimates."""
+        """Return the costs of each future as expressions, those of its shocks by their estimates."""
         estimates = self._estimate("cost", self._held_costs)
         has_outcomes = self.policy.objective.needs_outcomes and self._estimates_every_cost
         outcomes = self._write_outcomes() if has_outcomes else [[] for _ in self.tree.futures]
@@ -131,7 +133,7 @@ class MasterProblem(ShockModel):
 
     @property
     def _held_costs(self) -> dict[str, Expression]:
-        """By name, the expected cost of each shock held."""
+        """The expected cost of each shock held, by name."""
         parts = [
             formulation.operating_cost_by_path(own, each.instance, each.instance.events) for each, own in self.submodels
         ]
@@ -150,7 +152,7 @@ class MasterProblem(ShockModel):
         return bool((self.groups["cost"].group_of[likely] >= 0).all())
 
     def _write_outcomes(self) -> list[list[CostOutcome[Expression]]]:
-        """The outcomes of each future, by estimates, from columns for what it costs without shocks."""
+        """Return the outcomes of each future from the estimates, with new columns for its costs without shocks."""
         result, first = list[list[CostOutcome[Expression]]](), 0
         for number, own in enumerate(self._own_costs):
             likely = np.flatnonzero(own.probabilities > 0).tolist()
@@ -169,13 +171,13 @@ class MasterProblem(ShockModel):
         return result
 
     def _column(self, what: str, amount: Expression) -> Expression:
-        """A column that holds an amount of money."""
+        """Return a new column in money that is required to equal `amount`."""
         column = self.money_unit * free_column(self.builder, what)
         require_money(self.builder, what, column, "==", amount, self.money_unit)
         return column
 
     def future_costs(self, plan: Vector, costs: Vector) -> list[FutureCosts[float]]:
-        """What each future costs under a plan where shocks cost so much, in present value: no estimate counts."""
+        """Return the costs of each future under `plan` given the `costs` of all shocks, both in present value."""
         numbers, first, result = plan.tolist(), 0, []
         for own in self._own_costs:
             result.append(own.at(numbers, costs[first : first + len(own.probabilities)]))
@@ -183,7 +185,9 @@ class MasterProblem(ShockModel):
         return result
 
     def update_tail(self, plan: Vector, costs: Vector) -> None:
-        """Where the tail alone counts, find the shocks cheaper than others of `TAILS` times its probability."""
+        """Store the shocks that are far from the tail, if only the tail counts.
+        These are the shocks to which dearer ones with `TAILS` times the probability of the tail exist.
+        """
         if not self.is_tail_alone:
             return
         likely = np.flatnonzero(np.concatenate([own.probabilities for own in self._own_costs]) > 0)
@@ -194,17 +198,17 @@ class MasterProblem(ShockModel):
         self.far_from_tail = likely[order[dearer >= TAILS * (1.0 - self.policy.objective.alpha)]].tolist()
 
     def gaps(self) -> list[Expression]:
-        """The survival gap of each future, by estimates, money."""
+        """Return the survival gap of each future in money, as expressions of the estimates."""
         gaps = [formulation.gaps(submodel, future.instance) for future, submodel in self.submodels]
         return self._estimate("gap", self._named(gaps))
 
     def _named(self, parts: Sequence[Mapping[str, Expression]]) -> dict[str, Expression]:
-        """Amounts by path of each future, under the names that paths have among all futures."""
+        """Return the amounts of each future by path, under path names that are unique among all futures."""
         each = enumerate(parts)
         return {self.tree.name(number, path): amount for number, own in each for path, amount in own.items()}
 
     def _estimate(self, kind: EstimateKind, held: Mapping[str, Expression]) -> list[Expression]:
-        """The sums of the estimates by future, in money; their columns are bounded by the shocks held."""
+        """Return the sum of the estimates of each future in money, bounded below by the shocks held."""
         result = [Expression() for _ in self.tree.futures]
         if kind not in self.groups:
             return result
@@ -220,12 +224,14 @@ class MasterProblem(ShockModel):
         return result
 
     def by_future(self, kind: EstimateKind, sums: Vector) -> list[float]:
-        """By future, the gap or expected cost of its shocks, from the sums of groups."""
+        """Return the gap or expected cost of each future from the sums of the groups."""
         groups = self.groups[kind]
         return np.bincount(groups.owners, groups.factors * sums, len(self.tree.futures)).tolist()
 
     def _require_held(self, kind: EstimateKind, columns: Sequence[Expression], held: Mapping[str, Expression]) -> None:
-        """A row for each group of which more is held than before; it implies the row before."""
+        """Require each estimate to be at least the gaps or costs of the held shocks of its group.
+        A row is added only for a group of which more shocks are held than before; it implies the earlier row.
+        """
         groups, known = self.groups[kind], dict[int, list[Expression]]()
         for number, shock in enumerate(self.tree.events):
             group = int(groups.group_of[number])
@@ -240,11 +246,11 @@ class MasterProblem(ShockModel):
                 self.held_rows[self.builder.rows[-1].mark] = kind, group
 
     def estimated(self, kind: EstimateKind, values: Vector) -> Vector:
-        """The estimates by group, in money."""
+        """Return the estimate of each group in money."""
         return np.asarray(self.money_unit * values[self.estimates[kind]] + self.lower[kind])
 
     def cut_violation(self, kind: EstimateKind, plan: Vector, found: "Subgradients", values: Vector) -> Vector:
-        """By group, how far the θ in `values` is below the cut at a plan, in money."""
+        """Return for each group by how much the θ in `values` violates the cut at `plan`, in money."""
         start = np.maximum(plan[: self.size], 0.0)
         cut = found.value + found.subgradient @ (np.maximum(values[: self.size], 0.0) - start)
         tied = np.flatnonzero(self.groups[kind].gaps >= 0)
@@ -258,16 +264,18 @@ class MasterProblem(ShockModel):
 
     @property
     def is_tail_alone(self) -> bool:
-        """Whether nothing counts but the tail of the costs."""
+        """Whether the objective depends only on the tail of the costs: CVaR with weight 1."""
         measure = self.policy.objective
         return measure.kind == "cvar" and measure.weight == 1.0 and self.aim == "cost"
 
     def _below_tail(self, values: Vector) -> Vector:
-        """By group of costs, that up to which its shock adds nothing to the tail, X̂ + e − (I + B − B_W), in money."""
+        """Return for each group of costs the cost up to which its shock adds nothing to the tail.
+        It is X̂ + e − (I + B − B_W), in money.
+        """
         result, first, found = np.zeros(self.groups["cost"].size), 0, self._measure_columns
         for number, own in enumerate(self._own_costs):
             likely = np.flatnonzero(own.probabilities > 0)
-            # Periods without a shock have no column, and count in no window.
+            # Periods without a shock have no column and lie in no window.
             columns = (found.get(f"baseline{number}.{t}") for t in range(len(own.operating)))
             paid = np.array([0.0 if column is None else values[column] for column in columns])
             until = np.concatenate([[0.0], np.cumsum(paid)])
@@ -283,7 +291,7 @@ class MasterProblem(ShockModel):
         return {column.mark.what: j for j, column in enumerate(self.builder.columns) if column.mark.owner == OWNER}
 
     def add_cuts(self, kind: EstimateKind, plan: Vector, found: "Subgradients", values: Vector) -> int:
-        """Add the cuts at a plan that `values` violates. Returns how many."""
+        """Add the cuts at a plan that `values` violates, also to the followers; return their number in this master."""
         below = self.cut_violation(kind, plan, found, values)
         new = np.flatnonzero(below > ROUNDING * (below + np.abs(self.estimated(kind, values))))
         if len(new):
@@ -297,7 +305,7 @@ class MasterProblem(ShockModel):
         return len(new)
 
     def add_pool(self, pool: Mapping[EstimateKind, Sequence[BendersCut]]) -> None:
-        """Add the cuts of a master with the same groups, of the kinds that are estimated here."""
+        """Add the cuts of a master with the same groups, for the kinds that this master estimates."""
         for kind in self.estimates:
             for cut in pool.get(kind, ()):
                 self.pool.setdefault(kind, []).append(cut)
@@ -320,14 +328,16 @@ class MasterProblem(ShockModel):
         self.solver.add_cuts(columns, rows, rhs / self.money_unit)
 
     def with_integers_of(self, result: SolveResult) -> SolveResult:
-        """Another master's result with its integers where they stand here; both begin with the plan's columns."""
+        """Return another master's result with its integers in the columns of this master, and 0 elsewhere.
+        Both masters begin with the columns of the plan.
+        """
         assert result.values is not None
         values = np.zeros(len(self.builder.columns))
         values[self.solver.integers] = result.values[self.solver.integers]
         return replace(result, values=values, duals=None)
 
     def solve_with_purchases(self, values: Vector) -> SolveResult:
-        """The cheapest baseline beside the purchases of a plan, as they are."""
+        """Solve the LP with the integers and purchases of a plan fixed, which leaves the baseline to be optimised."""
         model, columns = self.solver, self.builder.columns[: self.size]
         bought = np.array([j for j, each in enumerate(columns) if each.integer or each.mark.what in ("size", "fill")])
         if not len(bought):

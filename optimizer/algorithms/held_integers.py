@@ -1,8 +1,7 @@
-"""A plan with its integers held, as one linear programme with every shock that counts: values and dual values of all.
-
-Benders decomposition leaves operation in shocks to subproblems: its master has neither their values nor their dual
-values. Here shocks with a probability and those that fail are written out, then those in which the plan of the linear
-programme fares worse, until none is left.
+"""One LP of a plan with its integers fixed and every relevant shock: primal and dual values of all columns and rows.
+Benders decomposition leaves operation in shocks to the subproblems, so its master has neither primal nor dual values of
+it. This LP contains the shocks with a probability and those that fail, then the shocks in which its own plan fails,
+until there is none.
 """
 
 from collections.abc import Collection, Mapping
@@ -23,9 +22,9 @@ from optimizer.solver import Clock, Settings, SolveResult, Vector, ignore
 def with_operation(
     instance: Instance, found: SearchResult, evaluator: RecourseEvaluator, settings: Settings, clock: Clock
 ) -> SearchResult:
-    """What a search found, with values and dual values of operation in all shocks that count.
-
-    As it is where the search's model has these; without dual values where the time runs out.
+    """Return a search result with the primal and dual values of operation in all relevant shocks.
+    The result is unchanged if it has no dual values, or if its model has those of operation already. It loses its dual
+    values if the time runs out.
     """
     if found.values is None or found.duals is None:
         return found
@@ -45,25 +44,26 @@ def with_operation(
 def _shocks_that_count(
     instance: Instance, plan: Vector, evaluator: RecourseEvaluator, clock: Clock, *, leaves_gap: bool
 ) -> set[str]:
-    """Names of those with a probability, and of those that fail."""
+    """Return the names of the shocks with a probability, and with `leaves_gap` of those that fail."""
     counts = {event.name for event in instance.events if event.probability > 0}
     failing = np.flatnonzero(evaluator.gaps(plan, clock).fails) if leaves_gap else ()
     return counts | {instance.events[n].name for n in failing}
 
 
 def values_by_mark(builder: ModelBuilder, values: Vector) -> dict[Mark, float]:
-    """The values of a model's columns."""
+    """Return the values of a model's columns by their marks."""
     return {column.mark: value for column, value in zip(builder.columns, values.tolist(), strict=False)}
 
 
 class HeldIntegers:
-    """The linear programme.
-
+    """The LP of a model with fixed integers.
     Args:
-        instance, settings, clock: as of a search.
-        shocks: names of those that it holds from the start.
-        known: values of columns by mark, among them the integers that are held; others are 0.
-        leaves_gap: whether the gap is minimised, and not the cost.
+        instance: as of a search.
+        shocks: names of the shocks that the model holds from the start.
+        known: values of columns by mark, including the integers to fix; integers that are missing are fixed to 0.
+        settings: as of a search.
+        clock: as of a search.
+        leaves_gap: whether the gap is minimised rather than the cost.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class HeldIntegers:
         )
 
     def solve(self) -> SolveResult | None:
-        """Its optimum; None where there is none, or the time runs out."""
+        """Return the optimum of the LP; None if it is infeasible or the time runs out."""
         model, columns = self.model, self.model.builder.columns
         whole = [round(self.known.get(columns[j].mark, 0.0)) for j in model.solver.integers.tolist()]
         model.fix_integers(np.array(whole, dtype=float))
@@ -95,7 +95,7 @@ class HeldIntegers:
         return None if result.values is None else result
 
     def solve_with_all(self, evaluator: RecourseEvaluator) -> SolveResult | None:
-        """The same once no shock outside of it fails."""
+        """Return the optimum once no shock outside the model fails; None as in `solve`."""
 
         def failing(result: SolveResult) -> list[Shock]:
             assert result.values is not None
@@ -107,11 +107,13 @@ class HeldIntegers:
         return generate_constraints(self.solve, failing, self.model.add_shocks, self.clock)
 
     def cheapest(self, result: SolveResult) -> SolveResult:
-        """Of the solutions that leave the gap of an optimum, the one of least cost."""
+        """Return the solution of least cost among those with the gap of an optimum."""
         return (self.model.cheapest_at_gap(result.objective) if self.leaves_gap else None) or result
 
     def optimum(self, *, counts_gap: bool) -> tuple[float, float] | None:
-        """The survival gap, and the cost, with gaps at their price; without `counts_gap` no gap is looked at."""
+        """Return the survival gap and the cost at the optimum; None as in `solve`.
+        With `counts_gap` the cost includes gaps at their price; without it the gap is returned as 0 and not priced.
+        """
         result = self.solve()
         if result is None:
             return None
