@@ -1,19 +1,18 @@
-"""How optima are found. In reading order:
-
-solving                                      which algorithm, by size, probabilities and floors
-problem, search, reading                     what is minimised; the state of a search; columns to plans and back
-extensive_form, relaxation                   one model with some shocks or all, and what tightens it
+"""The algorithms that find optimal plans. In reading order:
+solving                                      the choice of the algorithm, by size, probabilities and floors
+problem, search, reading                     the objective; the state of a search; from columns to plans and back
+extensive_form, relaxation                   one model with some or all shocks, and what tightens its relaxation
 relaxed_floors                               floors that may be given up
-constraint_generation, separation, robust    solve, find violated shocks or attacks, add, repeat
-benders, _loop, _master, _evaluation         cuts in place of shocks, where every shock counts
-recourse, subproblems, window                a given plan in all shocks: linear programmes, kept warm
+constraint_generation, separation, robust    solve, separate violated shocks or attacks, add them, repeat
+benders, _loop, _master, _evaluation         optimality cuts in place of shocks, where every shock counts
+recourse, subproblems, window                recourse of a fixed plan in all shocks: warm LPs
 dual_decomposition, joint_recourse           several futures
-near_optimal, conflict, fixed_plan           near-optimal plans, rules that contradict each other, a given plan
-executor, workers                            the same work in this process, in several, or on a cluster
+near_optimal, conflict, fixed_plan           near-optimal plans, conflicting rules, a fixed plan
+executor, workers                            parallel work in threads and processes, or on a cluster
 
-What a plan does in shocks has a class for each who asks:
+The recourse of a plan in shocks is returned in one class per purpose:
 
-solver.kept.BatchResult      what the solver finds for the LPs of one batch, before it is read
+solver.kept.BatchResult      solutions of the LPs of one batch, as the solver returns them
 subproblems.BatchResponse    one batch of shocks: gap, failure, cost, flows or subgradients, whichever is requested
 subproblems.ShockGaps        every shock: gap and failure
 subproblems.Subgradients     groups of shocks: value and subgradient in the plan

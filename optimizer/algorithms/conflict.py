@@ -1,8 +1,7 @@
-"""The conflict where no plan exists at all: an irreducible infeasible set (IIS) of rules, by a deletion filter.
-
-Only policy, forced running, and the support that this costs can leave no plan. Without any one of the rules named, the
-others are feasible. The set need not be the smallest, and there may be a second conflict, which is found once the first
-is repaired.
+"""The conflict if no plan exists: an irreducible infeasible set (IIS) of rules, found by a deletion filter.
+Only the policy, forced running, and the support that this costs can make every plan infeasible. Without any one of the
+rules named, the others are feasible. The set need not be the smallest, and there may be a second conflict, which is
+found once the first is repaired.
 
 Source: Chinneck: Feasibility and infeasibility in optimization, Springer 2008.
 """
@@ -20,9 +19,9 @@ from optimizer.model.expressions import Expression
 from optimizer.solver.base import Clock, Settings
 from optimizer.solver.model import Model
 
-# The owner of a rule's rows, and what they are called.
+# The owner and the name of a rule's rows.
 Rule = tuple[str, str]
-# The same with the number of the future in which it is one.
+# The index of a future, and a rule in it.
 FutureRule = tuple[int, Rule]
 NOT_IRREDUCIBLE = (
     "The time ran out while the conflict was reduced: some of the rules named may not belong to it. Raise --time-limit."
@@ -31,19 +30,19 @@ NOT_IRREDUCIBLE = (
 
 @dataclass(frozen=True)
 class Conflict:
-    """Rules that cannot be satisfied together, in words; none if a plan exists after all, or the time ran out."""
+    """Rules that cannot be satisfied together, in words; none if a plan exists or the time ran out."""
 
     rules: tuple[str, ...] = ()
-    is_irreducible: bool = True  # whether every rule was tested; False where the time ran out during the filter
+    is_irreducible: bool = True  # whether every rule was tested; False if the time ran out during the filter
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a reader has to know of it."""
+        """Notes for the reader of the conflict."""
         return () if self.is_irreducible else (NOT_IRREDUCIBLE,)
 
 
 def find_conflict(instance: Instance, settings: Settings, clock: Clock) -> Conflict:
-    """The rules of a conflict, as few as the time allows."""
+    """Return the conflict of an instance, reduced as far as the time allows."""
     tree, builder = instance.tree, extensive_form_model(for_each_future(instance, without_shocks), ())
     rows = list(zip(builder.rows, _rules(tree, builder), strict=True))
     rules = list(dict.fromkeys(rule for _, some in rows for rule in some))
@@ -60,7 +59,7 @@ def find_conflict(instance: Instance, settings: Settings, clock: Clock) -> Confl
 
 
 def _in_words(tree: FutureTree, rules: Iterable[FutureRule]) -> Iterator[str]:
-    """Each rule, with the futures in which it is one."""
+    """Yield each rule in words, with the futures in which it conflicts."""
     futures = dict[str, list[str]]()
     for number, rule in rules:
         futures.setdefault(rule_in_words(tree.futures[number].instance, rule), []).append(tree.futures[number].name)
@@ -69,7 +68,7 @@ def _in_words(tree: FutureTree, rules: Iterable[FutureRule]) -> Iterator[str]:
 
 
 def _rules(tree: FutureTree, builder: ModelBuilder) -> Iterator[list[FutureRule]]:
-    """By row, the rules that it stands for: one in each future that shares it; none where it is no rule's."""
+    """Yield for each row its rules, one per future that shares the row; none if it belongs to no rule."""
     for place, row in enumerate(builder.rows):
         numbers = builder.sharing(place)
         heads = (tree.name(number, "") for number in numbers)
@@ -81,7 +80,9 @@ def _rules(tree: FutureTree, builder: ModelBuilder) -> Iterator[list[FutureRule]
 def _delete(
     rules: list[FutureRule], is_feasible: Callable[[list[FutureRule]], bool], clock: Clock
 ) -> tuple[list[FutureRule], bool]:
-    """The deletion filter: drop each rule without which the others are still infeasible; whether time was enough."""
+    """Apply the deletion filter; return the rules left, and whether the time sufficed.
+    It drops each rule without which the others are still infeasible.
+    """
     needed, is_complete = list(rules), True
     for rule in rules:
         fewer = [other for other in needed if other != rule]
@@ -92,22 +93,22 @@ def _delete(
     return needed, is_complete
 
 
-# What the rows of `formulation.write_policy` begin with.
+# Prefixes of the names of rows that `formulation.write_policy` writes.
 POLICY_ROWS = ("budget", "annual_budget_", "max_share_", "min_share_", "force_")
 
 
 def rule_of(row: Row) -> Rule | None:
-    """The rule that a row belongs to: of the policy, or forced running; None where a plan can always satisfy it."""
+    """Return the rule of a row, of policy or forced running; None if a plan can always satisfy the row."""
     if row.mark.path.startswith(MIN_TIME_TO_SURVIVE):
         return ("policy", row.mark.path.partition("@")[0])
-    # An option may be called "policy" as well.
+    # An option may also be called "policy".
     if row.mark.owner == "policy" and row.mark.what.startswith(POLICY_ROWS):
         return ("policy", row.mark.what)
     return (row.mark.owner, "run") if row.mark.what == "run" else None
 
 
 def rule_in_words(instance: Instance, rule: Rule) -> str:
-    """A rule for readers."""
+    """Return a rule in words for the user."""
     owner, what = rule
     if what == "run":
         activity = instance.activities[owner]

@@ -1,26 +1,26 @@
 """Column-and-constraint (scenario) generation: solve with some shocks, separate violated ones, add the worst, repeat.
+Adding a shock adds its recourse columns and rows. A shock is violated if the plan, at the least gap, leaves a segment
+below its floor by more than `VIOLATED` of its demand.
 
-To add a shock is to add its recourse columns and rows. A shock is violated where the plan, at the least gap, leaves a
-segment below its floor by more than `VIOLATED` of its demand.
-
-    relaxation   integers dropped, from no shock at all until none is violated; the first shocks to be added are those
-                 that are worst under the do-nothing plan
+    relaxation   without integrality, from no shock until none is violated; the first shocks added are the worst ones
+                 under the do-nothing plan
     integers     the same with integers, from the shocks that the relaxation needed: by branch and cut, or by HiGHS
                  (`solver.highs_tree` chooses)
 
 The optimum is that of the extensive form. With fewer shocks the model is a relaxation, so its bound is valid; a plan
-that survives every other shock is feasible for all. A shock with a probability counts in the cost, and is held from the
-start. Where the floors cannot all be kept, every shock counts, and another search takes over: `solving` says which.
+that survives every other shock is feasible for all. A shock with a probability counts in the cost, and is in the model
+from the start. Where the floors cannot all be kept, every shock counts, and another search takes over, as described in
+`solving`.
 
-A share of an ensemble has a first plan (`best_excused_plan`): which samples may fail is fixed, and every other one has
-to be survived.
+If a share of an ensemble has to be survived, the search starts from a plan found by `best_excused_plan`: the samples
+that may fail are fixed, and every other sample has to be survived.
 
-    first     those with the largest gaps under the LP relaxation may fail
-    again     of those that may fail and yet are survived, others take the place: the samples that cost most to survive,
-              by the dual values of their rows
+    first     the samples with the largest gaps under the LP relaxation may fail
+    then      samples that may fail but are survived are replaced by those that cost most to survive, by the dual
+              values of their rows
 
-Each choice is an instance of plain floors, which is solved in a fraction of the time. Its best plan is one for the
-ensemble: an upper bound. The samples that it needed, and those that it lets fail, are those that matter.
+Each choice is an instance with plain floors, which is solved in a fraction of the time. Its best plan is feasible for
+the ensemble and gives an upper bound. The samples that it needed, and those that it lets fail, are put into the model.
 """
 
 import math
@@ -44,31 +44,31 @@ from optimizer.results.plan import NoShockPlan, Plan
 from optimizer.solver.base import Clock, Listener, Settings, SolveResult, Vector
 from optimizer.tolerances import NEGLIGIBLE_DUAL
 
-# Where more of the shocks held than this are needed, a new model would cost more than it saves.
+# If more than this share of the shocks held are needed, a new model would cost more than it saves.
 MOST_NEEDED = 0.8
-# Solves groups of futures, each by itself, by the evaluator of them all; None for those that the clock did not allow.
+# Solves groups of futures, each by itself, with the evaluator of all; None for groups that the clock did not allow.
 GroupSolver = Callable[[RecourseEvaluator, Sequence[GroupProblem], Clock], Sequence[GroupPlans | None]]
 
 
-# Choices that are tried; the share of the time that is left which all of them may take.
+# Largest number of choices of excused samples; the share of the remaining time that all of them may take.
 MOST_CHOICES, CHOICES_SHARE = 4, 0.4
 
 
 @dataclass(frozen=True)
 class ExcusedPlan:
-    """A plan that survives all but some samples, and what the search for it found."""
+    """A plan that survives all but some samples, and the result of its search."""
 
     found: SearchResult
-    excused: frozenset[int]  # the samples that may fail, by number
-    shocks: Sequence[Shock]  # those that its model held
+    excused: frozenset[int]  # indices of the samples that may fail
+    shocks: Sequence[Shock]  # the shocks that its model held
 
     def plans(self, tree: FutureTree) -> tuple[Plan, ...]:
-        """The plan of each future."""
+        """Return the plan of each future."""
         assert self.found.values is not None
         return read_joint_plan(tree, self.found.builder, self.found.values.tolist())
 
     def start(self, tree: FutureTree, model: ShockModel) -> Vector:
-        """The values of the integers of a model that holds the samples that may fail."""
+        """Return the plan as starting integers of a model that holds the samples that may fail."""
         values = np.zeros(len(model.builder.columns))
         values[model.solver.integers] = joint_integers(tree, self.plans(tree), model.builder)
         values[model.excuses.columns_of(tree.events[n].name for n in self.excused)] = 1.0
@@ -76,7 +76,7 @@ class ExcusedPlan:
 
 
 def counts_survival_alone(instance: Instance) -> bool:
-    """Whether neither what shocks cost counts nor, by a price, what they leave."""
+    """Return whether neither the costs of shocks nor priced gaps count in the objective."""
     return instance.policy.gap_price is None and all(shock.probability <= 0 for shock in instance.tree.events)
 
 
@@ -86,12 +86,12 @@ def best_excused_plan(
     gaps: Vector,
     solve: Callable[[frozenset[int]], tuple[ExcusedPlan, Vector] | None],
 ) -> ExcusedPlan | None:
-    """The cheapest plan of some choices of the samples that may fail; None where none has one.
-
+    """Return the cheapest plan over several choices of the samples that may fail; None if none has a plan.
     Args:
-        tree: the futures. shares: the ensembles of which only a share has to be survived.
-        gaps: by shock, under a plan to begin with.
-        solve: the best plan for a choice, and the gaps that it leaves by shock; None where it has none.
+        tree: the futures.
+        shares: the ensembles of which only a share has to be survived.
+        gaps: by shock, the gap under a starting plan.
+        solve: returns the best plan for a choice, and the gaps that it leaves by shock; None if it has none.
     """
     best: ExcusedPlan | None = None
     chosen, tried = _largest(shares, gaps), set[frozenset[int]]()
@@ -104,13 +104,13 @@ def best_excused_plan(
         if best is None or plan.found.cost < best.found.cost:
             best = plan
         price = _prices(tree, plan)
-        # What still fails stays excused; in place of the others come those that cost most.
+        # Samples that still fail stay excused; the others are replaced by those that cost most to survive.
         chosen = _largest(shares, np.where(left > 0.0, price.max(initial=0.0) + left + 1.0, price))
     return best
 
 
 def _largest(shares: Iterable[SurvivalShare], amounts: Vector) -> frozenset[int]:
-    """Of each ensemble the samples with the largest amounts above 0, as many as may fail."""
+    """Return for each ensemble the samples with the largest positive amounts, as many as may fail."""
     result = set[int]()
     for share in shares:
         ordered = sorted(share.numbers, key=lambda n: -amounts[n])
@@ -119,7 +119,7 @@ def _largest(shares: Iterable[SurvivalShare], amounts: Vector) -> frozenset[int]
 
 
 def _prices(tree: FutureTree, plan: ExcusedPlan) -> Vector:
-    """By shock, what its floors cost: their dual values, times what has to be served."""
+    """Return by shock the cost of its floors: their dual values times the demand that they require to be served."""
     result, duals = np.zeros(len(tree.events)), plan.found.duals
     if duals is None:
         return result
@@ -133,32 +133,31 @@ def _prices(tree: FutureTree, plan: ExcusedPlan) -> Vector:
 
 
 class ConstraintGeneration(Search):
-    """One run of constraint generation.
-
-    Another problem than least cost has no plan where the floors cannot be kept: the status is ``infeasible`` then.
+    """A search by constraint generation.
+    A problem other than least cost has no plan where the floors cannot be kept: the status is then ``infeasible``.
 
     Args:
         instance, settings, clock, listener, evaluator, problem, add, few_rows: as for `Search`.
         group_solver: solves groups of futures, each by itself.
-        hints: what is known before.
+        hints: facts known before.
 
     Attributes:
-        plans: the best known of each future, if any.
-        known_bound: a lower bound on the objective that is proven.
-        no_shock: the no-shock plan, where the search found it on its way.
+        plans: the best known plan of each future; empty if none is known.
+        known_bound: a proven lower bound on the objective.
+        no_shock: the no-shock plan, if the search found it.
         relaxation: the last LP relaxation.
     """
 
     no_shock: NoShockPlan | None = None
     relaxation: SolveResult | None = None
-    # Of the integers.
+    # State of the phase with integers:
     _next: SolveResult | None = None  # the next LP relaxation
     latest: SearchResult | None = None  # the plan of the last round
     _failed: SearchResult | None = None  # the result that ended the loop
     _is_first = True
-    # Of a share of an ensemble: a plan that is known to survive it.
+    # A plan known to survive the required shares of the ensembles.
     _known: ExcusedPlan | None = None
-    # Of several futures, the decomposition.
+    # The dual decomposition of an instance with several futures.
     _by_future: DualDecomposition | None = None
 
     def __init__(
@@ -179,15 +178,15 @@ class ConstraintGeneration(Search):
         self.note_shocks(each for each in self.tree.events if each.name in hints.shocks or each.probability > 0)
 
     def oracles(self) -> Sequence[SeparationOracle]:
-        """What finds violated shocks."""
+        """Return the separation oracles."""
         return (self.listed,)
 
     def is_complete(self) -> bool:
-        """Whether the oracles have found every violation."""
+        """Return whether the oracles have found every violation."""
         return True
 
     def new_model(self) -> ShockModel:
-        """A model that holds the shocks found so far."""
+        """Return a model that holds the shocks found so far and starts from the known plans."""
         model = self._shock_model(shortfalls=self.listed.shortfalls)
         model.known_bound = self.known_bound
         if self.plans:
@@ -199,7 +198,7 @@ class ConstraintGeneration(Search):
         return ShockModel(*known, histories=self.histories, keeper=self.hints.keeper, **samples)
 
     def run(self) -> SearchResult:
-        """Relaxation first, then integers; the least gap where floors cannot all be kept."""
+        """Solve the relaxation, then with integers; minimise the gap where floors cannot all be kept."""
         self.restore_shocks()
         if self.resumed:
             self.listed.suspects = frozenset(self.resumed.facts.get("suspects", ()))
@@ -216,7 +215,7 @@ class ConstraintGeneration(Search):
     # A share of an ensemble.
 
     def _choose_samples(self) -> None:
-        """Find a plan that survives the ensembles, and hold the samples that matter to it."""
+        """Find a plan that survives the required shares of the ensembles; add the samples that matter to the model."""
         if not self.listed.shares or self.resumed or self._next is None or self._next.values is None:
             return
         gaps = self.evaluator.gaps(self._next.values, self.clock).gap
@@ -231,7 +230,9 @@ class ConstraintGeneration(Search):
         self.plans, self.model.start = self._known.plans(self.tree), self._known.start(self.tree, self.model)
 
     def _solve_with_excused(self, excused: frozenset[int]) -> tuple[ExcusedPlan, Vector] | None:
-        """The best plan where some samples may fail and all others have to be survived, and the gaps that it leaves."""
+        """Find the best plan with the given samples excused and all others survived.
+        Returns the plan and the gaps that it leaves by shock; None if it is not solved to optimality.
+        """
         settings, first = replace(self.settings, checkpoint=None), "first choice of samples, "
         report: Listener = lambda step: self.listener(replace(step, phase=first + step.phase))  # noqa: E731
         known = (settings, self.clock, report, self.evaluator, self.problem, self.group_solver, Hints(plans=self.plans))
@@ -250,14 +251,14 @@ class ConstraintGeneration(Search):
 
     @property
     def _proven(self) -> SearchResult | None:
-        """The plan that is known, once its bound is near enough."""
+        """The known plan if it is proven to the gap of the settings; else None."""
         if self._known is None:
             return None
         found, bound = self._known.found, min(self.known_bound, self._known.found.cost)
         return replace(found, bound=bound) if found.cost - bound <= self.settings.slack(found.cost) else None
 
     def _run_integers(self) -> SearchResult:
-        """The cheapest plan that survives; the least gap where the shocks found leave none."""
+        """Find the cheapest plan that survives; minimise the gap if the shocks found leave none."""
         found = generate_constraints(self._solve_integers, self._separate_integers, self._add_integers, self.clock)
         if found is not None and self.is_complete():
             return replace(found, no_shock=self.no_shock, history=tuple(self.history))
@@ -266,11 +267,11 @@ class ConstraintGeneration(Search):
         return self.stopped(found or self._failed or self.latest or self.model.fall_back(self.relaxation))
 
     def separate(self, plan: Vector, enough: int = 0) -> list[Violation]:
-        """The shocks that a plan does not survive and the model does not hold."""
+        """Return the violations of shocks that the plan does not survive and the model does not hold."""
         return [each for oracle in self.oracles() for each in oracle.separate(plan, self.shocks, enough)]
 
     def add_most_violated(self, violations: Iterable[Violation], most: float) -> None:
-        """Add the most violated shocks to the model; of samples that may fail so many that it matters."""
+        """Add the most violated shocks to the model, and enough of the samples that may fail for them to count."""
         violations = list(violations)
         samples = self.listed.enough_to_count(violations, self.shocks, most if self._known else 0)
         chosen = (*samples, *select_most_violated(violations, most))
@@ -279,7 +280,7 @@ class ConstraintGeneration(Search):
     # The relaxation.
 
     def _start_without_shocks(self) -> None:
-        """Solve without any shock; then add those that are worst under the do-nothing plan."""
+        """Solve the relaxation without shocks; then add the shocks that are worst under the do-nothing plan."""
         result = self.model.solve_relaxation()
         if result.values is None:
             return
@@ -302,7 +303,9 @@ class ConstraintGeneration(Search):
             self._save("relaxation")
 
     def _solve_relaxations(self) -> SolveResult | None:
-        """The relaxation with the shocks that it needs; None where it cannot keep all floors, or the time is over."""
+        """Solve the relaxation with the shocks that it needs.
+        None if it cannot keep all floors, or the time is over.
+        """
         if self.phase == "integers":
             result = self.model.solve_relaxation()
             return None if result.status == "infeasible" else result
@@ -330,13 +333,17 @@ class ConstraintGeneration(Search):
         return found if self.is_complete() else None
 
     def _required(self, violated: Sequence[Violation]) -> list[Violation]:
-        """Those that have to be survived: a relaxation excuses each sample that may fail in part, whichever it is."""
+        """Return the violations that are not of samples that may fail.
+        A relaxation excuses a part of each sample that may fail, whichever it is.
+        """
         return [each for each in violated if not self.listed.may_fail(each.shock)]
 
     # The integers.
 
     def _solve_integers(self) -> SearchResult | None:
-        """The cheapest plan for the shocks held, or the known one if proven; None without any, or when time is over."""
+        """Find the cheapest plan for the shocks held, or the known plan once it is proven.
+        None if there is no plan, or if the time is over; `_failed` then has the reason.
+        """
         found, self._is_first = self._solve_held(), False
         self.known_bound = self.known_bound if found is None else max(self.known_bound, found.bound)
         if self._proven is not None:
@@ -362,13 +369,13 @@ class ConstraintGeneration(Search):
         plans = read_joint_plan(self.tree, found.builder, found.values.tolist())
         self.listed.excused_counts = self.model.excuses.excused_counts(found.values.tolist())
         violated = self.separate(self.evaluator.plan_values(plans))
-        # Like the relaxation, with gaps at their price.
+        # As in the relaxation, the objective includes gaps at their price.
         _, objective = self.model.measures(found.values)
         self.report_round("integers", objective, objective - (found.cost - found.bound), violated)
         self.latest = found
         if violated:
             self.plans, self.model.start = plans, found.values[self.model.solver.integers]
-            # With more shocks no plan costs less.
+            # The bound stays valid: with more shocks no plan costs less.
             self.model.known_bound = self.known_bound
         return violated
 
@@ -378,18 +385,18 @@ class ConstraintGeneration(Search):
 
     @property
     def _is_apart(self) -> bool:
-        """Whether futures are decided by themselves first: for the expected cost of several."""
+        """Whether the futures are first solved by themselves: for the expected cost of several futures."""
         is_estimated = self.instance.policy.objective.kind == "expected" and no_sample_may_fail(self.instance)
         return self.problem.is_least_cost and not self.tree.is_single and is_estimated
 
     @property
     def _yields_no_shock_plan(self) -> bool:
-        """Whether the model without shocks has the no-shock plan: it minimises expected cost without priced gaps."""
+        """Whether the model without shocks gives the no-shock plan: it minimises expected cost without priced gaps."""
         policy = self.instance.policy
         return policy.objective.kind == "expected" and policy.gap_price is None and no_sample_may_fail(self.instance)
 
     def _decompose(self, relaxation: SolveResult) -> SearchResult | None:
-        """The plan that the futures by themselves lead to, if it is proven; else the search begins with it."""
+        """Return the plan from dual decomposition if it is proven; else start the search from it and return None."""
         if relaxation.duals is None or self.clock.is_over:
             return None
         if self._is_first:
@@ -410,10 +417,9 @@ class ConstraintGeneration(Search):
         return self.group_solver(self.evaluator, problems, self.clock)
 
     def _drop_shocks_without_duals(self, relaxation: SolveResult) -> None:
-        """Build a new model without the shocks whose rows have no dual value, if they are many: it is easier to prove.
-
-        A shock with a probability stays, for its cost counts. All stay where samples have integers: their numbers would
-        be those of another model.
+        """Rebuild the model without the shocks whose rows have no dual value, if there are many: it is easier to prove.
+        A shock with a probability stays, since its cost counts. All shocks stay where samples have integers, whose
+        indices would change in another model.
         """
         if self.model.excuses.is_used:
             return
@@ -432,11 +438,11 @@ class ConstraintGeneration(Search):
     # Floors that fail, and a search that is stopped.
 
     def minimise_gap(self) -> SearchResult:
-        """The plan with the least gap, where the floors of the shocks held cannot all be kept."""
+        """Find the plan of least gap, where the floors of the shocks held cannot all be kept."""
         raise NotImplementedError
 
     def stopped(self, found: SearchResult) -> SearchResult:
-        """The time ran out: the plan is only known to survive the shocks that the model holds."""
+        """Return the result of a stopped search, whose plan is only known to survive the shocks in the model."""
         left, known = len(self.tree.events) - len(self.shocks), None if self._known is None else self._known.found
         bound, found = max(self.known_bound, found.bound), self.best_of(found, self.latest, known)
         found = replace(found, bound=min(bound, found.cost)) if known is not None else found
@@ -445,13 +451,13 @@ class ConstraintGeneration(Search):
         return replace(found, no_shock=self.no_shock, history=tuple(self.history), notes=(*found.notes, note))
 
     def best_of(self, found: SearchResult, *others: SearchResult | None) -> SearchResult:
-        """Of some plans the one with the least gap in all shocks, then the cheapest; it is not proven."""
+        """Return the plan with the least gap in all shocks, then the least cost, without a proof."""
         plans = [self._with_all_gaps(each) for each in (found, *others) if each is not None and each.values is not None]
         best = min(plans, key=lambda each: (each.gap, each.cost), default=found)
         return replace(best, status="stopped")
 
     def _with_all_gaps(self, found: SearchResult) -> SearchResult:
-        """With the gap that a plan leaves in all shocks, not only in those that the model holds."""
+        """Return a result with the gap that its plan leaves in all shocks, not only in those of the model."""
         assert found.values is not None
         plans = read_joint_plan(self.tree, found.builder, found.values.tolist())
         survived = np.flatnonzero(self.evaluator.do_nothing(self.clock).gap <= 0.0).tolist()
@@ -463,21 +469,21 @@ class ConstraintGeneration(Search):
 
 
 class _FixedExcuses(ConstraintGeneration):
-    """One run with the samples that may fail fixed (`ListedShocks.ignored`); it has no plan where floors fail."""
+    """A search with the samples that may fail fixed (`ListedShocks.ignored`); it has no plan where floors fail."""
 
     def new_model(self) -> ShockModel:
-        """A model that excuses no sample."""
+        """Return a model that excuses no sample."""
         return self._shock_model(may_excuse=False)
 
     def minimise_gap(self) -> SearchResult:
-        """None is sought."""
+        """Return an infeasible result: no least gap is sought."""
         return SearchResult("infeasible", self.model.builder)
 
     def stopped(self, found: SearchResult) -> SearchResult:
-        """Samples that are not held yet may fail."""
+        """Return a result without a plan, since samples outside the model may fail."""
         return SearchResult("stopped", found.builder)
 
 
 def no_sample_may_fail(instance: Instance) -> bool:
-    """Whether every sample has to be survived, so that cuts can estimate a measure of costs."""
+    """Return whether every sample has to be survived, so that cuts can estimate a measure of costs."""
     return all(share.allowed == 0 for share in tree_shares(instance.tree))

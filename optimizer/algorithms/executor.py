@@ -1,25 +1,25 @@
-"""Parallel work: one interface for this process, its threads, processes beside it, and a Dask cluster.
+"""Parallel work: one interface for this process, its threads, other processes, and a Dask cluster.
 
-`workers` says what a task is, and what a worker keeps for the next one.
+`workers` defines tasks and the memory that a worker keeps between them.
 
 ======================  ==============================================  ===============================================
                         `Executor.map`                                  `Executor.as_completed`
 ======================  ==============================================  ===============================================
 for                     many short tasks that may be repeated           few long ones, such as whole solves
-results                 all of them, in the order of the tasks          one by one as they come, with their numbers
-home of a task          keeps to its worker, which has what it needs;   does not count
+results                 all of them, in the order of the tasks          each as it completes, with its index
+home of a task          the worker that has the needed memory;          ignored
                         idle workers take tasks that have not started
-this process            works as worker 0                               works only where the task is the only one
-threads                 work beside it, with memories of their own      do not: one task after another
-death of a worker       it is replaced and its tasks run again; after   `WorkerError`
-                        `ATTEMPTS` of them `WorkerError`
-Ctrl-C                  runs to its end                                 is passed on to the workers; tasks that have not
+this process            works as worker 0                               works only on a single task
+threads                 work in parallel, with their own memories       do not: one task after another
+death of a worker       it is replaced and its tasks run again;         `WorkerError`
+                        `WorkerError` after `ATTEMPTS` deaths
+Ctrl-C                  ignored: all tasks run to their end             passed on to the workers; tasks that have not
                                                                         started are dropped; `GRACE` seconds for results
-error within a task     is raised here                                  is raised here
+error within a task     raised here                                     raised here
 ======================  ==============================================  ===============================================
 
-Workers run one task at a time. A task may use an executor of its own; in a worker that is `SerialExecutor`, by settings
-with ``jobs=1``, so that no more processes run than were asked for.
+Workers run one task at a time. A task may use an executor of its own. In a worker that is a `SerialExecutor`, through
+settings with ``jobs=1``, so that no more processes run than requested.
 """
 
 import contextlib
@@ -39,27 +39,26 @@ from optimizer.errors import WorkerError, require_extra
 from optimizer.solver.base import Clock
 
 ATTEMPTS = 3
-# Tasks that a worker has been sent: the one that it runs, and the next.
+# Number of tasks sent to a worker at a time: the one that it runs, and the next.
 AHEAD = 2
-# Seconds for which a cluster may be without any worker.
+# Seconds that a cluster may be without any worker.
 PATIENCE = 10.0
-# Seconds of waiting for a cluster after which Ctrl-C and its workers are looked for.
+# Seconds between checks for Ctrl-C and for workers while waiting for a cluster.
 POLL = 0.25
-# After Ctrl-C, seconds in which workers may hand over the best that they have.
+# Seconds after Ctrl-C in which workers may return their best results.
 GRACE = 30.0
-# Seconds of one long task above which other processes are worth their start.
+# Seconds of one long task above which starting other processes pays.
 LONG = 1.0
-# Tasks that run, by the future of the result: number and worker.
+# Running tasks: index and worker, by the future of the result.
 Running = dict[Any, tuple[int, Worker]]
 
 
 class Executor(ABC):
-    """Runs tasks; see the module for the contract.
-
+    """An executor of tasks; the module's docstring states the contract.
     Attributes:
-        size: how many long tasks run at a time.
-        homes: how many workers there are for short ones.
-        memory: of this process.
+        size: number of long tasks that run at a time.
+        homes: number of workers for short tasks.
+        memory: the memory of this process.
     """
 
     def __init__(self, size: int = 1, homes: int | None = None) -> None:
@@ -68,26 +67,24 @@ class Executor(ABC):
 
     @abstractmethod
     def map(self, tasks: Sequence[Task], clock: Clock) -> list[Any]:
-        """Run short tasks.
-
+        """Run short tasks and return their results in order.
         Args:
-            tasks: what is run.
+            tasks: the tasks.
             clock: once it is over, the call no longer waits for a cluster without workers.
 
         Raises:
-            WorkerError: workers died, and so did those that replaced them; or a cluster has none.
+            WorkerError: workers and their replacements died, or a cluster has none.
         """
 
     @abstractmethod
     def as_completed(self, tasks: Sequence[Task], clock: Clock) -> Generator[tuple[int, Any]]:
-        """Run long tasks; the number of each with its result, until the clock is interrupted.
-
+        """Run long tasks; yield each index with its result, until the clock is interrupted.
         Raises:
             WorkerError: a worker died.
         """
 
     def close(self) -> None:  # noqa: B027 - this process has no workers
-        """End the workers."""
+        """Stop the workers."""
 
     def __enter__(self) -> Self:
         return self
@@ -97,7 +94,7 @@ class Executor(ABC):
 
 
 class SerialExecutor(Executor):
-    """This process."""
+    """An executor that runs every task in this process."""
 
     @override
     def map(self, tasks: Sequence[Task], clock: Clock) -> list[Any]:
@@ -112,18 +109,17 @@ class SerialExecutor(Executor):
 
 
 class ThreadExecutor(SerialExecutor):
-    """This process and threads of it, for short tasks that spend their time in the solver.
-
-    The solver runs without the interpreter's lock. Threads start at once, where a process takes about a second.
+    """An executor in this process and its threads, for short tasks that spend their time in the solver.
+    The solver runs without the interpreter's lock. Threads start at once, whereas a process takes about a second.
 
     Args:
-        memories: those of the threads beside the one that calls; what tasks share has to be safe for threads.
+        memories: memories of the threads other than the calling one; objects that tasks share must be thread-safe.
     """
 
     def __init__(self, memories: Sequence[Memory]) -> None:
         super().__init__(homes=1 + len(memories))
         self._memories, self._taking = memories, threading.Lock()
-        # A thread starts with the first task that it is sent.
+        # A thread starts at its first task.
         self._threads = ThreadPoolExecutor(len(memories))
 
     @override
@@ -141,7 +137,7 @@ class ThreadExecutor(SerialExecutor):
         return [results[number] for number in range(len(tasks))]
 
     def _work(self, tasks: Sequence[Task], queues: Sequence[deque[int]], results: dict[int, Any], home: int) -> None:
-        """Run the tasks of one queue, in the thread whose home it is, and what waits in others then."""
+        """Run the tasks of the thread's own queue, then those that wait in other queues."""
         memory = self._memories[home - 1] if home else self.memory
         while (number := self._take(queues, home)) is not None:
             results[number] = tasks[number].run(memory)
@@ -156,12 +152,11 @@ class ThreadExecutor(SerialExecutor):
 
 
 class ProcessExecutor(Executor):
-    """This process and others beside it. A process starts at its first task, which takes it about a second.
-
+    """An executor in this process and other processes, each of which starts at its first task within about a second.
     Args:
-        size: how many tasks run at a time.
-        setup: what every other process builds first; this one finds it in `memory` already.
-        first: by worker, a task that it runs before all others, while this process goes on.
+        size: number of tasks that run at a time.
+        setup: built first by every other process; this process has its result in `memory` already.
+        first: by worker, a task that it runs before all others, while this process continues.
     """
 
     def __init__(self, size: int, setup: Setup | None = None, first: Mapping[int, Task] | None = None) -> None:
@@ -180,14 +175,15 @@ class ProcessExecutor(Executor):
 
     @property
     def pids(self) -> list[int]:
-        """The numbers of the other processes that have been started."""
+        """The process numbers of the workers started so far."""
         return [worker.pid for worker in self._workers.values()]
 
     @override
     def map(self, tasks: Sequence[Task], clock: Clock) -> list[Any]:
         results: dict[int, Any] = {}
         for attempt in range(1, ATTEMPTS + 1):
-            # A worker that was replaced has to return results: on a machine that kills workers nothing is moved.
+            # A replaced worker must do its own tasks: on a machine that kills workers, no task is moved to this
+            # process.
             broken = self._run(tasks, results, moves=attempt == 1)
             if not broken:
                 return [results[number] for number in range(len(tasks))]
@@ -196,12 +192,11 @@ class ProcessExecutor(Executor):
         raise WorkerError(f"a worker process died {ATTEMPTS} times")
 
     def _run(self, tasks: Sequence[Task], results: dict[int, Any], *, moves: bool) -> list[int]:
-        """Run the tasks that have no result yet; the numbers of the workers that died.
-
+        """Run the tasks without a result; return the workers that died.
         Args:
-            tasks: all of them.
-            results: by number of the task; more will be.
-            moves: whether this process takes tasks from the queues of others.
+            tasks: all tasks.
+            results: results so far by task index; extended in place.
+            moves: whether this process takes tasks from the queues of other workers.
         """
         left = {number: task for number, task in enumerate(tasks) if number not in results}
         own = deque(number for number, task in left.items() if task.home == 0)
@@ -216,7 +211,7 @@ class ProcessExecutor(Executor):
         return [queue.home for queue in queues if not queue.gather(results)]
 
     def submit(self, task: Task) -> Any:
-        """The future of a task at its home; of a new worker, where the old one died since its last task."""
+        """Return the future of a task at its home worker, restarting the worker if it has died."""
         from loky import BrokenProcessPool
 
         try:
@@ -233,13 +228,13 @@ class ProcessExecutor(Executor):
         yield from self._completed(deque(enumerate(tasks)), {}, clock)
 
     def begin(self, task: Task) -> Callable[[Clock], Any]:
-        """Begin a long task in another process; what is returned waits for its result: None where it was stopped."""
+        """Start a long task in another process; return a function that waits for its result, None if it was stopped."""
         worker = self._worker(1)
         running = {worker.submit(task): (0, worker)}
         return lambda clock: next(self._completed(deque(), running, clock), (0, None))[1]
 
     def _completed(self, waiting: deque[tuple[int, Task]], running: Running, clock: Clock) -> Iterator[tuple[int, Any]]:
-        """The results of tasks that run, and of those that wait for a worker."""
+        """Yield the results of running tasks, and of waiting ones as workers become free."""
         from loky import wait
 
         until, free = float("inf"), [self._worker(number + 1) for number in range(min(self.size, len(waiting)))]
@@ -256,7 +251,9 @@ class ProcessExecutor(Executor):
                 yield from ((number, result) for result in _results(future, clock))
 
     def _pass_on_the_interrupt(self, workers: Iterable[Worker]) -> None:
-        """Once: workers are in process groups of their own, which a terminal does not signal."""
+        """Send SIGINT to the workers, the first time only.
+        Workers are in process groups of their own, which a terminal does not signal.
+        """
         from loky import BrokenProcessPool
 
         if not self._is_interrupted:
@@ -272,14 +269,14 @@ class ProcessExecutor(Executor):
 
 
 def _start_tasks(waiting: deque[tuple[int, Task]], free: list[Worker], running: Running, clock: Clock) -> None:
-    """Start waiting tasks on free workers; their futures join those that are running."""
+    """Start waiting tasks on free workers, and add their futures to those that are running."""
     while waiting and free and not clock.interrupted:
         (number, task), worker = waiting.popleft(), free.pop()
         running[worker.submit(task)] = number, worker
 
 
 def _results(future: Any, clock: Clock) -> list[Any]:
-    """A list with the result of a task; an empty one where its worker died after an interrupt."""
+    """Return a list with the result of a task, empty if its worker died after an interrupt."""
     from loky import BrokenProcessPool
 
     try:
@@ -292,7 +289,7 @@ def _results(future: Any, clock: Clock) -> list[Any]:
 
 
 class _Queue:
-    """The tasks of one worker. It has a task or two at a time: idle workers may take those that wait here."""
+    """The tasks of one worker, which is sent one or two at a time; idle workers may take those still waiting here."""
 
     def __init__(self, executor: ProcessExecutor, home: int, tasks: Mapping[int, Task]) -> None:
         self.home, self.waiting = home, deque(tasks)
@@ -302,7 +299,7 @@ class _Queue:
         self.hand_out({})
 
     def hand_out(self, results: dict[int, Any]) -> None:
-        """Take what has come back, and hand out as much."""
+        """Collect completed results, and send as many further tasks."""
         from loky import BrokenProcessPool
 
         while self._running and self._running[0][1].done():
@@ -315,7 +312,7 @@ class _Queue:
                 self._is_broken = True
 
     def gather(self, results: dict[int, Any]) -> bool:
-        """Wait for all of it; False where the worker died before the end."""
+        """Wait for all tasks; return False if the worker died before the end."""
         while self._running:
             self._take(results)
             self.hand_out(results)
@@ -332,7 +329,7 @@ class _Queue:
 
 
 def _next(own: deque[int], queues: Iterable[deque[int]]) -> int | None:
-    """The first task of our own; with none left, the last of the longest queue that has not started."""
+    """Return the worker's own next task; without one, the last waiting task of the longest queue, or None."""
     if own:
         return own.popleft()
     longest = max(queues, key=len, default=None)
@@ -340,10 +337,9 @@ def _next(own: deque[int], queues: Iterable[deque[int]]) -> int | None:
 
 
 class DaskExecutor(Executor):
-    """The workers of a Dask cluster that is already running; more may join, and some may leave.
-
+    """An executor on the workers of a running Dask cluster, which may join and leave at any time.
     An address that begins with ``tls://`` takes certificates and keys from Dask's own configuration. Ctrl-C cannot be
-    passed on to its workers: tasks that run are dropped.
+    passed on to its workers: running tasks are dropped.
     """
 
     def __init__(self, address: str, setup: Setup | None = None) -> None:
@@ -389,7 +385,7 @@ class DaskExecutor(Executor):
             self._judge(error, ATTEMPTS)
 
     def _judge(self, error: Exception, attempt: int) -> None:
-        """Raise what a task of ours raised, and what is no accident any more."""
+        """Raise an error of this package as it is, and any other error once attempts are used up."""
         if type(error).__module__.startswith("optimizer."):
             raise error
         if attempt == ATTEMPTS:
@@ -398,8 +394,7 @@ class DaskExecutor(Executor):
     def _completed(
         self, tasks: Sequence[Task], shares: Iterable[list[int]], clock: Clock, *, ends_at_interrupt: bool = False
     ) -> Iterator[tuple[list[int], list[Any]]]:
-        """Shares of the tasks with their results; Dask itself runs the tasks of a dead worker again elsewhere.
-
+        """Yield shares of the tasks with their results; Dask itself reruns the tasks of a dead worker elsewhere.
         The setup is sent to workers that do not have it yet.
         """
 
@@ -421,7 +416,7 @@ class DaskExecutor(Executor):
                     yield share, values
 
     def _wait(self, futures: Iterable[Any], clock: Clock, *, ends_at_interrupt: bool) -> None:
-        """Wait for a result while there is a worker; for a worker as long as `PATIENCE` and the clock allow."""
+        """Wait for a result while there is a worker, and for a worker as long as `PATIENCE` and the clock allow."""
         from distributed import wait
 
         seen = time.monotonic()
@@ -436,26 +431,26 @@ class DaskExecutor(Executor):
                 raise WorkerError(f"the Dask cluster at {self.address} has had no worker for {now - seen:.0f} s")
 
     def _count(self) -> int:
-        """How many workers the scheduler knows; none where it does not answer."""
+        """Return the number of workers known to the scheduler; 0 if it does not answer."""
         if self._client.status != "running":
             return 0
         try:
             return len(self._client.nthreads(callback_timeout=PATIENCE))
         except Exception:
-            # Whatever a scheduler that is going away answers with, it runs no task.
+            # Any error means that the scheduler is shutting down and runs no task.
             return 0
 
     def close(self) -> None:
-        """Leave the cluster as it was."""
+        """Disconnect, leaving the cluster as it was."""
         with contextlib.suppress(Exception):
             self._client.close(timeout=2)
 
 
 def start_executor(size: int, setup: Setup | None = None) -> Executor:
-    """An executor for `size` tasks at a time; `setup` is what each other process builds first."""
+    """Return an executor for `size` tasks at a time; `setup` is built first by each other process."""
     return SerialExecutor() if size == 1 else ProcessExecutor(size, setup)
 
 
 def size_for(jobs: int | None, seconds: float) -> int:
-    """How many tasks run at a time: `jobs`, or where that is left open, all cores once a task took long."""
+    """Return the number of tasks to run at a time: `jobs`, or if None all cores once a task took long."""
     return jobs or (core_count() if seconds > LONG else 1)

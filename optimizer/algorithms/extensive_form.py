@@ -1,10 +1,10 @@
-"""The extensive form: one model with the plan, the baseline and shocks, all of them or some.
+"""The extensive form: one model with the plan, the baseline, and some or all shocks.
+    least cost   with all floors kept
+    least gap    if that is infeasible: least survival gap, then least cost with the gap limited to that
 
-    least cost   all floors kept
-    least gap    where that cannot be: least survival gap, then least cost with the gap limited to that
-
-The MIP is solved to the MIP gap first. Then the integers are fixed and the LP is re-solved: what is reported satisfies
-its rows to the solver's feasibility tolerance and has dual values. Shocks may be added between two solves.
+The MIP is first solved to the MIP gap. Then the integers are fixed and the LP is solved again, so that the reported
+solution satisfies its rows to the solver's feasibility tolerance and has dual values. Shocks may be added between
+solves.
 """
 
 import math
@@ -29,13 +29,13 @@ from optimizer.tolerances import HELD_VALUE, INTEGRALITY, NEGLIGIBLE
 if TYPE_CHECKING:
     from optimizer.algorithms.recourse import RecourseEvaluator
 
-# The share of the MIP gap by which the cheapest plan may leave more than the least survival gap.
+# The share of the MIP gap by which the cheapest plan may exceed the least survival gap.
 MIP_GAP_ROOM = 0.1
 
 
 @dataclass
 class ShockModel(MeasuredModel):
-    """The mixed-integer model of an instance that holds some of its shocks, or all."""
+    """The mixed-integer model of an instance that holds some or all of its shocks."""
 
     history: list[Progress] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -43,16 +43,16 @@ class ShockModel(MeasuredModel):
     def __post_init__(self) -> None:
         self.began = time.perf_counter()
         self.gap_limit_row = formulation.GapLimit((), 1.0)
-        # Values of the integers of a known plan, which bounds the search; None where none is known.
+        # Integers of a known plan, which bounds the search; None without one.
         self.start: Vector | None = None
-        self.relaxation: SolveResult | None = None  # the last LP relaxation that has a solution
-        # Names of shocks whose floors are kept even where those of others may be missed.
+        self.relaxation: SolveResult | None = None  # the last LP relaxation that was feasible
+        # Names of shocks whose floors are kept even where floors of others may be missed.
         self.survived: frozenset[str] = frozenset()
-        # By how much each floor may be missed, t, and all together, money.
+        # Largest shortage below each floor in t, and limit on the total gap in money.
         self.most_missed, self.gap_limit = 0.0, math.inf
-        self.future_gap_limit = math.inf  # what the largest gap of a future is held to, money
-        self.known_bound = -math.inf  # a lower bound on the least cost that was proven elsewhere
-        self.evaluator: RecourseEvaluator | None = None  # with it, a relaxation far from a plan gets MIR cuts
+        self.future_gap_limit = math.inf  # limit on the largest gap of a future, money
+        self.known_bound = -math.inf  # a lower bound on the cost that was proven elsewhere
+        self.evaluator: RecourseEvaluator | None = None  # if given, weak relaxations get MIR cuts
         super().__post_init__()
         self.inequalities = ValidInequalities(self.builder)
         known, again = (self.builder, self.cost, self.settings, self.clock), self.inequalities.hold_again
@@ -61,7 +61,7 @@ class ShockModel(MeasuredModel):
     # The model.
 
     def add_shocks(self, shocks: Iterable[Shock]) -> None:
-        """Add shocks. A builder that was handed out before stays as it was."""
+        """Add shocks with their recourse. A builder handed out before is not changed."""
         self.builder, more = self.builder.copy(), tuple(shocks)
         for shock in more:
             formulation.write_shock(self.builder, self.tree, shock)
@@ -75,12 +75,12 @@ class ShockModel(MeasuredModel):
         self.minimise(self.aim)
 
     def minimise(self, aim: Aim) -> None:
-        """Choose the objective."""
+        """Set the objective to minimise, by aim."""
         self.aim = aim
         self.solver.set_objective(self.aims[aim])
 
     def allow_shortages(self, most: float, gap_limit: float = math.inf) -> None:
-        """Let each floor be missed by `most`, t, and all together by `gap_limit`, money; not those of `survived`."""
+        """Allow shortages of `most` t per floor and `gap_limit` money in all; keep the floors of `survived` shocks."""
         self.most_missed, self.gap_limit = most, gap_limit
         if most > 0 and math.isfinite(gap_limit) and not self.gap_limit_row.columns:
             self.builder = self.builder.copy()
@@ -93,7 +93,7 @@ class ShockModel(MeasuredModel):
         self.solver.bound(self.gap_limit_row.columns, 0.0, gap_limit / self.gap_limit_row.money_unit)
 
     def require_floors(self) -> None:
-        """Bound shortages below floors, as far as the problem allows any."""
+        """Limit shortages below floors to those that the problem allows."""
         if self.policy.gap_price is not None and self.problem.counts_gaps:
             self.allow_shortages(math.inf)
         elif self.problem.gap_limit > 0:
@@ -102,24 +102,24 @@ class ShockModel(MeasuredModel):
             self.allow_shortages(0.0)
 
     def fix_integers(self, values: Vector) -> None:
-        """Fix the integers at values, in their order; those of shocks that came later at 0."""
+        """Fix the integers at `values`, in their order, and those of shocks added later at 0."""
         whole = np.pad(values, (0, len(self.solver.integers) - len(values)))
         self.solver.bound(self.solver.integers, whole, whole)
         self.inequalities.release(self.solver)
 
     def integers_in(self, values: Vector) -> Vector:
-        """The values of the integers; of those that a smaller builder has, where the values are of one."""
+        """Return the values of the integers; if `values` come from a smaller builder, of those that it has."""
         return values[self.solver.integers[self.solver.integers < len(values)]]
 
     def release_integers(self) -> None:
-        """Let the integers vary between their bounds again."""
+        """Free the integers between their bounds again."""
         self.solver.bound(self.solver.integers, 0.0, [self.builder.columns[j].upper for j in self.solver.integers])
         self.inequalities.hold(self.solver)
 
     # Solving it.
 
     def solve_relaxation(self) -> SolveResult:
-        """The LP relaxation of the least cost with all floors kept."""
+        """Solve the LP relaxation for the least cost, with floors as the problem requires."""
         self.release_integers()
         self.require_floors()
         self.minimise("cost")
@@ -128,11 +128,11 @@ class ShockModel(MeasuredModel):
         return result
 
     def solve_relaxed(self) -> SolveResult:
-        """The LP relaxation of the objective chosen, with the valid inequalities that it would violate."""
+        """Solve the LP relaxation for the current objective, with violated valid inequalities added."""
         return self.inequalities.solve(self.solver, self.builder)
 
     def solve_integers(self, phase: str, cutoff: float = math.inf, *, is_weak: bool | None = None) -> SolveResult:
-        """Solve with integers for less than a cutoff; `is_weak`: whether the relaxation is far from plans, if known."""
+        """Solve with integers for less than `cutoff`; `is_weak`: whether the LP relaxation is weak, None to test it."""
         relaxation = self.solve_relaxed()
         history = self.branching_history
         if is_weak is None:
@@ -140,7 +140,7 @@ class ShockModel(MeasuredModel):
         if is_weak and self.evaluator is not None:
             before = relaxation.objective
             relaxation = FloorCuts(self, self.evaluator, self.inequalities.rounded, is_weak=True).tighten(relaxation)
-            # A tree of our own is worth its time only where the rows say much.
+            # The package's own tree is worth its time only if the cuts raised the bound considerably.
             if relaxation.objective - before <= RAISED * abs(before):
                 history = None
         least = relaxation.objective if relaxation.status == "optimal" else -math.inf
@@ -155,21 +155,21 @@ class ShockModel(MeasuredModel):
             enough=enough,
             is_weak=is_weak,
         )
-        # A search that is stopped may not have solved its first relaxation.
+        # A stopped search may not have solved its root relaxation.
         result = self._with_known_bound(result, enough, max(bound, least))
         if cutoff >= result.objective < math.inf:
             self.report(phase, result.objective, result.bound)
         return result
 
     def _with_known_bound(self, result: SolveResult, enough: float, bound: float) -> SolveResult:
-        """A result whose bound is at least one that is known."""
+        """Return a result whose bound is at least `bound`, optimal if its objective is at most `enough`."""
         if result.values is None:
             return replace(result, bound=max(bound, result.bound))
         status = "optimal" if result.objective <= enough else result.status
         return replace(result, status=status, bound=min(max(bound, result.bound), result.objective))
 
     def solve_lp(self) -> SolveResult:
-        """Solve the linear programme that is left once the integers are fixed, without a time limit."""
+        """Solve the LP that is left once the integers are fixed, without a time limit."""
         clock, self.solver.clock = self.solver.clock, Clock()
         try:
             return self.solver.solve(relaxed=True)
@@ -178,9 +178,8 @@ class ShockModel(MeasuredModel):
             self.solver.clock = clock
 
     def solve_restricted(self, result: SolveResult) -> SolveResult | None:
-        """The restricted LP: integers fixed at the whole numbers of a result; None where it is infeasible.
-
-        They stay fixed. Options that are opened at size 0 and required by none are closed.
+        """Solve the restricted LP, with the integers fixed to those of a result; None if it is infeasible.
+        The integers stay fixed. Options that are opened at size 0 and required by no other are closed.
         """
         assert result.values is not None
         if not len(self.solver.integers) and result.duals is not None:
@@ -199,14 +198,14 @@ class ShockModel(MeasuredModel):
         return restricted
 
     def solve_rounded(self, values: Vector) -> SolveResult | None:
-        """The restricted LP of the nearest whole numbers, or else of the next larger ones; the integers stay fixed."""
+        """Solve the restricted LP of the nearest integers, or else of those rounded up; the integers stay fixed."""
         return self._first_feasible(self._whole_near(values))
 
     def _whole_near(self, values: Vector) -> tuple[Vector, Vector]:
-        """The nearest whole numbers of the integers, and the next larger ones; as many samples excused as may be."""
+        """Return the integers rounded to the nearest and rounded up, with as many samples excused as allowed."""
         integers = self.integers_in(values)
         nearest, larger = np.round(integers), np.ceil(integers - INTEGRALITY)
-        # Values of another model agree with these in the plan's columns.
+        # Values of another model agree with this one's in the plan's columns.
         parts = np.zeros(max(len(self.builder.columns), len(values)))
         parts[: len(values)] = values
         places = {int(j): k for k, j in enumerate(self.solver.integers[: len(integers)])}
@@ -216,7 +215,7 @@ class ShockModel(MeasuredModel):
         return nearest, larger
 
     def solve_from_start(self) -> SolveResult | None:
-        """The restricted LP of the integers of `start`; None where there are none, or it is infeasible."""
+        """Solve the restricted LP of the integers in `start`; None if there are none, or it is infeasible."""
         if self.start is None or not len(self.solver.integers):
             return None
         result = self._first_feasible([self.start])
@@ -231,7 +230,7 @@ class ShockModel(MeasuredModel):
         return None
 
     def report(self, phase: str, best: float, bound: float) -> None:
-        """Keep a step of the search with integers, and pass it on; a bound from a cutoff may be above the best."""
+        """Record and report a step of a search with integers; a bound from a cutoff is limited to `best`."""
         step = Progress(phase, time.perf_counter() - self.began, best, min(bound, best), len(self.shocks))
         self.history.append(step)
         self.listener(step)
@@ -239,7 +238,7 @@ class ShockModel(MeasuredModel):
     # Least cost, least gap.
 
     def minimise_cost(self) -> SearchResult | None:
-        """The cheapest plan that keeps all floors; None where there is none, but there may be one that does not."""
+        """Find the cheapest plan that keeps all floors; None if there is none, but one that misses floors may exist."""
         self.require_floors()
         self.minimise("cost")
         result = self._improve(self.solve_from_start(), self.problem.name, self.known_bound)
@@ -248,7 +247,7 @@ class ShockModel(MeasuredModel):
         return self.fall_back() if result.values is None else self.conclude(result)
 
     def _improve(self, incumbent: SolveResult | None, phase: str, bound: float = -math.inf) -> SolveResult:
-        """Search with integers for a plan that is noticeably better than an incumbent, where a bound leaves room."""
+        """Search with integers for a plan noticeably better than an incumbent, unless `bound` excludes it."""
         self.release_integers()
         is_weak = None
         if incumbent is None:
@@ -263,14 +262,14 @@ class ShockModel(MeasuredModel):
         if incumbent is None:
             return result
         if result.values is None or result.objective > incumbent.objective:
-            # What is dearer than the cutoff is not searched: of that, no more than the cutoff is known.
+            # Solutions above the cutoff are not searched, so their bound is at most the cutoff.
             status = result.status if result.status == "stopped" else "optimal"
             result = replace(incumbent, status=status, bound=min(result.bound, cutoff))
             self.report(phase, result.objective, result.bound)
         return result
 
     def minimise_gap(self) -> SearchResult:
-        """Floors cannot all be kept: least gap first, then least cost with that gap as a limit."""
+        """Minimise the gap, then the cost subject to that gap, where floors cannot all be kept."""
         self.survived = frozenset()
         self.release_integers()
         self.allow_shortages(np.inf)
@@ -297,7 +296,7 @@ class ShockModel(MeasuredModel):
         return self._conclude_gap(result, least, duals)
 
     def _hold_largest_future_gap(self) -> None:
-        """Minimise the largest gap of a future, and hold it."""
+        """Minimise the largest gap of a future, and limit it to that."""
         column, self.future_gap_limit = list(self.future_gaps[-1].terms), math.inf
         self.solver.bound(column, 0.0, math.inf)
         self.minimise("largest future gap")
@@ -308,7 +307,7 @@ class ShockModel(MeasuredModel):
         self.release_integers()
 
     def cheapest_at_gap(self, gap: float) -> SolveResult | None:
-        """With the integers that are fixed, the least cost at which a gap is held."""
+        """Minimise the cost subject to a gap, with the integers as fixed; None if that is infeasible."""
         self.minimise("cost")
         self.solver.doubt_basis()
         for slack in (HELD_VALUE, 10 * HELD_VALUE):
@@ -319,17 +318,17 @@ class ShockModel(MeasuredModel):
         return None
 
     def conclude(self, result: SolveResult) -> SearchResult:
-        """A plan that keeps all floors, by the restricted LP of its integers."""
+        """Return the result for a plan that keeps all floors, from the restricted LP of its integers."""
         restricted = replace(self._restricted(result), status=result.status, bound=result.bound)
         return self._solved(self._cheapest_expected(restricted), DualValues.from_result(self.builder, restricted))
 
     def _cheapest_expected(self, result: SolveResult) -> SolveResult:
-        """Of the plans with the measure of a result, one with the least expected cost."""
+        """Return the result with the values of least expected cost at the same measure."""
         if self.policy.objective.kind == "expected" or not self.problem.is_least_cost or result.values is None:
             return result
         self.start = result.values[self.solver.integers]
         column = list(self.measure_limit.terms)
-        # Slack would be spent: a size that the measure asks for would fall a little short.
+        # No slack: it would be used up, and a size that the measure requires would fall slightly short.
         self.solver.bound(column, -np.inf, self.cost.value(result.values.tolist()) / self.money_unit)
         self.minimise("expected cost")
         found = self._improve(self.solve_from_start(), "expected cost")
@@ -340,19 +339,18 @@ class ShockModel(MeasuredModel):
         return result if found.values is None else replace(result, values=found.values)
 
     def _restricted(self, result: SolveResult) -> SolveResult:
-        """The restricted LP with its dual values; the result as it is where rounding makes that infeasible."""
+        """Return the restricted LP with its dual values; the result itself if rounding makes that infeasible."""
         restricted = self.solve_restricted(result)
         if restricted is None:
             self.notes.append("The integers could not be fixed exactly; shadow prices are not reported.")
         return restricted or result
 
     def _conclude_gap(self, result: SolveResult, least: SolveResult, duals: DualValues | None) -> SearchResult:
-        """The restricted LP of a plan under the least gap, without failures that only the slack of the gap permits.
-
-        The row that holds the gap has slack. Spent on a shock that can be survived, it would save a little cost and let
-        that shock fail. So every shock whose gap is within the slack keeps its floors, if that is possible with the
-        least gap: with the same integers, or with others where the least gap keeps them too. `least` and
-        `duals` are the restricted LP of the least gap, and its dual values.
+        """Return the result for a plan of least gap, without failures that only the slack in the gap's limit permits.
+        The row that limits the gap has slack. Used on a shock that can be survived, the slack would save a little cost
+        and let that shock fail. So every shock whose gap is within the slack must keep its floors, if that is possible
+        at the least gap: with the same integers, or with others if the solution of least gap keeps these floors too.
+        `least` and `duals` are the restricted LP of the least gap and its dual values.
         """
         assert least.values is not None
         restricted, hopeless = self._restricted(result), set[str]()
@@ -372,7 +370,7 @@ class ShockModel(MeasuredModel):
         return self._solved(restricted, duals, least.objective, least.bound, allows_shortages=True)
 
     def _solve_surviving(self, names: Iterable[str], *, has_free_integers: bool = False) -> SolveResult | None:
-        """The least cost under the gap with the floors of more shocks kept; None where that is infeasible."""
+        """Minimise the cost under the gap with the floors of more shocks kept; None if that is infeasible."""
         before, self.survived = self.survived, self.survived.union(names)
         if self.survived == before:
             return None
@@ -385,7 +383,7 @@ class ShockModel(MeasuredModel):
         return None
 
     def _failing_by_slack(self, result: SolveResult, gap: float) -> set[str]:
-        """Shocks that fail by the slack of a gap and the solver's tolerance at most, and in no floor without cost."""
+        """Return shocks that fail only within the slack of the gap's limit, and miss no floor without shortage cost."""
         assert result.values is not None
         slack, gaps = 2.0 * (self.gap_limit - gap), self.shock_gaps(result.values.tolist())
         others = self.failing(result.values, only_free=True) | self.survived
@@ -394,16 +392,17 @@ class ShockModel(MeasuredModel):
     # A search that is stopped.
 
     def fall_back(self, relaxation: SolveResult | None = None) -> SearchResult:
-        """The best plan known when the time ran out, or else the do-nothing plan; `relaxation` is of another model."""
+        """Return the best plan known when the time ran out, else the do-nothing plan.
+        `relaxation` replaces the model's own LP relaxation; it may come from another model.
+        """
         self.relaxation = relaxation or self.relaxation
         solved = self.best_known() or self._do_nothing()
         self.release_integers()
         return solved or SearchResult("stopped", self.builder, history=tuple(self.history), notes=tuple(self.notes))
 
     def best_known(self) -> SearchResult | None:
-        """The plan of the integers to start from, or of the rounded LP relaxation; None where neither is feasible.
-
-        The cheapest that keeps all floors; where none does, the one with the least gap.
+        """Return the best plan from the starting integers or the rounded LP relaxation; None if neither is feasible.
+        It is the cheapest one that keeps all floors; if none does, the one with the least gap.
         """
         proposals, bound = self._proposals()
         self.require_floors()
@@ -416,14 +415,14 @@ class ShockModel(MeasuredModel):
         return self._least_gap_among([whole for each in proposals for whole in each])
 
     def _proposals(self) -> tuple[list[tuple[Vector, ...]], float]:
-        """Integers to start from, and those that the LP relaxation rounds to; and its bound."""
+        """Return proposed integers, those of `start` and of the rounded LP relaxation, and the relaxation's bound."""
         start: list[tuple[Vector, ...]] = [] if self.start is None else [(self.start,)]
         if self.relaxation is None or self.relaxation.values is None:
             return start, -math.inf
         return [*start, self._whole_near(self.relaxation.values)], self.relaxation.objective
 
     def _least_gap_among(self, proposals: Sequence[Vector]) -> SearchResult | None:
-        """The plan with the least gap by the integers proposed, at the least cost; None where none is feasible."""
+        """Return the plan of least gap, then least cost, among proposed integers; None if none is feasible."""
         self.allow_shortages(np.inf)
         self.minimise("gap")
         results = [(self._first_feasible([whole]), whole) for whole in proposals]
@@ -436,7 +435,7 @@ class ShockModel(MeasuredModel):
         return self._solved(replace(cheapest, status="stopped"), None, gap, 0.0, allows_shortages=True)
 
     def _do_nothing(self) -> SearchResult | None:
-        """The do-nothing plan: it buys nothing and is always feasible, but for rules; None where these forbid it."""
+        """Return the do-nothing plan, which only rules can make infeasible; None if they do."""
         self.release_integers()
         self.notes.append("The run was stopped before any plan was found; this one does nothing.")
         marks = [column.mark for column in self.builder.columns]
@@ -449,7 +448,7 @@ class ShockModel(MeasuredModel):
             return None
         values = (self.cheapest_at_gap(max(0.0, self.gap.value(result.values.tolist()))) or result).values
         assert values is not None
-        # Which samples are excused is no part of the plan, and has to be whole all the same.
+        # The choice of excused samples is not part of the plan, but has to be integral too.
         self.start = self._whole_near(values)[0]
         return self.best_known() or self._least_gap_among([self.start])
 
@@ -493,7 +492,7 @@ def solve_extensive_form(
     problem: ProblemVariant = LEAST_COST,
     evaluator: "RecourseEvaluator | None" = None,
 ) -> SearchResult:
-    """The plan of least cost, or of the least gap, by one model that holds every shock of every future."""
+    """Find the plan of least cost, or else of least gap, by one model that holds every shock of every future."""
     known = (settings, clock, listener, formulation.Writer(instance), problem)
     model = ShockModel(instance, instance.tree.events, *known, histories={})
     model.evaluator = evaluator

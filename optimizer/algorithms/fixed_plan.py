@@ -1,21 +1,19 @@
-"""A plan that is given: its cheapest operation, and the cheapest plan within it.
+"""A fixed plan: its cheapest operation, and the cheapest plan within it.
+Sizes, openings and purchases are fixed. The baseline is then an LP; each shock has its recourse LP: least gap, then
+least cost. If gaps have a price, there is a single LP that minimises cost including the price of the gaps. A plan from
+elsewhere may violate rules of the policy and forced running: `rules_out_of_reach` names these.
 
-Sizes, openings and purchases are fixed. In the baseline that is a linear programme; in each shock the recourse LP:
-least gap, then least cost. Where gaps have a price, all of it is one linear programme: least cost with the price of the
-gaps. Rules of the policy and forced running may be beyond a plan that was made elsewhere: `rules_out_of_reach` names
-those.
-
-Within another plan nothing is bought that the other does not buy, and no shock fares worse:
+A plan within another plan buys nothing that the other does not buy, and fares no worse in any shock:
 
     n[o,a] ≤ size and f[o,t] ≤ purchase of the other plan; integers likewise
     floors                 of every shock that the other plan survives
     gap_s ≤ gap_s(other)   of every shock that it does not survive
 
-Constraint generation: shocks enter the model once a proposal fares worse in them. Shocks with a probability are in it
-from the start, for their cost counts.
+It is found by constraint generation: shocks enter the model once a proposal fares worse in them. Shocks with a
+probability are in the model from the start, since their cost counts.
 
-Of several futures, each with its plan, the expected cost is minimised. A purchase that futures share stays one: it is
-done without only where no future needs it.
+For several futures, each with its plan, the expected cost is minimised. A purchase that futures share stays common: it
+is dropped only if no future needs it.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -49,17 +47,18 @@ from optimizer.solver.base import Clock, Listener, Progress, Settings, SolveResu
 from optimizer.solver.model import Model
 from optimizer.tolerances import HELD_VALUE, POSITIVE
 
-# Purchases among the columns of the plan; all else follows from these and from the integers.
+# Names of the plan's columns of purchases; they and the integers determine all other columns.
 PURCHASED_COLUMNS = ("size", "fill")
 
 
 class FixedPlan:
-    """The baseline of an instance, and some shocks, beside a plan that keeps its rules of buying.
-
+    """The operation of an instance in the baseline and in some shocks, under a fixed plan.
     Args:
-        plan: what is bought.
-        clock: where the solver's seconds are counted; it never stops this.
-        shocks: those that are part of the programme.
+        instance: its rules of buying are satisfied by the plan.
+        plan: the fixed plan.
+        settings: solver settings.
+        clock: counts the solver's seconds; it never stops the solve.
+        shocks: shocks that are part of the model.
     """
 
     def __init__(
@@ -73,7 +72,7 @@ class FixedPlan:
         self.rules = list(dict.fromkeys(rule for row in self._rows if (rule := rule_of(row)) is not None))
 
     def operate(self, broken: Collection[Rule] = ()) -> tuple[ModelBuilder, SolveResult]:
-        """The cheapest operation that satisfies all rules but some."""
+        """Minimise the cost of operation subject to all rules but `broken`; return the model and its result."""
         builder = self.builder.copy()
         builder.rows = [row for row in self._rows if rule_of(row) not in broken]
         cost = formulation.cost(builder, self.instance, self.instance.events)
@@ -88,7 +87,7 @@ class FixedPlan:
         return builder, result
 
     def _with_whole_excuses(self, model: Model) -> SolveResult:
-        """The same, where it also decides which samples may fail."""
+        """Solve again where the model also decides which samples may fail, with these integers fixed last."""
         found = model.solve()
         assert found.values is not None
         columns = [j for chosen in self._excuses.columns for j in chosen.values()]
@@ -97,7 +96,7 @@ class FixedPlan:
         return model.solve(relaxed=True)
 
     def with_plan(self, plan: Plan) -> "FixedPlan":
-        """The same programme beside another plan."""
+        """Return the same model for another plan."""
         other = copy(self)
         other.plan = plan
         other.__dict__.pop("operated", None)
@@ -105,11 +104,11 @@ class FixedPlan:
 
     @cached_property
     def operated(self) -> tuple[ModelBuilder, SolveResult]:
-        """The cheapest operation that satisfies all rules; there may be none."""
+        """The cheapest operation that satisfies all rules, which may be infeasible."""
         return self.operate()
 
     def _fixed(self, builder: ModelBuilder) -> tuple[list[int], list[float], list[float]]:
-        """The columns of the purchases and the plan's integers, and their values twice: lower and upper bounds."""
+        """Return the columns of purchases and integers, with their values as lower and as upper bounds."""
         values = plan_values(self.instance, self.plan, builder)
         whole = integers_of(self.instance, self.plan, builder.columns)
         for j, value in whole.items():
@@ -124,10 +123,9 @@ class FixedPlan:
         return columns, at, at
 
     def rules_out_of_reach(self) -> list[Rule]:
-        """Rules that no operation of the plan satisfies: none, or so many that all others can be satisfied together.
-
-        Where rules contradict each other, those that come later are broken: forced running comes first, then the
-        policy in the order of its rows.
+        """Return rules to break so that some operation of the plan satisfies all others; none if no rule is violated.
+        If rules contradict each other, later ones are broken: forced running comes first, then the policy in the order
+        of its rows.
         """
         if self.operated[1].status != "infeasible":
             return []
@@ -147,12 +145,12 @@ def evaluate_fixed_plan(
     clock: Clock,
     fixed: FixedPlan | None = None,
 ) -> SearchResult:
-    """The cheapest operation of a plan that keeps all rules: its expected cost, and the gap that it leaves.
-
-    Nothing is proven of other plans: there are no bounds. `fixed` is its baseline, where that was operated before.
+    """Return the cheapest operation of a plan that keeps all rules, its expected cost, and the gap that it leaves.
+    Nothing is proven about other plans, so there are no bounds. `fixed` is the plan's baseline if it was operated
+    before.
 
     Raises:
-        SolverError: a rule of the instance is out of reach of the plan.
+        SolverError: the plan cannot satisfy a rule of the instance.
     """
     if instance.policy.gap_price is not None:
         return _with_priced_gaps(instance, plan, settings, clock, instance.policy.gap_price)
@@ -160,7 +158,7 @@ def evaluate_fixed_plan(
     assert result.values is not None
     gaps, probability = evaluator.gaps(result.values, clock), np.array([each.probability for each in instance.events])
     fails = bool(failing_beyond_allowed(instance, gaps.gap, gaps.fails).any())
-    # As in a search: where some floor fails, those that cost nothing to miss are free to miss.
+    # As in a search, once some floor fails, floors without a shortage cost may be missed.
     limits = _limits(instance, POSITIVE if fails else 0.0) if not fails or free_floors(instance) else {}
     costs, _ = _operated_in(evaluator, result.values, clock, limits, probability > 0)
     choice = _choose_excused(instance, evaluator, result.values, clock, gaps, costs)
@@ -178,14 +176,14 @@ def evaluate_fixed_plan(
 
 
 def _limits(instance: Instance, limit: float) -> dict[str, float]:
-    """The same limit of the gap for every shock."""
+    """Return the same gap limit for every shock, by name."""
     return dict.fromkeys((event.name for event in instance.events), limit)
 
 
 def _operated_in(
     evaluator: RecourseEvaluator, plan: Vector, clock: Clock, limits: Mapping[str, float], some: npt.NDArray[np.bool_]
 ) -> tuple[Vector, Vector]:
-    """Some shocks at their least cost under limits of their gaps: by shock the cost, and the gap that it leaves."""
+    """Return by shock the least cost within gap limits and the gap that it leaves, for the shocks in `some`."""
     replies = evaluator.operate_batches(plan, clock, limits, some) if some.any() else []
     gap = np.zeros(len(some))
     for reply in replies:
@@ -195,21 +193,20 @@ def _operated_in(
 
 @dataclass(frozen=True)
 class _Excused:
-    """Which samples a plan lets fail, by shock, and what they cost and leave then."""
+    """By shock, whether a plan lets it fail as an excused sample, and its cost and gap then."""
 
     excused: npt.NDArray[np.bool_]
-    counts: npt.NDArray[np.bool_]  # those of them that have a probability
+    counts: npt.NDArray[np.bool_]  # excused samples with a probability
     costs: Vector
-    left: Vector  # gap, in money
-    has_costs: bool  # whether there are samples with a probability that may fail
+    left: Vector  # gap in money
+    has_costs: bool  # whether samples with a probability may fail
 
 
 def _choose_excused(
     instance: Instance, evaluator: RecourseEvaluator, plan: Vector, clock: Clock, gaps: ShockGaps, costs: Vector
 ) -> _Excused:
-    """Of each ensemble the samples with the largest gaps; then those that cost most with their floors kept, `costs`.
-
-    A sample that may fail may miss any floor; its gap does not count, its cost does.
+    """Excuse in each ensemble the samples with the largest gaps, then those that save most by giving up their floors.
+    `costs` are the costs with floors kept. An excused sample may miss any floor; its gap does not count, its cost does.
     """
     shares = [share for share in survival_shares(instance) if share.allowed > 0]
     probability, zeros = np.array([event.probability for event in instance.events]), np.zeros(len(costs))
@@ -231,7 +228,7 @@ def _operated(fixed: FixedPlan) -> tuple[ModelBuilder, SolveResult]:
 
 
 def _with_priced_gaps(instance: Instance, plan: Plan, settings: Settings, clock: Clock, price: float) -> SearchResult:
-    """The same where all shocks are in one programme."""
+    """Return the result of `evaluate_fixed_plan` for priced gaps, from one LP with all shocks."""
     builder, result = _operated(FixedPlan(instance, plan, settings, clock, instance.events))
     assert result.values is not None
     gap = max(0.0, formulation.gap(builder, instance).value(result.values.tolist()))
@@ -247,21 +244,20 @@ def _with_priced_gaps(instance: Instance, plan: Plan, settings: Settings, clock:
     )
 
 
-# Shocks that enter the model in a round.
+# Number of shocks that enter the model in a round.
 MOST_ADDED = 8
 
 
 class PlanReduction:
     """The search for the cheapest plan that buys no more than a given one, and under which no shock fares worse.
-
     Args:
-        instance: whose rules the plan keeps.
-        plans: what may be bought at most, by future; one where there are no futures.
-        evaluator: of the instance.
+        instance: the plan keeps its rules.
+        plans: upper limits on purchases, one plan per future.
+        evaluator: evaluates the recourse of the instance.
         settings: solver, and relative gap.
-        tolerance: money to which the saving is proven.
+        tolerance: absolute gap in money to which the saving is proven.
         clock: a deadline.
-        listener: receives a step for each round.
+        listener: receives an event for each round.
     """
 
     def __init__(
@@ -285,7 +281,7 @@ class PlanReduction:
         return self.evaluator.gaps(self.evaluator.plan_values(plans), self.clock)
 
     def run(self) -> tuple[Plan, ...] | None:
-        """The reduced plans, by future; None where the time ran out before they were found."""
+        """Return the reduced plans by future; None if the time ran out before they were found."""
         while not self.clock.is_over:
             self.listener(Progress(task="what the plan could do without"))
             found = self._solve()
@@ -298,7 +294,7 @@ class PlanReduction:
         return None
 
     def _worse(self, plans: Sequence[Plan]) -> Sequence[int]:
-        """Shocks outside the model in which plans fare worse than the first ones, the worst of them first."""
+        """Return the shocks outside the model in which plans fare worse than the given ones, the worst first."""
         after, before = self._gaps(plans), self._before
         more = after.gap - before.gap * (1.0 + 10 * HELD_VALUE) - negligible_gap(self.instance)
         held = {shock.name for shock in self._shocks_held}
@@ -325,7 +321,9 @@ class PlanReduction:
         return None if result.values is None else read_joint_plan(self.tree, builder, result.values.tolist())
 
     def _limit_gaps(self, builder: ModelBuilder, failing: set[str]) -> None:
-        """gap_s ≤ gap_s(plan), in tonnes of the segment that is the dearest to leave short."""
+        """Limit the gap of each failing shock to that of the given plans.
+        The rows are in tonnes of the segment with the highest shortage cost.
+        """
         limits = {event.name: gap for event, gap in zip(self._events, self._before.gap, strict=True)}
         for number, (future, submodel) in enumerate(zip(self.tree.futures, builder.submodels, strict=True)):
             for own, gap in formulation.gaps(submodel, future.instance).items():
@@ -337,7 +335,7 @@ class PlanReduction:
                     )
 
     def _most(self, builder: ModelBuilder) -> tuple[list[int], list[float]]:
-        """The columns of purchases, and what the first plans buy there."""
+        """Return the columns of purchases and integers, and their values in the given plans."""
         columns = [j for j, column in enumerate(builder.columns) if column.integer]
         most = dict(zip(columns, joint_integers(self.tree, self.plans, builder).tolist(), strict=True))
         for future, submodel, plan in zip(self.tree.futures, builder.submodels, self.plans, strict=True):
@@ -349,10 +347,10 @@ class PlanReduction:
 
 
 def including(plans: Sequence[Plan]) -> Rows:
-    """Rows that keep all that plans buy, by future: n[o,a] ≥ size, f[o,t] ≥ purchase."""
+    """Return rows that keep all purchases of plans, by future: n[o,a] ≥ size, f[o,t] ≥ purchase."""
 
     def write(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> None:
-        # Futures share the columns of what they cannot but buy alike: one row for each.
+        # Futures share the columns of decisions that they must take alike: one row for each.
         kept = set[int]()
         for future, submodel, plan in zip(instance.tree.futures, builder.submodels, plans, strict=True):
             values, found = plan_values(future.instance, plan, submodel), submodel.column_index()

@@ -1,7 +1,6 @@
-"""Recourse in the shocks of several futures: each future's own evaluator, behind the interface of one.
-
-A plan is a vector of the columns of `first_stages_model`. Each future reads its own part of it; shocks are numbered as
-in `FutureTree.events`. All evaluators share one executor, whose workers solve futures by themselves as well.
+"""Recourse in the shocks of several futures: the evaluators of the futures behind the interface of one.
+A plan is a vector of the columns of `first_stages_model`, of which each future reads its own part. Shocks are indexed
+as in `FutureTree.events`. All evaluators share one executor, whose workers also solve futures by themselves.
 """
 
 import time
@@ -27,32 +26,33 @@ from optimizer.solver.base import Clock, Integers, Vector
 
 
 def evaluator_of(instance: Instance, executor: Executor | None = None) -> RecourseEvaluator:
-    """The evaluator of an instance, with questions or without."""
+    """Return the evaluator of an instance with one or several futures."""
     executor = executor or recourse_executor(instance, 1)
     return RecourseEvaluator(instance, executor) if instance.tree.is_single else JointEvaluator(instance, executor)
 
 
 def kept_instances(memory: Memory, numbers: Sequence[int]) -> list[Instance]:
-    """For a task: the instances of some futures."""
+    """Return the instances of futures from a worker's memory, for a task."""
     return [memory[KEPT][number].instance for number in numbers]
 
 
 def evaluator_in_worker(memory: Memory, instance: Instance, numbers: Sequence[int]) -> RecourseEvaluator:
-    """For a task: the evaluator of an instance whose futures are some of those that a worker keeps."""
+    """Return the evaluator of an instance whose futures are among those in a worker's memory, for a task."""
     executor = SerialExecutor()
     executor.memory[KEPT] = [memory[KEPT][number] for number in numbers]
     return evaluator_of(instance, executor)
 
 
 class JointEvaluator(RecourseEvaluator):
-    """Evaluates plans in the shocks of all futures of an instance.
-
+    """An evaluator of plans in the shocks of all futures of an instance.
     Args:
+        instance: an instance with several futures.
         executor: from `recourse_executor`.
-        jobs: how many whole searches of futures run at a time; None starts processes once these take long.
+        jobs: number of whole searches of futures that run at a time; None starts processes once these take long.
 
     Attributes:
-        joint: the `first_stages_model` of all futures. first: the number of the first shock of each.
+        joint: the `first_stages_model` of all futures.
+        first: index of the first shock of each future.
     """
 
     def __init__(self, instance: Instance, executor: Executor, jobs: int | None = 1) -> None:
@@ -75,7 +75,7 @@ class JointEvaluator(RecourseEvaluator):
 
     @property
     def notes(self) -> list[str]:  # type: ignore[override]
-        """Of workers that were lost, for the result."""
+        """Notes for the result about workers that were lost."""
         return list(dict.fromkeys([*self._lost, *(note for each in self._futures for note in each.notes)]))
 
     @cached_property
@@ -88,19 +88,19 @@ class JointEvaluator(RecourseEvaluator):
         ]
 
     def plan_values(self, plans: Sequence[Plan]) -> Vector:
-        """The plans of the futures as the values of the columns of `first_stages_model`; units are left at 0."""
+        """Return the futures' plans as values of the columns of `first_stages_model`; numbers of units stay 0."""
         result = np.zeros(self.size)
         for each, place, plan in zip(self._futures, self._places, plans, strict=True):
             result[place] = plan_values(each.instance, plan, each.subproblems.plan)
         return result
 
     def own_plan(self, number: int, plan: Sequence[float] | Vector) -> Vector:
-        """The part of a joint plan that belongs to a future, as the columns of its `first_stage_model`."""
+        """Return the part of a joint plan that belongs to a future, as columns of its `first_stage_model`."""
         return np.asarray(plan, dtype=np.float64)[self._places[number]]
 
     @cached_property
     def dominators(self) -> Integers:
-        """By shock, the number of one of the same future that dominates it; −1 where none is known."""
+        """By shock, the index of a shock of the same future that dominates it; −1 where none is known."""
         parts = [
             np.where(each.dominators < 0, -1, each.dominators + first)
             for each, first in zip(self._futures, self.first.tolist(), strict=False)
@@ -108,16 +108,16 @@ class JointEvaluator(RecourseEvaluator):
         return np.concatenate(parts).astype(np.intp)
 
     def do_nothing(self, clock: Clock) -> ShockGaps:
-        """The gaps of the do-nothing plan in all futures."""
+        """Return the gaps of the do-nothing plan in all futures."""
         return _joined([each.do_nothing(clock) for each in self._futures])
 
     def gaps(self, plan: Sequence[float] | Vector, clock: Clock, skipped: Iterable[int] = ()) -> ShockGaps:
-        """The least gap that a plan leaves in each shock of each future."""
+        """Return the least gap that a plan leaves in each shock of each future."""
         left = self._split(skipped)
         return _joined([each.gaps(self.own_plan(n, plan), clock, left[n]) for n, each in enumerate(self._futures)])
 
     def _split(self, numbers: Iterable[int]) -> list[list[int]]:
-        """Numbers of shocks by future, as that future counts."""
+        """Split indices of shocks by future; they then count from the future's first shock."""
         result: list[list[int]] = [[] for _ in self._futures]
         every = np.fromiter(numbers, dtype=np.intp)
         owners = np.searchsorted(self.first, every, side="right") - 1
@@ -135,7 +135,7 @@ class JointEvaluator(RecourseEvaluator):
         skipped: Iterable[int] = (),
         gap_limits: Vector | None = None,
     ) -> Subgradients:
-        """Gaps or costs with their subgradients in the columns of the joint plan, weighted and summed by group."""
+        """Return gaps or costs with subgradients in the joint plan's columns, weighted and summed by group."""
         left, found = self._split(skipped), []
         for n, each in enumerate(self._futures):
             own = slice(self.first[n], self.first[n + 1])
@@ -169,7 +169,7 @@ class JointEvaluator(RecourseEvaluator):
         *,
         flows: bool = False,
     ) -> list[BatchResponse]:
-        """The best operation in each shock; `gap_limits` go by the names that shocks have in `FutureTree.events`."""
+        """Return the best operation in each shock; `gap_limits` are by the names in `FutureTree.events`."""
         result: list[BatchResponse] = []
         for n, each in enumerate(self._futures):
             own, first = slice(self.first[n], self.first[n + 1]), int(self.first[n])
@@ -185,17 +185,16 @@ class JointEvaluator(RecourseEvaluator):
         return result
 
     def cost_lower_bounds(self) -> Vector:
-        """By shock, a lower bound on its discounted cost, in money, whatever the plan."""
+        """Return by shock a lower bound on its discounted cost under any plan, in money."""
         return np.concatenate([each.cost_lower_bounds() for each in self._futures])
 
-    # Whole searches, side by side.
+    # Whole searches in parallel.
 
     def search_futures(
         self, tasks: Sequence[Task], clock: Clock, done: Callable[[int], None] = lambda count: None
     ) -> list[Any]:
-        """The results of searches of futures, in the order of the tasks; None for those that were not reached.
-
-        A task has to return the same wherever it runs. `done` hears how many have returned.
+        """Run searches of futures; return their results in order, None for tasks that were not reached.
+        A task must return the same result wherever it runs. `done` is called with the number of results so far.
         """
         results: dict[int, Any] = {}
         # In this process, tasks share its clock.
@@ -207,7 +206,9 @@ class JointEvaluator(RecourseEvaluator):
         return [results.get(number) for number in range(len(tasks))]
 
     def _searched(self, tasks: Sequence[Task], known: Collection[int], clock: Clock) -> Iterator[tuple[int, Any]]:
-        """Results of tasks that are not known: of one as long as it is open whether they take long, else of all."""
+        """Yield the results of tasks that are not in `known`.
+        In one process it runs only the first of these, since it is not yet known whether tasks take long.
+        """
         left = [number for number in range(len(tasks)) if number not in known]
         executor, began = self._executor_for(len(left)), time.perf_counter()
         some = left if executor.size > 1 else left[:1]
@@ -218,13 +219,13 @@ class JointEvaluator(RecourseEvaluator):
             self._go_on_alone(error)
         spent = time.perf_counter() - began
         self._seconds += spent
-        # In this process, tasks count themselves what they spend.
+        # In this process, tasks count their solver time themselves.
         clock.solving += spent if executor.size > 1 else 0.0
 
     def _executor_for(self, count: int) -> Executor:
-        """The executor of so many searches: with processes where they are asked for, or where searches take long."""
+        """Return the executor of `count` searches: with processes if requested, or if searches take long."""
         if any(each.executor is not self.executor for each in self._futures):
-            # Its workers were lost while they checked shocks.
+            # The workers were lost while they evaluated shocks.
             self._searching, self._jobs = self._futures[0].executor, 1
         if count > 1 and self._searching.size == 1 and not isinstance(self._searching, DaskExecutor):
             size = size_for(self._jobs, self._seconds)
@@ -244,17 +245,17 @@ class JointEvaluator(RecourseEvaluator):
         self._searching.memory = memory
 
     def close(self) -> None:
-        """End the workers."""
+        """Stop the workers."""
         if self._searching is not self.executor:
             self._searching.close()
         self.executor.close()
 
     def bases(self) -> dict[str, npt.NDArray[Any]]:
-        """The basis from which each batch starts the next time, by future and name."""
+        """Return by future and name the basis from which each batch starts the next time."""
         return {f"{n}|{name}": basis for n, each in enumerate(self._futures) for name, basis in each.bases().items()}
 
     def recall(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Start from the bases of another run."""
+        """Set the starting bases to those of another run, as `bases` returned them."""
         for n, each in enumerate(self._futures):
             head = f"{n}|"
             each.recall({name.removeprefix(head): basis for name, basis in arrays.items() if name.startswith(head)})

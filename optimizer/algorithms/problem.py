@@ -1,17 +1,17 @@
-"""The problem that is solved: what is minimised, over which futures, what is known before, and what a search finds.
+"""The problem to solve: its objective, futures, hints for the search, and the result of a search.
+The default is the plan of least cost that keeps every floor. A `ProblemVariant` may change it:
 
-Of the plans that keep every floor the one of least cost is found, unless a `ProblemVariant` says otherwise:
-
-    objective   what is minimised: cost, outlay, the size of an option …
-    rows        rows beside those of the instance: a limit on cost, an option that is left out …
+    objective   the quantity to minimise: cost, outlay, the size of an option …
+    rows        rows in addition to those of the instance: a limit on cost, the exclusion of an option …
     gap_limit   where floors cannot all be kept, the survival gap that a plan may leave
-    cost_limit  what the objective may be; of cost, with the price of gaps where they have one
+    cost_limit  an upper limit on the objective; for cost, including gaps at their price if they have one
 
-Rows are written once, when a model is made, and not again where shocks are added to it.
+Rows are written once, when the model is built, and not again when shocks are added.
 
-A `MeasuredModel` has the expressions: a measure of the costs of the futures, or their survival gaps. They follow the
-shocks that the model holds. A measure is written once, for all that it needs is there from the start, shocks with a
-probability among it; gaps that count in it are columns, linked to more shocks as these come.
+A `MeasuredModel` has the expressions of the objectives: a measure of the costs of the futures, or their survival gaps.
+They are updated when shocks are added to the model. A measure is written only once, since all its terms, including
+shocks with a probability, are in the model from the start; gaps that count in it are columns, which are linked to
+further shocks as these are added.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ Aim = Literal["cost", "expected cost", "gap", "largest future gap"]
 
 @dataclass(frozen=True)
 class DualValues:
-    """A solved linear programme: dual values of its rows, reduced costs of its columns."""
+    """The dual values of the rows and the reduced costs of the columns of a solved LP."""
 
     builder: ModelBuilder
     values: Vector
@@ -59,7 +59,7 @@ class DualValues:
 
     @classmethod
     def from_result(cls, builder: ModelBuilder, result: SolveResult) -> DualValues | None:
-        """Those of a result; None where it has none."""
+        """Return the dual values of a result; None if it has none."""
         if result.values is None or result.duals is None or result.reduced_costs is None:
             return None
         return cls(builder, result.values, result.duals, result.reduced_costs)
@@ -67,34 +67,36 @@ class DualValues:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """What a search found."""
+    """The result of a search for a plan."""
 
-    # ``optimal`` (proven), ``stopped`` (best so far), ``infeasible`` (rules contradict each other).
+    # ``optimal`` (proven), ``stopped`` (incumbent), ``infeasible`` (conflicting rules).
     status: Literal["optimal", "stopped", "infeasible"]
     builder: ModelBuilder  # the model's columns and rows
-    values: Vector | None = None  # by column; None where there is no plan
-    # The objective of the problem at `values`; of cost without the price of gaps, as results report it. And `cost` less
-    # the distance of the objective, which contains the price of gaps, from its proven bound.
+    values: Vector | None = None  # by column; None if no plan was found
+    # The objective at `values`; for cost without the price of gaps, as results report it. `bound` is `cost` less the
+    # distance of the objective, which includes the price of gaps, from its proven bound.
     cost: float = float("inf")
     bound: float = float("-inf")
-    # What the gaps at `values` add to the objective at their price: of shocks that the model holds.
+    # The part of the objective that prices the gaps at `values`, of shocks that the model holds.
     priced_gaps: float = 0.0
     # The least survival gap and its proven lower bound; 0 where every floor is kept.
     gap: float = 0.0
     gap_bound: float = 0.0
     duals: DualValues | None = None  # of cost, or of gap where floors fail; None where the time ran out
-    history: tuple[Progress, ...] = ()  # the rounds, and the steps within
-    notes: tuple[str, ...] = ()  # for the user
-    # The cheapest plan without shocks and rules about surviving; None where the search did not find it.
+    history: tuple[Progress, ...] = ()  # the rounds and the steps within them
+    notes: tuple[str, ...] = ()  # notes for the user
+    # The no-shock plan: the cheapest plan without shocks and rules about surviving; None if the search did not find it.
     no_shock: NoShockPlan | None = None
-    # Whether floors may be missed; then also one that is free to miss, though it could be kept.
+    # Whether floors may be missed; if so, also floors without a shortage cost that could be kept.
     allows_shortages: bool = False
-    # By shock, the gap that it leaves at the cost that was found, money, where the model does not hold the shocks; None
-    # where the model has them, or each leaves its least gap.
+    # By shock, the gap in money that it leaves at the reported cost, if the model does not hold the shocks; None if it
+    # holds them, or if each leaves its least gap.
     gap_left: Mapping[str, float] | None = None
 
     def bound_of_cost(self, priced: float | None) -> float | None:
-        """The bound where gaps cost `priced` in all shocks, and not in those that the model holds; None without one."""
+        """Return the bound on cost, where gaps cost `priced` over all shocks and not only over those in the model.
+        None for `priced` keeps the bound as it is. Returns None for an infinite bound.
+        """
         bound = self.bound if priced is None else self.bound + self.priced_gaps - priced
         return bound if math.isfinite(bound) else None
 
@@ -105,11 +107,10 @@ Rows = Callable[[ModelBuilder, Instance, Sequence[Shock]], None]
 
 @dataclass(frozen=True)
 class ProblemVariant:
-    """What is minimised, and the rows that are added; `name` is what progress calls it.
-
-    `gap_limit` is in money. Above 0, every shock that can fail is in the model: for instances in which these are few.
-    `least_costs` are those of the futures alone, from which regret counts. `prices_gaps` says that an objective other
-    than cost counts the price of gaps.
+    """An objective with additional rows and limits; `name` is its name in progress events.
+    `gap_limit` is in money. If it is positive, every shock that can fail is put into the model, so it is meant for
+    instances with few of these. `least_costs` are the least costs of the futures by themselves, from which regret
+    counts. `prices_gaps` says that an objective other than cost includes the price of gaps.
     """
 
     objective: ObjectiveBuilder = formulation.cost
@@ -122,12 +123,12 @@ class ProblemVariant:
 
     @property
     def is_least_cost(self) -> bool:
-        """Whether it is least cost, or the least gap where floors fail."""
+        """Whether this is the default problem: least cost, or the least gap where floors fail."""
         return self == LEAST_COST
 
     @property
     def counts_gaps(self) -> bool:
-        """Whether gaps that have a price count in what is minimised; where they do not, every floor is kept."""
+        """Whether priced gaps count in the objective; if not, every floor is kept."""
         return self.prices_gaps or self.objective is formulation.cost
 
 
@@ -136,14 +137,14 @@ LEAST_COST = ProblemVariant()
 
 @dataclass(frozen=True)
 class Hints:
-    """What is known of a problem before it is solved: it makes the search shorter."""
+    """Facts about a problem that are known before it is solved and shorten the search."""
 
-    shocks: frozenset[str] = frozenset()  # names of those that are likely to be violated, with which the search begins
-    # By future one to start from; together they bound the search. Empty where none are known.
+    shocks: frozenset[str] = frozenset()  # names of shocks that are likely to be violated, with which the search begins
+    # One starting plan per future, which together bound the search; empty if none are known.
     plans: tuple[Plan, ...] = ()
-    alone: tuple[Plan, ...] = ()  # by future its best plan by itself
+    alone: tuple[Plan, ...] = ()  # the best plan of each future by itself
     bound: float = -math.inf  # a lower bound on the objective that was proven before
-    # Of the model that the solver keeps from one question to the next; None where each has its own.
+    # Keeps the solver's model from one what-if to the next; None where each has its own model.
     keeper: ModelKeeper | None = None
 
 
@@ -151,7 +152,7 @@ NOTHING_KNOWN = Hints()
 
 
 def outlay(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> Expression:
-    """Undiscounted money that counts towards the budget."""
+    """Return the undiscounted money that counts towards the budget."""
     return total(builder.booked("outlay", year) for year in instance.horizon.years)
 
 
@@ -159,7 +160,9 @@ LEAST_OUTLAY = ProblemVariant(objective=outlay, name="outlay")
 
 
 def size(option: str, factor: float = 1.0) -> ObjectiveBuilder:
-    """`factor` times what is bought of an option over all years: its size, or what a stockpile buys in t."""
+    """Return an objective: `factor` times the purchases of an option over all years.
+    For a stockpile these are its purchases in t, for other options their size.
+    """
 
     def measured(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> Expression:
         return factor * formulation.bought(builder, instance, option)
@@ -168,7 +171,7 @@ def size(option: str, factor: float = 1.0) -> ObjectiveBuilder:
 
 
 def at_most(objective: ObjectiveBuilder, bound: float, what: str) -> Rows:
-    """A row that keeps an amount of money at or below a bound."""
+    """Return rows that limit an amount of money to at most `bound`."""
 
     def write(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> None:
         builder.require("question", what, None, objective(builder, instance, shocks), "<=", bound, unit="money")
@@ -177,7 +180,7 @@ def at_most(objective: ObjectiveBuilder, bound: float, what: str) -> Rows:
 
 
 def leaving_out(options: Iterable[str]) -> Rows:
-    """Rows that keep options from being bought."""
+    """Return rows that exclude options from being bought."""
     names = tuple(options)
 
     def write(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> None:
@@ -190,7 +193,7 @@ def leaving_out(options: Iterable[str]) -> Rows:
 
 
 def not_before(option: str, point: int) -> Rows:
-    """Rows that keep an option from being bought before a period, and from being opened at size 0."""
+    """Return rows that exclude buying an option, or opening it at size 0, before the period `point`."""
 
     def write(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> None:
         bought, opened = purchase_columns(builder, instance, option), _opening_columns(builder, option)
@@ -203,7 +206,7 @@ def not_before(option: str, point: int) -> Rows:
 
 
 def opened_as_in(plan: Plan) -> Rows:
-    """Rows that keep every opening of a plan in its period, those at size 0 as well."""
+    """Return rows that keep each opening of a plan in its period, including openings at size 0."""
 
     def write(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> None:
         for build in plan.builds:
@@ -216,7 +219,9 @@ def opened_as_in(plan: Plan) -> Rows:
 
 
 def exactly(plan: Plan, besides: str = "") -> Rows:
-    """Rows that fix every purchase of a plan, within a millionth of the largest of its option; but for `besides`."""
+    """Return rows that fix every purchase of a plan but those of the option `besides`.
+    The tolerance is a millionth of the largest purchase of the option.
+    """
 
     def write(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> None:
         for o in (o for o in instance.options if o != besides):
@@ -233,12 +238,12 @@ def exactly(plan: Plan, besides: str = "") -> Rows:
 
 
 def purchase_columns(builder: ModelBuilder, instance: Instance, option: str) -> dict[int, int]:
-    """The columns of what is bought of an option, by period."""
+    """Return the columns of an option's purchases, by period."""
     return dict(builder.column_index().get(("", option, instance.options[option].purchase_column), {}))
 
 
 def _opening_columns(builder: ModelBuilder, option: str) -> dict[int, int]:
-    """The columns that say whether an option is open by a period; none where it has no fixed charge."""
+    """Return the columns that say whether an option is open by a period; none if it has no fixed charge."""
     return dict(builder.column_index().get(("", option, "by"), {}))
 
 
@@ -248,16 +253,15 @@ def generate_constraints[T, V](
     add: Callable[[Sequence[V]], None],
     clock: Clock,
 ) -> T | None:
-    """The loop: solve, separate, add, until nothing is violated.
-
+    """Solve, separate and add constraints until nothing is violated.
     Args:
-        solve: the best solution for the constraints so far; None ends the loop.
-        separate: what it violates.
-        add: adds constraints for some of that.
-        clock: ends the loop where it is over.
+        solve: returns the optimum under the constraints so far; None ends the loop.
+        separate: returns the constraints that a solution violates.
+        add: adds some or all of these constraints.
+        clock: ends the loop once its time is over.
 
     Returns:
-        The solution that violates nothing; None where there is none, or the loop was ended before.
+        The solution that violates nothing; None if there is none, or if the loop was ended before.
     """
     while not clock.is_over:
         found = solve()
@@ -271,19 +275,19 @@ def generate_constraints[T, V](
 
 
 def negligible_gap(instance: Instance) -> float:
-    """The survival gap, money, that is the solver's rounding error."""
+    """Return the survival gap in money up to which it is the solver's rounding error."""
     sizes = (demand.shortage_cost * max(demand.quantity.values) for demand in _demands(instance))
     return NEGLIGIBLE_GAP * max([1.0, *sizes])
 
 
 def median_shortage_cost(instance: Instance) -> float:
-    """Money per tonne by which rows in money are divided, so that they are scaled like rows in tonnes."""
+    """Return the money per tonne by which rows in money are divided, to be scaled like rows in tonnes."""
     costs = sorted(demand.shortage_cost for demand in _demands(instance) if demand.shortage_cost > 0)
     return costs[len(costs) // 2] if costs else 1.0
 
 
 def is_worst_case(instance: Instance) -> bool:
-    """Whether the largest gap of a future comes before the expected gap."""
+    """Return whether the largest gap of a future is minimised before the expected gap."""
     return instance.policy.objective.kind in ("worst", "regret") and not instance.tree.is_single
 
 
@@ -294,18 +298,21 @@ def _demands(instance: Instance) -> Iterator[Demand]:
 
 @dataclass
 class MeasuredModel:
-    """The columns, rows and objectives of a model that holds some of an instance's shocks, or all.
-
+    """The columns, rows and objectives of a model that holds some or all of an instance's shocks.
     Attributes:
-        may_excuse: whether samples may fail of which only a share has to be survived; else each that it holds counts.
-        shortfalls: of samples that may fail, under the do-nothing plan, where they are known.
-        histories: what branching gained in similar models, by what they minimised; None where none is kept.
-        keeper: of the model that the solver keeps from one question to the next; None where each has its own.
-        builder: its columns and rows. cost, gap: what is minimised, as linear expressions.
-        expected: the expected cost, of a measure over futures; with the price of gaps where they have one.
+        may_excuse: whether samples may fail of ensembles of which only a share has to be survived; if not, every sample
+            held must be survived.
+        shortfalls: shortfalls of samples that may fail under the do-nothing plan, where known.
+        histories: branching histories of similar models, by objective; None where none is kept.
+        keeper: keeps the solver's model from one what-if to the next; None where each has its own model.
+        builder: its columns and rows.
+        cost: the objective of the problem, as a linear expression.
+        gap: the expected survival gap, as a linear expression.
+        expected: the expected cost, where the measure is one over futures; with gaps at their price if they have one.
         below: the columns of shortage below floors.
-        aim: what is minimised now.
-        future_gaps: columns of the futures' gaps and, last, of the largest, in money; empty where they do not count.
+        aim: the objective that is minimised now.
+        future_gaps: columns of the futures' gaps and, last, of the largest one, in money; empty where they do not
+            count.
         excuses: the samples that may fail, of ensembles of which a share has to be survived.
         measure_limit: a column whose upper bound, times `money_unit`, limits a measure other than expected cost.
     """
@@ -324,7 +331,7 @@ class MeasuredModel:
 
     @property
     def branching_history(self) -> BranchingHistory | None:
-        """What branching gained with what is minimised now; None where none is kept."""
+        """The branching history for the current objective; None where none is kept."""
         if self.histories is None:
             return None
         shared = self.histories.setdefault("", BranchingHistory()).gains
@@ -346,7 +353,7 @@ class MeasuredModel:
             self.builder.require("question", "cost", None, self.cost, "<=", self.problem.cost_limit, unit="money")
 
     def update_expressions(self) -> None:
-        """Objectives and shortage columns, once the shocks of the builder are known; and which of them may fail."""
+        """Rebuild objectives, shortage columns and excuses for the shocks that the builder now holds."""
         self.excuses.write(self.builder, self.shocks)
         gaps = self.gaps()
         self.gap = total(future.probability * gap for future, gap in zip(self.tree.futures, gaps, strict=True))
@@ -355,12 +362,12 @@ class MeasuredModel:
 
     @property
     def aims(self) -> Mapping[Aim, Expression]:
-        """What may be minimised."""
+        """The objectives that may be minimised, by aim."""
         largest = self.future_gaps[-1] if self.future_gaps else self.gap
         return {"cost": self.cost, "expected cost": self.expected, "gap": self.gap, "largest future gap": largest}
 
     def noticeable(self, objective: float) -> float:
-        """By how much the objective of a plan may miss the least one, money."""
+        """Return by how much a plan's objective may miss the optimum, in money."""
         return self.settings.mip_gap * abs(objective) if "gap" in self.aim else self.settings.slack(objective)
 
     @property
@@ -370,11 +377,11 @@ class MeasuredModel:
 
     @property
     def policy(self) -> Policy:
-        """The policy that says what is minimised: that of all futures."""
+        """The policy, which is common to all futures and sets the measure."""
         return self.instance.policy
 
     def _objective(self, gaps: Sequence[Expression]) -> Expression:
-        """The objective of the problem; a measure over the futures is written once, as all that it needs is there."""
+        """Return the objective of the problem; write a measure over the futures only the first time."""
         if self.problem.objective is not formulation.cost:
             return self.problem.objective(self.builder, self.instance, self.shocks)
         if self._measured is None or self.policy.objective.kind == "expected":
@@ -385,7 +392,7 @@ class MeasuredModel:
         return self._measured
 
     def _write_measure(self) -> None:
-        """The measure of the futures' costs; columns for their gaps where these have a price, or the largest counts."""
+        """Write the measure of the futures' costs, with columns for gaps that have a price or whose largest counts."""
         measure, price = self.policy.objective, self.policy.gap_price
         if not self.future_gaps and (price is not None or self.is_worst_case):
             self.future_gaps = write_gaps(self.builder, len(self.tree.futures), self.money_unit)
@@ -399,23 +406,23 @@ class MeasuredModel:
 
     @property
     def is_worst_case(self) -> bool:
-        """Whether the largest of all gaps comes before their expectation."""
+        """Whether the largest gap of a future is minimised before the expected gap."""
         return is_worst_case(self.instance)
 
     def gaps(self) -> list[Expression]:
-        """The survival gap of each future over the shocks of the model, money."""
+        """Return the survival gap of each future over the shocks of the model, in money."""
         return [formulation.gap(submodel, future.instance) for future, submodel in self.submodels]
 
     def weighted(self, amounts: Iterable[float]) -> float:
-        """Amounts by future, each with its probability."""
+        """Return the expectation of amounts by future."""
         return math.fsum(each.probability * amount for each, amount in zip(self.tree.futures, amounts, strict=True))
 
     def gap_values(self, values: Sequence[float]) -> list[float]:
-        """The survival gap that each future has, money."""
+        """Return the survival gap of each future at `values`, in money."""
         return [gap.value(values) for gap in self.gaps()]
 
     def costs(self) -> list[FutureCosts[Expression]]:
-        """What each future costs, present value."""
+        """Return the costs of each future in present value, as expressions."""
         own = self.tree.own_shocks(self.shocks)
         return [
             FutureCosts(
@@ -427,7 +434,7 @@ class MeasuredModel:
         ]
 
     def shock_gaps(self, values: Sequence[float]) -> dict[str, float]:
-        """By name, the gap that each shock of the model leaves, money."""
+        """Return the gap of each shock of the model at `values` in money, by name."""
         return {
             self.tree.name(number, own): gap.value(values)
             for number, (future, submodel) in enumerate(self.submodels)
@@ -435,7 +442,9 @@ class MeasuredModel:
         }
 
     def failing(self, values: Vector, share: float = VIOLATED, *, only_free: bool = False) -> set[str]:
-        """Shocks in which a segment is below its floor by a share of demand: any, or one whose gap costs nothing."""
+        """Return the shocks in which a segment is below its floor by more than `share` of its demand.
+        With `only_free`, only floors with a shortage cost of 0 count.
+        """
         paths, numbers = {shock.name: self.tree.path(shock) for shock in self.shocks}, values.tolist()
         result = set[str]()
         for number, submodel in enumerate(self.builder.submodels):
@@ -449,7 +458,7 @@ class MeasuredModel:
         return result
 
     def measures(self, values: Vector) -> tuple[float, float]:
-        """What a result reports as its cost: without the price of gaps. And the objective, with it."""
+        """Return the cost that a result reports, without the price of gaps, and the objective, which includes it."""
         numbers = values.tolist()
         is_cost = self.problem.objective is formulation.cost
         if not is_cost or (self.policy.objective.kind == "expected" and not self.future_gaps):

@@ -1,4 +1,4 @@
-"""Between columns and plans: a solver's values become a Plan and Flows, a Plan becomes columns."""
+"""Conversions between plans and model columns: from a solver's values to a Plan and Flows, and back."""
 
 from collections.abc import Mapping, Sequence
 
@@ -19,7 +19,7 @@ from optimizer.tolerances import ROUNDING_SIZE
 
 
 def read_plan(instance: Instance, builder: ModelBuilder, values: Sequence[float]) -> Plan:
-    """The plan in a solver's values, without its rounding errors."""
+    """Return the plan in a solver's values, without rounding errors."""
     found, builds, values = builder.column_index(), [], without_rounding_errors(instance, builder, values)
     fills: dict[str, ByPeriod] = {}
     stocks: dict[str, ByPeriod] = {}
@@ -41,10 +41,9 @@ def read_plan(instance: Instance, builder: ModelBuilder, values: Sequence[float]
 def without_rounding_errors(
     instance: Instance, builder: ModelBuilder, values: Sequence[float], negligible: Mapping[str, float] | None = None
 ) -> list[float]:
-    """A solver's values without rounding errors.
-
-    Values below their bound by a tolerance are set to it. Sizes and purchases up to `negligible` become 0, and so do
-    their flows; by default, these are the solver's rounding errors of each option.
+    """Return a solver's values without rounding errors.
+    Values below their lower bound are set to it. Sizes and purchases up to `negligible` become 0, and so do their
+    flows; by default these are the sizes that each option's rounding errors reach.
     """
     found, least = builder.column_index(), size_thresholds(instance)[-1] if negligible is None else negligible
     clean = [max(value, column.lower) for value, column in zip(values, builder.columns, strict=True)]
@@ -59,7 +58,7 @@ def without_rounding_errors(
 
 
 def _limit_to_capacity(instance: Instance, builder: ModelBuilder, o: str, values: list[float]) -> None:
-    """Bound an option's flows by its capacity: the audit rejects any flow where there is no capacity, even 1e-10 t."""
+    """Bound an option's flows by its capacity: the audit rejects any flow without capacity, even 1e-10 t."""
     found, capacity = builder.column_index(), builder.links.get((o, "capacity"), {})
     for path in (instance.baseline, *instance.survival_rules.values()):
         for flow in instance.options[o].flows:
@@ -75,14 +74,14 @@ def _build(instance: Instance, option: Sized, a: int, size: float, is_open: bool
 
 
 def do_nothing_plan(instance: Instance) -> Plan:
-    """The do-nothing plan: nothing is bought, stocks keep their initial amounts."""
+    """Return the do-nothing plan: it buys nothing, and stocks keep their initial amounts."""
     return with_stock_paths(instance, Plan((), {}, {}))
 
 
 def read_flows(
     instance: Instance, found: Mapping[tuple[str, str, str], Mapping[int, int]], values: Sequence[float], path: Path
 ) -> Flows:
-    """One path's operation, from `ModelBuilder.column_index` and a solver's values."""
+    """Return the operation on one path, from `ModelBuilder.column_index` and a solver's values."""
 
     columns = {key: found.get((path.key, key[0], what)) for key, what in _flows(instance).items()}
     rows = {key: tuple(max(0.0, float(values[at[t]])) for t in path.periods) for key, at in columns.items() if at}
@@ -90,7 +89,7 @@ def read_flows(
 
 
 def read_no_shock(instance: Instance, builder: ModelBuilder, values: Sequence[float], cost: float) -> NoShockPlan:
-    """The no-shock plan in the values of a model without shocks; `cost` is its total cost, its parts stay empty."""
+    """Return the no-shock plan in a model's values; `cost` is its total cost, its cost components stay empty."""
     clean = without_rounding_errors(instance, builder, values)
     plan = read_plan(instance, builder, clean)
     return NoShockPlan(cost, plan, read_flows(instance, builder.column_index(), clean, instance.baseline))
@@ -99,16 +98,18 @@ def read_no_shock(instance: Instance, builder: ModelBuilder, values: Sequence[fl
 def read_many(
     instance: Instance, found: Mapping[tuple[str, str, str], Mapping[int, int]], values: Array, shocks: Sequence[Shock]
 ) -> ManyFlows:
-    """The operation of shocks with windows of one length: `values` has a row for each, `found` counts by offset."""
+    """Return the operation of shocks with windows of one length.
+    `values` has one row per shock; `found` maps (path, owner, what) to columns by offset in the window.
+    """
     offsets = range(len(shocks[0].periods))
     columns = {key: found.get((MANY, key[0], what)) for key, what in _flows(instance).items()}
-    # Adding 0 makes the solver's -0 a plain one.
+    # Adding 0 turns the solver's -0 into 0.
     rows = {key: np.maximum(values[:, [at[k] for k in offsets]], 0.0) + 0.0 for key, at in columns.items() if at}
     return ManyFlows(tuple(shock.name for shock in shocks), tuple(shock.periods.start for shock in shocks), rows)
 
 
 def _flows(instance: Instance) -> dict[FlowKey, str]:
-    """Every flow that a path may have, and what its columns are called."""
+    """Return every flow that a path may have, with the name of its columns."""
     found = {(p, "activity"): "activity" for p in instance.processes}
     found |= {(d, "unserved"): "unserved" for d in instance.demands}
     return found | {
@@ -117,9 +118,8 @@ def _flows(instance: Instance) -> dict[FlowKey, str]:
 
 
 def plan_values(instance: Instance, plan: Plan, model: ModelBuilder | None = None) -> list[float]:
-    """A plan as the values of the columns of `first_stage_model`, in their order; numbers of units are left at 0.
-
-    `model` is that builder, or one that begins with its columns, where there already is one.
+    """Return a plan as values of the columns of `first_stage_model`, in their order; numbers of units are left at 0.
+    `model` is that builder, or one that begins with its columns, if it already exists.
     """
     builder = model or first_stage_model(instance)
     values, found = [0.0] * len(builder.columns), builder.column_index()
@@ -141,10 +141,9 @@ def plan_values(instance: Instance, plan: Plan, model: ModelBuilder | None = Non
 
 
 def integers_of(instance: Instance, plan: Plan, columns: Sequence[Column]) -> dict[int, float]:
-    """A plan as values of integer columns among those given, by their place there.
-
-    What the columns do not know is left out: a plan of another variant of the instance will do for a start. So are
-    integers that a plan does not say: those of shocks, and those of a lever's own.
+    """Return a plan as values of the integer columns among `columns`, by position.
+    Integers that the plan does not determine are left out, such as those of shocks and those specific to a lever; so
+    are purchases without a column here, since a plan of another variant of the instance may serve as a start.
     """
     sizes = {(build.option, build.t): build.size for build in plan.builds}
     opened = {build.option: build.t for build in plan.builds if build.opened}
@@ -162,20 +161,20 @@ def integers_of(instance: Instance, plan: Plan, columns: Sequence[Column]) -> di
 
 
 def read_joint_plan(tree: FutureTree, builder: ModelBuilder, values: Sequence[float]) -> tuple[Plan, ...]:
-    """The plan of each future in a solver's values, without its rounding errors."""
+    """Return the plan of each future in a solver's values, without rounding errors."""
     parts = zip(tree.futures, builder.submodels, strict=True)
     return tuple(read_plan(future.instance, submodel, values) for future, submodel in parts)
 
 
 def own_columns(own: ModelBuilder, submodel: ModelBuilder) -> Integers:
-    """By column of a future's own `first_stage_model`, the number of the same column in a joint one."""
+    """Return for each column of a future's own `first_stage_model` its index in the joint model."""
     found = submodel.column_index()
     places = (found["", column.mark.owner, column.mark.what][column.t] for column in own.columns)
     return np.fromiter(places, dtype=np.intp, count=len(own.columns))
 
 
 def joint_integers(tree: FutureTree, plans: Sequence[Plan], builder: ModelBuilder) -> Vector:
-    """The plans of all futures as the values of a model's integers, in their order."""
+    """Return the plans of all futures as values of the joint model's integers, in their order."""
     result = np.zeros(len(builder.columns))
     for future, submodel, plan in zip(tree.futures, builder.submodels, plans, strict=True):
         places = sorted({j for (path, _, _), at in submodel.column_index().items() if not path for j in at.values()})
@@ -185,7 +184,9 @@ def joint_integers(tree: FutureTree, plans: Sequence[Plan], builder: ModelBuilde
 
 
 def integers_open_at_zero(tree: FutureTree, builder: ModelBuilder, values: Array) -> list[int]:
-    """The integers of options that are opened at size 0 though nothing open requires them, in all futures of each."""
+    """Return the integers of options that are opened at size 0 although no open option requires them.
+    An integer that several futures share is included only if this holds in all of them.
+    """
     found = [
         (set(_open_at_zero(future.instance, submodel, values)), _openings(future.instance, submodel))
         for future, submodel in zip(tree.futures, builder.submodels, strict=True)

@@ -1,10 +1,9 @@
-"""What a given plan can do in each shock: least gap, then least operating and shortage cost; and what is scarce then.
+"""The recourse of a fixed plan in each shock: least gap, then least operating and shortage cost; and scarcity prices.
+Shocks are independent once the plan is fixed. Those with windows of one length share one LP (`subproblems`), kept warm
+in this process or in workers (`executor`).
 
-Shocks are independent once the plan is fixed. Those with windows of one length share one linear programme
-(`subproblems`), kept warm in this process or in workers (`executor`).
-
-The shadow price of a commodity in a period is the reduction of the least gap by one tonne more of it, from its balance
-row; that of an activity's capacity comes from its limit, a row or the bound of its column.
+The shadow price of a commodity in a period is the reduction of the least gap by one more tonne of it, the dual value of
+its balance row. That of an activity's capacity comes from its limit, which is a row or the bound of its column.
 """
 
 import warnings
@@ -40,23 +39,24 @@ from optimizer.tolerances import NEGLIGIBLE_DUAL
 
 @dataclass(frozen=True)
 class RecourseResult:
-    """One shock under a plan: the gap, in money, and the flows that leave it."""
+    """The recourse in one shock under a plan: the gap in money, and the flows that leave it."""
 
     gap: float
     flows: Flows
 
 
 class RecourseEvaluator:
-    """Evaluates plans in all the shocks of an instance without questions.
-
+    """An evaluator of plans in all the shocks of one future.
     Args:
-        executor: from `recourse_executor`; this process where it is left out.
-        future: the number of the instance among those for which the executor was made.
+        instance: an instance of one future.
+        executor: from `recourse_executor`; None evaluates in this process.
+        future: index of the instance among those for which the executor was built.
 
     Attributes:
-        places: by shock, its place among all shocks with windows as long: where its numbers stand in `Instance.shared`.
-        notes: of workers that were lost, for the result.
-        writer: of models of the instance that was searched last.
+        places: by shock, its position among all shocks with windows of the same length, which indexes the numbers in
+            `Instance.shared`.
+        notes: notes for the result about workers that were lost.
+        writer: writer of models for the instance that was searched last.
     """
 
     writer: Writer | None = None
@@ -68,7 +68,7 @@ class RecourseEvaluator:
         self.batches = self.subproblems.batches
         self._homes = _homes(self.batches, self.executor.homes)
         self.notes: list[str] = []
-        # What branching gained, where searches of one study share it.
+        # Branching histories that the searches of one study share; None where each search has its own.
         self.histories: BranchingHistories | None = None
         self._bases: dict[tuple[int, RecourseTask], Basis] = {}
         self._dominators: Integers | None = None
@@ -77,27 +77,27 @@ class RecourseEvaluator:
 
     @property
     def futures(self) -> "Sequence[RecourseEvaluator]":
-        """The evaluators of the futures: of one alone, itself."""
+        """The evaluators of the futures: only this one for a single future."""
         return (self,)
 
     def rows(self, shock: Shock) -> int:
-        """The rows of a shock's recourse LP."""
+        """Return the number of rows of a shock's recourse LP."""
         return len(self.subproblems.window(len(shock.periods)).skeleton.rows)
 
     def plan_values(self, plans: Sequence[Plan]) -> Vector:
-        """The plan, the only one, as the values of the columns of `first_stage_model`."""
+        """Return the single plan in `plans` as values of the columns of `first_stage_model`."""
         (plan,) = plans
         return np.array(plan_values(self.instance, plan, self.subproblems.plan))
 
     @property
     def dominators(self) -> Integers:
-        """By shock, the number of one that dominates it; −1 where none is known."""
+        """By shock, the index of a shock that dominates it; −1 where none is known."""
         if self._dominators is None:
             self._dominators = dominators(self.instance)
         return self._dominators
 
     def do_nothing(self, clock: Clock) -> ShockGaps:
-        """The gaps of the do-nothing plan. Every plan survives the shocks that it survives, for a plan only adds."""
+        """Return the gaps of the do-nothing plan; every plan survives the shocks that it survives."""
         if self._do_nothing is None:
             plan = plan_values(self.instance, do_nothing_plan(self.instance), self.subproblems.plan)
             everyone = np.ones(len(self.instance.events), dtype=bool)
@@ -105,17 +105,16 @@ class RecourseEvaluator:
         return self._gather(self._do_nothing)
 
     def do_nothing_answers(self, clock: Clock) -> Sequence[BatchResponse]:
-        """The same as arrays by batch, with the unserved demand that leaves the least gaps."""
+        """Return the gaps of the do-nothing plan by batch, with the unserved demand at the least gaps."""
         self.do_nothing(clock)
         return self._do_nothing or ()
 
     def gaps(self, plan: Sequence[float] | Vector, clock: Clock, skipped: Iterable[int] = ()) -> ShockGaps:
-        """The least gap that a plan leaves in each shock; costs are not looked at.
-
+        """Return the least gap that a plan leaves in each shock, without regard to costs.
         Args:
             plan: values of the columns of `first_stage_model`; more may follow.
-            clock: where the solver's seconds are counted; it never stops this.
-            skipped: numbers of shocks that need not be solved.
+            clock: counts the solver's seconds; it never stops the evaluation.
+            skipped: indices of shocks that need not be solved.
         """
         return self._gather(self._solve("gaps", plan, clock, self._all_but(skipped)))
 
@@ -132,13 +131,12 @@ class RecourseEvaluator:
         gap_limits: Mapping[str, float],
         names: Iterable[str] | None = None,
     ) -> dict[str, RecourseResult]:
-        """The best operation under a plan in each shock, with its flows: least cost with the gap allowed.
-
+        """Return the recourse of least cost within the allowed gap in each shock, with its flows, by shock name.
         Args:
             plan: values of the columns of `first_stage_model`.
-            clock: where the solver's seconds are counted; it never stops this.
-            gap_limits: by shock, the gap that it may leave; where it is left out, or below its least gap, that one.
-            names: the shocks to be solved; all where it is left out.
+            clock: counts the solver's seconds; it never stops the evaluation.
+            gap_limits: by shock name, the gap that it may leave; its least gap where missing or larger.
+            names: the shocks to solve; None for all.
         """
         chosen = np.ones(len(self.instance.events), dtype=bool)
         if names is not None:
@@ -160,21 +158,21 @@ class RecourseEvaluator:
         *,
         flows: bool = False,
     ) -> list[BatchResponse]:
-        """The same, as arrays, by batch; `chosen` by shock."""
+        """Return the recourse of least cost within `gap_limits` by batch, for the shocks with True in `chosen`."""
         events = self.instance.events
         limits = np.array([gap_limits.get(event.name, np.nan) for event in events])
         chosen = np.ones(len(events), dtype=bool) if chosen is None else chosen
         return self._solve("best", plan, clock, chosen, lambda numbers: {"gap_limits": limits[numbers], "flows": flows})
 
     def serve_most(self, plan: Vector, clock: Clock, chosen: npt.NDArray[np.bool_]) -> list[BatchResponse]:
-        """The operation that serves most in some shocks, by batch: least gap, then least shortage cost alone.
-
-        About twice as fast as `operate_batches`: costs are the same in all shocks.
+        """Return the recourse of least gap, then least shortage cost, by batch, for the shocks with True in `chosen`.
+        It ignores operating costs. It is about twice as fast as `operate_batches`, since costs are the same in all
+        shocks.
         """
         return self._solve("served", plan, clock, chosen, lambda numbers: {"gap_limits": np.zeros(len(numbers))})
 
     def flows(self, answers: Iterable[BatchResponse]) -> list[ManyFlows]:
-        """The operation in the answers of `operate_batches` with `flows`, one value for each window length."""
+        """Return the flows in answers of `operate_batches` with `flows`, one value for each window length."""
         by_length: dict[int, list[ManyFlows]] = {}
         for answer in answers:
             assert answer.flows is not None
@@ -182,7 +180,7 @@ class RecourseEvaluator:
         return [ManyFlows.joined(parts) for parts in by_length.values()]
 
     def costs(self, answers: Iterable[BatchResponse]) -> Vector:
-        """Discounted operating and shortage cost in the same answers, by shock; 0 where it was not solved."""
+        """Return the discounted operating and shortage cost in such answers by shock; 0 where not solved."""
         result = np.zeros(len(self.instance.tree.events))
         for answer in answers:
             result[answer.events] = answer.cost
@@ -198,15 +196,14 @@ class RecourseEvaluator:
         skipped: Iterable[int] = (),
         gap_limits: Vector | None = None,
     ) -> Subgradients:
-        """Gaps or costs with their subgradients, weighted and summed by group.
-
+        """Return gaps or costs with their subgradients in the plan, weighted and summed by group.
         Args:
             plan, clock, skipped: as for `gaps`.
-            task: which of the two.
-            groups: by shock, numbered from 0.
+            task: whether gaps or costs are evaluated.
+            groups: by shock, its group, numbered from 0.
             weights: by shock.
-            gap_limits: by shock, the gap that it may leave, for costs; nan to keep its floors. A shock that may leave
-                one has a group of its own. `fails` are then the shocks that leave more.
+            gap_limits: for costs, by shock, the gap that it may leave; nan to keep its floors. A shock with a limit has
+                a group of its own. `fails` then marks the shocks that leave more than they may.
         """
         size, count = len(self.instance.events), int(groups.max(initial=-1)) + 1
         value, by_term = np.zeros(count), np.zeros((count, len(self.subproblems.linking_matrix.constant)))
@@ -233,7 +230,7 @@ class RecourseEvaluator:
         return Subgradients(value, subgradient, gap, fails, cost, limit, by_gap)
 
     def cost_lower_bounds(self) -> Vector:
-        """By shock, a lower bound on its discounted cost, in money, whatever the plan."""
+        """Return by shock a lower bound on its discounted cost under any plan, in money."""
         result = np.zeros(len(self.instance.events))
         for length in {part.length for part in self.batches}:
             numbers = np.sort(np.concatenate([part.events for part in self.batches if part.length == length]))
@@ -241,18 +238,18 @@ class RecourseEvaluator:
         return result
 
     def bases(self) -> dict[str, npt.NDArray[Any]]:
-        """The basis from which each batch starts the next time, by name."""
+        """Return by name the basis from which each batch starts the next time."""
         return {f"basis {batch} {task}": basis for (batch, task), basis in self._bases.items()}
 
     def recall(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Start from the bases of another run."""
+        """Set the starting bases to those of another run, as `bases` returned them."""
         for name, basis in arrays.items():
             if name.startswith("basis "):
                 _, batch, task = name.split(" ", 2)
                 self._bases[int(batch), cast(RecourseTask, task)] = basis
 
     def close(self) -> None:
-        """End the workers."""
+        """Stop the workers."""
         self.executor.close()
 
     def _all_but(self, skipped: Iterable[int]) -> npt.NDArray[np.bool_]:
@@ -282,7 +279,9 @@ class RecourseEvaluator:
         return answers
 
     def _map(self, requests: Sequence[BatchRequest], clock: Clock) -> list[BatchResponse]:
-        """The answers; where workers fail those of this process, which then goes on alone: they are the same."""
+        """Return the answers of the executor.
+        If workers fail, this process computes the same answers and all later ones alone.
+        """
         tasks = [Task(answer_batch, (request,), self._homes[request.batch]) for request in requests]
         try:
             return self.executor.map(tasks, clock)
@@ -297,19 +296,19 @@ class RecourseEvaluator:
             return self.executor.map(tasks, clock)
 
 
-# Where a worker keeps its subproblems. The number of shocks below which one process is done before others have
-# started, and that below which solvers of other threads are not worth their making. And how many threads the
-# interpreter's lock leaves with something to do.
+# The key of a worker's memory for its subproblems. The number of shocks below which one process is done before others
+# have started, and below which solvers for other threads are not worth building. The largest number of threads that the
+# interpreter's lock leaves busy.
 KEPT, FEW_FOR_PROCESSES, FEW_FOR_THREADS, MOST_THREADS = "subproblems", 400, 100, 4
 
 
 def recourse_executor(instance: Instance, jobs: int | None = None, cluster: str | None = None) -> Executor:
-    """An executor whose workers keep the subproblems of an instance.
-
+    """Return an executor whose workers keep the subproblems of an instance.
     Args:
-        jobs: processes; where that is left open, one for each core once there are many shocks, threads with fewer, and
+        instance: its futures determine the subproblems.
+        jobs: number of processes. None takes one per core if there are many shocks, threads with fewer shocks, and
             neither with few.
-        cluster: address of a Dask scheduler, in their place.
+        cluster: address of a Dask scheduler whose workers replace local processes.
 
     Raises:
         WorkerError: the cluster cannot be reached.
@@ -330,13 +329,13 @@ def recourse_executor(instance: Instance, jobs: int | None = None, cluster: str 
 
 
 def _thread_count(solvers: Sequence[SubproblemSolver]) -> int:
-    """How many threads of a process have something to do: no more than a future has batches; one for few shocks."""
+    """Return the number of threads: 1 for few shocks, else at most the number of batches of a future."""
     most = max(len(each.instance.events) for each in solvers)
     return 1 if most < FEW_FOR_THREADS else min(MOST_THREADS, core_count(), max(len(each.batches) for each in solvers))
 
 
 def _first_tasks(solvers: Sequence[SubproblemSolver], size: int) -> dict[int, Task]:
-    """By worker, the task that writes the programmes that it will need."""
+    """Return for each worker the task that builds the LPs of the window lengths that it will solve."""
     lengths: dict[int, list[tuple[int, int]]] = {number: [] for number in range(1, size)}
     for future, solver in enumerate(solvers):
         for part, home in zip(solver.batches, _homes(solver.batches, size), strict=True):
@@ -346,13 +345,13 @@ def _first_tasks(solvers: Sequence[SubproblemSolver], size: int) -> dict[int, Ta
 
 
 def answer_batch(memory: Memory, request: BatchRequest) -> BatchResponse:
-    """A task: the recourse of a batch of shocks, by the subproblems that a worker keeps."""
+    """Solve the recourse of a batch of shocks with the worker's subproblems: a task for workers."""
     solver: SubproblemSolver = memory[KEPT][request.future]
     return solver.answer(request)
 
 
 def setup_of(instances: Sequence[Instance]) -> Setup:
-    """What a worker builds for some futures; instances that are one stay one when they are sent."""
+    """Return the setup that builds the subproblems of futures in a worker; identical instances are sent once."""
     fresh = {id(each): each.fresh() for each in instances}
     return Setup.of(_build_subproblems, [fresh[id(each)] for each in instances])
 
@@ -362,13 +361,13 @@ def _build_subproblems(memory: Memory, instances: Sequence[Instance]) -> None:
 
 
 def _solvers(instances: Sequence[Instance]) -> list[SubproblemSolver]:
-    """The recourse programmes of some futures; those with the same data share theirs."""
+    """Return the subproblem solvers of futures; futures with the same instance share one."""
     made = {id(each): SubproblemSolver(each) for each in {id(each): each for each in instances}.values()}
     return [made[id(each)] for each in instances]
 
 
 def _for_thread(solvers: Sequence[SubproblemSolver]) -> list[SubproblemSolver]:
-    """The same programmes with solvers of their own; futures that share theirs still do."""
+    """Return solvers with the same LPs but their own HiGHS objects; futures that share one still do."""
     made = {id(each): each.for_thread() for each in {id(each): each for each in solvers}.values()}
     return [made[id(each)] for each in solvers]
 
@@ -379,7 +378,7 @@ def _write_windows(memory: Memory, lengths: Sequence[tuple[int, int]]) -> None:
 
 
 def _homes(batches: Sequence[ShockBatch], size: int) -> list[int]:
-    """By batch the worker that keeps it, 0 … size − 1: equal work, and few window lengths to a worker."""
+    """Return for each batch its worker, 0 … size − 1, with equal work and few window lengths per worker."""
     work = np.array([float(part.length * len(part.events)) for part in batches])
     middles = np.cumsum(work) - 0.5 * work
     return [int(middle) for middle in size * middles / max(1.0, work.sum())]
@@ -400,24 +399,26 @@ LIMITS = ("limit", "capacity")
 
 @dataclass
 class ScarcityPrices:
-    """The prices of one shock's least gap, in money per tonne, by (owner, offset in the window); only those above 0."""
+    """The prices of one shock's least gap, in money per tonne by (owner, offset in the window); only positive ones."""
 
-    commodity: dict[tuple[str, int], float] = field(default_factory=dict)  # of a tonne more of a commodity
-    capacity: dict[tuple[str, int], float] = field(default_factory=dict)  # of a tonne more of an activity's capacity
+    # reduction of the gap by one more tonne of a commodity
+    commodity: dict[tuple[str, int], float] = field(default_factory=dict)
+    # reduction of the gap by one more tonne of capacity
+    capacity: dict[tuple[str, int], float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Bottleneck:
     """The bottleneck of a segment's supply chain."""
 
-    commodity: str  # the one that is short
-    # The activities that make it and are at their limit, the highest price of capacity first; none where nothing makes
-    # it, or no price shows one.
+    commodity: str  # the commodity that is short
+    # The activities at their limit that make it, the highest price of capacity first; empty if nothing makes it, or no
+    # price shows a limit.
     makers: tuple[str, ...]
 
 
 def scarcity_prices(solver: SubproblemSolver, plan: Vector, numbers: Iterable[int]) -> dict[int, ScarcityPrices]:
-    """By number of the shock, its prices under a plan (values of the columns of `first_stage_model`)."""
+    """Return the prices of each shock by index under a plan, given as values of `first_stage_model`."""
     by_length: dict[int, list[int]] = {}
     for number in sorted(numbers):
         by_length.setdefault(len(solver.instance.events[number].periods), []).append(number)
@@ -448,9 +449,8 @@ def _read(solver: SubproblemSolver, length: int, duals: Vector, reduced_costs: V
 def bottleneck(
     instance: Instance, scarce: ScarcityPrices, segment: str, offset: int, there: frozenset[str]
 ) -> Bottleneck:
-    """Upstream from the commodity of a segment, the first one whose makers are at their limit.
-
-    Only makers that exist count, those in `there`: an option that was not bought has not failed.
+    """Return the first commodity whose makers are at their limit, upstream from the commodity of a segment.
+    Only existing makers, those in `there`, count: an option that was not bought has not failed.
     """
     commodity, seen = instance.demands[segment].commodity, set[str]()
     while True:

@@ -1,32 +1,31 @@
-"""The LP relaxation of a model: how near it is to plans, and what brings it nearer.
+"""The LP relaxation of a model: a measure of its strength, valid inequalities, diving, and MIR cuts.
+**Valid inequalities** are rows that some operation of every integral plan satisfies at no extra cost. They are added
+where a relaxation violates them, so a model holds only a few: most are slack at its optimum, and each costs the solver
+time. Once the integers are fixed none is needed; a common slack column then relaxes all of them at once, so that dual
+values are those of the other rows.
 
-**Valid inequalities** are rows that some operation of every plan with whole numbers keeps, at no more cost; they are
-held where a relaxation violates them. A model holds few of them: most say nothing at its optimum, and each costs the
-solver time. Once the integers are fixed none is needed; then a slack that they share lets go of all at once, so that
-dual values are those of the other rows.
+**Diving** goes from an LP relaxation to integral values, a few integers at a time, and re-solves the same warm LP:
 
-**Diving**: from an LP relaxation to whole numbers, a few integers at a time, each step the same linear programme, warm.
+    nearly opened      round all of these up
+    barely opened      if there are none: round all of these down
+    else               round up the integer with the largest fractional part
 
-    nearly opened      all that are, next larger whole number
-    barely opened      where none is: all that are, next smaller one
-    else               the integer with the largest fraction, next larger one
+If a step is infeasible, only the integer with the largest fractional part is rounded up, then down. For the least
+survival gap under a budget this leads near the best plan, whereas rounding all integers at once exceeds the budget. A
+MIP solve that starts from the dive proves the gap sooner.
 
-Where a step leaves no solution, the largest fraction alone moves, then that one the other way. For the least survival
-gap of a budget this leads near the best plan: rounding all integers at once buys more than the budget allows. A search
-with integers that begins with it proves the gap sooner.
-
-**Mixed-integer rounding** of what floors ask of a plan:
+**Mixed-integer rounding** (MIR) of what floors require of a plan:
 
     gap[s](p) + g·(x − p) ≤ 0    a plan x keeps the floors of shock s: g is a subgradient of the gap at any point p
-    Σ a·z + Σ c·w ≥ b            the same in whole numbers z and sizes w: a size that an opening limits counts as the
-                                 whole of that, w ≤ U·z
+    Σ a·z + Σ c·w ≥ b            the same in integers z and sizes w: a size limited by an opening, w ≤ U·z, is
+                                 replaced by U·z
     Σ G(a/δ)·z + Σ c/(δ·f)·w ≥ ⌈b/δ⌉,    f = b/δ − ⌊b/δ⌋,    G(d) = ⌊d⌋ + min(1, (d − ⌊d⌋)/f)
 
-A relaxation opens 3.8 of four sites where floors ask for 3.8 times the capacity of one; the rounded row asks for four.
-Points p are relaxations whose openings are rounded down, or to the nearest: there floors fail, and the gap says what is
-short. Where a relaxation is far from a plan, several of its own fractions take the place of one half. Every plan
-that keeps the floors keeps these rows, so they are valid inequalities of the model; it holds those that its relaxation
-violates, until the integers are fixed.
+If floors require 3.8 times the capacity of one site, a relaxation opens 3.8 of four sites, while the rounded row
+requires four. The points p are relaxations with their openings rounded down, or to the nearest integer: floors fail
+there, and the subgradient says by how much. For a weak relaxation, several of its own fractional parts replace one half
+as the rounding threshold. Every plan that keeps the floors satisfies these rows, so they are valid inequalities of the
+model, which holds those that its relaxation violates until the integers are fixed.
 
 Sources: Marchand, Wolsey: Aggregation and mixed integer rounding to solve MIPs, Operations Research 49(3), 2001; Bodur,
 Luedtke: Mixed-integer rounding enhanced Benders decomposition, Management Science 63(7), 2017.
@@ -49,46 +48,48 @@ if TYPE_CHECKING:
     from optimizer.algorithms.extensive_form import ShockModel
     from optimizer.algorithms.recourse import RecourseEvaluator
 
-# A relaxation is far from a plan where this share of the plan's cost lies between them.
+# A relaxation is weak if it is below a plan's cost by more than this share of that cost.
 WEAK_RELAXATION = 0.3
-# What the basis of a relaxation is kept under.
+# The name under which the basis of a relaxation is stored.
 RELAXATION = "relaxation"
-# Fractions from which an integer counts as nearly opened, and up to which it counts as barely opened.
+# Fractional parts from which an integer counts as nearly opened, and up to which it counts as barely opened.
 NEARLY, BARELY = 0.7, 0.05
-# Linear programmes that one dive solves at most.
+# Largest number of LPs that one dive solves.
 MOST_SOLVES = 40
-# Fractions no further than this from a whole number agree with it; and seconds for what lies near a plan.
+# An integer of the relaxation agrees with a plan's if they differ by at most this; and time limit in seconds of the
+# search near a plan.
 ALIKE, NEARBY_SECONDS = 0.3, 10.0
 
-# Places among the integers, and whether they go up.
+# Positions among the integers to round, and whether they are rounded up.
 DiveStep = tuple[npt.NDArray[np.intp], bool]
-# Rounds of rows at most; fractions from which on points are rounded up; and how many divisors δ are tried for a row.
+# Largest number of cut rounds; fractional parts from which on points are rounded up; largest number of divisors δ tried
+# per row.
 MOST_ROUNDS, THRESHOLDS, MOST_DIVISORS = 12, (1.0 - INTEGRALITY, 0.5), 8
-# Where a relaxation is far from a plan: how many of its own fractions, at most, take the place of one half, and the
-# step to which they are rounded.
+# For a weak relaxation: largest number of its own fractional parts used as thresholds besides the first, and the step
+# to which they are rounded.
 MOST_LEVELS, LEVEL = 6, 1e-3
-# Fewer rows at first than this for each whole number mislead HiGHS more than they help. And a tree over such a
-# relaxation may end soon where the rows raise it by this share.
+# At first, fewer rows than this per integer mislead HiGHS more than they help. A tree over a weak relaxation may end
+# soon if the rows raise its bound by more than the second share.
 ENOUGH, RAISED = 0.05, 0.05
-# Fractions f beyond these make rows that say little, or that the solver's errors may spoil.
+# Range of fractions f: rows beyond it are weak, or spoilt by the solver's errors.
 LEAST_FRACTION, MOST_FRACTION = 0.02, 0.98
-# A row has to be violated by so much, where its right-hand side is a whole number.
+# Least violation of a row, which is scaled so that its right-hand side is an integer.
 LEAST_VIOLATION = 0.01
-# Digits after the point to which the coefficients of rows that count as the same agree.
+# Rows are equal if their coefficients agree to this number of decimals.
 SAME_DIGITS = 9
-# Sizes of points are this share of what openings allow: at all of it, more would be of no use, nor have a subgradient.
+# Sizes at points are this share of what openings allow: at their limit more would be of no use and have no subgradient.
 SHARE_OF_SIZE = 0.999
 
 
 def is_weak_lp(
     model: Model, relaxation: SolveResult, cutoff: float, solve_rounded: Callable[[Vector], SolveResult | None]
 ) -> bool:
-    """Whether a relaxation is weak: far below the best plan known, and below the one that it rounds to.
-
+    """Return whether an LP relaxation is weak: far below the best known plan and below the plan that it rounds to.
     Args:
         model: its bounds are the same before and after.
-        cutoff: what the best plan known costs, money; infinite where none is known.
-        solve_rounded: the plan with the whole numbers nearest to some values.
+        relaxation: the solved LP relaxation of the model.
+        cutoff: cost of the best known plan in money; infinite without one.
+        solve_rounded: returns the plan with the integers nearest to given values, or None.
     """
     if relaxation.values is None or not len(model.integers) or not _is_weak(relaxation.objective, cutoff):
         return False
@@ -107,13 +108,13 @@ def _is_weak(relaxation: float, cost: float) -> bool:
 
 
 class ValidInequalities:
-    """The valid inequalities of one model.
-
+    """The valid inequalities of one model, which are added to the solver once violated.
     Args:
-        builder: offers them, and gets the column of their slack.
+        builder: its `valid` rows are the candidates; it gets the column of their common slack.
 
     Attributes:
-        rounded: those that `FloorCuts` found. passed: those that the solver holds, in its order.
+        rounded: MIR cuts that `FloorCuts` found.
+        passed: rows that were added to the solver, in its order.
     """
 
     def __init__(self, builder: ModelBuilder) -> None:
@@ -126,14 +127,14 @@ class ValidInequalities:
         self._rhs: Vector = np.zeros(0)
 
     def solve(self, model: Model, builder: ModelBuilder) -> SolveResult:
-        """The LP relaxation, with those that it would violate."""
+        """Solve the LP relaxation, adding violated valid inequalities until there is none."""
         result = model.solve(relaxed=True)
         while result.values is not None and self.add_violated(model, builder, result.values):
             result = model.solve(relaxed=True)
         return result
 
     def add_violated(self, model: Model, builder: ModelBuilder, values: Vector) -> int:
-        """Pass those to the solver that some values violate noticeably. Returns how many."""
+        """Add the inequalities that `values` violate noticeably to the solver; return their number."""
         self._read(builder)
         left = np.bincount(self._rows, self._values * values[self._columns], len(self._rhs)) - self._rhs
         size = np.bincount(self._rows, np.abs(self._values * values[self._columns]), len(self._rhs))
@@ -145,14 +146,14 @@ class ValidInequalities:
         return len(new)
 
     def hold_again(self, builder: ModelBuilder, marks: Collection[Mark]) -> list[Row]:
-        """Those with some marks, as the solver holds them: it has had them from a similar model."""
+        """Return the inequalities with the given marks, with slack, as the solver holds them from a similar model."""
         self._read(builder)
         self._is_passed = np.array([row.mark in marks for row in builder.valid], dtype=bool)
         self.passed = [builder.valid[n] for n in np.flatnonzero(self._is_passed)]
         return [self._with_slack(row) for row in self.passed]
 
     def _read(self, builder: ModelBuilder) -> None:
-        """Keep the rows that are new as arrays."""
+        """Append the coefficients of the builder's new valid rows to the arrays."""
         first = len(self._rhs)
         more = builder.valid[first:]
         if not more:
@@ -168,11 +169,11 @@ class ValidInequalities:
         return replace(row, terms={**row.terms, self._slack: -1.0})
 
     def hold(self, model: Model) -> None:
-        """Hold those that were passed on."""
+        """Enforce the inequalities in the solver, by fixing their slack to 0."""
         model.bound([self._slack], 0.0, 0.0)
 
     def release(self, model: Model) -> None:
-        """Let go of all."""
+        """Relax all inequalities in the solver, by freeing their slack."""
         if self._is_passed.any():
             model.bound([self._slack], 0.0, np.inf)
 
@@ -180,16 +181,15 @@ class ValidInequalities:
 def dive(
     model: Model, solve: Callable[[], SolveResult], relaxation: SolveResult, *, opens: bool = False
 ) -> Vector | None:
-    """Whole numbers that a relaxation leads to.
-
+    """Round the integers of a relaxation step by step while it stays feasible.
     Args:
-        model: its integers are free between their bounds; they are left bounded as at the end of the dive.
-        solve: the LP relaxation of the model as it is bounded.
-        relaxation: the one to begin with.
-        opens: whether integers go up wherever that leaves a solution: openings cost money, but serve demand.
+        model: its integers are free between their bounds before; after, they keep the bounds of the last step.
+        solve: solves the LP relaxation under the model's current bounds.
+        relaxation: the relaxation to start from.
+        opens: whether integers are never rounded down first: openings cost money, but serve demand.
 
     Returns:
-        The values of the integers, in their order; None where the dive leads nowhere.
+        The values of the integers, in their order; None if the dive ends without an integral solution.
     """
     places, found, left = model.integers, relaxation, MOST_SOLVES
     while found.values is not None:
@@ -215,7 +215,7 @@ def dive(
 
 
 def _steps(fractions: Vector, opens: bool) -> Iterator[DiveStep]:
-    """What to move, and what else where that leaves no solution."""
+    """Yield the rounding step to try, then those to try if it leaves no solution."""
     largest = np.array([np.argmax(fractions)])
     nearly = np.flatnonzero(fractions >= NEARLY)
     barely = np.flatnonzero((fractions > INTEGRALITY) & (fractions <= BARELY))
@@ -228,7 +228,7 @@ def _steps(fractions: Vector, opens: bool) -> Iterator[DiveStep]:
 
 
 def start_by_dive(model: "ShockModel", relaxation: SolveResult, *, opens: bool = False) -> None:
-    """Start from whole numbers that an LP relaxation leads to, if to any."""
+    """Set the model's starting integers by a dive from a relaxation, if it succeeds."""
     if relaxation.values is not None and not model.excuses.is_used:
         model.release_integers()
         whole = dive(model.solver, model.solve_relaxed, relaxation, opens=opens)
@@ -236,7 +236,9 @@ def start_by_dive(model: "ShockModel", relaxation: SolveResult, *, opens: bool =
 
 
 def plan_near(model: "ShockModel", relaxation: SolveResult) -> SolveResult | None:
-    """A plan that a relaxation leads to, improved as in RINS: what both agree on is kept; None where there is none."""
+    """Return a plan found by a dive and improved as in RINS; None if the dive finds none.
+    RINS (relaxation induced neighbourhood search) fixes the integers on which plan and relaxation agree.
+    """
     start_by_dive(model, relaxation, opens=True)
     found = model.solve_from_start()
     model.release_integers()
@@ -253,20 +255,19 @@ def plan_near(model: "ShockModel", relaxation: SolveResult) -> SolveResult | Non
 
 @dataclass(frozen=True)
 class Covering:
-    """A row ``Σ a·x ≥ b`` in the plan's columns: coefficients and right-hand side."""
+    """A covering row ``Σ a·x ≥ b`` in the plan's columns, by coefficients and right-hand side."""
 
     coefficients: Vector
     rhs: float
 
 
 class FloorCuts:
-    """The MIR cuts from the floors of one model.
-
+    """The MIR cuts of one model from its survival floors.
     Args:
-        model: it holds some shocks, whose floors are kept.
-        evaluator: of the recourse in the listed shocks.
-        known: the rows of other models of the same instance; those that are found are added.
-        is_weak: whether the relaxation is far from a plan, so that more points are worth their time.
+        model: holds some shocks, whose floors are kept.
+        evaluator: evaluates the recourse in the listed shocks.
+        known: cuts of other models of the same instance; new cuts are appended.
+        is_weak: whether the relaxation is weak, so that more points are worth their time.
     """
 
     def __init__(
@@ -283,7 +284,7 @@ class FloorCuts:
         self._limited, self._by, self._most = self._limits()
 
     def _limits(self) -> tuple[Integers, Integers, Vector]:
-        """Sizes w that a whole number z limits, w ≤ U·z: w, z and U."""
+        """Return the sizes w limited by integers z, w ≤ U·z, as arrays of w, z and U."""
         found = dict[int, tuple[int, float]]()
         for row in self.model.builder.rows:
             if len(row.terms) == 2 and row.sense != ">=" and row.rhs == 0 and max(row.terms) < self.size:
@@ -295,12 +296,12 @@ class FloorCuts:
 
     @property
     def _has_whole_floors(self) -> bool:
-        """Whether the floors of all shocks held are kept, and something has to be whole."""
+        """Whether the floors of all shocks held are kept, and the plan has integers."""
         keeps = self.model.most_missed == 0 and not self.model.excuses.is_used
         return keeps and len(self._shocks_held) > 0 and bool(self.is_whole.any())
 
     def tighten(self, relaxation: SolveResult) -> SolveResult:
-        """The relaxation with rounded rows, until it violates none or they raise its bound no more."""
+        """Add MIR cuts to the relaxation until it violates none, or they hardly raise its bound; return it."""
         if relaxation.status != "optimal" or not self._has_whole_floors:
             return relaxation
         there = {id(row) for row in self.model.builder.valid}
@@ -318,16 +319,16 @@ class FloorCuts:
         return relaxation
 
     def _hold(self, rows: list[Row]) -> SolveResult:
-        """The relaxation of the model with more rows."""
+        """Add rows to the model's valid inequalities and return its relaxation."""
         self.model.builder.valid += rows
         return self.model.solve_relaxed()
 
     def _violated(self, values: Vector | None) -> list[Row]:
-        """The rows that some values violate, in units of a row of tonnes; none where there are no values."""
+        """Return the MIR cuts that `values` violate, in tonnes; none without values."""
         if values is None:
             return []
         rounded = (row for each in self._coverings(values) if (row := self._rounded(each, values)) is not None)
-        # Shocks that ask for the same have the same row.
+        # Shocks with the same requirements give the same row.
         found = {np.round(row.coefficients / row.rhs, SAME_DIGITS).tobytes(): row for row in rounded}
         mass, first, result = self.model.solver.mass, len(self.known), []
         for number, row in enumerate(found.values()):
@@ -338,11 +339,13 @@ class FloorCuts:
 
     @property
     def _too_few(self) -> float:
-        """The number of rows in all up to which they are not worth holding."""
+        """The total number of cuts up to which they are not worth adding."""
         return ENOUGH * len(self.model.solver.integers) if self.is_weak else 0.0
 
     def _coverings(self, values: Vector) -> Iterator[Covering]:
-        """What floors ask of the plan, at points near some values: the more is opened, the fewer shocks fail."""
+        """Yield the rows that floors require of the plan, at points near `values`.
+        Thresholds decrease, so that each point opens more than the last, and shocks that no longer fail are dropped.
+        """
         plan, left = values[: self.size], np.array(self._shocks_held, dtype=np.intp)
         for threshold in self._thresholds(plan):
             groups = np.full(len(self.model.tree.events), -1, dtype=np.intp)
@@ -362,7 +365,7 @@ class FloorCuts:
                 return
 
     def _thresholds(self, plan: Vector) -> list[float]:
-        """Fractions from which on points are rounded up, in descending order."""
+        """Return the fractional parts from which on points are rounded up, in descending order."""
         if not self.is_weak:
             return list(THRESHOLDS)
         at = np.maximum(plan[self.is_whole], 0.0)
@@ -372,7 +375,7 @@ class FloorCuts:
         return [THRESHOLDS[0], *(levels[chosen] - LEVEL).tolist()]
 
     def _point(self, plan: Vector, threshold: float) -> Vector:
-        """A point whose whole numbers are rounded up from a threshold on, with the sizes that they allow."""
+        """Return the plan with its integers rounded up from `threshold` on, and the sizes that they allow."""
         point = np.maximum(plan, 0.0)
         below = np.floor(point + INTEGRALITY)
         point = np.where(self.is_whole, below + (point - below >= threshold), point)
@@ -382,7 +385,7 @@ class FloorCuts:
         return point
 
     def _rounded(self, row: Covering, values: Vector) -> Covering | None:
-        """The row that values violate most, of those that rounding makes of one; None where they violate none."""
+        """Return the MIR cut of a row that `values` violate most; None if they violate none."""
         a = row.coefficients.copy()
         np.add.at(a, self._by, np.maximum(a[self._limited], 0.0) * self._most)
         a[self._limited] = 0.0
@@ -392,7 +395,7 @@ class FloorCuts:
         at = np.maximum(values[: self.size], 0.0)
         best, most = None, LEAST_VIOLATION
         for high in (np.zeros(self.size, dtype=bool), self.is_whole & np.isfinite(self.upper) & (at > self.upper / 2)):
-            # Where high, z is replaced by what is left to its upper bound.
+            # Where high, z is complemented to its upper bound.
             signed, rhs = np.where(high, -a, a), row.rhs - float(a[high] @ self.upper[high])
             left = np.where(high, self.upper - at, at)
             for divisor in self._divisors(signed, left):
@@ -405,7 +408,7 @@ class FloorCuts:
         return best
 
     def _divisors(self, a: Vector, at: Vector) -> list[float]:
-        """Coefficients of fractional whole numbers, those that matter most first."""
+        """Return the coefficients of fractional integers as divisors δ, the largest contributions first."""
         is_fractional: npt.NDArray[np.bool_] = self.is_whole & (a > 0) & (np.abs(at - np.round(at)) > INTEGRALITY)
         places = np.flatnonzero(is_fractional)
         order = places[np.argsort(-(a * at)[places], kind="stable")]
@@ -413,7 +416,7 @@ class FloorCuts:
 
 
 def _round(row: Covering, divisor: float, is_whole: npt.NDArray[np.bool_]) -> Covering | None:
-    """Mixed-integer rounding of a row divided by a number; None where its fraction is too small or too large."""
+    """Apply mixed-integer rounding to a row divided by `divisor`; None if the fraction f is out of range."""
     d, b = row.coefficients / divisor, row.rhs / divisor
     f = b - np.floor(b)
     if not LEAST_FRACTION <= f <= MOST_FRACTION:

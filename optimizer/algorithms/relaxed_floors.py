@@ -1,36 +1,37 @@
-"""Survival floors that a model may give up: of attacks that are deterred, and of samples that may fail.
+"""Survival floors that a model may give up: those of deterred attacks, and of samples that may fail.
 
     z       0 or 1    whether the floors of a path are given up
 
     floor   u − v ≤ (1 − φ)·D + φ·D·z        in place of u − v ≤ (1 − φ)·D, for every floor of the path
 
-Where z = 1 any shortage is within the floor's row, so that nothing is missed. The coefficient φ·D is the least that
-will do: what is unserved never exceeds D. Where the cost of the path does not count, what the do-nothing plan falls
-short of the floor will do, and none where it keeps it: under any other plan the same operation is possible.
+With z = 1 the row permits any shortage, so that v is 0. The coefficient φ·D is the least valid one, since unserved
+demand never exceeds D. Where the cost of the path does not count, the shortfall of the do-nothing plan is a valid
+coefficient, and 0 where that plan keeps the floor: under any other plan the same operation is possible.
 
-**Attacks**, each survived or deterred; those that no plan can deter keep their rows as they are:
+**Attacks** are survived or deterred; attacks that no plan can deter keep their rows unchanged:
 
-    d[s]    deterred   0 or 1   z of attack s: whether it costs the adversary more than it has
+    d[s]    deterred   0 or 1   z of attack s: whether it costs the adversary more than its attack budget
     Λ[o]    level of option o in the first period of the attack
-    need    (1 + DETERRED)·attack budget − Σ price, above 0 for what is affordable
+    need    (1 + DETERRED)·attack budget − Σ price, positive for affordable attacks
 
     deter   Σ deterrence·Λ ≥ need·d
 
-**Samples** of an ensemble, of which as many may fail as it allows. One that may is *excused*; the literature says that
-its scenario may be violated:
+**Samples** of an ensemble may fail up to the number that it allows. A sample that may fail is *excused*; in the
+literature, its scenario may be violated:
 
     z[s]    excused   0 or 1   whether sample s may miss its floors      column `excused` of the sample
 
-    share   Σ z[s] ≤ count − ⌈survive·count⌉      over the samples that the model holds, where these are more
+    share   Σ z[s] ≤ count − ⌈survive·count⌉      over the samples in the model, if there are more of them
     order   z[s] ≤ z[r]                           r dominates s, which has no probability (`instance.operation_paths`)
-    kept    z[s] = 0                              as many samples dominate s as may fail, or more
+    kept    z[s] = 0                              at least as many samples dominate s as may fail
 
-A plan that survives r survives s; so s need not be excused unless r is, nor with r among more than may fail. Where gaps
-count, to excuse r in place of s leaves no more. The cost of a sample with a probability may be less where it is
-excused, and with a price of gaps a floor may be missed that could be kept: there the order says nothing.
+A plan that survives r survives s. So s need not be excused unless r is, and never if more samples dominate it than may
+fail. Where gaps count, excusing r in place of s leaves no larger gap. The order is not valid for a sample with a
+probability, whose cost may be less if it is excused, nor with a price of gaps, under which a floor may be missed that
+could be kept.
 
-Samples are added as a search goes on. Each time the row is written anew for all that are held; the new one implies
-the old. Samples that a model does not hold may fail as well: `without_allowed` counts them.
+A search adds samples over time. Each time the share row is written again for all samples in the model; the new row
+implies the old one. Samples outside the model may fail as well: `without_allowed` counts them.
 
 Sources: Luedtke, Ahmed: A sample approximation approach for optimization with probabilistic constraints, SIAM Journal
 on Optimization 19(2), 2008; Ruszczyński: Probabilistic programming with discrete distributions and precedence
@@ -64,19 +65,19 @@ if TYPE_CHECKING:
 class SurvivalShare:
     """An ensemble of which only a share has to be survived."""
 
-    ensemble: str  # its name
-    numbers: range  # of its samples among the events
-    required: int  # in so many of them every floor must hold
-    future: int = 0  # the number of the future that it belongs to
+    ensemble: str  # name of the ensemble
+    numbers: range  # indices of its samples among the events
+    required: int  # number of samples in which every floor must hold
+    future: int = 0  # index of the future that it belongs to
 
     @property
     def allowed(self) -> int:
-        """How many samples may fail."""
+        """Number of samples that may fail."""
         return len(self.numbers) - self.required
 
 
 def survival_shares(instance: Instance) -> list[SurvivalShare]:
-    """The ensembles of an instance without questions that state a share."""
+    """Return the ensembles of a single future that state a share."""
     first, found = len(instance.events) - sum(spec.count for spec in instance.ensembles.values()), []
     for name, spec in instance.ensembles.items():
         if spec.survive is not None:
@@ -86,7 +87,7 @@ def survival_shares(instance: Instance) -> list[SurvivalShare]:
 
 
 def tree_shares(tree: FutureTree) -> list[SurvivalShare]:
-    """Those of all futures of a tree; numbers are those of `FutureTree.events`."""
+    """Return the ensembles of all futures that state a share, with indices as in `FutureTree.events`."""
     first, found = 0, []
     for number, future in enumerate(tree.futures):
         for share in survival_shares(future.instance):
@@ -102,13 +103,13 @@ def excused_samples(
     fails: npt.NDArray[np.bool_],
     saved: npt.NDArray[np.float64] | None = None,
 ) -> npt.NDArray[np.bool_]:
-    """By shock, whether it is a sample that fails and may: of each ensemble those with the largest gaps.
-
+    """Return by shock whether it is an excused sample: of each ensemble, those with the largest gaps.
     Args:
         shares: the ensembles of which only a share has to be survived.
-        gaps, fails: by shock, the survival gap, and whether a segment falls below its floor.
-        saved: by shock, what giving up its floors saves, money: samples for which that is above 0 may fail as well,
-            after those that have to.
+        gaps: by shock, the survival gap.
+        fails: by shock, whether a segment falls below its floor.
+        saved: by shock, the money saved by giving up its floors. After the samples that fail, those with a positive
+            saving are excused, the largest first.
     """
     saved, result = np.zeros(len(fails)) if saved is None else saved, np.zeros(len(fails), dtype=bool)
     for share in shares:
@@ -121,12 +122,14 @@ def excused_samples(
 def failing_beyond_allowed(
     instance: Instance, gaps: npt.NDArray[np.float64], fails: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.bool_]:
-    """By shock of an instance without questions, whether it fails and may not; arguments as of `excused_samples`."""
+    """Return by shock of a single future whether it fails without being excused.
+    Arguments as for `excused_samples`.
+    """
     return fails & ~excused_samples(survival_shares(instance), gaps, fails)
 
 
 def below_columns(model: ModelBuilder) -> dict[str, list[int]]:
-    """The columns of shortage below floors, by path."""
+    """Return the columns of shortage below floors, by path."""
     found: dict[str, list[int]] = {}
     for (path, _, _), amount in model.accounts("below").items():
         found.setdefault(str(path), []).extend(amount.terms)
@@ -134,12 +137,12 @@ def below_columns(model: ModelBuilder) -> dict[str, list[int]]:
 
 
 def relax_floors(model: ModelBuilder, given_up: Mapping[int, int], limits: Mapping[int, float] | None = None) -> None:
-    """Let floors be given up: by column of shortage below one, the column that says whether it is.
-
-    `limits` are the shortages, t, that will do, by the same columns; where one is left out, all that has to be served.
+    """Let floors be given up: `given_up` maps a column of shortage below a floor to the column that says so.
+    `limits` are the shortages in t to permit, by the same columns; where missing, the whole demand that the floor
+    protects.
     """
     limits = limits or {}
-    # The floors of a rule about time to survive have no shortage below them: they are never given up.
+    # Floors of a rule about time to survive have no shortage column: they are never given up.
     floors = [r for r, row in enumerate(model.rows) if row.mark.what == "floor" and len(row.terms) > 1]
     for r in floors if given_up else ():
         row = model.rows[r]
@@ -155,7 +158,7 @@ LEVEL_LINK = "level"
 
 
 def write_deterrence(model: ModelBuilder, instance: Instance, shocks: Iterable[Shock]) -> None:
-    """Let the attacks among some shocks of a model be deterred; their paths are written, and none of this is yet."""
+    """Write the deterrence of the attacks among `shocks` into a model that already has their paths."""
     adversary = instance.adversary
     if adversary is None or not adversary.deterrents:
         return
@@ -171,7 +174,7 @@ def write_deterrence(model: ModelBuilder, instance: Instance, shocks: Iterable[S
 def _decide(
     model: ModelBuilder, instance: Instance, adversary: AdversarySpec, shock: Shock, targets: tuple[str, ...]
 ) -> int:
-    """Write the column that says whether an attack is deterred, with its row; −1 where no plan deters it."""
+    """Write the column that says whether an attack is deterred, with its row; return −1 if no plan can deter it."""
     need = adversary.deterred_from - adversary.price(targets)
     added = adversary.deterrence(targets)
     levels = {o: model.linked(o, LEVEL_LINK).get(shock.periods.start, Expression()) for o in added}
@@ -187,29 +190,28 @@ def _decide(
 
 
 def _largest_level(instance: Instance, option: str, level: Expression) -> float:
-    """The most that a level can be: all of the option bought when most of it is in force."""
+    """Return the largest possible level: all of the option bought when most of it is in force."""
     return max(map(float, level.terms.values()), default=0.0) * instance.options[option].largest
 
 
 def levels_under(model: ModelBuilder, plan: Sequence[float], options: Iterable[str], t: int) -> dict[str, float]:
-    """The levels of options in a period under a plan, by the values of the columns of its `first_stage_model`."""
+    """Return the levels of options in period `t` under `plan`, the values of the `first_stage_model`."""
     return {o: model.linked(o, LEVEL_LINK).get(t, Expression()).value(plan) for o in options}
 
 
-# Owner and what of the columns.
+# Owner and kind of the columns that excuse samples.
 EXCUSED = ("share", "excused")
 
 
-# By name of a sample, then by segment and period, what the do-nothing plan falls short of the floor, t.
+# By sample name, then by segment and period: the shortfall of the do-nothing plan below the floor, t.
 Shortfalls = Mapping[str, Mapping[tuple[str, int], float]]
 
 
 class Excuses:
     """The samples of a model that may fail, of all futures of a tree.
-
     Attributes:
         shares: the ensembles of which only a share has to be survived.
-        columns: by number of the share, and by name of the sample, the column that says whether it is excused.
+        columns: for each share, by sample name, the column that says whether the sample is excused.
     """
 
     def __init__(
@@ -227,7 +229,7 @@ class Excuses:
         return any(self.columns)
 
     def write(self, model: ModelBuilder, shocks: Iterable[Shock]) -> None:
-        """Let those samples be excused among the shocks of a model of which it is not written yet."""
+        """Write the columns and rows of samples among `shocks` that may fail and are not written yet."""
         new: dict[int, list[Shock]] = {}
         for shock in shocks:
             i, _ = self._share_of.get(shock.name, (None, 0))
@@ -255,7 +257,7 @@ class Excuses:
             self._write_order(model, i, samples)
 
     def _limits(self, submodel: ModelBuilder, name: str, own: str) -> dict[int, float]:
-        """By column of shortage below a floor of a sample, what the do-nothing plan falls short of it."""
+        """Return the shortfall of the do-nothing plan by column of shortage below a floor of the sample."""
         known = self._shortfalls.get(name)
         if known is None:
             return {}
@@ -271,7 +273,7 @@ class Excuses:
         return all(future.instance.policy.gap_price is None for future in self.tree.futures)
 
     def _write_order(self, model: ModelBuilder, i: int, samples: Sequence[Shock]) -> None:
-        """The order of new samples among all that are held."""
+        """Write the order rows between new samples and all samples in the model."""
         share, columns, new = self.shares[i], self.columns[i], {shock.name for shock in samples}
         for name, column in columns.items():
             dominating = self._dominating(i, name)
@@ -285,7 +287,7 @@ class Excuses:
                 )
 
     def _dominating(self, i: int, name: str) -> list[str]:
-        """The samples that dominate one, by name; none where its cost counts."""
+        """Return the names of the samples that dominate a sample; none where its cost counts."""
         share, (_, number) = self.shares[i], self._share_of[name]
         if self.tree.events[number].probability > 0:
             return []
@@ -297,16 +299,16 @@ class Excuses:
         return [self.tree.events[n + first].name for n in self._orders[i].dominating(number - first).tolist()]
 
     def columns_of(self, names: Iterable[str]) -> list[int]:
-        """The columns of some samples that the model holds."""
+        """Return the columns of the named samples that the model holds."""
         known = set(names)
         return [j for columns in self.columns for name, j in columns.items() if name in known]
 
     def excused_counts(self, values: Sequence[float]) -> list[float]:
-        """By share, how many samples of the model a solution excuses; of a relaxation the sum of parts."""
+        """Return for each share the number of samples that a solution excuses, fractional for a relaxation."""
         return [sum(values[j] for j in columns.values()) for columns in self.columns]
 
     def rounded(self, values: Sequence[float]) -> dict[int, float]:
-        """By column, whole numbers near a relaxation: excused are as many as may be, the largest parts first."""
+        """Return integers near a relaxation by column: as many samples excused as allowed, the largest values first."""
         whole: dict[int, float] = {}
         for share, columns in zip(self.shares, self.columns, strict=True):
             ordered = sorted(columns.values(), key=lambda j: -values[j])
@@ -317,12 +319,11 @@ class Excuses:
 def without_allowed(
     shares: Sequence[SurvivalShare], violated: Mapping[int, float], excused_counts: Sequence[float]
 ) -> dict[int, float]:
-    """Violated shocks by number, without the samples of ensembles in which no more fail than are allowed.
-
+    """Return violated shocks by index, without the samples of ensembles in which no more fail than are allowed.
     Args:
         shares: the ensembles.
-        violated: by number, the gap of each shock that fails and that a model does not hold.
-        excused_counts: by share, how many samples fail that it does hold.
+        violated: by index, the gap of each failing shock that the model does not hold.
+        excused_counts: for each share, the number of samples in the model that fail.
     """
     result = dict(violated)
     for share, before in zip(shares, excused_counts, strict=True):
@@ -336,10 +337,9 @@ def without_allowed(
 def allow_sample_gaps(
     instance: Instance, builder: ModelBuilder, values: Sequence[float], gap_limits: dict[str, float]
 ) -> None:
-    """Put gaps that samples of one future are known to attain among those allowed, in place.
-
-    Of samples that a model excuses the cost counts: those with a probability are allowed what they miss there. Of
-    others that it excuses, what they miss is arbitrary; of those that it does not hold, nothing is known.
+    """Set the allowed gaps of one future's samples that may fail, in place.
+    Excused samples with a probability are allowed their gap in the model, since their cost counts. Excused samples
+    without a probability, whose gap in the model is arbitrary, and samples outside the model lose their entry.
     """
     found = builder.column_index()
     for share in survival_shares(instance):
@@ -354,7 +354,7 @@ def allow_sample_gaps(
 def _missed(
     instance: Instance, sample: Shock, found: Mapping[tuple[str, str, str], Mapping[int, int]], values: Sequence[float]
 ) -> float:
-    """The demand below the floors of a sample that goes unserved in a model, money."""
+    """Return the unserved demand below the floors of a sample in a model, in money."""
     path = instance.path(sample)
     return math.fsum(
         demand.shortage_cost * max(0.0, values[column] - path.most_unserved_at(d, t))

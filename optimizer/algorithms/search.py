@@ -1,12 +1,11 @@
-"""What every search in rounds keeps: the shocks that its model contains, its progress, a state to resume.
+"""The state of every search in rounds: the shocks that its model holds, its progress, and its checkpoint.
+After each round the state is written to a folder, and read when the search is started again: a **checkpoint**. Each
+problem has its own file, named after everything that determines the result: the instance, the relevant settings, and
+the versions. A problem that differs in any of these has another file.
 
-The state is written whole to a folder after each round, and read when the search is started again: a **checkpoint**.
-There is one file for each problem, named after all that decides the result: the instance, the settings that matter,
-the versions. A problem that differs in any of them has another file.
-
-A file is a zip archive of plain arrays, stored as they are, with facts as JSON and a digest of it all. Nothing in it is
-ever unpickled. A file that is damaged, or that was written for another problem, is refused. Anyone who can write into
-the folder can forge one, cuts included.
+The file is an uncompressed zip archive of plain arrays, with facts as JSON and a digest of all contents. Nothing in it
+is unpickled. A file that is damaged or was written for another problem is refused. Anyone who can write to the folder
+can forge a checkpoint, including its cuts.
 """
 
 import hashlib
@@ -43,28 +42,27 @@ if TYPE_CHECKING:
     from optimizer.algorithms.recourse import RecourseEvaluator
 
 Arrays = dict[str, npt.NDArray[Any]]
-# Shocks that are added in a round.
+# Number of shocks added in a round.
 ADDED = 4
-# Where floors fail, one model holds all shocks that count if their recourse has no more rows than this. With 2,000 to
-# 6,000 rows it takes 0.4 to 1.4 times as long as Benders decomposition, with 9,000 to 17,000 1.5 to 3 times; with 200,
-# where several futures make the tree large, a tenth.
+# Where floors fail, all shocks that count are put into one model if their recourse has no more rows than this. With
+# 2,000 to 6,000 rows it takes 0.4 to 1.4 times as long as Benders decomposition, with 9,000 to 17,000 rows 1.5 to 3
+# times; with 200 rows, where several futures make the tree large, a tenth.
 FEW_ROWS = 7_000
 
 
 @dataclass(frozen=True)
 class State:
-    """Where a search stood: facts that JSON can hold, and arrays by name."""
+    """The state of a search: facts that JSON can hold, and arrays by name."""
 
     facts: Mapping[str, Any]
     arrays: Arrays = field(default_factory=dict)
 
 
 class Checkpoint:
-    """The file of one problem.
-
+    """The checkpoint file of one problem.
     Args:
-        folder: where it lies; made if it is not there.
-        settings: how it is solved; workers, time limit and the folder itself do not matter.
+        folder: its folder, created if missing.
+        settings: solver settings; workers, time limit and the folder itself do not affect the file name.
 
     Raises:
         CheckpointError: the folder cannot be used.
@@ -72,7 +70,7 @@ class Checkpoint:
 
     def __init__(self, folder: str | Path, instance: Instance, settings: Settings) -> None:
         matter = (settings.solver, settings.mip_gap, settings.strategy, settings.seed, settings.threads)
-        # The futures of a changed instance may differ from what its questions say.
+        # The futures of an edited instance may differ from what its questions would give.
         futures = [] if instance.tree.is_single else [future.instance.to_dict() for future in instance.tree.futures]
         named = [instance.to_dict(), futures, matter, version("optimizer"), dict(versions())]
         key = hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()[:16]
@@ -84,8 +82,7 @@ class Checkpoint:
             raise CheckpointError(f"{folder}: {error.strerror}; name a folder that can be written") from None
 
     def load(self) -> State | None:
-        """The state that was written last; None where there is none.
-
+        """Return the last state written; None if there is no file.
         Raises:
             CheckpointError: the file is damaged, or was written for another problem.
         """
@@ -95,7 +92,7 @@ class Checkpoint:
             state = self._read()
             _check(state, self._events)
         except Exception as error:
-            # The content is untrusted: whatever error reading it raises, it is no checkpoint.
+            # The content is untrusted: any error while reading it means that it is no checkpoint.
             message = str(error).partition("\n")[0] or type(error).__name__
             cure = f"delete it to start anew, or give another --checkpoint DIR than {self.path.parent}"
             raise CheckpointError(f"{self.path}: cannot be read as a checkpoint ({message}); {cure}") from None
@@ -117,10 +114,9 @@ class Checkpoint:
         return State(json.loads(facts), arrays)
 
     def save(self, state: State) -> None:
-        """Write a state whole.
-
+        """Write a state to the file, atomically.
         Raises:
-            CheckpointError: it cannot be written.
+            CheckpointError: the file cannot be written.
         """
         packed, facts = io.BytesIO(), json.dumps(state.facts)
         digest = _digest(self._key, facts, state.arrays)
@@ -132,7 +128,7 @@ class Checkpoint:
 
 
 def _digest(key: str, facts: str, arrays: Arrays) -> str:
-    """The digest of a problem's key and of all that is stored."""
+    """Return the digest of a problem's key and all stored contents."""
     digest = hashlib.sha256(f"{key}\n{facts}\n".encode())
     for name, array in sorted(arrays.items()):
         digest.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
@@ -142,9 +138,8 @@ def _digest(key: str, facts: str, arrays: Arrays) -> str:
 
 def _check(state: State, events: int) -> None:
     """Refuse facts and arrays that no search writes.
-
     Raises:
-        ValueError, KeyError, TypeError: for the first that is found.
+        ValueError, KeyError, TypeError: the first invalid entry.
     """
     facts = state.facts
     if not isinstance(facts["phase"], str):
@@ -169,21 +164,20 @@ def _check_numbers(name: str, numbers: Iterable[Any], events: int) -> None:
 
 class Search:
     """A search in rounds.
-
     Args:
         instance, settings, clock, listener: as for `solving.best_plan`.
-        evaluator: of the recourse in the listed shocks.
-        problem: what is minimised.
-        add: how many shocks are added in a round.
-        few_rows: where floors fail, one model holds all shocks that count if their recourse has no more rows than this.
+        evaluator: evaluates the recourse in the listed shocks.
+        problem: the objective, with additional rows and limits.
+        add: number of shocks added in a round.
+        few_rows: where floors fail, all shocks that count are put into one model if their recourse has no more rows.
 
     Attributes:
-        shocks: those that the model holds, in the order in which they came, so that a model begins with the one before.
-        listed: the oracle of the instance's own shocks.
+        shocks: shocks that the model holds, in the order in which they were added, so that each model extends the last.
+        listed: the separation oracle of the instance's own shocks.
         added_a_round: `add`.
-        rounded: valid inequalities that follow from floors.
-        report: passes a step on, with the seconds of the whole search. Models hold it: it does not hold the search, so
-            that both are gone once the search is.
+        rounded: mixed-integer rounding cuts found so far, from `FloorCuts`.
+        report: passes a progress event on, with the seconds of the whole search. Models refer to it and not to the
+            search, so that no reference cycle keeps both in memory.
     """
 
     def __init__(
@@ -219,36 +213,36 @@ class Search:
 
     @cached_property
     def histories(self) -> BranchingHistories:
-        """What branching gained in similar models: in all that share the evaluator, or in this search."""
+        """Branching histories, shared by all searches with the same evaluator if it has any, else of this search."""
         return {} if self.evaluator.histories is None else self.evaluator.histories
 
     @property
     def phase(self) -> str:
-        """The phase in which the search was left; empty where it begins."""
+        """The phase in which the resumed search was left; empty for a new search."""
         return str(self.resumed.facts["phase"]) if self.resumed else ""
 
     def restore_shocks(self) -> None:
-        """Take up the shocks that the model contained when the search was left."""
+        """Restore the shocks that the model held when the resumed search was left."""
         if self.resumed:
             self.shocks = [self.tree.events[number] for number in self.resumed.facts["written"]]
 
     def note_shocks(self, shocks: Iterable[Shock]) -> list[Shock]:
-        """Note shocks that the model will contain; returns those that are new."""
+        """Add shocks to those that the model holds; return the new ones."""
         names = {shock.name for shock in self.shocks}
         new = {shock.name: shock for shock in shocks if shock.name not in names}
         self.shocks += new.values()
         return list(new.values())
 
     def note_shock_numbers(self, numbers: Iterable[int]) -> list[Shock]:
-        """The same for listed shocks by number."""
+        """Add listed shocks by index to those that the model holds; return the new ones."""
         return self.note_shocks(self.tree.events[number] for number in numbers)
 
     def tighten(self, model: "ShockModel", relaxation: SolveResult) -> SolveResult:
-        """The relaxation of a model with what follows from its floors for whole numbers of openings."""
+        """Return the LP relaxation of a model, tightened by mixed-integer rounding cuts from its floors."""
         return FloorCuts(model, self.evaluator, self.rounded).tighten(relaxation)
 
     def report_round(self, phase: str, best: float, bound: float, violations: Collection[Violation]) -> None:
-        """Keep the end of a round in the history, and pass it on."""
+        """Record the end of a round in the history and report it."""
         step = Progress(
             phase=phase,
             seconds=time.perf_counter() - self.began,
@@ -277,7 +271,7 @@ class Search:
             self._warn(error)
 
     def _warn(self, error: CheckpointError) -> None:
-        """Warn once; later rounds try again, since space may have become free."""
+        """Warn once about a failed checkpoint; later rounds try again, since disk space may have become free."""
         if not self._has_warned:
             self._has_warned = True
             what = f"The checkpoint cannot be written: {error}. The search continues and tries again after each round."
@@ -285,7 +279,7 @@ class Search:
 
 
 def warn_unsaved(reason: str) -> str:
-    """Warn that no checkpoint is written though one was requested; returns the warning, as a note for the result."""
+    """Warn that a requested checkpoint is not written; return the warning as a note for the result."""
     what = f"No checkpoint is written: {reason}"
     warnings.warn(what, OptimizerWarning, stacklevel=3)
     return what

@@ -1,19 +1,18 @@
-"""Which algorithm finds a plan: the whole decision; and the plan without shocks, from which prices of survival count.
+"""The choice of the algorithm that finds a plan, and the no-shock plan, from which the price of survival counts.
+    extensive form          one model that holds every shock (`extensive_form`): for a handful of shocks; where some
+                            have probabilities, for few periods of shocks in all
+    Benders decomposition   (`benders`) where shocks have probabilities, so that every one counts in the cost
+    constraint generation   (`constraint_generation`) in all other cases
 
-    extensive form          one model that holds every shock (`extensive_form`): a handful of shocks; where some have
-                            probabilities, few periods of shocks in all
-    Benders decomposition   (`benders`) shocks have probabilities, so that every one counts in the cost
-    constraint generation   (`constraint_generation`) all else
-
-Where floors cannot all be kept, the last two go on with the shocks that fail under the do-nothing plan or have a
+Where floors cannot all be kept, the last two continue with the shocks that fail under the do-nothing plan or have a
 probability: the extensive form of these finds the least gap if they are few (`FEW_ROWS`), else Benders decomposition.
 
-`Settings.strategy` asks for one of them; ``auto``, which is the default, decides by the instance. Two cases are decided
-whatever is asked for: a problem other than least cost has no plan where floors fail, which only constraint generation
-reports as infeasible; and where samples may fail, Benders cuts cannot estimate what a plan costs.
+`Settings.strategy` requests one of them; ``auto``, the default, decides by the instance. Two cases override the
+request: a problem other than least cost has no plan where floors fail, which only constraint generation reports as
+infeasible; and where samples may fail, Benders cuts cannot estimate the cost of a plan.
 
-Tasks for workers find plans of parts: `solve_group` of a group of futures, `solve_alone` of one future by itself, from
-whose cost its regret counts (`with_regret`).
+Tasks for workers solve parts of the problem: `solve_group` a group of futures, `solve_alone` one future by itself, from
+whose cost regret counts (`with_regret`).
 """
 
 import contextlib
@@ -43,17 +42,18 @@ from optimizer.results.result import Result
 from optimizer.solver.base import Clock, Listener, Progress, Settings, StrategyName, ignore
 from optimizer.tolerances import NO_SHOCK_GAP
 
-# The shocks up to which the extensive form is small; with probabilities, the periods of shocks in all. There,
-# Benders decomposition takes as long for CVaR and the largest cost; a third of the time at 240 periods, a sixth at 470.
+# Largest number of shocks of an extensive form; with probabilities, largest number of periods of shocks in all. At that
+# size Benders decomposition takes as long for CVaR and the largest cost; at 240 periods it takes a third of the time,
+# at 470 a sixth.
 FEW_SHOCKS, FEW_PERIODS = 8, 60
-# Why an extensive form writes no checkpoint.
+# The reason for which an extensive form writes no checkpoint.
 WITHOUT_ROUNDS = (
     "the extensive form is one model and has no rounds. Choose the strategy constraint-generation, or benders where "
     "shocks have probabilities."
 )
-# Where a worker keeps who listens to its tasks, if it is this process.
+# The key of a worker's memory under which it keeps the listener of its tasks, if it is this process.
 LISTENER = "listener"
-# Seconds in which the no-shock plan's cost is proven.
+# Time limit for the proof of the no-shock plan's cost, in seconds.
 NO_SHOCK_SECONDS = 20.0
 
 
@@ -69,18 +69,18 @@ def best_plan(
     add: int = ADDED,
     few_rows: float = FEW_ROWS,
 ) -> SearchResult:
-    """The cheapest plan that survives; where the floors cannot all be kept, the one with the least gap.
-
+    """Find the cheapest plan that survives; where the floors cannot all be kept, the one with the least gap.
     Args:
-        instance: of one future or of several.
-        settings: which algorithm, how near to the optimum, with what limits.
+        instance: with one future or several.
+        settings: algorithm, gap to prove, and limits.
         clock: a deadline, and whether Ctrl-C was pressed.
-        listener: hears every step.
-        problem: what is minimised over the plans that keep the floors. Another problem than least cost has no plan
-            where they cannot be kept: the status is ``infeasible`` then.
-        evaluator: of the recourse, one that is already warm; its results are the same.
-        hints: what is known before. add: how many violated shocks are added in a round.
-        few_rows: where floors fail and the shocks that count have no more rows of recourse, one model holds them all.
+        listener: receives every progress event.
+        problem: the objective over the plans that keep the floors. A problem other than least cost has no plan where
+            they cannot be kept: the status is then ``infeasible``.
+        evaluator: evaluates the recourse; may be warm from an earlier search, with the same results.
+        hints: facts known before.
+        add: number of violated shocks added in a round.
+        few_rows: where floors fail, all shocks that count are put into one model if their recourse has no more rows.
 
     Raises:
         SolverError: the solver failed.
@@ -101,7 +101,7 @@ def best_plan(
 
 
 def choose_algorithm(instance: Instance, settings: Settings, problem: ProblemVariant = LEAST_COST) -> StrategyName:
-    """Which algorithm solves a problem, as this module says."""
+    """Return the algorithm that solves a problem, by the rules in the docstring of this module."""
     if not problem.is_least_cost:
         return "constraint-generation"
     chosen = _fastest(instance.tree.events) if settings.strategy == "auto" else settings.strategy
@@ -115,10 +115,12 @@ def _fastest(events: Sequence[Shock]) -> StrategyName:
 
 
 class _ListedConstraintGeneration(ConstraintGeneration):
-    """Constraint generation for the listed shocks alone."""
+    """Constraint generation for the listed shocks only."""
 
     def minimise_gap(self) -> SearchResult:
-        """The least gap, by Benders decomposition; there is no plan for another problem than least cost."""
+        """Minimise the gap by Benders decomposition.
+        A problem other than least cost is infeasible. After a stop, the best plan of both searches is returned.
+        """
         if not self.problem.is_least_cost:
             return SearchResult("infeasible", self.model.builder, history=tuple(self.history))
         few_rows = self.few_rows if no_sample_may_fail(self.instance) else math.inf
@@ -133,14 +135,14 @@ class _ListedConstraintGeneration(ConstraintGeneration):
 def solve_groups(
     evaluator: RecourseEvaluator, problems: Sequence[GroupProblem], clock: Clock
 ) -> Sequence[GroupPlans | None]:
-    """Groups of futures, each by itself, side by side; None for those that the clock did not allow."""
+    """Solve groups of futures in parallel, each by itself; None for groups that the clock did not allow."""
     assert isinstance(evaluator, JointEvaluator)
     until = None if clock.left is None else time.time() + clock.left
     return evaluator.search_futures([Task(solve_group, (each, until)) for each in problems], clock)
 
 
 def solve_group(memory: Memory, group: GroupProblem, until: float | None) -> GroupPlans:
-    """A task: a group of futures by itself."""
+    """Solve a group of futures by itself: a task for workers."""
     with clock_of_task(memory, until) as clock:
         if clock.is_over:
             return GroupPlans(-math.inf)
@@ -155,17 +157,17 @@ def solve_group(memory: Memory, group: GroupProblem, until: float | None) -> Gro
 class Alone:
     """The best plan of one future by itself."""
 
-    # Its cost with the price of its gap, and a proven lower bound; money.
+    # Its cost including the price of its gap, and a proven lower bound on it; in money.
     cost: float = math.inf
     bound: float = -math.inf
-    gap: float = 0.0  # its survival gap
-    plan: Plan | None = None  # None where none was found; there is none unless the search was stopped
-    shocks: frozenset[str] = frozenset()  # names of those that its model held
+    gap: float = 0.0  # its survival gap, in money
+    plan: Plan | None = None  # None if none was found, which happens only after a stop
+    shocks: frozenset[str] = frozenset()  # names of the shocks that its model held
     is_stopped: bool = False  # whether its search ended before the proof
 
     @classmethod
     def of(cls, instance: Instance, solved: SearchResult) -> "Alone":
-        """What a search found in a future."""
+        """Return the result of a search for one future."""
         if solved.values is None:
             return cls(is_stopped=solved.status == "stopped")
         priced = (instance.policy.gap_price or 0.0) * solved.gap
@@ -176,7 +178,7 @@ class Alone:
 
 
 def solve_alone(memory: Memory, number: int, name: str, settings: Settings, until: float | None) -> Alone:
-    """A task: one future by itself, judged by its expected cost."""
+    """Solve one future by itself for its expected cost: a task for workers."""
 
     def report(step: Progress) -> None:
         memory.get(LISTENER, ignore)(replace(step, phase=f"{name} alone, {step.phase}"))
@@ -193,7 +195,10 @@ def solve_alone(memory: Memory, number: int, name: str, settings: Settings, unti
 def exact_no_shock(
     instance: Instance, settings: Settings, clock: Clock, known: Result | None = None
 ) -> NoShockPlan | None:
-    """The cheapest plan without shocks and rules about surviving, as `known` has it; None without, or not in time."""
+    """Return the no-shock plan: the cheapest plan without shocks and rules about surviving.
+    It is taken from `known` if that has it. None if the instance has neither shocks nor such rules, or if the plan is
+    not proven in time.
+    """
     if known is not None and known.no_shock is not None:
         return known.no_shock
     if not instance.events and not instance.survival_rules:
@@ -204,7 +209,7 @@ def exact_no_shock(
 
 
 def no_shock_plan(instance: Instance, settings: Settings, clock: Clock) -> NoShockPlan | None:
-    """The same, proven to the gap of the settings."""
+    """Return the no-shock plan, proven to the gap of the settings; None if it is not proven in time."""
     variant = without_disruptions(instance)
     found = solve_extensive_form(variant, settings, clock, lambda step: None)
     if found.values is None or found.status != "optimal":
@@ -213,13 +218,13 @@ def no_shock_plan(instance: Instance, settings: Settings, clock: Clock) -> NoSho
 
 
 def no_shock_cost(instance: Instance, settings: Settings, clock: Clock) -> float | None:
-    """What that plan costs."""
+    """Return the cost of the no-shock plan; None as in `exact_no_shock`."""
     found = exact_no_shock(instance, settings, clock)
     return None if found is None else found.total_cost
 
 
 def with_regret(instance: Instance, future: Future, result: Result, alone: Alone) -> FutureResult:
-    """A future with its regret; its least cost is that of the cheapest plan known, that of the result included."""
+    """Return a future with its regret over the cheapest plan known for it, which may be the result's own plan."""
     label, price = instance.horizon.label, instance.policy.gap_price
     answers = tuple((each.question, each.branch, label(each.t)) for each in future.answers)
     known = FutureResult(future.name, future.probability, answers, result)
@@ -228,7 +233,7 @@ def with_regret(instance: Instance, future: Future, result: Result, alone: Alone
     if price is None and alone.gap > 0:
         return replace(known, least_cost=alone.cost)
     cost = result.total_cost + (price or 0.0) * result.survival_gap
-    # A plan that leaves a gap is no plan to regret by.
+    # A plan that leaves a gap is no reference for regret.
     least = alone.cost if price is None and result.survival_gap > 0 else min(alone.cost, cost)
     bound = min(alone.bound, least)
     return replace(known, least_cost=least, least_bound=bound if math.isfinite(bound) else None, regret=cost - least)
@@ -238,7 +243,7 @@ def with_regret(instance: Instance, future: Future, result: Result, alone: Alone
 def open_evaluator(
     instance: Instance, settings: Settings, warm: RecourseEvaluator | None
 ) -> Iterator[RecourseEvaluator]:
-    """The evaluator given; or one of our own, which is let go afterwards."""
+    """Yield the given evaluator, or a new one that is closed afterwards."""
     evaluator = warm or RecourseEvaluator(instance, recourse_executor(instance, settings.jobs, settings.cluster))
     try:
         yield evaluator

@@ -1,7 +1,6 @@
-"""Subproblems: the recourse LPs of an instance, one per window length, kept warm; they solve batches of shocks.
-
-A batch is fixed by the instance and starts from a basis that comes with the request: every worker, in whatever order,
-finds the same numbers.
+"""Subproblems: the recourse LPs of an instance, one per window length, kept warm to solve batches of shocks.
+The batches are determined by the instance, and each starts from a basis sent with the request, so that every worker
+finds the same numbers, in whatever order it solves.
 """
 
 import copy
@@ -33,17 +32,18 @@ RecourseTask = Literal[
     "subgradients of costs",
     "subgradients of gaps, without valid rows",
 ]
-# Shocks in a batch: enough to make the first, which starts from another plan's basis, count for little.
+# Number of shocks in a batch: large enough for the first shock, which starts from another plan's basis, to count
+# little.
 BATCH_SIZE = 128
-# Held by the thread that writes a programme or makes a solver: neither PuLP nor file descriptors are made for two.
+# Lock for building LPs and solvers: neither PuLP nor file descriptors are safe for several threads.
 WRITING = threading.RLock()
-# Tasks whose dual values are those of the other rows alone.
+# Tasks whose dual values must be those without valid inequalities.
 WITHOUT_VALID: tuple[RecourseTask, ...] = ("best", "served", "subgradients of gaps, without valid rows")
 
 
 @dataclass(frozen=True)
 class ShockBatch:
-    """A batch: some of the shocks of one window length, by their numbers among all events of the instance."""
+    """A batch of shocks of one window length, by their indices among all events of the instance."""
 
     length: int
     events: Integers
@@ -53,23 +53,22 @@ class ShockBatch:
 class BatchRequest:
     """A request to solve the recourse of a batch."""
 
-    batch: int  # its number
-    # Least gaps; the best operation, the one that serves most, or gaps or costs with their subgradients in the linking
-    # terms.
+    batch: int  # index of the batch
+    # Compute least gaps, the operation of least cost, the operation that serves most, or gaps or costs with their
+    # subgradients in the linking terms.
     task: RecourseTask
-    events: Integers  # which of its shocks, by number among all events
-    linking: Vector  # the linking terms under the plan, as `LinkingMatrix.linking_terms` gives them
-    basis: Basis | None = None  # where to start
-    future: int = 0  # the number of the future whose shocks they are
-    # By shock, the gap in money that it may leave. ``best`` and ``served`` take its least gap where that is larger, or
-    # where this is nan; 0 tries to keep all floors first. For ``subgradients of costs``, nan, and where it is left out,
-    # keeps the floors; a shock whose least gap is larger fails.
+    events: Integers  # the shocks of the batch to solve, by index among all events
+    linking: Vector  # the linking terms under the plan, from `LinkingMatrix.linking_terms`
+    basis: Basis | None = None  # the starting basis; None for that of the first shock of its window length
+    future: int = 0  # index of the future of the shocks
+    # By shock, the gap in money that it may leave. ``best`` and ``served`` use the least gap if that is larger, or if
+    # this is nan; 0 tries to keep all floors first. For ``subgradients of costs``, nan or an empty array keeps the
+    # floors, and a shock whose least gap is larger fails.
     gap_limits: Vector = field(default_factory=lambda: np.zeros(0))
-    # By shock, the group whose subgradients are summed.
+    # By shock, the group in which its value and subgradient are summed.
     groups: Integers = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
-    weights: Vector = field(default_factory=lambda: np.zeros(0))  # by shock, of its value and subgradients
-    # Whether ``best`` returns all operation, not the unserved demand alone; for ``gaps``, whether it returns unserved
-    # demand.
+    weights: Vector = field(default_factory=lambda: np.zeros(0))  # by shock, weight of its value and subgradient
+    # Whether ``best`` returns all flows rather than unserved demand only, and whether ``gaps`` returns unserved demand.
     flows: bool = False
 
 
@@ -80,58 +79,55 @@ class BatchResponse:
     events: Integers
     gap: Vector  # in money
     fails: npt.NDArray[np.bool_]  # whether some segment falls noticeably below its floor
-    basis: Basis  # for the next time
-    seconds: float  # in the solver
-    # Discounted operating and shortage cost of the window, in ``served`` that of going short alone; empty where it was
-    # not requested.
+    basis: Basis  # basis from which to start the batch next time
+    seconds: float  # time in the solver
+    # Discounted operating and shortage cost of the window, for ``served`` shortage cost only; empty if not requested.
     cost: Vector = field(default_factory=lambda: np.zeros(0))
-    # T, by shock, segment and period of the window; empty where it was not requested.
+    # Unserved demand in t, by shock, segment and period of the window; empty if not requested.
     unserved: Vector = field(default_factory=lambda: np.zeros((0, 0, 0)))
-    flows: ManyFlows | None = None  # all operation; None where it was not requested
+    flows: ManyFlows | None = None  # all flows; None if not requested
     # By group, its value and its subgradient in the linking terms.
     cuts: dict[int, tuple[float, Vector]] = field(default_factory=dict)
-    # By shock, the derivative of its cost in its gap limit; empty where none is.
+    # By shock, the derivative of its cost in its gap limit; empty without limits.
     by_gap: Vector = field(default_factory=lambda: np.zeros(0))
 
 
 @dataclass(frozen=True)
 class ShockGaps:
-    """Every shock under a plan, in the order of the events; 0 and False where it was not solved."""
+    """The gap and failure of every shock under a plan, in the order of the events; 0 and False if not solved."""
 
     gap: Vector  # in money
     fails: npt.NDArray[np.bool_]  # whether some segment falls noticeably below its floor
 
     @property
     def violated(self) -> dict[int, float]:
-        """By number, the gap of each shock that fails; above 0 even where a shortfall costs nothing."""
+        """The gap of each failing shock by index, positive even if the shortfall costs nothing."""
         return {int(n): max(float(self.gap[n]), POSITIVE) for n in np.flatnonzero(self.fails)}
 
 
 @dataclass(frozen=True)
 class Subgradients:
-    """What shocks cost or leave unserved at a plan, by group, and how that changes with the plan.
-
-    ``value + subgradient · (x − plan)`` is never above the group's true value at any plan x.
+    """The gaps or costs of groups of shocks at a plan, with their subgradients in the plan.
+    ``value + subgradient · (x − plan)`` never exceeds the group's true value at any plan x.
     """
 
     value: Vector  # by group, in money
     subgradient: Vector  # by group and column of `first_stage_model`, in money per unit of the column
-    # By shock, as in `ShockGaps`; cost is discounted and without probability.
+    # By shock, as in `ShockGaps`; cost is discounted and not weighted by probability.
     gap: Vector
     fails: npt.NDArray[np.bool_]
     cost: Vector
     gap_limit: Vector  # by group, the gap that its shock may leave
-    by_gap: Vector  # the derivative of the group's value in it
+    by_gap: Vector  # by group, the derivative of its value in that gap
 
     def plus(self, other: "Subgradients") -> "Subgradients":
-        """With those of other shocks at the same plan."""
+        """Return the sum with values of other shocks at the same plan."""
         return Subgradients(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
 
 
 def batches(instance: Instance) -> list[ShockBatch]:
-    """The shocks in batches of one window length; like beside like, so that a basis serves the next.
-
-    Alike are shocks that strike the same, then those that begin at the same time.
+    """Partition the shocks into batches of one window length, with similar shocks adjacent to reuse their bases.
+    Shocks are sorted by what they cut, then by start.
     """
     by_length: dict[int, list[int]] = {}
     for number, shock in enumerate(instance.events):
@@ -155,10 +151,10 @@ def _parts(instance: Instance, events: list[int]) -> Iterator[Integers]:
 
 
 class SubproblemSolver:
-    """The recourse LPs of one instance.
-
+    """The solver of the recourse LPs of one instance.
     Attributes:
-        plan: its `first_stage_model`. linking_matrix: its linking terms.
+        plan: the instance's `first_stage_model`.
+        linking_matrix: its linking terms.
     """
 
     def __init__(self, instance: Instance) -> None:
@@ -173,13 +169,13 @@ class SubproblemSolver:
         self._forget()
 
     def _forget(self, threads: int | None = None) -> None:
-        """Begin without warm solvers; each of them will have so many threads of its own."""
+        """Drop the warm solvers; new ones use `threads` threads each."""
         self._warm: dict[int, WarmProgramme] = {}
         self._threads = threads
         self._started: tuple[tuple[int, str, bytes] | None, Basis | None] = (None, None)
 
     def for_thread(self) -> Self:
-        """The same programmes with solvers of their own, for another thread: it finds the same numbers."""
+        """Return a solver with the same LPs but its own HiGHS objects, for another thread; results are the same."""
         other = copy.copy(self)
         other._forget(threads=1)
         return other
@@ -190,7 +186,7 @@ class SubproblemSolver:
         return batches(self.instance)
 
     def window(self, length: int) -> WindowProgramme:
-        """The programme of a window length, written at its first use."""
+        """Return the LP of a window length, built at its first use."""
         with WRITING:
             if length not in self._windows:
                 shocks = [self.instance.events[n] for n in self._numbers[length]]
@@ -200,7 +196,7 @@ class SubproblemSolver:
             return self._windows[length]
 
     def warm(self, length: int) -> WarmProgramme:
-        """The solver of a window length, made at its first use."""
+        """Return the warm solver of a window length, built at its first use."""
         if length not in self._warm:
             with WRITING:
                 self._warm[length] = WarmProgramme(self.window(length).skeleton, self._threads)
@@ -213,7 +209,7 @@ class SubproblemSolver:
         return self._batch(request).answer()
 
     def _start(self, request: BatchRequest) -> Basis:
-        """The first basis of a batch: that of the first shock of its window length."""
+        """Return the first basis of a batch: that of the first shock of its window length."""
         length = len(self.instance.events[request.events[0]].periods)
         key = (length, request.task, request.linking.tobytes())
         if self._started[0] != key:
@@ -226,7 +222,7 @@ class SubproblemSolver:
         return basis
 
     def priced(self, request: BatchRequest) -> BatchResult:
-        """The least gaps of a request's shocks, with all dual values."""
+        """Return the least gaps of a request's shocks, with all dual values."""
         return self._batch(request, needs_duals=True).priced()
 
     def _batch(self, request: BatchRequest, *, needs_duals: bool = False) -> "_BatchSolver":
@@ -236,7 +232,7 @@ class SubproblemSolver:
 
 
 class _BatchSolver:
-    """One request: its shocks, by their places in the window."""
+    """The solver of one request; `which` are the positions of its shocks in the window."""
 
     def __init__(
         self,
@@ -254,7 +250,7 @@ class _BatchSolver:
         self.basis, self.seconds = request.basis, 0.0
 
     def answer(self) -> BatchResponse:
-        """The answer, by task."""
+        """Solve the request's task."""
         if self.request.task in ("best", "served"):
             return self.best()
         return self.subgradients() if self.request.task != "gaps" else self.gaps()
@@ -268,8 +264,7 @@ class _BatchSolver:
         return replace(answer, unserved=self._unserved(found.values)) if self.request.flows else answer
 
     def best(self) -> BatchResponse:
-        """Least cost with the gap allowed; where floors are to be kept, at once if they can be.
-
+        """Minimise the cost within the allowed gap; if the floors are to be kept, try that first.
         The cost is that of operation and shortage, or for the task ``served`` that of shortage alone.
         """
         gap_limits = self.request.gap_limits
@@ -279,9 +274,9 @@ class _BatchSolver:
             least = self._solve(self._rows(left), values=True)
             values[left] = least.values
             most = np.fmax(least.objective, gap_limits[left])
-            # No slack where that will do: what a model holds already has some, and more of it would buy what is dear in
-            # one segment with gaps that cost next to nothing in another. Floors that are free to miss are kept where
-            # they can be, if all others are.
+            # Try without slack first: gaps from a model include some slack already, and more slack would buy what is
+            # expensive in one segment with almost free gaps in another. Floors with a shortage cost of 0 are kept if
+            # they can be when all others are.
             slacks = ((0.0, True), (HELD_IN_SHOCK, True), (HELD_IN_SHOCK, False), (100 * HELD_IN_SHOCK, False))
             for slack, is_strict in slacks:
                 again, cost = self._least_cost(left, most * (1.0 + slack), np.isnan(costs[left]), is_strict=is_strict)
@@ -302,9 +297,8 @@ class _BatchSolver:
     def _least_cost(
         self, some: Integers, most: Vector, is_chosen: npt.NDArray[np.bool_], *, is_strict: bool = True
     ) -> tuple[Vector, Vector]:
-        """Values and costs of chosen shocks that may leave a gap of `most`; nan where infeasible, or not chosen.
-
-        Where that is 0, floors that are free to miss are kept as well, if `is_strict`.
+        """Return values and costs of the shocks in `some` with gap limits `most`; nan where infeasible or not chosen.
+        Where the limit is 0, floors with a shortage cost of 0 are kept as well if `is_strict`.
         """
         values, costs = np.zeros((len(some), self.batch.upper.shape[1])), np.full(len(some), np.nan)
         chosen = np.flatnonzero(is_chosen)
@@ -322,15 +316,14 @@ class _BatchSolver:
         return self.window.shortage_only if self.request.task == "served" else self.window.costs(which)
 
     def priced(self) -> BatchResult:
-        """The least gaps as the solver finds them."""
+        """Return the least gaps as the solver finds them."""
         return self._solve(self.batch, values=True, with_duals=True)
 
     def subgradients(self) -> BatchResponse:
-        """Gaps or costs with their subgradients in the linking terms, summed by group.
-
-        Gaps are so with the valid rows of the programme, or without: then all of a limit shows in its own row.
-        Costs are least costs with the floors kept, or the gap allowed; without either where that is infeasible: then
-        `fails` is True.
+        """Return gaps or costs with their subgradients in the linking terms, summed by group.
+        Gaps may be solved with the valid inequalities of the LP or without; without, the dual value of a limit is
+        entirely that of its own row. Costs are least costs with the floors kept, or within the allowed gap; where that
+        is infeasible, they are those without either, and `fails` is True.
         """
         is_gap = self.request.task != "subgradients of costs"
         found, kept = (self._solve(self.batch, values=True, with_duals=True), None) if is_gap else self._costs()
@@ -340,7 +333,7 @@ class _BatchSolver:
         cuts = {}
         for group in np.unique(self.request.groups).tolist():
             weight = np.where(self.request.groups == group, self.request.weights, 0.0)
-            # Not by a matrix product: its threads take more time than they save.
+            # No matrix product: its threads take more time than they save.
             cuts[group] = float(np.sum(weight * found.objective)), np.einsum("i,ij->j", weight, subgradients)
         answer = replace(self._answer(found.values), cost=found.objective, cuts=cuts)
         if kept is None or not len(self.request.gap_limits):
@@ -351,7 +344,7 @@ class _BatchSolver:
         return replace(answer, fails=~kept, by_gap=np.where(kept & ~np.isnan(self.request.gap_limits), by_gap, 0.0))
 
     def _costs(self) -> tuple[BatchResult, npt.NDArray[np.bool_]]:
-        """The least costs, and in which shocks the floors or the gap allowed are kept."""
+        """Return the least costs, and by shock whether the floors or the allowed gap are kept."""
         batch = replace(self.batch, costs=self.window.costs(self.which), upper=self.batch.upper.copy())
         gap_limits = self.request.gap_limits if len(self.request.gap_limits) else np.full(len(self.which), np.nan)
         strict = np.isnan(gap_limits)
@@ -360,7 +353,7 @@ class _BatchSolver:
             :, None
         ]
         if strict.all():
-            # Where every floor is kept, nothing falls short: other values are not asked for.
+            # With every floor kept there is no shortage, so values are not needed.
             found = replace(self._solve(batch, with_duals=True), values=np.zeros(batch.upper.shape))
         else:
             found = self._solve(batch, values=True, with_duals=True)
@@ -373,7 +366,6 @@ class _BatchSolver:
 
     def _accept_tolerance(self, found: BatchResult, costs: Vector, gap_limits: Vector) -> None:
         """Accept shortages within the solver's tolerance as kept floors, and solve for the least cost again.
-
         Otherwise these shocks would count as failures, and their cost would be underestimated: where floors may be
         missed, demand that is expensive to serve goes unserved.
         """
@@ -394,7 +386,7 @@ class _BatchSolver:
                 self._replace(found, near[again], batch)
 
     def _replace(self, found: BatchResult, places: Integers, batch: Batch) -> None:
-        """Solve a batch and put its results in the places of others."""
+        """Solve `batch` and write its results into `found` at `places`."""
         new = self._solve(batch, values=True, with_duals=True)
         for name in ("objective", "values", "duals", "reduced_costs", "feasible"):
             getattr(found, name)[places] = getattr(new, name)
@@ -413,7 +405,7 @@ class _BatchSolver:
         return found
 
     def _serve_free_floors(self, least: BatchResult, some: Integers) -> None:
-        """Under the least gaps, minimise the shortage below floors that are free to miss."""
+        """Minimise the shortage below floors without a shortage cost, at the least gaps."""
         if not self.window.free.any():
             return
         batch = self._rows(some, self.window.free)

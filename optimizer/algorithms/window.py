@@ -1,13 +1,12 @@
-"""The recourse LP of all shocks with windows of one length: one matrix, and numbers for each shock.
-
+"""The recourse LP of all shocks with windows of one length: one matrix, with different numbers for each shock.
     x      plan, by column of `first_stage_model`          o = F·x + f   linking terms, by owner, what and period
     row    Σ a·y  ⋚  rhs − Σ   c·o                  a is the same in all shocks, rhs and c are not
     limit  y ≤ min(upper, (rhs − Σ   c·o)/a)        a row with one column is the bound of that column
-    valid  y ≤ U·ΣY(o)                              likewise, unless dual values of the other rows are asked for
+    valid  y ≤ U·ΣY(o)                              likewise, unless dual values without these rows are requested
     floor  u = w + v,  w ≤ (1 − φ)·D,  v ≤ φ·D      not u − v ≤ (1 − φ)·D: two bounds in place of a row
 
-The rows are written by the same levers and network as everywhere (`recourse_model`); here they become arrays. F is the
-same for all shocks; their technology matrix is c·F. The dual value of a right-hand side or bound, times −c·F, is a
+The rows are written by the same levers and network as all models (`recourse_model`) and converted to arrays here. F is
+the same for all shocks; their technology matrix is c·F. The dual value of a right-hand side or bound, times −c·F, is a
 subgradient of the optimum in the plan.
 """
 
@@ -30,7 +29,7 @@ from optimizer.solver.base import Batch, Integers, Vector
 
 
 class LinkingMatrix:
-    """The linking terms of a plan as one matrix: a block of rows for each, from the period before the horizon."""
+    """The linking terms of a plan as one matrix: a block of rows per term, from the period before the horizon."""
 
     def __init__(self, instance: Instance, plan: ModelBuilder) -> None:
         self.periods = len(instance.horizon.periods) + 1
@@ -44,23 +43,25 @@ class LinkingMatrix:
                 rows += [row] * len(amount.terms)
                 columns += list(amount.terms)
                 values += [float(value) for value in amount.terms.values()]
-        # Its coefficients by row and column. A sparse array of scipy would take longer to import than to use.
+        # Coefficients by row and column. Importing scipy's sparse arrays would take longer than their use saves.
         self._rows, self._columns = np.array(rows, dtype=np.intp), np.array(columns, dtype=np.intp)
         self._values, self._width = np.array(values, dtype=np.float64), len(plan.columns)
 
     def linking_terms(self, plan: Vector) -> Vector:
-        """The linking terms under a plan; negative rounding errors count as 0, for capacities cannot be negative."""
+        """Return the linking terms under a plan, with negative rounding errors of the plan set to 0."""
         lent = self._values * np.maximum(plan, 0.0)[self._columns]
         return np.bincount(self._rows, lent, len(self.constant)) + self.constant
 
     def by_plan(self, by_term: Vector) -> Vector:
-        """Derivatives in the plan's columns, from those in its linking terms; a row for each function."""
+        """Return derivatives in the plan's columns from those in its linking terms, one row per function."""
         parts = (np.bincount(self._columns, self._values * each[self._rows], self._width) for each in by_term)
         return np.array(list(parts)).reshape(len(by_term), self._width)
 
 
 class ShockTable:
-    """Numbers by item and shock; most items have one number for all shocks, and many shocks the same numbers."""
+    """A table of numbers by item and shock.
+    It is compressed: most items have one number for all shocks, and many shocks have the same numbers.
+    """
 
     def __init__(self, numbers: Sequence[Any], shocks: int) -> None:
         self._base = np.array([0.0 if isinstance(number, np.ndarray) else float(number) for number in numbers])
@@ -69,13 +70,13 @@ class ShockTable:
         self._numbers, self._place = distinct_shocks([numbers[i] for i in varying], shocks)
 
     def rows(self, which: Integers) -> Vector:
-        """One row for each of some shocks."""
+        """Return one row of numbers for each of the given shocks."""
         rows = np.repeat(self._base[None, :], len(which), axis=0)
         rows[:, self._varying] = self._numbers[self._place[which]]
         return rows
 
     def largest(self) -> Vector:
-        """By item, the largest size among all shocks."""
+        """Return for each item the largest absolute value over all shocks."""
         result = np.abs(self._base)
         if len(self._numbers):
             result[self._varying] = np.abs(self._numbers).max(axis=0)
@@ -84,7 +85,7 @@ class ShockTable:
 
 @dataclass(frozen=True)
 class _Layout:
-    """The rows of a builder that become bounds of a column (`limits`), and those that stay `rows`."""
+    """A builder's own columns, its rows that stay `rows`, and those that become bounds of one column (`limits`)."""
 
     own: list[int]
     rows: list[Row]
@@ -105,18 +106,19 @@ def _layout(builder: ModelBuilder) -> _Layout:
 
 class WindowProgramme:
     """The recourse LP of the shocks of one window length.
-
     Args:
-        instance, plan, linking_matrix: the instance, its `first_stage_model`, and the linking terms of that.
-        shocks: in the order of the instance.
-        path: the one they share, where it is known.
+        instance: the instance of the shocks.
+        shocks: shocks with windows of that length, in the order of the instance.
+        plan: the instance's `first_stage_model`.
+        linking_matrix: the linking terms of the plan.
+        path: the operating path that the shocks share, if known.
 
     Attributes:
-        columns: of the programme, by (path, owner, what); then by offset in the window.
-        unserved: by segment and offset, the column of unserved demand: all of it in what `join_unserved` returns.
-        skeleton: the programme for a solver, with the largest right-hand sides.
-        shortage_only: by column, its cost where only unserved demand has one, the shortage cost.
-        free: by column, 1 where a floor has a zero shortage cost, which does not show in the gap; 0 otherwise.
+        columns: columns of the LP, by (path, owner, what), then by offset in the window.
+        unserved: by segment and offset, the column of unserved demand; after `join_unserved` it holds all of it.
+        skeleton: the LP for a solver, with the largest right-hand sides.
+        shortage_only: costs by column if only unserved demand costs, its shortage cost.
+        free: by column, 1 for shortage below a floor without a shortage cost, which the gap does not show; else 0.
     """
 
     def __init__(
@@ -131,7 +133,8 @@ class WindowProgramme:
         self.starts = np.array([shock.periods.start for shock in shocks])
         self.path = path or shared_path(instance, shocks)
         builder = recourse_model(instance, self.path, plan)
-        # With the plan fixed, valid inequalities are bounds of single columns: free of cost, and cuts are stronger.
+        # With the plan fixed, valid inequalities are bounds of single columns: they cost nothing and make cuts
+        # stronger.
         builder.rows += builder.valid
         shortfall = total(gaps(builder, instance).values())
         self.money_unit = limit_gap(builder, MANY, shortfall).money_unit
@@ -159,7 +162,7 @@ class WindowProgramme:
         self.skeleton = _skeleton(builder, columns, layout.rows, position, self._rhs.largest(), self._upper.largest())
 
     def _name_columns(self, columns: Sequence[Column]) -> None:
-        """Where columns are, by name and by what they stand for."""
+        """Index the columns by name and by role."""
         self.columns: dict[tuple[str, str, str], dict[int, int]] = {}
         for i, column in enumerate(columns):
             key = (column.mark.path, column.mark.owner, column.mark.what)
@@ -169,12 +172,12 @@ class WindowProgramme:
         self.unserved = np.array([[at[k] for k in self.path.periods] for at in unserved], dtype=np.intp)
 
     def _write_rows(self, builder: ModelBuilder, layout: _Layout, position: Mapping[int, int], size: int) -> None:
-        """Right-hand sides of the rows, then of the limits, which are bounds of one column each."""
+        """Store the right-hand sides of the rows, then those of the limits, which are bounds of one column each."""
         rows = [*layout.rows, *(row for row, _, _ in layout.limits)]
         self._rhs = ShockTable([row.rhs for row in rows], size)
         self._rows = len(layout.rows)
         self._limited = np.array([position[j] for _, j, _ in layout.limits], dtype=np.intp)
-        # The first limits of all columns, then the second ones, …; and with each the one before of the same column.
+        # The first limits of all columns, then the second ones, and so on, each with the previous limit of its column.
         self._turns: list[tuple[list[int], list[int]]] = []
         earlier: dict[int, list[int]] = {}
         for i, column in enumerate(self._limited.tolist()):
@@ -191,7 +194,7 @@ class WindowProgramme:
         self._write_linking_terms(builder, rows, size)
 
     def _write_linking_terms(self, builder: ModelBuilder, rows: Sequence[Row], size: int) -> None:
-        """The places of linking terms in the rows: row, place in the linking matrix, coefficient."""
+        """Store the entries of linking terms in the rows: row, position in the linking matrix, coefficient."""
         columns, first = builder.columns, self.linking_matrix.first
         found = [
             (r, first[columns[j].mark.owner, columns[j].mark.what] + columns[j].t + 1, value)
@@ -207,9 +210,8 @@ class WindowProgramme:
     def batch(
         self, which: Integers, linking: Vector, *, needs_duals: bool = False
     ) -> tuple[Batch, npt.NDArray[np.bool_]]:
-        """Some shocks under a plan, minimising gaps; and by limit, whether the plan makes it the tighter bound.
-
-        Valid inequalities are left out where `needs_duals`: their dual values would be missing from those of rows.
+        """Return the gap-minimising LPs of some shocks under a plan, and by limit whether it is the tighter bound.
+        With `needs_duals` valid inequalities are left out, since as bounds they would take dual value from the rows.
         """
         rhs = self._rhs.rows(which)
         if len(self._term_row):
@@ -224,33 +226,35 @@ class WindowProgramme:
             columns = self._limited[these]
             is_tight[:, these] = limits[:, these] < upper[:, columns]
             if before:
-                # Of two limits of one column only the tighter has a dual value.
+                # Of two limits of one column only the tighter one has a dual value.
                 is_tight[:, before] &= ~is_tight[:, these]
             upper[:, columns] = np.minimum(upper[:, columns], limits[:, these])
         return Batch(self.shortage, upper, rhs[:, : self._rows]), is_tight
 
     def demand(self, which: Integers) -> Vector:
-        """Demand of each column of `below`, t, one row for each of some shocks."""
+        """Return the demand of each column of `below` in t, one row per shock."""
         return self._demand.rows(which)
 
     def split_unserved(self, values: Vector, upper: Vector) -> None:
-        """Minimise the shortage attributed below the floor: a solver may attribute more to it where that is free."""
+        """Minimise the shortage attributed below the floor, in place.
+        A solver may attribute more to it if that costs nothing.
+        """
         unserved = values[:, self._within] + values[:, self._beyond]
         values[:, self._within] = np.minimum(unserved, upper[:, self._within])
         values[:, self._beyond] = unserved - values[:, self._within]
 
     def join_unserved(self, values: Vector) -> Vector:
-        """Values of the columns with all unserved demand in `unserved`, that below the floor as well."""
+        """Return the values with all unserved demand in `unserved`, including that below the floor."""
         result = values.copy()
         result[:, self._within] += values[:, self._beyond]
         return result
 
     def costs(self, which: Integers) -> Vector:
-        """Discounted operating and shortage cost by column, one row for each of some shocks."""
+        """Return the discounted operating and shortage cost by column, one row per shock."""
         return self._costs.rows(which)
 
     def cost_lower_bounds(self) -> Vector:
-        """By shock, a lower bound on its cost: columns of negative cost at their upper bounds."""
+        """Return a lower bound on each shock's cost: columns of negative cost at their upper bounds."""
         every = np.arange(len(self.shocks))
         costs, upper = self._costs.rows(every), self._upper.rows(every)
         return np.asarray(np.where(costs < 0, costs * np.where(costs < 0, upper, 0.0), 0.0).sum(axis=1))
@@ -258,8 +262,8 @@ class WindowProgramme:
     def subgradients(
         self, which: Integers, is_tight: npt.NDArray[np.bool_], duals: Vector, reduced_costs: Vector
     ) -> Vector:
-        """A subgradient of each optimum in the linking terms, one row a shock."""
-        # Where the upper bound of a column is 0 as well, a positive reduced cost belongs to its lower bound.
+        """Return a subgradient of each shock's optimum in the linking terms, one row per shock."""
+        # If the upper bound of a column is 0 too, a positive reduced cost belongs to its lower bound.
         limits = np.where(is_tight, np.minimum(reduced_costs[:, self._limited], 0.0) / self._per, 0.0)
         duals = np.concatenate([duals, limits], axis=1)[:, self._term_row] * -self._term_value.rows(which)
         subgradients = np.zeros((len(which), len(self.linking_matrix.constant)))
@@ -269,10 +273,10 @@ class WindowProgramme:
 
 
 def _split(builder: ModelBuilder) -> dict[int, int]:
-    """Replace the floors by bounds; returns the column of shortage below the floor by that of other unserved demand.
-
-    The column of all unserved demand becomes that which the floor permits. Shortage below the floor is never cheaper,
-    so that both parts have a bound and no row is needed; where it is as cheap, `split_unserved` corrects the solution.
+    """Replace the floors by bounds; return for each column of unserved demand its column of shortage below the floor.
+    The column of all unserved demand becomes the part that the floor permits. Shortage below the floor is never
+    cheaper, so two bounds suffice and no row is needed; where it costs the same, `split_unserved` corrects the
+    solution.
     """
     beyond: dict[int, int] = {}
     for row in builder.rows:
@@ -290,7 +294,7 @@ def _split(builder: ModelBuilder) -> dict[int, int]:
 
 
 def _also(terms: dict[int, Any], beyond: Mapping[int, int]) -> None:
-    """Give the terms of unserved demand to both of its parts."""
+    """Give the terms of each column of unserved demand to its column below the floor too."""
     for u in [j for j in terms if j in beyond]:
         terms[beyond[u]] = terms.get(beyond[u], 0.0) + terms[u]
 
@@ -300,7 +304,7 @@ def _columns_of(columns: Sequence[Column], what: str) -> Integers:
 
 
 def _operating(builder: ModelBuilder, instance: Instance, starts: npt.NDArray[np.int64]) -> Expression:
-    """Operating and shortage cost of each shock, discounted."""
+    """Return the discounted operating and shortage cost, with one coefficient per shock."""
     result = Expression()
     for (_, k), amount in builder.accounts("operating").items():
         years = (starts + int(k)) * instance.horizon.delta
@@ -309,7 +313,9 @@ def _operating(builder: ModelBuilder, instance: Instance, starts: npt.NDArray[np
 
 
 def _shortage_only(instance: Instance, unserved: Integers, size: int) -> Vector:
-    """By column its shortage cost; demand with none is still served where nothing competes for it."""
+    """Return the shortage cost of each column.
+    Segments with a low or zero shortage cost get a small one, so that they are served where nothing competes.
+    """
     costs = [demand.shortage_cost for demand in instance.demands.values()]
     least, result = 1e-3 * (max(costs, default=0.0) or 1.0), np.zeros(size)
     for columns, cost in zip(unserved, costs, strict=True):
@@ -347,7 +353,7 @@ def _skeleton(
     rhs: Vector,
     upper: Vector,
 ) -> ModelBuilder:
-    """The programme without linking terms, its numbers the largest of all shocks, from which scales are chosen."""
+    """Build the LP without linking terms; its numbers, the largest over all shocks, determine the scaling."""
     programme = ModelBuilder(builder.horizon, 0.0, builder.names)
     programme.columns = [Column(c.mark, c.unit, 0.0, float(upper[i]), False, c.t) for i, c in enumerate(columns)]
     for r, row in enumerate(rows):
