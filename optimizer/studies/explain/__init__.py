@@ -1,10 +1,10 @@
-"""Why this plan, or why none: the plan, then one finding after the other, the most useful first.
+"""Explanation of a plan, or of why no plan survives: the plan, then single findings, the most useful first.
 
-survives   the value of each shock, lever, floor and delay, and by when each build has to be ordered (`part_values`)
-fails      repairs, each alone sufficient (`repairs`), and the irreducible reason (`reason`)
+survives   the value of each shock, lever, floor and delay, and the latest order date of each build (`part_values`)
+fails      repairs, each sufficient alone (`repairs`), and the irreducible reason (`reason`)
 
-What-ifs about a plan that survives differ from it in one thing each, so they run side by side in worker processes; each
-worker keeps what it learns for its next one. Answers come in the order of the questions, the most useful first.
+Each what-if about a surviving plan changes one part of it, so what-ifs run in parallel worker processes; each worker
+keeps its solver state for its next what-if. Answers are returned in the order of the questions, the most useful first.
 """
 
 import contextlib
@@ -44,22 +44,21 @@ from optimizer.units import MoneyLike
 
 @dataclass(frozen=True)
 class WhatIfTerms:
-    """What every what-if of one explanation needs, sent to each worker."""
+    """The common data of all what-ifs of one explanation, sent to each worker."""
 
-    # Of the explanation.
     instance: Instance
     settings: Settings
-    each: float  # seconds for a single what-if
+    each: float  # time limit of a single what-if, seconds
     until: float | None  # when the time runs out, seconds since 1970; None if there is no time limit
     context: PlanContext  # the plan that is explained
 
 
 class ParallelWhatIfs:
-    """Answers what-ifs about a plan in worker processes, or in this one where workers would not pay."""
+    """Solver of what-ifs about a plan in worker processes, or in this process if starting workers would not pay."""
 
     def __init__(self, what_ifs: WhatIfs, context: PlanContext, solve_seconds: float) -> None:
         self.what_ifs, settings, left = what_ifs, what_ifs.solver.settings, what_ifs.solver.clock.left
-        # A cluster answers for the shocks of one question after the other.
+        # A cluster evaluates the shocks of one what-if in parallel, and the what-ifs one after the other.
         size = 1 if settings.cluster else size_for(settings.jobs, solve_seconds)
         self._executor = start_executor(size, Setup.of(keep_gains, what_ifs.solver.gains))
         if self._executor.size == 1:
@@ -77,19 +76,19 @@ class ParallelWhatIfs:
         self._executor.close()
 
     def part_values(self, parts: Sequence[PlanPart]) -> Iterator[PartValue]:
-        """The value of each part; parts for which the time ran out are left out."""
+        """Yield the value of each part, without parts for which the time ran out."""
         calls = [Task(_part_value, (self._terms, part)) for part in parts]
         yield from self._answers(calls, [part.words(self.what_ifs.instance) for part in parts])
 
     def deadlines(self, options: Sequence[str], spared: Mapping[str, bool | None]) -> Iterator[Deadline]:
-        """By when each option has to be ordered. `spared` says of an option whether some plan survives without it."""
+        """Yield the deadline of each option; `spared` holds for each whether some plan survives without it, or None."""
         calls = [Task(_deadline, (self._terms, o, spared.get(o))) for o in options]
         yield from self._answers(
             calls, [f"by when {display_name(self.what_ifs.instance, o)} has to be ordered" for o in options]
         )
 
     def _answers(self, calls: Sequence[Task], words: Sequence[str]) -> Iterator[Any]:
-        """The answers in the order of the calls; calls without an answer are left out."""
+        """Yield the answers in the order of the calls, without calls that have no answer."""
         known, following, count = dict[int, Any](), 0, 0
         self._tell(words, following)
         with contextlib.closing(self._executor.as_completed(calls, self.what_ifs.solver.clock)) as answers:
@@ -101,12 +100,12 @@ class ParallelWhatIfs:
                     self._tell(words, following)
                     if answer is not None:
                         yield answer
-        # After Ctrl-C some are missing. A worker may find the time over a moment before this process does.
+        # Answers are missing after Ctrl-C, or if a worker ran out of time slightly before this process.
         self.what_ifs.is_cut_short |= count < len(calls)
         yield from (answer for _, answer in sorted(known.items()) if answer is not None)
 
     def _tell(self, words: Sequence[str], number: int) -> None:
-        """Report the first question that has no answer yet. Without workers, each question reports itself."""
+        """Report the first question without an answer; without workers, each question reports itself."""
         if self._executor.size > 1 and number < len(words) and not self.what_ifs.is_over:
             self.what_ifs.report(words[number], number, len(words))
 
@@ -123,7 +122,7 @@ def _deadline(memory: Memory, terms: WhatIfTerms, o: str, is_spared: bool | None
 
 @contextlib.contextmanager
 def _asking(memory: Memory, terms: WhatIfTerms) -> Iterator[WhatIfs]:
-    """The what-ifs of this process. A worker has its own solver and handles Ctrl-C itself."""
+    """Yield the `WhatIfs` of this process; a worker has its own solver and handles Ctrl-C itself."""
     if "what_ifs" in memory:
         yield memory["what_ifs"]
         return
@@ -150,24 +149,24 @@ def explain(
     scenario: ScenarioNames | None = None,
     known: Result | None = None,
 ) -> Explanation:
-    """Solve an instance, and explain the plan: what each part is worth, or why nothing survives and what would help.
+    """Solve an instance and explain the plan: the value of each part, or why nothing survives and what would help.
 
     Args:
         instance: the instance.
         budget, scenario: as for `solve`.
-        settings: `accuracy` is that of what-ifs, a share of the price of survival, by default 0.005; `time_limit` is
-            for everything together.
+        settings: `accuracy` is the share of the price of survival to which what-ifs are proven, by default 0.005;
+            `time_limit` applies to everything together.
         listener: receives each question before it is answered, and the rounds of each search.
         on_part: called with the plan's result and then every finding, as soon as it is known.
         notes: remarks of the caller to show beside the plan.
-        known: its best plan, where that was solved for before; explained as it is.
+        known: the instance's best plan, if it has been solved before; it is explained unchanged.
 
     Returns:
-        All that was found; `is_complete` is false where time ran out, after Ctrl-C, or where a what-if was given up.
+        All findings; `is_complete` is False if the time ran out, after Ctrl-C, or if a what-if was given up.
 
     Raises:
         AuditError, SolverError, ValueError: as for `solve`.
-        InstanceError: a scenario that the instance does not have.
+        InstanceError: the instance does not have the scenario.
 
     Example:
         >>> import optimizer as so
@@ -184,7 +183,7 @@ def explain(
     clock = settings.clock()
     with WhatIfSolver(instance, settings, clock, listener) as solver:
         own = replace(settings, mip_gap=min(PLAN_GAP, settings.mip_gap))
-        # Where Ctrl-C came too late for the plan, what is asked of it has its own.
+        # The plan has its own clock: Ctrl-C while it is solved does not interrupt the what-ifs.
         solver.clock = settings.clock()
         result, measure = measured_plan(solver, instance, settings, own, notes, known=known)
         solver.clock = clock
@@ -207,12 +206,12 @@ def explain(
 
 
 def _is_known(instance: Instance, part: ExplanationPart) -> bool:
-    """Whether time ran out for no question about a part."""
+    """Check whether every question about a part was answered before the time ran out."""
     if isinstance(part, Result):
         return True
     if not isinstance(part, Deadline):
         return part.is_known
-    # A stockpile has no date as planned, and what can be left out needs none.
+    # A stockpile has no date `as_planned`, and an option that can be left out needs no date `anyhow`.
     is_dated = part.as_planned is not None or part.option not in instance.sized
     return is_dated and (part.anyhow is not None or part.can_be_left_out is True)
 
@@ -226,7 +225,7 @@ def _with(explanation: Explanation, part: ExplanationPart) -> Explanation:
 
 
 def _surviving(what_ifs: WhatIfs, result: Result) -> Iterator[ExplanationPart]:
-    """Values of parts and deadlines."""
+    """Yield the values of the parts of a surviving plan, then the deadlines of its options."""
     what_ifs.report("which shocks bind")
     with what_ifs.solver.clock.hurried(what_ifs.each):
         active = what_ifs.solver.shaping_shocks(result, what_ifs.solver.settings)
@@ -235,12 +234,12 @@ def _surviving(what_ifs: WhatIfs, result: Result) -> Iterator[ExplanationPart]:
         for value in aside.part_values(plan_parts(what_ifs.instance, context)):
             spared |= {value.of: value.survives} if value.kind == "lever" else {}
             yield value
-        # Those of what nothing survives without come first.
+        # Deadlines of options without which nothing survives come first.
         yield from aside.deadlines(sorted(result.plan.bought, key=lambda o: spared.get(o) is not False), spared)
 
 
 def _failing(what_ifs: WhatIfs, result: Result) -> Iterator[ExplanationPart]:
-    """Repairs and the reason, the most useful first, until the time is over."""
+    """Yield the repairs and the reason, the most useful first, until the time is over."""
     hardest = [each.name for each in hardest_of(result.shocks) if each.fails]
     what_ifs.blocking = frozenset(hardest)
     money = list[Repair]()
@@ -250,7 +249,7 @@ def _failing(what_ifs: WhatIfs, result: Result) -> Iterator[ExplanationPart]:
     floors = () if what_ifs.is_over else tuple(scaled_floors(what_ifs, hardest))
     yield from floors
     if any(each.keeps_all for each in floors):
-        # The gaps of the plan have a price, and keeping the floors costs more: nothing has to be repaired.
+        # The floors can be kept; the plan leaves gaps only because their price is lower. Nothing has to be repaired.
         return
     if not what_ifs.is_over and result.status == "gap":
         found = reason(what_ifs, result, money=_short_budget(money))
@@ -261,7 +260,7 @@ def _failing(what_ifs: WhatIfs, result: Result) -> Iterator[ExplanationPart]:
 
 
 def _more_money(what_ifs: WhatIfs) -> Iterator[Repair]:
-    """A larger total budget, and more in each year."""
+    """Yield the repairs by a larger total budget, and by more money in each year."""
     total = list(least_budget(what_ifs))
     yield from total
     if not what_ifs.is_over:
@@ -269,7 +268,7 @@ def _more_money(what_ifs: WhatIfs) -> Iterator[Repair]:
 
 
 def _short_budget(repairs: Sequence[Repair]) -> ShortBudget | None:
-    """The first budget that is too small. A budget whose repair was not found in time counts as too small."""
+    """Return the first budget that is too small, or None; one whose repair was not found in time counts as such."""
     for repair in repairs:
         if repair.works is not False or repair.why == BOTH_SHORT:
             return "annual" if repair.kind == "annual" else "budget"
@@ -277,7 +276,7 @@ def _short_budget(repairs: Sequence[Repair]) -> ShortBudget | None:
 
 
 def _with_contradiction(part: ExplanationPart, result: Result) -> ExplanationPart:
-    """The same part; if the rules contradict each other, that is the reason why a repair does not work."""
+    """Return the part; if the rules contradict each other, set that as the reason why a repair does not work."""
     if isinstance(part, Repair) and part.works is False and result.status == "none":
         return replace(part, why=CONTRADICTORY)
     return part

@@ -1,19 +1,19 @@
-"""The value of each part of a plan that survives, and the latest period in which it can be ordered.
+"""The value of each part of a surviving plan, and the latest period in which its options can be ordered.
 
-The value of a part is the cost of the cheapest plan with that part otherwise, less the plan's own:
+The value of a part is the cost of the cheapest plan after a change of that part, less the cost of the plan:
 
-shock, family     without it
-kind, lever       without it, which is all options of a lever, or one option; others may take its place
-dearer floor      one point more;  cheaper floor: one point less
-later, sooner     a build that stands three months later or sooner, at least a period, and at most its lead time sooner
+shock, family     one shock, or all shocks of an entry, are left out
+kind, lever       all options of a kind, or one option, are left out; others may take their place
+dearer floor      the floor is one percentage point higher;  cheaper floor: one point lower
+later, sooner     a build is on line three months later or sooner (at least a period; sooner by at most its lead time)
 
-Each of the two optima is known within bounds; `low` and `high` are what is proven of the difference.
+Each of the two optima is known within bounds; `low` and `high` are the proven bounds on the difference.
 
 Order dates:
 
-as planned   the latest point to which its purchases can be put off while everything else stays as it is
-anyhow       the latest point before which nothing of it is bought, and some plan under the budget still survives; none
-             where nothing of it has to be bought at all
+as planned   the latest period to which the purchases of an option can be put off with the rest of the plan unchanged
+anyhow       the latest period of the first purchase of an option with which some plan under the budget still survives;
+             none if the option does not have to be bought
 """
 
 import math
@@ -35,14 +35,15 @@ from optimizer.results.saved import finite_or_none
 from optimizer.studies.explain.questions import FEASIBILITY_GAP, Tried, WhatIfs, least_passing
 from optimizer.studies.explanation import Deadline, PartKind, PartValue
 
-# What can only make a plan cheaper, or dearer; a build that stands later may do either: it is kept up for less long.
+# Changes that can only make the optimum cheaper, or only dearer. A later build may do either, since its upkeep is paid
+# for a shorter time.
 RELAXED, TIGHTENED = ("shock", "family", "cheaper floor"), ("kind", "lever", "dearer floor")
 POINT, MONTHS = 0.01, 3.0
 
 
 @dataclass(frozen=True)
 class PlanContext:
-    """The plan and its cost, from which the value of a part is measured."""
+    """The plan and its cost, the reference for the values of parts."""
 
     plan: Plan
     cost: float  # its total cost
@@ -54,14 +55,13 @@ class PlanContext:
 class PlanPart:
     """A part of a plan whose value is computed."""
 
-    # As in `PartValue`.
-    kind: PartKind
-    of: str
+    kind: PartKind  # as in `PartValue`
+    of: str  # as in `PartValue`
     gone: tuple[str, ...] = ()  # the shocks or options that are left out of the instance
-    change: float = 0.0  # change of a floor, a share of demand, or of a date, months
+    change: float = 0.0  # change of a floor, as a share of demand, or of a date, in months
 
     def words(self, instance: Instance) -> str:
-        """The what-if, for progress."""
+        """Describe the what-if for progress messages."""
         name = display_name(instance, self.of)
         if self.gone:
             return f"without {name}"
@@ -71,12 +71,12 @@ class PlanPart:
 
 
 def plan_parts(instance: Instance, context: PlanContext) -> list[PlanPart]:
-    """Every part whose value is computed: shocks, levers, floors, delays."""
+    """Return every part whose value is computed: shocks, levers, floors, delays."""
     return [*_shocks(instance, context), *_levers(instance, context), *_floors(instance), *_delays(instance, context)]
 
 
 def _shocks(instance: Instance, context: PlanContext) -> Iterator[PlanPart]:
-    """Each family with several shocks that shape the plan, then each shock that shapes it."""
+    """Yield each family with several shocks that shape the plan, then each shock that shapes it."""
     entries: dict[str, list[str]] = {}
     for event in instance.events:
         if event.name in context.active:
@@ -89,7 +89,7 @@ def _shocks(instance: Instance, context: PlanContext) -> Iterator[PlanPart]:
 
 
 def _levers(instance: Instance, context: PlanContext) -> Iterator[PlanPart]:
-    """Each option that is bought, and each kind with several options of which one is bought."""
+    """Yield each option that is bought, and each kind with several options of which at least one is bought."""
     bought, options = context.plan.bought, instance.options
     yield from (PlanPart("lever", o, (o,)) for o in bought)
     for kind in dict.fromkeys(options[o].kind for o in bought):
@@ -99,7 +99,7 @@ def _levers(instance: Instance, context: PlanContext) -> Iterator[PlanPart]:
 
 
 def _floors(instance: Instance) -> Iterator[PlanPart]:
-    """Each segment's floor one percentage point higher, unless it is 100 % already, and one point lower."""
+    """Yield each segment's floor one percentage point higher, if some floor leaves room for it, and one point lower."""
     for d in instance.demands:
         floors = _floors_of(instance, d)
         if max(floors, default=0.0) <= 0.0:
@@ -110,7 +110,7 @@ def _floors(instance: Instance) -> Iterator[PlanPart]:
 
 
 def _floors_of(instance: Instance, d: str) -> set[float]:
-    """The survival floors of a segment, shares of demand: in the shocks, and under rules about time to survive."""
+    """Return a segment's survival floors in the shocks and in rules about time to survive, as shares of demand."""
     horizon, floor = instance.horizon, instance.demands[d].survival
     own = {event.spec.survival[d] for event in instance.events if d in event.spec.survival}
     windows = {event.periods for event in instance.events if d not in event.spec.survival}
@@ -120,7 +120,7 @@ def _floors_of(instance: Instance, d: str) -> set[float]:
 
 
 def _delays(instance: Instance, context: PlanContext) -> Iterator[PlanPart]:
-    """Each build three months later, and sooner where it has a lead time: by all of that where it is shorter."""
+    """Yield each build three months later, and three months sooner, or by its lead time if that is shorter."""
     horizon = instance.horizon
     months = float(horizon.whole(MONTHS) * horizon.months)
     lead = {o: option.lead_time for o in context.plan.bought if (option := instance.sized.get(o)) is not None}
@@ -131,13 +131,13 @@ def _delays(instance: Instance, context: PlanContext) -> Iterator[PlanPart]:
 
 @dataclass(frozen=True)
 class PartValuation:
-    """Computes the values of the parts of a plan."""
+    """Computation of the values of the parts of a plan."""
 
     what_ifs: WhatIfs
     context: PlanContext
 
     def value_of(self, part: PlanPart) -> PartValue:
-        """The value of one part."""
+        """Compute the value of one part."""
         instance = self.what_ifs.instance
         if part.kind in ("lever", "kind"):
             return self._without(part)
@@ -169,8 +169,8 @@ class PartValuation:
         return replace(value, is_money=is_money, needed=found.value if is_least else None)
 
     def _solve_variant(self, part: PlanPart, variant: Instance, rows: tuple[Rows, ...] = ()) -> Tried:
-        """The cheapest plan of a variant. The search starts from the plan, whose cost the value is measured from."""
-        # Without a lever that it has, the plan is none to start from.
+        """Find the cheapest surviving plan of a variant; the search starts from the explained plan."""
+        # The plan is no valid start if a lever that it uses is left out.
         is_impossible = part.kind in ("lever", "kind")
         self.what_ifs.solver.learn(None if is_impossible else self.context.plan, self.context.active)
         bound = self.context.bound if self._can_only_cost(part.kind, is_freed=not rows) else None
@@ -178,7 +178,7 @@ class PartValuation:
         return self.what_ifs.solve_survivable(words, variant, rows, bound=-math.inf if bound is None else bound)
 
     def _value(self, part: PlanPart, tried: Tried, *, is_freed: bool = False) -> PartValue:
-        """The difference that a variant makes. `is_freed`: a rule that forces a purchase was left out as well."""
+        """Build the value of a part from its what-if; `is_freed`: a rule that forces a purchase is left out as well."""
         if not tried.holds:
             return PartValue(part.kind, part.of, tried.holds)
         cost, bound, found = self.context.cost, self.context.bound, tried.found
@@ -192,31 +192,32 @@ class PartValuation:
         return PartValue(part.kind, part.of, True, change, finite_or_none(low), finite_or_none(high), found.outlay)
 
     def _can_only_cost(self, kind: PartKind, *, is_freed: bool) -> bool:
-        """Whether every plan that is possible then is one now, at no higher cost."""
+        """Check that every plan possible after the change is possible without it, at no higher cost."""
         return kind in TIGHTENED and not (is_freed and kind != "dearer floor")
 
     def _can_only_save(self, kind: PartKind) -> bool:
-        """Whether the plan is still possible at no higher cost; the expected cost of shocks counts as well."""
+        """Check that the plan stays possible at no higher cost; leaving out shocks may raise an expected cost."""
         is_likely = any(event.probability > 0 for event in self.what_ifs.instance.events)
         return kind in RELAXED and not (is_likely and kind in ("shock", "family"))
 
 
 def excluding(instance: Instance, names: list[str]) -> tuple[Instance, tuple[Rows, ...]]:
-    """The instance without some options and those that require them, by extra rows where these are enough."""
+    """Exclude options and those that require them: return the instance, and rows if these suffice to exclude them."""
     gone, options = list(names), instance.options
     requires = {o: set(getattr(option, "requires", ())) for o, option in options.items()}
     while more := [o for o in options if o not in gone and requires[o] & set(gone)]:
         gone += more
-    # With an option go the rule that forces it and what is in store from the beginning, as `--without` has it.
+    # As with `--without`, the rule that forces an option and its initial store are removed as well.
     if any(o in instance.policy.force or has_store(instance, o) for o in gone):
         return without(instance.replacing(scenarios={}), gone), ()
     return instance, (leaving_out(gone),)
 
 
 def deadline(what_ifs: WhatIfs, plan: Plan, o: str, is_spared: bool | None) -> Deadline:
-    """The deadline of an option that is bought. `is_spared`: whether some plan survives without it.
+    """Find the deadline of an option that is bought; `is_spared`: whether some plan survives without it, or None.
 
-    Without a stockpile nothing is in store of it either; whether that is enough without an order is asked here.
+    Leaving out a stockpile also removes its initial store. So it is tested here whether some plan survives that keeps
+    the initial store and orders nothing.
     """
     instance, horizon = what_ifs.instance, what_ifs.instance.horizon
     points = _points(instance, plan, o)
@@ -246,7 +247,7 @@ def deadline(what_ifs: WhatIfs, plan: Plan, o: str, is_spared: bool | None) -> D
 
 
 def _points(instance: Instance, plan: Plan, o: str) -> list[int]:
-    """The periods from the first purchase on in which it can be decided; a stockpile can be bought in any."""
+    """Return the period of the first purchase, and the later ones in which the option can be bought."""
     horizon, option = instance.horizon, instance.options[o]
     if option.is_stock:
         first = next(t for t, fill in enumerate(plan.fills[o]) if fill > 0)
@@ -258,10 +259,10 @@ def _points(instance: Instance, plan: Plan, o: str) -> list[int]:
 
 
 def _as_planned(what_ifs: WhatIfs, plan: Plan, o: str, points: Sequence[int]) -> int | None:
-    """The latest period to which its purchases can be put off if the rest of the plan stays.
+    """Find the latest period to which the purchases of an option can be put off if the rest of the plan stays.
 
-    From the latest period on backwards: where a ramp or a strength falls and rises again, a later purchase may hold
-    floors that an earlier one does not.
+    Periods are tested from the latest backwards: if a ramp or a strength falls and rises again, a later purchase may
+    keep floors that an earlier one does not. Return None if the time ran out.
     """
     evaluator = what_ifs.solver.evaluator(what_ifs.instance)
     known = np.zeros(
@@ -285,7 +286,7 @@ def _as_planned(what_ifs: WhatIfs, plan: Plan, o: str, points: Sequence[int]) ->
         moved = _put_off(what_ifs.instance, plan, o, point)
         name, period = display_name(what_ifs.instance, o), what_ifs.instance.horizon.label(point)
         words = f"{name} in {period}, all else as planned"
-        # Budgets and rules of the policy have a say as well.
+        # The plan must also satisfy the budgets and the rules of the policy.
         rows = (exactly(moved), opened_as_in(moved))
         holds = not fails(moved) and what_ifs.solve_survivable(words, rows=rows).holds
         if holds is not False:
@@ -294,7 +295,7 @@ def _as_planned(what_ifs: WhatIfs, plan: Plan, o: str, points: Sequence[int]) ->
 
 
 def _put_off(instance: Instance, plan: Plan, o: str, point: int) -> Plan:
-    """The plan in which all purchases of an option before a period are made in that period instead."""
+    """Return the plan in which all builds of an option before a period are made in that period instead."""
     horizon = instance.horizon
     early = [build for build in plan.builds if build.option == o and build.t <= point]
     if not early:

@@ -1,20 +1,19 @@
-"""What an explanation asks: what-ifs, and what stands in the way of more of a commodity.
+"""What-ifs of an explanation, and the limits on the supply of a short commodity.
 
-Each what-if has a time limit of its own, and an answer says what it proves.
+Each what-if has a time limit of its own, and its answer states what is proven.
 
-`least_added` is the least that has to come on top of the budget of each year; every other rule holds, the budget of all
-years together included.
+`least_added` minimises the additional money in each year; all other rules hold, including the total budget:
 
-    x     added   money   in each year, on top of its budget; minimised
+    x     added   money   additional money in each year; minimised
 
-    annual_budget   outlay_y ≤ B_y + x      of every year y
+    annual_budget   outlay_y ≤ B_y + x      for every year y
 
-`Ways` says why there is no more of a commodity in some periods of a shock, by each way to have it what is against it.
+`Ways` explains for each source of a commodity what limits its supply in the periods of a shock:
 
-process        what a cut leaves of it, or its capacity
-deal, level    of what restores part of a cut: too late, eroded, at its largest size, or too dear for the budget
+process        the part that a cut leaves, or its capacity
+deal, level    for options that restore part of a cut: too late, eroded, at largest size, or too dear for the budget
 option         too late, at its largest size, cut itself, without inputs or scrap, or too dear for the budget
-stockpile      its largest stock, how fast it fills or empties, when it may begin, or its price
+stockpile      its largest stock, its fill or release rate, its first possible purchase, or its price
 substitution   the share of demand that it can serve
 """
 
@@ -44,27 +43,27 @@ from optimizer.studies.what_if import WhatIfResult, WhatIfSolver
 from optimizer.tolerances import FULLY_USED, NEGLIGIBLE
 from optimizer.units import Series, greatest_whole, si
 
-# After so many seconds a single what-if is given up.
+# Time limit of a single what-if, seconds.
 WHAT_IF_SECONDS = 120.0
-# Whether something can be survived at all, as long as its price does not matter.
+# MIP gap of what-ifs that test only whether some plan survives, whatever its cost.
 FEASIBILITY_GAP = 0.05
 
 
 @dataclass(frozen=True)
 class Tried:
-    """The answer to whether some plan survives, and the plan that was found."""
+    """The answer to whether some plan survives, with the plan that was found."""
 
-    holds: bool | None  # whether some plan keeps every floor; None if the time ran out before that was known
-    found: WhatIfResult  # what the solver found
+    holds: bool | None  # whether some plan keeps every floor; None if the time ran out
+    found: WhatIfResult
 
     @property
     def is_proven(self) -> bool:
-        """Whether no plan survives, or the plan found is proven least to the gap."""
+        """Whether it is proven that no plan survives, or that the plan found is optimal to the MIP gap."""
         return self.holds is False or (self.holds is True and self.found.status == "optimal")
 
 
 class WhatIfs:
-    """Solves what-ifs one after the other, each for at most `each` seconds.
+    """Solver of what-ifs one after the other, each for at most `each` seconds.
 
     Args:
         instance: the instance that is explained, with its budget.
@@ -73,10 +72,9 @@ class WhatIfs:
 
     Attributes:
         apart: the instance with every event as an entry of its own.
-        is_cut_short: whether a question was left out or given up. What the parts of an explanation show by
-            themselves need not be entered here.
-        blocking: names of shocks that are known not to be survived. A model that holds them alone is small, and mostly
-            enough to prove that nothing survives; none where none are known.
+        is_cut_short: whether a question was left out or given up, unless the parts of the explanation show it anyway.
+        blocking: names of the shocks in which the best plan fails; empty if unknown. A model of these alone is small,
+            and usually enough to prove that nothing survives.
     """
 
     def __init__(self, instance: Instance, solver: WhatIfSolver, each: float = WHAT_IF_SECONDS) -> None:
@@ -90,7 +88,7 @@ class WhatIfs:
         return self.solver.clock.is_over
 
     def report(self, task: str, done: int = 0, total: int = 0) -> None:
-        """Report which question is being answered."""
+        """Report the question that is being answered to the listener."""
         self.solver.listener(Progress(task=task, done=done, total=total))
 
     def ask(
@@ -102,7 +100,7 @@ class WhatIfs:
         bound: float = -math.inf,
         first: frozenset[str] | None = None,
     ) -> WhatIfResult:
-        """Solve a variant. `words` name the question to the listener; `bound`, `first` as for `WhatIfSolver.ask`."""
+        """Solve a variant; `words` name the question for the listener; `bound`, `first`: see `WhatIfSolver.ask`."""
         self.report(words)
         return self.solver.ask(variant or self.instance, problem, settings, self.each, bound, first)
 
@@ -114,9 +112,9 @@ class WhatIfs:
         mip_gap: float | None = None,
         bound: float = -math.inf,
     ) -> Tried:
-        """Whether some plan of a variant keeps every floor, and the cheapest one that does.
+        """Find the cheapest plan of a variant that keeps every floor, or prove that there is none.
 
-        No gap may be paid for, whatever its price. `bound` is a lower bound on its cost that is proven.
+        A price of gaps is ignored. `bound` is a proven lower bound on the cost of the plan.
         """
         settings = self.solver.settings
         settings = settings if mip_gap is None else replace(settings, mip_gap=mip_gap, tolerance=None)
@@ -125,7 +123,7 @@ class WhatIfs:
         return self.judge(instance, self.ask(words, instance, problem, settings, bound, self.blocking or None))
 
     def judge(self, instance: Instance, found: WhatIfResult) -> Tried:
-        """Whether an answer means survival. A plan from a search that was stopped is evaluated in every shock."""
+        """Determine whether a what-if proves survival; the plan of a stopped search is evaluated in every shock."""
         if found.status == "infeasible":
             return Tried(False, found)
         if found.status == "optimal":
@@ -138,7 +136,7 @@ class WhatIfs:
 
 
 def with_events_apart(instance: Instance) -> Instance:
-    """Every event as an entry of its own; samples of which some may fail stay samples, as they were drawn."""
+    """Make every event an entry of its own; samples of ensembles that allow failures stay in their ensembles."""
     single, ensembles = with_single_events(instance), dict[str, EnsembleSpec]()
     for name, spec in instance.ensembles.items():
         if spec.required < spec.count:
@@ -153,12 +151,12 @@ def with_events_apart(instance: Instance) -> Instance:
 def least_passing(
     test: Callable[[int], bool | None], low: int, high: int, guess: int | None = None
 ) -> tuple[int, bool]:
-    """The least whole number above `low` that passes a test which `low` fails and `high` passes.
+    """Find by bisection the least whole number that passes a test which `low` fails and `high` passes.
 
-    The test is taken to be monotone. If there is a guess, it and the number below it are tried first.
+    The test is assumed to be monotone. A guess and the number below it are tried first.
 
     Returns:
-        The least number known to pass, and whether the one below it is known to fail.
+        The least number known to pass, and whether the number below it is known to fail.
     """
     probes = [] if guess is None else [guess, guess - 1]
     unknown = False
@@ -172,9 +170,9 @@ def least_passing(
 
 
 def least_of_all(test: Callable[[int, int], bool | None], last: int) -> tuple[int | None, bool]:
-    """The least number from 1 on known to pass a test of ranges, or None; and whether all below are known to fail.
+    """Find the least number from 1 to `last` that passes a test, or None; and whether all below are known to fail.
 
-    The test fails for a range only if it does for each number in it.
+    The test is put to ranges and need not be monotone; it fails for a range only if it does for each number in it.
     """
     ranges, is_sure = [(1, last)], True
     while ranges:
@@ -189,43 +187,43 @@ def least_of_all(test: Callable[[int, int], bool | None], last: int) -> tuple[in
     return None, is_sure
 
 
-# Why money bars an option: all budgets are zero, or the total or the annual one is below its smallest purchase.
+# The budget that excludes an option: all budgets are zero, or the total or annual one is below its smallest purchase.
 BudgetBarrier = Literal["no_budget", "total", "annual"]
-# What keeps an option from being larger: its inputs in the baseline, another rule, or nothing.
+# The limit on a larger size of an option: its inputs in the baseline, another rule, or none.
 SizeLimit = Literal["inputs", "rules", "unlimited"]
 
 
 def without_gap_price(instance: Instance) -> Instance:
-    """The same instance with every floor to be kept, whatever a gap costs."""
+    """Return the instance without a price of gaps, so that every floor has to be kept."""
     if instance.policy.gap_price is None:
         return instance
     return instance.replacing(policy=instance.policy.model_copy(update={"gap_price": None}))
 
 
 def without_annual_budget(instance: Instance) -> Instance:
-    """The same instance without an annual budget."""
+    """Return the instance without an annual budget."""
     return with_years(instance, None)
 
 
 def without_budgets(instance: Instance) -> Instance:
-    """The same instance without any budget."""
+    """Return the instance without any budget."""
     return without_annual_budget(with_budget(instance, None))
 
 
 def with_added(instance: Instance, added: float) -> Instance:
-    """The same instance with `added` more money in the budget of each year."""
+    """Return the instance with `added` more money in the budget of each year."""
     given = instance.policy.annual_budget
     assert given is not None
     return with_years(instance, Series(tuple((year, value + added) for year, value in given.points)))
 
 
 def with_years(instance: Instance, years: Series | None) -> Instance:
-    """The same instance with another annual budget."""
+    """Return the instance with another annual budget."""
     return instance.replacing(policy=instance.policy.model_copy(update={"annual_budget": years}))
 
 
 def least_added(what_ifs: WhatIfs, words: str, instance: Instance, settings: Settings | None = None) -> WhatIfResult:
-    """The surviving plan with the least money on top of each year's budget; that money is its `value`."""
+    """Find the plan with the least additional money in each year; its `value` is that money."""
     given = instance.policy.annual_budget
     assert given is not None
 
@@ -245,21 +243,20 @@ def _added_budget(builder: ModelBuilder, instance: Instance, shocks: Sequence[Sh
 
 @dataclass(frozen=True)
 class Ways:
-    """Says of each source of a commodity why it gives no more, under the plan that leaves the least gap in a shock."""
+    """Explanation of why no source supplies more of a commodity, under the plan with the least gap in a shock."""
 
-    # The instance, the shock, the plan, and its flows in the shock.
     instance: Instance
     event: Shock
     plan: Plan
-    flows: Flows
-    periods: Sequence[int]  # those in which the commodity is short
+    flows: Flows  # of the plan in the shock
+    periods: Sequence[int]  # periods in which the commodity is short
     money: Literal["budget", "annual"] | None  # the budget that is too small; None if none is
     scarce: frozenset[str]  # the commodities that are short
     bar: Callable[[str], BudgetBarrier | None]  # finds the budget that is too small for any size of an option
-    limit: Callable[[str], SizeLimit | None]  # finds what keeps an option from being larger beside the rest of the plan
+    limit: Callable[[str], SizeLimit | None]  # finds the limit on a larger size of an option, the rest unchanged
 
     def sentences(self, commodity: str, segment: str) -> tuple[str, ...]:
-        """A sentence for each process, what restores it, option, stock and substitution; those too late share one."""
+        """Return a sentence for each process, option, stock and substitution; options that are too late share one."""
         late = [o for o, option in self._makers(commodity) if self._is_late(option)]
         sentences = [*self._processes(commodity), *self._restored(commodity), *self._late(late, commodity)]
         sentences += [self._option(o, option) for o, option in self._makers(commodity) if o not in late]
@@ -286,7 +283,7 @@ class Ways:
                 yield o, option
 
     def _loses(self, name: str) -> str | None:
-        """What a cut takes of an activity while the commodity is short; None if it takes nothing."""
+        """Describe the cut of an activity while the commodity is short; None if it is not cut."""
         path = self.instance.path(self.event)
         cuts = [float(path.largest_severity_at(name, t)) for t in self.periods]
         least, most = min(cuts), max(cuts)
@@ -311,7 +308,7 @@ class Ways:
                 yield f"{display_name(self.instance, p)} {why}"
 
     def _restored(self, commodity: str) -> Iterator[str]:
-        """Sentences on each option that can leave more of a process that is cut and makes the commodity."""
+        """Yield a sentence for each option that can restore part of a cut process that makes the commodity."""
         path, processes = self.instance.path(self.event), self.instance.processes
         made = [(p, t) for p, each in processes.items() if each.output.get(commodity, 0.0) > 0 for t in self.periods]
         some = {o: each for o, each in self.instance.sized.items() if any(each.restores(path, *at) for at in made)}
@@ -332,12 +329,12 @@ class Ways:
         return size_in_force(self.instance, self.plan, o, t)
 
     def _running(self, p: str) -> float:
-        """What an existing process can make while the commodity is short, t of activity, where nothing of it is cut."""
+        """Return the capacity of an uncut process while the commodity is short, with its restart, in t of activity."""
         path, process = self.instance.path(self.event), self.instance.processes[p]
         return math.fsum(path.capacity_at(p, t) * process.restart_share(path, t) for t in self.periods)
 
     def _inputs(self, inputs: Collection[str]) -> str:
-        """The names of the inputs that are short; of all inputs if prices show none to be short."""
+        """Return the names of the short inputs; of all inputs if none has a scarcity price."""
         return self._names([c for c in inputs if c in self.scarce] or inputs)
 
     def _total_use(self, name: str) -> float:
@@ -348,7 +345,7 @@ class Ways:
         return [a for a in horizon.decisions if option.allows(horizon.year(a))]
 
     def _stands(self, option: Sized) -> int | None:
-        """The first period in which an option can be on line; None if it can never be decided."""
+        """Return the first period in which an option can be on line; None if it can never be decided."""
         decided = self._decision_periods(option)
         return decided[0] + self.instance.horizon.whole(option.lead_time) if decided else None
 
@@ -357,7 +354,7 @@ class Ways:
         return stands is None or stands > self.periods[-1]
 
     def _late(self, names: Sequence[str], commodity: str) -> Iterator[str]:
-        """Sentences on options that cannot be on line in time; those with the same lead time share one."""
+        """Yield sentences on options that cannot be on line in time; those with the same lead time share one."""
         horizon = self.instance.horizon
         groups: dict[tuple[float, str], list[str]] = {}
         for o in names:
@@ -395,7 +392,7 @@ class Ways:
         return f"{name} {held}: {why}"
 
     def _beside(self, o: str, option: Sized, size: float) -> str:
-        """Why the plan has no more of an option: it leaves the least gap that there is, without any budget."""
+        """Explain why the plan has no more of an option although no budget limits it."""
         built = {build.option for build in self.plan.builds}
         others = {x for x in built if x in option.excludes or o in self.instance.sized[x].excludes}
         if size <= 0 and others:
@@ -409,7 +406,7 @@ class Ways:
         return reasons[limit] if limit else "the rules allow no more, or more would not help"
 
     def _largest_size_words(self, o: str, option: Sized, size: float, inputs: Sequence[str]) -> str | None:
-        """What follows "has its largest size"; None if that size is not reached."""
+        """Return the words after "has its largest size"; None if that size is not reached."""
         if size >= FULLY_USED * option.max_size:
             if inputs and not self._is_fully_used(o):
                 return f", and lacks {self._inputs(inputs)}"
@@ -424,7 +421,7 @@ class Ways:
         return used >= FULLY_USED * working
 
     def _dear(self, o: str, size: float) -> str:
-        """Why the budget buys no more of an option."""
+        """Explain why the budget buys no more of an option."""
         bar = self.bar(o) if size <= 0 else None
         if bar == "no_budget":
             return "there is no budget"
@@ -437,7 +434,7 @@ class Ways:
         return f"the {'budgets of the years go' if self.money == 'annual' else 'budget goes'} further elsewhere"
 
     def _is_spent_elsewhere(self, o: str) -> bool:
-        """Whether the plan buys another option that the budget pays."""
+        """Check whether the plan buys another option that the budget pays."""
         others = [other for other in self.plan.bought if other != o]
         return any(getattr(self.instance.options[other], "budget_share", 1.0) > 0 for other in others)
 
@@ -458,7 +455,7 @@ class Ways:
         return f"{start}: the {'budgets of the years before buy' if self.money == 'annual' else 'budget buys'} no more"
 
     def _stock_limit(self, o: str, stock: Stock, held: float) -> str | None:
-        """Which limit of a stockpile is reached; None if none is."""
+        """Describe the limit of a stockpile that is reached; None if none is."""
         horizon = self.instance.horizon
         purchasable = [t for t in range(self.event.periods.start) if stock.allows(horizon.year(t))]
         if not purchasable:
@@ -491,7 +488,7 @@ class Ways:
 
 
 def _is_at_rate(tonnes: float, rate: float | None, years: float) -> bool:
-    """Whether a flow of a period reaches a rate, t/yr; None has no limit."""
+    """Check whether the flow of a period reaches a rate in t/yr; never if the rate is None."""
     return rate is not None and tonnes >= FULLY_USED * rate * years
 
 

@@ -1,9 +1,9 @@
-"""Why nothing survives: an irreducible set of shocks and floors that cannot be kept together, and what is short there.
+"""The reason why nothing survives: an irreducible conflict of shocks and floors, and the commodity that is short in it.
 
-Shocks are added from the hardest on until nothing survives them; then each that is not needed for that is left out
-again, and so are the floors of segments. What is left is irreducible, though perhaps not the smallest such set: without
-any one of its parts the others can be survived. Under it, the plan with the least gap shows which
-commodity is short, and every way to have more of it is gone through.
+Shocks are added, the hardest first, until no plan survives them. Then every shock, every month of the windows and every
+segment's floor that is not needed for this is removed. The rest is an irreducible conflict, though perhaps not the
+smallest one: without any one of its parts, the others can be survived. The plan with the least gap in the conflict
+shows the short commodity, and each source of it is checked for what limits its supply.
 """
 
 import math
@@ -43,7 +43,7 @@ from optimizer.studies.explain.questions import (
 from optimizer.studies.explanation import Reason
 from optimizer.tolerances import FULLY_USED, NEGLIGIBLE, ROUNDING
 
-# Which budget is too small: that of all years together, or that of single years.
+# The budget that is too small: that of all years together, or that of single years.
 ShortBudget = Literal["budget", "annual"]
 
 
@@ -51,19 +51,19 @@ ShortBudget = Literal["budget", "annual"]
 class _Conflict:
     """Shocks and floors that cannot be survived together."""
 
-    instance: Instance  # the instance with no other shocks and floors
-    segments: tuple[str, ...]  # those whose floors belong to the conflict
+    instance: Instance  # the instance with only the shocks and floors of the conflict
+    segments: tuple[str, ...]  # segments whose floors belong to the conflict
     is_irreducible: bool  # whether each part is known to be needed
-    months: float | None  # the longest window that is needed; None if all of each window is
+    months: float | None  # the longest window that is needed, months; None if the windows are needed in full
 
 
 def reason(what_ifs: WhatIfs, result: Result, *, money: ShortBudget | None) -> Reason | None:
-    """The irreducible reason; None where the time ran out before it was found.
+    """Find the reason why nothing survives; None if the time ran out before it was found.
 
     Args:
-        what_ifs: answers questions.
+        what_ifs: the solver of what-ifs.
         result: the best plan under the budget, which does not survive.
-        money: the budget that would be enough if it were larger; if there is none, budgets are ignored.
+        money: the budget that would be enough if it were larger; None if there is none, then budgets are ignored.
     """
     instance = what_ifs.apart if money else without_budgets(what_ifs.apart)
     failing = [each.name for each in hardest_of(result.shocks) if each.fails]
@@ -79,7 +79,7 @@ def reason(what_ifs: WhatIfs, result: Result, *, money: ShortBudget | None) -> R
 
 
 def _find_conflict(what_ifs: WhatIfs, instance: Instance, names: Sequence[str]) -> _Conflict | None:
-    """Shocks, windows and floors of which none can be left out; `names` are shocks, the hardest first."""
+    """Find a conflict of shocks, windows and floors; `names` are shocks, the hardest first. None if time ran out."""
 
     def fails(variant: Instance) -> bool | None:
         if what_ifs.is_over:
@@ -114,13 +114,17 @@ def _longest(instance: Instance) -> int:
 
 
 def _irreducible(names: Sequence[str], fails: Callable[[list[str]], bool | None]) -> tuple[list[str] | None, bool]:
-    """Some of the first names that fail together, none to spare, and whether each is known to be needed."""
+    """Find names, from the first ones, that fail together and are all needed for it.
+
+    Returns:
+        The names, or None if no answer was found in time; and whether each is known to be needed.
+    """
     for count in range(1, len(names) + 1):
         answer = fails(list(names[:count]))
         if answer is None:
             return None, False
         if answer:
-            # The last one is needed: without it the others were survived.
+            # The last name is needed: without it, the others were survived.
             return _drop_unneeded(names[:count], fails, spared=1) if count > 1 else (list(names[:1]), True)
     return None, False
 
@@ -128,9 +132,9 @@ def _irreducible(names: Sequence[str], fails: Callable[[list[str]], bool | None]
 def _irreducible_of_samples(
     names: Sequence[str], fails: Callable[[list[str]], bool | None]
 ) -> tuple[list[str] | None, bool]:
-    """The same where samples may fail: many are needed to fail together, so their number is found by bisection.
+    """Find names as `_irreducible` does if samples may fail: their number is large and found by bisection.
 
-    All of them fail together: the best plan does not survive them.
+    All names together fail, because the best plan does not survive them.
     """
     count, is_known = least_passing(lambda n: fails(list(names[:n])), 0, len(names))
     kept, are_known = _drop_unneeded(names[:count], fails, spared=int(is_known))
@@ -138,14 +142,18 @@ def _irreducible_of_samples(
 
 
 def _allowed_failures(instance: Instance) -> int:
-    """How many shocks of an instance may fail, as samples of ensembles."""
+    """Return the number of samples of ensembles that are allowed to fail."""
     return sum(spec.count - spec.required for spec in instance.ensembles.values())
 
 
 def _drop_unneeded(
     names: Sequence[str], fails: Callable[[list[str]], bool | None], spared: int = 0
 ) -> tuple[list[str], bool]:
-    """The names without those that are not needed for the failure; the last `spared` names are known to be needed."""
+    """Drop the names that are not needed for the failure; the last `spared` names are known to be needed.
+
+    Returns:
+        The names that are kept, and whether each is known to be needed.
+    """
     kept, is_known = list(names), True
     for name in names[: len(names) - spared] if len(names) > 1 else ():
         fewer = [other for other in kept if other != name]
@@ -157,7 +165,7 @@ def _drop_unneeded(
 
 
 def _shorten_windows(instance: Instance, fails: Callable[[Instance], bool | None]) -> tuple[Instance, bool]:
-    """The same shocks with windows no longer than it takes to fail, and whether a period less is known not to fail."""
+    """Limit the windows to the least length that fails; also return whether a period less is known to be survived."""
     months = instance.horizon.months
     periods, is_least = least_passing(lambda n: fails(with_windows_up_to(instance, n * months)), 0, _longest(instance))
     return with_windows_up_to(instance, periods * months), is_least
@@ -168,7 +176,7 @@ def _has_floor(instance: Instance, segment: str) -> bool:
 
 
 def _explain_conflict(what_ifs: WhatIfs, conflict: _Conflict, plan: Plan, money: ShortBudget | None) -> Reason | None:
-    """A conflict with what is short in it under the plan that leaves the least gap."""
+    """Build the reason from a conflict and the plan with the least gap in it; None if no segment is below its floor."""
     instance = conflict.instance
     evaluator = what_ifs.solver.evaluator(instance)
     columns = np.array(plan_values(instance, plan, evaluator.subproblems.plan))
@@ -219,9 +227,9 @@ def _explain_conflict(what_ifs: WhatIfs, conflict: _Conflict, plan: Plan, money:
 
 
 def size_limit(what_ifs: WhatIfs, instance: Instance, plan: Plan, option: str, last: int) -> SizeLimit | None:
-    """What keeps an option from being larger in a period beside the rest of a plan; None if that is not known.
+    """Find the limit on a larger size of an option in a period, with the rest of a plan unchanged; None if unknown.
 
-    Money is not looked at, and neither are shocks. The instance has to be `WhatIfs.apart`, with changes.
+    Budgets and shocks are ignored. The instance must be a variant of `WhatIfs.apart`.
     """
     calm = without_budgets(with_only_shocks(instance, ()))
     planned = math.fsum(build.size for build in plan.builds if build.option == option)
@@ -237,7 +245,7 @@ def size_limit(what_ifs: WhatIfs, instance: Instance, plan: Plan, option: str, l
 
 
 def _most_in_time(what_ifs: WhatIfs, instance: Instance, plan: Plan, option: str, last: int) -> float | None:
-    """The largest size of an option that can work in a period beside the rest of a plan; None if it is not known."""
+    """Find the largest size of an option in force in a period, the rest of a plan unchanged; None if unknown."""
     latest = last - instance.horizon.whole(instance.sized[option].lead_time)
 
     def in_time(builder: ModelBuilder, variant: Instance, shocks: Sequence[Shock]) -> Expression:
@@ -253,10 +261,10 @@ def _most_in_time(what_ifs: WhatIfs, instance: Instance, plan: Plan, option: str
 
 
 def barring_budget(what_ifs: WhatIfs, instance: Instance, option: str) -> BudgetBarrier | None:
-    """Which budget is too small for any size of an option; None if some size can be bought, or money is not the reason.
+    """Find the budget that is too small for any size of an option; None if some size can be bought, or if none is.
 
-    Shocks are left out, because whether an option can be paid does not depend on them. The instance has to be
-    `WhatIfs.apart`.
+    Shocks are left out, because whether an option can be paid does not depend on them. The instance must be a variant
+    of `WhatIfs.apart`.
     """
     policy = instance.policy
     if getattr(instance.options[option], "budget_share", 1.0) <= 0:
@@ -281,7 +289,7 @@ def _can_be_bought(what_ifs: WhatIfs, without_shocks: Instance, option: str) -> 
 
 
 def _short_commodity(instance: Instance, scarce: ScarcityPrices, plan: Plan, d: str, offset: int) -> str:
-    """The commodity that is short up the chain from a segment."""
+    """Find the commodity that is short in the supply chain of a segment."""
     there = frozenset(instance.processes) | {build.option for build in plan.builds}
     commodity = bottleneck(instance, scarce, d, offset, there).commodity
     return commodity if (commodity, offset) in scarce.commodity else instance.demands[d].commodity
@@ -296,10 +304,10 @@ def _scarce_periods(
     short: Sequence[int],
     scarce: ScarcityPrices,
 ) -> list[int]:
-    """The periods in a row in which more of a commodity would reduce the gap, where most of a segment is missing.
+    """Return consecutive periods in which more of a commodity would reduce the gap: the run with the largest shortage.
 
-    A stock that is drawn on in several periods is short in all of them: it could have been kept for any. Where there is
-    more than the floors take, and it cannot be kept, nothing is short.
+    A stock that is released in several periods is short in all of them, because it could have been kept for any. A
+    period in which more is available than the floors need is not short, unless the surplus could have been stored.
     """
     own = commodity == instance.demands[d].commodity
     start = event.periods.start
@@ -311,7 +319,7 @@ def _scarce_periods(
 def _missing(
     instance: Instance, event: Shock, flows: Flows, d: str, commodity: str, t: int, scarce: ScarcityPrices
 ) -> float:
-    """How much more of a commodity a segment would take in a period to be at its floor, t."""
+    """Return the additional quantity of a commodity that a segment would need in a period to reach its floor, in t."""
     demand, below = instance.demands[d], _below(instance, event, flows, d, t)
     price = scarce.commodity.get((commodity, t - event.periods.start), 0.0)
     return below if commodity == demand.commodity or price <= 0 else below * demand.shortage_cost / price
@@ -320,9 +328,9 @@ def _missing(
 def _worst(
     what_ifs: WhatIfs, instance: Instance, evaluator: RecourseEvaluator, columns: Vector, segments: Sequence[str]
 ) -> tuple[Shock, str, list[int], Flows] | None:
-    """The shock and the segment with the largest gap, its periods below the floor, and the flows of the shock.
+    """Return shock and segment with the largest gap, the periods below the floor, and the flows; None without a gap.
 
-    Samples that fail and may are left out.
+    Samples that are allowed to fail are left out.
     """
     events = _counted_shocks(what_ifs, instance, evaluator, columns)
     answers = evaluator.operate(columns, what_ifs.solver.clock, {}, [event.name for event in events])
@@ -346,7 +354,7 @@ def _worst(
 def _counted_shocks(
     what_ifs: WhatIfs, instance: Instance, evaluator: RecourseEvaluator, columns: Vector
 ) -> Sequence[Shock]:
-    """The shocks that a plan does not survive and has to; all where that is none."""
+    """Return the shocks in which a plan fails and must not; all shocks if there are none."""
     gaps = evaluator.gaps(columns, what_ifs.solver.clock)
     counted = np.flatnonzero(failing_beyond_allowed(instance, gaps.gap, gaps.fails))
     return [instance.events[number] for number in counted] or instance.events
@@ -357,12 +365,12 @@ def _demand(instance: Instance, event: Shock, d: str, t: int) -> float:
 
 
 def _below(instance: Instance, event: Shock, flows: Flows, d: str, t: int) -> float:
-    """How much a segment is below its floor in a period, tonnes."""
+    """Return the shortage of a segment below its floor in a period, in t."""
     return max(0.0, flows.total(d, "unserved", (t,)) - float(instance.path(event).most_unserved_at(d, t)))
 
 
 def _available(instance: Instance, event: Shock, flows: Flows, commodity: str, periods: Sequence[int]) -> float:
-    """How much of a commodity is available in some periods, t: made, released from stock, or returned as scrap."""
+    """Return the available quantity of a commodity in the periods, in t: made, released from stock, or scrap."""
     path = instance.path(event)
     rates = {p: each.output.get(commodity, 0.0) for p, each in instance.processes.items()}
     made = sum(rate * flows.total(p, "activity", periods) for p, rate in rates.items())
@@ -373,7 +381,7 @@ def _available(instance: Instance, event: Shock, flows: Flows, commodity: str, p
 
 
 def _supplying_flows(options: Mapping[str, Lever], commodity: str) -> list[tuple[str, str, float]]:
-    """The flows of some options that add to the supply of a commodity: option, flow, and t per unit."""
+    """Return the flows of options that supply a commodity: option, name of the flow, and t per unit of it."""
     flows = [(o, flow) for o, option in options.items() for flow in option.flows]
     return [(o, flow.name, flow.gives[commodity]) for o, flow in flows if commodity in flow.gives]
 
@@ -381,14 +389,14 @@ def _supplying_flows(options: Mapping[str, Lever], commodity: str) -> list[tuple
 def _takers(
     instance: Instance, event: Shock, flows: Flows, segment: str, commodity: str, periods: Sequence[int]
 ) -> tuple[str, ...]:
-    """The segments that a commodity goes into in some periods of a shock, also through what is made of it."""
+    """Return the segments that a commodity supplies in the periods of a shock, directly or through its products."""
     reached = _made_of(instance, flows, commodity, periods)
     others = [d for d, demand in instance.demands.items() if d != segment and demand.commodity in reached]
     return (segment, *(d for d in others if _is_served(instance, event, flows, d, periods)))
 
 
 def _made_of(instance: Instance, flows: Flows, commodity: str, periods: Sequence[int]) -> set[str]:
-    """A commodity, and all that is made of it in some periods."""
+    """Return a commodity and all commodities that are made of it in the periods."""
     running = [each for o, each in instance.activities.items() if flows.total(o, "activity", periods) > 0]
     reached = {commodity}
     for _ in running:
@@ -397,13 +405,17 @@ def _made_of(instance: Instance, flows: Flows, commodity: str, periods: Sequence
 
 
 def _is_served(instance: Instance, event: Shock, flows: Flows, d: str, periods: Sequence[int]) -> bool:
-    """Whether a segment gets more than a solver's rounding in some periods."""
+    """Check whether a segment is served in the periods beyond the solver's rounding."""
     demanded = [_demand(instance, event, d, t) for t in periods]
     return sum(demanded) - flows.total(d, "unserved", periods) > NEGLIGIBLE * sum(demanded)
 
 
 def _least_money(what_ifs: WhatIfs, instance: Instance) -> tuple[float | None, float | None]:
-    """The least outlay that survives the conflict alone; if none is enough, how much more each year's budget needs."""
+    """Find the least outlay that survives the conflict; if none is enough, the additional money needed in each year.
+
+    Returns:
+        The outlay and the additional money; at most one is not None.
+    """
     free, words = with_budget(instance, None), "the least budget for what cannot be survived"
     found = what_ifs.ask(words, free, ProblemVariant(outlay, name="least outlay"))
     holds = what_ifs.judge(free, found).holds

@@ -1,15 +1,15 @@
-"""What would make an instance survive that does not: repairs, each alone sufficient, with their price.
+"""Repairs: changes that make an instance survivable, each sufficient alone, with the cost of the resulting plan.
 
-budget   the least that survives everything: minimise outlay
-annual   the least on top of each year's budget
-floors   their highest common scaling
+budget   the least total budget that survives everything: minimise outlay
+annual   the least additional money in each year's budget
+floors   the highest common scaling of all floors
 length   the longest window of any shock
-months   the most months of any rule about time to survive
-sooner   by how many months builds would have to stand earlier: all of them, or one alone
-demand   how much of it would have to go: of all segments, or of one alone
+months   the longest time in any rule about time to survive
+sooner   the least number of months by which builds are on line earlier: all of them, or one alone
+demand   the least reduction of demand: of all segments, or of one alone
 
-Each is the least of its kind: it is found together with a proof, or a test, that a step less is not sufficient. Of the
-scaling of floors, which is rounded down to a step, a bound is proven instead.
+Each repair is the least of its kind: it is found together with a proof, or a test, that a step less is not enough. The
+scaling of floors is rounded down to a step; a bound on it is proven instead.
 """
 
 import math
@@ -47,16 +47,16 @@ from optimizer.studies.what_if import WhatIfResult, highest_scaling
 from optimizer.tolerances import PLAN_GAP, SAME_VALUE
 from optimizer.units import rounded_up
 
-# How finely floors are scaled.
+# Step of the scaling of floors.
 FLOOR_STEP = 1e-3
 BOTH_SHORT = "the total budget is too small as well; with enough of both everything survives"
 TOTAL_HELD = "not as long as the total budget stays as it is"
-# Digits of the least budget.
+# Digits to which the least budget is rounded up.
 TYPED_DIGITS = 5
 
 
 def _with_cost(repair: Repair, tried: Tried, other: Tried | None = None) -> Repair:
-    """The repair with what its cheapest plan costs; if that was not found, what the `other` plan costs."""
+    """Add cost and outlay of the cheapest plan to a repair; if that was not found, those of the `other` plan."""
     known = tried if tried.holds else other
     if known is None or not known.holds:
         return repair
@@ -65,7 +65,7 @@ def _with_cost(repair: Repair, tried: Tried, other: Tried | None = None) -> Repa
 
 
 def least_budget(what_ifs: WhatIfs) -> Iterator[Repair]:
-    """The least budget with which everything survives."""
+    """Yield the repair by the least total budget with which everything survives."""
     policy = what_ifs.instance.policy
     if policy.budget is None and policy.annual_budget is None:
         yield Repair("budget", works=False, why="there is no budget to raise; it is not money that is short")
@@ -94,7 +94,7 @@ def _enough(
     words: str,
     with_amount: Callable[[float], Instance],
 ) -> Repair:
-    """A repair by the least amount of money, rounded up to what can be typed, with the cost of its cheapest plan."""
+    """Build a repair by the least amount of money, rounded up to `TYPED_DIGITS`, with the cost of its cheapest plan."""
     amount = rounded_up(max(0.0, found.value), TYPED_DIGITS)
     again = what_ifs.solve_survivable(words, with_amount(amount))
     if again.holds is False:
@@ -105,7 +105,7 @@ def _enough(
 
 
 def more_each_year(what_ifs: WhatIfs, *, is_total_short: bool) -> Iterator[Repair]:
-    """The least addition to the budget of each year with which everything survives; the total budget stays.
+    """Yield the repair by the least additional money in each year's budget; the total budget stays.
 
     `is_total_short`: whether the total budget may be too small as well.
     """
@@ -125,7 +125,7 @@ def more_each_year(what_ifs: WhatIfs, *, is_total_short: bool) -> Iterator[Repai
 
 
 def _of_no_year(what_ifs: WhatIfs) -> str:
-    """Why no addition to the annual budgets is enough."""
+    """Explain why no additional money in each year is enough."""
     instance = what_ifs.instance
     if instance.policy.budget is not None:
         held = what_ifs.solve_survivable(
@@ -140,7 +140,7 @@ def _of_no_year(what_ifs: WhatIfs) -> str:
 
 
 def scaled_floors(what_ifs: WhatIfs, hardest: list[str]) -> Iterator[Repair]:
-    """The highest factor by which all floors can be multiplied, and the floors that result."""
+    """Yield the repair by the highest factor by which all floors can be multiplied, with the scaled floors."""
     what_ifs.report("the highest floors that can be kept")
     scaling = highest_scaling(what_ifs.instance, what_ifs.solver, hardest)
     if scaling.factor is None:
@@ -150,7 +150,7 @@ def scaled_floors(what_ifs: WhatIfs, hardest: list[str]) -> Iterator[Repair]:
         )
         return
     steps = math.floor(scaling.factor / FLOOR_STEP + 1e-3)
-    # By rounding the highest floors may not be kept: then those a step lower are tried.
+    # Because of rounding, no plan may keep the highest floors: then those a step lower are tried.
     for factor in (steps * FLOOR_STEP, (steps - 1) * FLOOR_STEP):
         if factor <= 0:
             yield Repair("floors", works=False, amount=0.0, beyond=scaling.most, why="only without any floor")
@@ -163,7 +163,7 @@ def scaled_floors(what_ifs: WhatIfs, hardest: list[str]) -> Iterator[Repair]:
 
 
 def _with_floors(instance: Instance, factor: float, most: float) -> Repair:
-    """The repair with the floors that remain: those of segments, and those that shocks set themselves."""
+    """Build the repair with the scaled floors: those of segments, and those that shocks set themselves."""
     floors = {
         d: {year: factor * demand.survival.at(year) for year in instance.horizon.years}
         for d, demand in instance.demands.items()
@@ -174,16 +174,16 @@ def _with_floors(instance: Instance, factor: float, most: float) -> Repair:
 
 
 def _own_floors(instance: Instance, factor: float) -> dict[str, dict[str, float]]:
-    """By entry and segment, the floors that shocks set themselves, scaled; all shocks of an entry set the same ones."""
+    """Return the scaled floors that shocks set themselves, by entry (its shocks set the same ones) and segment."""
     own = {event.entry: event.spec.survival for event in instance.events}
     scaled = {entry: {d: factor * floor for d, floor in floors.items() if floor > 0} for entry, floors in own.items()}
     return {entry: floors for entry, floors in scaled.items() if floors}
 
 
-# So many what-ifs about the size of one repair at most; where each size allows what smaller ones do, it takes a few.
+# Largest number of what-ifs about the size of one repair; bisection needs only a few.
 MOST_TRIED = 40
 NOT_ALL_TRIED = "not every size was tried; none that was works"
-# By kind of repair, that none of its sizes works.
+# Texts by kind of repair if none of its sizes works.
 AT_NO_SIZE: Mapping[str, str] = {"sooner": "not by any number of months", "demand": "not by any amount"}
 
 
@@ -191,22 +191,21 @@ AT_NO_SIZE: Mapping[str, str] = {"sooner": "not by any number of months", "deman
 class _Steps:
     """A repair whose size is a whole number of steps, such as months or percent."""
 
-    # As in `Repair`.
-    kind: RepairKind
-    of: str | None
-    words: str  # what is varied, for progress
+    kind: RepairKind  # as in `Repair`
+    of: str | None  # as in `Repair`
+    words: str  # description of the change, for progress
     most: int  # the largest number of steps
-    why: str  # the reason that is given if even that does not work
-    # Makes an instance in which some plan survives if one does after any of the numbers of steps from the first to the
-    # last; where both are the same, the instance after so many steps.
+    why: str  # the reason that is reported if even that does not work
+    # Builds a relaxed instance: if some plan survives after any number of steps from the first to the last, one does in
+    # this instance. If both numbers are the same, it is the instance after that number of steps.
     vary: Callable[[int, int], Instance]
     amount: Callable[[int], float]  # converts a number of steps into `Repair.amount`
-    is_nested: bool = True  # whether a step more leaves every plan possible; `vary` looks at the last number only then
+    is_nested: bool = True  # whether every plan stays possible after one more step; `vary` then ignores `first`
 
     def repair(self, what_ifs: WhatIfs) -> tuple[Repair, int]:
-        """The least repair that works, and its steps."""
+        """Find the least repair that works; return it and its number of steps."""
         trials = _Trials(self, what_ifs)
-        # The largest first: whether it works is known then, should the search be stopped.
+        # The largest number first, so that it is known whether the repair works if the search is stopped.
         trials.may_hold(self.most, self.most)
         steps, is_least = least_of_all(trials.may_hold, self.most)
         if steps is None:
@@ -218,13 +217,13 @@ class _Steps:
 
 
 class _Trials:
-    """What is known of the sizes of a repair."""
+    """Tests of the sizes of one repair, with their answers."""
 
     def __init__(self, steps: _Steps, what_ifs: WhatIfs) -> None:
         self.steps, self.what_ifs, self.known, self.works = steps, what_ifs, dict[tuple[int, int], Tried](), 0
 
     def may_hold(self, first: int, last: int) -> bool | None:
-        """Whether some of these numbers of steps may be enough; of a single one, whether it is."""
+        """Test whether any number of steps in a range may be enough, or a single one is; None if that is unknown."""
         if first <= self.works <= last:
             return True
         first = last if self.steps.is_nested else first
@@ -242,14 +241,14 @@ class _Trials:
         self.works = last if first == last and tried.holds else self.works
 
     def why(self, is_known: bool) -> str:
-        """Why no size works, or why that is not known."""
+        """Explain why no size works, or why that is not known."""
         if is_known:
             return self.steps.why if self.steps.is_nested else AT_NO_SIZE[self.steps.kind]
         return NOT_ALL_TRIED if len(self.known) >= MOST_TRIED else "it was stopped before that was known"
 
 
 def shorter(what_ifs: WhatIfs) -> Iterator[Repair]:
-    """The longest windows that are survived."""
+    """Yield the repair by shorter shocks: the longest windows that are survived."""
     horizon = what_ifs.instance.horizon
     longest = max((len(event.periods) for event in what_ifs.instance.events), default=0)
     if longest == 1:
@@ -269,7 +268,7 @@ def shorter(what_ifs: WhatIfs) -> Iterator[Repair]:
 
 
 def shorter_rules(what_ifs: WhatIfs) -> Iterator[Repair]:
-    """The most months of any rule about time to survive that can be kept; fewer months leave every plan possible."""
+    """Yield the repair by shorter rules about time to survive: the most months that can be kept in all of them."""
     rules = what_ifs.instance.policy.min_time_to_survive
     longest = math.ceil(max((rule.months for rule in rules), default=0.0))
     if longest == 1:
@@ -289,7 +288,7 @@ def shorter_rules(what_ifs: WhatIfs) -> Iterator[Repair]:
 
 
 def sooner(what_ifs: WhatIfs) -> Iterator[Repair]:
-    """By how many months builds would have to be on line earlier: all of them, then each alone."""
+    """Yield the repairs by earlier builds: the least number of months for all of them, then for each alone."""
     horizon, sized = what_ifs.instance.horizon, what_ifs.instance.sized
     leads = {o: horizon.whole(option.lead_time) for o, option in sized.items() if option.lead_time > 0}
     if not leads:
@@ -311,18 +310,18 @@ def sooner(what_ifs: WhatIfs) -> Iterator[Repair]:
     why = "not even if everything stood on the day it is ordered"
     every = replace(steps([*leads]), of=None, words="sooner builds", why=why)
     yield (everything := every.repair(what_ifs)[0])
-    # Some builds may come too soon where all come sooner, and not where one does.
+    # If all builds come sooner, some may come too soon; a single one may still be enough.
     if everything.works is not False or not every.is_nested:
         yield from (repair for repair, _ in _each_alone(what_ifs, [*leads], steps))
 
 
 def _may_lose_when_sooner(option: Sized) -> bool:
-    """Whether a build may be worth less where it stands sooner: it is past its best, or has to run without inputs."""
+    """Check whether an earlier build may be worth less: its ramp falls, or it has to run before it has inputs."""
     return any(b < a for a, b in pairwise(option.ramp)) or getattr(option, "min_utilisation", 0.0) > 0
 
 
 def _sooner(instance: Instance, options: Sequence[str], first: int, last: int) -> Instance:
-    """Builds sooner by any number of periods from the first to the last: in each period by that which is best then."""
+    """Return the instance with builds on line `first` to `last` periods sooner, in each period by the best number."""
     months = instance.horizon.months
     earlier = with_lead_times(instance, months_later=-last * months, options=options)
     if first == last:
@@ -332,11 +331,11 @@ def _sooner(instance: Instance, options: Sequence[str], first: int, last: int) -
 
 
 def _at_its_best(option: Sized, years: int) -> Sized:
-    """The option of which at any time what works at best in so many years before does; it may idle in the baseline."""
+    """Return the option with each share of its ramp raised to the best of the last `years`, and no forced running."""
     ramp = (*option.ramp, *option.ramp[-1:] * years)
     update: dict[str, object] = {"ramp": tuple(max(ramp[max(0, j - years) : j + 1]) for j in range(len(ramp)))}
     if getattr(option, "min_utilisation", 0.0) > 0:
-        # A restart goes on from the minimum utilisation.
+        # A restart starts from the minimum utilisation, so it is removed as well.
         update |= {"min_utilisation": 0.0, "restart_months": 0.0}
     return option.model_copy(update=update)
 
@@ -348,9 +347,10 @@ def _listed(instance: Instance, names: Sequence[str]) -> str:
 def _each_alone(
     what_ifs: WhatIfs, names: Sequence[str], steps: Callable[[Sequence[str]], _Steps]
 ) -> Iterator[tuple[Repair, int]]:
-    """The repair of each by itself, with its steps. All together are known to be enough, or are one.
+    """Yield the repair of each name alone with its steps; all names together are known to be enough, or are one.
 
-    What does not survive with some of them together, at the best number of steps of each, does so with none of them.
+    The names are halved repeatedly: if no plan survives with a group, at the best number of steps of each name, none
+    of the group is enough alone.
     """
     middle = len(names) // 2
     for part in filter(None, (names[:middle], names[middle:])):
@@ -366,14 +366,14 @@ def _each_alone(
 
 
 def _is_too_little(what_ifs: WhatIfs, search: _Steps) -> bool:
-    """Whether no step is enough, even were the shocks that are known not to be survived the only ones."""
+    """Check that no number of steps is enough, even if the shocks in which the best plan fails were the only ones."""
     variant = search.vary(0, search.most)
     variant = with_only_shocks(with_events_apart(variant), what_ifs.blocking) if what_ifs.blocking else variant
     return what_ifs.solve_survivable(search.words, variant, mip_gap=FEASIBILITY_GAP).holds is False
 
 
 def less_demand(what_ifs: WhatIfs) -> Iterator[Repair]:
-    """How much less demand is needed, in steps of one percent: in all segments, then in each one that has a floor."""
+    """Yield the repairs by less demand, in steps of one percent: in all segments, then in each segment with a floor."""
     instance = what_ifs.instance
 
     def steps(segments: Sequence[str]) -> _Steps:
@@ -395,11 +395,11 @@ def less_demand(what_ifs: WhatIfs) -> Iterator[Repair]:
 
 
 def _with_less(instance: Instance, segments: Sequence[str], first: int, last: int) -> Instance:
-    """Demand lower by the last number of percent, and the scrap that comes back of it by the first."""
+    """Return the instance with demand lower by `last` percent, and its returned scrap lower by `first` percent."""
     less = with_demand(instance, factor=1.0 - last / 100, segments=segments)
     if first == last:
         return less
-    # Scrap comes of segments that may go without, at no cost.
+    # The scrap is returned by additional segments whose demand may go unserved at no cost.
     sold = with_floors(with_demand(instance, factor=1.0 - first / 100, segments=segments), factor=0.0).demands
     some = [d for d in segments if sold[d].end_of_life]
     gone = {d: less.demands[d].model_copy(update={"end_of_life": None}) for d in some}
@@ -408,7 +408,7 @@ def _with_less(instance: Instance, segments: Sequence[str], first: int, last: in
 
 
 def _with_tonnes(what_ifs: WhatIfs, repair: Repair, steps: int) -> Repair:
-    """The repair with the demand that goes, where that is of one commodity."""
+    """Add the demand that is removed, in t by year, to a repair if it is of one commodity."""
     gone = [demand for d, demand in what_ifs.instance.demands.items() if repair.of in (None, d)]
     if not repair.works or len({demand.commodity for demand in gone}) > 1:
         return repair
@@ -417,7 +417,7 @@ def _with_tonnes(what_ifs: WhatIfs, repair: Repair, steps: int) -> Repair:
 
 
 def _returns_scrap(instance: Instance, segment: str) -> bool:
-    """Whether what is sold within the horizon comes back as scrap in it: without the demand it is missing."""
+    """Check whether a segment returns scrap of its sales within the horizon; lower demand then lowers supply, too."""
     back = instance.demands[segment].end_of_life
     return back is not None and back.collection_rate > 0 and back.after_years < len(instance.horizon.years)
 
