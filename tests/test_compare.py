@@ -223,6 +223,30 @@ def printed_rows(found: Comparison) -> dict[str, list[str]]:
     return {row[0]: row[1:] for row in reversed(rows)}
 
 
+def test_costs_without_shocks_are_a_row_where_a_budget_leaves_demand_unserved_without_any_by_hand() -> None:
+    # Imports give 60 of 100 t. Without a budget the 40 t are missing in both years, at 10,000 each: 800k. With one, a
+    # plant of 40 t costs 4,000. The ban takes the imports of 2027: the floor of 80 t takes a plant of 80 t, 8,000.
+    instance = so.read(
+        {
+            "horizon": {"start": 2026, "end": 2027, "step": "year"},
+            "home": "home",
+            "commodities": {"magnet": {}},
+            "processes": {"imports": {"region": "rival", "output": {"magnet": 1}, "capacity": 60}},
+            "demands": {"all": {"commodity": "magnet", "quantity": 100, "survival": 0.8, "shortage_cost": 10000}},
+            "options": {"plant": {"kind": "refining", "output": {"magnet": 1}, "max_size": 100, "capex": 100}},
+            "shocks": {"ban": {"start": 2027, "months": 12, "cuts": [{"region": "rival", "severity": 1}]}},
+        }
+    )
+    rows = printed_rows(compare(instance, [0, None], facts=(), settings=EXACT))
+    assert rows["Total cost, USD"] == ["800k", "8,000"]
+    assert rows["Cost without shocks,"] == ["800k", "4,000"]
+    assert rows["Price of survival (of"] == ["0", "4,000"]
+    # With budgets that serve all of it the costs without shocks are the same, and there is no such row.
+    rows = printed_rows(compare(instance, [5000, None], facts=(), settings=EXACT))
+    assert rows["Total cost, USD"] == ["5,000", "8,000"]
+    assert not any(label.startswith("Cost without") for label in rows)
+
+
 def test_the_price_of_survival_is_a_row_with_digits_that_show_a_proven_difference_by_hand() -> None:
     # 100 t a year at 5M cost 1,500M in three years. A tonne in store costs 51,230: 12 months take 80 t, 4.0984M; 15
     # months take 100 t, 5.123M. Of the total costs the fourth digit is 1M, the fifth a tenth of the difference.

@@ -32,7 +32,7 @@ from optimizer.studies.comparison import Comparison, ComparisonColumn
 from optimizer.studies.measure import ProvenDifference
 from optimizer.studies.purchases import sizes_bought, years_bought
 from optimizer.studies.study_frames import union
-from optimizer.tolerances import FINEST_SHARE
+from optimizer.tolerances import FINEST_SHARE, SAME_VALUE
 from optimizer.units import si, si_up
 
 # Width of the labels, of a column by budget, and of a column by case.
@@ -235,10 +235,24 @@ class _Rows:
         return _figure(column.result, column.result.total_cost, digits).append(f"\n{proven}" if proven else "")
 
     def _prices(self, money: str) -> Iterator[TableRow]:
-        """Yield the row with the price of survival of each column; nothing if no column has shocks."""
+        """Yield the price of survival of each column, after the costs that it is measured from where these differ.
+
+        Yield nothing if no column has shocks.
+        """
         if any(column.result.price_of_survival is not None and column.result.shocks for column in self.columns):
+            without = [column.result.calm_cost for column in self.columns]
+            known = [cost for cost in without if cost is not None]
+            if max(known) - min(known) > SAME_VALUE * max(map(abs, known)):
+                digits = self._digits("calm_cost")
+                yield (
+                    f"Cost without shocks, {money}",
+                    [_amount(c.result, c.result.calm_cost, digits) for c in self.columns],
+                )
             digits = self._digits("price_of_survival")
-            yield f"{self._price_words()}, {money}", [_price(column.result, digits) for column in self.columns]
+            yield (
+                f"{self._price_words()}, {money}",
+                [_amount(column.result, column.result.price_of_survival, digits) for column in self.columns],
+            )
 
     def _price_words(self) -> str:
         """Return the label of the prices: of survival, of plans that leave a gap, or of both."""
@@ -247,7 +261,7 @@ class _Rows:
             return "Price of the plan"
         return "Price of survival (of the plan where a gap is left)" if False in survives else "Price of survival"
 
-    def _digits(self, name: Literal["total_cost", "price_of_survival"]) -> int:
+    def _digits(self, name: Literal["total_cost", "calm_cost", "price_of_survival"]) -> int:
         """Return the digits that show a tenth of the least proven difference of a figure, `DIGITS` to `MOST_DIGITS`."""
         found = [column.result for column in self.columns if column.result.baseline is not None]
         results = [result for result in found if getattr(result, name) is not None]
@@ -351,9 +365,8 @@ def _proven_differences(results: Sequence[Result], name: str) -> Iterator[float]
             yield apart
 
 
-def _price(result: Result, digits: int) -> Text:
-    price = result.price_of_survival
-    return Text("–", style="dim") if price is None or result.baseline is None else Text(si(price, digits=digits))
+def _amount(result: Result, amount: float | None, digits: int) -> Text:
+    return Text("–", style="dim") if amount is None or result.baseline is None else Text(si(amount, digits=digits))
 
 
 def _lack(lack: Lack | None) -> Text:
