@@ -233,6 +233,23 @@ def test_scenarios_and_single_shocks_are_cases() -> None:
     assert "Scenarios left out, since they have no floor that could fail: bare." in found.notes
 
 
+def test_a_case_of_several_starts_is_one_family_and_its_gap_a_sum() -> None:
+    ban = {"months": 12, "cuts": [{"region": "china", "severity": 1}]}
+    strike = {"start": 2027, "months": 12, "cuts": [{"process": "home_plant", "severity": 1}]}
+    instance = changed(shocks={"ban": {"start": [2027, 2028], **ban}, "strike": strike})
+    rows = {row["case"]: row for row in table(find_requirements(instance, so.solve(instance)), "cases").rows()}
+    assert {case: (row["kind"], row["shocks"]) for case, row in rows.items() if case in ("ban", "strike")} == {
+        "ban": ("one family", 2),
+        "strike": ("one shock", 1),
+    }
+    alone = [
+        next(iter(table(find_requirements(other, so.solve(other)), "cases").rows()))["gap"]
+        for other in (changed(shocks={"ban": {"start": year, **ban}}) for year in (2027, 2028))
+    ]
+    assert rows["ban"]["gap"] == pytest.approx(sum(alone))
+    assert min(alone) > 0
+
+
 def test_a_material_without_a_stock_says_so_and_names_stocks_of_what_it_is_made_of() -> None:
     instance = changed(
         commodities={"magnet": {}, "alloy": {}},

@@ -237,7 +237,8 @@ class _Study:
                 ensembles={name: spec for name, spec in self.alone.ensembles.items() if name == entry}
             )
             nothing = tuple(each for each in self.nothing.shocks if owners[each.name] == entry)
-            yield self._against(ConflictCase("one shock", entry, only, nothing, None))
+            kind: CaseKind = "one shock" if len(nothing) == 1 else "one family"
+            yield self._against(ConflictCase(kind, entry, only, nothing, None))
 
     def _other(self, kind: CaseKind, name: str, alone: Instance, periods: int = 0) -> Iterator[ConflictCase]:
         """Yield the case of an instance with other shocks; nothing if no shock lies within the horizon.

@@ -375,7 +375,7 @@ def cases_frame(found: "Requirements") -> Frame:
     columns = (
         FrameColumn("kind", "What differs", form="text", is_index=True),
         FrameColumn("case", "Conflict", is_index=True),
-        FrameColumn("shocks", form="count", is_shown=False),
+        FrameColumn("shocks", form="count"),
         FrameColumn("gap", "Gap with\nnothing", money, "amount"),
         FrameColumn("spent", "Stocks\ncost", money, "amount"),
         FrameColumn("gap_left", "Gap\nleft", money, "amount"),
@@ -390,7 +390,10 @@ def cases_frame(found: "Requirements") -> Frame:
         for each in found.cases
     )
     rows = [_case_row(each, short, stocks) for each in (own, *others)]
-    note = "Gap: demand below the floors at shortage cost, over the shocks of the case. Money undiscounted."
+    note = (
+        "Gap: demand below the floors at shortage cost, summed over the shocks of the case. Shocks are alternatives: "
+        "of more than one, the sum is a measure, not a loss that can occur. Money undiscounted."
+    )
     return Frame.of_rows("cases", "Other conflicts and mobilisation periods", columns, rows, note)
 
 

@@ -16,7 +16,7 @@ from optimizer.results.result import Result
 from optimizer.studies.requirements_frames import of_requirements, shortfall_by_material
 from optimizer.studies.time_to_survive import TimeToSurvive
 
-CaseKind = Literal["one shock", "length of the conflict", "mobilisation period", "scenario"]
+CaseKind = Literal["one shock", "one family", "length of the conflict", "mobilisation period", "scenario"]
 
 
 @dataclass(frozen=True)
