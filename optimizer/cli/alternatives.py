@@ -67,5 +67,5 @@ def _write(found: "Alternatives", folder: Path) -> None:
 
 
 def _names(plans: int) -> list[str]:
-    """File names of the plans, without their ending."""
+    """Return the file names of the plans, without suffix."""
     return ["cheapest", *(f"alternative_{chr(ord('a') + i)}" for i in range(plans))]

@@ -1,4 +1,4 @@
-"""All commands under one name. A command's module is imported when the command runs, and nothing heavy before."""
+"""All commands under one name; the module of a command, and any heavy library, is imported when the command runs."""
 
 import os
 import sys
@@ -47,13 +47,13 @@ _NAMES = [name for commands in COMMANDS.values() for name in commands]
 
 
 class _Command(TyperCommand):
-    """A command whose `--help` stands last among the options for the answer, without a panel of its own.
+    """Command with `--help` as the last option of the panel "Answer", without a panel of its own.
 
-    An option that takes one value is refused where it has two, and a folder where its name is empty.
+    It refuses several values of an option that takes one, and an empty name of a folder.
     """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Refuse what can only be a slip, such as an empty variable of a shell, then go on as usual."""
+        """Refuse arguments that can only be mistakes, such as an empty shell variable, then parse them as usual."""
         given, _, order = self.make_parser(ctx).parse_args(list(args))
         parameters: list[Any] = self.params
         for each in parameters:
@@ -64,7 +64,7 @@ class _Command(TyperCommand):
         return super().parse_args(ctx, args)
 
     def get_help_option(self, ctx: Any) -> Any:
-        """The option, in the panel of the answer."""
+        """Return the option `--help` in the panel "Answer"."""
         option: Any = super().get_help_option(ctx)
         if option is not None:
             option.rich_help_panel, option.metavar = "Answer", ""
@@ -72,10 +72,10 @@ class _Command(TyperCommand):
 
 
 class _Commands(TyperGroup):
-    """The commands by name and summary; the one that is called is imported then."""
+    """Group of commands by name and summary; a command is imported when it is called."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Print the list of commands; by hand, for importing what Typer prints with takes longer than all else."""
+        """Print the list of commands without the library that Typer prints with, whose import takes too long."""
         width = get_terminal_size().columns
 
         def filled(text: str | None) -> list[str]:
@@ -90,13 +90,13 @@ class _Commands(TyperGroup):
         typer.echo("\n".join(lines), color=False if os.environ.get("NO_COLOR") else None)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
-        """The command that is called, with all its options."""
+        """Return the name of the called command, the command with all its options, and the remaining arguments."""
         name, found, rest = super().resolve_command(ctx, args)
         return name, found if name is None else load_command(name), rest
 
 
 def _draw_panel(title: str, rows: Sequence[tuple[str, str]], width: int) -> Iterator[str]:
-    """Words and what they do, in a frame such as Typer draws around the options of a command."""
+    """Yield the lines of a frame with words and their meaning, like the frame that Typer draws around options."""
     is_utf = (getattr(sys.stdout, "encoding", None) or "").lower().startswith("utf")
     across, down, *corners = tuple("─│╭╮╰╯" if is_utf else "-|++++")
     column = max(len(word) for word, _ in (*rows, *((name, "") for name in _NAMES)))
@@ -110,7 +110,7 @@ def _draw_panel(title: str, rows: Sequence[tuple[str, str]], width: int) -> Iter
 
 
 def load_command(name: str) -> TyperCommand:
-    """The command of `optimizer.cli.<name>`, its groups of options spread out and its errors made exit codes."""
+    """Return the command of `optimizer.cli.<name>`, with groups of options spread out and errors as exit codes."""
     from optimizer.cli.common import guarded
     from optimizer.cli.options import spread_groups
 

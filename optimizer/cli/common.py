@@ -1,8 +1,8 @@
-"""What all commands share: exit codes, messages on stderr, how errors end a run, where they write, and progress.
+"""Parts that all commands share: exit codes, messages on stderr, errors, written files, and progress.
 
-What cannot be written to is refused before anything is searched for.
+Paths that cannot be written to are refused before any search.
 
-Progress on stderr is lines, and on a terminal a display below them that is renewed with every event.
+Progress on stderr is printed as lines; on a terminal, a display below the lines is updated with every event.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 def end(*, survives: bool, is_stopped: bool = False, disagrees: bool = False) -> NoReturn:
-    """End a run that has an answer; that the audit disagrees with it counts first, then that the search was stopped."""
+    """End a run that has an answer; the exit code is that of a disagreeing audit, else of a stopped search."""
     survived = ExitCode.SURVIVES if survives else ExitCode.NO_PLAN_SURVIVES
     raise typer.Exit(ExitCode.INTERNAL if disagrees else ExitCode.STOPPED if is_stopped else survived)
 
@@ -50,7 +50,7 @@ def end_with_plan(result: "Result | FuturesResult", *, is_stopped: bool = False,
 
 
 def stderr_console() -> "Console":
-    """The console of progress and messages."""
+    """Return the console for progress and messages."""
     from optimizer.report.screen import Screen
 
     return Screen(stderr=True, soft_wrap=True)
@@ -78,7 +78,7 @@ def print_json(value: object) -> None:
 def print_answer(
     found: Any, parts: "Callable[..., Iterable[RenderableType | None]]", *, json: bool, **how: Any
 ) -> None:
-    """Print an answer to stdout: as JSON, or its parts (`tables.render.show`)."""
+    """Print an answer to stdout, as JSON or as its parts (`tables.render.show`)."""
     from optimizer.report.tables.render import show
 
     if json:
@@ -101,7 +101,7 @@ def show_findings(findings: Sequence["Finding"], subject: str = "instance") -> N
         console.print(f"{errors} error{'s' if errors != 1 else ''}{more}: the {subject} cannot be used.")
 
 
-# What a command may understand of a file: all its futures at once, and measures other than expected cost.
+# Features of a file that a command may support: all its futures at once, and measures other than expected cost.
 Understood = Literal["futures", "measures"]
 _UNDERSTOOD: ContextVar[frozenset[Understood]] = ContextVar("understood", default=frozenset())
 
@@ -109,8 +109,8 @@ _UNDERSTOOD: ContextVar[frozenset[Understood]] = ContextVar("understood", defaul
 def understands[Command: Callable[..., None]](*what: Understood) -> Callable[[Command], Command]:
     """Mark a command that works on all futures of a file at once, or with its measure (`policy.objective`).
 
-    A command without the mark of futures takes one future, by --future; without that of measures it judges plans of a
-    file without questions by expected cost.
+    A command without the mark ``futures`` takes one future, by --future. Without the mark ``measures`` it judges plans
+    of a file without questions by expected cost.
     """
 
     def mark(command: Command) -> Command:
@@ -121,17 +121,17 @@ def understands[Command: Callable[..., None]](*what: Understood) -> Callable[[Co
 
 
 def understands_futures() -> bool:
-    """Whether the command that runs works on all futures of an instance at once."""
+    """Return whether the running command works on all futures of an instance at once."""
     return "futures" in _UNDERSTOOD.get()
 
 
 def understands_measures() -> bool:
-    """Whether the command that runs keeps `policy.objective` of an instance without questions."""
+    """Return whether the running command keeps `policy.objective` of an instance without questions."""
     return "measures" in _UNDERSTOOD.get()
 
 
 def judge_by_expected_cost(instance: "Instance") -> "Instance":
-    """The instance whose plans are judged by expected cost; stderr says so where its file has another measure."""
+    """Return the instance with plans judged by expected cost; print a note to stderr if it has another measure."""
     from optimizer.instance.edits import Edited, judged_alone
 
     made = judged_alone(Edited(instance))
@@ -176,7 +176,7 @@ def _fail_with(error: Exception, *, json: bool) -> NoReturn:
 
 
 def _show_disagreeing(error: Exception) -> None:
-    """The tables of a plan that the audit disagrees with; nothing of other errors."""
+    """Print the tables of a plan that the audit disagrees with; nothing for other errors."""
     from optimizer import errors
 
     if isinstance(error, errors.AuditError) and error.result is not None:
@@ -189,7 +189,7 @@ def _show_disagreeing(error: Exception) -> None:
 
 
 def _audit_error_text(error: "AuditError") -> str:
-    """Of a file with kinds from outside the package, the lever and its auditor are named first."""
+    """Return the text of an audit error; if options have kinds from outside the package, it points to these kinds."""
     from optimizer.levers import PACKAGE_KINDS
 
     options = getattr(error.result, "data", {}).get("options", {})
@@ -249,14 +249,14 @@ def parse_amount_option(text: str | None, option: str) -> float | None:
 
 
 def print_status(result: "Result") -> None:
-    """Say on stderr that a plan that was solved for does not survive."""
+    """Print to stderr that a solved plan does not survive; nothing if it does."""
     if result.status != "survives":
         what = "The plan leaves a survival gap" if result.status == "gap" else f"The plan's status is {result.status}"
         print_message(f"{what}: see `diversify solve`.")
 
 
 def with_comments(result: "Result", file: str) -> "Result":
-    """The result with the comments of its instance file, which name its sources."""
+    """Return the result with the comments of its instance file, which name its sources."""
     from optimizer.io.load import comments_of
 
     return replace(result, comments=comments_of(file))
@@ -266,12 +266,12 @@ def with_comments(result: "Result", file: str) -> "Result":
 
 
 def check_file(path: Path | None, option: str, *sources: str | Path | None, extra: str | None = None) -> None:
-    """Refuse, as usage, a path that cannot be written as a file, and a file that this command reads.
+    """Refuse, as a usage error, a path that cannot be written as a file, and a file that this command reads.
 
-    `extra` is what the file needs where its suffix does not say so.
+    `extra` is the extra that the file requires, if this does not follow from its suffix.
 
     Raises:
-        MissingExtraError: files of this form need an extra that is not installed.
+        MissingExtraError: the required extra is not installed.
     """
     if path is None:
         return
@@ -289,7 +289,7 @@ def check_file(path: Path | None, option: str, *sources: str | Path | None, extr
 
 
 def check_answer(path: Path | None, option: str, *sources: str | Path | None) -> None:
-    """`check_file`, and refuse a name that looks like an instance's, or like another form than the option writes."""
+    """Call `check_file`, and refuse the name of an instance file or of another form than the option writes."""
     check_file(path, option, *sources)
     if path is None:
         return
@@ -304,7 +304,7 @@ _FORMS_OF_ANSWERS = (".csv", ".json", ".parquet")
 
 
 def check_folder(path: Path | None, option: str) -> None:
-    """Refuse, as usage, a path that cannot be written into as a folder, or a new one that is named like a file."""
+    """Refuse, as a usage error, a folder that cannot be written into, or a new one that is named like a file."""
     if path is None:
         return
     if path.suffix.lower() in (*_FORMS_OF_ANSWERS, *INSTANCES) and not path.exists():
@@ -314,7 +314,7 @@ def check_folder(path: Path | None, option: str) -> None:
 
 
 def _check_room(folder: Path, option: str) -> None:
-    """Check that files can be written below a folder, by the nearest one that exists: the others are made later."""
+    """Check that files can be written into a folder or, if it does not exist yet, into its nearest existing parent."""
     there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
     if not there.is_dir():
         raise typer.BadParameter(f"{there} is not a folder.", param_hint=option)
@@ -328,7 +328,7 @@ def _check_room(folder: Path, option: str) -> None:
 
 @contextlib.contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Fail, as usage, where a file cannot be written after all."""
+    """Fail with a usage error if a file cannot be written despite earlier checks."""
     try:
         yield
     except OSError as error:
@@ -336,21 +336,21 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def write_answer(path: Path, content: str | bytes) -> None:
-    """Write a file whole, or fail; stderr says that it was written."""
+    """Write a file whole, or fail; print its name to stderr."""
     with writing(path):
         write_whole(path, content)
     print_message(f"wrote {path}")
 
 
 def write_table(path: Path, frame: "Frame") -> None:
-    """Write a table as CSV, or fail; stderr says that it was written."""
+    """Write a table as CSV, or fail; print its name to stderr."""
     from optimizer.report.tables.render import frame_csv
 
     write_answer(path, frame_csv(frame))
 
 
 def write_tables(command: str, folder: Path, frames: "Frames", names: Iterable[str] = ()) -> None:
-    """Write tables of these names, or all, into a folder, or fail; stderr names each, and what else is there."""
+    """Write the named tables, or all, into a folder, or fail; print their names, and other CSV files, to stderr."""
     from optimizer.report.format import list_names
     from optimizer.report.tables.render import renew_tables
 
@@ -367,7 +367,7 @@ def write_tables(command: str, folder: Path, frames: "Frames", names: Iterable[s
 
 
 def write_plot(path: Path, draw: Callable[[str], bytes]) -> None:
-    """Write a figure in the form that its name says, or fail where there is none."""
+    """Write a figure in the form of its file name; fail if `draw` finds nothing to draw."""
     try:
         with library_warnings():
             picture = draw(path.suffix.lower()[1:])
@@ -377,9 +377,10 @@ def write_plot(path: Path, draw: Callable[[str], bytes]) -> None:
 
 
 class Display:
-    """The listener of a command.
+    """Listener that shows the progress of a command.
 
-    Lines are printed for rounds; for tasks where the command asks for it, and then no rounds follow the first task.
+    It prints a line for each round. With `lists_tasks` it also prints a line for each task, and no rounds after the
+    first task.
     """
 
     def __init__(self, console: "Console", money: str, bar: "Bar | None", *, lists_tasks: bool) -> None:
@@ -408,7 +409,7 @@ class Display:
         return event.round > 0 and not self._has_tasks
 
     def pausing(self, show: Callable[..., None]) -> Callable[..., None]:
-        """A function that prints a part of the answer, with the display out of its way."""
+        """Return a function that prints a part of the answer with `show` while the display is stopped."""
         bar = self._bar
         if bar is None:
             return show
@@ -423,7 +424,7 @@ class Display:
 
 @contextlib.contextmanager
 def display(money: str, *, lists_tasks: bool = False) -> Iterator[Display]:
-    """Show progress on stderr; amounts in `money`, a currency's symbol."""
+    """Yield a listener that shows progress on stderr, with amounts in `money`, a currency's symbol."""
     console = stderr_console()
     if not console.is_terminal:
         yield Display(console, money, None, lists_tasks=lists_tasks)
@@ -433,7 +434,7 @@ def display(money: str, *, lists_tasks: bool = False) -> Iterator[Display]:
     from rich.text import Text
 
     class Counted(ProgressColumn):
-        """A column of a task whose parts are counted."""
+        """Column that is empty for a task whose parts are not counted."""
 
         def __init__(self, column: ProgressColumn) -> None:
             super().__init__()
@@ -449,7 +450,7 @@ def display(money: str, *, lists_tasks: bool = False) -> Iterator[Display]:
 
 
 def _describe(event: "Progress", money: str) -> str:
-    """An event in words."""
+    """Return an event in words."""
     if event.is_stopping:
         return "stopping with what is known so far … (Ctrl-C again ends at once)"
     if event.is_of_a_study:

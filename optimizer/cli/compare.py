@@ -23,7 +23,7 @@ _columns_option = partial(typer.Option, rich_help_panel="Columns, each beside th
 
 @dataclass(frozen=True)
 class Variants:
-    """What each column beside the plain one has; commas put several into one."""
+    """Changes of the columns beside the plain one, one element a column; commas combine several in one column."""
 
     without: Annotated[
         list[str] | None, _columns_option(metavar="NAME,…", help="Without options or kinds; repeat.")
@@ -137,7 +137,7 @@ def _check_plot(plot: Path | None) -> None:
 def _read_cases(
     files: Sequence[str], changed: options.Changes, variants: Variants, *, lists_attacks: bool
 ) -> "_CaseReader":
-    """What is compared: each file as it is, then its variants; what is wrong anywhere comes at once."""
+    """Read each file as it is, then its variants; raise the errors of all of them together."""
     from optimizer.errors import InstanceError
     from optimizer.studies.compare import require_one_currency
 
@@ -156,7 +156,7 @@ def _read_cases(
 
 
 def _columns(plain: options.Changes, variants: Variants) -> Iterator[tuple[str, options.Changes]]:
-    """Every column of a file: its name, empty for the plain one, and what it changes."""
+    """Yield every column of a file: its name, empty for the plain one, and its changes."""
     yield "", plain
     for words in variants.without or ():
         gone = [word.strip() for word in words.split(",")]
@@ -169,19 +169,19 @@ def _columns(plain: options.Changes, variants: Variants) -> Iterator[tuple[str, 
 
 @dataclass
 class _CaseReader:
-    """Reads one case after the other; findings of all of them are collected, and each is printed once."""
+    """Reader of cases that collects the findings of all of them, and prints each finding once."""
 
     files: Sequence[str]
     lists_attacks: bool = field(kw_only=True)
     cases: dict[str, "Instance"] = field(default_factory=dict)
     origins: dict[str, str] = field(default_factory=dict)
-    changes: dict[str, tuple[str, options.Changes]] = field(default_factory=dict)  # of each case its file as well
+    changes: dict[str, tuple[str, options.Changes]] = field(default_factory=dict)  # file and changes, by case
     wrong: list["Finding"] = field(default_factory=list)
     _names: set[str] = field(default_factory=set)
     _shown: set["Finding"] = field(default_factory=set)
 
     def add(self, file: str, variant: str, changes: options.Changes) -> None:
-        """Read a file under changes."""
+        """Read a file with changes as a case; collect its errors and print its new warnings."""
         from optimizer.errors import InstanceError
 
         name = self._name(file, variant)
@@ -199,7 +199,7 @@ class _CaseReader:
         self.cases[name], self.origins[name], self.changes[name] = made.instance, file, (file, changes)
 
     def _name(self, file: str, variant: str) -> str:
-        """A short name for a column: the variant; of several files the file's stem before it."""
+        """Return a short name for a column: the variant, after the stem of its file if there are several files."""
         if len(self.files) == 1:
             return variant or "plain"
         stems = [Path(each).stem for each in self.files]

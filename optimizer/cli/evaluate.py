@@ -1,4 +1,4 @@
-"""diversify evaluate: plans of one's own, as they are: what they cost, survive, lack and waste."""
+"""diversify evaluate: the cost, survival, missing purchases and waste of given plans."""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -29,7 +29,7 @@ def command(
     from optimizer.solver import Clock, Settings, ignore, write_model
 
     if instance.policy.objective.kind == "regret":
-        # That of one future is its cost less a constant, which only a search for it alone would tell.
+        # Regret in one future is the cost less a constant, which would take another search: both have the same optimum.
         instance = instance.by_expected_cost()
     model = MeasuredModel(instance, instance.events, Settings(), Clock(), ignore)
     builder, is_priced = model.builder, instance.policy.gap_price is not None

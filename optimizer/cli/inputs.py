@@ -1,7 +1,7 @@
-"""The instance, or the plan, that a command works on, by one rule for all commands.
+"""Input of a command, an instance or a plan, by one rule for all commands.
 
-an instance where an instance is expected    read, changed as the command line says, checked
-a plan where an instance is expected         the instance inside the plan, treated alike; stderr says so
+an instance where an instance is expected    read, changed by the options of the command line, and checked
+a plan where an instance is expected         the instance inside the plan, with the same steps and a message on stderr
 a plan where a plan is expected              the saved plan with the instance inside it
 an instance where a plan is expected         read, changed and solved first, with progress on stderr
 """
@@ -47,32 +47,32 @@ class InstanceInput:
     instance: "Instance"
     document: "Document"  # where each value stands in the file
     notes: tuple[str, ...] = ()  # what the command line changed, a sentence each
-    changes: tuple[str, ...] = ()  # the same in short, behind what a saved plan says of changes to its file
-    warnings: tuple["Finding", ...] = ()  # of the file, and `clashes`: values of one change that another one replaced
-    clashes: tuple["Finding", ...] = ()
+    changes: tuple[str, ...] = ()  # the same in short, after the changes that a saved plan records
+    warnings: tuple["Finding", ...] = ()  # those of the file, and `clashes`
+    clashes: tuple["Finding", ...] = ()  # values of one change that another change replaces
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """The notes of a result of it: what was changed, and which values were replaced."""
+        """Notes for a result of the instance: the changes, and the values that were replaced."""
         return (*self.notes, *map(str, self.clashes))
 
 
 def is_saved_plan(file: str) -> bool:
-    """Whether a file is a saved plan."""
+    """Return whether a file is a saved plan."""
     from optimizer.instance.document import is_plan_file
 
     return is_plan_file(file)
 
 
 def is_made_against_adversary(file: str) -> bool:
-    """Whether a file is a saved plan, of one future, that was made against an adversary."""
+    """Return whether a file is a saved plan, of one future, that was made against an adversary."""
     from optimizer.instance.document import peek
 
     return is_saved_plan(file) and peek(file).get("adversary") is not None
 
 
 def print_source(file: str) -> None:
-    """Print to stderr that the instance inside a saved plan is used, where the file is one."""
+    """Print to stderr that the instance inside a saved plan is used; nothing if the file is not a saved plan."""
     if is_saved_plan(file):
         attacks = "; without --adversary, of attacks only those count that shaped the plan, as listed shocks"
         said = f"the instance inside it is used{attacks if is_made_against_adversary(file) else ''}"
@@ -82,13 +82,13 @@ def print_source(file: str) -> None:
 def read_instance(
     file: str, changes: Changes, *, lists_attacks: bool = False, by_expected_cost: bool = False
 ) -> InstanceInput:
-    """The changed instance of a file; stderr says where it comes from, what was changed, and the warnings."""
+    """Return the changed instance of a file; print its source, the changes and the warnings to stderr."""
     print_source(file)
     return announce(change_instance(file, changes, lists_attacks=lists_attacks, by_expected_cost=by_expected_cost))
 
 
 def announce(made: InstanceInput, column: str = "") -> InstanceInput:
-    """Print the warnings and what was changed, behind the name of a column where it has one; the same instance."""
+    """Print warnings and changes to stderr, the latter after the name of a `column` if given; return the instance."""
     common.show_findings(made.warnings)
     for note in made.notes:
         common.print_message(f"{column}: {note}" if column else note)
@@ -103,12 +103,12 @@ def change_instance(
     takes_futures: bool = False,
     by_expected_cost: bool = False,
 ) -> InstanceInput:
-    """The instance of a file, or of a saved plan, changed as the command line says and checked.
+    """Return the instance of a file, or of a saved plan, changed by the options of the command line and checked.
 
-    `--set` comes first, then scenarios in the order given, then the choice of one future, what has to be bought, what
-    is left out, and the budget. What is wrong with any of these comes at once. Where one replaces a value of another, a
-    warning names it. Last, where `lists_attacks`, every affordable attack is listed among the shocks.
-    `by_expected_cost` leaves out `policy.objective`, as all commands do that know no other measure.
+    `--set` comes first, then scenarios in the order given, the choice of one future, `--force`, `--without`, and
+    amounts such as `--budget`. The errors of all changes are raised together. A warning names each value of a change
+    that another change replaces. With `lists_attacks`, every affordable attack is then listed among the shocks.
+    With `by_expected_cost`, as in commands without support for measures, `policy.objective` is ignored.
     """
     from optimizer.instance.edits import SOME_NAME, judged_alone
     from optimizer.instance.overrides import replacements
@@ -131,7 +131,7 @@ def change_instance(
 
 
 def _refuse_left_out(instance: "Instance", forced: Sequence[str]) -> None:
-    """Refuse, as usage, what has to be bought and is left out at once."""
+    """Refuse, as a usage error, an option that is both forced and left out."""
     for option in forced:
         if option not in instance.options:
             raise typer.BadParameter(f"{option} is left out and has to be bought: choose one.", param_hint="--force")
@@ -139,7 +139,7 @@ def _refuse_left_out(instance: "Instance", forced: Sequence[str]) -> None:
 
 @contextlib.contextmanager
 def _no_plan(file: str) -> Iterator[None]:
-    """Refuse, as usage, a plan that was written by hand where an instance is expected."""
+    """Refuse, as a usage error, a plan written by hand where an instance is expected."""
     from optimizer.errors import InstanceError
     from optimizer.io.plan_file import is_given_plan
 
@@ -153,7 +153,7 @@ def _no_plan(file: str) -> Iterator[None]:
 
 
 def refuse_futures(instance: "Instance", file: str, plan: str | None = None) -> None:
-    """Refuse, as usage, a file with several futures where one is needed; `plan` is one that is given."""
+    """Refuse, as a usage error, a file with several futures where one is needed; `plan` is the given plan, if any."""
     from optimizer.report.format import list_names
 
     if instance.futures:
@@ -170,7 +170,7 @@ def refuse_futures(instance: "Instance", file: str, plan: str | None = None) -> 
 def _steps(
     changes: Changes, names: Sequence[str], force: Sequence[tuple[str, int, float]]
 ) -> "Iterator[Callable[[Instance], Edited]]":
-    """The changes of the command line except amounts, in the order of application."""
+    """Yield the changes of the command line except amounts, in the order of application."""
     from optimizer.instance.edits import Edited, forcing, under
     from optimizer.instance.overrides import scenario_notes, scenario_words
 
@@ -188,7 +188,7 @@ def _steps(
 
 
 def _choose_future(instance: "Instance", name: str) -> "Edited":
-    """One future of an instance alone, with a note on what its branches set."""
+    """Return one future of an instance alone, with a note on the values that its branches set."""
     from optimizer.instance.edits import Edited, branch_edits, in_future
 
     chosen = in_future(instance, name)
@@ -197,7 +197,7 @@ def _choose_future(instance: "Instance", name: str) -> "Edited":
 
 
 def _apply(given: "Instance", steps: "Iterable[Callable[[Instance], Edited]]") -> "Edited":
-    """The instance after all steps, with their notes; the errors of all steps are raised together."""
+    """Return the instance after all steps, with their notes; raise the errors of all steps together."""
     from optimizer.errors import Finding, InstanceError
     from optimizer.instance.edits import Edited
 
@@ -220,7 +220,7 @@ def _clashes(
     force: Sequence[tuple[str, int, float]],
     amounts: "Sequence[Edit]",
 ) -> "tuple[Finding, ...]":
-    """Warnings about values that a later change replaces; branches of futures apply last."""
+    """Return warnings about values that a later change replaces; branches apply last unless one future is chosen."""
     from optimizer.instance.edits import branch_edits
     from optimizer.instance.overrides import Edit, clashes, scenario_edits, set_edits
 
@@ -242,7 +242,7 @@ def _amounts(changes: Changes) -> "list[Edit]":
 
 
 def _setting(edit: "Edit") -> "Callable[[Instance], Edited]":
-    """The step that sets an amount in the instance."""
+    """Return the step that sets an amount in the instance."""
     from optimizer.instance.edits import Edited, set_budget, with_value
 
     if edit.path == "policy.budget":
@@ -259,7 +259,7 @@ def _with_attacks(made: InstanceInput) -> InstanceInput:
 
 
 def find_plan(file: str, changes: Changes, search: PlanSearch | None = None) -> PlanInput:
-    """A saved plan with its instance; or the plan of an instance, which is solved first."""
+    """Return a saved plan with its instance, or the plan of an instance, which is solved first."""
     from optimizer.instance.reading import read
     from optimizer.io.load import is_instance
     from optimizer.results.result import Result
@@ -274,14 +274,14 @@ def find_plan(file: str, changes: Changes, search: PlanSearch | None = None) -> 
 
 
 def is_futures_plan(file: str) -> bool:
-    """Whether a file is a saved plan of several futures, or of a measure other than expected cost."""
+    """Return whether a file is a saved plan of several futures, or of a measure other than expected cost."""
     from optimizer.io.load import is_futures_plan_file
 
     return is_futures_plan_file(file)
 
 
 def _future_of_plan(file: str, name: str | None) -> "Result":
-    """The plan of one future, as of an instance of its own; refused as usage where there is none of the name."""
+    """Return the plan of one future, like that of an instance of its own; refuse an unknown name as a usage error."""
     from optimizer.results.futures import FuturesResult
     from optimizer.suggestions import did_you_mean
 
@@ -295,9 +295,9 @@ def _future_of_plan(file: str, name: str | None) -> "Result":
 
 
 def find_futures(file: str, changes: Changes, search: PlanSearch) -> "FuturesResult | None":
-    """The plan of all futures of a saved plan, or of an instance that has several or another measure, solved first.
+    """Return the plan of all futures: a saved one, or that of an instance with futures or another measure.
 
-    Of any other file, and where one future is chosen, there is none: `find_plan` has theirs.
+    An instance is solved first. None for any other file, and if one future is chosen: `find_plan` has these plans.
     """
     from optimizer.io.load import is_instance
     from optimizer.results.futures import FuturesResult
@@ -320,14 +320,13 @@ def find_futures(file: str, changes: Changes, search: PlanSearch) -> "FuturesRes
 
 
 def read_judged_plan(file: str, plan: str | None, changes: Changes, search: PlanSearch | None = None) -> PlanInput:
-    """A plan and the instance in which it is judged, which may be another than the one that it was made for.
+    """Return a plan and the instance in which it is judged, which may differ from the one that it was made for.
 
     Args:
-        file: of the instance, to which the changes apply; where it is a saved plan, that is the plan as well.
-        plan: another plan, saved or written by hand; None solves for one in the changed instance where `file` holds
-            none.
-        changes: what differs from the file.
-        search: how a plan is searched for.
+        file: the file of the instance that the changes apply to; a saved plan is also the plan, if `plan` is None.
+        plan: another plan, saved or written by hand; if it is None and `file` is an instance, this is solved.
+        changes: changes to the instance.
+        search: options of the search for a plan.
     """
     search = search or PlanSearch()
     if plan is None and not is_saved_plan(file):
@@ -344,16 +343,16 @@ def read_judged_plan(file: str, plan: str | None, changes: Changes, search: Plan
 
 
 def _needs_instance(plan: str, changes: Changes) -> bool:
-    """Whether a plan is taken as it stands in the instance, not as it was saved: of several futures, one is chosen."""
+    """Return whether a plan is read in the instance: one written by hand, or one future of a saved plan of several."""
     from optimizer.io.plan_file import is_given_plan
 
     return is_given_plan(plan) or (changes.future is not None and is_futures_plan(plan))
 
 
 def read_written_plan(file: str, plan: str, changes: Changes, search: PlanSearch) -> PlanInput:
-    """A plan of any form in the instance of a file, with its cheapest operation there.
+    """Return a plan of any form in the instance of a file, with its cheapest operation there.
 
-    Rules that it breaks are warnings, and not enforced.
+    Rules that the plan breaks are printed as warnings, and not enforced.
     """
     from optimizer.solver import Clock, Settings
     from optimizer.studies.given_plan import evaluate_plan
@@ -369,7 +368,7 @@ def read_written_plan(file: str, plan: str, changes: Changes, search: PlanSearch
 
 
 def read_given_plans(file: str, plans: Sequence[str], changes: Changes, made: InstanceInput) -> "list[GivenPlan]":
-    """Plans of any form as they stand in an instance; of the future that was chosen, what they buy in it."""
+    """Return plans of any form as they are in an instance; if a future is chosen, their purchases in this future."""
     from optimizer.studies.given_plan import read_plans
 
     return read_plans(plans_of_future(plans, changes.future, {"": (file, changes)}), made.instance)
@@ -378,7 +377,7 @@ def read_given_plans(file: str, plans: Sequence[str], changes: Changes, made: In
 def plans_of_future(
     plans: Sequence[str] | None, future: str | None, cases: Mapping[str, tuple[str, Changes]]
 ) -> list[Any]:
-    """Plans as they are; of a future, what they buy in it. `cases` are files with their changes, by name."""
+    """Return plans, or if a future is given, their purchases in it; `cases` maps names to files with their changes."""
     from optimizer.studies.given_plan import PlanInFuture
 
     if future is None or not plans:
@@ -391,7 +390,7 @@ def plans_of_future(
 
 
 def _refuse_search(plan: str, given: Sequence[str]) -> None:
-    """Refuse, as usage, options for a search where there is a plan already."""
+    """Refuse, as a usage error, options of a search if there is a plan already."""
     if given:
         again = f"`diversify solve {plan} --output OTHER.json` makes another plan of its instance"
         what = f"the plan is given by {plan} and is not solved for: leave out {', '.join(given)}; {again}."
@@ -399,7 +398,7 @@ def _refuse_search(plan: str, given: Sequence[str]) -> None:
 
 
 def solve_first(made: InstanceInput, file: str, search: PlanSearch) -> PlanInput:
-    """The plan of an instance that was read from a file, with the file's comments."""
+    """Solve an instance that was read from a file; return its plan with the comments of the file."""
     from optimizer.instance.reading import read
     from optimizer.solver import Clock, Settings
 
@@ -423,7 +422,7 @@ def search_plan(
     adversary: bool,
     load_seconds: float = 0.0,
 ) -> "Result":
-    """The plan of an instance; where `adversary`, the one that survives the worst attack as well."""
+    """Return the plan of an instance; with `adversary`, the plan that also survives the worst attack."""
     if adversary:
         from optimizer.studies.withstand import search_robust
 
@@ -444,7 +443,7 @@ def search_all_futures(
     adversary: bool,
     load_seconds: float = 0.0,
 ) -> "FuturesResult":
-    """The plan of all futures of an instance."""
+    """Return the plan of all futures of an instance."""
     from optimizer.studies.futures.solve import search_futures
 
     known: dict[str, Any] = {"notes": made.remarks, "load_seconds": load_seconds}
@@ -453,7 +452,7 @@ def search_all_futures(
 
 
 def fail_without_plan(found: PlanInput, file: str, *, json: bool = False) -> NoReturn:
-    """End a command that needs a plan where there is none; with `json`, its answer is what `solve --json` says."""
+    """End a command that needs a plan where there is none; with `json`, print the result like `solve --json`."""
     from optimizer.errors import PlanFileError
 
     if found.is_saved:
@@ -467,7 +466,7 @@ def fail_without_plan(found: PlanInput, file: str, *, json: bool = False) -> NoR
 
 
 def with_stored_bands(result: "Result", instance: "Instance", file: str) -> "Result":
-    """The result of an instance with the band stored beside its file, if that belongs to exactly this instance."""
+    """Return the result with the bands stored beside its file, if these belong to exactly this instance."""
     from optimizer.results.saved import stored_bands
 
     if result.baseline is None or not instance.ranges:
@@ -476,7 +475,7 @@ def with_stored_bands(result: "Result", instance: "Instance", file: str) -> "Res
 
 
 def find_doubts(instance: "Instance", result: "Result | FuturesResult") -> tuple[str, ...]:
-    """What the audit has against a plan, which was changed if it was saved; stderr says it."""
+    """Return the disagreements of the audit with a plan, and print them; a saved plan with any has been changed."""
     from optimizer.studies.verify import audit_warnings
 
     doubts = audit_warnings(instance, result)
@@ -487,7 +486,7 @@ def find_doubts(instance: "Instance", result: "Result | FuturesResult") -> tuple
 
 @contextlib.contextmanager
 def plan_that_fits(plan: str, doubts: Sequence[str]) -> Iterator[None]:
-    """Report what fails with a saved plan that the audit doubts; of another the fault is not in the file."""
+    """Report errors as faults of the plan file if the audit has `doubts` about the plan; else raise them unchanged."""
     from optimizer.errors import PlanFileError
 
     try:

@@ -1,7 +1,7 @@
-"""Options that several commands share, each written once, by the panel of `--help` in which they stand.
+"""Options that several commands share, sorted by their panel in `--help`.
 
-A command names a **group** of options, such as `Changes`, as one parameter; `spread_groups` gives it the options of the
-group.
+A command declares a **group** of options, such as `Changes`, as one parameter; `spread_groups` replaces this parameter
+by the options of the group.
 """
 
 import functools
@@ -23,7 +23,7 @@ answer_option = functools.partial(typer.Option, rich_help_panel="Answer")
 
 
 def limited_option(metavar: str, least: float, most: float | None, help_: str) -> Any:
-    """An option of the search for a number within limits; its help says what it is where it is left out."""
+    """Return a search option for a number within limits; its help text states the default."""
     return search_option(metavar=metavar, min=least, max=most, help=help_, show_default=False)
 
 
@@ -77,7 +77,7 @@ class Changes:
 
     @property
     def amounts(self) -> dict[str, tuple[str, str]]:
-        """What is set last, by option: the path of the file, and the amount."""
+        """The values that are set last: path in the file and amount, by option."""
         return {} if self.budget is None else {"--budget": ("policy.budget", self.budget)}
 
     @property
@@ -90,13 +90,13 @@ class Changes:
 
 @dataclass(frozen=True)
 class AttackChanges(Changes):
-    """The same for a command that is about the adversary."""
+    """Changes to the instance file for a command about the adversary."""
 
     attack_budget: Annotated[str | None, changes_option(metavar="AMOUNT", help="Attack budget, such as 500M.")] = None
 
     @property
     def amounts(self) -> dict[str, tuple[str, str]]:
-        """With the attack budget."""
+        """The values that are set last, with the attack budget."""
         if self.attack_budget is None:
             return super().amounts
         return super().amounts | {"--attack-budget": ("adversary.attack_budget", self.attack_budget)}
@@ -152,7 +152,7 @@ class PlanSearch:
 
     @property
     def share_of_cost(self) -> float:
-        """The MIP gap, or the usual one."""
+        """The MIP gap given, or the default one."""
         return PLAN_GAP if self.mip_gap is None else self.mip_gap
 
     @property
@@ -167,7 +167,7 @@ class PlanSearch:
 
 
 def spread_groups(command: Callable[..., None]) -> Callable[..., None]:
-    """Replace every parameter of a command that is a group of options by those options; the command gets the group."""
+    """Replace each parameter of a command that is a group of options by its options; the command gets the group."""
     hints = get_type_hints(command, include_extras=True)
     parameters, groups = list[inspect.Parameter](), dict[str, type[Any]]()
     for name, parameter in inspect.signature(command).parameters.items():
@@ -192,7 +192,7 @@ def spread_groups(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def parse_forces(texts: Sequence[str]) -> list[tuple[str, int, float]]:
-    """Option, year and size of each ``OPTION=SIZE@YEAR``; refused as usage where it is none."""
+    """Return option, year and size of each ``OPTION=SIZE@YEAR``; refuse any other text as a usage error."""
     found: dict[tuple[str, int], float] = {}
     for text in texts:
         option, equals, rest = text.partition("=")

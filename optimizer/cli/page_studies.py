@@ -1,6 +1,6 @@
-"""Studies that stand on the page of a report where they are asked for: `report --with NAME[,NAME]`, or `--with all`.
+"""Studies on the page of a report: `report --with NAME[,NAME]`, or `--with all`.
 
-A study is refused, where it does not fit the instance, before anything is solved.
+A study that does not fit the instance is refused before anything is solved.
 """
 
 import contextlib
@@ -24,25 +24,25 @@ if TYPE_CHECKING:
     from optimizer.studies.comparison import Comparison
     from optimizer.studies.sensitivity_result import Sensitivity
 
-# Number of samples of `discover`, and of `stress`, on a page: shares within 10 points, by the half that is held back,
-# and within 3 points. The commands themselves take more.
+# Number of samples of `discover` and of `stress` on a page. They give shares within 10 points, by the half of the
+# samples that is held back, and within 3 points. The commands themselves take more samples.
 SAMPLES, STRESS_SAMPLES = 200, 1000
-# Seconds that all of a report's studies have together where no limit is given: with the search before them and the
-# page after them, three minutes.
+# Default time limit in seconds of all studies of a report together: three minutes with the search before them and the
+# page after them.
 REPORT_SECONDS = 150.0
-# Up to so many uncertain numbers are all solved for; of more only those with the largest first-order effects.
+# Up to this many uncertain numbers are all solved for; of more, only those with the largest first-order effects.
 FEW_NUMBERS = 20
-# Studies that ignore an adversary; and the word for every study that fits.
+# Studies that ignore an adversary, and the word for every study that fits.
 _UNAWARE = ("futures", "explain", "alternatives", "sensitivity", "compare", "share")
 EVERY_STUDY = "all"
-# Studies of which something stands in a brief.
+# Studies with a part in a brief.
 IN_BRIEF = ("explain", "alternatives", "sensitivity", "futures")
-# Those that fill the first screen begin first, and are carried out whole where the user gives no limit.
+# Tasks of the first screen start first, and are carried out completely if the user gives no limit.
 _FIRST_SCREEN = ("sensitivity", "figures", "budgets", "delays")
-# What a task is called in messages, where its name is not what readers call it.
+# Names of tasks in messages, where their key is not a plain name.
 _SAID = {"figures": "numbers that decide"}
-# Processor seconds of each in a national instance: by them the time is shared. Of the others what takes longest begins
-# first, so that all cores are busy to the end.
+# Processor seconds of each task in a national instance, by which the time is divided. Outside the first screen the
+# longest tasks start first, so that all cores are busy to the end.
 _SECONDS = {
     "alternatives": 65.0, "share": 60.0, "futures": 60.0, "sensitivity": 53.0, "compare": 45.0, "figures": 50.0,
     "explain": 38.0, "budgets": 34.0, "discover": 32.0, "delays": 12.0, "stress": 10.0, "attack": 3.0
@@ -51,33 +51,33 @@ _SECONDS = {
 
 @dataclass(frozen=True)
 class StudySubject:
-    """What a study on a page is about."""
+    """Subject of a study on a page: an instance and its plan, with the limits of the search."""
 
     source: str  # the file
-    instance: "Instance"  # in which the plan is looked at
-    plan: "Result | FuturesResult"  # of one future or of several
-    accuracy: float  # to which costs are proven
-    time_limit: float | None  # seconds of all studies together; None for any
-    jobs: int | None = None  # processes of each study; None for what it takes
-    until: float | None = None  # when a study has to be over, seconds since 1970; None for no such time
-    least: float = 0.0  # seconds that it has all the same where it begins too late for that
+    instance: "Instance"  # the instance in which the plan is examined
+    plan: "Result | FuturesResult"  # the plan of one future or of several
+    accuracy: float  # accuracy to which costs are proven
+    time_limit: float | None  # seconds of all studies together; None for no limit
+    jobs: int | None = None  # processes of each study; None for the study's own choice
+    until: float | None = None  # deadline of a study, seconds since 1970; None for no deadline
+    least: float = 0.0  # seconds that a study has even if they end after `until`
 
     @property
     def settings(self) -> "Settings":
-        """The settings of its searches."""
+        """Settings of the searches of the study."""
         from optimizer.solver import Settings
 
         return Settings(accuracy=self.accuracy, until=self.until, jobs=self.jobs, threads=self.jobs)
 
     @property
     def optimum(self) -> "Result | None":
-        """The plan, where it is the best of its instance as far as is proven; None where it is another one."""
+        """The plan if it is proven optimal for its instance; None if it was given, stopped or made against an adversary."""
         is_best = self.result.given is None and self.result.adversary is None and self.result.bound is not None
         return self.result if is_best and self.result.status in ("survives", "gap") else None
 
     @property
     def result(self) -> "Result":
-        """The plan of one future; with another measure than expected cost it is that of the only one."""
+        """The plan of one future, or the plan of the first future."""
         from optimizer.results.result import Result
 
         return self.plan if isinstance(self.plan, Result) else self.plan.futures[0].result
@@ -105,7 +105,7 @@ def _check_one(source: str, instance: "Instance") -> None:
 
 
 def _needs(part: str, cure: str, is_there: "Callable[[Instance], bool]") -> "Callable[[str, Instance], None]":
-    """A check that the instance is of one future, and has what the study is about."""
+    """Return a check that the instance has one future, and the `part` that the study is about."""
 
     def check(source: str, instance: "Instance") -> None:
         _check_one(source, instance)
@@ -171,9 +171,9 @@ def _sensitivity(subject: StudySubject, listener: "Listener") -> "Sensitivity":
 
 
 def find_deciding_figures(subject: StudySubject, listener: "Listener") -> "Sensitivity | None":
-    """The uncertain numbers that decide, for the first screen; None where there are none to be looked at.
+    """Return the uncertain numbers that decide, for the first screen; None without uncertain numbers.
 
-    Of a plan that is not the best of its instance there are none: they are about the best plan.
+    None also if the plan is not the optimum of its instance, which the analysis is about.
     """
     if not subject.instance.uncertain or subject.optimum is None:
         return None
@@ -203,14 +203,14 @@ def _compare(subject: StudySubject, listener: "Listener") -> "Study":
 
 
 def proven_columns(found: "Comparison") -> "Comparison":
-    """A comparison without plans whose search was stopped, as they may be far from the best of their scenario."""
+    """Return a comparison without plans whose search was stopped, as they may be far from their scenario's optimum."""
     settled = tuple(each for each in found.columns if each.result.status != "stopped")
     return replace(found, columns=settled, stopped=found.stopped or len(settled) < len(found.columns))
 
 
 @dataclass(frozen=True)
 class _PageStudy:
-    """A study by what refuses it, and what carries it out."""
+    """Study on a page: the check that refuses unsuitable instances, and the function that carries it out."""
 
     check: "Callable[[str, Instance], None]"
     make: "Callable[[StudySubject, Listener], Study]"
@@ -239,7 +239,7 @@ STUDIES = {
 
 
 def parse_studies(text: str | None) -> tuple[str, ...]:
-    """The names of `--with`, each once; refused as usage where there is no such study."""
+    """Return the names of `--with`, each once; refuse an unknown study as a usage error."""
     from optimizer.suggestions import did_you_mean
 
     names = tuple(dict.fromkeys(word.strip() for word in (text or "").split(",") if word.strip()))
@@ -261,11 +261,11 @@ def choose_studies(
     quick: bool = False,
     allowed: Collection[str] = tuple(STUDIES),
 ) -> tuple[str, ...]:
-    """The studies that are carried out: those named, which fit, and for ``all`` every other that fits.
+    """Return the studies to carry out: those named, and for ``all`` every other study that fits.
 
-    A study that is named and does not fit the instance of the file is refused before anything is solved, and so is one
-    that is not `allowed`, because what is written has no place for it. A plan that is made against an adversary has
-    those studies only that look at a plan as it is. `quick` leaves out ``all``.
+    A named study is refused before anything is solved if it does not fit the instance of the file, or if it is not
+    `allowed` because the form of the report has no place for it. With `adversary`, studies that ignore an adversary are
+    refused or left out. With `quick`, ``all`` adds no studies.
     """
     if not names:
         return ()
@@ -280,7 +280,7 @@ def choose_studies(
 
 
 def _refuse_without_part(names: Sequence[str], allowed: Collection[str]) -> None:
-    """Refuse those that have no part in what is written."""
+    """Refuse studies that have no part in the form of the report."""
     for name in names:
         if name not in allowed and name != EVERY_STUDY:
             what = f"{name} has no part in a brief: write --output with a page (.html), or add --json."
@@ -288,7 +288,7 @@ def _refuse_without_part(names: Sequence[str], allowed: Collection[str]) -> None
 
 
 def _refuse_studies(names: Sequence[str], source: str, instance: "Instance", unaware: Sequence[str]) -> None:
-    """Refuse those that leave an adversary out, and those that do not fit."""
+    """Refuse studies that are in `unaware`, as they ignore an adversary, and studies that do not fit the instance."""
     for name in names:
         if name in unaware:
             what = f"the study of {name} leaves the adversary out: choose one."
@@ -305,21 +305,21 @@ def _fits(name: str, source: str, instance: "Instance") -> bool:
 
 
 def study_tasks(names: Sequence[str], subject: StudySubject, *, on_page: bool = False) -> "dict[str, Task]":
-    """By name, the task that carries out a study; with `on_page` and makes its section, which comes with it."""
+    """Return the task of each study by name; with `on_page`, a task returns the study and its section of the page."""
     from optimizer.algorithms.workers import Task
 
     return {name: Task(_study_on_page if on_page else _study, (subject, name)) for name in names}
 
 
 def _study(memory: "Memory", subject: StudySubject, name: str) -> "Study":
-    """A task: a study. Beside others, it takes one processor."""
+    """Carry out a study as a task; beside other tasks, it uses one processor."""
     until = None if subject.until is None else max(subject.until, time.time() + subject.least)
     subject = replace(subject, until=until, jobs=subject.jobs if "listener" in memory else 1)
     return STUDIES[name].make(subject, listener_of(memory))
 
 
 def _study_on_page(memory: "Memory", subject: StudySubject, name: str) -> "tuple[Study, PageSection]":
-    """A task: a study, and its section, with what was known when it was stopped."""
+    """Carry out a study as a task, and make its section of the page, also of a study that was stopped."""
     from optimizer.report.html.sections import section_of
 
     found = _study(memory, subject, name)
@@ -327,7 +327,7 @@ def _study_on_page(memory: "Memory", subject: StudySubject, name: str) -> "tuple
 
 
 def listener_of(memory: "Memory") -> "Listener":
-    """Of a task: who hears of its progress."""
+    """Return the listener of a task's progress."""
     from optimizer.solver import ignore
 
     listener: Listener = memory.get("listener", ignore)
@@ -335,10 +335,10 @@ def listener_of(memory: "Memory") -> "Listener":
 
 
 def planned_ends(names: Sequence[str], size: int, seconds: float) -> dict[str, float]:
-    """By when each of some studies has to be over, seconds from now; `size` run at a time, each begins as one ends.
+    """Return the deadline of each study in seconds from now, with `size` studies running at a time.
 
-    Each has a share of all `seconds`, in proportion to what it usually takes. What one does not need is left to those
-    after it.
+    Each study has a share of `seconds` in proportion to its usual duration. Time that a study does not use is left to
+    later ones.
     """
     free, last, ends = [0.0] * size, [""] * size, dict[str, float]()
     for name in names:
@@ -352,9 +352,10 @@ def planned_ends(names: Sequence[str], size: int, seconds: float) -> dict[str, f
 def timed_tasks(
     tasks: "Mapping[str, Task]", order: Sequence[str], size: int, limit: float | None, *, is_asked: bool
 ) -> "list[Task]":
-    """The tasks in their order, each with the time by which it has to be over. Their first argument is the subject.
+    """Return the tasks in `order`, each with its deadline; the first argument of a task is its subject.
 
-    Where the user asked for no limit, those of the first screen have none, and those after them have their share.
+    If the user did not ask for a limit, tasks of the first screen have no deadline, and other tasks always have their
+    share of the time.
     """
     if limit is None:
         return [tasks[name] for name in order]
@@ -371,10 +372,10 @@ def timed_tasks(
 def carry_out_all(
     tasks: "Mapping[str, Task]", money: str, seconds: float, limit: float | None, clock: "Clock | None" = None
 ) -> dict[str, Any]:
-    """What comes of some tasks, by name; those that had not begun when the user stopped them are left out.
+    """Return the results of tasks by name; tasks that had not begun when the user stopped them are left out.
 
-    Side by side where there are several and the plan took its time: `seconds`. `money` is a currency's symbol, `limit`
-    the seconds that all of them have together, and `clock` says afterwards whether the user stopped them.
+    Tasks run in parallel if there are several and the search for the plan took long enough, `seconds`. `money` is a
+    currency's symbol, `limit` the seconds of all tasks together. `clock.interrupted` is set if the user stopped them.
     """
     from optimizer.algorithms.executor import size_for, start_executor
     from optimizer.solver import Clock, interruptible
@@ -403,19 +404,19 @@ def carry_out_all(
                 if len(tasks) > 1:
                     said = _SAID.get(order[number], order[number])
                     common.print_message(f"{said} ({len(found)} of {len(tasks)} done)")
-    # Only the user leaves some out: also where a second Ctrl-C ended one at once.
+    # Only the user can stop tasks; a second Ctrl-C, which ends a task at once, is not reported by a listener.
     clock.interrupted |= len(found) < len(tasks)
     return found
 
 
 def split_studies(names: Sequence[str], made: "Mapping[str, Any]") -> "tuple[dict[str, Any], tuple[PageSection, ...]]":
-    """What was made with studies alone where they came with their sections; and these, in the order of `names`."""
+    """Return `made` with studies in place of pairs of study and section, and the sections in the order of `names`."""
     there = [name for name in names if name in made]
     return {**made, **{name: made[name][0] for name in there}}, tuple(made[name][1] for name in there)
 
 
 def wanted_studies(names: Sequence[str], subject: StudySubject, *, interrupted: bool = False) -> tuple[str, ...]:
-    """The studies that are carried out; none where the search was stopped or has no plan, and stderr says so."""
+    """Return the studies to carry out; none, with a message on stderr, if the search was stopped or found no plan."""
     from optimizer.results.result import Result
 
     has_plan = subject.plan.baseline is not None if isinstance(subject.plan, Result) else bool(subject.plan.futures)

@@ -41,7 +41,7 @@ _figure_option = partial(typer.Option, rich_help_panel="Figure")
 
 @dataclass(frozen=True)
 class _Choice:
-    """What a figure shows of a plan; each part is for some kinds."""
+    """Contents of a figure of a plan; each option is for some kinds of figures."""
 
     shock: Annotated[
         str | None, _figure_option(metavar="NAME", help="Shock (path, sankey, map, drawdown, sources).")
@@ -105,7 +105,7 @@ def command(
 def _draw_study(
     plan: str, kind: str, changes: options.Changes, search: options.PlanSearch, accuracy: float, output: Path
 ) -> NoReturn:
-    """The tree of futures with the decisions on its edges, or the figure of a study, which is carried out first."""
+    """Draw the tree of futures with decisions on its edges, or carry out a study and draw its figure; then end."""
     from optimizer.instance.reading import instance_of
 
     study = _STUDIES.get(kind)
@@ -138,7 +138,7 @@ def _find_futures(plan: str, changes: options.Changes, search: options.PlanSearc
 
 
 def _end_with_study(subject: "Result | FuturesResult | Study", output: Path, doubts: Sequence[str]) -> NoReturn:
-    """The figure of a plan of several futures, or of a study."""
+    """Write the figure of a plan of several futures, or of a study, and end."""
     from optimizer.report.html.sections import draw_study_plot
     from optimizer.report.study_narrative import view_of
     from optimizer.results.futures import FuturesResult
@@ -154,7 +154,7 @@ def _end_with_study(subject: "Result | FuturesResult | Study", output: Path, dou
 
 
 def _check_choice(kind: str, output: Path, chosen: Mapping[str, object]) -> None:
-    """Refuse, as usage, a kind or a form of picture that does not exist, and an option of another kind."""
+    """Refuse, as a usage error, an unknown kind of figure or form of file, and an option of another kind."""
     if kind not in _KINDS:
         raise typer.BadParameter(f"write one of {', '.join(_KINDS)}.", param_hint="KIND")
     arguments.file_path("output", output, _FORMATS)

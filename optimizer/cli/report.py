@@ -1,4 +1,4 @@
-"""diversify report: one page that can be put in front of a minister, its first screen alone, or a workbook."""
+"""diversify report: a plan as a page, as a brief of its first screen, or as a workbook."""
 
 import contextlib
 from collections.abc import Sequence
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from optimizer.studies.purchases import Delay, DelaysByFuture
     from optimizer.studies.sensitivity_result import Sensitivity
 
-# What every page has beside the plan: with no more processors than these, they share them.
+# Tasks of every page; with no more processors than tasks, each task uses one processor.
 _TASKS = ("budgets", "delays", "figures")
-# Of stockpile requirements of a plan that was made against an adversary.
+# Note on stockpile requirements, if the plan was made against an adversary.
 SHAPING_ATTACKS = "Of the adversary's attacks, only those count here that shaped the plan, as listed shocks."
 
 
@@ -107,7 +107,7 @@ def _end_with_one_plan(
     quick: bool,
     json: bool,
 ) -> NoReturn:
-    """The page of a plan, a brief or a workbook; `limits` are the accuracy of its studies, and a time limit."""
+    """Write a plan as a page, a brief or a workbook, and end; `limits`: accuracy of studies and time limit."""
     from optimizer.report.document import ReportParts
     from optimizer.report.narrative import sentence
     from optimizer.solver import Clock
@@ -116,7 +116,7 @@ def _end_with_one_plan(
     accuracy, time_limit = limits
     clock, instance, result = Clock(time_limit), found.instance, _with_sources(found.result, comments)
     doubts = audit_warnings(instance, result)
-    # What every page has is whole, however busy the machine is.
+    # Without studies there is no default limit: the parts of every page are complete even on a busy machine.
     limit = page_studies.REPORT_SECONDS if names and time_limit is None else time_limit
     subject = page_studies.StudySubject(source, instance, result, accuracy, limit)
     with inputs.plan_that_fits(source, doubts):
@@ -132,7 +132,7 @@ def _end_with_one_plan(
 
 
 def _tell_unused(instance: "Instance", result: "Result", found: "Explanation | None") -> None:
-    """Say that a brief has no place for an explanation: it names what would make everything survivable, no more."""
+    """Print why a brief has nothing of an explanation: a brief only names repairs, if there are any."""
     from optimizer.report.tables.explain import repair_sentences
 
     if result.survives:
@@ -153,7 +153,7 @@ def _carry_out(
     quick: bool,
     interrupted: bool,
 ) -> dict[str, Any]:
-    """By name, the plans of other budgets, what delays do, and studies; some are missing where the user stops them."""
+    """Return the plans of other budgets, the effects of delays, and studies, by name; some are missing if stopped."""
     from optimizer.algorithms.workers import Task, core_count
     from optimizer.studies.comparison import single_point
 
@@ -162,7 +162,7 @@ def _carry_out(
     tasks = page_studies.study_tasks(wanted, subject, on_page=True)
     is_shared = bool(wanted) or core_count() <= len(_TASKS)
     if not (quick or interrupted or result.baseline is None):
-        # Of more processors, each takes all in its turn.
+        # With more processors than tasks, each task uses all of them in turn.
         own = replace(subject, jobs=1 if is_shared else None)
         # A workbook has no plans of other budgets.
         form = output.suffix.lower()
@@ -181,7 +181,7 @@ def _carry_out(
 def _budgets(
     memory: "Memory", subject: page_studies.StudySubject, amounts: list[float] | None, is_page: bool
 ) -> "tuple[Frontier, Book, tuple[PageSection, ...]]":
-    """A task: the plans of other budgets, and what a page shows of them and draws of the plan at hand."""
+    """Compute, as a task, the plans of other budgets, their data on a page, and for a page the pictures of the plan."""
     from optimizer.report.html.book import book
     from optimizer.report.html.sections import plan_pictures
     from optimizer.studies.compare import frontier
@@ -194,7 +194,7 @@ def _budgets(
 
 
 def _delays(memory: "Memory", subject: page_studies.StudySubject) -> "tuple[Delay, ...]":
-    """A task: what a delay by a year does."""
+    """Compute, as a task, the effects of a delay by a year."""
     from optimizer.solver import Progress
     from optimizer.studies.delays import find_brief_delays
 
@@ -207,7 +207,7 @@ def _delays(memory: "Memory", subject: page_studies.StudySubject) -> "tuple[Dela
 
 
 def _figures(memory: "Memory", subject: page_studies.StudySubject) -> "Sensitivity | None":
-    """A task: the uncertain numbers that decide, for the first screen."""
+    """Find, as a task, the uncertain numbers that decide, for the first screen."""
     return page_studies.find_deciding_figures(subject, page_studies.listener_of(memory))
 
 
@@ -218,7 +218,7 @@ def _are_stopped(studied: "Sequence[PageSection]") -> bool:
 def _find_futures(
     source: str, plan: str | None, changes: options.Changes, search: options.PlanSearch, names: Sequence[str]
 ) -> "FuturesResult | None":
-    """The plan of all futures where there are several and no other plan is given."""
+    """Return the plan of all futures, if the file has several or another measure and no `plan` is given; else None."""
     futures = inputs.find_futures(source, changes, search) if plan is None else None
     if futures is None and "futures" in names:
         what = "the study of futures is about the plan of all of them: leave out --plan, or futures."
@@ -227,7 +227,7 @@ def _find_futures(
 
 
 def _refuse(given: dict[str, bool], what: str) -> None:
-    """Refuse, as usage, the first of some options that is given."""
+    """Refuse, as a usage error, the first option that is given."""
     for option, is_given in given.items():
         if is_given:
             raise typer.BadParameter(what, param_hint=option)
@@ -243,7 +243,7 @@ def _end_with_futures(
     quick: bool,
     json: bool,
 ) -> NoReturn:
-    """The page of a plan of several futures, or a workbook; it has no plans of other budgets."""
+    """Write a plan of several futures, which has no plans of other budgets, and end; `limits` as for one plan."""
     from optimizer.instance.reading import instance_of
     from optimizer.io.load import comments_of
     from optimizer.report.document import ReportParts
@@ -270,7 +270,7 @@ def _end_with_futures(
 
 
 def _futures_delays(result: "FuturesResult", settings: "Settings") -> "DelaysByFuture":
-    """What delays by a year do in each future; nothing where the user stops the search."""
+    """Return the effects of delays by a year in each future; empty if the user stops the search."""
     from optimizer.solver import Progress
     from optimizer.studies.delays import find_futures_delays
 
@@ -280,7 +280,7 @@ def _futures_delays(result: "FuturesResult", settings: "Settings") -> "DelaysByF
 
 
 def _find(source: str, plan: str | None, changes: options.Changes, search: options.PlanSearch) -> inputs.PlanInput:
-    """The plan: solved for, saved, or given. Of one that is there the time limit is that of other budgets alone."""
+    """Return the plan, solved, saved or given; the time limit of a saved or given plan is for other budgets alone."""
     without_limit = replace(search, time_limit=None)
     if plan is not None:
         return inputs.read_written_plan(source, plan, changes, without_limit)
@@ -288,7 +288,7 @@ def _find(source: str, plan: str | None, changes: options.Changes, search: optio
 
 
 def _check_output(output: Path, source: str, instance: Path | None, *, has_pages_only: bool) -> None:
-    """Refuse, as usage, a file that cannot be written, or options that a workbook does not have."""
+    """Refuse, as a usage error, a file that cannot be written, and options that a workbook does not support."""
     is_book = arguments.file_path("output", output, REPORT_FORMS).suffix.lower() == BOOK_FORM
     if is_book and has_pages_only:
         raise typer.BadParameter(
@@ -300,7 +300,7 @@ def _check_output(output: Path, source: str, instance: Path | None, *, has_pages
 
 
 def _with_sources(result: "Result", instance: Path | None) -> "Result":
-    """The result with the comments of another file than its own, where one is named."""
+    """Return the result, with the comments of another file than its own if one is named."""
     if instance is None:
         return result
     from optimizer.io.load import open_document
@@ -310,7 +310,7 @@ def _with_sources(result: "Result", instance: Path | None) -> "Result":
 
 
 def _end(parts: "ReportParts", output: Path, answer: str, *, json: bool, stopped: bool) -> NoReturn:
-    """Write the report even where the audit disagrees with the plan; that is printed last, and is the exit code."""
+    """Write the report, even if the audit disagrees with the plan, which is printed last and sets the exit code."""
     from optimizer.report.document import make_document
     from optimizer.report.screen import Screen
 
@@ -331,7 +331,7 @@ def _end(parts: "ReportParts", output: Path, answer: str, *, json: bool, stopped
 
 
 def _refuse_form_of_requirements(output: Path) -> None:
-    """Refuse, as usage, a file that requirements are not written as."""
+    """Refuse, as a usage error, a form of file in which requirements are not written."""
     if output.suffix.lower() in BRIEF_FORMS:
         what = f"requirements are written as a page (.html) or a workbook (.xlsx), not as {output.suffix}:"
         what += f" write --output {output.with_suffix('.html')}, or {output.with_suffix(BOOK_FORM)}."
@@ -339,17 +339,18 @@ def _refuse_form_of_requirements(output: Path) -> None:
 
 
 def _has_several_futures(source: str) -> bool:
-    """Whether a file is a saved plan of which one future has to be chosen."""
+    """Return whether a file is a saved plan of several futures, of which one has to be chosen."""
     from optimizer.results.futures import FuturesResult
 
     return inputs.is_futures_plan(source) and len(FuturesResult.load(source).futures) > 1
 
 
 def _check_requirements(source: str, changes: options.Changes, *, has_plan: bool, left_out: dict[str, bool]) -> None:
-    """Refuse, before anything is solved, options that do not go with requirements, and what has none.
+    """Refuse, before anything is solved, options that requirements do not have, and instances without requirements.
 
     Raises:
-        InstanceError: no shocks, no demand, or several futures.
+        InstanceError: the instance has no shocks or no demand.
+        BadParameter: an option is not supported, or there are several futures.
     """
     _refuse(left_out, "stockpile requirements do not have it: leave it out.")
     if changes.future is None and _has_several_futures(source):
@@ -366,7 +367,7 @@ def _check_requirements(source: str, changes: options.Changes, *, has_plan: bool
 def _end_with_requirements(
     found: inputs.PlanInput, search: options.PlanSearch, output: Path, *, quick: bool, json: bool
 ) -> NoReturn:
-    """Write the page or the workbook, print the tables or JSON, and end with the exit code of the plan."""
+    """Print the requirements, write the page or the workbook, and end with the exit code of the plan."""
     from optimizer.solver import Settings
     from optimizer.studies.requirements import find_requirements
     from optimizer.studies.verify import audit_warnings

@@ -87,7 +87,7 @@ def command(
 
 
 def _check_samples(samples: int, *, discovers: bool, stores: bool) -> None:
-    """Refuse, as usage, too few samples, or a band that is to be kept of none; and what needs an extra without it."""
+    """Refuse, as a usage error, too few samples and `--store` without samples; check that the extra is installed."""
     from optimizer.studies.discovery import check_samples
 
     check_samples(samples, 0, may_be_none=True)
@@ -99,7 +99,7 @@ def _check_samples(samples: int, *, discovers: bool, stores: bool) -> None:
 
 
 def _store_bands(moved: "Sensitivity", file: str) -> None:
-    """Write the band of the samples beside the file; stderr says where."""
+    """Write the band of the samples beside the file, and print its name to stderr."""
     from optimizer.instance.ranges import numbers_of
     from optimizer.results.saved import bands_path, store_bands
 
@@ -113,7 +113,7 @@ def _store_bands(moved: "Sensitivity", file: str) -> None:
 
 
 def _check_use(of_discovery: Mapping[str, bool], of_others: Mapping[str, bool], *, discovers: bool) -> None:
-    """Refuse, as usage, options of `--discover` without it, and with it those of what it takes the place of."""
+    """Refuse, as a usage error, options of `--discover` without it, and with it the options of other analyses."""
     for flag, is_given in (of_others if discovers else of_discovery).items():
         if is_given:
             what = "it does not go with --discover: leave out one of them."
@@ -124,7 +124,7 @@ def _check_use(of_discovery: Mapping[str, bool], of_others: Mapping[str, bool], 
 def _read_plan(
     file: str, plan: str | None, changes: options.Changes, time_limit: float | None, *, adversary: bool, json: bool
 ) -> inputs.PlanInput:
-    """The plan that is looked at, and the instance in which; one that has to be solved for is checked first."""
+    """Return the plan to examine and its instance; an instance to be solved is checked first."""
     from optimizer.studies.discovery import check_subject
 
     if plan is not None or inputs.is_saved_plan(file):

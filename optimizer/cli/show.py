@@ -47,14 +47,14 @@ def command(
 
         with inputs.plan_that_fits(plan, doubts):
             _print_doubts(doubts)
-            # What an earlier audit found is no evidence where this one disagrees.
+            # The record of an earlier audit is no evidence if this audit disagrees.
             show(plan_tables, replace(found.result, audit={}) if doubts else found.result, every=every)
         _say_unchecked(is_saved=found.is_saved)
     common.end_with_plan(result, disagrees=bool(doubts))
 
 
 def _show_futures(result: "FuturesResult", *, every: bool, json: bool) -> NoReturn:
-    """The plan of several futures; of a solved one nothing was changed since."""
+    """Print the plan of several futures and end; a plan just solved is not audited again."""
     from optimizer.instance.reading import instance_of
     from optimizer.report.tables.futures import futures_tables
     from optimizer.report.tables.render import show
@@ -73,14 +73,14 @@ def _show_futures(result: "FuturesResult", *, every: bool, json: bool) -> NoRetu
 def _audit_again(
     instance: "Instance", result: "Result | FuturesResult", doubts: "Iterable[str]"
 ) -> "Mapping[str, Any]":
-    """The verdict of an audit that has just been run where that has doubts, else the record of the earlier one."""
+    """Return the report of a new audit if there are doubts, else the record of the earlier audit."""
     from optimizer.studies.verify import verify
 
     return verify(instance, result, "arithmetic").report.to_dict() if doubts else result.audit
 
 
 def _print_doubts(doubts: "Iterable[str]") -> None:
-    """Print what the audit has against a plan, above its answer."""
+    """Print the disagreements of the audit with a plan, above its answer."""
     from rich.text import Text
 
     from optimizer.report.screen import Screen

@@ -120,7 +120,7 @@ def _with_bands(
     computes: bool,
     adversary: bool,
 ) -> "Result | FuturesResult":
-    """The result with its band: computed, or the one stored beside the file if it belongs to exactly this instance."""
+    """Return the result with its band: computed, or stored beside the file for exactly this instance, or none."""
     from optimizer.results.result import Result
     from optimizer.solver import Settings
 

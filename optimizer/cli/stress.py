@@ -50,7 +50,7 @@ def command(
     from optimizer.solver import Settings
     from optimizer.studies.stress import stress
 
-    # An address that is none is refused before a plan is searched for.
+    # Refuse an invalid address before the search for a plan.
     Settings(cluster=cluster)
 
     if other is None:
@@ -80,7 +80,7 @@ def command(
 
 
 def _check_instances(file: str, instance: str, changes: Sequence[str], *, has_other_plan: bool) -> None:
-    """Refuse, as usage, a second instance beside another plan; changes where one instance is solved, one sampled."""
+    """Refuse, as a usage error, a second instance beside another plan, and changes that may be meant for either."""
     if has_other_plan:
         raise typer.BadParameter("with --plan, PLAN|FILE is the instance: leave out --instance.")
     if changes and not inputs.is_saved_plan(file):
@@ -92,7 +92,7 @@ def _check_instances(file: str, instance: str, changes: Sequence[str], *, has_ot
 def _read(
     plan: str, instance: str | None, changes: options.Changes, search: options.PlanSearch, *, json: bool
 ) -> inputs.PlanInput:
-    """The plan, and the instance that is sampled: its own, or another one."""
+    """Return the plan and the instance to sample, its own or another one."""
     if inputs.is_saved_plan(plan):
         return inputs.read_judged_plan(instance or plan, plan, changes, search)
     found = inputs.find_plan(plan, changes, search)

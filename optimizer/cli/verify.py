@@ -50,5 +50,5 @@ def command(
         from optimizer.report.tables.render import show
 
         show(verification_parts, found, apart=False, plan=plan, result=result)
-    # The exit code of plans that do not survive says as well that a plan was not recomputed as a whole.
+    # The exit code of plans that do not survive also means that a plan was not recomputed completely.
     common.end(survives=not found.lines_not_recomputed, disagrees=not found.ok)
