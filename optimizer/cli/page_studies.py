@@ -71,7 +71,7 @@ class StudySubject:
 
     @property
     def optimum(self) -> "Result | None":
-        """The plan if it is proven optimal for its instance; None if it was given, stopped or made against an adversary."""
+        """The plan if it is proven optimal for its instance; None if given, stopped or made against an adversary."""
         is_best = self.result.given is None and self.result.adversary is None and self.result.bound is not None
         return self.result if is_best and self.result.status in ("survives", "gap") else None
 
