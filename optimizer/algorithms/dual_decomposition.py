@@ -1,23 +1,24 @@
-"""Decomposition by future: a lower bound from groups of futures by themselves, and plans to start from.
-
-Let every group g of futures decide for itself what it shares with others, and charge it for that: x[g] is its copy,
-λ[g] its multipliers, and those of one decision add to 0. Then the least costs of the groups, each by itself,
+"""Dual decomposition by future: a lower bound from groups of futures solved by themselves, and starting plans.
+Let every group g of futures decide for itself about the decisions that it shares with others, at a charge: x[g] is its
+copy of them, λ[g] its multipliers, and the multipliers of one decision add to 0. Then the least costs of the groups,
+each by itself,
 
     L(λ) = Σ_g min { Σ_{l∈g} π[l]·C[l] + λ[g]·x[g] }     with Σ_g λ[g] = 0 for every decision that groups share
 
-add to a lower bound on the least expected cost. Multipliers from the dual values of the joint LP relaxation, but for
-those of rounded floors, make it about as good as that; integers, which a group by itself proves quickly, make it
-better. The fewer groups, the better the bound at the same multipliers: futures that are parted last stand in one group.
-Multipliers are improved by subgradient steps: what a group wants more of than the others becomes dearer for it.
+add to a lower bound on the least expected cost. With multipliers from the dual values of the joint LP relaxation,
+without those of MIR cuts from floors, the bound is about as good as the relaxation; the integers of the groups, whose
+small models are solved quickly, improve it. The fewer the groups, the better the bound at the same multipliers: futures
+that part last are in one group. Multipliers are improved by subgradient steps: a decision becomes dearer for a group
+that wants more of it than the others.
 
-What the futures decide alike by themselves is kept, and the rest is decided anew: a joint programme with few integers.
-Its plan bounds the search in the groups. Before there is one, each future is a group.
+Decisions on which the futures agree when solved by themselves are fixed, and the rest is decided in a joint MIP with
+few integers. Its plan bounds the searches of the groups. Before there is one, each future is a group.
 
 Source: Carøe, Schultz: Dual decomposition in stochastic integer programming, Operations Research Letters 24, 1999;
 Sandıkçı, Özaltın: A scalable bounding method for multistage stochastic programs, SIAM Journal on Optimization 27, 2017
 (groups); Polyak: Minimization of unsmooth functionals, USSR Computational Mathematics and Mathematical Physics 9(3),
 1969; Rothberg: An evolutionary algorithm for polishing mixed integer programming solutions, INFORMS Journal on
-Computing 19(4), 2007 (the programme with few integers: crossover).
+Computing 19(4), 2007 (the joint MIP with few integers: crossover).
 """
 
 import math
@@ -41,23 +42,22 @@ from optimizer.solver.base import Settings, SolveResult, Vector
 
 # A decision of one future: owner, what, period.
 DecisionKey = tuple[str, str, int]
-# Subgradient steps at most, and futures in a group at most.
+# Largest number of subgradient steps, and of futures in a group.
 MOST_STEPS, MOST_IN_GROUP = 6, 3
-# Fewer groups are not solved by themselves: the joint programme, with a plan to bound its search, is as fast.
+# Fewer groups are not solved by themselves: the joint MIP, with a plan to bound its search, is as fast.
 LEAST_GROUPS = 3
 
 
 @dataclass(frozen=True, eq=False)
 class LagrangianCost:
-    """The expected cost of some futures, and by future what it is charged for decisions that are shared outside.
-
-    The price of gaps is part of the cost, where they have one.
+    """The expected cost of some futures plus their charges for shared decisions, by future.
+    The cost includes gaps at their price, if they have one.
     """
 
     multipliers: tuple[Mapping[DecisionKey, float], ...]
 
     def __call__(self, builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> Expression:
-        """The objective of a model of these futures."""
+        """Return the objective of a model of these futures."""
         tree, result = instance.tree, Expression()
         parts = zip(tree.futures, builder.submodels, tree.own_shocks(shocks), self.multipliers, strict=True)
         for future, submodel, own, multipliers in parts:
@@ -72,21 +72,22 @@ class LagrangianCost:
 
 @dataclass(frozen=True)
 class GroupProblem:
-    """A group of futures by itself, small enough to be sent to another process."""
+    """The problem of a group of futures by itself, small enough to be sent to another process."""
 
-    numbers: tuple[int, ...]  # of the futures
-    # Theirs; the probability is conditional on the group.
+    numbers: tuple[int, ...]  # indices of the futures
+    # Names, conditional probabilities given the group, and answers of the futures.
     names: tuple[str, ...]
     chances: tuple[float, ...]
     answers: tuple[tuple[Answer, ...], ...]
-    # By future, in the money of the group, whose cost is not weighted by its own probability.
+    # Multipliers by future, in money at the scale of the group's cost, which is not weighted by the group's
+    # probability.
     multipliers: tuple[Mapping[DecisionKey, float], ...]
-    shocks: frozenset[str]  # names of those that the model holds from the start, as the group's tree has them
-    plans: tuple[Plan, ...]  # by future, plans to start from; none where none are known
-    settings: Settings  # of the search
+    shocks: frozenset[str]  # names of shocks that the model holds from the start, as in the group's tree
+    plans: tuple[Plan, ...]  # starting plans by future; empty if none are known
+    settings: Settings  # settings of the search
 
     def instance(self, instances: Sequence[Instance]) -> Instance:
-        """The instance whose futures are those of the group; `instances` are theirs."""
+        """Return the instance whose futures are those of the group; `instances` are their own instances."""
         if len(instances) == 1:
             return instances[0]
         parts = zip(self.names, self.chances, self.answers, instances, strict=True)
@@ -94,22 +95,22 @@ class GroupProblem:
 
     @property
     def problem(self) -> ProblemVariant:
-        """What it minimises."""
+        """The problem variant with the Lagrangian cost as objective."""
         return ProblemVariant(LagrangianCost(self.multipliers), name="cost of a group of futures", prices_gaps=True)
 
 
 @dataclass(frozen=True)
 class GroupPlans:
-    """What a group of futures does by itself."""
+    """The result of a group of futures by itself."""
 
-    bound: float  # proven lower bound on its cost and charges
+    bound: float  # proven lower bound on its cost including charges
     plans: tuple[Plan, ...] = ()  # by future
-    # By future, the values of all that it decides; both empty where nothing was found.
+    # By future, the values of all its decisions; both are empty if no plan was found.
     decisions: tuple[Mapping[DecisionKey, float], ...] = ()
 
     @classmethod
     def of(cls, instance: Instance, found: SearchResult) -> "GroupPlans":
-        """What a search found in an instance with these futures."""
+        """Return the result of a search in an instance with these futures."""
         if found.values is None:
             return cls(found.bound)
         values = found.values.tolist()
@@ -118,40 +119,40 @@ class GroupPlans:
 
 
 def _decisions(submodel: ModelBuilder) -> dict[int, DecisionKey]:
-    """The plan's columns of one future."""
+    """Return the decisions of one future by their columns in the joint model."""
     parts = ((owner, what, at) for (path, owner, what), at in submodel.column_index().items() if not path)
     return {j: (owner, what, t) for owner, what, at in parts for t, j in at.items()}
 
 
-# Solves groups of futures, each by itself; None for those that the clock did not allow.
+# Solves groups of futures, each by itself; None for groups that the clock did not allow.
 SolveGroups = Callable[[Sequence[GroupProblem]], Sequence[GroupPlans | None]]
 
 
 @dataclass
 class DualDecomposition:
-    """Bounds and plans of a joint model, from its futures by themselves."""
+    """The decomposition of a joint model into groups of futures, with its bound and incumbent."""
 
-    model: ShockModel  # the joint model, its integers free before and after
+    model: ShockModel  # the joint model, whose integers are free before and after
     solve: SolveGroups  # solves groups of futures
-    alone: Sequence[Plan] = ()  # the best plan of each future without multipliers; none where they are not known
+    alone: Sequence[Plan] = ()  # the best plan of each future without multipliers; empty if not known
     bound: float = -math.inf  # the best lower bound so far
-    incumbent: SolveResult | None = None  # the cheapest plan that the joint model has, of those tried
+    incumbent: SolveResult | None = None  # the cheapest plan of the joint model found so far
 
     def __post_init__(self) -> None:
         tree, builder = self.model.tree, self.model.builder
         self.weights = np.array([future.probability for future in tree.futures])
-        # Of each future, its decisions by column; and those that it shares.
+        # By future, its decisions by column, and the columns that it shares.
         self.keys = [_decisions(submodel) for submodel in builder.submodels]
         counts = Counter(j for own in self.keys for j in own)
         self.shared = [[j for j in own if counts[j] > 1] for own in self.keys]
         self._plan_columns = counts.keys()
-        # By group, its last plans.
+        # The last plans of each group.
         self._plans: dict[tuple[int, ...], tuple[Plan, ...]] = {}
-        # What was kept in the searches so far.
+        # The integers fixed in each joint search so far.
         self._kept = list[dict[int, float]]()
 
     def run(self, relaxation: SolveResult) -> None:
-        """Find bounds and plans until they are near each other, for some rounds."""
+        """Improve bound and plan by subgradient steps until they are close, or further steps do not pay."""
         multipliers, before = self._multipliers(relaxation), relaxation.objective
         if self.alone:
             self._improve(self._alone)
@@ -171,13 +172,12 @@ class DualDecomposition:
 
     @property
     def _least(self) -> float:
-        """The cost of the incumbent."""
+        """The cost of the incumbent; infinite without one."""
         return math.inf if self.incumbent is None else self.incumbent.objective
 
     def _is_done(self, step: int, gain: float) -> bool:
-        """Whether bound and plan are near enough, or more steps like this one would not suffice.
-
-        The first step says nothing about those that follow.
+        """Return whether the gap is closed, or further steps with this gain would not close it.
+        The first step does not predict the gain of later ones.
         """
         missing = self._least - self.bound - self.model.settings.slack(self._least)
         return missing <= 0 or (step > 0 and gain * (MOST_STEPS - 1 - step) < missing)
@@ -188,7 +188,7 @@ class DualDecomposition:
     # Groups of futures.
 
     def _groups(self) -> list[tuple[int, ...]]:
-        """Those that are solved by themselves; none where these are too few, or the time is over."""
+        """Return the groups to solve by themselves; none if these are too few, or the time is over."""
         if self.incumbent is None:
             return [(number,) for number in range(len(self.keys))]
         groups = last_parted(self.model.tree)
@@ -198,7 +198,7 @@ class DualDecomposition:
         return math.fsum(self.weights[list(group)])
 
     def _solve(self, groups: Sequence[tuple[int, ...]], multipliers: Sequence[Vector]) -> Sequence[GroupPlans] | None:
-        """What the groups do by themselves; None where not all of them have plans."""
+        """Solve the groups by themselves; None unless all of them have plans."""
         found = self.solve([self._problem(group, multipliers) for group in groups])
         known = [each for each in found if each is not None and each.plans]
         for group, each in zip(groups, known, strict=False):
@@ -206,7 +206,7 @@ class DualDecomposition:
         return known if len(known) == len(groups) else None
 
     def _problem(self, group: tuple[int, ...], multipliers: Sequence[Vector]) -> GroupProblem:
-        """A group by itself. A decision that several of its futures share is charged once."""
+        """Return the problem of a group by itself. A decision that several of its futures share is charged once."""
         some, weight = [self.model.tree.futures[number] for number in group], self._weight(group)
         return GroupProblem(
             group,
@@ -220,7 +220,9 @@ class DualDecomposition:
         )
 
     def _charges(self, group: tuple[int, ...], multipliers: Sequence[Vector]) -> tuple[dict[DecisionKey, float], ...]:
-        """By future of a group, what the group is charged for its decisions: in its own money, each once."""
+        """Return the multipliers of a group's shared decisions by future, each decision once.
+        They are divided by the group's probability, as its cost is.
+        """
         weight, charged = self._weight(group), dict[int, float]()
         for number in group:
             for j, multiplier in zip(self.shared[number], multipliers[number].tolist(), strict=True):
@@ -232,7 +234,7 @@ class DualDecomposition:
         return tuple(result)
 
     def _shocks_held(self, group: tuple[int, ...]) -> frozenset[str]:
-        """The shocks of the joint model that belong to a group, as its own tree names them."""
+        """Return the shocks of the joint model that belong to a group, by their names in its own tree."""
         tree = self.model.tree
         own = tree.own_shocks(self.model.shocks)
         if len(group) == 1:
@@ -241,7 +243,7 @@ class DualDecomposition:
 
     @property
     def _settings(self) -> Settings:
-        """Those of the searches in groups: half of what may be left unproven is left to multipliers."""
+        """Settings of the groups' searches: half of the allowed gap is left to the multipliers."""
         settings = self.model.settings
         tolerance = None if settings.tolerance is None else settings.tolerance / 2
         return replace(
@@ -249,7 +251,7 @@ class DualDecomposition:
         )
 
     def _known_plans(self, group: tuple[int, ...]) -> tuple[Plan, ...]:
-        """The last plans of a group, or its part of the best plan."""
+        """Return the last plans of a group, or its part of the incumbent; empty without either."""
         if group in self._plans or self.incumbent is None:
             return self._plans.get(group, ())
         assert self.incumbent.values is not None
@@ -259,7 +261,7 @@ class DualDecomposition:
     # Multipliers.
 
     def _multipliers(self, relaxation: SolveResult) -> list[Vector]:
-        """By future, multipliers of its shared decisions from the dual values of the joint relaxation."""
+        """Return by future the multipliers of its shared decisions, from the dual values of the joint relaxation."""
         reduced = self._reduced_costs(relaxation)
         total = np.sum(reduced, axis=0)
         result = []
@@ -272,7 +274,9 @@ class DualDecomposition:
         return result
 
     def _reduced_costs(self, relaxation: SolveResult) -> list[Vector]:
-        """By future, what is left of its costs once its own rows are priced; they add to the reduced costs."""
+        """Return by future its costs less its rows priced by their dual values, by column.
+        Over all futures they add to the reduced costs.
+        """
         result = [np.zeros(len(self.model.builder.columns)) for _ in self.weights]
         for number, each in enumerate(self.model.costs()):
             for j, value in each.expected.terms.items():
@@ -286,14 +290,16 @@ class DualDecomposition:
         return result
 
     def _priced_rows(self, relaxation: SolveResult) -> Iterator[tuple[Row, float, Sequence[int]]]:
-        """The rows that have a dual value, with it and the futures that have them; floors rounded belong to none."""
+        """Yield the rows with a dual value, the value, and the futures that share the row.
+        MIR cuts from floors belong to no future and are left out.
+        """
         assert relaxation.duals is not None
         for place, (row, dual) in enumerate(zip(self.model.builder.rows, relaxation.duals.tolist(), strict=True)):
             if dual:
                 yield row, dual, self.model.builder.sharing(place)
         numbers = {future.name: number for number, future in enumerate(self.model.tree.futures)}
         added = () if relaxation.added_duals is None else relaxation.added_duals.tolist()
-        # Where a clock ran out, rows may have been passed after the relaxation was solved: these have no dual value.
+        # If the clock ran out, rows may have been added after the relaxation was solved: they have no dual value.
         for row, dual in zip(self.model.inequalities.passed, added, strict=False):
             if dual and (name := row.mark.path.partition("/")[0]) in numbers:
                 yield row, dual, (numbers[name],)
@@ -301,9 +307,8 @@ class DualDecomposition:
     def _stepped(
         self, multipliers: Sequence[Vector], wanted: Sequence[Mapping[int, float]], value: float
     ) -> list[Vector]:
-        """Multipliers after a step along the subgradient: a copy's distance from the mean of its decision.
-
-        Its size is Polyak's for the subgradient before it is balanced, so that the step is a little shorter.
+        """Return the multipliers after a step along the distances of copies from their decision's mean.
+        The step size is Polyak's for the subgradient before it is balanced, so that the step is slightly shorter.
         """
         mean = self._mean(wanted)
         steps = [np.array([wanted[n][j] - mean[j] for j in own]) for n, own in enumerate(self.shared)]
@@ -314,7 +319,7 @@ class DualDecomposition:
         return [own + size * self._balanced(n, steps) for n, own in enumerate(multipliers)]
 
     def _balanced(self, number: int, steps: Sequence[Vector]) -> Vector:
-        """A future's step, less the mean of the steps of those that share a decision: the sum stays 0."""
+        """Return a future's step less the mean step of the futures that share the decision: the sum stays 0."""
         total, count = np.zeros(len(self.model.builder.columns)), np.zeros(len(self.model.builder.columns))
         for own, step in zip(self.shared, steps, strict=True):
             total[own] += step
@@ -325,20 +330,20 @@ class DualDecomposition:
     # Plans.
 
     def _wanted(self, groups: Sequence[tuple[int, ...]], found: Sequence[GroupPlans]) -> list[dict[int, float]]:
-        """By future, what its group decides by itself, by column of the joint model."""
+        """Return by future the decisions that its group takes by itself, by column of the joint model."""
         decisions: dict[int, Mapping[DecisionKey, float]] = {}
         for group, each in zip(groups, found, strict=True):
             decisions |= dict(zip(group, each.decisions, strict=True))
         return [{j: decisions[number][key] for j, key in keys.items()} for number, keys in enumerate(self.keys)]
 
     def _integers(self, number: int, plan: Plan) -> dict[int, float]:
-        """The integers of a plan of one future, by column of the joint model."""
+        """Return the integers of a future's plan by column of the joint model."""
         columns, places = self.model.builder.columns, sorted(self.keys[number])
         values = integers_of(self.model.tree.futures[number].instance, plan, [columns[j] for j in places])
         return {places[k]: value for k, value in values.items()}
 
     def _mean(self, wanted: Sequence[Mapping[int, float]]) -> Vector:
-        """By column, the mean over the futures that share it, by their probabilities."""
+        """Return by column the mean over the futures that share it, weighted by their probabilities."""
         total, weight = np.zeros(len(self.model.builder.columns)), np.zeros(len(self.model.builder.columns))
         for number, own in enumerate(wanted):
             columns = list(own)
@@ -347,7 +352,9 @@ class DualDecomposition:
         return np.divide(total, weight, out=np.zeros_like(total), where=weight > 0)
 
     def _agreed(self, wanted: Sequence[Mapping[int, float]]) -> dict[int, float]:
-        """The integers of options that all plans known have alike: these, those of futures alone, and the incumbent."""
+        """Return the integers of options on which all known plans agree.
+        Known are the groups' plans, the futures' plans without multipliers, and the incumbent.
+        """
         columns, fixed, unlike = self.model.builder.columns, dict[int, float](), set[str]()
         for own in (*wanted, *self._alone, *self._best):
             for j in filter(lambda j: columns[j].integer, own):
@@ -358,20 +365,19 @@ class DualDecomposition:
 
     @cached_property
     def _alone(self) -> list[dict[int, float]]:
-        """By future, the integers of its plan alone."""
+        """By future, the integers of its plan without multipliers."""
         return [self._integers(number, plan) for number, plan in enumerate(self.alone)]
 
     @property
     def _best(self) -> list[dict[int, float]]:
-        """The integers of the incumbent."""
+        """The integers of the incumbent, as a list of one; empty without an incumbent."""
         if self.incumbent is None or self.incumbent.values is None:
             return []
         return [{j: self.incumbent.values[j] for j in self.model.solver.integers.tolist() if j in self._plan_columns}]
 
     def _improve(self, wanted: Sequence[Mapping[int, float]]) -> None:
-        """The best plan that keeps every option as all plans that are known have it.
-
-        One that keeps no less than an earlier one did would not be noticeably better, and is not sought.
+        """Solve the joint MIP with the options fixed on which all known plans agree; update the incumbent.
+        It is skipped if it would fix all that an earlier one fixed, since its plan would not be noticeably better.
         """
         model = self.model
         fixed = self._agreed(wanted)
@@ -389,7 +395,7 @@ class DualDecomposition:
 
 
 def last_parted(tree: FutureTree) -> list[tuple[int, ...]]:
-    """Groups of futures that are parted last: as large as may be, but not all futures in one."""
+    """Return the futures in groups that part last, as large as allowed, but not all futures in one."""
     found: list[tuple[int, ...]] = [(number,) for number in range(len(tree.futures))]
     for t in sorted({answer.t for future in tree.futures for answer in future.answers}, reverse=True):
         groups: dict[int, list[int]] = {}

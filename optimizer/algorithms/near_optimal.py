@@ -1,11 +1,11 @@
-"""Near-optimal alternatives (MGA): all plans that cost no more than a limit, in one model that is kept warm.
+"""Near-optimal alternatives (MGA): all plans that cost at most a limit, in one model that is kept warm.
+    cost ≤ most          a row, including the price of gaps; where floors fail without a price, the gap is limited too
+    N[o] = Σ_a n[o,a]    a column for each option: its size over all years, or the purchases of a stockpile in t
+    Y[o]                 a column for each option that others require and that may be opened at size 0: 1 if opened
 
-    cost ≤ most          a row, with the price of gaps; where floors fail without one, the gap is limited as well
-    N[o] = Σ_a n[o,a]    a column for each option: its size over all years, or what a stockpile buys in t
-    Y[o]                 a column for each option that others require and that may be opened at size 0: whether it is
-
-Objectives are linear functions of the sizes N, or the cost. A plan is found by constraint generation. Bounds by the LP
-relaxation are valid for the plans of all shocks: dropping shocks or integrality only admits more plans.
+Objectives are linear functions of the sizes N, or the cost. A plan is found by constraint generation. Bounds from the
+LP relaxation are valid for plans that survive all shocks: dropping shocks or integrality only enlarges the feasible
+set.
 
 Sources: Brill, Chang, Hopkins: Modeling to generate alternatives, Management Science 28(3), 1982; DeCarolis: Using
 modeling to generate alternatives (MGA) to expand our thinking on energy futures, Energy Economics 33(2), 2011.
@@ -35,16 +35,16 @@ from optimizer.solver.base import BranchingHistory, Clock, Listener, Settings, S
 from optimizer.tolerances import HELD_NEAR_OPTIMAL, INTEGRALITY
 
 TOTAL, OPENED, LIMIT, GLANCE = "total", "opened", "limit", "glance"
-# Similar plans are the cheapest, and those found last; how many of these.
+# A search near known plans uses the cheapest one and so many of those found last.
 LATEST = 2
-# A plan was found; none is proven; or the time ran out.
+# ``found`` a plan, ``none`` exists (proven), or ``stopped`` by the time limit.
 SeekStatus = Literal["found", "none", "stopped"]
 Among = Literal["all", "like"]
 
 
 @dataclass(frozen=True)
 class NearOptimalPlan:
-    """A near-optimal plan: its sizes by option, its cost in present value, its integers, and the plan itself."""
+    """A near-optimal plan: sizes by option, cost in present value, the plan itself, and its integers."""
 
     sizes: Mapping[str, float]
     cost: float
@@ -53,14 +53,13 @@ class NearOptimalPlan:
 
 
 class NearOptimalSearch(Search):
-    """The near-optimal plans of an instance.
-
+    """A search for near-optimal plans of an instance.
     Args:
         instance, settings, clock, listener: as for `solving.best_plan`.
-        evaluator: of the recourse in the shocks.
-        most: the limit on cost, in money, present value; with the price of gaps where they have one.
-        gap_limit: the limit on the survival gap, in money; 0 where all floors are kept, or where gaps have a price.
-            Above 0, the model holds every shock that can fail.
+        evaluator: evaluates the recourse in the shocks.
+        most: the limit on cost in present value, money; including gaps at their price if they have one.
+        gap_limit: the limit on the survival gap in money; 0 where all floors are kept, or where gaps have a price. If
+            it is positive, the model holds every shock that can fail.
         first: names of shocks to begin with.
     """
 
@@ -92,16 +91,18 @@ class NearOptimalSearch(Search):
         self._status = ""
 
     def size(self, option: str, factor: float = 1.0) -> Expression:
-        """`factor` times the size of an option."""
+        """Return `factor` times the size of an option, as an expression."""
         return Expression({self.columns[option]: factor})
 
     @property
     def cost(self) -> Expression:
-        """Total cost, present value, with the price of gaps where they have one."""
+        """Total cost in present value, including gaps at their price if they have one."""
         return self.model.cost
 
     def taken(self, plan: Plan, cost: float, values: Sequence[float] | None = None) -> NearOptimalPlan:
-        """A plan that is known to be near; `values` are those of the model's columns, where the plan was found here."""
+        """Record a known near-optimal plan and return it.
+        `values` are those of the model's columns if this search found the plan; they give its integers.
+        """
         sizes = {o: sum(plan.fills.get(o, ())) for o in self.columns}
         for build in plan.builds:
             sizes[build.option] += build.size
@@ -113,7 +114,7 @@ class NearOptimalSearch(Search):
 
     @contextlib.contextmanager
     def held(self, bounds: Mapping[str, tuple[float, float]]) -> Iterator[None]:
-        """Keep the sizes of options within bounds."""
+        """Bound the sizes of options within the block."""
         solver = self.model.solver
         before = {o: (solver.lower[self.columns[o]], solver.upper[self.columns[o]]) for o in bounds}
         self._hold(bounds)
@@ -124,7 +125,7 @@ class NearOptimalSearch(Search):
 
     @contextlib.contextmanager
     def closed(self, option: str) -> Iterator[None]:
-        """Keep an option of `openings` from being opened, at size 0 as well."""
+        """Exclude opening an option of `openings`, at size 0 as well, within the block."""
         columns, solver = [self.openings[option]], self.model.solver
         solver.bound(columns, 0.0, 0.0)
         try:
@@ -137,19 +138,18 @@ class NearOptimalSearch(Search):
             self.model.solver.bound([self.columns[o]], lower, upper)
 
     def narrow(self, option: str, lower: float, upper: float) -> None:
-        """Bound an option's size as it is proven for all plans: later problems are easier to prove then."""
+        """Tighten the bounds of an option's size to those proven for all plans, which makes later problems easier."""
         column, model = self.columns[option], self.model.solver
         slack = HELD_NEAR_OPTIMAL * max(1.0, lower)
         model.bound([column], max(model.lower[column], lower - slack), min(model.upper[column], upper + slack))
 
     def limit(self, objective: Expression) -> float:
-        """A lower bound on the objective of all plans, by the LP relaxation; infinite where there is no plan.
-
-        It ignores that the clock is hurried.
+        """Return a lower bound on the objective over all plans from the LP relaxation; infinite if there is no plan.
+        The earlier deadline of the clock does not apply. −∞ if the time runs out.
         """
         self.model.release_integers()
         self.model.solver.set_objective(objective)
-        # The last one of these is nearer than what was solved since.
+        # The basis of the last such relaxation is closer than that of later solves.
         self.model.solver.recall(LIMIT)
         with self.clock.unhurried():
             result = self.model.solve_relaxed()
@@ -159,7 +159,9 @@ class NearOptimalSearch(Search):
         return result.objective if result.status == "optimal" else -math.inf
 
     def moved(self, known: NearOptimalPlan, objective: Expression) -> NearOptimalPlan | None:
-        """The plan with the same integers and the least objective; None where it fails a shock not written out."""
+        """Return the plan with the integers of `known` and the least objective.
+        None if there is none, or if it fails in a shock outside the model.
+        """
         self.model.fix_integers(known.integers)
         self.model.solver.set_objective(objective)
         self.model.solver.doubt_basis()
@@ -172,10 +174,9 @@ class NearOptimalSearch(Search):
     def seek(
         self, objective: Expression, enough: float = -math.inf, own: str | None = None, *, among: Among = "all"
     ) -> SeekStatus:
-        """Keep the plan with the least objective within what is held, or the first whose objective is `enough`.
-
-        With `own`, an option, similar plans are searched first, by linear programmes alone: those whose integers lie
-        between those of some that are known, but for the option's own. Where none is found, all are searched, unless
+        """Find and record the plan with the least objective within the bounds held, or the first one up to `enough`.
+        With an option `own`, similar plans are searched first, by LPs only: plans whose integers lie between those of
+        some known plans, except for the option's own integers. If that finds none, all plans are searched, unless
         `among` is ``like``.
         """
         similar = [self.found[:1] + self.found[-LATEST:], self.found, []] if own is not None else [[]]
@@ -199,18 +200,18 @@ class NearOptimalSearch(Search):
     def _solve_between(
         self, plans: Sequence[NearOptimalPlan], objective: Expression, enough: float, own: str | None
     ) -> tuple[SolveResult, SolveResult] | None:
-        """The best plan whose integers lie between those of some plans, and the cheapest with its objective."""
+        """Return the best plan with integers between those of `plans`, and the cheapest plan with its objective."""
         self._between(plans, own)
         self.model.solver.set_objective(objective)
-        # What is dearer has no solution; a relaxation is left sooner at a cutoff than it is known to have none.
+        # No plan costs more, and a relaxation reaches a cutoff sooner than its infeasibility is proven.
         most, history = self.most + HELD_NEAR_OPTIMAL * abs(self.most), self.model.branching_history
         if objective.terms != self.cost.terms:
-            # Other objectives than cost are new each time; what branching gains is not.
+            # Objectives other than cost are new each time; the pseudo-costs of branching are not.
             most, history = math.inf, None if history is None else BranchingHistory(history.gains)
         result = self._glance(plans, own, enough, most)
         if result is None:
             if plans:
-                # A tree among all of them answers for these as well, and takes little longer.
+                # The tree over all plans covers these as well, and takes little longer.
                 return None
             self._between(plans, own)
             result = self.model.solver.solve(enough=enough, cutoff=most, history=history)
@@ -221,9 +222,9 @@ class NearOptimalSearch(Search):
     def _glance(
         self, plans: Sequence[NearOptimalPlan], own: str | None, enough: float, most: float
     ) -> SolveResult | None:
-        """What linear programmes say by themselves: that there is no plan, or one that is good enough; else None."""
+        """Return the result if LPs alone show that no plan exists or find one that is good enough; else None."""
         model = self.model.solver
-        # Each goes on from the last, which takes a tenth of the time of a tree that begins from nothing.
+        # Each relaxation starts from the last one's basis, which takes a tenth of the time of a tree from scratch.
         model.recall(GLANCE)
         relaxation = self.model.solve_relaxed()
         model.keep(GLANCE)
@@ -244,11 +245,13 @@ class NearOptimalSearch(Search):
         return None
 
     def _between(self, plans: Sequence[NearOptimalPlan], own: str | None) -> None:
-        """Let integers move between those of some plans, an option's own as they like; all as they like without any."""
+        """Bound the integers to the range that they span in `plans`, except those of the option `own`.
+        Without plans, all integers are free.
+        """
         self.model.release_integers()
         model, columns = self.model.solver, self.model.builder.columns
         if plans and len(model.integers):
-            # Which samples may fail is decided anew each time.
+            # The choice of samples that may fail stays free.
             others = [
                 k for k, j in enumerate(model.integers) if columns[j].mark.owner != own and not columns[j].mark.path
             ]
@@ -256,7 +259,7 @@ class NearOptimalSearch(Search):
             model.bound(model.integers[others], all_of.min(axis=0), all_of.max(axis=0))
 
     def _cheapened(self, result: SolveResult, objective: Expression) -> SolveResult | None:
-        """The same integers at the least cost, with the objective where it is; None where they do not fit."""
+        """Minimise the cost with the same integers and no worse objective; None if that is infeasible."""
         assert result.values is not None
         bounds = {}
         for o, column in self.columns.items():
@@ -269,7 +272,7 @@ class NearOptimalSearch(Search):
             return self.model.solve_restricted(replace(result, duals=None))
 
     def _violated(self, result: SolveResult) -> list[Violation]:
-        """The shocks that the model does not hold and that the plan does not survive."""
+        """Return the violations of shocks that the model does not hold and the plan does not survive."""
         found = self._values(result)
         plan = read_plan(self.instance, self.model.builder, found)
         values = plan_values(self.instance, plan, self.evaluator.subproblems.plan)
@@ -287,7 +290,7 @@ class NearOptimalSearch(Search):
         return self.taken(plan, self.cost.value(values), values)
 
     def solved(self, known: NearOptimalPlan) -> SearchResult | None:
-        """The cheapest plan with the same sizes and integers, as a strategy would hand it back; no bound is known."""
+        """Return the cheapest plan with the sizes and integers of `known` as a search result, without a bound."""
         self.model.fix_integers(known.integers)
         with self.held({o: _around(size) for o, size in known.sizes.items()}):
             self.model.solver.set_objective(self.cost)
@@ -309,7 +312,7 @@ class NearOptimalSearch(Search):
 
 
 def _totals(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> None:
-    """N[o] = Σ_a n[o,a], a column for each option, and Y[o] of those that may be opened at size 0 for others."""
+    """Write N[o] = Σ_a n[o,a] for each option, and Y[o] for options that may be opened at size 0 for others."""
     for o, option in instance.options.items():
         size = builder.variable(o, TOTAL, 0, unit=option.scaling_unit)
         builder.require(o, TOTAL, None, size - formulation.bought(builder, instance, o), "==", unit=option.scaling_unit)
@@ -320,11 +323,11 @@ def _totals(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) 
 
 
 def _open_for_others(instance: Instance) -> list[str]:
-    """The options that others require, and that may be opened at size 0."""
+    """Return the options that others require and that may be opened at size 0."""
     required = {o for option in instance.sized.values() for o in option.requires}
     return [o for o, option in instance.sized.items() if o in required and option.min_size <= 0]
 
 
 def _around(size: float) -> tuple[float, float]:
-    """The bounds that hold a size."""
+    """Return the bounds that hold a size, to a tolerance."""
     return size * (1.0 - HELD_NEAR_OPTIMAL), size * (1.0 + HELD_NEAR_OPTIMAL)

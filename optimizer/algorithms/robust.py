@@ -1,31 +1,31 @@
 """The cheapest plan that survives the listed shocks and every attack that an adversary can afford.
+Column-and-constraint generation: the first stage chooses a plan, the adversary the worst attack that it can afford, and
+recourse follows. The model holds the violated listed shocks and the attacks found so far, each as a shock:
 
-Column-and-constraint generation: the first stage chooses a plan, the adversary the worst attack that it can afford,
-and recourse follows. The model holds the listed shocks that are violated and the attacks found so far, each a shock
-like any other:
-
-    relaxation   integers dropped: solve, find the worst attack at each start (`separation.attacks`), add those violated
+    relaxation   without integrality: solve, find the worst attack at each start (`separation.attacks`), add violated
+        ones
     integers     the same with integers, from the shocks and attacks that the relaxation needed
 
-With fewer attacks the model is a relaxation, so that its bound is valid. A plan that survives the worst attack at
-every start survives every attack. There are finitely many sets of targets and starts, so the search ends.
+With fewer attacks the model is a relaxation, so its bound is valid. A plan that survives the worst attack at every
+start survives every attack. There are finitely many sets of targets and starts, so the search ends.
 
-Leverage may deter an attack instead (`relaxed_floors`): the model decides which of the attacks that it holds are
-survived and which are deterred, and the adversary chooses among those that the plan does not deter. A set of targets
-may be deterred while a part of it is not: then that part is found, and added as an attack of its own.
+Leverage may deter an attack instead (`relaxed_floors`): the model decides which of its attacks are survived and which
+are deterred, and the adversary chooses among those that the plan does not deter. A set of targets may be deterred while
+a subset is not: that subset is then found, and added as an attack of its own.
 
 Where the floors cannot all be kept, the adversary counts as one more shock at each start, the worst that it can choose:
 
-    θ[t]   impact of the worst attack from start t on, in money divided by the median shortage cost
-    link   θ[t] ≥ what an attack leaves below the floors, in money / m           every attack of the model from t on
+    θ[t]   impact of the worst attack that begins in t, in money divided by m, the median shortage cost
+    link   θ[t] ≥ gap of an attack / m           for every attack of the model that begins in t
     gap    the listed shocks' gaps + m·Σ_t θ[t]
 
-The gap is minimised first, then cost with the gap held. At each start only the worst attack counts. Then an attack is
-violated if it leaves more than those of the model do at its start, and all together leave more than is allowed.
+The gap is minimised first, then the cost subject to that gap. At each start only the worst attack counts. An attack is
+then violated if its gap exceeds those of the model's attacks at its start, and the worst attacks together exceed the
+gap allowed.
 
-Each future of an instance has its own adversary, who sees its answers: its own attacks, starts and θ. Gaps of futures
-are weighted by their probabilities; where a measure puts the largest gap first, an attack is also violated if its
-future is left with more than that.
+Each future of an instance has its own adversary, which observes the answers in that future: its own attacks, starts and
+θ. Gaps of futures are weighted by their probabilities; where a measure puts the largest gap first, an attack is also
+violated if the gap of its future exceeds that limit.
 
 Source: Zeng, Zhao: Solving two-stage robust optimization problems using a column-and-constraint generation method,
 Operations Research Letters 41(5), 2013; Brown, Carlyle, Salmerón, Wood: Defending critical infrastructure, Interfaces
@@ -64,20 +64,19 @@ from optimizer.tolerances import HELD_VALUE
 
 @dataclass
 class WorstAttackModel(ShockModel):
-    """A model in which shocks that the instance does not list are attacks; of one start only the worst is a gap."""
+    """A model whose shocks beyond the listed ones are attacks; only the worst attack of each start counts as gap."""
 
     def __post_init__(self) -> None:
         self.money_unit = median_shortage_cost(self.instance)
         self.listed_names = frozenset(event.name for event in self.instance.tree.events)
-        # By number of the future, and by the start of attacks; and the attacks that bound it, with all that
-        # they decide.
+        # The impact θ by index of the future and start of attacks; and the names of the attacks that already bound it.
         self.impact: list[dict[int, Expression]] = []
         self._bounded: set[str] = set()
         super().__post_init__()
 
     @property
     def attacks(self) -> Mapping[str, tuple[int, int]]:
-        """By name, the number of the future and the start of each attack that the model holds."""
+        """The index of the future and the start of each attack in the model, by name."""
         return {
             shock.name: (self.tree.locate(shock)[0], shock.periods.start)
             for shock in self.shocks
@@ -85,14 +84,14 @@ class WorstAttackModel(ShockModel):
         }
 
     def update_expressions(self) -> None:
-        """The same, with what deters attacks."""
+        """Rebuild the expressions as `MeasuredModel` does, with the deterrence of new attacks."""
         new = [shock for shock in self.shocks if shock.name not in self.listed_names | self._bounded]
         for (future, submodel), own in zip(self.submodels, self.tree.own_shocks(new), strict=True):
             write_deterrence(submodel, future.instance, own)
         super().update_expressions()
 
     def _write_impacts(self) -> list[dict[int, Expression]]:
-        """For each future a column for each start: what the worst attack that begins there leaves below floors."""
+        """Write for each future and start a column for the gap of the worst attack that begins there."""
         found: list[dict[int, Expression]] = []
         for number, future in enumerate(self.tree.futures):
             adversary = future.instance.adversary
@@ -101,7 +100,7 @@ class WorstAttackModel(ShockModel):
         return found
 
     def gaps(self) -> list[Expression]:
-        """The gap of each future: that of its listed shocks and of the worst attack at each start, money."""
+        """Return the gap of each future in money: of its listed shocks, and of the worst attack at each start."""
         if not self.impact:
             self.impact = self._write_impacts()
         result = []
@@ -115,38 +114,42 @@ class WorstAttackModel(ShockModel):
         return result
 
     def _bound_impacts(self, gaps: Mapping[str, Expression]) -> None:
-        """Rows that keep the impact at what each new attack leaves."""
+        """Require the impact at each start to be at least the gap of each new attack."""
         for name, (number, start) in self.attacks.items():
             if name in gaps and name not in self._bounded:
                 impact = self.impact[number][start]
                 self.builder.require("adversary", name, None, impact, ">=", (1.0 / self.money_unit) * gaps[name])
 
     def shock_gaps(self, values: Sequence[float]) -> dict[str, float]:
-        """By name, the gap that each listed shock of the model leaves, money; of attacks only the worst counts."""
+        """Return the gap of each listed shock of the model in money, by name; attacks count only by the worst."""
         return {name: gap for name, gap in super().shock_gaps(values).items() if name in self.listed_names}
 
     def listed_gaps(self, values: Sequence[float]) -> list[float]:
-        """By future, the sum of its listed shocks' gaps, money."""
+        """Return by future the sum of its listed shocks' gaps, in money."""
         gaps, own = self.shock_gaps(values), self.tree.own_shocks(self.shocks)
         names = [[self.tree.name(number, shock.name) for shock in some] for number, some in enumerate(own)]
         return [math.fsum(max(0.0, gaps.get(name, 0.0)) for name in some) for some in names]
 
     def gap_values(self, values: Sequence[float]) -> list[float]:
-        """The survival gap that each future has: the impact may be more than the worst attacks of the model leave."""
+        """Return the survival gap of each future, with attacks at the largest gap of the model's attacks at each start.
+        The impact columns may exceed these gaps.
+        """
         found = self.listed_gaps(values)
         for (number, _), gap in self.attack_gaps(values).items():
             found[number] += gap
         return found
 
     def attack_gaps(self, values: Sequence[float]) -> dict[tuple[int, int], float]:
-        """By future and start, the largest gap that an attack of the model leaves, money."""
+        """Return by future and start the largest gap that an attack of the model leaves, in money."""
         gaps, found = super().shock_gaps(values), dict[tuple[int, int], float]()
         for name, place in self.attacks.items():
             found[place] = max(found.get(place, 0.0), gaps.get(name, 0.0))
         return found
 
     def allowed_impact(self, values: Vector) -> float:
-        """The gap that attacks may leave over all starts, money: with a held sum, what listed shocks leave of it."""
+        """Return the gap that attacks may leave over all starts, in money.
+        With a limit on the total gap, it is what the listed shocks leave of that limit; else the model's impact.
+        """
         if not self.gap_limit_row.columns or not math.isfinite(self.gap_limit):
             numbers = values.tolist()
             impacts = (math.fsum(impact.value(numbers) for impact in own.values()) for own in self.impact)
@@ -156,13 +159,13 @@ class WorstAttackModel(ShockModel):
 
 @dataclass(frozen=True)
 class RobustPlan:
-    """What a search against an adversary found."""
+    """The result of a search against an adversary."""
 
     solved: SearchResult  # the plan; its gap is that of the listed shocks and of the worst attack at each start
-    # Those that the model holds and the plan does not deter, in the order in which they were found.
+    # Attacks that the model holds and the plan does not deter, in the order in which they were found.
     attacks: tuple[Attack, ...]
-    deterred: tuple[Attack, ...]  # those that the model holds and the plan deters
-    oracle: AttackOracle  # what found them, warm
+    deterred: tuple[Attack, ...]  # attacks that the model holds and the plan deters
+    oracle: AttackOracle  # the oracle that found them, warm
 
 
 def robust_plan(
@@ -175,19 +178,19 @@ def robust_plan(
     problem: ProblemVariant = LEAST_COST,
 ) -> RobustPlan:
     """Find the cheapest plan that survives the instance's shocks and the worst affordable attack at each start.
-
     Args:
-        instance: one without questions that has an adversary, and none of its attacks among its shocks
+        instance: an instance of one future with an adversary whose attacks are not among the shocks
             (`edits.without_attacks`).
-        settings: how to solve; `strategy` and `checkpoint` do not matter.
+        settings: solver settings; `strategy` and `checkpoint` are ignored.
         clock: a deadline, and whether Ctrl-C was pressed.
-        listener: hears every step.
-        evaluator, oracle: of the instance, or of one with another policy, already warm.
-        problem: what is minimised over the plans that survive.
+        listener: receives every progress event.
+        evaluator: evaluates recourse in the instance, or in one with another policy; may be warm.
+        oracle: the attack oracle of such an instance; may be warm.
+        problem: the objective over the plans that survive.
 
     Returns:
-        The plan; where the floors cannot all be kept, the one with the least gap as this module counts it, or for
-        another problem than least cost, none: the status is ``infeasible`` then.
+        The plan. If the floors cannot all be kept, it is the one with the least gap, as defined in this module; for a
+            problem other than least cost there is none, and the status is ``infeasible``.
 
     Raises:
         SolverError: the solver failed.
@@ -201,10 +204,11 @@ def robust_plan(
 
 @dataclass(frozen=True)
 class RobustPlans:
-    """What a search against the adversaries of all futures found."""
+    """The result of a search against the adversaries of all futures."""
 
     solved: SearchResult  # the joint plan
-    attacked: tuple[RobustPlan | None, ...]  # by future, the attacks on it; None where it has no adversary
+    # by future, the plan with the attacks on it; None where it has no adversary
+    attacked: tuple[RobustPlan | None, ...]
 
 
 def robust_plans(
@@ -216,12 +220,12 @@ def robust_plans(
     oracles: Sequence[AttackOracle | None],
     problem: ProblemVariant = LEAST_COST,
 ) -> RobustPlans:
-    """The same for all futures of an instance, by the measure of its policy.
-
+    """Find the plan that survives shocks and attacks in all futures, by the measure of the instance's policy.
     Args:
         instance: its futures have none of their attacks among their shocks.
         settings, clock, listener, problem: as for `robust_plan`.
-        evaluator: of the instance. oracles: by future; None where it has no adversary.
+        evaluator: evaluates recourse in the instance.
+        oracles: by future, its attack oracle; None where it has no adversary.
 
     Raises:
         SolverError: the solver failed.
@@ -236,20 +240,20 @@ def robust_plans(
 
 
 class _RobustSearch(ConstraintGeneration):
-    """Constraint generation with the listed shocks and the adversary as oracles."""
+    """Constraint generation with the listed shocks and the adversaries as separation oracles."""
 
     model: WorstAttackModel
     oracle: FutureAttacks
-    # Where floors fail: the plan with the least gap so far, and the last one.
+    # Where floors fail: the plan with the least gap so far, and the latest one.
     _best: SearchResult | None = None
     _last: SearchResult | None = None
 
     def oracles(self) -> Sequence[SeparationOracle]:
-        """The listed shocks, and the adversaries."""
+        """Return the oracles of the listed shocks and of the adversaries."""
         return (self.listed, self.oracle)
 
     def is_complete(self) -> bool:
-        """False where the clock may have stopped the adversary's programme before it found the worst attack."""
+        """Return False if the clock may have stopped the interdiction MIP before it found the worst attack."""
         return not self.clock.is_over or self.oracle.is_exhaustive
 
     @property
@@ -259,18 +263,18 @@ class _RobustSearch(ConstraintGeneration):
         return any(adversary is not None and adversary.deterrents for adversary in adversaries)
 
     def _drop_shocks_without_duals(self, relaxation: SolveResult) -> None:
-        """Only where no attack has integers: their numbers would be those of another model."""
+        """Rebuild the model as in the base class, unless attacks have integers, whose indices would change."""
         if not self.is_deterrable:
             super()._drop_shocks_without_duals(relaxation)
 
     def new_model(self, settings: Settings | None = None) -> WorstAttackModel:
-        """A model in which only the worst attack counts as a gap."""
+        """Return a model in which only the worst attack at each start counts as a gap."""
         settings = settings or self.settings
         known = (self.instance, self.shocks, settings, self.clock, self.report, self.writer, self.problem)
         return WorstAttackModel(*known, histories=self.histories)
 
     def attacked(self, solved: SearchResult) -> RobustPlans:
-        """What was found, with the attacks that each future holds, survived or deterred."""
+        """Return the result with the attacks in the model by future, survived or deterred."""
         attacks = self.oracle.attacks(self.shocks)
         deterred: dict[int, list[Attack]] = {}
         if solved.values is not None:
@@ -284,21 +288,21 @@ class _RobustSearch(ConstraintGeneration):
         return RobustPlans(solved, tuple(found))
 
     def stopped(self, found: SearchResult) -> SearchResult:
-        """The time ran out: the plan is only known to survive the shocks that the model holds."""
+        """Return the result of a stopped search, whose plan is only known to survive the shocks in the model."""
         note = "Stopped while attacks and shocks were still being found; others than those shown may break this plan."
         return replace(found, status="stopped", history=tuple(self.history), notes=(*found.notes, note))
 
     def minimise_gap(self) -> SearchResult:
-        """The least sum of the listed shocks' gaps and the worst attacks', then the least cost with that sum held."""
+        """Minimise the gaps of the listed shocks and worst attacks, then the cost subject to that sum."""
         if not self.problem.is_least_cost:
             return SearchResult("infeasible", self.model.builder, history=tuple(self.history))
         gaps = self.evaluator.do_nothing(self.clock).gap
         self.note_shock_numbers(np.flatnonzero(gaps > 0.0).tolist())
-        # The integers of samples that may fail stand in other places in another model.
+        # Integers of samples that may fail have other indices in another model.
         start = None if self.model.excuses.is_used else self.model.start
         # The gap that attacks may leave beyond the proven sum is part of the MIP gap.
         self.model = self.new_model(replace(self.settings, mip_gap=(1.0 - MIP_GAP_ROOM) * self.settings.mip_gap))
-        # Plans to fall back on, should the time run out; the columns of attacks stand in other places than before.
+        # Plans to fall back on if the time runs out; integers of attacks have other indices than before.
         has_own_integers = self.is_deterrable or self.model.excuses.is_used
         self.model.start, self.model.relaxation = start, None if has_own_integers else self.relaxation
         self.model.allow_shortages(math.inf)
@@ -324,7 +328,7 @@ class _RobustSearch(ConstraintGeneration):
         return violated
 
     def _solve_gap(self) -> tuple[SearchResult, list[Violation]] | None:
-        """The least cost under the least gap, and the attacks that violate it; None where the time is over."""
+        """Minimise the gap, then the cost; return the result and violated attacks, or None if the time is over."""
         self._last = found = self.model.minimise_gap()
         if found.values is None:
             return None
@@ -338,7 +342,7 @@ class _RobustSearch(ConstraintGeneration):
         self.add_most_violated(violated, len(violated))
 
     def _exceeding(self, values: Vector) -> tuple[list[Violation], float]:
-        """The attacks that leave more than those of the model; and the plan's gap, as this module counts it."""
+        """Return the attacks with larger gaps than the model's, and the plan's gap as this module defines it."""
         model, negligible = self.model, negligible_gap(self.instance)
         room = 1.0 + max(10 * HELD_VALUE, MIP_GAP_ROOM * self.settings.mip_gap)
         found, numbers = self.oracle.with_gaps(values), values.tolist()

@@ -1,10 +1,8 @@
-"""Separation: which shocks a plan violates and a model does not contain yet.
-
+"""Separation: the shocks that a plan violates and a model does not hold yet.
     ListedShocks   the shocks of the instance, each solved under the plan
-    attacks        the worst affordable attack of an adversary at each start, by enumeration or a mixed-integer
-                   programme
+    attacks        the worst affordable attack of an adversary at each start, by enumeration or a MIP
 
-Both return violations. Of near-copies only the worst is worth adding.
+Both return violations. Among similar shocks only the worst is worth adding.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -22,33 +20,34 @@ from optimizer.solver.base import Clock, Integers, Vector
 if TYPE_CHECKING:
     from optimizer.algorithms.recourse import RecourseEvaluator
 
-# Up to this many shocks all are checked, whatever the do-nothing plan survives.
+# With at most so many shocks all are solved, whatever the do-nothing plan survives.
 FEW_CHECKED = 64
 
 
 @dataclass(frozen=True)
 class Violation:
-    """A shock that a plan does not survive, and the survival gap in it: money, above 0 even if shortage is free."""
+    """A shock that a plan does not survive, and its survival gap in money, positive even if shortage costs nothing."""
 
     shock: Shock
     gap: float
 
 
 class SeparationOracle(Protocol):
-    """Finds violated shocks."""
+    """The protocol of an oracle that finds violated shocks."""
 
     def separate(self, plan: Vector, held: Collection[Shock], enough: int = 0) -> list[Violation]:
-        """The violated shocks under a plan that a model does not hold.
-
+        """Return the violated shocks under a plan that a model does not hold.
         Args:
             plan: values of the columns of `first_stage_model`; more may follow.
             held: the shocks of the model.
-            enough: so many that are worth adding will do; 0 to find all.
+            enough: the search may end after so many violations that are worth adding; 0 finds all.
         """
 
 
 def select_most_violated(violations: Iterable[Violation], at_most: float) -> list[Shock]:
-    """The most violated shocks; of near-copies (one entry of the file, windows that overlap) only the worst."""
+    """Return the most violated shocks; among similar ones only the worst.
+    Shocks are similar if they come from one entry of the file and their windows overlap.
+    """
     chosen: list[Shock] = []
     for violation in sorted(violations, key=lambda each: -each.gap):
         if len(chosen) >= at_most:
@@ -64,12 +63,11 @@ def _are_alike(one: Shock, other: Shock) -> bool:
 
 
 class ListedShocks:
-    """The shocks of all futures of an instance, by their numbers in `FutureTree.events`.
-
+    """The separation oracle of the shocks of all futures of an instance, by index in `FutureTree.events`.
     Attributes:
-        suspects: those that were violated when they were last solved; they are solved first.
+        suspects: shocks that were violated when last solved; they are solved first.
         shares: the ensembles of which only a share has to be survived.
-        excused_counts: by share, how many samples fail that the model holds.
+        excused_counts: for each share, the number of samples in the model that fail.
         ignored: shocks that may fail, whatever the plan.
     """
 
@@ -86,13 +84,12 @@ class ListedShocks:
     @cached_property
     def redundant(self) -> frozenset[int]:
         """Shocks that need no check: the do-nothing plan survives them, or one that must be survived dominates them.
-
-        Where gaps have a price no shock must be survived, and the gap of each counts. What the do-nothing plan survives
-        is not looked into for a few shocks: to check them takes no longer.
+        With a price of gaps no shock must be survived, and the gap of each counts, so that domination is not used. With
+        few shocks the do-nothing plan is not used: solving the shocks takes no longer.
         """
         dominators, survived = self.evaluator.dominators, np.zeros(len(self.events), dtype=bool)
         dominated = (dominators >= 0) & (self.tree.futures[0].instance.policy.gap_price is None)
-        # Samples that may fail are counted, every one; and to survive others does not follow from them.
+        # Every sample that may fail is counted, and surviving it is not required, so it makes no other shock redundant.
         for share in self.shares:
             dominated[share.numbers.start : share.numbers.stop] = False
             dominated &= ~np.isin(dominators, share.numbers)
@@ -104,7 +101,7 @@ class ListedShocks:
 
     @cached_property
     def shortfalls(self) -> Shortfalls:
-        """Of samples that may fail, what the do-nothing plan falls short of their floors."""
+        """The shortfalls of the do-nothing plan below the floors of samples that may fail."""
         if not self.shares:
             return {}
         answers = [each.do_nothing_answers(self.clock) for each in self.evaluator.futures]
@@ -113,21 +110,23 @@ class ListedShocks:
         )
 
     def numbers(self, shocks: Collection[Shock]) -> list[int]:
-        """The numbers of those of some shocks that are listed."""
+        """Return the indices of those shocks that are listed."""
         return [self._numbers[shock.name] for shock in shocks if shock.name in self._numbers]
 
     def violations(self, gaps: Mapping[int, float]) -> list[Violation]:
-        """Violations from gaps by number; samples are none where no more of them fail than are allowed."""
+        """Return violations from gaps by index; samples count only if more of them fail than are allowed."""
         gaps = without_allowed(self.shares, gaps, self.excused_counts)
         return [Violation(self.events[number], gap) for number, gap in gaps.items()]
 
     def may_fail(self, shock: Shock) -> bool:
-        """Whether it is a sample of an ensemble of which only a share has to be survived."""
+        """Return whether a shock is a sample of an ensemble of which only a share has to be survived."""
         number = self._numbers.get(shock.name, -1)
         return any(number in share.numbers for share in self.shares)
 
     def enough_to_count(self, violations: Iterable[Violation], held: Collection[Shock], more: float = 0) -> list[Shock]:
-        """The most violated samples that, with those held, are one more than are allowed to fail; and some more."""
+        """Return the most violated samples: one more than may fail, with those held, and at least `more` per share.
+        With fewer samples in the model, all of them could be excused, and they would not constrain the plan.
+        """
         of_number = {self._numbers[each.shock.name]: each for each in violations if each.shock.name in self._numbers}
         known, chosen = set(self.numbers(held)), list[Shock]()
         for share in self.shares:
@@ -137,10 +136,9 @@ class ListedShocks:
         return chosen
 
     def separate(self, plan: Vector, held: Collection[Shock] = (), enough: int = 0) -> list[Violation]:
-        """The violated shocks that a model does not hold.
-
-        Redundant shocks are not solved. Those that were survived the last time are not either, where the others leave
-        `enough` to add.
+        """Return the violated shocks that a model does not hold.
+        Redundant shocks are not solved. Shocks that were survived the last time are solved only if the others give
+        fewer than `enough` violations to add.
         """
         everyone, found = frozenset(range(len(self.events))), dict[int, float]()
         others = everyone.difference(self.redundant, self.numbers(held))
@@ -152,9 +150,9 @@ class ListedShocks:
 
 
 def do_nothing_shortfalls(tree: FutureTree, unserved: Sequence[Sequence[tuple[Integers, Vector]]]) -> Shortfalls:
-    """Those of the samples without a probability, from what the do-nothing plan leaves unserved in each future.
-
-    `unserved` is batches of shocks by number, t by shock, segment and period of the window.
+    """Return the shortfalls of samples that may fail and have no probability, under the do-nothing plan.
+    `unserved` holds for each future batches of shock indices with unserved demand in t by shock, segment and period of
+    the window. The result maps shock name, then (segment, period), to t.
     """
     result: dict[str, dict[tuple[str, int], float]] = {}
     for number, (future, own) in enumerate(zip(tree.futures, unserved, strict=True)):

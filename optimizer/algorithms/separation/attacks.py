@@ -1,21 +1,20 @@
 """The adversary as a separation oracle: the worst affordable attack on a plan at each start.
+    enumeration   every maximal affordable set that no other dominates is evaluated          if there are few
+    programme     one MIP per start, with the dual of the recourse (`interdiction`)          if there are many
 
-    enumeration   every maximal affordable set that no other dominates is evaluated           where there are few
-    programme     one mixed-integer programme a start, with the recourse's dual (`interdiction`)    where there are many
+Enumeration is exhaustive; the MIP is solved to global optimality, to the relative gap `EXACT_GAP`.
 
-Enumeration is exhaustive; the mixed-integer programme is solved to global optimality, to the relative gap `EXACT_GAP`.
+If leverage deters, the sets that the adversary can afford depend on the plan: for each plan the sets that it does not
+deter are enumerated again, or the MIP includes their costs under it.
 
-Where leverage deters, what the adversary can afford depends on the plan: for each plan the sets that it does not deter
-are enumerated anew, or the mixed-integer programme has their costs under it.
-
-Where an attack that violates some floor is sought, floors with a zero shortage cost count as well; impacts are money.
+In a search for an attack that violates some floor, floors without a shortage cost count as well; impacts are in money.
 
 The cheapest set that violates a floor at one start is found by the implicit-hitting-set algorithm. A set that violates
-none is extended to a maximal one. Then every set that does violate one holds one of those others. The cheapest set that
-hits all groups of others found so far costs no more than the cheapest violating set; once it violates a floor, it is
-that set:
+no floor is extended to a maximal such set. Every violating set then contains a target outside of it. The cheapest set
+that hits the complements of all maximal sets found so far costs no more than the cheapest violating set; once it
+violates a floor, it is that set:
 
-    minimise Σ cost·z      Σ_{i outside} z[i] ≥ 1 for every set that was grown, z[i] 0 or 1
+    minimise Σ cost·z      Σ_{i outside} z[i] ≥ 1 for every maximal set, z[i] 0 or 1
 
 Source: Moreno-Centeno, Karp: The implicit hitting set approach to solve combinatorial optimization problems with an
 application to multigenome alignment, Operations Research 61(2), 2013.
@@ -60,13 +59,13 @@ from optimizer.tolerances import (
     VIOLATED,
 )
 
-# Attacks that are evaluated in one batch.
+# Number of attacks evaluated in one batch.
 ATTACKS_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
 class AttackImpact:
-    """An attack under a plan: its gap in money, and the largest share of a demand that it leaves below a floor."""
+    """The impact of an attack on a plan: gap in money, and the largest share of demand unserved below a floor."""
 
     attack: Attack
     gap: float
@@ -74,24 +73,23 @@ class AttackImpact:
 
     @property
     def fails_in_result(self) -> bool:
-        """Whether some segment falls below its floor by as much as a result calls a failure."""
+        """Whether some segment falls below its floor by so much that a result reports a failure."""
         return self.below > NEGLIGIBLE
 
 
 class AttackOracle:
-    """Finds the worst attacks on plans of one instance.
-
-    Where its clock is over, the mixed-integer programme may end without the worst attack: the result proves nothing.
+    """The separation oracle of the worst attacks on plans of one instance.
+    If its clock is over, the MIP may end without the worst attack: the result then proves nothing.
 
     Args:
-        instance: one that has an adversary.
+        instance: an instance with an adversary.
         settings: threads and seed of the solver.
-        clock: stops the programmes, and counts seconds.
-        most: so many attacks are enumerated at most.
+        clock: stops the MIPs, and counts seconds.
+        most: largest number of attacks that are enumerated.
 
     Attributes:
-        set_count: how many maximal affordable sets of targets there are where nothing is deterred; None where there are
-            too many to enumerate.
+        set_count: number of maximal affordable sets of targets if nothing is deterred; None if they are too many to
+            enumerate.
     """
 
     def __init__(self, instance: Instance, settings: Settings, clock: Clock, most: int = MOST_ENUMERATED) -> None:
@@ -107,22 +105,24 @@ class AttackOracle:
 
     @property
     def method(self) -> Method:
-        """How the worst attack is found."""
+        """The method that finds the worst attack."""
         return "programme" if self.set_count is None else "enumeration"
 
     @property
     def is_exhaustive(self) -> bool:
-        """Whether every attack is tried, whatever the plan and the time."""
+        """Whether every attack is evaluated, whatever the plan and the time."""
         return self.set_count is not None and not self.programmes.adversary.deterrents
 
     def candidates(self) -> list[Attack] | None:
-        """The attacks of which one is the worst where none is deterred, whatever the plan; None if too many to list."""
+        """Return the attacks that contain the worst one for any plan, if nothing is deterred.
+        None if they are too many to list.
+        """
         if self.set_count is None:
             return None
         return [self.programmes.attack(start, chosen) for start, sets in self._sets.items() for chosen in sets]
 
     def undeterred(self, plan: Vector) -> list[Attack] | None:
-        """The attacks of which one is the worst under a plan; None where there are too many to list."""
+        """Return the attacks that contain the worst one under a plan; None if they are too many to list."""
         found: list[Attack] = []
         for window in self.programmes.windows(plan):
             sets = self._sets_at(window)
@@ -132,16 +132,16 @@ class AttackOracle:
         return found
 
     def cost(self, window: AttackWindow, chosen: npt.NDArray[np.bool_]) -> float:
-        """What a set costs the adversary at a start, under a plan."""
+        """Return the cost of a set to the adversary at a start, under a plan."""
         return math.fsum(window.target_costs[chosen].tolist())
 
     def costs(self, plan: Vector, attacks: Iterable[Attack]) -> list[float]:
-        """What some attacks cost the adversary under a plan."""
+        """Return the costs of attacks to the adversary under a plan."""
         windows = {window.start: window for window in self.programmes.windows(plan)}
         return [self.cost(windows[attack.start], self.programmes.sets([attack.targets])[0]) for attack in attacks]
 
     def deterred(self, plan: Vector, attacks: Iterable[Attack]) -> list[Attack]:
-        """Those of some attacks that a plan deters."""
+        """Return the attacks that a plan deters."""
         if not self.programmes.adversary.deterrents:
             return []
         some = tuple(attacks)
@@ -149,7 +149,7 @@ class AttackOracle:
         return [attack for attack, cost in costs if self.programmes.adversary.deters(cost)]
 
     def _sets_at(self, window: AttackWindow) -> Sets | None:
-        """The sets of which one is the worst at a start under a plan; None where there are too many to enumerate."""
+        """Return the sets that contain the worst one at a start; None if they are too many to enumerate."""
         adversary = self.programmes.adversary
         if not adversary.deterrents:
             return self._sets.get(window.start)
@@ -158,11 +158,11 @@ class AttackOracle:
         return None if len(some) > most else self.programmes.undominated(window.start, self.programmes.sets(some))
 
     def separate(self, plan: Vector, held: Collection[Shock] = (), enough: int = 0) -> list[Violation]:
-        """At each start where some attack violates a floor, the worst one; none of those that a model holds."""
+        """Return at each start the worst attack that violates a floor and that the model does not hold."""
         return self.violations(self.violating(plan, self.attacks(held)))
 
     def violations(self, impacts: Iterable[AttackImpact]) -> list[Violation]:
-        """Attacks as violated shocks."""
+        """Return attacks as violated shocks."""
         result = []
         for impact in impacts:
             (shock,) = self.shocks([impact.attack])
@@ -170,7 +170,7 @@ class AttackOracle:
         return result
 
     def shocks(self, attacks: Iterable[Attack]) -> list[Shock]:
-        """Some attacks as shocks, by whose names this oracle knows them."""
+        """Return attacks as shocks, and record them under their names."""
         result = []
         for attack in attacks:
             shock = attack.shock(self.programmes.adversary, self.programmes.instance.horizon)
@@ -179,12 +179,11 @@ class AttackOracle:
         return result
 
     def attacks(self, shocks: Collection[Shock]) -> tuple[Attack, ...]:
-        """Those of some shocks that are attacks which this oracle found."""
+        """Return the attacks that this oracle found among `shocks`."""
         return tuple(self._found[shock.name] for shock in shocks if shock.name in self._found)
 
     def violating(self, plan: Vector, known: Collection[Attack] = ()) -> list[AttackImpact]:
-        """At each start where some attack violates a floor, the worst one; the largest gap first.
-
+        """Return at each start the worst attack, if it violates a floor; the largest gap first.
         Args:
             plan: values of the columns of `first_stage_model`; more may follow.
             known: attacks that the plan is known to survive.
@@ -193,19 +192,19 @@ class AttackOracle:
         return _sorted(impact for impact in found if impact is not None and impact.below > VIOLATED)
 
     def with_gaps(self, plan: Vector, beyond: float, known: Collection[Attack] = ()) -> list[AttackImpact]:
-        """At each start where some attack leaves a gap of more than `beyond`, the worst one; the largest first."""
+        """Return at each start the worst attack, if its gap exceeds `beyond`; the largest gap first."""
         found = (self._worst(window, window.gap_costs, beyond, known) for window in self.programmes.windows(plan))
         return _sorted(impact for impact in found if impact is not None and impact.gap > beyond)
 
     def worst(self, window: AttackWindow) -> AttackImpact | None:
-        """The worst attack at a start; None where none violates a floor."""
+        """Return the worst attack at a start; None if none violates a floor."""
         impact = self._worst(window, window.gap_costs, 0.0, ())
         if (impact is None or not impact.fails_in_result) and not np.array_equal(window.gap_costs, window.floor_costs):
             impact = self._worst(window, window.floor_costs, 0.0, ())
         return impact if impact is not None and impact.fails_in_result else None
 
     def impacts(self, window: AttackWindow, sets: Sets, gap_costs: Vector) -> SetImpacts:
-        """The impacts of sets at a start."""
+        """Return the impacts of sets at a start."""
         parts = [
             window.impacts(sets[i : i + ATTACKS_AT_ONCE], gap_costs, self.clock)
             for i in range(0, max(1, len(sets)), ATTACKS_AT_ONCE)
@@ -243,7 +242,7 @@ class AttackOracle:
         return self._impact(window, sets[new][worst], gap_costs, impacts, worst)
 
     def _enumerate_all(self, window: AttackWindow, gap_costs: Vector, known: Collection[Attack]) -> AttackImpact | None:
-        """Enumerate all, however many: where a dual value has no bound, the programme cannot be used."""
+        """Enumerate all attacks, however many: without bounds on dual values the MIP cannot be used."""
         best: AttackImpact | None = None
         for some in batched(self.programmes.adversary.each_undeterred(window.target_costs.tolist()), ATTACKS_AT_ONCE):
             impact = self._enumerate(window, gap_costs, self.programmes.sets(some), known)
@@ -254,7 +253,7 @@ class AttackOracle:
         return best
 
     def _spend_budget(self, window: AttackWindow, chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-        """The set, and the targets that the rest of the budget pays for."""
+        """Return the set extended by the targets that the rest of the budget pays for."""
         whole, names, adversary = chosen.copy(), np.array(self.programmes.names), self.programmes.adversary
         for i in np.flatnonzero(~chosen):
             whole[i] = True
@@ -265,7 +264,7 @@ class AttackOracle:
     def _impact(
         self, window: AttackWindow, chosen: npt.NDArray[np.bool_], gap_costs: Vector, impacts: SetImpacts, place: int
     ) -> AttackImpact:
-        """The gap in money, whatever was minimised."""
+        """Return the impact of a set with its gap in money, whatever gap costs were minimised."""
         gap = impacts.gap[place]
         if gap_costs is not window.gap_costs:
             (gap,) = self.impacts(window, chosen[None, :], window.gap_costs).gap
@@ -280,10 +279,9 @@ _Chosen = npt.NDArray[np.bool_]
 
 
 def cheapest_violating_attack(oracle: AttackOracle, window: AttackWindow) -> AttackImpact | None:
-    """The cheapest set of targets under which a plan violates a floor, whatever the attack budget; None if none does.
-
-    A set costs its prices and what the plan's leverage adds to them. Of several the first found; no target can be left
-    out of it. Where the adversary's clock is over, None as well.
+    """Return the cheapest set of targets that violates a floor, whatever the attack budget; None without one.
+    A set costs its prices, plus what the plan's leverage adds to them. Of several it is the first one found, and no
+    target can be left out of it. None as well if the adversary's clock is over.
     """
     size = len(oracle.programmes.names)
     if not _violates(oracle, window, np.ones((1, size), dtype=bool))[0]:
@@ -304,7 +302,7 @@ def _violates(oracle: AttackOracle, window: AttackWindow, sets: npt.NDArray[np.b
 
 
 def _grow(oracle: AttackOracle, window: AttackWindow, chosen: _Chosen, order: list[int]) -> _Chosen:
-    """Add targets, the expensive ones first, as long as no floor is violated: the others are cheap to hit."""
+    """Add targets while no floor is violated, the expensive ones first, so that the complement is cheap to hit."""
     grown = chosen.copy()
     for i in order:
         if not grown[i]:
@@ -314,7 +312,7 @@ def _grow(oracle: AttackOracle, window: AttackWindow, chosen: _Chosen, order: li
 
 
 def _without_needless(oracle: AttackOracle, window: AttackWindow, chosen: _Chosen) -> _Chosen:
-    """Remove targets that are not needed; in a cheapest set those cost nothing."""
+    """Remove targets that are not needed; in a cheapest set these cost nothing."""
     pared = chosen.copy()
     for i in np.flatnonzero(chosen):
         pared[i] = False
@@ -329,7 +327,7 @@ def _impact_of(oracle: AttackOracle, window: AttackWindow, chosen: _Chosen) -> A
 
 
 class _Cover:
-    """The cheapest set that hits every group found so far; groups are added to one programme."""
+    """The hitting-set MIP of the groups found so far, which are added as cuts."""
 
     def __init__(self, oracle: AttackOracle, window: AttackWindow) -> None:
         costs = window.target_costs.tolist()
@@ -341,22 +339,22 @@ class _Cover:
         self._model = Model(builder, objective, Settings(mip_gap=0.0), oracle.clock)
 
     def cheapest_hitting_set(self) -> _Chosen | None:
-        """The set; None where the clock is over before it is proven."""
+        """Return the cheapest hitting set; None if the clock is over before it is proven."""
         answer = self._model.solve()
         return answer.values > 0.5 if answer.status == "optimal" and answer.values is not None else None
 
     def hit(self, group: _Chosen) -> None:
-        """From now on, one of a group at least."""
+        """Require at least one target of `group`."""
         columns = np.flatnonzero(group).astype(np.int32)
         self._model.add_cuts(columns, -np.ones((1, len(columns))), np.array([-1.0]))
 
 
 class FutureAttacks:
-    """Finds the worst attacks on joint plans.
-
+    """The separation oracle of the worst attacks on joint plans.
     Args:
         tree: the futures, some of which have an adversary.
-        oracles: by number of the future; None where it has no adversary. Futures with one instance may share one.
+        oracles: by index of the future, its oracle; None where it has no adversary. Futures with the same instance may
+            share one.
     """
 
     def __init__(self, tree: FutureTree, oracles: Sequence[AttackOracle | None]) -> None:
@@ -370,16 +368,18 @@ class FutureAttacks:
 
     @property
     def is_exhaustive(self) -> bool:
-        """Whether every attack is tried, whatever the plan and the time."""
+        """Whether every attack is evaluated, whatever the plan and the time."""
         return all(oracle.is_exhaustive for oracle, _ in self._places.values())
 
     def parts(self, plan: Vector) -> Iterator[tuple[int, AttackOracle, Vector]]:
-        """By future with an adversary, its oracle and its part of a plan (values of `first_stages_model`, or more)."""
+        """Yield the index, oracle and part of the plan of each future with an adversary.
+        The plan is given as values of the columns of `first_stages_model`; more may follow.
+        """
         for number, (oracle, places) in self._places.items():
             yield number, oracle, plan[places]
 
     def separate(self, plan: Vector, held: Collection[Shock] = (), enough: int = 0) -> list[Violation]:
-        """In each future, at each start where some attack violates a floor, the worst one; none of those held."""
+        """Return by future and start the worst attack that violates a floor and that the model does not hold."""
         own = self.tree.own_shocks(held)
         return [
             Violation(self.tree.shock(number, each.shock), each.gap)
@@ -388,26 +388,26 @@ class FutureAttacks:
         ]
 
     def with_gaps(self, plan: Vector) -> list[list[AttackImpact]]:
-        """By future, at each start where some attack leaves a gap, the worst one."""
+        """Return by future the worst attack at each start, if it leaves a gap."""
         found: list[list[AttackImpact]] = [[] for _ in self.oracles]
         for number, oracle, part in self.parts(plan):
             found[number] = oracle.with_gaps(part, 0.0)
         return found
 
     def violations(self, number: int, impacts: Iterable[AttackImpact]) -> list[Violation]:
-        """Attacks of a future as violated shocks."""
+        """Return attacks of a future as violated shocks."""
         oracle = self.oracles[number]
         found = [] if oracle is None else oracle.violations(impacts)
         return [Violation(self.tree.shock(number, each.shock), each.gap) for each in found]
 
     def attacks(self, shocks: Collection[Shock]) -> list[tuple[Attack, ...]]:
-        """By future, those of some shocks that are its attacks."""
+        """Return by future the shocks that are its attacks."""
         parts = zip(self.oracles, self.tree.own_shocks(shocks), strict=True)
         return [() if oracle is None else oracle.attacks(own) for oracle, own in parts]
 
 
 def attack_oracles(tree: FutureTree, settings: Settings, clock: Clock) -> list[AttackOracle | None]:
-    """An oracle for each future that has an adversary; one for all futures with the same instance."""
+    """Return an oracle for each future with an adversary, one for all futures with the same instance."""
     made: dict[int, AttackOracle | None] = {}
     for instance in (future.instance for future in tree.futures):
         if id(instance) not in made:
@@ -416,10 +416,9 @@ def attack_oracles(tree: FutureTree, settings: Settings, clock: Clock) -> list[A
 
 
 def listed_shocks_only(instance: Instance) -> Instance:
-    """The instance with its listed shocks only, in every future.
-
+    """Return the instance with only its listed shocks, in every future.
     Raises:
-        InstanceError: it has no adversary; of several futures, none of them has.
+        InstanceError: no future has an adversary.
     """
     if all(future.instance.adversary is None for future in instance.tree.futures):
         cure = "Add `adversary: {attack_budget: …, months: …, starts: …, targets: {…}}`."
@@ -428,9 +427,8 @@ def listed_shocks_only(instance: Instance) -> Instance:
 
 
 def with_listed_attacks(instance: Instance) -> tuple[Instance, str]:
-    """The instance in which every attack that matters is a shock beside the listed ones, and that in words.
-
-    Those are the maximal affordable sets at each start that no other dominates: a plan that keeps every floor in all
+    """Return the instance with every relevant attack among its listed shocks, and a note for the user.
+    Relevant are the maximal affordable sets at each start that no other dominates: a plan that keeps every floor in all
     of them keeps every floor in any attack. Where floors fail, the survival gap is the sum over all of them.
 
     Raises:

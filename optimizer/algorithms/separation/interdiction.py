@@ -1,39 +1,39 @@
-"""The impact of attacks on a plan: one linear programme per window length, and a mixed-integer programme for the worst.
+"""The impact of attacks on a plan: one LP per window length, and an interdiction MIP for the worst attack.
 
     z[i]   1 where target i is struck
-    u[j]   bound of column j of the gap's linear programme without an attack       u[i,j]   where i alone is struck
-    bound  y[j] ≤ min(u[j], u[i,j] of every i that is struck)
+    u[j]   bound of column j of the gap's LP without an attack                     u[i,j]   if i alone is struck
+    bound  y[j] ≤ min(u[j], u[i,j] of every struck i)
 
-Cuts are bounds of activities, and of several cuts each holds on its own (the worse one counts): the bounds under a set
-of targets are the least of those under each target. So one programme for each window length, with a row of bounds for
-each target alone, evaluates every set.
+Supply cuts are bounds of activities, and of several cuts the most severe one counts: the bounds under a set of targets
+are the least of those under each target alone. So one LP for each window length, with a row of bounds for each target
+alone, evaluates every set.
 
-Where there are too many sets to enumerate, one mixed-integer programme finds the worst. The adversary maximises the
-least gap; in place of that least gap stands the dual of its linear programme, a maximum as well:
+If there are too many sets to enumerate, one MIP per start finds the worst set. The adversary maximises the least gap,
+which is replaced by the dual of its LP, a maximisation as well:
 
     z[i]     struck    0 or 1        target i                     u[j]    bound of column j without an attack
-    π[r]     dual      money per t   of row r                     u[i,j]  bound of column j where i alone is struck
+    π[r]     dual      money per t   of row r                     u[i,j]  bound of column j if i alone is struck
     μ[j]     rent      money per t   of the bound u[j]
     μ[i,j]   rent      money per t   of the bound u[i,j], 0 unless i is struck
 
     maximise Σ b[r]·π[r] − Σ u[j]·μ[j] − Σ u[i,j]·μ[i,j]
     column   Σ_r a[r,j]·π[r] − μ[j] − Σ_i μ[i,j] ≤ c[j]                          for every column j
     struck   μ[i,j] ≤ W[j]·z[i]              budget   Σ price·z ≤ attack budget
-    made     Σ cost·z below what deters      where the plan's leverage adds to what targets cost
+    made     Σ cost·z below the deterrence limit     where the plan's leverage adds to the cost of targets
 
-Of the bounds that hold for one column the maximisation selects the least by itself, so that no product of a dual
-value and a z is needed. The programme is exact if some best dual values obey π ≤ W and μ ≤ W. Let every commodity c be
-for sale at W[c] a tonne: dual values do obey them where W is so high that to buy never pays,
+The maximisation itself selects the least of several bounds of one column, so that no product of a dual value and z is
+needed. The MIP is exact if some optimal dual values satisfy π ≤ W and μ ≤ W. Let every commodity c be for sale at W[c]
+per tonne. Dual values satisfy these bounds if W is so high that buying never pays,
 
     W[c] ≥ shortage cost of every segment that uses c            (a segment served by a substitute: per t of its input)
     W[c] ≥ Σ output·W / input                                    of every activity that uses c
 
-and W of an activity is Σ output·W. Proof: a solution that buys some tonnes of c at W[c] can use
-so much less of c, at no more than what is saved: less is delivered, or an activity runs lower, and what it no longer
-makes is bought at W. Among the best solutions, take one with the least total activity and, of these, with the least
-purchases. If it bought any c, such a step would lower one of the two. Hence buying never pays, and the dual of the
-programme in which one may buy, which is the one with π ≤ W, has the same value. `dual_bounds` starts from the shortage
-costs and follows the chain upstream; only a loop that returns more than it uses has no bound.
+and W of an activity is Σ output·W. Proof: a solution that buys some tonnes of c at W[c] can use that much less of c
+instead, at a cost of no more than the saving: less is delivered, or an activity runs lower and its lost output is
+bought at W. Among the optimal solutions, take one with the least total activity and, of these, with the least
+purchases. If it bought any c, such a step would reduce one of the two. Hence buying never pays, and the dual of the LP
+with purchases, which is the one with π ≤ W, has the same value. `dual_bounds` starts from the shortage costs and
+follows the supply chain upstream; only a loop that returns more than it uses has no bound.
 """
 
 import time
@@ -60,23 +60,23 @@ from optimizer.solver.kept import Basis, BatchResult, WarmProgramme
 from optimizer.solver.model import Model
 from optimizer.tolerances import DETERRED_ROUNDING, DUAL_GROWTH, EXACT_GAP, FINE_ROUNDING, POSITIVE
 
-# Sets of targets, one row each, as (sets, targets).
+# Sets of targets as a Boolean array of shape (sets, targets).
 Sets = npt.NDArray[np.bool_]
-# Shortage cost of a floor that has none where it has to count, as a share of the least that there is.
+# Shortage cost assigned to a floor without one where it has to count, as a share of the least positive shortage cost.
 FREE_FLOOR_COST = 1e-3
 
 
 @dataclass(frozen=True)
 class SetImpacts:
-    """The impact of sets of targets on a plan."""
+    """The impacts of sets of targets on a plan."""
 
-    gap: Vector  # by set, money, by the gap costs that were minimised
-    below: Vector  # by set, the largest part of a segment's demand in a period that is left unserved below its floor
+    gap: Vector  # by set, money, at the gap costs that were minimised
+    below: Vector  # by set, the largest share of a segment's demand in a period that is unserved below its floor
 
 
 @dataclass
 class WarmWindow:
-    """The linear programme of one window length, kept warm."""
+    """The recourse LP of one window length, kept warm."""
 
     window: WindowProgramme
     warm: WarmProgramme
@@ -93,16 +93,15 @@ class WarmWindow:
 
 
 class AttackWindow:
-    """One start under a plan.
-
+    """The recourse LPs of attacks from one start, under a plan.
     Attributes:
         start: the period in which attacks begin.
-        window: the linear programmes of its length.
-        uppers: bounds of the columns where nothing is struck, and below that where each target alone is.
-        rhs: right-hand side of every row; attacks do not change it.
-        demand: of each column of shortage below a floor, t.
-        gap_costs: by column, what it adds to the survival gap, money per t.
-        target_costs: by target, what it costs the adversary: its price, and what the plan's deterrence adds.
+        window: the recourse LP of its window length.
+        uppers: bounds of the columns: first without an attack, then with each target struck alone.
+        rhs: right-hand side of every row, which attacks do not change.
+        demand: demand of each column of shortage below a floor, t.
+        gap_costs: coefficient of each column in the survival gap, money per t.
+        target_costs: cost of each target to the adversary: its price, plus the deterrence that the plan adds.
     """
 
     def __init__(
@@ -115,37 +114,36 @@ class AttackWindow:
 
     @cached_property
     def floor_costs(self) -> Vector:
-        """Gap costs by which floors with a zero shortage cost count too: a gap of 0 means that all floors are kept."""
+        """Gap costs at which floors without a shortage cost count too: a gap of 0 means that all floors are kept."""
         result, below = self.window.shortage.copy(), self.window.below
         least = min((cost for cost in result[below].tolist() if cost > 0), default=1.0)
         result[below] = np.where(result[below] > 0, result[below], FREE_FLOOR_COST * least)
         return result
 
     def bounds(self, sets: Sets) -> Vector:
-        """By set, the bounds of the columns under it."""
+        """Return the bounds of the columns under each set."""
         result = np.repeat(self.uppers[:1], len(sets), axis=0)
         for i in range(sets.shape[1]):
             result[sets[:, i]] = np.minimum(result[sets[:, i]], self.uppers[1 + i])
         return result
 
     def impacts(self, sets: Sets, gap_costs: Vector, clock: Clock) -> SetImpacts:
-        """The least gap by some gap costs in each of some sets."""
+        """Return the impact of each set, minimising the gap at the given gap costs."""
         rhs = np.repeat(self.rhs[None, :], len(sets), axis=0)
         found = self._programme.solve(Batch(gap_costs, self.bounds(sets), rhs), clock)
-        # Floors that are free to miss may be missed without need.
+        # Floors without a cost may be missed without need, so they do not count.
         below = np.where(gap_costs[self.window.below] > 0, found.values[:, self.window.below], 0.0)
         shares = np.divide(below, self.demand, out=np.zeros_like(below), where=self.demand > 0)
         return SetImpacts(np.maximum(found.objective, 0.0), shares.max(axis=1, initial=0.0))
 
 
 class AttackProgrammes:
-    """The linear programmes of all starts of an instance's adversary.
-
+    """The recourse LPs of all starts of an instance's adversary.
     Args:
-        instance: one that has an adversary.
+        instance: an instance with an adversary.
 
     Attributes:
-        names: of the targets, in the order of the file.
+        names: names of the targets, in the order of the file.
         starts: the periods in which attacks may begin.
         plan: the instance's `first_stage_model`.
     """
@@ -173,12 +171,14 @@ class AttackProgrammes:
         return len(self._shocks[start][0].periods)
 
     def _alone(self, start: int) -> list[Shock]:
-        """No attack, then each target alone."""
+        """Return the shocks of no attack, and of an attack on each target alone."""
         sets = [(), *((name,) for name in self.names)]
         return [Attack(names, start).shock(self.adversary, self.instance.horizon) for names in sets]
 
     def windows(self, plan: Sequence[float] | Vector) -> list[AttackWindow]:
-        """Every start under a plan (values of the columns of `first_stage_model`; more may follow)."""
+        """Return every start under a plan.
+        The plan is given as values of the columns of `first_stage_model`; more may follow.
+        """
         linking = self._linking.linking_terms(np.asarray(plan, dtype=np.float64))
         programmes = {start: self._programmes[self._length(start)] for start in self.starts}
         return [
@@ -187,13 +187,13 @@ class AttackProgrammes:
         ]
 
     def target_costs(self, start: int, linking: Vector) -> Vector:
-        """By target, what it costs the adversary from a start on, by the linking terms of a plan."""
+        """Return the cost of each target to the adversary at a start, from the plan's linking terms."""
         first = self._linking.first
         levels = {o: float(linking[first[o, LEVEL_LINK] + start + 1]) for o in self.adversary.deterrents}
         return np.array([self.adversary.cost((name,), levels) for name in self.names])
 
     def undominated(self, start: int, sets: Sets) -> Sets:
-        """The sets that no other of them dominates, whatever the plan."""
+        """Return the sets that no other of them dominates, whatever the plan."""
         if start not in self._exposures:
             self._exposures[start] = exposure(self.instance, self._shocks[start])
         alone = self._exposures[start]
@@ -201,23 +201,23 @@ class AttackProgrammes:
         return sets[compared(rows) < 0]
 
     def sets(self, chosen: Iterable[Iterable[str]]) -> Sets:
-        """Sets of names as rows."""
+        """Return sets of target names as rows."""
         rows = [[name in names for name in self.names] for names in map(frozenset, chosen)]
         return np.array(rows, dtype=bool).reshape(len(rows), len(self.names))
 
     def attack(self, start: int, chosen: npt.NDArray[np.bool_]) -> Attack:
-        """A row as an attack."""
+        """Return a row as an attack."""
         return Attack(tuple(name for name, is_struck in zip(self.names, chosen, strict=True) if is_struck), start)
 
 
-# Rounds in which bounds on dual values follow the chain, at most.
+# Largest number of rounds in which bounds on dual values are passed up the supply chain.
 MOST_ROUNDS = 10_000
 
 
 def dual_bounds(instance: Instance, shortage: Mapping[str, float]) -> dict[str, float] | None:
-    """By commodity, an upper bound on the value of a tonne of it, money; None where a loop leaves it unbounded.
-
+    """Return by commodity an upper bound on its dual value, money per tonne; None if a loop leaves it unbounded.
     Args:
+        instance: its processes, options and demands are the uses of each commodity.
         shortage: by segment, the cost of a tonne short below its floor.
     """
     found = dict.fromkeys(instance.commodities, 0.0)
@@ -232,7 +232,7 @@ def dual_bounds(instance: Instance, shortage: Mapping[str, float]) -> dict[str, 
 
 
 def _best_use(instance: Instance, shortage: Mapping[str, float], found: Mapping[str, float], c: str) -> float:
-    """The value of the best use of a tonne of a commodity, by the bounds found so far."""
+    """Return the value of the best use of a tonne of a commodity, at the bounds found so far."""
     uses = [shortage[d] for d, demand in instance.demands.items() if demand.commodity == c]
     for activity in instance.activities.values():
         if activity.input.get(c, 0.0) > 0:
@@ -245,26 +245,25 @@ def _best_use(instance: Instance, shortage: Mapping[str, float], found: Mapping[
 
 
 def output_value(output: Mapping[str, float], found: Mapping[str, float]) -> float:
-    """An upper bound on the value of a tonne of an activity, money per t."""
+    """Return an upper bound on the value of a tonne of an activity in money, from bounds of its outputs."""
     return sum(share * found[c] for c, share in output.items())
 
 
 @dataclass(frozen=True)
 class WorstSet:
-    """The worst set of targets, by the mixed-integer programme."""
+    """The worst set of targets, from the interdiction MIP."""
 
-    # By target, whether it is struck; None where no set leaves a gap above the limit.
+    # By target, whether it is struck; None if no set leaves a gap above the limit.
     chosen: npt.NDArray[np.bool_] | None
-    gap: float  # the gap that it leaves
-    bound: float  # an upper bound on that of any set
+    gap: float  # the gap that the set leaves
+    bound: float  # an upper bound on the gap of any set
 
 
 class InterdictionProgramme:
-    """The adversary's programme at each start.
-
+    """The interdiction MIP of the adversary at each start.
     Args:
-        programmes: the linear programmes under attacks.
-        settings: threads and seed; the MIP gap is a millionth always.
+        programmes: the recourse LPs under attacks.
+        settings: threads and seed; the MIP gap is always a millionth.
     """
 
     def __init__(self, programmes: AttackProgrammes, settings: Settings) -> None:
@@ -272,13 +271,12 @@ class InterdictionProgramme:
         self.settings = Settings(mip_gap=EXACT_GAP, threads=settings.threads, seed=settings.seed)
 
     def worst(self, window: AttackWindow, gap_costs: Vector, beyond: float, clock: Clock) -> WorstSet | None:
-        """The set that leaves the largest gap, if above `beyond`, money; None where dual values have no bound.
-
+        """Return the set with the largest gap, if above `beyond`; None if dual values have no bound.
         Args:
             window: the start, under a plan.
             gap_costs: by column, the objective of the recourse under an attack.
-            beyond: a limit, money.
-            clock: where it is over, the best set so far is returned, with its bound.
+            beyond: the gap in money that the set must exceed.
+            clock: once it is over, the best set so far is returned, with its bound.
         """
         shortage = self._shortage(window, gap_costs)
         found = dual_bounds(self.programmes.instance, shortage)
@@ -302,7 +300,7 @@ class InterdictionProgramme:
 
 
 class _DualProgramme:
-    """The mixed-integer programme; every column is a share of its upper bound."""
+    """The interdiction MIP of one start; every column is a share of its upper bound."""
 
     def __init__(
         self,
@@ -347,9 +345,9 @@ class _DualProgramme:
         self.builder.rows.append(Row(Mark("", "attack", what, ""), "1", dict[int, Any](terms), sense, rhs, None))
 
     def _duals(self, r: int, row: Row, rhs: float) -> list[tuple[int, float]]:
-        """The columns of a row's dual value, each with the money per t that 1 of it stands for."""
+        """Return the columns of a row's dual value, each with the money per t that one unit of it stands for."""
         if row.mark.what == "hold":
-            # It limits the gap, which nothing does here: its dual value is 0.
+            # This row limits the gap, which is not limited here: its dual value is 0.
             return []
         scale, upper = self.usual, float("inf")
         if row.mark.what == "balance":
@@ -365,7 +363,7 @@ class _DualProgramme:
         return columns
 
     def _rents(self, j: int, uppers: Vector) -> list[tuple[int, float]]:
-        """The columns of the rents of a column's bounds, that of each target only where it is struck."""
+        """Return the columns of the rents of a column's bounds; that of a target's bound is 0 unless it is struck."""
         mark, free = self.primal.columns[j].mark, float(uppers[0])
         rents = []
         if np.isfinite(free):
