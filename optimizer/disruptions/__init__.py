@@ -1,1 +1,1 @@
-"""What may go wrong: shocks, families and ensembles of them, and an adversary."""
+"""Disruptions: shocks, families and ensembles of shocks, and an adversary."""

@@ -1,4 +1,4 @@
-"""Distributions as an instance file names them, drawn by their inverse: a chance u in [0, 1) becomes a value.
+"""Distributions of an instance file, drawn by inversion: a chance u in [0, 1) becomes a value.
 
 constant     0.8                                      one number
 uniform      {uniform: [low, high]}                   low + (high − low)·u
@@ -6,10 +6,10 @@ triangular   {triangular: [low, mode, high]}          low + √(u·w·(mode − 
                                                       high − √((1 − u)·w·(high − mode))
 beta         {beta: [a, b], low: 0, high: 1}          low + (high − low)·I⁻¹(u; a, b)
 lognormal    {lognormal: [median, sigma], low, high}  median·exp(sigma·Φ⁻¹(u)), clipped to low … high
-discrete     {discrete: {6: 0.5, 12: 0.3, 24: 0.2}}   the first value at which the weights so far exceed u of their sum
+discrete     {discrete: {6: 0.5, 12: 0.3, 24: 0.2}}   the first value whose cumulative weight exceeds u·Σ weight
 
-Inverses are monotone in u, so that two draws with one u move together. I⁻¹ and Φ⁻¹ are SciPy's `betaincinv` and
-`ndtri`, on which the quantiles of `scipy.stats` rest as well; that module takes a second to import, these do not.
+Inverses are monotone in u, so two draws with the same u move together. I⁻¹ and Φ⁻¹ are `betaincinv` and `ndtri` of
+`scipy.special`, on which the quantiles of `scipy.stats` are based too; `scipy.stats` takes a second to import.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -32,36 +32,36 @@ Draws = NDArray[np.float64]
 class Distribution:
     """A random number between two bounds."""
 
-    kind: str  # ``constant``, or the distribution's name in the file
-    parameters: tuple[float, ...]  # the numbers of the file in its order; of ``discrete`` the values, ascending
-    # The smallest and the largest value that may be drawn.
+    kind: str  # ``constant``, or the name of the distribution in the file
+    parameters: tuple[float, ...]  # the numbers in file order; for ``discrete``, the values in ascending order
+    # The smallest and the largest possible value.
     low: float
     high: float
-    weights: tuple[float, ...] = ()  # of ``discrete``, one for each value
+    weights: tuple[float, ...] = ()  # for ``discrete``, one for each value
 
     @property
     def support(self) -> tuple[float, float]:
-        """The smallest and the largest value that may be drawn."""
+        """The smallest and the largest possible value."""
         return self.low, self.high
 
     @property
     def is_constant(self) -> bool:
-        """Whether it is one number."""
+        """Whether the distribution is a single number."""
         return self.kind == "constant"
 
     @property
     def values(self) -> tuple[float, ...]:
-        """All values that may be drawn, where they can be counted; else none."""
+        """All possible values of a discrete distribution or a constant; else empty."""
         if self.kind == "discrete":
             return tuple(value for value, weight in zip(self.parameters, self.weights, strict=True) if weight > 0)
         return self.parameters if self.is_constant else ()
 
     def at(self, chances: Draws) -> Draws:
-        """The value at each chance in [0, 1): the inverse of the distribution function."""
+        """Return the value at each chance in [0, 1), by the inverse of the distribution function."""
         return _INVERSES[self.kind](self, chances)
 
     def plain(self) -> Any:
-        """As the file has it."""
+        """Return the distribution as written in a file."""
         if self.is_constant:
             return self.low
         if self.kind == "discrete":
@@ -72,7 +72,7 @@ class Distribution:
 
 
 def constant(value: float) -> Distribution:
-    """One number, whatever the chance."""
+    """Return the distribution of a single number."""
     return Distribution("constant", (value,), value, value)
 
 
@@ -118,10 +118,10 @@ _INVERSES: dict[str, Callable[[Distribution, Draws], Draws]] = {
 
 
 def parse_distribution(value: Any) -> Distribution:
-    """A distribution from a number, or from a mapping that names one.
+    """Parse a distribution from a number, or from a mapping that names one.
 
     Raises:
-        PydanticCustomError: no number, an unknown name or key, or parameters that make no distribution.
+        PydanticCustomError: the value is no number, a name or key is unknown, or the parameters are invalid.
     """
     if isinstance(value, Distribution):
         return value
@@ -137,7 +137,7 @@ def parse_distribution(value: Any) -> Distribution:
 
 
 def _kind(value: Mapping[Any, Any]) -> str:
-    """The one distribution that a mapping names; no other keys stand beside it than its bounds."""
+    """Return the name of the one distribution in a mapping; raise a finding for any key except its bounds."""
     named = [key for key in value if key in _KINDS]
     if len(named) > 1:
         raise finding(f"{named[0]} and {named[1]} are two distributions", "Keep one of them.")
@@ -213,7 +213,7 @@ def _discrete(value: Any) -> Distribution:
 
 
 _PARAMETERS = {"uniform": "low, high", "triangular": "low, mode, high", "beta": "a, b", "lognormal": "median, sigma"}
-# What checks the parameters and the bounds of a distribution, and returns its support.
+# Functions that check the parameters and bounds of a distribution and return its support.
 _SUPPORTS: dict[str, Callable[..., tuple[float, float]]] = {
     "uniform": lambda low, high, bounds: _order_ends("uniform", low, high),
     "triangular": _of_triangular,

@@ -1,20 +1,21 @@
-"""Ensembles: many shocks drawn at random, from one entry under `ensembles:`.
+"""Ensembles: many shocks drawn at random from one entry under `ensembles:`.
 
-EnsembleSpec   the entry: how many, from which seed, and what their samples have in common
-Event          one of the things that may happen; one is drawn for each sample, by weight
-DrawnCut       a cut whose severity is drawn
+EnsembleSpec   the entry: count, seed, and the fields that its samples share
+Event          a type of shock in the ensemble; one is drawn for each sample, by weight
+DrawnCut       a cut with a random severity
 
-Of one sample, all that a cut matches is struck with one draw, and so are cuts that share a `draw`. `scale` is one more
-draw: it multiplies every severity of the sample, clipped to 1.
+Within a sample, all activities that a cut matches have one draw, and cuts with the same label `draw` share a draw.
+`scale` is one more draw, which multiplies every severity of the sample; the product is clipped to 1.
 
-Every thing that is drawn has a column of chances of its own, named and numbered by sample: `start`, `months`, `scale`,
-one per event and one per cut. Its stream is PCG64 seeded by the ensemble's seed, its name and the column's, read as raw
-64-bit integers, of which NumPy guarantees the sequence; chances are their upper 53 bits, and values are inverses of
-chances, rounded to a millionth, so that another library's last digit shows nowhere. Hence the first n samples do not
-change when the count grows, and a new event takes samples from the others without changing those that it leaves.
+Each random quantity has its own named column of chances, one for each sample: `start`, `months`, `scale`, one per event
+and one per cut. The stream of a column is PCG64, seeded by the seed and name of the ensemble and the name of the
+column, read as raw 64-bit integers, whose sequence NumPy guarantees. Chances are their upper 53 bits. Values are
+inverses of chances, rounded to a millionth, so that last digits that vary between library versions have no effect.
+Hence the first n samples do not change when the count grows, and a new event takes samples from the others without
+changing those that remain.
 
-Which event happens is a race: the chance u of event k finishes at −ln(1 − u)/weight[k], and the first to finish wins,
-which is k with probability weight[k]/Σ weight.
+The event of a sample is decided by a race: the chance u of event k gives the time −ln(1 − u)/weight[k], and the event
+with the smallest time is drawn, which is k with probability weight[k]/Σ weight.
 """
 
 import hashlib
@@ -75,9 +76,9 @@ Seed = Annotated[int, BeforeValidator(partial(_parse_whole, least=0, most=LAST_S
 
 
 class DrawnCut(ActivitySelector):
-    """A share of capacity that is lost, drawn; a list is a profile by period, of one draw.
+    """A random share of capacity lost; a list is a profile by period from one draw.
 
-    `draw` names the column of chances: cuts that share it move together. Left out, the cut has its own.
+    `draw` names the column of chances: cuts with the same label share a draw. Without a label, a cut has its own.
     """
 
     severity: Annotated[
@@ -88,7 +89,7 @@ class DrawnCut(ActivitySelector):
 
 
 class Event(Described):
-    """An event of an ensemble, a sort of shock that samples can be; fields left out are those of the ensemble."""
+    """An event of an ensemble: a type of shock, drawn for some samples. Omitted fields are those of the ensemble."""
 
     weight: Quantity = Field(default=1.0, description="Weight of the event relative to the others. Default 1.")
     months: DrawnPositive | None = Field(default=None, description=_MONTHS)
@@ -163,7 +164,7 @@ class EnsembleSpec(Described):
         return self.count if self.survive is None else least_whole(self.survive * self.count)
 
     def whole_events(self) -> dict[str, Event]:
-        """The events with nothing left out, by name; of the short form the only one, under an empty name."""
+        """Return the events with inherited fields, by name; the short form has one event with an empty name."""
         ours = {field: getattr(self, field) for field in INHERITED}
         if not self.events:
             return {"": Event.model_construct(cuts=self.cuts, **ours)}
@@ -174,9 +175,9 @@ class EnsembleSpec(Described):
 
 
 class DrawnEnsemble(EnsembleSpec):
-    """Samples that are drawn already, all of an ensemble's or some; as many may fail as of the whole ensemble.
+    """An ensemble of already drawn samples, all or some; as many of them may fail as in the whole ensemble.
 
-    It stands in what-ifs alone, which no file holds.
+    It occurs only in what-if variants, never in a file.
     """
 
     drawn: tuple[Any, ...] = Field(default=(), description="The samples that are left, shocks.")
@@ -188,14 +189,14 @@ class DrawnEnsemble(EnsembleSpec):
         return max(0, self.count - self.allowed)
 
     def with_samples(self, drawn: Sequence[Shock]) -> "DrawnEnsemble":
-        """The same with other samples."""
+        """Return the ensemble with other samples."""
         return self.model_copy(update={"drawn": tuple(drawn), "count": len(drawn)})
 
 
 def each_drawn(
     ensembles: Mapping[str, EnsembleSpec], change: Callable[[Shock], Shock | None]
 ) -> dict[str, EnsembleSpec]:
-    """Ensembles of which the samples that were drawn are changed, or left out where the change is None."""
+    """Return the ensembles with `change` applied to drawn samples, without samples changed to None."""
     found = dict[str, EnsembleSpec]()
     for name, spec in ensembles.items():
         if isinstance(spec, DrawnEnsemble):
@@ -206,15 +207,15 @@ def each_drawn(
 
 
 def draw_of(cut: DrawnCut, event: str, i: int) -> str:
-    """The column of chances of an event's cut number i."""
+    """Return the name of the column of chances of cut number i of an event."""
     return cut.draw if cut.draw is not None else f"{event}.{i}"
 
 
 def scaled(ensembles: Mapping[str, EnsembleSpec], samples: int, seed: int) -> dict[str, EnsembleSpec]:
-    """Ensembles with so many samples in all, in proportion to their counts; those that get none are left out.
+    """Return ensembles with `samples` in total, in proportion to their counts, and a new seed; empty ones are dropped.
 
     Raises:
-        ArgumentError: not 1 … 100,000 samples, or a seed that is not 0 … 1e15.
+        ArgumentError: `samples` is not 1 … 100,000, or `seed` is not 0 … 1e15.
     """
     samples = whole_number("samples", samples, 1, MOST)
     seed = whole_number("seed", seed, 0, LAST_SEED)
@@ -231,11 +232,11 @@ def scaled(ensembles: Mapping[str, EnsembleSpec], samples: int, seed: int) -> di
 
 
 def varied(shocks: Mapping[str, ShockSpec]) -> dict[str, EnsembleSpec]:
-    """The ensemble `varied` of listed shocks, or none where there are none; its count is 1.
+    """Return the ensemble `varied` of listed shocks, with count 1; an empty mapping without shocks.
 
-    Every entry is equally likely, and of a family each duration and severity. The start is uniform over the horizon;
-    months are triangular (0.5, 1, 2) times the entry's; all severities are scaled by one factor, triangular
-    (0.5, 1, 1.25), and clipped to 1. The probability is 0.
+    Every entry is equally likely, and so are the durations and severities within a family. The start is uniform over
+    the horizon; months are triangular (0.5, 1, 2) times those of the entry; all severities are scaled by one factor,
+    triangular (0.5, 1, 1.25), and clipped to 1. The probability is 0.
     """
     events: dict[str, Any] = {}
     for name, spec in shocks.items():
@@ -264,32 +265,32 @@ _Indices = NDArray[np.int64]
 
 
 class Chances:
-    """The columns of chances of one ensemble, numbers in [0, 1) by sample."""
+    """The columns of chances of one ensemble: numbers in [0, 1) by sample."""
 
     def __init__(self, name: str, spec: EnsembleSpec) -> None:
         self.name, self.seed, self.count = name, spec.seed, spec.count
 
     def column(self, what: str) -> Draws:
-        """The column of what is drawn, one chance a sample."""
+        """Return the column of a random quantity, one chance per sample."""
         entropy = [self.seed, _stable(self.name), _stable(what)]
         raw = np.random.PCG64(np.random.SeedSequence(entropy)).random_raw(self.count)
         return np.asarray(raw >> np.uint64(11), dtype=np.float64) * 2.0**-53
 
 
 def _stable(text: str) -> int:
-    """A 64-bit number of a text; Python's own `hash` differs from run to run."""
+    """Return a 64-bit hash of a text; Python's own `hash` differs from run to run."""
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
 
 
 def sample_names(name: str, spec: EnsembleSpec) -> Iterator[str]:
-    """The names of an ensemble's samples, ``bans#00001`` on."""
+    """Return the names of the samples of an ensemble, from ``bans#00001`` on."""
     return (f"{name}#{i:05d}" for i in range(1, spec.count + 1))
 
 
 def samples(name: str, spec: EnsembleSpec, horizon: Horizon) -> list[Shock]:
-    """The shocks of an ensemble, in the order of their names; they share its probability equally.
+    """Return the shocks of an ensemble, in the order of their names; they share its probability equally.
 
-    Windows are cut off at the end of the horizon.
+    Windows end at the end of the horizon.
 
     Raises:
         ValueError: a start is no period of the horizon.
@@ -311,13 +312,13 @@ def samples(name: str, spec: EnsembleSpec, horizon: Horizon) -> list[Shock]:
 
 
 def _begins(chances: Chances, spec: EnsembleSpec, horizon: Horizon) -> _Indices:
-    """The period in which each sample starts."""
+    """Return the start period of each sample."""
     periods = np.array(spec.start.periods(horizon) if spec.start else horizon.periods, dtype=np.int64)
     return periods[(chances.column("start") * len(periods)).astype(np.int64)]
 
 
 def _race(chances: Chances, events: Mapping[str, Event]) -> _Indices:
-    """The number of the event that each sample is."""
+    """Return the number of the event drawn for each sample."""
     if len(events) == 1:
         return np.zeros(chances.count, dtype=np.int64)
     times = np.full((len(events), chances.count), np.inf)
@@ -330,7 +331,7 @@ def _race(chances: Chances, events: Mapping[str, Event]) -> _Indices:
 def _shocks(
     chances: Chances, key: str, event: Event, begins: _Indices, chosen: _Indices, horizon: Horizon
 ) -> Iterator[tuple[ShockSpec, range, int]]:
-    """What happens in each sample that is this event, its window, and the length of that without the horizon's end."""
+    """Yield entry, window, and length without the end of the horizon, for each chosen sample of an event."""
     assert event.months is not None
     months = np.round(event.months.at(chances.column("months")[chosen]), DRAW_DIGITS).tolist()
     lengths = np.maximum(1, np.rint(np.array(months) / horizon.months)).astype(np.int64).tolist()
@@ -345,7 +346,7 @@ def _shocks(
 
 
 def _cuts(chances: Chances, key: str, event: Event, chosen: _Indices) -> Iterator[tuple[Cut, ...]]:
-    """The cuts of each sample; those of one entry share what they select, and all that is certain is one object."""
+    """Return an iterator over the cuts of each chosen sample; all samples share the object of a cut that is certain."""
     assert event.scale is not None
     factors = event.scale.at(chances.column("scale")[chosen])
     certain = event.scale.is_constant

@@ -1,4 +1,4 @@
-"""What one run of operation faces: the baseline, or the window of a shock, or those of many at a time."""
+"""Operating paths: conditions of operation in the baseline, in the window of a shock, or in many windows at once."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -8,27 +8,27 @@ import numpy as np
 import numpy.typing as npt
 
 BASELINE = "baseline"
-# Of one shock, or an array with one for each of many.
+# A number for one shock, or an array with one number for each of many shocks.
 Number = float | npt.NDArray[np.float64]
 Numbers = tuple[Number, ...]
 
 
 def elementwise_max(one: Number, other: Number) -> Any:
-    """The larger of two numbers, or of each pair."""
+    """Return the larger of two numbers, or the elementwise maximum of arrays."""
     return max(one, other) if isinstance(one, float) and isinstance(other, float) else np.maximum(one, other)
 
 
 @dataclass(frozen=True)
 class Path:
-    """What one run of operation faces. Tuples run over `periods`.
+    """The conditions of one run of operation. Tuples run over `periods`.
 
-    Shocks whose windows are equally long can share one path: then every number is an array with one for each shock,
-    or a single one where all agree, and `periods` counts from the start of their windows.
+    Shocks with windows of equal length can share one path. Every number is then an array with one value for each shock,
+    or a single number if all values are equal, and `periods` counts from the start of their windows.
     """
 
-    key: str  # ``baseline``, the shock's name, or ``shocks`` for many
-    periods: range  # the periods of the run, of the whole horizon for the baseline
-    delta: float  # years that each of them lasts
+    key: str  # ``baseline``, the name of the shock, or ``shocks`` for many
+    periods: range  # periods of the run; the whole horizon for the baseline
+    delta: float  # length of a period, years
     years: tuple[Any, ...]  # calendar year of each period
     deliberate: Any  # whether leverage restrains the cuts of `severity`
     demand: Mapping[str, Numbers]  # t per period by segment, after any surge
@@ -36,60 +36,59 @@ class Path:
     capacity: Mapping[str, Numbers]  # t per period by existing process, before any cut
     region: Mapping[str, str | None]  # region by existing process
     severity: Mapping[str, Numbers]  # share lost by process or option; those that no cut matches are absent
-    scrap: Mapping[str, Numbers]  # t per period that come back from what each segment used; a surge does not change it
+    scrap: Mapping[str, Numbers]  # t per period from end of life, by segment; demand surges do not change it
     multiplier: Mapping[str, Number]  # on the cost of a process, process option or substitution
-    reliability: Mapping[str, Number]  # of a partnership, in place of its own
-    # Share lost to cuts that leverage does not restrain, where a shock has both sorts; else empty.
+    reliability: Mapping[str, Number]  # by partnership, in place of its own
+    # Share lost to cuts that are not deliberate, if the shock also has deliberate ones; else empty.
     accident: Mapping[str, Numbers] = field(default_factory=dict)
-    # One period of `delta` years, of a rule or of a time to survive: stocks lose nothing meanwhile.
+    # Whether it is one period of `delta` years, for a rule or a time to survive; stocks then have no loss.
     is_steady: bool = False
-    lasts: Any = 0.0  # in such a period, years over which restarts count with their mean; 0: as on its first day
-    is_rule: bool = False  # floors are kept in full, and what it costs is not counted
+    lasts: Any = 0.0  # in a steady path, years over which restarts are averaged; 0 counts them as on the first day
+    is_rule: bool = False  # whether it is a policy rule: floors hold in full, and operating cost does not count
 
     @property
     def is_baseline(self) -> bool:
-        """Whether this is the path on which nothing happens."""
+        """Whether this is the path without any disruption."""
         return self.key == BASELINE
 
     def year(self, t: int) -> Any:
-        """The calendar year of period t."""
+        """Return the calendar year of period t."""
         return self.years[t - self.periods.start]
 
     def severity_at(self, name: str, t: int) -> Any:
-        """Severity σ in period t, the share of an activity's capacity that is lost; without cuts by accident that stand
-        beside deliberate ones."""
+        """Return severity σ in period t, the share of capacity lost to the cuts in `severity` (not `accident`)."""
         profile = self.severity.get(name)
         return 0.0 if profile is None else profile[t - self.periods.start]
 
     def accidental_severity_at(self, name: str, t: int) -> Any:
-        """Severity σ' of the cuts by accident in period t, a share, where other cuts of the shock are deliberate."""
+        """Return severity σ' in period t, the share of capacity lost to accidents in a shock with deliberate cuts."""
         profile = self.accident.get(name)
         return 0.0 if profile is None else profile[t - self.periods.start]
 
     def largest_severity_at(self, name: str, t: int) -> Any:
-        """The larger of both severities in period t, a share."""
+        """Return the larger of both severities in period t, a share."""
         return elementwise_max(self.severity_at(name, t), self.accidental_severity_at(name, t))
 
     def demand_at(self, segment: str, t: int) -> Any:
-        """Demand D of a segment in period t, in t."""
+        """Return demand D of a segment in period t, in tonnes."""
         return self.demand[segment][t - self.periods.start]
 
     def scrap_at(self, segment: str, t: int) -> Any:
-        """Scrap that comes back in period t from what a segment used, in t."""
+        """Return end-of-life scrap of a segment in period t, in tonnes."""
         return self.scrap[segment][t - self.periods.start] if segment in self.scrap else 0.0
 
     def capacity_at(self, process: str, t: int) -> Any:
-        """Capacity of an existing process in period t before any cut, in t."""
+        """Return the capacity of an existing process in period t before any cut, in tonnes."""
         return self.capacity[process][t - self.periods.start]
 
     def floor_at(self, segment: str, t: int) -> Any:
-        """Survival floor of a segment in period t, a share; 0 in the baseline."""
+        """Return the survival floor of a segment in period t, a share; 0 in the baseline."""
         return self.floor[segment][t - self.periods.start] if self.floor else 0.0
 
     def most_unserved_at(self, segment: str, t: int) -> Any:
-        """What a segment may lack in period t before it is below its floor, t."""
+        """Return the largest shortage of a segment in period t at which its floor holds, in tonnes."""
         return (1.0 - self.floor_at(segment, t)) * self.demand_at(segment, t)
 
     def struck(self, region: str) -> Iterator[str]:
-        """Existing processes of a region that some cut of this path in `severity` matches."""
+        """Return the existing processes of a region that the cuts in `severity` affect."""
         return (name for name in self.severity if name in self.capacity and self.region[name] == region)

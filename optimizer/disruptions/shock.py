@@ -1,13 +1,13 @@
-"""Shocks as the file states them, and as single shocks.
+"""Shocks: entries of a file, and the single shocks that they expand to.
 
-Starts          the periods in which a window may begin: one, a list of them, or all of a span
-Durations       months that windows last: one number, or a list of numbers
-Grid            severities and durations of a family: its shocks are the cross product with its starts
-Cut             capacity that is lost; a `PermanentCuts` is cuts alone, without an end
+Starts          the periods in which a window may begin: one, a list, or all of a span
+Durations       lengths of windows in months: one number, or a list of numbers
+Grid            severities and durations of a family, whose shocks are the cross product with its starts
+Cut             a loss of capacity; `PermanentCuts` are cuts without an end
 ShockSpec       an entry under `shocks:`; several starts, durations or severities make several shocks
-Shock           a single shock: a window of periods and all that happens in it
+Shock           a single shock: a window of periods, and the changes in it
 
-`title` names a shock by its start, months and severity, each where its entry lists several:
+`title` names a shock by those of start, months and severity of which its entry lists several:
 ``embargo@2028Q1,6mo,80%``.
 """
 
@@ -35,7 +35,7 @@ from optimizer.horizon import MONTHS, Horizon, Step
 from optimizer.suggestions import finding, suggest
 from optimizer.units import Described, Positive, Quantity, Share, parse_amount, positive
 
-# What the fields mean that shocks, ensembles and their events have in common.
+# Descriptions of fields that shocks, ensembles and their events share.
 DELIBERATE = "Whether the shock is deliberate; counter-leverage reduces only deliberate cuts."
 OWN_DELIBERATE = "Whether this cut is deliberate, in place of the value of its shock, event or target."
 CUTS = "List of cuts: the activities that lose capacity, and the share lost."
@@ -43,33 +43,33 @@ DEMAND_FACTORS = "Multiplier of demand during the shock, by segment."
 COST_FACTORS = "Multiplier of cost during the shock, by process or option."
 FLOORS_MEANWHILE = "Survival floor during the shock in place of the usual one, by segment, 0 to 1."
 RELIABILITIES_MEANWHILE = "Reliability during the shock in place of the usual one, by option, 0 to 1."
-# What happens beside the cuts.
+# Fields with the effects of a shock other than its cuts.
 MEANWHILE = ("deliberate", "demand", "cost", "survival", "reliability")
-# Months of the period that a label names, by the characters of the label: ``2027``, ``2027Q3``, ``2027-07``.
+# Months of the period that a label names, by the length of the label: ``2027``, ``2027Q3``, ``2027-07``.
 _MONTHS_OF_LABEL = {4: 12, 6: 3, 7: 1}
 _SPAN = ("from", "to", "every")
 
 
 @dataclass(frozen=True)
 class Starts:
-    """The periods in which a window may begin, as the file names them."""
+    """The periods in which a window may begin, as written in the file."""
 
-    # The periods listed; of a span its first and, where it is given, its last, which is inclusive.
+    # The listed periods; for a span, its first and, if given, its last period, inclusive.
     labels: tuple[str, ...]
-    # One period, a list, a span, or the span of an ensemble in which every period is equally likely.
+    # One period, a list, a span, or the span of an ensemble with equally likely periods.
     form: Literal["one", "list", "span", "uniform"] = "one"
     every: Step | None = None  # the stride of a span; None is the step of the horizon
 
     @property
     def is_in_names(self) -> bool:
-        """Whether they are part of the names of shocks, as all are but one period alone."""
+        """Whether names of shocks include the start: always, unless it is a single period."""
         return self.form != "one"
 
     def periods(self, horizon: Horizon) -> tuple[int, ...]:
-        """The periods meant, in the order of the file.
+        """Return the periods, in the order of the file.
 
         Raises:
-            ValueError: one of them is no period of the horizon, or a span goes backwards or too finely.
+            ValueError: a start is no period of the horizon, a span ends before it begins, or its stride is too fine.
         """
         for what, cure in self.problems(horizon):
             raise ValueError(f"{what}. {cure}")
@@ -80,7 +80,7 @@ class Starts:
         return tuple(range(first, last + 1, MONTHS[self.every or horizon.step] // horizon.months))
 
     def problems(self, horizon: Horizon) -> Iterator[tuple[str, str]]:
-        """What is wrong with them in a horizon, and the cure of each."""
+        """Yield each problem of the starts in a horizon, with its cure."""
         seen: set[int] = set()
         for label in self.labels:
             try:
@@ -99,14 +99,14 @@ class Starts:
             yield f"every {self.every} is finer than the horizon's step", f"Write year{coarser}."
 
     def is_backwards(self, horizon: Horizon, known: Collection[int]) -> bool:
-        """Whether they are a span that ends before it begins; False where an end is none of the known periods."""
+        """Return whether a span ends before it begins; False if one of its ends is not among the known periods."""
         if self.form not in ("span", "uniform") or len(self.labels) < 2 or len(known) < len(set(self.labels)):
             return False
         begin, end = self.labels
         return _end(horizon, end) < horizon.period(begin)
 
     def plain(self) -> Any:
-        """As the file has them."""
+        """Return the starts as written in a file."""
         if self.form == "uniform":
             return {"uniform": list(self.labels)}
         if self.form == "span":
@@ -116,15 +116,15 @@ class Starts:
 
 
 def _end(horizon: Horizon, label: str) -> int:
-    """The last period that a label holds: the fourth quarter of ``2030``."""
+    """Return the last period inside a label, such as the fourth quarter of ``2030``."""
     return horizon.period(label) + max(1, _MONTHS_OF_LABEL[len(label.strip())] // horizon.months) - 1
 
 
 def parse_starts(value: Any) -> Starts:
-    """Starts from a period, a list of them, or ``{from: …, to: …, every: …}``.
+    """Parse starts: a period, a list of periods, or ``{from: …, to: …, every: …}``.
 
     Raises:
-        PydanticCustomError: an empty list, something that cannot name a period, or an unknown key.
+        PydanticCustomError: the list is empty, an item cannot name a period, or a key is unknown.
     """
     if isinstance(value, Starts):
         return value
@@ -136,7 +136,7 @@ def parse_starts(value: Any) -> Starts:
 
 
 def parse_random_starts(value: Any) -> Starts:
-    """Those of an ensemble, of which each is equally likely: the same, or ``{uniform: [first, last]}``."""
+    """Parse the equally likely starts of an ensemble: as `parse_starts`, or ``{uniform: [first, last]}``."""
     if not isinstance(value, Mapping) or "uniform" not in value:
         return parse_starts(value)
     ends = value["uniform"]
@@ -173,21 +173,21 @@ def _nonempty(value: Sequence[Any]) -> Sequence[Any]:
 
 @dataclass(frozen=True)
 class Durations:
-    """Months that the windows of a family last; only those of a list are part of a shock's name."""
+    """Lengths of the windows of a family in months; names of shocks include them only if they are a list."""
 
     values: tuple[float, ...]
     is_list: bool = False
 
     def plain(self) -> Any:
-        """As the file has it."""
+        """Return the durations as written in a file."""
         return list(self.values) if self.is_list else self.values[0]
 
 
 def parse_durations(value: Any) -> Durations:
-    """Months from a number or a list of numbers.
+    """Parse durations in months, given as one number or a list.
 
     Raises:
-        PydanticCustomError: an empty list, what is no positive number, or a number that is given twice.
+        PydanticCustomError: the list is empty or repeats a number, or a value is no positive number.
     """
     if isinstance(value, Durations):
         return value
@@ -229,12 +229,12 @@ class Grid(Described):
 
 
 def number_text(value: float) -> str:
-    """A number in a name: as short as it can be, and no two alike."""
+    """Format a number for a name, as briefly as 12 significant digits allow."""
     return f"{value:.12g}"
 
 
 def title(name: str, start: str | None, months: float | None, severity: float | None) -> str:
-    """The name of a shock; what its entry does not list is None."""
+    """Return the name of a shock; parts that its entry does not list are None."""
     parts = [] if start is None else [start]
     parts += [] if months is None else [f"{number_text(months)}mo"]
     parts += [] if severity is None else [f"{number_text(100 * severity)}%"]
@@ -256,14 +256,14 @@ ShockDurations = Annotated[
 
 
 def as_tuple(value: Any) -> Any:
-    """One thing or a list of things, as a tuple; an empty list is refused."""
+    """Return a value or a list as a tuple, or None as it is; raise a finding for an empty list."""
     if isinstance(value, (list, tuple)):
         return tuple(_nonempty(value))
     return value if value is None else (value,)
 
 
 class _Doubled:
-    """A severity that a cut gives beside that of the grid."""
+    """Marker for a severity given by a cut as well as by the grid."""
 
 
 def _as_profile(value: Any) -> Any:
@@ -296,7 +296,7 @@ class ActivitySelector(Described):
     )
 
     def matches(self, name: str, region: str | None, stage: str | None, outputs: Mapping[str, float]) -> bool:
-        """Whether this cut affects an activity so described."""
+        """Return whether the selector matches an activity with these properties."""
         return (
             (self.process is None or name in self.process)
             and (self.region is None or region in self.region)
@@ -306,12 +306,12 @@ class ActivitySelector(Described):
 
 
 class Cut(ActivitySelector):
-    """A share of capacity that is lost, per period of the window; the last one given stays.
+    """A share of capacity lost, for each period of the window; the last value persists.
 
-    `deliberate` is that of what it belongs to, unless the cut has its own.
+    `deliberate` defaults to that of the shock, event or target of the cut.
     """
 
-    # The severity may stand in the grid of a family.
+    # The severity may be given by the grid of a family instead.
     model_config = ConfigDict(json_schema_extra={**_SELECTED, "required": []})
 
     severity: Severities = Field(
@@ -327,7 +327,7 @@ class Cut(ActivitySelector):
         return aim if steps == [1.0] else f"{aim} by {' → '.join(f'{100 * step:g}' for step in steps)} %"
 
     def at(self, offset: int) -> float:
-        """Severity in the window's period `offset`; the last one given stays."""
+        """Return the severity in period `offset` of the window; the last value given persists."""
         return self.severity[min(offset, len(self.severity) - 1)]
 
 
@@ -343,24 +343,24 @@ Cuts = Annotated[tuple[Cut, ...], BeforeValidator(_at_least_one_cut)]
 
 @dataclass(frozen=True)
 class PermanentCuts:
-    """Cuts without an end; of a profile of severities the largest stays."""
+    """Cuts without an end; a profile of severities is replaced by its largest value."""
 
     cuts: tuple[Cut, ...]
     deliberate: bool = False
 
     @classmethod
     def of(cls, cuts: Iterable[Cut], *, deliberate: bool) -> "PermanentCuts":
-        """The cuts of a shock, for good."""
+        """Return permanent cuts from the cuts of a shock."""
         return cls(tuple(cut.model_copy(update={"severity": (max(cut.severity),)}) for cut in cuts), deliberate)
 
     @property
     def is_deliberate(self) -> bool:
-        """Whether any of its cuts is deliberate."""
+        """Whether any of the cuts is deliberate."""
         return any(self.deliberate if cut.deliberate is None else cut.deliberate for cut in self.cuts)
 
 
 def _never_twice(key: str, beside: Mapping[str, Any]) -> dict[str, Any]:
-    """JSON Schema for what stands either in the grid of a family or beside it."""
+    """Return a JSON Schema rule that a key is not given both in the grid of a family and outside it."""
     in_grid = {"properties": {"grid": {"required": [key]}}, "required": ["grid"]}
     return {"not": {"allOf": [in_grid, dict(beside)]}}
 
@@ -416,7 +416,7 @@ class ShockSpec(Described):
     @classmethod
     def _struck_by_grid(cls, cuts: Any, info: ValidationInfo) -> Any:
         grid = info.data.get("grid")
-        # A faulty grid is reported once; a severity that it may hold is not reported as missing from the cuts.
+        # If the grid is faulty, report only that: its severity may be missing from the cuts on purpose.
         if not isinstance(cuts, (list, tuple)) or ("grid" in info.data and not (grid and grid.severity)):
             return cuts
         given = _Doubled() if grid else None
@@ -436,18 +436,18 @@ class ShockSpec(Described):
 
     @property
     def durations(self) -> Durations:
-        """Lengths of the windows, months."""
+        """The lengths of the windows in months."""
         if self.grid and self.grid.months:
             return Durations(self.grid.months, is_list=True)
         return self.months or Durations(())
 
     @property
     def is_family(self) -> bool:
-        """Whether shocks are named by their start, duration or severity."""
+        """Whether names of shocks include a start, duration or severity."""
         return self.start.is_in_names or self.durations.is_list or bool(self.grid and self.grid.severity)
 
     def variants(self) -> tuple[tuple[float | None, "ShockSpec"], ...]:
-        """By severity of the grid, the entry with that severity in all its cuts; the entry itself without one."""
+        """Return pairs of a severity of the grid and the entry with it in all cuts; (None, self) without severities."""
         if not self.grid or not self.grid.severity:
             return ((None, self),)
         return tuple((severity, self._at(severity)) for severity in self.grid.severity)
@@ -461,9 +461,8 @@ class ShockSpec(Described):
 class Shock:
     """A single shock: `periods` is its window within the horizon; `probability` is over the horizon.
 
-    `length` also counts the periods of the window that the end of the horizon cuts off. `entry` says where the shock
-    comes from: the name of a shock's entry, or ``ensemble/event``. Shocks of one entry whose windows overlap are
-    near-copies of each other.
+    `length` also counts periods of the window after the end of the horizon. `entry` is the origin of the shock: the key
+    of a shock entry, or ``ensemble/event``. Shocks of one entry with overlapping windows are nearly equal.
     """
 
     name: str
@@ -475,15 +474,15 @@ class Shock:
 
     @property
     def worst_severity(self) -> float:
-        """The largest severity of its cuts, in the periods of its window."""
+        """The largest severity of the cuts within the window."""
         severities = (each for cut in self.spec.cuts for each in cut.severity[: len(self.periods)])
         return max(severities, default=0.0)
 
 
 def expand(name: str, spec: ShockSpec, horizon: Horizon) -> Iterator[Shock]:
-    """The shocks of one entry: starts outermost, then durations, then severities.
+    """Yield the shocks of one entry, with starts in the outer loop, then durations, then severities.
 
-    Windows are cut off at the end of the horizon; the shocks share the entry's probability equally.
+    Windows end at the end of the horizon; the shocks share the probability of the entry equally.
     """
     starts, durations, variants = spec.start.periods(horizon), spec.durations, spec.variants()
     share = spec.probability / max(1, len(starts) * len(durations.values) * len(variants))
