@@ -1,1 +1,1 @@
-"""Instances and plans as files: YAML, JSON, Excel workbooks, tables of builds; and the JSON schema of the format."""
+"""Files of instances and plans: YAML, JSON, Excel workbooks, tables of builds; and the JSON schema of the format."""

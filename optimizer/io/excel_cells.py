@@ -1,8 +1,8 @@
-"""An Excel workbook as lines of cells: the last results of formulas, notes, and what is wrong with a cell.
+"""Reading of an Excel workbook as lines of cells, with the last results of formulas, notes, and findings about cells.
 
-An .xlsx file is a zip archive of XML files, which are bounded before anything is unpacked. openpyxl would create a cell
-for every place between two stored ones, for every place of a merged range and for every place under a link. Here its
-cell parser is used on its own: only stored cells count.
+An .xlsx file is a zip archive of XML files, whose size is checked before anything is unpacked. openpyxl would create a
+cell for every place between two stored ones, in a merged range, or under a link. Therefore only its cell parser is
+used, which yields stored cells alone.
 """
 
 import io
@@ -34,17 +34,17 @@ _ROWS, _COLUMNS = 1_048_576, 16_384
 _HEADER = b"PK\x01\x02"
 _PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _CHUNK = 2**20
-# A document type can define texts that grow as they are read; in any of the encodings that are read.
+# A document type can define entities that expand when read; the prefix is listed in every encoding that is accepted.
 _TYPES = tuple("<!DOCTYPE".encode(encoding) for encoding in ("utf-8", "utf-16-le", "utf-16-be"))
 
 
 class PackageError(Exception):
-    """A workbook that is not read; the message says why."""
+    """A workbook cannot be read; the message says why."""
 
 
 @dataclass(frozen=True)
 class Stored:
-    """A stored cell: its value or last result, openpyxl's code of its type, and whether a formula computes it."""
+    """A stored cell: its value or last result, its type code in openpyxl, and whether it has a formula."""
 
     row: int
     column: int
@@ -54,10 +54,10 @@ class Stored:
 
 
 class Package:
-    """A workbook's sheets.
+    """The sheets of a workbook.
 
     Raises:
-        PackageError: the content is no workbook, or beyond a limit.
+        PackageError: the content is no workbook, or exceeds a limit.
     """
 
     def __init__(self, content: bytes) -> None:
@@ -78,7 +78,7 @@ class Package:
             raise _unread(error) from None
 
     def cells(self, sheet: Any, merged: list[str]) -> Iterator[Stored]:
-        """The cells of a sheet that are stored, empty ones with a format among them; `merged` takes merged ranges."""
+        """Yield the stored cells of a sheet, including formatted empty ones; merged ranges are appended to `merged`."""
         try:
             with warnings.catch_warnings(), self.book._archive.open(sheet._worksheet_path) as source:
                 warnings.simplefilter("ignore")
@@ -89,7 +89,7 @@ class Package:
             raise _unread(error, sheet.title) from None
 
     def notes(self, sheet: Any) -> Mapping[tuple[int, int], str]:
-        """The notes of a sheet, by row and column."""
+        """Return the notes of a sheet, by row and column."""
         from openpyxl.comments.comment_sheet import CommentSheet
         from openpyxl.packaging.relationship import get_dependents, get_rels_path
         from openpyxl.utils import coordinate_to_tuple
@@ -113,7 +113,7 @@ def _unread(error: Exception, sheet: str = "") -> PackageError:
 
 
 def _bound(archive: zipfile.ZipFile) -> None:
-    """Refuse an archive that is not what spreadsheet programs write, or larger than may be unpacked."""
+    """Raise an error if an archive is not as spreadsheet programs write it, or too large to unpack."""
     parts = archive.infolist()
     ((name, count),) = Counter(part.filename for part in parts).most_common(1) or [("", 0)]
     for is_wrong, what in (
@@ -131,7 +131,7 @@ def _bound(archive: zipfile.ZipFile) -> None:
 
 
 def _tags(archive: zipfile.ZipFile, part: zipfile.ZipInfo, most: int) -> int:
-    """The number of XML tags of one file, at most so many; a document type is refused."""
+    """Return the number of XML tags of one file; raise an error if it exceeds `most`, or for a document type."""
     tags, before = 0, b""
     with archive.open(part) as file:
         while chunk := file.read(_CHUNK):
@@ -168,14 +168,14 @@ def _parser(source: Any, sheet: Any, merged: list[str]) -> Iterator[Stored]:
 
 
 def _take_for_text(row: Any, value_tag: str) -> None:
-    """Read as text what is longer than any number may be, so that an error is reported at its cell."""
+    """Mark numbers with too many digits as text, so that the error is reported at their cell."""
     for cell in row:
         if cell.get("t", "n") == "n" and len(cell.findtext(value_tag, "")) > NUMBER_LENGTH:
             cell.set("t", "str")
 
 
 def reference(title: str, row: int, column: int) -> str:
-    """The address of a cell, such as ``processes!D7``."""
+    """Return the address of a cell, such as ``processes!D7``."""
     from openpyxl.utils import get_column_letter
 
     quoted = title if re.fullmatch(r"\w[\w.]*", title) else "'" + title.replace("'", "''") + "'"
@@ -193,14 +193,14 @@ class SheetCell:
 
 @dataclass(frozen=True)
 class SheetLine:
-    """One row below the head: the address of its first cell, its number, its cells by column without empty ones."""
+    """One row below the head: the address of its first cell, its number, and its non-empty cells by column."""
 
     at: str
     row: int
     cells: Mapping[str, SheetCell]
 
     def text(self, column: str) -> str:
-        """The text of a cell that names something; empty where there is none."""
+        """Return the content of a cell as text, such as a name; empty if there is none."""
         cell = self.cells.get(column)
         value = None if cell is None else cell.value
         if isinstance(value, float) and value.is_integer():
@@ -209,14 +209,14 @@ class SheetLine:
 
     @property
     def comment(self) -> str:
-        """The comment on the row; empty where there is none."""
+        """The comment on the row, or empty."""
         cell = self.cells.get(COMMENT)
         return "" if cell is None or cell.value is None else str(cell.value)
 
 
 @dataclass(frozen=True)
 class InputSheet:
-    """The sheet of a name: the address of its first cell, and its rows."""
+    """A sheet: its name, the address of its first cell, and its rows."""
 
     name: str
     at: str
@@ -228,7 +228,7 @@ class Workbook:
 
     def __init__(self, content: bytes, document: Document) -> None:
         self.document = document
-        # Remaining allowance of cells and of characters, for all sheets together.
+        # The numbers of cells and characters that may still be read, over all sheets.
         self.cells, self.characters = CELLS, WORKBOOK_BYTES
         try:
             self.package = Package(content)
@@ -236,10 +236,10 @@ class Workbook:
             raise self._unread(error) from None
 
     def sheets(self) -> Iterator[InputSheet]:
-        """Sheet by sheet, in the order that entries need: those that others belong to first.
+        """Yield the sheets in the order of `SHEETS`, in which a sheet precedes those whose rows refer to it.
 
         Raises:
-            InstanceError: a sheet cannot be read, or is beyond a limit.
+            InstanceError: a sheet cannot be read, or exceeds a limit.
         """
         named: dict[str, Any] = {}
         for sheet in self.package.book.worksheets:
@@ -278,7 +278,7 @@ class Workbook:
     def _cells(
         self, title: str, row: Mapping[int, Stored], columns: Mapping[int, str], notes: Mapping[tuple[int, int], str]
     ) -> dict[str, SheetCell]:
-        """The cells of a row that hold something, by the heads of their columns."""
+        """Return the cells of a row that have a value or note, by the heads of their columns."""
         cells = {}
         for stored in row.values():
             head = columns.get(stored.column)
@@ -295,7 +295,7 @@ class Workbook:
         return cells
 
     def _refuse_merged(self, title: str, merged: Iterable[str], columns: Mapping[int, str]) -> None:
-        """Report merged ranges in columns that are read: all their cells but the first are blank."""
+        """Report merged ranges in columns that are read, since all of their cells but the first are blank."""
         from openpyxl.utils import range_boundaries
 
         for each in merged:
@@ -305,7 +305,7 @@ class Workbook:
                 self._report(reference(title, row, first), what, "Unmerge it, and write the value into each cell.")
 
     def _rows(self, sheet: Any, merged: list[str]) -> dict[int, dict[int, Stored]]:
-        """The cells that hold something, by row and column; `merged` takes merged ranges."""
+        """Return the cells with a value or formula, by row and column; merged ranges are appended to `merged`."""
         rows: dict[int, dict[int, Stored]] = {}
         for stored in self.package.cells(sheet, merged):
             self.cells -= 1
@@ -339,7 +339,7 @@ class Workbook:
         return columns
 
     def _value(self, stored: Stored, at: str) -> Any:
-        """The value of a cell; None where it is empty, or reported as unusable."""
+        """Return the value of a cell; None if it is empty, or unusable and reported."""
         value = stored.value
         if value is None and stored.is_formula:
             cure = "Open the workbook in Excel and save it, or write the value."
@@ -374,7 +374,7 @@ class Workbook:
 
 
 def _of_time(value: date | time | timedelta) -> tuple[str, str]:
-    """What is wrong with a date or a time in a cell, and the cure."""
+    """Return the problem and the cure of a date or time in a cell."""
     if not isinstance(value, date):
         return "holds a time of day, where an instance has numbers", "Format the cell as a number."
     when = f"{value.year}, {value.year}Q{(value.month + 2) // 3} or {value.year}-{value.month:02d}"

@@ -1,12 +1,13 @@
-"""How an instance lies in a workbook: one sheet a table, one row an entry, one column a field.
+"""The layout of an instance in a workbook: one sheet per table, one row per entry, one column per field.
 
-    instance     key, value, comment: what is in no table, with dotted keys such as horizon.start and policy.budget
-    comments     about, comment: the header of the file, line by line, and the comments on whole sheets
-    the others   `LAYOUTS`: keys, then a column a field; the column `comment` is about the row, a note about its cell
+    instance       columns key, value, comment: values outside tables, by dotted keys such as horizon.start
+    comments       columns about, comment: the header of the file, line by line, and comments on whole sheets
+    other sheets   `LAYOUTS`: columns of keys, then one column per field; the column `comment` has comments on a row,
+                   a note of a cell has comments on the cell
 
 A column may be a dotted path: `capacity.2027` is the value of a year, `end_of_life.commodity` a field of a field. A
-value that is no number, text or truth value stands in its cell as YAML in one line: ``[6, 12]``, ``{magnet: 1}``;
-so do the questions that arise in one branch only.
+value other than a number, text or boolean stands in its cell as YAML in one line, ``[6, 12]`` or ``{magnet: 1}``.
+Questions that arise only in one branch are written in the same way.
 Sheets and columns whose names start with ``_`` are not read.
 """
 
@@ -47,14 +48,14 @@ _AMOUNT = re.compile(r"^[-+]?[\d_.]+([eE][-+]?\d+)?\s*[kMB]?$")
 
 @dataclass(frozen=True)
 class SheetLayout:
-    """One sheet: the places of its rows in an instance, the columns that name them, and the model of the others."""
+    """One sheet: the places of its rows in an instance, its key columns, and the model of its other columns."""
 
     sheet: str
-    path: tuple[str, ...]  # that of its rows; `KEY` stands for any key of a mapping, `ITEM` for any item of a list
-    keys: tuple[str, ...]  # the columns with those keys, in their order
-    # Of a row; None where rows are values, and of options, which have one model a kind.
+    path: tuple[str, ...]  # place of its rows; `KEY` stands for any key of a mapping, `ITEM` for any item of a list
+    keys: tuple[str, ...]  # the columns with those keys, in order
+    # Model of a row; None if rows are single values, and for options, which have one model per kind.
     model: type[BaseModel] | None = None
-    value: str = ""  # the column of the value, where rows are values
+    value: str = ""  # the column of the value, if rows are single values
 
     @property
     def models(self) -> tuple[type[BaseModel], ...]:
@@ -64,7 +65,7 @@ class SheetLayout:
         return (self.model,) if self.model else ()
 
     def holds(self, place: Place) -> bool:
-        """Whether a place is a row of this sheet, or in one."""
+        """Return whether a place is a row of this sheet, or inside one."""
         return len(place) >= len(self.path) and all(
             (part == KEY and isinstance(at, str)) or (part == ITEM and isinstance(at, int)) or part == at
             for part, at in zip(self.path, place, strict=False)
@@ -103,7 +104,7 @@ SHEETS = (COMMENTS, INSTANCE, *(layout.sheet for layout in LAYOUTS))
 
 @dataclass
 class LayoutRow:
-    """One row: its place, its keys, its values by column, the comments on it, and those on its cells by column."""
+    """One row: its place, keys, and values by column, the comments on it, and the comments on its cells by column."""
 
     place: Place
     keys: tuple[str, ...]
@@ -113,7 +114,7 @@ class LayoutRow:
 
 
 def rows_of(layout: SheetLayout, data: Mapping[str, Any]) -> list[LayoutRow]:
-    """The rows of a sheet, in the order of the instance."""
+    """Return the rows of a sheet, in the order of the instance."""
     found = []
     for place, keys, value in _matches(layout.path, data, (), ()):
         if layout.value:
@@ -126,7 +127,7 @@ def rows_of(layout: SheetLayout, data: Mapping[str, Any]) -> list[LayoutRow]:
 
 
 def rows_of_rest(data: Mapping[str, Any]) -> list[LayoutRow]:
-    """The rows of the sheet `instance`: all that is in no table."""
+    """Return the rows of the sheet `instance`: all values outside tables."""
     return [LayoutRow(tuple(key.split(".")), (key,), {"value": value}) for key, value in _flat(_rest(data, ()))]
 
 
@@ -145,7 +146,7 @@ def _is_a_sheet(path: tuple[str, ...]) -> bool:
 def _matches(
     path: tuple[str, ...], value: Any, place: Place, keys: tuple[str, ...]
 ) -> Iterator[tuple[Place, tuple[str, ...], Any]]:
-    """The places that a path matches, each with its keys and value."""
+    """Yield the places that a path matches, each with its keys and value."""
     if not path:
         yield place, keys, value
     elif path == (KEY,) and value == {} and keys:
@@ -157,7 +158,7 @@ def _matches(
 
 
 def _parts(head: str, value: Any) -> Iterator[tuple[str | int, tuple[str, ...], Any]]:
-    """What one step of a path leads to: the part of the place, the key if it is one, and the value there."""
+    """Yield the results of one step of a path: part of the place, key (if the step is one), and value there."""
     if head == ITEM:
         yield from ((i, (), part) for i, part in enumerate(value if isinstance(value, (list, tuple)) else ()))
     elif not isinstance(value, Mapping):
@@ -169,7 +170,7 @@ def _parts(head: str, value: Any) -> Iterator[tuple[str | int, tuple[str, ...], 
 
 
 def _flat(value: Mapping[str, Any], head: str = "") -> Iterator[tuple[str, Any]]:
-    """A mapping by column: years and nested objects have columns of their own."""
+    """Yield the values of a mapping by column; years and nested objects have columns of their own."""
     for key, part in value.items():
         if isinstance(part, Mapping) and part and (key in _NESTED or all(_YEAR.match(str(year)) for year in part)):
             yield from _flat(part, f"{head}{key}.")
@@ -180,10 +181,10 @@ def _flat(value: Mapping[str, Any], head: str = "") -> Iterator[tuple[str, Any]]
 def place_comments(
     comments: Iterable[Comment], tables: Mapping[str, list[LayoutRow]], rest: list[LayoutRow]
 ) -> list[tuple[str, str]]:
-    """Put comments to the rows and cells that they are about.
+    """Attach comments to the rows and cells that they are about.
 
     Returns:
-        Those about the file and whole sheets: their subject and their text.
+        The comments on the file and on whole sheets, as pairs of subject and text.
     """
     rows = {row.place: row for table in tables.values() for row in table}
     left = []
@@ -199,13 +200,13 @@ def place_comments(
 
 
 def _row_of(place: Place, rows: Mapping[Place, LayoutRow]) -> tuple[LayoutRow | None, Place]:
-    """The row of a table that a place is in, and the place within the row."""
+    """Return the row of a table that holds a place (None if there is none), and the place within the row."""
     depth = max((len(each.path) for each in LAYOUTS if each.holds(place)), default=0)
     return (rows.get(place[:depth]) if depth else None), place[depth:]
 
 
 def _single_of(place: Place, rest: list[LayoutRow]) -> LayoutRow | None:
-    """The first row of the sheet `instance` that is at a place, in it or around it."""
+    """Return the first row of the sheet `instance` that is at a place, inside it or around it, or None."""
     if not place or place in {(each.path[0],) for each in LAYOUTS}:
         return None
     return next((each for each in rest if each.place[: len(place)] == place[: len(each.place)]), None)
@@ -224,7 +225,7 @@ def _note(row: LayoutRow, within: Place, text: str) -> None:
 
 @cache
 def _amounts(models: tuple[type[BaseModel], ...]) -> frozenset[str]:
-    """The fields that take a number in every model of a row: there 60k is 60,000."""
+    """Return the fields that take a number in every model of a row; in them 60k means 60,000."""
     parts = build_schema()["$defs"]
     number: dict[str, bool] = {"discount_rate": True}
     named: tuple[type[BaseModel], ...] = (*models, EndOfLife)
@@ -235,13 +236,13 @@ def _amounts(models: tuple[type[BaseModel], ...]) -> frozenset[str]:
 
 
 def _field(column: str) -> str:
-    """The field that a column belongs to: its name without a year."""
+    """Return the field to which a column belongs: the last part of its name that is no year."""
     parts = [part for part in column.split(".") if not _YEAR.match(part)]
     return parts[-1] if parts else column
 
 
 def to_cell(column: str, value: Any, models: tuple[type[BaseModel], ...] = (Policy, AdversarySpec)) -> Any:
-    """The content of a cell for a value: a number, text, truth value, or a line of YAML."""
+    """Return the content of a cell for a value: a number, a text, a boolean, or a line of YAML."""
     if isinstance(value, (bool, NoneType)):
         return value
     if isinstance(value, (int, float)):
@@ -255,12 +256,12 @@ def to_cell(column: str, value: Any, models: tuple[type[BaseModel], ...] = (Poli
 
 
 def _fits(value: float) -> bool:
-    """Whether a cell holds it: Excel keeps 16 digits; what needs more is written as text, and read exactly."""
+    """Return whether a cell holds a number exactly: Excel keeps 16 digits; other numbers are written as text."""
     return isfinite(value) and float(f"{value:.16G}") == value
 
 
 def _long_number(value: Any) -> Any:
-    """The number that was written as text since it does not fit a cell; any other value as it is."""
+    """Return the number of a text written because a cell cannot hold it exactly; any other value unchanged."""
     if not isinstance(value, str) or not _NUMBER.match(value):
         return value
     number = float(value)
@@ -268,23 +269,23 @@ def _long_number(value: Any) -> Any:
 
 
 def _is_yaml(column: str, text: str) -> bool:
-    """Whether the text of a cell is read as a line of YAML."""
+    """Return whether the text of a cell is read as a line of YAML."""
     return not is_text(column) and text.lstrip()[:1] in ("{", "[", '"')
 
 
 def is_text(column: str) -> bool:
-    """Whether a column holds text, which is never read as anything else."""
+    """Return whether a column holds text, which is never read as another type."""
     return _field(column) in _TEXT
 
 
 def from_cell(
     column: str, value: Any, file: str, allowance: Allowance | None = None
 ) -> tuple[Any, list[tuple[str, str]]]:
-    """The value of a cell, and what is wrong with a line of YAML in it, each with its cure.
+    """Return the value of a cell, and the problems of a line of YAML in it, each with its cure.
 
     Raises:
         InstanceError: the cell holds no valid line of YAML.
-        TextError: the workbook holds more values than it may.
+        TextError: the workbook exceeds the limit on values.
     """
     allowance = allowance or Allowance()
     allowance.take(None)

@@ -1,8 +1,8 @@
-"""The instance format as JSON Schema (draft 2020-12): what an editor completes and checks while somebody types.
+"""The instance format as JSON Schema (draft 2020-12), which editors use for completion and checks.
 
-Shapes and texts come from the fields of the models, levers registered by then included. The schema checks each value
-on its own: that names exist, windows lie in the horizon and sizes fit is checked by `load`. Shapes of values and fields
-that several models have are definitions of their own, such as `Quantity` and `Sized.capex`.
+Shapes and texts come from the fields of the models, including levers registered so far. The schema checks each value on
+its own; `load` checks that names exist, windows lie in the horizon and sizes fit. Shapes of values, and fields that
+several models share, are definitions of their own, such as `Quantity` and `Sized.capex`.
 """
 
 import inspect
@@ -22,7 +22,7 @@ from optimizer.levers import KINDS, Lever, known_kinds
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 SCHEMA_FILE = "instance.schema.json"
-# The first line of an instance file, which language servers for YAML follow.
+# The first line of an instance file, from which language servers for YAML find the schema.
 EDITOR_LINE = f"# yaml-language-server: $schema={SCHEMA_FILE}"
 _SECTIONS = (
     "regions", "commodities", "processes", "demands", "options", "shocks", "ensembles", "scenarios", "futures",
@@ -34,7 +34,7 @@ _REWRITTEN = ("title", "type", "description", "properties", "required", "additio
 
 
 class _Generator(GenerateJsonSchema):
-    """Text may be written as a number; defaults that are no plain value are left to the descriptions."""
+    """Generator that accepts numbers as text, and omits defaults that are no plain values (descriptions state them)."""
 
     def str_schema(self, schema: Any) -> dict[str, Any]:
         return dict(shapes.NAME)
@@ -45,7 +45,7 @@ class _Generator(GenerateJsonSchema):
 
 
 def build_schema() -> dict[str, Any]:
-    """The schema, as a mapping that goes to JSON."""
+    """Return the schema as a mapping to be written as JSON."""
     models = sorted({*_models(Instance), *known_kinds().values()}, key=lambda model: model.__name__)
     _, made = models_json_schema(
         [(model, "validation") for model in models],
@@ -67,7 +67,7 @@ def build_schema() -> dict[str, Any]:
 
 
 def dump_schema() -> str:
-    """The schema as the text of a file: what fits into a line stands in one."""
+    """Return the schema as the text of a file; every value that fits into one line is written in one."""
     return _dump(build_schema(), "") + "\n"
 
 
@@ -84,13 +84,13 @@ def _dump(value: Any, indent: str) -> str:
 
 
 def starter_files() -> dict[str, str]:
-    """The instance that `diversify init` writes and the schema beside it: the text of each file, by name."""
+    """Return the files that `diversify init` writes, an instance and the schema, as texts by file name."""
     starter = FilePath(__file__).with_name("starter.yaml").read_text(encoding="utf-8")
     return {"instance.yaml": starter, SCHEMA_FILE: dump_schema()}
 
 
 def describe_model(model: type[BaseModel], name: str) -> str:
-    """What a field means, by its name in a file; a field declared again without a text has that of the class above."""
+    """Return the description of a field, by its name in a file; a redeclared field without one inherits it."""
     for each in model.__mro__:
         for key, field in getattr(each, "model_fields", {}).items():
             if (field.alias or key) == name and field.description:
@@ -99,14 +99,14 @@ def describe_model(model: type[BaseModel], name: str) -> str:
 
 
 def takes_number(shape: Mapping[str, Any], parts: Mapping[str, Any]) -> bool:
-    """Whether a value of a shape may be a number, or a series or list of numbers; `parts` are a schema's `$defs`."""
+    """Return whether a shape allows a number, or a series or list of numbers; `parts` are the `$defs` of a schema."""
     while "$ref" in shape:
         shape = parts[shape["$ref"].rpartition("/")[2]]
     return "pattern" in shape or any(takes_number(each, parts) for each in shape.get("anyOf", ()))
 
 
 def _models(model: type[BaseModel]) -> set[type[BaseModel]]:
-    """A model and all that its fields hold, the levers left out; a model may hold itself."""
+    """Return a model and all models inside its fields, except levers; a model may contain itself."""
     found, waiting = set[type[BaseModel]](), [model]
     while waiting:
         each = waiting.pop()
@@ -130,7 +130,7 @@ def _reference(name: str) -> dict[str, Any]:
 
 
 def _object(part: Mapping[str, Any], model: type[BaseModel]) -> dict[str, Any]:
-    """One model: without its key, with the meaning of every field, and with what its configuration adds."""
+    """Return the definition of a model: descriptions of all fields, additions of its config, but no key."""
     properties = {}
     for key, shape in part.get("properties", {}).items():
         if key != "id":
@@ -147,7 +147,7 @@ def _object(part: Mapping[str, Any], model: type[BaseModel]) -> dict[str, Any]:
 
 
 def _plain(shape: Mapping[str, Any]) -> dict[str, Any]:
-    """A shape without titles and empty defaults, and `null` beside a single type that it goes with."""
+    """Return a shape without titles and null defaults; `null` beside a single type becomes a list of types."""
     plain = {key: value for key, value in shape.items() if key != "title" and (key != "default" or value is not None)}
     others = [each for each in plain.get("anyOf", ()) if each != _NULL]
     if len(others) == 1 and others[0].keys() == {"type"}:
@@ -158,7 +158,7 @@ def _plain(shape: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _refer(shape: Any) -> Any:
-    """A shape in which every shared one is a reference."""
+    """Return a shape with every shared shape inside it replaced by a reference."""
     if isinstance(shape, list):
         return [_refer(each) for each in shape]
     if not isinstance(shape, dict):
@@ -170,17 +170,17 @@ def _refer(shape: Any) -> Any:
 
 
 def _shared(shape: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The reference to a shared shape, or to one or null; None where there is no such shape."""
+    """Return the reference to a shared shape, or to one or null; None if the shape is not shared."""
     found = next((_reference(name) for name, shared in shapes.SHARED.items() if shared == shape), None)
     if found is None and _NULL in shape.get("anyOf", ()):
-        # pydantic joins null with the alternatives of the shape itself.
+        # pydantic merges null into the alternatives of the shape itself.
         found = _shared({"anyOf": [each for each in shape["anyOf"] if each != _NULL]})
         return None if found is None else {"anyOf": [found, _NULL]}
     return found
 
 
 def _hoist_fields(parts: Mapping[str, dict[str, Any]], models: list[type[BaseModel]]) -> dict[str, Any]:
-    """The fields that several models have from the class that declares them, which the models then refer to."""
+    """Return definitions of fields that several models inherit from one class; the models then refer to them."""
     users: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for model in models:
         for key in parts[model.__name__]["properties"]:
@@ -197,13 +197,13 @@ def _hoist_fields(parts: Mapping[str, dict[str, Any]], models: list[type[BaseMod
 
 
 def _declared_names(model: type) -> set[str]:
-    """The fields that a class itself declares, by their names in a file."""
+    """Return the fields that a class itself declares, by their names in a file."""
     own = inspect.get_annotations(model)
     return {field.alias or key for key, field in getattr(model, "model_fields", {}).items() if key in own}
 
 
 def _values(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """The shared shapes of values; in place of a number an uncertain one may stand, with the ends of its range."""
+    """Return the shared shapes of values; any number may be replaced by an uncertain one with its range."""
     plain = {"Number": dict(shapes.AMOUNT)}
     for end in ("low", "high"):
         spec["properties"][end]["$ref"] = "#/$defs/Number"
@@ -223,7 +223,7 @@ def _values(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _option() -> dict[str, Any]:
-    """An option: its kind first, then the fields of that kind."""
+    """Return the definition of an option: its kind first, then the fields of that kind."""
     kind = {"enum": list(KINDS), "description": describe_model(Lever, "kind")}
     rules = [
         {"if": {"properties": {"kind": {"const": kind}}, "required": ["kind"]}, "then": _reference(lever.__name__)}

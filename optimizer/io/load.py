@@ -1,4 +1,4 @@
-"""Instance files: read as plain data and as an Instance (YAML, JSON, Excel, a saved plan), and put in another form."""
+"""Reading of instance files (YAML, JSON, Excel, saved plans) as plain data or Instance, and their conversion."""
 
 import gc
 import json
@@ -32,12 +32,12 @@ from optimizer.results.saved import is_of_futures
 from optimizer.suggestions import excerpt
 from optimizer.tolerances import FINDINGS
 
-# Fields that hold a text, whatever it looks like.
+# Fields whose value is always text, whatever it looks like.
 TEXTS = ("name", "source", "note", "description")
 
 
 def open_document(path: str | FilePath) -> Document:
-    """The data of an instance file, with the line or cell of every value; of a saved plan the instance inside it.
+    """Read the data of an instance file, or of the instance in a saved plan, with the line or cell of every value.
 
     Raises:
         InstanceError: the file cannot be read.
@@ -57,25 +57,25 @@ def open_document(path: str | FilePath) -> Document:
 
 
 def is_futures_plan_file(path: str | FilePath) -> bool:
-    """Whether a file is a saved plan of several futures."""
+    """Return whether a file is a saved plan of several futures."""
     return is_plan_file(path) and is_of_futures(peek(path))
 
 
 def is_instance(path: str | FilePath) -> bool:
-    """Whether a file is an instance and no saved plan, by its name, or as JSON by its content."""
+    """Return whether a file is an instance and no saved plan, by its suffix or, for JSON, by its content."""
     if FilePath(path).suffix.lower() in INSTANCES:
         return True
     return peek(path).keys() >= {"horizon", "demands"}
 
 
 def _any_plan(text: str) -> Mapping[str, Any] | None:
-    """The mapping in the JSON text of a plan, saved or written by hand: no instance has `builds`."""
+    """Return the mapping in the JSON text of a plan, saved or hand-written, else None: only plans have `builds`."""
     data = json_mapping(text)
     return data if "builds" in data else None
 
 
 def _key_place(data: Any, keys: Sequence[str]) -> Place:
-    """The place that keys written as text lead to: those of a list are numbers."""
+    """Return the place of keys given as text; the keys of lists become numbers."""
     place: Place = ()
     for key in keys:
         part: str | int = int(key) if isinstance(data, list) and key.isdigit() else key
@@ -88,7 +88,7 @@ def _key_place(data: Any, keys: Sequence[str]) -> Place:
 
 
 def read_comments(path: str | FilePath) -> tuple[Comment, ...]:
-    """The comments of an instance file, or of the instance in a saved plan; a JSON instance has none.
+    """Read the comments of an instance file, or of the instance in a saved plan; a JSON instance has none.
 
     Raises:
         InstanceError: the file cannot be read.
@@ -106,14 +106,14 @@ def read_comments(path: str | FilePath) -> tuple[Comment, ...]:
 
 
 def comments_of(path: str | FilePath) -> tuple[dict[str, Any], ...]:
-    """The comments of an instance file, as `Result.comments` holds them; empty where the file cannot be read."""
+    """Return the comments of an instance file in the form of `Result.comments`; empty if it cannot be read."""
     if FilePath(path).suffix.lower() not in INSTANCES and not is_plan_file(path):
         return ()
     try:
         comments = read_comments(path)
     except InstanceError:
         return ()
-    # YAML reads some values as dates and the like, which JSON cannot hold: they become text.
+    # Some values, such as dates, have no form in JSON and become text.
     values = [json.loads(json.dumps(each.value, default=str)) for each in comments]
     return tuple(
         {"place": [str(part) for part in each.place], "value": value, "text": each.text}
@@ -122,13 +122,13 @@ def comments_of(path: str | FilePath) -> tuple[dict[str, Any], ...]:
 
 
 def changes_of(path: str | FilePath) -> tuple[str, ...]:
-    """What a saved plan says of changes to its file; empty where the file is none."""
+    """Return the changes to its instance file that a saved plan records; empty for any other file."""
     return tuple(peek(path).get("changes", ())) if is_plan_file(path) else ()
 
 
 @contextmanager
 def without_collection() -> Iterator[None]:
-    """Leave out the collector of cyclic garbage, which takes 40 % of the time of a large file and finds nothing."""
+    """Disable cyclic garbage collection, which takes 40 % of the time to read a large file and frees nothing."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -150,8 +150,8 @@ def load(path: str | FilePath, overrides: OverridesLike = ()) -> Instance:
         The instance.
 
     Raises:
-        InstanceError: with every finding, each with file, line or cell, what is wrong and the cure.
-        ValueError: `path` is no path, or `overrides` are of another form.
+        InstanceError: the file or an override is invalid; the error lists every finding with its place and cure.
+        ValueError: `path` is no path, or `overrides` have another form.
 
     Example:
         >>> import optimizer as so
@@ -165,13 +165,13 @@ def load(path: str | FilePath, overrides: OverridesLike = ()) -> Instance:
 
 
 def check(path: str | FilePath, overrides: OverridesLike = ()) -> tuple[Instance, tuple[Finding, ...]]:
-    """Like `load`, with the warnings about valid but suspicious input, as the command prints them.
+    """Read and check an instance file like `load`, and return warnings about valid but suspicious input with it.
 
     Returns:
-        The instance, and what was found; empty where nothing is suspicious.
+        The instance, and the warnings that the command prints; empty if nothing is suspicious.
 
     Raises:
-        InstanceError: the file or an override is wrong. It lists every finding with its place and cure.
+        InstanceError: the file or an override is invalid; the error lists every finding with its place and cure.
 
     Example:
         >>> import optimizer as so
@@ -187,7 +187,7 @@ def check(path: str | FilePath, overrides: OverridesLike = ()) -> tuple[Instance
 def inspect_document(
     path: str | FilePath, overrides: OverridesLike = ()
 ) -> tuple[Instance, tuple[Finding, ...], Document]:
-    """Like `check`, with the document, which knows the line of every place."""
+    """Read and check an instance file like `check`; return also its document, which has the line of every place."""
     document, wrong = open_document(path), list[Finding]()
     for assignment in assignments(overrides):
         try:
@@ -203,12 +203,12 @@ def inspect_document(
     return instance, findings, document
 
 
-# The same instance in another form.
+# Conversion to another file format.
 FORMS = (".yaml", ".yml", ".json", WORKBOOK)
 
 
 def _of_value_before(comment: Comment, data: Mapping[str, Any]) -> Comment:
-    """A comment that says of which value it is, where a run changed the value in a saved plan."""
+    """Return a comment of a saved plan; if a run changed the value it is about, it begins with the value before."""
     now = value_at(data, comment.place)
     if comment.value is None or now is None or are_alike(now, comment.value):
         return comment
@@ -216,20 +216,20 @@ def _of_value_before(comment: Comment, data: Mapping[str, Any]) -> Comment:
 
 
 def convert_file(source: str | FilePath, target: str | FilePath) -> int:
-    """Write an instance file in the form that the target's name says.
+    """Write an instance file in the format given by the suffix of the target.
 
-    The new content is read back first, and must give the same instance.
+    The new content is read back before it is written, and must give the same instance.
 
     Args:
         source: a valid instance file.
         target: a name that ends in .yaml, .yml, .json or .xlsx.
 
     Returns:
-        The number of comments left out: JSON has none.
+        The number of comments left out, since JSON has none; 0 for other formats.
 
     Raises:
-        InstanceError: with every finding of the source; or with the values that the target's form does not hold.
-        ValueError: the target's name has no known form.
+        InstanceError: the source is invalid, or the format of the target cannot hold some values, which are listed.
+        ValueError: the suffix of the target is no known format.
         OSError: the target cannot be written.
     """
     form = arguments.file_path("target", target, FORMS).suffix.lower()
@@ -257,7 +257,7 @@ def convert_file(source: str | FilePath, target: str | FilePath) -> int:
 
 
 def _not_held(document: Document, again: Document) -> list[Finding]:
-    """The values of a text that another form does not hold as they are; nothing of it is written."""
+    """Return findings about the values that are read back differently from the new format; nothing was written."""
     found, cure = list[Finding](), "Write a text in quotes or another value, or remove the key; nothing was written."
     for place, value in leaves(document.data):
         back = get_value(again.data, place)

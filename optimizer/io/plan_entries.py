@@ -1,12 +1,12 @@
-"""The entries of a plan file, each with its place, of a hand-written file, a saved plan or a table; and its futures.
+"""The entries of a plan file (hand-written file, saved plan or table), each with its place and futures.
 
-`optimizer.io.plan_file` takes the entries together. Of futures a plan file says
+`optimizer.io.plan_file` combines the entries into a plan. A plan file refers to futures by
 
-late              a branch: every future in which its question is answered so
-late.tighten      several branches: every future in which all of them are
-heavies.late      the question with its branch, where several questions have a branch of that name
+late              a branch: every future that includes it
+late.tighten      several branches: every future that includes all of them
+heavies.late      a question with its branch, needed if several questions have a branch of that name
 
-and `find_anticipated` whether plans decide alike what cannot yet be distinguished.
+`find_anticipated` finds decisions that differ between futures before these can be distinguished.
 """
 
 import csv
@@ -28,10 +28,10 @@ from optimizer.tolerances import NEGLIGIBLE
 
 BUILDS, PURCHASES = "builds", "purchases"
 SHAPE = "Write `builds: {option: {2027: size}}` and `purchases: {stockpile: {2027: tonnes}}`."
-# Keys that a hand-written plan may have besides builds and purchases.
+# The keys that a hand-written plan may have.
 KEYS = ("name", "description", "source", "note", BUILDS, PURCHASES, FUTURES)
 BRANCH_SHAPE = "Write `futures: {branch: {builds: {option: {2027: size}}}}`."
-# A table that `solve` wrote has this column; of a stockpile it then holds the largest stock, not its purchases.
+# A table written by `solve` has this column; for a stockpile it holds the largest stock, not the purchases.
 WRITTEN_BY_SOLVE = "on_line"
 PURCHASED = "purchased.csv"
 
@@ -40,24 +40,24 @@ PURCHASED = "purchased.csv"
 class PlanEntry:
     """One amount of a plan file."""
 
-    document: Document  # where it stands
-    place: Place  # at which keys
-    # Names of the file.
+    document: Document  # the file that holds it
+    place: Place  # its keys in that file
+    # Option and period as named in the file.
     option: str
     period: str
-    amount: Any  # as it stands there
-    # Whether it is t of a stockpile, not the size of a build; None where the option decides it.
+    amount: Any  # as written in the file
+    # Whether the amount is t of a stockpile, not the size of a build; None if the kind of the option decides.
     is_purchase: bool | None
-    kind: str | None = None  # of the option, where the file says so
-    opened: bool = False  # whether the file says that the option is opened, at size 0 too
-    futures: tuple[str, ...] = ()  # names or branches of the futures in which it is bought; empty for all
+    kind: str | None = None  # kind of the option, if the file has it
+    opened: bool = False  # whether the file marks the option as opened, even at size 0
+    futures: tuple[str, ...] = ()  # names or branches of the futures with this purchase; empty for all
 
 
 def open_plan(path: str, instance: Instance) -> tuple[Document, list[PlanEntry]]:
-    """A plan file as a document, and its entries.
+    """Read a plan file; return its document and its entries.
 
     Raises:
-        InstanceError: it cannot be read as a plan.
+        InstanceError: the file cannot be read as a plan.
     """
     suffix = FilePath(path).suffix.lower()
     if is_workbook(path):
@@ -73,7 +73,7 @@ def open_plan(path: str, instance: Instance) -> tuple[Document, list[PlanEntry]]
 
 
 def entries_of(document: Document) -> list[PlanEntry]:
-    """The entries of a mapping of the shape of a hand-written file, or of a saved plan."""
+    """Return the entries of a mapping in the form of a hand-written file or of a saved plan."""
     return list(_saved(document) if isinstance(document.data.get(BUILDS), list) else _hand_written(document))
 
 
@@ -113,7 +113,7 @@ def _bought(document: Document, place: Place, data: Mapping[str, Any], futures: 
 def _mapping(
     document: Document, place: Place, value: Any, cure: str = SHAPE, what: str = ""
 ) -> Iterator[tuple[str, Any]]:
-    """The pairs of a mapping; a finding where it is something else, nothing where a section is left out."""
+    """Yield the pairs of a mapping; add a finding if the value is none, unless an optional section is absent."""
     if isinstance(value, Mapping):
         yield from ((str(key), each) for key, each in value.items())
     elif value is not None or what:
@@ -140,7 +140,7 @@ def _saved(document: Document) -> Iterator[PlanEntry]:
 
 
 def _saved_purchases(document: Document, purchases: Any) -> Iterator[PlanEntry]:
-    """Those of one future by stockpile and period, those of several as a list of decisions."""
+    """Yield saved purchases: by stockpile and period for a single future, a list of decisions for several futures."""
     if isinstance(purchases, list):
         for each in purchases:
             option, period, futures = str(each["option"]), str(each["period"]), _named_futures(each)
@@ -154,7 +154,7 @@ def _saved_purchases(document: Document, purchases: Any) -> Iterator[PlanEntry]:
 
 
 def _named_futures(decision: Mapping[str, Any]) -> tuple[str, ...]:
-    """The futures of a decision; the only future of a file without questions has no name."""
+    """Return the futures of a saved decision; the only future of an instance without questions has no name."""
     return tuple(str(name) for name in decision.get(FUTURES, ()) if name)
 
 
@@ -162,9 +162,10 @@ def _named_futures(decision: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _rows(path: str) -> tuple[Document, list[str], list[tuple[int, dict[str, str]]]]:
-    """The head of a table, its rows with their lines; text as it was before it was made safe for spreadsheets.
+    """Read a table; return its document, its column names, and its rows, each with its line number.
 
-    A row without a cell for each column is a finding.
+    The apostrophe that protects a text from evaluation by spreadsheet programs is removed. A row with too few or too
+    many cells is a finding.
     """
     text = read_text(path).lstrip("\ufeff")
     first = text.partition("\n")[0]
@@ -212,18 +213,18 @@ def _table(path: str, instance: Instance) -> tuple[Document, list[PlanEntry]]:
 
 
 def _is_opened_at_zero(kind: str | None, amount: str) -> bool:
-    """A table that `solve` writes names the kind, and holds an option of size 0 only where it is opened."""
+    """Return whether a row opens an option at size 0: tables of `solve` name the kind and hold size 0 only then."""
     return kind is not None and amount in ("0", "0.0")
 
 
 def _futures_of_row(row: Mapping[str, str]) -> tuple[str, ...]:
-    """A future or branch of one's own, or all names of futures that `solve` writes, with spaces between."""
+    """Return the futures of a row: one from the column `future`, or all names in the column `futures` of `solve`."""
     own = row.get("future", "")
     return (own,) if own else tuple(row.get(FUTURES, "").split())
 
 
 def _purchased(document: Document, stocks: Sequence[str]) -> Iterator[PlanEntry]:
-    """The purchases of stockpiles in a table of builds, from the table beside it."""
+    """Yield the purchases of stockpiles in a table of builds, read from `purchased.csv` beside it."""
     path = str(FilePath(document.file).with_name(PURCHASED))
     beside, head, rows = _rows(path) if stocks and FilePath(path).is_file() else (document, [], [])
     if beside is not document:
@@ -246,11 +247,11 @@ _Branch = tuple[str, str]
 
 
 class BranchKeyError(ValueError):
-    """A key names no futures; the arguments are the key, what is wrong, and the cure."""
+    """A key names no futures. The arguments of the exception are the key, the problem and the cure."""
 
 
 class BranchKeys:
-    """The futures of an instance by the keys that a plan file has for them."""
+    """The futures of an instance, found by the keys of a plan file."""
 
     def __init__(self, instance: Instance) -> None:
         self.title, self.tree = instance.title, instance.tree
@@ -262,21 +263,21 @@ class BranchKeys:
 
     @cached_property
     def _spellings(self) -> dict[str, frozenset[_Branch]]:
-        """By spelling of a branch, the branches that it may mean; the longest spellings first."""
+        """The branches that each spelling may mean, by spelling, the longest first."""
         found = defaultdict[str, set[_Branch]](set)
         for future in self.tree.futures:
             for answer in future.answers:
                 own = (answer.question, answer.branch)
-                # A branch name that several questions have is written with its question in tables.
+                # Tables write a branch name that several questions have with its question.
                 for spelling in (answer.branch, ".".join(own), " ".join(own)):
                     found[spelling].add(own)
         return {spelling: frozenset(found[spelling]) for spelling in sorted(found, key=len, reverse=True)}
 
     def numbers(self, keys: Iterable[str]) -> frozenset[int]:
-        """The numbers of the futures that any of some keys names.
+        """Return the numbers of the futures named by any of the keys.
 
         Raises:
-            BranchKeyError: one of them names none.
+            BranchKeyError: a key names no future.
         """
         return frozenset(number for key in keys for number in self._of_key(key))
 
@@ -309,7 +310,7 @@ class BranchKeys:
         return found
 
     def _parts(self, key: str) -> list[frozenset[_Branch]]:
-        """The branches that each part of a key may mean; none where some part is none."""
+        """Return the branches that each part of a key may mean; an empty list if some part is no branch."""
         for spelling, branches in self._spellings.items():
             if key == spelling:
                 return [branches]
@@ -320,23 +321,23 @@ class BranchKeys:
 
 @dataclass(frozen=True)
 class AnticipatedDecision:
-    """A purchase that two futures make differently before anything tells them apart."""
+    """A purchase that differs between two futures before they can be distinguished."""
 
     option: str
     t: int
     futures: tuple[int, int]  # the numbers of both futures; the first one buys more
     amounts: tuple[float | None, float | None]  # what each buys; None for nothing
-    answer: Answer  # the first one in which they differ, in the first of them
+    answer: Answer  # the first answer of the first future that the second does not share
 
 
 def find_anticipated(
     tree: FutureTree, bought: Sequence[Mapping[tuple[str, int], float]]
 ) -> Iterator[AnticipatedDecision]:
-    """Each purchase that differs between two futures that cannot be distinguished then, by period.
+    """Yield, by period, each purchase that differs between two futures that cannot be distinguished in that period.
 
     Args:
-        tree: of the futures.
-        bought: by future, what is bought by option and period; futures that buy the same may share a mapping.
+        tree: the tree of futures.
+        bought: for each future, amounts by (option, period); futures with equal purchases may share a mapping.
     """
     for t in range(max((t for each in bought for _, t in each), default=-1) + 1):
         seen = set[tuple[int, int]]()
@@ -363,11 +364,11 @@ def _differences(
 
 
 def _are_alike(most: float | None, least: float | None) -> bool:
-    """Whether two amounts are the same, where the first is not None; an option that is opened at size 0 is bought."""
+    """Return whether both amounts are given and equal within tolerance; None means not bought, unlike opened at 0."""
     return most is not None and least is not None and most - least <= NEGLIGIBLE * most
 
 
 def _parting(tree: FutureTree, one: int, other: int) -> Answer:
-    """The first answer of a future that another one does not have."""
+    """Return the first answer of future `one` that future `other` does not have."""
     known = tree.futures[other].answers
     return next(answer for answer in tree.futures[one].answers if answer not in known)

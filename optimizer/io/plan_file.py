@@ -1,18 +1,18 @@
-"""Plans that are given: written by hand, saved by `solve`, or a table of builds; in an instance that may be another.
+"""Given plans (hand-written, saved by `solve`, or tables of builds), fitted to an instance, which may be another one.
 
     name: the ministry's list                       # optional
     builds: {plant: {2027: 500}}                    # option: {year or decision point: size}
     purchases: {reserve: {2027: 300, 2028Q1: 100}}  # stockpile: {year or period: t}
-    futures:                                        # optional: what is bought beside that in some futures only
+    futures:                                        # optional: additional purchases in some futures only
       late: {builds: {extension: {2028: 60}}}       # a future, a branch, or several: late.tighten
 
-hand-written   YAML or JSON as above; what is bought in a year or quarter is spread evenly over its periods
-plan.json      of `solve --output` or `--json`: its lists `builds` and `purchases`, with their futures where it has some
+hand-written   YAML or JSON as above; purchases of a year or quarter are spread evenly over its periods
+plan.json      of `solve --output` or `--json`: its lists `builds` and `purchases`, with futures if it has any
 builds.csv     of `solve --csv`, with `purchased.csv` beside it; `decisions.csv`; or any table with the columns option,
-               period and size, and `future` where a row holds in some futures only
+               period and size, and `future` if some rows hold only in some futures
 
-Sizes are taken by the name of the option and the label of the period. What the instance does not know is a finding, and
-so is a purchase that futures make differently before anything tells them apart.
+Sizes are matched by the name of the option and the label of the period. Names unknown to the instance are findings, and
+so are purchases that differ between futures before these can be distinguished.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -51,12 +51,12 @@ class GivenPlan:
     """A plan to be evaluated as it is.
 
     Attributes:
-        name: for tables.
-        plan: sizes by decision point and purchases by period, with the stock that follows from these; of a plan that
-            differs between futures, what is bought in all of them.
-        file: where it was read; what findings name as the place.
-        lines: of the file, by option and period; empty where the file has none.
-        futures: by name of a future, the plan there; empty where the same is bought in all.
+        name: the name shown in tables.
+        plan: sizes by decision point and purchases by period, with the resulting stocks; if purchases differ between
+            futures, only those made in all of them.
+        file: the file that was read, which findings name.
+        lines: the lines of the file, by option and period; empty if it has none.
+        futures: the plan in each future, by name; empty if all futures have the same purchases.
     """
 
     name: str
@@ -66,17 +66,17 @@ class GivenPlan:
     futures: Mapping[str, "GivenPlan"] = field(default_factory=dict, repr=False)
 
     def in_future(self, name: str) -> "GivenPlan":
-        """The plan that is followed in a future, under the name of the whole."""
+        """Return the plan that applies in a future, with the name of the whole plan."""
         return replace(self.futures.get(name, self), name=self.name, futures={})
 
     def finding(self, option: str, t: int | None, period: str, what: str, cure: str) -> Finding:
-        """A rule that it breaks, at the line of a purchase; `t` is None for all purchases of an option."""
+        """Build a warning about a broken rule, at the line of a purchase; for all of an option, `t` is None."""
         lines = [line for (o, at), line in self.lines.items() if o == option and t in (None, at)]
         where = f"{option}.{period}" if period else option
         return Finding(self.file, min(lines, default=None), where, what, cure, "warning")
 
 
-# An entry, and the numbers of the futures in which it holds; None for all.
+# An entry, and the numbers of the futures to which it applies, or None for all.
 _Placed = tuple[PlanEntry, frozenset[int] | None]
 
 
@@ -85,14 +85,14 @@ def load_plan(path: str | FilePath, instance: Instance) -> GivenPlan:
 
     Args:
         path: a hand-written plan (YAML or JSON), a saved plan, or a CSV table of builds.
-        instance: the one whose options and periods the plan names.
+        instance: the instance whose options and periods the plan names.
 
     Returns:
-        The plan. Whether it breaks rules of the instance (sizes, years, budgets) is not checked here; `evaluate` says.
+        The plan. Rules of the instance (sizes, years, budgets) are not checked here; `evaluate` checks them.
 
     Raises:
-        GivenPlanError: with every finding, each with file, line, what is wrong and the cure. One finding is a purchase
-            that differs between futures before an answer distinguishes them.
+        GivenPlanError: the plan is invalid for the instance, such as by a purchase that differs between futures before
+            they can be distinguished; the error lists every finding with file, line and cure.
 
     Example:
         >>> import optimizer as so
@@ -111,7 +111,7 @@ def load_plan(path: str | FilePath, instance: Instance) -> GivenPlan:
 
 
 def is_given_plan(path: str | FilePath) -> bool:
-    """Whether a file is a plan that needs an instance: a table, or one written by hand; a saved plan holds its own."""
+    """Return whether a file is a plan without an instance inside: a table or a hand-written plan, but no saved plan."""
     if FilePath(path).suffix.lower() == ".csv":
         return True
     if is_workbook(path) or is_plan_file(path) or not FilePath(path).is_file():
@@ -124,20 +124,20 @@ def is_given_plan(path: str | FilePath) -> bool:
 
 
 def read_given_plan(data: Mapping[str, Any], instance: Instance, name: str = "plan") -> GivenPlan:
-    """A plan from a mapping of the shape of a hand-written file, or of a saved plan.
+    """Read a plan from a mapping in the form of a hand-written file or of a saved plan.
 
     Raises:
-        GivenPlanError: with every finding.
+        GivenPlanError: the plan is invalid for the instance; the error lists every finding.
     """
     document = document_of(data, name)
     return _read_entries(instance, document, entries_of(document), name)
 
 
 def _read_entries(instance: Instance, document: Document, entries: Sequence[PlanEntry], file: str) -> GivenPlan:
-    """The plan of all entries; where some hold in some futures only, with one for each future.
+    """Combine entries into a plan; if some apply only in some futures, with one plan for each future.
 
     Raises:
-        GivenPlanError: with every finding.
+        GivenPlanError: the entries are invalid for the instance; the error lists every finding.
     """
     placed, findings = _placed(instance, document, entries)
     common = _taken(instance, document, (entry for entry, numbers in placed if numbers is None))
@@ -150,7 +150,7 @@ def _read_entries(instance: Instance, document: Document, entries: Sequence[Plan
 
 
 def _plans(instance: Instance, readers: Sequence["_PlanReader"], file: str) -> dict[str, GivenPlan]:
-    """By name of a future its plan; those that share what has taken their entries share the plan."""
+    """Return the plan of each future, by name; futures that share a reader share the plan."""
     made = {id(reader): reader.plan(file) for reader in readers}
     names = [future.name for future in instance.tree.futures]
     return {name: made[id(reader)] for name, reader in zip(names, readers, strict=False)}
@@ -159,7 +159,7 @@ def _plans(instance: Instance, readers: Sequence["_PlanReader"], file: str) -> d
 def _placed(
     instance: Instance, document: Document, entries: Iterable[PlanEntry]
 ) -> tuple[list[_Placed], list[Finding]]:
-    """Entries with their futures; findings about those whose futures the instance does not have."""
+    """Return entries with the numbers of their futures, and findings about entries with unknown futures."""
     keys, placed, findings = BranchKeys(instance), list[_Placed](), list[Finding]()
     for entry in entries:
         try:
@@ -180,7 +180,7 @@ def _taken(instance: Instance, document: Document, entries: Iterable[PlanEntry])
 
 
 def _by_future(instance: Instance, document: Document, placed: Sequence[_Placed]) -> list["_PlanReader"]:
-    """By future what has taken its entries; futures with the same entries share it."""
+    """Return, for each future, the reader with its entries; futures with the same entries share one."""
     made, result = dict[tuple[int, ...], _PlanReader](), list[_PlanReader]()
     for number in range(len(instance.tree.futures)):
         some = tuple(i for i, (_, numbers) in enumerate(placed) if numbers is None or number in numbers)
@@ -191,7 +191,7 @@ def _by_future(instance: Instance, document: Document, placed: Sequence[_Placed]
 
 
 def _anticipated(instance: Instance, readers: Sequence["_PlanReader"]) -> Iterator[Finding]:
-    """Entries of a plan that need an answer before it is known, each once."""
+    """Yield a finding for each entry that depends on an answer before it is known."""
     said = set[tuple[int, Place]]()
     bought = {id(reader): reader.bought for reader in readers}
     for each in find_anticipated(instance.tree, [bought[id(reader)] for reader in readers]):
@@ -202,7 +202,7 @@ def _anticipated(instance: Instance, readers: Sequence["_PlanReader"]) -> Iterat
 
 
 def _anticipated_words(instance: Instance, each: AnticipatedDecision) -> tuple[str, str]:
-    """What is wrong, and the cure."""
+    """Return the problem and the cure of a decision that anticipates an answer."""
     one, other = (instance.tree.futures[number].name for number in each.futures)
     more, less = ("nothing" if amount is None else size_text(instance, each.option, amount) for amount in each.amounts)
     label, known = instance.horizon.label(each.t), instance.horizon.label(each.answer.t)
@@ -212,7 +212,7 @@ def _anticipated_words(instance: Instance, each: AnticipatedDecision) -> tuple[s
 
 
 class _PlanReader:
-    """Takes the entries of a plan one by one; what is wrong with any of them is reported at the end."""
+    """Collects the entries of a plan one by one, and the findings about them."""
 
     def __init__(self, instance: Instance, document: Document) -> None:
         self.instance, self.document = instance, document
@@ -225,7 +225,7 @@ class _PlanReader:
         self._said: dict[tuple[str, str], int] = {}
 
     def add(self, entry: PlanEntry) -> None:
-        """Take one amount, or note what is wrong with it."""
+        """Add one entry to the plan, or a finding if it is invalid."""
         amount = self._amount(entry)
         if not self._is_known(entry) or amount is None:
             return
@@ -249,7 +249,7 @@ class _PlanReader:
             return None
 
     def _is_known(self, entry: PlanEntry) -> bool:
-        """Whether the option is there, and is bought in that way; said once for each option."""
+        """Return whether the option of an entry exists and is bought in that way; report a problem once per option."""
         o, place = entry.option, entry.place[:-1]
         option, is_stock = self.instance.options.get(o), o in self.instance.stocks
         if option is None:
@@ -268,7 +268,7 @@ class _PlanReader:
         return False
 
     def _periods(self, entry: PlanEntry) -> range:
-        """The periods that a label names; none where it names none."""
+        """Return the periods that the label of an entry names; an unknown label gives an empty range and a finding."""
         horizon = self.instance.horizon
         try:
             first = horizon.period(entry.period)
@@ -323,12 +323,12 @@ class _PlanReader:
 
     @property
     def bought(self) -> dict[tuple[str, int], float]:
-        """What is bought by option and period."""
+        """The amounts bought, by option and period."""
         fills = {(o, t): amount for o, row in self.fills.items() for t, amount in row.items()}
         return {key: build.size for key, build in self.builds.items()} | fills
 
     def plan(self, file: str) -> GivenPlan:
-        """The plan of what was taken."""
+        """Return the plan of the entries added so far."""
         instance = self.instance
         order = {o: i for i, o in enumerate(instance.options)}
         builds = sorted(self.builds.values(), key=lambda build: (order[build.option], build.t))
@@ -338,20 +338,20 @@ class _PlanReader:
         return GivenPlan(self._name(file), plan, file, self.lines)
 
     def _name(self, file: str) -> str:
-        """The name that the plan has, or that of its file; of a ``builds.csv`` that of its folder."""
+        """Return the name of the plan, else that of its file, or of its folder for a ``builds.csv``."""
         named = self.document.data.get("name") or self.document.data.get("given")
         path = FilePath(file)
         return str(named or (path.resolve().parent.name if path.name == "builds.csv" else path.stem)).strip()
 
 
 def _whole_units(size: float, unit: float) -> float:
-    """The size; in whole units where it differs from that by its last digits only."""
+    """Return a size, rounded to whole units if the difference is only a rounding error."""
     whole = unit * round(size / unit) if unit > 0 else size
     return whole if abs(size - whole) <= ROUNDING * size else size
 
 
 def names_of(plans: Iterable[GivenPlan]) -> list[str]:
-    """A name for each plan; where two have the same, that of the file."""
+    """Return a name for each plan; plans that share a name get that of their file."""
     some = list(plans)
     names = [plan.name for plan in some]
     return [name if names.count(name) == 1 else plan.file for name, plan in zip(names, some, strict=True)]

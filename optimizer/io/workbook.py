@@ -1,8 +1,8 @@
-"""An instance as an Excel workbook, and back as plain data in which every value still knows its cell.
+"""Conversion of an instance to an Excel workbook, and of a workbook to plain data with the cell of every value.
 
-`excel_layout` says what stands where. xlsxwriter writes and openpyxl reads: xlsxwriter cannot read, and openpyxl takes
-2.6 times as long to write (1.2 s in place of 0.45 s for 48,000 cells with styles and notes) and gives charts no text
-for readers who cannot see them.
+`excel_layout` defines the sheets and columns. xlsxwriter writes and openpyxl reads: xlsxwriter cannot read, and
+openpyxl takes 2.6 times as long to write (1.2 s instead of 0.45 s for 48,000 cells with styles and notes) and gives
+charts no alternative text for screen readers.
 """
 
 import io
@@ -41,16 +41,16 @@ from optimizer.levers import KINDS
 from optimizer.suggestions import CONTROL, character, did_you_mean, excerpt
 from optimizer.tolerances import CELL_LENGTH, FINDINGS
 
-# Empty lines between those of a header, at most.
+# Maximum number of consecutive empty lines in a header.
 _MOST_EMPTY = 100
-_ROWS_WITH_KINDS = 999  # the rows of options, written or still empty, in which Excel offers the kinds as a list
+_ROWS_WITH_KINDS = 999  # rows of the sheet `options`, filled or empty, in which Excel offers a list of kinds
 _ORDER = list(Instance.model_fields)
-# Sheets whose first key may be any option or name, not only one that is a row of another sheet.
+# Sheets whose first key need not be a row of another sheet.
 _FREE_KEYS = ("force", "scenarios")
 
 
 def parse_workbook(content: bytes, file: str) -> tuple[Document, tuple[Comment, ...]]:
-    """The data of a workbook, with findings about its sheets, and its comments.
+    """Parse a workbook; return its data, with findings about its sheets, and its comments.
 
     Raises:
         InstanceError: the content is no workbook.
@@ -79,7 +79,7 @@ class _Reader:
         self.allowance = Allowance()
 
     def read_comments(self, lines: list[SheetLine]) -> None:
-        """The sheet of comments: those about nothing in particular are the file's header."""
+        """Read the sheet `comments`; comments without a subject form the header of the file."""
         header = [line for line in lines if not line.text(ABOUT)]
         self._comment((), "\n".join(_with_empty_lines(header)))
         for line in lines:
@@ -87,7 +87,7 @@ class _Reader:
                 self._comment(tuple(line.text(ABOUT).split(".")), line.comment)
 
     def read_instance(self, lines: list[SheetLine]) -> None:
-        """The sheet of single values."""
+        """Read the sheet `instance`, which holds single values."""
         for line in lines:
             key = line.text("key")
             if not key:
@@ -104,7 +104,7 @@ class _Reader:
             self._refuse_columns(place, line.cells, ("key", "value", COMMENT))
 
     def read_table(self, layout: SheetLayout, sheet: InputSheet) -> None:
-        """A sheet with a row an entry."""
+        """Read a sheet with one entry per row."""
         self.document.cells.setdefault(layout.path[:1], sheet.at)
         for line in sheet.lines:
             values = {column: cell for column, cell in line.cells.items() if column not in (*layout.keys, COMMENT)}
@@ -126,14 +126,14 @@ class _Reader:
             self._read_fields(place, values)
 
     def _read_fields(self, place: Place, values: Mapping[str, SheetCell]) -> None:
-        """A row with a column a field."""
+        """Read a row with one field per column."""
         for column, cell in values.items():
             if cell.value is not None:
                 self._put(place, column, cell)
             self._comment((*place, *column.split(".")), cell.note)
 
     def _read_value(self, layout: SheetLayout, place: Place, values: Mapping[str, SheetCell]) -> None:
-        """A row that is one value."""
+        """Read a row that holds a single value."""
         self._refuse_columns(place, values, (layout.value,))
         if len(place) < len(layout.path):
             return
@@ -145,7 +145,7 @@ class _Reader:
             self._comment(place, cell.note)
 
     def _place(self, layout: SheetLayout, line: SheetLine) -> Place | None:
-        """The place of a row in the instance, where its entry is created; None where the row is wrong."""
+        """Return the place of a row in the instance, where its entry is created; None if its keys are wrong."""
         place: Place = ()
         keys = iter(layout.keys)
         for depth, part in enumerate(layout.path):
@@ -168,7 +168,7 @@ class _Reader:
         return place
 
     def _is_wrong(self, layout: SheetLayout, line: SheetLine, place: Place, column: str, *, is_last: bool) -> bool:
-        """Whether a row's key is missing, is given twice, or belongs to no row of another sheet; that is reported."""
+        """Report a key that is missing, repeated, unknown, or has control characters; return whether it is one."""
         name = str(place[-1])
         if not name:
             self._report(place[:-1], line.at, f"{column} is missing", f"Name it in the column {column}.")
@@ -191,7 +191,7 @@ class _Reader:
         return True
 
     def _put(self, place: Place, column: str, cell: SheetCell) -> None:
-        """Put a value into the field that its column names."""
+        """Put the value of a cell into the field that its column names."""
         parts = column.split(".")
         within, holder = (*place, *parts), get_value(self.document.data, place)
         for part in parts[:-1]:
@@ -227,24 +227,24 @@ class _Reader:
             raise InstanceError(self.document.findings)
 
     def _locate(self, place: Place, at: str, depth: int = 1) -> None:
-        """Note the cell of a place; also of the places around it, from a depth on, that have none of their own."""
+        """Record the cell of a place, and of each place around it, from a depth on, that has none yet."""
         self.document.cells[place] = at
         for length in range(depth, len(place)):
             self.document.cells.setdefault(place[:length], at)
 
     def _comment(self, place: Place, text: str) -> None:
-        """Add a comment where there is a text."""
+        """Add a comment unless its text is blank."""
         if text.strip():
             self.comments.append(Comment(place, None, text))
 
 
 def _has_no_overrides(layout: SheetLayout, line: SheetLine) -> bool:
-    """Whether a row is a scenario without overrides, or a branch that sets nothing."""
+    """Return whether a row is a scenario without overrides, or a branch that sets nothing."""
     return layout.sheet in ("scenarios", "branch_sets") and layout.value not in line.cells
 
 
 def _with_empty_lines(lines: list[SheetLine]) -> Iterator[str]:
-    """The comments of lines, with the empty lines between them by the numbers of their rows."""
+    """Yield the comments of lines, with an empty line for each row that is missing between them."""
     before = None
     for line in lines:
         yield from [""] * (0 if before is None else min(line.row - before - 1, _MOST_EMPTY))
@@ -253,7 +253,7 @@ def _with_empty_lines(lines: list[SheetLine]) -> Iterator[str]:
 
 
 def _mapping_at(data: dict[str, Any], place: Place) -> dict[str, Any]:
-    """The mapping at a place; it and those around it are created where they are missing."""
+    """Return the mapping at a place; it and the mappings around it are created if missing."""
     for part in place:
         data = data.setdefault(str(part), {})
     return data
@@ -263,14 +263,14 @@ _FIRST, _LAST = ("name", "kind"), ("source", "note")
 
 
 def dump_workbook(data: Mapping[str, Any], comments: Iterable[Comment] = ()) -> bytes:
-    """The content of an .xlsx file.
+    """Return the content of an .xlsx file with an instance.
 
     Args:
-        data: as `Instance.to_dict` gives it, or `Document.data`.
-        comments: as `parse_comments` reads them.
+        data: the data of `Instance.to_dict` or `Document.data`.
+        comments: the comments, as `parse_comments` returns them.
 
     Raises:
-        OptimizerError: text that is longer than a cell can be.
+        OptimizerError: a text is longer than a cell or note can be.
     """
     require_extra("excel", "An Excel workbook")
     import xlsxwriter
@@ -292,7 +292,7 @@ def dump_workbook(data: Mapping[str, Any], comments: Iterable[Comment] = ()) -> 
 
 
 def header(layout: SheetLayout, rows: Iterable[LayoutRow]) -> list[str]:
-    """The columns of a sheet: keys, then fields in the order of their declaration and of years, then the comment."""
+    """Return the columns of a sheet: keys, then fields in order of declaration and year, then the comment."""
     used = {column for row in rows for column in row.values}
     if layout.value:
         return [*layout.keys, layout.value, COMMENT]
@@ -307,13 +307,13 @@ def header(layout: SheetLayout, rows: Iterable[LayoutRow]) -> list[str]:
 
 
 def _fields(layout: SheetLayout) -> list[str]:
-    """The fields of a sheet's models as they are declared; `kind` and `name` come first, source and note last."""
+    """Return the fields of the models of a sheet as declared, but `name` and `kind` first, `source` and `note` last."""
     keys = (field.alias or key for model in layout.models for key, field in model.model_fields.items())
     return [*_FIRST, *(key for key in dict.fromkeys(keys) if key not in (*_FIRST, *_LAST)), *_LAST]
 
 
 def _basic(layout: SheetLayout) -> tuple[str, ...]:
-    """Columns that a sheet has even where they are empty, since they are needed to fill it."""
+    """Return the columns that a sheet has even if empty, for users to fill in."""
     return {
         "processes": ("region", "stage", "capacity", "cost", "source"),
         "demands": ("commodity", "quantity", "survival", "shortage_cost", "source"),
@@ -324,7 +324,7 @@ def _basic(layout: SheetLayout) -> tuple[str, ...]:
 
 
 def explain_column(layout: SheetLayout, column: str) -> str:
-    """The meaning of a column, for the note on its head."""
+    """Return the meaning of a column, for the note on its head."""
     field = column.partition(".")[0]
     return " / ".join(dict.fromkeys(text for model in layout.models if (text := describe_model(model, field))))
 
@@ -362,13 +362,13 @@ class _Writer:
             raise OptimizerError(f"a text is longer than a cell can be ({len(value):,} characters): {value[:60]} …")
 
     def _form(self, text: str, *, wrap: bool) -> Any:
-        """The format of a text; one that Excel would compute once its cell is edited is marked as a text."""
+        """Return the format of a text; a text that Excel would evaluate as a formula when edited is marked as text."""
         if not starts_formula(text):
             return self.wide if wrap else self.free
         return self.book.add_format({"text_wrap": wrap, "valign": "top", "quote_prefix": True})
 
     def comments(self, comments: list[tuple[str, str]]) -> None:
-        """The header of the file line by line, then the comments on whole sheets."""
+        """Write the header of the file line by line, then the comments on whole sheets."""
         sheet = self.sheet(COMMENTS, [ABOUT, COMMENT], 1)
         sheet.set_column(0, 0, 16)
         sheet.set_column(1, 1, 120)
@@ -378,7 +378,7 @@ class _Writer:
             self.write(sheet, i, 1, text, wrap=bool(about))
 
     def rest(self, rows: list[LayoutRow]) -> None:
-        """The sheet `instance`."""
+        """Write the sheet `instance`."""
         sheet = self.sheet(INSTANCE, ["key", "value", COMMENT], 1)
         sheet.set_column(0, 0, 24)
         sheet.set_column(1, 1, 40)
@@ -390,7 +390,7 @@ class _Writer:
             self.note(sheet, i, 0, _explain_key(key))
 
     def table(self, layout: SheetLayout, rows: list[LayoutRow]) -> None:
-        """One of the other sheets."""
+        """Write one of the sheets in `LAYOUTS`."""
         columns = header(layout, rows)
         sheet = self.sheet(layout.sheet, columns, len(layout.keys))
         for j, column in enumerate(columns):
@@ -403,7 +403,7 @@ class _Writer:
             self.row(sheet, i, layout, row, columns)
 
     def row(self, sheet: Any, i: int, layout: SheetLayout, row: LayoutRow, columns: list[str]) -> None:
-        """One row of a table: keys, values with their notes, comments."""
+        """Write one row of a table: keys, values with their notes, comments."""
         for j, key in enumerate(row.keys):
             self.write(sheet, i, j, int(key) if layout.keys[j] == "year" and key.isdigit() else key)
         for column, value in row.values.items():
@@ -422,14 +422,14 @@ class _Writer:
 
 
 def _width(column: str, j: int, rows: Iterable[LayoutRow]) -> int:
-    """The width of a column, in characters."""
+    """Return the width of a column in characters."""
     shown = (row.keys[j] if j < len(row.keys) else row.values.get(column, "") for row in rows)
     longest = max((len(dump_flow(value)) for value in shown), default=0)
     return max(len(column) + 2, 9, min(longest + 1, 44))
 
 
 def _explain_key(key: str) -> str:
-    """The meaning of a key of the sheet `instance`."""
+    """Return the meaning of a key of the sheet `instance`."""
     head, _, tail = key.partition(".")
     field = tail.partition(".")[0]
     models: Mapping[str, type[BaseModel]] = {"horizon": Horizon, "adversary": AdversarySpec, "policy": Policy}

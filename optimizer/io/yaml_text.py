@@ -1,8 +1,8 @@
-"""The comments of an instance as YAML text, and an instance with its comments as YAML text.
+"""Reading of comments from YAML text, and writing of an instance with its comments as YAML text.
 
-A comment behind a value belongs to that field, and so do lines of comment above a field with a line of its own. Other
-lines of comment belong to the object that they stand in or just above; to the section where an empty line follows, or
-where they start at the margin; above the first key they are the header:
+A comment after a value belongs to that field, and so do comment lines above a field with a line of its own. Other
+comment lines belong to the object that contains them or follows them directly. They belong to the section if an empty
+line follows or if they start at the margin, and to the header if they stand above the first key:
 
     # of the file
 
@@ -18,11 +18,12 @@ where they start at the margin; above the first key they are the header:
 
       turbines: {commodity: magnet, quantity: 40} # of turbines
 
-Sections and their entries are written on lines of their own, the content of an entry in one line a field. Text that
-could be read as anything else is quoted, so that `document` reads back the same data.
+Sections and their entries are written on lines of their own, each field of an entry in one line. Text that could be
+read as another type is quoted, so that `document` reads back the same data.
 
-PyYAML reads. ruamel.yaml would keep lines and comments by itself, but its scanner is written in Python: 0.32 s in place
-of 6 ms for us-magnets.yaml, which takes 0.11 s to load as a whole, and 12 s in place of 0.28 s for a file of 1.2 MB.
+PyYAML is used for reading. ruamel.yaml would keep lines and comments by itself, but its scanner is written in Python:
+it takes 0.32 s instead of 6 ms for us-magnets.yaml, which takes 0.11 s to load as a whole, and 12 s instead of 0.28 s
+for a file of 1.2 MB.
 """
 
 import math
@@ -49,10 +50,10 @@ WIDTH, LONG = 120, 100
 FIELD = 3  # the keys of the path to a field of an object: its section, its name, the field
 _PLAIN = re.compile(r"^[^\W\d][^#:,\[\]{}\"]*$")
 _PERIOD = re.compile(r"^\d{4}(Q[1-4]|-\d{2})$")
-# Words that other readers of YAML take for a truth value or null.
+# Words that other readers of YAML take for a boolean or null.
 _LOADED = {"yes", "no", "on", "off", "y", "n", "true", "false", "null"}
-# The places of the mappings and lists that are written in block style, one entry a line; "*" is any key. So
-# ("shocks", "*", "cuts") puts each cut of a shock on a line, and what a cut holds stays in braces.
+# The places of mappings and lists written in block style, one entry per line; "*" is any key. For example,
+# ("shocks", "*", "cuts") puts each cut of a shock on a line; the content of a cut stays in braces.
 _BLOCKS: tuple[tuple[str, ...], ...] = (
     ("regions",),
     *((section,) for section in ("commodities", "processes", "demands", "options", "shocks", "ensembles", "scenarios")),
@@ -92,7 +93,7 @@ class Comment:
 
 
 def parse_comments(text: str, file: str) -> tuple[Comment, ...]:
-    """Every comment of a YAML text, in the order of the file.
+    """Return every comment of a YAML text, in the order of the file.
 
     Raises:
         InstanceError: the text is no YAML, or holds no mapping.
@@ -102,7 +103,7 @@ def parse_comments(text: str, file: str) -> tuple[Comment, ...]:
 
 
 def _starts(text: str) -> dict[int, int]:
-    """By line, from 0, the column where its comment starts; a # inside a scalar starts none."""
+    """Return the column where a comment starts, by line from 0; a # inside a scalar starts none."""
     scalars = [
         ((token.start_mark.line, token.start_mark.column), (token.end_mark.line, token.end_mark.column))
         for token in yaml.scan(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
@@ -164,13 +165,13 @@ class _Reader:
         after = self.keys[next_] if next_ < len(self.keys) else None
         if after is None or self.starts[block[0]] > _indent(self.lines[after]):
             inside = self._before(block[0])[:2]
-            # No deeper than the object itself: behind the last of a section.
+            # Indented no deeper than the object, so after the last object of a section: the section owns the comment.
             is_beside = self.starts[block[0]] <= _indent(self.lines[self.document.lines[inside] - 1])
             return inside[:1] if is_beside else inside
         return self._below(block, after)
 
     def _below(self, block: list[int], after: int) -> Place:
-        """What a comment is about that stands above a line with keys."""
+        """Return the place that owns a comment above a line with keys."""
         place = self.first[after]
         stands_alone = block[-1] + 1 < len(self.lines) and not self.lines[block[-1] + 1].strip()
         if stands_alone or self.starts[block[0]] == 0:
@@ -182,12 +183,12 @@ class _Reader:
         return self.first[self.keys[at - 1]] if at else ()
 
     def _header(self, block: list[int]) -> str:
-        """The header as it stands, without the line for editors."""
+        """Return the header unchanged, without the line for editors."""
         rows = (self.lines[line][self.starts[line] + 1 :].removeprefix(" ").rstrip() for line in block)
         return "\n".join(row for row in rows if not row.startswith(FOR_EDITORS)).strip()
 
     def _text(self, block: list[int]) -> str:
-        """The text of a comment without rules of dashes; its lines are joined unless they are indented."""
+        """Return the text of a comment without ruled lines; its lines are joined, except indented ones."""
         rows = (self.lines[line][self.starts[line] + 1 :].rstrip() for line in block)
         joined = ""
         for row in (_DASHES.sub(" ", row) for row in rows if row.strip() and not _RULE.match(row)):
@@ -201,13 +202,13 @@ def _indent(line: str) -> int:
 
 
 def value_at(data: Any, place: Place) -> Any:
-    """The value at a place; None for an object of a section."""
+    """Return the value at a place; None for a section or an object of one."""
     value = get_value(data, place)
     return None if isinstance(value, Mapping) and len(place) <= 2 else value
 
 
 def dump_flow(value: Any, *, quoted: bool = False) -> str:
-    """A value in one line of YAML."""
+    """Format a value as one line of YAML."""
     if isinstance(value, Mapping):
         return "{" + ", ".join(f"{_key(key)}: {dump_flow(part)}" for key, part in value.items()) + "}"
     if isinstance(value, (list, tuple)):
@@ -232,14 +233,14 @@ def _key(key: Any) -> str:
 
 
 def _figure(value: float) -> str:
-    """A number that is read back as itself."""
+    """Format a number so that it is read back exactly."""
     if value != value or value in (float("inf"), float("-inf")):
         return ".nan" if value != value else ".inf" if value > 0 else "-.inf"
     return repr(value)
 
 
 def _short(value: Any) -> str:
-    """An amount for reading: 20M, where that is exact."""
+    """Format a value in one line, with whole amounts in short form, 20M, if that is exact."""
     is_whole = isinstance(value, int) and not isinstance(value, bool)
     for size, suffix in ((10**9, "B"), (10**6, "M")) if is_whole else ():
         text = f"{value / size:.6g}"
@@ -249,7 +250,7 @@ def _short(value: Any) -> str:
 
 
 def _is_plain(text: str) -> bool:
-    """Whether a text needs no quotes: it holds no sign of YAML, and is not read as a number or a word of YAML."""
+    """Return whether a text needs no quotes: it has no special characters of YAML and is read back as text."""
     if _PERIOD.match(text):
         return True
     looks = _PLAIN.match(text) and text == text.strip() and text.isprintable() and text.lower() not in _LOADED
@@ -257,7 +258,7 @@ def _is_plain(text: str) -> bool:
 
 
 def are_alike(one: Any, other: Any) -> bool:
-    """Whether two values mean the same, however they are written; values that cannot be compared pass."""
+    """Return whether two values are equal, in whatever form they are written; incomparable values count as equal."""
     if _is_series(one) and _is_series(other):
         known = {str(key): value for key, value in other.items()}
         return {*map(str, one)} == {*known} and all(are_alike(value, known[str(key)]) for key, value in one.items())
@@ -271,7 +272,7 @@ def are_alike(one: Any, other: Any) -> bool:
 
 
 def _is_series(value: Any) -> bool:
-    """Whether a value is given by year."""
+    """Return whether a value is a series, given by year."""
     return isinstance(value, Mapping) and bool(value) and all(str(key)[:4].isdigit() for key in value)
 
 
@@ -283,12 +284,12 @@ def _number(value: Any) -> float | None:
 
 
 def dump_yaml(data: Mapping[str, Any], comments: Iterable[Comment] = (), first: str = "") -> str:
-    """The text of an instance file.
+    """Return the YAML text of an instance file.
 
     Args:
-        data: as `Instance.to_dict` gives it, or `Document.data`.
-        comments: as `parse_comments` reads them.
-        first: a line to begin with, such as one for editors.
+        data: the data of `Instance.to_dict` or `Document.data`.
+        comments: the comments, as `parse_comments` returns them.
+        first: the first line, such as the one for editors; empty for none.
     """
     return "\n".join(_Writer(data, comments).lines(first)) + "\n"
 
@@ -311,7 +312,7 @@ class _Writer:
     def _top(self, key: str, value: Any, *, is_first: bool) -> Iterator[str]:
         place: Place = (key,)
         if value and _is_block(place) and isinstance(value, Mapping):
-            # Above the first key of all, a comment would be the header's.
+            # A comment above the first key of the file would be read as the header.
             beside = self._behind(place, is_deep=False) if is_first else ""
             yield from [] if is_first else ["", *self._above(place, "")]
             yield f"{key}:{beside}"
@@ -321,7 +322,7 @@ class _Writer:
             yield from self._line(place, value, "")
 
     def _entry(self, place: Place, value: Any, indent: str) -> Iterator[str]:
-        """An entry of a section, below its comments."""
+        """Yield the lines of an entry of a section, with its comments above."""
         is_field = place[0] in ("policy", "adversary")
         if not is_field:
             yield from self._above(place, indent)
@@ -334,13 +335,13 @@ class _Writer:
             yield from self._field((*place, key), part, f"{indent}  ")
 
     def _is_short(self, place: Place, value: Any, indent: str) -> bool:
-        """Whether an object fits into a line, and no comment is about what it holds."""
+        """Return whether an object fits into one line and no comment is about its content."""
         line = f"{indent}{_key(place[-1])}: {dump_flow(value)}"
         has_own = any(len(other) > len(place) and other[: len(place)] == place for other in self.comments)
         return len(line) <= LONG and not has_own
 
     def _field(self, place: Place, value: Any, indent: str) -> Iterator[str]:
-        """A field of an entry, with its comments behind it."""
+        """Yield the lines of a field of an entry, with its comments after it."""
         is_flow = place[0] == "futures" and self._is_short(place, value, indent)
         if not (value and _is_block(place)) or is_flow:
             yield from self._line(place, value, indent)
@@ -361,7 +362,7 @@ class _Writer:
             yield from textwrap.wrap(value, WIDTH - 2, initial_indent=f"{indent}  ", subsequent_indent=f"{indent}  ",
                                      break_long_words=False, break_on_hyphens=False)  # fmt: skip
         else:
-            # The overrides of a scenario and of a branch are written as they are.
+            # Values of overrides in scenarios and branches are written unchanged.
             text = dump_flow(value) if place[0] in ("scenarios", "futures") else _short(value)
             line = f"{indent}{key}: {text}"
             if len(place) == FIELD and len(line + beside) > WIDTH:
@@ -370,7 +371,7 @@ class _Writer:
             yield f"{line}{beside}"
 
     def _behind(self, place: Place, *, is_deep: bool = True) -> str:
-        """The comments on a place, with `is_deep` also those on all that is in it, for the end of its line."""
+        """Return the comments on a place for the end of its line; with `is_deep`, also those on places inside it."""
         texts = list(self.comments.get(place, ()))
         if is_deep:
             inner = (other for other in self.comments if len(other) > len(place) and other[: len(place)] == place)
@@ -379,14 +380,14 @@ class _Writer:
         return f"  # {words}" if words else ""
 
     def _above(self, place: Place, indent: str) -> Iterator[str]:
-        """The comments on a place, in lines above it; lines that were indented stay so."""
+        """Yield the comments on a place as lines above it; lines of a comment after its first stay indented."""
         for text in self.comments.get(place, ()):
             for i, part in enumerate(text.split("\n")):
                 yield from _wrapped(" ".join(part.split()), indent + ("#    " if i else "# "), indent)
 
 
 def _wrapped(text: str, first: str, indent: str) -> list[str]:
-    """A comment in lines of its own, of which the first starts otherwise."""
+    """Wrap a comment into lines of its own; the first line begins with `first`."""
     return textwrap.wrap(text, WIDTH, initial_indent=first, subsequent_indent=f"{indent}# ",
                          break_long_words=False, break_on_hyphens=False)  # fmt: skip
 
