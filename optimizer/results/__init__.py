@@ -1,1 +1,1 @@
-"""What a run hands back: frozen values, frames, and their order."""
+"""Results of a run: plan files, plans, outcomes, and frames; all values are frozen."""

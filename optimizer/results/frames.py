@@ -1,15 +1,15 @@
-"""Frames: rows with named columns, the only source of every table.
+"""Frames: tables of rows with named columns, the only source of every output table.
 
-A frame says of each column what all its readers need: its name in code, its label, its unit, and the form in which its
-values are written. The screen, CSV files, workbooks and pages draw the same frames; `Frame.to_pandas` gives them to
-Python with an index and plain names, and with the rest in ``attrs``:
+A frame defines for each column its name in code, its label, its unit, and the form in which its values are written. The
+screen, CSV files, workbooks and pages show the same frames; `Frame.to_pandas` returns them with an index and plain
+names, and with the other properties in ``attrs``:
 
-    title     of the table
-    units     by column: "USD", "t", "share" (0 to 1) …; only of columns that have one
-    labels    by column: its head for readers
-    forms     by column: how its values are written, one of `Form`
+    title     title of the table
+    units     unit by column: "USD", "t", "share" (0 to 1) …; only columns that have one
+    labels    head by column
+    forms     form of the values by column, one of `Form`
 
-pandas is imported when it is first needed, not before: it takes longer than to solve a small instance.
+pandas is imported when it is first needed: the import takes longer than solving a small instance.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -20,25 +20,25 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     import pandas as pd
 
-# How the values of a column are written for readers:
+# Form in which the values of a column are written:
 Form = Literal[
-    "text",  # as it stands
-    "word",  # the same, never broken
+    "text",  # text, unchanged
+    "word",  # text without line breaks
     "name",  # a key of the instance, by its name
-    "object",  # the same; workbooks have the key as well
+    "object",  # a key of the instance, by its name; workbooks have the key as well
     "region",  # a region, by its name
-    "shock",  # a shock, as the file calls it
+    "shock",  # a shock, by its name in the file
     "period",  # the label of a period
     "year",  # a calendar year
     "count",  # a whole number
     "amount",  # a number, to three digits
-    "plain",  # the same without a suffix, for columns that are added up
+    "plain",  # a number, to three digits without a suffix, for columns that are added up
     "exact",  # a number, to four digits
     "enough",  # a number that suffices, rounded up to six digits
     "millions",  # money, in millions, to three digits
     "percent",  # a share, as per cent
     "tenth",  # a share, as per cent to one decimal
-    "part",  # a part of the cost, as readers call it
+    "part",  # a part of the cost, by its name for readers
     "yes",  # whether something holds
 ]
 NUMBER_FORMS = ("count", "amount", "plain", "exact", "enough", "millions", "percent", "tenth")
@@ -48,26 +48,26 @@ NUMBER_FORMS = ("count", "amount", "plain", "exact", "enough", "millions", "perc
 class FrameColumn:
     """One column of a frame."""
 
-    name: str  # in code, and with its unit the head in CSV files
-    label: str = ""  # the head for readers; the name with spaces where it is left out
-    unit: str = ""  # of its numbers; empty where it has none
-    form: Form = "text"  # how its values are written
-    is_index: bool = False  # whether it tells rows apart
-    is_shown: bool = True  # whether a table on the screen has it; files and pages have every column
-    # Its value for what a row is made of; the attribute of the column's name where it is left out.
+    name: str  # name in code; with the unit, the head in CSV files
+    label: str = ""  # head for readers; by default the name with spaces
+    unit: str = ""  # unit of the numbers; empty if there is none
+    form: Form = "text"  # form in which values are written
+    is_index: bool = False  # whether the column is part of the index
+    is_shown: bool = True  # whether tables on the screen show the column; files and pages have every column
+    # Function from the object of a row to the value; by default the attribute with the column's name.
     of: Callable[[Any], Any] | None = field(default=None, repr=False, compare=False)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without `of`, which rows are made by and which cannot be sent to another process."""
+        """Return the fields without `of`, which cannot be sent to another process."""
         return {**vars(self), "of": None}
 
     def value_of(self, item: Any) -> Any:
-        """The value in the row that is made of this."""
+        """Return the value of the column in the row of an object."""
         return getattr(item, self.name) if self.of is None else self.of(item)
 
     @property
     def head(self) -> str:
-        """The label, or the name as a label."""
+        """The label, or by default the name with spaces."""
         return self.label or self.name.replace("_", " ").capitalize()
 
     @property
@@ -77,7 +77,7 @@ class FrameColumn:
 
 
 class FrameRow(dict[str, Any]):
-    """The values of a row by column; `item` is what it was made of, where that is known."""
+    """The values of a row by column; `item` is the object of the row, None if it is unknown."""
 
     item: Any = None
 
@@ -86,22 +86,22 @@ class FrameRow(dict[str, Any]):
 class Frame:
     """A table: columns, and the values of each."""
 
-    name: str  # in code, and of the sheet in a workbook
-    title: str  # for readers
-    columns: tuple[FrameColumn, ...]  # those of the index first
-    values: tuple[Sequence[Any], ...] = field(repr=False)  # by column, in the order of the rows
-    note: str = ""  # what readers have to know of marks and units
-    # What each row was made of; empty where that is not known.
+    name: str  # name in code, and of the sheet in a workbook
+    title: str  # title for readers
+    columns: tuple[FrameColumn, ...]  # columns of the index first
+    values: tuple[Sequence[Any], ...] = field(repr=False)  # values by column, in the order of the rows
+    note: str = ""  # note for readers on marks and units
+    # The object of each row; empty if unknown.
     items: Sequence[Any] = field(default=(), repr=False, compare=False)
 
     @classmethod
     def of_rows(
         cls, name: str, title: str, columns: Sequence[FrameColumn], rows: Iterable[Sequence[Any]], note: str = ""
     ) -> "Frame":
-        """A frame from its rows, each with a value for every column, in the order of the columns.
+        """Return a frame of rows, each with a value for every column, in the order of the columns.
 
         Raises:
-            ValueError: a row has more values than there are columns, or fewer.
+            ValueError: the number of values of a row differs from the number of columns.
         """
         some = list(rows)
         for row in some:
@@ -115,16 +115,16 @@ class Frame:
     def of_items(
         cls, name: str, title: str, items: Iterable[Any], columns: Sequence[FrameColumn], note: str = ""
     ) -> "Frame":
-        """A frame with one row for each of some objects, by `FrameColumn.of`."""
+        """Return a frame with one row for each object, with values by `FrameColumn.of`."""
         some = list(items)
         values = tuple([column.value_of(item) for item in some] for column in columns)
         return cls(name, title, tuple(columns), values, note, some)
 
     @classmethod
     def stacked(cls, head: FrameColumn, frames: Iterable[tuple[Any, "Frame"]]) -> "Frame":
-        """Some frames, at least one, below one another, with all their columns behind one that tells the frames apart.
+        """Stack one or more frames, with a first column that identifies the frame, and all their columns.
 
-        Title and note are those of the first.
+        Title and note are those of the first frame.
         """
         some = list(frames)
         columns = {column.name: column for _, frame in some for column in frame.columns}
@@ -136,10 +136,10 @@ class Frame:
         return len(self.values[0]) if self.values else 0
 
     def __getitem__(self, name: str) -> Sequence[Any]:
-        """The values of a column.
+        """Return the values of a column.
 
         Raises:
-            KeyError: there is none of that name.
+            KeyError: there is no column of that name.
         """
         return self.values[self._place(name)]
 
@@ -150,7 +150,7 @@ class Frame:
         return names.index(name)
 
     def rows(self) -> Iterator[FrameRow]:
-        """Each row, by the names of the columns."""
+        """Yield each row, as a mapping by names of columns."""
         names = [column.name for column in self.columns]
         for i, values in enumerate(zip(*self.values, strict=True)):
             row = FrameRow(zip(names, values, strict=True))
@@ -158,29 +158,29 @@ class Frame:
             yield row
 
     def select(self, names: Collection[str]) -> "Frame":
-        """The same with some of the columns only."""
+        """Return the frame with the named columns only."""
         some = [j for j, column in enumerate(self.columns) if column.name in names]
         return replace(self, columns=tuple(self.columns[j] for j in some), values=tuple(self.values[j] for j in some))
 
     def without_empty(self, *names: str) -> "Frame":
-        """The same without those of the named columns that are empty in every row; a 0 is a value.
+        """Return the frame without those of the named columns that are empty in every row; a 0 is a value.
 
         Raises:
-            KeyError: there is no column of a name.
+            KeyError: there is no column of that name.
         """
         empty = {name for name in names if all(value is None or value == "" for value in self[name])}
         return self.select({column.name for column in self.columns} - empty)
 
     def first(self, count: int) -> "Frame":
-        """The same with the first rows only."""
+        """Return the frame with the first `count` rows only."""
         return replace(self, values=tuple(values[:count] for values in self.values), items=self.items[:count])
 
     def with_column(self, column: FrameColumn, values: Sequence[Any]) -> "Frame":
-        """The same with one more column at the end."""
+        """Return the frame with one more column at the end."""
         return replace(self, columns=(*self.columns, column), values=(*self.values, values))
 
     def to_pandas(self) -> "pd.DataFrame":
-        """A pandas frame with an index and plain names; title, units, labels and forms are in ``attrs``."""
+        """Return a pandas frame with an index and plain names; title, units, labels and forms are in ``attrs``."""
         import pandas as pd
 
         made = pd.DataFrame({c.name: v for c, v in zip(self.columns, self.values, strict=True)})
@@ -197,7 +197,7 @@ class Frame:
 
 
 def _with_numbers(made: "pd.DataFrame", columns: Sequence[FrameColumn]) -> "pd.DataFrame":
-    """With the types of columns that pandas cannot tell: without a row all, and of numbers where all are None."""
+    """Set the types that pandas cannot infer: of all columns without rows, and of number columns with only None."""
     numbers = {column.name for column in columns if column.form in NUMBER_FORMS}
     if made.empty:
         plain: dict[Form, type] = {"yes": bool, "year": int}
@@ -210,11 +210,11 @@ def _with_numbers(made: "pd.DataFrame", columns: Sequence[FrameColumn]) -> "pd.D
 class Frames:
     """The frames of a result by name: `frame("builds")` is a `Frame`, the attribute `builds` a pandas frame of it.
 
-    Each is made on first access.
+    Each frame is made on first access.
 
     Args:
-        makers: by name, what makes a frame.
-        subject: what each of them makes it of.
+        makers: functions that make the frames, by name.
+        subject: arguments of these functions.
     """
 
     def __init__(self, makers: Mapping[str, Callable[..., Frame]], *subject: Any) -> None:
@@ -222,10 +222,10 @@ class Frames:
         self._made: dict[str, Frame] = {}
 
     def frame(self, name: str) -> Frame:
-        """One of the frames, without pandas.
+        """Return the frame of a name, without pandas.
 
         Raises:
-            KeyError: there is none of that name.
+            KeyError: there is no frame of that name.
         """
         if name not in self._makers:
             raise KeyError(f"there is no frame {name!r}; there are {', '.join(self)}")
@@ -243,7 +243,7 @@ class Frames:
         return made
 
     def __getstate__(self) -> dict[str, Frame]:
-        """Every frame: what makes them cannot be sent to another process."""
+        """Return all frames, since the functions that make them cannot be sent to another process."""
         return {name: self.frame(name) for name in self}
 
     def __setstate__(self, made: dict[str, Frame]) -> None:

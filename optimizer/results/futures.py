@@ -1,7 +1,7 @@
-"""The plan of an instance whose futures part: what is committed before the first answer, and what follows each.
+"""Result of an instance with several futures: decisions before the first answer, and those after each answer.
 
-FuturesResult    the whole: its measure, its bound, its decisions
-FutureResult     one future under it, as a result of its own
+FuturesResult    the plan of all futures: its measure, its bound, its decisions
+FutureResult     one future under the plan, with a result of its own
 Decision         one purchase, and the futures in which it is made
 """
 
@@ -34,20 +34,20 @@ MISSING_FIGURES = ("total_cost", "expected_cost", "survival_gap", "worst_gap", "
 
 @dataclass(frozen=True)
 class Decision:
-    """One purchase, with the futures in which it is made alike."""
+    """One purchase, with the futures that make it and cannot be distinguished at that time."""
 
-    # What is bought.
+    # The option that is bought, and its kind.
     option: str
     kind: str
-    # When.
+    # Index, calendar year and label of the period of the purchase.
     t: int
     year: int
     period: str
-    size: float  # in the option's own unit; of a stockpile t bought in the period
-    opened: bool  # whether a fixed-charge option is opened by it
-    futures: tuple[str, ...]  # the names of the futures
+    size: float  # in the option's own unit; for a stockpile, t bought in the period
+    opened: bool  # whether the purchase opens a fixed-charge option
+    futures: tuple[str, ...]  # names of the futures
     is_stock: bool = False  # whether it is a purchase of a stockpile
-    paid: tuple[float, ...] = ()  # money by future, undiscounted, for these futures in turn; their prices may differ
+    paid: tuple[float, ...] = ()  # money, undiscounted, in the order of `futures`, whose prices may differ
 
 
 @dataclass(frozen=True)
@@ -55,21 +55,21 @@ class FutureResult:
     """One future under the plan."""
 
     name: str  # its branches, ``late.tighten``
-    probability: float  # of the future
-    answers: tuple[tuple[str, str, str], ...]  # by question, its branch and the period from which it is known
-    result: Result = field(repr=False)  # the future as an instance of its own: plan, cost, shocks, audit
-    least_cost: float | None = None  # of its informed plan; None where it is not known
-    least_bound: float | None = None  # a proven lower bound on that; None likewise
-    # Cost less the least cost, with the price of gaps where they have one; None where that is not known.
+    probability: float  # probability of the future
+    answers: tuple[tuple[str, str, str], ...]  # question, branch, and period from which the answer is known
+    result: Result = field(repr=False)  # result of the future as an instance of its own: plan, cost, shocks, audit
+    least_cost: float | None = None  # cost of the future's informed plan; None if unknown
+    least_bound: float | None = None  # proven lower bound of `least_cost`; None if unknown
+    # Cost minus the least cost, including priced gaps; None if the least cost is unknown.
     regret: float | None = None
 
     @property
     def cost(self) -> float:
-        """Present value, expected over the shocks of this future."""
+        """Total cost of the future, present value, expected over its shocks."""
         return self.result.total_cost
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON: its figures, without the plan."""
+        """Return the figures of the future for JSON, without the plan."""
         return {
             "name": self.name,
             "probability": self.probability,
@@ -88,27 +88,27 @@ class FutureResult:
 class FuturesResult(SavedPlan):
     """A plan for several futures, or for a measure other than expected cost.
 
-    It has what every saved plan has, and ``survives`` where every future does.
+    It has the attributes of every saved plan, and ``survives`` if every future does.
 
     Attributes:
-        measure: what was minimised, in words.
-        total_cost: its value, present value; NaN where there is no plan, and so are the four after it.
-        expected_cost: over all futures and their shocks.
-        survival_gap: expected over the futures.
+        measure: name of the objective that was minimised.
+        total_cost: value of the measure, present value; it and the next four figures are NaN if there is no plan.
+        expected_cost: expected cost over all futures and their shocks, present value.
+        survival_gap: expected survival gap over the futures.
         worst_gap: survival gap of the worst single shock in any future.
-        outlay: expected, undiscounted.
-        bound: proven lower bound on `total_cost`, None where none is known; where gaps have a price, `total_cost` less
-            what is not proven of the measure with gaps at their price.
-        gap_bound: proven lower bound on `survival_gap`, None where none is known, and where gaps have a price.
-        mip_gap: relative distance from the bound; where gaps have a price, of that measure.
-        futures: in the order of the file.
-        decisions: in the order of time, each with the futures in which it is made.
+        outlay: expected outlay, undiscounted.
+        bound: proven lower bound on `total_cost`, None if none is known; if gaps have a price, `total_cost` minus the
+            unproven part of the measure including priced gaps.
+        gap_bound: proven lower bound on `survival_gap`; None if none is known, or gaps have a price.
+        mip_gap: relative distance from the bound; if gaps have a price, of the measure including priced gaps.
+        futures: the futures, in the order of the file.
+        decisions: purchases in the order of time, each with the futures in which it is made.
         first_question: the period from which the first answer is known; None without questions.
-        price_of_survival: expected cost less that of the same futures without shocks, 0 within a millionth of the
-            expected cost; None where not computed.
-        are_probabilities_given: whether the file gives them; where not, they are equal.
-        clash: rules that contradict each other, with their futures, where no plan exists.
-        audit: rows checked, and the largest disagreement relative to its row.
+        price_of_survival: expected cost minus that of the same futures without shocks, 0 within a millionth of the
+            expected cost; None if it was not computed.
+        are_probabilities_given: whether the file states probabilities; otherwise they are equal.
+        clash: rules that contradict each other, with their futures, if no plan exists.
+        audit: number of rows checked, and the largest disagreement relative to its row.
     """
 
     UNSENT: ClassVar[frozenset[str]] = SavedPlan.UNSENT | {"decided_first"}
@@ -139,7 +139,7 @@ class FuturesResult(SavedPlan):
 
     @property
     def survives(self) -> bool:
-        """Whether the plan keeps every floor in every shock of every future, but for samples that may fail."""
+        """Whether the plan keeps every floor in every shock of every future, apart from samples that may fail."""
         return bool(self.futures) and all(each.result.survives for each in self.futures)
 
     @cached_property
@@ -148,16 +148,16 @@ class FuturesResult(SavedPlan):
 
         `decisions` has a row for each order and the branches that make it.
         """
-        # Frames need the options' units, whose package lies above `results`: imported when first read.
+        # Frames need the units of options from a package above `results`, which is therefore imported on first use.
         made: Frames = import_module("optimizer.studies.frames").futures_frames(self)
         return made
 
     @property
     def worst(self) -> FutureResult:
-        """The future that costs most; the first of several.
+        """The future with the highest cost, the first one of equals.
 
         Raises:
-            PlanFileError: there is no plan, which `worst_cost` says by None.
+            PlanFileError: there is no plan; `worst_cost` is then None.
         """
         self._require_futures()
         most = max(each.cost for each in self.futures)
@@ -165,7 +165,7 @@ class FuturesResult(SavedPlan):
 
     @property
     def best(self) -> FutureResult:
-        """The future that costs least; the first of several.
+        """The future with the lowest cost, the first one of equals.
 
         Raises:
             PlanFileError: there is no plan.
@@ -180,29 +180,29 @@ class FuturesResult(SavedPlan):
 
     @property
     def worst_cost(self) -> float | None:
-        """The cost of that future; None where there is no plan."""
+        """The cost of the most expensive future; None if there is no plan."""
         return self.worst.cost if self.futures else None
 
     @property
     def worst_future(self) -> str | None:
-        """Its name; None likewise."""
+        """The name of the most expensive future; None if there is no plan."""
         return self.worst.name if self.futures else None
 
     @property
     def best_cost(self) -> float | None:
-        """The cost of the cheapest future; None likewise."""
+        """The cost of the cheapest future; None if there is no plan."""
         return self.best.cost if self.futures else None
 
     @property
     def best_future(self) -> str | None:
-        """Its name; None likewise."""
+        """The name of the cheapest future; None if there is no plan."""
         return self.best.name if self.futures else None
 
     def future(self, name: str) -> FutureResult:
-        """One of the futures.
+        """Return the future of a name.
 
         Raises:
-            KeyError: there is none of that name.
+            KeyError: there is no future of that name.
         """
         found = next((each for each in self.futures if each.name == name), None)
         if found is None:
@@ -210,7 +210,7 @@ class FuturesResult(SavedPlan):
         return found
 
     def with_changes(self, changes: tuple[str, ...]) -> "FuturesResult":
-        """The same as of a file that was changed, in each of its futures as well."""
+        """Return the result with changes of its file set, in each of its futures as well."""
         if not changes:
             return self
         futures = (replace(each, result=replace(each.result, changes=changes)) for each in self.futures)
@@ -218,7 +218,7 @@ class FuturesResult(SavedPlan):
 
     @cached_property
     def decided_first(self) -> tuple[Decision, ...]:
-        """What is decided before the first question is answered, the same in all futures."""
+        """The decisions before the first question is answered, which are equal in all futures."""
         names = {each.name for each in self.futures}
         before = self.periods.index(self.first_question) if self.first_question else len(self.periods)
         return tuple(each for each in self.decisions if each.t < before and set(each.futures) == names)
@@ -236,7 +236,7 @@ class FuturesResult(SavedPlan):
         )
 
     def to_dict(self, *, whole: bool = True) -> dict[str, Any]:
-        """The JSON object documented in the manual; `whole` adds each future's own result and the instance."""
+        """Return the JSON object documented in the manual; `whole` adds each future's own result and the instance."""
         data: dict[str, Any] = {key: _known(as_plain(getattr(self, key))) for key in WRITTEN_FIGURES}
         data = {"format": data.pop("format"), "instance": self.title, **data}
         data["futures"] = [each.to_dict() for each in self.futures]
@@ -251,7 +251,7 @@ class FuturesResult(SavedPlan):
         data |= {"periods": self.periods, "data": as_plain(self.data)}
         for row, each in zip(data["futures"], self.futures, strict=True):
             row["result"] = each.result.to_dict()
-        # What is no evidence in the results of the futures is none here: their own digests stand for them.
+        # The futures' results enter by their own digests, so that parts without evidence are left out here as well.
         futures = [{**row, "result": row["result"][DIGEST]} for row in data["futures"]]
         return data | {DIGEST: digest({**data, "futures": futures})}
 
@@ -299,7 +299,7 @@ def _restore(data: Mapping[str, Any]) -> FuturesResult:
     known = {part.name for part in fields(FuturesResult)} - {"departures", "solved_instance", "title"} | {"instance"}
     made: dict[str, Any] = {name: data[name] for name in known - {"decisions", "changes"}}
     made["changes"] = data.get("changes", ())
-    # Where there is no plan there are no figures: JSON says null.
+    # Without a plan, figures are null in JSON and NaN here.
     made |= {name: math.nan for name in MISSING_FIGURES if made[name] is None}
     made["futures"] = [_future(each) for each in data["futures"]]
     made["decisions"] = [_decision(each) for each in (*data["builds"], *data["purchases"])]
@@ -309,5 +309,5 @@ def _restore(data: Mapping[str, Any]) -> FuturesResult:
 
 
 def by_time(decisions: Iterable[Decision]) -> tuple[Decision, ...]:
-    """Decisions in the order of time, in each period builds before purchases of stock."""
+    """Return decisions in the order of time, in each period builds before purchases of stock."""
     return tuple(sorted(decisions, key=lambda each: (each.t, each.is_stock)))

@@ -2,19 +2,19 @@
 
 Build          one purchase: option, decision point, size
 Plan           all builds, and the stock paths
-Flow           what a named flow of an option is: its unit, and what it does to supply and demand
+Flow           description of a named flow of an option: its unit, and its effect on supply and demand
 Flows          operation on one path, by owner and name of the flow, t per period
-ManyFlows      the same for shocks whose windows are equally long, as arrays
-Service        one segment in one shock: its worst period, and what it went short of
-Outcome        one shock under the plan; where shocks are many, most are summary lines without flows
+ManyFlows      operation in shocks with windows of equal length, as arrays
+Service        one segment in one shock: its worst period, and its shortage
+Outcome        one shock under the plan; if there are many shocks, most are summary lines without flows
 Weakest        one segment over all shocks
 Price          a binding limit and the shadow price of one step
 SourceShare    shares of regions in the production of a commodity, in one year
 Faced          the adversary that a plan was made against
 Nothing        shortage below the floors under the do-nothing plan
-Lack           what the baseline leaves unserved of a segment
+Lack           unserved demand of a segment in the baseline
 NoShockPlan    the cheapest plan of the same instance without shocks
-ReadOnly       a frozen value whose mappings cannot be changed either
+ReadOnly       base class of frozen values whose mappings cannot be changed either
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -33,9 +33,9 @@ ByPeriod = tuple[float, ...]
 Array = npt.NDArray[np.float64]
 # Owner and name of a flow.
 FlowKey = tuple[str, str]
-# Flows that every plan file names, in this order; those of other levers follow.
+# Flows that every plan file names, in this order; flows of other levers follow.
 WRITTEN = ("activity", "substituted", "unserved", "released", "left")
-# A result keeps the flows of at most this number of shocks; beyond it, of those that matter most.
+# A result keeps the flows of at most this number of shocks; of more, of the most important ones.
 MOST_DETAILED_SHOCKS = 24
 
 
@@ -44,7 +44,7 @@ def _refuse(self: Any, *args: Any, **more: Any) -> NoReturn:
 
 
 class ReadOnlyDict(dict[Any, Any]):
-    """A dict that cannot be changed: it is equal to a dict, and is written and sent to other processes as one."""
+    """A dict that cannot be changed; it is equal to a dict, and is written and sent to other processes like one."""
 
     __slots__ = ()
     __setitem__ = __delitem__ = __ior__ = clear = pop = popitem = setdefault = update = _refuse
@@ -54,7 +54,7 @@ class ReadOnlyDict(dict[Any, Any]):
 
 
 class ReadOnlyList(list[Any]):
-    """The same of a list."""
+    """A list that cannot be changed; it is equal to a list, and is written and sent to other processes like one."""
 
     __slots__ = ()
     __setitem__ = __delitem__ = __iadd__ = __imul__ = append = clear = extend = _refuse
@@ -65,21 +65,21 @@ class ReadOnlyList(list[Any]):
 
 
 def read_only(value: Any) -> Any:
-    """The same with all dicts and lists in it, also those in tuples, read-only."""
+    """Return a value with all dicts and lists in it read-only, including those in tuples."""
     if isinstance(value, ReadOnlyDict | ReadOnlyList):
         return value
     if isinstance(value, dict):
         return ReadOnlyDict({key: read_only(item) for key, item in value.items()})
     if isinstance(value, list):
         return ReadOnlyList(map(read_only, value))
-    # Of a tuple all items are of one kind.
+    # All items of a tuple are of one kind, so that the first decides.
     return (
         tuple(map(read_only, value)) if isinstance(value, tuple) and isinstance(next(iter(value), 0), dict) else value
     )
 
 
 class ReadOnly:
-    """What makes the mappings of a frozen value read-only."""
+    """Base class of dataclasses that makes their mappings and lists read-only."""
 
     def __post_init__(self) -> None:
         for name, value in self.__dict__.items():
@@ -88,7 +88,7 @@ class ReadOnly:
 
 
 def as_plain(value: Any) -> Any:
-    """A copy for JSON: values as dicts by field, flows as a plan file has them."""
+    """Return a copy for JSON: dataclasses as dicts by field, flows as in a plan file."""
     if isinstance(value, Flows):
         return value.to_dict()
     if is_dataclass(value):
@@ -102,15 +102,15 @@ def as_plain(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class Build:
-    """One order of an option that is no stockpile: what is bought of those is in `Plan.fills`.
+    """One order of an option other than a stockpile; purchases of stockpiles are in `Plan.fills`.
 
     Attributes:
-        option: its name in the instance.
-        kind: of its lever.
-        t: the decision point, a number of a period from 0.
+        option: name of the option in the instance.
+        kind: kind of its lever.
+        t: the decision point, an index of a period from 0.
         year: the calendar year of that period.
         period: the label of that period.
-        size: in the option's own unit: t/yr, or a level.
+        size: size in the option's own unit, t/yr or a level.
         opened: whether the option has a fixed charge, and is opened by this order.
     """
 
@@ -125,10 +125,10 @@ class Build:
 
 @dataclass(frozen=True)
 class Plan(ReadOnly):
-    """The first stage: what is decided before any shock is known.
+    """The first stage: decisions before any shock is known.
 
     Attributes:
-        builds: in the order of the options, then of time.
+        builds: orders in the order of the options, then of time.
         fills: by stockpile, t bought in each period.
         stocks: by stockpile, t held at the end of each period.
     """
@@ -153,15 +153,15 @@ class Plan(ReadOnly):
 class Flow:
     """Description of a named flow of an option, the owner of the flow."""
 
-    name: str  # as plan files, frames and tables have it
-    label: str  # the word for it in tables: "released"
-    column: str = ""  # what the model calls its columns; `name` where it is empty
-    unit: str = "t"  # of its amount in a period
-    in_baseline: bool = True  # whether it also runs in the baseline
-    gives: Mapping[str, float] = field(default_factory=dict)  # by commodity, t per unit of flow added to its supply
-    takes: Mapping[str, float] = field(default_factory=dict)  # by commodity, t per unit of flow taken from its supply
-    serves: str | None = None  # the segment of whose demand one unit of flow serves one t; None where it serves none
-    share: float = 1.0  # the largest share of that segment's demand that it may serve
+    name: str  # name in plan files, frames and tables
+    label: str  # word in tables: "released"
+    column: str = ""  # name of its columns in the model; by default `name`
+    unit: str = "t"  # unit of the amount in a period
+    in_baseline: bool = True  # whether the flow also runs in the baseline
+    gives: Mapping[str, float] = field(default_factory=dict)  # by commodity, t added to its supply per unit of flow
+    takes: Mapping[str, float] = field(default_factory=dict)  # by commodity, t taken from its supply per unit of flow
+    serves: str | None = None  # segment of which one unit of flow serves one t of demand; None if there is none
+    share: float = 1.0  # the largest share of that segment's demand that the flow may serve
 
 
 @dataclass(frozen=True)
@@ -169,10 +169,9 @@ class Flows(ReadOnly):
     """Operation on one path: the baseline, or the window of one shock.
 
     Attributes:
-        first: the number of the period that the rows begin with, 0 for the first of the horizon; `Outcome.first` is its
-            label.
+        first: index of the first period of the rows, 0 for the first of the horizon; `Outcome.first` is its label.
         rows: by owner and name of the flow, t per period of the path. A process has ``activity``, a segment
-            ``unserved``; an option has what its lever declares.
+            ``unserved``; an option has the flows that its lever declares.
     """
 
     first: int
@@ -182,36 +181,36 @@ class Flows(ReadOnly):
         return self.rows[key]
 
     def row(self, owner: str, flow: str) -> ByPeriod:
-        """One flow, t per period; empty where the owner has none of that name on this path."""
+        """Return one flow, t per period; empty if the owner has no flow of that name on this path."""
         return self.rows.get((owner, flow), ())
 
     def total(self, owner: str, flow: str, periods: Iterable[int]) -> float:
-        """One flow summed over some periods; 0 where the owner has none of that name on this path."""
+        """Return the sum of one flow over periods; 0 if the owner has no flow of that name on this path."""
         row = self.row(owner, flow)
         return sum(row[t - self.first] for t in periods) if row else 0.0
 
     def of(self, flow: str) -> dict[str, ByPeriod]:
-        """All flows of one name, by owner."""
+        """Return all flows of one name, by owner."""
         return {owner: row for (owner, name), row in self.rows.items() if name == flow}
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Names of flows, first those that every plan file has, then those of other levers."""
+        """Names of flows, first the flows in every plan file, then those of other levers."""
         return tuple(dict.fromkeys([*WRITTEN, *(name for _, name in self.rows)]))
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON: ``first``, and by name of the flow its rows by owner."""
+        """Return the flows for JSON: ``first``, and the rows by name of the flow and by owner."""
         return {"first": self.first, **{name: self.of(name) for name in self.names}}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Flows":
-        """Flows from what `to_dict` gave."""
+        """Return the flows of an object that `to_dict` returned."""
         named = {name: rows for name, rows in data.items() if name != "first"}
         return cls(data["first"], {(owner, name): row for name, rows in named.items() for owner, row in rows.items()})
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Read from the shape of `to_dict`, whatever flows there are."""
+        """Return the schema that reads the object of `to_dict`, with any names of flows."""
         shape = core_schema.typed_dict_schema(
             {"first": core_schema.typed_dict_field(core_schema.int_schema())},
             extras_schema=handler.generate_schema(dict[str, ByPeriod]),
@@ -222,10 +221,10 @@ class Flows(ReadOnly):
 
 @dataclass(frozen=True)
 class ManyFlows:
-    """The operation of shocks whose windows are equally long."""
+    """The operation in shocks with windows of equal length."""
 
-    names: tuple[str, ...]  # of the shocks
-    first: tuple[int, ...]  # the first period of each of their windows
+    names: tuple[str, ...]  # names of the shocks
+    first: tuple[int, ...]  # the first period of each shock's window
     rows: Mapping[FlowKey, Array]  # as in `Flows`, but arrays (shocks, periods of the window), in t
 
     def __getitem__(self, key: FlowKey) -> Array:
@@ -233,35 +232,35 @@ class ManyFlows:
 
     @classmethod
     def joined(cls, parts: Sequence["ManyFlows"]) -> "ManyFlows":
-        """The shocks of several, one after the other; their windows are equally long."""
+        """Concatenate the shocks of several parts with windows of equal length."""
         rows = {key: np.concatenate([part.rows[key] for part in parts]) for key in parts[0].rows}
         names, first = (tuple(x for part in parts for x in getattr(part, what)) for what in ("names", "first"))
         return cls(names, first, rows)
 
     def at(self, i: int) -> Flows:
-        """The flows of one of the shocks, by its place in `names`."""
+        """Return the flows of one shock, by its index in `names`."""
         return Flows(self.first[i], {key: tuple(row[i].tolist()) for key, row in self.rows.items()})
 
     def some(self, which: list[int]) -> "ManyFlows":
-        """Some of the shocks, by their places in `names`."""
+        """Return the selected shocks, by their indices in `names`."""
         rows = {key: row[which] for key, row in self.rows.items()}
         return ManyFlows(tuple(self.names[i] for i in which), tuple(self.first[i] for i in which), rows)
 
 
 class ServedShare:
-    """What follows from the floor and the service of a segment's weakest period; the fields are the subclass's."""
+    """Properties derived from the floor and the service of a segment's weakest period, fields of the subclasses."""
 
     floor: float
     worst_service: float
 
     @property
     def margin(self) -> float:
-        """Service less floor in that period, a share; negative where the floor fails."""
+        """Service minus floor in the weakest period, a share; negative if the floor fails."""
         return self.worst_service - self.floor
 
     @property
     def is_full(self) -> bool:
-        """Whether all demand is served, in every period."""
+        """Whether all demand is served in every period."""
         return self.worst_service >= 1.0 - NEGLIGIBLE
 
 
@@ -272,11 +271,11 @@ class Service(ServedShare):
     Attributes:
         floor: the survival floor of the worst period, a share.
         worst_service: the share served or substituted in the worst period.
-        worst_period: its label.
+        worst_period: label of the worst period.
         shortage: t unserved over the window.
         below_floor: the part of `shortage` below the floor, t.
         gap: `below_floor` valued at the shortage cost, money.
-        first_failure: label of the first period below the floor; None where there is none.
+        first_failure: label of the first period below the floor; None if no period is.
     """
 
     floor: float
@@ -290,24 +289,25 @@ class Service(ServedShare):
 
 @dataclass(frozen=True)
 class Outcome(ReadOnly):
-    """One shock under the plan. Where shocks are many, most are kept as summary lines, without flows.
+    """One shock under the plan. If there are many shocks, most are kept as summary lines, without flows.
 
     Attributes:
-        name: of the shock.
+        name: name of the shock.
         survives: whether no segment falls below its floor.
-        gap: money, the sum of its segments' gaps.
-        cost: present value of operation and shortage in the window, money; all demand unserved counts at its shortage
-            cost, above the floor as well. Not weighted by probability; no part of the total cost without one.
+        gap: sum of the segments' survival gaps, money.
+        cost: present value of operation and shortage in the window, money. All unserved demand counts at its shortage
+            cost, also above the floor. The cost is not weighted by probability, and is no part of the total cost of
+            the plan if the shock has no probability.
         first: label of the window's first period.
-        last: label of its last period.
-        probability: over the horizon.
-        segments: every segment; of a summary line only the weakest, all that fail, and those of which no other shock
-            leaves more unserved.
-        flows: t per period; None for a summary line.
-        excused: whether it fails and is allowed to, as a sample of an ensemble of which only a share has to be
+        last: label of the window's last period.
+        probability: probability over the horizon.
+        segments: services by segment; a summary line has only the weakest segment, all that fail, and those with their
+            largest shortage in this shock.
+        flows: flows, t per period; None for a summary line.
+        excused: whether the shock fails and is allowed to, as a sample of an ensemble of which only a share must be
             survived.
-        unserved: of a summary line, by segment that goes short, t unserved over the window; None with flows, where
-            `segments` has it, and of a line of a plan file without it.
+        unserved: for a summary line, t unserved over the window by segment that goes short; None with flows, where
+            `segments` has it, and for lines of plan files without it.
     """
 
     name: str
@@ -324,13 +324,13 @@ class Outcome(ReadOnly):
 
     @property
     def fails(self) -> bool:
-        """Whether a segment falls below its floor and may not."""
+        """Whether a segment falls below its floor and the shock is not excused."""
         return not self.survives and not self.excused
 
 
 @dataclass(frozen=True)
 class SampleCount:
-    """An ensemble of which only a share has to be survived: how many of its samples are, and how many have to be."""
+    """Numbers of samples of an ensemble of which only a share must be survived: survived, all, and required."""
 
     ensemble: str
     survived: int
@@ -342,7 +342,7 @@ class SampleCount:
 
     @property
     def of_ensemble(self) -> str:
-        """The same with the name of the ensemble."""
+        """The numbers as text, with the name of the ensemble."""
         return f"{self.survived:,} of {self.samples:,} samples of {self.ensemble} ({self.required:,} required)"
 
 
@@ -350,26 +350,26 @@ class SampleCount:
 class Weakest(ServedShare):
     """The weakest period of one segment over all shocks."""
 
-    worst_shock: str  # the shock in which its worst period serves least
+    worst_shock: str  # the shock with the weakest period
     worst_period: str  # the label of that period
-    worst_service: float  # the share served or substituted in it
-    floor: float  # the survival floor in it, a share
-    shocks_failed: int  # how many shocks leave the segment below its floor
+    worst_service: float  # the share served or substituted in that period
+    floor: float  # the survival floor in that period, a share
+    shocks_failed: int  # number of shocks in which the segment falls below its floor
 
 
 @dataclass(frozen=True)
 class Price:
     """A binding limit and its shadow price."""
 
-    # The limit and the step, in words: "the budget", "1 % more".
+    # Names of the limit and of the step: "the budget", "1 % more".
     what: str
     step: str
-    worth: float  # the most that the step saves, money: of the total cost, or of the survival gap where floors fail
+    worth: float  # shadow price of the step, money: decrease of total cost, or of the survival gap if floors fail
 
 
 @dataclass(frozen=True)
 class SourceShare(ReadOnly):
-    """Production of a commodity by region in one calendar year of the baseline: shares, t, and their HHI (0 … 1)."""
+    """Production of a commodity in one calendar year of the baseline, t, with regions' shares and their HHI (0 … 1)."""
 
     year: int
     tonnes: float
@@ -381,12 +381,12 @@ class SourceShare(ReadOnly):
 class Nothing:
     """The shortage below the floors under the do-nothing plan."""
 
-    gap: float  # money, the sum over all shocks
-    below_floor: float  # t, likewise
-    shocks_failed: int  # how many shocks leave a segment below its floor
-    worst_shock: str | None  # name of the one with the largest gap; None where none fails
-    worst_gap: float  # its gap, money
-    counted: "Nothing | None" = None  # the same without samples that may fail; None where none may
+    gap: float  # sum of the survival gaps over all shocks, money
+    below_floor: float  # sum of the shortages below floors over all shocks, t
+    shocks_failed: int  # number of shocks in which a segment falls below its floor
+    worst_shock: str | None  # name of the shock with the largest gap; None if no shock fails
+    worst_gap: float  # gap of that shock, money
+    counted: "Nothing | None" = None  # the figures without samples that may fail; None if no samples may fail
 
 
 @dataclass(frozen=True)
@@ -394,42 +394,42 @@ class Lack:
     """The demand of a segment that the baseline leaves unserved."""
 
     share: float  # the largest share of a period's demand that is left unserved
-    period: str  # the label of that period, the first where several are
+    period: str  # the label of that period, the first one of equals
     unserved: float  # t over the horizon
 
 
 @dataclass(frozen=True)
 class ActualOutput:
-    """The actual output of an existing process in a year, beside that of the baseline."""
+    """The actual output of an existing process in a year, with that of the baseline."""
 
-    # What makes it, and what is made.
+    # The process and the commodity that it produces.
     process: str
     commodity: str
     year: int  # calendar year of the actual output
     actual: float  # t in that year
-    model_year: int  # the year of the baseline that it is compared with: the same, or the first where that is later
-    modelled: float  # t that the baseline makes in that year
-    deviation: float | None  # of the baseline from the actual output, as a share of the latter; None where that is 0
+    model_year: int  # year of the baseline for comparison: `year`, or the first year of the horizon if that is later
+    modelled: float  # output of the baseline in that year, t
+    deviation: float | None  # relative deviation of the baseline from the actual output; None if the latter is 0
 
 
 @dataclass(frozen=True)
 class CommittedMoney:
     """Money that somebody has spent or pledged already."""
 
-    owner: str  # the process or option that it is for
-    name: str | None  # what the file calls it; None where it gives no name
+    owner: str  # the process or option that receives the money
+    name: str | None  # name of the commitment in the file; None if it has none
     amount: float  # money, undiscounted
-    year: int | None  # calendar year; None where it is not given
-    source: str | None  # where the figure is from; None likewise
-    conditional: bool = False  # whether it depends on a condition that is not met yet
+    year: int | None  # calendar year; None if it is not given
+    source: str | None  # source of the figure; None if it is not given
+    conditional: bool = False  # whether the commitment depends on a condition that is not met yet
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON; `conditional` only where it is true, so that plans of files without it stay as they were."""
+        """Return the commitment for JSON; `conditional` only if true, so that older plan files stay unchanged."""
         return {key: item for key, item in asdict(self).items() if key != "conditional" or item}
 
 
 def list_commitments(data: Mapping[str, Any]) -> tuple[CommittedMoney, ...]:
-    """All money already committed, from an instance as a mapping: of processes, then of options."""
+    """Return all committed money of an instance, given as a mapping: of processes, then of options."""
     return tuple(
         CommittedMoney(
             owner,
@@ -446,7 +446,7 @@ def list_commitments(data: Mapping[str, Any]) -> tuple[CommittedMoney, ...]:
 
 
 def write_commitments(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The same for JSON, under their key; empty without any."""
+    """Return the commitments of an instance for JSON, under the key ``commitments``; empty if there are none."""
     found = tuple(each.to_dict() for each in list_commitments(data))
     return {"commitments": found} if found else {}
 
@@ -456,23 +456,23 @@ class Faced(ReadOnly):
     """The adversary that a plan was made against."""
 
     attack_budget: float  # the limit on the price of one attack, in the unit of the file
-    # How many it can choose from.
+    # Numbers of starts and of targets that it can choose from.
     starts: int
     targets: int
-    sets: int | None  # how many maximal sets of targets it can afford; None where there are too many to try each
+    sets: int | None  # number of maximal affordable sets of targets; None if there are too many to enumerate
     # Names of the shocks that are its attacks: those that shaped the plan, and are not deterred.
     attacks: tuple[str, ...]
-    # Name of the one that leaves most below the floors, of all attacks that it can afford at any start and that are not
-    # deterred; None where no attack breaks the plan.
+    # Name of the attack with the largest gap, of all affordable attacks at any start that are not deterred; None if the
+    # plan survives all of them.
     worst: str | None = None
-    gap: float = 0.0  # what the worst attack at each start leaves, in money, over all starts
-    # Names of attacks that it could afford, were it not for what the plan's leverage adds to their prices.
+    gap: float = 0.0  # sum over all starts of the gap of the worst attack at the start, money
+    # Names of attacks that are affordable at their prices, but not with the costs that the plan's leverage adds.
     deterred: tuple[str, ...] = ()
-    # By name of those and of `attacks`, what each costs it under the plan, in money.
+    # Cost to the adversary under the plan, money, by name of each attack in `attacks` and `deterred`.
     costs: Mapping[str, float] = field(default_factory=dict)
 
     def worst_at_each_start(self, outcomes: Iterable[Outcome]) -> list[Outcome]:
-        """Of the outcomes of its attacks, that with the largest gap at each start: the one that counts."""
+        """Return the outcome of the attack with the largest gap at each start; only these count."""
         worst: dict[str, Outcome] = {}
         for outcome in outcomes:
             if outcome.name in self.attacks:
@@ -483,10 +483,10 @@ class Faced(ReadOnly):
 
 @dataclass(frozen=True)
 class NoShockPlan(ReadOnly):
-    """The cheapest plan of the same instance without shocks and without rules about surviving: the no-shock plan."""
+    """The no-shock plan: the cheapest plan of the same instance without shocks and without survival rules."""
 
     total_cost: float  # present value, money
-    plan: Plan  # what it buys
-    baseline: Flows  # how it runs, t per period
-    # Present value by part, money; they add to `total_cost`. The parts are those of `Result.costs`.
+    plan: Plan  # its purchases
+    baseline: Flows  # its operation, t per period
+    # Present value by part, money; the parts are those of `Result.costs` and sum to `total_cost`.
     costs: Mapping[str, float] = field(default_factory=dict)

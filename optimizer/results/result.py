@@ -1,6 +1,6 @@
 """Result: a plan, its operation, its outcome in every shock, and the proof; to and from JSON.
 
-Which service, shock or gap is the worst of several is decided here too: one rule each, with its ties.
+The module also defines how the worst of several services, shocks or gaps is selected: one rule each, with its ties.
 """
 
 import math
@@ -52,21 +52,21 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-# Margins that differ by less than this share of demand are equal: half of the tolerance, since both may be off.
+# Margins that differ by less than this share of demand are equal; half of the tolerance, since both may have an error.
 HAIR = NEGLIGIBLE / 2
-# Distance between the classes of `rank`; margins lie between -1 and 1, so that classes do not overlap.
+# Offset between the classes of `rank`; margins lie between -1 and 1, so that classes do not overlap.
 CLASS = 2.0
 
 
 def rank(margins: Array, served: Array) -> Array:
-    """How weak services are, as one number each: the smaller, the weaker.
+    """Return the rank of services, one number each; the smallest is the weakest.
 
     1. Demand goes unserved and there is a floor: by margin, so that services below their floors come first.
     2. Demand goes unserved and there is no floor: by the share served.
-    3. All demand is served (to within `NEGLIGIBLE` of it): the margin says only how high the floor is.
+    3. All demand is served (to within `NEGLIGIBLE` of it): by margin, which then only reflects the floor.
 
     Args:
-        margins: service less floor, shares of demand.
+        margins: service minus floor, shares of demand.
         served: shares of demand that are served or substituted, of the same shape.
     """
     has_floor, is_full = served - margins > NEGLIGIBLE, served >= 1.0 - NEGLIGIBLE
@@ -74,11 +74,11 @@ def rank(margins: Array, served: Array) -> Array:
 
 
 def weakest(margins: Array, served: Array, axis: int) -> npt.NDArray[np.intp]:
-    """Along an axis, the place of the least `rank`; of those within a `HAIR` of it the one where least is served.
+    """Return the index of the weakest service along an axis: of the least `rank`, within `HAIR`, the least served.
 
-    One rule for the worst period of a segment in a shock, the worst shock of a segment, and the worst segment of a
-    shock. Where floors bind, many margins are 0 but for rounding: which of them is least says nothing, what is served
-    does. Of services that are alike in both the first counts.
+    This rule selects the worst period of a segment in a shock, the worst shock of a segment, and the worst segment of a
+    shock. If floors bind, many margins are 0 apart from rounding, so that the share served decides between them. Of
+    services that are equal in both, the first is selected.
     """
     ranks = rank(margins, served)
     near = np.where(ranks <= ranks.min(axis=axis, keepdims=True) + HAIR, served, np.inf)
@@ -86,12 +86,12 @@ def weakest(margins: Array, served: Array, axis: int) -> npt.NDArray[np.intp]:
 
 
 def weakest_of(services: Sequence[Service]) -> int:
-    """The place of the weakest of some services."""
+    """Return the index of the weakest service."""
     return int(weakest(*_arrays(services), axis=0))
 
 
 def weakness(services: Sequence[Service]) -> tuple[float, float]:
-    """What shocks are sorted by, the weakest first: `rank` and share served of the weakest of a shock's services."""
+    """Return the key that sorts shocks from weakest on: `rank` and share served of the weakest of its services."""
     if not services:
         return (np.inf, np.inf)
     found = services[weakest_of(services)]
@@ -104,13 +104,13 @@ def _arrays(services: Sequence[Service]) -> tuple[Array, Array]:
 
 
 def first_largest(gaps: Sequence[float]) -> int | None:
-    """The place of the first of the largest gaps; None where none is above 0."""
+    """Return the index of the largest gap, the first of equals up to rounding; None if no gap is above 0."""
     largest = max(gaps, default=0.0)
     return next((i for i, gap in enumerate(gaps) if gap >= largest * (1.0 - ROUNDING)), None) if largest > 0 else None
 
 
 def by_gap(gaps: Sequence[float]) -> list[int]:
-    """Places, the largest gap first; gaps that are equal stay in their order, so that `first_largest` leads."""
+    """Return indices sorted from the largest gap on; equal gaps keep their order, so that `first_largest` is first."""
     places = sorted(range(len(gaps)), key=lambda i: -gaps[i])
     groups: list[list[int]] = []
     for i in places:
@@ -122,9 +122,9 @@ def by_gap(gaps: Sequence[float]) -> list[int]:
 
 
 def hardest_of(outcomes: Iterable[Outcome]) -> list[Outcome]:
-    """Shocks, the one with the largest gap first: the one rule by which texts name the worst.
+    """Sort shocks from the largest gap on; all texts name the worst shock by this rule.
 
-    Samples that may fail, whose gaps do not count, come behind the shocks that leave a gap.
+    Excused samples, whose gaps do not count, come after the shocks with a gap.
     """
     some = list(outcomes)
     ordered = [some[i] for i in by_gap([outcome.gap for outcome in some])]
@@ -132,20 +132,20 @@ def hardest_of(outcomes: Iterable[Outcome]) -> list[Outcome]:
 
 
 def price_of_survival(cost: float, no_shock_cost: float | None) -> float | None:
-    """What a plan costs beyond the no-shock plan, present value; None where the cost of that is not known.
+    """Return the cost of a plan minus that of the no-shock plan, present value; None if the latter is unknown.
 
-    A difference of either sign within `SAME_VALUE` of the cost is 0: two searches find one cost to its last digits.
+    A difference within `SAME_VALUE` of the cost is 0, since two searches may find one cost with different last digits.
     """
     if no_shock_cost is None:
         return None
     return cost - no_shock_cost if abs(cost - no_shock_cost) > SAME_VALUE * abs(cost) else 0.0
 
 
-# The most futures that a message lists where one has to be chosen.
+# Largest number of futures that a message lists as choices.
 SHOWN_FUTURES = 6
 # Attributes that are never written to a file.
 INTERNAL = frozenset({"departures", "solved_instance"})
-# Attributes that are left out of a file where they are empty.
+# Attributes that are left out of a file if they are empty.
 OPTIONAL = ("given", "actual", "bands", "changes")
 FIGURES = ("total_cost", "outlay", "survival_gap", "worst_gap")
 
@@ -155,43 +155,43 @@ class Result(SavedPlan):
     """A plan with its costs, operation, outcomes and proof; money in units of the instance's currency, amounts in t.
 
     Attributes:
-        title: of the instance, `instance` in JSON; the instance itself is `solved_instance`.
-        total_cost: present value, the objective of the model. It and the three figures after it are NaN where there is
-            no plan; JSON says null.
+        title: title of the instance, `instance` in JSON; the instance itself is `solved_instance`.
+        total_cost: present value, the objective of the model. It and the next three figures are NaN if there is no
+            plan, null in JSON.
         outlay: money that counts towards the budget, undiscounted.
         survival_gap: shortage below the floors, at `shortage_cost`, summed over all shocks; samples that may fail do
             not count.
         worst_gap: the largest survival gap of a single shock; samples that may fail do not count.
-        bound: proven lower bound on `total_cost` of plans that leave no larger gap; None where none is known.
-        gap_bound: proven lower bound on `survival_gap`; None where none is known, and where the gap has a price.
-        mip_gap: relative distance of `total_cost` from its bound, or of the gap from its own where that is larger;
-            where gaps have a price, of `priced_cost` from the least.
-        shocks: every shock, in the order of the instance; where there are many, most are summary lines without flows.
+        bound: proven lower bound on `total_cost` of plans that leave no larger gap; None if none is known.
+        gap_bound: proven lower bound on `survival_gap`; None if none is known, or gaps have a price.
+        mip_gap: relative distance of `total_cost` from its bound, or of the gap from its own bound if that is larger;
+            if gaps have a price, of `priced_cost` from its bound.
+        shocks: every shock, in the order of the instance; if there are many, most are summary lines without flows.
         services: by segment, its weakest period over all shocks.
-        price_of_survival: total cost less that of the same instance without shocks, 0 within a millionth of the total
-            cost; None where it was not computed.
-        calm_cost: total cost of the same instance without shocks; None where it was not computed.
+        price_of_survival: total cost minus that of the same instance without shocks, 0 within a millionth of the total
+            cost; None if it was not computed.
+        calm_cost: total cost of the same instance without shocks; None if it was not computed.
         calm_builds: options that the no-shock plan buys.
-        no_shock: the no-shock plan, whose cost is `calm_cost`, with its operation; None where it is not known.
+        no_shock: the no-shock plan, whose cost is `calm_cost`, with its operation; None if it is unknown.
         nothing: the shortage under the do-nothing plan.
-        costs: present value by part; they add to `total_cost`.
-        outlays: by calendar year, as text (``"2026"``).
+        costs: present value by part; the parts sum to `total_cost`.
+        outlays: outlay by calendar year, as text (``"2026"``).
         shares: by commodity, the shares of regions in its production, in the first and the last year.
         binding: the binding limits, the largest shadow price first.
-        clash: the rules that contradict each other, where no plan exists.
-        notes: what the user should know about this run.
-        audit: rows checked, and the largest disagreement relative to its row.
-        seconds: load, build, solver, total.
-        data: the instance itself.
+        clash: the rules that contradict each other, if no plan exists.
+        notes: remarks for the user about this run.
+        audit: number of rows checked, and the largest disagreement relative to its row.
+        seconds: run time by part, s (load, build, solver, total).
+        data: the instance as a mapping.
         endured: by rule `min_time_to_survive` and year, flows over the required months that keep every floor.
-        comments: comments of the instance file: `place` (a list of keys), `value` there, `text`.
-        adversary: the one that the plan was made against, None without one. Its attacks are among the shocks; at each
-            start the worst of them counts in `survival_gap`.
-        lacks: by segment, what the baseline leaves unserved; none of those that are served in full.
-        actual: recorded output of processes in some years, beside the baseline; in JSON where the instance has some.
-        given: the name of the plan where it was given, not optimised; None else. Its operation is optimal, and no bound
+        comments: comments of the instance file, each with `place` (a list of keys), the `value` there, and `text`.
+        adversary: the adversary that the plan was made against; None without one. Its attacks are among the shocks; the
+            worst of them at each start counts in `survival_gap`.
+        lacks: by segment, its unserved demand in the baseline; segments that are served in full are left out.
+        actual: actual outputs of processes, with those of the baseline; in JSON only if the instance has some.
+        given: name of the plan if it was given, not optimised; otherwise None. Its operation is optimal, and no bound
             holds for other plans. Rules that it breaks are among the notes, and are not rules of `data`.
-        bands: ranges of its figures over samples of the numbers that have a range; None where they were not computed.
+        bands: ranges of the figures over samples of the uncertain numbers; None if they were not computed.
     """
 
     total_cost: float
@@ -233,7 +233,7 @@ class Result(SavedPlan):
 
     @property
     def survives(self) -> bool:
-        """Whether the plan keeps every floor in every shock, but for samples that may fail."""
+        """Whether the plan keeps every floor in every shock, apart from samples that may fail."""
         return self.baseline is not None and not any(outcome.fails for outcome in self.shocks)
 
     @property
@@ -243,22 +243,22 @@ class Result(SavedPlan):
 
     @property
     def has_priced_gaps(self) -> bool:
-        """Whether floors may be missed where keeping them costs more (`policy.gap_price`); no gap is then the least."""
+        """Whether gaps have a price (`policy.gap_price`), so that cost and gap are minimised together."""
         return self.data.get("policy", {}).get("gap_price") is not None
 
     @property
     def priced_cost(self) -> float:
-        """Total cost with the price of gaps where they have one, which is least; money in present value."""
+        """Total cost plus the cost of gaps at their price, the sum that is minimised; present value, money."""
         return self.total_cost + (self.data.get("policy", {}).get("gap_price") or 0.0) * self.survival_gap
 
     @property
     def binding_saves(self) -> str:
-        """What the steps of `binding` save (cost, gap, or cost and gap at its price)."""
+        """Figure that the steps of `binding` reduce ("cost", "gap", or "cost and gap" at its price)."""
         return "cost" if self.survival_gap == 0 else "cost and gap" if self.has_priced_gaps else "gap"
 
     @property
     def sample_counts(self) -> tuple[SampleCount, ...]:
-        """The ensembles of which only a share has to be survived, and how many of their samples are."""
+        """Numbers of samples survived and required, of ensembles of which only a share must be survived."""
         found = []
         for name, spec in self.data.get("ensembles", {}).items():
             if spec.get("survive") is not None:
@@ -268,7 +268,7 @@ class Result(SavedPlan):
 
     @property
     def required_samples(self) -> Mapping[str, int]:
-        """By ensemble of which only a share has to be survived, how many of its samples."""
+        """Number of samples to survive, by ensemble of which only a share must be survived."""
         return {each.ensemble: each.required for each in self.sample_counts}
 
     __eq__ = SavedPlan.equals
@@ -285,7 +285,7 @@ class Result(SavedPlan):
         return f"<Result {self.title!r}: {self.status}, {survived} of {len(self.shocks)} shocks survived; {amounts}>"
 
     def _repr_html_(self) -> str:
-        """The plan in a notebook."""
+        """Return the HTML of the plan for a notebook."""
         return str(import_module("optimizer.report.notebook").result_html(self))
 
     @cached_property
@@ -293,50 +293,50 @@ class Result(SavedPlan):
         """All tables, each a pandas frame by its name.
 
         They are builds, stock, purchased, survival, services, dependence, yearly_dependence, costs (no parts of 0),
-        outlays, limits, actual, commitments, bands, bought_in_samples, and flows; each with an index and names, and
-        in ``attrs`` units, labels and forms. Attributes: builds, stock, survival, flows and dependence are frames;
-        costs, outlays and services are mappings, actual is a tuple, and bands one value, or None.
+        outlays, limits, actual, commitments, bands, bought_in_samples, and flows; each has an index and names, and
+        units, labels and forms in ``attrs``. As attributes of the result, builds, stock, survival, flows and dependence
+        are frames, costs, outlays and services mappings, actual is a tuple, and bands one value or None.
         """
-        # Frames need the prices of options, whose package lies above `results`: imported when first read.
+        # Frames need prices of options from a package above `results`, which is therefore imported on first use.
         made: Frames = import_module("optimizer.studies.frames").result_frames(self)
         return made
 
     @property
     def builds(self) -> "pd.DataFrame":
-        """One row a build, and one a stockpile, with lever, when it is on line, size, money.
+        """One row per build and per stockpile, with lever, period on line, size and money.
 
-        Money is undiscounted and of all years (by year: `outlays`). `capex` is capex and fixed cost, of a stockpile
-        all purchases (the part `capex` of `costs` has the money per unit of size only); `spent` has the price `support`
-        as well, and `outlay` is the part of that that counts towards the budget. Of a stockpile, `bought` is what is
-        bought and `size` the largest stock, `year` that of the first purchase, `on_line` the last one.
+        Money is undiscounted and summed over all years (by year: `outlays`). `capex` is capex and fixed cost, for a
+        stockpile all purchases (the part `capex` of `costs` has only the money per unit of size). `spent` adds the
+        price `support`, and `outlay` is the part of `spent` that counts towards the budget. For a stockpile, `bought`
+        is the amount bought, `size` the largest stock, `year` that of the first purchase, and `on_line` the last one.
         """
         return self.frames.builds
 
     @property
     def stock(self) -> "pd.DataFrame":
-        """One row a period, one column a stockpile, t at the end of the period."""
+        """One row per period and one column per stockpile, t at the end of the period."""
         return self.frames.stock
 
     @property
     def survival(self) -> "pd.DataFrame":
-        """One row a shock and segment, with floor, worst service, margin (shares), shortage and below floor (t), gap.
+        """One row per shock and segment, with floor, worst service, margin (shares), shortage, below floor (t), gap.
 
-        `survives` is whether the floor holds. Of a segment that a summary line does not list only `shortage` is known.
+        `survives` is whether the floor holds. For a segment that a summary line lacks, only `shortage` is known.
         """
         return self.frames.survival
 
     @property
     def flows(self) -> "pd.DataFrame":
-        """One row a path, flow, owner and period, in t; shocks kept as summary lines have none."""
+        """One row per path, flow, owner and period, in t; shocks kept as summary lines have none."""
         return self.frames.flows
 
     @property
     def dependence(self) -> "pd.DataFrame":
-        """One row a commodity, year and region, with share of production and HHI (shares), production (t)."""
+        """One row per commodity, year and region, with share of production and HHI (shares), and production (t)."""
         return self.frames.dependence
 
     def to_dict(self, *, whole: bool = True) -> dict[str, Any]:
-        """The JSON object documented in the manual; `whole` adds flows and the instance, as `plan.json` has them."""
+        """Return the JSON object documented in the manual; `whole` adds flows and the instance, as in `plan.json`."""
         data: dict[str, Any] = as_plain(replace(self, solved_instance=None))
         data = {"instance": data.pop("title"), **data}
         data["shocks"] = _without_default(data["shocks"])
@@ -379,9 +379,9 @@ class Result(SavedPlan):
 
 
 def require_result(given: object, kind: Any = SavedPlan) -> None:
-    """Raise TypeError where something else than a result of a kind is given, with the functions that return one.
+    """Raise TypeError if a value is not a result of the kind; the message names the functions that return one.
 
-    The kind is a class, or such as ``Result | None``; of one future or of several where it is left out.
+    The kind is a class, or a union such as ``Result | None``; by default, a result of one future or of several.
     """
     if not isinstance(given, kind):
         what = (get_args(kind) or (Result if kind is SavedPlan else kind,))[0].__name__
@@ -391,7 +391,7 @@ def require_result(given: object, kind: Any = SavedPlan) -> None:
 
 
 def require_plan(result: Result) -> None:
-    """Raise PlanFileError where a result holds no plan, with the reason."""
+    """Raise PlanFileError, with the reason, if a result holds no plan."""
     require_result(result, Result)
     if result.baseline is None:
         why = "no plan exists" if result.status == "none" else "the search was stopped before there was one"
@@ -399,7 +399,7 @@ def require_plan(result: Result) -> None:
 
 
 def _only_future(data: Mapping[str, Any], path: str | FilePath) -> Mapping[str, Any]:
-    """The plan of the one future that there is, as of an instance without questions."""
+    """Return the only future's result in the object of a futures plan file; PlanFileError if there is not just one."""
     names = [str(each["name"]) for each in data["futures"]]
     if not names:
         raise PlanFileError(f"{path} holds no plan: its status is {data.get('status')}")
@@ -412,14 +412,14 @@ def _only_future(data: Mapping[str, Any], path: str | FilePath) -> Mapping[str, 
 
 
 def _without_default(outcomes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Shocks that say that they are excused only where they are, and what goes unserved only where they are lines."""
+    """Return shocks for JSON with `excused` only if true, and `unserved` only if it is not None."""
     left_out = {"excused": False, "unserved": None}
     return [{key: value for key, value in each.items() if key not in left_out or value is not left_out[key]}
             for each in outcomes]  # fmt: skip
 
 
 def _without_counted(nothing: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """The do-nothing plan with what counts of it only where samples may fail."""
+    """Return the do-nothing figures for JSON, with `counted` only if samples may fail."""
     if nothing is None:
         return None
     counted = _without_counted(nothing["counted"])
@@ -432,7 +432,7 @@ def _drop(data: dict[str, Any], parts: Iterable[str]) -> None:
 
 
 def _without_flows(data: dict[str, Any], result: Result) -> dict[str, Any]:
-    """What is printed: neither flows nor the instance, of which the budget, and of what a step saves."""
+    """Remove flows and instance from the JSON object; add the budget, and the figure that steps of limits reduce."""
     data["budget"] = result.data.get("policy", {}).get("budget")
     data["binding"] = [{**each, "of": result.binding_saves} for each in data["binding"]]
     _drop(data, ("baseline", "data", "endured", "comments"))
@@ -463,7 +463,7 @@ class _Comment(TypedDict):
 
 
 class _Record(TypedDict):
-    """What readers show of the parts that `verify` does not recompute (`saved.NOT_EVIDENCE`)."""
+    """Shape of the parts that outputs show and `verify` does not recompute (`saved.NOT_EVIDENCE`)."""
 
     audit: _Audited
     seconds: _Seconds
@@ -485,16 +485,16 @@ def _restore(data: Mapping[str, Any]) -> Result:
     made["shares"] = data["dependence"]
     if not all({"place", "value", "text"} == comment.keys() for comment in data.get("comments", ())):
         raise ValueError("a comment lacks its place, value or text, or has other keys")
-    # Where there is no plan there are no figures: JSON says null.
+    # Without a plan, figures are null in JSON and NaN here.
     made |= {figure: math.nan for figure in FIGURES if data[figure] is None and data["baseline"] is None}
     check_record(data)
     return _adapters()[0].validate_python(made)
 
 
 def check_record(data: Mapping[str, Any]) -> None:
-    """Refuse a record of a run that readers cannot show.
+    """Check that outputs can show the record of a run in a plan file.
 
     Raises:
-        ValidationError: a part of it has another shape.
+        ValidationError: a part of the record has another shape.
     """
     _adapters()[1].validate_python(data)

@@ -1,13 +1,13 @@
-"""What plans of one future and of several share: a file of JSON, written whole; read again, it tells where it errs.
+"""Plan files: results of one future and of several as JSON, with checks for contradictions within a file.
 
-SavedPlan        the base of both
+SavedPlan        base class of both results
 read_plan_json   the object of a plan file
-is_of_futures    which of both it is
+is_of_futures    whether the object is of several futures
 NOT_EVIDENCE     parts of a file that `verify` does not recompute, and why
 digest           a checksum of all other parts
-differences      where a file and what follows from it differ
-Bands            what samples of the uncertain numbers come to; `<name>.bands.json` beside an instance file keeps them
-                 with the checksum of that very instance, so that the band of another one is never shown
+differences      differences between a file and the values implied by its parts
+Bands            quantiles of results over samples of the uncertain numbers; `<name>.bands.json` next to an instance
+                 file stores them with the checksum of the instance, so that bands of another instance are never shown
 """
 
 import json
@@ -27,8 +27,8 @@ from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.plan import ReadOnly
 from optimizer.tolerances import SAME_VALUE
 
-# Parts that neither the digest nor the audit covers, since no figure of the plan follows from them. Some are printed as
-# the file has them: `UNCHECKED`.
+# Parts that neither the digest nor the audit covers, since no figure of the plan follows from them. Some are printed
+# unchecked: `UNCHECKED`.
 NOT_EVIDENCE: Mapping[str, str] = {
     "notes": "text",
     "changes": "what was changed in the file, as text",
@@ -45,7 +45,7 @@ UNCHECKED = (
     "What binds, bands, changes, notes, the record of the audit, seconds and versions are printed as the file has "
     "them, unchecked."
 )
-# Keys that files of an earlier format lack, by the format that brought them.
+# Keys that earlier formats lack, with the format that introduced them.
 FORMAT_OF_KEY: Mapping[str, int] = {"digest": 3, "no_shock": 3, "adversary.deterred": 3, "adversary.costs": 3}
 PLAN_FILE_FORMATS = (2, 3)
 DIGEST = "digest"
@@ -55,7 +55,7 @@ Kind = Literal["unknown", "missing", "differs"]
 
 @dataclass(frozen=True)
 class Difference:
-    """One place of a plan file."""
+    """One difference between a plan file and the values implied by its parts."""
 
     kind: Kind  # an ``unknown`` key, a ``missing`` key, or a value that ``differs``
     path: str  # keys and list indices, joined by dots
@@ -82,7 +82,7 @@ def _key_differences(written: Mapping[str, Any], implied: Mapping[str, Any], pat
 
 
 def differences(written: Any, implied: Any, path: str = "") -> Iterator[Difference]:
-    """Every place in which two JSON values differ; 5 and 5.0 are equal, 1 and true are not."""
+    """Yield every difference between two JSON values; 5 and 5.0 are equal, 1 and true are not."""
     if isinstance(written, Mapping) and isinstance(implied, Mapping):
         yield from _key_differences(written, implied, path)
     elif isinstance(written, list | tuple) and isinstance(implied, list | tuple) and len(written) == len(implied):
@@ -93,7 +93,7 @@ def differences(written: Any, implied: Any, path: str = "") -> Iterator[Differen
 
 
 def digest(data: Mapping[str, Any]) -> str:
-    """The SHA-256 of all evidence in the object of a plan file; spelling and order of keys do not matter."""
+    """Return the SHA-256 of all evidence in a plan file's object; spelling of numbers and order of keys are ignored."""
     evidence = {key: _as_floats(value) for key, value in data.items() if key not in NOT_EVIDENCE and key != DIGEST}
     text = json.dumps(evidence, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return sha256(text.encode()).hexdigest()
@@ -106,7 +106,7 @@ def _is_same(one: Any, other: Any) -> bool:
 
 
 def _as_floats(value: Any) -> Any:
-    """The same with all numbers as floats, so that 5 and 5.0 have one digest."""
+    """Return the value with all numbers as floats, so that 5 and 5.0 have one digest."""
     if isinstance(value, Mapping):
         return {str(key): _as_floats(item) for key, item in value.items()}
     if isinstance(value, str | bool) or value is None:
@@ -124,39 +124,39 @@ def _excerpt(value: Any) -> str:
 
 
 Status = Literal["survives", "gap", "stopped", "none"]
-# 2: `cost` of a shock, `services`, and shocks that are lines without flows. 3: the digest, the no-shock plan, and the
-# worst period and shock of a segment by `result.weakest`, with services in full last; before, of the least margin.
+# Format 2 added the `cost` of a shock, `services`, and shocks as lines without flows. Format 3 added the digest and the
+# no-shock plan, and selects the worst period and shock of a segment by `result.weakest`, before by the least margin.
 FORMAT = PLAN_FILE_FORMATS[-1]
-# The most errors of a plan file that a message lists; the others are counted.
+# Largest number of errors of a plan file that a message lists; the others are counted.
 MOST_KEYS = 5
 SOLVE_AGAIN = "Solve the instance again with --output."
 MAKE_PLAN = "make one with `diversify solve FILE --output plan.json`, and name that"
 
-# How a note begins that names a rule that a given plan breaks.
+# Beginning of a note on a rule that a given plan breaks.
 RULE_BROKEN = "The plan breaks a rule: "
 
 
 @dataclass(frozen=True)
 class SavedPlan(ReadOnly):
-    """A plan that is kept as a JSON object."""
+    """A plan that can be stored as a JSON object."""
 
-    # Attributes that follow from others: they are not sent to another process.
+    # Attributes that are not sent to another process, since they follow from others.
     UNSENT: ClassVar[frozenset[str]] = frozenset({"frames", "solved_instance"})
 
-    # Of the instance; in JSON `instance`. The instance itself is `solved_instance`.
+    # Title of the instance; in JSON `instance`. The instance itself is `solved_instance`.
     title: Annotated[str, Field(alias="instance")]
-    currency: str  # its label
+    currency: str  # label of the currency
     status: Status  # ``survives``, ``gap``, ``stopped`` or ``none``
-    format: int = field(default=FORMAT, kw_only=True)  # of the file that it comes from, or that it would be written to
-    # What the run changed in the instance file, in words: scenarios, values that were set.
+    format: int = field(default=FORMAT, kw_only=True)  # format of the plan file that was read, or would be written
+    # Changes of the run to the instance file, in words: scenarios, values that were set.
     changes: tuple[str, ...] = field(default=(), kw_only=True)
-    # Where the file that this was read from contradicts itself or its digest; empty for a solved result.
+    # Contradictions of the file that was read, within itself or with its digest; empty for a solved result.
     departures: tuple[str, ...] = field(default=(), compare=False, repr=False, kw_only=True)
-    # The instance that was solved; of a plan that was read from a file None, until `instance_of` sets it. In no file.
+    # The solved instance, not stored in files; for a plan from a file it is None until `instance_of` sets it.
     solved_instance: Any = field(default=None, compare=False, repr=False, kw_only=True)
 
     def equals(self, other: object) -> bool:
-        """Whether another plan has the same fields; figures that neither has, which are NaN, are the same."""
+        """Return whether another plan has the same fields; figures that are NaN in both are equal."""
         if type(other) is not type(self):
             return False
         compared = [each.name for each in fields(self) if each.compare]
@@ -172,25 +172,25 @@ class SavedPlan(ReadOnly):
         return {key: value for key, value in self.__dict__.items() if key not in self.UNSENT}
 
     def to_dict(self, *, whole: bool = True) -> dict[str, Any]:
-        """The JSON object documented in the manual; `whole` adds what a plan file needs to be read again."""
+        """Return the JSON object documented in the manual; `whole` adds the parts that `from_dict` needs."""
         raise NotImplementedError
 
     def to_json(self, *, whole: bool = True) -> str:
-        """`to_dict` as text."""
+        """Return `to_dict` as text."""
         return json.dumps(self.to_dict(whole=whole), indent=1, ensure_ascii=False, allow_nan=False, default=_plain)
 
     def save(self, path: str | FilePath) -> None:
-        """Write the plan file whole or not at all.
+        """Write the plan file atomically.
 
         Raises:
             OSError: the file cannot be written.
-            ValueError: a name that would be taken for an instance.
+            ValueError: the file name is one of an instance file.
         """
         write_whole(answer_path("path", path), self.to_json() + "\n")
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """A result from what `to_dict` gave.
+        """Return the result of an object that `to_dict` returned.
 
         Raises:
             PlanFileError: a part is missing, unknown or of another shape, or another version wrote it.
@@ -210,7 +210,7 @@ class SavedPlan(ReadOnly):
 
     @classmethod
     def load(cls, path: str | FilePath) -> Self:
-        """A result from a saved file. `departures` names what the file says otherwise than follows from its plan.
+        """Read a result from a plan file; `departures` lists its contradictions.
 
         Raises:
             PlanFileError: no such file, no JSON, or no plan of this kind.
@@ -223,27 +223,27 @@ class SavedPlan(ReadOnly):
 
     @classmethod
     def _check_form(cls, data: Mapping[str, Any]) -> None:
-        """Refuse an object of another kind or of a format that this version does not read."""
+        """Raise PlanFileError for an object of another kind, or of a format that this version does not read."""
         raise NotImplementedError
 
     @classmethod
     def _restored(cls, data: Mapping[str, Any]) -> Self:
-        """A result from an object of this kind; any usual error where parts of it are of another shape."""
+        """Return the result of an object of this kind; any error of Python or pydantic if a part has another shape."""
         raise NotImplementedError
 
     @classmethod
     def _own_part(cls, data: Mapping[str, Any], path: str | FilePath) -> Mapping[str, Any]:
-        """The part of a plan file that holds a plan of this kind."""
+        """Return the part of a plan file that holds a plan of this kind."""
         return data
 
 
 def is_of_futures(data: Mapping[str, Any]) -> bool:
-    """Whether the object of a plan file is that of several futures."""
+    """Return whether the object of a plan file is of several futures."""
     return "measure" in data and isinstance(data.get("futures"), list)
 
 
 def read_plan_json(path: str | FilePath) -> Mapping[str, Any]:
-    """The JSON object of a plan file, of one future or of several.
+    """Read the JSON object of a plan file, of one future or of several.
 
     Raises:
         PlanFileError: no such file, no JSON, or no plan.
@@ -278,17 +278,17 @@ def _plain(value: Any) -> Any:
 
 
 def _first(error: ValidationError) -> str:
-    """The first of a validation's errors: where, and what."""
+    """Return the place and the message of the first validation error, and the number of others."""
     first = error.errors(include_url=False)[0]
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     return f"{'.'.join(map(str, first['loc']))}: {first['msg']}{more}"
 
 
 def _departures(data: Mapping[str, Any], result: SavedPlan) -> tuple[str, ...]:
-    """All that a file says otherwise than follows from the result that was read from it.
+    """Return the contradictions between a file and the result that was read from it, as messages.
 
     Raises:
-        PlanFileError: the file has keys that no plan file has, or lacks some.
+        PlanFileError: the file has unknown keys, or lacks keys.
     """
     implied = {key: value for key, value in result.to_dict().items() if FORMAT_OF_KEY.get(key, 0) <= result.format}
     found = [
@@ -303,7 +303,7 @@ def _departures(data: Mapping[str, Any], result: SavedPlan) -> tuple[str, ...]:
 
 
 def _name_keys(refused: Sequence[Difference]) -> str:
-    """Every key that is unknown or missing, up to `MOST_KEYS` of each, and the cure."""
+    """Return a message with the unknown and the missing keys, up to `MOST_KEYS` of each, and the cure."""
     parts = []
     for kind in ("unknown", "missing"):
         paths = [each.path for each in refused if each.kind == kind]
@@ -319,7 +319,7 @@ FORMAT_OF_BANDS = 1
 
 @dataclass(frozen=True)
 class Spread:
-    """One figure over the samples: its 5 %, 50 % and 95 % quantiles and its mean, money."""
+    """Distribution of a figure over the samples: 5 %, 50 % and 95 % quantiles and mean, money."""
 
     p5: float
     p50: float
@@ -327,22 +327,22 @@ class Spread:
     mean: float
 
     def side(self, value: float) -> str:
-        """On which side of 5 % to 95 % a figure lies; empty where it is inside."""
+        """Return "lower" or "higher" for a value below or above the range from 5 % to 95 %; empty inside it."""
         margin = SAME_VALUE * abs(value)
         return "lower" if value < self.p5 - margin else "higher" if value > self.p95 + margin else ""
 
 
 @dataclass(frozen=True)
 class Bands(ReadOnly):
-    """What the best plan comes to where every uncertain number lies anywhere in its range."""
+    """Distribution of the best plan's figures over samples of all uncertain numbers in their ranges."""
 
-    numbers: int  # how many are uncertain; those that move together count once
-    # How many were drawn; how many have a plan; the seed.
+    numbers: int  # number of uncertain numbers; those that move together count once
+    # Number of samples drawn, number of those with a plan, and seed.
     samples: int
     used: int
     seed: int
-    survived: float  # the share of those used in which every floor is kept
-    # Of the best plan of each sample; total cost in present value, outlay undiscounted.
+    survived: float  # the share of used samples in which every floor is kept
+    # Figures of the best plan of each sample: total cost in present value, undiscounted outlay, survival gap.
     cost: Spread
     outlay: Spread
     gap: Spread
@@ -350,13 +350,13 @@ class Bands(ReadOnly):
 
     @property
     def figures(self) -> tuple[tuple[str, Spread], ...]:
-        """Total cost, outlay and survival gap by their names."""
+        """Names and distributions of total cost, outlay and survival gap."""
         return ("total cost", self.cost), ("outlay", self.outlay), ("survival gap", self.gap)
 
     def outside(self, own: Sequence[float]) -> Iterator[str]:
-        """Which of the `figures` of a plan lie outside, and on which side; nothing where none does.
+        """Yield a sentence on the `figures` of a plan that lie outside their ranges; none if all lie inside.
 
-        A plan costs less than best plans of samples because of their numbers, and not of what it buys.
+        A cost below the range is due to the numbers of the file, since the samples have best plans as well.
         """
         sides = [(label, spread.side(value)) for (label, spread), value in zip(self.figures, own, strict=True)]
         outside = [f"{label} is {side}" for label, side in sides if side]
@@ -367,7 +367,7 @@ class Bands(ReadOnly):
 
 
 def bought_in_samples_frame(shares: Mapping[str, float], own: Collection[str]) -> Frame:
-    """One row an option that is bought in some sample or in the plan: the share of samples, and whether in the plan."""
+    """Return one row per option bought in a sample or in the plan: share of samples, and whether the plan buys it."""
     shown = sorted((o for o in shares if shares[o] > 0 or o in own), key=lambda o: (-shares[o], o))
     columns = (
         FrameColumn("option", form="object", is_index=True, of=str),
@@ -379,28 +379,28 @@ def bought_in_samples_frame(shares: Mapping[str, float], own: Collection[str]) -
 
 
 def bands_path(file: str | FilePath) -> FilePath:
-    """Where the band of an instance file is kept."""
+    """Return the path of the bands file of an instance file."""
     return FilePath(file).with_suffix(SUFFIX)
 
 
 def store_bands(file: str | FilePath, data: Mapping[str, Any], bands: Bands) -> FilePath:
-    """Write the band of an instance, as a mapping, beside its file; the path.
+    """Write the bands of an instance, given as a mapping, next to its file; return the path.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the bands cannot be written.
     """
     path = bands_path(file)
-    # `instance` is the checksum, not the title.
+    # The key `instance` holds the checksum of the instance, not its title.
     kept = {"format": FORMAT_OF_BANDS, "instance": digest(data), "bands": asdict(bands)}
     write_whole(path, json.dumps(kept, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
     return path
 
 
 def stored_bands(file: str | FilePath, data: Mapping[str, Any]) -> Bands | None:
-    """The band that is kept beside an instance file; None where there is none, or one of another instance.
+    """Read the bands stored next to an instance file; None if there are none, or they are of another instance.
 
     Raises:
-        PlanFileError: the file that keeps it is damaged.
+        PlanFileError: the bands file is damaged.
     """
     path = bands_path(file)
     if not path.is_file():
@@ -415,5 +415,5 @@ def stored_bands(file: str | FilePath, data: Mapping[str, Any]) -> Bands | None:
 
 
 def finite_or_none(number: float) -> float | None:
-    """For JSON, where what is not known is null."""
+    """Return the number if it is finite, else None, for JSON."""
     return number if math.isfinite(number) else None

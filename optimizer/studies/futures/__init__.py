@@ -1,1 +1,1 @@
-"""Questions about an instance with several futures, and its plans."""
+"""Plans of instances with several futures, and studies of them."""

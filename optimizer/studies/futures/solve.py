@@ -1,12 +1,12 @@
-"""`solve`, `withstand` and `solve_futures`: the plan of an instance with one future, and of one with several.
+"""`solve`, `withstand` and `solve_futures`: plans of instances with one future and with several.
 
-The plan of one future is that of `studies.solve`, which these functions call once they have read their arguments. Where
-futures part, or another measure than expected cost is asked for, the plan has these steps:
+`solve` and `withstand` read their arguments and call `studies.solve`. With several futures, or a measure other than
+expected cost, `solve_futures` has these steps:
 
-alone       every future by itself: its least cost, from which regret counts
-joint       all of them, their decisions alike until an answer parts them          `algorithms`
-futures     each under the joint plan, as a result of its own                      `studies.solve`
-audit       what cannot be distinguished is decided alike; the measure again       `audit`
+alone       every future by itself: its least cost, the reference of regret
+joint       all futures, with equal decisions until an answer distinguishes them   `algorithms`
+futures     each future under the joint plan, as a result of its own               `studies.solve`
+audit       check of equal decisions (nonanticipativity), and of the measure       `audit`
 """
 
 import math
@@ -44,7 +44,7 @@ from optimizer.studies.withstand import attacked_instance, search_robust
 from optimizer.tolerances import EXACT_GAP, FINEST_SHARE
 from optimizer.units import MoneyLike
 
-# Of the time that is left, the share that goes to each future by itself.
+# Share of the remaining time for solving each future by itself.
 ALONE_SHARE = 0.4
 NO_REFERENCE = "The time ran out before the least cost of each future alone was known, from which regret counts."
 
@@ -58,15 +58,15 @@ def solve(
     scenario: ScenarioNames | None = None,
     adversary: bool = False,
 ) -> Result:
-    """Find the cheapest plan that survives every shock, or the best there is.
+    """Find the cheapest plan that survives every shock, or the plan with the least survival gap if there is none.
 
     Args:
-        instance: the instance, without futures; its objective is expected cost. For others there is `solve_futures`.
-        budget: undiscounted outlay, a number or text such as "250M"; None keeps the instance's own.
+        instance: an instance without futures and with the objective expected cost; for others, use `solve_futures`.
+        budget: limit on the undiscounted outlay, a number or text such as "250M"; None keeps the instance's budget.
         settings: solver, MIP gap, limits.
         listener: receives every step of the search.
-        scenario: of the instance, or several in the order given; a later one holds where two set the same number.
-        adversary: whether the plan has to survive the worst attack that the adversary can afford.
+        scenario: scenario of the instance, or several; they apply in the order given, so that later ones take priority.
+        adversary: whether the plan must survive the worst attack that the adversary can afford.
 
     Returns:
         The result, audited.
@@ -74,8 +74,8 @@ def solve(
     Raises:
         AuditError: the plan and its figures disagree.
         SolverError: the solver failed.
-        InstanceError: the instance has futures or another objective; a scenario that it does not have; an adversary is
-            asked for, and there is none.
+        InstanceError: the instance has futures or another objective, lacks the scenario, or lacks the required
+            adversary.
         ValueError: a budget that is no amount of money.
 
     Example:
@@ -115,15 +115,15 @@ def withstand(
 ) -> Result:
     """Find the cheapest plan that survives every listed shock, and the worst affordable attack at each of its starts.
 
-    It is `solve(…, adversary=True)` by another name.
+    It is equivalent to `solve(…, adversary=True)`.
 
     Args:
-        instance: one with an adversary.
+        instance: an instance with an adversary.
         budget, listener, scenario: as for `solve`.
-        settings: MIP gap, limits; `strategy` and `checkpoint` do not matter.
+        settings: MIP gap, limits; `strategy` and `checkpoint` are ignored.
 
     Returns:
-        The result, audited. Where floors cannot all be kept, its plan has the least sum of the gaps of the listed
+        The result, audited. If not all floors can be kept, its plan has the least sum of the gaps of the listed
         shocks and of the worst attack at each start.
 
     Raises:
@@ -143,17 +143,17 @@ def solve_futures(
 ) -> FuturesResult:
     """Find the best plan for all futures of an instance, by the measure of its policy.
 
-    It says what is committed before the first question is answered, and what follows each answer.
+    The result has the decisions before the first question is answered, and those after each answer.
 
     Args:
-        instance: the instance, with futures or with one.
+        instance: an instance with one future or several.
         budget, settings, listener, scenario: as for `solve`.
-        adversary: whether the plan has to survive, in each future, the worst attack that its adversary can afford.
+        adversary: whether the plan must survive, in each future, the worst attack that its adversary can afford.
 
     Raises:
         AuditError, SolverError, ValueError: as for `solve`.
-        InstanceError: a scenario that the instance does not have; regret is asked for, and a future cannot be survived
-            alone; an adversary is asked for, and no future has one.
+        InstanceError: the instance lacks the scenario; the measure is regret, and a future cannot be survived alone; an
+            adversary is required, and no future has one.
 
     Example:
         >>> import optimizer as so
@@ -178,22 +178,22 @@ def search_futures(
     adversary: bool = False,
     alone: Sequence[Alone] | None = None,
 ) -> FuturesResult:
-    """As `solve_futures`, for callers who have a clock, and may know something of the futures alone.
+    """Run `solve_futures` for callers with a clock, and possibly with known optima of the futures alone.
 
     Args:
-        instance: the instance, under its budget.
+        instance: the instance, with its budget.
         settings: solver, MIP gap, limits.
-        clock: a new one.
+        clock: a new clock.
         listener: receives every step of the search.
-        notes: remarks of the caller to show beside the result.
-        load_seconds: what reading the instance took.
-        adversary: whether the plan has to survive, in each future, the worst attack that its adversary can afford and
+        notes: remarks of the caller to show with the result.
+        load_seconds: seconds spent on reading the instance.
+        adversary: whether the plan must survive, in each future, the worst attack that its adversary can afford and
             that is not deterred. The result of a future then lists the attacks that shaped it among its shocks.
-        alone: of each future what is known of it alone. Neither that nor the price of survival is then solved for.
+        alone: known optimum of each future alone. The futures alone and the price of survival are then not solved for.
 
     Raises:
         AuditError: the plan and its figures disagree.
-        InstanceError: regret is asked for, and a future cannot be survived alone; no future has an adversary.
+        InstanceError: the measure is regret, and a future cannot be survived alone; no future has an adversary.
         SolverError: the solver failed.
     """
     timer = Timer(load_seconds, time.perf_counter())
@@ -210,7 +210,7 @@ def search_futures(
 
 @dataclass
 class _Search:
-    """One run."""
+    """One run of `search_futures`."""
 
     instance: Instance
     settings: Settings
@@ -227,7 +227,7 @@ class _Search:
         self.measure: RiskMeasure = self.instance.policy.objective
 
     def run(self) -> FuturesResult:
-        """The plan, its futures and its audit."""
+        """Return the audited result of the joint plan, or a result without a plan."""
         alone = self.alone if self.alone is not None else self.solve_alone() if self._needs_alone else [Alone()]
         least = tuple(each.cost for each in alone) if self.measure.kind == "regret" else ()
         if not all(map(math.isfinite, least)):
@@ -239,7 +239,7 @@ class _Search:
         return self._audited(found.solved, results, alone)
 
     def _search(self, least: tuple[float, ...], alone: Sequence[Alone]) -> RobustPlans:
-        """The best plan, against the adversaries where there are oracles of them."""
+        """Return the best joint plan, against the adversaries if there are oracles."""
         if self.oracles is not None:
             return self._search_robust(self.instance, self.settings, self.evaluator, self.oracles, self.listener, least)
         shocks = (self.tree.name(number, each) for number, own in enumerate(alone) for each in own.shocks)
@@ -265,14 +265,14 @@ class _Search:
 
     @property
     def _needs_alone(self) -> bool:
-        """Whether futures are solved by themselves: a single one only for regret, else for its measure at once."""
+        """Whether futures are solved by themselves; for a single future only regret needs that."""
         return not self.tree.is_single or self.measure.kind == "regret"
 
     def solve_alone(self) -> list[Alone]:
-        """Each future by itself, side by side; those with the same data are solved once.
+        """Solve each future by itself, in parallel without adversaries; futures with equal data are solved once.
 
         Raises:
-            InstanceError: regret is asked for, and a future cannot be survived.
+            InstanceError: the measure is regret, and a future cannot be survived.
         """
         first: dict[int, int] = {}
         for number, future in enumerate(self.tree.futures):
@@ -286,7 +286,7 @@ class _Search:
 
     @property
     def _settings_alone(self) -> Settings:
-        """Least costs are proven exactly where regret counts from them."""
+        """Settings of futures alone; the least costs that regret refers to are proven exactly."""
         gap = min(self.settings.mip_gap, EXACT_GAP) if self.measure.kind == "regret" else self.settings.mip_gap
         return replace(self.settings, checkpoint=None, mip_gap=gap, jobs=1, cluster=None)
 
@@ -297,7 +297,7 @@ class _Search:
         memory[LISTENER] = self.listener
 
         def report(done: int) -> None:
-            # Without a total: rounds follow, which have none.
+            # No total is given, since the rounds that follow have none.
             self.listener(Progress(task=f"futures alone: {done} of {len(tasks)} done"))
 
         try:
@@ -307,7 +307,7 @@ class _Search:
         return [each or Alone(is_stopped=True) for each in found]
 
     def _alone(self, number: int) -> Alone:
-        """The least expected cost of a future against its adversary."""
+        """Return the least expected cost of a future against its adversary."""
         assert self.oracles is not None
         future, oracles = self.tree.futures[number], self.oracles[number : number + 1]
 
@@ -320,10 +320,10 @@ class _Search:
         return Alone.of(instance, found.solved)
 
     def _checked(self, number: int, alone: Alone) -> Alone:
-        """What is known of a future alone; nothing where a search for its reference was stopped.
+        """Return the optimum of a future alone, or an unknown one if a stopped search left a gap under regret.
 
         Raises:
-            InstanceError: regret is asked for, and the future cannot be survived.
+            InstanceError: the measure is regret, and the future cannot be survived.
         """
         future = self.tree.futures[number]
         fails = self.measure.kind == "regret" and future.instance.policy.gap_price is None and alone.gap > 0
@@ -332,7 +332,7 @@ class _Search:
         return Alone(is_stopped=True) if fails else alone
 
     def _without_reference(self, alone: Sequence[Alone]) -> FuturesResult:
-        """No plan, for a future has none alone, and so none with others; or time ran out before its least cost."""
+        """Return a result without a plan: a future alone is infeasible, or its least cost was not found in time."""
         if any(math.isinf(each.cost) and not each.is_stopped for each in alone):
             return self._without_plan(SearchResult("infeasible", self.evaluator.joint))
         return self._without_plan(SearchResult("stopped", self.evaluator.joint, notes=(NO_REFERENCE,)))
@@ -346,7 +346,7 @@ class _Search:
     # The futures under the joint plan.
 
     def _conclude(self, number: int, future: Future, found: RobustPlans) -> Result:
-        """One future under the plan, as a result of its own; attacks on it are among its shocks."""
+        """Return the audited result of one future under the joint plan; attacks on it are among its shocks."""
         solved, robust = found.solved, found.attacked[number]
         submodel = solved.builder.submodels[number]
         attacked = None if robust is None else attacked_instance(future.instance, robust, submodel)
@@ -367,7 +367,7 @@ class _Search:
         frame = run_record(instance, self.settings, self.clock, own, ())
         with open_evaluator(instance, self.settings, self.evaluator.futures[number] if attacked is None else None) as e:
             result, report = PlanConclusion(instance, self.settings, self.clock, own, e, frame, faced, None).audited()
-        # Nothing is proven of this future's own least cost.
+        # The joint search proves no bounds for a single future.
         count = len(self.tree.futures)
         name = f"the plan of all {count} futures" if count > 1 else f"the plan of {self.measure}"
         result = replace(result, given=name, bound=None, gap_bound=None, mip_gap=None)
@@ -377,7 +377,7 @@ class _Search:
         return result
 
     def _gap_left(self, number: int, gap_left: Mapping[str, float]) -> dict[str, float]:
-        """The gaps of one future's shocks, by its own names of them."""
+        """Return the gaps of one future's shocks, by the future's own names of the shocks."""
         names = (each.name for each in self.tree.futures[number].instance.events)
         return {own: gap_left[name] for own in names if (name := self.tree.name(number, own)) in gap_left}
 
@@ -428,12 +428,12 @@ class _Search:
         )
 
     def _priced_gaps(self, futures: tuple[FutureResult, ...], cost: float) -> float | None:
-        """What gaps add to the measure at their price, money; None where they have none."""
+        """Return the increase of the measure by gaps at their price, money; None without a gap price."""
         price = self.instance.policy.gap_price
         return None if price is None else measure_of_futures(self.instance, futures, price) - cost
 
     def _exactness(self, results: Sequence[Result]) -> float:
-        """How near a regret, the difference of two costs, can be proven: money."""
+        """Return the accuracy of regret as a difference of two costs, money; 0 for other measures."""
         return FINEST_SHARE * max(abs(each.total_cost) for each in results) if self.measure.kind == "regret" else 0.0
 
     def _status(self, solved: SearchResult, results: Sequence[Result], distance: float | None) -> Status:
@@ -443,11 +443,11 @@ class _Search:
         return "survives" if all(each.survives for each in results) else "gap"
 
     def _measured(self, solved: SearchResult, futures: tuple[FutureResult, ...]) -> float:
-        """The measure of the plan."""
+        """Return the measure of the plan; regret is recomputed from the futures' costs."""
         return solved.cost if self.measure.kind != "regret" else max(f.cost - (f.least_cost or 0.0) for f in futures)
 
     def _proven(self, bound: float | None, cost: float, futures: tuple[FutureResult, ...]) -> float | None:
-        """The bound of the measure; of regret, what is not proven of the least costs is not proven of it either."""
+        """Return the bound of the measure; for regret, reduced by the unproven part of the least costs."""
         if self.measure.kind != "regret" or bound is None:
             return bound
         if any(each.least_bound is None for each in futures):
@@ -455,7 +455,7 @@ class _Search:
         return min(bound, cost) - max((each.least_cost or 0.0) - (each.least_bound or 0.0) for each in futures)
 
     def _no_shock_cost(self) -> float | None:
-        """The expected cost of the same futures without shocks; None where the time is over, or it is left out."""
+        """Return the expected cost of the futures without shocks; None if the time is over, or `alone` was given."""
         if self.clock.is_over or self.alone is not None:
             return None
         policy = self.instance.policy.model_copy(update={"objective": RiskMeasure(), "gap_price": None})
@@ -479,7 +479,7 @@ class _Search:
 
 
 def _gap(instance: Instance, solved: SearchResult, submodel: ModelBuilder) -> float:
-    """The gap of a future, with the worst attack at each start; infinite where the search did not see all shocks."""
+    """Return the gap of a future, with the worst attack at each start; infinite if the model lacks some shocks."""
     assert solved.values is not None
     total, worst, values = 0.0, dict[str, float](), solved.values.tolist()
     held = formulation.gaps(submodel, instance)
@@ -496,5 +496,5 @@ def _gap(instance: Instance, solved: SearchResult, submodel: ModelBuilder) -> fl
 
 
 def _kept(record: dict[str, Any]) -> dict[str, Any]:
-    """The fields of a record of a run that a result of several futures has."""
+    """Return the fields of a run record that a result of several futures has."""
     return {key: value for key, value in record.items() if key not in ("costs", "outlays")}

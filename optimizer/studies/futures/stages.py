@@ -1,7 +1,7 @@
-"""What the plan of several futures decides and buys, from one answer to the next, and in which branches.
+"""Decisions of a plan of several futures, by stage between answers, and the branches in which they are made.
 
-stage   the periods from one date at which questions are answered to the next; the first ends with the first answer.
-        It is no stage of the supply chain, and not the second stage of a shock
+stage   the periods between two dates at which questions are answered; the first ends with the first answer. It is
+        neither a stage of the supply chain nor the second stage of a shock
 order   a build, or all purchases of a stockpile in one stage, with the futures in which they are the same
 """
 
@@ -18,10 +18,9 @@ from optimizer.results.result import Result
 from optimizer.tolerances import ROUNDING, SAME_VALUE
 
 ALL = "all branches"
-# An option that is bought in more different ways than this in one stage is one order with ranges, where orders are
-# folded.
+# If orders are folded, an option with more different orders than this in one stage becomes one order with ranges.
 MOST_WAYS = 3
-# A question, its branch and the period from which it is known.
+# A question, its branch and the period from which the answer is known.
 _Known = tuple[str, str, int]
 Range = tuple[float, float]
 
@@ -35,17 +34,17 @@ class StageOrder:
     # The first and the last period of its decisions.
     t: int
     last: int
-    size: Range  # least and most, in the option's own unit; of a stockpile t bought in the stage
-    paid: Range  # least and most over its futures, money, undiscounted
-    futures: tuple[int, ...]  # their numbers, in the order of the result
-    branch: str  # the branches that these are, in words; `ALL` where they are all
-    probability: float  # of these futures together
-    ways: int = 1  # how many different orders it stands for; 1 where it is not folded
+    size: Range  # least and most size, in the option's own unit; for a stockpile, t bought in the stage
+    paid: Range  # least and most money over its futures, undiscounted
+    futures: tuple[int, ...]  # indices of its futures, in the order of the result
+    branch: str  # the branches of these futures, in words; `ALL` for all futures
+    probability: float  # total probability of these futures
+    ways: int = 1  # number of different orders that are folded into this one; 1 if it is not folded
 
 
 @dataclass(frozen=True)
 class StageQuestion:
-    """A question that is answered at the start of a stage: its key, and each branch with its probability there."""
+    """A question that is answered at the start of a stage, with the conditional probability of each branch."""
 
     question: str
     branches: tuple[tuple[str, float], ...]
@@ -53,27 +52,27 @@ class StageQuestion:
 
 @dataclass(frozen=True)
 class Stage:
-    """The periods from one answer to the next."""
+    """The periods between two dates of answers."""
 
-    # Its first period, and the one after its last.
+    # The first period, and the one after the last.
     t: int
     end: int
-    questions: tuple[StageQuestion, ...]  # those answered at its start; none in the first
-    orders: tuple[StageOrder, ...]  # those of all branches first
-    spent: tuple[float, ...]  # by future, money, undiscounted, in this stage
-    idle: str  # the branches in which nothing is bought, in words; empty where there are none
+    questions: tuple[StageQuestion, ...]  # questions answered at the start; empty in the first stage
+    orders: tuple[StageOrder, ...]  # orders of the stage, those of all branches first
+    spent: tuple[float, ...]  # money spent in the stage by future, undiscounted
+    idle: str  # the branches in which nothing is bought, in words; empty if there are none
 
     @property
     def spent_range(self) -> Range:
-        """Least and most over the futures."""
+        """Least and most money spent over the futures."""
         return min(self.spent, default=0.0), max(self.spent, default=0.0)
 
 
 def find_stages(result: FuturesResult, *, folded: bool = False) -> tuple[Stage, ...]:
-    """The stages of a plan in the order of time; one without questions is one stage.
+    """Return the stages of a plan in the order of time; a plan without questions has one stage.
 
     Args:
-        folded: whether an option that is bought in many ways in one stage is one order with ranges.
+        folded: whether more than `MOST_WAYS` different orders of an option in a stage become one order with ranges.
     """
     if not result.futures:
         return ()
@@ -84,7 +83,7 @@ def find_stages(result: FuturesResult, *, folded: bool = False) -> tuple[Stage, 
 
 
 class _Answers:
-    """The answers on the way to each future, and how sets of futures are called by them."""
+    """The answers that lead to each future, and names for sets of futures."""
 
     def __init__(self, result: FuturesResult) -> None:
         place = {period: t for t, period in enumerate(result.periods)}
@@ -107,7 +106,7 @@ class _Answers:
         return math.fsum(self.probabilities[number] for number in futures)
 
     def asked(self, t: int) -> tuple[StageQuestion, ...]:
-        """The questions answered at the start of a period."""
+        """Return the questions answered at the start of a period, with conditional probabilities of branches."""
         found = defaultdict[str, dict[str, int]](dict)
         for (question, branch, when), mask in self.masks.items():
             if when == t:
@@ -120,7 +119,7 @@ class _Answers:
         return tuple(asked)
 
     def words(self, futures: Iterable[int], t: int) -> str:
-        """The branches, known in a period, that some futures are: as few names as describe them exactly."""
+        """Return the shortest list of branches known in period t that describes the given futures exactly."""
         wanted = reduce(lambda mask, number: mask | 1 << number, futures, 0)
         if wanted == self.every:
             return ALL
@@ -133,11 +132,11 @@ class _Answers:
         return ", ".join(names)
 
     def _fewest(self, known: Sequence[_Known], wanted: int) -> Sequence[_Known]:
-        """The answers without those that need not be given for all futures that have the others to be wanted."""
+        """Return the answers without those that are not needed to exclude futures outside `wanted`."""
         kept = [answer for answer in known if self.masks[answer] != self.every]
         for answer in list(kept):
             others = [each for each in kept if each != answer]
-            # A branch in which another question arises is named before that one's.
+            # An answer is dropped only if that widens the set, so that the branch in which a question arises is kept.
             if self._mask(others) & ~wanted == 0 and self._mask(others) != self._mask(kept):
                 kept = others
         return kept
@@ -156,7 +155,7 @@ def _numbers(mask: int) -> Iterator[int]:
 
 @dataclass(frozen=True)
 class _Bought:
-    """What one future buys of an option in a stage."""
+    """The purchases of an option in a stage, in one future."""
 
     number: int
     kind: str
@@ -191,7 +190,7 @@ def _stage(result: FuturesResult, answers: _Answers, t: int, end: int, *, folded
 
 
 def _bought(result: FuturesResult, t: int, end: int) -> Iterator[tuple[str, _Bought]]:
-    """Each future's builds of a stage, and its purchases of each stockpile there taken together."""
+    """Yield each future's builds in a stage, and the sum of its purchases of each stockpile, with the option."""
     number = {future.name: i for i, future in enumerate(result.futures)}
     stocks = defaultdict[tuple[str, int], list[tuple[Decision, float]]](list)
     for each in result.decisions:
@@ -209,7 +208,7 @@ def _bought(result: FuturesResult, t: int, end: int) -> Iterator[tuple[str, _Bou
 
 
 def _alike(bought: Iterable[tuple[str, _Bought]]) -> Iterator[tuple[str, list[_Bought]]]:
-    """Orders of the same option in the same periods and of the same size, up to a tolerance."""
+    """Yield groups of purchases of an option in the same periods and of the same size, up to a tolerance."""
     at_once = defaultdict[tuple[str, int, int], list[_Bought]](list)
     for option, each in bought:
         at_once[option, each.t, each.last].append(each)
@@ -224,7 +223,7 @@ def _alike(bought: Iterable[tuple[str, _Bought]]) -> Iterator[tuple[str, list[_B
 
 
 def _by_future(some: Iterable[_Bought]) -> list[_Bought]:
-    """All that each future buys of one option, taken together."""
+    """Return the sum of each future's purchases of one option."""
     found = dict[int, _Bought]()
     for each in some:
         before = found.get(each.number, replace(each, size=0.0, paid=0.0))
@@ -246,7 +245,7 @@ def _order(answers: _Answers, t: int, option: str, some: Sequence[_Bought], ways
         some[0].kind,
         min(each.t for each in some),
         max(each.last for each in some),
-        # Sizes that are alike are one size.
+        # Sizes that are equal up to the tolerance count as one size.
         (min(sizes), max(sizes)) if ways > 1 else (sizes[0], sizes[0]),
         (min(paid), max(paid)),
         futures,
@@ -257,13 +256,13 @@ def _order(answers: _Answers, t: int, option: str, some: Sequence[_Bought], ways
 
 
 def branches_in_words(result: FuturesResult, names: Iterable[str]) -> str:
-    """The branches that some futures of a result are, by as few names as describe them; `ALL` where they are all."""
+    """Return the shortest list of branches that describes the named futures of a result; `ALL` for all futures."""
     number = {future.name: i for i, future in enumerate(result.futures)}
     return _Answers(result).words((number[name] for name in names), len(result.periods))
 
 
 def branch_titles(instance: Instance) -> dict[str, str]:
-    """By key the printed names of questions and branches that have another name than their key."""
+    """Return the printed names of questions and branches whose name differs from their key, by key."""
     return dict(_titles(instance.futures))
 
 
@@ -276,7 +275,7 @@ def _titles(questions: Mapping[str, Question]) -> Iterator[tuple[str, str]]:
 
 
 def decisions(tree: FutureTree, results: Sequence[Result]) -> tuple[Decision, ...]:
-    """All decisions, each once with the futures that make it alike: those that cannot be distinguished then."""
+    """Return all decisions, each once for the futures that cannot be distinguished when it is made."""
     made: dict[tuple[str, int, bool, int], list[tuple[int, Decision]]] = {}
     for number, (future, result) in enumerate(zip(tree.futures, results, strict=True)):
         for each in decisions_in_future(future.instance, result):
@@ -290,7 +289,7 @@ def decisions(tree: FutureTree, results: Sequence[Result]) -> tuple[Decision, ..
 
 
 def decisions_in_future(instance: Instance, result: Result) -> list[Decision]:
-    """Builds and purchases of a plan of one future, in no order; each without the names of futures."""
+    """Return the builds and stock purchases of the plan of one future, unsorted and without names of futures."""
     horizon, found = instance.horizon, list[Decision]()
     for build in result.plan.builds:
         paid = instance.sized[build.option].paid(build.year, build.size, opened=build.opened)

@@ -1,20 +1,20 @@
-"""What it is worth to decide later, and to know earlier: an instance with futures, solved for other dates of answers.
+"""Value of deciding later and of knowing earlier: an instance with futures, solved for other dates of answers.
 
-adaptive    RP, the plan of `solve`: decisions are alike until an answer parts them
-static      ST, all decisions alike in all futures                  flexibility is worth ST − RP
-perfect     WS, every answer known from the start                   information is worth RP − WS
-question    one question answered at the start, a year earlier, a year later, or never; all else as it is
+adaptive    RP, the plan of `solve`: decisions are equal until an answer distinguishes the futures
+static      ST, all decisions equal in all futures                  value of flexibility: ST − RP
+perfect     WS, every answer known from the start                   value of information: RP − WS
+question    one question answered at the start, a year earlier, a year later, or never; all others at their own dates
 regret      the informed plan of each future, followed unchanged in every other one
-orders      what these plans have in common, and what depends on which answer (`informed_orders`)
+orders      orders that all informed plans share, and orders that depend on answers (`informed_orders`)
 
-With other dates of answers the futures are the same: when they can be distinguished differs, not what happens. What
-branches set is applied in the order of the file's own dates, whenever answers are known. A question that arises in a
-branch of another one is not answered before that one, and moves with it where that one is answered later; where that
-one is never answered, neither is it. Each solve is a task that may run in a process of its own.
+Other dates of answers leave the futures unchanged: only the dates at which they can be distinguished differ. Overrides
+of branches apply in the order of the file's own dates, whenever answers are known. A question that arises in a branch
+of another one is never answered before the other one: it moves with it if that is answered later, and is never answered
+if that is never answered. Each solve is a task that may run in another process.
 
-Each cost is the value of the file's own measure (`policy.objective`). It is known between a proven bound and the value
-of the plan that was found, and so are differences. A difference is left out where one of both plans leaves a survival
-gap that has no price. With expected cost, `perfect` is the probabilities times the costs of the informed plans.
+Each cost is a value of the file's measure (`policy.objective`), between a proven bound and the value of the plan that
+was found; differences have bounds likewise. A difference is left out if one of the plans leaves a survival gap without
+a price. With expected cost, `perfect` is the mean cost of the informed plans, weighted by probability.
 """
 
 import math
@@ -58,7 +58,7 @@ from optimizer.tolerances import EXACT_GAP, HELD_VALUE, SAME_VALUE
 from optimizer.units import MoneyLike
 
 NO_ADVERSARY = "Values and plans are for the listed shocks: the adversary of the file is left out here."
-# By question the period from which its answer is known; None for never. Of those left out, the file's own.
+# The period from which the answer is known, by place of the question; None for never. Others keep the file's dates.
 Dates = Mapping[Place, int | None]
 
 
@@ -72,22 +72,21 @@ def futures_study(
     notes: tuple[str, ...] = (),
     known: FuturesResult | None = None,
 ) -> FuturesStudy:
-    """Find what it is worth to decide later and to know earlier, in all and question by question.
+    """Find the value of deciding later and of knowing earlier, in total and by question.
 
-    At Ctrl-C, what is known until then.
+    At Ctrl-C, the study returns its results so far.
 
     Args:
-        instance: with futures.
+        instance: an instance with futures.
         budget, scenario: as for `solve`.
-        settings: `accuracy` is a share of the price of survival; 2 % where left out.
+        settings: `accuracy` is a share of the price of survival, 2 % by default.
         listener: receives the rounds of the first search, then every task that is done.
-        notes: remarks of the caller to show beside the result.
-        known: the plan of `solve` where there is one already; it is the one that the study is about, and no other is
-            searched for.
+        notes: remarks of the caller to show with the result.
+        known: the adaptive plan, if `solve` has found it already; the study then searches for no other one.
 
     Raises:
-        InstanceError: the instance has no futures; regret is asked for, and a future cannot be survived alone; a
-            scenario that the instance does not have.
+        InstanceError: the instance has no futures or lacks the scenario; the measure is regret, and a future cannot be
+            survived alone.
         AuditError, SolverError, ValueError: as for `solve`.
         WorkerError: a process died.
 
@@ -115,13 +114,13 @@ def futures_study(
 def solve_retimed(
     memory: Memory, instance: Instance, dates: Dates, settings: Settings, alone: Sequence[Alone], until: float | None
 ) -> MeasuredCost:
-    """A task: the measure with other dates of answers."""
+    """Compute the measure with other dates of answers, as an executor's task."""
     with own_clock(memory, until) as clock:
         return value_of_result(instance, search_futures(retimed(instance, dates), settings, clock, alone=alone))
 
 
 def solve_alone_in_full(memory: Memory, instance: Instance, settings: Settings, until: float | None) -> Result | None:
-    """A task: the best plan of one future; of equal cost the one with least outlay. None where there is none."""
+    """Find the best plan of one future with the least outlay at its cost, as an executor's task; None without a plan."""
     with own_clock(memory, until) as clock:
         found = solve_instance(instance, settings, clock)
         if found.baseline is None:
@@ -141,7 +140,7 @@ def solve_alone_in_full(memory: Memory, instance: Instance, settings: Settings, 
 def follow_plans(
     memory: Memory, instance: Instance, plans: Sequence[tuple[str, Plan]], settings: Settings, until: float | None
 ) -> list[FollowedPlan]:
-    """A task: plans followed unchanged in one future; those that were not reached are left out."""
+    """Evaluate plans unchanged in one future, as an executor's task; plans not reached in time are left out."""
     found = list[FollowedPlan]()
     with own_clock(memory, until) as clock:
         for name, plan in plans:
@@ -173,7 +172,7 @@ def _as_alone(future: FutureResult) -> Alone:
 
 
 class _FuturesSearch:
-    """The adaptive plan first, then everything that does not need each other at a time."""
+    """Search for the adaptive plan, then for informed plans and other dates of answers in parallel."""
 
     def __init__(self, instance: Instance, settings: Settings, clock: Clock, listener: Listener) -> None:
         self.instance, self.tree, self.clock, self.listener = instance, instance.tree, clock, listener
@@ -185,7 +184,7 @@ class _FuturesSearch:
         self.found: dict[tuple[tuple[int, ...], ...], MeasuredCost] = {}
 
     def run(self, known: FuturesResult | None = None) -> FuturesStudy:
-        """All of it, as far as the time allows; the adaptive plan may be known."""
+        """Return the study as far as the time allows, given the adaptive plan if it is known."""
         began = time.perf_counter()
         adaptive, tolerance_base = self._adaptive(known)
         study = FuturesStudy(self.instance, str(self.instance.policy.objective), adaptive)
@@ -194,7 +193,7 @@ class _FuturesSearch:
             return replace(study, stopped=adaptive.status == "stopped", notes=adaptive.clash)
         base = value_of_result(self.instance, adaptive)
         self.found[nodes(self.instance)] = base
-        # Whether processes pay is judged by the time of the adaptive plan, also of one that was found before.
+        # The run time of the adaptive plan, also of a known one, decides whether worker processes pay off.
         seconds = time.perf_counter() - began if known is None else float(known.seconds.get("total", 0.0))
         with start_executor(size_for(self.settings.jobs, seconds)) as self.executor:
             self.executor.memory[CLOCK] = self.clock
@@ -213,9 +212,9 @@ class _FuturesSearch:
         )
 
     def _adaptive(self, given: FuturesResult | None) -> tuple[FuturesResult, ToleranceBase]:
-        """The plan of `solve`, its cost proven to the tolerance of all others, and what that is a share of."""
+        """Return the adaptive plan, proven to the tolerance of all other costs, and the base of that tolerance."""
         found = given or self._first_adaptive()
-        # Least costs alone are found later, with the plans; only regret counts from them.
+        # Only regret needs the least costs of futures alone before the informed plans are found.
         self.known = [_as_alone(each) if self.kind == "regret" else Alone() for each in found.futures]
         if not found.futures:
             return found, ToleranceBase("a thousandth of the total cost", 0.0, self.settings.share_of_price)
@@ -231,17 +230,17 @@ class _FuturesSearch:
         return search_futures(self.instance, before_tolerance_base(self.settings), self.clock, self.listener)
 
     def _proven_adaptive(self, found: FuturesResult, base: ToleranceBase, no_shock: float | None) -> FuturesResult:
-        """The plan once more, proven to the tolerance that `base` gives; the first one where the time runs out."""
+        """Return the adaptive plan, proven to the tolerance of `base`; the given one if the time runs out."""
         settings = base.settings(self.settings)
         again = search_futures(self.instance, settings, self.clock, self.listener, alone=self.known)
         if not again.futures or again.status == "stopped":
             return found
         return replace(again, price_of_survival=price_of_survival(again.expected_cost, no_shock))
 
-    # All that is solved for.
+    # Searches.
 
     def _solve_all(self) -> None:
-        """Every informed plan, and every other set of dates, each once."""
+        """Solve for every informed plan and every other set of dates, each once."""
         tasks, keys = list[Task](), list[Any]()
         regret = self.kind == "regret"
         exact = replace(self.settings, mip_gap=min(self.settings.mip_gap, EXACT_GAP), tolerance=None)
@@ -263,7 +262,7 @@ class _FuturesSearch:
                 self.alone[keys[number]] = answer
 
     def _dates(self) -> list[Dates]:
-        """Every set of dates of answers that something is asked about."""
+        """Return all sets of dates of answers that the study evaluates."""
         found = [never_known(self.instance)]
         if self.instance.policy.objective.needs_outcomes:
             found.append(known_at_once(self.instance))
@@ -272,7 +271,7 @@ class _FuturesSearch:
         return found
 
     def _follow_all(self) -> list[FollowedPlan]:
-        """The regret table: informed plans in every other future; those of one instance are solved once."""
+        """Return the regret table, informed plans in every other future; futures of one instance are solved once."""
         first = {id(each.instance): each for each in reversed(self.tree.futures)}
         found = self._followed([each for key, each in first.items() if key in self.alone])
         rows = list[FollowedPlan]()
@@ -284,7 +283,7 @@ class _FuturesSearch:
         return rows
 
     def _followed(self, owners: Sequence[Future]) -> dict[tuple[str, int], FollowedPlan]:
-        """By name of the owner of a plan, and instance: the plan followed there."""
+        """Return the plans followed in the owners' futures, by name of the plan's owner and id of the instance."""
         tasks, found = list[Task](), dict[tuple[str, int], FollowedPlan]()
         plans = [(each.name, self.alone[id(each.instance)].plan) for each in owners]
         for future in owners:
@@ -307,7 +306,7 @@ class _FuturesSearch:
         return replace(row, regret=row.cost + (price or 0.0) * row.gap - own.priced_cost)
 
     def _perform(self, tasks: Sequence[Task], what: str) -> "list[tuple[int, Any]]":
-        """The results of tasks with their numbers; those that were not reached are left out."""
+        """Return the results of tasks with their indices; tasks not reached in time are left out."""
         found = list[tuple[int, Any]]()
         if not tasks or self.clock.is_over:
             return found
@@ -317,7 +316,7 @@ class _FuturesSearch:
             self.listener(Progress(task=what, done=len(found), total=len(tasks)))
         return found
 
-    # What follows from it.
+    # Figures of the study.
 
     def _costs(self, base: MeasuredCost) -> dict[str, MeasuredCost]:
         found = {"adaptive": base}
@@ -326,7 +325,7 @@ class _FuturesSearch:
         return found | ({"static": static} if static else {}) | ({"perfect": perfect} if perfect else {})
 
     def _perfect(self) -> MeasuredCost | None:
-        """The measure with every answer known from the start; None where that was not reached."""
+        """Return the measure with every answer known from the start; None if it was not reached in time."""
         if self.instance.policy.objective.needs_outcomes:
             return self.found.get(nodes(retimed(self.instance, known_at_once(self.instance))))
         some = [self.alone.get(id(each.instance)) for each in self.tree.futures]
@@ -358,7 +357,7 @@ class _FuturesSearch:
         return tuple(informed_orders(self.instance, plans))
 
     def _is_open(self) -> bool:
-        """Whether some search was stopped before its proof."""
+        """Return whether any search was stopped before its proof."""
         return "stopped" in {each.status for each in self.found.values()} | {
             each.status for each in self.alone.values()
         }
@@ -368,14 +367,14 @@ class _FuturesSearch:
 
 
 def retimed(instance: Instance, dates: Dates) -> Instance:
-    """The instance with the same futures, whose answers are known from other periods on."""
+    """Return the instance with the same futures, whose answers are known from other periods on."""
     tree, ways = instance.tree, find_ways(instance.futures, instance.horizon)
     futures = (replace(future, answers=_answers(way, dates)) for future, way in zip(tree.futures, ways, strict=True))
     return instance.with_tree(replace(tree, futures=tuple(futures)))
 
 
 def _answers(way: Way, dates: Dates) -> tuple[Answer, ...]:
-    """The answers on a way that are ever known, in the order of time."""
+    """Return the answers of a future that become known, in the order of time."""
     own = {question_of(place): answer.t for answer, (place, _) in zip(way.answers, way.branches, strict=True)}
 
     def date(place: Place) -> int | None:
@@ -388,25 +387,28 @@ def _answers(way: Way, dates: Dates) -> tuple[Answer, ...]:
 
 
 def never_known(instance: Instance) -> Dates:
-    """All decisions alike in all futures."""
+    """Return the dates without any answer: all decisions are equal in all futures."""
     return dict.fromkeys((place for place, _ in each_question(instance.futures)), None)
 
 
 def known_at_once(instance: Instance) -> Dates:
-    """Every answer known from the first period on."""
+    """Return the dates with every answer known from the first period on."""
     return dict.fromkeys((place for place, _ in each_question(instance.futures)), 0)
 
 
 def nodes(instance: Instance) -> tuple[tuple[int, ...], ...]:
-    """By period which futures cannot be distinguished: instances with the same nodes have the same plans."""
+    """Return the tree's node of each future, by period; futures in one node cannot be distinguished.
+
+    Instances with the same nodes have the same plans.
+    """
     tree = instance.tree
     return tuple(tuple(tree.node(i, t) for i in range(len(tree.futures))) for t in instance.horizon.periods)
 
 
 def other_dates(instance: Instance, question: TimedQuestion) -> Iterator[tuple[Timing, int | None]]:
-    """Of one question the other dates that are looked at: at the start, a year earlier, a year later, never.
+    """Yield the other dates of one question: at the start, a year earlier, a year later, never.
 
-    A date that says the same as another one is left out.
+    Dates that coincide with another one are left out.
     """
     horizon = instance.horizon
     if question.t > question.earliest:

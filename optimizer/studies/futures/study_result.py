@@ -1,20 +1,20 @@
-"""What a study of futures returns: what it is worth to decide later and to know earlier, and what informed plans share.
+"""Result of a study of futures: the values of deciding later and knowing earlier, and orders of the informed plans.
 
-FuturesStudy    all of it
-MeasuredCost    the value of the measure under some dates of answers
+FuturesStudy    the result of the study
+MeasuredCost    the value of the measure under given dates of answers
 QuestionTiming  one question answered at another date
 FollowedPlan    the plan of one future, followed in another one
-InformedOrder   an option in the informed plans, and on which answers it depends (`informed_orders`)
+InformedOrder   an option in the informed plans, and the answers on which it depends (`informed_orders`)
 
-The informed plan of a future is its best plan if that future were known from the start; `perfect` is all of them.
-Informed plans have in common moves without regret, and differ in orders that depend on answers. An order is all that a
-plan buys of an option before the first question is answered; of an option that no plan buys by then, all that it buys.
+The informed plan of a future is its best plan if the future is known from the start; `perfect` is the set of all.
+Informed plans share orders without regret, and differ in orders that depend on answers. An order is the sum of a plan's
+purchases of an option before the first question is answered; for an option that no plan buys by then, of all purchases.
 
-no regret     every informed plan has it: at least the smallest size of them all
-different     some informed plans have it, all others buy the option later: only its date depends on answers
-one answer    it is in the informed plans of all futures of some branches of one question, and in no others
-several       anything else
-signpost      the first date of it in the plans that have it, and the questions it depends on that are open at that date
+no regret     the order is in every informed plan, with at least the smallest size of them
+different     the order is in some informed plans, and all others buy the option later: only its date depends on answers
+one answer    the order is in the informed plans of all futures of some branches of one question, and in no others
+several       all other orders
+signpost      first date of the order in the plans that have it, and the questions it depends on that are open then
 """
 
 import math
@@ -42,14 +42,13 @@ OrderClass = Literal["no regret", "different dates", "one answer", "several answ
 
 @dataclass(frozen=True)
 class MeasuredCost:
-    """The value of the measure under some dates of answers."""
+    """The value of the measure under given dates of answers."""
 
-    status: ValueStatus  # ``none`` where no plan obeys the rules
-    # Of the plan that was found, with gaps at their price where they have one, and a proven lower bound; infinite where
-    # there is none.
+    status: ValueStatus  # ``none`` if no plan keeps the rules
+    # Measure of the plan that was found, including priced gaps, and its proven lower bound; infinite if there is none.
     cost: float = math.inf
     bound: float = -math.inf
-    gap: float = 0.0  # expected survival gap of that plan
+    gap: float = 0.0  # expected survival gap of the plan
     is_priced: bool = False  # whether gaps have a price
 
     @property
@@ -59,34 +58,34 @@ class MeasuredCost:
 
     @property
     def is_comparable(self) -> bool:
-        """Whether its cost can be compared, as that of a plan that keeps every floor, or whose gaps have a price."""
+        """Whether the cost can be compared, since the plan keeps every floor or its gaps have a price."""
         return self.survives or (self.is_priced and math.isfinite(self.cost))
 
     @property
     def leaves_gap(self) -> bool:
-        """Whether there is a plan, and it leaves a survival gap that has no price."""
+        """Whether there is a plan, and it leaves a survival gap without a price."""
         return math.isfinite(self.cost) and not self.is_comparable
 
     @property
     def is_open(self) -> bool:
-        """Whether the search was stopped before it was known whether there is a plan that can be compared."""
+        """Whether the search was stopped before it found a plan with a comparable cost."""
         return self.status == "stopped" and not self.is_comparable
 
     def closed_gap(self, of: "MeasuredCost | None") -> float | None:
-        """The expected survival gap that another plan leaves, and this one does not; None where it is not so."""
+        """Return the expected gap of another plan that this plan closes; None if it does not close a gap."""
         if of is None or of.is_open or not (of.leaves_gap and self.is_comparable):
             return None
         return of.gap
 
     def more(self, than: "MeasuredCost | None") -> ProvenDifference | None:
-        """How much more it costs than with better information, 0 or more; None unless both can be compared."""
+        """Return the extra cost over the plan with better information, at least 0; None unless both are comparable."""
         if than is None or not (self.is_comparable and than.is_comparable):
             return None
         found = ProvenDifference.of(than.cost, than.bound, self.cost, self.bound)
         return ProvenDifference(max(0.0, found.value), max(0.0, found.low), max(0.0, found.high))
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON; what is not known is null."""
+        """Return the value for JSON, with None in place of numbers that are not finite."""
         return {
             "status": self.status,
             "cost": finite_or_none(self.cost),
@@ -97,24 +96,24 @@ class MeasuredCost:
 
 @dataclass(frozen=True)
 class QuestionTiming:
-    """One question answered at another date, all others at their own."""
+    """One question answered at another date, all others at their own dates."""
 
     question: str
-    asked: str  # period from which the file has the answer known
-    timing: Timing  # ``start``: as early as it may be; a year ``earlier`` or ``later``; ``never``
-    known: str | None  # period from which the answer is known then; None for never
-    value: MeasuredCost | None = None  # of the measure; None where the time ran out
-    # What knowing it earlier is worth, or what knowing it later costs; None where one of both plans leaves a gap that
-    # has no price, or the time ran out.
+    asked: str  # period from which the answer is known in the file
+    timing: Timing  # ``start``: as early as possible; a year ``earlier`` or ``later``; ``never``
+    known: str | None  # period from which the answer is known at the other date; None for never
+    value: MeasuredCost | None = None  # measure with the other date; None if the time ran out
+    # Value of the earlier answer, or cost of the later one, at least 0; None if one of the plans leaves a gap without a
+    # price, or the time ran out.
     difference: ProvenDifference | None = None
 
     @property
     def is_earlier(self) -> bool:
-        """Whether it is answered before its date."""
+        """Whether the question is answered before its date in the file."""
         return self.timing in ("start", "earlier")
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON; what is not known is null."""
+        """Return the timing for JSON, with None in place of unknown figures."""
         figures = (self.value or MeasuredCost("stopped")).to_dict()
         what = {"question": self.question, "from": self.asked, "timing": self.timing, "known": self.known}
         return what | figures | {"worth" if self.is_earlier else "loss": band_dict(self.difference)}
@@ -126,17 +125,17 @@ class FollowedPlan:
 
     plan: str
     future: str
-    # Money. None where that future cannot hold the plan.
+    # Total cost and survival gap, money; None if the plan is infeasible in that future.
     cost: float | None = None
     gap: float | None = None
-    # Cost less that of the informed plan there, with gaps at their price; None where gaps have none, and it leaves a
-    # larger one than that plan.
+    # Cost minus that of the future's own informed plan, with gaps at their price; None if gaps have no price, and the
+    # followed plan leaves a larger gap.
     regret: float | None = None
     survives: bool = False  # whether every floor is kept
-    broken_rules: tuple[Finding, ...] = ()  # of the future that the plan breaks, named and not enforced
+    broken_rules: tuple[Finding, ...] = ()  # rules of the future that the plan breaks; they are not enforced
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the followed plan for JSON."""
         names = ("plan", "future", "cost", "gap", "regret", "survives")
         rules = [{"where": rule.where, "what": rule.what, "cure": rule.cure} for rule in self.broken_rules]
         return {name: getattr(self, name) for name in names} | {"rules": rules}
@@ -144,28 +143,28 @@ class FollowedPlan:
 
 @dataclass(frozen=True)
 class InformedOrder:
-    """An option in the informed plans."""
+    """An order of an option in the informed plans."""
 
     option: str
     depends_on: OrderClass  # `hangs` in JSON
-    futures: tuple[str, ...]  # the futures whose informed plans have it
-    common: float  # size that all informed plans have; 0 where some have none
-    # Sizes in the plans that have it; of a stockpile t that are bought.
+    futures: tuple[str, ...]  # the futures whose informed plans have the order
+    common: float  # size that all informed plans have; 0 if a plan lacks the order
+    # Smallest and largest size in the plans that have the order; for a stockpile, t bought.
     smallest: float
     largest: float
-    # Labels of the periods in which these plans first buy it.
+    # Labels of the earliest and the latest period in which these plans first buy the option.
     first: str
     last: str
-    is_urgent: bool  # whether some plan buys it before the first answer; else all wait for it
-    later: tuple[str, ...] = ()  # of an urgent one: the futures whose plans buy it after the first answer only
-    questions: tuple[str, ...] = ()  # the questions on which it depends; none of an order without regret
-    branches: tuple[str, ...] = ()  # of one question, the branches in which it is made; none where it depends on more
-    # Those of the questions, and of the ones they arise from, that are open in `first`, each with the period from which
+    is_urgent: bool  # whether a plan buys the option before the first answer; otherwise all plans wait for it
+    later: tuple[str, ...] = ()  # for an urgent order, futures whose plans buy the option only after the first answer
+    questions: tuple[str, ...] = ()  # questions on which the order depends; empty for an order without regret
+    branches: tuple[str, ...] = ()  # branches with the order, if it depends on a single question; otherwise empty
+    # Questions that are open in `first`, out of `questions` and those they arise from, each with the period from which
     # its answer is known.
     open: tuple[tuple[str, str], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the order for JSON."""
         data: dict[str, Any] = {"option": self.option, "hangs": self.depends_on}
         data |= {name: getattr(self, name) for name in ("common", "smallest", "largest")}
         data |= {"first": self.first, "last": self.last, "is_urgent": self.is_urgent}
@@ -178,18 +177,18 @@ class FuturesStudy(ReadOnly):
     """The value of deciding later and of knowing earlier.
 
     Attributes:
-        instance: with its questions.
-        measure: what costs are values of, in words.
-        adaptive: the plan of `solve`.
-        costs: by ``adaptive``, ``static``, ``perfect``; those that were not reached are left out.
+        instance: the instance with its questions.
+        measure: name of the measure of which costs are values.
+        adaptive: the adaptive plan, that of `solve`.
+        costs: measures of ``adaptive``, ``static`` and ``perfect``; those not reached in time are left out.
         questions: each question at other dates.
-        alone: the informed plan of each future, in the order of the tree; None where it was not reached.
-        followed: the regret table; pairs that were not reached are left out.
-        orders: what these plans have in common; None where one of them was not reached.
-        tolerance: money to which costs are proven.
-        stopped: whether Ctrl-C, or a time limit, ended it before all was known.
-        notes: what the user should know.
-        seconds: that it took.
+        alone: the informed plan of each future, in the order of the tree; None if it was not reached in time.
+        followed: the regret table; pairs not reached in time are left out.
+        orders: orders of the informed plans; None if a plan was not reached in time.
+        tolerance: accuracy of proven costs, money.
+        stopped: whether Ctrl-C or a time limit ended the study early.
+        notes: remarks for the user.
+        seconds: run time, s.
     """
 
     instance: Instance = field(repr=False)
@@ -209,26 +208,26 @@ class FuturesStudy(ReadOnly):
 
     @property
     def has_priced_gaps(self) -> bool:
-        """Whether gaps have a price, which is part of every cost that is compared."""
+        """Whether gaps have a price, which is part of every compared cost."""
         return self.instance.policy.gap_price is not None
 
     @property
     def measure_with_gaps(self) -> str:
-        """What costs are values of, in words; with the price of gaps where they have one."""
+        """Name of the measure of which costs are values, including priced gaps if gaps have a price."""
         return f"{self.measure} with gaps at their price" if self.has_priced_gaps else self.measure
 
     @property
     def flexibility(self) -> ProvenDifference | None:
-        """What it is worth to decide later what can wait, ST − RP, money; None where a plan leaves an unpriced gap."""
+        """Value of deciding later, ST − RP, money; None if a plan leaves an unpriced gap."""
         return self._more("flexibility")
 
     @property
     def information(self) -> ProvenDifference | None:
-        """What it is worth to know every answer from the start, RP − WS, money; None likewise."""
+        """Value of knowing every answer from the start, RP − WS, money; None if a plan leaves an unpriced gap."""
         return self._more("information")
 
     def compared(self, value: str) -> tuple[MeasuredCost | None, MeasuredCost | None]:
-        """The plans of which ``flexibility`` or ``information`` is the difference: without it, and with it."""
+        """Return the measures whose difference is ``flexibility`` or ``information``: without it, and with it."""
         kinds = {"flexibility": ("static", "adaptive"), "information": ("adaptive", "perfect")}[value]
         without, with_it = map(self.costs.get, kinds)
         return without, with_it
@@ -238,7 +237,7 @@ class FuturesStudy(ReadOnly):
         return None if without is None else without.more(with_it)
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object documented in the manual."""
+        """Return the JSON object documented in the manual."""
         kinds = ("adaptive", "static", "perfect")
         costs = {kind: self.costs[kind].to_dict() if kind in self.costs else None for kind in kinds}
         return {
@@ -261,7 +260,7 @@ class FuturesStudy(ReadOnly):
         }
 
     def figures_in(self, number: int) -> dict[str, Any]:
-        """A future: its costs under the adaptive and its informed plan, gaps at their price where they have one."""
+        """Return a future's figures under the adaptive and its informed plan for JSON; costs include priced gaps."""
         future, own = self.instance.tree.futures[number], self.alone[number]
         under = self.adaptive.futures[number] if self.adaptive.futures else None
         found: dict[str, Any] = {"name": future.name, "probability": future.probability}
@@ -279,28 +278,28 @@ class FuturesStudy(ReadOnly):
 
 
 def band_dict(found: ProvenDifference | None) -> dict[str, float | None] | None:
-    """A difference for JSON; null where it is not known, and a bound where nothing is proven."""
+    """Return a difference for JSON: None if it is unknown, with None for a bound that is not proven."""
     if found is None:
         return None
     return {"value": found.value, "low": finite_or_none(found.low), "high": finite_or_none(found.high)}
 
 
 def value_of_result(instance: Instance, result: FuturesResult) -> MeasuredCost:
-    """What is remembered of a plan for several futures."""
+    """Return the measure of a plan for several futures."""
     if not result.futures:
         return MeasuredCost("stopped" if result.status == "stopped" else "none")
     price = instance.policy.gap_price
     cost = result.total_cost if price is None else measure_of_futures(instance, result.futures, price)
-    # What is not proven of the measure of costs is what is not proven of costs and priced gaps.
+    # The unproven part is the same for the measure with and without priced gaps.
     bound = -math.inf if result.bound is None else cost - max(0.0, result.total_cost - result.bound)
     status: ValueStatus = "stopped" if result.status == "stopped" else "proven"
-    # A survival gap that is expected to be nothing may still be one in a future.
+    # Negligible gaps of a plan that survives count as 0.
     gap = 0.0 if result.survives else result.survival_gap
     return MeasuredCost(status, cost, bound, gap, is_priced=price is not None)
 
 
 def informed_cost(instance: Instance, own: Sequence[Result]) -> MeasuredCost:
-    """The measure of the informed plans of all futures, with their probabilities; nothing is regretted by them."""
+    """Return the measure of the informed plans of all futures; their regret is 0."""
     kind, weights = instance.policy.objective.kind, [each.probability for each in instance.tree.futures]
     status: ValueStatus = "stopped" if "stopped" in {each.status for each in own} else "proven"
     gap = math.sumprod(weights, [0.0 if each.survives else each.survival_gap for each in own])
@@ -314,7 +313,7 @@ def informed_cost(instance: Instance, own: Sequence[Result]) -> MeasuredCost:
 
 
 def _priced_bound(own: Result) -> float:
-    """A proven lower bound on the least cost with gaps at their price; infinite where none is known."""
+    """Return a proven lower bound on the least cost including priced gaps; −∞ if none is known."""
     return -math.inf if own.bound is None else own.priced_cost - max(0.0, own.total_cost - own.bound)
 
 
@@ -322,7 +321,7 @@ def _priced_bound(own: Result) -> float:
 
 
 def informed_orders(instance: Instance, plans: Sequence[Sequence[Decision]]) -> list[InformedOrder]:
-    """The orders of the informed plans, urgent ones first, in the order of time."""
+    """Return the orders of the informed plans, urgent ones first, then in the order of time."""
     questions = timed_questions(instance.futures, instance.horizon)
     first = questions[0].t
     found = []
@@ -337,14 +336,14 @@ def informed_orders(instance: Instance, plans: Sequence[Sequence[Decision]]) -> 
 
 @dataclass(frozen=True)
 class _InformedPurchase:
-    """What one plan buys of an option: how much, and when first."""
+    """The purchases of an option in one plan: total size, and first period."""
 
     size: float
     t: int
 
 
 def _informed_purchases(plans: Sequence[Sequence[Decision]], option: str, before: int) -> dict[int, _InformedPurchase]:
-    """By number of a future what its informed plan buys before a period, where it does."""
+    """Return the purchases of an option before a period in the informed plans, by index of the future."""
     found = {}
     for number, plan in enumerate(plans):
         some = [each for each in plan if each.option == option and each.t < before]
@@ -360,7 +359,7 @@ def _order(
     bought: dict[int, _InformedPurchase],
     later: Sequence[int] | None,
 ) -> InformedOrder:
-    """An order of the plans that have bought it; `later` are the others that buy it, None where no order is urgent."""
+    """Return the order of an option; `later` are the futures that buy it later, None if the order is not urgent."""
     tree, label = instance.tree, instance.horizon.label
     sizes, times = [each.size for each in bought.values()], [each.t for each in bought.values()]
     depends_on, on, branches = _dependence(instance, questions, bought)
@@ -387,7 +386,7 @@ def _order(
 def _open_questions(
     instance: Instance, questions: Sequence[TimedQuestion], on: Sequence[TimedQuestion], t: int
 ) -> tuple[tuple[str, str], ...]:
-    """Of some questions, and of those they arise from, the ones open in a period, and when they are answered."""
+    """Return the questions `on`, and those they arise from, that are open in period t, with the date of the answer."""
     chains = [each for each in questions if any(own.place[: len(each.place)] == each.place for own in on)]
     return tuple((each.name, instance.horizon.label(each.t)) for each in chains if each.t > t)
 
@@ -395,7 +394,10 @@ def _open_questions(
 def _dependence(
     instance: Instance, questions: Sequence[TimedQuestion], having: Collection[int]
 ) -> tuple[OrderClass, list[TimedQuestion], tuple[str, ...]]:
-    """On what it depends whether a future has something: how, on which questions, and on which branches of the one."""
+    """Return class, questions and branches of the answers that determine whether a future is in `having`.
+
+    Branches are given only if a single question decides.
+    """
     if len(having) == len(instance.tree.futures):
         return "no regret", [], ()
     for question in questions:
@@ -406,7 +408,7 @@ def _dependence(
 
 
 def _branches_by_future(instance: Instance) -> list[dict[Place, Place]]:
-    """Of each future, by question, its branch."""
+    """Return the branch of each question, by question, for each future."""
     return [
         {question_of(place): place for place, _ in way.branches}
         for way in find_ways(instance.futures, instance.horizon)
@@ -414,7 +416,7 @@ def _branches_by_future(instance: Instance) -> list[dict[Place, Place]]:
 
 
 def _deciding_branches(instance: Instance, question: TimedQuestion, having: Collection[int]) -> tuple[str, ...]:
-    """The branches of a question whose futures, all of them and no other, have something; none where it is not so."""
+    """Return the branches of a question whose futures are exactly `having`; empty if there are none."""
     of_branch = dict[Place, set[int]]()
     for number, branches in enumerate(_branches_by_future(instance)):
         if question.place in branches:
@@ -426,7 +428,7 @@ def _deciding_branches(instance: Instance, question: TimedQuestion, having: Coll
 
 
 def _relevant(instance: Instance, questions: Sequence[TimedQuestion], having: Collection[int]) -> list[TimedQuestion]:
-    """The questions without whose answers it is not known whether a future has something."""
+    """Return the questions whose answers are needed to know whether a future is in `having`."""
     found, futures = [], _branches_by_future(instance)
     for question in questions:
         depth, seen = len(question.place), dict[tuple[Place, ...], bool]()
