@@ -120,7 +120,7 @@ def solve_retimed(
 
 
 def solve_alone_in_full(memory: Memory, instance: Instance, settings: Settings, until: float | None) -> Result | None:
-    """Find the best plan of one future with the least outlay at its cost, as an executor's task; None without a plan."""
+    """Find the best plan of one future with the least outlay at its cost, as an executor's task; None without one."""
     with own_clock(memory, until) as clock:
         found = solve_instance(instance, settings, clock)
         if found.baseline is None:
