@@ -1,5 +1,6 @@
 """Which uncertain numbers decide: a small case by hand, and what a sample says of it."""
 
+import io
 import json
 import re
 import time
@@ -10,11 +11,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 import optimizer as so
 from optimizer.instance.ranges import numbers_of
-from optimizer.report.brief.content import _figures_note
+from optimizer.report.brief.content import _figures_note, figures_part
 from optimizer.report.format import number_name
+from optimizer.report.tables.sensitivity import sensitivity_parts
 from optimizer.solver import Progress, Settings
 from optimizer.studies import first_order
 from optimizer.studies.sensitivity_result import Importance, Sensitivity, TornadoBar
@@ -99,6 +102,25 @@ def test_numbers_that_move_together() -> None:
     assert (bar.number.name, len(bar.number.inputs)) == ("prices", 2)
     assert (bar.low.cost, bar.high.cost) == (pytest.approx(300), pytest.approx(700))
     assert bar.flips == ()
+
+
+def test_values_and_ranges_of_numbers_that_move_together_are_shown_with_their_units() -> None:
+    # The price of a is 10, from 5 to 20; b takes its place at 11, a tenth of the way to 20. The most of c moves from
+    # 60 to 70 with it, and is 61 there.
+    ranges = {"options.a.capex": (5, 20), "options.c.max_size": (50, 70)}
+    draw = {path: {"low": low, "high": high, "draw": "new_plants"} for path, (low, high) in ranges.items()}
+    instance = ranged(**draw)
+    found = so.sensitivity(instance, settings=EXACT)
+    (console := Console(width=80, file=io.StringIO())).print(*sensitivity_parts(found, 80))
+    shown = console.file.getvalue()
+    figures = figures_part(instance, so.solve(instance, settings=EXACT), found)
+    assert figures.frame is not None
+    (row,) = figures.frame.rows()
+    assert row["figure"] == "New plants: capex of a, max size of c"
+    assert (row["value"], row["range"]) == ("10 USD per t/yr; 60 t/yr", "5 … 20 USD per t/yr; 50 … 70 t/yr")
+    assert all(text in shown for text in ("5 … 20 USD per t/yr ", " 50 … 70 t/yr ", " 10 USD per t/yr ", " 60 t/yr "))
+    assert (" 10.9 … 11 USD per t/yr " in shown, " 60.9 … 61 t/yr " in shown) == (True, True)
+    assert "–: no proven change." in figures.frame.note
 
 
 def test_numbers_that_do_not_fit_each_other_are_said_to_be() -> None:

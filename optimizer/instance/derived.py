@@ -272,3 +272,22 @@ def field_words(instance: Instance, place: Sequence[str]) -> str:
     if place[-1] in instance.commodities:
         return f"{' '.join(place[:-1])} of {display_name(instance, place[-1])}".replace("_", " ")
     return f"{' '.join(place)}{' floor' if place[-1] == 'survival' else ''}".replace("_", " ")
+
+
+# Units by field. Shares have none, nor have the multipliers of shocks.
+_UNITS = {
+    **dict.fromkeys(("input", "output"), "t per t"),
+    **dict.fromkeys(("capacity", "quantity", "fill_rate", "release_rate"), "t/yr"),
+    **dict.fromkeys(("cost", "price", "support", "shortage_cost", "holding_cost", "release_cost"), "{money}/t"),
+    **dict.fromkeys(("max_size", "min_size", "unit_size"), "{size}"),
+    **{"capex": "{money} per {size}", "fixed_cost": "{money}", "budget": "{money}", "initial": "t"},
+    **dict.fromkeys(("months", "lead_time", "restart_months"), "months"),
+}
+
+
+def field_unit(instance: Instance, place: Sequence[str | int]) -> str:
+    """Return the unit of a number of the file; empty for a share and for a multiplier."""
+    section, owner, *fields = map(str, place)
+    in_shocks = section in ("shocks", "ensembles")
+    unit = next((_UNITS[each] for each in fields if each in _UNITS and (each == "months" or not in_shocks)), "")
+    return unit.format(money=instance.money, size=size_unit(instance, owner))

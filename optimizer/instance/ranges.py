@@ -46,6 +46,11 @@ class Uncertain:
         end = self.low if position < 0 else self.high
         return self.value + abs(position) * (end - self.value)
 
+    def position(self, amount: float) -> float:
+        """Where between low and high a number, or factor, is: the inverse of `at`."""
+        away = amount - self.value
+        return away / ((self.high - self.value) if away > 0 else (self.value - self.low)) if away else 0.0
+
 
 @dataclass(frozen=True)
 class UncertainNumber:
@@ -88,7 +93,15 @@ class UncertainNumber:
     @property
     def is_alike(self) -> bool:
         """Whether all inputs have the same range."""
-        return len({(each.low, each.high, each.value, each.is_factor) for each in self.inputs}) == 1
+        return len(self.by_range) == 1
+
+    @property
+    def by_range(self) -> list[list[Uncertain]]:
+        """The inputs, those with the same range together."""
+        groups: dict[tuple[float, ...], list[Uncertain]] = {}
+        for each in self.inputs:
+            groups.setdefault((each.low, each.high, each.value, each.is_factor), []).append(each)
+        return list(groups.values())
 
 
 def numbers_of(inputs: Iterable[Uncertain]) -> list[UncertainNumber]:

@@ -3,19 +3,25 @@
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
 from optimizer.audit import is_disputed
-from optimizer.disruptions.adversary import attack_budget_text
 from optimizer.disruptions.shock import Shock
-from optimizer.instance.derived import NO_SHOCK_RULES, but_samples, display_name, entry_of, field_words, highest_floor
+from optimizer.instance.derived import (
+    NO_SHOCK_RULES,
+    but_samples,
+    display_name,
+    entry_of,
+    field_unit,
+    field_words,
+    highest_floor,
+)
 from optimizer.instance.derived import chokepoint_name as chokepoint_name
 from optimizer.instance.derived import cut_words as cut_words
 from optimizer.instance.derived import entry_name as entry_name
 from optimizer.instance.derived import size_text as size_text
 from optimizer.instance.derived import stage_title as stage_title
-from optimizer.instance.ranges import UncertainNumber, numbers_of
+from optimizer.instance.ranges import Uncertain, UncertainNumber, numbers_of
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import CommittedMoney, Service, Weakest, list_commitments
 from optimizer.results.saved import Bands
@@ -37,8 +43,6 @@ FOLDED = (
 FOLDED += "gap (worst), or where all are survived the least margin (tightest). --all lists each shock."
 # At most this many commitments are named.
 COMMITMENTS = 4
-# Sets of targets are counted up to this number.
-SETS = 1000
 
 
 def entry_title(instance: Instance, event: Shock) -> tuple[str, str]:
@@ -157,22 +161,6 @@ def left_out(count: int) -> str:
     return "1 more shock is not shown: it is no worse." if count == 1 else (
         f"{count:,} more shocks are not shown: none of them is worse."
     )  # fmt: skip
-
-
-def adversary_words(instance: Instance) -> str:
-    """Describe the adversary's attack budget, its maximal affordable sets of targets, and when it can attack."""
-    adversary, horizon = instance.adversary, instance.horizon
-    if adversary is None:
-        return "none"
-    means = attack_budget_text(adversary.attack_budget, instance.money)
-    targets = plural(len(adversary.targets), "target")
-    found = sum(1 for _ in islice(adversary.each_maximal(), SETS + 1))
-    sets = f"more than {SETS:,} largest combinations" if found > SETS else plural(found, "largest combination")
-    months = f"{adversary.months:g} month{'' if adversary.months == 1 else 's'}"
-    starts = [horizon.label(t) for t in adversary.starts.periods(horizon)]
-    when = f"from {starts[0]} on" if len(starts) == 1 else f"from one of {len(starts)} starts on"
-    undeterred = " before deterrence" if adversary.deterrents else ""
-    return f"{means} to spend on {targets}: {sets} that it can afford{undeterred}, for {months} {when}"
 
 
 Standing = Literal["below", "tight", "some", "ample", "full", "free"]
@@ -334,6 +322,8 @@ def audit_text(audit: Mapping[str, Any]) -> str:
 SECTIONS = ("options", "processes", "demands", "commodities", "shocks", "ensembles", "policy", "adversary")
 # Most characters of an owner's name, where it stands for several owners.
 _MOST_CHARACTERS = 50
+# Most ranges of one number that are shown.
+MOST_RANGES = 2
 
 
 def number_name(instance: Instance, number: UncertainNumber) -> str:
@@ -354,20 +344,24 @@ _NOUNS = {"options": "options", "processes": "processes", "demands": "segments",
 
 
 def _name_of_several(instance: Instance, number: UncertainNumber) -> str:
-    inputs = number.inputs
-    fields = list_names([*dict.fromkeys(_kind_of(instance, each.place) for each in inputs)], 2)
-    goods = {display_name(instance, str(p)) for each in inputs for p in each.place[2:] if p in instance.commodities}
-    of_what = f" ({goods.pop()})" if len(goods) == 1 else ""
     # A label of one word is a key; a label of several words is a title.
     label = f"{number.name.replace('_', ' ')}: " if "_" in number.name else ""
-    text = f"{label}{fields}{of_what} of {_owners_of(instance, number, has_label=bool(label))}"
+    names = dict.fromkeys(_inputs_name(instance, each, has_label=bool(label)) for each in number.by_range)
+    text = label + list_names([*names], MOST_RANGES)
     return f"{text[:1].upper()}{text[1:]}"
 
 
-def _owners_of(instance: Instance, number: UncertainNumber, *, has_label: bool) -> str:
-    """Return the owners of a number's inputs: names, or for more than two of one section their count and an example."""
-    owners = [*dict.fromkeys(_owner_of(instance, *map(str, each.place)) for each in number.inputs)]
-    section, *others = {str(each.place[0]) for each in number.inputs}
+def _inputs_name(instance: Instance, inputs: Sequence[Uncertain], *, has_label: bool) -> str:
+    fields = list_names([*dict.fromkeys(_kind_of(instance, each.place) for each in inputs)], 2)
+    goods = {display_name(instance, str(p)) for each in inputs for p in each.place[2:] if p in instance.commodities}
+    of_what = f" ({goods.pop()})" if len(goods) == 1 else ""
+    return f"{fields}{of_what} of {_owners_of(instance, inputs, has_label=has_label)}"
+
+
+def _owners_of(instance: Instance, inputs: Sequence[Uncertain], *, has_label: bool) -> str:
+    """Return the owners of inputs: names, or for more than two of one section their count and an example."""
+    owners = [*dict.fromkeys(_owner_of(instance, *map(str, each.place)) for each in inputs)]
+    section, *others = {str(each.place[0]) for each in inputs}
     if len(owners) < 3 or others or section not in _NOUNS:
         return list_names(owners, 1)
     return f"{len(owners)} {_NOUNS[section]}{'' if has_label else f', such as {owners[0]}'}"
@@ -389,17 +383,22 @@ def _kind_of(instance: Instance, place: Sequence[str | int]) -> str:
     return f"{' '.join(words)}{' floor' if words[-1:] == ['survival'] else ''}".replace("_", " ")
 
 
-def number_value(number: UncertainNumber, value: float) -> str:
-    """Return a value of a number, or of its factor, as text."""
-    first = number.first
-    if not number.is_alike:
-        return "low" if value == first.low else "high" if value == first.high else "value"
-    return f"×{short(value)}" if first.is_factor else si(value)
+def uncertain_text(instance: Instance, number: UncertainNumber, *positions: float, digits: int = 3) -> str:
+    """Return a number at positions from low, −1, to high, 1, as text: ``×0.8 … ×1.5``.
 
+    Each of several inputs with ranges of their own stands with its unit: ``0.04 … 0.1 t per t; 104 … 485 t/yr``.
+    """
 
-def number_range(number: UncertainNumber) -> str:
-    """Return the range of a number as text."""
-    return f"{number_value(number, number.first.low)} … {number_value(number, number.first.high)}"
+    def text(inputs: Sequence[Uncertain]) -> str:
+        first, units = inputs[0], {field_unit(instance, each.place) for each in inputs if len(number.inputs) > 1}
+        if first.is_factor:
+            return " … ".join(f"×{short(first.at(position), digits)}" for position in positions)
+        ends = " … ".join(si(first.at(position), digits=digits) for position in positions)
+        return f"{ends} {units.pop() if len(units) == 1 else ''}".rstrip()
+
+    found = list(map(text, number.by_range))
+    more = [f"and {plural(count, 'other range')}"] if (count := len(found) - MOST_RANGES) > 0 else []
+    return found[0] if len(set(found)) == 1 else "; ".join(found[:MOST_RANGES] + more)
 
 
 # Titles of repairs, by kind.

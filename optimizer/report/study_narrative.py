@@ -18,9 +18,9 @@ from optimizer.report.format import (
     case_title,
     list_names,
     number_name,
-    number_range,
     plural,
     shock_title,
+    uncertain_text,
 )
 from optimizer.report.narrative import difference_text, other_options, outcome_headline, signed_amount
 from optimizer.report.tables.alternatives import GAPS_PRICED, NO_OTHER_PLAN
@@ -242,8 +242,8 @@ def _moves_most(found: Sensitivity) -> str:
         return "No number moves the total cost by an amount that is proven."
     ends = [f"{difference_text(end.dearer(base))} {money} at its {side} end"
             for side, end in (("low", most.low), ("high", most.high)) if end.has_plan and end.is_settled]  # fmt: skip
-    name = number_name(found.instance, most.number)
-    return f"{name} moves the total cost most: {' and '.join(ends)} ({number_range(most.number)})."
+    name, between = number_name(found.instance, most.number), uncertain_text(found.instance, most.number, -1, 1)
+    return f"{name} moves the total cost most: {' and '.join(ends)} ({between})."
 
 
 def _changes(found: Sensitivity) -> str:

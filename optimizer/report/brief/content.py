@@ -35,11 +35,10 @@ from optimizer.report.format import (
     discounting,
     in_millions,
     number_name,
-    number_range,
-    number_value,
     percent,
     plural,
     proven_cost,
+    uncertain_text,
 )
 from optimizer.report.tables.budgets import note_on_attacks
 from optimizer.report.tables.explain import repair_sentences
@@ -332,9 +331,9 @@ def _nothing_row(result: Result, plan: Result | None) -> tuple[Any, ...]:
     return _NOTHING, 0.0, counted.shocks_failed, counted.gap, counted.worst_gap, more, ""
 
 
-def _value_as_is(result: Result, number: UncertainNumber) -> str:
+def _value_as_is(instance: Instance, result: Result, number: UncertainNumber) -> str:
     """What a number is in the plan's file: of a factor of one input that input as well: ``100 (×1)``."""
-    value, found = number_value(number, number.first.value), _input_of(result.data, number)
+    value, found = uncertain_text(instance, number, 0), _input_of(result.data, number)
     amounts = list(found.values()) if isinstance(found, Mapping) else [found]
     if not all(isinstance(amount, int | float) for amount in amounts):
         return value
@@ -364,8 +363,8 @@ def figures_part(instance: Instance, result: Result, found: Sensitivity | None) 
             missing_hint = missing_note = NO_RANGES
         return BriefPart("figures", title, (), None, missing_hint, missing_note=missing_note)
     rows = [
-        (number_name(instance, each.number), _value_as_is(result, each.number),
-         number_range(each.number), *(_end_text(found.base, end) for end in (each.low, each.high)))
+        (number_name(instance, each.number), _value_as_is(instance, result, each.number),
+         uncertain_text(instance, each.number, -1, 1), *(_end_text(found.base, end) for end in (each.low, each.high)))
         for each in found.bars[:MOST_FIGURES]
     ]  # fmt: skip
     columns = (
@@ -395,7 +394,7 @@ def _figures_note(instance: Instance, found: Sensitivity) -> str:
     note += " A number without a range in the file is taken as it is."
     note += (
         " What the best plan then costs more, with what goes unserved without a shock at its shortage cost, and what "
-        "its survival gap grows by, each alone at an end of its range."
+        "its survival gap grows by, each alone at an end of its range; –: no proven change."
     )
     return " ".join(filter(None, (note, screening_note(found), *shortage_cost_notes(shown))))
 

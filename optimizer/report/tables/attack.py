@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from rich.console import RenderableType
@@ -13,7 +14,7 @@ from optimizer.disruptions.adversary import attack_budget_text
 from optimizer.horizon import windowed
 from optimizer.instance.derived import but_samples
 from optimizer.instance.schema import Instance
-from optimizer.report.format import adversary_words, beside, cost_with_gaps, plural, with_shock_titles
+from optimizer.report.format import beside, cost_with_gaps, plural, with_shock_titles
 from optimizer.report.narrative import cost_facts, difference_text, plan_headline
 from optimizer.report.tables.plan import STYLES, answer_panel, builds_table, stocks_table
 from optimizer.report.tables.render import CellRenderer, screen_table, stop_note
@@ -24,6 +25,8 @@ from optimizer.tolerances import FINEST_SHARE
 from optimizer.units import si, si_down, si_up
 
 MOST_ATTACKS = 24
+# Sets of targets are counted up to this number.
+SETS = 1000
 
 
 def attack_parts(found: AttackResult, width: int) -> list[RenderableType]:
@@ -97,6 +100,22 @@ def _lines(found: AttackResult) -> Iterator[tuple[str, str]]:
     yield "Breaks at", breaking_attack_text(found)
     if found.unaware is not None:
         yield "Unaware plan", _unaware(found)
+
+
+def adversary_words(instance: Instance) -> str:
+    """Describe the adversary's attack budget, its maximal affordable sets of targets, and when it can attack."""
+    adversary, horizon = instance.adversary, instance.horizon
+    if adversary is None:
+        return "none"
+    means = attack_budget_text(adversary.attack_budget, instance.money)
+    targets = plural(len(adversary.targets), "target")
+    found = sum(1 for _ in islice(adversary.each_maximal(), SETS + 1))
+    sets = f"more than {SETS:,} largest combinations" if found > SETS else plural(found, "largest combination")
+    months = f"{adversary.months:g} month{'' if adversary.months == 1 else 's'}"
+    starts = [horizon.label(t) for t in adversary.starts.periods(horizon)]
+    when = f"from {starts[0]} on" if len(starts) == 1 else f"from one of {len(starts)} starts on"
+    undeterred = " before deterrence" if adversary.deterrents else ""
+    return f"{means} to spend on {targets}: {sets} that it can afford{undeterred}, for {months} {when}"
 
 
 def _least(least: LeastOutlay, instance: Instance) -> str:

@@ -20,7 +20,8 @@ from optimizer.instance.ranges import find_places
 from optimizer.instance.schema import Instance
 from optimizer.io.yaml_text import dump_flow
 from optimizer.levers import KINDS
-from optimizer.report.format import adversary_words, committed_words, list_names, percent, plural, size_text
+from optimizer.report.format import committed_words, list_names, percent, plural, size_text
+from optimizer.report.tables.attack import adversary_words
 from optimizer.report.tables.plan import actual_table
 from optimizer.report.tables.render import cross_table, label_rows
 from optimizer.results.futures import FuturesResult

@@ -16,12 +16,11 @@ from optimizer.report.format import (
     DASH,
     list_names,
     number_name,
-    number_range,
-    number_value,
     percent,
     plural,
     share_text,
     shock_title,
+    uncertain_text,
 )
 from optimizer.report.narrative import difference_text, in_tolerance, of_gaps
 from optimizer.report.tables.render import CellRenderer, cross_table, screen_table, stop_note
@@ -124,7 +123,7 @@ def _tornado(found: Sensitivity, width: int) -> Table:
         # Ranges of changes are broken into lines before names are.
         folded["ratio"] = 1
     columns: dict[str, tuple[Callable[[TornadoBar], str], Mapping[str, Any]]] = {
-        "Low … high": (lambda bar: number_range(bar.number), number),
+        "Low … high": (lambda bar: _in_lines(uncertain_text(found.instance, bar.number, -1, 1)), number),
         f"Cost\nchange\nat low,\n{money}": (lambda bar: _change(bar.low, base), folded),
         f"Cost\nchange\nat high,\n{money}": (lambda bar: _change(bar.high, base), folded),
     }
@@ -224,8 +223,8 @@ def _flips(found: Sensitivity) -> Table:
         heads={"status": "Then"},
         cells={
             "number": lambda row: number_name(instance, row.item[0].number),
-            "value": lambda row: number_value(row.item[0].number, row["value"]),
-            "same": lambda row: _interval_text(row.item[0].number, row.item[1]),
+            "value": lambda row: _in_lines(uncertain_text(instance, row.item[0].number, 0)),
+            "same": lambda row: _in_lines(_interval_text(instance, row.item[0].number, row.item[1])),
             "status": lambda row: _change_text(found, row.item[1]),
         },
         wide={"number": 2, "status": 3},
@@ -233,16 +232,17 @@ def _flips(found: Sensitivity) -> Table:
     )
 
 
-def _interval_text(number: UncertainNumber, flip: SwitchingValue) -> str:
-    low, high = sorted((flip.same, flip.other))
+def _in_lines(ranges: str) -> str:
+    """Ranges of several inputs below each other."""
+    return ranges.replace("; ", "\n")
+
+
+def _interval_text(instance: Instance, number: UncertainNumber, flip: SwitchingValue) -> str:
+    low, high = sorted(map(number.first.position, (flip.same, flip.other)))
     digits = 3
-    while digits < EXACT and _end(number, low, digits) == _end(number, high, digits):
+    while digits < EXACT and len({uncertain_text(instance, number, end, digits=digits) for end in (low, high)}) == 1:
         digits += 1
-    return f"{_end(number, low, digits)} … {_end(number, high, digits)}"
-
-
-def _end(number: UncertainNumber, value: float, digits: int) -> str:
-    return f"×{short(value, digits)}" if number.first.is_factor else si(value, digits=digits)
+    return uncertain_text(instance, number, low, high, digits=digits)
 
 
 def _change_text(found: Sensitivity, flip: SwitchingValue) -> str:
