@@ -119,6 +119,31 @@ def test_money_in_part_leaves_what_it_does_not_buy(war: Requirements) -> None:
     assert all(row["gap_low"] == pytest.approx(row["gap"]) for row in rows)
 
 
+def test_money_for_stocks_is_not_taken_from_price_support_by_hand() -> None:
+    # The floor asks for 50 t in the embargo of 2027, the mine serves 20 t: 30 t at 500 are a gap of 15,000, and 30 t at
+    # 2 are 60. The baseline of three years pays 3 x 20 x 4 = 240 of support, which would buy them four times over.
+    instance = so.read({
+        "name": "support and stocks",
+        "currency": "USD",
+        "horizon": {"start": 2026, "end": 2028, "step": "year"},
+        "home": "home",
+        "commodities": {"magnet": {}},
+        "processes": {
+            "imports": {"region": "rival", "output": {"magnet": 1}, "capacity": 120, "cost": 10},
+            "mine": {"region": "home", "output": {"magnet": 1}, "capacity": 20, "cost": 5, "support": 4},
+        },
+        "demands": {"motors": {"commodity": "magnet", "quantity": 100, "survival": 0.5, "shortage_cost": 500}},
+        "options": {"reserve": {"kind": "stockpile", "commodity": "magnet", "price": 2}},
+        "shocks": {"embargo": {"start": 2027, "months": 12, "cuts": [{"region": "rival", "severity": 1}]}},
+    })  # fmt: skip
+    found = find_requirements(instance, so.solve(instance))
+    assert found.nothing.outlay == pytest.approx(240)
+    rows = list(table(found, "funding").rows())
+    assert [row["money"] for row in rows] == pytest.approx([0, 15, 30, 45, 60])
+    assert [row["gap"] for row in rows] == pytest.approx([15_000, 11_250, 7_500, 3_750, 0], abs=1e-3)
+    assert [row["survived"] for row in rows] == [0, 0, 0, 0, 1]
+
+
 def test_other_conflicts_have_their_own_shortfall_and_stock(war: Requirements) -> None:
     rows = {row["case"]: row for row in table(war, "cases").rows()}
     half = rows["windows half as long"]

@@ -5,7 +5,8 @@ shortfall        t   of a material in a shock: demand that floors require minus 
 amount to hold   t   largest stock in the cheapest plan that may buy stocks only, without a budget or other policy
                      rules; if not all floors can be kept, in the plan with the least survival gap
 remains          t   the shortfall under a plan: the plan of stocks alone, or the given plan, which may buy any option
-funding              plan of stocks alone with a budget of a share of the cost of the amounts to hold
+funding              plan of stocks alone with a budget of a share of the cost of the amounts to hold; price support
+                     of processes is paid beside it
 conflict case        shortfall and amount to hold for a single shock, for longer, shorter, earlier and later windows,
                      and for each scenario of the file
 
@@ -27,6 +28,7 @@ from optimizer.instance.removal import without
 from optimizer.instance.schema import Instance, Policy, require_instance
 from optimizer.instance.variants import with_only_shocks, with_starts_moved, with_window_lengths, without_probabilities
 from optimizer.io.plan_file import GivenPlan
+from optimizer.network.process import ZERO_SERIES
 from optimizer.results.result import Result, require_result
 from optimizer.solver import Listener, Progress, Settings, ignore, interruptible
 from optimizer.studies.given_plan import operate_given
@@ -175,11 +177,14 @@ class _Study:
 
     def funding(self, found: Requirements) -> Iterator[FundingStep]:
         """Yield the plan of stocks alone for each share of its cost; none if no stocks have to be bought."""
-        base, whole = found.nothing.outlay, found.stocks.outlay - found.nothing.outlay
-        for share in FUNDED if whole > 0 else ():
-            result = self.solve(with_budget(self.alone, base + share * whole), f"{100 * share:g} % of the money")
+        # Price support is paid on the baseline, which stocks do not change: it is no money for stocks.
+        unsupported = {p: each.model_copy(update={"support": ZERO_SERIES}) for p, each in self.alone.processes.items()}
+        alone = self.alone.replacing(processes=unsupported)
+        for share in FUNDED if found.money > 0 else ():
+            money = share * found.money
+            result = self.solve(with_budget(alone, money), f"{100 * share:g} % of the money")
             if result is not None:
-                yield FundingStep(share, share * whole, result)
+                yield FundingStep(share, money, result)
 
     def unfunded(self, stocks: Result) -> dict[str, Result]:
         """Return the plan without purchases of a stock, by each stock that is bought."""

@@ -13,7 +13,7 @@ from typing import Any, Literal
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Outcome, ReadOnly
 from optimizer.results.result import Result
-from optimizer.studies.requirements_frames import of_requirements, shortfall_by_material
+from optimizer.studies.requirements_frames import held_stocks, of_requirements, shortfall_by_material
 from optimizer.studies.time_to_survive import TimeToSurvive
 
 CaseKind = Literal["one shock", "one family", "length of the conflict", "mobilisation period", "scenario"]
@@ -84,8 +84,12 @@ class Requirements(ReadOnly):
     @property
     def steps(self) -> tuple[FundingStep, ...]:
         """The funding steps, from the smallest share to the full amount."""
-        whole = FundingStep(1.0, self.stocks.outlay - self.nothing.outlay, self.stocks)
-        return (*self.funding, whole)
+        return (*self.funding, FundingStep(1.0, self.money, self.stocks))
+
+    @property
+    def money(self) -> float:
+        """The outlay on the amounts to hold, undiscounted; price support of processes is no part of it."""
+        return math.fsum(row["counted"] for row in held_stocks(self))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object documented in the manual: every frame as a list of its rows."""
