@@ -131,7 +131,7 @@ class Accuracy:
 
     @property
     def share_of_price(self) -> float:
-        """Share of the price of survival; survival gaps are proven to the same share of themselves, 0.005 at most."""
+        """Share of the price of survival; survival gaps are proven to this share of themselves, but at most 0.005."""
         return self.accuracy if self.gap is None else self.gap
 
 

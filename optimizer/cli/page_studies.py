@@ -404,7 +404,7 @@ def carry_out_all(
                 if len(tasks) > 1:
                     said = _SAID.get(order[number], order[number])
                     common.print_message(f"{said} ({len(found)} of {len(tasks)} done)")
-    # Only the user can stop tasks; a second Ctrl-C, which ends a task at once, is not reported by a listener.
+    # Tasks are missing only if the user stopped them, including by a second Ctrl-C, which ends a task at once.
     clock.interrupted |= len(found) < len(tasks)
     return found
 

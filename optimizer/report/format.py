@@ -458,7 +458,7 @@ def _why_not(repair: "Repair") -> str:
     return "no size is enough" if repair.kind != "budget" else re.split("[:;]", repair.why)[0]
 
 
-# MIP gap from which on a bound is too weak to be stated.
+# MIP gap above which a bound is too weak to be stated.
 FAR = 0.5
 
 

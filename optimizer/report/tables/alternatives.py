@@ -39,9 +39,9 @@ def alternatives_parts(found: Alternatives, width: int) -> list[RenderableType]:
     instance, parts = instance_of(found.cheapest), list[RenderableType]()
     parts.append(Text(_headline(instance, found), style="bold"))
     if found.ranges:
-        parts.append(_ranges(instance, found))
+        parts.append(_ranges_table(instance, found))
     if found.plans:
-        parts.append(_plans(instance, found))
+        parts.append(_plans_table(instance, found))
     elif found.ranges and found.plans_sought and found.status in ("proven", "bounded"):
         parts.append(
             Text(f"{NO_OTHER_PLAN} (1: an option that one of the two lacks and the other buys as much of as any).")
@@ -96,9 +96,9 @@ def _proven_cost(instance: Instance, found: Alternatives) -> str:
     return ", proven" if is_all else f", proven to {si_up(near, instance.money, 2)}"
 
 
-def _ranges(instance: Instance, found: Alternatives) -> Table:
+def _ranges_table(instance: Instance, found: Alternatives) -> Table:
     loose = any(not each.proven for each in found.ranges)
-    caption = f"Over all plans within the tolerance{_asked_of_plans(instance, found.cheapest)}. "
+    caption = f"Over all plans within the tolerance{_condition_on_plans(instance, found.cheapest)}. "
     caption += f"Proven to {share_text(found.size_accuracy)} of the option's largest size"
     caption += ", but for those with ≥ or ≤: no plan goes beyond the second number.\n" if loose else ".\n"
     caption += "must-have: no such plan does without it. never worth it: none buys it.\n"
@@ -120,16 +120,16 @@ def _ranges(instance: Instance, found: Alternatives) -> Table:
         cells={
             "option": option,
             "verdict": lambda row: Text(row["verdict"], style=CLASS_STYLES.get(row["verdict"], "")),
-            "least": lambda row: _end(row.item.least, "≥", si_down, is_bought=row["verdict"] == "must-have"),
-            "cheapest": lambda row: _size(row["cheapest"], is_bought=row["option"] in cheapest),
-            "greatest": lambda row: _end(row.item.greatest, "≤", si_up, is_bought=is_opened[row["option"]]),
+            "least": lambda row: _end_text(row.item.least, "≥", si_down, is_bought=row["verdict"] == "must-have"),
+            "cheapest": lambda row: _size_text(row["cheapest"], is_bought=row["option"] in cheapest),
+            "greatest": lambda row: _end_text(row.item.greatest, "≤", si_up, is_bought=is_opened[row["option"]]),
         },
         hidden=("kind",),
         expand=True,
     )
 
 
-def _asked_of_plans(instance: Instance, cheapest: Result) -> str:
+def _condition_on_plans(instance: Instance, cheapest: Result) -> str:
     """Return the condition on plans besides the cost limit, as the end of a sentence."""
     if cheapest.has_priced_gaps:
         return ", whichever floors they keep"
@@ -139,20 +139,20 @@ def _asked_of_plans(instance: Instance, cheapest: Result) -> str:
     return f" that keep every floor{but}{', whichever these are' if but else ''}"
 
 
-def _end(end: RangeEnd, sign: str, rounded: Callable[[float], str], *, is_bought: bool) -> str:
+def _end_text(end: RangeEnd, sign: str, rounded: Callable[[float], str], *, is_bought: bool) -> str:
     """Return the size found; if it is not proven to be the end of the range, also the bound that no plan exceeds."""
     if end.proven:
-        return _size(end.size, is_bought=is_bought)
+        return _size_text(end.size, is_bought=is_bought)
     bound = rounded(end.bound) if math.isfinite(end.bound) else "?"
-    return f"{_size(end.size, is_bought=is_bought)} ({sign} {bound})"
+    return f"{_size_text(end.size, is_bought=is_bought)} ({sign} {bound})"
 
 
-def _size(size: float, *, is_bought: bool) -> str:
+def _size_text(size: float, *, is_bought: bool) -> str:
     """Return a size as text: a dash for an option that is not bought, 0 for one opened at size 0."""
     return si(size) if size > 0 or is_bought else DASH
 
 
-def _plans(instance: Instance, found: Alternatives) -> Table:
+def _plans_table(instance: Instance, found: Alternatives) -> Table:
     """Build the table with one column a plan: costs, outlay, and the size of every option that any plan buys."""
     results, money = [found.cheapest, *(each.result for each in found.plans)], instance.money
     costs = [each.priced_cost for each in results]
@@ -169,7 +169,7 @@ def _plans(instance: Instance, found: Alternatives) -> Table:
     ranges = sorted(found.ranges, key=lambda each: OPTION_CLASSES.index(each.verdict))
     bought = [sizes_bought(result) for result in results]
     sizes = [
-        (f"{display_name(instance, each.option)}, {size_unit(instance, each.option)}", _sizes(each, bought))
+        (f"{display_name(instance, each.option)}, {size_unit(instance, each.option)}", _size_cells(each, bought))
         for each in ranges
     ]
     caption = (
@@ -187,7 +187,7 @@ def _plans(instance: Instance, found: Alternatives) -> Table:
                        layout={"no_wrap": True}, expand=True)  # fmt: skip
 
 
-def _sizes(each: SizeRange, bought: Sequence[Mapping[str, float]]) -> list[str]:
+def _size_cells(each: SizeRange, bought: Sequence[Mapping[str, float]]) -> list[str]:
     """Return the cells of an option, one for each plan; an empty list if no plan buys it."""
     sizes = [size if (size := some.get(each.option, 0.0)) > each.negligible else 0.0 for some in bought]
     is_bought = [size > 0 or some.get(each.option) == 0 for size, some in zip(sizes, bought, strict=True)]
@@ -195,4 +195,4 @@ def _sizes(each: SizeRange, bought: Sequence[Mapping[str, float]]) -> list[str]:
         return []
     mark = ALONE if sum(is_bought) == 1 else ""
     cells = zip(sizes, is_bought, strict=True)
-    return [f"{mark if buys else ''}{_size(size, is_bought=buys)}" for size, buys in cells]
+    return [f"{mark if buys else ''}{_size_text(size, is_bought=buys)}" for size, buys in cells]

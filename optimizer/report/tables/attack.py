@@ -32,34 +32,34 @@ SETS = 1000
 def attack_parts(found: AttackResult, width: int) -> list[RenderableType]:
     """Return the parts of the printed answer in order, for a terminal of the given width."""
     instance, result = found.instance, found.result
-    shown: list[RenderableType | None] = [_answer(found)]
+    shown: list[RenderableType | None] = [_answer_panel(found)]
     if result.baseline is not None:
         shown += [
-            _first_attacks(found, "shaping", "do", with_plan=_left_below),
+            _first_attacks(found, "shaping", "do", with_plan=_gap_cell),
             _first_attacks(found, "deterred", "would do"),
-            _segments(found),
-            _starts(found),
+            _segments_table(found),
+            _starts_table(found),
         ]
         if not found.is_given:
             shown += [builds_table(instance, result, width) or Text("Plan: nothing is bought.", style="bold")]
             shown += [stocks_table(instance, result, width)]
-    shown += [Text(f"Note: {note}") for note in (*found.notes, *_of_result(found))]
+    shown += [Text(f"Note: {note}") for note in (*found.notes, *_result_notes(found))]
     if found.stopped:
         shown.append(stop_note())
     return [part for part in shown if part is not None]
 
 
-def _of_result(found: AttackResult) -> Iterator[str]:
+def _result_notes(found: AttackResult) -> Iterator[str]:
     if not found.is_given:
         yield from (note for note in found.result.notes if note not in found.notes)
     if found.is_given:
         yield "The plan was given: its listed shocks were not evaluated again."
 
 
-def _answer(found: AttackResult) -> Panel:
+def _answer_panel(found: AttackResult) -> Panel:
     fails = not found.survives or (found.is_given and _failed_listed(found))
     style = STYLES["stopped" if found.is_unproven else "gap" if fails else "survives"]
-    return answer_panel(f"{found.instance.title} under attack", _headline(found), list(_lines(found)), style)
+    return answer_panel(f"{found.instance.title} under attack", _headline(found), list(_facts(found)), style)
 
 
 def _headline(found: AttackResult) -> str:
@@ -84,7 +84,7 @@ def _failed_listed(found: AttackResult) -> str:
     return f"FAILS in {failed:,} of its own {plural(len(shocks), 'shock')}" if failed else ""
 
 
-def _lines(found: AttackResult) -> Iterator[tuple[str, str]]:
+def _facts(found: AttackResult) -> Iterator[tuple[str, str]]:
     result, money, adversary = found.result, found.instance.money, found.adversary
     if result.baseline is None:
         return
@@ -92,14 +92,14 @@ def _lines(found: AttackResult) -> Iterator[tuple[str, str]]:
         yield from cost_facts(found.instance, result, cost_with_gaps(result))
         yield "Outlay", f"{si(result.outlay, money, 4)}, undiscounted"
     if found.least is not None:
-        yield "Least outlay", _least(found.least, found.instance)
+        yield "Least outlay", _least_outlay_text(found.least, found.instance)
     yield "Adversary", adversary_words(found.instance)
     if adversary.deterrents:
-        yield "Deterred", _deterred(found)
+        yield "Deterred", _deterred_text(found)
     yield "Worst attack", worst_attack_text(found)
     yield "Breaks at", breaking_attack_text(found)
     if found.unaware is not None:
-        yield "Unaware plan", _unaware(found)
+        yield "Unaware plan", _unaware_plan_text(found)
 
 
 def adversary_words(instance: Instance) -> str:
@@ -118,7 +118,7 @@ def adversary_words(instance: Instance) -> str:
     return f"{means} to spend on {targets}: {sets} that it can afford{undeterred}, for {months} {when}"
 
 
-def _least(least: LeastOutlay, instance: Instance) -> str:
+def _least_outlay_text(least: LeastOutlay, instance: Instance) -> str:
     """Describe the least outlay that survives the listed shocks and every attack, and its proven bound."""
     if least.status == "none":
         return "no outlay is enough: whatever is spent, some floor fails in some shock or attack"
@@ -130,7 +130,7 @@ def _least(least: LeastOutlay, instance: Instance) -> str:
     return f"{si_up(least.outlay, instance.money, 6)} is enough to survive {every} ({proven})"
 
 
-def _deterred(found: AttackResult) -> str:
+def _deterred_text(found: AttackResult) -> str:
     """Describe how many listed attacks the plan's leverage makes too expensive, and the cheapest of them."""
     if not found.deterred:
         none = "none: the plan withstands every attack that can be afforded, or fails in it"
@@ -171,7 +171,7 @@ def breaking_attack_text(found: AttackResult) -> str:
     return f"{si_up(breaking.cost, money, 6)}, {what}, {si(below, 't')} below the floors, {si(breaking.gap, money)}"
 
 
-def _unaware(found: AttackResult) -> str:
+def _unaware_plan_text(found: AttackResult) -> str:
     unaware, money = found.unaware, found.instance.money
     assert unaware is not None
     is_known = unaware.difference.high <= 2.0 * FINEST_SHARE * abs(unaware.cost)
@@ -202,11 +202,11 @@ def _first_attacks(found: AttackResult, name: str, of_others: str, **cells: Cell
     return screen_table(found.instance, shown, caption=note, cells=cells, expand=True) if len(frame) else None
 
 
-def _left_below(row: FrameRow) -> Text:
+def _gap_cell(row: FrameRow) -> Text:
     return Text(si(row["with_plan"]), style="bold red" if row["breaks"] else "green")
 
 
-def _segments(found: AttackResult) -> Table | None:
+def _segments_table(found: AttackResult) -> Table | None:
     worst = found.worst
     if worst is None or not worst.segments:
         return None
@@ -219,11 +219,11 @@ def _segments(found: AttackResult) -> Table | None:
     )
 
 
-def _starts(found: AttackResult) -> Table | None:
+def _starts_table(found: AttackResult) -> Table | None:
     if len(found.starts) < 2:
         return None
 
-    def known(name: str, none: str, style: str = "", figure: Callable[[Any], str] = str) -> CellRenderer:
+    def found_or(name: str, none: str, style: str = "", figure: Callable[[Any], str] = str) -> CellRenderer:
         """Return a writer of cells; a missing value reads `none`, or "not known" if the search was stopped."""
         missing = "not known" if found.stopped else none
 
@@ -237,9 +237,9 @@ def _starts(found: AttackResult) -> Table | None:
         found.instance,
         found.frames.frame("starts"),
         cells={
-            "worst": known("worst", "none breaks a floor"),
-            "gap": known("gap", "0", "bold red", si),
-            "breaks_at": known("breaks_at", "never", figure=partial(si_up, digits=6)),
+            "worst": found_or("worst", "none breaks a floor"),
+            "gap": found_or("gap", "0", "bold red", si),
+            "breaks_at": found_or("breaks_at", "never", figure=partial(si_up, digits=6)),
         },
         wide={"worst": 1, "by": 1},
         expand=True,

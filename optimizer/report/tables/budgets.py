@@ -45,7 +45,7 @@ def caption(comparison: Comparison, columns: Sequence[ComparisonColumn], against
     text += "the cells of a row may be of different shocks and periods, with other floors. ✗ below the floor. "
     text += "Largest share: of what is made in the "
     text += "baseline, from one region abroad; ! more than "
-    text += f"{percent(LINE)}. {_of_sum(columns)}{sure(comparison, columns)}"
+    text += f"{percent(LINE)}. {_gap_definition(columns)}{sure(comparison, columns)}"
     if any(bound_text(comparison.tolerance_bases.get(column.case), column.result) for column in columns):
         text += " ≥ what is proven of a cost where that is less."
     is_stopped = any(column.result.status == "stopped" for column in columns)
@@ -58,11 +58,11 @@ def least(comparison: Comparison, width: int) -> Table | Text | None:
         return None
     instance = next(iter(comparison.cases.values()))
     if len(comparison.cases) == 1:
-        return Text(_in_words(comparison, comparison.least[0]), style="bold")
+        return Text(_least_outlay_sentence(comparison, comparison.least[0]), style="bold")
 
     def outlay(row: FrameRow) -> str | Text:
         if row["outlay"] is not None:
-            return _amount(row["outlay"])
+            return _sufficient_amount(row["outlay"])
         return Text("not known", style="yellow") if row["status"] == "stopped" else Text("none is enough", "bold red")
 
     frame = comparison.frames.frame("least_outlay")
@@ -71,15 +71,15 @@ def least(comparison: Comparison, width: int) -> Table | Text | None:
         frame,
         title=f"{frame.title}{but_samples(*comparison.cases.values())}",
         heads={"case": ""},
-        cells={"outlay": outlay, "bound": lambda row: _bound(row["bound"])},
+        cells={"outlay": outlay, "bound": lambda row: _proven_bound(row["bound"])},
     )
 
 
-def _in_words(comparison: Comparison, found: CaseLeastOutlay) -> str:
+def _least_outlay_sentence(comparison: Comparison, found: CaseLeastOutlay) -> str:
     instance = comparison.cases[found.case]
     money, but = instance.money, but_samples(instance)
     if found.outlay is None and found.status == "stopped":
-        least = f"{_bound(found.bound)} {money}"
+        least = f"{_proven_bound(found.bound)} {money}"
         known = f"is not known: the search was stopped; it is {least} or more."
         return f"The least outlay that survives everything{but} {known}"
     if found.outlay is None:
@@ -88,8 +88,8 @@ def _in_words(comparison: Comparison, found: CaseLeastOutlay) -> str:
     proven = "not proven: it may be less"
     if found.status == "optimal":
         does = "does so" if but else "keeps every floor"
-        proven = f"proven: no plan {does} for less than {_bound(bound)} {money}"
-    text = f"The least outlay that survives everything{but} is {_amount(found.outlay)} {money} ({proven})."
+        proven = f"proven: no plan {does} for less than {_proven_bound(bound)} {money}"
+    text = f"The least outlay that survives everything{but} is {_sufficient_amount(found.outlay)} {money} ({proven})."
     if found.result is not None:
         text += (
             f" The cheapest plan with that outlay costs {si(found.result.total_cost, money, 4)} in all, present value."
@@ -97,12 +97,12 @@ def _in_words(comparison: Comparison, found: CaseLeastOutlay) -> str:
     return text
 
 
-def _amount(value: float | None) -> str:
+def _sufficient_amount(value: float | None) -> str:
     """Return a least outlay to six digits, rounded up so that the printed amount is sufficient."""
     return "–" if value is None else si_up(value, digits=6)
 
 
-def _bound(value: float | None) -> str:
+def _proven_bound(value: float | None) -> str:
     """Return a lower bound to six digits, rounded down so that the printed amount is proven."""
     return "–" if value is None else si_down(value, digits=6)
 
@@ -121,8 +121,10 @@ def lone_shocks_table(comparison: Comparison, width: int, *, every: bool = False
     together = {each.case: each.outlay for each in comparison.least if each.outlay is not None and each.case in cases}
     lines = list[LoneLine]()
     for row in rows[:MOST]:
-        dearest = [_dearest(row, by_case[case]) for case in cases]
-        lines.append((_lone_title(row, dearest), [*map(_cell, dearest)], dearest[0].outlay if dearest[0] else None))
+        dearest = [_costliest(row, by_case[case]) for case in cases]
+        lines.append(
+            (_lone_title(row, dearest), [*map(_lone_cell, dearest)], dearest[0].outlay if dearest[0] else None)
+        )
     if together:
         amounts = [Text(_lone_amount(together.get(case)), style="bold") for case in cases]
         whole = "all that are required" if but_samples(*comparison.cases.values()) else "all of them"
@@ -138,7 +140,7 @@ def lone_shocks_table(comparison: Comparison, width: int, *, every: bool = False
         "Shock",
         heads,
         shown,
-        caption=_of_alone(rows, comparison),
+        caption=_lone_caption(rows, comparison),
         labels={"max_width": 36},
         layout={"max_width": 16},
         layouts={"": {"no_wrap": True}},
@@ -158,7 +160,7 @@ def _with_bars(lines: Sequence[LoneLine]) -> list[LoneLine]:
     return [(label, [*cells, bar], outlay) for (label, cells, outlay), bar in zip(lines, bars, strict=True)]
 
 
-def _dearest(row: Fold, known: Mapping[str, LoneShock]) -> LoneShock | None:
+def _costliest(row: Fold, known: Mapping[str, LoneShock]) -> LoneShock | None:
     """Return the shock of a row with the highest rank, as "stopped" if another one is; None if none is in `known`."""
     found = [known[name] for name in row.shocks if name in known]
     dearest = max(found, key=lambda each: each.rank, default=None)
@@ -166,7 +168,7 @@ def _dearest(row: Fold, known: Mapping[str, LoneShock]) -> LoneShock | None:
     return replace(dearest, status="stopped") if dearest is not None and is_open else dearest
 
 
-def _of_alone(rows: Sequence[Fold], comparison: Comparison) -> str:
+def _lone_caption(rows: Sequence[Fold], comparison: Comparison) -> str:
     said = "Outlay if this were the only shock, without a budget, rounded up; one purchase may serve several shocks."
     if any(row.is_many for row in rows):
         said += " A family or an ensemble is one row; --all lists each shock."
@@ -177,7 +179,7 @@ def _of_alone(rows: Sequence[Fold], comparison: Comparison) -> str:
     return said + (f" {plural(left, 'more shock')} {what}." if left > 0 else "")
 
 
-def _cell(found: LoneShock | None) -> Text:
+def _lone_cell(found: LoneShock | None) -> Text:
     if found is None:
         return Text("–", style="dim")
     if found.outlay is None:
@@ -198,10 +200,10 @@ def budget_steps_table(comparison: Comparison, width: int) -> Table | None:
     instance = next(iter(comparison.cases.values()))
     more = si(comparison.steps[0].more, instance.money, 4)
     text = f"Gap of all shocks and total cost: change from the plan of the budget to that of {more} more; {DASH}: no "
-    text += f"proven change. Gap of the worst shock: in the one plan and in the other. {_of_sum(comparison.columns)}"
-    text += sure(comparison)
+    text += "proven change. Gap of the worst shock: in the one plan and in the other. "
+    text += _gap_definition(comparison.columns) + sure(comparison)
 
-    def known(write: Callable[[BudgetStep], str], nothing: str = DASH) -> CellRenderer:
+    def if_known(write: Callable[[BudgetStep], str], nothing: str = DASH) -> CellRenderer:
         """Return a writer of cells: `nothing` for a step that changes nothing, ``?`` for a step that is not known."""
         return lambda row: "?" if not row.item.is_known else nothing if row.item.is_nothing else write(row.item)
 
@@ -212,13 +214,13 @@ def budget_steps_table(comparison: Comparison, width: int) -> Table | None:
         caption=text,
         heads={"case": "", "gap": f"Gap of\nall shocks,\n{instance.money}"},
         cells={
-            "gap": known(lambda step: difference_text(step.gap)),
-            "survived_before": lambda row: _survives(row.item),
-            "cost": known(lambda step: difference_text(step.cost)),
+            "gap": if_known(lambda step: difference_text(step.gap)),
+            "survived_before": lambda row: _survival_change(row.item),
+            "cost": if_known(lambda step: difference_text(step.cost)),
         },
         hidden=() if len(comparison.cases) > 1 else ("case",),
         more={
-            f"Gap of the\nworst shock,\n{instance.money}": known(_worst_gaps),
+            f"Gap of the\nworst shock,\n{instance.money}": if_known(_worst_gaps),
             "Bought": lambda row: _step_builds(comparison.cases[row.item.case], row.item),
         },
         wide={"case": 1, "Bought": 3},
@@ -229,19 +231,19 @@ def budget_steps_table(comparison: Comparison, width: int) -> Table | None:
 def sure(comparison: Comparison, columns: Sequence[ComparisonColumn] = ()) -> str:
     """Return the sentence on the accuracy of costs and gaps in some columns or in all, stopped ones excepted."""
     some = [column for column in columns or comparison.columns if column.result.status != "stopped"]
-    costs = in_tolerance(_bases(comparison, some), next(iter(comparison.cases.values())).money)
+    costs = in_tolerance(_tolerance_bases(comparison, some), next(iter(comparison.cases.values())).money)
     proven = [f"costs to {costs}"] if costs else []
     if any(column.result.survival_gap > 0 and not column.result.has_priced_gaps for column in some):
         proven.append(f"survival gaps to {of_gaps(comparison.accuracy)}")
     return f"Proven: {' and '.join(proven)}." if proven else ""
 
 
-def _bases(comparison: Comparison, columns: Sequence[ComparisonColumn]) -> list[ToleranceBase]:
+def _tolerance_bases(comparison: Comparison, columns: Sequence[ComparisonColumn]) -> list[ToleranceBase]:
     cases = {column.case for column in columns}
     return [base for case, base in comparison.tolerance_bases.items() if case in cases]
 
 
-def _of_sum(columns: Sequence[ComparisonColumn]) -> str:
+def _gap_definition(columns: Sequence[ComparisonColumn]) -> str:
     """Return the definition of the gap of all shocks, with a trailing space; empty if no column has several shocks."""
     if all(len(column.result.shocks) <= 1 for column in columns):
         return ""
@@ -254,7 +256,7 @@ def _worst_gaps(step: BudgetStep) -> str:
     return before if before == after else f"{before} → {after}"
 
 
-def _survives(step: BudgetStep) -> str:
+def _survival_change(step: BudgetStep) -> str:
     if not step.is_known:
         return "?"
     before, after, count = len(step.before.shocks_survived), len(step.after.shocks_survived), len(step.after.shocks)

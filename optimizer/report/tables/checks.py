@@ -49,7 +49,7 @@ def summary_parts(
     yield Text(f"{file}: {instance.title} can be used.", style="bold green")
     yield label_rows(_summary_lines(instance, summary).items(), {"style": "bold", "no_wrap": True}, {})
     yield preview_table(summary.previews, width) if summary.previews else None
-    yield _hits(instance, summary, every=every) if summary.hits else None
+    yield _hits_table(instance, summary, every=every) if summary.hits else None
     yield actual_table(instance, replace(actual_frame(summary.actual), title=COMPARED))
     yield from futures_parts(instance, summary, width)
 
@@ -64,7 +64,7 @@ def _summary_lines(instance: Instance, summary: Summary) -> dict[str, str]:
     lines = {
         "Horizon": f"{axis}; money in {instance.currency}; {percent(instance.discount_rate, 1)} a year discount",
         "Network": f"commodities: {counts['commodities']}; existing processes: {counts['processes']}; "
-        f"segments: {counts['demands']}{_home(instance)}",
+        f"segments: {counts['demands']}{_home_note(instance)}",
         "Options": f"{counts['options']}: {kinds}" if kinds else "none",
         "Model": f"about {size}" if counts["shocks"] > MEASURED else size,
         "Coefficients": "; ".join(f"{part} {low:.1e} … {high:.1e}" for part, (low, high) in summary.ranges.items())
@@ -77,7 +77,7 @@ def _summary_lines(instance: Instance, summary: Summary) -> dict[str, str]:
     return lines
 
 
-def _home(instance: Instance) -> str:
+def _home_note(instance: Instance) -> str:
     """Return the note that no activity is in the home region; empty if one is, or if the file names no home."""
     stands = instance.home is None or any(each.region == instance.home for each in instance.activities.values())
     return "" if stands else f"; nothing is made at home (region {instance.home})"
@@ -134,7 +134,7 @@ _OF_HITS = (
 )
 
 
-def _hits(instance: Instance, summary: Summary, *, every: bool) -> Table:
+def _hits_table(instance: Instance, summary: Summary, *, every: bool) -> Table:
     every_hit = [(hit.name, hit) for hit in summary.hits]
     rows, caption = (every_hit, "") if every else _folded_hits(summary)
     if instance.ensembles:
@@ -144,7 +144,7 @@ def _hits(instance: Instance, summary: Summary, *, every: bool) -> Table:
 
     def cells(hit: ShockHit) -> list[str]:
         window, gap = windowed(hit.first, hit.last, "–"), si(hit.gap) if hit.gap > 0 else "–"
-        return [window, _struck(instance, hit), _below_floors(instance, hit), gap]
+        return [window, _hit_text(instance, hit), _below_floors(instance, hit), gap]
 
     gap = f"Gap\n{instance.money}"
     return cross_table(
@@ -156,7 +156,7 @@ def _hits(instance: Instance, summary: Summary, *, every: bool) -> Table:
         # A name on one line can be copied to a command.
         labels={"max_width": WIDEST_NAME},
         layout={"justify": "left", "no_wrap": True},
-        layouts={"Hits": _wide(4), "Below floors": _wide(3), gap: {"justify": "right", "no_wrap": True}},
+        layouts={"Hits": _wide_column(4), "Below floors": _wide_column(3), gap: {"justify": "right", "no_wrap": True}},
         expand=True,
     )
 
@@ -172,11 +172,11 @@ def _folded_hits(summary: Summary) -> tuple[list[tuple[str, ShockHit]], str]:
     return rows, caption
 
 
-def _wide(ratio: int) -> dict[str, Any]:
+def _wide_column(ratio: int) -> dict[str, Any]:
     return {"overflow": "fold", "ratio": ratio}
 
 
-def _struck(instance: Instance, hit: ShockHit) -> str:
+def _hit_text(instance: Instance, hit: ShockHit) -> str:
     ordered = sorted(hit.cuts.items(), key=lambda item: -item[1])
     cuts = [f"{display_name(instance, name)} {percent(severity)}" for name, severity in ordered]
     parts = [f"cuts {list_names(cuts, LISTED)}" if cuts else "nothing is cut"]
@@ -196,30 +196,37 @@ def preview_table(previews: Sequence[Preview], width: int) -> Table:
     caption = "Months, severity of the worst cut: least/median/most. Windows are cut off at the end of the horizon."
     is_wide, number = width >= WIDE_TABLE, {"no_wrap": True}
     heads = ["Shocks", "Starts", "Months", "Severity\n%", "Prob.", *(["First of them"] if is_wide else [])]
-    layouts = {"Starts": number, "First of them": _wide(3)}
-    rows = [(first, rest) for first, *rest in (_row(preview, is_wide=is_wide) for preview in previews)]
+    layouts = {"Starts": number, "First of them": _wide_column(3)}
+    rows = [(first, rest) for first, *rest in (_preview_row(preview, is_wide=is_wide) for preview in previews)]
     return cross_table("Families and ensembles", "Name", heads, rows, caption=caption, labels={"ratio": 2},
                        layout=number, layouts=layouts, expand=True)  # fmt: skip
 
 
-def _row(preview: Preview, *, is_wide: bool) -> list[str | Text]:
+def _preview_row(preview: Preview, *, is_wide: bool) -> list[str | Text]:
     margin = "" if is_wide else "  "
     names = "\n".join(margin + name for name in [*preview.names, *(["…"] if preview.events > 3 else [])])
     title = Text(preview.name) if is_wide else Text(preview.name).append("\n" + names, style="dim")
-    severity = _spread(preview.severity, 100.0) if preview.severity else "–"
+    severity = _spread_text(preview.severity, 100.0) if preview.severity else "–"
     probability = si(preview.probability) if preview.probability else "–"
-    starts = _starts(preview, is_wide=is_wide)
-    cells: list[str | Text] = [title, f"{preview.events:,}", starts, _spread(preview.months), severity, probability]
+    starts = _start_range(preview, is_wide=is_wide)
+    cells: list[str | Text] = [
+        title,
+        f"{preview.events:,}",
+        starts,
+        _spread_text(preview.months),
+        severity,
+        probability,
+    ]
     return [*cells, Text(names, style="dim")] if is_wide else cells
 
 
-def _starts(preview: Preview, *, is_wide: bool) -> str:
+def _start_range(preview: Preview, *, is_wide: bool) -> str:
     """Return the earliest and the latest start, joined by a dash if there are others between, else by a comma."""
     between = "–" if preview.starts > 2 else ", " if is_wide else ","
     return f"{between}{'' if is_wide else '\n'}".join(dict.fromkeys([preview.first, preview.last]))
 
 
-def _spread(spread: MinMedianMax, unit: float = 1.0) -> str:
+def _spread_text(spread: MinMedianMax, unit: float = 1.0) -> str:
     figures = [short(unit * value) for value in spread]
     return figures[0] if len(set(figures)) == 1 else "/".join(figures)
 
@@ -300,25 +307,25 @@ def futures_parts(instance: Instance, summary: Summary, width: int) -> Iterator[
     if not summary.futures:
         return
     yield Text("Futures", style="bold")
-    yield _tree(instance, summary.futures)
+    yield _futures_tree(instance, summary.futures)
     if summary.unweighted:
         names = list_names(summary.unweighted, 6)
         words = f"Probabilities are assumed: the file gives none for {names}, so the branches are equally likely."
         yield Text(words, style="yellow")
     if any(answer["set"] for each in summary.futures for answer in each.answers):
-        yield _changes(instance, summary.futures, width)
+        yield _changes_table(instance, summary.futures, width)
 
 
-def _tree(instance: Instance, futures: Sequence[FutureOutline]) -> Tree:
+def _futures_tree(instance: Instance, futures: Sequence[FutureOutline]) -> Tree:
     depth = max(len(each.answers) for each in futures)
     while depth > 1 and len({tuple(answer["branch"] for answer in each.answers[:depth]) for each in futures}) > _DRAWN:
         depth -= 1
     root = Tree(f"{plural(len(futures), 'future')}; minimised: {instance.policy.objective}")
-    _grow(root, futures, 0, depth)
+    _add_branches(root, futures, 0, depth)
     return root
 
 
-def _grow(above: Tree, futures: Sequence[FutureOutline], known: int, depth: int) -> None:
+def _add_branches(above: Tree, futures: Sequence[FutureOutline], known: int, depth: int) -> None:
     """Add question number `known` of the given futures and its branches, down to question `depth` of the tree."""
     whole = sum(each.probability for each in futures)
     question = futures[0].answers[known]
@@ -334,10 +341,10 @@ def _grow(above: Tree, futures: Sequence[FutureOutline], known: int, depth: int)
             label.append(f"  {plural(len(inside), 'future')} {percent(likely, 1)}", style="dim")
         grown = node.add(label)
         if not is_last and known + 1 < depth:
-            _grow(grown, inside, known + 1, depth)
+            _add_branches(grown, inside, known + 1, depth)
 
 
-def _changes(instance: Instance, futures: Sequence[FutureOutline], width: int) -> Table:
+def _changes_table(instance: Instance, futures: Sequence[FutureOutline], width: int) -> Table:
     """Build the table of the values that branches set, each beside the value in the file."""
     data, room = instance.to_dict(), 45 * width // 100
     found = {(each["question"], each["branch"]): each for future in futures for each in future.answers if each["set"]}
@@ -347,8 +354,8 @@ def _changes(instance: Instance, futures: Sequence[FutureOutline], width: int) -
         rows.append((Text(f"{question}: {branch}", style="bold"), ("", "")))
         for path, value in answer["set"].items():
             place = next(find_places(data, path), None)
-            own = "–" if place is None else _value(get_value(data, place))
-            rows.append((_wrap(path, room), (own, _value(value))))
+            own = "–" if place is None else _value_text(get_value(data, place))
+            rows.append((_wrap(path, room), (own, _value_text(value))))
     return cross_table(
         "What branches change",
         "Branch and key",
@@ -371,12 +378,12 @@ def _wrap(path: str, room: int) -> str:
     return "\n".join(lines)
 
 
-def _value(value: Any) -> str:
+def _value_text(value: Any) -> str:
     """Return a value as text: mappings and lists by their elements, numbers with at most ten digits."""
     if isinstance(value, Mapping):
-        return ", ".join(f"{key}: {_value(part)}" for key, part in value.items()) or "{}"
+        return ", ".join(f"{key}: {_value_text(part)}" for key, part in value.items()) or "{}"
     if isinstance(value, (list, tuple)):
-        return f"[{', '.join(map(_value, value))}]"
+        return f"[{', '.join(map(_value_text, value))}]"
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return f"{value:,.10g}"
     return value if isinstance(value, str) else dump_flow(value)

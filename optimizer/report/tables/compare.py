@@ -67,7 +67,7 @@ def grid_parts(comparison: Comparison, width: int) -> list[RenderableType]:
         parts += [breakpoints_table(comparison, width), ""]
     budgets = {column.budget for column in comparison.columns}
     if len(comparison.cases) > 1 and len(budgets) > 1:
-        parts += [_matrix(comparison, width), ""]
+        parts += [_cases_table(comparison, width), ""]
         parts += _parts_by_case(comparison, width)
     else:
         parts += column_tables(comparison, comparison.columns, width, title="Side by side")
@@ -77,14 +77,14 @@ def grid_parts(comparison: Comparison, width: int) -> list[RenderableType]:
 def comparison_headline(comparison: Comparison) -> str:
     """Return a sentence for each of up to four cases; for more cases, the number of columns that survive."""
     stopped = "STOPPED: this is what was known. " if comparison.stopped else ""
-    said = [_of_case(comparison, case) for case in comparison.cases] if len(comparison.cases) <= 4 else []
+    said = [_case_sentence(comparison, case) for case in comparison.cases] if len(comparison.cases) <= 4 else []
     kept = sum(column.result.survives for column in comparison.columns)
     count = f"{kept} of {plural(len(comparison.columns), 'column')} survive every shock"
     count += f"{but_samples(*comparison.cases.values())}."
     return stopped + ("\n".join(said) or count)
 
 
-def _of_case(comparison: Comparison, case: str) -> str:
+def _case_sentence(comparison: Comparison, case: str) -> str:
     columns = [column for column in comparison.columns if column.case == case and column.result.baseline is not None]
     instance = comparison.cases[case]
     title, money = instance.title if len(comparison.cases) == 1 else case, instance.money
@@ -95,20 +95,20 @@ def _of_case(comparison: Comparison, case: str) -> str:
     if not best.shocks:
         return f"{title}: the instance has no shocks; the cheapest plan {cost}."
     if not any(column.result.survives for column in columns):
-        return f"{title}: {_best_known(columns, money)}."
-    return f"{title}: {_surviving(columns, _least_outlay(comparison, case), money)}."
+        return f"{title}: {_failing_text(columns, money)}."
+    return f"{title}: {_survival_text(columns, _least_outlay(comparison, case), money)}."
 
 
-def _surviving(columns: Sequence[ComparisonColumn], needed: float | None, money: str) -> str:
+def _survival_text(columns: Sequence[ComparisonColumn], needed: float | None, money: str) -> str:
     """Describe the first plan that survives and its budget; for a single column, its cost instead."""
     first = next(column for column in columns if column.result.survives)
     survives = f"survives {survived_words(first.result)}"
     if len(columns) == 1:
         return f"{survives}, total cost {si(first.result.total_cost, money, 4)}"
-    return f"{survives} with {_budget(first.budget, needed, money)}{_with_less(columns, money)}"
+    return f"{survives} with {_needed_budget_text(first.budget, needed, money)}{_smaller_budget_text(columns, money)}"
 
 
-def _best_known(columns: Sequence[ComparisonColumn], money: str) -> str:
+def _failing_text(columns: Sequence[ComparisonColumn], money: str) -> str:
     """Describe how many shocks the plan of the largest budget survives, where every plan fails."""
     best, is_stopped = columns[-1].result, any(column.result.status == "stopped" for column in columns)
     text = f"survives {len(best.shocks_survived)} of {plural(len(best.shocks), 'shock')}"
@@ -123,7 +123,7 @@ def _least_outlay(comparison: Comparison, case: str) -> float | None:
     return next((each.outlay for each in comparison.least if each.case == case and each.status == "optimal"), None)
 
 
-def _budget(budget: float | None, needed: float | None, money: str) -> str:
+def _needed_budget_text(budget: float | None, needed: float | None, money: str) -> str:
     """Describe the smallest budget whose plan survives, and the least outlay if it is known."""
     text = "no limit on the budget" if budget is None else f"a budget of {budget_text(budget, money)}"
     if needed is not None:
@@ -131,7 +131,7 @@ def _budget(budget: float | None, needed: float | None, money: str) -> str:
     return text if budget is None else f"{text}, the smallest of these that is enough"
 
 
-def _with_less(columns: Sequence[ComparisonColumn], money: str) -> str:
+def _smaller_budget_text(columns: Sequence[ComparisonColumn], money: str) -> str:
     """Describe the smallest budget that survives as many shocks as the largest insufficient one; empty without any."""
     below = [column for column in columns if not column.result.survives]
     if not below:
@@ -158,7 +158,7 @@ def column_tables(
     while left:
         head = [0] if by_case and parts else []
         some, left = [*head, *left[: fit - len(head)]], left[fit - len(head) :]
-        parts += [_table(comparison, columns, some, rows, f"{title}, continued" if parts else title), ""]
+        parts += [_columns_table(comparison, columns, some, rows, f"{title}, continued" if parts else title), ""]
     return [
         *parts[:-1],
         Text(caption(comparison, columns, against), style="dim"),
@@ -166,7 +166,7 @@ def column_tables(
     ]
 
 
-def _table(
+def _columns_table(
     comparison: Comparison, columns: Sequence[ComparisonColumn], some: Sequence[int], rows: "_Rows", title: str
 ) -> Table:
     lines = list[TableRow | None]()
@@ -206,7 +206,7 @@ class _Rows:
     def _instance(self, column: ComparisonColumn) -> Instance:
         return self.comparison.cases[column.case]
 
-    def _before(self, i: int) -> Result | None:
+    def _compared_result(self, i: int) -> Result | None:
         return None if i == 0 else self.columns[0 if self.by_case else i - 1].result
 
     def blocks(self) -> Iterator[tuple[str, list[TableRow]]]:
@@ -223,16 +223,16 @@ class _Rows:
             yield f"Budget, {money}", [Text(budget_text(c.budget).removesuffix(" budget")) for c in self.columns]
         yield "Survives", [_survived_cell(column.result) for column in self.columns]
         for words, gap in ("Survival gap of all shocks", "survival_gap"), ("Gap of the worst shock", "worst_gap"):
-            yield f"{words}, {money}", [_figure(c.result, getattr(c.result, gap), 3) for c in self.columns]
+            yield f"{words}, {money}", [_money_cell(c.result, getattr(c.result, gap), 3) for c in self.columns]
         digits = self._digits("total_cost")
-        yield f"Total cost, {money}", [self._cost(column, digits) for column in self.columns]
+        yield f"Total cost, {money}", [self._cost_cell(column, digits) for column in self.columns]
         yield from self._prices(money)
-        yield f"Outlay, {money}", [_figure(column.result, column.result.outlay, 4) for column in self.columns]
+        yield f"Outlay, {money}", [_money_cell(column.result, column.result.outlay, 4) for column in self.columns]
 
-    def _cost(self, column: ComparisonColumn, digits: int) -> Text:
+    def _cost_cell(self, column: ComparisonColumn, digits: int) -> Text:
         """Return the total cost, and below it the proven bound if the cost is not proven to the tolerance."""
         proven = bound_text(self.comparison.tolerance_bases.get(column.case), column.result)
-        return _figure(column.result, column.result.total_cost, digits).append(f"\n{proven}" if proven else "")
+        return _money_cell(column.result, column.result.total_cost, digits).append(f"\n{proven}" if proven else "")
 
     def _prices(self, money: str) -> Iterator[TableRow]:
         """Yield the price of survival of each column, after the costs that it is measured from where these differ.
@@ -276,7 +276,7 @@ class _Rows:
         """Yield a row for each segment short in the baseline: the largest unserved share of demand, and its period."""
         for d in union(column.result.lacks for column in self.columns):
             found = [column.result.lacks.get(d) for column in self.columns]
-            yield self._owner_title(d), [_lack(each) for each in found]
+            yield self._owner_title(d), [_shortage_cell(each) for each in found]
 
     def _services(self) -> Iterator[TableRow]:
         for d in union(column.result.services for column in self.columns):
@@ -286,7 +286,7 @@ class _Rows:
                 if worst is None:
                     cells.append(Text("–", style="dim"))
                     continue
-                before = self._before(i)
+                before = self._compared_result(i)
                 was = before.services.get(d) if before else None
                 moved = was is not None and abs(was.worst_service - worst.worst_service) >= 0.005
                 mark = "✗ " if worst.shocks_failed else ""
@@ -297,14 +297,17 @@ class _Rows:
     def _dependence(self) -> Iterator[TableRow]:
         """Yield a row for each commodity with more than `LINE` from one region abroad, the most changed first."""
         commodities = union(column.result.shares for column in self.columns)
-        tops = {c: [_top(self._instance(column), column.result, c) for column in self.columns] for c in commodities}
+        tops = {
+            c: [_largest_source(self._instance(column), column.result, c) for column in self.columns]
+            for c in commodities
+        }
         over = {c: row for c, row in tops.items() if max(part for _, part in row) > LINE}
-        ordered = sorted(over, key=lambda c: -round(_spread(over[c]), 3))
+        ordered = sorted(over, key=lambda c: -round(_share_range(over[c]), 3))
         for c in ordered[:MOST_SHARES]:
             regions = {region for region, _ in over[c] if region}
             name, same = self._owner_title(c), len(regions) == 1
             head = f"{name}: {regions.pop()}" if same else name
-            yield head, [_share(top, is_named=not same) for top in over[c]]
+            yield head, [_share_cell(top, is_named=not same) for top in over[c]]
         if len(ordered) > MOST_SHARES:
             yield f"{len(ordered) - MOST_SHARES} more above {percent(LINE)}", [Text("") for _ in self.columns]
 
@@ -312,13 +315,13 @@ class _Rows:
         bought = [sizes_bought(column.result) for column in self.columns]
         order = union(self._instance(column).options for column in self.columns)
         for o in (o for o in order if any(o in some for some in bought)):
-            sizes = [self._size(i, o, bought) for i in range(len(self.columns))]
+            sizes = [self._size_cell(i, o, bought) for i in range(len(self.columns))]
             yield f"{self._owner_title(o)}, {self._unit(o)}", sizes
 
-    def _size(self, i: int, o: str, bought: Sequence[dict[str, float]]) -> Text:
+    def _size_cell(self, i: int, o: str, bought: Sequence[dict[str, float]]) -> Text:
         """Return the size that a column buys of an option, marked if the column that it is compared with differs."""
         # An option opened at size 0 is more than one not bought, which has −1.
-        size, before = bought[i].get(o, -1.0), self._before(i)
+        size, before = bought[i].get(o, -1.0), self._compared_result(i)
         text, plain = ("–", "dim") if size < 0 else (si(size), "")
         if before is None:
             return Text(text, style=plain)
@@ -350,7 +353,7 @@ def _survived_cell(result: Result) -> Text:
     return Text(f"{count} of {all_}{doubt}", style=KEPT if result.survives else FAILS)
 
 
-def _figure(result: Result, amount: float, digits: int) -> Text:
+def _money_cell(result: Result, amount: float, digits: int) -> Text:
     if result.baseline is None:
         return Text("–", style="dim")
     return Text(si(amount, digits=digits))
@@ -369,11 +372,11 @@ def _amount(result: Result, amount: float | None, digits: int) -> Text:
     return Text("–", style="dim") if amount is None or result.baseline is None else Text(si(amount, digits=digits))
 
 
-def _lack(lack: Lack | None) -> Text:
+def _shortage_cell(lack: Lack | None) -> Text:
     return Text("–", style="dim") if lack is None else Text(f"{percent(lack.share)}\n{lack.period}", style="yellow")
 
 
-def _top(instance: Instance, result: Result, commodity: str) -> tuple[str, float]:
+def _largest_source(instance: Instance, result: Result, commodity: str) -> tuple[str, float]:
     """Return the region abroad with the largest share of a commodity in the last year, and this share."""
     shares = result.shares.get(commodity, ())
     foreign = abroad(instance, shares[-1].regions) if shares else {}
@@ -381,13 +384,13 @@ def _top(instance: Instance, result: Result, commodity: str) -> tuple[str, float
     return region_name(instance, region), share
 
 
-def _spread(tops: Sequence[tuple[str, float]]) -> float:
+def _share_range(tops: Sequence[tuple[str, float]]) -> float:
     """Return the range of the largest share over the columns."""
     parts = [part for _, part in tops]
     return max(parts) - min(parts)
 
 
-def _share(top: tuple[str, float], *, is_named: bool) -> Text:
+def _share_cell(top: tuple[str, float], *, is_named: bool) -> Text:
     region, part = top
     if not region:
         return Text("–", style="dim")
@@ -396,7 +399,7 @@ def _share(top: tuple[str, float], *, is_named: bool) -> Text:
     return Text(f"{said}\n{region}" if is_named else said, style="red" if over else "")
 
 
-def _matrix(comparison: Comparison, width: int) -> Table:
+def _cases_table(comparison: Comparison, width: int) -> Table:
     """Build the table of cases by budget: the number of shocks survived, and the gap or the cost."""
     budgets = list(dict.fromkeys(column.budget for column in comparison.columns))
     by_place = {(column.case, column.budget): column.result for column in comparison.columns}

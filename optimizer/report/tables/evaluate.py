@@ -44,12 +44,12 @@ def evaluation_parts(
 ) -> Iterator[RenderableType | None]:
     """Return the parts of an answer on given plans, with `every` shock in its own row or with families folded."""
     if isinstance(found, FuturesEvaluation):
-        return _parts_of_futures(found, every=every)
-    return _parts(found, width, every=every)
+        return _futures_parts(found, every=every)
+    return _plan_parts(found, width, every=every)
 
 
-def _parts_of_futures(found: FuturesEvaluation, *, every: bool) -> Iterator[RenderableType]:
-    yield _answer_of_futures(found)
+def _futures_parts(found: FuturesEvaluation, *, every: bool) -> Iterator[RenderableType]:
+    yield _futures_panel(found)
     hidden = ("plan",) if len(found.plans) == 1 else ()
     if len(found.plans) == 1:
         (plan,) = found.plans
@@ -66,24 +66,24 @@ def _parts_of_futures(found: FuturesEvaluation, *, every: bool) -> Iterator[Rend
     yield Text(f"Time: {si(found.seconds, 's')}.", style="dim")
 
 
-def _answer_of_futures(found: FuturesEvaluation) -> Panel:
+def _futures_panel(found: FuturesEvaluation) -> Panel:
     style = "red" if not found.survives else "yellow" if found.broken_rules else "green"
     if len(found.plans) == 1:
         (plan,) = found.plans
-        rules = _rules_of(found, 0)
+        rules = _rules_broken(found, 0)
         broken = f"; it breaks {plural(len(rules), 'rule')}" if rules else ""
         headline = f"{plan.name}: {futures_headline(plan.result)}{broken}"
         return answer_panel(found.instance.title, headline, list(_facts_of_futures(found, plan)), style)
     count = len(found.futures)
     survived = sum(plan.result.survives for plan in found.plans)
     headline = f"{survived} of {len(found.plans)} plans survive in all of {plural(count, 'future')}"
-    lines = [(plan.name, _futures_in_a_line(found, number)) for number, plan in enumerate(found.plans)]
-    lines += _adaptive_optimum(found)
+    lines = [(plan.name, _futures_summary(found, number)) for number, plan in enumerate(found.plans)]
+    lines += _adaptive_optimum_facts(found)
     lines += [fact for fact in futures_caveats(found.plans[0].result) if fact[0] == "Probabilities"]
     return answer_panel(found.instance.title, headline, lines, style)
 
 
-def _rules_of(found: FuturesEvaluation, number: int) -> list[Finding]:
+def _rules_broken(found: FuturesEvaluation, number: int) -> list[Finding]:
     """Return the distinct rules that a plan breaks in any future."""
     rules = (rule for future in found.futures for rule in future.evaluation.plans[number].broken_rules)
     return list(dict.fromkeys(rules))
@@ -99,14 +99,14 @@ def _facts_of_futures(found: FuturesEvaluation, plan: FuturesPlan) -> Iterator[t
     yield from spread_facts(result)
     yield "Outlay", f"expected {si(result.outlay, money, 4)}, undiscounted"
     yield from futures_caveats(result)
-    yield from _rule_names(_rules_of(found, 0))
-    yield from _needed(plan.need, found)
-    yield from _wasted(plan, found)
-    yield from _partly_used(plan)
-    yield from _adaptive_optimum(found)
+    yield from _broken_rule_facts(_rules_broken(found, 0))
+    yield from _missing_facts(plan.need, found)
+    yield from _waste_facts(plan, found)
+    yield from _partly_used_facts(plan)
+    yield from _adaptive_optimum_facts(found)
 
 
-def _futures_in_a_line(found: FuturesEvaluation, number: int) -> str:
+def _futures_summary(found: FuturesEvaluation, number: int) -> str:
     """Summarise one of several plans over all futures in one line."""
     plan, each, money = found.plans[number], found.summary(number), found.instance.money
     text = (
@@ -115,19 +115,19 @@ def _futures_in_a_line(found: FuturesEvaluation, number: int) -> str:
     text += f"largest {si(each['worst_cost'], money, 4)} in {each['worst_future']}"
     text += f"; expected gap {si(each['expected_gap'], money)}" if each["expected_gap"] > 0 else ""
     text += f"; largest regret {si(each['largest_regret'], money, 4)}" if each["largest_regret"] is not None else ""
-    return "; ".join([text, *_judged(found, plan, _rules_of(found, number))])
+    return "; ".join([text, *_verdict_texts(found, plan, _rules_broken(found, number))])
 
 
-def _judged(
+def _verdict_texts(
     found: PlanEvaluation | FuturesEvaluation, plan: EvaluatedPlan | FuturesPlan, rules: Sequence[Finding]
 ) -> Iterator[str]:
     """Yield texts on one of several plans: the rules that it breaks, its missing purchases, and its waste."""
-    waste = _wasted(plan, found) if plan.waste is not None and plan.waste.changes else ()
-    for label, words in (*_rule_names(rules), *_needed(plan.need, found), *waste):
+    waste = _waste_facts(plan, found) if plan.waste is not None and plan.waste.changes else ()
+    for label, words in (*_broken_rule_facts(rules), *_missing_facts(plan.need, found), *waste):
         yield f"{label.lower()}: {words}"
 
 
-def _partly_used(plan: FuturesPlan) -> Iterator[tuple[str, str]]:
+def _partly_used_facts(plan: FuturesPlan) -> Iterator[tuple[str, str]]:
     """Yield the purchases that only some futures need, which are no waste."""
     if plan.idle:
         said = [f"{each.option} in {branches_in_words(plan.result, each.needed_in)} only" for each in plan.idle]
@@ -135,7 +135,7 @@ def _partly_used(plan: FuturesPlan) -> Iterator[tuple[str, str]]:
         yield "Of use", f"{named}: bought before the answer is known, so no waste"
 
 
-def _adaptive_optimum(found: FuturesEvaluation) -> Iterator[tuple[str, str]]:
+def _adaptive_optimum_facts(found: FuturesEvaluation) -> Iterator[tuple[str, str]]:
     best = found.optimum
     if best is None:
         return
@@ -144,18 +144,18 @@ def _adaptive_optimum(found: FuturesEvaluation) -> Iterator[tuple[str, str]]:
         return
     cost = f"{futures_headline(best)}; {best.measure} {proven_cost(best, futures_with_gaps(found.instance, best), 4)}"
     more = found.more(0) if len(found.plans) == 1 else None
-    yield "Optimum", cost + ("" if more is None else _compared(more, best))
+    yield "Optimum", cost + ("" if more is None else _cost_difference_text(more, best))
 
 
-def _compared(more: float, best: Result | FuturesResult) -> str:
+def _cost_difference_text(more: float, best: Result | FuturesResult) -> str:
     """Return the cost of a plan relative to the optimum, as the end of a sentence."""
     if abs(more) <= SAME_VALUE * abs(best.total_cost):
         return "; the plan costs the same"
     return f"; the plan costs {si(abs(more), best.money, 4)} {'more' if more > 0 else 'less'}"
 
 
-def _parts(found: PlanEvaluation, width: int, *, every: bool) -> Iterator[RenderableType | None]:
-    yield _answer(found)
+def _plan_parts(found: PlanEvaluation, width: int, *, every: bool) -> Iterator[RenderableType | None]:
+    yield _plans_panel(found)
     if len(found.plans) == 1:
         (plan,) = found.plans
         yield builds_table(plan.instance, plan.result, width) or Text("Plan: nothing is bought.", style="bold")
@@ -173,7 +173,7 @@ def _parts(found: PlanEvaluation, width: int, *, every: bool) -> Iterator[Render
 def _changes_tables(found: PlanEvaluation | FuturesEvaluation, *more: Frame) -> Iterator[RenderableType]:
     """Yield the tables of missing purchases, of waste, of the frames in `more`, and of broken rules, if not empty."""
     hidden = ("plan",) if len(found.plans) == 1 else ()
-    cells = {part: _size(found, part) for part in ("size", "enough")}
+    cells = {part: _size_writer(found, part) for part in ("size", "enough")}
     for frame in (*(found.frames.frame(name) for name in ("missing", "waste")), *more):
         if len(frame):
             yield screen_table(found.instance, frame, cells=cells, hidden=hidden)
@@ -182,40 +182,42 @@ def _changes_tables(found: PlanEvaluation | FuturesEvaluation, *more: Frame) -> 
         yield screen_table(found.instance, rules, hidden=hidden, wide={"what": 1}, expand=True)
 
 
-def _size(found: PlanEvaluation | FuturesEvaluation, part: str) -> CellRenderer:
+def _size_writer(found: PlanEvaluation | FuturesEvaluation, part: str) -> CellRenderer:
     return lambda row: size_text(found.instance, row["option"], row[part]) if row[part] else "–"
 
 
-def _answer(found: PlanEvaluation) -> Panel:
+def _plans_panel(found: PlanEvaluation) -> Panel:
     broken = any(plan.broken_rules for plan in found.plans)
     style = "red" if not found.survives else "yellow" if broken else "green"
     if len(found.plans) > 1:
         survived = sum(plan.result.survives for plan in found.plans)
         headline = f"{survived} of {len(found.plans)} plans survive every shock{but_samples(found.instance)}"
-        lines = [(plan.name, _in_a_line(found, plan)) for plan in found.plans]
-        return answer_panel(found.instance.title, headline, [*lines, *_optimum(found, None)], style)
+        lines = [(plan.name, _plan_summary(found, plan)) for plan in found.plans]
+        return answer_panel(found.instance.title, headline, [*lines, *_optimum_facts(found, None)], style)
     (plan,) = found.plans
     rules = f"; it breaks {plural(len(plan.broken_rules), 'rule')}" if plan.broken_rules else ""
     headline = f"{plan.name}: {outcome_headline(plan.result, found.instance)}{rules}"
     # With `found.instance`: that of the plan has no budget if the plan exceeds it.
-    judged = [*_rule_names(plan.broken_rules), *_needed(plan.need, found), *_wasted(plan, found)]
-    lines = [*facts_in_tables(found.instance, plan.result), *judged, *_optimum(found, plan.result)]
+    judged = [*_broken_rule_facts(plan.broken_rules), *_missing_facts(plan.need, found), *_waste_facts(plan, found)]
+    lines = [*facts_in_tables(found.instance, plan.result), *judged, *_optimum_facts(found, plan.result)]
     return answer_panel(found.instance.title, headline, lines, style)
 
 
-def _in_a_line(found: PlanEvaluation, plan: EvaluatedPlan) -> str:
+def _plan_summary(found: PlanEvaluation, plan: EvaluatedPlan) -> str:
     """Summarise one of several plans in one line."""
     cost = f"total cost {si(plan.result.total_cost, plan.result.money, 4)}"
-    return "; ".join([outcome_headline(plan.result, found.instance), cost, *_judged(found, plan, plan.broken_rules)])
+    return "; ".join(
+        [outcome_headline(plan.result, found.instance), cost, *_verdict_texts(found, plan, plan.broken_rules)]
+    )
 
 
-def _rule_names(rules: Sequence[Finding]) -> Iterator[tuple[str, str]]:
+def _broken_rule_facts(rules: Sequence[Finding]) -> Iterator[tuple[str, str]]:
     if rules:
         named = list_names(list(dict.fromkeys(rule.where for rule in rules)), MOST_RULES)
         yield "Rules broken", f"{named}; named, and not enforced"
 
 
-def _needed(need: PlanNeed | None, found: PlanEvaluation | FuturesEvaluation) -> Iterator[tuple[str, str]]:
+def _missing_facts(need: PlanNeed | None, found: PlanEvaluation | FuturesEvaluation) -> Iterator[tuple[str, str]]:
     if need is None:
         return
     expected, cost = ("expected ", "expected") if isinstance(found, FuturesEvaluation) else ("", "total")
@@ -225,30 +227,30 @@ def _needed(need: PlanNeed | None, found: PlanEvaluation | FuturesEvaluation) ->
         none = "no purchase beside those of the plan keeps every floor"
         yield "Missing", f"{none}{but_samples(found.instance)}, whatever the budget"
     else:
-        options = _changed(found, need.changes)
+        options = _changed_options(found, need.changes)
         more = f"{si(need.outlay, found.instance.money, 4)} more {expected}outlay"
         kept = f"every floor is kept{but_samples(found.instance)}"
         yield "Missing", f"{options}: for {more} {kept}, at the least {cost} cost"
 
 
-def _changed(found: PlanEvaluation | FuturesEvaluation, changes: Sequence[PlanChange]) -> str:
+def _changed_options(found: PlanEvaluation | FuturesEvaluation, changes: Sequence[PlanChange]) -> str:
     """Return the names of the options that change, with their branches if these are not all."""
-    names = dict.fromkeys(each.option + _branches(found, each) for each in changes)
+    names = dict.fromkeys(each.option + _branch_phrase(found, each) for each in changes)
     return list_names(list(names), MOST_RULES)
 
 
-def _reduced(found: PlanEvaluation | FuturesEvaluation, changes: Sequence[PlanChange]) -> str:
+def _reduction_texts(found: PlanEvaluation | FuturesEvaluation, changes: Sequence[PlanChange]) -> str:
     """Return the purchases that can be smaller, each with both sizes, as a list in words."""
     said = []
     for each in changes:
         before, after = (size_text(found.instance, each.option, size) for size in (each.before, each.after))
-        named = f"{each.option}, {each.period}{_branches(found, each)}"
+        named = f"{each.option}, {each.period}{_branch_phrase(found, each)}"
         said.append(f"{named}: {after if each.after > 0 else 'none'} instead of {before}")
     tail = f"; {plural(len(said) - MOST_RULES, 'more purchase')}" if len(said) > MOST_RULES else ""
     return "; ".join(said[:MOST_RULES]) + tail
 
 
-def _branches(found: PlanEvaluation | FuturesEvaluation, change: PlanChange) -> str:
+def _branch_phrase(found: PlanEvaluation | FuturesEvaluation, change: PlanChange) -> str:
     """Return the branches of a change, as the end of a phrase; empty if these are all."""
     if not isinstance(change, BranchChange) or not isinstance(found, FuturesEvaluation):
         return ""
@@ -256,7 +258,9 @@ def _branches(found: PlanEvaluation | FuturesEvaluation, change: PlanChange) -> 
     return "" if where == ALL else f" in {where}"
 
 
-def _wasted(plan: EvaluatedPlan | FuturesPlan, found: PlanEvaluation | FuturesEvaluation) -> Iterator[tuple[str, str]]:
+def _waste_facts(
+    plan: EvaluatedPlan | FuturesPlan, found: PlanEvaluation | FuturesEvaluation
+) -> Iterator[tuple[str, str]]:
     money, waste = found.instance.money, plan.waste
     if waste is None:
         return
@@ -269,10 +273,10 @@ def _wasted(plan: EvaluatedPlan | FuturesPlan, found: PlanEvaluation | FuturesEv
         return
     expected = "expected " if isinstance(found, FuturesEvaluation) else ""
     saved = f"{expected}outlay {si(waste.outlay, money, 4)}, {expected or 'total '}cost {si(waste.cost, money, 4)}"
-    yield "Waste", f"{_reduced(found, waste.changes)}; no shock fares worse; saves {saved}"
+    yield "Waste", f"{_reduction_texts(found, waste.changes)}; no shock fares worse; saves {saved}"
 
 
-def _optimum(found: PlanEvaluation, result: Result | None) -> Iterator[tuple[str, str]]:
+def _optimum_facts(found: PlanEvaluation, result: Result | None) -> Iterator[tuple[str, str]]:
     best = found.optimum
     if best is None:
         return
@@ -280,4 +284,4 @@ def _optimum(found: PlanEvaluation, result: Result | None) -> Iterator[tuple[str
         yield "Optimum", outcome_headline(best, found.instance)
         return
     cost = f"{outcome_headline(best, found.instance)}; total cost {si(best.total_cost, best.money, 4)}"
-    yield "Optimum", cost + ("" if result is None else _compared(result.total_cost - best.total_cost, best))
+    yield "Optimum", cost + ("" if result is None else _cost_difference_text(result.total_cost - best.total_cost, best))

@@ -54,10 +54,10 @@ def shortage_text(instance: Instance, why: Reason) -> str:
     serves = {flow.serves for option in instance.options.values() for flow in option.flows}
     beyond = " beyond what substitutes serve" if serves & set(why.takers) else ""
     where = f"In {shock_title(instance, why.shock)}, {window}, {segment} {need} {si(why.needed, 't')} of {commodity}"
-    return f"{where}{beyond}{_what_there_is(why)}"
+    return f"{where}{beyond}{_supply_text(why)}"
 
 
-def _what_there_is(why: Reason) -> str:
+def _supply_text(why: Reason) -> str:
     """Describe the amount available to a plan for the conflict alone, or the amount missing if that is small."""
     missing = why.needed - why.had
     if missing < NEARLY * why.needed:
@@ -65,16 +65,16 @@ def _what_there_is(why: Reason) -> str:
     return f"; a plan for this conflict alone has {si(why.had, 't')}"
 
 
-def _reason(instance: Instance, why: Reason) -> Iterator[tuple[bool, str]]:
+def _reason_lines(instance: Instance, why: Reason) -> Iterator[tuple[bool, str]]:
     """Yield the lines of a reason, each after whether it is an item of a list."""
     yield False, f"{shortage_text(instance, why)}, because"
     for sentence in why.because:
         yield True, sentence
-    yield False, _irreducible(instance, why)
-    yield from ((False, sentence) for sentence in _money_needed(instance, why))
+    yield False, _conflict_sentence(instance, why)
+    yield from ((False, sentence) for sentence in _money_sentences(instance, why))
 
 
-def _money_needed(instance: Instance, why: Reason) -> Iterator[str]:
+def _money_sentences(instance: Instance, why: Reason) -> Iterator[str]:
     """Yield the money that it takes to survive the conflict of a reason, or that no money is enough."""
     if why.is_money and why.least_outlay is not None and why.budget is not None:
         money = instance.money
@@ -88,7 +88,7 @@ def _money_needed(instance: Instance, why: Reason) -> Iterator[str]:
         yield "No budget changes that: this is what is left with unlimited money."
 
 
-def _irreducible(instance: Instance, why: Reason) -> str:
+def _conflict_sentence(instance: Instance, why: Reason) -> str:
     floors = list_names([display_name(instance, d) for d in why.segments])
     plain = f"the {'floor' if len(why.segments) == 1 else 'floors'} of {floors}"
     several = f"{plural(len(why.shocks), 'shock')} ({list_names(why.shocks)})"
@@ -103,7 +103,7 @@ def _irreducible(instance: Instance, why: Reason) -> str:
     return f"Conflict (IIS): {shocks} with {plain} cannot be survived. {least}"
 
 
-def _deadline(instance: Instance, deadline: Deadline) -> tuple[str, str]:
+def _deadline_words(instance: Instance, deadline: Deadline) -> tuple[str, str]:
     """Return when the plan orders an option, and in words the latest order with this plan and with another plan."""
     latest = [] if deadline.as_planned is None else [f"{deadline.as_planned} with the rest of the plan unchanged"]
     latest += [] if deadline.anyhow is None else [f"{deadline.anyhow} with another plan"]
@@ -121,35 +121,36 @@ def repair_text(instance: Instance, repair: Repair) -> str:
     if not repair.works:
         return f"{'cannot work' if repair.works is False else 'not known'}: {repair.why}."
     sizes = {
-        "budget": _money,
-        "annual": _each_year,
-        "floors": _floors,
-        "length": _length,
-        "months": _months,
-        "sooner": _sooner,
-        "demand": _demand,
+        "budget": _budget_repair,
+        "annual": _annual_repair,
+        "floors": _floors_repair,
+        "length": _length_repair,
+        "months": _months_repair,
+        "sooner": _sooner_repair,
+        "demand": _demand_repair,
     }
     unsure = "" if repair.beyond is not None else " It was stopped before it was known whether less would do."
-    return f"{sizes[repair.kind](instance, repair)}{unsure} {_price(instance, repair)}"
+    return f"{sizes[repair.kind](instance, repair)}{unsure} {_price_sentence(instance, repair)}"
 
 
 def repair_sentences(instance: Instance, found: "Explanation") -> list[str]:
     """Return sentences on the repairs that make everything survivable, or that the search was stopped before any."""
     kept = next((each for each in found.repairs if each.keeps_all), None)
-    said = (_least_budget(instance, found), _enough(instance, found)) if kept is None else (_all_kept(instance, kept),)
+    alone = (_least_budget_sentence(instance, found), _sufficient_repairs_sentence(instance, found))
+    said = alone if kept is None else (_kept_floors_sentence(instance, kept),)
     if not (any(said) or found.is_complete):
         return ["The search for what would make everything survivable was stopped before it found anything."]
     return [each for each in said if each]
 
 
-def _all_kept(instance: Instance, repair: Repair) -> str:
+def _kept_floors_sentence(instance: Instance, repair: Repair) -> str:
     """Return the sentence that every floor can be kept, though the gaps cost less at their price."""
     money = instance.money
     priced = f"; a plan that keeps them costs {si(repair.cost, money, 4)}" if repair.cost is not None else ""
     return f"Every floor {kept_words(instance)}{priced}."
 
 
-def _least_budget(instance: Instance, found: "Explanation") -> str:
+def _least_budget_sentence(instance: Instance, found: "Explanation") -> str:
     money = next((each for each in found.repairs if each.kind == "budget" and each.works is not None), None)
     if money is None:
         return ""
@@ -159,53 +160,53 @@ def _least_budget(instance: Instance, found: "Explanation") -> str:
     return f"A budget of {si_up(money.amount or 0.0, instance.money)} is the least that survives everything{but}."
 
 
-def _enough(instance: Instance, found: "Explanation") -> str:
+def _sufficient_repairs_sentence(instance: Instance, found: "Explanation") -> str:
     """Return the sentence that lists the repairs that are each enough alone; removing all demand is not listed."""
-    enough = [repair_words(instance, each) for each in found.repairs if each.works and not _is_empty(each)]
+    enough = [repair_words(instance, each) for each in found.repairs if each.works and not _removes_all_demand(each)]
     if enough:
         said = "; ".join(f"{label[0].lower()}{label[1:]} ({words})" for label, words, _ in enough)
         return f"Each of these alone is enough: {said}."
     return "No change that was tried is enough alone." if any(each.works is not None for each in found.repairs) else ""
 
 
-def _is_empty(repair: Repair) -> bool:
+def _removes_all_demand(repair: Repair) -> bool:
     """Return whether a repair removes all demand."""
     return repair.kind == "demand" and repair.of is None and repair.amount == 1.0
 
 
-def _price(instance: Instance, repair: Repair) -> str:
+def _price_sentence(instance: Instance, repair: Repair) -> str:
     if repair.cost is None or repair.outlay is None:
         return "It was stopped before its price was known."
     costs = f"{si(repair.cost, instance.money, 4)}{'' if repair.is_proven else ' (not proven to be the least)'}"
     return f"Then the plan costs {costs}, with an outlay of {si(repair.outlay, instance.money)}."
 
 
-def _money(instance: Instance, repair: Repair) -> str:
+def _budget_repair(instance: Instance, repair: Repair) -> str:
     amount, budget, money = repair.amount or 0.0, instance.policy.budget, instance.money
-    less = _no_less(instance, repair)
+    less = _insufficient_money(instance, repair)
     less += "" if instance.policy.annual_budget is None else " The budget of each year stays as it is."
     more = "" if budget is None else f", {si(amount - budget, money)} more than the {si(budget, money)} of the budget"
     return f"{si(amount, money, 5)}{more}.{less}"
 
 
-def _each_year(instance: Instance, repair: Repair) -> str:
+def _annual_repair(instance: Instance, repair: Repair) -> str:
     given, horizon, money = instance.policy.annual_budget, instance.horizon, instance.money
     assert given is not None
     years = {year: given.at(year) for year in horizon.years}
     budgets = _by_year(years, lambda amount: si(amount, money))
     there_is = f"its budget, {budgets}" if len(set(years.values())) > 1 else f"the {budgets} of the annual budget"
-    less = _no_less(instance, repair, "No addition")
+    less = _insufficient_money(instance, repair, "No addition")
     return f"{si_up(repair.amount or 0.0, money, 5)} more in each year than {there_is}.{less}"
 
 
-def _no_less(instance: Instance, repair: Repair, noun: str = "No budget") -> str:
+def _insufficient_money(instance: Instance, repair: Repair, noun: str = "No budget") -> str:
     """Return the sentence on the amount below which no money is enough; empty if none is proven."""
     if repair.beyond is None:
         return ""
     return f" {noun} below {si_down(repair.beyond, instance.money, 5)} is enough (proven)."
 
 
-def _floors(instance: Instance, repair: Repair) -> str:
+def _floors_repair(instance: Instance, repair: Repair) -> str:
     if repair.keeps_all:
         return f"{kept_words(instance)}."
     parts = [
@@ -247,23 +248,23 @@ def _by_year(values: Mapping[int, float], write: Callable[[float], str]) -> str:
     return ", ".join(f"{said[year]} in {year}" for year in sorted(said))
 
 
-def _length(instance: Instance, repair: Repair) -> str:
+def _length_repair(instance: Instance, repair: Repair) -> str:
     more = "" if repair.beyond is None else f"; to {months_text(repair.beyond)}, not all"
     return f"with every shock cut to {months_text(repair.amount or 0.0)} at most, all are survived{more}."
 
 
-def _months(instance: Instance, repair: Repair) -> str:
+def _months_repair(instance: Instance, repair: Repair) -> str:
     more = "" if repair.beyond is None else f"; {months_text(repair.beyond)} cannot"
     return f"rules of up to {months_text(repair.amount or 0.0)} can be kept{more}."
 
 
-def _sooner(instance: Instance, repair: Repair) -> str:
+def _sooner_repair(instance: Instance, repair: Repair) -> str:
     less = f"; {months_text(repair.beyond)} would not do" if repair.beyond else ""
     how = f"by a shorter lead time or an order before {instance.horizon.start}"
     return f"{months_text(repair.amount or 0.0)} sooner, {how}{less}."
 
 
-def _demand(instance: Instance, repair: Repair) -> str:
+def _demand_repair(instance: Instance, repair: Repair) -> str:
     tonnes = f" (by {_by_year(repair.tonnes, lambda amount: si(amount, 't/yr'))})" if repair.tonnes else ""
     where = " in every segment" if repair.of is None and len(instance.demands) > 1 else ""
     less = f" {percent(repair.beyond)} is not enough." if repair.beyond else ""
@@ -345,15 +346,15 @@ def worth_words(instance: Instance, group: Group, *, releases: bool) -> tuple[st
     is_stored = value.kind in ("lever", "kind") and has_store(instance, value.of)
     also = "; what is in store is left out as well" if is_stored else ""
     if value.change is None:
-        return title, "SOME FLOOR FAILS", _beyond(instance, value) + also
+        return title, "SOME FLOOR FAILS", _failing_budgets(instance, value) + also
     outlay = ("" if value.outlay is None else f"; then outlay {si(value.outlay, money)}") + also
-    if _is_nothing(value):
-        low, high = _plain(value.low or 0.0), _plain(value.high or 0.0)
+    if _is_sign_open(value):
+        low, high = _with_minus(value.low or 0.0), _with_minus(value.high or 0.0)
         return title, DASH, f"no proven change: between {low} and {high}{outlay}"
     return title, _signed_money(value.change, money), f"{_proven_range(value)}{outlay}{_why_dearer(value, releases)}"
 
 
-def _beyond(instance: Instance, value: PartValue) -> str:
+def _failing_budgets(instance: Instance, value: PartValue) -> str:
     """Describe the budgets under which no plan survives, as far as they are known."""
     policy = instance.policy
     if value.needed is not None:
@@ -374,7 +375,7 @@ def _why_dearer(value: PartValue, releases: bool) -> str:
     return "; its expected cost is negative" + (": released stock is not bought again" if releases else "")
 
 
-def _is_nothing(value: PartValue) -> bool:
+def _is_sign_open(value: PartValue) -> bool:
     """Return whether the sign of a change is not proven, though its bounds are known."""
     if value.change is None or value.low is None or value.high is None or value.high - value.low <= ROUNDING:
         return False
@@ -392,10 +393,10 @@ def _proven_range(value: PartValue) -> str:
         return "not proven"
     if max(high - change, change - low) <= SHOWN_SHARE * abs(change) or high - low <= ROUNDING:
         return "proven"
-    return f"proven: between {_plain(low)} and {_plain(high)}"
+    return f"proven: between {_with_minus(low)} and {_with_minus(high)}"
 
 
-def _plain(amount: float) -> str:
+def _with_minus(amount: float) -> str:
     return f"{'−' if amount < 0 else ''}{si(abs(amount))}"
 
 
@@ -411,10 +412,9 @@ class Explaining:
         self.without_effect: list[Repair] = []
 
     def show(self, part: "ExplanationPart") -> None:
-        """Print one part.
+        """Print one part, or hold it back until all parts of its row are known.
 
-        Parts that share a row are held back until all of them are known: the shocks of a family or an ensemble, and
-        repairs of single segments or builds that do not suffice alone.
+        The shocks of a family or an ensemble share a row, as do repairs of single segments or builds that fail alone.
         """
         if isinstance(part, PartValue):
             self._show_groups(self.groups.add(part))
@@ -423,32 +423,32 @@ class Explaining:
         if self.without_effect and not (isinstance(part, Repair) and part.kind == self.without_effect[0].kind):
             self._show_without_effect()
         if isinstance(part, Repair):
-            self._repair(part)
+            self._show_repair(part)
         elif isinstance(part, Result):
-            self._first(part)
+            self._show_answer(part)
         elif isinstance(part, Reason):
-            self._why(part)
+            self._show_reason(part)
         else:
-            self._under("When each is ordered, and the latest order")
-            self._line(display_name(self.instance, part.option), *_deadline(self.instance, part))
+            self._show_heading("When each is ordered, and the latest order")
+            self._print_line(display_name(self.instance, part.option), *_deadline_words(self.instance, part))
 
-    def _repair(self, repair: Repair) -> None:
+    def _show_repair(self, repair: Repair) -> None:
         if repair.works is False and repair.of is not None:
             self.without_effect.append(repair)
             return
-        self._under(f"{self.more}, each tried by itself")
-        self._row(repair_title(self.instance, repair), repair_text(self.instance, repair), _MARKS[repair.works])
+        self._show_heading(f"{self.more}, each tried by itself")
+        self._print_row(repair_title(self.instance, repair), repair_text(self.instance, repair), _MARKS[repair.works])
 
-    def _why(self, reason: Reason) -> None:
-        self._under("Why no plan survives everything")
-        for bullet, line in _reason(self.instance, reason):
+    def _show_reason(self, reason: Reason) -> None:
+        self._show_heading("Why no plan survives everything")
+        for bullet, line in _reason_lines(self.instance, reason):
             self.console.print(label_rows([(" –", line)], {"no_wrap": True}, {}, space=1) if bullet else Text(line))
         self.more = "More repairs"
 
     def _show_groups(self, groups: Iterable[Group]) -> None:
         for group in groups:
-            self._under(heading(group.most))
-            self._line(*worth_words(self.instance, group, releases=self.releases))
+            self._show_heading(heading(group.most))
+            self._print_line(*worth_words(self.instance, group, releases=self.releases))
 
     def _show_without_effect(self) -> None:
         if self.without_effect:
@@ -457,8 +457,8 @@ class Explaining:
             names = list_names([display_name(self.instance, str(each.of)) for each in some], len(some))
             row = f"{title}: others", f"{names}: none of them suffices alone"
             row = (repair_title(self.instance, some[0]), "does not suffice alone") if len(some) == 1 else row
-            self._under(f"{self.more}, each tried by itself")
-            self._row(row[0], f"{row[1]}, even with no {size} at all.", _MARKS[False])
+            self._show_heading(f"{self.more}, each tried by itself")
+            self._print_row(row[0], f"{row[1]}, even with no {size} at all.", _MARKS[False])
 
     def end(self, explanation: "Explanation") -> None:
         """Print the rows held back, and the last line: how exactly the what-ifs are proven."""
@@ -473,7 +473,7 @@ class Explaining:
         late = "" if explanation.is_complete else " Stopped before every question was answered."
         self.console.print(Text(sure + late + self.groups.note + attack_parts_note(self.instance), style="dim"))
 
-    def _first(self, result: Result) -> None:
+    def _show_answer(self, result: Result) -> None:
         """Print the answer, the plan, and the binding limits."""
         self.releases = any(max(row, default=0.0) > 0 for row in result.plan.stocks.values())
         self.console.print(answer(self.instance, result))
@@ -484,17 +484,17 @@ class Explaining:
         for note in result.notes:
             self.console.print(Text(note, style="yellow"))
 
-    def _under(self, heading: str) -> None:
+    def _show_heading(self, heading: str) -> None:
         if heading != self.heading:
             self.console.print()
             self.console.print(Text(heading, style="bold"))
             self.heading = heading
 
-    def _line(self, title: str, figure: str, text: str) -> None:
+    def _print_line(self, title: str, figure: str, text: str) -> None:
         """Print a title, a figure to its right, and the explanation of the figure."""
         layouts = ({"ratio": 4, "overflow": "fold"}, {"width": FIGURE, "justify": "right"}, {"ratio": 5})
         row = (title, Text(figure, style="bold"), Text(text, style="dim"))
         self.console.print(label_rows([row], *layouts, expand=True))
 
-    def _row(self, title: str, text: str, mark: Text) -> None:
+    def _print_row(self, title: str, text: str, mark: Text) -> None:
         self.console.print(label_rows([(mark, title, text)], {"no_wrap": True}, {"width": LABEL}, {}, space=1))

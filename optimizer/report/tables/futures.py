@@ -64,16 +64,16 @@ def futures_headline(result: FuturesResult) -> str:
     failed, count = [each for each in result.futures if not each.result.survives], len(result.futures)
     if count == 1:
         (only,) = result.futures
-        headline = f"FAILS: {_failing(result, failed)}" if failed else f"SURVIVES {survived_words(only.result)}"
+        headline = f"FAILS: {_failing_text(result, failed)}" if failed else f"SURVIVES {survived_words(only.result)}"
     elif not failed:
         headline = f"SURVIVES in {all_of(count, 'futures')}"
     else:
-        headline = f"FAILS in {len(failed)} of {count} futures: {_failing(result, failed)}"
+        headline = f"FAILS in {len(failed)} of {count} futures: {_failing_text(result, failed)}"
     headline = f"STOPPED before the proof. So far it {headline}" if result.status == "stopped" else headline
     return outcome_of_audit(headline, result.audit)
 
 
-def _failing(result: FuturesResult, failed: Sequence[FutureResult]) -> str:
+def _failing_text(result: FuturesResult, failed: Sequence[FutureResult]) -> str:
     """Describe the failing future with the largest gap, with its failed shocks and its gap, and name the others."""
     worst, *others = sorted(failed, key=lambda each: -each.result.survival_gap)
     shocks, gap = worst.result.shocks, worst.result.survival_gap
@@ -108,10 +108,13 @@ def _money_facts(instance: Instance, result: FuturesResult, stages: Sequence[Sta
         yield "Expected cost", si(result.expected_cost, money, 4)
     if len(result.futures) > 1:
         yield from spread_facts(result)
-    yield "Outlay", _outlay(instance, result)
+    yield "Outlay", _outlay_text(instance, result)
     yield from committed_words(instance, result.data)
     if result.price_of_survival is not None:
-        yield "Price of survival" if result.survives else "Price of the plan", _price(result, result.price_of_survival)
+        yield (
+            "Price of survival" if result.survives else "Price of the plan",
+            _price_text(result, result.price_of_survival),
+        )
 
 
 def futures_caveats(result: FuturesResult) -> Iterator[tuple[str, str]]:
@@ -141,13 +144,15 @@ def spread_facts(result: FuturesResult) -> Iterator[tuple[str, str]]:
         yield "Largest regret", f"{si(most, money)}, in {name}: what its informed plan would cost less"
 
 
-def _outlay(instance: Instance, result: FuturesResult) -> str:
+def _outlay_text(instance: Instance, result: FuturesResult) -> str:
     """Return the expected outlay with its range over the futures, and the budget if all futures have the same one."""
     each = [future.result.outlay for future in result.futures]
     budgets = {future.result.data.get("policy", {}).get("budget") for future in result.futures}
     if len(each) == 1 or (max(each) - min(each) <= SAME_VALUE * max(each) and len(budgets) == 1):
         return outlay_words(instance, result.outlay)
-    words = f"expected {si(result.outlay, result.money, 4)}, undiscounted; {_money(result, (min(each), max(each)))}"
+    words = (
+        f"expected {si(result.outlay, result.money, 4)}, undiscounted; {_money_range(result, (min(each), max(each)))}"
+    )
     if len(budgets) > 1:
         return f"{words}, under a budget that differs between the futures"
     budget = instance.policy.budget
@@ -162,10 +167,10 @@ def _first_orders(instance: Instance, result: FuturesResult, first: Stage) -> st
         return f"nothing {when}: all purchases wait for an answer"
     dearest = sorted(first.orders, key=lambda each: -each.paid[1])
     names = list_names([display_name(instance, each.option) for each in dearest], NAMED_FUTURES)
-    return f"{_money(result, first.spent_range)} {when}: {names}"
+    return f"{_money_range(result, first.spent_range)} {when}: {names}"
 
 
-def _price(result: FuturesResult, price: float) -> str:
+def _price_text(result: FuturesResult, price: float) -> str:
     money, without = result.money, si(result.expected_cost - price, result.money, 4)
     whose = "the same futures cost" if len(result.futures) > 1 else "the same instance costs"
     rules = under_same_rules(result.data)
@@ -181,7 +186,7 @@ def stage_table(instance: Instance, result: FuturesResult, stage: Stage) -> Rend
     """Build the table of purchases in a stage: those in all branches first, then those in some branches."""
     title = stage_headline(instance, result, stage)
     if not stage.orders:
-        return Text.assemble((title, "bold"), f"\nNothing is bought {_span(instance, stage)}.")
+        return Text.assemble((title, "bold"), f"\nNothing is bought {_stage_span(instance, stage)}.")
     frame = decisions_frame(instance, result, [stage])
     has_branches = any(each.branch != ALL for each in stage.orders)
     rows = list(_order_rows(instance, frame, has_branches=has_branches))
@@ -190,7 +195,7 @@ def stage_table(instance: Instance, result: FuturesResult, stage: Stage) -> Rend
     heads, whole = ["Decided", "Size", f"Spent\n{result.money}"], {"no_wrap": True}
     corner, layouts = "Branch, option" if has_branches else "Option, lever", {"Decided": {"justify": "left"} | whole}
     shown = cross_table("", corner, heads, rows, layout={"justify": "right"} | whole, layouts=layouts)
-    return _titled(title, shown, stage_caption(instance, stage))
+    return _with_title(title, shown, stage_caption(instance, stage))
 
 
 def _order_rows(
@@ -208,7 +213,7 @@ def _order_rows(
         yield option, [order_time(row), order_size(instance, order), money_range(order.paid)]
 
 
-def _titled(title: str, shown: Table, caption: str) -> RenderableType:
+def _with_title(title: str, shown: Table, caption: str) -> RenderableType:
     """Return a table between its title and its caption, which may be wider than the table."""
     return Group(Text(title, style="bold"), shown, *([Text(caption, style="dim")] if caption else []))
 
@@ -227,7 +232,7 @@ def stage_headline(instance: Instance, result: FuturesResult, stage: Stage) -> s
     return f"From {label(stage.t)}, when {' and '.join(asked)} {'are' if len(asked) > 1 else 'is'} known"
 
 
-def _span(instance: Instance, stage: Stage) -> str:
+def _stage_span(instance: Instance, stage: Stage) -> str:
     first, last = instance.horizon.label(stage.t), instance.horizon.label(stage.end - 1)
     return f"in {first}" if first == last else f"from {first} to {last}"
 
@@ -237,7 +242,7 @@ def stage_caption(instance: Instance, stage: Stage) -> str:
     titles = branch_titles(instance)
     keys = [key for each in stage.questions for key in (each.question, *(branch for branch, _ in each.branches))]
     lines = ["; ".join(f"{key}: {titles[key]}" for key in keys if key in titles)]
-    lines.append(f"Nothing is bought {_span(instance, stage)} in: {stage.idle}." if stage.idle else "")
+    lines.append(f"Nothing is bought {_stage_span(instance, stage)} in: {stage.idle}." if stage.idle else "")
     lines.append(_FOLDED if any(each.ways > 1 for each in stage.orders) else "")
     return "\n".join(filter(None, lines))
 
@@ -251,19 +256,19 @@ def order_size(instance: Instance, order: StageOrder) -> str:
     """Return the size of an order with its unit, or the range of sizes over the branches."""
     least, most = order.size
     text = size_text(instance, order.option, most)
-    return text if _is_one(order.size) else f"{si(least)} to {text}"
+    return text if _reads_alike(order.size) else f"{si(least)} to {text}"
 
 
 def money_range(pair: Range) -> str:
     """Return an amount, or the range from the least to the most."""
-    return si(pair[1]) if _is_one(pair) else f"{si(pair[0])} to {si(pair[1])}"
+    return si(pair[1]) if _reads_alike(pair) else f"{si(pair[0])} to {si(pair[1])}"
 
 
-def _money(result: FuturesResult, pair: Range) -> str:
-    return f"{'' if _is_one(pair) else f'{si(pair[0], "", 4)} to '}{si(pair[1], result.money, 4)}"
+def _money_range(result: FuturesResult, pair: Range) -> str:
+    return f"{'' if _reads_alike(pair) else f'{si(pair[0], "", 4)} to '}{si(pair[1], result.money, 4)}"
 
 
-def _is_one(pair: Range) -> bool:
+def _reads_alike(pair: Range) -> bool:
     """Return whether both ends of a range read alike."""
     return si(pair[0]) == si(pair[1])
 
@@ -288,13 +293,13 @@ def future_table(instance: Instance, result: FuturesResult, *, every: bool = Fal
         title="",
         caption="",
         heads={"survives": "Shocks\nsurvived"},
-        cells={"survives": _survived},
+        cells={"survives": _survived_cell},
         hidden=hidden,
     )
-    return _titled(frame.title, made, frame.note + caption)
+    return _with_title(frame.title, made, frame.note + caption)
 
 
-def _survived(row: FrameRow) -> Text:
+def _survived_cell(row: FrameRow) -> Text:
     """Return the number of shocks survived, as ``✓ 17 of 17``."""
     shocks = row.item.result.shocks
     mark, style = ("✓", "green") if row["survives"] else ("✗", "bold red")

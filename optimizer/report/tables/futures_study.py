@@ -37,15 +37,15 @@ LARGER_GAP = "✗ it leaves a larger gap than the informed plan of that future."
 
 def futures_study_tables(found: FuturesStudy, width: int) -> Iterator[RenderableType | None]:
     """Yield the printed parts in order, for a terminal of the given width."""
-    yield _answer(found)
+    yield _answer_panel(found)
     if found.questions:
-        yield _questions(found)
+        yield _questions_table(found)
     if found.followed:
         yield _regret_summary(found)
         if WIDTH_OF_LABELS + WIDTH_OF_FUTURE * len(found.alone) <= width:
             yield _regret_matrix(found)
     if found.orders:
-        yield _orders(found)
+        yield _orders_table(found)
     if found.stopped:
         yield stop_note()
     yield from (Text(f"Note: {note}") for note in found.notes)
@@ -78,7 +78,7 @@ def _difference(band: ProvenDifference, money: str, reference: float) -> str:
 # The answer.
 
 
-def _answer(found: FuturesStudy) -> RenderableType:
+def _answer_panel(found: FuturesStudy) -> RenderableType:
     adaptive = found.costs.get("adaptive")
     style = "green" if adaptive and adaptive.survives and not found.stopped else "yellow" if adaptive else "red"
     return answer_panel(found.instance.title, worth_headline(found), list(worth_facts(found)), style)
@@ -89,17 +89,17 @@ def worth_headline(found: FuturesStudy) -> str:
     if found.costs.get("adaptive") is None:
         why = "the search was stopped before it had one" if found.stopped else "its rules contradict each other"
         return f"There is no plan for all futures: {why}"
-    later, earlier = (_gain(found, name) for name in ("flexibility", "information"))
+    later, earlier = (_gain_words(found, name) for name in ("flexibility", "information"))
     parts = [f"Deciding later what can wait {' '.join(later)}"] if later else []
     if earlier:
         verb = "" if later and later[0] == earlier[0] else f" {earlier[0]}"
         parts.append(f"{'knowing' if parts else 'Knowing'} every answer at the start{verb} {earlier[1]}")
-    return "; ".join(parts) or _no_gain(found)
+    return "; ".join(parts) or _no_gain_sentence(found)
 
 
-def _gain(found: FuturesStudy, name: str) -> tuple[str, str] | None:
+def _gain_words(found: FuturesStudy, name: str) -> tuple[str, str] | None:
     """Return a verb and an amount for the effect of ``flexibility`` or ``information``; None if it is not known."""
-    worth = _worth(found, name)
+    worth = _worth_amount(found, name)
     if worth is not None:
         return "is worth", worth
     without, with_it = found.compared(name)
@@ -107,7 +107,7 @@ def _gain(found: FuturesStudy, name: str) -> tuple[str, str] | None:
     return None if gap is None else ("closes", f"an expected survival gap of {si(gap, found.instance.money)}")
 
 
-def _no_gain(found: FuturesStudy) -> str:
+def _no_gain_sentence(found: FuturesStudy) -> str:
     informed = found.costs.get("perfect")
     if informed is not None and informed.leaves_gap and not informed.is_open:
         left = si(informed.gap, found.instance.money)
@@ -117,15 +117,15 @@ def _no_gain(found: FuturesStudy) -> str:
 
 def worth_text(found: FuturesStudy, name: str) -> str:
     """Return the value of ``flexibility`` or ``information``; if it has none, a description of the failing plan."""
-    gain, (without, with_it) = _gain(found, name), found.compared(name)
+    gain, (without, with_it) = _gain_words(found, name), found.compared(name)
     if gain is not None:
         return gain[1] if gain[0] == "is worth" else " ".join(gain)
-    return _without_value(found, without if name == "flexibility" else with_it)
+    return _incomparable_text(found, without if name == "flexibility" else with_it)
 
 
-def _without_value(found: FuturesStudy, value: MeasuredCost | None) -> str:
+def _incomparable_text(found: FuturesStudy, value: MeasuredCost | None) -> str:
     """Describe a plan whose cost cannot be compared with that of the adaptive plan."""
-    money, mark, base = found.instance.money, _mark(found, value), found.costs["adaptive"]
+    money, mark, base = found.instance.money, _incomparable_mark(found, value), found.costs["adaptive"]
     if mark == CLOSES:
         return f"closes an expected survival gap of {si(base.gap, money)}"
     if value is None or mark == UNKNOWN:
@@ -133,7 +133,7 @@ def _without_value(found: FuturesStudy, value: MeasuredCost | None) -> str:
     return "no plan obeys the rules" if mark == NO_PLAN else f"✗ expected survival gap of {si(value.gap, money)}"
 
 
-def _mark(found: FuturesStudy, value: MeasuredCost | None) -> str:
+def _incomparable_mark(found: FuturesStudy, value: MeasuredCost | None) -> str:
     """Return the table cell for a plan whose cost cannot be compared with that of the adaptive plan."""
     if value is None or value.is_open or found.costs["adaptive"].is_open:
         return UNKNOWN
@@ -142,7 +142,7 @@ def _mark(found: FuturesStudy, value: MeasuredCost | None) -> str:
     return f"✗ {si(value.gap)}" if value.leaves_gap else CLOSES
 
 
-def _worth(found: FuturesStudy, name: str) -> str | None:
+def _worth_amount(found: FuturesStudy, name: str) -> str | None:
     band = getattr(found, name)
     return None if band is None else _difference(band, found.instance.money, found.costs["adaptive"].cost)
 
@@ -152,17 +152,17 @@ def worth_facts(found: FuturesStudy) -> Iterator[tuple[str, str]]:
     adaptive = found.costs.get("adaptive")
     if adaptive is None:
         return
-    yield "Adaptive (RP)", _kind(found, adaptive, "each decision knows the answers until then")
-    yield "Static (ST)", _kind(found, found.costs.get("static"), "one plan, the same in all futures")
-    yield "Informed (WS)", _kind(found, found.costs.get("perfect"), "every answer known from the start")
-    yield "Flexibility", _value(found, "flexibility", "the static plan", "the adaptive one")
-    yield "Information", _value(found, "information", "the adaptive plan", "one that knows every answer")
+    yield "Adaptive (RP)", _kind_text(found, adaptive, "each decision knows the answers until then")
+    yield "Static (ST)", _kind_text(found, found.costs.get("static"), "one plan, the same in all futures")
+    yield "Informed (WS)", _kind_text(found, found.costs.get("perfect"), "every answer known from the start")
+    yield "Flexibility", _value_text(found, "flexibility", "the static plan", "the adaptive one")
+    yield "Information", _value_text(found, "information", "the adaptive plan", "one that knows every answer")
     yield from order_facts(found)
     if not found.adaptive.are_probabilities_given:
         yield "Probabilities", "made up: where the file gives none, all branches of a question are equally likely"
 
 
-def _kind(found: FuturesStudy, value: MeasuredCost | None, meaning: str) -> str:
+def _kind_text(found: FuturesStudy, value: MeasuredCost | None, meaning: str) -> str:
     money = found.instance.money
     if value is None or (value.status == "stopped" and not math.isfinite(value.cost)):
         return f"not known: the search was stopped ({meaning})"
@@ -176,17 +176,17 @@ def _kind(found: FuturesStudy, value: MeasuredCost | None, meaning: str) -> str:
     return f"{found.measure_with_gaps} {cost}; FAILS: an expected survival gap of {si(value.gap, money)} ({meaning})"
 
 
-def _value(found: FuturesStudy, name: str, worse: str, better: str) -> str:
+def _value_text(found: FuturesStudy, name: str, worse: str, better: str) -> str:
     """Return the value of a better plan over a worse one; if it has none in money, why the two cannot be compared."""
-    gain, plans = _gain(found, name), found.compared(name)
+    gain, plans = _gain_words(found, name), found.compared(name)
     if gain is not None and gain[0] == "is worth":
         return f"{gain[1]}: {worse} costs that much more than {better}"
     if gain is not None:
         return f"{' '.join(gain)}: {worse} leaves it, {better} keeps every floor"
-    return _failing_plans(found, dict(zip((worse, better), plans, strict=True)))
+    return _why_incomparable(found, dict(zip((worse, better), plans, strict=True)))
 
 
-def _failing_plans(found: FuturesStudy, plans: Mapping[str, MeasuredCost | None]) -> str:
+def _why_incomparable(found: FuturesStudy, plans: Mapping[str, MeasuredCost | None]) -> str:
     """Explain why two plans cannot be compared."""
     known = {name: each for name, each in plans.items() if each is not None and not each.is_open}
     if len(known) < len(plans):
@@ -204,50 +204,52 @@ def order_facts(found: FuturesStudy) -> Iterator[tuple[str, str]]:
         yield "No regret", "not known: the search was stopped"
         return
     first = found.adaptive.first_question
-    safe = [f"{_name(found, each)}, {_common(found, each)}" for each in _urgent(found, "no regret")]
+    safe = [f"{_option_name(found, each)}, {_common_size(found, each)}" for each in _urgent_orders(found, "no regret")]
     in_all = f"{list_names(safe, 6)}: in" if safe else f"no order before {first} is in"
     yield "No regret", f"{in_all} the informed plans of all futures"
     before = f"ordered before {first} in the informed plans of some futures"
     for label, orders, when in (
-        ("Date open", _urgent(found, "different dates"), f"{before}, and later in all others"),
-        ("Contingent", _urgent(found, "one answer", "several answers"), f"{before} only"),
+        ("Date open", _urgent_orders(found, "different dates"), f"{before}, and later in all others"),
+        ("Contingent", _urgent_orders(found, "one answer", "several answers"), f"{before} only"),
     ):
         if orders:
-            yield label, f"{list_names([_dependent(found, each) for each in orders], 6)}: {when}"
+            yield label, f"{list_names([_dependent_order(found, each) for each in orders], 6)}: {when}"
 
 
-def _urgent(found: FuturesStudy, *kinds: OrderClass) -> list[InformedOrder]:
+def _urgent_orders(found: FuturesStudy, *kinds: OrderClass) -> list[InformedOrder]:
     """Return the orders before the first answer whose dependence on answers is one of `kinds`, in that order."""
     urgent = [each for each in found.orders or () if each.is_urgent]
     return [each for kind in kinds for each in urgent if each.depends_on == kind]
 
 
-def _dependent(found: FuturesStudy, order: InformedOrder) -> str:
-    return f"{_name(found, order)} ({_branches(order) or 'several answers'})"
+def _dependent_order(found: FuturesStudy, order: InformedOrder) -> str:
+    return f"{_option_name(found, order)} ({_branch_names(order) or 'several answers'})"
 
 
-def _branches(order: InformedOrder) -> str:
+def _branch_names(order: InformedOrder) -> str:
     """Return the question and the branches on which an order depends; empty unless it depends on one answer."""
     return f"{order.questions[0]}: {list_names(order.branches)}" if order.branches else ""
 
 
-def _name(found: FuturesStudy, order: InformedOrder) -> str:
+def _option_name(found: FuturesStudy, order: InformedOrder) -> str:
     return display_name(found.instance, order.option)
 
 
-def _common(found: FuturesStudy, order: InformedOrder) -> str:
+def _common_size(found: FuturesStudy, order: InformedOrder) -> str:
     """Return the size that all informed plans order of an option, or that they only open it for another option."""
-    return _size(found, order, order.common) if order.common > 0 else "opened at size 0 for another that requires it"
+    return (
+        _size_text(found, order, order.common) if order.common > 0 else "opened at size 0 for another that requires it"
+    )
 
 
-def _size(found: FuturesStudy, order: InformedOrder, size: float) -> str:
+def _size_text(found: FuturesStudy, order: InformedOrder, size: float) -> str:
     return size_text(found.instance, order.option, size)
 
 
 # Each question.
 
 
-def _questions(found: FuturesStudy) -> Table:
+def _questions_table(found: FuturesStudy) -> Table:
     """Build the table of questions: the saving from an earlier answer, and the cost of a later one or of none."""
     rows = dict[tuple[str, str], dict[str, QuestionTiming]]()
     for each in found.questions:
@@ -259,7 +261,7 @@ def _questions(found: FuturesStudy) -> Table:
         "Question",
         heads,
         [
-            (Text(question), [asked, *(_at_another_date(found, row.get(kind)) for kind in kinds)])
+            (Text(question), [asked, *(_date_cell(found, row.get(kind)) for kind in kinds)])
             for (question, asked), row in rows.items()
         ],
         caption=f"A question that arises from another one is answered with it at the earliest. {_date_marks(found)}",
@@ -270,7 +272,7 @@ def _questions(found: FuturesStudy) -> Table:
 def _date_marks(found: FuturesStudy) -> str:
     """Return the meaning of the marks in the table of questions."""
     said = [f"{DASH} no such date, or as at the start."]
-    marks = {_mark(found, each.value) for each in found.questions if each.difference is None}
+    marks = {_incomparable_mark(found, each.value) for each in found.questions if each.difference is None}
     if found.has_priced_gaps:
         said.append(PRICED)
     if any(mark.startswith("✗") for mark in marks):
@@ -281,18 +283,18 @@ def _date_marks(found: FuturesStudy) -> str:
     return " ".join(said)
 
 
-def _at_another_date(found: FuturesStudy, timing: QuestionTiming | None) -> str:
+def _date_cell(found: FuturesStudy, timing: QuestionTiming | None) -> str:
     if timing is None:
         return DASH
     if timing.difference is None:
-        return _mark(found, timing.value)
+        return _incomparable_mark(found, timing.value)
     return _difference(timing.difference, "", found.costs["adaptive"].cost)
 
 
 def timing_text(found: FuturesStudy, timing: QuestionTiming) -> str:
     """Return the saving or the cost of another date of an answer; if it has none, a description of that plan."""
     if timing.difference is None:
-        return _without_value(found, timing.value)
+        return _incomparable_text(found, timing.value)
     return _difference(timing.difference, found.instance.money, found.costs["adaptive"].cost)
 
 
@@ -306,7 +308,7 @@ def _regret_summary(found: FuturesStudy) -> Table:
     for number, future in enumerate(found.instance.tree.futures):
         some = [each for each in found.followed if each.plan == future.name]
         if some:
-            rows.append((Text(future.name), [percent(future.probability), *_followed(found, some, number)]))
+            rows.append((Text(future.name), [percent(future.probability), *_followed_cells(found, some, number)]))
     return cross_table(
         "The informed plan of each future, followed unchanged in every future",
         "Plan of",
@@ -333,7 +335,7 @@ def _regret_marks(found: FuturesStudy) -> str:
     return "✗ in some future it leaves a larger gap than that future's informed plan: no regret is computed there. "
 
 
-def _followed(found: FuturesStudy, some: Sequence[FollowedPlan], number: int) -> list[str]:
+def _followed_cells(found: FuturesStudy, some: Sequence[FollowedPlan], number: int) -> list[str]:
     own, gap = found.alone[number], max((each.gap for each in some if each.gap is not None), default=None)
     broken = sum(len(each.broken_rules) for each in some)
     return [
@@ -360,13 +362,14 @@ def _regret_matrix(found: FuturesStudy) -> Table:
         f"Regret of each informed plan in each future, {found.instance.money}",
         "Plan of",
         names,
-        [(Text(plan), [_regret(rows.get((plan, future))) for future in names]) for plan in names],
-        caption=f"{PRICED if found.has_priced_gaps else LARGER_GAP} * it breaks a rule of that future.{_below(found)}",
+        [(Text(plan), [_regret_cell(rows.get((plan, future))) for future in names]) for plan in names],
+        caption=f"{PRICED if found.has_priced_gaps else LARGER_GAP} * it breaks a rule of that future."
+        f"{_negative_regret_note(found)}",
         **WIDE,
     )
 
 
-def _regret(row: FollowedPlan | None) -> str:
+def _regret_cell(row: FollowedPlan | None) -> str:
     if row is None:
         return "?"
     mark = "*" if row.broken_rules else ""
@@ -374,18 +377,18 @@ def _regret(row: FollowedPlan | None) -> str:
         return f"impossible{mark}"
     if row.regret is None:
         return f"✗{mark}"
-    return f"{si(_known_regret(row))}{mark}"
+    return f"{si(_rounded_regret(row))}{mark}"
 
 
-def _known_regret(row: FollowedPlan) -> float:
+def _rounded_regret(row: FollowedPlan) -> float:
     """Return the regret of a plan in a future, with rounding errors set to 0."""
     regret = row.regret or 0.0
     return 0.0 if abs(regret) <= SAME_VALUE * abs(row.cost or 0.0) else regret
 
 
-def _below(found: FuturesStudy) -> str:
+def _negative_regret_note(found: FuturesStudy) -> str:
     """Return the meaning of a negative regret; empty if there is none."""
-    if all(_known_regret(each) >= 0 for each in found.followed):
+    if all(_rounded_regret(each) >= 0 for each in found.followed):
         return ""
     return (
         " Below 0: it costs less there than the informed plan of that future, which keeps all rules and whose cost is "
@@ -396,11 +399,14 @@ def _below(found: FuturesStudy) -> str:
 # Orders and signposts.
 
 
-def _orders(found: FuturesStudy) -> Table:
+def _orders_table(found: FuturesStudy) -> Table:
     """Build the table of orders in the informed plans, with their size, first date and signposts."""
     first = found.adaptive.first_question
     rows = [
-        (Text(_name(found, each)), [_ordered_in(each), _sizes(found, each), each.first, _signposts(each)])
+        (
+            Text(_option_name(found, each)),
+            [_ordered_in(each), _size_range(found, each), each.first, _signpost_names(each)],
+        )
         for each in found.orders or ()
     ]
     left = {"justify": "left", "overflow": "fold"}
@@ -420,24 +426,24 @@ def _orders(found: FuturesStudy) -> Table:
 
 def _ordered_in(order: InformedOrder) -> str:
     """Return the futures whose informed plans order an option before the first answer, and those that do so later."""
-    which = "all futures" if order.depends_on == "no regret" else _branches(order) or _futures(order.futures)
+    which = "all futures" if order.depends_on == "no regret" else _branch_names(order) or _future_names(order.futures)
     if not order.is_urgent:
         return f"none; later in {which}"
     if order.depends_on == "different dates":
         return f"{which}; later in all others"
-    return f"{which}; later in {_futures(order.later)}" if order.later else which
+    return f"{which}; later in {_future_names(order.later)}" if order.later else which
 
 
-def _futures(names: Sequence[str]) -> str:
+def _future_names(names: Sequence[str]) -> str:
     return f"{plural(len(names), 'future')}: {list_names(names, 3)}"
 
 
-def _sizes(found: FuturesStudy, order: InformedOrder) -> str:
-    smallest, largest = (_size(found, order, size) for size in (order.smallest, order.largest))
+def _size_range(found: FuturesStudy, order: InformedOrder) -> str:
+    smallest, largest = (_size_text(found, order, size) for size in (order.smallest, order.largest))
     if order.depends_on == "no regret" or smallest == largest:
         return smallest
     return f"{smallest} to {largest}"
 
 
-def _signposts(order: InformedOrder) -> str:
+def _signpost_names(order: InformedOrder) -> str:
     return ", ".join(f"{name} ({period})" for name, period in order.open) or DASH

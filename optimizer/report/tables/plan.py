@@ -127,13 +127,13 @@ def answer_panel(title: str, headline: str, lines: Sequence[tuple[str, str]], st
 def run_line(result: Result | FuturesResult) -> Text:
     """Return the line on the run: audit, seconds, and versions."""
     audit, seconds = result.audit, result.seconds
-    checked = f"Audit: {_checked(audit)} (largest error {audit['worst']:.1e}). " if audit.get("rows") else ""
+    checked = f"Audit: {_audit_words(audit)} (largest error {audit['worst']:.1e}). " if audit.get("rows") else ""
     versions = ", ".join(f"{name} {number}" for name, number in result.versions.items())
     spent = ", ".join(f"{part} {si(value, 's')}" for part, value in seconds.items())
     return Text(f"{checked}Time: {spent}. Versions: {versions}.", style="dim")
 
 
-def _checked(audit: Mapping[str, Any]) -> str:
+def _audit_words(audit: Mapping[str, Any]) -> str:
     rows = f"{audit['rows']:,} rows"
     return f"{plural(len(audit['disagreements']), 'disagreement')} in {rows}" if is_disputed(audit) else f"{rows} agree"
 
@@ -156,7 +156,7 @@ def builds_table(instance: Instance, result: Result, width: int) -> Table | None
         return f"to {row['on_line']}" if bought[row["option"], row["period"]].purchases else str(row["on_line"])
 
     def bar(row: FrameRow) -> Text:
-        return Text(_marks(instance, bought[row["option"], row["period"]])[::step], style="cyan")
+        return Text(_year_marks(instance, bought[row["option"], row["period"]])[::step], style="cyan")
 
     span = f"{horizon.start}–{horizon.end}"
     each = "a year" if step == 1 else f"every {step} years"
@@ -164,7 +164,7 @@ def builds_table(instance: Instance, result: Result, width: int) -> Table | None
         instance,
         frame,
         caption="\n".join([f"Bar: one mark {each} from {horizon.start} to {horizon.end}: · not yet decided, ░ being "
-                           f"built, █ on line or held, ▪ bought. {frame.note}", *_meanings(signs.values())]),
+                           f"built, █ on line or held, ▪ bought. {frame.note}", *_sign_meanings(signs.values())]),
         heads={"option": "Option, lever", "outlay_share": "Of\noutlay"},
         cells={
             "option": option,
@@ -177,7 +177,7 @@ def builds_table(instance: Instance, result: Result, width: int) -> Table | None
     )  # fmt: skip
 
 
-def _meanings(signs: Iterable[str]) -> list[str]:
+def _sign_meanings(signs: Iterable[str]) -> list[str]:
     """Return the meanings of the signs that occur beside options."""
     meanings = {
         NO_SHOCK: "some of it would be bought without any shock as well, perhaps less or later.",
@@ -194,7 +194,7 @@ def _fill_marks(instance: Instance, fills: Sequence[float]) -> str:
     return "".join("▪" if year in years else "█" if year > min(years) else "·" for year in horizon.years)
 
 
-def _marks(instance: Instance, move: Purchase) -> str:
+def _year_marks(instance: Instance, move: Purchase) -> str:
     """Return one mark for each year of the horizon: on line or held, being built, bought, or not yet decided."""
     horizon = instance.horizon
     if move.purchases:
@@ -234,18 +234,18 @@ def survival_tables(instance: Instance, result: Result, width: int, *, every: bo
     shown = rows if every else worst_rows(rows, MOST_ROWS)
     ending = {each.name for each in result.shocks if each.last == result.periods[-1]}
     segments = list(instance.demands)
-    titles = [_title(instance, row, _sign(row, ending)) for row in shown]
+    titles = [_row_title(instance, row, _ending_sign(row, ending)) for row in shown]
     names = min(NAMES, max((len(line) for title in titles for line in title.plain.split("\n")), default=0))
     per_table = max(1, (width - names) // 14)
     hidden = len(result.shocks) - sum(len(row.fold.shocks) for row in shown)
     tables: list[RenderableType] = [
-        _matrix(instance, shown, titles, segments[first : first + per_table])
+        _survival_table(instance, shown, titles, segments[first : first + per_table])
         for first in range(0, len(segments), per_table)
     ]
     if not shown or not tables:
         return []
     tables[-1] = Group(tables[-1], Text(_caption(shown, segments, hidden, ending), style="dim"))
-    return [*tables, *([_weakest(instance, result)] if any(each.flows is None for each in result.shocks) else [])]
+    return [*tables, *([_weakest_table(instance, result)] if any(each.flows is None for each in result.shocks) else [])]
 
 
 def _caption(rows: Sequence[Folded], segments: Sequence[str], hidden: int, ending: Collection[str]) -> str:
@@ -257,7 +257,7 @@ def _caption(rows: Sequence[Folded], segments: Sequence[str], hidden: int, endin
         NOT_KEPT: any(d not in row.segments and d not in row.full for row in rows for d in segments),
         PARTLY: any(starmap(_is_partial, cells)),
         MAY_FAIL: any(map(attrgetter("excused"), rows)),
-        _ending_text(rows): any(_sign(row, ending) for row in rows),
+        _ending_text(rows): any(_ending_sign(row, ending) for row in rows),
         left_out(hidden): hidden > 0,
     }
     return "\n".join([first, *(text for text, applies in said.items() if applies)])
@@ -268,14 +268,18 @@ def _ending_text(rows: Sequence[Folded]) -> str:
     return ENDING_OF_MANY if any(row.fold.is_many for row in rows) else ENDING
 
 
-def _matrix(instance: Instance, rows: Sequence[Folded], titles: Sequence[Text], segments: Sequence[str]) -> Table:
+def _survival_table(
+    instance: Instance, rows: Sequence[Folded], titles: Sequence[Text], segments: Sequence[str]
+) -> Table:
     heads = [display_name(instance, d) for d in segments]
-    lines = [(title, [_cell(instance, row, d) for d in segments]) for title, row in zip(titles, rows, strict=True)]
+    lines = [
+        (title, [_survival_cell(instance, row, d) for d in segments]) for title, row in zip(titles, rows, strict=True)
+    ]
     return cross_table("Survival", "Shock", heads, lines, labels={"max_width": NAMES},
                        layout={"min_width": 11, "max_width": 12})  # fmt: skip
 
 
-def _title(instance: Instance, row: Folded, sign: str) -> Text:
+def _row_title(instance: Instance, row: Folded, sign: str) -> Text:
     """Return ``✗ Full embargo: 3 of 12 fail`` above the key of the worst shock, or a single shock's name and key."""
     mark = Text(f"{row.mark} ", style=MARK_STYLES[row.mark])
     if not row.fold.is_many:
@@ -287,7 +291,7 @@ def _title(instance: Instance, row: Folded, sign: str) -> Text:
     return mark + title.append(f"\n  {row.worst_word} {row.worst.name}", style="dim")
 
 
-def _sign(row: Folded, ending: Collection[str]) -> str:
+def _ending_sign(row: Folded, ending: Collection[str]) -> str:
     """Return the sign behind the name of a row if one of its shocks lasts until the horizon ends; else empty."""
     return f" {UNTIL_END}" if any(name in ending for name in row.fold.shocks) else ""
 
@@ -296,7 +300,7 @@ def _is_partial(row: Folded, d: str) -> bool:
     return d in row.partial and row.segments[d][1].first_failure is None
 
 
-def _cell(instance: Instance, row: Folded, d: str) -> Text:
+def _survival_cell(instance: Instance, row: Folded, d: str) -> Text:
     if d not in row.segments and d in row.full:
         return Text(served_in_full(instance, row.fold.shocks, d), style=SERVICE_STYLES["full"])
     if d not in row.segments:
@@ -323,7 +327,7 @@ def _service_text(service: Service) -> Text:
     return Text(figures, style=SERVICE_STYLES[standing(service)])
 
 
-def _weakest(instance: Instance, result: Result) -> Table:
+def _weakest_table(instance: Instance, result: Result) -> Table:
     """Build the table of each segment's weakest service over all shocks, including those not shown."""
 
     def standing_of(row: FrameRow) -> str:
@@ -362,7 +366,7 @@ def dependence_table(instance: Instance, result: Result, width: int, *, every: b
     years = sorted({share.year for shares in result.shares.values() for share in shares})
     most = 2 if width < 100 else 3
     rows = [
-        (display_name(instance, c), [cell for each in result.shares[c] for cell in _sources(instance, each, most)])
+        (display_name(instance, c), [cell for each in result.shares[c] for cell in _source_cells(instance, each, most)])
         for c in shown
     ]
     return cross_table(
@@ -398,7 +402,7 @@ def _largest_abroad(instance: Instance, share: SourceShare) -> float:
     return max(abroad(instance, share.regions).values(), default=0.0)
 
 
-def _sources(instance: Instance, share: SourceShare, most: int) -> tuple[Text, str]:
+def _source_cells(instance: Instance, share: SourceShare, most: int) -> tuple[Text, str]:
     """Return the largest sources of a commodity in a year, and their concentration (HHI)."""
     if not share.regions:
         return Text("none made", style="dim"), "–"

@@ -147,11 +147,11 @@ def screen_table(
     ratios = (wide or {columns[0].name: 1}) if expand else {}
     for column in columns:
         head = heads.get(column.name, _screen_head(column))
-        shown.add_column(head, **_layout(column, ratios.get(column.name)))
+        shown.add_column(head, **_column_layout(column, ratios.get(column.name)))
     for head in more:
         shown.add_column(head, **({"overflow": "fold", "ratio": ratios[head]} if head in ratios else {"no_wrap": True}))
     for row in frame.rows():
-        texts = [_cell(instance, column, row, cells) for column in columns]
+        texts = [_cell_text(instance, column, row, cells) for column in columns]
         shown.add_row(*texts, *(write(row) for write in more.values()), style=str(style(row)) if style else None)
     return shown
 
@@ -212,7 +212,7 @@ def label_rows(
     return grid
 
 
-def _layout(column: FrameColumn, ratio: int | None) -> dict[str, Any]:
+def _column_layout(column: FrameColumn, ratio: int | None) -> dict[str, Any]:
     """Return rich's column options: numbers are right-aligned, text that does not fit is folded."""
     if column.form in NUMBER_FORMS and ratio is None:
         return {"justify": "right", "no_wrap": True}
@@ -236,7 +236,7 @@ def _shown_unit(column: FrameColumn) -> str:
     return f"M {unit}" if column.form == "millions" else unit
 
 
-def _cell(instance: Instance, column: FrameColumn, row: FrameRow, cells: Mapping[str, CellRenderer]) -> str | Text:
+def _cell_text(instance: Instance, column: FrameColumn, row: FrameRow, cells: Mapping[str, CellRenderer]) -> str | Text:
     if column.name in cells:
         return cells[column.name](row)
     return value_text(instance, column, row[column.name])

@@ -42,7 +42,7 @@ def requirements_parts(found: Requirements, width: int) -> list[RenderableType]:
         *(["funding"] if found.funding else []),
         *(["cases"] if found.cases else []),
     )
-    parts += [_table(found, name, width) for name in names if len(_frame(found, name))]
+    parts += [_frame_table(found, name, width) for name in names if len(_frame(found, name))]
     parts += [Text(f"Note: {note}") for note in found.notes]
     return parts
 
@@ -52,17 +52,17 @@ def _frame(found: Requirements, name: str) -> Frame:
     return frame
 
 
-def _table(found: Requirements, name: str, width: int) -> RenderableType:
+def _frame_table(found: Requirements, name: str, width: int) -> RenderableType:
     is_narrow, money = width < WIDTH_WITH_ALL, found.instance.money
     hidden = NARROW.get(name, ()) if is_narrow else ()
     heads = {key: head.format(money=money) for key, head in NARROW_HEADS.items()} if is_narrow else {}
-    cells = {"hold": lambda row: _hold(found, row)} if name == "materials" else {}
+    cells = {"hold": lambda row: _hold_cell(found, row)} if name == "materials" else {}
     frame = _frame(found, name)
     caption = frame.note.removesuffix(AUSTERITY).removesuffix(MATERIALS)
     return screen_table(found.instance, frame, caption=caption, hidden=hidden, heads=heads, cells=cells)
 
 
-def _hold(found: Requirements, row: FrameRow) -> str:
+def _hold_cell(found: Requirements, row: FrameRow) -> str:
     column = next(each for each in _frame(found, "materials").columns if each.name == "hold")
     return "no option" if row["hold"] is None else value_text(found.instance, column, row["hold"])
 
@@ -93,11 +93,11 @@ def requirement_facts(found: Requirements) -> Iterator[tuple[str, str]]:
     yield "Shortfall", f"in {failed:,} of {plural(len(nothing.shocks), 'shock')} with nothing bought{worst}"
     if held := held_stocks(found):
         yield "To hold", _held_words(found, held)
-    if missing := _without_option(found):
+    if missing := _materials_without_option(found):
         yield "No option", f"the file has no option to hold: {'; '.join(missing)}"
     if half := next((step for step in found.funding if step.share == 0.5), None):
-        yield "In part", f"half of the money, {si(half.money, money)}, leaves {_left(half.result, money)}"
-    yield "With the plan", _planned(found, money)
+        yield "In part", f"half of the money, {si(half.money, money)}, leaves {_gap_left_text(half.result, money)}"
+    yield "With the plan", _plan_text(found, money)
     if found.cases:
         yield "Other conflicts", _range_of_cases(found, money)
     yield "Method", COUNTED
@@ -109,11 +109,11 @@ def _held_words(found: Requirements, held: Sequence[Mapping[str, Any]]) -> str:
     spent, yearly = (math.fsum(row[name] for row in held) for name in ("spent", "holding_per_year"))
     return (
         f"{plural(bought, 'stock')} to buy for {si(spent, money)}, undiscounted; all that is held costs "
-        f"{si(yearly, money)} a year. That leaves {_left(found.stocks, money)}"
+        f"{si(yearly, money)} a year. That leaves {_gap_left_text(found.stocks, money)}"
     )
 
 
-def _left(result: Result, money: str) -> str:
+def _gap_left_text(result: Result, money: str) -> str:
     """Describe the shocks and the survival gap that a plan with the least gap leaves, between proven bounds."""
     failed = sum(outcome.fails for outcome in result.shocks)
     if not failed:
@@ -127,12 +127,12 @@ def between(result: Result, money: str) -> str:
     return si(high, money) if high - low <= SAME_VALUE * high else f"{si(low)} to {si(high, money)}"
 
 
-def _without_option(found: Requirements) -> list[str]:
+def _materials_without_option(found: Requirements) -> list[str]:
     rows = _frame(found, "materials").rows()
     return [display_name(found.instance, row["material"]) for row in rows if row["hold"] is None and row["shortfall"]]
 
 
-def _planned(found: Requirements, money: str) -> str:
+def _plan_text(found: Requirements, money: str) -> str:
     """Describe the shortfall that the plan of `found.result` leaves."""
     result = found.result
     if result.baseline is None:

@@ -47,9 +47,9 @@ def sensitivity_parts(found: Sensitivity, width: int) -> list[RenderableType]:
     """Return the answer on which numbers decide, then the tables."""
     parts: list[RenderableType] = [Text(_headline(found), style="bold")]
     if found.bars:
-        parts.append(_tornado(found, width))
+        parts.append(_tornado_table(found, width))
         if any(bar.flips for bar in found.bars):
-            parts.append(_flips(found))
+            parts.append(_switching_table(found))
     if found.sampled is not None:
         parts += _importance_parts(found, found.sampled)
     parts += [Text(f"Note: {note}") for note in found.notes]
@@ -111,7 +111,7 @@ def screening_note(found: Sensitivity) -> str:
     return f"{judged}, which misses large moves{besides}: diversify sensitivity FILE solves for all of them."
 
 
-def _tornado(found: Sensitivity, width: int) -> Table:
+def _tornado_table(found: Sensitivity, width: int) -> Table:
     base, money, is_wide = found.base, found.instance.money, width >= WIDTH_WITH_BARS
     settled = [end for bar in found.bars for end in (bar.low, bar.high) if end.is_settled]
     gaps = any(end.gap > 0 for end in (base, *settled))
@@ -124,12 +124,12 @@ def _tornado(found: Sensitivity, width: int) -> Table:
         folded["ratio"] = 1
     columns: dict[str, tuple[Callable[[TornadoBar], str], Mapping[str, Any]]] = {
         "Low … high": (lambda bar: _in_lines(uncertain_text(found.instance, bar.number, -1, 1)), number),
-        f"Cost\nchange\nat low,\n{money}": (lambda bar: _change(bar.low, base), folded),
-        f"Cost\nchange\nat high,\n{money}": (lambda bar: _change(bar.high, base), folded),
+        f"Cost\nchange\nat low,\n{money}": (lambda bar: _change_cell(bar.low, base), folded),
+        f"Cost\nchange\nat high,\n{money}": (lambda bar: _change_cell(bar.high, base), folded),
     }
     if gaps:
-        columns[f"Gap left\nat low,\n{money}"] = (lambda bar: _gap(bar.low), number)
-        columns[f"Gap left\nat high,\n{money}"] = (lambda bar: _gap(bar.high), number)
+        columns[f"Gap left\nat low,\n{money}"] = (lambda bar: _gap_cell(bar.low), number)
+        columns[f"Gap left\nat high,\n{money}"] = (lambda bar: _gap_cell(bar.high), number)
     if is_wide:
         columns["" if gaps else "low │ high"] = (lambda bar: _draw_bar(bar, base, most), {"no_wrap": True})
     writers = [write for write, _ in columns.values()]
@@ -139,14 +139,14 @@ def _tornado(found: Sensitivity, width: int) -> Table:
         "Uncertain number",
         list(columns),
         rows,
-        caption=_of_tornado(found, gaps=gaps, is_wide=is_wide),
+        caption=_tornado_caption(found, gaps=gaps, is_wide=is_wide),
         labels={"ratio": 3},
         layouts={head: layout for head, (_, layout) in columns.items()},
         expand=True,
     )
 
 
-def _of_tornado(found: Sensitivity, *, gaps: bool, is_wide: bool) -> str:
+def _tornado_caption(found: Sensitivity, *, gaps: bool, is_wide: bool) -> str:
     """Return the caption of the tornado."""
     base, money = found.base, found.instance.money
     parts = ["Each number alone at its low and its high end, all others at their values."]
@@ -161,13 +161,13 @@ def _of_tornado(found: Sensitivity, *, gaps: bool, is_wide: bool) -> str:
     parts += shortage_cost_notes(found.bars)
     if is_wide:
         parts.append("Bars: change of the cost, █ at the low end, ▒ at the high end.")
-    parts.append(f"{_of_floors(found)}; ~ another set of options is bought.")
+    parts.append(f"{_floors_note(found)}; ~ another set of options is bought.")
     if not all(end.is_settled for bar in found.bars for end in (bar.low, bar.high)):
         parts.append("? not known: stopped.")
     return " ".join(parts)
 
 
-def _of_floors(found: Sensitivity) -> str:
+def _floors_note(found: Sensitivity) -> str:
     """Return the note on floors; if floors hold without any change, the mark of ends that break them."""
     if found.base.gap <= 0:
         return "✗ floors fail there"
@@ -177,7 +177,7 @@ def _of_floors(found: Sensitivity) -> str:
     return "Floors fail as it is, and hold where the gap left is 0"
 
 
-def _change(end: VariantOutcome, base: VariantOutcome) -> str:
+def _change_cell(end: VariantOutcome, base: VariantOutcome) -> str:
     if not end.has_plan:
         return {"unusable": "unusable", "stopped": "?"}.get(end.status, "no plan")
     if not end.is_settled:
@@ -186,7 +186,7 @@ def _change(end: VariantOutcome, base: VariantOutcome) -> str:
     return f"{difference_text(end.dearer(base))}{mark}"
 
 
-def _gap(end: VariantOutcome) -> str:
+def _gap_cell(end: VariantOutcome) -> str:
     if not end.is_settled:
         return "?"
     return si(max(0.0, end.gap)) if end.has_plan else ""
@@ -204,7 +204,7 @@ def _draw_bar(bar: TornadoBar, base: VariantOutcome, most: float) -> str:
     return f"{sides[-1]}│{sides[1]}"
 
 
-def _flips(found: Sensitivity) -> Table:
+def _switching_table(found: Sensitivity) -> Table:
     instance = found.instance
     near = (
         si(found.tolerance_base.tolerance, instance.money)
@@ -278,7 +278,7 @@ def _importance_parts(found: Sensitivity, importance: Importance) -> list[Render
     columns |= {"S1 of the gap": importance.of_gap} if importance.of_gap else {}
     weights = {head: {weight.number: weight for weight in column} for head, column in columns.items()}
     rows = [
-        (names.get(first.number, first.number), [_weight(column.get(first.number)) for column in weights.values()])
+        (names.get(first.number, first.number), [_weight_cell(column.get(first.number)) for column in weights.values()])
         for first in importance.of_cost or importance.of_gap
     ]
     sums = [fixed(math.fsum(weight.s1 for weight in column), 2) if column else DASH for column in columns.values()]
@@ -289,7 +289,7 @@ def _importance_parts(found: Sensitivity, importance: Importance) -> list[Render
     return [*parts, shown, screen_table(instance, found.frames.frame("bought_in_samples"))]
 
 
-def _weight(weight: Weight | None) -> str:
+def _weight_cell(weight: Weight | None) -> str:
     if weight is None:
         return DASH
     mark = "" if weight.is_significant else "· "
@@ -309,7 +309,7 @@ def discovery_tables(found: Discovery, width: int) -> Iterator[RenderableType | 
     yield Text(failure_headline(found), style="bold")
     if found.failed:
         yield Text(worst_shocks(found))
-    yield _boxes(found) if found.boxes else Text(about_samples(found), style="dim")
+    yield _boxes_table(found) if found.boxes else Text(about_samples(found), style="dim")
     yield from (Text(f"Note: {note}", style="yellow") for note in discovery_notes(found))
 
 
@@ -328,14 +328,14 @@ def failure_headline(found: Discovery) -> str:
         return f"{title}: the plan always fails: some floor is missed in all {found.used:,} samples."
     said = f"{title}: the plan fails in {found.failed:,} of {found.used:,} samples ({percent(found.share)})"
     if found.boxes:
-        return f"{said}. {_of_boxes(found)}."
+        return f"{said}. {_boxes_sentence(found)}."
     if found.is_sparse:
         rare = "failures" if 2 * found.failed < found.used else "samples without a failure"
         return f"{said}; there are too few {rare} to look for conditions. Raise --samples."
     return f"{said}, and no few conditions tell where: no box predicts failures in samples that it was not found with."
 
 
-def _of_boxes(found: Discovery) -> str:
+def _boxes_sentence(found: Discovery) -> str:
     together = found.together
     assert together is not None
     of = (DASH if share is None else percent(share) for share in (together.coverage, together.density))
@@ -407,7 +407,7 @@ def _value_of_number(dimension: SampleDimension, value: float) -> str:
     return f"×{short(value, digits)}" if number.first.is_factor else si(value, digits=digits)
 
 
-def _boxes(found: Discovery) -> Table:
+def _boxes_table(found: Discovery) -> Table:
     words = {f"{k}": "\n".join(conditions_of(found, each)) for k, each in enumerate(found.boxes, 1)}
 
     def share(name: str) -> CellRenderer:

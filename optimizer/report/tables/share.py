@@ -39,9 +39,9 @@ _WIDE: dict[str, Any] = {"labels": {"ratio": 1, "min_width": 12, "overflow": "fo
 
 def cost_share_tables(found: CostShares, width: int) -> Iterator[RenderableType | None]:
     """Yield the printed parts in order."""
-    yield _answer(found)
-    yield _members(found) if found.shares else None
-    yield _coalitions(found) if found.coalitions else None
+    yield _answer_panel(found)
+    yield _members_table(found) if found.shares else None
+    yield _coalitions_table(found) if found.coalitions else None
     if found.stopped:
         yield stop_note()
     yield from (Text(f"Note: {note}") for note in found.notes)
@@ -66,14 +66,14 @@ def coalition_name(found: CostShares, each: CoalitionCost) -> str:
     return " + ".join(member_name(found, member) for member in each.members)
 
 
-def _payment(found: CostShares, each: MemberShare) -> str:
+def _payment_text(found: CostShares, each: MemberShare) -> str:
     name, paid = member_name(found, each.member), each.paid(found.leading)
     if paid.value < 0:
         return f"{name} gains {range_text(ProvenPayment(-paid.value, -paid.high, -paid.low))}"
     return f"{name} pays {range_text(paid)}"
 
 
-def _answer(found: CostShares) -> RenderableType:
+def _answer_panel(found: CostShares) -> RenderableType:
     title = found.instance.title
     is_settled = bool(found.shares) and found.core_state == "not empty" and not found.objections(found.leading)
     style = "green" if is_settled else "yellow" if found.shares or not found.unpriced else "red"
@@ -87,7 +87,7 @@ def share_headline(found: CostShares) -> str:
     if not found.shares:
         return "Who pays what is not known: the search was stopped"
     money = found.instance.money
-    paid = ", ".join(_payment(found, each) for each in found.shares)
+    paid = ", ".join(_payment_text(found, each) for each in found.shares)
     leaving, apart = found.objections("shapley"), found.saving is not None and found.saving.high < 0
     verdict = "no member would pay less alone"
     if leaving:
@@ -100,7 +100,7 @@ def share_headline(found: CostShares) -> str:
     return f"{paid} {money} by the {SOLUTION_NAMES[found.leading]}; {verdict}"
 
 
-def _reasons(found: CostShares) -> Iterator[tuple[str, str]]:
+def _unpriced_facts(found: CostShares) -> Iterator[tuple[str, str]]:
     money = found.instance.money
     for each in found.unpriced:
         has_plan, gap = each.result.baseline is not None, each.result.survival_gap
@@ -114,22 +114,22 @@ def _reasons(found: CostShares) -> Iterator[tuple[str, str]]:
 def share_facts(found: CostShares) -> Iterator[tuple[str, str]]:
     """Yield the costs apart and together and the coalitions that would leave, or why some coalitions have no cost."""
     if not found.shares:
-        yield from _reasons(found)
+        yield from _unpriced_facts(found)
         return
     money = found.instance.money
     apart = math.fsum(each.alone.value for each in found.shares)
     has_base = any(each.no_shock for each in found.shares)
     counted = "beyond what each costs alone without shocks" if has_base else "in all"
-    yield "Apart", f"{si(apart, money)} for {plural(len(found.members), 'member')}, {counted}{_gaps_apart(found)}"
+    yield "Apart", f"{si(apart, money)} for {plural(len(found.members), 'member')}, {counted}{_gaps_apart_text(found)}"
     yield "Together", together_text(found)
     if has_base:
         base = ", ".join(f"{member_name(found, each.member)} {si(each.no_shock)}" for each in found.shares)
         yield "No shocks", f"alone {base} {money}, on top of which all amounts here are paid"
         borne = ((each.member, each.no_shock + each.paid(found.leading).value) for each in found.shares)
         yield "In all", ", ".join(f"{member_name(found, name)} {si(value)}" for name, value in borne) + f" {money}"
-    yield "Joint plan", _plan(found)
+    yield "Joint plan", _joint_plan_text(found)
     yield "Core", core_text(found)
-    yield from ((SOLUTION_NAMES[solution].capitalize(), _leaving(found, solution)) for solution in SOLUTIONS)
+    yield from ((SOLUTION_NAMES[solution].capitalize(), _leaving_text(found, solution)) for solution in SOLUTIONS)
 
 
 def together_text(found: CostShares) -> str:
@@ -137,10 +137,10 @@ def together_text(found: CostShares) -> str:
     whole, money, joint = math.fsum(each.shapley.value for each in found.shares), found.instance.money, found.joint
     gap = "" if joint is None or joint.survives else f"; a survival gap of {si(joint.survival_gap, money)} is left"
     left = gap and f"{gap}, and is in the cost at its price"
-    return f"{si(whole, money)}, {_saving(found)}{_saving_parts(found)}{_without_shocks(found)}{left}"
+    return f"{si(whole, money)}, {_saving_text(found)}{_saving_parts_text(found)}{_no_shock_saving_text(found)}{left}"
 
 
-def _gaps_apart(found: CostShares) -> str:
+def _gaps_apart_text(found: CostShares) -> str:
     """Return the part of the cost apart that is survival gaps, by member; empty if there is none."""
     gaps = found.gaps_apart
     if not gaps:
@@ -151,7 +151,7 @@ def _gaps_apart(found: CostShares) -> str:
     )
 
 
-def _saving_parts(found: CostShares) -> str:
+def _saving_parts_text(found: CostShares) -> str:
     """Return the parts of the saving by kind; empty if all of it is money."""
     parts = {name: amount for name, amount in found.saving_parts.items() if amount}
     if not parts.keys() - {"money"}:
@@ -162,21 +162,21 @@ def _saving_parts(found: CostShares) -> str:
     return f": {' and '.join(filter(None, (', '.join(words[:-1]), words[-1])))}"
 
 
-def _leaving(found: CostShares, solution: Solution) -> str:
+def _leaving_text(found: CostShares, solution: Solution) -> str:
     """List the coalitions that would pay less alone under a solution, each with its saving."""
     leaving = [f"{coalition_name(found, each)} {si(amount)}" for each, amount in found.objections(solution)]
     could = f"by leaving could save, {found.instance.money}: {list_names(leaving)}"
     return could if leaving else "no coalition would pay less alone"
 
 
-def _plan(found: CostShares) -> str:
+def _joint_plan_text(found: CostShares) -> str:
     joint = found.joint
     assert joint is not None
     names = [display_name(found.instance, o) for o in joint.plan.bought]
     return f"an outlay of {si(joint.outlay, joint.money)}: {list_names(names, 8) or 'nothing is bought'}"
 
 
-def _saving(found: CostShares) -> str:
+def _saving_text(found: CostShares) -> str:
     money, saving, share = found.instance.money, found.saving, found.saving_share
     assert saving is not None
     if saving.value < 0:
@@ -186,13 +186,13 @@ def _saving(found: CostShares) -> str:
     return f"{range_text(saving, money)}{less} less than apart"
 
 
-def _without_shocks(found: CostShares) -> str:
+def _no_shock_saving_text(found: CostShares) -> str:
     saving, joint = found.saving_without_shocks, found.joint
     if not saving or not found.shares[0].no_shock or joint is None or joint.price_of_survival is None:
         return ""
     price = joint.price_of_survival
     more, parts = si(price, found.instance.money), f" ({si(price - saving)} + {si(saving)})" if saving > 0 else ""
-    lead = "; of this" if _saving_parts(found) else ", of which"
+    lead = "; of this" if _saving_parts_text(found) else ", of which"
     calm = f"{lead} {si(saving)}" if saving > 0 else f"; {si(-saving)} more than apart"
     return f"{calm} without any shock; with shocks all together pay {more} more than without{parts}"
 
@@ -209,7 +209,7 @@ def core_text(found: CostShares) -> str:
     return f"not proven to be empty or not: its value lies between {range_text(found.core, money)}; lower --accuracy"
 
 
-def _members(found: CostShares) -> Table:
+def _members_table(found: CostShares) -> Table:
     rows = []
     for each in found.shares:
         paid = (text for s in SOLUTIONS for text in (range_text(each.paid(s)), si(each.saved(s).value)))
@@ -225,7 +225,7 @@ def _members(found: CostShares) -> Table:
     )
 
 
-def _coalitions(found: CostShares) -> Table:
+def _coalitions_table(found: CostShares) -> Table:
     heads = ["Costs\nalone", "Gap", *(["Saves by\nShapley", "Saves by\nnucleolus"] if found.shares else [])]
     return cross_table(
         f"What each coalition costs, {found.instance.money}",

@@ -42,22 +42,22 @@ GROUP_HEADS = {"event": "Event", "start": "Start", "months": "Months", "severity
 
 def stress_parts(stress: Stress, width: int, *, every: bool = False) -> Iterator[RenderableType]:
     """Yield the results of a stress test, with `every` one of the worst shocks or the worst of each event."""
-    yield _answer(stress)
+    yield _answer_panel(stress)
     if stress.services:
-        yield _services(stress)
+        yield _services_table(stress)
     if stress.worst:
-        yield _worst(stress, width, every=every)
-    yield _groups(stress)
+        yield _worst_table(stress, width, every=every)
+    yield _groups_table(stress)
     if (found := stress.reinforcements) is not None:
-        yield _reinforcements(stress) if found.additions else Text(_no_additions(stress, found))
+        yield _reinforcements_table(stress) if found.additions else Text(_no_additions_sentence(stress, found))
     yield from (Text(f"Note: {note}") for note in stress.notes)
     spent = ", ".join(f"{part} {si(value, 's')}" for part, value in stress.seconds.items())
     yield Text(f"Time: {spent}, the solver's summed over processes.", style="dim")
 
 
-def _answer(stress: Stress) -> Panel:
+def _answer_panel(stress: Stress) -> Panel:
     style = "red" if not stress.survives else "yellow" if stress.own_failed else "green"
-    return answer_panel(f"{stress.plan_title} under stress", _headline(stress), list(_lines(stress)), style)
+    return answer_panel(f"{stress.plan_title} under stress", _headline(stress), list(_facts(stress)), style)
 
 
 def _headline(stress: Stress) -> str:
@@ -88,7 +88,7 @@ def _group_name(stress: Stress, group: SampleGroup) -> str:
     return varied_name(stress, group.name) if is_varied else group.name
 
 
-def _lines(stress: Stress) -> Iterator[tuple[str, str]]:
+def _facts(stress: Stress) -> Iterator[tuple[str, str]]:
     money = stress.money
     low, high = stress.interval
     interval = f"{share_survived(low)} to {share_survived(high)}"
@@ -147,10 +147,10 @@ def reinforcement_text(stress: Stress, addition: Reinforcement) -> str:
     assert found is not None
     outlay = si(best.outlay, stress.money)
     goes = f", {_share_of_gap(found, best.gap_removed)} of the gap goes" if found.gap > 0 else ""
-    return f"{best.survived:,} of the {_tried_on(found)} are survived then{goes}, for {outlay} of outlay"
+    return f"{best.survived:,} of the {_tried_count(found)} are survived then{goes}, for {outlay} of outlay"
 
 
-def _tried_on(found: Reinforcements) -> str:
+def _tried_count(found: Reinforcements) -> str:
     """Count the broken shocks that additions were tried on: ``69 that fail``, ``200 checked, of 3,282 that fail,``."""
     if found.checked < found.failed:
         return f"{found.checked:,} checked, of {found.failed:,} that fail,"
@@ -173,11 +173,13 @@ def reinforcement_name(stress: Stress, addition: Reinforcement) -> str:
     """Return the name of an addition: the option, the size, and the period."""
     best = addition.best
     is_level = stress.instance.options[addition.option].labels.size_unit == "level"
-    size = _size(stress, addition) if is_level else f"{size_text(stress.instance, addition.option, best.size)} more"
+    size = (
+        _size_text(stress, addition) if is_level else f"{size_text(stress.instance, addition.option, best.size)} more"
+    )
     return f"{display_name(stress.instance, addition.option)}, {size}, {addition.period}"
 
 
-def _services(stress: Stress) -> Table:
+def _services_table(stress: Stress) -> Table:
     frame = stress.frames.frame("services")
     caption = (
         "Share served in each sample's weakest period, once floors are kept as far as they can be and all else is "
@@ -190,19 +192,19 @@ def _services(stress: Stress) -> Table:
         caption=caption,
         heads={"floor": "Floor"},
         cells={
-            "floor": lambda row: _floor(stress.services[row["segment"]]),
+            "floor": lambda row: _floor_text(stress.services[row["segment"]]),
             "below_floor": lambda row: share_survived(row["below_floor"]) if row["below_floor"] else "–",
         },
         style=lambda row: "red" if row["below_floor"] else "",
     )
 
 
-def _floor(spread: ServiceSpread) -> str:
+def _floor_text(spread: ServiceSpread) -> str:
     low, high = (percent(each) for each in spread.floor)
     return high if low == high else f"{low.removesuffix(' %')}–{high}"
 
 
-def _worst(stress: Stress, width: int, *, every: bool) -> Table:
+def _worst_table(stress: Stress, width: int, *, every: bool) -> Table:
     # The worst samples are in the order of their gaps, so the first of an event is the worst of all its samples.
     rows = stress.worst if every else tuple({each.entry: each for each in reversed(stress.worst)}.values())[::-1]
     caption = "Failed first: segment, period; served / floor; what was short then, and who makes it."
@@ -218,8 +220,8 @@ def _worst(stress: Stress, width: int, *, every: bool) -> Table:
         cells={
             "shock": lambda row: _broken_title(row.item, broken_by.get(row.item.entry, 0) if is_folded else 0),
             "first": lambda row: windowed(row["first"], row["last"], "–"),
-            "affects": lambda row: _effects(row.item),
-            "segment": lambda row: _whole(_failed_first(stress, row.item, 1 if width < 100 else 2)),
+            "affects": lambda row: _effects_text(row.item),
+            "segment": lambda row: _keep_percents(_failed_first_text(stress, row.item, 1 if width < 100 else 2)),
         },
         wide={"shock": 4, "affects": 5, "segment": 8},
         expand=True,
@@ -232,19 +234,19 @@ def _broken_title(broken: BrokenShock, count: int) -> str:
     return broken.name + event + (f"\nworst of {count:,} that break it" if count > 1 else "")
 
 
-def _effects(broken: BrokenShock) -> str:
+def _effects_text(broken: BrokenShock) -> str:
     if not broken.strikes:
         return "floors, costs or deals"
     more = len(broken.strikes) - MOST_EFFECTS
-    return _whole("; ".join(broken.strikes[:MOST_EFFECTS])) + (f"; {more} more" if more > 0 else "")
+    return _keep_percents("; ".join(broken.strikes[:MOST_EFFECTS])) + (f"; {more} more" if more > 0 else "")
 
 
-def _whole(text: str) -> str:
+def _keep_percents(text: str) -> str:
     """Return the text without spaces before percent signs, so that no line breaks there."""
     return text.replace(" %", "%")
 
 
-def _failed_first(stress: Stress, broken: BrokenShock, most: int) -> str:
+def _failed_first_text(stress: Stress, broken: BrokenShock, most: int) -> str:
     share = f"{beside(broken.service, broken.floor)} %"
     makers = [display_name(stress.instance, name) for name in broken.makers]
     at = f"at their limit: {list_names(makers, most)}" if makers else "nothing makes it"
@@ -253,7 +255,7 @@ def _failed_first(stress: Stress, broken: BrokenShock, most: int) -> str:
     return f"{display_name(stress.instance, broken.segment)} {broken.period}, {share}; short of {short} ({stage}{at})"
 
 
-def _groups(stress: Stress) -> Table:
+def _groups_table(stress: Stress) -> Table:
     frame = stress.frames.frame("groups")
     rows = {by: [row for row in frame.rows() if row["by"] == by] for by in GROUP_HEADS}
     events = sorted(rows["event"], key=lambda row: row["survived"])
@@ -283,7 +285,7 @@ def _groups(stress: Stress) -> Table:
     return cross_table(frame.title, "By", heads, lines, caption=caption, labels=number, layout=number, layouts=layouts)
 
 
-def _reinforcements(stress: Stress) -> Table:
+def _reinforcements_table(stress: Stress) -> Table:
     found = stress.reinforcements
     assert found is not None
 
@@ -295,13 +297,13 @@ def _reinforcements(stress: Stress) -> Table:
     return screen_table(
         stress.instance,
         stress.frames.frame("reinforcements"),
-        caption="\n".join(_on_reinforcements(stress, found)),
+        caption="\n".join(_reinforcement_notes(stress, found)),
         heads={"option": "Addition", "gap_removed": "Gap", "per_shock": f"Outlay a\nshock\n{stress.money}"},
         cells={
             "option": lambda row: Text.assemble(
                 display_name(stress.instance, row["option"]), (f" · {row['kind']}", "dim")
             ),
-            "size": lambda row: _size(stress, row.item),
+            "size": lambda row: _size_text(stress, row.item),
             "gap_removed": gap_removed,
         },
         hidden=("kind",),
@@ -310,7 +312,7 @@ def _reinforcements(stress: Stress) -> Table:
     )
 
 
-def _on_reinforcements(stress: Stress, found: Reinforcements) -> Iterator[str]:
+def _reinforcement_notes(stress: Stress, found: Reinforcements) -> Iterator[str]:
     """Yield the lines of the caption of reinforcements."""
     yield (
         "Each row is one addition to the plan, checked in the broken shocks and for what has to run in the baseline. "
@@ -329,20 +331,20 @@ def _on_reinforcements(stress: Stress, found: Reinforcements) -> Iterator[str]:
             also = list_names([display_name(stress.instance, name) for name in each.also])
             yield f"{display_name(stress.instance, each.option)} requires {also} as well, not counted."
     if found.inoperable:
-        yield _left_out(stress, found)
+        yield _left_out_sentence(stress, found)
 
 
-def _left_out(stress: Stress, found: Reinforcements) -> str:
+def _left_out_sentence(stress: Stress, found: Reinforcements) -> str:
     """Return the sentence on options that were left out because more of them cannot run in the baseline."""
     names = list_names([display_name(stress.instance, name) for name in found.inoperable])
     return f"Left out, for the baseline cannot run as it has to (min_utilisation) with more of it: {names}."
 
 
-def _no_additions(stress: Stress, found: Reinforcements) -> str:
-    return _left_out(stress, found) if found.inoperable else "No single addition is likely to help."
+def _no_additions_sentence(stress: Stress, found: Reinforcements) -> str:
+    return _left_out_sentence(stress, found) if found.inoperable else "No single addition is likely to help."
 
 
-def _size(stress: Stress, addition: Reinforcement) -> str:
+def _size_text(stress: Stress, addition: Reinforcement) -> str:
     return f"+{size_text(stress.instance, addition.option, addition.best.size).removeprefix('level ')}"
 
 
@@ -372,11 +374,11 @@ def time_to_survive_parts(found: TimeToSurvive, width: int, *, instance: Instanc
     yield Text(_exposure_headline(instance, found, found.ending), style="bold")
     rows = (*found.failing_uncut, *found.ending)
     if rows:
-        yield _table(instance, found, rows, width)
+        yield _exposure_table(instance, found, rows, width)
     yield from (Text(f"Note: {note}") for note in found.notes)
 
 
-def _none_begins(instance: Instance, year: int) -> str:
+def _no_shock_note(instance: Instance, year: int) -> str:
     """Return the note that no shock begins in a year, so that a plan need not withstand one then; else empty."""
     begun = {instance.horizon.year(shock.periods.start) for shock in instance.events}
     return f" (no shock of the file begins in {year})" if begun and year not in begun else ""
@@ -391,30 +393,30 @@ def _exposure_headline(instance: Instance, found: TimeToSurvive, ending: Sequenc
         return f"{instance.title}: each of {plural(count, 'chokepoint')} {lasts}."
     worst = ending[0]
     judged = (worst.after or worst.before)[worst.worst]
-    lasts = f"{_months(judged)} months" if math.isfinite(judged.months) else "for ever"
+    lasts = f"{_months_text(judged)} months" if math.isfinite(judged.months) else "for ever"
     with_plan = " with the plan" if worst.after else ""
     name = chokepoint_name(instance, worst.kind, worst.name) + (" (cuts held for good)" * (worst.kind == "shock"))
     where = f"{name} in {judged.year}: {lasts}{with_plan}"
-    where += _none_begins(instance, judged.year)
+    where += _no_shock_note(instance, judged.year)
     ends = "can break a floor" if found.uncut.is_endless else "break a floor sooner than it fails without any cut"
     return f"{instance.title}: {len(ending)} of {plural(count, 'chokepoint')} {ends}; the worst is {where}."
 
 
-def _table(instance: Instance, found: TimeToSurvive, rows: Sequence[Exposure], width: int) -> Table:
+def _exposure_table(instance: Instance, found: TimeToSurvive, rows: Sequence[Exposure], width: int) -> Table:
     years, is_wide = found.years, width >= WIDE
     chosen = _years_shown(instance, found)
 
     def cells(exposure: Exposure) -> list[str | Text]:
-        worst, made = exposure.worst, list[str | Text](_cell(exposure, i) for i in chosen)
-        made += [Text(f"{years[worst]}  ").append_text(_cell(exposure, worst))] if is_wide else []
-        return [*made, _segment(instance, exposure)]
+        worst, made = exposure.worst, list[str | Text](_exposure_cell(exposure, i) for i in chosen)
+        made += [Text(f"{years[worst]}  ").append_text(_exposure_cell(exposure, worst))] if is_wide else []
+        return [*made, _segment_name(instance, exposure)]
 
     return cross_table(
         "Time to survive",
         "Chokepoint",
         [*(str(years[i]) for i in chosen), *(["Worst year"] if is_wide else []), "Fails first"],
         [(_exposure_title(instance, exposure), cells(exposure)) for exposure in rows[:MOST]],
-        caption=_caption(instance, found, rows),
+        caption=_exposure_caption(instance, found, rows),
         labels={"ratio": 3},
         layout={"no_wrap": True},
         layouts={"Fails first": {"overflow": "fold", "ratio": 2}},
@@ -431,7 +433,7 @@ def _years_shown(instance: Instance, found: TimeToSurvive) -> list[int]:
     return sorted({0, next(between, len(found.years) // 2), last})
 
 
-def _caption(instance: Instance, found: TimeToSurvive, rows: Sequence[Exposure]) -> str:
+def _exposure_caption(instance: Instance, found: TimeToSurvive, rows: Sequence[Exposure]) -> str:
     """Return the meaning of the marks, and how many chokepoints are not shown."""
     with_plan = "; nothing built → with the plan" if rows[0].after else ""
     lines = [f"Months for which every floor holds, cut at the start of the year{with_plan}. ∞ for ever. "
@@ -467,24 +469,26 @@ def _exposure_title(instance: Instance, exposure: Exposure) -> Text:
     )
 
 
-def _cell(exposure: Exposure, i: int) -> Text:
-    before = _months(exposure.before[i])
+def _exposure_cell(exposure: Exposure, i: int) -> Text:
+    before = _months_text(exposure.before[i])
     if not exposure.after:
-        return Text(before, style=_style(exposure.before[i]))
-    return Text(f"{before} → ", style="dim").append(_months(exposure.after[i]), style=_style(exposure.after[i]))
+        return Text(before, style=_months_style(exposure.before[i]))
+    return Text(f"{before} → ", style="dim").append(
+        _months_text(exposure.after[i]), style=_months_style(exposure.after[i])
+    )
 
 
-def _months(time: SurvivalTime) -> str:
+def _months_text(time: SurvivalTime) -> str:
     if math.isinf(time.months):
         return "∞"
     return fixed(time.months, 1) if 0 < time.months < 100 else si(time.months)
 
 
-def _style(time: SurvivalTime) -> str:
+def _months_style(time: SurvivalTime) -> str:
     return "bold red" if time.months < MONTHS_OF_A_YEAR else ""
 
 
-def _segment(instance: Instance, exposure: Exposure) -> str:
+def _segment_name(instance: Instance, exposure: Exposure) -> str:
     worst = exposure.worst
     for judged in (exposure.after, exposure.before):
         if judged and judged[worst].segment:
