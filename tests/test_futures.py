@@ -27,7 +27,7 @@ from optimizer.model.builder import Scope
 from optimizer.model.expressions import Expression
 from optimizer.results.futures import FuturesResult
 from optimizer.solver import Clock, Progress
-from optimizer.studies.futures.solve import _gap as gap_in_model
+from optimizer.studies.futures.solve import _gap_with_attacks as gap_in_model
 from optimizer.studies.futures.solve import search_futures
 from tests.algorithms import by_benders, by_constraint_generation
 

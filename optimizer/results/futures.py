@@ -237,11 +237,11 @@ class FuturesResult(SavedPlan):
 
     def to_dict(self, *, whole: bool = True) -> dict[str, Any]:
         """Return the JSON object documented in the manual; `whole` adds each future's own result and the instance."""
-        data: dict[str, Any] = {key: _known(as_plain(getattr(self, key))) for key in WRITTEN_FIGURES}
+        data: dict[str, Any] = {key: _finite(as_plain(getattr(self, key))) for key in WRITTEN_FIGURES}
         data = {"format": data.pop("format"), "instance": self.title, **data}
         data["futures"] = [each.to_dict() for each in self.futures]
-        data["builds"] = [_decided(each) for each in self.decisions if not each.is_stock]
-        data["purchases"] = [_decided(each) for each in self.decisions if each.is_stock]
+        data["builds"] = [_decision_row(each) for each in self.decisions if not each.is_stock]
+        data["purchases"] = [_decision_row(each) for each in self.decisions if each.is_stock]
         data |= write_commitments(self.data)
         if self.changes:
             data["changes"] = list(self.changes)
@@ -265,22 +265,22 @@ class FuturesResult(SavedPlan):
         return _restore(data)
 
 
-def _known(value: Any) -> Any:
+def _finite(value: Any) -> Any:
     return finite_or_none(value) if isinstance(value, float) else value
 
 
-def _decided(each: Decision) -> dict[str, Any]:
+def _decision_row(each: Decision) -> dict[str, Any]:
     data: dict[str, Any] = {name: getattr(each, name) for name in ("option", "kind", "t", "year", "period")}
     data |= {"amount": each.size} if each.is_stock else {"size": each.size, "opened": each.opened}
     return data | {"futures": list(each.futures), "paid": list(each.paid)}
 
 
-def _decision(data: Mapping[str, Any]) -> dict[str, Any]:
+def _decision_fields(data: Mapping[str, Any]) -> dict[str, Any]:
     made = {key: value for key, value in data.items() if key != "amount"}
     return made | ({"size": data["amount"], "opened": False, "is_stock": True} if "amount" in data else {})
 
 
-def _future(data: Mapping[str, Any]) -> dict[str, Any]:
+def _future_fields(data: Mapping[str, Any]) -> dict[str, Any]:
     answers = [(question, each["branch"], each["from"]) for question, each in data["answers"].items()]
     figures = {key: data[key] for key in ("name", "probability", "least_cost", "least_bound", "regret")}
     try:
@@ -301,8 +301,8 @@ def _restore(data: Mapping[str, Any]) -> FuturesResult:
     made["changes"] = data.get("changes", ())
     # Without a plan, figures are null in JSON and NaN here.
     made |= {name: math.nan for name in MISSING_FIGURES if made[name] is None}
-    made["futures"] = [_future(each) for each in data["futures"]]
-    made["decisions"] = [_decision(each) for each in (*data["builds"], *data["purchases"])]
+    made["futures"] = [_future_fields(each) for each in data["futures"]]
+    made["decisions"] = [_decision_fields(each) for each in (*data["builds"], *data["purchases"])]
     check_record(data)
     result = _adapter().validate_python(made)
     return replace(result, decisions=by_time(result.decisions))

@@ -375,7 +375,7 @@ class Result(SavedPlan):
 
     @classmethod
     def _own_part(cls, data: Mapping[str, Any], path: str | FilePath) -> Mapping[str, Any]:
-        return _only_future(data, path) if is_of_futures(data) else data
+        return _only_future_result(data, path) if is_of_futures(data) else data
 
 
 def require_result(given: object, kind: Any = SavedPlan) -> None:
@@ -398,7 +398,7 @@ def require_plan(result: Result) -> None:
         raise PlanFileError(f"there is no plan to evaluate: {why}")
 
 
-def _only_future(data: Mapping[str, Any], path: str | FilePath) -> Mapping[str, Any]:
+def _only_future_result(data: Mapping[str, Any], path: str | FilePath) -> Mapping[str, Any]:
     """Return the only future's result in the object of a futures plan file; PlanFileError if there is not just one."""
     names = [str(each["name"]) for each in data["futures"]]
     if not names:

@@ -204,7 +204,7 @@ class SavedPlan(ReadOnly):
             result = cls._restored(data)
             return replace(result, departures=_departures(data, result))
         except ValidationError as error:
-            raise PlanFileError(f"not a plan file: {_first(error)}. {SOLVE_AGAIN}") from None
+            raise PlanFileError(f"not a plan file: {_first_error(error)}. {SOLVE_AGAIN}") from None
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise PlanFileError(f"not a plan file: {type(error).__name__}: {error}. {SOLVE_AGAIN}") from None
 
@@ -277,7 +277,7 @@ def _plain(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else list(value)
 
 
-def _first(error: ValidationError) -> str:
+def _first_error(error: ValidationError) -> str:
     """Return the place and the message of the first validation error, and the number of others."""
     first = error.errors(include_url=False)[0]
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""

@@ -1,7 +1,6 @@
 """Outcomes of a plan for its result: the service in every shock, the effect of attacks, and the binding limits.
 
-`survey` computes all shocks at once, in arrays; `outcomes` and `shock_lines` convert the arrays to the values of a
-result.
+`survey` computes all shocks at once, in arrays; `outcomes` and `shock_lines` convert them to values of a result.
 
 `binding_limits` returns the floors and limits with the largest shadow prices. Shadow prices are the duals of the LP
 with fixed integers: of cost if every floor holds, of the survival gap otherwise. Each is multiplied by a step of
@@ -100,7 +99,7 @@ def survey(instance: Instance, evaluator: RecourseEvaluator, replies: Iterable[B
         path, events = instance.shared(length), np.concatenate([reply.events for reply in some])
         which, unserved = evaluator.places[events], np.concatenate([reply.unserved for reply in some])
         for i, d in enumerate(instance.demands):
-            demanded, floors = _table(path.demand[d], which), _table(path.floor[d], which)
+            demanded, floors = _period_array(path.demand[d], which), _period_array(path.floor[d], which)
             part = _segment_figures(np.maximum(unserved[:, i], 0.0), demanded, floors)
             for name, array in made.items():
                 array[events, i] = part[name]
@@ -108,7 +107,7 @@ def survey(instance: Instance, evaluator: RecourseEvaluator, replies: Iterable[B
     return Survey(**made, gap=made["below"] * costs)
 
 
-def _table(numbers: Numbers, which: npt.NDArray[np.intp]) -> Array:
+def _period_array(numbers: Numbers, which: npt.NDArray[np.intp]) -> Array:
     """Return numbers of a shared path for the shocks at the places `which`, as an array (shocks, periods)."""
     columns = [number[which] if isinstance(number, np.ndarray) else np.full(len(which), number) for number in numbers]
     return np.stack(columns, axis=1)
@@ -224,7 +223,7 @@ def do_nothing_outcome(instance: Instance, surveyed: Survey) -> Nothing:
 def _shortage_of(instance: Instance, surveyed: Survey, counts: npt.NDArray[np.bool_]) -> Nothing:
     """Return the total and the worst survival gap over the shocks for which `counts` is true."""
     gaps, fails = np.where(counts, surveyed.gap.sum(axis=1), 0.0), counts & surveyed.fails.any(axis=1)
-    worst = _worst(gaps, fails)
+    worst = _worst_failing_shock(gaps, fails)
     return Nothing(
         gap=float(gaps.sum()),
         below_floor=float(surveyed.below[counts].sum()),
@@ -234,7 +233,7 @@ def _shortage_of(instance: Instance, surveyed: Survey, counts: npt.NDArray[np.bo
     )
 
 
-def _worst(gaps: Array, fails: npt.NDArray[np.bool_]) -> int | None:
+def _worst_failing_shock(gaps: Array, fails: npt.NDArray[np.bool_]) -> int | None:
     """Return the index of the failing shock with the largest gap, or of the first failing one if all gaps are 0."""
     worst = first_largest(np.where(fails, gaps, 0.0).tolist())
     return int(np.argmax(fails)) if worst is None and fails.any() else worst
@@ -284,9 +283,9 @@ def binding_limits(instance: Instance, solved: SearchResult) -> tuple[Price, ...
     if duals is None:
         return ()
     prices_by_step: dict[tuple[str, str], float] = defaultdict(float)
-    without_effect = _deterred(instance, duals)
-    without_effect |= _without_effect(instance, duals) if solved.gap > 0 else frozenset()
-    for what, step, price in (*_rows(instance, duals, without_effect), *_columns(instance, duals, without_effect)):
+    idle = _deterred_attacks(instance, duals)
+    idle |= _shocks_without_effect(instance, duals) if solved.gap > 0 else frozenset()
+    for what, step, price in (*_row_prices(instance, duals, idle), *_bound_prices(instance, duals, idle)):
         prices_by_step[what, step] += price
     total = max(abs(solved.cost), solved.gap, FINE_ROUNDING)
     known = [(key, price) for key, price in prices_by_step.items() if price > NEGLIGIBLE_PRICE * total]
@@ -294,27 +293,28 @@ def binding_limits(instance: Instance, solved: SearchResult) -> tuple[Price, ...
     return tuple(sorted(prices, key=lambda price: -price.worth)[:MOST_PRICES])
 
 
-def _rows(instance: Instance, duals: DualValues, without_effect: frozenset[str]) -> Iterator[StepSize]:
+def _row_prices(instance: Instance, duals: DualValues, without_effect: frozenset[str]) -> Iterator[StepSize]:
     """Yield the label, the step and the step's shadow price of each row that binds."""
     for row, price in zip(duals.builder.rows, duals.duals, strict=True):
         is_idle = row.mark.path in without_effect and row.mark.what != "deter"
         if price == 0 or is_idle or (row.mark.what == "most" and not _is_used(duals, row)):
             continue
         is_of_rule = row.mark.path in instance.survival_rules
-        for what, step, size in _of_rule(instance, duals, row) if is_of_rule else _row(instance, duals, row, price):
+        limits = _limit_of_rule(instance, duals, row) if is_of_rule else _limit_of_row(instance, duals, row, price)
+        for what, step, size in limits:
             yield what, step, abs(price) * size
 
 
-def _columns(instance: Instance, duals: DualValues, without_effect: frozenset[str]) -> Iterator[StepSize]:
+def _bound_prices(instance: Instance, duals: DualValues, without_effect: frozenset[str]) -> Iterator[StepSize]:
     """Yield the label, the step and the step's shadow price of each upper bound that binds."""
     for column, value, price in zip(duals.builder.columns, duals.values, duals.reduced_costs, strict=True):
         is_at_bound = price < 0 and value >= column.upper * (1 - ROUNDING) > 0
         if is_at_bound and column.mark.path not in instance.survival_rules and column.mark.path not in without_effect:
-            for what, step, size in _column(instance, column):
+            for what, step, size in _limit_of_column(instance, column):
                 yield what, step, -price * size
 
 
-def _deterred(instance: Instance, duals: DualValues) -> frozenset[str]:
+def _deterred_attacks(instance: Instance, duals: DualValues) -> frozenset[str]:
     """Return the attacks of the model that the plan deters: they are no shocks, so their limits do not matter."""
     if instance.adversary is None:
         return frozenset()
@@ -322,7 +322,7 @@ def _deterred(instance: Instance, duals: DualValues) -> frozenset[str]:
     return frozenset(paths - {event.name for event in instance.events})
 
 
-def _without_effect(instance: Instance, duals: DualValues) -> frozenset[str]:
+def _shocks_without_effect(instance: Instance, duals: DualValues) -> frozenset[str]:
     """Return the shocks without a gap whose limits cannot reduce the gaps of other shocks, whatever their duals.
 
     The dual of a floor that just holds may be that of raising it by a point, which would cause a gap; lowering it saves
@@ -346,7 +346,7 @@ def _is_used(duals: DualValues, row: Row) -> bool:
     return max(sizes, default=0.0) > NEGLIGIBLE * max((-value for value in row.terms.values()), default=0.0)
 
 
-def _row(instance: Instance, duals: DualValues, row: Row, price: float) -> Iterator[StepSize]:
+def _limit_of_row(instance: Instance, duals: DualValues, row: Row, price: float) -> Iterator[StepSize]:
     """Yield the name of the limit that a row sets, the step, and the step's size in the row's unit."""
     owner, what, name = row.mark.owner, row.mark.what, display_name(instance, row.mark.owner)
     if what == "floor" and row.t is not None:
@@ -356,17 +356,17 @@ def _row(instance: Instance, duals: DualValues, row: Row, price: float) -> Itera
         yield _largest_size(name), "1 % more", POINT * getattr(instance.options[owner], "max_size", 0.0)
     elif what == "limit":
         # The remainder of a cut under leverage is a share of capacity, as the other bounds on capacity are.
-        yield _capacity(name), "1 % more", POINT * _amount(duals, row)
+        yield _capacity(name), "1 % more", POINT * _activity_in_row(duals, row)
     elif what == "run" and owner in instance.options:
         # The activity runs at the share `min_utilisation` of the capacity in force.
         share = getattr(instance.options[owner], "min_utilisation", 0.0)
-        yield f"{name} having to run in the baseline", "one point less", POINT * _amount(duals, row) / share
+        yield f"{name} having to run in the baseline", "one point less", POINT * _activity_in_row(duals, row) / share
     elif what == "deter":
         yield from _deterrence(instance, row.mark.path)
     elif what == "balance" and row.rhs < 0:
         yield f"the scrap there is: {name}", "1 % more", POINT * -row.rhs
     else:
-        yield from _policy_row(instance, duals, row, price)
+        yield from _limit_of_policy_row(instance, duals, row, price)
 
 
 def _largest_size(name: str) -> str:
@@ -377,7 +377,7 @@ def _capacity(name: str) -> str:
     return f"the capacity of {name} in the shocks"
 
 
-def _amount(duals: DualValues, row: Row) -> float:
+def _activity_in_row(duals: DualValues, row: Row) -> float:
     """Return the sum of the activity terms in a row, t."""
     columns = duals.builder.columns
     return math.fsum(value * duals.values[j] for j, value in row.terms.items() if columns[j].mark.what == "activity")
@@ -392,7 +392,7 @@ def _deterrence(instance: Instance, attack: str) -> Iterator[StepSize]:
         yield "the attack budget to be deterred", "1 % less", POINT * adversary.deterred_from / needed
 
 
-def _policy_row(instance: Instance, duals: DualValues, row: Row, price: float) -> Iterator[StepSize]:
+def _limit_of_policy_row(instance: Instance, duals: DualValues, row: Row, price: float) -> Iterator[StepSize]:
     """Yield the name, the step and the step's size of the limit that a policy row sets."""
     what = row.mark.what
     if what == "budget":
@@ -404,7 +404,7 @@ def _policy_row(instance: Instance, duals: DualValues, row: Row, price: float) -
         step = "1 % less" if price > 0 else "1 % more"
         yield f"having to buy {display_name(instance, o)} in {year}", step, POINT * row.rhs
     elif what.startswith(("max_share", "min_share")):
-        yield _rule(instance, what), "one point looser", POINT * _production(instance, duals, what, row.t)
+        yield _share_rule_name(instance, what), "one point looser", POINT * _production(instance, duals, what, row.t)
 
 
 def rule_name(rule: SurvivalRule) -> str:
@@ -412,7 +412,7 @@ def rule_name(rule: SurvivalRule) -> str:
     return f"the rule of {rule}"
 
 
-def _of_rule(instance: Instance, duals: DualValues, row: Row) -> Iterator[StepSize]:
+def _limit_of_rule(instance: Instance, duals: DualValues, row: Row) -> Iterator[StepSize]:
     """Yield the limit of a time-to-survive rule; only stock is not a rate, so a month less is a share of its use."""
     path = instance.survival_rules[row.mark.path]
     rule = instance.policy.min_time_to_survive[int(path.key.removeprefix(f"{MIN_TIME_TO_SURVIVE}_").partition("@")[0])]
@@ -442,7 +442,7 @@ def _share_rule(instance: Instance, what: str) -> ShareRule:
     return rules[int(what[10:])]
 
 
-def _rule(instance: Instance, what: str) -> str:
+def _share_rule_name(instance: Instance, what: str) -> str:
     rule = _share_rule(instance, what)
     region = f"from {region_name(instance, rule.region)}" if rule.region else ""
     source = " ".join(part for part in (rule.kind, region) if part)
@@ -450,7 +450,7 @@ def _rule(instance: Instance, what: str) -> str:
     return f"the rule that {words} {100 * rule.share:g} % of {display_name(instance, rule.commodity)} comes {source}"
 
 
-def _column(instance: Instance, column: Column) -> Iterator[StepSize]:
+def _limit_of_column(instance: Instance, column: Column) -> Iterator[StepSize]:
     name, what, size = display_name(instance, column.mark.owner), column.mark.what, POINT * column.upper
     in_shock = bool(column.mark.path) and column.mark.path != BASELINE
     words = {

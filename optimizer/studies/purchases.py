@@ -79,7 +79,7 @@ def outlay_part_note(moves: Iterable[Purchase]) -> str:
 
 def purchases(instance: Instance, result: Result) -> tuple[Purchase, ...]:
     """Return all purchases: builds in the order of the options, then stockpiles."""
-    return (*_builds(instance, result), *_stocks(instance, result))
+    return (*_build_purchases(instance, result), *_stock_purchases(instance, result))
 
 
 def sizes_bought(result: Result) -> dict[str, float]:
@@ -131,7 +131,7 @@ def eroded_words(instance: Instance, plan: Plan, o: str, t: int) -> str | None:
     return f"{bought}, of which {size_text(instance, o, held)} is in force in {instance.horizon.label(t)}"
 
 
-def _builds(instance: Instance, result: Result) -> Iterator[Purchase]:
+def _build_purchases(instance: Instance, result: Result) -> Iterator[Purchase]:
     horizon = instance.horizon
     for build in result.plan.builds:
         option = instance.sized[build.option]
@@ -148,7 +148,7 @@ def _builds(instance: Instance, result: Result) -> Iterator[Purchase]:
             on_line=horizon.label(first) if first < len(horizon.periods) else "after end",
             t=build.t,
             first=first,
-            steps=_steps(instance, option, build, first),
+            steps=_steps_in_force(instance, option, build, first),
             size=build.size,
             bought=build.size,
             size_words=size_text(instance, build.option, build.size),
@@ -165,7 +165,7 @@ def _builds(instance: Instance, result: Result) -> Iterator[Purchase]:
 def _support_of(instance: Instance, result: Result, build: Build) -> list[float]:
     """Return the price support of a build by period, money: its option's, by its share in the capacity in force."""
     horizon, option = instance.horizon, instance.sized[build.option]
-    paid = _support(instance, result, build.option)
+    paid = _price_support(instance, result, build.option)
     if not any(paid):
         return paid
     working = {
@@ -178,7 +178,7 @@ def _support_of(instance: Instance, result: Result, build: Build) -> list[float]
     return [amount * mine / whole if whole > 0 else 0.0 for amount, mine, whole in parts]
 
 
-def _support(instance: Instance, result: Result, name: str) -> list[float]:
+def _price_support(instance: Instance, result: Result, name: str) -> list[float]:
     """Return the price support of a process or option by period of the baseline, money, undiscounted."""
     horizon, activity = instance.horizon, instance.activities.get(name)
     if activity is None or result.baseline is None:
@@ -188,7 +188,7 @@ def _support(instance: Instance, result: Result, name: str) -> list[float]:
 
 def support_of_existing(instance: Instance, result: Result) -> dict[int, float]:
     """Return the price support of existing processes, an outlay without a purchase, by year; money, undiscounted."""
-    rows = [_support(instance, result, name) for name in instance.processes]
+    rows = [_price_support(instance, result, name) for name in instance.processes]
     return _by_year(instance.horizon, [math.fsum(some) for some in zip(*rows, strict=True)])
 
 
@@ -208,7 +208,7 @@ def _region(instance: Instance, o: str) -> str:
     return getattr(option, "region", None) or (process.region if process else None) or ""
 
 
-def _steps(instance: Instance, option: Sized, build: Build, first: int) -> tuple[tuple[int, float], ...]:
+def _steps_in_force(instance: Instance, option: Sized, build: Build, first: int) -> tuple[tuple[int, float], ...]:
     horizon, steps = instance.horizon, list[tuple[int, float]]()
     for t in range(first, len(horizon.periods)):
         share = option.share_in_force(horizon, build.t, t)
@@ -217,7 +217,7 @@ def _steps(instance: Instance, option: Sized, build: Build, first: int) -> tuple
     return tuple(steps)
 
 
-def _stocks(instance: Instance, result: Result) -> Iterator[Purchase]:
+def _stock_purchases(instance: Instance, result: Result) -> Iterator[Purchase]:
     horizon = instance.horizon
     for o, fills in result.plan.fills.items():
         stock = instance.stocks[o]
@@ -286,15 +286,15 @@ def place_plan(instance: Instance, given: Plan, file: str) -> FittedPlan:
     Raises:
         InstanceError: the plan does not fit the instance; with every reason and its cure.
     """
-    wrong = [*_sizes(instance, given), *_piles(instance, given)]
+    wrong = [*_check_builds(instance, given), *_check_fills(instance, given)]
     if wrong:
         raise InstanceError([Finding(file, None, *words) for words in dict.fromkeys(wrong)])
     plan = with_stock_paths(instance, given)
-    notes = tuple(_rules(instance, plan))
+    notes = tuple(_broken_purchase_rules(instance, plan))
     moved = [o for o, row in plan.stocks.items() if not _is_same(row, given.stocks.get(o, row))]
     if moved:
         notes += (f"Stocks are worked out anew, for they begin or keep otherwise there: {', '.join(moved)}.",)
-    over = [Finding(file, None, *words) for words in _overfull(instance, plan)]
+    over = [Finding(file, None, *words) for words in _check_stocks(instance, plan)]
     if over:
         raise InstanceError(over)
     return FittedPlan(plan, notes)
@@ -304,12 +304,12 @@ def _is_same(one: tuple[float, ...], other: tuple[float, ...]) -> bool:
     return all(abs(a - b) <= NEGLIGIBLE * max(1.0, abs(a)) for a, b in zip(one, other, strict=True))
 
 
-def _sizes(instance: Instance, plan: Plan) -> Iterator[Words]:
+def _check_builds(instance: Instance, plan: Plan) -> Iterator[Words]:
     horizon, sizes = instance.horizon, dict[str, float]()
     for build in plan.builds:
         option, where = instance.options.get(build.option), f"options.{build.option}"
         if option is None or option.kind != build.kind or option.is_stock:
-            yield _unknown(instance, build.option, build.kind)
+            yield _unknown_option(instance, build.option, build.kind)
         elif build.t not in horizon.decisions or not option.allows(horizon.year(build.t)):
             what = f"the plan decides it in {build.period}, when it cannot be decided"
             yield where, what, "Change earliest, latest or horizon.decide, or leave the build out of the plan."
@@ -322,7 +322,7 @@ def _sizes(instance: Instance, plan: Plan) -> Iterator[Words]:
             yield f"options.{o}.max_size", f"the plan buys {size:g}, more than its {most:g}", cure
 
 
-def _unknown(instance: Instance, o: str, kind: str) -> Words:
+def _unknown_option(instance: Instance, o: str, kind: str) -> Words:
     option = instance.options.get(o)
     what = f"the plan buys {o}, a {kind}, but there is no such option"
     if option is not None:
@@ -330,14 +330,14 @@ def _unknown(instance: Instance, o: str, kind: str) -> Words:
     return f"options.{o}", what, f"Give the instance a {kind} of that name, or stress the plan against another."
 
 
-def _piles(instance: Instance, plan: Plan) -> Iterator[Words]:
+def _check_fills(instance: Instance, plan: Plan) -> Iterator[Words]:
     horizon = instance.horizon
     for o, fills in plan.fills.items():
         bought = [t for t, fill in enumerate(fills) if fill > 0]
         stock = instance.stocks.get(o)
         if stock is None:
             if bought:
-                yield _unknown(instance, o, STOCK)
+                yield _unknown_option(instance, o, STOCK)
         elif len(fills) != len(horizon.periods):
             yield f"options.{o}", f"the plan has {len(fills)} purchases, one for each period is meant", "Solve it anew."
         elif late := [t for t in bought if not stock.allows(horizon.year(t))]:
@@ -345,7 +345,7 @@ def _piles(instance: Instance, plan: Plan) -> Iterator[Words]:
             yield f"options.{o}", what, "Change earliest or latest, or leave the purchase out of the plan."
 
 
-def _overfull(instance: Instance, plan: Plan) -> Iterator[Words]:
+def _check_stocks(instance: Instance, plan: Plan) -> Iterator[Words]:
     for o, row in plan.stocks.items():
         most = instance.options[o].largest
         if max(row) > most * (1.0 + NEGLIGIBLE):
@@ -353,27 +353,27 @@ def _overfull(instance: Instance, plan: Plan) -> Iterator[Words]:
             yield f"options.{o}.max_size", f"the plan holds {si(max(row), 't')}, more than its {si(most, 't')}", cure
 
 
-def _rules(instance: Instance, plan: Plan) -> Iterator[str]:
+def _broken_purchase_rules(instance: Instance, plan: Plan) -> Iterator[str]:
     """Yield a note for each purchase rule that the plan breaks in this instance; none of them excludes the plan."""
     opened = {build.option: build.t for build in plan.builds}
     for build in plan.builds:
         option = instance.sized[build.option]
-        yield from _size_rules(build, option)
+        yield from _broken_size_rules(build, option)
         if late := [r for r in option.requires if opened.get(r, len(instance.horizon.periods)) > build.t]:
             yield f"{build.option} requires {', '.join(late)}, which the plan does not open in time."
         if both := [x for x in option.excludes if x in opened]:
             yield f"{build.option} excludes {', '.join(both)}, which the plan opens as well."
-    yield from _fill_rules(instance, plan)
+    yield from _broken_fill_rules(instance, plan)
 
 
-def _fill_rules(instance: Instance, plan: Plan) -> Iterator[str]:
+def _broken_fill_rules(instance: Instance, plan: Plan) -> Iterator[str]:
     for o, fills in plan.fills.items():
         rate = instance.options[o].most_in_a_year
         if max(fills) > rate * instance.horizon.delta * (1.0 + NEGLIGIBLE):
             yield f"{o} is filled faster than its fill_rate, {rate:g} t a year."
 
 
-def _size_rules(build: Build, option: Sized) -> Iterator[str]:
+def _broken_size_rules(build: Build, option: Sized) -> Iterator[str]:
     units = build.size / option.unit_size if option.unit_size > 0 else 0.0
     if abs(units - round(units)) > NEGLIGIBLE:
         yield f"{build.option}: {build.size:g} is not in whole units of {option.unit_size:g}."

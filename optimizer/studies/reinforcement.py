@@ -96,7 +96,7 @@ def _try_amounts(
     trials: list[Trial] = []
     instance, plan, clock = baseline.instance, baseline.plan, baseline.clock
     every = np.arange(len(instance.events))
-    for amount in reversed(_amounts(instance, candidate, candidate.suggest_amount(gap))):
+    for amount in reversed(_amounts_to_try(instance, candidate, candidate.suggest_amount(gap))):
         more, outlay = with_addition(instance, plan, candidate, amount)
         if (support := baseline.added_support(candidate, more)) is None:
             continue
@@ -127,17 +127,17 @@ class BaselineSupport:
         activity = self.instance.activities.get(candidate.option)
         if activity is None or candidate.also or not (activity.min_utilisation or any(activity.support.values)):
             return 0.0
-        if self._before is None:
+        if self._own_support is None:
             return 0.0
         after = self._support(more)
-        return None if after is None else after - self._before
+        return None if after is None else after - self._own_support
 
     @cached_property
     def _fixed(self) -> FixedPlan:
         return FixedPlan(self.instance, self.plan, Settings(), self.clock)
 
     @cached_property
-    def _before(self) -> float | None:
+    def _own_support(self) -> float | None:
         return self._support(self.plan)
 
     def _support(self, plan: Plan) -> float | None:
@@ -177,9 +177,9 @@ def promising(
     found, chosen = evaluator.subproblems.plan.column_index(), []
     for o, option in instance.options.items():
         if option.is_stock:
-            points = list(_periods(instance, plan, instance.stocks[o], found["", o, "stock"], saving))
+            points = list(_stock_additions(instance, plan, instance.stocks[o], found["", o, "stock"], saving))
         else:
-            points = list(_points(instance, plan, instance.sized[o], found.get(("", o, "size"), {}), saving))
+            points = list(_size_additions(instance, plan, instance.sized[o], found.get(("", o, "size"), {}), saving))
         promises = [point.promise(gap) for point in points]
         most = max(promises, default=0.0)
         # Of points that promise the same, take the last: money is not spent earlier than necessary.
@@ -189,13 +189,13 @@ def promising(
     return [points[i] for _, i, points in chosen]
 
 
-def _points(
+def _size_additions(
     instance: Instance, plan: Plan, option: Sized, columns: Mapping[int, int], saving: Vector
 ) -> Iterator[Addition]:
     """Yield an addition for each decision point at which more of an option may be bought."""
     opened = {build.option: build.t for build in plan.builds}
     left, own = _size_left(plan, option), opened.get(option.id)
-    if left <= NEGLIGIBLE * option.max_size or _excluding(instance, option) & set(opened):
+    if left <= NEGLIGIBLE * option.max_size or _exclusive_options(instance, option) & set(opened):
         return
     also = tuple(required for required in option.requires if required not in opened)
     first = max(map(opened.__getitem__, set(option.requires) & set(opened)), default=0)
@@ -204,7 +204,7 @@ def _points(
             yield Addition(option.id, a, left, np.maximum(saving[:, column], 0.0), also)
 
 
-def _excluding(instance: Instance, option: Sized) -> set[str]:
+def _exclusive_options(instance: Instance, option: Sized) -> set[str]:
     """Return the options that exclude an option or are excluded by it."""
     return {x for x, other in instance.sized.items() if option.id in other.excludes} | set(option.excludes)
 
@@ -217,7 +217,7 @@ def _size_left(plan: Plan, option: Sized) -> float:
     return option.unit_size * greatest_whole(left / option.unit_size, NEGLIGIBLE)
 
 
-def _periods(
+def _stock_additions(
     instance: Instance, plan: Plan, stock: Stock, columns: Mapping[int, int], saving: Vector
 ) -> Iterator[Addition]:
     """Yield an addition for each period at whose end a stockpile may hold more; a tonne is valued net of losses."""
@@ -273,7 +273,7 @@ def _cap_fills(instance: Instance, stock: Stock, fills: Sequence[float]) -> tupl
     return tuple(result)
 
 
-def _amounts(instance: Instance, candidate: Addition, suggested: float) -> list[float]:
+def _amounts_to_try(instance: Instance, candidate: Addition, suggested: float) -> list[float]:
     """Return the amounts to try: parts of the suggested amount, in whole units and at least the least size."""
     option = instance.sized.get(candidate.option)
     amounts = [part * suggested for part in TRIAL_PARTS]

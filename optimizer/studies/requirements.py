@@ -201,17 +201,17 @@ class _Study:
 
     def cases(self) -> Iterator[ConflictCase]:
         """Yield the conflict cases: one shock alone, other lengths, other starts, and the scenarios of the file."""
-        yield from self._one_shock()
+        yield from self._single_shock_cases()
         for factor, words in LENGTHS.items():
             scaled = with_window_lengths(self.alone, factor)
-            yield from self._other("length of the conflict", words, scaled, _whole_periods(scaled))
-        whole = _whole_periods(self.alone)
+            yield from self._other_case("length of the conflict", words, scaled, _uncut_shock_periods(scaled))
+        whole = _uncut_shock_periods(self.alone)
         for years, words in MOVES.items():
-            yield from self._other("mobilisation period", words, with_starts_moved(self.alone, years), whole)
-        for name, alone in self._scenarios():
-            yield from self._other("scenario", name, alone)
+            yield from self._other_case("mobilisation period", words, with_starts_moved(self.alone, years), whole)
+        for name, alone in self._differing_scenarios():
+            yield from self._other_case("scenario", name, alone)
 
-    def _scenarios(self) -> Iterator[tuple[str, Instance]]:
+    def _differing_scenarios(self) -> Iterator[tuple[str, Instance]]:
         """Yield name and instance of scenarios with different requirements; note those left out, with the reason."""
         own, same, free = _needs_data(stocks_alone(self.instance)), list[str](), list[str]()
         for name in self.instance.scenarios:
@@ -233,7 +233,7 @@ class _Study:
         if free:
             self.notes.append(f"Scenarios left out, since they have no floor that could fail: {', '.join(free)}.")
 
-    def _one_shock(self) -> Iterator[ConflictCase]:
+    def _single_shock_cases(self) -> Iterator[ConflictCase]:
         """Yield each entry of the file as the only conflict, if there are several entries."""
         entries = dict.fromkeys(entry_of(self.alone, event) for event in self.alone.events)
         owners = {event.name: entry_of(self.alone, event) for event in self.alone.events}
@@ -243,14 +243,14 @@ class _Study:
             )
             nothing = tuple(each for each in self.nothing.shocks if owners[each.name] == entry)
             kind: CaseKind = "one shock" if len(nothing) == 1 else "one family"
-            yield self._against(ConflictCase(kind, entry, only, nothing, None))
+            yield self._with_stock_plan(ConflictCase(kind, entry, only, nothing, None))
 
-    def _other(self, kind: CaseKind, name: str, alone: Instance, periods: int = 0) -> Iterator[ConflictCase]:
+    def _other_case(self, kind: CaseKind, name: str, alone: Instance, periods: int = 0) -> Iterator[ConflictCase]:
         """Yield the case of an instance with other shocks; nothing if no shock lies within the horizon.
 
         A note says if the windows cover fewer than `periods` periods, since the horizon ends.
         """
-        step, left = alone.horizon.months, _periods(alone)
+        step, left = alone.horizon.months, _shock_periods(alone)
         if not left:
             self.notes.append(f"{kind.capitalize()}, {name}: there is no shock within the horizon.")
         elif left < periods:
@@ -259,9 +259,9 @@ class _Study:
         if not alone.events or self.solver.clock.is_over:
             return
         alone, nothing = self.do_nothing(alone, f"{kind.capitalize()}, {name}")
-        yield self._against(ConflictCase(kind, name, alone, nothing.shocks, None))
+        yield self._with_stock_plan(ConflictCase(kind, name, alone, nothing.shocks, None))
 
-    def _against(self, case: ConflictCase) -> ConflictCase:
+    def _with_stock_plan(self, case: ConflictCase) -> ConflictCase:
         """Add the plan of stocks alone to a case with a shortfall."""
         return replace(case, stocks=self.solve(case.instance, case.name)) if case.is_short else case
 
@@ -272,11 +272,11 @@ def _needs_data(instance: Instance) -> dict[str, Any]:
     return {key: value for key, value in instance.to_dict().items() if key not in left_out}
 
 
-def _periods(instance: Instance) -> int:
+def _shock_periods(instance: Instance) -> int:
     """Return the number of periods of all windows within the horizon."""
     return sum(len(event.periods) for event in instance.events)
 
 
-def _whole_periods(instance: Instance) -> int:
+def _uncut_shock_periods(instance: Instance) -> int:
     """Return the number of periods of all windows, including those after the end of the horizon."""
     return sum(event.length for event in instance.events)

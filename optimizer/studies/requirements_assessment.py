@@ -71,7 +71,7 @@ def _supply_rows(found: "Requirements") -> Iterator[tuple[Any, ...]]:
         window, after = instance.event(worst.name).periods, _years_after(instance, worst.name)
         parts = ((nothing.baseline, range(window.start)), (worst.flows, window), (nothing.baseline, after))
         for c in (c for c in instance.commodities if is_material(instance, c)):
-            yield (worst.name, c, *(rate for flows, periods in parts for rate in _made(instance, flows, c, periods)))
+            yield (worst.name, c, *(rate for flows, periods in parts for rate in _rates(instance, flows, c, periods)))
 
 
 def _worst_of_each(instance: Instance, nothing: Result) -> Iterator[Outcome]:
@@ -100,7 +100,7 @@ def notes_on_years_after(instance: Instance, nothing: Result) -> Iterator[str]:
             yield f"Supply after {worst.name}: the horizon covers {years}, {span}."
 
 
-def _made(instance: Instance, flows: Flows | None, c: str, periods: range) -> tuple[float | None, float | None]:
+def _rates(instance: Instance, flows: Flows | None, c: str, periods: range) -> tuple[float | None, float | None]:
     """Return production of a commodity at home and abroad in periods, t/yr; None for both without flows or periods."""
     if flows is None or not len(periods):
         return None, None
@@ -135,13 +135,13 @@ def chain_frame(found: "Requirements") -> Frame:
         makers = [p for p, process in found.instance.processes.items() if c in process.output]
         inputs = dict.fromkeys(i for p in makers for i in found.instance.processes[p].input)
         made_of = ", ".join(display_name(found.instance, i) for i in inputs)
-        first, last = _largest(nothing, c, years[0]), _largest(nothing, c, years[1])
-        rows.append((c, made_of, len(makers), *first, *last[:2], *_largest(planned, c, years[1])))
+        first, last = _largest_maker(nothing, c, years[0]), _largest_maker(nothing, c, years[1])
+        rows.append((c, made_of, len(makers), *first, *last[:2], *_largest_maker(planned, c, years[1])))
     note = "Shares of production in the baseline. HHI: concentration, 0 to 1."
     return Frame.of_rows("chain", "Supply chain of each material", columns, rows, note)
 
 
-def _largest(shares: Mapping[str, Sequence[Any]], c: str, year: int) -> tuple[Any, Any, Any]:
+def _largest_maker(shares: Mapping[str, Sequence[Any]], c: str, year: int) -> tuple[Any, Any, Any]:
     """Return the region that produces most, its share, and the HHI; None for each if nothing is produced."""
     for each in shares.get(c, ()):
         if each.year == year and each.regions:
@@ -214,7 +214,7 @@ def assumptions_frame(found: "Requirements") -> Frame:
 def _assumption_row(instance: Instance, events: Sequence[Shock]) -> tuple[Any, ...]:
     starts, horizon = [event.periods.start for event in events], instance.horizon
     # These are the same in every shock of an entry, and in every sample of an event.
-    spec, (name, source, note) = events[0].spec, _described(instance, events[0])
+    spec, (name, source, note) = events[0].spec, _describe_entry(instance, events[0])
     return (
         name,
         horizon.label(min(starts)),
@@ -223,7 +223,7 @@ def _assumption_row(instance: Instance, events: Sequence[Shock]) -> tuple[Any, .
         float(min(starts) * horizon.months),
         float(max(len(event.periods) for event in events) * horizon.months),
         split_cuts(spec.cuts, deliberate=spec.deliberate).deliberate,
-        "; ".join(cut_words(instance, cut) for cut in max(map(_cuts_within, events), key=_lost)) or "nothing",
+        "; ".join(cut_words(instance, cut) for cut in max(map(_cuts_within, events), key=_total_severity)) or "nothing",
         _by_name(instance, spec.demand, "×"),
         _by_name(instance, spec.survival, ""),
         _by_name(instance, spec.cost, "×"),
@@ -232,7 +232,7 @@ def _assumption_row(instance: Instance, events: Sequence[Shock]) -> tuple[Any, .
     )
 
 
-def _described(instance: Instance, event: Shock) -> tuple[str, str | None, str | None]:
+def _describe_entry(instance: Instance, event: Shock) -> tuple[str, str | None, str | None]:
     """Return name, source and note of a shock's entry; an event of an ensemble has its own or those of the ensemble."""
     entry = entry_of(instance, event)
     whole = instance.shocks.get(entry) or instance.ensembles[entry]
@@ -249,7 +249,7 @@ def _cuts_within(event: Shock) -> tuple[Cut, ...]:
     return tuple(cut.model_copy(update={"severity": tuple(map(cut.at, offsets))}) for cut in event.spec.cuts)
 
 
-def _lost(cuts: Sequence[Cut]) -> float:
+def _total_severity(cuts: Sequence[Cut]) -> float:
     """Return the sum of severities over cuts and periods."""
     return math.fsum(severity for cut in cuts for severity in cut.severity)
 

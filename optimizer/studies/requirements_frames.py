@@ -97,49 +97,49 @@ def materials_frame(found: "Requirements") -> Frame:
 def _material_row(found: "Requirements", c: str, held: Sequence[Mapping[str, Any]]) -> tuple[Any, ...]:
     instance = found.instance
     segments = [d for d, demand in instance.demands.items() if demand.commodity == c]
-    needed, left = _need_of(found, segments) if segments else ((None,) * 4, (None, None))
+    needed, left = _needs_of_material(found, segments) if segments else ((None,) * 4, (None, None))
     sums = [math.fsum(row[name] for row in held) if held else None for name in HELD_SUMS]
     options = "; ".join(display_name(instance, row["option"]) for row in held) or NO_OPTION
     upstream = "; ".join(display_name(instance, o) for o in upstream_stocks(instance, c))
     return (c, *needed, *sums, *left, options, upstream)
 
 
-def _need_of(found: "Requirements", segments: Sequence[str]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+def _needs_of_material(found: "Requirements", segments: Sequence[str]) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
     """Return the needs of segments, and the shortfalls left with stocks and with the plan.
 
     The needs are the worst shock, None if nothing falls short, the amount that floors require, t, the shortfall, t,
     and its value, money.
     """
     worst = _hardest(found, segments)
-    services = _services(worst, segments)
-    required = math.fsum(_required(found.alone, worst.name, d) for d in segments)
+    services = _failing_services(worst, segments)
+    required = math.fsum(_requirement(found.alone, worst.name, d) for d in segments)
     gap = math.fsum(service.gap for service in services)
-    left = (_worst_below(found.stocks, segments), _worst_below(found.result, segments))
-    return (worst.name if services else None, required, _below(worst, segments), gap), left
+    left = (_worst_shortfall(found.stocks, segments), _worst_shortfall(found.result, segments))
+    return (worst.name if services else None, required, _shortfall(worst, segments), gap), left
 
 
-def _counted(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
+def _without_excused(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
     """Return the outcomes without samples that fail and are allowed to."""
     return (outcome for outcome in outcomes if not outcome.excused)
 
 
-def _services(outcome: Outcome | None, segments: Iterable[str]) -> list[Service]:
+def _failing_services(outcome: Outcome | None, segments: Iterable[str]) -> list[Service]:
     """Return the services of the given segments that fall below their floors in a shock."""
     some = () if outcome is None else (outcome.segments.get(d) for d in segments)
     return [service for service in some if service is not None and service.first_failure is not None]
 
 
-def _below(outcome: Outcome | None, segments: Iterable[str]) -> float:
-    return math.fsum(service.below_floor for service in _services(outcome, segments))
+def _shortfall(outcome: Outcome | None, segments: Iterable[str]) -> float:
+    return math.fsum(service.below_floor for service in _failing_services(outcome, segments))
 
 
-def _worst(outcomes: Iterable[Outcome], segments: Sequence[str]) -> Outcome | None:
+def _worst_outcome(outcomes: Iterable[Outcome], segments: Sequence[str]) -> Outcome | None:
     """Return the shock in which most of the segments' demand falls short, the first of equals; None without shocks."""
-    return max(_counted(outcomes), key=lambda each: _below(each, segments), default=None)
+    return max(_without_excused(outcomes), key=lambda each: _shortfall(each, segments), default=None)
 
 
-def _worst_below(result: Result, segments: Sequence[str]) -> float | None:
-    return None if result.baseline is None else _below(_worst(result.shocks, segments), segments)
+def _worst_shortfall(result: Result, segments: Sequence[str]) -> float | None:
+    return None if result.baseline is None else _shortfall(_worst_outcome(result.shocks, segments), segments)
 
 
 # Notes on columns that the screen does not show.
@@ -152,7 +152,7 @@ def shortfall_by_material(instance: Instance, outcomes: Sequence[Outcome]) -> di
     segments: dict[str, list[str]] = defaultdict(list)
     for d, demand in instance.demands.items():
         segments[demand.commodity].append(d)
-    return {c: _below(_worst(outcomes, some), some) for c, some in segments.items()}
+    return {c: _shortfall(_worst_outcome(outcomes, some), some) for c, some in segments.items()}
 
 
 def _window_tonnes(instance: Instance, shock: str, d: str) -> tuple[float, float]:
@@ -189,17 +189,17 @@ def needs_frame(found: "Requirements") -> Frame:
 def _hardest(found: "Requirements", segments: Sequence[str]) -> Outcome:
     """Return the shock with the largest shortfall of segments under the do-nothing plan, else that requiring most."""
 
-    worst = _worst(found.nothing.shocks, segments)
-    if worst is not None and _below(worst, segments) > 0:
+    worst = _worst_outcome(found.nothing.shocks, segments)
+    if worst is not None and _shortfall(worst, segments) > 0:
         return worst
 
     def required(outcome: Outcome) -> float:
-        return math.fsum(_required(found.alone, outcome.name, d) for d in segments)
+        return math.fsum(_requirement(found.alone, outcome.name, d) for d in segments)
 
-    return max(_counted(found.nothing.shocks), key=required)
+    return max(_without_excused(found.nothing.shocks), key=required)
 
 
-def _required(instance: Instance, shock: str, d: str) -> float:
+def _requirement(instance: Instance, shock: str, d: str) -> float:
     """Return the demand that the floor of a segment requires over the window of a shock, t."""
     return _window_tonnes(instance, shock, d)[1]
 
@@ -207,17 +207,17 @@ def _required(instance: Instance, shock: str, d: str) -> float:
 def _need_row(found: "Requirements", d: str) -> tuple[Any, ...]:
     worst = _hardest(found, [d])
     demand, required = _window_tonnes(found.alone, worst.name, d)
-    short = sum(_below(each, [d]) > 0 for each in _counted(found.nothing.shocks))
+    short = sum(_shortfall(each, [d]) > 0 for each in _without_excused(found.nothing.shocks))
     return (d, found.instance.demands[d].commodity, worst.name, demand, demand - required, required,
-            _below(worst, [d]), *_left_in(found, worst.name, d), short)  # fmt: skip
+            _shortfall(worst, [d]), *_left_by_plans(found, worst.name, d), short)  # fmt: skip
 
 
-def _left_in(found: "Requirements", shock: str, d: str) -> tuple[float | None, float | None]:
+def _left_by_plans(found: "Requirements", shock: str, d: str) -> tuple[float | None, float | None]:
     """Return a segment's shortfall in a shock with stocks alone and with the given plan, t; None if a plan lacks it."""
     both = []
     for result in (found.stocks, found.result):
         outcome = next((each for each in result.shocks if each.name == shock), None)
-        both.append(None if outcome is None else _below(outcome, [d]))
+        both.append(None if outcome is None else _shortfall(outcome, [d]))
     return both[0], both[1]
 
 
@@ -244,8 +244,8 @@ def shortfalls_frame(found: "Requirements") -> Frame:
 
 def _shortfall_rows(found: "Requirements") -> Iterator[tuple[Any, ...]]:
     for d, demand in found.instance.demands.items():
-        for outcome in _counted(found.nothing.shocks):
-            below, left = _below(outcome, [d]), _left_in(found, outcome.name, d)
+        for outcome in _without_excused(found.nothing.shocks):
+            below, left = _shortfall(outcome, [d]), _left_by_plans(found, outcome.name, d)
             if below > 0 or any(each for each in left):
                 service = outcome.segments.get(d)
                 known = is_known(found.alone, outcome) or service is not None
@@ -270,13 +270,13 @@ def held_stocks(found: "Requirements") -> list[dict[str, Any]]:
             "spent": paid, "counted": stock.budget_share * paid,
             "holding_per_year": stock.holding_cost * most,
             "holding": math.fsum(stock.holding_cost * horizon.delta * each for each in held),
-            "drawn": _drawn(result, o),
+            "drawn": _largest_release(result, o),
             "years_to_buy": most / stock.most_in_a_year if stock.most_in_a_year > 0 else None,
         })  # fmt: skip
     return rows
 
 
-def _drawn(result: Result, o: str) -> float | None:
+def _largest_release(result: Result, o: str) -> float | None:
     """Return the largest release from a stock in one shock, t, of shocks with flows; None without any."""
     return max((math.fsum(each.flows.row(o, "released")) for each in result.shocks if each.flows), default=None)
 
@@ -317,7 +317,7 @@ def holdings_frame(found: "Requirements") -> Frame:
     return Frame.of_rows("holdings", "What to hold, and what it costs", columns, rows, note)
 
 
-def _at_least(result: Result) -> float:
+def _least_gap_bound(result: Result) -> float:
     """Return the proven lower bound of the least survival gap, money."""
     return min(result.survival_gap, result.gap_bound or 0.0)
 
@@ -359,7 +359,7 @@ def funding_frame(found: "Requirements") -> Frame:
     for step in found.steps:
         left, result = shortfall_by_material(found.alone, step.result.shocks), step.result
         survived = sum(outcome.survives for outcome in result.shocks)
-        gaps = result.survival_gap, _at_least(result)
+        gaps = result.survival_gap, _least_gap_bound(result)
         rows.append((step.share, step.money, survived, *gaps, *(left[c] for c in short)))
     note = (
         f"Of {len(found.nothing.shocks):,} shocks. Gap: demand below the floors at shortage cost, over all shocks, the "
@@ -405,7 +405,7 @@ def _named_columns(instance: Instance, keys: Iterable[str], name: str, label: st
 def _case_row(case: tuple[Any, ...], short: Sequence[str], stocks: Sequence[str]) -> tuple[Any, ...]:
     kind, name, instance, nothing, result = case
     before = shortfall_by_material(instance, nothing)
-    gap = math.fsum(outcome.gap for outcome in _counted(nothing))
+    gap = math.fsum(outcome.gap for outcome in _without_excused(nothing))
     is_known = result is not None or not any(before.values())
     money, held, left = _case_stocks(instance, result) if is_known else ((None,) * 3, {}, {})
     tonnes = *map(before.get, short), *map(held.get, stocks), *map(left.get, short)
@@ -424,5 +424,5 @@ def _case_stocks(instance: Instance, result: Result | None) -> tuple[tuple[float
     plan = result.plan
     spent = math.fsum(instance.stocks[o].paid_for_fills(instance.horizon, fills) for o, fills in plan.fills.items())
     held = {o: max(*row, instance.stocks[o].initial) for o, row in plan.stocks.items()}
-    money = (spent, result.survival_gap, _at_least(result))
+    money = (spent, result.survival_gap, _least_gap_bound(result))
     return money, held, shortfall_by_material(instance, result.shocks)

@@ -383,7 +383,7 @@ class _SensitivitySearch:
 
     def tornado(self) -> list[TornadoBar]:
         """Return a bar for every number that was solved for at both ends."""
-        at_ends = [_moved(number, end) for number in self.numbers for end in (-1.0, 1.0)]
+        at_ends = [_move_number(number, end) for number in self.numbers for end in (-1.0, 1.0)]
         found = self.answers(at_ends, "each number at its ends")
         pairs = ((number, found.get(2 * i), found.get(2 * i + 1)) for i, number in enumerate(self.numbers))
         return [TornadoBar(number, low, high) for number, low, high in pairs if low is not None and high is not None]
@@ -397,7 +397,7 @@ class _SensitivitySearch:
         ways = [_Interval(i, 0.0, end, at) for i, end, at in ends if self._differs(at)]
         rounds = max(0, math.ceil(math.log2(1.0 / resolution))) if ways else 0
         for k in range(rounds):
-            variants = [_moved(bars[way.bar].number, way.middle) for way in ways]
+            variants = [_move_number(bars[way.bar].number, way.middle) for way in ways]
             found = self.answers(variants, f"where the plan changes, step {k + 1} of {rounds}")
             if len(found) < len(variants):
                 return list(bars)
@@ -434,7 +434,7 @@ class _SensitivitySearch:
         return MovedNumbers({path: value for number, share in pairs for path, value in number.across(share).items()})
 
 
-def _moved(number: UncertainNumber, position: float) -> MovedNumbers:
+def _move_number(number: UncertainNumber, position: float) -> MovedNumbers:
     """Return one number moved to a position, −1 … 1; shortage costs do not change whether floors hold."""
     return MovedNumbers(number.at(position), takes_gap_as_is=number.is_shortage_cost)
 

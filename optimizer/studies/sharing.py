@@ -161,7 +161,7 @@ class _CoalitionSearch:
         with start_executor(size_for(self.settings.jobs, time.perf_counter() - began)) as executor:
             working = replace(working, jobs=1, threads=working.threads or 1)
             self._solve(first[1:], working, executor)
-            measure = self._measure(first)
+            measure = self._tolerance_base(first)
             exact = measure.settings(working)
             self._solve([each for each in first if self._is_open(each, measure)], exact, executor)
             for some in others:
@@ -174,7 +174,7 @@ class _CoalitionSearch:
             return
         # Ctrl-C during a task in this process stops all of them.
         executor.memory[CLOCK] = self.clock
-        starts = [self._start(each) for each in wanted]
+        starts = [self._starting_point(each) for each in wanted]
         tasks = [
             Task(solve_coalition, (self.variants[each], settings, *start, self.until))
             for each, start in zip(wanted, starts, strict=True)
@@ -188,7 +188,7 @@ class _CoalitionSearch:
     def _ordered(self, each: Coalition) -> tuple[str, ...]:
         return tuple(name for name in self.members if name in each)
 
-    def _start(self, each: Coalition) -> tuple[Plan | None, frozenset[str]]:
+    def _starting_point(self, each: Coalition) -> tuple[Plan | None, frozenset[str]]:
         """Return the builds and tight shocks to start from: the coalition's own, or those of its cheapest split."""
         if each in self.found:
             return self.found[each].plan, tight_shocks(self.found[each])
@@ -204,7 +204,7 @@ class _CoalitionSearch:
         shocks = tight_shocks(one) | tight_shocks(other)
         return Plan(tuple(builds.values())), shocks
 
-    def _measure(self, alone: Sequence[Coalition]) -> ToleranceBase:
+    def _tolerance_base(self, alone: Sequence[Coalition]) -> ToleranceBase:
         """Return the tolerance base of costs: the sum of the members' stand-alone prices of survival."""
         known = [self._cost(each) for each in alone if each in self.found]
         costs = [each.cost for each in known if each.has_cost]
@@ -251,10 +251,10 @@ def _with_game(found: CostShares) -> CostShares:
         for name in members
     )
     core = ProvenPayment(least_core(members, high), *core_ends(members, low, high))
-    return replace(found, shares=shares, core=core, notes=(*found.notes, *_scarcity(found)))
+    return replace(found, shares=shares, core=core, notes=(*found.notes, *_scarcity_notes(found)))
 
 
-def _scarcity(found: CostShares) -> list[str]:
+def _scarcity_notes(found: CostShares) -> list[str]:
     """Return a note if two coalitions cost less apart than together, since a resource common to both is scarce."""
     costs = {each.key: each for each in found.coalitions}
     worse = [

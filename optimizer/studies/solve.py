@@ -208,7 +208,7 @@ def conclude(
         conflict = find_conflict(instance, settings, clock) if solved.status == "infeasible" else Conflict()
         frame = run_record(instance, settings, clock, solved, (*notes, *conflict.notes))
         return planless_result(timer.seconds(clock), solved, conflict.rules, frame | {"adversary": faced})
-    no_shock = no_shock or _no_shock(instance, settings, clock, solved)
+    no_shock = no_shock or _solve_no_shock(instance, settings, clock, solved)
     if no_shock is None and _has_shocks(instance):
         frame |= {"notes": (*frame["notes"], NO_PRICE)}
     result, report = PlanConclusion(instance, settings, clock, solved, evaluator, frame, faced, no_shock).audited()
@@ -253,7 +253,7 @@ class PlanConclusion:
                 if result.survives:
                     return result, report
                 whole = complete(instance, *self._result(last))
-                return (result, report) if _failed(result) <= _failed(whole[0]) else whole
+                return (result, report) if _failed_shocks(result) <= _failed_shocks(whole[0]) else whole
         return complete(instance, *self._result(last))
 
     def _result(self, values: list[float]) -> tuple[Result, list[ManyFlows]]:
@@ -282,7 +282,7 @@ class PlanConclusion:
             calm_cost=no_shock_cost,
             calm_builds=() if no_shock is None else no_shock.plan.bought,
             no_shock=no_shock,
-            nothing=_nothing(instance, self.clock, evaluator),
+            nothing=_do_nothing_shortage(instance, self.clock, evaluator),
             shares=supply_shares(instance, baseline),
             lacks=baseline_shortages(instance, baseline),
             actual=actual_outputs(instance, baseline),
@@ -297,7 +297,7 @@ class PlanConclusion:
         solved = self.solved
         names = (event.name for event in self.instance.events)
         gaps = dict(zip(names, surveyed.counted_gaps(self.instance).tolist(), strict=True))
-        gap = _gap(solved, math.fsum(gaps.values()))
+        gap = _reported_gap(solved, math.fsum(gaps.values()))
         if faced is not None:
             faced = with_worst_attack(self.instance, faced, gaps)
             gap = math.fsum(gap for name, gap in gaps.items() if name not in faced.attacks) + faced.gap
@@ -317,7 +317,7 @@ class PlanConclusion:
         return {**self.frame, **proof, "status": status, "notes": notes, "adversary": faced}
 
 
-def _gap(solved: SearchResult, left: float) -> float:
+def _reported_gap(solved: SearchResult, left: float) -> float:
     """Return the search's gap, or the evaluated gap `left` if the search was stopped, or `left` is less or should be 0.
 
     The two can differ for a shortage near a millionth of demand, which only one of them may neglect.
@@ -331,7 +331,7 @@ def _is_proven(distance: float | None, required: float, faced: Faced | None) -> 
     return distance is not None and distance <= required and (faced is None or faced.sets is not None)
 
 
-def _failed(result: Result) -> set[str]:
+def _failed_shocks(result: Result) -> set[str]:
     """Return the names of the shocks that fail and are not allowed to."""
     return {outcome.name for outcome in result.shocks if outcome.fails}
 
@@ -388,14 +388,14 @@ def _has_shocks(instance: Instance) -> bool:
     return bool(instance.events or instance.survival_rules)
 
 
-def _no_shock(instance: Instance, settings: Settings, clock: Clock, solved: SearchResult) -> NoShockPlan | None:
+def _solve_no_shock(instance: Instance, settings: Settings, clock: Clock, solved: SearchResult) -> NoShockPlan | None:
     """Return the no-shock plan; None if the instance has no shocks, or the time ran out."""
     if not _has_shocks(instance) or solved.no_shock is not None or clock.is_over:
         return solved.no_shock
     return no_shock_plan(instance, settings, clock)
 
 
-def _nothing(instance: Instance, clock: Clock, evaluator: RecourseEvaluator) -> Nothing | None:
+def _do_nothing_shortage(instance: Instance, clock: Clock, evaluator: RecourseEvaluator) -> Nothing | None:
     if not instance.events:
         return None
     return do_nothing_outcome(instance, survey(instance, evaluator, evaluator.do_nothing_answers(clock)))

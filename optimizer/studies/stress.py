@@ -94,8 +94,8 @@ def groups(instance: Instance, samples: Samples) -> tuple[SampleGroup, ...]:
     years = [str(instance.horizon.year(t)) for t in samples.start.tolist()]
     months = samples.months
     few = len(np.unique(months)) <= MOST_DURATIONS
-    lengths = [f"{each}" for each in months.tolist()] if few else _quarters(months, "")
-    severity = _quarters(100 * samples.severity, " %")
+    lengths = [f"{each}" for each in months.tolist()] if few else _quarter_labels(months, "")
+    severity = _quarter_labels(100 * samples.severity, " %")
     by_months, by_severity = (np.argsort(each, kind="stable") for each in (months, samples.severity))
     return (
         *_group_samples("event", samples, samples.entry, sorted(set(samples.entry))),
@@ -105,7 +105,7 @@ def groups(instance: Instance, samples: Samples) -> tuple[SampleGroup, ...]:
     )
 
 
-def _quarters(numbers: npt.NDArray[Any], unit: str) -> list[str]:
+def _quarter_labels(numbers: npt.NDArray[Any], unit: str) -> list[str]:
     """Return the label of the quarter of each number; equal numbers stay together, so quarters may be uneven."""
     edges = np.unique(np.quantile(numbers, [0.25, 0.5, 0.75]))
     place = np.searchsorted(edges, numbers, side="left")
@@ -180,14 +180,14 @@ def stress(
         raise InstanceError([Finding(file, None, "shocks", "there is neither a shock nor an ensemble", cure)])
     with open_evaluator(drawn, Settings(jobs=jobs, cluster=cluster), None) as evaluator:
         made = _stress_figures(drawn, evaluator, fit.plan, clock, listener)
-        notes = (*changed.notes, *fit.notes, *_currencies(base, result), *own_samples, *evaluator.notes)
+        notes = (*changed.notes, *fit.notes, *_currency_notes(base, result), *own_samples, *evaluator.notes)
     return Stress(
         title=drawn.title,
         plan_title=result.title,
         currency=drawn.currency,
         samples=len(drawn.events),
         seed=seed,
-        sampler=_sampler(base, drawn, seed),
+        sampler=_describe_sampler(base, drawn, seed),
         cut_off=_count_cut_off(drawn),
         own_shocks=len(result.shocks),
         own_failed=sum(outcome.fails for outcome in result.shocks),
@@ -218,13 +218,13 @@ def fresh_samples(base: Instance, result: Result, samples: int, seed: int) -> tu
     return drawn.replacing(ensembles={**drawn.ensembles, **again}), (note,)
 
 
-def _currencies(instance: Instance, result: Result) -> tuple[str, ...]:
+def _currency_notes(instance: Instance, result: Result) -> tuple[str, ...]:
     if instance.currency == result.currency:
         return ()
     return (f"Money is in {instance.currency}; the plan was made in {result.currency}.",)
 
 
-def _sampler(instance: Instance, drawn: Instance, seed: int) -> str:
+def _describe_sampler(instance: Instance, drawn: Instance, seed: int) -> str:
     if instance.ensembles:
         seeds = {name: spec.seed for name, spec in drawn.ensembles.items() if spec.seed != seed}
         names = [f"{name} (seed {seeds[name]})" if name in seeds else name for name in instance.ensembles]
@@ -257,7 +257,7 @@ def _stress_figures(
         "expected_gap": float(rows.gap.mean()),
         "worst_gap": float(rows.gap.max()),
         "services": spreads(instance, surveyed),
-        "worst": _worst(instance, evaluator.subproblems, plan, values, replies, surveyed),
+        "worst": _worst_samples(instance, evaluator.subproblems, plan, values, replies, surveyed),
         "groups": groups(instance, rows),
         "reinforcements": find_reinforcements(instance, evaluator, plan, failing, clock),
         "rows": rows,
@@ -280,7 +280,7 @@ def _serve_samples(
     return replies
 
 
-def _worst(
+def _worst_samples(
     instance: Instance,
     solver: SubproblemSolver,
     plan: Plan,

@@ -201,14 +201,14 @@ def summarise(instance: Instance, *, every: bool = False) -> Summary:
         unweighted = (str(place[-1]) for place, each in each_question(instance.futures) if not each.is_weighted)
         outlines, names = outline_futures(instance), tuple(dict.fromkeys(unweighted))
         return replace(summarise(instance.replacing(futures={}), every=every), futures=outlines, unweighted=names)
-    found = _hits(instance)
-    measured = _spread(instance.events, MEASURED)
+    found = _find_hits(instance)
+    measured = _spread_evenly(instance.events, MEASURED)
     builder = extensive_form_model(instance, measured)
     bought, rules, shortages, actual, fallbacks = _no_shock_plan(instance)
     return Summary(
-        counts=_counts(instance) | _size(instance, builder, len(measured)),
-        ranges=_ranges(builder, cost(builder, instance, measured)),
-        hits=tuple(found.values() if every else _spread(list(found.values()), HIT)),
+        counts=_counts(instance) | _model_size(instance, builder, len(measured)),
+        ranges=_coefficient_ranges(builder, cost(builder, instance, measured)),
+        hits=tuple(found.values() if every else _spread_evenly(list(found.values()), HIT)),
         struck=tuple(_row_hits(row.name, [found[name] for name in row.shocks]) for row in folds(instance, found)),
         previews=previews(instance),
         bought_without_shocks=bought,
@@ -219,18 +219,18 @@ def summarise(instance: Instance, *, every: bool = False) -> Summary:
     )
 
 
-def _ranges(builder: ModelBuilder, objective: Expression) -> dict[str, tuple[float, float]]:
+def _coefficient_ranges(builder: ModelBuilder, objective: Expression) -> dict[str, tuple[float, float]]:
     """Return the smallest and the largest scaled coefficient of each part of the model, as the solver receives it."""
     columns, scales = builder.scales()
     rows = list(zip(builder.rows, scales, strict=True))
     return {
-        "matrix": _range(value * columns[j] / scale for row, scale in rows for j, value in row.terms.items()),
-        "objective": _range(value * columns[j] for j, value in objective.terms.items()),
-        "right-hand side": _range(row.rhs / scale for row, scale in rows),
+        "matrix": _nonzero_range(value * columns[j] / scale for row, scale in rows for j, value in row.terms.items()),
+        "objective": _nonzero_range(value * columns[j] for j, value in objective.terms.items()),
+        "right-hand side": _nonzero_range(row.rhs / scale for row, scale in rows),
     }
 
 
-def _range(values: Iterable[float]) -> tuple[float, float]:
+def _nonzero_range(values: Iterable[float]) -> tuple[float, float]:
     sizes = [abs(value) for value in values if value and math.isfinite(value)]
     return (min(sizes), max(sizes)) if sizes else (0.0, 0.0)
 
@@ -243,12 +243,12 @@ def _counts(instance: Instance) -> dict[str, int]:
     return counts | {"periods": len(instance.horizon.periods)}
 
 
-def _spread[Item](items: Sequence[Item], most: int) -> Sequence[Item]:
+def _spread_evenly[Item](items: Sequence[Item], most: int) -> Sequence[Item]:
     """Return all items, or `most` of them evenly spread if there are more."""
     return items if len(items) <= most else [items[i * len(items) // most] for i in range(most)]
 
 
-def _size(instance: Instance, builder: ModelBuilder, measured: int) -> dict[str, int]:
+def _model_size(instance: Instance, builder: ModelBuilder, measured: int) -> dict[str, int]:
     """Return the columns and rows of the extensive form, extrapolated from `measured` shocks if there are more."""
     columns, rows, shocks = len(builder.columns), len(builder.rows), len(instance.events)
     if shocks > measured:
@@ -258,14 +258,14 @@ def _size(instance: Instance, builder: ModelBuilder, measured: int) -> dict[str,
     return {"columns": columns, "rows": rows}
 
 
-def _hits(instance: Instance) -> dict[str, ShockHit]:
+def _find_hits(instance: Instance) -> dict[str, ShockHit]:
     """Return the hit of every listed shock, by its name."""
     listed = without_ensembles(instance)
     evaluator = RecourseEvaluator(listed)
     replies = evaluator.operate_batches(plan_values(listed, do_nothing_plan(listed)), Clock(), {})
     surveyed = zip(listed.events, survey(listed, evaluator, replies).below.tolist(), strict=True)
     return {
-        shock.name: _hit(instance, shock, {d: t for d, t in zip(instance.demands, row, strict=True) if t > 0})
+        shock.name: _shock_hit(instance, shock, {d: t for d, t in zip(instance.demands, row, strict=True) if t > 0})
         for shock, row in surveyed
     }
 
@@ -275,7 +275,7 @@ def _row_hits(name: str, hits: Sequence[ShockHit]) -> RowHits:
     return RowHits(name, len(hits), below, max(hits, key=lambda hit: (hit.gap, max(hit.cuts.values(), default=0.0))))
 
 
-def _hit(instance: Instance, shock: Shock, below: dict[str, float]) -> ShockHit:
+def _shock_hit(instance: Instance, shock: Shock, below: dict[str, float]) -> ShockHit:
     path, label = instance.path(shock), instance.horizon.label
     cut = dict.fromkeys([*path.severity, *path.accident])
     worst = {name: float(max(path.largest_severity_at(name, t) for t in path.periods)) for name in cut}

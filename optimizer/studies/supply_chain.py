@@ -90,7 +90,7 @@ def stage_columns(instance: Instance) -> dict[str, int]:
     while len(columns) < len(before):
         waiting = [stage for stage in before if stage not in columns]
         ready = [stage for stage in waiting if before[stage] <= set(columns)]
-        for stage in ready or [min(waiting, key=_usual)]:
+        for stage in ready or [min(waiting, key=_usual_rank)]:
             after = [1 + columns[other] for other in before[stage] if other in columns]
             columns[stage] = max([int(stage in takes_scrap), *after])
     return columns
@@ -107,7 +107,7 @@ def _stages_before(instance: Instance) -> tuple[dict[str, set[str]], set[str]]:
     return before, {stage for stage, taken in takes.items() if taken & scrap}
 
 
-def _usual(stage: str) -> int:
+def _usual_rank(stage: str) -> int:
     places = [i for i, word in enumerate(USUAL) if word in stage.lower()]
     return places[0] if places else len(USUAL)
 
@@ -119,10 +119,10 @@ def _scrap(instance: Instance) -> set[str]:
 
 def chain(instance: Instance, flows: Flows, path: Path, first: int, last: int) -> Chain:
     """Return the supply chain in periods `first` to `last` of a path, both inclusive."""
-    return _Drawing(instance, flows, path, range(first, last + 1)).chain()
+    return _ChainBuilder(instance, flows, path, range(first, last + 1)).chain()
 
 
-class _Drawing:
+class _ChainBuilder:
     """Construction of one chain."""
 
     def __init__(self, instance: Instance, flows: Flows, path: Path, periods: range) -> None:
@@ -143,7 +143,7 @@ class _Drawing:
 
     def chain(self) -> Chain:
         for commodity in self.instance.commodities:
-            self._pass_on(commodity)
+            self._add_passages(commodity)
         into = [each for each in self.passages if self.places[each.target].sort == "segment"]
         by_region: dict[str, float] = defaultdict(float)
         for each in into:
@@ -175,15 +175,15 @@ class _Drawing:
     def _rate(self, tonnes: Any) -> float:
         return float(sum(tonnes)) / self.years
 
-    def _of(self, flow: str, owner: str) -> float:
+    def _flow_rate(self, flow: str, owner: str) -> float:
         """Return the mean rate of one flow over the periods, t/yr."""
         if (flow, owner) not in self._rates:
             self._rates[flow, owner] = self.flows.total(owner, flow, self.periods) / self.years
         return self._rates[flow, owner]
 
-    def _pass_on(self, commodity: str) -> None:
+    def _add_passages(self, commodity: str) -> None:
         """Add all passages of one commodity."""
-        takers, elsewhere = self._takers(commodity), self._elsewhere(commodity)
+        takers, elsewhere = self._takers(commodity), self._supply_outside_pool(commodity)
         makers = self._makers(commodity, takers)
         made = sum(makers.values())
         demanded = sum(takers.values()) + sum(tonnes for *_, tonnes in elsewhere)
@@ -211,13 +211,13 @@ class _Drawing:
         collected = ChainPlace(f"scrap:{commodity}", "scrap", 0, owner=commodity)
         for name, activity in self.instance.activities.items():
             if commodity in activity.output:
-                place = self._place(activity.stage, activity.region)
-                made = activity.output[commodity] * self._of("activity", name)
+                place = self._activity_place(activity.stage, activity.region)
+                made = activity.output[commodity] * self._flow_rate("activity", name)
                 found[place if place.column < nearest else collected] += made
         found[collected] += self._scrap_return(commodity)
         for o, flow in self.others:
             if commodity in flow.gives:
-                found[self._store(commodity)] += flow.gives[commodity] * self._of(flow.name, o)
+                found[self._stock_place(commodity)] += flow.gives[commodity] * self._flow_rate(flow.name, o)
         return {place: made for place, made in found.items() if made > 0}
 
     def _scrap_return(self, commodity: str) -> float:
@@ -226,7 +226,7 @@ class _Drawing:
         segments = [d for d, end in ends.items() if end is not None and end.commodity == commodity]
         return self._rate(self.path.scrap_at(d, t) for d in segments for t in self.periods)
 
-    def _store(self, commodity: str) -> ChainPlace:
+    def _stock_place(self, commodity: str) -> ChainPlace:
         makers = [a.stage or "" for a in self.instance.activities.values() if commodity in a.output]
         column = min((self.stages[stage] for stage in makers), default=self.end - 1)
         return ChainPlace(f"stock:{column}", "stock", column)
@@ -236,39 +236,39 @@ class _Drawing:
         found: dict[ChainPlace, float] = defaultdict(float)
         for name, activity in self.instance.activities.items():
             if commodity in activity.input:
-                taken = activity.input[commodity] * self._of("activity", name)
-                found[self._place(activity.stage, activity.region)] += taken
+                taken = activity.input[commodity] * self._flow_rate("activity", name)
+                found[self._activity_place(activity.stage, activity.region)] += taken
         for o, flow in self.others:
             if flow.serves is not None:
-                found[self.substitutes] += flow.takes.get(commodity, 0.0) * self._of(flow.name, o)
+                found[self.substitutes] += flow.takes.get(commodity, 0.0) * self._flow_rate(flow.name, o)
         for d, demand in self.instance.demands.items():
             if demand.commodity == commodity:
                 demanded = self._rate(self.path.demand_at(d, t) for t in self.periods)
-                found[self._segment(d)] += demanded - self._short(d) - self._otherwise(d)
+                found[self._segment(d)] += demanded - self._unserved(d) - self._substituted_rate(d)
         return {place: taken for place, taken in found.items() if taken > 0}
 
-    def _elsewhere(self, commodity: str) -> list[tuple[ChainPlace, ChainPlace, float]]:
+    def _supply_outside_pool(self, commodity: str) -> list[tuple[ChainPlace, ChainPlace, float]]:
         """Return substituted and unserved demand of the commodity's segments, as (source, segment, t/yr)."""
         found = []
         for d, demand in self.instance.demands.items():
             if demand.commodity == commodity:
-                found.append((self.substitutes, self._segment(d), self._otherwise(d)))
-                found.append((ChainPlace("unserved", "unserved", self.end - 1), self._segment(d), self._short(d)))
+                found.append((self.substitutes, self._segment(d), self._substituted_rate(d)))
+                found.append((ChainPlace("unserved", "unserved", self.end - 1), self._segment(d), self._unserved(d)))
         return found
 
-    def _place(self, stage: str | None, region: str | None) -> ChainPlace:
+    def _activity_place(self, stage: str | None, region: str | None) -> ChainPlace:
         stage, region = stage or "", region or "unnamed"
         return ChainPlace(f"{stage}/{region}", "activity", self.stages[stage], stage, region)
 
     def _segment(self, d: str) -> ChainPlace:
         return ChainPlace(f"segment:{d}", "segment", self.end, owner=d)
 
-    def _short(self, d: str) -> float:
-        return max(0.0, self._of("unserved", d))
+    def _unserved(self, d: str) -> float:
+        return max(0.0, self._flow_rate("unserved", d))
 
-    def _otherwise(self, d: str) -> float:
+    def _substituted_rate(self, d: str) -> float:
         """Return the demand of a segment that options serve without its commodity, t/yr."""
-        return sum(self._of(flow.name, o) for o, flow in self.others if flow.serves == d)
+        return sum(self._flow_rate(flow.name, o) for o, flow in self.others if flow.serves == d)
 
 
 def baseline_shortages(instance: Instance, baseline: Flows) -> dict[str, Lack]:

@@ -162,14 +162,14 @@ class TimeToSurvive:
         return {
             "instance": self.title,
             "years": list(self.years),
-            "uncut": _both(self.uncut),
+            "uncut": _times_dict(self.uncut),
             "chokepoints": [
                 {
                     "name": each.name,
                     "kind": each.kind,
                     "deliberate": each.deliberate,
                     "cuts": list(each.cuts),
-                    **_both(each),
+                    **_times_dict(each),
                 }
                 for each in self.exposures
             ],
@@ -177,7 +177,7 @@ class TimeToSurvive:
         }
 
 
-def _both(exposure: Exposure) -> dict[str, Any]:
+def _times_dict(exposure: Exposure) -> dict[str, Any]:
     return {"before": _by_year(exposure.before), "after": _by_year(exposure.after) if exposure.after else None}
 
 
@@ -246,7 +246,7 @@ def _with_plan(
     found: TimeToSurvive, points: Sequence[Chokepoint], instance: Instance, plan: Plan | None
 ) -> TimeToSurvive:
     """Add the times with a plan to the exposures, which are in the order of `points`; sort the most exposed first."""
-    fit = None if plan is None else _fitting(instance, plan)
+    fit = None if plan is None else _fit_to_instance(instance, plan)
     after = [()] * (len(points) + 1) if fit is None else _survival_times(instance, fit.plan, points)
     every = zip([*found.exposures, found.uncut], after, strict=True)
     *exposures, uncut = [replace(each, after=times) for each, times in every]
@@ -262,27 +262,27 @@ def every_chokepoint(instance: Instance) -> Iterator[Chokepoint]:
     stages = dict.fromkeys((each.region, each.stage) for each in instance.processes.values())
     for region, stage in stages:
         if region and stage:
-            yield _whole(f"{region} / {stage}", "stage", region=(region,), stage=(stage,))
+            yield _full_cut(f"{region} / {stage}", "stage", region=(region,), stage=(stage,))
     for p in instance.processes:
-        yield _whole(p, "process", process=(p,))
-    yield from _of_shocks(instance)
+        yield _full_cut(p, "process", process=(p,))
+    yield from _shock_chokepoints(instance)
     for i, rule in enumerate(instance.policy.min_time_to_survive):
         yield Chokepoint(f"{MIN_TIME_TO_SURVIVE}[{i}]", "rule", rule.disruption)
 
 
-def _whole(name: str, kind: ChokepointKind, **aim: tuple[str, ...]) -> Chokepoint:
+def _full_cut(name: str, kind: ChokepointKind, **aim: tuple[str, ...]) -> Chokepoint:
     """Return the chokepoint that cuts a target in full, not deliberately."""
     return Chokepoint(name, kind, PermanentCuts((Cut.model_validate({**aim, "severity": 1.0}),)))
 
 
-def _of_shocks(instance: Instance) -> Iterator[Chokepoint]:
+def _shock_chokepoints(instance: Instance) -> Iterator[Chokepoint]:
     for name, spec in instance.shocks.items():
         for severity, variant in spec.variants() if spec.cuts else ():
             disruption = PermanentCuts.of(variant.cuts, deliberate=spec.deliberate)
             yield Chokepoint(title(name, None, None, severity), "shock", disruption)
 
 
-def _fitting(instance: Instance, plan: Plan) -> FittedPlan:
+def _fit_to_instance(instance: Instance, plan: Plan) -> FittedPlan:
     """Return the plan adapted to the instance, with recomputed stocks.
 
     Raises:
@@ -358,18 +358,18 @@ class _YearOfPlan:
     def survival_times(self, cuts: Sequence[PermanentCuts]) -> list[SurvivalTime]:
         """Return, for each set of cuts, the time for which every floor holds, and the segment that fails first."""
         # No cut lengthens the time, so that cuts without effect are recognised by a single LP.
-        (uncut,) = self._longest([NOTHING_CUT.disruption], math.inf)
-        lasts = self._longest(cuts, uncut)
+        (uncut,) = self._longest_times([NOTHING_CUT.disruption], math.inf)
+        lasts = self._longest_times(cuts, uncut)
         ends = np.flatnonzero(np.isfinite(lasts))
         giving_out = self._model(cuts, ends, lasts[ends]).giving_out() if len(ends) else []
         segments = dict(zip(ends.tolist(), giving_out, strict=True))
         year, months = self.instance.horizon.year(self.t), (12.0 * lasts).tolist()
         return [SurvivalTime(year, months[i], segments.get(i)) for i in range(len(cuts))]
 
-    def _longest(self, cuts: Sequence[PermanentCuts], most: float) -> Vector:
+    def _longest_times(self, cuts: Sequence[PermanentCuts], most: float) -> Vector:
         """Return the longest time for which every floor holds, years, by cuts; `most` is an upper bound."""
         lasts, holds = np.zeros(len(cuts)), np.ones(len(cuts), dtype=bool)
-        restarting = self._restarting()
+        restarting = self._restart_period_ends()
         for time in (*(end for end in restarting if end < most), most):
             # L(τ) rises with τ, so that cuts with L(τ) ≥ time at a shorter τ need no further test at this time.
             asked = np.flatnonzero(holds & (lasts < time))
@@ -385,7 +385,7 @@ class _YearOfPlan:
             falling = falling[(lasts[falling] < before * (1.0 - SAME_TIME)) & (lasts[falling] > 0.0)]
         return lasts
 
-    def _restarting(self) -> list[float]:
+    def _restart_period_ends(self) -> list[float]:
         """Return the ends of the first periods after a cut in which an activity may still restart, years."""
         instance, delta = self.instance, self.instance.horizon.delta
         restarts = (each for each in instance.activities.values() if each.min_utilisation < 1.0)

@@ -74,7 +74,7 @@ def matching_flows(
     years = tuple(map(instance.horizon.year, shock.periods))
     path = replace(shared_path(instance, [shock]), years=years)
     builder = recourse_model(instance, path, evaluator.subproblems.plan)
-    _give(builder, evaluator, plan, shock)
+    _fix_linking_terms(builder, evaluator, plan, shock)
     for d in instance.demands:
         _Segment(instance, builder, path, shock, d).say(line, services.get(d))
     booked = builder.accounts("operating").items()
@@ -85,7 +85,7 @@ def matching_flows(
     return read_many(instance, builder.column_index(), np.array([answer.values]), [shock])
 
 
-def _give(builder: ModelBuilder, evaluator: RecourseEvaluator, plan: Vector, shock: Shock) -> None:
+def _fix_linking_terms(builder: ModelBuilder, evaluator: RecourseEvaluator, plan: Vector, shock: Shock) -> None:
     """Fix the columns of the linking terms to their values under the plan."""
     offers = evaluator.subproblems.linking_matrix
     offered = offers.linking_terms(plan)
@@ -110,7 +110,7 @@ class _Segment:
         if worst is not None and worst.worst_shock == line.name:
             named.append((worst.worst_period, worst.worst_service))
         # A period that both of them name has a single row.
-        fixed = {self._place(label): served for label, served in named}
+        fixed = {self._offset(label): served for label, served in named}
         for k, unserved in self.unserved.items():
             demanded = self.path.demand_at(self.d, k)
             if k in fixed:
@@ -121,7 +121,7 @@ class _Segment:
                 )
                 self.builder.require(self.d, "margin", k, unserved, "<=", most)
         if said is not None:
-            self._sums(said)
+            self._require_sums(said)
         elif line.unserved is not None:
             short = line.unserved.get(self.d, 0.0)
             self.builder.require(self.d, "shortage", None, total(self.unserved.values()), "==", short)
@@ -130,22 +130,22 @@ class _Segment:
         """Return the least margin that the segment may have in period k of the window."""
         floor, said = self.path.floor_at(self.d, k), line.segments.get(self.d)
         weakest = said or min(line.segments.values(), key=lambda service: service.margin, default=None)
-        kept = max(_least(weakest, floor), _least(worst, floor))
-        may_fail = said is not None and said.first_failure is not None and k >= self._place(said.first_failure)
+        kept = max(_least_margin(weakest, floor), _least_margin(worst, floor))
+        may_fail = said is not None and said.first_failure is not None and k >= self._offset(said.first_failure)
         return kept if may_fail else max(kept, 0.0)
 
-    def _sums(self, said: Service) -> None:
+    def _require_sums(self, said: Service) -> None:
         self.builder.require(self.d, "shortage", None, total(self.unserved.values()), "==", said.shortage)
         below = self.builder.column_index().get((MANY, self.d, "below"), {})
         amount = total(Expression({column: 1.0}) for column in below.values())
         self.builder.require(self.d, "below_floor", None, amount, "<=", said.below_floor)
 
-    def _place(self, label: str) -> int:
+    def _offset(self, label: str) -> int:
         """Return the offset of a period in the window, or −1 if it lies outside."""
         return self.labels.index(label) if label in self.labels else -1
 
 
-def _least(worst: Service | Weakest | None, floor: float) -> float:
+def _least_margin(worst: Service | Weakest | None, floor: float) -> float:
     """Return the margin of the worst service, or −∞ without one; floors of 0 are not compared with positive floors."""
     if worst is None or (floor <= 0 < worst.floor):
         return -math.inf
@@ -259,36 +259,36 @@ class _Check:
         """Recompute the parts that the extent covers."""
         solved = 0
         if self.result.baseline is None:
-            self._absent()
+            self._check_no_plan()
         elif self.extent == "arithmetic" or not self.report.ok:
             self.left += ["nothing", "calm_cost", "calm_builds", *self._bounds]
             self.left += ["adversary.worst"] if self.result.adversary else []
         else:
             solved = self.lines
-            self._solve_again()
+            self._check_recourse()
         return Verification(self.report, solved, self.lines - solved, tuple(self.left), dict(NOT_EVIDENCE))
 
-    def _absent(self) -> None:
+    def _check_no_plan(self) -> None:
         """Check a result without a plan; only a proof searches for a plan again."""
         if self.result.status == "none" and self.extent == "proof" and self.report.ok:
-            again = self._again()
+            again = self._solve_instance_again()
             self.report.matches("status", "none", again.status, remark="solved again")
         elif self.result.status == "none":
             self.left.append("status")
         self.left += ["clash"] if self.result.clash else []
 
-    def _solve_again(self) -> None:
+    def _check_recourse(self) -> None:
         with open_evaluator(self.instance, Settings(), None) as evaluator:
             again = solve_shocks(self.instance, self.result, evaluator, self.clock)
             if self.lines:
                 self.report = audit_result(self.instance, self.result, again.flows)
-            self._best(again)
-            self._nothing(evaluator)
-        self._no_shock_plan()
-        self._worst_attack()
+            self._check_shocks(again)
+            self._check_do_nothing(evaluator)
+        self._check_no_shock_plan()
+        self._check_worst_attack()
         # A given plan has no proven bound to compare.
         if self.extent == "proof" and self.result.given is None:
-            self._proof()
+            self._check_proof()
         else:
             self.left += self._bounds
 
@@ -298,7 +298,7 @@ class _Check:
         known = BOUNDS if self.instance.policy.gap_price is None else BOUNDS[:1]
         return known if self.result.given is None else ()
 
-    def _best(self, again: "SolvedAgain") -> None:
+    def _check_shocks(self, again: "SolvedAgain") -> None:
         """Check that no shock has a larger gap or cost in the result than its optimum under the plan."""
         is_priced = self.instance.policy.gap_price is not None
         for said in self.result.shocks:
@@ -318,25 +318,25 @@ class _Check:
         tonnes = max((max(demand.quantity.values) for demand in demands), default=0.0) * self.instance.horizon.delta
         return tonnes, tonnes * max((demand.shortage_cost for demand in demands), default=0.0)
 
-    def _nothing(self, evaluator: RecourseEvaluator) -> None:
+    def _check_do_nothing(self, evaluator: RecourseEvaluator) -> None:
         """Check the gap of the do-nothing plan."""
         said = self.result.nothing
         if said is None:
             return
         surveyed = survey(self.instance, evaluator, evaluator.do_nothing_answers(self.clock))
         own = do_nothing_outcome(self.instance, surveyed)
-        self._compare_nothing("nothing", said, own)
+        self._compare_do_nothing("nothing", said, own)
         if said.counted is not None and own.counted is not None:
-            self._compare_nothing("nothing.counted", said.counted, own.counted)
+            self._compare_do_nothing("nothing.counted", said.counted, own.counted)
 
-    def _compare_nothing(self, row: str, said: Nothing, own: Nothing) -> None:
+    def _compare_do_nothing(self, row: str, said: Nothing, own: Nothing) -> None:
         tonnes, money = self._scales
         for name, least_scale in (("gap", money), ("worst_gap", money), ("below_floor", tonnes)):
             self.report.agree(f"{row}.{name}", getattr(said, name), getattr(own, name), least_scale=least_scale)
         for name in ("shocks_failed", "worst_shock"):
             self.report.matches(f"{row}.{name}", getattr(said, name), getattr(own, name))
 
-    def _no_shock_plan(self) -> None:
+    def _check_no_shock_plan(self) -> None:
         """Check the cost and the purchases of the no-shock plan."""
         undisrupted, said = without_disruptions(self.instance), self.result.calm_cost
         if not self.instance.events and not self.instance.survival_rules:
@@ -370,7 +370,7 @@ class _Check:
         answer = Model(builder, cost(builder, undisrupted, ()), self.settings, self.clock).solve()
         return answer.values is not None and answer.objective <= most * (1 + SAME_FIGURE)
 
-    def _worst_attack(self) -> None:
+    def _check_worst_attack(self) -> None:
         """Check the gap and the name of the worst attack on the plan."""
         faced = self.result.adversary
         if faced is None:
@@ -388,9 +388,9 @@ class _Check:
         name = max(worst, key=lambda each: each.gap).attack.name(self.instance.horizon) if worst else None
         self.report.matches("adversary.worst", faced.worst, name, (faced.worst is None) == (name is None))
 
-    def _proof(self) -> None:
+    def _check_proof(self) -> None:
         """Solve the instance again, and compare bounds and status."""
-        said, again = self.result, self._again()
+        said, again = self.result, self._solve_instance_again()
         ended = again.status in ("survives", "gap")
         self.report.matches("bound", f"a plan that {said.status}", again.status, ended, remark="solved again")
         if not ended:
@@ -402,7 +402,7 @@ class _Check:
             self.left.append("status")
         names, price = [("survival_gap", "gap_bound")], self.instance.policy.gap_price
         if price is not None:
-            names, said, again = [("total_cost", "bound")], _with_gaps(said, price), _with_gaps(again, price)
+            names, said, again = [("total_cost", "bound")], _priced(said, price), _priced(again, price)
         # Costs of two plans are comparable only if both leave the same gap.
         elif np.isclose(said.survival_gap, again.survival_gap, rtol=SAME_FIGURE, atol=0.0):
             names.append(("total_cost", "bound"))
@@ -411,14 +411,14 @@ class _Check:
             self.report.at_most(bound, getattr(said, bound) or -np.inf, best, best)
             self.report.at_most(name, getattr(again, bound), mine, mine)
 
-    def _again(self) -> Result:
+    def _solve_instance_again(self) -> Result:
         """Solve the instance again, with its adversary if the result has one."""
         if self.result.adversary is None:
             return solve_instance(self.instance, self.settings, Clock(), self.listener)
         return search_robust(self.instance, None, self.settings, Clock(), self.listener).result
 
 
-def _with_gaps(result: Result, price: float) -> Result:
+def _priced(result: Result, price: float) -> Result:
     """Add the cost of gaps at their price to the cost and its bound, since the sum is minimised."""
     more = price * result.survival_gap
     bound = None if result.bound is None else result.bound + more

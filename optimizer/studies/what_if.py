@@ -253,7 +253,7 @@ class _ScalingSearch:
     def solve(self) -> Scaling | None:
         """Return the highest scaling under the shocks in the model; None to end the search."""
         settings, clock, listener = self.solver.settings, self.solver.clock, self.solver.listener
-        problem = ProblemVariant(_loss, (_loosen,), "share that floors lose")
+        problem = ProblemVariant(_loss_of_floors, (_loosen_floors,), "share that floors lose")
         model = ShockModel(self.instance, self.held, settings, clock, listener, self.writer, problem)
         solved, self.outcome = model.minimise_cost(), Scaling(None)
         if solved is None or solved.values is None or solved.status == "infeasible":
@@ -281,11 +281,11 @@ class _ScalingSearch:
         self.held.extend(select_most_violated(violated, MORE))
 
 
-def _loss(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> Expression:
+def _loss_of_floors(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> Expression:
     return Expression({builder.column_index()["", "question", "loss"][0]: 1.0})
 
 
-def _loosen(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> None:
+def _loosen_floors(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> None:
     """Add the loss variable μ to the row of every floor."""
     column = next(iter(builder.variable("question", "loss", 0, unit="1", upper=1.0).terms))
     paths = {shock.name: instance.path(shock) for shock in shocks} | dict(instance.survival_rules)

@@ -99,7 +99,7 @@ def attacked_instance(instance: Instance, robust: RobustPlan, builder: ModelBuil
         attacks = (*attacks, *(attack for attack in worst if attack not in attacks))
         columns = robust.solved.values[own_columns(robust.oracle.programmes.plan, builder)]
         deterred = deterred_attacks(robust.oracle, columns, robust.deterred)
-    faced = _describe_adversary(robust.oracle, attacks, deterred)
+    faced = _faced_adversary(robust.oracle, attacks, deterred)
     return AttackedInstance(with_attacks(instance, attacks), attacks, deterred, faced)
 
 
@@ -124,7 +124,7 @@ def deterred_attacks(oracle: AttackOracle, plan: Vector, known: Iterable[Attack]
     return tuple(oracle.deterred(plan, dict.fromkeys([*known, *(oracle.candidates() or ())])))
 
 
-def _describe_adversary(oracle: AttackOracle, attacks: Iterable[Attack], deterred: Iterable[Attack]) -> Faced:
+def _faced_adversary(oracle: AttackOracle, attacks: Iterable[Attack], deterred: Iterable[Attack]) -> Faced:
     programmes = oracle.programmes
     horizon = programmes.instance.horizon
     return Faced(

@@ -236,7 +236,7 @@ class _Search:
         if found.solved.values is None:
             return self._without_plan(found.solved)
         results = [self._conclude(number, future, found) for number, future in enumerate(self.tree.futures)]
-        return self._audited(found.solved, results, alone)
+        return self._audit(found.solved, results, alone)
 
     def _search(self, least: tuple[float, ...], alone: Sequence[Alone]) -> RobustPlans:
         """Return the best joint plan, against the adversaries if there are oracles."""
@@ -280,8 +280,8 @@ class _Search:
         left = math.inf if self.clock.left is None else self.clock.left * ALONE_SHARE
         with self.clock.hurried(left):
             numbers = list(first.values())
-            answers = map(self._alone, numbers) if self.oracles else self._alone_side_by_side(numbers)
-            found = {number: self._checked(number, each) for number, each in zip(numbers, answers, strict=True)}
+            answers = map(self._solve_one_alone, numbers) if self.oracles else self._alone_side_by_side(numbers)
+            found = {number: self._check_reference(number, each) for number, each in zip(numbers, answers, strict=True)}
         return [found[first[id(future.instance)]] for future in self.tree.futures]
 
     @property
@@ -306,7 +306,7 @@ class _Search:
             del memory[LISTENER]
         return [each or Alone(is_stopped=True) for each in found]
 
-    def _alone(self, number: int) -> Alone:
+    def _solve_one_alone(self, number: int) -> Alone:
         """Return the least expected cost of a future against its adversary."""
         assert self.oracles is not None
         future, oracles = self.tree.futures[number], self.oracles[number : number + 1]
@@ -319,7 +319,7 @@ class _Search:
         found = self._search_robust(instance, self._settings_alone, evaluator, oracles, report)
         return Alone.of(instance, found.solved)
 
-    def _checked(self, number: int, alone: Alone) -> Alone:
+    def _check_reference(self, number: int, alone: Alone) -> Alone:
         """Return the optimum of a future alone, or an unknown one if a stopped search left a gap under regret.
 
         Raises:
@@ -357,7 +357,7 @@ class _Search:
             builder=submodel,
             cost=math.nan,
             bound=-math.inf,
-            gap=_gap(instance, solved, submodel),
+            gap=_gap_with_attacks(instance, solved, submodel),
             gap_bound=0.0,
             duals=None,
             history=(),
@@ -381,7 +381,7 @@ class _Search:
         names = (each.name for each in self.tree.futures[number].instance.events)
         return {own: gap_left[name] for own in names if (name := self.tree.name(number, own)) in gap_left}
 
-    def _audited(self, solved: SearchResult, results: Sequence[Result], alone: Sequence[Alone]) -> FuturesResult:
+    def _audit(self, solved: SearchResult, results: Sequence[Result], alone: Sequence[Alone]) -> FuturesResult:
         futures = tuple(
             with_regret(self.instance, future, result, each)
             for future, result, each in zip(self.tree.futures, results, alone, strict=True)
@@ -398,9 +398,9 @@ class _Search:
             return math.fsum(each.probability * getattr(each.result, figure) for each in futures)
 
         results, gap = [each.result for each in futures], expected("survival_gap")
-        cost, gap_bound = self._measured(solved, futures), proven_gap(self.instance, gap, solved.gap_bound)
+        cost, gap_bound = self._measure_of_plan(solved, futures), proven_gap(self.instance, gap, solved.gap_bound)
         priced = self._priced_gaps(futures, cost)
-        bound = self._proven(solved.bound_of_cost(priced), cost, futures)
+        bound = self._bound_of_measure(solved.bound_of_cost(priced), cost, futures)
         distance = relative_distance(cost, bound, gap, gap_bound, self._exactness(results), priced)
         no_shock = self._no_shock_cost()
         parted = [each.t for future in self.tree.futures for each in future.answers[:1]]
@@ -424,7 +424,7 @@ class _Search:
             price_of_survival=price_of_survival(expected("total_cost"), no_shock),
             are_probabilities_given=self.tree.are_probabilities_given,
             clash=(),
-            **_kept(record),
+            **_common_fields(record),
         )
 
     def _priced_gaps(self, futures: tuple[FutureResult, ...], cost: float) -> float | None:
@@ -442,11 +442,11 @@ class _Search:
             return "stopped"
         return "survives" if all(each.survives for each in results) else "gap"
 
-    def _measured(self, solved: SearchResult, futures: tuple[FutureResult, ...]) -> float:
+    def _measure_of_plan(self, solved: SearchResult, futures: tuple[FutureResult, ...]) -> float:
         """Return the measure of the plan; regret is recomputed from the futures' costs."""
         return solved.cost if self.measure.kind != "regret" else max(f.cost - (f.least_cost or 0.0) for f in futures)
 
-    def _proven(self, bound: float | None, cost: float, futures: tuple[FutureResult, ...]) -> float | None:
+    def _bound_of_measure(self, bound: float | None, cost: float, futures: tuple[FutureResult, ...]) -> float | None:
         """Return the bound of the measure; for regret, reduced by the unproven part of the least costs."""
         if self.measure.kind != "regret" or bound is None:
             return bound
@@ -474,11 +474,11 @@ class _Search:
             measure=str(self.measure),
             are_probabilities_given=self.tree.are_probabilities_given,
             clash=conflict.rules,
-            **_kept(record),
+            **_common_fields(record),
         )
 
 
-def _gap(instance: Instance, solved: SearchResult, submodel: ModelBuilder) -> float:
+def _gap_with_attacks(instance: Instance, solved: SearchResult, submodel: ModelBuilder) -> float:
     """Return the gap of a future, with the worst attack at each start; infinite if the model lacks some shocks."""
     assert solved.values is not None
     total, worst, values = 0.0, dict[str, float](), solved.values.tolist()
@@ -495,6 +495,6 @@ def _gap(instance: Instance, solved: SearchResult, submodel: ModelBuilder) -> fl
     return total + math.fsum(worst.values())
 
 
-def _kept(record: dict[str, Any]) -> dict[str, Any]:
+def _common_fields(record: dict[str, Any]) -> dict[str, Any]:
     """Return the fields of a run record that a result of several futures has."""
     return {key: value for key, value in record.items() if key not in ("costs", "outlays")}

@@ -21,7 +21,7 @@ ALL = "all branches"
 # If orders are folded, an option with more different orders than this in one stage becomes one order with ranges.
 MOST_WAYS = 3
 # A question, its branch and the period from which the answer is known.
-_Known = tuple[str, str, int]
+_KnownAnswer = tuple[str, str, int]
 Range = tuple[float, float]
 
 
@@ -88,11 +88,11 @@ class _Answers:
     def __init__(self, result: FuturesResult) -> None:
         place = {period: t for t, period in enumerate(result.periods)}
         self.probabilities = [future.probability for future in result.futures]
-        self.known: list[tuple[_Known, ...]] = [
+        self.known: list[tuple[_KnownAnswer, ...]] = [
             tuple((question, branch, place[period]) for question, branch, period in future.answers)
             for future in result.futures
         ]
-        self.masks: dict[_Known, int] = defaultdict(int)
+        self.masks: dict[_KnownAnswer, int] = defaultdict(int)
         for number, known in enumerate(self.known):
             for answer in known:
                 self.masks[answer] |= 1 << number
@@ -126,12 +126,12 @@ class _Answers:
         rest, names = wanted, []
         while rest:
             number = (rest & -rest).bit_length() - 1
-            kept = self._fewest([answer for answer in self.known[number] if answer[2] <= t], wanted)
-            names.append(".".join(self._name(answer) for answer in kept))
+            kept = self._needed_answers([answer for answer in self.known[number] if answer[2] <= t], wanted)
+            names.append(".".join(self._answer_name(answer) for answer in kept))
             rest &= ~self._mask(kept)
         return ", ".join(names)
 
-    def _fewest(self, known: Sequence[_Known], wanted: int) -> Sequence[_Known]:
+    def _needed_answers(self, known: Sequence[_KnownAnswer], wanted: int) -> Sequence[_KnownAnswer]:
         """Return the answers without those that are not needed to exclude futures outside `wanted`."""
         kept = [answer for answer in known if self.masks[answer] != self.every]
         for answer in list(kept):
@@ -141,10 +141,10 @@ class _Answers:
                 kept = others
         return kept
 
-    def _mask(self, answers: Sequence[_Known]) -> int:
+    def _mask(self, answers: Sequence[_KnownAnswer]) -> int:
         return reduce(lambda mask, answer: mask & self.masks[answer], answers, self.every)
 
-    def _name(self, answer: _Known) -> str:
+    def _answer_name(self, answer: _KnownAnswer) -> str:
         question, branch, _ = answer
         return f"{question} {branch}" if branch in self.shared else branch
 
@@ -154,7 +154,7 @@ def _numbers(mask: int) -> Iterator[int]:
 
 
 @dataclass(frozen=True)
-class _Bought:
+class _StagePurchase:
     """The purchases of an option in a stage, in one future."""
 
     number: int
@@ -166,12 +166,12 @@ class _Bought:
 
 
 def _stage(result: FuturesResult, answers: _Answers, t: int, end: int, *, folded: bool) -> Stage:
-    bought = list(_bought(result, t, end))
+    bought = list(_stage_purchases(result, t, end))
     spent = [0.0] * len(result.futures)
     for _, each in bought:
         spent[each.number] += each.paid
     by_option = defaultdict[str, list[StageOrder]](list)
-    for option, alike in _alike(bought):
+    for option, alike in _equal_purchases(bought):
         by_option[option].append(_order(answers, t, option, alike))
     orders = []
     for option, some in by_option.items():
@@ -189,7 +189,7 @@ def _stage(result: FuturesResult, answers: _Answers, t: int, end: int, *, folded
     )
 
 
-def _bought(result: FuturesResult, t: int, end: int) -> Iterator[tuple[str, _Bought]]:
+def _stage_purchases(result: FuturesResult, t: int, end: int) -> Iterator[tuple[str, _StagePurchase]]:
     """Yield each future's builds in a stage, and the sum of its purchases of each stockpile, with the option."""
     number = {future.name: i for i, future in enumerate(result.futures)}
     stocks = defaultdict[tuple[str, int], list[tuple[Decision, float]]](list)
@@ -200,20 +200,20 @@ def _bought(result: FuturesResult, t: int, end: int) -> Iterator[tuple[str, _Bou
             if each.is_stock:
                 stocks[each.option, number[name]].append((each, paid))
             else:
-                yield each.option, _Bought(number[name], each.kind, each.t, each.t, each.size, paid)
+                yield each.option, _StagePurchase(number[name], each.kind, each.t, each.t, each.size, paid)
     for (option, future), fills in stocks.items():
         first, last = fills[0][0], fills[-1][0]
         size, paid = math.fsum(each.size for each, _ in fills), math.fsum(money for _, money in fills)
-        yield option, _Bought(future, first.kind, first.t, last.t, size, paid)
+        yield option, _StagePurchase(future, first.kind, first.t, last.t, size, paid)
 
 
-def _alike(bought: Iterable[tuple[str, _Bought]]) -> Iterator[tuple[str, list[_Bought]]]:
+def _equal_purchases(bought: Iterable[tuple[str, _StagePurchase]]) -> Iterator[tuple[str, list[_StagePurchase]]]:
     """Yield groups of purchases of an option in the same periods and of the same size, up to a tolerance."""
-    at_once = defaultdict[tuple[str, int, int], list[_Bought]](list)
+    at_once = defaultdict[tuple[str, int, int], list[_StagePurchase]](list)
     for option, each in bought:
         at_once[option, each.t, each.last].append(each)
     for (option, _, _), some in at_once.items():
-        alike: list[_Bought] = []
+        alike: list[_StagePurchase] = []
         for each in sorted(some, key=lambda one: one.size):
             if alike and not math.isclose(each.size, alike[0].size, rel_tol=SAME_VALUE):
                 yield option, alike
@@ -222,9 +222,9 @@ def _alike(bought: Iterable[tuple[str, _Bought]]) -> Iterator[tuple[str, list[_B
         yield option, alike
 
 
-def _by_future(some: Iterable[_Bought]) -> list[_Bought]:
+def _by_future(some: Iterable[_StagePurchase]) -> list[_StagePurchase]:
     """Return the sum of each future's purchases of one option."""
-    found = dict[int, _Bought]()
+    found = dict[int, _StagePurchase]()
     for each in some:
         before = found.get(each.number, replace(each, size=0.0, paid=0.0))
         found[each.number] = replace(
@@ -237,7 +237,7 @@ def _by_future(some: Iterable[_Bought]) -> list[_Bought]:
     return list(found.values())
 
 
-def _order(answers: _Answers, t: int, option: str, some: Sequence[_Bought], ways: int = 1) -> StageOrder:
+def _order(answers: _Answers, t: int, option: str, some: Sequence[_StagePurchase], ways: int = 1) -> StageOrder:
     futures = tuple(sorted({each.number for each in some}))
     sizes, paid = [each.size for each in some], [each.paid for each in some]
     return StageOrder(

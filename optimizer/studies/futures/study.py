@@ -133,7 +133,7 @@ def solve_alone_in_full(memory: Memory, instance: Instance, settings: Settings, 
             cheaper = solver.ask(problem=ProblemVariant(outlay, rows, "outlay"))
         if cheaper.status != "optimal" or cheaper.outlay >= found.outlay * (1 - SAME_VALUE):
             return found
-        own = _follow(instance, cheaper.plan, "informed plan", settings, clock)
+        own = _follow_feasible(instance, cheaper.plan, "informed plan", settings, clock)
         return replace(own, bound=found.bound, status=found.status) if own.survives else found
 
 
@@ -160,7 +160,7 @@ def _followed(instance: Instance, name: str, plan: Plan, settings: Settings, clo
     return FollowedPlan(name, "", result.total_cost, result.survival_gap, None, result.survives, done.broken_rules)
 
 
-def _follow(instance: Instance, plan: Plan, name: str, settings: Settings, clock: Clock) -> Result:
+def _follow_feasible(instance: Instance, plan: Plan, name: str, settings: Settings, clock: Clock) -> Result:
     (given,) = read_plans([plan], instance)
     return evaluate_plan(instance, replace(given, name=name), settings, clock).result
 
