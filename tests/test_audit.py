@@ -368,6 +368,29 @@ def test_budget_that_is_overspent_is_named(rich: tuple[so.Instance, so.Result]) 
     assert said[0].startswith("policy.budget")
 
 
+def test_a_budget_of_nothing_is_judged_beside_the_largest_cost(tmp_path: Path) -> None:
+    # Support counts as outlay, so that the mine stands still and 5.4M t at 200k USD, 1.08e12 USD, are unserved. The
+    # solver's error of 2e-9 t at 1,230 USD is 2.5e-6 USD, 2e-18 of that; 0.01 t are 12.30 USD, more than 1e-12 of it.
+    instance, result = solved(
+        tmp_path,
+        """
+        horizon: {start: 2026, end: 2026, step: year}
+        commodities: {magnet: {}}
+        processes: {mine: {output: {magnet: 1}, capacity: 1M, support: 1230}}
+        demands: {all: {commodity: magnet, quantity: 5.4M, shortage_cost: 200k}}
+        policy: {budget: 0, annual_budget: 0}
+        """,
+    )
+    assert result.total_cost == pytest.approx(1.08e12)
+
+    def overspent(tonnes: float) -> list[str]:
+        said = audit_result(instance, baseline("activity", "mine", 0, tonnes)(result)).disagreements
+        return [row.split(":")[0] for row in said if row.startswith("policy")]
+
+    assert overspent(2e-9) == []
+    assert overspent(0.01) == ["policy.budget", "policy.annual_budget_2026"]
+
+
 def test_grams_are_judged_as_grams(tmp_path: Path) -> None:
     # A million tonnes of ore beside half a kilogram of terbium: 5 g off in one row is 1 % of that row.
     instance, result = solved(

@@ -1,6 +1,7 @@
 """The figures of a result: policy, sources of supply, totals, and the do-nothing plan."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from optimizer.audit import AuditReport, words_if_due
@@ -34,12 +35,14 @@ def check_figures(plan: PlanAccounts, baseline: BaselineAccounts, result: Result
 def check_policy(plan: PlanAccounts, baseline: BaselineAccounts) -> None:
     """Check budgets, shares of production, and forced purchases."""
     basis, report, policy, outlays = plan.basis, plan.basis.report, plan.basis.instance.policy, baseline.outlays
+    # A budget of 0 has no size of its own: the solver's error in a supported activity is beside the largest cost.
+    least_scale = max(1.0, _outlay_scale(baseline.costs))
     if policy.budget is not None:
-        report.at_most("policy.budget", math.fsum(outlays.values()), policy.budget, least_scale=1.0)
+        report.at_most("policy.budget", math.fsum(outlays.values()), policy.budget, least_scale=least_scale)
     if policy.annual_budget is not None:
         for year in basis.horizon.years:
             bound = policy.annual_budget.at(year)
-            report.at_most(f"policy.annual_budget_{year}", outlays[str(year)], bound, least_scale=1.0)
+            report.at_most(f"policy.annual_budget_{year}", outlays[str(year)], bound, least_scale=least_scale)
     for i, rule in enumerate(policy.max_share):
         _check_share(basis, f"policy.max_share_{i}", rule, baseline.flows, sign=1.0)
     for i, rule in enumerate(policy.min_share):
@@ -47,6 +50,11 @@ def check_policy(plan: PlanAccounts, baseline: BaselineAccounts) -> None:
     for o, sizes in policy.force.items():
         for year, size in sizes.items():
             report.equal(f"policy.force.{o}.{year}", _yearly_purchase(plan.holdings[o], year), size)
+
+
+def _outlay_scale(costs: Mapping[str, float]) -> float:
+    """Return the least scale of an outlay: a millionth of the largest part of the cost."""
+    return AUDIT_RELATIVE * max(map(abs, costs.values()), default=0.0)
 
 
 def _yearly_purchase(holding: Holding, year: int) -> float:
@@ -139,8 +147,7 @@ def _check_totals(plan: PlanAccounts, result: Result) -> None:
     report.agree("total_cost", result.total_cost, math.fsum(costs.values()), *costs.values(), least_scale=1.0)
     for part, amount in costs.items() if result.costs else ():
         report.agree(f"cost of {part}", result.costs.get(part, 0.0), amount, *costs.values())
-    # The error of a negligible outlay is relative to a millionth of the largest part of the cost.
-    least_scale = max(AUDIT_MONEY_SCALE, AUDIT_RELATIVE * max(map(abs, costs.values()), default=0.0))
+    least_scale = max(AUDIT_MONEY_SCALE, _outlay_scale(costs))
     report.agree("outlay", result.outlay, math.fsum(outlays.values()), least_scale=least_scale)
     for year, amount in outlays.items() if result.outlays else ():
         report.agree(f"outlay.{year}", result.outlays.get(year, 0.0), amount, result.outlay, least_scale=least_scale)
