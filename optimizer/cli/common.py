@@ -459,10 +459,10 @@ def _describe(event: "Progress", money: str) -> str:
         count, known = f"{event.done:,}", f"{event.total:,}"
         text = f"{count} done of {known} so far" if event.may_grow else f"{count} of {known} done"
         return f"{event.task} ({text})"
-    return _of_search(event, money)
+    return _describe_search(event, money)
 
 
-def _of_search(event: "Progress", money: str) -> str:
+def _describe_search(event: "Progress", money: str) -> str:
     from optimizer.units import si
 
     best, bound = (si(each, money, digits=5) if math.isfinite(each) else "" for each in (event.best, event.bound))

@@ -184,7 +184,7 @@ class _CaseReader:
         """Read a file with changes as a case; collect its errors and print its new warnings."""
         from optimizer.errors import InstanceError
 
-        name = self._name(file, variant)
+        name = self._column_name(file, variant)
         if name in self._names:
             raise typer.BadParameter(f"{name} is given twice.")
         self._names.add(name)
@@ -198,7 +198,7 @@ class _CaseReader:
         inputs.announce(replace(made, warnings=new), name)
         self.cases[name], self.origins[name], self.changes[name] = made.instance, file, (file, changes)
 
-    def _name(self, file: str, variant: str) -> str:
+    def _column_name(self, file: str, variant: str) -> str:
         """Return a short name for a column: the variant, after the stem of its file if there are several files."""
         if len(self.files) == 1:
             return variant or "plain"

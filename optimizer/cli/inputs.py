@@ -114,11 +114,11 @@ def change_instance(
     from optimizer.instance.overrides import replacements
     from optimizer.io.load import changes_of, inspect_document
 
-    force, amounts = options.parse_forces(changes.force or ()), _amounts(changes)
-    with _no_plan(file):
+    force, amounts = options.parse_forces(changes.force or ()), _amount_edits(changes)
+    with _refusing_plans(file):
         given, warnings, document = inspect_document(file, changes.set_ or ())
     names = arguments.names("scenario", changes.scenario or (), given.scenarios, SOME_NAME)
-    made = _apply(given, [*_steps(changes, names, force), *map(_setting, amounts)])
+    made = _apply_steps(given, [*_change_steps(changes, names, force), *map(_amount_step, amounts)])
     _refuse_left_out(made.instance, [option for option, *_ in force])
     if not (takes_futures or common.understands_futures()):
         refuse_futures(made.instance, file)
@@ -138,7 +138,7 @@ def _refuse_left_out(instance: "Instance", forced: Sequence[str]) -> None:
 
 
 @contextlib.contextmanager
-def _no_plan(file: str) -> Iterator[None]:
+def _refusing_plans(file: str) -> Iterator[None]:
     """Refuse, as a usage error, a plan written by hand where an instance is expected."""
     from optimizer.errors import InstanceError
     from optimizer.io.plan_file import is_given_plan
@@ -167,7 +167,7 @@ def refuse_futures(instance: "Instance", file: str, plan: str | None = None) -> 
         raise typer.BadParameter(f"{what}; or {other}.")
 
 
-def _steps(
+def _change_steps(
     changes: Changes, names: Sequence[str], force: Sequence[tuple[str, int, float]]
 ) -> "Iterator[Callable[[Instance], Edited]]":
     """Yield the changes of the command line except amounts, in the order of application."""
@@ -196,7 +196,7 @@ def _choose_future(instance: "Instance", name: str) -> "Edited":
     return Edited(chosen, (f"Future {name} alone: {', '.join(paths) or 'as the file'}.",), (f"future {name} alone",))
 
 
-def _apply(given: "Instance", steps: "Iterable[Callable[[Instance], Edited]]") -> "Edited":
+def _apply_steps(given: "Instance", steps: "Iterable[Callable[[Instance], Edited]]") -> "Edited":
     """Return the instance after all steps, with their notes; raise the errors of all steps together."""
     from optimizer.errors import Finding, InstanceError
     from optimizer.instance.edits import Edited
@@ -233,7 +233,7 @@ def _clashes(
     return tuple(dict.fromkeys(each for edits in branches for each in clashes(instance, [*first, *last, *edits])))
 
 
-def _amounts(changes: Changes) -> "list[Edit]":
+def _amount_edits(changes: Changes) -> "list[Edit]":
     from optimizer.instance.overrides import Edit
 
     for option, (_, text) in changes.amounts.items():
@@ -241,7 +241,7 @@ def _amounts(changes: Changes) -> "list[Edit]":
     return [Edit(f"{option} {text}", path, text) for option, (path, text) in changes.amounts.items()]
 
 
-def _setting(edit: "Edit") -> "Callable[[Instance], Edited]":
+def _amount_step(edit: "Edit") -> "Callable[[Instance], Edited]":
     """Return the step that sets an amount in the instance."""
     from optimizer.instance.edits import Edited, set_budget, with_value
 

@@ -98,7 +98,7 @@ def _check_discovery(source: str, instance: "Instance") -> None:
     check_subject(instance, source)
 
 
-def _check_one(source: str, instance: "Instance") -> None:
+def _check_single(source: str, instance: "Instance") -> None:
     if instance.futures:
         what = f"{source} has several futures, and a plan is looked at in one: write --future NAME"
         raise typer.BadParameter(f"{what}, or take futures alone.", param_hint="--with")
@@ -108,7 +108,7 @@ def _needs(part: str, cure: str, is_there: "Callable[[Instance], bool]") -> "Cal
     """Return a check that the instance has one future, and the `part` that the study is about."""
 
     def check(source: str, instance: "Instance") -> None:
-        _check_one(source, instance)
+        _check_single(source, instance)
         if not is_there(instance):
             raise InstanceError([Finding(source, None, part, f"the file has no {part}", cure)])
 
@@ -217,14 +217,14 @@ class _PageStudy:
 
 
 STUDIES = {
-    "explain": _PageStudy(_check_one, _explain),
+    "explain": _PageStudy(_check_single, _explain),
     "compare": _PageStudy(
         _needs("scenarios", "Leave out compare, or add scenarios; the page compares budgets without it.",
                lambda instance: bool(instance.scenarios)), _compare),
     "attack": _PageStudy(
         _needs("adversary", "Leave out attack, or add an adversary.", lambda instance: instance.adversary is not None),
         _attack),
-    "alternatives": _PageStudy(_check_one, _alternatives),
+    "alternatives": _PageStudy(_check_single, _alternatives),
     "sensitivity": _PageStudy(
         _needs("ranges", "Leave out sensitivity, or give some numbers a range.",
                lambda instance: bool(instance.ranges)), _sensitivity),
@@ -391,14 +391,14 @@ def carry_out_all(
         start_executor(size) as executor,
     ):
 
-        def hear(event: "Progress") -> None:
+        def on_event(event: "Progress") -> None:
             clock.interrupted |= event.is_stopping
             shown(event)
 
         if size <= 1:
-            executor.memory["listener"] = hear
+            executor.memory["listener"] = on_event
         timed = timed_tasks(tasks, order, size, limit, is_asked=clock.limit is not None)
-        with interruptible(clock, hear):
+        with interruptible(clock, on_event):
             for number, answer in executor.as_completed(timed, clock):
                 found[order[number]] = answer
                 if len(tasks) > 1:

@@ -74,7 +74,7 @@ def command(
         without = {"--budgets": budgets is not None, "--with": bool(names), "--instance": instance_ is not None}
         _refuse_form_of_requirements(output)
         _check_requirements(source, changes, has_plan=plan is not None, left_out=without)
-        _end_with_requirements(_find(source, plan, changes, search), search, output, quick=quick, json=json)
+        _end_with_requirements(_find_plan(source, plan, changes, search), search, output, quick=quick, json=json)
     listed = None if budgets is None else budgets.split(",")
     amounts = None if listed is None else [common.parse_amount_option(each, "--budgets") or 0.0 for each in listed]
     is_brief = output.suffix.lower() in BRIEF_FORMS and not json
@@ -89,9 +89,9 @@ def command(
         if len(futures.futures) == 1:
             what = f"a page of a plan by {futures.measure} has none: leave it out, or judge plans by expected cost, by "
             what += "the file and --set policy.objective=expected."
-        _refuse({"--budgets": budgets is not None, "--instance": instance_ is not None}, what)
+        _refuse_given({"--budgets": budgets is not None, "--instance": instance_ is not None}, what)
         _end_with_futures(futures, source, output, names, limits, quick=quick, json=json)
-    found = _find(source, plan, changes, search)
+    found = _find_plan(source, plan, changes, search)
     _end_with_one_plan(found, source, output, names, limits, amounts, instance_, quick=quick, json=json)
 
 
@@ -126,12 +126,12 @@ def _end_with_one_plan(
         parts = ReportParts(instance, result, frontier, made.get("delays", ()), made.values(), studied, doubts)
         parts = replace(parts, is_quick=quick, shown=made["shown"], pictures=made["pictures"])
         if output.suffix.lower() in BRIEF_FORMS and not json and "explain" in names:
-            _tell_unused(instance, result, made.get("explain"))
+            _report_unused(instance, result, made.get("explain"))
         stopped = (clock.interrupted or clock.limit is not None) and (frontier.stopped or _are_stopped(studied))
-        _end(parts, output, sentence(instance, result), json=json, stopped=stopped)
+        _end_with_report(parts, output, sentence(instance, result), json=json, stopped=stopped)
 
 
-def _tell_unused(instance: "Instance", result: "Result", found: "Explanation | None") -> None:
+def _report_unused(instance: "Instance", result: "Result", found: "Explanation | None") -> None:
     """Print why a brief has nothing of an explanation: a brief only names repairs, if there are any."""
     from optimizer.report.tables.explain import repair_sentences
 
@@ -166,10 +166,10 @@ def _carry_out(
         own = replace(subject, jobs=1 if is_shared else None)
         # A workbook has no plans of other budgets.
         form = output.suffix.lower()
-        budgets = {} if form == BOOK_FORM else {"budgets": Task(_budgets, (own, amounts, form in PAGE_FORMS))}
-        tasks = {**budgets, **tasks, "delays": Task(_delays, (own,))}
+        budgets = {} if form == BOOK_FORM else {"budgets": Task(_find_budgets, (own, amounts, form in PAGE_FORMS))}
+        tasks = {**budgets, **tasks, "delays": Task(_find_delays, (own,))}
         if "sensitivity" not in tasks:
-            tasks["figures"] = Task(_figures, (own,))
+            tasks["figures"] = Task(_find_figures, (own,))
     seconds = result.seconds["total"] if is_shared else 0.0
     made = page_studies.carry_out_all(tasks, instance.money, seconds, subject.time_limit, clock)
     is_stopped = interrupted or "budgets" in tasks.keys() - made.keys()
@@ -178,7 +178,7 @@ def _carry_out(
     return {"budgets": found, "shown": shown, "pictures": pictures, **made}
 
 
-def _budgets(
+def _find_budgets(
     memory: "Memory", subject: page_studies.StudySubject, amounts: list[float] | None, is_page: bool
 ) -> "tuple[Frontier, Book, tuple[PageSection, ...]]":
     """Compute, as a task, the plans of other budgets, their data on a page, and for a page the pictures of the plan."""
@@ -193,20 +193,20 @@ def _budgets(
         return found, shown, plan_pictures(shown) if is_page else ()
 
 
-def _delays(memory: "Memory", subject: page_studies.StudySubject) -> "tuple[Delay, ...]":
+def _find_delays(memory: "Memory", subject: page_studies.StudySubject) -> "tuple[Delay, ...]":
     """Compute, as a task, the effects of a delay by a year."""
     from optimizer.solver import Progress
     from optimizer.studies.delays import find_brief_delays
 
     listener = page_studies.listener_of(memory)
 
-    def tell(task: str) -> None:
+    def report_task(task: str) -> None:
         listener(Progress(task=task))
 
-    return find_brief_delays(subject.instance, subject.result, subject.settings, tell)
+    return find_brief_delays(subject.instance, subject.result, subject.settings, report_task)
 
 
-def _figures(memory: "Memory", subject: page_studies.StudySubject) -> "Sensitivity | None":
+def _find_figures(memory: "Memory", subject: page_studies.StudySubject) -> "Sensitivity | None":
     """Find, as a task, the uncertain numbers that decide, for the first screen."""
     return page_studies.find_deciding_figures(subject, page_studies.listener_of(memory))
 
@@ -226,7 +226,7 @@ def _find_futures(
     return futures
 
 
-def _refuse(given: dict[str, bool], what: str) -> None:
+def _refuse_given(given: dict[str, bool], what: str) -> None:
     """Refuse, as a usage error, the first option that is given."""
     for option, is_given in given.items():
         if is_given:
@@ -266,7 +266,7 @@ def _end_with_futures(
     )
     parts = ReportParts(instance, result, None, delays, made.values(), studied, doubts, comments_of(source))
     answer = f"{result.title}: {futures_headline(result)}"
-    _end(parts, output, answer, json=json, stopped=_are_stopped(studied))
+    _end_with_report(parts, output, answer, json=json, stopped=_are_stopped(studied))
 
 
 def _futures_delays(result: "FuturesResult", settings: "Settings") -> "DelaysByFuture":
@@ -279,7 +279,7 @@ def _futures_delays(result: "FuturesResult", settings: "Settings") -> "DelaysByF
     return {}
 
 
-def _find(source: str, plan: str | None, changes: options.Changes, search: options.PlanSearch) -> inputs.PlanInput:
+def _find_plan(source: str, plan: str | None, changes: options.Changes, search: options.PlanSearch) -> inputs.PlanInput:
     """Return the plan, solved, saved or given; the time limit of a saved or given plan is for other budgets alone."""
     without_limit = replace(search, time_limit=None)
     if plan is not None:
@@ -309,7 +309,7 @@ def _with_sources(result: "Result", instance: Path | None) -> "Result":
     return common.with_comments(result, str(instance))
 
 
-def _end(parts: "ReportParts", output: Path, answer: str, *, json: bool, stopped: bool) -> NoReturn:
+def _end_with_report(parts: "ReportParts", output: Path, answer: str, *, json: bool, stopped: bool) -> NoReturn:
     """Write the report, even if the audit disagrees with the plan, which is printed last and sets the exit code."""
     from optimizer.report.document import make_document
     from optimizer.report.screen import Screen
@@ -352,7 +352,7 @@ def _check_requirements(source: str, changes: options.Changes, *, has_plan: bool
         InstanceError: the instance has no shocks or no demand.
         BadParameter: an option is not supported, or there are several futures.
     """
-    _refuse(left_out, "stockpile requirements do not have it: leave it out.")
+    _refuse_given(left_out, "stockpile requirements do not have it: leave it out.")
     if changes.future is None and _has_several_futures(source):
         what = f"{source} is a plan of several futures: take one of them by --future NAME."
         raise typer.BadParameter(what, param_hint="--requirements")

@@ -73,7 +73,7 @@ def command(
     if bands:
         _check_bands(made.instance, file)
     load_seconds = time.perf_counter() - began
-    result = _find(made, settings, load_seconds, adversary=adversary)
+    result = _find_plan(made, settings, load_seconds, adversary=adversary)
     result = _with_bands(result, made.instance, file, settings, computes=bands, adversary=adversary)
     try:
         if json:
@@ -137,7 +137,7 @@ def _with_bands(
         return replace(result, bands=find_bands(instance, adversary=adversary, settings=limits, listener=listener))
 
 
-def _find(
+def _find_plan(
     made: inputs.InstanceInput, settings: "Settings", load_seconds: float, *, adversary: bool
 ) -> "Result | FuturesResult":
     from optimizer.solver import Clock

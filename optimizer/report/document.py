@@ -207,7 +207,7 @@ def futures_book(
         "brief": tidy(make_futures_brief(instance, result, warnings, comments, delays, studies).to_dict()),
         "briefs": [*_each_brief(result, delays)] if len(result.futures) > 1 else [],
         "facts": [list(fact) for fact in futures_facts(instance, result, stages)],
-        "stages": [_stage(instance, result, stage) for stage in stages],
+        "stages": [_stage_table(instance, result, stage) for stage in stages],
         "futures": [each.to_dict() for each in result.futures],
         "table": page_table(instance, result.frames.frame("futures")) if result.futures else None,
         "notes": list(result.notes),
@@ -228,7 +228,7 @@ def _each_brief(result: FuturesResult, delays: DelaysByFuture | None) -> Iterato
         }
 
 
-def _stage(instance: Instance, result: FuturesResult, stage: Stage) -> Mapping[str, Any]:
+def _stage_table(instance: Instance, result: FuturesResult, stage: Stage) -> Mapping[str, Any]:
     """Return the purchases in a stage as a table, with ranges as on the screen."""
     frame = decisions_frame(instance, result, [stage])
     where = ("branch", "probability") if result.first_question else ()
@@ -311,7 +311,7 @@ def requirements_page(found: Requirements, warnings: Sequence[str] = ()) -> str:
         "notes": found.notes,
         "record": f"The plan of stocks alone. {run_line(found.stocks).plain}",
     }
-    sections = [_section(found, frame) for frame in filled_frames(found)]
+    sections = [_frame_section(found, frame) for frame in filled_frames(found)]
     return _sections_page(data, sections, "stockpile requirements", f"{instance.title}: stockpile requirements")
 
 
@@ -321,11 +321,11 @@ def filled_frames(found: Requirements) -> Iterator[Frame]:
     return (frame for name in frames if len(frame := frames.frame(name)))
 
 
-def _section(found: Requirements, frame: Frame) -> PageSection:
+def _frame_section(found: Requirements, frame: Frame) -> PageSection:
     table = {"kind": "table", "title": "", **page_table(found.instance, _page_frame(found, frame))}
     if len(frame) > MOST_ROWS_OPEN:
         table = {"kind": "folded", "title": f"{len(frame)} rows", "blocks": [table]}
-    blocks = (*_figure(found), table) if frame.name == "funding" else (table,)
+    blocks = (*_funding_figure(found), table) if frame.name == "funding" else (table,)
     return PageSection(frame.name, frame.title, frame.title, blocks, {}, found.stopped)
 
 
@@ -333,17 +333,17 @@ def _page_frame(found: Requirements, frame: Frame) -> Frame:
     """Return a frame with the columns of the page: those of the screen and of `MORE`, or every column with values."""
     if frame.name in MORE:
         names = [column.name for column in frame.columns if column.is_shown]
-        return frame.select([*names, *MORE[frame.name], *_by_material(found, frame)])
+        return frame.select([*names, *MORE[frame.name], *_material_columns(found, frame)])
     says = {c.name: any(value not in (None, "") for value in frame[c.name]) for c in frame.columns}
     return frame.select([name for name, some in says.items() if some and name != "keys"])
 
 
-def _by_material(found: Requirements, frame: Frame) -> list[str]:
+def _material_columns(found: Requirements, frame: Frame) -> list[str]:
     """Return the columns by material of the frame ``funding``; none for other frames."""
     return [c.name for c in frame.columns if frame.name == "funding" and c.name in found.instance.commodities]
 
 
-def _figure(found: Requirements) -> Iterator[Mapping[str, Any]]:
+def _funding_figure(found: Requirements) -> Iterator[Mapping[str, Any]]:
     if found.funding and has_extra("plot"):
         caption = "What is left of the shortfall, by money for stocks"
         alt = f"{caption}, as a figure; the table below it has its numbers."

@@ -73,62 +73,62 @@ def sheets(
 ) -> Iterator[OutputSheet]:
     """Yield all sheets of a result: the answer, the brief, and the frames; without a plan, no brief and no frames."""
     if isinstance(result, FuturesResult):
-        yield from _of_futures(instance, result, warnings, brief)
-        yield _run(result)
+        yield from _futures_sheets(instance, result, warnings, brief)
+        yield _run_sheet(result)
         return
-    yield _answer(instance, result, [("Answer", plan_headline(result)), *facts(instance, result)], warnings)
+    yield _answer_sheet(instance, result, [("Answer", plan_headline(result)), *facts(instance, result)], warnings)
     if result.baseline is not None:
-        yield _brief(brief, result.currency)
-        yield from _of_plan(instance, result)
+        yield _brief_sheet(brief, result.currency)
+        yield from _plan_sheets(instance, result)
     if result.comments:
-        yield _sources(result)
-    yield _run(result)
+        yield _sources_sheet(result)
+    yield _run_sheet(result)
 
 
-def _of_plan(instance: Instance, result: Result) -> Iterator[OutputSheet]:
+def _plan_sheets(instance: Instance, result: Result) -> Iterator[OutputSheet]:
     """Yield a sheet for each frame of a plan."""
     frame = result.frames.frame
-    yield _sheet(instance, frame("builds"), title="What is bought, and when")
+    yield _list_sheet(instance, frame("builds"), title="What is bought, and when")
     if any(max(row, default=0.0) > 0 for row in result.plan.stocks.values()):
-        yield _stock(result)
+        yield _stock_sheet(result)
     if result.shocks:
-        yield _margins(instance, result.currency, {"": result})
-        yield replace(_sheet(instance, frame("survival"), "segments", "Every segment in every shock"), frozen=2)
-    yield _concentration(instance, result)
-    yield _sheet(instance, frame("yearly_dependence"), "dependence", "Dependence by region")
-    yield _costs(instance, result)
-    yield _outlays(instance, result)
+        yield _margins_sheet(instance, result.currency, {"": result})
+        yield replace(_list_sheet(instance, frame("survival"), "segments", "Every segment in every shock"), frozen=2)
+    yield _concentration_sheet(instance, result)
+    yield _list_sheet(instance, frame("yearly_dependence"), "dependence", "Dependence by region")
+    yield _costs_sheet(instance, result)
+    yield _outlays_sheet(instance, result)
     for name in (name for name in OPTIONAL_FILES if len(frame(name))):
-        yield _sheet(instance, frame(name))
+        yield _list_sheet(instance, frame(name))
     if result.binding:
-        yield replace(_sheet(instance, frame("limits"), title="What binds"), is_list=False)
-    yield _flows(instance, result)
+        yield replace(_list_sheet(instance, frame("limits"), title="What binds"), is_list=False)
+    yield _flows_sheet(instance, result)
 
 
-def _of_futures(
+def _futures_sheets(
     instance: Instance, result: FuturesResult, warnings: Sequence[str], brief: Brief
 ) -> Iterator[OutputSheet]:
     """Yield the answer, the purchases stage by stage, the table of futures, and the frames of all futures."""
     stages, futures, money = find_stages(result), result.futures, result.currency
     facts_of_all = futures_facts(instance, result, stages)
-    yield _answer(instance, result, [("Answer", futures_headline(result)), *facts_of_all], warnings)
+    yield _answer_sheet(instance, result, [("Answer", futures_headline(result)), *facts_of_all], warnings)
     if brief.parts:
-        yield _brief(brief, result.currency)
+        yield _brief_sheet(brief, result.currency)
     if len(futures) == 1:
         # A file without questions has a single plan, with the sheets of the plan of any other file.
-        yield from _of_plan(instance, futures[0].result)
+        yield from _plan_sheets(instance, futures[0].result)
     if len(futures) <= 1:
         return
-    yield _decisions(instance, result, "order now", stages[:1])
+    yield _decisions_sheet(instance, result, "order now", stages[:1])
     if len(stages) > 1:
-        yield _decisions(instance, result, "after answers", stages[1:])
-    yield _each_future(instance, result)
+        yield _decisions_sheet(instance, result, "after answers", stages[1:])
+    yield _futures_list_sheet(instance, result)
     if any(future.result.shocks for future in futures):
-        yield _margins(instance, money, {future.name: future.result for future in futures})
-    yield from _frames_of_all(instance, result)
+        yield _margins_sheet(instance, money, {future.name: future.result for future in futures})
+    yield from _sheets_of_all_futures(instance, result)
 
 
-def _frames_of_all(instance: Instance, result: FuturesResult) -> Iterator[OutputSheet]:
+def _sheets_of_all_futures(instance: Instance, result: FuturesResult) -> Iterator[OutputSheet]:
     """Yield a sheet for each frame, with the rows of all futures one below another."""
     money = result.currency
     notes = {
@@ -143,27 +143,27 @@ def _frames_of_all(instance: Instance, result: FuturesResult) -> Iterator[Output
         shown = {"survival": "segments", "yearly_dependence": "dependence"}.get(name, name)
         holds_some = any(value for values in frame.values[2:] for value in values)
         if len(frame) and (name != "stock" or holds_some):
-            yield replace(_sheet(instance, frame, shown, f"{frame.title}, future by future", note), frozen=2)
+            yield replace(_list_sheet(instance, frame, shown, f"{frame.title}, future by future", note), frozen=2)
 
 
-def _decisions(instance: Instance, result: FuturesResult, name: str, stages: Sequence[Stage]) -> OutputSheet:
+def _decisions_sheet(instance: Instance, result: FuturesResult, name: str, stages: Sequence[Stage]) -> OutputSheet:
     """Return the sheet of purchases in some stages, with the first period and the known answers of each stage."""
     frame = decisions_frame(instance, result, stages)
     heads = [stage_headline(instance, result, stage) for stage in stages]
     title = heads[0] if len(heads) == 1 else "What is bought once answers are known"
     note = f"{'' if len(heads) == 1 else '. '.join(heads) + '. '}{frame.note} Money: {result.currency}."
-    return _sheet(instance, frame, name, title, note)
+    return _list_sheet(instance, frame, name, title, note)
 
 
-def _each_future(instance: Instance, result: FuturesResult) -> OutputSheet:
+def _futures_list_sheet(instance: Instance, result: FuturesResult) -> OutputSheet:
     frame = result.frames.frame("futures")
     names = [column.name for column in frame.columns]
     chart = Chart("column", f"Cost, present value, and outlay, undiscounted, by future, {result.currency}",
                   result.money, (names.index("cost"), names.index("outlay")))  # fmt: skip
-    return replace(_sheet(instance, frame), chart=chart)
+    return replace(_list_sheet(instance, frame), chart=chart)
 
 
-def _sheet(instance: Instance, frame: Frame, name: str = "", title: str = "", note: str = "") -> OutputSheet:
+def _list_sheet(instance: Instance, frame: Frame, name: str = "", title: str = "", note: str = "") -> OutputSheet:
     """Return the sheet of a frame as a list: every column, with names for keys, and the keys of objects as well.
 
     Name, title and note default to those of the frame, the note with the label of the currency.
@@ -180,7 +180,7 @@ def _sheet(instance: Instance, frame: Frame, name: str = "", title: str = "", no
     return OutputSheet(Frame(name, title, tuple(columns), tuple(columns.values()), note), is_list=True)
 
 
-def _answer(
+def _answer_sheet(
     instance: Instance, result: Result | FuturesResult, said: Sequence[tuple[str, str]], warnings: Sequence[str]
 ) -> OutputSheet:
     rows: list[tuple[Any, ...]] = [*(("Warning", warning) for warning in warnings), *said]
@@ -193,7 +193,7 @@ def _answer(
     return OutputSheet(Frame.of_rows("answer", result.title, columns, rows, note), frozen=0)
 
 
-def _brief(brief: Brief, currency: str) -> OutputSheet:
+def _brief_sheet(brief: Brief, currency: str) -> OutputSheet:
     """Return the sheet with the parts of the brief one below another, in the order of its other forms."""
     rows = list[list[str]]()
     for part in brief.to_dict()["parts"].values():
@@ -206,7 +206,7 @@ def _brief(brief: Brief, currency: str) -> OutputSheet:
     return OutputSheet(Frame.of_rows("brief", "The brief", columns, full, f"{brief.sentence} Money: {currency}."))
 
 
-def _stock(result: Result) -> OutputSheet:
+def _stock_sheet(result: Result) -> OutputSheet:
     """Return the sheet of stockpiles that are not empty: stock, then purchases."""
     held, bought = result.frames.frame("stock"), result.frames.frame("purchased")
     used = [j for j, column in enumerate(held.columns) if column.is_index or max(held.values[j], default=0.0) > 0]
@@ -218,12 +218,12 @@ def _stock(result: Result) -> OutputSheet:
     return OutputSheet(Frame("stock", "Stockpiles", tuple(columns), tuple(columns.values()), note), chart)
 
 
-def _margins(instance: Instance, currency: str, results: Mapping[str, Result]) -> OutputSheet:
+def _margins_sheet(instance: Instance, currency: str, results: Mapping[str, Result]) -> OutputSheet:
     """Return the sheet of margins, a row a shock; `results` are by future, or one result under an empty name."""
     has_futures, money = "" not in results, next(iter(results.values())).money
     rows = (
         (*[name] * has_futures, outcome.name, windowed(outcome.first, outcome.last), outcome.survives, outcome.gap,
-         *(_margin(outcome.segments.get(d)) for d in instance.demands))
+         *(_margin_cell(outcome.segments.get(d)) for d in instance.demands))
         for name, result in results.items() for outcome in result.shocks
     )  # fmt: skip
     heads = (*["future"] * has_futures, "shock", "window", "survives")
@@ -236,11 +236,11 @@ def _margins(instance: Instance, currency: str, results: Mapping[str, Result]) -
     return OutputSheet(frame, frozen=1 + has_futures, is_list=has_futures, margins_from=len(heads) + 1)
 
 
-def _margin(service: Service | None) -> float | str | None:
+def _margin_cell(service: Service | None) -> float | str | None:
     return None if service is None else SERVED_IN_FULL if service.is_full else service.margin
 
 
-def _concentration(instance: Instance, result: Result) -> OutputSheet:
+def _concentration_sheet(instance: Instance, result: Result) -> OutputSheet:
     """Return the sheet with each commodity's largest share of a region by year."""
     largest: dict[str, dict[int, float]] = {}
     for row in result.frames.frame("yearly_dependence").rows():
@@ -256,21 +256,21 @@ def _concentration(instance: Instance, result: Result) -> OutputSheet:
     return OutputSheet(Frame.of_rows("concentration", "How concentrated supply is", columns, rows, note), chart)
 
 
-def _costs(instance: Instance, result: Result) -> OutputSheet:
+def _costs_sheet(instance: Instance, result: Result) -> OutputSheet:
     chart = Chart("bar", f"Total cost by part, present value in {result.currency}", result.money, (1,))
     note = f"Present value in {result.currency}. The parts add to {result.total_cost:,.0f} {result.money}."
-    return replace(_sheet(instance, result.frames.frame("costs"), note=note), chart=chart, is_list=False)
+    return replace(_list_sheet(instance, result.frames.frame("costs"), note=note), chart=chart, is_list=False)
 
 
-def _outlays(instance: Instance, result: Result) -> OutputSheet:
+def _outlays_sheet(instance: Instance, result: Result) -> OutputSheet:
     budget, frame = instance.policy.budget, result.frames.frame("outlays")
     chart = Chart("column", f"Outlay by year, {result.currency}, undiscounted", result.money, (1,))
     limit = f" The budget is {budget:,.0f} {result.money}." if budget is not None else ""
     note = f"Money that counts towards the budget, undiscounted, in {result.currency}.{limit}"
-    return replace(_sheet(instance, frame, note=note), chart=chart, is_list=False)
+    return replace(_list_sheet(instance, frame, note=note), chart=chart, is_list=False)
 
 
-def _flows(instance: Instance, result: Result) -> OutputSheet:
+def _flows_sheet(instance: Instance, result: Result) -> OutputSheet:
     """Return the sheet of flows above 0, with labels for their keys."""
     frame = result.frames.frame("flows")
     some = [row for row in frame.rows() if row["quantity"] > ROUNDING]
@@ -278,10 +278,10 @@ def _flows(instance: Instance, result: Result) -> OutputSheet:
     words = {"flow": labels | {"unserved": "unserved"}, "path": {"baseline": "in the baseline"}}
     values = tuple([words.get(c.name, {}).get(row[c.name], row[c.name]) for row in some] for c in frame.columns)
     note = f"Tonnes in each period; what is not listed is 0. Money: {result.currency}."
-    return _sheet(instance, replace(frame, values=values), "flows", "What flows", note)
+    return _list_sheet(instance, replace(frame, values=values), "flows", "What flows", note)
 
 
-def _sources(result: Result) -> OutputSheet:
+def _sources_sheet(result: Result) -> OutputSheet:
     """Return the sheet of comments, sources and notes in the file, with the values that the plan uses."""
     rows: list[tuple[Any, ...]] = [("the file", None, None, text)] if (text := head(result)) else []
     rows += [
@@ -302,7 +302,7 @@ def _cell_value(value: Any) -> Any:
     return value if is_cell else in_words(value)
 
 
-def _run(result: Result | FuturesResult) -> OutputSheet:
+def _run_sheet(result: Result | FuturesResult) -> OutputSheet:
     gap = None if result.mip_gap is None else f"{short(100 * result.mip_gap)} %"
     rows: list[tuple[Any, ...]] = [("status", result.status), ("proven within", gap)]
     rows += [(f"audit: {key}", str(value)) for key, value in result.audit.items()]
@@ -340,31 +340,31 @@ def workbook(
         known = brief or make_futures_brief(instance, result, warnings)
     else:
         known = brief or make_brief(instance, result, warnings=warnings)
-    return _book(result.title, result.currency, sheets(instance, result, warnings, known))
+    return _write_book(result.title, result.currency, sheets(instance, result, warnings, known))
 
 
 def requirements_workbook(found: Requirements, warnings: Sequence[str] = ()) -> bytes:
     """Return stockpile requirements as a workbook: the answer, a sheet for each frame with rows, and the run record."""
-    return _book(found.instance.title, found.instance.currency, _of_requirements(found, warnings))
+    return _write_book(found.instance.title, found.instance.currency, _requirements_sheets(found, warnings))
 
 
-def _of_requirements(found: Requirements, warnings: Sequence[str]) -> Iterator[OutputSheet]:
+def _requirements_sheets(found: Requirements, warnings: Sequence[str]) -> Iterator[OutputSheet]:
     instance, frames = found.instance, found.frames
     said = [*requirements_said(found), *(("Note", note) for note in found.notes)]
-    yield _answer(instance, replace(found.stocks, changes=found.result.changes), said, warnings)
+    yield _answer_sheet(instance, replace(found.stocks, changes=found.result.changes), said, warnings)
     for frame in filter(len, map(frames.frame, frames)):
-        made = _sheet(instance, frame)
+        made = _list_sheet(instance, frame)
         if frame.name == "funding":
             names = [column.name for column in frame.columns]
             title = f"Gap that is left, {instance.currency}, by share of the money for stocks"
             made = replace(made, chart=Chart("line", title, instance.money, (names.index("gap"),)))
         yield made
     if found.result.comments:
-        yield _sources(found.result)
-    yield _run(found.stocks)
+        yield _sources_sheet(found.result)
+    yield _run_sheet(found.stocks)
 
 
-def _book(title: str, currency: str, made: Iterable[OutputSheet]) -> bytes:
+def _write_book(title: str, currency: str, made: Iterable[OutputSheet]) -> bytes:
     """Return the content of a workbook of the given sheets."""
     require_extra("excel", "An Excel workbook")
     import xlsxwriter
@@ -402,9 +402,9 @@ class _Writer:
         """Write the heads of the columns, wrapped if they are longer than the cells below, and set the widths."""
         wide = 0
         for j, column in enumerate(frame.columns):
-            unit, head = _unit(column), column.head.replace("\n", " ")
+            unit, head = _unit_of(column), column.head.replace("\n", " ")
             head = head if unit in ("", "%", "year") else f"{head} [{unit}]"
-            self._text(made, HEAD, j, head, bold=True, bottom=1, text_wrap=True)
+            self._write_text(made, HEAD, j, head, bold=True, bottom=1, text_wrap=True)
             shown = (each if isinstance(each, str) else f"{each or 0:,.1f} {unit}" for each in frame.values[j])
             width = min(WIDEST, max(NARROWEST, *map(len, head.split()), *map(len, shown)) + 2)
             made.set_column(j, j, width)
@@ -416,12 +416,12 @@ class _Writer:
         """Write one sheet: title, note, head, rows, chart."""
         frame = sheet.frame
         made = self.book.add_worksheet(frame.name)
-        self._text(made, 0, 0, frame.title, bold=True, font_size=14)
-        self._text(made, 1, 0, frame.note, italic=True, font_color="#555555")
+        self._write_text(made, 0, 0, frame.title, bold=True, font_size=14)
+        self._write_text(made, 1, 0, frame.note, italic=True, font_color="#555555")
         self._write_head(made, frame)
         for j, column in enumerate(frame.columns):
             for i, value in enumerate(frame.values[j][:ROWS], start=HEAD + 1):
-                self._cell(made, i, j, value, _unit(column))
+                self._write_cell(made, i, j, value, _unit_of(column))
         last, right = HEAD + max(1, len(frame)), len(frame.columns) - 1
         made.freeze_panes(HEAD + 1, sheet.frozen)
         if sheet.is_list:
@@ -429,14 +429,14 @@ class _Writer:
         if sheet.margins_from is not None and len(frame):
             self._colour_margins(made, (HEAD + 1, sheet.margins_from, last, right))
         if sheet.chart is not None and len(frame):
-            self._chart(made, frame, sheet.chart, last)
+            self._add_chart(made, frame, sheet.chart, last)
         made.set_landscape()
         made.set_paper(A4)
         made.repeat_rows(HEAD)
         if sheet.frozen:
             made.repeat_columns(0, sheet.frozen - 1)
 
-    def _cell(self, made: Any, i: int, j: int, value: Any, unit: str) -> None:
+    def _write_cell(self, made: Any, i: int, j: int, value: Any, unit: str) -> None:
         if value is None:
             return
         if isinstance(value, bool):
@@ -445,14 +445,14 @@ class _Writer:
         elif isinstance(value, (int, float)):
             made.write_number(i, j, value, self.style(num_format=_number_format(value, unit)))
         else:
-            self._text(made, i, j, str(value), text_wrap=len(str(value)) > WIDEST)
+            self._write_text(made, i, j, str(value), text_wrap=len(str(value)) > WIDEST)
 
-    def _text(self, made: Any, i: int, j: int, text: str, **properties: Any) -> None:
+    def _write_text(self, made: Any, i: int, j: int, text: str, **properties: Any) -> None:
         """Write a text; mark it as text if a spreadsheet would compute it as a formula once its cell is edited."""
         marked = {"quote_prefix": True} if starts_formula(text) else {}
         made.write_string(i, j, text[:LONGEST], self.style(**properties, **marked))
 
-    def _chart(self, made: Any, frame: Frame, chart: Chart, last: int) -> None:
+    def _add_chart(self, made: Any, frame: Frame, chart: Chart, last: int) -> None:
         drawn = self.book.add_chart({"type": chart.kind})
         for j in chart.columns:
             drawn.add_series({
@@ -475,7 +475,7 @@ class _Writer:
         made.insert_chart(*at, drawn, {"description": chart.title})
 
 
-def _unit(column: FrameColumn) -> str:
+def _unit_of(column: FrameColumn) -> str:
     """Return the unit of a column's numbers: ``%`` for shares, ``year`` for years; empty if they have none."""
     if column.form in ("percent", "tenth"):
         return "%"

@@ -212,8 +212,8 @@ def beside(served: float, floor: float) -> str:
 
 def in_percent(served: float, floor: float) -> tuple[str, str]:
     """Return both shares in per cent of demand, without a sign, with as many decimals as keep them apart."""
-    places = _places(served, floor)
-    return _text(served, places), _text(floor, places)
+    places = _decimals_needed(served, floor)
+    return _percent_text(served, places), _percent_text(floor, places)
 
 
 def margin(service: Service | Weakest) -> str:
@@ -224,18 +224,18 @@ def margin(service: Service | Weakest) -> str:
     served, floor = service.worst_service, service.floor
     if service.is_full or floor <= NEGLIGIBLE:
         return ""
-    places = _places(served, floor)
-    points = _rounded(served, places) - _rounded(floor, places)
+    places = _decimals_needed(served, floor)
+    points = _rounded_percent(served, places) - _rounded_percent(floor, places)
     text = fixed(points, places)
     return text if points < 0 and text != "0" else f"+{text}"
 
 
-def _places(served: float, floor: float) -> int:
+def _decimals_needed(served: float, floor: float) -> int:
     """Return the fewest decimals of per cent that keep both shares and 100 % apart; at least one if the floor fails."""
     fails = served - floor < -NEGLIGIBLE
 
     def are_enough(places: int) -> bool:
-        left, right = _rounded(served, places), _rounded(floor, places)
+        left, right = _rounded_percent(served, places), _rounded_percent(floor, places)
         return (
             (_is_full(served) or left < 100)
             and (floor >= 1 - NEGLIGIBLE or right < 100)
@@ -249,12 +249,12 @@ def _is_full(served: float) -> bool:
     return served >= 1 - NEGLIGIBLE
 
 
-def _rounded(part: float, places: int) -> float:
+def _rounded_percent(part: float, places: int) -> float:
     """Return a share in per cent, rounded to the given decimals."""
     return float(fixed(100 * max(0.0, part), places))
 
 
-def _text(part: float, places: int) -> str:
+def _percent_text(part: float, places: int) -> str:
     text = fixed(100 * max(0.0, part), places)
     return text.rstrip("0").rstrip(".") if "." in text else text
 
@@ -352,7 +352,7 @@ def _name_of_several(instance: Instance, number: UncertainNumber) -> str:
 
 
 def _inputs_name(instance: Instance, inputs: Sequence[Uncertain], *, has_label: bool) -> str:
-    fields = list_names([*dict.fromkeys(_kind_of(instance, each.place) for each in inputs)], 2)
+    fields = list_names([*dict.fromkeys(_field_name(instance, each.place) for each in inputs)], 2)
     goods = {display_name(instance, str(p)) for each in inputs for p in each.place[2:] if p in instance.commodities}
     of_what = f" ({goods.pop()})" if len(goods) == 1 else ""
     return f"{fields}{of_what} of {_owners_of(instance, inputs, has_label=has_label)}"
@@ -375,7 +375,7 @@ def _owner_of(instance: Instance, section: str, key: str, *place: str) -> str:
     return shortened(name if len(name) <= _MOST_CHARACTERS else name.split(" (")[0], _MOST_CHARACTERS)
 
 
-def _kind_of(instance: Instance, place: Sequence[str | int]) -> str:
+def _field_name(instance: Instance, place: Sequence[str | int]) -> str:
     """Return the field of an input without names of objects: ``output``, ``lead time``."""
     names = {*instance.processes, *instance.options, *instance.demands, *instance.commodities, "cuts"}
     names |= {*(instance.adversary.targets if instance.adversary else ())}

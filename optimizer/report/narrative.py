@@ -79,22 +79,22 @@ def outcome_headline(result: Result, instance: Instance | None = None) -> str:
     if not result.plan.builds and not result.shocks and result.baseline is None:
         return "STOPPED before any plan was found"
     faced = result.adversary
-    headline = _against_shocks(result, instance) if faced is None else _against(result, faced, instance)
+    headline = _outcome_of_shocks(result, instance) if faced is None else _outcome_of_attacks(result, faced, instance)
     headline = f"STOPPED before the proof. So far it {headline}" if result.status == "stopped" else headline
     return outcome_of_audit(headline, result.audit)
 
 
-def _against_shocks(result: Result, instance: Instance | None) -> str:
+def _outcome_of_shocks(result: Result, instance: Instance | None) -> str:
     """Return the outcome of a plan without an adversary."""
     failed, count = [outcome.name for outcome in result.shocks if outcome.fails], len(result.shocks)
     if not count:
         return f"The {'cheapest plan' if result.given is None else 'plan as given'}; the instance has no shocks"
     if not failed:
-        return f"SURVIVES {_survived(result)}"
+        return f"SURVIVES {_survived_text(result)}"
     return f"FAILS in {len(failed)} of {plural(count, 'shock')}: {worst_first(result, failed, instance)}"
 
 
-def _survived(result: Result, others: Collection[str] = ()) -> str:
+def _survived_text(result: Result, others: Collection[str] = ()) -> str:
     """Return what a plan survives, `others` left out: ``all 3 shocks and 19 of 20 samples, 19 required``."""
     counts = [each for each in result.sample_counts if each.survived < each.samples]
     rest = sum(each.name not in others for each in result.shocks) - sum(each.samples for each in counts)
@@ -104,7 +104,7 @@ def _survived(result: Result, others: Collection[str] = ()) -> str:
 
 def survived_words(result: Result) -> str:
     """Return what a surviving plan survives: ``every shock``, or if some samples fail, how many have to be survived."""
-    return _survived(result) if any(outcome.excused for outcome in result.shocks) else "every shock"
+    return _survived_text(result) if any(outcome.excused for outcome in result.shocks) else "every shock"
 
 
 def worst_first(result: Result, failed: Sequence[str], instance: Instance | None = None) -> str:
@@ -116,13 +116,13 @@ def worst_first(result: Result, failed: Sequence[str], instance: Instance | None
     return f"{text}; also {list_names(rest, OTHER_SHOCKS)}" if rest else text
 
 
-def _against(result: Result, faced: Faced, instance: Instance | None) -> str:
+def _outcome_of_attacks(result: Result, faced: Faced, instance: Instance | None) -> str:
     """Return the outcome of a plan against an adversary."""
     own = [outcome for outcome in result.shocks if outcome.name not in faced.attacks]
     failed, means = [each.name for each in own if each.fails], attack_budget_text(faced.attack_budget, result.money)
     if faced.worst is None and not failed:
         attacks = "the attacks that were found" if result.status == "stopped" else f"every attack that {means} can buy"
-        shocks = f"{_survived(result, faced.attacks)} and " if own else ""
+        shocks = f"{_survived_text(result, faced.attacks)} and " if own else ""
         return f"SURVIVES {shocks}{attacks}"
     where = [f"{len(failed)} of {plural(len(own), 'shock')}"] if failed else []
     broken = [each.name for each in faced.worst_at_each_start(result.shocks) if each.fails]
@@ -133,7 +133,7 @@ def _against(result: Result, faced: Faced, instance: Instance | None) -> str:
     return f"FAILS in {' and '.join(where)}: {worst_first(result, names, instance)}"
 
 
-def _adversary(result: Result, faced: Faced) -> str:
+def _adversary_text(result: Result, faced: Faced) -> str:
     """Describe the attacks that shaped the plan or are deterred, and the worst attack that is left."""
     sets = "any set of targets that the adversary can afford"
     sets = sets if faced.sets is None else f"{plural(faced.sets, 'set')} of targets"
@@ -154,23 +154,23 @@ def facts(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
     if result.baseline is None:
         return
     if not result.survives:
-        yield from _failing(instance, result)
+        yield from _gap_facts(instance, result)
     if result.lacks:
-        yield "Baseline shortage", _baseline_shortage(instance, result)
+        yield "Baseline shortage", _shortage_text(instance, result)
     yield from cost_facts(instance, result, cost_with_gaps(result))
-    yield "Outlay", outlay_words(instance, result.outlay, is_over=any(map(_is_of_budget, _broken_rules(result))))
+    yield "Outlay", outlay_words(instance, result.outlay, is_over=any(map(_is_budget_rule, _broken_rules(result))))
     yield from band_words(instance, result.bands, (result.total_cost, result.outlay, result.survival_gap))
     yield from committed_words(instance, result.data)
     if result.price_of_survival is not None and result.shocks:
         label = "Price of survival" if result.survives else "Price of the plan"
-        yield label, _price(result, result.price_of_survival)
+        yield label, _price_text(result, result.price_of_survival)
     if result.adversary is not None:
-        yield "Adversary", _adversary(result, result.adversary)
+        yield "Adversary", _adversary_text(result, result.adversary)
     if result.nothing is not None:
-        yield "Doing nothing", _doing_nothing(instance, result)
+        yield "Doing nothing", _do_nothing_text(instance, result)
 
 
-def _is_of_budget(rule: str) -> bool:
+def _is_budget_rule(rule: str) -> bool:
     return rule.startswith("policy.budget:")
 
 
@@ -225,7 +225,7 @@ def contradiction(rules: Sequence[str]) -> Iterator[tuple[str, str]]:
     yield "What it takes", f"{takes}. There may be other conflicts."
 
 
-def _price(result: Result, price: float) -> str:
+def _price_text(result: Result, price: float) -> str:
     """Describe the cost of a plan beyond the no-shock plan."""
     rules = under_same_rules(result.data)
     if price <= 0:
@@ -239,10 +239,10 @@ def _price(result: Result, price: float) -> str:
     return f"{amount}{of_it} more than the {without} that the same instance costs without shocks{rules}"
 
 
-def _failing(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
+def _gap_facts(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
     """Yield the facts about gaps, the worst shock first: shocks are alternatives, so their sum cannot occur."""
     money = result.money
-    yield "Worst shock", _worst_shock(instance, result)
+    yield "Worst shock", _worst_shock_text(instance, result)
     yield from ((f"Survived of {each.ensemble}", str(each)) for each in result.sample_counts)
     gap, proven = si(result.survival_gap, money, 4), least_gap_words(result)
     counted = _counted_shocks(result)
@@ -255,7 +255,7 @@ def _failing(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
         yield GAP_OF_ALL, f"{gap}{proven}"
 
 
-def _worst_shock(instance: Instance, result: Result) -> str:
+def _worst_shock_text(instance: Instance, result: Result) -> str:
     """Describe the worst shock, its gap, and the segment with the largest part of the gap."""
     worst = hardest_of(result.shocks)[0]
     d, service = max(worst.segments.items(), key=lambda item: item[1].gap)
@@ -279,7 +279,7 @@ def _counted_shocks(result: Result) -> list[Outcome]:
     return [each for each in counted if each.name not in faced.attacks or each.name in worst]
 
 
-def _baseline_shortage(instance: Instance, result: Result) -> str:
+def _shortage_text(instance: Instance, result: Result) -> str:
     """Describe the unserved demand in the baseline: a plan can survive every shock and serve too little before."""
     ordered = sorted(result.lacks.items(), key=lambda item: -item[1].share)
     said = []
@@ -302,7 +302,7 @@ def _why_bought(instance: Instance, result: Result) -> str:
     return ", but costs more: what is bought lowers costs"
 
 
-def _doing_nothing(instance: Instance, result: Result) -> str:
+def _do_nothing_text(instance: Instance, result: Result) -> str:
     nothing = result.nothing
     assert nothing is not None
     if not nothing.shocks_failed:
@@ -391,11 +391,11 @@ def sentence(instance: Instance, result: Result) -> str:
         beyond = (
             f"; with all other costs and returns it costs {more}" if price > 0 else f"; it costs no more than {than}"
         )
-    text = f"{_bought(instance, result)}, {_floors_kept(instance, result)}{beyond}."
+    text = f"{_purchases_text(instance, result)}, {_floors_text(instance, result)}{beyond}."
     return f"Not proven, for the search was stopped: {text}" if result.status == "stopped" else text
 
 
-def _bought(instance: Instance, result: Result) -> str:
+def _purchases_text(instance: Instance, result: Result) -> str:
     """Describe the purchases and the outlay; price support of existing processes is part of the outlay."""
     paid = math.fsum(support_of_existing(instance, result).values())
     support = f"{si(paid, result.money)} of{{}} price support of existing processes" if paid else ""
@@ -409,13 +409,13 @@ def _bought(instance: Instance, result: Result) -> str:
     return f"With {' and '.join(things)} for {si(result.outlay, result.money)} of outlay{of_it}"
 
 
-def _floors_kept(instance: Instance, result: Result) -> str:
+def _floors_text(instance: Instance, result: Result) -> str:
     count = len(result.shocks)
     failed = [outcome for outcome in result.shocks if outcome.fails]
     if not count:
         return "demand is served at the least cost; the instance has no shocks"
     if not failed:
-        return f"every survival floor holds in {_survived(result)}"
+        return f"every survival floor holds in {_survived_text(result)}"
     worst = hardest_of(failed)[0]
     d, service = max(worst.segments.items(), key=lambda item: item[1].gap)
     served, floor = in_percent(service.worst_service, service.floor)

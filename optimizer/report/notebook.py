@@ -30,13 +30,13 @@ def result_html(result: Any) -> str:
         "none": f"✗ No plan exists: {no_plan_words(result.clash)}",
         "stopped": f"… Stopped before the proof; so far {count - len(failed)} of {count} shocks are survived",
     }.get(result.status, _headline(result, len(failed)))
-    parts = [_title(result.title, headline)]
+    parts = [_title_html(result.title, headline)]
     if result.baseline is not None:
-        parts += [_figures(result), _bought(result), _shocks(result)]
+        parts += [_figures_table(result), _purchases_table(result), _shocks_table(result)]
     parts += [f"<div>{escape(changed_words(result.changes))}</div>"] if result.changes else []
     parts += [f"<div>Note: {escape(note)}</div>" for note in result.notes]
     disagrees = not result.audit.get("ok", True)
-    return _whole([*(["<b>✗ The audit disagrees: do not rely on this plan.</b>"] if disagrees else []), *parts])
+    return _page_html([*(["<b>✗ The audit disagrees: do not rely on this plan.</b>"] if disagrees else []), *parts])
 
 
 def _headline(result: Result, failed: int) -> str:
@@ -48,7 +48,7 @@ def _headline(result: Result, failed: int) -> str:
     return f"✓ Survives {all_of(count, 'shocks') if survived == count else f'{survived} of {count} shocks, enough'}"
 
 
-def _figures(result: Any) -> str:
+def _figures_table(result: Any) -> str:
     money, priced = result.money, cost_with_gaps(result)
     when = f"present value at the start of {result.periods[0]}, in {result.currency}"
     rows = [
@@ -65,19 +65,19 @@ def _figures(result: Any) -> str:
     if result.survival_gap > result.worst_gap:
         over = f"summed over {len(result.shocks):,} shocks, each on its own"
         rows.append((GAP_OF_ALL, f"{si(result.survival_gap, money, 4)} {over}"))
-    return _table((), rows)
+    return _table_html((), rows)
 
 
-def _bought(result: Result) -> str:
+def _purchases_table(result: Result) -> str:
     """Return the table of purchases: the columns that the screen shows, and the unit of sizes."""
     frame = result.frames.frame("builds")
     shown = [column.name for column in frame.columns if column.is_shown or column.name == "unit"]
     drawn = page_table(instance_of(result), frame.select(shown))
     heads = [head.removeprefix(">") for head in drawn["head"]]
-    return _table(heads, drawn["rows"]) if drawn["rows"] else "<div>Nothing is bought.</div>"
+    return _table_html(heads, drawn["rows"]) if drawn["rows"] else "<div>Nothing is bought.</div>"
 
 
-def _shocks(result: Any) -> str:
+def _shocks_table(result: Any) -> str:
     """Return the table of shocks: those that fail first, then the others by the margin of their weakest segment."""
     facing = [outcome for outcome in result.shocks if outcome.segments]
     ordered = sorted(facing, key=lambda outcome: (-outcome.gap, *weakness(list(outcome.segments.values()))))
@@ -96,7 +96,7 @@ def _shocks(result: Any) -> str:
             )
         )
     heads = ("Shock", "Window", "Weakest segment: served / floor", "In")
-    return _table(heads, rows) if rows else ""
+    return _table_html(heads, rows) if rows else ""
 
 
 def of_instance(instance: Any) -> str:
@@ -104,7 +104,7 @@ def of_instance(instance: Any) -> str:
     horizon = instance.horizon
     last = horizon.label(horizon.periods[-1])
     axis = f"{horizon.label(0)} to {last} by {horizon.step}; money in {instance.currency}"
-    parts = [_title(instance.title, axis)]
+    parts = [_title_html(instance.title, axis)]
     if instance.description:
         parts.append(f"<div>{escape(instance.description)}</div>")
     floors = [
@@ -112,16 +112,16 @@ def of_instance(instance: Any) -> str:
         for d, demand in instance.demands.items()
     ]
     heads = ("Segment", "Commodity", "Demand, first to last year", "Floor, first to last year")
-    parts.append(_table(heads, floors))
+    parts.append(_table_html(heads, floors))
     options = [(o, option.kind, option.name or "") for o, option in instance.options.items()]
-    parts.append(_table(("Option", "Lever", "Name"), options) if options else "<div>No options.</div>")
+    parts.append(_table_html(("Option", "Lever", "Name"), options) if options else "<div>No options.</div>")
     events = instance.events[: MOST_NOTEBOOK_ROWS + 1]
     rows = [(e.name, windowed(horizon.label(e.periods[0]), horizon.label(e.periods[-1])),
                "; ".join(str(cut) for cut in e.spec.cuts)) for e in events]  # fmt: skip
-    shocks = _table(("Shock", "Window", "Cuts"), rows, len(instance.events))
+    shocks = _table_html(("Shock", "Window", "Cuts"), rows, len(instance.events))
     parts.append(shocks if events else "<div>No shocks.</div>")
     counts = f"{len(instance.commodities)} commodities, {len(instance.processes)} existing processes"
-    return _whole([*parts, f"<div>{counts}.</div>"])
+    return _page_html([*parts, f"<div>{counts}.</div>"])
 
 
 def _demand_and_floor(demand: Any, first: int, last: int) -> tuple[str, str]:
@@ -131,15 +131,15 @@ def _demand_and_floor(demand: Any, first: int, last: int) -> tuple[str, str]:
     return quantity, f"{floors[0].removesuffix(' %')} to {floors[1]}"
 
 
-def _whole(parts: Sequence[str]) -> str:
+def _page_html(parts: Sequence[str]) -> str:
     return f'<div style="color:inherit;background:transparent;line-height:1.45">{"".join(parts)}</div>'
 
 
-def _title(name: str, says: str) -> str:
+def _title_html(name: str, says: str) -> str:
     return f'<div style="margin:4px 0 8px"><b>{escape(name)}</b><br>{escape(says)}</div>'
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]], size: int | None = None) -> str:
+def _table_html(heads: Sequence[str], rows: Sequence[Sequence[str]], size: int | None = None) -> str:
     """Return an HTML table of at most `MOST_NOTEBOOK_ROWS` rows, and the number of rows left out; `size` counts all."""
     cells = (
         "".join(f'<td style="{_CELL}">{escape(str(cell))}</td>' for cell in row) for row in rows[:MOST_NOTEBOOK_ROWS]

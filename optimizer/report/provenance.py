@@ -72,13 +72,13 @@ def statements(result: Result) -> tuple[Statement, ...]:
         for each in result.comments
         if each["place"]
     ]
-    said += [Statement(place, text, origin) for place, origin, text in _fields(result.data, ())]
+    said += [Statement(place, text, origin) for place, origin, text in _source_fields(result.data, ())]
     order = {section: i for i, section in enumerate(dict.fromkeys(each.place[0] for each in said))}
     return tuple(sorted(said, key=lambda each: order[each.place[0]]))
 
 
 def _statement(data: Mapping[str, Any], place: NumberPlace, text: str, value: Any) -> Statement:
-    now = _at(data, place)
+    now = _value_at(data, place)
     if value is None or now is None:
         return Statement(place, text, "comment", value)
     # The file's value is kept only if the run changed it.
@@ -90,13 +90,13 @@ def sources(instance: Instance, result: Result) -> tuple[Source, ...]:
     return tuple(_source(instance, result.data, each) for each in statements(result))
 
 
-def _fields(data: Any, place: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str, str]]:
+def _source_fields(data: Any, place: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str, str]]:
     parts = data.items() if isinstance(data, Mapping) else enumerate(data) if isinstance(data, list | tuple) else ()
     for key, value in parts:
         if key in SOURCE_FIELDS and isinstance(value, str) and isinstance(data, Mapping):
             yield place, str(key), value
         elif place or key != "scenarios":
-            yield from _fields(value, (*place, str(key)))
+            yield from _source_fields(value, (*place, str(key)))
 
 
 def _source(instance: Instance, data: Mapping[str, Any], said: Statement) -> Source:
@@ -115,7 +115,7 @@ def _source(instance: Instance, data: Mapping[str, Any], said: Statement) -> Sou
     )
 
 
-def _at(data: Any, place: Sequence[str]) -> Any:
+def _value_at(data: Any, place: Sequence[str]) -> Any:
     for part in place:
         try:
             data = data[int(part)] if isinstance(data, list | tuple) else data[part]
@@ -152,7 +152,7 @@ def record(result: Result) -> tuple[tuple[str, str], ...]:
         ("Instance hash", f"SHA-256 {fingerprint(result.data)}"),
         ("Money", result.currency),
         ("Status", result.status),
-        ("Proof", _proof(result)),
+        ("Proof", _proof_text(result)),
         ("Audit", audit_text(audit)),
         ("Seconds", ", ".join(f"{part} {si(value, 's')}" for part, value in result.seconds.items())),
         ("Versions", ", ".join(f"{name} {number}" for name, number in result.versions.items())),
@@ -172,17 +172,17 @@ def _setting(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _proof(result: Result) -> str:
+def _proof_text(result: Result) -> str:
     if (within := result.mip_gap) is None:
         return "no bound is known"
     if result.has_priced_gaps:
         near = "" if within < SHOWN_MIP_GAP else f"within {short(100 * within)} % of "
         return f"cost with gaps at their price, {si(result.priced_cost, result.money, 5)}: {near}the least"
     amount = None if result.bound is None else si_down(result.bound, result.money, 5)
-    bound = "" if amount is None else f"; no plan{_of_budget(result)} costs less than {amount}"
+    bound = "" if amount is None else f"; no plan{_budget_words(result)} costs less than {amount}"
     if result.survival_gap > 0 and result.gap_bound is not None:
         least = si_down(result.gap_bound, result.money, 5)
-        bound += f"; no plan{_of_budget(result)} leaves a gap smaller than {least}"
+        bound += f"; no plan{_budget_words(result)} leaves a gap smaller than {least}"
     near = "" if within < SHOWN_MIP_GAP else f"within {short(100 * within)} % of "
     return f"{near}the least{bound}"
 
@@ -191,7 +191,7 @@ def _proof(result: Result) -> str:
 PRICED_HIGHER = "costs more than the price of gaps in the file"
 
 
-def _of_budget(result: Result) -> str:
+def _budget_words(result: Result) -> str:
     """Return the plans that a bound is proven for, as a phrase after ``no plan``: those of the same budget, if any."""
     policy = result.data.get("policy", {})
     if policy.get("budget") is not None:
@@ -207,7 +207,7 @@ def least_gap_words(result: Result) -> str:
         return "" if result.status == "stopped" else words
     if result.gap_bound is None or result.gap_bound <= 0:
         return ""
-    plans = _of_budget(result) or " of any budget"
+    plans = _budget_words(result) or " of any budget"
     if result.gap_bound >= result.survival_gap * (1.0 - ROUNDING):
         return f"; proven: no plan{plans} leaves less"
     gap, bound = (si(value, result.money, 4) for value in (result.survival_gap, result.gap_bound))
@@ -283,20 +283,20 @@ def find_numbers(data: Mapping[str, Any], comments: Sequence[Mapping[str, Any]])
         )
         for section in WORLD_SECTIONS
         if section in data
-        for place, is_cited in _leaves(data[section], (section,), is_cited=False)
+        for place, is_cited in _number_places(data[section], (section,), is_cited=False)
     )
 
 
-def _leaves(value: Any, place: NumberPlace, *, is_cited: bool) -> Iterator[tuple[NumberPlace, bool]]:
+def _number_places(value: Any, place: NumberPlace, *, is_cited: bool) -> Iterator[tuple[NumberPlace, bool]]:
     """Yield the place of each number, and whether an object that contains it has a `source`."""
     if isinstance(value, Mapping):
         cites = is_cited or bool(value.get("source"))
         for key, each in value.items():
             if str(key) not in NO_DATA:
-                yield from _leaves(each, (*place, str(key)), is_cited=cites)
+                yield from _number_places(each, (*place, str(key)), is_cited=cites)
     elif isinstance(value, list | tuple):
         for i, each in enumerate(value):
-            yield from _leaves(each, (*place, str(i)), is_cited=is_cited)
+            yield from _number_places(each, (*place, str(i)), is_cited=is_cited)
     elif _is_data(value):
         yield place, is_cited
 

@@ -94,7 +94,7 @@ def _numbers_reached(found: Sensitivity) -> str:
 # Why this plan, or why none.
 
 
-def _explanation(found: Explanation) -> Sequence[str]:
+def _explanation_sentences(found: Explanation) -> Sequence[str]:
     instance = instance_of(found.result)
     if found.result.status == "survives":
         return _without_options(instance, found), _without_shocks(instance, found), _dates(instance, found)
@@ -148,7 +148,7 @@ def _dates(instance: Instance, found: Explanation) -> str:
 # Under attack.
 
 
-def _attack(found: AttackResult) -> Sequence[str]:
+def _attack_sentences(found: AttackResult) -> Sequence[str]:
     instance, adversary, worst = found.instance, found.adversary, found.worst
     means = attack_budget_text(adversary.attack_budget, instance.money)
     if worst is not None and worst.breaks:
@@ -161,7 +161,7 @@ def _attack(found: AttackResult) -> Sequence[str]:
 # Near-optimal alternatives.
 
 
-def _alternatives(found: Alternatives) -> Sequence[str]:
+def _alternatives_sentences(found: Alternatives) -> Sequence[str]:
     instance = instance_of(found.cheapest)
     if not found.ranges:
         return ("There is no plan near to which others could be looked for.",)
@@ -207,17 +207,17 @@ def _most_different(instance: Instance, found: Alternatives) -> str:
 # Uncertain numbers.
 
 
-def _sensitivity(found: Sensitivity) -> Sequence[str]:
+def _sensitivity_sentences(found: Sensitivity) -> Sequence[str]:
     if not found.base.has_plan:
         return ("There is no plan to begin with.",)
     if not found.bars:
         return ("No number was looked at before the search was stopped.",)
     unsettled = sum(not (bar.low.is_settled and bar.high.is_settled) for bar in found.bars)
     first = f"Of {plural(len(found.bars), 'uncertain number')} {deciding_text(found, unsettled)}."
-    return first, _moves_most(found), " ".join([*filter(None, (_changes(found), _screened(found)))])
+    return first, _moves_most(found), " ".join([*filter(None, (_changes(found), _screened_numbers(found)))])
 
 
-def _screened(found: Sensitivity) -> str:
+def _screened_numbers(found: Sensitivity) -> str:
     """Describe the numbers that were not solved for, and their largest effects at first order."""
     if not found.screened:
         return ""
@@ -262,7 +262,7 @@ def _buys_others(found: Sensitivity, end: VariantOutcome) -> bool:
 # Sampled shocks.
 
 
-def _stress(found: Stress) -> Sequence[str]:
+def _stress_sentences(found: Stress) -> Sequence[str]:
     low, high = found.interval
     first = f"The plan survives {found.survived:,} of {plural(found.samples, 'sampled shock')}: "
     first += f"{share_survived(found.share)} (95 % interval {share_survived(low)} to {share_survived(high)})."
@@ -277,10 +277,10 @@ def _stress(found: Stress) -> Sequence[str]:
         worst = found.worst[0]
         name = f"{varied_name(found, worst.entry)}, {windowed(worst.first, worst.last, ' to ')}"
         second = f"The worst survival gap is {si(found.worst_gap, found.money)}, in {name}{where}."
-    return first, second, _would_help(found)
+    return first, second, _best_additions(found)
 
 
-def _would_help(found: Stress) -> str:
+def _best_additions(found: Stress) -> str:
     tried = found.reinforcements
     if tried is None or not tried.additions:
         return "" if tried is None else "No single addition to the plan is likely to help."
@@ -295,7 +295,7 @@ def _would_help(found: Stress) -> str:
 # Who pays.
 
 
-def _cost_shares(found: CostShares) -> Sequence[str]:
+def _cost_shares_sentences(found: CostShares) -> Sequence[str]:
     if not found.shares:
         return (f"{share_headline(found)}.",)
     core = core_text(found)
@@ -305,12 +305,12 @@ def _cost_shares(found: CostShares) -> Sequence[str]:
 # Several futures, and samples of what is uncertain.
 
 
-def _futures_study(found: FuturesStudy) -> Sequence[str]:
+def _futures_study_sentences(found: FuturesStudy) -> Sequence[str]:
     orders = order_facts(found) if found.costs.get("adaptive") else ()
     return f"{worth_headline(found)}.", *(f"{label}: {text}." for label, text in orders)
 
 
-def _discovery(found: Discovery) -> Sequence[str]:
+def _discovery_sentences(found: Discovery) -> Sequence[str]:
     about = about_boxes(found) if found.boxes else about_samples(found)
     return failure_headline(found), worst_shocks(found) if found.failed else "", about
 
@@ -318,7 +318,7 @@ def _discovery(found: Discovery) -> Sequence[str]:
 # Scenarios.
 
 
-def _comparison(found: Comparison) -> Sequence[str]:
+def _comparison_sentences(found: Comparison) -> Sequence[str]:
     if len(found.columns) < 2:
         return ("No scenario was solved before the search was stopped.",)
     plain, first = found.columns[0], _surviving_cases(found)
@@ -389,33 +389,33 @@ def _has_stopped(found: Alternatives | Discovery | Sensitivity) -> bool:
 _VIEWS: Mapping[type, StudyView] = {
     Explanation: StudyView(
         "explain", "Why this plan, and what would change it?", "Why", lambda found: not found.is_complete,
-        _explanation, _levers_reached, attrgetter("result.total_cost"),
+        _explanation_sentences, _levers_reached, attrgetter("result.total_cost"),
         instance=lambda found: instance_of(found.result)),
     AttackResult: StudyView(
         "attack", "What would an adversary do that knows the plan?", "Under attack",
-        attrgetter("is_unproven"), _attack),
+        attrgetter("is_unproven"), _attack_sentences),
     Alternatives: StudyView(
         "alternatives", "What do all plans near the least cost have in common?", "Alternatives", _has_stopped,
-        _alternatives, _sizes_reached, attrgetter("cheapest.total_cost"),
+        _alternatives_sentences, _sizes_reached, attrgetter("cheapest.total_cost"),
         instance=lambda found: instance_of(found.cheapest)),
     Sensitivity: StudyView(
         "sensitivity", "Which uncertain numbers decide?", "What decides", _has_stopped,
-        _sensitivity, _numbers_reached, attrgetter("base.cost")),
+        _sensitivity_sentences, _numbers_reached, attrgetter("base.cost")),
     Stress: StudyView(
         "stress", "Does the plan survive shocks that it was not made for?", "Sampled shocks", lambda found: False,
-        _stress),
+        _stress_sentences),
     Comparison: StudyView(
         "compare", "What does the plan become under other scenarios?", "Scenarios",
-        lambda found: not found.is_proven or not found.columns, _comparison, _cases_reached,
+        lambda found: not found.is_proven or not found.columns, _comparison_sentences, _cases_reached,
         instance=lambda found: next(iter(found.cases.values()))),
     FuturesStudy: StudyView(
         "futures", "What is it worth to decide later, or to know earlier?", "Deciding later", attrgetter("stopped"),
-        _futures_study, facts=worth_facts),
-    CostShares: StudyView("share", "Who pays what of the joint plan?", "Who pays", attrgetter("stopped"), _cost_shares,
-        facts=share_facts),
+        _futures_study_sentences, facts=worth_facts),
+    CostShares: StudyView("share", "Who pays what of the joint plan?", "Who pays", attrgetter("stopped"),
+        _cost_shares_sentences, facts=share_facts),
     Discovery: StudyView(
         "discover", "Under which conditions does the plan fail?", "Where it fails", _has_stopped,
-        _discovery, _samples_reached, notes=discovery_notes),
+        _discovery_sentences, _samples_reached, notes=discovery_notes),
 }  # fmt: skip
 
 
