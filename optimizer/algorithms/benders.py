@@ -46,7 +46,7 @@ class BendersSearch(RecourseEstimates):
 
     def run(self) -> SearchResult:
         """Minimise the cost with all floors kept, else the gap and then the cost; with a gap price, both at once."""
-        with self._released():
+        with self._drop_loops():
             return self._minimise()
 
     def _minimise(self) -> SearchResult:
@@ -59,14 +59,14 @@ class BendersSearch(RecourseEstimates):
             return self._conclude(loop, cheapest=self._cheapest_expected(loop))
         return self._stopped() if self.clock.is_over else self.minimise_gap()
 
-    def go_on(self, shocks: Iterable[Shock], history: Iterable[Progress]) -> SearchResult:
+    def continue_from(self, shocks: Iterable[Shock], history: Iterable[Progress]) -> SearchResult:
         """Minimise the gap, then the cost, after rounds of another search showed that floors fail in `shocks`."""
         self.shocks, self.history = list(shocks), self.history or list(history)
-        with self._released():
+        with self._drop_loops():
             return self.minimise_gap()
 
     @contextlib.contextmanager
-    def _released(self) -> Iterator[None]:
+    def _drop_loops(self) -> Iterator[None]:
         """Drop the loops at the end: their references to the search would keep their masters in memory."""
         try:
             yield

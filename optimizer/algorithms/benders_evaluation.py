@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 TASKS: dict[EstimateKind, RecourseTask] = {"gap": "subgradients of gaps", "cost": "subgradients of costs"}
 
 
-def _failing(found: Subgradients | ShockGaps, but: Collection[int] = ()) -> dict[int, float]:
+def _failing_gaps(found: Subgradients | ShockGaps, but: Collection[int] = ()) -> dict[int, float]:
     """Return the gap of each failing shock by its index, without those in `but`."""
     return {n: float(found.gap[n]) for n in np.flatnonzero(found.fails).tolist() if n not in but}
 
@@ -212,7 +212,7 @@ class RecourseEstimates(Search):
     # Evaluations.
 
     @cached_property
-    def _known(self) -> dict[EstimateKind, _EvaluatedPlan]:
+    def _last_evaluated(self) -> dict[EstimateKind, _EvaluatedPlan]:
         """The last evaluated plan, by kind of estimate."""
         return {}
 
@@ -231,14 +231,14 @@ class RecourseEstimates(Search):
 
         if gap_limits is not None:
             return solve(point, wanted)
-        known = self._known.get(groups.kind)
+        known = self._last_evaluated.get(groups.kind)
         if known is None or not known.is_of(groups, point):
             found = solve(point, wanted)
             known = _EvaluatedPlan(groups, point[: found.subgradient.shape[1]].copy(), wanted, found)
         elif (missing := wanted & ~known.solved).any():
             found = known.found.plus(solve(known.plan, missing))
             known = replace(known, solved=known.solved | wanted, found=found)
-        self._known[groups.kind] = known
+        self._last_evaluated[groups.kind] = known
         return known.at(point)
 
     def _measures(
@@ -273,7 +273,7 @@ class RecourseEstimates(Search):
             found = self._subgradients(groups, point, left_out=left_out)
             is_complete = not np.isneginf(found.value).any()
             costs, cuts = found.cost, master.add_cuts(kind, point, found, values)
-            violated |= _failing(found, held)
+            violated |= _failing_gaps(found, held)
         worth = self._measures(master, point, costs)
         is_feasible = not violated and worth[1] <= master.most_measured
         if is_feasible and is_complete:
@@ -289,7 +289,7 @@ class RecourseEstimates(Search):
         known = self.listed.redundant.union(held, *estimated)
         if len(known) == len(self.tree.events):
             return {}
-        return _failing(self.evaluator.gaps(point, self.clock, known))
+        return _failing_gaps(self.evaluator.gaps(point, self.clock, known))
 
     def _evaluate_gaps(self, master: MasterProblem, point: Vector, values: Vector) -> Evaluation:
         """Evaluate the gaps of the futures; the value is the largest gap or the sum of all, by the master's aim."""
@@ -298,7 +298,7 @@ class RecourseEstimates(Search):
         groups = master.groups["gap"]
         found = self._subgradients(groups, point)
         gaps = master.by_future("gap", found.value)
-        gap, to_hold = master.weighted(gaps), self._misestimated(master, point, found, values)
+        gap, to_hold = master.weighted(gaps), self._underestimated(master, point, found, values)
         cuts = master.add_cuts("gap", point, found, values)
         value = max(gaps) if master.aim == "largest future gap" else gap
         is_feasible = max(gaps) <= self._gap_limit_with_room(self.largest_future_gap)
@@ -306,18 +306,18 @@ class RecourseEstimates(Search):
             value,
             gap=gap,
             is_feasible=is_feasible,
-            violated=self.listed.violations(_failing(found)),
+            violated=self.listed.violations(_failing_gaps(found)),
             new_cuts=cuts,
             to_hold=to_hold,
         )
 
-    def _misestimated(
+    def _underestimated(
         self, master: MasterProblem, point: Vector, found: Subgradients, values: Vector
     ) -> Sequence[Violation]:
         """Return the shocks whose gaps are underestimated: adding them to the master raises the bound most."""
         groups, below = master.groups["gap"], master.cut_violation("gap", point, found, values)
         least = MISESTIMATED * master.weighted(master.by_future("gap", found.value))
-        weights = {n: float(below[groups.group_of[n]]) for n in _failing(found)}
+        weights = {n: float(below[groups.group_of[n]]) for n in _failing_gaps(found)}
         return self.listed.violations({n: off for n, off in weights.items() if off > least})
 
     def _evaluate_costs_at_gap(
@@ -330,13 +330,13 @@ class RecourseEstimates(Search):
         violated, gap_limits, to_hold = dict[int, float](), None, None
         if "gap" in master.groups:
             of_gaps = self._subgradients(master.groups["gap"], point)
-            to_hold = self._misestimated(master, point, of_gaps, values)
+            to_hold = self._underestimated(master, point, of_gaps, values)
             cuts += master.add_cuts("gap", point, of_gaps, values)
             gap_limits, gaps = self._allowed_gaps(master, point, of_gaps, limit)
         if "cost" in master.groups:
             of_costs = self._subgradients(master.groups["cost"], point, gap_limits)
             costs, cuts = of_costs.cost, cuts + master.add_cuts("cost", point, of_costs, values)
-            violated = _failing(of_costs)
+            violated = _failing_gaps(of_costs)
             if gap_limits is not None:
                 # Each shock counts with the gap that it leaves at that cost, which may be less than it is allowed.
                 alone = ~np.isnan(gap_limits)

@@ -300,13 +300,13 @@ class BendersLoop:
         # A centre from before shocks were added has no values of their recourse.
         if centre is not None and len(centre) == len(values):
             point = IN_OUT_STEP * values + (1.0 - IN_OUT_STEP) * centre
-            evaluation = self._completed(self.objective.evaluate(self.master, point, values), result.objective, slack)
+            evaluation = self._complete(self.objective.evaluate(self.master, point, values), result.objective, slack)
             if evaluation.new_cuts or not evaluation.is_feasible:
                 return point, evaluation
-        evaluation = self._completed(self.objective.evaluate(self.master, values, values), result.objective, slack)
+        evaluation = self._complete(self.objective.evaluate(self.master, values, values), result.objective, slack)
         return values, evaluation if evaluation.new_cuts else evaluation.completed()
 
-    def _completed(self, evaluation: Evaluation, lower: float, slack: float) -> Evaluation:
+    def _complete(self, evaluation: Evaluation, lower: float, slack: float) -> Evaluation:
         """Complete an evaluation that adds cuts by the shocks left out, if its value may be near the lower bound."""
         is_near = self._is_near(evaluation.value, lower, slack)
         return evaluation.completed() if evaluation.new_cuts and is_near else evaluation

@@ -151,12 +151,12 @@ class ConstraintGeneration(Search):
     no_shock: NoShockPlan | None = None
     relaxation: SolveResult | None = None
     # State of the phase with integers:
-    _next: SolveResult | None = None  # the next LP relaxation
+    _next_lp: SolveResult | None = None  # the next LP relaxation
     latest: SearchResult | None = None  # the plan of the last round
     _failed: SearchResult | None = None  # the result that ended the loop
     _is_first = True
     # A plan known to survive the required shares of the ensembles.
-    _known: ExcusedPlan | None = None
+    _known_plan: ExcusedPlan | None = None
     # The dual decomposition of an instance with several futures.
     _by_future: DualDecomposition | None = None
 
@@ -205,8 +205,8 @@ class ConstraintGeneration(Search):
         self.model = self.new_model()
         if self.phase not in ("", "relaxation", "integers"):
             return self.minimise_gap()
-        self._next = self._solve_relaxations()
-        if self._next is None:
+        self._next_lp = self._solve_relaxations()
+        if self._next_lp is None:
             return self.stopped(self.model.fall_back(self.relaxation)) if self.clock.is_over else self.minimise_gap()
         if counts_survival_alone(self.instance) and self.problem.is_least_cost and self.oracles() == (self.listed,):
             self._choose_samples()
@@ -216,18 +216,20 @@ class ConstraintGeneration(Search):
 
     def _choose_samples(self) -> None:
         """Find a plan that survives the required shares of the ensembles; add the samples that matter to the model."""
-        if not self.listed.shares or self.resumed or self._next is None or self._next.values is None:
+        if not self.listed.shares or self.resumed or self._next_lp is None or self._next_lp.values is None:
             return
-        gaps = self.evaluator.gaps(self._next.values, self.clock).gap
+        gaps = self.evaluator.gaps(self._next_lp.values, self.clock).gap
         left = math.inf if self.clock.left is None else self.clock.left * CHOICES_SHARE
         with self.clock.hurried(left):
-            self._known = best_excused_plan(self.tree, self.listed.shares, gaps, self._solve_with_excused)
-        if self._known is None:
+            self._known_plan = best_excused_plan(self.tree, self.listed.shares, gaps, self._solve_with_excused)
+        if self._known_plan is None:
             return
-        if new := self.note_shock_numbers([*sorted(self._known.excused), *self.listed.numbers(self._known.shocks)]):
+        if new := self.note_shock_numbers(
+            [*sorted(self._known_plan.excused), *self.listed.numbers(self._known_plan.shocks)]
+        ):
             self.model.add_shocks(new)
-        self._next = None
-        self.plans, self.model.start = self._known.plans(self.tree), self._known.start(self.tree, self.model)
+        self._next_lp = None
+        self.plans, self.model.start = self._known_plan.plans(self.tree), self._known_plan.start(self.tree, self.model)
 
     def _solve_with_excused(self, excused: frozenset[int]) -> tuple[ExcusedPlan, Vector] | None:
         """Find the best plan with the given samples excused and all others survived.
@@ -250,11 +252,11 @@ class ConstraintGeneration(Search):
         return plan, np.where(left.fails, left.gap, 0.0)
 
     @property
-    def _proven(self) -> SearchResult | None:
+    def _proven_plan(self) -> SearchResult | None:
         """The known plan if it is proven to the gap of the settings; else None."""
-        if self._known is None:
+        if self._known_plan is None:
             return None
-        found, bound = self._known.found, min(self.known_bound, self._known.found.cost)
+        found, bound = self._known_plan.found, min(self.known_bound, self._known_plan.found.cost)
         return replace(found, bound=bound) if found.cost - bound <= self.settings.slack(found.cost) else None
 
     def _run_integers(self) -> SearchResult:
@@ -273,7 +275,7 @@ class ConstraintGeneration(Search):
     def add_most_violated(self, violations: Iterable[Violation], most: float) -> None:
         """Add the most violated shocks to the model, and enough of the samples that may fail for them to count."""
         violations = list(violations)
-        samples = self.listed.enough_to_count(violations, self.shocks, most if self._known else 0)
+        samples = self.listed.enough_to_count(violations, self.shocks, most if self._known_plan else 0)
         chosen = (*samples, *select_most_violated(violations, most))
         self.model.add_shocks(self.note_shocks(chosen))
 
@@ -319,7 +321,7 @@ class ConstraintGeneration(Search):
 
         def separate(result: SolveResult) -> list[Violation]:
             assert result.values is not None
-            violated = self._required(self.separate(result.values, self.added_a_round))
+            violated = self._must_survive(self.separate(result.values, self.added_a_round))
             self.report_round("relaxation", result.objective, result.bound, violated)
             return violated
 
@@ -332,7 +334,7 @@ class ConstraintGeneration(Search):
             self._save("integers")
         return found if self.is_complete() else None
 
-    def _required(self, violated: Sequence[Violation]) -> list[Violation]:
+    def _must_survive(self, violated: Sequence[Violation]) -> list[Violation]:
         """Return the violations that are not of samples that may fail.
         A relaxation excuses a part of each sample that may fail, whichever it is.
         """
@@ -346,8 +348,8 @@ class ConstraintGeneration(Search):
         """
         found, self._is_first = self._solve_held(), False
         self.known_bound = self.known_bound if found is None else max(self.known_bound, found.bound)
-        if self._proven is not None:
-            return self._proven
+        if self._proven_plan is not None:
+            return self._proven_plan
         if found is None:
             self._failed = SearchResult("infeasible", self.model.builder)
         elif found.values is None or (found.status == "stopped" and self.clock.is_over):
@@ -355,7 +357,7 @@ class ConstraintGeneration(Search):
         return None if self._failed else found
 
     def _solve_held(self) -> SearchResult | None:
-        relaxation, self._next = self._next or self.model.solve_relaxation(), None
+        relaxation, self._next_lp = self._next_lp or self.model.solve_relaxation(), None
         if self._is_apart and (found := self._decompose(relaxation)) is not None:
             return found
         if self._is_first and self.evaluator.histories is None:
@@ -364,7 +366,7 @@ class ConstraintGeneration(Search):
 
     def _separate_integers(self, found: SearchResult) -> list[Violation]:
         assert found.values is not None
-        if self._proven is not None:
+        if self._proven_plan is not None:
             return []
         plans = read_joint_plan(self.tree, found.builder, found.values.tolist())
         self.listed.excused_counts = self.model.excuses.excused_counts(found.values.tolist())
@@ -443,7 +445,8 @@ class ConstraintGeneration(Search):
 
     def stopped(self, found: SearchResult) -> SearchResult:
         """Return the result of a stopped search, whose plan is only known to survive the shocks in the model."""
-        left, known = len(self.tree.events) - len(self.shocks), None if self._known is None else self._known.found
+        left = len(self.tree.events) - len(self.shocks)
+        known = None if self._known_plan is None else self._known_plan.found
         bound, found = max(self.known_bound, found.bound), self.best_of(found, self.latest, known)
         found = replace(found, bound=min(bound, found.cost)) if known is not None else found
         while_ = f"while {left} shocks were not yet part of the search; the table shows how they fare"

@@ -155,7 +155,7 @@ class DualDecomposition:
         """Improve bound and plan by subgradient steps until they are close, or further steps do not pay."""
         multipliers, before = self._multipliers(relaxation), relaxation.objective
         if self.alone:
-            self._improve(self._alone)
+            self._improve(self._alone_integers)
             self._report(before)
         for step in range(MOST_STEPS):
             groups = self._groups()
@@ -163,12 +163,12 @@ class DualDecomposition:
             if found is None:
                 return
             value = math.fsum(each.bound * self._weight(group) for group, each in zip(groups, found, strict=True))
-            self.bound, wanted = max(self.bound, value), self._wanted(groups, found)
+            self.bound, wanted = max(self.bound, value), self._group_decisions(groups, found)
             self._improve(wanted)
             self._report(self.bound)
             if self.model.clock.is_over or self._is_done(step, self.bound - before):
                 return
-            multipliers, before = self._stepped(multipliers, wanted, value), self.bound
+            multipliers, before = self._step_multipliers(multipliers, wanted, value), self.bound
 
     @property
     def _least(self) -> float:
@@ -304,21 +304,21 @@ class DualDecomposition:
             if dual and (name := row.mark.path.partition("/")[0]) in numbers:
                 yield row, dual, (numbers[name],)
 
-    def _stepped(
+    def _step_multipliers(
         self, multipliers: Sequence[Vector], wanted: Sequence[Mapping[int, float]], value: float
     ) -> list[Vector]:
         """Return the multipliers after a step along the distances of copies from their decision's mean.
         The step size is Polyak's for the subgradient before it is balanced, so that the step is slightly shorter.
         """
-        mean = self._mean(wanted)
+        mean = self._mean_decisions(wanted)
         steps = [np.array([wanted[n][j] - mean[j] for j in own]) for n, own in enumerate(self.shared)]
         length = math.fsum(float(step @ step) for step in steps)
         if not length or not math.isfinite(self._least):
             return list(multipliers)
         size = max(0.0, self._least - value) / length
-        return [own + size * self._balanced(n, steps) for n, own in enumerate(multipliers)]
+        return [own + size * self._balance_step(n, steps) for n, own in enumerate(multipliers)]
 
-    def _balanced(self, number: int, steps: Sequence[Vector]) -> Vector:
+    def _balance_step(self, number: int, steps: Sequence[Vector]) -> Vector:
         """Return a future's step less the mean step of the futures that share the decision: the sum stays 0."""
         total, count = np.zeros(len(self.model.builder.columns)), np.zeros(len(self.model.builder.columns))
         for own, step in zip(self.shared, steps, strict=True):
@@ -329,7 +329,9 @@ class DualDecomposition:
 
     # Plans.
 
-    def _wanted(self, groups: Sequence[tuple[int, ...]], found: Sequence[GroupPlans]) -> list[dict[int, float]]:
+    def _group_decisions(
+        self, groups: Sequence[tuple[int, ...]], found: Sequence[GroupPlans]
+    ) -> list[dict[int, float]]:
         """Return by future the decisions that its group takes by itself, by column of the joint model."""
         decisions: dict[int, Mapping[DecisionKey, float]] = {}
         for group, each in zip(groups, found, strict=True):
@@ -342,7 +344,7 @@ class DualDecomposition:
         values = integers_of(self.model.tree.futures[number].instance, plan, [columns[j] for j in places])
         return {places[k]: value for k, value in values.items()}
 
-    def _mean(self, wanted: Sequence[Mapping[int, float]]) -> Vector:
+    def _mean_decisions(self, wanted: Sequence[Mapping[int, float]]) -> Vector:
         """Return by column the mean over the futures that share it, weighted by their probabilities."""
         total, weight = np.zeros(len(self.model.builder.columns)), np.zeros(len(self.model.builder.columns))
         for number, own in enumerate(wanted):
@@ -351,12 +353,12 @@ class DualDecomposition:
             weight[columns] += self.weights[number]
         return np.divide(total, weight, out=np.zeros_like(total), where=weight > 0)
 
-    def _agreed(self, wanted: Sequence[Mapping[int, float]]) -> dict[int, float]:
+    def _common_integers(self, wanted: Sequence[Mapping[int, float]]) -> dict[int, float]:
         """Return the integers of options on which all known plans agree.
         Known are the groups' plans, the futures' plans without multipliers, and the incumbent.
         """
         columns, fixed, unlike = self.model.builder.columns, dict[int, float](), set[str]()
-        for own in (*wanted, *self._alone, *self._best):
+        for own in (*wanted, *self._alone_integers, *self._incumbent_integers):
             for j in filter(lambda j: columns[j].integer, own):
                 whole = round(own[j])
                 if fixed.setdefault(j, whole) != whole:
@@ -364,12 +366,12 @@ class DualDecomposition:
         return {j: whole for j, whole in fixed.items() if columns[j].mark.owner not in unlike}
 
     @cached_property
-    def _alone(self) -> list[dict[int, float]]:
+    def _alone_integers(self) -> list[dict[int, float]]:
         """By future, the integers of its plan without multipliers."""
         return [self._integers(number, plan) for number, plan in enumerate(self.alone)]
 
     @property
-    def _best(self) -> list[dict[int, float]]:
+    def _incumbent_integers(self) -> list[dict[int, float]]:
         """The integers of the incumbent, as a list of one; empty without an incumbent."""
         if self.incumbent is None or self.incumbent.values is None:
             return []
@@ -380,7 +382,7 @@ class DualDecomposition:
         It is skipped if it would fix all that an earlier one fixed, since its plan would not be noticeably better.
         """
         model = self.model
-        fixed = self._agreed(wanted)
+        fixed = self._common_integers(wanted)
         if any(earlier.items() <= fixed.items() for earlier in self._kept):
             return
         self._kept.append(fixed)

@@ -144,7 +144,7 @@ class ThreadExecutor(SerialExecutor):
 
     def _take(self, queues: Sequence[deque[int]], home: int) -> int | None:
         with self._taking:
-            return _next(queues[home], queues)
+            return _next_task(queues[home], queues)
 
     @override
     def close(self) -> None:
@@ -204,7 +204,7 @@ class ProcessExecutor(Executor):
             _Queue(self, home, {number: task for number, task in left.items() if task.home == home})
             for home in sorted({task.home for task in left.values()} - {0})
         ]
-        while (number := _next(own, [queue.waiting for queue in queues] if moves else ())) is not None:
+        while (number := _next_task(own, [queue.waiting for queue in queues] if moves else ())) is not None:
             for queue in queues:
                 queue.hand_out(results)
             results[number] = tasks[number].run(self.memory)
@@ -328,7 +328,7 @@ class _Queue:
             self._is_broken = True
 
 
-def _next(own: deque[int], queues: Iterable[deque[int]]) -> int | None:
+def _next_task(own: deque[int], queues: Iterable[deque[int]]) -> int | None:
     """Return the worker's own next task; without one, the last waiting task of the longest queue, or None."""
     if own:
         return own.popleft()
@@ -369,7 +369,7 @@ class DaskExecutor(Executor):
                 for share, values in self._completed(tasks, shares, clock):
                     results |= dict(zip(share, values, strict=True))
             except Exception as error:
-                self._judge(error, attempt)
+                self._raise_if_final(error, attempt)
                 time.sleep(attempt)
             if len(results) == len(tasks):
                 break
@@ -382,9 +382,9 @@ class DaskExecutor(Executor):
             for (number,), (value,) in completed:
                 yield number, value
         except Exception as error:
-            self._judge(error, ATTEMPTS)
+            self._raise_if_final(error, ATTEMPTS)
 
-    def _judge(self, error: Exception, attempt: int) -> None:
+    def _raise_if_final(self, error: Exception, attempt: int) -> None:
         """Raise an error of this package as it is, and any other error once attempts are used up."""
         if type(error).__module__.startswith("optimizer."):
             raise error

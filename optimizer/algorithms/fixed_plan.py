@@ -154,13 +154,13 @@ def evaluate_fixed_plan(
     """
     if instance.policy.gap_price is not None:
         return _with_priced_gaps(instance, plan, settings, clock, instance.policy.gap_price)
-    builder, result = _operated(fixed or FixedPlan(instance, plan, settings, clock))
+    builder, result = _require_operation(fixed or FixedPlan(instance, plan, settings, clock))
     assert result.values is not None
     gaps, probability = evaluator.gaps(result.values, clock), np.array([each.probability for each in instance.events])
     fails = bool(failing_beyond_allowed(instance, gaps.gap, gaps.fails).any())
     # As in a search, once some floor fails, floors without a shortage cost may be missed.
     limits = _limits(instance, POSITIVE if fails else 0.0) if not fails or free_floors(instance) else {}
-    costs, _ = _operated_in(evaluator, result.values, clock, limits, probability > 0)
+    costs, _ = _operate_shocks(evaluator, result.values, clock, limits, probability > 0)
     choice = _choose_excused(instance, evaluator, result.values, clock, gaps, costs)
     left = {instance.events[n].name: max(POSITIVE, float(choice.left[n])) for n in np.flatnonzero(choice.counts)}
     return SearchResult(
@@ -180,7 +180,7 @@ def _limits(instance: Instance, limit: float) -> dict[str, float]:
     return dict.fromkeys((event.name for event in instance.events), limit)
 
 
-def _operated_in(
+def _operate_shocks(
     evaluator: RecourseEvaluator, plan: Vector, clock: Clock, limits: Mapping[str, float], some: npt.NDArray[np.bool_]
 ) -> tuple[Vector, Vector]:
     """Return by shock the least cost within gap limits and the gap that it leaves, for the shocks in `some`."""
@@ -213,13 +213,13 @@ def _choose_excused(
     likely = np.isin(np.arange(len(costs)), [n for share in shares for n in share.numbers]) & (probability > 0)
     if not likely.any():
         return _Excused(excused_samples(shares, gaps.gap, gaps.fails), likely, zeros, zeros, has_costs=False)
-    least, left = _operated_in(evaluator, plan, clock, _limits(instance, np.inf), likely)
+    least, left = _operate_shocks(evaluator, plan, clock, _limits(instance, np.inf), likely)
     saved = np.where(likely, probability * (costs - least), 0.0)
     excused = excused_samples(shares, gaps.gap, gaps.fails, saved)
     return _Excused(excused, excused & likely, least, left, has_costs=True)
 
 
-def _operated(fixed: FixedPlan) -> tuple[ModelBuilder, SolveResult]:
+def _require_operation(fixed: FixedPlan) -> tuple[ModelBuilder, SolveResult]:
     builder, result = fixed.operated
     if result.values is None:
         title = fixed.instance.title
@@ -229,7 +229,7 @@ def _operated(fixed: FixedPlan) -> tuple[ModelBuilder, SolveResult]:
 
 def _with_priced_gaps(instance: Instance, plan: Plan, settings: Settings, clock: Clock, price: float) -> SearchResult:
     """Return the result of `evaluate_fixed_plan` for priced gaps, from one LP with all shocks."""
-    builder, result = _operated(FixedPlan(instance, plan, settings, clock, instance.events))
+    builder, result = _require_operation(FixedPlan(instance, plan, settings, clock, instance.events))
     assert result.values is not None
     gap = max(0.0, formulation.gap(builder, instance).value(result.values.tolist()))
     fails = gap > negligible_gap(instance)

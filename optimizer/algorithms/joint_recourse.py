@@ -109,14 +109,14 @@ class JointEvaluator(RecourseEvaluator):
 
     def do_nothing(self, clock: Clock) -> ShockGaps:
         """Return the gaps of the do-nothing plan in all futures."""
-        return _joined([each.do_nothing(clock) for each in self._futures])
+        return _join_gaps([each.do_nothing(clock) for each in self._futures])
 
     def gaps(self, plan: Sequence[float] | Vector, clock: Clock, skipped: Iterable[int] = ()) -> ShockGaps:
         """Return the least gap that a plan leaves in each shock of each future."""
-        left = self._split(skipped)
-        return _joined([each.gaps(self.own_plan(n, plan), clock, left[n]) for n, each in enumerate(self._futures)])
+        left = self._split_by_future(skipped)
+        return _join_gaps([each.gaps(self.own_plan(n, plan), clock, left[n]) for n, each in enumerate(self._futures)])
 
-    def _split(self, numbers: Iterable[int]) -> list[list[int]]:
+    def _split_by_future(self, numbers: Iterable[int]) -> list[list[int]]:
         """Split indices of shocks by future; they then count from the future's first shock."""
         result: list[list[int]] = [[] for _ in self._futures]
         every = np.fromiter(numbers, dtype=np.intp)
@@ -136,16 +136,16 @@ class JointEvaluator(RecourseEvaluator):
         gap_limits: Vector | None = None,
     ) -> Subgradients:
         """Return gaps or costs with subgradients in the joint plan's columns, weighted and summed by group."""
-        left, found = self._split(skipped), []
+        left, found = self._split_by_future(skipped), []
         for n, each in enumerate(self._futures):
             own = slice(self.first[n], self.first[n + 1])
             limits = None if gap_limits is None else gap_limits[own]
             found.append(
                 each.subgradients(self.own_plan(n, plan), clock, task, groups[own], weights[own], left[n], limits)
             )
-        return self._summed(found, int(groups.max(initial=-1)) + 1)
+        return self._sum_by_group(found, int(groups.max(initial=-1)) + 1)
 
-    def _summed(self, found: Sequence[Subgradients], count: int) -> Subgradients:
+    def _sum_by_group(self, found: Sequence[Subgradients], count: int) -> Subgradients:
         value, subgradient = np.zeros(count), np.zeros((count, self.size))
         limit, by_gap = np.zeros(count), np.zeros(count)
         for part, places in zip(found, self._places, strict=True):
@@ -200,12 +200,12 @@ class JointEvaluator(RecourseEvaluator):
         # In this process, tasks share its clock.
         self.executor.memory[CLOCK] = clock
         while len(results) < len(tasks) and not clock.interrupted:
-            for number, result in self._searched(tasks, results, clock):
+            for number, result in self._run_searches(tasks, results, clock):
                 results[number] = result
                 done(len(results))
         return [results.get(number) for number in range(len(tasks))]
 
-    def _searched(self, tasks: Sequence[Task], known: Collection[int], clock: Clock) -> Iterator[tuple[int, Any]]:
+    def _run_searches(self, tasks: Sequence[Task], known: Collection[int], clock: Clock) -> Iterator[tuple[int, Any]]:
         """Yield the results of tasks that are not in `known`.
         In one process it runs only the first of these, since it is not yet known whether tasks take long.
         """
@@ -216,7 +216,7 @@ class JointEvaluator(RecourseEvaluator):
             for place, result in executor.as_completed([tasks[number] for number in some], clock):
                 yield some[place], result
         except WorkerError as error:
-            self._go_on_alone(error)
+            self._continue_alone(error)
         spent = time.perf_counter() - began
         self._seconds += spent
         # In this process, tasks count their solver time themselves.
@@ -235,7 +235,7 @@ class JointEvaluator(RecourseEvaluator):
                 self._searching.memory = memory
         return self._searching
 
-    def _go_on_alone(self, error: WorkerError) -> None:
+    def _continue_alone(self, error: WorkerError) -> None:
         message = f"{error}. The search goes on in this process alone."
         warnings.warn(message[:1].upper() + message[1:], OptimizerWarning, stacklevel=3)
         self._lost.append(f"Futures were solved in one process, since {error}.")
@@ -261,6 +261,6 @@ class JointEvaluator(RecourseEvaluator):
             each.recall({name.removeprefix(head): basis for name, basis in arrays.items() if name.startswith(head)})
 
 
-def _joined(parts: Sequence[ShockGaps]) -> ShockGaps:
+def _join_gaps(parts: Sequence[ShockGaps]) -> ShockGaps:
     gap, fails = (np.concatenate([getattr(part, name) for part in parts]) for name in ("gap", "fails"))
     return ShockGaps(gap, fails)

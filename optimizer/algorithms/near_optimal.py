@@ -99,7 +99,7 @@ class NearOptimalSearch(Search):
         """Total cost in present value, including gaps at their price if they have one."""
         return self.model.cost
 
-    def taken(self, plan: Plan, cost: float, values: Sequence[float] | None = None) -> NearOptimalPlan:
+    def record(self, plan: Plan, cost: float, values: Sequence[float] | None = None) -> NearOptimalPlan:
         """Record a known near-optimal plan and return it.
         `values` are those of the model's columns if this search found the plan; they give its integers.
         """
@@ -113,7 +113,7 @@ class NearOptimalSearch(Search):
         return self.found[-1]
 
     @contextlib.contextmanager
-    def held(self, bounds: Mapping[str, tuple[float, float]]) -> Iterator[None]:
+    def hold_sizes(self, bounds: Mapping[str, tuple[float, float]]) -> Iterator[None]:
         """Bound the sizes of options within the block."""
         solver = self.model.solver
         before = {o: (solver.lower[self.columns[o]], solver.upper[self.columns[o]]) for o in bounds}
@@ -124,7 +124,7 @@ class NearOptimalSearch(Search):
             self._hold(before)
 
     @contextlib.contextmanager
-    def closed(self, option: str) -> Iterator[None]:
+    def close_option(self, option: str) -> Iterator[None]:
         """Exclude opening an option of `openings`, at size 0 as well, within the block."""
         columns, solver = [self.openings[option]], self.model.solver
         solver.bound(columns, 0.0, 0.0)
@@ -158,7 +158,7 @@ class NearOptimalSearch(Search):
             return math.inf
         return result.objective if result.status == "optimal" else -math.inf
 
-    def moved(self, known: NearOptimalPlan, objective: Expression) -> NearOptimalPlan | None:
+    def reoptimise(self, known: NearOptimalPlan, objective: Expression) -> NearOptimalPlan | None:
         """Return the plan with the integers of `known` and the least objective.
         None if there is none, or if it fails in a shock outside the model.
         """
@@ -168,7 +168,7 @@ class NearOptimalSearch(Search):
         result = self.model.solve_lp()
         if result.values is None:
             return None
-        found = self._cheapened(result, objective)
+        found = self._least_cost(result, objective)
         return None if found is None or self._violated(found) else self._keep(found)
 
     def seek(
@@ -201,25 +201,25 @@ class NearOptimalSearch(Search):
         self, plans: Sequence[NearOptimalPlan], objective: Expression, enough: float, own: str | None
     ) -> tuple[SolveResult, SolveResult] | None:
         """Return the best plan with integers between those of `plans`, and the cheapest plan with its objective."""
-        self._between(plans, own)
+        self._bound_integers(plans, own)
         self.model.solver.set_objective(objective)
         # No plan costs more, and a relaxation reaches a cutoff sooner than its infeasibility is proven.
         most, history = self.most + HELD_NEAR_OPTIMAL * abs(self.most), self.model.branching_history
         if objective.terms != self.cost.terms:
             # Objectives other than cost are new each time; the pseudo-costs of branching are not.
             most, history = math.inf, None if history is None else BranchingHistory(history.gains)
-        result = self._glance(plans, own, enough, most)
+        result = self._try_lps(plans, own, enough, most)
         if result is None:
             if plans:
                 # The tree over all plans covers these as well, and takes little longer.
                 return None
-            self._between(plans, own)
+            self._bound_integers(plans, own)
             result = self.model.solver.solve(enough=enough, cutoff=most, history=history)
         self._status = result.status
-        cheapest = None if result.values is None else self._cheapened(result, objective)
+        cheapest = None if result.values is None else self._least_cost(result, objective)
         return None if cheapest is None else (result, cheapest)
 
-    def _glance(
+    def _try_lps(
         self, plans: Sequence[NearOptimalPlan], own: str | None, enough: float, most: float
     ) -> SolveResult | None:
         """Return the result if LPs alone show that no plan exists or find one that is good enough; else None."""
@@ -244,7 +244,7 @@ class NearOptimalSearch(Search):
         model.recall(GLANCE)
         return None
 
-    def _between(self, plans: Sequence[NearOptimalPlan], own: str | None) -> None:
+    def _bound_integers(self, plans: Sequence[NearOptimalPlan], own: str | None) -> None:
         """Bound the integers to the range that they span in `plans`, except those of the option `own`.
         Without plans, all integers are free.
         """
@@ -258,16 +258,16 @@ class NearOptimalSearch(Search):
             all_of = np.array([known.integers[others] for known in plans])
             model.bound(model.integers[others], all_of.min(axis=0), all_of.max(axis=0))
 
-    def _cheapened(self, result: SolveResult, objective: Expression) -> SolveResult | None:
+    def _least_cost(self, result: SolveResult, objective: Expression) -> SolveResult | None:
         """Minimise the cost with the same integers and no worse objective; None if that is infeasible."""
         assert result.values is not None
         bounds = {}
         for o, column in self.columns.items():
             size, factor = float(result.values[column]), objective.terms.get(column, 0.0)
             if factor:
-                least, most = _around(size)
+                least, most = _size_bounds(size)
                 bounds[o] = (0.0, most) if factor > 0 else (least, math.inf)
-        with self.held(bounds):
+        with self.hold_sizes(bounds):
             self.model.solver.set_objective(self.cost)
             return self.model.solve_restricted(replace(result, duals=None))
 
@@ -287,12 +287,12 @@ class NearOptimalSearch(Search):
     def _keep(self, result: SolveResult) -> NearOptimalPlan:
         values = self._values(result)
         plan = read_plan(self.instance, self.model.builder, values)
-        return self.taken(plan, self.cost.value(values), values)
+        return self.record(plan, self.cost.value(values), values)
 
-    def solved(self, known: NearOptimalPlan) -> SearchResult | None:
+    def search_result(self, known: NearOptimalPlan) -> SearchResult | None:
         """Return the cheapest plan with the sizes and integers of `known` as a search result, without a bound."""
         self.model.fix_integers(known.integers)
-        with self.held({o: _around(size) for o, size in known.sizes.items()}):
+        with self.hold_sizes({o: _size_bounds(size) for o, size in known.sizes.items()}):
             self.model.solver.set_objective(self.cost)
             result = self.model.solve_lp()
         if result.values is None:
@@ -328,6 +328,6 @@ def _open_for_others(instance: Instance) -> list[str]:
     return [o for o, option in instance.sized.items() if o in required and option.min_size <= 0]
 
 
-def _around(size: float) -> tuple[float, float]:
+def _size_bounds(size: float) -> tuple[float, float]:
     """Return the bounds that hold a size, to a tolerance."""
     return size * (1.0 - HELD_NEAR_OPTIMAL), size * (1.0 + HELD_NEAR_OPTIMAL)

@@ -424,7 +424,7 @@ def scarcity_prices(solver: SubproblemSolver, plan: Vector, numbers: Iterable[in
         by_length.setdefault(len(solver.instance.events[number].periods), []).append(number)
     linking, result = solver.linking_matrix.linking_terms(plan), {}
     for length, some in by_length.items():
-        found = solver.priced(BatchRequest(0, "gaps", np.array(some, dtype=np.intp), linking))
+        found = solver.gaps_with_duals(BatchRequest(0, "gaps", np.array(some, dtype=np.intp), linking))
         for i, number in enumerate(some):
             result[number] = _read(solver, length, found.duals[i], found.reduced_costs[i])
     return result

@@ -167,11 +167,13 @@ def write_deterrence(model: ModelBuilder, instance: Instance, shocks: Iterable[S
     for shock in shocks:
         targets = adversary.targets_of(shock.entry)
         if targets:
-            columns |= dict.fromkeys(below.get(shock.name, ()), _decide(model, instance, adversary, shock, targets))
+            columns |= dict.fromkeys(
+                below.get(shock.name, ()), _write_deterred(model, instance, adversary, shock, targets)
+            )
     relax_floors(model, {j: deterred for j, deterred in columns.items() if deterred >= 0})
 
 
-def _decide(
+def _write_deterred(
     model: ModelBuilder, instance: Instance, adversary: AdversarySpec, shock: Shock, targets: tuple[str, ...]
 ) -> int:
     """Write the column that says whether an attack is deterred, with its row; return −1 if no plan can deter it."""
@@ -348,10 +350,10 @@ def allow_sample_gaps(
             if excused is None or any(values[j] > 0.5 for j in excused.values()):
                 gap_limits.pop(sample.name, None)
                 if excused is not None and sample.probability > 0:
-                    gap_limits[sample.name] = max(POSITIVE, _missed(instance, sample, found, values))
+                    gap_limits[sample.name] = max(POSITIVE, _sample_gap(instance, sample, found, values))
 
 
-def _missed(
+def _sample_gap(
     instance: Instance, sample: Shock, found: Mapping[tuple[str, str, str], Mapping[int, int]], values: Sequence[float]
 ) -> float:
     """Return the unserved demand below the floors of a sample in a model, in money."""

@@ -236,7 +236,7 @@ def robust_plans(
     search = _RobustSearch(instance, settings, clock, listener, evaluator, problem, solve_groups)
     search.oracle = FutureAttacks(instance.tree, oracles)
     found = search.run()
-    return search.attacked(replace(found, notes=(*found.notes, *notes)))
+    return search.robust_plans_of(replace(found, notes=(*found.notes, *notes)))
 
 
 class _RobustSearch(ConstraintGeneration):
@@ -273,7 +273,7 @@ class _RobustSearch(ConstraintGeneration):
         known = (self.instance, self.shocks, settings, self.clock, self.report, self.writer, self.problem)
         return WorstAttackModel(*known, histories=self.histories)
 
-    def attacked(self, solved: SearchResult) -> RobustPlans:
+    def robust_plans_of(self, solved: SearchResult) -> RobustPlans:
         """Return the result with the attacks in the model by future, survived or deterred."""
         attacks = self.oracle.attacks(self.shocks)
         deterred: dict[int, list[Attack]] = {}
@@ -323,7 +323,7 @@ class _RobustSearch(ConstraintGeneration):
 
     def _separate_gap_relaxation(self, result: SolveResult) -> list[Violation]:
         assert result.values is not None
-        violated, _ = self._exceeding(result.values)
+        violated, _ = self._exceeding_attacks(result.values)
         self.report_round("gap, relaxation", result.objective, result.objective, violated)
         return violated
 
@@ -332,7 +332,7 @@ class _RobustSearch(ConstraintGeneration):
         self._last = found = self.model.minimise_gap()
         if found.values is None:
             return None
-        violated, gap = self._exceeding(found.values)
+        violated, gap = self._exceeding_attacks(found.values)
         self.report_round(AT_GAP, found.cost, found.bound, violated)
         self._last = found = replace(found, gap=gap) if found.gap > 0 or violated else found
         self._best = min(self._best or found, found, key=lambda each: (each.gap, each.cost))
@@ -341,7 +341,7 @@ class _RobustSearch(ConstraintGeneration):
     def _add_all(self, violated: Sequence[Violation]) -> None:
         self.add_most_violated(violated, len(violated))
 
-    def _exceeding(self, values: Vector) -> tuple[list[Violation], float]:
+    def _exceeding_attacks(self, values: Vector) -> tuple[list[Violation], float]:
         """Return the attacks with larger gaps than the model's, and the plan's gap as this module defines it."""
         model, negligible = self.model, negligible_gap(self.instance)
         room = 1.0 + max(10 * HELD_VALUE, MIP_GAP_ROOM * self.settings.mip_gap)

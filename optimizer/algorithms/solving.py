@@ -125,7 +125,7 @@ class _ListedConstraintGeneration(ConstraintGeneration):
             return SearchResult("infeasible", self.model.builder, history=tuple(self.history))
         few_rows = self.few_rows if no_sample_may_fail(self.instance) else math.inf
         known = (self.settings, self.clock, self.report, self.evaluator, self.problem, self.added_a_round, few_rows)
-        found = BendersSearch(self.instance, *known).go_on(self.shocks, self.history)
+        found = BendersSearch(self.instance, *known).continue_from(self.shocks, self.history)
         if found.status != "stopped" or (self.latest is None and self.relaxation is None):
             return found
         best = self.best_of(found, self.latest or self.model.fall_back(self.relaxation))

@@ -166,9 +166,9 @@ class SubproblemSolver:
             numbers = [n for n, shock in enumerate(instance.events) if len(shock.periods) == length]
             self._numbers[length] = np.array(numbers, dtype=np.intp)
         self._windows: dict[int, WindowProgramme] = {}
-        self._forget()
+        self._drop_solvers()
 
-    def _forget(self, threads: int | None = None) -> None:
+    def _drop_solvers(self, threads: int | None = None) -> None:
         """Drop the warm solvers; new ones use `threads` threads each."""
         self._warm: dict[int, WarmProgramme] = {}
         self._threads = threads
@@ -177,7 +177,7 @@ class SubproblemSolver:
     def for_thread(self) -> Self:
         """Return a solver with the same LPs but its own HiGHS objects, for another thread; results are the same."""
         other = copy.copy(self)
-        other._forget(threads=1)
+        other._drop_solvers(threads=1)
         return other
 
     @cached_property
@@ -205,10 +205,10 @@ class SubproblemSolver:
     def answer(self, request: BatchRequest) -> BatchResponse:
         """Solve the shocks of a request."""
         if request.basis is None:
-            request = replace(request, basis=self._start(request))
+            request = replace(request, basis=self._first_basis(request))
         return self._batch(request).answer()
 
-    def _start(self, request: BatchRequest) -> Basis:
+    def _first_basis(self, request: BatchRequest) -> Basis:
         """Return the first basis of a batch: that of the first shock of its window length."""
         length = len(self.instance.events[request.events[0]].periods)
         key = (length, request.task, request.linking.tobytes())
@@ -221,9 +221,9 @@ class SubproblemSolver:
         assert basis is not None
         return basis
 
-    def priced(self, request: BatchRequest) -> BatchResult:
+    def gaps_with_duals(self, request: BatchRequest) -> BatchResult:
         """Return the least gaps of a request's shocks, with all dual values."""
-        return self._batch(request, needs_duals=True).priced()
+        return self._batch(request, needs_duals=True).gaps_with_duals()
 
     def _batch(self, request: BatchRequest, *, needs_duals: bool = False) -> "_BatchSolver":
         length = len(self.instance.events[request.events[0]].periods)
@@ -315,7 +315,7 @@ class _BatchSolver:
     def _prices(self, which: Integers) -> Vector:
         return self.window.shortage_only if self.request.task == "served" else self.window.costs(which)
 
-    def priced(self) -> BatchResult:
+    def gaps_with_duals(self) -> BatchResult:
         """Return the least gaps as the solver finds them."""
         return self._solve(self.batch, values=True, with_duals=True)
 

@@ -138,7 +138,7 @@ class WindowProgramme:
         builder.rows += builder.valid
         shortfall = total(gaps(builder, instance).values())
         self.money_unit = limit_gap(builder, MANY, shortfall).money_unit
-        beyond = _split(builder)
+        beyond = _split_floors(builder)
         layout = _layout(builder)
         position = {j: i for i, j in enumerate(layout.own)}
         columns = [builder.columns[j] for j in layout.own]
@@ -156,9 +156,9 @@ class WindowProgramme:
         self.shortage_only = _shortage_only(instance, self.unserved, len(columns))
         self.shortage_only[self._beyond] = self.shortage_only[self._within]
         operating = _operating(builder, instance, self.starts)
-        _also(operating.terms, beyond)
+        _add_to_both_parts(operating.terms, beyond)
         _require_recourse_costs(builder, operating)
-        self._costs = _table(operating, position, len(columns), size)
+        self._costs = _cost_table(operating, position, len(columns), size)
         self.skeleton = _skeleton(builder, columns, layout.rows, position, self._rhs.largest(), self._upper.largest())
 
     def _name_columns(self, columns: Sequence[Column]) -> None:
@@ -272,7 +272,7 @@ class WindowProgramme:
         return subgradients
 
 
-def _split(builder: ModelBuilder) -> dict[int, int]:
+def _split_floors(builder: ModelBuilder) -> dict[int, int]:
     """Replace the floors by bounds; return for each column of unserved demand its column of shortage below the floor.
     The column of all unserved demand becomes the part that the floor permits. Shortage below the floor is never
     cheaper, so two bounds suffice and no row is needed; where it costs the same, `split_unserved` corrects the
@@ -289,11 +289,11 @@ def _split(builder: ModelBuilder) -> dict[int, int]:
             beyond[u] = v
     builder.rows = [row for row in builder.rows if row.mark.what != "floor"]
     for row in builder.rows:
-        _also(row.terms, beyond)
+        _add_to_both_parts(row.terms, beyond)
     return beyond
 
 
-def _also(terms: dict[int, Any], beyond: Mapping[int, int]) -> None:
+def _add_to_both_parts(terms: dict[int, Any], beyond: Mapping[int, int]) -> None:
     """Give the terms of each column of unserved demand to its column below the floor too."""
     for u in [j for j in terms if j in beyond]:
         terms[beyond[u]] = terms.get(beyond[u], 0.0) + terms[u]
@@ -338,7 +338,7 @@ def _require_recourse_costs(builder: ModelBuilder, operating: Expression) -> Non
             raise ModelError(f"the plan decides {mark.owner}.{mark.what}: book what that costs in `invest`, as spend")
 
 
-def _table(expression: Expression, position: dict[int, int], columns: int, shocks: int) -> ShockTable:
+def _cost_table(expression: Expression, position: dict[int, int], columns: int, shocks: int) -> ShockTable:
     numbers: list[Any] = [0.0] * columns
     for j, value in expression.terms.items():
         numbers[position[j]] = value

@@ -119,14 +119,14 @@ def start_worker() -> Any:
     from loky import ProcessPoolExecutor
 
     pool = ProcessPoolExecutor(max_workers=1, initializer=_start, initargs=(os.getpid(),))
-    with _held_back():
+    with _block_signals():
         # A pool starts its worker at the first task.
         pool.submit(os.getpid)
     return pool
 
 
 @contextlib.contextmanager
-def _held_back() -> Iterator[None]:
+def _block_signals() -> Iterator[None]:
     """Block signals while a worker starts.
     A new process inherits the blocked signals, and unblocks them once it has its own process group.
     """

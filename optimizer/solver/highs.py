@@ -92,9 +92,9 @@ class HighsBackEnd:
         self._timed: tuple[float, SolveRequest] | None = None
         if settings.patience is not None:
             # Registered before the handlers of Ctrl-C, so that those have the last word.
-            self._highs.cbMipInterrupt += _weak(self._end_early)
-            self._highs.cbSimplexInterrupt += _weak(self._go_on)
-            self._highs.cbIpmInterrupt += _weak(self._go_on)
+            self._highs.cbMipInterrupt += _weak_callback(self._end_early)
+            self._highs.cbSimplexInterrupt += _weak_callback(self._clear_interrupt)
+            self._highs.cbIpmInterrupt += _weak_callback(self._clear_interrupt)
         self._highs.HandleUserInterrupt = True
         # Its handler of Ctrl-C refers to itself.
         weakref.finalize(self, setattr, self._highs, "HandleUserInterrupt", False)
@@ -114,7 +114,7 @@ class HighsBackEnd:
         self._is_short = False
         # The last LP and its solution; None before the first LP, and after the model has grown.
         self._last: Solved | None = None
-        self._highs.cbMipLogging += _weak(self._log)
+        self._highs.cbMipLogging += _weak_callback(self._log)
         # By name, a stored basis with its LP and solution; None in place of the latter two once cuts were added.
         self._kept: dict[str, tuple[Any, Solved | None]] = {}
 
@@ -208,25 +208,25 @@ class HighsBackEnd:
             event.interrupt()
             self._has_ended_early = True
 
-    def _go_on(self, event: Any) -> None:
+    def _clear_interrupt(self, event: Any) -> None:
         """Clear the interrupt flag, which HiGHS keeps after a search and which would end the next LP as well."""
         event.interrupt(False)
 
     def run(self, request: SolveRequest, clock: Clock, listener: BoundsListener) -> RawResult:
         """Minimise the requested objective; see `BackEnd.run`."""
         is_mip = len(request.integers) > 0
-        if (known := self._known(request)) is not None:
+        if (known := self._repeated_result(request)) is not None:
             return known
-        self._pass_on(request, clock)
+        self._pass_request(request, clock)
         self._choose_basis(is_mip=is_mip)
         self._choose_method(request)
         self._listener = listener if is_mip else None
         self._has_ended_early = False
         self._timed = (time.perf_counter(), request) if is_mip and request.tolerance is not None else None
         try:
-            self._run_soon(clock, is_mip=is_mip, is_doubtful=self._is_doubtful)
+            self._run_or_restart(clock, is_mip=is_mip, is_doubtful=self._is_doubtful)
             raw = self._search_finely(clock, self._read(is_mip=is_mip), request)
-            self._remember(request, raw)
+            self._store_lp(request, raw)
             if raw.values is not None and not self._agrees(raw.values, request.costs):
                 raise SolverError("HiGHS reports an objective that is not that of its solution.")
             return self._with_cutoff(raw, request) if is_mip else raw
@@ -262,7 +262,7 @@ class HighsBackEnd:
             self._highs.setBasis(self._basis)
             self._basis = None
 
-    def _known(self, request: SolveRequest) -> RawResult | None:
+    def _repeated_result(self, request: SolveRequest) -> RawResult | None:
         """Return the result of the last LP if the request is the same LP, else None."""
         if len(request.integers) or self._last is None:
             return None
@@ -280,7 +280,7 @@ class HighsBackEnd:
         is_devex = not len(request.integers) and self._has_grown and self._highs.getBasis().valid
         self._highs.setOptionValue("simplex_dual_edge_weight_strategy", DEVEX if is_devex else CHOSEN_BY_HIGHS)
 
-    def _remember(self, request: SolveRequest, raw: RawResult) -> None:
+    def _store_lp(self, request: SolveRequest, raw: RawResult) -> None:
         """Store the result of an LP; a search with integers stores nothing."""
         if not len(request.integers):
             self._last, self._is_doubtful = None if raw.values is None else (request, raw), False
@@ -294,7 +294,7 @@ class HighsBackEnd:
         is_within = np.all(values >= request.lower - FEASIBILITY) and np.all(values <= request.upper + FEASIBILITY)
         return bool(is_within) and not np.array_equal(before.costs, request.costs)
 
-    def _pass_on(self, request: SolveRequest, clock: Clock) -> None:
+    def _pass_request(self, request: SolveRequest, clock: Clock) -> None:
         """Pass options to HiGHS, and the costs, bounds and integrality that changed."""
         highs, is_mip = self._highs, len(request.integers) > 0
         upper, is_integer = np.where(np.isinf(request.upper), kHighsInf, request.upper), np.zeros(len(self._all))
@@ -352,7 +352,7 @@ class HighsBackEnd:
         self._attempt(clock)
         self.persist(clock)
 
-    def _run_soon(self, clock: Clock, *, is_mip: bool, is_doubtful: bool) -> None:
+    def _run_or_restart(self, clock: Clock, *, is_mip: bool, is_doubtful: bool) -> None:
         """Run HiGHS; restart an LP from scratch if its starting basis does not soon lead to the optimum."""
         highs, began = self._highs, time.perf_counter()
         if is_mip or not highs.getBasis().valid:
@@ -440,7 +440,7 @@ class HighsBackEnd:
             return "stopped"
         if status in OPTIMAL_STATUSES:
             return "optimal"
-        raise undecided(self._highs)
+        raise no_verdict_error(self._highs)
 
     def _read(self, *, is_mip: bool) -> RawResult:
         verdict, info, solution = self._verdict(), self._highs.getInfo(), self._highs.getSolution()
@@ -454,7 +454,7 @@ class HighsBackEnd:
         return RawResult("optimal", values, bound, np.array(solution.row_dual), np.array(solution.col_dual))
 
 
-def _weak(method: Callable[[Any], None]) -> Callable[[Any], None]:
+def _weak_callback(method: Callable[[Any], None]) -> Callable[[Any], None]:
     """Return a callback that holds `method`'s object weakly, so that an unused model and its memory are freed."""
     reference = weakref.WeakMethod(method)
 
@@ -465,7 +465,7 @@ def _weak(method: Callable[[Any], None]) -> Callable[[Any], None]:
     return call
 
 
-def undecided(highs: Any) -> SolverError:
+def no_verdict_error(highs: Any) -> SolverError:
     """Return the error to raise where HiGHS ends without a verdict."""
     status = highs.modelStatusToString(highs.getModelStatus())
     return SolverError(

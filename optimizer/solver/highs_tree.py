@@ -55,7 +55,7 @@ class TreeBackEnd(HighsBackEnd):
         if history is None or not len(request.integers) or history.failures >= MOST_FAILURES:
             return super().run(plain, clock, listener)
         tree, source = self._grow_tree(request, clock, listener)
-        known = self._restricted(plain, source, clock, listener)
+        known = self._solve_restricted(plain, source, clock, listener)
         if source.values is not None and known is None:
             return super().run(plain, clock, listener)
         bound = min(tree.bound, source.best)
@@ -89,7 +89,7 @@ class TreeBackEnd(HighsBackEnd):
         # No solution is below the target, which may itself be below the cutoff.
         return RawResult("stopped" if raw.status == "stopped" else "optimal", known, bound, None)
 
-    def _restricted(
+    def _solve_restricted(
         self, request: SolveRequest, source: "HighsRelaxations", clock: Clock, listener: BoundsListener
     ) -> Vector | None:
         """Return the solution of the whole model with its integers fixed to those of the tree's incumbent.
@@ -113,7 +113,7 @@ class TreeBackEnd(HighsBackEnd):
     ) -> tuple[TreeSearch, "HighsRelaxations"]:
         history = request.history
         assert history is not None
-        self._pass_on(request, clock)
+        self._pass_request(request, clock)
         with self._presolved(request, is_proof=self._is_proof(request, history)) as (presolved, integers, places):
             most_times = FIRST_TRY if request.is_weak and not history.gains else math.inf
             source = HighsRelaxations(self, request, self._settings, clock, listener, integers, most_times)
@@ -127,7 +127,7 @@ class TreeBackEnd(HighsBackEnd):
             history.failures = history.failures + 1 if tree.status == "abandoned" else 0
             if source.values is not None:
                 history.distance = (source.best - tree.root) * request.money
-                source.values = _postsolved(presolved, source.values)
+                source.values = _postsolve(presolved, source.values)
         return tree, source
 
     def _is_proof(self, request: SolveRequest, history: BranchingHistory) -> bool:
@@ -215,7 +215,7 @@ def _named_integers(lp: Any) -> tuple[list[int], list[int]]:
     return [column for column, _ in named], [place for _, place in named]
 
 
-def _postsolved(presolved: Any, values: Vector) -> Vector:
+def _postsolve(presolved: Any, values: Vector) -> Vector:
     """Return a presolved solution in the columns of the whole model; unchanged if `presolved` is None."""
     if presolved is None:
         return values

@@ -18,7 +18,7 @@ from highspy import HighsBasis, HighsBasisStatus, HighsModelStatus, kHighsInf
 from optimizer.model.builder import Mark, ModelBuilder, Row
 from optimizer.model.expressions import Expression
 from optimizer.solver.base import Batch, Clock, Indices, Integers, Settings, SolveResult, Vector
-from optimizer.solver.highs import OPTIMAL_STATUSES, UNDECIDED, HighsBackEnd, undecided
+from optimizer.solver.highs import OPTIMAL_STATUSES, UNDECIDED, HighsBackEnd, no_verdict_error
 from optimizer.solver.highs_tree import TreeBackEnd
 from optimizer.solver.model import ImpliedBounds, Model
 from optimizer.tolerances import FINE_ROUNDING, ROUNDING
@@ -48,7 +48,7 @@ class KeptModel(Model):
         self._added: dict[Mark, int] = {}
         # The scale of each row in the solver; the keys and values of all coefficients.
         self._scales, self._keys, self._values = np.zeros(0), np.zeros(0, dtype=np.int64), np.zeros(0)
-        self._note(builder.rows, self._row_scale, self._place_of)
+        self._record_rows(builder.rows, self._row_scale, self._place_of)
 
     def grow(self, builder: ModelBuilder, objective: Expression) -> None:
         """Extend the model to a larger builder; see `Model.grow`."""
@@ -56,12 +56,12 @@ class KeptModel(Model):
         super().grow(builder, objective)
         new = [column.mark for column in builder.columns[had:]]
         self._column_of |= zip(new, self._columns[had:].tolist(), strict=True)
-        self._note(builder.rows[rows_had:], self._row_scale[rows_had:], self._place_of)
+        self._record_rows(builder.rows[rows_had:], self._row_scale[rows_had:], self._place_of)
 
     def add_rows(self, rows: Sequence[Row]) -> None:
         """Append sparse rows in tonnes; see `Model.add_rows`."""
         super().add_rows(rows)
-        self._note(rows, np.full(len(rows), self.mass), self._added)
+        self._record_rows(rows, np.full(len(rows), self.mass), self._added)
 
     def add_cuts(self, columns: Sequence[int] | Indices, coefficients: Vector, rhs: Vector) -> None:
         """Append cuts; see `Model.add_cuts`.
@@ -70,7 +70,7 @@ class KeptModel(Model):
         super().add_cuts(columns, coefficients, rhs)
         self._scales = np.concatenate([self._scales, np.full(len(rhs), self.mass)])
 
-    def _note(self, rows: Sequence[Row], scales: Vector, places: dict[Mark, int]) -> None:
+    def _record_rows(self, rows: Sequence[Row], scales: Vector, places: dict[Mark, int]) -> None:
         """Record rows that were just appended to the solver: their indices in `places`, scales and coefficients."""
         numbers = len(self._scales) + np.arange(len(rows))
         places |= zip((row.mark for row in rows), numbers.tolist(), strict=True)
@@ -157,7 +157,7 @@ class KeptModel(Model):
         if new:
             self._back.grow(np.zeros(0), [self._scaled(row, scale) for row, scale in new])
             self._new_places(len(new))
-            self._note([row for row, _ in new], np.array([scale for _, scale in new]), self._place_of)
+            self._record_rows([row for row, _ in new], np.array([scale for _, scale in new]), self._place_of)
 
     def _changes(self, keys: Integers, values: Vector, places: Integers) -> tuple[Integers, Vector]:
         """Return the keys and values of the coefficients that differ from those in the solver, and record them.
@@ -247,15 +247,15 @@ class WarmProgramme:
         """Solve every programme of a batch, the first one first, then each time the nearest of those left."""
         size, count = len(batch.rhs), len(self._all)
         costs = np.atleast_2d(batch.costs) * self._columns
-        money = _middle(costs)
+        money = _money_unit(costs)
         costs /= money
         upper, rhs = batch.upper / self._columns, batch.rhs / self._rows
         lower_rows = np.where(self._has_lower, rhs, -kHighsInf)
         upper_rows = np.where(self._has_upper, rhs, kHighsInf)
         upper[np.isinf(upper)] = kHighsInf
-        order = _chain(upper, rhs)
+        order = _nearest_order(upper, rhs)
         prices = np.broadcast_to(costs, upper.shape)[order]
-        is_new_price, is_new, is_new_row = _moved(prices), _moved(upper[order]), _moved(rhs[order])
+        is_new_price, is_new, is_new_row = _is_new(prices), _is_new(upper[order]), _is_new(rhs[order])
         self._begin(basis)
         objective = np.full(size, math.inf)
         found = np.zeros((size * values, count))
@@ -309,7 +309,7 @@ class WarmProgramme:
             return True
         if status == HighsModelStatus.kInfeasible:
             return False
-        raise undecided(self._highs)
+        raise no_verdict_error(self._highs)
 
     def _begin(self, basis: Basis | None) -> None:
         self._highs.clearSolver()
@@ -325,14 +325,14 @@ class WarmProgramme:
         return np.array([int(status) for status in [*basis.col_status, *basis.row_status]], dtype=np.int8)
 
 
-def _moved(numbers: Vector) -> npt.NDArray[np.bool_]:
+def _is_new(numbers: Vector) -> npt.NDArray[np.bool_]:
     """Return by programme which numbers differ from the programme before; for the first programme, all."""
     result = np.ones(numbers.shape, dtype=bool)
     np.not_equal(numbers[1:], numbers[:-1], out=result[1:])
     return result
 
 
-def _chain(*numbers: Vector) -> list[int]:
+def _nearest_order(*numbers: Vector) -> list[int]:
     """Return an order of the programmes that begins with the first and continues with the nearest one left.
     Distances are those of the numbers that vary, each relative to its largest.
     """
@@ -352,7 +352,7 @@ def _chain(*numbers: Vector) -> list[int]:
     return order
 
 
-def _middle(costs: Vector) -> float:
+def _money_unit(costs: Vector) -> float:
     """Return a unit of money in which the median cost is near 1."""
     sizes = np.abs(costs[costs != 0.0])
     if not len(sizes):

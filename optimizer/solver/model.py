@@ -99,12 +99,12 @@ class CbcBackEnd:
         if not stats.has_solution:
             return RawResult("stopped", None, -math.inf, None)
         solved = stats.status in (status.Optimal, status.GapLimit)
-        values = _numbers(variable.varValue for variable in variables)
+        values = _as_array(variable.varValue for variable in variables)
         bound = self._bound(stats, solved, tolerance)
         if is_mip or not solved:
             return RawResult("optimal" if solved else "stopped", values, bound, None)
-        duals = _numbers(row.pi for row in self._problem.constraints())
-        return RawResult("optimal", values, bound, duals, _numbers(variable.dj for variable in variables))
+        duals = _as_array(row.pi for row in self._problem.constraints())
+        return RawResult("optimal", values, bound, duals, _as_array(variable.dj for variable in variables))
 
     def _bound(self, stats: Any, solved: bool, tolerance: float | None) -> float:
         if stats.best_bound is not None:
@@ -116,7 +116,7 @@ class CbcBackEnd:
         return objective - (self._settings.mip_gap * abs(objective) if tolerance is None else tolerance)
 
 
-def _numbers(values: Iterable[float | None]) -> Vector:
+def _as_array(values: Iterable[float | None]) -> Vector:
     """Return PuLP's values as an array, with 0 for None, the value of a column that the solver left out."""
     return np.array([value or 0.0 for value in values])
 
@@ -142,7 +142,7 @@ class ImpliedBounds:
         self._b = np.array([b for _, _, (_, b), _ in found], dtype=np.float64)
         self._rhs = np.array([rhs for _, _, _, rhs in found], dtype=np.float64)
 
-    def grown(self, rows: Sequence[Row], first: int) -> "ImpliedBounds":
+    def with_rows(self, rows: Sequence[Row], first: int) -> "ImpliedBounds":
         """Return the implied bounds extended by appended `rows`, of which `first` is the index of the first."""
         more, result = ImpliedBounds(rows, first), ImpliedBounds()
         for name, own in vars(self).items():
@@ -156,7 +156,7 @@ class ImpliedBounds:
         np.minimum.at(result, self._u, np.where(limits >= lower[self._u], limits, np.inf))
         return result
 
-    def give_back(self, lower: Vector, upper: Vector, duals: Vector, reduced_costs: Vector) -> None:
+    def restore_duals(self, lower: Vector, upper: Vector, duals: Vector, reduced_costs: Vector) -> None:
         """Move the reduced costs of active implied bounds to the duals of their rows, in place."""
         limits = self._limits(lower, upper)
         # If several rows bound one column, only the tightest has a non-zero dual.
@@ -248,7 +248,7 @@ class Model:
             self.upper[had:] / self._column_scale[had:],
             [self._scaled(row, scale) for row, scale in zip(builder.rows[rows_had:], rows[rows_had:], strict=True)],
         )
-        self._implied = self._implied.grown(builder.rows[rows_had:], rows_had)
+        self._implied = self._implied.with_rows(builder.rows[rows_had:], rows_had)
         self._places = np.concatenate([self._places, self._new_places(len(rows) - rows_had)])
         self.set_objective(objective)
 
@@ -353,7 +353,7 @@ class Model:
         )
         raw = self._back.run(request, self.clock, report)
         self.clock.solving += time.perf_counter() - began
-        return self._answer(raw, has_integers=len(integers) > 0)
+        return self._unscaled_result(raw, has_integers=len(integers) > 0)
 
     def _by_solver(self, values: Vector) -> Vector:
         """Return values of the builder's columns in the solver's order; 0 for columns that the builder lacks."""
@@ -361,7 +361,7 @@ class Model:
         result[self._columns] = values
         return result
 
-    def _answer(self, raw: RawResult, *, has_integers: bool) -> SolveResult:
+    def _unscaled_result(self, raw: RawResult, *, has_integers: bool) -> SolveResult:
         if raw.values is None:
             return SolveResult(raw.status, None, math.inf, raw.bound * self._money + self._objective.constant, None)
         values = raw.values[self._columns] * self._column_scale
@@ -378,7 +378,7 @@ class Model:
         if raw_costs is None:
             return replace(result, duals=duals, added_duals=added)
         reduced_costs = raw_costs[self._columns] * self._money / self._column_scale
-        self._implied.give_back(self.lower, self.upper, duals, reduced_costs)
+        self._implied.restore_duals(self.lower, self.upper, duals, reduced_costs)
         return replace(result, duals=duals, reduced_costs=reduced_costs, added_duals=added)
 
 

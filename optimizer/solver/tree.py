@@ -175,8 +175,8 @@ class TreeSearch:
         node = self._open_root()
         if node is not None:
             self._begin(node)
-        while node is not None and self._goes_on():
-            node = self._step(node) or self._next()
+        while node is not None and self._may_continue():
+            node = self._step(node) or self._next_node()
         left = [each.bound for each in (node, *self._open, *self._postponed) if each is not None]
         if left and self.status == "optimal":
             self.status = "stopped"
@@ -188,7 +188,7 @@ class TreeSearch:
         node: TreeNode | None = self._open.pop(0)
         heapq.heapify(self._open)
         while node is not None and node.relaxed is None and not self._solve(node):
-            node = self._next() if self._open and self._goes_on() else None
+            node = self._next_node() if self._open and self._may_continue() else None
         return node
 
     def _begin(self, node: TreeNode) -> None:
@@ -198,7 +198,9 @@ class TreeSearch:
         self.root, limit = node.relaxed.objective, self.source.target
         if not self.source.has_cuts:
             way = limit - self.root if limit < math.inf else 0.0
-            self._guess = self._wider(max(GUESS * self._distance or FIRST_GUESS * abs(self.root), GUESSED_PART * way))
+            self._guess = self._guess_at(
+                max(GUESS * self._distance or FIRST_GUESS * abs(self.root), GUESSED_PART * way)
+            )
             values = node.relaxed.values
             self._try(node, np.round(values))
             self._try(node, np.ceil(values - INTEGRALITY))
@@ -216,24 +218,24 @@ class TreeSearch:
         """The objective at which nodes are closed, or postponed if only the guessed cutoff is reached."""
         return min(self.source.target, self._guess)
 
-    def _wider(self, distance: float) -> float:
+    def _guess_at(self, distance: float) -> float:
         guess = self.root + distance
         return guess if guess > self.root + ROUNDING * abs(self.root) else math.inf
 
-    def _goes_on(self) -> bool:
+    def _may_continue(self) -> bool:
         if self.source.is_over:
             self.status = "stopped"
         elif self.source.is_too_large(self.solved, self._closed):
             self.status = "abandoned"
         return self.status == "optimal"
 
-    def _next(self) -> TreeNode | None:
+    def _next_node(self) -> TreeNode | None:
         """Return the open node with the least bound; None if there is none.
         Once no node is open, widen the guessed cutoff and open the postponed nodes again.
         """
         while self._open or (self._postponed and not self.source.is_over):
             if not self._open:
-                self._guess = self._wider(WIDER * (self._guess - self.root))
+                self._guess = self._guess_at(WIDER * (self._guess - self.root))
                 self._open, self._postponed = sorted(self._postponed), []
             node = heapq.heappop(self._open)
             bound = min(node.bound, self._least_closed)
@@ -270,7 +272,7 @@ class TreeSearch:
         found = self.source.solve(node.lower, node.upper, node.basis, self._limit, iterations)
         self.solved += 1
         if node.decision is not None and node.relaxed is None:
-            self._learn(node.decision, found.objective)
+            self._update_pseudo_costs(node.decision, found.objective)
         node.bound = max(node.bound, found.objective)
         if found.values is not None:
             node.relaxed, node.basis, node.cuts = found, self.source.basis, self._cuts
@@ -325,12 +327,12 @@ class TreeSearch:
             # One child was closed: the other one, if any, replaces the node.
             return tried[0] if tried else None
         place = candidates[int(np.argmax(self._scores(candidates, fractions)))]
-        following, *others = self._ordered(tried.get(place) or self._children(node, place, fractions[place]))
+        following, *others = self._order_children(tried.get(place) or self._children(node, place, fractions[place]))
         self._open += [child for child in others if child is not None]
         heapq.heapify(self._open)
         return following
 
-    def _ordered(self, children: list[TreeNode]) -> Sequence[TreeNode | None]:
+    def _order_children(self, children: list[TreeNode]) -> Sequence[TreeNode | None]:
         """Solve both children and return those still open, the least bound first; ``[None]`` if none is.
         With cuts, return both children unsolved, the nearer one first: cuts found in it change the relaxation of the
         other, which is therefore solved when its turn comes.
@@ -355,7 +357,7 @@ class TreeSearch:
         its children that stay open.
         """
         tried = dict[int, list[TreeNode]]()
-        for place in self._unknown(candidates, fractions):
+        for place in self._without_pseudo_costs(candidates, fractions):
             tried[place] = self._children(node, place, fractions[place])
             left = [child for child in tried[place] if self._solve(child, PROBE)]
             if len(left) < 2:
@@ -373,7 +375,7 @@ class TreeSearch:
                 result.append(most)
         return result
 
-    def _unknown(self, candidates: Sequence[int], fractions: Vector) -> list[int]:
+    def _without_pseudo_costs(self, candidates: Sequence[int], fractions: Vector) -> list[int]:
         """Return the candidates with the best scores that lack pseudo-costs in a direction."""
         if self.source.has_cuts and self.solved < STRONG_FROM:
             return []
@@ -422,7 +424,7 @@ class TreeSearch:
             score *= np.maximum(gain, LEAST_GAIN)
         return score
 
-    def _learn(self, decision: BranchDecision, objective: float) -> None:
+    def _update_pseudo_costs(self, decision: BranchDecision, objective: float) -> None:
         """Update the pseudo-costs by the gain of a branch over its parent's bound."""
         place, is_up, moved, bound = decision
         if moved > INTEGRALITY:

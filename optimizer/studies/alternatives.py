@@ -149,7 +149,7 @@ def _around(
     most, has_price = cheapest.priced_cost + more, instance.policy.gap_price is not None
     clock, evaluator, listener = solver.clock, solver.evaluator(instance), solver.listener
     near = _near_search(instance, cheapest, most, settings, solver)
-    near.taken(cheapest.plan, cheapest.priced_cost)
+    near.record(cheapest.plan, cheapest.priced_cost)
     of_all = RangeSearch(near, settings.mip_gap)
     of_all.settle(patience, listener)
     chosen = [] if clock.is_over else _Apart(near, of_all.known(), patience).choose_plans(plans, listener)
@@ -158,7 +158,7 @@ def _around(
     apart, before = _Apart(near, found), [near.found[0], *chosen]
     results = []
     for k, known in enumerate(chosen, start=1):
-        solved = near.solved(known)
+        solved = near.search_result(known)
         if solved is not None:
             timer = Timer(began=time.perf_counter())
             bounded = _tighten_bound(solved, cheapest)
@@ -268,7 +268,7 @@ class _Apart:
             for o, most in self.greatest.items():
                 away = known.sizes[o] >= neighbour.sizes[o]
                 objective.add(self.near.size(o, (-1.0 if away else 1.0) / most))
-            farther = self.near.moved(known, objective)
+            farther = self.near.reoptimise(known, objective)
             if farther is None or self.nearest(farther, selected)[0] <= distance + SAME_PLAN:
                 break
             known = farther
@@ -354,7 +354,7 @@ class _OptionSearch:
         if self.near.clock.is_over or not all(map(self._buys, self.near.found)):
             return
         if self.option in self.near.openings:
-            with self.near.closed(self.option):
+            with self.near.close_option(self.option):
                 closed = self._cheapest_within(0.0, 0.0)
             if closed == "found":
                 return
@@ -422,7 +422,7 @@ class _OptionSearch:
         """Move the most extreme plan further, with fixed integers; return False if the time is over."""
         if self.near.clock.is_over:
             return False
-        self.near.moved(extreme(self.near.found, key=self._size), size)
+        self.near.reoptimise(extreme(self.near.found, key=self._size), size)
         return not self.near.clock.is_over
 
     def _size(self, known: NearOptimalPlan) -> float:
@@ -437,7 +437,7 @@ class _OptionSearch:
 
         The search minimises cost, so that it ends early if such a plan is cheap.
         """
-        with self.near.held({self.option: (lower, upper)}):
+        with self.near.hold_sizes({self.option: (lower, upper)}):
             return self.near.seek(self.near.cost, enough=self.near.most, own=self.option, among=among)
 
     def range(self, cheapest: float) -> SizeRange:

@@ -189,12 +189,12 @@ class AttackOracle:
             known: attacks that the plan is known to survive.
         """
         found = (self._worst(window, window.floor_costs, 0.0, known) for window in self.programmes.windows(plan))
-        return _sorted(impact for impact in found if impact is not None and impact.below > VIOLATED)
+        return _by_gap(impact for impact in found if impact is not None and impact.below > VIOLATED)
 
     def with_gaps(self, plan: Vector, beyond: float, known: Collection[Attack] = ()) -> list[AttackImpact]:
         """Return at each start the worst attack, if its gap exceeds `beyond`; the largest gap first."""
         found = (self._worst(window, window.gap_costs, beyond, known) for window in self.programmes.windows(plan))
-        return _sorted(impact for impact in found if impact is not None and impact.gap > beyond)
+        return _by_gap(impact for impact in found if impact is not None and impact.gap > beyond)
 
     def worst(self, window: AttackWindow) -> AttackImpact | None:
         """Return the worst attack at a start; None if none violates a floor."""
@@ -271,7 +271,7 @@ class AttackOracle:
         return AttackImpact(self.programmes.attack(window.start, chosen), float(gap), float(impacts.below[place]))
 
 
-def _sorted(found: Iterable[AttackImpact]) -> list[AttackImpact]:
+def _by_gap(found: Iterable[AttackImpact]) -> list[AttackImpact]:
     return sorted(found, key=lambda impact: -impact.gap)
 
 

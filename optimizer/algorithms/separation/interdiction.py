@@ -155,7 +155,7 @@ class AttackProgrammes:
         self.starts = self.adversary.starts.periods(instance.horizon)
         self.plan = first_stage_model(instance)
         self._linking = LinkingMatrix(instance, self.plan)
-        self._shocks = {start: self._alone(start) for start in self.starts}
+        self._shocks = {start: self._single_target_shocks(start) for start in self.starts}
         self._programmes: dict[int, WarmWindow] = {}
         self._which: dict[int, Integers] = {}
         self._exposures: dict[int, Vector] = {}
@@ -170,7 +170,7 @@ class AttackProgrammes:
     def _length(self, start: int) -> int:
         return len(self._shocks[start][0].periods)
 
-    def _alone(self, start: int) -> list[Shock]:
+    def _single_target_shocks(self, start: int) -> list[Shock]:
         """Return the shocks of no attack, and of an attack on each target alone."""
         sets = [(), *((name,) for name in self.names)]
         return [Attack(names, start).shock(self.adversary, self.instance.horizon) for names in sets]
@@ -328,11 +328,11 @@ class _DualProgramme:
             self._row("made", dict(zip(self.struck, window.target_costs.tolist(), strict=True)), limit)
         terms: list[dict[int, float]] = [{} for _ in self.primal.columns]
         for r, row in enumerate(self.primal.rows):
-            for column, scale in self._duals(r, row, float(window.rhs[r])):
+            for column, scale in self._dual_columns(r, row, float(window.rhs[r])):
                 for j, value in row.terms.items():
                     terms[j][column] = terms[j].get(column, 0.0) + float(value) * scale
         for j in range(len(self.primal.columns)):
-            for column, scale in self._rents(j, window.uppers[:, j]):
+            for column, scale in self._rent_columns(j, window.uppers[:, j]):
                 terms[j][column] = -scale
             if terms[j]:
                 self._row(f"column{j}", terms[j], float(gap_costs[j]))
@@ -344,7 +344,7 @@ class _DualProgramme:
     def _row(self, what: str, terms: dict[int, float], rhs: float, sense: Sense = "<=") -> None:
         self.builder.rows.append(Row(Mark("", "attack", what, ""), "1", dict[int, Any](terms), sense, rhs, None))
 
-    def _duals(self, r: int, row: Row, rhs: float) -> list[tuple[int, float]]:
+    def _dual_columns(self, r: int, row: Row, rhs: float) -> list[tuple[int, float]]:
         """Return the columns of a row's dual value, each with the money per t that one unit of it stands for."""
         if row.mark.what == "hold":
             # This row limits the gap, which is not limited here: its dual value is 0.
@@ -362,7 +362,7 @@ class _DualProgramme:
             self.objective.add(Expression({column: -rhs * factor}))
         return columns
 
-    def _rents(self, j: int, uppers: Vector) -> list[tuple[int, float]]:
+    def _rent_columns(self, j: int, uppers: Vector) -> list[tuple[int, float]]:
         """Return the columns of the rents of a column's bounds; that of a target's bound is 0 unless it is struck."""
         mark, free = self.primal.columns[j].mark, float(uppers[0])
         rents = []
