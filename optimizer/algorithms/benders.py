@@ -36,7 +36,7 @@ from optimizer.instance.derived import free_floors
 from optimizer.solver.base import AT_GAP, Progress, SolveResult, Vector
 from optimizer.tolerances import HELD_VALUE
 
-# Shocks are added to a master that estimates gaps until it holds so many: the worst ones raise its bound most.
+# Shocks are added to a master that estimates gaps until it holds this many: the worst ones raise its bound most.
 MOST_HELD = 48
 LARGEST_GAP, NEXT_EXPECTED = "largest gap", "expected cost"
 

@@ -35,7 +35,7 @@ from optimizer.solver.base import BranchingHistory, Clock, Listener, Settings, S
 from optimizer.tolerances import HELD_NEAR_OPTIMAL, INTEGRALITY
 
 TOTAL, OPENED, LIMIT, GLANCE = "total", "opened", "limit", "glance"
-# A search near known plans uses the cheapest one and so many of those found last.
+# A search near known plans uses the cheapest one and this many of those found last.
 LATEST = 2
 # ``found`` a plan, ``none`` exists (proven), or ``stopped`` by the time limit.
 SeekStatus = Literal["found", "none", "stopped"]

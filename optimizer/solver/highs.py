@@ -47,11 +47,11 @@ COSTLY = (
     "mip_heuristic_run_root_reduced_cost",
 )
 # Simplex iterations per row allowed from a doubtful basis; beyond that, presolve and a fresh start take less time. A
-# small model may always take the second number.
+# small model may always take the second number of iterations.
 DOUBTFUL_SHARE, DOUBTFUL_LEAST = 0.025, 200
 # From a basis, HiGHS 1.16 can cycle between phases of the simplex method without iterating or ending. It is restarted
-# from scratch after this multiple of the seconds of the longest LP solved from scratch, and at the earliest after so
-# many seconds.
+# from scratch after this multiple of the seconds of the longest LP solved from scratch, but not before the second
+# number of seconds.
 MOST_TIMES, LEAST_LP_SECONDS = 3.0, 5.0
 # No model of this package is unbounded unless its figures are wrong: from some bases HiGHS reports it by mistake.
 UNDECIDED = (

@@ -38,11 +38,11 @@ MOST_ITERATIONS, FIRST_TRY, PROMISED = 80_000, 16, 32
 # For the first FINE relaxations (FINE_IN_MONEY with an absolute tolerance), solutions are proven to this share of the
 # allowed gap: small trees then end at the optimum itself.
 FINE, FINE_IN_MONEY, FINE_SHARE = 200, 25, 0.1
-# After an LP that took less than so many seconds, the next one is solved without a thread that Ctrl-C can stop.
+# After an LP of fewer seconds than this, the next one is solved without a thread that Ctrl-C can stop.
 SHORT = 0.1
-# From a basis, costs are perturbed only after so many iterations without reaching the optimum.
+# From a basis, costs are perturbed only after this many iterations without reaching the optimum.
 MOST_UNPERTURBED, PERTURBATION = 500, "dual_simplex_cost_perturbation_multiplier"
-# After so many consecutive abandoned trees, searches go to HiGHS directly.
+# After this many consecutive abandoned trees, searches go to HiGHS directly.
 MOST_FAILURES = 2
 
 

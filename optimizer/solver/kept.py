@@ -25,12 +25,12 @@ from optimizer.tolerances import FINE_ROUNDING, ROUNDING
 
 # The name under which the starting basis of the next relaxation is stored.
 PREVIOUS_BASIS = "previous"
-# A kept model with more than so many times the columns needed is replaced by a new one.
+# A kept model is replaced by a new one once it has more than this multiple of the columns needed.
 MOST_WIDTH = 2.0
 # A coefficient's key is its row times this factor plus its column.
 ROW_FACTOR = 2**32
 Basis = npt.NDArray[np.int8]
-# The distance between programmes of a batch is computed from about so many of the numbers that vary.
+# The distance between programmes of a batch is computed from about this many of the numbers that vary.
 NUMBERS_COMPARED = 100
 STATUSES = [HighsBasisStatus(k) for k in range(5)]
 

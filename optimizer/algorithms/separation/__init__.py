@@ -20,7 +20,7 @@ from optimizer.solver.base import Clock, Integers, Vector
 if TYPE_CHECKING:
     from optimizer.algorithms.recourse import RecourseEvaluator
 
-# With at most so many shocks all are solved, whatever the do-nothing plan survives.
+# Up to this number of shocks, all are solved, whatever the do-nothing plan survives.
 FEW_CHECKED = 64
 
 
@@ -40,7 +40,7 @@ class SeparationOracle(Protocol):
         Args:
             plan: values of the columns of `first_stage_model`; more may follow.
             held: the shocks of the model.
-            enough: the search may end after so many violations that are worth adding; 0 finds all.
+            enough: number of violations worth adding after which the search may end; 0 finds all.
         """
 
 
