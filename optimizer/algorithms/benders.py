@@ -67,7 +67,7 @@ class BendersSearch(RecourseEstimates):
 
     @contextlib.contextmanager
     def _drop_loops(self) -> Iterator[None]:
-        """Drop the loops at the end: their references to the search would keep their masters in memory."""
+        """Drop the loops after the block: reference cycles with the search would keep their masters in memory."""
         try:
             yield
         finally:

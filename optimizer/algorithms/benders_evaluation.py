@@ -156,7 +156,8 @@ class RecourseEstimates(Search):
     @cached_property
     def _can_fail(self) -> npt.NDArray[np.bool_]:
         """Whether each shock may fail.
-        Any shock may where some floor has a shortage cost of 0; otherwise those that fail under the do-nothing plan.
+        Any shock may if some floor has a shortage cost of 0. Otherwise those may that fail under the do-nothing plan
+        and, with a price of gaps, those with a probability.
         """
         has_free_floors = any(free_floors(future.instance) for future in self.tree.futures)
         may_fail = self.evaluator.do_nothing(self.clock).gap > 0.0
@@ -260,8 +261,8 @@ class RecourseEstimates(Search):
         self, master: MasterProblem, point: Vector, values: Vector, *, is_complete: bool = False
     ) -> Evaluation:
         """Evaluate the measure of a plan, add cuts of costs, and separate violated shocks.
-        If only the tail counts, shocks far from it are left out unless `is_complete`. The first plan of all gets no
-        costs if it does not survive a shock without probability.
+        If only the tail counts, shocks far from it are left out unless `is_complete`. If the first plan of all violates
+        shocks that have no estimate, its costs are not evaluated, and its value is infinite.
         """
         left_out = () if is_complete else master.far_from_tail
         is_complete = not left_out

@@ -44,7 +44,7 @@ class SolutionListener(Protocol):
     """The protocol of an object that evaluates the solutions of a master's tree and keeps the incumbent."""
 
     def cutoff(self) -> float:
-        """Return the cost from which on plans are of no use."""
+        """Return the cutoff: plans at or above this cost are of no use."""
 
     def best(self) -> float:
         """Return the cost of the incumbent."""
@@ -77,7 +77,7 @@ class MasterRelaxations:
 
     @property
     def target(self) -> float:
-        """The cost from which on plans are of no use."""
+        """The cutoff: plans at or above this cost are of no use."""
         return self.listener.cutoff()
 
     @property

@@ -186,7 +186,7 @@ class MasterProblem(ShockModel):
 
     def update_tail(self, plan: Vector, costs: Vector) -> None:
         """Store the shocks that are far from the tail, if only the tail counts.
-        These are the shocks to which dearer ones with `TAILS` times the probability of the tail exist.
+        They are the shocks for which dearer ones have at least `TAILS` times the probability of the tail.
         """
         if not self.is_tail_alone:
             return

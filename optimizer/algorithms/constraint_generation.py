@@ -335,7 +335,7 @@ class ConstraintGeneration(Search):
         return found if self.is_complete() else None
 
     def _must_survive(self, violated: Sequence[Violation]) -> list[Violation]:
-        """Return the violations that are not of samples that may fail.
+        """Return the violations of shocks that must be survived, which samples that may fail need not be.
         A relaxation excuses a part of each sample that may fail, whichever it is.
         """
         return [each for each in violated if not self.listed.may_fail(each.shock)]

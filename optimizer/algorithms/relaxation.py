@@ -365,7 +365,7 @@ class FloorCuts:
                 return
 
     def _thresholds(self, plan: Vector) -> list[float]:
-        """Return the fractional parts from which on points are rounded up, in descending order."""
+        """Return the rounding thresholds in descending order: fractional parts at or above one are rounded up."""
         if not self.is_weak:
             return list(THRESHOLDS)
         at = np.maximum(plan[self.is_whole], 0.0)

@@ -1,7 +1,7 @@
 """The state of every search in rounds: the shocks that its model holds, its progress, and its checkpoint.
-After each round the state is written to a folder, and read when the search is started again: a **checkpoint**. Each
-problem has its own file, named after everything that determines the result: the instance, the relevant settings, and
-the versions. A problem that differs in any of these has another file.
+After each round the state is written to a folder, and read when the search is started again: a **checkpoint**. The name
+of the file identifies the instance with its futures, the solver, MIP gap, strategy, seed and threads, and the versions.
+A search that differs in any of these has another file.
 
 The file is an uncompressed zip archive of plain arrays, with facts as JSON and a digest of all contents. Nothing in it
 is unpickled. A file that is damaged or was written for another problem is refused. Anyone who can write to the folder

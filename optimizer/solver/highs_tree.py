@@ -263,7 +263,7 @@ class HighsRelaxations:
 
     @property
     def target(self) -> float:
-        """The objective from which on a solution improves neither the incumbent nor the cutoff by more than the gap."""
+        """The objective at or above which a solution improves neither incumbent nor cutoff by more than the gap."""
         best = self.best if self.values is None else self.best - self._allowed(self.best)
         cutoff, tolerance = self._request.cutoff, self._request.tolerance
         if tolerance is not None and math.isfinite(cutoff):

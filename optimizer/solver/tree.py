@@ -112,7 +112,7 @@ class Relaxations(Protocol):
 
     @property
     def target(self) -> float:
-        """The objective from which on solutions are of no use: nodes whose bound reaches it are closed."""
+        """The objective at or above which solutions are of no use: nodes whose bound reaches it are closed."""
 
     @property
     def reach(self) -> float:
