@@ -9,7 +9,7 @@ keeps its solver state for its next what-if. Answers are returned in the order o
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -21,7 +21,7 @@ from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.schema import Instance
 from optimizer.results.result import Result, hardest_of
 from optimizer.solver import Clock, Listener, Settings, ignore, interruptible
-from optimizer.studies.explain.part_values import PartValuation, PlanContext, PlanPart, deadline, plan_parts
+from optimizer.studies.explain.part_values import PartValuation, PlanContext, PlanPart, deadline, plan_parts, tightened
 from optimizer.studies.explain.questions import WHAT_IF_SECONDS, WhatIfs
 from optimizer.studies.explain.reason import ShortBudget, reason
 from optimizer.studies.explain.repairs import (
@@ -231,11 +231,24 @@ def _surviving(what_ifs: WhatIfs, result: Result) -> Iterator[ExplanationPart]:
         active = what_ifs.solver.shaping_shocks(result, what_ifs.solver.settings)
     context, spared = PlanContext(result.plan, result.total_cost, result.bound, active), dict[str, bool | None]()
     with ParallelWhatIfs(what_ifs, context, result.seconds["solver"]) as aside:
-        for value in aside.part_values(plan_parts(what_ifs.instance, context)):
+        for value in _consistent(what_ifs.instance, aside.part_values(plan_parts(what_ifs.instance, context))):
             spared |= {value.of: value.survives} if value.kind == "lever" else {}
             yield value
         # Deadlines of options without which nothing survives come first.
         yield from aside.deadlines(sorted(result.plan.bought, key=lambda o: spared.get(o) is not False), spared)
+
+
+def _consistent(instance: Instance, values: Iterable[PartValue]) -> Iterator[PartValue]:
+    """Yield values in their order; those of options wait for those of their levers, and are tightened by them."""
+    levers = list[PartValue]()
+    for value in values:
+        if value.kind in ("lever", "kind"):
+            levers.append(value)
+            continue
+        yield from tightened(instance, levers)
+        levers.clear()
+        yield value
+    yield from tightened(instance, levers)
 
 
 def _failing(what_ifs: WhatIfs, result: Result) -> Iterator[ExplanationPart]:

@@ -203,14 +203,61 @@ class PartValuation:
 
 def excluding(instance: Instance, names: list[str]) -> tuple[Instance, tuple[Rows, ...]]:
     """Exclude options and those that require them: return the instance, and rows if these suffice to exclude them."""
+    gone = _with_dependants(instance, names)
+    if _is_forced_or_stored(instance, gone):
+        return without(instance.replacing(scenarios={}), gone), ()
+    return instance, (leaving_out(gone),)
+
+
+def _with_dependants(instance: Instance, names: Sequence[str]) -> list[str]:
+    """Return options and those that require them."""
     gone, options = list(names), instance.options
     requires = {o: set(getattr(option, "requires", ())) for o, option in options.items()}
     while more := [o for o in options if o not in gone and requires[o] & set(gone)]:
         gone += more
-    # As with `--without`, the rule that forces an option and its initial store are removed as well.
-    if any(o in instance.policy.force or has_store(instance, o) for o in gone):
-        return without(instance.replacing(scenarios={}), gone), ()
-    return instance, (leaving_out(gone),)
+    return gone
+
+
+def _is_forced_or_stored(instance: Instance, names: Sequence[str]) -> bool:
+    """Return whether leaving out options removes a rule that forces one or an initial store, as `--without` does."""
+    return any(o in instance.policy.force or has_store(instance, o) for o in names)
+
+
+def tightened(instance: Instance, values: Sequence[PartValue]) -> list[PartValue]:
+    """Tighten the values of options and of whole levers by each other.
+
+    A plan without all options of a kind is a plan without each of them: one option costs no more than all of its kind.
+    That holds unless leaving them out removes rules or initial stores as well.
+    """
+    result = {(value.kind, value.of): value for value in values}
+    for whole in filter(_is_possible_without_kind, values):
+        members = [o for o, option in instance.options.items() if option.kind == whole.of]
+        if not _is_forced_or_stored(instance, _with_dependants(instance, members)):
+            result |= _tightened_by(whole, [result["lever", o] for o in members if ("lever", o) in result])
+    return list(result.values())
+
+
+def _is_possible_without_kind(value: PartValue) -> bool:
+    return value.kind == "kind" and value.survives is True
+
+
+def _tightened_by(whole: PartValue, own: Sequence[PartValue]) -> dict[tuple[PartKind, str], PartValue]:
+    result = {(value.kind, value.of): _no_dearer(value, whole) for value in own}
+    return result | {(whole.kind, whole.of): replace(whole, low=_largest([value.low for value in (*own, whole)]))}
+
+
+def _largest(bounds: Sequence[float | None]) -> float | None:
+    """Return the largest of the known bounds; None without any."""
+    return max((bound for bound in bounds if bound is not None), default=None)
+
+
+def _no_dearer(value: PartValue, whole: PartValue) -> PartValue:
+    """Return the value of an option, with the plan without its whole lever if that is cheaper or the only one."""
+    if value.survives is False or whole.change is None or (value.change is not None and value.change <= whole.change):
+        return value
+    highs = [high for high in (value.high, whole.high) if high is not None]
+    high = min(highs, default=None)
+    return replace(value, survives=True, change=whole.change, high=high, outlay=whole.outlay)
 
 
 def deadline(what_ifs: WhatIfs, plan: Plan, o: str, is_spared: bool | None) -> Deadline:
