@@ -17,7 +17,7 @@ from optimizer.audit.result import audit_result
 from optimizer.instance.derived import is_bought
 from optimizer.report.html.book import book
 from optimizer.report.narrative import facts, sentence
-from optimizer.report.tables.plan import survival_tables
+from optimizer.report.tables.plan import builds_table, survival_tables
 from optimizer.results.result import price_of_survival
 from optimizer.solver import Clock, Settings
 from optimizer.studies.compare import frontier
@@ -520,3 +520,22 @@ def test_an_integer_programme_gets_the_time_that_is_left_and_no_more(monkeypatch
     assert highs.getOptionValue("time_limit")[1] == pytest.approx(1100.0, abs=99)
     assert model.solver.solve().status == "optimal"
     assert highs.getOptionValue("time_limit")[1] == pytest.approx(100.0, abs=99)
+
+
+@pytest.mark.parametrize(("decide", "is_said"), [("year", True), ("quarter", False)])
+def test_the_plan_says_when_builds_can_be_decided(decide: str, is_said: bool) -> None:
+    # The embargo begins in October 2027: a plant is due by then, and with a decision a year it is ordered in January.
+    plant = {"kind": "refining", "output": {"magnet": 1}, "max_size": 100, "capex": 100}
+    embargo = {"start": "2027Q4", "months": 3, "cuts": [{"region": "rival", "severity": 1}]}
+    horizon = {"start": 2026, "end": 2027, "step": "quarter", "decide": decide}
+    instance = so.read(market(horizon=horizon, options={"plant": plant}, shocks={"embargo": embargo}))
+    result = so.solve(instance, settings=EXACT)
+    (build,) = result.plan.builds
+    assert build.period <= "2027Q4"
+    console = Console(file=io.StringIO(), width=200)
+    console.print(builds_table(instance, result, 200))
+    assert isinstance(console.file, io.StringIO)
+    words = (
+        "Builds are decided in the first quarter of a year (horizon.decide), which may be earlier than they have to be."
+    )
+    assert (words in console.file.getvalue()) is is_said

@@ -1,6 +1,6 @@
 """Tables of a plan: the answer, purchases, survival, dependence on regions, costs, and binding limits."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import starmap
 from operator import attrgetter
 from typing import Any
@@ -164,7 +164,8 @@ def builds_table(instance: Instance, result: Result, width: int) -> Table | None
         instance,
         frame,
         caption="\n".join([f"Bar: one mark {each} from {horizon.start} to {horizon.end}: · not yet decided, ░ being "
-                           f"built, █ on line or held, ▪ bought. {frame.note}", *_sign_meanings(signs.values())]),
+                           f"built, █ on line or held, ▪ bought. {frame.note}", *_sign_meanings(signs.values()),
+                           *_decision_dates(instance, result)]),
         heads={"option": "Option, lever", "outlay_share": "Of\noutlay"},
         cells={
             "option": option,
@@ -175,6 +176,14 @@ def builds_table(instance: Instance, result: Result, width: int) -> Table | None
         more={span: bar} if width >= WIDE_WITH_BARS else {},
         expand=True,
     )  # fmt: skip
+
+
+def _decision_dates(instance: Instance, result: Result) -> Iterator[str]:
+    """Yield when builds can be decided, if that is not in every period."""
+    horizon = instance.horizon
+    if result.plan.builds and len(horizon.decisions) < len(horizon.periods):
+        first = f"Builds are decided in the first {horizon.step} of a {horizon.decide} (horizon.decide)"
+        yield f"{first}, which may be earlier than they have to be."
 
 
 def _sign_meanings(signs: Iterable[str]) -> list[str]:
