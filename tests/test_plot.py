@@ -215,6 +215,22 @@ def test_map_counts_an_option_that_is_ordered_twice_once(tiny: Book) -> None:
     assert twice.spent == pytest.approx(once.spent + plant.paid)
 
 
+def test_leverage_is_spent_at_home_and_held_over_its_region() -> None:
+    # 3M of leverage over the rival: beside it the plan buys of plant and reserve what it needs, all of it at home.
+    data = so.load(TINY).to_dict()
+    data["options"]["chips"] = {"kind": "leverage", "region": "rival", "restraint": 0.5, "max_size": 1, "capex": 3e6}
+    instance = so.forcing(so.read(data), [("chips", 2026, 1)])
+    drawn = book(instance, single_point(instance, so.solve(instance)))
+    spent = {each.region: each.spent for each in maps_of(drawn)[0].regions}
+    others = sum(move.paid for move in drawn.own.moves if move.option != "chips")
+    assert spent == {"rival": 0, "home": pytest.approx(others + 3e6)}
+    (chips,) = [move for move in drawn.own.moves if move.option == "chips"]
+    assert (chips.region, chips.over) == ("", "rival")
+    frame = drawn.own.result.frames.frame("builds")
+    (row,) = [row for row in frame.rows() if row["option"] == "chips"]
+    assert (row["region"], row["over"]) == (None, "rival")
+
+
 def test_map_adds_up_what_reaches_the_segments_and_what_crosses(tiny: Book) -> None:
     """Without a shock the rival makes all 100 t; in the second embargo the plant makes 20 t and stock 50 t a year."""
     baseline, shock = maps_of(tiny, "embargo@2029")

@@ -92,7 +92,7 @@ class Lever(Described):
     is_activity: ClassVar[bool] = False
     # Whether the option stands at home if its entry names no region.
     is_at_home: ClassVar[bool] = False
-    # Whether it raises the cost of attacks for the adversary.
+    # Whether it raises the cost of attacks for the adversary, over whose region it is held: it has none of its own.
     is_deterrent: ClassVar[bool] = False
     # The name of the columns of its purchases.
     purchase_column: ClassVar[str] = "size"

@@ -84,6 +84,7 @@ def builds_frame(instance: Instance, result: Result) -> Frame:
             of=lambda each: each.counted / outlay if outlay > 0 else None,
         ),
         FrameColumn("region", form="region", is_shown=False, of=lambda each: each.region or None),
+        FrameColumn("over", "Over region", form="region", is_shown=False, of=lambda each: each.over or None),
         FrameColumn("lead_time", unit="months", form="amount", is_shown=False, of=lead_time),
         FrameColumn("ramp", "Share in force", is_shown=False, of=lambda each: ramp_words(instance, each)),
         FrameColumn("without_shocks", "Some without shocks as well", form="yes", is_shown=False),

@@ -38,11 +38,13 @@ from optimizer.units import fixed, si
 class Purchase:
     """One build, or one stockpile with all its purchases."""
 
-    # Identity of the option; `region` is empty if it has none.
+    # Identity of the option. `region` is where the money is spent, `over` the region over which leverage is held. Each
+    # is empty if there is none.
     option: str
     name: str
     kind: str
     region: str
+    over: str
     # Labels of the periods `t` and `first`; for a stockpile, of the first and the last purchase.
     decided: str
     on_line: str
@@ -143,7 +145,8 @@ def _build_purchases(instance: Instance, result: Result) -> Iterator[Purchase]:
             option=build.option,
             name=display_name(instance, build.option),
             kind=build.kind,
-            region=_region(instance, build.option),
+            region="" if option.is_deterrent else _region(instance, build.option),
+            over=_region(instance, build.option) if option.is_deterrent else "",
             decided=build.period,
             on_line=horizon.label(first) if first < len(horizon.periods) else "after end",
             t=build.t,
@@ -231,6 +234,7 @@ def _stock_purchases(instance: Instance, result: Result) -> Iterator[Purchase]:
             name=display_name(instance, o),
             kind=stock.kind,
             region="",
+            over="",
             decided=horizon.label(bought[0]),
             on_line=horizon.label(bought[-1]),
             t=bought[0],

@@ -163,7 +163,7 @@ def world_map(instance: Instance, drawn: Chain, moves: Sequence[Purchase]) -> Wo
     home, flows = instance.home or "", _crossing(drawn, instance.home or "")
     built = defaultdict[str, list[Purchase]](list)
     for move in moves:
-        built[move.region or home].append(move)
+        built[move.region or home or "unnamed"].append(move)
     known = dict.fromkeys((*drawn.by_region, *chain.from_iterable(flows), *built, home))
     regions = [_map_region(instance, drawn, each, built[each]) for each in filter(None, known)]
     ordered = tuple(sorted(regions, key=lambda each: -each.makes))
@@ -217,7 +217,7 @@ def draw_map(
     handles = [
         Line2D([], [], marker="o", linestyle="", color=QUIET, label="t a year that reach the segments from there"),
         Line2D([], [], color=QUIET, linewidth=3, alpha=0.5, label="goods that cross, t a year"),
-        Line2D([], [], marker="s", linestyle="", markerfacecolor="none", color=INK, label="spent on what is bought"),
+        Line2D([], [], marker="s", linestyle="", markerfacecolor="none", color=INK, label="spent on what is there"),
         Line2D([], [], marker="o", linestyle="", markerfacecolor="none", color=VERMILION, markeredgewidth=2.5,
                label="part of demand unserved, at home"),
     ]  # fmt: skip

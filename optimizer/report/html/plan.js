@@ -130,7 +130,7 @@ function drawTimeline() {
   fill("levers", kinds.map(kind => make("span", {}, make("i", {style: `background:${leverColour(kind)}`}), kind)));
   if (!moves.length) { fill("timeline", make("p", {}, "Nothing is bought.")); return; }
   const rows = moves.map(move => make("div", {class: "row"},
-    make("div", {}, make("strong", {}, move.name + marks(move)), make("small", {}, `${move.kind}${move.region ? `, ${regionName(move.region)}` : ""} · ${when(move)}`)),
+    make("div", {}, make("strong", {}, move.name + marks(move)), make("small", {}, `${move.kind}${move.over ? ` over ${regionName(move.over)}` : move.region ? `, ${regionName(move.region)}` : ""} · ${when(move)}`)),
     bars(move),
     make("div", {class: "far"}, move.size_words, make("small", {}, spent(move)))));
   const notes = now().build_note ? [now().build_note] : [];
