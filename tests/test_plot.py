@@ -256,15 +256,33 @@ def test_regions_are_drawn_where_their_countries_are() -> None:
     china, japan = [105.0, 35.0], [138.0, 36.0]
     assert place_of(instance, "china") == tuple(china)
     # China's circle and the square of what Japan builds; in the shock Japan's circle, its ring and its square.
-    marks = [[(line.get_marker(), *line.get_xydata().tolist()) for line in panel.lines] for panel in (baseline, shock)]
+    marks = [[(line.get_marker(), *line.get_xydata().tolist()) for line in panel.lines if line.get_marker() != "None"]
+             for panel in (baseline, shock)]  # fmt: skip
     assert marks == [[("o", china), ("s", japan)], [("o", japan), ("o", japan), ("s", japan)]]
     assert (len(baseline.patches), len(shock.patches)) == (1, 0)
     # A circle's area is in proportion to what is made: 20 of 100 t.
     sizes = [panel.lines[0].get_markersize() for panel in (baseline, shock)]
     assert (sizes[1] / sizes[0]) ** 2 == pytest.approx(0.2)
-    # China's name is moved down, clear of Japan's marks.
+    # China's name is left of its circle at the same height, since Japan's marks are to the right.
     name = next(text for text in baseline.texts if text.get_text().startswith("china"))
-    assert name.get_position()[1] < 35.0
+    assert name.get_position()[0] < 105.0
+    assert name.get_position()[1] == 35.0
+
+
+def test_names_that_are_moved_up_or_down_have_a_line_from_their_marks() -> None:
+    """China, Korea and Japan: the name of China has room at the left, and one of the others none on either side."""
+    instance = so.read(yaml.safe_load(TINY.read_text().replace("rival", "china")) | {"home": "japan"})
+    drawn = book(instance, single_point(instance, so.solve(instance)))
+    shown = maps_of(drawn, "embargo@2029")[0]
+    china, japan = shown.regions
+    place = (127.5, 37.0)
+    korea = replace(japan, region="south_korea", name="South Korea", place=place, spent=0.0, options=0, makes=50.0)
+    (panel,) = draw_map(instance, drawn.own.result, [replace(shown, regions=(china, korea, japan))], {}).panels
+    led = [line.get_xydata().tolist()[0] for line in panel.lines if line.get_marker() == "None"]
+    assert led
+    for each in (china, korea, japan):
+        (text,) = [text for text in panel.texts if text.get_text().startswith(each.name)]
+        assert (text.get_position()[1] != each.place[1]) == (list(each.place) in led)
 
 
 def test_a_region_stands_at_the_country_that_it_names_and_nowhere_else() -> None:

@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 _SOUTH, _NORTH, _FINE = -57.0, 78.0, 0.7
 # Points: the radius of the largest circle, the side of the largest square, and the widest line.
 _CIRCLE, _SQUARE, _LINE = 15.0, 13.0, 6.0
-# Points of a degree, and by what degrees of latitude are longer.
-_DEGREE, _STRETCH = 1.1, 1.15
+# By what degrees of latitude are longer.
+_STRETCH = 1.15
 # Letters are rounded to pixels: a name is wider on paper than on the screen on which it is measured, by less than this.
 _SLACK = 1.08
 # Half degrees up or down, at most, to which a name moves.
@@ -249,7 +249,7 @@ def _counts_in_part(maps: Sequence[WorldMap]) -> bool:
 def _draw_panel(
     panel: "Axes", instance: Instance, shown: WorldMap, colours: Mapping[str, tuple[str, str]], maps: Sequence[WorldMap]
 ) -> dict[str, float]:
-    """A map but for its names; the radius of the marks of each region, degrees."""
+    """A map but for its names; the radius of the marks of each region, points."""
     _draw_land(panel)
     set_panel_title(panel, map_words(instance, shown), INK if _is_whole(shown) else VERMILION)
     on_map = {each.region: each for each in shown.regions if each.place is not None}
@@ -308,12 +308,12 @@ def _draw_flows(
 def _draw_regions(
     panel: "Axes", regions: Sequence[MapRegion], colours: Mapping[str, tuple[str, str]], maps: Sequence[WorldMap]
 ) -> dict[str, float]:
-    """What is made, built and unserved in each region; the radius of its marks, degrees."""
+    """What is made, built and unserved in each region; the radius of its marks, points."""
     every = [each for shown in maps for each in shown.regions]
     most = max((each.makes for each in every), default=0.0) or 1.0
     dearest = max((each.spent for each in every), default=0.0) or 1.0
     return {
-        each.region: _draw_marks(panel, each, colours.get(each.region, (GREY, ""))[0], most, dearest) / _DEGREE
+        each.region: _draw_marks(panel, each, colours.get(each.region, (GREY, ""))[0], most, dearest)
         for each in regions
     }
 
@@ -321,10 +321,12 @@ def _draw_regions(
 def _write_names(panel: "Axes", instance: Instance, shown: WorldMap, most: float, radius: Mapping[str, float]) -> None:
     """Names of regions that are not little beside the `most` made in one, clear of marks and of names before them.
 
-    `radius` is that of the marks of each region that has a place, degrees.
+    `radius` is that of the marks of each region that has a place, points.
     """
+    point = panel.figure.dpi / 72 / (panel.transData.transform((1.0, 0.0)) - panel.transData.transform((0.0, 0.0)))[0]
+    radius = {region: point * points for region, points in radius.items()}
     placed = [each for each in shown.regions if each.region in radius]
-    taken = {each.region: _around(each, min(radius[each.region], _CIRCLE / _DEGREE)) for each in placed}
+    taken = {each.region: _around(each, min(radius[each.region], point * _CIRCLE)) for each in placed}
     for each in placed:
         if max(each.makes - _NAMED * most, each.spent, each.short) > 0:
             others = [box for region, box in taken.items() if region != each.region]
@@ -360,7 +362,7 @@ def _draw_marks(panel: "Axes", each: MapRegion, colour: str, most: float, deares
 
 
 def _write(panel: "Axes", each: MapRegion, words: str, radius: float, taken: Sequence[_Box]) -> _Box:
-    """Write beside the marks of a place, left of them where there is no room, at the nearest height that is clear.
+    """Write right or left of the marks of a place, at the nearest height that is clear; a line leads to what is moved.
 
     `radius` is that of the marks, degrees. Where the text stands is handed back.
     """
@@ -370,17 +372,29 @@ def _write(panel: "Axes", each: MapRegion, words: str, radius: float, taken: Seq
                       bbox={"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.4})  # fmt: skip
     degrees, figure = panel.transData.inverted(), text.get_figure()
     assert figure is not None
-    extent, east = text.get_window_extent().transformed(degrees), figure.bbox.transformed(degrees).x1
-    wide, half, left = _SLACK * extent.width, _SLACK * extent.height / 2, x + radius + 1.5
-    left = left if left + wide <= east else x - radius - 1.5 - wide
+    extent, page = text.get_window_extent().transformed(degrees), figure.bbox.transformed(degrees)
+    wide, half, off = _SLACK * extent.width, _SLACK * extent.height / 2, radius + 1.5
+    sides = [left for left in (x + off, x - off - wide) if page.x0 <= left <= page.x1 - wide]
+    left, at = _free_place(sides, y, wide, half, taken) or (x + off, y)
+    # The edge near the marks is the one that is held, whatever the width on paper.
+    edge, side = (left, "left") if left > x else (left + wide, "right")
+    text.set(position=(edge, at), horizontalalignment=side)
+    if at != y:
+        panel.plot([x, edge], [y, at], color=INK, linewidth=0.5)
+    return left, left + wide, at, half
 
-    def clear(at: float) -> bool:
+
+def _free_place(
+    sides: Sequence[float], y: float, wide: float, half: float, taken: Sequence[_Box]
+) -> tuple[float, float] | None:
+    """Return the left edge, one of `sides`, and the height nearest to y at which a text is clear; None if none is."""
+
+    def is_clear(left: float, at: float) -> bool:
         boxes = [box for box in taken if box[0] < left + wide and left < box[1]]
         return all(abs(at - middle) >= half + deep for _, _, middle, deep in boxes)
 
-    y = next((at for step in range(_LINES) for at in (y - step / 2, y + step / 2) if clear(at)), y)
-    text.set_position((left, y))
-    return left, left + wide, y, half
+    heights = (at for step in range(_LINES) for at in (y - step / 2, y + step / 2))
+    return next(((left, at) for at in heights for left in sides if is_clear(left, at)), None)
 
 
 def map_table(instance: Instance, maps: Sequence[WorldMap]) -> list[dict[str, Any]]:
