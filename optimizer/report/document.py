@@ -335,7 +335,7 @@ def _page_frame(found: Requirements, frame: Frame) -> Frame:
         names = [column.name for column in frame.columns if column.is_shown]
         return frame.select([*names, *MORE[frame.name], *_material_columns(found, frame)])
     says = {c.name: any(value not in (None, "") for value in frame[c.name]) for c in frame.columns}
-    return frame.select([name for name, some in says.items() if some and name != "keys"])
+    return frame.select([name for name, has_values in says.items() if has_values and name != "keys"])
 
 
 def _material_columns(found: Requirements, frame: Frame) -> list[str]:

@@ -273,10 +273,10 @@ def _outlays_sheet(instance: Instance, result: Result) -> OutputSheet:
 def _flows_sheet(instance: Instance, result: Result) -> OutputSheet:
     """Return the sheet of flows above 0, with labels for their keys."""
     frame = result.frames.frame("flows")
-    some = [row for row in frame.rows() if row["quantity"] > ROUNDING]
+    rows = [row for row in frame.rows() if row["quantity"] > ROUNDING]
     labels = {flow.name: flow.label for option in instance.options.values() for flow in option.flows}
     words = {"flow": labels | {"unserved": "unserved"}, "path": {"baseline": "in the baseline"}}
-    values = tuple([words.get(c.name, {}).get(row[c.name], row[c.name]) for row in some] for c in frame.columns)
+    values = tuple([words.get(c.name, {}).get(row[c.name], row[c.name]) for row in rows] for c in frame.columns)
     note = f"Tonnes in each period; what is not listed is 0. Money: {result.currency}."
     return _list_sheet(instance, replace(frame, values=values), "flows", "What flows", note)
 

@@ -384,9 +384,9 @@ def _field_name(instance: Instance, place: Sequence[str | int]) -> str:
 
 
 def uncertain_text(instance: Instance, number: UncertainNumber, *positions: float, digits: int = 3) -> str:
-    """Return a number at positions from low, −1, to high, 1, as text: ``×0.8 … ×1.5``.
+    """Return a number as text at positions from −1, its low end, to 1, its high end: ``×0.8 … ×1.5``.
 
-    Each of several inputs with ranges of their own stands with its unit: ``0.04 … 0.1 t per t; 104 … 485 t/yr``.
+    If its inputs have different ranges, each range is given with its unit: ``0.04 … 0.1 t per t; 104 … 485 t/yr``.
     """
 
     def text(inputs: Sequence[Uncertain]) -> str:

@@ -59,9 +59,9 @@ GAP_FACTS = ("Worst shock", GAP_OF_ALL)
 
 def other_options(instance: Instance, other: Result, before: Result) -> str:
     """Describe the options that the plan `other` buys and `before` does not, and vice versa."""
-    some, known = sizes_bought(other), sizes_bought(before)
-    new = [display_name(instance, o) for o in some if o not in known]
-    dropped = [display_name(instance, o) for o in known if o not in some]
+    bought, bought_before = sizes_bought(other), sizes_bought(before)
+    new = [display_name(instance, o) for o in bought if o not in bought_before]
+    dropped = [display_name(instance, o) for o in bought_before if o not in bought]
     parts = [f"{word} {list_names(names)}" for word, names in (("with", new), ("without", dropped)) if names]
     return ", and ".join(parts) or "of other sizes"
 
@@ -471,7 +471,7 @@ def _group_shocks(instance: Instance, names: Sequence[str]) -> tuple[str, ...]:
     groups: dict[str, list[str]] = {}
     for name in names:
         groups.setdefault(places[name].shocks[0], []).append(name)
-    said = [_fold_words(instance, places[first], some) for first, some in groups.items()]
+    said = [_fold_words(instance, places[first], members) for first, members in groups.items()]
     return (*said[:ENTRIES], *([f"and {len(said) - ENTRIES} more"] if len(said) > ENTRIES else []))
 
 

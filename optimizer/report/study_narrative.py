@@ -352,8 +352,8 @@ def _dearest_case(found: Comparison, plain: ComparisonColumn, known: Sequence[Co
 def _bought_in_all(found: Comparison, known: Sequence[ComparisonColumn]) -> str:
     """Describe the options that the plans of all cases buy."""
     instance, bought = found.cases[known[0].case], [sizes_bought(each.result) for each in known]
-    every = dict.fromkeys(o for some in bought for o in some)
-    common = [display_name(instance, o) for o in every if all(o in some for some in bought)]
+    every = dict.fromkeys(o for sizes in bought for o in sizes)
+    common = [display_name(instance, o) for o in every if all(o in sizes for sizes in bought)]
     if not every:
         return "None of them buys anything."
     if not common:

@@ -189,8 +189,8 @@ def _plans_table(instance: Instance, found: Alternatives) -> Table:
 
 def _size_cells(each: SizeRange, bought: Sequence[Mapping[str, float]]) -> list[str]:
     """Return the cells of an option, one for each plan; an empty list if no plan buys it."""
-    sizes = [size if (size := some.get(each.option, 0.0)) > each.negligible else 0.0 for some in bought]
-    is_bought = [size > 0 or some.get(each.option) == 0 for size, some in zip(sizes, bought, strict=True)]
+    sizes = [size if (size := plan_sizes.get(each.option, 0.0)) > each.negligible else 0.0 for plan_sizes in bought]
+    is_bought = [size > 0 or plan_sizes.get(each.option) == 0 for size, plan_sizes in zip(sizes, bought, strict=True)]
     if not any(is_bought):
         return []
     mark = ALONE if sum(is_bought) == 1 else ""

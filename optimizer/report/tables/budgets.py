@@ -116,7 +116,7 @@ def lone_shocks_table(comparison: Comparison, width: int, *, every: bool = False
         return None
     cases = list(comparison.alone)
     instance = comparison.cases[cases[0]]
-    by_case = {case: {each.shock: each for each in some} for case, some in comparison.alone.items()}
+    by_case = {case: {each.shock: each for each in shocks} for case, shocks in comparison.alone.items()}
     rows = folds(instance, union(by_case.values()), every=every)
     together = {each.case: each.outlay for each in comparison.least if each.outlay is not None and each.case in cases}
     lines = list[LoneLine]()
@@ -172,7 +172,7 @@ def _lone_caption(rows: Sequence[Fold], comparison: Comparison) -> str:
     said = "Outlay if this were the only shock, without a budget, rounded up; one purchase may serve several shocks."
     if any(row.is_many for row in rows):
         said += " A family or an ensemble is one row; --all lists each shock."
-    is_stopped = any(each.status == "stopped" for some in comparison.alone.values() for each in some)
+    is_stopped = any(each.status == "stopped" for shocks in comparison.alone.values() for each in shocks)
     said += " ?: not known or not proven, since the search was stopped." if is_stopped else ""
     left = sum(len(row.shocks) for row in rows[MOST:])
     what = "are not shown" if is_stopped else "cost less and are not shown"
@@ -230,10 +230,10 @@ def budget_steps_table(comparison: Comparison, width: int) -> Table | None:
 
 def sure(comparison: Comparison, columns: Sequence[ComparisonColumn] = ()) -> str:
     """Return the sentence on the accuracy of costs and gaps in some columns or in all, stopped ones excepted."""
-    some = [column for column in columns or comparison.columns if column.result.status != "stopped"]
-    costs = in_tolerance(_tolerance_bases(comparison, some), next(iter(comparison.cases.values())).money)
+    settled = [column for column in columns or comparison.columns if column.result.status != "stopped"]
+    costs = in_tolerance(_tolerance_bases(comparison, settled), next(iter(comparison.cases.values())).money)
     proven = [f"costs to {costs}"] if costs else []
-    if any(column.result.survival_gap > 0 and not column.result.has_priced_gaps for column in some):
+    if any(column.result.survival_gap > 0 and not column.result.has_priced_gaps for column in settled):
         proven.append(f"survival gaps to {of_gaps(comparison.accuracy)}")
     return f"Proven: {' and '.join(proven)}." if proven else ""
 

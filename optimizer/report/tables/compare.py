@@ -157,8 +157,8 @@ def column_tables(
     left, parts = list(range(len(columns))), list[RenderableType]()
     while left:
         head = [0] if by_case and parts else []
-        some, left = [*head, *left[: fit - len(head)]], left[fit - len(head) :]
-        parts += [_columns_table(comparison, columns, some, rows, f"{title}, continued" if parts else title), ""]
+        chosen, left = [*head, *left[: fit - len(head)]], left[fit - len(head) :]
+        parts += [_columns_table(comparison, columns, chosen, rows, f"{title}, continued" if parts else title), ""]
     return [
         *parts[:-1],
         Text(caption(comparison, columns, against), style="dim"),
@@ -167,17 +167,17 @@ def column_tables(
 
 
 def _columns_table(
-    comparison: Comparison, columns: Sequence[ComparisonColumn], some: Sequence[int], rows: "_Rows", title: str
+    comparison: Comparison, columns: Sequence[ComparisonColumn], chosen: Sequence[int], rows: "_Rows", title: str
 ) -> Table:
     lines = list[TableRow | None]()
     for section, block in rows.blocks():
         if section and block:
             lines += [None, (Text(section, style="dim"), [])]
-        lines += [(label, [cells[i] for i in some]) for label, cells in block]
+        lines += [(label, [cells[i] for i in chosen]) for label, cells in block]
     return cross_table(
         title,
         "" if rows.by_case else f"Budget, {comparison.cases[columns[0].case].money}",
-        [rows.head(columns[i]) for i in some],
+        [rows.head(columns[i]) for i in chosen],
         lines,
         labels={"width": LABELS - 2},
         layout={"width": (WIDER if rows.by_case else WIDTH) - 2},
@@ -314,7 +314,7 @@ class _Rows:
     def _builds(self) -> Iterator[TableRow]:
         bought = [sizes_bought(column.result) for column in self.columns]
         order = union(self._instance(column).options for column in self.columns)
-        for o in (o for o in order if any(o in some for some in bought)):
+        for o in (o for o in order if any(o in plan_sizes for plan_sizes in bought)):
             sizes = [self._size_cell(i, o, bought) for i in range(len(self.columns))]
             yield f"{self._owner_title(o)}, {self._unit(o)}", sizes
 

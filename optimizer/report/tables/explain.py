@@ -232,7 +232,7 @@ def _own_floors(instance: Instance, repair: Repair) -> Iterator[str]:
     for shock, floors in repair.own_floors.items():
         for d, floor in floors.items():
             alike.setdefault((d, percent(floor, 1)), []).append(shock)
-    yield from (f"{display_name(instance, d)} {share} in {list_names(some)}" for (d, share), some in alike.items())
+    yield from (f"{display_name(instance, d)} {share} in {list_names(shocks)}" for (d, share), shocks in alike.items())
 
 
 def _by_year(values: Mapping[int, float], write: Callable[[float], str]) -> str:
@@ -320,9 +320,9 @@ class Groups:
     def rest(self) -> Iterator[Group]:
         """Yield the row that is still incomplete, from the values added so far."""
         if self._kept:
-            some, self._kept = self._kept, []
-            self._is_folded |= len(some) > 1
-            yield Group(min(some, key=_rank), len(some))
+            values, self._kept = self._kept, []
+            self._is_folded |= len(values) > 1
+            yield Group(min(values, key=_rank), len(values))
 
 
 def _rank(value: PartValue) -> tuple[bool, float]:
@@ -452,11 +452,11 @@ class Explaining:
 
     def _show_without_effect(self) -> None:
         if self.without_effect:
-            some, self.without_effect = self.without_effect, []
-            title, size = ("Less demand", "demand") if some[0].kind == "demand" else ("Sooner", "lead time")
-            names = list_names([display_name(self.instance, str(each.of)) for each in some], len(some))
+            repairs, self.without_effect = self.without_effect, []
+            title, size = ("Less demand", "demand") if repairs[0].kind == "demand" else ("Sooner", "lead time")
+            names = list_names([display_name(self.instance, str(each.of)) for each in repairs], len(repairs))
             row = f"{title}: others", f"{names}: none of them suffices alone"
-            row = (repair_title(self.instance, some[0]), "does not suffice alone") if len(some) == 1 else row
+            row = (repair_title(self.instance, repairs[0]), "does not suffice alone") if len(repairs) == 1 else row
             self._show_heading(f"{self.more}, each tried by itself")
             self._print_row(row[0], f"{row[1]}, even with no {size} at all.", _MARKS[False])
 

@@ -306,9 +306,9 @@ def _regret_summary(found: FuturesStudy) -> Table:
     money, priced = found.instance.money, found.has_priced_gaps
     rows = []
     for number, future in enumerate(found.instance.tree.futures):
-        some = [each for each in found.followed if each.plan == future.name]
-        if some:
-            rows.append((Text(future.name), [percent(future.probability), *_followed_cells(found, some, number)]))
+        followed = [each for each in found.followed if each.plan == future.name]
+        if followed:
+            rows.append((Text(future.name), [percent(future.probability), *_followed_cells(found, followed, number)]))
     return cross_table(
         "The informed plan of each future, followed unchanged in every future",
         "Plan of",
@@ -335,13 +335,13 @@ def _regret_marks(found: FuturesStudy) -> str:
     return "✗ in some future it leaves a larger gap than that future's informed plan: no regret is computed there. "
 
 
-def _followed_cells(found: FuturesStudy, some: Sequence[FollowedPlan], number: int) -> list[str]:
-    own, gap = found.alone[number], max((each.gap for each in some if each.gap is not None), default=None)
-    broken = sum(len(each.broken_rules) for each in some)
+def _followed_cells(found: FuturesStudy, followed: Sequence[FollowedPlan], number: int) -> list[str]:
+    own, gap = found.alone[number], max((each.gap for each in followed if each.gap is not None), default=None)
+    broken = sum(len(each.broken_rules) for each in followed)
     return [
         DASH if own is None else si(own.priced_cost, digits=FINE_DIGITS),
-        f"{sum(each.survives for each in some)} of {len(found.alone)}",
-        _largest_regret(some) if len(some) == len(found.alone) else UNKNOWN,
+        f"{sum(each.survives for each in followed)} of {len(found.alone)}",
+        _largest_regret(followed) if len(followed) == len(found.alone) else UNKNOWN,
         si(gap) if gap else DASH,
         str(broken or DASH),
     ]

@@ -56,7 +56,7 @@ _WRITERS: Mapping[Form, Callable[[Any], str]] = {
 
 
 def attack_parts_note(instance: Instance) -> str:
-    """Return the note that a listed attack stands for those on some of its targets; empty if every attack has one."""
+    """Return the note that a listed attack includes those on some of its targets; empty if all have a single target."""
     adversary = instance.adversary
     if adversary is None or all(len(adversary.targets_of(entry) or ()) < 2 for entry in instance.shocks):
         return ""
@@ -259,10 +259,10 @@ def frame_csv(frame: Frame) -> str:
 
 def write_frames(frames: Frames, folder: Path, names: Iterable[str] = ()) -> list[Path]:
     """Write frames of the given names, or all, as CSV files, each whole or not at all; return their paths."""
-    some = [name for name in names or frames if name not in OPTIONAL_FILES or len(frames.frame(name))]
-    for name in some:
+    chosen = [name for name in names or frames if name not in OPTIONAL_FILES or len(frames.frame(name))]
+    for name in chosen:
         write_whole(folder / f"{name}.csv", frame_csv(frames.frame(name)))
-    return [folder / f"{name}.csv" for name in some]
+    return [folder / f"{name}.csv" for name in chosen]
 
 
 @dataclass(frozen=True)
@@ -285,9 +285,9 @@ def renew_tables(command: str, frames: Frames, folder: Path, names: Iterable[str
     record = _read_record(folder)
     written = write_frames(frames, folder, names)
     own = {path.name: _digest(path) for path in written}
-    others = {of: {name: some[name] for name in some.keys() - own} for of, some in record.items()}
+    others = {of: {name: tables[name] for name in tables.keys() - own} for of, tables in record.items()}
     removed = _remove_unchanged(folder, others.pop(command, {}))
-    kept = {of: some for of, some in others.items() if some} | {command: own}
+    kept = {of: tables for of, tables in others.items() if tables} | {command: own}
     write_whole(folder / RECORD, json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
     left = sorted(path for path in folder.glob("*.csv") if path.name not in own)
     return RenewedFolder(written, removed, left)
@@ -295,7 +295,7 @@ def renew_tables(command: str, frames: Frames, folder: Path, names: Iterable[str
 
 def _remove_unchanged(folder: Path, tables: Mapping[str, str]) -> list[Path]:
     """Remove the tables whose digest has not changed since they were written, and return their paths."""
-    removed = [folder / name for name, known in sorted(tables.items()) if _digest(folder / name) == known]
+    removed = [folder / name for name, digest in sorted(tables.items()) if _digest(folder / name) == digest]
     for path in removed:
         path.unlink()
     return removed
@@ -309,9 +309,9 @@ def _read_record(folder: Path) -> dict[str, dict[str, str]]:
         return {}
     commands = record.items() if isinstance(record, Mapping) else ()
     return {
-        command: {name: known for name, known in some.items() if _is_table(name) and isinstance(known, str)}
-        for command, some in commands
-        if isinstance(some, Mapping)
+        command: {name: digest for name, digest in tables.items() if _is_table(name) and isinstance(digest, str)}
+        for command, tables in commands
+        if isinstance(tables, Mapping)
     }
 
 

@@ -272,9 +272,9 @@ def _groups_table(stress: Stress) -> Table:
         gap = si(row["mean_gap"]) if row["mean_gap"] else "–"
         return [f"{row['samples']:,}", share_survived(row["survived"]), interval, gap]
 
-    for by, some in rows.items():
-        lowest = min((row["survived"] for row in some), default=1.0)
-        for i, row in enumerate(some):
+    for by, group_rows in rows.items():
+        lowest = min((row["survived"] for row in group_rows), default=1.0)
+        for i, row in enumerate(group_rows):
             style = "red" if row["survived"] == lowest < 1.0 else ""
             name = Text(row["group"].removeprefix(same if by == "event" else ""), style=style)
             lines.append((Text("" if i else GROUP_HEADS[by], style="bold"), [name, *cells(row)]))
