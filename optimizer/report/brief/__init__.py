@@ -1,1 +1,1 @@
-"""The brief: the answer on one page of A4. The page, and files of other forms, draw the same frames."""
+"""The brief: the answer on one A4 page. The HTML page and all other forms draw the same frames."""

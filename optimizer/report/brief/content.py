@@ -1,6 +1,6 @@
-"""What the brief says: a sentence, and parts, each with sentences, a frame, and how to get what was not computed.
+"""The content of the brief: a sentence, and parts with sentences, a frame, and a hint on figures not computed.
 
-All writers draw what `Brief.to_dict` gives, so each says the same; it is in the JSON of the report under `brief`.
+All writers draw the result of `Brief.to_dict`, which the JSON of the report has under `brief`.
 """
 
 import math
@@ -55,7 +55,7 @@ from optimizer.units import si
 
 
 def _notes(instance: Instance, result: Result, found: Explanation | None, frontier: Frontier | None) -> Iterator[str]:
-    """What belongs beside the answer: what is short without any shock, and how far the answer holds."""
+    """Yield the notes beside the answer: shortages without any shock, and limits of the answer."""
     yield from narrative.broken_rules_note(result)
     if result.shocks:
         yield FLOORS_NOTE
@@ -75,9 +75,9 @@ def _notes(instance: Instance, result: Result, found: Explanation | None, fronti
 def _on_money(
     instance: Instance, result: Result, found: Explanation | None, frontier: Frontier | None
 ) -> Iterator[str]:
-    """What is left of a budget and why it is not spent; and where floors fail, whether more money would help.
+    """Yield how much of a budget is unspent and why, and whether more money would help if floors fail.
 
-    Where it was found, what would make everything survivable is said in place of the reasons that there can be.
+    If repairs are known that make everything survivable, they replace the possible reasons.
     """
     helps = [] if found is None or result.survives else repair_sentences(instance, found)
     budget = instance.policy.budget
@@ -92,7 +92,7 @@ def _on_money(
 
 
 def _with_more_money(instance: Instance, result: Result, frontier: Frontier | None) -> Iterator[str]:
-    """What the best plan of the largest budget leaves, and what it costs; nothing where no larger one is known."""
+    """Yield the gap and cost of the best plan of the largest known budget; nothing if none is larger."""
     *_, most = (None, *_known_points(() if frontier is None else frontier.points[frontier.own + 1 :]))
     if most is None:
         return
@@ -109,12 +109,12 @@ def _with_more_money(instance: Instance, result: Result, frontier: Frontier | No
 
 
 def _known_points(points: Iterable[BudgetPoint]) -> list[BudgetPoint]:
-    """Those with a plan whose search was not stopped: such a plan may be far from the best of its budget."""
+    """Return the points whose search was not stopped: a stopped plan may be far from the best of its budget."""
     return [each for each in points if each.result.baseline is not None and each.result.status != "stopped"]
 
 
 def baseline_shortage_note(instance: Instance, result: Result) -> Iterator[str]:
-    """What is short without any shock, and from when on what is ordered can help; nothing where nothing is."""
+    """Yield the shortages without any shock, and when orders can help; nothing without such shortages."""
     ordered = sorted(result.lacks.items(), key=lambda item: -item[1].share)
     if ordered:
         names = [f"{display_name(instance, d)}, {_when_short(instance, result, d)}, up to {percent(lack.share)}"
@@ -129,7 +129,7 @@ def baseline_shortage_note(instance: Instance, result: Result) -> Iterator[str]:
 
 
 def _when_short(instance: Instance, result: Result, d: str) -> str:
-    """The first and the last period in which the baseline leaves a segment short, and how many, unless all between."""
+    """Return the first and last period of a segment's baseline shortage, and their number if some between are not."""
     assert result.baseline is not None
     short = [t for t, tonnes in enumerate(result.baseline[d, "unserved"]) if tonnes > NEGLIGIBLE]
     if not short:
@@ -140,7 +140,7 @@ def _when_short(instance: Instance, result: Result, d: str) -> str:
 
 
 def _why_short(instance: Instance, result: Result, d: str) -> str:
-    """From when on what is ordered can help a segment: a fact, without a cause."""
+    """Return when the first order that supplies a segment comes on line: a date, without a claim about the cause."""
     ways = _supply_of(instance, d)
     firsts = [move.first for move in purchases(instance, result) if not move.purchases and move.option in ways]
     if not firsts:
@@ -153,7 +153,7 @@ def _why_short(instance: Instance, result: Result, d: str) -> str:
 
 
 def _supply_of(instance: Instance, d: str) -> set[str]:
-    """The processes and options from which material can reach a segment, with deals on them and what replaces it."""
+    """Return the processes and options whose output can reach a segment, with deals on them and substitutions."""
     reached, found = {instance.demands[d].commodity}, set[str]()
     while True:
         makers = {a for a, each in instance.activities.items() if reached & set(each.output)} - found
@@ -167,19 +167,19 @@ def _supply_of(instance: Instance, d: str) -> set[str]:
     return found
 
 
-# What counts as survived.
+# The definition of survival.
 FLOORS_NOTE = (
     "A shock is survived where every segment gets at least its floor, a share of its demand. Survival gap: what is "
     "missing to floors, valued at the shortage cost of the file; it is not money that is paid."
 )
-# At most this many segments are named that are short without a shock.
+# Largest number of segments named that are short without a shock.
 MOST_SHORT = 2
 NO_RANGES = "The file gives no ranges of its numbers."
-# At most this many changes of the file are named.
+# Largest number of changes of the file named.
 MOST_CHANGES = 6
-# At most this many numbers are named that were not looked at.
+# Largest number of uncertain numbers named that were not examined.
 MOST_MISSED = 8
-# At most this many plans and figures are shown.
+# Largest number of plans and of figures shown.
 MOST_PLANS, MOST_FIGURES = 3, 5
 _NOTHING = "Do nothing"
 _COUNTS = ("its alternatives", "one alternative", "two alternatives", "three alternatives")
@@ -188,9 +188,9 @@ _COUNTS = ("its alternatives", "one alternative", "two alternatives", "three alt
 def alternatives_part(
     instance: Instance, result: Result, frontier: Frontier | None, found: Alternatives | None
 ) -> BriefPart:
-    """Three plans beside this one: nearly as cheap where `found` has some; else by budget.
+    """Return the part with three other plans: near-optimal ones if `found` has some, else those of other budgets.
 
-    Doing nothing is one of them where there are fewer.
+    The do-nothing plan is added if there are fewer than three.
     """
     near = [] if found is None else [each.result for each in found.plans[:MOST_PLANS]]
     others = _by_budget(instance, result, frontier) if len(near) < MOST_PLANS else []
@@ -218,7 +218,7 @@ def alternatives_part(
 
 
 def _alternatives_note(instance: Instance, result: Result, unserved: str, *, has_nothing: bool) -> str:
-    """What the figures of plans are; `unserved` is what their costs have of demand that nobody serves."""
+    """Return the note on the figures of plans; `unserved` is the sentence on unserved demand in their costs."""
     note = f"Cost: present value, {discounting(instance)}, with what goes unserved without a shock at its shortage cost"
     note += f"{unserved}; survival gaps are not in it."
     if len(result.shocks) > 1:
@@ -230,7 +230,7 @@ def _alternatives_note(instance: Instance, result: Result, unserved: str, *, has
 
 
 def _note_on_samples(result: Result) -> str:
-    """That samples that may fail count as survived; of doing nothing older plan files do not say it."""
+    """Return the sentence that samples which may fail count as survived; in older plan files not for doing nothing."""
     if not result.sample_counts:
         return ""
     is_known = result.nothing is None or result.nothing.counted is not None
@@ -238,7 +238,7 @@ def _note_on_samples(result: Result) -> str:
 
 
 def _note_on_rules(instance: Instance) -> str:
-    """That doing nothing may break a rule for which something has to be bought."""
+    """Return the sentence that doing nothing may break a rule that requires purchases; empty without such rules."""
     rules = rules_that_ask(instance)
     return f" Doing nothing is not held to rules of the file ({', '.join(rules)})." if rules else ""
 
@@ -250,7 +250,7 @@ def _plan_rows(
     others: Sequence[tuple[Any, ...]],
     nothing: Result | None,
 ) -> list[tuple[Any, ...]]:
-    """The plan, those nearly as cheap, those of other budgets, and doing nothing where there is room."""
+    """Return rows of the plan, near-optimal plans, plans of other budgets, and doing nothing if there is room."""
     rows: list[tuple[Any, ...]] = [("This plan", *_plan_figures(result, 0.0), "")]
     for i, plan in enumerate(near, start=1):
         more = plan.total_cost - result.total_cost
@@ -275,7 +275,7 @@ def _by_budget(instance: Instance, result: Result, frontier: Frontier | None) ->
 
 
 def _other_budgets(result: Result, frontier: Frontier | None) -> dict[str, Result]:
-    """Plans of other budgets than that of the plan: the next smaller and the next larger, then the others."""
+    """Return plans of other budgets: first of the next smaller and the next larger one, then of the others."""
     if frontier is None:
         return {}
     points, own = frontier.points, frontier.own
@@ -287,7 +287,7 @@ def _other_budgets(result: Result, frontier: Frontier | None) -> dict[str, Resul
 
 
 def _unserved_in_costs(result: Result, near: Sequence[Result], frontier: Frontier | None, shown: Sequence[str]) -> str:
-    """What the cost of each plan that is shown has of demand that goes unserved without a shock, where one has some."""
+    """Return a sentence on unserved demand without a shock in the costs of the shown plans; empty without any."""
     plans = {"This plan": result, **{f"Alternative {i}": plan for i, plan in enumerate(near, start=1)}}
     plans |= _other_budgets(result, frontier)
     if (nothing := _nothing_bought(frontier)) is not None:
@@ -300,7 +300,7 @@ def _unserved_in_costs(result: Result, near: Sequence[Result], frontier: Frontie
 
 
 def _unlike(result: Result, points: Iterable[BudgetPoint]) -> list[BudgetPoint]:
-    """Those of some points whose plans buy something and differ from the plan and from each other."""
+    """Return the points whose plans buy something, and differ from the plan and from each other."""
     seen, found = [result], []
     for point in _known_points(points):
         if point.budget != 0 and not any(_is_alike(point.result, each) for each in seen):
@@ -310,19 +310,19 @@ def _unlike(result: Result, points: Iterable[BudgetPoint]) -> list[BudgetPoint]:
 
 
 def _is_alike(one: Result, other: Result) -> bool:
-    """Whether two plans are the same to a reader: of the same cost, outlay and gap."""
+    """Return whether two plans have the same cost, outlay and gap."""
     figures = ("total_cost", "outlay", "worst_gap")
     return all(math.isclose(getattr(one, key), getattr(other, key), rel_tol=SHOWN_SHARE) for key in figures)
 
 
 def _nothing_bought(frontier: Frontier | None) -> Result | None:
-    """The first plan of a budget that buys nothing, where one is known."""
+    """Return the first known plan of a budget that buys nothing, or None."""
     plans = (point.result for point in (frontier.points if frontier is not None else ()))
     return next((plan for plan in plans if plan.baseline is not None and not plan.plan.bought), None)
 
 
 def _nothing_row(result: Result, plan: Result | None) -> tuple[Any, ...]:
-    """Doing nothing; what it costs, and the attacks on it, are known where there is a plan that buys nothing."""
+    """Return the row of doing nothing; its cost and attacks are known only if `plan` buys nothing."""
     nothing, more = result.nothing, None if plan is None else plan.total_cost - result.total_cost
     assert nothing is not None
     if plan is not None and more is not None and plan.adversary is not None:
@@ -332,7 +332,7 @@ def _nothing_row(result: Result, plan: Result | None) -> tuple[Any, ...]:
 
 
 def _value_as_is(instance: Instance, result: Result, number: UncertainNumber) -> str:
-    """What a number is in the plan's file: of a factor of one input that input as well: ``100 (×1)``."""
+    """Return a number's value in the plan's file; for a factor, its input too: ``100 (×1)``."""
     value, found = uncertain_text(instance, number, 0), _input_of(result.data, number)
     amounts = list(found.values()) if isinstance(found, Mapping) else [found]
     if not all(isinstance(amount, int | float) for amount in amounts):
@@ -342,7 +342,7 @@ def _value_as_is(instance: Instance, result: Result, number: UncertainNumber) ->
 
 
 def _input_of(data: Mapping[str, Any], number: UncertainNumber) -> Any:
-    """The number, or the series by year, of which a range gives factors; None where it gives none, or of several."""
+    """Return the number or series of which a range gives factors; None if it gives none, or has several inputs."""
     if len(number.inputs) > 1 or not number.first.is_factor:
         return None
     found: Any = data
@@ -352,7 +352,7 @@ def _input_of(data: Mapping[str, Any], number: UncertainNumber) -> Any:
 
 
 def figures_part(instance: Instance, result: Result, found: Sensitivity | None) -> BriefPart:
-    """The uncertain numbers that move the answer most."""
+    """Return the part with the uncertain numbers that change the answer most."""
     title = "The numbers that decide"
     if found is None or not found.bars:
         missing_hint, missing_note = (
@@ -379,7 +379,7 @@ def figures_part(instance: Instance, result: Result, found: Sensitivity | None) 
 
 
 def _figures_note(instance: Instance, found: Sensitivity) -> str:
-    """What the figures are, which numbers were not reached, and how those were judged that were not solved for."""
+    """Return the note on the figures, on numbers not examined, and on numbers judged without a solve."""
     shown, numbers = found.bars[:MOST_FIGURES], numbers_of(instance.uncertain)
     reached = {*(each.number.name for each in found.bars), *(each.name for each in found.screened)}
     missed = [number_name(instance, each) for each in numbers if each.name not in reached]
@@ -400,7 +400,7 @@ def _figures_note(instance: Instance, found: Sensitivity) -> str:
 
 
 def _end_text(base: VariantOutcome, end: VariantOutcome) -> str:
-    """What an end of a range does to the cost, and to the gap where that moves: as far as it is proven, two digits."""
+    """Return the proven change of cost, and of the gap if it changes, at an end of a range, to two digits."""
     if not (end.has_plan and base.has_plan):
         return "no plan"
     cost, gap = end.dearer(base), end.worse(base)
@@ -425,14 +425,14 @@ def make_brief(
     studies: Iterable[Any] = (),
     warnings: Sequence[str] = (),
 ) -> Brief:
-    """The brief of a plan.
+    """Return the brief of a plan.
 
     Args:
         instance: the instance of the plan.
-        frontier: plans of other budgets, where they were searched for.
-        delays: of decisions of the first year, as `delay_groups` names them.
-        studies: what was found beside it; those of near-optimal alternatives and of uncertain numbers have a part.
-        warnings: what has to be said first.
+        frontier: plans of other budgets, if they were searched for.
+        delays: delays of decisions of the first year, in the groups of `delay_groups`.
+        studies: results of studies; near-optimal alternatives and sensitivity have a part each.
+        warnings: warnings at the head of the brief.
     """
     horizon = instance.horizon
     studies = list(studies)
@@ -454,7 +454,7 @@ def make_brief(
 
 
 def of_kind[T](kind: type[T], studies: Iterable[Any]) -> T | None:
-    """The first of some studies that is of a kind; None where there is none."""
+    """Return the first study of a kind, or None."""
     return next((each for each in studies if isinstance(each, kind)), None)
 
 

@@ -1,4 +1,4 @@
-"""The brief of a plan for several futures: what is decided first, in all or some of them, and what is survived."""
+"""The brief of a plan for several futures: the first decisions, in all or some futures, and survival."""
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -78,13 +78,13 @@ from optimizer.studies.shocks import hardest_future, most_unserved, shown_gap
 from optimizer.tolerances import SHOWN_SHARE
 from optimizer.units import si
 
-# Futures that are listed: more do not fit on one page.
+# Largest number of futures that fit on one page.
 MOST_FUTURE_ROWS = 10
 
 
 @dataclass(frozen=True)
 class _FutureView:
-    """One future, its instance, and what is decided in it in the first year."""
+    """One future, its instance, and its decisions of the first year."""
 
     future: FutureResult
     instance: Instance
@@ -93,13 +93,13 @@ class _FutureView:
 
 @dataclass(frozen=True)
 class _FutureDelay:
-    """What a delay does in a future."""
+    """The effect of a delay in a future."""
 
     view: _FutureView
     delay: Delay
 
 
-# Where the delay of all decisions together stands beside those of options, by their names.
+# The key of the delay of all decisions together, beside the names of options.
 _TOGETHER = ""
 
 
@@ -111,7 +111,7 @@ def make_futures_brief(
     delays: DelaysByFuture | None = None,
     studies: Iterable[Any] = (),
 ) -> Brief:
-    """The brief of a plan for several futures; what waiting is worth is in it where `studies` have found it."""
+    """Return the brief of a plan for several futures, with the value of waiting if `studies` include it."""
     horizon, views = instance.horizon, _views(result)
     year = first_year_of_all((view.instance, view.future.result) for view in views) if views else horizon.start
     views = [replace(view, orders=orders_of(view.instance, view.future.result, year)) for view in views]
@@ -131,7 +131,7 @@ def make_futures_brief(
 
 
 def _notes(views: Sequence[_FutureView]) -> Iterator[str]:
-    """What belongs beside the answer: what a gap is, what is left of budgets, what is short without any shock."""
+    """Yield the notes beside the answer: the meaning of a gap, unspent budgets, and shortages without any shock."""
     if any(view.future.result.shocks for view in views):
         yield FLOORS_NOTE
     yield from _unspent(views)
@@ -139,7 +139,7 @@ def _notes(views: Sequence[_FutureView]) -> Iterator[str]:
 
 
 def _unspent(views: Sequence[_FutureView]) -> Iterator[str]:
-    """What is left of the budget, in all or some of the futures; nothing where it is spent in all of them."""
+    """Yield the unspent budget in all or some futures; nothing if it is spent in all of them."""
     budgets = [(view.instance.policy.budget, view.future.result) for view in views]
     left = [
         budget - result.outlay
@@ -152,7 +152,7 @@ def _unspent(views: Sequence[_FutureView]) -> Iterator[str]:
 
 
 def _short_without_shock(views: Sequence[_FutureView]) -> Iterator[str]:
-    """What is short without any shock, in the future in which most is, and in how many futures something is."""
+    """Yield the shortage without any shock in the worst future, and the number of futures with one."""
     short = [view for view in views if view.future.result.lacks]
     if not short:
         return
@@ -165,7 +165,7 @@ def _short_without_shock(views: Sequence[_FutureView]) -> Iterator[str]:
 
 
 def _sentence(instance: Instance, result: FuturesResult, year: int) -> str:
-    """What is committed first, what all of it costs, and what is survived."""
+    """Return the answer: the first commitments, the cost, and the shocks survived."""
     first = _range_text([each.result.outlays.get(str(year), 0.0) for each in result.futures], result.money)
     spent = _range_text([each.result.outlay for each in result.futures], result.money)
     text = f"With {first} of outlay in {year}, {spent} in all years, {_floors_kept(result)}"
@@ -229,7 +229,7 @@ def _parts(
 
 
 def _alternatives_part(nearly_as_cheap: str, studies: Iterable[Any]) -> BriefPart:
-    """What deciding later is worth where a study has it; what else was not computed."""
+    """Return the part with the value of deciding later from a study, or with what was not computed."""
     found = of_kind(FuturesStudy, studies)
     if found is not None:
         missing_note, sentences = "Plans nearly as cheap are not computed.", (f"{worth_headline(found)}.",)
@@ -245,7 +245,7 @@ def _alternatives_part(nearly_as_cheap: str, studies: Iterable[Any]) -> BriefPar
 
 
 def _near_part(result: FuturesResult, nearly_as_cheap: str, studies: Iterable[Any]) -> BriefPart:
-    """What plans near the least expected cost have in common, of a file without questions: nothing there can wait."""
+    """Return the part with the common purchases of near-optimal plans, for a file without questions."""
     found = of_kind(Alternatives, studies)
     if found is None:
         note = "Plans nearly as cheap are not computed."
@@ -262,7 +262,7 @@ def _near_part(result: FuturesResult, nearly_as_cheap: str, studies: Iterable[An
 def make_each_brief(
     result: FuturesResult, delays: DelaysByFuture | None = None
 ) -> Iterator[tuple[FutureResult, Brief]]:
-    """Each future with the brief of its plan alone, without what is known of the joint plan only."""
+    """Yield each future with the brief of its plan alone, without figures of the joint plan."""
     for view in _views(result):
         own = replace(view.future.result, given=None)
         made = make_brief(view.instance, own, delays=(delays or {}).get(view.future.name, ()))
@@ -271,7 +271,7 @@ def make_each_brief(
 
 
 def _orders_part(result: FuturesResult, views: Sequence[_FutureView], year: int, delays: DelaysByFuture) -> BriefPart:
-    """What is decided in the first year: in all futures first, then in some; and what a delay does in the worst."""
+    """Return the part with the decisions of the first year, in all or some futures, and the worst effect of a delay."""
     found: dict[str, list[Order]] = {}
     for view in views:
         for order in view.orders:
@@ -305,14 +305,14 @@ def _orders_part(result: FuturesResult, views: Sequence[_FutureView], year: int,
 def _shown_columns(
     columns: tuple[FrameColumn, ...], rows: Sequence[Sequence[Any]], *, has_several: bool, has_delays: bool
 ) -> tuple[tuple[FrameColumn, ...], list[tuple[Any, ...]]]:
-    """The columns of orders without those that say nothing: in how many futures there is one, or what a delay does."""
+    """Return the columns of orders, without the number of futures or the effect of delays if these are empty."""
     empty = {key for key, is_used in (("futures", has_several), ("slip", has_delays)) if not is_used}
     shown = [column.name not in empty for column in columns]
     return tuple(compress(columns, shown)), [tuple(compress(row, shown)) for row in rows]
 
 
 def _orders_note(views: Sequence[_FutureView], delays: Iterable[_FutureDelay]) -> str:
-    """What money and dates are, and what the delays are, where any was looked at."""
+    """Return the note on money, dates and, if examined, delays."""
     several = " Money and sizes: the least and the most of the futures that buy it." if len(views) > 1 else ""
     where = list(dict.fromkeys(each.view.future.name for each in delays))
     which = f"in the future {where[0]}" if len(where) == 1 else "in the future that is named"
@@ -323,7 +323,7 @@ def _orders_note(views: Sequence[_FutureView], delays: Iterable[_FutureDelay]) -
 def _order_rows(
     views: Sequence[_FutureView], ordered: Sequence[Sequence[Order]], texts: Mapping[str, str]
 ) -> Iterator[tuple[Any, ...]]:
-    """The first decisions, how many more there are, and several together; what the delay of each does comes last."""
+    """Yield rows of the first decisions, the remaining ones, and their sum; the last cell is the delay's effect."""
     for some in ordered[:MOST_ORDERS]:
         yield *_order_row(some, len(views)), texts.get(some[0].option, NOT_COMPUTED)
     if len(ordered) > MOST_ORDERS:
@@ -335,12 +335,12 @@ def _order_rows(
 
 
 def _has_sum(views: Sequence[_FutureView], ordered: Sequence[Sequence[Order]]) -> bool:
-    """Whether the sum says more than the only order does, which is of the futures that make it."""
+    """Return whether the sum adds information: there are several orders, or not all futures make the only one."""
     return len(ordered) > 1 or len(ordered[0]) < len(views)
 
 
 def _later_row(views: Sequence[_FutureView], first: int) -> Iterator[tuple[Any, ...]]:
-    """What is decided after the first year, where something is in some future."""
+    """Yield a row on the decisions after the first year, if any future has some."""
     later = [list(_later_moves(view, first)) for view in views]
     years = [year for some in later for year, _ in some]
     if years:
@@ -356,14 +356,14 @@ def _support_row(views: Sequence[_FutureView], first: int) -> Iterator[tuple[Any
 
 
 def _later_moves(view: _FutureView, first: int) -> Iterator[tuple[int, float]]:
-    """Year and outlay of what is not decided in the first year."""
+    """Yield year and outlay of decisions after the first year."""
     for move in purchases(view.instance, view.future.result):
         if (year := view.instance.horizon.year(move.t)) != first:
             yield year, move.counted
 
 
 def _worst_delays(views: Sequence[_FutureView], delays: DelaysByFuture) -> dict[str, _FutureDelay]:
-    """By option, and of all together, the delay that does most damage of the futures that decide it in the first year.
+    """Return by option, and for all together, the worst delay over the futures that decide it in the first year.
 
     In other futures the same option may be ordered later: that is another order.
     """
@@ -379,7 +379,7 @@ def _worst_delays(views: Sequence[_FutureView], delays: DelaysByFuture) -> dict[
 
 
 def _delay_texts(delays: Mapping[str, _FutureDelay]) -> dict[str, str]:
-    """What each delay does; and in which future, where that is not the same of all."""
+    """Return the effect of each delay, with its future unless that is the same for all."""
     names = {each.view.future.name for each in delays.values()}
     where = {name: f"{name}: " if len(names) > 1 else "" for name in names}
     return {
@@ -411,7 +411,7 @@ def _order_row(some: Sequence[Order], count: int) -> tuple[Any, ...]:
 
 
 def _money_part(result: FuturesResult) -> BriefPart:
-    """Money by calendar year: the least and the most of all futures, and what others have committed already."""
+    """Return the part with money by year: least and most over the futures, and money already committed by others."""
     commitments = list_commitments(result.data)
     new = new_money_word(commitments)
     columns = [
@@ -428,7 +428,7 @@ def _money_part(result: FuturesResult) -> BriefPart:
 
 
 def _survival_part(result: FuturesResult, views: Sequence[_FutureView]) -> BriefPart:
-    """The futures, those that leave the largest gap first, then those with the largest loss."""
+    """Return the part with the futures, by the largest gap, then by the largest loss."""
     ordered = sorted(
         views, key=lambda view: (-shown_gap(view.future.result), -_most_unserved(view), -view.future.probability)
     )
@@ -463,7 +463,7 @@ def _future_row(view: _FutureView) -> tuple[Any, ...]:
 
 
 def _hardest(views: Sequence[_FutureView]) -> _FutureView:
-    """The future with the worst shock."""
+    """Return the future with the worst shock."""
     hardest = hardest_future((view.future, view.instance) for view in views)
     return next(view for view in views if view.future is hardest)
 

@@ -1,4 +1,4 @@
-"""The brief as one structure, which all its writers draw, and its parts on decisions, money, and how sure it is."""
+"""The data structure of the brief, which all writers draw, and its parts on decisions, money and confidence."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,16 +29,16 @@ from optimizer.studies.purchases import (
 from optimizer.tolerances import NEGLIGIBLE
 from optimizer.units import si
 
-# Later orders, and years with new money, that are listed: more do not fit on one page.
+# Largest number of later orders, and of years with new money, that fit on one page.
 MOST_LATER, MOST_YEARS = 6, 10
-# What is said of orders a year later.
+# Heads and text for orders a year later.
 IF_LATE, LATE_EFFECT, NOT_COMPUTED = "If ordered a year later", "What ordering a year later does", "not computed"
 LATE_NOTE = (
     " A year later: nothing is bought in its place; the shock in which that does most damage, at shortage cost. "
     "The most damage comes first, and delays do not add up."
 )
 EXISTING_SUPPORT = "Price support of existing processes"
-# The head of the dates of orders, and what they are not.
+# The head of the dates of orders.
 ORDERED = "Ordered at start of"
 MONEY_AND_DATES = "Money: outlay, undiscounted. Dates are those of this plan; a later order may do as well."
 
@@ -47,19 +47,19 @@ MONEY_AND_DATES = "Money: outlay, undiscounted. Dates are those of this plan; a 
 class BriefPart:
     """One part of the brief."""
 
-    name: str  # in code
-    title: str  # for readers
-    sentences: tuple[str, ...] = ()  # what it says
-    frame: Frame | None = None  # its table; None where it has none
-    missing_hint: str = ""  # how to get what was not computed; empty where nothing is missing
-    missing_note: str = ""  # the same for paper: what was not computed, without a word of how to get it
-    drawn: Frame | None = None  # the part of the table that is drawn, where not all of it is
-    bars: str = ""  # the column that is drawn as a bar in each row
-    strong: tuple[int, ...] = ()  # the places of rows that stand out: a sum, or this plan
+    name: str  # key of the part
+    title: str  # printed title
+    sentences: tuple[str, ...] = ()  # its text
+    frame: Frame | None = None  # its table, if any
+    missing_hint: str = ""  # how to compute missing figures; empty if none is missing
+    missing_note: str = ""  # the same for paper: which figures are missing, without the hint
+    drawn: Frame | None = None  # the drawn rows of the table; None if all are drawn
+    bars: str = ""  # the column drawn as a bar in each row
+    strong: tuple[int, ...] = ()  # indices of emphasised rows: a sum, or this plan
 
     @property
     def shown(self) -> Frame | None:
-        """The table that is drawn."""
+        """The table to draw."""
         return self.drawn or self.frame
 
 
@@ -67,20 +67,20 @@ class BriefPart:
 class Brief:
     """The answer on one page."""
 
-    instance: Instance = field(repr=False)  # what keys are named by
-    # Of the instance; the period, and in what money is counted.
+    instance: Instance = field(repr=False)  # the instance, for printed names
+    # Title of the instance; its years and currency.
     title: str
     about: str
     survives: bool  # whether every floor holds in every shock that counts
-    # The answer, in a few words and in a sentence.
+    # The answer in a few words, and in a sentence.
     verdict: str
     sentence: str
-    parts: tuple[BriefPart, ...]  # in the order in which they are read
-    warnings: tuple[str, ...] = ()  # what has to be said first
-    notes: tuple[str, ...] = ()  # what belongs beside it: what is short already, and how sure the answer is
+    parts: tuple[BriefPart, ...]  # parts in reading order
+    warnings: tuple[str, ...] = ()  # warnings at the head
+    notes: tuple[str, ...] = ()  # notes beside the answer: existing shortages, and limits of the answer
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON and for writers: of each table its texts (`table`), its values by column, and its bars."""
+        """Return the brief for JSON and writers: each table has texts (`table`), values by column, and bars."""
         return {
             "title": self.title,
             "about": self.about,
@@ -106,7 +106,7 @@ class Brief:
 
 
 def _bars(part: BriefPart) -> list[float]:
-    """The bar of each row, as a share of the longest; none where the part has none."""
+    """Return the length of each row's bar as a share of the longest; empty if the part has no bars."""
     if part.shown is None or not part.bars:
         return []
     amounts = [float(amount or 0.0) for amount in part.shown[part.bars]]
@@ -115,12 +115,12 @@ def _bars(part: BriefPart) -> list[float]:
 
 
 def on_line_words(when: str, *, is_stock: bool) -> str:
-    """When an order works; of a stockpile, until when it is bought."""
+    """Return when an order is on line; for a stockpile, until when it is bought."""
     return f"bought until {when}" if is_stock else when
 
 
 def orders_part(instance: Instance, result: Result, delays: Sequence[Delay]) -> BriefPart:
-    """What is decided in the first year, and what a delay of a year does."""
+    """Return the part with the decisions of the first year, and the effect of a delay by a year."""
     year = first_year(instance, result)
     orders, title = orders_of(instance, result, year), f"Decisions of {year}"
     if not orders:
@@ -158,7 +158,7 @@ def orders_part(instance: Instance, result: Result, delays: Sequence[Delay]) -> 
 def _order_rows(
     instance: Instance, result: Result, orders: Sequence[Order], delays: Mapping[tuple[str, ...], Delay]
 ) -> Iterator[tuple[Any, ...]]:
-    """The largest orders, those whose delay does the most damage first; how much the others are, and all together."""
+    """Yield rows of the largest orders, by the damage of their delay, then of the others, and of all together."""
     shown, rest = orders[:MOST_ORDERS], orders[MOST_ORDERS:]
     for order in sorted(shown, key=lambda order: damage_of(delays.get((order.option,))), reverse=True):
         late = _late_text(instance, result, delays, (order.option,))
@@ -174,18 +174,18 @@ def _order_rows(
 def _late_text(
     instance: Instance, result: Result, delays: Mapping[tuple[str, ...], Delay], options: tuple[str, ...]
 ) -> str | None:
-    """What a delay of some orders does; None where no delay was looked at."""
+    """Return the effect of a delay of the given orders; None if no delay was examined."""
     delay = delays.get(options)
     return delay_text(instance, result, delay) if delay else NOT_COMPUTED if delays else None
 
 
 def damage_of(delay: Delay | None) -> tuple[float, float, int]:
-    """What ranks a delay: how much the gap grows, then how much more goes unserved, money; then the rules it breaks."""
+    """Return the sort key of a delay: growth of the gap, growth of unserved demand (money), number of rules broken."""
     return (0.0, 0.0, 0) if delay is None else (delay.gap, delay.shortage_cost, len(delay.broken_rules))
 
 
 def _later_rows(result: Result, later: Sequence[Purchase]) -> Iterator[tuple[Any, ...]]:
-    """What is decided in later years, the most money first."""
+    """Yield rows of the decisions of later years, the largest outlay first."""
     ordered = sorted(later, key=lambda move: -move.counted)
     shown = len(ordered) if len(ordered) <= MOST_LATER else MOST_LATER - 1
     for move in ordered[:shown]:
@@ -199,23 +199,23 @@ def _later_rows(result: Result, later: Sequence[Purchase]) -> Iterator[tuple[Any
 
 
 def _support_rows(instance: Instance, result: Result, year: int) -> Iterator[tuple[Any, ...]]:
-    """The rest of the outlay: what existing processes get in a year and in all years."""
+    """Yield a row with the rest of the outlay: support of existing processes in a year and in all years."""
     if paid := support_of_existing(instance, result):
         yield EXISTING_SUPPORT, paid.get(year), math.fsum(paid.values()), None, None, None, None
 
 
 def _share_of_samples(result: Result, option: str) -> float | None:
-    """The share of samples of the uncertain numbers whose best plan buys an option; None where there are no samples."""
+    """Return the share of samples of the uncertain numbers whose best plan buys an option; None without samples."""
     return None if result.bands is None else result.bands.bought.get(option, 0.0)
 
 
 def order_sums(orders: Sequence[Order]) -> tuple[float, float]:
-    """What orders take of the budget in their year, and in all years."""
+    """Return the outlay of orders that counts against the budget, in their year and in all years."""
     return math.fsum(order.money for order in orders), math.fsum(order.total for order in orders)
 
 
 def delay_text(instance: Instance, result: Result, delay: Delay) -> str:
-    """What a delay does: shocks that fail besides, the gap that grows most or what more goes unserved, broken rules."""
+    """Return the effect of a delay: further failing shocks, largest growth of a gap or shortage, broken rules."""
     text = _shortage_text(instance, result, delay)
     return f"{text}; against {plural(len(delay.broken_rules), 'rule')} of the file" if delay.broken_rules else text
 
@@ -235,7 +235,7 @@ def _shortage_text(instance: Instance, result: Result, delay: Delay) -> str:
 
 
 def money_part(instance: Instance, result: Result) -> BriefPart:
-    """New money by calendar year, and what others have committed already."""
+    """Return the part with new money by calendar year, and the money already committed by others."""
     commitments, budget = list_commitments(result.data), instance.policy.budget
     new = new_money_word(commitments)
     columns = [
@@ -253,16 +253,17 @@ def money_part(instance: Instance, result: Result) -> BriefPart:
 
 
 def new_money_word(commitments: Sequence[CommittedMoney]) -> str:
-    """What the plan's outlay is called: new beside money that others have committed."""
+    """Return the name of the plan's outlay: "new" money if others have committed money as well."""
     return "New" if commitments else "Outlay"
 
 
 def new_money_part(
     columns: Sequence[FrameColumn], rows: Sequence[tuple[Any, ...]], sentences: tuple[str, ...]
 ) -> BriefPart:
-    """Money by year: columns and rows end in what others have committed, which is left out where nobody has.
+    """Return the part with money by year; the last column is money committed by others, left out if there is none.
 
-    Drawn are the years with new money as bars; those before them are one row, and later ones where they are too many.
+    The years with new money are drawn as bars. Earlier years share one row, and so do later years if there are too
+    many.
     """
     title, at = "Money by year", [each.name for each in columns].index("new")
     if all(row[-1] is None for row in rows):
@@ -275,7 +276,7 @@ def new_money_part(
 
 
 def _with_later_years(rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
-    """The first years, and all later ones in one row, where there are too many."""
+    """Return the rows of the first years, and one row for all later ones if there are too many."""
     if len(rows) <= MOST_YEARS:
         return list(rows)
     shown, rest = rows[: MOST_YEARS - 1], rows[MOST_YEARS - 1 :]
@@ -283,7 +284,7 @@ def _with_later_years(rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
 
 
 def _together(rows: Sequence[tuple[Any, ...]]) -> tuple[Any, ...]:
-    """Some years in one row, with the sum of each amount that is known."""
+    """Return one row for several years, with the sum of the known amounts."""
     sums = ([amount for amount in column if amount is not None] for column in list(zip(*rows, strict=True))[1:])
     return windowed(rows[0][0], rows[-1][0]), *(math.fsum(known) if known else None for known in sums)
 
@@ -291,15 +292,15 @@ def _together(rows: Sequence[tuple[Any, ...]]) -> tuple[Any, ...]:
 def years_with_money(
     outlays: Sequence[Mapping[str, float]], commitments: Sequence[CommittedMoney]
 ) -> Iterator[tuple[str, list[float], float | None]]:
-    """The calendar years in which money is spent, or committed: each with the outlay of every plan, and the latter.
+    """Yield the years in which money is spent or committed, with the outlay of every plan and the committed money.
 
-    What is committed without a year comes last.
+    Money committed without a year comes last.
     """
     committed: dict[int | None, float] = {}
     for each in commitments:
         committed[each.year] = committed.get(each.year, 0.0) + each.amount
     spent = sorted({int(year) for each in outlays for year in each if each[year] > 0})
-    # Between the first and the last year with new money every year is named: one without any as well.
+    # Every year between the first and the last one with new money is named, also those without any.
     for year in sorted({*(range(spent[0], spent[-1] + 1) if spent else ()), *filter(None, committed)}):
         yield str(year), [each.get(str(year), 0.0) for each in outlays], committed.get(year)
     if None in committed:
@@ -307,7 +308,7 @@ def years_with_money(
 
 
 def committed_sentence(commitments: Sequence[CommittedMoney], money: str) -> Iterator[str]:
-    """How much others have committed already; none without any."""
+    """Yield a sentence on money already committed by others; nothing without any."""
     if commitments:
         total = math.fsum(each.amount for each in commitments)
         conditional = math.fsum(each.amount for each in commitments if each.conditional)
@@ -315,15 +316,15 @@ def committed_sentence(commitments: Sequence[CommittedMoney], money: str) -> Ite
         yield f"Committed already, by any party, in no cost here: {si(total, money)}{of_which}."
 
 
-# Parts of the cost whose names do not say enough in a sentence.
+# Parts of the cost with a longer name in sentences.
 _PARTS = {"shortage": "demand unserved without a shock, at shortage cost"}
 
 
 def _price_sentence(result: Result) -> Iterator[str]:
-    """Of what the plan costs more than the no-shock plan consists; nothing where that is not known."""
+    """Yield a sentence on the parts of the cost beyond the no-shock plan; nothing if they are unknown."""
     *steps, whole = years.beyond(result) or (None,)
     if whole is not None and steps:
-        # Parts are as exact as the whole, which has three digits: a reader adds them up.
+        # Parts have the last digit of the whole, which has three digits, so that they add up for a reader.
         power = [math.floor(math.log10(abs(step.amount) or 1.0)) for step in (whole, *steps)]
         digits = [max(2, 3 + own - power[0]) for own in power[1:]]
         parts = zip(steps, digits, strict=True)
@@ -340,13 +341,13 @@ def _basis_row(name: str, basis: BasisShares) -> tuple[Any, ...]:
 def confidence_part(
     result: Result | FuturesResult, comments: Sequence[Mapping[str, Any]], proof: str, spent: Mapping[str, float]
 ) -> BriefPart:
-    """What is proven, what the audit found, and on what the numbers rest.
+    """Return the part on the proof, the audit, and the sources of the numbers.
 
     Args:
         result: the plan.
-        comments: of its file, as `Result.comments` holds them.
-        proof: what is proven of its cost, the end of a sentence.
-        spent: by option, what is spent on it.
+        comments: comments of its file, as in `Result.comments`.
+        proof: what is proven of its cost, as the end of a sentence.
+        spent: money spent on each option.
     """
     title = "How sure this is"
     checked = "The arithmetic is not checked"
@@ -386,7 +387,7 @@ def confidence_part(
 
 
 def _range_sentence(result: Result | FuturesResult) -> Iterator[str]:
-    """The figures of the best plan where every number is anywhere in its range, where samples are known."""
+    """Yield a sentence on the figures of the best plan over samples of all uncertain numbers, if there are samples."""
     bands = result.bands if isinstance(result, Result) else None
     if bands is not None and isinstance(result, Result):
         own = result.total_cost, result.outlay, result.survival_gap

@@ -1,4 +1,4 @@
-"""The parts of the brief about what is survived: the shocks, the worst of them, and what goes unserved by segment."""
+"""The parts of the brief on survival: the shocks, the worst of them, and unserved demand by segment."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -27,31 +27,31 @@ from optimizer.studies.shocks import (
 from optimizer.tolerances import NEGLIGIBLE
 from optimizer.units import si
 
-# What a table of segments begins with.
+# The first columns of a table of segments.
 _SERVICE_COLUMNS = (
     FrameColumn("segment", is_index=True),
     FrameColumn("served", "Served", "share"),
     FrameColumn("floor", "Floor", "share"),
 )
-# Rows at most: more do not fit on one page.
+# Largest numbers of rows that fit on one page.
 MOST_SHOCKS, MOST_SEGMENTS, MOST_BELOW = 6, 5, 8
 WORST_TITLE = "The worst shock"
-# What is said where shocks are lines of a plan file that does not say what they leave unserved in all.
+# The sentence for plan files that do not keep all unserved demand of shocks without flows.
 NOT_ALL = "The plan file does not keep all that goes unserved: in some shocks it is at least so much."
 
 
 def not_all_unserved(instance: Instance, outcomes: Iterable[Outcome]) -> tuple[str, ...]:
-    """That of some shocks not all that goes unserved is known; nothing where it is."""
+    """Return the sentence that unserved demand is not fully known in some shocks; empty if it is known in all."""
     return () if all(is_known(instance, each) for each in outcomes) else (NOT_ALL,)
 
 
 @dataclass(frozen=True)
 class _ShockRow:
-    """The shocks of an entry of the file, and the one of them whose figures the table has."""
+    """The shocks of an entry of the file, and the one whose figures the table shows."""
 
     row: Folded
     outcomes: Sequence[Outcome]
-    # The worst of those that fail; where floors hold in all, the one that leaves most unserved, by value.
+    # The worst failing shock; if all floors hold, the one with the largest unserved demand at shortage cost.
     shown: Outcome
 
     @classmethod
@@ -61,13 +61,13 @@ class _ShockRow:
         return cls(row, outcomes, min((each for each in outcomes if each.fails), key=urgency, default=row.worst))
 
     def place(self, instance: Instance) -> tuple[float, ...]:
-        """What rows are sorted by: those that fail by their gap, then the others by what goes unserved, money."""
+        """Return the sort key: failing rows by gap, then the others by unserved demand, money."""
         value = unserved_money(instance, self.shown) if self.row.survives else 0.0
         return self.row.survives, -value, *urgency(self.shown)
 
 
 def survival_part(instance: Instance, result: Result) -> BriefPart:
-    """The entries of the file with shocks, those that fail first: what is below floors, and all that goes unserved."""
+    """Return the part with the entries of shocks, failing ones first: shortage below floors, and unserved demand."""
     rows = fold_outcomes(folds(instance, [each.name for each in result.shocks]), result)
     known = {each.name: each for each in result.shocks}
     made = (_ShockRow.of(instance, row, [known[name] for name in row.fold.shocks if name in known]) for row in rows)
@@ -95,12 +95,12 @@ def survival_part(instance: Instance, result: Result) -> BriefPart:
 
 
 def _most_unserved(instance: Instance, outcomes: Iterable[Outcome]) -> Outcome:
-    """The shock that leaves most unserved, at shortage cost."""
+    """Return the shock with the largest unserved demand, at shortage cost."""
     return max(outcomes, key=lambda each: unserved_money(instance, each))
 
 
 def _dearer_dates(instance: Instance, result: Result, shown: Iterable[_ShockRow]) -> Iterator[str]:
-    """Of the rows of shocks that fail, the shock that leaves most unserved where the figures are those of another."""
+    """Yield for failing rows the shock with the most unserved demand, if the figures shown are of another shock."""
     pairs = [(each.shown, _most_unserved(instance, each.outcomes)) for each in shown if not each.row.survives]
     dearer = [most for own, most in pairs if unserved_money(instance, most) > unserved_money(instance, own)]
     if dearer:
@@ -109,7 +109,7 @@ def _dearer_dates(instance: Instance, result: Result, shown: Iterable[_ShockRow]
 
 
 def _hidden_sentence(instance: Instance, result: Result, rest: Sequence[_ShockRow]) -> str:
-    """How many shocks are not shown, whether they are survived, and what goes unserved in one of them at most."""
+    """Return the number of shocks not shown, whether the plan survives them, and their largest unserved demand."""
     hidden = [outcome for each in rest for outcome in each.outcomes]
     which = "all survived" if all(each.row.survives for each in rest) else "some of them not survived"
     said, most = f"{plural(len(hidden), 'more shock')} not shown, {which}", _most_unserved(instance, hidden)
@@ -121,20 +121,20 @@ def _hidden_sentence(instance: Instance, result: Result, rest: Sequence[_ShockRo
 
 
 def _kept_sentence(result: Result, rows: Sequence[Folded]) -> str:
-    """How many shocks are survived, and that each of an entry is counted where it has several."""
+    """Return how many shocks the plan survives; a remark says that each shock of an entry counts."""
     each = " Each date, length or draw of a shock counts as one." if any(row.fold.is_many for row in rows) else ""
     kept = f"{len(result.shocks_survived):,} of {plural(len(result.shocks), 'shock')} survived"
     return f"{kept}{may_fail_words(result)}.{each}"
 
 
 def may_fail_words(result: Result) -> str:
-    """How many of the shocks that are not survived may fail, behind how many are; empty where none may."""
+    """Return how many of the failing shocks may fail, to follow their number; empty if none may."""
     may = sum(outcome.excused for outcome in result.shocks)
     return f", {may:,} may fail" if may else ""
 
 
 def _shock_row(instance: Instance, each: _ShockRow) -> tuple[Any, ...]:
-    """A row of the shocks of an entry: all figures are those of one shock."""
+    """Return the row of an entry's shocks; all figures are of one shock."""
     outcome = each.shown
     below = sum(service.below_floor for service in outcome.segments.values())
     unserved = unserved_tonnes(outcome), unserved_money(instance, outcome)
@@ -142,7 +142,7 @@ def _shock_row(instance: Instance, each: _ShockRow) -> tuple[Any, ...]:
 
 
 def _row_name(instance: Instance, each: _ShockRow) -> str:
-    """The entry, how many shocks of it there are, and of dates that of which the figures are."""
+    """Return the entry's name, its number of shocks, and the date of the shock whose figures are shown."""
     fold, outcome = each.row.fold, each.shown
     title, which = entry_title(instance, instance.event(outcome.name))
     if not fold.is_many or not which:
@@ -164,9 +164,9 @@ def _row_verdict(instance: Instance, each: _ShockRow) -> str:
 
 
 def _whose(instance: Instance, outcomes: Sequence[Outcome]) -> str:
-    """The segment with the largest gap in one of some shocks, and how many more there are below their floors.
+    """Return the segment with the largest gap in one of the shocks, and the number of other segments below floors.
 
-    Shocks that may fail count where no other one fails.
+    Shocks that may fail count only if no other shock fails.
     """
     gaps: dict[str, float] = {}
     for outcome in [each for each in outcomes if each.fails] or outcomes:
@@ -178,13 +178,13 @@ def _whose(instance: Instance, outcomes: Sequence[Outcome]) -> str:
 
 
 def worst_event(instance: Instance, result: Result) -> Outcome:
-    """The shock with the largest gap; where no floor fails, the one in which most goes unserved, at shortage cost."""
+    """Return the shock with the largest gap; if no floor fails, with the most unserved demand at shortage cost."""
     hardest = hardest_of(result.shocks)[0]
     return hardest if hardest.fails else _most_unserved(instance, result.shocks)
 
 
 def worst_part(instance: Instance, result: Result) -> BriefPart:
-    """The worst shock, and the one that leaves most unserved where that is another."""
+    """Return the part on the worst shock, and on the one with the most unserved demand if that is another."""
     worst, money = worst_event(instance, result), result.money
     said = [f"{event_window(instance, worst)}."]
     below = sum(each.below_floor for each in worst.segments.values())
@@ -206,27 +206,27 @@ def worst_part(instance: Instance, result: Result) -> BriefPart:
 
 
 def _largest_loss(instance: Instance, result: Result, worst: Outcome) -> Iterator[str]:
-    """The shock that leaves most unserved, at shortage cost; nothing where none leaves more than the worst does."""
+    """Yield a sentence on the shock with the most unserved demand; nothing if that is the worst shock."""
     most = _most_unserved(instance, result.shocks)
     if unserved_money(instance, most) > unserved_money(instance, worst):
         yield f"Most unserved by value: {_loss_text(instance, most, result.money)}."
 
 
 def _loss_text(instance: Instance, outcome: Outcome, money: str) -> str:
-    """A shock with what it leaves unserved, and that floors hold where they do."""
+    """Return a shock with its unserved demand, and a remark if all floors hold."""
     name = f"{dated(instance, instance.event(outcome.name))}{_may_fail_mark(outcome)}"
     held = ", though floors hold" if outcome.survives else ""
     return f"{name}: {', '.join(_unserved_words(instance, outcome, money))}{held}"
 
 
 def _unserved_words(instance: Instance, outcome: Outcome, money: str) -> tuple[str, str]:
-    """What a shock leaves unserved: tonnes, and money at shortage cost."""
+    """Return a shock's unserved demand in words: tonnes, and money at shortage cost."""
     least = "" if is_known(instance, outcome) else "at least "
     return f"{least}{si(unserved_tonnes(outcome), 't')}", f"{least}{si(unserved_money(instance, outcome), money)}"
 
 
 def _hardest_hit(instance: Instance, worst: Outcome) -> str:
-    """The segment of which most goes unserved, at shortage cost, in a shock in which floors hold."""
+    """Return the segment with the most unserved demand, at shortage cost, in a shock in which floors hold."""
     short = shortages(worst)
     d = max(short, key=lambda d: _value(instance, d, short[d]))
     service = worst.segments.get(d)
@@ -238,7 +238,7 @@ def _hardest_hit(instance: Instance, worst: Outcome) -> str:
 
 
 def event_window(instance: Instance, outcome: Outcome) -> str:
-    """A shock by its name, its periods, and whether it may fail: ``Full embargo (2028Q1 to 2028Q4)``."""
+    """Return a shock's name, periods, and whether it may fail: ``Full embargo (2028Q1 to 2028Q4)``."""
     event = instance.event(outcome.name)
     title, which = entry_title(instance, event)
     name = title if is_date(instance, which) else dated(instance, event)
@@ -246,12 +246,12 @@ def event_window(instance: Instance, outcome: Outcome) -> str:
 
 
 def _may_fail_mark(outcome: Outcome) -> str:
-    """What is said behind the name of a sample that is not survived and may fail; else nothing."""
+    """Return the remark after the name of a failing sample that may fail; empty for other shocks."""
     return ", which may fail" if outcome.excused else ""
 
 
 def _floors_frame(instance: Instance, result: Result, worst: Outcome) -> Frame | None:
-    """Every segment below its floor in a shock, the largest gap first, and their sum; None where there is none."""
+    """Return every segment below its floor in a shock, the largest gap first, and their sum; None without any."""
     below = {d: service for d, service in worst.segments.items() if service.first_failure is not None}
     if not below:
         return None
@@ -278,18 +278,18 @@ def _floors_frame(instance: Instance, result: Result, worst: Outcome) -> Frame |
 
 
 def _counts_periods(instance: Instance, worst: Outcome) -> bool:
-    """Whether it is known for how many periods of a shock a segment is below its floor, and there are several."""
+    """Return whether the shock has several periods, and the number of periods below a floor is known."""
     return worst.flows is not None and len(instance.event(worst.name).periods) > 1
 
 
 def _count_note(instance: Instance, worst: Outcome) -> str:
-    """The end of a sentence: what stands behind the weakest period."""
+    """Return the end of a sentence that explains the number after the weakest period."""
     said = ", then for how many of the shock's periods it is below."
     return said if _counts_periods(instance, worst) else "."
 
 
 def _when_below(instance: Instance, worst: Outcome, d: str) -> str:
-    """The weakest period of a segment and, where flows are kept, for how many it is below: ``2028-03, 1 of 6``."""
+    """Return a segment's weakest period and, if flows are kept, its periods below the floor: ``2028-03, 1 of 6``."""
     weakest = worst.segments[d].worst_period
     periods = instance.event(worst.name).periods
     if worst.flows is None or not _counts_periods(instance, worst):
@@ -311,7 +311,7 @@ def _value(instance: Instance, d: str, tonnes: float) -> float:
 
 
 def unserved_part(instance: Instance, result: Result) -> BriefPart:
-    """By segment the shock that leaves most of it below its floor, or where none does, unserved."""
+    """Return the part with the worst shock of each segment: most below its floor or, if floors hold, most unserved."""
     hardest: dict[str, tuple[Outcome, Service]] = {}
     for outcome in result.shocks:
         for d, service in outcome.segments.items():
@@ -336,7 +336,7 @@ def unserved_part(instance: Instance, result: Result) -> BriefPart:
 
 
 def _hidden_segments(instance: Instance, result: Result, hidden: Sequence[str]) -> str:
-    """How many segments are not shown, and that none of them is worse than those that are."""
+    """Return the number of segments not shown, with the remark that none of them is worse than those shown."""
     said = f"{plural(len(hidden), 'more segment')} not shown"
     services = [(d, outcome.segments[d]) for outcome in result.shocks for d in hidden if d in outcome.segments]
     if any(service.first_failure is not None for _, service in services):
@@ -347,15 +347,15 @@ def _hidden_segments(instance: Instance, result: Result, hidden: Sequence[str]) 
 
 
 def _hardship(outcome: Outcome, service: Service) -> tuple[float, float]:
-    """What ranks the shocks of a segment: how much of it is below its floor, t, then how much goes unserved, t.
+    """Return the rank of a shock for a segment: shortage below its floor, t, then unserved demand, t.
 
-    In a sample that may fail nothing below a floor counts, in the ranking of segments as well.
+    Shortages below a floor in samples that may fail count neither here nor in the ranking of segments.
     """
     return 0.0 if outcome.excused else service.below_floor, service.shortage
 
 
 def _place_of_segment(instance: Instance, d: str, outcome: Outcome, service: Service) -> tuple[float, float]:
-    """What segments are sorted by: the largest gap, then what goes unserved, money."""
+    """Return the sort key of segments: the largest gap, then unserved demand, money."""
     return 0.0 if outcome.excused else -service.gap, -_value(instance, d, service.shortage)
 
 
@@ -366,9 +366,9 @@ def _segment_row(instance: Instance, d: str, outcome: Outcome, service: Service)
 
 
 def cut_orders_note(instance: Instance, result: Result) -> Iterator[str]:
-    """How much the worst shock cuts of the supply there is and of what is ordered, for both may be the same works.
+    """Yield how much the worst shock cuts existing supply and ordered capacity, since both may be the same plants.
 
-    Nothing where floors hold, or nothing that is ordered is cut.
+    Nothing is yielded if floors hold or no ordered capacity is cut.
     """
     worst = worst_event(instance, result)
     path = instance.path(instance.event(worst.name))
@@ -383,7 +383,7 @@ def cut_orders_note(instance: Instance, result: Result) -> Iterator[str]:
 
 
 def _existing_cuts(instance: Instance, path: Path) -> str:
-    """How many existing sources a shock cuts wholly and in part, with what follows them."""
+    """Return the number of existing sources that a shock cuts wholly and in part, with the following noun."""
     existing = [min(cuts) >= 1.0 for a in instance.processes if any(cuts := _cuts(path, a))]
     whole, part = sum(existing), len(existing) - sum(existing)
     cut = [plural(whole, "existing source")] if whole else []
@@ -392,19 +392,19 @@ def _existing_cuts(instance: Instance, path: Path) -> str:
 
 
 def _cuts(path: Path, a: str, since: int = 0) -> list[float]:
-    """The severity in each period of a shock from `since` on, shares; of a process only where it has some capacity."""
+    """Return the severity in each period from `since` on, as shares; for a process, only periods with capacity."""
     periods = [t for t in path.periods if t >= since and (a not in path.capacity or path.capacity_at(a, t) > 0)]
     return [float(path.largest_severity_at(a, t)) for t in periods]
 
 
 def _cut_range(cuts: Sequence[float]) -> str:
-    """By how much an activity is cut in the periods of a shock: ``0 to 30 %``."""
+    """Return the range of the cuts of an activity in the periods of a shock: ``0 to 30 %``."""
     low, high = min(cuts), max(cuts)
     return percent(high) if low == high else f"{percent(low).removesuffix(' %')} to {percent(high)}"
 
 
 def why_unspent(instance: Instance, result: Result) -> str:
-    """The reasons that there can be, where the plan is proven to be the best and leaves a gap."""
+    """Return the possible reasons for unspent money if the plan is proven to be the best and leaves a gap."""
     if result.status != "gap" or result.bound is None:
         return ""
     price = instance.policy.gap_price

@@ -1,4 +1,4 @@
-"""The brief in the forms of its files: Markdown, Word and PDF, each drawn from what `Brief.to_dict` gives."""
+"""The writers of the brief as Markdown, Word and PDF, all from the result of `Brief.to_dict`."""
 
 import io
 import math
@@ -13,7 +13,7 @@ from optimizer.errors import BRIEF_FORMS, require_extra
 
 
 def brief_markdown(data: Mapping[str, Any]) -> str:
-    """The text of `Brief.to_dict`."""
+    """Return the brief as Markdown text."""
     return "\n".join(_lines(data)).rstrip() + "\n"
 
 
@@ -30,7 +30,7 @@ def _lines(data: Mapping[str, Any]) -> Iterator[str]:
             yield from (_plain(sentence), "")
         if part["table"] is not None:
             yield from _table(part["table"], part["strong"])
-        # `missing_note` of the part: what was not computed.
+        # The part's `missing_note`.
         if part["lacks"]:
             yield from (f"*{_plain(part['lacks'])}*", "")
 
@@ -51,23 +51,23 @@ def _row(cells: Sequence[str]) -> str:
 
 
 def _plain(text: str) -> str:
-    """A text on one line, with what Markdown would read as marks escaped."""
+    """Return a text on one line, with the markup characters of Markdown escaped."""
     escaped = "".join(f"\\{sign}" if sign in "\\`*_[]<>|#" else sign for sign in str(text))
     return " ".join(escaped.split())
 
 
-# Of a Word document: the font, which every computer has or replaces by one as wide, and how much wider than the letters
-# here those of the font that is there may be.
+# The font of a Word document, which every computer has or replaces by one of equal width, and the allowance for wider
+# letters of the installed font.
 _FONT, _WIDER = "Arial", 1.15
-# Points of tables and of the text.
+# Font sizes of tables and text, points.
 _TABLE_POINTS, _TEXT_POINTS = 7.5, 9
-# Millimetres of the margin, and twentieths of a point beside the text of a cell.
+# Page margin, millimetres, and padding of a cell, twentieths of a point.
 _WORD_MARGIN, _BESIDE = 14, 45
 _RULED = "Light Shading"
 
 
 def brief_docx(data: Mapping[str, Any]) -> bytes:
-    """The content of a Word file, from what `Brief.to_dict` gives.
+    """Return the brief as a Word file.
 
     Raises:
         MissingExtraError: the extra is not installed.
@@ -97,7 +97,7 @@ def brief_docx(data: Mapping[str, Any]) -> bytes:
 
 
 def _set_up(document: Any, data: Mapping[str, Any]) -> None:
-    """The page, its fonts, every second row of its tables in a light grey, and what the file says of itself."""
+    """Set page, fonts, light grey for every second row of tables, and the document's properties."""
     from docx.oxml.ns import qn
     from docx.shared import Mm, Pt, RGBColor
 
@@ -120,7 +120,7 @@ def _set_up(document: Any, data: Mapping[str, Any]) -> None:
 
 
 def _add_table(document: Any, table: Mapping[str, Any], strong: Sequence[int]) -> None:
-    """A table, its columns as wide as what stands in them, whose head is repeated on every page, and its caption."""
+    """Add a table with columns as wide as their texts, a head that repeats on every page, and its caption."""
     from docx.oxml import parse_xml
     from docx.oxml.ns import nsdecls
     from docx.shared import Mm, Pt
@@ -144,7 +144,7 @@ def _add_table(document: Any, table: Mapping[str, Any], strong: Sequence[int]) -
 
 
 def _add_row(table: Any, texts: Sequence[str], heads: Sequence[str], widths: Sequence[Any], *, is_strong: bool) -> None:
-    """A row that no page breaks, on the page of what follows."""
+    """Add a row that is not broken across pages and stays with the next row."""
     from docx.enum.text import WD_ALIGN_PARAGRAPH
     from docx.oxml import OxmlElement
     from docx.shared import Pt
@@ -159,24 +159,24 @@ def _add_row(table: Any, texts: Sequence[str], heads: Sequence[str], widths: Seq
         run.font.size, run.bold = Pt(_TABLE_POINTS), is_strong
 
 
-# Of a PDF, millimetres: the page, its margin, and the room between the two columns.
+# PDF layout, millimetres: page, margin, and space between the two columns.
 _WIDTH, _HEIGHT, _MARGIN, _BETWEEN = 210.0, 297.0, 12.0, 5.0
-# Sizes of the text of tables, points, the largest that fits is taken; points are millimetres by this factor.
+# Font sizes of tables, points, of which the largest that fits is used; millimetres per point.
 _SIZES, _MM = (9.0, 8.5, 8.0, 7.5, 7.0, 6.5, 6.0, 5.6), 25.4 / 72
-# Parts side by side: those of the left column and of the right one, where each begins, and its width.
+# Parts of the left and of the right column.
 _LEFT, _RIGHT = ("survival", "unserved", "alternatives"), ("worst", "money", "figures")
 _UNUSABLE_WIDTH = 2 * _MARGIN + _BETWEEN
 _SPLIT = 0.57 * (_WIDTH - _UNUSABLE_WIDTH)
 _PLACES = (_LEFT, _MARGIN, _SPLIT), (_RIGHT, _MARGIN + _SPLIT + _BETWEEN, _WIDTH - _UNUSABLE_WIDTH - _SPLIT)
 _INK, _QUIET, _RULE = (22, 25, 29), (77, 85, 96), (201, 206, 214)
 _BAD, _GOOD, _BAR = (169, 63, 0), (0, 105, 76), (0, 85, 138)
-# Of the page's first screen on paper: points of its tables, the length that fits, millimetres, the smallest scale, and
-# how wide a letter is, as a share of its size.
+# The first screen of the page on paper: font size of tables, points; length that fits, millimetres; smallest scale;
+# mean width of a letter, and of a bold one, as a share of its size.
 _PRINTED, _FITS, _SMALLEST, _LETTER, _BOLD = 6.5, 262.0, 0.7, 0.53, 0.59
 
 
 def brief_pdf(data: Mapping[str, Any]) -> bytes:
-    """The content of a PDF file, from what `Brief.to_dict` gives.
+    """Return the brief as a PDF file.
 
     Raises:
         MissingExtraError: the extra is not installed.
@@ -196,17 +196,17 @@ def brief_pdf(data: Mapping[str, Any]) -> bytes:
 
 
 class _Ruler:
-    """A page that is measured and not written, with the mean width of a letter for all of them."""
+    """A stand-in for a PDF page that only measures texts, with one mean width for all letters."""
 
     fonts: Mapping[str, Any] = {}
     _wide = 0.0
 
     def set_font(self, family: str, style: str, size: float) -> None:
-        """A font, points."""
+        """Choose a font; `size` is in points."""
         self._wide = size * _MM * (_BOLD if style else _LETTER)
 
     def get_string_width(self, text: str) -> float:
-        """Millimetres."""
+        """Return the width of a text, millimetres."""
         return len(text) * self._wide
 
     def __getattr__(self, name: str) -> Callable[..., None]:
@@ -214,23 +214,23 @@ class _Ruler:
 
 
 def paper_scale(data: Mapping[str, Any]) -> float:
-    """By what the printed first screen is made smaller, so that it keeps to one A4 page; 1 where it does as it is.
+    """Return the scale at which the printed first screen fits one A4 page, at most 1.
 
-    Its length is that of the PDF with text of the same size, with letters of one width.
+    Its length is estimated by the layout of the PDF with text of the same size and letters of equal width.
     """
     long = _draw_in_columns(_Sheet(_PRINTED, pdf=_Ruler()), data)
     return min(1.0, max(_SMALLEST, float(math.sqrt(_FITS / long))))
 
 
 def _too_wide(sheet: "_Sheet", data: Mapping[str, Any]) -> set[str]:
-    """The parts whose tables a column is too narrow for: they stand below both columns."""
+    """Return the parts whose tables are too wide for a column; they are placed below both columns."""
     columns = [(name, _Column(sheet, x, width, 0.0)) for names, x, width in _PLACES for name in names]
     tables = [(name, column, data["parts"].get(name, {}).get("table")) for name, column in columns]
     return {name for name, column, table in tables if table and not column.holds(column.wanted_widths(table))}
 
 
 def _draw_in_columns(sheet: "_Sheet", data: Mapping[str, Any], wide: Collection[str] = ()) -> float:
-    """Draw all on one page, parts that are `wide` below both columns; where it ends, millimetres from the top."""
+    """Draw everything on one page, `wide` parts below both columns; return the end, millimetres from the top."""
     parts, full, y = data["parts"], _WIDTH - 2 * _MARGIN, _draw_head(sheet, data)
     if "orders" in parts:
         y = _draw_part(_Column(sheet, _MARGIN, full, y), "orders", parts["orders"], data)
@@ -246,7 +246,7 @@ def _draw_in_columns(sheet: "_Sheet", data: Mapping[str, Any], wide: Collection[
 
 
 def _draw_head(sheet: "_Sheet", data: Mapping[str, Any]) -> float:
-    """Title, warnings, verdict and sentence; where they end."""
+    """Draw title, warnings, verdict and sentence; return the end, millimetres from the top."""
     column, size = _Column(sheet, _MARGIN, _WIDTH - 2 * _MARGIN, _MARGIN), sheet.size
     column.text(data["title"], size + 6, is_bold=True)
     column.text(data["about"], size - 0.5, colour=_QUIET)
@@ -260,7 +260,7 @@ def _draw_head(sheet: "_Sheet", data: Mapping[str, Any]) -> float:
 
 
 def _draw_part(column: "_Column", name: str, part: Mapping[str, Any], data: Mapping[str, Any]) -> float:
-    """A part below what stands in a column; where it ends."""
+    """Draw a part at the end of a column; return the new end."""
     size = column.sheet.size
     column.rule()
     column.text(part["title"], size + 1, is_bold=True)
@@ -279,12 +279,12 @@ def _draw_part(column: "_Column", name: str, part: Mapping[str, Any], data: Mapp
 
 
 class _Sheet:
-    """A page of A4 with its fonts.
+    """An A4 page with its fonts.
 
     Args:
-        size: of the text of tables, points.
-        runs_on: whether further pages follow where one is full.
-        pdf: on what it is drawn; a page of its own where it is left out.
+        size: font size of tables, points.
+        runs_on: whether a full page is followed by further pages.
+        pdf: the document to draw on; by default a new one.
     """
 
     def __init__(self, size: float, *, runs_on: bool = False, pdf: Any = None) -> None:
@@ -294,7 +294,7 @@ class _Sheet:
             self._open()
 
     def _open(self) -> None:
-        """A page with the fonts that every plot has."""
+        """Open a page with the fonts of the plots."""
         import matplotlib
         from fpdf import FPDF
 
@@ -307,7 +307,7 @@ class _Sheet:
         self.pdf.add_page()
 
     def content(self, data: Mapping[str, Any]) -> bytes:
-        """The file."""
+        """Return the content of the file."""
         self.pdf.set_title(data["title"])
         self.pdf.set_subject(data["sentence"])
         self.pdf.set_lang("en")
@@ -323,7 +323,7 @@ class _Sheet:
         self.pdf.set_font("brief", "B" if is_bold else "", size)
 
     def lines(self, text: str, width: float) -> list[str]:
-        """A text in the chosen font, broken to a width, millimetres: at spaces, and where a word is too long."""
+        """Break a text in the current font to a width, millimetres: at spaces, and inside words that are too long."""
         found, line = list[str](), ""
         for word in text.split(" "):
             longer = f"{line} {word}" if line else word
@@ -340,7 +340,7 @@ class _Sheet:
         return [*found, line]
 
     def room(self, y: float, height: float) -> float:
-        """Where so much stands: at `y`, or at the head of the next page where pages run on."""
+        """Return the place for content of a given height: `y`, or the top of the next page if pages run on."""
         if self.runs_on and y + height > _HEIGHT - _MARGIN:
             self.pdf.add_page()
             return _MARGIN
@@ -349,7 +349,7 @@ class _Sheet:
 
 @dataclass
 class _Column:
-    """A column of a sheet: `x` and `width`, millimetres, and `y`, down to which it is full."""
+    """A column of a sheet: `x` and `width`, millimetres, and `y`, the end of its content."""
 
     sheet: _Sheet
     x: float
@@ -357,7 +357,7 @@ class _Column:
     y: float
 
     def rule(self) -> None:
-        """A line across."""
+        """Draw a line across the column."""
         pdf = self.sheet.pdf
         self.y = self.sheet.room(self.y, 12.0)
         pdf.set_draw_color(*_INK)
@@ -368,7 +368,7 @@ class _Column:
     def text(
         self, text: str, size: float, *, is_bold: bool = False, colour: tuple[int, int, int] = _INK, above: float = 0.0
     ) -> None:
-        """A paragraph."""
+        """Draw a paragraph."""
         pdf, height = self.sheet.pdf, 1.22 * size * _MM
         self.y += above
         self.sheet.font(size, is_bold=is_bold)
@@ -380,7 +380,7 @@ class _Column:
             self.y += height
 
     def table(self, table: Mapping[str, Any], bars: Sequence[float], strong: Sequence[int]) -> None:
-        """A table; its bars stand behind the first column."""
+        """Draw a table with bars behind its first column."""
         heads = [head.lstrip(">") for head in table["head"]]
         is_number = [head.startswith(">") for head in table["head"]]
         pairs = self.wanted_widths(table)
@@ -395,7 +395,7 @@ class _Column:
                 self._bar(bars[i] * (over - _GAP), starts[0] + widths[0], top)
 
     def shared_widths(self, table: Mapping[str, Any]) -> list[float]:
-        """The widths of the columns of a table; where the room is short, words and numbers alone stay whole."""
+        """Return the column widths of a table; if space is short, only words and numbers are kept whole."""
         pairs = self.wanted_widths(table)
         if not self.holds(pairs):
             pairs = self.wanted_widths(table, whole=0)
@@ -403,15 +403,18 @@ class _Column:
         return _shared_widths(pairs, self.width)
 
     def holds(self, pairs: Sequence[tuple[float, float]]) -> bool:
-        """Whether there is room for the least that columns want."""
+        """Return whether the least widths of all columns fit."""
         return sum(low for low, _ in pairs) <= self.width
 
     def wanted_widths(self, table: Mapping[str, Any], whole: int = 9) -> list[tuple[float, float]]:
-        """The least and the most width of each column, millimetres; numbers and texts of so many letters are whole."""
+        """Return least and most width of each column, mm; numbers and texts up to `whole` letters are not broken."""
         return [self._wanted(head, cells, whole) for head, cells in zip(table["head"], _columns(table), strict=True)]
 
     def _wanted(self, head: str, cells: Sequence[str], whole: int) -> tuple[float, float]:
-        """The widest that is not broken, unless tight half of a head; and the widest text; with the room beside it."""
+        """Return the least and most width of a column, mm, with padding: of unbreakable texts, and of the widest text.
+
+        Unless space is short, half of the head counts as unbreakable too.
+        """
         self.sheet.font(self.sheet.size, is_bold=True)
         measure, title = self.sheet.pdf.get_string_width, head.lstrip(">")
         kept = [cell for cell in cells if title != head or len(cell) <= whole]
@@ -427,7 +430,7 @@ class _Column:
         is_bold: bool,
         colour: tuple[int, int, int],
     ) -> float:
-        """A row and the line below it; where its top is."""
+        """Draw a row and the line below it; return its top."""
         pdf, height = self.sheet.pdf, 1.18 * self.sheet.size * _MM
         self.sheet.font(self.sheet.size, is_bold=is_bold)
         broken = [
@@ -447,7 +450,7 @@ class _Column:
         return top
 
     def _bar(self, width: float, x: float, top: float) -> None:
-        """The bar of a row."""
+        """Draw the bar of a row."""
         pdf = self.sheet.pdf
         pdf.set_draw_color(*_INK)
         pdf.set_fill_color(*_BAR)
@@ -456,7 +459,7 @@ class _Column:
             pdf.rect(x, top + 0.6, width, 0.7 * self.sheet.size * _MM, style="DF")
 
 
-# Room between columns, and what a measured text may be wider than itself by rounding, millimetres.
+# Space between columns, and allowance for rounding in the measured width of a text, millimetres.
 _GAP, _SLACK = 1.6, 0.01
 
 
@@ -465,21 +468,21 @@ def _columns(table: Mapping[str, Any]) -> list[tuple[str, ...]]:
 
 
 def _shared_widths(pairs: Sequence[tuple[float, float]], room: float) -> list[float]:
-    """The widths of columns by the least and the most of each: all of the room, in equal parts of what they want."""
+    """Return column widths between least and most that fill the room, with equal shares of each column's range."""
     least = sum(low for low, _ in pairs)
     if least > room:
         return [room * low / least for low, _ in pairs]
     part = min(1.0, (room - least) / (sum(high - low for low, high in pairs) or 1.0))
     widths = [low + part * (high - low) for low, high in pairs]
-    # What is over is the first column's, so that numbers stand at the right.
+    # The first column gets the rest, so that numbers stand at the right.
     return [widths[0] + room - sum(widths), *widths[1:]]
 
 
 def write_brief(data: Mapping[str, Any], suffix: str) -> str | bytes:
-    """The content of a file of the brief.
+    """Return the content of a file of the brief, of the form given by its suffix.
 
     Raises:
-        ValueError: another suffix.
+        ValueError: the suffix is unknown.
         MissingExtraError: the form needs an extra that is not installed.
     """
     form = suffix.lower()

@@ -1,1 +1,1 @@
-"""What every figure shows, as numbers: pages and plots draw the same."""
+"""The data of every figure, drawn in the same way on pages and in print."""

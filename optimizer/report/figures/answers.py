@@ -1,7 +1,7 @@
-"""The figure of each study as rows of bars: what it costs, what breaks, and between which ends.
+"""The figure of each study as rows of bars: costs, failures, and ranges.
 
-One chart serves all of them: a row has a label, parts of a bar, and the amount in words. What is not survived comes
-first and is vermilion; a mark or a pattern says the same without colour.
+All studies share one chart: a row has a label, parts of a bar, and the amount in words. Rows that do not survive come
+first, in vermilion, with a mark or a pattern for readers without colour.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -57,7 +57,7 @@ _LOOKS: Mapping[Tone, tuple[str, str]] = {
     "range": (SKY, ""),
     "unknown": (GREY, "xxxx"),
 }
-# Rows of a figure, and of a group of rows, at most; characters of a label.
+# Largest number of rows of a figure, of rows of a group, and of characters of a label.
 _ROWS, _OF_GROUP, _LABEL = 26, 6, 52
 
 
@@ -65,28 +65,28 @@ _ROWS, _OF_GROUP, _LABEL = 26, 6, 52
 class ChartRow:
     """A row: parts of a bar from one amount to another, each with its tone, and the amount in words."""
 
-    label: str  # on the left
-    words: str  # on the right
+    label: str  # text on the left
+    words: str  # text on the right
     parts: tuple[BarPart, ...] = ()  # from, to, tone; in the unit of the axis
-    group: str = ""  # the heading that it belongs to; empty for none
-    mark: float | None = None  # where a mark stands; None for none
+    group: str = ""  # heading of its group; empty for none
+    mark: float | None = None  # place of a mark; None for none
 
 
 @dataclass(frozen=True)
 class AnswerChart:
-    """The figure of a study before it is drawn."""
+    """The data of a study's figure."""
 
-    title: str  # what is shown
-    rows: tuple[ChartRow, ...]  # from above
-    legend: Mapping[Tone, str]  # what each tone means
-    about: str  # what stands below
+    title: str  # title of the figure
+    rows: tuple[ChartRow, ...]  # rows from top to bottom
+    legend: Mapping[Tone, str]  # meaning of each tone
+    about: str  # text of the caption
     axis: Literal["money", "share"] = "money"  # money, or a share of 1
-    line: tuple[float, str] | None = None  # an amount that a line is drawn at, and its name; None for none
-    left: int = 0  # how many rows are left out
+    line: tuple[float, str] | None = None  # place and name of a line; None for none
+    left: int = 0  # number of rows left out
 
     @property
     def ends(self) -> tuple[float, float]:
-        """The ends of the axis: 0 and what lies farthest from it on either side."""
+        """Return the ends of the axis: the smallest and the largest amount, or 0."""
         ends = [end for row in self.rows for low, high, _ in row.parts for end in (low, high)]
         ends += [self.line[0]] if self.line else []
         low, high = min([0.0, *ends]), max([0.0, *ends])
@@ -94,18 +94,18 @@ class AnswerChart:
 
     @property
     def tones(self) -> list[Tone]:
-        """The tones that it has, in the order of their first rows."""
+        """Return its tones, in the order of their first rows."""
         return list(dict.fromkeys(tone for row in self.rows for *_, tone in row.parts))
 
     @property
     def caption(self) -> str:
-        """What stands below."""
+        """Return the caption."""
         line = f" Dashed: {self.line[1]}." if self.line else ""
         more = f" {plural(self.left, 'more row')} not shown." if self.left else ""
         return f"{self.about}{line}{more}"
 
     def on_page(self) -> dict[str, Any]:
-        """The rows for a page: where each part of a bar begins and how long it is, in per cent of the axis."""
+        """Return the rows for a page, with start and length of each part of a bar in per cent of the axis."""
         low, high = self.ends
         share = 100.0 / (high - low)
 
@@ -128,17 +128,17 @@ class AnswerChart:
         return {"rows": rows, "zero": place(0.0), "line": line, "legend": legend, "about": self.caption}
 
     def table(self) -> dict[str, Any]:
-        """The rows as a page's table: heads, rows and caption."""
+        """Return the rows as a table for a page: heads, rows and caption."""
         groups = any(row.group for row in self.rows)
         rows = [[*([row.group] if groups else []), row.label, row.words] for row in self.rows]
         return {"head": [*(["Of"] if groups else []), "What", "Amount"], "rows": rows, "caption": self.caption}
 
 
 def chart_of(found: ChartedStudy) -> AnswerChart:
-    """The chart of a study.
+    """Return the chart of a study.
 
     Raises:
-        ValueError: there is nothing to draw. Its text says so.
+        ValueError: there is nothing to draw; the message says why.
     """
     makers: Mapping[type, Callable[[Any], AnswerChart]] = {
         Explanation: _explanation,
@@ -156,10 +156,10 @@ def chart_of(found: ChartedStudy) -> AnswerChart:
 
 
 def draw_answer(found: ChartedStudy) -> Canvas:
-    """The chart of a study, drawn for print.
+    """Draw the chart of a study for print.
 
     Raises:
-        ValueError: there is nothing to draw. Its text says so.
+        ValueError: there is nothing to draw; the message says why.
     """
     from matplotlib.patches import Patch
     from matplotlib.ticker import PercentFormatter
@@ -196,7 +196,7 @@ def draw_answer(found: ChartedStudy) -> Canvas:
 
 
 def _draw_rows(panel: "Axes", rows: Sequence[ChartRow]) -> list[float]:
-    """The bars from above with the heading of each group, and where each row stands."""
+    """Draw the bars and the heading of each group from top to bottom; return the place of each row."""
     places, place, group = list[float](), 0.0, ""
     for row in rows:
         if row.group != group:
@@ -215,7 +215,7 @@ def _draw_rows(panel: "Axes", rows: Sequence[ChartRow]) -> list[float]:
 
 
 def _limited(rows: Iterable[ChartRow], most: int = _ROWS) -> tuple[tuple[ChartRow, ...], int]:
-    """So many rows, and how many are left out."""
+    """Return the first `most` rows, and the number of rows left out."""
     every = tuple(rows)
     return every[:most], max(0, len(every) - most)
 
@@ -258,7 +258,7 @@ def _repair_row(instance: Instance, repair: Repair) -> ChartRow:
 
 
 def _values(found: Explanation) -> tuple[tuple[ChartRow, ...], int]:
-    """The values of the parts of a plan, by heading, the largest of each first."""
+    """Return the rows with the values of a plan's parts by heading, the largest first, and the number left out."""
     instance = instance_of(found.result)
     groups, made = Groups(instance), list[Group]()
     for value in found.part_values:
@@ -274,7 +274,7 @@ def _values(found: Explanation) -> tuple[tuple[ChartRow, ...], int]:
 def _value_rows(
     found: Explanation, instance: Instance, title: str, some: Sequence[Group], made: Sequence[Group]
 ) -> Iterator[ChartRow]:
-    """The rows of a heading: that without which nothing survives, then the largest changes."""
+    """Yield the rows of a heading: first parts without which no plan survives, then the largest changes."""
     largest = max(abs(each.most.change or 0.0) for each in made) or 1.0
     releases = any(max(row, default=0.0) > 0 for row in found.result.plan.stocks.values())
     ordered = sorted(some, key=lambda each: (each.most.survives is not False, -abs(each.most.change or 0.0)))
@@ -286,7 +286,7 @@ def _value_rows(
 
 
 def _value_part(value: PartValue, largest: float) -> tuple[BarPart, ...]:
-    """The bar of a value; as long as the longest where nothing survives."""
+    """Return the bar of a value; if no plan survives without the part, it is as long as the longest."""
     if value.survives is False:
         return ((0.0, largest, "broken"),)
     change = value.change or 0.0
@@ -297,7 +297,7 @@ def _value_part(value: PartValue, largest: float) -> tuple[BarPart, ...]:
 
 
 def _attack(found: AttackResult) -> AnswerChart:
-    """What it costs to break the plan, by start."""
+    """Return the chart of the least attack budget that breaks the plan, by start."""
     instance, adversary = found.instance, found.instance.adversary
     assert adversary is not None
     rows = list[ChartRow]()
@@ -340,7 +340,7 @@ def _alternatives(found: Alternatives) -> AnswerChart:
         most = each.greatest.size
         unit = instance.options[each.option].labels.size_unit
         words = f"{si(each.least.size)} to {si(most, unit)}, cheapest plan {si(each.cheapest)}"
-        # What is opened at size 0 alone has no larger size to be a share of.
+        # An option that is only opened at size 0 has no larger size to be a share of.
         is_bought = each.verdict == "must-have", each.option in found.cheapest.plan.bought
         sizes = zip((each.least.size, each.cheapest), is_bought, strict=True)
         least, cheapest = (size / most if most > 0 else float(buys) for size, buys in sizes)
@@ -386,7 +386,7 @@ def _sensitivity(found: Sensitivity) -> AnswerChart:
 
 
 def _of_end(end: VariantOutcome, base: VariantOutcome) -> tuple[str, float, Tone]:
-    """The change at an end of a range: in words, its size, and its tone."""
+    """Return the change at an end of a range: in words, as an amount, and its tone."""
     if not end.has_plan or not end.is_settled:
         return ("no plan" if end.status in ("infeasible", "unusable") else "not known"), 0.0, "unknown"
     change = end.dearer(base)
@@ -429,7 +429,7 @@ def _stress(found: Stress) -> AnswerChart:
 
 
 def _cost_shares(found: CostShares) -> AnswerChart:
-    """What each member pays with its proven range, and what each coalition costs alone."""
+    """Return the chart of each member's payment with its proven range, and the cost of each coalition alone."""
     instance, money, by = found.instance, found.instance.money, found.leading
     rows = [
         ChartRow(
@@ -464,7 +464,7 @@ def _cost_shares(found: CostShares) -> AnswerChart:
 
 
 def _proven_between(each: MemberShare, by: Solution) -> tuple[BarPart, ...]:
-    """The ends of what a member pays, where they read as two."""
+    """Return the bar from the lower to the upper end of a member's payment; nothing if both print alike."""
     low, high = each.paid(by).low, each.paid(by).high
     return ((low, high, "range"),) if si(low) != si(high) else ()
 

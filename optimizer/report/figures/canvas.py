@@ -1,7 +1,7 @@
-"""What print figures are drawn on: sizes, fonts and colours, money along an axis, names in any script, and the file.
+"""The canvas of print figures: sizes, fonts, colours, axes of money, names in any script, and the file.
 
-Colours are those that colour-blind readers can tell apart, the same on the page and in the plots. Sources: Okabe, Ito:
-Color Universal Design, 2008; olive: Tol, Colour Schemes, 2021. Beyond eight regions colours come again, with a pattern.
+Colour-blind readers can distinguish the colours, which are the same on pages and in plots. Sources: Okabe, Ito: Color
+Universal Design, 2008; olive: Tol, Colour Schemes, 2021. Beyond eight regions colours repeat with a pattern.
 """
 
 import contextlib
@@ -27,11 +27,11 @@ from optimizer.instance.schema import Instance
 from optimizer.levers import KINDS
 from optimizer.results.plan import SourceShare
 
-# Inches; the width of a page of A4 between its margins.
+# Width of an A4 page between its margins, inches.
 WIDTH = 7.1
-# Inches between two labels of an axis, at least.
+# Least distance between two labels of an axis, inches.
 CANVAS_ROOM = 0.06
-# Letters of a line above a panel.
+# Characters in a line of a panel's title.
 _PANEL_TITLE = 92
 INK, QUIET, GRID = "#16191d", "#4d5560", "#dfe2e7"
 STYLE: Mapping[str, Any] = {
@@ -62,7 +62,7 @@ STYLE: Mapping[str, Any] = {
 
 @dataclass(frozen=True)
 class Canvas:
-    """A figure, its panels, and the height of its title, inches."""
+    """A figure, its panels, and the height of its title in inches."""
 
     figure: "Figure"
     panels: Sequence["Axes"]
@@ -72,14 +72,14 @@ class Canvas:
 def new_canvas(
     title: str, height: float, rows: Sequence[float] = (1.0,), *, share: bool = False, width: float = WIDTH
 ) -> Canvas:
-    """An empty figure with a title and one panel below another.
+    """Create an empty figure with a title and panels below each other.
 
     Args:
-        title: what is shown, on as many lines as it takes.
-        height: of the panels together, inches.
-        rows: heights of the panels, relative to each other.
-        share: whether they share their time.
-        width: inches.
+        title: title of the figure, broken into lines.
+        height: height of all panels together, inches.
+        rows: relative heights of the panels.
+        share: whether the panels share their time axis.
+        width: width of the figure, inches.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -93,12 +93,12 @@ def new_canvas(
 
 
 def set_panel_title(panel: "Axes", text: str, colour: str = INK) -> None:
-    """What a panel shows, at its upper left, on as many lines as it takes."""
+    """Set the title of a panel at its upper left, broken into lines."""
     panel.set_title("\n".join(wrap(text, _PANEL_TITLE)), fontsize=8.5, loc="left", color=colour)
 
 
 def add_footer(canvas: Canvas, text: str, handles: Sequence[Any] = ()) -> None:
-    """What stands below a figure: a legend, then units and the currency label with its year."""
+    """Add a legend below a figure, then a text with units and the currency with its year."""
     figure, width = canvas.figure, canvas.figure.get_figwidth()
     lines = wrap(text, round(18.6 * width), break_on_hyphens=False)
     columns = _columns([str(handle.get_label()) for handle in handles], width)
@@ -106,7 +106,7 @@ def add_footer(canvas: Canvas, text: str, handles: Sequence[Any] = ()) -> None:
     below, legend = 0.125 * len(lines) + 0.06, 0.17 * rows + (0.06 if rows else 0.0)
     height = figure.get_figheight() + below + legend
     figure.set_figheight(height)
-    # The title keeps its distance from the top of the enlarged figure.
+    # Keeps the distance of the title from the top of the enlarged figure.
     figure.texts[0].set_y(1.0 - 0.05 / height)
     figure.text(0.01, 0.04 / height, "\n".join(lines), va="bottom", fontsize=7, color=QUIET)
     if handles:
@@ -119,25 +119,25 @@ def add_footer(canvas: Canvas, text: str, handles: Sequence[Any] = ()) -> None:
 
 
 def _columns(labels: Sequence[str], width: float) -> int:
-    """So many columns of a legend fit beside each other."""
+    """Return the number of columns of a legend that fit the width."""
     longest = max(map(len, labels), default=1)
     return max(1, min(len(labels) or 1, int(width / (0.062 * longest + 0.46))))
 
 
 def of_plan(result: Result) -> str:
-    """The sentence that says which plan a figure shows, by its outlay and currency."""
+    """Return a sentence that identifies the plan of a figure by its outlay and currency."""
     return f"Plan with {si(result.outlay, digits=4)} of outlay ({result.currency})."
 
 
 def in_money(axis: Any) -> None:
-    """Label an axis with amounts of money as tables write them: ``2.5M``."""
+    """Label an axis with amounts of money in the form of the tables: ``2.5M``."""
     from matplotlib.ticker import FuncFormatter
 
     axis.set_major_formatter(FuncFormatter(lambda value, _: si(value) if abs(value) > ROUNDING else "0"))
 
 
 def thin_ticks(canvas: Canvas, panel: "Axes", places: Sequence[float], labels: Sequence[str]) -> None:
-    """Label the bottom axis with every label, or every n-th so that none touch. Call it after all else is drawn."""
+    """Label the bottom axis with every n-th label so that none touch; call it after all else is drawn."""
     panel.set_xticks(places, labels)
     canvas.figure.draw_without_rendering()
     extents = [label.get_window_extent() for label in panel.get_xticklabels()]
@@ -155,7 +155,7 @@ def plain(panel: "Axes") -> None:
 
 
 def file_bytes(canvas: Canvas, suffix: str) -> bytes:
-    """The figure as a file of that kind: ``svg``, ``png`` or ``pdf``; the same figure gives the same bytes."""
+    """Return the figure as a file, ``svg``, ``png`` or ``pdf``; equal figures give equal bytes."""
     from matplotlib import rc_context
 
     stream = io.BytesIO()
@@ -167,9 +167,9 @@ def file_bytes(canvas: Canvas, suffix: str) -> bytes:
 
 
 def _settle(figure: "Figure") -> None:
-    """Lay a figure out for good, its panels at places of nine digits.
+    """Fix the layout of a figure, with the places of its panels rounded to nine digits.
 
-    The solver of the layout varies in the last digits from run to run; names inside an SVG file are made of all digits.
+    The layout solver varies in the last digits from run to run, and names in an SVG file depend on all digits.
     """
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
@@ -179,7 +179,7 @@ def _settle(figure: "Figure") -> None:
 
 
 FONT = "DejaVu Sans"
-# Chinese, Japanese and Korean, as systems bring them; the first of those that are there.
+# Fonts for Chinese, Japanese and Korean on common systems; the first installed one is used.
 FALLBACKS = (
     "Noto Sans CJK JP",
     "Noto Sans CJK SC",
@@ -198,10 +198,10 @@ GLYPH = re.compile(r"Glyph (\d+) ")
 
 @contextlib.contextmanager
 def use_all_fonts() -> Iterator[None]:
-    """A context in which letters that the font lacks are drawn in the other fonts of the system.
+    """Draw characters that the font lacks in other fonts of the system, within the context.
 
     Warns:
-        UserWarning: once, of the letters that no font has.
+        UserWarning: no font has some characters; issued once.
     """
     from matplotlib import rc_context
     from matplotlib.font_manager import fontManager
@@ -224,19 +224,19 @@ def use_all_fonts() -> Iterator[None]:
 BLUE, VERMILION, ORANGE, GREEN = "#0072B2", "#D55E00", "#E69F00", "#009E73"
 PURPLE, SKY, YELLOW, GREY = "#CC79A7", "#56B4E9", "#F0E442", "#8A8A8A"
 OLIVE = "#999933"
-# Vermilion is kept for what is short, wherever it stands.
+# Vermilion always marks shortages.
 OTHERS = (ORANGE, GREEN, PURPLE, SKY, YELLOW, OLIVE, GREY)
 PATTERNS = ("", "/", "x", ".")
 _SLOTS = (BLUE, ORANGE, GREEN, PURPLE, SKY, OLIVE, YELLOW, GREY)
 
 
 def lever_colours() -> dict[str, str]:
-    """The colour of each kind of lever."""
+    """Return the colour of each kind of lever."""
     return {kind: _SLOTS[lever.labels.colour] for kind, lever in KINDS.items()}
 
 
 def regions(instance: Instance, shares: Iterable[Mapping[str, tuple[SourceShare, ...]]]) -> dict[str, tuple[str, str]]:
-    """A colour and a pattern for each region: home is blue, then those that most is bought from."""
+    """Return a colour and a pattern for each region: blue for home, then by the amount bought from it."""
     weight: dict[str, float] = defaultdict(float)
     for activity in instance.activities.values():
         weight[activity.region or "unnamed"] += 0.0

@@ -1,4 +1,4 @@
-"""The tree of futures with the decisions on its edges: what is bought from one answer to the next, in which branch."""
+"""The tree of futures: each edge has the purchases between two answers in one branch."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,11 +15,11 @@ from optimizer.units import si
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Inches: a line of text, the room of a branch's name, and the part of the width that the leaves take.
+# Inches: height of a line of text, height of a branch's name, and width of the leaves.
 _LINE, _HEAD, _LEAVES = 0.125, 0.2, 1.75
-# Characters in an inch of this size of text.
+# Font size, points, and characters of it per inch.
 _SIZE, _PER_INCH = 6.2, 21.5
-# Orders that are written on an edge, at most, where there are few branches, and where there are many.
+# Largest number of orders on an edge with few branches, the same with many, and the number of branches that is many.
 _ORDERS, _ORDERS_OF_MANY, _MANY = 6, 2, 12
 
 
@@ -27,14 +27,14 @@ _ORDERS, _ORDERS_OF_MANY, _MANY = 6, 2, 12
 class TreeEdge:
     """The futures that cannot be distinguished in a stage."""
 
-    stage: int  # its number
-    futures: tuple[int, ...]  # their numbers, one after the other
-    branch: str  # the answers known since the stage before, with their probability; empty at the root
-    orders: tuple[str, ...]  # what they buy in the stage, a line each
+    stage: int  # number of the stage
+    futures: tuple[int, ...]  # numbers of the futures, consecutive
+    branch: str  # answers known since the previous stage, with their probability; empty at the root
+    orders: tuple[str, ...]  # purchases in the stage, one line each
 
 
 def tree_edges(instance: Instance, result: FuturesResult) -> tuple[TreeEdge, ...]:
-    """The edges of the tree, stage by stage."""
+    """Return the edges of the tree, stage by stage."""
     most = _ORDERS if len(result.futures) <= _MANY else _ORDERS_OF_MANY
     edges = list[TreeEdge]()
     above: Sequence[float] = [1.0] * len(result.futures)
@@ -52,7 +52,7 @@ def tree_edges(instance: Instance, result: FuturesResult) -> tuple[TreeEdge, ...
 def _groups(
     instance: Instance, result: FuturesResult, stage: Stage
 ) -> Mapping[tuple[tuple[str, str, str], ...], tuple[int, ...]]:
-    """The futures that cannot be distinguished in a stage, by their answers so far."""
+    """Group the futures that cannot be distinguished in a stage by their answers so far."""
     so_far = {instance.horizon.label(t) for t in range(stage.t + 1)}
     groups = dict[tuple[tuple[str, str, str], ...], tuple[int, ...]]()
     for i, future in enumerate(result.futures):
@@ -62,7 +62,7 @@ def _groups(
 
 
 def _orders(instance: Instance, stage: Stage, future: int, most: int) -> Iterator[str]:
-    """What a future buys in a stage, the dearest first."""
+    """Yield the purchases of a future in a stage, the dearest first."""
     mine = sorted((each for each in stage.orders if future in each.futures), key=lambda each: -each.paid[1])
     for each in mine[:most]:
         yield order_text(instance, each)
@@ -71,12 +71,12 @@ def _orders(instance: Instance, stage: Stage, future: int, most: int) -> Iterato
 
 
 def order_text(instance: Instance, order: StageOrder) -> str:
-    """``4 t/yr plant``: the size first, which is never cut off."""
+    """Return an order as text, ``4 t/yr plant``: the size comes first, since the end may be cut off."""
     return f"{size_text(instance, order.option, order.size[1])} {display_name(instance, order.option)}"
 
 
 def draw_futures(instance: Instance, result: FuturesResult) -> Canvas:
-    """The tree, from the decisions of today on the left to the futures, with what each costs, on the right."""
+    """Draw the tree, from today's decisions on the left to the futures with their costs on the right."""
     edges = tree_edges(instance, result)
     heights = _row_heights(result, edges)
     canvas = new_canvas(f"{result.title}: what is ordered now, and what follows each answer", sum(heights) + 0.55)
@@ -109,7 +109,7 @@ def draw_futures(instance: Instance, result: FuturesResult) -> Canvas:
 
 
 def _row_heights(result: FuturesResult, edges: Sequence[TreeEdge]) -> list[float]:
-    """Inches of each future: its own texts, and its part of those that it shares."""
+    """Return the height of each future, inches: its own texts and its part of shared ones."""
     heights = [2 * _LINE + 0.1] * len(result.futures)
     for edge in sorted(edges, key=lambda each: len(each.futures)):
         needed = _HEAD + _LINE * max(1, len(edge.orders)) + 0.1

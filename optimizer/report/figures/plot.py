@@ -1,6 +1,6 @@
-"""The print figures of a report, chosen by kind; what each budget buys is drawn here, for pages as well.
+"""The print figures of a report by kind; the frontier of budgets is drawn here, for pages as well.
 
-Colours are those of Okabe and Ito; what colour says, a pattern, a mark or a word says as well.
+Colours are those of Okabe and Ito; a pattern, a mark or a word repeats the meaning of each colour.
 """
 
 from __future__ import annotations
@@ -44,27 +44,28 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Choice:
-    """What a figure shows; parts that are None are chosen by the figure."""
+    """The subject of a figure; the figure chooses those that are None."""
 
-    shock: str | None = None  # of path, sankey, map, drawdown and sources
-    segment: str | None = None  # of path and sources
-    commodity: str | None = None  # of dependence
-    year: int | None = None  # of endurance, the year of the cut
-    end: bool = False  # of sankey and map, the last year and not the first
+    shock: str | None = None  # for path, sankey, map, drawdown and sources
+    segment: str | None = None  # for path and sources
+    commodity: str | None = None  # for dependence
+    year: int | None = None  # for endurance: the year of the cut
+    end: bool = False  # for sankey and map: the last year in place of the first
 
 
 def draw_plot(book: Book, kind: str, choice: Choice, suffix: str, found: Frontier | None = None) -> bytes:
-    """One figure as a file.
+    """Return one figure as a file.
 
     Args:
         book: the report of the plan.
         kind: one of `KINDS`.
-        choice: what of it.
+        choice: the subject of the figure.
         suffix: ``svg``, ``png`` or ``pdf``.
-        found: the plans by budget; of the kind frontier only.
+        found: the plans by budget, for the kind frontier.
 
     Raises:
-        ValueError: the plan has nothing of that kind, or no such shock, segment, commodity or year. Its text says so.
+        ValueError: the plan has no data of this kind, or no such shock, segment, commodity or year; the message says
+            which.
     """
     from matplotlib import rc_context
 
@@ -73,7 +74,7 @@ def draw_plot(book: Book, kind: str, choice: Choice, suffix: str, found: Frontie
 
 
 def plot_frontier(book: Book, found: Frontier | None) -> Canvas:
-    """Gap and cost by outlay."""
+    """Draw gap and cost by outlay."""
     return draw_frontier(book.instance, book.own.result, found or book.frontier)
 
 
@@ -129,7 +130,7 @@ def _dependence(book: Book, choice: Choice) -> Canvas:
     known = list(book.own.shares)
     _require(bool(known), "nothing is made")
     commodity, home = choice.commodity, book.instance.home
-    # What comes wholly from home in every year says nothing about dependence.
+    # Commodities that come only from home in every year have no dependence to show.
     foreign = [c for c in known if any(set(share.regions) - {home} for share in book.own.shares[c])]
     _require(commodity is None or commodity in known, f"no {commodity!r} is made and used; one of: {', '.join(known)}")
     shown = (foreign or known) if commodity is None else [commodity]
@@ -165,10 +166,10 @@ def _map(book: Book, choice: Choice) -> Canvas:
 
 
 def maps_of(book: Book, shock: str | None = None, *, end: bool = False) -> list[world_map.WorldMap]:
-    """The baseline on the map, and a shock beside it in the same periods; the worst where none is named.
+    """Return the map of the baseline, and that of a shock in the same periods, by default the worst.
 
     Raises:
-        ValueError: there is no plan, no such shock, or its flows are not kept. Its text says so.
+        ValueError: there is no plan or no such shock, or its flows are not kept; the message says which.
     """
     known = book.own.chains
     _require(BASELINE in known, "there is no plan to draw a map of")
@@ -184,16 +185,16 @@ def maps_of(book: Book, shock: str | None = None, *, end: bool = False) -> list[
 
 
 def _require_kept(book: Book, shock: str | None, kept: Sequence[str]) -> None:
-    """Refuse a shock that is not there, or whose flows are not kept."""
+    """Raise an error for an unknown shock, or one whose flows are not kept."""
     names = [each.name for each in book.own.result.shocks]
     _require(shock is None or shock in names, f"there is no shock {shock!r} in the plan; one of: {', '.join(names)}")
     _require(shock is None or shock in kept, _not_kept(shock or "", kept))
 
 
 def _worst_kept(book: Book, kept: Sequence[str]) -> str | None:
-    """The shock with the largest gap of those whose flows are kept; the tightest where none has one.
+    """Return the shock with the largest gap of those whose flows are kept, or the tightest if none has a gap.
 
-    A sample that may fail is neither, unless there is nothing else.
+    Samples that may fail are passed over unless there are no other shocks.
     """
     known = [each for each in book.own.result.shocks if each.name in kept]
     some = [each for each in known if not each.excused] or known
@@ -208,10 +209,10 @@ def _years(book: Book, choice: Choice) -> Canvas:
 
 
 def drawn_years(book: Book) -> tuple[YearOfPlan, ...]:
-    """The outlay and the builds of each year.
+    """Return the outlay and the builds of each year.
 
     Raises:
-        ValueError: nothing is paid in any. Its text says so.
+        ValueError: nothing is paid in any year.
     """
     found = years_of(book.instance, book.own.result, book.own.moves)
     _require(any(each.spent for each in found), "nothing is bought")
@@ -228,10 +229,10 @@ class DrawnStocks:
 
 
 def drawn_stocks(book: Book, shock: str | None = None) -> DrawnStocks:
-    """The stocks within a shock; where none is named, in that of those with the largest draw on them.
+    """Return the stocks within a shock, by default that with the largest releases.
 
     Raises:
-        ValueError: there is no such shock, its flows are not kept, or it finds no stock. Its text says so.
+        ValueError: there is no such shock, its flows are not kept, or there is no stock; the message says which.
     """
     outcomes = {each.name: each for each in book.own.result.shocks if each.flows is not None}
     _require_kept(book, shock, list(outcomes))
@@ -252,13 +253,13 @@ def _draw_down(book: Book, choice: Choice) -> Canvas:
 def hardest_sources(
     book: Book, shock: str | None = None, segment: str | None = None
 ) -> tuple[tuple[years.SegmentSources, ...], str]:
-    """Who delivers to a segment in a shock, and a sentence that says who chose the two.
+    """Return the sources of a segment in a shock, and a sentence that says how the two were chosen.
 
-    What is not named is where most goes unserved, at shortage cost.
+    By default they are those with the largest unserved demand, at shortage cost.
 
     Raises:
-        ValueError: there is no such shock or segment, its flows are not kept, or nothing goes unserved by which the
-            figure could choose. Its text says so.
+        ValueError: there is no such shock or segment, its flows are not kept, or no demand is unserved by which to
+            choose; the message says which.
     """
     outcomes = {each.name: each for each in book.own.result.shocks if each.flows is not None}
     _require_kept(book, shock, list(outcomes))
@@ -278,7 +279,7 @@ def hardest_sources(
 
 
 def _unserved(book: Book, outcomes: Mapping[str, Outcome]) -> dict[tuple[str, str], float]:
-    """By shock and segment what goes unserved, at shortage cost, money; where something does."""
+    """Return unserved demand above 0 by shock and segment, money at shortage cost."""
     demands = book.instance.demands
     return {
         (name, d): demands[d].shortage_cost * service.shortage
@@ -288,7 +289,7 @@ def _unserved(book: Book, outcomes: Mapping[str, Outcome]) -> dict[tuple[str, st
     }
 
 
-# How a figure chose what was not asked for, by whether a shock was, and a segment.
+# How the figure chose its subject, by whether a shock and a segment were given.
 _CHOSEN = {
     (False, False): "Chosen: the segment and the shock with most unserved, at shortage cost.",
     (True, False): "Shock as asked for; chosen: the segment with most unserved in it, at shortage cost.",
@@ -319,7 +320,7 @@ DRAWN_KINDS = (*DRAWN, "frontier")
 
 
 def draw_frontier(instance: Instance, own: Result, found: Frontier) -> Canvas:
-    """Gap and cost by outlay, of the plans of a report; a circle around the plan at hand."""
+    """Draw gap and cost of a report's plans by outlay, with a circle around the plan at hand."""
     results = [point.result for point in found.points if point.result.baseline is not None and not point.is_given]
     results = results or [own]
     words = baseline_words(found, own.money)
@@ -341,7 +342,7 @@ def draw_results(
     *,
     is_beyond: bool = False,
 ) -> Canvas:
-    """The survival gap and the cost of plans by outlay; the cost beyond the no-shock plan where that is known."""
+    """Draw survival gap and cost of plans by outlay; with `is_beyond` the cost beyond the no-shock plan."""
     money, currency, outlays = results[0].money, results[0].currency, [result.outlay for result in results]
     canvas = new_canvas(f"{instance.title}: what each budget buys", 4.2, (1.0, 1.0), share=True)
     gap, cost = canvas.panels
@@ -361,7 +362,7 @@ def draw_results(
 
 
 def _draw_gaps(panel: Axes, results: Sequence[Result], own: Result | None) -> None:
-    """The gaps of all plans by outlay; plans that survive have a mark of their own, and the first of each a word."""
+    """Draw the gaps of all plans by outlay; surviving plans have their own mark, and each first mark a word."""
     _drawn_line(panel, results, own, "survival_gap", "s", VERMILION)
     kept = [result for result in results if result.survives]
     panel.lines[0].set_markevery([i for i, result in enumerate(results) if not result.survives])
@@ -379,7 +380,7 @@ def _draw_gaps(panel: Axes, results: Sequence[Result], own: Result | None) -> No
 def _drawn_line(
     panel: Axes, results: Sequence[Result], own: Result | None, name: str, marker: str, colour: str
 ) -> None:
-    """One figure of all plans by outlay, with a circle around the plan at hand, if there is one."""
+    """Draw one figure of all plans by outlay, with a circle around the plan at hand, if any."""
     outlays, amounts = [each.outlay for each in results], [getattr(each, name) or 0.0 for each in results]
     panel.plot(outlays, amounts, color=colour, marker=marker, linewidth=1.6, clip_on=False)
     if own is not None:

@@ -1,4 +1,4 @@
-"""Print figures of studies with data of their own; each is drawn from the object that the study gives."""
+"""Print figures of studies that have their own form, drawn from the study's result."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -41,7 +41,7 @@ MARKS = "os^vDPX*"
 
 
 def draw_funding_plot(found: Requirements, suffix: str) -> bytes:
-    """The figure as a file: ``svg``, ``png`` or ``pdf``.
+    """Return the figure as a file: ``svg``, ``png`` or ``pdf``.
 
     Raises:
         ValueError: no money was spent on stocks, so there is nothing to draw.
@@ -90,17 +90,17 @@ _TIMINGS = {
 class WorthBar:
     """An amount that is known between two bounds."""
 
-    label: str  # of its row
-    group: str  # the question that it is about; empty for all of them together
-    is_loss: bool  # whether it is what a later answer costs; else what an earlier one, or a later decision, is worth
-    # Money, 0 or more; None where it is not known.
+    label: str  # label of its row
+    group: str  # its question; empty for all questions together
+    is_loss: bool  # whether it is the cost of a later answer; else the value of an earlier one or of a later decision
+    # Money, 0 or more; None if unknown.
     low: float | None
     high: float | None
-    words: str  # the amount as tables write it
+    words: str  # the amount in the form of the tables
 
 
 def worth_bars(found: FuturesStudy) -> tuple[WorthBar, ...]:
-    """Flexibility and perfect information, then each question at each other date."""
+    """Return the bars of flexibility and perfect information, then those of each question at each other date."""
     bars = []
     for name, label in (("flexibility", "deciding later"), ("information", "knowing every answer at the start")):
         band = getattr(found, name)
@@ -117,12 +117,12 @@ def _of_question(found: FuturesStudy, each: QuestionTiming) -> WorthBar:
 
 
 def _ends(low: float, high: float) -> tuple[float | None, float | None]:
-    """What is proven, 0 where nothing is; and the most that it may be, None where that has no limit."""
+    """Return the proven amount, or 0, and the largest possible amount, or None without a limit."""
     return max(0.0, low) if math.isfinite(low) else 0.0, high if math.isfinite(high) else None
 
 
 def draw_worth(found: FuturesStudy) -> Canvas:
-    """The amounts as bars: full up to what is proven, pale up to what it may be."""
+    """Draw the amounts as bars: full up to the proven amount, pale up to the largest possible one."""
     bars = worth_bars(found)
     heading = f"{found.instance.title}: what it is worth to decide later and to know earlier"
     canvas = new_canvas(heading, 0.5 + 0.24 * len(bars))
@@ -166,11 +166,11 @@ def _worth_handles() -> list[object]:
     return [Patch(facecolor=GREEN, label="saved by it"), Patch(facecolor=ORANGE, hatch="////", label="cost of it")]
 
 
-# More points than these are one image inside a drawing, whose file would be large otherwise.
+# More points than these become one image inside the drawing, which keeps the file small.
 MOST_DRAWN_POINTS = 2000
-# Inches of the plane, and characters of the name of an axis.
+# Height of the plane, inches, and characters of an axis title.
 _HEIGHT, _NAME = 3.6, 80
-# Characters of a legend that fit, and by how much whole numbers are spread.
+# Characters that fit into a legend, and the half width by which whole numbers are spread.
 _WORDS, _SPREAD = 105, 0.35
 _LINES = ("-", "--", ":")
 
@@ -179,19 +179,19 @@ _LINES = ("-", "--", ":")
 class PlaneBox:
     """A box in the plane."""
 
-    # From and to along each axis; infinite where it has no bound there.
+    # First and last value along each axis; infinite without a bound.
     x: tuple[float, float]
     y: tuple[float, float]
-    words: str  # all of its conditions
-    # Whether it has conditions that are on neither axis, so that points outside of it lie within its lines.
+    words: str  # all its conditions
+    # Whether it has conditions on other dimensions, so that points outside the box lie within its lines.
     is_cut: bool
 
 
 @dataclass(frozen=True)
 class FailurePlane:
-    """The samples held back, and the boxes, by two dimensions."""
+    """The samples held back and the boxes, in two dimensions."""
 
-    # Numbers of the dimensions; `up` is None where the boxes restrict one alone: then it is the gap.
+    # Numbers of the dimensions. `up` is None if the boxes restrict only one: the other axis is then the gap.
     across: int
     up: int | None
     # By sample.
@@ -202,9 +202,9 @@ class FailurePlane:
 
 
 def failure_plane(found: Discovery) -> FailurePlane | None:
-    """The plane of the two dimensions that restrict most; None without any box.
+    """Return the plane of the two dimensions that restrict most; None without any box.
 
-    A dimension restricts by as many samples as the boxes would hold beyond their own if its bounds were dropped.
+    A dimension restricts by the number of samples that the boxes would gain without its bounds.
     """
     if not found.boxes:
         return None
@@ -226,7 +226,7 @@ def _is_discrete(found: Discovery, column: int) -> bool:
 
 
 def _spread(found: Discovery, column: int, values: Array) -> Array:
-    """The values; those of a dimension that has few are spread about each, so that points do not hide each other."""
+    """Return the values; those of a dimension with few values are spread so that points do not hide each other."""
     if not _is_discrete(found, column):
         return values
     moved = np.random.default_rng([found.seed, column]).uniform(-_SPREAD, _SPREAD, len(values))
@@ -234,14 +234,14 @@ def _spread(found: Discovery, column: int, values: Array) -> Array:
 
 
 def _along(found: Discovery, column: int | None, bounds: Mapping[int, tuple[float, float]]) -> tuple[float, float]:
-    """From and to along an axis; of whole numbers the ends lie halfway to the next."""
+    """Return the ends of a box along an axis; for whole numbers they lie halfway to the next number."""
     low, high = (-math.inf, math.inf) if column is None else bounds.get(column, (-math.inf, math.inf))
     half = 1 / 2 if column is not None and found.dimensions[column].kind in ("months", "start") else 0.0
     return low + half, high + half
 
 
 def _restricting(found: Discovery, points: Array) -> list[int]:
-    """The dimensions that have bounds, those first that restrict most."""
+    """Return the dimensions with bounds, the most restricting first."""
     excluded = dict[int, int]()
     for each in found.boxes:
         inside = each.box.holds(points)
@@ -254,10 +254,10 @@ def _restricting(found: Discovery, points: Array) -> list[int]:
 
 
 def draw_discovery(found: Discovery) -> Canvas:
-    """The plane: a mark for each sample, and the lines of each box.
+    """Draw the plane with a mark for each sample and the outline of each box.
 
     Raises:
-        ValueError: there are no boxes. Its text says so.
+        ValueError: there are no boxes.
     """
     plane = failure_plane(found)
     if plane is None:
@@ -283,7 +283,7 @@ def _remarks(found: Discovery, plane: FailurePlane) -> Iterator[str]:
 
 
 def _draw_points(panel: "Axes", plane: FailurePlane) -> list[Any]:
-    """A circle for each sample that the plan survives, and a cross for each other one."""
+    """Draw a circle for each sample that the plan survives, and a cross for each other one."""
     is_image = len(plane.x) > MOST_DRAWN_POINTS
     kept, failed = ~plane.failed, plane.failed
     more: dict[str, Any] = {"s": 9, "linewidth": 0.7, "rasterized": is_image}
@@ -295,7 +295,7 @@ def _draw_points(panel: "Axes", plane: FailurePlane) -> list[Any]:
 
 
 def _draw_boxes(panel: "Axes", plane: FailurePlane) -> list[Any]:
-    """The lines of each box; one without a bound reaches to the end of the plane."""
+    """Draw the outline of each box; without a bound it reaches to the end of the plane."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Rectangle
 
@@ -328,7 +328,7 @@ def _within(ends: tuple[float, float], low: float, high: float) -> tuple[float, 
 
 
 def _label_axis(found: Discovery, axis: Any, column: int | None) -> None:
-    """What runs along an axis, in the words of the table."""
+    """Label an axis in the words of the table."""
     from matplotlib.ticker import FuncFormatter
 
     if column is None:

@@ -1,4 +1,4 @@
-"""Where supply comes from: the chain in the baseline and in shocks as bands, and shares by region in every year."""
+"""Sources of supply: the chain in the baseline and in shocks as bands, and shares by region in every year."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
 
 def chains(instance: Instance, result: Result, names: Sequence[str]) -> Mapping[str, tuple[Chain, ...]]:
-    """The first and the last year of the baseline, and of the window of each shock whose flows are kept.
+    """Return by path the chains of its first and last year: of the baseline, and of each shock whose flows are kept.
 
-    One chain where the window is no longer than a year.
+    A window of no more than a year has one chain.
     """
     if result.baseline is None:
         return {}
@@ -48,20 +48,20 @@ def chains(instance: Instance, result: Result, names: Sequence[str]) -> Mapping[
 
 
 def baseline_beside(instance: Instance, result: Result, shock: str) -> tuple[Chain, ...]:
-    """The baseline in the years in which `chains` has a shock."""
+    """Return the chains of the baseline in the years of a shock's chains."""
     assert result.baseline is not None
     return _both(instance, result.baseline, instance.baseline, instance.event(shock).periods)
 
 
 def _both(instance: Instance, flows: Flows, path: Path, periods: range) -> tuple[Chain, ...]:
-    """The chains of the first and the last year of some periods of a path; one where they are no longer than a year."""
+    """Return the chains of the first and last year of the given periods; one chain for no more than a year."""
     first, last, year = periods[0], periods[-1], instance.horizon.per_year
     early = chain(instance, flows, path, first, min(first + year - 1, last))
     return (early,) if last - first < year else (early, chain(instance, flows, path, max(first, last - year + 1), last))
 
 
 def place_title(instance: Instance, place: ChainPlace) -> str:
-    """What a place of the supply chain is called."""
+    """Return the printed name of a place of the supply chain."""
     if place.sort == "activity":
         return stage_title(instance, place.stage, place.region)
     if place.sort == "segment":
@@ -71,7 +71,7 @@ def place_title(instance: Instance, place: ChainPlace) -> str:
 
 
 class Atlas:
-    """Places and commodities by number, shared by all chains of a report."""
+    """Numbers of places and commodities, shared by all chains of a report."""
 
     def __init__(self, instance: Instance) -> None:
         self.instance = instance
@@ -82,7 +82,7 @@ class Atlas:
         self._commodity = {c: i for i, c in enumerate(self.commodities)}
 
     def compact(self, each: Chain) -> dict[str, Any]:
-        """A chain for JSON; a passage is ``[source, target, commodity, t per year, share]``, three by number."""
+        """Return a chain for JSON; a passage is ``[source, target, commodity, t per year, share]``."""
         self.columns = list(each.columns)
         number = {place.key: self._of(place) for place in each.places}
         return {
@@ -111,19 +111,19 @@ class Atlas:
         return self._number[place.key]
 
     def to_dict(self) -> dict[str, Any]:
-        """Places and commodities for JSON; call it after every chain was passed to `compact`."""
+        """Return places and commodities for JSON; call it after `compact` for every chain."""
         return {"columns": self.columns, "places": self.places, "commodities": self.commodities}
 
 
 SORTS = {"segment": INK, "scrap": GREEN, "stock": SKY, "substitute": PURPLE, "unserved": VERMILION}
-# A column's places fill this share of the height; the rest is room between them.
+# Share of the height that a column's places fill; the rest is space between them.
 FILL = 0.72
 
 
 def sankey(
     instance: Instance, result: Result, drawn: Chain, key: str, colours: Mapping[str, tuple[str, str]]
 ) -> Canvas:
-    """The supply chain on one path: bands as wide as the share of the demand for each commodity."""
+    """Draw the supply chain on one path, with bands as wide as the share of demand for each commodity."""
     from matplotlib.patches import Patch
 
     title = "in the baseline" if key == BASELINE else f"in {in_full(instance, instance.event(key))}"
@@ -150,7 +150,7 @@ def sankey(
 
 
 class _Bands:
-    """Places in columns and the bands between them, on one panel."""
+    """The places in columns, and the bands between them, on one panel."""
 
     def __init__(self, instance: Instance, drawn: Chain, colours: Mapping[str, tuple[str, str]], panel: "Axes") -> None:
         self.instance, self.chain, self.colours, self.panel = instance, drawn, colours, panel
@@ -234,7 +234,7 @@ def dependence_figure(
     shares: Mapping[str, Sequence[SourceShare]],
     colours: Mapping[str, tuple[str, str]],
 ) -> Canvas:
-    """Shares of production by region in every year, HHI, and the line."""
+    """Draw shares of production by region in every year, the HHI, and the line that marks dependence."""
     from matplotlib.patches import Patch
 
     commodities, years = list(shares), list(instance.horizon.years)

@@ -1,6 +1,6 @@
-"""Shock × segment, and each segment's path through a shock, period by period.
+"""The heat map of shocks and segments, and each segment's path through a shock, period by period.
 
-Rows are those of the tables: a family or an ensemble is one, each other shock is one of its own.
+Rows are those of the tables: a family or an ensemble has one row, as has each other shock.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -52,20 +52,20 @@ from optimizer.studies.shocks import Fold, Folded, fold_outcomes, folds, urgency
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Of more rows than this the most critical are shown; where each shock has a row of its own, of more than that. And of
-# so many shocks at most the paths are.
+# Largest number of rows, of rows if each shock has its own, and of shocks with paths; of more, the most critical are
+# shown.
 MOST, EVERY, PATHS = 40, 200, 80
 Spans = tuple[tuple[int, int], ...]
 
 
 @dataclass(frozen=True)
 class ShockWindow:
-    """What is known of one shock without a plan."""
+    """The data of one shock that do not depend on a plan."""
 
-    name: str  # of the event
-    row: str  # of the figures, that it belongs to; empty where that is not shown
-    title: str  # what the file calls its entry
-    which: str  # what tells it from others of that entry
+    name: str  # name of the event
+    row: str  # name of its row in the figures; empty if it is not shown
+    title: str  # name of its entry in the file
+    which: str  # what distinguishes it from other shocks of the entry
     # Labels of its window.
     first: str
     last: str
@@ -73,36 +73,36 @@ class ShockWindow:
     # As in the file.
     deliberate: bool
     probability: float
-    cuts: tuple[str, ...]  # what it cuts, in words
-    also: tuple[str, ...]  # what else it changes, in words
+    cuts: tuple[str, ...]  # its cuts, in words
+    also: tuple[str, ...]  # its other changes, in words
     demand: Mapping[str, ByPeriod]  # by segment, t per period of the window, after any surge
     floor: Mapping[str, ByPeriod]  # by segment, the survival floor of each period, a share
-    full: Mapping[str, str]  # by segment, what is said where all its demand is served
+    full: Mapping[str, str]  # by segment, the text for full service
 
 
 @dataclass(frozen=True)
 class Passing:
-    """One shock under a plan: each segment's worst period, and its path where flows are kept."""
+    """One shock under a plan: each segment's worst period, and its path if flows are kept."""
 
-    # Of the outcome.
+    # As in the outcome.
     name: str
     survives: bool
     excused: bool
     gap: float
-    segments: Mapping[str, Service]  # as in the result; of a shock that is a line only those it names
+    segments: Mapping[str, Service]  # as in the result; a shock kept as a line has only the segments that it names
     short: Mapping[str, ByPeriod]  # by segment, t unserved in each period; empty on a line
-    substituted: Mapping[str, ByPeriod]  # by segment, t served by substitutes in each period; only where there are some
+    substituted: Mapping[str, ByPeriod]  # by segment with substitutes, t served by them in each period
 
 
 @dataclass(frozen=True)
 class Lane:
-    """What is known of a row of the figures without a plan."""
+    """The data of a row of the figures that do not depend on a plan."""
 
-    name: str  # of the shock, or of the family or ensemble
-    title: str  # what the file calls it
-    which: str  # of a shock alone what tells it from others of its entry
-    shocks: int  # how many they are
-    windows: Spans  # of all of them together: first period and number of periods of each stretch
+    name: str  # name of the shock, family or ensemble
+    title: str  # its name in the file
+    which: str  # for a single shock, what distinguishes it from others of its entry
+    shocks: int  # number of its shocks
+    windows: Spans  # union of their windows: first period and number of periods of each span
 
 
 @dataclass(frozen=True)
@@ -114,10 +114,10 @@ class Chosen:
 
 
 def compact(passing: Passing) -> dict[str, Any]:
-    """A shock under a plan for JSON, of which a report may hold thousands of cells.
+    """Return a shock under a plan for JSON, in a short form, since a report may have thousands of cells.
 
-    A segment is its worst service, floor, worst period, first failure, and service / floor in words; a segment that
-    is never short is left out of ``short``, and ``kept`` says whether paths are known at all.
+    A segment is a list of worst service, floor, worst period, first failure, and service / floor in words. Segments
+    that are never short are left out of ``short``; ``kept`` says whether paths are known.
     """
     return {
         "name": passing.name,
@@ -136,14 +136,14 @@ def _figures(service: Service) -> list[Any]:
 
 
 def critical(instance: Instance, result: Result, *, every: bool = False) -> tuple[tuple[Fold, ...], tuple[str, ...]]:
-    """The rows to be shown, and the shocks whose paths are; both in the order of the instance.
+    """Return the rows to show, and the shocks whose paths are shown, both in the order of the instance.
 
-    Where there are too many, they are those with the largest gap, then the weakest service; the worst shock of each
-    row is among the shocks.
+    Of too many, those with the largest gap and then the weakest service are chosen. The worst shock of each row is
+    among the shocks.
 
     Args:
-        result: the plan at hand; whatever other plans a report holds, its shocks are those that a plot of it shows.
-        every: whether each shock has a row of its own.
+        result: the plan at hand, whose shocks decide, whatever other plans a report has.
+        every: whether each shock has its own row.
     """
     rows = fold_outcomes(folds(instance, [each.name for each in result.shocks], every=every), result)
     rows = worst_rows(rows, EVERY if every else MOST)
@@ -153,7 +153,7 @@ def critical(instance: Instance, result: Result, *, every: bool = False) -> tupl
 
 
 def lanes(instance: Instance, rows: Sequence[Fold]) -> tuple[Lane, ...]:
-    """The rows of the figures: their titles and the windows of their shocks."""
+    """Return the rows of the figures with titles and windows."""
     return tuple(_lane(instance, row, [instance.event(name) for name in row.shocks]) for row in rows)
 
 
@@ -175,14 +175,14 @@ def spans(windows: Iterable[range]) -> Spans:
 
 
 def failing(instance: Instance, result: Result, row: Fold) -> Spans:
-    """The windows of those shocks of a row that are not survived."""
+    """Return the windows of the shocks of a row that the plan does not survive."""
     own = frozenset(row.shocks)
     failed = (outcome.name for outcome in result.shocks if outcome.fails and outcome.name in own)
     return spans(instance.event(name).periods for name in failed)
 
 
 def tightest(rows: Sequence[Folded]) -> Chosen | None:
-    """The weakest segment of the worst shock, by the rule of the tables; None where there are no shocks."""
+    """Return the weakest segment of the worst shock, by the rule of the tables; None without shocks."""
     worst = min((row.worst for row in rows if row.worst.segments), key=urgency, default=None)
     if worst is None:
         return None
@@ -190,7 +190,7 @@ def tightest(rows: Sequence[Folded]) -> Chosen | None:
 
 
 def compact_row(instance: Instance, result: Result, row: Folded) -> dict[str, Any]:
-    """A row under a plan for JSON. A segment is as in `compact`, with the name of its shock behind it."""
+    """Return a row under a plan for JSON; a segment is as in `compact`, followed by the name of its shock."""
     return {
         "name": row.fold.name,
         "failed": row.failed,
@@ -208,7 +208,7 @@ def compact_row(instance: Instance, result: Result, row: Folded) -> dict[str, An
 
 
 def shock_windows(instance: Instance, names: Sequence[str], rows: Sequence[Fold]) -> tuple[ShockWindow, ...]:
-    """The shocks of these names, with the demand and the floor of each segment in them."""
+    """Return the named shocks with the demand and the floor of each segment."""
     places = {name: row.name for row in rows for name in row.shocks}
     return tuple(_shock_window(instance, instance.event(name), places.get(name, "")) for name in names)
 
@@ -238,7 +238,7 @@ def _shock_window(instance: Instance, event: Shock, row: str) -> ShockWindow:
 
 
 def passings(instance: Instance, result: Result, names: Sequence[str]) -> tuple[Passing, ...]:
-    """The same shocks under a plan."""
+    """Return the named shocks under a plan."""
     outcomes = {outcome.name: outcome for outcome in result.shocks}
     return tuple(_passing(instance, outcomes[name]) for name in names if name in outcomes)
 
@@ -257,7 +257,7 @@ def _passing(instance: Instance, outcome: Outcome) -> Passing:
 
 
 def _served_otherwise(instance: Instance, flows: Flows) -> dict[str, ByPeriod]:
-    """By segment, what options serve of it without its commodity."""
+    """Return by segment the demand that substitutes serve, t by period."""
     found: dict[str, ByPeriod] = {}
     for o, option in instance.options.items():
         for flow in option.flows:
@@ -268,7 +268,7 @@ def _served_otherwise(instance: Instance, flows: Flows) -> dict[str, ByPeriod]:
     return found
 
 
-# The classes of a cell: what they are called, ground and ink.
+# The classes of a cell: name, background and text colour.
 CLASSES: Mapping[Standing, tuple[str, str, str]] = {
     "below": ("below the floor", VERMILION, "white"),
     "tight": ("just at the floor", "#fdf3c4", INK),
@@ -280,7 +280,7 @@ CLASSES: Mapping[Standing, tuple[str, str, str]] = {
 
 
 def heatmap(instance: Instance, result: Result, lanes: Sequence[Lane], rows: Sequence[Folded], unlisted: int) -> Canvas:
-    """The worst period of each segment in each shock."""
+    """Draw the worst period of each segment in each shock."""
     from matplotlib.patches import Patch
 
     segments, is_many = list(instance.demands), any(row.fold.is_many for row in rows)
@@ -311,7 +311,7 @@ def heatmap(instance: Instance, result: Result, lanes: Sequence[Lane], rows: Seq
 
 
 def _cell(instance: Instance, row: Folded, d: str) -> tuple[Standing, str]:
-    """The class of a segment in a row, and what stands in its cell."""
+    """Return the class of a segment in a row, and the text of its cell."""
     if d in row.segments:
         service = row.segments[d][1]
         kind = standing(service)
@@ -332,7 +332,7 @@ def _draw_cell(panel: "Axes", column: int, number: int, kind: Standing, text: st
 
 
 def _row_label(lane: Lane, row: Folded) -> str:
-    """``✗ Full embargo, 3 of 12 fail, worst 2030Q1``; of a shock alone what the file calls it."""
+    """Return the label of a row, ``✗ Full embargo, 3 of 12 fail, worst 2030Q1``; for one shock, its name."""
     if lane.shocks == 1:
         return f"{row.mark} {_short_title(lane, 46)}"
     said = row.count_text
@@ -350,7 +350,7 @@ def _cell_words(service: Service) -> str:
 
 
 def path(instance: Instance, result: Result, window: ShockWindow, passing: Passing, d: str) -> Canvas:
-    """One segment through one shock, period by period: demand, what is served, the floor."""
+    """Draw one segment through one shock, period by period: demand, service, and the floor."""
     horizon = instance.horizon
     demand, short = window.demand[d], passing.short[d]
     by = passing.substituted.get(d, (0.0,) * len(demand))
@@ -385,7 +385,7 @@ def draw_stocks(
     rows: Sequence[Folded],
     unlisted: int,
 ) -> Canvas:
-    """Every stockpile, and below it the windows of the shocks."""
+    """Draw every stockpile, and below them the windows of the shocks."""
     horizon = instance.horizon
     canvas = new_canvas(f"{instance.title}: stocks, and the shocks they wait for", 3.0 + 0.15 * len(lanes),
                   (2.4, max(0.2, 0.15 * len(lanes))), share=True)  # fmt: skip
@@ -415,7 +415,7 @@ def draw_stocks(
 
 
 def _name_years(canvas: Canvas, panel: "Axes", horizon: Horizon) -> None:
-    """Draw a line where each year begins, and its name in its middle, or that of every n-th."""
+    """Draw a line at the start of each year, and the name of every n-th year in its middle."""
     thin_ticks(canvas, panel, [year + 0.5 for year in horizon.years], [str(year) for year in horizon.years])
     panel.set_xticks(range(horizon.start, horizon.end + 2), minor=True)
     for each in canvas.panels:

@@ -19,30 +19,29 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ChokepointLine:
-    """How long floors hold without a chokepoint: months by year, None if for ever."""
+    """The time for which floors hold without a chokepoint: months by year, None without end."""
 
-    key: str  # unique
-    name: str  # for reading
+    key: str  # unique key
+    name: str  # printed name
     # As in the analysis.
     kind: str
     deliberate: bool
     cuts: tuple[str, ...]  # in words
     months: tuple[float | None, ...]  # by year of the horizon
-    segments: tuple[str | None, ...]  # by year, what gives out first; None where nothing does
-    worst: int  # the place of the year with the least time
+    segments: tuple[str | None, ...]  # by year, the segment that fails first; None if none fails
+    worst: int  # index of the year with the least time
 
 
 def only_ending(found: TimeToSurvive) -> TimeToSurvive:
-    """Those chokepoints that end a floor sooner than it ends without any cut."""
+    """Return the chokepoints without which a floor ends sooner than it does without any cut."""
     return replace(found, exposures=found.ending)
 
 
 def lines(instance: Instance, found: TimeToSurvive) -> tuple[tuple[ChokepointLine, ...], tuple[ChokepointLine, ...]]:
-    """Every chokepoint, before and after the plan, the most exposed first.
+    """Return the lines of every chokepoint before and after the plan, the most exposed first.
 
-    Where floors fail without any cut the first line says how long they hold then.
-
-    The second is empty where there is no plan.
+    If floors fail without any cut, the first line is the time for which they hold then. Without a plan the second
+    tuple is empty.
     """
     cuts = {
         (point.kind, point.name): tuple(cut_words(instance, cut) for cut in point.disruption.cuts)
@@ -55,7 +54,7 @@ def lines(instance: Instance, found: TimeToSurvive) -> tuple[tuple[ChokepointLin
 
 
 def shortest_times(lines: Sequence[ChokepointLine], years: Sequence[int], most: int = 4) -> tuple[str, ...]:
-    """The stages and shocks whose permanent loss in some year is survived for less than one, in their worst years."""
+    """Return texts on stages and shocks whose permanent loss is survived for less than a year in their worst year."""
     losses = [line for line in lines if line.kind in ("stage", "shock")]
     found = [(min(zip((_span(line, i) for i in range(len(years))), years, strict=True)), line) for line in losses]
     ordered = sorted(((worst, line) for worst, line in found if worst[0] < YEAR), key=lambda item: item[0][0])
@@ -64,7 +63,7 @@ def shortest_times(lines: Sequence[ChokepointLine], years: Sequence[int], most: 
 
 
 def _loss_text(line: ChokepointLine) -> str:
-    """What is lost: of a shock its cuts, for its name can say how long it lasts."""
+    """Return the name of the loss; for a shock its cuts, since its name may state a duration."""
     cuts = list_names([shortened(cut.removeprefix("process "), 48) for cut in line.cuts], 2)
     return f"the cuts of {line.name} ({cuts})" if line.kind == "shock" else line.name
 
@@ -89,9 +88,9 @@ def _line(instance: Instance, exposure: Exposure, times: Sequence[SurvivalTime],
     )
 
 
-# Months of a year: what is survived for less stands out.
+# Months below which a time to survive is highlighted.
 YEAR = 12
-# At most this many chokepoints are drawn.
+# Largest number of chokepoints drawn.
 SHOWN = 30
 
 
@@ -102,7 +101,7 @@ def draw_time_to_survive(
     after: Sequence[ChokepointLine],
     year: int | None,
 ) -> Canvas:
-    """The months for which every floor holds once a chokepoint is cut, with nothing built and with the plan."""
+    """Draw the months for which every floor holds after a chokepoint is cut, with nothing built and with the plan."""
     years = list(instance.horizon.years)
     i = len(years) - 1 if year is None else years.index(year)
     planned = {line.key: line for line in after}
@@ -135,7 +134,7 @@ def draw_time_to_survive(
 
 
 def _draw_line(panel: "Axes", row: int, line: ChokepointLine, then: ChokepointLine | None, i: int) -> None:
-    """One chokepoint: a circle for nothing built, and where there is a plan a dot for it and a bar between."""
+    """Draw one chokepoint: a circle for nothing built and, with a plan, a dot for it and a bar between."""
     start, text = _axis_position(_span(line, i)), _months(line, i)
     if then is not None:
         end = _axis_position(_span(then, i))
@@ -149,7 +148,7 @@ def _draw_line(panel: "Axes", row: int, line: ChokepointLine, then: ChokepointLi
 
 
 def _marks(judged: Sequence[float]) -> list["Line2D"]:
-    """The legend of time to survive: only marks that the figure shows. `judged` are months with the plan."""
+    """Return the legend with the marks that the figure has; `judged` holds the months with the plan."""
     from matplotlib.lines import Line2D
 
     def dot(label: str, **style: Any) -> "Line2D":

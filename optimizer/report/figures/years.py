@@ -1,9 +1,9 @@
-"""What is bought and spent year by year, when it is at work, and how stocks are drawn down within a shock.
+"""Figures over time: purchases and money by year, dates on line, stocks within a shock, and the cost waterfall.
 
-The cost waterfall runs from the no-shock plan's cost to the plan's, or shows every part of the cost from nothing.
+The cost waterfall runs from the no-shock plan's cost to the plan's, or shows every part of the cost from 0.
 
-parts      present value, money, by part; they add to the total cost
-beyond     present value, money: by part, the plan's cost less the no-shock plan's; they add to the price of survival
+parts      present value of each part of the cost, money; they add up to the total cost
+beyond     by part, the plan's cost less the no-shock plan's, present value; they add up to the price of the plan
 """
 
 import math
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
 
 def _handles(moves: Sequence[Purchase]) -> list[Any]:
-    """The legend: a colour for each kind of lever, and the pattern of lead times."""
+    """Return the legend: a colour for each kind of lever, and the pattern of lead times."""
     from matplotlib.patches import Patch
 
     kinds = dict.fromkeys(move.kind for move in moves)
@@ -61,7 +61,7 @@ def _handles(moves: Sequence[Purchase]) -> list[Any]:
 
 
 def timeline(instance: Instance, result: Result, moves: Sequence[Purchase], stocks: Mapping[str, ByPeriod]) -> Canvas:
-    """Every purchase with its lead time and ramp; bars are as high as the share of the size that works."""
+    """Draw every purchase with its lead time and ramp; the height of a bar is the working share of its size."""
     horizon = instance.horizon
     moves = sorted(moves, key=lambda move: (move.t, -move.paid))
     canvas = new_canvas(f"{instance.title}: what is built, and when", max(2.2, 0.9 + 0.27 * len(moves)))
@@ -123,7 +123,7 @@ _DASHES = ("-", "--", ":", "-.")
 
 @dataclass(frozen=True)
 class YearOfPlan:
-    """The outlay of a year by kind of lever, money, undiscounted; how many projects are decided and come on line."""
+    """The undiscounted outlay of a year by kind of lever, and the number of projects decided and coming on line."""
 
     year: int
     spent: Mapping[str, float]
@@ -132,7 +132,7 @@ class YearOfPlan:
 
 
 def years_of(instance: Instance, result: Result, moves: Sequence[Purchase]) -> tuple[YearOfPlan, ...]:
-    """Every year of the horizon."""
+    """Return every year of the horizon."""
     horizon = instance.horizon
     builds = [move for move in moves if not move.purchases]
     decided = Counter(horizon.year(move.t) for move in builds)
@@ -143,7 +143,7 @@ def years_of(instance: Instance, result: Result, moves: Sequence[Purchase]) -> t
 
 
 def _spent_in(outlays: Iterable[tuple[str, Mapping[int, float]]], year: int) -> dict[str, float]:
-    """By kind of lever, the outlay of a year, money, undiscounted."""
+    """Return the undiscounted outlay of a year by kind of lever, money."""
     spent = defaultdict[str, float](float)
     for kind, by_year in outlays:
         if year in by_year:
@@ -155,7 +155,7 @@ _OUTLAY = "Outlay, the part of what is spent that counts towards the budget"
 
 
 def draw_years(instance: Instance, result: Result, years: Sequence[YearOfPlan]) -> Canvas:
-    """Money by year and kind of lever; below, how many projects are decided and come on line."""
+    """Draw money by year and kind of lever, and below it the number of projects decided and coming on line."""
     from matplotlib.patches import Patch
 
     canvas = new_canvas(f"{instance.title}: money and projects by year", 3.6, (2.2, 1.0), share=True)
@@ -202,7 +202,7 @@ def _draw_builds(panel: "Axes", years: Sequence[YearOfPlan]) -> None:
 
 
 def years_table(result: Result, years: Sequence[YearOfPlan]) -> dict[str, Any]:
-    """The years as a page's table."""
+    """Return the years as a table for a page."""
     kinds = list(dict.fromkeys(kind for each in years for kind in each.spent))
     rows = [
         [str(each.year), *(si(each.spent[kind]) if kind in each.spent else "–" for kind in kinds),
@@ -223,13 +223,13 @@ class StockInShock:
 
     option: str
     name: str
-    before: float  # held at the end of the period before the shock
-    left: ByPeriod  # at the end of each of its periods: less what is released, and less what is lost
-    released: float  # in all of them
+    before: float  # stock at the end of the period before the shock
+    left: ByPeriod  # stock at the end of each of its periods, after releases and losses
+    released: float  # releases in all periods
 
 
 def stocks_in(instance: Instance, plan: Plan, outcome: Outcome) -> tuple[StockInShock, ...]:
-    """The stocks that a shock finds, those that are drawn down furthest first; none where its flows are not kept."""
+    """Return the stocks before a shock, those with the largest drawdown first; empty if its flows are not kept."""
     if outcome.flows is None:
         return ()
     found, last = list[StockInShock](), outcome.flows.first - 1
@@ -245,7 +245,7 @@ def stocks_in(instance: Instance, plan: Plan, outcome: Outcome) -> tuple[StockIn
 def draw_down(
     instance: Instance, result: Result, outcome: Outcome, stocks: Sequence[StockInShock], start: int
 ) -> Canvas:
-    """Each stock within the shock, as a share of what it begins with."""
+    """Draw each stock within the shock, as a share of its initial amount."""
     from matplotlib.ticker import PercentFormatter
 
     horizon, count = instance.horizon, len(stocks[0].left)
@@ -276,7 +276,7 @@ def draw_down(
 
 
 def draw_down_table(instance: Instance, stocks: Sequence[StockInShock], start: int) -> dict[str, Any]:
-    """The stocks as a page's table."""
+    """Return the stocks as a table for a page."""
     labels = [instance.horizon.label(start + t) for t in range(len(stocks[0].left))]
     rows = [[each.name, si(each.before), *map(si, each.left)] for each in stocks]
     return {"head": ["Stock, t", ">Before", *(f">{label}" for label in labels)], "rows": rows,
@@ -284,11 +284,11 @@ def draw_down_table(instance: Instance, stocks: Sequence[StockInShock], start: i
 
 
 def _loss_words(instance: Instance, stocks: Iterable[StockInShock]) -> str:
-    """What else lowers a stock, where some of it is lost every year."""
+    """Return a sentence about losses, if some stock has yearly losses."""
     return " Losses of stock are deducted." if any(instance.stocks[each.option].loss for each in stocks) else ""
 
 
-# Who delivers to a segment, from below; what is short lies on top.
+# The sources of a segment from the bottom to the top of a stack; the shortage is on top.
 _SOURCES: Mapping[str, tuple[str, str]] = {
     "from home": (BLUE, ""),
     "from abroad": (SKY, ""),
@@ -301,7 +301,7 @@ _SOURCES: Mapping[str, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class SegmentSources:
-    """Who delivers to a segment on a path: by source t in each period, which `labels` name."""
+    """The sources of a segment on a path: by source, t in each period; `labels` names the periods."""
 
     path: str
     segment: str
@@ -310,9 +310,9 @@ class SegmentSources:
 
 
 def sources_of(instance: Instance, result: Result, outcome: Outcome, segment: str) -> tuple[SegmentSources, ...]:
-    """The sources of a segment in the periods of a shock: in the baseline, and in the shock.
+    """Return the sources of a segment in the periods of a shock, in the baseline and in the shock.
 
-    A source is who delivers last: a plant at home that takes ore from abroad counts as home.
+    A source is the last maker: a plant at home that uses ore from abroad counts as home.
     """
     assert result.baseline is not None
     assert outcome.flows is not None
@@ -343,7 +343,10 @@ def _source(instance: Instance, place: ChainPlace) -> str:
 
 
 def draw_sources(instance: Instance, result: Result, both: Sequence[SegmentSources], chosen: str) -> Canvas:
-    """Who delivers to a segment period by period, in the baseline above and in the shock below; who `chosen` them."""
+    """Draw the sources of a segment by period, in the baseline above and in the shock below.
+
+    The sentence `chosen` says how shock and segment were chosen.
+    """
     from matplotlib.patches import Patch
 
     canvas = new_canvas(f"What serves {display_name(instance, both[0].segment)}", 4.2, (1.0, 1.0), share=True)
@@ -369,12 +372,12 @@ def draw_sources(instance: Instance, result: Result, both: Sequence[SegmentSourc
 
 
 def path_title(instance: Instance, path: str) -> str:
-    """A path for readers: the baseline, or the shock by its name in the file."""
+    """Return the printed name of a path: the baseline, or the shock by its name in the file."""
     return "In the baseline" if path == BASELINE else f"In {shock_title(instance, path)}"
 
 
 def sources_tables(instance: Instance, both: Sequence[SegmentSources], chosen: str) -> list[dict[str, Any]]:
-    """The sources as tables of a page, a path each."""
+    """Return the sources as tables for a page, one for each path."""
     return [
         {"head": ["t", *(f">{label}" for label in shown.labels)],
          "rows": [[source, *map(si, row)] for source, row in shown.tonnes.items()],
@@ -383,13 +386,13 @@ def sources_tables(instance: Instance, both: Sequence[SegmentSources], chosen: s
     ]  # fmt: skip
 
 
-# What is spent on a plan; all other parts are operation.
+# The parts of the cost that are spent on the plan; all other parts are operation.
 BOUGHT = ("capex", "fixed cost", "fixed opex", "stock purchases", "stock holding", "stock salvage")
 
 
 @dataclass(frozen=True)
 class CostStep:
-    """One bar: money, present value, from `start` to `start + amount`; `part` as readers call it."""
+    """One bar: present value from `start` to `start + amount`, money; `part` is its printed name."""
 
     part: str
     start: float
@@ -397,16 +400,17 @@ class CostStep:
 
 
 def cost_steps(result: Result) -> tuple[CostStep, ...]:
-    """Every part of the cost; the last step is the total."""
-    # Operation first, for it is the largest: what is bought is seen beside it.
+    """Return a step for every part of the cost, and a last one for the total."""
+    # Operation comes first since it is the largest, so that purchases stand beside each other.
     ordered = sorted(result.costs.items(), key=lambda item: item[0] in BOUGHT)
     return _stacked(ordered, result.total_cost, "total cost")
 
 
 def beyond(result: Result) -> tuple[CostStep, ...]:
-    """What the plan costs beyond the no-shock plan, by part; the last step is the sum.
+    """Return a step for each part of the cost beyond the no-shock plan, and a last one for the sum.
 
-    Empty where the no-shock plan's cost by part is not known, see `note`; the sum alone where no part differs.
+    The result is empty if the no-shock plan's cost by part is unknown (see `note`), and the sum alone if no part
+    differs.
     """
     without = {} if result.no_shock is None else result.no_shock.costs
     if not without or not result.costs:
@@ -418,7 +422,7 @@ def beyond(result: Result) -> tuple[CostStep, ...]:
 
 
 def note(result: Result) -> str:
-    """Why there are no bars beyond the no-shock plan; empty where there are, or where there can be none."""
+    """Return the reason why bars beyond the no-shock plan are missing; empty if they are not missing."""
     if result.baseline is None or not result.shocks or len(beyond(result)) > 1:
         return ""
     if result.calm_cost is None:
@@ -429,7 +433,7 @@ def note(result: Result) -> str:
 
 
 def _stacked(costs: Iterable[tuple[str, float]], total: float, last: str) -> tuple[CostStep, ...]:
-    """One step for each part that is not negligible beside the total cost, then their sum."""
+    """Return one step for each part that is not negligible beside the total cost, then their sum."""
     made, level = list[CostStep](), 0.0
     for part, amount in costs:
         if abs(amount) > ROUNDING * abs(total):
@@ -439,7 +443,7 @@ def _stacked(costs: Iterable[tuple[str, float]], total: float, last: str) -> tup
 
 
 def waterfall(instance: Instance, result: Result) -> Canvas:
-    """What the plan costs beyond the no-shock plan, or where that is not known, all of its cost."""
+    """Draw the cost beyond the no-shock plan or, if that is unknown, the whole cost."""
     more = beyond(result)
     is_beyond = len(more) > 1
     steps = more if is_beyond else cost_steps(result)
@@ -462,7 +466,7 @@ def waterfall(instance: Instance, result: Result) -> Canvas:
 
 
 def _draw_step(panel: "Axes", row: int, step: CostStep, money: str, *, is_last: bool) -> None:
-    """One bar, its amount, and unless it is the last a line to the next."""
+    """Draw one bar with its amount, and a line to the next bar, if any."""
     colour = BLUE if is_last else GREEN if step.amount < 0 else ORANGE
     hatch = "////" if step.amount < 0 else ""
     panel.barh(row, step.amount, left=step.start, color=colour, height=0.62, hatch=hatch)

@@ -1,1 +1,1 @@
-"""The report as one page that needs nothing else: its data, its scripts, its look."""
+"""The report as one self-contained HTML page: data, scripts and styles."""

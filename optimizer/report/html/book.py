@@ -1,4 +1,4 @@
-"""The whole report as one object: what all plans share, the plans by budget, the sources and the run record."""
+"""The whole report as one object: common data, the plans by budget, sources, and the run record."""
 
 import json
 import math
@@ -45,7 +45,7 @@ from optimizer.units import si
 
 # Significant digits of numbers in the report.
 DIGITS = 7
-# Of more characters than this, chains and paths through shocks are those of the plan at hand only.
+# Beyond this number of characters, chains and paths through shocks are kept only for the plan at hand.
 ROOM = 1_050_000
 
 
@@ -54,34 +54,33 @@ class PlanView:
     """One plan, ready to be drawn."""
 
     budget: float | None  # money, undiscounted; None for any
-    result: Result  # the plan and what is known of it
-    moves: tuple[Purchase, ...]  # what is bought
-    stocks: Mapping[str, ByPeriod]  # by stockpile that holds something, t at the end of each period
+    result: Result  # the plan and its figures
+    moves: tuple[Purchase, ...]  # the purchases
+    stocks: Mapping[str, ByPeriod]  # by non-empty stockpile, t at the end of each period
     passings: tuple[Passing, ...]  # the shocks whose paths are shown
-    rows: tuple[Folded, ...]  # those of the figures, each for one shock or for many
-    shares: Mapping[str, tuple[SourceShare, ...]]  # by commodity, where it comes from in every year
-    # The cost waterfall, whole, and beyond the no-shock plan.
+    rows: tuple[Folded, ...]  # rows of the figures, each for one shock or several
+    shares: Mapping[str, tuple[SourceShare, ...]]  # by commodity, the shares of regions in every year
+    # The cost waterfall of the whole cost, and that beyond the no-shock plan.
     parts: tuple[years.CostStep, ...]
     beyond: tuple[years.CostStep, ...]
-    note: str  # why there is no second one
-    chains: Mapping[str, tuple[Chain, ...]]  # by path, its first and its last year
-    survived: TimeToSurvive  # how long the chokepoints that end a floor under one of the plans are survived
-    # These chokepoints, with nothing built and with the plan.
+    note: str  # why the second one is missing
+    chains: Mapping[str, tuple[Chain, ...]]  # by path, the chains of its first and last year
+    survived: TimeToSurvive  # times to survive of the chokepoints that matter under one of the plans
+    # These chokepoints with nothing built, and with the plan.
     before: tuple[ChokepointLine, ...]
     after: tuple[ChokepointLine, ...]
 
     def facts(self, instance: Instance, counted_from: float | None) -> list[list[str]]:
-        """What the answer rests on under this budget: a label and a text each.
+        """Return the figures behind the answer under this budget, as labels and texts.
 
-        Costs come first; survival gaps, which nobody pays, come last.
-
-        The price counts from the no-shock plan of a budget, `counted_from`, money; None for any.
+        Costs come first; survival gaps, which nobody pays, come last. The price of the plan counts from the no-shock
+        plan of the budget `counted_from`, money; None for any budget.
         """
         known = narrative.facts_under(set_budget(instance, self.budget).instance, self.result, counted_from)
         return sorted(known, key=lambda each: each[0] in narrative.GAP_FACTS)
 
     def to_dict(self, instance: Instance, atlas: Atlas, counted_from: float | None) -> dict[str, Any]:
-        """For JSON; what all plans of an instance share is left out."""
+        """Return the plan for JSON, without the data that all plans of an instance share."""
         result = self.result
         money = result.money
         kept, failed = narrative.survived_entries(instance, result)
@@ -120,12 +119,12 @@ class PlanView:
         }
 
 
-# Moves of a plan that a line each says; the others are added up.
+# Number of purchases with a line of their own; the others are summed.
 MOVES_SAID = 6
 
 
 def _to_build(moves: Sequence[Purchase], money: str) -> tuple[tuple[str, str], ...]:
-    """The largest moves by money: what, and when, how much of it and for how much."""
+    """Return the purchases with the largest outlay: name, and in words date, size and money."""
     ordered = sorted(moves, key=lambda move: -move.paid)
     said = [
         (move.name, f"{_when(move)}, {move.size_words}, {spent_words(move.paid, move.counted, money)}")
@@ -144,7 +143,7 @@ def _when(move: Purchase) -> str:
     return f"decided {move.decided}, on line {move.on_line}"
 
 
-# The frames that a page shows as tables.
+# The frames shown as tables of a page.
 TABLES = ("builds", "limits", "actual", "commitments", "bands", "bought_in_samples")
 PLAN_FIGURES = (
     "total_cost", "bound", "mip_gap", "outlay", "survival_gap", "worst_gap", "price_of_survival", "calm_cost"
@@ -152,9 +151,9 @@ PLAN_FIGURES = (
 
 
 def survival_times(instance: Instance, found: Frontier) -> tuple[TimeToSurvive, ...]:
-    """By plan of a frontier, how long the chokepoints are survived that end a floor under one of the plans.
+    """Return for each plan of a frontier the times to survive of chokepoints that end a floor under one of the plans.
 
-    What is survived for ever with nothing built is survived with more as well, and is not asked again.
+    A chokepoint that is survived without end with nothing built is so with every plan, and is not computed again.
     """
     own, made = found.points[found.own].result, dict[int, TimeToSurvive]()
     first = time_to_survive(instance, _plan_of(own))
@@ -173,16 +172,17 @@ def _plan_of(result: Result) -> Plan | None:
 def plan_view(
     instance: Instance, point: BudgetPoint, names: Sequence[str], rows: Sequence[Fold], survived: TimeToSurvive
 ) -> PlanView:
-    """Compute everything that the page shows of one plan.
+    """Compute the page's data of one plan.
 
     Args:
         instance: the instance.
         point: the plan, of this instance under its budget.
-        names: the shocks whose paths are shown. rows: those of the figures.
-        survived: how long the chokepoints that end a floor under one of the plans are survived.
+        names: the shocks whose paths are shown.
+        rows: the rows of the figures.
+        survived: times to survive of the chokepoints that end a floor under one of the plans.
     """
     result, planned = point.result, point.result.baseline is not None
-    # Its tables are about the instance, which then has not to be read from its data.
+    # Attaches the instance to the result, whose tables would otherwise read it from its data.
     instance_of(result, set_budget(instance, point.budget).instance)
     before, after = lines(instance, survived)
     return PlanView(
@@ -208,18 +208,18 @@ class Book:
     """A report."""
 
     instance: Instance  # the instance
-    frontier: Frontier  # the plans by budget; only the plan at hand where it was not computed
-    is_quick: bool  # whether the frontier was left out on purpose
+    frontier: Frontier  # the plans by budget; only the plan at hand if no others were computed
+    is_quick: bool  # whether the frontier was left out at the user's request
     shock_windows: tuple[ShockWindow, ...]  # the shocks whose paths are shown
-    hidden: int  # how many are not
+    hidden: int  # the number of other shocks
     lanes: tuple[Lane, ...]  # the rows of the figures
-    unlisted: int  # how many shocks are in none of them
+    unlisted: int  # the number of shocks in no row
     views: tuple[PlanView, ...]  # one for each plan of the frontier
-    # What the file says about its numbers.
+    # The file's own text about its numbers.
     head: str
     sources: tuple[Source, ...]
-    brief: Brief  # the first screen, of the plan at hand
-    warnings: tuple[str, ...] = ()  # what has to be said on the report's first line
+    brief: Brief  # the first screen, on the plan at hand
+    warnings: tuple[str, ...] = ()  # warnings in the report's first line
 
     @property
     def own(self) -> PlanView:
@@ -227,7 +227,7 @@ class Book:
         return self.views[self.frontier.own]
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object that `report --json` prints and that the page holds."""
+        """Return the JSON object that `report --json` prints and the page contains."""
         instance, horizon, own = self.instance, self.instance.horizon, self.own
         atlas = Atlas(instance)
         points = self._points(atlas)
@@ -268,7 +268,7 @@ class Book:
         return _fit_to_page(tidy(data))
 
     def _points(self, atlas: Atlas) -> list[dict[str, Any]]:
-        """The plans by budget; a plan that stands before it under another budget is named by its place."""
+        """Return the plans by budget; a plan that occurs before under another budget is replaced by its index."""
         points, counted_from = list[dict[str, Any]](), self.frontier.baseline["budget"]
         for i, each in enumerate(self.views):
             twin = next((j for j in range(i) if self.views[j].result is each.result), None)
@@ -279,7 +279,7 @@ class Book:
         return points
 
     def _frontier(self) -> dict[str, Any]:
-        """What is known of other budgets."""
+        """Return the data on other budgets."""
         found, result = self.frontier, self.own.result
         return {
             "own": found.own,
@@ -297,7 +297,7 @@ class Book:
         }
 
     def _losses(self) -> list[str]:
-        """Why a larger budget survives less, a sentence for each that does."""
+        """Return a sentence for each larger budget whose plan survives less, with the reason."""
         money, points = self.own.result.money, [point for point in self.frontier.points if not point.is_given]
         words = ["any budget" if point.budget is None else si(point.budget, money, 4) for point in points]
         return losses(list(zip(words, (point.result for point in points), strict=True)), money)
@@ -317,14 +317,14 @@ def book(
     Args:
         instance: the instance of the plans.
         found: the plans by budget.
-        is_quick: whether the frontier was left out on purpose.
-        warnings: what has to be said first.
-        every: whether each shock has a row of its own in the figures; families and ensembles are folded otherwise.
-        brief: the first screen; where it is left out, one without studies.
+        is_quick: whether the frontier was left out at the user's request.
+        warnings: warnings in the report's first line.
+        every: whether each shock has its own row in the figures; by default families and ensembles are folded.
+        brief: the first screen; by default one without studies.
     """
     own, results = found.points[found.own].result, [point.result for point in found.points]
     instance = _under_attacks(instance, results)
-    # Each plan against an adversary has attacks of its own.
+    # Each plan against an adversary has its own attacks.
     outcomes = {outcome.name: outcome for result in (*results, own) for outcome in result.shocks}
     rows, names = critical(instance, replace(own, shocks=tuple(outcomes.values())), every=every)
     made = dict[int, PlanView]()
@@ -348,7 +348,7 @@ def book(
 
 
 def _under_attacks(instance: Instance, results: Sequence[Result]) -> Instance:
-    """The instance in which the attacks that shaped some plans are shocks."""
+    """Return the instance with the attacks that shaped the plans as shocks."""
     names = dict.fromkeys(name for each in results if each.adversary is not None for name in each.adversary.attacks)
     adversary = instance.adversary
     if adversary is None or not names:
@@ -358,7 +358,7 @@ def _under_attacks(instance: Instance, results: Sequence[Result]) -> Instance:
 
 
 def _fit_to_page(data: dict[str, Any]) -> dict[str, Any]:
-    """Where the data are too large for one page, without what is least looked at of the plans of other budgets."""
+    """Return the data without the least used parts of other budgets' plans, if they are too large for one page."""
     own = data["frontier"]["own"]
     at_hand = data["points"][own].get("same", own)
     others = [point for i, point in enumerate(data["points"]) if i != at_hand and "same" not in point]
@@ -380,7 +380,7 @@ def _names(instance: Instance) -> dict[str, str]:
 
 
 def tidy(value: Any) -> Any:
-    """Round numbers to seven significant digits; make infinite ones null, and tuples lists."""
+    """Round numbers to seven significant digits, replace infinite ones by null, and tuples by lists."""
     if isinstance(value, bool) or value is None or isinstance(value, str | int):
         return value
     if isinstance(value, Mapping):
@@ -391,7 +391,7 @@ def tidy(value: Any) -> Any:
 
 
 def _tidy_number(number: float) -> float | None:
-    """A number to seven significant digits, whole where it is; None where it is infinite."""
+    """Return a number to seven significant digits, as an integer if it is whole; None if it is infinite."""
     if not math.isfinite(number):
         return None
     rounded = float(f"{number:.{DIGITS}g}")

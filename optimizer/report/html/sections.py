@@ -1,7 +1,7 @@
-"""Sections of a page: studies, and pictures of the plan at hand; each a few sentences, and a figure with its numbers.
+"""Sections of a page for studies and for pictures of the plan at hand: sentences, a figure, and its numbers.
 
-The frames of a study stand below, folded. All numbers are those of its command's JSON. A picture is the figure that
-`plot` draws of the same data; its numbers are in the JSON of the report.
+The frames of a study are folded below the figure. All numbers are those in the JSON of its command. A picture is the
+figure that `plot` draws of the same data; its numbers are in the JSON of the report.
 """
 
 import base64
@@ -39,16 +39,16 @@ from optimizer.studies.futures.study_result import FuturesStudy
 from optimizer.tolerances import SHOWN_SHARE
 from optimizer.units import si, si_up
 
-# Outlines in an SVG: on a page a tenth of a point is as fine as an eye can see.
+# Outlines in an SVG file, rounded to a tenth of a point: finer steps are invisible.
 _OUTLINE, _DECIMALS = re.compile(rb' d="[^"]*"'), re.compile(rb"(\.\d)\d+")
 
-# Studies with a figure of their own.
+# Studies with a figure.
 Study = FuturesStudy | Discovery | ChartedStudy
 # The numbers of a picture, and the tables behind it.
 PictureData = tuple[dict[str, Any], list[dict[str, Any]]]
-# Frames of more rows are in the JSON and in the CSV files of the command alone.
+# Frames with more rows are only in the JSON and the CSV files of the command.
 _MOST_ROWS = 100
-# The figures of studies that a page does not draw itself: caption, the frames that have its numbers, what draws it.
+# Studies whose figures are drawn here and not by the page's scripts: caption, frames with the numbers, and function.
 _DRAWN: Mapping[type, tuple[str, Sequence[str], Callable[[Any], Canvas]]] = {
     FuturesStudy: ("What it is worth to decide later and to know earlier", ("values", "questions"), draw_worth),
     Discovery: ("Samples and boxes", ("conditions",), draw_discovery),
@@ -59,26 +59,26 @@ _DRAWN: Mapping[type, tuple[str, Sequence[str], Callable[[Any], Canvas]]] = {
 class PageSection:
     """A study on a page."""
 
-    name: str  # of its command, as `report --with` takes it
-    title: str  # of the section
+    name: str  # name of its command in `report --with`
+    title: str  # title of the section
     link: str  # its name in the list of sections
-    # What stands in it, each with its ``kind``: ``answer`` and ``text`` have a text, ``facts`` rows of a label and a
-    # text, ``table`` title, head, rows, caption, ``figure`` caption, picture, alt, tables behind it, ``chart`` the same
-    # of rows of bars, ``folded`` a title and blocks.
+    # The content, each block with a ``kind``: ``answer`` and ``text`` have a text; ``facts`` rows of label and text;
+    # ``table`` title, head, rows and caption; ``figure`` caption, picture, alt and tables; ``chart`` the same for bars;
+    # ``folded`` a title and blocks.
     blocks: tuple[Mapping[str, Any], ...]
     data: Mapping[str, Any]  # the study for JSON
-    is_stopped: bool  # whether the study was stopped before it was done
+    is_stopped: bool  # whether the study was stopped before its end
 
 
 def section_of(
     found: Study, plan: Result | FuturesResult | None = None, time_limit: float | None = None
 ) -> PageSection:
-    """The section of a study.
+    """Return the section of a study.
 
     Args:
         found: the study.
-        plan: of the page: a study that is about another plan says so.
-        time_limit: seconds that all studies had together.
+        plan: the plan of the page; the section says if the study is about another one.
+        time_limit: time limit of all studies together, seconds.
     """
     view, made = view_of(found), [*_stop(found, time_limit), *_other_plan(found, plan), *_blocks(found)]
     return PageSection(view.name, view.title, view.link, tuple(made), found.to_dict(), view.is_stopped(found))
@@ -91,7 +91,7 @@ def _blocks(found: Study) -> list[dict[str, Any]]:
 
 
 def _folded(found: Study) -> list[dict[str, Any]]:
-    """Its facts, the frames of its command that are short enough to be read, and its notes."""
+    """Return a folded block with the study's facts, those of its frames that are short enough, and its notes."""
     view, frames = view_of(found), found.frames
     facts, notes = [*map(list, view.facts(found))], [{"kind": "text", "text": text} for text in view.notes(found)]
     some = [frame for name in frames if 0 < len(frame := frames.frame(name)) <= _MOST_ROWS]
@@ -105,7 +105,7 @@ def _text(text: str) -> dict[str, Any]:
 
 
 def _stop(found: Study, time_limit: float | None) -> list[dict[str, Any]]:
-    """What a section says of a study that was stopped."""
+    """Return the block that says that a study was stopped; nothing for a complete study."""
     view = view_of(found)
     if not view.is_stopped(found):
         return []
@@ -118,7 +118,7 @@ def _stop(found: Study, time_limit: float | None) -> list[dict[str, Any]]:
 
 
 def _other_plan(found: Study, plan: Result | FuturesResult | None) -> list[dict[str, Any]]:
-    """What a section says where its study found another plan than that of the page."""
+    """Return the block that says that a study is about another plan than the page; nothing if it is not."""
     cost = view_of(found).plan_cost(found)
     if isinstance(plan, FuturesResult):
         return _cheapest_expected(cost, plan)
@@ -129,7 +129,7 @@ def _other_plan(found: Study, plan: Result | FuturesResult | None) -> list[dict[
 
 
 def _cheapest_expected(cost: float | None, plan: FuturesResult) -> list[dict[str, Any]]:
-    """The same of a page whose plan was chosen by another measure: studies look for the least expected cost."""
+    """Return that block for a page whose plan minimises another measure: studies minimise expected cost."""
     if cost is None or plan.measure == "expected cost" or len(plan.futures) > 1:
         return []
     what = f"About the plan of least expected cost that this study found, {si(cost, plan.money, 4)}; the plan of this "
@@ -138,7 +138,7 @@ def _cheapest_expected(cost: float | None, plan: FuturesResult) -> list[dict[str
 
 
 def _chart(found: Any) -> list[dict[str, Any]]:
-    """The figure of rows of bars, which the page draws itself, and its rows as a table."""
+    """Return the chart of bars, which the page's scripts draw, with its rows as a table."""
     if type(found) in _DRAWN:
         return []
     try:
@@ -149,7 +149,7 @@ def _chart(found: Any) -> list[dict[str, Any]]:
 
 
 def _figure(found: Study) -> list[dict[str, Any]]:
-    """The figure that is not of rows of bars, and its numbers; none without its extra, or with nothing to draw."""
+    """Return the figure of another form with its numbers; nothing without its extra, or with nothing to draw."""
     if type(found) not in _DRAWN or not has_extra("plot"):
         return []
     caption, frames, _ = _DRAWN[type(found)]
@@ -185,7 +185,7 @@ def _segment_sources(book: Book) -> PictureData:
 
 
 _MAPPED = "The baseline and, in the same periods, the shock with the largest gap that counts; without any, the tightest"
-# By the kind that `plot` takes: the title of its section, its caption, its name in the list of sections, its numbers.
+# By kind of `plot`: title of the section, caption, name in the list of sections, and function for the numbers.
 _PICTURES: Mapping[str, tuple[str, str, str, Callable[[Book], PictureData]]] = {
     "map": ("Who supplies, and what is built where", _MAPPED, "Map", _map),
     "years": ("Money and projects by year", "Outlay by lever; projects decided, and on line", "By year", _years),
@@ -205,7 +205,7 @@ _PICTURES: Mapping[str, tuple[str, str, str, Callable[[Book], PictureData]]] = {
 
 
 def plan_pictures(book: Book) -> tuple[PageSection, ...]:
-    """The pictures of the plan at hand; none without the extra of figures, or without a plan."""
+    """Return the pictures of the plan at hand; none without the extra for figures, or without a plan."""
     if not has_extra("plot") or book.own.result.baseline is None:
         return ()
     return tuple(_sections(book))
@@ -216,7 +216,7 @@ def _sections(book: Book) -> Iterator[PageSection]:
         try:
             data, behind = numbers(book)
         except ValueError:
-            # There is nothing of that kind in the plan.
+            # The plan has no data of this kind.
             continue
         picture = picture_address(draw_plot(book, kind, Choice(), "svg"))
         alt = f"{title}, as a figure; the table behind it has its numbers."
@@ -225,15 +225,15 @@ def _sections(book: Book) -> Iterator[PageSection]:
 
 
 def picture_data(pictures: Sequence[PageSection]) -> dict[str, Any]:
-    """The numbers of the pictures for the JSON of a report; nothing where there are none."""
+    """Return the numbers of the pictures for the JSON of a report; empty without pictures."""
     return {"pictures": {each.name: tidy(each.data) for each in pictures}} if pictures else {}
 
 
 def draw_study_plot(subject: FuturesResult | Study, suffix: str) -> bytes:
-    """The figure of a plan of several futures, or of a study, as a file: ``svg``, ``png`` or ``pdf``.
+    """Return the figure of a plan of several futures, or of a study, as a file: ``svg``, ``png`` or ``pdf``.
 
     Raises:
-        ValueError: there is nothing to draw. Its text says so.
+        ValueError: there is nothing to draw; the message says why.
     """
     from matplotlib import rc_context
 
@@ -251,7 +251,7 @@ def _canvas_of(subject: FuturesResult | Study) -> Canvas:
 
 
 def _draw_comparison(found: Comparison) -> Canvas:
-    """What each budget buys where one case has several; else a bar for each column."""
+    """Draw plans by budget if one case has several budgets, else a bar for each column."""
     columns = [each for each in found.columns if each.budget is not None and each.result.baseline is not None]
     if len(found.cases) > 1 or len(columns) < 2:
         return draw_answer(found)
@@ -263,6 +263,6 @@ def _draw_comparison(found: Comparison) -> Canvas:
 
 
 def picture_address(picture: bytes) -> str:
-    """An SVG as an address that holds it, its outlines as fine as can be seen."""
+    """Return an SVG as a data address, with its outlines rounded."""
     picture = _OUTLINE.sub(lambda found: _DECIMALS.sub(rb"\1", found[0]), picture)
     return "data:image/svg+xml;base64," + base64.b64encode(picture).decode()
