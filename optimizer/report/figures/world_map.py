@@ -1,4 +1,4 @@
-"""A world map of one path: what each region makes, what crosses from region to region, what is built where.
+"""A world map of one path: production by region, flows between regions, and purchases by region.
 
 Outlines and names of countries come with the package countryinfo. A region stands at the country that its key or its
 printed name names, and a union of countries at its capital; any other region, such as "other allies", stands below the
@@ -39,31 +39,31 @@ from optimizer.units import si
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-# Degrees: what a map shows, and points of outlines that lie nearer than this to the last one are left out.
+# Degrees: southern and northern end of the map, and distance below which points of outlines are left out.
 _SOUTH, _NORTH, _FINE = -57.0, 78.0, 0.7
-# Points: the radius of the largest circle, the side of the largest square, and the widest line.
+# Points: radius of the largest circle, side of the largest square, and width of the widest line.
 _CIRCLE, _SQUARE, _LINE = 15.0, 13.0, 6.0
-# By what degrees of latitude are longer.
+# Length of a degree of latitude relative to one of longitude.
 _STRETCH = 1.15
-# Letters are rounded to pixels: a name is wider on paper than on the screen on which it is measured, by less than this.
+# Allowance for names that are wider on paper than on the screen on which they are measured.
 _SLACK = 1.08
-# Half degrees up or down, at most, to which a name moves.
+# Largest number of half degrees by which a name moves up or down.
 _LINES = 80
-# The ends of a box and its middle, and half of its height, degrees.
+# Left and right end, middle, and half the height of a box, degrees.
 _Box = tuple[float, float, float, float]
 _FOLDERS = ("data", "data_no_iso")
 _LAND, _SHORE = "#e6e8eb", "#ffffff"
-# Regions with a name of less than this share of all that is made have none on the map.
+# Regions with less than this share of all production have no name on the map.
 _NAMED = 5e-3
 
 
-# By the name of a union of countries, the country in which it stands on the map: that of its secretariat.
+# The place of a union of countries on the map: the country of its secretariat.
 _SEATS = {"european union": "belgium", "eu": "belgium", "nordic countries": "denmark", "nordic": "denmark"}
 
 
 @dataclass(frozen=True)
 class Country:
-    """A country: its names as `_plain_name` has them, longitude and latitude, and the rings of its outline."""
+    """A country: its names in the form of `_plain_name`, longitude and latitude, and the rings of its outline."""
 
     names: frozenset[str]
     place: tuple[float, float]
@@ -74,15 +74,15 @@ class Country:
 class MapRegion:
     """A region on the map."""
 
-    # Its key and its printed name.
+    # Key and printed name.
     region: str
     name: str
-    place: tuple[float, float] | None  # longitude and latitude; None where it is no country
-    makes: float  # t a year that reach the segments from makers there
-    spent: float  # money on what is bought there
-    outlay: float  # the part of it that counts towards the budget
-    options: int  # how many options are bought there
-    short: float  # share of demand that is unserved, of the home region
+    place: tuple[float, float] | None  # longitude and latitude; None if it is no country
+    makes: float  # t a year from its makers that reach the segments
+    spent: float  # money spent on purchases there
+    outlay: float  # the part of it that counts against the budget
+    options: int  # number of options bought there
+    short: float  # unserved share of demand, for the home region
 
 
 @dataclass(frozen=True)
@@ -93,21 +93,21 @@ class WorldMap:
     # Labels of its periods.
     first: str
     last: str
-    regions: tuple[MapRegion, ...]  # those that make, build or take anything, the largest first
-    flows: tuple[tuple[str, str, float], ...]  # from region, to region, t a year
-    # t a year over all segments.
+    regions: tuple[MapRegion, ...]  # regions with production, purchases or use, the largest first
+    flows: tuple[tuple[str, str, float], ...]  # source region, target region, t a year
+    # Totals over all segments, t a year.
     demanded: float
     served: float
-    may_fail: bool = False  # of a sample that is not survived and may fail
+    may_fail: bool = False  # whether it is a failing sample that may fail
 
     def to_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the map for JSON."""
         return {**vars(self), "regions": [vars(each) for each in self.regions], "flows": [*map(list, self.flows)]}
 
 
 @cache
 def countries() -> tuple[Country, ...]:
-    """Every country that has a place, with its outline where it has one."""
+    """Return every country with a known place, and its outline if known."""
     paths = [
         path
         for folder in _FOLDERS
@@ -128,7 +128,7 @@ def _country(file: str, data: Mapping[str, Any]) -> Country | None:
 
 
 def _rings(outline: Mapping[str, Any]) -> Iterator[tuple[tuple[float, float], ...]]:
-    """The outer rings of an outline, without points that no eye can tell apart."""
+    """Yield the outer rings of an outline, without points that are too close to distinguish."""
     for feature in outline.get("features", ()):
         shape = feature["geometry"]
         for polygon in shape["coordinates"] if shape["type"] == "MultiPolygon" else [shape["coordinates"]]:
@@ -142,7 +142,7 @@ def _rings(outline: Mapping[str, Any]) -> Iterator[tuple[tuple[float, float], ..
 
 
 def _middle(rings: Sequence[Sequence[tuple[float, float]]]) -> tuple[float, float]:
-    """The latitude and longitude in the middle of the longest ring."""
+    """Return latitude and longitude of the middle of the longest ring."""
     ring = max(rings, key=len)
     return sum(north for _, north in ring) / len(ring), sum(east for east, _ in ring) / len(ring)
 
@@ -152,14 +152,14 @@ def _plain_name(name: str) -> str:
 
 
 def place_of(instance: Instance, region: str) -> tuple[float, float] | None:
-    """Longitude and latitude of the country that a region names, or of a union's capital; None where it names none."""
+    """Return longitude and latitude of the country or union that a region names; None if it names none."""
     names = (_plain_name(region), _plain_name(region_name(instance, region)))
     wanted = {_SEATS.get(name, name) for name in names}
     return next((country.place for country in countries() if wanted & country.names), None)
 
 
 def world_map(instance: Instance, drawn: Chain, moves: Sequence[Purchase]) -> WorldMap:
-    """The map of a chain, with what the plan builds."""
+    """Return the map of a chain with the plan's purchases."""
     home, flows = instance.home or "", _crossing(drawn, instance.home or "")
     built = defaultdict[str, list[Purchase]](list)
     for move in moves:
@@ -181,7 +181,7 @@ def _map_region(instance: Instance, drawn: Chain, region: str, moves: Sequence[P
 
 
 def _crossing(drawn: Chain, home: str) -> Mapping[tuple[str, str], float]:
-    """By source and target region, t a year of all goods."""
+    """Return the flow of all goods by source and target region, t a year."""
     places, flows = {place.key: place for place in drawn.places}, defaultdict[tuple[str, str], float](float)
     for each in drawn.passages:
         ends = _region(places[each.source], home), _region(places[each.target], home)
@@ -191,12 +191,12 @@ def _crossing(drawn: Chain, home: str) -> Mapping[tuple[str, str], float]:
 
 
 def _region(place: ChainPlace, home: str) -> str:
-    """The region of a place; stocks, scrap, substitutes and segments are at home."""
+    """Return the region of a place; stocks, scrap, substitutes and segments are at home."""
     return place.region if place.sort == "activity" else home
 
 
 def map_words(instance: Instance, shown: WorldMap) -> str:
-    """Which path, when, and what of all demand is served."""
+    """Return the title of a map: path, periods, and the share of demand served."""
     when = shown.first if shown.first == shown.last else f"{shown.first} to {shown.last}"
     name = "Baseline" if shown.path == BASELINE else shock_title(instance, shown.path)
     name += ", which may fail" if shown.may_fail else ""
@@ -207,7 +207,7 @@ def map_words(instance: Instance, shown: WorldMap) -> str:
 def draw_map(
     instance: Instance, result: Result, maps: Sequence[WorldMap], colours: Mapping[str, tuple[str, str]]
 ) -> Canvas:
-    """Maps below each other."""
+    """Draw maps below each other."""
     from matplotlib.lines import Line2D
 
     canvas = new_canvas(f"{instance.title}: who supplies, and what is built where", 3.1 * len(maps), [1.0] * len(maps))
@@ -228,7 +228,7 @@ def draw_map(
         f"{of_plan(result)}",
         handles,
     )
-    # Only a figure that is laid out knows how wide a name is on its map.
+    # The width of names is known only after the layout.
     canvas.figure.draw_without_rendering()
     most = max((each.makes for every in maps for each in every.regions), default=0.0)
     for panel, shown, radius in zip(canvas.panels, maps, radii, strict=True):
@@ -237,7 +237,7 @@ def draw_map(
 
 
 def _notes(maps: Sequence[WorldMap]) -> str:
-    """What has to be said of two maps, and of money of which not all counts."""
+    """Return the notes on two maps, and on money that does not all count against the budget."""
     note = f" {OUTLAY_IS_A_PART}" if _counts_in_part(maps) else ""
     return f"{note} The baseline is that of the periods of the shock." if len(maps) > 1 else note
 
@@ -249,7 +249,7 @@ def _counts_in_part(maps: Sequence[WorldMap]) -> bool:
 def _draw_panel(
     panel: "Axes", instance: Instance, shown: WorldMap, colours: Mapping[str, tuple[str, str]], maps: Sequence[WorldMap]
 ) -> dict[str, float]:
-    """A map but for its names; the radius of the marks of each region, points."""
+    """Draw a map without names; return the radius of each region's marks, points."""
     _draw_land(panel)
     set_panel_title(panel, map_words(instance, shown), INK if _is_whole(shown) else VERMILION)
     on_map = {each.region: each for each in shown.regions if each.place is not None}
@@ -279,7 +279,7 @@ def _is_whole(shown: WorldMap) -> bool:
 
 
 def _region_words(instance: Instance, each: MapRegion) -> str:
-    """A region's name and figures."""
+    """Return a region's name and figures."""
     parts = [si(each.makes, "t/yr")] * (each.makes > 0)
     parts += [f"{percent(each.short, 1)} unserved"] * (each.short > 0)
     spent = spent_words(each.spent, each.outlay, instance.money)
@@ -308,7 +308,7 @@ def _draw_flows(
 def _draw_regions(
     panel: "Axes", regions: Sequence[MapRegion], colours: Mapping[str, tuple[str, str]], maps: Sequence[WorldMap]
 ) -> dict[str, float]:
-    """What is made, built and unserved in each region; the radius of its marks, points."""
+    """Draw production, purchases and unserved demand of each region; return the radius of its marks, points."""
     every = [each for shown in maps for each in shown.regions]
     most = max((each.makes for each in every), default=0.0) or 1.0
     dearest = max((each.spent for each in every), default=0.0) or 1.0
@@ -319,7 +319,7 @@ def _draw_regions(
 
 
 def _write_names(panel: "Axes", instance: Instance, shown: WorldMap, most: float, radius: Mapping[str, float]) -> None:
-    """Names of regions that are not little beside the `most` made in one, clear of marks and of names before them.
+    """Write the names of regions that are not small beside the largest, `most`, clear of marks and earlier names.
 
     `radius` is that of the marks of each region that has a place, points.
     """
@@ -342,7 +342,7 @@ def _around(each: MapRegion, radius: float) -> _Box:
 
 
 def _draw_marks(panel: "Axes", each: MapRegion, colour: str, most: float, dearest: float) -> float:
-    """A circle of what is made, a square of what is built, and a ring of what is unserved; points of the largest."""
+    """Draw a circle for production, a square for purchases and a ring for shortage; return the largest radius, points."""
     assert each.place is not None
     sizes = [2.0]
     x, y = ([value] for value in each.place)
@@ -398,7 +398,7 @@ def _free_place(
 
 
 def map_table(instance: Instance, maps: Sequence[WorldMap]) -> list[dict[str, Any]]:
-    """The figures of each map as a page's table."""
+    """Return the figures of each map as a table for a page."""
     is_part, money = _counts_in_part(maps), instance.money
     head = ["Region", ">From makers there, t/yr", ">Not served", f">Spent, all years, {money}"]
     head += [*([f">Of it outlay, {money}"] if is_part else []), ">Options"]
@@ -420,6 +420,6 @@ def map_table(instance: Instance, maps: Sequence[WorldMap]) -> list[dict[str, An
 
 
 def _unmade_words(shown: WorldMap) -> str:
-    """What serves the segments and comes from no maker."""
+    """Return the supply of segments that does not come from a maker."""
     tonnes = shown.served - sum(each.makes for each in shown.regions)
     return f", {si(tonnes, 't/yr')} from stocks and substitutes" if tonnes > ROUNDING * shown.served else ""
