@@ -342,7 +342,7 @@ def _around(each: MapRegion, radius: float) -> _Box:
 
 
 def _draw_marks(panel: "Axes", each: MapRegion, colour: str, most: float, dearest: float) -> float:
-    """Draw a circle for production, a square for purchases and a ring for shortage; return the largest radius, points."""
+    """Draw a circle for production, a square for purchases, a ring for shortage; return the largest radius, points."""
     assert each.place is not None
     sizes = [2.0]
     x, y = ([value] for value in each.place)
