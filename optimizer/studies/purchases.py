@@ -124,7 +124,7 @@ def in_force_words(instance: Instance, plan: Plan, moves: Sequence[Purchase]) ->
 
 
 def eroded_words(instance: Instance, plan: Plan, o: str, t: int) -> str | None:
-    """Return words on an option of which less is in force in period t than was bought; None if all is in force."""
+    """Return a clause on an option of which less is in force in period t than was bought; None if all is in force."""
     level, held = sum(each.size for each in plan.builds if each.option == o), size_in_force(instance, plan, o, t)
     if held >= FULLY_USED * level:
         return None
@@ -166,7 +166,7 @@ def _build_purchases(instance: Instance, result: Result) -> Iterator[Purchase]:
 
 
 def _support_of(instance: Instance, result: Result, build: Build) -> list[float]:
-    """Return the price support of a build by period, money: its option's, by its share in the capacity in force."""
+    """Return the price support of a build by period, money: its option's, times its share of the capacity in force."""
     horizon, option = instance.horizon, instance.sized[build.option]
     paid = _price_support(instance, result, build.option)
     if not any(paid):

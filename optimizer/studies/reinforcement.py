@@ -89,7 +89,7 @@ def find_reinforcements(
 def _try_amounts(
     evaluator: RecourseEvaluator, baseline: "BaselineSupport", candidate: Addition, checked: Integers, gap: Vector
 ) -> list[Trial]:
-    """Return a trial for each amount that can run in the baseline, smallest first, down to the first without effect.
+    """Return trials of the amounts that are feasible in the baseline, smallest first; none below a useless amount.
 
     The slope bounds the decrease of a gap: a shock with a bound of 0 fails as before and is not solved.
     """

@@ -190,7 +190,7 @@ def sensitivity(
         instance, _ = with_listed_attacks(instance)
     settings = Settings.chosen(settings, TOLERANCE_SHARE).begun()
     accuracy = settings.share_of_price
-    # With a known plan, no search for the base is needed, so that the time limit starts later.
+    # A known plan needs no search, only its active shocks and duals: the time limit then applies to later tasks only.
     clock = settings.clock() if known is None else Clock()
     search = _SensitivitySearch(instance, settings, clock, listener, lists_attacks=adversary)
     with interruptible(clock, listener):

@@ -126,7 +126,7 @@ def _fold_row(row: Fold, outcomes: Sequence[Outcome], full: frozenset[str]) -> F
 
 
 def _may_be_weaker(outcomes: Iterable[Outcome], d: str, service: Service) -> bool:
-    """Return whether a segment may be weaker in a shock that does not name it: that shock's weakest segment is."""
+    """Return whether a segment may be weaker in a shock that does not name it, since that has a weaker segment."""
     least = weakness([service])
     others = (outcome for outcome in outcomes if d not in outcome.segments and not _is_full(outcome))
     return service.worst_service > 0 and any(weakness(list(each.segments.values())) < least for each in others)

@@ -318,7 +318,7 @@ class PlanConclusion:
 
 
 def _reported_gap(solved: SearchResult, left: float) -> float:
-    """Return the search's gap, or the evaluated gap `left` if the search was stopped, or `left` is less or should be 0.
+    """Return the search's gap; or the evaluated gap `left` if the search was stopped or proved 0, or `left` is less.
 
     The two can differ for a shortage near a millionth of demand, which only one of them may neglect.
     """
@@ -418,7 +418,7 @@ class Searcher(Protocol):
 
 
 class MeasuredResult(NamedTuple):
-    """A result, and the tolerance base of its cost; None without a plan."""
+    """A result, and the tolerance base of its cost; None without a plan, or if no base was needed."""
 
     result: Result
     measure: ToleranceBase | None = None

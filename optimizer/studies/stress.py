@@ -267,7 +267,7 @@ def _stress_figures(
 def _serve_samples(
     evaluator: RecourseEvaluator, values: Vector, clock: Clock, listener: Listener
 ) -> list[BatchResponse]:
-    """Minimise the gap in every sample, in portions of whole batches, so that replies do not depend on the portions."""
+    """Return the recourse of least gap in every sample, by batch; portions do not split batches or change replies."""
     batches, replies, done = evaluator.batches, list[BatchResponse](), 0
     size = sum(len(part.events) for part in batches)
     for portion in np.array_split(np.arange(len(batches)), min(PORTIONS, len(batches))):

@@ -479,7 +479,7 @@ class _Search:
 
 
 def _gap_with_attacks(instance: Instance, solved: SearchResult, submodel: ModelBuilder) -> float:
-    """Return the gap of a future, with the worst attack at each start; infinite if the model lacks some shocks."""
+    """Return a future's gap with the worst attack at each start; infinite if stopped, or if the model lacks shocks."""
     assert solved.values is not None
     total, worst, values = 0.0, dict[str, float](), solved.values.tolist()
     held = formulation.gaps(submodel, instance)

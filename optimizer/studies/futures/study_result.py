@@ -416,7 +416,7 @@ def _branches_by_future(instance: Instance) -> list[dict[Place, Place]]:
 
 
 def _deciding_branches(instance: Instance, question: TimedQuestion, having: Collection[int]) -> tuple[str, ...]:
-    """Return the branches of a question whose futures are exactly `having`; empty if there are none."""
+    """Return the branches of a question whose futures together are exactly `having`; empty if there are none."""
     of_branch = dict[Place, set[int]]()
     for number, branches in enumerate(_branches_by_future(instance)):
         if question.place in branches:
