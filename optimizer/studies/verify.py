@@ -76,7 +76,7 @@ def matching_flows(
     builder = recourse_model(instance, path, evaluator.subproblems.plan)
     _fix_linking_terms(builder, evaluator, plan, shock)
     for d in instance.demands:
-        _Segment(instance, builder, path, shock, d).say(line, services.get(d))
+        _Segment(instance, builder, path, shock, d).require_figures(line, services.get(d))
     booked = builder.accounts("operating").items()
     cost = total(instance.discount(shock.periods.start + int(k)) * amount for (_, k), amount in booked)
     answer = Model(builder, cost, Settings(threads=1), clock).solve(relaxed=True)
@@ -103,10 +103,10 @@ class _Segment:
         self.labels = [instance.horizon.label(t) for t in shock.periods]
         self.unserved = builder.linked(f"{path.key}/{d}", "unserved")
 
-    def say(self, line: Outcome, worst: Weakest | None) -> None:
+    def require_figures(self, line: Outcome, worst: Weakest | None) -> None:
         """Add the rows that fix the segment's figures to those of the line and of its worst service."""
-        said = line.segments.get(self.d)
-        named = [(said.worst_period, said.worst_service)] if said else []
+        stated = line.segments.get(self.d)
+        named = [(stated.worst_period, stated.worst_service)] if stated else []
         if worst is not None and worst.worst_shock == line.name:
             named.append((worst.worst_period, worst.worst_service))
         # A period that both of them name has a single row.
@@ -120,25 +120,25 @@ class _Segment:
                     max(0.0, 1.0 - self.path.floor_at(self.d, k) - self._margin(k, line, worst) + ROUNDING) * demanded
                 )
                 self.builder.require(self.d, "margin", k, unserved, "<=", most)
-        if said is not None:
-            self._require_sums(said)
+        if stated is not None:
+            self._require_sums(stated)
         elif line.unserved is not None:
             short = line.unserved.get(self.d, 0.0)
             self.builder.require(self.d, "shortage", None, total(self.unserved.values()), "==", short)
 
     def _margin(self, k: int, line: Outcome, worst: Weakest | None) -> float:
         """Return the least margin that the segment may have in period k of the window."""
-        floor, said = self.path.floor_at(self.d, k), line.segments.get(self.d)
-        weakest = said or min(line.segments.values(), key=lambda service: service.margin, default=None)
+        floor, stated = self.path.floor_at(self.d, k), line.segments.get(self.d)
+        weakest = stated or min(line.segments.values(), key=lambda service: service.margin, default=None)
         kept = max(_least_margin(weakest, floor), _least_margin(worst, floor))
-        may_fail = said is not None and said.first_failure is not None and k >= self._offset(said.first_failure)
+        may_fail = stated is not None and stated.first_failure is not None and k >= self._offset(stated.first_failure)
         return kept if may_fail else max(kept, 0.0)
 
-    def _require_sums(self, said: Service) -> None:
-        self.builder.require(self.d, "shortage", None, total(self.unserved.values()), "==", said.shortage)
+    def _require_sums(self, stated: Service) -> None:
+        self.builder.require(self.d, "shortage", None, total(self.unserved.values()), "==", stated.shortage)
         below = self.builder.column_index().get((MANY, self.d, "below"), {})
         amount = total(Expression({column: 1.0}) for column in below.values())
-        self.builder.require(self.d, "below_floor", None, amount, "<=", said.below_floor)
+        self.builder.require(self.d, "below_floor", None, amount, "<=", stated.below_floor)
 
     def _offset(self, label: str) -> int:
         """Return the offset of a period in the window, or −1 if it lies outside."""
@@ -301,15 +301,15 @@ class _Check:
     def _check_shocks(self, again: "SolvedAgain") -> None:
         """Check that no shock has a larger gap or cost in the result than its optimum under the plan."""
         is_priced = self.instance.policy.gap_price is not None
-        for said in self.result.shocks:
-            own = again.outcomes[said.name]
+        for stated in self.result.shocks:
+            name, own = stated.name, again.outcomes[stated.name]
             # If gaps have a price, or a sample may fail, a larger gap is optimal if it costs less.
-            trades = (is_priced or said.excused) and said.probability > 0 and said.gap > own.gap
+            trades = (is_priced or stated.excused) and stated.probability > 0 and stated.gap > own.gap
             # The gap of another failing shock has a tolerance, a share of the total gap: its cost is not compared.
-            if said.survives or trades:
-                self.report.at_most(f"{said.name}.cost", said.cost, own.cost, least_scale=self._scales[1])
+            if stated.survives or trades:
+                self.report.at_most(f"{name}.cost", stated.cost, own.cost, least_scale=self._scales[1])
             if not trades:
-                self.report.at_most(f"{said.name}.gap", said.gap, own.gap, self.total, least_scale=AUDIT_MONEY_SCALE)
+                self.report.at_most(f"{name}.gap", stated.gap, own.gap, self.total, least_scale=AUDIT_MONEY_SCALE)
 
     @property
     def _scales(self) -> tuple[float, float]:
@@ -320,38 +320,38 @@ class _Check:
 
     def _check_do_nothing(self, evaluator: RecourseEvaluator) -> None:
         """Check the gap of the do-nothing plan."""
-        said = self.result.nothing
-        if said is None:
+        stated = self.result.nothing
+        if stated is None:
             return
         surveyed = survey(self.instance, evaluator, evaluator.do_nothing_answers(self.clock))
         own = do_nothing_outcome(self.instance, surveyed)
-        self._compare_do_nothing("nothing", said, own)
-        if said.counted is not None and own.counted is not None:
-            self._compare_do_nothing("nothing.counted", said.counted, own.counted)
+        self._compare_do_nothing("nothing", stated, own)
+        if stated.counted is not None and own.counted is not None:
+            self._compare_do_nothing("nothing.counted", stated.counted, own.counted)
 
-    def _compare_do_nothing(self, row: str, said: Nothing, own: Nothing) -> None:
+    def _compare_do_nothing(self, row: str, stated: Nothing, own: Nothing) -> None:
         tonnes, money = self._scales
         for name, least_scale in (("gap", money), ("worst_gap", money), ("below_floor", tonnes)):
-            self.report.agree(f"{row}.{name}", getattr(said, name), getattr(own, name), least_scale=least_scale)
+            self.report.agree(f"{row}.{name}", getattr(stated, name), getattr(own, name), least_scale=least_scale)
         for name in ("shocks_failed", "worst_shock"):
-            self.report.matches(f"{row}.{name}", getattr(said, name), getattr(own, name))
+            self.report.matches(f"{row}.{name}", getattr(stated, name), getattr(own, name))
 
     def _check_no_shock_plan(self) -> None:
         """Check the cost and the purchases of the no-shock plan."""
-        undisrupted, said = without_disruptions(self.instance), self.result.calm_cost
+        undisrupted, stated = without_disruptions(self.instance), self.result.calm_cost
         if not self.instance.events and not self.instance.survival_rules:
             # The plan is its own no-shock plan, and the audit has compared both.
             return
-        if said is None:
+        if stated is None:
             self.left += ["calm_cost", "calm_builds"]
             return
         found = solve_extensive_form(undisrupted, self.settings, self.clock, self.listener)
         if found.values is None:
-            self.report.matches("calm_cost", said, "that no plan exists without shocks")
+            self.report.matches("calm_cost", stated, "that no plan exists without shocks")
             return
         most = found.cost + self.mip_gap * abs(found.cost)
-        self.report.at_most("calm_cost", found.bound, said, found.cost)
-        self.report.at_most("calm_cost", said, most, found.cost)
+        self.report.at_most("calm_cost", found.bound, stated, found.cost)
+        self.report.at_most("calm_cost", stated, most, found.cost)
         plan = read_plan(undisrupted, found.builder, found.values.tolist())
         piles = {o for o, fills in plan.fills.items() if any(fill > 0 for fill in fills)}
         if {build.option for build in plan.builds} | piles != set(self.result.calm_builds):
@@ -390,25 +390,25 @@ class _Check:
 
     def _check_proof(self) -> None:
         """Solve the instance again, and compare bounds and status."""
-        said, again = self.result, self._solve_instance_again()
+        stated, again = self.result, self._solve_instance_again()
         ended = again.status in ("survives", "gap")
-        self.report.matches("bound", f"a plan that {said.status}", again.status, ended, remark="solved again")
+        self.report.matches("bound", f"a plan that {stated.status}", again.status, ended, remark="solved again")
         if not ended:
             return
-        if said.status in ("survives", "gap"):
-            self.report.matches("status", said.status, again.status, remark="solved again")
+        if stated.status in ("survives", "gap"):
+            self.report.matches("status", stated.status, again.status, remark="solved again")
         else:
             # A stopped search may have proven less than the new one: that is no contradiction.
             self.left.append("status")
         names, price = [("survival_gap", "gap_bound")], self.instance.policy.gap_price
         if price is not None:
-            names, said, again = [("total_cost", "bound")], _priced(said, price), _priced(again, price)
+            names, stated, again = [("total_cost", "bound")], _priced(stated, price), _priced(again, price)
         # Costs of two plans are comparable only if both leave the same gap.
-        elif np.isclose(said.survival_gap, again.survival_gap, rtol=SAME_FIGURE, atol=0.0):
+        elif np.isclose(stated.survival_gap, again.survival_gap, rtol=SAME_FIGURE, atol=0.0):
             names.append(("total_cost", "bound"))
         for name, bound in names:
-            mine, best = getattr(said, name), getattr(again, name)
-            self.report.at_most(bound, getattr(said, bound) or -np.inf, best, best)
+            mine, best = getattr(stated, name), getattr(again, name)
+            self.report.at_most(bound, getattr(stated, bound) or -np.inf, best, best)
             self.report.at_most(name, getattr(again, bound), mine, mine)
 
     def _solve_instance_again(self) -> Result:
@@ -448,11 +448,11 @@ def solve_shocks(instance: Instance, result: Result, evaluator: RecourseEvaluato
     served = {event.name: surveyed.served[s] for s, event in enumerate(instance.events)}
     floors = {event.name: surveyed.floor[s] for s, event in enumerate(instance.events)}
     replaced: dict[str, ManyFlows] = {}
-    for said in result.shocks:
-        new = own[said.name], served[said.name], floors[said.name]
-        if said.flows is None and not _agrees(instance, result, said, *new):
-            flows = matching_flows(instance, evaluator, plan, said, result.services, clock)
-            replaced |= {} if flows is None else {said.name: flows}
+    for stated in result.shocks:
+        new = own[stated.name], served[stated.name], floors[stated.name]
+        if stated.flows is None and not _agrees(instance, result, stated, *new):
+            flows = matching_flows(instance, evaluator, plan, stated, result.services, clock)
+            replaced |= {} if flows is None else {stated.name: flows}
     return SolvedAgain(own, [*_without(evaluator.flows(replies), replaced), *replaced.values()])
 
 
@@ -462,17 +462,17 @@ def _without(many: Sequence[ManyFlows], names: dict[str, ManyFlows]) -> Iterator
         yield flows.some(which)
 
 
-def _agrees(instance: Instance, result: Result, said: Outcome, own: Outcome, served: Vector, floors: Vector) -> bool:
+def _agrees(instance: Instance, result: Result, stated: Outcome, own: Outcome, served: Vector, floors: Vector) -> bool:
     """Return whether new flows of a shock agree with its summary line and with the table of services.
 
     `served` and `floors` are shares by segment in the worst periods of the new flows.
     """
-    if not _has_same_figures(said, own):
+    if not _has_same_figures(stated, own):
         return False
     for d, share, floor in zip(instance.demands, served.tolist(), floors.tolist(), strict=True):
         worst = result.services[d]
         pair = np.array([worst.margin, share - floor]), np.array([worst.worst_service, share])
-        is_worst = worst.worst_shock == said.name
+        is_worst = worst.worst_shock == stated.name
         if weakest(*pair, axis=0) or (is_worst and weakest(pair[0][::-1], pair[1][::-1], axis=0)):
             return False
     return True
@@ -485,12 +485,12 @@ def _is_same(one: Service, other: Service) -> bool:
     )
 
 
-def _has_same_figures(said: Outcome, own: Outcome) -> bool:
+def _has_same_figures(stated: Outcome, own: Outcome) -> bool:
     """Return whether two lines of a shock have the same cost, segments, and unserved demand."""
-    if said.segments.keys() != own.segments.keys() or not _is_close(said.cost, own.cost):
+    if stated.segments.keys() != own.segments.keys() or not _is_close(stated.cost, own.cost):
         return False
-    one, other = said.unserved, own.unserved or {}
-    return all(_is_same(service, own.segments[d]) for d, service in said.segments.items()) and (
+    one, other = stated.unserved, own.unserved or {}
+    return all(_is_same(service, own.segments[d]) for d, service in stated.segments.items()) and (
         one is None or all(_is_close(one.get(d, 0.0), other.get(d, 0.0)) for d in {*one, *other})
     )
 
