@@ -110,7 +110,7 @@ WORDS: dict[str, tuple[str, Change, str]] = {
     "between decision points": (
         "rich",
         build("motor", t=3, year=2026, period="2026Q4"),
-        "motor.size.2026Q4: that is no decision point",
+        "motor.size.2026Q4: this period is no decision point",
     ),
     "year and period": (
         "rich",
@@ -122,9 +122,9 @@ WORDS: dict[str, tuple[str, Change, str]] = {
         reserve_of_builds,
         "reserve.size: the plan says 1, the audit finds 0 (builds of a stockpile)",
     ),
-    "another order": ("rich", reversed_builds, "builds: they stand in another order, or twice"),
+    "another order": ("rich", reversed_builds, "builds: they are out of order, or repeated"),
     # Flows.
-    "a flow of nobody": ("rich", named_flow, "embargo/imports.stolen: nothing has that name"),
+    "a flow of nobody": ("rich", named_flow, "embargo/imports.stolen: no flow has that name"),
     "flows that end early": (
         "rich",
         short_flow,
@@ -138,17 +138,17 @@ WORDS: dict[str, tuple[str, Change, str]] = {
     "unserved beside segments": (
         "rich",
         outcome("embargo", lambda o: replace(o, unserved={"all": 0.0})),
-        "embargo.unserved: its segments say it already",
+        "embargo.unserved: it repeats its segments",
     ),
     "unserved of nobody": (
         "rich",
         outcome("embargo", lambda o: replace(o, unserved={"lamps": 1.0})),
-        "embargo.unserved: it names a segment that there is not",
+        "embargo.unserved: it names an unknown segment",
     ),
     "a region that makes nothing": (
         "rich",
         with_region("atlantis", 0.0),
-        "magnet.dependence.2026: it names a region that makes nothing",
+        "magnet.dependence.2026: it names a region without production",
     ),
     # Status and bounds. The optimum is proven: MIP gap 0.
     "a plan that is none": (
@@ -186,7 +186,7 @@ WORDS: dict[str, tuple[str, Change, str]] = {
     "an excuse that is not needed": (
         "loose",
         outcome("storms#00001", lambda o: replace(o, excused=True)),
-        "storms#00001: it is excused and survives",
+        "storms#00001: it is excused, although it survives",
     ),
     "a shock that is excused": (
         "short",
@@ -207,7 +207,7 @@ WORDS: dict[str, tuple[str, Change, str]] = {
     "an attack twice": (
         "broken",
         faced(attacks=lambda attacks: (*attacks, attacks[0])),
-        "adversary.attacks: one is given twice",
+        "adversary.attacks: an attack is listed twice",
     ),
     "an attack budget": (
         "attacked",
@@ -217,7 +217,7 @@ WORDS: dict[str, tuple[str, Change, str]] = {
     "an attack that is dearer than the budget": (
         "attacked",
         faced(attacks=lambda attacks: (*attacks, "embargo2+sabotage@2028")),
-        "adversary.embargo2+sabotage@2028: it is no attack that can be afforded",
+        "adversary.embargo2+sabotage@2028: the adversary cannot afford this attack",
     ),
     "the worst attack": (
         "attacked",
@@ -263,7 +263,7 @@ def test_a_rule_about_time_to_survive_needs_flows_that_show_it(cases: dict[str, 
     # The rule holds from 2029 on: in 2029 and 2030.
     first = "min_time_to_survive_0@2029"
     found = said(cases["attacked"], figure(endured=lambda endured: {first: endured[first]}))
-    assert "min_time_to_survive_0@2030: no flows show that it holds" in found
+    assert "min_time_to_survive_0@2030: the flows that prove the rule are missing" in found
 
 
 def test_lines_name_the_segments_that_are_due() -> None:
@@ -275,8 +275,8 @@ def test_lines_name_the_segments_that_are_due() -> None:
     def changed(**update: Any) -> list[str]:
         return audit_result(instance, outcome(line.name, lambda o: replace(o, **update))(result)).disagreements
 
-    assert f"{line.name}.segments: they are not those that are due" in changed(segments={})
-    assert f"{line.name}.unserved: it names a segment that there is not" in changed(unserved={"lamps": 0.0})
+    assert f"{line.name}.segments: these are not the segments that it has to name" in changed(segments={})
+    assert f"{line.name}.unserved: it names an unknown segment" in changed(unserved={"lamps": 0.0})
     # All of 120 t a year: more than the demand of its two segments together.
     found = changed(unserved=dict.fromkeys(line.unserved or {}, 1e3))
     assert any(each.startswith(f"{line.name}/") and ".unserved: 1000 exceeds " in each for each in found)
@@ -304,7 +304,7 @@ def test_a_result_without_a_plan_states_nothing_of_one(
     instance, result = solved(tmp_path, text)
     assert result.clash
     found = audit_result(instance, replace(result, **change)).disagreements
-    assert found == [f"{name}: there is no plan, and something is stated of it" for name in names]
+    assert found == [f"{name}: there is no plan, but a figure is stated" for name in names]
 
 
 def test_a_result_of_futures_without_a_plan_states_nothing_of_one() -> None:
@@ -315,9 +315,7 @@ def test_a_result_of_futures_without_a_plan_states_nothing_of_one() -> None:
     assert (result.status, result.futures) == ("none", ())
     assert audit_futures(instance, result).disagreements == []
     found = audit_futures(instance, replace(result, expected_cost=1.0, mip_gap=0.0)).disagreements
-    assert found == [
-        f"{name}: there is no plan, and something is stated of it" for name in ("expected_cost", "mip_gap")
-    ]
+    assert found == [f"{name}: there is no plan, but a figure is stated" for name in ("expected_cost", "mip_gap")]
 
 
 # The report

@@ -302,12 +302,12 @@ def test_loud_when_flows_are_of_another_length_or_of_nobody(failing: Case) -> No
         replace(flows, rows={**flows.rows, ("imports", "activity"): flows["imports", "activity"][:, :1]})
         for flows in many
     ]
-    assert "another length than their windows" in audit_result(problem, result, short).disagreements[-1]
+    assert "flows do not have the length of their windows" in audit_result(problem, result, short).disagreements[-1]
     last = result.shocks[59]
     assert last.flows is not None
     for rows, wanted in (
         ({"imports": (1.0, 2.0)}, "s59/imports.activity: the plan says 2, the audit finds 1 (periods)"),
-        ({"imports": last.flows["imports", "activity"], "pit": (1.0,)}, "s59/pit.activity: nothing has that name"),
+        ({"imports": last.flows["imports", "activity"], "pit": (1.0,)}, "s59/pit.activity: no flow has that name"),
     ):
         changed = line("s59", flows=having(last.flows, "activity", rows))(result)
         assert wanted in audit_result(problem, changed).disagreements

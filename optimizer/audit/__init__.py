@@ -160,7 +160,7 @@ _MOST_ENTRIES = 6
 
 def words_if_due(is_due: bool) -> str | None:
     """Return the text for a value that the plan has to state; None if it must not state one."""
-    return "one that is due" if is_due else None
+    return "a value" if is_due else None
 
 
 def _at(value: Any, index: tuple[int, ...]) -> Any:

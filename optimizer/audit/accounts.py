@@ -164,7 +164,7 @@ def audit_baseline(plan: PlanAccounts, flows: Flows) -> BaselineAccounts:
     """Check the rows of the baseline; return its costs together with those of the plan."""
     basis = plan.basis
     if not flows_fit(plan, BASELINE, flows, basis.periods):
-        raise ValueError("the baseline is another")
+        raise ValueError("the flows of the baseline do not fit the instance")
     stacked = stack_flows(plan, [BASELINE], [flows])
     paths = Paths((), np.array([basis.periods]), basis.labels, stacked, {}, {}, basis.delta)
     check_paths(plan, paths)
@@ -201,7 +201,7 @@ def flows_fit(plan: PlanAccounts, name: str, flows: Flows, periods: Sequence[int
     for (owner, flow), row in flows.rows.items():
         report.matches(f"{name}/{owner}.{flow}", len(row), len(periods), remark="periods")
         if (owner, flow) not in known:
-            report.holds(f"{name}/{owner}.{flow}", "nothing has that name", False)
+            report.holds(f"{name}/{owner}.{flow}", "no flow has that name", False)
     return len(report.disagreements) == before
 
 

@@ -391,8 +391,8 @@ def check_builds(holding: Holding) -> None:
     report.matches(f"{name}.once", count, "at most 1", not lumpy or count <= 1, remark="times that it is opened")
     for build in holding.builds:
         row, labels = f"{name}.size.{build.period}", (basis.year(build.t), basis.horizon.label(build.t))
-        report.holds(row, "it may not be decided then", basis.may_decide(option, build.t))
-        report.holds(row, "that is no decision point", build.t in basis.horizon.decisions)
+        report.holds(row, "the option may not be bought then", basis.may_decide(option, build.t))
+        report.holds(row, "this period is no decision point", build.t in basis.horizon.decisions)
         report.matches(row, (build.year, build.period), labels, remark="its year and period")
         report.matches(row, build.kind, option.kind, remark="its kind")
         report.matches(row, build.opened, lumpy, remark="whether it is opened")

@@ -177,7 +177,7 @@ def _check_costs_of_attacks(plan: PlanAccounts, faced: Faced, file_format: int) 
     for name in named:
         made = None if adversary is None else adversary.attack(name, basis.horizon)
         is_affordable = made is not None and adversary is not None and adversary.affords(made.targets)
-        report.holds(row(name), "it is no attack that can be afforded", is_affordable)
+        report.holds(row(name), "the adversary cannot afford this attack", is_affordable)
         if made is None or adversary is None:
             continue
         levels = {o: float(plan.carried[o][made.start]) for o in adversary.deterrence(made.targets)}
@@ -213,7 +213,7 @@ def _check_excuses(basis: AuditBasis, result: Result) -> None:
     report.matches("survive", excused, known, remark="excused, of which only samples may be")
     for outcome in result.shocks:
         if outcome.excused:
-            report.holds(outcome.name, "it is excused and survives", not outcome.survives)
+            report.holds(outcome.name, "it is excused, although it survives", not outcome.survives)
 
 
 def _gap_scale(basis: AuditBasis, failing: int) -> float:
@@ -235,7 +235,7 @@ def _total_gap(plan: PlanAccounts, result: Result) -> float:
     _check_costs_of_attacks(plan, faced, result.format)
     worst: dict[str, float] = {}
     for name in faced.attacks:
-        report.holds(f"adversary.{name}", "it is no shock", name in gaps)
+        report.holds(f"adversary.{name}", "it is not among the shocks", name in gaps)
         start = name.rpartition("@")[2]
         worst[start] = max(worst.get(start, 0.0), gaps.get(name, 0.0))
     total = math.fsum(worst.values()) if result.format >= DETERRING else max(worst.values(), default=0.0)

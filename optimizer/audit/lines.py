@@ -22,10 +22,10 @@ def check_segments(basis: AuditBasis, result: Result) -> None:
     for outcome in result.shocks:
         is_line = outcome.flows is None
         known = _names_what_is_due(outcome, demands, most) if is_line else outcome.segments.keys() == demands
-        report.holds(f"{outcome.name}.segments", "they are not those that are due", known)
-        report.holds(f"{outcome.name}.unserved", "its segments say it already", is_line or outcome.unserved is None)
+        report.holds(f"{outcome.name}.segments", "these are not the segments that it has to name", known)
+        report.holds(f"{outcome.name}.unserved", "it repeats its segments", is_line or outcome.unserved is None)
         is_known = demands.issuperset(outcome.unserved or ())
-        report.holds(f"{outcome.name}.unserved", "it names a segment that there is not", is_known)
+        report.holds(f"{outcome.name}.unserved", "it names an unknown segment", is_known)
 
 
 def _names_what_is_due(line: Outcome, demands: AbstractSet[str], most: Mapping[str, float]) -> bool:

@@ -191,7 +191,7 @@ def _check_order(basis: AuditBasis, result: Result) -> None:
     """Check that lists are in the order of the instance."""
     places = {o: i for i, o in enumerate(basis.instance.options)}
     builds = [(places[build.option], build.t) for build in result.plan.builds]
-    basis.report.holds("builds", "they stand in another order, or twice", builds == sorted(set(builds)))
+    basis.report.holds("builds", "they are out of order, or repeated", builds == sorted(set(builds)))
     named = [outcome.name for outcome in result.shocks]
     basis.report.matches("shocks", named, list(basis.events))
 
@@ -245,7 +245,7 @@ def _check_adversary(basis: AuditBasis, result: Result) -> None:
     report.matches("adversary.attacks", stated, attacks)
     if faced is None or adversary is None:
         report.matches(
-            "adversary", faced is not None, adversary is not None, faced is None, remark="whether there is one"
+            "adversary", faced is not None, adversary is not None, faced is None, remark="whether there is an adversary"
         )
         return
     report.agree("adversary.attack_budget", faced.attack_budget, adversary.attack_budget)
@@ -256,7 +256,7 @@ def _check_adversary(basis: AuditBasis, result: Result) -> None:
     known, remark = stated_counts == counts, "starts, targets, sets"
     report.matches("adversary", shown_value(stated_counts), shown_value(counts), known, remark=remark)
     twice = len(faced.attacks) > len(stated)
-    report.holds("adversary.attacks", "one is given twice", not twice)
+    report.holds("adversary.attacks", "an attack is listed twice", not twice)
     gaps = {outcome.name: outcome.gap for outcome in result.shocks}
     place = first_largest([gaps.get(name, 0.0) for name in faced.attacks])
     worst = None if place is None else faced.attacks[place]
@@ -274,7 +274,7 @@ def _check_attack(basis: AuditBasis, name: str, targets: Sequence[str], starts: 
     (own,) = expand(event.entry, spec, basis.horizon)
     same = all(getattr(own.spec, part) == getattr(event.spec, part) for part in ("cuts", *MEANWHILE))
     known = same and own.periods == event.periods and not event.probability and first in starts
-    basis.report.holds(f"adversary.{name}", "it is another attack than its targets make", known)
+    basis.report.holds(f"adversary.{name}", "its cuts are not those of its targets", known)
 
 
 def _check_dependence(basis: AuditBasis, baseline: Flows, result: Result) -> None:
@@ -289,7 +289,7 @@ def _check_dependence(basis: AuditBasis, baseline: Flows, result: Result) -> Non
         basis.report.matches(row, tuple(share.year for share in shares), years)
         for share in shares:
             real = all(part > 0 for part in share.regions.values()) and (share.tonnes > 0 or not share.regions)
-            basis.report.holds(f"{row}.{share.year}", "it names a region that makes nothing", real)
+            basis.report.holds(f"{row}.{share.year}", "it names a region without production", real)
 
 
 def _production(basis: AuditBasis, baseline: Flows, commodity: str, year: int) -> float:
@@ -354,7 +354,7 @@ def _check_absent(instance: Instance, result: Result, report: AuditReport) -> No
         empty["clash"] = ()
     stated = [name for name in FIGURES if not math.isnan(getattr(result, name))]
     for name in [*stated, *(name for name, value in empty.items() if getattr(result, name) != value)]:
-        report.disagreements.append(f"{name}: there is no plan, and something is stated of it")
+        report.disagreements.append(f"{name}: there is no plan, but a figure is stated")
 
 
 # The plan of several futures.
@@ -393,7 +393,7 @@ def _check_absent_futures(result: FuturesResult, report: AuditReport) -> None:
     bounds = ("bound", "gap_bound", "mip_gap", "price_of_survival", "first_question")
     stated += [name for name in bounds if getattr(result, name) is not None]
     for name in [*stated, *(["decisions"] if result.decisions else [])]:
-        report.disagreements.append(f"{name}: there is no plan, and something is stated of it")
+        report.disagreements.append(f"{name}: there is no plan, but a figure is stated")
 
 
 def _check_alike(instance: Instance, report: AuditReport, t: int, one: FutureResult, other: FutureResult) -> None:

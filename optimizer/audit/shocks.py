@@ -152,7 +152,7 @@ def _audit_flows(
     shocks = [basis.events[name] for name in names]
     times = np.array([shock.periods for shock in shocks])
     if any(row.shape != times.shape for row in flows.rows.values()):
-        raise ValueError("flows are of another length than their windows")
+        raise ValueError("flows do not have the length of their windows")
     paths = struck_paths(basis, [shock.spec for shock in shocks], times, flows, basis.delta)
     check_paths(plan, paths)
     found = [_recompute_segment(basis, paths, d) for d in basis.instance.demands]
@@ -199,7 +199,7 @@ def _check_stated_services(
     report, every, cost = basis.report, paths.flows.names, basis.instance.demands[d].shortage_cost
     is_stated = np.array([d in outcome.segments for outcome in outcomes])
     is_due = np.array([outcome.flows is not None for outcome in outcomes]) | (found.below > 0)
-    report.holds(lambda s: f"{every[s]}/{d}", "nothing is stated of it", is_stated | ~is_due)
+    report.holds(lambda s: f"{every[s]}/{d}", "its figures are missing", is_stated | ~is_due)
     who = [s for s, outcome in enumerate(outcomes) if d in outcome.segments]
     stated, names = [outcomes[s].segments[d] for s in who], [f"{every[s]}/{d}" for s in who]
     below, shortage, least_scale = found.below[who], found.shortage[who], found.least_scale[who]
@@ -436,7 +436,7 @@ def _check_survival(
     """Check that flows survive the cuts over `span` years from the start of a calendar year."""
     basis, t = plan.basis, (year - plan.basis.horizon.start) * plan.basis.horizon.per_year
     if flows is None:
-        basis.report.holds(name, "no flows show that it holds", False)
+        basis.report.holds(name, "the flows that prove the rule are missing", False)
         return
     if not flows_fit(plan, name, flows, [t]):
         return
