@@ -26,7 +26,6 @@ import numpy as np
 from optimizer import arguments
 from optimizer.algorithms.executor import size_for, start_executor
 from optimizer.algorithms.fixed_plan import evaluate_fixed_plan
-from optimizer.algorithms.held_integers import with_operation
 from optimizer.algorithms.problem import negligible_gap
 from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.relaxed_floors import excused_samples, tree_shares
@@ -45,7 +44,7 @@ from optimizer.results.saved import Bands
 from optimizer.solver import Clock, Listener, Progress, Settings, ignore, interruptible
 from optimizer.studies.boxes import FEWEST
 from optimizer.studies.discovery import check_samples, latin_hypercube
-from optimizer.studies.first_order import DualScreen, first_order_effect, most_effective
+from optimizer.studies.first_order import DualScreen, first_order_effect, most_effective, with_operation
 from optimizer.studies.measure import TOLERANCE_SHARE, ToleranceBase, before_tolerance_base, proven_objective
 from optimizer.studies.sensitivity_result import (
     FirstOrderEffect,
