@@ -84,7 +84,10 @@ def protect_streams() -> None:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="optimizer.escape")
         setattr(sys, name, cast("TextIO", TolerantStream(stream, is_for_messages=name == "stderr")))
-    _ignore_odd_width()
+    # Ignore a width in which no table can be read: the terminal's own, or the usual one, takes its place.
+    width = os.environ.get("COLUMNS", "")
+    if width and not (width.isascii() and width.isdigit() and len(width) < 9 and NARROWEST <= int(width) <= WIDEST):
+        del os.environ["COLUMNS"]
 
 
 def _escape(error: UnicodeError) -> tuple[str, int]:
@@ -94,13 +97,6 @@ def _escape(error: UnicodeError) -> tuple[str, int]:
     return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2)), error.end
 
 
-def _ignore_odd_width() -> None:
-    """Ignore a width in which no table can be read: the terminal's own, or the usual one, takes its place."""
-    width = os.environ.get("COLUMNS", "")
-    if width and not (width.isascii() and width.isdigit() and len(width) < 9 and NARROWEST <= int(width) <= WIDEST):
-        del os.environ["COLUMNS"]
-
-
 # What Typer ends with when Ctrl-C comes before a command has begun.
 INTERRUPTED = 130
 
@@ -108,7 +104,11 @@ INTERRUPTED = 130
 def main() -> None:
     """Run the command line; Ctrl-C is answered in words even while that is being loaded."""
     try:
-        _handle_signals()
+        # End at SIGTERM and SIGHUP as at Ctrl-C, so that workers are let go; a signal that is ignored stays ignored.
+        for name in ("SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+                signal.signal(number, signal.default_int_handler)
         protect_streams()
         gc.set_threshold(*COLLECTED)
         from optimizer.cli.app import app
@@ -130,14 +130,6 @@ def main() -> None:
 
 def _unwritten(error: OSError) -> str:
     return f"the answer cannot be written: {error.strerror}."
-
-
-def _handle_signals() -> None:
-    """End at SIGTERM and SIGHUP as at Ctrl-C, so that workers are let go; a signal that is ignored stays ignored."""
-    for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, signal.default_int_handler)
 
 
 def _end(text: str | None, code: int) -> None:

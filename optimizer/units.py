@@ -184,13 +184,8 @@ def parse_series(value: Any) -> Series:
                 raise finding(f"{year} is given twice", "Keep one of the two.")
             points[year] = parse_amount(number)
         except PydanticCustomError as error:
-            raise _at(error, key) from None
+            raise PydanticCustomError("finding", "{what}", {**(error.context or {}), "key": str(key)}) from None
     return Series(tuple(sorted(points.items())))
-
-
-def _at(error: PydanticCustomError, key: Any) -> PydanticCustomError:
-    """Return the error of a value in a mapping with its key added."""
-    return PydanticCustomError("finding", "{what}", {**(error.context or {}), "key": str(key)})
 
 
 def in_a_year(value: Any) -> str | None:

@@ -47,17 +47,14 @@ class BendersSearch(RecourseEstimates):
     def run(self) -> SearchResult:
         """Minimise the cost with all floors kept, else the gap and then the cost; with a gap price, both at once."""
         with self._drop_loops():
-            return self._minimise()
-
-    def _minimise(self) -> SearchResult:
-        if self.has_priced_gaps:
-            return self._minimise_priced()
-        if self.phase in (LARGEST_GAP, "gap", AT_GAP):
-            return self.minimise_gap()
-        loop = self._start(Objective("cost", self._master_with_floors, self._evaluate_costs))
-        if loop.run():
-            return self._conclude(loop, cheapest=self._cheapest_expected(loop))
-        return self._stopped() if self.clock.is_over else self.minimise_gap()
+            if self.has_priced_gaps:
+                return self._minimise_priced()
+            if self.phase in (LARGEST_GAP, "gap", AT_GAP):
+                return self.minimise_gap()
+            loop = self._start(Objective("cost", self._master_with_floors, self._evaluate_costs))
+            if loop.run():
+                return self._conclude(loop, cheapest=self._cheapest_expected(loop))
+            return self._stopped() if self.clock.is_over else self.minimise_gap()
 
     def continue_from(self, shocks: Iterable[Shock], history: Iterable[Progress]) -> SearchResult:
         """Minimise the gap, then the cost, after rounds of another search showed that floors fail in `shocks`."""
@@ -196,7 +193,11 @@ class BendersSearch(RecourseEstimates):
         names = frozenset(self.tree.events[n].name for n in survived)
 
         def build(shocks: Sequence[Shock]) -> MasterProblem:
-            return self._master_at_gap(shocks, gap, names)
+            master = self._master(shocks, self._groups_of_gaps_and_costs())
+            master.survived = names
+            master.allow_shortages(np.inf, gap * (1.0 + HELD_VALUE))
+            self._limit_largest_future_gap(master)
+            return master
 
         def evaluate(master: MasterProblem, point: Vector, values: Vector) -> Evaluation:
             return self._evaluate_costs_at_gap(master, point, values, limit)
@@ -354,13 +355,6 @@ class BendersSearch(RecourseEstimates):
         if math.isfinite(self.largest_future_gap):
             column = list(master.future_gaps[-1].terms)
             master.solver.bound(column, 0.0, self.largest_future_gap * (1.0 + HELD_VALUE) / master.money_unit)
-
-    def _master_at_gap(self, shocks: Sequence[Shock], gap: float, survived: frozenset[str]) -> MasterProblem:
-        master = self._master(shocks, self._groups_of_gaps_and_costs())
-        master.survived = survived
-        master.allow_shortages(np.inf, gap * (1.0 + HELD_VALUE))
-        self._limit_largest_future_gap(master)
-        return master
 
     def _master_of_priced_gaps(self, shocks: Sequence[Shock]) -> MasterProblem:
         master = self._master(shocks, self._groups_of_gaps_and_costs())

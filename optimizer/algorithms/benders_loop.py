@@ -321,7 +321,8 @@ class BendersLoop:
         if not self.is_proven and not self.search.clock.is_over:
             self._branch()
         while not self.is_proven and not self.search.clock.is_over:
-            if not self._solve_round(self._propose(), stalling):
+            self.reduced.release_integers()
+            if not self._solve_round(self.reduced.solve_integers(self.objective.name, self.cutoff()), stalling):
                 break
         self._report_proof()
         return self.incumbent is not None
@@ -367,11 +368,6 @@ class BendersLoop:
     def raise_bound(self, bound: float) -> None:
         """Raise the lower bound, to at most the incumbent's value: a higher bound only proves the incumbent optimal."""
         self.bound = max(self.bound, min(bound, self._upper))
-
-    def _propose(self) -> SolveResult:
-        """Solve the reduced master for an integral plan that is better than the incumbent by more than the gap."""
-        self.reduced.release_integers()
-        return self.reduced.solve_integers(self.objective.name, self.cutoff())
 
     @property
     def _upper(self) -> float:

@@ -82,18 +82,15 @@ class FixedPlan:
         model.bound(*self._fixed(builder))
         result = model.solve(relaxed=True)
         if self._excuses.is_used and result.values is not None:
-            result = self._with_whole_excuses(model)
+            # The model also decides which samples may fail; these integers are fixed last.
+            found = model.solve()
+            assert found.values is not None
+            columns = [j for chosen in self._excuses.columns for j in chosen.values()]
+            whole = np.round(found.values[columns])
+            model.bound(columns, whole, whole)
+            result = model.solve(relaxed=True)
         self.clock.solving += model.clock.solving
         return builder, result
-
-    def _with_whole_excuses(self, model: Model) -> SolveResult:
-        """Solve again where the model also decides which samples may fail, with these integers fixed last."""
-        found = model.solve()
-        assert found.values is not None
-        columns = [j for chosen in self._excuses.columns for j in chosen.values()]
-        whole = np.round(found.values[columns])
-        model.bound(columns, whole, whole)
-        return model.solve(relaxed=True)
 
     def with_plan(self, plan: Plan) -> "FixedPlan":
         """Return the same model for another plan."""

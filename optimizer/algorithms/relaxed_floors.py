@@ -255,7 +255,7 @@ class Excuses:
         if len(columns) > share.allowed:
             count = total(Expression({j: 1.0}) for j in columns.values())
             submodel.require(EXCUSED[0], f"{share.ensemble}.{len(columns)}", None, count, "<=", share.allowed, unit="1")
-        if self._has_order:
+        if all(future.instance.policy.gap_price is None for future in self.tree.futures):
             self._write_order(model, i, samples)
 
     def _limits(self, submodel: ModelBuilder, name: str, own: str) -> dict[int, float]:
@@ -269,10 +269,6 @@ class Excuses:
             if str(path) == own
             for j in amount.terms
         }
-
-    @property
-    def _has_order(self) -> bool:
-        return all(future.instance.policy.gap_price is None for future in self.tree.futures)
 
     def _write_order(self, model: ModelBuilder, i: int, samples: Sequence[Shock]) -> None:
         """Write the order rows between new samples and all samples in the model."""

@@ -152,7 +152,8 @@ def _check_no_shock_plan(instance: Instance, result: Result, report: AuditReport
 def _check_parts(plan: PlanAccounts, baseline: BaselineAccounts, shocks: ShockAccounts, result: Result) -> None:
     """Check the parts that a complete result must have against the accounts."""
     basis = plan.basis
-    _check_names(basis.instance, result, basis.report)
+    basis.report.matches("instance", result.title, basis.instance.title)
+    basis.report.matches("currency", result.currency, basis.instance.currency)
     _check_tables(plan, result)
     _check_order(basis, result)
     check_segments(basis, result)
@@ -329,12 +330,6 @@ def _check_worst_periods(basis: AuditBasis, shocks: ShockAccounts, result: Resul
         period = outcomes[worst_shock].segments[d].worst_period
         basis.report.matches(f"services/{d}.worst_shock", of_all.worst_shock, worst_shock)
         basis.report.matches(f"services/{d}.worst_period", of_all.worst_period, period)
-
-
-def _check_names(instance: Instance, result: Result, report: AuditReport) -> None:
-    """Check that the result has the instance's name and currency."""
-    report.matches("instance", result.title, instance.title)
-    report.matches("currency", result.currency, instance.currency)
 
 
 def _check_absent(instance: Instance, result: Result, report: AuditReport) -> None:

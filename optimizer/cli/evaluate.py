@@ -1,17 +1,12 @@
 """diversify evaluate: the cost, survival, missing purchases and waste of given plans."""
 
-from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from optimizer.cli import common, inputs, options
 from optimizer.errors import ExitCode
-
-if TYPE_CHECKING:
-    from optimizer.studies.evaluation import FuturesEvaluation, PlanEvaluation
 
 
 @common.understands("futures")
@@ -59,28 +54,18 @@ def command(
     from optimizer.report.tables.evaluate import evaluation_parts
 
     common.print_answer(found, evaluation_parts, json=json, every=every)
-    _write(found, file, made.changes, csv, output)
-    if found.stopped:
-        raise typer.Exit(ExitCode.STOPPED)
-    raise typer.Exit(ExitCode.SURVIVES if found.survives else ExitCode.NO_PLAN_SURVIVES)
-
-
-def _write(
-    found: "PlanEvaluation | FuturesEvaluation",
-    file: str,
-    changes: Sequence[str],
-    csv: Path | None,
-    output: Path | None,
-) -> None:
     from optimizer.results.result import Result
 
     if output is not None:
         result = found.plans[0].result
         if isinstance(result, Result):
-            result = replace(common.with_comments(result, file), changes=tuple(changes))
+            result = replace(common.with_comments(result, file), changes=tuple(made.changes))
         elif found.broken_rules:
             what = f"{output} is not written: a plan file of several futures holds a plan that keeps every rule."
             common.fail(what, ExitCode.USAGE)
         common.write_answer(output, result.to_json() + "\n")
     if csv is not None:
         common.write_tables("evaluate", csv, found.frames)
+    if found.stopped:
+        raise typer.Exit(ExitCode.STOPPED)
+    raise typer.Exit(ExitCode.SURVIVES if found.survives else ExitCode.NO_PLAN_SURVIVES)

@@ -332,7 +332,11 @@ def read_judged_plan(file: str, plan: str | None, changes: Changes, search: Plan
     if plan is None and not is_saved_plan(file):
         return find_plan(file, changes, search)
     plan = plan or file
-    if _needs_instance(plan, changes):
+
+    from optimizer.io.plan_file import is_given_plan
+
+    # A plan is read in the instance if it is written by hand, or if it is one future of a saved plan of several.
+    if is_given_plan(plan) or (changes.future is not None and is_futures_plan(plan)):
         return read_written_plan(file, plan, changes, search)
     _refuse_search(plan, ["--budget"] * (changes.budget is not None) + search.given)
     instance = announce(change_instance(file, changes)).instance
@@ -340,13 +344,6 @@ def read_judged_plan(file: str, plan: str | None, changes: Changes, search: Plan
     if found.result.baseline is None:
         fail_without_plan(found, plan)
     return replace(found, instance=instance)
-
-
-def _needs_instance(plan: str, changes: Changes) -> bool:
-    """Return whether a plan is read in the instance: one written by hand, or one future of a saved plan of several."""
-    from optimizer.io.plan_file import is_given_plan
-
-    return is_given_plan(plan) or (changes.future is not None and is_futures_plan(plan))
 
 
 def read_written_plan(file: str, plan: str, changes: Changes, search: PlanSearch) -> PlanInput:

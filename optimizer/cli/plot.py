@@ -1,6 +1,6 @@
 """diversify plot: one figure of the report as a file, for print."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -13,9 +13,7 @@ from optimizer.cli import common, inputs, options, page_studies
 from optimizer.errors import ExitCode
 
 if TYPE_CHECKING:
-    from optimizer.report.html.sections import Study
     from optimizer.results.futures import FuturesResult
-    from optimizer.results.result import Result
 
 # Kinds of figures of a plan.
 _OF_PLANS = (
@@ -125,7 +123,16 @@ def _draw_study(
     if study is not None:
         tasks = page_studies.study_tasks([study], subject)
         drawn = page_studies.carry_out_all(tasks, subject.instance.money, 0.0, search.time_limit)[study]
-    _end_with_study(drawn, output, doubts)
+
+    from optimizer.report.html.sections import draw_study_plot
+    from optimizer.report.study_narrative import view_of
+    from optimizer.results.futures import FuturesResult
+    from optimizer.results.result import Result
+
+    assert not isinstance(drawn, Result)
+    common.write_plot(output, partial(draw_study_plot, drawn))
+    is_stopped = drawn.status == "stopped" if isinstance(drawn, FuturesResult) else view_of(drawn).is_stopped(drawn)
+    common.end(survives=True, is_stopped=is_stopped, disagrees=bool(doubts))
 
 
 def _find_futures(plan: str, changes: options.Changes, search: options.PlanSearch) -> "FuturesResult":
@@ -135,22 +142,6 @@ def _find_futures(plan: str, changes: options.Changes, search: options.PlanSearc
     if not result.futures:
         common.fail(f"{plan}: there is no plan; its status is {result.status}.", ExitCode.NO_PLAN_SURVIVES)
     return result
-
-
-def _end_with_study(subject: "Result | FuturesResult | Study", output: Path, doubts: Sequence[str]) -> NoReturn:
-    """Write the figure of a plan of several futures, or of a study, and end."""
-    from optimizer.report.html.sections import draw_study_plot
-    from optimizer.report.study_narrative import view_of
-    from optimizer.results.futures import FuturesResult
-    from optimizer.results.result import Result
-
-    assert not isinstance(subject, Result)
-    common.write_plot(output, partial(draw_study_plot, subject))
-    if isinstance(subject, FuturesResult):
-        is_stopped = subject.status == "stopped"
-    else:
-        is_stopped = view_of(subject).is_stopped(subject)
-    common.end(survives=True, is_stopped=is_stopped, disagrees=bool(doubts))
 
 
 def _check_choice(kind: str, output: Path, chosen: Mapping[str, object]) -> None:

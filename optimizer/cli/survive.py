@@ -1,12 +1,9 @@
 """diversify survive: how long every floor holds once something is cut for good."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from optimizer.cli import common, inputs, options
-
-if TYPE_CHECKING:
-    from optimizer.results.result import Result
 
 
 def command(
@@ -30,7 +27,11 @@ def command(
     found = inputs.read_judged_plan(file, plan, changes, search)
     instance, result = found.instance, found.result
     if not found.is_saved:
-        _print_status(result)
+        if result.baseline is None:
+            rules = "; ".join(result.clash) or "the time ran out"
+            common.print_message(f"There is no plan ({rules}): this is how long things last with nothing built.")
+        else:
+            common.print_status(result)
 
     from optimizer.report.tables.render import show
     from optimizer.report.tables.stress import time_to_survive_parts
@@ -46,11 +47,3 @@ def command(
         common.write_table(csv, survival.frames.frame("months"))
     is_stopped = not found.is_saved and result.status == "stopped"
     common.end(survives=result.baseline is not None, is_stopped=is_stopped)
-
-
-def _print_status(result: "Result") -> None:
-    if result.baseline is None:
-        rules = "; ".join(result.clash) or "the time ran out"
-        common.print_message(f"There is no plan ({rules}): this is how long things last with nothing built.")
-    else:
-        common.print_status(result)

@@ -131,7 +131,11 @@ def parse_distribution(value: Any) -> Distribution:
     bounds = {key: parse_amount(value[key]) for key in ("low", "high") if key in value}
     if kind == "discrete":
         return _discrete(value[kind])
-    parameters = _parameters(kind, value[kind])
+    names = _PARAMETERS[kind]
+    count = len(names.split(", "))
+    if not isinstance(value[kind], (list, tuple)) or len(value[kind]) != count:
+        raise finding(f"{kind} takes {count} numbers", f"Write {{{kind}: [{names}]}}.")
+    parameters = tuple(parse_amount(number) for number in value[kind])
     low, high = _SUPPORTS[kind](*parameters, bounds)
     return Distribution(kind, parameters, low, high)
 
@@ -155,14 +159,6 @@ def _unknown(key: str, named: Sequence[str]) -> Exception:
     cure = f"Remove it: {named[0]} says it all." if named else f"Write a number, or one of {', '.join(_KINDS)}."
     noun = f"key of {named[0]}" if named else "distribution"
     return finding(f'"{excerpt(key)}" is no {noun}', did_you_mean(key, known, cure))
-
-
-def _parameters(kind: str, value: Any) -> tuple[float, ...]:
-    names = _PARAMETERS[kind]
-    count = len(names.split(", "))
-    if not isinstance(value, (list, tuple)) or len(value) != count:
-        raise finding(f"{kind} takes {count} numbers", f"Write {{{kind}: [{names}]}}.")
-    return tuple(parse_amount(number) for number in value)
 
 
 def _order_ends(kind: str, low: float, high: float) -> tuple[float, float]:

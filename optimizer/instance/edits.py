@@ -69,22 +69,6 @@ def make_tree(instance: Instance) -> FutureTree:
     return FutureTree(tuple(futures), all(question.is_weighted for _, question in each_question(instance.futures)))
 
 
-def future_of(instance: Instance, name: str) -> Future:
-    """Return the future with this name.
-
-    Raises:
-        InstanceError: there is no such future; the error suggests the nearest name.
-    """
-    found = next((each for each in instance.tree.futures if instance.futures and each.name == name), None)
-    if found is None:
-        names = [each.name for each in instance.tree.futures if each.name]
-        cure = "The file has none: add `futures:`, or leave it out."
-        if names:
-            cure = did_you_mean(str(name), names, f"Known: {', '.join(names[:8])}{' …' if names[8:] else ''}.")
-        raise InstanceError([Finding(f"--future {name}", None, "", f'"{excerpt(name)}" is no future', cure)])
-    return found
-
-
 def branch_edits(instance: Instance) -> dict[str, list[Edit]]:
     """Return, by name of future, the values that its branches set, in the order of the branches."""
     return {
@@ -178,7 +162,14 @@ def in_future(instance: Instance, name: str) -> Instance:
         120.0
     """
     require_instance(instance)
-    return future_of(instance, name).instance
+    found = next((each for each in instance.tree.futures if instance.futures and each.name == name), None)
+    if found is None:
+        names = [each.name for each in instance.tree.futures if each.name]
+        cure = "The file has none: add `futures:`, or leave it out."
+        if names:
+            cure = did_you_mean(str(name), names, f"Known: {', '.join(names[:8])}{' …' if names[8:] else ''}.")
+        raise InstanceError([Finding(f"--future {name}", None, "", f'"{excerpt(name)}" is no future', cure)])
+    return found.instance
 
 
 def forcing(

@@ -61,7 +61,9 @@ class Tree:
             self.above[-1].value.append(node)
         elif self.keys[-1] is None:
             self.keys[-1] = node
-            _refuse_key(node)
+            text = node.value if node.kind == "scalar" and isinstance(node.value, str) else ""
+            if len(text) > KEY_LENGTH:
+                raise TextError(node.line, f"holds a key of {len(text):,} characters", f"Write {KEY_LENGTH:,} at most.")
         else:
             self.above[-1].value.append((self.keys[-1], node))
             self.keys[-1] = None
@@ -79,12 +81,6 @@ class Tree:
         """Close the innermost open mapping or list."""
         self.above.pop()
         self.keys.pop()
-
-
-def _refuse_key(node: Node) -> None:
-    text = node.value if node.kind == "scalar" and isinstance(node.value, str) else ""
-    if len(text) > KEY_LENGTH:
-        raise TextError(node.line, f"holds a key of {len(text):,} characters", f"Write {KEY_LENGTH:,} at most.")
 
 
 def too_many(line: int | None) -> TextError:

@@ -189,7 +189,8 @@ def place_comments(
     rows = {row.place: row for table in tables.values() for row in table}
     left = []
     for comment in comments:
-        row, within = _row_of(comment.place, rows)
+        depth = max((len(each.path) for each in LAYOUTS if each.holds(comment.place)), default=0)
+        row, within = (rows.get(comment.place[:depth]) if depth else None), comment.place[depth:]
         if row is not None:
             _note(row, within, comment.text)
         elif (single := _single_of(comment.place, rest)) is not None:
@@ -197,12 +198,6 @@ def place_comments(
         else:
             left.append((".".join(map(str, comment.place)), comment.text))
     return left
-
-
-def _row_of(place: Place, rows: Mapping[Place, LayoutRow]) -> tuple[LayoutRow | None, Place]:
-    """Return the row of a table that holds a place (None if there is none), and the place within the row."""
-    depth = max((len(each.path) for each in LAYOUTS if each.holds(place)), default=0)
-    return (rows.get(place[:depth]) if depth else None), place[depth:]
 
 
 def _single_of(place: Place, rest: list[LayoutRow]) -> LayoutRow | None:

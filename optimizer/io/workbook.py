@@ -123,14 +123,10 @@ class _Reader:
         if layout.value:
             self._read_value(layout, place, values)
         else:
-            self._read_fields(place, values)
-
-    def _read_fields(self, place: Place, values: Mapping[str, SheetCell]) -> None:
-        """Read a row with one field per column."""
-        for column, cell in values.items():
-            if cell.value is not None:
-                self._put(place, column, cell)
-            self._comment((*place, *column.split(".")), cell.note)
+            for column, cell in values.items():
+                if cell.value is not None:
+                    self._put(place, column, cell)
+                self._comment((*place, *column.split(".")), cell.note)
 
     def _read_value(self, layout: SheetLayout, place: Place, values: Mapping[str, SheetCell]) -> None:
         """Read a row that holds a single value."""
@@ -296,7 +292,9 @@ def header(layout: SheetLayout, rows: Iterable[LayoutRow]) -> list[str]:
     used = {column for row in rows for column in row.values}
     if layout.value:
         return [*layout.keys, layout.value, COMMENT]
-    order = _fields(layout)
+    # The fields of the models of a sheet as declared, but `name` and `kind` first, `source` and `note` last.
+    keys = (field.alias or key for model in layout.models for key, field in model.model_fields.items())
+    order = [*_FIRST, *(key for key in dict.fromkeys(keys) if key not in (*_FIRST, *_LAST)), *_LAST]
     must = {"name", *_basic(layout)}
 
     def rank(column: str) -> tuple[int, str, str]:
@@ -304,12 +302,6 @@ def header(layout: SheetLayout, rows: Iterable[LayoutRow]) -> list[str]:
         return order.index(head) if head in order else len(order), head, tail
 
     return [*layout.keys, *sorted(used | must, key=rank), COMMENT]
-
-
-def _fields(layout: SheetLayout) -> list[str]:
-    """Return the fields of the models of a sheet as declared, but `name` and `kind` first, `source` and `note` last."""
-    keys = (field.alias or key for model in layout.models for key, field in model.model_fields.items())
-    return [*_FIRST, *(key for key in dict.fromkeys(keys) if key not in (*_FIRST, *_LAST)), *_LAST]
 
 
 def _basic(layout: SheetLayout) -> tuple[str, ...]:
@@ -398,7 +390,9 @@ class _Writer:
             if column == "kind" and layout.sheet == "options":
                 sheet.data_validation(1, j, _ROWS_WITH_KINDS, j, {"validate": "list", "source": list(KINDS)})
             if column != COMMENT:
-                sheet.set_column(j, j, _width(column, j, rows))
+                shown = (row.keys[j] if j < len(row.keys) else row.values.get(column, "") for row in rows)
+                longest = max((len(dump_flow(value)) for value in shown), default=0)
+                sheet.set_column(j, j, max(len(column) + 2, 9, min(longest + 1, 44)))
         for i, row in enumerate(rows, start=1):
             self.row(sheet, i, layout, row, columns)
 
@@ -419,13 +413,6 @@ class _Writer:
             raise OptimizerError(f"a comment is longer than a note can be ({len(text):,} characters): {text[:60]} …")
         lines = 1 + len(text) // 45 + text.count("\n")
         sheet.write_comment(i, j, text, {"x_scale": 2.2, "y_scale": max(0.5, 0.25 * lines), "author": ""})
-
-
-def _width(column: str, j: int, rows: Iterable[LayoutRow]) -> int:
-    """Return the width of a column in characters."""
-    shown = (row.keys[j] if j < len(row.keys) else row.values.get(column, "") for row in rows)
-    longest = max((len(dump_flow(value)) for value in shown), default=0)
-    return max(len(column) + 2, 9, min(longest + 1, 44))
 
 
 def _explain_key(key: str) -> str:

@@ -310,7 +310,10 @@ class Sized(Lever):
                 units = model.variable(self.id, "units", a, unit="1", upper=most, integer=True, follows=self.unit_size)
                 model.require(self.id, "whole", a, size[a] - self.unit_size * units, "==", unit=self.scaling_unit)
         self._open(model, size)
-        self._pay_upkeep(model, size)
+        if self.fixed_opex > 0:
+            yearly, lead = self.fixed_opex * model.horizon.delta, model.horizon.whole(self.lead_time)
+            for t, installed in sum_by_age(model.horizon, size, lead, (1.0,)).items():
+                model.book("spend", t, amount=yearly * installed)
         return size
 
     def _open(self, model: ModelBuilder, size: Mapping[int, Expression]) -> None:
@@ -337,13 +340,6 @@ class Sized(Lever):
         for t in horizon.periods:
             result[t] = latest = by.get(t - lead, latest)
         return result
-
-    def _pay_upkeep(self, model: ModelBuilder, size: Mapping[int, Expression]) -> None:
-        """Book the fixed operating cost of the installed size."""
-        if self.fixed_opex > 0:
-            yearly, lead = self.fixed_opex * model.horizon.delta, model.horizon.whole(self.lead_time)
-            for t, installed in sum_by_age(model.horizon, size, lead, (1.0,)).items():
-                model.book("spend", t, amount=yearly * installed)
 
     def working(self, model: ModelBuilder, size: Mapping[int, Expression]) -> dict[int, Expression]:
         """Return C[t] for every period, in the unit of size."""

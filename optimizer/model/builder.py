@@ -179,7 +179,9 @@ class ModelBuilder(Ledgers):
         if not terms:
             if _holds(sense, right_hand_side):
                 return
-            terms = {self._zero_column(): 1.0}
+            # A column fixed at 0 is added, so that a row without columns that cannot hold stays visible to the solver.
+            self.columns.append(Column(Mark(self._path, "never", str(len(self.columns)), ""), "1", 0.0, 0.0, False, 0))
+            terms = {len(self.columns) - 1: 1.0}
         self._append(Row(mark, unit, terms, sense, right_hand_side, t))
 
     def _append(self, row: Row) -> None:
@@ -220,11 +222,6 @@ class ModelBuilder(Ledgers):
 
     def _append_valid(self, row: Row) -> None:
         self.valid.append(row)
-
-    def _zero_column(self) -> int:
-        """Add a column fixed at 0, so that a row without columns that cannot hold stays visible to the solver."""
-        self.columns.append(Column(Mark(self._path, "never", str(len(self.columns)), ""), "1", 0.0, 0.0, False, 0))
-        return len(self.columns) - 1
 
     def _mark(self, sort: str, owner: str, what: str, which: str) -> Mark:
         mark = Mark(self._path, owner, what, which)

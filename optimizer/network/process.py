@@ -134,7 +134,9 @@ class Activity(Described):
             return 1.0
         rising: Number = self._risen(t - path.periods.start, MONTHS_A_YEAR * path.delta)
         if path.is_steady:
-            rising = self._mean_risen(MONTHS_A_YEAR * path.lasts)
+            # The mean of min(1, k/n) over the first `months` k; `months` may be 0, infinite, or an array.
+            months, n = MONTHS_A_YEAR * path.lasts, self.restart_months
+            rising = np.where(months < n, months / (2.0 * n), 1.0 - n / (2.0 * np.maximum(months, n)))
         return self.min_utilisation + (1.0 - self.min_utilisation) * rising
 
     def _risen(self, offset: int, length: float) -> float:
@@ -142,11 +144,6 @@ class Activity(Described):
         n, ends = self.restart_months, (offset * length, (offset + 1) * length)
         first, last = (k * k / (2.0 * n) if k < n else k - n / 2.0 for k in ends)
         return (last - first) / length
-
-    def _mean_risen(self, months: Any) -> Any:
-        """Return the mean of min(1, k/n) over the first `months` k; `months` may be 0, infinite, or an array."""
-        n = self.restart_months
-        return np.where(months < n, months / (2.0 * n), 1.0 - n / (2.0 * np.maximum(months, n)))
 
     def run(
         self, model: ModelBuilder, path: Path, *, kind: str, budget_share: float, upper: Mapping[int, Number]
@@ -353,7 +350,13 @@ def operate(model: ModelBuilder, path: Path, processes: Mapping[str, Process], d
     for process in processes.values():
         _run(model, path, process)
     for demand in demands.values():
-        _write_demand_columns(model, path, demand)
+        unserved = {}
+        for t in path.periods:
+            unserved[t] = model.variable(demand.id, "unserved", t, upper=path.demand_at(demand.id, t))
+            model.book("operating", path.key, t, amount=unserved[t], times=demand.shortage_cost)
+            if demand.end_of_life is not None:
+                model.book("supply", path.key, demand.end_of_life.commodity, t, amount=path.scrap_at(demand.id, t))
+        model.link(f"{path.key}/{demand.id}", "unserved", unserved)
 
 
 def _run(model: ModelBuilder, path: Path, process: Process) -> None:
@@ -386,16 +389,6 @@ def _respond(
         extra = response.write(model, process.id, t, activity[t], path.delta, most)
         if extra is not None:
             model.book("operating", path.key, t, amount=extra, times=process.cost.at(path.year(t)) * multiplier)
-
-
-def _write_demand_columns(model: ModelBuilder, path: Path, demand: Demand) -> None:
-    unserved = {}
-    for t in path.periods:
-        unserved[t] = model.variable(demand.id, "unserved", t, upper=path.demand_at(demand.id, t))
-        model.book("operating", path.key, t, amount=unserved[t], times=demand.shortage_cost)
-        if demand.end_of_life is not None:
-            model.book("supply", path.key, demand.end_of_life.commodity, t, amount=path.scrap_at(demand.id, t))
-    model.link(f"{path.key}/{demand.id}", "unserved", unserved)
 
 
 def settle(model: ModelBuilder, path: Path, processes: Mapping[str, Process], demands: Mapping[str, Demand]) -> None:

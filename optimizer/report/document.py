@@ -370,7 +370,8 @@ def render_page(name: str, scripts: tuple[str, ...], **values: Any) -> str:
         # Scale of the answer in print.
         paper=f"{paper_scale(brief):.3f}" if brief and brief["parts"] else "1",
         css=Markup(page_part("page.css")),
-        script=Markup(script_text("\n".join(map(page_part, scripts)))),
+        # No script can end its element.
+        script=Markup("\n".join(map(page_part, scripts)).replace("</script", "<\\/script").replace("<!--", "<\\!--")),
         **{key: Markup(value) if key in ("data", "plotly") else value for key, value in values.items()},
     )
 
@@ -384,8 +385,3 @@ def embed_json(data: dict[str, Any]) -> str:
     """Return JSON that is safe inside a script element, whatever its texts contain."""
     text = json.dumps(data, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-
-
-def script_text(text: str) -> str:
-    """Return a script that cannot end its element."""
-    return text.replace("</script", "<\\/script").replace("<!--", "<\\!--")

@@ -391,13 +391,6 @@ class _Writer:
             self.formats[key] = self.book.add_format({"valign": "top", **properties})
         return self.formats[key]
 
-    def _colour_margins(self, made: Any, area: tuple[int, int, int, int]) -> None:
-        """Colour margins below zero red, others green."""
-        bad, good = self.style(font_color=_RED, bold=True), self.style(font_color=_GREEN)
-        made.conditional_format(*area, {"type": "blanks", "stop_if_true": True, "format": None})
-        made.conditional_format(*area, {"type": "cell", "criteria": "<", "value": -ROUNDING, "format": bad})
-        made.conditional_format(*area, {"type": "cell", "criteria": ">=", "value": -ROUNDING, "format": good})
-
     def _write_head(self, made: Any, frame: Frame) -> None:
         """Write the heads of the columns, wrapped if they are longer than the cells below, and set the widths."""
         wide = 0
@@ -427,7 +420,11 @@ class _Writer:
         if sheet.is_list:
             made.autofilter(HEAD, 0, last, right)
         if sheet.margins_from is not None and len(frame):
-            self._colour_margins(made, (HEAD + 1, sheet.margins_from, last, right))
+            area = (HEAD + 1, sheet.margins_from, last, right)
+            bad, good = self.style(font_color=_RED, bold=True), self.style(font_color=_GREEN)
+            made.conditional_format(*area, {"type": "blanks", "stop_if_true": True, "format": None})
+            made.conditional_format(*area, {"type": "cell", "criteria": "<", "value": -ROUNDING, "format": bad})
+            made.conditional_format(*area, {"type": "cell", "criteria": ">=", "value": -ROUNDING, "format": good})
         if sheet.chart is not None and len(frame):
             self._add_chart(made, frame, sheet.chart, last)
         made.set_landscape()

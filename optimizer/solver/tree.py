@@ -320,7 +320,11 @@ class TreeSearch:
         """Branch on a node: return the child to plunge into, or None, and leave its sibling open."""
         self._tighten(node)
         fractions = self._fractions(node)
-        self._try_nearest(node, fractions)
+        # A rounded solution may be feasible at hardly more cost.
+        if np.minimum(fractions, 1.0 - fractions).max() <= INTEGRALITY:
+            assert node.relaxed is not None
+            assert node.relaxed.values is not None
+            self._try(node, np.round(node.relaxed.values))
         candidates = self._candidates(fractions)
         tried = self._strong_branch(node, candidates, fractions)
         if isinstance(tried, list):
@@ -341,13 +345,6 @@ class TreeSearch:
             left = [each for each in children if each.relaxed is not None or self._solve(each)]
             return [*sorted(left, key=lambda each: each.bound)] or [None]
         return sorted(children, key=lambda each: 0.0 if each.decision is None else each.decision.moved)
-
-    def _try_nearest(self, node: TreeNode, fractions: Vector) -> None:
-        """Try the rounded solution if all integers are nearly integral: it may be feasible at hardly more cost."""
-        if np.minimum(fractions, 1.0 - fractions).max() <= INTEGRALITY:
-            assert node.relaxed is not None
-            assert node.relaxed.values is not None
-            self._try(node, np.round(node.relaxed.values))
 
     def _strong_branch(
         self, node: TreeNode, candidates: Sequence[int], fractions: Vector

@@ -314,19 +314,16 @@ class BudgetSweep:
                 outcome = f": {one_line(answer.result)}" if isinstance(answer, MeasuredResult) else ""
                 self._report(questions[number].label + outcome)
                 questions[number].take(answer)
-        self._add_workers(time.perf_counter() - began, len(questions))
-
-    def _report(self, task: str = "") -> None:
-        self.listener(Progress(task=task, done=self._done, total=self._total, may_grow=True))
-
-    def _add_workers(self, seconds: float, count: int) -> None:
-        """Start parallel workers for the next searches if the last ones took long on average."""
-        size = size_for(self.settings.jobs, seconds / max(1, count))
+        # The next searches run in parallel if the last ones took long on average.
+        size = size_for(self.settings.jobs, (time.perf_counter() - began) / max(1, len(questions)))
         if size > self._executor.size == 1:
             if "solver" in self._executor.memory:
                 self._gains = self._executor.memory["solver"].gains
             self.__exit__()
             self._executor = self._start_executor(size)
+
+    def _report(self, task: str = "") -> None:
+        self.listener(Progress(task=task, done=self._done, total=self._total, may_grow=True))
 
     def _label(self, case: str, budget: float | None) -> str:
         money = "any budget" if budget is None else si(budget, self.cases[case].money, 4)

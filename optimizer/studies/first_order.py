@@ -88,7 +88,7 @@ class DualScreen:
             return None
         builder, duals = found.duals.builder, found.duals
         values, cheapest = values_by_mark(builder, duals.values), values_by_mark(found.builder, found.values)
-        priced = _of_rows(duals)
+        priced = {row.mark: dual for row, dual in zip(duals.builder.rows, duals.duals.tolist(), strict=True) if dual}
         bounds, is_small = _of_bounds(duals), len(builder.rows) <= FEW_ROWS
         if not is_small and instance.policy.objective.kind != "expected":
             return None
@@ -193,11 +193,6 @@ def _marks(model: ModelBuilder) -> tuple[frozenset[Mark], frozenset[Mark]]:
 def _at(model: ModelBuilder, values: Mapping[Mark, float]) -> list[float]:
     """Return the value of each column of a model, looked up by its mark; 0 if there is none."""
     return [values.get(column.mark, 0.0) for column in model.columns]
-
-
-def _of_rows(duals: DualValues) -> dict[Mark, float]:
-    """Return the dual values that are not 0, by the marks of their rows."""
-    return {row.mark: dual for row, dual in zip(duals.builder.rows, duals.duals.tolist(), strict=True) if dual}
 
 
 def _of_bounds(duals: DualValues) -> dict[Mark, float]:

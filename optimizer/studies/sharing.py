@@ -96,18 +96,6 @@ def find_cost_shares(
     notes: tuple[str, ...],
 ) -> CostShares:
     """Run `share_costs` with the clock of a command; at Ctrl-C, return the coalitions solved so far."""
-    began, members = time.perf_counter(), _members(instance, between)
-    with interruptible(clock, listener):
-        found = _CoalitionSearch(instance, members, settings, clock, listener).run()
-    return replace(found, notes=(*notes, *found.notes), seconds=time.perf_counter() - began)
-
-
-def _members(instance: Instance, between: Sequence[str] | None) -> tuple[str, ...]:
-    """Return the selected members, in the order of the file.
-
-    Raises:
-        InstanceError: the instance has no members, fewer than two are selected, or one does not exist.
-    """
     if not instance.members:
         cure = "Add `members: {name: {demands: …, options: …}, …}` to the file."
         raise InstanceError([Finding(instance.title, None, "members", "the instance has no members", cure)])
@@ -117,7 +105,10 @@ def _members(instance: Instance, between: Sequence[str] | None) -> tuple[str, ..
         listed = f"The members are {', '.join(instance.members)}."
         what = "one member alone has nobody to share with"
         raise InstanceError([Finding(f"--between {','.join(names)}", None, "", what, f"Name two or more. {listed}")])
-    return tuple(name for name in instance.members if name in names)
+    began, members = time.perf_counter(), tuple(name for name in instance.members if name in names)
+    with interruptible(clock, listener):
+        found = _CoalitionSearch(instance, members, settings, clock, listener).run()
+    return replace(found, notes=(*notes, *found.notes), seconds=time.perf_counter() - began)
 
 
 def solve_coalition(

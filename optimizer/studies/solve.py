@@ -81,6 +81,12 @@ def run_record(
     horizon = instance.horizon
     stopped = f"Stopped by {clock.signal_name}: this is the best plan found until then."
     interrupted = (stopped,) if clock.interrupted else ()
+    # Steps that differ from the last one in more than time, without infinite values.
+    steps: list[Mapping[str, Any]] = []
+    for step in solved.history:
+        row = {key: value for key, value in step.record().items() if value not in (float("inf"), float("-inf"))}
+        if not steps or {**row, "seconds": 0} != {**steps[-1], "seconds": 0}:
+            steps.append(row)
     return {
         "title": instance.title,
         "currency": instance.currency,
@@ -90,7 +96,7 @@ def run_record(
         "periods": tuple(horizon.label(t) for t in horizon.periods),
         "data": instance.to_dict(),
         "solved_instance": instance,
-        "history": tuple(_thin_progress(solved)),
+        "history": tuple(steps),
         "costs": {},
         "outlays": {},
         "audit": {},
@@ -103,16 +109,6 @@ def _settings_record(settings: Settings) -> dict[str, Any]:
     kept = {key: value for key, value in asdict(settings).items() if key not in WHERE}
     names = {"gap" if key == "mip_gap" else key: value for key, value in kept.items()}
     return names | {"strategy": SAVED_STRATEGIES.get(settings.strategy, settings.strategy)}
-
-
-def _thin_progress(solved: SearchResult) -> list[Mapping[str, Any]]:
-    """Return the records of steps that differ from the last one in more than time, without infinite values."""
-    steps: list[Mapping[str, Any]] = []
-    for step in solved.history:
-        row = {key: value for key, value in step.record().items() if value not in (float("inf"), float("-inf"))}
-        if not steps or {**row, "seconds": 0} != {**steps[-1], "seconds": 0}:
-            steps.append(row)
-    return steps
 
 
 def planless_result(

@@ -188,7 +188,7 @@ def stress(
         samples=len(drawn.events),
         seed=seed,
         sampler=_describe_sampler(base, drawn, seed),
-        cut_off=_count_cut_off(drawn),
+        cut_off=sum(len(event.periods) < event.length for event in drawn.events),
         own_shocks=len(result.shocks),
         own_failed=sum(outcome.fails for outcome in result.shocks),
         notes=notes,
@@ -234,11 +234,6 @@ def _describe_sampler(instance: Instance, drawn: Instance, seed: int) -> str:
     times = "months × triangular (0.5, 1, 2), severities × triangular (0.5, 1, 1.25)"
     equally = "" if number == 1 else ", each with the same chance"
     return f"variations of {entries} under shocks{equally}, for there are no ensembles: any start, {times}"
-
-
-def _count_cut_off(drawn: Instance) -> int:
-    """Return the number of samples whose window would extend beyond the end of the horizon."""
-    return sum(len(event.periods) < event.length for event in drawn.events)
 
 
 def _stress_figures(

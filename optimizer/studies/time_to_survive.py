@@ -317,11 +317,6 @@ def _survival_times(instance: Instance, plan: Plan, points: Sequence[Chokepoint]
     return list(zip(*by_year, strict=True))
 
 
-def _without_rounding(amount: float, most: float) -> float:
-    """Return the amount, or 0 if it is within rounding of amounts of size `most`."""
-    return amount if amount > ROUNDING_SIZE * most else 0.0
-
-
 def _link_plan(
     builder: ModelBuilder,
     instance: Instance,
@@ -335,7 +330,7 @@ def _link_plan(
     for (owner, what), first in offers.first.items():
         before, now = offered[first + t : first + t + 2].tolist()
         if what in instance.options[owner].amounts:
-            builder.link(owner, what, {t - 1: _without_rounding(before, most) * inverse})
+            builder.link(owner, what, {t - 1: (before if before > ROUNDING_SIZE * most else 0.0) * inverse})
         else:
             builder.link(owner, what, {t: Expression(constant=now)})
 

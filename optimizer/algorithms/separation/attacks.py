@@ -159,7 +159,9 @@ class AttackOracle:
 
     def separate(self, plan: Vector, held: Collection[Shock] = (), enough: int = 0) -> list[Violation]:
         """Return at each start the worst attack that violates a floor and that the model does not hold."""
-        return self.violations(self.violating(plan, self.attacks(held)))
+        known = self.attacks(held)
+        found = (self._worst(window, window.floor_costs, 0.0, known) for window in self.programmes.windows(plan))
+        return self.violations(_by_gap(impact for impact in found if impact is not None and impact.below > VIOLATED))
 
     def violations(self, impacts: Iterable[AttackImpact]) -> list[Violation]:
         """Return attacks as violated shocks."""
@@ -181,15 +183,6 @@ class AttackOracle:
     def attacks(self, shocks: Collection[Shock]) -> tuple[Attack, ...]:
         """Return the attacks that this oracle found among `shocks`."""
         return tuple(self._found[shock.name] for shock in shocks if shock.name in self._found)
-
-    def violating(self, plan: Vector, known: Collection[Attack] = ()) -> list[AttackImpact]:
-        """Return at each start the worst attack, if it violates a floor; the largest gap first.
-        Args:
-            plan: values of the columns of `first_stage_model`; more may follow.
-            known: attacks that the plan is known to survive.
-        """
-        found = (self._worst(window, window.floor_costs, 0.0, known) for window in self.programmes.windows(plan))
-        return _by_gap(impact for impact in found if impact is not None and impact.below > VIOLATED)
 
     def with_gaps(self, plan: Vector, beyond: float, known: Collection[Attack] = ()) -> list[AttackImpact]:
         """Return at each start the worst attack, if its gap exceeds `beyond`; the largest gap first."""
@@ -293,22 +286,18 @@ def cheapest_violating_attack(oracle: AttackOracle, window: AttackWindow) -> Att
             return None
         if _violates(oracle, window, chosen[None, :])[0]:
             return _impact_of(oracle, window, _without_needless(oracle, window, chosen))
-        cover.hit(~_grow(oracle, window, chosen, cover.order))
+        # Add targets while no floor is violated, the expensive ones first, so that the complement is cheap to hit.
+        grown = chosen.copy()
+        for i in cover.order:
+            if not grown[i]:
+                grown[i] = True
+                grown[i] = not _violates(oracle, window, grown[None, :])[0]
+        cover.hit(~grown)
     return None
 
 
 def _violates(oracle: AttackOracle, window: AttackWindow, sets: npt.NDArray[np.bool_]) -> _Chosen:
     return oracle.impacts(window, sets, window.floor_costs).below > NEGLIGIBLE
-
-
-def _grow(oracle: AttackOracle, window: AttackWindow, chosen: _Chosen, order: list[int]) -> _Chosen:
-    """Add targets while no floor is violated, the expensive ones first, so that the complement is cheap to hit."""
-    grown = chosen.copy()
-    for i in order:
-        if not grown[i]:
-            grown[i] = True
-            grown[i] = not _violates(oracle, window, grown[None, :])[0]
-    return grown
 
 
 def _without_needless(oracle: AttackOracle, window: AttackWindow, chosen: _Chosen) -> _Chosen:

@@ -12,7 +12,7 @@ from optimizer.disruptions.shock import ShockSpec, expand, number_text
 from optimizer.errors import Place, Problem
 from optimizer.horizon import Horizon
 from optimizer.instance.derived import Unchecked, entries_with_cuts, has_events, list_shocks, whole_entries
-from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Instance, SurvivalRule
+from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Instance
 from optimizer.levers import Lever, Sized, Stock
 from optimizer.tolerances import COLUMNS, EVENTS, ROUNDING
 from optimizer.units import least_whole, rounded_up
@@ -311,7 +311,13 @@ def rules_ask_something(unchecked: Unchecked) -> Iterator[Problem]:
             yield from _begins(instance, ("policy", field, i), share.from_)
     rules = policy.min_time_to_survive
     for i, rule in enumerate(rules):
-        yield from _of_rule(unchecked, instance, ("policy", MIN_TIME_TO_SURVIVE, i), rule)
+        place = ("policy", MIN_TIME_TO_SURVIVE, i)
+        yield from _begins(instance, place, rule.from_)
+        for k, cut in enumerate(rule.cuts):
+            if len(cut.severity) > 1:
+                what = "a severity by period, but these cuts stay as they are"
+                yield (*place, "cuts", k, "severity"), what, "Write one share.", "error"
+        yield from unchecked.unmatched(place, rule.cuts)
     if rules and not any(max(demand.survival.values) > 0 for demand in instance.demands.values()):
         cure = "Give a segment a floor (`survival:`), or remove it."
         yield ("policy", MIN_TIME_TO_SURVIVE), "asks nothing: no segment has a floor", cure, "warning"
@@ -323,15 +329,6 @@ def _begins(instance: Instance, place: Place, year: int | None) -> Iterator[Prob
     if year is not None and year > last:
         what = f"never holds: {year} is after the horizon, which ends in {last}"
         yield (*place, "from"), what, "Choose a year of the horizon, or remove the rule.", "warning"
-
-
-def _of_rule(unchecked: Unchecked, instance: Instance, place: Place, rule: SurvivalRule) -> Iterator[Problem]:
-    yield from _begins(instance, place, rule.from_)
-    for k, cut in enumerate(rule.cuts):
-        if len(cut.severity) > 1:
-            what = "a severity by period, but these cuts stay as they are"
-            yield (*place, "cuts", k, "severity"), what, "Write one share.", "error"
-    yield from unchecked.unmatched(place, rule.cuts)
 
 
 def adversary_can_act(unchecked: Unchecked) -> Iterator[Problem]:

@@ -18,7 +18,6 @@ from optimizer.instance.document import Document
 from optimizer.instance.overrides import SCENARIOS, FutureFinding, Way
 from optimizer.instance.questions import FUTURES, Question, QuestionBranch, count_futures, each_question
 from optimizer.instance.schema import MEMBERS, MIN_TIME_TO_SURVIVE, Instance
-from optimizer.levers import Lever
 from optimizer.tolerances import EVENTS, MOST_FUTURES, ROUNDING
 from optimizer.units import Series, short
 
@@ -33,7 +32,11 @@ _CURE_OF_FIXED = "It is the same in all futures: write it outside the branches."
 
 def questions_are_sound(instance: Instance) -> Iterator[Problem]:
     """Check the questions and the measure over futures; if they have errors, futures are not checked further."""
-    yield from _of_objective(instance)
+    kind = instance.policy.objective.kind
+    if kind in ("worst", "regret") and not instance.futures:
+        what = f"{kind} compares futures, and the file has none"
+        cure = "Add `futures:`, or leave it out: the expected cost is minimised."
+        yield ("policy", "objective"), what, cure, "warning"
     if not instance.futures:
         return
     yield from _of_size(instance)
@@ -43,14 +46,6 @@ def questions_are_sound(instance: Instance) -> Iterator[Problem]:
         yield from _of_probabilities(place, question)
         yield from _of_branches(place, question)
     yield from _asked_twice(instance.futures, ())
-
-
-def _of_objective(instance: Instance) -> Iterator[Problem]:
-    kind = instance.policy.objective.kind
-    if kind in ("worst", "regret") and not instance.futures:
-        what = f"{kind} compares futures, and the file has none"
-        cure = "Add `futures:`, or leave it out: the expected cost is minimised."
-        yield ("policy", "objective"), what, cure, "warning"
 
 
 def _of_size(instance: Instance) -> Iterator[Problem]:
@@ -139,19 +134,16 @@ def futures_fit(
         for name in sorted(before[section] - after[section]):
             yield (section,), f'a branch cannot remove "{name}" from `{section}`', "Keep it; set its numbers.", "error"
     for o in sorted(base.options.keys() & future.options.keys()):
-        yield from _of_kind(("options", o), base.options[o], future.options[o])
+        place = ("options", o)
+        if future.options[o].kind != base.options[o].kind:
+            what = f"a branch cannot make {future.options[o].kind} of {base.options[o].kind}"
+            yield (*place, "kind"), what, "Write two options, and set `max_size: 0` for one of them.", "error"
+        elif future.options[o].is_fixed_charge != base.options[o].is_fixed_charge:
+            cure = "Give it a fixed_cost or a min_size above 0 in all futures or in none."
+            yield place, "is a fixed-charge option in some futures only", cure, "error"
     for field in ("objective", "gap_price"):
         if getattr(base.policy, field) != getattr(future.policy, field):
             yield ("policy", field), f"a branch cannot change `policy.{field}`", _CURE_OF_FIXED, "error"
-
-
-def _of_kind(place: Place, before: Lever, after: Lever) -> Iterator[Problem]:
-    if after.kind != before.kind:
-        what = f"a branch cannot make {after.kind} of {before.kind}"
-        yield (*place, "kind"), what, "Write two options, and set `max_size: 0` for one of them.", "error"
-    elif after.is_fixed_charge != before.is_fixed_charge:
-        cure = "Give it a fixed_cost or a min_size above 0 in all futures or in none."
-        yield place, "is a fixed-charge option in some futures only", cure, "error"
 
 
 def attribute(

@@ -462,18 +462,13 @@ def _future_row(view: _FutureView) -> tuple[Any, ...]:
     return name, view.future.probability, floors, found.worst_gap, _most_unserved(view)
 
 
-def _hardest(views: Sequence[_FutureView]) -> _FutureView:
-    """Return the future with the worst shock."""
-    hardest = hardest_future((view.future, view.instance) for view in views)
-    return next(view for view in views if view.future is hardest)
-
-
 def _most_unserved(view: _FutureView) -> float:
     return most_unserved(view.instance, view.future.result)
 
 
 def _worst_part(views: Sequence[_FutureView]) -> BriefPart:
-    view = _hardest(views)
+    hardest = hardest_future((view.future, view.instance) for view in views)
+    view = next(view for view in views if view.future is hardest)
     found = worst_part(view.instance, view.future.result)
     where = event_window(view.instance, worst_event(view.instance, view.future.result))
     first = f"{where}, in the future {view.future.name}." if len(views) > 1 else f"{where}."

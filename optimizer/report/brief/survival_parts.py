@@ -273,19 +273,14 @@ def _floors_frame(instance: Instance, result: Result, worst: Outcome) -> Frame |
         FrameColumn("gap", "Survival gap", result.money, "millions"),
     )
     note = "Every segment below its floor in this shock; served: % of demand in its weakest period"
-    note += _count_note(instance, worst)
+    said = ", then for how many of the shock's periods it is below."
+    note += said if _counts_periods(instance, worst) else "."
     return Frame.of_rows("worst", WORST_TITLE, columns, rows, note)
 
 
 def _counts_periods(instance: Instance, worst: Outcome) -> bool:
     """Return whether the shock has several periods, and the number of periods below a floor is known."""
     return worst.flows is not None and len(instance.event(worst.name).periods) > 1
-
-
-def _count_note(instance: Instance, worst: Outcome) -> str:
-    """Return the end of a sentence that explains the number after the weakest period."""
-    said = ", then for how many of the shock's periods it is below."
-    return said if _counts_periods(instance, worst) else "."
 
 
 def _when_below(instance: Instance, worst: Outcome, d: str) -> str:

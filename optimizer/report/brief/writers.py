@@ -400,7 +400,13 @@ class _Column:
         if not self.holds(pairs):
             pairs = self.wanted_widths(table, whole=0)
             self.sheet.breaks_words |= not self.holds(pairs)
-        return _shared_widths(pairs, self.width)
+        least = sum(low for low, _ in pairs)
+        if least > self.width:
+            return [self.width * low / least for low, _ in pairs]
+        part = min(1.0, (self.width - least) / (sum(high - low for low, high in pairs) or 1.0))
+        widths = [low + part * (high - low) for low, high in pairs]
+        # The first column gets the rest, so that numbers stand at the right.
+        return [widths[0] + self.width - sum(widths), *widths[1:]]
 
     def holds(self, pairs: Sequence[tuple[float, float]]) -> bool:
         """Return whether the least widths of all columns fit."""
@@ -465,17 +471,6 @@ _GAP, _SLACK = 1.6, 0.01
 
 def _columns(table: Mapping[str, Any]) -> list[tuple[str, ...]]:
     return list(zip(*table["rows"], strict=True)) or [()] * len(table["head"])
-
-
-def _shared_widths(pairs: Sequence[tuple[float, float]], room: float) -> list[float]:
-    """Return column widths between least and most that fill the room, with equal shares of each column's range."""
-    least = sum(low for low, _ in pairs)
-    if least > room:
-        return [room * low / least for low, _ in pairs]
-    part = min(1.0, (room - least) / (sum(high - low for low, high in pairs) or 1.0))
-    widths = [low + part * (high - low) for low, high in pairs]
-    # The first column gets the rest, so that numbers stand at the right.
-    return [widths[0] + room - sum(widths), *widths[1:]]
 
 
 def write_brief(data: Mapping[str, Any], suffix: str) -> str | bytes:

@@ -101,7 +101,9 @@ def add_footer(canvas: Canvas, text: str, handles: Sequence[Any] = ()) -> None:
     """Add a legend below a figure, then a text with units and the currency with its year."""
     figure, width = canvas.figure, canvas.figure.get_figwidth()
     lines = wrap(text, round(18.6 * width), break_on_hyphens=False)
-    columns = _columns([str(handle.get_label()) for handle in handles], width)
+    labels = [str(handle.get_label()) for handle in handles]
+    longest = max(map(len, labels), default=1)
+    columns = max(1, min(len(labels) or 1, int(width / (0.062 * longest + 0.46))))
     rows = -(-len(handles) // columns)
     below, legend = 0.125 * len(lines) + 0.06, 0.17 * rows + (0.06 if rows else 0.0)
     height = figure.get_figheight() + below + legend
@@ -116,12 +118,6 @@ def add_footer(canvas: Canvas, text: str, handles: Sequence[Any] = ()) -> None:
     assert engine is not None
     rest = height - below - legend - canvas.head
     engine.set(rect=(0.0, (below + legend) / height, 1.0, rest / height))  # type: ignore[call-arg]
-
-
-def _columns(labels: Sequence[str], width: float) -> int:
-    """Return the number of columns of a legend that fit the width."""
-    longest = max(map(len, labels), default=1)
-    return max(1, min(len(labels) or 1, int(width / (0.062 * longest + 0.46))))
 
 
 def of_plan(result: Result) -> str:

@@ -9,7 +9,7 @@ from optimizer.instance.schema import Instance
 from optimizer.report.figures.canvas import BLUE, GREEN, INK, QUIET, VERMILION, Canvas, add_footer, new_canvas, plain
 from optimizer.report.format import percent, plural, shortened
 from optimizer.results.futures import FuturesResult
-from optimizer.studies.futures.stages import Stage, StageOrder, find_stages
+from optimizer.studies.futures.stages import Stage, find_stages
 from optimizer.units import si
 
 if TYPE_CHECKING:
@@ -65,14 +65,10 @@ def _orders(instance: Instance, stage: Stage, future: int, most: int) -> Iterato
     """Yield the purchases of a future in a stage, the dearest first."""
     mine = sorted((each for each in stage.orders if future in each.futures), key=lambda each: -each.paid[1])
     for each in mine[:most]:
-        yield order_text(instance, each)
+        # The size first, which is never cut off.
+        yield f"{size_text(instance, each.option, each.size[1])} {display_name(instance, each.option)}"
     if len(mine) > most:
         yield f"and {plural(len(mine) - most, 'more order')}"
-
-
-def order_text(instance: Instance, order: StageOrder) -> str:
-    """Return an order as text, ``4 t/yr plant``: the size comes first, since the end may be cut off."""
-    return f"{size_text(instance, order.option, order.size[1])} {display_name(instance, order.option)}"
 
 
 def draw_futures(instance: Instance, result: FuturesResult) -> Canvas:
@@ -91,7 +87,9 @@ def draw_futures(instance: Instance, result: FuturesResult) -> Canvas:
     panel.set_yticks([])
     centres = [sum(heights[:i]) + heights[i] / 2 for i in range(len(heights))]
     for number, stage in enumerate(stages):
-        _stage_head(panel, instance, stage, number * step)
+        asked = ", ".join(each.question for each in stage.questions)
+        words = f"{instance.horizon.label(stage.t)}: {asked}" if asked else f"now, {instance.horizon.label(stage.t)}"
+        panel.text(number * step + 0.05, -0.25, words, fontsize=7.5, fontweight="bold", va="center")
     parents = dict[tuple[int, int], float]()
     for edge in edges:
         y = sum(centres[i] for i in edge.futures) / len(edge.futures)
@@ -117,12 +115,6 @@ def _row_heights(result: FuturesResult, edges: Sequence[TreeEdge]) -> list[float
         for i in edge.futures:
             heights[i] += max(0.0, lacking) / len(edge.futures)
     return heights
-
-
-def _stage_head(panel: "Axes", instance: Instance, stage: Stage, x: float) -> None:
-    asked = ", ".join(each.question for each in stage.questions)
-    words = f"{instance.horizon.label(stage.t)}: {asked}" if asked else f"now, {instance.horizon.label(stage.t)}"
-    panel.text(x + 0.05, -0.25, words, fontsize=7.5, fontweight="bold", va="center")
 
 
 def _edge(panel: "Axes", edge: TreeEdge, y: float, above: float, x: float, step: float) -> None:

@@ -51,31 +51,27 @@ def draw_funding_plot(found: Requirements, suffix: str) -> bytes:
     if not found.funding:
         raise ValueError("There is no money for stocks to draw.")
     with rc_context(dict(STYLE)), use_all_fonts():
-        return file_bytes(_draw_funding(found), suffix)
-
-
-def _draw_funding(found: Requirements) -> Canvas:
-    drawn = curve(found)
-    canvas = new_canvas(f"{found.instance.title}: what funding stocks in part achieves", 2.6)
-    (panel,) = canvas.panels
-    panel.plot(drawn["money"], drawn["gap"], color=INK, linewidth=2.0, label="value of all, over all shocks")
-    colours = (BLUE, *OTHERS)
-    for i, (c, left) in enumerate(drawn["left"].items()):
-        label = shortened(display_name(found.instance, c), 36)
-        colour, mark = colours[i % len(colours)], MARKS[i % len(MARKS)]
-        panel.plot(drawn["money"], left, color=colour, marker=mark, markersize=4, linewidth=1.0, label=label)
-    panel.set_ylim(0, 1.04)
-    panel.set_xlim(left=0)
-    panel.set_ylabel("shortfall that is left")
-    panel.yaxis.set_major_formatter(lambda value, _: percent(value))
-    in_money(panel.xaxis)
-    panel.grid(visible=True)
-    footer = (
-        f"Money for stocks, undiscounted, {found.instance.currency}. Materials: t below the floors in the worst shock, "
-        "as a share of what falls short with nothing bought."
-    )
-    add_footer(canvas, footer, panel.get_legend_handles_labels()[0])
-    return canvas
+        drawn = curve(found)
+        canvas = new_canvas(f"{found.instance.title}: what funding stocks in part achieves", 2.6)
+        (panel,) = canvas.panels
+        panel.plot(drawn["money"], drawn["gap"], color=INK, linewidth=2.0, label="value of all, over all shocks")
+        colours = (BLUE, *OTHERS)
+        for i, (c, left) in enumerate(drawn["left"].items()):
+            label = shortened(display_name(found.instance, c), 36)
+            colour, mark = colours[i % len(colours)], MARKS[i % len(MARKS)]
+            panel.plot(drawn["money"], left, color=colour, marker=mark, markersize=4, linewidth=1.0, label=label)
+        panel.set_ylim(0, 1.04)
+        panel.set_xlim(left=0)
+        panel.set_ylabel("shortfall that is left")
+        panel.yaxis.set_major_formatter(lambda value, _: percent(value))
+        in_money(panel.xaxis)
+        panel.grid(visible=True)
+        footer = (
+            f"Money for stocks, undiscounted, {found.instance.currency}. Materials: t below the floors in the worst "
+            "shock, as a share of what falls short with nothing bought."
+        )
+        add_footer(canvas, footer, panel.get_legend_handles_labels()[0])
+        return file_bytes(canvas, suffix)
 
 
 _TIMINGS = {

@@ -280,27 +280,23 @@ class Book:
 
     def _frontier(self) -> dict[str, Any]:
         """Return the data on other budgets."""
-        found, result = self.frontier, self.own.result
+        found, result, money = self.frontier, self.own.result, self.own.result.money
+        points = [point for point in found.points if not point.is_given]
+        words = ["any budget" if point.budget is None else si(point.budget, money, 4) for point in points]
         return {
             "own": found.own,
             "least_outlay": found.least_outlay,
             "least_outlay_bound": found.least_bound,
             "but_samples": but_samples(self.instance),
-            "baseline": {**found.baseline, "words": baseline_words(found, result.money)},
+            "baseline": {**found.baseline, "words": baseline_words(found, money)},
             "gap": found.accuracy,
-            "proven": tolerance_words(found, result.money),
-            "losses": self._losses(),
+            "proven": tolerance_words(found, money),
+            "losses": losses(list(zip(words, (point.result for point in points), strict=True)), money),
             "stopped": found.stopped,
             "quick": self.is_quick,
             "trimmed": False,
             "attacks": note_on_attacks(result, found.points[1:]),
         }
-
-    def _losses(self) -> list[str]:
-        """Return a sentence for each larger budget whose plan survives less, with the reason."""
-        money, points = self.own.result.money, [point for point in self.frontier.points if not point.is_given]
-        words = ["any budget" if point.budget is None else si(point.budget, money, 4) for point in points]
-        return losses(list(zip(words, (point.result for point in points), strict=True)), money)
 
 
 def book(

@@ -121,12 +121,6 @@ def _bought_without_shocks(instance: Instance, summary: Summary) -> str:
     return f"{list_names(bought, 8)}: pays for itself without any shock{asked}; where that is not so, a number is wrong"
 
 
-def _below_floors(instance: Instance, hit: ShockHit) -> str:
-    """Return the shortage below each floor with nothing built, as a list in words."""
-    below = [f"{display_name(instance, d)} {si(tonnes, 't')}" for d, tonnes in hit.below_floor.items()]
-    return list_names(below, LISTED) if below else "none"
-
-
 # Limits of the table of shocks: rows, names in a cell, and characters of a name.
 MOST_ROWS, LISTED, WIDEST_NAME = 100, 3, 24
 _OF_HITS = (
@@ -144,7 +138,8 @@ def _hits_table(instance: Instance, summary: Summary, *, every: bool) -> Table:
 
     def cells(hit: ShockHit) -> list[str]:
         window, gap = windowed(hit.first, hit.last, "–"), si(hit.gap) if hit.gap > 0 else "–"
-        return [window, _hit_text(instance, hit), _below_floors(instance, hit), gap]
+        below = [f"{display_name(instance, d)} {si(tonnes, 't')}" for d, tonnes in hit.below_floor.items()]
+        return [window, _hit_text(instance, hit), list_names(below, LISTED) if below else "none", gap]
 
     gap = f"Gap\n{instance.money}"
     return cross_table(

@@ -184,7 +184,9 @@ class PartValuation:
         cost, bound, found = self.context.cost, self.context.bound, tried.found
         change, low = found.cost - cost, found.bound - cost
         high = math.inf if bound is None else found.cost - bound
-        if self._can_only_save(part.kind):
+        # The plan stays possible at no higher cost; leaving out shocks may raise an expected cost.
+        is_likely = any(event.probability > 0 for event in self.what_ifs.instance.events)
+        if part.kind in RELAXED and not (is_likely and part.kind in ("shock", "family")):
             change, high = min(change, 0.0), min(high, 0.0)
         elif self._can_only_cost(part.kind, is_freed=is_freed):
             change, low = max(change, 0.0), max(low, 0.0)
@@ -194,11 +196,6 @@ class PartValuation:
     def _can_only_cost(self, kind: PartKind, *, is_freed: bool) -> bool:
         """Check that every plan possible after the change is possible without it, at no higher cost."""
         return kind in TIGHTENED and not (is_freed and kind != "dearer floor")
-
-    def _can_only_save(self, kind: PartKind) -> bool:
-        """Check that the plan stays possible at no higher cost; leaving out shocks may raise an expected cost."""
-        is_likely = any(event.probability > 0 for event in self.what_ifs.instance.events)
-        return kind in RELAXED and not (is_likely and kind in ("shock", "family"))
 
 
 def excluding(instance: Instance, names: list[str]) -> tuple[Instance, tuple[Rows, ...]]:

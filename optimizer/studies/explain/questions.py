@@ -325,9 +325,6 @@ class Ways:
         is_restored = any(options[o].restores(path, p, t) for o in self.plan.bought for t in self.periods)
         return ", deals and leverage included" if is_restored else ""
 
-    def _in_force(self, o: str, t: int) -> float:
-        return size_in_force(self.instance, self.plan, o, t)
-
     def _running(self, p: str) -> float:
         """Return the capacity of an uncut process while the commodity is short, with its restart, in t of activity."""
         path, process = self.instance.path(self.event), self.instance.processes[p]
@@ -344,13 +341,9 @@ class Ways:
         horizon = self.instance.horizon
         return [a for a in horizon.decisions if option.allows(horizon.year(a))]
 
-    def _stands(self, option: Sized) -> int | None:
-        """Return the first period in which an option can be on line; None if it can never be decided."""
-        decided = self._decision_periods(option)
-        return decided[0] + self.instance.horizon.whole(option.lead_time) if decided else None
-
     def _is_late(self, option: Sized) -> bool:
-        stands = self._stands(option)
+        decided = self._decision_periods(option)
+        stands = decided[0] + self.instance.horizon.whole(option.lead_time) if decided else None
         return stands is None or stands > self.periods[-1]
 
     def _late(self, names: Sequence[str], commodity: str) -> Iterator[str]:
@@ -371,7 +364,9 @@ class Ways:
                 yield f"{who} can never be decided within the horizon"
 
     def _names(self, owners: Iterable[str]) -> str:
-        return _list_names([display_name(self.instance, owner) for owner in owners])
+        names = [display_name(self.instance, owner) for owner in owners]
+        some = list(names) if len(names) <= 3 else [*names[:3], f"{len(names) - 3} more"]
+        return " and ".join(filter(None, (", ".join(some[:-1]), *some[-1:])))
 
     def _bought(self, o: str) -> float:
         return sum(build.size for build in self.plan.builds if build.option == o)
@@ -417,7 +412,7 @@ class Ways:
 
     def _is_fully_used(self, o: str) -> bool:
         used = self._total_use(o)
-        working = sum(self._in_force(o, t) for t in self.periods) * self.instance.horizon.delta
+        working = sum(size_in_force(self.instance, self.plan, o, t) for t in self.periods) * self.instance.horizon.delta
         return used >= FULLY_USED * working
 
     def _dear(self, o: str, size: float) -> str:
@@ -490,8 +485,3 @@ class Ways:
 def _is_at_rate(tonnes: float, rate: float | None, years: float) -> bool:
     """Check whether the flow of a period reaches a rate in t/yr; never if the rate is None."""
     return rate is not None and tonnes >= FULLY_USED * rate * years
-
-
-def _list_names(names: Sequence[str], most: int = 3) -> str:
-    some = list(names) if len(names) <= most else [*names[:most], f"{len(names) - most} more"]
-    return " and ".join(filter(None, (", ".join(some[:-1]), *some[-1:])))

@@ -399,7 +399,9 @@ class _Search:
 
         results, gap = [each.result for each in futures], expected("survival_gap")
         cost, gap_bound = self._measure_of_plan(solved, futures), proven_gap(self.instance, gap, solved.gap_bound)
-        priced = self._priced_gaps(futures, cost)
+        # Return the increase of the measure by gaps at their price, money; None without a gap price.
+        price = self.instance.policy.gap_price
+        priced = None if price is None else measure_of_futures(self.instance, futures, price) - cost
         bound = self._bound_of_measure(solved.bound_of_cost(priced), cost, futures)
         distance = relative_distance(cost, bound, gap, gap_bound, self._exactness(results), priced)
         no_shock = self._no_shock_cost()
@@ -426,11 +428,6 @@ class _Search:
             clash=(),
             **_common_fields(record),
         )
-
-    def _priced_gaps(self, futures: tuple[FutureResult, ...], cost: float) -> float | None:
-        """Return the increase of the measure by gaps at their price, money; None without a gap price."""
-        price = self.instance.policy.gap_price
-        return None if price is None else measure_of_futures(self.instance, futures, price) - cost
 
     def _exactness(self, results: Sequence[Result]) -> float:
         """Return the accuracy of regret as a difference of two costs, money; 0 for other measures."""
