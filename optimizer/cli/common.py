@@ -120,14 +120,9 @@ def understands[Command: Callable[..., None]](*what: Understood) -> Callable[[Co
     return mark
 
 
-def understands_futures() -> bool:
-    """Return whether the running command works on all futures of an instance at once."""
-    return "futures" in _UNDERSTOOD.get()
-
-
-def understands_measures() -> bool:
-    """Return whether the running command keeps `policy.objective` of an instance without questions."""
-    return "measures" in _UNDERSTOOD.get()
+def is_understood(what: Understood) -> bool:
+    """Whether the command that runs has the mark."""
+    return what in _UNDERSTOOD.get()
 
 
 def judge_by_expected_cost(instance: "Instance") -> "Instance":

@@ -120,9 +120,9 @@ def change_instance(
     names = arguments.names("scenario", changes.scenario or (), given.scenarios, SOME_NAME)
     made = _apply_steps(given, [*_change_steps(changes, names, force), *map(_amount_step, amounts)])
     _refuse_left_out(made.instance, [option for option, *_ in force])
-    if not (takes_futures or common.understands_futures()):
+    if not (takes_futures or common.is_understood("futures")):
         refuse_futures(made.instance, file)
-    if by_expected_cost or not common.understands_measures():
+    if by_expected_cost or not common.is_understood("measures"):
         made = judged_alone(made)
     replaced = _clashes(given, changes, names, force, amounts)
     differs = (*changes_of(file), *replacements(document), *made.changes)
@@ -423,7 +423,7 @@ def search_plan(
     if adversary:
         from optimizer.studies.withstand import search_robust
 
-        found = search_robust(made.instance, None, settings, clock, listener, made.remarks, load_seconds).result
+        found = search_robust(made.instance, settings, clock, listener, made.remarks, load_seconds).result
     else:
         from optimizer.studies.solve import solve_instance
 

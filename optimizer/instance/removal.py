@@ -67,7 +67,10 @@ def leave_out(instance: Instance, words: str | Sequence[str]) -> Edited:
         InstanceError: some words are neither an option nor a kind; the error lists them all.
     """
     require_instance(instance)
-    named = _options_by_word(instance, arguments.names("words", words, instance.options, "plant"))
+    named = _match(instance, arguments.names("words", words, instance.options, "plant"))
+    unknown = [_unknown(instance, word) for word, options in named.items() if not options and word not in KINDS]
+    if unknown:
+        raise InstanceError(unknown)
     gone, required = _with_requiring(instance, named)
     notes = [_left_out(word, options) for word, options in named.items()]
     notes += [f"{o} requires {other}, so it is left out as well." for o, other in required.items()]
@@ -100,15 +103,6 @@ def _with_requiring(instance: Instance, named: Mapping[str, list[str]]) -> tuple
 
 def _left_out(word: str, options: list[str]) -> str:
     return f"Without {word}." if options == [word] else f"Without {word}: {_join_names(options)}."
-
-
-def _options_by_word(instance: Instance, words: Sequence[str]) -> dict[str, list[str]]:
-    """Return the options that each word names, by their name or kind; raise an InstanceError for unknown words."""
-    named = _match(instance, words)
-    unknown = [_unknown(instance, word) for word, options in named.items() if not options and word not in KINDS]
-    if unknown:
-        raise InstanceError(unknown)
-    return named
 
 
 def _match(instance: Instance, words: Iterable[str]) -> dict[str, list[str]]:

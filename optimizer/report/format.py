@@ -11,16 +11,12 @@ from optimizer.instance.derived import (
     NO_SHOCK_RULES,
     but_samples,
     display_name,
+    entry_name,
     entry_of,
     field_unit,
     field_words,
     highest_floor,
 )
-from optimizer.instance.derived import chokepoint_name as chokepoint_name
-from optimizer.instance.derived import cut_words as cut_words
-from optimizer.instance.derived import entry_name as entry_name
-from optimizer.instance.derived import size_text as size_text
-from optimizer.instance.derived import stage_title as stage_title
 from optimizer.instance.ranges import Uncertain, UncertainNumber, numbers_of
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import CommittedMoney, Service, Weakest, list_commitments
@@ -39,8 +35,8 @@ DASH = "–"
 # Note on table rows that stand for several shocks.
 FOLDED = (
     "A family or an ensemble is one row: for each segment the weakest of its shocks; by name the one with the largest "
+    "gap (worst), or where all are survived the least margin (tightest). --all lists each shock."
 )
-FOLDED += "gap (worst), or where all are survived the least margin (tightest). --all lists each shock."
 # At most this many commitments are named.
 COMMITMENTS = 4
 
@@ -460,8 +456,6 @@ def _why_not(repair: "Repair") -> str:
 
 # MIP gap above which a bound is too weak to be stated.
 FAR = 0.5
-
-
 # Names of parts of the cost whose keys are not clear enough.
 PART_NAMES = {"fixed cost": "one-off fixed cost"}
 

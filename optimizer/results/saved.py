@@ -414,6 +414,6 @@ def stored_bands(file: str | FilePath, data: Mapping[str, Any]) -> Bands | None:
         raise PlanFileError(f"{path}: not a band as `diversify sensitivity --store` writes it. {cure}") from error
 
 
-def finite_or_none(number: float) -> float | None:
+def finite_or_none(value: Any) -> Any:
     """Return the number if it is finite, else None, for JSON."""
-    return number if math.isfinite(number) else None
+    return None if isinstance(value, float) and not math.isfinite(value) else value

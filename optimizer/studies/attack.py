@@ -195,7 +195,7 @@ def attack(
     histories: BranchingHistories = {}
     with _LeastOutlaySearch(listed, own, clock, listener) as least:
         if result is None:
-            outcome = search_robust(listed, None, own, clock, least.hear, notes, histories=histories)
+            outcome = search_robust(listed, own, clock, least.hear, notes, histories=histories)
             outcome = replace(outcome, result=replace(outcome.result, changes=changed.changes))
         else:
             outcome, fit_notes = _place_plan(listed, result, AttackOracle(listed, settings, clock))

@@ -358,7 +358,7 @@ def ask_best_plan(
 def ask_withstanding_plan(memory: Memory, instance: Instance, settings: Settings) -> MeasuredResult:
     """Find the best plan of an instance against its adversary, and audit it."""
     with _clock(memory, settings) as clock:
-        return MeasuredResult(search_robust(instance, None, settings, clock, _listener(memory)).result)
+        return MeasuredResult(search_robust(instance, settings, clock, _listener(memory)).result)
 
 
 def _is_paid(instance: Instance, no_shock: NoShockPlan | None) -> bool:

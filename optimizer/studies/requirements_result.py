@@ -13,6 +13,7 @@ from typing import Any, Literal
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Outcome, ReadOnly
 from optimizer.results.result import Result
+from optimizer.results.saved import finite_or_none
 from optimizer.studies.requirements_frames import held_stocks, of_requirements, shortfall_by_material
 from optimizer.studies.time_to_survive import TimeToSurvive
 
@@ -100,10 +101,8 @@ class Requirements(ReadOnly):
             "status": self.result.status,
             "stopped": self.stopped,
             "notes": list(self.notes),
-            **{name: [_plain(row) for row in frames.frame(name).rows()] for name in frames},
+            **{
+                name: [{k: finite_or_none(value) for k, value in row.items()} for row in frames.frame(name).rows()]
+                for name in frames
+            },
         }
-
-
-def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a row for JSON, with None in place of numbers that are not finite."""
-    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}

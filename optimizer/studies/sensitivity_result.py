@@ -27,7 +27,7 @@ import numpy as np
 from optimizer.instance.ranges import UncertainNumber
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Array, ReadOnly
-from optimizer.results.saved import Bands, Spread
+from optimizer.results.saved import Bands, Spread, finite_or_none
 from optimizer.studies import study_frames
 from optimizer.studies.measure import ProvenDifference, ToleranceBase
 from optimizer.tolerances import ROUNDING
@@ -91,9 +91,7 @@ class VariantOutcome:
         """Return the outcome for JSON, with None in place of numbers that are not finite."""
         data = asdict(self) | {"bought": sorted(self.bought), "survives": self.has_plan and self.gap <= 0}
         data["status"] = "none" if self.status == "infeasible" else self.status
-        return {
-            key: None if isinstance(item, float) and not math.isfinite(item) else item for key, item in data.items()
-        }
+        return {key: finite_or_none(item) for key, item in data.items()}
 
 
 @dataclass(frozen=True)

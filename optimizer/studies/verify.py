@@ -415,7 +415,7 @@ class _Check:
         """Solve the instance again, with its adversary if the result has one."""
         if self.result.adversary is None:
             return solve_instance(self.instance, self.settings, Clock(), self.listener)
-        return search_robust(self.instance, None, self.settings, Clock(), self.listener).result
+        return search_robust(self.instance, self.settings, Clock(), self.listener).result
 
 
 def _priced(result: Result, price: float) -> Result:

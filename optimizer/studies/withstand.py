@@ -21,7 +21,7 @@ from optimizer.algorithms.separation.attacks import AttackImpact, AttackOracle, 
 from optimizer.algorithms.solving import LISTENER, open_evaluator
 from optimizer.algorithms.workers import Memory, clock_of_task
 from optimizer.disruptions.adversary import Attack
-from optimizer.instance.edits import set_budget, with_budget
+from optimizer.instance.edits import with_budget
 from optimizer.instance.schema import Instance
 from optimizer.instance.variants import with_attacks
 from optimizer.model.builder import ModelBuilder
@@ -44,7 +44,6 @@ class RobustOutcome:
 
 def search_robust(
     instance: Instance,
-    budget: float | None,
     settings: Settings,
     clock: Clock,
     listener: Listener = ignore,
@@ -63,7 +62,7 @@ def search_robust(
         SolverError: the solver failed.
     """
     timer = Timer(load_seconds, time.perf_counter())
-    instance = listed_shocks_only(instance if budget is None else set_budget(instance, budget).instance)
+    instance = listed_shocks_only(instance)
     with interruptible(clock, listener):
         with open_evaluator(instance, settings, None) as evaluator:
             evaluator.histories = histories

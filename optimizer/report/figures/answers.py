@@ -214,10 +214,10 @@ def _draw_rows(panel: "Axes", rows: Sequence[ChartRow]) -> list[float]:
     return places
 
 
-def _limited(rows: Iterable[ChartRow], most: int = _ROWS) -> tuple[tuple[ChartRow, ...], int]:
+def _limited(rows: Iterable[ChartRow]) -> tuple[tuple[ChartRow, ...], int]:
     """Return the first `most` rows, and the number of rows left out."""
     every = tuple(rows)
-    return every[:most], max(0, len(every) - most)
+    return every[:_ROWS], max(0, len(every) - _ROWS)
 
 
 # Why this plan.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from optimizer.disruptions.path import BASELINE, Path
 from optimizer.horizon import windowed
-from optimizer.instance.derived import display_name, region_name
+from optimizer.instance.derived import display_name, region_name, stage_title
 from optimizer.instance.schema import Instance
 from optimizer.report.figures.canvas import (
     GREEN,
@@ -21,7 +21,7 @@ from optimizer.report.figures.canvas import (
     of_plan,
     plain,
 )
-from optimizer.report.format import LINE, in_full, percent, shortened, stage_title
+from optimizer.report.format import LINE, in_full, percent, shortened
 from optimizer.results.plan import Flows, SourceShare
 from optimizer.results.result import Result
 from optimizer.studies.supply_chain import Chain, ChainPlace, chain

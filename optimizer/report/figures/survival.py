@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from optimizer.disruptions.shock import Shock
 from optimizer.horizon import Horizon, windowed
-from optimizer.instance.derived import display_name
+from optimizer.instance.derived import cut_words, display_name
 from optimizer.instance.schema import Instance
 from optimizer.report.figures.canvas import (
     BLUE,
@@ -36,7 +36,6 @@ from optimizer.report.format import (
     PARTIAL,
     PARTLY,
     Standing,
-    cut_words,
     entry_title,
     in_full,
     left_out,

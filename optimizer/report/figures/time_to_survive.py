@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from optimizer.instance.derived import chokepoint_name, cut_words
 from optimizer.instance.schema import Instance
 from optimizer.report.figures.canvas import BLUE, INK, QUIET, SKY, VERMILION, Canvas, add_footer, new_canvas, of_plan
-from optimizer.report.format import chokepoint_name, cut_words, list_names, shortened
+from optimizer.report.format import list_names, shortened
 from optimizer.results.result import Result
 from optimizer.studies.time_to_survive import Exposure, SurvivalTime, TimeToSurvive, every_chokepoint
 from optimizer.units import fixed, short

@@ -8,9 +8,9 @@ from math import inf
 from rich.table import Table
 from rich.text import Text
 
-from optimizer.instance.derived import but_samples, display_name
+from optimizer.instance.derived import but_samples, display_name, size_text
 from optimizer.instance.schema import Instance
-from optimizer.report.format import DASH, LINE, MEANING, list_names, percent, plural, size_text
+from optimizer.report.format import DASH, LINE, MEANING, list_names, percent, plural
 from optimizer.report.narrative import difference_text, in_tolerance, of_gaps, under_budget
 from optimizer.report.tables.render import CellRenderer, cross_table, screen_table
 from optimizer.results.frames import FrameRow

@@ -14,13 +14,13 @@ from rich.tree import Tree
 from optimizer.audit import Verification
 from optimizer.errors import Severity
 from optimizer.horizon import windowed
-from optimizer.instance.derived import NO_SHOCK_RULES, display_name, rules_that_ask
+from optimizer.instance.derived import NO_SHOCK_RULES, display_name, rules_that_ask, size_text
 from optimizer.instance.document import get_value
 from optimizer.instance.ranges import find_places
 from optimizer.instance.schema import Instance
 from optimizer.io.yaml_text import dump_flow
 from optimizer.levers import KINDS
-from optimizer.report.format import committed_words, list_names, percent, plural, size_text
+from optimizer.report.format import committed_words, list_names, percent, plural
 from optimizer.report.tables.attack import adversary_words
 from optimizer.report.tables.plan import actual_table
 from optimizer.report.tables.render import cross_table, label_rows

@@ -8,8 +8,8 @@ from rich.panel import Panel
 from rich.text import Text
 
 from optimizer.errors import Finding
-from optimizer.instance.derived import but_samples, rules_that_ask
-from optimizer.report.format import list_names, plural, proven_cost, size_text
+from optimizer.instance.derived import but_samples, rules_that_ask, size_text
+from optimizer.report.format import list_names, plural, proven_cost
 from optimizer.report.narrative import MOST_RULES, money_terms, outcome_headline
 from optimizer.report.tables.compare import column_tables
 from optimizer.report.tables.futures import (

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from optimizer.audit.result import measure_of_futures
-from optimizer.instance.derived import display_name
+from optimizer.instance.derived import display_name, size_text
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.report.format import (
@@ -19,7 +19,6 @@ from optimizer.report.format import (
     outlay_words,
     percent,
     plural,
-    size_text,
     under_same_rules,
 )
 from optimizer.report.narrative import GAP_OF_ALL, contradiction, cost_facts, no_plan_words, survived_words

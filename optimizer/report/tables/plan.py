@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from optimizer.audit import is_disputed
-from optimizer.instance.derived import display_name, region_name
+from optimizer.instance.derived import display_name, entry_name, region_name, size_text
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.levers import Stock
@@ -24,7 +24,6 @@ from optimizer.report.format import (
     PARTLY,
     abroad,
     changed_words,
-    entry_name,
     left_out,
     margin,
     percent,
@@ -32,7 +31,6 @@ from optimizer.report.format import (
     served_in_full,
     share,
     shock_title,
-    size_text,
     standing,
     with_shock_titles,
 )

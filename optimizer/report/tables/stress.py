@@ -13,9 +13,9 @@ from rich.text import Text
 from optimizer.disruptions.ensemble import VARIED
 from optimizer.disruptions.shock import ShockSpec
 from optimizer.horizon import windowed
-from optimizer.instance.derived import display_name
+from optimizer.instance.derived import chokepoint_name, display_name, entry_name, size_text
 from optimizer.instance.schema import Instance
-from optimizer.report.format import beside, chokepoint_name, entry_name, list_names, percent, plural, size_text
+from optimizer.report.format import beside, list_names, percent, plural
 from optimizer.report.tables.plan import answer_panel
 from optimizer.report.tables.render import cross_table, screen_table
 from optimizer.results.frames import Frame, FrameRow

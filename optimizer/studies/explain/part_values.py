@@ -286,7 +286,7 @@ def deadline(what_ifs: WhatIfs, plan: Plan, o: str, is_spared: bool | None) -> D
         holds = survives(points[i], f"not before {horizon.label(points[i])}")
         return None if holds is None else not holds
 
-    first, is_known = least_passing(fails, 0, len(points))
+    first, is_known = least_passing(fails, len(points))
     return replace(found, anyhow=horizon.label(points[first - 1]) if is_known else None)
 
 

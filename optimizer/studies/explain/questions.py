@@ -148,21 +148,17 @@ def with_events_apart(instance: Instance) -> Instance:
     return instance.replacing(shocks=shocks, ensembles=ensembles)
 
 
-def least_passing(
-    test: Callable[[int], bool | None], low: int, high: int, guess: int | None = None
-) -> tuple[int, bool]:
-    """Find by bisection the least whole number that passes a test which `low` fails and `high` passes.
+def least_passing(test: Callable[[int], bool | None], high: int) -> tuple[int, bool]:
+    """Find by bisection the least whole number that passes a test which 0 fails and `high` passes.
 
-    The test is assumed to be monotone. A guess and the number below it are tried first.
+    The test is assumed to be monotone.
 
     Returns:
         The least number known to pass, and whether the number below it is known to fail.
     """
-    probes = [] if guess is None else [guess, guess - 1]
-    unknown = False
+    low, unknown = 0, False
     while high - low > 1:
-        at = next((probe for probe in probes if low < probe < high), (low + high) // 2)
-        probes = [probe for probe in probes if probe != at]
+        at = (low + high) // 2
         passes = test(at)
         unknown = unknown or passes is None
         low, high = (low, at) if passes else (at, high)

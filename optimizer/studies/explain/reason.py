@@ -136,7 +136,7 @@ def _irreducible_of_samples(
 
     All names together fail, because the best plan does not survive them.
     """
-    count, is_known = least_passing(lambda n: fails(list(names[:n])), 0, len(names))
+    count, is_known = least_passing(lambda n: fails(list(names[:n])), len(names))
     kept, are_known = _drop_unneeded(names[:count], fails, spared=int(is_known))
     return kept, is_known and are_known
 
@@ -167,7 +167,7 @@ def _drop_unneeded(
 def _shorten_windows(instance: Instance, fails: Callable[[Instance], bool | None]) -> tuple[Instance, bool]:
     """Limit the windows to the least length that fails; also return whether a period less is known to be survived."""
     months = instance.horizon.months
-    periods, is_least = least_passing(lambda n: fails(with_windows_up_to(instance, n * months)), 0, _longest(instance))
+    periods, is_least = least_passing(lambda n: fails(with_windows_up_to(instance, n * months)), _longest(instance))
     return with_windows_up_to(instance, periods * months), is_least
 
 

@@ -99,7 +99,7 @@ def solve(
         raise InstanceError([Finding(instance.title, None, place, what, cure)])
     clock = settings.clock()
     if adversary:
-        result = search_robust(made.instance, None, settings, clock, listener, made.notes).result
+        result = search_robust(made.instance, settings, clock, listener, made.notes).result
     else:
         result = solve_instance(made.instance, settings, clock, listener, notes=made.notes)
     return replace(result, changes=made.changes)
@@ -399,7 +399,7 @@ class _Search:
 
         results, gap = [each.result for each in futures], expected("survival_gap")
         cost, gap_bound = self._measure_of_plan(solved, futures), proven_gap(self.instance, gap, solved.gap_bound)
-        # Return the increase of the measure by gaps at their price, money; None without a gap price.
+        # The increase of the measure by gaps at their price, money; None without a gap price.
         price = self.instance.policy.gap_price
         priced = None if price is None else measure_of_futures(self.instance, futures, price) - cost
         bound = self._bound_of_measure(solved.bound_of_cost(priced), cost, futures)
