@@ -15,7 +15,7 @@ from optimizer.formulation import cost
 from optimizer.report.tables.compare import comparison_headline
 from optimizer.results.plan import Plan
 from optimizer.solver import Settings
-from optimizer.studies.alternatives import _Apart, _OptionSearch
+from optimizer.studies.alternatives import _OptionSearch, _Selection
 from optimizer.studies.alternatives_result import Alternatives, SizeRange
 from optimizer.studies.what_if import WhatIfSolver
 from tests.strategies import instances
@@ -246,6 +246,6 @@ def test_less_than_what_is_proven_is_none() -> None:
     near.found.append(NearOptimalPlan({"pile": 0.11}, 0.0, Plan(), np.zeros(0)))
     assert (search.range(0.11).verdict, search.range(0.11).greatest.size) == ("real choice", 0.11)
     # Two plans that differ by noise are the same plan.
-    apart = _Apart(near, [search.range(0.0)])
+    apart = _Selection(near, [search.range(0.0)])
     assert apart.distance(near.found[0], near.found[1]) == 0.0
     assert apart.distance(near.found[0], near.found[2]) == pytest.approx(1.0)

@@ -16,7 +16,7 @@ from optimizer.results.plan import Build, Flows, Plan
 from optimizer.solver import Clock
 from optimizer.studies.explain import repairs
 from optimizer.studies.explain.part_values import PlanContext, plan_parts
-from optimizer.studies.explain.questions import Ways, WhatIfs
+from optimizer.studies.explain.questions import SupplyLimits, WhatIfs
 from optimizer.studies.explain.repairs import scaled_floors
 from optimizer.studies.explanation import PartValue, Repair
 from optimizer.studies.what_if import Scaling, WhatIfSolver
@@ -171,7 +171,7 @@ def test_a_process_without_inputs_lacks_none(cell: Cell) -> None:
     instance = cell(OF_TWO)
     (event,) = instance.events
     still = Flows(1, {("pans", "activity"): (0.0,)})
-    ways = Ways(instance, event, Plan(), still, (1,), None, frozenset(), lambda o: None, lambda o: None)
+    ways = SupplyLimits(instance, event, Plan(), still, (1,), None, frozenset(), lambda o: None, lambda o: None)
     assert ways.sentences("salt", "table") == ("pans has capacity to spare",)
 
 

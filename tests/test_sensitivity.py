@@ -274,7 +274,7 @@ def test_an_effect_is_that_of_the_whole_model(name: str, monkeypatch: pytest.Mon
     instance = so.load(INSTANCES / f"{name}.yaml")
     monkeypatch.setattr(first_order, "FEW_ROWS", 0)
     parts = so.sensitivity(instance, flips=False, most=0).screened
-    monkeypatch.setattr(first_order, "_written", lambda instance, number: None)
+    monkeypatch.setattr(first_order, "_parts_to_write", lambda instance, number: None)
     whole = {each.name: each for each in so.sensitivity(instance, flips=False, most=0).screened}
     assert len(parts) == len(whole) > 10
     for each in (each for each in parts if each.is_judged):

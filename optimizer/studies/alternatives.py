@@ -132,11 +132,11 @@ def alternatives(
         near = replace(settings, mip_gap=min(settings.mip_gap, SIZE_GAP))
         with interruptible(clock, listener):
             more = allowed.money(measure)
-            found = _around(instance, cheapest, more, plans, near, patience, solver)
+            found = _find_alternatives(instance, cheapest, more, plans, near, patience, solver)
         return replace(found, within=allowed.of(measure), tolerance_base=measure)
 
 
-def _around(
+def _find_alternatives(
     instance: Instance,
     cheapest: Result,
     more: float,
@@ -150,12 +150,12 @@ def _around(
     clock, evaluator, listener = solver.clock, solver.evaluator(instance), solver.listener
     near = _near_search(instance, cheapest, most, settings, solver)
     near.record(cheapest.plan, cheapest.priced_cost)
-    of_all = RangeSearch(near, settings.mip_gap)
-    of_all.settle(patience, listener)
-    chosen = [] if clock.is_over else _Apart(near, of_all.known(), patience).choose_plans(plans, listener)
+    range_search = RangeSearch(near, settings.mip_gap)
+    range_search.settle(patience, listener)
+    chosen = [] if clock.is_over else _Selection(near, range_search.ranges(), patience).choose_plans(plans, listener)
     # Include the plans that the search for alternatives found on its way.
-    found = of_all.known()
-    apart, before = _Apart(near, found), [near.found[0], *chosen]
+    found = range_search.ranges()
+    apart, before = _Selection(near, found), [near.found[0], *chosen]
     results = []
     for k, known in enumerate(chosen, start=1):
         solved = near.search_result(known)
@@ -211,7 +211,7 @@ def _tighten_bound(solved: SearchResult, cheapest: Result) -> SearchResult:
     return replace(solved, bound=min(cheapest.bound, solved.cost), gap_bound=cheapest.gap_bound or 0.0)
 
 
-class _Apart:
+class _Selection:
     """Selection of plans that are far from each other."""
 
     def __init__(self, near: NearOptimalSearch, found: Sequence[SizeRange], patience: float = RANGE_SECONDS) -> None:
@@ -236,7 +236,7 @@ class _Apart:
             if self.near.clock.is_over:
                 break
             with self.near.clock.hurried(self.patience):
-                self._unlike(selected)
+                self._seek_unused_options(selected)
             known = max(self.near.found, key=lambda each: self.nearest(each, selected)[0])
             known = self._move_apart(known, selected)
             if self.nearest(known, selected)[0] < SAME_PLAN:
@@ -245,7 +245,7 @@ class _Apart:
         listener(Progress(done=count, total=count))
         return selected[1:]
 
-    def _unlike(self, selected: Sequence[NearOptimalPlan]) -> None:
+    def _seek_unused_options(self, selected: Sequence[NearOptimalPlan]) -> None:
         """Search for a plan that buys options which no selected plan has, and not those which they have."""
         objective, share = Expression(), 1.0 / len(selected)
         for o, most in self.greatest.items():
@@ -308,7 +308,7 @@ class RangeSearch:
                 done += 1
         listener(Progress(done=size, total=size))
 
-    def known(self) -> tuple[SizeRange, ...]:
+    def ranges(self) -> tuple[SizeRange, ...]:
         """Return the current ranges, from all plans found so far."""
         cheapest = self.near.found[0]
         return tuple(search.range(cheapest.sizes[o]) for o, search in self.searches.items())
@@ -355,7 +355,7 @@ class _OptionSearch:
             return
         if self.option in self.near.openings:
             with self.near.close_option(self.option):
-                closed = self._cheapest_within(0.0, 0.0)
+                closed = self._seek_within(0.0, 0.0)
             if closed == "found":
                 return
             self.is_needed = closed == "none"
@@ -364,14 +364,14 @@ class _OptionSearch:
 
     def _raise_low(self) -> None:
         """Bring `least` and `low` together by the option's size, whether or not a plan opens it at size 0."""
-        without = self._cheapest_within(0.0, 0.0)
+        without = self._seek_within(0.0, 0.0)
         if without == "found":
             return
         self.low = self.piece if without == "none" else 0.0
         size = self.near.size(self.option)
-        while self._moves(min, size) and self._is_open(self.least - self.low):
+        while self._move_further(min, size) and self._is_open(self.least - self.low):
             limit = self.least - self.tolerance
-            answer = self._cheapest_within(self.low, limit)
+            answer = self._seek_within(self.low, limit)
             if answer == "none":
                 self.low = limit
             if answer != "found":
@@ -384,13 +384,13 @@ class _OptionSearch:
         if self.is_endless or self.near.clock.is_over or self.high - self.greatest <= self.tolerance:
             return
         nearly = self.high - self.tolerance
-        if math.isfinite(self.high) and self._cheapest_within(nearly, self.high, among="like") == "found":
+        if math.isfinite(self.high) and self._seek_within(nearly, self.high, among="like") == "found":
             return
         size = self.near.size(self.option, -1.0)
         # An option that no known plan buys is usually bought by none; proving that is faster than moving plans.
-        goes_on = self.greatest > self.negligible or self._raises_greatest()
+        goes_on = self.greatest > self.negligible or self._raise_greatest()
         while goes_on:
-            goes_on = self._moves(max, size) and self._raises_greatest()
+            goes_on = self._move_further(max, size) and self._raise_greatest()
         if self._is_open(self.high - self.greatest):
             self._lower_high(size)
 
@@ -407,18 +407,18 @@ class _OptionSearch:
         """Check that no known plan buys the option, and that no plan can buy its smallest positive size."""
         return self.greatest <= self.negligible and self.high < self.piece * (1 - NEGLIGIBLE)
 
-    def _raises_greatest(self) -> bool:
+    def _raise_greatest(self) -> bool:
         """Search for a plan that buys more, and return whether one was found; lower `high` if none exists."""
         if not self._is_open(self.high - self.greatest):
             return False
         is_bought = self.greatest > self.negligible
         limit = self.greatest + self.tolerance if is_bought else min(self.piece, self.high)
-        answer = self._cheapest_within(limit, self.high)
+        answer = self._seek_within(limit, self.high)
         if answer == "none":
             self.high = limit if is_bought else self.greatest
         return answer == "found"
 
-    def _moves(self, extreme: Callable[..., NearOptimalPlan], size: Expression) -> bool:
+    def _move_further(self, extreme: Callable[..., NearOptimalPlan], size: Expression) -> bool:
         """Move the most extreme plan further, with fixed integers; return False if the time is over."""
         if self.near.clock.is_over:
             return False
@@ -432,7 +432,7 @@ class _OptionSearch:
         """Check whether a plan buys the option, or opens it for an option that requires it."""
         return any(each._size(known) > each.negligible for each in (self, *self.requiring))
 
-    def _cheapest_within(self, lower: float, upper: float, among: Among = "all") -> str:
+    def _seek_within(self, lower: float, upper: float, among: Among = "all") -> str:
         """Search for a plan within the cost limit whose size of the option lies between two bounds.
 
         The search minimises cost, so that it ends early if such a plan is cheap.

@@ -98,7 +98,7 @@ def without_idle_targets(instance: Instance, plan: Plan, attacks: Sequence[Attac
     for names in zip_longest(*orders):
         smaller = {i: made for i, name in enumerate(names) if (made := _without_target(instance, found[i], name))}
         for i, less in zip(smaller, attack_damages(instance, plan, list(smaller.values())), strict=True):
-            if all(now <= then * (1.0 + SAME_VALUE) for now, then in _harm_of(found[i], less)):
+            if all(now <= then * (1.0 + SAME_VALUE) for now, then in _compare_damage(found[i], less)):
                 found[i] = less
     return found
 
@@ -110,7 +110,7 @@ def _without_target(instance: Instance, damage: AttackDamage, name: str | None) 
     return None if attack is None or name is None or not left else replace(attack, targets=left)
 
 
-def _harm_of(one: AttackDamage, other: AttackDamage) -> tuple[tuple[float, float], ...]:
+def _compare_damage(one: AttackDamage, other: AttackDamage) -> tuple[tuple[float, float], ...]:
     return (one.gap, other.gap), (one.damage, other.damage)
 
 
@@ -195,12 +195,12 @@ def attack(
     histories: BranchingHistories = {}
     with _LeastOutlaySearch(listed, own, clock, listener) as least:
         if result is None:
-            outcome = search_robust(listed, own, clock, least.hear, notes, histories=histories)
+            outcome = search_robust(listed, own, clock, least.relay, notes, histories=histories)
             outcome = replace(outcome, result=replace(outcome.result, changes=changed.changes))
         else:
             outcome, fit_notes = _place_plan(listed, result, AttackOracle(listed, settings, clock))
             notes = (*notes, *fit_notes)
-        attacked = _AttackedPlan(listed, outcome, own, clock, least.hear, histories)
+        attacked = _AttackedPlan(listed, outcome, own, clock, least.relay, histories)
         with interruptible(clock, listener):
             made = attacked.impact()
             if result is None and not made.stopped and (listed.events or listed.survival_rules):
@@ -231,7 +231,7 @@ class _LeastOutlaySearch:
     def __exit__(self, *about: object) -> None:
         self._executor.close()
 
-    def hear(self, event: Progress) -> None:
+    def relay(self, event: Progress) -> None:
         """Pass on an event of another search, and start this search in another process once the others take long."""
         if self._result is None and self._executor.size > 1 and time.perf_counter() - self._began > BESIDE_SECONDS:
             self._result = self._executor.begin(self._task)
@@ -282,10 +282,10 @@ class _AttackedPlan:
         columns = plan_columns(oracle, result.plan)
         deterred = deterred_attacks(oracle, columns, self.outcome.deterred)
         damages = sorted(attack_damages(instance, result.plan, deterred), key=lambda each: (-each.gap, each.first))
-        starts = self._starts(result.plan)
+        starts = self._evaluate_starts(result.plan)
         named = result.adversary.worst if result.adversary is not None else None
         worst = _worst(named, [each.with_plan for each in shaping], [each.worst for each in starts if each.worst])
-        worst = self._printed(result.plan, worst or self._worst_above_floors(result.plan))
+        worst = self._trim(result.plan, worst or self._worst_above_floors(result.plan))
         return replace(
             empty,
             shaping=tuple(shaping),
@@ -311,14 +311,14 @@ class _AttackedPlan:
             found = solver.ask()
         if found.status != "optimal":
             return replace(made, stopped=made.stopped or self.clock.is_over)
-        worst = self._printed(found.plan, self._damage(found.plan, worst_attack(self.outcome.oracle, found.plan)))
+        worst = self._trim(found.plan, self._damage(found.plan, worst_attack(self.outcome.oracle, found.plan)))
         saved = ProvenDifference.of(found.cost, found.bound, result.total_cost, result.bound)
         unaware = ListedShocksPlan(
             found.cost, found.gap, saved.value, worst, finite_or_none(saved.low), finite_or_none(saved.high)
         )
         return replace(made, unaware=unaware, stopped=self.clock.is_over)
 
-    def _starts(self, plan: Plan) -> list[AttackStart]:
+    def _evaluate_starts(self, plan: Plan) -> list[AttackStart]:
         rows, oracle = [], self.outcome.oracle
         for window in oracle.programmes.windows(plan_columns(oracle, plan)):
             label = self.instance.horizon.label(window.start)
@@ -328,7 +328,7 @@ class _AttackedPlan:
         printed = iter(without_idle_targets(self.instance, plan, [row.worst for row in rows if row.worst]))
         return [replace(row, worst=row.worst and next(printed)) for row in rows]
 
-    def _printed(self, plan: Plan, worst: AttackDamage | None) -> AttackDamage | None:
+    def _trim(self, plan: Plan, worst: AttackDamage | None) -> AttackDamage | None:
         """Return the worst attack as it is shown: without idle targets."""
         return None if worst is None else without_idle_targets(self.instance, plan, [worst])[0]
 

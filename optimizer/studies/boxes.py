@@ -146,7 +146,7 @@ def clopper_pearson(good: int, all_: int) -> tuple[float, float]:
 
 def score(boxes: Sequence[Box], points: Array, cases: Flags) -> BoxScore:
     """Score the union of the boxes on points."""
-    inside = _any(boxes, points)
+    inside = _in_any_box(boxes, points)
     return BoxScore(len(cases), int(cases.sum()), int(inside.sum()), int((inside & cases).sum()))
 
 
@@ -182,7 +182,7 @@ def find_boxes(points: Array, cases: Flags, steps: Sequence[float], seed: int) -
     found = np.zeros((len(shapes), FOLDS))
     for j, (own, other) in enumerate(folds.split(points, cases)):
         boxes = {shape: _boxes_of_shape(points[own], cases[own], steps, shape, seed) for shape in shapes}
-        found[:, j] = [correlation(_any(boxes[shape], points[other]), cases[other]) for shape in shapes]
+        found[:, j] = [correlation(_in_any_box(boxes[shape], points[other]), cases[other]) for shape in shapes]
     best = int(found.mean(axis=1).argmax())
     if found[best].mean() <= ERRORS * _standard_error(found[best]):
         return ()
@@ -200,7 +200,7 @@ def _is_within_one_error(lost: Array) -> bool:
     return float(lost.mean()) <= _standard_error(lost) + ROUNDING
 
 
-def _any(boxes: Sequence[Box], points: Array) -> Flags:
+def _in_any_box(boxes: Sequence[Box], points: Array) -> Flags:
     inside = np.zeros(len(points), dtype=bool)
     for box in boxes:
         inside |= box.holds(points)
@@ -213,7 +213,7 @@ def _boxes_of_shape(
     """Find the best boxes of a shape: up to `shape[0]` boxes with bounds on up to `shape[1]` columns."""
     most, depth = shape
     leaves = (leaf for leaf in _leaves(points, cases, depth, seed) if cases[leaf.holds(points)].mean() > cases.mean())
-    simpler = (_rounded(_simplified(leaf, points, cases), steps) for leaf in leaves)
+    simpler = (_round_bounds(_simplify(leaf, points, cases), steps) for leaf in leaves)
     candidates = list(dict.fromkeys(box for box in simpler if box.bounds))
     inside = [box.holds(points) for box in candidates]
     best, chosen = 0.0, tuple[int, ...]()
@@ -231,19 +231,19 @@ def _leaves(points: Array, cases: Flags, depth: int, seed: int) -> Iterator[Box]
     fewest = max(LEAF_POINTS, round(LEAF_SHARE * len(points)))
     tree = DecisionTreeClassifier(max_depth=depth, min_samples_leaf=fewest, random_state=seed).fit(points, cases).tree_
 
-    def below(node: int, within: Mapping[int, tuple[float, float]]) -> Iterator[Box]:
+    def leaves_below(node: int, within: Mapping[int, tuple[float, float]]) -> Iterator[Box]:
         column, split = int(tree.feature[node]), float(tree.threshold[node])
         if column < 0:
             yield Box(tuple(Bounds(j, *ends) for j, ends in sorted(within.items())))
             return
         low, high = within.get(column, (-math.inf, math.inf))
-        yield from below(int(tree.children_left[node]), {**within, column: (low, split)})
-        yield from below(int(tree.children_right[node]), {**within, column: (split, high)})
+        yield from leaves_below(int(tree.children_left[node]), {**within, column: (low, split)})
+        yield from leaves_below(int(tree.children_right[node]), {**within, column: (split, high)})
 
-    return below(0, {})
+    return leaves_below(0, {})
 
 
-def _simplified(box: Box, points: Array, cases: Flags) -> Box:
+def _simplify(box: Box, points: Array, cases: Flags) -> Box:
     """Drop the bounds of a box that are not significant, the least significant first."""
     from scipy.stats import binom
 
@@ -259,7 +259,7 @@ def _simplified(box: Box, points: Array, cases: Flags) -> Box:
     return box
 
 
-def _rounded(box: Box, steps: Sequence[float]) -> Box:
+def _round_bounds(box: Box, steps: Sequence[float]) -> Box:
     """Round the bounds of a box to multiples of their columns' steps."""
 
     def at(value: float, step: float) -> float:

@@ -155,7 +155,7 @@ class BudgetSweep:
         is_attacked: whether the plans must withstand the adversaries of the cases.
         known: the plans found, by case.
         measures: the tolerance base by case; set with the first plan of the case.
-        least: the least outlay by case, after `least_outlays` was answered.
+        least: the least outlay by case, after `least_outlay_questions` was answered.
     """
 
     def __init__(
@@ -187,15 +187,15 @@ class BudgetSweep:
         return executor
 
     @property
-    def working(self) -> Settings:
+    def search_settings(self) -> Settings:
         """The settings of one search; if several run in parallel, each uses one processor unless `threads` is set."""
         settings = before_tolerance_base(self.settings)
         return settings if self._executor.size == 1 else replace(settings, jobs=1, threads=settings.threads or 1)
 
-    def measuring(self, case: str) -> Settings:
+    def case_settings(self, case: str) -> Settings:
         """Return the settings of one search, with costs proven to the tolerance of a case if its base is known."""
         measure = self.measures.get(case)
-        return self.working if measure is None else measure.settings(self.working)
+        return self.search_settings if measure is None else measure.settings(self.search_settings)
 
     def has(self, case: str, budget: float | None) -> bool:
         """Check whether the search for a budget has ended."""
@@ -225,9 +225,9 @@ class BudgetSweep:
 
     def find_plans(self, wanted: Sequence[BudgetKey]) -> None:
         """Find the best plans for the given cases and budgets that have no result yet."""
-        self.ask(self.plans(wanted))
+        self.ask(self.plan_questions(wanted))
 
-    def plans(self, wanted: Sequence[BudgetKey]) -> list[SweepQuestion]:
+    def plan_questions(self, wanted: Sequence[BudgetKey]) -> list[SweepQuestion]:
         """Return the searches that `find_plans` needs; the first plan of a case also sets its tolerance base."""
         questions, measured = list[SweepQuestion](), set(self.measures)
         for case, budget in dict.fromkeys(wanted):
@@ -237,7 +237,7 @@ class BudgetSweep:
             if settled is not None and _is_paid(set_budget(self.cases[case], budget).instance, settled.no_shock):
                 self._results[case, budget] = settled
                 continue
-            task, take = self._call(case, budget, is_first=case not in measured), partial(self._take_plan, case, budget)
+            task, take = self._task(case, budget, is_first=case not in measured), partial(self._take_plan, case, budget)
             questions.append(SweepQuestion(task, self._label(case, budget), take))
             measured.add(case)
         return questions
@@ -249,22 +249,22 @@ class BudgetSweep:
         if found.measure is not None:
             self.measures[case] = found.measure
 
-    def _call(self, case: str, budget: float | None, *, is_first: bool) -> Task:
+    def _task(self, case: str, budget: float | None, *, is_first: bool) -> Task:
         """Return the task that finds the best plan of a budget; the first of a case also finds its tolerance base."""
         instance, start = set_budget(self.cases[case], budget).instance, self.known[case].start(budget)
         if self.is_attacked:
-            return Task(ask_withstanding_plan, (instance, self.measuring(case)))
+            return Task(ask_withstanding_plan, (instance, self.case_settings(case)))
         start = start or next((known.start(budget) for known in self.known.values() if known.points), None)
         if is_first:
-            return Task(ask_measured_plan, (instance, self.working, start))
-        return Task(ask_best_plan, (instance, self.measuring(case), start, self.known[case].no_shock(budget)))
+            return Task(ask_measured_plan, (instance, self.search_settings, start))
+        return Task(ask_best_plan, (instance, self.case_settings(case), start, self.known[case].no_shock(budget)))
 
-    def least_outlays(self, mip_gap: float) -> list[SweepQuestion]:
+    def least_outlay_questions(self, mip_gap: float) -> list[SweepQuestion]:
         """Return for each case the search for the least outlay that survives every shock, whatever its budget.
 
         The outlay is proven to a relative MIP gap; the answers are stored in `least`.
         """
-        settings = replace(self.working, mip_gap=min(self.working.mip_gap, mip_gap))
+        settings = replace(self.search_settings, mip_gap=min(self.search_settings.mip_gap, mip_gap))
         questions = list[SweepQuestion]()
         for case, instance in self.cases.items():
             known = self.known[case].least_outlay()
@@ -276,9 +276,9 @@ class BudgetSweep:
         return questions
 
     def _take_least(self, case: str, known: Result | None, found: WhatIfResult | LeastOutlay) -> None:
-        self.least[case] = self._least(case, found, known)
+        self.least[case] = self._case_least_outlay(case, found, known)
 
-    def _least(self, case: str, found: WhatIfResult | LeastOutlay, known: Result | None) -> CaseLeastOutlay:
+    def _case_least_outlay(self, case: str, found: WhatIfResult | LeastOutlay, known: Result | None) -> CaseLeastOutlay:
         if isinstance(found, LeastOutlay):
             status: SearchStatus = "infeasible" if found.status == "none" else found.status
             return CaseLeastOutlay(case, status, found.outlay, found.bound)
@@ -290,7 +290,7 @@ class BudgetSweep:
             return CaseLeastOutlay(case, found.status, max(0.0, found.value), bound)
         return CaseLeastOutlay(case, "stopped", None if known is None else known.outlay, bound)
 
-    def cheapest_call(self, least: CaseLeastOutlay) -> Task:
+    def cheapest_plan_task(self, least: CaseLeastOutlay) -> Task:
         """Return the task that finds the cheapest plan of a case within its least outlay."""
         assert least.outlay is not None
         plan = self._least_plans.get(least.case, self.known[least.case].start(None))
@@ -298,10 +298,10 @@ class BudgetSweep:
         # The plan has to keep all floors; with a price of gaps, a plan that leaves some could be cheaper.
         instance = instance.replacing(policy=instance.policy.model_copy(update={"gap_price": None}))
         no_shock = self.known[least.case].no_shock(least.outlay)
-        return Task(ask_best_plan, (instance, self.measuring(least.case), plan, no_shock))
+        return Task(ask_best_plan, (instance, self.case_settings(least.case), plan, no_shock))
 
     def ask(self, questions: Sequence[SweepQuestion]) -> None:
-        """Run the tasks of questions, in parallel if they take long, and hand each answer to its `take` function."""
+        """Run the tasks of questions, in parallel if they take long, and pass each answer to its `take` function."""
         began, self._total = time.perf_counter(), self._total + len(questions)
         if questions:
             self._report()

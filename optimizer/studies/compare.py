@@ -113,7 +113,7 @@ def compare(
     arguments.function("on_part", on_part)
     require_result(known, Result | None)
     chosen, more = budget_list(budgets), money(step, "step")
-    resolution, facts = arguments.number("resolution", resolution, *BUDGET_RESOLUTIONS), _known_facts(facts)
+    resolution, facts = arguments.number("resolution", resolution, *BUDGET_RESOLUTIONS), _check_facts(facts)
     if isinstance(cases, Mapping) and not cases:
         raise ArgumentError("cases", cases, 'write an instance, or instances by name: {"one": instance}.')
     named = scenario_variants(cases if isinstance(cases, Mapping) else {"plain": cases}, scenario)
@@ -129,10 +129,10 @@ def compare(
         builder.found = replace(builder.found, notes=(*left_out, *builder.found.notes))
         builder.add_grid(chosen, resolution)
         builder.add_facts()
-        return builder.known()
+        return builder.comparison()
 
 
-def _known_facts(facts: Fact | Sequence[Fact]) -> Sequence[Fact]:
+def _check_facts(facts: Fact | Sequence[Fact]) -> Sequence[Fact]:
     known = arguments.several("facts", facts, str, f"one of {arguments.listed(FACTS)}")
     for fact in known:
         arguments.choice("facts", fact, FACTS)
@@ -194,7 +194,7 @@ class _ComparisonBuilder:
         self._failing: dict[str, tuple[str, ...]] = {}  # by case, the shocks in which the do-nothing plan fails
         self._facts_left = 0  # number of unanswered questions about cheapest plans and shocks alone
 
-    def known(self) -> Comparison:
+    def comparison(self) -> Comparison:
         """Return the comparison with all columns found so far."""
         sweep = self.sweep
         columns = tuple(ComparisonColumn(*key, sweep.result(*key)) for key in self.shown if sweep.has(*key))
@@ -219,9 +219,9 @@ class _ComparisonBuilder:
         largest = list(dict(self.shown).items())
         self.sweep.find_plans(largest[:1])
         self.sweep.find_plans(largest)
-        least = self._least_outlays() if "least" in self.facts else []
-        self.sweep.ask([*self.sweep.plans(list(reversed(self.shown))), *least])
-        self.on_part("grid", self.known())
+        least = self._least_outlay_questions() if "least" in self.facts else []
+        self.sweep.ask([*self.sweep.plan_questions(list(reversed(self.shown))), *least])
+        self.on_part("grid", self.comparison())
 
     def _default_budgets(self, case: str) -> list[BudgetKey]:
         """Return shares of the least outlay, the budget of the file, and any budget, each with the case."""
@@ -262,54 +262,54 @@ class _ComparisonBuilder:
         """Add the facts besides the plans, computed in parallel; start no further search after Ctrl-C."""
         if "least" in self.facts and not self.sweep.clock.interrupted:
             self._add_least_outlays()
-        first = [] if self.sweep.clock.interrupted else [*self._cheapest_plans(), *self._alone()]
-        self._facts_left, (budgets, more) = len(first), self._stepped() if "next" in self.facts else ([], 0.0)
+        first = [] if self.sweep.clock.interrupted else [*self._cheapest_questions(), *self._lone_questions()]
+        self._facts_left, (budgets, more) = len(first), self._budgets_to_step() if "next" in self.facts else ([], 0.0)
         # The largest budgets come first: gaps that are nearly closed take the longest to prove.
-        steps = self.sweep.plans([(case, budget + more) for case, budget in reversed(budgets)])
+        steps = self.sweep.plan_questions([(case, budget + more) for case, budget in reversed(budgets)])
         self.sweep.ask([*first, *steps])
         if self._facts_left or not first:
             self._report_facts()
         self.found = replace(self.found, steps=tuple(self._steps(budgets, more)))
         if budgets:
-            self.on_part("next", self.known())
+            self.on_part("next", self.comparison())
 
-    def _least_outlays(self) -> list[SweepQuestion]:
+    def _least_outlay_questions(self) -> list[SweepQuestion]:
         """Return the searches for the least outlay of every case; none if they have been answered."""
-        return [] if self.sweep.least else self.sweep.least_outlays(EXACT_GAP)
+        return [] if self.sweep.least else self.sweep.least_outlay_questions(EXACT_GAP)
 
     def _add_least_outlays(self) -> None:
-        self.sweep.ask(self._least_outlays())
+        self.sweep.ask(self._least_outlay_questions())
         known = self.sweep.least
         self.found = replace(self.found, least=tuple(known[case] for case in self.sweep.cases if case in known))
 
-    def _cheapest_plans(self) -> list[SweepQuestion]:
+    def _cheapest_questions(self) -> list[SweepQuestion]:
         """Return the searches for the cheapest plan of each case within its least outlay."""
         least = [each for each in self.found.least if each.outlay is not None and "least" in self.facts]
-        call, label = self.sweep.cheapest_call, "the cheapest plan with the least outlay"
+        call, label = self.sweep.cheapest_plan_task, "the cheapest plan with the least outlay"
         return [SweepQuestion(call(each), label, partial(self._take_cheapest, each)) for each in least]
 
     def _take_cheapest(self, least: CaseLeastOutlay, answer: MeasuredResult) -> None:
         found = least if answer.result.baseline is None else replace(least, result=answer.result)
         self._add_fact(least=tuple(found if each is least else each for each in self.found.least))
 
-    def _alone(self) -> list[SweepQuestion]:
+    def _lone_questions(self) -> list[SweepQuestion]:
         """Return searches for the least outlays without a shock, and for each shock alone that needs an investment."""
         if "alone" not in self.facts:
             return []
         sweep, failing, questions = self.sweep, self._failing, list[SweepQuestion]()
         for case, instance in sweep.cases.items():
-            task = Task(ask_failing, (instance, sweep.working))
+            task = Task(ask_failing, (instance, sweep.search_settings))
             questions.append(SweepQuestion(task, "which shocks hurt", partial(failing.__setitem__, case)))
         sweep.ask(questions)
-        return [each for case in sweep.cases if case in failing for each in self._each_alone(case, failing[case])]
+        return [each for case in sweep.cases if case in failing for each in self._case_questions(case, failing[case])]
 
-    def _each_alone(self, case: str, failing: Sequence[str]) -> Iterator[SweepQuestion]:
+    def _case_questions(self, case: str, failing: Sequence[str]) -> Iterator[SweepQuestion]:
         if len(failing) > MOST_ALONE:
             what = f"{case}: of {len(failing):,} shocks that hurt, the {MOST_ALONE} worst are evaluated alone."
             self.found = replace(self.found, notes=(*self.found.notes, what))
         names = ("", *failing[:MOST_ALONE])
         for i in range(0, len(names), ALONE_BATCH):
-            task = Task(ask_alone, (self.sweep.cases[case], self.sweep.working, names[i : i + ALONE_BATCH]))
+            task = Task(ask_alone, (self.sweep.cases[case], self.sweep.search_settings, names[i : i + ALONE_BATCH]))
             yield SweepQuestion(task, "each shock alone", partial(self._take_alone, case))
 
     def _take_alone(self, case: str, answer: Sequence[LoneShock]) -> None:
@@ -322,14 +322,14 @@ class _ComparisonBuilder:
             self._report_facts()
 
     def _report_facts(self) -> None:
-        alone = {case: self._in_order(case, self.found.alone.get(case, ())) for case in self._failing}
+        alone = {case: self._sort_lone_shocks(case, self.found.alone.get(case, ())) for case in self._failing}
         self.found = replace(self.found, alone=alone)
         known: dict[Fact, Collection[object]] = {"least": self.found.least, "alone": alone}
         for fact in known:
             if fact in self.facts and known[fact]:
-                self.on_part(fact, self.known())
+                self.on_part(fact, self.comparison())
 
-    def _in_order(self, case: str, found: Sequence[LoneShock]) -> tuple[LoneShock, ...]:
+    def _sort_lone_shocks(self, case: str, found: Sequence[LoneShock]) -> tuple[LoneShock, ...]:
         """Sort lone shocks by outlay, the dearest first; a shock that needs no investment has the no-shock outlay."""
         events = [event.name for event in self.sweep.cases[case].events]
         failing, known = self._failing[case][:MOST_ALONE], {each.shock: each for each in found}
@@ -339,11 +339,11 @@ class _ComparisonBuilder:
             known |= {name: replace(no_shock, shock=name) for name in events if name not in known}
         return tuple(sorted(known.values(), key=lambda each: (-each.rank, events.index(each.shock))))
 
-    def _stepped(self) -> tuple[list[tuple[str, float]], float]:
+    def _budgets_to_step(self) -> tuple[list[tuple[str, float]], float]:
         """Return the cases and budgets for ``next``, and its step in money; no budgets if breakpoints were searched."""
         if self.sweep.clock.interrupted or self.found.resolution is not None:
             return [], 0.0
-        columns = [(each.case, each.budget) for each in self.known().columns if each.budget is not None]
+        columns = [(each.case, each.budget) for each in self.comparison().columns if each.budget is not None]
         more = self.step or default_step([budget for _, budget in columns])
         return [key for key in columns if more and self.sweep.is_planned(*key)], more
 
@@ -383,12 +383,12 @@ def find_breakpoints(sweep: BudgetSweep, case: str, unit: float) -> tuple[list[B
     while middles and not sweep.clock.interrupted:
         sweep.find_plans([(case, budget) for budget in middles])
         budgets = sorted({*budgets, *middles})
-        between = _middles(_changing(sweep, case, budgets), unit)
+        between = _middles(_changing_pairs(sweep, case, budgets), unit)
         middles = between[: max(0, MOST_BUDGETS - len(budgets))]
         is_whole = not between and not sweep.clock.interrupted
     changes = [
         Breakpoint(case, low, high, sweep.result(case, low), sweep.result(case, high))
-        for low, high in _changing(sweep, case, budgets)
+        for low, high in _changing_pairs(sweep, case, budgets)
     ]
     return changes, is_whole
 
@@ -399,7 +399,7 @@ def _middles(pairs: Sequence[tuple[float, float]], unit: float) -> list[float]:
     return [round(sum(pair) / 2 / unit) * unit for pair in wide]
 
 
-def _changing(sweep: BudgetSweep, case: str, budgets: Sequence[float]) -> list[tuple[float, float]]:
+def _changing_pairs(sweep: BudgetSweep, case: str, budgets: Sequence[float]) -> list[tuple[float, float]]:
     """Return pairs of neighbouring budgets whose plans buy different options or survive different shocks."""
     planned = [budget for budget in budgets if sweep.is_planned(case, budget)]
     results = ((budget, sweep.result(case, budget)) for budget in planned)
@@ -438,9 +438,9 @@ def frontier(
         sweep.adopt(CASE, instance.policy.budget, result, measure)
         if budgets is None:
             least = _least_outlay(sweep)
-            budgets = budgets_up_to(_affordable(sweep, least, result), instance.policy.budget)
+            budgets = budgets_up_to(_largest_outlay(sweep, least, result), instance.policy.budget)
         found, own = _points(sweep, budgets, result)
-    points = _on_one_baseline(found, result)
+    points = _rebase_points(found, result)
     outlay, bound = (None, None) if least is None else (least.outlay, least.bound)
     return Frontier(tuple(points), own, outlay, bound, settings.share_of_price, clock.interrupted, measure)
 
@@ -467,12 +467,12 @@ def _points(
 
 def _least_outlay(sweep: BudgetSweep) -> CaseLeastOutlay | None:
     """Search for the least outlay that survives; None if none exists or it was not proven."""
-    sweep.ask(sweep.least_outlays(before_tolerance_base(sweep.settings).mip_gap))
+    sweep.ask(sweep.least_outlay_questions(before_tolerance_base(sweep.settings).mip_gap))
     found = sweep.least.get(CASE)
     return found if found is not None and found.status == "optimal" else None
 
 
-def _affordable(sweep: BudgetSweep, least: CaseLeastOutlay | None, at_hand: Result) -> float:
+def _largest_outlay(sweep: BudgetSweep, least: CaseLeastOutlay | None, at_hand: Result) -> float:
     """Return the least outlay that survives; if none is proven, the outlay of the best plan for any budget."""
     if least is not None and least.outlay is not None:
         return least.outlay
@@ -480,16 +480,16 @@ def _affordable(sweep: BudgetSweep, least: CaseLeastOutlay | None, at_hand: Resu
     return (sweep.result(CASE, None) if sweep.is_planned(CASE, None) else at_hand).outlay
 
 
-def _on_one_baseline(found: Sequence[tuple[float | None, Result]], own: Result) -> list[BudgetPoint]:
+def _rebase_points(found: Sequence[tuple[float | None, Result]], own: Result) -> list[BudgetPoint]:
     """Return points whose prices count from the no-shock plan of the plan at hand; equal results stay one object."""
     rebased = {id(own): own}
     for _, result in found:
         if id(result) not in rebased:
-            rebased[id(result)] = _counted_from(own, result)
+            rebased[id(result)] = _rebase(own, result)
     return [BudgetPoint(budget, rebased[id(result)]) for budget, result in found]
 
 
-def _counted_from(own: Result, result: Result) -> Result:
+def _rebase(own: Result, result: Result) -> Result:
     price = None if result.baseline is None else price_of_survival(result.total_cost, own.calm_cost)
     return replace(
         result, price_of_survival=price, calm_cost=own.calm_cost, calm_builds=own.calm_builds, no_shock=own.no_shock

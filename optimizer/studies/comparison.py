@@ -312,7 +312,8 @@ class Frontier:
     # the plan at hand, and count from it (`price_of_survival, calm_cost, calm_builds`).
     points: tuple[BudgetPoint, ...]
     own: int  # index of the plan at hand
-    # The least outlay that keeps every floor and its proven lower bound; None if it was not searched for or not proven.
+    # The least outlay that keeps every floor and its proven lower bound; None if no plan keeps them, or if it was not
+    # searched for or not proven.
     least_outlay: float | None = None
     least_bound: float | None = None
     accuracy: float = TOLERANCE_SHARE  # share of the tolerance base to which the costs of the other points are proven

@@ -37,7 +37,7 @@ def delay_by_a_year(instance: Instance, plan: Plan, options: Collection[str], ye
     for build in plan.builds:
         if (build.option, build.t) in late:
             _add_late(instance, builds, build)
-    fills = {o: _later(row, instance.horizon.per_year) if o in options else row for o, row in plan.fills.items()}
+    fills = {o: _shift(row, instance.horizon.per_year) if o in options else row for o, row in plan.fills.items()}
     # Stocks follow from the purchases.
     return Plan(tuple(builds.values()), fills, {})
 
@@ -54,7 +54,7 @@ def _add_late(instance: Instance, builds: dict[tuple[str, int], Build], build: B
     builds[build.option, t] = moved
 
 
-def _later(row: Sequence[float], periods: int) -> tuple[float, ...]:
+def _shift(row: Sequence[float], periods: int) -> tuple[float, ...]:
     return (*[0.0] * min(periods, len(row)), *row[:-periods]) if periods < len(row) else (0.0,) * len(row)
 
 
@@ -108,7 +108,7 @@ def _compare(
     pairs = [(was[outcome.name], outcome) for outcome in hardest_of(after.shocks) if outcome.name in was]
     failed = tuple(late.name for now, late in pairs if late.fails and not now.fails)
     cost = after.total_cost - before.total_cost
-    worst = _most(pairs, _counted_gap) or _most(pairs, lambda each: unserved_money(instance, each))
+    worst = _most_affected(pairs, _counted_gap) or _most_affected(pairs, lambda each: unserved_money(instance, each))
     if worst is None:
         return Delay(options, failed, None, 0.0, 0.0, 0.0, 0.0, cost, rules)
     now, late = worst
@@ -125,7 +125,7 @@ def _compare(
     )
 
 
-def _most(
+def _most_affected(
     pairs: Sequence[tuple[Outcome, Outcome]], figure: Callable[[Outcome], float]
 ) -> tuple[Outcome, Outcome] | None:
     """Return the outcomes, before and after, of the shock in which a figure grows most; None if it grows in none."""

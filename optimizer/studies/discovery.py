@@ -294,7 +294,7 @@ def discover(
         outcomes = evaluate_all(base.fresh(), fit.plan, states, limits.jobs, clock, listener, lists_attacks=adversary)
     dimensions, rows = _usable_samples(numbers, shares, outcomes)
     listener(Progress(task="conditions under which the plan fails"))
-    boxes = _judged_boxes(rows, dimensions, seed)
+    boxes = _scored_boxes(rows, dimensions, seed)
     held = rows.held_back
     return Discovery(
         status="done" if len(outcomes) == samples else "stopped",
@@ -302,7 +302,7 @@ def discover(
         plan_title=result.title,
         samples=samples,
         seed=seed,
-        unusable=_unusable(outcomes[i] for i in sorted(outcomes)),
+        unusable=_group_unusable(outcomes[i] for i in sorted(outcomes)),
         dimensions=dimensions,
         boxes=boxes,
         together=score([each.box for each in boxes], rows.points[held], rows.failed[held]) if boxes else None,
@@ -374,7 +374,7 @@ def _dimensions(
     return tuple(made), np.stack(columns, axis=1) if columns else np.zeros((len(shares), 0))
 
 
-def _judged_boxes(rows: DiscoverySamples, dimensions: Sequence[SampleDimension], seed: int) -> tuple[FailureBox, ...]:
+def _scored_boxes(rows: DiscoverySamples, dimensions: Sequence[SampleDimension], seed: int) -> tuple[FailureBox, ...]:
     """Find boxes with one half of the samples, and score each on the other half."""
     held = rows.held_back
     steps = [dimension.step for dimension in dimensions]
@@ -382,7 +382,7 @@ def _judged_boxes(rows: DiscoverySamples, dimensions: Sequence[SampleDimension],
     return tuple(FailureBox(box, score([box], rows.points[held], rows.failed[held])) for box in boxes)
 
 
-def _unusable(outcomes: Iterable[StateOutcome]) -> tuple[UnusableSamples, ...]:
+def _group_unusable(outcomes: Iterable[StateOutcome]) -> tuple[UnusableSamples, ...]:
     """Group unusable samples by the place in the instance that makes them so, each with the reason of its first."""
     reasons = dict[str, list[str]]()
     for each in outcomes:

@@ -152,30 +152,30 @@ class _FuturesEvaluationSearch:
     def run(self, *, is_quick: bool) -> FuturesEvaluation:
         left = math.inf if self.clock.left is None else self.clock.left * ALONE_SHARE
         with self.clock.hurried(left):
-            found = self.each_future("operation" if is_quick else "optimum")
-        alone = [self.alone(each.optimum) for each in found]
+            found = self.evaluate_each("operation" if is_quick else "optimum")
+        alone = [self.own_optimum(each.optimum) for each in found]
         plans = [
             join_futures(self.instance, plan.name, [each.plans[number] for each in found], alone)
             for number, plan in enumerate(self.given)
         ]
         optimum, notes = None, tuple[str, ...]()
         if not is_quick:
-            plans, (optimum, notes) = self.judged(plans), self.optimum(alone)
-        futures = tuple(self.future(number, each, plans) for number, each in enumerate(found))
+            plans, (optimum, notes) = self.judge_plans(plans), self.adaptive_optimum(alone)
+        futures = tuple(self.future_evaluation(number, each, plans) for number, each in enumerate(found))
         return FuturesEvaluation(self.instance, tuple(plans), futures, optimum, self.clock.is_over, notes)
 
-    def judged(self, plans: Sequence[FuturesPlan]) -> list[FuturesPlan]:
+    def judge_plans(self, plans: Sequence[FuturesPlan]) -> list[FuturesPlan]:
         """Add needs, waste and uses to each plan, in at most half of the remaining time."""
         left = math.inf if self.clock.left is None else self.clock.left / 2
         with self.clock.hurried(left):
             return [judge_futures_plan(plan, self.settings, self.clock, self.listener) for plan in plans]
 
-    def future(self, number: int, found: PlanEvaluation, plans: Sequence[FuturesPlan]) -> FutureEvaluation:
+    def future_evaluation(self, number: int, found: PlanEvaluation, plans: Sequence[FuturesPlan]) -> FutureEvaluation:
         """Return a future's evaluation with the regret of each plan."""
         future, regrets = self.tree.futures[number], (plan.result.futures[number].regret for plan in plans)
         return FutureEvaluation(future.name, future.probability, found, tuple(regrets))
 
-    def each_future(self, depth: Depth) -> list[PlanEvaluation]:
+    def evaluate_each(self, depth: Depth) -> list[PlanEvaluation]:
         """Evaluate the plans in each future; futures with the same instance and the same plans share one evaluation."""
         known, found = dict[tuple[int, ...], PlanEvaluation](), list[PlanEvaluation]()
         settings = self.settings
@@ -191,7 +191,7 @@ class _FuturesEvaluationSearch:
             found.append(known[key])
         return found
 
-    def alone(self, best: Result | None) -> Alone:
+    def own_optimum(self, best: Result | None) -> Alone:
         """Return cost, bound and gap of a future's own optimum; an empty `Alone` if it is missing or no reference."""
         price, is_reference = self.instance.policy.gap_price, self.instance.policy.objective.kind == "regret"
         if best is None or best.baseline is None:
@@ -203,7 +203,7 @@ class _FuturesEvaluationSearch:
             best.total_cost + priced, -math.inf if best.bound is None else best.bound + priced, best.survival_gap
         )
 
-    def optimum(self, alone: Sequence[Alone]) -> tuple[FuturesResult | None, tuple[str, ...]]:
+    def adaptive_optimum(self, alone: Sequence[Alone]) -> tuple[FuturesResult | None, tuple[str, ...]]:
         """Find the adaptive plan; return None and a note if regret counts from a future that no plan survives."""
         policy = self.instance.policy
         if self.clock.is_over:
@@ -235,13 +235,13 @@ def _evaluate(
             found.append(operate_given(instance, plan, settings, solver))
         if depth != "operation" and not clock.is_over:
             listener(Progress(task="the optimum"))
-            evaluator, known = solver.evaluator(instance), _known(found)
+            evaluator, known = solver.evaluator(instance), _best_start(found)
             optimum = solve_instance(instance, settings, clock, listener, evaluator=evaluator, plan=known)
             found = [judge_plan(each, solver) for each in found] if depth == "all" else found
     return PlanEvaluation(instance, tuple(found), optimum, clock.is_over, notes, time.perf_counter() - began)
 
 
-def _known(found: Sequence[EvaluatedPlan]) -> Plan | None:
+def _best_start(found: Sequence[EvaluatedPlan]) -> Plan | None:
     """Return the cheapest plan that survives and breaks no rule, or None; it bounds the search for the optimum."""
     sound = [each.result for each in found if each.result.survives and not each.broken_rules]
     return min(sound, key=lambda result: result.total_cost).plan if sound else None
@@ -265,7 +265,7 @@ def join_futures(
     tree = replace(instance.tree, futures=tuple(replace(future, instance=each.instance) for future, each in pairs))
     lifted, results = instance.with_tree(tree), [each.result for each in own]
     parts = zip(tree.futures, results, alone or [Alone()] * len(own), strict=True)
-    result = _over_futures(instance, lifted, tuple(_in_future(instance, *part) for part in parts))
+    result = _joint_result(instance, lifted, tuple(_future_result(instance, *part) for part in parts))
     report = audit_futures(_by_expected_cost(lifted), result)
     if not report.ok:
         raise audit_error(instance, [f"{name}: {each}" for each in report.disagreements], result)
@@ -273,7 +273,7 @@ def join_futures(
     return FuturesPlan(name, lifted, replace(result, total_cost=measured, audit=report.to_dict()))
 
 
-def _over_futures(instance: Instance, lifted: Instance, futures: tuple[FutureResult, ...]) -> FuturesResult:
+def _joint_result(instance: Instance, lifted: Instance, futures: tuple[FutureResult, ...]) -> FuturesResult:
     """Build the result over all futures by expected cost; `lifted` is the instance without the broken rules."""
     results, tree = [each.result for each in futures], lifted.tree
     first, answered = results[0], [future.answers[0].t for future in tree.futures if future.answers]
@@ -307,7 +307,7 @@ def _over_futures(instance: Instance, lifted: Instance, futures: tuple[FutureRes
     )
 
 
-def _in_future(instance: Instance, future: Future, result: Result, alone: Alone) -> FutureResult:
+def _future_result(instance: Instance, future: Future, result: Result, alone: Alone) -> FutureResult:
     """Build the result of a future with its regret; None if it has a larger, unpriced gap than the future's optimum."""
     # As in results of `solve`, no future has a no-shock plan of its own.
     result = replace(result, no_shock=None, price_of_survival=None, calm_cost=None, calm_builds=())
@@ -370,7 +370,7 @@ class _Judge:
 
     def waste(self) -> PlanWaste | None:
         """Find the purchases that the reduced plan leaves out; None if the time ran out."""
-        spent = self.weighted([self.spent(number) for number in range(len(self.plans))])
+        spent = self.weighted([self.spending(number) for number in range(len(self.plans))])
         if spent <= 0:
             return PlanWaste()
         reduced = self.reduce(self.instance, self.plans, self.evaluator, spent)
@@ -389,7 +389,7 @@ class _Judge:
         assert solved.values is not None
         return solved.cost, outlay(solved.builder, instance, ()).value(solved.values.tolist())
 
-    def spent(self, number: int) -> float:
+    def spending(self, number: int) -> float:
         """Return the spending of the plan in a future, in undiscounted money."""
         bought = plan_changes(self.tree.futures[number].instance, Plan(), self.plans[number])
         return sum(change.money for change in bought)
@@ -401,23 +401,23 @@ class _Judge:
         for number, future in enumerate(self.tree.futures):
             key = id(future.instance), id(self.plans[number])
             if key not in known:
-                least = self.least(number)
+                least = self.reduce_alone(number)
                 if least is None:
                     return None
                 known[key] = least
             kept = plan_changes(future.instance, Plan(), known[key])
             needed.append({(each.option, each.period) for each in kept})
         bought = [plan_changes(future.instance, Plan(), plan) for future, plan in self.parts()]
-        return tuple(self.use(each, numbers, needed) for each, numbers in _alike(bought))
+        return tuple(self.usage(each, numbers, needed) for each, numbers in _group_changes(bought))
 
-    def use(self, each: PlanChange, numbers: Sequence[int], needed: Sequence[set[tuple[str, str]]]) -> PurchaseUse:
+    def usage(self, each: PlanChange, numbers: Sequence[int], needed: Sequence[set[tuple[str, str]]]) -> PurchaseUse:
         """Build the use of a purchase, bought in the futures `numbers`; `needed` holds each future's needs."""
         own = [number for number in numbers if (each.option, each.period) in needed[number]]
         return PurchaseUse(each.option, each.period, each.after, self.names(numbers), self.names(own))
 
-    def least(self, number: int) -> Plan | None:
-        """Reduce the plan for one future alone: the cheapest plan within it with no shock worse; None without time."""
-        future, spent = self.tree.futures[number], self.spent(number)
+    def reduce_alone(self, number: int) -> Plan | None:
+        """Reduce the plan to the cheapest one that is no worse in any shock of one future; None if the time ran out."""
+        future, spent = self.tree.futures[number], self.spending(number)
         if spent <= 0:
             return self.plans[number]
         found = self.reduce(future.instance, [self.plans[number]], self.evaluator.futures[number], spent)
@@ -439,11 +439,11 @@ class _Judge:
         own = [plan_changes(f.instance, before, then) for (f, before), then in zip(self.parts(), after, strict=True)]
         return tuple(
             BranchChange(each.option, each.period, each.before, each.after, each.money, self.names(numbers))
-            for each, numbers in _alike(own, [future.probability for future in self.tree.futures])
+            for each, numbers in _group_changes(own, [future.probability for future in self.tree.futures])
         )
 
 
-def _alike(
+def _group_changes(
     changes: Sequence[Sequence[PlanChange]], weights: Sequence[float] | None = None
 ) -> Iterator[tuple[PlanChange, list[int]]]:
     """Yield each distinct change once, with the numbers of the futures that have it, in the order of the first of them.

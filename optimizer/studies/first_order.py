@@ -89,7 +89,7 @@ class DualScreen:
         builder, duals = found.duals.builder, found.duals
         values, cheapest = values_by_mark(builder, duals.values), values_by_mark(found.builder, found.values)
         priced = {row.mark: dual for row, dual in zip(duals.builder.rows, duals.duals.tolist(), strict=True) if dual}
-        bounds, is_small = _of_bounds(duals), len(builder.rows) <= FEW_ROWS
+        bounds, is_small = _bound_costs(duals), len(builder.rows) <= FEW_ROWS
         if not is_small and instance.policy.objective.kind != "expected":
             return None
         shocks = _counted_shocks(instance, values, {**priced, **bounds})
@@ -122,24 +122,24 @@ class DualScreen:
         """
         shocks = [event for event in instance.events if event.name in self.shocks]
         model = formulation.extensive_form_model(instance, shocks, Scope(has_valid_inequalities=False, parts=written))
-        values = _at(model, self.values)
+        values = _column_values(model, self.values)
         gap, cost = formulation.gap(model, instance), formulation.cost(model, instance, shocks)
-        if before is not None and not self._sees(model, before, values, gap if self.counts == "gap" else cost):
+        if before is not None and not self._is_comparable(model, before, values, gap if self.counts == "gap" else cost):
             return None
         left = gap.value(values) if counts_gap else 0.0
-        paid = cost.value(values if self.cheapest is self.values else _at(model, self.cheapest))
+        paid = cost.value(values if self.cheapest is self.values else _column_values(model, self.cheapest))
         paid, left = (
             (paid + (instance.policy.gap_price or 0.0) * left, 0.0) if self.counts == "priced" else (paid, left)
         )
-        priced = self._priced(model, values)
-        left, paid = self._plus(left, paid, priced)
+        priced = self._value_slack(model, values)
+        left, paid = self._add_to_objective(left, paid, priced)
         return LagrangianValue(left, paid, *_marks(model))
 
-    def _plus(self, gap: float, cost: float, priced: float) -> tuple[float, float]:
+    def _add_to_objective(self, gap: float, cost: float, priced: float) -> tuple[float, float]:
         """Return gap and cost, with the amount `priced` added to the one that is minimised."""
         return (gap + priced, cost) if self.counts == "gap" else (gap, cost + priced)
 
-    def _sees(
+    def _is_comparable(
         self, model: ModelBuilder, before: LagrangianValue, values: Sequence[float], objective: Expression
     ) -> bool:
         """Check that the rows and columns that a model gains or loses against `before` do not matter."""
@@ -150,7 +150,7 @@ class DualScreen:
             and self._is_unneeded(model, before.columns, objective)
         )
 
-    def _priced(self, model: ModelBuilder, values: Sequence[float]) -> float:
+    def _value_slack(self, model: ModelBuilder, values: Sequence[float]) -> float:
         """Return the slack of rows and upper bounds at the plan, valued at their dual values and reduced costs."""
         rows = ((self.duals[row.mark], row) for row in model.rows if row.mark in self.duals)
         of_rows = math.fsum(dual * (float(row.rhs) - Expression(row.terms).value(values)) for dual, row in rows)
@@ -190,12 +190,12 @@ def _marks(model: ModelBuilder) -> tuple[frozenset[Mark], frozenset[Mark]]:
     return frozenset(row.mark for row in model.rows), frozenset(column.mark for column in model.columns)
 
 
-def _at(model: ModelBuilder, values: Mapping[Mark, float]) -> list[float]:
+def _column_values(model: ModelBuilder, values: Mapping[Mark, float]) -> list[float]:
     """Return the value of each column of a model, looked up by its mark; 0 if there is none."""
     return [values.get(column.mark, 0.0) for column in model.columns]
 
 
-def _of_bounds(duals: DualValues) -> dict[Mark, float]:
+def _bound_costs(duals: DualValues) -> dict[Mark, float]:
     """Return the negative reduced costs of continuous columns at their upper bounds, by the marks of the columns."""
     columns = zip(duals.builder.columns, duals.values.tolist(), duals.reduced_costs.tolist(), strict=True)
     return {
@@ -232,9 +232,9 @@ def first_order_effect(
         moved = with_numbers(instance, number.at(STEP * end))
     except InstanceError:
         return unknown
-    if number.has_lead_time or _become_likely(instance, moved):
+    if number.has_lead_time or _gains_probability(instance, moved):
         return unknown
-    judge = _by_solving if screen.is_small else _by_dual_values
+    judge = _solve_change if screen.is_small else _estimate_change
     known = memory.setdefault(BASE, {})
     found = judge(known, instance, moved, screen, number)
     if found is None or not math.isfinite(sum(found)):
@@ -243,7 +243,7 @@ def first_order_effect(
     return FirstOrderEffect(number.name, gap, cost)
 
 
-def _by_solving(
+def _solve_change(
     known: dict[Any, Any], instance: Instance, moved: Instance, screen: DualScreen, number: UncertainNumber
 ) -> tuple[float, float] | None:
     """Return the changes of gap and cost by solving the linear programme with fixed integers; None if impossible."""
@@ -267,24 +267,24 @@ def _change(before: float, after: float) -> float:
     return 0.0 if abs(after - before) <= ROUNDING * max(abs(before), abs(after)) else after - before
 
 
-def _by_dual_values(
+def _estimate_change(
     known: dict[Any, Any], instance: Instance, moved: Instance, screen: DualScreen, number: UncertainNumber
 ) -> tuple[float, float] | None:
     """Return the changes of L of the gap and of the cost; None if the model gains or loses parts that matter."""
-    written, counts_gap = _written(instance, number), not number.is_shortage_cost
+    written, counts_gap = _parts_to_write(instance, number), not number.is_shortage_cost
     if (part := (written, counts_gap)) not in known:
         known[part] = screen.value(instance, written, counts_gap=counts_gap)
     there, before = screen.value(moved, written, counts_gap=counts_gap, before=known[part]), known[part]
     return None if there is None else (there.gap - before.gap, there.cost - before.cost)
 
 
-def _become_likely(instance: Instance, moved: Instance) -> bool:
+def _gains_probability(instance: Instance, moved: Instance) -> bool:
     """Check whether a shock has a probability only after the change; its cost was not part of the objective before."""
     before = {event.name for event in instance.events if event.probability > 0}
     return any(event.probability > 0 and event.name not in before for event in moved.events)
 
 
-def _written(instance: Instance, number: UncertainNumber) -> frozenset[str] | None:
+def _parts_to_write(instance: Instance, number: UncertainNumber) -> frozenset[str] | None:
     """Return the parts that have to be written for the effect of a number; None for the whole model.
 
     L is a sum over processes, segments and options. The term of a part that the number does not belong to is unchanged,
@@ -294,13 +294,13 @@ def _written(instance: Instance, number: UncertainNumber) -> frozenset[str] | No
     if any(place[0] not in ("processes", "demands", "options") for place in places):
         return None
     changed = {place[1] for place in places}
-    named = {o: frozenset(_named(instance, option)) for o, option in instance.options.items()}
+    named = {o: frozenset(_references(instance, option)) for o, option in instance.options.items()}
     written = changed.union(*(named[o] for o in changed & named.keys()))
     referring = {o for o, names in named.items() if names & written}
     return frozenset(written).union(_takers_of_scrap(instance, changed), referring)
 
 
-def _named(instance: Instance, option: Lever) -> Iterator[str]:
+def _references(instance: Instance, option: Lever) -> Iterator[str]:
     """Yield the segments and processes that an option refers to; commodities are left out, as balances are sums."""
     for each in option.references():
         if each.section == "regions of processes":

@@ -96,7 +96,7 @@ def read_plans_of_cases(
     names = names_of(next(iter(each.found.values())) for each in some)
     named = list(zip(names, some, strict=True))
     notes = [f"{case}: no column of {name}, as {what} there." for name, each in named for case, what in each.misfits]
-    return {case: _named_in(case, named) for case in cases}, notes
+    return {case: _plans_of_case(case, named) for case in cases}, notes
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class _PlanInCases:
         return [(case, findings[0].what) for case, findings in self.missed.items()]
 
 
-def _named_in(case: str, named: Iterable[tuple[str, _PlanInCases]]) -> list[GivenPlan]:
+def _plans_of_case(case: str, named: Iterable[tuple[str, _PlanInCases]]) -> list[GivenPlan]:
     return [replace(each.found[case], name=name) for name, each in named if case in each.found]
 
 
@@ -288,7 +288,7 @@ def lift_rules(instance: Instance, given: GivenPlan) -> tuple[Instance, tuple[Fi
     Raises:
         GivenPlanError: the plan needs values that no instance can have, such as a level above 1.
     """
-    breaches = [*_of_builds(instance, given), *_of_stocks(instance, given)]
+    breaches = [*_build_breaches(instance, given), *_stock_breaches(instance, given)]
     findings = tuple(given.finding(each.option, each.t, each.period, each.what, each.cure) for each in breaches)
     options = dict(instance.options)
     for each in breaches:
@@ -303,23 +303,23 @@ def lift_rules(instance: Instance, given: GivenPlan) -> tuple[Instance, tuple[Fi
     return lifted, findings
 
 
-def _of_builds(instance: Instance, given: GivenPlan) -> Iterator[RuleBreach]:
+def _build_breaches(instance: Instance, given: GivenPlan) -> Iterator[RuleBreach]:
     bought_of: dict[str, list[Build]] = {}
     for build in given.plan.builds:
         bought_of.setdefault(build.option, []).append(build)
     for o, builds in bought_of.items():
         option = instance.sized[o]
-        yield from _of_years(option, [(build.t, build.period, build.year) for build in builds])
+        yield from _year_breaches(option, [(build.t, build.period, build.year) for build in builds])
         bought = sum(build.size for build in builds)
         if bought > option.max_size * (1.0 + NEGLIGIBLE):
             what = f"{size_text(instance, o, bought)} are bought, max_size is {size_text(instance, o, option.max_size)}"
             yield RuleBreach(o, None, "", what, "Buy less, or raise max_size.", (("max_size", bought),))
         for build in builds:
-            yield from _of_size(instance, option, build, bought - build.size)
-        yield from _of_ties(given, option, builds[0].t, builds[0].year)
+            yield from _size_breaches(instance, option, build, bought - build.size)
+        yield from _tie_breaches(given, option, builds[0].t, builds[0].year)
 
 
-def _of_years(option: Lever, purchases: Sequence[tuple[int, str, int]]) -> Iterator[RuleBreach]:
+def _year_breaches(option: Lever, purchases: Sequence[tuple[int, str, int]]) -> Iterator[RuleBreach]:
     """Yield the breaches by purchases before `earliest` or after `latest`."""
     years = [year for _, _, year in purchases]
     for name, limit, most, word, sign in (
@@ -333,7 +333,7 @@ def _of_years(option: Lever, purchases: Sequence[tuple[int, str, int]]) -> Itera
             yield RuleBreach(option.id, t, period, what, f"Buy it in {limit}, or change {name}.", ((name, most),))
 
 
-def _of_size(instance: Instance, option: Sized, build: Build, others: float) -> Iterator[RuleBreach]:
+def _size_breaches(instance: Instance, option: Sized, build: Build, others: float) -> Iterator[RuleBreach]:
     """Yield the breaches by a build with a part of a unit or below the least size; `others` is the size of the rest."""
     size, o, t, period = size_text(instance, option.id, build.size), option.id, build.t, build.period
     units = build.size / option.unit_size if option.unit_size > 0 else 0.0
@@ -357,7 +357,7 @@ def _nearest_sizes(instance: Instance, option: Sized, size: float, most: float) 
     return f"Buy {' or '.join(said if down in kept else [*said, 'none'])}."
 
 
-def _of_ties(given: GivenPlan, option: Sized, opened: int, year: int) -> Iterator[RuleBreach]:
+def _tie_breaches(given: GivenPlan, option: Sized, opened: int, year: int) -> Iterator[RuleBreach]:
     first: dict[str, int] = {}
     for build in given.plan.builds:
         first[build.option] = min(build.t, first.get(build.option, build.t))
@@ -371,16 +371,16 @@ def _of_ties(given: GivenPlan, option: Sized, opened: int, year: int) -> Iterato
         yield RuleBreach(option.id, opened, "", what, "Leave one of them out.", (("excludes", kept),))
 
 
-def _of_stocks(instance: Instance, given: GivenPlan) -> Iterator[RuleBreach]:
+def _stock_breaches(instance: Instance, given: GivenPlan) -> Iterator[RuleBreach]:
     horizon = instance.horizon
     for o, stock in instance.stocks.items():
         bought = [(t, horizon.label(t), horizon.year(t)) for t, fill in enumerate(given.plan.fills[o]) if fill > 0]
         if bought:
-            yield from _of_years(stock, bought)
-            yield from _of_amounts(instance, given, stock)
+            yield from _year_breaches(stock, bought)
+            yield from _amount_breaches(instance, given, stock)
 
 
-def _of_amounts(instance: Instance, given: GivenPlan, stock: Stock) -> Iterator[RuleBreach]:
+def _amount_breaches(instance: Instance, given: GivenPlan, stock: Stock) -> Iterator[RuleBreach]:
     o, horizon = stock.id, instance.horizon
     fills, held = given.plan.fills[o], max(given.plan.stocks[o])
     most, rate = max(fills), stock.most_in_a_year
@@ -424,10 +424,10 @@ def _policy_finding(instance: Instance, given: GivenPlan, rule: Rule, outlays: d
     words, money, policy = rule_in_words(instance, rule), instance.money, instance.policy
     if what == "budget" and policy.budget is not None:
         spent = sum(outlays.values())
-        return given.finding("policy.budget", None, "", *_over(spent, policy.budget, "budget", money))
+        return given.finding("policy.budget", None, "", *_over_budget(spent, policy.budget, "budget", money))
     if what.startswith("annual_budget") and policy.annual_budget is not None:
         year = int(what.rsplit("_", 1)[1])
-        over = _over(outlays[year], policy.annual_budget.at(year), f"annual budget of {year}", money)
+        over = _over_budget(outlays[year], policy.annual_budget.at(year), f"annual budget of {year}", money)
         return given.finding("policy.annual_budget", None, str(year), *over)
     if what == "run":
         where, said = f"{owner}.min_utilisation", words
@@ -437,7 +437,7 @@ def _policy_finding(instance: Instance, given: GivenPlan, rule: Rule, outlays: d
     return given.finding(where, None, "", f"{why} {said}", "Change the plan, or the rule.")
 
 
-def _over(spent: float, limit: float, name: str, money: str) -> tuple[str, str]:
+def _over_budget(spent: float, limit: float, name: str, money: str) -> tuple[str, str]:
     what = f"the outlay is {si(spent, money, 4)}, {si(spent - limit, money)} above the {name}, {si(limit, money, 4)}"
     return what, "Buy less."
 

@@ -90,38 +90,38 @@ class ParallelWhatIfs:
     def _answers(self, calls: Sequence[Task], words: Sequence[str]) -> Iterator[Any]:
         """Yield the answers in the order of the calls, without calls that have no answer."""
         known, following, count = dict[int, Any](), 0, 0
-        self._tell(words, following)
+        self._report_next(words, following)
         with contextlib.closing(self._executor.as_completed(calls, self.what_ifs.solver.clock)) as answers:
             for number, answer in answers:
                 known[number] = answer
                 count += answer is not None
                 while following in known:
                     answer, following = known.pop(following), following + 1
-                    self._tell(words, following)
+                    self._report_next(words, following)
                     if answer is not None:
                         yield answer
         # Answers are missing after Ctrl-C, or if a worker ran out of time slightly before this process.
         self.what_ifs.is_cut_short |= count < len(calls)
         yield from (answer for _, answer in sorted(known.items()) if answer is not None)
 
-    def _tell(self, words: Sequence[str], number: int) -> None:
+    def _report_next(self, words: Sequence[str], number: int) -> None:
         """Report the first question without an answer; without workers, each question reports itself."""
         if self._executor.size > 1 and number < len(words) and not self.what_ifs.is_over:
             self.what_ifs.report(words[number], number, len(words))
 
 
 def _part_value(memory: Memory, terms: WhatIfTerms, part: PlanPart) -> PartValue | None:
-    with _asking(memory, terms) as what_ifs:
+    with _open_what_ifs(memory, terms) as what_ifs:
         return None if what_ifs.is_over else PartValuation(what_ifs, terms.context).value_of(part)
 
 
 def _deadline(memory: Memory, terms: WhatIfTerms, o: str, is_spared: bool | None) -> Deadline | None:
-    with _asking(memory, terms) as what_ifs:
+    with _open_what_ifs(memory, terms) as what_ifs:
         return None if what_ifs.is_over else deadline(what_ifs, terms.context.plan, o, is_spared)
 
 
 @contextlib.contextmanager
-def _asking(memory: Memory, terms: WhatIfTerms) -> Iterator[WhatIfs]:
+def _open_what_ifs(memory: Memory, terms: WhatIfTerms) -> Iterator[WhatIfs]:
     """Yield the `WhatIfs` of this process; a worker has its own solver and handles Ctrl-C itself."""
     if "what_ifs" in memory:
         yield memory["what_ifs"]
@@ -197,10 +197,10 @@ def explain(
             solver.settings = replace(measure.settings(settings), patience=None)
         with interruptible(clock, listener):
             what_ifs = WhatIfs(instance, solver, WHAT_IF_SECONDS)
-            for found in _surviving(what_ifs, result) if survives else _failing(what_ifs, result):
+            for found in _explain_plan(what_ifs, result) if survives else _explain_failure(what_ifs, result):
                 part = _with_contradiction(found, result)
                 on_part(part)
-                explanation = _with(explanation, part)
+                explanation = _add_part(explanation, part)
                 what_ifs.is_cut_short |= not _is_known(instance, part)
         return replace(explanation, is_complete=not (clock.is_over or what_ifs.is_cut_short))
 
@@ -216,7 +216,7 @@ def _is_known(instance: Instance, part: ExplanationPart) -> bool:
     return is_dated and (part.anyhow is not None or part.can_be_left_out is True)
 
 
-def _with(explanation: Explanation, part: ExplanationPart) -> Explanation:
+def _add_part(explanation: Explanation, part: ExplanationPart) -> Explanation:
     if isinstance(part, Reason):
         return replace(explanation, reason=part)
     name = {Repair: "repairs", PartValue: "part_values", Deadline: "deadlines"}[type(part)]
@@ -224,7 +224,7 @@ def _with(explanation: Explanation, part: ExplanationPart) -> Explanation:
     return replace(explanation, **more)
 
 
-def _surviving(what_ifs: WhatIfs, result: Result) -> Iterator[ExplanationPart]:
+def _explain_plan(what_ifs: WhatIfs, result: Result) -> Iterator[ExplanationPart]:
     """Yield the values of the parts of a surviving plan, then the deadlines of its options."""
     what_ifs.report("which shocks bind")
     with what_ifs.solver.clock.hurried(what_ifs.each):
@@ -251,12 +251,12 @@ def _consistent(instance: Instance, values: Iterable[PartValue]) -> Iterator[Par
     yield from tightened(instance, levers)
 
 
-def _failing(what_ifs: WhatIfs, result: Result) -> Iterator[ExplanationPart]:
+def _explain_failure(what_ifs: WhatIfs, result: Result) -> Iterator[ExplanationPart]:
     """Yield the repairs and the reason, the most useful first, until the time is over."""
     hardest = [each.name for each in hardest_of(result.shocks) if each.fails]
     what_ifs.blocking = frozenset(hardest)
     money = list[Repair]()
-    for repair in _more_money(what_ifs):
+    for repair in _money_repairs(what_ifs):
         money.append(repair)
         yield repair
     floors = () if what_ifs.is_over else tuple(scaled_floors(what_ifs, hardest))
@@ -272,7 +272,7 @@ def _failing(what_ifs: WhatIfs, result: Result) -> Iterator[ExplanationPart]:
         yield from step(what_ifs) if not what_ifs.is_over else ()
 
 
-def _more_money(what_ifs: WhatIfs) -> Iterator[Repair]:
+def _money_repairs(what_ifs: WhatIfs) -> Iterator[Repair]:
     """Yield the repairs by a larger total budget, and by more money in each year."""
     total = list(least_budget(what_ifs))
     yield from total

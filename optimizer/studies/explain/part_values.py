@@ -32,7 +32,7 @@ from optimizer.instance.schema import Instance
 from optimizer.instance.variants import with_floors, with_lead_times, with_only_shocks
 from optimizer.results.plan import Plan
 from optimizer.results.saved import finite_or_none
-from optimizer.studies.explain.questions import FEASIBILITY_GAP, Tried, WhatIfs, least_passing
+from optimizer.studies.explain.questions import FEASIBILITY_GAP, SurvivalAnswer, WhatIfs, least_passing
 from optimizer.studies.explanation import Deadline, PartKind, PartValue
 
 # Changes that can only make the optimum cheaper, or only dearer. A later build may do either, since its upkeep is paid
@@ -140,7 +140,7 @@ class PartValuation:
         """Compute the value of one part."""
         instance = self.what_ifs.instance
         if part.kind in ("lever", "kind"):
-            return self._without(part)
+            return self._value_without(part)
         if part.kind in ("family", "shock"):
             names = {event.name for event in instance.events}
             variant = with_only_shocks(self.what_ifs.apart, names - set(part.gone))
@@ -151,8 +151,8 @@ class PartValuation:
         found = self._value(part, self._solve_variant(part, variant))
         return replace(found, months=abs(part.change)) if part.kind in ("later", "sooner") else found
 
-    def _without(self, part: PlanPart) -> PartValue:
-        instance, rows = excluding(self.what_ifs.instance, list(part.gone))
+    def _value_without(self, part: PlanPart) -> PartValue:
+        instance, rows = exclude_options(self.what_ifs.instance, list(part.gone))
         tried = self._solve_variant(part, instance, rows)
         value = self._value(part, tried, is_freed=not rows)
         if tried.holds is not False:
@@ -168,7 +168,7 @@ class PartValuation:
         is_least = is_money is True and found.status == "optimal"
         return replace(value, is_money=is_money, needed=found.value if is_least else None)
 
-    def _solve_variant(self, part: PlanPart, variant: Instance, rows: tuple[Rows, ...] = ()) -> Tried:
+    def _solve_variant(self, part: PlanPart, variant: Instance, rows: tuple[Rows, ...] = ()) -> SurvivalAnswer:
         """Find the cheapest surviving plan of a variant; the search starts from the explained plan."""
         # The plan is no valid start if a lever that it uses is left out.
         is_impossible = part.kind in ("lever", "kind")
@@ -177,7 +177,7 @@ class PartValuation:
         words = part.words(self.what_ifs.instance)
         return self.what_ifs.solve_survivable(words, variant, rows, bound=-math.inf if bound is None else bound)
 
-    def _value(self, part: PlanPart, tried: Tried, *, is_freed: bool = False) -> PartValue:
+    def _value(self, part: PlanPart, tried: SurvivalAnswer, *, is_freed: bool = False) -> PartValue:
         """Build the value of a part from its what-if; `is_freed`: a rule that forces a purchase is left out as well."""
         if not tried.holds:
             return PartValue(part.kind, part.of, tried.holds)
@@ -198,7 +198,7 @@ class PartValuation:
         return kind in TIGHTENED and not (is_freed and kind != "dearer floor")
 
 
-def excluding(instance: Instance, names: list[str]) -> tuple[Instance, tuple[Rows, ...]]:
+def exclude_options(instance: Instance, names: list[str]) -> tuple[Instance, tuple[Rows, ...]]:
     """Exclude options and those that require them: return the instance, and rows if these suffice to exclude them."""
     gone = _with_dependants(instance, names)
     if _is_forced_or_stored(instance, gone):
@@ -264,10 +264,10 @@ def deadline(what_ifs: WhatIfs, plan: Plan, o: str, is_spared: bool | None) -> D
     the initial store and orders nothing.
     """
     instance, horizon = what_ifs.instance, what_ifs.instance.horizon
-    points = _points(instance, plan, o)
+    points = _order_periods(instance, plan, o)
     found = Deadline(o, horizon.label(points[0]), can_be_left_out=is_spared)
     if o in instance.sized:
-        latest = _as_planned(what_ifs, plan, o, points)
+        latest = _latest_as_planned(what_ifs, plan, o, points)
         found = replace(found, as_planned=None if latest is None else horizon.label(latest))
     if is_spared is not False:
         return found
@@ -290,7 +290,7 @@ def deadline(what_ifs: WhatIfs, plan: Plan, o: str, is_spared: bool | None) -> D
     return replace(found, anyhow=horizon.label(points[first - 1]) if is_known else None)
 
 
-def _points(instance: Instance, plan: Plan, o: str) -> list[int]:
+def _order_periods(instance: Instance, plan: Plan, o: str) -> list[int]:
     """Return the period of the first purchase, and the later ones in which the option can be bought."""
     horizon, option = instance.horizon, instance.options[o]
     if option.is_stock:
@@ -302,7 +302,7 @@ def _points(instance: Instance, plan: Plan, o: str) -> list[int]:
     return [first, *(t for t in points if t > first and option.allows(horizon.year(t)))]
 
 
-def _as_planned(what_ifs: WhatIfs, plan: Plan, o: str, points: Sequence[int]) -> int | None:
+def _latest_as_planned(what_ifs: WhatIfs, plan: Plan, o: str, points: Sequence[int]) -> int | None:
     """Find the latest period to which the purchases of an option can be put off if the rest of the plan stays.
 
     Periods are tested from the latest backwards: if a ramp or a strength falls and rises again, a later purchase may
@@ -327,7 +327,7 @@ def _as_planned(what_ifs: WhatIfs, plan: Plan, o: str, points: Sequence[int]) ->
     for point in reversed(points[1:]):
         if what_ifs.is_over:
             return None
-        moved = _put_off(what_ifs.instance, plan, o, point)
+        moved = _postpone(what_ifs.instance, plan, o, point)
         name, period = display_name(what_ifs.instance, o), what_ifs.instance.horizon.label(point)
         words = f"{name} in {period}, all else as planned"
         # The plan must also satisfy the budgets and the rules of the policy.
@@ -338,7 +338,7 @@ def _as_planned(what_ifs: WhatIfs, plan: Plan, o: str, points: Sequence[int]) ->
     return points[0]
 
 
-def _put_off(instance: Instance, plan: Plan, o: str, point: int) -> Plan:
+def _postpone(instance: Instance, plan: Plan, o: str, point: int) -> Plan:
     """Return the plan in which all builds of an option before a period are made in that period instead."""
     horizon = instance.horizon
     early = [build for build in plan.builds if build.option == o and build.t <= point]

@@ -8,7 +8,7 @@ Each what-if has a time limit of its own, and its answer states what is proven.
 
     annual_budget   outlay_y ≤ B_y + x      for every year y
 
-`Ways` explains for each source of a commodity what limits its supply in the periods of a shock:
+`SupplyLimits` explains for each source of a commodity what limits its supply in the periods of a shock:
 
 process        the part that a cut leaves, or its capacity
 deal, level    for options that restore part of a cut: too late, eroded, at largest size, or too dear for the budget
@@ -50,7 +50,7 @@ FEASIBILITY_GAP = 0.05
 
 
 @dataclass(frozen=True)
-class Tried:
+class SurvivalAnswer:
     """The answer to whether some plan survives, with the plan that was found."""
 
     holds: bool | None  # whether some plan keeps every floor; None if the time ran out
@@ -111,7 +111,7 @@ class WhatIfs:
         rows: tuple[Rows, ...] = (),
         mip_gap: float | None = None,
         bound: float = -math.inf,
-    ) -> Tried:
+    ) -> SurvivalAnswer:
         """Find the cheapest plan of a variant that keeps every floor, or prove that there is none.
 
         A price of gaps is ignored. `bound` is a proven lower bound on the cost of the plan.
@@ -122,17 +122,17 @@ class WhatIfs:
         problem = ProblemVariant(rows=rows, name="cost of a what-if")
         return self.judge(instance, self.ask(words, instance, problem, settings, bound, self.blocking or None))
 
-    def judge(self, instance: Instance, found: WhatIfResult) -> Tried:
+    def judge(self, instance: Instance, found: WhatIfResult) -> SurvivalAnswer:
         """Determine whether a what-if proves survival; the plan of a stopped search is evaluated in every shock."""
         if found.status == "infeasible":
-            return Tried(False, found)
+            return SurvivalAnswer(False, found)
         if found.status == "optimal":
-            return Tried(found.survives, found)
+            return SurvivalAnswer(found.survives, found)
         if not math.isfinite(found.cost):
-            return Tried(None, found)
+            return SurvivalAnswer(None, found)
         evaluator = self.solver.evaluator(instance)
         gaps = evaluator.gaps(plan_values(instance, found.plan, evaluator.subproblems.plan), self.solver.clock)
-        return Tried(None if np.any(failing_beyond_allowed(instance, gaps.gap, gaps.fails)) else True, found)
+        return SurvivalAnswer(None if np.any(failing_beyond_allowed(instance, gaps.gap, gaps.fails)) else True, found)
 
 
 def with_events_apart(instance: Instance) -> Instance:
@@ -198,7 +198,7 @@ def without_gap_price(instance: Instance) -> Instance:
 
 def without_annual_budget(instance: Instance) -> Instance:
     """Return the instance without an annual budget."""
-    return with_years(instance, None)
+    return with_annual_budget(instance, None)
 
 
 def without_budgets(instance: Instance) -> Instance:
@@ -210,10 +210,10 @@ def with_added(instance: Instance, added: float) -> Instance:
     """Return the instance with `added` more money in the budget of each year."""
     given = instance.policy.annual_budget
     assert given is not None
-    return with_years(instance, Series(tuple((year, value + added) for year, value in given.points)))
+    return with_annual_budget(instance, Series(tuple((year, value + added) for year, value in given.points)))
 
 
-def with_years(instance: Instance, years: Series | None) -> Instance:
+def with_annual_budget(instance: Instance, years: Series | None) -> Instance:
     """Return the instance with another annual budget."""
     return instance.replacing(policy=instance.policy.model_copy(update={"annual_budget": years}))
 
@@ -238,7 +238,7 @@ def _added_budget(builder: ModelBuilder, instance: Instance, shocks: Sequence[Sh
 
 
 @dataclass(frozen=True)
-class Ways:
+class SupplyLimits:
     """Explanation of why no source supplies more of a commodity, under the plan with the least gap in a shock."""
 
     instance: Instance
@@ -254,10 +254,10 @@ class Ways:
     def sentences(self, commodity: str, segment: str) -> tuple[str, ...]:
         """Return a sentence for each process, option, stock and substitution; options that are too late share one."""
         late = [o for o, option in self._makers(commodity) if self._is_late(option)]
-        sentences = [*self._processes(commodity), *self._restored(commodity), *self._late(late, commodity)]
-        sentences += [self._option(o, option) for o, option in self._makers(commodity) if o not in late]
-        sentences += [self._stock(o, each) for o, each in self._piles(commodity)]
-        sentences += [self._substitution(o, each, segment) for o, each in self._substitutes(segment)]
+        sentences = [*self._process_words(commodity), *self._deal_words(commodity), *self._late_words(late, commodity)]
+        sentences += [self._option_words(o, option) for o, option in self._makers(commodity) if o not in late]
+        sentences += [self._stock_words(o, each) for o, each in self._stockpiles(commodity)]
+        sentences += [self._substitution_words(o, each, segment) for o, each in self._substitutes(segment)]
         sentences += (
             [] if sentences else [f"nothing makes {display_name(self.instance, commodity)}, and no option would"]
         )
@@ -268,7 +268,7 @@ class Ways:
             if any(flow.gives.get(commodity, 0.0) > 0 for flow in option.flows):
                 yield o, option
 
-    def _piles(self, commodity: str) -> Iterator[tuple[str, Stock]]:
+    def _stockpiles(self, commodity: str) -> Iterator[tuple[str, Stock]]:
         for o, stock in self.instance.stocks.items():
             if stock.commodity == commodity:
                 yield o, stock
@@ -278,7 +278,7 @@ class Ways:
             if any(flow.serves == segment for flow in option.flows):
                 yield o, option
 
-    def _loses(self, name: str) -> str | None:
+    def _cut_words(self, name: str) -> str | None:
         """Describe the cut of an activity while the commodity is short; None if it is not cut."""
         path = self.instance.path(self.event)
         cuts = [float(path.largest_severity_at(name, t)) for t in self.periods]
@@ -287,46 +287,46 @@ class Ways:
             return f"loses {100 * least:.3g} to {100 * most:.3g} %"
         return None if most <= 0 else "is cut off" if most >= 1 else f"loses {100 * most:.3g} %"
 
-    def _processes(self, commodity: str) -> Iterator[str]:
+    def _process_words(self, commodity: str) -> Iterator[str]:
         for p, process in self.instance.processes.items():
             if process.output.get(commodity, 0.0) <= 0:
                 continue
-            if (loses := self._loses(p)) is not None:
+            if (loses := self._cut_words(p)) is not None:
                 given = self._total_use(p) * process.output[commodity]
-                rest = f"; it still gives {si(given, 't')}{self._included(p)}" if given > 0 else ""
+                rest = f"; it still gives {si(given, 't')}{self._restored_words(p)}" if given > 0 else ""
                 yield f"{display_name(self.instance, p)} {loses} in {self.event.name}{rest}"
-            elif self._total_use(p) >= FULLY_USED * self._running(p):
+            elif self._total_use(p) >= FULLY_USED * self._uncut_capacity(p):
                 made = si(self._total_use(p) * process.output[commodity], "t")
                 why = f" while it restarts over {process.restart_months:g} months" if process.restart_months else ""
                 yield f"{display_name(self.instance, p)} gives all it has{why}, {made}"
             else:
-                why = f"lacks {self._inputs(process.input)}" if process.input else "has capacity to spare"
+                why = f"lacks {self._short_inputs(process.input)}" if process.input else "has capacity to spare"
                 yield f"{display_name(self.instance, p)} {why}"
 
-    def _restored(self, commodity: str) -> Iterator[str]:
+    def _deal_words(self, commodity: str) -> Iterator[str]:
         """Yield a sentence for each option that can restore part of a cut process that makes the commodity."""
         path, processes = self.instance.path(self.event), self.instance.processes
         made = [(p, t) for p, each in processes.items() if each.output.get(commodity, 0.0) > 0 for t in self.periods]
         some = {o: each for o, each in self.instance.sized.items() if any(each.restores(path, *at) for at in made)}
         late = [o for o, option in some.items() if self._is_late(option)]
-        yield from self._late(late, "")
+        yield from self._late_words(late, "")
         for o in (o for o in some if o not in late):
             eroded = eroded_words(self.instance, self.plan, o, self.periods[-1])
             yield from () if eroded is None else (eroded,)
             if eroded is None or self._bought(o) < FULLY_USED * some[o].max_size:
-                yield self._option(o, some[o])
+                yield self._option_words(o, some[o])
 
-    def _included(self, p: str) -> str:
+    def _restored_words(self, p: str) -> str:
         path, options = self.instance.path(self.event), self.instance.options
         is_restored = any(options[o].restores(path, p, t) for o in self.plan.bought for t in self.periods)
         return ", deals and leverage included" if is_restored else ""
 
-    def _running(self, p: str) -> float:
+    def _uncut_capacity(self, p: str) -> float:
         """Return the capacity of an uncut process while the commodity is short, with its restart, in t of activity."""
         path, process = self.instance.path(self.event), self.instance.processes[p]
         return math.fsum(path.capacity_at(p, t) * process.restart_share(path, t) for t in self.periods)
 
-    def _inputs(self, inputs: Collection[str]) -> str:
+    def _short_inputs(self, inputs: Collection[str]) -> str:
         """Return the names of the short inputs; of all inputs if none has a scarcity price."""
         return self._names([c for c in inputs if c in self.scarce] or inputs)
 
@@ -342,7 +342,7 @@ class Ways:
         stands = decided[0] + self.instance.horizon.whole(option.lead_time) if decided else None
         return stands is None or stands > self.periods[-1]
 
-    def _late(self, names: Sequence[str], commodity: str) -> Iterator[str]:
+    def _late_words(self, names: Sequence[str], commodity: str) -> Iterator[str]:
         """Yield sentences on options that cannot be on line in time; those with the same lead time share one."""
         horizon = self.instance.horizon
         groups: dict[tuple[float, str], list[str]] = {}
@@ -367,8 +367,8 @@ class Ways:
     def _bought(self, o: str) -> float:
         return sum(build.size for build in self.plan.builds if build.option == o)
 
-    def _option(self, o: str, option: Sized) -> str:
-        name, loses = display_name(self.instance, o), self._loses(o)
+    def _option_words(self, o: str, option: Sized) -> str:
+        name, loses = display_name(self.instance, o), self._cut_words(o)
         if loses is not None:
             return f"{name} {loses} in {self.event.name}"
         inputs, size = [c for flow in option.flows for c in flow.takes], self._bought(o)
@@ -377,12 +377,12 @@ class Ways:
             return f"{name} has its largest size{limit}"
         held = f"has only {size_text(self.instance, o, size)}" if size > 0 else option.labels.absent
         if self.money is not None:
-            return f"{name} {held}: {self._dear(o, size)}"
+            return f"{name} {held}: {self._why_not_paid(o, size)}"
         short = self._names(c for c in inputs if c in self.scarce)
-        why = f"it lacks {short}" if short else self._beside(o, option, size)
+        why = f"it lacks {short}" if short else self._why_no_more(o, option, size)
         return f"{name} {held}: {why}"
 
-    def _beside(self, o: str, option: Sized, size: float) -> str:
+    def _why_no_more(self, o: str, option: Sized, size: float) -> str:
         """Explain why the plan has no more of an option although no budget limits it."""
         built = {build.option for build in self.plan.builds}
         others = {x for x in built if x in option.excludes or o in self.instance.sized[x].excludes}
@@ -400,7 +400,7 @@ class Ways:
         """Return the words after "has its largest size"; None if that size is not reached."""
         if size >= FULLY_USED * option.max_size:
             if inputs and not self._is_fully_used(o):
-                return f", and lacks {self._inputs(inputs)}"
+                return f", and lacks {self._short_inputs(inputs)}"
             return f", {size_text(self.instance, o, option.max_size)}"
         unit = option.unit_size
         most = unit * greatest_whole(option.max_size / unit) if unit > 0 else option.max_size
@@ -411,7 +411,7 @@ class Ways:
         working = sum(size_in_force(self.instance, self.plan, o, t) for t in self.periods) * self.instance.horizon.delta
         return used >= FULLY_USED * working
 
-    def _dear(self, o: str, size: float) -> str:
+    def _why_not_paid(self, o: str, size: float) -> str:
         """Explain why the budget buys no more of an option."""
         bar = self.bar(o) if size <= 0 else None
         if bar == "no_budget":
@@ -429,7 +429,7 @@ class Ways:
         others = [other for other in self.plan.bought if other != o]
         return any(getattr(self.instance.options[other], "budget_share", 1.0) > 0 for other in others)
 
-    def _stock(self, o: str, stock: Stock) -> str:
+    def _stock_words(self, o: str, stock: Stock) -> str:
         before = self.event.periods.start - 1
         held = self.plan.stocks[o][before] if before >= 0 and o in self.plan.stocks else stock.initial
         start = f"{display_name(self.instance, o)} holds {si(held, 't')} when {self.event.name} begins"
@@ -460,10 +460,10 @@ class Ways:
             return f"filled as fast as the market allows since {horizon.label(purchasable[0])}"
         return None
 
-    def _substitution(self, o: str, option: Sized, segment: str) -> str:
+    def _substitution_words(self, o: str, option: Sized, segment: str) -> str:
         name, unit, size = display_name(self.instance, o), option.labels.size_unit, self._bought(o)
         if self._is_late(option):
-            return next(self._late([o], ""))
+            return next(self._late_words([o], ""))
         if size >= FULLY_USED * option.max_size:
             return f"{name} has its largest size, {si(option.max_size, unit)}"
         path = self.instance.path(self.event)
@@ -475,7 +475,7 @@ class Ways:
             ):
                 return f"{name} serves the {100 * flow.share:g} % of demand that it can"
         held = f"has only {si(size, unit)}" if size > 0 else option.labels.absent
-        return f"{name} {held}" + ("" if self.money is None else f": {self._dear(o, size)}")
+        return f"{name} {held}" + ("" if self.money is None else f": {self._why_not_paid(o, size)}")
 
 
 def _is_at_rate(tonnes: float, rate: float | None, years: float) -> bool:

@@ -33,7 +33,7 @@ from optimizer.studies.explain.questions import (
     FEASIBILITY_GAP,
     BudgetBarrier,
     SizeLimit,
-    Ways,
+    SupplyLimits,
     WhatIfs,
     least_added,
     least_passing,
@@ -87,7 +87,7 @@ def _find_conflict(what_ifs: WhatIfs, instance: Instance, names: Sequence[str]) 
         holds = what_ifs.solve_survivable("why nothing survives", variant, mip_gap=FEASIBILITY_GAP).holds
         return None if holds is None else not holds
 
-    find = _irreducible_of_samples if _allowed_failures(instance) > 0 else _irreducible
+    find = _find_irreducible_samples if _allowed_failures(instance) > 0 else _find_irreducible
     shocks, is_known = find(names, lambda some: fails(with_only_shocks(instance, some)))
     if shocks is None:
         return None
@@ -113,11 +113,11 @@ def _longest(instance: Instance) -> int:
     return max(len(event.periods) for event in instance.events)
 
 
-def _irreducible(names: Sequence[str], fails: Callable[[list[str]], bool | None]) -> tuple[list[str] | None, bool]:
-    """Find names, from the first ones, that fail together and are all needed for it.
+def _find_irreducible(names: Sequence[str], fails: Callable[[list[str]], bool | None]) -> tuple[list[str] | None, bool]:
+    """Find shocks among the first `names` that fail together, with none to spare.
 
     Returns:
-        The names, or None if no answer was found in time; and whether each is known to be needed.
+        Their names, or None if no answer was found in time; and whether each is known to be needed.
     """
     for count in range(1, len(names) + 1):
         answer = fails(list(names[:count]))
@@ -129,12 +129,12 @@ def _irreducible(names: Sequence[str], fails: Callable[[list[str]], bool | None]
     return None, False
 
 
-def _irreducible_of_samples(
+def _find_irreducible_samples(
     names: Sequence[str], fails: Callable[[list[str]], bool | None]
 ) -> tuple[list[str] | None, bool]:
-    """Find names as `_irreducible` does if samples may fail: their number is large and found by bisection.
+    """Find shocks as `_find_irreducible` does if samples may fail: their number is large and found by bisection.
 
-    All names together fail, because the best plan does not survive them.
+    All shocks together fail, because the best plan does not survive them.
     """
     count, is_known = least_passing(lambda n: fails(list(names[:n])), len(names))
     kept, are_known = _drop_unneeded(names[:count], fails, spared=int(is_known))
@@ -149,7 +149,7 @@ def _allowed_failures(instance: Instance) -> int:
 def _drop_unneeded(
     names: Sequence[str], fails: Callable[[list[str]], bool | None], spared: int = 0
 ) -> tuple[list[str], bool]:
-    """Drop the names that are not needed for the failure; the last `spared` names are known to be needed.
+    """Drop the shocks or segments that are not needed for the failure; the last `spared` are known to be needed.
 
     Returns:
         The names that are kept, and whether each is known to be needed.
@@ -165,7 +165,7 @@ def _drop_unneeded(
 
 
 def _shorten_windows(instance: Instance, fails: Callable[[Instance], bool | None]) -> tuple[Instance, bool]:
-    """Limit the windows to the least length that fails; also return whether a period less is known to be survived."""
+    """Limit the windows to the least length that fails, and return whether a period less is known to be survived."""
     months = instance.horizon.months
     periods, is_least = least_passing(lambda n: fails(with_windows_up_to(instance, n * months)), _longest(instance))
     return with_windows_up_to(instance, periods * months), is_least
@@ -180,7 +180,7 @@ def _explain_conflict(what_ifs: WhatIfs, conflict: _Conflict, plan: Plan, money:
     instance = conflict.instance
     evaluator = what_ifs.solver.evaluator(instance)
     columns = np.array(plan_values(instance, plan, evaluator.subproblems.plan))
-    worst = _worst(what_ifs, instance, evaluator, columns, conflict.segments)
+    worst = _worst_shortage(what_ifs, instance, evaluator, columns, conflict.segments)
     if worst is None:
         return None
     event, d, short, flows = worst
@@ -189,9 +189,9 @@ def _explain_conflict(what_ifs: WhatIfs, conflict: _Conflict, plan: Plan, money:
     commodity = _short_commodity(instance, scarce, plan, d, short[0] - event.periods.start)
     periods = _scarce_periods(instance, event, flows, d, commodity, short, scarce)
     takers = _takers(instance, event, flows, d, commodity, periods)
-    had = _available(instance, event, flows, commodity, periods)
-    missing = sum(_missing(instance, event, flows, each, commodity, t, scarce) for each in takers for t in periods)
-    ways = Ways(
+    had = _supply(instance, event, flows, commodity, periods)
+    missing = sum(_deficit(instance, event, flows, each, commodity, t, scarce) for each in takers for t in periods)
+    ways = SupplyLimits(
         instance,
         event,
         plan,
@@ -202,7 +202,7 @@ def _explain_conflict(what_ifs: WhatIfs, conflict: _Conflict, plan: Plan, money:
         lambda option: barring_budget(what_ifs, instance, option),
         lambda option: size_limit(what_ifs, instance, plan, option, periods[-1]),
     )
-    least_outlay, added = _least_money(what_ifs, instance) if money else (None, None)
+    least_outlay, added = _find_least_money(what_ifs, instance) if money else (None, None)
     label = instance.horizon.label
     return Reason(
         shocks=tuple(each.name for each in instance.events),
@@ -234,17 +234,17 @@ def size_limit(what_ifs: WhatIfs, instance: Instance, plan: Plan, option: str, l
     calm = without_budgets(with_only_shocks(instance, ()))
     planned = math.fsum(build.size for build in plan.builds if build.option == option)
     within = (planned + NEGLIGIBLE) / FULLY_USED
-    most = _most_in_time(what_ifs, calm, plan, option, last)
+    most = _largest_in_time(what_ifs, calm, plan, option, last)
     if most is None or most > within:
         return None if most is None else "unlimited"
     if not getattr(calm.options[option], "input", None):
         return "rules"
     fed = calm.replacing(options={**calm.options, option: calm.options[option].model_copy(update={"input": {}})})
-    most = _most_in_time(what_ifs, fed, plan, option, last)
+    most = _largest_in_time(what_ifs, fed, plan, option, last)
     return "inputs" if most is not None and most > within else "rules"
 
 
-def _most_in_time(what_ifs: WhatIfs, instance: Instance, plan: Plan, option: str, last: int) -> float | None:
+def _largest_in_time(what_ifs: WhatIfs, instance: Instance, plan: Plan, option: str, last: int) -> float | None:
     """Find the largest size of an option in force in a period, the rest of a plan unchanged; None if unknown."""
     latest = last - instance.horizon.whole(instance.sized[option].lead_time)
 
@@ -313,19 +313,19 @@ def _scarce_periods(
     start = event.periods.start
     priced = [t for t in event.periods if (commodity, t - start) in scarce.commodity or (own and t in short)]
     runs = [[t for _, t in run] for _, run in groupby(enumerate(priced), lambda pair: pair[1] - pair[0])]
-    return max(runs, key=lambda run: sum(_below(instance, event, flows, d, t) for t in run))
+    return max(runs, key=lambda run: sum(_below_floor(instance, event, flows, d, t) for t in run))
 
 
-def _missing(
+def _deficit(
     instance: Instance, event: Shock, flows: Flows, d: str, commodity: str, t: int, scarce: ScarcityPrices
 ) -> float:
     """Return the additional quantity of a commodity that a segment would need in a period to reach its floor, in t."""
-    demand, below = instance.demands[d], _below(instance, event, flows, d, t)
+    demand, below = instance.demands[d], _below_floor(instance, event, flows, d, t)
     price = scarce.commodity.get((commodity, t - event.periods.start), 0.0)
     return below if commodity == demand.commodity or price <= 0 else below * demand.shortage_cost / price
 
 
-def _worst(
+def _worst_shortage(
     what_ifs: WhatIfs, instance: Instance, evaluator: RecourseEvaluator, columns: Vector, segments: Sequence[str]
 ) -> tuple[Shock, str, list[int], Flows] | None:
     """Return shock and segment with the largest gap, the periods below the floor, and the flows; None without a gap.
@@ -341,9 +341,9 @@ def _worst(
             short = [
                 t
                 for t in event.periods
-                if _below(instance, event, flows, d, t) > NEGLIGIBLE * _demand(instance, event, d, t)
+                if _below_floor(instance, event, flows, d, t) > NEGLIGIBLE * _demand(instance, event, d, t)
             ]
-            gap = sum(_below(instance, event, flows, d, t) for t in short) * (
+            gap = sum(_below_floor(instance, event, flows, d, t) for t in short) * (
                 instance.demands[d].shortage_cost or ROUNDING
             )
             if short and gap > largest:
@@ -364,12 +364,12 @@ def _demand(instance: Instance, event: Shock, d: str, t: int) -> float:
     return float(instance.path(event).demand_at(d, t))
 
 
-def _below(instance: Instance, event: Shock, flows: Flows, d: str, t: int) -> float:
+def _below_floor(instance: Instance, event: Shock, flows: Flows, d: str, t: int) -> float:
     """Return the shortage of a segment below its floor in a period, in t."""
     return max(0.0, flows.total(d, "unserved", (t,)) - float(instance.path(event).most_unserved_at(d, t)))
 
 
-def _available(instance: Instance, event: Shock, flows: Flows, commodity: str, periods: Sequence[int]) -> float:
+def _supply(instance: Instance, event: Shock, flows: Flows, commodity: str, periods: Sequence[int]) -> float:
     """Return the available quantity of a commodity in the periods, in t: made, released from stock, or scrap."""
     path = instance.path(event)
     rates = {p: each.output.get(commodity, 0.0) for p, each in instance.processes.items()}
@@ -390,12 +390,12 @@ def _takers(
     instance: Instance, event: Shock, flows: Flows, segment: str, commodity: str, periods: Sequence[int]
 ) -> tuple[str, ...]:
     """Return the segments that a commodity supplies in the periods of a shock, directly or through its products."""
-    reached = _made_of(instance, flows, commodity, periods)
+    reached = _products_of(instance, flows, commodity, periods)
     others = [d for d, demand in instance.demands.items() if d != segment and demand.commodity in reached]
     return (segment, *(d for d in others if _is_served(instance, event, flows, d, periods)))
 
 
-def _made_of(instance: Instance, flows: Flows, commodity: str, periods: Sequence[int]) -> set[str]:
+def _products_of(instance: Instance, flows: Flows, commodity: str, periods: Sequence[int]) -> set[str]:
     """Return a commodity and all commodities that are made of it in the periods."""
     running = [each for o, each in instance.activities.items() if flows.total(o, "activity", periods) > 0]
     reached = {commodity}
@@ -410,7 +410,7 @@ def _is_served(instance: Instance, event: Shock, flows: Flows, d: str, periods: 
     return sum(demanded) - flows.total(d, "unserved", periods) > NEGLIGIBLE * sum(demanded)
 
 
-def _least_money(what_ifs: WhatIfs, instance: Instance) -> tuple[float | None, float | None]:
+def _find_least_money(what_ifs: WhatIfs, instance: Instance) -> tuple[float | None, float | None]:
     """Find the least outlay that survives the conflict; if none is enough, the additional money needed in each year.
 
     Returns:

@@ -33,7 +33,7 @@ from optimizer.instance.variants import (
 from optimizer.levers import Sized
 from optimizer.studies.explain.questions import (
     FEASIBILITY_GAP,
-    Tried,
+    SurvivalAnswer,
     WhatIfs,
     least_added,
     least_of_all,
@@ -55,7 +55,7 @@ TOTAL_HELD = "not as long as the total budget stays as it is"
 TYPED_DIGITS = 5
 
 
-def _with_cost(repair: Repair, tried: Tried, other: Tried | None = None) -> Repair:
+def _with_cost(repair: Repair, tried: SurvivalAnswer, other: SurvivalAnswer | None = None) -> Repair:
     """Add cost and outlay of the cheapest plan to a repair; if that was not found, those of the `other` plan."""
     known = tried if tried.holds else other
     if known is None or not known.holds:
@@ -83,14 +83,14 @@ def least_budget(what_ifs: WhatIfs) -> Iterator[Repair]:
         yield Repair("budget", works=False, why="there is money left: it does not bind")
     else:
         cheaper = partial(with_budget, what_ifs.instance)
-        yield _enough(what_ifs, "budget", found, tried, "the plan of the least budget", cheaper)
+        yield _money_repair(what_ifs, "budget", found, tried, "the plan of the least budget", cheaper)
 
 
-def _enough(
+def _money_repair(
     what_ifs: WhatIfs,
     kind: RepairKind,
     found: WhatIfResult,
-    tried: Tried,
+    tried: SurvivalAnswer,
     words: str,
     with_amount: Callable[[float], Instance],
 ) -> Repair:
@@ -118,13 +118,13 @@ def more_each_year(what_ifs: WhatIfs, *, is_total_short: bool) -> Iterator[Repai
     if tried.holds is None:
         yield Repair("annual", why="it was stopped before that was found")
     elif not tried.holds:
-        yield Repair("annual", works=False, why=TOTAL_HELD if is_total_short else _of_no_year(what_ifs))
+        yield Repair("annual", works=False, why=TOTAL_HELD if is_total_short else _why_no_year(what_ifs))
     else:
         words = "the plan of the least budget of each year"
-        yield _enough(what_ifs, "annual", found, tried, words, partial(with_added, instance))
+        yield _money_repair(what_ifs, "annual", found, tried, words, partial(with_added, instance))
 
 
-def _of_no_year(what_ifs: WhatIfs) -> str:
+def _why_no_year(what_ifs: WhatIfs) -> str:
     """Explain why no additional money in each year is enough."""
     instance = what_ifs.instance
     if instance.policy.budget is not None:
@@ -157,12 +157,12 @@ def scaled_floors(what_ifs: WhatIfs, hardest: list[str]) -> Iterator[Repair]:
             return
         tried = what_ifs.solve_survivable("the plan of the lower floors", with_floors(what_ifs.instance, factor=factor))
         if tried.holds is not False:
-            yield _with_cost(_with_floors(what_ifs.instance, factor, scaling.most), tried)
+            yield _with_cost(_floor_repair(what_ifs.instance, factor, scaling.most), tried)
             return
     yield Repair("floors", beyond=scaling.most, why="no plan was found that keeps the lower floors exactly")
 
 
-def _with_floors(instance: Instance, factor: float, most: float) -> Repair:
+def _floor_repair(instance: Instance, factor: float, most: float) -> Repair:
     """Build the repair with the scaled floors: those of segments, and those that shocks set themselves."""
     floors = {
         d: {year: factor * demand.survival.at(year) for year in instance.horizon.years}
@@ -220,7 +220,7 @@ class _Trials:
     """Tests of the sizes of one repair, with their answers."""
 
     def __init__(self, steps: _Steps, what_ifs: WhatIfs) -> None:
-        self.steps, self.what_ifs, self.known, self.works = steps, what_ifs, dict[tuple[int, int], Tried](), 0
+        self.steps, self.what_ifs, self.known, self.works = steps, what_ifs, dict[tuple[int, int], SurvivalAnswer](), 0
 
     def may_hold(self, first: int, last: int) -> bool | None:
         """Test whether any number of steps in a range may be enough, or a single one is; None if that is unknown."""
@@ -299,12 +299,12 @@ def sooner(what_ifs: WhatIfs) -> Iterator[Repair]:
         return _Steps(
             kind="sooner",
             of=options[0],
-            words="sooner builds" + _listed(what_ifs.instance, options),
+            words="sooner builds" + _names_suffix(what_ifs.instance, options),
             most=max(leads[o] for o in options),
             why="not by itself",
-            vary=lambda first, last: _sooner(what_ifs.instance, options, first, last),
+            vary=lambda first, last: _with_earlier_builds(what_ifs.instance, options, first, last),
             amount=lambda steps: float(steps * horizon.months),
-            is_nested=not any(_may_lose_when_sooner(sized[o]) for o in options),
+            is_nested=not any(_may_lose_value(sized[o]) for o in options),
         )
 
     why = "not even if everything stood on the day it is ordered"
@@ -312,25 +312,25 @@ def sooner(what_ifs: WhatIfs) -> Iterator[Repair]:
     yield (everything := every.repair(what_ifs)[0])
     # If all builds come sooner, some may come too soon; a single one may still be enough.
     if everything.works is not False or not every.is_nested:
-        yield from (repair for repair, _ in _each_alone(what_ifs, [*leads], steps))
+        yield from (repair for repair, _ in _repair_each_alone(what_ifs, [*leads], steps))
 
 
-def _may_lose_when_sooner(option: Sized) -> bool:
+def _may_lose_value(option: Sized) -> bool:
     """Check whether an earlier build may be worth less: its ramp falls, or it has to run before it has inputs."""
     return any(b < a for a, b in pairwise(option.ramp)) or getattr(option, "min_utilisation", 0.0) > 0
 
 
-def _sooner(instance: Instance, options: Sequence[str], first: int, last: int) -> Instance:
+def _with_earlier_builds(instance: Instance, options: Sequence[str], first: int, last: int) -> Instance:
     """Return the instance with builds on line `first` to `last` periods sooner, in each period by the best number."""
     months = instance.horizon.months
     earlier = with_lead_times(instance, months_later=-last * months, options=options)
     if first == last:
         return earlier
-    eased = {o: _at_its_best(earlier.sized[o], math.ceil((last - first) * months / 12)) for o in options}
+    eased = {o: _at_best_share(earlier.sized[o], math.ceil((last - first) * months / 12)) for o in options}
     return earlier.replacing(options={**earlier.options, **eased})
 
 
-def _at_its_best(option: Sized, years: int) -> Sized:
+def _at_best_share(option: Sized, years: int) -> Sized:
     """Return the option with each share of its ramp raised to the best of the last `years`, and no forced running."""
     ramp = (*option.ramp, *option.ramp[-1:] * years)
     update: dict[str, object] = {"ramp": tuple(max(ramp[max(0, j - years) : j + 1]) for j in range(len(ramp)))}
@@ -340,11 +340,11 @@ def _at_its_best(option: Sized, years: int) -> Sized:
     return option.model_copy(update=update)
 
 
-def _listed(instance: Instance, names: Sequence[str]) -> str:
+def _names_suffix(instance: Instance, names: Sequence[str]) -> str:
     return f", {display_name(instance, names[0])}" if len(names) == 1 else f", {len(names)} of them"
 
 
-def _each_alone(
+def _repair_each_alone(
     what_ifs: WhatIfs, names: Sequence[str], steps: Callable[[Sequence[str]], _Steps]
 ) -> Iterator[tuple[Repair, int]]:
     """Yield the repair of each name alone with its steps; all names together are known to be enough, or are one.
@@ -362,7 +362,7 @@ def _each_alone(
         elif _is_too_little(what_ifs, search):
             yield from ((Repair(search.kind, name, False, why=search.why), search.most) for name in part)
         else:
-            yield from _each_alone(what_ifs, part, steps)
+            yield from _repair_each_alone(what_ifs, part, steps)
 
 
 def _is_too_little(what_ifs: WhatIfs, search: _Steps) -> bool:
@@ -380,10 +380,10 @@ def less_demand(what_ifs: WhatIfs) -> Iterator[Repair]:
         return _Steps(
             kind="demand",
             of=segments[0],
-            words="less demand" + _listed(instance, segments),
+            words="less demand" + _names_suffix(instance, segments),
             most=100,
             why="not even without any of it",
-            vary=lambda first, last: _with_less(instance, segments, first, last),
+            vary=lambda first, last: _with_less_demand(instance, segments, first, last),
             amount=lambda steps: steps / 100,
             is_nested=not any(_returns_scrap(instance, d) for d in segments),
         )
@@ -391,10 +391,10 @@ def less_demand(what_ifs: WhatIfs) -> Iterator[Repair]:
     every = replace(steps([*instance.demands]), of=None, words="less demand", why="not even without any demand")
     yield _with_tonnes(what_ifs, *every.repair(what_ifs))
     some = [d for d in instance.demands if _has_floor(instance, d)] if len(instance.demands) > 1 else []
-    yield from (_with_tonnes(what_ifs, *found) for found in _each_alone(what_ifs, some, steps))
+    yield from (_with_tonnes(what_ifs, *found) for found in _repair_each_alone(what_ifs, some, steps))
 
 
-def _with_less(instance: Instance, segments: Sequence[str], first: int, last: int) -> Instance:
+def _with_less_demand(instance: Instance, segments: Sequence[str], first: int, last: int) -> Instance:
     """Return the instance with demand lower by `last` percent, and its returned scrap lower by `first` percent."""
     less = with_demand(instance, factor=1.0 - last / 100, segments=segments)
     if first == last:
