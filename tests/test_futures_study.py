@@ -122,6 +122,25 @@ def test_a_value_is_left_out_where_a_plan_leaves_a_gap() -> None:
     assert found.to_dict()["flexibility"] is None
 
 
+def test_a_plan_that_misses_a_floor_whose_shortage_costs_nothing_does_not_survive() -> None:
+    """As above, with 10 t missing in `high` at 0 USD a tonne: the gap is 0, and the floor fails."""
+    found = study(
+        "hand_wait.yaml",
+        "futures.need.branches.low.set={policy.budget: 0}",
+        "options.plant.latest=2028",
+        "demands.d.shortage_cost=0",
+    )
+    assert found.costs["adaptive"].survives
+    assert not found.costs["static"].survives
+    assert found.flexibility is None
+    # No plant of more than 4 t: nor does a plan that knows the answer.
+    assert (
+        not study("hand_wait.yaml", *NO_MONEY, "options.plant.max_size=4", "demands.d.shortage_cost=0")
+        .costs["perfect"]
+        .survives
+    )
+
+
 # No plant can be ordered after the answer, and `low` has no money for it: nobody buys any before it is known.
 NO_MONEY = ("futures.need.branches.low.set={policy.budget: 0}", "options.plant.latest=2027")
 

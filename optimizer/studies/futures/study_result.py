@@ -33,6 +33,7 @@ from optimizer.results.result import Result
 from optimizer.results.saved import finite_or_none
 from optimizer.studies.frames import of_futures_study
 from optimizer.studies.measure import ProvenDifference
+from optimizer.tolerances import POSITIVE
 
 # Other dates of answers.
 Timing = Literal["start", "earlier", "later", "never"]
@@ -293,8 +294,8 @@ def value_of_result(instance: Instance, result: FuturesResult) -> MeasuredCost:
     # The unproven part is the same for the measure with and without priced gaps.
     bound = -math.inf if result.bound is None else cost - max(0.0, result.total_cost - result.bound)
     status: ValueStatus = "stopped" if result.status == "stopped" else "proven"
-    # Negligible gaps of a plan that survives count as 0.
-    gap = 0.0 if result.survives else result.survival_gap
+    # Negligible gaps of a plan that survives count as 0; a shortage below a floor at no cost is still no survival.
+    gap = 0.0 if result.survives else max(POSITIVE, result.survival_gap)
     return MeasuredCost(status, cost, bound, gap, is_priced=price is not None)
 
 
@@ -302,7 +303,7 @@ def informed_cost(instance: Instance, own: Sequence[Result]) -> MeasuredCost:
     """Return the measure of the informed plans of all futures; their regret is 0."""
     kind, weights = instance.policy.objective.kind, [each.probability for each in instance.tree.futures]
     status: ValueStatus = "stopped" if "stopped" in {each.status for each in own} else "proven"
-    gap = math.sumprod(weights, [0.0 if each.survives else each.survival_gap for each in own])
+    gap = math.sumprod(weights, [0.0 if each.survives else max(POSITIVE, each.survival_gap) for each in own])
     costs, bounds = [each.priced_cost for each in own], [_priced_bound(each) for each in own]
     values = {
         "regret": (0.0, 0.0),
