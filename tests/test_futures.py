@@ -290,13 +290,13 @@ def test_a_programme_that_futures_share_is_solved_once() -> None:
         if run.values is not None
     ]
     found = DualDecomposition(model, lambda problems: (), plans)
-    found._improve(found._alone)
+    found._improve(found._alone_integers)
     first, steps = found.incumbent, len(model.history)
     assert first is not None
     assert steps > 0
-    found._improve(found._alone)
+    found._improve(found._alone_integers)
     assert (found.incumbent, len(model.history)) == (first, steps)
-    found._improve([{j: 1.0 - x for j, x in own.items()} for own in found._alone])
+    found._improve([{j: 1.0 - x for j, x in own.items()} for own in found._alone_integers])
     assert len(model.history) > steps
 
 

@@ -49,7 +49,7 @@ def test_what_ends_without_a_verdict_is_solved_again_by_other_methods(
     found = back._highs.getObjectiveValue()
     before = [back._highs.getOptionValue(name)[1] for name in names]
 
-    def no_verdict_error(self: HighsBackEnd) -> bool:
+    def undecided(self: HighsBackEnd) -> bool:
         left[0] -= 1
         return left[0] >= 0
 
@@ -57,7 +57,7 @@ def test_what_ends_without_a_verdict_is_solved_again_by_other_methods(
         runs[0] += 1
         attempt(clock)
 
-    monkeypatch.setattr(HighsBackEnd, "_is_undecided", no_verdict_error)
+    monkeypatch.setattr(HighsBackEnd, "_is_undecided", undecided)
     monkeypatch.setattr(back, "_attempt", counted)
     back.persist(Clock())
     assert runs[0] == min(failures, 4)
