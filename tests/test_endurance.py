@@ -119,6 +119,38 @@ def test_the_least_time_of_a_chokepoint_is_that_of_its_worst_year() -> None:
     assert shortest_times(made, (2026, 2027), most=1) == ("late: 2 months in 2027", "and 1 more")
 
 
+def test_a_recipe_is_no_chokepoint_and_a_plant_without_cost_is_one() -> None:
+    """Lines make up to 30 t of slots, and a recipe for 30 t of magnet uses them all; one for 29 t would be a limit."""
+
+    def names(capacity: float, cost: float = 0.0, **options: Any) -> set[str]:
+        lines = {"region": "home", "stage": "magnet", "output": {"slot": 1}, "capacity": 30, "cost": 5}
+        recipe = {
+            "region": "home",
+            "stage": "recipe",
+            "input": {"slot": 1},
+            "output": {"magnet": 1},
+            "capacity": capacity,
+        }
+        demand = {"commodity": "magnet", "quantity": 30, "survival": 1, "shortage_cost": 9}
+        instance = so.read(
+            {
+                "horizon": {"start": 2026, "end": 2026, "step": "year"},
+                "commodities": {"magnet": {}, "slot": {}},
+                "processes": {"lines": lines, "recipe": recipe | {"capacity": capacity, "cost": cost}},
+                "demands": {"all": demand},
+                "options": options,
+            }
+        )
+        return {each.name for each in every_chokepoint(instance)}
+
+    line = {"home / magnet", "lines"}
+    more = {"kind": "refining", "region": "home", "stage": "magnet", "output": {"slot": 1}, "max_size": 1}
+    assert names(30) == line
+    assert names(29) == names(30, cost=1) == names(30, more=more) == {*line, "home / recipe", "recipe"}
+    assert names(31, more=more) == line
+    assert names(40, store={"kind": "stockpile", "commodity": "slot"}) == {*line, "home / recipe", "recipe"}
+
+
 def test_chokepoints_are_stages_processes_shocks_and_rules() -> None:
     shocks = {
         "ban": {"start": [2026, 2027], "months": 3, "deliberate": True, "cuts": [CUT]},

@@ -17,6 +17,7 @@ from optimizer.instance.edits import with_budget
 from optimizer.io.load import comments_of
 from optimizer.report.document import embed_json, page
 from optimizer.report.html.book import book, tidy
+from optimizer.report.narrative import dependence_sentence
 from optimizer.report.provenance import fingerprint
 from optimizer.report.tables.compare import grid_parts
 from optimizer.report.tables.plan import dependence_table, survival_tables
@@ -337,6 +338,20 @@ def test_what_is_made_at_home_is_no_dependence(tiny: so.Instance, result: so.Res
     assert ["! rival 100 %" in there[0], "100 % !" in there[1]] == [True, True]
     assert len(at_home) == 1
     assert "!" not in at_home[0]
+
+
+def test_what_has_no_region_is_no_dependence(tiny: so.Instance, result: so.Result) -> None:
+    """A recipe on the lines of several countries has no region; and a file without a home has nothing abroad."""
+    (year, *_) = next(iter(result.shares.values()))
+    parts = {"magnet": {"unnamed": 1.0}, "line": {"rival": 0.7, "unnamed": 0.3}}
+    made = {commodity: (replace(year, regions=regions),) for commodity, regions in parts.items()}
+    instance, recipes = tiny.model_copy(update={"home": None}), replace(result, shares=made)
+    screen = Console(width=80, record=True, file=io.StringIO())
+    screen.print(dependence_table(instance, recipes, 80))
+    text = " ".join(screen.export_text().split())
+    assert "! rival 70 %, no region 30 %" in text
+    assert "! more than 65 % from one region. From no such region and left out (--all lists them): 1." in text
+    assert dependence_sentence(instance, recipes, 0.65) == "1 of 2 commodities (line)"
 
 
 def test_what_depends_on_one_region_is_first_and_what_is_made_at_home_on_demand(

@@ -71,10 +71,19 @@ def with_stock_paths(instance: Instance, plan: Plan) -> Plan:
     return replace(plan, fills=fills, stocks=stocks)
 
 
+# In results, the region of activities that have none.
+NO_REGION = "unnamed"
+
+
 def region_name(instance: Instance, region: str) -> str:
     """Return the display name of a region: its name in the file, or its key in words, ``united kingdom``."""
     named = instance.regions.get(region) or (instance.regions.get("home") if region == instance.home else None)
-    return (named.name if named else None) or region.replace("_", " ")
+    return (named.name if named else None) or ("no region" if region == NO_REGION else region.replace("_", " "))
+
+
+def one_region(instance: Instance) -> str:
+    """Return what a dependence is on: a region abroad, or any where the file names no home."""
+    return "one region abroad" if instance.home else "one region"
 
 
 def cut_words(instance: Instance, cut: Cut) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from optimizer.audit import is_disputed
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.derived import (
+    NO_REGION,
     NO_SHOCK_RULES,
     but_samples,
     display_name,
@@ -86,8 +87,8 @@ def with_shock_titles(text: str, words: Mapping[str, str]) -> str:
 
 
 def abroad(instance: Instance, regions: Mapping[str, float]) -> dict[str, float]:
-    """Return the shares of all regions but home; of all regions if the file names no home."""
-    return {region: share for region, share in regions.items() if region != instance.home}
+    """Return the shares of all regions but home, without what is made by activities that have no region."""
+    return {region: share for region, share in regions.items() if region not in (instance.home, NO_REGION)}
 
 
 def percent(share: float, digits: int = 0) -> str:

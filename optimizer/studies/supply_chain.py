@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from optimizer.disruptions.path import Path
+from optimizer.instance.derived import NO_REGION
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import ActualOutput, Flows, Lack, ReadOnly, SourceShare
 from optimizer.results.result import first_largest
@@ -257,7 +258,7 @@ class _ChainBuilder:
         return found
 
     def _activity_place(self, stage: str | None, region: str | None) -> ChainPlace:
-        stage, region = stage or "", region or "unnamed"
+        stage, region = stage or "", region or NO_REGION
         return ChainPlace(f"{stage}/{region}", "activity", self.stages[stage], stage, region)
 
     def _segment(self, d: str) -> ChainPlace:
@@ -324,7 +325,7 @@ def _share(instance: Instance, baseline: Flows, commodity: str, year: int) -> So
     for name, activity in instance.activities.items():
         rate = activity.output.get(commodity, 0.0)
         made = sum(baseline[name, "activity"][first : first + instance.horizon.per_year])
-        by_region[activity.region or "unnamed"] += rate * made
+        by_region[activity.region or NO_REGION] += rate * made
     total = sum(by_region.values())
     parts = {region: made / total for region, made in by_region.items() if total > 0 and made > ROUNDING * total}
     ordered = dict(sorted(parts.items(), key=lambda item: -item[1]))

@@ -257,17 +257,38 @@ def _with_plan(
 def every_chokepoint(instance: Instance) -> Iterator[Chokepoint]:
     """Yield the chokepoints: each stage of a region, each process, each listed shock, each time-to-survive rule.
 
-    Events of one shock with the same cuts are one chokepoint. Samples of ensembles are not chokepoints.
+    Events of one shock with the same cuts are one chokepoint. Samples of ensembles are not chokepoints, nor are
+    recipes.
     """
-    stages = dict.fromkeys((each.region, each.stage) for each in instance.processes.values())
+    plants = [p for p in instance.processes if not _is_recipe(instance, p)]
+    stages = dict.fromkeys((instance.processes[p].region, instance.processes[p].stage) for p in plants)
     for region, stage in stages:
         if region and stage:
             yield _full_cut(f"{region} / {stage}", "stage", region=(region,), stage=(stage,))
-    for p in instance.processes:
+    for p in plants:
         yield _full_cut(p, "process", process=(p,))
     yield from _shock_chokepoints(instance)
     for i, rule in enumerate(instance.policy.min_time_to_survive):
         yield Chokepoint(f"{MIN_TIME_TO_SURVIVE}[{i}]", "rule", rule.disruption)
+
+
+def _is_recipe(instance: Instance, p: str) -> bool:
+    """Return whether a process costs nothing and can use up an input: all that can be cut off are the plants before."""
+    process = instance.processes[p]
+    least = min(process.capacity.values)
+    can_use = (least * ratio >= _most_made(instance, c) for c, ratio in process.input.items())
+    return not any(process.cost.values) and any(can_use)
+
+
+def _most_made(instance: Instance, c: str) -> float:
+    """Return the most that activities can make of a commodity, t/yr; infinite if stock or scrap supplies it too."""
+    if c in {stock.commodity for stock in instance.stocks.values()} | {
+        demand.end_of_life.commodity for demand in instance.demands.values() if demand.end_of_life
+    }:
+        return math.inf
+    sizes = {p: max(process.capacity.values) for p, process in instance.processes.items()}
+    sizes |= {o: option.max_size for o, option in instance.sized.items()}
+    return math.fsum(sizes[name] * each.output.get(c, 0.0) for name, each in instance.activities.items())
 
 
 def _full_cut(name: str, kind: ChokepointKind, **aim: tuple[str, ...]) -> Chokepoint:

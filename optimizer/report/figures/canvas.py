@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+from optimizer.instance.derived import NO_REGION
 from optimizer.instance.schema import Instance
 from optimizer.levers import KINDS
 from optimizer.results.plan import SourceShare
@@ -235,7 +236,7 @@ def regions(instance: Instance, shares: Iterable[Mapping[str, tuple[SourceShare,
     """Return a colour and a pattern for each region: blue for home, then by the amount bought from it."""
     weight: dict[str, float] = defaultdict(float)
     for activity in instance.activities.values():
-        weight[activity.region or "unnamed"] += 0.0
+        weight[activity.region or NO_REGION] += 0.0
     for by_commodity in shares:
         for several in by_commodity.values():
             for share in several:

@@ -15,7 +15,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from optimizer.disruptions.path import BASELINE
-from optimizer.instance.derived import region_name
+from optimizer.instance.derived import NO_REGION, region_name
 from optimizer.instance.schema import Instance
 from optimizer.report.figures.canvas import (
     GREY,
@@ -163,7 +163,7 @@ def world_map(instance: Instance, drawn: Chain, moves: Sequence[Purchase]) -> Wo
     home, flows = instance.home or "", _crossing(drawn, instance.home or "")
     built = defaultdict[str, list[Purchase]](list)
     for move in moves:
-        built[move.region or home or "unnamed"].append(move)
+        built[move.region or home or NO_REGION].append(move)
     known = dict.fromkeys((*drawn.by_region, *chain.from_iterable(flows), *built, home))
     regions = [_map_region(instance, drawn, each, built[each]) for each in filter(None, known)]
     ordered = tuple(sorted(regions, key=lambda each: -each.makes))

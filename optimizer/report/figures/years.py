@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from optimizer.disruptions.path import BASELINE, Path
 from optimizer.horizon import windowed
-from optimizer.instance.derived import display_name
+from optimizer.instance.derived import NO_REGION, display_name
 from optimizer.instance.schema import Instance
 from optimizer.report.figures.canvas import (
     BLUE,
@@ -337,7 +337,7 @@ def _sources(instance: Instance, flows: Flows, path: Path, periods: Sequence[int
 
 def _source(instance: Instance, place: ChainPlace) -> str:
     if place.sort == "activity":
-        return "from home" if place.region in (instance.home, "unnamed") else "from abroad"
+        return "from home" if place.region in (instance.home, NO_REGION) else "from abroad"
     named = {"stock": "from stock", "scrap": "from scrap", "substitute": "by substitutes", "unserved": "unserved"}
     return named[place.sort]
 

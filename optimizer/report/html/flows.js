@@ -117,7 +117,7 @@ function brief(row) {
   const most = isNarrow() && paper === null ? 14 : 34, title = row.lane.title.length > most + 1 ? `${row.lane.title.slice(0, most).trim()}…` : row.lane.title;
   return (row.failed ? "✗ " : "") + [title, row.lane.shocks > 1 ? shocksSaid(row) : row.lane.which].filter(Boolean).join(row.lane.shocks > 1 ? ": " : " ");
 }
-const abroad = share => Object.entries(share.regions).reduce((most, [region, part]) => region !== book.home && part > most ? part : most, 0);
+const abroad = share => Object.entries(share.regions).reduce((most, [region, part]) => ![book.home, "unnamed"].includes(region) && part > most ? part : most, 0);
 const largest = share => Object.entries(share.regions).reduce((best, item) => item[1] > best[1] ? item : best, ["none", 0]);
 
 function drawCommodities() {
@@ -137,7 +137,7 @@ figure("shares", () => {
   const all = now().shares, shares = all[state.commodity];
   if (!shares) { fill("dependence-note", "There is no plan."); describe("shares", "", ""); return null; }
   const first = shares[0], end = shares[shares.length - 1];
-  fill("dependence-note", `! more than ${percent(book.line)} from one region abroad in ${book.horizon.end}: ${now().dependent}. Production in the baseline; HHI is the sum of squared shares, 0 to 1.`);
+  fill("dependence-note", `! more than ${percent(book.line)} from one region${book.home ? " abroad" : ""} in ${book.horizon.end}: ${now().dependent}. Production in the baseline; HHI is the sum of squared shares, 0 to 1.`);
   fill("shares-shown", `: ${named(state.commodity)}`);
   const says = share => share.tonnes > 0 ? `${regionName(largest(share)[0])} ${percent(largest(share)[1])}, HHI ${fixed(share.hhi, 2)}` : "none made";
   describe("shares", `${named(state.commodity)}: ${first.year} ${says(first)}; ${end.year} ${says(end)}.`, [

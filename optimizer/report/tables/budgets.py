@@ -8,7 +8,7 @@ from math import inf
 from rich.table import Table
 from rich.text import Text
 
-from optimizer.instance.derived import but_samples, display_name, size_text
+from optimizer.instance.derived import but_samples, display_name, one_region, size_text
 from optimizer.instance.schema import Instance
 from optimizer.report.format import DASH, LINE, MEANING, list_names, percent, plural
 from optimizer.report.narrative import difference_text, in_tolerance, of_gaps, under_budget
@@ -44,7 +44,7 @@ def caption(comparison: Comparison, columns: Sequence[ComparisonColumn], against
     text = f"▲ more, ▼ less than in {against}, ◆ as much at other times. Worst service: {MEANING} Over all shocks: "
     text += "the cells of a row may be of different shocks and periods, with other floors. ✗ below the floor. "
     text += "Largest share: of what is made in the "
-    text += "baseline, from one region abroad; ! more than "
+    text += f"baseline, from {one_region(next(iter(comparison.cases.values())))}; ! more than "
     text += f"{percent(LINE)}. {_gap_definition(columns)}{sure(comparison, columns)}"
     if any(bound_text(comparison.tolerance_bases.get(column.case), column.result) for column in columns):
         text += " ≥ what is proven of a cost where that is less."

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from optimizer.audit import is_disputed
-from optimizer.instance.derived import display_name, entry_name, region_name, size_text
+from optimizer.instance.derived import display_name, entry_name, one_region, region_name, size_text
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.levers import Stock
@@ -381,7 +381,7 @@ def dependence_table(instance: Instance, result: Result, width: int, *, every: b
         "Commodity",
         [head for year in years for head in (str(year), "HHI")],
         rows,
-        caption=_dependence_caption(len(result.shares) - len(shown)),
+        caption=_dependence_caption(instance, len(result.shares) - len(shown)),
         labels={"ratio": 2},
         layout={"justify": "left", "ratio": 3},
         layouts={"HHI": {"justify": "right", "no_wrap": True}},
@@ -389,10 +389,10 @@ def dependence_table(instance: Instance, result: Result, width: int, *, every: b
     )
 
 
-def _dependence_caption(hidden: int) -> str:
+def _dependence_caption(instance: Instance, hidden: int) -> str:
     caption = "Shares of production in years without a shock, in which a plant dearer than imports may stand idle. "
-    caption += f"HHI: concentration, 0 to 1. ! more than {percent(LINE)} from one region abroad."
-    return caption + (f" Wholly from home and left out (--all lists them): {hidden}." if hidden else "")
+    caption += f"HHI: concentration, 0 to 1. ! more than {percent(LINE)} from {one_region(instance)}."
+    return caption + (f" From no such region and left out (--all lists them): {hidden}." if hidden else "")
 
 
 def _dependent_first(instance: Instance, result: Result, *, every: bool) -> list[str]:
