@@ -260,6 +260,14 @@ def test_regions_are_drawn_where_their_countries_are() -> None:
              for panel in (baseline, shock)]  # fmt: skip
     assert marks == [[("o", china), ("s", japan)], [("o", japan), ("o", japan), ("s", japan)]]
     assert (len(baseline.patches), len(shock.patches)) == (1, 0)
+    # The ring is explained where there is one: not on a map of the baseline alone, where all is served.
+    alone = draw_map(instance, drawn.own.result, maps_of(drawn, "embargo@2029")[:1], {}).figure
+    kept = draw_map(instance, drawn.own.result, maps_of(drawn, "embargo@2029"), {}).figure
+    ringed = [
+        any("unserved" in text.get_text() for legend in figure.legends for text in legend.get_texts())
+        for figure in (alone, kept)
+    ]
+    assert ringed == [False, True]
     # A circle's area is in proportion to what is made: 20 of 100 t.
     sizes = [panel.lines[0].get_markersize() for panel in (baseline, shock)]
     assert (sizes[1] / sizes[0]) ** 2 == pytest.approx(0.2)

@@ -500,6 +500,16 @@ def test_a_shock_that_lasts_until_the_horizon_ends_is_marked(start: int, months:
     assert ("embargo ‡" in said, "‡ lasts until the horizon ends" in said) == (is_marked, is_marked)
 
 
+def test_a_survival_table_that_is_split_is_continued() -> None:
+    demand = {"commodity": "magnet", "quantity": 1, "survival": 0.5, "shortage_cost": 9}
+    result = solved(demands={f"segment_{i}": demand for i in range(12)})
+    console = Console(width=80, record=True, file=io.StringIO())
+    for table in survival_tables(so.read(result.data), result, 80):
+        console.print(table)
+    titles = [line.strip() for line in console.export_text().splitlines() if line.startswith("Survival")]
+    assert titles == ["Survival", "Survival, continued", "Survival, continued"]
+
+
 def test_segments_that_go_short_without_shocks_are_told_apart() -> None:
     # 10 t are asked of each segment, and going short costs nothing: four names, the first three of which are told.
     demand = {"commodity": "magnet", "quantity": 10, "shortage_cost": 0}

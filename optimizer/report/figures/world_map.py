@@ -218,9 +218,12 @@ def draw_map(
         Line2D([], [], marker="o", linestyle="", color=QUIET, label="t a year that reach the segments from there"),
         Line2D([], [], color=QUIET, linewidth=3, alpha=0.5, label="goods that cross, t a year"),
         Line2D([], [], marker="s", linestyle="", markerfacecolor="none", color=INK, label="spent on what is there"),
-        Line2D([], [], marker="o", linestyle="", markerfacecolor="none", color=VERMILION, markeredgewidth=2.5,
-               label="part of demand unserved, at home"),
-    ]  # fmt: skip
+    ]
+    if any(each.short > 0 for shown in maps for each in shown.regions):
+        handles.append(
+            Line2D([], [], marker="o", linestyle="", markerfacecolor="none", color=VERMILION, markeredgewidth=2.5,
+                   label="part of demand unserved, at home")
+        )  # fmt: skip
     add_footer(
         canvas,
         "Areas and widths are in proportion, the same in all maps. A region stands at the country that it names, a "

@@ -282,7 +282,8 @@ def _survival_table(
     lines = [
         (title, [_survival_cell(instance, row, d) for d in segments]) for title, row in zip(titles, rows, strict=True)
     ]
-    return cross_table("Survival", "Shock", heads, lines, labels={"max_width": NAMES},
+    title = "Survival" if segments[0] == next(iter(instance.demands)) else "Survival, continued"
+    return cross_table(title, "Shock", heads, lines, labels={"max_width": NAMES},
                        layout={"min_width": 11, "max_width": 12})  # fmt: skip
 
 
