@@ -96,3 +96,10 @@ def test_words_of_the_file_are_no_markup() -> None:
     said = so.load(TINY, ["name=<script>alert(1)</script>"])._repr_html_()
     assert "<script>" not in said
     assert "&lt;script&gt;" in said
+
+
+def test_a_sample_that_fails_and_may_is_not_counted_as_survived_so_far() -> None:
+    result = so.solve(so.load(TINY))
+    excused = replace(result.shocks[0], survives=False, excused=True)
+    stopped = replace(result, status="stopped", shocks=(excused, *result.shocks[1:]))
+    assert "so far 1 of 2 shocks are survived" in text(stopped._repr_html_())

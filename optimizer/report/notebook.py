@@ -28,7 +28,7 @@ def result_html(result: Any) -> str:
     count = len(result.shocks)
     headline = {
         "none": f"✗ No plan exists: {no_plan_words(result.clash)}",
-        "stopped": f"… Stopped before the proof; so far {count - len(failed)} of {count} shocks are survived",
+        "stopped": f"… Stopped before the proof; so far {len(result.shocks_survived)} of {count} shocks are survived",
     }.get(result.status, _headline(result, len(failed)))
     parts = [_title_html(result.title, headline)]
     if result.baseline is not None:

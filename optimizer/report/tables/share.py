@@ -206,7 +206,7 @@ def core_text(found: CostShares) -> str:
         return f"not empty: costs can be shared so that every coalition saves at least {range_text(least, money)}"
     if found.core_state == "empty":
         return f"empty: however costs are shared, some coalition pays {range_text(found.core, money)} too much at least"
-    return f"not proven to be empty or not: its value lies between {range_text(found.core, money)}; lower --accuracy"
+    return f"not proven to be empty or not: its value is {range_text(found.core, money)}; lower --accuracy"
 
 
 def _members_table(found: CostShares) -> Table:
