@@ -63,7 +63,7 @@ class AdversarySpec(Described):
 
     @field_validator("targets")
     @classmethod
-    def _some_and_few_enough(cls, targets: Mapping[str, AttackTarget]) -> Mapping[str, AttackTarget]:
+    def _check_targets(cls, targets: Mapping[str, AttackTarget]) -> Mapping[str, AttackTarget]:
         if not targets:
             raise finding("is an empty mapping", "Name at least one target, or remove the adversary.")
         if len(targets) > TARGETS:
@@ -149,8 +149,8 @@ class AdversarySpec(Described):
 
     def each_maximal(self) -> Iterator[tuple[str, ...]]:
         """Yield the maximal affordable sets, with targets in the order of the file."""
-        for chosen in _maximal([target.price for target in self.targets.values()], self.attack_budget):
-            yield self._named(chosen)
+        for chosen in _maximal_sets([target.price for target in self.targets.values()], self.attack_budget):
+            yield self._target_names(chosen)
 
     def each_undeterred(self, costs: Sequence[float]) -> Iterator[tuple[str, ...]]:
         """Yield affordable sets that are not deterred, including all maximal ones.
@@ -163,13 +163,13 @@ class AdversarySpec(Described):
             return
         limit = self.deterred_from - DETERRED_ROUNDING * self.attack_budget
         prices = [target.price for target in self.targets.values()]
-        for chosen in _maximal(costs, math.nextafter(limit, -math.inf), slack=0.0):
+        for chosen in _maximal_sets(costs, math.nextafter(limit, -math.inf), slack=0.0):
             # If deterrence adds little, a set may escape deterrence although its price alone exceeds the budget.
             inside = sorted(chosen)
-            for some in _maximal([prices[i] for i in inside], self.attack_budget):
-                yield self._named(frozenset(inside[i] for i in some))
+            for some in _maximal_sets([prices[i] for i in inside], self.attack_budget):
+                yield self._target_names(frozenset(inside[i] for i in some))
 
-    def _named(self, chosen: frozenset[int]) -> tuple[str, ...]:
+    def _target_names(self, chosen: frozenset[int]) -> tuple[str, ...]:
         return tuple(name for i, name in enumerate(self.targets) if i in chosen)
 
 
@@ -202,7 +202,7 @@ class Attack:
         return shock
 
 
-def _maximal(prices: Sequence[float], budget: float, slack: float = ROUNDING) -> Iterator[frozenset[int]]:
+def _maximal_sets(prices: Sequence[float], budget: float, slack: float = ROUNDING) -> Iterator[frozenset[int]]:
     """Yield maximal sets of items within a budget: the prices fit, and no further item does."""
     limit = budget * (1.0 + slack)
     order = sorted(range(len(prices)), key=lambda i: -prices[i])

@@ -127,10 +127,10 @@ def parse_distribution(value: Any) -> Distribution:
         return value
     if not isinstance(value, Mapping):
         return constant(parse_amount(value))
-    kind = _kind(value)
+    kind = _parse_kind(value)
     bounds = {key: parse_amount(value[key]) for key in ("low", "high") if key in value}
     if kind == "discrete":
-        return _discrete(value[kind])
+        return _parse_discrete(value[kind])
     names = _PARAMETERS[kind]
     count = len(names.split(", "))
     if not isinstance(value[kind], (list, tuple)) or len(value[kind]) != count:
@@ -140,7 +140,7 @@ def parse_distribution(value: Any) -> Distribution:
     return Distribution(kind, parameters, low, high)
 
 
-def _kind(value: Mapping[Any, Any]) -> str:
+def _parse_kind(value: Mapping[Any, Any]) -> str:
     """Return the name of the one distribution in a mapping; raise a finding for any key except its bounds."""
     named = [key for key in value if key in _KINDS]
     if len(named) > 1:
@@ -148,53 +148,53 @@ def _kind(value: Mapping[Any, Any]) -> str:
     allowed = [*named, "low", "high"] if not named or named[0] in _BOUNDED else named
     unknown = next((key for key in value if key not in allowed), None)
     if unknown is not None:
-        raise _unknown(str(unknown), named)
+        raise _unknown_key(str(unknown), named)
     if not named:
         raise finding("names no distribution", f"Write a number, or one of {', '.join(_KINDS)}.")
     return str(named[0])
 
 
-def _unknown(key: str, named: Sequence[str]) -> Exception:
+def _unknown_key(key: str, named: Sequence[str]) -> Exception:
     known = ("low", "high") if named and named[0] in _BOUNDED else () if named else _KINDS
     cure = f"Remove it: {named[0]} says it all." if named else f"Write a number, or one of {', '.join(_KINDS)}."
     noun = f"key of {named[0]}" if named else "distribution"
     return finding(f'"{excerpt(key)}" is no {noun}', did_you_mean(key, known, cure))
 
 
-def _order_ends(kind: str, low: float, high: float) -> tuple[float, float]:
+def _check_ends(kind: str, low: float, high: float) -> tuple[float, float]:
     if low > high:
         raise finding(f"the low of {kind}, {low:g}, is above its high, {high:g}", "Swap the two.")
     return low, high
 
 
-def _of_triangular(low: float, mode: float, high: float, bounds: Mapping[str, float]) -> tuple[float, float]:
-    _order_ends("triangular", low, high)
+def _support_of_triangular(low: float, mode: float, high: float, bounds: Mapping[str, float]) -> tuple[float, float]:
+    _check_ends("triangular", low, high)
     if not low <= mode <= high:
         what = f"the mode of triangular, {mode:g}, lies outside {low:g} … {high:g}"
         raise finding(what, "Write them in the order low, mode, high.")
     return low, high
 
 
-def _of_beta(a: float, b: float, bounds: Mapping[str, float]) -> tuple[float, float]:
+def _support_of_beta(a: float, b: float, bounds: Mapping[str, float]) -> tuple[float, float]:
     if not (0.01 <= a <= 1e4 and 0.01 <= b <= 1e4):
         raise finding(f"beta has the parameters {a:g} and {b:g}", "Write two numbers from 0.01 to 10,000.")
-    return _order_ends("beta", bounds.get("low", 0.0), bounds.get("high", 1.0))
+    return _check_ends("beta", bounds.get("low", 0.0), bounds.get("high", 1.0))
 
 
-def _of_lognormal(median: float, sigma: float, bounds: Mapping[str, float]) -> tuple[float, float]:
+def _support_of_lognormal(median: float, sigma: float, bounds: Mapping[str, float]) -> tuple[float, float]:
     if sigma <= 0:
         raise finding(f"the sigma of lognormal, {sigma:g}, is not positive", "Write more than 0, such as 0.5.")
     if len(bounds) < 2:
         missing = "low" if "low" not in bounds else "high"
         raise finding(f"lognormal has no {missing}", "Give it both bounds: {lognormal: [6, 0.5], low: 1, high: 36}.")
-    low, high = _order_ends("lognormal", bounds["low"], bounds["high"])
+    low, high = _check_ends("lognormal", bounds["low"], bounds["high"])
     if not (median > 0 and low <= median <= high):
         what = f"the median of lognormal, {median:g}, lies outside {low:g} … {high:g}, or is not positive"
         raise finding(what, "Correct the median, or its bounds.")
     return low, high
 
 
-def _discrete(value: Any) -> Distribution:
+def _parse_discrete(value: Any) -> Distribution:
     if not isinstance(value, Mapping) or not value:
         raise finding("discrete takes values with their weights", "Write {discrete: {6: 0.5, 12: 0.3, 24: 0.2}}.")
     pairs = sorted((parse_amount(key), not_negative(parse_amount(weight))) for key, weight in value.items())
@@ -211,10 +211,10 @@ def _discrete(value: Any) -> Distribution:
 _PARAMETERS = {"uniform": "low, high", "triangular": "low, mode, high", "beta": "a, b", "lognormal": "median, sigma"}
 # Functions that check the parameters and bounds of a distribution and return its support.
 _SUPPORTS: dict[str, Callable[..., tuple[float, float]]] = {
-    "uniform": lambda low, high, bounds: _order_ends("uniform", low, high),
-    "triangular": _of_triangular,
-    "beta": _of_beta,
-    "lognormal": _of_lognormal,
+    "uniform": lambda low, high, bounds: _check_ends("uniform", low, high),
+    "triangular": _support_of_triangular,
+    "beta": _support_of_beta,
+    "lognormal": _support_of_lognormal,
 }
 _KINDS = (*_PARAMETERS, "discrete")
 _BOUNDED = ("beta", "lognormal")

@@ -136,7 +136,7 @@ class EnsembleSpec(Described):
 
     @field_validator("events")
     @classmethod
-    def _can_be_drawn(cls, events: Mapping[str, Event]) -> Mapping[str, Event]:
+    def _check_events(cls, events: Mapping[str, Event]) -> Mapping[str, Event]:
         if not events:
             raise finding("is an empty mapping", "Name at least one event, or write `cuts:` in its place.")
         if not any(event.weight > 0 for event in events.values()):
@@ -145,7 +145,7 @@ class EnsembleSpec(Described):
 
     @field_validator("months")
     @classmethod
-    def _somewhere(cls, months: Distribution | None, info: ValidationInfo) -> Distribution | None:
+    def _require_months(cls, months: Distribution | None, info: ValidationInfo) -> Distribution | None:
         events = info.data.get("events", {})
         if months is None and "events" in info.data and not (events and all(event.months for event in events.values())):
             raise finding("months is missing", "Add `months:`, here or in every event.")
@@ -153,7 +153,7 @@ class EnsembleSpec(Described):
 
     @field_validator("cuts")
     @classmethod
-    def _in_one_place(cls, cuts: tuple[DrawnCut, ...], info: ValidationInfo) -> tuple[DrawnCut, ...]:
+    def _refuse_cuts_beside_events(cls, cuts: tuple[DrawnCut, ...], info: ValidationInfo) -> tuple[DrawnCut, ...]:
         if cuts and info.data.get("events"):
             raise finding("cuts stand here beside events", "Move them into the events that they belong to.")
         return cuts
@@ -243,7 +243,7 @@ def varied(shocks: Mapping[str, ShockSpec]) -> dict[str, EnsembleSpec]:
         variants = [(months, *variant) for months in spec.durations.values for variant in spec.variants()]
         for months, severity, variant in variants:
             lists = spec.durations.is_list
-            event = _like(variant, months, 1.0 / len(variants))
+            event = _event_like(variant, months, 1.0 / len(variants))
             key, shown = (title(each, None, months if lists else None, severity) for each in (name, spec.name or name))
             events[key] = event | ({"name": shown} if spec.name else {})
     if not events:
@@ -252,7 +252,7 @@ def varied(shocks: Mapping[str, ShockSpec]) -> dict[str, EnsembleSpec]:
     return {VARIED: EnsembleSpec.model_validate({"count": 1, "scale": scale, "events": events})}
 
 
-def _like(spec: ShockSpec, months: float, weight: float) -> dict[str, Any]:
+def _event_like(spec: ShockSpec, months: float, weight: float) -> dict[str, Any]:
     return {field: getattr(spec, field) for field in MEANWHILE} | {
         "weight": weight,
         "months": {"triangular": [0.5 * months, months, 2.0 * months]},
@@ -272,12 +272,12 @@ class Chances:
 
     def column(self, what: str) -> Draws:
         """Return the column of a random quantity, one chance per sample."""
-        entropy = [self.seed, _stable(self.name), _stable(what)]
+        entropy = [self.seed, _hash_text(self.name), _hash_text(what)]
         raw = np.random.PCG64(np.random.SeedSequence(entropy)).random_raw(self.count)
         return np.asarray(raw >> np.uint64(11), dtype=np.float64) * 2.0**-53
 
 
-def _stable(text: str) -> int:
+def _hash_text(text: str) -> int:
     """Return a 64-bit hash of a text; Python's own `hash` differs from run to run."""
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
 
@@ -298,26 +298,26 @@ def samples(name: str, spec: EnsembleSpec, horizon: Horizon) -> list[Shock]:
     if isinstance(spec, DrawnEnsemble):
         return list(spec.drawn)
     chances, events = Chances(name, spec), spec.whole_events()
-    begins = _begins(chances, spec, horizon)
-    won = _race(chances, events)
+    begins = _draw_starts(chances, spec, horizon)
+    won = _draw_events(chances, events)
     names, share = list(sample_names(name, spec)), spec.probability / spec.count
     drawn: list[Shock | None] = [None] * spec.count
     for k, (key, event) in enumerate(events.items()):
         chosen = np.flatnonzero(won == k).astype(np.int64)
         entry = f"{name}/{key}" if key else name
-        happening = _shocks(chances, key, event, begins, chosen, horizon)
+        happening = _draw_shocks(chances, key, event, begins, chosen, horizon)
         for i, (shock, periods, length) in zip(chosen.tolist(), happening, strict=True):
             drawn[i] = Shock(names[i], shock, periods, share, entry, length)
     return [shock for shock in drawn if shock is not None]
 
 
-def _begins(chances: Chances, spec: EnsembleSpec, horizon: Horizon) -> _Indices:
+def _draw_starts(chances: Chances, spec: EnsembleSpec, horizon: Horizon) -> _Indices:
     """Return the start period of each sample."""
     periods = np.array(spec.start.periods(horizon) if spec.start else horizon.periods, dtype=np.int64)
     return periods[(chances.column("start") * len(periods)).astype(np.int64)]
 
 
-def _race(chances: Chances, events: Mapping[str, Event]) -> _Indices:
+def _draw_events(chances: Chances, events: Mapping[str, Event]) -> _Indices:
     """Return the number of the event drawn for each sample."""
     if len(events) == 1:
         return np.zeros(chances.count, dtype=np.int64)
@@ -328,7 +328,7 @@ def _race(chances: Chances, events: Mapping[str, Event]) -> _Indices:
     return np.asarray(times.argmin(axis=0), dtype=np.int64)
 
 
-def _shocks(
+def _draw_shocks(
     chances: Chances, key: str, event: Event, begins: _Indices, chosen: _Indices, horizon: Horizon
 ) -> Iterator[tuple[ShockSpec, range, int]]:
     """Yield entry, window, and length without the end of the horizon, for each chosen sample of an event."""
@@ -339,13 +339,13 @@ def _shocks(
     end = len(horizon.periods)
     same = {field: getattr(event, field) for field in MEANWHILE}
     for first, length, duration, cuts in zip(
-        begins[chosen].tolist(), lengths, months, _cuts(chances, key, event, chosen), strict=True
+        begins[chosen].tolist(), lengths, months, _draw_cuts(chances, key, event, chosen), strict=True
     ):
         spec = ShockSpec.model_construct(start=starts[first], months=Durations((duration,)), cuts=cuts, **same)
         yield spec, range(first, min(first + length, end)), length
 
 
-def _cuts(chances: Chances, key: str, event: Event, chosen: _Indices) -> Iterator[tuple[Cut, ...]]:
+def _draw_cuts(chances: Chances, key: str, event: Event, chosen: _Indices) -> Iterator[tuple[Cut, ...]]:
     """Return an iterator over the cuts of each chosen sample; all samples share the object of a cut that is certain."""
     assert event.scale is not None
     factors = event.scale.at(chances.column("scale")[chosen])

@@ -76,7 +76,7 @@ class Starts:
         if self.form in ("one", "list"):
             return tuple(horizon.period(label) for label in self.labels)
         first = horizon.period(self.labels[0])
-        last = _end(horizon, self.labels[1]) if len(self.labels) > 1 else horizon.periods[-1]
+        last = _last_period(horizon, self.labels[1]) if len(self.labels) > 1 else horizon.periods[-1]
         return tuple(range(first, last + 1, MONTHS[self.every or horizon.step] // horizon.months))
 
     def problems(self, horizon: Horizon) -> Iterator[tuple[str, str]]:
@@ -103,7 +103,7 @@ class Starts:
         if self.form not in ("span", "uniform") or len(self.labels) < 2 or len(known) < len(set(self.labels)):
             return False
         begin, end = self.labels
-        return _end(horizon, end) < horizon.period(begin)
+        return _last_period(horizon, end) < horizon.period(begin)
 
     def plain(self) -> Any:
         """Return the starts as written in a file."""
@@ -115,7 +115,7 @@ class Starts:
         return list(self.labels) if self.form == "list" else self.labels[0]
 
 
-def _end(horizon: Horizon, label: str) -> int:
+def _last_period(horizon: Horizon, label: str) -> int:
     """Return the last period inside a label, such as the fourth quarter of ``2030``."""
     return horizon.period(label) + max(1, _MONTHS_OF_LABEL[len(label.strip())] // horizon.months) - 1
 
@@ -129,10 +129,10 @@ def parse_starts(value: Any) -> Starts:
     if isinstance(value, Starts):
         return value
     if isinstance(value, Mapping):
-        return _span(value)
+        return _parse_span(value)
     if isinstance(value, (list, tuple)):
-        return Starts(tuple(_label(item) for item in _nonempty(value)), "list")
-    return Starts((_label(value),))
+        return Starts(tuple(_parse_label(item) for item in _require_items(value)), "list")
+    return Starts((_parse_label(value),))
 
 
 def parse_random_starts(value: Any) -> Starts:
@@ -142,10 +142,10 @@ def parse_random_starts(value: Any) -> Starts:
     ends = value["uniform"]
     if len(value) > 1 or not isinstance(ends, (list, tuple)) or len(ends) != 2:
         raise finding("is no uniform draw of a start", "Write {uniform: [first period, last period]}.")
-    return Starts(tuple(_label(end) for end in ends), "uniform")
+    return Starts(tuple(_parse_label(end) for end in ends), "uniform")
 
 
-def _span(value: Mapping[Any, Any]) -> Starts:
+def _parse_span(value: Mapping[Any, Any]) -> Starts:
     for key in value:
         if key not in _SPAN:
             raise finding(f'"{key}" is no key of a span of starts', suggest(str(key), _SPAN, "The keys are"))
@@ -155,17 +155,17 @@ def _span(value: Mapping[Any, Any]) -> Starts:
     if every is not None and (not isinstance(every, str) or every not in MONTHS):
         raise finding(f"every {every} is no stride", "Write year, quarter or month.")
     ends = [value["from"]] + ([value["to"]] if value.get("to") is not None else [])
-    return Starts(tuple(_label(end) for end in ends), "span", every)
+    return Starts(tuple(_parse_label(end) for end in ends), "span", every)
 
 
-def _label(value: Any) -> str:
+def _parse_label(value: Any) -> str:
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         shown = "nothing" if value is None else "a list" if isinstance(value, list) else f'"{value}"'
         raise finding(f"{shown} is no period", "Write a period such as 2027, 2027Q3 or 2027-07.")
     return str(value)
 
 
-def _nonempty(value: Sequence[Any]) -> Sequence[Any]:
+def _require_items(value: Sequence[Any]) -> Sequence[Any]:
     if not value:
         raise finding("is an empty list", "Name at least one, or leave the field out.")
     return value
@@ -192,11 +192,11 @@ def parse_durations(value: Any) -> Durations:
     if isinstance(value, Durations):
         return value
     is_list = isinstance(value, (list, tuple))
-    numbers = tuple(positive(parse_amount(number)) for number in (_nonempty(value) if is_list else (value,)))
-    return Durations(_distinct(numbers), is_list)
+    numbers = tuple(positive(parse_amount(number)) for number in (_require_items(value) if is_list else (value,)))
+    return Durations(_require_distinct(numbers), is_list)
 
 
-def _distinct(numbers: tuple[float, ...]) -> tuple[float, ...]:
+def _require_distinct(numbers: tuple[float, ...]) -> tuple[float, ...]:
     seen: set[str] = set()
     for number in map(number_text, numbers):
         if number in seen:
@@ -207,17 +207,17 @@ def _distinct(numbers: tuple[float, ...]) -> tuple[float, ...]:
 
 def _as_list(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
-        return tuple(_nonempty(value))
+        return tuple(_require_items(value))
     raise finding("is no list", "Write a list, such as [6, 12]; one value alone belongs to the shock or its cuts.")
 
 
 class Grid(Described):
     """The durations and severities of a family of shocks."""
 
-    severity: Annotated[tuple[Share, ...], BeforeValidator(_as_list), AfterValidator(_distinct)] = Field(
+    severity: Annotated[tuple[Share, ...], BeforeValidator(_as_list), AfterValidator(_require_distinct)] = Field(
         default=(), description="List of severities, 0 to 1; each applies to all cuts of the entry and makes one shock."
     )
-    months: Annotated[tuple[Positive, ...], BeforeValidator(_as_list), AfterValidator(_distinct)] = Field(
+    months: Annotated[tuple[Positive, ...], BeforeValidator(_as_list), AfterValidator(_require_distinct)] = Field(
         default=(), description="List of durations, months; each makes one shock."
     )
 
@@ -258,7 +258,7 @@ ShockDurations = Annotated[
 def as_tuple(value: Any) -> Any:
     """Return a value or a list as a tuple, or None as it is; raise a finding for an empty list."""
     if isinstance(value, (list, tuple)):
-        return tuple(_nonempty(value))
+        return tuple(_require_items(value))
     return value if value is None else (value,)
 
 
@@ -359,7 +359,7 @@ class PermanentCuts:
         return any(self.deliberate if cut.deliberate is None else cut.deliberate for cut in self.cuts)
 
 
-def _never_twice(key: str, beside: Mapping[str, Any]) -> dict[str, Any]:
+def _one_place_rule(key: str, beside: Mapping[str, Any]) -> dict[str, Any]:
     """Return a JSON Schema rule that a key is not given both in the grid of a family and outside it."""
     in_grid = {"properties": {"grid": {"required": [key]}}, "required": ["grid"]}
     return {"not": {"allOf": [in_grid, dict(beside)]}}
@@ -374,8 +374,8 @@ class ShockSpec(Described):
     model_config = ConfigDict(
         json_schema_extra={
             "allOf": [
-                _never_twice("months", {"required": ["months"]}),
-                _never_twice("severity", {"properties": {"cuts": _SEVERE}, "required": ["cuts"]}),
+                _one_place_rule("months", {"required": ["months"]}),
+                _one_place_rule("severity", {"properties": {"cuts": _SEVERE}, "required": ["cuts"]}),
             ]
         }
     )
@@ -404,7 +404,7 @@ class ShockSpec(Described):
 
     @field_validator("months", mode="before")
     @classmethod
-    def _in_one_place(cls, months: Any, info: ValidationInfo) -> Any:
+    def _check_months(cls, months: Any, info: ValidationInfo) -> Any:
         in_grid = "grid" not in info.data or bool(info.data["grid"] and info.data["grid"].months)
         if months is None and not in_grid:
             raise finding("months is missing", "Add `months:`.")
@@ -414,7 +414,7 @@ class ShockSpec(Described):
 
     @field_validator("cuts", mode="before")
     @classmethod
-    def _struck_by_grid(cls, cuts: Any, info: ValidationInfo) -> Any:
+    def _take_grid_severity(cls, cuts: Any, info: ValidationInfo) -> Any:
         grid = info.data.get("grid")
         # If the grid is faulty, report only that: its severity may be missing from the cuts on purpose.
         if not isinstance(cuts, (list, tuple)) or ("grid" in info.data and not (grid and grid.severity)):
@@ -428,7 +428,7 @@ class ShockSpec(Described):
         ]
 
     @model_serializer(mode="wrap")
-    def _without_what_the_grid_says(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+    def _omit_grid_severity(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
         data: dict[str, Any] = handler(self)
         if self.grid and self.grid.severity:
             data["cuts"] = [{key: cut[key] for key in cut if key != "severity"} for cut in data.get("cuts", ())]
@@ -450,9 +450,9 @@ class ShockSpec(Described):
         """Return pairs of a severity of the grid and the entry with it in all cuts; (None, self) without severities."""
         if not self.grid or not self.grid.severity:
             return ((None, self),)
-        return tuple((severity, self._at(severity)) for severity in self.grid.severity)
+        return tuple((severity, self._with_severity(severity)) for severity in self.grid.severity)
 
-    def _at(self, severity: float) -> "ShockSpec":
+    def _with_severity(self, severity: float) -> "ShockSpec":
         cuts = tuple(cut.model_copy(update={"severity": (severity,)}) for cut in self.cuts)
         return self.model_copy(update={"cuts": cuts, "months": self.durations, "grid": None})
 

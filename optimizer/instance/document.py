@@ -130,7 +130,7 @@ def _parse(text: str, file: str, allowance: Allowance, *, is_json: bool, cure: s
         if simple is not None:
             document.data, document.lines = simple
             return document
-        root = _root(text, is_json=is_json)
+        root = _parse_root(text, is_json=is_json)
         if root is None or root.kind != "mapping":
             raise TextError(1, "holds no mapping", cure)
         builder = Builder(scalar, allowance)
@@ -150,7 +150,7 @@ def _refuse_controls(text: str) -> None:
         raise TextError(error.line, str(error), cure) from None
 
 
-def _root(text: str, *, is_json: bool) -> Node | None:
+def _parse_root(text: str, *, is_json: bool) -> Node | None:
     if is_json or text.lstrip()[:1] == "{":
         try:
             return of_json(text, scalar)
@@ -162,10 +162,10 @@ def _root(text: str, *, is_json: bool) -> Node | None:
     try:
         return of_yaml(text)
     except yaml.YAMLError as error:
-        raise _syntax(error, text) from None
+        raise _syntax_error(error, text) from None
 
 
-def _syntax(error: yaml.YAMLError, text: str) -> TextError:
+def _syntax_error(error: yaml.YAMLError, text: str) -> TextError:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     problem = getattr(error, "problem", None) or str(error).splitlines()[0]
     rows = text.splitlines()

@@ -64,7 +64,7 @@ def make_tree(instance: Instance) -> FutureTree:
     for way in find_ways(instance.futures, instance.horizon):
         key = json.dumps([branch.set for _, branch in way.changes], default=str)
         if key not in made:
-            made[key] = _at_the_end(document, way)
+            made[key] = _instance_of_way(document, way)
         futures.append(Future(way.name, way.probability, way.answers, made[key]))
     return FutureTree(tuple(futures), all(question.is_weighted for _, question in each_question(instance.futures)))
 
@@ -81,7 +81,7 @@ def branch_edits(instance: Instance) -> dict[str, list[Edit]]:
     }
 
 
-def _at_the_end(document: Document, way: Way) -> Instance:
+def _instance_of_way(document: Document, way: Way) -> Instance:
     instance, findings = read_document(apply_branches(document, way.changes))
     if instance is None or findings:
         raise InstanceError(findings)
@@ -285,16 +285,18 @@ def keep_scenarios(
 
 def _overrides_to(wanted: Instance, instance: Instance, first: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return overrides that turn `instance` into `wanted`: `first`, or else whole sections; None if neither does."""
-    return next((each for each in (first, _sections(wanted, instance)) if _under(instance, each) == wanted), None)
+    return next(
+        (each for each in (first, _differing_sections(wanted, instance)) if _override(instance, each) == wanted), None
+    )
 
 
-def _under(instance: Instance, overrides: Mapping[str, Any]) -> Instance | None:
+def _override(instance: Instance, overrides: Mapping[str, Any]) -> Instance | None:
     """Return the instance under overrides, or None if they do not fit."""
     data = {**instance.to_dict(), SCENARIOS: {SOME_NAME: overrides}}
     return read_sound(apply_scenarios(document_of(data, instance.title), SOME_NAME))
 
 
-def _sections(wanted: Instance, instance: Instance) -> dict[str, Any]:
+def _differing_sections(wanted: Instance, instance: Instance) -> dict[str, Any]:
     """Return the whole sections of `wanted` that differ from those of `instance`, by name."""
     written, every = wanted.to_dict(), wanted.model_dump(mode="json", by_alias=True)
     there = instance.to_dict()

@@ -52,25 +52,25 @@ class ActivityIndex:
 
     def matching(self, selector: ActivitySelector) -> list[str]:
         """Return the activities that match every field of a selector, in file order; all of them if it has no field."""
-        return sorted(dict.fromkeys(self._each(selector)), key=self._order.__getitem__)
+        return sorted(dict.fromkeys(self._each_match(selector)), key=self._order.__getitem__)
 
     def has_match(self, selector: ActivitySelector) -> bool:
         """Return whether any activity matches every field of a selector."""
-        return next(self._each(selector), None) is not None
+        return next(self._each_match(selector), None) is not None
 
-    def _each(self, selector: ActivitySelector) -> Iterator[str]:
+    def _each_match(self, selector: ActivitySelector) -> Iterator[str]:
         given = {field: frozenset(names) for field in FIELDS if (names := getattr(selector, field)) is not None}
         if not given:
             yield from self._activities
             return
-        first = min(given, key=lambda field: sum(map(len, self._lists(field, given[field]))))
+        first = min(given, key=lambda field: sum(map(len, self._activities_with(field, given[field]))))
         others = [(field, values) for field, values in given.items() if field != first]
-        for name in chain.from_iterable(self._lists(first, given[first])):
+        for name in chain.from_iterable(self._activities_with(first, given[first])):
             activity = self._activities[name]
             if all(not values.isdisjoint(_values(name, activity, field)) for field, values in others):
                 yield name
 
-    def _lists(self, field: str, values: Iterable[str]) -> list[list[str]]:
+    def _activities_with(self, field: str, values: Iterable[str]) -> list[list[str]]:
         """Return, for each value, the activities that have it in a field."""
         return [self._by[field].get(value, []) for value in values]
 
@@ -116,14 +116,14 @@ def baseline_path(instance: "Instance") -> Path:
     """Build the path without any disruption."""
     periods = instance.horizon.periods
     years = tuple(instance.horizon.year(t) for t in periods)
-    return _path(instance, BASELINE, periods, years, [_NO_SHOCK], [{}, {}])
+    return _build_path(instance, BASELINE, periods, years, [_NO_SHOCK], [{}, {}])
 
 
 def shock_path(instance: "Instance", shock: Shock) -> Path:
     """Build the path in the window of one shock."""
     years = tuple(instance.horizon.year(t) for t in shock.periods)
     lost = [{name: tuple(rows[0].tolist()) for name, rows in some.items()} for some in _severities(instance, [shock])]
-    return _path(instance, shock.name, shock.periods, years, [shock.spec], lost)
+    return _build_path(instance, shock.name, shock.periods, years, [shock.spec], lost)
 
 
 def shared_path(instance: "Instance", shocks: Sequence[Shock]) -> Path:
@@ -131,7 +131,9 @@ def shared_path(instance: "Instance", shocks: Sequence[Shock]) -> Path:
     (length,) = {len(shock.periods) for shock in shocks}
     starts = np.array([shock.periods.start for shock in shocks])
     years = tuple(instance.horizon.start + (starts + k) // instance.horizon.per_year for k in range(length))
-    return _path(instance, MANY, range(length), years, [shock.spec for shock in shocks], _many(instance, shocks))
+    return _build_path(
+        instance, MANY, range(length), years, [shock.spec for shock in shocks], _severity_maps(instance, shocks)
+    )
 
 
 def steady_path(
@@ -151,11 +153,11 @@ def steady_path(
     specs = [_NO_SHOCK.model_copy(update={"cuts": cuts.cuts, "deliberate": cuts.deliberate}) for cuts in disruptions]
     shocks = [Shock(key, spec, range(t, t + 1), 0.0, key, 1) for spec in specs]
     years = (instance.horizon.year(t),)
-    path = _path(instance, key, range(t, t + 1), years, specs, _many(instance, shocks), delta)
+    path = _build_path(instance, key, range(t, t + 1), years, specs, _severity_maps(instance, shocks), delta)
     return replace(path, is_steady=True, lasts=lasts)
 
 
-def _path(
+def _build_path(
     instance: "Instance",
     key: str,
     periods: range,
@@ -171,14 +173,15 @@ def _path(
         periods=periods,
         delta=delta,
         years=years,
-        deliberate=_one([split_cuts(spec.cuts, deliberate=spec.deliberate).deliberate for spec in specs]) > 0,
+        deliberate=_compress([split_cuts(spec.cuts, deliberate=spec.deliberate).deliberate for spec in specs]) > 0,
         demand={
-            d: tuple(_one(demand.quantity.at(year) * delta * surge.get(d, 1.0)) for year in years)
+            d: tuple(_compress(demand.quantity.at(year) * delta * surge.get(d, 1.0)) for year in years)
             for d, demand in demands.items()
         },
         floor={} if key == BASELINE else _floors(instance, specs, years),
         capacity={
-            p: tuple(_one(each.capacity.at(year) * delta) for year in years) for p, each in instance.processes.items()
+            p: tuple(_compress(each.capacity.at(year) * delta) for year in years)
+            for p, each in instance.processes.items()
         },
         region={p: process.region for p, process in instance.processes.items()},
         severity=lost[0],
@@ -194,7 +197,7 @@ def _own_reliability(instance: "Instance") -> dict[str, float]:
     return {o: getattr(option, "reliability", 1.0) for o, option in instance.options.items()}
 
 
-def _one(numbers: Any) -> Any:
+def _compress(numbers: Any) -> Any:
     """Return the common value of all elements as a float, or the array if they differ."""
     if isinstance(numbers, (int, float)):
         return float(numbers)
@@ -209,7 +212,7 @@ def _by_name(
 ) -> dict[str, Number]:
     """Return a field of many shocks, by every name in any of them: one number, or an array with one for each shock."""
     named = {name for spec in specs for name in part(spec)}
-    return {name: _one([part(spec).get(name, default.get(name, 1.0)) for spec in specs]) for name in sorted(named)}
+    return {name: _compress([part(spec).get(name, default.get(name, 1.0)) for spec in specs]) for name in sorted(named)}
 
 
 def _floors(instance: "Instance", specs: Sequence[ShockSpec], years: Iterable[Any]) -> dict[str, Numbers]:
@@ -221,31 +224,35 @@ def _floors(instance: "Instance", specs: Sequence[ShockSpec], years: Iterable[An
         if any(floor is not None for floor in given):
             own = np.array([np.nan if floor is None else floor for floor in given])
             usual = [np.where(np.isnan(own), floor, own) for floor in usual]
-        floors[d] = tuple(map(_one, usual))
+        floors[d] = tuple(map(_compress, usual))
     return floors
 
 
 def _scrap(instance: "Instance", years: Iterable[Any], delta: float) -> dict[str, Numbers]:
     return {
-        d: tuple(_one(demand.scrap(instance.horizon, year, delta)) for year in years)
+        d: tuple(_compress(demand.scrap(instance.horizon, year, delta)) for year in years)
         for d, demand in instance.demands.items()
         if demand.end_of_life
     }
 
 
-def _many(instance: "Instance", shocks: Sequence[Shock]) -> list[dict[str, Numbers]]:
+def _severity_maps(instance: "Instance", shocks: Sequence[Shock]) -> list[dict[str, Numbers]]:
     """Return the two results of `_severities` with a number or an array (over shocks) for each period of the window."""
-    return [{name: tuple(map(_one, rows.T)) for name, rows in some.items()} for some in _severities(instance, shocks)]
+    return [
+        {name: tuple(map(_compress, rows.T)) for name, rows in some.items()} for some in _severities(instance, shocks)
+    ]
 
 
 def _severities(instance: "Instance", shocks: Sequence[Shock]) -> list[dict[str, npt.NDArray[np.float64]]]:
     """Return the shares lost to the main cuts (`Path.severity`) and to the accidents beside them (`Path.accident`)."""
     parts = [split_cuts(shock.spec.cuts, deliberate=shock.spec.deliberate) for shock in shocks]
     shape = (len(shocks), len(shocks[0].periods))
-    return [_struck(instance, some, shape) for some in ([p.cuts for p in parts], [p.accidents for p in parts])]
+    return [
+        _largest_severities(instance, some, shape) for some in ([p.cuts for p in parts], [p.accidents for p in parts])
+    ]
 
 
-def _struck(
+def _largest_severities(
     instance: "Instance", cuts: Sequence[Sequence[Cut]], shape: tuple[int, int]
 ) -> dict[str, npt.NDArray[np.float64]]:
     """Return the largest severity for each activity matched by a cut: one row per shock, one column per period."""

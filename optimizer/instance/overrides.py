@@ -88,11 +88,11 @@ def assign(document: Document, path: str | Sequence[str], value: Any, source: Fi
     Raises:
         InstanceError: the path leads through a value that has no keys, or to a missing item of a list.
     """
-    parts = _parts(path) if isinstance(path, str) else list(path)
+    parts = _split_path(path) if isinstance(path, str) else list(path)
     holder: Any = document.data
     place: Place = ()
     while parts:
-        key, parts = _step(holder, parts, source, is_dotted=isinstance(path, str))
+        key, parts = _next_key(holder, parts, source, is_dotted=isinstance(path, str))
         place = (*place, key)
         if not parts:
             document.replaced.setdefault(place, holder.get(key) if isinstance(holder, dict) else holder[int(key)])
@@ -106,24 +106,24 @@ def assign(document: Document, path: str | Sequence[str], value: Any, source: Fi
     return place
 
 
-def _parts(path: str) -> list[str]:
+def _split_path(path: str) -> list[str]:
     """Split a dotted path into keys; the part after ``ranges.`` is itself the path of a number, and stays one key."""
     head, _, rest = path.strip().partition(".")
     return [head, rest] if head == "ranges" and rest else path.strip().split(".")
 
 
-def _step(holder: Any, parts: list[str], source: Finding, *, is_dotted: bool) -> tuple[str | int, list[str]]:
+def _next_key(holder: Any, parts: list[str], source: Finding, *, is_dotted: bool) -> tuple[str | int, list[str]]:
     """Return the next key of a path, and the rest; in a dotted path the longest existing name wins, dots included."""
     if isinstance(holder, dict):
         length = longest_key(holder, parts) or 1 if is_dotted else 1
         return ".".join(parts[:length]), parts[length:]
     if isinstance(holder, list) and parts[0].isdigit() and int(parts[0]) < len(holder):
         return int(parts[0]), parts[1:]
-    what = f'"{parts[0]}" leads nowhere: what stands before it is {_kind(holder)}'
+    what = f'"{parts[0]}" leads nowhere: what stands before it is {_describe_holder(holder)}'
     raise InstanceError([replace(source, what=what, cure="Name a key that exists; items of a list count from 0.")])
 
 
-def _kind(holder: Any) -> str:
+def _describe_holder(holder: Any) -> str:
     return f"a list of {len(holder)}" if isinstance(holder, list) else f'the value "{holder}"'
 
 
@@ -134,10 +134,10 @@ def check_scenarios(document: Document) -> Iterator[Finding]:
         cure = "Write `scenarios:` and one named set of overrides a line."
         yield document.finding((SCENARIOS,), "is not a mapping", cure)
     for name, overrides in walk(document.data, SCENARIOS):
-        yield from _of_overrides(document, name, overrides)
+        yield from _check_overrides(document, name, overrides)
 
 
-def _of_overrides(document: Document, name: str, overrides: Any) -> Iterator[Finding]:
+def _check_overrides(document: Document, name: str, overrides: Any) -> Iterator[Finding]:
     place: Place = (SCENARIOS, name)
     if not isinstance(overrides, Mapping):
         cure = "Write dotted paths with their values: {demands.motors.survival: 0.6}."
@@ -156,7 +156,7 @@ def sound_scenarios(document: Document) -> dict[str, Mapping[str, Any]]:
     """Return the well-formed scenarios, by name."""
 
     def is_sound(name: str, overrides: Any) -> bool:
-        return all(finding.severity == "warning" for finding in _of_overrides(document, name, overrides))
+        return all(finding.severity == "warning" for finding in _check_overrides(document, name, overrides))
 
     return {name: overrides for name, overrides in walk(document.data, SCENARIOS) if is_sound(name, overrides)}
 
@@ -262,8 +262,8 @@ def scenario_edits(instance: Instance, names: Iterable[str]) -> Iterator[Edit]:
 def replacements(document: Document) -> Iterator[str]:
     """Yield each value set by overrides with the one that it replaced: ``discount_rate 0.08, not 0.03``."""
     for place, before in document.replaced.items():
-        now = _within(document.data, place)
-        if now is not _ABSENT and _plain(now) != _plain(before):
+        now = _part_at(document.data, place)
+        if now is not _ABSENT and _normalise(now) != _normalise(before):
             text = f"{'.'.join(map(str, place))} {_show_value(now, RECORDED)}"
             yield text if before is None else f"{text}, not {_show_value(before)}"
 
@@ -300,16 +300,16 @@ def clashes(instance: Instance, edits: Sequence[Edit]) -> tuple[Finding, ...]:
         # The two places are equal, or one is inside the other.
         later = [(at, other) for at, other in placed[i + 1 :] if place[: len(at)] == at[: len(place)]]
         if later and (pair := _replacement(place, edit, *later[-1])):
-            found.append(_finding(edit, later[-1][1], *pair))
+            found.append(_clash_finding(edit, later[-1][1], *pair))
     return tuple(dict.fromkeys(found))
 
 
 def _replacement(place: Place, edit: Edit, at: Place, later: Edit) -> tuple[Place, Any, Any] | None:
     """Return the place at which two edits differ, with the earlier and the later value; None if they agree."""
     deeper = max(place, at, key=len)
-    before, after = (_within(value, deeper[len(own) :]) for own, value in ((place, edit.value), (at, later.value)))
+    before, after = (_part_at(value, deeper[len(own) :]) for own, value in ((place, edit.value), (at, later.value)))
     # No conflict: the later edit sets a part that the earlier one leaves open.
-    if before is _ABSENT or _plain(before) == _plain(after):
+    if before is _ABSENT or _normalise(before) == _normalise(after):
         return None
     return deeper, before, after
 
@@ -317,7 +317,7 @@ def _replacement(place: Place, edit: Edit, at: Place, later: Edit) -> tuple[Plac
 _ABSENT = object()
 
 
-def _within(value: Any, keys: Place) -> Any:
+def _part_at(value: Any, keys: Place) -> Any:
     for key in keys:
         if isinstance(value, (list, tuple)):
             value = dict(enumerate(value))
@@ -326,12 +326,12 @@ def _within(value: Any, keys: Place) -> Any:
     return value
 
 
-def _plain(value: Any) -> Any:
+def _normalise(value: Any) -> Any:
     """Normalise a value for comparison: ``30M`` equals 30000000, and ``{2027: 1}`` equals ``{"2027": 1.0}``."""
     if isinstance(value, Mapping):
-        return {str(key): _plain(part) for key, part in value.items()}
+        return {str(key): _normalise(part) for key, part in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(part) for part in value]
+        return [_normalise(part) for part in value]
     try:
         return parse_amount(value)
     except PydanticCustomError:
@@ -347,19 +347,19 @@ def _locate(data: Any, path: str) -> Place:
         if isinstance(data, list) and str(key).isdigit():
             key = int(key)
         place, parts = (*place, key), parts[length:]
-        data = _within(data, (key,))
+        data = _part_at(data, (key,))
     return place
 
 
-def _finding(earlier: Edit, later: Edit, place: Place, before: Any, after: Any) -> Finding:
+def _clash_finding(earlier: Edit, later: Edit, place: Place, before: Any, after: Any) -> Finding:
     gone = "is left out" if after is _ABSENT else f"is replaced by {_show_value(after)}"
     first, last = (each.source.partition("=")[0] for each in (earlier, later))
     what = f"{_show_value(before)} of {first if first != last else 'an earlier --set'} {gone}"
     where = ".".join(map(str, place))
-    return Finding(last, None, where, what, _cure(earlier, later, where), "warning")
+    return Finding(last, None, where, what, _clash_cure(earlier, later, where), "warning")
 
 
-def _cure(earlier: Edit, later: Edit, where: str) -> str:
+def _clash_cure(earlier: Edit, later: Edit, where: str) -> str:
     if earlier.source.startswith(SCENARIO) and later.source.startswith(SCENARIO):
         return "Scenarios stack in the order given, and the last one holds: exchange them where the other should."
     if later.source.startswith(BRANCH):
@@ -428,7 +428,7 @@ def find_ways(questions: Mapping[str, Question], horizon: Horizon) -> list[Way]:
     Raises:
         ValueError: a question is answered outside the horizon.
     """
-    return list(_continue(Way(), _arising(questions, (), (), horizon), horizon))
+    return list(_extend(Way(), _arising(questions, (), (), horizon), horizon))
 
 
 def _arising(
@@ -440,7 +440,7 @@ def _arising(
     )
 
 
-def _continue(way: Way, waiting: tuple[_Open, ...], horizon: Horizon) -> Iterator[Way]:
+def _extend(way: Way, waiting: tuple[_Open, ...], horizon: Horizon) -> Iterator[Way]:
     if not waiting:
         yield way
         return
@@ -453,7 +453,7 @@ def _continue(way: Way, waiting: tuple[_Open, ...], horizon: Horizon) -> Iterato
             (*way.branches, (place, branch)),
             way.probability * first.question.weight(name),
         )
-        yield from _continue(further, (*rest, *_arising(branch.futures, place, (*first.order, i), horizon)), horizon)
+        yield from _extend(further, (*rest, *_arising(branch.futures, place, (*first.order, i), horizon)), horizon)
 
 
 @dataclass(frozen=True)

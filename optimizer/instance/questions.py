@@ -106,7 +106,7 @@ def each_question(questions: Mapping[str, Question], place: Place = ()) -> Itera
 class TimedQuestion:
     """A question of a file with its date."""
 
-    place: Place  # in the file, ``futures.NAME``, or below the branch in which it arises
+    place: Place  # place in the file: ``futures.NAME``, or inside the branch in which it arises
     name: str  # the name shown; with the branch that holds it if another question has the same name
     t: int  # the period at whose start it is answered
     earliest: int  # the earliest period allowed for `t`: 0, or the `t` of the question from which it arises
@@ -158,14 +158,14 @@ def is_gone(path: str, gone: Mapping[str, Collection[str]]) -> bool:
 def questions_without(questions: Mapping[str, Question], gone: Mapping[str, Collection[str]]) -> dict[str, Question]:
     """Return the questions with branches that set no value of removed objects; `gone` maps sections to names."""
 
-    def left(branch: QuestionBranch) -> QuestionBranch:
+    def reduce(branch: QuestionBranch) -> QuestionBranch:
         kept = {
             path: _value_without(path, value, gone) for path, value in branch.set.items() if not is_gone(path, gone)
         }
         return branch.model_copy(update={"set": kept, "futures": questions_without(branch.futures, gone)})
 
     return {
-        q: question.model_copy(update={"branches": {b: left(branch) for b, branch in question.branches.items()}})
+        q: question.model_copy(update={"branches": {b: reduce(branch) for b, branch in question.branches.items()}})
         for q, question in questions.items()
     }
 

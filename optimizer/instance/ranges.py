@@ -122,7 +122,7 @@ def lift_ranges(document: Document) -> None:
 def _lift(document: Document, part: Any, place: Place) -> None:
     if isinstance(part, Mapping) and "value" in part and len(part.keys() & _PARTS) > 1 and not _nested(part["value"]):
         document.to_change(place[:-1])[place[-1]] = part["value"]
-        _take(document, part, place)
+        _move_range(document, part, place)
     elif isinstance(part, (dict, list)) and id(part) not in document.known:
         for inner, item in list(part.items() if isinstance(part, dict) else enumerate(part)):
             _lift(document, item, (*place, inner))
@@ -135,7 +135,7 @@ def _nested(value: Any) -> bool:
     return isinstance(value, (Mapping, list))
 
 
-def _take(document: Document, part: Mapping[str, Any], place: Place) -> None:
+def _move_range(document: Document, part: Mapping[str, Any], place: Place) -> None:
     path = ".".join(map(str, place))
     if document.data.get(RANGES) is None:
         document.data[RANGES] = {}
@@ -149,10 +149,10 @@ def _take(document: Document, part: Mapping[str, Any], place: Place) -> None:
         within = (*place, inner) if inner else place
         there = (RANGES, path, inner) if inner else (RANGES, path)
         for known_places in (document.lines, document.cells, document.overrides):
-            _copy(known_places, there, (within, place))
+            _copy_first(known_places, there, (within, place))
 
 
-def _copy(known_places: dict[Place, Any], there: Place, sources: Sequence[Place]) -> None:
+def _copy_first(known_places: dict[Place, Any], there: Place, sources: Sequence[Place]) -> None:
     """Copy the entry of the first source place that `known_places` has, if any, to the place `there`."""
     source = next((place for place in sources if place in known_places), None)
     if source is not None:
@@ -169,12 +169,12 @@ def find_places(data: Any, path: str | Sequence[str], place: Place = ()) -> Iter
             key = ".".join(parts[:length])
             yield from find_places(data[key], parts[length:], (*place, key))
         elif "*" in parts[0]:
-            yield from _matching(data.items(), parts, place)
+            yield from _find_matching(data.items(), parts, place)
     elif isinstance(data, (list, tuple)):
-        yield from _matching(enumerate(data), parts, place)
+        yield from _find_matching(enumerate(data), parts, place)
 
 
-def _matching(items: Iterable[tuple[Any, Any]], parts: Sequence[str], place: Place) -> Iterator[Place]:
+def _find_matching(items: Iterable[tuple[Any, Any]], parts: Sequence[str], place: Place) -> Iterator[Place]:
     for key, item in items:
         if fnmatchcase(str(key), parts[0]):
             yield from find_places(item, parts[1:], (*place, key))
@@ -283,13 +283,13 @@ def _place_range(document: Document, path: str, spec: RangeSpec) -> tuple[list[P
     def find() -> tuple[list[Place], list[tuple[str, str]]]:
         places = (place for place in find_places(document.data, path) if place[0] not in WITHOUT_RANGES)
         numbers = [place for place in places if parse_numbers(get_value(document.data, place))]
-        return numbers, list(_of_range(document, path, spec, numbers))
+        return numbers, list(_check_range(document, path, spec, numbers))
 
     sections = (part for key, part in document.data.items() if fnmatchcase(key, path.partition(".")[0]))
     return document.once(path, (spec, *sections), find)
 
 
-def _of_range(document: Document, path: str, spec: RangeSpec, places: Sequence[Place]) -> Iterator[tuple[str, str]]:
+def _check_range(document: Document, path: str, spec: RangeSpec, places: Sequence[Place]) -> Iterator[tuple[str, str]]:
     if spec.low > spec.high:
         yield f"low ({spec.low:g}) is above high ({spec.high:g})", "Exchange the two."
         return

@@ -107,7 +107,7 @@ PASSES: tuple[Check, ...] = (
     lint.home_is_somewhere,
 )
 # The checks that find errors. Lint only warns, except for what levers report about themselves.
-_JUDGING = [each for each in PASSES if each.__module__ != lint.__name__] + [lint.options_are_as_their_levers_want]
+_ERROR_CHECKS = [each for each in PASSES if each.__module__ != lint.__name__] + [lint.options_are_as_their_levers_want]
 SECTION_MODELS: dict[str, type[BaseModel]] = {
     "regions": Region,
     "commodities": Commodity,
@@ -158,7 +158,7 @@ def read_document(document: Document) -> tuple[Instance | None, list[Finding]]:
 
 def read_sound(document: Document) -> Instance | None:
     """Build the instance of a document, or return None if it has errors; its futures are not checked."""
-    instance, findings = _examine(document, _JUDGING)
+    instance, findings = _examine(document, _ERROR_CHECKS)
     return None if any(finding.severity == "error" for finding in findings) else instance
 
 
@@ -174,23 +174,23 @@ def check_document(document: Document) -> tuple[Instance, tuple[Finding, ...]]:
     instance, own = _examine_whole(document)
     findings, scenarios = list(own), list(sound_scenarios(document))
     futures = count_futures(instance.futures) if instance is not None and instance.futures else 0
-    some = scenarios[: max(1, _affordable(document) // (1 + futures))]
+    some = scenarios[: max(1, _affordable_variants(document) // (1 + futures))]
     for name in some:
         if len(findings) < FINDINGS:
             findings += findings_of_scenario(name, _examine_whole(apply_scenarios(document, name))[1], own)
     if len(some) < len(scenarios):
         what = f"only the first {len(some):,} of {len(scenarios):,} scenarios are checked, for the file is large"
         findings.append(document.finding((SCENARIOS,), what, "--scenario NAME checks another.", "warning"))
-    findings += _at_the_ends(document, instance, findings)
-    findings += _without_value(document, findings)
+    findings += _errors_at_ends(document, instance, findings)
+    findings += _warn_of_empty_keys(document, findings)
     findings = sorted(dict.fromkeys(findings), key=lambda finding: finding.line or 0)
     if any(finding.severity == "error" for finding in findings):
-        raise InstanceError(_first(findings))
+        raise InstanceError(_limit_findings(findings))
     assert instance is not None
     return instance, tuple(findings)
 
 
-def _without_value(document: Document, before: Sequence[Finding]) -> list[Finding]:
+def _warn_of_empty_keys(document: Document, before: Sequence[Finding]) -> list[Finding]:
     """Return a warning for each key of a file that has no value and no other finding: it is read as if left out.
 
     Scenarios and branches are not searched, since they remove values on purpose.
@@ -206,14 +206,14 @@ def _without_value(document: Document, before: Sequence[Finding]) -> list[Findin
     return found
 
 
-def _affordable(document: Document) -> int:
+def _affordable_variants(document: Document) -> int:
     """Return how many scenarios or futures may be checked, at least 1; each takes a check of the whole file."""
     own = sum(place[:1] not in ((SCENARIOS,), (FUTURES,)) for place in document.lines or document.cells)
     # Checking a scenario takes about as long as reading this number of values.
     return max(1, SCENARIO_VALUES // (own + 50))
 
 
-def _first(findings: Sequence[Finding]) -> list[Finding]:
+def _limit_findings(findings: Sequence[Finding]) -> list[Finding]:
     """Return the first `FINDINGS` findings; if there are more, errors only, and a note that others are left out."""
     if len(findings) < FINDINGS:
         return list(findings)
@@ -224,7 +224,7 @@ def _first(findings: Sequence[Finding]) -> list[Finding]:
     return [*(errors or findings)[: FINDINGS - 1], more]
 
 
-def _at_the_ends(document: Document, instance: Instance | None, before: Sequence[Finding]) -> list[Finding]:
+def _errors_at_ends(document: Document, instance: Instance | None, before: Sequence[Finding]) -> list[Finding]:
     """Return the errors that occur only with all uncertain numbers at their low ends, or all at their high ends."""
     if instance is None or not instance.ranges or any(finding.severity == "error" for finding in before):
         return []
@@ -232,18 +232,18 @@ def _at_the_ends(document: Document, instance: Instance | None, before: Sequence
     return [
         replace(finding, what=f"at the {end} end of its range: {finding.what}")
         for end, position in (("low", -1.0), ("high", 1.0))
-        for finding in _errors(document, shift_to_end(document, numbers, position), numbers)
+        for finding in _errors_of_shifted(document, shift_to_end(document, numbers, position), numbers)
         if finding not in known
     ]
 
 
-def _errors(document: Document, shifted: Document, numbers: Sequence[Uncertain] = ()) -> list[Finding]:
+def _errors_of_shifted(document: Document, shifted: Document, numbers: Sequence[Uncertain] = ()) -> list[Finding]:
     """Return the errors of a copy with shifted numbers, reported at the lines of the ranges of these numbers."""
-    found = [finding for finding in _examine(shifted, _JUDGING)[1] if finding.severity == "error"]
+    found = [finding for finding in _examine(shifted, _ERROR_CHECKS)[1] if finding.severity == "error"]
     if not found or not numbers:
         return found
     shifted.overrides |= {each.place: document.finding((RANGES, each.path), "", "") for each in numbers}
-    return _errors(document, shifted)
+    return _errors_of_shifted(document, shifted)
 
 
 def _examine(document: Document, passes: Iterable[Check] = PASSES) -> tuple[Instance | None, list[Finding]]:
@@ -267,13 +267,13 @@ def _examine_whole(document: Document) -> tuple[Instance | None, list[Finding]]:
     wrong = [document.finding(*problem) for problem in questions_are_sound(instance)]
     found += wrong
     if instance.futures and not any(finding.severity == "error" for finding in wrong) and len(found) < FINDINGS:
-        found += _in_futures(document, instance, found)
+        found += _findings_in_futures(document, instance, found)
     return instance, found
 
 
-def _in_futures(document: Document, base: Instance, before: Sequence[Finding]) -> list[Finding]:
+def _findings_in_futures(document: Document, base: Instance, before: Sequence[Finding]) -> list[Finding]:
     """Return the findings in futures that the file itself does not have; without errors, also data known too early."""
-    ways, most, declared = find_ways(base.futures, base.horizon), _affordable(document), _declare(document)
+    ways, most, declared = find_ways(base.futures, base.horizon), _affordable_variants(document), _declare(document)
     distinct = sorted({way.key: i for i, way in reversed([*enumerate(ways)])}.values())
     found = dict[int, list[Finding]]()
     for i in distinct[:most]:
@@ -286,11 +286,11 @@ def _in_futures(document: Document, base: Instance, before: Sequence[Finding]) -
         what = f"only the first {most:,} of {len(distinct):,} futures are checked, for the file is large"
         findings.append(document.finding((FUTURES,), what, "--future NAME checks another.", "warning"))
     if not any(finding.severity == "error" for finding in (*before, *findings)):
-        findings += [document.finding(*problem) for problem in _known_early(document, base)]
+        findings += [document.finding(*problem) for problem in _warn_of_early_data(document, base)]
     return findings
 
 
-def _known_early(document: Document, base: Instance) -> Iterator[Problem]:
+def _warn_of_early_data(document: Document, base: Instance) -> Iterator[Problem]:
     """Yield warnings on data that differ between the branches of a question before it is answered."""
     for place, question, above in branch_variants(base.futures):
         made = dict[str, tuple[Instance, Mapping[Place, Place]]]()
@@ -341,14 +341,14 @@ class _Reader:
     def _read(self) -> Instance | None:
         self._check_keys()
         data, self.declared = self.document.data, _declare(self.document)
-        horizon = self._part("horizon", Horizon)
-        parts: dict[str, Any] = {section: self._section(section) for section in SECTION_MODELS}
-        parts["policy"] = self._part("policy", Policy) or Policy()
-        parts["adversary"] = self._part("adversary", AdversarySpec)
-        parts |= {RANGES: self._ranges(), SCENARIOS: sound_scenarios(self.document)}
+        horizon = self._read_part("horizon", Horizon)
+        parts: dict[str, Any] = {section: self._read_section(section) for section in SECTION_MODELS}
+        parts["policy"] = self._read_part("policy", Policy) or Policy()
+        parts["adversary"] = self._read_part("adversary", AdversarySpec)
+        parts |= {RANGES: self._read_ranges(), SCENARIOS: sound_scenarios(self.document)}
         header = {key: data[key] for key in _HEADER if data.get(key) is not None}
         header |= {"horizon": {"start": 2000, "end": 2000, "step": "year"}, "commodities": {}}
-        frame = self._one(Instance, (), header)
+        frame = self._validate(Instance, (), header)
         return None if horizon is None or frame is None else frame.model_copy(update={"horizon": horizon, **parts})
 
     def _check_keys(self) -> None:
@@ -361,24 +361,24 @@ class _Reader:
             if required not in data or (required == "horizon" and data[required] is None):
                 self.report((), f"{required} is missing", f"Add `{required}:` at the top level.")
 
-    def _part[Model: BaseModel](self, key: str, model: type[Model]) -> Model | None:
+    def _read_part[Model: BaseModel](self, key: str, model: type[Model]) -> Model | None:
         """Return the object under a top-level key of the file; None if it is absent or faulty."""
         entry = self.document.data.get(key)
-        make = partial(self._one, model, (key,), at_home(entry, self.home))
-        return None if entry is None else self._once((key,), entry, make)
+        make = partial(self._validate, model, (key,), at_home(entry, self.home))
+        return None if entry is None else self._read_once((key,), entry, make)
 
-    def _section(self, section: str) -> dict[str, Any]:
+    def _read_section(self, section: str) -> dict[str, Any]:
         data = self.document.data.get(section)
         if data is not None and not isinstance(data, Mapping):
             self.report((section,), f"{section} is not a mapping", f"Write `{section}:` and one named entry a line.")
         objects = {}
         for name, entry in walk(self.document.data, section):
-            found = self._once((section, name), entry, partial(self._entry, section, name, entry))
+            found = self._read_once((section, name), entry, partial(self._read_entry, section, name, entry))
             if found is not None:
                 objects[name] = found
         return objects
 
-    def _once[Made](self, place: Place, entry: Any, make: Callable[[], Made]) -> Made:
+    def _read_once[Made](self, place: Place, entry: Any, make: Callable[[], Made]) -> Made:
         """Return `make()` for the entry at a place, once for all copies that share it; findings clear the cache."""
         before = len(self.findings)
         made = self.document.once(place, (entry, self.home), make)
@@ -386,7 +386,7 @@ class _Reader:
             self.document.known.clear()
         return made
 
-    def _entry(self, section: str, name: str, entry: Any) -> BaseModel | None:
+    def _read_entry(self, section: str, name: str, entry: Any) -> BaseModel | None:
         place: Place = (section, name)
         entry = {} if entry is None and section == "commodities" else entry
         if not isinstance(entry, Mapping):
@@ -399,10 +399,10 @@ class _Reader:
         if absent is not None:
             self.findings.append(absent)
             return None
-        kind = self._kind(place, entry) if section == "options" else model
-        return None if kind is None else self._one(kind, place, _complete(section, name, entry, self.home))
+        kind = self._read_kind(place, entry) if section == "options" else model
+        return None if kind is None else self._validate(kind, place, _complete(section, name, entry, self.home))
 
-    def _kind(self, place: Place, entry: Mapping[str, Any]) -> type[BaseModel] | None:
+    def _read_kind(self, place: Place, entry: Mapping[str, Any]) -> type[BaseModel] | None:
         kind = entry.get("kind")
         if kind is None:
             self.report(place, "kind is missing", f"Add `kind:`, one of {', '.join(KINDS)}.")
@@ -417,12 +417,12 @@ class _Reader:
             self.report((*place, "kind"), what, cure)
         return KINDS.get(kind) if isinstance(kind, str) else None
 
-    def _ranges(self) -> dict[str, RangeSpec]:
+    def _read_ranges(self) -> dict[str, RangeSpec]:
         data = self.document.data.get(RANGES)
         if data is not None and not isinstance(data, Mapping):
             self.report((RANGES,), "is not a mapping", "Write `ranges:` and one path with its low and high a line.")
         specs = {
-            path: self._once((RANGES, path), entry, partial(self._one, RangeSpec, (RANGES, path), entry))
+            path: self._read_once((RANGES, path), entry, partial(self._validate, RangeSpec, (RANGES, path), entry))
             for path, entry in walk(self.document.data, RANGES)
         }
         sound = {path: spec for path, spec in specs.items() if spec is not None}
@@ -430,7 +430,7 @@ class _Reader:
         self.findings += findings
         return result
 
-    def _one[Model: BaseModel](self, model: type[Model], place: Place, entry: Any) -> Model | None:
+    def _validate[Model: BaseModel](self, model: type[Model], place: Place, entry: Any) -> Model | None:
         try:
             return model.model_validate(entry)
         except ValidationError as errors:
@@ -478,13 +478,13 @@ def find_problems(unchecked: Unchecked, passes: Iterable[Check] = PASSES) -> Ite
     for check in passes if not too_large else ():
         if check in _ONCE_NAMES_RESOLVE and not unchecked.resolved:
             continue
-        found = _limit(check(unchecked))
+        found = _limit_problems(check(unchecked))
         if check in _NAMES and any(severity == "error" for *_, severity in found):
             unchecked = replace(unchecked, resolved=False)
         yield from found
 
 
-def _limit(problems: Iterable[Problem]) -> list[Problem]:
+def _limit_problems(problems: Iterable[Problem]) -> list[Problem]:
     """Return up to `FINDINGS` errors and `FINDINGS` warnings of one check, with a note if there are more."""
     found: list[Problem] = []
     counts = {"error": 0, "warning": 0}

@@ -67,24 +67,24 @@ def leave_out(instance: Instance, words: str | Sequence[str]) -> Edited:
         InstanceError: some words are neither an option nor a kind; the error lists them all.
     """
     require_instance(instance)
-    named = _match(instance, arguments.names("words", words, instance.options, "plant"))
-    unknown = [_unknown(instance, word) for word, options in named.items() if not options and word not in KINDS]
+    named = _match_words(instance, arguments.names("words", words, instance.options, "plant"))
+    unknown = [_unknown_word(instance, word) for word, options in named.items() if not options and word not in KINDS]
     if unknown:
         raise InstanceError(unknown)
     gone, required = _with_requiring(instance, named)
-    notes = [_left_out(word, options) for word, options in named.items()]
+    notes = [_describe_removed(word, options) for word, options in named.items()]
     notes += [f"{o} requires {other}, so it is left out as well." for o, other in required.items()]
-    notes += _goes_with(instance, gone.options)
+    notes += _notes_on_removed(instance, gone.options)
     left, dropped = keep_scenarios(
         instance,
         remove(instance, gone),
-        lambda given: remove(given, _with_requiring(given, _match(given, named))[0]),
+        lambda given: remove(given, _with_requiring(given, _match_words(given, named))[0]),
         lambda path: is_gone(path, gone.by_section),
     )
     return Edited(left, (*notes, *dropped), (f"without {', '.join(named)}",) if named else ())
 
 
-def _goes_with(instance: Instance, gone: Collection[str]) -> Iterator[str]:
+def _notes_on_removed(instance: Instance, gone: Collection[str]) -> Iterator[str]:
     """Yield notes on initial stocks and required purchases that are removed together with their options."""
     if stored := [o for o in instance.options if o in gone and has_store(instance, o)]:
         yield f"What is in store of {_join_names(stored)} at the start goes with that."
@@ -101,11 +101,11 @@ def _with_requiring(instance: Instance, named: Mapping[str, list[str]]) -> tuple
     return Removed(frozenset(gone)), required
 
 
-def _left_out(word: str, options: list[str]) -> str:
+def _describe_removed(word: str, options: list[str]) -> str:
     return f"Without {word}." if options == [word] else f"Without {word}: {_join_names(options)}."
 
 
-def _match(instance: Instance, words: Iterable[str]) -> dict[str, list[str]]:
+def _match_words(instance: Instance, words: Iterable[str]) -> dict[str, list[str]]:
     return {
         word: [o for o, option in instance.options.items() if word in (o, option.kind)] for word in dict.fromkeys(words)
     }
@@ -115,7 +115,7 @@ def _join_names(names: Sequence[str]) -> str:
     return ", ".join(names) if names else "the instance has none"
 
 
-def _unknown(instance: Instance, word: str) -> Finding:
+def _unknown_word(instance: Instance, word: str) -> Finding:
     cure = did_you_mean(word, [*instance.options, *KINDS], f"Name an option, or a kind: {', '.join(KINDS)}.")
     return Finding(f"without {word or '""'}", None, "", f'"{word}" is neither an option nor a kind of option', cure)
 
@@ -138,7 +138,7 @@ def coalition(instance: Instance, names: Collection[str]) -> Instance:
         ['plant']
     """
     require_instance(instance)
-    unknown = [_no_member(instance, name) for name in names if name not in instance.members]
+    unknown = [_unknown_member(instance, name) for name in names if name not in instance.members]
     if unknown:
         raise InstanceError(unknown)
     inside = [member for name, member in instance.members.items() if name in names]
@@ -147,13 +147,13 @@ def coalition(instance: Instance, names: Collection[str]) -> Instance:
         for member in instance.members.values()
         for p in member.processes
     }
-    left = remove(instance, _removed(instance, names, shares))
-    processes = {p: _part(process, shares.get(p, 1.0)) for p, process in left.processes.items()}
+    left = remove(instance, _objects_outside(instance, names, shares))
+    processes = {p: _scale_process(process, shares.get(p, 1.0)) for p, process in left.processes.items()}
     budget = _sum_of_budgets(inside, instance.policy.budget)
     return left.replacing(processes=processes, members={}, policy=left.policy.model_copy(update={"budget": budget}))
 
 
-def _removed(instance: Instance, names: Collection[str], shares: Mapping[str, float]) -> Removed:
+def _objects_outside(instance: Instance, names: Collection[str], shares: Mapping[str, float]) -> Removed:
     """Return the objects that a coalition lacks: those of other members, and options that refer to them."""
     outside = [member for name, member in instance.members.items() if name not in names]
     gone = Removed(
@@ -171,7 +171,7 @@ def _sum_of_budgets(members: Collection[Member], otherwise: float | None) -> flo
     return math.fsum(budgets) if len(budgets) == len(members) else otherwise
 
 
-def _part(process: Process, share: float) -> Process:
+def _scale_process(process: Process, share: float) -> Process:
     """Return a process with a share of its capacity and of its actual output."""
     if share == 1.0:
         return process
@@ -180,7 +180,7 @@ def _part(process: Process, share: float) -> Process:
     return process.model_copy(update={"capacity": capacity, "actual": actual})
 
 
-def _no_member(instance: Instance, name: str) -> Finding:
+def _unknown_member(instance: Instance, name: str) -> Finding:
     known = list(instance.members)
     listed = f"The members are {', '.join(known)}." if known else "The file has none: add `members:`."
     return Finding(f"--between {name}", None, "", f'"{name}" is no member', did_you_mean(name, known, listed))
@@ -188,20 +188,20 @@ def _no_member(instance: Instance, name: str) -> Finding:
 
 def remove(instance: Instance, gone: Removed) -> Instance:
     """Return the instance without the objects in `gone`, which must include all options that refer to any of them."""
-    left = {section: _left(getattr(instance, section), names) for section, names in gone.by_section.items()}
+    left = {section: _drop_names(getattr(instance, section), names) for section, names in gone.by_section.items()}
     known = {*left["processes"], *left["options"]}
     return instance.replacing(
-        **left | {"options": {o: _excluding(option, gone.options) for o, option in left["options"].items()}},
-        shocks={name: _forget(spec, gone, known) for name, spec in instance.shocks.items()},
-        ensembles={name: _forget(spec, gone, known) for name, spec in instance.ensembles.items()},
-        policy=_policy(instance.policy, gone.options, known),
+        **left | {"options": {o: _reduce_excludes(option, gone.options) for o, option in left["options"].items()}},
+        shocks={name: _drop_references(spec, gone, known) for name, spec in instance.shocks.items()},
+        ensembles={name: _drop_references(spec, gone, known) for name, spec in instance.ensembles.items()},
+        policy=_reduce_policy(instance.policy, gone.options, known),
         futures=questions_without(instance.futures, gone.by_section),
-        adversary=None if instance.adversary is None else _aiming(instance.adversary, known),
-        members={name: _bring_less(member, gone) for name, member in instance.members.items()},
+        adversary=None if instance.adversary is None else _reduce_adversary(instance.adversary, known),
+        members={name: _reduce_member(member, gone) for name, member in instance.members.items()},
     )
 
 
-def _left(objects: Mapping[str, Any], gone: Collection[str]) -> dict[str, Any]:
+def _drop_names(objects: Mapping[str, Any], gone: Collection[str]) -> dict[str, Any]:
     return {name: each for name, each in objects.items() if name not in gone}
 
 
@@ -216,41 +216,45 @@ def options_left_without(instance: Instance, gone: Removed) -> dict[str, str]:
     }
 
 
-def _bring_less(member: Member, gone: Removed) -> Member:
+def _reduce_member(member: Member, gone: Removed) -> Member:
     left = {
         "demands": tuple(d for d in member.demands if d not in gone.demands),
         "options": tuple(o for o in member.options if o not in gone.options),
-        "processes": _left(member.processes, gone.processes),
+        "processes": _drop_names(member.processes, gone.processes),
     }
     return member.model_copy(update=left)
 
 
-def _policy(policy: Policy, gone: Collection[str], known: set[str]) -> Policy:
-    rules = (rule.model_copy(update={"cuts": _cuts(rule.cuts, known)}) for rule in policy.min_time_to_survive)
+def _reduce_policy(policy: Policy, gone: Collection[str], known: set[str]) -> Policy:
+    rules = (rule.model_copy(update={"cuts": _reduce_cuts(rule.cuts, known)}) for rule in policy.min_time_to_survive)
     force = {o: sizes for o, sizes in policy.force.items() if o not in gone}
     return policy.model_copy(update={MIN_TIME_TO_SURVIVE: tuple(rule for rule in rules if rule.cuts), "force": force})
 
 
-def _excluding(option: Lever, gone: Collection[str]) -> Lever:
+def _reduce_excludes(option: Lever, gone: Collection[str]) -> Lever:
     excludes: tuple[str, ...] = getattr(option, "excludes", ())
     if not excludes:
         return option
     return option.model_copy(update={"excludes": tuple(other for other in excludes if other not in gone)})
 
 
-def _forget[Spec: (ShockSpec, EnsembleSpec, Event)](spec: Spec, gone: Removed, known: set[str], name: str = "") -> Spec:
+def _drop_references[Spec: (ShockSpec, EnsembleSpec, Event)](
+    spec: Spec, gone: Removed, known: set[str], name: str = ""
+) -> Spec:
     """Return a shock, ensemble, or event `name` of one, without references to removed objects."""
-    update: dict[str, Any] = {"cuts": _cuts(spec.cuts, known, name)}
+    update: dict[str, Any] = {"cuts": _reduce_cuts(spec.cuts, known, name)}
     fields = {"cost": gone.activities, "reliability": gone.options, "demand": gone.demands, "survival": gone.demands}
     for field, names in fields.items():
         if (own := getattr(spec, field)) is not None:
             update[field] = {each: value for each, value in own.items() if each not in names}
     if isinstance(spec, EnsembleSpec):
-        update["events"] = {event: _forget(each, gone, known, event) for event, each in spec.events.items()}
+        update["events"] = {event: _drop_references(each, gone, known, event) for event, each in spec.events.items()}
     return spec.model_copy(update=update)
 
 
-def _cuts[AnyCut: (Cut, DrawnCut)](cuts: Iterable[AnyCut], known: set[str], event: str = "") -> tuple[AnyCut, ...]:
+def _reduce_cuts[AnyCut: (Cut, DrawnCut)](
+    cuts: Iterable[AnyCut], known: set[str], event: str = ""
+) -> tuple[AnyCut, ...]:
     """Return cuts reduced to known activities; a cut that moves up in its event keeps its own column of draws."""
     left: list[AnyCut] = []
     for i, cut in enumerate(cuts):
@@ -263,12 +267,12 @@ def _cuts[AnyCut: (Cut, DrawnCut)](cuts: Iterable[AnyCut], known: set[str], even
     return tuple(left)
 
 
-def _aiming(adversary: AdversarySpec, known: set[str]) -> AdversarySpec | None:
+def _reduce_adversary(adversary: AdversarySpec, known: set[str]) -> AdversarySpec | None:
     """Return the adversary with the targets that still have cuts, or None if none has."""
     aimed = {
         name: target.model_copy(
             update={
-                "cuts": _cuts(target.cuts, known),
+                "cuts": _reduce_cuts(target.cuts, known),
                 "deterrence": {o: added for o, added in target.deterrence.items() if o in known},
             }
         )

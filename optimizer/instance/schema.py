@@ -259,14 +259,14 @@ class Instance(Described):
 
     def event(self, name: str) -> Shock:
         """Return the shock with this name."""
-        return self._named[name]
+        return self._events_by_name[name]
 
     def find_event(self, name: str) -> Shock | None:
         """Return the shock with this name, or None."""
-        return self._named.get(name)
+        return self._events_by_name.get(name)
 
     @cached_property
-    def _named(self) -> Mapping[str, Shock]:
+    def _events_by_name(self) -> Mapping[str, Shock]:
         return {event.name: event for event in self.events}
 
     @cached_property
@@ -377,12 +377,12 @@ class Instance(Described):
             update = {"scenarios": {}, **update}
         copy = self.model_copy(update=update)
         if any(path.split(".")[0] in update for path in copy.ranges):
-            copy = copy.model_copy(update={"ranges": copy._ranges_left(set(update))})
+            copy = copy.model_copy(update={"ranges": copy._remaining_ranges(set(update))})
         for name in [name for name, part in vars(Instance).items() if isinstance(part, cached_property)]:
             copy.__dict__.pop(name, None)
         return copy
 
-    def _ranges_left(self, replaced: set[str]) -> dict[str, Any]:
+    def _remaining_ranges(self, replaced: set[str]) -> dict[str, Any]:
         """Return the ranges that remain valid: those outside the replaced sections, and those inside that still fit."""
         doubtful = {path: spec for path, spec in self.ranges.items() if path.split(".")[0] in replaced}
         valid = valid_ranges(self.model_dump(mode="json", by_alias=True, include=replaced), doubtful)

@@ -318,7 +318,7 @@ class Builder:
         line = node.line
         self.allowance.take(line)
         self.lines.setdefault(place, line)
-        node = _meant(node)
+        node = _resolve_alias(node)
         if node.kind == "scalar":
             return self._scalar(node, place)
         if any(node is other for other in self._above):
@@ -375,8 +375,8 @@ class Builder:
 
     def _sources(self, key: Node, value: Node, place: Place) -> Iterator[Node]:
         """Yield the mappings that a merge key (`<<`) includes."""
-        several = _meant(value)
-        for source in map(_meant, several.value if several.kind == "list" else [several]):
+        several = _resolve_alias(value)
+        for source in map(_resolve_alias, several.value if several.kind == "list" else [several]):
             if source.kind != "mapping":
                 cure = "Name a mapping: `<<: *name`, where `&name` stands before one."
                 self._report((*place, "<<"), key.line, "`<<` takes in what is no mapping", cure)
@@ -387,7 +387,7 @@ class Builder:
 
     def _add(self, own: dict[str, Any], key: Node, value: Node, place: Place) -> None:
         """Add a key with its value to the data of the mapping at a place."""
-        line, key = key.line, _meant(key)
+        line, key = key.line, _resolve_alias(key)
         if key.kind != "scalar":
             self._report((*place, "?"), line, "a key is not plain text", "Write a single word.")
             return
@@ -406,7 +406,7 @@ class Builder:
         own[name] = self.build(value, within)
 
 
-def _meant(node: Node) -> Node:
+def _resolve_alias(node: Node) -> Node:
     """Return the node that an alias refers to; any other node itself."""
     meant: Node = node.value if node.kind == "alias" else node
     return meant

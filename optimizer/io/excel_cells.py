@@ -68,14 +68,14 @@ class Package:
             raise PackageError(f"it holds more than {WORKBOOK_PARTS:,} files")
         try:
             with zipfile.ZipFile(io.BytesIO(content)) as archive:
-                _bound(archive)
+                _check_archive(archive)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 self.book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
         except PackageError:
             raise
         except Exception as error:
-            raise _unread(error) from None
+            raise _unreadable(error) from None
 
     def cells(self, sheet: Any, merged: list[str]) -> Iterator[Stored]:
         """Yield the stored cells of a sheet, including formatted empty ones; merged ranges are appended to `merged`."""
@@ -86,7 +86,7 @@ class Package:
         except PackageError:
             raise
         except Exception as error:
-            raise _unread(error, sheet.title) from None
+            raise _unreadable(error, sheet.title) from None
 
     def notes(self, sheet: Any) -> Mapping[tuple[int, int], str]:
         """Return the notes of a sheet, by row and column."""
@@ -103,16 +103,16 @@ class Package:
                 for at, comment in CommentSheet.from_tree(fromstring(archive.read(part.target))).comments:
                     found[coordinate_to_tuple(at)] = (comment.text or "").strip()
         except Exception as error:
-            raise _unread(error, sheet.title) from None
+            raise _unreadable(error, sheet.title) from None
         return {at: text for at, text in found.items() if text}
 
 
-def _unread(error: Exception, sheet: str = "") -> PackageError:
+def _unreadable(error: Exception, sheet: str = "") -> PackageError:
     text = str(error).splitlines()[0] if str(error) else ""
     return PackageError(f"{f'sheet {sheet}: ' if sheet else ''}{type(error).__name__}: {text[:200]}")
 
 
-def _bound(archive: zipfile.ZipFile) -> None:
+def _check_archive(archive: zipfile.ZipFile) -> None:
     """Raise an error if an archive is not as spreadsheet programs write it, or too large to unpack."""
     parts = archive.infolist()
     ((name, count),) = Counter(part.filename for part in parts).most_common(1) or [("", 0)]
@@ -127,10 +127,10 @@ def _bound(archive: zipfile.ZipFile) -> None:
             raise PackageError(what)
     tags = 0
     for part in parts:
-        tags += _tags(archive, part, WORKBOOK_TAGS - tags)
+        tags += _count_tags(archive, part, WORKBOOK_TAGS - tags)
 
 
-def _tags(archive: zipfile.ZipFile, part: zipfile.ZipInfo, most: int) -> int:
+def _count_tags(archive: zipfile.ZipFile, part: zipfile.ZipInfo, most: int) -> int:
     """Return the number of XML tags of one file; raise an error if it exceeds `most`, or for a document type."""
     tags, before = 0, b""
     with archive.open(part) as file:
@@ -159,7 +159,7 @@ def _parser(source: Any, sheet: Any, merged: list[str]) -> Iterator[Stored]:
         if row.tag != ROW_TAG:
             continue
         formulas = [cell.find(FORMULA_TAG) is not None for cell in row]
-        _take_for_text(row, VALUE_TAG)
+        _mark_long_numbers(row, VALUE_TAG)
         for cell, is_formula in zip(reader.parse_row(row)[1], formulas, strict=True):
             if not (1 <= cell["row"] <= _ROWS and 1 <= cell["column"] <= _COLUMNS):
                 raise PackageError(f"sheet {sheet.title}: a cell in row {cell['row']:,} is outside of every sheet")
@@ -167,7 +167,7 @@ def _parser(source: Any, sheet: Any, merged: list[str]) -> Iterator[Stored]:
         row.clear()
 
 
-def _take_for_text(row: Any, value_tag: str) -> None:
+def _mark_long_numbers(row: Any, value_tag: str) -> None:
     """Mark numbers with too many digits as text, so that the error is reported at their cell."""
     for cell in row:
         if cell.get("t", "n") == "n" and len(cell.findtext(value_tag, "")) > NUMBER_LENGTH:
@@ -233,7 +233,7 @@ class Workbook:
         try:
             self.package = Package(content)
         except PackageError as error:
-            raise self._unread(error) from None
+            raise self._unreadable(error) from None
 
     def sheets(self) -> Iterator[InputSheet]:
         """Yield the sheets in the order of `SHEETS`, in which a sheet precedes those whose rows refer to it.
@@ -263,7 +263,7 @@ class Workbook:
         try:
             rows, notes = self._rows(sheet, merged), self.package.notes(sheet)
         except PackageError as error:
-            raise self._unread(error) from None
+            raise self._unreadable(error) from None
         for row, at in notes:
             rows.setdefault(row, {}).setdefault(at, Stored(row, at, None, "n", is_formula=False))
         columns = self._columns(sheet.title, rows.pop(1, {}))
@@ -345,7 +345,7 @@ class Workbook:
             cure = "Open the workbook in Excel and save it, or write the value."
             self._report(at, "holds a formula that was never worked out", cure)
         if isinstance(value, (date, time, timedelta)):
-            self._report(at, *_of_time(value))
+            self._report(at, *_describe_time(value))
             return None
         if not isinstance(value, str):
             return value
@@ -362,7 +362,7 @@ class Workbook:
             return None
         return value if value.strip() else None
 
-    def _unread(self, error: PackageError) -> InstanceError:
+    def _unreadable(self, error: PackageError) -> InstanceError:
         cure = "Save it as an Excel workbook (.xlsx)."
         what = f"cannot be read as a workbook: {error}"
         return InstanceError([*self.document.findings, Finding(self.document.file, None, "", what, cure)])
@@ -373,7 +373,7 @@ class Workbook:
             raise InstanceError(self.document.findings)
 
 
-def _of_time(value: date | time | timedelta) -> tuple[str, str]:
+def _describe_time(value: date | time | timedelta) -> tuple[str, str]:
     """Return the problem and the cure of a date or time in a cell."""
     if not isinstance(value, date):
         return "holds a time of day, where an instance has numbers", "Format the cell as a number."

@@ -121,19 +121,21 @@ def rows_of(layout: SheetLayout, data: Mapping[str, Any]) -> list[LayoutRow]:
             values = {layout.value: value}
         else:
             own = {key: part for key, part in (value or {}).items() if not _is_a_sheet((*layout.path, key))}
-            values = dict(_flat(own))
+            values = dict(_flatten(own))
         found.append(LayoutRow(place, keys, values))
     return found
 
 
 def rows_of_rest(data: Mapping[str, Any]) -> list[LayoutRow]:
     """Return the rows of the sheet `instance`: all values outside tables."""
-    return [LayoutRow(tuple(key.split(".")), (key,), {"value": value}) for key, value in _flat(_rest(data, ()))]
+    return [
+        LayoutRow(tuple(key.split(".")), (key,), {"value": value}) for key, value in _flatten(_outside_tables(data, ()))
+    ]
 
 
-def _rest(value: Any, place: tuple[str, ...]) -> Any:
+def _outside_tables(value: Any, place: tuple[str, ...]) -> Any:
     return {
-        key: _rest(part, (*place, key)) if key in _NESTED and isinstance(part, Mapping) else part
+        key: _outside_tables(part, (*place, key)) if key in _NESTED and isinstance(part, Mapping) else part
         for key, part in value.items()
         if not _is_a_sheet((*place, key))
     }
@@ -153,11 +155,11 @@ def _matches(
         # An entry without content is a row too: a scenario without overrides, a branch that sets nothing.
         yield place, (*keys, ""), None
     else:
-        for part, own, inner in _parts(path[0], value):
+        for part, own, inner in _step_into(path[0], value):
             yield from _matches(path[1:], inner, (*place, part), (*keys, *own))
 
 
-def _parts(head: str, value: Any) -> Iterator[tuple[str | int, tuple[str, ...], Any]]:
+def _step_into(head: str, value: Any) -> Iterator[tuple[str | int, tuple[str, ...], Any]]:
     """Yield the results of one step of a path: part of the place, key (if the step is one), and value there."""
     if head == ITEM:
         yield from ((i, (), part) for i, part in enumerate(value if isinstance(value, (list, tuple)) else ()))
@@ -169,11 +171,11 @@ def _parts(head: str, value: Any) -> Iterator[tuple[str | int, tuple[str, ...], 
         yield head, (), value[head]
 
 
-def _flat(value: Mapping[str, Any], head: str = "") -> Iterator[tuple[str, Any]]:
+def _flatten(value: Mapping[str, Any], head: str = "") -> Iterator[tuple[str, Any]]:
     """Yield the values of a mapping by column; years and nested objects have columns of their own."""
     for key, part in value.items():
         if isinstance(part, Mapping) and part and (key in _NESTED or all(_YEAR.match(str(year)) for year in part)):
-            yield from _flat(part, f"{head}{key}.")
+            yield from _flatten(part, f"{head}{key}.")
         elif part is not None:
             yield f"{head}{key}", part
 
@@ -192,22 +194,22 @@ def place_comments(
         depth = max((len(each.path) for each in LAYOUTS if each.holds(comment.place)), default=0)
         row, within = (rows.get(comment.place[:depth]) if depth else None), comment.place[depth:]
         if row is not None:
-            _note(row, within, comment.text)
-        elif (single := _single_of(comment.place, rest)) is not None:
+            _add_note(row, within, comment.text)
+        elif (single := _single_row_of(comment.place, rest)) is not None:
             single.comments.append(comment.text)
         else:
             left.append((".".join(map(str, comment.place)), comment.text))
     return left
 
 
-def _single_of(place: Place, rest: list[LayoutRow]) -> LayoutRow | None:
+def _single_row_of(place: Place, rest: list[LayoutRow]) -> LayoutRow | None:
     """Return the first row of the sheet `instance` that is at a place, inside it or around it, or None."""
     if not place or place in {(each.path[0],) for each in LAYOUTS}:
         return None
     return next((each for each in rest if each.place[: len(place)] == place[: len(each.place)]), None)
 
 
-def _note(row: LayoutRow, within: Place, text: str) -> None:
+def _add_note(row: LayoutRow, within: Place, text: str) -> None:
     parts = [str(part) for part in within]
     columns = (".".join(parts[:depth]) for depth in range(len(parts), 0, -1))
     column = next((each for each in columns if each in row.values), None)
@@ -219,7 +221,7 @@ def _note(row: LayoutRow, within: Place, text: str) -> None:
 
 
 @cache
-def _amounts(models: tuple[type[BaseModel], ...]) -> frozenset[str]:
+def _amount_fields(models: tuple[type[BaseModel], ...]) -> frozenset[str]:
     """Return the fields that take a number in every model of a row; in them 60k means 60,000."""
     parts = build_schema()["$defs"]
     number: dict[str, bool] = {"discount_rate": True}
@@ -241,16 +243,16 @@ def to_cell(column: str, value: Any, models: tuple[type[BaseModel], ...] = (Poli
     if isinstance(value, (bool, NoneType)):
         return value
     if isinstance(value, (int, float)):
-        return value if _fits(value) else repr(value)
+        return value if _fits_cell(value) else repr(value)
     if not isinstance(value, str):
         return dump_flow(value)
-    if _AMOUNT.match(value.strip()) and _field(column) in _amounts(models):
+    if _AMOUNT.match(value.strip()) and _field(column) in _amount_fields(models):
         number = parse_amount(value)
         return int(number) if number.is_integer() else to_cell(column, number)
     return dump_flow(value, quoted=True) if _is_yaml(column, value) else value
 
 
-def _fits(value: float) -> bool:
+def _fits_cell(value: float) -> bool:
     """Return whether a cell holds a number exactly: Excel keeps 16 digits; other numbers are written as text."""
     return isfinite(value) and float(f"{value:.16G}") == value
 
@@ -260,7 +262,7 @@ def _long_number(value: Any) -> Any:
     if not isinstance(value, str) or not _NUMBER.match(value):
         return value
     number = float(value)
-    return number if repr(number) == value and not _fits(number) else value
+    return number if repr(number) == value and not _fits_cell(number) else value
 
 
 def _is_yaml(column: str, text: str) -> bool:

@@ -53,7 +53,7 @@ def build_schema() -> dict[str, Any]:
         ref_template="#/$defs/{model}",
         schema_generator=_Generator,
     )
-    parts = {model.__name__: _object(made["$defs"][model.__name__], model) for model in models}
+    parts = {model.__name__: _definition(made["$defs"][model.__name__], model) for model in models}
     fields = _hoist_fields(parts, models)
     whole = parts.pop(Instance.__name__)
     properties = whole["properties"]
@@ -62,7 +62,7 @@ def build_schema() -> dict[str, Any]:
     for section in _SECTIONS:
         properties[section]["type"] = ["object", "null"]
     whole |= {"required": ["horizon", "commodities", "demands"], "description": "An instance of diversify."}
-    parts |= {"Option": _option(), **fields, **_values(parts[RangeSpec.__name__])}
+    parts |= {"Option": _option_definition(), **fields, **_value_shapes(parts[RangeSpec.__name__])}
     return {"$schema": DIALECT, "title": "Instance", **whole, "$defs": dict(sorted(parts.items()))}
 
 
@@ -112,30 +112,30 @@ def _models(model: type[BaseModel]) -> set[type[BaseModel]]:
         each = waiting.pop()
         if each not in found:
             found.add(each)
-            waiting += [part for field in each.model_fields.values() for part in _within(field.annotation)]
+            waiting += [part for field in each.model_fields.values() for part in _models_within(field.annotation)]
     return found
 
 
-def _within(annotation: Any) -> Iterator[type[BaseModel]]:
+def _models_within(annotation: Any) -> Iterator[type[BaseModel]]:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         if not issubclass(annotation, Lever):
             yield annotation
         return
     for part in getattr(annotation, "__args__", ()):
-        yield from _within(part)
+        yield from _models_within(part)
 
 
 def _reference(name: str) -> dict[str, Any]:
     return {"$ref": f"#/$defs/{name}"}
 
 
-def _object(part: Mapping[str, Any], model: type[BaseModel]) -> dict[str, Any]:
+def _definition(part: Mapping[str, Any], model: type[BaseModel]) -> dict[str, Any]:
     """Return the definition of a model: descriptions of all fields, additions of its config, but no key."""
     properties = {}
     for key, shape in part.get("properties", {}).items():
         if key != "id":
             text = describe_model(model, key)
-            properties[key] = _refer(_plain(shape)) | ({"description": text} if text else {})
+            properties[key] = _refer(_simplify(shape)) | ({"description": text} if text else {})
     return {
         "type": "object",
         "description": (model.__doc__ or "").partition("\n\n")[0].strip(),
@@ -146,7 +146,7 @@ def _object(part: Mapping[str, Any], model: type[BaseModel]) -> dict[str, Any]:
     }
 
 
-def _plain(shape: Mapping[str, Any]) -> dict[str, Any]:
+def _simplify(shape: Mapping[str, Any]) -> dict[str, Any]:
     """Return a shape without titles and null defaults; `null` beside a single type becomes a list of types."""
     plain = {key: value for key, value in shape.items() if key != "title" and (key != "default" or value is not None)}
     others = [each for each in plain.get("anyOf", ()) if each != _NULL]
@@ -163,18 +163,18 @@ def _refer(shape: Any) -> Any:
         return [_refer(each) for each in shape]
     if not isinstance(shape, dict):
         return shape
-    reference = _shared({key: part for key, part in shape.items() if key not in _ABOUT})
+    reference = _shared_reference({key: part for key, part in shape.items() if key not in _ABOUT})
     if reference is None:
         return {key: _refer(part) for key, part in shape.items()}
     return {**reference, **{key: shape[key] for key in _ABOUT if key in shape}}
 
 
-def _shared(shape: Mapping[str, Any]) -> dict[str, Any] | None:
+def _shared_reference(shape: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the reference to a shared shape, or to one or null; None if the shape is not shared."""
     found = next((_reference(name) for name, shared in shapes.SHARED.items() if shared == shape), None)
     if found is None and _NULL in shape.get("anyOf", ()):
         # pydantic merges null into the alternatives of the shape itself.
-        found = _shared({"anyOf": [each for each in shape["anyOf"] if each != _NULL]})
+        found = _shared_reference({"anyOf": [each for each in shape["anyOf"] if each != _NULL]})
         return None if found is None else {"anyOf": [found, _NULL]}
     return found
 
@@ -202,7 +202,7 @@ def _declared_names(model: type) -> set[str]:
     return {field.alias or key for key, field in getattr(model, "model_fields", {}).items() if key in own}
 
 
-def _values(spec: Mapping[str, Any]) -> dict[str, Any]:
+def _value_shapes(spec: Mapping[str, Any]) -> dict[str, Any]:
     """Return the shared shapes of values; any number may be replaced by an uncertain one with its range."""
     plain = {"Number": dict(shapes.AMOUNT)}
     for end in ("low", "high"):
@@ -222,7 +222,7 @@ def _values(spec: Mapping[str, Any]) -> dict[str, Any]:
     return {**plain, "Ranged": ranged, **shared}
 
 
-def _option() -> dict[str, Any]:
+def _option_definition() -> dict[str, Any]:
     """Return the definition of an option: its kind first, then the fields of that kind."""
     kind = {"enum": list(KINDS), "description": describe_model(Lever, "kind")}
     rules = [

@@ -207,7 +207,7 @@ def inspect_document(
 FORMS = (".yaml", ".yml", ".json", WORKBOOK)
 
 
-def _of_value_before(comment: Comment, data: Mapping[str, Any]) -> Comment:
+def _with_earlier_value(comment: Comment, data: Mapping[str, Any]) -> Comment:
     """Return a comment of a saved plan; if a run changed the value it is about, it begins with the value before."""
     now = value_at(data, comment.place)
     if comment.value is None or now is None or are_alike(now, comment.value):
@@ -234,7 +234,7 @@ def convert_file(source: str | FilePath, target: str | FilePath) -> int:
     """
     form = arguments.file_path("target", target, FORMS).suffix.lower()
     document = open_document(source)
-    comments = tuple(_of_value_before(comment, document.data) for comment in read_comments(source))
+    comments = tuple(_with_earlier_value(comment, document.data) for comment in read_comments(source))
     instance, _ = check_document(document)
     if form == WORKBOOK:
         from optimizer.io.workbook import dump_workbook, parse_workbook
@@ -251,12 +251,12 @@ def convert_file(source: str | FilePath, target: str | FilePath) -> int:
             text = dump_yaml(document.data, comments, EDITOR_LINE if has_schema else "")
         content, again = text.encode("utf-8"), parse(text, str(target))
     if check_document(again)[0] != instance:
-        raise InstanceError(_not_held(document, again))
+        raise InstanceError(_unheld_values(document, again))
     write_whole(target, content)
     return len(comments) if form == ".json" else 0
 
 
-def _not_held(document: Document, again: Document) -> list[Finding]:
+def _unheld_values(document: Document, again: Document) -> list[Finding]:
     """Return findings about the values that are read back differently from the new format; nothing was written."""
     found, cure = list[Finding](), "Write a text in quotes or another value, or remove the key; nothing was written."
     for place, value in leaves(document.data):

@@ -64,23 +64,23 @@ def open_plan(path: str, instance: Instance) -> tuple[Document, list[PlanEntry]]
         cure = "Name the plan.json of `diversify solve --output`, a builds.csv, or a plan in YAML."
         raise GivenPlanError([Finding(path, None, "", "is a workbook, not a plan", cure)])
     if suffix == ".csv":
-        return _table(path, instance)
+        return _read_table(path, instance)
     if is_plan_file(path):
         document = Document(path, dict(parse_json(read_text(path))))
-        return document, list(_saved(document))
+        return document, list(_read_saved(document))
     document = parse(read_text(path), path, cure=SHAPE)
-    return document, list(_hand_written(document))
+    return document, list(_read_hand_written(document))
 
 
 def entries_of(document: Document) -> list[PlanEntry]:
     """Return the entries of a mapping in the form of a hand-written file or of a saved plan."""
-    return list(_saved(document) if isinstance(document.data.get(BUILDS), list) else _hand_written(document))
+    return list(_read_saved(document) if isinstance(document.data.get(BUILDS), list) else _read_hand_written(document))
 
 
 # Written by hand.
 
 
-def _hand_written(document: Document) -> Iterator[PlanEntry]:
+def _read_hand_written(document: Document) -> Iterator[PlanEntry]:
     data = document.data
     if {"horizon", "demands"} <= data.keys():
         document.findings.append(document.finding((), "is an instance, not a plan", SHAPE))
@@ -88,12 +88,12 @@ def _hand_written(document: Document) -> Iterator[PlanEntry]:
     _refuse_unknown(document, (), data, KEYS)
     if not {BUILDS, PURCHASES, FUTURES} & data.keys():
         document.findings.append(document.finding((), "names neither builds nor purchases", SHAPE))
-    yield from _bought(document, (), data, ())
-    for key, part in _mapping(document, (FUTURES,), data.get(FUTURES), BRANCH_SHAPE):
+    yield from _read_purchases(document, (), data, ())
+    for key, part in _pairs_of(document, (FUTURES,), data.get(FUTURES), BRANCH_SHAPE):
         place = (FUTURES, key)
-        own = dict(_mapping(document, place, part, BRANCH_SHAPE))
+        own = dict(_pairs_of(document, place, part, BRANCH_SHAPE))
         _refuse_unknown(document, place, own, (BUILDS, PURCHASES))
-        yield from _bought(document, place, own, (key,))
+        yield from _read_purchases(document, place, own, (key,))
 
 
 def _refuse_unknown(document: Document, place: Place, data: Mapping[str, Any], known: Sequence[str]) -> None:
@@ -102,15 +102,17 @@ def _refuse_unknown(document: Document, place: Place, data: Mapping[str, Any], k
         document.findings.append(document.finding((*place, key), f'"{excerpt(key)}" is an unknown key', cure))
 
 
-def _bought(document: Document, place: Place, data: Mapping[str, Any], futures: tuple[str, ...]) -> Iterator[PlanEntry]:
+def _read_purchases(
+    document: Document, place: Place, data: Mapping[str, Any], futures: tuple[str, ...]
+) -> Iterator[PlanEntry]:
     for section in (BUILDS, PURCHASES):
-        for option, by_period in _mapping(document, (*place, section), data.get(section)):
+        for option, by_period in _pairs_of(document, (*place, section), data.get(section)):
             own = (*place, section, option)
-            for period, amount in _mapping(document, own, by_period, "Write {2027: size}.", "says no year"):
+            for period, amount in _pairs_of(document, own, by_period, "Write {2027: size}.", "says no year"):
                 yield PlanEntry(document, (*own, period), option, period, amount, section == PURCHASES, futures=futures)
 
 
-def _mapping(
+def _pairs_of(
     document: Document, place: Place, value: Any, cure: str = SHAPE, what: str = ""
 ) -> Iterator[tuple[str, Any]]:
     """Yield the pairs of a mapping; add a finding if the value is none, unless an optional section is absent."""
@@ -124,14 +126,14 @@ def _mapping(
 # Saved by `solve`.
 
 
-def _saved(document: Document) -> Iterator[PlanEntry]:
+def _read_saved(document: Document) -> Iterator[PlanEntry]:
     data = document.data
     try:
         for build in data[BUILDS]:
             option, period, kind = str(build["option"]), str(build["period"]), build.get("kind")
             place, futures, opened = (BUILDS, option, period), _named_futures(build), bool(build.get("opened"))
             yield PlanEntry(document, place, option, period, build["size"], False, kind, opened, futures)
-        yield from _saved_purchases(document, data.get(PURCHASES, {}))
+        yield from _read_saved_purchases(document, data.get(PURCHASES, {}))
     except (KeyError, TypeError, AttributeError) as error:
         why = f"lacks {error}" if isinstance(error, KeyError) else "is of another shape"
         what = f"is no plan file: an entry of builds or purchases {why}"
@@ -139,7 +141,7 @@ def _saved(document: Document) -> Iterator[PlanEntry]:
         document.findings.append(document.finding((), what, cure))
 
 
-def _saved_purchases(document: Document, purchases: Any) -> Iterator[PlanEntry]:
+def _read_saved_purchases(document: Document, purchases: Any) -> Iterator[PlanEntry]:
     """Yield saved purchases: by stockpile and period for a single future, a list of decisions for several futures."""
     if isinstance(purchases, list):
         for each in purchases:
@@ -161,7 +163,7 @@ def _named_futures(decision: Mapping[str, Any]) -> tuple[str, ...]:
 # A table.
 
 
-def _rows(path: str) -> tuple[Document, list[str], list[tuple[int, dict[str, str]]]]:
+def _read_rows(path: str) -> tuple[Document, list[str], list[tuple[int, dict[str, str]]]]:
     """Read a table; return its document, its column names, and its rows, each with its line number.
 
     The apostrophe that protects a text from evaluation by spreadsheet programs is removed. A row with too few or too
@@ -186,8 +188,8 @@ def _by_column(
         document.findings.append(Finding(document.file, line, "", what, f"Write one for each: {', '.join(head)}."))
 
 
-def _table(path: str, instance: Instance) -> tuple[Document, list[PlanEntry]]:
-    document, head, rows = _rows(path)
+def _read_table(path: str, instance: Instance) -> tuple[Document, list[PlanEntry]]:
+    document, head, rows = _read_rows(path)
     when = "period" if "period" in head else "year"
     missing = [name for name in ("option", when, "size") if name not in head]
     if missing:
@@ -209,7 +211,7 @@ def _table(path: str, instance: Instance) -> tuple[Document, list[PlanEntry]]:
         amount, kind = row["size"], row.get("kind") or None
         opened = _is_opened_at_zero(kind, amount)
         entries.append(PlanEntry(document, place, option, period, amount, None, kind, opened, futures))
-    return document, [*entries, *_purchased(document, stocks)]
+    return document, [*entries, *_read_purchased(document, stocks)]
 
 
 def _is_opened_at_zero(kind: str | None, amount: str) -> bool:
@@ -223,10 +225,10 @@ def _futures_of_row(row: Mapping[str, str]) -> tuple[str, ...]:
     return (own,) if own else tuple(row.get(FUTURES, "").split())
 
 
-def _purchased(document: Document, stocks: Sequence[str]) -> Iterator[PlanEntry]:
+def _read_purchased(document: Document, stocks: Sequence[str]) -> Iterator[PlanEntry]:
     """Yield the purchases of stockpiles in a table of builds, read from `purchased.csv` beside it."""
     path = str(FilePath(document.file).with_name(PURCHASED))
-    beside, head, rows = _rows(path) if stocks and FilePath(path).is_file() else (document, [], [])
+    beside, head, rows = _read_rows(path) if stocks and FilePath(path).is_file() else (document, [], [])
     if beside is not document:
         document.findings += beside.findings
     for option in stocks:
@@ -279,15 +281,15 @@ class BranchKeys:
         Raises:
             BranchKeyError: a key names no future.
         """
-        return frozenset(number for key in keys for number in self._of_key(key))
+        return frozenset(number for key in keys for number in self._numbers_of_key(key))
 
-    def _of_key(self, key: str) -> Sequence[int]:
+    def _numbers_of_key(self, key: str) -> Sequence[int]:
         if key in self._names:
             return (self._names[key],)
         if not self.has_questions:
             what = f'"{excerpt(key)}" is a future, and {self.title} has none'
             raise BranchKeyError(key, what, "Write what is bought under builds and purchases, without futures.")
-        return self._with_branches(key, self._branches(key))
+        return self._futures_with(key, self._branches(key))
 
     def _branches(self, key: str) -> frozenset[_Branch]:
         parts = self._parts(key)
@@ -301,7 +303,7 @@ class BranchKeys:
                 raise BranchKeyError(key, f'"{excerpt(key)}" is a branch of several questions', f"Write {both}.")
         return frozenset(branch for part in parts for branch in part)
 
-    def _with_branches(self, key: str, wanted: frozenset[_Branch]) -> Sequence[int]:
+    def _futures_with(self, key: str, wanted: frozenset[_Branch]) -> Sequence[int]:
         known = [{(answer.question, answer.branch) for answer in future.answers} for future in self.tree.futures]
         found = [number for number, own in enumerate(known) if wanted <= own]
         if not found:
@@ -359,16 +361,16 @@ def _differences(
             pair, amounts = (number, first), (other, one)
         else:
             pair, amounts = (first, number), (one, other)
-        if not _are_alike(*amounts):
-            yield AnticipatedDecision(o, t, pair, amounts, _parting(tree, *pair))
+        if not _are_equal(*amounts):
+            yield AnticipatedDecision(o, t, pair, amounts, _first_differing_answer(tree, *pair))
 
 
-def _are_alike(most: float | None, least: float | None) -> bool:
+def _are_equal(most: float | None, least: float | None) -> bool:
     """Return whether both amounts are given and equal within tolerance; None means not bought, unlike opened at 0."""
     return most is not None and least is not None and most - least <= NEGLIGIBLE * most
 
 
-def _parting(tree: FutureTree, one: int, other: int) -> Answer:
+def _first_differing_answer(tree: FutureTree, one: int, other: int) -> Answer:
     """Return the first answer of future `one` that future `other` does not have."""
     known = tree.futures[other].answers
     return next(answer for answer in tree.futures[one].answers if answer not in known)

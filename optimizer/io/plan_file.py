@@ -139,11 +139,11 @@ def _read_entries(instance: Instance, document: Document, entries: Sequence[Plan
     Raises:
         GivenPlanError: the entries are invalid for the instance; the error lists every finding.
     """
-    placed, findings = _placed(instance, document, entries)
-    common = _taken(instance, document, (entry for entry, numbers in placed if numbers is None))
-    readers = _by_future(instance, document, placed) if any(entry.futures for entry in entries) else []
+    placed, findings = _assign_futures(instance, document, entries)
+    common = _read_all(instance, document, (entry for entry, numbers in placed if numbers is None))
+    readers = _readers_by_future(instance, document, placed) if any(entry.futures for entry in entries) else []
     findings += [*document.findings, *(found for each in (common, *readers) for found in each.findings)]
-    findings = findings or list(_anticipated(instance, readers))
+    findings = findings or list(_find_anticipating(instance, readers))
     if findings:
         raise GivenPlanError(sorted(dict.fromkeys(findings), key=lambda finding: finding.line or 0))
     return replace(common.plan(file), futures=_plans(instance, readers, file))
@@ -156,7 +156,7 @@ def _plans(instance: Instance, readers: Sequence["_PlanReader"], file: str) -> d
     return {name: made[id(reader)] for name, reader in zip(names, readers, strict=False)}
 
 
-def _placed(
+def _assign_futures(
     instance: Instance, document: Document, entries: Iterable[PlanEntry]
 ) -> tuple[list[_Placed], list[Finding]]:
     """Return entries with the numbers of their futures, and findings about entries with unknown futures."""
@@ -168,29 +168,29 @@ def _placed(
             key, what, cure = error.args
             has_line = entry.place[0] != FUTURES and entry.place in document.lines
             findings.append(document.finding(entry.place if has_line else (FUTURES, key), what, cure))
-            findings += _taken(instance, document, [entry]).findings
+            findings += _read_all(instance, document, [entry]).findings
     return placed, findings
 
 
-def _taken(instance: Instance, document: Document, entries: Iterable[PlanEntry]) -> "_PlanReader":
+def _read_all(instance: Instance, document: Document, entries: Iterable[PlanEntry]) -> "_PlanReader":
     reader = _PlanReader(instance, document)
     for entry in entries:
         reader.add(entry)
     return reader
 
 
-def _by_future(instance: Instance, document: Document, placed: Sequence[_Placed]) -> list["_PlanReader"]:
+def _readers_by_future(instance: Instance, document: Document, placed: Sequence[_Placed]) -> list["_PlanReader"]:
     """Return, for each future, the reader with its entries; futures with the same entries share one."""
     made, result = dict[tuple[int, ...], _PlanReader](), list[_PlanReader]()
     for number in range(len(instance.tree.futures)):
         some = tuple(i for i, (_, numbers) in enumerate(placed) if numbers is None or number in numbers)
         if some not in made:
-            made[some] = _taken(instance, document, (placed[i][0] for i in some))
+            made[some] = _read_all(instance, document, (placed[i][0] for i in some))
         result.append(made[some])
     return result
 
 
-def _anticipated(instance: Instance, readers: Sequence["_PlanReader"]) -> Iterator[Finding]:
+def _find_anticipating(instance: Instance, readers: Sequence["_PlanReader"]) -> Iterator[Finding]:
     """Yield a finding for each entry that depends on an answer before it is known."""
     said = set[tuple[int, Place]]()
     bought = {id(reader): reader.bought for reader in readers}
@@ -198,10 +198,10 @@ def _anticipated(instance: Instance, readers: Sequence["_PlanReader"]) -> Iterat
         entry = readers[each.futures[0]].entries[each.option, each.t]
         if (id(entry.document), entry.place) not in said:
             said.add((id(entry.document), entry.place))
-            yield entry.document.finding(entry.place, *_anticipated_words(instance, each))
+            yield entry.document.finding(entry.place, *_describe_anticipated(instance, each))
 
 
-def _anticipated_words(instance: Instance, each: AnticipatedDecision) -> tuple[str, str]:
+def _describe_anticipated(instance: Instance, each: AnticipatedDecision) -> tuple[str, str]:
     """Return the problem and the cure of a decision that anticipates an answer."""
     one, other = (instance.tree.futures[number].name for number in each.futures)
     more, less = ("nothing" if amount is None else size_text(instance, each.option, amount) for amount in each.amounts)
@@ -222,7 +222,7 @@ class _PlanReader:
         self.lines: dict[tuple[str, int], int] = {}
         self.entries: dict[tuple[str, int], PlanEntry] = {}
         self._names = Vocabulary(instance.options, "option")
-        self._said: dict[tuple[str, str], int] = {}
+        self._reported: dict[tuple[str, str], int] = {}
 
     def add(self, entry: PlanEntry) -> None:
         """Add one entry to the plan, or a finding if it is invalid."""
@@ -237,7 +237,7 @@ class _PlanReader:
         else:
             self._build(entry, periods.start, amount)
 
-    def _say(self, entry: PlanEntry, what: str, cure: str, place: Place | None = None) -> None:
+    def _report(self, entry: PlanEntry, what: str, cure: str, place: Place | None = None) -> None:
         self.findings.append(entry.document.finding(place or entry.place, what, cure))
 
     def _amount(self, entry: PlanEntry) -> float | None:
@@ -245,7 +245,7 @@ class _PlanReader:
             return not_negative(parse_amount(entry.amount))
         except PydanticCustomError as error:
             context = error.context or {}
-            self._say(entry, context["what"], context["cure"])
+            self._report(entry, context["what"], context["cure"])
             return None
 
     def _is_known(self, entry: PlanEntry) -> bool:
@@ -262,9 +262,9 @@ class _PlanReader:
             wrong = what, "Name the instance of the plan."
         else:
             return True
-        if (o, wrong[0]) not in self._said:
-            self._said[o, wrong[0]] = 1
-            self._say(entry, *wrong, place=place)
+        if (o, wrong[0]) not in self._reported:
+            self._reported[o, wrong[0]] = 1
+            self._report(entry, *wrong, place=place)
         return False
 
     def _periods(self, entry: PlanEntry) -> range:
@@ -275,9 +275,9 @@ class _PlanReader:
         except ValueError as error:
             what = f"{self.instance.title} has no period {excerpt(entry.period)}"
             # A wrong column affects most rows: one finding is enough.
-            if entry.document.lines.get(entry.place[:-1], 0) or (entry.option, str(error)) not in self._said:
-                self._say(entry, what, str(error))
-            self._said[entry.option, str(error)] = 1
+            if entry.document.lines.get(entry.place[:-1], 0) or (entry.option, str(error)) not in self._reported:
+                self._report(entry, what, str(error))
+            self._reported[entry.option, str(error)] = 1
             return range(0)
         months = 12 if len(entry.period.strip()) == 4 else 3 if "Q" in entry.period else 1
         return range(first, first + max(1, months // horizon.months))
@@ -288,34 +288,34 @@ class _PlanReader:
         if a not in horizon.decisions:
             near = max(b for b in horizon.decisions if b <= a)
             cure = f"Write {horizon.label(near)}, or set horizon.decide of the instance."
-            self._say(entry, f"{label} is no decision point", cure)
+            self._report(entry, f"{label} is no decision point", cure)
         elif (o, a) in self.builds:
-            self._say_twice(entry, a)
+            self._report_twice(entry, a)
         elif option.is_fixed_charge and (others := [b for other, b in self.builds if other == o]):
             what = f"{o} is bought in {horizon.label(others[0])} as well, and with a fixed cost or a min_size it is "
-            self._say(entry, f"{what}bought once or not at all", "Write one year, with the whole size.")
+            self._report(entry, f"{what}bought once or not at all", "Write one year, with the whole size.")
         else:
-            size = _whole_units(size, option.unit_size)
+            size = _round_to_units(size, option.unit_size)
             self.builds[o, a] = Build(o, option.kind, a, horizon.year(a), label, size, option.is_fixed_charge)
-            self._note(entry, a)
+            self._record(entry, a)
 
-    def _say_twice(self, entry: PlanEntry, t: int) -> None:
+    def _report_twice(self, entry: PlanEntry, t: int) -> None:
         cure, before = "Keep one of the two.", self.entries[entry.option, t]
         if entry.futures or before.futures:
             cure += " What stands under a future is bought beside what stands under none."
-        self._say(entry, f"{entry.option} in {self.instance.horizon.label(t)} is given twice", cure)
+        self._report(entry, f"{entry.option} in {self.instance.horizon.label(t)} is given twice", cure)
 
     def _fill(self, entry: PlanEntry, periods: range, amount: float) -> None:
         fills = self.fills.setdefault(entry.option, {})
         twice = [t for t in periods if t in fills]
         if twice:
-            self._say_twice(entry, twice[0])
+            self._report_twice(entry, twice[0])
             return
         for t in periods:
             fills[t] = amount / len(periods)
-            self._note(entry, t)
+            self._record(entry, t)
 
-    def _note(self, entry: PlanEntry, t: int) -> None:
+    def _record(self, entry: PlanEntry, t: int) -> None:
         self.entries[entry.option, t] = entry
         line = entry.document.lines.get(entry.place)
         if line is not None and entry.document is self.document:
@@ -344,7 +344,7 @@ class _PlanReader:
         return str(named or (path.resolve().parent.name if path.name == "builds.csv" else path.stem)).strip()
 
 
-def _whole_units(size: float, unit: float) -> float:
+def _round_to_units(size: float, unit: float) -> float:
     """Return a size, rounded to whole units if the difference is only a rounding error."""
     whole = unit * round(size / unit) if unit > 0 else size
     return whole if abs(size - whole) <= ROUNDING * size else size

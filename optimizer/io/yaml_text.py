@@ -102,7 +102,7 @@ def parse_comments(text: str, file: str) -> tuple[Comment, ...]:
     return tuple(_Reader(document, text).read())
 
 
-def _starts(text: str) -> dict[int, int]:
+def _comment_starts(text: str) -> dict[int, int]:
     """Return the column where a comment starts, by line from 0; a # inside a scalar starts none."""
     scalars = [
         ((token.start_mark.line, token.start_mark.column), (token.end_mark.line, token.end_mark.column))
@@ -123,7 +123,7 @@ def _starts(text: str) -> dict[int, int]:
 
 class _Reader:
     def __init__(self, document: Document, text: str) -> None:
-        self.document, self.lines, self.starts = document, text.splitlines(), _starts(text)
+        self.document, self.lines, self.starts = document, text.splitlines(), _comment_starts(text)
         self.first: dict[int, Place] = {}
         self.fields = Counter(line - 1 for place, line in document.lines.items() if len(place) == FIELD)
         for place, line in document.lines.items():
@@ -142,12 +142,12 @@ class _Reader:
                 yield from self._block(block)
                 block = []
             if line in self.starts:
-                yield from self._beside(line)
+                yield from self._read_beside(line)
         if block:
             yield from self._block(block)
 
-    def _beside(self, line: int) -> Iterator[Comment]:
-        place = self.first.get(line) or self._before(line)
+    def _read_beside(self, line: int) -> Iterator[Comment]:
+        place = self.first.get(line) or self._place_before(line)
         text = self._text([line])
         if place and text:
             yield Comment(place, value_at(self.document.data, place), text)
@@ -164,13 +164,13 @@ class _Reader:
         next_ = bisect_right(self.keys, block[-1])
         after = self.keys[next_] if next_ < len(self.keys) else None
         if after is None or self.starts[block[0]] > _indent(self.lines[after]):
-            inside = self._before(block[0])[:2]
+            inside = self._place_before(block[0])[:2]
             # Indented no deeper than the object, so after the last object of a section: the section owns the comment.
             is_beside = self.starts[block[0]] <= _indent(self.lines[self.document.lines[inside] - 1])
             return inside[:1] if is_beside else inside
-        return self._below(block, after)
+        return self._owner_below(block, after)
 
-    def _below(self, block: list[int], after: int) -> Place:
+    def _owner_below(self, block: list[int], after: int) -> Place:
         """Return the place that owns a comment above a line with keys."""
         place = self.first[after]
         stands_alone = block[-1] + 1 < len(self.lines) and not self.lines[block[-1] + 1].strip()
@@ -178,7 +178,7 @@ class _Reader:
             return place[:1]
         return place[: FIELD if len(place) == FIELD and self.fields[after] == 1 else 2]
 
-    def _before(self, line: int) -> Place:
+    def _place_before(self, line: int) -> Place:
         at = bisect_left(self.keys, line)
         return self.first[self.keys[at - 1]] if at else ()
 
@@ -307,14 +307,14 @@ class _Writer:
         yield from (f"# {line}".rstrip() for line in header)
         yield from [""] if first or header else []
         for i, (key, value) in enumerate(self.data.items()):
-            yield from self._top(key, value, is_first=i == 0)
+            yield from self._section_lines(key, value, is_first=i == 0)
 
-    def _top(self, key: str, value: Any, *, is_first: bool) -> Iterator[str]:
+    def _section_lines(self, key: str, value: Any, *, is_first: bool) -> Iterator[str]:
         place: Place = (key,)
         if value and _is_block(place) and isinstance(value, Mapping):
             # A comment above the first key of the file would be read as the header.
-            beside = self._behind(place, is_deep=False) if is_first else ""
-            yield from [] if is_first else ["", *self._above(place, "")]
+            beside = self._comments_behind(place, is_deep=False) if is_first else ""
+            yield from [] if is_first else ["", *self._comments_above(place, "")]
             yield f"{key}:{beside}"
             for name, entry in value.items():
                 yield from self._entry((key, name), entry, "  ")
@@ -325,7 +325,7 @@ class _Writer:
         """Yield the lines of an entry of a section, with its comments above."""
         is_field = place[0] in ("policy", "adversary")
         if not is_field:
-            yield from self._above(place, indent)
+            yield from self._comments_above(place, indent)
         if is_field or not isinstance(value, Mapping) or self._is_short(place, value, indent):
             line = f"{indent}{_key(place[-1])}: {dump_flow(value)}"
             yield from self._field(place, value, indent) if is_field else [line]
@@ -346,16 +346,16 @@ class _Writer:
         if not (value and _is_block(place)) or is_flow:
             yield from self._line(place, value, indent)
             return
-        yield f"{indent}{_key(place[-1])}:{self._behind(place, is_deep=False)}"
+        yield f"{indent}{_key(place[-1])}:{self._comments_behind(place, is_deep=False)}"
         if isinstance(value, Mapping):
             for key, part in value.items():
                 yield from self._field((*place, key), part, f"{indent}  ")
         else:
             for i, part in enumerate(value):
-                yield f"{indent}  - {dump_flow(part)}{self._behind((*place, i))}"
+                yield f"{indent}  - {dump_flow(part)}{self._comments_behind((*place, i))}"
 
     def _line(self, place: Place, value: Any, indent: str) -> Iterator[str]:
-        key, beside = _key(place[-1]), self._behind(place)
+        key, beside = _key(place[-1]), self._comments_behind(place)
         is_long = isinstance(value, str) and len(value) > LONG and re.fullmatch(r"\S+( \S+)*", value)
         if is_long and value.isprintable() and not beside:
             yield f"{indent}{key}: >-"
@@ -366,11 +366,11 @@ class _Writer:
             text = dump_flow(value) if place[0] in ("scenarios", "futures") else _short(value)
             line = f"{indent}{key}: {text}"
             if len(place) == FIELD and len(line + beside) > WIDTH:
-                yield from _wrapped(beside.removeprefix("  # "), f"{indent}# ", indent)
+                yield from _wrap(beside.removeprefix("  # "), f"{indent}# ", indent)
                 beside = ""
             yield f"{line}{beside}"
 
-    def _behind(self, place: Place, *, is_deep: bool = True) -> str:
+    def _comments_behind(self, place: Place, *, is_deep: bool = True) -> str:
         """Return the comments on a place for the end of its line; with `is_deep`, also those on places inside it."""
         texts = list(self.comments.get(place, ()))
         if is_deep:
@@ -379,14 +379,14 @@ class _Writer:
         words = "; ".join(" ".join(text.split()) for text in texts)
         return f"  # {words}" if words else ""
 
-    def _above(self, place: Place, indent: str) -> Iterator[str]:
+    def _comments_above(self, place: Place, indent: str) -> Iterator[str]:
         """Yield the comments on a place as lines above it; lines of a comment after its first stay indented."""
         for text in self.comments.get(place, ()):
             for i, part in enumerate(text.split("\n")):
-                yield from _wrapped(" ".join(part.split()), indent + ("#    " if i else "# "), indent)
+                yield from _wrap(" ".join(part.split()), indent + ("#    " if i else "# "), indent)
 
 
-def _wrapped(text: str, first: str, indent: str) -> list[str]:
+def _wrap(text: str, first: str, indent: str) -> list[str]:
     """Wrap a comment into lines of its own; the first line begins with `first`."""
     return textwrap.wrap(text, WIDTH, initial_indent=first, subsequent_indent=f"{indent}# ",
                          break_long_words=False, break_on_hyphens=False)  # fmt: skip

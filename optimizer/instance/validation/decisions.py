@@ -27,7 +27,7 @@ def sizes_can_be_handled(unchecked: Unchecked) -> Iterator[Problem]:
     """Check that there are not too many events, and not too many periods for the number of objects in each."""
     instance, total = unchecked.instance, 0
     periods = len(instance.horizon.periods)
-    counts = [(("shocks", s), _size(spec, periods)) for s, spec in instance.shocks.items()]
+    counts = [(("shocks", s), _count_events(spec, periods)) for s, spec in instance.shocks.items()]
     counts += [(("ensembles", e), spec.count) for e, spec in instance.ensembles.items()]
     for place, count in counts:
         total += count
@@ -41,7 +41,7 @@ def sizes_can_be_handled(unchecked: Unchecked) -> Iterator[Problem]:
         yield ("horizon",), what, "Choose a coarser step, or a shorter horizon.", "error"
 
 
-def _size(spec: ShockSpec, periods: int) -> int:
+def _count_events(spec: ShockSpec, periods: int) -> int:
     """Return an upper bound on the number of events of an entry."""
     starts = periods if spec.start.form == "span" else len(spec.start.labels)
     return starts * len(spec.durations.values) * max(1, len(spec.grid.severity) if spec.grid else 1)
@@ -59,10 +59,10 @@ def shocks_are_inside_the_horizon(unchecked: Unchecked) -> Iterator[Problem]:
             cure = "Add `cuts:`, or remove it."
             yield ("shocks", s, "grid", "severity"), "a severity, but no cut that has it", cure, "warning"
     for e, ensemble in unchecked.instance.ensembles.items():
-        yield from _of_ensemble(horizon, ("ensembles", e), ensemble)
+        yield from _check_ensemble(horizon, ("ensembles", e), ensemble)
 
 
-def _of_ensemble(horizon: Horizon, place: Place, spec: EnsembleSpec) -> Iterator[Problem]:
+def _check_ensemble(horizon: Horizon, place: Place, spec: EnsembleSpec) -> Iterator[Problem]:
     for what, cure in spec.start.problems(horizon) if spec.start else ():
         yield (*place, "start"), what, cure, "error"
     if spec.months is not None:
@@ -92,7 +92,7 @@ def probabilities_add_up(unchecked: Unchecked) -> Iterator[Problem]:
         return
     horizon = unchecked.instance.horizon
     section = "shocks" if unchecked.instance.shocks else "ensembles"
-    sums = _probabilities(unchecked.instance)
+    sums = _probability_sums(unchecked.instance)
     worst = max(horizon.periods, key=lambda t: round(sums[t], 12))
     full = next((t for t in horizon.periods if sums[t] >= 1 - ROUNDING), None)
     if sums[worst] > 1 + ROUNDING:
@@ -127,7 +127,7 @@ def gap_price_is_a_multiple(unchecked: Unchecked) -> Iterator[Problem]:
         yield ("policy", "gap_price"), what, cure, "warning"
 
 
-def _probabilities(instance: Instance) -> list[float]:
+def _probability_sums(instance: Instance) -> list[float]:
     """Return, for each period, the sum of the probabilities of shocks whose windows contain it."""
     changes: list[list[float]] = [[0.0] for _ in range(len(instance.horizon.periods) + 1)]
     # Draw samples only if needed: some distributions import scipy, which takes longer than the whole check.
@@ -152,11 +152,11 @@ def shock_names_are_distinct(unchecked: Unchecked) -> Iterator[Problem]:
             if other != owner:
                 yield ("shocks", s), f'"{event.name}" is also the name of {other}', "Give it another name.", "error"
     for e, ensemble in instance.ensembles.items():
-        yield from _names_of_ensemble(instance, e, ensemble, seen)
-        yield from _labels_of_ensemble(e, ensemble)
+        yield from _check_ensemble_names(instance, e, ensemble, seen)
+        yield from _check_draw_labels(e, ensemble)
 
 
-def _names_of_ensemble(
+def _check_ensemble_names(
     instance: Instance, e: str, ensemble: EnsembleSpec, seen: Mapping[str, str]
 ) -> Iterator[Problem]:
     """Report names that an ensemble or its samples share with others; samples of two ensembles differ before ``#``."""
@@ -168,7 +168,7 @@ def _names_of_ensemble(
         yield ("ensembles", e), f'"{sample}", a sample, is also the name of {seen[sample]}', cure, "error"
 
 
-def _labels_of_ensemble(e: str, ensemble: EnsembleSpec) -> Iterator[Problem]:
+def _check_draw_labels(e: str, ensemble: EnsembleSpec) -> Iterator[Problem]:
     """Report labels of draws that equal the default label of an unlabelled cut: the cuts would share one draw."""
     events = ensemble.whole_events()
     cuts = [(name, i, cut) for name, event in events.items() for i, cut in enumerate(event.cuts)]
@@ -215,19 +215,19 @@ def forced_purchases_are_possible(unchecked: Unchecked) -> Iterator[Problem]:
         if option is None:
             continue
         for year, size in sizes.items():
-            yield from _in_time(instance, (*place, str(year)), o, option, year)
+            yield from _check_year(instance, (*place, str(year)), o, option, year)
             if o in instance.stocks:
                 yield from _check_filled((*place, str(year)), instance.stocks[o], size)
             else:
-                yield from _of_size((*place, str(year)), instance.sized[o], size)
+                yield from _check_size((*place, str(year)), instance.sized[o], size)
         if o in instance.stocks:
             yield from _check_stored(instance, place, instance.stocks[o], sizes)
         else:
-            yield from _altogether(place, instance.sized[o], sizes)
+            yield from _check_total(place, instance.sized[o], sizes)
             yield from _check_tied(instance, place, instance.sized[o], sizes)
 
 
-def _in_time(instance: Instance, place: Place, o: str, option: Lever, year: int) -> Iterator[Problem]:
+def _check_year(instance: Instance, place: Place, o: str, option: Lever, year: int) -> Iterator[Problem]:
     horizon = instance.horizon
     if year not in horizon.years:
         what = f"{year} is outside the horizon, {horizon.start} to {horizon.end}"
@@ -241,7 +241,7 @@ def _in_time(instance: Instance, place: Place, o: str, option: Lever, year: int)
         yield place, what, cure, "error"
 
 
-def _of_size(place: Place, option: Sized, size: float) -> Iterator[Problem]:
+def _check_size(place: Place, option: Sized, size: float) -> Iterator[Problem]:
     unit = option.unit_size
     if size > option.max_size * (1 + ROUNDING):
         what = f"{size:g} exceeds max_size ({option.max_size:g})"
@@ -258,7 +258,7 @@ def _of_size(place: Place, option: Sized, size: float) -> Iterator[Problem]:
         yield place, what, f"Write at least {option.min_size:g}, or lower min_size.", "error"
 
 
-def _altogether(place: Place, option: Sized, sizes: Mapping[int, float]) -> Iterator[Problem]:
+def _check_total(place: Place, option: Sized, sizes: Mapping[int, float]) -> Iterator[Problem]:
     together, years = math.fsum(sizes.values()), [str(year) for year in sorted(sizes)]
     if option.is_fixed_charge and len(sizes) > 1:
         what = f"is to be bought in {' and in '.join(years)}, but it is opened only once"
@@ -308,11 +308,11 @@ def rules_ask_something(unchecked: Unchecked) -> Iterator[Problem]:
     instance, policy = unchecked.instance, unchecked.instance.policy
     for field in ("max_share", "min_share"):
         for i, share in enumerate(getattr(policy, field)):
-            yield from _begins(instance, ("policy", field, i), share.from_)
+            yield from _check_begin(instance, ("policy", field, i), share.from_)
     rules = policy.min_time_to_survive
     for i, rule in enumerate(rules):
         place = ("policy", MIN_TIME_TO_SURVIVE, i)
-        yield from _begins(instance, place, rule.from_)
+        yield from _check_begin(instance, place, rule.from_)
         for k, cut in enumerate(rule.cuts):
             if len(cut.severity) > 1:
                 what = "a severity by period, but these cuts stay as they are"
@@ -323,7 +323,7 @@ def rules_ask_something(unchecked: Unchecked) -> Iterator[Problem]:
         yield ("policy", MIN_TIME_TO_SURVIVE), "asks nothing: no segment has a floor", cure, "warning"
 
 
-def _begins(instance: Instance, place: Place, year: int | None) -> Iterator[Problem]:
+def _check_begin(instance: Instance, place: Place, year: int | None) -> Iterator[Problem]:
     """Check that a rule begins within the horizon."""
     last = instance.horizon.end
     if year is not None and year > last:
@@ -344,17 +344,17 @@ def adversary_can_act(unchecked: Unchecked) -> Iterator[Problem]:
         yield ("adversary", "attack_budget"), "is 0, so that no share of it can deter an attack", cure, "error"
     affords_any = any(adversary.affords([name]) for name in adversary.targets)
     for name in adversary.targets:
-        yield from _of_target(unchecked, instance, name, affords_any=affords_any)
+        yield from _check_target(unchecked, instance, name, affords_any=affords_any)
     if not affords_any:
         cure = "Raise attack_budget, or remove the adversary."
         yield ("adversary", "attack_budget"), "no target can be afforded", cure, "warning"
     if not any(max(demand.survival.values) > 0 for demand in instance.demands.values()):
         cure = "Give a segment a floor (`survival:`), or remove the adversary."
         yield ("adversary",), "has no effect: no segment has a floor", cure, "warning"
-    yield from _of_shocks(instance, adversary)
+    yield from _check_attack_names(instance, adversary)
 
 
-def _of_target(unchecked: Unchecked, instance: Instance, name: str, *, affords_any: bool) -> Iterator[Problem]:
+def _check_target(unchecked: Unchecked, instance: Instance, name: str, *, affords_any: bool) -> Iterator[Problem]:
     assert instance.adversary is not None
     adversary, place = instance.adversary, ("adversary", "targets", name)
     target = adversary.targets[name]
@@ -368,7 +368,7 @@ def _of_target(unchecked: Unchecked, instance: Instance, name: str, *, affords_a
     yield from unchecked.unmatched(place, target.cuts)
 
 
-def _of_shocks(instance: Instance, adversary: AdversarySpec) -> Iterator[Problem]:
+def _check_attack_names(instance: Instance, adversary: AdversarySpec) -> Iterator[Problem]:
     """Report shocks named like an attack that differ from it; a saved plan lists the attacks it was made against."""
     for s, spec in instance.shocks.items():
         names = adversary.targets_of(s)
@@ -394,10 +394,10 @@ def windows_are_possible(unchecked: Unchecked) -> Iterator[Problem]:
             what = f"can never be decided within the horizon, {horizon.start} to {horizon.end}"
             yield place, what, "Move earliest or latest into the horizon, or remove the option.", "warning"
         elif o in unchecked.instance.sized:
-            yield from _works_in_time(unchecked.instance, place, unchecked.instance.sized[o])
+            yield from _check_lead_time(unchecked.instance, place, unchecked.instance.sized[o])
 
 
-def _works_in_time(instance: Instance, place: Place, option: Sized) -> Iterator[Problem]:
+def _check_lead_time(instance: Instance, place: Place, option: Sized) -> Iterator[Problem]:
     horizon = instance.horizon
     first = next((a for a in horizon.decisions if option.allows(horizon.year(a))), None)
     if first is None or first + horizon.whole(option.lead_time) >= len(horizon.periods):
@@ -413,19 +413,19 @@ def sizes_are_possible(unchecked: Unchecked) -> Iterator[Problem]:
         if option.is_fixed_charge and largest > 0 and option.max_size > 1e8 * largest:
             what = f"max_size ({option.max_size:g}) is {option.max_size / largest:.0e} times the largest demand"
             yield (*place, "max_size"), what, "Write the largest size that could really be built.", "error"
-        yield from _within_largest(place, option)
+        yield from _check_limits(place, option)
 
 
-def _within_largest(place: Place, option: Sized) -> Iterator[Problem]:
+def _check_limits(place: Place, option: Sized) -> Iterator[Problem]:
     too_large = [field for field in ("min_size", "unit_size") if getattr(option, field) > option.max_size]
     for field in too_large:
         what = f"{field} ({getattr(option, field):g}) exceeds max_size ({option.max_size:g})"
         yield (*place, field), what, f"Lower {field} or raise max_size.", "error"
     if option.unit_size > 0 and not too_large:
-        yield from _whole_units(place, option)
+        yield from _check_units(place, option)
 
 
-def _whole_units(place: Place, option: Sized) -> Iterator[Problem]:
+def _check_units(place: Place, option: Sized) -> Iterator[Problem]:
     """Check that some number of units lies within the size limits, and that the solver can represent it."""
     unit, most = option.unit_size, option.max_size
     if most / unit > MOST_UNITS:
@@ -465,7 +465,7 @@ def required_options_can_be_opened(unchecked: Unchecked) -> Iterator[Problem]:
         needed = {o: option} | {name: sized[name] for name in option.requires if name in sized}
         place: Place = ("options", o, "requires")
         late = next((name for name, each in needed.items() if _opens_after(each, option)), None)
-        for both in _excluding(needed):
+        for both in _excluding_pairs(needed):
             names = " and ".join(sorted({*both} - {o}))
             what = f"can never be bought: it requires {names}, and one of the two excludes the other"
             yield place, what, "Remove one of the two ties.", "warning"
@@ -474,7 +474,7 @@ def required_options_can_be_opened(unchecked: Unchecked) -> Iterator[Problem]:
             yield place, what, f"Move latest of {o}, or earliest of {late}.", "warning"
 
 
-def _excluding(needed: Mapping[str, Sized]) -> Iterator[tuple[str, str]]:
+def _excluding_pairs(needed: Mapping[str, Sized]) -> Iterator[tuple[str, str]]:
     """Yield pairs of options of which the first excludes the second."""
     for name, option in needed.items():
         yield from ((name, other) for other in option.excludes if other in needed and other != name)

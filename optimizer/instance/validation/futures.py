@@ -39,16 +39,16 @@ def questions_are_sound(instance: Instance) -> Iterator[Problem]:
         yield ("policy", "objective"), what, cure, "warning"
     if not instance.futures:
         return
-    yield from _of_size(instance)
+    yield from _check_count(instance)
     periods = dict[Place, int]()
     for place, question in each_question(instance.futures):
-        yield from _of_period(instance.horizon, place, question, periods)
-        yield from _of_probabilities(place, question)
-        yield from _of_branches(place, question)
-    yield from _asked_twice(instance.futures, ())
+        yield from _check_period(instance.horizon, place, question, periods)
+        yield from _check_probabilities(place, question)
+        yield from _check_branches(place, question)
+    yield from _check_names(instance.futures, ())
 
 
-def _of_size(instance: Instance) -> Iterator[Problem]:
+def _check_count(instance: Instance) -> Iterator[Problem]:
     count = count_futures(instance.futures)
     events = len(instance.events) if has_events(instance) else 0
     if count > MOST_FUTURES:
@@ -59,7 +59,7 @@ def _of_size(instance: Instance) -> Iterator[Problem]:
         yield (FUTURES,), what, "Ask fewer questions, or list fewer shocks or samples.", "error"
 
 
-def _of_period(horizon: Horizon, place: Place, question: Question, periods: dict[Place, int]) -> Iterator[Problem]:
+def _check_period(horizon: Horizon, place: Place, question: Question, periods: dict[Place, int]) -> Iterator[Problem]:
     """Check that a question is answered within the horizon, and not before the question in whose branch it is."""
     try:
         t = periods[place] = question.period(horizon)
@@ -73,7 +73,7 @@ def _of_period(horizon: Horizon, place: Place, question: Question, periods: dict
         yield (*place, "from"), what, f"Write {first} or a later period.", "error"
 
 
-def _of_probabilities(place: Place, question: Question) -> Iterator[Problem]:
+def _check_probabilities(place: Place, question: Question) -> Iterator[Problem]:
     given = {b: branch.probability for b, branch in question.branches.items() if branch.probability is not None}
     missing = [b for b in question.branches if b not in given]
     total = math.fsum(given.values())
@@ -86,7 +86,7 @@ def _of_probabilities(place: Place, question: Question) -> Iterator[Problem]:
         yield (*place, "branches"), f"the probabilities add to {short(total, 9)}, not to 1", cure, "error"
 
 
-def _of_branches(place: Place, question: Question) -> Iterator[Problem]:
+def _check_branches(place: Place, question: Question) -> Iterator[Problem]:
     for b, branch in question.branches.items():
         own = (*place, "branches", b)
         if "." in b:
@@ -94,19 +94,19 @@ def _of_branches(place: Place, question: Question) -> Iterator[Problem]:
             yield own, "a dot in the name of a branch", cure, "error"
         elif not b.strip():
             yield own, "a branch without a name", "Give it one: the names of futures are made of them.", "error"
-        yield from _of_set((*own, "set"), branch.set)
+        yield from _check_set((*own, "set"), branch.set)
     if not any(branch.set or branch.futures for branch in question.branches.values()):
         yield place, "no branch changes anything", "Add `set:` to one of them, or remove the question.", "warning"
 
 
-def _of_set(place: Place, keys: Iterable[str]) -> Iterator[Problem]:
+def _check_set(place: Place, keys: Iterable[str]) -> Iterator[Problem]:
     for key in keys:
         fixed = next((each for each in _FIXED if f"{key}.".startswith(f"{each}.")), None)
         if fixed is not None:
             yield (*place, key), f"a branch cannot change `{fixed}`", _CURE_OF_FIXED, "error"
 
 
-def _asked_twice(questions: Mapping[str, Question], before: tuple[str, ...], place: Place = ()) -> Iterator[Problem]:
+def _check_names(questions: Mapping[str, Question], before: tuple[str, ...], place: Place = ()) -> Iterator[Problem]:
     """Report names that two questions on the same way share: a nested question and one asked before or beside it."""
     names = (*before, *questions)
     for q, question in questions.items():
@@ -116,7 +116,7 @@ def _asked_twice(questions: Mapping[str, Question], before: tuple[str, ...], pla
                 if name in names:
                     what = f"{name} is already the name of a question that is asked on the same way"
                     yield (*own, FUTURES, name), what, "Give one of the two another name.", "error"
-            yield from _asked_twice(branch.futures, names, own)
+            yield from _check_names(branch.futures, names, own)
 
 
 def futures_fit(
@@ -171,16 +171,16 @@ def attribute(
             if isinstance(each, FutureFinding) and each.branch is None:
                 loose.setdefault(key, (each, []))[1].extend(alike)
             else:
-                placed[_plain(each)] = None
+                placed[_with_branch_path(each)] = None
     caused = [(each, of) for each, of in loose.values() if all(way.changes for way in of)]
-    return [*placed, *(_blame(document, each, of) for each, of in caused)]
+    return [*placed, *(_place_at_branch(document, each, of) for each, of in caused)]
 
 
 def _dotted(place: Place) -> str:
     return ".".join(map(str, place))
 
 
-def _plain(found: Finding) -> Finding:
+def _with_branch_path(found: Finding) -> Finding:
     """Return the finding as a plain one, with the path of its branch at the beginning of `where`."""
     own = {key: value for key, value in vars(found).items() if key != "branch"}
     if isinstance(found, FutureFinding) and found.branch is not None:
@@ -188,7 +188,7 @@ def _plain(found: Finding) -> Finding:
     return Finding(**own)
 
 
-def _blame(document: Document, found: Finding, having: Sequence[Way]) -> Finding:
+def _place_at_branch(document: Document, found: Finding, having: Sequence[Way]) -> Finding:
     """Return a finding about a value that no branch set, placed at the last branch that all affected futures share."""
     shared = [each for each in having[0].changes if all(each in way.changes for way in having)]
     place = (shared or having[0].changes)[-1][0]
@@ -254,7 +254,7 @@ def _first_difference(
     """Return years and name of the first branch that differs: an earlier one, or a later one without this value."""
     own = [*made.values()][i][0]
     for k, (other, (instance, keys)) in enumerate(made.items()):
-        if (k < i or (k > i and at not in keys)) and (years := _Pair(own, instance, t).differing(at)):
+        if (k < i or (k > i and at not in keys)) and (years := _Pair(own, instance, t).differing_years(at)):
             return years, other
     return {}, ""
 
@@ -279,30 +279,32 @@ class _Pair:
         """Return an entry of a section in both instances."""
         return getattr(self.one, section).get(name), getattr(self.other, section).get(name)
 
-    def differing(self, at: Place) -> _Years:
+    def differing_years(self, at: Place) -> _Years:
         """Return the years before `t` in which the data at a place differ, each with a cure."""
         section, name, field = (*map(str, at[:3]), "", "")[:3]
         if section == "policy":
-            return self.of_policy(name)
+            return self.years_of_policy(name)
         if section == "adversary":
-            return self.of_adversary()
-        of_section = {"shocks": self.of_shock, "ensembles": self.of_ensemble}.get(section)
+            return self.years_of_adversary()
+        of_section = {"shocks": self.years_of_shock, "ensembles": self.years_of_ensemble}.get(section)
         found = _Years()
         for each in [name] if name else getattr(self.one, section):
-            found |= of_section(each) if of_section else self.of_entry(section, each, field)
+            found |= of_section(each) if of_section else self.years_of_entry(section, each, field)
         return found
 
-    def of_entry(self, section: str, name: str, field: str) -> _Years:
+    def years_of_entry(self, section: str, name: str, field: str) -> _Years:
         """Return the years in which a process, segment or option differs."""
         pair, found = self.both(section, name), _Years()
         for key in [field] if field else type(pair[0]).model_fields:
             values = [getattr(each, key, None) for each in pair]
             if key not in _UNSEEN and values[0] != values[1]:
-                years = self.of_option(pair, key) if section == "options" else dict.fromkeys(self.since(0), _SCALAR)
-                found |= _of_series(values, years) if isinstance(values[0], Series) else years
+                years = (
+                    self.years_of_option(pair, key) if section == "options" else dict.fromkeys(self.since(0), _SCALAR)
+                )
+                found |= _differing_years(values, years) if isinstance(values[0], Series) else years
         return found
 
-    def of_option(self, pair: tuple[Any, Any], field: str) -> _Years:
+    def years_of_option(self, pair: tuple[Any, Any], field: str) -> _Years:
         """Return the years before `t` in which a field of an option has an effect."""
         ordered = [self.orders(each) for each in pair]
         if field in ("earliest", "latest"):
@@ -310,39 +312,43 @@ class _Pair:
         if field in _OF_ORDERS:
             years = sorted(map(self.horizon.year, {*ordered[0], *ordered[1]}))
             return dict.fromkeys((year for year in years if field not in _PAID or year in self.since(0)), _ORDERS)
-        works = min(self.works(each, orders) for each, orders in zip(pair, ordered, strict=True))
-        return dict.fromkeys(self.since(works), _SCALAR)
+        first = min(self.first_working_period(each, orders) for each, orders in zip(pair, ordered, strict=True))
+        return dict.fromkeys(self.since(first), _SCALAR)
 
     def orders(self, option: Any) -> list[int]:
         """Return the periods before `t` in which an option may be ordered."""
         points = self.horizon.periods if option.is_stock else self.horizon.decisions
         return [a for a in points if a < self.t and option.allows(self.horizon.year(a))]
 
-    def works(self, option: Any, orders: list[int]) -> int:
+    def first_working_period(self, option: Any, orders: list[int]) -> int:
         """Return the first period in which an ordered option works: 0 with an initial stock, `t` without orders."""
         if getattr(option, "initial", 0.0) > 0:
             return 0
         lead = self.horizon.whole(getattr(option, "lead_time", 0.0))
         return orders[0] + lead if orders else self.t
 
-    def of_shock(self, name: str) -> _Years:
+    def years_of_shock(self, name: str) -> _Years:
         """Return the years before `t` in the windows of shocks that begin before it and differ."""
         if not (has_events(self.one) and has_events(self.other)):
             return {}
         seen = [self.events(spec, name) for spec in self.both("shocks", name)]
-        shocks = [each for event in seen[0].keys() | seen[1].keys() for each in self.changed(seen, event)]
+        shocks = [each for event in seen[0].keys() | seen[1].keys() for each in self.changed_shocks(seen, event)]
         years = (self.horizon.year(k) for shock in shocks for k in shock.periods)
         return {year: _SHOCKS for year in sorted(years) if year in self.since(0)}
 
     def events(self, spec: Any, name: str) -> dict[str, Shock]:
         return {each.name: each for each in expand(name, spec, self.horizon)} if spec else {}
 
-    def changed(self, seen: Iterable[Mapping[str, Shock]], event: str) -> list[Shock]:
+    def changed_shocks(self, seen: Iterable[Mapping[str, Shock]], event: str) -> list[Shock]:
         """Return the shocks with this name in both instances, if they differ before `t`."""
         one, other = (each.get(event) for each in seen)
-        return [] if _visible(one, self.t) == _visible(other, self.t) else [each for each in (one, other) if each]
+        return (
+            []
+            if _visible_data(one, self.t) == _visible_data(other, self.t)
+            else [each for each in (one, other) if each]
+        )
 
-    def of_ensemble(self, name: str) -> _Years:
+    def years_of_ensemble(self, name: str) -> _Years:
         """Return the years before `t` from the first start of an ensemble on, if it differs."""
         pair = self.both("ensembles", name)
         if pair[0] == pair[1]:
@@ -350,13 +356,13 @@ class _Pair:
         spans = [spec.start.periods(self.horizon) for spec in pair if spec and spec.start]
         return dict.fromkeys(self.since(min(map(min, spans), default=0)), _SHOCKS)
 
-    def of_adversary(self) -> _Years:
+    def years_of_adversary(self) -> _Years:
         """Return the years before `t` from the first possible attack on, if the adversary differs."""
         pair = [each.adversary for each in (self.one, self.other)]
         starts = [min(each.starts.periods(self.horizon)) for each in pair if each]
         return dict.fromkeys(self.since(min(starts)), _SCALAR) if pair[0] != pair[1] else {}
 
-    def of_policy(self, field: str) -> _Years:
+    def years_of_policy(self, field: str) -> _Years:
         """Return the years in which rules of single years differ; a budget of the whole horizon is not compared."""
         cures = {
             "annual_budget": _SERIES,
@@ -374,11 +380,11 @@ class _Pair:
         return found
 
 
-def _of_series(values: list[Any], years: _Years) -> _Years:
+def _differing_years(values: list[Any], years: _Years) -> _Years:
     return {year: _SERIES for year in years if values[0].at(year) != values[1].at(year)}
 
 
-def _visible(event: Shock | None, t: int) -> Any:
+def _visible_data(event: Shock | None, t: int) -> Any:
     """Return the data of a shock that are visible before period t; None if it begins later."""
     if event is None or event.periods.start >= t:
         return None

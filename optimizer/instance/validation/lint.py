@@ -99,12 +99,12 @@ def ids_are_told_apart(unchecked: Unchecked) -> Iterator[Problem]:
     """Check that ids of a section, regions, and stages differ in more than case, spaces and separators."""
     for section in _SECTIONS:
         ids: dict[str, list[Place]] = {name: [(section, name)] for name in getattr(unchecked.instance, section)}
-        yield from _alike("the id", ids)
-    yield from _alike("the region", _regions(unchecked.instance))
-    yield from _alike("the stage", _written_at(unchecked.instance, "stage"))
+        yield from _check_alike("the id", ids)
+    yield from _check_alike("the region", _regions(unchecked.instance))
+    yield from _check_alike("the stage", _places_by_value(unchecked.instance, "stage"))
 
 
-def _alike(noun: str, places: Mapping[str, list[Place]]) -> Iterator[Problem]:
+def _check_alike(noun: str, places: Mapping[str, list[Place]]) -> Iterator[Problem]:
     seen: dict[str, str] = {}
     for name in places:
         first = seen.setdefault(_fold_name(name), name)
@@ -137,7 +137,7 @@ def home_is_somewhere(unchecked: Unchecked) -> Iterator[Problem]:
 
 def _regions(instance: Instance) -> dict[str, list[Place]]:
     """Return the places where each region is written, without home regions that were filled in."""
-    places = _written_at(instance, "region")
+    places = _places_by_value(instance, "region")
     if instance.home in places:
         options = instance.options
         filled_in = {o for o, option in options.items() if option.is_at_home}
@@ -145,7 +145,7 @@ def _regions(instance: Instance) -> dict[str, list[Place]]:
     return {region: found for region, found in places.items() if found}
 
 
-def _written_at(instance: Instance, field: str) -> dict[str, list[Place]]:
+def _places_by_value(instance: Instance, field: str) -> dict[str, list[Place]]:
     """Return the places where each region or stage is written, among processes and producing options."""
     places: dict[str, list[Place]] = {}
     for name, activity in instance.activities.items():
@@ -215,7 +215,7 @@ class _Figure:
     unit: str
 
     def __str__(self) -> str:
-        return f"{self.what} {_amount(self.value)}"
+        return f"{self.what} {_format_amount(self.value)}"
 
 
 # Full costs of a tonne by commodity, and costs of conversion by outputs.
@@ -249,21 +249,21 @@ def magnitudes_are_plausible(unchecked: Unchecked) -> Iterator[Problem]:
         cure = f"Write {rate / 100:g} for {rate:g} %." if rate >= 1 else "It is a share per year: 0.05 for 5 %."
         yield ("discount_rate",), f"{rate:g} is a discount of {100 * rate:g} % a year", cure, "warning"
     reported: set[Place] = set()
-    per_tonne, capex = _per_tonne(unchecked.instance), list(_capex(unchecked.instance))
+    per_tonne, capex = _per_tonne(unchecked.instance), list(_capex_groups(unchecked.instance))
     for group in _groups(unchecked.instance, per_tonne, capex):
-        for figure, main in _strays(group):
+        for figure, main in _find_strays(group):
             if figure.place not in reported:
                 reported.add(figure.place)
-                yield _lonely(figure, main)
+                yield _stray_problem(figure, main)
     yield from _cheap_shortages(unchecked.instance, reported)
-    yield from _leaps(unchecked.instance)
-    for sort, figures in _sorts(unchecked.instance, per_tonne, capex).items():
-        yield from _beyond_the_median(sort, figures, reported)
+    yield from _find_leaps(unchecked.instance)
+    for sort, figures in _figures_by_sort(unchecked.instance, per_tonne, capex).items():
+        yield from _find_outliers(sort, figures, reported)
 
 
-def _strays(group: _Group) -> Iterator[tuple[_Figure, Sequence[_Figure]]]:
+def _find_strays(group: _Group) -> Iterator[tuple[_Figure, Sequence[_Figure]]]:
     """Yield the figures outside the main part of a group, each with the figures of that part in order of size."""
-    parts = list(_parts(group))
+    parts = list(_split_parts(group))
     if len(parts) < 2:
         return
     main = _main_part(parts, [size for size in group.around if size > 0])
@@ -283,7 +283,7 @@ def _main_part(parts: Sequence[list[_Figure]], around: Sequence[float]) -> list[
     return max(parts, key=weight)
 
 
-def _parts(group: _Group) -> Iterator[list[_Figure]]:
+def _split_parts(group: _Group) -> Iterator[list[_Figure]]:
     """Yield the parts of a group: figures sorted by size and split where neighbours differ by a factor of its gap."""
     part: list[_Figure] = []
     for figure in sorted((figure for figure in group.figures if figure.size > 0), key=lambda figure: figure.size):
@@ -295,7 +295,7 @@ def _parts(group: _Group) -> Iterator[list[_Figure]]:
         yield part
 
 
-def _lonely(figure: _Figure, main: Sequence[_Figure]) -> Problem:
+def _stray_problem(figure: _Figure, main: Sequence[_Figure]) -> Problem:
     is_high = figure.size > main[-1].size
     nearest = main[-1] if is_high else main[0]
     ratio = figure.size / nearest.size
@@ -303,17 +303,17 @@ def _lonely(figure: _Figure, main: Sequence[_Figure]) -> Problem:
     beside = main[:-4:-1] if is_high else main[:3]
     units = f" {figure.unit}" if figure.unit else ""
     what = (
-        f"{_amount(figure.value)}{units} is {times} the nearest figure that it can be compared with: "
+        f"{_format_amount(figure.value)}{units} is {times} the nearest figure that it can be compared with: "
         f"{', '.join(map(str, beside))}{units}"
     )
     middle = main[len(main) // 2].size
     factor = min((1e-6, 1e-3, 1e3, 1e6), key=lambda factor: abs(math.log(factor * figure.size / middle)))
-    meant = _amount(factor * figure.value)
+    meant = _format_amount(factor * figure.value)
     cure = f"Write {meant} if that is meant, or correct the figures beside it: {UNITS}"
     return figure.place, what, cure, "warning"
 
 
-def _amount(value: float) -> str:
+def _format_amount(value: float) -> str:
     """Format a number as in a file: 45k, 1.2M."""
     for least, size, suffix in ((1e9, 1e9, "B"), (1e6, 1e6, "M"), (1e4, 1e3, "k")):
         if abs(value) >= least:
@@ -321,7 +321,7 @@ def _amount(value: float) -> str:
     return f"{value:.6g}"
 
 
-def _most(series: Series) -> float:
+def _largest_value(series: Series) -> float:
     return max((value for _, value in series.points), key=abs)
 
 
@@ -334,7 +334,7 @@ def _groups(instance: Instance, per_tonne: _PerTonne, capex: Iterable[_Group]) -
     yield _Group(everything, gap=GAP_OF_FILE)
     yield _Group(_shortage_costs(instance), around)
     yield from capex
-    yield from _tonnes(instance)
+    yield from _tonne_groups(instance)
 
 
 def _per_tonne(instance: Instance) -> _PerTonne:
@@ -342,7 +342,7 @@ def _per_tonne(instance: Instance) -> _PerTonne:
     prices, conversions = dict[str, list[_Figure]](), dict[str, list[_Figure]]()
     unit = f"{instance.money} per t"
     for name, activity in instance.activities.items():
-        place, cost = (activity_section(instance, name), name, "cost"), _most(activity.cost)
+        place, cost = (activity_section(instance, name), name, "cost"), _largest_value(activity.cost)
         outputs = ", ".join(sorted(activity.output))
         share = max(activity.output.values(), default=0.0) if len(activity.output) == 1 else 1.0
         figure = _Figure(place, f"cost of {name}", cost, cost / share if share else 0.0, unit)
@@ -350,7 +350,7 @@ def _per_tonne(instance: Instance) -> _PerTonne:
         (prices if whole else conversions).setdefault(outputs, []).append(figure)
     for o, option in instance.options.items():
         for field, of, series in option.prices():
-            price, commodity = _most(series), instance.demands[of].commodity if of in instance.demands else of
+            price, commodity = _largest_value(series), instance.demands[of].commodity if of in instance.demands else of
             figure = _Figure(("options", o, field), f"{field} of {o}", price, price, unit)
             prices.setdefault(commodity, []).append(figure)
     return prices, conversions
@@ -370,9 +370,9 @@ def _cheap_shortages(instance: Instance, reported: set[Place]) -> Iterator[Probl
     for d, demand in instance.demands.items():
         supply, place = least.get(demand.commodity), ("demands", d, "shortage_cost")
         if supply and 0 < demand.shortage_cost < supply.size and not reported & {supply.place, place}:
-            figure = f"{_amount(demand.shortage_cost)} {supply.unit}"
+            figure = f"{_format_amount(demand.shortage_cost)} {supply.unit}"
             what = f"{figure} is less than any supply costs: {supply} {supply.unit}"
-            cure = f"Write what a tonne missing costs, such as {_amount(1e3 * demand.shortage_cost)}: {UNITS}"
+            cure = f"Write what a tonne missing costs, such as {_format_amount(1e3 * demand.shortage_cost)}: {UNITS}"
             yield place, what, cure, "warning"
 
 
@@ -387,20 +387,20 @@ def _least_costs(instance: Instance) -> dict[str, list[_Figure]]:
     return found
 
 
-def _capex(instance: Instance) -> Iterator[_Group]:
+def _capex_groups(instance: Instance) -> Iterator[_Group]:
     """Yield groups of capex: options with equal outputs, options with one `capex_group`, a plant with its own cost."""
     unit = f"{instance.money} per t/yr"
     alike, groups = dict[str, list[_Figure]](), dict[str, list[_Figure]]()
     own: list[_Group] = []
     for o, option in instance.sized.items():
-        capex = _most(option.capex)
+        capex = _largest_value(option.capex)
         figure = _Figure(("options", o, "capex"), f"capex of {o}", capex, capex, unit)
         if option.capex_group is not None:
             groups.setdefault(option.capex_group, []).append(figure)
         activity = instance.activities.get(o)
         if activity is not None:
             alike.setdefault(", ".join(sorted(activity.output)), []).append(figure)
-            cost = _most(activity.cost)
+            cost = _largest_value(activity.cost)
             beside = _Figure(("options", o, "cost"), f"cost of {o}", cost, cost, f"{instance.money} per t")
             own.append(_Group([figure, beside], [cost]))
     yield from map(_Group, alike.values())
@@ -408,15 +408,15 @@ def _capex(instance: Instance) -> Iterator[_Group]:
     yield from own
 
 
-def _tonnes(instance: Instance) -> Iterator[_Group]:
+def _tonne_groups(instance: Instance) -> Iterator[_Group]:
     """Yield groups of tonnes by commodity: demands of segments, a lone demand with the largest capacity, capacities."""
     demanded, made = dict[str, list[_Figure]](), dict[str, list[_Figure]]()
     for d, demand in instance.demands.items():
-        quantity = _most(demand.quantity)
+        quantity = _largest_value(demand.quantity)
         figure = _Figure(("demands", d, "quantity"), f"quantity of {d}", quantity, quantity, "t/yr")
         demanded.setdefault(demand.commodity, []).append(figure)
     for p, process in instance.processes.items():
-        capacity = _most(process.capacity)
+        capacity = _largest_value(process.capacity)
         for commodity, share in process.output.items() if len(process.output) == 1 else ():
             figure = _Figure(("processes", p, "capacity"), f"capacity of {p}", capacity, capacity * share, "t/yr")
             made.setdefault(commodity, []).append(figure)
@@ -430,9 +430,9 @@ def _tonnes(instance: Instance) -> Iterator[_Group]:
         yield _Group([*figures, *demanded.get(commodity, [])], (), GAP_OF_TONNES, high_only=True)
 
 
-def _leaps(instance: Instance) -> Iterator[Problem]:
+def _find_leaps(instance: Instance) -> Iterator[Problem]:
     """Report years of a series that lie far above, or far below, both the year before and the year after."""
-    for place, series in _series(instance):
+    for place, series in _list_series(instance):
         for before, at, after in zip(series.points, series.points[1:], series.points[2:], strict=False):
             sizes = [abs(value) for _, value in (before, at, after)]
             if not all(sizes):
@@ -443,14 +443,14 @@ def _leaps(instance: Instance) -> Iterator[Problem]:
             if is_alone and not 1 / LEAP < ratio < LEAP:
                 times = f"{ratio:,.0f} times" if ratio > 1 else f"1/{1 / ratio:,.0f} of"
                 what = (
-                    f"{_amount(at[1])} in {at[0]} is {times} its nearest neighbour: "
-                    f"{_amount(before[1])} in {before[0]}, {_amount(after[1])} in {after[0]}"
+                    f"{_format_amount(at[1])} in {at[0]} is {times} its nearest neighbour: "
+                    f"{_format_amount(before[1])} in {before[0]}, {_format_amount(after[1])} in {after[0]}"
                 )
-                meant = _amount(at[1] * (1e-3 if ratio > 1 else 1e3))
+                meant = _format_amount(at[1] * (1e-3 if ratio > 1 else 1e3))
                 yield (*place, str(at[0])), what, f"Write {meant} if that is meant: {UNITS}", "warning"
 
 
-def _series(instance: Instance) -> Iterator[tuple[Place, Series]]:
+def _list_series(instance: Instance) -> Iterator[tuple[Place, Series]]:
     for p, process in instance.processes.items():
         yield ("processes", p, "capacity"), process.capacity
         yield ("processes", p, "cost"), process.cost
@@ -463,7 +463,7 @@ def _series(instance: Instance) -> Iterator[tuple[Place, Series]]:
                 yield ("options", o, field), series
 
 
-def _beyond_the_median(sort: str, figures: Iterable[_Figure], reported: set[Place]) -> Iterator[Problem]:
+def _find_outliers(sort: str, figures: Iterable[_Figure], reported: set[Place]) -> Iterator[Problem]:
     sized = [figure for figure in figures if figure.value]
     if len(sized) < 4:
         return
@@ -476,7 +476,7 @@ def _beyond_the_median(sort: str, figures: Iterable[_Figure], reported: set[Plac
             yield figure.place, what, f"Check its unit: {UNITS}", "warning"
 
 
-def _sorts(instance: Instance, per_tonne: _PerTonne, capex: Iterable[_Group]) -> dict[str, list[_Figure]]:
+def _figures_by_sort(instance: Instance, per_tonne: _PerTonne, capex: Iterable[_Group]) -> dict[str, list[_Figure]]:
     """Return all figures by sort, over all objects."""
     costs = [figure for of_all in per_tonne for figures in of_all.values() for figure in figures]
     plants = [figure for group in capex for figure in group.figures if figure.place[-1] == "capex"]

@@ -103,7 +103,7 @@ def _names_of_options(known: _Known) -> Iterator[Problem]:
             if reference.section in sections:
                 yield from _resolve(place, reference.name, sections[reference.section])
             elif known.unchecked.sound:
-                yield from _hits_region(place, reference.name, known.regions_of_processes, "an existing process")
+                yield from _check_region(place, reference.name, known.regions_of_processes, "an existing process")
 
 
 def _names_of_policy(known: _Known) -> Iterator[Problem]:
@@ -128,7 +128,7 @@ def _names_of_share(known: _Known, place: Place, rule: ShareRule) -> Iterator[Pr
     if rule.kind is not None:
         yield from _resolve((*place, "kind"), rule.kind, known.kinds)
     if rule.region is not None and known.unchecked.sound:
-        yield from _hits_region((*place, "region"), rule.region, known.regions, "a process or option")
+        yield from _check_region((*place, "region"), rule.region, known.regions, "a process or option")
     if rule.region is None and rule.kind is None:
         yield place, "names neither a region nor a kind", "Add `region:` or `kind:`.", "error"
 
@@ -162,18 +162,18 @@ def _names_of_cut(known: _Known, place: Place, cut: ActivitySelector) -> Iterato
     for name in cut.commodity or ():
         yield from _resolve((*place, "commodity"), name, known.commodities)
     if is_sound:
-        yield from _near_misses((*place, "region"), cut.region, known.regions)
-        yield from _near_misses((*place, "stage"), cut.stage, known.stages)
+        yield from _check_near_misses((*place, "region"), cut.region, known.regions)
+        yield from _check_near_misses((*place, "stage"), cut.stage, known.stages)
 
 
-def _hits_region(place: Place, word: str, known: Vocabulary, noun: str) -> Iterator[Problem]:
+def _check_region(place: Place, word: str, known: Vocabulary, noun: str) -> Iterator[Problem]:
     """Report an unknown region: an error if its name is close to a known one, else a warning."""
     if word not in known:
         severity: Severity = "error" if known.nearest(word) else "warning"
         yield place, f'"{word}" is not the region of {noun}', known.cure(word), severity
 
 
-def _near_misses(place: Place, names: Iterable[str] | None, known: Vocabulary) -> Iterator[Problem]:
+def _check_near_misses(place: Place, names: Iterable[str] | None, known: Vocabulary) -> Iterator[Problem]:
     """Report unknown names that are close to a known one as errors; the others are left to `cuts_match`."""
     for name in names or ():
         near = known.nearest(name) if name not in known else None
@@ -194,13 +194,13 @@ def regions_are_named(unchecked: Unchecked) -> Iterator[Problem]:
 
 def words_are_not_blank(unchecked: Unchecked) -> Iterator[Problem]:
     """Check that no id, region or stage is empty or has surrounding blanks."""
-    for place, word in _words(unchecked):
+    for place, word in _list_words(unchecked):
         if not word or word != word.strip():
             what = f'"{word}" has blanks around it' if word.strip() else "is empty"
             yield place, what, "Write a word without blanks around it, or remove it.", "warning"
 
 
-def _words(unchecked: Unchecked) -> Iterator[tuple[Place, str]]:
+def _list_words(unchecked: Unchecked) -> Iterator[tuple[Place, str]]:
     """Yield every id, region and stage that the file states, with its place; a missing value is an empty text."""
     for section, ids in unchecked.declared.items():
         yield from (((section, name), name) for name in ids)
@@ -233,12 +233,12 @@ _SECTIONS = {
 def members_add_up(unchecked: Unchecked) -> Iterator[Problem]:
     """Check that names in members exist, segments belong to one member each, and options to at most one."""
     members = unchecked.instance.members
-    yield from _how_many(len(unchecked.names(MEMBERS)))
+    yield from _check_member_count(len(unchecked.names(MEMBERS)))
     yield from _names_of_members(unchecked)
-    yield from _held_twice(unchecked)
-    yield from _shares(unchecked)
+    yield from _check_shared_names(unchecked)
+    yield from _check_process_shares(unchecked)
     if members and unchecked.sound:
-        yield from _nobodys(unchecked)
+        yield from _check_segment_owners(unchecked)
     without = [name for name, member in members.items() if member.budget is None]
     if without and len(without) < len(members):
         what = "no budget, while other members have one: the sum of those is not that of a coalition"
@@ -254,7 +254,7 @@ def _names_of_members(unchecked: Unchecked) -> Iterator[Problem]:
                     yield (MEMBERS, name, field), f'"{word}" is no {noun}', known.cure(word), "error"
 
 
-def _held_twice(unchecked: Unchecked) -> Iterator[Problem]:
+def _check_shared_names(unchecked: Unchecked) -> Iterator[Problem]:
     for field in ("demands", "options"):
         first, (_, noun, cure) = dict[str, str](), _SECTIONS[field]
         for name, member in unchecked.instance.members.items():
@@ -264,7 +264,7 @@ def _held_twice(unchecked: Unchecked) -> Iterator[Problem]:
                     yield (MEMBERS, name, field), f'the {noun} "{word}" is {holder}\'s too', cure, "error"
 
 
-def _shares(unchecked: Unchecked) -> Iterator[Problem]:
+def _check_process_shares(unchecked: Unchecked) -> Iterator[Problem]:
     """Check that the shares of each process that members bring add to 1."""
     shares, last = dict[str, list[float]](), dict[str, str]()
     for name, member in unchecked.instance.members.items():
@@ -281,7 +281,7 @@ def _shares(unchecked: Unchecked) -> Iterator[Problem]:
             yield place, what, "Write shares that add to 1, or a smaller capacity.", "warning"
 
 
-def _nobodys(unchecked: Unchecked) -> Iterator[Problem]:
+def _check_segment_owners(unchecked: Unchecked) -> Iterator[Problem]:
     """Check that every segment belongs to a member."""
     instance = unchecked.instance
     owned = {d for member in instance.members.values() for d in member.demands}
@@ -291,7 +291,7 @@ def _nobodys(unchecked: Unchecked) -> Iterator[Problem]:
             yield (MEMBERS,), what, "Add it to the demands of a member.", "error"
 
 
-def _how_many(count: int) -> Iterator[Problem]:
+def _check_member_count(count: int) -> Iterator[Problem]:
     if count > MEMBERS_AT_ONCE:
         what = f"{count} members make {2.0**count - 1:,.0f} coalitions, more than can be solved"
         yield (MEMBERS,), what, f"Write at most {MEMBERS_AT_ONCE}: let some of them plan as one.", "error"

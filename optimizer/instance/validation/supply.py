@@ -34,15 +34,15 @@ def _describe_error(model: type[BaseModel], error: Mapping[str, Any], place: Seq
     if kind == "extra_forbidden":
         # In braces a comma ends an unquoted text, and the rest is read as a key without a value.
         tail = "" if value is not None else ' A text with a comma needs quotes: "one, two".'
-        return f'"{excerpt(last)}" is an unknown key', _unknown(model, str(last), place) + tail
+        return f'"{excerpt(last)}" is an unknown key', _cure_of_unknown(model, str(last), place) + tail
     if kind == "missing":
         return f"{last} is missing", f"Add `{last}:`."
     if value is None:
         return "is empty", "Write a value, or leave the field out."
-    return _of_value(model, error, place)
+    return _describe_value_error(model, error, place)
 
 
-def _of_value(model: type[BaseModel], error: Mapping[str, Any], place: Sequence[Any]) -> tuple[str, str]:
+def _describe_value_error(model: type[BaseModel], error: Mapping[str, Any], place: Sequence[Any]) -> tuple[str, str]:
     """Describe an invalid value of an existing field, and its cure."""
     kind, value = error["type"], error.get("input")
     if kind == "literal_error":
@@ -50,7 +50,7 @@ def _of_value(model: type[BaseModel], error: Mapping[str, Any], place: Sequence[
     if kind.startswith("int_") and (year := in_a_year(value)) is not None:
         return f"{noun(value)} is a date, where a year is expected", f"Write {year}."
     if kind == "model_type":
-        return no_mapping(value, _last(model, place))
+        return no_mapping(value, _innermost_model(model, place))
     if kind in ("dict_type", "mapping_type"):
         cure = f"Write {{{excerpt(value)}: …}}." if isinstance(value, str) else "Write a mapping: {name: number}."
         return f"{noun(value)} is not a mapping", cure
@@ -88,21 +88,21 @@ def noun(value: Any) -> str:
     return "a list" if isinstance(value, (list, tuple)) else f'"{excerpt(value)}"'
 
 
-def _unknown(model: type[BaseModel], key: str, place: Sequence[Any]) -> str:
-    within = _last(model, place[:-1]) or model
+def _cure_of_unknown(model: type[BaseModel], key: str, place: Sequence[Any]) -> str:
+    within = _innermost_model(model, place[:-1]) or model
     fields = [field.alias or name for name, field in within.model_fields.items() if name != "id"]
     cure = within.cure_of_unknown(key) if issubclass(within, Lever) else None
     return cure or suggest(key, fields, "The keys here are")
 
 
-def _last(model: type[BaseModel], place: Sequence[Any]) -> type[BaseModel] | None:
+def _innermost_model(model: type[BaseModel], place: Sequence[Any]) -> type[BaseModel] | None:
     """Return the innermost model to which a place leads."""
     for part in place:
-        model = _inner(model, part) or model
+        model = _model_of_field(model, part) or model
     return model
 
 
-def _inner(model: type[BaseModel], part: Any) -> type[BaseModel] | None:
+def _model_of_field(model: type[BaseModel], part: Any) -> type[BaseModel] | None:
     """Return the model that a field holds, alone or in a container, or None."""
     field: FieldInfo | None = model.model_fields.get(str(part))
     waiting: list[Any] = [field.annotation] if field else []
@@ -145,8 +145,8 @@ def _obtainable(instance: Instance) -> tuple[set[str], dict[str, str]]:
     had = {commodity for option in others for flow in option.flows for commodity in flow.gives}
     had |= {demand.end_of_life.commodity for demand in instance.demands.values() if demand.end_of_life}
     lacking = {name: set(activity.input) for name, activity in instance.activities.items()}
-    _run_all(instance.activities, had, lacking)
-    return had, _roots(_find_blocked(instance.activities, lacking))
+    _propagate(instance.activities, had, lacking)
+    return had, _find_roots(_find_blocked(instance.activities, lacking))
 
 
 def _find_blocked(activities: Mapping[str, Activity], lacking: Mapping[str, Collection[str]]) -> dict[str, str]:
@@ -158,7 +158,7 @@ def _find_blocked(activities: Mapping[str, Activity], lacking: Mapping[str, Coll
     return blocked
 
 
-def _users(lacking: Mapping[str, Collection[str]]) -> defaultdict[str, list[str]]:
+def _activities_lacking(lacking: Mapping[str, Collection[str]]) -> defaultdict[str, list[str]]:
     """Return, for each commodity, the activities that lack it."""
     users = defaultdict[str, list[str]](list)
     for name, inputs in lacking.items():
@@ -167,13 +167,13 @@ def _users(lacking: Mapping[str, Collection[str]]) -> defaultdict[str, list[str]
     return users
 
 
-def _run_all(activities: Mapping[str, Activity], had: set[str], lacking: Mapping[str, set[str]]) -> None:
+def _propagate(activities: Mapping[str, Activity], had: set[str], lacking: Mapping[str, set[str]]) -> None:
     """Propagate availability: add outputs of activities that can run to `had`, and remove these from `lacking`.
 
     An activity can run once all its inputs are obtainable. Each input is removed once, so the time is linear in the
     number of inputs and outputs, whatever their order in the file.
     """
-    users = _users(lacking)
+    users = _activities_lacking(lacking)
     had.update(c for name, inputs in lacking.items() if not inputs for c in activities[name].output)
     fresh = list(had)
     while fresh:
@@ -185,7 +185,7 @@ def _run_all(activities: Mapping[str, Activity], had: set[str], lacking: Mapping
             fresh += made
 
 
-def _roots(blocked: Mapping[str, str]) -> dict[str, str]:
+def _find_roots(blocked: Mapping[str, str]) -> dict[str, str]:
     """Return the end of each chain of blocked commodities; for a cycle, one of its members."""
     roots: dict[str, str] = {}
     for commodity in blocked:
