@@ -166,8 +166,8 @@ class AdversarySpec(Described):
         for chosen in _maximal_sets(costs, math.nextafter(limit, -math.inf), slack=0.0):
             # If deterrence adds little, a set may escape deterrence although its price alone exceeds the budget.
             inside = sorted(chosen)
-            for some in _maximal_sets([prices[i] for i in inside], self.attack_budget):
-                yield self._target_names(frozenset(inside[i] for i in some))
+            for subset in _maximal_sets([prices[i] for i in inside], self.attack_budget):
+                yield self._target_names(frozenset(inside[i] for i in subset))
 
     def _target_names(self, chosen: frozenset[int]) -> tuple[str, ...]:
         return tuple(name for i, name in enumerate(self.targets) if i in chosen)

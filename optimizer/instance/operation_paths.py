@@ -122,7 +122,9 @@ def baseline_path(instance: "Instance") -> Path:
 def shock_path(instance: "Instance", shock: Shock) -> Path:
     """Build the path in the window of one shock."""
     years = tuple(instance.horizon.year(t) for t in shock.periods)
-    lost = [{name: tuple(rows[0].tolist()) for name, rows in some.items()} for some in _severities(instance, [shock])]
+    lost = [
+        {name: tuple(rows[0].tolist()) for name, rows in shares.items()} for shares in _severities(instance, [shock])
+    ]
     return _build_path(instance, shock.name, shock.periods, years, [shock.spec], lost)
 
 
@@ -239,7 +241,8 @@ def _scrap(instance: "Instance", years: Iterable[Any], delta: float) -> dict[str
 def _severity_maps(instance: "Instance", shocks: Sequence[Shock]) -> list[dict[str, Numbers]]:
     """Return the two results of `_severities` with a number or an array (over shocks) for each period of the window."""
     return [
-        {name: tuple(map(_compress, rows.T)) for name, rows in some.items()} for some in _severities(instance, shocks)
+        {name: tuple(map(_compress, rows.T)) for name, rows in shares.items()}
+        for shares in _severities(instance, shocks)
     ]
 
 
@@ -248,7 +251,7 @@ def _severities(instance: "Instance", shocks: Sequence[Shock]) -> list[dict[str,
     parts = [split_cuts(shock.spec.cuts, deliberate=shock.spec.deliberate) for shock in shocks]
     shape = (len(shocks), len(shocks[0].periods))
     return [
-        _largest_severities(instance, some, shape) for some in ([p.cuts for p in parts], [p.accidents for p in parts])
+        _largest_severities(instance, cuts, shape) for cuts in ([p.cuts for p in parts], [p.accidents for p in parts])
     ]
 
 
@@ -257,8 +260,8 @@ def _largest_severities(
 ) -> dict[str, npt.NDArray[np.float64]]:
     """Return the largest severity for each activity matched by a cut: one row per shock, one column per period."""
     kinds: dict[tuple[Any, ...], npt.NDArray[np.float64]] = {}
-    for s, some in enumerate(cuts):
-        for cut in some:
+    for s, own in enumerate(cuts):
+        for cut in own:
             rows = kinds.setdefault((cut.region, cut.stage, cut.process, cut.commodity), np.full(shape, -1.0))
             rows[s] = np.maximum(rows[s], [cut.at(k) for k in range(shape[1])])
     struck: dict[str, npt.NDArray[np.float64]] = {}
@@ -276,8 +279,8 @@ def dominators(instance: "Instance") -> npt.NDArray[np.intp]:
     for number, shock in enumerate(instance.events):
         by_start.setdefault(shock.periods.start, []).append(number)
     rows = exposure(instance, instance.events, instance.shared)
-    for some in by_start.values():
-        numbers, worse = np.array(some, dtype=np.intp), compared(rows[some])
+    for members in by_start.values():
+        numbers, worse = np.array(members, dtype=np.intp), compared(rows[members])
         result[numbers] = np.where(worse < 0, -1, numbers[worse])
     return result
 

@@ -109,7 +109,7 @@ def numbers_of(inputs: Iterable[Uncertain]) -> list[UncertainNumber]:
     groups: dict[str, list[Uncertain]] = {}
     for each in inputs:
         groups.setdefault(each.draw or each.path, []).append(each)
-    return [UncertainNumber(name, tuple(some)) for name, some in groups.items()]
+    return [UncertainNumber(name, tuple(group)) for name, group in groups.items()]
 
 
 def lift_ranges(document: Document) -> None:

@@ -174,12 +174,12 @@ def check_document(document: Document) -> tuple[Instance, tuple[Finding, ...]]:
     instance, own = _examine_whole(document)
     findings, scenarios = list(own), list(sound_scenarios(document))
     futures = count_futures(instance.futures) if instance is not None and instance.futures else 0
-    some = scenarios[: max(1, _affordable_variants(document) // (1 + futures))]
-    for name in some:
+    checked = scenarios[: max(1, _affordable_variants(document) // (1 + futures))]
+    for name in checked:
         if len(findings) < FINDINGS:
             findings += findings_of_scenario(name, _examine_whole(apply_scenarios(document, name))[1], own)
-    if len(some) < len(scenarios):
-        what = f"only the first {len(some):,} of {len(scenarios):,} scenarios are checked, for the file is large"
+    if len(checked) < len(scenarios):
+        what = f"only the first {len(checked):,} of {len(scenarios):,} scenarios are checked, for the file is large"
         findings.append(document.finding((SCENARIOS,), what, "--scenario NAME checks another.", "warning"))
     findings += _errors_at_ends(document, instance, findings)
     findings += _warn_of_empty_keys(document, findings)

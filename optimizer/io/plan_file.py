@@ -183,10 +183,10 @@ def _readers_by_future(instance: Instance, document: Document, placed: Sequence[
     """Return, for each future, the reader with its entries; futures with the same entries share one."""
     made, result = dict[tuple[int, ...], _PlanReader](), list[_PlanReader]()
     for number in range(len(instance.tree.futures)):
-        some = tuple(i for i, (_, numbers) in enumerate(placed) if numbers is None or number in numbers)
-        if some not in made:
-            made[some] = _read_all(instance, document, (placed[i][0] for i in some))
-        result.append(made[some])
+        chosen = tuple(i for i, (_, numbers) in enumerate(placed) if numbers is None or number in numbers)
+        if chosen not in made:
+            made[chosen] = _read_all(instance, document, (placed[i][0] for i in chosen))
+        result.append(made[chosen])
     return result
 
 
@@ -352,6 +352,6 @@ def _round_to_units(size: float, unit: float) -> float:
 
 def names_of(plans: Iterable[GivenPlan]) -> list[str]:
     """Return a name for each plan; plans that share a name get that of their file."""
-    some = list(plans)
-    names = [plan.name for plan in some]
-    return [name if names.count(name) == 1 else plan.file for name, plan in zip(names, some, strict=True)]
+    listed = list(plans)
+    names = [plan.name for plan in listed]
+    return [name if names.count(name) == 1 else plan.file for name, plan in zip(names, listed, strict=True)]

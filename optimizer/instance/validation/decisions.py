@@ -247,9 +247,11 @@ def _check_size(place: Place, option: Sized, size: float) -> Iterator[Problem]:
         what = f"{size:g} exceeds max_size ({option.max_size:g})"
         yield place, what, f"Write at most {option.max_size:g}, or raise max_size.", "error"
     elif unit > 0 and abs(size / unit - round(size / unit)) > ROUNDING * max(1.0, size / unit):
-        some = [units * unit for units in (math.floor(size / unit), math.ceil(size / unit))]
+        multiples = [units * unit for units in (math.floor(size / unit), math.ceil(size / unit))]
         fits = [
-            f"{each:g}" for each in some if max(option.min_size, unit / 2) <= each <= option.max_size * (1 + ROUNDING)
+            f"{each:g}"
+            for each in multiples
+            if max(option.min_size, unit / 2) <= each <= option.max_size * (1 + ROUNDING)
         ]
         cure = f"Write {' or '.join(fits)}." if fits else "Change it, or unit_size."
         yield place, f"{size:g} is no multiple of unit_size ({unit:g})", cure, "error"

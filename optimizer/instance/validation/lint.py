@@ -366,7 +366,7 @@ def _shortage_costs(instance: Instance) -> list[_Figure]:
 
 def _cheap_shortages(instance: Instance, reported: set[Place]) -> Iterator[Problem]:
     """Report segments whose shortage cost is below the cost of any existing supply: only their floors are served."""
-    least = {c: min(some, key=lambda each: each.size) for c, some in _least_costs(instance).items()}
+    least = {c: min(figures, key=lambda each: each.size) for c, figures in _least_costs(instance).items()}
     for d, demand in instance.demands.items():
         supply, place = least.get(demand.commodity), ("demands", d, "shortage_cost")
         if supply and 0 < demand.shortage_cost < supply.size and not reported & {supply.place, place}:

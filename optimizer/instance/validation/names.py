@@ -271,8 +271,8 @@ def _check_process_shares(unchecked: Unchecked) -> Iterator[Problem]:
         for p, share in member.processes.items():
             shares.setdefault(p, []).append(share)
             last[p] = name
-    for p, some in shares.items():
-        total, place = math.fsum(some), (MEMBERS, last[p], "processes")
+    for p, parts in shares.items():
+        total, place = math.fsum(parts), (MEMBERS, last[p], "processes")
         if total > 1.0 + ROUNDING:
             what = f'the shares of "{p}" add to {short(total)}'
             yield place, what, "Write {process: share} with shares that add to 1.", "error"
