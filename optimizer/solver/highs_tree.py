@@ -55,7 +55,7 @@ class TreeBackEnd(HighsBackEnd):
         if history is None or not len(request.integers) or history.failures >= MOST_FAILURES:
             return super().run(plain, clock, listener)
         tree, source = self._grow_tree(request, clock, listener)
-        known = self._solve_restricted(plain, source, clock, listener)
+        known = self._solve_restricted(plain, source, listener)
         if source.values is not None and known is None:
             return super().run(plain, clock, listener)
         bound = min(tree.bound, source.best)
@@ -90,7 +90,7 @@ class TreeBackEnd(HighsBackEnd):
         return RawResult("stopped" if raw.status == "stopped" else "optimal", known, bound, None)
 
     def _solve_restricted(
-        self, request: SolveRequest, source: "HighsRelaxations", clock: Clock, listener: BoundsListener
+        self, request: SolveRequest, source: "HighsRelaxations", listener: BoundsListener
     ) -> Vector | None:
         """Return the solution of the whole model with its integers fixed to those of the tree's incumbent.
         None without an incumbent, or if the whole model does not reproduce its objective.

@@ -115,7 +115,7 @@ def of_futures_evaluation(found: "FuturesEvaluation") -> Frames:
             "lacks": lambda: _of_all_futures(found, lacks),
             "missing": lambda: branch_changes(found, "need", "missing", "What is missing"),
             "waste": lambda: branch_changes(found, "waste", "waste", "What the plan could do without"),
-            "uses": lambda: purchase_uses(found, [(plan, each) for plan in found.plans for each in plan.uses or ()]),
+            "uses": lambda: purchase_uses((plan, each) for plan in found.plans for each in plan.uses or ()),
             "rules": lambda: _of_all_futures(found, rules_broken),
         }
     )
@@ -164,7 +164,7 @@ def branch_changes(found: "FuturesEvaluation", part: str, name: str, title: str)
     return Frame.of_rows(name, title, columns, rows, note)
 
 
-def purchase_uses(found: "FuturesEvaluation", uses: Iterable[tuple[Any, Any]]) -> Frame:
+def purchase_uses(uses: Iterable[tuple[Any, Any]]) -> Frame:
     """Build the frame of uses, pairs of plan and `PurchaseUse`: a row for each, with the branches that need it."""
     columns = (
         FrameColumn("plan", is_index=True),

@@ -52,7 +52,6 @@ from optimizer.disruptions.shock import Shock
 from optimizer.formulation import blank_model, first_stage_model
 from optimizer.instance.operation_paths import compared, exposure
 from optimizer.instance.schema import Instance
-from optimizer.model import Sense
 from optimizer.model.builder import Column, Mark, Row
 from optimizer.model.expressions import Expression
 from optimizer.solver.base import Batch, Clock, Integers, Settings, Vector
@@ -341,8 +340,8 @@ class _DualProgramme:
         self.builder.columns.append(Column(Mark("", "attack", what, index), "1", 0.0, upper, integer, 0))
         return len(self.builder.columns) - 1
 
-    def _row(self, what: str, terms: dict[int, float], rhs: float, sense: Sense = "<=") -> None:
-        self.builder.rows.append(Row(Mark("", "attack", what, ""), "1", dict[int, Any](terms), sense, rhs, None))
+    def _row(self, what: str, terms: dict[int, float], rhs: float) -> None:
+        self.builder.rows.append(Row(Mark("", "attack", what, ""), "1", dict[int, Any](terms), "<=", rhs, None))
 
     def _dual_columns(self, r: int, row: Row, rhs: float) -> list[tuple[int, float]]:
         """Return the columns of a row's dual value, each with the money per t that one unit of it stands for."""

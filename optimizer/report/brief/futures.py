@@ -193,7 +193,7 @@ def _floors_kept(result: FuturesResult) -> str:
     return f"survival floors fail in {where}{in_future}: {count} there{gap}"
 
 
-def _range_text(amounts: Sequence[float], money: str = "") -> str:
+def _range_text(amounts: Sequence[float], money: str) -> str:
     low, high = si(min(amounts)), si(max(amounts))
     return f"{high} {money}" if low == high else f"{low} to {high} {money}"
 

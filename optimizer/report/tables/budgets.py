@@ -284,7 +284,7 @@ def _step_builds(instance: Instance, step: BudgetStep) -> str | Text:
     return said + (f"; no longer survives {list_names(list(lost), 3)}, for {lower}" if lost else "")
 
 
-def breakpoints_table(comparison: Comparison, width: int) -> Table | Text:
+def breakpoints_table(comparison: Comparison) -> Table | Text:
     """Build the table of budgets at which the options bought or the shocks survived change; a sentence if none do."""
     if not comparison.changes:
         return Text("Whatever the budget, the same options are bought and the same shocks are survived.")

@@ -64,10 +64,10 @@ def grid_parts(comparison: Comparison, width: int) -> list[RenderableType]:
     """Return the headline and the tables of columns, for a terminal of the given width."""
     parts: list[RenderableType] = [Text(comparison_headline(comparison), style="bold"), ""]
     if comparison.changes or comparison.resolution is not None:
-        parts += [breakpoints_table(comparison, width), ""]
+        parts += [breakpoints_table(comparison), ""]
     budgets = {column.budget for column in comparison.columns}
     if len(comparison.cases) > 1 and len(budgets) > 1:
-        parts += [_cases_table(comparison, width), ""]
+        parts += [_cases_table(comparison), ""]
         parts += _parts_by_case(comparison, width)
     else:
         parts += column_tables(comparison, comparison.columns, width, title="Side by side")
@@ -399,7 +399,7 @@ def _share_cell(top: tuple[str, float], *, is_named: bool) -> Text:
     return Text(f"{said}\n{region}" if is_named else said, style="red" if over else "")
 
 
-def _cases_table(comparison: Comparison, width: int) -> Table:
+def _cases_table(comparison: Comparison) -> Table:
     """Build the table of cases by budget: the number of shocks survived, and the gap or the cost."""
     budgets = list(dict.fromkeys(column.budget for column in comparison.columns))
     by_place = {(column.case, column.budget): column.result for column in comparison.columns}

@@ -58,7 +58,7 @@ def _futures_parts(found: FuturesEvaluation, *, every: bool) -> Iterator[Rendera
     else:
         yield screen_table(found.instance, found.frames.frame("plans"))
     yield screen_table(found.instance, found.frames.frame("futures"), hidden=hidden)
-    idle = purchase_uses(found, [(plan, each) for plan in found.plans for each in plan.idle])
+    idle = purchase_uses((plan, each) for plan in found.plans for each in plan.idle)
     yield from _changes_tables(found, idle)
     if found.stopped:
         yield stop_note()
