@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+import optimizer as so
 from optimizer.cli.app import app
+from optimizer.report.tables.explain import repair_sentences
 from tests.conftest import BUT_SAMPLES
 from tests.test_cli import CASES, TINY, diversify
 
@@ -220,3 +222,36 @@ def test_gaps_that_have_a_price_are_no_reason_that_is_not_known() -> None:
     done = diversify("compare", TINY, "--set", "policy.gap_price=0.05", "--budgets", "0,5M,20M", "--quick")
     first = "tiny: survives 0 of 2 shocks (to survive more is impossible, or costs more than the price of gaps in the "
     assert " ".join(done.stdout.split()).startswith(f"{first}file), the worst with a survival gap of 70M USD.")
+
+
+# 50 t at 2 USD, all of them in 2026, keep the floor in 2027: 100 USD, of which 40 may be spent in a year.
+ANNUAL = """
+name: annual budget
+currency: USD
+horizon: {start: 2026, end: 2028, step: year}
+commodities: {magnet: {}}
+processes: {imports: {region: rival, output: {magnet: 1}, capacity: 120, cost: 10}}
+demands: {motors: {commodity: magnet, quantity: 100, survival: 0.5, shortage_cost: 500}}
+options: {reserve: {kind: stockpile, commodity: magnet, price: 2}}
+shocks: {embargo: {start: 2027, months: 12, cuts: [{region: rival, severity: 1}]}}
+adversary:
+  {attack_budget: 1, months: 12, starts: [2027], targets: {ban: {price: 1, cuts: [{region: rival, severity: 1}]}}}
+policy: {annual_budget: 40}
+"""
+
+
+def test_an_annual_budget_that_is_too_small_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "annual.yaml"
+    file.write_text(ANNUAL, encoding="utf-8")
+
+    def printed(*words: str) -> str:
+        return " ".join(diversify(*words, str(file), columns=200).stdout.split())
+
+    compared, attacked = printed("compare", "--budgets", "any"), printed("attack")
+    assert "No outlay within the annual budget is enough: some floor fails in some shock." in compared
+    assert "Outlay if this were the only shock, within the annual budget alone, rounded up;" in compared
+    assert "no outlay within the annual budget is enough: some floor fails in some shock or attack" in attacked
+    assert "whatever is spent" not in compared + attacked
+    first, second = repair_sentences(so.load(file), so.explain(so.load(file)))
+    assert first == "No amount of money alone makes everything survivable while the annual budget stays as it is."
+    assert "60 USD more in each year" in second

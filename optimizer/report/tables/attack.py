@@ -16,6 +16,7 @@ from optimizer.instance.derived import but_samples
 from optimizer.instance.schema import Instance
 from optimizer.report.format import beside, cost_with_gaps, plural, with_shock_titles
 from optimizer.report.narrative import cost_facts, difference_text, plan_headline
+from optimizer.report.tables.budgets import no_outlay_words
 from optimizer.report.tables.plan import STYLES, answer_panel, builds_table, stocks_table
 from optimizer.report.tables.render import CellRenderer, screen_table, stop_note
 from optimizer.results.frames import FrameRow
@@ -121,7 +122,7 @@ def adversary_words(instance: Instance) -> str:
 def _least_outlay_text(least: LeastOutlay, instance: Instance) -> str:
     """Describe the least outlay that survives the listed shocks and every attack, and its proven bound."""
     if least.status == "none":
-        return "no outlay is enough: whatever is spent, some floor fails in some shock or attack"
+        return no_outlay_words(instance, "shock or attack")
     bound = f"no plan survives for less than {si_down(least.bound or 0.0, instance.money, 6)}"
     if least.outlay is None:
         return f"not known: the search was stopped; {bound}"

@@ -83,7 +83,7 @@ def _least_outlay_sentence(comparison: Comparison, found: CaseLeastOutlay) -> st
         known = f"is not known: the search was stopped; it is {least} or more."
         return f"The least outlay that survives everything{but} {known}"
     if found.outlay is None:
-        return "No outlay is enough: whatever is spent, some floor fails in some shock."
+        return f"N{no_outlay_words(instance, 'shock')[1:]}."
     bound = found.bound or 0.0
     proven = "not proven: it may be less"
     if found.status == "optimal":
@@ -95,6 +95,18 @@ def _least_outlay_sentence(comparison: Comparison, found: CaseLeastOutlay) -> st
             f" The cheapest plan with that outlay costs {si(found.result.total_cost, money, 4)} in all, present value."
         )
     return text
+
+
+def has_annual_budget(instance: Instance) -> bool:
+    """Return whether the instance, or one of its futures, limits the outlay of single years."""
+    return any(future.instance.policy.annual_budget is not None for future in instance.tree.futures)
+
+
+def no_outlay_words(instance: Instance, cause: str) -> str:
+    """Describe that no outlay keeps every floor; `cause` names what makes a floor fail, such as ``shock``."""
+    if has_annual_budget(instance):
+        return f"no outlay within the annual budget is enough: some floor fails in some {cause}"
+    return f"no outlay is enough: whatever is spent, some floor fails in some {cause}"
 
 
 def _sufficient_amount(value: float | None) -> str:
@@ -169,7 +181,9 @@ def _costliest(row: Fold, known: Mapping[str, LoneShock]) -> LoneShock | None:
 
 
 def _lone_caption(rows: Sequence[Fold], comparison: Comparison) -> str:
-    said = "Outlay if this were the only shock, without a budget, rounded up; one purchase may serve several shocks."
+    is_annual = any(map(has_annual_budget, comparison.cases.values()))
+    limits = "within the annual budget alone" if is_annual else "without a budget"
+    said = f"Outlay if this were the only shock, {limits}, rounded up; one purchase may serve several shocks."
     if any(row.is_many for row in rows):
         said += " A family or an ensemble is one row; --all lists each shock."
     is_stopped = any(each.status == "stopped" for shocks in comparison.alone.values() for each in shocks)

@@ -145,8 +145,7 @@ def repair_sentences(instance: Instance, found: "Explanation") -> list[str]:
 
 def _kept_floors_sentence(instance: Instance, repair: Repair) -> str:
     """Return the sentence that every floor can be kept, though the gaps cost less at their price."""
-    money = instance.money
-    priced = f"; a plan that keeps them costs {si(repair.cost, money, 4)}" if repair.cost is not None else ""
+    priced = f"; a plan that keeps them costs {si(repair.cost, instance.money, 4)}" if repair.cost is not None else ""
     return f"Every floor {kept_words(instance)}{priced}."
 
 
@@ -156,7 +155,8 @@ def _least_budget_sentence(instance: Instance, found: "Explanation") -> str:
         return ""
     but = but_samples(instance)
     if not money.works:
-        return f"No amount of money alone makes everything survivable{but}."
+        years = "" if instance.policy.annual_budget is None else " while the annual budget stays as it is"
+        return f"No amount of money alone makes everything survivable{but}{years}."
     return f"A budget of {si_up(money.amount or 0.0, instance.money)} is the least that survives everything{but}."
 
 
