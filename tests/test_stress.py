@@ -301,7 +301,46 @@ def test_lumpy_options_come_in_their_sizes_and_name_what_they_require() -> None:
     (plant,) = (mend for mend in reinforcements.additions if mend.option == "plant")
     assert plant.also == ("licence",)
     assert [trial.size for trial in plant.trials] == [50, 75]
-    assert plant.best.outlay == pytest.approx(1000 + 10 * 50)
+    assert plant.best.outlay == pytest.approx(1000 + 10 * 50 + 7)
+
+
+def test_outlay_and_rank_of_an_addition_include_what_it_requires_by_hand(
+    by_hand: so.Result, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # Every ban lacks 30 t: in store that is 30 * 12 = 360. A line of 30 t costs 30 * 10 = 300 in 2026, and requires a
+    # permit, which requires a survey. The permit is 4 in size, 2 or more in units of 4: (4 * 5 + 20) / 2 = 20 of the
+    # budget; the survey costs 50. 300 + 20 + 50 = 370.
+    options = data()["options"]
+    options["line"] = {**options["plant"], "min_size": 1, "requires": "permit"}
+    options["plant"] |= {"max_size": 20}
+    options["reserve"] |= {"price": 12}
+    lumpy = {"kind": "partnership", "process": "imports", "max_size": 8, "reliability": 0}
+    options["permit"] = {
+        **lumpy, "capex": 5, "min_size": 2, "unit_size": 4, "fixed_cost": 20, "budget_share": 0.5, "requires": "survey"
+    }  # fmt: skip
+    options["survey"] = {**lumpy, "fixed_cost": 50, "latest": 2026}
+    found = so.stress(planned(so.read(data(options=options)), by_hand.plan), samples=40, seed=1)
+    assert found.reinforcements is not None
+    reserve, line = found.reinforcements.additions
+    assert (reserve.option, line.option, line.period, line.also) == ("reserve", "line", "2026", ("permit", "survey"))
+    assert [reserve.best.size, reserve.best.outlay] == pytest.approx([30, 360])
+    assert [line.best.size, line.best.outlay] == pytest.approx([30, 370])
+    assert line.best.survived == reserve.best.survived > 0
+    show(stress_parts, found)
+    said = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "line requires permit, survey at its least size, which is counted." in said
+
+
+def test_an_option_whose_requirement_comes_too_late_is_no_addition(by_hand: so.Result) -> None:
+    # A line for 2027 is decided in 2026, and its permit from 2027 on.
+    options = data()["options"]
+    options["line"] = {**options["plant"], "min_size": 1, "requires": "permit"}
+    options["plant"] |= {"max_size": 20}
+    options["permit"] = {"kind": "partnership", "process": "imports", "max_size": 8, "fixed_cost": 1, "reliability": 0}
+    options["permit"] |= {"earliest": 2027}
+    found = so.stress(planned(so.read(data(options=options)), by_hand.plan), samples=40, seed=1)
+    assert found.reinforcements is not None
+    assert [each.option for each in found.reinforcements.additions] == ["reserve"]
 
 
 def test_a_broken_chain_is_traced_to_where_it_breaks() -> None:

@@ -6,13 +6,14 @@ candidate   an option at the decision point, or a stockpile at the end of the pe
 trial       the plan with a given amount of the candidate, evaluated in every broken shock; its results are reported
 
 An addition keeps the rules of its option: the rest of its largest size, whole units, least size, a single opening,
-required and excluded options, and the fill rate and largest stock of a stockpile. In the baseline every process must
-be able to run at its `min_utilisation`. Budgets and other policy rules are ignored.
+excluded options, and the fill rate and largest stock of a stockpile. Required options that the plan does not open are
+opened with it at their least size, and count in its outlay and effect. In the baseline every process must be able to
+run at its `min_utilisation`. Budgets and other policy rules are ignored.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -41,7 +42,7 @@ class Addition:
     t: int
     most: float  # the largest possible amount
     saving: Vector  # decrease of the gap for one unit, money, by broken shock
-    also: tuple[str, ...] = ()  # required options that the plan does not open
+    also: Mapping[str, int] = field(default_factory=dict)  # decision points of required options that are opened with it
 
     def suggest_amount(self, gap: Vector) -> float:
         """Return twice the amount that closes the gap in 90 % of the helped shocks at constant slopes, up to `most`."""
@@ -91,7 +92,8 @@ def _try_amounts(
 ) -> list[Trial]:
     """Return trials of the amounts that are feasible in the baseline, smallest first; none below a useless amount.
 
-    The slope bounds the decrease of a gap: a shock with a bound of 0 fails as before and is not solved.
+    The slope bounds the decrease of a gap: a shock with a bound of 0 fails as before and is not solved. It leaves out
+    required options that are opened with the addition.
     """
     trials: list[Trial] = []
     instance, plan, clock = baseline.instance, baseline.plan, baseline.clock
@@ -100,7 +102,7 @@ def _try_amounts(
         more, outlay = with_addition(instance, plan, candidate, amount)
         if (support := baseline.added_support(candidate, more)) is None:
             continue
-        helped = candidate.saving * amount > NEGLIGIBLE * gap
+        helped = (candidate.saving * amount > NEGLIGIBLE * gap) | bool(candidate.also)
         needless = np.setdiff1d(every, checked[helped]).tolist()
         after = evaluator.gaps(plan_values(instance, more, evaluator.subproblems.plan), clock, needless)
         survived = int((~after.fails[checked[helped]]).sum())
@@ -122,10 +124,11 @@ class BaselineSupport:
     def added_support(self, candidate: Addition, more: Plan) -> float | None:
         """Return the added outlay on price support, undiscounted; None if `min_utilisation` cannot be kept.
 
-        The check is skipped (0) for an addition that requires another one, and for a plan that is itself infeasible.
+        The check is skipped (0) for a plan that is itself infeasible.
         """
-        activity = self.instance.activities.get(candidate.option)
-        if activity is None or candidate.also or not (activity.min_utilisation or any(activity.support.values)):
+        known = self.instance.activities
+        added = [known[o] for o in (candidate.option, *candidate.also) if o in known]
+        if not any(each.min_utilisation or any(each.support.values) for each in added):
             return 0.0
         if self._own_support is None:
             return 0.0
@@ -161,7 +164,7 @@ def _reinforcement(instance: Instance, candidate: Addition, trials: Sequence[Tri
     good = [trial for trial in trials if trial.survived == survived]
     best = next(trial for trial in good if survived or trial.gap_removed >= removed - NEGLIGIBLE * abs(removed))
     label, kind = instance.horizon.label(candidate.t), instance.options[candidate.option].kind
-    return Reinforcement(candidate.option, kind, label, candidate.also, best, tuple(trials))
+    return Reinforcement(candidate.option, kind, label, tuple(candidate.also), best, tuple(trials))
 
 
 def promising(
@@ -179,7 +182,8 @@ def promising(
         if option.is_stock:
             points = list(_stock_additions(instance, plan, instance.stocks[o], found["", o, "stock"], saving))
         else:
-            points = list(_size_additions(instance, plan, instance.sized[o], found.get(("", o, "size"), {}), saving))
+            sizes = {name: found.get(("", name, "size"), {}) for name in instance.sized}
+            points = list(_size_additions(instance, plan, instance.sized[o], sizes, saving))
         promises = [point.promise(gap) for point in points]
         most = max(promises, default=0.0)
         # Of points that promise the same, take the last: money is not spent earlier than necessary.
@@ -190,18 +194,50 @@ def promising(
 
 
 def _size_additions(
-    instance: Instance, plan: Plan, option: Sized, columns: Mapping[int, int], saving: Vector
+    instance: Instance, plan: Plan, option: Sized, sizes: Mapping[str, Mapping[int, int]], saving: Vector
 ) -> Iterator[Addition]:
-    """Yield an addition for each decision point at which more of an option may be bought."""
+    """Yield an addition for each decision point at which more of an option may be bought.
+
+    `sizes`: column of the size by option and decision point.
+    """
     opened = {build.option: build.t for build in plan.builds}
     left, own = _size_left(plan, option), opened.get(option.id)
-    if left <= NEGLIGIBLE * option.max_size or _exclusive_options(instance, option) & set(opened):
+    if left <= NEGLIGIBLE * option.max_size:
         return
-    also = tuple(required for required in option.requires if required not in opened)
-    first = max(map(opened.__getitem__, set(option.requires) & set(opened)), default=0)
-    for a, column in columns.items():
-        if a >= first and (own in (None, a) or not option.is_fixed_charge):
-            yield Addition(option.id, a, left, np.maximum(saving[:, column], 0.0), also)
+    for a, column in sizes[option.id].items():
+        if own in (None, a) or not option.is_fixed_charge:
+            due = _openings(instance, option, a, sizes, opened)
+            if due is not None:
+                yield Addition(option.id, a, left, np.maximum(saving[:, column], 0.0), due)
+
+
+def _openings(
+    instance: Instance, option: Sized, a: int, points: Mapping[str, Collection[int]], opened: Mapping[str, int]
+) -> dict[str, int] | None:
+    """Return the last decision point of each option that has to be opened for one at decision point a.
+
+    Args:
+        points: decision points at which each option may be bought.
+        opened: decision points of the options that the plan opens.
+
+    Returns:
+        The points of options that the plan does not open; None if ties forbid it.
+    """
+    due, waiting = {option.id: a}, [option]
+    while waiting:
+        one = waiting.pop()
+        if _exclusive_options(instance, one) & (set(opened) | set(due)):
+            return None
+        for other in one.requires:
+            times = [opened[other]] if other in opened else points[other]
+            last = max((t for t in times if t <= due[one.id]), default=None)
+            if last is None:
+                return None
+            if other not in opened and last < due.get(other, math.inf):
+                due[other] = last
+                waiting.append(instance.sized[other])
+    del due[option.id]
+    return due
 
 
 def _exclusive_options(instance: Instance, option: Sized) -> set[str]:
@@ -289,18 +325,42 @@ def with_addition(instance: Instance, plan: Plan, candidate: Addition, amount: f
     """Return the plan with an added amount of an option, and the added outlay, undiscounted, without price support."""
     o, t, horizon = candidate.option, candidate.t, instance.horizon
     if o in instance.stocks:
-        stock = instance.stocks[o]
-        fills, _ = fills_reaching(instance, stock, plan.fills[o], t, amount)
-        outlay = stock.budget_share * (
-            stock.paid_for_fills(horizon, fills) - stock.paid_for_fills(horizon, plan.fills[o])
-        )
-        stocks = {**plan.stocks, o: stock.stock_path(horizon, fills)}
-        return replace(plan, fills={**plan.fills, o: fills}, stocks=stocks), outlay
+        return _with_stock(instance, plan, candidate, amount)
     option = instance.sized[o]
     here = [build for build in plan.builds if build.option == option.id and build.t == t]
     others = [build for build in plan.builds if build not in here]
     is_new = option.is_fixed_charge and not any(build.option == option.id for build in plan.builds)
-    size = amount + sum(build.size for build in here)
-    build = Build(option.id, option.kind, t, horizon.year(t), horizon.label(t), size, option.is_fixed_charge)
+    build = _build(instance, option, t, amount + sum(build.size for build in here))
     outlay = option.budget_share * option.paid(horizon.year(t), amount, opened=is_new)
-    return replace(plan, builds=(*others, build)), outlay
+    required, more = _with_required(instance, candidate)
+    return replace(plan, builds=(*others, build, *required)), outlay + more
+
+
+def _with_required(instance: Instance, candidate: Addition) -> tuple[list[Build], float]:
+    """Return the purchases of required options at their least size, and their outlay, undiscounted."""
+    builds, outlay = list[Build](), 0.0
+    for o, a in candidate.also.items():
+        option = instance.sized[o]
+        builds.append(_build(instance, option, a, _least_size(option)))
+        outlay += option.budget_share * option.paid(instance.horizon.year(a), builds[-1].size, opened=True)
+    return builds, outlay
+
+
+def _with_stock(instance: Instance, plan: Plan, candidate: Addition, amount: float) -> tuple[Plan, float]:
+    o, stock, horizon = candidate.option, instance.stocks[candidate.option], instance.horizon
+    fills, _ = fills_reaching(instance, stock, plan.fills[o], candidate.t, amount)
+    outlay = stock.paid_for_fills(horizon, fills) - stock.paid_for_fills(horizon, plan.fills[o])
+    stocks = {**plan.stocks, o: stock.stock_path(horizon, fills)}
+    return replace(plan, fills={**plan.fills, o: fills}, stocks=stocks), stock.budget_share * outlay
+
+
+def _build(instance: Instance, option: Sized, a: int, size: float) -> Build:
+    horizon = instance.horizon
+    return Build(option.id, option.kind, a, horizon.year(a), horizon.label(a), size, option.is_fixed_charge)
+
+
+def _least_size(option: Sized) -> float:
+    """Return the smallest size at which an option may be opened."""
+    if option.unit_size <= 0:
+        return option.min_size
+    return option.unit_size * least_whole(option.min_size / option.unit_size, NEGLIGIBLE)

@@ -102,8 +102,8 @@ class Trial:
     """One amount of an option, added to the plan and evaluated in the broken shocks."""
 
     size: float  # t/yr or a level; for a stockpile, additional t at the end of the period
-    # Added outlay, undiscounted: capex, fixed cost and price support in the baseline; for a stockpile, the price of the
-    # added purchases minus that of later purchases that they replace.
+    # Added outlay, undiscounted: capex, fixed cost and price support in the baseline, of required options too; for a
+    # stockpile, the price of the added purchases minus that of later purchases that they replace.
     outlay: float
     survived: int  # number of the broken shocks that are survived with the addition
     gap_removed: float  # decrease of the gap over all broken shocks that were checked, money
@@ -126,7 +126,7 @@ class Reinforcement:
     option: str
     kind: str
     period: str  # label of the decision point; for a stockpile, of the period at whose end the stock is larger
-    also: tuple[str, ...]  # required options that the plan does not open; their cost is not counted
+    also: tuple[str, ...]  # required options that are opened with it, at their least size
     # The trial with most shocks survived, or with the largest decrease of the gap if none is survived; of several, the
     # smallest.
     best: Trial

@@ -147,7 +147,8 @@ def reinforcement_text(stress: Stress, addition: Reinforcement) -> str:
     assert found is not None
     outlay = si(best.outlay, stress.money)
     goes = f", {_share_of_gap(found, best.gap_removed)} of the gap goes" if found.gap > 0 else ""
-    return f"{best.survived:,} of the {_tried_count(found)} are survived then{goes}, for {outlay} of outlay"
+    also = f", with {list_names([display_name(stress.instance, o) for o in addition.also])}" if addition.also else ""
+    return f"{best.survived:,} of the {_tried_count(found)} are survived then{goes}, for {outlay} of outlay{also}"
 
 
 def _tried_count(found: Reinforcements) -> str:
@@ -329,7 +330,7 @@ def _reinforcement_notes(stress: Stress, found: Reinforcements) -> Iterator[str]
     for each in found.additions:
         if each.also:
             also = list_names([display_name(stress.instance, name) for name in each.also])
-            yield f"{display_name(stress.instance, each.option)} requires {also} as well, not counted."
+            yield f"{display_name(stress.instance, each.option)} requires {also} at its least size, which is counted."
     if found.inoperable:
         yield _left_out_sentence(stress, found)
 
