@@ -144,6 +144,35 @@ def test_money_for_stocks_is_not_taken_from_price_support_by_hand() -> None:
     assert [row["survived"] for row in rows] == [0, 0, 0, 0, 1]
 
 
+def test_nothing_is_held_to_be_sold_by_hand() -> None:
+    # 50 t fall short in the embargo of 2027, and cost 100 in 2026. A tonne bought at 2 is worth 0.9 x 20 = 18 in the
+    # end, but of the 200 t that may be held 150 keep no floor.
+    instance = so.read({
+        "name": "a rising price",
+        "currency": "USD",
+        "horizon": {"start": 2026, "end": 2029, "step": "year"},
+        "commodities": {"magnet": {}},
+        "processes": {"imports": {"region": "rival", "output": {"magnet": 1}, "capacity": 120, "cost": 10}},
+        "demands": {"motors": {"commodity": "magnet", "quantity": 100, "survival": 0.5, "shortage_cost": 500}},
+        "options": {
+            "reserve": {
+                "kind": "stockpile", "commodity": "magnet", "price": {2026: 2, 2029: 20}, "max_size": 200,
+                "salvage": 0.9,
+            }
+        },
+        "shocks": {"embargo": {"start": 2027, "months": 12, "cuts": [{"region": "rival", "severity": 1}]}},
+    })  # fmt: skip
+    plan = so.solve(instance)
+    assert max(plan.plan.stocks["reserve"]) == pytest.approx(200)
+    found = find_requirements(instance, plan)
+    row = only(found, "materials")
+    assert [row[name] for name in ("hold", "buy", "spent", "left")] == pytest.approx([50, 50, 100, 0], abs=1e-6)
+    # A year earlier nothing can be bought in time, so that nothing is.
+    (earlier,) = (row for row in table(found, "cases").rows() if row["case"] == "all shocks a year earlier")
+    assert [earlier[name] for name in ("gap", "spent", "gap_left")] == pytest.approx([25_000, 0, 25_000], abs=1e-6)
+    assert table(found, "funding").note.startswith("Of 1 shock. Gap: ")
+
+
 def test_other_conflicts_have_their_own_shortfall_and_stock(war: Requirements) -> None:
     rows = {row["case"]: row for row in table(war, "cases").rows()}
     half = rows["windows half as long"]

@@ -2,8 +2,8 @@
 
 shortfall        t   of a material in a shock: demand that floors require minus demand served under the do-nothing
                      plan, which draws on the initial stocks
-amount to hold   t   largest stock in the cheapest plan that may buy stocks only, without a budget or other policy
-                     rules; if not all floors can be kept, in the plan with the least survival gap
+amount to hold   t   largest stock in the cheapest plan that may buy stocks only, without a budget, other policy
+                     rules or salvage; if not all floors can be kept, in the plan with the least survival gap
 remains          t   the shortfall under a plan: the plan of stocks alone, or the given plan, which may buy any option
 funding              plan of stocks alone with a budget of a share of the cost of the amounts to hold; price support
                      of processes is paid beside it
@@ -50,11 +50,13 @@ MOVES = {-1: "all shocks a year earlier", 1: "all shocks a year later"}
 def stocks_alone(instance: Instance) -> Instance:
     """Return the instance in which only stocks can be bought, with shocks without probability.
 
-    It has no budget, and of the policy only the forced purchases of stocks.
+    It has no budget, of the policy only the forced purchases of stocks, and no salvage.
     """
     others = [o for o in instance.options if o not in instance.stocks]
     left = without(instance.replacing(scenarios={}), others) if others else instance
-    return without_probabilities(left.replacing(policy=Policy(force=left.policy.force)))
+    # With salvage, a plan would buy what no floor needs, where the price rises.
+    stocks = {o: stock.model_copy(update={"salvage": 0.0}) for o, stock in left.stocks.items()}
+    return without_probabilities(left.replacing(options=stocks, policy=Policy(force=left.policy.force)))
 
 
 def find_requirements(

@@ -355,15 +355,15 @@ def funding_frame(found: "Requirements") -> Frame:
         FrameColumn("gap_low", "The same, proven at least", money, "amount", is_shown=False),
         *(_t(c, f"{display_name(found.instance, c)}, left", is_shown=False) for c in short),
     )
-    rows = []
+    rows, count = [], len(found.nothing.shocks)
     for step in found.steps:
         left, result = shortfall_by_material(found.alone, step.result.shocks), step.result
         survived = sum(outcome.survives for outcome in result.shocks)
         gaps = result.survival_gap, _least_gap_bound(result)
         rows.append((step.share, step.money, survived, *gaps, *(left[c] for c in short)))
     note = (
-        f"Of {len(found.nothing.shocks):,} shocks. Gap: demand below the floors at shortage cost, over all shocks, the "
-        f"least for that money.{MATERIALS}"
+        f"Of {count:,} shock{'' if count == 1 else 's'}. Gap: demand below the floors at shortage cost, over all "
+        f"shocks, the least for that money.{MATERIALS}"
     )
     return Frame.of_rows("funding", "What funding in part achieves", columns, rows, note)
 
