@@ -56,6 +56,16 @@ def test_what_each_budget_buys_of_tiny_by_hand() -> None:
     assert (found.least, found.alone, found.steps) == ((), {}, ())
 
 
+def test_a_shock_that_breaks_a_floor_at_no_cost_has_its_least_outlay_too_by_hand() -> None:
+    # Nothing is lost where a tonne is missing, and yet the floors ask for 80 t in the first embargo, 5.2M; the second
+    # takes a line of the plant, 5M, and 100 t in store, 6.5M.
+    data = yaml.safe_load(TINY.read_text())
+    data["demands"] = {d: {**each, "shortage_cost": 0} for d, each in data["demands"].items()}
+    found = compare(so.read(data), [20e6], facts=("alone",), settings=EXACT)
+    outlays = {each.shock: each.outlay for some in found.alone.values() for each in some}
+    assert outlays == pytest.approx({"embargo@2027": 5.2e6, "embargo@2029": 11.5e6})
+
+
 def test_the_least_outlays_of_tiny_by_hand() -> None:
     found = compare(tiny(), [20e6], facts=("least", "alone"), settings=EXACT)
     (least,) = found.least
@@ -89,7 +99,7 @@ def test_a_shock_that_was_not_reached_is_not_known_and_takes_no_nothing(ends_by:
     pressed: list[Progress] = []
 
     def press(event: Progress) -> None:
-        # Ctrl-C comes once it is known which shocks hurt.
+        # Ctrl-C comes once it is known in which shocks doing nothing fails.
         if ends_by == "Ctrl-C" and event.done == 2 and not pressed:
             pressed.append(event)
             signal.raise_signal(signal.SIGINT)

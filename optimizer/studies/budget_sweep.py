@@ -392,10 +392,9 @@ def ask_least_outlay(memory: Memory, instance: Instance, settings: Settings, pla
 
 
 def ask_failing(memory: Memory, instance: Instance, settings: Settings) -> tuple[str, ...]:
-    """Return the names of the shocks in which the do-nothing plan has a gap, the largest gap first."""
-    gap = _solver(memory, instance, settings, Clock()).evaluator(instance).do_nothing(Clock()).gap
-    worst = sorted(np.flatnonzero(gap > 0.0).tolist(), key=lambda number: -gap[number])
-    return tuple(instance.events[number].name for number in worst)
+    """Return the names of the shocks in which the do-nothing plan fails, the largest gap first."""
+    gaps = _solver(memory, instance, settings, Clock()).evaluator(instance).do_nothing(Clock()).violated
+    return tuple(instance.events[number].name for number in sorted(gaps, key=lambda number: -gaps[number]))
 
 
 def ask_alone(memory: Memory, instance: Instance, settings: Settings, names: Sequence[str]) -> list[LoneShock]:

@@ -299,13 +299,15 @@ class _ComparisonBuilder:
         sweep, failing, questions = self.sweep, self._failing, list[SweepQuestion]()
         for case, instance in sweep.cases.items():
             task = Task(ask_failing, (instance, sweep.search_settings))
-            questions.append(SweepQuestion(task, "which shocks hurt", partial(failing.__setitem__, case)))
+            questions.append(SweepQuestion(task, "where doing nothing fails", partial(failing.__setitem__, case)))
         sweep.ask(questions)
         return [each for case in sweep.cases if case in failing for each in self._case_questions(case, failing[case])]
 
     def _case_questions(self, case: str, failing: Sequence[str]) -> Iterator[SweepQuestion]:
         if len(failing) > MOST_ALONE:
-            what = f"{case}: of {len(failing):,} shocks that hurt, the {MOST_ALONE} worst are evaluated alone."
+            what = (
+                f"{case}: doing nothing fails in {len(failing):,} shocks; the {MOST_ALONE} worst are evaluated alone."
+            )
             self.found = replace(self.found, notes=(*self.found.notes, what))
         names = ("", *failing[:MOST_ALONE])
         for i in range(0, len(names), ALONE_BATCH):
