@@ -305,9 +305,7 @@ class _ComparisonBuilder:
 
     def _case_questions(self, case: str, failing: Sequence[str]) -> Iterator[SweepQuestion]:
         if len(failing) > MOST_ALONE:
-            what = (
-                f"{case}: doing nothing fails in {len(failing):,} shocks; the {MOST_ALONE} worst are evaluated alone."
-            )
+            what = f"{case}: doing nothing fails in {len(failing):,} shocks; the worst {MOST_ALONE} are tried alone."
             self.found = replace(self.found, notes=(*self.found.notes, what))
         names = ("", *failing[:MOST_ALONE])
         for i in range(0, len(names), ALONE_BATCH):
