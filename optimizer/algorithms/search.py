@@ -204,7 +204,8 @@ class Search:
         self.history: list[Progress] = []
         self.rounded: list[Row] = []
         self._has_warned = False
-        folder = settings.checkpoint
+        # The file's name does not say which variant of the problem it is of: only the problem of `solve` has one.
+        folder = settings.checkpoint if problem.is_least_cost else None
         self.checkpoint = None if folder is None else Checkpoint(folder, instance, settings)
         self.resumed = self.checkpoint.load() if self.checkpoint else None
         if self.resumed:

@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 import optimizer as so
+from optimizer.algorithms.problem import LEAST_OUTLAY
 from optimizer.algorithms.search import Checkpoint, State
+from optimizer.algorithms.solving import best_plan
 from optimizer.errors import CheckpointError, OptimizerWarning
 from optimizer.instance.edits import with_budget
 from optimizer.solver import Clock, Progress, Settings
@@ -138,3 +140,11 @@ def test_the_command_says_that_it_writes_no_checkpoint(tmp_path: Path) -> None:
     assert "Warning: No checkpoint is written: the extensive form" in done.stderr
     assert "Note: No checkpoint is written: the extensive form" in done.stdout
     assert not (tmp_path / "search").exists()
+
+
+def test_another_objective_does_not_go_on_from_the_checkpoint_of_the_least_cost(tmp_path: Path) -> None:
+    # 6.5M of stock and a line of the plant at 5M keep every floor of tiny, and cost 43.6M with its imports.
+    instance, settings = so.load(TINY), Settings(strategy="benders", mip_gap=0.0, checkpoint=str(tmp_path))
+    assert best_plan(instance, settings, Clock(), lambda step: None).cost == pytest.approx(43.6e6)
+    found = best_plan(instance, settings, Clock(), lambda step: None, LEAST_OUTLAY)
+    assert (found.status, found.cost) == ("optimal", pytest.approx(11.5e6))
