@@ -1,7 +1,7 @@
 """The stable names for writing a lever, and its auditor, outside the package.
 
 The lever
-    Sized, Producing        its base class: bought by size; bought by size and also a process
+    Sized, Producing, Stock its base class: bought by size; by size and also a process; held as a stock
     Labels, Reference       how outputs name it; a name in one of its fields
     Problem                 a finding about its own fields: place, what is wrong, cure, severity
     Quantity, Share, …      the types of its fields
@@ -43,7 +43,7 @@ from optimizer.audit.auditor import ActivityAuditor, Auditor, Holding, Operation
 from optimizer.audit.levers import register_auditor
 from optimizer.disruptions.path import Path as ShockPath
 from optimizer.errors import PluginError, Problem
-from optimizer.levers import Labels, Producing, Reference, Sized, register_lever
+from optimizer.levers import Labels, Producing, Reference, Sized, Stock, register_lever
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import total
 from optimizer.results.plan import Array, Flow
@@ -69,6 +69,7 @@ __all__ = [
     "Share",
     "ShockPath",
     "Sized",
+    "Stock",
     "register",
     "total",
 ]
@@ -78,7 +79,7 @@ def register(lever: type[Any], auditor: Auditor) -> None:
     """Register a lever from outside the package, so that instances may name its kind and plans with it are audited.
 
     Args:
-        lever: a class with a `kind` of its own, derived from `Sized` or `Producing`.
+        lever: a class with a `kind` of its own, derived from `Sized`, `Producing` or `Stock`.
         auditor: its arithmetic, which must not call the lever's.
 
     Raises:

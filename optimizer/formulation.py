@@ -355,6 +355,7 @@ def _tie(model: ModelBuilder, option: Sized) -> None:
 
 def write_policy(model: ModelBuilder, instance: Instance) -> None:
     """Write budgets on outlay, shares of baseline production, forced purchases, and rules about time to survive."""
+    # `conflict` and `given_plan` read the names of these rows for broken rules, `outcomes` for limits that bind.
     policy, years = instance.policy, instance.horizon.years
     outlay = {year: model.booked("outlay", year) for year in years}
     if policy.budget is not None:

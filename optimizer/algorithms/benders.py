@@ -1,4 +1,5 @@
 """Benders decomposition for problems in which every shock counts: costs with a risk measure, or the least total gap.
+
     cost            floors are kept by adding violated shocks with their recourse; cuts approximate the costs of
                     shocks; with a price of gaps, cuts approximate gaps and costs at once, and no other objective
                         follows
@@ -142,6 +143,7 @@ class BendersSearch(RecourseEstimates):
 
     def _minimise_cost_at(self, gap: float, bound: float, least: Incumbent | None) -> SearchResult:
         """Minimise the cost subject to a gap.
+
         Shocks that fail only because the limit on the gap has some slack are then required to be survived.
         """
         limit = self._gap_limit_with_room(gap)
@@ -163,6 +165,7 @@ class BendersSearch(RecourseEstimates):
 
     def _cheapest_expected(self, loop: BendersLoop) -> Incumbent | None:
         """Return the plan of least expected cost among those with the incumbent's measure.
+
         None if the measure is the expected cost, if the time is over, or if the loop finds no plan.
         """
         if self.instance.policy.objective.kind == "expected" or self.clock.is_over:
@@ -315,6 +318,7 @@ class BendersSearch(RecourseEstimates):
 
     def _evaluate_purchases(self, values: Vector | None, note: str) -> SearchResult:
         """Evaluate a plan by its purchases, or the do-nothing plan for None.
+
         The result has the cost with the cheapest baseline, and the gap.
         """
         master, history = self._master((), {}), tuple(self.history)

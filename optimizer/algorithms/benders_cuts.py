@@ -58,6 +58,7 @@ def group_shocks(
     are_alone: bool = False,
 ) -> ShockGroups:
     """Partition the shocks with a positive weight into groups.
+
     Args:
         kind: whether gaps or costs are estimated.
         order: indices of all shocks, similar ones next to each other.

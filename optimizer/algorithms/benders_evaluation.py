@@ -1,4 +1,5 @@
 """The estimates of Benders decomposition and the evaluation of plans by the recourse of all shocks.
+
 The cost of a shock with a probability that may leave a gap depends on the gap that it is allowed, so this shock is
 alone in its groups. It is allowed the gap that the master estimates, or its least gap if that is more.
 """
@@ -62,6 +63,7 @@ class _EvaluatedPlan:
 
     def at(self, point: Vector) -> Subgradients:
         """Return the same cuts for a point that is this plan up to rounding.
+
         Groups of unsolved shocks have the value −∞, and unsolved shocks their lower bound as cost.
         """
         left_out = (self.groups.group_of >= 0) & ~self.solved
@@ -72,6 +74,7 @@ class _EvaluatedPlan:
 
 def cuts_of_relaxation(master: MasterProblem, relaxation: SolveResult) -> CutPool:
     """Return cuts with which a master without shocks attains the bound of an LP of one that holds some.
+
     The dual values of the rows of a shock held solve its dual subproblem, which minimises the shock's gap and cost at
     their weights D in this LP. Where that dual has several solutions, the subproblem itself may find another one at
     this plan. So with V the values of the groups and π = −Σ dual · (coefficient of x):
@@ -130,6 +133,7 @@ def _cuts_of_slopes(
 
 class RecourseEstimates(Search):
     """A search that estimates the recourse of groups of shocks in its masters, and evaluates plans.
+
     `largest_future_gap` is the limit on the largest gap of a future, in money.
     """
 
@@ -142,6 +146,7 @@ class RecourseEstimates(Search):
 
     def _gap_limit_with_room(self, gap: float) -> float:
         """Return the limit for a gap that is held.
+
         It exceeds the master's limit, since lower and upper bound meet only to a tolerance.
         """
         return gap * (1.0 + max(HELD_VALUE, MIP_GAP_ROOM * self.settings.mip_gap)) + self.negligible
@@ -156,6 +161,7 @@ class RecourseEstimates(Search):
     @cached_property
     def _can_fail(self) -> npt.NDArray[np.bool_]:
         """Whether each shock may fail.
+
         Any shock may if some floor has a shortage cost of 0. Otherwise those may that fail under the do-nothing plan
         and, with a price of gaps, those with a probability.
         """
@@ -199,6 +205,7 @@ class RecourseEstimates(Search):
 
     def _groups_of_gaps_and_costs(self) -> dict[EstimateKind, ShockGroups]:
         """Return the groups of gaps and of costs.
+
         A shock with a probability that may fail is alone in its groups, since its cost depends on the gap that it may
         leave.
         """
@@ -221,6 +228,7 @@ class RecourseEstimates(Search):
         self, groups: ShockGroups, point: Vector, gap_limits: Vector | None = None, left_out: Collection[int] = ()
     ) -> Subgradients:
         """Return values and subgradients of the groups at a plan, solving only shocks not yet solved at it.
+
         Shocks that are alone in their groups may be left out: their values are −∞, and add no cut.
         """
         wanted = groups.group_of >= 0
@@ -246,6 +254,7 @@ class RecourseEstimates(Search):
         self, master: MasterProblem, point: Vector, costs: Vector, gaps: Sequence[float] = ()
     ) -> tuple[float, float, float, float]:
         """Return objective, measure, expected cost and measure without gaps of a plan, given the costs of all shocks.
+
         The first three include the price of the futures' gaps, if gaps have one. The objective is the expected cost
         where the master minimises that, else the measure.
         """
@@ -261,6 +270,7 @@ class RecourseEstimates(Search):
         self, master: MasterProblem, point: Vector, values: Vector, *, is_complete: bool = False
     ) -> Evaluation:
         """Evaluate the measure of a plan, add cuts of costs, and separate violated shocks.
+
         If only the tail counts, shocks far from it are left out unless `is_complete`. If the first plan of all violates
         shocks that have no estimate, its costs are not evaluated, and its value is infinite.
         """
@@ -325,6 +335,7 @@ class RecourseEstimates(Search):
         self, master: MasterProblem, point: Vector, values: Vector, limit: float = math.inf
     ) -> Evaluation:
         """Evaluate gap and cost of a plan.
+
         Each shock that may fail is allowed its least gap, or the gap that the master estimates if that is larger.
         """
         costs, cuts, gaps, gap_left = np.zeros(len(self.probability)), 0, [0.0] * len(self.tree.futures), None

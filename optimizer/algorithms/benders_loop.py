@@ -1,4 +1,5 @@
 """The loop of Benders decomposition, which raises the lower and reduces the upper bound until they meet.
+
 Each round, the master proposes a plan, the subproblems return value and subgradient of every shock (`recourse`), and
 optimality cuts are added: first for the LP relaxation, by in-out separation; then with integers. A **reduced** master
 proposes the integers. It has the cuts but no shocks, or only those that must be held, and is solved by a small branch
@@ -116,6 +117,7 @@ def branch_and_cut(
     model: ShockModel, relaxation: SolveResult, listener: SolutionListener, leaves: Sequence[TreeNode] = ()
 ) -> TreeSearch | None:
     """Search a master problem by branch and cut.
+
     Args:
         model: the master; its integers are free before and after the call. Its starting plan, if any, is evaluated.
         relaxation: its LP relaxation.
@@ -199,6 +201,7 @@ class Objective:
 
 class BendersLoop:
     """The loop for one objective: LP relaxation, then integers, until lower and upper bound meet.
+
     Args:
         search: its shocks, clock and history are used.
         objective: the objective.
@@ -292,6 +295,7 @@ class BendersLoop:
 
     def _separate(self, result: SolveResult, centre: Vector | None, slack: float = 0.0) -> tuple[Vector, Evaluation]:
         """Evaluate a point between the stability centre and the proposal; the proposal itself, if that adds no cut.
+
         This is in-out separation. Shocks that were left out are solved as well if the others add no cut, or if the
         value may be within `slack`, in money, of the lower bound. Returns the point and its evaluation.
         """

@@ -1,4 +1,5 @@
 """The master problem of Benders decomposition, with its optimality cuts (`benders_cuts`).
+
     θ[g]   estimate of the value V of a group g of shocks: V ≥ lower + m·θ, m (`money_unit`) the median shortage cost
     cut    lower + m·θ[g] ≥ value + π·(x − plan) + by_gap·(γ − limit)   at every evaluated plan, with π a subgradient
            of V there, so that the right-hand side never exceeds V
@@ -90,6 +91,7 @@ class _OwnCosts:
 @dataclass
 class MasterProblem(ShockModel):
     """A model that bounds the gaps or costs of shocks from below by cuts; it may hold some shocks explicitly.
+
     Attributes:
         held_rows: kind and group of each row that links an estimate to the shocks held, by the mark of the row.
     """
@@ -115,6 +117,7 @@ class MasterProblem(ShockModel):
 
     def update_expressions(self) -> None:
         """Link the costs of newly held shocks to the estimates.
+
         A measure other than expected cost is written only once, so its links are added here.
         """
         super().update_expressions()
@@ -186,6 +189,7 @@ class MasterProblem(ShockModel):
 
     def update_tail(self, plan: Vector, costs: Vector) -> None:
         """Store the shocks that are far from the tail, if only the tail counts.
+
         They are the shocks for which dearer ones have at least `TAILS` times the probability of the tail.
         """
         if not self.is_tail_alone:
@@ -230,6 +234,7 @@ class MasterProblem(ShockModel):
 
     def _require_held(self, kind: EstimateKind, columns: Sequence[Expression], held: Mapping[str, Expression]) -> None:
         """Require each estimate to be at least the gaps or costs of the held shocks of its group.
+
         A row is added only for a group of which more shocks are held than before; it implies the earlier row.
         """
         groups, known = self.groups[kind], dict[int, list[Expression]]()
@@ -270,6 +275,7 @@ class MasterProblem(ShockModel):
 
     def _below_tail(self, values: Vector) -> Vector:
         """Return for each group of costs the cost up to which its shock adds nothing to the tail.
+
         It is X̂ + e − (I + B − B_W), in money.
         """
         result, first, found = np.zeros(self.groups["cost"].size), 0, self._measure_columns
@@ -329,6 +335,7 @@ class MasterProblem(ShockModel):
 
     def with_integers_of(self, result: SolveResult) -> SolveResult:
         """Return another master's result with its integers in the columns of this master, and 0 elsewhere.
+
         Both masters begin with the columns of the plan.
         """
         assert result.values is not None

@@ -1,4 +1,5 @@
 """The conflict if no plan exists: an irreducible infeasible set (IIS) of rules, found by a deletion filter.
+
 Only the policy, forced running, and the support that this costs can make every plan infeasible. Without any one of the
 rules named, the others are feasible. The set need not be the smallest, and there may be a second conflict, which is
 found once the first is repaired.
@@ -81,6 +82,7 @@ def _delete(
     rules: list[FutureRule], is_feasible: Callable[[list[FutureRule]], bool], clock: Clock
 ) -> tuple[list[FutureRule], bool]:
     """Apply the deletion filter; return the rules left, and whether the time sufficed.
+
     It drops each rule without which the others are still infeasible.
     """
     needed, is_complete = list(rules), True

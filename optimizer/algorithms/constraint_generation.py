@@ -1,4 +1,5 @@
 """Column-and-constraint (scenario) generation: solve with some shocks, separate violated ones, add the worst, repeat.
+
 Adding a shock adds its recourse columns and rows. A shock is violated if the plan, at the least gap, leaves a segment
 below its floor by more than `VIOLATED` of its demand.
 
@@ -87,6 +88,7 @@ def best_excused_plan(
     solve: Callable[[frozenset[int]], tuple[ExcusedPlan, Vector] | None],
 ) -> ExcusedPlan | None:
     """Return the cheapest plan over several choices of the samples that may fail; None if none has a plan.
+
     Args:
         tree: the futures.
         shares: the ensembles of which only a share has to be survived.
@@ -134,6 +136,7 @@ def _prices(tree: FutureTree, plan: ExcusedPlan) -> Vector:
 
 class ConstraintGeneration(Search):
     """A search by constraint generation.
+
     A problem other than least cost has no plan where the floors cannot be kept: the status is then ``infeasible``.
 
     Args:
@@ -233,6 +236,7 @@ class ConstraintGeneration(Search):
 
     def _solve_with_excused(self, excused: frozenset[int]) -> tuple[ExcusedPlan, Vector] | None:
         """Find the best plan with the given samples excused and all others survived.
+
         Returns the plan and the gaps that it leaves by shock; None if it is not solved to optimality.
         """
         settings, first = replace(self.settings, checkpoint=None), "first choice of samples, "
@@ -306,6 +310,7 @@ class ConstraintGeneration(Search):
 
     def _solve_relaxations(self) -> SolveResult | None:
         """Solve the relaxation with the shocks that it needs.
+
         None if it cannot keep all floors, or the time is over.
         """
         if self.phase == "integers":
@@ -336,6 +341,7 @@ class ConstraintGeneration(Search):
 
     def _must_survive(self, violated: Sequence[Violation]) -> list[Violation]:
         """Return the violations of shocks that must be survived, which samples that may fail need not be.
+
         A relaxation excuses a part of each sample that may fail, whichever it is.
         """
         return [each for each in violated if not self.listed.may_fail(each.shock)]
@@ -344,6 +350,7 @@ class ConstraintGeneration(Search):
 
     def _solve_integers(self) -> SearchResult | None:
         """Find the cheapest plan for the shocks held, or the known plan once it is proven.
+
         None if there is no plan, or if the time is over; `_failed` then has the reason.
         """
         found, self._is_first = self._solve_held(), False
@@ -420,6 +427,7 @@ class ConstraintGeneration(Search):
 
     def _drop_shocks_without_duals(self, relaxation: SolveResult) -> None:
         """Rebuild the model without the shocks whose rows have no dual value, if there are many: it is easier to prove.
+
         A shock with a probability stays, since its cost counts. All shocks stay where samples have integers, whose
         indices would change in another model.
         """

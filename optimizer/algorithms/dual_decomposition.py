@@ -1,4 +1,5 @@
 """Dual decomposition by future: a lower bound from groups of futures solved by themselves, and starting plans.
+
 Let every group g of futures decide for itself about the decisions that it shares with others, at a charge: x[g] is its
 copy of them, λ[g] its multipliers, and the multipliers of one decision add to 0. Then the least costs of the groups,
 each by itself,
@@ -51,6 +52,7 @@ LEAST_GROUPS = 3
 @dataclass(frozen=True, eq=False)
 class LagrangianCost:
     """The expected cost of some futures plus their charges for shared decisions, by future.
+
     The cost includes gaps at their price, if they have one.
     """
 
@@ -177,6 +179,7 @@ class DualDecomposition:
 
     def _is_done(self, step: int, gain: float) -> bool:
         """Return whether the gap is closed, or further steps with this gain would not close it.
+
         The first step does not predict the gain of later ones.
         """
         missing = self._least - self.bound - self.model.settings.slack(self._least)
@@ -221,6 +224,7 @@ class DualDecomposition:
 
     def _charges(self, group: tuple[int, ...], multipliers: Sequence[Vector]) -> tuple[dict[DecisionKey, float], ...]:
         """Return the multipliers of a group's shared decisions by future, each decision once.
+
         They are divided by the group's probability, as its cost is.
         """
         weight, charged = self._weight(group), dict[int, float]()
@@ -275,6 +279,7 @@ class DualDecomposition:
 
     def _reduced_costs(self, relaxation: SolveResult) -> list[Vector]:
         """Return by future its costs less its rows priced by their dual values, by column.
+
         Over all futures they add to the reduced costs.
         """
         result = [np.zeros(len(self.model.builder.columns)) for _ in self.weights]
@@ -291,6 +296,7 @@ class DualDecomposition:
 
     def _priced_rows(self, relaxation: SolveResult) -> Iterator[tuple[Row, float, Sequence[int]]]:
         """Yield the rows with a dual value, the value, and the futures that share the row.
+
         MIR cuts from floors belong to no future and are left out.
         """
         assert relaxation.duals is not None
@@ -308,6 +314,7 @@ class DualDecomposition:
         self, multipliers: Sequence[Vector], wanted: Sequence[Mapping[int, float]], value: float
     ) -> list[Vector]:
         """Return the multipliers after a step along the distances of copies from their decision's mean.
+
         The step size is Polyak's for the subgradient before it is balanced, so that the step is slightly shorter.
         """
         mean = self._mean_decisions(wanted)
@@ -355,6 +362,7 @@ class DualDecomposition:
 
     def _common_integers(self, wanted: Sequence[Mapping[int, float]]) -> dict[int, float]:
         """Return the integers of options on which all known plans agree.
+
         Known are the groups' plans, the futures' plans without multipliers, and the incumbent.
         """
         columns, fixed, unlike = self.model.builder.columns, dict[int, float](), set[str]()
@@ -379,6 +387,7 @@ class DualDecomposition:
 
     def _improve(self, wanted: Sequence[Mapping[int, float]]) -> None:
         """Solve the joint MIP with the options fixed on which all known plans agree; update the incumbent.
+
         It is skipped if it would fix all that an earlier one fixed, since its plan would not be noticeably better.
         """
         model = self.model

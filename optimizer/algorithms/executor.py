@@ -55,6 +55,7 @@ Running = dict[Any, tuple[int, Worker]]
 
 class Executor(ABC):
     """An executor of tasks; the module's docstring states the contract.
+
     Attributes:
         size: number of long tasks that run at a time.
         homes: number of workers for short tasks.
@@ -68,6 +69,7 @@ class Executor(ABC):
     @abstractmethod
     def map(self, tasks: Sequence[Task], clock: Clock) -> list[Any]:
         """Run short tasks and return their results in order.
+
         Args:
             tasks: the tasks.
             clock: once it is over, the call no longer waits for a cluster without workers.
@@ -79,6 +81,7 @@ class Executor(ABC):
     @abstractmethod
     def as_completed(self, tasks: Sequence[Task], clock: Clock) -> Generator[tuple[int, Any]]:
         """Run long tasks; yield each index with its result, until the clock is interrupted.
+
         Raises:
             WorkerError: a worker died.
         """
@@ -110,6 +113,7 @@ class SerialExecutor(Executor):
 
 class ThreadExecutor(SerialExecutor):
     """An executor in this process and its threads, for short tasks that spend their time in the solver.
+
     The solver runs without the interpreter's lock. Threads start at once, whereas a process takes about a second.
 
     Args:
@@ -153,6 +157,7 @@ class ThreadExecutor(SerialExecutor):
 
 class ProcessExecutor(Executor):
     """An executor in this process and other processes, each of which starts at its first task within about a second.
+
     Args:
         size: number of tasks that run at a time.
         setup: built first by every other process; this process has its result in `memory` already.
@@ -193,6 +198,7 @@ class ProcessExecutor(Executor):
 
     def _run(self, tasks: Sequence[Task], results: dict[int, Any], *, moves: bool) -> list[int]:
         """Run the tasks without a result; return the workers that died.
+
         Args:
             tasks: all tasks.
             results: results so far by task index; extended in place.
@@ -252,6 +258,7 @@ class ProcessExecutor(Executor):
 
     def _pass_on_the_interrupt(self, workers: Iterable[Worker]) -> None:
         """Send SIGINT to the workers, the first time only.
+
         Workers are in process groups of their own, which a terminal does not signal.
         """
         from loky import BrokenProcessPool
@@ -338,6 +345,7 @@ def _next_task(own: deque[int], queues: Iterable[deque[int]]) -> int | None:
 
 class DaskExecutor(Executor):
     """An executor on the workers of a running Dask cluster, which may join and leave at any time.
+
     An address that begins with ``tls://`` takes certificates and keys from Dask's own configuration. Ctrl-C cannot be
     passed on to its workers: running tasks are dropped.
     """
@@ -395,6 +403,7 @@ class DaskExecutor(Executor):
         self, tasks: Sequence[Task], shares: Iterable[list[int]], clock: Clock, *, ends_at_interrupt: bool = False
     ) -> Iterator[tuple[list[int], list[Any]]]:
         """Yield shares of the tasks with their results; Dask itself reruns the tasks of a dead worker elsewhere.
+
         The setup is sent to workers that do not have it yet.
         """
 

@@ -1,4 +1,5 @@
 """The extensive form: one model with the plan, the baseline, and some or all shocks.
+
     least cost   with all floors kept
     least gap    if that is infeasible: least survival gap, then least cost with the gap limited to that
 
@@ -179,6 +180,7 @@ class ShockModel(MeasuredModel):
 
     def solve_restricted(self, result: SolveResult) -> SolveResult | None:
         """Solve the restricted LP, with the integers fixed to those of a result; None if it is infeasible.
+
         The integers stay fixed. Options that are opened at size 0 and required by no other are closed.
         """
         assert result.values is not None
@@ -347,6 +349,7 @@ class ShockModel(MeasuredModel):
 
     def _conclude_gap(self, result: SolveResult, least: SolveResult, duals: DualValues | None) -> SearchResult:
         """Return the result for a plan of least gap, without failures that only the slack in the gap's limit permits.
+
         The row that limits the gap has slack. Used on a shock that can be survived, the slack would save a little cost
         and let that shock fail. So every shock whose gap is within the slack must keep its floors, if that is possible
         at the least gap: with the same integers, or with others if the solution of least gap keeps these floors too.
@@ -392,18 +395,14 @@ class ShockModel(MeasuredModel):
     # A search that is stopped.
 
     def fall_back(self, relaxation: SolveResult | None = None) -> SearchResult:
-        """Return the best plan known when the time ran out, else the do-nothing plan.
-        `relaxation` replaces the model's own LP relaxation; it may come from another model.
-        """
+        """Return the best known plan at a time limit, or the do-nothing plan; `relaxation` may be another model's."""
         self.relaxation = relaxation or self.relaxation
         solved = self.best_known() or self._do_nothing()
         self.release_integers()
         return solved or SearchResult("stopped", self.builder, history=tuple(self.history), notes=tuple(self.notes))
 
     def best_known(self) -> SearchResult | None:
-        """Return the best plan from the starting integers or the rounded LP relaxation; None if neither is feasible.
-        It is the cheapest one that keeps all floors; if none does, the one with the least gap.
-        """
+        """Return the plan of least gap, then cost, from starting integers or the rounded relaxation, or None."""
         proposals, bound = self._proposals()
         self.require_floors()
         self.minimise("cost")

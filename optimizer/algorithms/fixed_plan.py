@@ -1,4 +1,5 @@
 """A fixed plan: its cheapest operation, and the cheapest plan within it.
+
 Sizes, openings and purchases are fixed. The baseline is then an LP; each shock has its recourse LP: least gap, then
 least cost. If gaps have a price, there is a single LP that minimises cost including the price of the gaps. A plan from
 elsewhere may violate rules of the policy and forced running: `rules_out_of_reach` names these.
@@ -20,13 +21,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
 
 from optimizer import formulation
 from optimizer.algorithms.conflict import Rule, rule_of
-from optimizer.algorithms.problem import Rows, SearchResult, negligible_gap
+from optimizer.algorithms.problem import Rows, SearchResult, negligible_gap, purchase_columns
 from optimizer.algorithms.reading import integers_of, joint_integers, plan_values, read_joint_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.relaxed_floors import (
@@ -47,12 +49,10 @@ from optimizer.solver.base import Clock, Listener, Progress, Settings, SolveResu
 from optimizer.solver.model import Model
 from optimizer.tolerances import HELD_VALUE, POSITIVE
 
-# Names of the plan's columns of purchases; they and the integers determine all other columns.
-PURCHASED_COLUMNS = ("size", "fill")
-
 
 class FixedPlan:
     """The operation of an instance in the baseline and in some shocks, under a fixed plan.
+
     Args:
         instance: its rules of buying are satisfied by the plan.
         plan: the fixed plan.
@@ -110,17 +110,15 @@ class FixedPlan:
         whole = integers_of(self.instance, self.plan, builder.columns)
         for j, value in whole.items():
             values[j] = value
-        columns = list(whole) + [
-            j
-            for j, column in enumerate(builder.columns)
-            if not column.mark.path and column.mark.owner in self.instance.options
-            and column.mark.what in PURCHASED_COLUMNS
-        ]  # fmt: skip
+        # Purchases and integers determine all other columns of the plan.
+        bought = (purchase_columns(builder, self.instance, o).values() for o in self.instance.options)
+        columns = [*whole, *chain.from_iterable(bought)]
         at = [values[j] for j in columns]
         return columns, at, at
 
     def rules_out_of_reach(self) -> list[Rule]:
         """Return rules to break so that some operation of the plan satisfies all others; none if no rule is violated.
+
         If rules contradict each other, later ones are broken: forced running comes first, then the policy in the order
         of its rows.
         """
@@ -143,6 +141,7 @@ def evaluate_fixed_plan(
     fixed: FixedPlan | None = None,
 ) -> SearchResult:
     """Return the cheapest operation of a plan that keeps all rules, its expected cost, and the gap that it leaves.
+
     Nothing is proven about other plans, so there are no bounds. `fixed` is the plan's baseline if it was operated
     before.
 
@@ -203,6 +202,7 @@ def _choose_excused(
     instance: Instance, evaluator: RecourseEvaluator, plan: Vector, clock: Clock, gaps: ShockGaps, costs: Vector
 ) -> _Excused:
     """Excuse in each ensemble the samples with the largest gaps, then those that save most by giving up their floors.
+
     `costs` are the costs with floors kept. An excused sample may miss any floor; its gap does not count, its cost does.
     """
     shares = [share for share in survival_shares(instance) if share.allowed > 0]
@@ -247,6 +247,7 @@ MOST_ADDED = 8
 
 class PlanReduction:
     """The search for the cheapest plan that buys no more than a given one, and under which no shock fares worse.
+
     Args:
         instance: the plan keeps its rules.
         plans: upper limits on purchases, one plan per future.
@@ -319,6 +320,7 @@ class PlanReduction:
 
     def _limit_gaps(self, builder: ModelBuilder, failing: set[str]) -> None:
         """Limit the gap of each failing shock to that of the given plans.
+
         The rows are in tonnes of the segment with the highest shortage cost.
         """
         limits = {event.name: gap for event, gap in zip(self._events, self._before.gap, strict=True)}

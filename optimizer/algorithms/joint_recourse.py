@@ -1,4 +1,5 @@
 """Recourse in the shocks of several futures: the evaluators of the futures behind the interface of one.
+
 A plan is a vector of the columns of `first_stages_model`, of which each future reads its own part. Shocks are indexed
 as in `FutureTree.events`. All evaluators share one executor, whose workers also solve futures by themselves.
 """
@@ -45,6 +46,7 @@ def evaluator_in_worker(memory: Memory, instance: Instance, numbers: Sequence[in
 
 class JointEvaluator(RecourseEvaluator):
     """An evaluator of plans in the shocks of all futures of an instance.
+
     Args:
         instance: an instance with several futures.
         executor: from `recourse_executor`.
@@ -194,6 +196,7 @@ class JointEvaluator(RecourseEvaluator):
         self, tasks: Sequence[Task], clock: Clock, done: Callable[[int], None] = lambda count: None
     ) -> list[Any]:
         """Run searches of futures; return their results in order, None for tasks that were not reached.
+
         A task must return the same result wherever it runs. `done` is called with the number of results so far.
         """
         results: dict[int, Any] = {}
@@ -207,6 +210,7 @@ class JointEvaluator(RecourseEvaluator):
 
     def _run_searches(self, tasks: Sequence[Task], known: Collection[int], clock: Clock) -> Iterator[tuple[int, Any]]:
         """Yield the results of tasks that are not in `known`.
+
         In one process it runs only the first of these, since it is not yet known whether tasks take long.
         """
         left = [number for number in range(len(tasks)) if number not in known]

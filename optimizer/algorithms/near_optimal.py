@@ -1,4 +1,5 @@
 """Near-optimal alternatives (MGA): all plans that cost at most a limit, in one model that is kept warm.
+
     cost ≤ most          a row, including the price of gaps; where floors fail without a price, the gap is limited too
     N[o] = Σ_a n[o,a]    a column for each option: its size over all years, or the purchases of a stockpile in t
     Y[o]                 a column for each option that others require and that may be opened at size 0: 1 if opened
@@ -54,6 +55,7 @@ class NearOptimalPlan:
 
 class NearOptimalSearch(Search):
     """A search for near-optimal plans of an instance.
+
     Args:
         instance, settings, clock, listener: as for `solving.best_plan`.
         evaluator: evaluates the recourse in the shocks.
@@ -101,6 +103,7 @@ class NearOptimalSearch(Search):
 
     def record(self, plan: Plan, cost: float, values: Sequence[float] | None = None) -> NearOptimalPlan:
         """Record a known near-optimal plan and return it.
+
         `values` are those of the model's columns if this search found the plan; they give its integers.
         """
         sizes = {o: sum(plan.fills.get(o, ())) for o in self.columns}
@@ -145,6 +148,7 @@ class NearOptimalSearch(Search):
 
     def limit(self, objective: Expression) -> float:
         """Return a lower bound on the objective over all plans from the LP relaxation; infinite if there is no plan.
+
         The earlier deadline of the clock does not apply. −∞ if the time runs out.
         """
         self.model.release_integers()
@@ -160,6 +164,7 @@ class NearOptimalSearch(Search):
 
     def reoptimise(self, known: NearOptimalPlan, objective: Expression) -> NearOptimalPlan | None:
         """Return the plan with the integers of `known` and the least objective.
+
         None if there is none, or if it fails in a shock outside the model.
         """
         self.model.fix_integers(known.integers)
@@ -175,6 +180,7 @@ class NearOptimalSearch(Search):
         self, objective: Expression, enough: float = -math.inf, own: str | None = None, *, among: Among = "all"
     ) -> SeekStatus:
         """Find and record the plan with the least objective within the bounds held, or the first one up to `enough`.
+
         With an option `own`, similar plans are searched first, by LPs only: plans whose integers lie between those of
         some known plans, except for the option's own integers. If that finds none, all plans are searched, unless
         `among` is ``like``.
@@ -246,6 +252,7 @@ class NearOptimalSearch(Search):
 
     def _bound_integers(self, plans: Sequence[NearOptimalPlan], own: str | None) -> None:
         """Bound the integers to the range that they span in `plans`, except those of the option `own`.
+
         Without plans, all integers are free.
         """
         self.model.release_integers()

@@ -1,4 +1,5 @@
 """The problem to solve: its objective, futures, hints for the search, and the result of a search.
+
 The default is the plan of least cost that keeps every floor. A `ProblemVariant` may change it:
 
     objective   the quantity to minimise: cost, outlay, the size of an option …
@@ -93,8 +94,14 @@ class SearchResult:
     # holds them, or if each leaves its least gap.
     gap_left: Mapping[str, float] | None = None
 
+    @property
+    def paths(self) -> frozenset[str]:
+        """The keys of the paths that own columns: shocks, the baseline, survival rules, and the plan's empty one."""
+        return frozenset(path for path, _, _ in self.builder.column_index())
+
     def bound_of_cost(self, priced: float | None) -> float | None:
         """Return the bound on cost, where gaps cost `priced` over all shocks and not only over those in the model.
+
         None for `priced` keeps the bound as it is. Returns None for an infinite bound.
         """
         bound = self.bound if priced is None else self.bound + self.priced_gaps - priced
@@ -108,6 +115,7 @@ Rows = Callable[[ModelBuilder, Instance, Sequence[Shock]], None]
 @dataclass(frozen=True)
 class ProblemVariant:
     """An objective with additional rows and limits; `name` is its name in progress events.
+
     `gap_limit` is in money. If it is positive, every shock that can fail is put into the model, so it is meant for
     instances with few of these. `least_costs` are the least costs of the futures by themselves, from which regret
     counts. `prices_gaps` says that an objective other than cost includes the price of gaps.
@@ -161,6 +169,7 @@ LEAST_OUTLAY = ProblemVariant(objective=outlay, name="outlay")
 
 def size(option: str, factor: float = 1.0) -> ObjectiveBuilder:
     """Return an objective: `factor` times the purchases of an option over all years.
+
     For a stockpile these are its purchases in t, for other options their size.
     """
 
@@ -220,6 +229,7 @@ def opened_as_in(plan: Plan) -> Rows:
 
 def exactly(plan: Plan, besides: str = "") -> Rows:
     """Return rows that fix every purchase of a plan but those of the option `besides`.
+
     The tolerance is a millionth of the largest purchase of the option.
     """
 
@@ -254,6 +264,7 @@ def generate_constraints[T, V](
     clock: Clock,
 ) -> T | None:
     """Solve, separate and add constraints until nothing is violated.
+
     Args:
         solve: returns the optimum under the constraints so far; None ends the loop.
         separate: returns the constraints that a solution violates.
@@ -299,6 +310,7 @@ def _demands(instance: Instance) -> Iterator[Demand]:
 @dataclass
 class MeasuredModel:
     """The columns, rows and objectives of a model that holds some or all of an instance's shocks.
+
     Attributes:
         may_excuse: whether samples may fail of ensembles of which only a share has to be survived; if not, every sample
             held must be survived.
@@ -443,6 +455,7 @@ class MeasuredModel:
 
     def failing(self, values: Vector, share: float = VIOLATED, *, only_free: bool = False) -> set[str]:
         """Return the shocks in which a segment is below its floor by more than `share` of its demand.
+
         With `only_free`, only floors with a shortage cost of 0 count.
         """
         paths, numbers = {shock.name: self.tree.path(shock) for shock in self.shocks}, values.tolist()

@@ -42,6 +42,7 @@ def without_rounding_errors(
     instance: Instance, builder: ModelBuilder, values: Sequence[float], negligible: Mapping[str, float] | None = None
 ) -> list[float]:
     """Return a solver's values without rounding errors.
+
     Values below their lower bound are set to it. Sizes and purchases up to `negligible` become 0, and so do their
     flows; by default these are the sizes that each option's rounding errors reach.
     """
@@ -99,6 +100,7 @@ def read_many(
     instance: Instance, found: Mapping[tuple[str, str, str], Mapping[int, int]], values: Array, shocks: Sequence[Shock]
 ) -> ManyFlows:
     """Return the operation of shocks with windows of one length.
+
     `values` has one row per shock; `found` maps (path, owner, what) to columns by offset in the window.
     """
     offsets = range(len(shocks[0].periods))
@@ -119,6 +121,7 @@ def _flows(instance: Instance) -> dict[FlowKey, str]:
 
 def plan_values(instance: Instance, plan: Plan, model: ModelBuilder | None = None) -> list[float]:
     """Return a plan as values of the columns of `first_stage_model`, in their order; numbers of units are left at 0.
+
     `model` is that builder, or one that begins with its columns, if it already exists.
     """
     builder = model or first_stage_model(instance)
@@ -142,6 +145,7 @@ def plan_values(instance: Instance, plan: Plan, model: ModelBuilder | None = Non
 
 def integers_of(instance: Instance, plan: Plan, columns: Sequence[Column]) -> dict[int, float]:
     """Return a plan as values of the integer columns among `columns`, by position.
+
     Integers that the plan does not determine are left out, such as those of shocks and those specific to a lever; so
     are purchases without a column here, since a plan of another variant of the instance may serve as a start.
     """
@@ -185,6 +189,7 @@ def joint_integers(tree: FutureTree, plans: Sequence[Plan], builder: ModelBuilde
 
 def integers_open_at_zero(tree: FutureTree, builder: ModelBuilder, values: Array) -> list[int]:
     """Return the integers of options that are opened at size 0 although no open option requires them.
+
     An integer that several futures share is included only if this holds in all of them.
     """
     found = [

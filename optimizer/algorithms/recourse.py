@@ -1,4 +1,5 @@
 """The recourse of a fixed plan in each shock: least gap, then least operating and shortage cost; and scarcity prices.
+
 Shocks are independent once the plan is fixed. Those with windows of one length share one LP (`subproblems`), kept warm
 in this process or in workers (`executor`).
 
@@ -47,6 +48,7 @@ class RecourseResult:
 
 class RecourseEvaluator:
     """An evaluator of plans in all the shocks of one future.
+
     Args:
         instance: an instance of one future.
         executor: from `recourse_executor`; None evaluates in this process.
@@ -111,6 +113,7 @@ class RecourseEvaluator:
 
     def gaps(self, plan: Sequence[float] | Vector, clock: Clock, skipped: Iterable[int] = ()) -> ShockGaps:
         """Return the least gap that a plan leaves in each shock, without regard to costs.
+
         Args:
             plan: values of the columns of `first_stage_model`; more may follow.
             clock: counts the solver's seconds; it never stops the evaluation.
@@ -132,6 +135,7 @@ class RecourseEvaluator:
         names: Iterable[str] | None = None,
     ) -> dict[str, RecourseResult]:
         """Return the recourse of least cost within the allowed gap in each shock, with its flows, by shock name.
+
         Args:
             plan: values of the columns of `first_stage_model`.
             clock: counts the solver's seconds; it never stops the evaluation.
@@ -166,6 +170,7 @@ class RecourseEvaluator:
 
     def serve_most(self, plan: Vector, clock: Clock, chosen: npt.NDArray[np.bool_]) -> list[BatchResponse]:
         """Return the recourse of least gap, then least shortage cost, by batch, for the shocks with True in `chosen`.
+
         It ignores operating costs. It is about twice as fast as `operate_batches`, since costs are the same in all
         shocks.
         """
@@ -197,6 +202,7 @@ class RecourseEvaluator:
         gap_limits: Vector | None = None,
     ) -> Subgradients:
         """Return gaps or costs with their subgradients in the plan, weighted and summed by group.
+
         Args:
             plan, clock, skipped: as for `gaps`.
             task: whether gaps or costs are evaluated.
@@ -280,6 +286,7 @@ class RecourseEvaluator:
 
     def _map(self, requests: Sequence[BatchRequest], clock: Clock) -> list[BatchResponse]:
         """Return the answers of the executor.
+
         If workers fail, this process computes the same answers and all later ones alone.
         """
         tasks = [Task(answer_batch, (request,), self._homes[request.batch]) for request in requests]
@@ -304,6 +311,7 @@ KEPT, FEW_FOR_PROCESSES, FEW_FOR_THREADS, MOST_THREADS = "subproblems", 400, 100
 
 def recourse_executor(instance: Instance, jobs: int | None = None, cluster: str | None = None) -> Executor:
     """Return an executor whose workers keep the subproblems of an instance.
+
     Args:
         instance: its futures determine the subproblems.
         jobs: number of processes. None takes one per core if there are many shocks, threads with fewer shocks, and
@@ -450,6 +458,7 @@ def bottleneck(
     instance: Instance, scarce: ScarcityPrices, segment: str, offset: int, there: frozenset[str]
 ) -> Bottleneck:
     """Return the first commodity whose makers are at their limit, upstream from the commodity of a segment.
+
     Only existing makers, those in `there`, count: an option that was not bought has not failed.
     """
     commodity, seen = instance.demands[segment].commodity, set[str]()

@@ -1,4 +1,5 @@
 """The LP relaxation of a model: a measure of its strength, valid inequalities, diving, and MIR cuts.
+
 **Valid inequalities** are rows that some operation of every integral plan satisfies at no extra cost. They are added
 where a relaxation violates them, so a model holds only a few: most are slack at its optimum, and each costs the solver
 time. Once the integers are fixed none is needed; a common slack column then relaxes all of them at once, so that dual
@@ -85,6 +86,7 @@ def is_weak_lp(
     model: Model, relaxation: SolveResult, cutoff: float, solve_rounded: Callable[[Vector], SolveResult | None]
 ) -> bool:
     """Return whether an LP relaxation is weak: far below the best known plan and below the plan that it rounds to.
+
     Args:
         model: its bounds are the same before and after.
         relaxation: the solved LP relaxation of the model.
@@ -109,6 +111,7 @@ def _is_weak(relaxation: float, cost: float) -> bool:
 
 class ValidInequalities:
     """The valid inequalities of one model, which are added to the solver once violated.
+
     Args:
         builder: its `valid` rows are the candidates; it gets the column of their common slack.
 
@@ -182,6 +185,7 @@ def dive(
     model: Model, solve: Callable[[], SolveResult], relaxation: SolveResult, *, opens: bool = False
 ) -> Vector | None:
     """Round the integers of a relaxation step by step while it stays feasible.
+
     Args:
         model: its integers are free between their bounds before; after, they keep the bounds of the last step.
         solve: solves the LP relaxation under the model's current bounds.
@@ -237,6 +241,7 @@ def start_by_dive(model: "ShockModel", relaxation: SolveResult, *, opens: bool =
 
 def plan_near(model: "ShockModel", relaxation: SolveResult) -> SolveResult | None:
     """Return a plan found by a dive and improved as in RINS; None if the dive finds none.
+
     RINS (relaxation induced neighbourhood search) fixes the integers on which plan and relaxation agree.
     """
     start_by_dive(model, relaxation, opens=True)
@@ -263,6 +268,7 @@ class Covering:
 
 class FloorCuts:
     """The MIR cuts of one model from its survival floors.
+
     Args:
         model: holds some shocks, whose floors are kept.
         evaluator: evaluates the recourse in the listed shocks.
@@ -344,6 +350,7 @@ class FloorCuts:
 
     def _coverings(self, values: Vector) -> Iterator[Covering]:
         """Yield the rows that floors require of the plan, at points near `values`.
+
         Thresholds decrease, so that each point opens more than the last, and shocks that no longer fail are dropped.
         """
         plan, left = values[: self.size], np.array(self._shocks_held, dtype=np.intp)

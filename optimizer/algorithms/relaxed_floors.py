@@ -104,6 +104,7 @@ def excused_samples(
     saved: npt.NDArray[np.float64] | None = None,
 ) -> npt.NDArray[np.bool_]:
     """Return by shock whether it is an excused sample: of each ensemble, those with the largest gaps.
+
     Args:
         shares: the ensembles of which only a share has to be survived.
         gaps: by shock, the survival gap.
@@ -123,6 +124,7 @@ def failing_beyond_allowed(
     instance: Instance, gaps: npt.NDArray[np.float64], fails: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.bool_]:
     """Return by shock of a single future whether it fails without being excused.
+
     Arguments as for `excused_samples`.
     """
     return fails & ~excused_samples(survival_shares(instance), gaps, fails)
@@ -138,6 +140,7 @@ def below_columns(model: ModelBuilder) -> dict[str, list[int]]:
 
 def relax_floors(model: ModelBuilder, given_up: Mapping[int, int], limits: Mapping[int, float] | None = None) -> None:
     """Let floors be given up: `given_up` maps a column of shortage below a floor to the column that says so.
+
     `limits` are the shortages in t to permit, by the same columns; where missing, the whole demand that the floor
     protects.
     """
@@ -211,6 +214,7 @@ Shortfalls = Mapping[str, Mapping[tuple[str, int], float]]
 
 class Excuses:
     """The samples of a model that may fail, of all futures of a tree.
+
     Attributes:
         shares: the ensembles of which only a share has to be survived.
         columns: for each share, by sample name, the column that says whether the sample is excused.
@@ -318,6 +322,7 @@ def without_allowed(
     shares: Sequence[SurvivalShare], violated: Mapping[int, float], excused_counts: Sequence[float]
 ) -> dict[int, float]:
     """Return violated shocks by index, without the samples of ensembles in which no more fail than are allowed.
+
     Args:
         shares: the ensembles.
         violated: by index, the gap of each failing shock that the model does not hold.
@@ -336,6 +341,7 @@ def allow_sample_gaps(
     instance: Instance, builder: ModelBuilder, values: Sequence[float], gap_limits: dict[str, float]
 ) -> None:
     """Set the allowed gaps of one future's samples that may fail, in place.
+
     Excused samples with a probability are allowed their gap in the model, since their cost counts. Excused samples
     without a probability, whose gap in the model is arbitrary, and samples outside the model lose their entry.
     """

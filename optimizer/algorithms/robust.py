@@ -1,4 +1,5 @@
 """The cheapest plan that survives the listed shocks and every attack that an adversary can afford.
+
 Column-and-constraint generation: the first stage chooses a plan, the adversary the worst attack that it can afford, and
 recourse follows. The model holds the violated listed shocks and the attacks found so far, each as a shock:
 
@@ -132,6 +133,7 @@ class WorstAttackModel(ShockModel):
 
     def gap_values(self, values: Sequence[float]) -> list[float]:
         """Return the survival gap of each future, with attacks at the largest gap of the model's attacks at each start.
+
         The impact columns may exceed these gaps.
         """
         found = self.listed_gaps(values)
@@ -148,6 +150,7 @@ class WorstAttackModel(ShockModel):
 
     def allowed_impact(self, values: Vector) -> float:
         """Return the gap that attacks may leave over all starts, in money.
+
         With a limit on the total gap, it is what the listed shocks leave of that limit; else the model's impact.
         """
         if not self.gap_limit_row.columns or not math.isfinite(self.gap_limit):
@@ -178,6 +181,7 @@ def robust_plan(
     problem: ProblemVariant = LEAST_COST,
 ) -> RobustPlan:
     """Find the cheapest plan that survives the instance's shocks and the worst affordable attack at each start.
+
     Args:
         instance: an instance of one future with an adversary whose attacks are not among the shocks
             (`edits.without_attacks`).
@@ -221,6 +225,7 @@ def robust_plans(
     problem: ProblemVariant = LEAST_COST,
 ) -> RobustPlans:
     """Find the plan that survives shocks and attacks in all futures, by the measure of the instance's policy.
+
     Args:
         instance: its futures have none of their attacks among their shocks.
         settings, clock, listener, problem: as for `robust_plan`.

@@ -1,4 +1,5 @@
 """The state of every search in rounds: the shocks that its model holds, its progress, and its checkpoint.
+
 After each round the state is written to a folder, and read when the search is started again: a **checkpoint**. The name
 of the file identifies the instance with its futures, the solver, MIP gap, strategy, seed and threads, and the versions.
 A search that differs in any of these has another file.
@@ -60,6 +61,7 @@ class State:
 
 class Checkpoint:
     """The checkpoint file of one problem.
+
     Args:
         folder: its folder, created if missing.
         settings: solver settings; workers, time limit and the folder itself do not affect the file name.
@@ -83,6 +85,7 @@ class Checkpoint:
 
     def load(self) -> State | None:
         """Return the last state written; None if there is no file.
+
         Raises:
             CheckpointError: the file is damaged, or was written for another problem.
         """
@@ -115,6 +118,7 @@ class Checkpoint:
 
     def save(self, state: State) -> None:
         """Write a state to the file, atomically.
+
         Raises:
             CheckpointError: the file cannot be written.
         """
@@ -138,6 +142,7 @@ def _digest(key: str, facts: str, arrays: Arrays) -> str:
 
 def _check(state: State, events: int) -> None:
     """Refuse facts and arrays that no search writes.
+
     Raises:
         ValueError, KeyError, TypeError: the first invalid entry.
     """
@@ -164,6 +169,7 @@ def _check_numbers(name: str, numbers: Iterable[Any], events: int) -> None:
 
 class Search:
     """A search in rounds.
+
     Args:
         instance, settings, clock, listener: as for `solving.best_plan`.
         evaluator: evaluates the recourse in the listed shocks.

@@ -1,4 +1,5 @@
 """The choice of the algorithm that finds a plan, and the no-shock plan, from which the price of survival counts.
+
     extensive form          one model that holds every shock (`extensive_form`): for a handful of shocks; where some
                             have probabilities, for few periods of shocks in all
     Benders decomposition   (`benders`) where shocks have probabilities, so that every one counts in the cost
@@ -53,7 +54,7 @@ WITHOUT_ROUNDS = (
 )
 # The key of a worker's memory under which it keeps the listener of its tasks, if it is this process.
 LISTENER = "listener"
-# Time limit for the proof of the no-shock plan's cost, in seconds.
+# Time limit of `exact_no_shock`, seconds.
 NO_SHOCK_SECONDS = 20.0
 
 
@@ -70,6 +71,7 @@ def best_plan(
     few_rows: float = FEW_ROWS,
 ) -> SearchResult:
     """Find the cheapest plan that survives; where the floors cannot all be kept, the one with the least gap.
+
     Args:
         instance: with one future or several.
         settings: algorithm, gap to prove, and limits.
@@ -78,7 +80,7 @@ def best_plan(
         problem: the objective over the plans that keep the floors. A problem other than least cost has no plan where
             they cannot be kept: the status is then ``infeasible``.
         evaluator: evaluates the recourse; may be warm from an earlier search, with the same results.
-        hints: facts known before.
+        hints: facts known before, which constraint generation uses; the other strategies ignore them.
         add: number of violated shocks added in a round.
         few_rows: where floors fail, all shocks that count are put into one model if their recourse has no more rows.
 
@@ -119,6 +121,7 @@ class _ListedConstraintGeneration(ConstraintGeneration):
 
     def minimise_gap(self) -> SearchResult:
         """Minimise the gap by Benders decomposition.
+
         A problem other than least cost is infeasible. After a stop, the best plan of both searches is returned.
         """
         if not self.problem.is_least_cost:
@@ -162,7 +165,7 @@ class Alone:
     bound: float = -math.inf
     gap: float = 0.0  # its survival gap, in money
     plan: Plan | None = None  # None if none was found, which happens only after a stop
-    shocks: frozenset[str] = frozenset()  # names of the shocks that its model held
+    shocks: frozenset[str] = frozenset()  # keys of the paths that its model held, shocks among them
     is_stopped: bool = False  # whether its search ended before the proof
 
     @classmethod
@@ -172,9 +175,8 @@ class Alone:
             return cls(is_stopped=solved.status == "stopped")
         priced = (instance.policy.gap_price or 0.0) * solved.gap
         plan = read_plan(instance, solved.builder, solved.values.tolist())
-        shocks = frozenset(path for path, _, _ in solved.builder.column_index())
         stopped = solved.status == "stopped"
-        return cls(solved.cost + priced, solved.bound + priced, solved.gap, plan, shocks, stopped)
+        return cls(solved.cost + priced, solved.bound + priced, solved.gap, plan, solved.paths, stopped)
 
 
 def solve_alone(memory: Memory, number: int, name: str, settings: Settings, until: float | None) -> Alone:
@@ -196,6 +198,7 @@ def exact_no_shock(
     instance: Instance, settings: Settings, clock: Clock, known: Result | None = None
 ) -> NoShockPlan | None:
     """Return the no-shock plan: the cheapest plan without shocks and rules about surviving.
+
     It is taken from `known` if that has it. None if the instance has neither shocks nor such rules, or if the plan is
     not proven in time.
     """

@@ -1,4 +1,5 @@
 """Subproblems: the recourse LPs of an instance, one per window length, kept warm to solve batches of shocks.
+
 The batches are determined by the instance, and each starts from a basis sent with the request, so that every worker
 finds the same numbers, in whatever order it solves.
 """
@@ -108,6 +109,7 @@ class ShockGaps:
 @dataclass(frozen=True)
 class Subgradients:
     """The gaps or costs of groups of shocks at a plan, with their subgradients in the plan.
+
     ``value + subgradient · (x − plan)`` never exceeds the group's true value at any plan x.
     """
 
@@ -127,6 +129,7 @@ class Subgradients:
 
 def batches(instance: Instance) -> list[ShockBatch]:
     """Partition the shocks into batches of one window length, with similar shocks adjacent to reuse their bases.
+
     Shocks are sorted by what they cut, then by start.
     """
     by_length: dict[int, list[int]] = {}
@@ -152,6 +155,7 @@ def _parts(instance: Instance, events: list[int]) -> Iterator[Integers]:
 
 class SubproblemSolver:
     """The solver of the recourse LPs of one instance.
+
     Attributes:
         plan: the instance's `first_stage_model`.
         linking_matrix: its linking terms.
@@ -265,6 +269,7 @@ class _BatchSolver:
 
     def best(self) -> BatchResponse:
         """Minimise the cost within the allowed gap; if the floors are to be kept, try that first.
+
         The cost is that of operation and shortage, or for the task ``served`` that of shortage alone.
         """
         gap_limits = self.request.gap_limits
@@ -298,6 +303,7 @@ class _BatchSolver:
         self, some: Integers, most: Vector, is_chosen: npt.NDArray[np.bool_], *, is_strict: bool = True
     ) -> tuple[Vector, Vector]:
         """Return values and costs of the shocks in `some` with gap limits `most`; nan where infeasible or not chosen.
+
         Where the limit is 0, floors with a shortage cost of 0 are kept as well if `is_strict`.
         """
         values, costs = np.zeros((len(some), self.batch.upper.shape[1])), np.full(len(some), np.nan)
@@ -321,6 +327,7 @@ class _BatchSolver:
 
     def subgradients(self) -> BatchResponse:
         """Return gaps or costs with their subgradients in the linking terms, summed by group.
+
         Gaps may be solved with the valid inequalities of the LP or without; without, the dual value of a limit is
         entirely that of its own row. Costs are least costs with the floors kept, or within the allowed gap; where that
         is infeasible, they are those without either, and `fails` is True.
@@ -366,6 +373,7 @@ class _BatchSolver:
 
     def _accept_tolerance(self, found: BatchResult, costs: Vector, gap_limits: Vector) -> None:
         """Accept shortages within the solver's tolerance as kept floors, and solve for the least cost again.
+
         Otherwise these shocks would count as failures, and their cost would be underestimated: where floors may be
         missed, demand that is expensive to serve goes unserved.
         """

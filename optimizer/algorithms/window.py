@@ -1,4 +1,5 @@
 """The recourse LP of all shocks with windows of one length: one matrix, with different numbers for each shock.
+
     x      plan, by column of `first_stage_model`          o = F·x + f   linking terms, by owner, what and period
     row    Σ a·y  ⋚  rhs − Σ   c·o                  a is the same in all shocks, rhs and c are not
     limit  y ≤ min(upper, (rhs − Σ   c·o)/a)        a row with one column is the bound of that column
@@ -60,6 +61,7 @@ class LinkingMatrix:
 
 class ShockTable:
     """A table of numbers by item and shock.
+
     It is compressed: most items have one number for all shocks, and many shocks have the same numbers.
     """
 
@@ -106,6 +108,7 @@ def _layout(builder: ModelBuilder) -> _Layout:
 
 class WindowProgramme:
     """The recourse LP of the shocks of one window length.
+
     Args:
         instance: the instance of the shocks.
         shocks: shocks with windows of that length, in the order of the instance.
@@ -211,6 +214,7 @@ class WindowProgramme:
         self, which: Integers, linking: Vector, *, needs_duals: bool = False
     ) -> tuple[Batch, npt.NDArray[np.bool_]]:
         """Return the gap-minimising LPs of some shocks under a plan, and by limit whether it is the tighter bound.
+
         With `needs_duals` valid inequalities are left out, since as bounds they would take dual value from the rows.
         """
         rhs = self._rhs.rows(which)
@@ -237,6 +241,7 @@ class WindowProgramme:
 
     def split_unserved(self, values: Vector, upper: Vector) -> None:
         """Minimise the shortage attributed below the floor, in place.
+
         A solver may attribute more to it if that costs nothing.
         """
         unserved = values[:, self._within] + values[:, self._beyond]
@@ -274,6 +279,7 @@ class WindowProgramme:
 
 def _split_floors(builder: ModelBuilder) -> dict[int, int]:
     """Replace the floors by bounds; return for each column of unserved demand its column of shortage below the floor.
+
     The column of all unserved demand becomes the part that the floor permits. Shortage below the floor is never
     cheaper, so two bounds suffice and no row is needed; where it costs the same, `split_unserved` corrects the
     solution.
@@ -314,6 +320,7 @@ def _operating(builder: ModelBuilder, instance: Instance, starts: npt.NDArray[np
 
 def _shortage_only(instance: Instance, unserved: Integers, size: int) -> Vector:
     """Return the shortage cost of each column.
+
     Segments with a low or zero shortage cost get a small one, so that they are served where nothing competes.
     """
     costs = [demand.shortage_cost for demand in instance.demands.values()]

@@ -1,4 +1,5 @@
 """Worker processes: their tasks, how they start, and how they end with the process that started them.
+
 A **task** is a module-level function with its arguments: ``work(memory, *arguments)``. `memory` is a dictionary that
 each worker keeps while it lives: objects that a task stores there, such as a warm solver, are available to later tasks.
 
@@ -128,6 +129,7 @@ def start_worker() -> Any:
 @contextlib.contextmanager
 def _block_signals() -> Iterator[None]:
     """Block signals while a worker starts.
+
     A new process inherits the blocked signals, and unblocks them once it has its own process group.
     """
     if not hasattr(signal, "pthread_sigmask"):
@@ -142,6 +144,7 @@ def _block_signals() -> Iterator[None]:
 
 def _start(parent: int) -> None:
     """Initialise a worker process.
+
     Args:
         parent: process number of the main process; a worker with another parent is already an orphan.
     """

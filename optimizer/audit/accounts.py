@@ -63,7 +63,7 @@ class PlanAccounts:
     basis: AuditBasis  # the data of the instance, and the report
     auditors: Mapping[str, Auditor]  # auditor by option
     holdings: Mapping[str, Holding]  # purchases by option
-    carried: Mapping[str, Array]  # by option, working capacity or stock by period (`Auditor.carries`)
+    carried: Mapping[str, Array]  # by option, C by period, or the stock before each period (`Auditor.carries`)
     costs: Mapping[str, float]  # present value by part of the total cost; 0 for parts of operation
     outlays: Mapping[str, float]  # undiscounted outlay that counts against the budget, by calendar year
 

@@ -234,7 +234,7 @@ class Operation:
     option: Any  # the process or option, with its fields
     basis: AuditBasis  # the data of the instance, and the report
     paths: Paths  # the baseline, or shocks whose windows have one length
-    carried: Array  # working capacity or stock by period of the horizon (`Auditor.carries`)
+    carried: Array  # the result of `Auditor.carries`: C by period, or the stock before each period
     least_scale: float  # the smallest amount that an error of its rows is compared with, t
 
     @property
@@ -315,8 +315,9 @@ class Auditor:
     Attributes:
         flows: names of its flows on every path.
         flows_in_shocks: names of its further flows in shocks.
-        investment_parts: its own parts of the investment cost, beside those of every lever.
-        operating_parts: its own parts of the operating cost, beside those of every lever.
+        investment_parts: parts in `investments` and `recurring_costs` beside capex, fixed cost and fixed opex; a part
+            that is not listed is an error.
+        operating_parts: parts in `operating_costs` beside operation and price support, likewise.
         is_stock: whether the plan states purchases and stock by period, and no builds.
     """
 
@@ -339,7 +340,10 @@ class Auditor:
         check_builds(holding)
 
     def carries(self, holding: Holding) -> Array:
-        """Return its working capacity in each period of the horizon, in the unit of its size."""
+        """Return its working capacity in each period of the horizon, in the unit of its size.
+
+        For a stock, return the amount before each period, and a last element for the end of the horizon.
+        """
         return holding.working()
 
     def investments(self, holding: Holding) -> Mapping[str, Array]:

@@ -46,8 +46,10 @@ class InstanceInput:
 
     instance: "Instance"
     document: "Document"  # where each value stands in the file
-    notes: tuple[str, ...] = ()  # what the command line changed, a sentence each
-    changes: tuple[str, ...] = ()  # the same in short, after the changes that a saved plan records
+    # Sentences on scenarios, a chosen future, parts left out, a range dropped, and attacks listed as shocks.
+    notes: tuple[str, ...] = ()
+    # Each change in short, after those of a saved plan; without `--budget`, which the outlay line of the answer states.
+    changes: tuple[str, ...] = ()
     warnings: tuple["Finding", ...] = ()  # those of the file, and `clashes`
     clashes: tuple["Finding", ...] = ()  # values of one change that another change replaces
 

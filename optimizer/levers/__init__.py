@@ -1,7 +1,7 @@
 """The seven levers, by `kind`.
 
-A new lever of the package needs its own file, an import and an entry here, and an auditor in `audit.levers` (all
-activities share one). A lever from outside the package is registered by `optimizer.extend.register`.
+A new lever of the package needs a class, an import and an entry here, and an auditor: a module in `audit.levers` or,
+for a plain activity, its kind in the list there. A lever from outside is registered by `optimizer.extend.register`.
 """
 
 from functools import cache
@@ -52,7 +52,7 @@ def register_lever(lever: type[Lever]) -> str:
         ValueError: the package itself has a lever of this kind.
     """
     if not (isinstance(lever, type) and issubclass(lever, (Sized, Stock))):
-        raise TypeError(f"{lever!r} is no lever: derive it from Sized or from another class of optimizer.levers")
+        raise TypeError(f"{lever!r} is no lever: derive it from Sized, Producing or Stock of optimizer.extend")
     kinds = get_args(lever.model_fields["kind"].annotation)
     if len(kinds) != 1 or not isinstance(kinds[0], str):
         raise TypeError(f'{lever.__name__} names no kind: write `kind: Literal["…"]` in it')

@@ -18,8 +18,8 @@ Rows:
 Ledgers: spend[a] += capex·n + fixed_cost·y; outlay[year] += budget_share times that; spend[t] += fixed_opex·Δ·N[t].
 An option with a fixed cost or a minimum size is a **fixed-charge** (semi-continuous) option, `is_fixed_charge`: it is
 opened once, or not at all. The integers are the cumulative Y, not the y: a branch then says "by 2030" or "later", which
-splits the plans evenly, and a precedence constraint between two options is one row for each decision point. Links:
-`by`, Y for every decision point of the horizon, and `on_line`, Y one lead time before each period.
+splits the plans evenly, and a precedence constraint between two options is one row for each decision point. It links
+`by`, Y at every decision point, and `on_line`, Y one lead time before each period. `Sized.invest` links `capacity`, C.
 
 `Stock` is the base of options that are bought and held. In every period, with keep = (1 − loss)^Δ, the share of a stock
 that is left after a period:
@@ -92,13 +92,14 @@ class Lever(Described):
     is_activity: ClassVar[bool] = False
     # Whether the option stands at home if its entry names no region.
     is_at_home: ClassVar[bool] = False
-    # Whether it raises the cost of attacks for the adversary, over whose region it is held: it has none of its own.
+    # Whether it raises the cost of attacks for the adversary; its `region` is then the one over which it is held.
     is_deterrent: ClassVar[bool] = False
     # The name of the columns of its purchases.
     purchase_column: ClassVar[str] = "size"
     # The fields of a shock that may name the option: ``cost``, a factor, and ``reliability``, in place of its own.
     shock_fields: ClassVar[tuple[str, ...]] = ()
-    # Linking terms that are stocks, t, and not rates: operation in period t uses the term of t − 1.
+    # Linking terms that are stocks, t, and not rates: `operate` reads the one of the period before its path, as times
+    # to survive do for the names listed here.
     amounts: ClassVar[tuple[str, ...]] = ()
 
     id: str = Field(exclude=True)

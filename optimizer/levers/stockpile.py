@@ -5,7 +5,7 @@
     k'[t]  left       t    held at the end of period t of a shock, without refills
 
     keep   share of a stock that is left after a period, (1 − loss)^Δ
-    release_cost   USD per t
+    release_cost   money/t
 
 In a shock, k' starts from k (`stock`) of the period before its window:
     left      k'[t] = keep·k'[t−1] − g[t]        g ≤ release_rate·Δ

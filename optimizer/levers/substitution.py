@@ -1,7 +1,7 @@
 """Substitution: part of a segment's demand is served without its commodity.
 
     size        t/yr avoided      C[t]   working size, t/yr           z[t]   t   substituted in period t
-    max_share   share of D        D      demand with its surge, t     cost   USD per t substituted
+    max_share   share of D        D      demand with its surge, t     cost   money/t substituted
 
 Plan: as in `base`; links `capacity`, C.
 On each path, in every period:

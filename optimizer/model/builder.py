@@ -1,7 +1,7 @@
 """The model builder: it holds columns, rows, ledgers and linking terms until a solver takes them.
 
-Levers and the network write columns and rows in the units of the file (t, USD) and share only the ledgers
-(`expressions`). `problem()` passes everything to PuLP in units chosen from the data, so that neither grams of
+Levers and the network write columns and rows in the units of the file (t, money) and share only the
+ledgers (`expressions`). `problem()` passes everything to PuLP in units chosen from the data, so that neither grams of
 dysprosium nor billions of dollars fall below the solver's tolerances.
 
 A **linking term** brings the plan into operation: it is an affine expression in the plan's columns for each period.
@@ -170,7 +170,13 @@ class ModelBuilder(Ledgers):
         *,
         unit: Unit = "t",
     ) -> None:
-        """Add the row ``left sense rhs``."""
+        """Add the row ``left sense rhs``.
+
+        Results read some rows by `what`; the manual's page on extending lists these names.
+
+        Raises:
+            ModelError: the name is taken.
+        """
         mark = self._mark("row", owner, what, "" if t is None else self.horizon.label(t))
         if isinstance(rhs, Expression):
             left, rhs = left - rhs, 0.0
@@ -250,7 +256,10 @@ class ModelBuilder(Ledgers):
         return self._links[owner, what]
 
     def copy(self) -> "ModelBuilder":
-        """Return a copy for other paths; it has its own accounts of the plan and shares those of written paths."""
+        """Return a copy for other paths, with its own accounts of the plan.
+
+        Columns, rows and the accounts of written paths are shared: after a copy, limit only new columns.
+        """
         copied = ModelBuilder(self.horizon, self._rate, Names(*self.names.fixed()))
         copied.columns, copied.rows, copied.valid = list(self.columns), list(self.rows), list(self.valid)
         copied._adopt(self)

@@ -7,8 +7,8 @@ An activity turns inputs into outputs in a region. Existing processes and three 
            output     t per t    given to each commodity; joint products in fixed proportions
     r      restart    share      of capacity that may run; 1 in the baseline, and without `restart_months`
     r̲      minimum    share      `min_utilisation`, the share that contracts keep running in the baseline
-    κ      cost       USD per t  times the path's multiplier
-    η      support    USD per t  price support paid per tonne of baseline activity; it counts towards the budget
+    κ      cost       money/t    times the path's multiplier
+    η      support    money/t    price support paid per tonne of baseline activity; it counts towards the budget
 
 On one path, in each period:
     supply[c]      += output·x − input·x
@@ -33,7 +33,7 @@ Existing processes and demand:
     φ        floor       share    that must be served              z    substituted   t   served by substitution
 
 On each path, in every period:
-    price_k   e ≥ ψ(x), piece by piece, and operating += κ·e                  with `price_response`
+    price_k   e ≥ ψ(x), piece by piece, and operating += κ·e                  with `price_response`; not on steady paths
     limit     x ≤ cap·(1−σ) + what partnerships and leverage restore, and x ≤ cap
     accident  x ≤ cap·(1−σ') + what partnerships restore     where σ is deliberate and σ' is another cut beside it
     run       x ≥ min_utilisation·cap                                         baseline only
@@ -48,7 +48,7 @@ Price response: larger purchases in a year raise the price of all of them.
     M      t/yr     `reference`, the yearly turnover of the market
     q₀     t/yr     `included`, the purchases at which the price in the file holds; more adds to M
     ϵ      1        `elasticity` of supply to price
-    price  USD/t    the price in the file
+    price  money/t  the price in the file
 
 At constant elasticity, each of q t a year costs price·(1 + max(0, q − q₀)/M)^(1/ϵ). Beyond price·q that is price times
 

@@ -53,9 +53,9 @@ if TYPE_CHECKING:
 
 
 # Margins that differ by less than this share of demand are equal; half of the tolerance, since both may have an error.
-HAIR = NEGLIGIBLE / 2
+SAME_MARGIN = NEGLIGIBLE / 2
 # Offset between the classes of `rank`; margins lie between -1 and 1, so that classes do not overlap.
-CLASS = 2.0
+RANK_STEP = 2.0
 
 
 def rank(margins: Array, served: Array) -> Array:
@@ -70,19 +70,19 @@ def rank(margins: Array, served: Array) -> Array:
         served: shares of demand that are served or substituted, of the same shape.
     """
     has_floor, is_full = served - margins > NEGLIGIBLE, served >= 1.0 - NEGLIGIBLE
-    return margins + CLASS * np.where(is_full, 2.0, np.where(has_floor, 0.0, 1.0))
+    return margins + RANK_STEP * np.where(is_full, 2.0, np.where(has_floor, 0.0, 1.0))
 
 
 def weakest(margins: Array, served: Array, axis: int) -> npt.NDArray[np.intp]:
-    """Return the index of the weakest service along an axis: of the least `rank`, within `HAIR`, the least served.
+    """Return the index of the weakest service along an axis: least `rank` within `SAME_MARGIN`, then least served.
 
     This rule selects the worst period of a segment in a shock, the worst shock of a segment, and the worst segment of a
     shock. If floors bind, many margins are 0 apart from rounding, so that the share served decides between them. Of
     services that are equal in both, the first is selected.
     """
     ranks = rank(margins, served)
-    near = np.where(ranks <= ranks.min(axis=axis, keepdims=True) + HAIR, served, np.inf)
-    return np.argmax(near <= near.min(axis=axis, keepdims=True) + HAIR, axis=axis)
+    near = np.where(ranks <= ranks.min(axis=axis, keepdims=True) + SAME_MARGIN, served, np.inf)
+    return np.argmax(near <= near.min(axis=axis, keepdims=True) + SAME_MARGIN, axis=axis)
 
 
 def weakest_of(services: Sequence[Service]) -> int:

@@ -148,7 +148,7 @@ class SavedPlan(ReadOnly):
     currency: str  # label of the currency
     status: Status  # ``survives``, ``gap``, ``stopped`` or ``none``
     format: int = field(default=FORMAT, kw_only=True)  # format of the plan file that was read, or would be written
-    # Changes of the run to the instance file, in words: scenarios, values that were set.
+    # Changes of the run to the instance file, in words, except a budget, which the answer states.
     changes: tuple[str, ...] = field(default=(), kw_only=True)
     # Contradictions of the file that was read, within itself or with its digest; empty for a solved result.
     departures: tuple[str, ...] = field(default=(), compare=False, repr=False, kw_only=True)

@@ -1,4 +1,5 @@
 """The solver interface: PuLP builds each model; HiGHS, CBC or this package's own branch and bound solves it.
+
 `Model` takes and returns values in the units of the file; scaling is internal. The codes of the solvers are translated
 into three statuses here and nowhere else:
 

@@ -1,4 +1,5 @@
 """Solver settings, solve requests and results, the clock that stops a solve, and the progress events.
+
 Every study and every search takes a `listener`, a function of one event, a `Progress`. A study reports its tasks in the
 fields `task`, `done` and `total`. A search within it reports its rounds, and its incumbents and bounds between rounds,
 in all other fields.
@@ -43,6 +44,7 @@ _OF_A_STUDY = ("task", "done", "total", "may_grow")
 @dataclass(frozen=True)
 class Progress:
     """The state of a running computation.
+
     Attributes:
         phase: what a search minimises, in words for the user, such as ``cost`` (with all floors kept), ``gap``,
             ``largest gap`` (of a future), ``cost under the gap`` or ``expected cost``, or the name of a step; at the
@@ -102,6 +104,7 @@ def ignore(event: Progress) -> None:
 @dataclass
 class Clock:
     """A deadline shared by several solves, the seconds spent in them, and whether the user stopped them.
+
     `limit` is the deadline and `hurry` an earlier deadline for a part of the work, both in seconds since `started`.
     `signal_name` is the signal that ended the run: ``Ctrl-C``, ``SIGTERM`` or ``SIGHUP``.
     """
@@ -151,6 +154,7 @@ SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP"
 @contextlib.contextmanager
 def interruptible(clock: Clock, listener: Listener = ignore) -> Iterator[None]:
     """Stop the clock at Ctrl-C, SIGTERM or SIGHUP: the run ends with its incumbent; a second signal ends it at once.
+
     The first signal is reported to the listener at once, since a solver may take some seconds to react. Where SIGHUP is
     ignored, as under `nohup`, it stays ignored. Outside the main thread no handler is installed.
     """
@@ -244,6 +248,7 @@ class Settings:
 
     def _checked(self) -> dict[str, Any]:
         """Return the checked and normalised values of the fields, by field name.
+
         Raises:
             ArgumentError: a field has an invalid value.
         """
@@ -265,6 +270,7 @@ class Settings:
     @classmethod
     def chosen(cls, given: "Settings | None", accuracy: float | None = None) -> "Settings":
         """Return the caller's settings, or the defaults; for a study, with the default `accuracy` filled in.
+
         A study starts with a MIP gap equal to its accuracy: the price of survival, of which the accuracy is a share, is
         known only once there is a plan.
 
@@ -422,6 +428,7 @@ class BackEnd(Protocol):
 
     def grow(self, upper: Vector, rows: Sequence[tuple[Sense, float, Indices, Vector]]) -> None:
         """Append columns with lower bound 0 and the given upper bounds, and rows behind the existing ones.
+
         Each row is given as (sense, right-hand side, column indices, coefficients).
         """
 

@@ -154,6 +154,7 @@ class HighsBackEnd:
         self, settings: Settings, lower: Vector, upper: Vector, entries: Iterable[tuple[int, int, float]]
     ) -> None:
         """Change the bounds of all rows, the coefficients in `entries`, and the settings with their gaps.
+
         Each entry is (row, column, value). Stored bases are discarded.
         """
         self._settings = settings
@@ -235,6 +236,7 @@ class HighsBackEnd:
 
     def _search_finely(self, clock: Clock, coarse: RawResult, request: SolveRequest) -> RawResult:
         """Search again with a finer integrality tolerance if the integers found are not integral to `FEASIBILITY`.
+
         Return `coarse` if it has no values, if its integers are integral, or if no time is left.
         """
         if coarse.values is None or _are_whole(coarse.values[request.integers]) or clock.is_over:
@@ -272,6 +274,7 @@ class HighsBackEnd:
 
     def _choose_method(self, request: SolveRequest) -> None:
         """Select the primal simplex method if the costs changed and the basis is primal feasible, else the dual one.
+
         After columns or rows were added, use Devex weights: steepest-edge weights would take longer to compute for the
         basis than they save.
         """
@@ -320,6 +323,7 @@ class HighsBackEnd:
 
     def _with_cutoff(self, raw: RawResult, request: SolveRequest) -> RawResult:
         """Return the result with a bound that is valid for all solutions, not only for those below the cutoff.
+
         HiGHS discards solutions above the cutoff, and its bound ignores them. A solution above the cutoff may not be
         the best.
         """

@@ -1,4 +1,5 @@
 """Searches with integers by HiGHS, or by a tree of this package over the presolved model where that soon ends.
+
 Presolve leaves about half of the rows and a stronger LP relaxation. A node starts from the basis of its parent, but
 without edge weights: computing steepest-edge weights for each node takes longer than the few dozen iterations that it
 needs. So nodes use Devex weights, which begin at one (Forrest, Goldfarb: Steepest-edge simplex algorithms for linear
@@ -93,6 +94,7 @@ class TreeBackEnd(HighsBackEnd):
         self, request: SolveRequest, source: "HighsRelaxations", listener: BoundsListener
     ) -> Vector | None:
         """Return the solution of the whole model with its integers fixed to those of the tree's incumbent.
+
         None without an incumbent, or if the whole model does not reproduce its objective.
         """
         if source.values is None:
@@ -132,6 +134,7 @@ class TreeBackEnd(HighsBackEnd):
 
     def _is_proof(self, request: SolveRequest, history: BranchingHistory) -> bool:
         """Return whether little is left to prove: a similar search found a solution, or the cutoff closes the root.
+
         Then the basis of the LP relaxation saves more time than presolve does.
         """
         if self._basis is not None:
@@ -145,6 +148,7 @@ class TreeBackEnd(HighsBackEnd):
     @contextlib.contextmanager
     def _presolved(self, request: SolveRequest, *, is_proof: bool) -> Iterator[tuple[Any, Indices, Sequence[int]]]:
         """Replace `self._highs` by the presolved model within the block, as an LP; by the whole model if `is_proof`.
+
         Yields the `Highs` object for postsolve, or None without presolve; the columns of the integers; and their
         positions in the request. With `is_proof` the LP starts from the basis of the last one.
         """
@@ -185,6 +189,7 @@ class TreeBackEnd(HighsBackEnd):
 
     def relax(self, clock: Clock, *, is_probe: bool) -> tuple[float, Any]:
         """Solve the LP within the limits set on objective and iterations.
+
         Returns a lower bound on its optimum, infinite if it is infeasible, and its solution, None if it was not solved
         to the end.
         """
@@ -205,6 +210,7 @@ class TreeBackEnd(HighsBackEnd):
 
 def _named_integers(lp: Any) -> tuple[list[int], list[int]]:
     """Return the columns of the named integers of a presolved model, and the positions in their names ``i0, i1 …``.
+
     Presolve adds implied integers, which are integral whenever the others are. They have no name and need no branching.
     """
     named = [
@@ -227,6 +233,7 @@ def _postsolve(presolved: Any, values: Vector) -> Vector:
 
 class HighsRelaxations:
     """The LP relaxations of a tree's nodes, by bounds of the integers, and the incumbent; see `Relaxations`.
+
     Attributes:
         best: objective of the incumbent; infinite without one.
         values: the incumbent in the columns of the model in HiGHS; None without one.

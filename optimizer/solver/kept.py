@@ -1,4 +1,5 @@
 """Models that stay in the solver while they change: one model for a series of what-ifs, and one LP for batches.
+
 Models of similar instances share most columns and rows, identified by their marks. Differences in right-hand sides,
 bounds and coefficients are changed in place; a column that a model lacks is fixed to 0, and a row that it lacks is
 freed. So the next LP starts from the basis of one that is nearly the same (`KeptModel`). In a batch only costs, bounds
@@ -65,6 +66,7 @@ class KeptModel(Model):
 
     def add_cuts(self, columns: Sequence[int] | Indices, coefficients: Vector, rhs: Vector) -> None:
         """Append cuts; see `Model.add_cuts`.
+
         They hold only until another builder is taken over: cuts have no marks by which to find them again.
         """
         super().add_cuts(columns, coefficients, rhs)
@@ -161,6 +163,7 @@ class KeptModel(Model):
 
     def _changes(self, keys: Integers, values: Vector, places: Integers) -> tuple[Integers, Vector]:
         """Return the keys and values of the coefficients that differ from those in the solver, and record them.
+
         Recorded coefficients of these rows that are now absent are returned with the value 0.
         """
         at = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
@@ -191,6 +194,7 @@ class ModelKeeper:
         hold_again: Callable[[ModelBuilder, Collection[Mark]], Sequence[Row]],
     ) -> KeptModel:
         """Return the kept model after it has taken over `builder`; a new model if it cannot.
+
         `hold_again` returns the rows to enforce among those with given marks, which `add_rows` has put into the solver
         before.
         """
@@ -217,6 +221,7 @@ class BatchResult:
 
 class WarmProgramme:
     """One LP kept in HiGHS and solved many times with other costs, bounds and right-hand sides.
+
     Each programme of a batch starts from the basis of the one before it, the nearest of those that were left. The first
     one starts from a basis that the caller keeps, so that a batch has the same solutions wherever and whenever it is
     solved.
@@ -292,6 +297,7 @@ class WarmProgramme:
 
     def _reduced_costs(self, costs: Vector, duals: Vector, feasible: npt.NDArray[np.bool_]) -> Vector:
         """Compute the reduced costs from the dual values of the rows.
+
         Reading them from HiGHS for all columns and programmes takes longer.
         """
         result = np.where(feasible[:, None], costs, 0.0)
@@ -334,6 +340,7 @@ def _is_new(numbers: Vector) -> npt.NDArray[np.bool_]:
 
 def _nearest_order(*numbers: Vector) -> list[int]:
     """Return an order of the programmes that begins with the first and continues with the nearest one left.
+
     Distances are those of the numbers that vary, each relative to its largest.
     """
     every = np.concatenate(numbers, axis=1)

@@ -123,6 +123,7 @@ def _as_array(values: Iterable[float | None]) -> Vector:
 
 class ImpliedBounds:
     """Rows of two columns that reduce to a bound while one of the two columns is fixed, in the units of the file.
+
         a·u + b·v ≤ r,  a > 0 > b    with v fixed:    u ≤ (r − b·v) / a
 
     A survival floor that must be kept is such a row. As a bound it costs the simplex method almost nothing, while a row
@@ -178,6 +179,7 @@ class ImpliedBounds:
 
 class Model:
     """A model held by a solver: objective, bounds and right-hand sides may change between solves.
+
     Attributes:
         lower, upper: bounds of its columns.
         integers: indices of the integer columns.
@@ -233,6 +235,7 @@ class Model:
 
     def grow(self, builder: ModelBuilder, objective: Expression) -> None:
         """Extend the model to a builder whose first columns and rows are those of the current builder.
+
         New integer columns are appended to `integers`. The basis is kept: the next LP starts from the last one.
         """
         columns, rows = builder.scales(self.mass)
@@ -269,6 +272,7 @@ class Model:
 
     def add_rows(self, rows: Sequence[Row]) -> None:
         """Append sparse rows in tonnes.
+
         They are not rows of the builder; results report their dual values in `added_duals`.
         """
         self._back.grow(np.zeros(0), [self._scaled(row, self.mass) for row in rows])
@@ -276,6 +280,7 @@ class Model:
 
     def add_cuts(self, columns: Sequence[int] | Indices, coefficients: Vector, rhs: Vector) -> None:
         """Append cuts ``coefficients · columns ≤ rhs``, dense rows in the units of the file whose sides are in tonnes.
+
         They are not rows of the builder; results have no dual values for them.
         """
         chosen = np.asarray(columns, dtype=np.int32)
@@ -295,6 +300,7 @@ class Model:
 
     def doubt_basis(self) -> None:
         """Let the next LP restart from scratch, with presolve, if its starting basis does not soon lead to the optimum.
+
         With the integers fixed, presolve may reduce the model so far that a fresh start is faster.
         """
         self._back.doubt_basis()
@@ -311,6 +317,7 @@ class Model:
         history: BranchingHistory | None = None,
     ) -> SolveResult:
         """Minimise the objective over the current bounds.
+
         Args:
             relaxed: whether to drop the integrality of the integer columns.
             listener: called with (incumbent, bound) during a search with integers.

@@ -1,4 +1,5 @@
 """Branch and bound over bounds of integer variables, with LP relaxations that start from warm bases.
+
     node     bounds of the integers, its LP relaxation, and the basis of that relaxation
     branch   on the integer with the best pseudo-cost score, the product of both gains; where an integer has no
              pseudo-costs yet, both children of a few candidates are solved (strong branching); if one child is
@@ -117,11 +118,13 @@ class Relaxations(Protocol):
     @property
     def reach(self) -> float:
         """The objective below which every solution lies in a leaf.
+
         It is the target, plus the slack that a second objective minimised over the leaves may use.
         """
 
     def solve(self, lower: Vector, upper: Vector, basis: Any, limit: float, iterations: int = 0) -> Relaxed:
         """Solve the LP relaxation of a node.
+
         Args:
             lower, upper: bounds of the integers.
             basis: basis to start from; None for that of the last LP.
@@ -145,6 +148,7 @@ class Relaxations(Protocol):
 
 class TreeSearch:
     """A branch and bound search.
+
     Args:
         source: solves the LP relaxations and keeps the incumbent.
         roots: nodes with valid bounds from which the search starts.
@@ -231,6 +235,7 @@ class TreeSearch:
 
     def _next_node(self) -> TreeNode | None:
         """Return the open node with the least bound; None if there is none.
+
         Once no node is open, widen the guessed cutoff and open the postponed nodes again.
         """
         while self._open or (self._postponed and not self.source.is_over):
@@ -338,6 +343,7 @@ class TreeSearch:
 
     def _order_children(self, children: list[TreeNode]) -> Sequence[TreeNode | None]:
         """Solve both children and return those still open, the least bound first; ``[None]`` if none is.
+
         With cuts, return both children unsolved, the nearer one first: cuts found in it change the relaxation of the
         other, which is therefore solved when its turn comes.
         """
@@ -350,6 +356,7 @@ class TreeSearch:
         self, node: TreeNode, candidates: Sequence[int], fractions: Vector
     ) -> dict[int, list[TreeNode]] | list[TreeNode]:
         """Solve both children of candidates without pseudo-costs, within a limit on iterations.
+
         Returns the children by position of the candidate; or, as soon as a candidate has a closed child, the list of
         its children that stay open.
         """

@@ -167,8 +167,8 @@ def solve_instance(
         notes: remarks of the caller to show with the result.
         load_seconds: seconds spent on reading the instance, for `Result.seconds`.
         evaluator: a warm evaluator of an instance that differs only in its policy; it stays open.
-        held_shocks: shocks in the model from the start, such as those that were tight before.
-        plan: a known plan, which bounds the search if it keeps the rules.
+        held_shocks: shocks with which constraint generation starts, such as those that were tight before.
+        plan: a known plan, which bounds constraint generation if it keeps the rules; other strategies ignore it.
 
     Raises:
         AuditError: the plan and its figures disagree.
@@ -233,8 +233,9 @@ class PlanConclusion:
     def audited(self) -> tuple[Result, AuditReport]:
         """Return the result and its audit, without the sizes that the audit cannot distinguish from zero.
 
-        The largest thresholds with which the audit agrees are applied, unless a shock then fails: a size near zero may
-        keep a floor. Under the last threshold, the solver's rounding errors, the audit is reported as it is.
+        It applies the largest thresholds with which the audit agrees, the gap does not grow, and no shock fails that
+        survives without them: a size near zero may keep a floor. Under the last threshold, the solver's rounding
+        errors, the audit is reported as it is.
         """
         instance, solved = self.instance, self.solved
         assert solved.values is not None
@@ -272,7 +273,7 @@ class PlanConclusion:
             worst_gap=float(surveyed.counted_gaps(instance).max(initial=0.0)),
             plan=plan,
             baseline=baseline,
-            shocks=outcomes(instance, surveyed, many, costs, _modelled_shocks(solved)),
+            shocks=outcomes(instance, surveyed, many, costs, solved.paths),
             services=services(instance, surveyed),
             price_of_survival=price_of_survival(cost, no_shock_cost),
             calm_cost=no_shock_cost,
@@ -357,7 +358,7 @@ def _allowed_gaps(
     names = [event.name for event in instance.events]
     if not solved.allows_shortages and not solved.gap > 0:
         return dict.fromkeys(names, 0.0)
-    gap_limits = dict.fromkeys(_modelled_shocks(solved).difference(() if faced is None else faced.attacks), 0.0)
+    gap_limits = dict.fromkeys(solved.paths.difference(() if faced is None else faced.attacks), 0.0)
     for (path, segment, _), below in solved.builder.accounts("below").items():
         if str(path) in gap_limits:
             shortage_cost = instance.demands[str(segment)].shortage_cost
@@ -365,11 +366,6 @@ def _allowed_gaps(
     if solved.allows_shortages and free_floors(instance):
         return {name: max(POSITIVE, gap_limits.get(name, 0.0)) for name in names}
     return gap_limits
-
-
-def _modelled_shocks(solved: SearchResult) -> frozenset[str]:
-    """Return the names of the paths that own columns of the model."""
-    return frozenset(path for path, _, _ in solved.builder.column_index())
 
 
 def _cost_of(instance: Instance, solved: SearchResult, values: Sequence[float], costs: Vector) -> float:
@@ -385,7 +381,10 @@ def _has_shocks(instance: Instance) -> bool:
 
 
 def _solve_no_shock(instance: Instance, settings: Settings, clock: Clock, solved: SearchResult) -> NoShockPlan | None:
-    """Return the no-shock plan; None if the instance has no shocks, or the time ran out."""
+    """Return the search's own no-shock plan, else one proven to the gap of the settings.
+
+    The result is None if the instance has neither shocks nor survival rules, or if the time ran out.
+    """
     if not _has_shocks(instance) or solved.no_shock is not None or clock.is_over:
         return solved.no_shock
     return no_shock_plan(instance, settings, clock)

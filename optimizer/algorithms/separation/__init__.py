@@ -1,4 +1,5 @@
 """Separation: the shocks that a plan violates and a model does not hold yet.
+
     ListedShocks   the shocks of the instance, each solved under the plan
     attacks        the worst affordable attack of an adversary at each start, by enumeration or a MIP
 
@@ -37,6 +38,7 @@ class SeparationOracle(Protocol):
 
     def separate(self, plan: Vector, held: Collection[Shock], enough: int = 0) -> list[Violation]:
         """Return the violated shocks under a plan that a model does not hold.
+
         Args:
             plan: values of the columns of `first_stage_model`; more may follow.
             held: the shocks of the model.
@@ -46,6 +48,7 @@ class SeparationOracle(Protocol):
 
 def select_most_violated(violations: Iterable[Violation], at_most: float) -> list[Shock]:
     """Return the most violated shocks; among similar ones only the worst.
+
     Shocks are similar if they come from one entry of the file and their windows overlap.
     """
     chosen: list[Shock] = []
@@ -64,6 +67,7 @@ def _are_alike(one: Shock, other: Shock) -> bool:
 
 class ListedShocks:
     """The separation oracle of the shocks of all futures of an instance, by index in `FutureTree.events`.
+
     Attributes:
         suspects: shocks that were violated when last solved; they are solved first.
         shares: the ensembles of which only a share has to be survived.
@@ -84,6 +88,7 @@ class ListedShocks:
     @cached_property
     def redundant(self) -> frozenset[int]:
         """Shocks that need no check: the do-nothing plan survives them, or one that must be survived dominates them.
+
         With a price of gaps no shock must be survived, and the gap of each counts, so that domination is not used. With
         few shocks the do-nothing plan is not used: solving the shocks takes no longer.
         """
@@ -125,6 +130,7 @@ class ListedShocks:
 
     def enough_to_count(self, violations: Iterable[Violation], held: Collection[Shock], more: float = 0) -> list[Shock]:
         """Return the most violated samples: one more than may fail, with those held, and at least `more` per share.
+
         With fewer samples in the model, all of them could be excused, and they would not constrain the plan.
         """
         of_number = {self._numbers[each.shock.name]: each for each in violations if each.shock.name in self._numbers}
@@ -137,6 +143,7 @@ class ListedShocks:
 
     def separate(self, plan: Vector, held: Collection[Shock] = (), enough: int = 0) -> list[Violation]:
         """Return the violated shocks that a model does not hold.
+
         Redundant shocks are not solved. Shocks that were survived the last time are solved only if the others give
         fewer than `enough` violations to add.
         """
@@ -151,6 +158,7 @@ class ListedShocks:
 
 def do_nothing_shortfalls(tree: FutureTree, unserved: Sequence[Sequence[tuple[Integers, Vector]]]) -> Shortfalls:
     """Return the shortfalls of samples that may fail and have no probability, under the do-nothing plan.
+
     `unserved` holds for each future batches of shock indices with unserved demand in t by shock, segment and period of
     the window. The result maps shock name, then (segment, period), to t.
     """

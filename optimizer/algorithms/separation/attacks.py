@@ -1,4 +1,5 @@
 """The adversary as a separation oracle: the worst affordable attack on a plan at each start.
+
     enumeration   every maximal affordable set that no other dominates is evaluated          if there are few
     programme     one MIP per start, with the dual of the recourse (`interdiction`)          if there are many
 
@@ -79,6 +80,7 @@ class AttackImpact:
 
 class AttackOracle:
     """The separation oracle of the worst attacks on plans of one instance.
+
     If its clock is over, the MIP may end without the worst attack: the result then proves nothing.
 
     Args:
@@ -115,6 +117,7 @@ class AttackOracle:
 
     def candidates(self) -> list[Attack] | None:
         """Return the attacks that contain the worst one for any plan, if nothing is deterred.
+
         None if they are too many to list.
         """
         if self.set_count is None:
@@ -273,6 +276,7 @@ _Chosen = npt.NDArray[np.bool_]
 
 def cheapest_violating_attack(oracle: AttackOracle, window: AttackWindow) -> AttackImpact | None:
     """Return the cheapest set of targets that violates a floor, whatever the attack budget; None without one.
+
     A set costs its prices, plus what the plan's leverage adds to them. Of several it is the first one found, and no
     target can be left out of it. None as well if the adversary's clock is over.
     """
@@ -340,6 +344,7 @@ class _Cover:
 
 class FutureAttacks:
     """The separation oracle of the worst attacks on joint plans.
+
     Args:
         tree: the futures, some of which have an adversary.
         oracles: by index of the future, its oracle; None where it has no adversary. Futures with the same instance may
@@ -362,6 +367,7 @@ class FutureAttacks:
 
     def parts(self, plan: Vector) -> Iterator[tuple[int, AttackOracle, Vector]]:
         """Yield the index, oracle and part of the plan of each future with an adversary.
+
         The plan is given as values of the columns of `first_stages_model`; more may follow.
         """
         for number, (oracle, places) in self._places.items():
@@ -406,6 +412,7 @@ def attack_oracles(tree: FutureTree, settings: Settings, clock: Clock) -> list[A
 
 def listed_shocks_only(instance: Instance) -> Instance:
     """Return the instance with only its listed shocks, in every future.
+
     Raises:
         InstanceError: no future has an adversary.
     """
@@ -417,6 +424,7 @@ def listed_shocks_only(instance: Instance) -> Instance:
 
 def with_listed_attacks(instance: Instance) -> tuple[Instance, str]:
     """Return the instance with every relevant attack among its listed shocks, and a note for the user.
+
     Relevant are the maximal affordable sets at each start that no other dominates: a plan that keeps every floor in all
     of them keeps every floor in any attack. Where floors fail, the survival gap is the sum over all of them.
 

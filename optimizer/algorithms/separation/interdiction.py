@@ -93,6 +93,7 @@ class WarmWindow:
 
 class AttackWindow:
     """The recourse LPs of attacks from one start, under a plan.
+
     Attributes:
         start: the period in which attacks begin.
         window: the recourse LP of its window length.
@@ -138,6 +139,7 @@ class AttackWindow:
 
 class AttackProgrammes:
     """The recourse LPs of all starts of an instance's adversary.
+
     Args:
         instance: an instance with an adversary.
 
@@ -176,6 +178,7 @@ class AttackProgrammes:
 
     def windows(self, plan: Sequence[float] | Vector) -> list[AttackWindow]:
         """Return every start under a plan.
+
         The plan is given as values of the columns of `first_stage_model`; more may follow.
         """
         linking = self._linking.linking_terms(np.asarray(plan, dtype=np.float64))
@@ -215,6 +218,7 @@ MOST_ROUNDS = 10_000
 
 def dual_bounds(instance: Instance, shortage: Mapping[str, float]) -> dict[str, float] | None:
     """Return by commodity an upper bound on its dual value, money per tonne; None if a loop leaves it unbounded.
+
     Args:
         instance: its processes, options and demands are the uses of each commodity.
         shortage: by segment, the cost of a tonne short below its floor.
@@ -260,6 +264,7 @@ class WorstSet:
 
 class InterdictionProgramme:
     """The interdiction MIP of the adversary at each start.
+
     Args:
         programmes: the recourse LPs under attacks.
         settings: threads and seed; the MIP gap is always a millionth.
@@ -271,6 +276,7 @@ class InterdictionProgramme:
 
     def worst(self, window: AttackWindow, gap_costs: Vector, beyond: float, clock: Clock) -> WorstSet | None:
         """Return the set with the largest gap, if above `beyond`; None if dual values have no bound.
+
         Args:
             window: the start, under a plan.
             gap_costs: by column, the objective of the recourse under an attack.
