@@ -156,5 +156,5 @@ def test_numbers_that_move_together_without_one_range_are_shares_of_the_way() ->
     (bounds,) = box.box.bounds
     both = found.dimensions[bounds.column]
     assert bounds.low == pytest.approx(1 / 3, abs=0.02)
-    assert condition_text(instance, both, bounds).startswith("Quantity, lead time of motors and 1 more is above 3")
+    assert condition_text(instance, both, bounds).startswith("Quantity of motors, lead time of plant is above 3")
     assert both.condition(bounds)["members"][1]["low"] == pytest.approx(6 + 18 * bounds.low)

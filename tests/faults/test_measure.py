@@ -221,8 +221,8 @@ def test_nothing_below_what_is_proven_is_printed_as_a_change() -> None:
     assert BudgetStep.is_nothing.fget(unsure)  # type: ignore[attr-defined]
     base = VariantOutcome("optimal", cost=100.0, bound=99.0)
     end = VariantOutcome("optimal", cost=100.5, bound=99.4)
-    assert shown._change(end, base) == "–"
-    assert shown._change(replace(end, cost=103.0, bound=101.5), base) == "+1.5 to +4"
+    assert shown._change_cell(end, base) == "–"
+    assert shown._change_cell(replace(end, cost=103.0, bound=101.5), base) == "+1.5 to +4"
 
 
 def test_a_search_that_takes_its_time_is_content_with_the_relative_gap() -> None:

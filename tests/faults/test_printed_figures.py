@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 import optimizer as so
 from optimizer.cli.app import app
 from optimizer.horizon import windowed
-from optimizer.instance.ranges import UncertainNumber
+from optimizer.instance.ranges import Uncertain, UncertainNumber
 from optimizer.report.format import beside, in_millions, in_percent, margin, months_text, percent, proof, proven_cost
 from optimizer.report.narrative import facts
 from optimizer.report.provenance import record
@@ -186,9 +186,11 @@ def test_a_proof_has_no_exponent(two_events: tuple[so.Instance, so.Result]) -> N
 
 @pytest.mark.parametrize("factor", [True, False])
 def test_ends_of_a_change_have_enough_digits_to_differ(factor: bool) -> None:
-    number = UncertainNumber("capex", (SimpleNamespace(is_factor=factor),))  # type: ignore[arg-type]
+    number = UncertainNumber(
+        "capex", (Uncertain("options.plant.capex", ("options", "plant", "capex"), 0.0, 2.0, 1.0, factor),)
+    )
     flip = SimpleNamespace(same=0.98412, other=0.98418)
-    low, high = _interval_text(number, flip).split(" … ")  # type: ignore[arg-type]
+    low, high = _interval_text(so.load(HERE / "two-events.yaml"), number, flip).split(" … ")  # type: ignore[arg-type]
     assert (low.removeprefix("×"), high.removeprefix("×")) == ("0.9841", "0.9842")
 
 
