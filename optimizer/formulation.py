@@ -182,7 +182,7 @@ class SubmodelBuilder(ModelBuilder):
         return mark._replace(path=f"{self.joint.futures[self.number]}/{mark.path}")
 
     def column_index(self) -> dict[tuple[str, str, str], dict[int, int]]:
-        """Column numbers by path as this future names it (empty for the plan), owner and what; then by period."""
+        """Return column numbers by path in this future's name (empty for the plan), owner and what; then by period."""
         return self._index
 
     def copied(self, joint: JointBuilder) -> SubmodelBuilder:
@@ -322,7 +322,7 @@ def recourse_model(instance: Instance, path: Path, plan: ModelBuilder) -> ModelB
     """Return the recourse model of all shocks whose windows have one length, written once for their common path.
 
     The linking terms of `plan`, the instance's `first_stage_model`, are parameters. Numbers that differ between shocks
-    are arrays. The recourse columns have the same coefficients in all shocks.
+    are arrays: bounds, right-hand sides, costs, coefficients of linking terms; never those of recourse columns in rows.
     """
     model = plan.recourse_builder(len(path.periods))
     write_path(model, instance, path)
@@ -483,7 +483,7 @@ def gap(model: ModelBuilder, instance: Instance) -> Expression:
 
 @dataclass(frozen=True)
 class GapLimit:
-    """The column whose upper bound limits a survival gap, and the money that one unit of it represents."""
+    """The column whose upper bound limits a survival gap, if the gap has a cost, and the money of one unit of it."""
 
     columns: tuple[int, ...]
     money_unit: float

@@ -1,4 +1,4 @@
-"""The choice of the algorithm that finds a plan, and the no-shock plan, from which the price of survival counts.
+"""The choice of the algorithm that finds a plan, and the no-shock plan, the reference of the price of survival.
 
     extensive form          one model that holds every shock (`extensive_form`): for a handful of shocks; where some
                             have probabilities, for few periods of shocks in all
@@ -199,8 +199,8 @@ def exact_no_shock(
 ) -> NoShockPlan | None:
     """Return the no-shock plan: the cheapest plan without shocks and rules about surviving.
 
-    It is taken from `known` if that has it. None if the instance has neither shocks nor such rules, or if the plan is
-    not proven in time.
+    It is taken from `known` if that has it. The result is None if the instance has neither
+    shocks nor such rules, or if the plan is not proven in time.
     """
     if known is not None and known.no_shock is not None:
         return known.no_shock

@@ -24,7 +24,7 @@ from optimizer.tolerances import AUDIT_RELATIVE
 
 TOLERANCE = AUDIT_RELATIVE
 DISAGREES = "THE AUDIT DISAGREES: do not rely on this plan."
-# Largest number of disagreements listed for one kind of row; further ones are only counted.
+# Number of disagreements listed for one kind of row; the message of the next one counts the others.
 MOST_DISAGREEMENTS = 100
 # The name of a row, or a function from the index in an array of rows to the name.
 Name = str | Callable[..., str]
@@ -37,7 +37,7 @@ class AuditReport:
 
     Attributes:
         rows: number of rows and figures checked.
-        worst: the largest deviation, relative to the largest term of its row.
+        worst: the largest deviation of a number, relative to the largest term of its row or its least scale.
         disagreements: a sentence for every row that is off by more than the tolerance.
         costs: present value of the total cost, by part.
         outlays: undiscounted outlay that counts against the budget, by calendar year.

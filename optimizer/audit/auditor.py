@@ -1,7 +1,7 @@
 """Auditors: for each kind of lever, an `Auditor` recomputes its effects in plain numbers.
 
 Scales      the size of rows, from the instance alone
-AuditBasis  the data of an instance: time axis, series, scales
+AuditBasis  the data of an instance (time axis, series, scales), and the report
 Holding     one option in a plan, with its stated purchases
 Paths       the baseline, or shocks whose windows have one length: their flows and cuts
 Operation   one activity or option on such paths
@@ -29,7 +29,7 @@ from optimizer.tolerances import AUDIT_ABSOLUTE, AUDIT_RELATIVE, AUDIT_ROUNDING
 class Scales:
     """The size of rows, from the instance alone: a plan's own claims must not widen its tolerance.
 
-        S       t      the largest demand of a period, or initial stock
+        S       t      the largest demand of a segment in a period, or initial stock of a commodity
         S[c]    t      commodity c: the largest demand of a segment for it, or initial stock; for an input also its use
                        in the outputs made of it, S[c] = max_p in[p,c] · S[p], at most S
         S[p]    t      activity p: the largest S[c]/out[p,c] of its outputs

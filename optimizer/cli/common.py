@@ -419,7 +419,7 @@ class Display:
 
 @contextlib.contextmanager
 def display(money: str, *, lists_tasks: bool = False) -> Iterator[Display]:
-    """Yield a listener that shows progress on stderr, with amounts in `money`, a currency's symbol."""
+    """Yield a listener that shows progress on stderr, with amounts in `money`, a currency's code."""
     console = stderr_console()
     if not console.is_terminal:
         yield Display(console, money, None, lists_tasks=lists_tasks)

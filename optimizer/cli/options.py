@@ -77,7 +77,7 @@ class Changes:
 
     @property
     def amounts(self) -> dict[str, tuple[str, str]]:
-        """The values that are set last: path in the file and amount, by option."""
+        """The values that are set last: by command-line option, the path in the file and the amount."""
         return {} if self.budget is None else {"--budget": ("policy.budget", self.budget)}
 
     @property

@@ -96,7 +96,7 @@ def _show(result: "Result | FuturesResult", *, every: bool) -> None:
 
 
 def _check_bands(instance: "Instance", file: str) -> None:
-    """Refuse, as a usage error, `--bands` for an instance without ranges or with several futures."""
+    """Refuse, as a usage error, `--bands` without ranges, with several futures, or by another measure."""
     from optimizer.errors import require_extra
 
     require_extra("sensitivity", "--bands")

@@ -26,7 +26,7 @@ class Path:
     or a single number if all values are equal, and `periods` counts from the start of their windows.
     """
 
-    key: str  # ``baseline``, the name of the shock, or ``shocks`` for many
+    key: str  # ``baseline``, the name of the shock, the key of a survival rule, or ``shocks`` for many
     periods: range  # periods of the run; the whole horizon for the baseline
     delta: float  # length of a period, years
     years: tuple[Any, ...]  # calendar year of each period
@@ -37,8 +37,8 @@ class Path:
     region: Mapping[str, str | None]  # region by existing process
     severity: Mapping[str, Numbers]  # share lost by process or option; those that no cut matches are absent
     scrap: Mapping[str, Numbers]  # t per period from end of life, by segment; demand surges do not change it
-    multiplier: Mapping[str, Number]  # on the cost of a process, process option or substitution
-    reliability: Mapping[str, Number]  # by partnership, in place of its own
+    multiplier: Mapping[str, Number]  # factor on the cost of processes, and of options with ``cost`` in `shock_fields`
+    reliability: Mapping[str, Number]  # in place of the option's own, with ``reliability`` in its `shock_fields`
     # Share lost to cuts that are not deliberate, if the shock also has deliberate ones; else empty.
     accident: Mapping[str, Numbers] = field(default_factory=dict)
     # Whether it is one period of `delta` years, for a rule or a time to survive; stocks then have no loss.

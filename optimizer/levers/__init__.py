@@ -34,7 +34,7 @@ KINDS: dict[str, type[Lever]] = {
 
 PACKAGE_KINDS = frozenset(KINDS)
 
-# Kinds of levers whose auditor is registered; `audit.levers` has one for each kind of the package.
+# Kinds with an auditor: `audit.levers` has one for each kind of the package, `register_lever` adds the others.
 _AUDITED: set[str] = set(PACKAGE_KINDS)
 
 

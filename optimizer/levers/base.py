@@ -10,7 +10,7 @@
 Rows:
     max     Σ_a n[a] ≤ max_size
     by      Y[a] − Y[a−1] = y[a]                                    fixed charge: opened once, since Y ≤ 1
-    least   n[a] ≥ min_size·y[a]       most   n[a] ≤ max_size·y[a]  fixed charge
+    least   n[a] ≥ min_size·y[a]       most   n[a] ≤ max_size·y[a]  fixed charge; least with a `min_size`
     whole   n[a] = unit_size·units[a]                                     in whole units
 
     ramp(m), m in months: 0 for m < 0, else the share given for the year that holds month m; the last share stays
@@ -414,7 +414,7 @@ class Stock(Lever):
         yield Reference(("commodity",), self.commodity, "commodities")
 
     def fields_without_effect(self) -> Iterator[tuple[str, str]]:
-        """Yield a `max_size` or a `fill_rate` of 0."""
+        """Yield a `max_size` of 0, or a `fill_rate` of 0 without an `initial` stock."""
         if self.max_size == 0:
             yield "max_size", "it can never be bought"
         elif self.fill_rate == 0 and self.initial == 0:

@@ -49,7 +49,7 @@ class Mark(NamedTuple):
 
 @dataclass(slots=True)
 class Column:
-    """A decision of period `t`: its bounds in its own unit, and whether it is integer.
+    """A column of period `t`: its bounds in its own unit, and whether it is integer.
 
     `upper` is a number, or an array with one number per shock where the path stands for many shocks. `given` marks a
     parameter, which is not a column of the solver's problem.
@@ -145,7 +145,7 @@ class ModelBuilder(Ledgers):
         futures that cannot be distinguished share it if their data are equal (`formulation`).
 
         Raises:
-            ModelError: the name is taken.
+            ModelError: the name is taken, or is `below` for an owner that is no segment.
         """
         if what == "below" and owner not in self.names.segment:
             raise ModelError(
@@ -243,14 +243,21 @@ class ModelBuilder(Ledgers):
     def link(self, owner: str, what: str, by_period: Mapping[int, Expression]) -> None:
         """Pass linking terms of the plan to operation, and to the rows that tie options together.
 
-        Processes and segments pass their columns from `operate` to `settle` in the same way, under the key of the path.
+        Processes and segments pass their columns from `operate` to `settle` in the same way, under ``<path>/<name>``.
+
+        Raises:
+            ModelError: the name is taken.
         """
         if (owner, what) in self._links:
             raise ModelError(f"{owner} links {what} twice")
         self._links[owner, what] = dict(by_period)
 
     def linked(self, owner: str, what: str) -> Mapping[int, Expression]:
-        """Return the linking terms of a lever, by period."""
+        """Return linking terms by period.
+
+        Raises:
+            ModelError: there are none of this name.
+        """
         if (owner, what) not in self._links:
             raise ModelError(f"{owner} links no {what}")
         return self._links[owner, what]
@@ -321,7 +328,7 @@ class ModelBuilder(Ledgers):
         return self._index
 
     def printed(self, owner: str, what: str) -> list[str]:
-        """Return the rows of an owner as text, for tests and inspection: ``name: terms sense rhs``."""
+        """Return the rows of an owner and name as text, for tests and inspection: ``name: terms sense rhs``."""
         return [self._text(row) for row in self.rows if (row.mark.owner, row.mark.what) == (owner, what)]
 
     def _text(self, row: Row) -> str:
@@ -332,8 +339,8 @@ class ModelBuilder(Ledgers):
     def scales(self, mass: float | None = None) -> tuple[list[float], list[float]]:
         """Return divisors of columns and rows: powers of ten that bring tonnes and money near 1 … 1000.
 
-        Tonnes are scaled by `mass`, by default from the largest right-hand side of a balance (demand less scrap); a
-        money row is scaled by the geometric mean of its own coefficients.
+        Tonnes are scaled by `mass`, by default from the largest right-hand side of a balance (demand less scrap);
+        any other row is scaled by the geometric mean of its own coefficients.
         """
         mass = mass or _mass_unit(self.rows)
         columns = [mass if column.unit == "t" else 1.0 for column in self.columns]

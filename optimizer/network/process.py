@@ -1,6 +1,7 @@
 """The existing network: processes and the demand that they serve.
 
-An activity turns inputs into outputs in a region. Existing processes and three levers are activities.
+An activity turns inputs into outputs in a region. Existing processes and the levers of
+`levers.producing` are activities.
 
     x[t]   activity   t          tonnes of activity in period t
            input      t per t    taken from each commodity

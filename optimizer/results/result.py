@@ -147,7 +147,7 @@ SHOWN_FUTURES = 6
 INTERNAL = frozenset({"departures", "solved_instance"})
 # Attributes that are left out of a file if they are empty.
 OPTIONAL = ("given", "actual", "bands", "changes")
-FIGURES = ("total_cost", "outlay", "survival_gap", "worst_gap")
+FIGURES = ("total_cost", "outlay", "survival_gap", "worst_gap")  # NaN without a plan, null in JSON
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,7 @@ class Result(SavedPlan):
         binding: the binding limits, the largest shadow price first.
         clash: the rules that contradict each other, if no plan exists.
         notes: remarks for the user about this run.
-        audit: number of rows checked, and the largest disagreement relative to its row.
+        audit: whether all rows agree, their number, the largest deviation relative to its row, and the disagreements.
         seconds: run time by part, s (load, build, solver, total).
         data: the instance as a mapping.
         endured: by rule `min_time_to_survive` and year, flows over the required months that keep every floor.

@@ -56,7 +56,7 @@ from optimizer.studies.outcomes import (
 from optimizer.studies.supply_chain import actual_outputs, baseline_shortages, supply_shares
 from optimizer.tolerances import AUDIT_RELATIVE, POSITIVE, SAME_VALUE, TIGHT_SHOCK
 
-# Settings that do not change the result, or only its accuracy in studies: they are not recorded.
+# Settings of where and how long a run works, and of studies: they are not recorded.
 WHERE = ("accuracy", "until", "jobs", "cluster", "checkpoint")
 
 
@@ -198,6 +198,7 @@ def conclude(
 
     Raises:
         AuditError: the plan and its figures disagree.
+        SolverError: the solver failed.
     """
     frame = run_record(instance, settings, clock, solved, notes)
     if solved.values is None:
@@ -336,10 +337,10 @@ def _failed_shocks(result: Result) -> set[str]:
 def _attained_gaps(
     instance: Instance, solved: SearchResult, values: list[float], faced: Faced | None = None
 ) -> dict[str, float]:
-    """Return the gap allowed in the evaluation of each shock: the gap that the plan attains in the model.
+    """Return the gap that the evaluation allows each shock beyond its least one: the gap that it attains in the model.
 
-    Shocks that the model does not hold may have larger gaps. In the model, an attack may cause as much damage as the
-    worst attack, so that no gap is allowed for attacks here. For samples that may fail the cost counts: those with a
+    Shocks without an entry keep their least gap: those that the model does not hold, and attacks, of which the model
+    lets a milder one leave as much as the worst. For samples that may fail the cost counts: those with a
     probability that the model excuses are allowed their gap in the model.
     """
     if solved.gap_left is not None and solved.allows_shortages:

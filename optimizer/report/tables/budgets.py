@@ -30,6 +30,7 @@ from optimizer.studies.shocks import Fold, folds
 from optimizer.studies.study_frames import union
 from optimizer.units import si, si_down, si_up
 
+# Largest number of rows of a table, and of characters of a bar.
 MOST, BAR = 40, 16
 # From this width on, outlays are drawn as bars.
 WITH_BARS = 60

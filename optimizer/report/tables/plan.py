@@ -45,6 +45,7 @@ from optimizer.studies.shocks import Folded, fold_outcomes, folds, worst_rows
 from optimizer.tolerances import ROUNDING
 from optimizer.units import fixed, si
 
+# Largest number of rows of the survival table without --all.
 MOST_ROWS = 40
 # Characters of the column of shocks.
 NAMES = 34
