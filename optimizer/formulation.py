@@ -490,7 +490,7 @@ class GapLimit:
 
 
 def limit_gap(model: ModelBuilder, name: str, survival_gap: Expression) -> GapLimit:
-    """Write ``gap ≤ limit``, divided by the median shortage cost so that the row is scaled like the others."""
+    """Write ``gap ≤ limit``, divided by the median coefficient of the gap so that the row is scaled like the others."""
     costs = sorted(value for value in survival_gap.terms.values() if value > 0)
     if not costs:
         return GapLimit((), 1.0)

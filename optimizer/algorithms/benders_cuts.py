@@ -12,7 +12,8 @@ from optimizer.solver.base import Integers, Vector
 
 EstimateKind = Literal["gap", "cost"]
 ESTIMATE_KINDS: tuple[EstimateKind, ...] = ("gap", "cost")
-# Largest number of groups of shocks that share a θ: more groups give tighter cuts, fewer keep the master small.
+# Number of groups of shocks that share a θ (up to one more for each further future): more groups give tighter cuts,
+# fewer keep the master small.
 MOST_GROUPS = 400
 
 

@@ -336,7 +336,8 @@ class RecourseEstimates(Search):
     ) -> Evaluation:
         """Evaluate gap and cost of a plan.
 
-        Each shock that may fail is allowed its least gap, or the gap that the master estimates if that is larger.
+        Each shock with a probability that may fail is allowed its least gap, or the gap that the master estimates if
+        that is larger, within the limit on all gaps.
         """
         costs, cuts, gaps, gap_left = np.zeros(len(self.probability)), 0, [0.0] * len(self.tree.futures), None
         violated, gap_limits, to_hold = dict[int, float](), None, None

@@ -151,7 +151,7 @@ def branch_and_cut(
 
 
 def _openings(model: ShockModel) -> list[tuple[int, ...]]:
-    """Return for each lumpy option the columns that say by when it is opened, in the order of periods."""
+    """Return for each fixed-charge option the columns that say by when it is opened, in the order of periods."""
     found = set[tuple[int, ...]]()
     for submodel in model.builder.submodels:
         for (path, _, what), columns in submodel.column_index().items():

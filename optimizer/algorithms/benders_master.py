@@ -7,8 +7,8 @@
     link   lower + m·θ[g] ≥ gap or cost of the shocks of g held in the master, plus the lower bounds of the others
 
 CVaR needs the cost of each shock: each has its own θ, and its outcome is I + B − B_W + θ, where I + B and the terms of
-B_W are columns of their own, which keeps the rows of the outcomes sparse. The largest cost and regret need one θ per
-future.
+B_W are columns of their own, which keeps the rows of the outcomes sparse. The largest cost and regret need at least
+one θ per future.
 
 The master holds few shocks or none. Since θ is a lower bound on the recourse function, the optimum of the master is a
 lower bound on the optimum.

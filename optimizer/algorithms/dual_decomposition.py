@@ -12,8 +12,8 @@ small models are solved quickly, improve it. The fewer the groups, the better th
 that part last are in one group. Multipliers are improved by subgradient steps: a decision becomes dearer for a group
 that wants more of it than the others.
 
-Decisions on which the futures agree when solved by themselves are fixed, and the rest is decided in a joint MIP with
-few integers. Its plan bounds the searches of the groups. Before there is one, each future is a group.
+Integers of options on which the futures agree when solved by themselves are fixed, and the rest is decided in a joint
+MIP with few integers. Its plan bounds the searches of the groups. Before there is one, each future is a group.
 
 Source: Carøe, Schultz: Dual decomposition in stochastic integer programming, Operations Research Letters 24, 1999;
 Sandıkçı, Özaltın: A scalable bounding method for multistage stochastic programs, SIAM Journal on Optimization 27, 2017

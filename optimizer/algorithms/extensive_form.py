@@ -30,7 +30,8 @@ from optimizer.tolerances import HELD_VALUE, INTEGRALITY, NEGLIGIBLE
 if TYPE_CHECKING:
     from optimizer.algorithms.recourse import RecourseEvaluator
 
-# The share of the MIP gap by which the cheapest plan may exceed the least survival gap.
+# In Benders decomposition and against an adversary, the share of the MIP gap by which the cheapest plan may exceed the
+# least survival gap.
 MIP_GAP_ROOM = 0.1
 
 

@@ -80,7 +80,8 @@ class SearchResult:
     bound: float = float("-inf")
     # The part of the objective that prices the gaps at `values`, of shocks that the model holds.
     priced_gaps: float = 0.0
-    # The least survival gap and its proven lower bound; 0 where every floor is kept.
+    # The survival gap of the plan and a proven lower bound on the least one; 0 where every floor is kept. With a price
+    # of gaps the bound equals the gap and proves nothing; for a given plan it is −∞.
     gap: float = 0.0
     gap_bound: float = 0.0
     duals: DualValues | None = None  # of cost, or of gap where floors fail; None where the time ran out

@@ -19,7 +19,7 @@ MIP solve that starts from the dive proves the gap sooner.
 
     gap[s](p) + g·(x − p) ≤ 0    a plan x keeps the floors of shock s: g is a subgradient of the gap at any point p
     Σ a·z + Σ c·w ≥ b            the same in integers z and sizes w: a size limited by an opening, w ≤ U·z, is
-                                 replaced by U·z
+                                 replaced by U·z; sizes with a negative c are left out
     Σ G(a/δ)·z + Σ c/(δ·f)·w ≥ ⌈b/δ⌉,    f = b/δ − ⌊b/δ⌋,    G(d) = ⌊d⌋ + min(1, (d − ⌊d⌋)/f)
 
 If floors require 3.8 times the capacity of one site, a relaxation opens 3.8 of four sites, while the rounded row
@@ -90,7 +90,7 @@ def is_weak_lp(
     Args:
         model: its bounds are the same before and after.
         relaxation: the solved LP relaxation of the model.
-        cutoff: cost of the best known plan in money; infinite without one.
+        cutoff: cost in money below which a plan is sought, at most that of the best known plan; infinite without one.
         solve_rounded: returns the plan with the integers nearest to given values, or None.
     """
     if relaxation.values is None or not len(model.integers) or not _is_weak(relaxation.objective, cutoff):

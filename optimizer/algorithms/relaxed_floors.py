@@ -25,10 +25,10 @@ literature, its scenario may be violated:
     order   z[s] ≤ z[r]                           r dominates s, which has no probability (`instance.operation_paths`)
     kept    z[s] = 0                              at least as many samples dominate s as may fail
 
-A plan that survives r survives s. So s need not be excused unless r is, and never if more samples dominate it than may
-fail. Where gaps count, excusing r in place of s leaves no larger gap. The order is not valid for a sample with a
-probability, whose cost may be less if it is excused, nor with a price of gaps, under which a floor may be missed that
-could be kept.
+A plan that survives r survives s. So s need not be excused unless r is, and never if at least as many samples dominate
+it as may fail. Where gaps count, excusing r in place of s leaves no larger gap. The order is not valid for samples with
+a probability, whose cost may be less if they are excused, nor with a price of gaps, under which a floor may be missed
+that could be kept.
 
 A search adds samples over time. Each time the share row is written again for all samples in the model; the new row
 implies the old one. Samples outside the model may fail as well: `without_allowed` counts them.

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from optimizer.algorithms.recourse import RecourseEvaluator
 
 Arrays = dict[str, npt.NDArray[Any]]
-# Number of shocks added in a round.
+# Largest number of shocks added in a round of a relaxation; with integers twice as many.
 ADDED = 4
 # Where floors fail, all shocks that count are put into one model if their recourse has no more rows than this. With
 # 2,000 to 6,000 rows it takes 0.4 to 1.4 times as long as Benders decomposition, with 9,000 to 17,000 rows 1.5 to 3
@@ -174,7 +174,7 @@ class Search:
         instance, settings, clock, listener: as for `solving.best_plan`.
         evaluator: evaluates the recourse in the listed shocks.
         problem: the objective, with additional rows and limits.
-        add: number of shocks added in a round.
+        add: largest number of shocks added in a round of a relaxation; with integers twice as many.
         few_rows: where floors fail, all shocks that count are put into one model if their recourse has no more rows.
 
     Attributes:

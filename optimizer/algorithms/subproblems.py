@@ -82,7 +82,8 @@ class BatchResponse:
     fails: npt.NDArray[np.bool_]  # whether some segment falls noticeably below its floor
     basis: Basis  # basis from which to start the batch next time
     seconds: float  # time in the solver
-    # Discounted operating and shortage cost of the window, for ``served`` shortage cost only; empty if not requested.
+    # Discounted operating and shortage cost of the window. For ``served`` the undiscounted shortage cost, with low
+    # costs raised to a thousandth of the largest; for ``subgradients of gaps`` the gap. Empty if not requested.
     cost: Vector = field(default_factory=lambda: np.zeros(0))
     # Unserved demand in t, by shock, segment and period of the window; empty if not requested.
     unserved: Vector = field(default_factory=lambda: np.zeros((0, 0, 0)))
@@ -110,12 +111,13 @@ class ShockGaps:
 class Subgradients:
     """The gaps or costs of groups of shocks at a plan, with their subgradients in the plan.
 
-    ``value + subgradient · (x − plan)`` never exceeds the group's true value at any plan x.
+    ``value + subgradient · (x − plan)`` never exceeds the group's value at a plan x with integral openings. At
+    fractional openings it may, if valid inequalities (strong linking) are part of the subproblem.
     """
 
     value: Vector  # by group, in money
     subgradient: Vector  # by group and column of `first_stage_model`, in money per unit of the column
-    # By shock, as in `ShockGaps`; cost is discounted and not weighted by probability.
+    # By shock, as in `ShockGaps`; cost is discounted and not weighted by probability, for gaps it repeats the gap.
     gap: Vector
     fails: npt.NDArray[np.bool_]
     cost: Vector

@@ -15,7 +15,7 @@ No integer plan and no least cost is cut off. Some operation is, and with it som
 
 A gate of an activity is its own option, or the options of all sources of one of its inputs. U follows from demand
 downstream and from inputs upstream, by propagation over the network. For activities that earn money, and for those that
-another row may need, U is capacity.
+another row may need, only capacity and inputs limit U.
 
 Source: Rardin, Choe: Tighter relaxations of fixed charge network flow problems, Georgia Tech J-79-18, 1979; Padberg,
 Van Roy, Wolsey: Valid linear inequalities for fixed charge problems, Operations Research 33(4), 1985.

@@ -270,7 +270,7 @@ class HighsRelaxations:
 
     @property
     def target(self) -> float:
-        """The objective at or above which a solution improves neither incumbent nor cutoff by more than the gap."""
+        """The objective below which a solution improves the incumbent by more than the gap, and is below the cutoff."""
         best = self.best if self.values is None else self.best - self._allowed(self.best)
         cutoff, tolerance = self._request.cutoff, self._request.tolerance
         if tolerance is not None and math.isfinite(cutoff):

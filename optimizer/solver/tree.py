@@ -39,7 +39,7 @@ from optimizer.tolerances import INTEGRALITY, LEAST_GAIN, ROUNDING, WHOLE
 # Strong branching: candidates per node, simplex iterations per child, and, with cuts, relaxations solved before it
 # begins.
 CANDIDATES, PROBE, STRONG_FROM = 8, 100, 6
-# Gains are capped at this share of the objective: an infeasible child has an infinite gain.
+# Gains are capped at this share of the parent's bound: an infeasible child has an infinite gain.
 MOST_GAIN = 0.01
 # The guessed cutoff lies this multiple of the last search's distance above the root relaxation; a guess that proved too
 # low is widened by the second factor.
@@ -157,7 +157,7 @@ class TreeSearch:
 
     Attributes:
         status: ``optimal`` if all nodes are closed, ``stopped`` at a limit, or ``abandoned`` as too large.
-        bound: proven lower bound on all solutions below the target.
+        bound: proven lower bound on all solutions.
         root: objective of the root relaxation.
         solved: number of LP relaxations solved.
         leaves: the closed nodes, which together hold every solution within reach.
@@ -403,7 +403,10 @@ class TreeSearch:
         return result
 
     def _tighten(self, node: TreeNode) -> None:
-        """Tighten the node's bounds by reduced costs: exclude values that would cost more than the remaining gap."""
+        """Tighten the node's bounds by reduced costs: exclude values whose solutions reach the source's `reach`.
+
+        Excluded solutions lie in no leaf, so that the proven bound counts the least cost that they may have.
+        """
         relaxed = node.relaxed
         assert relaxed is not None
         room = self.source.reach - relaxed.objective
@@ -413,6 +416,9 @@ class TreeSearch:
         steps = np.floor(room / np.maximum(np.abs(reduced), ROUNDING * room) + INTEGRALITY)
         is_low = (reduced > 0) & (at <= lower + INTEGRALITY)
         is_high = (reduced < 0) & (at >= upper - INTEGRALITY)
+        is_excluding = (is_low & (lower + steps < upper)) | (is_high & (upper - steps > lower))
+        beyond = relaxed.objective + np.abs(reduced) * (steps + 1.0)
+        self._least_closed = min(self._least_closed, float(beyond[is_excluding].min(initial=math.inf)))
         node.upper = np.where(is_low, np.minimum(upper, lower + steps), upper)
         node.lower = np.where(is_high, np.maximum(lower, upper - steps), lower)
 

@@ -98,6 +98,29 @@ class Line:
         pass
 
 
+class Pair(Line):
+    """Two binaries: (1, 0) costs 10 and is known, (0, 1) costs 9.5; what is 0.7 cheaper is looked for."""
+
+    best, target, reach = 10.0, 9.3, 9.3
+
+    def solve(self, lower: Vector, upper: Vector, basis: Any, limit: float, iterations: int = 0) -> Relaxed:
+        if upper[0] == 0:
+            return Relaxed(9.5, np.array([0.0, 1.0])) if upper[1] == 1 else Relaxed(math.inf)
+        if lower[0] == 1:
+            return Relaxed(10.0 + 0.5 * float(lower[1]), np.array([1.0, float(lower[1])]))
+        # Half of both: with (0, 1) it costs 0.3 more at least, by the reduced cost of the second.
+        return Relaxed(9.2, np.array([0.5, 0.0]), reduced_costs=np.array([0.0, 0.3]))
+
+
+def test_what_reduced_costs_exclude_counts_in_the_bound() -> None:
+    # 9.2 + 0.3 is more than 9.3: the second is held at 0, and no leaf has the optimum, 9.5.
+    source = Pair()
+    tree = TreeSearch(source, [TreeNode(0.0, 0, np.zeros(2), np.ones(2))], np.zeros((2, 4)))
+    tree.run()
+    assert tree.status == "optimal"
+    assert tree.bound == pytest.approx(9.5)
+
+
 @pytest.mark.parametrize("first", [0, 1])
 def test_a_root_without_a_solution_does_not_end_a_tree_with_several(first: int) -> None:
     bounds = [((0.0, 0.0), (0.0, 3.0)), ((1.0, 0.0), (3.0, 3.0))]

@@ -112,7 +112,7 @@ class AttackOracle:
 
     @property
     def is_exhaustive(self) -> bool:
-        """Whether every attack is evaluated, whatever the plan and the time."""
+        """Whether every attack that can be the worst is evaluated, whatever the plan and the time."""
         return self.set_count is not None and not self.programmes.adversary.deterrents
 
     def candidates(self) -> list[Attack] | None:
@@ -362,7 +362,7 @@ class FutureAttacks:
 
     @property
     def is_exhaustive(self) -> bool:
-        """Whether every attack is evaluated, whatever the plan and the time."""
+        """Whether every attack that can be the worst is evaluated, whatever the plan and the time."""
         return all(oracle.is_exhaustive for oracle, _ in self._places.values())
 
     def parts(self, plan: Vector) -> Iterator[tuple[int, AttackOracle, Vector]]:

@@ -256,7 +256,8 @@ def output_value(output: Mapping[str, float], found: Mapping[str, float]) -> flo
 class WorstSet:
     """The worst set of targets, from the interdiction MIP."""
 
-    # By target, whether it is struck; None if no set leaves a gap above the limit.
+    # By target, whether it is struck. None if no set leaves a gap above the limit, which is then the bound; also None,
+    # with an infinite bound, if the time ran out before a set was found.
     chosen: npt.NDArray[np.bool_] | None
     gap: float  # the gap that the set leaves
     bound: float  # an upper bound on the gap of any set
