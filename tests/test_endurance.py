@@ -122,10 +122,10 @@ def test_the_least_time_of_a_chokepoint_is_that_of_its_worst_year() -> None:
 def test_a_recipe_is_no_chokepoint_and_a_plant_without_cost_is_one() -> None:
     """Lines make up to 30 t of slots, and a recipe for 30 t of magnet uses them all; one for 29 t would be a limit."""
 
-    def names(capacity: float, cost: float = 0.0, **options: Any) -> set[str]:
+    def names(capacity: float, cost: float = 0.0, region: str | None = None, **options: Any) -> set[str]:
         lines = {"region": "home", "stage": "magnet", "output": {"slot": 1}, "capacity": 30, "cost": 5}
         recipe = {
-            "region": "home",
+            "region": region,
             "stage": "recipe",
             "input": {"slot": 1},
             "output": {"magnet": 1},
@@ -146,9 +146,11 @@ def test_a_recipe_is_no_chokepoint_and_a_plant_without_cost_is_one() -> None:
     line = {"home / magnet", "lines"}
     more = {"kind": "refining", "region": "home", "stage": "magnet", "output": {"slot": 1}, "max_size": 1}
     assert names(30) == line
-    assert names(29) == names(30, cost=1) == names(30, more=more) == {*line, "home / recipe", "recipe"}
+    assert names(29) == names(30, cost=1) == names(30, more=more) == {*line, "recipe"}
+    # What stands somewhere is a plant, whatever it costs.
+    assert names(30, region="home") == {*line, "home / recipe", "recipe"}
     assert names(31, more=more) == line
-    assert names(40, store={"kind": "stockpile", "commodity": "slot"}) == {*line, "home / recipe", "recipe"}
+    assert names(40, store={"kind": "stockpile", "commodity": "slot"}) == {*line, "recipe"}
 
 
 def test_chokepoints_are_stages_processes_shocks_and_rules() -> None:

@@ -273,11 +273,11 @@ def every_chokepoint(instance: Instance) -> Iterator[Chokepoint]:
 
 
 def _is_recipe(instance: Instance, p: str) -> bool:
-    """Return whether a process costs nothing and can use up an input: all that can be cut off are the plants before."""
+    """Return whether a process is no plant: it stands nowhere, costs nothing, and can use up an input."""
     process = instance.processes[p]
     least = min(process.capacity.values)
     can_use = (least * ratio >= _most_made(instance, c) for c, ratio in process.input.items())
-    return not any(process.cost.values) and any(can_use)
+    return process.region is None and not any(process.cost.values) and any(can_use)
 
 
 def _most_made(instance: Instance, c: str) -> float:
