@@ -107,12 +107,14 @@ def test_values_under_cvar_take_perfect_information_from_a_joint_plan() -> None:
     )
 
 
+POOR_IN_LOW = ("futures.need.branches.low.set={policy.budget: 0}", "options.plant.latest=2028")
+
+
 def test_a_value_is_left_out_where_a_plan_leaves_a_gap() -> None:
     """`latest` 2027 and a budget of 0 in `low`: no plan in common keeps the floor of `high`, one that knows it does."""
     found = study(
         "hand_wait.yaml",
-        "futures.need.branches.low.set={policy.budget: 0}",
-        "options.plant.latest=2028",
+        *POOR_IN_LOW,
     )
     assert found.costs["adaptive"].survives
     assert not found.costs["static"].survives
@@ -126,8 +128,7 @@ def test_a_plan_that_misses_a_floor_whose_shortage_costs_nothing_does_not_surviv
     """As above, with 10 t missing in `high` at 0 USD a tonne: the gap is 0, and the floor fails."""
     found = study(
         "hand_wait.yaml",
-        "futures.need.branches.low.set={policy.budget: 0}",
-        "options.plant.latest=2028",
+        *POOR_IN_LOW,
         "demands.d.shortage_cost=0",
     )
     assert found.costs["adaptive"].survives

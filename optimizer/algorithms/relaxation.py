@@ -307,7 +307,7 @@ class FloorCuts:
         return keeps and len(self._shocks_held) > 0 and bool(self.is_whole.any())
 
     def tighten(self, relaxation: SolveResult) -> SolveResult:
-        """Add MIR cuts to the relaxation until it violates none, or they hardly raise its bound; return it."""
+        """Add MIR cuts to the relaxation until it violates none, or its bound rises too little; return it."""
         if relaxation.status != "optimal" or not self._has_whole_floors:
             return relaxation
         there = {id(row) for row in self.model.builder.valid}

@@ -286,10 +286,11 @@ def field_words(instance: Instance, place: Sequence[str]) -> str:
 # Units by field. Shares have none, nor have the multipliers of shocks.
 _UNITS = {
     **dict.fromkeys(("input", "output"), "t per t"),
-    **dict.fromkeys(("capacity", "quantity", "fill_rate", "release_rate"), "t/yr"),
+    **dict.fromkeys(("capacity", "quantity", "past_quantity", "fill_rate", "release_rate"), "t/yr"),
     **dict.fromkeys(("cost", "price", "support", "shortage_cost", "holding_cost", "release_cost"), "{money}/t"),
     **dict.fromkeys(("max_size", "min_size", "unit_size"), "{size}"),
-    **{"capex": "{money} per {size}", "fixed_cost": "{money}", "budget": "{money}", "initial": "t"},
+    **{"capex": "{money} per {size}", "fixed_opex": "{money} per {size} and year", "initial": "t"},
+    **dict.fromkeys(("fixed_cost", "budget", "annual_budget"), "{money}"),
     **dict.fromkeys(("months", "lead_time", "restart_months"), "months"),
 }
 

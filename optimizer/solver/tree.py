@@ -325,7 +325,7 @@ class TreeSearch:
         """Branch on a node: return the child to plunge into, or None, and leave its sibling open."""
         self._tighten(node)
         fractions = self._fractions(node)
-        # A rounded solution may be feasible at hardly more cost.
+        # A rounded solution may be feasible at little extra cost.
         if np.minimum(fractions, 1.0 - fractions).max() <= INTEGRALITY:
             assert node.relaxed is not None
             assert node.relaxed.values is not None

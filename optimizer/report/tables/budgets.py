@@ -84,7 +84,8 @@ def _least_outlay_sentence(comparison: Comparison, found: CaseLeastOutlay) -> st
         known = f"is not known: the search was stopped; it is {least} or more."
         return f"The least outlay that survives everything{but} {known}"
     if found.outlay is None:
-        return f"N{no_outlay_words(instance, 'shock')[1:]}."
+        words = no_outlay_words(instance, "shock")
+        return f"{words[:1].upper()}{words[1:]}."
     bound = found.bound or 0.0
     proven = "not proven: it may be less"
     if found.status == "optimal":
