@@ -13,7 +13,7 @@ from optimizer.instance.schema import Instance
 from optimizer.report.format import DASH, plural, share_text
 from optimizer.report.narrative import signed_amount, whole
 from optimizer.report.tables.plan import plan_tables
-from optimizer.report.tables.render import cross_table, screen_table, stop_note
+from optimizer.report.tables.render import closing_lines, cross_table, screen_table
 from optimizer.results.frames import FrameRow
 from optimizer.results.result import Result
 from optimizer.studies.alternatives_result import SAME_PLAN, Alternatives, RangeEnd, SizeRange
@@ -46,9 +46,7 @@ def alternatives_parts(found: Alternatives, width: int) -> list[RenderableType]:
         parts.append(
             Text(f"{NO_OTHER_PLAN} (1: an option that one of the two lacks and the other buys as much of as any).")
         )
-    if found.status == "stopped":
-        parts.append(stop_note())
-    return parts
+    return [*parts, *closing_lines((), stopped=found.status == "stopped")]
 
 
 def _headline(instance: Instance, found: Alternatives) -> str:

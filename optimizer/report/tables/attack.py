@@ -18,7 +18,7 @@ from optimizer.report.format import beside, cost_with_gaps, plural, with_shock_t
 from optimizer.report.narrative import cost_facts, difference_text, plan_headline
 from optimizer.report.tables.budgets import no_outlay_words
 from optimizer.report.tables.plan import STYLES, answer_panel, builds_table, stocks_table
-from optimizer.report.tables.render import CellRenderer, screen_table, stop_note
+from optimizer.report.tables.render import CellRenderer, closing_lines, screen_table
 from optimizer.results.frames import FrameRow
 from optimizer.studies.attack_result import AttackDamage, AttackResult, LeastOutlay
 from optimizer.studies.study_frames import targets_struck
@@ -44,9 +44,7 @@ def attack_parts(found: AttackResult, width: int) -> list[RenderableType]:
         if not found.is_given:
             shown += [builds_table(instance, result, width) or Text("Plan: nothing is bought.", style="bold")]
             shown += [stocks_table(instance, result, width)]
-    shown += [Text(f"Note: {note}") for note in (*found.notes, *_result_notes(found))]
-    if found.stopped:
-        shown.append(stop_note())
+    shown += closing_lines((*found.notes, *_result_notes(found)), stopped=found.stopped)
     return [part for part in shown if part is not None]
 
 

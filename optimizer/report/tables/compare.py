@@ -25,7 +25,7 @@ from optimizer.report.tables.budgets import (
     lone_shocks_table,
     losses,
 )
-from optimizer.report.tables.render import cross_table
+from optimizer.report.tables.render import closing_lines, cross_table
 from optimizer.results.plan import Lack
 from optimizer.results.result import Result
 from optimizer.studies.comparison import Comparison, ComparisonColumn
@@ -71,7 +71,7 @@ def grid_parts(comparison: Comparison, width: int) -> list[RenderableType]:
         parts += _parts_by_case(comparison, width)
     else:
         parts += column_tables(comparison, comparison.columns, width, title="Side by side")
-    return parts + [Text(f"Note: {note}") for note in comparison.notes]
+    return [*parts, *closing_lines(comparison.notes)]
 
 
 def comparison_headline(comparison: Comparison) -> str:
@@ -162,7 +162,7 @@ def column_tables(
     return [
         *parts[:-1],
         Text(caption(comparison, columns, against), style="dim"),
-        *(Text(f"Note: {why}") for why in rows.reasons()),
+        *closing_lines(rows.reasons()),
     ]
 
 

@@ -20,7 +20,7 @@ from optimizer.report.tables.futures import (
     stage_table,
 )
 from optimizer.report.tables.plan import answer_panel, builds_table, facts_in_tables, survival_tables
-from optimizer.report.tables.render import CellRenderer, screen_table, stop_note
+from optimizer.report.tables.render import CellRenderer, closing_lines, screen_table
 from optimizer.results.frames import Frame
 from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
@@ -60,10 +60,7 @@ def _futures_parts(found: FuturesEvaluation, *, every: bool) -> Iterator[Rendera
     yield screen_table(found.instance, found.frames.frame("futures"), hidden=hidden)
     idle = purchase_uses((plan, each) for plan in found.plans for each in plan.idle)
     yield from _changes_tables(found, idle)
-    if found.stopped:
-        yield stop_note()
-    yield from (Text(f"Note: {note}") for note in found.notes)
-    yield Text(f"Time: {si(found.seconds, 's')}.", style="dim")
+    yield from closing_lines(found.notes, stopped=found.stopped, seconds=found.seconds)
 
 
 def _futures_panel(found: FuturesEvaluation) -> Panel:
@@ -164,10 +161,7 @@ def _plan_parts(found: PlanEvaluation, width: int, *, every: bool) -> Iterator[R
     if len(comparison.columns) > 1:
         yield from (part for part in column_tables(comparison, comparison.columns, width, "Side by side") if part)
     yield from _changes_tables(found)
-    if found.stopped:
-        yield stop_note()
-    yield from (Text(f"Note: {note}") for note in found.notes)
-    yield Text(f"Time: {si(found.seconds, 's')}.", style="dim")
+    yield from closing_lines(found.notes, stopped=found.stopped, seconds=found.seconds)
 
 
 def _changes_tables(found: PlanEvaluation | FuturesEvaluation, *more: Frame) -> Iterator[RenderableType]:

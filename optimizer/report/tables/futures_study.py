@@ -13,7 +13,7 @@ from rich.text import Text
 from optimizer.instance.derived import display_name, size_text
 from optimizer.report.format import DASH, list_names, percent, plural
 from optimizer.report.tables.plan import answer_panel
-from optimizer.report.tables.render import cross_table, stop_note
+from optimizer.report.tables.render import closing_lines, cross_table
 from optimizer.studies.futures.study_result import FollowedPlan, InformedOrder, MeasuredCost, OrderClass, QuestionTiming
 from optimizer.studies.measure import ProvenDifference
 from optimizer.tolerances import SAME_VALUE
@@ -46,10 +46,7 @@ def futures_study_tables(found: FuturesStudy, width: int) -> Iterator[Renderable
             yield _regret_matrix(found)
     if found.orders:
         yield _orders_table(found)
-    if found.stopped:
-        yield stop_note()
-    yield from (Text(f"Note: {note}") for note in found.notes)
-    yield Text(f"Time: {si(found.seconds, 's')}.", style="dim")
+    yield from closing_lines(found.notes, stopped=found.stopped, seconds=found.seconds)
 
 
 # Figures that are known between two bounds.

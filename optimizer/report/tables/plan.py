@@ -35,7 +35,7 @@ from optimizer.report.format import (
     with_shock_titles,
 )
 from optimizer.report.narrative import NAMING, facts, plan_headline
-from optimizer.report.tables.render import OPTIONAL_FILES, cross_table, label_rows, screen_table
+from optimizer.report.tables.render import OPTIONAL_FILES, closing_lines, cross_table, label_rows, screen_table
 from optimizer.results.frames import Frame, FrameRow
 from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import Service, SourceShare
@@ -94,7 +94,7 @@ def plan_tables(result: Result, width: int, *, every: bool = False) -> list[Rend
 def run_remarks(result: Result | FuturesResult) -> list[Text]:
     """Return the changes that a run made to its file, and its notes."""
     changed = [Text(changed_words(result.changes))] if result.changes else []
-    return [*changed, *(Text(f"Note: {note}") for note in result.notes)]
+    return [*changed, *closing_lines(result.notes)]
 
 
 def answer(instance: Instance, result: Result) -> Panel:

@@ -7,7 +7,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import file_digest
 from pathlib import Path
@@ -63,9 +63,13 @@ def attack_parts_note(instance: Instance) -> str:
     return " An attack stands for those on some of its targets: a change without it is without these as well."
 
 
-def stop_note() -> Text:
-    """Return the note below the answer of a study that was stopped, which explains missing figures."""
-    return Text("Note: stopped before everything was known; a figure missing above is not known.", style="yellow")
+def closing_lines(notes: Iterable[str], *, stopped: bool = False, seconds: float | None = None) -> Iterator[Text]:
+    """Yield the lines below an answer: that a study was stopped, the notes, and the time that it took."""
+    if stopped:
+        yield Text("Note: stopped before everything was known; a figure missing above is not known.", style="yellow")
+    yield from (Text(f"Note: {note}") for note in notes)
+    if seconds is not None:
+        yield Text(f"Time: {si(seconds, 's')}.", style="dim")
 
 
 def value_text(instance: Instance, column: FrameColumn, value: Any) -> str:

@@ -5,12 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import RenderableType
-from rich.text import Text
 
 from optimizer.instance.derived import but_samples, display_name
 from optimizer.report.format import plural, shock_title
 from optimizer.report.tables.plan import answer_panel
-from optimizer.report.tables.render import screen_table, value_text
+from optimizer.report.tables.render import closing_lines, screen_table, value_text
 from optimizer.results.frames import Frame, FrameRow
 from optimizer.results.result import Result
 from optimizer.studies.requirements_frames import AUSTERITY, MATERIALS, held_stocks
@@ -43,8 +42,7 @@ def requirements_parts(found: Requirements, width: int) -> list[RenderableType]:
         *(["cases"] if found.cases else []),
     )
     parts += [_frame_table(found, name, width) for name in names if len(_frame(found, name))]
-    parts += [Text(f"Note: {note}") for note in found.notes]
-    return parts
+    return [*parts, *closing_lines(found.notes)]
 
 
 def _frame(found: Requirements, name: str) -> Frame:

@@ -23,7 +23,7 @@ from optimizer.report.format import (
     uncertain_text,
 )
 from optimizer.report.narrative import difference_text, in_tolerance, of_gaps
-from optimizer.report.tables.render import CellRenderer, cross_table, screen_table, stop_note
+from optimizer.report.tables.render import CellRenderer, closing_lines, cross_table, screen_table
 from optimizer.studies.boxes import Bounds
 from optimizer.studies.discovery_result import Discovery, FailureBox, SampleDimension
 from optimizer.studies.sensitivity_result import (
@@ -52,9 +52,7 @@ def sensitivity_parts(found: Sensitivity, width: int) -> list[RenderableType]:
             parts.append(_switching_table(found))
     if found.sampled is not None:
         parts += _importance_parts(found, found.sampled)
-    parts += [Text(f"Note: {note}") for note in found.notes]
-    if found.status == "stopped":
-        parts.append(stop_note())
+    parts += closing_lines(found.notes, stopped=found.status == "stopped")
     return parts
 
 

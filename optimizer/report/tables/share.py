@@ -11,7 +11,7 @@ from rich.text import Text
 from optimizer.instance.derived import display_name
 from optimizer.report.format import DASH, list_names, percent, plural
 from optimizer.report.tables.plan import answer_panel
-from optimizer.report.tables.render import cross_table, stop_note
+from optimizer.report.tables.render import closing_lines, cross_table
 from optimizer.studies.cost_shares import (
     SOLUTIONS,
     CoalitionCost,
@@ -42,10 +42,7 @@ def cost_share_tables(found: CostShares, width: int) -> Iterator[RenderableType 
     yield _answer_panel(found)
     yield _members_table(found) if found.shares else None
     yield _coalitions_table(found) if found.coalitions else None
-    if found.stopped:
-        yield stop_note()
-    yield from (Text(f"Note: {note}") for note in found.notes)
-    yield Text(f"Time: {si(found.seconds, 's')}.", style="dim")
+    yield from closing_lines(found.notes, stopped=found.stopped, seconds=found.seconds)
 
 
 def range_text(found: ProvenPayment | ProvenDifference, money: str = "") -> str:

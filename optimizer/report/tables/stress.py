@@ -17,7 +17,7 @@ from optimizer.instance.derived import chokepoint_name, display_name, entry_name
 from optimizer.instance.schema import Instance
 from optimizer.report.format import beside, list_names, percent, plural
 from optimizer.report.tables.plan import answer_panel
-from optimizer.report.tables.render import cross_table, screen_table
+from optimizer.report.tables.render import closing_lines, cross_table, screen_table
 from optimizer.results.frames import Frame, FrameRow
 from optimizer.studies.stress_result import (
     BrokenShock,
@@ -50,7 +50,7 @@ def stress_parts(stress: Stress, width: int, *, every: bool = False) -> Iterator
     yield _groups_table(stress)
     if (found := stress.reinforcements) is not None:
         yield _reinforcements_table(stress) if found.additions else Text(_no_additions_sentence(stress, found))
-    yield from (Text(f"Note: {note}") for note in stress.notes)
+    yield from closing_lines(stress.notes)
     spent = ", ".join(f"{part} {si(value, 's')}" for part, value in stress.seconds.items())
     yield Text(f"Time: {spent}, the solver's summed over processes.", style="dim")
 
@@ -376,7 +376,7 @@ def time_to_survive_parts(found: TimeToSurvive, width: int, *, instance: Instanc
     rows = (*found.failing_uncut, *found.ending)
     if rows:
         yield _exposure_table(instance, found, rows, width)
-    yield from (Text(f"Note: {note}") for note in found.notes)
+    yield from closing_lines(found.notes)
 
 
 def _no_shock_note(instance: Instance, year: int) -> str:
