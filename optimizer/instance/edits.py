@@ -44,6 +44,7 @@ from optimizer.instance.questions import each_question
 from optimizer.instance.ranges import set_number
 from optimizer.instance.reading import check_document, read_document, read_sound
 from optimizer.instance.schema import Future, FutureTree, Instance, require_instance
+from optimizer.instance.variants import with_policy
 from optimizer.suggestions import did_you_mean, excerpt
 from optimizer.units import MoneyLike, money, si
 
@@ -247,7 +248,7 @@ def with_budget(instance: Instance, budget: MoneyLike | None) -> Instance:
 
 def set_budget(instance: Instance, limit: float | None) -> Edited:
     """Return the instance under another budget or none, with a note if a range was dropped that does not hold it."""
-    made = instance.replacing(policy=instance.policy.model_copy(update={"budget": limit}))
+    made = with_policy(instance, budget=limit)
     if limit is None or _BUDGET not in instance.ranges or _BUDGET in made.ranges:
         return Edited(made)
     return Edited(made, (f"The range of {_BUDGET} does not hold {si(limit)}: it is left out.",))

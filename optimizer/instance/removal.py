@@ -17,6 +17,7 @@ from optimizer.instance.derived import has_store
 from optimizer.instance.edits import Edited, keep_scenarios
 from optimizer.instance.questions import is_gone, questions_without
 from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Instance, Member, Policy, require_instance
+from optimizer.instance.variants import with_policy
 from optimizer.levers import KINDS, Lever
 from optimizer.network.process import Process
 from optimizer.suggestions import did_you_mean
@@ -150,7 +151,7 @@ def coalition(instance: Instance, names: Collection[str]) -> Instance:
     left = remove(instance, _objects_outside(instance, names, shares))
     processes = {p: _scale_process(process, shares.get(p, 1.0)) for p, process in left.processes.items()}
     budget = _sum_of_budgets(inside, instance.policy.budget)
-    return left.replacing(processes=processes, members={}, policy=left.policy.model_copy(update={"budget": budget}))
+    return with_policy(left.replacing(processes=processes, members={}), budget=budget)
 
 
 def _objects_outside(instance: Instance, names: Collection[str], shares: Mapping[str, float]) -> Removed:

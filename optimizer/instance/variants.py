@@ -13,9 +13,14 @@ from typing import Any
 from optimizer.disruptions.adversary import Attack, attack_entry
 from optimizer.disruptions.ensemble import each_drawn
 from optimizer.disruptions.shock import Durations, ShockSpec, Starts
-from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Instance
+from optimizer.instance.schema import Instance
 
 # Edits of shocks and ensembles, which keep an instance valid and are not checked again.
+
+
+def with_policy(instance: Instance, **fields: object) -> Instance:
+    """Return the instance with other values in these fields of its policy, which are not checked again."""
+    return instance.replacing(policy=instance.policy.model_copy(update=fields))
 
 
 def without_shocks(instance: Instance) -> Instance:
@@ -25,9 +30,7 @@ def without_shocks(instance: Instance) -> Instance:
 
 def without_disruptions(instance: Instance) -> Instance:
     """Return the instance of the no-shock plan: without shocks and without `min_time_to_survive` rules."""
-    return instance.replacing(
-        shocks={}, ensembles={}, policy=instance.policy.model_copy(update={MIN_TIME_TO_SURVIVE: ()})
-    )
+    return with_policy(without_shocks(instance), min_time_to_survive=())
 
 
 def without_ensembles(instance: Instance) -> Instance:
@@ -97,7 +100,7 @@ def with_rules_up_to(instance: Instance, months: float) -> Instance:
     """Return the instance with every `min_time_to_survive` rule limited to `months`."""
     rules = instance.policy.min_time_to_survive
     shorter = tuple(rule.model_copy(update={"months": min(months, rule.months)}) for rule in rules)
-    return instance.replacing(policy=instance.policy.model_copy(update={MIN_TIME_TO_SURVIVE: shorter}))
+    return with_policy(instance, min_time_to_survive=shorter)
 
 
 def with_floors(

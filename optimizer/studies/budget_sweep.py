@@ -33,6 +33,7 @@ from optimizer.algorithms.workers import Memory, Setup, Task
 from optimizer.audit.result import audit_no_shock
 from optimizer.instance.edits import set_budget, with_budget
 from optimizer.instance.schema import Instance
+from optimizer.instance.variants import with_policy
 from optimizer.results.plan import NoShockPlan, Plan
 from optimizer.results.result import Result
 from optimizer.solver import BranchingHistories, Clock, Gains, Listener, Progress, Settings, ignore, interruptible
@@ -296,7 +297,7 @@ class BudgetSweep:
         plan = self._least_plans.get(least.case, self.known[least.case].start(None))
         instance = set_budget(self.cases[least.case], least.outlay * (1.0 + EXACT_GAP)).instance
         # The plan has to keep all floors; with a price of gaps, a plan that leaves some could be cheaper.
-        instance = instance.replacing(policy=instance.policy.model_copy(update={"gap_price": None}))
+        instance = with_policy(instance, gap_price=None)
         no_shock = self.known[least.case].no_shock(least.outlay)
         return Task(ask_best_plan, (instance, self.case_settings(least.case), plan, no_shock))
 

@@ -16,6 +16,7 @@ import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Literal
 
 from optimizer import formulation
@@ -29,6 +30,7 @@ from optimizer.audit.result import audit_error, audit_futures, measure_of_future
 from optimizer.instance.edits import ScenarioNames, apply_arguments, for_each_future
 from optimizer.instance.questions import RiskMeasure
 from optimizer.instance.schema import Future, FutureTree, Instance
+from optimizer.instance.variants import with_policy
 from optimizer.io.plan_file import GivenPlan
 from optimizer.results.futures import FutureResult, FuturesResult
 from optimizer.results.plan import Plan
@@ -319,11 +321,7 @@ def _future_result(instance: Instance, future: Future, result: Result, alone: Al
 
 def _by_expected_cost(instance: Instance) -> Instance:
     """Return the instance with expected cost as its objective, without budgets and without a price of gaps."""
-    update = {"objective": RiskMeasure(), "gap_price": None, "budget": None, "annual_budget": None}
-
-    def changed(one: Instance) -> Instance:
-        return one.replacing(policy=one.policy.model_copy(update=update))
-
+    changed = partial(with_policy, objective=RiskMeasure(), gap_price=None, budget=None, annual_budget=None)
     return changed(instance).with_tree(for_each_future(instance, changed).tree)
 
 

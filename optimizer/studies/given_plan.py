@@ -26,6 +26,7 @@ from optimizer.errors import Finding, GivenPlanError, InstanceError
 from optimizer.instance.derived import size_text
 from optimizer.instance.reading import read
 from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Instance
+from optimizer.instance.variants import with_policy
 from optimizer.io.plan_file import GivenPlan, load_plan, names_of, read_given_plan
 from optimizer.levers import Lever, Sized, Stock
 from optimizer.results.futures import FuturesResult
@@ -197,8 +198,7 @@ def _need(found: EvaluatedPlan, solver: WhatIfSolver) -> PlanNeed:
     """Find the additional purchases of least total cost with which every floor is kept; less outlay may be enough."""
     instance, plan = found.instance, found.result.plan
     # With a price of gaps, the cheapest plan could leave some.
-    policy = instance.policy.model_copy(update={"budget": None, "annual_budget": None, "gap_price": None})
-    free = instance.replacing(policy=policy)
+    free = with_policy(instance, budget=None, annual_budget=None, gap_price=None)
     problem = ProblemVariant(formulation.cost, (including([plan]),), "cost of what is missing")
     answer = solver.ask(free, problem)
     if answer.status == "infeasible":
@@ -455,7 +455,7 @@ def _without_rules(instance: Instance, names: Collection[str], outlays: dict[int
         limits = {year: policy.annual_budget.at(year) for year in instance.horizon.years}
         limits |= {year: outlays[year] * (1.0 + ROUNDING) for year in broken}
         update["annual_budget"] = Series(tuple(limits.items()))
-    return instance.replacing(policy=policy.model_copy(update=update))
+    return with_policy(instance, **update)
 
 
 def _kept_purchases(force: Mapping[str, Mapping[int, float]], names: Collection[str]) -> dict[str, dict[int, float]]:

@@ -32,7 +32,7 @@ from optimizer.disruptions.shock import Shock
 from optimizer.instance.derived import display_name, size_text
 from optimizer.instance.edits import with_budget
 from optimizer.instance.schema import Instance
-from optimizer.instance.variants import with_single_events
+from optimizer.instance.variants import with_policy, with_single_events
 from optimizer.levers import Sized, Stock
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression
@@ -191,14 +191,12 @@ SizeLimit = Literal["inputs", "rules", "unlimited"]
 
 def without_gap_price(instance: Instance) -> Instance:
     """Return the instance without a price of gaps, so that every floor has to be kept."""
-    if instance.policy.gap_price is None:
-        return instance
-    return instance.replacing(policy=instance.policy.model_copy(update={"gap_price": None}))
+    return instance if instance.policy.gap_price is None else with_policy(instance, gap_price=None)
 
 
 def without_annual_budget(instance: Instance) -> Instance:
     """Return the instance without an annual budget."""
-    return with_annual_budget(instance, None)
+    return with_policy(instance, annual_budget=None)
 
 
 def without_budgets(instance: Instance) -> Instance:
@@ -210,12 +208,7 @@ def with_added(instance: Instance, added: float) -> Instance:
     """Return the instance with `added` more money in the budget of each year."""
     given = instance.policy.annual_budget
     assert given is not None
-    return with_annual_budget(instance, Series(tuple((year, value + added) for year, value in given.points)))
-
-
-def with_annual_budget(instance: Instance, years: Series | None) -> Instance:
-    """Return the instance with another annual budget."""
-    return instance.replacing(policy=instance.policy.model_copy(update={"annual_budget": years}))
+    return with_policy(instance, annual_budget=Series(tuple((year, value + added) for year, value in given.points)))
 
 
 def least_added(what_ifs: WhatIfs, words: str, instance: Instance, settings: Settings | None = None) -> WhatIfResult:
