@@ -4,6 +4,7 @@ import io
 import json
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -585,7 +586,7 @@ def test_a_question_that_comes_too_late_has_no_answer(survived: so.Explanation) 
     result = survived.result
     ground = PlanContext(result.plan, result.total_cost, result.bound, frozenset())
     for until, is_answered in ((time.time() - 1, False), (time.time() + 60, True), (None, True)):
-        terms = WhatIfTerms(so.load(TINY), EXACT, 60.0, until, ground)
+        terms = WhatIfTerms(so.load(TINY), replace(EXACT, until=until), 60.0, ground)
         assert (explain_aside._part_value({}, terms, PlanPart("lever", "plant", ("plant",))) is not None) is is_answered
         assert (explain_aside._deadline({}, terms, "plant", is_spared=False) is not None) is is_answered
 

@@ -262,7 +262,7 @@ def test_groups_of_futures_bound_the_cost_at_least_as_well_as_each_alone(name: s
     relaxation = model.solve_relaxation()
 
     def solve(problems: Sequence[GroupProblem]) -> list[GroupPlans]:
-        return [solve_group(evaluator.executor.memory, each, None) for each in problems]
+        return [solve_group(evaluator.executor.memory, each) for each in problems]
 
     found = DualDecomposition(model, solve)
     prices, singles = found._multipliers(relaxation), [(number,) for number in range(len(instance.tree.futures))]
@@ -348,10 +348,10 @@ def test_the_gap_of_a_stopped_plan_is_that_in_all_shocks(monkeypatch: pytest.Mon
 def test_tasks_that_begin_after_the_deadline_return_at_once() -> None:
     """They build no model: what is left of the limit, nothing, holds for each of them."""
     instance = so.load(CASES / "nested_1023.yaml")
-    futures = instance.tree.futures
-    group = GroupProblem((0,), (futures[0].name,), (1.0,), (futures[0].answers,), ({},), frozenset(), (), EXACT)
-    assert solve_group({}, group, 0.0) == GroupPlans(-math.inf)
-    assert solve_alone({}, 0, futures[0].name, EXACT, 0.0) == Alone(is_stopped=True)
+    futures, late = instance.tree.futures, dataclasses.replace(EXACT, until=0.0)
+    group = GroupProblem((0,), (futures[0].name,), (1.0,), (futures[0].answers,), ({},), frozenset(), (), late)
+    assert solve_group({}, group) == GroupPlans(-math.inf)
+    assert solve_alone({}, 0, futures[0].name, late) == Alone(is_stopped=True)
 
 
 @pytest.mark.parametrize("name", ["gap_price_1006.yaml", "gap_price_1011.yaml"])

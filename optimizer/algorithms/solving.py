@@ -18,7 +18,6 @@ whose cost regret counts (`with_regret`).
 
 import contextlib
 import math
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -140,13 +139,13 @@ def solve_groups(
 ) -> Sequence[GroupPlans | None]:
     """Solve groups of futures in parallel, each by itself; None for groups that the clock did not allow."""
     assert isinstance(evaluator, JointEvaluator)
-    until = None if clock.left is None else time.time() + clock.left
-    return evaluator.search_futures([Task(solve_group, (each, until)) for each in problems], clock)
+    timed = (replace(each, settings=each.settings.within(clock)) for each in problems)
+    return evaluator.search_futures([Task(solve_group, (each,)) for each in timed], clock)
 
 
-def solve_group(memory: Memory, group: GroupProblem, until: float | None) -> GroupPlans:
+def solve_group(memory: Memory, group: GroupProblem) -> GroupPlans:
     """Solve a group of futures by itself: a task for workers."""
-    with clock_of_task(memory, until) as clock:
+    with clock_of_task(memory, group.settings) as clock:
         if clock.is_over:
             return GroupPlans(-math.inf)
         instance = group.instance(kept_instances(memory, group.numbers))
@@ -179,13 +178,13 @@ class Alone:
         return cls(solved.cost + priced, solved.bound + priced, solved.gap, plan, solved.paths, stopped)
 
 
-def solve_alone(memory: Memory, number: int, name: str, settings: Settings, until: float | None) -> Alone:
+def solve_alone(memory: Memory, number: int, name: str, settings: Settings) -> Alone:
     """Solve one future by itself for its expected cost: a task for workers."""
 
     def report(step: Progress) -> None:
         memory.get(LISTENER, ignore)(replace(step, phase=f"{name} alone, {step.phase}"))
 
-    with clock_of_task(memory, until) as clock:
+    with clock_of_task(memory, settings) as clock:
         if clock.is_over:
             return Alone(is_stopped=True)
         (kept,) = kept_instances(memory, (number,))

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from optimizer.solver.base import SIGNALS, Clock, Listener, Progress, interruptible
+from optimizer.solver.base import SIGNALS, Clock, Listener, Progress, Settings, interruptible
 from optimizer.tolerances import COLLECTED
 
 # Seconds between two checks of the main process. The solver releases the interpreter's lock, so that a long solve does
@@ -181,20 +181,19 @@ def core_count() -> int:
 
 
 @contextlib.contextmanager
-def clock_of_task(memory: Memory, until: float | None) -> Iterator[Clock]:
-    """Yield the clock of the whole computation; in another process, a new one that stops at the time `until`."""
+def clock_of_task(memory: Memory, settings: Settings) -> Iterator[Clock]:
+    """Yield the clock of the whole computation; in another process, a new one with the limits of the settings."""
     if CLOCK in memory:
         yield memory[CLOCK]
         return
-    clock = Clock(None if until is None else max(0.0, until - time.time()))
-    with interruptible(clock):
+    with own_clock(memory, settings) as clock:
         yield clock
 
 
 @contextlib.contextmanager
-def own_clock(memory: Memory, until: float | None = None) -> Iterator[Clock]:
-    """Yield a clock of the task's own that stops at the time `until`; Ctrl-C stops the clock of all tasks too."""
-    clock = Clock(None if until is None else max(0.0, until - time.time()))
+def own_clock(memory: Memory, settings: Settings) -> Iterator[Clock]:
+    """Yield a clock of the task's own with the limits of the settings; Ctrl-C stops the clock of all tasks too."""
+    clock = settings.clock()
     with interruptible(clock, stopping_all(memory)):
         yield clock
 

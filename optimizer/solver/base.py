@@ -312,6 +312,10 @@ class Settings:
         """Return the settings with `until` set from `time_limit`: it now limits all following searches together."""
         return self if self.time_limit is None else replace(self, until=time.time() + (self.clock().limit or 0.0))
 
+    def within(self, clock: Clock) -> "Settings":
+        """Return the settings of a task, in any process, that has the time left before the deadline of a clock."""
+        return replace(self, time_limit=None, until=None if clock.left is None else time.time() + clock.left)
+
     @property
     def is_late(self) -> bool:
         """Whether the time `until`, at which all searches together must have ended, is past."""

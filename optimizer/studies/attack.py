@@ -221,8 +221,7 @@ class _LeastOutlaySearch:
         self.clock, self.listener, self._began = clock, listener, time.perf_counter()
         self._executor = ProcessExecutor(settings.jobs or core_count())
         self._executor.memory.update({CLOCK: clock, LISTENER: listener})
-        until = None if clock.left is None else time.time() + clock.left
-        self._task = Task(find_least_outlay, (instance, replace(settings, jobs=1), until))
+        self._task = Task(find_least_outlay, (instance, replace(settings.within(clock), jobs=1)))
         self._result: Callable[[Clock], LeastOutlay | None] | None = None
 
     def __enter__(self) -> "_LeastOutlaySearch":

@@ -271,7 +271,7 @@ class BudgetSweep:
             known = self.known[case].least_outlay()
             task = Task(ask_least_outlay, (instance, settings, None if known is None else known.plan))
             if self.is_attacked:
-                task = Task(find_least_outlay, (listed_shocks_only(instance), settings, settings.until))
+                task = Task(find_least_outlay, (listed_shocks_only(instance), settings))
             take = partial(self._take_least, case, known)
             questions.append(SweepQuestion(task, "the least outlay that survives everything", take))
         return questions

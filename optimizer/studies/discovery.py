@@ -178,7 +178,7 @@ def evaluate_states(
     sample does not depend on the samples before it.
     """
     found = list[StateOutcome]()
-    with own_clock(memory) as clock:
+    with own_clock(memory, Settings()) as clock:
         for state in states:
             if clock.interrupted:
                 break

@@ -112,18 +112,13 @@ def find_cost_shares(
 
 
 def solve_coalition(
-    memory: dict[str, Any],
-    instance: Instance,
-    settings: Settings,
-    plan: Plan | None,
-    shocks: Collection[str],
-    until: float | None,
+    memory: dict[str, Any], instance: Instance, settings: Settings, plan: Plan | None, shocks: Collection[str]
 ) -> Result | None:
     """Find the best plan of a coalition, as an executor's task; None if the time has run out.
 
     `plan` has the builds of a split into smaller coalitions, and `shocks` are the shocks that were tight for these.
     """
-    with own_clock(memory, until) as clock:
+    with own_clock(memory, settings) as clock:
         if clock.is_over:
             return None
         held = frozenset(shocks) & {event.name for event in instance.events}
@@ -137,8 +132,7 @@ class _CoalitionSearch:
         self, instance: Instance, members: tuple[str, ...], settings: Settings, clock: Clock, listener: Listener
     ) -> None:
         self.instance, self.members, self.clock, self.listener = instance, members, clock, listener
-        self.settings = replace(settings, time_limit=None, checkpoint=None)
-        self.until = None if clock.left is None else time.time() + clock.left
+        self.settings = replace(settings.within(clock), checkpoint=None)
         self.variants = {each: coalition(instance, each) for each in coalitions(members)}
         self.found: dict[Coalition, Result] = {}
 
@@ -167,7 +161,7 @@ class _CoalitionSearch:
         executor.memory[CLOCK] = self.clock
         starts = [self._starting_point(each) for each in wanted]
         tasks = [
-            Task(solve_coalition, (self.variants[each], settings, *start, self.until))
+            Task(solve_coalition, (self.variants[each], settings, *start))
             for each, start in zip(wanted, starts, strict=True)
         ]
         for number, result in executor.as_completed(tasks, self.clock):

@@ -168,8 +168,8 @@ def least_outlay(
     return LeastOutlay("optimal", max(0.0, solved.cost), bound)
 
 
-def find_least_outlay(memory: Memory, instance: Instance, settings: Settings, until: float | None) -> LeastOutlay:
+def find_least_outlay(memory: Memory, instance: Instance, settings: Settings) -> LeastOutlay:
     """Find the least outlay that survives listed shocks and adversary of an instance, as an executor's task."""
-    with clock_of_task(memory, until) as clock, clock.hurried(LEAST_OUTLAY_SECONDS):
+    with clock_of_task(memory, settings) as clock, clock.hurried(LEAST_OUTLAY_SECONDS):
         oracle = AttackOracle(instance, settings, clock)
         return least_outlay(instance, oracle, settings, clock, memory.get(LISTENER, ignore))

@@ -8,19 +8,18 @@ keeps its solver state for its next what-if. Answers are returned in the order o
 """
 
 import contextlib
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from optimizer import arguments
 from optimizer.algorithms.executor import size_for, start_executor
-from optimizer.algorithms.workers import Memory, Setup, Task
+from optimizer.algorithms.workers import Memory, Setup, Task, own_clock
 from optimizer.instance.derived import display_name
 from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.schema import Instance
 from optimizer.results.result import Result, hardest_of
-from optimizer.solver import Clock, Listener, Settings, ignore, interruptible
+from optimizer.solver import Listener, Settings, ignore, interruptible
 from optimizer.studies.explain.part_values import PartValuation, PlanContext, PlanPart, deadline, plan_parts, tightened
 from optimizer.studies.explain.questions import WHAT_IF_SECONDS, WhatIfs
 from optimizer.studies.explain.reason import ShortBudget, reason
@@ -49,7 +48,6 @@ class WhatIfTerms:
     instance: Instance
     settings: Settings
     each: float  # time limit of a single what-if, seconds
-    until: float | None  # when the time runs out, seconds since 1970; None if there is no time limit
     context: PlanContext  # the plan that is explained
 
 
@@ -57,7 +55,7 @@ class ParallelWhatIfs:
     """Solver of what-ifs about a plan in worker processes, or in this process if starting workers would not pay."""
 
     def __init__(self, what_ifs: WhatIfs, context: PlanContext, solve_seconds: float) -> None:
-        self.what_ifs, settings, left = what_ifs, what_ifs.solver.settings, what_ifs.solver.clock.left
+        self.what_ifs, settings = what_ifs, what_ifs.solver.settings.within(what_ifs.solver.clock)
         # A cluster evaluates the shocks of one what-if in parallel, and the what-ifs one after the other.
         size = 1 if settings.cluster else size_for(settings.jobs, solve_seconds)
         self._executor = start_executor(size, Setup.of(keep_gains, what_ifs.solver.gains))
@@ -65,9 +63,7 @@ class ParallelWhatIfs:
             self._executor.memory["what_ifs"] = what_ifs
         else:
             settings = replace(settings, jobs=1, threads=settings.threads or 1)
-        self._terms = WhatIfTerms(
-            what_ifs.instance, settings, what_ifs.each, None if left is None else time.time() + left, context
-        )
+        self._terms = WhatIfTerms(what_ifs.instance, settings, what_ifs.each, context)
 
     def __enter__(self) -> Self:
         return self
@@ -130,8 +126,7 @@ def _open_what_ifs(memory: Memory, terms: WhatIfTerms) -> Iterator[WhatIfs]:
         memory["own"] = WhatIfs(terms.instance, WhatIfSolver(terms.instance, terms.settings), terms.each)
         memory["own"].solver.learn_gains(memory.get(GAINS, {}))
     what_ifs: WhatIfs = memory["own"]
-    what_ifs.solver.clock = Clock(None if terms.until is None else max(0.0, terms.until - time.time()))
-    with interruptible(what_ifs.solver.clock):
+    with own_clock(memory, terms.settings) as what_ifs.solver.clock:
         yield what_ifs
 
 

@@ -291,8 +291,8 @@ class _Search:
         return replace(self.settings, checkpoint=None, mip_gap=gap, jobs=1, cluster=None)
 
     def _alone_side_by_side(self, numbers: Sequence[int]) -> list[Alone]:
-        until = None if self.clock.left is None else time.time() + self.clock.left
-        tasks = [Task(solve_alone, (n, self.tree.futures[n].name, self._settings_alone, until)) for n in numbers]
+        settings = self._settings_alone.within(self.clock)
+        tasks = [Task(solve_alone, (n, self.tree.futures[n].name, settings)) for n in numbers]
         memory = self.evaluator.executor.memory
         memory[LISTENER] = self.listener
 

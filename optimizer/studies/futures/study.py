@@ -112,16 +112,16 @@ def futures_study(
 
 
 def solve_retimed(
-    memory: Memory, instance: Instance, dates: Dates, settings: Settings, alone: Sequence[Alone], until: float | None
+    memory: Memory, instance: Instance, dates: Dates, settings: Settings, alone: Sequence[Alone]
 ) -> MeasuredCost:
     """Compute the measure with other dates of answers, as an executor's task."""
-    with own_clock(memory, until) as clock:
+    with own_clock(memory, settings) as clock:
         return value_of_result(instance, search_futures(retimed(instance, dates), settings, clock, alone=alone))
 
 
-def solve_alone_in_full(memory: Memory, instance: Instance, settings: Settings, until: float | None) -> Result | None:
+def solve_alone_in_full(memory: Memory, instance: Instance, settings: Settings) -> Result | None:
     """Find the best plan of one future with the least outlay at its cost, as an executor's task; None without one."""
-    with own_clock(memory, until) as clock:
+    with own_clock(memory, settings) as clock:
         found = solve_instance(instance, settings, clock)
         if found.baseline is None:
             return None
@@ -138,11 +138,11 @@ def solve_alone_in_full(memory: Memory, instance: Instance, settings: Settings, 
 
 
 def follow_plans(
-    memory: Memory, instance: Instance, plans: Sequence[tuple[str, Plan]], settings: Settings, until: float | None
+    memory: Memory, instance: Instance, plans: Sequence[tuple[str, Plan]], settings: Settings
 ) -> list[FollowedPlan]:
     """Evaluate plans unchanged in one future, as an executor's task; plans not reached in time are left out."""
     found = list[FollowedPlan]()
-    with own_clock(memory, until) as clock:
+    with own_clock(memory, settings) as clock:
         for name, plan in plans:
             if clock.is_over:
                 break
@@ -176,9 +176,8 @@ class _FuturesSearch:
 
     def __init__(self, instance: Instance, settings: Settings, clock: Clock, listener: Listener) -> None:
         self.instance, self.tree, self.clock, self.listener = instance, instance.tree, clock, listener
-        self.settings = replace(settings, time_limit=None, checkpoint=None)
+        self.settings = replace(settings.within(clock), checkpoint=None)
         self.kind = instance.policy.objective.kind
-        self.until = None if clock.left is None else time.time() + clock.left
         self.alone: dict[int, Result] = {}
         self.known: Sequence[Alone] = ()
         self.found: dict[tuple[tuple[int, ...], ...], MeasuredCost] = {}
@@ -247,13 +246,12 @@ class _FuturesSearch:
         for future in self.tree.futures:
             if id(future.instance) not in keys:
                 instance = future.instance.by_expected_cost()
-                tasks.append(Task(solve_alone_in_full, (instance, exact if regret else self.settings, self.until)))
+                tasks.append(Task(solve_alone_in_full, (instance, exact if regret else self.settings)))
                 keys.append(id(future.instance))
         for dates in self._dates():
             key = nodes(retimed(self.instance, dates))
             if key not in self.found and key not in keys:
-                arguments = (self.instance, dates, self.settings, self.known, self.until)
-                tasks.append(Task(solve_retimed, arguments))
+                tasks.append(Task(solve_retimed, (self.instance, dates, self.settings, self.known)))
                 keys.append(key)
         for number, answer in self._perform(tasks, "informed plans, and other dates of answers"):
             if isinstance(answer, MeasuredCost):
@@ -292,7 +290,7 @@ class _FuturesSearch:
                 future.name, "", own.total_cost, own.survival_gap, 0.0, own.survives
             )
             others = [(name, plan) for name, plan in plans if name != future.name]
-            tasks.append(Task(follow_plans, (future.instance.by_expected_cost(), others, self.settings, self.until)))
+            tasks.append(Task(follow_plans, (future.instance.by_expected_cost(), others, self.settings)))
         for number, rows in self._perform(tasks if len(owners) > 1 else (), "informed plans in the other futures"):
             found |= {(row.plan, id(owners[number].instance)): row for row in rows}
         return found
