@@ -32,7 +32,7 @@ from optimizer.algorithms.problem import LEAST_COST, NOTHING_KNOWN, Hints, Probl
 from optimizer.algorithms.reading import read_no_shock, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
 from optimizer.algorithms.search import ADDED, FEW_ROWS, warn_unsaved
-from optimizer.algorithms.workers import Memory, Task, clock_of_task
+from optimizer.algorithms.workers import Memory, Task, clock_of_task, listener_of
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import Future, Instance
 from optimizer.instance.variants import without_disruptions
@@ -51,8 +51,6 @@ WITHOUT_ROUNDS = (
     "the extensive form is one model and has no rounds. Choose the strategy constraint-generation, or benders where "
     "shocks have probabilities."
 )
-# The key of a worker's memory under which it keeps the listener of its tasks, if it is this process.
-LISTENER = "listener"
 # Time limit of `exact_no_shock`, seconds.
 NO_SHOCK_SECONDS = 20.0
 
@@ -182,7 +180,7 @@ def solve_alone(memory: Memory, number: int, name: str, settings: Settings) -> A
     """Solve one future by itself for its expected cost: a task for workers."""
 
     def report(step: Progress) -> None:
-        memory.get(LISTENER, ignore)(replace(step, phase=f"{name} alone, {step.phase}"))
+        listener_of(memory)(replace(step, phase=f"{name} alone, {step.phase}"))
 
     with clock_of_task(memory, settings) as clock:
         if clock.is_over:

@@ -22,15 +22,16 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from optimizer.solver.base import SIGNALS, Clock, Listener, Progress, Settings, interruptible
+from optimizer.solver.base import SIGNALS, Clock, Listener, Progress, Settings, ignore, interruptible
 from optimizer.tolerances import COLLECTED
 
 # Seconds between two checks of the main process. The solver releases the interpreter's lock, so that a long solve does
 # not delay the check.
 WATCH = 0.25
 Memory = dict[str, Any]
-# The key of a worker's memory for the clock of the whole computation, if the worker is the main process.
-CLOCK = "clock"
+# The keys of a worker's memory for the clock of the whole computation and the listener of its tasks, if the worker is
+# the main process.
+CLOCK, LISTENER = "clock", "listener"
 
 
 @dataclass(frozen=True)
@@ -194,15 +195,17 @@ def clock_of_task(memory: Memory, settings: Settings) -> Iterator[Clock]:
 def own_clock(memory: Memory, settings: Settings) -> Iterator[Clock]:
     """Yield a clock of the task's own with the limits of the settings; Ctrl-C stops the clock of all tasks too."""
     clock = settings.clock()
-    with interruptible(clock, stopping_all(memory)):
-        yield clock
-
-
-def stopping_all(memory: Memory) -> Listener:
-    """Return a listener that stops the clock of all tasks at Ctrl-C, if they run in this process."""
 
     def stop(event: Progress) -> None:
         if CLOCK in memory:
             memory[CLOCK].interrupted = True
+        listener_of(memory)(event)
 
-    return stop
+    with interruptible(clock, stop):
+        yield clock
+
+
+def listener_of(memory: Memory) -> Listener:
+    """Return the listener of a worker's tasks; without one, a function that ignores every event."""
+    listener: Listener = memory.get(LISTENER, ignore)
+    return listener

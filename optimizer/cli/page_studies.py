@@ -313,8 +313,10 @@ def study_tasks(names: Sequence[str], subject: StudySubject, *, on_page: bool = 
 
 def _study(memory: "Memory", subject: StudySubject, name: str) -> "Study":
     """Carry out a study as a task; beside other tasks, it uses one processor."""
+    from optimizer.algorithms.workers import LISTENER, listener_of
+
     until = None if subject.until is None else max(subject.until, time.time() + subject.least)
-    subject = replace(subject, until=until, jobs=subject.jobs if "listener" in memory else 1)
+    subject = replace(subject, until=until, jobs=subject.jobs if LISTENER in memory else 1)
     return STUDIES[name].make(subject, listener_of(memory))
 
 
@@ -324,14 +326,6 @@ def _study_on_page(memory: "Memory", subject: StudySubject, name: str) -> "tuple
 
     found = _study(memory, subject, name)
     return found, section_of(found, subject.plan, subject.time_limit)
-
-
-def listener_of(memory: "Memory") -> "Listener":
-    """Return the listener of a task's progress."""
-    from optimizer.solver import ignore
-
-    listener: Listener = memory.get("listener", ignore)
-    return listener
 
 
 def planned_ends(names: Sequence[str], size: int, seconds: float) -> dict[str, float]:
@@ -378,6 +372,7 @@ def carry_out_all(
     currency's symbol, `limit` the seconds of all tasks together. `clock.interrupted` is set if the user stopped them.
     """
     from optimizer.algorithms.executor import size_for, start_executor
+    from optimizer.algorithms.workers import LISTENER
     from optimizer.solver import Clock, interruptible
 
     size = max(1, min(size_for(None, seconds), len(tasks)))
@@ -396,7 +391,7 @@ def carry_out_all(
             shown(event)
 
         if size <= 1:
-            executor.memory["listener"] = on_event
+            executor.memory[LISTENER] = on_event
         timed = timed_tasks(tasks, order, size, limit, is_asked=clock.limit is not None)
         with interruptible(clock, on_event):
             for number, answer in executor.as_completed(timed, clock):

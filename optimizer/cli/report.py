@@ -182,12 +182,12 @@ def _find_budgets(
     memory: "Memory", subject: page_studies.StudySubject, amounts: list[float] | None, is_page: bool
 ) -> "tuple[Frontier, Book, tuple[PageSection, ...]]":
     """Compute, as a task, the plans of other budgets, their data on a page, and for a page the pictures of the plan."""
+    from optimizer.algorithms.workers import listener_of
     from optimizer.report.html.book import book
     from optimizer.report.html.sections import plan_pictures
     from optimizer.studies.compare import frontier
 
-    listener = page_studies.listener_of(memory)
-    found = frontier(subject.instance, subject.result, amounts, subject.settings, listener)
+    found = frontier(subject.instance, subject.result, amounts, subject.settings, listener_of(memory))
     shown = book(subject.instance, found)
     with common.library_warnings():
         return found, shown, plan_pictures(shown) if is_page else ()
@@ -195,20 +195,21 @@ def _find_budgets(
 
 def _find_delays(memory: "Memory", subject: page_studies.StudySubject) -> "tuple[Delay, ...]":
     """Compute, as a task, the effects of a delay by a year."""
+    from optimizer.algorithms.workers import listener_of
     from optimizer.solver import Progress
     from optimizer.studies.delays import find_brief_delays
 
-    listener = page_studies.listener_of(memory)
-
     def report_task(task: str) -> None:
-        listener(Progress(task=task))
+        listener_of(memory)(Progress(task=task))
 
     return find_brief_delays(subject.instance, subject.result, subject.settings, report_task)
 
 
 def _find_figures(memory: "Memory", subject: page_studies.StudySubject) -> "Sensitivity | None":
     """Find, as a task, the uncertain numbers that decide, for the first screen."""
-    return page_studies.find_deciding_figures(subject, page_studies.listener_of(memory))
+    from optimizer.algorithms.workers import listener_of
+
+    return page_studies.find_deciding_figures(subject, listener_of(memory))
 
 
 def _are_stopped(studied: "Sequence[PageSection]") -> bool:

@@ -32,8 +32,8 @@ from optimizer.algorithms.separation.attacks import (
     cheapest_violating_attack,
     listed_shocks_only,
 )
-from optimizer.algorithms.solving import LISTENER, no_shock_cost
-from optimizer.algorithms.workers import CLOCK, Task, core_count
+from optimizer.algorithms.solving import no_shock_cost
+from optimizer.algorithms.workers import CLOCK, LISTENER, Task, core_count
 from optimizer.disruptions.adversary import Attack
 from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.schema import Instance

@@ -15,7 +15,7 @@ long, they run in parallel worker processes. The tasks of the workers are:
 import contextlib
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Self
@@ -29,14 +29,14 @@ from optimizer.algorithms.problem import LEAST_OUTLAY
 from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.relaxed_floors import failing_beyond_allowed
 from optimizer.algorithms.separation.attacks import listed_shocks_only
-from optimizer.algorithms.workers import Memory, Setup, Task
+from optimizer.algorithms.workers import CLOCK, LISTENER, Memory, Setup, Task, listener_of, own_clock
 from optimizer.audit.result import audit_no_shock
 from optimizer.instance.edits import set_budget, with_budget
 from optimizer.instance.schema import Instance
 from optimizer.instance.variants import with_policy
 from optimizer.results.plan import NoShockPlan, Plan
 from optimizer.results.result import Result
-from optimizer.solver import BranchingHistories, Clock, Gains, Listener, Progress, Settings, ignore, interruptible
+from optimizer.solver import BranchingHistories, Clock, Gains, Listener, Progress, Settings, ignore
 from optimizer.studies.attack_result import LeastOutlay
 from optimizer.studies.comparison import BudgetPoint, CaseLeastOutlay, LoneShock, SearchStatus, budget_order
 from optimizer.studies.measure import ToleranceBase, before_tolerance_base
@@ -184,7 +184,7 @@ class BudgetSweep:
 
     def _start_executor(self, size: int) -> Executor:
         executor = start_executor(size, Setup.of(keep_gains, self._gains))
-        executor.memory |= {"clock": self.clock, "listener": self.listener}
+        executor.memory |= {CLOCK: self.clock, LISTENER: self.listener}
         return executor
 
     @property
@@ -347,7 +347,7 @@ def ask_best_plan(
 
     `no_shock` is the no-shock plan of the same or a larger budget, or None.
     """
-    with _clock(memory, settings) as clock:
+    with own_clock(memory, settings) as clock:
         solver = _solver(memory, instance, settings, clock)
         evaluator, timer = solver.evaluator(instance), Timer(began=time.perf_counter())
         no_shock = no_shock if _is_paid(instance, no_shock) else None
@@ -358,8 +358,8 @@ def ask_best_plan(
 
 def ask_withstanding_plan(memory: Memory, instance: Instance, settings: Settings) -> MeasuredResult:
     """Find the best plan of an instance against its adversary, and audit it."""
-    with _clock(memory, settings) as clock:
-        return MeasuredResult(search_robust(instance, settings, clock, _listener(memory)).result)
+    with own_clock(memory, settings) as clock:
+        return MeasuredResult(search_robust(instance, settings, clock, listener_of(memory)).result)
 
 
 def _is_paid(instance: Instance, no_shock: NoShockPlan | None) -> bool:
@@ -369,7 +369,7 @@ def _is_paid(instance: Instance, no_shock: NoShockPlan | None) -> bool:
 
 def ask_measured_plan(memory: Memory, instance: Instance, settings: Settings, plan: Plan | None) -> MeasuredResult:
     """Find the best plan of an instance, audited, and the tolerance base of the instance."""
-    with _clock(memory, settings) as clock:
+    with own_clock(memory, settings) as clock:
         solver = _solver(memory, instance, settings, clock)
         return measured_plan(solver, instance, settings, before_tolerance_base(settings), plan=plan)
 
@@ -380,7 +380,7 @@ def ask_least_outlay(memory: Memory, instance: Instance, settings: Settings, pla
     If the search was stopped, its plan may miss floors; `gap` is then the survival gap of that plan.
     """
     free = with_budget(instance, None)
-    with _clock(memory, settings) as clock:
+    with own_clock(memory, settings) as clock:
         solver = _solver(memory, instance, settings, clock)
         solver.learn(plan or Plan(), frozenset())
         found = solver.ask(free, LEAST_OUTLAY, settings)
@@ -404,14 +404,14 @@ def ask_alone(memory: Memory, instance: Instance, settings: Settings, names: Seq
     exact = replace(settings, mip_gap=min(settings.mip_gap, EXACT_GAP), tolerance=None)
     writer, found = formulation.Writer(free), list[LoneShock]()
     histories: BranchingHistories = memory.setdefault("lone", {})
-    with _clock(memory, settings) as clock:
+    with own_clock(memory, settings) as clock:
         for name in names:
             if clock.is_over:
                 found.append(LoneShock(name, "stopped", None, None))
                 continue
             shocks = [free.event(name)] if name else []
             # A sample that may fail in an ensemble must not fail if it is the only shock.
-            known = (free, shocks, exact, clock, _listener(memory), writer, LEAST_OUTLAY)
+            known = (free, shocks, exact, clock, listener_of(memory), writer, LEAST_OUTLAY)
             model = ShockModel(*known, may_excuse=False, histories=histories)
             solved = model.minimise_cost()
             if solved is None or solved.status == "infeasible":
@@ -430,20 +430,5 @@ def _solver(memory: Memory, instance: Instance, settings: Settings, clock: Clock
         memory["solver"] = WhatIfSolver(instance, settings)
         memory["solver"].learn_gains(memory.get(GAINS, {}))
     solver: WhatIfSolver = memory["solver"]
-    solver.clock, solver.listener = clock, _listener(memory)
+    solver.clock, solver.listener = clock, listener_of(memory)
     return solver
-
-
-def _listener(memory: Memory) -> Listener:
-    listener: Listener = memory.get("listener", ignore)
-    return listener
-
-
-@contextlib.contextmanager
-def _clock(memory: Memory, settings: Settings) -> Iterator[Clock]:
-    """Yield the clock of one task; if this process receives Ctrl-C, the clock of the whole sweep is interrupted too."""
-    clock = settings.clock()
-    with interruptible(clock, _listener(memory)):
-        yield clock
-    if clock.interrupted and "clock" in memory:
-        memory["clock"].interrupted = True

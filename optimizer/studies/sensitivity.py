@@ -31,7 +31,7 @@ from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.relaxed_floors import excused_samples, tree_shares
 from optimizer.algorithms.separation.attacks import with_listed_attacks
 from optimizer.algorithms.solving import no_shock_cost
-from optimizer.algorithms.workers import CLOCK, Task, stopping_all
+from optimizer.algorithms.workers import CLOCK, Task, own_clock
 from optimizer.errors import Finding, InstanceError
 from optimizer.instance.derived import is_bought
 from optimizer.instance.edits import ScenarioNames, apply_arguments, with_numbers
@@ -91,8 +91,7 @@ def ask_moved(
         variant = with_listed_attacks(variant)[0] if lists_attacks else variant
     except InstanceError:
         return VariantOutcome("unusable")
-    clock = settings.clock()
-    with interruptible(clock, stopping_all(memory)), WhatIfSolver(variant, settings, clock) as solver:
+    with own_clock(memory, settings) as clock, WhatIfSolver(variant, settings, clock) as solver:
         solver.learn(plan, first)
         found = solver.ask()
         here = outcome(solver, variant, found)

@@ -18,8 +18,8 @@ from optimizer.algorithms.problem import LEAST_OUTLAY
 from optimizer.algorithms.reading import own_columns, plan_values, read_plan
 from optimizer.algorithms.robust import RobustPlan, robust_plan
 from optimizer.algorithms.separation.attacks import AttackImpact, AttackOracle, listed_shocks_only
-from optimizer.algorithms.solving import LISTENER, open_evaluator
-from optimizer.algorithms.workers import Memory, clock_of_task
+from optimizer.algorithms.solving import open_evaluator
+from optimizer.algorithms.workers import Memory, clock_of_task, listener_of
 from optimizer.disruptions.adversary import Attack
 from optimizer.instance.edits import with_budget
 from optimizer.instance.schema import Instance
@@ -172,4 +172,4 @@ def find_least_outlay(memory: Memory, instance: Instance, settings: Settings) ->
     """Find the least outlay that survives listed shocks and adversary of an instance, as an executor's task."""
     with clock_of_task(memory, settings) as clock, clock.hurried(LEAST_OUTLAY_SECONDS):
         oracle = AttackOracle(instance, settings, clock)
-        return least_outlay(instance, oracle, settings, clock, memory.get(LISTENER, ignore))
+        return least_outlay(instance, oracle, settings, clock, listener_of(memory))

@@ -23,8 +23,8 @@ from optimizer.algorithms.problem import Hints, ProblemVariant, SearchResult
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
 from optimizer.algorithms.robust import RobustPlans, robust_plans
 from optimizer.algorithms.separation.attacks import AttackOracle, attack_oracles, listed_shocks_only
-from optimizer.algorithms.solving import LISTENER, Alone, best_plan, open_evaluator, solve_alone, with_regret
-from optimizer.algorithms.workers import Task
+from optimizer.algorithms.solving import Alone, best_plan, open_evaluator, solve_alone, with_regret
+from optimizer.algorithms.workers import LISTENER, Task
 from optimizer.audit import AuditReport
 from optimizer.audit.result import audit_error, audit_futures, measure_of_futures
 from optimizer.errors import Finding, InstanceError
