@@ -9,7 +9,7 @@ an instance where a plan is expected         read, changed and solved first, wit
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -344,8 +344,7 @@ def read_judged_plan(file: str, plan: str | None, changes: Changes, search: Plan
     _refuse_search(plan, ["--budget"] * (changes.budget is not None) + search.given)
     instance = announce(change_instance(file, changes)).instance
     found = find_plan(plan, Changes())
-    if found.result.baseline is None:
-        fail_without_plan(found, plan)
+    check_plan(found, plan)
     return replace(found, instance=instance)
 
 
@@ -451,10 +450,12 @@ def search_all_futures(
     return found.with_changes(made.changes)
 
 
-def fail_without_plan(found: PlanInput, file: str, *, json: bool = False) -> NoReturn:
-    """End a command that needs a plan where there is none; with `json`, print the result like `solve --json`."""
+def check_plan(found: PlanInput, file: str, *, json: bool = False) -> None:
+    """End a command that needs a plan if there is none; with `json`, print the result like `solve --json`."""
     from optimizer.errors import PlanFileError
 
+    if found.result.baseline is not None:
+        return
     if found.is_saved:
         raise PlanFileError(f"{file} holds no plan: its status is {found.result.status}")
     if json:

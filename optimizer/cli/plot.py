@@ -84,8 +84,7 @@ def command(
         _draw_study(plan, kind, changes, search, accuracy.share_of_price, output)
     found = inputs.find_plan(plan, changes, search)
     instance, result = found.instance, found.result
-    if result.baseline is None:
-        inputs.fail_without_plan(found, plan)
+    inputs.check_plan(found, plan)
     doubts = inputs.find_doubts(instance, result)
     frontier = single_point(instance, result)
     if kind == "frontier":
@@ -111,8 +110,7 @@ def _draw_study(
         page_studies.choose_studies([study], plan, changes, adversary=search.adversary)
     if study is not None and study != "futures":
         found = inputs.find_plan(plan, changes, search)
-        if found.result.baseline is None:
-            inputs.fail_without_plan(found, plan)
+        inputs.check_plan(found, plan)
         doubts = inputs.find_doubts(found.instance, found.result)
         subject = page_studies.StudySubject(plan, found.instance, found.result, accuracy, search.time_limit)
     else:

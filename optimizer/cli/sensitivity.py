@@ -132,8 +132,7 @@ def _read_plan(
     made = inputs.read_instance(file, changes)
     check_subject(made.instance, file, lists_attacks=adversary)
     judged = inputs.solve_first(made, file, options.PlanSearch(adversary=adversary, time_limit=time_limit))
-    if judged.result.baseline is None:
-        inputs.fail_without_plan(judged, file, json=json)
+    inputs.check_plan(judged, file, json=json)
     common.print_status(judged.result)
     return judged
 

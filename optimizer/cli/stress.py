@@ -96,8 +96,7 @@ def _read(
     if inputs.is_saved_plan(plan):
         return inputs.read_judged_plan(instance or plan, plan, changes, search)
     found = inputs.find_plan(plan, changes, search)
-    if found.result.baseline is None:
-        inputs.fail_without_plan(found, plan, json=json)
+    inputs.check_plan(found, plan, json=json)
     common.print_status(found.result)
     if instance is None:
         return found
