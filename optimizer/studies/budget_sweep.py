@@ -211,12 +211,13 @@ class BudgetSweep:
         own = self._results[case, budget]
         return own if own.baseline is None else self.known[case].best_within(budget, own)
 
-    def adopt(self, case: str, budget: float | None, result: Result, measure: ToleranceBase) -> None:
-        """Store a plan found elsewhere as the best of its budget, and the tolerance base of its case.
+    def adopt(self, case: str, result: Result) -> None:
+        """Store a plan found elsewhere as the best of the case's own budget, and its tolerance base as the case's.
 
         A given plan is only stored as a start of searches.
         """
-        self.measures[case] = measure
+        budget = self.cases[case].policy.budget
+        self.measures[case] = ToleranceBase.of_result(result, result.calm_cost, self.settings.share_of_price)
         if result.given is not None:
             self.known[case].given = result
             return

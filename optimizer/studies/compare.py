@@ -43,7 +43,7 @@ from optimizer.studies.comparison import (
     budget_order,
 )
 from optimizer.studies.given_plan import PlanLike, evaluate_plan, list_plans, read_plans_of_cases
-from optimizer.studies.measure import TOLERANCE_SHARE, ToleranceBase, before_tolerance_base
+from optimizer.studies.measure import TOLERANCE_SHARE, before_tolerance_base
 from optimizer.studies.purchases import sizes_bought
 from optimizer.studies.solve import MeasuredResult
 from optimizer.tolerances import BUDGET_RESOLUTIONS, EXACT_GAP
@@ -109,27 +109,29 @@ def compare(
         >>> [(column.budget, column.result.status, round(column.result.outlay)) for column in found.columns]
         [(10000000.0, 'gap', 10000000), (30000000.0, 'survives', 11500000)]
     """
-    settings = Settings.chosen(settings, TOLERANCE_SHARE).begun()
+    settings, clock = Settings.chosen(settings, TOLERANCE_SHARE).begun(), Clock()
     arguments.function("on_part", on_part)
     require_result(known, Result | None)
     chosen, more = budget_list(budgets), money(step, "step")
     resolution, facts = arguments.number("resolution", resolution, *BUDGET_RESOLUTIONS), _check_facts(facts)
+    named = _named_cases(cases, scenario)
+    given, left_out = _given_columns(named, [] if plans is None else list_plans(plans), settings, clock)
+    with interruptible(clock, listener), BudgetSweep(named, settings, clock, listener) as sweep:
+        if known is not None:
+            sweep.adopt(next(iter(named)), known)
+        builder = _ComparisonBuilder(sweep, facts, more, on_part, given, left_out)
+        builder.add_grid(chosen, resolution)
+        builder.add_facts()
+        return builder.comparison()
+
+
+def _named_cases(cases: Instance | Mapping[str, Instance], scenario: ScenarioNames | None) -> dict[str, Instance]:
+    """Return the cases of a comparison by name, each also under its scenarios; they must be in one currency."""
     if isinstance(cases, Mapping) and not cases:
         raise ArgumentError("cases", cases, 'write an instance, or instances by name: {"one": instance}.')
     named = scenario_variants(cases if isinstance(cases, Mapping) else {"plain": cases}, scenario)
     require_one_currency(named)
-    clock = Clock()
-    given, left_out = _given_columns(named, [] if plans is None else list_plans(plans), settings, clock)
-    with interruptible(clock, listener), BudgetSweep(named, settings, clock, listener) as sweep:
-        if known is not None:
-            case, instance = next(iter(named.items()))
-            measure = ToleranceBase.of_result(known, known.calm_cost, settings.share_of_price)
-            sweep.adopt(case, instance.policy.budget, known, measure)
-        builder = _ComparisonBuilder(sweep, facts, more, on_part, given)
-        builder.found = replace(builder.found, notes=(*left_out, *builder.found.notes))
-        builder.add_grid(chosen, resolution)
-        builder.add_facts()
-        return builder.comparison()
+    return named
 
 
 def _check_facts(facts: Fact | Sequence[Fact]) -> Sequence[Fact]:
@@ -184,12 +186,13 @@ class _ComparisonBuilder:
         step: float | None,
         on_part: Callable[[ComparisonPart, Comparison], None],
         given: Sequence[tuple[Instance, ComparisonColumn]],
+        notes: Sequence[str],
     ) -> None:
         self.sweep, self.facts, self.step, self.on_part = sweep, facts, step, on_part
         self.given = tuple(column for _, column in given)
         cases = {**sweep.cases, **{column.case: instance for instance, column in given}}
-        notes = tuple(f"{column.case}: {note}" for column in self.given for note in column.result.notes)
-        self.found = Comparison(cases, accuracy=sweep.settings.share_of_price, notes=notes)
+        of_given = (f"{column.case}: {note}" for column in self.given for note in column.result.notes)
+        self.found = Comparison(cases, accuracy=sweep.settings.share_of_price, notes=(*notes, *of_given))
         self.shown: list[BudgetKey] = []
         self._failing: dict[str, tuple[str, ...]] = {}  # by case, the shocks in which the do-nothing plan fails
         self._facts_left = 0  # number of unanswered questions about cheapest plans and shocks alone
@@ -430,19 +433,18 @@ def frontier(
         SolverError: the solver failed.
     """
     settings, clock = Settings.chosen(settings, TOLERANCE_SHARE).begun(), Clock()
-    measure = ToleranceBase.of_result(result, result.calm_cost, settings.share_of_price)
     least: CaseLeastOutlay | None = None
     sweep = BudgetSweep({CASE: instance.by_expected_cost()}, settings, clock, listener)
     sweep.is_attacked = result.adversary is not None
     with interruptible(clock, listener), sweep:
-        sweep.adopt(CASE, instance.policy.budget, result, measure)
+        sweep.adopt(CASE, result)
         if budgets is None:
             least = _least_outlay(sweep)
             budgets = budgets_up_to(_largest_outlay(sweep, least, result), instance.policy.budget)
         found, own = _points(sweep, budgets, result)
     points = _rebase_points(found, result)
     outlay, bound = (None, None) if least is None else (least.outlay, least.bound)
-    return Frontier(tuple(points), own, outlay, bound, settings.share_of_price, clock.interrupted, measure)
+    return Frontier(tuple(points), own, outlay, bound, settings.share_of_price, clock.interrupted, sweep.measures[CASE])
 
 
 def _points(
