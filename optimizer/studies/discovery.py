@@ -287,28 +287,39 @@ def discover(
     fit = fit_plan(base, result, file)
     check_subject(base, file, lists_attacks=adversary)
     base = without_attacks(base) if adversary else base
-    numbers = [number for number in numbers_of(base.uncertain) if any(each.low < each.high for each in number.inputs)]
-    shares, states = sample_states(base, numbers, samples, seed)
-    clock = limits.clock()
+    found = _find_conditions(base, fit.plan, samples, seed, limits, listener, lists_attacks=adversary)
+    notes = (*changed.notes, *fit.notes)
+    return Discovery(instance=base, plan_title=result.title, samples=samples, seed=seed, notes=notes, **found)
+
+
+def _find_conditions(
+    instance: Instance,
+    plan: Plan,
+    samples: int,
+    seed: int,
+    settings: Settings,
+    listener: Listener,
+    *,
+    lists_attacks: bool,
+) -> dict[str, Any]:
+    """Evaluate a plan in samples and find the boxes in which it fails; return fields of `Discovery` by name."""
+    named = numbers_of(instance.uncertain)
+    numbers = [number for number in named if any(each.low < each.high for each in number.inputs)]
+    shares, states = sample_states(instance, numbers, samples, seed)
+    clock, fresh = settings.clock(), instance.fresh()
     with interruptible(clock, listener):
-        outcomes = evaluate_all(base.fresh(), fit.plan, states, limits.jobs, clock, listener, lists_attacks=adversary)
+        outcomes = evaluate_all(fresh, plan, states, settings.jobs, clock, listener, lists_attacks=lists_attacks)
     dimensions, rows = _usable_samples(numbers, shares, outcomes)
     listener(Progress(task="conditions under which the plan fails"))
-    boxes = _scored_boxes(rows, dimensions, seed)
-    held = rows.held_back
-    return Discovery(
-        status="done" if len(outcomes) == samples else "stopped",
-        instance=base,
-        plan_title=result.title,
-        samples=samples,
-        seed=seed,
-        unusable=_group_unusable(outcomes[i] for i in sorted(outcomes)),
-        dimensions=dimensions,
-        boxes=boxes,
-        together=score([each.box for each in boxes], rows.points[held], rows.failed[held]) if boxes else None,
-        notes=(*changed.notes, *fit.notes),
-        rows=rows,
-    )
+    boxes, held = _scored_boxes(rows, dimensions, seed), rows.held_back
+    return {
+        "status": "done" if len(outcomes) == samples else "stopped",
+        "unusable": _group_unusable(outcomes[i] for i in sorted(outcomes)),
+        "dimensions": dimensions,
+        "boxes": boxes,
+        "together": score([each.box for each in boxes], rows.points[held], rows.failed[held]) if boxes else None,
+        "rows": rows,
+    }
 
 
 def check_subject(instance: Instance, file: str, *, lists_attacks: bool = False) -> None:

@@ -24,7 +24,7 @@ from typing import Any, Literal
 import numpy as np
 
 from optimizer import arguments
-from optimizer.algorithms.executor import size_for, start_executor
+from optimizer.algorithms.executor import Executor, size_for, start_executor
 from optimizer.algorithms.fixed_plan import evaluate_fixed_plan
 from optimizer.algorithms.problem import negligible_gap
 from optimizer.algorithms.reading import plan_values
@@ -184,28 +184,13 @@ def sensitivity(
     instance = made.instance
     _require_ranges(instance)
     require_result(known, Result | None)
-    if adversary:
-        instance, _ = with_listed_attacks(instance)
+    instance = with_listed_attacks(instance)[0] if adversary else instance
     settings = Settings.chosen(settings, TOLERANCE_SHARE).begun()
-    accuracy = settings.share_of_price
     # A known plan needs no search, only its active shocks and duals: the time limit then applies to later tasks only.
     clock = settings.clock() if known is None else Clock()
     search = _SensitivitySearch(instance, settings, clock, listener, lists_attacks=adversary)
     with interruptible(clock, listener):
-        base = search.begin(known, most)
-        if not base.has_plan:
-            state: SensitivityStatus = "stopped" if clock.is_over else "none"
-            return Sensitivity(state, instance, accuracy, resolution, base, notes=made.notes)
-        with start_executor(size_for(settings.jobs, search.seconds)) as search.executor:
-            search.executor.memory[CLOCK] = clock
-            screened = search.screen(most)
-            bars = search.tornado()
-            bars = search.with_switching_values(bars, resolution) if flips else bars
-            sampled = search.sampled(samples, seed) if samples else None
-    shown = tuple(sorted(bars, key=lambda bar: bar.swing(base), reverse=True))
-    status: SensitivityStatus = "proven" if search.is_proven(bars) else "stopped"
-    found = (shown, sampled, search.measure, screened, made.notes)
-    return Sensitivity(status, instance, accuracy, resolution, base, *found)
+        return replace(search.run(samples, seed, resolution, known, most, has_flips=flips), notes=made.notes)
 
 
 def _require_ranges(instance: Instance) -> None:
@@ -238,8 +223,7 @@ def find_bands(
     with interruptible(clock, listener):
         if not search.begin().has_plan:
             return None
-        with start_executor(size_for(settings.jobs, search.seconds)) as search.executor:
-            search.executor.memory[CLOCK] = clock
+        with search.start_workers():
             found = search.sampled(samples, seed)
     return None if found is None else found.bands(len(search.numbers))
 
@@ -297,11 +281,35 @@ class _SensitivitySearch:
         self.instance, self.numbers = instance, numbers_of(instance.uncertain)
         self.settings = replace(settings, jobs=1, threads=1, strategy=strategy)
         self.clock, self.listener, self.lists_attacks, self.is_whole = clock, listener, lists_attacks, True
-        self.executor = start_executor(1)
+        self.jobs, self.executor = settings.jobs, start_executor(1)
         self.found, self.seconds = WhatIfResult("stopped"), 0.0
         self.base = VariantOutcome("stopped")
         self.measure: ToleranceBase | None = None
         self._duals: DualScreen | None = None
+
+    def run(
+        self, samples: int, seed: int, resolution: float, known: Result | None, most: int | None, *, has_flips: bool
+    ) -> Sensitivity:
+        """Return the analysis as far as the time allows; with `has_flips`, with switching values."""
+        accuracy, base = self.settings.share_of_price, self.begin(known, most)
+        if not base.has_plan:
+            state: SensitivityStatus = "stopped" if self.clock.is_over else "none"
+            return Sensitivity(state, self.instance, accuracy, resolution, base)
+        with self.start_workers():
+            screened = self.screen(most)
+            bars = self.tornado()
+            bars = self.with_switching_values(bars, resolution) if has_flips else bars
+            sampled = self.sampled(samples, seed) if samples else None
+        shown = tuple(sorted(bars, key=lambda bar: bar.swing(base), reverse=True))
+        status: SensitivityStatus = "proven" if self.is_proven(bars) else "stopped"
+        found = (shown, sampled, self.measure, screened)
+        return Sensitivity(status, self.instance, accuracy, resolution, base, *found)
+
+    def start_workers(self) -> Executor:
+        """Start the executor of all further searches, with other processes if the search for the plan took long."""
+        self.executor = start_executor(size_for(self.jobs, self.seconds))
+        self.executor.memory[CLOCK] = self.clock
+        return self.executor
 
     def begin(self, known: Result | None = None, most: int | None = None) -> VariantOutcome:
         """Solve the unchanged instance and prove its cost to the tolerance of all other searches.
