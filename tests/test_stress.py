@@ -180,13 +180,15 @@ def test_what_helps_most_is_said_by_shocks_and_by_the_gap(
     assert most_helpful(made) == {"survived": first, "gap": second}
     show(stress_parts, made)
     said = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    assert "5 of the 10 that fail are survived then, 0.4 % of the gap goes, for 150 USD of outlay" in said
-    assert "2 of the 10 that fail are survived then, 16 % of the gap goes, for 300 USD of outlay" in said
+    assert "5 of the 10 that fail are survived then, 0.4 % of the gap goes, for 150 USD more outlay" in said
+    assert "2 of the 10 that fail are survived then, 16 % of the gap goes, for 300 USD more outlay" in said
     assert said.index("Best by shocks reserve") < said.index("Best by gap plant")
     assert "Ordered by the shocks that are then survived, then by the gap." in said
     assert "−0.4 %" in said
     third = view_of(made).sentences(made)[2]
-    first_words = "The best single addition tried, by the shocks then survived, is reserve, 30 t more, 2026: 5 of the "
+    first_words = (
+        "The best single addition tried, by the shocks then survived, is reserve, 30 t more in stock, 2026: 5 of the "
+    )
     assert third.startswith(f"{first_words}10 that fail are survived then")
     assert "by the part of the gap that goes, is plant, 30 t/yr more, 2026: 2 of the 10 that fail" in third
     # One that is the best by both is named once, and where none lets a shock be survived, the best by the gap alone.

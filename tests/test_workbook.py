@@ -111,6 +111,16 @@ def test_figures_add_up_to_those_of_the_plan(book: Any, result: so.Result) -> No
     assert sum(row["Quantity [t]"] for row in flows) == pytest.approx(listed["quantity"].sum())
 
 
+def test_rounding_makes_no_margin_of_a_kept_floor_negative(result: so.Result, tmp_path: Path) -> None:
+    def below(outcome: Any) -> Any:
+        served = {d: replace(each, worst_service=each.floor - 1e-15) for d, each in outcome.segments.items()}
+        return replace(outcome, segments=served)
+
+    so.write_workbook(replace(result, shocks=tuple(map(below, result.shocks))), tmp_path / "plan.xlsx")
+    found = rows(openpyxl.load_workbook(tmp_path / "plan.xlsx")["survival"])
+    assert [row[name] for row in found for name in row if "[margin" in name] == [0.0] * len(result.shocks)
+
+
 def test_survival_names_margins_and_colours_them(book: Any) -> None:
     found = rows(book["survival"])
     assert [row["Shock"] for row in found] == ["embargo@2027", "embargo@2029"]

@@ -223,7 +223,7 @@ def _margins_sheet(instance: Instance, currency: str, results: Mapping[str, Resu
     has_futures, money = "" not in results, next(iter(results.values())).money
     rows = (
         (*[name] * has_futures, outcome.name, windowed(outcome.first, outcome.last), outcome.survives, outcome.gap,
-         *(_margin_cell(outcome.segments.get(d)) for d in instance.demands))
+         *(_margin_cell(outcome.segments.get(d), holds=outcome.survives) for d in instance.demands))
         for name, result in results.items() for outcome in result.shocks
     )  # fmt: skip
     heads = (*["future"] * has_futures, "shock", "window", "survives")
@@ -236,8 +236,11 @@ def _margins_sheet(instance: Instance, currency: str, results: Mapping[str, Resu
     return OutputSheet(frame, frozen=1 + has_futures, is_list=has_futures, margins_from=len(heads) + 1)
 
 
-def _margin_cell(service: Service | None) -> float | str | None:
-    return None if service is None else SERVED_IN_FULL if service.is_full else service.margin
+def _margin_cell(service: Service | None, *, holds: bool) -> float | str | None:
+    """Return the margin, at least 0 if every floor of the shock holds within rounding."""
+    if service is None or service.is_full:
+        return None if service is None else SERVED_IN_FULL
+    return max(0.0, service.margin) if holds else service.margin
 
 
 def _concentration_sheet(instance: Instance, result: Result) -> OutputSheet:

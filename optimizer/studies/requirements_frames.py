@@ -314,6 +314,8 @@ def holdings_frame(found: "Requirements") -> Frame:
         "that it closes: what more would be below the floors, at shortage cost over all shocks, if it alone were not "
         "bought."
     )
+    if any(row[-1] is None for row in rows):
+        note += " –: nothing of it is bought, or the figure is not computed (--quick)."
     return Frame.of_rows("holdings", "What to hold, and what it costs", columns, rows, note)
 
 

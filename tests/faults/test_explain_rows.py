@@ -72,7 +72,7 @@ def test_rows_keep_their_order_and_none_is_lost(storms: tuple[so.Instance, so.Ex
     # Where the time runs out within a family, what is known of it is shown.
     some = tuple(each for each in explanation.part_values if each.of in ("embargo@2027", "embargo@2028"))
     assert any(
-        line.startswith("embargo@2027 (one of 2)") for line in said(instance, replace(explanation, part_values=some))
+        line.startswith("embargo@2027 (one of 4)") for line in said(instance, replace(explanation, part_values=some))
     )
 
 

@@ -212,6 +212,7 @@ def alternatives_part(
     unserved = _unserved_in_costs(result, near, frontier, [row[0] for row in rows])
     note = _alternatives_note(instance, result, unserved, has_nothing=rows[-1][0] == _NOTHING)
     note += " –: not computed." if rows[-1][-2] is None else ""
+    note += _note_on_tolerance(frontier, others, result.money)
     note = f"{note} {note_on_attacks(result, others)}".rstrip()
     frame = Frame.of_rows("alternatives", title, columns, rows, note).without_empty("differs")
     return BriefPart("alternatives", title, (), frame, missing_hint, strong=(0,), missing_note=missing_note)
@@ -227,6 +228,16 @@ def _alternatives_note(instance: Instance, result: Result, unserved: str, *, has
     note += _note_on_samples(result)
     note += _note_on_rules(instance) if has_nothing else ""
     return note
+
+
+def _note_on_tolerance(frontier: Frontier | None, others: Sequence[tuple[Any, ...]], money: str) -> str:
+    """Return the sentence on the tolerance to which costs of the rows `others` of `frontier` are proven, or ""."""
+    base = None if frontier is None or not others else frontier.tolerance_base
+    return (
+        ""
+        if base is None
+        else f" Costs of plans of other budgets are proven to {narrative.in_tolerance([base], money)}."
+    )
 
 
 def _note_on_samples(result: Result) -> str:

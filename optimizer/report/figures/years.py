@@ -123,7 +123,7 @@ _DASHES = ("-", "--", ":", "-.")
 
 @dataclass(frozen=True)
 class YearOfPlan:
-    """The undiscounted outlay of a year by kind of lever, and the number of projects decided and coming on line."""
+    """The undiscounted outlay of a year by kind of lever, and the number of builds decided and coming on line."""
 
     year: int
     spent: Mapping[str, float]
@@ -155,20 +155,21 @@ _OUTLAY = "Outlay, the part of what is spent that counts towards the budget"
 
 
 def draw_years(instance: Instance, result: Result, years: Sequence[YearOfPlan]) -> Canvas:
-    """Draw money by year and kind of lever, and below it the number of projects decided and coming on line."""
+    """Draw money by year and kind of lever, and below it the number of builds decided and coming on line."""
     from matplotlib.patches import Patch
 
-    canvas = new_canvas(f"{instance.title}: money and projects by year", 3.6, (2.2, 1.0), share=True)
+    canvas = new_canvas(f"{instance.title}: money and builds by year", 3.6, (2.2, 1.0), share=True)
     kinds = list(dict.fromkeys(kind for each in years for kind in each.spent))
     _draw_money(canvas.panels[0], result, years, kinds)
     _draw_builds(canvas.panels[1], years)
     handles = [Patch(facecolor=lever_colours().get(kind, GREY), label=kind) for kind in kinds]
-    handles.append(Patch(facecolor="white", edgecolor=GREY, hatch="////", hatchcolor=GREY, label="projects decided"))
-    handles.append(Patch(facecolor=QUIET, label="projects that come on line"))
+    handles.append(Patch(facecolor="white", edgecolor=GREY, hatch="////", hatchcolor=GREY, label="builds decided"))
+    handles.append(Patch(facecolor=QUIET, label="builds that come on line"))
     add_footer(
         canvas,
         f"{_OUTLAY}: capex and one-off fixed cost in the year of the decision, stock when it is bought, price support "
-        f"when it is paid; undiscounted, {result.currency}. Projects: without stockpiles. {of_plan(result)}",
+        f"when it is paid; undiscounted, {result.currency}. Builds: each order of an option, without stockpiles. "
+        f"{of_plan(result)}",
         handles,
     )
     return canvas
@@ -196,7 +197,7 @@ def _draw_builds(panel: "Axes", years: Sequence[YearOfPlan]) -> None:
     panel.bar([year - 0.2 for year in places], [each.decided for each in years], width=0.38, color="white",
               edgecolor=GREY, hatch="////", hatchcolor=GREY)  # fmt: skip
     panel.bar([year + 0.2 for year in places], [each.on_line for each in years], width=0.38, color=QUIET)
-    panel.set_ylabel("projects")
+    panel.set_ylabel("builds")
     panel.set_xticks(places)
     panel.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=4))
 
@@ -213,7 +214,7 @@ def years_table(result: Result, years: Sequence[YearOfPlan]) -> dict[str, Any]:
     return {
         "head": head,
         "rows": rows,
-        "caption": f"{_OUTLAY}, undiscounted; how many projects are decided and come on line, without stockpiles.",
+        "caption": f"{_OUTLAY}, undiscounted; how many builds are decided and come on line, without stockpiles.",
     }
 
 

@@ -188,7 +188,7 @@ _MAPPED = "The baseline and, in the same periods, the shock with the largest gap
 # By kind of `plot`: title of the section, caption, name in the list of sections, and function for the numbers.
 _PICTURES: Mapping[str, tuple[str, str, str, Callable[[Book], PictureData]]] = {
     "map": ("Who supplies, and what is built where", _MAPPED, "Map", _map),
-    "years": ("Money and projects by year", "Outlay by lever; projects decided, and on line", "By year", _years),
+    "years": ("Money and builds by year", "Outlay by lever; builds decided, and on line", "By year", _years),
     "drawdown": (
         "Stocks within a shock",
         "The shock that draws most tonnes from all stocks",

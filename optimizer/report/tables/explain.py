@@ -285,7 +285,7 @@ HEADINGS = {
 
 @dataclass(frozen=True)
 class Group:
-    """Row of `size` values, which shows `most`, the one worth most."""
+    """Row of a family or an ensemble of `size` shocks, which shows `most`, the one worth most; or of one value."""
 
     most: PartValue
     size: int = 1
@@ -322,7 +322,7 @@ class Groups:
         if self._kept:
             values, self._kept = self._kept, []
             self._is_folded |= len(values) > 1
-            yield Group(min(values, key=_rank), len(values))
+            yield Group(min(values, key=_rank), len(self._owners[values[0].of]) if len(values) > 1 else 1)
 
 
 def _rank(value: PartValue) -> tuple[bool, float]:
@@ -391,9 +391,9 @@ def _proven_range(value: PartValue) -> str:
     change, low, high = value.change or 0.0, value.low, value.high
     if low is None or high is None:
         return "not proven"
-    if max(high - change, change - low) <= SHOWN_SHARE * abs(change) or high - low <= ROUNDING:
-        return "proven"
-    return f"proven: between {_with_minus(low)} and {_with_minus(high)}"
+    span = f"{_with_minus(low)} and {_with_minus(high)}"
+    is_narrow = max(high - change, change - low) <= SHOWN_SHARE * abs(change) or high - low <= ROUNDING
+    return "proven" if is_narrow or _with_minus(low) == _with_minus(high) else f"proven: between {span}"
 
 
 def _with_minus(amount: float) -> str:

@@ -148,7 +148,7 @@ def reinforcement_text(stress: Stress, addition: Reinforcement) -> str:
     outlay = si(best.outlay, stress.money)
     goes = f", {_share_of_gap(found, best.gap_removed)} of the gap goes" if found.gap > 0 else ""
     also = f", with {list_names([display_name(stress.instance, o) for o in addition.also])}" if addition.also else ""
-    return f"{best.survived:,} of the {_tried_count(found)} are survived then{goes}, for {outlay} of outlay{also}"
+    return f"{best.survived:,} of the {_tried_count(found)} are survived then{goes}, for {outlay} more outlay{also}"
 
 
 def _tried_count(found: Reinforcements) -> str:
@@ -173,10 +173,10 @@ def varied_name(found: Stress, entry: str) -> str:
 def reinforcement_name(stress: Stress, addition: Reinforcement) -> str:
     """Return the name of an addition: the option, the size, and the period."""
     best = addition.best
-    is_level = stress.instance.options[addition.option].labels.size_unit == "level"
-    size = (
-        _size_text(stress, addition) if is_level else f"{size_text(stress.instance, addition.option, best.size)} more"
-    )
+    option = stress.instance.options[addition.option]
+    size = f"{size_text(stress.instance, addition.option, best.size)} more{' in stock' if option.is_stock else ''}"
+    if option.labels.size_unit == "level":
+        size = _size_text(stress, addition)
     return f"{display_name(stress.instance, addition.option)}, {size}, {addition.period}"
 
 
@@ -212,7 +212,7 @@ def _worst_table(stress: Stress, width: int, *, every: bool) -> Table:
     title, is_folded = "The worst shock" if len(rows) == 1 else f"The worst {len(rows):,} shocks", False
     if len(rows) < len(stress.worst):
         title, is_folded = "The worst shock of each event", True
-        caption += f"\nOf the {len(stress.worst)} worst samples one an event is shown; --all lists each."
+        caption += f"\nOf the {len(stress.worst)} worst samples one of each event is shown; --all lists each."
     broken_by = {each.name: each.samples - each.survived for each in stress.groups if each.by == "event"}
     return screen_table(
         stress.instance,
@@ -319,8 +319,9 @@ def _reinforcement_notes(stress: Stress, found: Reinforcements) -> Iterator[str]
         "Each row is one addition to the plan, checked in the broken shocks and for what has to run in the baseline. "
         "It is a test of single additions, not a new optimum. Budget and policy are not looked at. Outlay is "
         "undiscounted. Gap: the part of all broken shocks' gaps that goes. Ordered by the shocks that are then "
-        "survived, then by the gap. A stockpile is filled by the end of the period. Where it is full later, the "
-        "addition replaces a later purchase: the same outlay, sooner, and more holding cost."
+        "survived, then by the gap. A stockpile holds so much more at the end of the period. Purchases that "
+        "the plan makes later and that no longer fit are left out: outlay is what all years together cost more, and "
+        "divided by the size it is no price."
     )
     yield found.note
     count = len(found.additions) + len(found.inoperable)
@@ -346,7 +347,8 @@ def _no_additions_sentence(stress: Stress, found: Reinforcements) -> str:
 
 
 def _size_text(stress: Stress, addition: Reinforcement) -> str:
-    return f"+{size_text(stress.instance, addition.option, addition.best.size).removeprefix('level ')}"
+    size = size_text(stress.instance, addition.option, addition.best.size)
+    return f"level +{size.removeprefix('level ')}" if size.startswith("level ") else f"+{size}"
 
 
 def share_survived(share: float) -> str:

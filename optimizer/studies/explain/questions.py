@@ -457,8 +457,6 @@ class SupplyLimits:
         name, unit, size = display_name(self.instance, o), option.labels.size_unit, self._bought(o)
         if self._is_late(option):
             return next(self._late_words([o], ""))
-        if size >= FULLY_USED * option.max_size:
-            return f"{name} has its largest size, {si(option.max_size, unit)}"
         path = self.instance.path(self.event)
         demanded = sum(float(path.demand_at(segment, t)) for t in self.periods)
         for flow in option.flows:
@@ -467,6 +465,8 @@ class SupplyLimits:
                 and self.flows.total(o, flow.name, self.periods) >= FULLY_USED * flow.share * demanded
             ):
                 return f"{name} serves the {100 * flow.share:g} % of demand that it can"
+        if size >= FULLY_USED * option.max_size:
+            return f"{name} has its largest size, {si(option.max_size, unit)}"
         held = f"has only {si(size, unit)}" if size > 0 else option.labels.absent
         return f"{name} {held}" + ("" if self.money is None else f": {self._why_not_paid(o, size)}")
 

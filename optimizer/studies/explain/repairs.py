@@ -184,7 +184,7 @@ def _own_floors(instance: Instance, factor: float) -> dict[str, dict[str, float]
 MOST_TRIED = 40
 NOT_ALL_TRIED = "not every size was tried; none that was works"
 # Texts by kind of repair if none of its sizes works.
-AT_NO_SIZE: Mapping[str, str] = {"sooner": "not by any number of months", "demand": "not by any amount"}
+AT_NO_SIZE: Mapping[str, str] = {"sooner": "no number of months is enough", "demand": "no amount is enough"}
 
 
 @dataclass(frozen=True)
