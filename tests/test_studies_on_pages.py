@@ -1,6 +1,7 @@
 """Studies as figures and as sections of a page: what they say is what the commands print, by hand where it can be."""
 
 import json
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,7 +16,7 @@ import optimizer as so
 from optimizer.cli import options
 from optimizer.cli.page_studies import IN_BRIEF, choose_studies
 from optimizer.report.figures.answers import chart_of
-from optimizer.report.figures.studies import draw_discovery, failure_plane, worth_bars
+from optimizer.report.figures.studies import draw_discovery, failure_plane
 from optimizer.report.html.sections import PageSection, draw_study_plot, section_of
 from optimizer.studies.boxes import Bounds, Box, score
 from optimizer.studies.discovery_result import FailureBox, SampleDimension
@@ -102,18 +103,14 @@ def test_whole_numbers_are_spread_within_their_side_of_a_bound(discovered: Any) 
 
 def test_bars_of_flexibility_and_information_by_hand(study: Any) -> None:
     """ST − RP = 5.6M − 5M, RP − WS = 5M − 3.8M; never knowing the answer costs what the static plan costs more."""
-    bars = {bar.label: bar for bar in worth_bars(study)}
-    amounts = {
-        "deciding later": (600e3, False),
-        "knowing every answer at the start": (1.2e6, False),
-        "need: known at the start": (1.2e6, False),
-        "need: known a year later": (600e3, True),
-        "need: never known": (600e3, True),
+    bars = {(row.group, row.label): row.parts for row in chart_of(study).rows}
+    assert bars == {
+        ("all questions", "deciding later"): ((0.0, pytest.approx(600e3), "cheaper"),),
+        ("all questions", "knowing every answer at the start"): ((0.0, pytest.approx(1.2e6), "cheaper"),),
+        ("need", "known at the start"): ((0.0, pytest.approx(1.2e6), "cheaper"),),
+        ("need", "known a year later"): ((0.0, pytest.approx(600e3), "dearer"),),
+        ("need", "never known"): ((0.0, pytest.approx(600e3), "dearer"),),
     }
-    assert list(bars) == list(amounts)
-    for label, (amount, is_loss) in amounts.items():
-        bar = bars[label]
-        assert (bar.low, bar.high, bar.is_loss) == (pytest.approx(amount), pytest.approx(amount), is_loss)
     text = words(draw_study_plot(study, "svg"))
     assert "1.2M USD" in text
     assert "Difference in expected cost, present value, USD of 2026" in text
@@ -122,17 +119,29 @@ def test_bars_of_flexibility_and_information_by_hand(study: Any) -> None:
 def test_a_bar_that_is_not_known_says_why(study: Any) -> None:
     """Without the static plan flexibility is not known; where it leaves a gap, deciding later closes it."""
     stopped = replace(study, costs={key: value for key, value in study.costs.items() if key != "static"})
-    assert worth_bars(stopped)[0].low is None
-    assert worth_bars(stopped)[0].words == "? stopped"
+    first = chart_of(stopped).rows[0]
+    assert (first.parts, first.words) == ((), "? stopped")
     gap = replace(study, costs=study.costs | {"static": replace(study.costs["static"], gap=1.0)})
-    assert (worth_bars(gap)[0].low, worth_bars(gap)[0].words) == (None, "closes an expected survival gap of 1 USD")
+    first = chart_of(gap).rows[0]
+    assert (first.parts, first.words) == ((), "closes an expected survival gap of 1 USD")
     assert "closes an expected survival gap of 1 USD" in words(draw_study_plot(gap, "svg"))
+
+
+def test_a_bar_goes_on_from_what_is_proven_to_what_is_possible(study: Any) -> None:
+    """The static plan costs 5.6M and is proven to cost 5.5M at least: deciding later is worth 500k to 600k."""
+    wide = replace(study, costs=study.costs | {"static": replace(study.costs["static"], bound=5.5e6)})
+    first, chart = chart_of(wide).rows[0], chart_of(wide)
+    proven, possible = pytest.approx(500e3, abs=1), pytest.approx(600e3, abs=1)
+    assert first.parts == ((0.0, proven, "cheaper"), (proven, possible, "range"))
+    assert chart.legend["range"] == "at most, not proven"
+    unbounded = replace(study, costs=study.costs | {"adaptive": replace(study.costs["adaptive"], bound=-math.inf)})
+    assert chart_of(unbounded).rows[0].parts == ((0.0, possible, "cheaper"),)
 
 
 def test_a_section_has_the_frames_of_its_study(study: Any) -> None:
     section = section_of(study)
     kinds = [block["kind"] for block in section.blocks]
-    assert kinds == ["answer", "said", "said", "figure", "folded"]
+    assert kinds == ["answer", "said", "said", "chart", "folded"]
     assert section.blocks[0]["text"].startswith("Deciding later what can wait is worth 600k USD")
     # After the answer the adaptive plan orders the extension too, in 2028: what is said is of the informed plans alone.
     of_informed = "ordered before 2028 in the informed plans of some futures only"
@@ -172,7 +181,9 @@ def test_the_study_of_a_report_is_about_the_plan_of_the_page(tmp_path: Path) -> 
         "The tree",
     ):
         assert each in text, each
-    assert text.count('<img class="drawn"') == 2
+    # The tree; the values are bars of the page itself.
+    assert text.count('<img class="drawn"') == 1
+    assert text.count('<div class="bars"') == 1
     without = diversify("report", str(plan), "--output", str(page), "--json")
     assert "studies" not in json.loads(without.stdout)
     assert "worth to decide later" not in page.read_text()

@@ -4,134 +4,37 @@ All studies share one chart: a row has a label, parts of a bar, and the amount i
 first, in vermilion, with a mark or a pattern for readers without colour.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any
 
 from optimizer.disruptions.adversary import attack_budget_text
 from optimizer.instance.derived import but_samples, display_name
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
-from optimizer.report.figures.canvas import (
-    BLUE,
-    GREEN,
-    GREY,
-    INK,
-    ORANGE,
-    QUIET,
-    SKY,
-    VERMILION,
-    Canvas,
-    add_footer,
-    in_money,
-    new_canvas,
-    plain,
-)
+from optimizer.report.figures.canvas import LABEL_LENGTH, AnswerChart, BarPart, ChartRow, Tone
 from optimizer.report.format import DASH, case_title, number_name, percent, plural, repair_words, shortened
 from optimizer.report.narrative import difference_text
 from optimizer.report.tables.explain import Group, Groups, heading, worth_words
+from optimizer.report.tables.futures_study import timing_text, worth_text
 from optimizer.report.tables.share import SOLUTION_NAMES, coalition_name, member_name, range_text
 from optimizer.report.tables.stress import varied_name
 from optimizer.studies.alternatives_result import Alternatives
 from optimizer.studies.attack_result import AttackResult
 from optimizer.studies.comparison import Comparison
-from optimizer.studies.cost_shares import CostShares, MemberShare, Solution
+from optimizer.studies.cost_shares import CostShares
 from optimizer.studies.explanation import Explanation, PartValue, Repair
+from optimizer.studies.futures.study_result import FuturesStudy, QuestionTiming
+from optimizer.studies.measure import ProvenDifference
 from optimizer.studies.sensitivity_result import Sensitivity, VariantOutcome
 from optimizer.studies.stress_result import SampleGroup, Stress
 from optimizer.studies.study_frames import OPTION_CLASSES
 from optimizer.units import si
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
 # The studies that are drawn as rows of bars.
-ChartedStudy = Explanation | AttackResult | Alternatives | Sensitivity | Stress | Comparison | CostShares
-Tone = Literal["broken", "dearer", "cheaper", "own", "range", "unknown"]
-BarPart = tuple[float, float, Tone]
-_LOOKS: Mapping[Tone, tuple[str, str]] = {
-    "broken": (VERMILION, ""),
-    "dearer": (ORANGE, ""),
-    "cheaper": (GREEN, "////"),
-    "own": (BLUE, ""),
-    "range": (SKY, ""),
-    "unknown": (GREY, "xxxx"),
-}
-# Largest number of rows of a figure, of rows of a group, and of characters of a label.
-_ROWS, _OF_GROUP, _LABEL = 26, 6, 52
-
-
-@dataclass(frozen=True)
-class ChartRow:
-    """A row: parts of a bar from one amount to another, each with its tone, and the amount in words."""
-
-    label: str  # text on the left
-    words: str  # text on the right
-    parts: tuple[BarPart, ...] = ()  # from, to, tone; in the unit of the axis
-    group: str = ""  # heading of its group; empty for none
-    mark: float | None = None  # place of a mark; None for none
-
-
-@dataclass(frozen=True)
-class AnswerChart:
-    """The data of a study's figure."""
-
-    title: str  # title of the figure
-    rows: tuple[ChartRow, ...]  # rows from top to bottom
-    legend: Mapping[Tone, str]  # meaning of each tone
-    about: str  # text of the caption
-    axis: Literal["money", "share"] = "money"  # money, or a share of 1
-    line: tuple[float, str] | None = None  # place and name of a line; None for none
-    left: int = 0  # number of rows left out
-
-    @property
-    def ends(self) -> tuple[float, float]:
-        """Return the ends of the axis: the smallest and the largest amount, or 0."""
-        ends = [end for row in self.rows for low, high, _ in row.parts for end in (low, high)]
-        ends += [self.line[0]] if self.line else []
-        low, high = min([0.0, *ends]), max([0.0, *ends])
-        return low, high if high > low else low + 1.0
-
-    @property
-    def tones(self) -> list[Tone]:
-        """Return its tones, in the order of their first rows."""
-        return list(dict.fromkeys(tone for row in self.rows for *_, tone in row.parts))
-
-    @property
-    def caption(self) -> str:
-        """Return the caption."""
-        line = f" Dashed: {self.line[1]}." if self.line else ""
-        more = f" {plural(self.left, 'more row')} not shown." if self.left else ""
-        return f"{self.about}{line}{more}"
-
-    def on_page(self) -> dict[str, Any]:
-        """Return the rows for a page, with start and length of each part of a bar in per cent of the axis."""
-        low, high = self.ends
-        share = 100.0 / (high - low)
-
-        def place(amount: float) -> float:
-            return round((amount - low) * share, 2)
-
-        rows = [
-            {
-                "group": row.group,
-                "label": row.label,
-                "words": row.words,
-                "mark": None if row.mark is None else place(row.mark),
-                "parts": [{"left": place(min(one, other)), "wide": round(abs(other - one) * share, 2), "tone": tone}
-                          for one, other, tone in row.parts],
-            }
-            for row in self.rows
-        ]  # fmt: skip
-        line = None if self.line is None else place(self.line[0])
-        legend = [{"tone": tone, "text": self.legend[tone]} for tone in self.tones]
-        return {"rows": rows, "zero": place(0.0), "line": line, "legend": legend, "about": self.caption}
-
-    def table(self) -> dict[str, Any]:
-        """Return the rows as a table for a page: heads, rows and caption."""
-        groups = any(row.group for row in self.rows)
-        rows = [[*([row.group] if groups else []), row.label, row.words] for row in self.rows]
-        return {"head": [*(["Of"] if groups else []), "What", "Amount"], "rows": rows, "caption": self.caption}
+ChartedStudy = Explanation | AttackResult | Alternatives | Sensitivity | Stress | Comparison | CostShares | FuturesStudy
+# Largest number of rows of a figure, and of rows of a group.
+_ROWS, _OF_GROUP = 26, 6
 
 
 def chart_of(found: ChartedStudy) -> AnswerChart:
@@ -148,70 +51,12 @@ def chart_of(found: ChartedStudy) -> AnswerChart:
         Stress: _stress,
         Comparison: _comparison,
         CostShares: _cost_shares,
+        FuturesStudy: _worth,
     }
     chart = makers[type(found)](found)
     if not chart.rows:
         raise ValueError("the study found nothing to draw")
     return chart
-
-
-def draw_answer(found: ChartedStudy) -> Canvas:
-    """Draw the chart of a study for print.
-
-    Raises:
-        ValueError: there is nothing to draw; the message says why.
-    """
-    from matplotlib.patches import Patch
-    from matplotlib.ticker import PercentFormatter
-
-    chart = chart_of(found)
-    groups = len({row.group for row in chart.rows} - {""})
-    canvas = new_canvas(chart.title, 0.5 + 0.21 * (len(chart.rows) + groups))
-    (panel,) = canvas.panels
-    low, high = chart.ends
-    places = _draw_rows(panel, chart.rows)
-    panel.set_ylim(places[-1] + 0.7, -0.7 - bool(groups))
-    panel.set_yticks(places, [shortened(row.label, _LABEL) for row in chart.rows])
-    panel.set_xlim(low - 0.02 * (high - low), high + 0.02 * (high - low))
-    right = panel.twinx()
-    right.set_ylim(panel.get_ylim())
-    right.set_yticks(places, [row.words for row in chart.rows])
-    plain(right)
-    right.tick_params(right=False, labelsize=7)
-    panel.axvline(0, color=QUIET, linewidth=0.8)
-    panel.tick_params(axis="y", length=0)
-    panel.grid(axis="x")
-    if chart.axis == "money":
-        in_money(panel.xaxis)
-    else:
-        panel.set_xticks([0, 0.25, 0.5, 0.75, 1.0])
-        panel.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
-    if chart.line:
-        panel.axvline(chart.line[0], color=INK, linestyle="--", linewidth=1.0)
-    handles = [
-        Patch(facecolor=_LOOKS[tone][0], hatch=_LOOKS[tone][1], label=chart.legend[tone]) for tone in chart.tones
-    ]
-    add_footer(canvas, chart.caption, handles)
-    return canvas
-
-
-def _draw_rows(panel: "Axes", rows: Sequence[ChartRow]) -> list[float]:
-    """Draw the bars and the heading of each group from top to bottom; return the place of each row."""
-    places, place, group = list[float](), 0.0, ""
-    for row in rows:
-        if row.group != group:
-            place += 1.0 if places else 0.0
-            panel.text(0.01, place - 0.62, row.group, transform=panel.get_yaxis_transform(), fontsize=7.5,
-                       fontweight="bold", va="center")  # fmt: skip
-            group = row.group
-        for start, end, tone in row.parts:
-            colour, hatch = _LOOKS[tone]
-            panel.barh(place, end - start, left=start, height=0.62, color=colour, hatch=hatch)
-        if row.mark is not None:
-            panel.plot([row.mark], [place], marker="D", color=INK, markersize=4)
-        places.append(place)
-        place += 1.0
-    return places
 
 
 def _limited(rows: Iterable[ChartRow]) -> tuple[tuple[ChartRow, ...], int]:
@@ -309,7 +154,7 @@ def _attack(found: AttackResult) -> AnswerChart:
         is_affordable = cheapest.cost <= adversary.attack_budget
         targets = ", ".join(adversary.targets[name].name or name for name in cheapest.targets)
         tone: Tone = "broken" if is_affordable else "own"
-        words = shortened(f"{si(cheapest.cost, instance.money)}: {targets}", _LABEL)
+        words = shortened(f"{si(cheapest.cost, instance.money)}: {targets}", LABEL_LENGTH)
         rows.append(ChartRow(each.start, words, ((0.0, cheapest.cost, tone),)))
     return AnswerChart(
         f"{instance.title}: what it costs an adversary to break the plan",
@@ -435,7 +280,7 @@ def _cost_shares(found: CostShares) -> AnswerChart:
         ChartRow(
             member_name(found, each.member),
             f"pays {range_text(each.paid(by))}, alone {range_text(each.alone)}, saves {si(each.saved(by).value)}",
-            ((0.0, each.paid(by).value, "own"), *_proven_between(each, by)),
+            ((0.0, each.paid(by).value, "own"), *_between(each.paid(by).low, each.paid(by).high)),
             f"Who pays, by the {SOLUTION_NAMES[by]}",
             each.alone.value,
         )
@@ -463,10 +308,48 @@ def _cost_shares(found: CostShares) -> AnswerChart:
     )
 
 
-def _proven_between(each: MemberShare, by: Solution) -> tuple[BarPart, ...]:
-    """Return the bar from the lower to the upper end of a member's payment; nothing if both print alike."""
-    low, high = each.paid(by).low, each.paid(by).high
-    return ((low, high, "range"),) if si(low) != si(high) else ()
+def _between(low: float, high: float) -> tuple[BarPart, ...]:
+    """Return the bar from the proven lower to the upper end of an amount; nothing if both print alike."""
+    return ((low, high, "range"),) if math.isfinite(high - low) and si(low) != si(high) else ()
+
+
+# What later decisions and earlier answers are worth.
+
+_TIMINGS = {
+    "start": "known at the start",
+    "earlier": "known a year earlier",
+    "later": "known a year later",
+    "never": "never known",
+}
+
+
+def _worth(found: FuturesStudy) -> AnswerChart:
+    """Return the chart of flexibility and perfect information, then of each question at each other date."""
+    names = {"flexibility": "deciding later", "information": "knowing every answer at the start"}
+    rows = [
+        ChartRow(label, worth_text(found, name), _amount(getattr(found, name)), "all questions")
+        for name, label in names.items()
+    ]
+    return AnswerChart(
+        f"{found.instance.title}: what it is worth to decide later and to know earlier",
+        (*rows, *(_timing_row(found, each) for each in found.questions)),
+        {"cheaper": "saved by it, proven", "dearer": "cost of it, proven", "range": "at most, not proven"},
+        f"Difference in {found.measure_with_gaps}, present value, {found.instance.currency}."
+        f"{'' if found.has_priced_gaps else ' ✗: floors fail.'}",
+    )
+
+
+def _timing_row(found: FuturesStudy, each: QuestionTiming) -> ChartRow:
+    parts = _amount(each.difference, "cheaper" if each.is_earlier else "dearer")
+    return ChartRow(_TIMINGS[each.timing], timing_text(found, each), parts, each.question)
+
+
+def _amount(band: ProvenDifference | None, tone: Tone = "cheaper") -> tuple[BarPart, ...]:
+    """Return the bar of an amount of 0 or more: what is proven, then what is possible; nothing if it is unknown."""
+    if band is None:
+        return ()
+    proven: tuple[BarPart, ...] = ((0.0, band.low, tone),) if band.low else ()
+    return (*proven, *_between(band.low, band.high))
 
 
 # Scenarios side by side.

@@ -1,4 +1,4 @@
-"""The canvas of print figures: sizes, fonts, colours, axes of money, names in any script, and the file.
+"""The canvas of print figures: sizes, fonts, colours, axes of money, names in any script, charts of bars, and the file.
 
 Colour-blind readers can distinguish the colours, which are the same on pages and in plots. Sources: Okabe, Ito: Color
 Universal Design, 2008; olive: Tol, Colour Schemes, 2021. Beyond eight regions colours repeat with a pattern.
@@ -13,8 +13,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from textwrap import wrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from optimizer.report.format import plural, shortened
 from optimizer.results.result import Result
 from optimizer.tolerances import ROUNDING
 from optimizer.units import si
@@ -248,3 +249,147 @@ def regions(instance: Instance, shares: Iterable[Mapping[str, tuple[SourceShare,
         region: (OTHERS[i % len(OTHERS)], PATTERNS[min(i // len(OTHERS), len(PATTERNS) - 1)])
         for i, region in enumerate(abroad)
     }
+
+
+# Rows of bars.
+
+Tone = Literal["broken", "dearer", "cheaper", "own", "range", "unknown"]
+# A part of a bar: from, to, tone; in the unit of the axis.
+BarPart = tuple[float, float, Tone]
+# Largest number of characters of a label.
+LABEL_LENGTH = 52
+_LOOKS: Mapping[Tone, tuple[str, str]] = {
+    "broken": (VERMILION, ""),
+    "dearer": (ORANGE, ""),
+    "cheaper": (GREEN, "////"),
+    "own": (BLUE, ""),
+    "range": (SKY, ""),
+    "unknown": (GREY, "xxxx"),
+}
+
+
+@dataclass(frozen=True)
+class ChartRow:
+    """A row: parts of a bar from one amount to another, each with its tone, and the amount in words."""
+
+    label: str  # text on the left
+    words: str  # text on the right
+    parts: tuple[BarPart, ...] = ()
+    group: str = ""  # heading of its group; empty for none
+    mark: float | None = None  # place of a mark; None for none
+
+
+@dataclass(frozen=True)
+class AnswerChart:
+    """The data of a study's figure."""
+
+    title: str  # title of the figure
+    rows: tuple[ChartRow, ...]  # rows from top to bottom
+    legend: Mapping[Tone, str]  # meaning of each tone
+    about: str  # text of the caption
+    axis: Literal["money", "share"] = "money"  # money, or a share of 1
+    line: tuple[float, str] | None = None  # place and name of a line; None for none
+    left: int = 0  # number of rows left out
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Return the ends of the axis: the smallest and the largest amount, or 0."""
+        ends = [end for row in self.rows for low, high, _ in row.parts for end in (low, high)]
+        ends += [self.line[0]] if self.line else []
+        low, high = min([0.0, *ends]), max([0.0, *ends])
+        return low, high if high > low else low + 1.0
+
+    @property
+    def tones(self) -> list[Tone]:
+        """Return its tones, in the order of their first rows."""
+        return list(dict.fromkeys(tone for row in self.rows for *_, tone in row.parts))
+
+    @property
+    def caption(self) -> str:
+        """Return the caption."""
+        line = f" Dashed: {self.line[1]}." if self.line else ""
+        more = f" {plural(self.left, 'more row')} not shown." if self.left else ""
+        return f"{self.about}{line}{more}"
+
+    def on_page(self) -> dict[str, Any]:
+        """Return the rows for a page, with start and length of each part of a bar in per cent of the axis."""
+        low, high = self.ends
+        share = 100.0 / (high - low)
+
+        def place(amount: float) -> float:
+            return round((amount - low) * share, 2)
+
+        rows = [
+            {
+                "group": row.group,
+                "label": row.label,
+                "words": row.words,
+                "mark": None if row.mark is None else place(row.mark),
+                "parts": [{"left": place(min(one, other)), "wide": round(abs(other - one) * share, 2), "tone": tone}
+                          for one, other, tone in row.parts],
+            }
+            for row in self.rows
+        ]  # fmt: skip
+        line = None if self.line is None else place(self.line[0])
+        legend = [{"tone": tone, "text": self.legend[tone]} for tone in self.tones]
+        return {"rows": rows, "zero": place(0.0), "line": line, "legend": legend, "about": self.caption}
+
+    def table(self) -> dict[str, Any]:
+        """Return the rows as a table for a page: heads, rows and caption."""
+        groups = any(row.group for row in self.rows)
+        rows = [[*([row.group] if groups else []), row.label, row.words] for row in self.rows]
+        return {"head": [*(["Of"] if groups else []), "What", "Amount"], "rows": rows, "caption": self.caption}
+
+
+def draw_chart(chart: AnswerChart) -> Canvas:
+    """Draw a chart for print."""
+    from matplotlib.patches import Patch
+    from matplotlib.ticker import PercentFormatter
+
+    groups = len({row.group for row in chart.rows} - {""})
+    canvas = new_canvas(chart.title, 0.5 + 0.21 * (len(chart.rows) + groups))
+    (panel,) = canvas.panels
+    low, high = chart.ends
+    places = _draw_rows(panel, chart.rows)
+    panel.set_ylim(places[-1] + 0.7, -0.7 - bool(groups))
+    panel.set_yticks(places, [shortened(row.label, LABEL_LENGTH) for row in chart.rows])
+    panel.set_xlim(low - 0.02 * (high - low), high + 0.02 * (high - low))
+    right = panel.twinx()
+    right.set_ylim(panel.get_ylim())
+    right.set_yticks(places, [row.words for row in chart.rows])
+    plain(right)
+    right.tick_params(right=False, labelsize=7)
+    panel.axvline(0, color=QUIET, linewidth=0.8)
+    panel.tick_params(axis="y", length=0)
+    panel.grid(axis="x")
+    if chart.axis == "money":
+        in_money(panel.xaxis)
+    else:
+        panel.set_xticks([0, 0.25, 0.5, 0.75, 1.0])
+        panel.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
+    if chart.line:
+        panel.axvline(chart.line[0], color=INK, linestyle="--", linewidth=1.0)
+    handles = [
+        Patch(facecolor=_LOOKS[tone][0], hatch=_LOOKS[tone][1], label=chart.legend[tone]) for tone in chart.tones
+    ]
+    add_footer(canvas, chart.caption, handles)
+    return canvas
+
+
+def _draw_rows(panel: "Axes", rows: Sequence[ChartRow]) -> list[float]:
+    """Draw the bars and the heading of each group from top to bottom; return the place of each row."""
+    places, place, group = list[float](), 0.0, ""
+    for row in rows:
+        if row.group != group:
+            place += 1.0 if places else 0.0
+            panel.text(0.01, place - 0.62, row.group, transform=panel.get_yaxis_transform(), fontsize=7.5,
+                       fontweight="bold", va="center")  # fmt: skip
+            group = row.group
+        for start, end, tone in row.parts:
+            colour, hatch = _LOOKS[tone]
+            panel.barh(place, end - start, left=start, height=0.62, color=colour, hatch=hatch)
+        if row.mark is not None:
+            panel.plot([row.mark], [place], marker="D", color=INK, markersize=4)
+        places.append(place)
+        place += 1.0
+    return places

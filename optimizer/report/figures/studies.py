@@ -10,11 +10,8 @@ import numpy as np
 from optimizer.instance.derived import display_name
 from optimizer.report.figures.canvas import (
     BLUE,
-    GREEN,
     INK,
-    ORANGE,
     OTHERS,
-    QUIET,
     STYLE,
     VERMILION,
     Canvas,
@@ -25,13 +22,11 @@ from optimizer.report.figures.canvas import (
     use_all_fonts,
 )
 from optimizer.report.format import percent, plural, shortened
-from optimizer.report.tables.futures_study import timing_text, worth_text
 from optimizer.report.tables.requirements import curve
 from optimizer.report.tables.sensitivity import conditions_of, dimension_name, value_of_dimension
 from optimizer.results.plan import Array
 from optimizer.studies.boxes import Flags
 from optimizer.studies.discovery_result import Discovery
-from optimizer.studies.futures.study_result import FuturesStudy, QuestionTiming
 from optimizer.studies.requirements_result import Requirements
 
 if TYPE_CHECKING:
@@ -72,94 +67,6 @@ def draw_funding_plot(found: Requirements, suffix: str) -> bytes:
         )
         add_footer(canvas, footer, panel.get_legend_handles_labels()[0])
         return file_bytes(canvas, suffix)
-
-
-_TIMINGS = {
-    "start": "known at the start",
-    "earlier": "known a year earlier",
-    "later": "known a year later",
-    "never": "never known",
-}
-
-
-@dataclass(frozen=True)
-class WorthBar:
-    """An amount that is known between two bounds."""
-
-    label: str  # label of its row
-    group: str  # its question; empty for all questions together
-    is_loss: bool  # whether it is the cost of a later answer; else the value of an earlier one or of a later decision
-    # Money, 0 or more; None if unknown.
-    low: float | None
-    high: float | None
-    words: str  # the amount in the form of the tables
-
-
-def worth_bars(found: FuturesStudy) -> tuple[WorthBar, ...]:
-    """Return the bars of flexibility and perfect information, then those of each question at each other date."""
-    bars = []
-    for name, label in (("flexibility", "deciding later"), ("information", "knowing every answer at the start")):
-        band = getattr(found, name)
-        ends = (None, None) if band is None else _ends(band.low, band.high)
-        bars.append(WorthBar(label, "", False, *ends, worth_text(found, name)))
-    return (*bars, *(_of_question(found, each) for each in found.questions))
-
-
-def _of_question(found: FuturesStudy, each: QuestionTiming) -> WorthBar:
-    band = each.difference
-    ends = (None, None) if band is None else _ends(band.low, band.high)
-    label = f"{each.question}: {_TIMINGS[each.timing]}"
-    return WorthBar(label, each.question, not each.is_earlier, *ends, timing_text(found, each))
-
-
-def _ends(low: float, high: float) -> tuple[float | None, float | None]:
-    """Return the proven amount, or 0, and the largest possible amount, or None without a limit."""
-    return max(0.0, low) if math.isfinite(low) else 0.0, high if math.isfinite(high) else None
-
-
-def draw_worth(found: FuturesStudy) -> Canvas:
-    """Draw the amounts as bars: full up to the proven amount, pale up to the largest possible one."""
-    bars = worth_bars(found)
-    heading = f"{found.instance.title}: what it is worth to decide later and to know earlier"
-    canvas = new_canvas(heading, 0.5 + 0.24 * len(bars))
-    (panel,) = canvas.panels
-    ends = [end for bar in bars for end in (bar.low, bar.high) if end is not None]
-    most, above = max([*ends, 0.0]), ""
-    for row, bar in enumerate(bars):
-        _draw_worth_bar(panel, row, bar, most)
-        if bar.group != above:
-            panel.axhline(row - 0.5, color=QUIET, linewidth=0.5)
-            above = bar.group
-    panel.set_yticks(range(len(bars)), [shortened(bar.label, 48) for bar in bars])
-    panel.set_ylim(len(bars) - 0.5, -0.5)
-    panel.set_xlim(0, 1.3 * most or 1.0)
-    panel.tick_params(axis="y", length=0)
-    in_money(panel.xaxis)
-    panel.grid(axis="x")
-    add_footer(
-        canvas,
-        f"Difference in {found.measure_with_gaps}, present value, {found.instance.currency}. Full: at least, proven; "
-        f"pale: at most.{'' if found.has_priced_gaps else ' ✗: floors fail.'}",
-        _worth_handles(),
-    )
-    return canvas
-
-
-def _draw_worth_bar(panel: "Axes", row: int, bar: WorthBar, most: float) -> None:
-    if bar.low is not None:
-        colour, hatch = (ORANGE, "////") if bar.is_loss else (GREEN, "")
-        high = most if bar.high is None else bar.high
-        panel.barh(row, high, color=colour, height=0.6, alpha=0.35)
-        panel.barh(row, bar.low, color=colour, height=0.6, hatch=hatch)
-        panel.text(high, row, f" {bar.words}", va="center", fontsize=7.5)
-    else:
-        panel.text(0, row, f" {bar.words}", va="center", fontsize=7.5, color=QUIET, fontstyle="italic")
-
-
-def _worth_handles() -> list[object]:
-    from matplotlib.patches import Patch
-
-    return [Patch(facecolor=GREEN, label="saved by it"), Patch(facecolor=ORANGE, hatch="////", label="cost of it")]
 
 
 # More points than these become one image inside the drawing, which keeps the file small.

@@ -13,8 +13,8 @@ from typing import Any
 from optimizer.errors import has_extra
 from optimizer.instance.derived import but_samples
 from optimizer.instance.reading import instance_of
-from optimizer.report.figures.answers import ChartedStudy, chart_of, draw_answer
-from optimizer.report.figures.canvas import STYLE, Canvas, file_bytes, use_all_fonts
+from optimizer.report.figures.answers import ChartedStudy, chart_of
+from optimizer.report.figures.canvas import STYLE, Canvas, draw_chart, file_bytes, use_all_fonts
 from optimizer.report.figures.futures import draw_futures
 from optimizer.report.figures.plot import (
     Choice,
@@ -25,7 +25,7 @@ from optimizer.report.figures.plot import (
     hardest_sources,
     maps_of,
 )
-from optimizer.report.figures.studies import draw_discovery, draw_worth
+from optimizer.report.figures.studies import draw_discovery
 from optimizer.report.figures.world_map import map_table
 from optimizer.report.figures.years import draw_down_table, sources_tables, years_table
 from optimizer.report.html.book import Book, tidy
@@ -35,7 +35,6 @@ from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
 from optimizer.studies.comparison import Comparison
 from optimizer.studies.discovery_result import Discovery
-from optimizer.studies.futures.study_result import FuturesStudy
 from optimizer.tolerances import SHOWN_SHARE
 from optimizer.units import si, si_up
 
@@ -43,16 +42,11 @@ from optimizer.units import si, si_up
 _OUTLINE, _DECIMALS = re.compile(rb' d="[^"]*"'), re.compile(rb"(\.\d)\d+")
 
 # Studies with a figure.
-Study = FuturesStudy | Discovery | ChartedStudy
+Study = Discovery | ChartedStudy
 # The numbers of a picture, and the tables behind it.
 PictureData = tuple[dict[str, Any], list[dict[str, Any]]]
 # Frames with more rows are only in the JSON and the CSV files of the command.
 _MOST_ROWS = 100
-# Studies whose figures are drawn here and not by the page's scripts: caption, frames with the numbers, and function.
-_DRAWN: Mapping[type, tuple[str, Sequence[str], Callable[[Any], Canvas]]] = {
-    FuturesStudy: ("What it is worth to decide later and to know earlier", ("values", "questions"), draw_worth),
-    Discovery: ("Samples and boxes", ("conditions",), draw_discovery),
-}
 
 
 @dataclass(frozen=True)
@@ -87,7 +81,7 @@ def section_of(
 def _blocks(found: Study) -> list[dict[str, Any]]:
     view = view_of(found)
     first, *more = filter(None, view.sentences(found))
-    return [{"kind": "answer", "text": first}, *map(_text, more), *_chart(found), *_figure(found), *_folded(found)]
+    return [{"kind": "answer", "text": first}, *map(_text, more), *_chart(found), *_folded(found)]
 
 
 def _folded(found: Study) -> list[dict[str, Any]]:
@@ -137,10 +131,10 @@ def _cheapest_expected(cost: float | None, plan: FuturesResult) -> list[dict[str
     return [{"kind": "text", "text": f"{what}What stands here need not hold of it."}]
 
 
-def _chart(found: Any) -> list[dict[str, Any]]:
-    """Return the chart of bars, which the page's scripts draw, with its rows as a table."""
-    if type(found) in _DRAWN:
-        return []
+def _chart(found: Study) -> list[dict[str, Any]]:
+    """Return the chart of bars with its rows as a table, or the figure of a discovery; nothing without data."""
+    if isinstance(found, Discovery):
+        return _plane(found)
     try:
         chart = chart_of(found)
     except ValueError:
@@ -148,18 +142,20 @@ def _chart(found: Any) -> list[dict[str, Any]]:
     return [{"kind": "chart", "caption": chart.title, **chart.on_page(), "behind": chart.table()}]
 
 
-def _figure(found: Study) -> list[dict[str, Any]]:
-    """Return the figure of another form with its numbers; nothing without its extra, or with nothing to draw."""
-    if type(found) not in _DRAWN or not has_extra("plot"):
+def _plane(found: Discovery) -> list[dict[str, Any]]:
+    """Return the figure of samples and boxes with its numbers; nothing without its extra, or without any box."""
+    if not has_extra("plot") or not found.boxes:
         return []
-    caption, frames, _ = _DRAWN[type(found)]
-    try:
-        picture = draw_study_plot(found, "svg")
-    except ValueError:
-        return []
-    behind = [page_table(view_of(found).instance(found), found.frames.frame(name)) for name in frames]
-    alt = f"{caption}, as a figure; the table behind it has its numbers."
-    return [{"kind": "figure", "caption": caption, "alt": alt, "picture": picture_address(picture), "behind": behind}]
+    caption = "Samples and boxes"
+    return [
+        {
+            "kind": "figure",
+            "caption": caption,
+            "alt": f"{caption}, as a figure; the table behind it has its numbers.",
+            "picture": picture_address(draw_study_plot(found, "svg")),
+            "behind": [page_table(found.instance, found.frames.frame("conditions"))],
+        }
+    ]
 
 
 def _map(book: Book) -> PictureData:
@@ -246,15 +242,14 @@ def _canvas_of(subject: FuturesResult | Study) -> Canvas:
         return draw_futures(instance_of(subject), subject)
     if isinstance(subject, Comparison):
         return _draw_comparison(subject)
-    _, _, draw = _DRAWN.get(type(subject), ("", (), draw_answer))
-    return draw(subject)
+    return draw_discovery(subject) if isinstance(subject, Discovery) else draw_chart(chart_of(subject))
 
 
 def _draw_comparison(found: Comparison) -> Canvas:
     """Draw plans by budget if one case has several budgets, else a bar for each column."""
     columns = [each for each in found.columns if each.budget is not None and each.result.baseline is not None]
     if len(found.cases) > 1 or len(columns) < 2:
-        return draw_answer(found)
+        return draw_chart(chart_of(found))
     (instance,) = found.cases.values()
     kept = f"keeps every floor{but_samples(instance)}"
     notes = [f"The least outlay that {kept} is {si_up(each.outlay, columns[0].result.money, 5)}."
