@@ -52,7 +52,7 @@ from optimizer.studies.alternatives_result import (
     RangeEnd,
     SizeRange,
 )
-from optimizer.studies.measure import TOLERANCE_SHARE, CostTolerance, before_tolerance_base
+from optimizer.studies.measure import TOLERANCE_SHARE, CostTolerance, ToleranceBase, before_tolerance_base
 from optimizer.studies.solve import Timer, conclude, measured_plan
 from optimizer.studies.what_if import WhatIfSolver
 from optimizer.tolerances import HELD_NEAR_OPTIMAL, NEGLIGIBLE, PLAN_GAP, ROUNDING
@@ -118,22 +118,27 @@ def alternatives(
     plans, patience = arguments.whole_number("plans", plans), arguments.number("patience", patience)
     settings, allowed = Settings.chosen(settings, TOLERANCE_SHARE), CostTolerance.parse(within)
     instance = apply_arguments(instance, budget=budget, scenario=scenario).instance
-    clock = settings.clock()
-    with WhatIfSolver(instance, settings, clock, listener) as solver:
+    with WhatIfSolver(instance, settings, settings.clock(), listener) as solver:
         # The least cost must be proven more closely than the tolerance of the near-optimal plans.
         first, near_cost = before_tolerance_base(settings), lambda measure: COST_PART * allowed.money(measure)
         cheapest, measure = measured_plan(solver, instance, settings, first, near=near_cost, known=known)
         if measure is None or cheapest.status == "stopped":
-            status: AlternativesStatus = "none" if cheapest.status == "none" else "stopped"
-            most = cheapest.priced_cost + (0.0 if measure is None else allowed.money(measure))
-            share, seconds = allowed.of(measure), time.perf_counter() - clock.started
-            accuracy = settings.share_of_price
-            return Alternatives(status, share, most, accuracy, cheapest, seconds=seconds, tolerance_base=measure)
+            found = _without_ranges(cheapest, measure, allowed, settings)
+            return replace(found, seconds=time.perf_counter() - solver.clock.started)
         near = replace(settings, mip_gap=min(settings.mip_gap, SIZE_GAP))
-        with interruptible(clock, listener):
+        with interruptible(solver.clock, listener):
             more = allowed.money(measure)
             found = _find_alternatives(instance, cheapest, more, plans, near, patience, solver)
         return replace(found, within=allowed.of(measure), tolerance_base=measure)
+
+
+def _without_ranges(
+    cheapest: Result, measure: ToleranceBase | None, allowed: CostTolerance, settings: Settings
+) -> Alternatives:
+    """Return the study without ranges and plans, where the cheapest plan was not found or not proven."""
+    status: AlternativesStatus = "none" if cheapest.status == "none" else "stopped"
+    most = cheapest.priced_cost + (0.0 if measure is None else allowed.money(measure))
+    return Alternatives(status, allowed.of(measure), most, settings.share_of_price, cheapest, tolerance_base=measure)
 
 
 def _find_alternatives(

@@ -119,10 +119,7 @@ def compare(
     with interruptible(clock, listener), BudgetSweep(named, settings, clock, listener) as sweep:
         if known is not None:
             sweep.adopt(next(iter(named)), known)
-        builder = _ComparisonBuilder(sweep, facts, more, on_part, given, left_out)
-        builder.add_grid(chosen, resolution)
-        builder.add_facts()
-        return builder.comparison()
+        return _ComparisonBuilder(sweep, facts, more, on_part, given, left_out).run(chosen, resolution)
 
 
 def _named_cases(cases: Instance | Mapping[str, Instance], scenario: ScenarioNames | None) -> dict[str, Instance]:
@@ -197,16 +194,20 @@ class _ComparisonBuilder:
         self._failing: dict[str, tuple[str, ...]] = {}  # by case, the shocks in which the do-nothing plan fails
         self._facts_left = 0  # number of unanswered questions about cheapest plans and shocks alone
 
+    def run(self, budgets: Sequence[float | None] | Literal["auto"] | None, resolution: float) -> Comparison:
+        """Return the comparison with the best plan of every budget of every case, and with the facts."""
+        self._add_grid(budgets, resolution)
+        self._add_facts()
+        return self.comparison()
+
     def comparison(self) -> Comparison:
         """Return the comparison with all columns found so far."""
         sweep = self.sweep
-        columns = tuple(ComparisonColumn(*key, sweep.result(*key)) for key in self.shown if sweep.has(*key))
-        columns = (*columns, *self.given)
-        return replace(
-            self.found, columns=columns, stopped=sweep.clock.interrupted, tolerance_bases=dict(sweep.measures)
-        )
+        found = (ComparisonColumn(*key, sweep.result(*key)) for key in self.shown if sweep.has(*key))
+        columns, bases = (*found, *self.given), dict(sweep.measures)
+        return replace(self.found, columns=columns, stopped=sweep.clock.interrupted, tolerance_bases=bases)
 
-    def add_grid(self, budgets: Sequence[float | None] | Literal["auto"] | None, resolution: float) -> None:
+    def _add_grid(self, budgets: Sequence[float | None] | Literal["auto"] | None, resolution: float) -> None:
         """Find the best plan of every budget of every case; choose the budgets if none are given."""
         cases = list(self.sweep.cases)
         if budgets == "auto":
@@ -261,7 +262,7 @@ class _ComparisonBuilder:
                 resolution=max(unit, self.found.resolution or 0.0),
             )
 
-    def add_facts(self) -> None:
+    def _add_facts(self) -> None:
         """Add the facts besides the plans, computed in parallel; start no further search after Ctrl-C."""
         if "least" in self.facts and not self.sweep.clock.interrupted:
             self._add_least_outlays()

@@ -174,38 +174,36 @@ def stress(
     changed = apply_arguments(read(result.data, file) if instance is None else instance, scenario=scenario)
     base = changed.instance
     fit = fit_plan(base, result, file)
-    drawn, own_samples = fresh_samples(base, result, samples, seed)
-    if not drawn.events:
-        cure = "Add shocks, or name an instance that has some with --instance."
-        raise InstanceError([Finding(file, None, "shocks", "there is neither a shock nor an ensemble", cure)])
+    drawn, own_samples = fresh_samples(base, result, samples, seed, file)
     with open_evaluator(drawn, Settings(jobs=jobs, cluster=cluster), None) as evaluator:
         made = _stress_figures(drawn, evaluator, fit.plan, clock, listener)
         notes = (*changed.notes, *fit.notes, *_currency_notes(base, result), *own_samples, *evaluator.notes)
     return Stress(
-        title=drawn.title,
         plan_title=result.title,
-        currency=drawn.currency,
-        samples=len(drawn.events),
         seed=seed,
         sampler=_describe_sampler(base, drawn, seed),
-        cut_off=sum(len(event.periods) < event.length for event in drawn.events),
         own_shocks=len(result.shocks),
         own_failed=sum(outcome.fails for outcome in result.shocks),
         notes=notes,
         versions={"optimizer": version("optimizer"), **solver_versions()},
         seconds={"solver": clock.solving, "total": time.perf_counter() - began},
-        instance=drawn,
         **made,
     )
 
 
-def fresh_samples(base: Instance, result: Result, samples: int, seed: int) -> tuple[Instance, tuple[str, ...]]:
+def fresh_samples(
+    base: Instance, result: Result, samples: int, seed: int, file: str
+) -> tuple[Instance, tuple[str, ...]]:
     """Return the instance with newly drawn samples (`resample`) that differ from the plan's own, and notes on seeds.
 
     An ensemble with the seed `seed` in the plan's instance would reproduce the samples for which the plan was made: it
     is drawn with the next seed that no ensemble of that instance uses.
+
+    Raises:
+        InstanceError: there is no shock to draw from; `file` is the name of the instance.
     """
     drawn = resample(base.replacing(scenarios={}), samples, seed=seed)
+    _require_shocks(drawn, file)
     seeds = {name: spec.get("seed", 0) for name, spec in result.data.get("ensembles", {}).items()}
     own = [name for name in drawn.ensembles if seeds.get(name) == seed]
     if not own:
@@ -216,6 +214,12 @@ def fresh_samples(base: Instance, result: Result, samples: int, seed: int) -> tu
     whose = f"Ensemble {own[0]} is" if len(own) == 1 else f"Ensembles {', '.join(own)} are"
     note = f"{whose} drawn with seed {fresh}: those of seed {seed} are the samples of the plan's own instance."
     return drawn.replacing(ensembles={**drawn.ensembles, **again}), (note,)
+
+
+def _require_shocks(instance: Instance, file: str) -> None:
+    if not instance.events:
+        cure = "Add shocks, or name an instance that has some with --instance."
+        raise InstanceError([Finding(file, None, "shocks", "there is neither a shock nor an ensemble", cure)])
 
 
 def _currency_notes(instance: Instance, result: Result) -> tuple[str, ...]:
@@ -239,13 +243,18 @@ def _describe_sampler(instance: Instance, drawn: Instance, seed: int) -> str:
 def _stress_figures(
     instance: Instance, evaluator: RecourseEvaluator, plan: Plan, clock: Clock, listener: Listener
 ) -> dict[str, Any]:
-    """Compute the fields of `Stress` that depend on the samples' outcomes, by name."""
+    """Compute the fields of `Stress` about the samples and their outcomes, by name; `instance` holds the samples."""
     values = np.array(plan_values(instance, plan))
     replies = _serve_samples(evaluator, values, clock, listener)
     surveyed = survey(instance, evaluator, replies)
     rows = sample_outcomes(instance, surveyed)
     failing, survived = np.flatnonzero(~rows.survived), int(rows.survived.sum())
     return {
+        "title": instance.title,
+        "currency": instance.currency,
+        "instance": instance,
+        "samples": len(instance.events),
+        "cut_off": sum(len(event.periods) < event.length for event in instance.events),
         "survived": survived,
         "share": survived / len(rows.gap),
         "interval": wilson(survived, len(rows.gap)),

@@ -174,30 +174,33 @@ def explain(
     settings = Settings.chosen(settings, GAP_SHARE)
     arguments.function("on_part", on_part)
     made = apply_arguments(instance, budget=budget, scenario=scenario, notes=notes)
-    instance, notes = made.instance, made.notes
     clock = settings.clock()
-    with WhatIfSolver(instance, settings, clock, listener) as solver:
+    # The plan has its own clock: Ctrl-C while it is solved does not interrupt the what-ifs.
+    with WhatIfSolver(made.instance, settings, settings.clock(), listener) as solver:
         own = replace(settings, mip_gap=min(PLAN_GAP, settings.mip_gap))
-        # The plan has its own clock: Ctrl-C while it is solved does not interrupt the what-ifs.
-        solver.clock = settings.clock()
-        result, measure = measured_plan(solver, instance, settings, own, notes, known=known)
+        result, measure = measured_plan(solver, made.instance, settings, own, made.notes, known=known)
         solver.clock = clock
         on_part(result)
         explanation = Explanation(result, settings.share_of_price)
         if result.status == "stopped":
             return explanation
-        survives = result.status == "survives"
-        if survives and measure is not None:
+        if result.status == "survives" and measure is not None:
             explanation = replace(explanation, within=measure.tolerance, tolerance_base=measure)
             solver.settings = replace(measure.settings(settings), patience=None)
         with interruptible(clock, listener):
-            what_ifs = WhatIfs(instance, solver, WHAT_IF_SECONDS)
-            for found in _explain_plan(what_ifs, result) if survives else _explain_failure(what_ifs, result):
-                part = _with_contradiction(found, result)
+            what_ifs = WhatIfs(made.instance, solver, WHAT_IF_SECONDS)
+            for part in _find_parts(what_ifs, result):
                 on_part(part)
                 explanation = _add_part(explanation, part)
-                what_ifs.is_cut_short |= not _is_known(instance, part)
         return replace(explanation, is_complete=not (clock.is_over or what_ifs.is_cut_short))
+
+
+def _find_parts(what_ifs: WhatIfs, result: Result) -> Iterator[ExplanationPart]:
+    """Yield every finding about a plan, the most useful first; if one is not known, mark the what-ifs as cut short."""
+    explained = _explain_plan if result.status == "survives" else _explain_failure
+    for part in explained(what_ifs, result):
+        what_ifs.is_cut_short |= not _is_known(what_ifs.instance, part)
+        yield _with_contradiction(part, result)
 
 
 def _is_known(instance: Instance, part: ExplanationPart) -> bool:
