@@ -68,7 +68,7 @@ _VALUES = {
         "AttackDamage", "AttackStart", "LeastOutlay", "ListedShocksPlan", "SegmentImpact", "ShapingAttack",
     ),
     "studies.comparison": ("Breakpoint", "BudgetStep", "CaseLeastOutlay", "ComparisonColumn", "LoneShock"),
-    "studies.cost_shares": ("CoalitionCost", "MemberShare", "ProvenPayment"),
+    "studies.cost_shares": ("CoalitionCost", "MemberShare"),
     "studies.boxes": ("Box", "BoxScore"),
     "studies.discovery_result": ("DiscoverySamples", "FailureBox", "SampleDimension", "UnusableSamples"),
     "studies.evaluation": (

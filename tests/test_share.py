@@ -19,6 +19,7 @@ from optimizer.instance.removal import coalition
 from optimizer.report.tables.share import share_facts, share_headline
 from optimizer.studies import cost_shares as game
 from optimizer.studies.cost_shares import CostShares, MemberShare
+from optimizer.studies.measure import ProvenDifference
 from optimizer.units import si
 
 ROOT = Path(__file__).parent.parent
@@ -140,14 +141,14 @@ def test_ranges_of_costs_become_ranges_of_payments() -> None:
     # 14/2 − 10.
     members, high = ["1", "2"], costs_of([10, 10, 14], 2)
     low = {**high, frozenset("12"): 12.0}
-    assert game.shapley_ends(members, low, high)["1"] == game.ProvenPayment(7.0, 6.0, 7.0)
+    assert game.shapley_ends(members, low, high)["1"] == ProvenDifference(7.0, 6.0, 7.0)
     central = game.nucleolus_ends(members, low, high)["1"]
     assert (central.value, central.low, central.high) == pytest.approx((7.0, 6.0, 7.0))
     assert game.core_ends(members, low, high) == pytest.approx((-4.0, -3.0))
     # Alone 9 to 10: the other one may pay more, and this one less.
     found = game.shapley_ends(members, {**high, frozenset("1"): 9.0}, high)
-    assert found["1"] == game.ProvenPayment(7.0, 6.5, 7.0)
-    assert found["2"] == game.ProvenPayment(7.0, 7.0, 7.5)
+    assert found["1"] == ProvenDifference(7.0, 6.5, 7.0)
+    assert found["2"] == ProvenDifference(7.0, 7.0, 7.5)
 
 
 def test_an_empty_core() -> None:
@@ -336,7 +337,7 @@ def test_capacity_that_is_common_and_scarce_is_named() -> None:
 
 def test_a_range_that_holds_the_core_value_0_proves_nothing() -> None:
     made = so.share_costs(allies(), "north,south")
-    ends = game.ProvenPayment(1.0, -5e6, 5e6)
+    ends = ProvenDifference(1.0, -5e6, 5e6)
     one = CostShares(made.instance, made.members, made.coalitions, made.shares, core=ends)
     assert one.core_state == "not proven"
 
@@ -400,9 +401,7 @@ def test_members_of_a_workbook_are_the_same(tmp_path: Path) -> None:
 
 
 def test_what_a_member_saves_lies_between_the_ends_of_both_amounts() -> None:
-    each = MemberShare(
-        "a", 0.0, game.ProvenPayment(10, 9, 10), game.ProvenPayment(6, 5, 7), game.ProvenPayment(6, 6, 6)
-    )
+    each = MemberShare("a", 0.0, ProvenDifference(10, 9, 10), ProvenDifference(6, 5, 7), ProvenDifference(6, 6, 6))
     saved = each.saved("shapley")
     assert (saved.value, saved.low, saved.high) == (4, 2, 5)
 

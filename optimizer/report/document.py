@@ -25,7 +25,7 @@ from optimizer.report.brief.futures import make_each_brief, make_futures_brief
 from optimizer.report.brief.writers import paper_scale, write_brief
 from optimizer.report.excel import workbook
 from optimizer.report.figures.studies import draw_funding_plot
-from optimizer.report.format import changed_words, percent, plural
+from optimizer.report.format import between, changed_words, percent, plural
 from optimizer.report.html.book import Book, tidy
 from optimizer.report.html.book import book as make_book
 from optimizer.report.html.sections import (
@@ -40,7 +40,6 @@ from optimizer.report.html.sections import (
 from optimizer.report.tables.futures import (
     futures_facts,
     futures_headline,
-    money_range,
     order_size,
     order_time,
     stage_caption,
@@ -234,7 +233,7 @@ def _stage_table(instance: Instance, result: FuturesResult, stage: Stage) -> Map
     where = ("branch", "probability") if result.first_question else ()
     shown = page_table(instance, frame.select((*where, "option", "kind")))
     rows = [
-        [*texts, order_time(row), order_size(instance, row.item[1]), money_range(row.item[1].paid)]
+        [*texts, order_time(row), order_size(instance, row.item[1]), between(*row.item[1].paid)]
         for texts, row in zip(shown["rows"], frame.rows(), strict=True)
     ]
     return {

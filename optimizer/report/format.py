@@ -67,6 +67,12 @@ def is_date(instance: Instance, which: str) -> bool:
     return which in map(instance.horizon.label, instance.horizon.periods)
 
 
+def between(low: float, high: float, unit: str = "", digits: int = 3) -> str:
+    """Return an amount between two ends: ``68.9M to 73.2M USD``; the upper end if both read alike."""
+    most = si(high, unit, digits)
+    return most if si(low) == si(high) else f"{si(low, '', digits)} to {most}"
+
+
 def in_millions(amount: float, digits: int = 3) -> str:
     """Return money in millions, to the given significant digits: ``4,490``, ``0.345``, ``−37.6``."""
     return short(significant(amount / 1e6, digits), digits)

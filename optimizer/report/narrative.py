@@ -336,7 +336,7 @@ def difference_text(difference: ProvenDifference) -> str:
 
 def signed_amount(amount: float, digits: int = 3) -> str:
     """Return an amount with its sign: ``+39.6M``, ``−2.36B``, ``0``."""
-    return f"{'+' if amount > 0 else '−' if amount < 0 else ''}{si(abs(amount), digits=digits)}"
+    return f"{'+' if amount > 0 else ''}{si(amount, digits=digits)}"
 
 
 def in_tolerance(bases: Iterable[ToleranceBase], money: str) -> str:

@@ -51,7 +51,7 @@ from optimizer.studies.attack_result import AttackResult
 from optimizer.studies.comparison import Comparison, ComparisonColumn
 from optimizer.studies.cost_shares import CostShares
 from optimizer.studies.discovery_result import Discovery
-from optimizer.studies.explanation import Explanation, PartValue
+from optimizer.studies.explanation import Explanation
 from optimizer.studies.futures.study_result import FuturesStudy
 from optimizer.studies.purchases import sizes_bought
 from optimizer.studies.sensitivity_result import Sensitivity, TornadoBar, VariantOutcome
@@ -110,21 +110,15 @@ def _without_options(instance: Instance, found: Explanation) -> str:
         return f"Each of these is needed to survive: {list_names(vital, _NAMES)}."
     is_known = {each.of for each in levers if each.survives} >= set(found.result.plan.bought)
     spared = "No single option is indispensable" if is_known else "No option is known to be indispensable"
-    dear = max(filter(_is_proven, levers), key=lambda each: each.change or 0.0, default=None)
+    dear = max((each for each in levers if each.is_proven), key=lambda each: each.change or 0.0, default=None)
     if dear is None or not dear.change:
         return f"{spared}: without any one of them another plan survives at no proven extra cost."
     name, more = display_name(instance, dear.of), si(dear.change, instance.money)
     return f"{spared}; dearest to lose is {name}, without which surviving costs {more} more."
 
 
-def _is_proven(value: PartValue) -> bool:
-    """Return whether the sign of a value is proven."""
-    low, high = value.low, value.high
-    return value.change is not None and low is not None and high is not None and (low > 0 or high < 0)
-
-
 def _without_shocks(instance: Instance, found: Explanation) -> str:
-    shocks = [each for each in found.part_values if each.kind in ("shock", "family") and _is_proven(each)]
+    shocks = [each for each in found.part_values if each.kind in ("shock", "family") and each.is_proven]
     worst = min(shocks, key=lambda each: each.change or 0.0, default=None)
     if worst is None or (worst.change or 0.0) >= 0:
         return "No shock alone makes the plan dearer by an amount that is proven."

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from optimizer.results.result import Result
+from optimizer.results.saved import finite_or_none
 from optimizer.studies import study_frames
 from optimizer.studies.measure import ToleranceBase
 
@@ -131,15 +132,14 @@ class Alternatives:
 
 
 def _row(each: SizeRange) -> dict[str, Any]:
-    def end(size: float, bound: float, *, proven: bool) -> dict[str, Any]:
-        return {"size": size, "bound": bound if bound < float("inf") else None, "proven": proven}
+    def end(found: RangeEnd) -> dict[str, Any]:
+        return {"size": found.size, "bound": finite_or_none(found.bound), "proven": found.proven}
 
-    least, greatest = each.least, each.greatest
     return {
         "option": each.option,
         "kind": each.kind,
         "verdict": each.verdict,
         "cheapest": each.cheapest,
-        "least": end(least.size, least.bound, proven=least.proven),
-        "greatest": end(greatest.size, greatest.bound, proven=greatest.proven),
+        "least": end(each.least),
+        "greatest": end(each.greatest),
     }

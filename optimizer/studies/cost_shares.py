@@ -37,7 +37,7 @@ from optimizer.instance.schema import Instance
 from optimizer.results.frames import Frame, FrameColumn, Frames
 from optimizer.results.result import Result
 from optimizer.solver import Vector
-from optimizer.studies.measure import ProvenDifference
+from optimizer.studies.measure import ProvenDifference, band_dict
 from optimizer.tolerances import FINEST_SHARE, POSITIVE_DUAL, SAME_VALUE
 
 Coalition = frozenset[str]
@@ -45,15 +45,8 @@ Coalition = frozenset[str]
 Costs = Mapping[Coalition, float]
 # The payment of each member, in money.
 Payments = Mapping[str, float]
-
-
-@dataclass(frozen=True)
-class ProvenPayment:
-    """A payment or another amount of the game: its value at the costs found, and its range within their bounds."""
-
-    value: float
-    low: float
-    high: float
+# The former name of the class.
+ProvenPayment = ProvenDifference
 
 
 def coalitions(members: Sequence[str]) -> list[Coalition]:
@@ -74,7 +67,7 @@ def shapley_value(members: Sequence[str], costs: Costs) -> dict[str, float]:
     }
 
 
-def shapley_ends(members: Sequence[str], low: Costs, high: Costs) -> dict[str, ProvenPayment]:
+def shapley_ends(members: Sequence[str], low: Costs, high: Costs) -> dict[str, ProvenDifference]:
     """Return the Shapley value at the costs `high`, with its exact range for costs between `low` and `high`.
 
     The Shapley value is linear in the costs. `high` holds the costs of the plans found, `low` their proven bounds.
@@ -84,7 +77,7 @@ def shapley_ends(members: Sequence[str], low: Costs, high: Costs) -> dict[str, P
         weights = _shapley_weights(members, member)
         least = math.fsum(weight * (low if weight > 0 else high)[each] for each, weight in weights.items())
         most = math.fsum(weight * (high if weight > 0 else low)[each] for each, weight in weights.items())
-        ends[member] = ProvenPayment(value, least, most)
+        ends[member] = ProvenDifference(value, least, most)
     return ends
 
 
@@ -124,7 +117,7 @@ def nucleolus(members: Sequence[str], costs: Costs) -> dict[str, float]:
     return dict(zip(members, paid.tolist(), strict=True))
 
 
-def nucleolus_ends(members: Sequence[str], low: Costs, high: Costs) -> dict[str, ProvenPayment]:
+def nucleolus_ends(members: Sequence[str], low: Costs, high: Costs) -> dict[str, ProvenDifference]:
     """Return the nucleolus at the costs `high`, with its range for costs between `low` and `high`.
 
     The range adds up the changes when one cost at a time takes its value in `low`. The nucleolus is continuous and
@@ -134,7 +127,7 @@ def nucleolus_ends(members: Sequence[str], low: Costs, high: Costs) -> dict[str,
     moving = [each for each in high if high[each] - low[each] > SAME_VALUE * abs(high[each])]
     moved = [nucleolus(members, {**high, each: low[each]}) for each in moving]
     return {
-        member: ProvenPayment(
+        member: ProvenDifference(
             paid,
             paid + math.fsum(min(0.0, each[member] - paid) for each in moved),
             paid + math.fsum(max(0.0, each[member] - paid) for each in moved),
@@ -239,12 +232,12 @@ class MemberShare:
 
     member: str
     no_shock: float  # its no-shock cost alone, present value, from which the payments count
-    alone: ProvenPayment  # payment of the member alone
+    alone: ProvenDifference  # payment of the member alone
     # Payment in the joint plan by each solution.
-    shapley: ProvenPayment
-    nucleolus: ProvenPayment
+    shapley: ProvenDifference
+    nucleolus: ProvenDifference
 
-    def paid(self, solution: Solution) -> ProvenPayment:
+    def paid(self, solution: Solution) -> ProvenDifference:
         """Return the payment by a solution."""
         return self.shapley if solution == "shapley" else self.nucleolus
 
@@ -275,7 +268,7 @@ class CostShares:
     members: tuple[str, ...]
     coalitions: tuple[CoalitionCost, ...] = field(default=(), repr=False)
     shares: tuple[MemberShare, ...] = ()
-    core: ProvenPayment | None = None
+    core: ProvenDifference | None = None
     tolerance: float | None = None
     stopped: bool = False
     notes: tuple[str, ...] = ()
@@ -307,7 +300,7 @@ class CostShares:
         return tuple(each for each in self.coalitions if not each.has_cost and each.result.status != "stopped")
 
     @property
-    def saving(self) -> ProvenPayment | None:
+    def saving(self) -> ProvenDifference | None:
         """The saving of all members from planning together, in money; None if there is no game."""
         if not self.shares:
             return None
@@ -315,7 +308,7 @@ class CostShares:
         alone, least = self.apart
         nothing = FINEST_SHARE * abs(alone)
         ends = (alone - whole.cost, least - whole.cost, alone - whole.bound)
-        return ProvenPayment(*(0.0 if abs(end) <= nothing else end for end in ends))
+        return ProvenDifference(*(0.0 if abs(end) <= nothing else end for end in ends))
 
     @property
     def apart(self) -> tuple[float, float]:
@@ -401,8 +394,8 @@ class CostShares:
             "currency": self.instance.currency,
             "members": [_member(each) for each in self.shares] or [{"member": name} for name in self.members],
             "coalitions": [_coalition(self, each) for each in self.coalitions],
-            "core": {"state": self.core_state, "value": _ends(self.core)},
-            "saving": _ends(self.saving),
+            "core": {"state": self.core_state, "value": band_dict(self.core)},
+            "saving": band_dict(self.saving),
             "saving_share": self.saving_share,
             "saving_without_shocks": self.saving_without_shocks,
             "saving_parts": dict(self.saving_parts) or None,
@@ -421,16 +414,9 @@ class CostShares:
         }
 
 
-def _ends(found: ProvenPayment | ProvenDifference | None) -> dict[str, float | None] | None:
-    if found is None:
-        return None
-    ends = {"value": found.value, "low": found.low, "high": found.high}
-    return {name: value if math.isfinite(value) else None for name, value in ends.items()}
-
-
 def _member(each: MemberShare) -> dict[str, Any]:
-    by: dict[str, Any] = {s: {"pays": _ends(each.paid(s)), "saves": _ends(each.saved(s))} for s in SOLUTIONS}
-    return {"member": each.member, "no_shock_cost": each.no_shock, "alone": _ends(each.alone), **by}
+    by: dict[str, Any] = {s: {"pays": band_dict(each.paid(s)), "saves": band_dict(each.saved(s))} for s in SOLUTIONS}
+    return {"member": each.member, "no_shock_cost": each.no_shock, "alone": band_dict(each.alone), **by}
 
 
 def _coalition(found: CostShares, each: CoalitionCost) -> dict[str, Any]:

@@ -31,6 +31,11 @@ class PartValue:
     months: float | None = None  # by how many months a build comes later or sooner
 
     @property
+    def is_proven(self) -> bool:
+        """Whether the sign of the change is proven."""
+        return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
+
+    @property
     def is_known(self) -> bool:
         """Whether every question about the part was answered; a change is known if its range has a lower end."""
         if self.survives is not False:

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 from optimizer.arguments import ArgumentError
 from optimizer.results.result import Result, price_of_survival
+from optimizer.results.saved import finite_or_none
 from optimizer.solver import Settings
 from optimizer.tolerances import FINEST_SHARE, SAME_VALUE
 from optimizer.units import parse_amount
@@ -100,7 +101,7 @@ def before_tolerance_base(settings: Settings) -> Settings:
 
 @dataclass(frozen=True)
 class ProvenDifference:
-    """The difference of two optima: its value for the plans found, and its proven bounds."""
+    """A difference of optima, such as a saving or a payment: its value for the plans found, and its proven bounds."""
 
     value: float
     low: float
@@ -127,6 +128,10 @@ class ProvenDifference:
         first, second = (each.survival_gap if each.has_priced_gaps else each.gap_bound for each in (before, after))
         return cls.of(before.survival_gap, first, after.survival_gap, second)
 
+    def __neg__(self) -> "ProvenDifference":
+        """Return the difference taken the other way round."""
+        return ProvenDifference(-self.value, -self.high, -self.low)
+
     @property
     def is_proven(self) -> bool:
         """Whether the sign of the difference is proven."""
@@ -136,6 +141,11 @@ class ProvenDifference:
     def size(self) -> float:
         """The absolute value of the difference; 0 if its sign is not proven."""
         return abs(self.value) if self.is_proven else 0.0
+
+
+def band_dict(found: ProvenDifference | None) -> dict[str, float | None] | None:
+    """Return a difference for JSON: None if it is unknown, with None for a number that is not finite."""
+    return None if found is None else {name: finite_or_none(value) for name, value in vars(found).items()}
 
 
 @dataclass(frozen=True)

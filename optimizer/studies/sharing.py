@@ -31,7 +31,6 @@ from optimizer.studies.cost_shares import (
     CoalitionCost,
     CostShares,
     MemberShare,
-    ProvenPayment,
     coalitions,
     core_ends,
     least_core,
@@ -39,7 +38,7 @@ from optimizer.studies.cost_shares import (
     nucleolus_ends,
     shapley_ends,
 )
-from optimizer.studies.measure import ToleranceBase, before_tolerance_base
+from optimizer.studies.measure import ProvenDifference, ToleranceBase, before_tolerance_base
 from optimizer.studies.solve import solve_instance, tight_shocks
 from optimizer.tolerances import SAME_VALUE
 from optimizer.units import MoneyLike
@@ -229,13 +228,13 @@ def _with_game(found: CostShares) -> CostShares:
         MemberShare(
             name,
             base[name],
-            ProvenPayment(high[frozenset([name])], low[frozenset([name])], high[frozenset([name])]),
+            ProvenDifference(high[frozenset([name])], low[frozenset([name])], high[frozenset([name])]),
             shapley[name],
             central[name],
         )
         for name in members
     )
-    core = ProvenPayment(least_core(members, high), *core_ends(members, low, high))
+    core = ProvenDifference(least_core(members, high), *core_ends(members, low, high))
     return replace(found, shares=shares, core=core, notes=(*found.notes, *_scarcity_notes(found)))
 
 

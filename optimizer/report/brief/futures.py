@@ -47,6 +47,7 @@ from optimizer.report.brief.survival_parts import (
 )
 from optimizer.report.format import (
     all_of,
+    between,
     changed_words,
     discounting,
     in_millions,
@@ -194,8 +195,7 @@ def _floors_kept(result: FuturesResult) -> str:
 
 
 def _range_text(amounts: Sequence[float], money: str) -> str:
-    low, high = si(min(amounts)), si(max(amounts))
-    return f"{high} {money}" if low == high else f"{low} to {high} {money}"
+    return between(min(amounts), max(amounts), money)
 
 
 def _views(result: FuturesResult) -> list[_FutureView]:

@@ -27,7 +27,6 @@ from optimizer.report.tables.plan import answer, binding, builds_table
 from optimizer.report.tables.render import attack_parts_note, label_rows
 from optimizer.results.result import Result
 from optimizer.studies.explanation import Deadline, PartValue, Reason, Repair
-from optimizer.studies.measure import ProvenDifference
 from optimizer.studies.shocks import folds
 from optimizer.tolerances import ROUNDING, SHOWN_SHARE
 from optimizer.units import least_whole, si, si_down, si_up
@@ -349,8 +348,7 @@ def worth_words(instance: Instance, group: Group, *, releases: bool) -> tuple[st
         return title, "SOME FLOOR FAILS", _failing_budgets(instance, value) + also
     outlay = ("" if value.outlay is None else f"; then outlay {si(value.outlay, money)}") + also
     if _is_sign_open(value):
-        low, high = _with_minus(value.low or 0.0), _with_minus(value.high or 0.0)
-        return title, DASH, f"no proven change: between {low} and {high}{outlay}"
+        return title, DASH, f"no proven change: between {si(value.low or 0.0)} and {si(value.high or 0.0)}{outlay}"
     return title, _signed_money(value.change, money), f"{_proven_range(value)}{outlay}{_why_dearer(value, releases)}"
 
 
@@ -377,9 +375,9 @@ def _why_dearer(value: PartValue, releases: bool) -> str:
 
 def _is_sign_open(value: PartValue) -> bool:
     """Return whether the sign of a change is not proven, though its bounds are known."""
-    if value.change is None or value.low is None or value.high is None or value.high - value.low <= ROUNDING:
+    if value.low is None or value.high is None or value.high - value.low <= ROUNDING:
         return False
-    return not ProvenDifference(value.change, value.low, value.high).is_proven
+    return not value.is_proven
 
 
 def _signed_money(change: float, money: str) -> str:
@@ -391,13 +389,8 @@ def _proven_range(value: PartValue) -> str:
     change, low, high = value.change or 0.0, value.low, value.high
     if low is None or high is None:
         return "not proven"
-    span = f"{_with_minus(low)} and {_with_minus(high)}"
     is_narrow = max(high - change, change - low) <= SHOWN_SHARE * abs(change) or high - low <= ROUNDING
-    return "proven" if is_narrow or _with_minus(low) == _with_minus(high) else f"proven: between {span}"
-
-
-def _with_minus(amount: float) -> str:
-    return f"{'−' if amount < 0 else ''}{si(abs(amount))}"
+    return "proven" if is_narrow or si(low) == si(high) else f"proven: between {si(low)} and {si(high)}"
 
 
 class Explaining:

@@ -13,6 +13,7 @@ from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.report.format import (
     all_of,
+    between,
     committed_words,
     list_names,
     outcome_of_audit,
@@ -27,7 +28,7 @@ from optimizer.report.tables.render import cross_table, screen_table
 from optimizer.results.frames import Frame, FrameRow
 from optimizer.results.futures import FutureResult, FuturesResult
 from optimizer.studies.frames import decisions_frame, futures_frame
-from optimizer.studies.futures.stages import ALL, Range, Stage, StageOrder, branch_titles, find_stages
+from optimizer.studies.futures.stages import ALL, Stage, StageOrder, branch_titles, find_stages
 from optimizer.tolerances import SAME_VALUE
 from optimizer.units import si
 
@@ -150,7 +151,7 @@ def _outlay_text(instance: Instance, result: FuturesResult) -> str:
     if len(each) == 1 or (max(each) - min(each) <= SAME_VALUE * max(each) and len(budgets) == 1):
         return outlay_words(instance, result.outlay)
     words = (
-        f"expected {si(result.outlay, result.money, 4)}, undiscounted; {_money_range(result, (min(each), max(each)))}"
+        f"expected {si(result.outlay, result.money, 4)}, undiscounted; {between(min(each), max(each), result.money, 4)}"
     )
     if len(budgets) > 1:
         return f"{words}, under a budget that differs between the futures"
@@ -166,7 +167,7 @@ def _first_orders(instance: Instance, result: FuturesResult, first: Stage) -> st
         return f"nothing {when}: all purchases wait for an answer"
     dearest = sorted(first.orders, key=lambda each: -each.paid[1])
     names = list_names([display_name(instance, each.option) for each in dearest], NAMED_FUTURES)
-    return f"{_money_range(result, first.spent_range)} {when}: {names}"
+    return f"{between(*first.spent_range, result.money, 4)} {when}: {names}"
 
 
 def _price_text(result: FuturesResult, price: float) -> str:
@@ -190,7 +191,7 @@ def stage_table(instance: Instance, result: FuturesResult, stage: Stage) -> Rend
     has_branches = any(each.branch != ALL for each in stage.orders)
     rows = list(_order_rows(instance, frame, has_branches=has_branches))
     if not has_branches:
-        rows += [None, (Text("total", style="bold"), ["", "", Text(money_range(stage.spent_range), style="bold")])]
+        rows += [None, (Text("total", style="bold"), ["", "", Text(between(*stage.spent_range), style="bold")])]
     heads, whole = ["Decided", "Size", f"Spent\n{result.money}"], {"no_wrap": True}
     corner, layouts = "Branch, option" if has_branches else "Option, lever", {"Decided": {"justify": "left"} | whole}
     shown = cross_table("", corner, heads, rows, layout={"justify": "right"} | whole, layouts=layouts)
@@ -209,7 +210,7 @@ def _order_rows(
         order: StageOrder = row.item[1]
         name = display_name(instance, order.option)
         option = Text(f"  {name}") if has_branches else Text.assemble(name, (f" · {order.kind}", "dim"))
-        yield option, [order_time(row), order_size(instance, order), money_range(order.paid)]
+        yield option, [order_time(row), order_size(instance, order), between(*order.paid)]
 
 
 def _with_title(title: str, shown: Table, caption: str) -> RenderableType:
@@ -255,21 +256,7 @@ def order_size(instance: Instance, order: StageOrder) -> str:
     """Return the size of an order with its unit, or the range of sizes over the branches."""
     least, most = order.size
     text = size_text(instance, order.option, most)
-    return text if _reads_alike(order.size) else f"{si(least)} to {text}"
-
-
-def money_range(pair: Range) -> str:
-    """Return an amount, or the range from the least to the most."""
-    return si(pair[1]) if _reads_alike(pair) else f"{si(pair[0])} to {si(pair[1])}"
-
-
-def _money_range(result: FuturesResult, pair: Range) -> str:
-    return f"{'' if _reads_alike(pair) else f'{si(pair[0], "", 4)} to '}{si(pair[1], result.money, 4)}"
-
-
-def _reads_alike(pair: Range) -> bool:
-    """Return whether both ends of a range read alike."""
-    return si(pair[0]) == si(pair[1])
+    return text if si(least) == si(most) else f"{si(least)} to {text}"
 
 
 def future_table(instance: Instance, result: FuturesResult, *, every: bool = False) -> RenderableType:

@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import RenderableType
 
 from optimizer.instance.derived import but_samples, display_name
-from optimizer.report.format import plural, shock_title
+from optimizer.report.format import between, plural, shock_title
 from optimizer.report.tables.plan import answer_panel
 from optimizer.report.tables.render import closing_lines, screen_table, value_text
 from optimizer.results.frames import Frame, FrameRow
@@ -116,13 +116,8 @@ def _gap_left_text(result: Result, money: str) -> str:
     failed = sum(outcome.fails for outcome in result.shocks)
     if not failed:
         return "no shortfall"
-    return f"{plural(failed, 'shock')} short, a survival gap of {between(result, money)} over all shocks"
-
-
-def between(result: Result, money: str) -> str:
-    """Return the survival gap of a plan, or the range from its proven lower bound if the two differ."""
-    low, high = min(result.gap_bound or 0.0, result.survival_gap), result.survival_gap
-    return si(high, money) if high - low <= SAME_VALUE * high else f"{si(low)} to {si(high, money)}"
+    gap = between(min(result.gap_bound or 0.0, result.survival_gap), result.survival_gap, money)
+    return f"{plural(failed, 'shock')} short, a survival gap of {gap} over all shocks"
 
 
 def _materials_without_option(found: Requirements) -> list[str]:

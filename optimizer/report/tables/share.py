@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from optimizer.instance.derived import display_name
-from optimizer.report.format import DASH, list_names, percent, plural
+from optimizer.report.format import DASH, between, list_names, percent, plural
 from optimizer.report.tables.plan import answer_panel
 from optimizer.report.tables.render import closing_lines, cross_table
 from optimizer.studies.cost_shares import (
@@ -17,7 +17,6 @@ from optimizer.studies.cost_shares import (
     CoalitionCost,
     CostShares,
     MemberShare,
-    ProvenPayment,
     SavingPart,
     Solution,
     excess,
@@ -26,7 +25,6 @@ from optimizer.studies.cost_shares import (
 from optimizer.studies.measure import ProvenDifference
 from optimizer.units import si
 
-_DIGITS = 3
 SOLUTION_NAMES: dict[Solution, str] = {"shapley": "Shapley value", "nucleolus": "nucleolus"}
 _SAVING_PARTS: dict[SavingPart, str] = {
     "survival_gap": "survival gap at its price",
@@ -45,12 +43,10 @@ def cost_share_tables(found: CostShares, width: int) -> Iterator[RenderableType 
     yield from closing_lines(found.notes, stopped=found.stopped, seconds=found.seconds)
 
 
-def range_text(found: ProvenPayment | ProvenDifference, money: str = "") -> str:
-    """Return the range of an amount; one figure if both ends read alike or one is infinite."""
-    low, high = si(found.low, "", _DIGITS), si(found.high, "", _DIGITS)
-    if low == high or not (math.isfinite(found.low) and math.isfinite(found.high)):
-        return si(found.value, money, _DIGITS)
-    return f"{low} to {high} {money}".rstrip()
+def range_text(found: ProvenDifference, money: str = "") -> str:
+    """Return the range of an amount; its value if both ends read alike or one is infinite."""
+    is_range = math.isfinite(found.low) and math.isfinite(found.high)
+    return between(found.low, found.high, money) if is_range else si(found.value, money)
 
 
 def member_name(found: CostShares, member: str) -> str:
@@ -66,7 +62,7 @@ def coalition_name(found: CostShares, each: CoalitionCost) -> str:
 def _payment_text(found: CostShares, each: MemberShare) -> str:
     name, paid = member_name(found, each.member), each.paid(found.leading)
     if paid.value < 0:
-        return f"{name} gains {range_text(ProvenPayment(-paid.value, -paid.high, -paid.low))}"
+        return f"{name} gains {range_text(-paid)}"
     return f"{name} pays {range_text(paid)}"
 
 
@@ -177,8 +173,7 @@ def _saving_text(found: CostShares) -> str:
     money, saving, share = found.instance.money, found.saving, found.saving_share
     assert saving is not None
     if saving.value < 0:
-        more = ProvenPayment(-saving.value, -saving.high, -saving.low)
-        return f"{range_text(more, money)} more than apart"
+        return f"{range_text(-saving, money)} more than apart"
     less = "" if share is None else f" or {percent(share)}"
     return f"{range_text(saving, money)}{less} less than apart"
 
@@ -199,8 +194,7 @@ def core_text(found: CostShares) -> str:
     money = found.instance.money
     assert found.core is not None
     if found.core_state == "not empty":
-        least = ProvenPayment(-found.core.value, -found.core.high, -found.core.low)
-        return f"not empty: costs can be shared so that every coalition saves at least {range_text(least, money)}"
+        return f"not empty: costs can be shared so that every coalition saves at least {range_text(-found.core, money)}"
     if found.core_state == "empty":
         return f"empty: however costs are shared, some coalition pays {range_text(found.core, money)} too much at least"
     return f"not proven to be empty or not: its value is {range_text(found.core, money)}; lower --accuracy"
@@ -241,6 +235,6 @@ def _coalition_cells(found: CostShares, each: CoalitionCost) -> list[str]:
     if not found.shares:
         return [si(each.cost) if each.has_cost else DASH, gap]
     least = found.costs[each.key] - more_than(each.cost, each.bound)
-    cost = range_text(ProvenPayment(found.costs[each.key], least, found.costs[each.key]))
+    cost = range_text(ProvenDifference(found.costs[each.key], least, found.costs[each.key]))
     saved = [-excess(found.costs, found.payments(solution), each.key) for solution in SOLUTIONS]
     return [cost, gap, *(si(amount) if len(each.members) < len(found.members) else DASH for amount in saved)]

@@ -32,7 +32,7 @@ from optimizer.results.plan import ReadOnly
 from optimizer.results.result import Result
 from optimizer.results.saved import finite_or_none
 from optimizer.studies.frames import of_futures_study
-from optimizer.studies.measure import ProvenDifference
+from optimizer.studies.measure import ProvenDifference, band_dict
 from optimizer.tolerances import POSITIVE
 
 # Other dates of answers.
@@ -276,13 +276,6 @@ class FuturesStudy(ReadOnly):
                 "survives": own.survives,
             }
         return found | figures
-
-
-def band_dict(found: ProvenDifference | None) -> dict[str, float | None] | None:
-    """Return a difference for JSON: None if it is unknown, with None for a bound that is not proven."""
-    if found is None:
-        return None
-    return {"value": found.value, "low": finite_or_none(found.low), "high": finite_or_none(found.high)}
 
 
 def value_of_result(instance: Instance, result: FuturesResult) -> MeasuredCost:
