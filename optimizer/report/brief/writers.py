@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 from optimizer.errors import BRIEF_FORMS, require_extra
@@ -209,6 +210,10 @@ class _Ruler:
         """Return the width of a text, millimetres."""
         return len(text) * self._wide
 
+    def multi_cell(self, width: float, text: str, **options: Any) -> list[str]:
+        """Break a text to a width, millimetres."""
+        return wrap(text, max(1, int(width / self._wide)), break_on_hyphens=False) or [""]
+
     def __getattr__(self, name: str) -> Callable[..., None]:
         return lambda *arguments, **options: None
 
@@ -324,20 +329,7 @@ class _Sheet:
 
     def lines(self, text: str, width: float) -> list[str]:
         """Break a text in the current font to a width, millimetres: at spaces, and inside words that are too long."""
-        found, line = list[str](), ""
-        for word in text.split(" "):
-            longer = f"{line} {word}" if line else word
-            if self.pdf.get_string_width(longer) <= width:
-                line = longer
-                continue
-            found += [line] if line else []
-            line = word
-            while self.pdf.get_string_width(line) > width and len(line) > 1:
-                fits = [i for i in range(1, len(line)) if self.pdf.get_string_width(line[:i]) <= width]
-                at = max(fits, default=1)
-                found.append(line[:at])
-                line = line[at:]
-        return [*found, line]
+        return list(self.pdf.multi_cell(width, text=text, dry_run=True, output="LINES", align="L"))
 
     def room(self, y: float, height: float) -> float:
         """Return the place for content of a given height: `y`, or the top of the next page if pages run on."""
