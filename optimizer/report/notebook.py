@@ -1,7 +1,7 @@
 """Results and instances as HTML for notebooks; imported only when a notebook displays one.
 
 Text has the colour of the notebook, lines are grey and backgrounds transparent, so that it is legible in light and dark
-themes. Failures are marked by a sign and a word, not by colour.
+themes. Failures are marked by a word or a sign, not by colour.
 """
 
 from collections.abc import Sequence
@@ -11,10 +11,11 @@ from typing import Any
 from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name
 from optimizer.instance.reading import instance_of
-from optimizer.report.format import all_of, changed_words, cost_with_gaps, share, share_text, shock_title
-from optimizer.report.narrative import GAP_OF_ALL, PRICES, no_plan_words, outcome_headline
+from optimizer.report.format import share, share_text, shock_title
+from optimizer.report.narrative import plan_headline
+from optimizer.report.tables.plan import facts_in_tables, run_remarks
 from optimizer.report.tables.render import page_table
-from optimizer.results.result import Result, hardest_of, weakest_of, weakness
+from optimizer.results.result import Result, weakest_of, weakness
 from optimizer.units import si
 
 MOST_NOTEBOOK_ROWS = 12
@@ -22,50 +23,15 @@ _LINE = "border-bottom:1px solid rgba(128,128,128,.45)"
 _CELL = "padding:2px 14px 2px 0;text-align:left;background:transparent;vertical-align:top"
 
 
-def result_html(result: Any) -> str:
-    """Return a plan as HTML: the headline, its figures, the purchases, and the weakest segment in each shock."""
-    failed = [outcome for outcome in result.shocks if outcome.fails]
-    count = len(result.shocks)
-    headline = {
-        "none": f"✗ No plan exists: {no_plan_words(result.clash)}",
-        "stopped": f"… Stopped before the proof; so far {len(result.shocks_survived)} of {count} shocks are survived",
-    }.get(result.status, _headline(result, len(failed)))
-    parts = [_title_html(result.title, headline)]
+def result_html(result: Result) -> str:
+    """Return a plan as HTML: the answer of the screen, the purchases, and the weakest segment in each shock."""
+    instance = instance_of(result)
+    parts = [_title_html(result.title, plan_headline(result, instance))]
+    if rows := facts_in_tables(instance, result):
+        parts.append(_table_html((), rows))
     if result.baseline is not None:
-        parts += [_figures_table(result), _purchases_table(result), _shocks_table(result)]
-    parts += [f"<div>{escape(changed_words(result.changes))}</div>"] if result.changes else []
-    parts += [f"<div>Note: {escape(note)}</div>" for note in result.notes]
-    disagrees = not result.audit.get("ok", True)
-    return _page_html([*(["<b>✗ The audit disagrees: do not rely on this plan.</b>"] if disagrees else []), *parts])
-
-
-def _headline(result: Result, failed: int) -> str:
-    count, survived = len(result.shocks), sum(outcome.survives for outcome in result.shocks)
-    if not count:
-        return outcome_headline(result)
-    if failed:
-        return f"✗ Fails in {failed} of {count} shocks"
-    return f"✓ Survives {all_of(count, 'shocks') if survived == count else f'{survived} of {count} shocks, enough'}"
-
-
-def _figures_table(result: Any) -> str:
-    money, priced = result.money, cost_with_gaps(result)
-    when = f"present value at the start of {result.periods[0]}, in {result.currency}"
-    rows = [
-        ("Total cost", f"{si(result.total_cost, money, 4)}, {when}"),
-        *([] if priced is None else [("With gaps", f"{si(priced, money, 4)}, which is minimised")]),
-        ("Outlay", f"{si(result.outlay, money, 4)}, undiscounted"),
-    ]
-    if result.price_of_survival is not None and result.shocks:
-        label = PRICES[0 if result.survives else 1]
-        rows.append((label, si(max(0.0, result.price_of_survival), money, 4)))
-    if result.worst_gap > 0:
-        worst = hardest_of(result.shocks)[0]
-        rows.append(("Worst shock", f"{worst.name}, a survival gap of {si(worst.gap, money, 4)} at shortage cost"))
-    if result.survival_gap > result.worst_gap:
-        over = f"summed over {len(result.shocks):,} shocks, each on its own"
-        rows.append((GAP_OF_ALL, f"{si(result.survival_gap, money, 4)} {over}"))
-    return _table_html((), rows)
+        parts += [_purchases_table(result), _shocks_table(result)]
+    return _page_html([*parts, *(f"<div>{escape(remark.plain)}</div>" for remark in run_remarks(result))])
 
 
 def _purchases_table(result: Result) -> str:
