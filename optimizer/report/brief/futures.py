@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import compress
 from typing import Any
 
 from optimizer.horizon import windowed
@@ -285,7 +284,7 @@ def _orders_part(result: FuturesResult, views: Sequence[_FutureView], year: int,
     later = [*_later_row(views, year), *_support_row(views, year)]
     rows = [*_order_rows(views, ordered, texts), *later]
     strong = (len(rows) - 1 - len(later),) if _has_sum(views, ordered) else ()
-    columns: tuple[FrameColumn, ...] = (
+    columns = (
         FrameColumn("order", "Decide", is_index=True),
         FrameColumn("money", f"In {year}, M {result.money}"),
         FrameColumn("total", f"All years, M {result.money}"),
@@ -295,20 +294,10 @@ def _orders_part(result: FuturesResult, views: Sequence[_FutureView], year: int,
         FrameColumn("slip", IF_LATE),
     )
     missing_hint, missing_note, note = "", "", _orders_note(views, found_delays.values())
-    columns, rows = _shown_columns(columns, rows, has_several=len(views) > 1, has_delays=bool(texts))
     if not texts:
         missing_hint, missing_note = f"{LATE_EFFECT}: leave out --quick.", f"{LATE_EFFECT} is not computed."
-    frame = Frame.of_rows("orders", title, columns, rows, note)
+    frame = Frame.of_rows("orders", title, columns, rows, note).without_empty("futures", "slip")
     return BriefPart("orders", title, (), frame, missing_hint, strong=strong, missing_note=missing_note)
-
-
-def _shown_columns(
-    columns: tuple[FrameColumn, ...], rows: Sequence[Sequence[Any]], *, has_several: bool, has_delays: bool
-) -> tuple[tuple[FrameColumn, ...], list[tuple[Any, ...]]]:
-    """Return the columns of orders, without the number of futures or the effect of delays if these are empty."""
-    empty = {key for key, is_used in (("futures", has_several), ("slip", has_delays)) if not is_used}
-    shown = [column.name not in empty for column in columns]
-    return tuple(compress(columns, shown)), [tuple(compress(row, shown)) for row in rows]
 
 
 def _orders_note(views: Sequence[_FutureView], delays: Iterable[_FutureDelay]) -> str:
@@ -324,14 +313,15 @@ def _order_rows(
     views: Sequence[_FutureView], ordered: Sequence[Sequence[Order]], texts: Mapping[str, str]
 ) -> Iterator[tuple[Any, ...]]:
     """Yield rows of the first decisions, the remaining ones, and their sum; the last cell is the delay's effect."""
+    unknown = NOT_COMPUTED if texts else None
     for some in ordered[:MOST_ORDERS]:
-        yield *_order_row(some, len(views)), texts.get(some[0].option, NOT_COMPUTED)
+        yield *_order_row(some, len(views)), texts.get(some[0].option, unknown)
     if len(ordered) > MOST_ORDERS:
         yield f"and {plural(len(ordered) - MOST_ORDERS, 'more decision')}", *[None] * 6
     if _has_sum(views, ordered):
         sums, totals = zip(*(order_sums(view.orders) for view in views), strict=True)
         name = f"Together ({len(ordered)})"
-        yield name, _amounts(sums), _amounts(totals), None, None, None, texts.get(_TOGETHER, NOT_COMPUTED)
+        yield name, _amounts(sums), _amounts(totals), None, None, None, texts.get(_TOGETHER, unknown)
 
 
 def _has_sum(views: Sequence[_FutureView], ordered: Sequence[Sequence[Order]]) -> bool:
@@ -406,7 +396,7 @@ def _order_row(some: Sequence[Order], count: int) -> tuple[Any, ...]:
         _amounts([order.total for order in some]),
         min(whens),
         on_line_words(on_line, is_stock=some[0].is_stock),
-        where,
+        where if count > 1 else None,
     )
 
 
