@@ -114,7 +114,7 @@ def test_usage_exits_with_2(plan: str, more: tuple[str, ...]) -> None:
 
 
 def test_what_is_no_plan_of_the_instance_exits_with_3(plan: str, tmp_path: Path) -> None:
-    for path, words in ((plan, "not one of this instance"), (str(tmp_path / "none.json"), "cannot be read")):
+    for path, words in ((plan, "there is no such option"), (str(tmp_path / "none.json"), "cannot be read")):
         done = diversify("survive", US, "--plan", path)
         assert done.returncode == 3
         assert words in done.stderr

@@ -19,7 +19,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -41,32 +41,13 @@ if TYPE_CHECKING:
 FEW_NODES, MOST_NODES = 60, 2000
 
 
-class SolutionListener(Protocol):
-    """The protocol of an object that evaluates the solutions of a master's tree and keeps the incumbent."""
-
-    def cutoff(self) -> float:
-        """Return the cutoff: plans at or above this cost are of no use."""
-
-    def best(self) -> float:
-        """Return the cost of the incumbent."""
-
-    def evaluate(self, proposed: SolveResult) -> bool:
-        """Evaluate an integral solution; return whether the master has new cuts."""
-
-    def cut(self, relaxed: SolveResult) -> bool:
-        """Add cuts that a fractional solution violates; return whether there were any."""
-
-    def raise_bound(self, bound: float) -> None:
-        """Accept `bound` as a lower bound on the cost of every plan."""
-
-
 class MasterRelaxations:
     """The LP relaxations of a master problem by bounds of its integers; its basis passes from node to node."""
 
     has_cuts, basis = True, None
 
-    def __init__(self, model: ShockModel, listener: SolutionListener) -> None:
-        self.model, self.listener = model, listener
+    def __init__(self, model: ShockModel, loop: "BendersLoop") -> None:
+        self.model, self.loop = model, loop
         self.places = model.solver.integers.copy()
         at = {int(j): k for k, j in enumerate(self.places)}
         self.families = [[at[j] for j in reversed(columns)] for columns in _openings(model)]
@@ -79,12 +60,12 @@ class MasterRelaxations:
     @property
     def target(self) -> float:
         """The cutoff: plans at or above this cost are of no use."""
-        return self.listener.cutoff()
+        return self.loop.cutoff()
 
     @property
     def reach(self) -> float:
         """The cost of the incumbent: a second objective may be minimised over plans up to this cost."""
-        return self.listener.best()
+        return self.loop.best()
 
     def solve(self, lower: Vector, upper: Vector, basis: object, limit: float, iterations: int = 0) -> Relaxed:
         """Solve the LP relaxation of a node to the end; see `Relaxations.solve`."""
@@ -98,30 +79,30 @@ class MasterRelaxations:
 
     def take(self, relaxed: Relaxed) -> bool:
         """Evaluate an integral solution; return whether there are new cuts."""
-        return self.listener.evaluate(relaxed.solution)
+        return self.loop.evaluate(relaxed.solution)
 
     def cut(self, relaxed: Relaxed) -> bool:
         """Add cuts that a fractional solution violates; return whether there were any."""
-        return self.listener.cut(relaxed.solution)
+        return self.loop.cut(relaxed.solution)
 
     def is_too_large(self, solved: int, closed: float) -> bool:
         """Return whether the tree is too large, by its size as estimated from its closed share."""
         return solved >= FEW_NODES and solved > MOST_NODES * closed
 
     def raise_bound(self, bound: float) -> None:
-        """Pass `bound`, a lower bound on the cost of every plan, to the listener."""
-        self.listener.raise_bound(bound)
+        """Pass `bound`, a lower bound on the cost of every plan, to the loop."""
+        self.loop.raise_bound(bound)
 
 
 def branch_and_cut(
-    model: ShockModel, relaxation: SolveResult, listener: SolutionListener, leaves: Sequence[TreeNode] = ()
+    model: ShockModel, relaxation: SolveResult, loop: "BendersLoop", leaves: Sequence[TreeNode] = ()
 ) -> TreeSearch | None:
     """Search a master problem by branch and cut.
 
     Args:
         model: the master; its integers are free before and after the call. Its starting plan, if any, is evaluated.
         relaxation: its LP relaxation.
-        listener: evaluates solutions and adds cuts.
+        loop: evaluates solutions and adds cuts.
         leaves: leaves of a tree for another objective, which hold all plans; without any the tree starts at the root.
 
     Returns:
@@ -129,18 +110,18 @@ def branch_and_cut(
     """
     assert relaxation.values is not None
     model.release_integers()
-    source = MasterRelaxations(model, listener)
+    source = MasterRelaxations(model, loop)
     bounds = model.solver.lower[source.places], model.solver.upper[source.places]
-    listener.raise_bound(relaxation.objective)
+    loop.raise_bound(relaxation.objective)
     # The LPs with fixed integers leave a basis far from the relaxation; the tree starts from the relaxation's basis.
     model.solver.keep(RELAXATION)
     for known in (model.solve_from_start(), None if leaves else model.solve_rounded(relaxation.values)):
         if known is not None:
-            listener.evaluate(known)
+            loop.evaluate(known)
     model.solver.recall(RELAXATION)
     bound = max(model.known_bound, relaxation.objective)
-    if bound >= listener.cutoff():
-        listener.raise_bound(bound)
+    if bound >= loop.cutoff():
+        loop.raise_bound(bound)
         return None
     weight, roots = 1.0 / max(1, len(leaves)), [replace(each, bound=relaxation.objective) for each in leaves]
     roots = [replace(each, number=-k, weight=weight, cuts=0, repeats=0, decision=None) for k, each in enumerate(roots)]

@@ -314,6 +314,8 @@ def _check_builds(instance: Instance, plan: Plan) -> Iterator[Words]:
         option, where = instance.options.get(build.option), f"options.{build.option}"
         if option is None or option.kind != build.kind or option.is_stock:
             yield _unknown_option(instance, build.option, build.kind)
+        elif build.t not in horizon.periods or horizon.label(build.t) != build.period:
+            yield where, f"the plan decides it in {build.period}, which is no period here", "Solve it anew."
         elif build.t not in horizon.decisions or not option.allows(horizon.year(build.t)):
             what = f"the plan decides it in {build.period}, when it cannot be decided"
             yield where, what, "Change earliest, latest or horizon.decide, or leave the build out of the plan."

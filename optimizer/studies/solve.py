@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from platform import python_version
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from optimizer import formulation
 from optimizer.algorithms.conflict import Conflict, find_conflict
@@ -55,6 +55,9 @@ from optimizer.studies.outcomes import (
 )
 from optimizer.studies.supply_chain import actual_outputs, baseline_shortages, supply_shares
 from optimizer.tolerances import AUDIT_RELATIVE, POSITIVE, SAME_VALUE, TIGHT_SHOCK
+
+if TYPE_CHECKING:
+    from optimizer.studies.what_if import WhatIfSolver
 
 # Settings of where and how long a run works, and of studies: they are not recorded.
 WHERE = ("accuracy", "until", "jobs", "cluster", "checkpoint")
@@ -397,22 +400,6 @@ def _do_nothing_shortage(instance: Instance, clock: Clock, evaluator: RecourseEv
     return do_nothing_outcome(instance, survey(instance, evaluator, evaluator.do_nothing_answers(clock)))
 
 
-class Searcher(Protocol):
-    """Solver of successive plans, in which each search starts from the known plan."""
-
-    clock: Clock
-    listener: Listener
-
-    def learn(self, plan: Plan | None, active: frozenset[str]) -> None:
-        """Set the plan, or None, from which the next search starts, and add active shocks."""
-
-    def search(self, instance: Instance, settings: Settings) -> SearchResult:
-        """Return the best plan of an instance, as the strategy returns it."""
-
-    def evaluator(self, instance: Instance) -> RecourseEvaluator:
-        """Return a warm evaluator for the instance."""
-
-
 class MeasuredResult(NamedTuple):
     """A result, and the tolerance base of its cost; None without a plan, or if no base was needed."""
 
@@ -421,7 +408,7 @@ class MeasuredResult(NamedTuple):
 
 
 def measured_plan(
-    solver: Searcher,
+    solver: "WhatIfSolver",
     instance: Instance,
     settings: Settings,
     first: Settings,

@@ -33,18 +33,17 @@ from optimizer import arguments
 from optimizer.algorithms.reading import do_nothing_plan, plan_values
 from optimizer.algorithms.window import LinkingMatrix, ShockTable
 from optimizer.disruptions.shock import Cut, PermanentCuts, title
-from optimizer.errors import PlanFileError
 from optimizer.formulation import blank_model, first_stage_model, gap, write_path
 from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.operation_paths import MANY, steady_path
 from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Instance
 from optimizer.model.builder import ModelBuilder, Scope
 from optimizer.model.expressions import Expression
-from optimizer.results.plan import Build, Plan
+from optimizer.results.plan import Plan
 from optimizer.results.result import Result, require_plan
 from optimizer.solver import Batch, Vector, WarmProgramme
 from optimizer.studies import study_frames
-from optimizer.studies.purchases import FittedPlan, place_plan
+from optimizer.studies.purchases import place_plan
 from optimizer.tolerances import ENDLESS_RATE, ROUNDING_SIZE, SAME_TIME, VIOLATED
 
 ChokepointKind = Literal["stage", "process", "shock", "rule", "nothing"]
@@ -207,7 +206,6 @@ def time_to_survive(
 
     Raises:
         InstanceError: the instance does not have the scenario, or the plan does not fit it; with every reason.
-        PlanFileError: the plan belongs to another instance.
         SolverError: the solver failed.
 
     Example:
@@ -246,7 +244,7 @@ def _with_plan(
     found: TimeToSurvive, points: Sequence[Chokepoint], instance: Instance, plan: Plan | None
 ) -> TimeToSurvive:
     """Add the times with a plan to the exposures, which are in the order of `points`; sort the most exposed first."""
-    fit = None if plan is None else _fit_to_instance(instance, plan)
+    fit = None if plan is None else place_plan(instance, plan, instance.title)
     after = [()] * (len(points) + 1) if fit is None else _survival_times(instance, fit.plan, points)
     every = zip([*found.exposures, found.uncut], after, strict=True)
     *exposures, uncut = [replace(each, after=times) for each, times in every]
@@ -301,29 +299,6 @@ def _shock_chokepoints(instance: Instance) -> Iterator[Chokepoint]:
         for severity, variant in spec.variants() if spec.cuts else ():
             disruption = PermanentCuts.of(variant.cuts, deliberate=spec.deliberate)
             yield Chokepoint(title(name, None, None, severity), "shock", disruption)
-
-
-def _fit_to_instance(instance: Instance, plan: Plan) -> FittedPlan:
-    """Return the plan adapted to the instance, with recomputed stocks.
-
-    Raises:
-        PlanFileError: an option cannot be bought in this instance.
-        InstanceError: a size or stock is larger than the instance allows.
-    """
-    for build in plan.builds:
-        if not _can_buy(instance, build):
-            raise PlanFileError(f"the plan is not one of this instance: it cannot buy {build.option} in {build.period}")
-    for o, fills in plan.fills.items():
-        if o not in instance.stocks or len(fills) != len(instance.horizon.periods):
-            raise PlanFileError(f"the plan is not one of this instance: it cannot fill {o}")
-    return place_plan(instance, plan, instance.title)
-
-
-def _can_buy(instance: Instance, build: Build) -> bool:
-    horizon, option = instance.horizon, instance.sized.get(build.option)
-    if option is None or build.t not in horizon.decisions or not option.allows(horizon.year(build.t)):
-        return False
-    return horizon.label(build.t) == build.period
 
 
 def _survival_times(instance: Instance, plan: Plan, points: Sequence[Chokepoint]) -> list[tuple[SurvivalTime, ...]]:
