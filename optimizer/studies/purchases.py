@@ -27,7 +27,7 @@ from optimizer.errors import Finding, InstanceError
 from optimizer.horizon import Horizon
 from optimizer.instance.derived import display_name, size_text, with_stock_paths
 from optimizer.instance.schema import Instance
-from optimizer.levers import Sized, Stock
+from optimizer.levers import Lever, Sized, Stock
 from optimizer.results.plan import Build, ByPeriod, Plan
 from optimizer.results.result import Result
 from optimizer.tolerances import FULLY_USED, NEGLIGIBLE, ROUNDING
@@ -314,9 +314,7 @@ def _check_builds(instance: Instance, plan: Plan) -> Iterator[Words]:
         option, where = instance.options.get(build.option), f"options.{build.option}"
         if option is None or option.kind != build.kind or option.is_stock:
             yield _unknown_option(instance, build.option, build.kind)
-        elif build.t not in horizon.periods or horizon.label(build.t) != build.period:
-            yield where, f"the plan decides it in {build.period}, which is no period here", "Solve it anew."
-        elif build.t not in horizon.decisions or not option.allows(horizon.year(build.t)):
+        elif not _is_open(horizon, option, build):
             what = f"the plan decides it in {build.period}, when it cannot be decided"
             yield where, what, "Change earliest, latest or horizon.decide, or leave the build out of the plan."
         else:
@@ -326,6 +324,11 @@ def _check_builds(instance: Instance, plan: Plan) -> Iterator[Words]:
         if size > most * (1.0 + NEGLIGIBLE):
             cure = f"Raise max_size to at least {size:g}, or make the build smaller."
             yield f"options.{o}.max_size", f"the plan buys {size:g}, more than its {most:g}", cure
+
+
+def _is_open(horizon: Horizon, option: Lever, build: Build) -> bool:
+    is_decision = build.t in horizon.decisions and horizon.label(build.t) == build.period
+    return is_decision and option.allows(horizon.year(build.t))
 
 
 def _unknown_option(instance: Instance, o: str, kind: str) -> Words:
