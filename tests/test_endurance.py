@@ -286,10 +286,11 @@ def test_scrap_comes_back_at_its_rate() -> None:
 
 
 def test_a_plan_of_another_instance_is_refused() -> None:
-    with pytest.raises(so.PlanFileError, match="cannot buy ferrite"):
-        time_to_survive(world(), so.Plan((build("ferrite", "substitution", 50),)))
-    with pytest.raises(so.PlanFileError, match="cannot fill hoard"):
-        time_to_survive(world(), so.Plan((), {"hoard": (0.0,) * 8}))
+    with pytest.raises(so.InstanceError, match="there is no such option") as refused:
+        time_to_survive(world(), so.Plan((build("ferrite", "substitution", 50),), {"hoard": (1.0,) * 8}))
+    assert [finding.where for finding in refused.value.findings] == ["options.ferrite", "options.hoard"]
+    # A stockpile of which nothing is bought may be missing.
+    assert time_to_survive(world(), so.Plan((), {"hoard": (0.0,) * 8})) == time_to_survive(world(), so.Plan())
 
 
 def test_nothing_to_cut() -> None:
