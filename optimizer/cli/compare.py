@@ -23,7 +23,7 @@ _columns_option = partial(typer.Option, rich_help_panel="Columns, each beside th
 
 @dataclass(frozen=True)
 class Variants:
-    """Changes of the columns beside the plain one, one element a column; commas combine several in one column."""
+    """The columns beside the plain one, an element of a list for each; commas combine changes in one column."""
 
     without: Annotated[
         list[str] | None, _columns_option(metavar="NAME,…", help="Without options or kinds; repeat.")
@@ -34,16 +34,16 @@ class Variants:
     force: Annotated[
         list[str] | None, _columns_option(metavar="OPTION=SIZE@YEAR,…", help="With what has to be bought.")
     ] = None
+    plan: Annotated[
+        list[str] | None, _columns_option("--plan", metavar="PLAN", help="A plan that is given; repeat.")
+    ] = None
+    budgets: Annotated[str | None, _columns_option(metavar="LIST|auto", help="Such as 0,250M,1B,any.")] = None
 
 
 def command(
     files: options.InstanceFiles,
     variants: Variants,
     accuracy: options.Accuracy,
-    plan: Annotated[
-        list[str] | None, _columns_option("--plan", metavar="PLAN", help="A plan that is given; repeat.")
-    ] = None,
-    budgets: Annotated[str | None, _columns_option(metavar="LIST|auto", help="Such as 0,250M,1B,any.")] = None,
     set_: options.Overrides = None,
     future: options.OneFuture = None,
     adversary: options.ListedAttacks = False,
@@ -67,12 +67,10 @@ def command(
     Example: diversify compare instances/tiny.yaml --budgets 0,5M,10M,15M
     Manual:  docs/how-to/compare.md
     """
-    amounts, more = _parse_budgets(budgets), common.parse_amount_option(step, "--step")
-    if step is not None and not more:
-        raise typer.BadParameter("write more than 0.", param_hint="--step")
+    amounts, more = _parse_budgets(variants.budgets), _parse_step(step)
     _check_plot(plot)
     reader = _read_cases(files, options.Changes(set_=set_, future=future), variants, lists_attacks=adversary)
-    cases, plans = reader.cases, inputs.plans_of_future(plan, future, reader.changes)
+    cases, plans = reader.cases, inputs.plans_of_future(variants.plan, future, reader.changes)
 
     from optimizer.solver import Settings
     from optimizer.studies.compare import FACTS, compare
@@ -124,6 +122,13 @@ def _parse_budgets(text: str | None) -> Budgets:
     if not all(words):
         raise typer.BadParameter("write budgets with commas between them, such as 0,250M,1B.", param_hint="--budgets")
     return [None if word == "any" else common.parse_amount_option(word, "--budgets") for word in words]
+
+
+def _parse_step(text: str | None) -> float | None:
+    step = common.parse_amount_option(text, "--step")
+    if text is not None and not step:
+        raise typer.BadParameter("write more than 0.", param_hint="--step")
+    return step
 
 
 def _check_plot(plot: Path | None) -> None:

@@ -1,6 +1,7 @@
 """diversify sensitivity: which uncertain numbers decide, and where a plan fails."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,22 +20,29 @@ RESOLUTION = 0.01
 DISCOVERY_SAMPLES = 1000
 
 
+@dataclass(frozen=True)
+class _Analysis:
+    """Options of what is computed."""
+
+    discover: Annotated[bool, options.search_option("--discover", help="Find where one fixed plan fails.")] = False
+    samples: Annotated[int, options.limited_option("N", 0, 100_000, "Joint samples (0, or 1,000).")] = 0
+    seed: Annotated[int, options.limited_option("N", 0, 2**32 - 1, "Seed of the samples (7).")] = 7
+    quick: Annotated[bool, options.search_option("--quick", help="Leave out switching values.")] = False
+    resolution: Annotated[
+        float, options.limited_option("SHARE", *VALUE_RESOLUTIONS, "How near switching values are found (0.01).")
+    ] = RESOLUTION
+    store: Annotated[
+        bool, options.search_option("--store", help="Keep the band of the samples beside FILE, for solve.")
+    ] = False
+
+
 def command(
     file: options.InstanceFile,
     changes: options.Changes,
     accuracy: options.Accuracy,
+    asked: _Analysis,
     adversary: options.ListedAttacks = False,
     plan: options.OtherPlan = None,
-    discover: Annotated[bool, options.search_option("--discover", help="Find where one fixed plan fails.")] = False,
-    samples: Annotated[int, options.limited_option("N", 0, 100_000, "Joint samples (0, or 1,000).")] = 0,
-    seed: Annotated[int, options.limited_option("N", 0, 2**32 - 1, "Seed of the samples (7).")] = 7,
-    quick: Annotated[bool, options.search_option("--quick", help="Leave out switching values.")] = False,
-    resolution: Annotated[
-        float, options.limited_option("SHARE", *VALUE_RESOLUTIONS, "How near switching values are found (0.01).")
-    ] = RESOLUTION,
-    store: Annotated[
-        bool, options.search_option("--store", help="Keep the band of the samples beside FILE, for solve.")
-    ] = False,
     time_limit: options.TimeLimit = None,
     jobs: options.Jobs = None,
     json: options.Json = False,
@@ -49,16 +57,13 @@ def command(
     Example: diversify sensitivity instances/us-magnets.yaml --discover
     Manual:  docs/how-to/sensitivity.md
     """
-    _check_samples(samples, discovers=discover, stores=store)
-    _check_use(
-        {"--plan": plan is not None, "--csv": csv is not None},
-        {"--quick": quick, "--resolution": resolution != RESOLUTION, "--accuracy": accuracy != options.Accuracy()},
-        discovers=discover,
-    )
-    if discover:
+    _check_samples(asked)
+    of_discovery = {"--plan": plan is not None, "--csv": csv is not None}
+    _check_use(asked, of_discovery, has_accuracy=accuracy != options.Accuracy())
+    if asked.discover:
         common.check_answer(csv, "--csv", file, plan)
         judged = _read_plan(file, plan, changes, time_limit, adversary=adversary, json=json)
-        found = _discover(judged, samples or DISCOVERY_SAMPLES, seed, jobs, file, adversary=adversary)
+        found = _discover(judged, asked, jobs, file, adversary=adversary)
         _show_discovery(found, csv, json=json)
         common.end(survives=True, is_stopped=found.status == "stopped" or judged.interrupted)
     made = inputs.read_instance(file, changes)
@@ -69,16 +74,16 @@ def command(
     with common.display(made.instance.money) as listener:
         moved = sensitivity(
             made.instance,
-            samples,
-            seed=seed,
-            flips=not quick,
-            resolution=resolution,
+            asked.samples,
+            seed=asked.seed,
+            flips=not asked.quick,
+            resolution=asked.resolution,
             adversary=adversary,
             settings=settings,
             listener=listener,
             notes=made.remarks,
         )
-    if store:
+    if asked.store:
         _store_bands(moved, file)
     from optimizer.report.tables.sensitivity import sensitivity_parts
 
@@ -86,14 +91,14 @@ def command(
     common.end(survives=moved.status != "none", is_stopped=moved.status == "stopped")
 
 
-def _check_samples(samples: int, *, discovers: bool, stores: bool) -> None:
+def _check_samples(asked: _Analysis) -> None:
     """Refuse, as a usage error, too few samples and `--store` without samples; check that the extra is installed."""
     from optimizer.studies.discovery import check_samples
 
-    check_samples(samples, 0, may_be_none=True)
-    if stores and (discovers or not samples):
+    check_samples(asked.samples, 0, may_be_none=True)
+    if asked.store and (asked.discover or not asked.samples):
         raise typer.BadParameter("it goes with --samples, and not with --discover.", param_hint="--store")
-    for flag, is_given in (("--discover", discovers), ("--samples", samples > 0)):
+    for flag, is_given in (("--discover", asked.discover), ("--samples", asked.samples > 0)):
         if is_given:
             require_extra("sensitivity", flag)
 
@@ -112,12 +117,13 @@ def _store_bands(moved: "Sensitivity", file: str) -> None:
         common.print_message(f"wrote {path}")
 
 
-def _check_use(of_discovery: Mapping[str, bool], of_others: Mapping[str, bool], *, discovers: bool) -> None:
+def _check_use(asked: _Analysis, of_discovery: Mapping[str, bool], *, has_accuracy: bool) -> None:
     """Refuse, as a usage error, options of `--discover` without it, and with it the options of other analyses."""
-    for flag, is_given in (of_others if discovers else of_discovery).items():
+    of_others = {"--quick": asked.quick, "--resolution": asked.resolution != RESOLUTION, "--accuracy": has_accuracy}
+    for flag, is_given in (of_others if asked.discover else of_discovery).items():
         if is_given:
             what = "it does not go with --discover: leave out one of them."
-            what = what if discovers else "it goes with --discover only: add --discover, or leave it out."
+            what = what if asked.discover else "it goes with --discover only: add --discover, or leave it out."
             raise typer.BadParameter(what, param_hint=flag)
 
 
@@ -138,7 +144,7 @@ def _read_plan(
 
 
 def _discover(
-    judged: inputs.PlanInput, samples: int, seed: int, jobs: int | None, file: str, *, adversary: bool
+    judged: inputs.PlanInput, asked: _Analysis, jobs: int | None, file: str, *, adversary: bool
 ) -> "Discovery":
     from optimizer.studies.discovery import discover
 
@@ -146,8 +152,8 @@ def _discover(
         return discover(
             judged.result,
             judged.instance,
-            samples=samples,
-            seed=seed,
+            samples=asked.samples or DISCOVERY_SAMPLES,
+            seed=asked.seed,
             adversary=adversary,
             jobs=jobs,
             listener=listener,

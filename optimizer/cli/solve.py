@@ -1,9 +1,9 @@
 """diversify solve: from an instance file to the plan, printed, audited and proven."""
 
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,24 +20,31 @@ _STRATEGIES_IN_HELP = (
 )
 
 
+@dataclass(frozen=True)
+class _Search:
+    """Options of the search."""
+
+    time_limit: options.TimeLimit = None
+    solver: Annotated[str, options.search_option(metavar="highs|cbc", help="cbc needs an extra.")] = "highs"
+    strategy: Annotated[str, options.search_option(metavar="NAME", help=_STRATEGIES_IN_HELP, show_default=False)] = (
+        "auto"
+    )
+    threads: options.Threads = None
+    seed: options.SolverSeed = None
+    jobs: options.Jobs = None
+    cluster: options.Cluster = None
+    checkpoint: Annotated[
+        Path | None, options.search_option(metavar="DIR", help="Folder to save and resume the search.")
+    ] = None
+
+
 @common.understands("futures", "measures")
 def command(
     file: options.InstanceFile,
     changes: options.Changes,
     proof: options.Proof,
+    search: _Search,
     adversary: options.Adversary = False,
-    time_limit: options.TimeLimit = None,
-    solver: Annotated[str, options.search_option(metavar="highs|cbc", help="cbc needs an extra.")] = "highs",
-    strategy: Annotated[
-        str, options.search_option(metavar="NAME", help=_STRATEGIES_IN_HELP, show_default=False)
-    ] = "auto",
-    threads: options.Threads = None,
-    seed: options.SolverSeed = None,
-    jobs: options.Jobs = None,
-    cluster: options.Cluster = None,
-    checkpoint: Annotated[
-        Path | None, options.search_option(metavar="DIR", help="Folder to save and resume the search.")
-    ] = None,
     bands: Annotated[bool, options.search_option("--bands", help="Sample ranges for a band of results.")] = False,
     every: options.Every = False,
     json: options.Json = False,
@@ -53,22 +60,12 @@ def command(
     began = time.perf_counter()
     from optimizer.solver import Settings
 
-    settings = Settings(
-        solver=cast("Any", solver),
-        mip_gap=proof.share_of_cost,
-        time_limit=time_limit,
-        threads=threads,
-        seed=seed,
-        strategy=cast("Any", strategy),
-        jobs=jobs,
-        cluster=cluster,
-        checkpoint=checkpoint,
-    )
-    if adversary and (strategy != "auto" or checkpoint is not None):
+    settings = Settings(mip_gap=proof.share_of_cost, **vars(search))
+    if adversary and (search.strategy != "auto" or search.checkpoint is not None):
         raise typer.BadParameter("leave out --strategy and --checkpoint: attacks have a search of their own.")
     common.check_answer(output, "--output", file)
     common.check_folder(csv, "--csv")
-    common.check_folder(checkpoint, "--checkpoint")
+    common.check_folder(search.checkpoint, "--checkpoint")
     made = inputs.read_instance(file, changes)
     if bands:
         _check_bands(made.instance, file)

@@ -53,10 +53,7 @@ def command(
     # Refuse an invalid address before the search for a plan.
     Settings(cluster=cluster)
 
-    if other is None:
-        found = _read(plan, instance, changes, search, json=json)
-    else:
-        found = inputs.read_judged_plan(plan, other, changes, search)
+    found = _read(plan, instance, other, changes, search, json=json)
     with common.display(found.instance.money) as listener:
         try:
             stressed = stress(
@@ -90,9 +87,17 @@ def _check_instances(file: str, instance: str, changes: Sequence[str], *, has_ot
 
 
 def _read(
-    plan: str, instance: str | None, changes: options.Changes, search: options.PlanSearch, *, json: bool
+    plan: str,
+    instance: str | None,
+    other: str | None,
+    changes: options.Changes,
+    search: options.PlanSearch,
+    *,
+    json: bool,
 ) -> inputs.PlanInput:
-    """Return the plan and the instance to sample, its own or another one."""
+    """Return the plan, which may be an `other` one, and the instance to sample, its own or another one."""
+    if other is not None:
+        return inputs.read_judged_plan(plan, other, changes, search)
     if inputs.is_saved_plan(plan):
         return inputs.read_judged_plan(instance or plan, plan, changes, search)
     found = inputs.find_plan(plan, changes, search)
