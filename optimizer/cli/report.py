@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -30,6 +30,26 @@ if TYPE_CHECKING:
 _TASKS = ("budgets", "delays", "figures")
 # Note on stockpile requirements, if the plan was made against an adversary.
 SHAPING_ATTACKS = "Of the adversary's attacks, only those count here that shaped the plan, as listed shocks."
+
+
+@dataclass(frozen=True)
+class _Request:
+    """A report that is asked for."""
+
+    source: str  # the file of the plan or instance
+    output: Path
+    names: Sequence[str]  # the studies
+    accuracy: float  # accuracy of the studies
+    time_limit: float | None
+    quick: bool
+    json: bool
+    amounts: list[float] | None  # other budgets; None for the usual ones
+    comments: Path | None  # the file from which comments are taken; None for that of the plan
+
+    @property
+    def form(self) -> str:
+        """The form of the report, the suffix of its file."""
+        return self.output.suffix.lower()
 
 
 @common.understands("futures", "measures")
@@ -82,7 +102,8 @@ def command(
     adversary = search.adversary or inputs.is_made_against_adversary(source)
     names = page_studies.choose_studies(names, source, changes, adversary=adversary, quick=quick, allowed=allowed)
 
-    limits = (accuracy.share_of_price, search.time_limit)
+    limit = search.time_limit
+    request = _Request(source, output, names, accuracy.share_of_price, limit, quick, json, amounts, instance_)
     futures = _find_futures(source, plan, changes, search, names)
     if futures is not None:
         what = "a plan of several futures has none: leave it out, or take one by --future."
@@ -90,45 +111,33 @@ def command(
             what = f"a page of a plan by {futures.measure} has none: leave it out, or judge plans by expected cost, by "
             what += "the file and --set policy.objective=expected."
         _refuse_given({"--budgets": budgets is not None, "--instance": instance_ is not None}, what)
-        _end_with_futures(futures, source, output, names, limits, quick=quick, json=json)
-    found = _find_plan(source, plan, changes, search)
-    _end_with_one_plan(found, source, output, names, limits, amounts, instance_, quick=quick, json=json)
+        _end_with_futures(futures, request)
+    _end_with_one_plan(_find_plan(source, plan, changes, search), request)
 
 
-def _end_with_one_plan(
-    found: inputs.PlanInput,
-    source: str,
-    output: Path,
-    names: Sequence[str],
-    limits: tuple[float, float | None],
-    amounts: list[float] | None,
-    comments: Path | None,
-    *,
-    quick: bool,
-    json: bool,
-) -> NoReturn:
-    """Write a plan as a page, a brief or a workbook, and end; `limits`: accuracy of studies and time limit."""
+def _end_with_one_plan(found: inputs.PlanInput, request: _Request) -> NoReturn:
+    """Write a plan as a page, a brief or a workbook, and end."""
     from optimizer.report.document import ReportParts
     from optimizer.report.narrative import sentence
     from optimizer.solver import Clock
     from optimizer.studies.verify import audit_warnings
 
-    accuracy, time_limit = limits
-    clock, instance, result = Clock(time_limit), found.instance, _with_sources(found.result, comments)
+    source, names, limit = request.source, request.names, request.time_limit
+    clock, instance, result = Clock(limit), found.instance, _with_sources(found.result, request.comments)
     doubts = audit_warnings(instance, result)
     # Without studies there is no default limit: the parts of every page are complete even on a busy machine.
-    limit = page_studies.REPORT_SECONDS if names and time_limit is None else time_limit
-    subject = page_studies.StudySubject(source, instance, result, accuracy, limit)
+    limit = page_studies.REPORT_SECONDS if names and limit is None else limit
+    subject = page_studies.StudySubject(source, instance, result, request.accuracy, limit)
     with inputs.plan_that_fits(source, doubts):
-        made = _carry_out(subject, names, amounts, clock, output, quick=quick, interrupted=found.interrupted)
+        made = _carry_out(subject, request, clock, interrupted=found.interrupted)
         made, studied = page_studies.split_studies(names, made)
         frontier = made["budgets"]
         parts = ReportParts(instance, result, frontier, made.get("delays", ()), made.values(), studied, doubts)
-        parts = replace(parts, is_quick=quick, shown=made["shown"], pictures=made["pictures"])
-        if output.suffix.lower() in BRIEF_FORMS and not json and "explain" in names:
+        parts = replace(parts, is_quick=request.quick, shown=made["shown"], pictures=made["pictures"])
+        if request.form in BRIEF_FORMS and not request.json and "explain" in names:
             _report_unused(instance, result, made.get("explain"))
         stopped = (clock.interrupted or clock.limit is not None) and (frontier.stopped or _are_stopped(studied))
-        _end_with_report(parts, output, sentence(instance, result), json=json, stopped=stopped)
+        _end_with_report(parts, request, sentence(instance, result), stopped=stopped)
 
 
 def _report_unused(instance: "Instance", result: "Result", found: "Explanation | None") -> None:
@@ -144,29 +153,22 @@ def _report_unused(instance: "Instance", result: "Result", found: "Explanation |
 
 
 def _carry_out(
-    subject: page_studies.StudySubject,
-    names: Sequence[str],
-    amounts: list[float] | None,
-    clock: "Clock",
-    output: Path,
-    *,
-    quick: bool,
-    interrupted: bool,
+    subject: page_studies.StudySubject, request: _Request, clock: "Clock", *, interrupted: bool
 ) -> dict[str, Any]:
     """Return the plans of other budgets, the effects of delays, and studies, by name; some are missing if stopped."""
     from optimizer.algorithms.workers import Task, core_count
     from optimizer.studies.comparison import single_point
 
     instance, result = subject.instance, subject.result
-    wanted = page_studies.wanted_studies(names, subject, interrupted=interrupted)
+    wanted = page_studies.wanted_studies(request.names, subject, interrupted=interrupted)
     tasks = page_studies.study_tasks(wanted, subject, on_page=True)
     is_shared = bool(wanted) or core_count() <= len(_TASKS)
-    if not (quick or interrupted or result.baseline is None):
+    if not (request.quick or interrupted or result.baseline is None):
         # With more processors than tasks, each task uses all of them in turn.
         own = replace(subject, jobs=1 if is_shared else None)
         # A workbook has no plans of other budgets.
-        form = output.suffix.lower()
-        budgets = {} if form == BOOK_FORM else {"budgets": Task(_find_budgets, (own, amounts, form in PAGE_FORMS))}
+        asked = (own, request.amounts, request.form in PAGE_FORMS)
+        budgets = {} if request.form == BOOK_FORM else {"budgets": Task(_find_budgets, asked)}
         tasks = {**budgets, **tasks, "delays": Task(_find_delays, (own,))}
         if "sensitivity" not in tasks:
             tasks["figures"] = Task(_find_figures, (own,))
@@ -234,17 +236,8 @@ def _refuse_given(given: dict[str, bool], what: str) -> None:
             raise typer.BadParameter(what, param_hint=option)
 
 
-def _end_with_futures(
-    result: "FuturesResult",
-    source: str,
-    output: Path,
-    names: "Sequence[str]",
-    limits: tuple[float, float | None],
-    *,
-    quick: bool,
-    json: bool,
-) -> NoReturn:
-    """Write a plan of several futures, which has no plans of other budgets, and end; `limits` as for one plan."""
+def _end_with_futures(result: "FuturesResult", request: _Request) -> NoReturn:
+    """Write a plan of several futures, which has no plans of other budgets, and end."""
     from optimizer.instance.reading import instance_of
     from optimizer.io.load import comments_of
     from optimizer.report.document import ReportParts
@@ -252,22 +245,20 @@ def _end_with_futures(
     from optimizer.solver import Settings
     from optimizer.studies.verify import audit_warnings
 
-    instance, (accuracy, time_limit) = instance_of(result), limits
+    instance = instance_of(result)
     doubts = audit_warnings(instance, result) if result.solved_instance is None else ()
-    subject = page_studies.StudySubject(source, instance, result, accuracy, time_limit)
+    subject = page_studies.StudySubject(request.source, instance, result, request.accuracy, request.time_limit)
     # If the user stopped the search, the studies of its plan are left out as well.
-    is_interrupted = result.status == "stopped" and time_limit is None
-    wanted = page_studies.wanted_studies(names, subject, interrupted=is_interrupted)
+    is_interrupted = result.status == "stopped" and request.time_limit is None
+    wanted = page_studies.wanted_studies(request.names, subject, interrupted=is_interrupted)
     tasks = page_studies.study_tasks(wanted, subject, on_page=True)
-    made, studied = page_studies.split_studies(
-        names, page_studies.carry_out_all(tasks, instance.money, 0.0, time_limit)
-    )
-    delays = (
-        {} if quick or is_interrupted else _futures_delays(result, Settings(accuracy=accuracy, time_limit=time_limit))
-    )
-    parts = ReportParts(instance, result, None, delays, made.values(), studied, doubts, comments_of(source))
+    made = page_studies.carry_out_all(tasks, instance.money, 0.0, request.time_limit)
+    made, studied = page_studies.split_studies(request.names, made)
+    settings = Settings(accuracy=request.accuracy, time_limit=request.time_limit)
+    delays = {} if request.quick or is_interrupted else _futures_delays(result, settings)
+    parts = ReportParts(instance, result, None, delays, made.values(), studied, doubts, comments_of(request.source))
     answer = f"{result.title}: {futures_headline(result)}"
-    _end_with_report(parts, output, answer, json=json, stopped=_are_stopped(studied))
+    _end_with_report(parts, request, answer, stopped=_are_stopped(studied))
 
 
 def _futures_delays(result: "FuturesResult", settings: "Settings") -> "DelaysByFuture":
@@ -310,19 +301,19 @@ def _with_sources(result: "Result", instance: Path | None) -> "Result":
     return common.with_comments(result, str(instance))
 
 
-def _end_with_report(parts: "ReportParts", output: Path, answer: str, *, json: bool, stopped: bool) -> NoReturn:
+def _end_with_report(parts: "ReportParts", request: _Request, answer: str, *, stopped: bool) -> NoReturn:
     """Write the report, even if the audit disagrees with the plan, which is printed last and sets the exit code."""
     from optimizer.report.document import make_document
     from optimizer.report.screen import Screen
 
     with common.library_warnings():
-        data, content = make_document(parts, output.suffix.lower())
-    if json:
+        data, content = make_document(parts, request.form)
+    if request.json:
         studies = {each.name: each.data for each in parts.sections}
         common.print_json(data | ({"studies": studies} if studies else {}))
     else:
         Screen().print(answer)
-    common.write_answer(output, content)
+    common.write_answer(request.output, content)
     for doubt in parts.warnings:
         common.print_message(doubt)
     common.end_with_plan(parts.result, is_stopped=stopped, disagrees=bool(parts.warnings))
