@@ -34,7 +34,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
 from typing import Any, Self, override
 
-from optimizer.algorithms.workers import Memory, Setup, Task, Worker, core_count, perform
+from optimizer.algorithms.workers import CLOCK, Memory, Setup, Task, Worker, core_count, perform
 from optimizer.errors import WorkerError, require_extra
 from optimizer.solver.base import Clock
 
@@ -82,6 +82,8 @@ class Executor(ABC):
     def as_completed(self, tasks: Sequence[Task], clock: Clock) -> Generator[tuple[int, Any]]:
         """Run long tasks; yield each index with its result, until the clock is interrupted.
 
+        Tasks that run in this process find the clock in their memory, as `CLOCK`.
+
         Raises:
             WorkerError: a worker died.
         """
@@ -105,6 +107,7 @@ class SerialExecutor(Executor):
 
     @override
     def as_completed(self, tasks: Sequence[Task], clock: Clock) -> Generator[tuple[int, Any]]:
+        self.memory[CLOCK] = clock
         for number, task in enumerate(tasks):
             if clock.interrupted:
                 return
@@ -229,6 +232,7 @@ class ProcessExecutor(Executor):
     @override
     def as_completed(self, tasks: Sequence[Task], clock: Clock) -> Generator[tuple[int, Any]]:
         if len(tasks) == 1 and not self._workers:
+            self.memory[CLOCK] = clock
             yield 0, tasks[0].run(self.memory)
             return
         yield from self._completed(deque(enumerate(tasks)), {}, clock)

@@ -18,7 +18,7 @@ from optimizer.algorithms.executor import DaskExecutor, Executor, ProcessExecuto
 from optimizer.algorithms.reading import own_columns, plan_values
 from optimizer.algorithms.recourse import KEPT, RecourseEvaluator, recourse_executor, setup_of
 from optimizer.algorithms.subproblems import BatchResponse, RecourseTask, ShockBatch, ShockGaps, Subgradients
-from optimizer.algorithms.workers import CLOCK, Memory, Task
+from optimizer.algorithms.workers import Memory, Task
 from optimizer.errors import OptimizerWarning, WorkerError
 from optimizer.formulation import first_stages_model
 from optimizer.instance.schema import Instance
@@ -200,8 +200,6 @@ class JointEvaluator(RecourseEvaluator):
         A task must return the same result wherever it runs. `done` is called with the number of results so far.
         """
         results: dict[int, Any] = {}
-        # In this process, tasks share its clock.
-        self.executor.memory[CLOCK] = clock
         while len(results) < len(tasks) and not clock.interrupted:
             for number, result in self._run_searches(tasks, results, clock):
                 results[number] = result

@@ -29,7 +29,7 @@ from optimizer.algorithms.problem import LEAST_OUTLAY
 from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.relaxed_floors import failing_beyond_allowed
 from optimizer.algorithms.separation.attacks import listed_shocks_only
-from optimizer.algorithms.workers import CLOCK, LISTENER, Memory, Setup, Task, listener_of, own_clock
+from optimizer.algorithms.workers import LISTENER, Memory, Setup, Task, listener_of, own_clock
 from optimizer.audit.result import audit_no_shock
 from optimizer.instance.edits import set_budget, with_budget
 from optimizer.instance.schema import Instance
@@ -184,7 +184,7 @@ class BudgetSweep:
 
     def _start_executor(self, size: int) -> Executor:
         executor = start_executor(size, Setup.of(keep_gains, self._gains))
-        executor.memory |= {CLOCK: self.clock, LISTENER: self.listener}
+        executor.memory[LISTENER] = self.listener
         return executor
 
     @property

@@ -22,7 +22,7 @@ from optimizer.algorithms.executor import size_for, start_executor
 from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation.attacks import with_listed_attacks
-from optimizer.algorithms.workers import CLOCK, Task, own_clock
+from optimizer.algorithms.workers import Task, own_clock
 from optimizer.arguments import ArgumentError, whole_number
 from optimizer.disruptions.ensemble import MOST, sample_names
 from optimizer.disruptions.shock import Shock
@@ -155,7 +155,6 @@ def evaluate_all(
     ]
     listener(Progress(task="samples", total=len(states)))
     with start_executor(size_for(jobs, seconds)) as executor:
-        executor.memory[CLOCK] = clock
         for k, outcomes in executor.as_completed(tasks, clock):
             found |= dict(zip(parts[k], outcomes, strict=False))
             # When the time is over, tasks that have not started are left out, as after Ctrl-C.

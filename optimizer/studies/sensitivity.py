@@ -24,14 +24,14 @@ from typing import Any, Literal
 import numpy as np
 
 from optimizer import arguments
-from optimizer.algorithms.executor import Executor, size_for, start_executor
+from optimizer.algorithms.executor import size_for, start_executor
 from optimizer.algorithms.fixed_plan import evaluate_fixed_plan
 from optimizer.algorithms.problem import negligible_gap
 from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.relaxed_floors import excused_samples, tree_shares
 from optimizer.algorithms.separation.attacks import with_listed_attacks
 from optimizer.algorithms.solving import no_shock_cost
-from optimizer.algorithms.workers import CLOCK, Task, own_clock
+from optimizer.algorithms.workers import Task, own_clock
 from optimizer.errors import Finding, InstanceError
 from optimizer.instance.derived import is_bought
 from optimizer.instance.edits import ScenarioNames, apply_arguments, with_numbers
@@ -223,7 +223,7 @@ def find_bands(
     with interruptible(clock, listener):
         if not search.begin().has_plan:
             return None
-        with search.start_workers():
+        with start_executor(size_for(settings.jobs, search.seconds)) as search.executor:
             found = search.sampled(samples, seed)
     return None if found is None else found.bands(len(search.numbers))
 
@@ -295,7 +295,7 @@ class _SensitivitySearch:
         if not base.has_plan:
             state: SensitivityStatus = "stopped" if self.clock.is_over else "none"
             return Sensitivity(state, self.instance, accuracy, resolution, base)
-        with self.start_workers():
+        with start_executor(size_for(self.jobs, self.seconds)) as self.executor:
             screened = self.screen(most)
             bars = self.tornado()
             bars = self.with_switching_values(bars, resolution) if has_flips else bars
@@ -304,12 +304,6 @@ class _SensitivitySearch:
         status: SensitivityStatus = "proven" if self.is_proven(bars) else "stopped"
         found = (shown, sampled, self.measure, screened)
         return Sensitivity(status, self.instance, accuracy, resolution, base, *found)
-
-    def start_workers(self) -> Executor:
-        """Start the executor of all further searches, with other processes if the search for the plan took long."""
-        self.executor = start_executor(size_for(self.jobs, self.seconds))
-        self.executor.memory[CLOCK] = self.clock
-        return self.executor
 
     def begin(self, known: Result | None = None, most: int | None = None) -> VariantOutcome:
         """Solve the unchanged instance and prove its cost to the tolerance of all other searches.

@@ -18,7 +18,7 @@ from typing import Any
 
 from optimizer import arguments
 from optimizer.algorithms.executor import size_for, start_executor
-from optimizer.algorithms.workers import CLOCK, Task, own_clock
+from optimizer.algorithms.workers import Task, own_clock
 from optimizer.errors import Finding, InstanceError
 from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.removal import coalition
@@ -156,8 +156,6 @@ class _CoalitionSearch:
         """Find the best plans of coalitions, each started from smaller coalitions or from its own earlier plan."""
         if self.clock.is_over:
             return
-        # Ctrl-C during a task in this process stops all of them.
-        executor.memory[CLOCK] = self.clock
         starts = [self._starting_point(each) for each in wanted]
         tasks = [
             Task(solve_coalition, (self.variants[each], settings, *start))

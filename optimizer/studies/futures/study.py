@@ -27,7 +27,7 @@ from optimizer import formulation
 from optimizer.algorithms.executor import size_for, start_executor
 from optimizer.algorithms.problem import ProblemVariant, at_most, outlay
 from optimizer.algorithms.solving import Alone
-from optimizer.algorithms.workers import CLOCK, Memory, Task, own_clock
+from optimizer.algorithms.workers import Memory, Task, own_clock
 from optimizer.errors import Finding, GivenPlanError, InstanceError, Place
 from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.overrides import Way, find_ways
@@ -195,7 +195,6 @@ class _FuturesSearch:
         # The run time of the adaptive plan, also of a known one, decides whether worker processes pay off.
         seconds = time.perf_counter() - began if known is None else float(known.seconds.get("total", 0.0))
         with start_executor(size_for(self.settings.jobs, seconds)) as self.executor:
-            self.executor.memory[CLOCK] = self.clock
             self.settings = replace(tolerance_base.settings(self.settings), jobs=1, threads=1)
             self._solve_all()
             followed = self._follow_all()
