@@ -166,14 +166,18 @@ def _named_futures(decision: Mapping[str, Any]) -> tuple[str, ...]:
 def _read_rows(path: str) -> tuple[Document, list[str], list[tuple[int, dict[str, str]]]]:
     """Read a table; return its document, its column names, and its rows, each with its line number.
 
-    The apostrophe that protects a text from evaluation by spreadsheet programs is removed. A row with too few or too
-    many cells is a finding.
+    The apostrophe that protects a text from evaluation by spreadsheet programs is removed. A column given twice is a
+    finding, and no row is read then; so is a row with too few or too many cells.
     """
     text = read_text(path).lstrip("\ufeff")
     first = text.partition("\n")[0]
     reader = csv.reader(io.StringIO(text), delimiter=";" if first.count(";") > first.count(",") else ",")
     rows = [(reader.line_num, [cell.strip().removeprefix("'") for cell in row]) for row in reader if any(row)]
     document, head = Document(path, {}), [word.partition(" [")[0] for word in rows[0][1]] if rows else []
+    if twice := sorted({word for word in head if word and head.count(word) > 1}):
+        what = f"has more than one column {', '.join(twice)}"
+        document.findings.append(Finding(document.file, rows[0][0], "", what, "Keep one of them."))
+        return document, head, []
     return document, head, list(_by_column(document, head, rows[1:]))
 
 

@@ -194,6 +194,18 @@ def names_of_shocks_say_their_length(unchecked: Unchecked) -> Iterator[Problem]:
             yield ("shocks", s, "months"), what, f"Change shocks.{s}.name as well.", "warning"
 
 
+def severities_fit_their_window(unchecked: Unchecked) -> Iterator[Problem]:
+    """Check that no cut of a shock lists more severities, one a period, than its longest window has periods."""
+    horizon = unchecked.instance.horizon
+    for s, spec in unchecked.instance.shocks.items():
+        most = round(max(spec.durations.values, default=0.0) / horizon.months)
+        for k, cut in enumerate(spec.cuts):
+            if len(cut.severity) > most > 0:
+                what = f"{len(cut.severity)} severities, one a {horizon.step}, but {most} in the longest window: "
+                cure = f"Write one share for each {horizon.step} of the window."
+                yield ("shocks", s, "cuts", k, "severity"), f"{what}the rest never acts", cure, "warning"
+
+
 def cuts_match(unchecked: Unchecked) -> Iterator[Problem]:
     """Check that every cut matches an activity, and that every shock or event changes something."""
     for place, spec in entries_with_cuts(unchecked.instance):
