@@ -80,7 +80,6 @@ PASSES: tuple[Check, ...] = (
     decisions.names_of_shocks_say_their_length,
     decisions.probabilities_add_up,
     decisions.outcomes_exclude_each_other,
-    decisions.severities_fit_their_window,
     decisions.cuts_match,
     decisions.rules_ask_something,
     decisions.adversary_can_act,
