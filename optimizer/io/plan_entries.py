@@ -174,16 +174,16 @@ def _read_rows(path: str) -> tuple[Document, list[str], list[tuple[int, dict[str
     reader = csv.reader(io.StringIO(text), delimiter=";" if first.count(";") > first.count(",") else ",")
     rows = [(reader.line_num, [cell.strip().removeprefix("'") for cell in row]) for row in reader if any(row)]
     document, head = Document(path, {}), [word.partition(" [")[0] for word in rows[0][1]] if rows else []
-    if twice := sorted({word for word in head if word and head.count(word) > 1}):
-        what = f"has more than one column {', '.join(twice)}"
-        document.findings.append(Finding(document.file, rows[0][0], "", what, "Keep one of them."))
-        return document, head, []
     return document, head, list(_by_column(document, head, rows[1:]))
 
 
 def _by_column(
     document: Document, head: Sequence[str], rows: Iterable[tuple[int, Sequence[str]]]
 ) -> Iterator[tuple[int, dict[str, str]]]:
+    if twice := sorted({word for word in head if word and head.count(word) > 1}):
+        what = f"has more than one column {', '.join(twice)}"
+        document.findings.append(Finding(document.file, 1, "", what, "Keep one of them."))
+        return
     for line, cells in rows:
         if len(cells) == len(head):
             yield line, dict(zip(head, cells, strict=True))
