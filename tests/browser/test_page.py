@@ -39,9 +39,9 @@ def test_page_is_quiet_asks_for_nothing_and_fits(
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("theme", THEMES)
-@pytest.mark.parametrize(("which", "pictures"), [("futures", 2), ("fails", 5)])
+@pytest.mark.parametrize(("which", "pictures", "charts"), [("futures", 1, 1), ("fails", 5, 0)])
 def test_studies_and_futures_fit_in_both_themes(
-    opened: Open, request: pytest.FixtureRequest, which: str, pictures: int, width: int, theme: str
+    opened: Open, request: pytest.FixtureRequest, which: str, pictures: int, charts: int, width: int, theme: str
 ) -> None:
     file = request.getfixturevalue(which)
     made = opened(file, width, theme)
@@ -50,6 +50,7 @@ def test_studies_and_futures_fit_in_both_themes(
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     sizes = page.evaluate("[...document.querySelectorAll('img.drawn')].map(each => [each.naturalWidth, each.width])")
     assert len(sizes) == pictures
+    assert page.locator("section[id^=with-] .bars").count() == charts
     # Drawn, and never smaller than it can be read.
     assert all(natural > 0 and shown >= 780 for natural, shown in sizes)
     assert page.evaluate(CONTRAST) == []
