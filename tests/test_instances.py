@@ -35,7 +35,7 @@ def test_instance_has_no_finding_at_all(path: Path) -> None:
     ("name", "at_most"),
     [
         ("us-magnets.yaml", {"white_mesa_samarium"}),
-        ("us-magnets-embedded.yaml", {"white_mesa_samarium", "mp_store_toll"}),
+        ("us-magnets-embedded.yaml", {"white_mesa_samarium", "mp_raffinate_toll"}),
     ],
 )
 def test_little_is_bought_without_shocks(name: str, at_most: set[str]) -> None:
@@ -49,7 +49,7 @@ def test_without_shocks_what_late_plants_and_tight_licences_leave_short_is_order
     tight = {samarium, "lcm_smco_expansion", "lynas_heavies"}
     ordered = {
         "tighten.on_time": {*tight, "lcm_heavy_expansion"},
-        "tighten.late": {*tight, "mp_store_toll"},
+        "tighten.late": {*tight, "mp_raffinate_toll"},
         "ease.on_time": {samarium, "lcm_heavy_expansion"},
         "ease.late": {samarium},
     }
