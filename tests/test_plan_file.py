@@ -101,6 +101,13 @@ purchases:
             "F:2: the number of cells is 2, and that of columns 3. Write one",
         ),
         ("a.csv", "option,period,size\nplant,2026,2,5\n", "F:2: the number of cells is 4, and that of columns 3"),
+        (
+            "a.csv",
+            "option,period,size,size\nplant,2026,40,1\n",
+            "F:1: has more than one column size. Keep one of them.",
+        ),
+        ("a.csv", "option,period,size\nreserve,2026,5\nplent,2026,5\n", 'F:3: builds.plent.2026: "plent" is no option'),
+        ("a.csv", "option,period,size,kind\nplant,2026,5,ally\n", "F:2: builds.plant.2026: plant is of kind ally in"),
         ("a.csv", "option,period,size,on_line\nreserve,2026,20,2027\n", "and no purchased.csv beside it"),
         ("a.json", '{"builds": [{"option": "plant"}], "data": {}}', "an entry of builds or purchases lacks 'period'"),
         ("a.xlsx", "", "is a workbook, not a plan"),

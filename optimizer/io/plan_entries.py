@@ -166,8 +166,8 @@ def _named_futures(decision: Mapping[str, Any]) -> tuple[str, ...]:
 def _read_rows(path: str) -> tuple[Document, list[str], list[tuple[int, dict[str, str]]]]:
     """Read a table; return its document, its column names, and its rows, each with its line number.
 
-    The apostrophe that protects a text from evaluation by spreadsheet programs is removed. A row with too few or too
-    many cells is a finding.
+    The apostrophe that protects a text from evaluation by spreadsheet programs is removed. A column given twice is a
+    finding, and no row is read then; so is a row with too few or too many cells.
     """
     text = read_text(path).lstrip("\ufeff")
     first = text.partition("\n")[0]
@@ -180,6 +180,10 @@ def _read_rows(path: str) -> tuple[Document, list[str], list[tuple[int, dict[str
 def _by_column(
     document: Document, head: Sequence[str], rows: Iterable[tuple[int, Sequence[str]]]
 ) -> Iterator[tuple[int, dict[str, str]]]:
+    if twice := sorted({word for word in head if word and head.count(word) > 1}):
+        what = f"has more than one column {', '.join(twice)}"
+        document.findings.append(Finding(document.file, 1, "", what, "Keep one of them."))
+        return
     for line, cells in rows:
         if len(cells) == len(head):
             yield line, dict(zip(head, cells, strict=True))

@@ -250,7 +250,9 @@ class _PlanReader:
 
     def _is_known(self, entry: PlanEntry) -> bool:
         """Return whether the option of an entry exists and is bought in that way; report a problem once per option."""
-        o, place = entry.option, entry.place[:-1]
+        o, above = entry.option, entry.place[:-1]
+        # In a table only whole entries have a line.
+        place = above if above in entry.document.lines else entry.place
         option, is_stock = self.instance.options.get(o), o in self.instance.stocks
         if option is None:
             wrong = f'"{excerpt(o)}" is no option of {self.instance.title}', self._names.cure(o)

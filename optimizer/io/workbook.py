@@ -194,6 +194,8 @@ class _Reader:
             holder = holder.setdefault(part, {}) if isinstance(holder, dict) else None
         if not isinstance(holder, dict) or parts[-1] in holder:
             what = f"{parts[0]} is given as one value, and by year or field as well"
+            if isinstance(holder, dict) and not isinstance(holder[parts[-1]], dict):
+                what = "is given twice"
             self._report(within, cell.at, what, "Keep one of the two.")
             return
         self._locate(within, cell.at, depth=len(place) + 1)

@@ -289,6 +289,7 @@ def test_slips_of_the_sheets_themselves() -> None:
         book["options"][f"{column(book['options'], 'capex')}1"] = "capex.2027"
         book["options"].cell(1, book["options"].max_column + 1, "capex")
         book["options"].cell(2, book["options"].max_column, 7)
+        book["instance"].append(["horizon.start", 2027])
 
     said = "\n".join(found(edited(change)))
     assert 'book.xlsx:shoks!A1: "shoks" is no sheet of an instance. Did you mean "shocks"?' in said
@@ -297,6 +298,7 @@ def test_slips_of_the_sheets_themselves() -> None:
     assert '"motors" is given twice (first in A2)' in said
     assert '"capasity" is an unknown key. Did you mean "capacity"?' in said
     assert "capex is given as one value, and by year" in said
+    assert "horizon.start: is given twice. Keep one of the two." in said
 
 
 def test_dates_are_refused_with_the_cure() -> None:

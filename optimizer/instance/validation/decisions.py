@@ -48,7 +48,7 @@ def _count_events(spec: ShockSpec, periods: int) -> int:
 
 
 def shocks_are_inside_the_horizon(unchecked: Unchecked) -> Iterator[Problem]:
-    """Check that every start is a period, listed once, and that every window is a whole number of periods."""
+    """Check starts, windows in whole periods, and that severities by period fit their window."""
     horizon = unchecked.instance.horizon
     for s, spec in unchecked.instance.shocks.items():
         months: Place = ("grid", "months") if spec.grid and spec.grid.months else ("months",)
@@ -58,8 +58,19 @@ def shocks_are_inside_the_horizon(unchecked: Unchecked) -> Iterator[Problem]:
         if spec.grid and spec.grid.severity and not spec.cuts:
             cure = "Add `cuts:`, or remove it."
             yield ("shocks", s, "grid", "severity"), "a severity, but no cut that has it", cure, "warning"
+        yield from _check_severities(horizon, ("shocks", s), spec)
     for e, ensemble in unchecked.instance.ensembles.items():
         yield from _check_ensemble(horizon, ("ensembles", e), ensemble)
+
+
+def _check_severities(horizon: Horizon, place: Place, spec: ShockSpec) -> Iterator[Problem]:
+    """Check that no cut lists more severities, one a period, than the longest window has periods."""
+    most = round(max(spec.durations.values, default=0.0) / horizon.months)
+    for k, cut in enumerate(spec.cuts):
+        if len(cut.severity) > most > 0:
+            what = f"{len(cut.severity)} severities, one a {horizon.step}, but {most} in the longest window: "
+            cure = f"Write one share for each {horizon.step} of the window."
+            yield (*place, "cuts", k, "severity"), f"{what}the rest never acts", cure, "warning"
 
 
 def _check_ensemble(horizon: Horizon, place: Place, spec: EnsembleSpec) -> Iterator[Problem]:
