@@ -36,12 +36,12 @@ def test_the_answer_comes_first_and_fits(file: str, columns: int) -> None:
     assert max(map(len, done.stdout.splitlines())) <= columns
     words = " ".join(done.stdout.split())
     assert re.match(
-        r"late: the plan fails in \d+ of 200 samples \(\d\d %\)\. It fails where motors: quantity is above (79|80)\S* "
-        r"and plant: lead time is above 1[12]",
+        r"late: the plan fails in \d+ of 200 samples \(\d\d %\)\. It fails where motors: quantity is above (79|80)\S*"
+        r" t/yr and plant: lead time is above 1[12]",
         words,
     )
     assert "The worst shock is stop in 100 % of the failures." in words
-    assert "Both on the 100 samples held back" in words
+    assert "Both on the 100 samples held back, of which" in words
 
 
 def test_several_boxes_have_a_row_each_and_one_together() -> None:

@@ -67,7 +67,7 @@ def test_figure_of_a_discovery_counts_its_points_and_names_its_boxes(discovered:
     failed = int(discovered.rows.failed[discovered.rows.held_back].sum())
     for each in (f"survives: {150 - failed}", f"fails: {failed}", "plant: lead time", "Samples held back, 150 of 300"):
         assert each in text
-    assert re.search(r"1: motors: quantity is above [78]\d.* and plant: lead time is above 1[12]", text)
+    assert re.search(r"1: motors: quantity is above [78]\d.* t/yr and plant: lead time is above 1[12]", text)
 
 
 def test_one_condition_is_drawn_against_the_gap_and_no_box_is_no_figure() -> None:
@@ -199,7 +199,7 @@ def test_where_a_plan_fails_stands_on_its_page(tmp_path: Path) -> None:
     for each in ("Under which conditions does the plan fail?", "tiny: the plan fails in", "Coverage low"):
         assert each in text, each
     # Of 200 samples the first half finds the boxes; the other half measures them.
-    assert "Both on the 100 samples held back, with 95 % Clopper-Pearson intervals; boxes were found with 100 " in text
+    assert "Both on the 100 samples held back, of which " in text
     assert "of the samples held back. Low, high: the ends of a 95 % interval." in text
     # The map, the years, the stocks within a shock, who delivers, and the boxes.
     assert text.count('<img class="drawn"') == 5

@@ -186,7 +186,7 @@ def _shares(name: str, shares: Mapping[str, Iterable[SourceShare]]) -> Frame:
         for share in some
         for region, part in share.regions.items()
     )
-    note = "Shares of production in years without a shock. HHI: concentration, 0 to 1."
+    note = "Shares of production in years without a shock. HHI: concentration, 0 to 1; no region counts as one."
     return Frame.of_rows(name, "Dependence", columns, rows, note)
 
 

@@ -391,9 +391,17 @@ def dependence_table(instance: Instance, result: Result, width: int, *, every: b
     )
 
 
+def _nowhere_note(instance: Instance) -> str:
+    """Return the words on production without a region in the HHI; empty if every activity has one."""
+    is_nowhere = any(each.region is None for each in instance.activities.values())
+    return ", with what has no region counted as one" if is_nowhere else ""
+
+
 def _dependence_caption(instance: Instance, hidden: int) -> str:
     caption = "Shares of production in years without a shock, in which a plant dearer than imports may stand idle. "
-    caption += f"HHI: concentration, 0 to 1. ! more than {percent(LINE)} from {one_region(instance)}."
+    caption += (
+        f"HHI: concentration, 0 to 1{_nowhere_note(instance)}. ! more than {percent(LINE)} from {one_region(instance)}."
+    )
     return caption + (f" From no such region and left out (--all lists them): {hidden}." if hidden else "")
 
 

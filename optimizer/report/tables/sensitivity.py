@@ -9,7 +9,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from optimizer.instance.derived import but_samples, display_name
+from optimizer.instance.derived import but_samples, display_name, field_unit
 from optimizer.instance.ranges import UncertainNumber
 from optimizer.instance.schema import Instance
 from optimizer.report.format import (
@@ -366,11 +366,19 @@ def condition_text(instance: Instance, dimension: SampleDimension, bounds: Bound
         parts = [f"after {bounds.low:.0f}"] * math.isfinite(bounds.low)
         parts += [f"by the end of {bounds.high:.0f}"] * math.isfinite(bounds.high)
         return f"the drawn shock starts {' and '.join(parts)}"
-    low, high = (value_of_dimension(dimension, end) for end in (bounds.low, bounds.high))
-    name = dimension_name(instance, dimension)
+    unit, name = _unit_of(instance, dimension), dimension_name(instance, dimension)
+    low, high = (f"{value_of_dimension(dimension, end)} {unit}".rstrip() for end in (bounds.low, bounds.high))
     if math.isinf(bounds.high):
         return f"{name} is above {low}"
     return f"{name} is at most {high}" if math.isinf(bounds.low) else f"{name} is above {low} and at most {high}"
+
+
+def _unit_of(instance: Instance, dimension: SampleDimension) -> str:
+    """Return the unit of an uncertain number; empty for a factor, a share of the range, and what is no such number."""
+    number = dimension.number
+    if number is None or not number.is_alike or number.first.is_factor:
+        return ""
+    return field_unit(instance, number.first.place)
 
 
 def dimension_name(instance: Instance, dimension: SampleDimension) -> str:
@@ -437,9 +445,10 @@ def about_boxes(found: Discovery) -> str:
     count, failed = found.held_back
     share = percent(failed / count) if count else DASH
     return (
-        "Coverage: share of all failures that lie in the box. Density: share of the samples in the box that fail; of "
-        f"all samples {share} do. Both on the {count:,} samples held back, with 95 % Clopper-Pearson intervals; boxes "
-        f"were found with {found.used - count:,} others. {about_samples(found)}"
+        "Coverage: share of all failures that lie in the box. Density: share of the samples in the box that fail. Both "
+        f"on the {count:,} samples held back, of which {share} fail, with 95 % Clopper-Pearson intervals; boxes were "
+        f"found with {found.used - count:,} others, so that the numbers of the file may lie in one and survive. "
+        f"{about_samples(found)}"
     )
 
 
