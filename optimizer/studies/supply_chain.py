@@ -21,11 +21,11 @@ from typing import Any, Literal
 from optimizer.disruptions.path import Path
 from optimizer.instance.derived import NO_REGION
 from optimizer.instance.schema import Instance
-from optimizer.results.plan import ActualOutput, Flows, Lack, ReadOnly, SourceShare
+from optimizer.results.plan import ActualOutput, Flow, Flows, Lack, ReadOnly, SourceShare
 from optimizer.results.result import first_largest
 from optimizer.tolerances import NEGLIGIBLE, NEGLIGIBLE_PASSAGE, ROUNDING
 
-Sort = Literal["activity", "scrap", "stock", "substitute", "unserved", "segment"]
+Sort = Literal["activity", "scrap", "stock", "flow", "substitute", "unserved", "segment"]
 # Usual beginnings of the names of stages, in the order of the chain; used only to order stages of a cyclic chain.
 USUAL = ("mine", "scrap", "concentrat", "crack", "separat", "refin", "recycl", "metal", "alloy", "magnet")
 
@@ -35,12 +35,13 @@ class ChainPlace:
     """Source or target of a passage: a stage in a region, a store, a segment."""
 
     key: str  # unique in its chain
-    sort: Sort  # kind of the place; ``unserved`` is the source of demand that is not served
+    # Kind of the place; ``unserved`` is the source of demand that is not served, ``flow`` an option that gives a
+    # commodity and is neither an activity nor a stock.
+    sort: Sort
     column: int  # column of the place, 0 at the start of the chain
-    # Stage and region of activities; empty for other sorts.
-    stage: str = ""
-    region: str = ""
-    owner: str = ""  # segment or commodity, for places that have one; otherwise empty
+    stage: str = ""  # stage of activities; empty for other sorts
+    region: str = ""  # region of activities, and of flows whose option has one; otherwise empty
+    owner: str = ""  # segment, commodity, or label of a flow, for places that have one; otherwise empty
 
 
 @dataclass(frozen=True)
@@ -218,7 +219,7 @@ class _ChainBuilder:
         found[collected] += self._scrap_return(commodity)
         for o, flow in self.others:
             if commodity in flow.gives:
-                found[self._stock_place(commodity)] += flow.gives[commodity] * self._flow_rate(flow.name, o)
+                found[self._place_of_flow(commodity, o, flow)] += flow.gives[commodity] * self._flow_rate(flow.name, o)
         return {place: made for place, made in found.items() if made > 0}
 
     def _scrap_return(self, commodity: str) -> float:
@@ -227,10 +228,15 @@ class _ChainBuilder:
         segments = [d for d, end in ends.items() if end is not None and end.commodity == commodity]
         return self._rate(self.path.scrap_at(d, t) for d in segments for t in self.periods)
 
-    def _stock_place(self, commodity: str) -> ChainPlace:
+    def _place_of_flow(self, commodity: str, o: str, flow: Flow) -> ChainPlace:
+        """Return the place that supplies a commodity beside its makers: the stocks, or the option by its flow."""
         makers = [a.stage or "" for a in self.instance.activities.values() if commodity in a.output]
         column = min((self.stages[stage] for stage in makers), default=self.end - 1)
-        return ChainPlace(f"stock:{column}", "stock", column)
+        option = self.instance.options[o]
+        if option.is_stock:
+            return ChainPlace(f"stock:{column}", "stock", column)
+        region: str = getattr(option, "region", None) or ""
+        return ChainPlace(f"flow:{flow.label}/{region}:{column}", "flow", column, region=region, owner=flow.label)
 
     def _takers(self, commodity: str) -> dict[ChainPlace, float]:
         """Return the amounts that places draw from the pool of the commodity, t/yr by place."""

@@ -66,6 +66,8 @@ def place_title(instance: Instance, place: ChainPlace) -> str:
         return stage_title(instance, place.stage, place.region)
     if place.sort == "segment":
         return display_name(instance, place.owner)
+    if place.sort == "flow":
+        return ", ".join(filter(None, (place.owner, place.region and region_name(instance, place.region))))
     words = {"scrap": "scrap collected", "stock": "from stock", "substitute": "substitutes", "unserved": "NOT SERVED"}
     return words[place.sort]
 

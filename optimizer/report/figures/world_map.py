@@ -191,8 +191,8 @@ def _crossing(drawn: Chain, home: str) -> Mapping[tuple[str, str], float]:
 
 
 def _region(place: ChainPlace, home: str) -> str:
-    """Return the region of a place; stocks, scrap, substitutes and segments are at home."""
-    return place.region if place.sort == "activity" else home
+    """Return the region of a place; stocks, scrap, substitutes, segments, and flows without a region are at home."""
+    return place.region or home
 
 
 def map_words(instance: Instance, shown: WorldMap) -> str:
@@ -413,7 +413,7 @@ def map_table(instance: Instance, maps: Sequence[WorldMap]) -> list[dict[str, An
                  *([si(each.outlay)] if is_part else []), str(each.options)]
                 for each in shown.regions
             ],
-            "caption": f"{map_words(instance, shown)}{_unmade_words(shown)}. Crossing: "
+            "caption": f"{map_words(instance, shown)}{_unmade_words(instance, shown)}. Crossing: "
             + ("; ".join(f"{region_name(instance, source)} to {region_name(instance, target)} {si(tonnes, 't/yr')}"
                          for source, target, tonnes in shown.flows) or "nothing")
             + (f". {OUTLAY_IS_A_PART}" if is_part else "."),
@@ -422,7 +422,10 @@ def map_table(instance: Instance, maps: Sequence[WorldMap]) -> list[dict[str, An
     ]  # fmt: skip
 
 
-def _unmade_words(shown: WorldMap) -> str:
+def _unmade_words(instance: Instance, shown: WorldMap) -> str:
     """Return the supply of segments that does not come from a maker."""
     tonnes = shown.served - sum(each.makes for each in shown.regions)
-    return f", {si(tonnes, 't/yr')} from stocks and substitutes" if tonnes > ROUNDING * shown.served else ""
+    some = [option for option in instance.options.values() if not option.is_activity and not option.is_stock]
+    has_others = any(flow.gives for option in some for flow in option.flows)
+    sources = "stocks, substitutes and other options" if has_others else "stocks and substitutes"
+    return f", {si(tonnes, 't/yr')} from {sources}" if tonnes > ROUNDING * shown.served else ""

@@ -8,7 +8,7 @@ beyond     by part, the plan's cost less the no-shock plan's, present value; the
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,7 @@ from optimizer.report.figures.canvas import (
     GREY,
     INK,
     ORANGE,
+    PATTERNS,
     PURPLE,
     QUIET,
     SKY,
@@ -37,6 +38,7 @@ from optimizer.report.figures.canvas import (
     set_panel_title,
     thin_ticks,
 )
+from optimizer.report.figures.supply_chain import place_title
 from optimizer.report.format import PART_NAMES, plural, shock_title, shortened
 from optimizer.results.plan import ByPeriod, Flows, Outcome, Plan
 from optimizer.results.result import Result
@@ -289,7 +291,7 @@ def _loss_words(instance: Instance, stocks: Iterable[StockInShock]) -> str:
     return " Losses of stock are deducted." if any(instance.stocks[each.option].loss for each in stocks) else ""
 
 
-# The sources of a segment from the bottom to the top of a stack; the shortage is on top.
+# The sources of a segment from the bottom to the top of a stack; flows of other options and the shortage are on top.
 _SOURCES: Mapping[str, tuple[str, str]] = {
     "from home": (BLUE, ""),
     "from abroad": (SKY, ""),
@@ -325,7 +327,7 @@ def sources_of(instance: Instance, result: Result, outcome: Outcome, segment: st
 
 
 def _sources(instance: Instance, flows: Flows, path: Path, periods: Sequence[int], segment: str) -> SegmentSources:
-    tonnes = {source: [0.0] * len(periods) for source in _SOURCES}
+    tonnes = defaultdict[str, list[float]](lambda: [0.0] * len(periods))
     for i, t in enumerate(periods):
         drawn = chain(instance, flows, path, t, t)
         places = {place.key: place for place in drawn.places}
@@ -333,14 +335,22 @@ def _sources(instance: Instance, flows: Flows, path: Path, periods: Sequence[int
             if each.target == f"segment:{segment}":
                 tonnes[_source(instance, places[each.source])][i] += each.tonnes * path.delta
     labels = tuple(instance.horizon.label(t) for t in periods)
-    return SegmentSources(path.key, segment, labels, {key: tuple(row) for key, row in tonnes.items() if any(row)})
+    return SegmentSources(path.key, segment, labels, {key: tuple(tonnes[key]) for key in _looks(tonnes)})
+
+
+def _looks(present: Collection[str]) -> dict[str, tuple[str, str]]:
+    """Return colour and hatch of each source that is present, in the order of the stack."""
+    others = sorted(set(present) - set(_SOURCES))
+    looks = {**_SOURCES, **{each: (YELLOW, PATTERNS[i % len(PATTERNS)] * 3) for i, each in enumerate(others)}}
+    *below, top = _SOURCES
+    return {each: looks[each] for each in (*below, *others, top) if each in present}
 
 
 def _source(instance: Instance, place: ChainPlace) -> str:
     if place.sort == "activity":
         return "from home" if place.region in (instance.home, NO_REGION) else "from abroad"
     named = {"stock": "from stock", "scrap": "from scrap", "substitute": "by substitutes", "unserved": "unserved"}
-    return named[place.sort]
+    return named.get(place.sort) or place_title(instance, place)
 
 
 def draw_sources(instance: Instance, result: Result, both: Sequence[SegmentSources], chosen: str) -> Canvas:
@@ -351,10 +361,11 @@ def draw_sources(instance: Instance, result: Result, both: Sequence[SegmentSourc
     from matplotlib.patches import Patch
 
     canvas = new_canvas(f"What serves {display_name(instance, both[0].segment)}", 4.2, (1.0, 1.0), share=True)
+    looks = _looks({source for shown in both for source in shown.tonnes})
     for panel, shown in zip(canvas.panels, both, strict=True):
         below, places = [0.0] * len(shown.labels), range(len(shown.labels))
         for source, row in shown.tonnes.items():
-            colour, hatch = _SOURCES[source]
+            colour, hatch = looks[source]
             panel.bar(places, row, bottom=below, width=0.84, color=colour, hatch=hatch)
             below = [low + amount for low, amount in zip(below, row, strict=True)]
         set_panel_title(panel, path_title(instance, shown.path))
@@ -362,8 +373,7 @@ def draw_sources(instance: Instance, result: Result, both: Sequence[SegmentSourc
         panel.grid(axis="y")
         step = max(1, len(shown.labels) // 12)
         panel.set_xticks(list(places)[::step], shown.labels[::step])
-    present = [source for source in _SOURCES if any(source in shown.tonnes for shown in both)]
-    handles = [Patch(facecolor=_SOURCES[key][0], hatch=_SOURCES[key][1], label=key) for key in present]
+    handles = [Patch(facecolor=colour, hatch=hatch, label=source) for source, (colour, hatch) in looks.items()]
     add_footer(
         canvas,
         f"{chosen} By who delivers to the segment last, not by where the ore is from. {of_plan(result)}",

@@ -1,0 +1,118 @@
+"""What is shown of a lever from outside that gives a commodity in shocks, neither as a maker nor out of stock."""
+
+from collections.abc import Iterator
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import pytest
+
+import optimizer as so
+from optimizer.audit import levers as auditors
+from optimizer.audit.auditor import Operation
+from optimizer.disruptions.path import Path
+from optimizer.levers import KINDS, Sized
+from optimizer.model.builder import ModelBuilder
+from optimizer.report.figures.plot import Choice, draw_plot, maps_of
+from optimizer.report.figures.world_map import map_table
+from optimizer.report.html.book import Book, book
+from optimizer.results.plan import Flow
+from optimizer.studies.comparison import single_point
+from tests.conftest import Cell
+from tests.test_plot import words
+
+
+class Loan(Sized):
+    """size t/yr: an ally lends a commodity in the first `months` of a shock, z ≤ C·Δ·(share of the period in them)."""
+
+    shock_fields: ClassVar[tuple[str, ...]] = ("cost",)
+
+    kind: Literal["loan"]
+    commodity: str
+    months: float
+    region: str | None = None
+
+    @property
+    def flows(self) -> tuple[Flow, ...]:
+        return (Flow("lent", "lent by the ally", in_baseline=False, gives={self.commodity: 1.0}),)
+
+    def operate(self, model: ModelBuilder, path: Path) -> None:
+        if path.is_baseline:
+            return
+        capacity = model.linked(self.id, "capacity")
+        for k, t in enumerate(path.periods):
+            lent = model.variable(self.id, "lent", t)
+            part = min(1.0, max(0.0, self.months / (12 * path.delta) - k))
+            model.limit(self.id, "capacity", t, lent, (part * path.delta) * capacity[t])
+            model.book("supply", path.key, self.commodity, t, amount=lent)
+            model.book("operating", path.key, t, amount=lent, times=path.multiplier.get(self.id, 1.0))
+
+
+class OfLoan(so.Auditor):
+    flows_in_shocks = ("lent",)
+
+    def check(self, operation: Operation) -> None:
+        if not operation.is_baseline:
+            lent = operation.flow("lent")
+            begun = np.arange(lent.shape[1]) * operation.delta * 12
+            part = np.clip((operation.option.months - begun) / (operation.delta * 12), 0.0, 1.0)
+            operation.at_most("capacity", lent, operation.working * part)
+
+    def supplies(self, operation: Operation) -> Any:
+        return {} if operation.is_baseline else {operation.option.commodity: operation.flow("lent")}
+
+    def operating_costs(self, operation: Operation) -> Any:
+        return {} if operation.is_baseline else {"operation": operation.override("cost", 1.0) * operation.flow("lent")}
+
+
+@pytest.fixture(autouse=True)
+def registered() -> Iterator[None]:
+    so.register(Loan, OfLoan())
+    yield
+    del KINDS["loan"]
+    auditors._REGISTERED.pop("loan")
+
+
+# 25 t a quarter are asked for, and none is made at home. In the ban the floor asks for 10 t a quarter: 60 t/yr of the
+# loan give 15, 15, 10 and 0 t, and the reserve the other 10 t, for it costs more.
+BAN = """
+name: ban
+horizon: {start: 2026, end: 2027, step: quarter}
+home: home
+commodities: {magnet: {name: magnets}}
+processes:
+  imports: {region: rival, stage: magnet, output: {magnet: 1}, capacity: 120, cost: 1}
+demands:
+  motors: {commodity: magnet, quantity: 100, survival: 0.4, shortage_cost: 500}
+options:
+  loan: {name: loan of the ally, kind: loan, commodity: magnet, months: 8, capex: 1, max_size: 60}
+  reserve: {name: magnet reserve, kind: stockpile, commodity: magnet, price: 650, max_size: 100}
+shocks:
+  ban: {start: 2027Q1, months: 12, cuts: [{region: rival, severity: 1}]}
+"""
+
+
+def book_of(instance: so.Instance) -> Book:
+    result = so.solve(instance, settings=so.Settings(mip_gap=0.0))
+    assert result.audit["ok"]
+    return book(instance, single_point(instance, result))
+
+
+def test_what_is_lent_is_not_from_stock(cell: Cell) -> None:
+    drawn = book_of(cell(BAN))
+    said = words(draw_plot(drawn, "sources", Choice(), "svg"))
+    assert "lent by the ally" in said
+    assert "from stock" in said
+    bands = words(draw_plot(drawn, "sankey", Choice(shock="ban"), "svg"))
+    assert "lent by the ally" in bands
+    (chain,) = drawn.own.chains["ban"]
+    tonnes = {each.source.partition(":")[0]: each.tonnes for each in chain.passages}
+    assert tonnes == pytest.approx({"flow": 40, "stock": 10, "unserved": 50})
+    (_, table) = map_table(drawn.instance, maps_of(drawn, "ban"))
+    assert "50 t/yr from stocks, substitutes and other options" in table["caption"]
+
+
+def test_the_region_of_an_ally_stands_beside_what_it_lends(cell: Cell) -> None:
+    drawn = book_of(cell(BAN.replace("months: 8,", "months: 8, region: south_korea,")))
+    assert "lent by the ally, south korea" in words(draw_plot(drawn, "sankey", Choice(shock="ban"), "svg"))
+    (_, table) = map_table(drawn.instance, maps_of(drawn, "ban"))
+    assert "south korea to home 40 t/yr" in table["caption"]
