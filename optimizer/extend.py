@@ -43,7 +43,7 @@ from optimizer.audit.auditor import ActivityAuditor, Auditor, Holding, Operation
 from optimizer.audit.levers import register_auditor
 from optimizer.disruptions.path import Path as ShockPath
 from optimizer.errors import PluginError, Problem
-from optimizer.levers import Labels, Producing, Reference, Sized, Stock, register_lever
+from optimizer.levers import KINDS, Labels, Producing, Reference, Sized, Stock, register_lever
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import total
 from optimizer.results.plan import Array, Flow
@@ -85,7 +85,7 @@ def register(lever: type[Any], auditor: Auditor) -> None:
     Raises:
         TypeError: `lever` or `auditor` has another type, or the lever lacks the field that a shock's `reliability`
             replaces.
-        ValueError: the package itself has a lever of this kind.
+        ValueError: the package itself has a lever of this kind, or its `labels` have a colour that there is not.
     """
     if not isinstance(auditor, Auditor):
         raise TypeError("a lever without an auditor is not registered: give it an Auditor")
@@ -101,22 +101,27 @@ def load_plugin(path: str | Path) -> None:
     """Import a file that registers levers, under its own name, so that worker processes find it as well.
 
     Raises:
-        PluginError: no such file, a name that a module has already, or an error in it.
+        PluginError: no such file, a name that a module has already, an error in it, or no lever.
     """
     file = Path(path).resolve()
     if file.suffix != ".py" or not file.is_file():
         raise PluginError(f"there is no Python file {path}: name one such as demand_response.py")
     if not file.stem.isidentifier():
         raise PluginError(f'{path} cannot be imported: "{file.stem}" is no name in Python; use letters, digits and _')
-    if file.stem in sys.modules and _is_file(sys.modules[file.stem].__spec__, file):
+    if _is_file(getattr(sys.modules.get(file.stem), "__spec__", None), file):
         return
     # `python -m` puts the folder it runs in on the path: there the module that is found may be the file itself.
     spec = find_spec(file.stem)
     if file.stem in sys.modules or (spec is not None and not _is_file(spec, file)):
         raise PluginError(f'{path} cannot be imported: there is a module "{file.stem}" already; rename the file')
     sys.path.append(str(file.parent))
+    known = dict(KINDS)
     try:
         import_module(file.stem)
     except Exception as error:
         sys.path.remove(str(file.parent))
         raise PluginError(f"{path} cannot be imported: {type(error).__name__}: {error}") from error
+    if known == KINDS:
+        sys.path.remove(str(file.parent))
+        del sys.modules[file.stem]
+        raise PluginError(f"{path} registers no lever: call so.register(…) in it, with the lever and its auditor")

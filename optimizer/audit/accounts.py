@@ -25,6 +25,7 @@ from optimizer.audit.auditor import (
     Operation,
     Paths,
     check_running,
+    missing_flow,
 )
 from optimizer.audit.levers import auditor_of, package_auditors
 from optimizer.disruptions.path import BASELINE
@@ -207,7 +208,11 @@ def flows_fit(plan: PlanAccounts, name: str, flows: Flows, periods: Sequence[int
 
 def stack_flows(plan: PlanAccounts, names: Sequence[str], flows: Sequence[Flows]) -> ManyFlows:
     """Stack the flows of paths of one length."""
-    keys = _keys(plan, in_shocks=names != [BASELINE])
+    is_baseline, options = names == [BASELINE], plan.basis.instance.options
+    keys = _keys(plan, in_shocks=not is_baseline)
+    for owner, flow in keys:
+        if owner in options and any((owner, flow) not in each.rows for each in flows):
+            raise missing_flow(owner, options[owner], flow, in_baseline=is_baseline)
     rows = {key: np.array([each[key] for each in flows]) for key in keys}
     return ManyFlows(tuple(names), tuple(each.first for each in flows), rows)
 

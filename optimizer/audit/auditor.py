@@ -258,7 +258,9 @@ class Operation:
         return np.asarray(self.carried[self.paths.times] * self.delta)
 
     def flow(self, flow: str) -> Array:
-        """Return one of its stated flows."""
+        """Return one of its stated flows; a plan without it is an error that names those its lever reports."""
+        if (self.name, flow) not in self.paths.flows.rows:
+            raise missing_flow(self.name, self.option, flow, in_baseline=self.is_baseline)
         return self.paths.flows[self.name, flow]
 
     def series(self, series: Any) -> Array:
@@ -307,6 +309,16 @@ class Operation:
         self.basis.report.equal(
             self.paths.row(f"{self.name}.{what}"), left, right, *terms, least_scale=self.least_scale
         )
+
+
+def missing_flow(name: str, option: Any, flow: str, *, in_baseline: bool) -> ValueError:
+    """Return the error of a flow that an auditor asks for and a plan does not have."""
+    reported = [each.name for each in getattr(option, "flows", ())]
+    why = f"its lever reports {', '.join(reported) or 'none'}"
+    if flow in reported:
+        why = "its lever reports it, but `operate` writes no columns of that name there, or of its `Flow.column`"
+    kind = f" ({option.kind})" if hasattr(option, "kind") else ""
+    return ValueError(f'{name}{kind} has no flow "{flow}" in {"the baseline" if in_baseline else "shocks"}: {why}')
 
 
 class Auditor:

@@ -108,7 +108,8 @@ def _recompute(
         if is_whole:
             _check_parts(plan, baseline, shocks, result)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-        report.disagreements.append(f"the plan does not fit its instance: {type(error).__name__}: {error}")
+        sort = "" if type(error) is ValueError else f"{type(error).__name__}: "
+        report.disagreements.append(f"the plan does not fit its instance: {sort}{error}")
 
 
 def _recompute_baseline(

@@ -8,6 +8,7 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import get_args
 
+from optimizer.levers.base import COLOURS
 from optimizer.levers.base import Labels as Labels
 from optimizer.levers.base import Lever as Lever
 from optimizer.levers.base import Reference as Reference
@@ -49,7 +50,7 @@ def register_lever(lever: type[Lever]) -> str:
     Raises:
         TypeError: the class is no subclass of `Sized` or `Stock`, names no kind, or lacks a field that its shocks
             replace.
-        ValueError: the package itself has a lever of this kind.
+        ValueError: the package itself has a lever of this kind, or its colour is no slot of the palette.
     """
     if not (isinstance(lever, type) and issubclass(lever, (Sized, Stock))):
         raise TypeError(f"{lever!r} is no lever: derive it from Sized, Producing or Stock of optimizer.extend")
@@ -60,6 +61,8 @@ def register_lever(lever: type[Lever]) -> str:
         raise TypeError(f"{lever.__name__} has no field reliability that a shock's would replace: add it")
     if kinds[0] in PACKAGE_KINDS:
         raise ValueError(f'"{kinds[0]}" is a kind that the package has: give {lever.__name__} one of its own')
+    if lever.labels.colour not in range(COLOURS):
+        raise ValueError(f"{lever.__name__} has the colour {lever.labels.colour}: slots are 0 to {COLOURS - 1}")
     KINDS[kinds[0]] = lever
     _AUDITED.add(kinds[0])
     return kinds[0]

@@ -55,6 +55,9 @@ from optimizer.units import Commitments, Described, Quantity, QuantitySeries, Se
 
 Ramp = Annotated[tuple[Share, ...], BeforeValidator(as_tuple), WithJsonSchema(shapes.one_or_more(shapes.SHARE))]
 
+# The number of slots in the palette of figures.
+COLOURS = 8
+
 # The sections of an instance that a name in an option's field may refer to.
 Section = Literal["commodities", "processes", "demands", "options", "regions of processes"]
 
@@ -75,7 +78,7 @@ class Labels:
     size_unit: str = "t/yr"  # printed unit of size: t/yr, t, or ``level``, which stands before the number
     noun: str = "project"  # singular noun for a bought option of this kind
     absent: str = "is not bought"  # predicate for an option that a plan leaves out
-    colour: int = 7  # slot in the palette of figures; 7 is grey
+    colour: int = 7  # slot in the palette of figures, 0 to 7; 7 is grey
 
 
 class Lever(Described):

@@ -79,6 +79,21 @@ class Row:
     t: int | None
 
 
+class LinkingTerms(dict[int, Expression]):
+    """The linking terms of one name, by period; the error of a missing one says how to name an amount."""
+
+    def __init__(self, owner: str, what: str, by_period: Mapping[int, Expression]) -> None:
+        super().__init__(by_period)
+        self.name = owner, what
+
+    def __missing__(self, t: int) -> Expression:
+        owner, what = self.name
+        raise ModelError(
+            f"{owner}: {what} is not linked for period {t}; name {what} in `amounts` of the lever if, and only if, "
+            f"operation reads it of the period before its path, and then link it from period -1 on"
+        )
+
+
 @dataclass(frozen=True)
 class Scope:
     """The parts of a model that are written."""
@@ -250,7 +265,7 @@ class ModelBuilder(Ledgers):
         """
         if (owner, what) in self._links:
             raise ModelError(f"{owner} links {what} twice")
-        self._links[owner, what] = dict(by_period)
+        self._links[owner, what] = LinkingTerms(owner, what, by_period)
 
     def linked(self, owner: str, what: str) -> Mapping[int, Expression]:
         """Return linking terms by period.
@@ -315,7 +330,8 @@ class ModelBuilder(Ledgers):
                 Column(Mark("", owner, what, str(k)), "t", 0.0, math.inf, False, k, given=True)
                 for k in range(-1, length)
             ]
-            model._links[owner, what] = {k: Expression({first + 1 + k: 1.0}) for k in range(-1, length)}
+            by_period = {k: Expression({first + 1 + k: 1.0}) for k in range(-1, length)}
+            model._links[owner, what] = LinkingTerms(owner, what, by_period)
         return model
 
     def column_index(self) -> Mapping[tuple[str, str, str], Mapping[int, int]]:

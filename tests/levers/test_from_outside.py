@@ -279,6 +279,7 @@ def test_a_fresh_process_finds_it_and_so_do_its_workers() -> None:
         ("missing.py", None, "there is no Python file"),
         ("of two words.py", "", '"of two words" is no name in Python'),
         ("json.py", "", 'there is a module "json" already'),
+        ("empty_lever.py", "x = 1", r"registers no lever: call so\.register\(…\) in it"),
         ("broken_lever.py", "1 / 0", "ZeroDivisionError: division by zero"),
     ],
 )

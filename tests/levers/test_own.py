@@ -1,5 +1,6 @@
 """Levers from outside the package: registered, solved with, audited, and refused where they are not whole."""
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from io import StringIO
@@ -17,10 +18,11 @@ from optimizer.audit.result import audit_result
 from optimizer.cli import common
 from optimizer.disruptions.path import Path
 from optimizer.errors import AuditError, ModelError
-from optimizer.levers import KINDS, PACKAGE_KINDS, Lever, Producing, Sized, Substitution, is_audited
+from optimizer.levers import KINDS, PACKAGE_KINDS, Labels, Lever, Producing, Sized, Substitution, is_audited
 from optimizer.model.builder import ModelBuilder
 from optimizer.report.tables.plan import plan_tables
 from optimizer.report.tables.render import show
+from optimizer.results.plan import Flow
 from tests.conftest import Cell, Printed, Solve
 
 
@@ -133,7 +135,46 @@ class OfWharf(so.Auditor):
         return {} if operation.is_baseline else {"spare": operation.working}
 
 
+class Lender(Sized):
+    """size t: as much ≥ 0 is there when a shock begins, but `amounts` does not name it."""
+
+    kind: Literal["lender"]
+
+    def invest(self, model: ModelBuilder) -> None:
+        model.link(self.id, "loan", {t - 1: lent for t, lent in self.working(model, self.buy(model)).items()})
+
+    def operate(self, model: ModelBuilder, path: Path) -> None:
+        first = path.periods.start
+        model.book("supply", path.key, "magnet", first, amount=model.linked(self.id, "loan")[first - 1])
+
+
+class Misnamed(Sized):
+    """size t/yr: 0 ≤ z ≤ C·Δ less is needed, reported by a name that its columns do not have."""
+
+    kind: Literal["misnamed"]
+
+    @property
+    def flows(self) -> tuple[Flow, ...]:
+        return (Flow("spared", "spared", serves="all"),)
+
+    def operate(self, model: ModelBuilder, path: Path) -> None:
+        for t in path.periods:
+            less = model.variable(self.id, "less", t)
+            model.limit(self.id, "capacity", t, less, path.delta * model.linked(self.id, "capacity")[t])
+            model.book("substituted", path.key, "all", t, amount=less)
+
+
+class OfMisnamed(so.Auditor):
+    def __init__(self, flow: str) -> None:
+        self.flows = (flow,)
+
+    def serves(self, operation: Operation) -> Any:
+        return {"all": operation.flow(*self.flows)}
+
+
 LEVERS: dict[Any, so.Auditor] = {
+    Lender: so.Auditor(),
+    Misnamed: OfMisnamed("less"),
     Standby: OfStandby(),
     Thrift: OfThrift(),
     Rationing: SubstitutionAuditor(),
@@ -187,6 +228,26 @@ def test_cell_by_hand(cell: Cell, solve: Solve) -> None:
 def test_a_cost_that_the_plan_decides_is_no_cost_of_a_shock(cell: Cell, solve: Solve) -> None:
     with pytest.raises(ModelError, match=r"the plan decides pier\.capacity: book what that costs in `invest`"):
         solve(cell(BASE, "options:\n  pier: {kind: spendthrift, capex: 10, max_size: 90}"))
+
+
+def test_an_amount_that_is_not_named_is_told(cell: Cell) -> None:
+    instance = cell(BASE, "options:\n  bank: {kind: lender, capex: 10, max_size: 90}")
+    plan = so.Plan((so.Build("bank", "lender", 0, 2026, "2026", 10.0),))
+    with pytest.raises(ModelError, match=r"bank: loan is not linked for period -1; name loan in `amounts` of the"):
+        so.time_to_survive(instance, plan)
+
+
+@pytest.mark.parametrize(
+    ("flow", "said"),
+    [
+        ("less", 'small (misnamed) has no flow "less" in the baseline: its lever reports spared'),
+        ("spared", 'small (misnamed) has no flow "spared" in the baseline: its lever reports it, but `operate` writes'),
+    ],
+)
+def test_a_flow_of_another_name_is_told(cell: Cell, solve: Solve, flow: str, said: str) -> None:
+    so.register(Misnamed, OfMisnamed(flow))
+    with pytest.raises(AuditError, match=re.escape(f"the plan does not fit its instance: {said}")):
+        solve(cell(BASE, "options:\n  small: {kind: misnamed, capex: 10, max_size: 90}"))
 
 
 def test_what_the_ledgers_hold_is_audited_as_well(cell: Cell, solve: Solve) -> None:
@@ -287,6 +348,14 @@ class Usurper(Sized):
     kind: Literal["ally"]
 
 
+class Gaudy(Sized):
+    """size t/yr: a colour > 7."""
+
+    labels: ClassVar[Labels] = Labels(colour=8)
+
+    kind: Literal["gaudy"]
+
+
 class Forgetful(Sized):
     """size t/yr: a shock would replace a share 0 ≤ ρ ≤ 1 that goes by another name."""
 
@@ -302,6 +371,7 @@ class Forgetful(Sized):
         (Standby, None, TypeError, "without an auditor"),
         (Nameless, so.Auditor(), TypeError, "Nameless names no kind"),
         (Forgetful, so.Auditor(), TypeError, "Forgetful has no field reliability that a shock's would replace"),
+        (Gaudy, so.Auditor(), ValueError, "Gaudy has the colour 8: slots are 0 to 7"),
         (Usurper, so.Auditor(), ValueError, '"ally" is a kind that the package has'),
         (Lever, so.Auditor(), TypeError, "no lever: derive it from"),
         ("standby", so.Auditor(), TypeError, "no lever"),
