@@ -81,6 +81,11 @@ def region_name(instance: Instance, region: str) -> str:
     return (named.name if named else None) or ("no region" if region == NO_REGION else region.replace("_", " "))
 
 
+def has_only_stocks(instance: Instance) -> bool:
+    """Return whether stocks are the only amounts that options hold; the rows that draw on others are not known."""
+    return all(option.is_stock or not option.amounts for option in instance.options.values())
+
+
 def one_region(instance: Instance) -> str:
     """Return what a dependence is on: a region abroad, or any where the file names no home."""
     return "one region abroad" if instance.home else "one region"

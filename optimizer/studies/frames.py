@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from optimizer.instance.derived import display_name, size_unit
+from optimizer.instance.derived import display_name, has_only_stocks, size_unit
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.results.frames import Frame, FrameColumn, Frames
@@ -253,7 +253,7 @@ def limits(instance: Instance, result: Result) -> Frame:
 
 def _rules_without_price(instance: Instance, result: Result) -> list[str]:
     """Return the names of the rules about time to survive without a shadow price; none if prices are incomplete."""
-    if not 0 < len(result.binding) < MOST_PRICES:
+    if not 0 < len(result.binding) < MOST_PRICES or not has_only_stocks(instance):
         return []
     binding = {price.what for price in result.binding if price.step == MONTH_LESS}
     return [name for name in map(rule_name, instance.policy.min_time_to_survive) if name not in binding]

@@ -22,7 +22,7 @@ from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.relaxed_floors import excused_samples, levels_under, survival_shares
 from optimizer.algorithms.subproblems import BatchResponse
 from optimizer.disruptions.path import BASELINE, Numbers
-from optimizer.instance.derived import display_name, region_name
+from optimizer.instance.derived import display_name, has_only_stocks, region_name
 from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Instance, ShareRule, SurvivalRule
 from optimizer.model.builder import Column, ModelBuilder, Row
 from optimizer.results.plan import (
@@ -413,7 +413,7 @@ def rule_name(rule: SurvivalRule) -> str:
 
 
 def _limit_of_rule(instance: Instance, duals: DualValues, row: Row) -> Iterator[StepSize]:
-    """Yield the limit of a time-to-survive rule; only stock is not a rate, so a month less is a share of its use."""
+    """Yield the limit of a time-to-survive rule; if only stocks are no rates, a month less is a share of their use."""
     path = instance.survival_rules[row.mark.path]
     rule = instance.policy.min_time_to_survive[int(path.key.removeprefix(f"{MIN_TIME_TO_SURVIVE}_").partition("@")[0])]
     if row.mark.what == "floor" and row.t is not None:
@@ -423,7 +423,7 @@ def _limit_of_rule(instance: Instance, duals: DualValues, row: Row) -> Iterator[
             "one point lower",
             POINT * demanded,
         )
-    elif row.mark.what == "left":
+    elif row.mark.what == "left" and has_only_stocks(instance):
         columns = duals.builder.columns
         used = sum(value * duals.values[j] for j, value in row.terms.items() if columns[j].mark.path)
         yield rule_name(rule), MONTH_LESS, used / rule.months

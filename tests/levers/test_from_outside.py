@@ -147,6 +147,20 @@ def test_time_to_survive_by_hand(instance: so.Instance, result: so.Result) -> No
     assert sum(ruled.endured["min_time_to_survive_0@2027"]["contracts", "switched_off"]) == pytest.approx(15)
 
 
+def test_no_month_of_a_rule_is_priced_by_the_stocks_alone() -> None:
+    # 24 months take 15 t of contracts and 25 t of the reserve. A month less saves 5/3 t at 71,250, while the reserve's
+    # share of it would be 25/24 t.
+    def solved(months: int) -> so.Result:
+        rule = f"{{cuts: [{{region: rival, severity: 0.5}}], months: {months}, from: 2027}}"
+        changes = ["shocks={}", "policy.budget=null", f"policy.min_time_to_survive=[{rule}]"]
+        return so.solve(so.load(INSTANCE, overrides=changes), settings=EXACT)
+
+    result = solved(24)
+    assert result.total_cost - solved(23).total_cost == pytest.approx(5 / 3 * 71_250)
+    assert {price.step for price in result.binding} == {"one point lower", "1 % more"}
+    assert "month less" not in result.frames.frame("limits").note
+
+
 @pytest.mark.parametrize(
     ("rows", "wanted"),
     [
