@@ -135,6 +135,14 @@ def free_floors(instance: Instance) -> list[str]:
 NO_SHOCK_RULES = ("max_share", "min_share", "force")
 
 
+def nonmonotone(instance: Instance) -> Iterator[Problem]:
+    """Yield a problem for each option that may help more against a larger attack (`Lever.is_monotone`)."""
+    for o, option in instance.options.items():
+        if not option.is_monotone:
+            what = f"only its largest attacks are searched, and {o} may help more against these than against others"
+            yield ("adversary",), what, "List the attacks as shocks, or remove the option.", "error"
+
+
 def rules_that_ask(instance: Instance, keys: Sequence[str] = (*NO_SHOCK_RULES, "min_time_to_survive")) -> list[str]:
     """Return those of the given policy rules that any future sets: they may require purchases even without shocks."""
     return [key for key in keys if any(getattr(future.instance.policy, key) for future in instance.tree.futures)]

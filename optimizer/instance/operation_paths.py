@@ -275,6 +275,8 @@ def _largest_severities(
 def dominators(instance: "Instance") -> npt.NDArray[np.intp]:
     """Return, for each shock, the number of an undominated shock that dominates it; −1 if none is known."""
     result = np.full(len(instance.events), -1, dtype=np.intp)
+    if not is_monotone(instance):
+        return result
     by_start: dict[int, list[int]] = {}
     for number, shock in enumerate(instance.events):
         by_start.setdefault(shock.periods.start, []).append(number)
@@ -283,6 +285,11 @@ def dominators(instance: "Instance") -> npt.NDArray[np.intp]:
         numbers, worse = np.array(members, dtype=np.intp), compared(rows[members])
         result[numbers] = np.where(worse < 0, -1, numbers[worse])
     return result
+
+
+def is_monotone(instance: "Instance") -> bool:
+    """Return whether every option is monotone: larger cuts and fewer purchases never help in a shock."""
+    return all(option.is_monotone for option in instance.options.values())
 
 
 class SampleOrder:
@@ -297,7 +304,7 @@ class SampleOrder:
         self._numbers = np.array(numbers, dtype=np.intp)
         events = [instance.events[n] for n in numbers]
         self._starts = np.array([event.periods.start for event in events])
-        self._rows = exposure(instance, events)
+        self._rows, self._is_monotone = exposure(instance, events), is_monotone(instance)
 
     def dominating(self, number: int) -> npt.NDArray[np.intp]:
         """Return the numbers (among the events) of the samples that dominate sample `number`."""
@@ -305,7 +312,7 @@ class SampleOrder:
         others = np.flatnonzero((self._starts == self._starts[place]) & (np.arange(len(self._starts)) != place))
         worse = (self._rows[others] >= self._rows[place]).all(axis=1)
         alike = (self._rows[others] == self._rows[place]).all(axis=1)
-        found: npt.NDArray[np.intp] = self._numbers[others[worse & (~alike | (others < place))]]
+        found: npt.NDArray[np.intp] = self._numbers[others[worse & (~alike | (others < place)) & self._is_monotone]]
         return found
 
 

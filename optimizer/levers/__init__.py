@@ -8,7 +8,6 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import get_args
 
-from optimizer.levers.base import COLOURS
 from optimizer.levers.base import Labels as Labels
 from optimizer.levers.base import Lever as Lever
 from optimizer.levers.base import Reference as Reference
@@ -34,6 +33,8 @@ KINDS: dict[str, type[Lever]] = {
 }
 
 PACKAGE_KINDS = frozenset(KINDS)
+# The number of slots in the palette of figures.
+COLOURS = 8
 
 # Kinds with an auditor: `audit.levers` has one for each kind of the package, `register_lever` adds the others.
 _AUDITED: set[str] = set(PACKAGE_KINDS)

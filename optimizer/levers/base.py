@@ -55,9 +55,6 @@ from optimizer.units import Commitments, Described, Quantity, QuantitySeries, Se
 
 Ramp = Annotated[tuple[Share, ...], BeforeValidator(as_tuple), WithJsonSchema(shapes.one_or_more(shapes.SHARE))]
 
-# The number of slots in the palette of figures.
-COLOURS = 8
-
 # The sections of an instance that a name in an option's field may refer to.
 Section = Literal["commodities", "processes", "demands", "options", "regions of processes"]
 
@@ -104,6 +101,9 @@ class Lever(Described):
     # Linking terms that are stocks, t, and not rates: `operate` reads the one of the period before its path, as times
     # to survive do for the names listed here.
     amounts: ClassVar[tuple[str, ...]] = ()
+    # Whether larger cuts and fewer purchases never help. If not, no shock is left out of a search for being milder than
+    # another, or for being survived with nothing bought.
+    is_monotone: ClassVar[bool] = True
 
     id: str = Field(exclude=True)
     kind: str = Field(description="Kind of lever.")

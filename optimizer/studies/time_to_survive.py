@@ -35,7 +35,7 @@ from optimizer.algorithms.window import LinkingMatrix, ShockTable
 from optimizer.disruptions.shock import Cut, PermanentCuts, title
 from optimizer.formulation import blank_model, first_stage_model, gap, write_path
 from optimizer.instance.edits import ScenarioNames, apply_arguments
-from optimizer.instance.operation_paths import MANY, steady_path
+from optimizer.instance.operation_paths import MANY, is_monotone, steady_path
 from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Instance
 from optimizer.model.builder import ModelBuilder, Scope
 from optimizer.model.expressions import Expression
@@ -350,7 +350,7 @@ class _YearOfPlan:
         """Return, for each set of cuts, the time for which every floor holds, and the segment that fails first."""
         # No cut lengthens the time, so that cuts without effect are recognised by a single LP.
         (uncut,) = self._longest_times([NOTHING_CUT.disruption], math.inf)
-        lasts = self._longest_times(cuts, uncut)
+        lasts = self._longest_times(cuts, uncut if is_monotone(self.instance) else math.inf)
         ends = np.flatnonzero(np.isfinite(lasts))
         giving_out = self._model(cuts, ends, lasts[ends]).giving_out() if len(ends) else []
         segments = dict(zip(ends.tolist(), giving_out, strict=True))

@@ -15,6 +15,7 @@ import numpy as np
 
 from optimizer.algorithms.relaxed_floors import Shortfalls, survival_shares, tree_shares, without_allowed
 from optimizer.disruptions.shock import Shock
+from optimizer.instance.operation_paths import is_monotone
 from optimizer.instance.schema import FutureTree, Instance
 from optimizer.solver.base import Clock, Integers, Vector
 
@@ -89,8 +90,9 @@ class ListedShocks:
     def redundant(self) -> frozenset[int]:
         """Shocks that need no check: the do-nothing plan survives them, or one that must be survived dominates them.
 
-        With a price of gaps no shock must be survived, and the gap of each counts, so that domination is not used. With
-        few shocks the do-nothing plan is not used: solving the shocks takes no longer.
+        Neither is used with a lever that is not monotone. With a price of gaps no shock must be survived, and the gap
+        of each counts, so that domination is not used. With few shocks the do-nothing plan is not used: solving the
+        shocks takes no longer.
         """
         dominators, survived = self.evaluator.dominators, np.zeros(len(self.events), dtype=bool)
         dominated = (dominators >= 0) & (self.tree.futures[0].instance.policy.gap_price is None)
@@ -99,7 +101,7 @@ class ListedShocks:
             dominated[share.numbers.start : share.numbers.stop] = False
             dominated &= ~np.isin(dominators, share.numbers)
         dominated &= ~np.isin(dominators, list(self.ignored))
-        if len(self.events) > FEW_CHECKED:
+        if len(self.events) > FEW_CHECKED and self._are_monotone:
             nothing = self.evaluator.do_nothing(self.clock)
             survived = (nothing.gap <= 0.0) & ~nothing.fails
         return self.ignored | frozenset(np.flatnonzero(survived | dominated).tolist())
@@ -107,12 +109,16 @@ class ListedShocks:
     @cached_property
     def shortfalls(self) -> Shortfalls:
         """The shortfalls of the do-nothing plan below the floors of samples that may fail."""
-        if not self.shares:
+        if not self.shares or not self._are_monotone:
             return {}
         answers = [each.do_nothing_answers(self.clock) for each in self.evaluator.futures]
         return do_nothing_shortfalls(
             self.tree, [[(answer.events, answer.unserved) for answer in own] for own in answers]
         )
+
+    @property
+    def _are_monotone(self) -> bool:
+        return all(is_monotone(future.instance) for future in self.tree.futures)
 
     def numbers(self, shocks: Collection[Shock]) -> list[int]:
         """Return the indices of those shocks that are listed."""

@@ -11,7 +11,7 @@ from optimizer.disruptions.path import BASELINE
 from optimizer.disruptions.shock import ShockSpec, expand, number_text
 from optimizer.errors import Place, Problem
 from optimizer.horizon import Horizon
-from optimizer.instance.derived import Unchecked, entries_with_cuts, has_events, list_shocks, whole_entries
+from optimizer.instance.derived import Unchecked, entries_with_cuts, has_events, list_shocks, nonmonotone, whole_entries
 from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Instance
 from optimizer.levers import Lever, Sized, Stock
 from optimizer.tolerances import COLUMNS, EVENTS, ROUNDING
@@ -359,8 +359,8 @@ def adversary_can_act(unchecked: Unchecked) -> Iterator[Problem]:
     for name in adversary.targets:
         yield from _check_target(unchecked, instance, name, affords_any=affords_any)
     if not affords_any:
-        cure = "Raise attack_budget, or remove the adversary."
-        yield ("adversary", "attack_budget"), "no target can be afforded", cure, "warning"
+        yield ("adversary", "attack_budget"), "no target can be afforded", "Raise it, or remove `adversary`.", "warning"
+    yield from nonmonotone(instance)
     if not any(max(demand.survival.values) > 0 for demand in instance.demands.values()):
         cure = "Give a segment a floor (`survival:`), or remove the adversary."
         yield ("adversary",), "has no effect: no segment has a floor", cure, "warning"

@@ -1,0 +1,114 @@
+"""A lever that helps only against large cuts: no shock is left out of the search for being milder than another.
+
+Imports of 120 t/yr are cut for a quarter: by 60 % to 12 t, or by 45 % to 16.5 t. Of 25 t demanded 17.5 t
+have to be served. The ally lends up to the size agreed, but only where at least half is cut. Against 60 % it lends
+5.5 t (22 t/yr, 1,000 USD each). Against 45 % 1 t from stock is needed (65,000 USD), which serves against 60 % as well:
+there 4.5 t are lent (18 t/yr).
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import pytest
+
+import optimizer as so
+from optimizer import levers
+from optimizer.audit import levers as auditors
+from optimizer.extend import Array, Auditor, Flow, Labels, ModelBuilder, Operation, ShockPath, Sized
+
+OUTLAY = 18 * 1_000 + 65_000
+
+
+class Trigger(Sized):
+    """A loan of an ally, where at least half of a process is cut."""
+
+    labels: ClassVar[Labels] = Labels(noun="agreement")
+    is_monotone: ClassVar[bool] = False
+
+    kind: Literal["trigger"]
+    commodity: str
+    process: str
+
+    @property
+    def flows(self) -> tuple[Flow, ...]:
+        """What is lent, in shocks."""
+        return (Flow("lent", "lent by the ally", in_baseline=False, gives={self.commodity: 1.0}),)
+
+    def operate(self, model: ModelBuilder, path: ShockPath) -> None:
+        """Lend up to the size if the cut is large."""
+        if path.is_baseline:
+            return
+        capacity = model.linked(self.id, "capacity")
+        for t in path.periods:
+            lent = model.variable(self.id, "lent", t)
+            comes = np.where(np.asarray(path.largest_severity_at(self.process, t)) >= 0.5, path.delta, 0.0)
+            model.limit(self.id, "capacity", t, lent, (comes if comes.ndim else float(comes)) * capacity[t])
+            model.book("supply", path.key, self.commodity, t, amount=lent)
+
+
+class TriggerAuditor(Auditor):
+    """The same in plain numbers."""
+
+    flows_in_shocks = ("lent",)
+
+    def check(self, operation: Operation) -> None:
+        """What is lent is within the size, and nothing is lent where less than half is cut."""
+        if operation.is_baseline:
+            return
+        lost = [operation.lost(operation.option.process, deliberate=sort) for sort in (True, False)]
+        operation.at_most("capacity", operation.flow("lent"), operation.working * (np.maximum(*lost) >= 0.5))
+
+    def supplies(self, operation: Operation) -> Mapping[str, Array]:
+        """What is lent."""
+        return {} if operation.is_baseline else {operation.option.commodity: operation.flow("lent")}
+
+
+@pytest.fixture(autouse=True)
+def known() -> Iterator[None]:
+    so.register(Trigger, TriggerAuditor())
+    yield
+    levers.KINDS.pop("trigger")
+    levers._AUDITED.discard("trigger")
+    auditors._REGISTERED.pop("trigger")
+
+
+def world(**more: Any) -> so.Instance:
+    cut = {"start": {"from": "2026Q2", "to": "2027Q4", "every": "quarter"}, "months": 3}
+    return so.read(
+        {
+            "name": "trigger",
+            "horizon": {"start": 2026, "end": 2027, "step": "quarter"},
+            "commodities": {"m": {}},
+            "processes": {"imports": {"region": "rival", "output": {"m": 1}, "capacity": 120, "cost": 1000}},
+            "demands": {"motors": {"commodity": "m", "quantity": 100, "survival": 0.7, "shortage_cost": 500_000}},
+            "options": {
+                "ally": {"kind": "trigger", "commodity": "m", "process": "imports", "capex": 1000, "max_size": 60},
+                "reserve": {"kind": "stockpile", "commodity": "m", "price": 65_000, "max_size": 100},
+            },
+            "shocks": {
+                "deep": {**cut, "cuts": [{"region": "rival", "severity": 0.6}]},
+                "shallow": {**cut, "cuts": [{"region": "rival", "severity": 0.45}]},
+            },
+        }
+        | more
+    )
+
+
+@pytest.mark.parametrize("strategy", ["auto", "constraint-generation", "benders", "extensive-form"])
+def test_the_milder_shock_is_survived_too(strategy: Any) -> None:
+    result = so.solve(world(), settings=so.Settings(strategy=strategy, mip_gap=0.0))
+    assert result.survives
+    assert result.outlay == pytest.approx(OUTLAY)
+
+
+def test_a_monotone_lever_may_leave_it_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Trigger, "is_monotone", True)
+    result = so.solve(world(), settings=so.Settings(strategy="constraint-generation", mip_gap=0.0))
+    assert {outcome.name.partition("@")[0] for outcome in result.shocks if outcome.fails} == {"shallow"}
+
+
+def test_an_adversary_is_refused() -> None:
+    targets = {"ban": {"price": 1, "cuts": [{"region": "rival", "severity": 0.6}]}}
+    with pytest.raises(so.InstanceError, match="only its largest attacks are searched, and ally may help more"):
+        world(adversary={"attack_budget": 1, "months": 3, "starts": ["2027Q1"], "targets": targets})
