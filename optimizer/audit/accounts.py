@@ -281,6 +281,7 @@ def check_paths(plan: PlanAccounts, paths: Paths) -> None:
             _check_limit(operation, *lent)
         else:
             auditor.check(operation)
+            _check_reported(auditor, operation)
     served: dict[str, Array] = {}
     for auditor, operation in operations:
         for d, amount in auditor.serves(operation).items():
@@ -288,6 +289,26 @@ def check_paths(plan: PlanAccounts, paths: Paths) -> None:
     _check_balances(plan.basis, paths, operations, served)
     for d in plan.basis.instance.demands:
         _check_demand(plan.basis, paths, d, served.get(d, 0.0))
+
+
+def _check_reported(auditor: Auditor, operation: Operation) -> None:
+    """Check that the flows of a lever from outside give, take and serve what its auditor says.
+
+    A lever without flows may supply and serve as it likes: nothing reports it.
+    """
+    if not operation.option.flows or operation.option.kind in package_auditors():
+        return
+    stated: dict[tuple[str, str], Array] = {}
+    for flow in operation.option.flows:
+        amount = operation.paths.flows.rows.get((operation.name, flow.name), operation.nothing)
+        served = {flow.serves: 1.0} if flow.serves else {}
+        for what, rates in (("gives", flow.gives), ("takes", flow.takes), ("serves", served)):
+            for name, rate in rates.items():
+                stated[what, name] = stated.get((what, name), 0.0) + rate * amount
+    said = {"gives": auditor.supplies, "takes": auditor.uses, "serves": auditor.serves}
+    found = {(what, name): row for what, ask in said.items() for name, row in ask(operation).items()}
+    for what, name in {**stated, **found}:
+        operation.equal(f"Flow.{what} {name}", stated.get((what, name), 0.0), found.get((what, name), 0.0))
 
 
 def _lent(operations: Sequence[tuple[Auditor, Operation]], *, deliberate: bool) -> dict[str, Array]:

@@ -164,6 +164,16 @@ class Misnamed(Sized):
             model.book("substituted", path.key, "all", t, amount=less)
 
 
+class Silent(Misnamed):
+    """size t/yr: the same z ≥ 0 by its name, but without the segment that it serves."""
+
+    kind: Literal["silent"]
+
+    @property
+    def flows(self) -> tuple[Flow, ...]:
+        return (Flow("less", "less needed"),)
+
+
 class OfMisnamed(so.Auditor):
     def __init__(self, flow: str) -> None:
         self.flows = (flow,)
@@ -175,6 +185,7 @@ class OfMisnamed(so.Auditor):
 LEVERS: dict[Any, so.Auditor] = {
     Lender: so.Auditor(),
     Misnamed: OfMisnamed("less"),
+    Silent: OfMisnamed("less"),
     Standby: OfStandby(),
     Thrift: OfThrift(),
     Rationing: SubstitutionAuditor(),
@@ -248,6 +259,12 @@ def test_a_flow_of_another_name_is_told(cell: Cell, solve: Solve, flow: str, sai
     so.register(Misnamed, OfMisnamed(flow))
     with pytest.raises(AuditError, match=re.escape(f"the plan does not fit its instance: {said}")):
         solve(cell(BASE, "options:\n  small: {kind: misnamed, capex: 10, max_size: 90}"))
+
+
+def test_a_flow_that_does_not_say_what_it_serves_is_told(cell: Cell, solve: Solve) -> None:
+    # The floor of 2028 asks for 50 t. They are bought in 2028, and as the saving is then free, replace imports as well.
+    with pytest.raises(AuditError, match=r"baseline/small\.Flow\.serves all\.2028: 0 is not 50"):
+        solve(cell(BASE, "options:\n  small: {kind: silent, capex: 10, max_size: 90}"))
 
 
 def test_what_the_ledgers_hold_is_audited_as_well(cell: Cell, solve: Solve) -> None:
