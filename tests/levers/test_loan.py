@@ -116,3 +116,24 @@ def test_the_region_of_an_ally_stands_beside_what_it_lends(cell: Cell) -> None:
     assert "lent by the ally, south korea" in words(draw_plot(drawn, "sankey", Choice(shock="ban"), "svg"))
     (_, table) = map_table(drawn.instance, maps_of(drawn, "ban"))
     assert "south korea to home 40 t/yr" in table["caption"]
+
+
+@pytest.mark.parametrize(
+    ("size", "reserve", "policy", "said"),
+    [
+        ("60", "1", "", "gives 0 t then, less than its largest size of 60 t/yr allows"),
+        ("1000", "1", "", "gives 0 t then, less than its size of 60 t/yr allows"),
+        # What the budget leaves is 0.1 t of the reserve.
+        ("1000", "100", "policy: {budget: 125}", "gives 0 t then, less than its size of 60 t/yr allows"),
+        # The first quarter alone takes 40 t/yr.
+        ("1000", "100", "policy: {budget: 20}", "has only 20 t/yr: the budget buys no more"),
+    ],
+)
+def test_explain_says_what_is_lent_where_the_months_are_over(
+    cell: Cell, size: str, reserve: str, policy: str, said: str
+) -> None:
+    # The third quarter takes 60 t/yr of the loan, the last one 10 t of the reserve.
+    weak = BAN.replace("650, max_size: 100", f"650, max_size: {reserve}").replace("max_size: 60", f"max_size: {size}")
+    reason = so.explain(cell(weak, policy), settings=so.Settings(mip_gap=0.0, accuracy=0.0)).reason
+    assert reason is not None
+    assert f"loan of the ally {said}" in reason.because

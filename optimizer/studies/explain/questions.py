@@ -246,9 +246,10 @@ class SupplyLimits:
 
     def sentences(self, commodity: str, segment: str) -> tuple[str, ...]:
         """Return a sentence for each process, option, stock and substitution; options that are too late share one."""
-        late = [o for o, option in self._makers(commodity) if self._is_late(option)]
+        makers = dict(self._makers(commodity))
+        late = [o for o, option in makers.items() if self._is_late(option)]
         sentences = [*self._process_words(commodity), *self._deal_words(commodity), *self._late_words(late, commodity)]
-        sentences += [self._option_words(o, option) for o, option in self._makers(commodity) if o not in late]
+        sentences += [self._option_words(o, option, commodity) for o, option in makers.items() if o not in late]
         sentences += [self._stock_words(o, each) for o, each in self._stockpiles(commodity)]
         sentences += [self._substitution_words(o, each, segment) for o, each in self._substitutes(segment)]
         sentences += (
@@ -307,7 +308,7 @@ class SupplyLimits:
             eroded = eroded_words(self.instance, self.plan, o, self.periods[-1])
             yield from () if eroded is None else (eroded,)
             if eroded is None or self._bought(o) < FULLY_USED * some[o].max_size:
-                yield self._option_words(o, some[o])
+                yield self._option_words(o, some[o], commodity)
 
     def _restored_words(self, p: str) -> str:
         path, options = self.instance.path(self.event), self.instance.options
@@ -360,14 +361,14 @@ class SupplyLimits:
     def _bought(self, o: str) -> float:
         return sum(build.size for build in self.plan.builds if build.option == o)
 
-    def _option_words(self, o: str, option: Sized) -> str:
+    def _option_words(self, o: str, option: Sized, commodity: str) -> str:
         name, loses = display_name(self.instance, o), self._cut_words(o)
         if loses is not None:
             return f"{name} {loses} in {self.event.name}"
         inputs, size = [c for flow in option.flows for c in flow.takes], self._bought(o)
-        limit = self._largest_size_words(o, option, size, inputs)
+        limit = self._size_words(o, option, commodity, inputs)
         if limit is not None:
-            return f"{name} has its largest size{limit}"
+            return limit
         held = f"has only {size_text(self.instance, o, size)}" if size > 0 else option.labels.absent
         if self.money is not None:
             return f"{name} {held}: {self._why_not_paid(o, size)}"
@@ -399,10 +400,28 @@ class SupplyLimits:
         most = unit * greatest_whole(option.max_size / unit) if unit > 0 else option.max_size
         return f" in whole units, {size_text(self.instance, o, most)}" if size >= FULLY_USED * most else None
 
+    def _size_words(self, o: str, option: Sized, target: str, inputs: Sequence[str] = ()) -> str | None:
+        """Return a sentence on an option at its largest size, or one that gives less than its size allows; else None.
+
+        `target` is the commodity that it gives or the segment that it serves. A budget that buys no larger size of an
+        option that gives some of it goes before the latter.
+        """
+        limit, name = self._largest_size_words(o, option, self._bought(o), inputs), display_name(self.instance, o)
+        given = math.fsum(
+            (flow.gives.get(target, 0.0) or float(flow.serves == target)) * self.flows.total(o, flow.name, self.periods)
+            for flow in option.flows
+        )
+        may_need_money = limit is None and self.money is not None and given > 0
+        if not inputs and not may_need_money and not self._is_fully_used(o):
+            size = f"{'largest ' if limit else ''}size of {size_text(self.instance, o, self._bought(o))}"
+            return f"{name} gives {si(given, 't')} then, less than its {size} allows"
+        return None if limit is None else f"{name} has its largest size{limit}"
+
     def _is_fully_used(self, o: str) -> bool:
-        used = self._total_use(o)
+        flows = self.instance.options[o].flows
+        used = math.fsum(self.flows.total(o, flow.name, self.periods) for flow in flows)
         working = sum(size_in_force(self.instance, self.plan, o, t) for t in self.periods) * self.instance.horizon.delta
-        return used >= FULLY_USED * working
+        return not flows or used >= FULLY_USED * working
 
     def _why_not_paid(self, o: str, size: float) -> str:
         """Explain why the budget buys no more of an option."""
@@ -465,8 +484,9 @@ class SupplyLimits:
                 and self.flows.total(o, flow.name, self.periods) >= FULLY_USED * flow.share * demanded
             ):
                 return f"{name} serves the {100 * flow.share:g} % of demand that it can"
-        if size >= FULLY_USED * option.max_size:
-            return f"{name} has its largest size, {si(option.max_size, unit)}"
+        limit = self._size_words(o, option, segment)
+        if limit is not None:
+            return limit
         held = f"has only {si(size, unit)}" if size > 0 else option.labels.absent
         return f"{name} {held}" + ("" if self.money is None else f": {self._why_not_paid(o, size)}")
 
