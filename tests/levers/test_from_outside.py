@@ -118,6 +118,12 @@ def test_the_share_binds(instance: so.Instance) -> None:
     assert so.solve(smaller, settings=EXACT).total_cost == pytest.approx(BY_HAND + 5 * 71_250 - 10 * 3_000)
 
 
+def test_what_may_have_a_factor_on_its_cost_includes_the_kind() -> None:
+    said = '"reserve" is no process, process option, substitution or demand_response'
+    with pytest.raises(so.InstanceError, match=said):
+        so.load(INSTANCE, overrides=["shocks.half.cost={reserve: 2}"])
+
+
 def test_two_refusals(instance: so.Instance) -> None:
     with pytest.raises(so.InstanceError, match=r"options\.contracts\.demand: .motor. is no segment"):
         so.load(INSTANCE, overrides=["options.contracts.demand=motor"])

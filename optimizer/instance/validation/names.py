@@ -46,11 +46,15 @@ class _Known:
             for field in ("cost", "reliability")
         }
         deal = " or ".join(kind for kind, lever in KINDS.items() if "reliability" in lever.shock_fields)
-        priced = self.unchecked.names("processes") | named["cost"]
+        costly = [kind for kind, lever in KINDS.items() if "cost" in lever.shock_fields and not lever.is_activity]
+        priced = Vocabulary(
+            self.unchecked.names("processes") | named["cost"],
+            " or ".join((", ".join(("process", "process option", *costly[:-1])), *costly[-1:])),
+        )
         return {
             "demand": self.segments,
             "survival": self.segments,
-            "cost": Vocabulary(priced, "process, process option or substitution"),
+            "cost": priced,
             "reliability": Vocabulary(named["reliability"], deal),
         }
 
