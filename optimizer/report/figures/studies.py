@@ -23,7 +23,7 @@ from optimizer.report.figures.canvas import (
 )
 from optimizer.report.format import percent, plural, shortened
 from optimizer.report.tables.requirements import curve
-from optimizer.report.tables.sensitivity import conditions_of, dimension_name, value_of_dimension
+from optimizer.report.tables.sensitivity import conditions_of, dimension_title, value_of_dimension
 from optimizer.results.plan import Array
 from optimizer.studies.boxes import Flags
 from optimizer.studies.discovery_result import Discovery
@@ -239,5 +239,5 @@ def _label_axis(found: Discovery, axis: Any, column: int | None) -> None:
         in_money(axis)
         return
     dimension = found.dimensions[column]
-    axis.set_label_text(shortened(dimension_name(found.instance, dimension), _NAME))
+    axis.set_label_text(shortened(dimension_title(found.instance, dimension), _NAME))
     axis.set_major_formatter(FuncFormatter(lambda value, _: value_of_dimension(dimension, value)))

@@ -388,6 +388,11 @@ def dimension_name(instance: Instance, dimension: SampleDimension) -> str:
     return WORDS.get(dimension.kind, dimension.name)
 
 
+def dimension_title(instance: Instance, dimension: SampleDimension) -> str:
+    """Return the title of an axis: the name of a dimension, and its unit if it has one."""
+    return ", ".join(filter(None, (dimension_name(instance, dimension), _unit_of(instance, dimension))))
+
+
 def value_of_dimension(dimension: SampleDimension, value: float) -> str:
     """Return a value of a dimension, with the digits that its step requires; empty if it is infinite."""
     if math.isinf(value):
