@@ -73,7 +73,7 @@ class Labels:
     """How outputs name and draw a kind of lever."""
 
     size_unit: str = "t/yr"  # printed unit of size: t/yr, t, or ``level``, which stands before the number
-    noun: str = "project"  # singular noun for a bought option of this kind
+    noun: str = "project"  # singular noun by which headlines count bought options
     absent: str = "is not bought"  # predicate for an option that a plan leaves out
     colour: int = 7  # slot in the palette of figures, 0 to 7; 7 is grey
 

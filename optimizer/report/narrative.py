@@ -1,6 +1,7 @@
 """Sentences made from results: the answer, the facts behind it, and the proof of its figures."""
 
 import math
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from optimizer.audit.accounts import EXPECTED_SHOCKS
@@ -8,7 +9,6 @@ from optimizer.disruptions.adversary import attack_budget_text
 from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name, rules_that_ask
 from optimizer.instance.schema import Instance
-from optimizer.levers import Sized, Stock
 from optimizer.report.format import (
     DASH,
     abroad,
@@ -399,14 +399,15 @@ def _purchases_text(instance: Instance, result: Result) -> str:
     """Describe the purchases and the outlay; price support of existing processes is part of the outlay."""
     paid = math.fsum(support_of_existing(instance, result).values())
     support = f"{si(paid, result.money)} of{{}} price support of existing processes" if paid else ""
-    options = len({build.option for build in result.plan.builds})
-    stores = sum(any(row) for row in result.plan.fills.values())
-    things = [plural(options, Sized.labels.noun)] if options else []
-    things += [plural(stores, Stock.labels.noun)] if stores else []
+    bought = dict.fromkeys(build.option for build in result.plan.builds)
+    bought |= dict.fromkeys(o for o, row in result.plan.fills.items() if any(row))
+    nouns = Counter(instance.options[o].labels.noun for o in bought)
+    things = [plural(count, noun) for noun, count in nouns.items()]
     if not things:
         return f"With nothing bought{support and ' and ' + support.format('')}"
     of_it = support and f" ({support.format(' it')})"
-    return f"With {' and '.join(things)} for {si(result.outlay, result.money)} of outlay{of_it}"
+    words = " and ".join(filter(None, (", ".join(things[:-1]), things[-1])))
+    return f"With {words} for {si(result.outlay, result.money)} of outlay{of_it}"
 
 
 def _floors_text(instance: Instance, result: Result) -> str:

@@ -238,6 +238,7 @@ def test_command(name: str, plan: str, tmp_path: Path) -> None:
     if name == "schema":
         assert "demand_response" in json.loads(done.stdout)["$defs"]["Option"]["properties"]["kind"]["enum"]
     if name == "report":
+        assert done.stdout.startswith("With 1 contract and 1 stockpile for ")
         assert "contracts with motor makers" in (tmp_path / "report.html").read_text()
 
 
