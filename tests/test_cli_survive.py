@@ -125,7 +125,7 @@ def test_a_plan_that_the_changed_instance_cannot_hold_is_refused(plan: str) -> N
     # The plan holds 100 t in store, and has a line of a plant.
     for change, words in (
         ("options.reserve.max_size=10", "the plan holds 100 t, more than its 10 t"),
-        ("options.plant.kind=ally", "the plan buys it as a refining, but it is a ally"),
+        ("options.plant.kind=ally", "it is of kind refining in the plan, and of kind ally here"),
     ):
         done = diversify("survive", TINY, "--plan", plan, "--set", change)
         assert done.returncode == 3

@@ -421,7 +421,7 @@ def test_without_ensembles_the_listed_shocks_are_varied(by_hand: so.Result) -> N
     [
         ({"horizon": {"start": 2026, "end": 2029, "step": "year"}}, "its 4 periods run from 2026 to 2029"),
         ({"options": {}}, "there is no such option"),
-        ({"plant": {"kind": "ally"}}, "the plan buys it as a refining, but it is a ally"),
+        ({"plant": {"kind": "ally"}}, "it is of kind refining in the plan, and of kind ally here"),
         ({"plant": {"max_size": 10}}, "the plan buys 20, more than its 10"),
         ({"plant": {"earliest": 2027, "lead_time": 0}}, "the plan decides it in 2026"),
         ({"reserve": {"initial": 95}}, "the plan holds 105 t, more than its 100 t"),

@@ -23,7 +23,7 @@ _columns_option = partial(typer.Option, rich_help_panel="Columns, each beside th
 
 @dataclass(frozen=True)
 class Variants:
-    """The columns beside the plain one, an element of a list for each; commas combine changes in one column."""
+    """The columns: variants and plans beside the plain one, a list each (commas combine changes), and budgets."""
 
     without: Annotated[
         list[str] | None, _columns_option(metavar="NAME,…", help="Without options or kinds; repeat.")

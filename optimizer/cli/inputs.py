@@ -108,10 +108,10 @@ def change_instance(
     """Return the instance of a file, or of a saved plan, changed by the options of the command line and checked.
 
     `--set` comes first, then scenarios in the order given, the choice of one future, `--force`, `--without`, and
-    amounts such as `--budget`. The errors of `--set` come first, then those of all
-    other changes together. A warning names each value of a change
-    that another change replaces. With `lists_attacks`, every affordable attack is then listed among the shocks.
-    With `by_expected_cost`, as in commands without support for measures, `policy.objective` is ignored.
+    amounts such as `--budget`. The errors of `--set` come first, then those of all other changes together. A
+    warning names each value of a change that another change replaces. With `lists_attacks`, every affordable attack is
+    then listed among the shocks. With `by_expected_cost`, as in commands without support for measures,
+    `policy.objective` is ignored.
     """
     from optimizer.instance.edits import SOME_NAME, judged_alone
     from optimizer.instance.overrides import replacements

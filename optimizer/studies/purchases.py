@@ -333,10 +333,10 @@ def _is_open(horizon: Horizon, option: Lever, build: Build) -> bool:
 
 def _unknown_option(instance: Instance, o: str, kind: str) -> Words:
     option = instance.options.get(o)
-    what = f"the plan buys {o}, a {kind}, but there is no such option"
+    what = f"the plan buys {o}, of kind {kind}, but there is no such option"
     if option is not None:
-        what = f"the plan buys it as a {kind}, but it is a {option.kind}"
-    return f"options.{o}", what, f"Give the instance a {kind} of that name, or stress the plan against another."
+        what = f"it is of kind {kind} in the plan, and of kind {option.kind} here"
+    return f"options.{o}", what, "Name the instance of the plan, or one with the same options."
 
 
 def _check_fills(instance: Instance, plan: Plan) -> Iterator[Words]:

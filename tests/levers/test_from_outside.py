@@ -18,14 +18,13 @@ from openpyxl import load_workbook
 from typer.testing import CliRunner, Result
 
 import optimizer as so
-from optimizer import levers
-from optimizer.audit import levers as auditors
 from optimizer.audit.result import audit_result
 from optimizer.cli.app import COMMANDS, app
 from optimizer.cli.plot import _KINDS as PLOTS
 from optimizer.errors import PluginError
 from optimizer.extend import load_plugin
 from tests.conftest import Printed
+from tests.levers import forget_levers_from_outside
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 PLUGIN, INSTANCE = EXAMPLES / "demand_response.py", str(EXAMPLES / "demand_response.yaml")
@@ -40,9 +39,7 @@ def known() -> Iterator[None]:
     yield
     sys.path[:] = paths
     sys.modules.pop(PLUGIN.stem)
-    levers.KINDS.pop("demand_response")
-    levers._AUDITED.discard("demand_response")
-    auditors._REGISTERED.pop("demand_response")
+    forget_levers_from_outside()
 
 
 @pytest.fixture(scope="module")

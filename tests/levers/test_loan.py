@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 
 import optimizer as so
-from optimizer.audit import levers as auditors
 from optimizer.audit.auditor import Operation
 from optimizer.disruptions.path import Path
-from optimizer.levers import KINDS, Sized
+from optimizer.levers import Sized
 from optimizer.model.builder import ModelBuilder
 from optimizer.report.figures.plot import Choice, draw_plot, maps_of
 from optimizer.report.figures.world_map import map_table
@@ -18,6 +17,7 @@ from optimizer.report.html.book import Book, book
 from optimizer.results.plan import Flow
 from optimizer.studies.comparison import single_point
 from tests.conftest import Cell
+from tests.levers import forget_levers_from_outside
 from tests.test_plot import words
 
 
@@ -68,8 +68,7 @@ class OfLoan(so.Auditor):
 def registered() -> Iterator[None]:
     so.register(Loan, OfLoan())
     yield
-    del KINDS["loan"]
-    auditors._REGISTERED.pop("loan")
+    forget_levers_from_outside()
 
 
 # 25 t a quarter are asked for, and none is made at home. In the ban the floor asks for 10 t a quarter: 60 t/yr of the

@@ -13,9 +13,8 @@ import numpy as np
 import pytest
 
 import optimizer as so
-from optimizer import levers
-from optimizer.audit import levers as auditors
 from optimizer.extend import Array, Auditor, Flow, Labels, ModelBuilder, Operation, ShockPath, Sized
+from tests.levers import forget_levers_from_outside
 
 OUTLAY = 18 * 1_000 + 65_000
 
@@ -68,9 +67,7 @@ class TriggerAuditor(Auditor):
 def known() -> Iterator[None]:
     so.register(Trigger, TriggerAuditor())
     yield
-    levers.KINDS.pop("trigger")
-    levers._AUDITED.discard("trigger")
-    auditors._REGISTERED.pop("trigger")
+    forget_levers_from_outside()
 
 
 def world(**more: Any) -> so.Instance:

@@ -18,12 +18,13 @@ from optimizer.audit.result import audit_result
 from optimizer.cli import common
 from optimizer.disruptions.path import Path
 from optimizer.errors import AuditError, ModelError
-from optimizer.levers import KINDS, PACKAGE_KINDS, Labels, Lever, Producing, Sized, Substitution, is_audited
+from optimizer.levers import PACKAGE_KINDS, Labels, Lever, Producing, Sized, Substitution, is_audited
 from optimizer.model.builder import ModelBuilder
 from optimizer.report.tables.plan import plan_tables
 from optimizer.report.tables.render import show
 from optimizer.results.plan import Flow
 from tests.conftest import Cell, Printed, Solve
+from tests.levers import forget_levers_from_outside
 
 
 class Standby(Producing):
@@ -199,9 +200,7 @@ def registered() -> Iterator[None]:
     for lever, auditor in LEVERS.items():
         so.register(lever, auditor)
     yield
-    for kind in set(KINDS) - PACKAGE_KINDS:
-        del KINDS[kind]
-        levers._REGISTERED.pop(kind, None)
+    forget_levers_from_outside()
 
 
 BASE = """
