@@ -55,6 +55,7 @@ class DemandResponse(Sized):
     labels: ClassVar[Labels] = Labels(noun="contract", absent="is not agreed", colour=3)
     shock_fields: ClassVar[tuple[str, ...]] = ("cost",)
     amounts: ClassVar[tuple[str, ...]] = ("calls",)
+    is_monotone: ClassVar[bool] = True  # a larger cut never helps, nor do fewer contracts
 
     kind: Literal["demand_response"]
     demand: str = Field(description="The segment whose customers are enrolled.")

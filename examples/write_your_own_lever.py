@@ -17,7 +17,7 @@ import json
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -27,6 +27,8 @@ from optimizer.extend import ActivityAuditor, ModelBuilder, Operation, Problem, 
 
 class Standby(Producing):
     """A plant that waits for a shock."""
+
+    is_monotone: ClassVar[bool] = True  # a larger cut never helps, nor does a smaller plant
 
     kind: Literal["standby"]
     restart: Quantity = 0.0

@@ -140,7 +140,11 @@ def nonmonotone(instance: Instance) -> Iterator[Problem]:
     for o, option in instance.options.items():
         if not option.is_monotone:
             what = f"only its largest attacks are searched, and {o} may help more against these than against others"
-            yield ("adversary",), what, "List the attacks as shocks, or remove the option.", "error"
+            cure = (
+                f"List the attacks as shocks, remove the option, or, if larger cuts never help an option of kind "
+                f'"{option.kind}", set is_monotone = True in its class.'
+            )
+            yield ("adversary",), what, cure, "error"
 
 
 def rules_that_ask(instance: Instance, keys: Sequence[str] = (*NO_SHOCK_RULES, "min_time_to_survive")) -> list[str]:

@@ -101,9 +101,9 @@ class Lever(Described):
     # Linking terms that are stocks, t, and not rates: `operate` reads the one of the period before its path, as times
     # to survive do for the names listed here.
     amounts: ClassVar[tuple[str, ...]] = ()
-    # Whether larger cuts and fewer purchases never help. If not, no shock is left out of a search for being milder than
-    # another, or for being survived with nothing bought.
-    is_monotone: ClassVar[bool] = True
+    # Whether larger cuts and fewer purchases never help. Unless a class says so, no shock is left out of a search for
+    # being milder than another, or for being survived with nothing bought.
+    is_monotone: ClassVar[bool] = False
 
     id: str = Field(exclude=True)
     kind: str = Field(description="Kind of lever.")

@@ -43,6 +43,7 @@ class Leverage(Sized):
 
     labels: ClassVar[Labels] = Labels("level", colour=6)
     is_deterrent: ClassVar[bool] = True
+    is_monotone: ClassVar[bool] = True
 
     kind: Literal["leverage"]
     region: str = Field(description="Region over which leverage is held.")

@@ -29,6 +29,7 @@ class Partnership(Sized):
 
     labels: ClassVar[Labels] = Labels(colour=5)
     shock_fields: ClassVar[tuple[str, ...]] = ("reliability",)
+    is_monotone: ClassVar[bool] = True
 
     kind: Literal["partnership"]
     process: str = Field(description="Existing process whose supply the agreement is about.")

@@ -72,6 +72,7 @@ class Ally(Producing):
     """A new process in another region, friendly or not."""
 
     labels: ClassVar[Labels] = Labels(absent="is not built", colour=0)
+    is_monotone: ClassVar[bool] = True
 
     kind: Literal["ally"]
 
@@ -80,6 +81,7 @@ class Refining(Producing):
     """A new process at home."""
 
     labels: ClassVar[Labels] = Labels(absent="is not built", colour=1)
+    is_monotone: ClassVar[bool] = True
     is_at_home: ClassVar[bool] = True
 
     kind: Literal["refining"]
@@ -89,6 +91,7 @@ class Recycling(Producing):
     """A new process that recovers commodities from scrap."""
 
     labels: ClassVar[Labels] = Labels(absent="is not built", colour=2)
+    is_monotone: ClassVar[bool] = True
     is_at_home: ClassVar[bool] = True
 
     kind: Literal["recycling"]

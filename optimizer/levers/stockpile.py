@@ -15,7 +15,7 @@ The single period of a rule or of a time to survive (`Path.is_steady`) has no lo
 
 import math
 from collections.abc import Iterator
-from typing import Literal
+from typing import ClassVar, Literal
 
 from optimizer.disruptions.path import Path
 from optimizer.levers.base import Stock
@@ -25,6 +25,8 @@ from optimizer.results.plan import Flow
 
 class Stockpile(Stock):
     """A reserve of one commodity."""
+
+    is_monotone: ClassVar[bool] = True
 
     kind: Literal["stockpile"]
 

@@ -30,6 +30,7 @@ class Substitution(Sized):
     """An alternative that serves a segment without its commodity."""
 
     labels: ClassVar[Labels] = Labels(colour=3)
+    is_monotone: ClassVar[bool] = True
     shock_fields: ClassVar[tuple[str, ...]] = ("cost",)
 
     kind: Literal["substitution"]

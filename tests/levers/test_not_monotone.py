@@ -1,4 +1,4 @@
-"""A lever that helps only against large cuts: no shock is left out of the search for being milder than another.
+"""A lever that helps only against large cuts: unless it claims otherwise, no shock is left out for being milder.
 
 Imports of 120 t/yr are cut for a quarter: by 60 % to 12 t, or by 45 % to 16.5 t. Of 25 t demanded 17.5 t
 have to be served. The ally lends up to the size agreed, but only where at least half is cut. Against 60 % it lends
@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import optimizer as so
+from optimizer import levers
 from optimizer.extend import Array, Auditor, Flow, Labels, ModelBuilder, Operation, ShockPath, Sized
 from tests.levers import forget_levers_from_outside
 
@@ -23,7 +24,6 @@ class Trigger(Sized):
     """A loan of an ally, where at least half of a process is cut."""
 
     labels: ClassVar[Labels] = Labels(noun="agreement")
-    is_monotone: ClassVar[bool] = False
 
     kind: Literal["trigger"]
     commodity: str
@@ -108,4 +108,14 @@ def test_a_monotone_lever_may_leave_it_out(monkeypatch: pytest.MonkeyPatch) -> N
 def test_an_adversary_is_refused() -> None:
     targets = {"ban": {"price": 1, "cuts": [{"region": "rival", "severity": 0.6}]}}
     with pytest.raises(so.InstanceError, match="only its largest attacks are searched, and ally may help more"):
+        world(adversary={"attack_budget": 1, "months": 3, "starts": ["2027Q1"], "targets": targets})
+
+
+def test_every_kind_of_the_package_says_that_it_is_monotone() -> None:
+    assert {kind for kind in levers.PACKAGE_KINDS if not levers.KINDS[kind].is_monotone} == set()
+
+
+def test_the_refusal_names_the_cure_in_the_class() -> None:
+    targets = {"ban": {"price": 1, "cuts": [{"region": "rival", "severity": 0.6}]}}
+    with pytest.raises(so.InstanceError, match='kind "trigger", set is_monotone = True in its class'):
         world(adversary={"attack_budget": 1, "months": 3, "starts": ["2027Q1"], "targets": targets})
