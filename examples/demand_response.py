@@ -68,7 +68,7 @@ class DemandResponse(Sized):
     @property
     def flows(self) -> tuple[Flow, ...]:
         """What is switched off, in shocks."""
-        return (Flow("switched_off", "switched off", in_baseline=False, serves=self.demand, share=self.max_share),)
+        return (Flow("switched_off", "switched off", serves=self.demand, share=self.max_share),)
 
     def references(self) -> Iterator[Reference]:
         """The segment, and the options that it is tied to."""

@@ -40,8 +40,8 @@ class Stockpile(Stock):
     @property
     def flows(self) -> tuple[Flow, ...]:
         """The release in a shock, and the stock that is left."""
-        released = Flow("released", "released", column="release", in_baseline=False, gives={self.commodity: 1.0})
-        return (released, Flow("left", "left in stock", in_baseline=False))
+        released = Flow("released", "released", column="release", gives={self.commodity: 1.0})
+        return (released, Flow("left", "left in stock"))
 
     def operate(self, model: ModelBuilder, path: Path) -> None:
         """Write the release in a shock; the baseline never releases."""

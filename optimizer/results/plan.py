@@ -156,8 +156,6 @@ class Flow:
     name: str  # name in plan files, frames and tables
     label: str  # word in tables: "released"
     column: str = ""  # name of its columns in the model; by default `name`
-    unit: str = "t"  # unit of the amount in a period
-    in_baseline: bool = True  # whether the flow also runs in the baseline
     gives: Mapping[str, float] = field(default_factory=dict)  # by commodity, t added to its supply per unit of flow
     takes: Mapping[str, float] = field(default_factory=dict)  # by commodity, t taken from its supply per unit of flow
     serves: str | None = None  # segment of which one unit of flow serves one t of demand; None if there is none

@@ -33,7 +33,7 @@ class Loan(Sized):
 
     @property
     def flows(self) -> tuple[Flow, ...]:
-        return (Flow("lent", "lent by the ally", in_baseline=False, gives={self.commodity: 1.0}),)
+        return (Flow("lent", "lent by the ally", gives={self.commodity: 1.0}),)
 
     def operate(self, model: ModelBuilder, path: Path) -> None:
         if path.is_baseline:

@@ -32,7 +32,7 @@ class Trigger(Sized):
     @property
     def flows(self) -> tuple[Flow, ...]:
         """What is lent, in shocks."""
-        return (Flow("lent", "lent by the ally", in_baseline=False, gives={self.commodity: 1.0}),)
+        return (Flow("lent", "lent by the ally", gives={self.commodity: 1.0}),)
 
     def operate(self, model: ModelBuilder, path: ShockPath) -> None:
         """Lend up to the size if the cut is large."""
