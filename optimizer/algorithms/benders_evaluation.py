@@ -162,11 +162,11 @@ class RecourseEstimates(Search):
     def _can_fail(self) -> npt.NDArray[np.bool_]:
         """Whether each shock may fail.
 
-        Any shock may if some floor has a shortage cost of 0. Otherwise those may that fail under the do-nothing plan
-        and, with a price of gaps, those with a probability.
+        Any shock may if some floor has a shortage cost of 0. Otherwise those may in which some plan leaves a gap and,
+        with a price of gaps, those with a probability.
         """
         has_free_floors = any(free_floors(future.instance) for future in self.tree.futures)
-        may_fail = self.evaluator.do_nothing(self.clock).gap > 0.0
+        may_fail = self.evaluator.may_fail(self.clock)
         # With a price of gaps, a floor that can be kept may still be missed where keeping it costs more than the gap.
         return np.asarray(has_free_floors | may_fail | (self.has_priced_gaps & (self.probability > 0.0)))
 

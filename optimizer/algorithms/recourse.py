@@ -30,7 +30,7 @@ from optimizer.algorithms.workers import Memory, Setup, Task, core_count
 from optimizer.disruptions.shock import Shock
 from optimizer.errors import OptimizerWarning, WorkerError
 from optimizer.formulation import Writer
-from optimizer.instance.operation_paths import dominators
+from optimizer.instance.operation_paths import dominators, is_monotone
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Flows, ManyFlows, Plan
 from optimizer.solver.base import BranchingHistories, Clock, Integers, Vector
@@ -99,12 +99,18 @@ class RecourseEvaluator:
         return self._dominators
 
     def do_nothing(self, clock: Clock) -> ShockGaps:
-        """Return the gaps of the do-nothing plan; every plan survives the shocks that it survives."""
+        """Return the gaps of the do-nothing plan."""
         if self._do_nothing is None:
             plan = plan_values(self.instance, do_nothing_plan(self.instance), self.subproblems.plan)
             everyone = np.ones(len(self.instance.events), dtype=bool)
             self._do_nothing = tuple(self._solve("gaps", plan, clock, everyone, lambda numbers: {"flows": True}))
         return self._gather(self._do_nothing)
+
+    def may_fail(self, clock: Clock) -> npt.NDArray[np.bool_]:
+        """Return by shock whether a plan may leave a gap in it: with monotone levers, where doing nothing does."""
+        if not is_monotone(self.instance):
+            return np.ones(len(self.instance.events), dtype=bool)
+        return self.do_nothing(clock).gap > 0.0
 
     def do_nothing_answers(self, clock: Clock) -> Sequence[BatchResponse]:
         """Return the gaps of the do-nothing plan by batch, with the unserved demand at the least gaps."""

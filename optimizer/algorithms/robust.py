@@ -301,8 +301,7 @@ class _RobustSearch(ConstraintGeneration):
         """Minimise the gaps of the listed shocks and worst attacks, then the cost subject to that sum."""
         if not self.problem.is_least_cost:
             return SearchResult("infeasible", self.model.builder, history=tuple(self.history))
-        gaps = self.evaluator.do_nothing(self.clock).gap
-        self.note_shock_numbers(np.flatnonzero(gaps > 0.0).tolist())
+        self.note_shock_numbers(np.flatnonzero(self.evaluator.may_fail(self.clock)).tolist())
         # Integers of samples that may fail have other indices in another model.
         start = None if self.model.excuses.is_used else self.model.start
         # The gap that attacks may leave beyond the proven sum is part of the MIP gap.

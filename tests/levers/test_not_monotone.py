@@ -63,9 +63,51 @@ class TriggerAuditor(Auditor):
         return {} if operation.is_baseline else {operation.option.commodity: operation.flow("lent")}
 
 
+class Swing(Sized):
+    """A contract that lends as far as imports are cut, and takes three times as much as far as they run."""
+
+    labels: ClassVar[Labels] = Labels(noun="contract")
+
+    kind: Literal["swing"]
+    commodity: str
+
+    @property
+    def flows(self) -> tuple[Flow, ...]:
+        """What is lent and delivered, in shocks."""
+        return (Flow("lent", "lent", gives={self.commodity: 1.0}), Flow("due", "due", takes={self.commodity: 1.0}))
+
+    def operate(self, model: ModelBuilder, path: ShockPath) -> None:
+        """Lend and deliver by what is cut of imports."""
+        if path.is_baseline:
+            return
+        capacity = model.linked(self.id, "capacity")
+        for t in path.periods:
+            cut = path.severity_at("imports", t)
+            lent, due = model.variable(self.id, "lent", t), model.variable(self.id, "due", t)
+            model.require(self.id, "lent", t, lent, "<=", (cut * path.delta) * capacity[t])
+            model.require(self.id, "due", t, due, "==", (3.0 * (1.0 - cut) * path.delta) * capacity[t])
+            model.book("supply", path.key, self.commodity, t, amount=lent)
+            model.book("supply", path.key, self.commodity, t, amount=-1.0 * due)
+
+
+class SwingAuditor(Auditor):
+    """The flows in plain numbers."""
+
+    flows_in_shocks = ("lent", "due")
+
+    def supplies(self, operation: Operation) -> Mapping[str, Array]:
+        """What is lent."""
+        return {} if operation.is_baseline else {operation.option.commodity: operation.flow("lent")}
+
+    def uses(self, operation: Operation) -> Mapping[str, Array]:
+        """What is delivered."""
+        return {} if operation.is_baseline else {operation.option.commodity: operation.flow("due")}
+
+
 @pytest.fixture(autouse=True)
 def known() -> Iterator[None]:
     so.register(Trigger, TriggerAuditor())
+    so.register(Swing, SwingAuditor())
     yield
     forget_levers_from_outside()
 
@@ -119,3 +161,36 @@ def test_the_refusal_names_the_cure_in_the_class() -> None:
     targets = {"ban": {"price": 1, "cuts": [{"region": "rival", "severity": 0.6}]}}
     with pytest.raises(so.InstanceError, match='kind "trigger", set is_monotone = True in its class'):
         world(adversary={"attack_budget": 1, "months": 3, "starts": ["2027Q1"], "targets": targets})
+
+
+@pytest.mark.parametrize("strategy", ["auto", "constraint-generation", "benders", "extensive-form"])
+@pytest.mark.parametrize("questions", [{}, {"gap_price": 1.0}])
+def test_shocks_survived_with_nothing_bought_count_where_floors_fail(strategy: Any, questions: Any) -> None:
+    """Of 100 t 75 are imported; 70 have to be served, 500,000 USD is lost by each t below.
+
+    Without imports, in one embargo, 45 t fall short, less a contract of up to 20 t/yr. Without the other 25 t, in eight
+    years, 75 t less three times the contract are left. (45 − s) + 8 · max(0, 3s − 5) is least at s = 5/3.
+    """
+    eight = {"start": [*range(2028, 2036)], "months": 12, "cuts": [{"process": "other", "severity": 1}]}
+    instance = so.read(
+        {
+            "name": "swing",
+            "horizon": {"start": 2026, "end": 2036, "step": "year"},
+            "commodities": {"m": {}},
+            "processes": {
+                "imports": {"region": "rival", "output": {"m": 1}, "capacity": 75, "cost": 1000},
+                "other": {"region": "friend", "output": {"m": 1}, "capacity": 25, "cost": 1000},
+            },
+            "demands": {"motors": {"commodity": "m", "quantity": 100, "survival": 0.7, "shortage_cost": 500_000}},
+            "options": {"swing": {"kind": "swing", "commodity": "m", "capex": 10, "max_size": 20}},
+            "shocks": {
+                "embargo": {"start": 2028, "months": 12, "cuts": [{"process": "imports", "severity": 1}]},
+                "mild": eight,
+            },
+            "policy": questions,
+        }
+    )
+    result = so.solve(instance, settings=so.Settings(strategy=strategy, mip_gap=0.0))
+    assert result.audit["ok"]
+    assert result.survival_gap == pytest.approx((45 - 5 / 3) * 500_000, rel=1e-6)
+    assert [outcome.name for outcome in result.shocks if outcome.fails] == ["embargo"]
