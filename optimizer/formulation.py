@@ -17,7 +17,7 @@ Several futures make one joint model, in which futures that cannot yet be distin
     baseline                    shared in the same way if all data of operation in its period are equal
     any other                   one column for each future
 
-Non-anticipativity needs no rows, since shared columns are written once. Repeated rows are left out. A decision that one
+Nonanticipativity needs no rows, since shared columns are written once. Repeated rows are left out. A decision that one
 future of a node does not allow is 0 in all futures of that node (`close`).
 """
 
@@ -433,7 +433,7 @@ def spending(model: ModelBuilder) -> Expression:
 
 
 def operating_cost_by_path(model: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> dict[str, Expression]:
-    """Return expected operating cost in present value by path: B − Σ p·B_W for the baseline, p·Q for each shock."""
+    """Return expected operating cost in present value by path: B − Σ p·B_W for the baseline, p·Q for a shock."""
     result: dict[str, Expression] = {}
     weight = weights(instance, shocks)
     for (path, t), amount in model.accounts("operating").items():

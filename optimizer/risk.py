@@ -9,8 +9,9 @@
     cvar       (1 − weight)·E + weight·(X̂ + Σ π[ξ]·e[ξ] / (1 − α))      e[ξ] ≥ X[ξ] − X̂, e ≥ 0      every outcome ξ
 
 X̂ is the threshold of the tail. An outcome ξ is (future l, shock s), with probability π[l]·p[s] and cost
-I + B − B_W + Q, or (future l, no shock), with probability π[l]·(1 − Σ p[s]) and cost I + B. E is their expectation,
-Σ π[l]·C[l].
+I + B − B_W + Q, or (future l, no shock), with probability π[l]·(1 − Σ p[s]) and cost I + B. Here I is the investment, B
+the operating cost of the baseline, B_W its part in the window of the shock, and Q the operating cost of the shock, in
+present value (docs/model.md). E is the expectation over outcomes, Σ π[l]·C[l].
 
 Source: Rockafellar, Uryasev: Optimization of conditional value-at-risk, Journal of Risk 2(3), 2000; Kouvelis, Yu:
 Robust discrete optimization and its applications, Kluwer 1997 (regret).

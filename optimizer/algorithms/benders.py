@@ -1,12 +1,12 @@
-"""Benders decomposition for problems in which every shock counts: costs with a risk measure, or the least total gap.
+"""Benders decomposition for problems in which every shock counts: expected costs, risk measures, the least total gap.
 
     cost            floors are kept by adding violated shocks with their recourse; cuts approximate the costs of
-                    shocks; with a price of gaps, cuts approximate gaps and costs at once, and no other objective
-                        follows
+                    shocks; with a price of gaps, cuts approximate gaps and costs at once, and of the objectives
+                    below only the last follows
     largest gap     if floors cannot all be kept and the measure is the largest cost or regret: the gap of a future
-    least gap       cuts approximate the sum of all gaps
+    least gap       cuts approximate the sum of all gaps, of several futures its expected value
     cost at it      then the least cost with that gap as a limit; cuts approximate the costs of shocks with a
-        probability
+                    probability
     expected cost   then, if the measure is another one, the least expected cost with the measure as a limit
 
 Plans are never valued by the estimates: every shock is solved under the plan, and the measure is that of the resulting

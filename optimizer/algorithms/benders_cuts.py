@@ -156,5 +156,5 @@ class Evaluation:
 
     @property
     def is_infeasible_by_rounding(self) -> bool:
-        """Whether the plan is infeasible but violates no cut: the violation is within the solver's tolerance."""
+        """Whether the plan is infeasible but violates no cut: where it violates no shock either, by the tolerance."""
         return not self.is_feasible and not self.new_cuts

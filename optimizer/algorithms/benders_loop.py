@@ -9,10 +9,10 @@ of the reduced master. The lower bound comes from a master, the upper bound from
 
 Source: Ben-Ameur, Neto: Acceleration of cutting-plane and column generation algorithms, Networks 49(1), 2007 (in-out).
 
-The branch and Benders cut is the tree of `optimizer.solver.tree` over a master problem, with cuts at its nodes. An LP
-relaxation usually opens an option fully or not at all. So nodes branch first on whether an option is opened at **any**
-time or **never**, and only then on the time itself. Integral solutions are evaluated, which adds cuts. If the closed
-share of the tree predicts a large one, the search is left to a general MIP solver.
+The branch and Benders cut is the tree of `optimizer.solver.tree` over a master problem, with cuts at its nodes. Once it
+is fixed whether an option is opened at **any** time or **never**, LP relaxations leave few openings fractional. So
+nodes branch on that first, and only then on the time itself. Integral solutions are evaluated, which adds cuts. If the
+closed share of the tree predicts a large one, the search is left to a general MIP solver.
 """
 
 import math

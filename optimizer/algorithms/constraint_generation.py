@@ -10,8 +10,8 @@ below its floor by more than `VIOLATED` of its demand.
 
 The optimum is that of the extensive form. With fewer shocks the model is a relaxation, so its bound is valid; a plan
 that survives every other shock is feasible for all. A shock with a probability counts in the cost, and is in the model
-from the start. Where the floors cannot all be kept, every shock counts, and another search takes over, as described in
-`solving`.
+from the start. Where the floors cannot all be kept, the gaps of all shocks count, and another search takes over, as
+described in `solving`.
 
 If a share of an ensemble has to be survived, the search starts from a plan found by `best_excused_plan`: the samples
 that may fail are fixed, and every other sample has to be survived.
@@ -145,7 +145,7 @@ class ConstraintGeneration(Search):
         hints: facts known before.
 
     Attributes:
-        plans: the best known plan of each future; empty if none is known.
+        plans: by future, the plan from which the next model starts, which may violate shocks; empty if there is none.
         known_bound: a proven lower bound on the objective.
         no_shock: the no-shock plan, if the search found it.
         relaxation: the last LP relaxation.

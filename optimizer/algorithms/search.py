@@ -181,7 +181,7 @@ class Search:
         shocks: shocks that the model holds, in the order in which they were added, so that each model extends the last.
         listed: the separation oracle of the instance's own shocks.
         added_a_round: `add`.
-        rounded: mixed-integer rounding cuts found so far, from `FloorCuts`.
+        rounded: mixed-integer rounding cuts found so far, from `FloorCuts`; used by Benders decomposition.
         report: passes a progress event on, with the seconds of the whole search. Models refer to it and not to the
             search, so that no reference cycle keeps both in memory.
     """

@@ -116,7 +116,7 @@ class ModelBuilder(Ledgers):
         self._rate = discount_rate
         self.columns: list[Column] = []
         self.rows: list[Row] = []
-        # Valid inequalities: every plan satisfies them in some operation of the same cost. A model has those that its
+        # Valid inequalities: an optimal operation of every integer plan satisfies them. A model has those that its
         # relaxation violates.
         self.valid: list[Row] = []
         self.scope = EVERYTHING

@@ -9,7 +9,7 @@ spend       period, or T, the end of the horizon    money               levers (
 operating   path, period                            money               activities, substitution, network, releases
 support     period                                  money               activities, inside operating
 available   path, existing process, period          t                   network, partnership, leverage
-accident    path, existing process, period          t                   network, partnership
+accident    path, existing process, period          t, not deliberate   network, partnership
 supply      path, commodity, period                 t                   activities, substitution, releases, scrap
 substituted path, segment, period                   t                   substitution
 production  path, commodity, region, kind, period   t                   activities
