@@ -183,7 +183,7 @@ class RecourseEvaluator:
         return self._solve("served", plan, clock, chosen, lambda numbers: {"gap_limits": np.zeros(len(numbers))})
 
     def flows(self, answers: Iterable[BatchResponse]) -> list[ManyFlows]:
-        """Return the flows in answers of `operate_batches` with `flows`, one value for each window length."""
+        """Take the flows out of answers of `operate_batches` with `flows`, one value for each window length."""
         by_length: dict[int, list[ManyFlows]] = {}
         for answer in answers:
             assert answer.flows is not None

@@ -47,7 +47,8 @@ def distinct_shocks(numbers: Sequence[Number], shocks: int) -> tuple[npt.NDArray
         table[:, column] = number
     kinds: dict[bytes, int] = {}
     place = np.array([kinds.setdefault(row.tobytes(), len(kinds)) for row in table], dtype=np.intp)
-    return table[np.unique(place, return_index=True)[1]], place
+    # With thousands of shocks, most of them distinct, a copy of the table would need as much memory again.
+    return table if len(kinds) == shocks else table[np.unique(place, return_index=True)[1]], place
 
 
 class Expression:

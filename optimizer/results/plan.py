@@ -223,15 +223,18 @@ class ManyFlows:
 
     names: tuple[str, ...]  # names of the shocks
     first: tuple[int, ...]  # the first period of each shock's window
-    rows: Mapping[FlowKey, Array]  # as in `Flows`, but arrays (shocks, periods of the window), in t
+    rows: dict[FlowKey, Array]  # as in `Flows`, but arrays (shocks, periods of the window), in t
 
     def __getitem__(self, key: FlowKey) -> Array:
         return self.rows[key]
 
     @classmethod
     def joined(cls, parts: Sequence["ManyFlows"]) -> "ManyFlows":
-        """Concatenate the shocks of several parts with windows of equal length."""
-        rows = {key: np.concatenate([part.rows[key] for part in parts]) for key in parts[0].rows}
+        """Concatenate the shocks of several parts with windows of equal length; the parts lose their rows.
+
+        With thousands of shocks, no row is in memory twice.
+        """
+        rows = {key: np.concatenate([part.rows.pop(key) for part in parts]) for key in list(parts[0].rows)}
         names, first = (tuple(x for part in parts for x in getattr(part, what)) for what in ("names", "first"))
         return cls(names, first, rows)
 
