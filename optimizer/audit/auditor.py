@@ -354,7 +354,8 @@ class Auditor:
     def carries(self, holding: Holding) -> Array:
         """Return its working capacity in each period of the horizon, in the unit of its size.
 
-        For a stock, return the amount before each period, and a last element for the end of the horizon.
+        For a stock, return the amount before each period, and a last element for the end of the horizon. What it
+        returns is `carried` of every operation, and `working` is computed from it.
         """
         return holding.working()
 

@@ -22,12 +22,12 @@ def command(
     Manual:  docs/how-to/write.md
     """
     from optimizer.errors import InstanceError
-    from optimizer.io.load import without_collection
+    from optimizer.io.load import without_garbage_collection
 
     summaries, is_bad = [], False
     for file in files:
         try:
-            with without_collection():
+            with without_garbage_collection():
                 inputs.print_source(file)
                 made = inputs.change_instance(file, changes, lists_attacks=adversary)
                 summaries.append(_summarise(file, made, json=json, every=every))

@@ -127,7 +127,7 @@ def changes_of(path: str | FilePath) -> tuple[str, ...]:
 
 
 @contextmanager
-def without_collection() -> Iterator[None]:
+def without_garbage_collection() -> Iterator[None]:
     """Disable cyclic garbage collection, which takes 40 % of the time to read a large file and frees nothing."""
     was_on = gc.isenabled()
     gc.disable()
@@ -183,7 +183,7 @@ def check(path: str | FilePath, overrides: OverridesLike = ()) -> tuple[Instance
     return instance, findings
 
 
-@without_collection()
+@without_garbage_collection()
 def inspect_document(
     path: str | FilePath, overrides: OverridesLike = ()
 ) -> tuple[Instance, tuple[Finding, ...], Document]:

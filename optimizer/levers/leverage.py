@@ -112,7 +112,7 @@ class Leverage(Sized):
             yield "restraint", "it restores nothing"
 
     def share_in_force(self, horizon: Horizon, a: int, t: int) -> float:
-        """Return the share of a level bought at decision point a that is in force in period t, after the lead time."""
+        """Return the share of a level bought at decision point a that is in force in t, from a + lead time on."""
         age = horizon.year(t) - horizon.year(a)
         if self.strength is None:
             return float((1.0 - self.erosion) ** age)

@@ -2,7 +2,7 @@
 
 Build          one purchase: option, decision point, size
 Plan           all builds, and the stock paths
-Flow           description of a named flow of an option: its unit, and its effect on supply and demand
+Flow           a named flow of an option: its word in tables, its columns, its effect on supply and demand
 Flows          operation on one path, by owner and name of the flow, t per period
 ManyFlows      operation in shocks with windows of equal length, as arrays
 Service        one segment in one shock: its worst period, and its shortage
@@ -65,7 +65,7 @@ class ReadOnlyList(list[Any]):
 
 
 def read_only(value: Any) -> Any:
-    """Return a value with all dicts and lists in it read-only, including those in tuples."""
+    """Return a value with all dicts and lists in it read-only, including those in a tuple of dicts."""
     if isinstance(value, ReadOnlyDict | ReadOnlyList):
         return value
     if isinstance(value, dict):
@@ -79,7 +79,7 @@ def read_only(value: Any) -> Any:
 
 
 class ReadOnly:
-    """Base class of dataclasses that makes their mappings and lists read-only."""
+    """Base class of dataclasses that makes their mappings read-only, with the lists in them."""
 
     def __post_init__(self) -> None:
         for name, value in self.__dict__.items():

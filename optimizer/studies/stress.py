@@ -43,7 +43,7 @@ MOST_DURATIONS = 12  # with more distinct durations than this, they are grouped 
 def wilson(good: int, all_: int) -> tuple[float, float]:
     """Return Wilson's 95 % score interval of the share good/all_.
 
-    (p + z²/2n ± z·√(p(1−p)/n + z²/4n²)) / (1 + z²/n): unlike p ± z·√(p(1−p)/n) it is never empty at 0 or 1.
+    (p + z²/2n ± z·√(p(1−p)/n + z²/4n²)) / (1 + z²/n): unlike p ± z·√(p(1−p)/n) it has a width at shares of 0 and 1 too.
     """
     share, square = good / all_, NORMAL**2 / all_
     middle, reach = share + square / 2, NORMAL * math.sqrt(share * (1 - share) / all_ + square / (4 * all_))
