@@ -41,7 +41,7 @@ from optimizer.instance.overrides import (
     unknown_scenario,
 )
 from optimizer.instance.questions import each_question
-from optimizer.instance.ranges import set_number
+from optimizer.instance.ranges import RANGES, find_places, set_number
 from optimizer.instance.reading import check_document, read_document, read_sound
 from optimizer.instance.schema import Future, FutureTree, Instance, require_instance
 from optimizer.instance.variants import with_policy
@@ -133,7 +133,12 @@ def under(instance: Instance, names: ScenarioNames) -> Instance:
     """
     require_instance(instance)
     chosen = known_scenarios(instance, names, "names")
-    return check_document(apply_scenarios(document_of(instance.to_dict(), instance.title), *chosen))[0]
+    changed = apply_scenarios(document_of(instance.to_dict(), instance.title), *chosen)
+    # The instance has a range for each number that a pattern of the file matches. A scenario may replace what has some.
+    for path in instance.ranges:
+        if not any(True for _ in find_places(changed.data, path)):
+            del changed.to_change((RANGES,))[path]
+    return check_document(changed)[0]
 
 
 def known_scenarios(instance: Instance, given: ScenarioNames, argument: str = "scenario") -> list[str]:

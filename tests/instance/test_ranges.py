@@ -99,3 +99,12 @@ def test_findings_name_the_line_of_the_number(tmp_path: Path) -> None:
         so.load(path)
     line = next(i for i, text in enumerate(path.read_text().splitlines(), 1) if "low: 300k" in text)
     assert error.value.findings[0].line == line
+
+
+def test_a_scenario_may_replace_what_a_pattern_matches() -> None:
+    text = ["ranges={options.*.lead_time: {low: 0.5, high: 1.5, of: value}}"]
+    text += ["scenarios={cheap: {options.plant: {kind: refining, output: {magnet: 1}, capex: 1k, max_size: 10}}}"]
+    text += ["options.line={kind: refining, output: {magnet: 1}, capex: 1k, max_size: 10, lead_time: 12}"]
+    instance = so.load(TINY, text)
+    assert sorted(instance.ranges) == ["options.line.lead_time", "options.plant.lead_time"]
+    assert list(so.under(instance, "cheap").ranges) == ["options.line.lead_time"]
