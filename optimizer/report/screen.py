@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
@@ -71,6 +72,13 @@ def fit_to_charset(text: str, encoding: str) -> str:
     return text.encode(encoding, "optimizer.nearest").decode(encoding)
 
 
+def _break_names(text: Text, width: int) -> Text:
+    """Return the text with a line break before the "@" of each name of a shock that is longer than a line."""
+    names = [name for name in re.finditer(r"\S+@\S+", text.plain) if cell_len(name[0]) > width]
+    parts = text.divide(name.start() + name[0].rindex("@") for name in names)
+    return text.blank_copy("\n").join(parts) if names else text
+
+
 class Screen(Console):
     """Console that prints text without markup, and no characters that a terminal would act upon."""
 
@@ -85,8 +93,11 @@ class Screen(Console):
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Yield the segments of a renderable, fitted to the character set."""
+        if isinstance(renderable, str):
+            renderable = self.render_str(renderable)
         if isinstance(renderable, Text):
-            renderable = self._fit_text(renderable)
+            renderable, options = self._fit_text(renderable), options or self.options
+            renderable = renderable if options.no_wrap else _break_names(renderable, options.max_width)
         for segment in super().render(renderable, options):
             text = segment.text if segment.control else fit_to_charset(segment.text, self.encoding)
             yield segment if text == segment.text else Segment(text, segment.style)

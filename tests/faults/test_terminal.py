@@ -82,6 +82,23 @@ def test_styles_stay_where_they_were() -> None:
     assert shown.get() == "a\\u202e\x1b[1mb\x1b[0mc\n"
 
 
+def test_names_of_shocks_are_broken_before_their_dates() -> None:
+    """A cell of 16 characters: "worst in" and the name do not fit, nor does the name; its date stays whole."""
+    table = Table(box=None, show_header=False, padding=0)
+    table.add_column(width=16, overflow="fold")
+    table.add_row("worst in long_embargo@2032Q3")
+    table.add_row(Text("attack{mine+port}@2029", style="red"))
+    table.add_row("embargo@2029 and a_long_word_without_a_date")
+    screen = Screen(force_terminal=False, width=80)
+    with screen.capture() as shown:
+        screen.print(table)
+        screen.print("long_embargo@2032Q3", soft_wrap=True, width=10)
+    assert [line.strip() for line in shown.get().splitlines()] == [
+        "worst in", "long_embargo", "@2032Q3", "attack{mine+port", "}", "@2029", "embargo@2029 and", "a_long_word_with",
+        "out_a_date", "long_embargo@2032Q3",
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("command", ["solve", "check"])
 @pytest.mark.parametrize("name", [REVERSED, "esc\u200bape"])
 def test_names_of_a_file_do_not_act_upon_the_terminal(command: str, name: str, tmp_path: Path) -> None:

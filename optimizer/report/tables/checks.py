@@ -203,22 +203,11 @@ def _preview_row(preview: Preview, *, is_wide: bool) -> list[str | Text]:
     title = Text(preview.name) if is_wide else Text(preview.name).append("\n" + names, style="dim")
     severity = _spread_text(preview.severity, 100.0) if preview.severity else "–"
     probability = si(preview.probability) if preview.probability else "–"
-    starts = _start_range(preview, is_wide=is_wide)
-    cells: list[str | Text] = [
-        title,
-        f"{preview.events:,}",
-        starts,
-        _spread_text(preview.months),
-        severity,
-        probability,
-    ]
+    # The first and the last start, with a dash if there are others between.
+    starts = ("–" if preview.starts > 2 else ", ").join(dict.fromkeys([preview.first, preview.last]))
+    counted = f"{preview.events:,}", starts, _spread_text(preview.months), severity, probability
+    cells: list[str | Text] = [title, *counted]
     return [*cells, Text(names, style="dim")] if is_wide else cells
-
-
-def _start_range(preview: Preview, *, is_wide: bool) -> str:
-    """Return the earliest and the latest start, joined by a dash if there are others between, else by a comma."""
-    between = "–" if preview.starts > 2 else ", " if is_wide else ","
-    return f"{between}{'' if is_wide else '\n'}".join(dict.fromkeys([preview.first, preview.last]))
 
 
 def _spread_text(spread: MinMedianMax, unit: float = 1.0) -> str:
@@ -277,7 +266,7 @@ def _headline(result: Result | FuturesResult, found: Verification) -> list[Text]
     if report.ok and is_empty:
         return [Text("There is no plan to recompute.", style="yellow")]
     if report.ok:
-        words = f"The plan adds up: {report.rows:,} rows agree, worst {report.worst:.1e} of a row's largest term."
+        words = f"The plan adds up: {report.rows:,} rows agree (largest relative error {report.worst:.1e})."
         return [Text(words, style="green")]
     count = len(report.disagreements)
     rows = f"{count:,} of {report.rows:,} rows disagree" if report.rows else f"{count:,} parts disagree"
