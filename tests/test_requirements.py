@@ -450,6 +450,8 @@ def test_page_workbook_json_and_screen_have_the_same_figures(tmp_path: Path) -> 
     assert max(map(len, shown.stdout.splitlines())) <= 80
     assert "140 t below the floors in embargo@2029" in shown.stdout
     assert "140 t below the floors in embargo@2029" in page.read_text()
+    # The record of a run is that of the plan that buys stocks and nothing else.
+    assert openpyxl.load_workbook(book)["run"]["A2"].value.startswith("How the plan of stocks alone was found.")
     sheet = openpyxl.load_workbook(book)["materials"]
     heads = [cell.value for cell in sheet[4]]
     assert sheet.cell(5, heads.index("Shortfall [t]") + 1).value == row["shortfall"]

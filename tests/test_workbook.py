@@ -15,6 +15,7 @@ import optimizer as so
 from optimizer.instance.reading import instance_of
 from optimizer.io.load import comments_of
 from optimizer.report.brief.content import make_brief
+from optimizer.report.tables.render import number_of_cell, without_noise
 
 ROOT = Path(__file__).parent.parent
 TINY = ROOT / "instances" / "tiny.yaml"
@@ -74,8 +75,34 @@ def test_the_brief_is_a_sheet_of_its_own(book: Any, result: so.Result) -> None:
     assert book["brief"]["A2"].value.startswith(brief["sentence"])
     for part in brief["parts"].values():
         assert all([part["title"], sentence] in said for sentence in part["sentences"])
-        assert all([part["title"], *filter(None, row)] in said for row in (part["table"] or {"rows": []})["rows"])
-    assert ["Decisions of 2026", "home magnet plant, 20 t/yr", "5", "5", "2026", "2028"] in said
+        table = part["table"] or {"head": [], "rows": []}
+        drawn = [list(map(number_of_cell, table["head"], row)) for row in table["rows"]]
+        assert all([part["title"], *filter(None, row)] in said for row in drawn)
+    # Amounts can be added in a spreadsheet; periods and shares are texts.
+    assert ["Decisions of 2026", "home magnet plant, 20 t/yr", 5, 5, "2026", "2028"] in said
+    money = [row[2] for row in said if row[0] == "Money by year" and len(row) == 3 and row[2] != "Outlay, M USD"]
+    assert sum(each for each in money if each != "–") == pytest.approx(11.5)
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("12,971", 12971), ("−1.5", -1.5), ("–", "–"), ("43 %", "43 %"), ("12M", "12M")]
+)
+def test_only_plain_numbers_of_a_page_are_numbers_of_a_sheet(text: str, number: float | str) -> None:
+    assert number_of_cell(">Outlay", text) == number
+    assert number_of_cell("Year", text) == text
+
+
+def test_numbers_have_no_noise_of_the_solver(result: so.Result, tmp_path: Path) -> None:
+    """100 t in store, of which the solver lacks 4e-8; 0.1 % less is another number."""
+    assert without_noise(99.99999600000001) == 100
+    assert without_noise(40.00000399999999) == 40
+    assert without_noise(99.9) == 99.9
+    # The parts of a sum keep their digits.
+    assert without_noise(468_897_123.4) == 468_897_123.4
+    # 20 t/yr at 200k are 4M.
+    so.write_workbook(replace(result, costs={**result.costs, "capex": 4_000_000.2}), tmp_path / "plan.xlsx")
+    costs = rows(openpyxl.load_workbook(tmp_path / "plan.xlsx")["costs"])
+    assert {row["Part"]: row["Present value [USD]"] for row in costs}["capex"] == 4_000_000
 
 
 def test_builds_are_those_worked_by_hand(book: Any) -> None:

@@ -26,7 +26,7 @@ from optimizer.report.format import LINE, percent
 from optimizer.report.narrative import facts, plan_headline
 from optimizer.report.provenance import head, in_words, statements
 from optimizer.report.tables.futures import futures_facts, futures_headline, stage_headline
-from optimizer.report.tables.render import OPTIONAL_FILES, value_text
+from optimizer.report.tables.render import OPTIONAL_FILES, number_of_cell, value_text, without_noise
 from optimizer.report.tables.requirements import requirements_said
 from optimizer.results.frames import NUMBER_FORMS, Frame, FrameColumn
 from optimizer.results.futures import FuturesResult
@@ -194,13 +194,14 @@ def _answer_sheet(
 
 
 def _brief_sheet(brief: Brief, currency: str) -> OutputSheet:
-    """Return the sheet with the parts of the brief one below another, in the order of its other forms."""
-    rows = list[list[str]]()
+    """Return the sheet with the parts of the brief one below another, with numbers where texts are plain numbers."""
+    rows = list[list[str | float]]()
     for part in brief.to_dict()["parts"].values():
         rows += [[part["title"], sentence] for sentence in part["sentences"]]
         if table := part["table"]:
-            drawn = [[head.lstrip(">") for head in table["head"]], *table["rows"], [table["caption"]]]
-            rows += [[part["title"], *texts] for texts in drawn if any(texts)]
+            cells = [list(map(number_of_cell, table["head"], texts)) for texts in table["rows"]]
+            drawn = [[head.lstrip(">") for head in table["head"]], *cells, [table["caption"]]]
+            rows += [[part["title"], *row] for row in drawn if any(row)]
     columns = (FrameColumn("part"), *(FrameColumn(f"said_{j}", " ") for j in range(1, max(map(len, rows)))))
     full = [[*row, *[None] * (len(columns) - len(row))] for row in rows]
     return OutputSheet(Frame.of_rows("brief", "The brief", columns, full, f"{brief.sentence} Money: {currency}."))
@@ -305,14 +306,14 @@ def _cell_value(value: Any) -> Any:
     return value if is_cell else in_words(value)
 
 
-def _run_sheet(result: Result | FuturesResult) -> OutputSheet:
+def _run_sheet(result: Result | FuturesResult, which: str = "the plan") -> OutputSheet:
     gap = None if result.mip_gap is None else f"{short(100 * result.mip_gap)} %"
     rows: list[tuple[Any, ...]] = [("status", result.status), ("proven within", gap)]
     rows += [(f"audit: {key}", str(value)) for key, value in result.audit.items()]
     rows += [(f"version of {key}", value) for key, value in result.versions.items()]
     rows += [(f"setting {key}", None if value is None else str(value)) for key, value in result.settings.items()]
     rows += [(f"seconds: {key}", value) for key, value in result.seconds.items()]
-    note = f"How the plan was found. Money in {result.currency}."
+    note = f"How {which} was found. Money in {result.currency}."
     columns = (FrameColumn("what"), FrameColumn("value", " "))
     return OutputSheet(Frame.of_rows("run", "The record of the run", columns, rows, note))
 
@@ -364,7 +365,7 @@ def _requirements_sheets(found: Requirements, warnings: Sequence[str]) -> Iterat
         yield made
     if found.result.comments:
         yield _sources_sheet(found.result)
-    yield _run_sheet(found.stocks)
+    yield _run_sheet(found.stocks, "the plan of stocks alone")
 
 
 def _write_book(title: str, currency: str, made: Iterable[OutputSheet]) -> bytes:
@@ -443,7 +444,7 @@ class _Writer:
             colour = _GREEN if value else _RED
             made.write_string(i, j, "yes" if value else "NO", self.style(font_color=colour, bold=not value))
         elif isinstance(value, (int, float)):
-            made.write_number(i, j, value, self.style(num_format=_number_format(value, unit)))
+            made.write_number(i, j, without_noise(value), self.style(num_format=_number_format(value, unit)))
         else:
             self._write_text(made, i, j, str(value), text_wrap=len(str(value)) > WIDEST)
 
@@ -490,7 +491,8 @@ def _number_format(value: float, unit: str) -> str:
     if unit == "%":
         return "0.0%"
     whole = float(value).is_integer() or abs(value) >= 100
-    return ("#,##0" if whole else "#,##0.00") + (f" {unit_format(unit)}" if unit else "")
+    digits = "#,##0" if whole else "#,##0.00" if abs(value) >= 1 else "0.000"
+    return f"{digits} {unit_format(unit)}" if unit else digits
 
 
 def unit_format(unit: str) -> str:

@@ -178,7 +178,7 @@ def _shares(name: str, shares: Mapping[str, Iterable[SourceShare]]) -> Frame:
         FrameColumn("region", form="region", is_index=True),
         FrameColumn("share", "Share", "share", "percent"),
         FrameColumn("production", unit="t/yr", form="amount"),
-        FrameColumn("hhi", "HHI", "share", "amount"),
+        FrameColumn("hhi", "HHI", form="amount"),
     )
     rows = (
         (commodity, share.year, region, part, share.tonnes * part, share.hhi)

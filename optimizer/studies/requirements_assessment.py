@@ -120,7 +120,7 @@ def chain_frame(found: "Requirements") -> Frame:
         FrameColumn("makers", "Existing plants", form="count"),
         FrameColumn("region", f"Largest maker, {years[0]}", form="region"),
         FrameColumn("share", "Its share", "share", "percent"),
-        FrameColumn("hhi", "HHI", "share", "exact"),
+        FrameColumn("hhi", "HHI", form="exact"),
         FrameColumn("region_last", f"Largest maker, {years[1]}, nothing bought", form="region"),
         FrameColumn("share_last", "Its share", "share", "percent"),
         FrameColumn("region_planned", f"Largest maker, {years[1]}, with the plan", form="region"),

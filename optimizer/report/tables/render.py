@@ -24,7 +24,8 @@ from optimizer.instance.schema import Instance
 from optimizer.report.format import DASH, PART_NAMES, in_millions, percent, shock_title
 from optimizer.report.screen import Screen
 from optimizer.results.frames import NUMBER_FORMS, Form, Frame, FrameColumn, FrameRow, Frames
-from optimizer.units import MINUS, short, si, si_up
+from optimizer.tolerances import SAME_VALUE
+from optimizer.units import MINUS, short, si, si_up, significant
 
 # Significant digits of a number in CSV files; further digits are rounding errors of sums.
 CSV_DIGITS = 12
@@ -254,6 +255,18 @@ def page_table(instance: Instance, frame: Frame) -> dict[str, Any]:
         "head": [_page_head(c) for c in columns],
         "rows": [[value_text(instance, c, row[c.name]) for c in columns] for row in frame.rows()],
     }
+
+
+def number_of_cell(head: str, text: str) -> float | str:
+    """Return the number in a cell of a page table, such as ``−1,234.5``; any other text, such as ``12 %``, as it is."""
+    plain = text.replace(",", "").replace(MINUS, "-")
+    return float(plain) if head[:1] == ">" and plain.lstrip("-").replace(".", "", 1).isdecimal() else text
+
+
+def without_noise(value: float) -> float:
+    """Return a number; the nearest with four digits if they differ by no more than the solver's tolerances."""
+    rounded = significant(value, 4)
+    return rounded if math.isclose(value, rounded, rel_tol=SAME_VALUE) else value
 
 
 def frame_csv(frame: Frame) -> str:
