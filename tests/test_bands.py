@@ -81,9 +81,12 @@ def test_the_answer_says_the_band_or_how_to_get_one() -> None:
     )
     said = dict(facts(instance, replace(result, bands=BANDS)))["Band"]
     assert said == (
-        "total cost 40k to 60k, outlay 10k to 30k, survival gap 0 to 10 USD: 5 % to 95 % of 60 samples of 1 "
+        "total cost 40k to 60k USD, outlay 10k to 30k USD, survival gap 0 to 10 USD: 5 % to 95 % of 60 samples of 1 "
         "uncertain number, each with its own best plan; 90 % survive everything"
     )
+    kept = replace(BANDS, gap=Spread(0, 0, 0, 0))
+    said = dict(facts(instance, replace(result, bands=kept)))["Band"]
+    assert said.startswith("total cost 40k to 60k USD, outlay 10k to 30k USD, no survival gap: 5 % to 95 %")
     assert not list(band_words(instance.replacing(ranges={}), None))
 
 

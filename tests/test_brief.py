@@ -301,7 +301,7 @@ def test_studies_fill_their_parts(result: so.Result) -> None:
     others = so.alternatives(ranged, settings=Settings(jobs=1))
     parts = make_brief(ranged, result, studies=[tornado, others]).to_dict()["parts"]
     (row,) = parts["figures"]["table"]["rows"]
-    assert row[:3] == ["motors: quantity", "100 (×1)", "×0.7 … ×1.2"]
+    assert row[:3] == ["motors: quantity", "100 t/yr (×1)", "×0.7 … ×1.2"]
     assert row[3].startswith("cost −")
     whole = "What the best plan then costs more, with what goes unserved without a shock at its shortage cost, and what"
     assert whole in parts["figures"]["table"]["caption"]
@@ -328,7 +328,7 @@ def test_figures_show_no_more_than_is_proven(tiny: so.Instance, result: so.Resul
     assert part["table"]["rows"][0][0] == "Users stocks: quantity, capex of motors and 1 more"
     assert part["table"]["rows"][1][3:] == ["floors hold", "gap +55"]
     # A factor of one number stands behind the number itself, of a series behind its least and its most.
-    assert [row[1] for row in part["table"]["rows"]] == ["×1", "100 (×1)", "0.3 to 0.7 (×1)"]
+    assert [row[1] for row in part["table"]["rows"]] == ["×1", "100 t/yr (×1)", "0.3 to 0.7 (×1)"]
     assert "Of 3 uncertain numbers" in part["table"]["caption"]
 
 

@@ -158,12 +158,9 @@ def test_a_delay_after_which_nothing_more_goes_unserved_names_the_rules_that_it_
 @pytest.mark.parametrize(
     ("rule", "why"),
     [
-        ("force", "costs more, lets a shock fare worse, or breaks a rule of the file (force)"),
-        (
-            "min_time_to_survive",
-            "costs more, lets a shock fare worse, or breaks a rule of the file (min_time_to_survive)",
-        ),
-        ("", "costs more, or lets a shock fare worse"),
+        ("force", "a higher cost, a worse shock or breaking a rule of the file (force)"),
+        ("min_time_to_survive", "a higher cost, a worse shock or breaking a rule of the file (min_time_to_survive)"),
+        ("", "a higher cost or a worse shock"),
     ],
 )
 def test_a_purchase_that_a_rule_asks_for_is_no_waste_and_doing_nothing_is_not_held_to_it(
@@ -183,7 +180,7 @@ def test_a_purchase_that_a_rule_asks_for_is_no_waste_and_doing_nothing_is_not_he
     file.write_text(json.dumps(instance.to_dict()))
     plan.write_text(found.to_json())
     said = CliRunner().invoke(app, ["evaluate", str(file), "--plan", str(plan)]).stdout
-    assert f"none: whatever is left out {why} Optimum" in " ".join(said.replace("│", " ").split())
+    assert f"none: nothing can be left out without {why} Optimum" in " ".join(said.replace("│", " ").split())
     caption = make_brief(instance, found).to_dict()["parts"]["alternatives"]["table"]["caption"]
     assert ("Doing nothing is" in caption) is bool(rule)
     assert not rule or f"Doing nothing is not held to rules of the file ({rule})." in caption

@@ -46,7 +46,7 @@ def test_the_figures_that_decide_stand_there_without_a_study(tmp_path: Path) -> 
     line = ["report", str(TINY), "--budgets", "0", *ranged, "--json"]
     made = json.loads(CliRunner().invoke(app, line).stdout)
     (row,) = made["brief"]["parts"]["figures"]["table"]["rows"]
-    assert row[:3] == ["motors: quantity", "100 (×1)", "×0.7 … ×1.2"]
+    assert row[:3] == ["motors: quantity", "100 t/yr (×1)", "×0.7 … ×1.2"]
     # The same as the study prints, which is no section of the page.
     done = CliRunner().invoke(app, ["report", str(TINY), "--quick", "--with", "sensitivity", *ranged, "--json"])
     assert json.loads(done.stdout)["brief"]["parts"]["figures"]["table"]["rows"] == [row]

@@ -14,6 +14,7 @@ import pytest
 from rich.console import Console
 
 import optimizer as so
+from optimizer.instance.derived import field_unit
 from optimizer.instance.ranges import numbers_of
 from optimizer.report.brief.content import _figures_note, figures_part
 from optimizer.report.format import number_name
@@ -118,9 +119,24 @@ def test_values_and_ranges_of_numbers_that_move_together_are_shown_with_their_un
     (row,) = figures.frame.rows()
     assert row["figure"] == "New plants: capex of a, max size of c"
     assert (row["value"], row["range"]) == ("10 USD per t/yr; 60 t/yr", "5 … 20 USD per t/yr; 50 … 70 t/yr")
-    assert all(text in shown for text in ("5 … 20 USD per t/yr ", " 50 … 70 t/yr ", " 10 USD per t/yr ", " 60 t/yr "))
-    assert (" 10.9 … 11 USD per t/yr " in shown, " 60.9 … 61 t/yr " in shown) == (True, True)
+    # In tables a unit is below its range.
+    cells = [re.split(r"\s{2,}", line.strip()) for line in shown.splitlines()]
+    places = {text: i for i, line in enumerate(cells) for text in line}
+    ranges = {"5 … 20": "USD per t/yr", "50 … 70": "t/yr", "10.9 … 11": "USD per t/yr", "60.9 … 61": "t/yr"}
+    assert all(unit in cells[places[text] + 1] for text, unit in ranges.items())
     assert "–: no proven change." in figures.frame.note
+
+
+@pytest.mark.parametrize(
+    ("path", "unit"),
+    [
+        ("policy.budget", "USD"), ("policy.gap_price", ""), ("adversary.targets.mine.price", "USD"),
+        ("adversary.attack_budget", "USD"), ("shocks.ban.months", "months"), ("shocks.ban.cost.a", ""),
+        ("options.a.price", "USD/t"), ("options.a.capex", "USD per t/yr"),
+    ],
+)  # fmt: skip
+def test_units_of_numbers(path: str, unit: str) -> None:
+    assert field_unit(ranged(), path.split(".")) == unit
 
 
 def test_numbers_that_do_not_fit_each_other_are_said_to_be() -> None:

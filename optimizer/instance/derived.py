@@ -307,7 +307,9 @@ _UNITS = {
     **dict.fromkeys(("cost", "price", "support", "shortage_cost", "holding_cost", "release_cost"), "{money}/t"),
     **dict.fromkeys(("max_size", "min_size", "unit_size"), "{size}"),
     **{"capex": "{money} per {size}", "fixed_opex": "{money} per {size} and year", "initial": "t"},
-    **dict.fromkeys(("fixed_cost", "budget", "annual_budget"), "{money}"),
+    **dict.fromkeys(
+        ("fixed_cost", "budget", "annual_budget", "attack_budget", "deterrence", "adversary.price"), "{money}"
+    ),
     **dict.fromkeys(("months", "lead_time", "restart_months"), "months"),
 }
 
@@ -315,6 +317,7 @@ _UNITS = {
 def field_unit(instance: Instance, place: Sequence[str | int]) -> str:
     """Return the unit of a number of the file; empty for a share and for a multiplier."""
     section, owner, *fields = map(str, place)
-    in_shocks = section in ("shocks", "ensembles")
-    unit = next((_UNITS[each] for each in fields if each in _UNITS and (each == "months" or not in_shocks)), "")
-    return unit.format(money=instance.money, size=size_unit(instance, owner))
+    fields = [owner, *fields] if section in ("policy", "adversary") else fields
+    fields = ["months"] * ("months" in fields) if section in ("shocks", "ensembles") else fields
+    units = (_UNITS.get(f"{section}.{each}", _UNITS.get(each)) for each in fields)
+    return next(filter(None, units), "").format(money=instance.money, size=size_unit(instance, owner))

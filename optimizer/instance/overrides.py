@@ -274,12 +274,10 @@ def scenario_words(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def scenario_notes(instance: Instance, names: Sequence[str]) -> tuple[str, ...]:
-    """Return a note on each applied scenario with the values that it sets."""
+    """Return a note on each applied scenario with the values that it sets, long ones cut off."""
 
     def settings(name: str) -> str:
-        return ", ".join(
-            f"{edit.path}={_show_value(edit.value, RECORDED)}" for edit in scenario_edits(instance, [name])
-        )
+        return ", ".join(f"{edit.path}={_show_value(edit.value)}" for edit in scenario_edits(instance, [name]))
 
     return tuple(f"Scenario {name}: {settings(name) or 'sets nothing'}." for name in names)
 

@@ -272,8 +272,8 @@ def outlay_words(instance: Instance, outlay: float, *, is_over: bool = False) ->
     budget, spent = instance.policy.budget, si(outlay, instance.money, 4)
     if budget is None:
         return f"{spent}, undiscounted; {'it exceeds the budget' if is_over else 'no budget is set'}"
-    used = f", {percent(outlay / budget)} of it" if budget > 0 else ""
-    return f"{spent}, undiscounted, under a budget of {si(budget, instance.money, 4)}{used}"
+    part = f": {percent(outlay / budget)} of the" if budget > 0 else ", under a"
+    return f"{spent}, undiscounted{part} budget of {si(budget, instance.money, 4)}"
 
 
 def committed_words(instance: Instance, data: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -299,10 +299,11 @@ def band_words(
 ) -> Iterator[tuple[str, str]]:
     """Yield a label and a text on the bands of figures over samples, and on the plan's `own` figures outside them."""
     if bands is not None:
-        parts = [f"{label} {si(each.p5)} to {si(each.p95)}" for label, each in bands.figures]
+        parts = [f"{label} {between(each.p5, each.p95, instance.money)}" if each.p95 > 0 else f"no {label}"
+                 for label, each in bands.figures]  # fmt: skip
         where = f"5 % to 95 % of {plural(bands.used, 'sample')} of {plural(bands.numbers, 'uncertain number')}"
         tail = f"each with its own best plan; {percent(bands.survived)} survive everything{but_samples(instance)}"
-        yield "Band", "; ".join([f"{', '.join(parts)} {instance.money}: {where}, {tail}", *bands.outside(own)])
+        yield "Band", "; ".join([f"{', '.join(parts)}: {where}, {tail}", *bands.outside(own)])
     elif instance.uncertain:
         what = plural(len(numbers_of(instance.uncertain)), "uncertain number")
         yield "Band", f"not computed: {what}; solve --bands draws samples of them"
@@ -386,18 +387,20 @@ def _field_name(instance: Instance, place: Sequence[str | int]) -> str:
     return f"{' '.join(words)}{' floor' if words[-1:] == ['survival'] else ''}".replace("_", " ")
 
 
-def uncertain_text(instance: Instance, number: UncertainNumber, *positions: float, digits: int = 3) -> str:
-    """Return a number as text at positions from −1, its low end, to 1, its high end: ``×0.8 … ×1.5``.
+def uncertain_text(
+    instance: Instance, number: UncertainNumber, *positions: float, digits: int = 3, space: str = " "
+) -> str:
+    """Return a number as text at positions from −1, its low end, to 1, its high end, with `space` before its unit.
 
-    If its inputs have different ranges, each range is given with its unit: ``0.04 … 0.1 t per t; 104 … 485 t/yr``.
+    Inputs with different ranges have one each: ``×0.8 … ×1.5``, ``0.04 … 0.1 t per t; 104 … 485 t/yr``.
     """
 
     def text(inputs: Sequence[Uncertain]) -> str:
-        first, units = inputs[0], {field_unit(instance, each.place) for each in inputs if len(number.inputs) > 1}
+        first, units = inputs[0], {field_unit(instance, each.place) for each in inputs}
         if first.is_factor:
             return " … ".join(f"×{short(first.at(position), digits)}" for position in positions)
         ends = " … ".join(si(first.at(position), digits=digits) for position in positions)
-        return f"{ends} {units.pop() if len(units) == 1 else ''}".rstrip()
+        return f"{ends}{space}{units.pop() if len(units) == 1 else ''}".rstrip()
 
     found = list(map(text, number.by_range))
     more = [f"and {plural(count, 'other range')}"] if (count := len(found) - MOST_RANGES) > 0 else []
@@ -481,8 +484,6 @@ def proof(result: "Result | FuturesResult") -> str:
     within, least = result.mip_gap, "the least"
     if result.data.get("policy", {}).get("gap_price") is None:
         least += " with this gap" if result.survival_gap > 0 else ""
-    elif not result.survival_gap > 0:
-        least += ", survival gaps at their price included"
     if within is None or result.bound is None:
         return "(not proven: no bound is known)"
     if within < SHOWN_MIP_GAP:

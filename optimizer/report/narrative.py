@@ -341,14 +341,13 @@ def signed_amount(amount: float, digits: int = 3) -> str:
 
 def in_tolerance(bases: Iterable[ToleranceBase], money: str) -> str:
     """Return the amount to which costs are proven: ``22M USD (2 % of the price of survival)``; empty without bases."""
-    found = list(bases)
-    amounts = sorted(base.tolerance for base in found)
-    if not amounts:
+    found = sorted(bases, key=lambda base: base.tolerance)
+    if not found:
         return ""
-    span = si(amounts[0], money)
-    if amounts[0] <= 0.99 * amounts[-1]:
-        span += f", in some columns to {si(amounts[-1], money)}"
-    return f"{span} ({list_names(list(dict.fromkeys(share_of_base(base) for base in found)))})"
+    least, most, wholes = found[0], found[-1], dict.fromkeys(whole(base).partition(",")[0] for base in found)
+    several = f"by column {share_text(least.share)} of {' or of '.join(wholes)}"
+    better = " or better" if least.tolerance <= 0.99 * most.tolerance else ""
+    return f"{si(most.tolerance, money)}{better} ({share_of_base(least) if len(wholes) == 1 else several})"
 
 
 def share_of_base(base: ToleranceBase) -> str:

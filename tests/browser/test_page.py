@@ -162,7 +162,7 @@ def test_slider_moves_plan_survival_and_cost_together(opened: Open, file: Path, 
     assert page.locator("#heat .fail").count() == 1
     assert page.locator("#heat tbody th").all_inner_texts() == ["✗ embargo\n2 of 2 fail, worst 2029"]
     assert page.locator("#timeline .row:not(.head)").count() == len(report.views[1].moves)
-    assert "under a budget of 5M USD, " in page.inner_text("#facts")
+    assert " of the budget of 5M USD" in page.inner_text("#facts")
     slider.press("Home")
     assert "under a budget of 0 USD" in page.inner_text("#facts")
     assert "With nothing bought" in page.inner_text("#sentence")
@@ -171,7 +171,7 @@ def test_slider_moves_plan_survival_and_cost_together(opened: Open, file: Path, 
     slider.press("End")
     assert "11.5M USD, undiscounted; no budget is set" in page.inner_text("#facts")
     page.click("#own")
-    assert "under a budget of 20M USD, 58 % of it" in page.inner_text("#facts")
+    assert "58 % of the budget of 20M USD" in page.inner_text("#facts")
     assert page.inner_text("#sentence") == sentence
     assert page.locator("#heat .fail").count() == 0
 

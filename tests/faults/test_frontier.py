@@ -65,10 +65,10 @@ def facts(data: dict[str, Any], budget: float | None) -> dict[str, str]:
 
 def test_every_point_speaks_of_its_own_budget(data: dict[str, Any]) -> None:
     assert "under a budget of 0 USD" in facts(data, 0)["Outlay"]
-    assert "under a budget of 400 USD, 100 % of it" in facts(data, 400)["Outlay"]
+    assert ": 100 % of the budget of 400 USD" in facts(data, 400)["Outlay"]
     # 15,400 of outlay; the plan at hand, that of 16,000 and that of any budget are one.
-    assert "under a budget of 16k USD, 96 % of it" in facts(data, 16_000)["Outlay"]
-    assert "under a budget of 20k USD, 77 % of it" in facts(data, 20_000)["Outlay"]
+    assert ": 96 % of the budget of 16k USD" in facts(data, 16_000)["Outlay"]
+    assert ": 77 % of the budget of 20k USD" in facts(data, 20_000)["Outlay"]
     assert "no budget is set" in facts(data, None)["Outlay"]
     assert any("same" in point for point in data["points"])
 
@@ -81,4 +81,4 @@ def test_price_of_another_budget_names_where_it_counts_from(data: dict[str, Any]
 
 def test_page_shows_the_facts_of_the_plan_at_hand_before_any_script(data: dict[str, Any]) -> None:
     text = page(data)
-    assert "under a budget of 20k USD, 77 % of it" in text[: text.index('id="data"')]
+    assert ": 77 % of the budget of 20k USD" in text[: text.index('id="data"')]

@@ -183,6 +183,17 @@ def test_without_a_price_the_measure_is_a_thousandth_of_the_total_cost() -> None
     assert "a thousandth of the total cost" in narrative.in_tolerance(found.tolerance_bases.values(), "USD")
 
 
+def test_tolerances_of_columns_are_one_amount_and_what_it_is_a_share_of() -> None:
+    """2 % of a price of 10M are 200k; of a price of 5M that leaves a gap 100k; of a thousandth of 100M 2k."""
+    price, plan = ToleranceBase.of(100e6, 90e6, 0.02), ToleranceBase.of(100e6, 95e6, 0.02, survival_gap=1)
+    least = ToleranceBase.of(100e6, None, 0.02)
+    assert narrative.in_tolerance([price], "USD") == "200k USD (2 % of the price of survival)"
+    assert narrative.in_tolerance([least, price, plan], "USD") == (
+        "200k USD or better (by column 2 % of a thousandth of the total cost or of the price of the plan or of the "
+        "price of survival)"
+    )
+
+
 def test_a_cost_that_is_not_proven_has_its_bound_beside_it_also_with_gaps_at_their_price() -> None:
     # A price of survival of 10M: a tolerance of 200k. Where a gap of 4M counts half, 98M are proven of both together.
     base, kept = ToleranceBase.of(100e6, 90e6, 0.02), replace(so.solve(bulk()), total_cost=100e6, bound=99.9e6)

@@ -120,6 +120,14 @@ def test_a_scenario_of_what_is_gone_alone_changes_nothing(tmp_path: Path) -> Non
     assert so.under(left.instance, "late") == so.without(so.load(TINY), "plant")
 
 
+def test_the_note_on_a_scenario_cuts_off_long_values(tmp_path: Path) -> None:
+    mill = f"{{kind: refining, name: {'a mill ' * 20}, output: {{magnet: 1}}, capex: 1k, max_size: 9}}"
+    (note,) = scenario_notes(load(tmp_path, f"scenarios={{big: {{options.mill: {mill}}}}}"), ["big"])
+    assert note.startswith("Scenario big: options.mill={kind: refining, name: a mill a mill")
+    assert note.endswith("….")
+    assert len(note) < 100
+
+
 def test_a_scenario_that_cannot_apply_any_longer_is_left_out(tmp_path: Path) -> None:
     # Under it the segment has no source but what is left out.
     only = "scenarios={gone: {processes: {}, shocks: {}}, high: {demands.motors.quantity: 120}}"

@@ -9,7 +9,7 @@ from itertools import chain, zip_longest
 from typing import Any
 
 from optimizer.horizon import windowed
-from optimizer.instance.derived import but_samples, display_name, rules_that_ask
+from optimizer.instance.derived import but_samples, display_name, field_unit, rules_that_ask
 from optimizer.instance.ranges import UncertainNumber, numbers_of
 from optimizer.instance.schema import Instance
 from optimizer.report import narrative
@@ -349,7 +349,7 @@ def _value_as_is(instance: Instance, result: Result, number: UncertainNumber) ->
     if not all(isinstance(amount, int | float) for amount in amounts):
         return value
     ends = dict.fromkeys(si(end) for end in (min(amounts), max(amounts)))
-    return f"{' to '.join(ends)} ({value})"
+    return f"{' to '.join(ends)} {field_unit(instance, number.first.place)} ({value})".replace("  ", " ")
 
 
 def _input_of(data: Mapping[str, Any], number: UncertainNumber) -> Any:

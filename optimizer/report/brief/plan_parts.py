@@ -363,7 +363,7 @@ def confidence_part(
     shares = f"The file gives a source for {percent(basis.source)} of its {len(numbers):,} numbers; "
     shares += f"{percent(basis.assumption)} are said to be assumptions, {percent(basis.derived)} have another remark, "
     shares += "such as how they follow from other numbers"
-    shares += f", {percent(basis.unexplained)} have none." if basis.unexplained > 0 else "."
+    shares += f"; for {percent(basis.unexplained)} nothing is written." if basis.unexplained > 0 else "."
     said = (shares, *said)
     rows = [_basis_row(f"All {len(numbers):,} numbers of the file", basis)]
     if any(amount > 0 for amount in spent.values()):

@@ -259,7 +259,7 @@ def _draw_panel(
     _draw_flows(panel, shown, on_map, colours, max((flow[2] for each in maps for flow in each.flows), default=1.0))
     nowhere = [_region_words(instance, each) for each in shown.regions if each.place is None]
     if nowhere:
-        text = f"No country, so no place on the map: {'; '.join(nowhere)}."
+        text = f"Without a country in the file, so not on the map: {'; '.join(nowhere)}."
         panel.text(0.0, -0.02, text, transform=panel.transAxes, fontsize=6.5, va="top", color=QUIET, wrap=True)
     return _draw_regions(panel, list(on_map.values()), colours, maps)
 

@@ -171,9 +171,9 @@ def _plans_table(instance: Instance, found: Alternatives) -> Table:
         for each in ranges
     ]
     caption = (
-        "Distance to the nearest plan further left: 1 for each option that one of the two lacks and the other buys "
-        "as much of as any. Each plan is put to every shock and audited; those with letters are as cheap as "
-        "their sizes and openings allow."
+        "Distance: to the most similar plan further left. An option that one of the two lacks counts 1 where the other "
+        "buys the most of it of all plans. Each plan is put to every shock and audited; those with letters are as "
+        "cheap as their sizes and openings allow."
     )
     if any(cell.startswith(ALONE) for _, cells in sizes for cell in cells):
         caption += f" {ALONE}bought by one plan only."

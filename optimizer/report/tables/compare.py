@@ -259,7 +259,7 @@ class _Rows:
         survives = {column.result.survives for column in self.columns if column.result.baseline is not None}
         if survives == {False}:
             return "Price of the plan"
-        return "Price of survival (of the plan where a gap is left)" if False in survives else "Price of survival"
+        return "Price of survival (where a gap is left: of the plan)" if False in survives else "Price of survival"
 
     def _digits(self, name: Literal["total_cost", "calm_cost", "price_of_survival"]) -> int:
         """Return the digits that show a tenth of the least proven difference of a figure, `DIGITS` to `MOST_DIGITS`."""

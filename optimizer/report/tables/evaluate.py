@@ -141,14 +141,15 @@ def _adaptive_optimum_facts(found: FuturesEvaluation) -> Iterator[tuple[str, str
         return
     cost = f"{futures_headline(best)}; {best.measure} {proven_cost(best, futures_with_gaps(found.instance, best), 4)}"
     more = found.more(0) if len(found.plans) == 1 else None
-    yield "Optimum", cost + ("" if more is None else _cost_difference_text(more, best))
+    yield "Optimum", cost + ("" if more is None else _cost_difference_text(more, best, survives=found.survives))
 
 
-def _cost_difference_text(more: float, best: Result | FuturesResult) -> str:
-    """Return the cost of a plan relative to the optimum, as the end of a sentence."""
+def _cost_difference_text(more: float, best: Result | FuturesResult, *, survives: bool) -> str:
+    """Return the cost of a plan relative to the optimum, and whether only the plan fails, as the end of a sentence."""
     if abs(more) <= SAME_VALUE * abs(best.total_cost):
         return "; the plan costs the same"
-    return f"; the plan costs {si(abs(more), best.money, 4)} {'more' if more > 0 else 'less'}"
+    fails = ", and does not survive" if best.survives and not survives else ""
+    return f"; the plan costs {si(abs(more), best.money, 4)} {'more' if more > 0 else 'less'}{fails}"
 
 
 def _plan_parts(found: PlanEvaluation, width: int, *, every: bool) -> Iterator[RenderableType | None]:
@@ -259,11 +260,11 @@ def _waste_facts(
     if waste is None:
         return
     if not waste.changes:
-        where = " of any future" if isinstance(found, FuturesEvaluation) else ""
+        where = " in some future" if isinstance(found, FuturesEvaluation) else ""
         kept = rules_that_ask(plan.instance)
-        rule = f", or breaks a rule of the file ({', '.join(kept)})" if kept else ""
-        worse = f"{',' if rule else ', or'} lets a shock{where} fare worse{rule}"
-        yield "Waste", f"none: whatever is left out costs more{worse}"
+        rule = f" or breaking a rule of the file ({', '.join(kept)})" if kept else ""
+        worse = f"{',' if rule else ' or'} a worse shock{where}{rule}"
+        yield "Waste", f"none: nothing can be left out without a higher cost{worse}"
         return
     expected = "expected " if isinstance(found, FuturesEvaluation) else ""
     saved = f"{expected}outlay {si(waste.outlay, money, 4)}, {expected or 'total '}cost {si(waste.cost, money, 4)}"
@@ -278,4 +279,6 @@ def _optimum_facts(found: PlanEvaluation, result: Result | None) -> Iterator[tup
         yield "Optimum", outcome_headline(best, found.instance)
         return
     cost = f"{outcome_headline(best, found.instance)}; total cost {si(best.total_cost, best.money, 4)}"
-    yield "Optimum", cost + ("" if result is None else _cost_difference_text(result.total_cost - best.total_cost, best))
+    if result is not None:
+        cost += _cost_difference_text(result.total_cost - best.total_cost, best, survives=result.survives)
+    yield "Optimum", cost

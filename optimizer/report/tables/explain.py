@@ -346,7 +346,7 @@ def worth_words(instance: Instance, group: Group, *, releases: bool) -> tuple[st
     also = "; what is in store is left out as well" if is_stored else ""
     if value.change is None:
         return title, "SOME FLOOR FAILS", _failing_budgets(instance, value) + also
-    outlay = ("" if value.outlay is None else f"; then outlay {si(value.outlay, money)}") + also
+    outlay = ("" if value.outlay is None else f"; new outlay {si(value.outlay, money)}") + also
     if _is_sign_open(value):
         return title, DASH, f"no proven change: between {si(value.low or 0.0)} and {si(value.high or 0.0)}{outlay}"
     return title, _signed_money(value.change, money), f"{_proven_range(value)}{outlay}{_why_dearer(value, releases)}"

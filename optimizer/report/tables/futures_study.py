@@ -149,9 +149,9 @@ def worth_facts(found: FuturesStudy) -> Iterator[tuple[str, str]]:
     adaptive = found.costs.get("adaptive")
     if adaptive is None:
         return
-    yield "Adaptive (RP)", _kind_text(found, adaptive, "each decision knows the answers until then")
-    yield "Static (ST)", _kind_text(found, found.costs.get("static"), "one plan, the same in all futures")
-    yield "Informed (WS)", _kind_text(found, found.costs.get("perfect"), "every answer known from the start")
+    yield "Adaptive", _kind_text(found, adaptive, "each decision knows the answers until then")
+    yield "Static", _kind_text(found, found.costs.get("static"), "one plan, the same in all futures")
+    yield "Informed", _kind_text(found, found.costs.get("perfect"), "every answer known from the start")
     yield "Flexibility", _value_text(found, "flexibility", "the static plan", "the adaptive one")
     yield "Information", _value_text(found, "information", "the adaptive plan", "one that knows every answer")
     yield from order_facts(found)
@@ -251,6 +251,10 @@ def _questions_table(found: FuturesStudy) -> Table:
     rows = dict[tuple[str, str], dict[str, QuestionTiming]]()
     for each in found.questions:
         rows.setdefault((each.question, each.asked), {})[each.timing] = each
+    for row in rows.values():
+        if "start" in row:
+            # A year earlier is not before the start.
+            row.setdefault("earlier", row["start"])
     heads = ["Answer\nin", "At the start\nsaves", "Year earlier\nsaves", "Year later\ncosts", "Never\ncosts"]
     kinds = ("start", "earlier", "later", "never")
     return cross_table(
@@ -261,14 +265,15 @@ def _questions_table(found: FuturesStudy) -> Table:
             (Text(question), [asked, *(_date_cell(found, row.get(kind)) for kind in kinds)])
             for (question, asked), row in rows.items()
         ],
-        caption=f"A question that arises from another one is answered with it at the earliest. {_date_marks(found)}",
+        caption=_date_marks(found, len(rows)),
         **WIDE,
     )
 
 
-def _date_marks(found: FuturesStudy) -> str:
+def _date_marks(found: FuturesStudy, questions: int) -> str:
     """Return the meaning of the marks in the table of questions."""
-    said = [f"{DASH} no such date, or as at the start."]
+    said = ["A question that arises from another one is answered with it at the earliest."] * (questions > 1)
+    said.append(f"{DASH} no such date.")
     marks = {_incomparable_mark(found, each.value) for each in found.questions if each.difference is None}
     if found.has_priced_gaps:
         said.append(PRICED)

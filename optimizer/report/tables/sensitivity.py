@@ -121,7 +121,7 @@ def _tornado_table(found: Sensitivity, width: int) -> Table:
         # Ranges of changes are broken into lines before names are.
         folded["ratio"] = 1
     columns: dict[str, tuple[Callable[[TornadoBar], str], Mapping[str, Any]]] = {
-        "Low … high": (lambda bar: _in_lines(uncertain_text(found.instance, bar.number, -1, 1)), number),
+        "Low … high": (lambda bar: _in_lines(found.instance, bar.number, -1, 1), number),
         f"Cost\nchange\nat low,\n{money}": (lambda bar: _change_cell(bar.low, base), folded),
         f"Cost\nchange\nat high,\n{money}": (lambda bar: _change_cell(bar.high, base), folded),
     }
@@ -221,8 +221,8 @@ def _switching_table(found: Sensitivity) -> Table:
         heads={"status": "Then"},
         cells={
             "number": lambda row: number_name(instance, row.item[0].number),
-            "value": lambda row: _in_lines(uncertain_text(instance, row.item[0].number, 0)),
-            "same": lambda row: _in_lines(_interval_text(instance, row.item[0].number, row.item[1])),
+            "value": lambda row: _in_lines(instance, row.item[0].number, 0),
+            "same": lambda row: _interval_text(instance, row.item[0].number, row.item[1]),
             "status": lambda row: _change_text(found, row.item[1]),
         },
         wide={"number": 2, "status": 3},
@@ -230,9 +230,9 @@ def _switching_table(found: Sensitivity) -> Table:
     )
 
 
-def _in_lines(ranges: str) -> str:
-    """Ranges of several inputs below each other."""
-    return ranges.replace("; ", "\n")
+def _in_lines(instance: Instance, number: UncertainNumber, *positions: float, digits: int = 3) -> str:
+    """Return a number at some positions, with the ranges of several inputs and the units below each other."""
+    return uncertain_text(instance, number, *positions, digits=digits, space="\n").replace("; ", "\n")
 
 
 def _interval_text(instance: Instance, number: UncertainNumber, flip: SwitchingValue) -> str:
@@ -240,7 +240,7 @@ def _interval_text(instance: Instance, number: UncertainNumber, flip: SwitchingV
     digits = 3
     while digits < EXACT and len({uncertain_text(instance, number, end, digits=digits) for end in (low, high)}) == 1:
         digits += 1
-    return uncertain_text(instance, number, low, high, digits=digits)
+    return _in_lines(instance, number, low, high, digits=digits)
 
 
 def _change_text(found: Sensitivity, flip: SwitchingValue) -> str:

@@ -184,9 +184,8 @@ def _no_shock_saving_text(found: CostShares) -> str:
         return ""
     price = joint.price_of_survival
     more, parts = si(price, found.instance.money), f" ({si(price - saving)} + {si(saving)})" if saving > 0 else ""
-    lead = "; of this" if _saving_parts_text(found) else ", of which"
-    calm = f"{lead} {si(saving)}" if saving > 0 else f"; {si(-saving)} more than apart"
-    return f"{calm} without any shock; with shocks all together pay {more} more than without{parts}"
+    calm = f"{si(saving)} of the saving arises" if saving > 0 else f"{si(-saving)} more than apart"
+    return f"; {calm} without any shock; with shocks all together pay {more} more than without{parts}"
 
 
 def core_text(found: CostShares) -> str:
@@ -223,7 +222,8 @@ def _coalitions_table(found: CostShares) -> Table:
         "Coalition",
         heads,
         [(Text(coalition_name(found, each)), _coalition_cells(found, each)) for each in found.coalitions],
-        caption="Costs: present value beyond the no-shock costs of its members, gaps at their price."
+        caption="Costs: present value beyond the no-shock costs of its members, gaps at their price; below 0 where "
+        "planning together saves more than survival costs. Gap: at shortage cost."
         if found.shares
         else f"Costs: present value, no-shock costs included. {DASH} no plan, or floors fail and gaps have no price.",
         **_WIDE,

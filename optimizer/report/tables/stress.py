@@ -63,9 +63,7 @@ def _answer_panel(stress: Stress) -> Panel:
 def _headline(stress: Stress) -> str:
     samples = plural(stress.samples, "sample")
     if not stress.survives:
-        broken = stress.samples - stress.survived
-        words = f"SURVIVES {share_survived(stress.share)} of {samples}: {stress.survived:,}; {broken:,} break it"
-        return f"{words}{_weakest_event(stress)}"
+        return f"SURVIVES {stress.survived:,} of {samples} ({share_survived(stress.share)}){_weakest_event(stress)}"
     own = plural(stress.own_shocks, "shock")
     enough = f"SURVIVES {stress.survived:,} of {samples}, as many as its ensembles require"
     return (f"SURVIVES all {samples}" if stress.survived == stress.samples else enough) + (
@@ -401,7 +399,7 @@ def _exposure_headline(instance: Instance, found: TimeToSurvive, ending: Sequenc
     name = chokepoint_name(instance, worst.kind, worst.name) + (" (cuts held for good)" * (worst.kind == "shock"))
     where = f"{name} in {judged.year}: {lasts}{with_plan}"
     where += _no_shock_note(instance, judged.year)
-    ends = "can break a floor" if found.uncut.is_endless else "break a floor sooner than it fails without any cut"
+    ends = "can break a floor" if found.uncut.is_endless else "make a floor fail sooner than it does without any cut"
     return f"{instance.title}: {len(ending)} of {plural(count, 'chokepoint')} {ends}; the worst is {where}."
 
 
@@ -412,7 +410,7 @@ def _exposure_table(instance: Instance, found: TimeToSurvive, rows: Sequence[Exp
     def cells(exposure: Exposure) -> list[str | Text]:
         worst, made = exposure.worst, list[str | Text](_exposure_cell(exposure, i) for i in chosen)
         made += [Text(f"{years[worst]}  ").append_text(_exposure_cell(exposure, worst))] if is_wide else []
-        return [*made, _segment_name(instance, exposure)]
+        return [*made, f"{_segment_name(instance, exposure)}, {years[worst]}"]
 
     return cross_table(
         "Time to survive",
@@ -440,7 +438,7 @@ def _exposure_caption(instance: Instance, found: TimeToSurvive, rows: Sequence[E
     """Return the meaning of the marks, and how many chokepoints are not shown."""
     with_plan = "; nothing built → with the plan" if rows[0].after else ""
     lines = [f"Months for which every floor holds, cut at the start of the year{with_plan}. ∞ for ever. "
-             "Fails first: in the worst year.",
+             "Fails first: segment and worst year.",
              f"{len(_years_shown(instance, found))} of {plural(len(found.years), 'year')}; --csv has every year.",
              "Capacities, demand and floors stay as at that start; a shock of that length can come out "
              "better or worse."]  # fmt: skip
