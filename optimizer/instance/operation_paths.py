@@ -240,10 +240,12 @@ def _scrap(instance: "Instance", years: Iterable[Any], delta: float) -> dict[str
 
 def _severity_maps(instance: "Instance", shocks: Sequence[Shock]) -> list[dict[str, Numbers]]:
     """Return the two results of `_severities` with a number or an array (over shocks) for each period of the window."""
-    return [
-        {name: tuple(map(_compress, rows.T)) for name, rows in shares.items()}
-        for shares in _severities(instance, shocks)
-    ]
+    compressed = dict[int, Numbers]()
+    maps = _severities(instance, shocks)
+    for rows in (rows for shares in maps for rows in shares.values()):
+        if id(rows) not in compressed:
+            compressed[id(rows)] = tuple(map(_compress, rows.T))
+    return [{name: compressed[id(rows)] for name, rows in shares.items()} for shares in maps]
 
 
 def _severities(instance: "Instance", shocks: Sequence[Shock]) -> list[dict[str, npt.NDArray[np.float64]]]:
@@ -264,12 +266,14 @@ def _largest_severities(
         for cut in own:
             rows = kinds.setdefault((cut.region, cut.stage, cut.process, cut.commodity), np.full(shape, -1.0))
             rows[s] = np.maximum(rows[s], [cut.at(k) for k in range(shape[1])])
-    struck: dict[str, npt.NDArray[np.float64]] = {}
-    for (region, stage, process, commodity), rows in kinds.items():
+    matched = dict[str, list[tuple[Any, ...]]]()
+    for region, stage, process, commodity in kinds:
         selector = ActivitySelector.model_construct(region=region, stage=stage, process=process, commodity=commodity)
         for name in instance.activity_index.matching(selector):
-            struck[name] = np.maximum(struck[name], rows) if name in struck else rows
-    return {name: np.maximum(rows, 0.0) for name, rows in struck.items()}
+            matched.setdefault(name, []).append((region, stage, process, commodity))
+    # Activities that the same cuts match share an array: with thousands of shocks, one for each would need much memory.
+    joint = {tuple(own): np.maximum.reduce([kinds[kind] for kind in own]).clip(0.0) for own in matched.values()}
+    return {name: joint[tuple(own)] for name, own in matched.items()}
 
 
 def dominators(instance: "Instance") -> npt.NDArray[np.intp]:
