@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from optimizer.algorithms.reading import read_many
 from optimizer.algorithms.window import LinkingMatrix, WindowProgramme
+from optimizer.algorithms.workers import give_back_memory
 from optimizer.errors import SolverError
 from optimizer.formulation import first_stage_model
 from optimizer.instance.schema import Instance
@@ -199,6 +200,7 @@ class SubproblemSolver:
                 self._windows[length] = WindowProgramme(
                     self.instance, shocks, self.plan, self.linking_matrix, self.instance.shared(length)
                 )
+                give_back_memory(len(shocks))
             return self._windows[length]
 
     def warm(self, length: int) -> WarmProgramme:

@@ -9,6 +9,7 @@ that ended: results of an orphaned worker would be lost.
 """
 
 import contextlib
+import ctypes
 import gc
 import hashlib
 import math
@@ -209,3 +210,18 @@ def listener_of(memory: Memory) -> Listener:
     """Return the listener of a worker's tasks; without one, a function that ignores every event."""
     listener: Listener = memory.get(LISTENER, ignore)
     return listener
+
+
+# From this number of shocks on, what their models leave behind is worth giving back.
+MANY_SHOCKS = 1_000
+
+
+def give_back_memory(shocks: int) -> None:
+    """Give freed memory back to the system where many shocks were written and the C library can do it (glibc).
+
+    Otherwise memory that is needed for a moment, while a model is written, stays with the process.
+    """
+    if shocks >= MANY_SHOCKS:
+        # Other systems have no such function, or no such way to the C library.
+        with contextlib.suppress(AttributeError, TypeError, OSError):
+            ctypes.CDLL(None).malloc_trim(0)

@@ -27,6 +27,7 @@ from optimizer.algorithms.reading import plan_values, read_flows, read_plan, wit
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.relaxed_floors import allow_sample_gaps
 from optimizer.algorithms.solving import best_plan, exact_no_shock, no_shock_plan, open_evaluator
+from optimizer.algorithms.workers import give_back_memory
 from optimizer.audit import DISAGREES, AuditReport
 from optimizer.audit.result import audit_error, complete
 from optimizer.disruptions.path import BASELINE
@@ -263,6 +264,7 @@ class PlanConclusion:
         plan = read_plan(instance, solved.builder, values)
         columns = plan_values(instance, plan, evaluator.subproblems.plan)
         attained = _attained_gaps(instance, solved, values, self.faced)
+        give_back_memory(len(instance.events))
         replies = evaluator.operate_batches(columns, self.clock, attained, flows=True)
         surveyed, many = survey(instance, evaluator, replies), evaluator.flows(replies)
         found, costs = solved.builder.column_index(), evaluator.costs(replies)
