@@ -120,7 +120,8 @@ class EnsembleSpec(Described):
     )
     start: RandomStarts | None = Field(
         default=None,
-        description="Start periods, all equally likely: one, a list, {from, to, every} or {uniform: [first, last]}.",
+        description="Start periods, all equally likely: one, a list, {from, to, every} or {uniform: [first, last]}. "
+        "Default: every period.",
     )
     events: Mapping[str, Event] = Field(
         default_factory=dict, description="Events, by name; one is drawn for each sample, by weight."

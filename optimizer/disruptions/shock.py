@@ -7,7 +7,7 @@ Cut             a loss of capacity; `PermanentCuts` are cuts without an end
 ShockSpec       an entry under `shocks:`; several starts, durations or severities make several shocks
 Shock           a single shock: a window of periods, and the changes in it
 
-`title` names a shock by those of start, months and severity of which its entry lists several:
+`title` names a shock by those of start, months and severity that its entry writes as a list or a span:
 ``embargo@2028Q1,6mo,80%``.
 """
 
@@ -62,14 +62,14 @@ class Starts:
 
     @property
     def is_in_names(self) -> bool:
-        """Whether names of shocks include the start: always, unless it is a single period."""
+        """Whether names of shocks include the start: unless it is written as one period."""
         return self.form != "one"
 
     def periods(self, horizon: Horizon) -> tuple[int, ...]:
         """Return the periods, in the order of the file.
 
         Raises:
-            ValueError: a start is no period of the horizon, a span ends before it begins, or its stride is too fine.
+            ValueError: a start is no period or given twice, a span ends before it begins, or its stride is too fine.
         """
         for what, cure in self.problems(horizon):
             raise ValueError(f"{what}. {cure}")

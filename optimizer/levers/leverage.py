@@ -11,6 +11,7 @@
 Plan: as in `base`, without `ramp`; `max_size` and `fixed_opex` refer to the level before erosion. Links `level`, Λ.
 On the path of a deliberate shock, for every existing process p of the region that is cut, in every period:
     available[p] += cap·σ·restraint·Λ         existing processes only; several options and partnerships add up
+Λ also raises the cost of an adversary's attacks (`disruptions.adversary`).
 """
 
 from collections.abc import Iterator

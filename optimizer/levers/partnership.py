@@ -7,7 +7,7 @@
 Plan: as in `base`; links `capacity`, C.
 On a shock's path, in every period in which p is cut:
     available[p] += σ·ρ·C·Δ         several deals add up; the bound x ≤ cap stays
-    accident[p] += σ'·ρ·C·Δ         where an accident cuts σ' beside a deliberate σ
+    accident[p] += σ'·ρ·C·Δ         where an accident cuts σ' beside a deliberate σ: a second limit of p
 
 Leverage reduces the same σ. The two effects are added, since a deal on the cut that leverage leaves,
 σ·(1 − restraint·Λ), would be bilinear. The neglected term, up to σ·ρ·C·Δ·restraint·Λ, favours the plan.

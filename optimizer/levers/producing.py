@@ -58,7 +58,7 @@ class Producing(Sized, Activity):
         for t in path.periods:
             lost = elementwise_max(path.largest_severity_at(self.id, t), 1.0 - self.restart_share(path, t))
             model.limit(self.id, "capacity", t, activity[t], ((1.0 - lost) * delta) * capacity[t])
-            model.note_gate(self.id, t, activity[t])
+            model.note_gate(self.id, t, activity[t])  # 0 unless the option is open: for `strong_linking`
             if path.is_baseline and self.min_utilisation > 0:
                 model.require(self.id, "run", t, activity[t], ">=", self.min_utilisation * delta * capacity[t])
 

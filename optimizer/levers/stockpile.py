@@ -31,7 +31,7 @@ class Stockpile(Stock):
     kind: Literal["stockpile"]
 
     def fields_without_effect(self) -> Iterator[tuple[str, str]]:
-        """Yield the fields of every stock, else a `release_rate` of 0."""
+        """Yield what every stock yields; if that is nothing, a `release_rate` of 0."""
         found = list(super().fields_without_effect())
         yield from found
         if not found and self.release_rate == 0:

@@ -1,7 +1,11 @@
 """Substitution: part of a segment's demand is served without its commodity.
 
-    size        t/yr avoided      C[t]   working size, t/yr           z[t]   t   substituted in period t
-    max_share   share of D        D      demand with its surge, t     cost   money/t substituted
+    size         t/yr avoided
+    C[t]         t/yr      working size
+    D            t         demand of the segment, with its surge
+    max_share    share     of D
+    z[t]         t         substituted in period t
+    cost         money/t   substituted; `multiplier` is the factor of a shock on it
 
 Plan: as in `base`; links `capacity`, C.
 On each path, in every period:
@@ -78,7 +82,7 @@ class Substitution(Sized):
             most = self.max_share * path.demand_at(self.demand, t)
             z = model.variable(self.id, "substituted", t, upper=most)
             model.limit(self.id, "capacity", t, z, path.delta * capacity[t])
-            model.note_gate(self.id, t, z)
+            model.note_gate(self.id, t, z)  # 0 unless the option is open: for `strong_linking`
             model.book("substituted", path.key, self.demand, t, amount=z)
             for commodity, share in self.input.items():
                 model.book("supply", path.key, commodity, t, amount=-share * z)

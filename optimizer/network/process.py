@@ -203,7 +203,7 @@ class PriceResponse(Described):
     """How a price rises with the amount bought a year."""
 
     elasticity: Annotated[Amount, AfterValidator(_rising), WithJsonSchema(shapes.POSITIVE_NUMBER)] = Field(
-        description="Price elasticity of supply, above 0: of 0.5, 1 % more bought of the reference costs 2 % more."
+        description="Price elasticity of supply, above 0: at 0.5, 1 % of the reference bought more costs 2 % more."
     )
     reference: Positive = Field(description="What the market turns over, t per year, beside which purchases count.")
     included: Quantity = Field(

@@ -3,7 +3,7 @@
 A number of the file that describes the world is explained by the comment at its place, or else by the nearest comment
 at an object that contains the number (`find_numbers`). Its basis is
 
-    assumption   the comment says "assumption" or "judgement", whatever it cites besides
+    assumption   the comment says "assumption", "assumed", "judgement" or the like, whatever it cites besides
     source       its entry has a `source`, or the comment cites one: a grade such as (USGS 2026, A), or an address; or
                  it names a table, such as "price table", and another comment begins with that and cites sources
     derived      any other comment: it points to another number, gives the arithmetic, or names a source without a grade

@@ -244,7 +244,7 @@ def limits(instance: Instance, result: Result) -> Frame:
     note = "The most that a small step of a limit can save while the plan opens the same options. "
     note += "Where other limits bind as well, it saves less, or nothing."
     if any(price.step in ("one point looser", "one point less") for price in result.binding):
-        note += " A point of a share of production is that of this plan, and may save a little more."
+        note += " For a share of production, a point is 1 % of what this plan produces; it may save a little more."
     if result.binding_saves == "gap":
         note += " The gap is that of all shocks together."
     note += "".join(f" One month less of {name} saves nothing." for name in _rules_without_price(instance, result))
