@@ -108,3 +108,5 @@ def test_a_scenario_may_replace_what_a_pattern_matches() -> None:
     instance = so.load(TINY, text)
     assert sorted(instance.ranges) == ["options.line.lead_time", "options.plant.lead_time"]
     assert list(so.under(instance, "cheap").ranges) == ["options.line.lead_time"]
+    anew = so.load(TINY, [*text, "scenarios.cheap.ranges={options.line.capex: {low: 500, high: 2k}}"])
+    assert list(so.under(anew, "cheap").ranges) == ["options.line.capex"]
