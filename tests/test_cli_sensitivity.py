@@ -28,7 +28,7 @@ def test_the_answer_comes_first_and_fits() -> None:
         done = diversify("sensitivity", TINY, *RANGES, "--samples", "60", columns=columns)
         assert done.returncode == 0, done.stderr
         assert max(map(len, done.stdout.splitlines())) <= columns
-        assert done.stdout.startswith("tiny: of 2 uncertain numbers 1 alone can break survival: policy budget.")
+        assert done.stdout.startswith("tiny: of 2 uncertain numbers 1 alone can break survival at an end of its range:")
         assert "What the outcome depends on" in done.stdout
 
 
@@ -149,7 +149,7 @@ def test_costs_are_changes_and_gaps_are_what_is_left() -> None:
     console = Console(width=80, file=io.StringIO())
     show(sensitivity_parts, found, console)
     lines = console.file.getvalue().splitlines()
-    (closed,), (same,) = ([line.split() for line in lines if line.startswith(f"policy {name}")] for name in "ab")
+    (closed,), (same,) = ([line.split() for line in lines if line.startswith(f"policy {name} ")] for name in "ab")
     assert closed[-4:] == ["–", "+6.6M", "33.1M", "0"]
     assert same[-4:] == ["–", "–", "33.1M", "33.1M"]
     words = " ".join(" ".join(lines).split())

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from optimizer.cli.app import app
 from optimizer.cli.page_studies import STUDIES
 from optimizer.cli.plot import _KINDS as PROMISED
 from optimizer.report.figures.plot import DRAWN_KINDS, Choice, draw_plot, drawn_stocks, maps_of
-from optimizer.report.figures.survival import draw_stocks
+from optimizer.report.figures.survival import draw_stocks, heatmap
 from optimizer.report.figures.world_map import draw_map, map_table, place_of, world_map
 from optimizer.report.figures.years import years_of
 from optimizer.report.html.book import Book, book
@@ -335,6 +336,19 @@ def test_stock_is_drawn_above_the_name_of_its_year(tiny: Book) -> None:
     assert min(bar.get_x() for bar in lower.patches) == 2027
     assert lower.get_xlim() == (2026, 2031)
     assert xs[-1] == 2031
+
+
+def test_labels_of_families_do_not_run_into_each_other_below_long_names_of_segments() -> None:
+    ban = {"start": [2027, 2029], "months": 12, "cuts": [{"region": "rival", "severity": 0.2}]}
+    shocks = {f"ban_{number}": ban for number in range(5)}
+    data = so.load(TINY, ["demands.motors.name=European industry and parts of cars and vans"]).to_dict()
+    instance = so.read({**data, "shocks": shocks})
+    drawn = book(instance, single_point(instance, so.solve(instance)))
+    canvas = heatmap(instance, drawn.own.result, drawn.lanes, drawn.own.rows, drawn.unlisted)
+    canvas.figure.draw_without_rendering()
+    places = [label.get_window_extent() for label in canvas.panels[0].get_yticklabels()]
+    assert len(places) == 5
+    assert all(upper.y0 >= lower.y1 for upper, lower in pairwise(places))
 
 
 def test_map_draws_the_baseline_of_the_periods_of_the_shock() -> None:

@@ -100,6 +100,40 @@ def test_shortfall_and_amount_to_hold_are_those_worked_by_hand(war: Requirements
     assert not held["is_full"]
 
 
+def test_a_segment_that_stocks_leave_shorter_is_explained() -> None:
+    """Of 5 t of x a year, a takes all that its floor asks for while b lacks y; with a stock of y they go to b."""
+    works = {"region": "usa", "capacity": 20, "cost": 1}
+    instance = so.read(
+        {
+            **{key: WAR[key] for key in ("horizon", "currency", "home")},
+            "commodities": {"x": {}, "y": {}, "a": {}, "b": {}},
+            "processes": {
+                "x_mine": {**works, "output": {"x": 1}},
+                "y_imports": {"region": "china", "output": {"y": 1}, "capacity": 20, "cost": 1},
+                "a_works": {**works, "input": {"x": 1}, "output": {"a": 1}},
+                "b_works": {**works, "input": {"x": 1, "y": 1}, "output": {"b": 1}},
+            },
+            "demands": {
+                "users_of_a": {"commodity": "a", "quantity": 10, "survival": 0.5, "shortage_cost": 1000},
+                "users_of_b": {"commodity": "b", "quantity": 10, "survival": 0.5, "shortage_cost": 10_000},
+            },
+            "options": {
+                "y_stock": {"kind": "stockpile", "commodity": "y", "price": 10, "fill_rate": 20, "max_size": 20}
+            },
+            "shocks": {
+                "war": {
+                    "start": 2029, "months": 12,
+                    "cuts": [{"region": "china", "severity": 1}, {"process": "x_mine", "severity": 0.75}],
+                }
+            },
+        }
+    )  # fmt: skip
+    frame = table(find_requirements(instance, so.solve(instance), is_quick=True), "needs")
+    left = {row["segment"]: (row["shortfall"], row["left"]) for row in frame.rows()}
+    assert left == {"users_of_a": pytest.approx((0, 5)), "users_of_b": pytest.approx((5, 0), abs=1e-4)}
+    assert "Left: in the same shock; more than the shortfall where stocks of inputs go to a segment" in frame.note
+
+
 def test_each_segment_has_its_requirement_austerity_and_shortfall(war: Requirements) -> None:
     rows = {row["segment"]: row for row in table(war, "needs").rows()}
     figures = ("demand", "austerity", "requirement", "shortfall", "left", "planned", "shocks_short")

@@ -11,6 +11,7 @@ cases        other conflicts                                                clau
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from optimizer.instance.derived import display_name, entry_name
@@ -178,12 +179,13 @@ def needs_frame(found: "Requirements") -> Frame:
         _t("planned", "Left with\nthe plan"),
         FrameColumn("shocks_short", "Shocks short,\nnothing bought", form="count"),
     )
-    note = (
-        "Over the window of the shock: demand with its surge; required: what the floor asks for. Left: in the "
-        f"same shock.{AUSTERITY}"
-    )
-    rows = (_need_row(found, d) for d in found.instance.demands)
-    return Frame.of_rows("needs", "Requirement and shortfall, by segment", columns, rows, note)
+    rows = [_need_row(found, d) for d in found.instance.demands]
+    frame = Frame.of_rows("needs", "Requirement and shortfall, by segment", columns, rows)
+    note = "Over the window of the shock: demand with its surge; required: what the floor asks for. "
+    note += "Left: in the same shock"
+    if any(row["left"] is not None and row["left"] > row["shortfall"] * (1 + SAME_VALUE) for row in frame.rows()):
+        note += "; more than the shortfall where stocks of inputs go to a segment whose shortage costs more"
+    return replace(frame, note=f"{note}.{AUSTERITY}")
 
 
 def _hardest(found: "Requirements", segments: Sequence[str]) -> Outcome:

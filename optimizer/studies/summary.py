@@ -84,7 +84,7 @@ def _preview(
 
 def _min_median_max(numbers: Iterable[float]) -> MinMedianMax:
     ordered = sorted(numbers)
-    return ordered[0], statistics.median(ordered), ordered[-1]
+    return ordered[0], statistics.median_low(ordered), ordered[-1]
 
 
 # Most shocks in the model whose size is measured; most shocks that are listed as hits.

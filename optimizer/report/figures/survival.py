@@ -284,7 +284,9 @@ def heatmap(instance: Instance, result: Result, lanes: Sequence[Lane], rows: Seq
 
     segments, is_many = list(instance.demands), any(row.fold.is_many for row in rows)
     width = min(11.0, max(WIDTH, 2.9 + 0.42 * len(segments)))
-    height = max(1.9, 1.5 + (0.25 if is_many else 0.2) * len(rows))
+    # The slanted names of segments take most of what stands above the rows.
+    above = max(1.5, 0.3 + 0.04 * max(len(display_name(instance, d)) for d in segments))
+    height = max(1.9, above + (0.25 if is_many else 0.2) * len(rows))
     canvas = new_canvas(f"{instance.title}: what is survived", height, width=width)
     (panel,) = canvas.panels
     for number, row in enumerate(rows):

@@ -75,7 +75,8 @@ def deciding_text(found: Sensitivity, unsettled: int) -> str:
     decisive = [bar for bar in found.bars if bar.swing(found.base)[0]]
     if decisive:
         names = list_names([number_name(found.instance, bar.number) for bar in decisive], 3)
-        return f"{len(decisive)} alone can {change}: {names}"
+        ranges = "its range" if len(decisive) == 1 else "their ranges"
+        return f"{len(decisive)} alone can {change} at an end of {ranges}: {names}"
     if unsettled == count:
         return "none was settled before the search was stopped"
     settled = f"{count - unsettled} could be solved: " if unsettled else ""
