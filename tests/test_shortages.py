@@ -83,6 +83,7 @@ def test_the_brief_counts_every_segment_of_a_line(instance: so.Instance, result:
     # All dates leave as much: which of them is named is open.
     (short,) = (amounts for name, amounts in rows.items() if name.startswith("short, 26 dates, most unserved 20"))
     assert short == pytest.approx((21.25, 41_250))
+    assert part(instance, result, "worst")["title"] == "The shock that leaves most unserved"
     worst = part(instance, result, "worst")["sentences"]
     assert worst[1] == "In all 160 t go unserved, 300k USD."
     assert worst[2] == "Hardest hit: b, 30 % served in 2033Q1 against a floor of 10 %, held."

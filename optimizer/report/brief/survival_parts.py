@@ -200,7 +200,8 @@ def worst_part(instance: Instance, result: Result) -> BriefPart:
     said += _largest_loss(instance, result, worst)
     frame = _floors_frame(instance, result, worst)
     if frame is None:
-        return BriefPart("worst", WORST_TITLE, tuple(said))
+        title = WORST_TITLE if worst.fails or unserved_tonnes(worst) <= 0 else "The shock that leaves most unserved"
+        return BriefPart("worst", title, tuple(said))
     count = len(frame.values[0])
     return BriefPart("worst", frame.title, tuple(said), frame, strong=(count - 1,) if count > 1 else ())
 
