@@ -185,3 +185,14 @@ def test_what_of_a_shock_does_not_count_is_said_where_there_is_some(plan: str) -
     assert said in " ".join(diversify("survive", TINY, "--plan", plan, *eased).stdout.split())
     same = ("--set", "shocks.embargo.cuts=[{region: rival, severity: [1, 1]}]")
     assert "Of a shock" not in diversify("survive", TINY, "--plan", plan, *same).stdout
+
+
+def test_of_a_plan_that_was_changed_by_hand_its_purchases_are_judged(plan: str, tmp_path: Path) -> None:
+    """The embargoes take 60 t and 100 t from the reserve: with 20 t bought in 2026, 20 t and 60 t are there."""
+    data = json.loads(Path(plan).read_text(encoding="utf-8"))
+    data["purchases"]["reserve"]["2026"] = 20.0
+    changed = tmp_path / "changed.json"
+    changed.write_text(json.dumps(data), encoding="utf-8")
+    ran = diversify("stress", str(changed), "--samples", "20", "--json")
+    assert "the file was changed since it was saved" in ran.stderr
+    assert json.loads(ran.stdout)["own_failed"] == 2

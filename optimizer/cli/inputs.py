@@ -338,14 +338,15 @@ def read_judged_plan(file: str, plan: str | None, changes: Changes, search: Plan
 
     from optimizer.io.plan_file import is_given_plan
 
-    # A plan is read in the instance if it is written by hand, or if it is one future of a saved plan of several.
+    # Only the purchases of a plan are read if it was written or changed by hand, or is one future of several.
     if is_given_plan(plan) or (changes.future is not None and is_futures_plan(plan)):
         return read_written_plan(file, plan, changes, search)
     _refuse_search(plan, ["--budget"] * (changes.budget is not None) + search.given)
-    instance = announce(change_instance(file, changes)).instance
     found = find_plan(plan, Changes())
     check_plan(found, plan)
-    return replace(found, instance=instance)
+    if find_doubts(found.instance, found.result):
+        return read_written_plan(file, plan, changes, search)
+    return replace(found, instance=announce(change_instance(file, changes)).instance)
 
 
 def read_written_plan(file: str, plan: str, changes: Changes, search: PlanSearch) -> PlanInput:
