@@ -128,3 +128,9 @@ def test_a_change_without_an_attack_says_that_its_parts_are_left_out_too() -> No
         done = diversify("explain", TINY, "--adversary", "--set", f"adversary={json.dumps(threat)}")
         assert done.returncode == 0, done.stderr
         assert (said in " ".join(done.stdout.split())) == (price == 4)
+
+
+def test_with_a_price_of_gaps_it_is_said_that_each_what_if_keeps_every_floor() -> None:
+    said = "Each of them keeps every floor, whatever that costs"
+    assert said not in " ".join(diversify("explain", TINY).stdout.split())
+    assert said in " ".join(diversify("explain", TINY, "--set", "policy.gap_price=1").stdout.split())

@@ -463,6 +463,8 @@ class Explaining:
             sure = f"What-ifs are proven within {si(explanation.within, self.instance.money)}"
             sure += "" if explanation.tolerance_base is None else f", {share_of_base(explanation.tolerance_base)}"
         sure += ", unless said otherwise."
+        if self.instance.policy.gap_price is not None:
+            sure += " Each of them keeps every floor, whatever that costs: no gap at its price is allowed in it."
         late = "" if explanation.is_complete else " Stopped before every question was answered."
         self.console.print(Text(sure + late + self.groups.note + attack_parts_note(self.instance), style="dim"))
 
