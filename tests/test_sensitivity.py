@@ -133,6 +133,7 @@ def test_values_and_ranges_of_numbers_that_move_together_are_shown_with_their_un
         ("policy.budget", "USD"), ("policy.gap_price", ""), ("adversary.targets.mine.price", "USD"),
         ("adversary.attack_budget", "USD"), ("shocks.ban.months", "months"), ("shocks.ban.cost.a", ""),
         ("options.a.price", "USD/t"), ("options.a.capex", "USD per t/yr"),
+        ("options.s.holding_cost", "USD/t and year"), ("options.s.price_response.reference", "t/yr"),
     ],
 )  # fmt: skip
 def test_units_of_numbers(path: str, unit: str) -> None:
@@ -391,7 +392,7 @@ def test_names_of_numbers_are_words_of_readers_and_no_keys() -> None:
     instance = so.load("instances/ev-maker.yaml")
     names = {each.name: number_name(instance, each) for each in numbers_of(instance.uncertain)}
     assert names["demands.family.survival"] == "Family cars (3 kg of magnet a car): survival floor"
-    assert names["processes.japan_hot.input.dy_oxide"].endswith("only second source: input of Dysprosium oxide")
+    assert names["dysprosium_in_magnets"].startswith("Dysprosium in magnets: input (Dysprosium oxide) of ")
     assert names["options.stock_hot.fill_rate"] == "Stock of magnets with dysprosium: fill rate"
 
 

@@ -24,7 +24,7 @@ from optimizer.tolerances import AUDIT_RELATIVE
 
 TOLERANCE = AUDIT_RELATIVE
 DISAGREES = "THE AUDIT DISAGREES: do not rely on this plan."
-# Number of disagreements listed for one kind of row; the message of the next one counts the others.
+# Number of disagreements listed for one kind of row; one further message says how many more there are.
 MOST_DISAGREEMENTS = 100
 # The name of a row, or a function from the index in an array of rows to the name.
 Name = str | Callable[..., str]
@@ -212,7 +212,7 @@ class Verification:
 
     Attributes:
         report: the audit's report, which includes the shocks that were solved again.
-        lines_solved: number of shocks kept as lines without flows in the file that were solved again.
+        lines_solved: number of shocks, kept in the file as lines without flows, that were solved again.
         lines_not_recomputed: number of such shocks that were not solved again.
         not_recomputed: parts of the file that this run did not recompute, by key.
         not_evidence: parts that no run recomputes, by key, with the reason.

@@ -7,7 +7,9 @@ Paths       the baseline, or shocks whose windows have one length: their flows a
 Operation   one activity or option on such paths
 Auditor     the arithmetic of one kind; those of the package's levers are in `audit/levers/<kind>.py`
 
-An auditor never calls its lever: the two are written independently so that each checks the other.
+An auditor never calls its lever: the two are written independently so that each checks the other. The letters are those
+of docs/model.md: C working capacity, t/yr; N size built; k stock and g release, t; f purchase, t; Δ length of a period
+in years; σ share cut; r share in operation after a restart; Λ level of leverage in force.
 """
 
 from collections import defaultdict

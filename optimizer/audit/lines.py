@@ -14,9 +14,10 @@ from optimizer.tolerances import AUDIT_RELATIVE
 
 
 def check_segments(basis: AuditBasis, result: Result) -> None:
-    """Check that each shock names the segments that it has to name.
+    """Check that shocks with flows name every segment, and lines none without a reason.
 
-    A line names the weakest segment, all that fail, and those of which no other shock leaves more unserved.
+    The reasons: it fails, no other shock leaves more of it unserved, or, for one of them, it is the weakest. Whether a
+    line leaves one out is seen only where it is solved again.
     """
     demands, most, report = set(basis.instance.demands), _most_unserved(result.shocks), basis.report
     for outcome in result.shocks:

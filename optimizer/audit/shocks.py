@@ -30,7 +30,7 @@ from optimizer.tolerances import AUDIT_MONEY_SCALE, FINE_ROUNDING
 
 # Number of shocks audited together, which bounds the memory.
 SHOCKS_AT_ONCE = 1000
-# Margins that differ by less count as equal, and the one with the least served is named.
+# Margins that differ by less than this count as equal, and the one with the least served is named.
 EQUAL = TOLERANCE / 4
 # The first format of plan files whose worst periods and shocks follow `_rank`.
 RANKED = 3

@@ -304,7 +304,9 @@ def field_words(instance: Instance, place: Sequence[str]) -> str:
 _UNITS = {
     **dict.fromkeys(("input", "output"), "t per t"),
     **dict.fromkeys(("capacity", "quantity", "past_quantity", "fill_rate", "release_rate"), "t/yr"),
-    **dict.fromkeys(("cost", "price", "support", "shortage_cost", "holding_cost", "release_cost"), "{money}/t"),
+    **dict.fromkeys(("reference", "included"), "t/yr"),
+    **dict.fromkeys(("cost", "price", "support", "shortage_cost", "release_cost"), "{money}/t"),
+    **{"holding_cost": "{money}/t and year", "after_years": "years"},
     **dict.fromkeys(("max_size", "min_size", "unit_size"), "{size}"),
     **{"capex": "{money} per {size}", "fixed_opex": "{money} per {size} and year", "initial": "t"},
     **dict.fromkeys(

@@ -8,7 +8,7 @@ A range stands beside its number, ``capex: {value: 120000, low: 90000, high: 180
       demands.motors.quantity: {low: 0.9, high: 1.2, of: value}    a series or a list moves as one
 
 A ``*`` stands for any one key; a full path takes precedence over a pattern. Ranges with the same label in ``draw``
-move together. After reading, each number has its own path. Only sensitivity analyses use ranges.
+move together. After reading, each number has its own path. Plans do not use ranges; sensitivity, bands and reports do.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -3,7 +3,7 @@
 shocks and ensembles     with_attacks, without_shocks, with_only_shocks, …
 what-if questions        with_floors, with_demand, with_starts_moved, …
 
-The copies have no scenarios.
+The copies have no scenarios, except where only the policy is changed.
 """
 
 from collections.abc import Callable, Collection, Iterable

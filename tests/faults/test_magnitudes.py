@@ -68,6 +68,15 @@ def test_a_stray_figure_is_found_among_many(file: str, override: str, where: str
     assert [at for at, *_ in said(path, override) if at.startswith(where.rpartition(".")[0])] == [where]
 
 
+def test_a_right_figure_beside_a_wrong_one_is_not_reported() -> None:
+    recycler = "options.recycler={kind: refining, output: {magnet: 1}, cost: 50k, capex: 150k, max_size: 10}"
+    ((where, what, cure),) = said(TINY, recycler, "options.plant.capex=200M")
+    assert where == "options.plant.capex"
+    assert "200M USD per t/yr is 2,667 times" in what
+    assert what.endswith("cost of plant 75k USD per t")
+    assert "Write 200k" in cure
+
+
 def test_the_warning_has_the_line_of_the_figure(tmp_path: Path) -> None:
     text = TINY.read_text().replace("capacity: 120, cost: 60k", "capacity: 120,\n    cost: 60")
     file = tmp_path / "slip.yaml"

@@ -2,8 +2,8 @@
 
 A figure far from all others of its sort is probably in another unit. Comparable figures form a group: the costs of a
 tonne of one commodity, the capex of the options that make it, the demands of its segments. A group, sorted by size, is
-split where two neighbours differ by a factor of `GAP` or more. Every figure outside the largest part is reported, with
-its nearest neighbours in that part and the figure that may have been meant.
+split where two neighbours differ by the `gap` of its sort or more. Every figure outside the largest part is reported,
+with its nearest neighbours in that part and the figure that may have been meant.
 """
 
 import math
@@ -192,8 +192,8 @@ def _is_slip(left: str, right: str) -> bool:
 
 
 # A missing or superfluous suffix, or kg in place of t, is a factor of 1,000. In the shipped instances, the largest
-# factors between a number and its nearest neighbour are 83 (prices of one commodity), 22 (all costs and prices of a
-# file) and 67 (capex).
+# factors between a number and its nearest neighbour are 83 (prices of one commodity), 31 (all costs and prices of a
+# file) and 12 (capex).
 GAP_OF_PRICES, GAP_OF_FILE, GAP = 150.0, 50.0, 250.0
 # Segments differ more: defence may need a hundredth of the demand for cars.
 GAP_OF_TONNES = 500.0
@@ -252,7 +252,8 @@ def magnitudes_are_plausible(unchecked: Unchecked) -> Iterator[Problem]:
     per_tonne, capex = _per_tonne(unchecked.instance), list(_capex_groups(unchecked.instance))
     for group in _groups(unchecked.instance, per_tonne, capex):
         for figure, main in _find_strays(group):
-            if figure.place not in reported:
+            # Beside a figure that is reported itself, the others may well be right.
+            if figure.place not in reported and any(each.place not in reported for each in main):
                 reported.add(figure.place)
                 yield _stray_problem(figure, main)
     yield from _cheap_shortages(unchecked.instance, reported)
@@ -301,11 +302,11 @@ def _stray_problem(figure: _Figure, main: Sequence[_Figure]) -> Problem:
     ratio = figure.size / nearest.size
     times = f"{ratio:,.0f} times" if is_high else f"1/{1 / ratio:,.0f} of"
     beside = main[:-4:-1] if is_high else main[:3]
-    units = f" {figure.unit}" if figure.unit else ""
-    what = (
-        f"{_format_amount(figure.value)}{units} is {times} the nearest figure that it can be compared with: "
-        f"{', '.join(map(str, beside))}{units}"
-    )
+    unit = f" {figure.unit}".rstrip()
+    # A capex may stand beside a cost, which has another unit.
+    are_alike = all(each.unit == figure.unit for each in beside)
+    names = ", ".join(str(each) if are_alike else f"{each} {each.unit}" for each in beside) + unit * are_alike
+    what = f"{_format_amount(figure.value)}{unit} is {times} the nearest figure that it can be compared with: {names}"
     middle = main[len(main) // 2].size
     factor = min((1e-6, 1e-3, 1e3, 1e6), key=lambda factor: abs(math.log(factor * figure.size / middle)))
     meant = _format_amount(factor * figure.value)
@@ -403,9 +404,9 @@ def _capex_groups(instance: Instance) -> Iterator[_Group]:
             cost = _largest_value(activity.cost)
             beside = _Figure(("options", o, "cost"), f"cost of {o}", cost, cost, f"{instance.money} per t")
             own.append(_Group([figure, beside], [cost]))
+    yield from own
     yield from map(_Group, alike.values())
     yield from map(_Group, groups.values())
-    yield from own
 
 
 def _tonne_groups(instance: Instance) -> Iterator[_Group]:
