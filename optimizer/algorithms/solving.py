@@ -232,7 +232,7 @@ def with_regret(instance: Instance, future: Future, result: Result, alone: Alone
         return known
     if price is None and alone.gap > 0:
         return replace(known, least_cost=alone.cost)
-    cost = result.total_cost + (price or 0.0) * result.survival_gap
+    cost = result.priced_cost
     # A plan that leaves a gap is no reference for regret.
     least = alone.cost if price is None and result.survival_gap > 0 else min(alone.cost, cost)
     bound = min(alone.bound, least)

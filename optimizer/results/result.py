@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import cache, cached_property
 from importlib import import_module
+from itertools import chain
 from pathlib import Path as FilePath
 from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, get_args
 
@@ -247,9 +248,19 @@ class Result(SavedPlan):
         return self.data.get("policy", {}).get("gap_price") is not None
 
     @property
+    def priced_gap(self) -> float:
+        """The survival gap at its price, present value, money; 0 if gaps have no price."""
+        return (self.data.get("policy", {}).get("gap_price") or 0.0) * self.survival_gap
+
+    @property
     def priced_cost(self) -> float:
         """Total cost plus the cost of gaps at their price, the sum that is minimised; present value, money."""
-        return self.total_cost + (self.data.get("policy", {}).get("gap_price") or 0.0) * self.survival_gap
+        return self.total_cost + self.priced_gap
+
+    @property
+    def priced_bound(self) -> float:
+        """Proven lower bound on `priced_cost`; −∞ if none is known."""
+        return -math.inf if self.bound is None else min(self.bound, self.total_cost) + self.priced_gap
 
     @property
     def binding_saves(self) -> str:
@@ -343,14 +354,15 @@ class Result(SavedPlan):
         data["nothing"] = _without_counted(data["nothing"])
         data |= write_commitments(self.data)
         absent = [part for part in OPTIONAL if data[part] in (None, ())]
-        _drop(data, [*INTERNAL, *absent])
+        for part in (*INTERNAL, *absent):
+            data.pop(part)
         plan = data.pop("plan")
         data |= {"survives": self.survives, "builds": list(plan["builds"]), "dependence": data.pop("shares")}
         data |= {"stock": self._by_period(plan["stocks"]), "purchases": self._by_period(plan["fills"])}
         if self.baseline is None:
             data |= dict.fromkeys(FIGURES)
         services = [data["services"], *(outcome["segments"] for outcome in data["shocks"])]
-        for segment in (segment for segments in services for segment in segments.values()):
+        for segment in chain.from_iterable(segments.values() for segments in services):
             segment["margin"] = segment["worst_service"] - segment["floor"]
         if not whole:
             return _without_flows(data, self)
@@ -365,17 +377,38 @@ class Result(SavedPlan):
     def _check_form(cls, data: Mapping[str, Any]) -> None:
         if data.get("format") not in PLAN_FILE_FORMATS or isinstance(data["format"], bool):
             read = " or ".join(map(str, PLAN_FILE_FORMATS))
-            raise PlanFileError(
-                f"not a plan file of this version: its format is {data.get('format')}, not {read}. {SOLVE_AGAIN}"
-            )
+            what = f"not a plan file of this version: its format is {data.get('format')}, not {read}"
+            raise PlanFileError(f"{what}. {SOLVE_AGAIN}")
 
     @classmethod
     def _restored(cls, data: Mapping[str, Any]) -> "Result":
-        return _restore(data)
+        periods = data["periods"]
+        paths = {key: {o: [row[p] for p in periods] for o, row in data[key].items()} for key in ("stock", "purchases")}
+        known = {part.name for part in fields(Result)} - INTERNAL - {"title"} | {"instance"}
+        made: dict[str, Any] = {name: data[name] for name in known if name in data}
+        made["plan"] = {"builds": data["builds"], "fills": paths["purchases"], "stocks": paths["stock"]}
+        made["shares"] = data["dependence"]
+        if not all({"place", "value", "text"} == comment.keys() for comment in data.get("comments", ())):
+            raise ValueError("a comment lacks its place, value or text, or has other keys")
+        # Without a plan, figures are null in JSON and NaN here.
+        made |= {figure: math.nan for figure in FIGURES if data[figure] is None and data["baseline"] is None}
+        check_record(data)
+        return _adapters()[0].validate_python(made)
 
     @classmethod
     def _own_part(cls, data: Mapping[str, Any], path: str | FilePath) -> Mapping[str, Any]:
-        return _only_future_result(data, path) if is_of_futures(data) else data
+        """Return the only future's result if the data are of a futures plan file; PlanFileError if there is not one."""
+        if not is_of_futures(data):
+            return data
+        names = [str(each["name"]) for each in data["futures"]]
+        if not names:
+            raise PlanFileError(f"{path} holds no plan: its status is {data.get('status')}")
+        if len(names) > 1:
+            more = " …" if len(names) > SHOWN_FUTURES else ""
+            what = f"{path} holds a plan of {len(names)} futures, and the plan of one is needed"
+            raise PlanFileError(f"{what}: choose it by --future, one of {', '.join(names[:SHOWN_FUTURES])}{more}")
+        only: Mapping[str, Any] = data["futures"][0]["result"]
+        return only
 
 
 def require_result(given: object, kind: Any = SavedPlan) -> None:
@@ -398,19 +431,6 @@ def require_plan(result: Result) -> None:
         raise PlanFileError(f"there is no plan to evaluate: {why}")
 
 
-def _only_future_result(data: Mapping[str, Any], path: str | FilePath) -> Mapping[str, Any]:
-    """Return the only future's result in the object of a futures plan file; PlanFileError if there is not just one."""
-    names = [str(each["name"]) for each in data["futures"]]
-    if not names:
-        raise PlanFileError(f"{path} holds no plan: its status is {data.get('status')}")
-    if len(names) > 1:
-        more = " …" if len(names) > SHOWN_FUTURES else ""
-        what = f"{path} holds a plan of {len(names)} futures, and the plan of one is needed"
-        raise PlanFileError(f"{what}: choose it by --future, one of {', '.join(names[:SHOWN_FUTURES])}{more}")
-    only: Mapping[str, Any] = data["futures"][0]["result"]
-    return only
-
-
 def _without_default(outcomes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Return shocks for JSON with `excused` only if true, and `unserved` only if it is not None."""
     left_out = {"excused": False, "unserved": None}
@@ -426,17 +446,12 @@ def _without_counted(nothing: Mapping[str, Any] | None) -> dict[str, Any] | None
     return {**nothing, "counted": counted} if counted else {k: v for k, v in nothing.items() if k != "counted"}
 
 
-def _drop(data: dict[str, Any], parts: Iterable[str]) -> None:
-    for part in parts:
-        data.pop(part)
-
-
 def _without_flows(data: dict[str, Any], result: Result) -> dict[str, Any]:
     """Remove flows and instance from the JSON object; add the budget, and the figure that steps of limits reduce."""
     data["budget"] = result.data.get("policy", {}).get("budget")
     data["binding"] = [{**each, "of": result.binding_saves} for each in data["binding"]]
-    _drop(data, ("baseline", "data", "endured", "comments"))
-    for holder, part in ((data["no_shock"], "baseline"), *((outcome, "flows") for outcome in data["shocks"])):
+    own = [(data, part) for part in ("baseline", "data", "endured", "comments")]
+    for holder, part in (*own, (data["no_shock"], "baseline"), *((outcome, "flows") for outcome in data["shocks"])):
         if holder is not None:
             holder.pop(part)
     return data
@@ -474,21 +489,6 @@ class _Record(TypedDict):
 @cache
 def _adapters() -> tuple[TypeAdapter[Result], TypeAdapter[_Record]]:
     return TypeAdapter(Result), TypeAdapter(_Record)
-
-
-def _restore(data: Mapping[str, Any]) -> Result:
-    periods = data["periods"]
-    paths = {key: {o: [row[p] for p in periods] for o, row in data[key].items()} for key in ("stock", "purchases")}
-    known = {part.name for part in fields(Result)} - INTERNAL - {"title"} | {"instance"}
-    made: dict[str, Any] = {name: data[name] for name in known if name in data}
-    made["plan"] = {"builds": data["builds"], "fills": paths["purchases"], "stocks": paths["stock"]}
-    made["shares"] = data["dependence"]
-    if not all({"place", "value", "text"} == comment.keys() for comment in data.get("comments", ())):
-        raise ValueError("a comment lacks its place, value or text, or has other keys")
-    # Without a plan, figures are null in JSON and NaN here.
-    made |= {figure: math.nan for figure in FIGURES if data[figure] is None and data["baseline"] is None}
-    check_record(data)
-    return _adapters()[0].validate_python(made)
 
 
 def check_record(data: Mapping[str, Any]) -> None:

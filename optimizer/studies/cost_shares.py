@@ -207,13 +207,11 @@ class CoalitionCost:
     priced_gap: float = 0.0  # the part of the cost that is its survival gap at its price, money; nobody pays it
 
     @classmethod
-    def of(cls, members: tuple[str, ...], result: Result, price: float | None) -> "CoalitionCost":
-        """Build the cost of a coalition from its plan; `price` is the price of gaps, or None."""
-        if result.baseline is None or (price is None and not result.survives):
+    def of(cls, members: tuple[str, ...], result: Result) -> "CoalitionCost":
+        """Build the cost of a coalition from its plan."""
+        if result.baseline is None or not (result.has_priced_gaps or result.survives):
             return cls(members, math.inf, math.inf, result)
-        priced = (price or 0.0) * result.survival_gap
-        bound = -math.inf if result.bound is None else min(result.bound, result.total_cost)
-        return cls(members, result.total_cost + priced, bound + priced, result, priced)
+        return cls(members, result.priced_cost, result.priced_bound, result, result.priced_gap)
 
     @property
     def has_cost(self) -> bool:

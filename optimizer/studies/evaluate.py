@@ -200,10 +200,7 @@ class _FuturesEvaluationSearch:
             return Alone()
         if is_reference and price is None and best.survival_gap > 0 and best.status == "stopped":
             return Alone()
-        priced = (price or 0.0) * best.survival_gap
-        return Alone(
-            best.total_cost + priced, -math.inf if best.bound is None else best.bound + priced, best.survival_gap
-        )
+        return Alone(best.priced_cost, best.priced_bound, best.survival_gap)
 
     def adaptive_optimum(self, alone: Sequence[Alone]) -> tuple[FuturesResult | None, tuple[str, ...]]:
         """Find the adaptive plan; return None and a note if regret counts from a future that no plan survives."""

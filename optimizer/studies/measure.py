@@ -89,9 +89,7 @@ class ToleranceBase:
 
 def proven_objective(known: Result) -> float:
     """Return the lower bound on the least cost of a surviving plan, or with gaps at their price; −∞ if floors fail."""
-    if known.bound is None or not (known.survives or known.has_priced_gaps):
-        return -math.inf
-    return known.bound + known.priced_cost - known.total_cost
+    return known.priced_bound if known.survives or known.has_priced_gaps else -math.inf
 
 
 def before_tolerance_base(settings: Settings) -> Settings:

@@ -199,7 +199,7 @@ class _CoalitionSearch:
         return found is not None and found.baseline is not None and not measure.is_proven(found)
 
     def _cost(self, each: Coalition) -> CoalitionCost:
-        return CoalitionCost.of(self._ordered(each), self.found[each], self.instance.policy.gap_price)
+        return CoalitionCost.of(self._ordered(each), self.found[each])
 
     def _conclude(self, measure: ToleranceBase) -> CostShares:
         known = tuple(self._cost(each) for each in self.variants if each in self.found)

@@ -400,9 +400,13 @@ class _Check:
         else:
             # A stopped search may have proven less than the new one: that is no contradiction.
             self.left.append("status")
-        names, price = [("survival_gap", "gap_bound")], self.instance.policy.gap_price
-        if price is not None:
-            names, stated, again = [("total_cost", "bound")], _priced(stated, price), _priced(again, price)
+        names = [("survival_gap", "gap_bound")]
+        if stated.has_priced_gaps:
+            # Cost and gaps at their price are minimised together.
+            names = [("total_cost", "bound")]
+            stated, again = (
+                replace(each, total_cost=each.priced_cost, bound=each.priced_bound) for each in (stated, again)
+            )
         # Costs of two plans are comparable only if both leave the same gap.
         elif np.isclose(stated.survival_gap, again.survival_gap, rtol=SAME_FIGURE, atol=0.0):
             names.append(("total_cost", "bound"))
@@ -416,13 +420,6 @@ class _Check:
         if self.result.adversary is None:
             return solve_instance(self.instance, self.settings, Clock(), self.listener)
         return search_robust(self.instance, self.settings, Clock(), self.listener).result
-
-
-def _priced(result: Result, price: float) -> Result:
-    """Add the cost of gaps at their price to the cost and its bound, since the sum is minimised."""
-    more = price * result.survival_gap
-    bound = None if result.bound is None else result.bound + more
-    return replace(result, total_cost=result.total_cost + more, bound=bound)
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from optimizer.studies.comparison import (
     Frontier,
     LoneShock,
 )
-from optimizer.studies.measure import ProvenDifference, ToleranceBase, proven_objective
+from optimizer.studies.measure import ProvenDifference, ToleranceBase
 from optimizer.studies.purchases import sizes_bought
 from optimizer.studies.shocks import Fold, folds
 from optimizer.studies.study_frames import union
@@ -407,5 +407,5 @@ def bound_text(base: ToleranceBase | None, result: Result) -> str:
 def _least_cost(result: Result) -> str:
     if result.bound is None:
         return "?"
-    least = si_down(proven_objective(result) if result.has_priced_gaps else result.bound, digits=4)
+    least = si_down(result.priced_bound, digits=4)
     return f"{least} with gaps" if result.survival_gap > 0 else least

@@ -270,7 +270,7 @@ class FuturesStudy(ReadOnly):
         if own is not None:
             figures = {
                 "least_cost": finite_or_none(own.priced_cost),
-                "least_bound": finite_or_none(_priced_bound(own)),
+                "least_bound": finite_or_none(own.priced_bound),
                 "outlay": finite_or_none(own.outlay),
                 "gap": finite_or_none(own.survival_gap),
                 "survives": own.survives,
@@ -297,18 +297,13 @@ def informed_cost(instance: Instance, own: Sequence[Result]) -> MeasuredCost:
     kind, weights = instance.policy.objective.kind, [each.probability for each in instance.tree.futures]
     status: ValueStatus = "stopped" if "stopped" in {each.status for each in own} else "proven"
     gap = math.sumprod(weights, [0.0 if each.survives else max(POSITIVE, each.survival_gap) for each in own])
-    costs, bounds = [each.priced_cost for each in own], [_priced_bound(each) for each in own]
+    costs, bounds = [each.priced_cost for each in own], [each.priced_bound for each in own]
     values = {
         "regret": (0.0, 0.0),
         "worst": (max(costs), max(bounds)),
         "expected": (math.sumprod(weights, costs), math.sumprod(weights, bounds)),
     }
     return MeasuredCost(status, *values[kind], gap, is_priced=instance.policy.gap_price is not None)
-
-
-def _priced_bound(own: Result) -> float:
-    """Return a proven lower bound on the least cost including priced gaps; −∞ if none is known."""
-    return -math.inf if own.bound is None else own.priced_cost - max(0.0, own.total_cost - own.bound)
 
 
 # Orders of the informed plans.
