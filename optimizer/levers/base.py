@@ -376,7 +376,7 @@ class Stock(Lever):
     )
     price_response: PriceResponse | None = Field(
         default=None,
-        description="How the price rises with what is bought a year; needs fill_rate. Default: it does not.",
+        description="How the price rises with a period's purchases, t per year; needs fill_rate. Default: it does not.",
     )
     release_rate: Quantity | None = Field(
         default=None, description="Maximum release rate in a shock, t per year. Default: no limit."

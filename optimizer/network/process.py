@@ -8,7 +8,7 @@ An activity turns inputs into outputs in a region. Existing processes and the le
            output     t per t    given to each commodity; joint products in fixed proportions
     r      restart    share      of capacity that may run; 1 in the baseline, and without `restart_months`
     r̲      minimum    share      `min_utilisation`, the share that contracts keep running in the baseline
-    κ      cost       money/t    times the path's multiplier
+    κ      cost       money/t    times the cost factor of the shock
     η      support    money/t    price support paid per tonne of baseline activity; it counts towards the budget
 
 On one path, in each period:
@@ -35,6 +35,7 @@ Existing processes and demand:
 
 On each path, in every period:
     price_k   e ≥ ψ(x), piece by piece, and operating += κ·e                  with `price_response`; not on steady paths
+    shortage  operating += shortage_cost·u
     limit     x ≤ cap·(1−σ) + what partnerships and leverage restore, and x ≤ cap
     accident  x ≤ cap·(1−σ') + what partnerships restore     where σ is deliberate and σ' is another cut beside it
     run       x ≥ min_utilisation·cap                                         baseline only
@@ -43,11 +44,11 @@ On each path, in every period:
     demand    u + z ≤ D
     floor     u − v ≤ (1 − φ)·D                                               shocks only; under a rule v = 0
 
-Price response: larger purchases in a year raise the price of all of them.
+Price response: a higher rate of purchase in a period raises the price of all that is bought in it.
 
     q      t/yr     rate of purchase: the amount of a period divided by Δ
     M      t/yr     `reference`, the yearly turnover of the market
-    q₀     t/yr     `included`, the purchases at which the price in the file holds; more adds to M
+    q₀     t/yr     `included`, the purchases up to which the price in the file holds
     ϵ      1        `elasticity` of supply to price
     price  money/t  the price in the file
 
@@ -121,12 +122,13 @@ class Activity(Described):
     )
     support: QuantitySeries = Field(
         default=ZERO_SERIES,
-        description="Price support paid on baseline activity, money per t; a series. It counts against the budget.",
+        description="Price support paid on baseline activity, money per t; a series. It counts towards the budget.",
     )
     min_utilisation: Share = Field(default=0.0, description="Minimum utilisation of capacity in the baseline, 0 to 1.")
     restart_months: Quantity = Field(
         default=0.0,
-        description="Months from the start of a shock to full operation: utilisation rises from min_utilisation to 1.",
+        description="Months from the start of a shock until all capacity may run; until then the share rises from "
+        "min_utilisation.",
     )
 
     def restart_share(self, path: Path, t: int) -> Number:
@@ -194,13 +196,15 @@ SURCHARGE = "surcharge"
 
 def _rising(elasticity: float) -> float:
     if elasticity <= 0:
-        what = f"with {elasticity:g} more would be cheaper: the cost is not convex, and no least cost can be proven"
+        what = (
+            f"an elasticity of {elasticity:g} is not above 0: the cost is not convex, and no least cost can be proven"
+        )
         raise finding(what, "Write an elasticity above 0; a discount for quantity is an option with a fixed_cost.")
     return elasticity
 
 
 class PriceResponse(Described):
-    """How a price rises with the amount bought a year."""
+    """How a price rises with the rate of purchase in a period, t per year."""
 
     elasticity: Annotated[Amount, AfterValidator(_rising), WithJsonSchema(shapes.POSITIVE_NUMBER)] = Field(
         description="Price elasticity of supply, above 0: at 0.5, 1 % of the reference bought more costs 2 % more."
@@ -272,7 +276,7 @@ class Process(Activity):
         "compared with the baseline, and without effect on the plan.",
     )
     price_response: PriceResponse | None = Field(
-        default=None, description="How the cost rises with the activity of a year. Default: it does not."
+        default=None, description="How the cost rises with the activity in a period, t per year. Default: it does not."
     )
     committed: Commitments = ()
 

@@ -10,8 +10,9 @@ On a shock's path, in every period:
 Take a plant of 10,000 t that is opened or not, and a segment that needs 100 t. By capacity alone a hundredth of an
 opening serves the whole segment in the LP relaxation; with U = 100 t it serves 1 t.
 
-No integer plan and no least cost is cut off. Some operation is, and with it some optima where operation is free: where
-ΣY ≥ 1, activity beyond U serves no demand, and omitting it saves its cost and inputs; where ΣY = 0, x is 0 anyway.
+No plan is cut off, and the least cost stays. Some ways to operate a plan are cut off, among them optimal ones where
+operating costs nothing: where ΣY ≥ 1, activity beyond U serves no demand, and omitting it saves its cost and inputs;
+where ΣY = 0, x is 0 anyway.
 
 A gate of an activity is its own option, or the options of all sources of one of its inputs. U follows from demand
 downstream and from inputs upstream, by propagation over the network. For activities that earn money, and for those that

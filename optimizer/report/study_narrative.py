@@ -69,7 +69,7 @@ def _levers_reached(found: Explanation) -> str:
     if found.result.status != "survives":
         return ""
     levers = sum(each.kind == "lever" for each in found.part_values)
-    return f"{levers:,} of {plural(len(found.result.plan.bought), 'lever')} valued"
+    return f"{levers:,} of {plural(len(found.result.plan.bought), 'option')} valued"
 
 
 def _sizes_reached(found: Alternatives) -> str:

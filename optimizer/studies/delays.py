@@ -31,7 +31,7 @@ from optimizer.tolerances import NEGLIGIBLE
 
 
 def delay_by_a_year(instance: Instance, plan: Plan, options: Collection[str], year: int) -> Plan:
-    """Return the plan with the decisions of a calendar year about the given options a year later."""
+    """Return the plan with the given options' builds of a calendar year, and all their purchases, a year later."""
     late = {(build.option, build.t) for build in plan.builds if build.option in options and build.year == year}
     builds = {(build.option, build.t): build for build in plan.builds if (build.option, build.t) not in late}
     for build in plan.builds:

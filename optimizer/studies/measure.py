@@ -1,6 +1,6 @@
 """Tolerances of costs as shares of the price of survival, and proven differences between plans.
 
-price        total cost less the no-shock plan's, present value; 0 if that is within the error of two costs
+price        total cost less the no-shock plan's, present value; 0 if that is below a millionth of the total cost
 base         the larger of the price and a thousandth of the total cost (for no shocks, or survival at no cost)
 tolerance    a share of the base, money: costs are proven to it wherever plans are compared
 difference   difference of two optima, each known between its lower bound and the value of the plan that was found

@@ -455,7 +455,7 @@ def options_of(orders: Iterable[Order]) -> tuple[str, ...]:
 class Delay:
     """The effect of postponing decisions by a year."""
 
-    options: tuple[str, ...]  # the options whose decisions of the year are delayed
+    options: tuple[str, ...]  # the options whose builds of the year, or purchases of all years, are delayed
     # Names of the shocks that the plan survives without the delay only, the largest gap first.
     failed: tuple[str, ...]
     # The shock whose gap grows most; if no gap grows, the one whose shortage grows most; None if no shortage grows.

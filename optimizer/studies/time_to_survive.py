@@ -11,12 +11,12 @@ ever.
 
 With plants that take months to restart, cap is multiplied by its mean share r(τ) over the time, which rises with τ.
 L(τ), the longest time with the share r(τ), rises too. Floors hold for a time τ if L(τ) ≥ τ. This must be true at the
-end of each period in which a plant restarts, as in a shock, and without end. From the first of these times at which it
-is false, the sequence τ, L(τ), L(L(τ)) … decreases to the longest time for which floors hold.
+end of each period in which a plant restarts, as in a shock, and for a cut without end. From the first of these times
+at which it is false, the sequence τ, L(τ), L(L(τ)) … decreases to the longest time for which floors hold.
 
-Capacity, demand and floors are frozen at their usual values at the start of a year. A shock of length τ follows their
-changes through its window, so that its outcome can be better or worse. Of a shock, only the cuts at their largest
-severity count, and whether they are deliberate.
+Capacity, demand and floors are frozen at their values without a shock at the start of a year. A shock of length τ
+follows their changes through its window, so that its outcome can be better or worse. Of a shock, only the cuts at their
+largest severity count, and whether they are deliberate.
 
 Source: Simchi-Levi, Schmidt, Wei, Zhang, Combs, Ge, Gusikhin, Sanders, Zhang: Identifying Risks and Mitigating
 Disruptions in the Automotive Supply Chain, Interfaces 45(5), 2015; here with floors, regions and substitutes.

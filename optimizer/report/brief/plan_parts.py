@@ -34,8 +34,8 @@ MOST_LATER, MOST_YEARS = 6, 10
 # Heads and text for orders a year later.
 IF_LATE, LATE_EFFECT, NOT_COMPUTED = "If ordered a year later", "What ordering a year later does", "not computed"
 LATE_NOTE = (
-    " A year later: nothing is bought in its place; the shock in which that does most damage, at shortage cost. "
-    "The most damage comes first, and delays do not add up."
+    " A year later: of a stockpile all purchases, also those of later years; nothing is bought in its place; the shock "
+    "in which that does most damage, at shortage cost. The most damage comes first, and delays do not add up."
 )
 EXISTING_SUPPORT = "Price support of existing processes"
 # The head of the dates of orders.
@@ -215,7 +215,7 @@ def order_sums(orders: Sequence[Order]) -> tuple[float, float]:
 
 
 def delay_text(instance: Instance, result: Result, delay: Delay) -> str:
-    """Return the effect of a delay: further failing shocks, largest growth of a gap or shortage, broken rules."""
+    """Return the effect of a delay: largest growth of a gap or shortage, shocks that fail only now, broken rules."""
     text = _shortage_text(instance, result, delay)
     return f"{text}; against {plural(len(delay.broken_rules), 'rule')} of the file" if delay.broken_rules else text
 
@@ -230,7 +230,9 @@ def _shortage_text(instance: Instance, result: Result, delay: Delay) -> str:
     else:
         text = f"{si(delay.shortage, 't')} more unserved above floors, {si(delay.shortage_cost, result.money)}{where}"
     if delay.failed:
-        text += f"; {plural(len(delay.failed), 'more shock')} {'fails' if len(delay.failed) == 1 else 'fail'}"
+        is_one = len(delay.failed) == 1
+        fail = "that is survived now fails" if is_one else "that are survived now fail"
+        text += f"; {plural(len(delay.failed), 'shock')} {fail}"
     return text
 
 

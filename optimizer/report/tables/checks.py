@@ -118,7 +118,9 @@ def _bought_without_shocks(instance: Instance, summary: Summary) -> str:
     ]
     rules = rules_that_ask(instance, NO_SHOCK_RULES)
     asked = f", or rules of the file ask for it ({', '.join(rules)})" if rules else ""
-    return f"{list_names(bought, 8)}: pays for itself without any shock{asked}; where that is not so, a number is wrong"
+    return (
+        f"{list_names(bought, 8)}: pays for itself without any shock{asked}; if you expected neither, check the numbers"
+    )
 
 
 # Limits of the table of shocks: rows, names in a cell, and characters of a name.

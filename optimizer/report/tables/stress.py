@@ -442,7 +442,7 @@ def _exposure_caption(instance: Instance, found: TimeToSurvive, rows: Sequence[E
              f"{len(_years_shown(instance, found))} of {plural(len(found.years), 'year')}; --csv has every year.",
              "Capacities, demand and floors stay as at that start; a shock of that length can come out "
              "better or worse."]  # fmt: skip
-    lines.append("! deliberate: leverage restrains it.")
+    lines.append("! deliberate: leverage, where a plan has any, restrains it.")
     if any(_is_more_than_steady_cuts(spec) for spec in instance.shocks.values()):
         lines.append("Of a shock only the cuts are taken, each at its largest severity for the whole time, without its "
                      "window, surge, floors and reliability of deals.")  # fmt: skip
