@@ -826,8 +826,9 @@ def test_brief_of_futures_has_what_waiting_is_worth_where_that_is_known(futures:
     found = so.futures_study(instance_of(futures), settings=Settings(accuracy=0, jobs=1))
 
     def alternatives(studies: Sequence[Any]) -> dict[str, Any]:
-        made: dict[str, Any] = futures_book(futures, studies=studies)["brief"]["parts"]["alternatives"]
-        return made
+        made = make_futures_brief(instance_of(futures), futures, studies=studies).to_dict()
+        part: dict[str, Any] = made["parts"]["alternatives"]
+        return part
 
     part = alternatives([found])
     worth = "Deciding later what can wait is worth 600k USD; knowing every answer at the start 1.2M USD."
@@ -840,7 +841,7 @@ def test_every_future_has_a_brief_of_its_own_and_what_delays_do(futures: so.Futu
     """Without the plant, where need is high the extension gives 60 t from 2029 on: the floor, 40 % of 100 t, holds."""
     delays = find_futures_delays(futures, Settings())
     assert {name: len(found) for name, found in delays.items()} == {"high": 1, "low": 1}
-    data = futures_book(futures, delays=delays)
+    data = futures_book(futures, make_futures_brief(instance_of(futures), futures, delays=delays), delays=delays)
     (high, low) = data["briefs"]
     assert (high["future"], low["label"]) == ("high", "low, 50 %")
     assert high["brief"]["parts"]["money"]["table"]["rows"] == [["2027", "2"], ["2028", "6"]]
@@ -903,7 +904,7 @@ def test_price_support_of_existing_processes_is_outlay_of_its_year_and_no_purcha
 def test_brief_of_futures_is_written_in_every_form(futures: so.FuturesResult, suffix: str, tmp_path: Path) -> None:
     file = tmp_path / f"brief{suffix}"
     so.write_report(futures, file)
-    brief = futures_book(futures)["brief"]
+    brief = make_futures_brief(instance_of(futures), futures).to_dict()
     is_text = suffix in (".html", ".md")
     written = read(unescape(file.read_text(encoding="utf-8")) if is_text else file.read_bytes(), suffix)
     assert [text for text in texts(brief) if flat(text) not in flat(written)] == []

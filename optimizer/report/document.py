@@ -22,6 +22,7 @@ from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.report.brief.content import make_brief
 from optimizer.report.brief.futures import make_each_brief, make_futures_brief
+from optimizer.report.brief.plan_parts import Brief
 from optimizer.report.brief.writers import paper_scale, write_brief
 from optimizer.report.excel import workbook
 from optimizer.report.figures.studies import draw_funding_plot
@@ -116,8 +117,8 @@ def make_document(parts: ReportParts, form: str) -> tuple[dict[str, Any], str | 
     """Return the data of a report for JSON, and the content of its file; `form` is the suffix of the file."""
     instance, result, warnings = parts.instance, parts.result, parts.warnings
     if isinstance(result, FuturesResult):
-        data = futures_book(result, warnings, parts.comments, parts.delays or {}, parts.studies)
         brief = make_futures_brief(instance, result, warnings, parts.comments, parts.delays or {}, parts.studies)
+        data = futures_book(result, brief, warnings, parts.delays)
     else:
         found = parts.frontier or single_point(instance, result)
         brief = make_brief(
@@ -178,20 +179,15 @@ def write_report(
 
 
 def futures_book(
-    result: FuturesResult,
-    warnings: Sequence[str] = (),
-    comments: Sequence[Mapping[str, Any]] = (),
-    delays: DelaysByFuture | None = None,
-    studies: Iterable[Any] = (),
+    result: FuturesResult, brief: Brief, warnings: Sequence[str] = (), delays: DelaysByFuture | None = None
 ) -> dict[str, Any]:
     """Return the JSON object that `report --json` prints for a plan of several futures.
 
     Args:
         result: the plan.
+        brief: its brief.
         warnings: texts that are shown first.
-        comments: those of the instance file, in the form of `Result.comments`.
-        delays: the result of `find_futures_delays`.
-        studies: results of studies, for the brief.
+        delays: the result of `find_futures_delays`, for the briefs of its futures.
     """
     instance, stages = instance_of(result), find_stages(result)
     return {
@@ -203,7 +199,7 @@ def futures_book(
         "status": result.status,
         "survives": result.survives,
         "headline": futures_headline(result),
-        "brief": tidy(make_futures_brief(instance, result, warnings, comments, delays, studies).to_dict()),
+        "brief": tidy(brief.to_dict()),
         "briefs": [*_each_brief(result, delays)] if len(result.futures) > 1 else [],
         "facts": [list(fact) for fact in futures_facts(instance, result, stages)],
         "stages": [_stage_table(instance, result, stage) for stage in stages],
