@@ -218,6 +218,15 @@ def options_requiring(instance: Instance, option: str) -> list[str]:
     return found[1:]
 
 
+def makers_of(instance: Instance, commodity: str) -> set[str]:
+    """Return the processes and options whose output is a commodity or becomes it, at any stage."""
+    reached, found = {commodity}, set[str]()
+    while makers := {a for a, each in instance.activities.items() if reached & set(each.output)} - found:
+        found |= makers
+        reached |= {c for a in makers for c in instance.activities[a].input}
+    return found
+
+
 def activity_section(instance: Instance, activity: str) -> str:
     """Return the section of the file that holds an activity: ``processes`` or ``options``."""
     return "processes" if activity in instance.processes else "options"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from optimizer.disruptions.shock import Cut, Shock
 from optimizer.horizon import windowed
-from optimizer.instance.derived import chokepoint_name, cut_words, display_name, entry_name, entry_of
+from optimizer.instance.derived import chokepoint_name, cut_words, display_name, entry_name, entry_of, makers_of
 from optimizer.instance.operation_paths import split_cuts
 from optimizer.instance.schema import Instance
 from optimizer.results.frames import Frame, FrameColumn
@@ -39,14 +39,8 @@ def is_material(instance: Instance, c: str) -> bool:
 
 def upstream_stocks(instance: Instance, commodity: str) -> list[str]:
     """Return the stocks of the inputs of a commodity, at any stage upstream."""
-    inside, waiting = set[str](), [commodity]
-    while waiting:
-        made = waiting.pop()
-        inputs = (set(activity.input) for activity in instance.activities.values() if made in activity.output)
-        new = set[str]().union(*inputs) - inside
-        inside |= new
-        waiting += new
-    return [o for o, stock in instance.stocks.items() if stock.commodity in inside - {commodity}]
+    inputs = {c for a in makers_of(instance, commodity) for c in instance.activities[a].input} - {commodity}
+    return [o for o, stock in instance.stocks.items() if stock.commodity in inputs]
 
 
 def supply_frame(found: "Requirements") -> Frame:

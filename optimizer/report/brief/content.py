@@ -9,7 +9,7 @@ from itertools import chain, zip_longest
 from typing import Any
 
 from optimizer.horizon import windowed
-from optimizer.instance.derived import but_samples, display_name, field_unit, rules_that_ask
+from optimizer.instance.derived import but_samples, display_name, field_unit, makers_of, rules_that_ask
 from optimizer.instance.ranges import UncertainNumber, numbers_of
 from optimizer.instance.schema import Instance
 from optimizer.report import narrative
@@ -154,13 +154,7 @@ def _why_short(instance: Instance, result: Result, d: str) -> str:
 
 def _supply_of(instance: Instance, d: str) -> set[str]:
     """Return the processes and options whose output can reach a segment, with deals on them and substitutions."""
-    reached, found = {instance.demands[d].commodity}, set[str]()
-    while True:
-        makers = {a for a, each in instance.activities.items() if reached & set(each.output)} - found
-        if not makers:
-            break
-        found |= makers
-        reached |= {c for a in makers for c in instance.activities[a].input}
+    found = makers_of(instance, instance.demands[d].commodity)
     for o, option in instance.options.items():
         if getattr(option, "process", None) in found or d == getattr(option, "demand", None):
             found.add(o)
