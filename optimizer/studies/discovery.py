@@ -34,7 +34,7 @@ from optimizer.instance.schema import Instance
 from optimizer.instance.variants import without_attacks
 from optimizer.model.builder import Scope
 from optimizer.results.plan import Array, Plan
-from optimizer.results.result import Result, first_largest, require_plan
+from optimizer.results.result import Result, require_plan
 from optimizer.solver import Basis, Clock, Listener, Progress, Settings, ignore, interruptible
 from optimizer.studies.boxes import FEWEST, find_boxes, score
 from optimizer.studies.discovery_result import (
@@ -45,6 +45,7 @@ from optimizer.studies.discovery_result import (
     SampleDimension,
     UnusableSamples,
 )
+from optimizer.studies.outcomes import worst_failing_shock
 from optimizer.studies.purchases import fit_plan, place_plan
 
 # Number of samples in one task.
@@ -202,9 +203,7 @@ def _outcome(
     evaluator.recall(bases)
     left = evaluator.gaps(values, clock)
     bases.update({} if bases else evaluator.bases())
-    worst = first_largest(np.where(left.fails, left.gap, 0.0).tolist())
-    if worst is None and left.fails.any():
-        worst = int(np.argmax(left.fails))
+    worst = worst_failing_shock(left.gap, left.fails)
     event, drawn = None if worst is None else there.events[worst], _drawn_event(there, state)
     shock = None if event is None else event.entry if event is drawn else event.name
     return StateOutcome(bool(left.fails.any()), float(left.gap.sum()), shock, _features(there, drawn))

@@ -223,7 +223,7 @@ def do_nothing_outcome(instance: Instance, surveyed: Survey) -> Nothing:
 def _shortage_of(instance: Instance, surveyed: Survey, counts: npt.NDArray[np.bool_]) -> Nothing:
     """Return the total and the worst survival gap over the shocks for which `counts` is true."""
     gaps, fails = np.where(counts, surveyed.gap.sum(axis=1), 0.0), counts & surveyed.fails.any(axis=1)
-    worst = _worst_failing_shock(gaps, fails)
+    worst = worst_failing_shock(gaps, fails)
     return Nothing(
         gap=float(gaps.sum()),
         below_floor=float(surveyed.below[counts].sum()),
@@ -233,7 +233,7 @@ def _shortage_of(instance: Instance, surveyed: Survey, counts: npt.NDArray[np.bo
     )
 
 
-def _worst_failing_shock(gaps: Array, fails: npt.NDArray[np.bool_]) -> int | None:
+def worst_failing_shock(gaps: Array, fails: npt.NDArray[np.bool_]) -> int | None:
     """Return the index of the failing shock with the largest gap, or of the first failing one if all gaps are 0."""
     worst = first_largest(np.where(fails, gaps, 0.0).tolist())
     return int(np.argmax(fails)) if worst is None and fails.any() else worst

@@ -254,8 +254,7 @@ def _names_of_members(unchecked: Unchecked) -> Iterator[Problem]:
         known = Vocabulary(unchecked.names(section), noun)
         for name, member in unchecked.instance.members.items():
             for word in getattr(member, field):
-                if word not in known:
-                    yield (MEMBERS, name, field), f'"{word}" is no {noun}', known.cure(word), "error"
+                yield from _resolve((MEMBERS, name, field), word, known)
 
 
 def _check_shared_names(unchecked: Unchecked) -> Iterator[Problem]:
