@@ -106,9 +106,7 @@ class NearOptimalSearch(Search):
 
         `values` are those of the model's columns if this search found the plan; they give its integers.
         """
-        sizes = {o: sum(plan.fills.get(o, ())) for o in self.columns}
-        for build in plan.builds:
-            sizes[build.option] += build.size
+        sizes = dict.fromkeys(self.columns, 0) | plan.sizes
         known = integers_of(self.instance, plan, self.model.builder.columns)
         whole = known if values is None else dict(enumerate(values))
         integers = [whole.get(j, 0.0) for j in self.model.solver.integers.tolist()]

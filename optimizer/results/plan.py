@@ -73,9 +73,8 @@ def read_only(value: Any) -> Any:
     if isinstance(value, list):
         return ReadOnlyList(map(read_only, value))
     # All items of a tuple are of one kind, so that the first decides.
-    return (
-        tuple(map(read_only, value)) if isinstance(value, tuple) and isinstance(next(iter(value), 0), dict) else value
-    )
+    has_dicts = isinstance(value, tuple) and isinstance(next(iter(value), 0), dict)
+    return tuple(map(read_only, value)) if has_dicts else value
 
 
 class ReadOnly:
@@ -142,6 +141,14 @@ class Plan(ReadOnly):
         """The options that are bought, each once, in the order of the plan; stockpiles last."""
         stockpiles = (o for o, row in self.fills.items() if any(fill > 0 for fill in row))
         return tuple(dict.fromkeys([*(build.option for build in self.builds), *stockpiles]))
+
+    @property
+    def sizes(self) -> dict[str, float]:
+        """The quantity of each option in all periods: its size, or the tonnes bought of a stockpile."""
+        found: dict[str, float] = {}
+        for build in self.builds:
+            found[build.option] = found.get(build.option, 0.0) + build.size
+        return found | {o: sum(fills) for o, fills in self.fills.items()}
 
     def __repr__(self) -> str:
         lines = [f"{build.period}  {build.option}  {si(build.size)}" for build in self.builds]

@@ -23,7 +23,7 @@ import numpy as np
 
 from optimizer import arguments
 from optimizer.algorithms.executor import ProcessExecutor
-from optimizer.algorithms.reading import do_nothing_plan, plan_values
+from optimizer.algorithms.reading import do_nothing_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.relaxed_floors import levels_under
 from optimizer.algorithms.separation.attacks import (
@@ -73,7 +73,7 @@ def attack_damages(instance: Instance, plan: Plan, attacks: Sequence[Attack]) ->
         return []
     under = with_attacks(without_shocks(instance), attacks)
     evaluator = RecourseEvaluator(under)
-    values = np.array(plan_values(under, plan, evaluator.subproblems.plan), dtype=np.float64)
+    values = evaluator.plan_values([plan])
     replies = evaluator.serve_most(values, Clock(), np.ones(len(under.events), dtype=bool))
     surveyed = survey(under, evaluator, replies)
     place = {event.name: s for s, event in enumerate(under.events)}

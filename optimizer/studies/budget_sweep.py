@@ -26,7 +26,6 @@ from optimizer import formulation
 from optimizer.algorithms.executor import Executor, size_for, start_executor
 from optimizer.algorithms.extensive_form import ShockModel
 from optimizer.algorithms.problem import LEAST_OUTLAY
-from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.relaxed_floors import failing_beyond_allowed
 from optimizer.algorithms.separation.attacks import listed_shocks_only
 from optimizer.algorithms.workers import LISTENER, Memory, Setup, Task, listener_of, own_clock
@@ -388,7 +387,7 @@ def ask_least_outlay(memory: Memory, instance: Instance, settings: Settings, pla
         if found.status != "stopped" or not np.isfinite(found.value):
             return found
         evaluator = solver.evaluator(free)
-        left = evaluator.gaps(plan_values(free, found.plan, evaluator.subproblems.plan), clock)
+        left = evaluator.gaps(evaluator.plan_values([found.plan]), clock)
         counted = failing_beyond_allowed(free, left.gap, left.fails)
         return replace(found, gap=max(found.gap, float(left.gap[counted].sum())))
 

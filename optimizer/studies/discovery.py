@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 
 from optimizer.algorithms.executor import size_for, start_executor
-from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation.attacks import with_listed_attacks
 from optimizer.algorithms.workers import Task, own_clock
@@ -199,7 +198,7 @@ def _outcome(
     # The plan is fixed and every sample builds its own linear programmes: leave out options that have no effect.
     bought = frozenset(build.option for build in plan.builds).union(there.stocks)
     evaluator.subproblems.plan.scope = Scope(False, bought.union(there.processes, there.demands))
-    values = np.array(plan_values(there, placed, evaluator.subproblems.plan))
+    values = evaluator.plan_values([placed])
     evaluator.recall(bases)
     left = evaluator.gaps(values, clock)
     bases.update({} if bases else evaluator.bases())

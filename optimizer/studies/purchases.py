@@ -89,10 +89,7 @@ def sizes_bought(result: Result) -> dict[str, float]:
 
     The quantity is 0 for an option that is opened at size 0 because another option requires it.
     """
-    bought: dict[str, float] = {}
-    for build in result.plan.builds:
-        bought[build.option] = bought.get(build.option, 0.0) + build.size
-    bought |= {o: sum(fills) for o, fills in result.plan.fills.items()}
+    bought = result.plan.sizes
     most = {o: max(result.plan.stocks.get(o, (0.0,)), default=0.0) for o in result.plan.fills}
     opened = {build.option for build in result.plan.builds if build.opened}
     return {o: size for o, size in bought.items() if o in opened or size > ROUNDING * max(ROUNDING, most.get(o, 0.0))}

@@ -19,7 +19,6 @@ from functools import cached_property
 import numpy as np
 
 from optimizer.algorithms.fixed_plan import FixedPlan
-from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.disruptions.path import BASELINE
 from optimizer.instance.schema import Instance
@@ -72,7 +71,7 @@ def find_reinforcements(
     groups = np.zeros(len(instance.events), dtype=np.intp)
     groups[checked] = np.arange(len(checked))
     needless = np.setdiff1d(np.arange(len(instance.events)), checked).tolist()
-    values = np.array(plan_values(instance, plan, evaluator.subproblems.plan))
+    values = evaluator.plan_values([plan])
     subgradients = evaluator.subgradients(values, clock, "subgradients of gaps", groups, np.ones(len(groups)), needless)
     gap = subgradients.gap[checked]
     best = promising(instance, evaluator, plan, -subgradients.subgradient, gap)
@@ -104,7 +103,7 @@ def _try_amounts(
             continue
         helped = (candidate.saving * amount > NEGLIGIBLE * gap) | bool(candidate.also)
         needless = np.setdiff1d(every, checked[helped]).tolist()
-        after = evaluator.gaps(plan_values(instance, more, evaluator.subproblems.plan), clock, needless)
+        after = evaluator.gaps(evaluator.plan_values([more]), clock, needless)
         survived = int((~after.fails[checked[helped]]).sum())
         removed = float((gap - after.gap[checked])[helped].sum())
         trials.insert(0, Trial(amount, outlay + support, survived, removed))

@@ -27,7 +27,6 @@ from optimizer import arguments
 from optimizer.algorithms.executor import size_for, start_executor
 from optimizer.algorithms.fixed_plan import evaluate_fixed_plan
 from optimizer.algorithms.problem import negligible_gap
-from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.relaxed_floors import excused_samples, tree_shares
 from optimizer.algorithms.separation.attacks import with_listed_attacks
 from optimizer.algorithms.solving import no_shock_cost
@@ -105,12 +104,9 @@ def outcome(solver: WhatIfSolver, instance: Instance, found: WhatIfResult) -> Va
     failed = 0
     if found.gap > 0:
         evaluator = solver.evaluator(instance)
-        left = evaluator.gaps(plan_values(instance, found.plan, evaluator.subproblems.plan), Clock())
+        left = evaluator.gaps(evaluator.plan_values([found.plan]), Clock())
         failed = int(left.fails.sum())
-    sizes = {o: sum(fills) for o, fills in found.plan.fills.items()}
-    for build in found.plan.builds:
-        sizes[build.option] = sizes.get(build.option, 0.0) + build.size
-    bought = frozenset(o for o, size in sizes.items() if is_bought(instance, o, size))
+    bought = frozenset(o for o, size in found.plan.sizes.items() if is_bought(instance, o, size))
     proven = min(found.gap_bound, found.gap) if instance.policy.gap_price is None else None
     return VariantOutcome(found.status, found.cost, found.bound, found.gap, found.outlay, failed, bought, proven)
 
@@ -120,7 +116,7 @@ def _with_gap_in(
 ) -> VariantOutcome:
     """Return the outcome with its plan's gap in another instance; the proven share of the gap stays the same."""
     evaluator, clock = solver.evaluator(instance), Clock()
-    left = evaluator.gaps(plan_values(instance, found.plan, evaluator.subproblems.plan), clock)
+    left = evaluator.gaps(evaluator.plan_values([found.plan]), clock)
     excused = excused_samples(tree_shares(instance.tree), left.gap, left.fails)
     gap = math.fsum(gap for n, gap in left.violated.items() if not excused[n])
     if instance.policy.gap_price is not None:

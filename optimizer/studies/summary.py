@@ -297,11 +297,7 @@ def _no_shock_plan(
     if found.values is None:
         return {}, find_conflict(undisrupted, Settings(), Clock()).rules, (), (), ()
     plan = read_plan(undisrupted, found.builder, found.values.tolist())
-    bought: dict[str, float] = {}
-    for build in plan.builds:
-        bought[build.option] = bought.get(build.option, 0.0) + build.size
-    bought |= {o: sum(row) for o, row in plan.fills.items()}
-    bought = {o: size for o, size in bought.items() if is_bought(undisrupted, o, size)}
+    bought = {o: size for o, size in plan.sizes.items() if is_bought(undisrupted, o, size)}
     # Forced purchases do not show which options pay off by themselves.
     bought = {o: size for o, size in bought.items() if o not in instance.policy.force}
     rules = find_conflict(instance, Settings(), Clock()).rules if instance.survival_rules else ()

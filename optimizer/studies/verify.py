@@ -22,7 +22,7 @@ import numpy as np
 
 from optimizer import arguments
 from optimizer.algorithms.extensive_form import solve_extensive_form
-from optimizer.algorithms.reading import plan_values, read_many, read_plan
+from optimizer.algorithms.reading import read_many, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation.attacks import AttackOracle
 from optimizer.algorithms.solving import open_evaluator
@@ -437,7 +437,7 @@ def solve_shocks(instance: Instance, result: Result, evaluator: RecourseEvaluato
     Raises:
         SolverError: the solver failed.
     """
-    plan = np.array(plan_values(instance, result.plan, evaluator.subproblems.plan))
+    plan = evaluator.plan_values([result.plan])
     gap_limits = {outcome.name: 0.0 for outcome in result.shocks if outcome.survives}
     replies = evaluator.operate_batches(plan, clock, gap_limits, flows=True)
     surveyed = survey(instance, evaluator, replies)

@@ -26,7 +26,7 @@ import numpy as np
 from optimizer import formulation
 from optimizer.algorithms.extensive_form import ShockModel
 from optimizer.algorithms.problem import LEAST_COST, Hints, ProblemVariant, SearchResult, generate_constraints, outlay
-from optimizer.algorithms.reading import plan_values, read_plan
+from optimizer.algorithms.reading import read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
 from optimizer.algorithms.separation import Violation, select_most_violated
 from optimizer.algorithms.solving import best_plan
@@ -270,7 +270,7 @@ class _ScalingSearch:
         assert found.plan is not None
         scaled = with_floors(self.instance, factor=max(0.0, found.factor - SAME_VALUE))
         evaluator, names = RecourseEvaluator(scaled), {shock.name for shock in self.held}
-        values = plan_values(scaled, found.plan, evaluator.subproblems.plan)
+        values = evaluator.plan_values([found.plan])
         known = [number for number, event in enumerate(self.instance.events) if event.name in names]
         violated = evaluator.gaps(values, self.solver.clock, known).violated
         evaluator.close()

@@ -23,7 +23,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from optimizer.algorithms.problem import ProblemVariant, Rows, exactly, leaving_out, not_before, opened_as_in, outlay
-from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.relaxed_floors import failing_beyond_allowed
 from optimizer.instance.derived import display_name, has_store
 from optimizer.instance.edits import with_budget
@@ -314,7 +313,7 @@ def _latest_as_planned(what_ifs: WhatIfs, plan: Plan, o: str, points: Sequence[i
     )  # shocks that failed at a later period: first to be tried
 
     def fails(moved: Plan) -> bool:
-        columns = plan_values(what_ifs.instance, moved, evaluator.subproblems.plan)
+        columns = evaluator.plan_values([moved])
         gap, failing = np.zeros(len(known)), np.zeros(len(known), dtype=bool)
         for tried in (known.copy(), ~known):
             left = evaluator.gaps(columns, what_ifs.solver.clock, np.flatnonzero(~tried))

@@ -25,7 +25,6 @@ from typing import Literal
 import numpy as np
 
 from optimizer.algorithms.problem import LEAST_COST, ProblemVariant, Rows
-from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.relaxed_floors import failing_beyond_allowed
 from optimizer.disruptions.ensemble import DrawnEnsemble, EnsembleSpec, samples
 from optimizer.disruptions.shock import Shock
@@ -131,7 +130,7 @@ class WhatIfs:
         if not math.isfinite(found.cost):
             return SurvivalAnswer(None, found)
         evaluator = self.solver.evaluator(instance)
-        gaps = evaluator.gaps(plan_values(instance, found.plan, evaluator.subproblems.plan), self.solver.clock)
+        gaps = evaluator.gaps(evaluator.plan_values([found.plan]), self.solver.clock)
         return SurvivalAnswer(None if np.any(failing_beyond_allowed(instance, gaps.gap, gaps.fails)) else True, found)
 
 

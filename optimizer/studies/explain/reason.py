@@ -15,7 +15,6 @@ from typing import Literal
 import numpy as np
 
 from optimizer.algorithms.problem import ProblemVariant, exactly, outlay, purchase_columns, size
-from optimizer.algorithms.reading import plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator, ScarcityPrices, bottleneck, scarcity_prices
 from optimizer.algorithms.relaxed_floors import failing_beyond_allowed
 from optimizer.disruptions.shock import Shock
@@ -179,7 +178,7 @@ def _explain_conflict(what_ifs: WhatIfs, conflict: _Conflict, plan: Plan, money:
     """Build the reason from a conflict and the plan with the least gap in it; None if no segment is below its floor."""
     instance = conflict.instance
     evaluator = what_ifs.solver.evaluator(instance)
-    columns = np.array(plan_values(instance, plan, evaluator.subproblems.plan))
+    columns = evaluator.plan_values([plan])
     worst = _worst_shortage(what_ifs, instance, evaluator, columns, conflict.segments)
     if worst is None:
         return None
