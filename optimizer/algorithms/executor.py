@@ -29,7 +29,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from functools import partial
 from typing import Any, Self, override
@@ -235,18 +235,13 @@ class ProcessExecutor(Executor):
             self.memory[CLOCK] = clock
             yield 0, tasks[0].run(self.memory)
             return
-        yield from self._completed(deque(enumerate(tasks)), {}, clock)
+        yield from self._completed(deque(enumerate(tasks)), clock)
 
-    def begin(self, task: Task) -> Callable[[Clock], Any]:
-        """Start a long task in another process; return a function that waits for its result, None if it was stopped."""
-        worker = self._worker(1)
-        running = {worker.submit(task): (0, worker)}
-        return lambda clock: next(self._completed(deque(), running, clock), (0, None))[1]
-
-    def _completed(self, waiting: deque[tuple[int, Task]], running: Running, clock: Clock) -> Iterator[tuple[int, Any]]:
-        """Yield the results of running tasks, and of waiting ones as workers become free."""
+    def _completed(self, waiting: deque[tuple[int, Task]], clock: Clock) -> Iterator[tuple[int, Any]]:
+        """Yield the results of waiting tasks, which run as workers become free."""
         from loky import wait
 
+        running: Running = {}
         until, free = float("inf"), [self._worker(number + 1) for number in range(min(self.size, len(waiting)))]
         while running or (waiting and not clock.interrupted):
             _start_tasks(waiting, free, running, clock)

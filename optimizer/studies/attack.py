@@ -15,14 +15,13 @@ Under an attack, operation minimises the gap, then the shortage cost; operating 
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 
 import numpy as np
 
 from optimizer import arguments
-from optimizer.algorithms.executor import ProcessExecutor
 from optimizer.algorithms.reading import do_nothing_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.relaxed_floors import levels_under
@@ -33,7 +32,7 @@ from optimizer.algorithms.separation.attacks import (
     listed_shocks_only,
 )
 from optimizer.algorithms.solving import no_shock_cost
-from optimizer.algorithms.workers import CLOCK, LISTENER, Task, core_count
+from optimizer.algorithms.workers import CLOCK, LISTENER
 from optimizer.disruptions.adversary import Attack
 from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.schema import Instance
@@ -46,7 +45,6 @@ from optimizer.studies.attack_result import (
     AttackDamage,
     AttackResult,
     AttackStart,
-    LeastOutlay,
     ListedShocksPlan,
     SegmentImpact,
     ShapingAttack,
@@ -144,10 +142,6 @@ def _attack_damage(under: Instance, attack: Attack, surveyed: Survey, s: int, co
     )
 
 
-# Seconds of other searches after which the search for the least outlay starts in a process of its own.
-BESIDE_SECONDS = 1.0
-
-
 def attack(
     instance: Instance,
     result: Result | None = None,
@@ -193,56 +187,20 @@ def attack(
     listed, notes = listed_shocks_only(changed.instance), changed.notes
     clock, own = settings.clock(), replace(settings, mip_gap=min(PLAN_GAP, settings.mip_gap))
     histories: BranchingHistories = {}
-    with _LeastOutlaySearch(listed, own, clock, listener) as least:
-        if result is None:
-            outcome = search_robust(listed, own, clock, least.relay, notes, histories=histories)
-            outcome = replace(outcome, result=replace(outcome.result, changes=changed.changes))
-        else:
-            outcome, fit_notes = _place_plan(listed, result, AttackOracle(listed, settings, clock))
-            notes = (*notes, *fit_notes)
-        attacked = _AttackedPlan(listed, outcome, own, clock, least.relay, histories)
-        with interruptible(clock, listener):
-            made = attacked.impact()
-            if result is None and not made.stopped and (listed.events or listed.survival_rules):
-                made = attacked.with_listed_shocks_plan(made, settings)
-            if not made.stopped and made.result.status != "none":
-                made = replace(made, least=least.found(made), stopped=clock.is_over)
+    if result is None:
+        outcome = search_robust(listed, own, clock, listener, notes, histories=histories)
+        outcome = replace(outcome, result=replace(outcome.result, changes=changed.changes))
+    else:
+        outcome, fit_notes = _place_plan(listed, result, AttackOracle(listed, settings, clock))
+        notes = (*notes, *fit_notes)
+    attacked = _AttackedPlan(listed, outcome, own, clock, listener, histories)
+    with interruptible(clock, listener):
+        made = attacked.impact()
+        if result is None and not made.stopped and (listed.events or listed.survival_rules):
+            made = attacked.with_listed_shocks_plan(made, settings)
+        if not made.stopped and made.result.status != "none":
+            made = attacked.with_least_outlay(made)
     return replace(made, notes=notes, seconds=time.perf_counter() - began)
-
-
-class _LeastOutlaySearch:
-    """Search for the least outlay that survives the listed shocks and every attack of an instance.
-
-    It does not depend on the attacked plan: once other searches have run for `BESIDE_SECONDS`, it runs beside them in
-    another process.
-    """
-
-    def __init__(self, instance: Instance, settings: Settings, clock: Clock, listener: Listener) -> None:
-        self.clock, self.listener, self._began = clock, listener, time.perf_counter()
-        self._executor = ProcessExecutor(settings.jobs or core_count())
-        self._executor.memory.update({CLOCK: clock, LISTENER: listener})
-        self._task = Task(find_least_outlay, (instance, replace(settings.within(clock), jobs=1)))
-        self._result: Callable[[Clock], LeastOutlay | None] | None = None
-
-    def __enter__(self) -> "_LeastOutlaySearch":
-        return self
-
-    def __exit__(self, *about: object) -> None:
-        self._executor.close()
-
-    def relay(self, event: Progress) -> None:
-        """Pass on an event of another search, and start this search in another process once the others take long."""
-        if self._result is None and self._executor.size > 1 and time.perf_counter() - self._began > BESIDE_SECONDS:
-            self._result = self._executor.begin(self._task)
-        self.listener(event)
-
-    def found(self, made: AttackResult) -> LeastOutlay | None:
-        """Return the least outlay; if the search was stopped, with the outlay of the solved plan if that survives."""
-        self.listener(Progress(task="the least outlay that survives every attack"))
-        least = self._result(self.clock) if self._result else self._task.run(self._executor.memory)
-        if least is not None and least.status == "stopped" and made.survives and not made.is_given:
-            return replace(least, outlay=made.result.outlay)
-        return least
 
 
 def _place_plan(instance: Instance, plan: Result, oracle: AttackOracle) -> tuple[RobustOutcome, tuple[str, ...]]:
@@ -316,6 +274,14 @@ class _AttackedPlan:
             found.cost, found.gap, saved.value, worst, finite_or_none(saved.low), finite_or_none(saved.high)
         )
         return replace(made, unaware=unaware, stopped=self.clock.is_over)
+
+    def with_least_outlay(self, made: AttackResult) -> AttackResult:
+        """Add the least outlay that survives every attack: after a stop, the solved plan's if that survives."""
+        self.listener(Progress(task="the least outlay that survives every attack"))
+        least = find_least_outlay({CLOCK: self.clock, LISTENER: self.listener}, self.instance, self.settings)
+        if least.status == "stopped" and made.survives and not made.is_given:
+            least = replace(least, outlay=made.result.outlay)
+        return replace(made, least=least, stopped=self.clock.is_over)
 
     def _evaluate_starts(self, plan: Plan) -> list[AttackStart]:
         rows, oracle = [], self.outcome.oracle

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 import optimizer as so
-from optimizer.algorithms import executor as executors
 from optimizer.algorithms import recourse, workers
 from optimizer.algorithms.executor import DaskExecutor, ProcessExecutor, SerialExecutor, ThreadExecutor
 from optimizer.algorithms.reading import do_nothing_plan, plan_values
@@ -182,25 +181,6 @@ def test_few_shocks_need_no_other_process(instance: so.Instance, monkeypatch: py
     executor = recourse_executor(instance, 2)
     assert isinstance(executor, ProcessExecutor)
     executor.close()
-
-
-def _number_of_process(memory: dict[str, object]) -> int:
-    return os.getpid()
-
-
-def _sleep(memory: dict[str, object]) -> None:
-    time.sleep(60)
-
-
-def test_a_task_that_was_begun_runs_in_another_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(executors, "GRACE", 0.5)
-    clock = Clock()
-    with ProcessExecutor(2) as executor:
-        assert executor.begin(Task(_number_of_process))(clock) in executor.pids
-        wait, began = executor.begin(Task(_sleep)), time.perf_counter()
-        clock.interrupted = True
-        assert wait(clock) is None
-        assert time.perf_counter() - began < 30
 
 
 @pytest.fixture(scope="module")
