@@ -23,7 +23,8 @@ class ExitCode(IntEnum):
     SURVIVES = (
         0,
         "survives, proven",
-        "`compare`: some column does; `survive`, `sensitivity`, `plot`: whatever the answer for a plan",
+        "`compare`: some column does; `survive`, `sensitivity`, `plot`: whatever the answer for a plan; `verify`: "
+        "every figure agrees",
     )
     INTERNAL = (
         1,

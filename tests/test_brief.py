@@ -181,6 +181,13 @@ def test_numbers_rest_on_the_nearest_comment() -> None:
     }
 
 
+def test_an_assumption_behind_a_number_counts_as_one_in_an_entry_with_a_source() -> None:
+    plant = {"source": "the company's release of 2024", "capex": 120, "cost": 35}
+    assumed = {"place": ["options", "plant", "capex"], "value": 120, "text": "assumed: a third less than announced"}
+    found = {each.path: each.basis for each in find_numbers({"options": {"plant": plant}}, (assumed,))}
+    assert found == {"options.plant.capex": "assumption", "options.plant.cost": "source"}
+
+
 @pytest.mark.parametrize(
     ("heading", "basis"),
     [

@@ -11,9 +11,10 @@ from rich.console import Console
 
 import optimizer as so
 from optimizer.algorithms.extensive_form import ShockModel, solve_extensive_form
-from optimizer.algorithms.reading import without_rounding_errors
+from optimizer.algorithms.reading import read_flows, without_rounding_errors
 from optimizer.algorithms.solving import open_evaluator
 from optimizer.audit.result import audit_result
+from optimizer.disruptions.path import BASELINE
 from optimizer.instance.derived import is_bought
 from optimizer.report.html.book import book
 from optimizer.report.narrative import facts, sentence
@@ -22,6 +23,7 @@ from optimizer.results.result import price_of_survival
 from optimizer.solver import Clock, Settings
 from optimizer.studies.compare import frontier
 from optimizer.studies.solve import Timer, _is_proven, conclude
+from optimizer.studies.supply_chain import supply_shares
 from tests.faults.forging import TINY, many
 
 CASES = Path(__file__).parent / "cases"
@@ -557,3 +559,17 @@ def test_a_distance_of_rounding_errors_is_proven_where_a_gap_of_0_is_asked_for()
     assert _is_proven(4.6e-16, 0.0, None)
     assert not _is_proven(1e-9, 0.0, None)
     assert not _is_proven(None, 0.1, None)
+
+
+def test_a_flow_of_rounding_errors_names_no_region_of_origin() -> None:
+    """Imports of 100 t and 1e-14 t of a plant that is not built: the plant's region makes none of the magnets."""
+    instance = so.load(TINY)
+    found = {(BASELINE, "imports", "activity"): {}, (BASELINE, "plant", "activity"): {}}
+    values = list[float]()
+    for t in instance.horizon.periods:
+        for (_, owner, _), at in found.items():
+            at[t] = len(values)
+            values.append(100.0 if owner == "imports" else 1e-14)
+    flows = read_flows(instance, found, values, instance.baseline)
+    assert set(flows["plant", "activity"]) == {0.0}
+    assert [list(share.regions) for share in supply_shares(instance, flows)["magnet"]] == [["rival"], ["rival"]]

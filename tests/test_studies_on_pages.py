@@ -489,10 +489,10 @@ def test_sections_leave_samples_out_that_may_fail(loose: str) -> None:
         (
             (40, 21, 30),
             0,
-            "No scenario costs more than the file as it is; the dearest of them is far: total cost 30M USD",
+            "No other case costs more than the file as it is; the dearest of them is far: total cost 30M USD",
         ),
-        ((40, 41, 30), 0, "Of 2 scenarios the dearest is near: total cost 41M USD"),
-        ((40, 41), 0, "The scenario near: total cost 41M USD"),
+        ((40, 41, 30), 0, "Of 2 other cases the dearest is near: total cost 41M USD"),
+        ((40, 41), 0, "The case near: total cost 41M USD"),
         ((40, 41), 7, "+1M USD in cost beside the file as it is). Survival gaps are not in these costs. "),
     ],
 )

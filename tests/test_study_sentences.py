@@ -32,8 +32,16 @@ def test_scenarios_of_which_one_buys_the_only_option() -> None:
     assert "the dearest of them is calm: total cost 300 USD, outlay 0 USD (−4,200 USD in cost beside " in dearest
     assert bought == "1 option is bought in some of them, none in all."
     alone = replace(found, columns=found.columns[:1])
-    assert sentences(alone) == ("No scenario was solved before the search was stopped.",)
+    assert sentences(alone) == ("No other case was solved before the search was stopped.",)
     assert view_of(alone).reached(alone) == "1 of 2 cases solved for"
+
+
+def test_columns_of_one_case_are_named_by_their_budgets() -> None:
+    found = so.compare(so.load("instances/tiny.yaml"), ["0", "5M", "15M"], facts=())
+    survived, dearest, _ = sentences(found)
+    assert survived == "1 of 3 cases survive everything; not the file as it is, 0 USD; the file as it is, 5M USD."
+    assert dearest.startswith("Of 2 other cases the dearest is the file as it is, 15M USD: total cost 43.6M USD")
+    assert view_of(found).reached(found) == "3 of 3 cases solved for"
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from optimizer.model.builder import Column, ModelBuilder
 from optimizer.network.process import SURCHARGE
 from optimizer.results.plan import Array, Build, ByPeriod, FlowKey, Flows, ManyFlows, NoShockPlan, Plan
 from optimizer.solver.base import Integers, Vector
-from optimizer.tolerances import ROUNDING_SIZE
+from optimizer.tolerances import FINE_ROUNDING, ROUNDING_SIZE
 
 
 def read_plan(instance: Instance, builder: ModelBuilder, values: Sequence[float]) -> Plan:
@@ -82,11 +82,14 @@ def do_nothing_plan(instance: Instance) -> Plan:
 def read_flows(
     instance: Instance, found: Mapping[tuple[str, str, str], Mapping[int, int]], values: Sequence[float], path: Path
 ) -> Flows:
-    """Return the operation on one path, from `ModelBuilder.column_index` and a solver's values."""
+    """Return the operation on one path, from `ModelBuilder.column_index` and a solver's values.
 
+    A flow of rounding errors is 0: the table of regions of origin would name its region.
+    """
     columns = {key: found.get((path.key, key[0], what)) for key, what in _flows(instance).items()}
-    rows = {key: tuple(max(0.0, float(values[at[t]])) for t in path.periods) for key, at in columns.items() if at}
-    return Flows(path.periods.start, rows)
+    rows = {key: [float(values[at[t]]) for t in path.periods] for key, at in columns.items() if at}
+    least = FINE_ROUNDING * max(map(max, rows.values()), default=0.0)
+    return Flows(path.periods.start, {key: tuple(v if v > least else 0.0 for v in row) for key, row in rows.items()})
 
 
 def read_no_shock(instance: Instance, builder: ModelBuilder, values: Sequence[float], cost: float) -> NoShockPlan:

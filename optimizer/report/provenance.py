@@ -4,8 +4,9 @@ A number of the file that describes the world is explained by the comment at its
 at an object that contains the number (`find_numbers`). Its basis is
 
     assumption   the comment says "assumption", "assumed", "judgement" or the like, whatever it cites besides
-    source       its entry has a `source`, or the comment cites one: a grade such as (USGS 2026, A), or an address; or
-                 it names a table, such as "price table", and another comment begins with that and cites sources
+    source       its entry has a `source` (then only a comment behind the number itself makes it an assumption), or the
+                 comment cites one: a grade such as (USGS 2026, A), or an address; or it names a table, such as "price
+                 table", and another comment begins with that and cites sources
     derived      any other comment: it points to another number, gives the arithmetic, or names a source without a grade
     unexplained  there is no comment
 
@@ -278,7 +279,7 @@ def find_numbers(data: Mapping[str, Any], comments: Sequence[Mapping[str, Any]])
     return tuple(
         SourcedNumber(
             place,
-            "source" if is_cited else _basis(said, tables, place),
+            _basis(said, tables, place, is_cited=is_cited),
             any(".".join(place[:depth]) in ranges for depth in range(1, len(place) + 1)),
         )
         for section in WORLD_SECTIONS
@@ -317,13 +318,20 @@ def _cited_tables(texts: Iterable[str]) -> set[str]:
     return {found[0].lower() for text in cited if (found := re.match(r"\w+ table\b", text, re.IGNORECASE))}
 
 
-def _basis(said: Mapping[NumberPlace, Sequence[str]], tables: Collection[str], place: NumberPlace) -> str:
-    """Return the basis of a number by the nearest comment; comments of whole sections are ignored."""
+def _basis(
+    said: Mapping[NumberPlace, Sequence[str]], tables: Collection[str], place: NumberPlace, *, is_cited: bool
+) -> str:
+    """Return the basis of a number by the nearest comment; comments of whole sections are ignored.
+
+    `is_cited`: an object that contains the number has a `source`.
+    """
+    if is_cited and not any(map(is_assumption, said.get(place, ()))):
+        return "source"
     for depth in range(len(place), min(2, len(place)) - 1, -1):
         found = " ".join(said.get(place[:depth], ()))
         if found:
-            is_cited = _CITED.search(found) is not None or any(table in found.lower() for table in tables)
-            return "assumption" if is_assumption(found) else "source" if is_cited else "derived"
+            cites = _CITED.search(found) is not None or any(table in found.lower() for table in tables)
+            return "assumption" if is_assumption(found) else "source" if cites else "derived"
     return "unexplained"
 
 

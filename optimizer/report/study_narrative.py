@@ -15,6 +15,7 @@ from optimizer.instance.ranges import numbers_of
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.report.format import (
+    budget_text,
     case_title,
     list_names,
     number_name,
@@ -82,7 +83,7 @@ def _samples_reached(found: Discovery) -> str:
 
 
 def _cases_reached(found: Comparison) -> str:
-    return f"{len(found.columns):,} of {plural(len(found.cases), 'case')} solved for"
+    return f"{len(found.columns):,} of {plural(max(len(found.cases), len(found.columns)), 'case')} solved for"
 
 
 def _numbers_reached(found: Sensitivity) -> str:
@@ -314,7 +315,7 @@ def _discovery_sentences(found: Discovery) -> Sequence[str]:
 
 def _comparison_sentences(found: Comparison) -> Sequence[str]:
     if len(found.columns) < 2:
-        return ("No scenario was solved before the search was stopped.",)
+        return ("No other case was solved before the search was stopped.",)
     plain, first = found.columns[0], _surviving_cases(found)
     known = [each for each in found.columns if each.result.baseline is not None]
     if len(known) < 2 or known[0] is not plain:
@@ -323,10 +324,16 @@ def _comparison_sentences(found: Comparison) -> Sequence[str]:
 
 
 def _surviving_cases(found: Comparison) -> str:
-    failing, count = [case_title(each.case) for each in found.columns if not each.result.survives], len(found.columns)
+    failing, count = [_case_name(found, each) for each in found.columns if not each.result.survives], len(found.columns)
     which = f"; not {list_names(failing, _NAMES)}" if failing else ""
     every = f"everything{but_samples(*found.cases.values())}"
     return f"{count - len(failing)} of {count} cases survive {every}{which}."
+
+
+def _case_name(found: Comparison, column: ComparisonColumn) -> str:
+    """Return the name of a case, with its budget where the comparison has several columns of one case."""
+    budget = f", {budget_text(column.budget, column.result.money)}" if len(found.columns) > len(found.cases) else ""
+    return case_title(column.case) + budget
 
 
 def _dearest_case(found: Comparison, plain: ComparisonColumn, known: Sequence[ComparisonColumn]) -> str:
@@ -334,11 +341,11 @@ def _dearest_case(found: Comparison, plain: ComparisonColumn, known: Sequence[Co
     dear = max(known, key=lambda each: each.result.total_cost)
     change = signed_amount(dear.result.total_cost - plain.result.total_cost)
     costs = f"total cost {si(dear.result.total_cost, money, 4)}, outlay {si(dear.result.outlay, money)}"
-    beside = f"{change} {money} in cost beside {case_title(plain.case)}"
-    name = case_title(dear.case)
-    first = f"Of {len(known)} scenarios the dearest is {name}" if len(known) > 1 else f"The scenario {name}"
+    base, name = _case_name(found, plain), _case_name(found, dear)
+    beside = f"{change} {money} in cost beside {base}"
+    first = f"Of {len(known)} other cases the dearest is {name}" if len(known) > 1 else f"The case {name}"
     if dear.result.total_cost <= plain.result.total_cost:
-        first = f"No scenario costs more than {case_title(plain.case)}; the dearest of them is {name}"
+        first = f"No other case costs more than {base}; the dearest of them is {name}"
     has_gaps = any(each.result.survival_gap > 0 for each in (plain, *known))
     return f"{first}: {costs} ({beside}).{' Survival gaps are not in these costs.' * has_gaps}"
 
@@ -399,7 +406,7 @@ _VIEWS: Mapping[type, StudyView] = {
         "stress", "Does the plan survive shocks that it was not made for?", "Sampled shocks", lambda found: False,
         _stress_sentences),
     Comparison: StudyView(
-        "compare", "What does the plan become under other scenarios?", "Scenarios",
+        "compare", "What does the plan become in other cases?", "Other cases",
         lambda found: not found.is_proven or not found.columns, _comparison_sentences, _cases_reached,
         instance=lambda found: next(iter(found.cases.values()))),
     FuturesStudy: StudyView(
