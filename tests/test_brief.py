@@ -239,7 +239,8 @@ def test_brief_names_decisions_money_and_what_goes_short_though_floors_hold(brie
         "5",
         "2026",
         "2028",
-        "20 t more below floors, survival gap +10M USD in embargo, from 2027; 1 shock that is survived now fails",
+        "20 t more below floors, survival gap +10M USD in embargo, from 2027; "
+        "1 shock that the plan survives then fails",
     ]
     assert orders[-1][:3] == ["Together (2)", "8.9", "11.5"]
     money = part(brief, "money")

@@ -75,7 +75,7 @@ def test_the_delay_beside_an_order_is_that_of_a_future_that_makes_it(names: tupl
     delays = find_futures_delays(found, Settings())
     brief = make_futures_brief(instance_of(found), found, delays=delays)
     plant, together, *_ = rows_of(brief, "orders")
-    said = "30 t more below floors, survival gap +30k USD in embargo; 1 shock that is survived now fails"
+    said = "30 t more below floors, survival gap +30k USD in embargo; 1 shock that the plan survives then fails"
     assert (plant["order"], plant["slip"], together["slip"]) == ("plant, 30 t/yr", said, said)
     caption = brief.to_dict()["parts"]["orders"]["table"]["caption"]
     assert "A year later: in the future early; nothing is bought in its place." in caption

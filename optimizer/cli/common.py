@@ -452,7 +452,7 @@ def _describe(event: "Progress", money: str) -> str:
         if not event.total:
             return event.task
         count, known = f"{event.done:,}", f"{event.total:,}"
-        text = f"{count} done of {known} so far" if event.may_grow else f"{count} of {known} done"
+        text = f"{count} done, {known} known so far" if event.may_grow else f"{count} of {known} done"
         return f"{event.task} ({text})"
     return _describe_search(event, money)
 

@@ -70,7 +70,7 @@ class Changes:
     )
     future: OneFuture = None
     force: Annotated[
-        list[str] | None, changes_option(metavar="OPTION=SIZE@YEAR", help="Buy just this in a year; repeatable.")
+        list[str] | None, changes_option(metavar="OPTION=SIZE@YEAR", help="Buy exactly that in the year; repeat.")
     ] = None
     without: Annotated[list[str] | None, changes_option(metavar="NAME,…", help="Leave out options or kinds.")] = None
     budget: Annotated[str | None, changes_option(metavar="AMOUNT", help="Undiscounted outlay, such as 250M.")] = None

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from optimizer.results.result import Result
     from optimizer.studies.explanation import Repair
 
-LINE = 0.65
+LINE = 0.65  # share of one region from which on a dependence is marked
 # Content of an empty cell.
 DASH = "–"
 # Note on table rows that stand for several shocks.

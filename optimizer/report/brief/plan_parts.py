@@ -230,9 +230,8 @@ def _shortage_text(instance: Instance, result: Result, delay: Delay) -> str:
     else:
         text = f"{si(delay.shortage, 't')} more unserved above floors, {si(delay.shortage_cost, result.money)}{where}"
     if delay.failed:
-        is_one = len(delay.failed) == 1
-        fail = "that is survived now fails" if is_one else "that are survived now fail"
-        text += f"; {plural(len(delay.failed), 'shock')} {fail}"
+        fail = "fails" if len(delay.failed) == 1 else "fail"
+        text += f"; {plural(len(delay.failed), 'shock')} that the plan survives then {fail}"
     return text
 
 
