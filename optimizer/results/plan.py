@@ -144,7 +144,7 @@ class Plan(ReadOnly):
 
     @property
     def sizes(self) -> dict[str, float]:
-        """The quantity of each option in all periods: its size, or the tonnes bought of a stockpile."""
+        """What is bought of each option in all periods, in the unit of its size; of a stockpile the tonnes bought."""
         found: dict[str, float] = {}
         for build in self.builds:
             found[build.option] = found.get(build.option, 0.0) + build.size
