@@ -195,4 +195,5 @@ def test_of_a_plan_that_was_changed_by_hand_its_purchases_are_judged(plan: str, 
     changed.write_text(json.dumps(data), encoding="utf-8")
     ran = diversify("stress", str(changed), "--samples", "20", "--json")
     assert "the file was changed since it was saved" in ran.stderr
+    assert "Only the purchases of" in ran.stderr
     assert json.loads(ran.stdout)["own_failed"] == 2

@@ -22,7 +22,8 @@ from optimizer.report.tables.plan import builds_table, survival_tables
 from optimizer.results.result import price_of_survival
 from optimizer.solver import Clock, Settings
 from optimizer.studies.compare import frontier
-from optimizer.studies.solve import Timer, _is_proven, conclude
+from optimizer.studies.outcomes import relative_distance
+from optimizer.studies.solve import Timer, conclude
 from optimizer.studies.supply_chain import supply_shares
 from tests.faults.forging import TINY, many
 
@@ -555,10 +556,10 @@ def test_the_plan_says_when_builds_can_be_decided(decide: str, is_said: bool) ->
 
 
 def test_a_distance_of_rounding_errors_is_proven_where_a_gap_of_0_is_asked_for() -> None:
-    """Cost and bound of 3,952.89, summed in two orders, differ by 5e-16 of it; a distance of 1e-9 is more than that."""
-    assert _is_proven(4.6e-16, 0.0, None)
-    assert not _is_proven(1e-9, 0.0, None)
-    assert not _is_proven(None, 0.1, None)
+    """Cost and bound of 3,952.89, summed in two orders, differ by 5e-16 of it; 1e-9 of it is more than that."""
+    assert relative_distance(3952.8900000000012, 3952.8899999999994, 0.0, 0.0) == 0.0
+    assert relative_distance(3952.89, 3952.89 - 4e-6, 0.0, 0.0) == pytest.approx(1e-9, rel=0.02)
+    assert relative_distance(3952.89, None, 0.0, 0.0) is None
 
 
 def test_a_flow_of_rounding_errors_names_no_region_of_origin() -> None:

@@ -39,8 +39,11 @@ def test_scenarios_of_which_one_buys_the_only_option() -> None:
 def test_columns_of_one_case_are_named_by_their_budgets() -> None:
     found = so.compare(so.load("instances/tiny.yaml"), ["0", "5M", "15M"], facts=())
     survived, dearest, _ = sentences(found)
-    assert survived == "1 of 3 cases survive everything; not the file as it is, 0 USD; the file as it is, 5M USD."
-    assert dearest.startswith("Of 2 other cases the dearest is the file as it is, 15M USD: total cost 43.6M USD")
+    assert (
+        survived
+        == "1 of 3 cases survive everything; not the file as it is, budget 0 USD; the file as it is, budget 5M USD."
+    )
+    assert dearest.startswith("Of 2 other cases the dearest is the file as it is, budget 15M USD: total cost 43.6M USD")
     assert view_of(found).reached(found) == "3 of 3 cases solved for"
 
 

@@ -88,7 +88,7 @@ class BendersSearch(RecourseEstimates):
             gap, bound = float(self.resumed.facts["gap"]), float(self.resumed.facts["gap_bound"])
             return self._minimise_cost_at(gap, bound, None)
         gaps = self.evaluator.do_nothing(self.clock).gap
-        counting = np.flatnonzero(self.evaluator.may_fail(self.clock) | (self.probability > 0.0)).tolist()
+        counting = np.flatnonzero(self.evaluator.can_leave_gap(self.clock) | (self.probability > 0.0)).tolist()
         if self._rows(counting) <= self.few_rows:
             return self._solve_extensive_form(counting)
         worst = self.listed.violations({int(n): float(gaps[n]) for n in np.flatnonzero(gaps)})

@@ -166,9 +166,9 @@ class RecourseEstimates(Search):
         with a price of gaps, those with a probability.
         """
         has_free_floors = any(free_floors(future.instance) for future in self.tree.futures)
-        may_fail = self.evaluator.may_fail(self.clock)
+        can_leave_gap = self.evaluator.can_leave_gap(self.clock)
         # With a price of gaps, a floor that can be kept may still be missed where keeping it costs more than the gap.
-        return np.asarray(has_free_floors | may_fail | (self.has_priced_gaps & (self.probability > 0.0)))
+        return np.asarray(has_free_floors | can_leave_gap | (self.has_priced_gaps & (self.probability > 0.0)))
 
     @property
     def has_priced_gaps(self) -> bool:

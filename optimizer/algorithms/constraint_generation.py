@@ -471,7 +471,7 @@ class ConstraintGeneration(Search):
         """Return a result with the gap that its plan leaves in all shocks, not only in those of the model."""
         assert found.values is not None
         plans = read_joint_plan(self.tree, found.builder, found.values.tolist())
-        survived = np.flatnonzero(~self.evaluator.may_fail(self.clock)).tolist()
+        survived = np.flatnonzero(~self.evaluator.can_leave_gap(self.clock)).tolist()
         left = self.evaluator.gaps(self.evaluator.plan_values(plans), self.clock, survived)
         excused = excused_samples(self.listed.shares, left.gap, left.fails)
         counted = ((n, gap) for n, gap in left.violated.items() if not excused[n])

@@ -113,9 +113,9 @@ class JointEvaluator(RecourseEvaluator):
         """Return the gaps of the do-nothing plan in all futures."""
         return _join_gaps([each.do_nothing(clock) for each in self._futures])
 
-    def may_fail(self, clock: Clock) -> npt.NDArray[np.bool_]:
+    def can_leave_gap(self, clock: Clock) -> npt.NDArray[np.bool_]:
         """Return by shock whether a plan may leave a gap in it."""
-        return np.concatenate([each.may_fail(clock) for each in self._futures])
+        return np.concatenate([each.can_leave_gap(clock) for each in self._futures])
 
     def gaps(self, plan: Sequence[float] | Vector, clock: Clock, skipped: Iterable[int] = ()) -> ShockGaps:
         """Return the least gap that a plan leaves in each shock of each future."""

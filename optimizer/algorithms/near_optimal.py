@@ -81,7 +81,7 @@ class NearOptimalSearch(Search):
         first = frozenset(first)
         self.note_shocks(shock for shock in instance.events if shock.name in first or shock.probability > 0)
         if gap_limit > 0:
-            self.note_shock_numbers(np.flatnonzero(evaluator.may_fail(clock)).tolist())
+            self.note_shock_numbers(np.flatnonzero(evaluator.can_leave_gap(clock)).tolist())
         problem = ProblemVariant(rows=(_totals,), name="cost", gap_limit=gap_limit, cost_limit=most)
         self.model = ShockModel(instance, self.shocks, self.settings, clock, self.report, self.writer, problem)
         self.model.histories = self.histories

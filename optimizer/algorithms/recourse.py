@@ -106,7 +106,7 @@ class RecourseEvaluator:
             self._do_nothing = tuple(self._solve("gaps", plan, clock, everyone, lambda numbers: {"flows": True}))
         return self._gather(self._do_nothing)
 
-    def may_fail(self, clock: Clock) -> npt.NDArray[np.bool_]:
+    def can_leave_gap(self, clock: Clock) -> npt.NDArray[np.bool_]:
         """Return by shock whether a plan may leave a gap in it: with monotone levers, where doing nothing does."""
         if not is_monotone(self.instance):
             return np.ones(len(self.instance.events), dtype=bool)

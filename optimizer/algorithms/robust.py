@@ -301,7 +301,7 @@ class _RobustSearch(ConstraintGeneration):
         """Minimise the gaps of the listed shocks and worst attacks, then the cost subject to that sum."""
         if not self.problem.is_least_cost:
             return SearchResult("infeasible", self.model.builder, history=tuple(self.history))
-        self.note_shock_numbers(np.flatnonzero(self.evaluator.may_fail(self.clock)).tolist())
+        self.note_shock_numbers(np.flatnonzero(self.evaluator.can_leave_gap(self.clock)).tolist())
         # Integers of samples that may fail have other indices in another model.
         start = None if self.model.excuses.is_used else self.model.start
         # The gap that attacks may leave beyond the proven sum is part of the MIP gap.

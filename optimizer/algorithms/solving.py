@@ -95,7 +95,7 @@ def best_plan(
         return BendersSearch(*known, add, few_rows).run()
     search = _ListedConstraintGeneration(*known, solve_groups, hints, add, few_rows)
     if problem.gap_limit > 0:
-        search.note_shock_numbers(np.flatnonzero(evaluator.may_fail(clock)).tolist())
+        search.note_shock_numbers(np.flatnonzero(evaluator.can_leave_gap(clock)).tolist())
     return search.run()
 
 

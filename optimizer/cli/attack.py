@@ -34,7 +34,7 @@ def command(
     from optimizer.studies.attack import attack
 
     if is_given:
-        judged = inputs.read_judged_plan(file, plan, changes)
+        judged = inputs.read_judged_plan(file, plan, changes, options.PlanSearch())
         instance, remarks, saved, changed = judged.instance, tuple[str, ...](), judged.result, tuple[str, ...]()
     else:
         made = inputs.read_instance(file, changes)

@@ -322,7 +322,7 @@ def find_futures(file: str, changes: Changes, search: PlanSearch) -> "FuturesRes
         return search_all_futures(made, settings, clock, listener, adversary=search.adversary)
 
 
-def read_judged_plan(file: str, plan: str | None, changes: Changes, search: PlanSearch | None = None) -> PlanInput:
+def read_judged_plan(file: str, plan: str | None, changes: Changes, search: PlanSearch) -> PlanInput:
     """Return a plan and the instance in which it is judged, which may differ from the one that it was made for.
 
     Args:
@@ -331,7 +331,6 @@ def read_judged_plan(file: str, plan: str | None, changes: Changes, search: Plan
         changes: changes to the instance.
         search: options of the search for a plan.
     """
-    search = search or PlanSearch()
     if plan is None and not is_saved_plan(file):
         return find_plan(file, changes, search)
     plan = plan or file
@@ -345,6 +344,7 @@ def read_judged_plan(file: str, plan: str | None, changes: Changes, search: Plan
     found = find_plan(plan, Changes())
     check_plan(found, plan)
     if find_doubts(found.instance, found.result):
+        common.print_message(f"Only the purchases of {plan} are read; all else is worked out anew.")
         return read_written_plan(file, plan, changes, search)
     return replace(found, instance=announce(change_instance(file, changes)).instance)
 

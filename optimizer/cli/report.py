@@ -63,7 +63,7 @@ def command(
         str | None, options.search_option("--with", metavar="NAME,…", help="Studies: explain, attack, … or all.")
     ] = None,
     quick: Annotated[
-        bool, options.search_option("--quick", help="Leave out other budgets, delays, what decides, --with.")
+        bool, options.search_option("--quick", help="Leave out budgets, delays, what decides, and --with.")
     ] = False,
     budgets: Annotated[
         str | None, options.search_option(metavar="LIST", help="Other budgets, such as 0,250M,1B.")

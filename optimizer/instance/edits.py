@@ -136,7 +136,7 @@ def under(instance: Instance, names: ScenarioNames) -> Instance:
     changed = apply_scenarios(document_of(instance.to_dict(), instance.title), *chosen)
     # The instance has a range for each number that a pattern of the file matches. A scenario may replace what has some.
     for path in instance.ranges.keys() & (changed.data.get(RANGES) or {}).keys():
-        if not any(True for _ in find_places(changed.data, path)):
+        if next(find_places(changed.data, path), None) is None:
             del changed.to_change((RANGES,))[path]
     return check_document(changed)[0]
 

@@ -332,8 +332,10 @@ def _surviving_cases(found: Comparison) -> str:
 
 def _case_name(found: Comparison, column: ComparisonColumn) -> str:
     """Return the name of a case, with its budget where the comparison has several columns of one case."""
-    budget = f", {budget_text(column.budget, column.result.money)}" if len(found.columns) > len(found.cases) else ""
-    return case_title(column.case) + budget
+    if len(found.columns) <= len(found.cases):
+        return case_title(column.case)
+    kind = "" if column.budget is None else "budget "
+    return f"{case_title(column.case)}, {kind}{budget_text(column.budget, column.result.money)}"
 
 
 def _dearest_case(found: Comparison, plain: ComparisonColumn, known: Sequence[ComparisonColumn]) -> str:

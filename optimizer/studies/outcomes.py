@@ -488,8 +488,8 @@ def relative_distance(
 ) -> float | None:
     """Return the relative distance to the bound, the larger of cost and gap; None if a bound is unknown.
 
-    A distance in cost of at most `negligible`, money, counts as 0. `priced` is the cost of gaps that have a price: it
-    is added to the cost, and the gap itself is not compared.
+    A distance in cost of at most `negligible`, money, counts as 0, as does one of rounding errors. `priced` is the cost
+    of gaps that have a price: it is added to the cost, and the gap itself is not compared.
     """
     if priced is not None and bound is not None:
         cost, bound, gap = cost + priced, bound + priced, 0.0
@@ -497,4 +497,4 @@ def relative_distance(
         return None
     of_cost = (cost - bound) / abs(cost) if cost and cost - bound > negligible else 0.0
     of_gap = (gap - (gap_bound or 0.0)) / gap if gap > 0 else 0.0
-    return max(0.0, of_cost, of_gap)
+    return max(0.0, of_cost, of_gap) * (max(of_cost, of_gap) > FINE_ROUNDING)

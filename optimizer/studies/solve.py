@@ -55,7 +55,7 @@ from optimizer.studies.outcomes import (
     with_worst_attack,
 )
 from optimizer.studies.supply_chain import actual_outputs, baseline_shortages, supply_shares
-from optimizer.tolerances import AUDIT_RELATIVE, FINE_ROUNDING, POSITIVE, SAME_VALUE, TIGHT_SHOCK
+from optimizer.tolerances import AUDIT_RELATIVE, POSITIVE, SAME_VALUE, TIGHT_SHOCK
 
 if TYPE_CHECKING:
     from optimizer.studies.what_if import WhatIfSolver
@@ -330,12 +330,8 @@ def _reported_gap(solved: SearchResult, left: float) -> float:
 
 
 def _is_proven(distance: float | None, required: float, faced: Faced | None) -> bool:
-    """Return whether a stopped search has its proof, given the evaluation of all shocks; attacks must be enumerated.
-
-    A distance of rounding errors is none: a gap of 0 may be asked for.
-    """
-    is_near = distance is not None and distance <= max(required, FINE_ROUNDING)
-    return is_near and (faced is None or faced.sets is not None)
+    """Return whether a stopped search has its proof, given the evaluation of all shocks; attacks must be enumerated."""
+    return distance is not None and distance <= required and (faced is None or faced.sets is not None)
 
 
 def _failed_shocks(result: Result) -> set[str]:

@@ -41,7 +41,7 @@ from optimizer.studies.futures.stages import decisions
 from optimizer.studies.outcomes import proven_gap, relative_distance
 from optimizer.studies.solve import NO_PRICE, PlanConclusion, Timer, run_record, solve_instance
 from optimizer.studies.withstand import attacked_instance, search_robust
-from optimizer.tolerances import EXACT_GAP, FINE_ROUNDING, FINEST_SHARE
+from optimizer.tolerances import EXACT_GAP, FINEST_SHARE
 from optimizer.units import MoneyLike
 
 # Share of the remaining time for solving each future by itself.
@@ -434,7 +434,7 @@ class _Search:
         return FINEST_SHARE * max(abs(each.total_cost) for each in results) if self.measure.kind == "regret" else 0.0
 
     def _status(self, solved: SearchResult, results: Sequence[Result], distance: float | None) -> Status:
-        is_proven = distance is not None and distance <= max(self.settings.mip_gap, FINE_ROUNDING)
+        is_proven = distance is not None and distance <= self.settings.mip_gap
         if solved.status == "stopped" and not is_proven:
             return "stopped"
         return "survives" if all(each.survives for each in results) else "gap"
