@@ -15,8 +15,6 @@ from optimizer.instance.ranges import numbers_of
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.report.format import (
-    budget_text,
-    case_title,
     list_names,
     number_name,
     plural,
@@ -26,6 +24,7 @@ from optimizer.report.format import (
 from optimizer.report.narrative import difference_text, other_options, outcome_headline, signed_amount
 from optimizer.report.tables.alternatives import GAPS_PRICED, NO_OTHER_PLAN
 from optimizer.report.tables.attack import breaking_attack_text, worst_attack_text
+from optimizer.report.tables.compare import column_title
 from optimizer.report.tables.explain import repair_sentences, shortage_text
 from optimizer.report.tables.futures_study import order_facts, worth_facts, worth_headline
 from optimizer.report.tables.sensitivity import (
@@ -324,18 +323,11 @@ def _comparison_sentences(found: Comparison) -> Sequence[str]:
 
 
 def _surviving_cases(found: Comparison) -> str:
-    failing, count = [_case_name(found, each) for each in found.columns if not each.result.survives], len(found.columns)
+    failing = [column_title(found, each) for each in found.columns if not each.result.survives]
+    count = len(found.columns)
     which = f"; not {list_names(failing, _NAMES)}" if failing else ""
     every = f"everything{but_samples(*found.cases.values())}"
     return f"{count - len(failing)} of {count} cases survive {every}{which}."
-
-
-def _case_name(found: Comparison, column: ComparisonColumn) -> str:
-    """Return the name of a case, with its budget where the comparison has several columns of one case."""
-    if len(found.columns) <= len(found.cases):
-        return case_title(column.case)
-    kind = "" if column.budget is None else "budget "
-    return f"{case_title(column.case)}, {kind}{budget_text(column.budget, column.result.money)}"
 
 
 def _dearest_case(found: Comparison, plain: ComparisonColumn, known: Sequence[ComparisonColumn]) -> str:
@@ -343,7 +335,7 @@ def _dearest_case(found: Comparison, plain: ComparisonColumn, known: Sequence[Co
     dear = max(known, key=lambda each: each.result.total_cost)
     change = signed_amount(dear.result.total_cost - plain.result.total_cost)
     costs = f"total cost {si(dear.result.total_cost, money, 4)}, outlay {si(dear.result.outlay, money)}"
-    base, name = _case_name(found, plain), _case_name(found, dear)
+    base, name = column_title(found, plain), column_title(found, dear)
     beside = f"{change} {money} in cost beside {base}"
     first = f"Of {len(known)} other cases the dearest is {name}" if len(known) > 1 else f"The case {name}"
     if dear.result.total_cost <= plain.result.total_cost:

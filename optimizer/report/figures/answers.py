@@ -13,8 +13,9 @@ from optimizer.instance.derived import but_samples, display_name
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.report.figures.canvas import LABEL_LENGTH, AnswerChart, BarPart, ChartRow, Tone
-from optimizer.report.format import DASH, case_title, number_name, percent, plural, repair_words, shortened
+from optimizer.report.format import DASH, number_name, percent, plural, repair_words, shortened
 from optimizer.report.narrative import difference_text
+from optimizer.report.tables.compare import column_title
 from optimizer.report.tables.explain import Group, Groups, heading, worth_words
 from optimizer.report.tables.futures_study import timing_text, worth_text
 from optimizer.report.tables.share import SOLUTION_NAMES, coalition_name, member_name, range_text
@@ -366,10 +367,8 @@ def _comparison(found: Comparison) -> AnswerChart:
 
 
 def _columns(found: Comparison, money: str) -> Iterator[ChartRow]:
-    has_budgets = len(found.columns) > len({each.case for each in found.columns})
     for column in found.columns:
-        result, name = column.result, case_title(column.case)
-        name += f", budget {si(column.budget, money)}" if has_budgets and column.budget is not None else ""
+        result, name = column.result, column_title(found, column)
         if result.baseline is None:
             yield ChartRow(name, "✗ no plan")
             continue

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from optimizer.instance.derived import but_samples, display_name, region_name
 from optimizer.instance.schema import Instance
-from optimizer.report.format import LINE, abroad, budget_text, percent, plural, share
+from optimizer.report.format import LINE, abroad, budget_text, case_title, percent, plural, share
 from optimizer.report.narrative import survived_words
 from optimizer.report.provenance import PRICED_HIGHER
 from optimizer.report.tables.budgets import (
@@ -419,3 +419,11 @@ def _cases_table(comparison: Comparison) -> Table:
         caption="Shocks survived; below it the total cost where all are, else the survival gap (✗).",
         labels={"max_width": LABELS + 10},
     )
+
+
+def column_title(found: Comparison, column: ComparisonColumn) -> str:
+    """Return the name of a case, with its budget where the comparison has several columns of one case."""
+    if len(found.columns) <= len(found.cases):
+        return case_title(column.case)
+    kind = "" if column.budget is None else "budget "
+    return f"{case_title(column.case)}, {kind}{budget_text(column.budget, column.result.money)}"
