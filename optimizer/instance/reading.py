@@ -435,7 +435,7 @@ class _Reader:
             return model.model_validate(entry)
         except ValidationError as errors:
             for error in errors.errors(include_url=False)[:FINDINGS]:
-                self.report(*describe_error(model, place, error))
+                self.report(*describe_error(model, place, entry, error))
             return None
 
 

@@ -326,6 +326,12 @@ def test_faulty_overrides_are_refused_by_their_own_name(tmp_path: Path, assignme
     assert {each.file for each in found if each.severity == "error"} == {f"--set {assignment}"}
 
 
+@pytest.mark.parametrize(("value", "index"), [("1.4", ""), ("[1, 1.4]", ".1")])
+def test_a_single_value_without_brackets_has_no_index(tmp_path: Path, value: str, index: str) -> None:
+    key = "shocks.embargo.cuts.0.severity"
+    assert [each.where for each in complaints(tmp_path, BASE, f"{key}={value}")] == [f"{key}{index}"]
+
+
 # There and back
 
 

@@ -19,12 +19,26 @@ from optimizer.units import in_a_year
 BRACES = "Write its fields in braces or on lines of their own."
 
 
-def describe_error(model: type[BaseModel], place: Place, error: Mapping[str, Any]) -> tuple[Place, str, str]:
-    """Convert one pydantic error about an object at a place to the place, the problem and the cure."""
-    inner = tuple(part for part in error["loc"] if part != "[key]")
+def describe_error(
+    model: type[BaseModel], place: Place, entry: Any, error: Mapping[str, Any]
+) -> tuple[Place, str, str]:
+    """Convert one pydantic error about an entry at a place to the place, the problem and the cure."""
+    inner = _without_implied_index(entry, tuple(part for part in error["loc"] if part != "[key]"))
     # The year of a series, which pydantic validates as one value.
     key = error.get("ctx", {}).get("key") if error["type"] == "finding" else None
     return (*place, *inner, *(() if key is None else (key,))), *_describe_error(model, error, inner)
+
+
+def _without_implied_index(entry: Any, inner: Place) -> Place:
+    """Return a place in an entry, up to a single value that is written without the brackets of a list."""
+    for depth, part in enumerate(inner):
+        if isinstance(entry, Mapping):
+            entry = entry.get(part)
+        elif isinstance(entry, list | tuple) and isinstance(part, int):
+            entry = entry[part]
+        else:
+            return inner[:depth]
+    return inner
 
 
 def _describe_error(model: type[BaseModel], error: Mapping[str, Any], place: Sequence[Any]) -> tuple[str, str]:
