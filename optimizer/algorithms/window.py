@@ -6,9 +6,10 @@
     valid  y ≤ U·ΣY(o)                              likewise, unless dual values without these rows are requested
     floor  u = w + v,  w ≤ (1 − φ)·D,  v ≤ φ·D      not u − v ≤ (1 − φ)·D: two bounds in place of a row
 
-The rows are written by the same levers and network as all models (`recourse_model`) and converted to arrays here. F is
-the same for all shocks; their technology matrix is c·F. The dual value of a right-hand side or bound, times −c·F, is a
-subgradient of the optimum in the plan.
+The rows are written by the same levers and network as all models (`recourse_model`) and converted to arrays here. F
+is the same for all shocks; their technology matrix is c·F. Severities are in the arrays of `limit` and of an option's
+row `capacity`; rules on the plan, such as the budget, are rows of the first stage only. The dual value of a
+right-hand side or bound, times −c·F, is a subgradient of the optimum in the plan.
 """
 
 from collections.abc import Mapping, Sequence

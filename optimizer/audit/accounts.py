@@ -217,7 +217,7 @@ def stack_flows(plan: PlanAccounts, names: Sequence[str], flows: Sequence[Flows]
     return ManyFlows(tuple(names), tuple(each.first for each in flows), rows)
 
 
-def struck_paths(
+def shock_paths(
     basis: AuditBasis,
     specs: Sequence[ShockSpec],
     times: Any,
@@ -226,7 +226,7 @@ def struck_paths(
     *,
     is_steady: bool = False,
 ) -> Paths:
-    """Return shocks whose windows have one length, with the share that cuts take from each activity."""
+    """Return shocks whose windows have one length, with the severity that cuts have for each activity."""
     deliberate, other = (_severities(basis.instance, specs, times.shape[1], deliberate=of) for of in (True, False))
     return Paths(specs, times, basis.labels, flows, deliberate, other, delta, is_steady)
 
@@ -241,11 +241,11 @@ def _severities(instance: Instance, specs: Sequence[ShockSpec], length: int, *, 
             shocks, profiles = aims.setdefault((cut.region, cut.stage, cut.process, cut.commodity), ([], []))
             shocks.append(s)
             profiles.append([cut.severity[min(i, len(cut.severity) - 1)] for i in range(length)])
-    struck: dict[str, Array] = {}
+    severities: dict[str, Array] = {}
     for aim, (shocks, profiles) in aims.items():
         for name in _matching(instance, *aim):
-            np.maximum.at(struck.setdefault(name, np.zeros((len(specs), length))), shocks, profiles)
-    return struck
+            np.maximum.at(severities.setdefault(name, np.zeros((len(specs), length))), shocks, profiles)
+    return severities
 
 
 def _matching(instance: Instance, region: Any, stage: Any, process: Any, commodity: Any) -> list[str]:
@@ -324,7 +324,7 @@ def _check_limit(operation: Operation, beside_deliberate: Mapping[str, Array], b
     """Check the activity of a process against the capacity that the worse sort of cuts leaves, and its restart."""
     p, activity, whole = operation.name, operation.flow("activity"), operation.working
     left = [
-        whole * (1.0 - operation.lost(p, deliberate=deliberate)) + lent.get(p, 0.0)
+        whole * (1.0 - operation.severity(p, deliberate=deliberate)) + lent.get(p, 0.0)
         for deliberate, lent in ((True, beside_deliberate), (False, beside))
     ]
     most = np.minimum(np.minimum(*left), whole * operation.started())

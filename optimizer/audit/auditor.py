@@ -194,9 +194,9 @@ class Paths:
     times: npt.NDArray[np.intp]  # periods of the horizon, an array (paths, periods)
     labels: Sequence[str]  # labels of the horizon's periods
     flows: ManyFlows  # t, arrays (paths, periods)
-    # Share of capacity lost to each sort of cut, by affected activity.
-    deliberate_cuts: dict[str, Array]
-    other_cuts: dict[str, Array]
+    # Severity, the share of capacity lost to each sort of cut, by affected activity.
+    deliberate_severity: dict[str, Array]
+    other_severity: dict[str, Array]
     delta: float  # length of a period, years
     # Whether the path is one steady state, as in a rule about time to survive: stocks have no losses.
     is_steady: bool = False
@@ -273,10 +273,10 @@ class Operation:
         """Return each shock's own value in one of its fields, such as ``cost``; `usual` where a shock has none."""
         return self.paths.override(part, self.name, usual)
 
-    def lost(self, activity: str, *, deliberate: bool) -> Array:
+    def severity(self, activity: str, *, deliberate: bool) -> Array:
         """Return the share of an activity's capacity that deliberate cuts, or other cuts, take."""
-        cuts = self.paths.deliberate_cuts if deliberate else self.paths.other_cuts
-        return cuts.get(activity, self.nothing)
+        severity = self.paths.deliberate_severity if deliberate else self.paths.other_severity
+        return severity.get(activity, self.nothing)
 
     def started(self) -> Array:
         """Return r, the share of capacity that may run in a period of a shock: 1 less the mean idle share.
@@ -432,8 +432,8 @@ class ActivityAuditor(Auditor):
 
     def most(self, operation: Operation) -> Array:
         """Return the largest activity, t: working capacity less cuts, or less the share that has not restarted."""
-        lost = [operation.lost(operation.name, deliberate=deliberate) for deliberate in (True, False)]
-        return np.asarray(operation.working * np.minimum(1.0 - np.maximum(*lost), operation.started()))
+        severities = [operation.severity(operation.name, deliberate=deliberate) for deliberate in (True, False)]
+        return np.asarray(operation.working * np.minimum(1.0 - np.maximum(*severities), operation.started()))
 
     def check(self, operation: Operation) -> None:
         """Check `capacity`, 0 ≤ x ≤ C·Δ·min(1−σ, r), and in the baseline `run`, x ≥ min_utilisation·C·Δ."""

@@ -18,8 +18,8 @@ from optimizer.audit.accounts import (
     check_paths,
     flows_fit,
     operating_costs,
+    shock_paths,
     stack_flows,
-    struck_paths,
 )
 from optimizer.audit.auditor import AuditBasis, Paths
 from optimizer.audit.lines import check_unserved, check_unserved_of_lines, total_demand
@@ -153,7 +153,7 @@ def _audit_flows(
     times = np.array([shock.periods for shock in shocks])
     if any(row.shape != times.shape for row in flows.rows.values()):
         raise ValueError("flows do not have the length of their windows")
-    paths = struck_paths(basis, [shock.spec for shock in shocks], times, flows, basis.delta)
+    paths = shock_paths(basis, [shock.spec for shock in shocks], times, flows, basis.delta)
     check_paths(plan, paths)
     found = [_recompute_segment(basis, paths, d) for d in basis.instance.demands]
     for each in found:
@@ -441,7 +441,7 @@ def _check_survival(
     if not flows_fit(plan, name, flows, [t]):
         return
     stacked = stack_flows(plan, [name], [flows])
-    paths = struck_paths(basis, [spec], np.array([[t]]), stacked, span, is_steady=True)
+    paths = shock_paths(basis, [spec], np.array([[t]]), stacked, span, is_steady=True)
     check_paths(plan, paths)
     for d, demand in basis.instance.demands.items():
         demanded, unserved, floor = basis.demanded(paths, d), paths.flows[d, "unserved"], demand.survival

@@ -84,12 +84,14 @@ def command(
 
 
 def _show(result: "Result | FuturesResult", *, every: bool) -> None:
-    from optimizer.report.tables.futures import futures_tables
-    from optimizer.report.tables.plan import plan_tables
     from optimizer.report.tables.render import show
     from optimizer.results.result import Result
 
-    show(plan_tables if isinstance(result, Result) else futures_tables, result, every=every)
+    if isinstance(result, Result):
+        from optimizer.report.tables.plan import plan_tables as tables
+    else:
+        from optimizer.report.tables.futures import futures_tables as tables
+    show(tables, result, every=every)
 
 
 def _check_bands(instance: "Instance", file: str) -> None:

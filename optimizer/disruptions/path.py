@@ -32,7 +32,7 @@ class Path:
     years: tuple[Any, ...]  # calendar year of each period
     deliberate: Any  # whether leverage restrains the cuts of `severity`
     demand: Mapping[str, Numbers]  # t per period by segment, after any surge
-    floor: Mapping[str, Numbers]  # survival floor by segment, a share; empty in the baseline
+    floor: Mapping[str, Numbers]  # survival floor by segment (`survival`), a share; empty in the baseline
     capacity: Mapping[str, Numbers]  # t per period by existing process, before any cut
     region: Mapping[str, str | None]  # region by existing process
     severity: Mapping[str, Numbers]  # share lost by process or option; those that no cut matches are absent

@@ -122,10 +122,10 @@ def baseline_path(instance: "Instance") -> Path:
 def shock_path(instance: "Instance", shock: Shock) -> Path:
     """Build the path in the window of one shock."""
     years = tuple(instance.horizon.year(t) for t in shock.periods)
-    lost = [
+    severities = [
         {name: tuple(rows[0].tolist()) for name, rows in shares.items()} for shares in _severities(instance, [shock])
     ]
-    return _build_path(instance, shock.name, shock.periods, years, [shock.spec], lost)
+    return _build_path(instance, shock.name, shock.periods, years, [shock.spec], severities)
 
 
 def shared_path(instance: "Instance", shocks: Sequence[Shock]) -> Path:
@@ -165,7 +165,7 @@ def _build_path(
     periods: range,
     years: tuple[Any, ...],
     specs: Sequence[ShockSpec],
-    lost: Sequence[Mapping[str, Numbers]],
+    severities: Sequence[Mapping[str, Numbers]],
     delta: float | None = None,
 ) -> Path:
     delta, demands = delta or instance.horizon.delta, instance.demands
@@ -186,8 +186,8 @@ def _build_path(
             for p, each in instance.processes.items()
         },
         region={p: process.region for p, process in instance.processes.items()},
-        severity=lost[0],
-        accident=lost[1],
+        severity=severities[0],
+        accident=severities[1],
         scrap=_scrap(instance, years, delta),
         multiplier=_by_name(specs, lambda spec: spec.cost, {}),
         reliability=_by_name(specs, lambda spec: spec.reliability, _own_reliability(instance)),
@@ -375,7 +375,7 @@ def _columns(instance: "Instance", path: Path, varied: _VariedFields) -> dict[tu
     result: dict[tuple[str, str, int], Any] = {("length", "", 0): float(len(path.periods))}
     for name in {*path.severity, *path.accident}:
         for t in path.periods:
-            result["lost", name, t] = path.largest_severity_at(name, t)
+            result["severity", name, t] = path.largest_severity_at(name, t)
             result["unrestrained", name, t] = np.where(
                 path.deliberate, path.accidental_severity_at(name, t), path.severity_at(name, t)
             )

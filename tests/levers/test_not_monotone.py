@@ -55,7 +55,7 @@ class TriggerAuditor(Auditor):
         """What is lent is within the size, and nothing is lent where less than half is cut."""
         if operation.is_baseline:
             return
-        lost = [operation.lost(operation.option.process, deliberate=sort) for sort in (True, False)]
+        lost = [operation.severity(operation.option.process, deliberate=sort) for sort in (True, False)]
         operation.at_most("capacity", operation.flow("lent"), operation.working * (np.maximum(*lost) >= 0.5))
 
     def supplies(self, operation: Operation) -> Mapping[str, Array]:

@@ -28,7 +28,7 @@ class LeverageAuditor(Auditor):
             return {}
         option, level = operation.option, operation.carried[operation.paths.times]
         return {
-            p: operation.capacity(p) * operation.lost(p, deliberate=True) * option.restraint * level
+            p: operation.capacity(p) * operation.severity(p, deliberate=True) * option.restraint * level
             for p, process in operation.basis.instance.processes.items()
             if process.region == option.region
         }

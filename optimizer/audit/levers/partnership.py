@@ -13,4 +13,4 @@ class PartnershipAuditor(Auditor):
         """Return σ·reliability·C·Δ for its process."""
         process = operation.option.process
         secured = operation.override("reliability", operation.option.reliability) * operation.working
-        return {process: operation.lost(process, deliberate=deliberate) * secured}
+        return {process: operation.severity(process, deliberate=deliberate) * secured}

@@ -1,4 +1,7 @@
-"""Tables and sentences on the budgets of a comparison: least outlays, what more money buys, breakpoints."""
+"""Tables and sentences on the budgets of a comparison: least outlays, what more money buys, breakpoints.
+
+What one plan spends of its budget is told by `optimizer.report.format.outlay_words`.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
