@@ -755,6 +755,18 @@ def test_python_says_scenarios_and_plans_of_futures_what_was_changed(tmp_path: P
     assert "changes" not in so.solve(so.load(TINY)).to_dict()
 
 
+def test_python_takes_the_sources_from_the_file(tmp_path: Path) -> None:
+    """`load` reads no comments; one of the file's numbers stands with a source in its comment."""
+    result = so.solve(so.load(TINY))
+    source, motors = tmp_path / "sourced.yaml", "shortage_cost: 500k}"
+    source.write_text(TINY.read_text(encoding="utf-8").replace(motors, f"{motors}  # source: an annual report"))
+    for named, said in (({}, "the plan holds no comments"), ({"instance_file": source}, "The file gives a source for")):
+        so.write_report(result, tmp_path / "brief.md", **named)
+        assert said in (tmp_path / "brief.md").read_text(encoding="utf-8"), named
+    with pytest.raises(so.InstanceError, match=r"gone\.yaml"):
+        so.write_report(result, tmp_path / "brief.md", instance_file=tmp_path / "gone.yaml")
+
+
 def test_python_writes_the_brief(result: so.Result, tmp_path: Path) -> None:
     so.write_report(result, tmp_path / "brief.md", budgets=[5e6])
     assert "20 t more below floors, survival gap +10M USD in embargo, from 2027" in (tmp_path / "brief.md").read_text(

@@ -13,6 +13,7 @@ import yaml
 import optimizer as so
 from optimizer.cli.app import COMMANDS, load_command
 from optimizer.errors import Finding
+from optimizer.levers import PACKAGE_KINDS
 from optimizer.report.html.book import book
 from optimizer.studies.comparison import single_point
 from optimizer.studies.summary import Fallback, FutureOutline, Preview, RowHits, ShockHit, Shortage, Summary
@@ -39,6 +40,14 @@ def test_no_span_of_code_begins_with_a_comma(page: Path) -> None:
     text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
     for paragraph in text.split("\n\n"):
         assert not [span for span in paragraph.split("`")[1::2] if span.startswith(", ")]
+
+
+@pytest.mark.parametrize(
+    ("file", "after"), [("optimizer/io/starter.yaml", "`kind` is one of"), ("docs/tutorial.md", "`options`")]
+)
+def test_newcomers_are_told_every_kind(file: str, after: str) -> None:
+    told = re.split(r"\n\n|\noptions:", (ROOT / file).read_text(encoding="utf-8").split(after)[1])[0]
+    assert set(PACKAGE_KINDS) <= set(re.findall(r"\w+", told))
 
 
 def test_the_readme_is_short() -> None:

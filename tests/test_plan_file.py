@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import optimizer as so
-from optimizer.errors import GivenPlanError
+from optimizer.errors import GivenPlanError, PlanFileError
 from optimizer.report.tables.render import write_frames
 
 ROOT = Path(__file__).parent.parent
@@ -315,3 +315,11 @@ def test_what_solve_writes_of_several_futures_is_read_back(tmp_path: Path, case:
         again = so.load_plan(folder / "decisions.csv", instance)
         for name, each in again.futures.items():
             assert sizes(each.plan) == pytest.approx(sizes(found.futures[name].plan))
+
+
+def test_a_plan_by_hand_in_json_is_no_saved_plan(tmp_path: Path) -> None:
+    path = written(tmp_path, '{"builds": {"plant": {"2026": 20}}}', "hand.json")
+    with pytest.raises(PlanFileError, match="is a plan without its instance: `diversify evaluate INSTANCE --plan"):
+        so.Result.load(path)
+    with pytest.raises(PlanFileError, match="it lacks builds"):
+        so.Result.load(written(tmp_path, '{"data": {}}', "hand.json"))

@@ -344,11 +344,13 @@ def apply_arguments(
     scenario: ScenarioNames | None = None,
     notes: Sequence[str] = (),
     takes: Literal["one future", "futures", "futures and measures"] = "one future",
+    for_all: str = "",
 ) -> Edited:
     """Return the instance under its named scenarios and another budget, with notes on both after those of the caller.
 
     If two of them set the same number to different values, the later one holds; a Python warning and a note say so.
-    Unless `takes` includes measures, `judged_alone` applies to the result.
+    Unless `takes` includes measures, `judged_alone` applies to the result. `for_all` is the function that takes all
+    futures in place of one, if there is such a function.
 
     Raises:
         InstanceError: there is no such scenario, several make no valid instance, or the instance has several futures
@@ -372,7 +374,8 @@ def apply_arguments(
     notes_of_all = (*said, *scenario_notes(instance, names), *outside, *map(str, found))
     made = Edited(changed, notes_of_all, scenario_words(names))
     if changed.futures and takes == "one future":
-        cure = "Choose one by --future, in Python by in_future(instance, name); or solve all, by solve_futures."
+        cure = "Choose one by --future, in Python by in_future(instance, name)"
+        cure += f"; or take all, by {for_all}." if for_all else "."
         raise InstanceError([Finding(changed.title, None, "futures", "the instance has several futures", cure)])
     return made if takes == "futures and measures" else judged_alone(made)
 

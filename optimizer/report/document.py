@@ -20,6 +20,7 @@ from optimizer.files import write_whole
 from optimizer.instance.derived import prices_respond
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
+from optimizer.io.load import comments_of, open_document
 from optimizer.report.brief.content import make_brief
 from optimizer.report.brief.futures import make_each_brief, make_futures_brief
 from optimizer.report.brief.plan_parts import Brief
@@ -144,6 +145,7 @@ def write_report(
     budgets: BudgetList = (),
     *,
     studies: Study | Iterable[Study] = (),
+    instance_file: str | Path | None = None,
 ) -> None:
     """Write a plan as one page (.html), its brief alone (.pdf, .docx, .md) or a workbook (.xlsx), whole or not at all.
 
@@ -155,9 +157,11 @@ def write_report(
         studies: the result of `explain`, `attack`, `alternatives`, `sensitivity`, `stress`, `discover`, `compare`,
             `share_costs` or `futures_study`, or several of them; each becomes a section of the page. The brief has the
             effects of delays if budgets are given or chosen.
+        instance_file: the file of the instance, whose comments name the sources of its numbers. A plan that
+            `diversify solve` saved has them; `load` and `solve` leave them out.
 
     Raises:
-        InstanceError: the instance in the result is no longer valid.
+        InstanceError: the instance in the result is no longer valid, or its file cannot be read.
         OSError: the file cannot be written.
         SolverError: the solver failed at a plan of another budget.
         TypeError: `result` is not a result, or an element of `studies` is not a study.
@@ -166,7 +170,13 @@ def write_report(
     instance, target, settings = instance_of(result), arguments.file_path("path", path, REPORT_FORMS), Settings()
     wants_more = (listed := budget_list(budgets)) != []
     several = list(studies) if isinstance(studies, Iterable) else [studies]
-    parts = ReportParts(instance, result, studies=several, sections=[section_of(study, result) for study in several])
+    comments: Sequence[Mapping[str, Any]] = ()
+    if instance_file is not None:
+        comments = comments_of(open_document(arguments.file_path("instance_file", instance_file)).file)
+        result = replace(result, comments=comments) if isinstance(result, Result) else result
+    parts = ReportParts(
+        instance, result, comments=comments, studies=several, sections=[section_of(study, result) for study in several]
+    )
     parts = replace(parts, warnings=audit_warnings(parts.instance, result))
     if isinstance(result, FuturesResult):
         parts = replace(parts, delays=find_futures_delays(result, settings) if wants_more else {})

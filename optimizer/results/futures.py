@@ -257,7 +257,9 @@ class FuturesResult(SavedPlan):
 
     @classmethod
     def _check_form(cls, data: Mapping[str, Any]) -> None:
-        if not is_of_futures(data) or data.get("format") != FORMAT:
+        if not is_of_futures(data):
+            raise PlanFileError("a plan of one future: in Python, Result.load reads it")
+        if data.get("format") != FORMAT:
             raise PlanFileError(f"not a plan of several futures of this version. {SOLVE_AGAIN}")
 
     @classmethod

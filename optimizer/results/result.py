@@ -185,7 +185,7 @@ class Result(SavedPlan):
         seconds: run time by part, s (load, build, solver, total).
         data: the instance as a mapping.
         endured: by rule `min_time_to_survive` and year, flows over the required months that keep every floor.
-        comments: comments of the instance file, each with `place` (a list of keys), the `value` there, and `text`.
+        comments: of the instance file, each with `place` (a list of keys), `value` there, and `text`; none by `solve`.
         adversary: the adversary that the plan was made against; None without one. Its attacks are among the shocks; the
             worst of them at each start counts in `survival_gap`.
         lacks: by segment, its unserved demand in the baseline; segments that are served in full are left out.
@@ -404,11 +404,10 @@ class Result(SavedPlan):
         if not names:
             raise PlanFileError(f"{path} holds no plan: its status is {data.get('status')}")
         if len(names) > 1:
-            more = " …" if len(names) > SHOWN_FUTURES else ""
-            what = f"{path} holds a plan of {len(names)} futures, and the plan of one is needed"
-            raise PlanFileError(f"{what}: choose it by --future, one of {', '.join(names[:SHOWN_FUTURES])}{more}")
-        only: Mapping[str, Any] = data["futures"][0]["result"]
-        return only
+            some = ", ".join(names[:SHOWN_FUTURES]) + " …" * (len(names) > SHOWN_FUTURES)
+            cure = f"choose it by --future, one of {some}; in Python, by FuturesResult.load(path).future(name).result"
+            raise PlanFileError(f"{path} holds a plan of {len(names)} futures, and the plan of one is needed: {cure}")
+        return dict(data["futures"][0]["result"])
 
 
 def require_result(given: object, kind: Any = SavedPlan) -> None:
@@ -418,9 +417,10 @@ def require_result(given: object, kind: Any = SavedPlan) -> None:
     """
     if not isinstance(given, kind):
         what = (get_args(kind) or (Result if kind is SavedPlan else kind,))[0].__name__
-        maker, needed = "solve" if what == "Result" else "solve_futures", f"a {what} is needed"
-        cure = f"{maker} returns one, {what}.load reads a saved one from a file"
-        raise TypeError(f"{needed}, not {type(given).__name__}: {cure}")
+        cure = "take that of one future, .future(name).result"
+        if what != "Result" or not isinstance(given, SavedPlan):
+            cure = f"{'solve' if what == 'Result' else 'solve_futures'} returns one, {what}.load reads one from a file"
+        raise TypeError(f"a {what} is needed, not {type(given).__name__}: {cure}")
 
 
 def require_plan(result: Result) -> None:

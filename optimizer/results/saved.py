@@ -255,8 +255,13 @@ def read_plan_json(path: str | FilePath) -> Mapping[str, Any]:
     data = _read_object(path)
     if isinstance(data, Mapping) and {"horizon", "demands"} <= data.keys():
         raise PlanFileError(f"{path} is an instance, not a plan: {MAKE_PLAN}")
-    if not isinstance(data, Mapping) or "builds" not in data or "data" not in data:
-        raise PlanFileError(f"{path} is not a plan file: it lacks builds or data. {SOLVE_AGAIN}")
+    if not isinstance(data, Mapping):
+        raise PlanFileError(f"{path} is not a plan file: it is no JSON object. {SOLVE_AGAIN}")
+    if "builds" not in data:
+        raise PlanFileError(f"{path} is not a plan file: it lacks builds. {SOLVE_AGAIN}")
+    if "data" not in data:
+        judged = f"`diversify evaluate INSTANCE --plan {path}` judges it"
+        raise PlanFileError(f"{path} is a plan without its instance: {judged}")
     return data
 
 

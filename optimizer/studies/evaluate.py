@@ -100,7 +100,7 @@ def evaluate(
         [('reserve', '2026', 60), ('reserve', '2028', 40)]
     """
     settings = Settings.chosen(settings)
-    made = apply_arguments(instance, budget=budget, scenario=scenario, notes=notes)
+    made = apply_arguments(instance, budget=budget, scenario=scenario, notes=notes, for_all="evaluate_futures")
     given, clock = read_plans(plans, made.instance), settings.clock()
     depth: Depth = "operation" if is_quick else "all"
     with interruptible(clock, listener):

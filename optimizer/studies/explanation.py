@@ -101,10 +101,14 @@ class Repair:
     kind: RepairKind  # kind of the change
     of: str | None = None  # the option or the segment; None if all of them are changed
     works: bool | None = None  # whether it works at some size; None if the time ran out
-    # Its least size: money (budget), additional money in each year (annual), a factor (floors), months (length, months,
-    # sooner), or the share of demand that is removed (demand).
+    # The smallest change that works: the least budget, the least additional money in each year (annual), the highest
+    # factor of the floors (floors), the most months of a shock (length) or of a rule (months), the fewest months by
+    # which builds are on line earlier (sooner), or the least share of demand that is removed (demand).
     amount: float | None = None
-    beyond: float | None = None  # the nearest size that is known not to be enough; None if the time ran out
+    # The next step, which is not enough (length, months, sooner, demand); the money below which nothing is enough
+    # (budget, annual), or the factor above which the floors cannot be kept (floors), which may equal `amount`. None if
+    # the time ran out.
+    beyond: float | None = None
     # Cost and outlay of a plan that survives with the repair, money; None if none was found.
     cost: float | None = None
     outlay: float | None = None

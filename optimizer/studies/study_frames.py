@@ -454,14 +454,14 @@ def part_values(found: "Explanation") -> Frame:
 
 
 def deadlines(found: "Explanation") -> Frame:
-    """Return one row per build: when it is ordered, and its latest order."""
+    """Return one row per option that is bought: when it is ordered, and its latest order."""
     columns = [*_index("option", form="object"), *_columns("period", "", "ordered", "as_planned", "anyhow")]
     columns.append(FrameColumn("can_be_left_out", form="yes"))
     return Frame.of_items("deadlines", "When each is ordered, and the latest order", found.deadlines, columns)
 
 
 def repairs(found: "Explanation") -> Frame:
-    """Return one row per repair: its least size, the size proven not to suffice, and the cost of the plan with it."""
+    """Return one row per repair: the smallest change that works, what is proven beyond it, and the cost of the plan."""
     columns = (
         *_index("kind"),
         *_index("of", form="object"),

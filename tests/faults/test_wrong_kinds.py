@@ -250,15 +250,22 @@ def test_a_plan_or_an_instance_is_no_result(instance: so.Instance, result: so.Re
         "compare": lambda wrong: so.compare(instance, known=wrong),
     }
     for ask in asked.values():
-        for wrong in (result.plan, instance, futures):
+        for wrong in (result.plan, instance):
             with pytest.raises(TypeError, match=f"a Result is needed, not {type(wrong).__name__}: solve returns one"):
                 ask(wrong)
+        with pytest.raises(TypeError, match=r"not FuturesResult: take that of one future, \.future\(name\)\.result"):
+            ask(futures)
     with pytest.raises(TypeError, match="a Result is needed, not FuturesResult"):
         audit_result(instance, futures)  # type: ignore[arg-type]
     assert so.Result.from_dict(futures.to_dict()).plan == futures.futures[0].result.plan
     several = so.solve_futures(so.load(TINY, FUTURES)).to_dict()
-    with pytest.raises(PlanFileError, match="the mapping holds a plan of 2 futures, and the plan of one is needed"):
+    one_is_needed = r"the mapping holds a plan of 2 futures, and the plan of one is needed: .*\.future\(name\)\.result"
+    with pytest.raises(PlanFileError, match=one_is_needed):
         so.Result.from_dict(several)
+    with pytest.raises(PlanFileError, match=r"a plan of one future: in Python, Result\.load reads it"):
+        so.FuturesResult.from_dict(result.to_dict())
+    with pytest.raises(so.InstanceError, match=r"by in_future\(instance, name\); or take all, by evaluate_futures"):
+        so.evaluate(so.load(TINY, FUTURES), result.plan)
     with pytest.raises(TypeError, match="a FuturesResult is needed, not Result: solve_futures returns one"):
         so.futures_study(so.load(TINY, FUTURES), known=result)  # type: ignore[arg-type]
 
