@@ -114,8 +114,7 @@ class Lever(Described):
         default=None, description="Last calendar year in which it may be bought. Default: the end of the horizon."
     )
     budget_share: Share = Field(
-        default=1.0,
-        description="Share of what is paid that counts against the budget, as outlay; all of it is a cost. Default 1.",
+        default=1.0, description="Share of payments that counts against the budget; all payments are costs. Default 1."
     )
     committed: Commitments = ()
 
