@@ -88,10 +88,13 @@ def _show(result: "Result | FuturesResult", *, every: bool) -> None:
     from optimizer.results.result import Result
 
     if isinstance(result, Result):
-        from optimizer.report.tables.plan import plan_tables as tables
+        from optimizer.report.tables.plan import plan_tables
+
+        show(plan_tables, result, every=every)
     else:
-        from optimizer.report.tables.futures import futures_tables as tables
-    show(tables, result, every=every)
+        from optimizer.report.tables.futures import futures_tables
+
+        show(futures_tables, result, every=every)
 
 
 def _check_bands(instance: "Instance", file: str) -> None:
