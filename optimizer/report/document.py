@@ -170,10 +170,7 @@ def write_report(
     instance, target, settings = instance_of(result), arguments.file_path("path", path, REPORT_FORMS), Settings()
     wants_more = (listed := budget_list(budgets)) != []
     several = list(studies) if isinstance(studies, Iterable) else [studies]
-    comments: Sequence[Mapping[str, Any]] = ()
-    if instance_file is not None:
-        comments = comments_of(open_document(arguments.file_path("instance_file", instance_file)).file)
-        result = replace(result, comments=comments) if isinstance(result, Result) else result
+    result, comments = _with_sources(result, instance_file)
     parts = ReportParts(
         instance, result, comments=comments, studies=several, sections=[section_of(study, result) for study in several]
     )
@@ -186,6 +183,16 @@ def write_report(
         parts = replace(parts, frontier=frontier(parts.instance, result, amounts), is_quick=False)
         parts = replace(parts, delays=find_brief_delays(parts.instance, result, settings))
     write_whole(target, make_document(parts, target.suffix.lower())[1])
+
+
+def _with_sources(
+    result: Result | FuturesResult, file: str | Path | None
+) -> tuple[Result | FuturesResult, tuple[Mapping[str, Any], ...]]:
+    """Return the result with the comments of an instance file, and these comments; as it is if there is no file."""
+    if file is None:
+        return result, ()
+    comments = comments_of(open_document(arguments.file_path("instance_file", file)).file)
+    return replace(result, comments=comments) if isinstance(result, Result) else result, comments
 
 
 def futures_book(
