@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from optimizer.solver.base import SIGNALS, Clock, Listener, Progress, Settings, ignore, interruptible
+from optimizer.solver.base import SIGNALS, Clock, Listener, Settings, ignore, interruptible
 from optimizer.tolerances import COLLECTED
 
 # Seconds between two checks of the main process. The solver releases the interpreter's lock, so that a long solve does
@@ -194,15 +194,9 @@ def clock_of_task(memory: Memory, settings: Settings) -> Iterator[Clock]:
 
 @contextlib.contextmanager
 def own_clock(memory: Memory, settings: Settings) -> Iterator[Clock]:
-    """Yield a clock of the task's own with the limits of the settings; Ctrl-C stops the clock of all tasks too."""
+    """Yield a clock of the task's own with the limits of the settings."""
     clock = settings.clock()
-
-    def stop(event: Progress) -> None:
-        if CLOCK in memory:
-            memory[CLOCK].interrupted = True
-        listener_of(memory)(event)
-
-    with interruptible(clock, stop):
+    with interruptible(clock, listener_of(memory)):
         yield clock
 
 

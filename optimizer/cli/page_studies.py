@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from optimizer.report.html.sections import PageSection, Study
     from optimizer.results.futures import FuturesResult
     from optimizer.results.result import Result
-    from optimizer.solver import Clock, Listener, Progress, Settings
+    from optimizer.solver import Clock, Listener, Settings
     from optimizer.studies.comparison import Comparison
     from optimizer.studies.sensitivity_result import Sensitivity
 
@@ -385,15 +385,10 @@ def carry_out_all(
         common.display(money, lists_tasks=True) as shown,
         start_executor(size) as executor,
     ):
-
-        def on_event(event: "Progress") -> None:
-            clock.interrupted |= event.is_stopping
-            shown(event)
-
         if size <= 1:
-            executor.memory[LISTENER] = on_event
+            executor.memory[LISTENER] = shown
         timed = timed_tasks(tasks, order, size, limit, is_asked=clock.limit is not None)
-        with interruptible(clock, on_event):
+        with interruptible(clock, shown):
             for number, answer in executor.as_completed(timed, clock):
                 found[order[number]] = answer
                 if len(tasks) > 1:

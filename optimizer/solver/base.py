@@ -149,14 +149,18 @@ class Clock:
 
 # The signals with which a user, a shell or a batch system ends a run.
 SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
+# The clocks that a signal stops, with their listeners: of the whole computation, of its tasks in this process, of their
+# searches.
+_STOPPABLE: list[tuple[Clock, Listener]] = []
 
 
 @contextlib.contextmanager
 def interruptible(clock: Clock, listener: Listener = ignore) -> Iterator[None]:
     """Stop the clock at Ctrl-C, SIGTERM or SIGHUP: the run ends with its incumbent; a second signal ends it at once.
 
-    The first signal is reported to the listener at once, since a solver may take some seconds to react. Where SIGHUP is
-    ignored, as under `nohup`, it stays ignored. Outside the main thread no handler is installed.
+    It stops the clocks of enclosing blocks as well. The first signal is reported to their listeners at once, since a
+    solver may take some seconds to react. Where SIGHUP is ignored, as under `nohup`, it stays ignored. Outside the main
+    thread no handler is installed.
     """
     function("listener", listener)
     if threading.current_thread() is not threading.main_thread():
@@ -164,20 +168,24 @@ def interruptible(clock: Clock, listener: Listener = ignore) -> Iterator[None]:
         return
 
     def stop(signum: int, frame: object) -> None:
-        if clock.interrupted:
+        if any(each.interrupted for each, _ in _STOPPABLE):
             raise KeyboardInterrupt
-        clock.interrupted = True
-        if signum != signal.SIGINT:
-            clock.signal_name = signal.Signals(signum).name
-        listener(Progress(STOPPING, time.perf_counter() - clock.started))
+        for each, _ in _STOPPABLE:
+            each.interrupted = True
+            if signum != signal.SIGINT:
+                each.signal_name = signal.Signals(signum).name
+        for report in {id(each): each for _, each in _STOPPABLE}.values():
+            report(Progress(STOPPING, time.perf_counter() - clock.started))
 
     before = {each: signal.getsignal(each) for each in SIGNALS}
     taken = [n for n, handler in before.items() if n == signal.SIGINT or handler is not signal.SIG_IGN]
-    for each in taken:
-        signal.signal(each, stop)
     try:
+        _STOPPABLE.append((clock, listener))
+        for each in taken:
+            signal.signal(each, stop)
         yield
     finally:
+        _STOPPABLE.pop()
         for each in taken:
             signal.signal(each, before[each] or signal.SIG_DFL)
 

@@ -1,11 +1,15 @@
 """SIGTERM and SIGHUP end a search as Ctrl-C does: with the best plan, and exit code 5."""
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+import optimizer as so
+from optimizer.solver.base import Clock, Progress, interruptible
 
 CASE = str(Path(__file__).parents[1] / "cases" / "generated" / "108.yaml")
 
@@ -76,3 +80,31 @@ def test_a_signal_before_a_command_has_begun_is_5_as_well(name: str) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 5
     assert done.stderr == "Error: stopped before there was an answer.\n"
+
+
+def test_a_signal_during_a_search_within_a_study_ends_the_study() -> None:
+    """The first plan of a comparison is found in this process, by a search with a clock of its own."""
+    rounds = list[int]()
+
+    def listener(event: Progress) -> None:
+        if event.round and not rounds:
+            rounds.append(event.round)
+            signal.raise_signal(signal.SIGINT)
+
+    settings = so.Settings(strategy="constraint-generation", jobs=1)
+    found = so.compare(so.load(CASE), ["1B", "2B", "3B"], settings=settings, listener=listener)
+    assert rounds
+    assert found.stopped
+    assert len(found.columns) == 1
+
+
+def test_a_signal_stops_all_clocks_that_run_and_a_second_one_ends_all() -> None:
+    whole, task, said = Clock(), Clock(), list[str]()
+    with interruptible(whole, lambda _: said.append("whole")):
+        with interruptible(task), interruptible(task, lambda _: said.append("task")):
+            signal.raise_signal(signal.SIGTERM)
+        assert (whole.interrupted, task.interrupted) == (True, True)
+        assert (whole.signal_name, task.signal_name) == ("SIGTERM", "SIGTERM")
+        assert said == ["whole", "task"]
+        with pytest.raises(KeyboardInterrupt), interruptible(Clock()):
+            signal.raise_signal(signal.SIGINT)
