@@ -192,6 +192,16 @@ def test_a_path_without_shocks_says_so() -> None:
         draw_plot(book(calm, single_point(calm, so.solve(calm))), "path", Choice(), "svg")
 
 
+def test_names_are_drawn_as_they_are_written() -> None:
+    data = yaml.safe_load(TINY.read_text()) | {"name": "for $5 or $6, $\\frac{1}{ $"}
+    data["options"]["reserve"]["name"] = "_hidden"
+    instance = so.read(data)
+    drawn = book(instance, single_point(instance, so.solve(instance)))
+    for kind in ("stock", "drawdown"):
+        assert "_hidden" in words(draw_plot(drawn, kind, Choice(), "svg"))
+    assert "for $5 or $6, $\\frac{1}{ $" in words(draw_plot(drawn, "stock", Choice(), "svg"))
+
+
 def test_letters_that_no_font_has_are_named_once(tmp_path: Path) -> None:
     # A letter of the private use area, that nobody draws.
     instance = so.read(yaml.safe_load(TINY.read_text()) | {"name": "plant \ue123"})

@@ -58,6 +58,7 @@ STYLE: Mapping[str, Any] = {
     "pdf.fonttype": 42,
     "svg.hashsalt": "diversify",
     "axes.unicode_minus": False,
+    "text.parse_math": False,
     "figure.dpi": 100,
 }
 

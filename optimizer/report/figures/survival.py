@@ -392,11 +392,11 @@ def draw_stocks(
                   (2.4, max(0.2, 0.15 * len(lanes))), share=True)  # fmt: skip
     upper, lower = canvas.panels
     ends = [horizon.start + t * horizon.delta for t in range(len(horizon.periods) + 1)]
-    colours, dashes = (BLUE, ORANGE, GREEN, PURPLE, OLIVE, SKY), ("-", "--", ":", "-.")
+    colours, dashes, handles = (BLUE, ORANGE, GREEN, PURPLE, OLIVE, SKY), ("-", "--", ":", "-."), list[Any]()
     for i, (o, row) in enumerate(held.items()):
         style = dashes[i % len(dashes)]
-        upper.step(ends, [*row, row[-1]], where="post", color=colours[i % len(colours)], linestyle=style,
-                   linewidth=1.7, label=display_name(instance, o))  # fmt: skip
+        handles += upper.step(ends, [*row, row[-1]], where="post", color=colours[i % len(colours)], linestyle=style,
+                              linewidth=1.7, label=display_name(instance, o))  # fmt: skip
     upper.set_ylabel("stock, t")
     upper.set_ylim(bottom=0)
     upper.grid()
@@ -409,7 +409,7 @@ def draw_stocks(
         canvas,
         f"Stock at the end of each {horizon.step}, drawn across it: a shock finds that of the {horizon.step} before. "
         f"Below, when each shock occurs, ✗ where it is not survived.{folds}{hidden} {of_plan(result)}",
-        upper.get_legend_handles_labels()[0],
+        handles,
     )
     _name_years(canvas, lower, horizon)
     return canvas

@@ -254,12 +254,13 @@ def draw_down(
     horizon, count = instance.horizon, len(stocks[0].left)
     canvas = new_canvas(f"Stocks in {shock_title(instance, outcome.name)}", 3.0)
     (panel,) = canvas.panels
-    shown = stocks[: len(_COLOURS) * 2]
+    # Matplotlib's own list of handles leaves out names that begin with "_".
+    shown, handles = stocks[: len(_COLOURS) * 2], list[Any]()
     for i, each in enumerate(shown):
         shares = [1.0, *(left / each.before for left in each.left)]
         colour, dash = _COLOURS[i % len(_COLOURS)], _DASHES[3 * i % len(_DASHES)]
         words = f"{each.name}: {si(each.before, 't')} to {si(min(each.left), 't')}"
-        panel.plot(range(count + 1), shares, color=colour, linestyle=dash, linewidth=1.7, label=words)
+        handles += panel.plot(range(count + 1), shares, color=colour, linestyle=dash, linewidth=1.7, label=words)
         empty = next((t for t, share in enumerate(shares) if share <= NEGLIGIBLE), None)
         if empty is not None:
             panel.plot([empty], [0.0], marker="X", color=VERMILION, markersize=8, clip_on=False, zorder=5)
@@ -273,8 +274,7 @@ def draw_down(
     left = f" {plural(len(stocks) - len(shown), 'more stock')} not shown." if len(stocks) > len(shown) else ""
     label, lost = horizon.label, _loss_words(instance, shown)
     add_footer(canvas, f"Left at the end of each {horizon.step}, as a share of what the shock finds; x: empty.{lost} "
-               f"{windowed(label(start), label(start + count - 1))}.{left} {of_plan(result)}",
-               panel.get_legend_handles_labels()[0])  # fmt: skip
+               f"{windowed(label(start), label(start + count - 1))}.{left} {of_plan(result)}", handles)  # fmt: skip
     return canvas
 
 
