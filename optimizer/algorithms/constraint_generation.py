@@ -35,7 +35,7 @@ from optimizer.algorithms.dual_decomposition import DualDecomposition, GroupPlan
 from optimizer.algorithms.extensive_form import ShockModel
 from optimizer.algorithms.problem import NOTHING_KNOWN, Hints, ProblemVariant, SearchResult, generate_constraints
 from optimizer.algorithms.reading import joint_integers, read_joint_plan, read_no_shock
-from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.algorithms.recourse import Evaluator
 from optimizer.algorithms.relaxed_floors import SurvivalShare, excused_samples, tree_shares
 from optimizer.algorithms.search import ADDED, FEW_ROWS, Search
 from optimizer.algorithms.separation import SeparationOracle, Violation, select_most_violated
@@ -48,7 +48,7 @@ from optimizer.tolerances import NEGLIGIBLE_DUAL
 # If more than this share of the shocks held are needed, a new model would cost more than it saves.
 MOST_NEEDED = 0.8
 # Solves groups of futures, each by itself, with the evaluator of all; None for groups that the clock did not allow.
-GroupSolver = Callable[[RecourseEvaluator, Sequence[GroupProblem], Clock], Sequence[GroupPlans | None]]
+GroupSolver = Callable[[Evaluator, Sequence[GroupProblem], Clock], Sequence[GroupPlans | None]]
 
 
 # Largest number of choices of excused samples; the share of the remaining time that all of them may take.
@@ -169,7 +169,7 @@ class ConstraintGeneration(Search):
         settings: Settings,
         clock: Clock,
         listener: Listener,
-        evaluator: RecourseEvaluator,
+        evaluator: Evaluator,
         problem: ProblemVariant,
         group_solver: GroupSolver,
         hints: Hints = NOTHING_KNOWN,

@@ -28,7 +28,7 @@ from optimizer.solver.model import Model
 from optimizer.tolerances import HELD_VALUE, INTEGRALITY, NEGLIGIBLE
 
 if TYPE_CHECKING:
-    from optimizer.algorithms.recourse import RecourseEvaluator
+    from optimizer.algorithms.recourse import Evaluator
 
 # In Benders decomposition and against an adversary, the share of the MIP gap by which the cheapest plan may exceed the
 # least survival gap.
@@ -54,7 +54,7 @@ class ShockModel(MeasuredModel):
         self.most_missed, self.gap_limit = 0.0, math.inf
         self.future_gap_limit = math.inf  # limit on the largest gap of a future, money
         self.known_bound = -math.inf  # a lower bound on the cost that was proven elsewhere
-        self.evaluator: RecourseEvaluator | None = None  # if given, weak relaxations get MIR cuts
+        self.evaluator: Evaluator | None = None  # if given, weak relaxations get MIR cuts
         super().__post_init__()
         self.inequalities = ValidInequalities(self.builder)
         known, again = (self.builder, self.cost, self.settings, self.clock), self.inequalities.hold_again
@@ -490,7 +490,7 @@ def solve_extensive_form(
     clock: Clock,
     listener: Listener,
     problem: ProblemVariant = LEAST_COST,
-    evaluator: "RecourseEvaluator | None" = None,
+    evaluator: "Evaluator | None" = None,
 ) -> SearchResult:
     """Find the plan of least cost, or else of least gap, by one model that holds every shock of every future."""
     known = (settings, clock, listener, formulation.Writer(instance), problem)

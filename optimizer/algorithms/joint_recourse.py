@@ -9,14 +9,14 @@ import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import Any
+from typing import Any, override
 
 import numpy as np
 import numpy.typing as npt
 
 from optimizer.algorithms.executor import DaskExecutor, Executor, ProcessExecutor, SerialExecutor, size_for
 from optimizer.algorithms.reading import own_columns, plan_values
-from optimizer.algorithms.recourse import KEPT, RecourseEvaluator, recourse_executor, setup_of
+from optimizer.algorithms.recourse import KEPT, Evaluator, RecourseEvaluator, recourse_executor, setup_of
 from optimizer.algorithms.subproblems import BatchResponse, RecourseTask, ShockBatch, ShockGaps, Subgradients
 from optimizer.algorithms.workers import Memory, Task
 from optimizer.errors import OptimizerWarning, WorkerError
@@ -26,7 +26,7 @@ from optimizer.results.plan import Plan
 from optimizer.solver.base import Clock, Integers, Vector
 
 
-def evaluator_of(instance: Instance, executor: Executor | None = None) -> RecourseEvaluator:
+def evaluator_of(instance: Instance, executor: Executor | None = None) -> Evaluator:
     """Return the evaluator of an instance with one or several futures."""
     executor = executor or recourse_executor(instance, 1)
     return RecourseEvaluator(instance, executor) if instance.tree.is_single else JointEvaluator(instance, executor)
@@ -37,14 +37,14 @@ def kept_instances(memory: Memory, numbers: Sequence[int]) -> list[Instance]:
     return [memory[KEPT][number].instance for number in numbers]
 
 
-def evaluator_in_worker(memory: Memory, instance: Instance, numbers: Sequence[int]) -> RecourseEvaluator:
+def evaluator_in_worker(memory: Memory, instance: Instance, numbers: Sequence[int]) -> Evaluator:
     """Return the evaluator of an instance whose futures are among those in a worker's memory, for a task."""
     executor = SerialExecutor()
     executor.memory[KEPT] = [memory[KEPT][number] for number in numbers]
     return evaluator_of(instance, executor)
 
 
-class JointEvaluator(RecourseEvaluator):
+class JointEvaluator(Evaluator):
     """An evaluator of plans in the shocks of all futures of an instance.
 
     Args:
@@ -60,7 +60,7 @@ class JointEvaluator(RecourseEvaluator):
     def __init__(self, instance: Instance, executor: Executor, jobs: int | None = 1) -> None:
         self.instance, self.executor, self.tree = instance, executor, instance.tree
         self._jobs, self._searching, self._lost = jobs, executor, list[str]()
-        self._seconds, self.histories = 0.0, None
+        self._seconds = 0.0
         parts = enumerate(self.tree.futures)
         self._futures = [RecourseEvaluator(future.instance, executor, number) for number, future in parts]
         counts = [len(future.instance.events) for future in self.tree.futures]
@@ -71,26 +71,26 @@ class JointEvaluator(RecourseEvaluator):
         self._places = [own_columns(each.subproblems.plan, submodel) for each, submodel in pairs]
 
     @property
+    @override
     def futures(self) -> Sequence[RecourseEvaluator]:
-        """The evaluators of the futures."""
         return self._futures
 
     @property
-    def notes(self) -> list[str]:  # type: ignore[override]
-        """Notes for the result about workers that were lost."""
+    @override
+    def notes(self) -> list[str]:
         return list(dict.fromkeys([*self._lost, *(note for each in self._futures for note in each.notes)]))
 
     @cached_property
+    @override
     def batches(self) -> list[ShockBatch]:
-        """The batches of all futures, one future after another."""
         return [
             ShockBatch(part.length, part.events + first)
             for each, first in zip(self._futures, self.first.tolist(), strict=False)
             for part in each.batches
         ]
 
+    @override
     def plan_values(self, plans: Sequence[Plan]) -> Vector:
-        """Return the futures' plans as values of the columns of `first_stages_model`; numbers of units stay 0."""
         result = np.zeros(self.size)
         for each, place, plan in zip(self._futures, self._places, plans, strict=True):
             result[place] = plan_values(each.instance, plan, each.subproblems.plan)
@@ -101,24 +101,24 @@ class JointEvaluator(RecourseEvaluator):
         return np.asarray(plan, dtype=np.float64)[self._places[number]]
 
     @cached_property
+    @override
     def dominators(self) -> Integers:
-        """By shock, the index of a shock of the same future that dominates it; −1 where none is known."""
         parts = [
             np.where(each.dominators < 0, -1, each.dominators + first)
             for each, first in zip(self._futures, self.first.tolist(), strict=False)
         ]
         return np.concatenate(parts).astype(np.intp)
 
+    @override
     def do_nothing(self, clock: Clock) -> ShockGaps:
-        """Return the gaps of the do-nothing plan in all futures."""
         return _join_gaps([each.do_nothing(clock) for each in self._futures])
 
+    @override
     def can_leave_gap(self, clock: Clock) -> npt.NDArray[np.bool_]:
-        """Return by shock whether a plan may leave a gap in it."""
         return np.concatenate([each.can_leave_gap(clock) for each in self._futures])
 
+    @override
     def gaps(self, plan: Sequence[float] | Vector, clock: Clock, skipped: Iterable[int] = ()) -> ShockGaps:
-        """Return the least gap that a plan leaves in each shock of each future."""
         left = self._split_by_future(skipped)
         return _join_gaps([each.gaps(self.own_plan(n, plan), clock, left[n]) for n, each in enumerate(self._futures)])
 
@@ -131,6 +131,7 @@ class JointEvaluator(RecourseEvaluator):
             result[owner].append(number)
         return result
 
+    @override
     def subgradients(
         self,
         plan: Vector,
@@ -141,7 +142,6 @@ class JointEvaluator(RecourseEvaluator):
         skipped: Iterable[int] = (),
         gap_limits: Vector | None = None,
     ) -> Subgradients:
-        """Return gaps or costs with subgradients in the joint plan's columns, weighted and summed by group."""
         left, found = self._split_by_future(skipped), []
         for n, each in enumerate(self._futures):
             own = slice(self.first[n], self.first[n + 1])
@@ -166,6 +166,7 @@ class JointEvaluator(RecourseEvaluator):
         )
         return Subgradients(value, subgradient, gap, fails, cost, limit, by_gap)
 
+    @override
     def operate_batches(
         self,
         plan: Sequence[float] | Vector,
@@ -175,7 +176,6 @@ class JointEvaluator(RecourseEvaluator):
         *,
         flows: bool = False,
     ) -> list[BatchResponse]:
-        """Return the best operation in each shock; `gap_limits` are by the names in `FutureTree.events`."""
         result: list[BatchResponse] = []
         for n, each in enumerate(self._futures):
             own, first = slice(self.first[n], self.first[n + 1]), int(self.first[n])
@@ -190,8 +190,8 @@ class JointEvaluator(RecourseEvaluator):
             result += [replace(response, events=response.events + first) for response in found]
         return result
 
+    @override
     def cost_lower_bounds(self) -> Vector:
-        """Return by shock a lower bound on its discounted cost under any plan, in money."""
         return np.concatenate([each.cost_lower_bounds() for each in self._futures])
 
     # Whole searches in parallel.
@@ -250,18 +250,18 @@ class JointEvaluator(RecourseEvaluator):
         memory, self._searching, self._jobs = self.executor.memory, SerialExecutor(), 1
         self._searching.memory = memory
 
+    @override
     def close(self) -> None:
-        """Stop the workers."""
         if self._searching is not self.executor:
             self._searching.close()
         self.executor.close()
 
+    @override
     def bases(self) -> dict[str, npt.NDArray[Any]]:
-        """Return by future and name the basis from which each batch starts the next time."""
         return {f"{n}|{name}": basis for n, each in enumerate(self._futures) for name, basis in each.bases().items()}
 
+    @override
     def recall(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Set the starting bases to those of another run, as `bases` returned them."""
         for n, each in enumerate(self._futures):
             head = f"{n}|"
             each.recall({name.removeprefix(head): basis for name, basis in arrays.items() if name.startswith(head)})

@@ -23,7 +23,7 @@ import numpy as np
 from optimizer import formulation
 from optimizer.algorithms.extensive_form import ShockModel
 from optimizer.algorithms.problem import ProblemVariant, SearchResult, generate_constraints
-from optimizer.algorithms.reading import integers_of, plan_values, read_plan
+from optimizer.algorithms.reading import integers_of, read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.search import Search
 from optimizer.algorithms.separation import Violation, select_most_violated
@@ -280,9 +280,9 @@ class NearOptimalSearch(Search):
         """Return the violations of shocks that the model does not hold and the plan does not survive."""
         found = self._values(result)
         plan = read_plan(self.instance, self.model.builder, found)
-        values = plan_values(self.instance, plan, self.evaluator.subproblems.plan)
+        values = self.evaluator.plan_values([plan])
         self.listed.excused_counts = self.model.excuses.excused_counts(found)
-        return self.listed.separate(np.array(values), self.shocks)
+        return self.listed.separate(values, self.shocks)
 
     def _values(self, result: SolveResult) -> Sequence[float]:
         assert result.values is not None

@@ -1,16 +1,15 @@
-"""The recourse of a fixed plan in each shock: least gap, then least operating and shortage cost; and scarcity prices.
+"""The recourse of a fixed plan in each shock: least gap, then least operating and shortage cost.
 
 Shocks are independent once the plan is fixed. Those with windows of one length share one LP (`subproblems`), kept warm
 in this process or in workers (`executor`).
-
-The shadow price of a commodity in a period is the reduction of the least gap by one more tonne of it, the dual value of
-its balance row. That of an activity's capacity comes from its limit, which is a row or the bound of its column.
 """
 
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, cast
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, cast, override
 
 import numpy as np
 import numpy.typing as npt
@@ -35,7 +34,6 @@ from optimizer.instance.schema import Instance
 from optimizer.results.plan import Flows, ManyFlows, Plan
 from optimizer.solver.base import BranchingHistories, Clock, Integers, Vector
 from optimizer.solver.kept import Basis
-from optimizer.tolerances import NEGLIGIBLE_DUAL
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,123 @@ class RecourseResult:
     flows: Flows
 
 
-class RecourseEvaluator:
+class Evaluator(ABC):
+    """What every search asks about a plan: its gaps, costs and subgradients in all shocks of an instance.
+
+    A plan is a vector of the columns of `first_stage_model` or, with several futures, of `first_stages_model`. Shocks
+    are indexed as in `FutureTree.events`.
+    """
+
+    instance: Instance  # of one future or several
+    executor: Executor  # from `recourse_executor`
+    # Branching histories that the searches of one study share; None where each search has its own.
+    histories: BranchingHistories | None = None
+    writer: Writer | None = None  # writer of models for the instance that was searched last
+
+    @property
+    @abstractmethod
+    def futures(self) -> "Sequence[RecourseEvaluator]":
+        """The evaluators of the futures, one for each."""
+
+    @property
+    @abstractmethod
+    def notes(self) -> Sequence[str]:
+        """Notes for the result about workers that were lost."""
+
+    @property
+    @abstractmethod
+    def batches(self) -> list[ShockBatch]:
+        """The batches of shocks that are solved together."""
+
+    @property
+    @abstractmethod
+    def dominators(self) -> Integers:
+        """By shock, the index of a shock of the same future that dominates it; −1 where none is known."""
+
+    @abstractmethod
+    def plan_values(self, plans: Sequence[Plan]) -> Vector:
+        """Return the futures' plans, one for each, as a vector; numbers of units stay 0."""
+
+    @abstractmethod
+    def do_nothing(self, clock: Clock) -> ShockGaps:
+        """Return the gaps of the do-nothing plan."""
+
+    @abstractmethod
+    def can_leave_gap(self, clock: Clock) -> npt.NDArray[np.bool_]:
+        """Return by shock whether a plan may leave a gap in it: with monotone levers, where doing nothing does."""
+
+    @abstractmethod
+    def gaps(self, plan: Sequence[float] | Vector, clock: Clock, skipped: Iterable[int] = ()) -> ShockGaps:
+        """Return the least gap that a plan leaves in each shock, without regard to costs.
+
+        Args:
+            plan: values of its columns; more may follow.
+            clock: counts the solver's seconds; it never stops the evaluation.
+            skipped: indices of shocks that need not be solved.
+        """
+
+    @abstractmethod
+    def operate_batches(
+        self,
+        plan: Sequence[float] | Vector,
+        clock: Clock,
+        gap_limits: Mapping[str, float],
+        chosen: npt.NDArray[np.bool_] | None = None,
+        *,
+        flows: bool = False,
+    ) -> list[BatchResponse]:
+        """Return the recourse of least cost by batch, for the shocks with True in `chosen`, or for all.
+
+        `gap_limits` has by shock name the gap that it may leave; its least gap where missing or larger.
+        """
+
+    def costs(self, answers: Iterable[BatchResponse]) -> Vector:
+        """Return the discounted operating and shortage cost in such answers by shock; 0 where not solved."""
+        result = np.zeros(len(self.instance.tree.events))
+        for answer in answers:
+            result[answer.events] = answer.cost
+        return result
+
+    @abstractmethod
+    def subgradients(
+        self,
+        plan: Vector,
+        clock: Clock,
+        task: RecourseTask,
+        groups: Integers,
+        weights: Vector,
+        skipped: Iterable[int] = (),
+        gap_limits: Vector | None = None,
+    ) -> Subgradients:
+        """Return gaps or costs with their subgradients in the plan, weighted and summed by group.
+
+        Args:
+            plan, clock, skipped: as for `gaps`.
+            task: whether gaps or costs are evaluated.
+            groups: by shock, its group, numbered from 0.
+            weights: by shock.
+            gap_limits: for costs, by shock, the gap that it may leave; nan to keep its floors. A shock with a limit has
+                a group of its own. `fails` then marks the shocks that leave more than they may.
+        """
+
+    @abstractmethod
+    def cost_lower_bounds(self) -> Vector:
+        """Return by shock a lower bound on its discounted cost under any plan, in money."""
+
+    @abstractmethod
+    def bases(self) -> dict[str, npt.NDArray[Any]]:
+        """Return by name the basis from which each batch starts the next time."""
+
+    @abstractmethod
+    def recall(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Set the starting bases to those of another run, as `bases` returned them."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Stop the workers."""
+
+
+class RecourseEvaluator(Evaluator):
     """An evaluator of plans in all the shocks of one future.
 
     Args:
@@ -57,57 +171,57 @@ class RecourseEvaluator:
     Attributes:
         places: by shock, its position among all shocks with windows of the same length, which indexes the numbers in
             `Instance.shared`.
-        notes: notes for the result about workers that were lost.
-        writer: writer of models for the instance that was searched last.
     """
-
-    writer: Writer | None = None
 
     def __init__(self, instance: Instance, executor: Executor | None = None, future: int = 0) -> None:
         self.instance, self.future = instance, future
         self.executor = executor or recourse_executor(instance, 1)
         self.subproblems: SubproblemSolver = self.executor.memory[KEPT][future]
-        self.batches = self.subproblems.batches
-        self._homes = _homes(self.batches, self.executor.homes)
-        self.notes: list[str] = []
-        # Branching histories that the searches of one study share; None where each search has its own.
-        self.histories: BranchingHistories | None = None
+        self._homes = _homes(self.subproblems.batches, self.executor.homes)
+        self._notes: list[str] = []
         self._bases: dict[tuple[int, RecourseTask], Basis] = {}
-        self._dominators: Integers | None = None
         self._do_nothing: tuple[BatchResponse, ...] | None = None
         self.places = _places(instance)
 
     @property
+    @override
     def futures(self) -> "Sequence[RecourseEvaluator]":
-        """The evaluators of the futures: only this one for a single future."""
         return (self,)
+
+    @property
+    @override
+    def notes(self) -> list[str]:
+        return self._notes
+
+    @property
+    @override
+    def batches(self) -> list[ShockBatch]:
+        return self.subproblems.batches
 
     def rows(self, shock: Shock) -> int:
         """Return the number of rows of a shock's recourse LP."""
         return len(self.subproblems.window(len(shock.periods)).skeleton.rows)
 
+    @override
     def plan_values(self, plans: Sequence[Plan]) -> Vector:
-        """Return the single plan in `plans` as values of the columns of `first_stage_model`."""
         (plan,) = plans
         return np.array(plan_values(self.instance, plan, self.subproblems.plan))
 
-    @property
+    @cached_property
+    @override
     def dominators(self) -> Integers:
-        """By shock, the index of a shock that dominates it; −1 where none is known."""
-        if self._dominators is None:
-            self._dominators = dominators(self.instance)
-        return self._dominators
+        return dominators(self.instance)
 
+    @override
     def do_nothing(self, clock: Clock) -> ShockGaps:
-        """Return the gaps of the do-nothing plan."""
         if self._do_nothing is None:
             plan = plan_values(self.instance, do_nothing_plan(self.instance), self.subproblems.plan)
             everyone = np.ones(len(self.instance.events), dtype=bool)
             self._do_nothing = tuple(self._solve("gaps", plan, clock, everyone, lambda numbers: {"flows": True}))
         return self._gather(self._do_nothing)
 
+    @override
     def can_leave_gap(self, clock: Clock) -> npt.NDArray[np.bool_]:
-        """Return by shock whether a plan may leave a gap in it: with monotone levers, where doing nothing does."""
         if not is_monotone(self.instance):
             return np.ones(len(self.instance.events), dtype=bool)
         return self.do_nothing(clock).gap > 0.0
@@ -117,14 +231,8 @@ class RecourseEvaluator:
         self.do_nothing(clock)
         return self._do_nothing or ()
 
+    @override
     def gaps(self, plan: Sequence[float] | Vector, clock: Clock, skipped: Iterable[int] = ()) -> ShockGaps:
-        """Return the least gap that a plan leaves in each shock, without regard to costs.
-
-        Args:
-            plan: values of the columns of `first_stage_model`; more may follow.
-            clock: counts the solver's seconds; it never stops the evaluation.
-            skipped: indices of shocks that need not be solved.
-        """
         return self._gather(self._solve("gaps", plan, clock, self._all_but(skipped)))
 
     def _gather(self, answers: Sequence[BatchResponse]) -> ShockGaps:
@@ -159,6 +267,7 @@ class RecourseEvaluator:
             e.name: RecourseResult(float(gaps[e.name]), flows[e.name]) for e in self.instance.events if e.name in gaps
         }
 
+    @override
     def operate_batches(
         self,
         plan: Sequence[float] | Vector,
@@ -168,7 +277,6 @@ class RecourseEvaluator:
         *,
         flows: bool = False,
     ) -> list[BatchResponse]:
-        """Return the recourse of least cost within `gap_limits` by batch, for the shocks with True in `chosen`."""
         events = self.instance.events
         limits = np.array([gap_limits.get(event.name, np.nan) for event in events])
         chosen = np.ones(len(events), dtype=bool) if chosen is None else chosen
@@ -190,13 +298,7 @@ class RecourseEvaluator:
             by_length.setdefault(len(self.instance.events[answer.events[0]].periods), []).append(answer.flows)
         return [ManyFlows.joined(parts) for parts in by_length.values()]
 
-    def costs(self, answers: Iterable[BatchResponse]) -> Vector:
-        """Return the discounted operating and shortage cost in such answers by shock; 0 where not solved."""
-        result = np.zeros(len(self.instance.tree.events))
-        for answer in answers:
-            result[answer.events] = answer.cost
-        return result
-
+    @override
     def subgradients(
         self,
         plan: Vector,
@@ -207,16 +309,6 @@ class RecourseEvaluator:
         skipped: Iterable[int] = (),
         gap_limits: Vector | None = None,
     ) -> Subgradients:
-        """Return gaps or costs with their subgradients in the plan, weighted and summed by group.
-
-        Args:
-            plan, clock, skipped: as for `gaps`.
-            task: whether gaps or costs are evaluated.
-            groups: by shock, its group, numbered from 0.
-            weights: by shock.
-            gap_limits: for costs, by shock, the gap that it may leave; nan to keep its floors. A shock with a limit has
-                a group of its own. `fails` then marks the shocks that leave more than they may.
-        """
         size, count = len(self.instance.events), int(groups.max(initial=-1)) + 1
         value, by_term = np.zeros(count), np.zeros((count, len(self.subproblems.linking_matrix.constant)))
         gap, cost, fails = np.zeros(size), np.zeros(size), np.zeros(size, dtype=bool)
@@ -241,27 +333,27 @@ class RecourseEvaluator:
         subgradient = self.subproblems.linking_matrix.by_plan(by_term)
         return Subgradients(value, subgradient, gap, fails, cost, limit, by_gap)
 
+    @override
     def cost_lower_bounds(self) -> Vector:
-        """Return by shock a lower bound on its discounted cost under any plan, in money."""
         result = np.zeros(len(self.instance.events))
         for length in {part.length for part in self.batches}:
             numbers = np.sort(np.concatenate([part.events for part in self.batches if part.length == length]))
             result[numbers] = self.subproblems.window(length).cost_lower_bounds()
         return result
 
+    @override
     def bases(self) -> dict[str, npt.NDArray[Any]]:
-        """Return by name the basis from which each batch starts the next time."""
         return {f"basis {batch} {task}": basis for (batch, task), basis in self._bases.items()}
 
+    @override
     def recall(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Set the starting bases to those of another run, as `bases` returned them."""
         for name, basis in arrays.items():
             if name.startswith("basis "):
                 _, batch, task = name.split(" ", 2)
                 self._bases[int(batch), cast(RecourseTask, task)] = basis
 
+    @override
     def close(self) -> None:
-        """Stop the workers."""
         self.executor.close()
 
     def _all_but(self, skipped: Iterable[int]) -> npt.NDArray[np.bool_]:
@@ -301,7 +393,7 @@ class RecourseEvaluator:
         except WorkerError as error:
             message = f"{error}. The search goes on in this process alone."
             warnings.warn(message[:1].upper() + message[1:], OptimizerWarning, stacklevel=2)
-            self.notes.append(f"Shocks were checked in one process, since {error}.")
+            self._notes.append(f"Shocks were checked in one process, since {error}.")
             self.executor.close()
             alone = SerialExecutor()
             alone.memory = self.executor.memory
@@ -406,79 +498,3 @@ def _places(instance: Instance) -> Integers:
         places.append(count.get(length, 0))
         count[length] = places[-1] + 1
     return np.array(places, dtype=np.intp)
-
-
-LIMITS = ("limit", "capacity")
-
-
-@dataclass
-class ScarcityPrices:
-    """The prices of one shock's least gap, in money per tonne by (owner, offset in the window); only positive ones."""
-
-    # reduction of the gap by one more tonne of a commodity
-    commodity: dict[tuple[str, int], float] = field(default_factory=dict)
-    # reduction of the gap by one more tonne of capacity
-    capacity: dict[tuple[str, int], float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Bottleneck:
-    """The bottleneck of a segment's supply chain."""
-
-    commodity: str  # the commodity that is short
-    # The activities at their limit that make it, the highest price of capacity first; empty if nothing makes it, or no
-    # price shows a limit.
-    makers: tuple[str, ...]
-
-
-def scarcity_prices(solver: SubproblemSolver, plan: Vector, numbers: Iterable[int]) -> dict[int, ScarcityPrices]:
-    """Return the prices of each shock by index under a plan, given as values of `first_stage_model`."""
-    by_length: dict[int, list[int]] = {}
-    for number in sorted(numbers):
-        by_length.setdefault(len(solver.instance.events[number].periods), []).append(number)
-    linking, result = solver.linking_matrix.linking_terms(plan), {}
-    for length, some in by_length.items():
-        found = solver.gaps_with_duals(BatchRequest(0, "gaps", np.array(some, dtype=np.intp), linking))
-        for i, number in enumerate(some):
-            result[number] = _read(solver, length, found.duals[i], found.reduced_costs[i])
-    return result
-
-
-def _read(solver: SubproblemSolver, length: int, duals: Vector, reduced_costs: Vector) -> ScarcityPrices:
-    programme, result = solver.window(length).skeleton, ScarcityPrices()
-    least = NEGLIGIBLE_DUAL * max(np.abs(duals).max(initial=0.0), np.abs(reduced_costs).max(initial=0.0))
-    for row, dual in zip(programme.rows, duals.tolist(), strict=True):
-        if row.t is None:
-            continue
-        if row.mark.what == "balance" and dual > least:
-            result.commodity[row.mark.owner, row.t] = dual
-        elif row.mark.what in LIMITS and -dual > least:
-            result.capacity[row.mark.owner, row.t] = -dual
-    for column, reduced_cost in zip(programme.columns, reduced_costs.tolist(), strict=True):
-        if column.mark.what == "activity" and -reduced_cost > least:
-            result.capacity[column.mark.owner, column.t] = -reduced_cost
-    return result
-
-
-def bottleneck(
-    instance: Instance, scarce: ScarcityPrices, segment: str, offset: int, there: frozenset[str]
-) -> Bottleneck:
-    """Return the first commodity whose makers are at their limit, upstream from the commodity of a segment.
-
-    Only existing makers, those in `there`, count: an option that was not bought has not failed.
-    """
-    commodity, seen = instance.demands[segment].commodity, set[str]()
-    while True:
-        seen.add(commodity)
-        makers = _makers(instance, commodity, there)
-        full = [name for name in makers if (name, offset) in scarce.capacity]
-        inputs = {c for name in makers for c in instance.activities[name].input} - seen
-        short = {c: scarce.commodity[c, offset] for c in sorted(inputs) if (c, offset) in scarce.commodity}
-        if full or not short:
-            return Bottleneck(commodity, tuple(sorted(full, key=lambda name: -scarce.capacity[name, offset])))
-        commodity = max(short, key=lambda c: short[c])
-
-
-def _makers(instance: Instance, commodity: str, there: frozenset[str]) -> list[str]:
-    activities = instance.activities.items()
-    return [name for name, activity in activities if name in there and activity.output.get(commodity, 0.0) > 0]

@@ -47,7 +47,7 @@ from optimizer.tolerances import INTEGRALITY, RELAXATION_GAP, ROUNDING, VIOLATED
 
 if TYPE_CHECKING:
     from optimizer.algorithms.extensive_form import ShockModel
-    from optimizer.algorithms.recourse import RecourseEvaluator
+    from optimizer.algorithms.recourse import Evaluator
 
 # A relaxation is weak if it is below a plan's cost by more than this share of that cost.
 WEAK_RELAXATION = 0.3
@@ -276,9 +276,7 @@ class FloorCuts:
         is_weak: whether the relaxation is weak, so that more points are worth their time.
     """
 
-    def __init__(
-        self, model: "ShockModel", evaluator: "RecourseEvaluator", known: list[Row], *, is_weak: bool = False
-    ) -> None:
+    def __init__(self, model: "ShockModel", evaluator: "Evaluator", known: list[Row], *, is_weak: bool = False) -> None:
         self.model, self.evaluator, self.known, self.is_weak = model, evaluator, known, is_weak
         places = {shock.name: n for n, shock in enumerate(model.tree.events)}
         self._shocks_held = [places[shock.name] for shock in model.shocks if shock.name in places]

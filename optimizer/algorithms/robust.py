@@ -50,7 +50,7 @@ from optimizer.algorithms.problem import (
     median_shortage_cost,
     negligible_gap,
 )
-from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.algorithms.recourse import Evaluator, RecourseEvaluator
 from optimizer.algorithms.relaxed_floors import write_deterrence
 from optimizer.algorithms.search import warn_unsaved
 from optimizer.algorithms.separation import SeparationOracle, Violation
@@ -176,7 +176,7 @@ def robust_plan(
     settings: Settings,
     clock: Clock,
     listener: Listener,
-    evaluator: RecourseEvaluator | None = None,
+    evaluator: Evaluator | None = None,
     oracle: AttackOracle | None = None,
     problem: ProblemVariant = LEAST_COST,
 ) -> RobustPlan:
@@ -220,7 +220,7 @@ def robust_plans(
     settings: Settings,
     clock: Clock,
     listener: Listener,
-    evaluator: RecourseEvaluator,
+    evaluator: Evaluator,
     oracles: Sequence[AttackOracle | None],
     problem: ProblemVariant = LEAST_COST,
 ) -> RobustPlans:

@@ -40,7 +40,7 @@ from optimizer.tolerances import CHECKPOINT_BYTES
 
 if TYPE_CHECKING:
     from optimizer.algorithms.extensive_form import ShockModel
-    from optimizer.algorithms.recourse import RecourseEvaluator
+    from optimizer.algorithms.recourse import Evaluator
 
 Arrays = dict[str, npt.NDArray[Any]]
 # Largest number of shocks added in a round of a relaxation; with integers twice as many.
@@ -192,7 +192,7 @@ class Search:
         settings: Settings,
         clock: Clock,
         listener: Listener,
-        evaluator: "RecourseEvaluator",
+        evaluator: "Evaluator",
         problem: ProblemVariant = LEAST_COST,
         add: int = ADDED,
         few_rows: float = FEW_ROWS,

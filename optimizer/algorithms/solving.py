@@ -30,7 +30,7 @@ from optimizer.algorithms.extensive_form import solve_extensive_form
 from optimizer.algorithms.joint_recourse import JointEvaluator, evaluator_in_worker, evaluator_of, kept_instances
 from optimizer.algorithms.problem import LEAST_COST, NOTHING_KNOWN, Hints, ProblemVariant, SearchResult
 from optimizer.algorithms.reading import read_no_shock, read_plan
-from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
+from optimizer.algorithms.recourse import Evaluator, RecourseEvaluator, recourse_executor
 from optimizer.algorithms.search import ADDED, FEW_ROWS, warn_unsaved
 from optimizer.algorithms.workers import Memory, Task, clock_of_task, listener_of
 from optimizer.disruptions.shock import Shock
@@ -61,7 +61,7 @@ def best_plan(
     clock: Clock,
     listener: Listener,
     problem: ProblemVariant = LEAST_COST,
-    evaluator: RecourseEvaluator | None = None,
+    evaluator: Evaluator | None = None,
     hints: Hints = NOTHING_KNOWN,
     *,
     add: int = ADDED,
@@ -132,9 +132,7 @@ class _ListedConstraintGeneration(ConstraintGeneration):
         return replace(best, history=found.history)
 
 
-def solve_groups(
-    evaluator: RecourseEvaluator, problems: Sequence[GroupProblem], clock: Clock
-) -> Sequence[GroupPlans | None]:
+def solve_groups(evaluator: Evaluator, problems: Sequence[GroupProblem], clock: Clock) -> Sequence[GroupPlans | None]:
     """Solve groups of futures in parallel, each by itself; None for groups that the clock did not allow."""
     assert isinstance(evaluator, JointEvaluator)
     timed = (replace(each, settings=each.settings.within(clock)) for each in problems)

@@ -1,5 +1,7 @@
-"""Reinforcements: the single additions to a plan with which it survives most of the shocks that it fails.
+"""What a plan lacks in the shocks that it fails: shadow prices of their gaps, and the single additions that help most.
 
+price       reduction of a shock's least gap by one more tonne of a commodity in a period, the dual value of its balance
+            row; or of an activity's capacity, from its limit, which is a row or the bound of its column
 slope       decrease of the gap of each failed shock per unit of each column of the plan; since gaps are convex, an
             upper bound on the decrease
 candidate   an option at the decision point, or a stockpile at the end of the period, with the largest promised decrease
@@ -12,7 +14,7 @@ run at its `min_utilisation`. Budgets and other policy rules are ignored.
 """
 
 import math
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -20,13 +22,14 @@ import numpy as np
 
 from optimizer.algorithms.fixed_plan import FixedPlan
 from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.algorithms.subproblems import BatchRequest, SubproblemSolver
 from optimizer.disruptions.path import BASELINE
 from optimizer.instance.schema import Instance
 from optimizer.levers import Sized, Stock
 from optimizer.results.plan import Build, Plan
 from optimizer.solver import Clock, Integers, Settings, Vector
 from optimizer.studies.stress_result import Reinforcement, Reinforcements, Trial
-from optimizer.tolerances import NEGLIGIBLE
+from optimizer.tolerances import NEGLIGIBLE, NEGLIGIBLE_DUAL
 from optimizer.units import greatest_whole, least_whole
 
 # Number of additions to try, parts of the amount that the slopes suggest, number of broken shocks to check on.
@@ -363,3 +366,81 @@ def _least_size(option: Sized) -> float:
     if option.unit_size <= 0:
         return option.min_size
     return option.unit_size * least_whole(option.min_size / option.unit_size, NEGLIGIBLE)
+
+
+# Scarcity prices.
+
+LIMITS = ("limit", "capacity")
+
+
+@dataclass
+class ScarcityPrices:
+    """The prices of one shock's least gap, in money per tonne by (owner, offset in the window); only positive ones."""
+
+    # reduction of the gap by one more tonne of a commodity
+    commodity: dict[tuple[str, int], float] = field(default_factory=dict)
+    # reduction of the gap by one more tonne of capacity
+    capacity: dict[tuple[str, int], float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Bottleneck:
+    """The bottleneck of a segment's supply chain."""
+
+    commodity: str  # the commodity that is short
+    # The activities at their limit that make it, the highest price of capacity first; empty if nothing makes it, or no
+    # price shows a limit.
+    makers: tuple[str, ...]
+
+
+def scarcity_prices(solver: SubproblemSolver, plan: Vector, numbers: Iterable[int]) -> dict[int, ScarcityPrices]:
+    """Return the prices of each shock by index under a plan, given as values of `first_stage_model`."""
+    by_length: dict[int, list[int]] = {}
+    for number in sorted(numbers):
+        by_length.setdefault(len(solver.instance.events[number].periods), []).append(number)
+    linking, result = solver.linking_matrix.linking_terms(plan), {}
+    for length, some in by_length.items():
+        found = solver.gaps_with_duals(BatchRequest(0, "gaps", np.array(some, dtype=np.intp), linking))
+        for i, number in enumerate(some):
+            result[number] = _read(solver, length, found.duals[i], found.reduced_costs[i])
+    return result
+
+
+def _read(solver: SubproblemSolver, length: int, duals: Vector, reduced_costs: Vector) -> ScarcityPrices:
+    programme, result = solver.window(length).skeleton, ScarcityPrices()
+    least = NEGLIGIBLE_DUAL * max(np.abs(duals).max(initial=0.0), np.abs(reduced_costs).max(initial=0.0))
+    for row, dual in zip(programme.rows, duals.tolist(), strict=True):
+        if row.t is None:
+            continue
+        if row.mark.what == "balance" and dual > least:
+            result.commodity[row.mark.owner, row.t] = dual
+        elif row.mark.what in LIMITS and -dual > least:
+            result.capacity[row.mark.owner, row.t] = -dual
+    for column, reduced_cost in zip(programme.columns, reduced_costs.tolist(), strict=True):
+        if column.mark.what == "activity" and -reduced_cost > least:
+            result.capacity[column.mark.owner, column.t] = -reduced_cost
+    return result
+
+
+def bottleneck(
+    instance: Instance, scarce: ScarcityPrices, segment: str, offset: int, there: frozenset[str]
+) -> Bottleneck:
+    """Return the first commodity whose makers are at their limit, upstream from the commodity of a segment.
+
+    Only existing makers, those in `there`, count: an option that was not bought has not failed.
+    """
+    commodity, seen = instance.demands[segment].commodity, set[str]()
+    while True:
+        seen.add(commodity)
+        makers = _makers(instance, commodity, there)
+        full = [name for name in makers if (name, offset) in scarce.capacity]
+        inputs = {c for name in makers for c in instance.activities[name].input} - seen
+        short = {c: scarce.commodity[c, offset] for c in sorted(inputs) if (c, offset) in scarce.commodity}
+        if full or not short:
+            return Bottleneck(commodity, tuple(sorted(full, key=lambda name: -scarce.capacity[name, offset])))
+        commodity = max(short, key=lambda c: short[c])
+
+
+def _makers(instance: Instance, commodity: str, there: frozenset[str]) -> list[str]:
+    activities = instance.activities.items()
+    return [name for name, activity in activities if name in there and activity.output.get(commodity, 0.0) > 0]

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from optimizer import arguments
 from optimizer.algorithms.reading import plan_values
-from optimizer.algorithms.recourse import RecourseEvaluator, ScarcityPrices, bottleneck, scarcity_prices
+from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.solving import open_evaluator
 from optimizer.algorithms.subproblems import BatchResponse, SubproblemSolver
 from optimizer.disruptions.ensemble import LAST_SEED
@@ -33,7 +33,7 @@ from optimizer.solver import Clock, Listener, Progress, Settings, Vector, ignore
 from optimizer.solver import versions as solver_versions
 from optimizer.studies.outcomes import Survey, survey
 from optimizer.studies.purchases import fit_plan
-from optimizer.studies.reinforcement import find_reinforcements
+from optimizer.studies.reinforcement import ScarcityPrices, bottleneck, find_reinforcements, scarcity_prices
 from optimizer.studies.stress_result import BrokenShock, By, SampleGroup, Samples, ServiceSpread, Stress
 
 NORMAL = 1.959963984540054  # the quantile of a two-sided 95 % interval

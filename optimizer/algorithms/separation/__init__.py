@@ -20,7 +20,7 @@ from optimizer.instance.schema import FutureTree, Instance
 from optimizer.solver.base import Clock, Integers, Vector
 
 if TYPE_CHECKING:
-    from optimizer.algorithms.recourse import RecourseEvaluator
+    from optimizer.algorithms.recourse import Evaluator
 
 # Up to this number of shocks, all are solved, whatever the do-nothing plan survives.
 FEW_CHECKED = 64
@@ -78,7 +78,7 @@ class ListedShocks:
 
     ignored = frozenset[int]()
 
-    def __init__(self, instance: Instance, evaluator: "RecourseEvaluator", clock: Clock) -> None:
+    def __init__(self, instance: Instance, evaluator: "Evaluator", clock: Clock) -> None:
         self.tree, self.evaluator, self.clock = instance.tree, evaluator, clock
         self.events = self.tree.events
         self.suspects = frozenset[int]()

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from optimizer.algorithms.problem import ProblemVariant, exactly, outlay, purchase_columns, size
-from optimizer.algorithms.recourse import RecourseEvaluator, ScarcityPrices, bottleneck, scarcity_prices
+from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.relaxed_floors import failing_beyond_allowed
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.derived import display_name
@@ -40,6 +40,7 @@ from optimizer.studies.explain.questions import (
     without_budgets,
 )
 from optimizer.studies.explanation import Reason
+from optimizer.studies.reinforcement import ScarcityPrices, bottleneck, scarcity_prices
 from optimizer.tolerances import FULLY_USED, NEGLIGIBLE, ROUNDING
 
 # The budget that is too small: that of all years together, or that of single years.

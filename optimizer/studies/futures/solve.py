@@ -20,7 +20,7 @@ from optimizer.algorithms.conflict import Conflict, find_conflict
 from optimizer.algorithms.extensive_form import solve_extensive_form
 from optimizer.algorithms.joint_recourse import JointEvaluator
 from optimizer.algorithms.problem import Hints, ProblemVariant, SearchResult
-from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
+from optimizer.algorithms.recourse import Evaluator, recourse_executor
 from optimizer.algorithms.robust import RobustPlans, robust_plans
 from optimizer.algorithms.separation.attacks import AttackOracle, attack_oracles, listed_shocks_only
 from optimizer.algorithms.solving import Alone, best_plan, open_evaluator, solve_alone, with_regret
@@ -253,7 +253,7 @@ class _Search:
         self,
         instance: Instance,
         settings: Settings,
-        evaluator: RecourseEvaluator,
+        evaluator: Evaluator,
         oracles: Sequence[AttackOracle | None],
         listener: Listener,
         least: tuple[float, ...] = (),
