@@ -39,7 +39,7 @@ from optimizer.model.builder import EVERYTHING, Column, Mark, ModelBuilder, Row,
 from optimizer.model.expressions import Expression, Names, total
 from optimizer.network import process as network
 from optimizer.network import strong_linking
-from optimizer.risk import CostOutcome
+from optimizer.risk import CostOutcome, median_cost
 
 if TYPE_CHECKING:
     from optimizer.instance.schema import Future, FutureTree, Instance, ShareRule
@@ -483,18 +483,18 @@ def gap(model: ModelBuilder, instance: Instance) -> Expression:
 
 @dataclass(frozen=True)
 class GapLimit:
-    """The column whose upper bound limits a survival gap, if the gap has a cost, and the money of one unit of it."""
+    """A limit on a survival gap, which is the upper bound of a column."""
 
-    columns: tuple[int, ...]
-    money_unit: float
+    columns: tuple[int, ...]  # the column; empty if no shortage costs anything
+    money_unit: float  # money per unit of the column
 
 
 def limit_gap(model: ModelBuilder, name: str, survival_gap: Expression) -> GapLimit:
     """Write ``gap ≤ limit``, divided by the median coefficient of the gap so that the row is scaled like the others."""
-    costs = sorted(value for value in survival_gap.terms.values() if value > 0)
+    costs = [value for value in survival_gap.terms.values() if value > 0]
     if not costs:
         return GapLimit((), 1.0)
-    money_unit = float(costs[len(costs) // 2])
+    money_unit = median_cost(costs)
     limit = model.variable(name, "allowed", 0)
     model.require(name, "hold", None, (1.0 / money_unit) * survival_gap, "<=", limit)
     return GapLimit(tuple(limit.terms), money_unit)

@@ -147,6 +147,11 @@ def _write_tail(
     return result
 
 
+def median_cost(costs: Sequence[float]) -> float:
+    """Return the upper median of costs, by which rows in money are divided to be scaled like rows in tonnes."""
+    return float(sorted(costs)[len(costs) // 2]) if costs else 1.0
+
+
 def require_money(
     model: ModelBuilder, what: str, left: Expression, sense: Sense, right: Expression | float, money_unit: float
 ) -> None:
@@ -174,7 +179,7 @@ def write_gap_rows(
 ) -> None:
     """Write rows that hold the columns of `write_gaps` at or above the futures' gaps.
 
-    A row over more shocks implies the earlier rows.
+    A row is named by its number of terms, which grows with the shocks; it implies the rows with fewer terms.
     """
     for number, (column, gap) in enumerate(zip(columns, gaps, strict=False)):
         if gap.terms and not model.has_row(OWNER, name := f"gap{number}.{len(gap.terms)}"):

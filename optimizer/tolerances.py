@@ -69,8 +69,8 @@ DUAL_GROWTH = 1e-6
 DETERRED = 1e-4
 DETERRED_ROUNDING = 1e-6
 
-# Proofs. The MIP gap of a plan, of exact values (least outlays, attacks), and of the no-shock plan of studies that
-# compare plans; `solve` proves that one to the gap of its settings.
+# Proofs. The MIP gap of a plan, of exact values (the least outlays of `compare`, the worst attack), and of the no-shock
+# plan of studies that compare plans; `solve` proves that one to the gap of its settings.
 PLAN_GAP = 1e-4
 EXACT_GAP = 1e-6
 NO_SHOCK_GAP = 1e-5

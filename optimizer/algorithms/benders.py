@@ -197,7 +197,7 @@ class BendersSearch(RecourseEstimates):
 
         def build(shocks: Sequence[Shock]) -> MasterProblem:
             master = self._master(shocks, self._groups_of_gaps_and_costs())
-            master.survived = names
+            master.must_survive = names
             master.allow_shortages(np.inf, gap * (1.0 + HELD_VALUE))
             self._limit_largest_future_gap(master)
             return master

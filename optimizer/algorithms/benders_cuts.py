@@ -28,7 +28,7 @@ class ShockGroups:
     owners: Integers  # by group, the index of the future that all its shocks belong to
     factors: Vector  # by group, the factor of its sum in the gap or expected cost of its future
     # In groups of costs: by group, the group of gaps with the same single shock; −1 where its floors are kept.
-    gaps: Integers = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
+    gap_groups: Integers = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
 
     @property
     def size(self) -> int:
@@ -137,7 +137,7 @@ class Evaluation:
     is_feasible: bool = True  # whether the plan may become the incumbent
     violated: Sequence[Violation] = ()  # shocks that the plan does not survive
     new_cuts: int = 0  # number of cuts added, which the master's proposal violated
-    # Shocks to add to the master, with their weights; None stands for `violated`.
+    # Shocks to add to the master, each with the part of its gap that the master underestimates; None for `violated`.
     to_hold: Sequence[Violation] | None = None
     # Where gaps and costs count: by shock, the gap that it leaves at its cost; nan where the gap does not affect the
     # cost.

@@ -122,8 +122,8 @@ def _cuts_of_slopes(
         new = np.array(sorted(sums), dtype=np.intp)
         if len(new):
             by_gap, limit = np.zeros(len(new)), np.full(len(new), np.nan)
-            tied = np.flatnonzero(groups.gaps[new] >= 0) if len(groups.gaps) else new[:0]
-            gaps = groups.gaps[new[tied]]
+            tied = np.flatnonzero(groups.gap_groups[new] >= 0) if len(groups.gap_groups) else new[:0]
+            gaps = groups.gap_groups[new[tied]]
             limit[tied] = master.estimated("gap", values)[gaps]
             by_gap[tied] = -weights["gap"][gaps] / weights[kind][new[tied]]
             slope = np.array([sums[g] for g in new.tolist()]) / weights[kind][new, None]
@@ -214,7 +214,7 @@ class RecourseEstimates(Search):
         if of_costs:
             gaps = np.full(of_costs["cost"].size, -1, dtype=np.intp)
             gaps[: len(fragile)] = np.arange(len(fragile))
-            of_costs = {"cost": replace(of_costs["cost"], gaps=gaps)}
+            of_costs = {"cost": replace(of_costs["cost"], gap_groups=gaps)}
         return of_gaps | of_costs
 
     # Evaluations.
@@ -280,10 +280,10 @@ class RecourseEstimates(Search):
         violated = self._violated_beside(master, point, held)
         if not (held or master.pool) and (first := self.listed.violations(violated)):
             return Evaluation(math.inf, is_feasible=False, violated=first)
-        for kind, groups in master.groups.items():
+        if (groups := master.groups.get("cost")) is not None:
             found = self._subgradients(groups, point, left_out=left_out)
             is_complete = not np.isneginf(found.value).any()
-            costs, cuts = found.cost, master.add_cuts(kind, point, found, values)
+            costs, cuts = found.cost, master.add_cuts("cost", point, found, values)
             violated |= _failing_gaps(found, held)
         worth = self._measures(master, point, costs)
         is_feasible = not violated and worth[1] <= master.most_measured

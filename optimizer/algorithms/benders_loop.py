@@ -163,7 +163,7 @@ class Objective:
 
     name: str  # phase name in the history and in checkpoints
     build: Callable[[Sequence[Shock]], "MasterProblem"]  # builds a master that holds the given shocks
-    # Solves the subproblems at a plan and adds the cuts that the master's proposal violates: (master, plan, proposal).
+    # Takes (master, point, values): solves the subproblems at the plan `point` and adds the cuts that `values` violate.
     evaluate: Callable[["MasterProblem", Vector, Vector], Evaluation]
     adds_below: float = math.inf  # shocks are added only while the master holds fewer
     # Returns cuts with which a master without the shocks held attains the bound of an LP with them; None if the master
@@ -260,7 +260,7 @@ class BendersLoop:
             else:
                 self.is_relaxed = (
                     evaluation.is_infeasible_by_rounding
-                    or stalling.is_over(result.objective, upper)
+                    or stalling.count(result.objective, upper)
                     or self._is_near(least, result.objective, RELAXATION_GAP * abs(least))
                 )
             self._cut_by_duals(self.master, result)
@@ -329,7 +329,7 @@ class BendersLoop:
         if result.values is None:
             self.is_proven = self._is_enough()
             return False
-        has_progressed = self.evaluate(result) and not stalling.is_over(self.bound, self._upper)
+        has_progressed = self.evaluate(result) and not stalling.count(self.bound, self._upper)
         # Without a new cut the next proposal would be the same: the difference is within the solver's tolerance.
         self.is_proven = self._is_enough(0.0 if has_progressed else STALLED_GAP)
         return has_progressed
@@ -419,7 +419,7 @@ class BendersLoop:
             has_grown = self._add_shocks(evaluation)
             self._save()
             has_progressed |= evaluation.new_cuts > 0 or has_grown
-            is_done |= stalling.is_over(result.objective, self._upper)
+            is_done |= stalling.count(result.objective, self._upper)
             if (is_done and not has_grown) or self.search.clock.is_over:
                 self._cut_by_duals(self.reduced, result)
                 break
@@ -472,7 +472,7 @@ class _Stalling:
     def __init__(self) -> None:
         self._bound, self._value, self._count = -math.inf, math.inf, 0
 
-    def is_over(self, bound: float, value: float) -> bool:
+    def count(self, bound: float, value: float) -> bool:
         """Count a round; return whether `MOST_STALLED` consecutive rounds improved neither bound."""
         is_better = bound > self._bound + ROUNDING * abs(self._bound)
         is_better |= value < self._value - ROUNDING * abs(self._value)

@@ -258,9 +258,9 @@ class MasterProblem(ShockModel):
         """Return for each group by how much the θ in `values` violates the cut at `plan`, in money."""
         start = np.maximum(plan[: self.size], 0.0)
         cut = found.value + found.subgradient @ (np.maximum(values[: self.size], 0.0) - start)
-        tied = np.flatnonzero(self.groups[kind].gaps >= 0)
+        tied = np.flatnonzero(self.groups[kind].gap_groups >= 0)
         if len(tied):
-            gaps = self.estimated("gap", values)[self.groups[kind].gaps[tied]]
+            gaps = self.estimated("gap", values)[self.groups[kind].gap_groups[tied]]
             cut[tied] += found.by_gap[tied] * (gaps - found.gap_limit[tied])
         known = self.estimated(kind, values)
         if kind == "cost" and self.is_tail_alone:
@@ -320,8 +320,8 @@ class MasterProblem(ShockModel):
 
     def _write_cut(self, kind: EstimateKind, cut: BendersCut, part: slice) -> None:
         groups, new, by_gap = self.groups[kind], cut.new[part], cut.by_gap[part]
-        tied = np.flatnonzero(groups.gaps[new] >= 0) if len(groups.gaps) else np.zeros(0, dtype=np.intp)
-        gaps = groups.gaps[new[tied]] if len(tied) else tied
+        tied = np.flatnonzero(groups.gap_groups[new] >= 0) if len(groups.gap_groups) else np.zeros(0, dtype=np.intp)
+        gaps = groups.gap_groups[new[tied]] if len(tied) else tied
         own, count = [self.estimates[kind][g] for g in new.tolist()], len(new)
         columns = [*range(self.size), *own, *(self.estimates["gap"][g] for g in gaps.tolist())]
         rows = np.zeros((count, len(columns)))

@@ -47,12 +47,10 @@ from optimizer.tolerances import NEGLIGIBLE_DUAL
 
 # If more than this share of the shocks held are needed, a new model would cost more than it saves.
 MOST_NEEDED = 0.8
-# Solves groups of futures, each by itself, with the evaluator of all; None for groups that the clock did not allow.
-GroupSolver = Callable[[Evaluator, Sequence[GroupProblem], Clock], Sequence[GroupPlans | None]]
-
-
 # Largest number of choices of excused samples; the share of the remaining time that all of them may take.
 MOST_CHOICES, CHOICES_SHARE = 4, 0.4
+# Solves groups of futures, each by itself, with the evaluator of all; None for groups that the clock did not allow.
+GroupSolver = Callable[[Evaluator, Sequence[GroupProblem], Clock], Sequence[GroupPlans | None]]
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,10 @@ each by itself,
 
     L(λ) = Σ_g min { Σ_{l∈g} π[l]·C[l] + λ[g]·x[g] }     with Σ_g λ[g] = 0 for every decision that groups share
 
-add to a lower bound on the least expected cost. With multipliers from the dual values of the joint LP relaxation,
-without those of MIR cuts from floors, the bound is about as good as the relaxation; the integers of the groups, whose
-small models are solved quickly, improve it. The fewer the groups, the better the bound at the same multipliers: futures
-that part last are in one group. Multipliers are improved by subgradient steps: a decision becomes dearer for a group
-that wants more of it than the others.
+add to a lower bound on the least expected cost. With multipliers from the dual values of the joint LP relaxation, the
+bound is about as good as the relaxation; the integers of the groups, whose small models are solved quickly, improve it.
+The fewer the groups, the better the bound at the same multipliers: futures that part last are in one group. Multipliers
+are improved by subgradient steps: a decision becomes dearer for a group that wants more of it than the others.
 
 Integers of options on which the futures agree when solved by themselves are fixed, and the rest is decided in a joint
 MIP with few integers. Its plan bounds the searches of the groups. Before there is one, each future is a group.
@@ -126,16 +125,13 @@ def _decisions(submodel: ModelBuilder) -> dict[int, DecisionKey]:
     return {j: (owner, what, t) for owner, what, at in parts for t, j in at.items()}
 
 
-# Solves groups of futures, each by itself; None for groups that the clock did not allow.
-SolveGroups = Callable[[Sequence[GroupProblem]], Sequence[GroupPlans | None]]
-
-
 @dataclass
 class DualDecomposition:
     """The decomposition of a joint model into groups of futures, with its bound and incumbent."""
 
     model: ShockModel  # the joint model, whose integers are free before and after
-    solve: SolveGroups  # solves groups of futures
+    # Solves groups of futures, each by itself; None for groups that the clock did not allow.
+    solve: Callable[[Sequence[GroupProblem]], Sequence[GroupPlans | None]]
     alone: Sequence[Plan] = ()  # the best plan of each future without multipliers; empty if not known
     bound: float = -math.inf  # the best lower bound so far
     incumbent: SolveResult | None = None  # the cheapest plan of the joint model found so far
@@ -295,10 +291,7 @@ class DualDecomposition:
         return result
 
     def _priced_rows(self, relaxation: SolveResult) -> Iterator[tuple[Row, float, Sequence[int]]]:
-        """Yield the rows with a dual value, the value, and the futures that share the row.
-
-        MIR cuts from floors belong to no future and are left out.
-        """
+        """Yield the rows with a dual value, the value, and the futures that share the row."""
         assert relaxation.duals is not None
         for place, (row, dual) in enumerate(zip(self.model.builder.rows, relaxation.duals.tolist(), strict=True)):
             if dual:
@@ -307,8 +300,8 @@ class DualDecomposition:
         added = () if relaxation.added_duals is None else relaxation.added_duals.tolist()
         # If the clock ran out, rows may have been added after the relaxation was solved: they have no dual value.
         for row, dual in zip(self.model.inequalities.passed, added, strict=False):
-            if dual and (name := row.mark.path.partition("/")[0]) in numbers:
-                yield row, dual, (numbers[name],)
+            if dual:
+                yield row, dual, (numbers[row.mark.path.partition("/")[0]],)
 
     def _step_multipliers(
         self, multipliers: Sequence[Vector], wanted: Sequence[Mapping[int, float]], value: float

@@ -30,8 +30,8 @@ from optimizer.tolerances import HELD_VALUE, INTEGRALITY, NEGLIGIBLE
 if TYPE_CHECKING:
     from optimizer.algorithms.recourse import Evaluator
 
-# In Benders decomposition and against an adversary, the share of the MIP gap by which the cheapest plan may exceed the
-# least survival gap.
+# In Benders decomposition and against an adversary: how far the survival gap of the cheapest plan may exceed the least
+# one, as a share of the MIP gap.
 MIP_GAP_ROOM = 0.1
 
 
@@ -49,9 +49,9 @@ class ShockModel(MeasuredModel):
         self.start: Vector | None = None
         self.relaxation: SolveResult | None = None  # the last LP relaxation that was feasible
         # Names of shocks whose floors are kept even where floors of others may be missed.
-        self.survived: frozenset[str] = frozenset()
-        # Largest shortage below each floor in t, and limit on the total gap in money.
-        self.most_missed, self.gap_limit = 0.0, math.inf
+        self.must_survive: frozenset[str] = frozenset()
+        # Limits on the shortage below each floor in t, and on the total gap in money.
+        self.shortage_limit, self.gap_limit = 0.0, math.inf
         self.future_gap_limit = math.inf  # limit on the largest gap of a future, money
         self.known_bound = -math.inf  # a lower bound on the cost that was proven elsewhere
         self.evaluator: Evaluator | None = None  # if given, weak relaxations get MIR cuts
@@ -70,7 +70,7 @@ class ShockModel(MeasuredModel):
         self.shocks = (*self.shocks, *more)
         self.update_expressions()
         self._extend_model()
-        self.allow_shortages(self.most_missed, self.gap_limit)
+        self.allow_shortages(self.shortage_limit, self.gap_limit)
 
     def _extend_model(self) -> None:
         self.solver.grow(self.builder, self.cost)
@@ -82,8 +82,8 @@ class ShockModel(MeasuredModel):
         self.solver.set_objective(self.aims[aim])
 
     def allow_shortages(self, most: float, gap_limit: float = math.inf) -> None:
-        """Allow shortages of `most` t per floor and `gap_limit` money in all; keep the floors of `survived` shocks."""
-        self.most_missed, self.gap_limit = most, gap_limit
+        """Allow shortages of `most` t per floor and `gap_limit` money in all; keep the floors of `must_survive`."""
+        self.shortage_limit, self.gap_limit = most, gap_limit
         if most > 0 and math.isfinite(gap_limit) and not self.gap_limit_row.columns:
             self.builder = self.builder.copy()
             self.gap_limit_row = formulation.limit_gap(self.builder, "survival", self.gap)
@@ -91,7 +91,7 @@ class ShockModel(MeasuredModel):
                 self._extend_model()
         columns = self.builder.columns
         self.solver.bound(self.below, 0.0, most)
-        self.solver.bound([j for j in self.below if columns[j].mark.path in self.survived], 0.0, 0.0)
+        self.solver.bound([j for j in self.below if columns[j].mark.path in self.must_survive], 0.0, 0.0)
         self.solver.bound(self.gap_limit_row.columns, 0.0, gap_limit / self.gap_limit_row.money_unit)
 
     def require_floors(self) -> None:
@@ -188,6 +188,7 @@ class ShockModel(MeasuredModel):
         if not len(self.solver.integers) and result.duals is not None:
             return result
         values = result.values.copy()
+        # An option that only closed options required is closed in the next pass; longer chains keep the rest open.
         for _ in range(3):
             self.fix_integers(np.round(values[self.solver.integers]))
             restricted = self.solve_lp()
@@ -273,7 +274,7 @@ class ShockModel(MeasuredModel):
 
     def minimise_gap(self) -> SearchResult:
         """Minimise the gap, then the cost subject to that gap, where floors cannot all be kept."""
-        self.survived = frozenset()
+        self.must_survive = frozenset()
         self.release_integers()
         self.allow_shortages(np.inf)
         if self.is_worst_case:
@@ -365,7 +366,7 @@ class ShockModel(MeasuredModel):
                 self.start = least.values[self.solver.integers]
                 again = self._solve_surviving(names & survivable, has_free_integers=True)
                 result = again or result
-            hopeless |= names - self.survived
+            hopeless |= names - self.must_survive
             restricted = restricted if again is None else self._restricted(again)
         bound = result.bound if result.status == "optimal" else -math.inf
         restricted = replace(restricted, status=result.status, bound=bound)
@@ -375,22 +376,22 @@ class ShockModel(MeasuredModel):
 
     def _solve_surviving(self, names: Iterable[str], *, has_free_integers: bool = False) -> SolveResult | None:
         """Minimise the cost under the gap with the floors of more shocks kept; None if that is infeasible."""
-        before, self.survived = self.survived, self.survived.union(names)
-        if self.survived == before:
+        before, self.must_survive = self.must_survive, self.must_survive.union(names)
+        if self.must_survive == before:
             return None
-        self.allow_shortages(self.most_missed, self.gap_limit)
+        self.allow_shortages(self.shortage_limit, self.gap_limit)
         result = self._improve(self.solve_from_start(), AT_GAP) if has_free_integers else self.solve_lp()
         if result.values is not None:
             return result
-        self.survived = before
-        self.allow_shortages(self.most_missed, self.gap_limit)
+        self.must_survive = before
+        self.allow_shortages(self.shortage_limit, self.gap_limit)
         return None
 
     def _failing_by_slack(self, result: SolveResult, gap: float) -> set[str]:
         """Return shocks that fail only within the slack of the gap's limit, and miss no floor without shortage cost."""
         assert result.values is not None
         slack, gaps = 2.0 * (self.gap_limit - gap), self.shock_gaps(result.values.tolist())
-        others = self.failing(result.values, only_free=True) | self.survived
+        others = self.failing(result.values, only_free=True) | self.must_survive
         return {name for name in self.failing(result.values) if 0.0 < gaps.get(name, 0.0) <= slack} - others
 
     # A search that is stopped.

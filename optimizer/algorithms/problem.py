@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from optimizer import formulation
+from optimizer import formulation, risk
 from optimizer.algorithms.relaxed_floors import Excuses, Shortfalls
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import Future, Instance, Policy
@@ -74,8 +74,8 @@ class SearchResult:
     status: Literal["optimal", "stopped", "infeasible"]
     builder: ModelBuilder  # the model's columns and rows
     values: Vector | None = None  # by column; None if no plan was found
-    # The objective at `values`; for cost without the price of gaps, as results report it. `bound` is `cost` less the
-    # distance of the objective, which includes the price of gaps, from its proven bound.
+    # The objective at `values`; for cost without the price of gaps, as results report it. With the objective
+    # `cost + priced_gaps`, `bound` is `cost − (objective − proven bound of the objective)`.
     cost: float = float("inf")
     bound: float = float("-inf")
     # The part of the objective that prices the gaps at `values`, of shocks that the model holds.
@@ -294,8 +294,8 @@ def negligible_gap(instance: Instance) -> float:
 
 def median_shortage_cost(instance: Instance) -> float:
     """Return the money per tonne by which rows in money are divided, to be scaled like rows in tonnes."""
-    costs = sorted(demand.shortage_cost for demand in _demands(instance) if demand.shortage_cost > 0)
-    return costs[len(costs) // 2] if costs else 1.0
+    costs = [demand.shortage_cost for demand in _demands(instance) if demand.shortage_cost > 0]
+    return risk.median_cost(costs)
 
 
 def is_worst_case(instance: Instance) -> bool:

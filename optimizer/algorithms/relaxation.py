@@ -301,7 +301,7 @@ class FloorCuts:
     @property
     def _has_whole_floors(self) -> bool:
         """Whether the floors of all shocks held are kept, and the plan has integers."""
-        keeps = self.model.most_missed == 0 and not self.model.excuses.is_used
+        keeps = self.model.shortage_limit == 0 and not self.model.excuses.is_used
         return keeps and len(self._shocks_held) > 0 and bool(self.is_whole.any())
 
     def tighten(self, relaxation: SolveResult) -> SolveResult:

@@ -64,7 +64,7 @@ class Checkpoint:
 
     Args:
         folder: its folder, created if missing.
-        settings: solver settings; workers, time limit and the folder itself do not affect the file name.
+        settings: solver settings, of which solver, MIP gap, strategy, seed and threads affect the file name.
 
     Raises:
         CheckpointError: the folder cannot be used.
@@ -174,13 +174,13 @@ class Search:
         instance, settings, clock, listener: as for `solving.best_plan`.
         evaluator: evaluates the recourse in the listed shocks.
         problem: the objective, with additional rows and limits.
-        add: largest number of shocks added in a round of a relaxation; with integers twice as many.
+        add: largest number of shocks added in a round of a relaxation, kept as `added_a_round`; with integers twice as
+            many.
         few_rows: where floors fail, all shocks that count are put into one model if their recourse has no more rows.
 
     Attributes:
         shocks: shocks that the model holds, in the order in which they were added, so that each model extends the last.
         listed: the separation oracle of the instance's own shocks.
-        added_a_round: `add`.
         rounded: mixed-integer rounding cuts found so far, from `FloorCuts`; used by Benders decomposition.
         report: passes a progress event on, with the seconds of the whole search. Models refer to it and not to the
             search, so that no reference cycle keeps both in memory.

@@ -78,7 +78,7 @@ def best_plan(
             they cannot be kept: the status is then ``infeasible``.
         evaluator: evaluates the recourse; may be warm from an earlier search, with the same results.
         hints: facts known before, which constraint generation uses; the other strategies ignore them.
-        add: number of violated shocks added in a round.
+        add: largest number of violated shocks added in a round.
         few_rows: where floors fail, all shocks that count are put into one model if their recourse has no more rows.
 
     Raises:
@@ -117,7 +117,7 @@ class _ListedConstraintGeneration(ConstraintGeneration):
     """Constraint generation for the listed shocks only."""
 
     def minimise_gap(self) -> SearchResult:
-        """Minimise the gap by Benders decomposition.
+        """Minimise the gap in one model of the shocks that count, or by Benders decomposition if these are many.
 
         A problem other than least cost is infeasible. After a stop, the best plan of both searches is returned.
         """
@@ -160,7 +160,7 @@ class Alone:
     bound: float = -math.inf
     gap: float = 0.0  # its survival gap, in money
     plan: Plan | None = None  # None if none was found, which happens only after a stop
-    shocks: frozenset[str] = frozenset()  # keys of the paths that its model held, shocks among them
+    paths: frozenset[str] = frozenset()  # keys of the paths that its model held, shocks among them
     is_stopped: bool = False  # whether its search ended before the proof
 
     @classmethod

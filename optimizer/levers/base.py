@@ -18,8 +18,8 @@ Rows:
 Ledgers: spend[a] += capex·n + fixed_cost·y; outlay[year] += budget_share times that; spend[t] += fixed_opex·Δ·N[t].
 An option with a fixed cost or a minimum size is a **fixed-charge** (semi-continuous) option, `is_fixed_charge`: it is
 opened once, or not at all. The integers are the cumulative Y, not the y: a branch then says "by 2030" or "later", which
-splits the plans evenly, and a precedence constraint between two options is one row for each decision point. It links
-`by`, Y at every decision point, and `on_line`, Y one lead time before each period. `Sized.invest` links `capacity`, C.
+splits the plans evenly, and a precedence constraint between two options is one row for each decision point. The option
+links `by`, Y at every decision point, and `on_line`, Y one lead time before each period. Sizes link `capacity`, C.
 
 `Stock` is the base of options that are bought and held. In every period, with keep = (1 − loss)^Δ, the share of a stock
 that is left after a period:
@@ -98,11 +98,11 @@ class Lever(Described):
     purchase_column: ClassVar[str] = "size"
     # The fields of a shock that may name the option: ``cost``, a factor, and ``reliability``, in place of its own.
     shock_fields: ClassVar[tuple[str, ...]] = ()
-    # Linking terms that are stocks, t, and not rates: `operate` reads the one of the period before its path, as times
-    # to survive do for the names listed here.
+    # Names of linking terms that are stocks, t, and not rates. `operate` reads the stock at the end of the period that
+    # precedes its path; a time to survive begins with the same stock.
     amounts: ClassVar[tuple[str, ...]] = ()
-    # Whether larger cuts and fewer purchases never help. Unless a class says so, no shock is left out of a search for
-    # being milder than another, or for being survived with nothing bought.
+    # Whether larger cuts and fewer purchases never help. Only then may a search skip dominated shocks, and those that
+    # the do-nothing plan survives.
     is_monotone: ClassVar[bool] = False
 
     id: str = Field(exclude=True)

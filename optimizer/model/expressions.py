@@ -4,7 +4,7 @@ A coefficient is a number, or an array with one number per shock where many shoc
 partial sums by key; levers and the network add their terms to it. Keys are checked.
 
 ledger      key                                     unit                written by
-outlay      year                                    money, the budget's levers; activities (support)
+outlay      year                                    money in budget     levers; activities (support)
 spend       period, or T, the end of the horizon    money               levers (the investment I of the model)
 operating   path, period                            money               activities, substitution, network, releases
 support     period                                  money               activities, inside operating

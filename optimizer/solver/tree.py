@@ -6,7 +6,7 @@
              closed, the other replaces the node without a branch
     order    plunge into the child with the lesser bound until it is closed, with cuts into the nearer one; then take
              the open node with the least bound
-    bounds   reduced cost fixing: an integer whose move would cost more than the remaining gap keeps its bound
+    bounds   reduced cost tightening: values of an integer whose reduced cost exceeds the remaining gap are excluded
     cuts     for relaxations with estimates, such as a Benders master: at integral solutions until no cut is
              violated, and at fractional ones while that raises the bound
 

@@ -181,13 +181,13 @@ def assert_below(evaluator: RecourseEvaluator, master: MasterProblem, cuts: CutP
         assert np.all(said <= gaps.value[cut.new] + 1e-6 * (1 + np.abs(cut.value)))
     groups = master.groups.get("cost", groups)
     for cut, more in product(cuts.get("cost", ()), (0.0, 100.0, 1e4)):
-        tied = groups.gaps[cut.new] >= 0
-        is_alone = np.isin(groups.group_of, np.flatnonzero(groups.gaps >= 0))
+        tied = groups.gap_groups[cut.new] >= 0
+        is_alone = np.isin(groups.group_of, np.flatnonzero(groups.gap_groups >= 0))
         limits = np.where(is_alone, (gaps.gap + more) * (1 + 1e-9) + 1e-9, np.nan)
         weights = groups.group_of, groups.weights
         costs = evaluator.subgradients(plan, Clock(), "subgradients of costs", *weights, gap_limits=limits)
         said = cut.value + cut.subgradient @ (plan - cut.plan)
-        allowed = gaps.value[groups.gaps[cut.new[tied]]] + more
+        allowed = gaps.value[groups.gap_groups[cut.new[tied]]] + more
         said[tied] += cut.by_gap[tied] * (allowed - cut.gap_limit[tied])
         assert np.all(said <= costs.value[cut.new] + 1e-6 * (1 + np.abs(costs.value[cut.new])))
 

@@ -73,7 +73,7 @@ class ListedShocks:
         suspects: shocks that were violated when last solved; they are solved first.
         shares: the ensembles of which only a share has to be survived.
         excused_counts: for each share, the number of samples in the model that fail.
-        ignored: shocks that may fail, whatever the plan.
+        ignored: samples excused before the search; they may fail, whatever the plan.
     """
 
     ignored = frozenset[int]()

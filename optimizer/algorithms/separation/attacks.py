@@ -278,7 +278,7 @@ def cheapest_violating_attack(oracle: AttackOracle, window: AttackWindow) -> Att
     """Return the cheapest set of targets that violates a floor, whatever the attack budget; None without one.
 
     A set costs its prices, plus what the plan's leverage adds to them. Of several it is the first one found, and no
-    target can be left out of it. None as well if the adversary's clock is over.
+    target can be left out of it. None as well if the oracle's clock is over.
     """
     size = len(oracle.programmes.names)
     if not _violates(oracle, window, np.ones((1, size), dtype=bool))[0]:

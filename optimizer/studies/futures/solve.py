@@ -242,7 +242,7 @@ class _Search:
         """Return the best joint plan, against the adversaries if there are oracles."""
         if self.oracles is not None:
             return self._search_robust(self.instance, self.settings, self.evaluator, self.oracles, self.listener, least)
-        shocks = (self.tree.name(number, each) for number, own in enumerate(alone) for each in own.shocks)
+        shocks = (self.tree.name(number, each) for number, own in enumerate(alone) for each in own.paths)
         plans = tuple(each.plan for each in alone if each.plan is not None)
         hints = Hints(frozenset(shocks), alone=plans if len(plans) == len(alone) else ())
         problem, known = ProblemVariant(least_costs=least), (self.settings, self.clock, self.listener)
