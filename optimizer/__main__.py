@@ -4,6 +4,7 @@ Output streams may be closed before the end, as by `head`; terminals are of ever
 """
 
 import codecs
+import contextlib
 import errno
 import gc
 import os
@@ -16,6 +17,7 @@ from optimizer.errors import ExitCode
 from optimizer.tolerances import COLLECTED
 
 if TYPE_CHECKING:
+    from types import FrameType
     from typing import TextIO
 
 __all__ = ["main"]
@@ -99,23 +101,39 @@ def _escape(error: UnicodeError) -> tuple[str, int]:
 
 # What Typer ends with when Ctrl-C comes before a command has begun.
 INTERRUPTED = 130
+NO_ANSWER = "stopped before there was an answer."
+
+
+def _interrupt(number: int, frame: "FrameType | None") -> None:
+    """Raise KeyboardInterrupt; end the run at once while a module is being loaded.
+
+    Libraries report an interrupt there as an error of their own, or ignore it.
+    """
+    while frame is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            with contextlib.suppress(Exception):
+                sys.stdout.flush()
+                sys.stderr.write(f"Error: {NO_ANSWER}\n")
+            os._exit(ExitCode.STOPPED)
+        frame = frame.f_back
+    raise KeyboardInterrupt
 
 
 def main() -> None:
     """Run the command line; Ctrl-C is answered in words even while that is being loaded."""
     try:
         # End at SIGTERM and SIGHUP as at Ctrl-C, so that workers are let go; a signal that is ignored stays ignored.
-        for name in ("SIGTERM", "SIGHUP"):
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
             number = getattr(signal, name, None)
-            if number is not None and signal.getsignal(number) is signal.SIG_DFL:
-                signal.signal(number, signal.default_int_handler)
+            if number is not None and signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):
+                signal.signal(number, _interrupt)
         protect_streams()
         gc.set_threshold(*COLLECTED)
         from optimizer.cli.app import app
 
         app()
     except KeyboardInterrupt:
-        _end("stopped before there was an answer.", ExitCode.STOPPED)
+        _end(NO_ANSWER, ExitCode.STOPPED)
     except SystemExit as done:
         code = ExitCode.STOPPED if done.code == INTERRUPTED else done.code
         try:

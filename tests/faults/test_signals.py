@@ -108,3 +108,16 @@ def test_a_signal_stops_all_clocks_that_run_and_a_second_one_ends_all() -> None:
         assert said == ["whole", "task"]
         with pytest.raises(KeyboardInterrupt), interruptible(Clock()):
             signal.raise_signal(signal.SIGINT)
+
+
+def test_a_signal_while_a_module_is_loaded_is_no_error_of_that_module(tmp_path: Path) -> None:
+    """Numpy, pydantic and others turn an interrupt of their import into an ImportError, or into nothing."""
+    plugin = tmp_path / "plugin.py"
+    for answer in ("raise ImportError('initialization failed')", "pass"):
+        plugin.write_text(
+            f"import signal\ntry:\n    signal.raise_signal(signal.SIGINT)\nexcept KeyboardInterrupt:\n    {answer}\n"
+        )
+        command = [sys.executable, "-m", "optimizer", "--plugin", str(plugin), "solve", CASE]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout) == (5, "")
+        assert done.stderr == "Error: stopped before there was an answer.\n"
