@@ -20,6 +20,7 @@ from optimizer.solver import Clock
 from optimizer.studies.comparison import Comparison, ComparisonColumn
 
 TINY = str(Path(__file__).parent.parent / "instances" / "tiny.yaml")
+WAIT = Path(__file__).parent.parent / "examples" / "wait_or_commit.yaml"
 PRICES = (
     *("options.reserve.price", "options.plant.capex", "options.plant.fixed_cost", "options.plant.cost"),
     *("options.reserve.holding_cost", "processes.imports.cost"),
@@ -129,6 +130,38 @@ def test_ctrl_c_during_the_frontier_gives_the_page_with_what_is_known(
     assert done.exit_code == 5
     assert json.loads(done.stdout)["frontier"]["stopped"] is True
     assert (tmp_path / "page.html").exists()
+
+
+def test_what_is_left_out_of_a_report_is_its_exit_code_in_every_form(
+    plan: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*args: object, **kwargs: object) -> None:
+        raise KeyboardInterrupt
+
+    book = ["-o", str(tmp_path / "book.xlsx")]
+    assert CliRunner().invoke(app, ["report", plan, *book]).exit_code == 0
+    assert CliRunner().invoke(app, ["report", plan, *book, "--time-limit", "0"]).exit_code == 5
+    monkeypatch.setattr("optimizer.studies.delays.find_brief_delays", interrupted)
+    monkeypatch.setattr("optimizer.studies.delays.find_futures_delays", interrupted)
+    for file in (plan, str(WAIT)):
+        assert CliRunner().invoke(app, ["report", file, *book]).exit_code == 5
+    assert (tmp_path / "book.xlsx").exists()
+
+
+def test_a_study_that_is_stopped_before_there_is_a_figure_of_it_is_no_bad_instance(
+    plan: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    picture = ["-o", str(tmp_path / "study.svg")]
+    done = CliRunner().invoke(app, ["plot", TINY, "explain", *picture, "--time-limit", "0"])
+    assert (done.exit_code, done.stderr.splitlines()[-1]) == (5, "Error: the study found nothing to draw.")
+    assert CliRunner().invoke(app, ["plot", TINY, "stress", *picture, "--time-limit", "0"]).exit_code == 5
+
+    def interrupted(*args: object, **kwargs: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("optimizer.studies.explain.explain", interrupted)
+    done = CliRunner().invoke(app, ["plot", plan, "explain", *picture])
+    assert (done.exit_code, done.stderr.splitlines()[-1]) == (5, "Error: stopped before there was an answer.")
 
 
 def test_answer_is_the_sentence_whatever_budgets_stand_beside_it_and_it_fits(plan: str, tmp_path: Path) -> None:

@@ -361,13 +361,13 @@ def write_tables(command: str, folder: Path, frames: "Frames", names: Iterable[s
         )
 
 
-def write_plot(path: Path, draw: Callable[[str], bytes]) -> None:
-    """Write a figure in the form of its file name; fail if `draw` finds nothing to draw."""
+def write_plot(path: Path, draw: Callable[[str], bytes], *, is_stopped: bool = False) -> None:
+    """Write a figure in the form of its file name; fail if `draw` finds nothing to draw, for example after a stop."""
     try:
         with library_warnings():
             picture = draw(path.suffix.lower()[1:])
     except ValueError as error:
-        fail(f"{error}.", ExitCode.BAD_INSTANCE)
+        fail(f"{error}.", ExitCode.STOPPED if is_stopped else ExitCode.BAD_INSTANCE)
     write_answer(path, picture)
 
 

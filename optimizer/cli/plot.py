@@ -105,7 +105,7 @@ def _draw_study(
     """Draw the tree of futures with decisions on its edges, or carry out a study and draw its figure; then end."""
     from optimizer.instance.reading import instance_of
 
-    study = _STUDIES.get(kind)
+    study, is_stopped = _STUDIES.get(kind), False
     if study is not None:
         page_studies.choose_studies([study], plan, changes, adversary=search.adversary)
     if study is not None and study != "futures":
@@ -113,6 +113,7 @@ def _draw_study(
         inputs.check_plan(found, plan)
         doubts = inputs.find_doubts(found.instance, found.result)
         subject = page_studies.StudySubject(plan, found.instance, found.result, accuracy, search.time_limit)
+        is_stopped = not found.is_saved and found.result.status == "stopped"
     else:
         result = _find_futures(plan, changes, search)
         doubts = inputs.find_doubts(instance_of(result), result) if result.solved_instance is None else ()
@@ -120,7 +121,10 @@ def _draw_study(
     drawn = subject.plan
     if study is not None:
         tasks = page_studies.study_tasks([study], subject)
-        drawn = page_studies.carry_out_all(tasks, subject.instance.money, 0.0, search.time_limit)[study]
+        made = page_studies.carry_out_all(tasks, subject.instance.money, 0.0, search.time_limit)
+        if study not in made:
+            raise KeyboardInterrupt
+        drawn = made[study]
 
     from optimizer.report.html.sections import draw_study_plot
     from optimizer.report.study_narrative import view_of
@@ -128,8 +132,8 @@ def _draw_study(
     from optimizer.results.result import Result
 
     assert not isinstance(drawn, Result)
-    common.write_plot(output, partial(draw_study_plot, drawn))
-    is_stopped = drawn.status == "stopped" if isinstance(drawn, FuturesResult) else view_of(drawn).is_stopped(drawn)
+    is_stopped |= drawn.status == "stopped" if isinstance(drawn, FuturesResult) else view_of(drawn).is_stopped(drawn)
+    common.write_plot(output, partial(draw_study_plot, drawn), is_stopped=is_stopped)
     common.end(survives=True, is_stopped=is_stopped, disagrees=bool(doubts))
 
 

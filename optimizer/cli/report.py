@@ -124,19 +124,20 @@ def _end_with_one_plan(found: inputs.PlanInput, request: _Request) -> NoReturn:
 
     source, names, limit = request.source, request.names, request.time_limit
     clock, instance, result = Clock(limit), found.instance, _with_sources(found.result, request.comments)
+    clock.interrupted = found.interrupted
     doubts = audit_warnings(instance, result)
     # Without studies there is no default limit: the parts of every page are complete even on a busy machine.
     limit = page_studies.REPORT_SECONDS if names and limit is None else limit
     subject = page_studies.StudySubject(source, instance, result, request.accuracy, limit)
     with inputs.plan_that_fits(source, doubts):
-        made = _carry_out(subject, request, clock, interrupted=found.interrupted)
+        made = _carry_out(subject, request, clock)
         made, studied = page_studies.split_studies(names, made)
         frontier = made["budgets"]
         parts = ReportParts(instance, result, frontier, made.get("delays", ()), made.values(), studied, doubts)
         parts = replace(parts, is_quick=request.quick, shown=made["shown"], pictures=made["pictures"])
         if request.form in BRIEF_FORMS and not request.json and "explain" in names:
             _report_unused(instance, result, made.get("explain"))
-        stopped = (clock.interrupted or clock.limit is not None) and (frontier.stopped or _are_stopped(studied))
+        stopped = clock.is_over or (clock.limit is not None and (frontier.stopped or _are_stopped(studied)))
         _end_with_report(parts, request, sentence(instance, result), stopped=stopped)
 
 
@@ -152,14 +153,12 @@ def _report_unused(instance: "Instance", result: "Result", found: "Explanation |
         common.print_message("explain: nothing was found that would help, so that the brief says nothing of it.")
 
 
-def _carry_out(
-    subject: page_studies.StudySubject, request: _Request, clock: "Clock", *, interrupted: bool
-) -> dict[str, Any]:
+def _carry_out(subject: page_studies.StudySubject, request: _Request, clock: "Clock") -> dict[str, Any]:
     """Return the plans of other budgets, the effects of delays, and studies, by name; some are missing if stopped."""
     from optimizer.algorithms.workers import Task, core_count
     from optimizer.studies.comparison import single_point
 
-    instance, result = subject.instance, subject.result
+    instance, result, interrupted = subject.instance, subject.result, clock.interrupted
     wanted = page_studies.wanted_studies(request.names, subject, interrupted=interrupted)
     tasks = page_studies.study_tasks(wanted, subject, on_page=True)
     is_shared = bool(wanted) or core_count() <= len(_TASKS)
@@ -242,7 +241,7 @@ def _end_with_futures(result: "FuturesResult", request: _Request) -> NoReturn:
     from optimizer.io.load import comments_of
     from optimizer.report.document import ReportParts
     from optimizer.report.tables.futures import futures_headline
-    from optimizer.solver import Settings
+    from optimizer.solver import Clock, Settings
     from optimizer.studies.verify import audit_warnings
 
     instance = instance_of(result)
@@ -252,22 +251,24 @@ def _end_with_futures(result: "FuturesResult", request: _Request) -> NoReturn:
     is_interrupted = result.status == "stopped" and request.time_limit is None
     wanted = page_studies.wanted_studies(request.names, subject, interrupted=is_interrupted)
     tasks = page_studies.study_tasks(wanted, subject, on_page=True)
-    made = page_studies.carry_out_all(tasks, instance.money, 0.0, request.time_limit)
+    clock = Clock(request.time_limit)
+    made = page_studies.carry_out_all(tasks, instance.money, 0.0, request.time_limit, clock)
     made, studied = page_studies.split_studies(request.names, made)
     settings = Settings(accuracy=request.accuracy, time_limit=request.time_limit)
-    delays = {} if request.quick or is_interrupted else _futures_delays(result, settings)
+    delays = {} if request.quick or is_interrupted else _futures_delays(result, settings, clock)
     parts = ReportParts(instance, result, None, delays, made.values(), studied, doubts, comments_of(request.source))
     answer = f"{result.title}: {futures_headline(result)}"
-    _end_with_report(parts, request, answer, stopped=_are_stopped(studied))
+    _end_with_report(parts, request, answer, stopped=clock.interrupted or _are_stopped(studied))
 
 
-def _futures_delays(result: "FuturesResult", settings: "Settings") -> "DelaysByFuture":
-    """Return the effects of delays by a year in each future; empty if the user stops the search."""
+def _futures_delays(result: "FuturesResult", settings: "Settings", clock: "Clock") -> "DelaysByFuture":
+    """Return the effects of delays by a year in each future; empty if the user stops the search, and the clock."""
     from optimizer.solver import Progress
     from optimizer.studies.delays import find_futures_delays
 
     with contextlib.suppress(KeyboardInterrupt), common.display(result.money, lists_tasks=True) as listener:
         return find_futures_delays(result, settings, lambda task: listener(Progress(task=task)))
+    clock.interrupted = True
     return {}
 
 

@@ -49,12 +49,14 @@ def draw_funding_plot(found: Requirements, suffix: str) -> bytes:
         drawn = curve(found)
         canvas = new_canvas(f"{found.instance.title}: what funding stocks in part achieves", 2.6)
         (panel,) = canvas.panels
-        panel.plot(drawn["money"], drawn["gap"], color=INK, linewidth=2.0, label="value of all, over all shocks")
+        handles = panel.plot(drawn["money"], drawn["gap"], color=INK, linewidth=2.0,
+                             label="value of all, over all shocks")  # fmt: skip
         colours = (BLUE, *OTHERS)
         for i, (c, left) in enumerate(drawn["left"].items()):
             label = shortened(display_name(found.instance, c), 36)
             colour, mark = colours[i % len(colours)], MARKS[i % len(MARKS)]
-            panel.plot(drawn["money"], left, color=colour, marker=mark, markersize=4, linewidth=1.0, label=label)
+            handles += panel.plot(drawn["money"], left, color=colour, marker=mark, markersize=4, linewidth=1.0,
+                                  label=label)  # fmt: skip
         panel.set_ylim(0, 1.04)
         panel.set_xlim(left=0)
         panel.set_ylabel("shortfall that is left")
@@ -65,7 +67,7 @@ def draw_funding_plot(found: Requirements, suffix: str) -> bytes:
             f"Money for stocks, undiscounted, {found.instance.currency}. Materials: t below the floors in the worst "
             "shock, as a share of what falls short with nothing bought."
         )
-        add_footer(canvas, footer, panel.get_legend_handles_labels()[0])
+        add_footer(canvas, footer, handles)
         return file_bytes(canvas, suffix)
 
 
