@@ -136,6 +136,7 @@ def test_a_band_is_kept_beside_its_file_and_belongs_to_one_state_of_it(tmp_path:
         "{",
         "[]",
         '{"format": 1}',
+        bands_path(file).read_text().replace("{", '{"format": 1, ', 1),
         json.dumps({**json.loads(bands_path(file).read_text()), "bands": {"numbers": 1}}),
     ):
         bands_path(file).write_text(damaged, encoding="utf-8")

@@ -135,6 +135,10 @@ def test_a_result_of_futures_in_words(regret: so.FuturesResult) -> None:
     # The least of the largest regrets is 240, by hand in the file.
     assert repr(regret) == "<FuturesResult 'unnamed': survives, 2 of 2 futures survived; largest regret 240 USD>"
     assert regret.future("high").name == "high"
+    assert regret.future("high").result.given == "the plan of both futures"
+    # Equal results have one hash: the totals of a result without a plan are NaN, and equal as well.
+    without = replace(regret, total_cost=float("nan"))
+    assert (without == replace(without), {without: 1}[replace(without)], without == regret) == (True, 1, False)
     with pytest.raises(KeyError, match="there is no future 'hihg'; there are high, low"):
         regret.future("hihg")
     none = replace(regret, status="none", futures=(), clash=("one rule", "another"))

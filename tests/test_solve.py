@@ -369,7 +369,7 @@ def test_repr_and_frames_carry_units() -> None:
     assert result.dependence["share"].tolist() == [1.0, 1.0]
     assert result.flows["quantity"].sum() > 0
     assert result.builds.index.get_level_values("option").tolist() == ["reserve"]
-    assert repr(so.read(market())).startswith("<Instance 'market': 2026…2027 by year; 1 processes")
+    assert repr(so.read(market())).startswith("<Instance 'market': 2026…2027 by year; processes: 1;")
 
 
 def test_what_goes_unserved_without_shocks_is_told() -> None:

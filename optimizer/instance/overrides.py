@@ -197,8 +197,7 @@ def findings_of_scenario(name: str, found: Iterable[Finding], before: Iterable[F
 
 
 _NO_SCENARIOS = (
-    "The file has none: add `scenarios: {name: {path: value}}`. An instance under a scenario has none left: name all "
-    "at once."
+    "The file has none: add `scenarios: {name: {path: value}}`. Where one is applied already, name all in one call."
 )
 
 

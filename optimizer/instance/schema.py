@@ -216,8 +216,8 @@ class Instance(Described):
 
     def __repr__(self) -> str:
         axis = f"{self.horizon.label(0)}…{self.horizon.label(self.horizon.periods[-1])} by {self.horizon.step}"
-        counts = f"{len(self.processes)} processes, {len(self.demands)} segments, {len(self.options)} options"
-        return f"<Instance {self.title!r}: {axis}; {counts}, {len(self.events)} shocks>"
+        counts = f"processes: {len(self.processes)}; segments: {len(self.demands)}; options: {len(self.options)}"
+        return f"<Instance {self.title!r}: {axis}; {counts}; shocks: {len(self.events)}>"
 
     __str__ = __repr__
 

@@ -253,7 +253,7 @@ def to_cell(column: str, value: Any, models: tuple[type[BaseModel], ...] = (Poli
 
 
 def _fits_cell(value: float) -> bool:
-    """Return whether a cell holds a number exactly: Excel keeps 16 digits; other numbers are written as text."""
+    """Return whether a cell holds a number exactly: xlsxwriter writes 16 digits; other numbers become text."""
     return isfinite(value) and float(f"{value:.16G}") == value
 
 

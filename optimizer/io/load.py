@@ -156,7 +156,7 @@ def load(path: str | FilePath, overrides: OverridesLike = ()) -> Instance:
     Example:
         >>> import optimizer as so
         >>> so.load("instances/tiny.yaml")
-        <Instance 'tiny': 2026…2030 by year; 1 processes, 1 segments, 2 options, 2 shocks>
+        <Instance 'tiny': 2026…2030 by year; processes: 1; segments: 1; options: 2; shocks: 2>
         >>> so.load("instances/tiny.yaml", {"policy.budget": "30M"}).policy.budget
         30000000.0
     """
@@ -203,7 +203,7 @@ def inspect_document(
     return instance, findings, document
 
 
-# Conversion to another file format.
+# Suffixes of the files that `convert_file` writes.
 FORMS = (".yaml", ".yml", ".json", WORKBOOK)
 
 
@@ -212,7 +212,7 @@ def _with_earlier_value(comment: Comment, data: Mapping[str, Any]) -> Comment:
     now = value_at(data, comment.place)
     if comment.value is None or now is None or are_alike(now, comment.value):
         return comment
-    return replace(comment, value=now, text=f"of {dump_flow(comment.value)}, before: {comment.text}")
+    return replace(comment, value=now, text=f"was {dump_flow(comment.value)}: {comment.text}")
 
 
 def convert_file(source: str | FilePath, target: str | FilePath) -> int:
@@ -229,6 +229,8 @@ def convert_file(source: str | FilePath, target: str | FilePath) -> int:
 
     Raises:
         InstanceError: the source is invalid, or the format of the target cannot hold some values, which are listed.
+        MissingExtraError: a workbook is to be read or written, and the extra `excel` is not installed.
+        OptimizerError: a text is longer than a cell of a workbook can be.
         ValueError: the suffix of the target is no known format.
         OSError: the target cannot be written.
     """

@@ -222,7 +222,7 @@ class _PlanReader:
         self.lines: dict[tuple[str, int], int] = {}
         self.entries: dict[tuple[str, int], PlanEntry] = {}
         self._names = Vocabulary(instance.options, "option")
-        self._reported: dict[tuple[str, str], int] = {}
+        self._reported = set[tuple[str, str]]()
 
     def add(self, entry: PlanEntry) -> None:
         """Add one entry to the plan, or a finding if it is invalid."""
@@ -265,7 +265,7 @@ class _PlanReader:
         else:
             return True
         if (o, wrong[0]) not in self._reported:
-            self._reported[o, wrong[0]] = 1
+            self._reported.add((o, wrong[0]))
             self._report(entry, *wrong, place=place)
         return False
 
@@ -276,10 +276,10 @@ class _PlanReader:
             first = horizon.period(entry.period)
         except ValueError as error:
             what = f"{self.instance.title} has no period {excerpt(entry.period)}"
-            # A wrong column affects most rows: one finding is enough.
+            # A wrong column of a table affects most rows: there a period is reported once per option, elsewhere always.
             if entry.document.lines.get(entry.place[:-1], 0) or (entry.option, str(error)) not in self._reported:
                 self._report(entry, what, str(error))
-            self._reported[entry.option, str(error)] = 1
+            self._reported.add((entry.option, str(error)))
             return range(0)
         months = 12 if len(entry.period.strip()) == 4 else 3 if "Q" in entry.period else 1
         return range(first, first + max(1, months // horizon.months))

@@ -1,8 +1,9 @@
 """Reading of comments from YAML text, and writing of an instance with its comments as YAML text.
 
 A comment after a value belongs to that field, and so do comment lines above a field with a line of its own. Other
-comment lines belong to the object that contains them or follows them directly. They belong to the section if an empty
-line follows or if they start at the margin, and to the header if they stand above the first key:
+comment lines belong to the object that contains them or follows them directly. Lines that are indented deeper than the
+next key belong to the object above them. Otherwise an empty line after them makes them belong to what contains the next
+key, its object or its section; lines at the margin belong to the section, and lines above the first key to the header:
 
     # of the file
 
@@ -49,7 +50,8 @@ _DASHES = re.compile(r"(^|\s)-{3,}(\s|$)")
 WIDTH, LONG = 120, 100
 FIELD = 3  # the keys of the path to a field of an object: its section, its name, the field
 _PLAIN = re.compile(r"^[^\W\d][^#:,\[\]{}\"]*$")
-_PERIOD = re.compile(r"^\d{4}(Q[1-4]|-\d{2})$")
+# Periods, and amounts with a suffix.
+_BARE = re.compile(r"^(\d{4}(Q[1-4]|-\d{2})|[-+]?\d+(\.\d+)?[kMB])$")
 # Words that other readers of YAML take for a boolean or null.
 _LOADED = {"yes", "no", "on", "off", "y", "n", "true", "false", "null"}
 # The places of mappings and lists written in block style, one entry per line; "*" is any key. For example,
@@ -174,8 +176,10 @@ class _Reader:
         """Return the place that owns a comment above a line with keys."""
         place = self.first[after]
         stands_alone = block[-1] + 1 < len(self.lines) and not self.lines[block[-1] + 1].strip()
-        if stands_alone or self.starts[block[0]] == 0:
+        if self.starts[block[0]] == 0:
             return place[:1]
+        if stands_alone:
+            return place[: min(len(place), FIELD) - 1]
         return place[: FIELD if len(place) == FIELD and self.fields[after] == 1 else 2]
 
     def _place_before(self, line: int) -> Place:
@@ -251,7 +255,7 @@ def _short(value: Any) -> str:
 
 def _is_plain(text: str) -> bool:
     """Return whether a text needs no quotes: it has no special characters of YAML and is read back as text."""
-    if _PERIOD.match(text):
+    if _BARE.match(text):
         return True
     looks = _PLAIN.match(text) and text == text.strip() and text.isprintable() and text.lower() not in _LOADED
     return bool(looks) and isinstance(scalar(text), str)

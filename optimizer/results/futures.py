@@ -84,7 +84,7 @@ class FutureResult:
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FuturesResult(SavedPlan):
     """A plan for several futures, or for a measure other than expected cost.
 
@@ -222,8 +222,6 @@ class FuturesResult(SavedPlan):
         names = {each.name for each in self.futures}
         before = self.periods.index(self.first_question) if self.first_question else len(self.periods)
         return tuple(each for each in self.decisions if each.t < before and set(each.futures) == names)
-
-    __eq__ = SavedPlan.equals
 
     def __repr__(self) -> str:
         if not self.futures:

@@ -4,15 +4,18 @@ Build          one purchase: option, decision point, size
 Plan           all builds, and the stock paths
 Flow           a named flow of an option: its word in tables, its columns, its effect on supply and demand
 Flows          operation on one path, by owner and name of the flow, t per period
-ManyFlows      operation in shocks with windows of equal length, as arrays
+ManyFlows      operation in shocks with windows of equal length, as arrays; `joined` empties its arguments
 Service        one segment in one shock: its worst period, and its shortage
 Outcome        one shock under the plan; if there are many shocks, most are summary lines without flows
+SampleCount    the samples of an ensemble that are survived, of which a share must be
 Weakest        one segment over all shocks
 Price          a binding limit and the shadow price of one step
 SourceShare    shares of regions in the production of a commodity, in one year
 Faced          the adversary that a plan was made against
 Nothing        shortage below the floors under the do-nothing plan
 Lack           unserved demand of a segment in the baseline
+ActualOutput   the actual output of a process in a year, beside that of the baseline
+CommittedMoney money that somebody has spent or pledged already
 NoShockPlan    the cheapest plan of the same instance without shocks
 ReadOnly       base class of frozen values whose mappings cannot be changed either
 """
@@ -440,12 +443,7 @@ def list_commitments(data: Mapping[str, Any]) -> tuple[CommittedMoney, ...]:
     """Return all committed money of an instance, given as a mapping: of processes, then of options."""
     return tuple(
         CommittedMoney(
-            owner,
-            each.get("name"),
-            each["amount"],
-            each.get("year"),
-            each.get("source"),
-            each.get("conditional", False),
+            owner, each.get("name"), each["amount"], each.get("year"), each.get("source"), bool(each.get("conditional"))
         )
         for section in ("processes", "options")
         for owner, entry in data.get(section, {}).items()

@@ -151,7 +151,7 @@ OPTIONAL = ("given", "actual", "bands", "changes")
 FIGURES = ("total_cost", "outlay", "survival_gap", "worst_gap")  # NaN without a plan, null in JSON
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Result(SavedPlan):
     """A plan with its costs, operation, outcomes and proof; money in units of the instance's currency, amounts in t.
 
@@ -281,8 +281,6 @@ class Result(SavedPlan):
     def required_samples(self) -> Mapping[str, int]:
         """Number of samples to survive, by ensemble of which only a share must be survived."""
         return {each.ensemble: each.required for each in self.sample_counts}
-
-    __eq__ = SavedPlan.equals
 
     def __repr__(self) -> str:
         if self.baseline is None:

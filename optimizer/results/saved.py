@@ -127,7 +127,7 @@ Status = Literal["survives", "gap", "stopped", "none"]
 # Format 2 added the `cost` of a shock, `services`, and shocks as lines without flows. Format 3 added the digest and the
 # no-shock plan, and selects the worst period and shock of a segment by `result.weakest`, before by the least margin.
 FORMAT = PLAN_FILE_FORMATS[-1]
-# Largest number of errors of a plan file that a message lists; the others are counted.
+# Largest number of unknown keys, and of missing keys, that a message names; the others are counted.
 MOST_KEYS = 5
 SOLVE_AGAIN = "Solve the instance again with --output."
 MAKE_PLAN = "make one with `diversify solve FILE --output plan.json`, and name that"
@@ -146,7 +146,8 @@ class SavedPlan(ReadOnly):
     # Title of the instance; in JSON `instance`. The instance itself is `solved_instance`.
     title: Annotated[str, Field(alias="instance")]
     currency: str  # label of the currency
-    status: Status  # ``survives``, ``gap``, ``stopped`` or ``none``
+    # ``survives``; ``gap``: the best plan misses a floor; ``stopped``: not proven in time; ``none``: no plan exists
+    status: Status
     format: int = field(default=FORMAT, kw_only=True)  # format of the plan file that was read, or would be written
     # Changes of the run to the instance file, in words, except a budget, which the answer states.
     changes: tuple[str, ...] = field(default=(), kw_only=True)
@@ -155,8 +156,8 @@ class SavedPlan(ReadOnly):
     # The solved instance, not stored in files; for a plan from a file it is None until `instance_of` sets it.
     solved_instance: Any = field(default=None, compare=False, repr=False, kw_only=True)
 
-    def equals(self, other: object) -> bool:
-        """Return whether another plan has the same fields; figures that are NaN in both are equal."""
+    def __eq__(self, other: object) -> bool:
+        """Compare the fields; figures that are NaN in both are equal."""
         if type(other) is not type(self):
             return False
         compared = [each.name for each in fields(self) if each.compare]
@@ -411,7 +412,7 @@ def stored_bands(file: str | FilePath, data: Mapping[str, Any]) -> Bands | None:
     if not path.is_file():
         return None
     try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
+        kept = read_json(path)
         is_same = kept["format"] == FORMAT_OF_BANDS and kept["instance"] == digest(data)
         return TypeAdapter(Bands).validate_python(kept["bands"]) if is_same else None
     except (ValueError, KeyError, TypeError, ValidationError) as error:

@@ -259,6 +259,10 @@ class FuturesEvaluation:
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
 
+    def __repr__(self) -> str:
+        plans = "; ".join(f"{each.name}: {each.result!r}" for each in self.plans)
+        return f"<FuturesEvaluation in {self.instance.title!r}: {plans}>"
+
     frames = property(evaluation_frames.of_futures_evaluation)
 
     @property

@@ -300,7 +300,10 @@ def test_samples_and_seeds_of_numpy_do(instance: so.Instance, result: so.Result)
         so.verify(instance, result, "all")  # type: ignore[arg-type]
 
 
-def test_what_is_found_is_shown_in_a_line(instance: so.Instance) -> None:
+def test_what_is_found_is_shown_in_a_line(instance: so.Instance, result: so.Result) -> None:
+    assert repr(so.verify(instance, result, "arithmetic")).endswith("; disagreements: 0>")
+    in_futures = so.evaluate_futures(so.load(TINY, FUTURES), {"builds": {"plant": {2026: 20}}}, is_quick=True)
+    assert repr(in_futures).startswith("<FuturesEvaluation in 'tiny': plan: <FuturesResult 'tiny': gap, 0 of 2 futures")
     assert repr(so.compare(instance, "0,30M", facts=())) == "<Comparison of plain: 1 of 2 plans survive>"
     assert repr(so.evaluate(instance, {"builds": {"plant": {2026: 20}}}, is_quick=True)).startswith(
         "<PlanEvaluation in 'tiny': plan: <Result"

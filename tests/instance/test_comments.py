@@ -20,6 +20,8 @@ demands:
   # just above motors
   motors:
     quantity: 100   # a guess
+    # inside motors, above an empty line
+
     survival: {2026: 0.3}  # a floor
   ships:
     # just above a field,
@@ -45,6 +47,7 @@ def test_comments_stand_at_what_they_are_about() -> None:
         (("demands",), "About all segments."): None,
         (("demands", "motors"), "just above motors"): None,
         (("demands", "motors", "quantity"), "a guess"): 100,
+        (("demands", "motors"), "inside motors, above an empty line"): None,
         (("demands", "motors", "survival"), "a floor"): {"2026": 0.3},
         (("demands", "ships", "quantity"), "just above a field, in two lines"): 5,
         (("demands", "ships"), "inside ships, at its end"): None,

@@ -369,7 +369,8 @@ class _Search:
             result, report = PlanConclusion(instance, self.settings, self.clock, own, e, frame, faced, None).audited()
         # The joint search proves no bounds for a single future.
         count = len(self.tree.futures)
-        name = f"the plan of all {count} futures" if count > 1 else f"the plan of {self.measure}"
+        several = "both" if count == 2 else f"all {count}"
+        name = f"the plan of {several} futures" if count > 1 else f"the plan of {self.measure}"
         result = replace(result, given=name, bound=None, gap_bound=None, mip_gap=None)
         result = replace(result, seconds=self.timer.seconds(self.clock))
         if not report.ok:
