@@ -131,6 +131,18 @@ def test_libraries_stay_in_their_rooms(library: str, rooms: set[str]) -> None:
     assert users <= rooms
 
 
+def test_no_public_function_takes_a_boolean_by_its_position() -> None:
+    found = [
+        f"{module(path)}.{node.name}: {each.arg}"
+        for path in FILES
+        for node in ast.walk(parsed(path))
+        if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")
+        for each in (*node.args.posonlyargs, *node.args.args)
+        if each.annotation is not None and ast.unparse(each.annotation) in ("bool", "bool | None")
+    ]
+    assert found == []
+
+
 @pytest.mark.parametrize("path", FILES, ids=module)
 def test_tables_are_laid_out_by_one_renderer(path: Path) -> None:
     # Columns of a rich table are added there alone, from a frame or from rows by label.

@@ -158,7 +158,7 @@ def is_disputed(audit: Mapping[str, Any]) -> bool:
 _MOST_ENTRIES = 6
 
 
-def words_if_due(is_due: bool) -> str | None:
+def words_if_due(*, is_due: bool) -> str | None:
     """Return the text for a value that the plan has to state; None if it must not state one."""
     return "a value" if is_due else None
 
@@ -223,6 +223,9 @@ class Verification:
     lines_not_recomputed: int
     not_recomputed: tuple[str, ...]
     not_evidence: dict[str, str]
+
+    def __repr__(self) -> str:
+        return f"<Verification: rows: {self.report.rows}; disagreements: {len(self.disagreements)}>"
 
     @property
     def ok(self) -> bool:

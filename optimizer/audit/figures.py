@@ -135,7 +135,10 @@ def _check_actual(basis: AuditBasis, baseline: Flows, result: Result) -> None:
         report.agree(row, each.actual, known)
         report.agree(f"{row}.modelled", each.modelled, made, least_scale=scale[commodity])
         report.matches(
-            f"{row}.deviation", each.deviation, words_if_due(known != 0), (each.deviation is None) == (known == 0)
+            f"{row}.deviation",
+            each.deviation,
+            words_if_due(is_due=known != 0),
+            (each.deviation is None) == (known == 0),
         )
         if each.deviation is not None and known > 0:
             report.agree(f"{row}.deviation", each.deviation, made / known - 1.0, made / known, 1.0)
@@ -247,7 +250,7 @@ def _check_distances(basis: AuditBasis, result: Result) -> None:
     """Check the figures derived from two others: the distance from the bound, and the price of the plan."""
     report, distance = basis.report, _distance(result, basis.instance.policy.gap_price)
     known = distance is not None
-    report.matches("mip_gap", result.mip_gap, words_if_due(known), (result.mip_gap is not None) == known)
+    report.matches("mip_gap", result.mip_gap, words_if_due(is_due=known), (result.mip_gap is not None) == known)
     if distance is not None and result.mip_gap is not None:
         report.agree("mip_gap", result.mip_gap, distance, least_scale=AUDIT_RELATIVE)
     _check_price(report, result)
@@ -274,7 +277,7 @@ def _distance(result: Result, price: float | None) -> float | None:
 def _check_price(report: AuditReport, result: Result) -> None:
     """Check the cost of the plan beyond the no-shock plan; a difference within the error of the costs counts as 0."""
     cost, price, baseline_cost = result.total_cost, result.price_of_survival, result.calm_cost
-    due = words_if_due(baseline_cost is not None)
+    due = words_if_due(is_due=baseline_cost is not None)
     report.matches("price_of_survival", price, due, (price is None) == (baseline_cost is None))
     if price is not None and baseline_cost is not None:
         more = cost - baseline_cost

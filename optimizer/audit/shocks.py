@@ -387,7 +387,7 @@ def _check_services_of_lines(basis: AuditBasis, d: str, shocks: Sequence[Shock],
     report.at_most(_rows(rows, "margin"), np.where(below > 0, margins, -margins), 0.0, 1.0)
     is_stated = [(each.first_failure is not None) == (each.below_floor > 0) for each in stated]
     row, agree = _rows(rows, "first_failure"), np.array(is_stated)
-    report.matches(row, lambda s: stated[s].first_failure, lambda s: words_if_due(bool(below[s] > 0)), agree)
+    report.matches(row, lambda s: stated[s].first_failure, lambda s: words_if_due(is_due=bool(below[s] > 0)), agree)
 
 
 def _floor(basis: AuditBasis, d: str, shock: Shock, stated: Service) -> float:

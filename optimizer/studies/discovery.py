@@ -145,13 +145,14 @@ def evaluate_all(
     """Evaluate the plan in all samples; return outcomes by number of the sample, without those not reached."""
     began = time.perf_counter()
     bases = dict[str, Basis]()
-    found = dict(enumerate(evaluate_states({}, instance, plan, states[:1], lists_attacks, bases)))
+    found = dict(enumerate(_evaluate_states({}, instance, plan, states[:1], lists_attacks, bases)))
     seconds = (time.perf_counter() - began) * len(states)
     # Every task has samples of both halves, so that a stopped study has about as many of each.
     count = -(-len(states) // PART)
     parts = [range(k, len(states), count) for k in range(count)]
     tasks = [
-        Task(evaluate_states, (instance, plan, [states[i] for i in part], lists_attacks, dict(bases))) for part in parts
+        Task(_evaluate_states, (instance, plan, [states[i] for i in part], lists_attacks, dict(bases)))
+        for part in parts
     ]
     listener(Progress(task="samples", total=len(states)))
     with start_executor(size_for(jobs, seconds)) as executor:
@@ -163,7 +164,7 @@ def evaluate_all(
     return found
 
 
-def evaluate_states(
+def _evaluate_states(
     memory: dict[str, Any],
     instance: Instance,
     plan: Plan,

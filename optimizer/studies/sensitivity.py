@@ -68,7 +68,7 @@ class MovedNumbers:
     takes_gap_as_is: bool = False
 
 
-def ask_moved(
+def _ask_moved(
     memory: dict[str, Any],
     instance: Instance,
     moved: MovedNumbers,
@@ -368,7 +368,7 @@ class _SensitivitySearch:
     def answers(self, variants: Sequence[MovedNumbers], what: str) -> dict[int, VariantOutcome]:
         """Solve for each set of numbers; return outcomes by index, without those not reached in time."""
         fixed = (self.settings, self.found.active, self.found.plan, self.lists_attacks)
-        calls = [Task(ask_moved, (self.instance, each, *fixed)) for each in variants]
+        calls = [Task(_ask_moved, (self.instance, each, *fixed)) for each in variants]
         result: dict[int, VariantOutcome] = {}
         self.listener(Progress(task=what, total=len(calls)))
         for number, answer in self.executor.as_completed(calls, self.clock):

@@ -197,6 +197,7 @@ def time_to_survive(
     """Find for how many months every floor holds after a chokepoint is cut, for each year, without and with a plan.
 
     Args:
+        instance: the instance.
         plan: a result, or the plan of one; None for the do-nothing plan alone.
         chokepoints: the chokepoints to cut, by default all of the instance (`every_chokepoint`).
         scenario: scenario of the instance, or several in the order given.

@@ -1,6 +1,6 @@
 """Explanation of a plan, or of why no plan survives: the plan, then single findings, the most useful first.
 
-survives   the value of each shock, lever, floor and delay, and the latest order date of each build (`part_values`)
+survives   the value of each shock, lever, floor and delay, and the latest order of what is bought (`part_values`)
 fails      repairs, each sufficient alone (`repairs`), and the irreducible reason (`reason`)
 
 Each what-if about a surviving plan changes one part of it, so what-ifs run in parallel worker processes; each worker
@@ -113,7 +113,7 @@ def _part_value(memory: Memory, terms: WhatIfTerms, part: PlanPart) -> PartValue
 
 def _deadline(memory: Memory, terms: WhatIfTerms, o: str, is_spared: bool | None) -> Deadline | None:
     with _open_what_ifs(memory, terms) as what_ifs:
-        return None if what_ifs.is_over else deadline(what_ifs, terms.context.plan, o, is_spared)
+        return None if what_ifs.is_over else deadline(what_ifs, terms.context.plan, o, is_spared=is_spared)
 
 
 @contextlib.contextmanager

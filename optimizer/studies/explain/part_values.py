@@ -256,7 +256,7 @@ def _no_dearer(value: PartValue, whole: PartValue) -> PartValue:
     return replace(value, survives=True, change=whole.change, high=high, outlay=whole.outlay)
 
 
-def deadline(what_ifs: WhatIfs, plan: Plan, o: str, is_spared: bool | None) -> Deadline:
+def deadline(what_ifs: WhatIfs, plan: Plan, o: str, *, is_spared: bool | None) -> Deadline:
     """Find the deadline of an option that is bought; `is_spared`: whether some plan survives without it, or None.
 
     Leaving out a stockpile also removes its initial store. So it is tested here whether some plan survives that keeps

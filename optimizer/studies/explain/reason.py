@@ -125,7 +125,7 @@ def _find_irreducible(names: Sequence[str], fails: Callable[[list[str]], bool | 
             return None, False
         if answer:
             # The last name is needed: without it, the others were survived.
-            return _drop_unneeded(names[:count], fails, spared=1) if count > 1 else (list(names[:1]), True)
+            return _drop_unneeded(names[:count], fails, spared=1)
     return None, False
 
 
@@ -155,7 +155,7 @@ def _drop_unneeded(
         The names that are kept, and whether each is known to be needed.
     """
     kept, is_known = list(names), True
-    for name in names[: len(names) - spared] if len(names) > 1 else ():
+    for name in names[: len(names) - spared]:
         fewer = [other for other in kept if other != name]
         answer = fails(fewer) if fewer else False
         is_known = is_known and answer is not None

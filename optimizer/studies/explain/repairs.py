@@ -196,8 +196,8 @@ class _Steps:
     words: str  # description of the change, for progress
     most: int  # the largest number of steps
     why: str  # the reason that is reported if even that does not work
-    # Builds a relaxed instance: if some plan survives after any number of steps from the first to the last, one does in
-    # this instance. If both numbers are the same, it is the instance after that number of steps.
+    # `vary(first, last)` builds an instance at least as easy as each after `first` to `last` steps; `vary(n, n)` is the
+    # instance after n steps.
     vary: Callable[[int, int], Instance]
     amount: Callable[[int], float]  # converts a number of steps into `Repair.amount`
     is_nested: bool = True  # whether every plan stays possible after one more step; `vary` then ignores `first`
@@ -209,7 +209,7 @@ class _Steps:
         trials.may_hold(self.most, self.most)
         steps, is_least = least_of_all(trials.may_hold, self.most)
         if steps is None:
-            return Repair(self.kind, self.of, False if is_least else None, why=trials.why(is_least)), self.most
+            return Repair(self.kind, self.of, False if is_least else None, why=trials.why(is_known=is_least)), self.most
         again = what_ifs.solve_survivable(f"{self.words}: its plan", self.vary(steps, steps))
         beyond = self.amount(steps - 1) if is_least else None
         found = Repair(self.kind, self.of, True, self.amount(steps), beyond)
@@ -240,7 +240,7 @@ class _Trials:
         self.known[first, last] = tried = self.what_ifs.solve_survivable(words, variant, mip_gap=FEASIBILITY_GAP)
         self.works = last if first == last and tried.holds else self.works
 
-    def why(self, is_known: bool) -> str:
+    def why(self, *, is_known: bool) -> str:
         """Explain why no size works, or why that is not known."""
         if is_known:
             return self.steps.why if self.steps.is_nested else AT_NO_SIZE[self.steps.kind]
