@@ -147,7 +147,7 @@ __all__ = [
 ]  # fmt: skip
 
 
-if not TYPE_CHECKING:  # Type checkers would take every name for one that there is.
+if not TYPE_CHECKING:  # With `__getattr__` in sight, a type checker would accept any misspelt name.
 
     def __getattr__(name: str) -> Any:
         if name in _MODULE_OF:

@@ -68,13 +68,13 @@ class ExitCode(IntEnum):
 class Finding:
     """An error or a warning about an instance file: where it is, what is wrong, and the cure."""
 
-    file: str
-    line: int | None
-    where: str
-    what: str
-    cure: str
+    file: str  # name of the file, or what was changed, such as ``--set demands.motors.survival``
+    line: int | None  # line of the file, from 1; None if the place has none
+    where: str  # keys that lead to the value, joined by dots; empty for the whole file
+    what: str  # what is wrong, without a full stop
+    cure: str  # what to do, in sentences
     severity: Severity = "error"
-    cell: str | None = None
+    cell: str | None = None  # in a workbook, ``sheet!cell``
 
     @property
     def place(self) -> str:
@@ -152,7 +152,7 @@ class PluginError(OptimizerError):
 
 
 class PlanFileError(OptimizerError):
-    """A saved plan cannot be read: not JSON, or a part is missing."""
+    """A saved plan cannot be read, as it is not JSON or lacks a part; or a result holds no plan where one is needed."""
 
     exit_code = ExitCode.BAD_INSTANCE
 

@@ -14,7 +14,7 @@ The auditor
     Holding, Operation          its purchases in a plan; its operation in the baseline or in shocks
     Scales, Array               the size of the rows of an instance; an array of float64
 
-A module outside the package imports from here only; the modules behind it may move.
+A module outside the package imports from here and from `optimizer` only; the modules behind it may move.
 
 A lever from outside is one Python file that holds two classes, the lever and its auditor, and registers them when it is
 imported:

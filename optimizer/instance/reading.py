@@ -124,7 +124,7 @@ _KNOWN = (*_HEADER, "horizon", *SECTION_MODELS, "policy", "adversary", SCENARIOS
 
 
 def read(data: Mapping[str, Any], name: str = "data") -> Instance:
-    """Build an instance from a mapping, such as that of `Instance.to_dict`, and check it.
+    """Build and check an instance from a mapping, such as that of `Instance.to_dict`; findings call the data `name`.
 
     Raises:
         InstanceError: the data make no valid instance; the error lists every finding.

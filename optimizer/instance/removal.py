@@ -50,6 +50,10 @@ def without(instance: Instance, words: str | Sequence[str]) -> Instance:
     nothing. A scenario that changes which options are removed, such as by adding one of the kind, sets whole sections.
     A scenario that no longer applies is dropped.
 
+    Args:
+        instance: the instance.
+        words: the name of an option or a kind of lever, or several of them.
+
     Raises:
         InstanceError: some words are neither an option nor a kind; the error lists them all.
 

@@ -19,7 +19,7 @@ Ledgers: spend[a] += capex·n + fixed_cost·y; outlay[year] += budget_share time
 An option with a fixed cost or a minimum size is a **fixed-charge** (semi-continuous) option, `is_fixed_charge`: it is
 opened once, or not at all. The integers are the cumulative Y, not the y: a branch then says "by 2030" or "later", which
 splits the plans evenly, and a precedence constraint between two options is one row for each decision point. The option
-links `by`, Y at every decision point, and `on_line`, Y one lead time before each period. Sizes link `capacity`, C.
+links `by`, Y at every decision point, and `on_line`, Y a lead time before each period; `Sized.invest` `capacity`, C.
 
 `Stock` is the base of options that are bought and held. In every period, with keep = (1 − loss)^Δ, the share of a stock
 that is left after a period:
