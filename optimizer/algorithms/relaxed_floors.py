@@ -16,8 +16,8 @@ coefficient, and 0 where that plan keeps the floor: under any other plan the sam
 
     deter   Σ deterrence·Λ ≥ need·d
 
-**Samples** of an ensemble may fail up to the number that it allows. A sample that may fail is *excused*; in the
-literature, its scenario may be violated:
+**Samples** of an ensemble may fail up to the number that it allows. A sample that the plan lets fail is *excused*; in
+the literature, its scenario is violated:
 
     z[s]    excused   0 or 1   whether sample s may miss its floors      column `excused` of the sample
 

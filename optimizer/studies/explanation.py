@@ -32,7 +32,7 @@ class PartValue:
 
     @property
     def is_proven(self) -> bool:
-        """Whether the sign of the change is proven."""
+        """Whether the sign of the change is proven; False where nothing survives, so that there is no change."""
         return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
 
     @property
