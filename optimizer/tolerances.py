@@ -93,7 +93,7 @@ LARGEST_SIZE = 1e3
 TIGHT_SHOCK = 1e-4
 # Capacity used to at least this share counts as fully used.
 FULLY_USED = 1.0 - 1e-4
-# Flows of a commodity below this share of its demand are left out of a supply chain.
+# Flows of a commodity below this share of its demand, or of that of the segment they reach, are left out of a chain.
 NEGLIGIBLE_PASSAGE = 1e-4
 # A stock that shrinks by less than this share per year lasts without end.
 ENDLESS_RATE = 1e-6

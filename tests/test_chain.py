@@ -83,6 +83,29 @@ def test_what_a_substitute_takes_is_not_counted_as_served_again(cell: Cell, solv
     assert dict(drawn.by_region) == {"cn": pytest.approx(60)}
 
 
+def test_a_small_segment_beside_a_large_one_has_its_sources(cell: Cell, solve: Solve) -> None:
+    # Missiles ask for half a tonne of 20,000, a forty-thousandth. The store serves 40 % of it, the rest is missing.
+    instance = cell("""
+horizon: {start: 2026, end: 2027, step: year}
+commodities: {magnet: {}}
+processes: {imports: {region: cn, stage: magnet, output: {magnet: 1}, capacity: 30000, cost: 1}}
+demands:
+  cars: {commodity: magnet, quantity: 20000, shortage_cost: 10}
+  missiles: {commodity: magnet, quantity: 0.5, survival: 0.4, shortage_cost: 1000}
+options: {store: {kind: stockpile, commodity: magnet, price: 5, max_size: 0.2}}
+shocks: {embargo: {start: 2027, months: 12, cuts: [{region: cn, severity: 1}]}}
+""")
+    result = solve(instance)
+    (outcome,) = result.shocks
+    assert outcome.flows is not None
+    drawn = chain(instance, outcome.flows, instance.path(instance.event("embargo")), 1, 1)
+    said = {(each.source, each.target): each.tonnes for each in drawn.passages}
+    assert said["stock:0", "segment:missiles"] == pytest.approx(0.2)
+    assert said["unserved", "segment:missiles"] == pytest.approx(0.3)
+    # Of 20,000.5 t that are asked the store serves 0.2.
+    assert drawn.served == pytest.approx(0.2)
+
+
 def test_columns_follow_the_chain(cell: Cell) -> None:
     columns = stage_columns(cell(CELL))
     assert columns["mine"] < columns["separation"] < columns["magnet"]

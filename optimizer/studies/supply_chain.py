@@ -153,7 +153,7 @@ class _ChainBuilder:
             if place.sort == "activity":
                 by_region[place.region] += each.tonnes
         short = sum(each.tonnes for each in into if self.places[each.source].sort == "unserved")
-        demanded = sum(self._rate(self.path.demand_at(d, t) for t in self.periods) for d in self.instance.demands)
+        demanded = sum(map(self._demanded, self.instance.demands))
         horizon = self.instance.horizon
         return Chain(
             path=self.path.key,
@@ -196,7 +196,9 @@ class _ChainBuilder:
             self._add(source, target, commodity, tonnes, demanded)
 
     def _add(self, source: ChainPlace, target: ChainPlace, commodity: str, tonnes: float, demanded: float) -> None:
-        if demanded <= 0 or tonnes <= NEGLIGIBLE_PASSAGE * demanded:
+        # The smallest segment has sources as well, so that what reaches it is compared with its own demand.
+        wanted = self._demanded(target.owner) if target.sort == "segment" else demanded
+        if demanded <= 0 or tonnes <= NEGLIGIBLE_PASSAGE * wanted:
             return
         if source.column >= target.column:
             self.left_out[commodity] = None
@@ -250,8 +252,7 @@ class _ChainBuilder:
                 found[self.substitutes] += flow.takes.get(commodity, 0.0) * self._flow_rate(flow.name, o)
         for d, demand in self.instance.demands.items():
             if demand.commodity == commodity:
-                demanded = self._rate(self.path.demand_at(d, t) for t in self.periods)
-                found[self._segment(d)] += demanded - self._unserved(d) - self._substituted_rate(d)
+                found[self._segment(d)] += self._demanded(d) - self._unserved(d) - self._substituted_rate(d)
         return {place: taken for place, taken in found.items() if taken > 0}
 
     def _supply_outside_pool(self, commodity: str) -> list[tuple[ChainPlace, ChainPlace, float]]:
@@ -269,6 +270,10 @@ class _ChainBuilder:
 
     def _segment(self, d: str) -> ChainPlace:
         return ChainPlace(f"segment:{d}", "segment", self.end, owner=d)
+
+    def _demanded(self, d: str) -> float:
+        """Return the demand of a segment on the path, t/yr."""
+        return self._rate(self.path.demand_at(d, t) for t in self.periods)
 
     def _unserved(self, d: str) -> float:
         return max(0.0, self._flow_rate("unserved", d))
