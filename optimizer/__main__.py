@@ -135,7 +135,9 @@ def main() -> None:
     except KeyboardInterrupt:
         _end(NO_ANSWER, ExitCode.STOPPED)
     except SystemExit as done:
-        code = ExitCode.STOPPED if done.code == INTERRUPTED else done.code
+        code = done.code
+        if code == INTERRUPTED:
+            _end(NO_ANSWER, ExitCode.STOPPED)
         try:
             sys.stdout.flush()
         except OSError as error:

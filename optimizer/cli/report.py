@@ -315,6 +315,8 @@ def _end_with_report(parts: "ReportParts", request: _Request, answer: str, *, st
     else:
         Screen().print(answer)
     common.write_answer(request.output, content)
+    if stopped:
+        common.print_message("The search was stopped: what was not known by then is left out.")
     for doubt in parts.warnings:
         common.print_message(doubt)
     common.end_with_plan(parts.result, is_stopped=stopped, disagrees=bool(parts.warnings))

@@ -5,13 +5,16 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import optimizer as so
 from optimizer.solver.base import Clock, Progress, interruptible
+from optimizer.studies import solve as solving
 
 CASE = str(Path(__file__).parents[1] / "cases" / "generated" / "108.yaml")
+TINY = str(Path(__file__).parents[2] / "instances" / "tiny.yaml")
 
 # Runs the command, and sends itself a signal at the end of a round, several times over.
 SIGNALLED = """
@@ -82,6 +85,17 @@ def test_a_signal_before_a_command_has_begun_is_5_as_well(name: str) -> None:
     assert done.stderr == "Error: stopped before there was an answer.\n"
 
 
+def test_a_signal_while_the_command_line_is_read_is_answered_in_words() -> None:
+    """Typer catches it, and ends with 130."""
+    code = (
+        "import signal, typer.core\nfrom optimizer.__main__ import main\n"
+        "typer.core.TyperGroup.parse_args = lambda *args: signal.raise_signal(signal.SIGINT)\nmain()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 5
+    assert done.stderr.strip() == "Error: stopped before there was an answer."
+
+
 def test_a_signal_during_a_search_within_a_study_ends_the_study() -> None:
     """The first plan of a comparison is found in this process, by a search with a clock of its own."""
     rounds = list[int]()
@@ -121,3 +135,17 @@ def test_a_signal_while_a_module_is_loaded_is_no_error_of_that_module(tmp_path: 
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert (done.returncode, done.stdout) == (5, "")
         assert done.stderr == "Error: stopped before there was an answer.\n"
+
+
+def test_a_signal_while_the_plan_to_explain_is_worked_out_ends_the_explanation(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The plan is proven already when the signal comes, so that its search is not stopped."""
+    conclude = solving.conclude
+
+    def signalled_conclude(*args: Any, **kwargs: Any) -> so.Result:
+        signal.raise_signal(signal.SIGINT)
+        return conclude(*args, **kwargs)
+
+    monkeypatch.setattr(solving, "conclude", signalled_conclude)
+    found = so.explain(so.load(TINY))
+    assert found.result.survives
+    assert (found.part_values, found.is_complete) == ((), False)

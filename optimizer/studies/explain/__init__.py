@@ -175,11 +175,9 @@ def explain(
     arguments.function("on_part", on_part)
     made = apply_arguments(instance, budget=budget, scenario=scenario, notes=notes)
     clock = settings.clock()
-    # The plan has its own clock: Ctrl-C while it is solved does not interrupt the what-ifs.
-    with WhatIfSolver(made.instance, settings, settings.clock(), listener) as solver:
+    with interruptible(clock, listener), WhatIfSolver(made.instance, settings, clock, listener) as solver:
         own = replace(settings, mip_gap=min(PLAN_GAP, settings.mip_gap))
         result, measure = measured_plan(solver, made.instance, settings, own, made.notes, known=known)
-        solver.clock = clock
         on_part(result)
         explanation = Explanation(result, settings.share_of_price)
         if result.status == "stopped":
@@ -187,11 +185,10 @@ def explain(
         if result.status == "survives" and measure is not None:
             explanation = replace(explanation, within=measure.tolerance, tolerance_base=measure)
             solver.settings = replace(measure.settings(settings), patience=None)
-        with interruptible(clock, listener):
-            what_ifs = WhatIfs(made.instance, solver, WHAT_IF_SECONDS)
-            for part in _find_parts(what_ifs, result):
-                on_part(part)
-                explanation = _add_part(explanation, part)
+        what_ifs = WhatIfs(made.instance, solver, WHAT_IF_SECONDS)
+        for part in _find_parts(what_ifs, result):
+            on_part(part)
+            explanation = _add_part(explanation, part)
         return replace(explanation, is_complete=not (clock.is_over or what_ifs.is_cut_short))
 
 
