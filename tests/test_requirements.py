@@ -1,5 +1,6 @@
 """Stockpile requirements: a shortfall, amounts to hold and their cost that are derived by hand, and what is refused."""
 
+import io
 import json
 import re
 import signal
@@ -14,11 +15,13 @@ from typer.testing import CliRunner
 import optimizer as so
 from optimizer.cli.app import app
 from optimizer.instance.variants import with_starts_moved, with_window_lengths, without_probabilities
+from optimizer.report.document import requirements_page
+from optimizer.report.excel import requirements_workbook
 from optimizer.report.tables.requirements import requirement_facts, requirement_headline
 from optimizer.results.frames import Frame
 from optimizer.solver import Progress
-from optimizer.studies.requirements import STOPPED, find_requirements
-from optimizer.studies.requirements_assessment import CLAUSES
+from optimizer.studies.requirements import QUICK, STOPPED, find_requirements
+from optimizer.studies.requirements_assessment import CLAUSES, upstream_stocks
 from optimizer.studies.requirements_frames import NO_OPTION
 from optimizer.studies.requirements_result import Requirements
 
@@ -131,7 +134,19 @@ def test_a_segment_that_stocks_leave_shorter_is_explained() -> None:
     frame = table(find_requirements(instance, so.solve(instance), is_quick=True), "needs")
     left = {row["segment"]: (row["shortfall"], row["left"]) for row in frame.rows()}
     assert left == {"users_of_a": pytest.approx((0, 5)), "users_of_b": pytest.approx((5, 0), abs=1e-4)}
-    assert "Left: in the same shock; more than the shortfall where stocks of inputs go to a segment" in frame.note
+    assert "worst under that plan; more than the shortfall where stocks of inputs go to a segment" in frame.note
+
+
+def test_what_is_left_of_a_segment_is_that_of_the_worst_shock_of_each_plan_by_hand() -> None:
+    # In 2027 a ban leaves 12 + 6 of the 30 t required: 12 t short, since nothing can be bought in time. In the war 40 t
+    # are short, and stocks leave 10 (see above): with stocks the ban is the worse one. The works cover either.
+    ban = {"start": 2027, "months": 12, "cuts": [{"region": "china", "severity": 1}]}
+    instance = changed(shocks={**WAR["shocks"], "ban": ban})
+    found = find_requirements(instance, so.solve(instance), is_quick=True)
+    (cars,) = (row for row in table(found, "needs").rows() if row["segment"] == "cars")
+    by_segment, by_material = ([row[name] for name in ("shortfall", "left", "planned")]
+                               for row in (cars, only(found, "materials")))  # fmt: skip
+    assert by_segment == by_material == pytest.approx([40, 12, 0], rel=1e-5, abs=1e-5)
 
 
 def test_each_segment_has_its_requirement_austerity_and_shortfall(war: Requirements) -> None:
@@ -233,18 +248,94 @@ def test_supply_after_a_conflict_says_which_years_it_is_of_where_the_horizon_end
     found = find_requirements(later, so.solve(later), is_quick=True)
     row = only(found, "supply")
     assert (row["home_after"], row["abroad_after"]) == pytest.approx((0, 62), abs=1e-5)
-    assert found.notes == ("Supply after war: the horizon covers 1 of 3 years, 2031.",)
+    assert found.notes == ("Supply after war: the horizon covers 1 of 3 years, 2031.", QUICK)
     assert "Supply after war: the horizon ends with it, so that no year after it is covered." in war.notes
     enough = changed(horizon=WAR["horizon"] | {"end": 2033})
-    assert find_requirements(enough, so.solve(enough), is_quick=True).notes == ()
+    assert find_requirements(enough, so.solve(enough), is_quick=True).notes == (QUICK,)
 
 
-def test_of_conflicts_that_cost_the_same_none_is_named() -> None:
-    """Of tiny a reserve of 100 t, 6.5M, in all but the short windows, where 70 t are enough."""
+def test_other_conflicts_are_those_beside_the_file_and_of_equal_costs_none_is_named() -> None:
+    """Of tiny a reserve of 100 t, 6.5M, in all but the short windows, where 70 t are enough.
+
+    Floors require 30 t in 2026 and 2027, 50 t in 2028, and 70 t from 2029 on. A tonne short costs 500k. Windows half as
+    long leave nothing: 30 and 70 t. Twice as long, they require 220 and 140 t and leave 120 and 40 t: 80M. A year
+    earlier, 60 t before anything is bought and 120 t leave 60 and 20 t: 40M. A year later, 120 and 70 t leave 10M.
+    """
     instance = so.load(TINY)
     found = find_requirements(instance, so.solve(instance))
     said = dict(requirement_facts(found))["Other conflicts"]
-    assert said == "of 5 cases, stocks cost from 4.55M USD (windows half as long) to 6.5M USD (in 4 cases)"
+    assert said == (
+        "in 4 other cases stocks cost from 4.55M USD (windows half as long) to 6.5M USD (in 3 cases) and leave a "
+        "survival gap of 0 to 80M USD"
+    )
+    alike = replace(found, cases=[case for case in found.cases if case.name.startswith("all shocks")])
+    said = dict(requirement_facts(alike))["Other conflicts"]
+    assert said == "in 2 other cases stocks cost 6.5M USD and leave a survival gap of 10M to 40M USD"
+
+
+def test_where_nothing_can_be_held_no_cost_of_stocks_is_given() -> None:
+    instance = changed(options={"works": WAR["options"]["works"]})
+    found = find_requirements(instance, so.solve(instance))
+    assert found.cases
+    assert "Other conflicts" not in dict(requirement_facts(found))
+
+
+def test_time_to_survive_in_the_worst_year_and_in_the_first_year_of_a_shock_by_hand(war: Requirements) -> None:
+    # A year requires 10 + 0.5 x 40 = 30 t, of which the plant makes 12: the 6 t in stock last 6/18 of a year. In 2029
+    # the plan has 36 t and works of 5 t a year, for the 10 t of the war that no stock can cover: 36/13 of a year.
+    row = next(row for row in table(war, "times").rows() if row["cuts"] == "region china")
+    assert [row["year"], row["months"], row["planned"]] == pytest.approx([2027, 4, 4], rel=1e-4)
+    assert [row[f"first_{name}"] for name in ("year", "months", "planned")] == pytest.approx(
+        [2029, 4, 12 * 36 / 13], rel=1e-4
+    )
+
+
+def test_a_quick_study_leaves_the_clauses_open_that_it_does_not_answer(war: Requirements) -> None:
+    whole = [row["answer"] for row in table(war, "clauses").rows()]
+    assert whole == [clause.answer for clause in CLAUSES]
+    quick = find_requirements(war.instance, war.result, is_quick=True)
+    rows = [row for row, answer in zip(table(quick, "clauses").rows(), whole, strict=True) if row["answer"] != answer]
+    assert {row["place"]: row["answer"] for row in rows} == {
+        "98h-5(d)": "left out",
+        "98h-5(f)(2)(A)": "in part",
+        "98h-5(f)(2)(B)": "in part",
+        "98h-5(f)(2)(C)": "in part",
+    }
+    assert [row["reason"].partition(". ")[0] for row in rows[1:]] == [
+        "Left out or incomplete (--quick, or stopped): funding; holdings: Gap that it closes",
+        "Left out or incomplete (--quick, or stopped): funding: Money for stocks.",
+        "Left out or incomplete (--quick, or stopped): times",
+    ]
+    assert QUICK in quick.notes
+    stopped = table(replace(war, stopped=True), "clauses").rows()
+    assert {row["place"]: row["answer"] for row in stopped}["98h-5(d)"] == "in part"
+
+
+def test_the_page_links_each_table_that_answers_a_clause_and_has_its_columns(war: Requirements) -> None:
+    page = requirements_page(war)
+    law = page.partition('<section id="clauses"')[2].partition("</section>")[0]
+    assert '<a href="#materials">Shortfall and amount to hold, by material</a>: To buy' in law
+    assert '“<a href="#needs">Requirement and shortfall, by segment</a>: Left with the plan”' in law
+    assert not re.search(r"\b(materials|needs|shortfalls|assumptions|cases|times)(\.[a-z]|: )", law)
+    for name, column in (key.split(".") for clause in CLAUSES for key in clause.where if "." in key):
+        head = next(each.head.replace("\n", " ") for each in table(war, name).columns if each.name == column)
+        section = page.partition(f'<section id="{name}"')[2].partition("</thead>")[0]
+        assert re.search(rf"<th[^>]*>{re.escape(head)}(,[^<]*)?</th>", section), (name, column)
+
+
+def test_the_workbook_has_a_mark_for_floors_that_hold_for_ever_and_says_what_empty_cells_are(war: Requirements) -> None:
+    openpyxl = pytest.importorskip("openpyxl")
+    assert war.times is not None
+    endless = [
+        replace(each, after=[replace(time, months=float("inf")) for time in each.after]) for each in war.times.exposures
+    ]
+    found = replace(war, times=replace(war.times, exposures=tuple(endless)))
+    book = openpyxl.load_workbook(io.BytesIO(requirements_workbook(found)))
+    rows = list(book["times"].iter_rows(min_row=5, values_only=True))
+    assert {(row[5], row[-1]) for row in rows} == {("∞", "∞")}
+    assert {row["planned"] for row in found.to_dict()["times"]} == {None}
+    assert "∞: for ever; empty cell: no plan" in book["times"]["A2"].value
+    assert "audit: disagreements" not in [cell.value for cell in book["run"]["A"]]
 
 
 def test_assumptions_and_supply_of_the_conflict(war: Requirements) -> None:
@@ -350,9 +441,31 @@ def test_a_material_without_a_stock_says_so_and_names_stocks_of_what_it_is_made_
     found = find_requirements(instance, so.solve(instance), is_quick=True)
     magnet, alloy = table(found, "materials").rows()
     assert (magnet["hold"], magnet["options"], magnet["upstream"]) == (None, NO_OPTION, "reserve")
+    assert "–: no segment uses it as it is; a stock of it serves what is made of it" in table(found, "materials").note
     # The alloy serves as the magnets did.
     assert (magnet["shortfall"], magnet["left"]) == pytest.approx((40, 10), rel=1e-5)
     assert (alloy["shortfall"], alloy["hold"]) == (None, pytest.approx(36, rel=1e-5))
+
+
+def test_scrap_does_not_make_a_material_of_all_that_goes_into_the_goods() -> None:
+    # Magnets are made of oxide and heavies, and leave scrap, of which oxide is made again: it is not made of heavies.
+    works = {"region": "usa", "capacity": 100, "cost": 1}
+    stock = {"kind": "stockpile", "price": 1}
+    instance = changed(
+        commodities={key: {} for key in ("ore", "oxide", "heavies", "scrap", "magnet")},
+        processes={
+            "mine": {**works, "output": {"ore": 1}},
+            "separation": {**works, "input": {"ore": 1}, "output": {"heavies": 1, "oxide": 0.5}},
+            "line": {**works, "input": {"oxide": 1, "heavies": 1}, "output": {"magnet": 1, "scrap": 0.5}},
+            "recycling": {**works, "input": {"scrap": 1}, "output": {"oxide": 1}},
+        },
+        options={f"{c}_stock": {**stock, "commodity": c} for c in ("ore", "oxide", "heavies", "magnet")},
+    )
+    assert {c: upstream_stocks(instance, c) for c in ("oxide", "heavies", "magnet")} == {
+        "oxide": ["ore_stock"],
+        "heavies": ["ore_stock"],
+        "magnet": ["ore_stock", "oxide_stock", "heavies_stock"],
+    }
 
 
 def test_the_report_of_2013_has_the_shortfalls_of_its_back_test() -> None:
@@ -375,7 +488,14 @@ def test_probabilities_do_not_make_anyone_hold_more() -> None:
 
 
 def test_a_gap_of_which_only_bounds_are_proven_is_shown_between_them(war: Requirements) -> None:
-    assert "a survival gap of 1M USD over all shocks" in str(list(requirement_facts(war)))
+    facts = dict(requirement_facts(war))
+    assert facts["Shortfall"] == "in 1 of 1 shock with nothing bought, with a survival gap of 4M USD"
+    assert "a survival gap of 1M USD over all shocks" in facts["To hold"]
+    # The plan at hand, too, says what it leaves.
+    assert (
+        "leaves 1 shock short, a survival gap of 1M USD"
+        in dict(requirement_facts(replace(war, result=war.stocks)))["With the plan"]
+    )
     bounded = replace(war, stocks=replace(war.stocks, gap_bound=0.75e6))
     assert "a survival gap of 750k to 1M USD over all shocks" in str(list(requirement_facts(bounded)))
 

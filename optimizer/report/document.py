@@ -5,6 +5,7 @@ A page is made of templates, scripts, data and pictures, all embedded in the fil
 
 import base64
 import json
+import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -60,6 +61,7 @@ from optimizer.studies.delays import find_brief_delays, find_futures_delays
 from optimizer.studies.frames import decisions_frame
 from optimizer.studies.futures.stages import Stage, find_stages
 from optimizer.studies.purchases import DelaysByFuture
+from optimizer.studies.requirements_assessment import CLAUSES
 from optimizer.studies.requirements_result import Requirements
 from optimizer.studies.verify import audit_warnings
 from optimizer.units import budget_list
@@ -293,13 +295,15 @@ def _sections_page(data: Mapping[str, Any], sections: Sequence[PageSection], tit
     )
 
 
-# Columns of the page in addition to those of the screen, by frame; other frames have every column with values.
+# Columns of the page in addition to those of the screen and those that a clause names, by frame; other frames have
+# every column with values.
 MORE: Mapping[str, tuple[str, ...]] = {
     "materials": ("worst_shock", "requirement", "gap", "options"),
-    "needs": ("material", "austerity"),
-    "holdings": ("held", "is_full", "holding_per_year", "years_to_buy"),
+    "needs": ("material",),
+    "holdings": ("held", "is_full", "holding_per_year"),
     "funding": (),
     "cases": (),
+    "clauses": (),
 }
 # Tables with more rows than this are folded.
 MOST_ROWS_OPEN = 30
@@ -335,6 +339,8 @@ def filled_frames(found: Requirements) -> Iterator[Frame]:
 
 def _frame_section(found: Requirements, frame: Frame) -> PageSection:
     table = {"kind": "table", "title": "", **page_table(found.instance, _page_frame(found, frame))}
+    if frame.name == "clauses":
+        table["rows"] = _link_tables(found, table["rows"])
     if len(frame) > MOST_ROWS_OPEN:
         table = {"kind": "folded", "title": f"{len(frame)} rows", "blocks": [table]}
     blocks = (*_funding_figure(found), table) if frame.name == "funding" else (table,)
@@ -342,12 +348,30 @@ def _frame_section(found: Requirements, frame: Frame) -> PageSection:
 
 
 def _page_frame(found: Requirements, frame: Frame) -> Frame:
-    """Return a frame with the columns of the page: those of the screen and of `MORE`, or every column with values."""
+    """Return a frame with the columns of the page.
+
+    These are the columns that a clause names, and those of the screen and of `MORE` or every column with values.
+    """
+    places = [key.partition(".") for clause in CLAUSES for key in clause.where]
+    named = {column for name, _, column in places if name == frame.name}
     if frame.name in MORE:
-        names = [column.name for column in frame.columns if column.is_shown]
-        return frame.select([*names, *MORE[frame.name], *_material_columns(found, frame)])
-    says = {c.name: any(value not in (None, "") for value in frame[c.name]) for c in frame.columns}
-    return frame.select([name for name, has_values in says.items() if has_values and name != "keys"])
+        shown = [column.name for column in frame.columns if column.is_shown]
+        return frame.select([*named, *shown, *MORE[frame.name], *_material_columns(found, frame)])
+    return frame.without_empty(*({column.name for column in frame.columns} - named))
+
+
+def _link_tables(found: Requirements, rows: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Return rows of text as markup, in which tables have their titles, as links, in place of their names."""
+    from markupsafe import Markup, escape
+
+    filled = {frame.name for frame in filled_frames(found)}
+    titles = {name: escape(found.frames.frame(name).title) for name in found.frames}
+    named = rf"(?<![^ “])({'|'.join(titles)})(?=: |;|\. |$)"
+
+    def link(name: re.Match[str]) -> str:
+        return f'<a href="#{name[0]}">{titles[name[0]]}</a>' if name[0] in filled else titles[name[0]]
+
+    return [[*row[:2], *(Markup(re.sub(named, link, escape(text))) for text in row[2:])] for row in rows]
 
 
 def _material_columns(found: Requirements, frame: Frame) -> list[str]:

@@ -309,7 +309,7 @@ def _cell_value(value: Any) -> Any:
 def _run_sheet(result: Result | FuturesResult, which: str = "the plan") -> OutputSheet:
     gap = None if result.mip_gap is None else f"{short(100 * result.mip_gap)} %"
     rows: list[tuple[Any, ...]] = [("status", result.status), ("proven within", gap)]
-    rows += [(f"audit: {key}", str(value)) for key, value in result.audit.items()]
+    rows += [(f"audit: {key}", str(value)) for key, value in result.audit.items() if value != []]
     rows += [(f"version of {key}", value) for key, value in result.versions.items()]
     rows += [(f"setting {key}", None if value is None else str(value)) for key, value in result.settings.items()]
     rows += [(f"seconds: {key}", value) for key, value in result.seconds.items()]
@@ -414,11 +414,11 @@ class _Writer:
         frame = sheet.frame
         made = self.book.add_worksheet(frame.name)
         self._write_text(made, 0, 0, frame.title, bold=True, font_size=14)
-        self._write_text(made, 1, 0, frame.note, italic=True, font_color="#555555")
+        self._write_text(made, 1, 0, frame.note.replace("–:", "empty cell:"), italic=True, font_color="#555555")
         self._write_head(made, frame)
         for j, column in enumerate(frame.columns):
             for i, value in enumerate(frame.values[j][:ROWS], start=HEAD + 1):
-                self._write_cell(made, i, j, value, _unit_of(column))
+                self._write_cell(made, i, j, "∞" if value == float("inf") else value, _unit_of(column))
         last, right = HEAD + max(1, len(frame)), len(frame.columns) - 1
         made.freeze_panes(HEAD + 1, sheet.frozen)
         if sheet.is_list:

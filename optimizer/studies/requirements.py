@@ -40,6 +40,10 @@ from optimizer.studies.what_if import WhatIfSolver
 from optimizer.tolerances import ROUNDING
 
 STOPPED = "Stopped before the end: what was not reached is left empty."
+QUICK = (
+    "Left out (--quick): funding in part, the gap that each stock closes, other conflicts and time to survive. The "
+    "clauses that this leaves open are marked in their list."
+)
 # Shares of the cost of the amounts to hold.
 FUNDED = (0.0, 0.25, 0.5, 0.75)
 # Lengths of windows, as multiples of those in the file; years by which all shocks are postponed.
@@ -100,6 +104,7 @@ def find_requirements(
         found = Requirements(instance, result, study.alone, study.nothing, study.hold("what to hold"))
         study.notes += notes_on_years_after(study.alone, study.nothing)
         if is_quick:
+            study.notes.append(QUICK)
             return replace(found, stopped=study.is_stopped, notes=tuple(study.notes))
         cases = list(study.cases())
         funding, unfunded = tuple(study.funding(found)), study.unfunded(found.stocks)

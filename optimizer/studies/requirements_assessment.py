@@ -7,13 +7,14 @@ apply.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from optimizer.disruptions.shock import Cut, Shock
 from optimizer.horizon import windowed
-from optimizer.instance.derived import chokepoint_name, cut_words, display_name, entry_name, entry_of, makers_of
+from optimizer.instance.derived import chokepoint_name, cut_words, display_name, entry_name, entry_of
 from optimizer.instance.operation_paths import split_cuts
 from optimizer.instance.schema import Instance
 from optimizer.results.frames import Frame, FrameColumn
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from optimizer.studies.requirements_result import Requirements
     from optimizer.studies.time_to_survive import Exposure
 
+# Tables and columns that a quick study leaves out.
+LEFT_OUT = ("cases", "funding", "holdings.closes", "times")
 # Years after a conflict within which the materials used in it are replaced (98h-5(c)).
 REPLENISHMENT = 3
 
@@ -38,9 +41,21 @@ def is_material(instance: Instance, c: str) -> bool:
 
 
 def upstream_stocks(instance: Instance, commodity: str) -> list[str]:
-    """Return the stocks of the inputs of a commodity, at any stage upstream."""
-    inputs = {c for a in makers_of(instance, commodity) for c in instance.activities[a].input} - {commodity}
-    return [o for o, stock in instance.stocks.items() if stock.commodity in inputs]
+    """Return the stocks of the inputs of a commodity, at any stage upstream.
+
+    Above its makers, only the makers of a main output, the first one, are followed: scrap, a by-product of what is made
+    of the commodity, does not lead back to all that goes into these goods.
+    """
+    mains = {a: next(iter(activity.output), None) for a, activity in instance.activities.items()}
+    inputs, makers = set[str](), {a for a, activity in instance.activities.items() if commodity in activity.output}
+    while added := _inputs_of(instance, makers) - inputs:
+        inputs |= added
+        makers = {a for a, output in mains.items() if output in added}
+    return [o for o, stock in instance.stocks.items() if stock.commodity in inputs - {commodity}]
+
+
+def _inputs_of(instance: Instance, activities: Collection[str]) -> set[str]:
+    return {c for a in activities for c in instance.activities[a].input}
 
 
 def supply_frame(found: "Requirements") -> Frame:
@@ -49,7 +64,7 @@ def supply_frame(found: "Requirements") -> Frame:
         FrameColumn("shock", form="shock", is_index=True),
         FrameColumn("material", form="object", is_index=True),
         *(FrameColumn(f"{place}{phase}", f"{label}, {when}", "t/yr", "amount")
-          for phase, when in (("_before", "before"), ("", "in the conflict"), ("_after", "three years after"))
+          for phase, when in (("_before", "before"), ("", "in the conflict"), ("_after", "in the three years after"))
           for place, label in (("home", "Home"), ("abroad", "Abroad"))),
     )  # fmt: skip
     note = (
@@ -147,35 +162,44 @@ def _largest_maker(shares: Mapping[str, Sequence[Any]], c: str, year: int) -> tu
 def times_frame(found: "Requirements") -> Frame:
     """Return one row per chokepoint that makes a floor fail, in its worst year; none if times were left out.
 
-    If floors fail without any cut, the first row reports that.
+    If floors fail without any cut, the first row reports that. Times are infinite if floors hold for ever, and None
+    without a plan.
     """
+    plans = {"months": "nothing built", "planned": "with the plan"}
     columns = (
         FrameColumn("chokepoint", is_index=True),
         FrameColumn("kind"),
         FrameColumn("cuts", "What is lost for good"),
         FrameColumn("year", "Worst year", form="year"),
-        FrameColumn("months", "Floors hold, nothing built", "months", "amount"),
-        FrameColumn("planned", "Floors hold, with the plan", "months", "amount"),
+        *(FrameColumn(name, f"Floors hold, {plan}", "months", "amount") for name, plan in plans.items()),
         FrameColumn("segment", "Fails first", form="name"),
-    )
+        FrameColumn("first_year", "First year of a shock", form="year"),
+        *(FrameColumn(f"first_{name}", f"Floors hold then, {plan}", "months", "amount")
+          for name, plan in plans.items()),
+    )  # fmt: skip
     exposures = () if found.times is None else (*found.times.failing_uncut, *found.times.ending)
     rows = (_time_row(found.instance, each) for each in exposures)
-    note = "Months for which every floor holds once something is cut at the start of a year; –: for ever."
+    note = (
+        "Months for which every floor holds once something is cut at the start of a year; ∞: for ever; –: no plan. "
+        "Worst year: that with the fewest months, with the plan if there is one; it is often the first, in which "
+        "nothing that is bought is there yet. First year of a shock: the first in which a shock of the file begins. "
+        "The command survive has every year."
+    )
     return Frame.of_rows("times", "Time to survive", columns, rows, note)
 
 
 def _time_row(instance: Instance, exposure: "Exposure") -> tuple[Any, ...]:
-    worst = exposure.worst
-    before, after = exposure.before[worst], exposure.after[worst] if exposure.after else None
-    months = (None if time is None or math.isinf(time.months) else time.months for time in (before, after))
-    segment = (after and after.segment) or before.segment
+    first_year = instance.horizon.year(min(event.periods.start for event in instance.events))
+    begun = [time.year for time in exposure.before].index(first_year)
+    times = [(exposure.before[i], exposure.after[i] if exposure.after else None) for i in (exposure.worst, begun)]
+    in_worst, in_first = ([time and time.months for time in pair] for pair in times)
+    before, after = times[0]
     return (
         chokepoint_name(instance, exposure.kind, exposure.name),
         exposure.kind,
         "; ".join(exposure.cuts),
-        before.year,
-        *months,
-        segment,
+        *(before.year, *in_worst, (after and after.segment) or before.segment),
+        *(first_year, *in_first),
     )
 
 
@@ -197,7 +221,8 @@ def assumptions_frame(found: "Requirements") -> Frame:
         FrameColumn("note"),
     )
     note = "Mobilisation period: from the start of the horizon to the first start. Length: the longest window."
-    note += " What is lost: in the shock of a family, or the sample of an event, that loses most in its window."
+    note += " What is lost: in the shock of a family, or the sample of an event, that loses most in its window;"
+    note += " a cut without a share takes all."
     entries: dict[str, list[Shock]] = {}
     for event in found.alone.events:
         entries.setdefault(event.entry, []).append(event)
@@ -260,10 +285,11 @@ def clauses_frame(found: "Requirements") -> Frame:
         FrameColumn("answer", "Answered", form="word"),
         FrameColumn("where", "Table and column", of=lambda each: "; ".join(_head(found, key) for key in each.where)),
         FrameColumn("reason"),
-        FrameColumn("keys", "In JSON", of=lambda each: ", ".join(each.where)),
+        FrameColumn("keys", "In JSON", is_shown=False, of=lambda each: ", ".join(each.where)),
     )
     note = "50 U.S.C. 98h-5; (f) is section 1413 of the National Defense Authorization Act for Fiscal Year 2023."
-    return Frame.of_items("clauses", "The law, clause by clause", CLAUSES, columns, note)
+    clauses = [_answered(found, clause) for clause in CLAUSES]
+    return Frame.of_items("clauses", "The law, clause by clause", clauses, columns, note)
 
 
 def _head(found: "Requirements", key: str) -> str:
@@ -274,7 +300,23 @@ def _head(found: "Requirements", key: str) -> str:
     return f"{name}: {heads[column]}" if column else name
 
 
-ClauseAnswer = Literal["yes", "in part", "out of reach"]
+def _answered(found: "Requirements", clause: "Clause") -> "Clause":
+    """Return a clause as the study answers it, with heads of columns in the remark.
+
+    Of what a quick or a stopped study leaves empty or incomplete, the remark has a list.
+    """
+    reason = re.sub(r"\b[a-z]+\.[a-z_]+", lambda key: f"“{_head(found, key[0])}”", clause.reason)
+    is_whole = found.times is not None and not found.stopped
+    missing = [] if is_whole else [key for key in clause.where if key.startswith(LEFT_OUT)]
+    if not missing:
+        return replace(clause, reason=reason)
+    heads = "; ".join(_head(found, key) for key in missing)
+    reason = f"Left out or incomplete (--quick, or stopped): {heads}. {reason}".strip()
+    is_open = len(missing) == len(clause.where) and not found.cases
+    return replace(clause, answer="left out" if is_open else "in part", reason=reason)
+
+
+ClauseAnswer = Literal["yes", "in part", "out of reach", "left out"]
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 Tonnes = Mapping[str, float]
 HELD_SUMS = ("held", "hold", "buy", "spent", "holding_per_year")
+UNUSED = "–: no segment uses it as it is; a stock of it serves what is made of it, whose shortfall is in its own row. "
 NO_OPTION = "no option to hold it in the file"
 
 
@@ -69,7 +70,7 @@ def materials_frame(found: "Requirements") -> Frame:
     columns = (
         FrameColumn("material", form="object", is_index=True),
         FrameColumn("worst_shock", form="shock", is_shown=False),
-        _t("requirement", is_shown=False),
+        _t("requirement", "Required", is_shown=False),
         _t("shortfall", "Shortfall"),
         FrameColumn("gap", "Shortfall at\nshortage cost", money, "amount", is_shown=False),
         _t("held", "Held"),
@@ -82,16 +83,17 @@ def materials_frame(found: "Requirements") -> Frame:
         FrameColumn("options", "Held as", is_shown=False),
         FrameColumn("upstream", "Stocks of what it is made of", is_shown=False),
     )
-    note = (
-        "Shortfall: below the floors with nothing bought, in the shock that is worst for the material; –: no segment "
-        "needs it. Left: in the worst shock then; more where what a material is made of goes to a segment whose "
-        "shortage costs more. Money undiscounted."
-    )
     materials = [c for c in found.instance.commodities if is_material(found.instance, c)]
     held: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
     for row in held_stocks(found):
         held[row["material"]].append(row)
-    rows = (_material_row(found, c, held[c]) for c in materials)
+    rows = [_material_row(found, c, held[c]) for c in materials]
+    has_unused = any(row[3] is None for row in rows)
+    note = (
+        "Shortfall: below the floors with nothing bought, in the shock that is worst for the material. "
+        f"{UNUSED * has_unused}Left: in the shock that is worst under that plan; more where what a material is made of "
+        "goes to a segment whose shortage costs more. Money undiscounted."
+    )
     return Frame.of_rows("materials", "Shortfall and amount to hold, by material", columns, rows, note)
 
 
@@ -115,8 +117,7 @@ def _needs_of_material(found: "Requirements", segments: Sequence[str]) -> tuple[
     services = _failing_services(worst, segments)
     required = math.fsum(_requirement(found.alone, worst.name, d) for d in segments)
     gap = math.fsum(service.gap for service in services)
-    left = (_worst_shortfall(found.stocks, segments), _worst_shortfall(found.result, segments))
-    return (worst.name if services else None, required, _shortfall(worst, segments), gap), left
+    return (worst.name if services else None, required, _shortfall(worst, segments), gap), _worst_left(found, segments)
 
 
 def _without_excused(outcomes: Iterable[Outcome]) -> Iterator[Outcome]:
@@ -139,8 +140,12 @@ def _worst_outcome(outcomes: Iterable[Outcome], segments: Sequence[str]) -> Outc
     return max(_without_excused(outcomes), key=lambda each: _shortfall(each, segments), default=None)
 
 
-def _worst_shortfall(result: Result, segments: Sequence[str]) -> float | None:
-    return None if result.baseline is None else _shortfall(_worst_outcome(result.shocks, segments), segments)
+def _worst_left(found: "Requirements", segments: Sequence[str]) -> tuple[float | None, ...]:
+    """Return the shortfall of segments with stocks alone and with the given plan, t, each in its worst shock."""
+    return tuple(
+        None if result.baseline is None else _shortfall(_worst_outcome(result.shocks, segments), segments)
+        for result in (found.stocks, found.result)
+    )
 
 
 # Notes on columns that the screen does not show.
@@ -182,7 +187,7 @@ def needs_frame(found: "Requirements") -> Frame:
     rows = [_need_row(found, d) for d in found.instance.demands]
     frame = Frame.of_rows("needs", "Requirement and shortfall, by segment", columns, rows)
     note = "Over the window of the shock: demand with its surge; required: what the floor asks for. "
-    note += "Left: in the same shock"
+    note += "Left: in the shock that is worst under that plan"
     if any(row["left"] is not None and row["left"] > row["shortfall"] * (1 + SAME_VALUE) for row in frame.rows()):
         note += "; more than the shortfall where stocks of inputs go to a segment whose shortage costs more"
     return replace(frame, note=f"{note}.{AUSTERITY}")
@@ -211,7 +216,7 @@ def _need_row(found: "Requirements", d: str) -> tuple[Any, ...]:
     demand, required = _window_tonnes(found.alone, worst.name, d)
     short = sum(_shortfall(each, [d]) > 0 for each in _without_excused(found.nothing.shocks))
     return (d, found.instance.demands[d].commodity, worst.name, demand, demand - required, required,
-            _shortfall(worst, [d]), *_left_by_plans(found, worst.name, d), short)  # fmt: skip
+            _shortfall(worst, [d]), *_worst_left(found, [d]), short)  # fmt: skip
 
 
 def _left_by_plans(found: "Requirements", shock: str, d: str) -> tuple[float | None, float | None]:
@@ -233,7 +238,7 @@ def shortfalls_frame(found: "Requirements") -> Frame:
         FrameColumn("first", form="period"),
         FrameColumn("last", form="period"),
         _t("demand"),
-        _t("requirement"),
+        _t("requirement", "Required"),
         _t("shortfall"),
         FrameColumn("gap", "Shortfall at shortage cost", money, "amount"),
         _t("unserved", "Not served in all"),

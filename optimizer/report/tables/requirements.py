@@ -26,7 +26,7 @@ COUNTED = (
 # Columns that are left out on a narrower screen, by frame.
 NARROW: Mapping[str, tuple[str, ...]] = {"materials": ("held",), "needs": ("demand",), "holdings": ("buy",)}
 # Column heads on a narrower screen; "{money}" stands for the currency.
-NARROW_HEADS: Mapping[str, str] = {"shortfall": "Short\nt", "holding_per_year": "Holding\na year\n{money}"}
+NARROW_HEADS: Mapping[str, str] = {"shortfall": "Short-\nfall\nt", "holding_per_year": "To hold\nit, a\nyear\n{money}"}
 
 
 def requirements_parts(found: Requirements, width: int) -> list[RenderableType]:
@@ -77,8 +77,8 @@ def requirement_headline(found: Requirements) -> str:
     name, shock = display_name(found.instance, worst["material"]), shock_title(found.instance, worst["worst_shock"])
     verb = "falls" if len(short) == 1 else "fall"
     return (
-        f"With nothing bought, {len(short)} of {plural(len(needed), 'material')} {verb} short; the worst by value is "
-        f"{name}: {si(worst['shortfall'], 't')} below the floors in {shock}."
+        f"With nothing bought, {len(short)} of {plural(len(needed), 'material')} that segments use {verb} short; the "
+        f"worst by value is {name}: {si(worst['shortfall'], 't')} below the floors in {shock}."
     )
 
 
@@ -87,8 +87,11 @@ def requirement_facts(found: Requirements) -> Iterator[tuple[str, str]]:
     money = found.instance.money
     nothing = found.nothing
     failed = sum(outcome.fails for outcome in nothing.shocks)
-    worst = f", the worst of them with a survival gap of {si(nothing.worst_gap, money)}" if failed else ""
-    yield "Shortfall", f"in {failed:,} of {plural(len(nothing.shocks), 'shock')} with nothing bought{worst}"
+    worst = f"{', the worst of them' if failed > 1 else ','} with a survival gap of {si(nothing.worst_gap, money)}"
+    yield (
+        "Shortfall",
+        f"in {failed:,} of {plural(len(nothing.shocks), 'shock')} with nothing bought{worst * (failed > 0)}",
+    )
     if held := held_stocks(found):
         yield "To hold", _held_words(found, held)
     if missing := _materials_without_option(found):
@@ -96,8 +99,8 @@ def requirement_facts(found: Requirements) -> Iterator[tuple[str, str]]:
     if half := next((step for step in found.funding if step.share == 0.5), None):
         yield "In part", f"half of the money, {si(half.money, money)}, leaves {_gap_left_text(half.result, money)}"
     yield "With the plan", _plan_text(found, money)
-    if found.cases:
-        yield "Other conflicts", _range_of_cases(found, money)
+    if said := _range_of_cases(found, money):
+        yield "Other conflicts", said
     yield "Method", COUNTED
 
 
@@ -131,20 +134,30 @@ def _plan_text(found: Requirements, money: str) -> str:
     if result.baseline is None:
         return "there is none"
     failed = sum(outcome.fails for outcome in result.shocks)
-    left = f"{plural(failed, 'shock')} short" if failed else "no shortfall"
+    gap = si(result.survival_gap, money)
+    left = f"{plural(failed, 'shock')} short, a survival gap of {gap} over all shocks" if failed else "no shortfall"
     return f"an outlay of {si(result.outlay, money)} on stocks and everything else leaves {left}"
 
 
 def _range_of_cases(found: Requirements, money: str) -> str:
-    """Return the range of the costs of stocks over all cases, each end with its case."""
-    rows = [row for row in _frame(found, "cases").rows() if row["spent"] is not None]
+    """Return the ranges, over the other cases, of the costs of stocks, each end with its case, and of the gaps left.
 
-    def of_those(spent: float) -> str:
-        those = [row["case"] for row in rows if abs(row["spent"] - spent) <= SAME_VALUE * spent]
-        return f"{si(spent, money)} ({those[0] if len(those) == 1 else f'in {len(those)} cases'})"
+    Empty without other cases, or if the instance has no stocks.
+    """
+    rows = [row for row in _frame(found, "cases").rows() if row["spent"] is not None][1:]
+    if not rows or not found.alone.stocks:
+        return ""
+    least, most = (pick(row["spent"] for row in rows) for pick in (min, max))
+    cost = f"from {_cost_of_cases(rows, least, money)} to {_cost_of_cases(rows, most, money)}"
+    cost = si(most, money) if most - least <= SAME_VALUE * most else cost
+    gap = between(min(row["gap_left_low"] for row in rows), max(row["gap_left"] for row in rows), money)
+    return f"in {plural(len(rows), 'other case')} stocks cost {cost} and leave a survival gap of {gap}"
 
-    least, most = (of_those(pick(row["spent"] for row in rows)) for pick in (min, max))
-    return f"of {plural(len(rows), 'case')}, stocks cost from {least} to {most}"
+
+def _cost_of_cases(rows: Sequence[FrameRow], spent: float, money: str) -> str:
+    """Return a cost of stocks with the case that has it, or with the number of these cases."""
+    those = [row["case"] for row in rows if abs(row["spent"] - spent) <= SAME_VALUE * spent]
+    return f"{si(spent, money)} ({those[0] if len(those) == 1 else f'in {len(those)} cases'})"
 
 
 def requirements_said(found: Requirements) -> list[tuple[str, str]]:
