@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 import optimizer as so
+from optimizer.algorithms.solving import Alone
 from optimizer.audit import AuditReport
 from optimizer.cli.app import app
 from optimizer.instance.reading import instance_of
@@ -20,6 +21,7 @@ from optimizer.report.figures.futures import tree_edges
 from optimizer.report.screen import Screen
 from optimizer.report.tables.futures import futures_facts, futures_headline, futures_tables
 from optimizer.results.futures import FuturesResult
+from optimizer.studies.futures.solve import OPEN_REFERENCE, _Search
 from optimizer.studies.futures.stages import ALL, find_stages
 
 ROOT = Path(__file__).parent.parent
@@ -378,10 +380,33 @@ def test_a_future_of_which_samples_may_fail_and_a_price_of_gaps_are_said(loose: 
 def test_regret_is_said_with_gaps_at_their_price_alone() -> None:
     # At a hundredth of its shortage cost no gap is worth closing, by the joint plan or by that of a future alone.
     instance = so.load(ROOT / "examples" / "wait_or_commit.yaml", ["policy.gap_price=0.01", "policy.objective=regret"])
-    facts = dict(futures_facts(instance, so.solve_futures(instance)))
+    result = so.solve_futures(instance)
+    facts = dict(futures_facts(instance, result))
+    assert (result.total_cost, [each.regret for each in result.futures]) == (0.0, [0.0, 0.0])
     assert facts["Largest regret"].startswith("0 USD, gaps at their price, present value")
     assert facts["Largest regret"].endswith("(proven to be the least): a gap counts 0.01 times its shortage cost")
     assert "With gaps" not in facts
+
+
+def test_a_largest_regret_has_gaps_at_their_price() -> None:
+    """Of the extension y t are ordered in 2027, for 60k a tonne; in `high` a tonne that is missing counts 75k.
+
+    Alone `high` orders 60 t, `low` none: their regrets are 900k − 15k·y and 60k·y, both 720k at 12 t.
+    """
+    changes = ["policy.gap_price=0.15", "policy.objective=regret"]
+    result = so.solve_futures(so.load(ROOT / "examples" / "wait_or_commit.yaml", changes))
+    assert [each.regret for each in result.futures] == pytest.approx([720e3, 720e3], abs=100)
+    assert (result.total_cost, result.bound) == pytest.approx((720e3, 720e3), abs=100)
+
+
+def test_a_regret_from_unproven_least_costs_is_not_proven(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The least costs are 12M and 6M; where the search for the first stopped at 13M, regrets are up to 1M larger."""
+    alone = [Alone(13e6, 12e6, is_stopped=True), Alone(6e6, 6e6)]
+    monkeypatch.setattr(_Search, "_alone_side_by_side", lambda self, numbers: alone)
+    result = so.solve_futures(so.load(ROOT / "examples" / "order_or_wait.yaml", ["policy.objective=regret"]))
+    assert result.status == "stopped"
+    assert result.bound == pytest.approx(result.total_cost - 1e6, abs=100)
+    assert OPEN_REFERENCE in result.notes
 
 
 def test_what_is_minimised_is_said_where_gaps_have_a_price() -> None:

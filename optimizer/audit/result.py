@@ -435,7 +435,7 @@ def measure_of_futures(instance: Instance, futures: Sequence[FutureResult], gap_
     if measure.kind == "worst":
         return max(costs)
     if measure.kind == "regret":
-        return _largest_regret(futures, costs)
+        return _largest_regret(instance, futures)
     expected = math.fsum(each.probability * cost for each, cost in zip(futures, costs, strict=True))
     if measure.kind == "expected":
         return expected
@@ -445,8 +445,10 @@ def measure_of_futures(instance: Instance, futures: Sequence[FutureResult], gap_
     assert_never(measure.kind)
 
 
-def _largest_regret(futures: Sequence[FutureResult], costs: Sequence[float]) -> float:
-    regrets = [c - f.least_cost for f, c in zip(futures, costs, strict=True) if f.least_cost is not None]
+def _largest_regret(instance: Instance, futures: Sequence[FutureResult]) -> float:
+    """Return the largest regret, with gaps at the price of the policy, as the least costs have."""
+    price, known = instance.policy.gap_price or 0.0, [each for each in futures if each.least_cost is not None]
+    regrets = [f.result.total_cost + price * f.result.survival_gap - (f.least_cost or 0.0) for f in known]
     return max(regrets) if len(regrets) == len(futures) else math.nan
 
 

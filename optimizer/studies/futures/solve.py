@@ -47,6 +47,7 @@ from optimizer.units import MoneyLike
 # Share of the remaining time for solving each future by itself.
 ALONE_SHARE = 0.4
 NO_REFERENCE = "The time ran out before the least cost of each future alone was known, from which regret counts."
+OPEN_REFERENCE = "Not all least costs of futures alone were proven in time: regrets may be larger."
 
 
 def solve(
@@ -119,12 +120,10 @@ def withstand(
 
     Args:
         instance: an instance with an adversary.
-        budget, listener, scenario: as for `solve`.
-        settings: MIP gap, limits; `strategy` and `checkpoint` are ignored.
+        budget, settings, listener, scenario: as for `solve`; `strategy` and `checkpoint` are ignored.
 
     Returns:
-        The result, audited. If not all floors can be kept, its plan has the least sum of the gaps of the listed
-        shocks and of the worst attack at each start.
+        The result, audited; where floors fail, the sum of the listed gaps and of the worst at each start is least.
 
     Raises:
         AuditError, SolverError, InstanceError, ValueError: as for `solve`.
@@ -387,14 +386,14 @@ class _Search:
             with_regret(self.instance, future, result, each)
             for future, result, each in zip(self.tree.futures, results, alone, strict=True)
         )
-        result = self._result(solved, futures)
+        result = self._result(solved, futures, alone)
         report = audit_futures(self.instance, result)
         result = replace(result, audit=report.to_dict(), seconds=self.timer.seconds(self.clock))
         if not report.ok:
             raise audit_error(self.instance, report.disagreements, result)
         return result
 
-    def _result(self, solved: SearchResult, futures: tuple[FutureResult, ...]) -> FuturesResult:
+    def _result(self, solved: SearchResult, futures: tuple[FutureResult, ...], alone: Sequence[Alone]) -> FuturesResult:
         def expected(figure: str) -> float:
             return math.fsum(each.probability * getattr(each.result, figure) for each in futures)
 
@@ -408,10 +407,10 @@ class _Search:
         no_shock = self._no_shock_cost()
         parted = [each.t for future in self.tree.futures for each in future.answers[:1]]
         unpriced = (NO_PRICE,) if no_shock is None and self.alone is None else ()
-        notes = (*self.notes, *self.evaluator.notes, *unpriced)
-        record = run_record(self.instance, self.settings, self.clock, solved, notes)
+        unproven = self._unproven_references(alone)
+        notes = (*self.notes, *self.evaluator.notes, *unpriced, *unproven)
         return FuturesResult(
-            status=self._status(solved, results, distance),
+            status=self._status(results, distance, solved.status, unproven),
             measure=str(self.measure),
             total_cost=cost,
             expected_cost=expected("total_cost"),
@@ -427,22 +426,26 @@ class _Search:
             price_of_survival=price_of_survival(expected("total_cost"), no_shock),
             are_probabilities_given=self.tree.are_probabilities_given,
             clash=(),
-            **_common_fields(record),
+            **_common_fields(run_record(self.instance, self.settings, self.clock, solved, notes)),
         )
 
     def _exactness(self, results: Sequence[Result]) -> float:
         """Return the accuracy of regret as a difference of two costs, money; 0 for other measures."""
         return FINEST_SHARE * max(abs(each.total_cost) for each in results) if self.measure.kind == "regret" else 0.0
 
-    def _status(self, solved: SearchResult, results: Sequence[Result], distance: float | None) -> Status:
+    def _status(self, results: Sequence[Result], distance: float | None, search: str, doubts: Sequence[str]) -> Status:
         is_proven = distance is not None and distance <= self.settings.mip_gap
-        if solved.status == "stopped" and not is_proven:
+        if not is_proven and (doubts or search == "stopped"):
             return "stopped"
         return "survives" if all(each.survives for each in results) else "gap"
 
     def _measure_of_plan(self, solved: SearchResult, futures: tuple[FutureResult, ...]) -> float:
-        """Return the measure of the plan; regret is recomputed from the futures' costs."""
-        return solved.cost if self.measure.kind != "regret" else max(f.cost - (f.least_cost or 0.0) for f in futures)
+        """Return the measure of the plan; regret is recomputed from the futures' costs, with gaps at their price."""
+        return max(f.regret or 0.0 for f in futures) if self.measure.kind == "regret" else solved.cost
+
+    def _unproven_references(self, alone: Sequence[Alone]) -> tuple[str, ...]:
+        """Return a note if regret counts from a least cost that was not proven in time."""
+        return (OPEN_REFERENCE,) * (self.measure.kind == "regret" and any(each.is_stopped for each in alone))
 
     def _bound_of_measure(self, bound: float | None, cost: float, futures: tuple[FutureResult, ...]) -> float | None:
         """Return the bound of the measure; for regret, reduced by the unproven part of the least costs."""
