@@ -387,4 +387,4 @@ def test_the_least_outlay_leaves_samples_out_that_may_fail(loose: str) -> None:
     own += "targets: {embargo: {price: 1, cuts: [{region: rival, severity: 0.3}]}}}"
     said = " ".join(diversify("attack", loose, "--set", own).stdout.replace("│", " ").split())
     assert "SURVIVES 3 of 4 samples of storms (3 required) and every attack" in said
-    assert f"5M USD is enough to survive every shock and attack {BUT_SAMPLES} (proven" in said
+    assert f"5M USD is enough to survive every shock and affordable attack {BUT_SAMPLES} (proven" in said

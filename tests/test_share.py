@@ -165,6 +165,14 @@ def allies(*changes: str) -> so.Instance:
     return so.load(str(ALLIES), list(changes))
 
 
+def test_a_rounding_error_of_the_joint_cost_lets_nobody_pay_more_than_alone() -> None:
+    """Together they pay 0.9, as apart, though 0.1 + 0.7 + 0.1 is less in floating point: each pays as alone."""
+    alone = {frozenset("a"): 0.1, frozenset("b"): 0.7, frozenset("c"): 0.1}
+    pairs = {frozenset("ab"): 0.2, frozenset("ac"): 0.2, frozenset("bc"): 0.8}
+    paid = game.nucleolus("abc", alone | pairs | {frozenset("abc"): 0.9})
+    assert paid == pytest.approx({"a": 0.1, "b": 0.7, "c": 0.1}, abs=1e-5)
+
+
 def test_a_coalition_has_what_its_members_bring_and_what_no_member_brings() -> None:
     made = allies(
         "processes.mine={region: north, output: {magnet: 1}, capacity: {2026: 40, 2028: 80}, cost: 60k}",

@@ -9,7 +9,8 @@ worst                   of the affordable, undeterred attacks at any start, the 
 least attack budget     of all sets of targets at any start that break a floor, the least cost to the adversary under
                         the plan (`separation.attacks`)
 unaware                 the plan for the listed shocks alone: its saving, and the worst attack on it
-least outlay            the least outlay that survives the listed shocks and every attack, whatever the budget
+least outlay            the least outlay that survives the listed shocks and every affordable attack, whatever the
+                        instance's own budget
 
 Under an attack, operation minimises the gap, then the shortage cost; operating costs do not count.
 """

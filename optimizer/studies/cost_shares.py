@@ -94,7 +94,7 @@ def least_core(members: Sequence[str], costs: Costs) -> float:
 
     There must be at least two members. If ε < 0, costs can be shared so that every coalition saves at least −ε.
     """
-    return _minimise_excess(members, costs, {}, _bounds(members, dict.fromkeys(members, math.inf)))[1]
+    return _minimise_excess(members, costs, {}, [(-math.inf, math.inf)] * len(members))[1]
 
 
 def core_ends(members: Sequence[str], low: Costs, high: Costs) -> tuple[float, float]:
@@ -108,8 +108,10 @@ def nucleolus(members: Sequence[str], costs: Costs) -> dict[str, float]:
     whole = frozenset(members)
     held = {whole: 0.0}
     alone = {member: costs[frozenset([member])] for member in members}
-    is_rational = math.fsum(alone.values()) >= costs[whole]
-    bounds = _bounds(members, alone if is_rational else dict.fromkeys(members, math.inf))
+    # Costs are proven to a tolerance: where planning together saves nothing, rounding errors do not count.
+    slack = SAME_VALUE * abs(costs[whole])
+    is_rational = math.fsum(alone.values()) >= costs[whole] - slack
+    bounds = [(-math.inf, alone[member] + slack if is_rational else math.inf) for member in members]
     while _rank(members, held) < len(members):
         tight, value = _minimise_excess(members, costs, held, bounds)
         held |= dict.fromkeys(tight, value)
@@ -120,8 +122,9 @@ def nucleolus(members: Sequence[str], costs: Costs) -> dict[str, float]:
 def nucleolus_ends(members: Sequence[str], low: Costs, high: Costs) -> dict[str, ProvenDifference]:
     """Return the nucleolus at the costs `high`, with its range for costs between `low` and `high`.
 
-    The range adds up the changes when one cost at a time takes its value in `low`. The nucleolus is continuous and
-    piecewise linear in the costs: the range is exact if no piece ends within the bounds, and an estimate otherwise.
+    The range adds up the changes when one cost at a time takes its value in `low`. The nucleolus is piecewise linear in
+    the costs, and jumps only between less and more than all pay apart: the range is exact if no piece ends within the
+    bounds, and an estimate otherwise.
     """
     value = nucleolus(members, high)
     moving = [each for each in high if high[each] - low[each] > SAME_VALUE * abs(high[each])]
@@ -152,10 +155,6 @@ def _rows(members: Sequence[str], some: Iterable[Coalition], of_excess: float) -
 def _targets(costs: Costs, excesses: Mapping[Coalition, float]) -> Vector:
     """Return the payments of coalitions with the given excesses, in money."""
     return np.array([costs[each] + own for each, own in excesses.items()])
-
-
-def _bounds(members: Sequence[str], most: Payments) -> list[tuple[float, float]]:
-    return [(-math.inf, most[member]) for member in members]
 
 
 def _minimise_excess(

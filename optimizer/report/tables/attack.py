@@ -118,14 +118,14 @@ def adversary_words(instance: Instance) -> str:
 
 
 def _least_outlay_text(least: LeastOutlay, instance: Instance) -> str:
-    """Describe the least outlay that survives the listed shocks and every attack, and its proven bound."""
+    """Describe the least outlay that survives the listed shocks and every affordable attack, and its proven bound."""
     if least.status == "none":
-        return no_outlay_words(instance, "shock or attack")
+        return no_outlay_words(instance, "shock or affordable attack")
     bound = f"no plan survives for less than {si_down(least.bound or 0.0, instance.money, 6)}"
     if least.outlay is None:
         return f"not known: the search was stopped; {bound}"
     proven = f"proven: {bound}" if least.status == "optimal" else f"not proven; {bound}"
-    every = f"every shock and attack{but_samples(instance)}"
+    every = f"every shock and affordable attack{but_samples(instance)}"
     return f"{si_up(least.outlay, instance.money, 6)} is enough to survive {every} ({proven})"
 
 
@@ -154,7 +154,7 @@ def worst_attack_text(found: AttackResult) -> str:
         return f"{_attack_and_price(found, worst)}: {si(below, 't')} below the floors, {si(worst.gap, money)}"
     unserved = sum(damage.unserved for damage in worst.segments.values())
     what = f"{si(unserved, 't')} unserved above the floors, {si(worst.damage, money)} at shortage cost"
-    return f"no floor breaks; most is left unserved by {_attack_and_price(found, worst)}: {what}"
+    return f"no floor breaks; the largest loss is by {_attack_and_price(found, worst)}: {what}"
 
 
 def breaking_attack_text(found: AttackResult) -> str:

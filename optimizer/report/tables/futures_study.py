@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import RenderableType
@@ -265,15 +265,15 @@ def _questions_table(found: FuturesStudy) -> Table:
             (Text(question), [asked, *(_date_cell(found, row.get(kind)) for kind in kinds)])
             for (question, asked), row in rows.items()
         ],
-        caption=_date_marks(found, len(rows)),
+        caption=_date_marks(found, len(rows), {kind for row in rows.values() for kind in kinds if kind not in row}),
         **WIDE,
     )
 
 
-def _date_marks(found: FuturesStudy, questions: int) -> str:
-    """Return the meaning of the marks in the table of questions."""
+def _date_marks(found: FuturesStudy, questions: int, missing: Collection[str]) -> str:
+    """Return the meaning of the marks in the table of questions; `missing` are dates that some question lacks."""
     said = ["A question that arises from another one is answered with it at the earliest."] * (questions > 1)
-    said.append(f"{DASH} no such date.")
+    said += [f"{DASH} no such date."] * bool(missing)
     marks = {_incomparable_mark(found, each.value) for each in found.questions if each.difference is None}
     if found.has_priced_gaps:
         said.append(PRICED)

@@ -262,10 +262,10 @@ def _change_text(found: Sensitivity, flip: SwitchingValue) -> str:
 
 def _importance_parts(found: Sensitivity, importance: Importance) -> list[RenderableType]:
     instance, money = found.instance, found.instance.money
-    low, middle, high, _ = importance.cost
+    low, median, high, _ = importance.cost
     said = f"All numbers together, {plural(importance.used, 'sample')}: {percent(importance.survived)} survive "
     said += f"everything{but_samples(instance)}; "
-    said += f"total cost {si(low)} to {si(high, money)} (5 % to 95 %), middle {si(middle, money)}."
+    said += f"total cost {si(low)} to {si(high, money)} (5 % to 95 %), median {si(median, money)}."
     if importance.used < importance.samples:
         said += f" {plural(importance.samples - importance.used, 'sample')} had no plan or were not reached."
     parts: list[RenderableType] = [Text(said, style="bold")]
