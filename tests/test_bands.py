@@ -81,12 +81,12 @@ def test_the_answer_says_the_band_or_how_to_get_one() -> None:
     )
     said = dict(facts(instance, replace(result, bands=BANDS)))["Band"]
     assert said == (
-        "total cost 40k to 60k USD, outlay 10k to 30k USD, survival gap 0 to 10 USD: 5 % to 95 % of 60 samples of 1 "
-        "uncertain number, each with its own best plan; 90 % survive everything"
+        "total cost 40k to 60k USD, outlay 10k to 30k USD, survival gap 0 to 10 USD: 5 % to 95 % quantile of 60 "
+        "samples of 1 uncertain number, each with its own best plan; 90 % survive everything"
     )
     kept = replace(BANDS, gap=Spread(0, 0, 0, 0))
     said = dict(facts(instance, replace(result, bands=kept)))["Band"]
-    assert said.startswith("total cost 40k to 60k USD, outlay 10k to 30k USD, no survival gap: 5 % to 95 %")
+    assert said.startswith("total cost 40k to 60k USD, outlay 10k to 30k USD, no survival gap: 5 % to 95 % quantile")
     assert not list(band_words(instance.replacing(ranges={}), None))
 
 
@@ -190,7 +190,8 @@ def test_commands_compute_keep_and_show_bands(tmp_path: Path) -> None:
     assert f"wrote {bands_path(file)}" in stored.stderr
     again = json.loads(diversify("solve", str(file), "--json").stdout)["bands"]
     assert again == computed
-    assert "5 % to 95 % of 60 samples" in " ".join(diversify("solve", str(file), "--csv", str(folder)).stdout.split())
+    shown = " ".join(diversify("solve", str(file), "--csv", str(folder)).stdout.split())
+    assert "5 % to 95 % quantile of 60 samples" in shown
     assert (folder / "bands.csv").read_text(encoding="utf-8").startswith("figure,plan [USD],p5 [USD],")
     brief = tmp_path / "brief.md"
     assert diversify("report", str(file), "--quick", "-o", str(brief)).returncode == 0

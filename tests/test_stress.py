@@ -403,6 +403,16 @@ def test_the_same_seed_gives_the_same_answer_on_any_number_of_processes(by_hand:
     assert other["survived"] != one["survived"] or other["worst"] != one["worst"]
 
 
+def test_samples_of_an_ensemble_share_its_probability_by_hand(by_hand: so.Result) -> None:
+    trouble = data()["ensembles"]["trouble"] | {"probability": 0.5}
+    found = so.stress(by_hand, so.read(data(ensembles={"trouble": trouble})), samples=20)
+    assert list(found.frames.frame("samples")["probability"]) == pytest.approx([0.5 / 20] * 20)
+
+
+def test_the_help_says_which_samples_all_lists() -> None:
+    assert "List the ten worst samples." in " ".join(stressed("--help").stdout.split())
+
+
 def test_without_ensembles_the_listed_shocks_are_varied(by_hand: so.Result) -> None:
     found = so.stress(by_hand, so.read(data(ensembles={})), samples=50)
     assert found.sampler.startswith("variations of the one entry under shocks")
@@ -529,6 +539,8 @@ def test_json_is_clean_and_files_hold_every_sample(plan_file: str, tmp_path: Pat
     assert rows["survived"].sum() == 131
     assert rows["gap [USD]"].mean() == pytest.approx(found["expected_gap"])
     assert (rows["first_failure"].isna() == rows["survived"]).all()
+    # Variations have no probability.
+    assert rows["probability"].isna().all()
     same = pd.read_parquet(parquet)
     assert list(same.columns) == list(rows.columns)
     assert same["gap [USD]"].to_numpy() == pytest.approx(rows["gap [USD]"].to_numpy())

@@ -27,7 +27,7 @@ def command(
     seed: Annotated[int, options.limited_option("N", 0, 10**15, "Seed of the samples (7).")] = 7,
     jobs: options.Jobs = None,
     cluster: options.Cluster = None,
-    every: options.Every = False,
+    every: Annotated[bool, options.answer_option("--all", help="List the ten worst samples.")] = False,
     json: options.Json = False,
     csv: Annotated[
         Path | None, options.answer_option(metavar="FILE", help="Write a row for each sample to this file.")

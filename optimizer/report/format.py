@@ -301,7 +301,7 @@ def band_words(
     if bands is not None:
         parts = [f"{label} {between(each.p5, each.p95, instance.money)}" if each.p95 > 0 else f"no {label}"
                  for label, each in bands.figures]  # fmt: skip
-        where = f"5 % to 95 % of {plural(bands.used, 'sample')} of {plural(bands.numbers, 'uncertain number')}"
+        where = f"5 % to 95 % quantile of {plural(bands.used, 'sample')} of {plural(bands.numbers, 'uncertain number')}"
         tail = f"each with its own best plan; {percent(bands.survived)} survive everything{but_samples(instance)}"
         yield "Band", "; ".join([f"{', '.join(parts)}: {where}, {tail}", *bands.outside(own)])
     elif instance.uncertain:

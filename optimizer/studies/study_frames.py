@@ -280,7 +280,7 @@ def stress_samples(stress: "Stress") -> Frame:
         FrameColumn("service", unit="share", form="percent"): rows.service.tolist(),
         FrameColumn("floor", unit="share", form="percent"): rows.floor.tolist(),
         FrameColumn("first_failure", form="period"): labels(rows.failure.tolist()),
-        FrameColumn("probability", form="amount"): rows.probability.tolist(),
+        FrameColumn("probability", form="amount"): [each or None for each in rows.probability.tolist()],
     }
     return Frame("samples", "Samples", tuple(columns), tuple(columns.values()))
 
