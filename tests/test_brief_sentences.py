@@ -413,9 +413,9 @@ def test_every_form_has_the_warnings(suffix: str) -> None:
 
 
 def test_signs_of_markdown_are_escaped() -> None:
-    instance, result = solved(name="a*b_c [d] <e> | #f")
+    instance, result = solved(name="a*b_c [d] <e> | #f ~5~ R&D &lt;")
     text = write_brief(make_brief(instance, result).to_dict(), ".md")
-    assert str(text).startswith("# a\\*b\\_c \\[d\\] \\<e\\> \\| \\#f\n")
+    assert str(text).startswith("# a\\*b\\_c \\[d\\] \\<e\\> \\| \\#f \\~5\\~ R&D \\&lt;\n")
 
 
 def test_a_brief_has_no_other_form() -> None:

@@ -2,6 +2,7 @@
 
 import io
 import math
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -51,10 +52,13 @@ def _row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+# Strikethrough and references to characters, such as "&amp;", are among them.
+_MARKUP = re.compile(r"[\\`*_\[\]<>|#~]|&(?=#?\w+;)")
+
+
 def _plain(text: str) -> str:
     """Return a text on one line, with the markup characters of Markdown escaped."""
-    escaped = "".join(f"\\{sign}" if sign in "\\`*_[]<>|#" else sign for sign in str(text))
-    return " ".join(escaped.split())
+    return " ".join(_MARKUP.sub(r"\\\g<0>", str(text)).split())
 
 
 # The font of a Word document, which every computer has or replaces by one of equal width, and the allowance for wider
