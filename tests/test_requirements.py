@@ -335,6 +335,8 @@ def test_the_workbook_has_a_mark_for_floors_that_hold_for_ever_and_says_what_emp
     assert {(row[5], row[-1]) for row in rows} == {("∞", "∞")}
     assert {row["planned"] for row in found.to_dict()["times"]} == {None}
     assert "∞: for ever; empty cell: no plan" in book["times"]["A2"].value
+    quick = openpyxl.load_workbook(io.BytesIO(requirements_workbook(replace(war, unfunded={}))))
+    assert "bought; empty cell: nothing of it is bought" in quick["holdings"]["A2"].value
     assert "audit: disagreements" not in [cell.value for cell in book["run"]["A"]]
 
 
@@ -441,7 +443,9 @@ def test_a_material_without_a_stock_says_so_and_names_stocks_of_what_it_is_made_
     found = find_requirements(instance, so.solve(instance), is_quick=True)
     magnet, alloy = table(found, "materials").rows()
     assert (magnet["hold"], magnet["options"], magnet["upstream"]) == (None, NO_OPTION, "reserve")
-    assert "–: no segment uses it as it is; a stock of it serves what is made of it" in table(found, "materials").note
+    assert (
+        "–: no segment uses it as it is, and a stock of it serves what is made of it" in table(found, "materials").note
+    )
     # The alloy serves as the magnets did.
     assert (magnet["shortfall"], magnet["left"]) == pytest.approx((40, 10), rel=1e-5)
     assert (alloy["shortfall"], alloy["hold"]) == (None, pytest.approx(36, rel=1e-5))

@@ -37,7 +37,9 @@ if TYPE_CHECKING:
 
 Tonnes = Mapping[str, float]
 HELD_SUMS = ("held", "hold", "buy", "spent", "holding_per_year")
-UNUSED = "–: no segment uses it as it is; a stock of it serves what is made of it, whose shortfall is in its own row. "
+UNUSED = (
+    "; –: no segment uses it as it is, and a stock of it serves what is made of it, whose shortfall is in its own row"
+)
 NO_OPTION = "no option to hold it in the file"
 
 
@@ -90,9 +92,9 @@ def materials_frame(found: "Requirements") -> Frame:
     rows = [_material_row(found, c, held[c]) for c in materials]
     has_unused = any(row[3] is None for row in rows)
     note = (
-        "Shortfall: below the floors with nothing bought, in the shock that is worst for the material. "
-        f"{UNUSED * has_unused}Left: in the shock that is worst under that plan; more where what a material is made of "
-        "goes to a segment whose shortage costs more. Money undiscounted."
+        "Shortfall: below the floors with nothing bought, in the shock that is worst for the material"
+        f"{UNUSED * has_unused}. Left: in the shock that is worst under that plan; more where what a material is made "
+        "of goes to a segment whose shortage costs more. Money undiscounted."
     )
     return Frame.of_rows("materials", "Shortfall and amount to hold, by material", columns, rows, note)
 
@@ -319,11 +321,11 @@ def holdings_frame(found: "Requirements") -> Frame:
     note = (
         "To hold: the largest stock; what is held today stays. In all: undiscounted, to the end of the horizon. Gap "
         "that it closes: what more would be below the floors, at shortage cost over all shocks, if it alone were not "
-        "bought."
+        "bought"
     )
     if any(row[-1] is None for row in rows):
-        note += " –: nothing of it is bought, or the figure is not computed (--quick)."
-    return Frame.of_rows("holdings", "What to hold, and what it costs", columns, rows, note)
+        note += "; –: nothing of it is bought, or the figure is not computed (--quick)"
+    return Frame.of_rows("holdings", "What to hold, and what it costs", columns, rows, f"{note}.")
 
 
 def _least_gap_bound(result: Result) -> float:
