@@ -13,7 +13,7 @@ import optimizer as so
 from optimizer.cli.app import app
 from optimizer.cli.page_studies import STUDIES
 from optimizer.cli.plot import _KINDS as PROMISED
-from optimizer.report.figures.plot import DRAWN_KINDS, Choice, draw_plot, drawn_stocks, maps_of
+from optimizer.report.figures.plot import DRAWN_KINDS, Choice, draw_frontier, draw_plot, drawn_stocks, maps_of
 from optimizer.report.figures.survival import draw_stocks, heatmap
 from optimizer.report.figures.world_map import draw_map, map_table, place_of, world_map
 from optimizer.report.figures.years import years_of
@@ -99,6 +99,15 @@ def test_frontier_has_the_plans_of_other_budgets(tiny: Book, result: so.Result) 
     assert "survives" in text
 
 
+def test_frontier_without_a_plan_that_survives_keeps_the_size_of_its_panels() -> None:
+    poor = so.without(so.load(TINY), "plant")
+    own = so.solve(poor)
+    assert own.status == "gap"
+    canvas = draw_frontier(poor, own, single_point(poor, own))
+    canvas.figure.draw_without_rendering()
+    assert [panel.get_position().height > 0.2 for panel in canvas.panels] == [True, True]
+
+
 def test_same_figure_is_the_same_file(tiny: Book) -> None:
     for suffix in ("svg", "png", "pdf"):
         first = draw_plot(tiny, "waterfall", Choice(), suffix)
@@ -173,6 +182,7 @@ def test_fonts_of_a_pdf_are_embedded_whole(tiny: Book) -> None:
         ),
         ("path", ("--year", "2028"), "a path has none; it is for endurance."),
         ("survival", ("--end",), "a survival has none; it is for sankey and map."),
+        ("map", ("--accuracy", "0.1"), "a map has none; it is for frontier, information, explain, compare,"),
     ],
 )
 def test_an_option_of_another_kind_is_not_dropped(

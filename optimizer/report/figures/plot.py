@@ -366,10 +366,11 @@ def _draw_gaps(panel: Axes, results: Sequence[Result], own: Result | None) -> No
     _drawn_line(panel, results, own, "survival_gap", "s", VERMILION)
     kept = [result for result in results if result.survives]
     panel.lines[0].set_markevery([i for i, result in enumerate(results) if not result.survives])
-    places = ([each.outlay for each in kept], [each.survival_gap for each in kept])
-    panel.plot(*places, "D", color=GREEN, zorder=3, clip_on=False)
-    said = ""
-    for result in sorted({id(result): result for result in results}.values(), key=lambda result: result.outlay):
+    if kept:  # The layout collapses where a line without points is not clipped.
+        places = ([each.outlay for each in kept], [each.survival_gap for each in kept])
+        panel.plot(*places, "D", color=GREEN, zorder=3, clip_on=False)
+    said, distinct = "", {id(each): each for each in results}.values()
+    for result in sorted(distinct, key=lambda result: result.outlay):
         failed = sum(outcome.fails for outcome in result.shocks)
         before, said = said, f"fails in {failed}" if failed else "survives"
         if said != before:
