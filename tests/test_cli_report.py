@@ -164,6 +164,17 @@ def test_a_study_that_is_stopped_before_there_is_a_figure_of_it_is_no_bad_instan
     assert (done.exit_code, done.stderr.splitlines()[-1]) == (5, "Error: stopped before there was an answer.")
 
 
+def test_the_time_limit_beside_a_saved_plan_is_for_other_searches(plan: str, tmp_path: Path) -> None:
+    picture = ["-o", str(tmp_path / "x.svg"), "--time-limit", "0"]
+    # Nothing else is searched for a timeline; the samples of a stress are all evaluated.
+    for kind, code in (("frontier", 5), ("alternatives", 5), ("timeline", 2), ("stress", 2)):
+        assert CliRunner().invoke(app, ["plot", plan, kind, *picture]).exit_code == code, kind
+    several = str(tmp_path / "several.json")
+    assert CliRunner().invoke(app, ["solve", str(WAIT), "-o", several]).exit_code == 0
+    page = ["report", several, "--quick", "-o", str(tmp_path / "x.html"), "--time-limit", "60"]
+    assert CliRunner().invoke(app, page).exit_code == 0
+
+
 def test_answer_is_the_sentence_whatever_budgets_stand_beside_it_and_it_fits(plan: str, tmp_path: Path) -> None:
     # The budget of the file buys what any budget does: one plan, shown once, said all the same.
     line = ["report", plan, "-o", str(tmp_path / "page.html"), "--budgets", "5M"]

@@ -92,7 +92,7 @@ def test_a_page_has_no_study_that_leaves_the_adversary_out(folder: Path, source:
     more = ("--adversary",) if source == "besieged.yaml" else ()
     code, said = run("report", str(folder / source), *more, "--with", "explain", "--output", str(folder / "x.html"))
     assert code == 2
-    assert "the study of explain leaves the adversary out" in said
+    assert "--with explain: this study ignores the adversary" in said
 
 
 def read_report(*words: str) -> dict[str, Any]:

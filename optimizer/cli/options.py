@@ -7,7 +7,7 @@ by the options of the group.
 import functools
 import inspect
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
@@ -135,16 +135,22 @@ class Accuracy:
         return self.accuracy if self.gap is None else self.gap
 
 
+FINE_ACCURACY = 0.005
+
+
 @dataclass(frozen=True)
 class FineAccuracy(Accuracy):
     """The accuracy of single what-ifs, finer than that of comparisons of plans."""
 
-    accuracy: Annotated[float, _accuracy_option(0.005)] = 0.005
+    accuracy: Annotated[float, _accuracy_option(FINE_ACCURACY)] = FINE_ACCURACY
 
 
 @dataclass(frozen=True)
 class PlanSearch:
-    """Options of the search where a command solves an instance first; refused where a saved plan is given."""
+    """Options of the search where a command solves an instance first; refused where a saved plan is given.
+
+    `report` and some figures of `plot` take the time limit beside a saved plan too, for their other searches.
+    """
 
     adversary: Adversary = False
     time_limit: TimeLimit = None
@@ -154,6 +160,11 @@ class PlanSearch:
     def share_of_cost(self) -> float:
         """The MIP gap given, or the default one."""
         return PLAN_GAP if self.mip_gap is None else self.mip_gap
+
+    @property
+    def without_limit(self) -> "PlanSearch":
+        """The options without the time limit, where this is for other searches than that of the plan."""
+        return replace(self, time_limit=None)
 
     @property
     def given(self) -> list[str]:

@@ -70,6 +70,11 @@ class StudySubject:
         return Settings(accuracy=self.accuracy, until=self.until, jobs=self.jobs, threads=self.jobs)
 
     @property
+    def fine_settings(self) -> "Settings":
+        """Settings of a study whose command has `options.FineAccuracy`: at least its default accuracy."""
+        return replace(self.settings, accuracy=min(self.accuracy, options.FINE_ACCURACY))
+
+    @property
     def optimum(self) -> "Result | None":
         """The plan if it is proven optimal for its instance; None if given, stopped or made against an adversary."""
         is_best = self.result.given is None and self.result.adversary is None and self.result.bound is not None
@@ -85,23 +90,20 @@ class StudySubject:
 
 def _check_futures(source: str, instance: "Instance") -> None:
     if not instance.futures:
-        what = (
-            f"{source} has no futures, or one of them is taken alone: leave out futures, or add `futures:` to the file."
-        )
-        raise typer.BadParameter(what, param_hint="--with")
+        what = f"{source} has no futures, or one of them is taken alone: add `futures:` to the file, or drop --future."
+        raise typer.BadParameter(what)
 
 
 def _check_discovery(source: str, instance: "Instance") -> None:
     from optimizer.studies.discovery import check_subject
 
-    require_extra("sensitivity", "--with discover")
+    require_extra("sensitivity", "discover")
     check_subject(instance, source)
 
 
 def _check_single(source: str, instance: "Instance") -> None:
     if instance.futures:
-        what = f"{source} has several futures, and a plan is looked at in one: write --future NAME"
-        raise typer.BadParameter(f"{what}, or take futures alone.", param_hint="--with")
+        raise typer.BadParameter(f"{source} has several futures, and this study is about one: write --future NAME.")
 
 
 def _needs(part: str, cure: str, is_there: "Callable[[Instance], bool]") -> "Callable[[str, Instance], None]":
@@ -124,7 +126,7 @@ def _study_futures(subject: StudySubject, listener: "Listener") -> "Study":
         what = (
             "the plan was made against an adversary, which the study of futures leaves out: solve without --adversary."
         )
-        raise typer.BadParameter(what, param_hint="--with")
+        raise typer.BadParameter(what)
     return futures_study(subject.instance, settings=subject.settings, listener=listener, known=subject.plan)
 
 
@@ -145,7 +147,7 @@ def _discover(subject: StudySubject, listener: "Listener") -> "Study":
 def _explain(subject: StudySubject, listener: "Listener") -> "Study":
     from optimizer.studies.explain import explain
 
-    return explain(subject.instance, settings=subject.settings, listener=listener, known=subject.optimum)
+    return explain(subject.instance, settings=subject.fine_settings, listener=listener, known=subject.optimum)
 
 
 def _attack(subject: StudySubject, listener: "Listener") -> "Study":
@@ -188,10 +190,9 @@ def _stress(subject: StudySubject, listener: "Listener") -> "Study":
 
 
 def _share(subject: StudySubject, listener: "Listener") -> "Study":
-    from optimizer.studies.sharing import SHARING_SHARE, share_costs
+    from optimizer.studies.sharing import share_costs
 
-    settings = replace(subject.settings, accuracy=min(subject.accuracy, SHARING_SHARE))
-    return share_costs(subject.instance, settings=settings, listener=listener)
+    return share_costs(subject.instance, settings=subject.fine_settings, listener=listener)
 
 
 def _compare(subject: StudySubject, listener: "Listener") -> "Study":
@@ -219,20 +220,18 @@ class _PageStudy:
 STUDIES = {
     "explain": _PageStudy(_check_single, _explain),
     "compare": _PageStudy(
-        _needs("scenarios", "Leave out compare, or add scenarios; the page compares budgets without it.",
+        _needs("scenarios", "Add scenarios; a page compares budgets without them.",
                lambda instance: bool(instance.scenarios)), _compare),
     "attack": _PageStudy(
-        _needs("adversary", "Leave out attack, or add an adversary.", lambda instance: instance.adversary is not None),
-        _attack),
+        _needs("adversary", "Add an adversary.", lambda instance: instance.adversary is not None), _attack),
     "alternatives": _PageStudy(_check_single, _alternatives),
     "sensitivity": _PageStudy(
-        _needs("ranges", "Leave out sensitivity, or give some numbers a range.",
-               lambda instance: bool(instance.ranges)), _sensitivity),
+        _needs("ranges", "Give some numbers a range.", lambda instance: bool(instance.ranges)), _sensitivity),
     "stress": _PageStudy(
-        _needs("shocks", "Leave out stress, or add a shock or an ensemble.",
+        _needs("shocks", "Add a shock or an ensemble.",
                lambda instance: bool(instance.shocks or instance.ensembles)), _stress),
     "share": _PageStudy(
-        _needs("members", "Leave out share, or add two members.", lambda instance: len(instance.members) > 1), _share),
+        _needs("members", "Add two members.", lambda instance: len(instance.members) > 1), _share),
     "futures": _PageStudy(_check_futures, _study_futures),
     "discover": _PageStudy(_check_discovery, _discover),
 }  # fmt: skip
@@ -260,12 +259,13 @@ def choose_studies(
     adversary: bool = False,
     quick: bool = False,
     allowed: Collection[str] = tuple(STUDIES),
+    hint: str = "",
 ) -> tuple[str, ...]:
     """Return the studies to carry out: those named, and for ``all`` every other study that fits.
 
     A named study is refused before anything is solved if it does not fit the instance of the file, or if it is not
     `allowed` because the form of the report has no place for it. With `adversary`, studies that ignore an adversary are
-    refused or left out. With `quick`, ``all`` adds no studies.
+    refused or left out. With `quick`, ``all`` adds no studies. Usage errors name `hint`, or ``--with`` and the study.
     """
     if not names:
         return ()
@@ -273,7 +273,7 @@ def choose_studies(
     instance = inputs.change_instance(source, changes, takes_futures=True).instance
     unaware = _UNAWARE if adversary else ()
     named = set(names) - {EVERY_STUDY}
-    _refuse_studies(sorted(named, key=names.index), source, instance, unaware)
+    _refuse_studies(sorted(named, key=names.index), source, instance, unaware, hint)
     if EVERY_STUDY in names and not quick:
         named |= {name for name in allowed if name not in unaware and _fits(name, source, instance)}
     return tuple(name for name in STUDIES if name in named)
@@ -287,13 +287,16 @@ def _refuse_without_part(names: Sequence[str], allowed: Collection[str]) -> None
             raise typer.BadParameter(what, param_hint="--with")
 
 
-def _refuse_studies(names: Sequence[str], source: str, instance: "Instance", unaware: Sequence[str]) -> None:
+def _refuse_studies(names: Sequence[str], source: str, instance: "Instance", unaware: Sequence[str], hint: str) -> None:
     """Refuse studies that are in `unaware`, as they ignore an adversary, and studies that do not fit the instance."""
     for name in names:
-        if name in unaware:
-            what = f"the study of {name} leaves the adversary out: choose one."
-            raise typer.BadParameter(what, param_hint="--with")
-        STUDIES[name].check(source, instance)
+        try:
+            if name in unaware:
+                raise typer.BadParameter("this study ignores the adversary: leave out one of the two.")
+            STUDIES[name].check(source, instance)
+        except typer.BadParameter as error:
+            error.param_hint = hint or f"--with {name}"
+            raise
 
 
 def _fits(name: str, source: str, instance: "Instance") -> bool:

@@ -32,6 +32,7 @@ _KINDS_OF_OPTION = {
     "year": ("endurance",),
     "end": ("sankey", "map"),
     "all": ("survival", "stock"),
+    "accuracy": ("frontier", *(kind for kind in _STUDIES if kind not in ("stress", "discover"))),
 }
 _FORMATS = (".svg", ".png", ".pdf")
 _figure_option = partial(typer.Option, rich_help_panel="Figure")
@@ -71,7 +72,7 @@ def command(
     Example: diversify plot instances/tiny.yaml timeline --output timeline.svg
     Manual:  docs/how-to/report.md
     """
-    _check_choice(kind, output, vars(choice) | {"all": every})
+    _check_choice(kind, output, vars(choice) | {"all": every, "accuracy": accuracy != options.Accuracy()})
     common.check_file(output, "--output", plan)
 
     from optimizer.report.figures.plot import Choice, draw_plot
@@ -82,7 +83,7 @@ def command(
 
     if kind in (*_STUDIES, "futures"):
         _draw_study(plan, kind, changes, search, accuracy.share_of_price, output)
-    found = inputs.find_plan(plan, changes, search)
+    found = inputs.find_plan(plan, changes, _search_of_plan(plan, kind, search))
     instance, result = found.instance, found.result
     inputs.check_plan(found, plan)
     doubts = inputs.find_doubts(instance, result)
@@ -90,7 +91,8 @@ def command(
     if kind == "frontier":
         instance = common.judge_by_expected_cost(instance)
         with common.display(instance.money, lists_tasks=True) as listener:
-            frontier = find_frontier(instance, result, None, Settings(accuracy=accuracy.share_of_price), listener)
+            settings = Settings(accuracy=accuracy.share_of_price, time_limit=search.time_limit)
+            frontier = find_frontier(instance, result, None, settings, listener)
     with inputs.plan_that_fits(plan, doubts):
         # Any event of a family may be named as the shock, so each is kept.
         shown = book(instance, single_point(instance, result), every=every or kind in _KINDS_OF_OPTION["shock"])
@@ -99,23 +101,29 @@ def command(
     common.end(survives=True, is_stopped=stopped, disagrees=bool(doubts))
 
 
+def _search_of_plan(plan: str, kind: str, search: options.PlanSearch) -> options.PlanSearch:
+    """Return the search for the plan; beside a saved plan, the time limit is for what the figure searches for."""
+    searches = kind == "frontier" or kind in _STUDIES.keys() - {"stress"}
+    return search.without_limit if searches and inputs.is_saved_plan(plan) else search
+
+
 def _draw_study(
     plan: str, kind: str, changes: options.Changes, search: options.PlanSearch, accuracy: float, output: Path
 ) -> NoReturn:
     """Draw the tree of futures with decisions on its edges, or carry out a study and draw its figure; then end."""
     from optimizer.instance.reading import instance_of
 
-    study, is_stopped = _STUDIES.get(kind), False
+    study, is_stopped, first = _STUDIES.get(kind), False, _search_of_plan(plan, kind, search)
     if study is not None:
-        page_studies.choose_studies([study], plan, changes, adversary=search.adversary)
+        page_studies.choose_studies([study], plan, changes, adversary=search.adversary, hint=kind)
     if study is not None and study != "futures":
-        found = inputs.find_plan(plan, changes, search)
+        found = inputs.find_plan(plan, changes, first)
         inputs.check_plan(found, plan)
         doubts = inputs.find_doubts(found.instance, found.result)
         subject = page_studies.StudySubject(plan, found.instance, found.result, accuracy, search.time_limit)
         is_stopped = not found.is_saved and found.result.status == "stopped"
     else:
-        result = _find_futures(plan, changes, search)
+        result = _find_futures(plan, changes, first)
         doubts = inputs.find_doubts(instance_of(result), result) if result.solved_instance is None else ()
         subject = page_studies.StudySubject(plan, instance_of(result), result, accuracy, search.time_limit)
     drawn = subject.plan
@@ -123,7 +131,7 @@ def _draw_study(
         tasks = page_studies.study_tasks([study], subject)
         made = page_studies.carry_out_all(tasks, subject.instance.money, 0.0, search.time_limit)
         if study not in made:
-            raise KeyboardInterrupt
+            common.fail("stopped before there was an answer.", ExitCode.STOPPED)
         drawn = made[study]
 
     from optimizer.report.html.sections import draw_study_plot

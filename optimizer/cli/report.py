@@ -63,7 +63,7 @@ def command(
         str | None, options.search_option("--with", metavar="NAME,…", help="Studies: explain, attack, … or all.")
     ] = None,
     quick: Annotated[
-        bool, options.search_option("--quick", help="Leave out budgets, delays, what decides, and --with.")
+        bool, options.search_option("--quick", help="Leave out budgets, delays, what decides, and --with all.")
     ] = False,
     budgets: Annotated[
         str | None, options.search_option(metavar="LIST", help="Other budgets, such as 0,250M,1B.")
@@ -95,13 +95,13 @@ def command(
         _refuse_form_of_requirements(output)
         _check_requirements(source, changes, has_plan=plan is not None, left_out=without)
         _end_with_requirements(_find_plan(source, plan, changes, search), search, output, quick=quick, json=json)
-    listed = None if budgets is None else budgets.split(",")
-    amounts = None if listed is None else [common.parse_amount_option(each, "--budgets") or 0.0 for each in listed]
+    amounts = None if budgets is None else _parse_budgets(budgets, quick=quick)
     is_brief = output.suffix.lower() in BRIEF_FORMS and not json
     allowed = page_studies.IN_BRIEF if is_brief else tuple(page_studies.STUDIES)
+    if quick and page_studies.EVERY_STUDY in names:
+        common.print_message("--quick leaves out the studies of --with all: name those that you want.")
     adversary = search.adversary or inputs.is_made_against_adversary(source)
     names = page_studies.choose_studies(names, source, changes, adversary=adversary, quick=quick, allowed=allowed)
-
     limit = search.time_limit
     request = _Request(source, output, names, accuracy.share_of_price, limit, quick, json, amounts, instance_)
     futures = _find_futures(source, plan, changes, search, names)
@@ -113,6 +113,12 @@ def command(
         _refuse_given({"--budgets": budgets is not None, "--instance": instance_ is not None}, what)
         _end_with_futures(futures, request)
     _end_with_one_plan(_find_plan(source, plan, changes, search), request)
+
+
+def _parse_budgets(text: str, *, quick: bool) -> list[float]:
+    """Return the amounts of `--budgets`; refuse them beside `--quick`, and anything else, as a usage error."""
+    _refuse_given({"--budgets": quick}, "--quick leaves out other budgets: leave out one of the two.")
+    return [common.parse_amount_option(each, "--budgets") or 0.0 for each in text.split(",")]
 
 
 def _end_with_one_plan(found: inputs.PlanInput, request: _Request) -> NoReturn:
@@ -221,7 +227,8 @@ def _find_futures(
     source: str, plan: str | None, changes: options.Changes, search: options.PlanSearch, names: Sequence[str]
 ) -> "FuturesResult | None":
     """Return the plan of all futures, if the file has several or another measure and no `plan` is given; else None."""
-    futures = inputs.find_futures(source, changes, search) if plan is None else None
+    first = search.without_limit if inputs.is_saved_plan(source) else search
+    futures = inputs.find_futures(source, changes, first) if plan is None else None
     if futures is None and "futures" in names:
         what = "the study of futures is about the plan of all of them: leave out --plan, or futures."
         raise typer.BadParameter(what, param_hint="--with")
@@ -274,10 +281,9 @@ def _futures_delays(result: "FuturesResult", settings: "Settings", clock: "Clock
 
 def _find_plan(source: str, plan: str | None, changes: options.Changes, search: options.PlanSearch) -> inputs.PlanInput:
     """Return the plan, solved, saved or given; the time limit of a saved or given plan is for other budgets alone."""
-    without_limit = replace(search, time_limit=None)
     if plan is not None:
-        return inputs.read_written_plan(source, plan, changes, without_limit)
-    return inputs.find_plan(source, changes, without_limit if inputs.is_saved_plan(source) else search)
+        return inputs.read_written_plan(source, plan, changes, search.without_limit)
+    return inputs.find_plan(source, changes, search.without_limit if inputs.is_saved_plan(source) else search)
 
 
 def _check_output(output: Path, source: str, instance: Path | None, *, has_pages_only: bool) -> None:

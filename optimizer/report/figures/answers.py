@@ -1,7 +1,7 @@
 """The figure of each study as rows of bars: costs, failures, and ranges.
 
-All studies share one chart: a row has a label, parts of a bar, and the amount in words. Rows that do not survive come
-first, in vermilion, with a mark or a pattern for readers without colour.
+All studies share one chart: a row has a label, parts of a bar, and the amount in words. Rows that do not survive are
+vermilion, with a mark or a pattern for readers without colour; studies that rank their rows put them first.
 """
 
 import math
@@ -61,7 +61,7 @@ def chart_of(found: ChartedStudy) -> AnswerChart:
 
 
 def _limited(rows: Iterable[ChartRow]) -> tuple[tuple[ChartRow, ...], int]:
-    """Return the first `most` rows, and the number of rows left out."""
+    """Return the first `_ROWS` rows, and the number of rows left out."""
     every = tuple(rows)
     return every[:_ROWS], max(0, len(every) - _ROWS)
 
@@ -75,10 +75,16 @@ def _explanation(found: Explanation) -> AnswerChart:
         rows, left = _values(found)
         about = f"Change of the total cost ({si(result.total_cost, instance.money, 4)}), present value, "
         about += f"{instance.currency}."
+        about += f" {DASH}: no proven change." if any(row.words == DASH for row in rows) else ""
         return AnswerChart(
             f"{instance.title}: what each part of the plan is worth",
             rows,
-            {"broken": "no plan survives everything", "dearer": "dearer", "cheaper": "cheaper", "unknown": "not known"},
+            {
+                "broken": "some floor fails: no amount, as long as the longest",
+                "dearer": "dearer",
+                "cheaper": "cheaper",
+                "unknown": "not known",
+            },
             about,
             left=left,
         )
@@ -187,8 +193,8 @@ def _alternatives(found: Alternatives) -> AnswerChart:
         unit = instance.options[each.option].labels.size_unit
         words = f"{si(each.least.size)} to {si(most, unit)}, cheapest plan {si(each.cheapest)}"
         # An option that is only opened at size 0 has no larger size to be a share of.
-        is_bought = each.verdict == "must-have", each.option in found.cheapest.plan.bought
-        sizes = zip((each.least.size, each.cheapest), is_bought, strict=True)
+        is_bought = each.option in found.cheapest.plan.bought
+        sizes = ((each.least.size, each.verdict == "must-have"), (each.cheapest, is_bought))
         least, cheapest = (size / most if most > 0 else float(buys) for size, buys in sizes)
         part = (least, 1.0, tones[each.verdict])
         return ChartRow(display_name(instance, each.option), words, (part,), each.verdict, cheapest)
