@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from optimizer.solver.base import SIGNALS, Clock, Listener, Settings, ignore, interruptible
+from optimizer.solver.base import SIGNALS, Clock, Listener, Settings, ignore, interruptible, note_signal
 from optimizer.tolerances import COLLECTED
 
 # Seconds between two checks of the main process. The solver releases the interpreter's lock, so that a long solve does
@@ -160,8 +160,7 @@ def _start(parent: int) -> None:
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     for number in SIGNALS:
-        if number != signal.SIGINT:
-            signal.signal(number, signal.SIG_DFL)
+        signal.signal(number, note_signal if number == signal.SIGINT else signal.SIG_DFL)
     # The memory grows with every task. Loky would take that for a leak and restart the worker, which would have to
     # build everything again.
     process_executor._MAX_MEMORY_LEAK_SIZE = math.inf

@@ -152,6 +152,13 @@ SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP"
 # The clocks that a signal stops, with their listeners: of the whole computation, of its tasks in this process, of their
 # searches.
 _STOPPABLE: list[tuple[Clock, Listener]] = []
+# The signals that a worker received between its searches.
+_NOTED: list[int] = []
+
+
+def note_signal(signum: int, frame: object) -> None:
+    """Handle a signal in a worker that does not search: the searches that follow are stopped."""
+    _NOTED.append(signum)
 
 
 @contextlib.contextmanager
@@ -179,6 +186,7 @@ def interruptible(clock: Clock, listener: Listener = ignore) -> Iterator[None]:
 
     before = {each: signal.getsignal(each) for each in SIGNALS}
     taken = [n for n, handler in before.items() if n == signal.SIGINT or handler is not signal.SIG_IGN]
+    clock.interrupted |= bool(_NOTED)
     try:
         _STOPPABLE.append((clock, listener))
         for each in taken:

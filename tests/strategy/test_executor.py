@@ -18,7 +18,7 @@ from optimizer.algorithms.executor import DaskExecutor, ProcessExecutor, SerialE
 from optimizer.algorithms.reading import do_nothing_plan, plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator, answer_batch, recourse_executor
 from optimizer.algorithms.subproblems import BatchRequest
-from optimizer.algorithms.workers import Task
+from optimizer.algorithms.workers import Memory, Task, own_clock
 from optimizer.errors import OptimizerWarning, WorkerError
 from optimizer.solver import Clock, Settings
 from tests.algorithms import by_constraint_generation
@@ -242,6 +242,28 @@ def test_a_cluster_finds_the_same_numbers_and_outlives_a_worker(
         assert found.status == "optimal"
     finally:
         evaluator.close()
+
+
+def search_late(memory: Memory, began: str) -> bool:
+    """A task that begins its search a second after it says that it began; returns whether the search was stopped."""
+    Path(began).touch()
+    time.sleep(1.0)
+    with own_clock(memory, Settings()) as clock:
+        return clock.interrupted
+
+
+def test_a_stop_reaches_a_worker_that_has_not_begun_to_search(tmp_path: Path) -> None:
+    began, clock = [tmp_path / "one", tmp_path / "two"], Clock()
+
+    def stop() -> None:
+        while not all(each.exists() for each in began):
+            time.sleep(0.01)
+        clock.interrupted = True
+
+    with ProcessExecutor(2) as executor:
+        threading.Thread(target=stop).start()
+        tasks = [Task(search_late, (str(each),)) for each in began]
+        assert sorted(executor.as_completed(tasks, clock)) == [(0, True), (1, True)]
 
 
 def test_a_cluster_runs_long_tasks_as_well(cluster: tuple[str, list[int]]) -> None:
