@@ -301,7 +301,6 @@ MORE: Mapping[str, tuple[str, ...]] = {
     "materials": ("worst_shock", "requirement", "gap", "options"),
     "needs": ("material",),
     "holdings": ("held", "is_full", "holding_per_year"),
-    "funding": (),
     "cases": (),
     "clauses": (),
 }
@@ -338,7 +337,7 @@ def filled_frames(found: Requirements) -> Iterator[Frame]:
 
 
 def _frame_section(found: Requirements, frame: Frame) -> PageSection:
-    table = {"kind": "table", "title": "", **page_table(found.instance, _page_frame(found, frame))}
+    table = {"kind": "table", "title": "", **page_table(found.instance, _page_frame(frame))}
     if frame.name == "clauses":
         table["rows"] = _link_tables(found, table["rows"])
     if len(frame) > MOST_ROWS_OPEN:
@@ -347,16 +346,13 @@ def _frame_section(found: Requirements, frame: Frame) -> PageSection:
     return PageSection(frame.name, frame.title, frame.title, blocks, {}, found.stopped)
 
 
-def _page_frame(found: Requirements, frame: Frame) -> Frame:
-    """Return a frame with the columns of the page.
-
-    These are the columns that a clause names, and those of the screen and of `MORE` or every column with values.
-    """
+def _page_frame(frame: Frame) -> Frame:
+    """Return a frame with the columns that clauses name, and those of the screen and of `MORE`, or all with values."""
     places = [key.partition(".") for clause in CLAUSES for key in clause.where]
     named = {column for name, _, column in places if name == frame.name}
     if frame.name in MORE:
         shown = [column.name for column in frame.columns if column.is_shown]
-        return frame.select([*named, *shown, *MORE[frame.name], *_material_columns(found, frame)])
+        return frame.select([*named, *shown, *MORE[frame.name]])
     return frame.without_empty(*({column.name for column in frame.columns} - named))
 
 
@@ -372,11 +368,6 @@ def _link_tables(found: Requirements, rows: Sequence[Sequence[str]]) -> list[lis
         return f'<a href="#{name[0]}">{titles[name[0]]}</a>' if name[0] in filled else titles[name[0]]
 
     return [[*row[:2], *(Markup(re.sub(named, link, escape(text))) for text in row[2:])] for row in rows]
-
-
-def _material_columns(found: Requirements, frame: Frame) -> list[str]:
-    """Return the columns by material of the frame ``funding``; none for other frames."""
-    return [c.name for c in frame.columns if frame.name == "funding" and c.name in found.instance.commodities]
 
 
 def _funding_figure(found: Requirements) -> Iterator[Mapping[str, Any]]:

@@ -40,10 +40,8 @@ from optimizer.studies.what_if import WhatIfSolver
 from optimizer.tolerances import ROUNDING
 
 STOPPED = "Stopped before the end: what was not reached is left empty."
-QUICK = (
-    "Left out (--quick): funding in part, the gap that each stock closes, other conflicts and time to survive. The "
-    "clauses that this leaves open are marked in their list."
-)
+QUICK = "Left out (--quick): funding in part, the gap that each stock closes, other conflicts, and time to survive. "
+QUICK += "The list of clauses marks those that this leaves open."
 # Shares of the cost of the amounts to hold.
 FUNDED = (0.0, 0.25, 0.5, 0.75)
 # Lengths of windows, as multiples of those in the file; years by which all shocks are postponed.

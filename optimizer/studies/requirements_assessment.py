@@ -301,10 +301,7 @@ def _head(found: "Requirements", key: str) -> str:
 
 
 def _answered(found: "Requirements", clause: "Clause") -> "Clause":
-    """Return a clause as the study answers it, with heads of columns in the remark.
-
-    Of what a quick or a stopped study leaves empty or incomplete, the remark has a list.
-    """
+    """Return a clause as the study answers it; the remark has heads of columns, and what was left out."""
     reason = re.sub(r"\b[a-z]+\.[a-z_]+", lambda key: f"“{_head(found, key[0])}”", clause.reason)
     is_whole = found.times is not None and not found.stopped
     missing = [] if is_whole else [key for key in clause.where if key.startswith(LEFT_OUT)]

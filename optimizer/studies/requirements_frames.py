@@ -221,13 +221,10 @@ def _need_row(found: "Requirements", d: str) -> tuple[Any, ...]:
             _shortfall(worst, [d]), *_worst_left(found, [d]), short)  # fmt: skip
 
 
-def _left_by_plans(found: "Requirements", shock: str, d: str) -> tuple[float | None, float | None]:
+def _left_by_plans(found: "Requirements", shock: str, d: str) -> tuple[float | None, ...]:
     """Return a segment's shortfall in a shock with stocks alone and with the given plan, t; None if a plan lacks it."""
-    both = []
-    for result in (found.stocks, found.result):
-        outcome = next((each for each in result.shocks if each.name == shock), None)
-        both.append(None if outcome is None else _shortfall(outcome, [d]))
-    return both[0], both[1]
+    outcomes = ({each.name: each for each in result.shocks}.get(shock) for result in (found.stocks, found.result))
+    return tuple(None if outcome is None else _shortfall(outcome, [d]) for outcome in outcomes)
 
 
 def shortfalls_frame(found: "Requirements") -> Frame:

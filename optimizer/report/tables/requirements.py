@@ -9,7 +9,7 @@ from rich.console import RenderableType
 from optimizer.instance.derived import but_samples, display_name
 from optimizer.report.format import between, plural, shock_title
 from optimizer.report.tables.plan import answer_panel
-from optimizer.report.tables.render import closing_lines, screen_table, value_text
+from optimizer.report.tables.render import closing_lines, screen_table
 from optimizer.results.frames import Frame, FrameRow
 from optimizer.results.result import Result
 from optimizer.studies.requirements_frames import AUSTERITY, MATERIALS, held_stocks
@@ -54,15 +54,11 @@ def _frame_table(found: Requirements, name: str, width: int) -> RenderableType:
     is_narrow, money = width < WIDTH_WITH_ALL, found.instance.money
     hidden = NARROW.get(name, ()) if is_narrow else ()
     heads = {key: head.format(money=money) for key, head in NARROW_HEADS.items()} if is_narrow else {}
-    cells = {"hold": lambda row: _hold_cell(found, row)} if name == "materials" else {}
+    hold = {"hold": lambda row: "no option" if row["hold"] is None else si(row["hold"])}
+    cells = hold if name == "materials" else {}
     frame = _frame(found, name)
     caption = frame.note.removesuffix(AUSTERITY).removesuffix(MATERIALS)
     return screen_table(found.instance, frame, caption=caption, hidden=hidden, heads=heads, cells=cells)
-
-
-def _hold_cell(found: Requirements, row: FrameRow) -> str:
-    column = next(each for each in _frame(found, "materials").columns if each.name == "hold")
-    return "no option" if row["hold"] is None else value_text(found.instance, column, row["hold"])
 
 
 def requirement_headline(found: Requirements) -> str:
