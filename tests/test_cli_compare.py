@@ -250,7 +250,9 @@ def test_an_annual_budget_that_is_too_small_is_named(tmp_path: Path) -> None:
     compared, attacked = printed("compare", "--budgets", "any"), printed("attack")
     assert "No outlay within the annual budget is enough: some floor fails in some shock." in compared
     assert "Outlay if this were the only shock, within the annual budget alone, rounded up;" in compared
-    assert "no outlay within the annual budget is enough: some floor fails in some shock or attack" in attacked
+    assert (
+        "no outlay within the annual budget is enough: some floor fails in some shock or affordable attack" in attacked
+    )
     assert "whatever is spent" not in compared + attacked
     first, second = repair_sentences(so.load(file), so.explain(so.load(file)))
     assert first == "No amount of money alone makes everything survivable while the annual budget stays as it is."

@@ -278,7 +278,10 @@ def test_attack_says_what_surviving_takes_at_least() -> None:
 
 def test_attack_says_where_no_outlay_is_enough() -> None:
     done = run("attack", BESIEGED, "--scenario", "bold", code=4)
-    assert "Least outlay no outlay is enough: whatever is spent, some floor fails in some shock or attack" in flat(done)
+    assert (
+        "Least outlay no outlay is enough: whatever is spent, some floor fails in some shock or affordable attack"
+        in flat(done)
+    )
     assert told("attack", BESIEGED, "--scenario", "bold", code=4)["least_outlay"]["status"] == "none"
 
 
