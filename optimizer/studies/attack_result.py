@@ -116,8 +116,8 @@ class AttackResult:
         starts: the attacks at every start of the adversary.
         worst: of the affordable, undeterred attacks at any start, the one with the largest gap, or else the largest
             damage; None if none leaves demand unserved, or if it was not computed.
-        unaware: the plan for the listed shocks alone; None for a given plan, for an instance without listed shocks or
-            survival rules, or if it was not computed.
+        unaware: the plan for the listed shocks alone; None for a given plan, for an instance with neither listed shocks
+            nor survival rules, or if it was not computed.
         least: the least outlay that survives the listed shocks and the adversary; None if it was not computed.
         tolerance_base: the amount of which cost tolerances are shares; None unless the plan for the listed shocks alone
             was searched for.

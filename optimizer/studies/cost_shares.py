@@ -315,7 +315,7 @@ class CostShares:
 
     @property
     def saving_share(self) -> float | None:
-        """`saving` as a share of all payments alone beyond no-shock costs; None if these are 0, or without a game."""
+        """`saving` as a share of all payments alone beyond no-shock costs; None if these are 0 or less, or no game."""
         apart = math.fsum(each.alone.value for each in self.shares)
         return self.saving.value / apart if self.saving is not None and apart > 0 else None
 

@@ -68,14 +68,14 @@ class LagrangianValue:
 class DualScreen:
     """A plan with its operation and its dual values, by marks of columns and rows of its model."""
 
-    # Values of columns: `values` at the optimum of the objective in `counts`, `cheapest` at the least cost beside it.
+    # Values of columns: `values` at the optimum of `objective`, `cheapest` at the least cost beside it.
     values: Mapping[Mark, float] = field(repr=False)
     cheapest: Mapping[Mark, float] = field(repr=False)
     duals: Mapping[Mark, float] = field(repr=False)  # dual values of rows that are not 0
     bounds: Mapping[Mark, float] = field(repr=False)  # reduced costs of columns that are at their upper bounds
     shocks: frozenset[str]  # names of the shocks with a part in L
     # The objective to which the dual values belong: survival gap, total cost, or cost with gaps at their price.
-    counts: Literal["gap", "cost", "priced"]
+    objective: Literal["gap", "cost", "priced"]
     is_small: bool  # whether the model is solved again for each number
 
     @classmethod
@@ -124,12 +124,13 @@ class DualScreen:
         model = formulation.extensive_form_model(instance, shocks, Scope(has_valid_inequalities=False, parts=written))
         values = _column_values(model, self.values)
         gap, cost = formulation.gap(model, instance), formulation.cost(model, instance, shocks)
-        if before is not None and not self._is_comparable(model, before, values, gap if self.counts == "gap" else cost):
+        figure = gap if self.objective == "gap" else cost
+        if before is not None and not self._is_comparable(model, before, values, figure):
             return None
         left = gap.value(values) if counts_gap else 0.0
         paid = cost.value(values if self.cheapest is self.values else _column_values(model, self.cheapest))
         paid, left = (
-            (paid + (instance.policy.gap_price or 0.0) * left, 0.0) if self.counts == "priced" else (paid, left)
+            (paid + (instance.policy.gap_price or 0.0) * left, 0.0) if self.objective == "priced" else (paid, left)
         )
         priced = self._value_slack(model, values)
         left, paid = self._add_to_objective(left, paid, priced)
@@ -137,7 +138,7 @@ class DualScreen:
 
     def _add_to_objective(self, gap: float, cost: float, priced: float) -> tuple[float, float]:
         """Return gap and cost, with the amount `priced` added to the one that is minimised."""
-        return (gap + priced, cost) if self.counts == "gap" else (gap, cost + priced)
+        return (gap + priced, cost) if self.objective == "gap" else (gap, cost + priced)
 
     def _is_comparable(
         self, model: ModelBuilder, before: LagrangianValue, values: Sequence[float], objective: Expression
@@ -250,7 +251,7 @@ def _solve_change(
     counts_gap = not number.is_shortage_cost
 
     def solved(variant: Instance) -> tuple[float, float] | None:
-        leaves_gap, settings = screen.counts == "gap", Settings(mip_gap=0.0, jobs=1, threads=1)
+        leaves_gap, settings = screen.objective == "gap", Settings(mip_gap=0.0, jobs=1, threads=1)
         held = HeldIntegers(variant, screen.shocks, screen.values, settings, Clock(), leaves_gap=leaves_gap)
         return held.optimum(counts_gap=counts_gap)
 
@@ -339,6 +340,7 @@ def with_operation(
     instance: Instance, found: SearchResult, evaluator: RecourseEvaluator, settings: Settings, clock: Clock
 ) -> SearchResult:
     """Return a search result with the primal and dual values of operation in all relevant shocks.
+
     The result is unchanged if it has no dual values, or if its model has those of operation already. It loses its dual
     values if the time runs out.
     """
@@ -373,12 +375,13 @@ def values_by_mark(builder: ModelBuilder, values: Vector) -> dict[Mark, float]:
 
 class HeldIntegers:
     """The LP of a model with fixed integers.
+
     Args:
-        instance: as of a search.
+        instance: the instance that was searched.
         shocks: names of the shocks that the model holds from the start.
         known: values of columns by mark, including the integers to fix; integers that are missing are fixed to 0.
-        settings: as of a search.
-        clock: as of a search.
+        settings: the settings of that search.
+        clock: its clock.
         leaves_gap: whether the gap is minimised rather than the cost.
     """
 
@@ -428,6 +431,7 @@ class HeldIntegers:
 
     def optimum(self, *, counts_gap: bool) -> tuple[float, float] | None:
         """Return the survival gap and the cost at the optimum; None as in `solve`.
+
         With `counts_gap` the cost includes gaps at their price; without it the gap is returned as 0 and not priced.
         """
         result = self.solve()

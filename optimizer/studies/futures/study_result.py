@@ -10,11 +10,11 @@ The informed plan of a future is its best plan if the future is known from the s
 Informed plans share orders without regret, and differ in orders that depend on answers. An order is the sum of a plan's
 purchases of an option before the first question is answered; for an option that no plan buys by then, of all purchases.
 
-no regret     the order is in every informed plan, with at least the smallest size of them
-different     the order is in some informed plans, and all others buy the option later: only its date depends on answers
-one answer    the order is in the informed plans of all futures of some branches of one question, and in no others
-several       all other orders
-signpost      first date of the order in the plans that have it, and the questions it depends on that are open then
+no regret        the order is in every informed plan, with at least the smallest size of them
+different dates  the order is in some informed plans, and all others buy the option later: answers decide its date alone
+one answer       the order is in the informed plans of all futures of some branches of one question, and in no others
+several answers  all other orders
+signposts        the questions on which the order depends and that are open at its first date in the plans that have it
 """
 
 import math
@@ -179,7 +179,7 @@ class FuturesStudy(ReadOnly):
 
     Attributes:
         instance: the instance with its questions.
-        measure: name of the measure of which costs are values.
+        measure: name of the measure; every cost is a value of it.
         adaptive: the adaptive plan, that of `solve`.
         costs: measures of ``adaptive``, ``static`` and ``perfect``; those not reached in time are left out.
         questions: each question at other dates.
