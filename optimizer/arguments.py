@@ -106,9 +106,11 @@ def names(name: str, value: Any, known: Collection[str], example: str) -> list[s
     """Return names in the given order; commas separate names in a text that is not itself a known name.
 
     Raises:
-        ArgumentError: the value is neither a text nor a list of texts.
+        ArgumentError: the value is neither a text nor a list of texts, or a name is empty.
     """
     found = list[str]()
     for text in several(name, value, str, f'a name such as "{example}"'):
         found += [text] if text in known else [word.strip() for word in text.split(",")]
+    if not all(found):
+        raise ArgumentError(name, value, f"a name is empty: write names with commas between them, such as {example}.")
     return found

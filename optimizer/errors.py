@@ -188,6 +188,7 @@ _OF_SUFFIX = {
 PAGE_FORMS = (".html", ".htm")
 BRIEF_FORMS = (".pdf", ".docx", ".md")
 BOOK_FORM = ".xlsx"
+PLOT_FORMS = (".svg", ".png", ".pdf")
 REPORT_FORMS = (*PAGE_FORMS, *BRIEF_FORMS, BOOK_FORM)
 
 

@@ -118,8 +118,9 @@ def test_variants_are_drawn_as_bars(tmp_path: Path, suffix: str) -> None:
     [
         (("--budgets", "0,5M"), 4, ""),
         (("--budgets", "0,,5M"), 2, "write budgets with commas"),
+        (("--budgets", "auto,5M"), 2, "or auto alone"),
         (("--budgets", "lots"), 2, '"lots" is not a number'),
-        (("--plot", "frontier.gif"), 2, "is no .svg, .png or .pdf"),
+        (("--plot", "frontier.gif"), 2, "write a name that ends in .svg, .png or .pdf"),
         (("--plot", "/dev/null/frontier.svg"), 2, "/dev/null is not a folder"),
         (("--step", "0"), 2, "write more than 0"),
         (("--without", "plant", "--without", "plant"), 2, "without plant is given twice"),

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from optimizer.cli import options
 from optimizer.cli.app import app
 
 ROOT = Path(__file__).parent.parent
@@ -137,8 +138,8 @@ def test_a_plan_that_is_given_is_read_in_one_future(tmp_path: Path) -> None:
 
 
 def test_a_saved_plan_of_several_futures(futures_plan: str, tmp_path: Path) -> None:
-    said = refusal(["show", futures_plan, "--future", "nigh"])
-    assert f'Invalid value for --future: {futures_plan} has no future "nigh". Did you mean "high"?' in said
+    said = refusal(["show", futures_plan, "--future", "nigh"], code=3)
+    assert f'{futures_plan} has no future "nigh". Did you mean "high"?' in said
     output = str(tmp_path / "r.html")
     said = refusal(["report", futures_plan, "--requirements", "--output", output])
     assert f"--requirements: {futures_plan} is a plan of several futures: take one of them by --future NAME." in said
@@ -214,10 +215,10 @@ def test_a_band_is_of_one_future_and_of_expected_cost(tmp_path: Path) -> None:
         ),
         (
             ["compare", TINY, "--budgets", "0,,1M"],
-            "--budgets: write budgets with commas between them, such as 0,250M,1B.",
+            "--budgets: write budgets with commas between them, such as 0,250M,1B, or auto alone.",
         ),
         (["compare", TINY, "--step", "0"], "--step: write more than 0."),
-        (["compare", TINY, "--plot", "a.gif"], "--plot: a.gif is no .svg, .png or .pdf."),
+        (["compare", TINY, "--plot", "a.gif"], "--plot: write a name that ends in .svg, .png or .pdf"),
         (["compare", TINY, TINY], "is given twice."),
         (["plot", TINY, "pie", "--output", "a.svg"], "KIND: write one of map, years, drawdown, sources, timeline,"),
         (
@@ -241,6 +242,28 @@ def test_usage_names_what_to_leave_out_or_to_write(words: list[str], said: str, 
         context.chdir(tmp_path)
         assert said in refusal(words)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--without", ""], "--without: a name is empty: write names with commas between them, such as plant."),
+        (["--scenario", ","], "--scenario: a name is empty: write names with commas between them, such as high."),
+        (["--force", "plant=20@2027,reserve"], '--force: "reserve" is not OPTION=SIZE@YEAR; write it like'),
+    ],
+)
+def test_names_that_are_empty_or_incomplete_are_refused(words: list[str], said: str) -> None:
+    assert f"Invalid value for {said}" in refusal(["solve", TINY, *words])
+
+
+def test_an_empty_name_of_a_file_is_shown_as_one() -> None:
+    assert refusal(["solve", ""], code=3).startswith('error: "": cannot be read: No such file or directory.')
+
+
+def test_forced_purchases_are_separated_by_commas_or_repeated() -> None:
+    made = [("plant", 2027, 20.0), ("reserve", 2026, 5.0)]
+    assert options.parse_forces(["plant=20@2027,reserve=5@2026"]) == made
+    assert options.parse_forces(["plant=20@2027", "reserve=5@2026"]) == made
 
 
 def test_a_plan_at_hand_is_not_solved_for(plan: str, tmp_path: Path) -> None:

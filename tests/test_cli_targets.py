@@ -119,10 +119,11 @@ def test_a_name_says_what_a_file_holds(words: tuple[str | Path, ...], name: str,
         (("share", TINY, "--csv"), "t.json"),
         (("alternatives", TINY, "--output"), "alt.json"),
         (("init",), "mine.yaml"),
+        (("schema", "--output"), "a.json/b"),
     ],
 )
 def test_no_new_folder_is_named_like_a_file(words: tuple[str | Path, ...], name: str, tmp_path: Path) -> None:
-    meant = tmp_path / Path(name).stem
+    meant = (tmp_path / name.split("/")[0]).with_suffix("")
     refused(
         run(*words, tmp_path / name), f"is named like a file, and a folder is meant; write its name, such as {meant}"
     )

@@ -98,8 +98,8 @@ def test_what_a_plan_without_futures_has_not_is_refused_with_a_cure(files: tuple
     expected = diversify("report", file, "--set", "policy.objective=expected", "--budgets", "0,300", *output)
     assert expected.returncode == 0, expected.stderr
     done = diversify("show", plan, "--future", "high", columns=300)
-    assert done.returncode == 2
-    assert f"{plan} has no futures: leave it out." in done.stderr
+    assert done.returncode == 3
+    assert f"{plan} has no futures: leave --future out." in done.stderr
 
 
 def test_a_page_without_futures_speaks_of_none(files: tuple[str, str], page: str, tmp_path: Path) -> None:

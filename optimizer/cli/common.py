@@ -300,16 +300,15 @@ _FORMS_OF_ANSWERS = (".csv", ".json", ".parquet")
 
 def check_folder(path: Path | None, option: str) -> None:
     """Refuse, as a usage error, a folder that cannot be written into, or a new one that is named like a file."""
-    if path is None:
-        return
-    if path.suffix.lower() in (*_FORMS_OF_ANSWERS, *INSTANCES) and not path.exists():
-        what = f"{path} is named like a file, and a folder is meant; write its name, such as {path.with_suffix('')}."
-        raise typer.BadParameter(what, param_hint=option)
-    _check_room(path, option)
+    if path is not None:
+        _check_room(path, option)
 
 
 def _check_room(folder: Path, option: str) -> None:
-    """Check that files can be written into a folder or, if it does not exist yet, into its nearest existing parent."""
+    """Refuse a folder, or the nearest existing parent of a new one, that cannot be written into, as `check_folder`."""
+    if folder.suffix.lower() in (*_FORMS_OF_ANSWERS, *INSTANCES) and not folder.exists():
+        what = f"{folder} is named like a file, and a folder is meant; write its name, such as"
+        raise typer.BadParameter(f"{what} {folder.with_suffix('')}.", param_hint=option)
     there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
     if not there.is_dir():
         raise typer.BadParameter(f"{there} is not a folder.", param_hint=option)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from optimizer import arguments
 from optimizer.cli import common, inputs, options
-from optimizer.errors import ExitCode
+from optimizer.errors import PLOT_FORMS, ExitCode
 from optimizer.tolerances import BUDGET_RESOLUTIONS
 
 if TYPE_CHECKING:
@@ -119,8 +120,9 @@ def _parse_budgets(text: str | None) -> Budgets:
     if text is None or text.strip() == "auto":
         return None if text is None else "auto"
     words = [word.strip() for word in text.split(",")]
-    if not all(words):
-        raise typer.BadParameter("write budgets with commas between them, such as 0,250M,1B.", param_hint="--budgets")
+    if not all(words) or "auto" in words:
+        what = "write budgets with commas between them, such as 0,250M,1B, or auto alone."
+        raise typer.BadParameter(what, param_hint="--budgets")
     return [None if word == "any" else common.parse_amount_option(word, "--budgets") for word in words]
 
 
@@ -132,11 +134,8 @@ def _parse_step(text: str | None) -> float | None:
 
 
 def _check_plot(plot: Path | None) -> None:
-    if plot is None:
-        return
-    if plot.suffix.lower() not in (".svg", ".png", ".pdf"):
-        raise typer.BadParameter(f"{plot} is no .svg, .png or .pdf.", param_hint="--plot")
-    common.check_file(plot, "--plot")
+    if plot is not None:
+        common.check_file(arguments.file_path("plot", plot, PLOT_FORMS), "--plot")
 
 
 def _read_cases(
@@ -147,7 +146,7 @@ def _read_cases(
     from optimizer.studies.compare import require_one_currency
 
     for text in variants.force or ():
-        options.parse_forces(text.split(","))
+        options.parse_forces([text])
     reader = _CaseReader(files, lists_attacks=lists_attacks)
     for file in files:
         inputs.print_source(file)
@@ -169,7 +168,7 @@ def _columns(plain: options.Changes, variants: Variants) -> Iterator[tuple[str, 
     for names in variants.scenario or ():
         yield ", ".join(name.strip() for name in names.split(",")), replace(plain, scenario=[names])
     for text in variants.force or ():
-        yield text.replace(",", ", "), replace(plain, force=text.split(","))
+        yield text.replace(",", ", "), replace(plain, force=[text])
 
 
 @dataclass

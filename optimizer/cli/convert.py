@@ -10,8 +10,8 @@ from optimizer.cli import common, inputs, options
 
 
 def command(
-    source: Annotated[Path, typer.Argument(help="Instance file, or a saved plan for the one in it.")],
-    target: Annotated[Path, typer.Argument(help="A name that ends in .yaml, .yml, .json or .xlsx.")],
+    source: Annotated[Path, typer.Argument(metavar="SOURCE", help="Instance file, or a saved plan for the one in it.")],
+    target: Annotated[Path, typer.Argument(metavar="TARGET", help="A name that ends in .yaml, .yml, .json or .xlsx.")],
     overwrite: Annotated[bool, options.answer_option("--overwrite", help="Replace the target if it exists.")] = False,
 ) -> None:
     """Write an instance as YAML, JSON or an Excel workbook.

@@ -183,7 +183,7 @@ def _change_steps(
         yield lambda before: _choose_future(before, future)
     forced = tuple(f"{o} {size:g} in {year}, forced" for o, year, size in force)
     yield lambda before: Edited(forcing(before, force), changes=forced)
-    words = [word.strip() for text in changes.without or () for word in text.split(",")]
+    words = arguments.names("without", changes.without or (), (), "plant")
     if words:
         from optimizer.instance.removal import leave_out
 
@@ -284,16 +284,16 @@ def is_futures_plan(file: str) -> bool:
 
 
 def _future_of_plan(file: str, name: str | None) -> "Result":
-    """Return the plan of one future, like that of an instance of its own; refuse an unknown name as a usage error."""
+    """Return the plan of one future, like that of an instance of its own; raise PlanFileError for an unknown name."""
+    from optimizer.errors import PlanFileError
     from optimizer.results.futures import FuturesResult
     from optimizer.suggestions import did_you_mean
 
     futures = {each.name: each.result for each in FuturesResult.load(file).futures}
-    if name not in futures and list(futures) == [""]:
-        raise typer.BadParameter(f"{file} has no futures: leave it out.", param_hint="--future")
     if name not in futures:
         cure = did_you_mean(name or "", list(futures), f"Known: {', '.join(futures)}.")
-        raise typer.BadParameter(f'{file} has no future "{name}". {cure}', param_hint="--future")
+        what = "no futures: leave --future out." if list(futures) == [""] else f'no future "{name}". {cure}'
+        raise PlanFileError(f"{file} has {what}")
     return replace(futures[name], changes=(*futures[name].changes, f"future {name} alone"))
 
 

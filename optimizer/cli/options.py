@@ -6,6 +6,7 @@ by the options of the group.
 
 import functools
 import inspect
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from pathlib import Path
@@ -114,7 +115,7 @@ class Proof:
 
     @property
     def share_of_cost(self) -> float:
-        """Relative distance of bound and incumbent."""
+        """The MIP gap of `--mip-gap`, or of `--gap`, its older name."""
         return self.mip_gap if self.gap is None else self.gap
 
 
@@ -203,16 +204,15 @@ def spread_groups(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def parse_forces(texts: Sequence[str]) -> list[tuple[str, int, float]]:
-    """Return option, year and size of each ``OPTION=SIZE@YEAR``; refuse any other text as a usage error."""
+    """Return option, year and size of each ``OPTION=SIZE@YEAR,…``; refuse any other text as a usage error."""
     found: dict[tuple[str, int], float] = {}
-    for text in texts:
-        option, equals, rest = text.partition("=")
-        size, at, year = rest.partition("@")
-        if not (option.strip() and equals and at and year.strip().isdigit()):
+    for text in (each for several in texts for each in several.split(",")):
+        parts = re.fullmatch(r"\s*([^=\s][^=]*?)\s*=([^@]*)@\s*(\d+)\s*", text)
+        if parts is None:
             what = f'"{text}" is not OPTION=SIZE@YEAR; write it like plant=40@2027.'
             raise typer.BadParameter(what, param_hint="--force")
-        key = (option.strip(), int(year))
+        key = (option, year) = parts[1], int(parts[3])
         if key in found:
-            raise typer.BadParameter(f"{key[0]} in {year} is given twice.", param_hint="--force")
-        found[key] = common.parse_amount_option(size, "--force") or 0.0
+            raise typer.BadParameter(f"{option} in {year} is given twice.", param_hint="--force")
+        found[key] = common.parse_amount_option(parts[2], "--force") or 0.0
     return [(option, year, size) for (option, year), size in found.items()]

@@ -10,7 +10,7 @@ import typer
 
 from optimizer import arguments
 from optimizer.cli import common, inputs, options, page_studies
-from optimizer.errors import ExitCode
+from optimizer.errors import PLOT_FORMS, ExitCode
 
 if TYPE_CHECKING:
     from optimizer.results.futures import FuturesResult
@@ -34,7 +34,6 @@ _KINDS_OF_OPTION = {
     "all": ("survival", "stock"),
     "accuracy": ("frontier", *(kind for kind in _STUDIES if kind not in ("stress", "discover"))),
 }
-_FORMATS = (".svg", ".png", ".pdf")
 _figure_option = partial(typer.Option, rich_help_panel="Figure")
 
 
@@ -158,7 +157,7 @@ def _check_choice(kind: str, output: Path, chosen: Mapping[str, object]) -> None
     """Refuse, as a usage error, an unknown kind of figure or form of file, and an option of another kind."""
     if kind not in _KINDS:
         raise typer.BadParameter(f"write one of {', '.join(_KINDS)}.", param_hint="KIND")
-    arguments.file_path("output", output, _FORMATS)
+    arguments.file_path("output", output, PLOT_FORMS)
     for option, value in chosen.items():
         if value is not None and value is not False and kind not in _KINDS_OF_OPTION[option]:
             *others, last = _KINDS_OF_OPTION[option]

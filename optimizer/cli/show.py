@@ -24,10 +24,10 @@ def command(
 ) -> None:
     """Print a saved plan again.
 
-    A saved plan is not solved again. Figures are recomputed by arithmetic and
-    compared with a checksum; if the plan was changed, the exit code is 1. Not
-    checked are what binds, bands, changes, notes, seconds, versions and the
-    record of an earlier audit.
+    A saved plan is not solved again. Figures are recomputed by arithmetic, and
+    the file is compared with its checksum; if the plan was changed, the exit
+    code is 1. Not checked are what binds, bands, changes, notes, seconds,
+    versions and the record of an earlier audit.
 
     Example: diversify show plan.json
     Manual:  docs/how-to/solve.md

@@ -320,7 +320,7 @@ def file_content(path: str | FilePath) -> bytes:
     except OSError as error:
         cure = f"Check the path; instances of up to {FILE_BYTES / 2**20:g} MB are read."
         what = f"cannot be read: {error.strerror or 'it cannot be opened'}"
-        raise InstanceError([Finding(str(path), None, "", what, cure)]) from None
+        raise InstanceError([Finding(str(path) or '""', None, "", what, cure)]) from None
 
 
 def read_text(path: str | FilePath) -> str:
