@@ -200,6 +200,8 @@ def test_a_path_without_shocks_says_so() -> None:
     calm = so.load(TINY, ["shocks={}"])
     with pytest.raises(ValueError, match="there are no shocks"):
         draw_plot(book(calm, single_point(calm, so.solve(calm))), "path", Choice(), "svg")
+    with pytest.raises(ValueError, match="there is no shock 'flood' in the plan; it has none"):
+        draw_plot(book(calm, single_point(calm, so.solve(calm))), "sankey", Choice(shock="flood"), "svg")
 
 
 def test_names_are_drawn_as_they_are_written() -> None:

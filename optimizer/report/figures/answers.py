@@ -158,9 +158,8 @@ def _attack(found: AttackResult) -> AnswerChart:
         if cheapest is None:
             rows.append(ChartRow(each.start, "not known" if found.stopped else "nothing breaks it"))
             continue
-        is_affordable = cheapest.cost <= adversary.attack_budget
         targets = ", ".join(adversary.targets[name].name or name for name in cheapest.targets)
-        tone: Tone = "broken" if is_affordable else "own"
+        tone: Tone = "broken" if cheapest.cost <= adversary.attack_budget else "own"
         words = shortened(f"{si(cheapest.cost, instance.money)}: {targets}", LABEL_LENGTH)
         rows.append(ChartRow(each.start, words, ((0.0, cheapest.cost, tone),)))
     return AnswerChart(
@@ -224,6 +223,8 @@ def _sensitivity(found: Sensitivity) -> AnswerChart:
             text, change, tone = _of_end(end, base)
             ends.append(f"{name} {text}")
             parts += [(0.0, change, tone)] if change else []
+        # Both ends may be dearer: the shorter part is drawn over the longer one.
+        parts.sort(key=lambda part: -abs(part[1]))
         return ChartRow(number_name(instance, bar.number), ", ".join(ends), tuple(parts))
 
     rows, left = _limited(map(row, found.bars))

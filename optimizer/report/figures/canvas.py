@@ -32,7 +32,7 @@ from optimizer.results.plan import SourceShare
 # Width of an A4 page between its margins, inches.
 WIDTH = 7.1
 # Least distance between two labels of an axis, inches.
-CANVAS_ROOM = 0.06
+_LABEL_DISTANCE = 0.06
 # Characters in a line of a panel's title.
 _PANEL_TITLE = 92
 INK, QUIET, GRID = "#16191d", "#4d5560", "#dfe2e7"
@@ -140,7 +140,7 @@ def thin_ticks(canvas: Canvas, panel: "Axes", places: Sequence[float], labels: S
     panel.set_xticks(places, labels)
     canvas.figure.draw_without_rendering()
     extents = [label.get_window_extent() for label in panel.get_xticklabels()]
-    widest = max((extent.width for extent in extents), default=0.0) + CANVAS_ROOM * canvas.figure.dpi
+    widest = max((extent.width for extent in extents), default=0.0) + _LABEL_DISTANCE * canvas.figure.dpi
     apart = panel.get_window_extent().width / max(1, len(places))
     stride = max(1, math.ceil(widest / apart))
     panel.set_xticks(places[::stride], labels[::stride])
@@ -294,7 +294,7 @@ class AnswerChart:
 
     @property
     def ends(self) -> tuple[float, float]:
-        """Return the ends of the axis: the smallest and the largest amount, or 0."""
+        """The ends of the axis: the smallest and the largest amount, or 0."""
         ends = [end for row in self.rows for low, high, _ in row.parts for end in (low, high)]
         ends += [self.line[0]] if self.line else []
         low, high = min([0.0, *ends]), max([0.0, *ends])
@@ -302,12 +302,12 @@ class AnswerChart:
 
     @property
     def tones(self) -> list[Tone]:
-        """Return its tones, in the order of their first rows."""
+        """Its tones, in the order of their first rows."""
         return list(dict.fromkeys(tone for row in self.rows for *_, tone in row.parts))
 
     @property
     def caption(self) -> str:
-        """Return the caption."""
+        """The caption."""
         line = f" Dashed: {self.line[1]}." if self.line else ""
         more = f" {plural(self.left, 'more row')} not shown." if self.left else ""
         return f"{self.about}{line}{more}"

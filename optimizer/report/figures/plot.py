@@ -58,7 +58,7 @@ def draw_plot(book: Book, kind: str, choice: Choice, suffix: str, found: Frontie
 
     Args:
         book: the report of the plan.
-        kind: one of `KINDS`.
+        kind: one of `DRAWN_KINDS`.
         choice: the subject of the figure.
         suffix: ``svg``, ``png`` or ``pdf``.
         found: the plans by budget, for the kind frontier.
@@ -93,7 +93,7 @@ def _path(book: Book, choice: Choice) -> Canvas:
     passings = {each.name: each for each in book.own.passings}
     _require(bool(passings), "there are no shocks")
     shock = choice.shock or (tight.shock if tight else next(iter(passings)))
-    _require(shock in passings, f"there is no shock {shock!r} in the report; one of: {', '.join(passings)}")
+    _require(shock in passings, f"there is no shock {shock!r} in the plan; one of: {', '.join(passings)}")
     segments = list(book.instance.demands)
     struck = passings[shock].segments
     segment = choice.segment or list(struck)[weakest_of(list(struck.values()))]
@@ -102,6 +102,10 @@ def _path(book: Book, choice: Choice) -> Canvas:
     _require(shock in kept, _not_kept(shock, kept))
     window = next(each for each in book.shock_windows if each.name == shock)
     return survival.path(book.instance, book.own.result, window, passings[shock], segment)
+
+
+def _no_shock(shock: str | None, names: Sequence[str]) -> str:
+    return f"there is no shock {shock!r} in the plan; {'one of: ' if names else 'it has none'}{', '.join(names)}"
 
 
 def _not_kept(shock: str, kept: Sequence[str]) -> str:
@@ -114,7 +118,7 @@ def _not_kept(shock: str, kept: Sequence[str]) -> str:
 def _sankey(book: Book, choice: Choice) -> Canvas:
     key, known = choice.shock or BASELINE, book.own.chains
     names = [each.name for each in book.own.result.shocks]
-    _require(key in names or key == BASELINE, f"there is no shock {key!r} in the plan; one of: {', '.join(names)}")
+    _require(key in names or key == BASELINE, _no_shock(key, names))
     _require(key in known, _not_kept(key, [name for name in known if name != BASELINE]))
     drawn = known[key][-1 if choice.end else 0]
     return supply_chain.sankey(book.instance, book.own.result, drawn, key, _colours(book))
@@ -187,7 +191,7 @@ def maps_of(book: Book, shock: str | None = None, *, end: bool = False) -> list[
 def _require_kept(book: Book, shock: str | None, kept: Sequence[str]) -> None:
     """Raise an error for an unknown shock, or one whose flows are not kept."""
     names = [each.name for each in book.own.result.shocks]
-    _require(shock is None or shock in names, f"there is no shock {shock!r} in the plan; one of: {', '.join(names)}")
+    _require(shock is None or shock in names, _no_shock(shock, names))
     _require(shock is None or shock in kept, _not_kept(shock or "", kept))
 
 
@@ -271,10 +275,11 @@ def hardest_sources(
         if shock in (None, s) and segment in (None, d)
     }
     if shock is not None and segment is not None:
-        chosen, words = (shock, segment), "Shock and segment as asked for."
+        chosen = shock, segment
     else:
         _require(bool(unserved), "nothing goes unserved there: name --shock and --segment")
-        chosen, words = max(unserved, key=lambda key: unserved[key]), _CHOSEN[shock is not None, segment is not None]
+        chosen = max(unserved, key=lambda key: unserved[key])
+    words = _CHOSEN[shock is not None, segment is not None]
     return years.sources_of(book.instance, book.own.result, outcomes[chosen[0]], chosen[1]), words
 
 
@@ -294,6 +299,7 @@ _CHOSEN = {
     (False, False): "Chosen: the segment and the shock with most unserved, at shortage cost.",
     (True, False): "Shock as asked for; chosen: the segment with most unserved in it, at shortage cost.",
     (False, True): "Segment as asked for; chosen: the shock with most of it unserved.",
+    (True, True): "Shock and segment as asked for.",
 }
 
 

@@ -57,7 +57,7 @@ _LAND, _SHORE = "#e6e8eb", "#ffffff"
 _NAMED = 5e-3
 
 
-# The place of a union of countries on the map: the country of its secretariat.
+# The country at whose place on the map a union of countries stands: that of its capital or secretariat.
 _SEATS = {"european union": "belgium", "eu": "belgium", "nordic countries": "denmark", "nordic": "denmark"}
 
 

@@ -211,7 +211,7 @@ class Book:
     frontier: Frontier  # the plans by budget; only the plan at hand if no others were computed
     is_quick: bool  # whether the frontier was left out at the user's request
     shock_windows: tuple[ShockWindow, ...]  # the shocks whose paths are shown
-    hidden: int  # the number of other shocks
+    hidden: int  # number of shocks that are not among the windows
     lanes: tuple[Lane, ...]  # the rows of the figures
     unlisted: int  # the number of shocks in no row
     views: tuple[PlanView, ...]  # one for each plan of the frontier

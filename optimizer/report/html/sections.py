@@ -56,9 +56,9 @@ class PageSection:
     name: str  # name of its command in `report --with`
     title: str  # title of the section
     link: str  # its name in the list of sections
-    # The content, each block with a ``kind``: ``answer`` and ``text`` have a text; ``facts`` rows of label and text;
-    # ``table`` title, head, rows and caption; ``figure`` caption, picture, alt and tables; ``chart`` the same for bars;
-    # ``folded`` a title and blocks.
+    # The content, each block with a ``kind``: ``answer``, ``said``, ``text`` and ``warning`` have a text;
+    # ``facts`` rows of label and text; ``table`` title, head, rows and caption; ``figure`` caption, picture, alt and
+    # tables; ``chart`` the same for bars; ``folded`` a title and blocks.
     blocks: tuple[Mapping[str, Any], ...]
     data: Mapping[str, Any]  # the study for JSON
     is_stopped: bool  # whether the study was stopped before its end
@@ -81,7 +81,7 @@ def section_of(
 def _blocks(found: Study) -> list[dict[str, Any]]:
     view = view_of(found)
     first, *more = filter(None, view.sentences(found))
-    return [{"kind": "answer", "text": first}, *map(_text, more), *_chart(found), *_folded(found)]
+    return [{"kind": "answer", "text": first}, *map(_said, more), *_chart(found), *_folded(found)]
 
 
 def _folded(found: Study) -> list[dict[str, Any]]:
@@ -94,7 +94,7 @@ def _folded(found: Study) -> list[dict[str, Any]]:
     return [{"kind": "folded", "title": "More of what was found", "blocks": blocks}] if blocks else []
 
 
-def _text(text: str) -> dict[str, Any]:
+def _said(text: str) -> dict[str, Any]:
     return {"kind": "said", "text": text}
 
 
