@@ -223,8 +223,6 @@ def _sensitivity(found: Sensitivity) -> AnswerChart:
             text, change, tone = _of_end(end, base)
             ends.append(f"{name} {text}")
             parts += [(0.0, change, tone)] if change else []
-        # Both ends may be dearer: the shorter part is drawn over the longer one.
-        parts.sort(key=lambda part: -abs(part[1]))
         return ChartRow(number_name(instance, bar.number), ", ".join(ends), tuple(parts))
 
     rows, left = _limited(map(row, found.bars))
