@@ -245,7 +245,7 @@ def test_a_saved_plan_of_futures_is_shown_verified_and_taken_apart(saved: str) -
     one = diversify("show", saved, "--future", "high", "--json")
     assert json.loads(one.stdout)["total_cost"] == pytest.approx(840, rel=1e-6)
     other = diversify("show", saved, "--future", "hig")
-    assert other.returncode == 2
+    assert other.returncode == 3
     assert 'Did you mean "high"?' in " ".join(other.stderr.replace("│", " ").split())
     verified = diversify("verify", saved)
     assert verified.returncode == 0, verified.stdout
