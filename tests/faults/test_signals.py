@@ -1,5 +1,6 @@
 """SIGTERM and SIGHUP end a search as Ctrl-C does: with the best plan, and exit code 5."""
 
+import functools
 import json
 import signal
 import subprocess
@@ -85,13 +86,19 @@ def test_a_signal_before_a_command_has_begun_is_5_as_well(name: str) -> None:
     assert done.stderr == "Error: stopped before there was an answer.\n"
 
 
+def run_with_interrupts(*command: str) -> subprocess.CompletedProcess[str]:
+    """Run a process that Ctrl-C reaches: what a shell begins in the background ignores it, and so do its children."""
+    heed = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    return subprocess.run(command, capture_output=True, text=True, check=False, preexec_fn=heed)
+
+
 def test_a_signal_while_the_command_line_is_read_is_answered_in_words() -> None:
     """Typer catches it, and ends with 130."""
     code = (
         "import signal, typer.core\nfrom optimizer.__main__ import main\n"
         "typer.core.TyperGroup.parse_args = lambda *args: signal.raise_signal(signal.SIGINT)\nmain()"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = run_with_interrupts(sys.executable, "-c", code)
     assert done.returncode == 5
     assert done.stderr.strip() == "Error: stopped before there was an answer."
 
@@ -131,8 +138,7 @@ def test_a_signal_while_a_module_is_loaded_is_no_error_of_that_module(tmp_path: 
         plugin.write_text(
             f"import signal\ntry:\n    signal.raise_signal(signal.SIGINT)\nexcept KeyboardInterrupt:\n    {answer}\n"
         )
-        command = [sys.executable, "-m", "optimizer", "--plugin", str(plugin), "solve", CASE]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = run_with_interrupts(sys.executable, "-m", "optimizer", "--plugin", str(plugin), "solve", CASE)
         assert (done.returncode, done.stdout) == (5, "")
         assert done.stderr == "Error: stopped before there was an answer.\n"
 
