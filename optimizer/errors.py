@@ -35,13 +35,14 @@ class ExitCode(IntEnum):
     USAGE = (
         2,
         "usage",
-        "words of the command line, files, folders and a stdout that cannot be written, "
-        "a damaged checkpoint, a missing extra",
+        "words of the command line, no `--future` where an instance has several, a plan written by hand in place of an "
+        "instance, files, folders and a stdout that cannot be written, a damaged checkpoint, a missing extra",
     )
     BAD_INSTANCE = (
         3,
         "bad instance or plan",
-        "or none where one is named, or a name on the command line that the instance does not have",
+        "or none where one is named, a saved plan of several futures where one is needed, or a name on the command "
+        "line that the instance or plan does not have",
     )
     NO_PLAN_SURVIVES = (
         4,

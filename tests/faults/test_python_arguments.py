@@ -91,7 +91,7 @@ def test_a_budget_that_is_none_is_refused_with_the_cure(budget: Any, cure: str, 
         (3, 'scenario=3: write a name such as "high", or a list of them.'),
         ([None], "write a name such as"),
         ({"high": 1}, "write a name such as"),
-        ("", '"" is no scenario'),
+        ("", "scenario='': a name is empty"),
     ],
 )
 def test_a_scenario_that_is_none_is_refused_with_the_cure(
@@ -99,7 +99,7 @@ def test_a_scenario_that_is_none_is_refused_with_the_cure(
 ) -> None:
     asked: list[Callable[..., Any]] = [*SOLVING.values(), so.time_to_survive, so.compare]
     names = [scenario] if isinstance(scenario, str) else scenario
-    is_name = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    is_name = isinstance(names, list) and all(isinstance(name, str) and name for name in names)
     raised = so.InstanceError if is_name else ValueError
     for ask in asked:
         with pytest.raises(raised, match=r"scenario") as error:
