@@ -1,6 +1,6 @@
 """Tables and sentences on the budgets of a comparison: least outlays, what more money buys, breakpoints.
 
-What one plan spends of its budget is told by `optimizer.report.format.outlay_words`.
+`optimizer.report.format.outlay_words` says what one plan spends of its budget.
 """
 
 from collections.abc import Callable, Mapping, Sequence
