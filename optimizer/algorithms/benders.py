@@ -25,7 +25,7 @@ from functools import cached_property, partial
 
 import numpy as np
 
-from optimizer.algorithms.benders_cuts import CutPool, EstimateKind, Evaluation, ShockGroups
+from optimizer.algorithms.benders_cuts import EstimateKind, Evaluation, ShockGroups
 from optimizer.algorithms.benders_evaluation import RecourseEstimates, cuts_of_relaxation
 from optimizer.algorithms.benders_loop import BendersLoop, Incumbent, Objective
 from optimizer.algorithms.benders_master import MasterProblem
@@ -97,8 +97,9 @@ class BendersSearch(RecourseEstimates):
         self.note_shocks(select_most_violated(new, max(0, 2 * self.added_a_round - len(held))))
         names = [LARGEST_GAP] if is_worst_case(self.instance) and self.phase != "gap" else []
         for name in [*names, "gap"]:
-            loop = self._start(self._objective_of_gaps(name))
-            if name == "gap" and names:
+            is_second = name == "gap" and bool(names)
+            loop = self._start(self._objective_of_gaps(name), self.loops[-1].master if is_second else None)
+            if is_second:
                 loop.start_from(self._best_of(self.loops[-2]).result)
             if not loop.run():
                 return self._stopped() if self.clock.is_over else SearchResult("infeasible", loop.master.builder)
@@ -114,10 +115,25 @@ class BendersSearch(RecourseEstimates):
 
     def _objective_of_gaps(self, name: str) -> Objective:
         """Return the objective of the largest gap of a future, or of the sum of all gaps, by `name`."""
+        aim: Aim = "largest future gap" if name == LARGEST_GAP else "gap"
+
+        def prepare(master: MasterProblem) -> None:
+            master.allow_shortages(np.inf)
+            self._limit_largest_future_gap(master)
+            master.minimise(aim)
+
         tolerance = (1.0 - MIP_GAP_ROOM) * self.settings.mip_gap
-        build = partial(self._master_of_gaps, aim="largest future gap" if name == LARGEST_GAP else "gap")
-        cuts, facts = cuts_of_relaxation, self._facts
-        return Objective(name, build, self._evaluate_gaps, MOST_HELD, cuts, tolerance=tolerance, facts=facts)
+        build = partial(self._master, groups=self._groups("gap"))
+        return Objective(
+            name,
+            build,
+            self._evaluate_gaps,
+            MOST_HELD,
+            cuts_of_relaxation,
+            tolerance=tolerance,
+            facts=self._facts,
+            prepare=prepare,
+        )
 
     @property
     def _facts(self) -> dict[str, float]:
@@ -147,9 +163,9 @@ class BendersSearch(RecourseEstimates):
         Shocks that fail only because the limit on the gap has some slack are then required to be survived.
         """
         limit = self._gap_limit_with_room(gap)
-        pool: CutPool = self.loops[-1].master.pool if self.loops and not self.probability.any() else {}
-        loop = self._start(self._cost_at(gap, bound, limit, frozenset()))
-        loop.master.add_pool(pool)
+        # Where no shock has a probability, this master estimates the same gaps as the last one, and no costs.
+        known = self.loops[-1].master if self.loops and not self.probability.any() else None
+        loop = self._start(self._cost_at(gap, bound, limit, frozenset()), known)
         if least is not None:
             loop.start_from(least.result)
         if not loop.run():
@@ -173,20 +189,18 @@ class BendersSearch(RecourseEstimates):
         best = self._best_of(loop)
         slack = HELD_VALUE * abs(best.evaluation.expected)
 
-        def build(shocks: Sequence[Shock]) -> MasterProblem:
-            master = loop.reduced
+        def prepare(master: MasterProblem) -> None:
             # No slack: it would be used up, and a size that the measure requires would fall slightly short.
             most = best.evaluation.measure / master.money_unit
             master.solver.bound(list(master.measure_limit.terms), -np.inf, most)
             master.most_measured = best.evaluation.measure + slack
             master.minimise("expected cost")
-            return master
 
-        objective = replace(loop.objective, name=NEXT_EXPECTED, build=build, is_saved=False)
+        objective = replace(loop.objective, name=NEXT_EXPECTED, prepare=prepare, is_saved=False)
         if not objective.needs_shocks:
             # The loop continues with the reduced master, to which shocks would be added in vain.
             objective = replace(objective, cuts_by_duals=None, adds_below=0)
-        again = BendersLoop(self, objective, self.negligible)
+        again = BendersLoop(self, objective, self.negligible, loop.reduced)
         again.start_from(best.result)
         again.is_relaxed = True
         again.leaves = [each for each in loop.leaves if each.bound <= best.evaluation.measure + slack]
@@ -195,19 +209,19 @@ class BendersSearch(RecourseEstimates):
     def _cost_at(self, gap: float, bound: float, limit: float, survived: frozenset[int]) -> Objective:
         names = frozenset(self.tree.events[n].name for n in survived)
 
-        def build(shocks: Sequence[Shock]) -> MasterProblem:
-            master = self._master(shocks, self._groups_of_gaps_and_costs())
+        def prepare(master: MasterProblem) -> None:
             master.must_survive = names
             master.allow_shortages(np.inf, gap * (1.0 + HELD_VALUE))
             self._limit_largest_future_gap(master)
-            return master
+            master.minimise("cost")
 
         def evaluate(master: MasterProblem, point: Vector, values: Vector) -> Evaluation:
             return self._evaluate_costs_at_gap(master, point, values, limit)
 
+        build = partial(self._master, groups=self._groups_of_gaps_and_costs())
         facts = {"gap": gap, "gap_bound": bound, **self._facts}
         most, cuts = (0, None) if survived else (MOST_HELD, cuts_of_relaxation)
-        return Objective(AT_GAP, build, evaluate, most, cuts, facts=facts)
+        return Objective(AT_GAP, build, evaluate, most, cuts, facts=facts, prepare=prepare)
 
     def _failing_by_slack(self, loop: BendersLoop, slack: float, least: Incumbent | None) -> frozenset[int]:
         """Return the shocks that fail only by the slack in the limit on the gap and are survived at the least gap."""
@@ -230,8 +244,8 @@ class BendersSearch(RecourseEstimates):
         again.first, again.bound, again.is_relaxed = self._best_of(loop).result, loop.bound, True
         return again
 
-    def _start(self, objective: Objective) -> BendersLoop:
-        self.loops.append(BendersLoop(self, objective, self.negligible))
+    def _start(self, objective: Objective, known: MasterProblem | None = None) -> BendersLoop:
+        self.loops.append(BendersLoop(self, objective, self.negligible, known))
         return self.loops[-1]
 
     @cached_property
@@ -346,13 +360,6 @@ class BendersSearch(RecourseEstimates):
     def _master_with_floors(self, shocks: Sequence[Shock]) -> MasterProblem:
         master = self._master(shocks, self._groups("cost"))
         master.allow_shortages(0.0)
-        return master
-
-    def _master_of_gaps(self, shocks: Sequence[Shock], aim: Aim) -> MasterProblem:
-        master = self._master(shocks, self._groups("gap"))
-        master.allow_shortages(np.inf)
-        self._limit_largest_future_gap(master)
-        master.minimise(aim)
         return master
 
     def _limit_largest_future_gap(self, master: MasterProblem) -> None:

@@ -173,6 +173,8 @@ class Objective:
     tolerance: float | None = None
     facts: Mapping[str, float] = field(default_factory=dict)  # what a checkpoint stores in addition to the cuts
     is_saved: bool = True  # whether checkpoints are written; if not, a resumed run continues from the previous loop
+    # Sets the limits and the aim of a master, which may be one that served another objective with the same estimates.
+    prepare: Callable[["MasterProblem"], None] = lambda master: None
 
     @property
     def needs_shocks(self) -> bool:
@@ -187,6 +189,7 @@ class BendersLoop:
         search: its shocks, clock and history are used.
         objective: the objective.
         negligible: money below which differences do not count.
+        known: a master that served another objective with the same estimates; its shocks and cuts are kept.
 
     Attributes:
         incumbent: the best feasible integral plan; None before there is one.
@@ -198,12 +201,17 @@ class BendersLoop:
             tree.
     """
 
-    def __init__(self, search: Search, objective: Objective, negligible: float) -> None:
+    def __init__(
+        self, search: Search, objective: Objective, negligible: float, known: "MasterProblem | None" = None
+    ) -> None:
         self.search, self.objective, self.negligible = search, objective, negligible
         is_resumed = search.resumed is not None and search.phase == objective.name
         if is_resumed:
             search.restore_shocks()
-        self.master = self.reduced = objective.build(search.shocks)
+        self.master = self.reduced = self._prepared(objective.build(search.shocks) if known is None else known)
+        if known is not None:
+            # The basis is optimal for another objective, perhaps far from the optimum of this one.
+            self.master.solver.doubt_basis()
         self.incumbent: Incumbent | None = None
         self.latest: Vector | None = None
         self.relaxation: Vector | None = None
@@ -218,6 +226,11 @@ class BendersLoop:
     def run(self) -> bool:
         """Run the loop; return whether there is an incumbent."""
         return (self.is_relaxed or self._solve_relaxation()) and self._solve_integers()
+
+    def _prepared(self, master: "MasterProblem") -> "MasterProblem":
+        """Return a master with the limits and the aim of the objective."""
+        self.objective.prepare(master)
+        return master
 
     @property
     def best_known(self) -> Vector | None:
@@ -386,7 +399,7 @@ class BendersLoop:
         """Return the master that proposes integers: without the shocks held, if cuts suffice."""
         if self.objective.needs_shocks:
             return self.master
-        reduced = self.objective.build(())
+        reduced = self._prepared(self.objective.build(()))
         reduced.add_pool(self.master.pool)
         return reduced
 

@@ -136,6 +136,31 @@ def test_every_round_counts_gaps_at_their_price(price: float, value: float) -> N
     assert ends == {phase: pytest.approx((value, value)) for phase in ("relaxation", "integers")}
 
 
+def test_the_future_that_is_not_the_worst_costs_no_more_than_it_must() -> None:
+    # Of the futures, the high one asks for 83 t from 2029 on, of which imports make 79 at 1000 and another mine 4 at
+    # 1200: 3 · 64,000 + 8 · 83,800 = 862,400. In the low one 64 t cost 1000 each in eleven years: 704,000. Plans that
+    # use the other mine there have the same worst cost.
+    branches = {
+        "high": {"probability": 0.4, "set": {"demands.motors.quantity": {"2028": 64, "2029": 83}}},
+        "low": {"probability": 0.6},
+    }
+    data = {
+        "horizon": {"start": 2026, "end": 2036, "step": "year"},
+        "commodities": {"magnet": {}},
+        "processes": {
+            "imports": {"output": {"magnet": 1}, "capacity": 79, "cost": 1000},
+            "other": {"output": {"magnet": 1}, "capacity": 17, "cost": 1200},
+        },
+        "demands": {"motors": {"commodity": "magnet", "quantity": 64, "shortage_cost": 500_000}},
+        "futures": {"quantity": {"from": 2029, "branches": branches}},
+        "policy": {"objective": "worst"},
+    }
+    with cuts_alone():
+        found = so.solve_futures(so.read(data), settings=EXACT)
+    assert found.worst_cost == pytest.approx(862_400)
+    assert found.expected_cost == pytest.approx(0.4 * 862_400 + 0.6 * 704_000)
+
+
 @pytest.mark.parametrize("strategy", ["constraint-generation", "benders"])
 @pytest.mark.parametrize("name", sorted(name for name in ANSWERS if "deter" not in name and "attack" not in name))
 def test_every_strategy_has_the_measure_and_the_gap_of_the_case(name: str, strategy: StrategyName) -> None:
