@@ -193,6 +193,9 @@ def test_commands_compute_keep_and_show_bands(tmp_path: Path) -> None:
     shown = " ".join(diversify("solve", str(file), "--csv", str(folder)).stdout.split())
     assert "5 % to 95 % quantile of 60 samples" in shown
     assert (folder / "bands.csv").read_text(encoding="utf-8").startswith("figure,plan [USD],p5 [USD],")
+    explained = " ".join(diversify("explain", str(file)).stdout.split())
+    assert "5 % to 95 % quantile of 60 samples" in explained
+    assert json.loads(diversify("explain", str(file), "--json").stdout)["plan"]["bands"] == computed
     brief = tmp_path / "brief.md"
     assert diversify("report", str(file), "--quick", "-o", str(brief)).returncode == 0
     assert "of 60 samples" in brief.read_text(encoding="utf-8")

@@ -133,6 +133,14 @@ def test_no_budget_is_enough_by_hand(cell: Cell) -> None:
     assert why.because[-1] == "reserve holds 30 t when embargo begins, its largest stock"
 
 
+def test_a_stock_that_cannot_be_filled_is_not_said_to_be_filled(cell: Cell) -> None:
+    # Users hold 30 t, and none can be bought; 50 t are needed.
+    held = "options: {reserve: {kind: stockpile, commodity: magnet, fill_rate: 0, initial: 30}}"
+    why = so.explain(cell(HEAD, held), settings=EXACT).reason
+    assert why is not None
+    assert why.because[-1] == "reserve holds 30 t when embargo begins, and nothing could be bought for it before"
+
+
 # A plant takes 0.1 t of dysprosium per t; 1 t of it comes a year, and more can be laid by for the shock. Where half of
 # the plant has to run in the baseline, 20 t/yr are all: 0.5 · 20 · 0.1 = 1. The floor takes 50 t.
 FED = """

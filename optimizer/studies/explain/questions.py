@@ -460,12 +460,12 @@ class SupplyLimits:
         """Describe the limit of a stockpile that is reached; None if none is."""
         horizon = self.instance.horizon
         purchasable = [t for t in range(self.event.periods.start) if stock.allows(horizon.year(t))]
-        if not purchasable:
+        if not purchasable or stock.fill_rate == 0:
             return "and nothing could be bought for it before"
         if stock.max_size is not None and held >= FULLY_USED * stock.max_size:
             return "its largest stock"
-        if _is_at_rate(max(self.flows.row(o, "released"), default=0.0), stock.release_rate, horizon.delta):
-            most = (stock.release_rate or 0.0) * horizon.delta
+        most = max(self.flows.row(o, "released"), default=0.0)
+        if _is_at_rate(most, stock.release_rate, horizon.delta):
             return f"and releases {si(most, 't')} a {horizon.step} at most"
         if _is_at_rate(min(self.plan.fills[o][t] for t in purchasable), stock.fill_rate, horizon.delta):
             return f"filled as fast as the market allows since {horizon.label(purchasable[0])}"
