@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import optimizer as so
+from optimizer.instance.document import document_of
 from optimizer.instance.edits import FutureTree
 from optimizer.instance.questions import RiskMeasure
 from optimizer.instance.reading import check_document
@@ -231,6 +232,16 @@ def _many(questions: int, **more: Any) -> list[so.Finding]:
     with pytest.raises(so.InstanceError) as error:
         read(futures=asked, **more)
     return [finding for finding in error.value.findings if finding.severity == "error"]
+
+
+def test_branches_may_set_texts_and_ranges_of_the_file_which_show_no_answer_early() -> None:
+    sets = {"name": "other", "description": None, "note": "x", "regions": {"rival": {"name": "Rival"}}}
+    capex = {"ranges.options.plant.capex": {"low": 50, "high": 70}}
+    branches = {"a": {"set": sets}, "b": {"set": capex}, "c": {}}
+    data = {**_parse(TEXT), "futures": {"q": {"from": 2029, "branches": branches}}}
+    instance, warnings = check_document(document_of(data, "futures.yaml"))
+    assert not warnings
+    assert [future.instance.name for future in instance.tree.futures] == ["other", None, None]
 
 
 def test_there_are_limits_to_futures_and_to_the_shocks_of_all() -> None:

@@ -25,6 +25,8 @@ from optimizer.units import Series, short
 _FIXED = (
     "horizon", "discount_rate", "currency", "home", FUTURES, SCENARIOS, MEMBERS, "policy.objective", "policy.gap_price"
 )  # fmt: skip
+# The sections whose data may show an answer; texts, names of regions and ranges change no plan.
+_DATED = ("processes", "demands", "options", "shocks", "ensembles")
 # The sections whose names are the same in all futures.
 _SAME_NAMES = ("commodities", "processes", "demands", "options")
 _CURE_OF_FIXED = "It is the same in all futures: write it outside the branches."
@@ -288,7 +290,7 @@ class _Pair:
             return self.years_of_adversary()
         of_section = {"shocks": self.years_of_shock, "ensembles": self.years_of_ensemble}.get(section)
         found = _Years()
-        for each in [name] if name else getattr(self.one, section):
+        for each in ([name] if name else getattr(self.one, section)) if section in _DATED else ():
             found |= of_section(each) if of_section else self.years_of_entry(section, each, field)
         return found
 
