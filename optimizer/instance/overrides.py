@@ -92,7 +92,7 @@ def assign(document: Document, path: str | Sequence[str], value: Any, source: Fi
     holder: Any = document.data
     place: Place = ()
     while parts:
-        key, parts = _next_key(holder, parts, source, is_dotted=isinstance(path, str))
+        key, parts = _next_key(holder, parts, source, place if isinstance(path, str) else None)
         place = (*place, key)
         if not parts:
             document.replaced.setdefault(place, holder.get(key) if isinstance(holder, dict) else holder[int(key)])
@@ -112,19 +112,21 @@ def _split_path(path: str) -> list[str]:
     return [head, rest] if head == "ranges" and rest else path.strip().split(".")
 
 
-def _next_key(holder: Any, parts: list[str], source: Finding, *, is_dotted: bool) -> tuple[str | int, list[str]]:
-    """Return the next key of a path, and the rest; in a dotted path the longest existing name wins, dots included."""
+def _next_key(holder: Any, parts: list[str], source: Finding, place: Place | None) -> tuple[str | int, list[str]]:
+    """Return the next key of a path, and the rest; in a dotted path, below `place`, the longest existing name wins."""
     if isinstance(holder, dict):
-        length = longest_key(holder, parts) or 1 if is_dotted else 1
+        length = 1 if place is None else longest_key(holder, parts) or (len(parts) if _holds_paths(place) else 1)
         return ".".join(parts[:length]), parts[length:]
     if isinstance(holder, list) and parts[0].isdigit() and int(parts[0]) < len(holder):
         return int(parts[0]), parts[1:]
-    what = f'"{parts[0]}" leads nowhere: what stands before it is {_describe_holder(holder)}'
+    before = f"a list of {len(holder)}" if isinstance(holder, list) else f'the value "{holder}"'
+    what = f'"{parts[0]}" leads nowhere: what stands before it is {before}'
     raise InstanceError([replace(source, what=what, cure="Name a key that exists; items of a list count from 0.")])
 
 
-def _describe_holder(holder: Any) -> str:
-    return f"a list of {len(holder)}" if isinstance(holder, list) else f'the value "{holder}"'
+def _holds_paths(place: Place) -> bool:
+    """Return whether keys at a place are dotted paths: those of a scenario, and of `set` in a branch."""
+    return len(place) == 2 if place[:1] == (SCENARIOS,) else place[:1] == (FUTURES,) and place[-1] == "set"
 
 
 def check_scenarios(document: Document) -> Iterator[Finding]:

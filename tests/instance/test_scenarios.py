@@ -87,6 +87,20 @@ def test_an_unknown_scenario_is_refused_with_the_nearest(tmp_path: Path) -> None
         so.under(so.load(TINY), "high")
 
 
+def test_a_new_key_of_a_scenario_or_branch_is_the_rest_of_its_path(tmp_path: Path) -> None:
+    rule = "policy.max_share=[{commodity: magnet, region: rival, share: 0.9, from: 2029}]"
+    added = ("scenarios.later.policy.budget=30M", "scenarios.high.demands.motors.quantity.2028=130")
+    instance = load(tmp_path, rule, *added, "scenarios.new.options.plant.capex=1k")
+    assert instance.scenarios["later"]["policy.budget"] == "30M"
+    later = so.under(instance, "later").policy
+    assert (later.budget, len(later.max_share)) == (30e6, 1)
+    assert instance.scenarios["high"]["demands.motors.quantity"] == {"2026": 100, "2028": 130, "2030": 150}
+    assert so.under(instance, "new").options["plant"].capex.at(2026) == 1e3
+    branches = "futures={q: {from: 2028, branches: {a: {}, b: {}}}}"
+    parted = load(tmp_path, rule, branches, "futures.q.branches.a.set.policy.budget=30M")
+    assert [len(future.instance.policy.max_share) for future in parted.tree.futures] == [1, 1]
+
+
 def test_variants_that_the_scenarios_do_not_know_have_none(tmp_path: Path) -> None:
     instance = load(tmp_path)
     assert with_budget(instance, 1e6).scenarios == instance.scenarios
