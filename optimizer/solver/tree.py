@@ -243,7 +243,8 @@ class TreeSearch:
                 self._guess = self._guess_at(WIDER * (self._guess - self.root))
                 self._open, self._postponed = sorted(self._postponed), []
             node = heapq.heappop(self._open)
-            bound = min(node.bound, self._least_closed)
+            # A postponed node may have a lower bound than all open ones: the time may have ended during its LP.
+            bound = min([self._least_closed, *(each.bound for each in (node, *self._postponed))])
             if bound > self.bound + ROUNDING * abs(bound):
                 self.bound = bound
                 self.source.raise_bound(bound)

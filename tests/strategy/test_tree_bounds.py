@@ -121,6 +121,37 @@ def test_what_reduced_costs_exclude_counts_in_the_bound() -> None:
     assert tree.bound == pytest.approx(9.5)
 
 
+class Interrupted(Line):
+    """Minimise over two binaries: 100 at x = y = 0.4; 103 at x = 0, y = 0.4; the LP of x = 1 is interrupted."""
+
+    has_cuts, best = True, math.inf
+
+    def __init__(self) -> None:
+        self.is_over = False
+        self.raised = list[float]()
+
+    def solve(self, lower: Vector, upper: Vector, basis: Any, limit: float, iterations: int = 0) -> Relaxed:
+        if lower[0] == 1:
+            self.is_over = True
+            return Relaxed(-math.inf)
+        if upper[0] == 1:
+            return Relaxed(100.0, np.array([0.4, 0.4]))
+        return Relaxed(103.0, np.array([0.0, 0.4])) if lower[1] < upper[1] else Relaxed(math.inf)
+
+    def raise_bound(self, bound: float) -> None:
+        self.raised.append(bound)
+
+
+def test_a_node_whose_relaxation_was_interrupted_counts_in_the_bound() -> None:
+    # y = 0 and y = 1 are infeasible beside x = 0, so that x = 1 is all that is left, known to cost 100 at least. While
+    # its LP runs, the time ends, and one of the infeasible children is still open, with the bound of its parent, 103.
+    source = Interrupted()
+    tree = TreeSearch(source, [TreeNode(-math.inf, 0, np.zeros(2), np.ones(2))], np.zeros((2, 4)))
+    tree.run()
+    assert (tree.status, tree.bound) == ("stopped", 100.0)
+    assert max(source.raised) == 100.0
+
+
 @pytest.mark.parametrize("first", [0, 1])
 def test_a_root_without_a_solution_does_not_end_a_tree_with_several(first: int) -> None:
     bounds = [((0.0, 0.0), (0.0, 3.0)), ((1.0, 0.0), (3.0, 3.0))]
