@@ -51,7 +51,8 @@ VIOLATED = 1e-7
 # Gaps below this share of the value of demand, at its shortage cost, count as zero: the largest yearly demand of one
 # segment (`negligible_gap`), or for the worst attack all demand in its window.
 NEGLIGIBLE_GAP = 1e-9
-# Relative distance of bound and value at which the search goes on from the relaxation to integers.
+# Relative distance of bound and value at which the search goes on from the relaxation to integers; half of the MIP gap
+# in Benders decomposition, if that is more.
 RELAXATION_GAP = 1e-4
 # The same where cuts no longer raise the bound; the solver's tolerances add up to less.
 STALLED_GAP = 1e-6

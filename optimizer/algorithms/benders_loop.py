@@ -256,6 +256,7 @@ class BendersLoop:
         """Solve the LP relaxation with cuts until its bounds meet; False if it is infeasible or time runs out."""
         centre: Vector | None = None
         upper, least, stalling = math.inf, math.inf, _Stalling()
+        enough = max(RELAXATION_GAP, self.search.settings.mip_gap / 2)
         while not self.search.clock.is_over:
             result = self.master.solve_relaxed()
             if result.values is None:
@@ -274,7 +275,7 @@ class BendersLoop:
                 self.is_relaxed = (
                     evaluation.is_infeasible_by_rounding
                     or stalling.count(result.objective, upper)
-                    or self._is_near(least, result.objective, RELAXATION_GAP * abs(least))
+                    or self._is_near(least, result.objective, enough * abs(least))
                 )
             self._cut_by_duals(self.master, result)
             self._save()
