@@ -33,7 +33,7 @@ def one_or_more(item: Shape) -> dict[str, Any]:
 
 def years(number: Shape) -> dict[str, Any]:
     """Return the shape of a mapping from calendar years to numbers."""
-    shape = {"type": "object", "patternProperties": {r"^\d{4}$": number}, "minProperties": 1}
+    shape = {"type": "object", "patternProperties": {r"^(19\d\d|2[01]\d\d|2200)$": number}, "minProperties": 1}
     return {**shape, "additionalProperties": False}
 
 

@@ -80,7 +80,7 @@ def _parse_text(text: str) -> float:
     if suffix == "%":
         raise finding(f'"{excerpt(text)}" is a percentage', f"Write a share as {number / 100:g}; an amount takes no %.")
     if suffix and suffix not in SUFFIXES:
-        near = {"m": "M", "mn": "M", "mm": "M", "bn": "B", "b": "B"}.get(suffix.lower())
+        near = {"k": "k", "m": "M", "mn": "M", "mm": "M", "bn": "B", "b": "B"}.get(suffix.lower())
         cure = (
             f"Write {excerpt(digits)}{near}." if near else "The suffixes are k (thousand), M (million) and B (billion)."
         )
@@ -176,6 +176,9 @@ def parse_series(value: Any) -> Series:
         return Series.constant(parse_amount(value))
     if not value:
         raise finding("is an empty mapping", "Write a number, or years with their values: {2027: 100, 2030: 250}.")
+    if value.keys() <= {"value", "low", "high", "of", "draw"}:
+        cure = "Write a number as {value: 120, low: 90, high: 180}; the range of a series stands under `ranges:`."
+        raise finding("has keys of a range, but is none", cure)
     points: dict[int, float] = {}
     for key, number in value.items():
         try:
@@ -194,6 +197,9 @@ def in_a_year(value: Any) -> str | None:
     return None if found is None else found[1]
 
 
+_YEARS = "Write one from 1900 to 2200, such as 2028."
+
+
 def _year(key: Any, cure: str = "A series has whole years as keys: {2027: 100, 2030: 250}.") -> int:
     text = str(key).strip()
     year = in_a_year(text)
@@ -201,16 +207,14 @@ def _year(key: Any, cure: str = "A series has whole years as keys: {2027: 100, 2
         raise finding(f'"{excerpt(text)}" is a date, where a year is expected', f"Write {year}.")
     if isinstance(key, bool) or not re.fullmatch(r"[0-9]{4}", text):
         raise finding(f'"{excerpt(key)}" is not a calendar year', cure)
+    # A typing error such as 2207 would otherwise have no effect, or bend a series over centuries.
+    if not 1900 <= int(text) <= 2200:
+        raise finding(f'"{text}" is not a calendar year', _YEARS)
     return int(text)
 
 
 def _year_of_field(value: Any) -> int:
-    """Parse a year within bounds: a typing error such as 28 or 20288 would leave the field without effect."""
-    whole = int(value) if isinstance(value, float) and value.is_integer() else value
-    year = _year(whole, cure := "Write one from 1900 to 2200, such as 2028.")
-    if not 1900 <= year <= 2200:
-        raise finding(f'"{year}" is not a calendar year', cure)
-    return year
+    return _year(int(value) if isinstance(value, float) and value.is_integer() else value, _YEARS)
 
 
 Year = Annotated[int, Field(ge=1900, le=2200), BeforeValidator(_year_of_field)]
