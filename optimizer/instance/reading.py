@@ -193,10 +193,10 @@ def check_document(document: Document) -> tuple[Instance, tuple[Finding, ...]]:
 def _warn_of_empty_keys(document: Document, before: Sequence[Finding]) -> list[Finding]:
     """Return a warning for each key of a file that has no value and no other finding: it is read as if left out.
 
-    Scenarios and branches are not searched, since they remove values on purpose.
+    Scenarios and branches remove values on purpose, and a commodity may have no fields: they are not searched.
     """
     known = {finding.where for finding in before}
-    found, values = list[Finding](), leaves(document.data, (SCENARIOS, "set"))
+    found, values = list[Finding](), leaves(document.data, (SCENARIOS, "set", "commodities"))
     empty = (place for place, value in values if value is None and (document.lines or document.cells))
     for place in empty:
         what = "has no value, and is read as if it were left out"

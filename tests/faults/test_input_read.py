@@ -180,11 +180,22 @@ def test_a_mark_before_the_text_is_left_out(tmp_path: Path) -> None:
         ("[{region: rival, severity: 1}]", "[rival]", "shocks.embargo.cuts.0", "single word", "{region: rival, …}"),
         ("output: {magnet: 1}, capacity", "output: magnet, capacity", "processes.imports.output", "is not a mapping",
          "{magnet: …}"),
+        ("{start: 2026, end: 2030, step: year}", "yearly", "horizon", "single word", "Write its fields in braces"),
+        ("policy: {budget: 20M}", "policy: none", "policy", "single word", "Write its fields in braces"),
+        ("quantity: 100", "quantity: 100, end_of_life: magnet", "demands.motors.end_of_life", "single word",
+         "{commodity: magnet, …}"),
+        ("start: 2026", "start: null", "horizon.start", "is empty", "Write a value."),
+        ("commodity: magnet, price", "commodity: null, price", "options.reserve.commodity", "is empty",
+         "Write a value."),
+        ("{budget: 20M}", "{budget:20M}", "policy.budget:20M", "is an unknown key", "A colon needs a space after it"),
+        ("capacity: 120", "capacity: {low: 90, high: 150}", "processes.imports.capacity", "keys of a range",
+         "{value: "),
     ],
 )  # fmt: skip
 def test_a_message_says_what_to_write(old: str, new: str, where: str, what: str, cure: str, tmp_path: Path) -> None:
     found = [each for each in _said_of(tmp_path, TINY.replace(old, new)) if each.where == where]
     assert [each for each in found if what in each.what and cure in each.cure], found
+    assert not [each for each in found if "leave the field out" in each.cure]
     assert all(each.line == line_of(TINY, old) for each in found)
 
 

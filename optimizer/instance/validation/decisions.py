@@ -92,9 +92,14 @@ def whole_periods(horizon: Horizon, place: Place, durations: Iterable[float]) ->
             be = "month is" if months == 1 else "months are"
             what = f"{number_text(months)} {be} no whole number of {horizon.step}s"
             yield place, what, f"Write a multiple of {horizon.months}, such as {up}.", "error"
-        elif months > MOST_MONTHS:
-            what = f"{months:,.0f} months are {months / 12:,.0f} years"
-            yield place, what, "Write a number of months without a suffix: M is a million.", "warning"
+        else:
+            yield from _check_length(place, months)
+
+
+def _check_length(place: Place, months: float) -> Iterator[Problem]:
+    if months > MOST_MONTHS:
+        what = f"{months:,.0f} months are {months / 12:,.0f} years"
+        yield place, what, "Write a number of months without a suffix: M is a million.", "warning"
 
 
 def probabilities_add_up(unchecked: Unchecked) -> Iterator[Problem]:
@@ -245,11 +250,8 @@ def _check_year(instance: Instance, place: Place, o: str, option: Lever, year: i
         yield place, what, "Choose a year of the horizon.", "error"
     elif not option.allows(year):
         open_years = [each for each in horizon.years if option.allows(each)]
-        what = f"{o} may not be decided in {year}"
-        cure = "Change its earliest or latest."
-        if open_years:
-            cure = f"Choose a year from {open_years[0]} to {open_years[-1]}, or change its earliest or latest."
-        yield place, what, cure, "error"
+        cure = f"Choose a year from {open_years[0]} to {open_years[-1]}, or change" if open_years else "Change"
+        yield place, f"{o} may not be decided in {year}", f"{cure} its earliest or latest.", "error"
 
 
 def _check_size(place: Place, option: Sized, size: float) -> Iterator[Problem]:
@@ -259,11 +261,8 @@ def _check_size(place: Place, option: Sized, size: float) -> Iterator[Problem]:
         yield place, what, f"Write at most {option.max_size:g}, or raise max_size.", "error"
     elif unit > 0 and abs(size / unit - round(size / unit)) > ROUNDING * max(1.0, size / unit):
         multiples = [units * unit for units in (math.floor(size / unit), math.ceil(size / unit))]
-        fits = [
-            f"{each:g}"
-            for each in multiples
-            if max(option.min_size, unit / 2) <= each <= option.max_size * (1 + ROUNDING)
-        ]
+        least, most = max(option.min_size, unit / 2), option.max_size * (1 + ROUNDING)
+        fits = [f"{each:g}" for each in multiples if least <= each <= most]
         cure = f"Write {' or '.join(fits)}." if fits else "Change it, or unit_size."
         yield place, f"{size:g} is no multiple of unit_size ({unit:g})", cure, "error"
     elif size < option.min_size * (1 - ROUNDING):
@@ -326,6 +325,7 @@ def rules_ask_something(unchecked: Unchecked) -> Iterator[Problem]:
     for i, rule in enumerate(rules):
         place = ("policy", MIN_TIME_TO_SURVIVE, i)
         yield from _check_begin(instance, place, rule.from_)
+        yield from _check_length((*place, "months"), rule.months)
         for k, cut in enumerate(rule.cuts):
             if len(cut.severity) > 1:
                 what = "a severity by period, but these cuts stay as they are"

@@ -14,7 +14,7 @@ from optimizer.levers import Lever
 from optimizer.network.process import Activity
 from optimizer.suggestions import excerpt, suggest
 from optimizer.tolerances import ROUNDING
-from optimizer.units import in_a_year
+from optimizer.units import Described, in_a_year
 
 BRACES = "Write its fields in braces or on lines of their own."
 
@@ -46,14 +46,22 @@ def _describe_error(model: type[BaseModel], error: Mapping[str, Any], place: Seq
     if kind == "finding":
         return error["ctx"]["what"], error["ctx"]["cure"]
     if kind == "extra_forbidden":
-        # In braces a comma ends an unquoted text, and the rest is read as a key without a value.
-        tail = "" if value is not None else ' A text with a comma needs quotes: "one, two".'
+        # In braces a comma ends an unquoted text, and the rest is read as a key without a value; so is `key:value`.
+        colon = ' A colon needs a space after it: "key: value".'
+        tail = colon if ":" in str(last) else ' A text with a comma needs quotes: "one, two".'
+        tail = tail if value is None else ""
         return f'"{excerpt(last)}" is an unknown key', _cure_of_unknown(model, str(last), place) + tail
     if kind == "missing":
         return f"{last} is missing", f"Add `{last}:`."
     if value is None:
-        return "is empty", "Write a value, or leave the field out."
+        is_required = last in _required_fields(_innermost_model(model, place[:-1]) or model)
+        return "is empty", "Write a value." if is_required else "Write a value, or leave the field out."
     return _describe_value_error(model, error, place)
+
+
+def _required_fields(model: type[BaseModel]) -> dict[str, Any]:
+    """Return the type of each required field."""
+    return {name: info.annotation for name, info in model.model_fields.items() if info.is_required() and name != "id"}
 
 
 def _describe_value_error(model: type[BaseModel], error: Mapping[str, Any], place: Sequence[Any]) -> tuple[str, str]:
@@ -88,11 +96,25 @@ _CURES = {
 def no_mapping(value: Any, model: type[BaseModel] | None) -> tuple[str, str]:
     """Describe a value that should be a mapping; for a single word, the cure is the mapping probably intended."""
     if isinstance(value, str) and not value[:1].isdigit():
-        fields = model.model_fields if model else {}
-        key = "region" if {"region", "severity"} <= fields.keys() else "name"
-        more = ", …" if not fields or any(info.is_required() for name, info in fields.items() if name != key) else ""
-        return f"{noun(value)} is a single word and is not a mapping", f"Write {{{key}: {excerpt(value)}{more}}}."
+        required = _required_fields(model or BaseModel)
+        key = _key_of_word((model or BaseModel).model_fields, required)
+        more = ", …" if required.keys() - {key} or key == "kind" else ""
+        cure = BRACES if key is None else f"Write {{{key}: {excerpt(value)}{more}}}."
+        return f"{noun(value)} is a single word and is not a mapping", cure
     return "is not a mapping" if value is None else f"{noun(value)} is not a mapping", BRACES
+
+
+def _key_of_word(fields: Collection[str], required: Mapping[str, Any]) -> str | None:
+    """Return the key that a word was probably meant for: a required text, or the name; None if neither fits.
+
+    Args:
+        fields: all fields of the mapping; empty for an option, whose kind decides on its fields.
+        required: the type of each required field.
+    """
+    if not fields or {"region", "severity"} <= {*fields}:
+        return "region" if fields else "kind"
+    is_named = "name" in fields and (required or {*fields} == Described.model_fields.keys())
+    return next((name for name, kind in required.items() if kind is str), "name" if is_named else None)
 
 
 def noun(value: Any) -> str:
