@@ -297,7 +297,7 @@ def parse_money(value: Any) -> float:
     Raises:
         ValueError: the value is no such amount; the message has the cure.
     """
-    plain = float(value) if isinstance(value, Real) and not isinstance(value, bool) else value
+    plain = float(value) if isinstance(value, Real) and not isinstance(value, int) else value
     if (isinstance(plain, float) and not math.isfinite(plain)) or (isinstance(plain, str) and plain.strip() == "any"):
         cure = "For no limit, write --set policy.budget=null, in Python with_budget(instance, None)."
         raise ValueError(f"{plain} is not a finite amount. {cure}")

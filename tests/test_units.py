@@ -8,7 +8,17 @@ from hypothesis import strategies as some
 from pydantic_core import PydanticCustomError
 
 from optimizer.report.format import in_millions
-from optimizer.units import Series, parse_amount, parse_series, rounded_down, rounded_up, si, si_down, si_up
+from optimizer.units import (
+    Series,
+    parse_amount,
+    parse_money,
+    parse_series,
+    rounded_down,
+    rounded_up,
+    si,
+    si_down,
+    si_up,
+)
 
 
 @pytest.mark.parametrize(
@@ -67,6 +77,8 @@ def test_what_is_no_amount_is_refused_with_a_cure(written: object, what: str, cu
 def test_a_whole_number_beyond_all_floats_is_refused() -> None:
     with pytest.raises(PydanticCustomError, match="is not finite"):
         parse_amount(10**400)
+    with pytest.raises(ValueError, match="is not finite"):
+        parse_money(10**400)
 
 
 @pytest.mark.parametrize(

@@ -186,6 +186,7 @@ def verify(
     require_instance(instance)
     require_result(result)
     arguments.choice("extent", extent, get_args(Extent))
+    arguments.function("listener", listener)
     if isinstance(result, FuturesResult):
         return _verify_futures(instance, result, extent, listener)
     return _Check(instance, result, extent, listener).run()

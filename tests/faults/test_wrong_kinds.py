@@ -69,12 +69,11 @@ def calls(instance: so.Instance, result: so.Result, folder: Path) -> dict[Callab
     }
 
 
-# What stands in messages as it is, what only the package itself gives, and what is not called where nothing is solved.
+# What stands in messages as it is.
 FREE = {
     (so.read, "name"),
     (so.stress, "file"),
     (so.discover, "file"),
-    (so.verify, "listener"),
 }
 
 
