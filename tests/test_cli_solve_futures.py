@@ -215,6 +215,30 @@ def test_a_saved_plan_of_futures_that_was_changed_says_where(tmp_path: Path) -> 
             FuturesResult.from_dict(data | change)
 
 
+def test_a_report_of_a_changed_plan_of_futures_says_that_the_audit_disagrees(tmp_path: Path) -> None:
+    plan, page = tmp_path / "plan.json", tmp_path / "page.html"
+    data = json.loads(solved("hand_regret.yaml").to_json())
+    plan.write_text(json.dumps(data | {"total_cost": 1.0}))
+    done = diversify("report", str(plan), "--quick", "--output", str(page))
+    assert done.returncode == 1, done.stderr
+    assert "THE AUDIT DISAGREES" in done.stderr
+    assert "THE AUDIT DISAGREES" in page.read_text(encoding="utf-8")
+
+
+def test_a_plan_of_futures_with_an_unknown_option_does_not_fit_its_instance(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.json"
+    data = json.loads(solved("hand_regret.yaml").to_json())
+    data["futures"][1]["result"]["builds"][0]["option"] = "nobody"
+    plan.write_text(json.dumps(data))
+    verified = diversify("verify", str(plan))
+    assert verified.returncode == 1, verified.stderr
+    assert "low: the plan does not fit its instance: KeyError: 'nobody'" in " ".join(verified.stdout.split())
+    for form in ("--json", "--quick"):
+        done = diversify("report", str(plan), form, "--output", str(tmp_path / "page.html"))
+        assert done.returncode == 3, done.stderr
+        assert "does not fit its instance (KeyError: 'nobody'); `diversify verify` says where" in done.stderr
+
+
 def test_a_plan_of_several_futures_is_refused_where_one_is_needed(tmp_path: Path) -> None:
     solved("hand_regret.yaml").save(tmp_path / "plan.json")
     with pytest.raises(so.PlanFileError, match=r"2 futures.*--future, one of high, low"):
@@ -242,6 +266,7 @@ def test_a_saved_plan_of_futures_is_shown_verified_and_taken_apart(saved: str) -
     shown = diversify("show", saved)
     assert (shown.returncode, shown.stderr) == (0, "")
     assert "Order now: before 2028, the same in both futures" in shown.stdout
+    assert "are printed as the file has them, unchecked." in " ".join(shown.stdout.split())
     one = diversify("show", saved, "--future", "high", "--json")
     assert json.loads(one.stdout)["total_cost"] == pytest.approx(840, rel=1e-6)
     other = diversify("show", saved, "--future", "hig")

@@ -400,7 +400,8 @@ def _check_alike(instance: Instance, report: AuditReport, t: int, one: FutureRes
     for key in sorted(mine.keys() | theirs.keys()):
         option, what = key
         row = f"{option}.{what}.{label}: {one.name} and {other.name}"
-        scale = least[option] / AUDIT_RELATIVE if what != "opened" else 1.0
+        # The audit of each future reports options that the instance does not have.
+        scale = least.get(option, 0.0) / AUDIT_RELATIVE if what != "opened" else 1.0
         report.equal(row, mine.get(key, 0.0), theirs.get(key, 0.0), least_scale=scale)
 
 

@@ -251,8 +251,9 @@ def _end_with_futures(result: "FuturesResult", request: _Request) -> NoReturn:
     from optimizer.solver import Clock, Settings
     from optimizer.studies.verify import audit_warnings
 
+    # Of a plan just solved, which needs no audit, the instance is known; `instance_of` sets that of a saved plan.
+    doubts = audit_warnings(instance_of(result), result) if result.solved_instance is None else ()
     instance = instance_of(result)
-    doubts = audit_warnings(instance, result) if result.solved_instance is None else ()
     subject = page_studies.StudySubject(request.source, instance, result, request.accuracy, request.time_limit)
     # If the user stopped the search, the studies of its plan are left out as well.
     is_interrupted = result.status == "stopped" and request.time_limit is None
@@ -262,10 +263,11 @@ def _end_with_futures(result: "FuturesResult", request: _Request) -> NoReturn:
     made = page_studies.carry_out_all(tasks, instance.money, 0.0, request.time_limit, clock)
     made, studied = page_studies.split_studies(request.names, made)
     settings = Settings(accuracy=request.accuracy, time_limit=request.time_limit)
-    delays = {} if request.quick or is_interrupted else _futures_delays(result, settings, clock)
-    parts = ReportParts(instance, result, None, delays, made.values(), studied, doubts, comments_of(request.source))
-    answer = f"{result.title}: {futures_headline(result)}"
-    _end_with_report(parts, request, answer, stopped=clock.interrupted or _are_stopped(studied))
+    with inputs.plan_that_fits(request.source, doubts):
+        delays = {} if request.quick or is_interrupted else _futures_delays(result, settings, clock)
+        parts = ReportParts(instance, result, None, delays, made.values(), studied, doubts, comments_of(request.source))
+        answer = f"{result.title}: {futures_headline(result)}"
+        _end_with_report(parts, request, answer, stopped=clock.interrupted or _are_stopped(studied))
 
 
 def _futures_delays(result: "FuturesResult", settings: "Settings", clock: "Clock") -> "DelaysByFuture":

@@ -34,7 +34,7 @@ def command(
     """
     futures = inputs.find_futures(plan, changes, search)
     if futures is not None:
-        _show_futures(futures, every=every, json=json)
+        _show_futures(plan, futures, every=every, json=json)
     found = inputs.find_plan(plan, changes, search)
     doubts = inputs.find_doubts(found.instance, found.result) if found.is_saved else ()
     result = replace(found.result, notes=(*doubts, *found.result.notes))
@@ -53,20 +53,22 @@ def command(
     common.end_with_plan(result, disagrees=bool(doubts))
 
 
-def _show_futures(result: "FuturesResult", *, every: bool, json: bool) -> NoReturn:
+def _show_futures(plan: str, result: "FuturesResult", *, every: bool, json: bool) -> NoReturn:
     """Print the plan of several futures and end; a plan just solved is not audited again."""
     from optimizer.instance.reading import instance_of
     from optimizer.report.tables.futures import futures_tables
     from optimizer.report.tables.render import show
 
-    doubts = inputs.find_doubts(instance_of(result), result) if result.solved_instance is None else ()
+    is_saved = result.solved_instance is None
+    doubts = inputs.find_doubts(instance_of(result), result) if is_saved else ()
     if json:
         audit = _audit_again(instance_of(result), result, doubts)
         typer.echo(replace(result, audit=audit).to_json(whole=False))
     else:
-        _print_doubts(doubts)
-        show(futures_tables, replace(result, audit={}) if doubts else result, every=every)
-        _say_unchecked(is_saved=result.solved_instance is None)
+        with inputs.plan_that_fits(plan, doubts):
+            _print_doubts(doubts)
+            show(futures_tables, replace(result, audit={}) if doubts else result, every=every)
+        _say_unchecked(is_saved=is_saved)
     common.end_with_plan(result, disagrees=bool(doubts))
 
 
