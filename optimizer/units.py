@@ -348,7 +348,7 @@ def _budget(value: Any) -> float | None:
 
 
 def si(value: float, unit: str = "", digits: int = 3) -> str:
-    """Format a number to `digits` significant digits: ``1.23B USD``, ``45.6k t``, ``−2.5M``."""
+    """Format a number to `digits` significant digits, at least all whole ones: ``1.23B t``, ``9,994 t``, ``−2.5M``."""
     for bound, suffix in ((1e9, "B"), (1e6, "M"), (1e4, "k")):
         if abs(value) >= bound * (1 - 0.5 * 10 ** (-digits)):
             scaled = value / (1e3 if suffix == "k" else bound)
@@ -357,7 +357,7 @@ def si(value: float, unit: str = "", digits: int = 3) -> str:
 
 
 def short(value: float, digits: int = 3) -> str:
-    """Format a number to `digits` significant digits without exponent or suffix: ``5,000``, ``0.012``."""
+    """Format a number to `digits` significant digits, at least all whole ones, without suffix: ``1,234``, ``0.012``."""
     if value == 0:
         return "0"
     places = max(0, digits - 1 - math.floor(math.log10(abs(value)) + FINE_ROUNDING))

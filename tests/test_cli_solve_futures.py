@@ -251,6 +251,7 @@ def test_frames_are_pandas_frames_and_do_not_travel_with_the_result() -> None:
     result = solved("hand_regret.yaml")
     assert result.frames.decisions.attrs["units"]["spent"] == "USD"
     assert list(result.frames.futures.index) == ["high", "low"]
+    assert [name for name in result.frames if name not in (FuturesResult.frames.__doc__ or "")] == []
     assert not {"frames", "solved_instance"} & result.__getstate__().keys()
     assert dataclasses.replace(result).worst.name == "high"
 

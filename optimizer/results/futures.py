@@ -144,7 +144,7 @@ class FuturesResult(SavedPlan):
 
     @cached_property
     def frames(self) -> Frames:
-        """All tables, each a pandas frame by its name (decisions, futures).
+        """All tables, each a pandas frame by its name (decisions, futures, commitments).
 
         `decisions` has a row for each order and the branches that make it.
         """
