@@ -70,18 +70,40 @@ def test_answer_comes_first(book: Any) -> None:
 
 
 def test_the_brief_is_a_sheet_of_its_own(book: Any, result: so.Result) -> None:
-    said = [[cell for cell in row if cell] for row in book["brief"].iter_rows(min_row=HEAD + 2, values_only=True)]
+    sheet, at = book["brief"], HEAD + 1
     brief = make_brief(instance_of(result), result).to_dict()
-    assert book["brief"]["A2"].value.startswith(brief["sentence"])
+    assert sheet["A2"].value.startswith(brief["sentence"])
     for part in brief["parts"].values():
-        assert all([part["title"], sentence] in said for sentence in part["sentences"])
-        table = part["table"] or {"head": [], "rows": []}
+        table = part["table"] or {"head": [], "rows": [], "caption": ""}
+        head = [text.lstrip(">") for text in table["head"]]
         drawn = [list(map(number_of_cell, table["head"], row)) for row in table["rows"]]
-        assert all([part["title"], *filter(None, row)] in said for row in drawn)
+        said = [*([each] for each in part["sentences"]), head, *drawn, [table["caption"]]]
+        for k, cells in enumerate(filter(any, said)):
+            row = sheet[at + k]
+            # The title stands once, in bold, beside the first row of the part; heads of tables are bold.
+            assert row[0].value == (None if k else part["title"])
+            assert k or row[0].font.bold
+            assert [cell.value for cell in row[1:] if cell.value is not None] == [text for text in cells if text != ""]
+            assert all(cell.font.bold == (cells is head) for cell in row[1:] if cell.value is not None)
+        at += sum(map(any, said))
+    assert sheet.max_row == at - 1
     # Amounts can be added in a spreadsheet; periods and shares are texts.
-    assert ["Decisions of 2026", "home magnet plant, 20 t/yr", 5, 5, "2026", "2028"] in said
-    money = [row[2] for row in said if row[0] == "Money by year" and len(row) == 3 and row[2] != "Outlay, M USD"]
+    said = [[cell for cell in row if cell is not None] for row in sheet.iter_rows(min_row=HEAD + 2, values_only=True)]
+    assert any(row[:5] == ["home magnet plant, 20 t/yr", 5, 5, "2026", "2028"] for row in said)
+    first = said.index(["Year", "Outlay, M USD"])
+    money = [row[1] for row in said[first + 1 : first + 4]]
     assert sum(each for each in money if each != "–") == pytest.approx(11.5)
+
+
+def test_texts_stand_apart_from_numbers_to_their_left(book: Any) -> None:
+    heads = {cell.value: cell for cell in book["builds"][HEAD]}
+    below = {head: book["builds"].cell(HEAD + 1, cell.column) for head, cell in heads.items()}
+    assert [heads[head].alignment.horizontal for head in ("Year", "Bought", "Unit of size")] == [
+        "right",
+        "right",
+        "left",
+    ]
+    assert (below["Unit of size"].alignment.horizontal, below["Unit of size"].alignment.indent) == ("left", 1)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ A sheet begins with its title and the label of the currency; numbers are shown w
 """
 
 import io
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,7 +27,14 @@ from optimizer.report.format import LINE, percent
 from optimizer.report.narrative import facts, plan_headline
 from optimizer.report.provenance import head, in_words, statements
 from optimizer.report.tables.futures import futures_facts, futures_headline, stage_headline
-from optimizer.report.tables.render import OPTIONAL_FILES, number_of_cell, value_text, without_noise
+from optimizer.report.tables.render import (
+    OPTIONAL_FILES,
+    number_format,
+    table_cells,
+    unit_of_cells,
+    value_text,
+    without_noise,
+)
 from optimizer.report.tables.requirements import requirements_said
 from optimizer.results.frames import NUMBER_FORMS, Frame, FrameColumn
 from optimizer.results.futures import FuturesResult
@@ -39,8 +47,8 @@ from optimizer.studies.verify import audit_warnings
 from optimizer.tolerances import ROUNDING
 from optimizer.units import short
 
-# Most and fewest characters of a column, and most across a page in print that is still legible; code of the paper.
-WIDEST, NARROWEST, ACROSS, A4 = 70, 8, 220, 9
+# Most and fewest characters of a column, and most across a page in print that is legible; codes of paper and line.
+WIDEST, NARROWEST, ACROSS, A4, DOTTED = 70, 8, 220, 9, 4
 HEAD, LONGEST, ROWS = 3, 32_767, 1_048_000
 _RED, _GREEN = "#B2182B", "#1B7837"
 
@@ -66,6 +74,12 @@ class OutputSheet:
     frozen: int = 1  # columns that stay visible
     is_list: bool = False  # whether the head has filters
     margins_from: int | None = None  # the first of the columns that are margins, red below 0
+    heads: frozenset[int] = frozenset()  # the rows that are heads of tables within the sheet
+
+    def look(self, i: int, j: int) -> dict[str, Any]:
+        """Return the properties of a cell: heads of tables within the sheet, and titles beside them, are bold."""
+        is_head, is_title = i in self.heads, bool(self.heads and not j)
+        return {"bold": is_head or is_title, "bottom": DOTTED if is_head else 0}
 
 
 def sheets(
@@ -195,16 +209,17 @@ def _answer_sheet(
 
 def _brief_sheet(brief: Brief, currency: str) -> OutputSheet:
     """Return the sheet with the parts of the brief one below another, with numbers where texts are plain numbers."""
-    rows = list[list[str | float]]()
+    rows, heads = list[list[str | float | None]](), set[int]()
     for part in brief.to_dict()["parts"].values():
-        rows += [[part["title"], sentence] for sentence in part["sentences"]]
-        if table := part["table"]:
-            cells = [list(map(number_of_cell, table["head"], texts)) for texts in table["rows"]]
-            drawn = [[head.lstrip(">") for head in table["head"]], *cells, [table["caption"]]]
-            rows += [[part["title"], *row] for row in drawn if any(row)]
+        above, table = [[each] for each in part["sentences"]], part["table"]
+        if table and any(table["head"]):
+            heads.add(len(rows) + len(above))
+        drawn = filter(any, [*above, *table_cells(table)] if table else above)
+        rows += [[None if k else part["title"], *row] for k, row in enumerate(drawn)]
     columns = (FrameColumn("part"), *(FrameColumn(f"said_{j}", " ") for j in range(1, max(map(len, rows)))))
     full = [[*row, *[None] * (len(columns) - len(row))] for row in rows]
-    return OutputSheet(Frame.of_rows("brief", "The brief", columns, full, f"{brief.sentence} Money: {currency}."))
+    frame = Frame.of_rows("brief", "The brief", columns, full, f"{brief.sentence} Money: {currency}.")
+    return OutputSheet(frame, heads=frozenset(heads))
 
 
 def _stock_sheet(result: Result) -> OutputSheet:
@@ -399,9 +414,9 @@ class _Writer:
         """Write the heads of the columns, wrapped if they are longer than the cells below, and set the widths."""
         wide = 0
         for j, column in enumerate(frame.columns):
-            unit, head = _unit_of(column), column.head.replace("\n", " ")
+            unit, head = unit_of_cells(column), column.head.replace("\n", " ")
             head = head if unit in ("", "%", "year") else f"{head} [{unit}]"
-            self._write_text(made, HEAD, j, head, bold=True, bottom=1, text_wrap=True)
+            self._write_text(made, HEAD, j, head, bold=True, bottom=1, text_wrap=True, **_side(column, j))
             shown = (each if isinstance(each, str) else f"{each or 0:,.1f} {unit}" for each in frame.values[j])
             width = min(WIDEST, max(NARROWEST, *map(len, head.split()), *map(len, shown)) + 2)
             made.set_column(j, j, width)
@@ -417,8 +432,9 @@ class _Writer:
         self._write_text(made, 1, 0, frame.note.replace("–:", "empty cell:"), italic=True, font_color="#555555")
         self._write_head(made, frame)
         for j, column in enumerate(frame.columns):
-            for i, value in enumerate(frame.values[j][:ROWS], start=HEAD + 1):
-                self._write_cell(made, i, j, "∞" if value == float("inf") else value, _unit_of(column))
+            unit, side = unit_of_cells(column), _side(column, j)
+            for i, value in enumerate(frame.values[j][:ROWS]):
+                self._write_cell(made, HEAD + 1 + i, j, value, unit, **side, **sheet.look(i, j))
         last, right = HEAD + max(1, len(frame)), len(frame.columns) - 1
         made.freeze_panes(HEAD + 1, sheet.frozen)
         if sheet.is_list:
@@ -437,16 +453,17 @@ class _Writer:
         if sheet.frozen:
             made.repeat_columns(0, sheet.frozen - 1)
 
-    def _write_cell(self, made: Any, i: int, j: int, value: Any, unit: str) -> None:
+    def _write_cell(self, made: Any, i: int, j: int, value: Any, unit: str, **look: Any) -> None:
         if value is None:
             return
         if isinstance(value, bool):
-            colour = _GREEN if value else _RED
-            made.write_string(i, j, "yes" if value else "NO", self.style(font_color=colour, bold=not value))
-        elif isinstance(value, (int, float)):
-            made.write_number(i, j, without_noise(value), self.style(num_format=_number_format(value, unit)))
+            look |= {"font_color": _GREEN if value else _RED, "bold": not value}
+            made.write_string(i, j, "yes" if value else "NO", self.style(**look))
+        elif isinstance(value, (int, float)) and not math.isinf(value):
+            made.write_number(i, j, without_noise(value), self.style(num_format=number_format(value, unit)))
         else:
-            self._write_text(made, i, j, str(value), text_wrap=len(str(value)) > WIDEST)
+            text = "∞" if value == math.inf else str(value)
+            self._write_text(made, i, j, text, text_wrap=len(text) > WIDEST, **look)
 
     def _write_text(self, made: Any, i: int, j: int, text: str, **properties: Any) -> None:
         """Write a text; mark it as text if a spreadsheet would compute it as a formula once its cell is edited."""
@@ -476,25 +493,8 @@ class _Writer:
         made.insert_chart(*at, drawn, {"description": chart.title})
 
 
-def _unit_of(column: FrameColumn) -> str:
-    """Return the unit of a column's numbers: ``%`` for shares, ``year`` for years; empty if they have none."""
-    if column.form in ("percent", "tenth"):
-        return "%"
-    is_shown = column.form in NUMBER_FORMS and column.unit != "share"
-    return "year" if column.form == "year" else column.unit if is_shown else ""
-
-
-def _number_format(value: float, unit: str) -> str:
-    """Return the number format of a value, followed by its unit."""
-    if unit == "year":
-        return "0"
-    if unit == "%":
-        return "0.0%"
-    whole = float(value).is_integer() or abs(value) >= 100
-    digits = "#,##0" if whole else "#,##0.00" if abs(value) >= 1 else "0.000"
-    return f"{digits} {unit_format(unit)}" if unit else digits
-
-
-def unit_format(unit: str) -> str:
-    """Return a unit as part of a number format: in quotes, with any quotes of its own escaped outside them."""
-    return '\\"'.join(f'"{part}"' if part else "" for part in unit.split('"'))
+def _side(column: FrameColumn, j: int) -> dict[str, Any]:
+    """Return how texts in column j are aligned: as its numbers, or with an indent from the numbers to their left."""
+    if column.form == "year" or column.form in NUMBER_FORMS:
+        return {"align": "right"}
+    return {"align": "left", "indent": 1} if j else {}

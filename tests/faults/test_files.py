@@ -17,8 +17,8 @@ import optimizer as so
 from optimizer import files
 from optimizer.cli.app import app
 from optimizer.files import write_whole
-from optimizer.report.excel import unit_format, workbook
-from optimizer.report.tables.render import frame_csv, to_csv, write_frames
+from optimizer.report.excel import workbook
+from optimizer.report.tables.render import frame_csv, to_csv, unit_format, write_frames
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.studies.stress import stress
 from optimizer.studies.time_to_survive import time_to_survive

@@ -257,10 +257,40 @@ def page_table(instance: Instance, frame: Frame) -> dict[str, Any]:
     }
 
 
+def table_cells(table: Mapping[str, Any]) -> list[list[Any]]:
+    """Return the rows of a page table for a workbook, with its head and its caption."""
+    cells = [list(map(number_of_cell, table["head"], texts)) for texts in table["rows"]]
+    return [[each.lstrip(">") for each in table["head"]], *cells, [table["caption"]]]
+
+
 def number_of_cell(head: str, text: str) -> float | str:
     """Return the number in a cell of a page table, such as ``−1,234.5``; any other text, such as ``12 %``, as it is."""
     plain = text.replace(",", "").replace(MINUS, "-")
     return float(plain) if head[:1] == ">" and plain.lstrip("-").replace(".", "", 1).isdecimal() else text
+
+
+def unit_of_cells(column: FrameColumn) -> str:
+    """Return the unit of a column's numbers: ``%`` for shares, ``year`` for years; empty if they have none."""
+    if column.form in ("percent", "tenth"):
+        return "%"
+    is_shown = column.form in NUMBER_FORMS and column.unit != "share"
+    return "year" if column.form == "year" else column.unit if is_shown else ""
+
+
+def number_format(value: float, unit: str) -> str:
+    """Return the number format of a value in a workbook, followed by its unit."""
+    if unit == "year":
+        return "0"
+    if unit == "%":
+        return "0.0%"
+    whole = float(value).is_integer() or abs(value) >= 100
+    digits = "#,##0" if whole else "#,##0.00" if abs(value) >= 1 else "0.000"
+    return f"{digits} {unit_format(unit)}" if unit else digits
+
+
+def unit_format(unit: str) -> str:
+    """Return a unit as part of a number format: in quotes, with any quotes of its own escaped outside them."""
+    return '\\"'.join(f'"{part}"' if part else "" for part in unit.split('"'))
 
 
 def without_noise(value: float) -> float:
