@@ -1,4 +1,4 @@
-"""The figures of a result: policy, sources of supply, totals, and the do-nothing plan."""
+"""The figures of a result: policy, sources of supply, totals, the do-nothing plan, and totals of several futures."""
 
 import math
 from collections.abc import Mapping
@@ -7,6 +7,8 @@ from typing import Any
 from optimizer.audit import AuditReport, words_if_due
 from optimizer.audit.accounts import BaselineAccounts, PlanAccounts
 from optimizer.audit.auditor import AuditBasis, Holding
+from optimizer.instance.schema import Instance
+from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import Faced, Flows, Nothing
 from optimizer.results.result import Result
 from optimizer.tolerances import (
@@ -324,3 +326,58 @@ def _check_nothing(basis: AuditBasis, place: str, nothing: Nothing) -> None:
     names = {event.name for event in basis.instance.events} if failed else {None}
     due = "one of the shocks" if failed else None
     report.matches(f"{place}.worst_shock", nothing.worst_shock, due, nothing.worst_shock in names)
+
+
+# The totals of several futures.
+
+
+def check_joint_figures(instance: Instance, result: FuturesResult, measured: float, report: AuditReport) -> None:
+    """Check the labels of a plan of several futures, and the totals that follow from those of its futures.
+
+    `measured` is the measure of its costs with gaps at their price.
+    """
+    _check_joint_labels(instance, result, report)
+    outlays = [each.probability * each.result.outlay for each in result.futures]
+    report.agree("outlay", result.outlay, math.fsum(outlays), least_scale=AUDIT_MONEY_SCALE)
+    worst = max(each.result.worst_gap for each in result.futures)
+    report.agree("worst_gap", result.worst_gap, worst, least_scale=AUDIT_MONEY_SCALE)
+    status, required = "survives" if result.survives else "gap", result.settings.get("gap")
+    is_open = result.mip_gap is None or not isinstance(required, float) or result.mip_gap > required
+    report.matches("status", result.status, status, result.status in (status, "stopped" if is_open else status))
+    # With a price of gaps there is no bound of the gap.
+    gap = result.survival_gap if instance.policy.gap_price is None else 0.0
+    report.at_most("gap_bound", 0.0, result.gap_bound or 0.0)
+    report.at_most("gap_bound", result.gap_bound or 0.0, result.survival_gap, least_scale=AUDIT_MONEY_SCALE)
+    _check_joint_distance(result, measured, gap, report)
+
+
+def _check_joint_labels(instance: Instance, result: FuturesResult, report: AuditReport) -> None:
+    tree, label = instance.tree, instance.horizon.label
+    asked = [future.answers[0].t for future in tree.futures if future.answers]
+    for name, stated, found in (
+        ("instance", result.title, instance.title),
+        ("currency", result.currency, instance.currency),
+        ("periods", result.periods, tuple(map(label, instance.horizon.periods))),
+        ("measure", result.measure, str(instance.policy.objective)),
+        ("first_question", result.first_question, label(min(asked)) if asked else None),
+        ("are_probabilities_given", result.are_probabilities_given, tree.are_probabilities_given),
+    ):
+        report.matches(name, stated, found)
+    for each, future in zip(result.futures, tree.futures, strict=True):
+        due = [f"{of.question}: {of.branch} from {label(of.t)}" for of in future.answers]
+        report.matches(f"{each.name}.answers", [f"{of}: {branch} from {t}" for of, branch, t in each.answers], due)
+
+
+def _check_joint_distance(result: FuturesResult, measured: float, gap: float, report: AuditReport) -> None:
+    """Check the distance from the bounds of the measure and of the gap."""
+    is_due = result.bound is not None and (result.gap_bound is not None or not gap > 0)
+    row, is_stated = "mip_gap", result.mip_gap is not None
+    report.matches(row, result.mip_gap, words_if_due(is_due=is_due), is_stated == is_due)
+    if result.bound is None or result.mip_gap is None:
+        return
+    whole = abs(measured) or 1.0
+    of_cost = max(0.0, result.total_cost - result.bound) / whole
+    of_gap = (gap - (result.gap_bound or 0.0)) / (gap or 1.0)
+    # A regret is the difference of two costs, and the error of its distance a share of them.
+    least_scale = max(abs(each.cost) for each in result.futures) / whole
+    report.agree(row, result.mip_gap, max(of_cost, of_gap), least_scale=least_scale)

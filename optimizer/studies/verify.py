@@ -27,8 +27,8 @@ from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.separation.attacks import AttackOracle
 from optimizer.algorithms.solving import open_evaluator
 from optimizer.audit import DISAGREES, AuditReport, Verification
-from optimizer.audit.figures import DETERRING
-from optimizer.audit.result import audit_result, check_futures, under_its_attacks
+from optimizer.audit.figures import DETERRING, check_joint_figures
+from optimizer.audit.result import audit_result, check_futures, measure_of_futures, under_its_attacks
 from optimizer.disruptions.path import Path
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import bought, cost, extensive_form_model, recourse_model
@@ -214,6 +214,8 @@ def _verify_futures(instance: Instance, result: FuturesResult, extent: Extent, l
         solved, left_out = solved + found.lines_solved, left_out + found.lines_not_recomputed
         left |= dict.fromkeys(f"futures.result.{each}" for each in found.not_recomputed)
     if report.ok and result.futures:
+        priced = measure_of_futures(instance, result.futures, instance.policy.gap_price or 0.0)
+        check_joint_figures(instance, result, priced, report)
         _compare_decisions(instance, result, report)
     report.disagreements += result.departures
     return Verification(report, solved, left_out, tuple(left), dict(NOT_EVIDENCE))
@@ -227,7 +229,7 @@ def _compare_decisions(instance: Instance, result: FuturesResult, report: AuditR
             cost = future.cost + price * future.result.survival_gap
             report.agree(f"{future.name}.regret", future.regret, cost - future.least_cost, cost)
     implied = decisions(instance.tree, [each.result for each in result.futures])
-    key = attrgetter("option", "t", "is_stock", "opened", "futures")
+    key = attrgetter("option", "kind", "t", "year", "period", "is_stock", "opened", "futures")
     listed = {key(each): each for each in result.decisions}
     report.matches("decisions", set(listed), set(map(key, implied)))
     for each in implied if report.ok else ():
