@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from optimizer.audit import AuditReport, words_if_due
-from optimizer.audit.accounts import BaselineAccounts, PlanAccounts
+from optimizer.audit.accounts import EXPECTED_SHOCKS, BaselineAccounts, PlanAccounts
 from optimizer.audit.auditor import AuditBasis, Holding
 from optimizer.instance.schema import Instance
 from optimizer.results.futures import FuturesResult
@@ -146,12 +146,20 @@ def _check_actual(basis: AuditBasis, baseline: Flows, result: Result) -> None:
             report.agree(f"{row}.deviation", each.deviation, made / known - 1.0, made / known, 1.0)
 
 
+def check_parts_of_cost(report: AuditReport, stated: Mapping[str, float], costs: Mapping[str, float]) -> None:
+    """Check the stated parts of a cost, if there are any, each by its own size."""
+    least_scale = max(AUDIT_MONEY_SCALE, _outlay_scale(costs))
+    for part, amount in costs.items() if stated else ():
+        # The part of the shocks is the difference of larger costs.
+        terms = costs.values() if part == EXPECTED_SHOCKS else ()
+        report.agree(f"cost of {part}", stated.get(part, 0.0), amount, *terms, least_scale=least_scale)
+
+
 def _check_totals(plan: PlanAccounts, result: Result) -> None:
     basis, report, costs, outlays = plan.basis, plan.basis.report, plan.basis.report.costs, plan.basis.report.outlays
     # Errors below a millionth of a unit of money are negligible: a cost of zero may be computed as 1e-15.
     report.agree("total_cost", result.total_cost, math.fsum(costs.values()), *costs.values(), least_scale=1.0)
-    for part, amount in costs.items() if result.costs else ():
-        report.agree(f"cost of {part}", result.costs.get(part, 0.0), amount, *costs.values())
+    check_parts_of_cost(report, result.costs, costs)
     least_scale = max(AUDIT_MONEY_SCALE, _outlay_scale(costs))
     report.agree("outlay", result.outlay, math.fsum(outlays.values()), least_scale=least_scale)
     for year, amount in outlays.items() if result.outlays else ():

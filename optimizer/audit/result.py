@@ -25,7 +25,7 @@ from optimizer.audit.accounts import (
     options_without_auditor,
 )
 from optimizer.audit.auditor import AuditBasis
-from optimizer.audit.figures import check_figures, check_policy
+from optimizer.audit.figures import check_figures, check_parts_of_cost, check_policy
 from optimizer.audit.lines import check_segments
 from optimizer.audit.shocks import (
     ShockAccounts,
@@ -139,8 +139,7 @@ def _check_no_shock_plan(instance: Instance, result: Result, report: AuditReport
     again, baseline = audit_no_shock(instance, kept)
     costs = baseline.costs
     again.agree("total_cost", kept.total_cost, math.fsum(costs.values()), *costs.values(), least_scale=1.0)
-    for part, amount in costs.items() if kept.costs else ():
-        again.agree(f"cost of {part}", kept.costs.get(part, 0.0), amount, *costs.values())
+    check_parts_of_cost(again, kept.costs, costs)
     again.matches("calm_cost", result.calm_cost, kept.total_cost, remark=instance.currency)
     again.matches("calm_builds", set(result.calm_builds), set(kept.plan.bought))
     report.no_shock_costs = {**costs}

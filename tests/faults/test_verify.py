@@ -326,6 +326,17 @@ def test_a_gap_with_a_price_has_no_bound_and_its_proof_is_of_cost_and_gap_togeth
     assert is_found(sealed(dear), "proof")
 
 
+@pytest.mark.parametrize("gap_price", [[], ["policy.gap_price=0.5"]])
+def test_a_gap_with_a_price_may_cost_as_much_as_closing_it(gap_price: list[str]) -> None:
+    # A tonne for 2027 costs 65,000, and 5,000 at the end of 2026 and of 2027: as much as the gap that it closes.
+    changes = ["horizon.end=2027", "shocks.embargo={start: 2027, months: 12, cuts: [{region: rival, severity: 1}]}"]
+    changes += ["demands.motors.survival=0.3", "demands.motors.shortage_cost=75k"]
+    result = so.solve(so.load(TINY, [*changes, *gap_price]))
+    assert result.survival_gap == pytest.approx(30 * 75e3 if gap_price else 0)
+    known = {"data": saved(so.solve(so.load(TINY, [*changes, "policy.gap_price=1"])))["data"], "gap_bound": None}
+    assert verified(sealed(saved(result) | known), "proof").report.disagreements == []
+
+
 def test_a_gap_with_a_price_may_have_a_bound_in_files_that_were_written_before() -> None:
     data = saved(so.solve(so.load(TINY, ["demands.motors.shortage_cost=70k", "policy.gap_price=1"])))
     before = sealed(data | {"gap_bound": data["survival_gap"]})
@@ -369,6 +380,25 @@ def test_verify_prints_what_it_leaves_out(plans: dict[str, Data], tmp_path: Path
     assert said["not_recomputed"] == []
     assert run("verify", path, "--quick", "--prove").exit_code == 2
     assert run("verify", written(plans["rich"], tmp_path), "--quick").exit_code == 0
+
+
+def test_verify_prints_what_it_leaves_out_where_the_arithmetic_disagrees(
+    plans: dict[str, Data], tmp_path: Path
+) -> None:
+    done = run("verify", written(sealed(plans["many"] | {"worst_gap": 1.0}), tmp_path))
+    said = " ".join(done.stdout.split())
+    assert done.exit_code == 1
+    assert "36 shocks without flows in the file: not recomputed. Not recomputed: the do-nothing plan, " in said
+
+
+@pytest.mark.parametrize("place", ["costs", "no_shock"])
+def test_a_part_of_the_cost_is_compared_by_its_own_size(place: str) -> None:
+    # 20 USD are less than a millionth of the imports, 30M USD, and more than what a year of a plant costs, nothing.
+    data = saved(so.solve(so.load(TINY)))
+    costs = data["costs"] if place == "costs" else data["no_shock"]["costs"]
+    assert (costs["operation"], costs["fixed opex"]) == (pytest.approx(30e6), 0)
+    costs["fixed opex"] = 20.0
+    assert is_found(sealed(data), "arithmetic")
 
 
 def test_keys_that_no_plan_has_are_refused_with_their_paths(plans: dict[str, Data], tmp_path: Path) -> None:

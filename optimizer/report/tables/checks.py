@@ -251,10 +251,10 @@ def verification_parts(
     if found.ok and found.lines_solved:
         shocks = plural(found.lines_solved, "shock")
         yield Text(f"{shocks} without flows in the file: solved again with the plan fixed.")
-    if found.ok and found.lines_not_recomputed:
-        shocks = plural(found.lines_not_recomputed, "shock")
-        yield Text(f"{shocks} without flows in the file: not recomputed. Leave out --quick.", style="yellow")
-    if found.ok and found.not_recomputed:
+    if found.lines_not_recomputed:
+        shocks, cure = plural(found.lines_not_recomputed, "shock"), " Leave out --quick." if found.ok else ""
+        yield Text(f"{shocks} without flows in the file: not recomputed.{cure}", style="yellow")
+    if found.not_recomputed:
         cure = " (use --prove)" if set(found.not_recomputed) <= set(BY_PROOF) else ""
         yield Text(f"Not recomputed: {', '.join(map(part_words, found.not_recomputed))}{cure}.")
     yield Text(f"Not evidence: {', '.join(found.not_evidence)}.")
