@@ -8,8 +8,8 @@ from functools import cached_property
 
 from pydantic_core import PydanticCustomError
 
-# Control characters, which may change how a terminal shows a text.
-CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
+# Control characters, which may change how a terminal shows a text, and characters that no terminal shows.
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u200b\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
 # Unpaired surrogates, which are not characters.
 SURROGATE = re.compile("[\ud800-\udfff]")
 # Largest number of characters of a value that a message repeats.

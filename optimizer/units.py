@@ -122,6 +122,8 @@ def a_share(value: float) -> float:
     """Return a number from 0 to 1."""
     if not 0 <= value <= 1:
         cure = f"Write {value / 100:g} for {value:g} %." if 1 < value <= 100 else "Write a number from 0 to 1."
+        # A value just above 1 is rather a share that is too large, such as that of a range, than a percentage.
+        cure = f"Write a number from 0 to 1. {cure}" if 1 < value < 2 else cure
         raise finding(f"{value:g} is not a share between 0 and 1", cure)
     return value
 

@@ -160,6 +160,7 @@ def in_future(instance: Instance, name: str) -> Instance:
 
     Raises:
         InstanceError: there is no such future; the error suggests the nearest name.
+        ValueError: the name is no text.
 
     Example:
         >>> import optimizer as so
@@ -168,12 +169,14 @@ def in_future(instance: Instance, name: str) -> Instance:
         120.0
     """
     require_instance(instance)
+    if not isinstance(name, str):
+        raise arguments.ArgumentError("name", name, "write the name of a future.")
     found = next((each for each in instance.tree.futures if instance.futures and each.name == name), None)
     if found is None:
         names = [each.name for each in instance.tree.futures if each.name]
         cure = "The file has none: add `futures:`, or leave it out."
         if names:
-            cure = did_you_mean(str(name), names, f"Known: {', '.join(names[:8])}{' …' if names[8:] else ''}.")
+            cure = did_you_mean(name, names, f"Known: {', '.join(names[:8])}{' …' if names[8:] else ''}.")
         raise InstanceError([Finding(f"--future {name}", None, "", f'"{excerpt(name)}" is no future', cure)])
     return found.instance
 

@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, PlainSe
 from optimizer import shapes
 from optimizer.errors import Place
 from optimizer.horizon import Horizon
-from optimizer.suggestions import finding, suggest
+from optimizer.suggestions import excerpt, finding, suggest
 from optimizer.units import Described, Share, a_share, parse_amount, positive
 
 FUTURES = "futures"
@@ -25,7 +25,8 @@ FUTURES = "futures"
 
 def _parse_period(value: Any) -> int | str:
     if isinstance(value, bool) or not isinstance(value, (int, str)):
-        raise finding("is no period", "Write a period such as 2029, 2029Q3 or 2029-07.")
+        what = "nothing" if value is None else f'"{excerpt(value)}"'
+        raise finding(f"{what} is no period", "Write a period such as 2029, 2029Q3 or 2029-07.")
     text = str(value).strip()
     return int(text) if text.isdigit() else text
 

@@ -41,6 +41,14 @@ ANSWER = "a: {set: {demands.motors.quantity: {2026: 100, 2027: 80}}}, b: {}"
             "error scenarios.a: is not a mapping. Write dotted paths with their values: {demands.motors.survival: "
             "0.6}.",
         ),
+        (
+            "scenarios: {' ': {policy.budget: 5M}}",
+            "warning scenarios. : is empty. Write a word without blanks around it, or remove it.",
+        ),
+        (
+            "futures: {q: {from: 2028.0, branches: {a: {}}}}",
+            'error futures.q.from: "2028.0" is no period. Write a period such as 2029, 2029Q3 or 2029-07.',
+        ),
         ("scenarios: {a: {}}", "warning scenarios.a: changes nothing. Add an override, or remove it."),
         (
             "scenarios: {a: {home: usa}}",
@@ -110,6 +118,11 @@ def test_a_fault_of_a_section_names_its_place_and_its_cure(text: str, said: str,
         (
             "discount_rate=0.5",
             "warning discount_rate: 0.5 is a discount of 50 % a year. It is a share per year: 0.05 for 5 %.",
+        ),
+        (
+            "processes.imports.output.magnet=0",
+            "warning processes.imports: output is 0: it makes nothing, and is paid nothing. Add `output: {commodity: "
+            "tonnes per tonne of activity}`.",
         ),
         ("discount_rate=8", "warning discount_rate: 8 is a discount of 800 % a year. Write 0.08 for 8 %."),
         # 20 billion t/yr of a plant that is opened once, for a demand of 100.

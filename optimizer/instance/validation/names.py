@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from optimizer.disruptions.shock import ActivitySelector
 from optimizer.errors import Place, Problem, Severity
 from optimizer.instance.derived import Unchecked, activity_section, entries_with_cuts, named_regions
+from optimizer.instance.overrides import SCENARIOS
 from optimizer.instance.schema import MEMBERS, MIN_TIME_TO_SURVIVE, ShareRule
 from optimizer.levers import KINDS
 from optimizer.suggestions import Vocabulary, did_you_mean
@@ -79,14 +80,10 @@ def _names_of_network(known: _Known) -> Iterator[Problem]:
             for commodity in getattr(process, side):
                 yield from _resolve(("processes", p, side, commodity), commodity, commodities)
     for name, activity in instance.activities.items():
-        if not activity.output and min(activity.cost.values) >= 0:
+        if not any(activity.output.values()) and min(activity.cost.values) >= 0:
+            what = f"output is {'0' if activity.output else 'missing'}: it makes nothing, and is paid nothing"
             cure = "Add `output: {commodity: tonnes per tonne of activity}`."
-            yield (
-                (activity_section(instance, name), name),
-                "output is missing: it makes nothing, and is paid nothing",
-                cure,
-                "warning",
-            )
+            yield (activity_section(instance, name), name), what, cure, "warning"
     for d, demand in instance.demands.items():
         yield from _resolve(("demands", d, "commodity"), demand.commodity, commodities)
         if demand.end_of_life is not None:
@@ -197,7 +194,7 @@ def regions_are_named(unchecked: Unchecked) -> Iterator[Problem]:
 
 
 def words_are_not_blank(unchecked: Unchecked) -> Iterator[Problem]:
-    """Check that no id, region or stage is empty or has surrounding blanks."""
+    """Check that no id, region, stage or name of a scenario is empty or has surrounding blanks."""
     for place, word in _list_words(unchecked):
         if not word or word != word.strip():
             what = f'"{word}" has blanks around it' if word.strip() else "is empty"
@@ -205,9 +202,10 @@ def words_are_not_blank(unchecked: Unchecked) -> Iterator[Problem]:
 
 
 def _list_words(unchecked: Unchecked) -> Iterator[tuple[Place, str]]:
-    """Yield every id, region and stage that the file states, with its place; a missing value is an empty text."""
+    """Yield every id, region, stage and scenario name of the file, with its place; an empty text without a value."""
     for section, ids in unchecked.declared.items():
         yield from (((section, name), name) for name in ids)
+    yield from (((SCENARIOS, name), name) for name in unchecked.instance.scenarios)
     for name, activity in unchecked.instance.activities.items():
         place = (activity_section(unchecked.instance, name), name)
         for field in ("region", "stage"):

@@ -76,7 +76,8 @@ def _describe_value_error(model: type[BaseModel], error: Mapping[str, Any], plac
     if kind in ("dict_type", "mapping_type"):
         cure = f"Write {{{excerpt(value)}: …}}." if isinstance(value, str) else "Write a mapping: {name: number}."
         return f"{noun(value)} is not a mapping", cure
-    return f"{noun(value)} does not fit: {error['msg'][:1].lower()}{error['msg'][1:]}", _CURES.get(kind, "Correct it.")
+    said = error["msg"].replace("valid tuple", "list")
+    return f"{noun(value)} does not fit: {said[:1].lower()}{said[1:]}", _CURES.get(kind, "Correct it.")
 
 
 _CURES = {
