@@ -35,8 +35,9 @@ class ExitCode(IntEnum):
     USAGE = (
         2,
         "usage",
-        "words of the command line, no `--future` where an instance has several, a plan written by hand in place of an "
-        "instance, files, folders and a stdout that cannot be written, a damaged checkpoint, a missing extra",
+        "words of the command line, no `--future` where an instance or a plan has several, a plan written by hand "
+        "in place of an instance, files, folders and a stdout that cannot be written, a damaged checkpoint, a missing "
+        "extra",
     )
     BAD_INSTANCE = (
         3,
@@ -156,6 +157,12 @@ class PlanFileError(OptimizerError):
     """A saved plan cannot be read, as it is not JSON or lacks a part; or a result holds no plan where one is needed."""
 
     exit_code = ExitCode.BAD_INSTANCE
+
+
+class SeveralFuturesError(PlanFileError):
+    """A saved plan is of several futures where the plan of one is needed."""
+
+    exit_code = ExitCode.USAGE
 
 
 class MissingExtraError(OptimizerError):

@@ -131,6 +131,11 @@ def test_a_command_that_takes_one_future_names_those_that_there_are(command: str
     assert f"or solve all of them by `diversify solve {REGRET}`." in said
 
 
+@pytest.mark.parametrize("command", ["stress", "survive", "attack"])
+def test_of_a_saved_plan_of_several_futures_one_is_named(command: str, futures_plan: str) -> None:
+    assert "the plan of one is needed: choose it by --future, one of high, low" in refusal([command, futures_plan])
+
+
 def test_a_plan_that_is_given_is_read_in_one_future(tmp_path: Path) -> None:
     said = refusal(["report", REGRET, "--plan", WRITTEN, "--output", str(tmp_path / "r.html")])
     assert f"{REGRET} has 2 futures, and a plan that is given is read in one: write --future NAME" in said

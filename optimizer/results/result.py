@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import TypeAdapter
 
-from optimizer.errors import PlanFileError
+from optimizer.errors import PlanFileError, SeveralFuturesError
 from optimizer.results.frames import Frames
 from optimizer.results.plan import (
     ActualOutput,
@@ -404,7 +404,8 @@ class Result(SavedPlan):
         if len(names) > 1:
             some = ", ".join(names[:SHOWN_FUTURES]) + " …" * (len(names) > SHOWN_FUTURES)
             cure = f"choose it by --future, one of {some}; in Python, by FuturesResult.load(path).future(name).result"
-            raise PlanFileError(f"{path} holds a plan of {len(names)} futures, and the plan of one is needed: {cure}")
+            what = f"{path} holds a plan of {len(names)} futures, and the plan of one is needed"
+            raise SeveralFuturesError(f"{what}: {cure}")
         return dict(data["futures"][0]["result"])
 
 
