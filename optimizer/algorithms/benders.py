@@ -188,10 +188,13 @@ class BendersSearch(RecourseEstimates):
             return None
         best = self._best_of(loop)
         slack = HELD_VALUE * abs(best.evaluation.expected)
+        # Slack would be used up, and a size that the measure requires would fall slightly short. Without it the master
+        # can have no plan, where its bound exceeds the measure of the incumbent by the solver's tolerance.
+        return self._cheapest_within(loop, best, 0.0, slack) or self._cheapest_within(loop, best, slack, slack)
 
+    def _cheapest_within(self, loop: BendersLoop, best: Incumbent, room: float, slack: float) -> Incumbent | None:
         def prepare(master: MasterProblem) -> None:
-            # No slack: it would be used up, and a size that the measure requires would fall slightly short.
-            most = best.evaluation.measure / master.money_unit
+            most = (best.evaluation.measure + room) / master.money_unit
             master.solver.bound(list(master.measure_limit.terms), -np.inf, most)
             master.most_measured = best.evaluation.measure + slack
             master.minimise("expected cost")
