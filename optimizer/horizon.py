@@ -30,7 +30,8 @@ class Horizon(BaseModel):
     end: int = Field(ge=1900, le=2200, description="Last calendar year, inclusive.")
     step: Step = Field(description="Length of a period: year, quarter or month.")
     decide: Step = Field(
-        default="year", description="How often investments are decided: year (default), quarter or month."
+        default="year",
+        description="How often investments are decided: year (default), quarter or month; at most once a period.",
     )
 
     @model_validator(mode="after")

@@ -203,6 +203,12 @@ def test_a_message_says_what_to_write(old: str, new: str, where: str, what: str,
     assert all(each.line == line_of(TINY, old) for each in found)
 
 
+@pytest.mark.parametrize(("word", "meant"), [("yes", True), ("on", True), ("no", False), ("off", False)])
+def test_yes_and_no_count_where_true_or_false_is_expected(word: str, meant: bool) -> None:
+    changed = so.load(ROOT / "instances" / "tiny.yaml", [f"shocks.embargo.deliberate={word}"])
+    assert changed.shocks["embargo"].deliberate is meant
+
+
 def _said_of(tmp_path: Path, text: str) -> list[so.Finding]:
     (tmp_path / "case.yaml").write_text(text, encoding="utf-8")
     return said(tmp_path / "case.yaml")
