@@ -37,6 +37,8 @@ LEAST_GAIN = 1e-6
 NEGLIGIBLE_DUAL = 1e-6
 # A dual value above this counts as positive where dual values sum to 1.
 POSITIVE_DUAL = 1e-7
+# Floors are lowered by this share of demand for the shadow prices that are reported.
+LOWERED_FLOOR = 1e-5
 # A shadow price that is reported is at least this share of the objective, per step.
 NEGLIGIBLE_PRICE = 1e-7
 
@@ -45,6 +47,9 @@ NEGLIGIBLE_PRICE = 1e-7
 HELD_IN_SHOCK = 1e-9
 HELD_VALUE = 1e-7
 HELD_NEAR_OPTIMAL = 1e-6
+# In Benders decomposition and against an adversary: how far the survival gap of the cheapest plan may exceed the least
+# one, as a share of the MIP gap.
+MIP_GAP_ROOM = 0.1
 # A shock is violated, and added to a model, above this share of a segment's demand: ten times finer than what a result
 # calls a failure.
 VIOLATED = 1e-7

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 import optimizer as so
 from optimizer.instance.derived import display_name
@@ -60,3 +61,44 @@ def test_no_step_saves_more_than_its_price(path: Path) -> None:
         if changed.status == result.status:
             saved = objective(result) - objective(changed)
             assert saved <= worths.get(what, 0.0) * (1 + 1e-6) + 2e-6 * objective(result), (what, key)
+
+
+PRICED = """
+horizon: {start: 2026, end: 2029, step: year}
+commodities: {magnet: {}}
+home: home
+processes:
+  imports: {region: rival, output: {magnet: 1}, capacity: 1000, cost: 10}
+  mill: {region: home, output: {magnet: 1}, capacity: 60, cost: 40}
+demands: {all: {commodity: magnet, quantity: 100, survival: 1, shortage_cost: 1000}}
+shocks: {embargo: {start: 2028, months: 12, cuts: [{region: rival, severity: 1}]}}
+options: {plant: {kind: ally, region: friend, output: {magnet: 1}, cost: 10, max_size: 300, capex: 30, lead_time: 12}}
+policy: {gap_price: 1}
+"""
+
+
+def test_a_floor_that_just_holds_saves_what_it_costs_and_not_the_price_of_a_gap() -> None:
+    # 40 of 100 t come from the plant at 30 a t. A point of the floor is 1 t, and 1 % of the mill 0.6 t.
+    instance = so.read(yaml.safe_load(PRICED))
+    result = so.solve(instance, settings=so.Settings(mip_gap=0.0, strategy="extensive-form"))
+    assert [each.what for each in result.binding] == [
+        "the floor of all in embargo",
+        "the capacity of mill in the shocks",
+    ]
+    assert [each.worth for each in result.binding] == pytest.approx([30, 18])
+
+
+def test_a_floor_that_just_holds_saves_no_gap_of_another_segment() -> None:
+    # 8 of 10 t of gears can be had: a gap of 2 · 5000. A point of the floor is 0.1 t, and 1 % of the works 0.08 t. The
+    # plant keeps the floor of magnets, whatever it is.
+    data = yaml.safe_load(PRICED) | {"policy": {}}
+    data["commodities"]["gear"] = {}
+    data["processes"]["works"] = {"region": "home", "output": {"gear": 1}, "capacity": 8, "cost": 1}
+    data["demands"]["gears"] = {"commodity": "gear", "quantity": 10, "survival": 1, "shortage_cost": 5000}
+    result = so.solve(so.read(data), settings=so.Settings(mip_gap=0.0, strategy="extensive-form"))
+    assert result.survival_gap == pytest.approx(10_000)
+    assert [each.what for each in result.binding] == [
+        "the floor of gears in embargo",
+        "the capacity of works in the shocks",
+    ]
+    assert [each.worth for each in result.binding] == pytest.approx([500, 400])

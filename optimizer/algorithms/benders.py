@@ -29,13 +29,13 @@ from optimizer.algorithms.benders_cuts import EstimateKind, Evaluation, ShockGro
 from optimizer.algorithms.benders_evaluation import RecourseEstimates, cuts_of_relaxation
 from optimizer.algorithms.benders_loop import BendersLoop, Incumbent, Objective
 from optimizer.algorithms.benders_master import MasterProblem
-from optimizer.algorithms.extensive_form import MIP_GAP_ROOM, ShockModel
+from optimizer.algorithms.extensive_form import ShockModel
 from optimizer.algorithms.problem import Aim, DualValues, SearchResult, is_worst_case
 from optimizer.algorithms.separation import select_most_violated
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.derived import free_floors
 from optimizer.solver.base import AT_GAP, Progress, SolveResult, Vector
-from optimizer.tolerances import HELD_VALUE
+from optimizer.tolerances import HELD_VALUE, MIP_GAP_ROOM
 
 # Shocks are added to a master that estimates gaps until it holds this many: the worst ones raise its bound most.
 MOST_HELD = 48

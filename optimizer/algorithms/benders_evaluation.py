@@ -24,7 +24,6 @@ from optimizer.algorithms.benders_cuts import (
     ShockGroups,
     group_shocks,
 )
-from optimizer.algorithms.extensive_form import MIP_GAP_ROOM
 from optimizer.algorithms.problem import negligible_gap
 from optimizer.algorithms.search import Search
 from optimizer.algorithms.separation import Violation
@@ -32,7 +31,7 @@ from optimizer.algorithms.subproblems import RecourseTask, ShockGaps, Subgradien
 from optimizer.instance.derived import free_floors
 from optimizer.risk import expected_cost, measured_cost
 from optimizer.solver.base import Integers, SolveResult, Vector
-from optimizer.tolerances import HELD_IN_SHOCK, HELD_VALUE, MISESTIMATED, NEGLIGIBLE_DUAL, ROUNDING
+from optimizer.tolerances import HELD_IN_SHOCK, HELD_VALUE, MIP_GAP_ROOM, MISESTIMATED, NEGLIGIBLE_DUAL, ROUNDING
 
 if TYPE_CHECKING:
     from optimizer.algorithms.benders_master import MasterProblem

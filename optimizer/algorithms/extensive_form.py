@@ -21,6 +21,7 @@ from optimizer import formulation
 from optimizer.algorithms.problem import LEAST_COST, Aim, DualValues, MeasuredModel, ProblemVariant, SearchResult
 from optimizer.algorithms.reading import integers_open_at_zero
 from optimizer.algorithms.relaxation import RAISED, FloorCuts, ValidInequalities, is_weak_lp, plan_near, start_by_dive
+from optimizer.algorithms.relaxed_floors import with_duals_of_lower_floors
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import Instance
 from optimizer.solver.base import AT_GAP, Clock, Listener, Progress, Settings, SolveResult, Vector
@@ -29,10 +30,6 @@ from optimizer.tolerances import HELD_VALUE, INTEGRALITY, NEGLIGIBLE
 
 if TYPE_CHECKING:
     from optimizer.algorithms.recourse import Evaluator
-
-# In Benders decomposition and against an adversary: how far the survival gap of the cheapest plan may exceed the least
-# one, as a share of the MIP gap.
-MIP_GAP_ROOM = 0.1
 
 
 @dataclass
@@ -289,7 +286,7 @@ class ShockModel(MeasuredModel):
             return self.fall_back()
         least = self._restricted(result)
         least = replace(least, bound=max(0.0, min(result.bound, least.objective)))
-        duals = DualValues.from_result(self.builder, least)
+        duals = DualValues.from_result(self.builder, with_duals_of_lower_floors(self, least))
         cheapest = self.cheapest_at_gap(least.objective)
         if result.status == "stopped" or self.clock.is_over:
             return self._conclude_gap(replace(cheapest or least, status="stopped"), least, duals)
@@ -324,7 +321,8 @@ class ShockModel(MeasuredModel):
     def conclude(self, result: SolveResult) -> SearchResult:
         """Return the result for a plan that keeps all floors, from the restricted LP of its integers."""
         restricted = replace(self._restricted(result), status=result.status, bound=result.bound)
-        return self._solved(self._cheapest_expected(restricted), DualValues.from_result(self.builder, restricted))
+        duals = DualValues.from_result(self.builder, with_duals_of_lower_floors(self, restricted))
+        return self._solved(self._cheapest_expected(restricted), duals)
 
     def _cheapest_expected(self, result: SolveResult) -> SolveResult:
         """Return the result with the values of least expected cost at the same measure."""

@@ -55,9 +55,11 @@ from optimizer.disruptions.shock import Shock
 from optimizer.instance.operation_paths import SampleOrder
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression, total
-from optimizer.tolerances import INTEGRALITY, POSITIVE
+from optimizer.solver.base import SolveResult
+from optimizer.tolerances import INTEGRALITY, LOWERED_FLOOR, POSITIVE
 
 if TYPE_CHECKING:
+    from optimizer.algorithms.extensive_form import ShockModel
     from optimizer.instance.schema import FutureTree, Instance
 
 
@@ -136,6 +138,21 @@ def below_columns(model: ModelBuilder) -> dict[str, list[int]]:
     for (path, _, _), amount in model.accounts("below").items():
         found.setdefault(str(path), []).extend(amount.terms)
     return found
+
+
+def with_duals_of_lower_floors(model: ShockModel, restricted: SolveResult) -> SolveResult:
+    """Return a restricted LP's result with the dual values that it has while every floor is slightly lower.
+
+    Dual values need not be unique. That of a floor that just holds may be the cost of raising it, up to the price of a
+    gap, which is no saving. So the LP is solved again with every floor lowered by `LOWERED_FLOOR` of demand.
+    """
+    places = [(column.mark.path, column.mark.owner, column.t, column.mark.what) for column in model.builder.columns]
+    demanded = {place: column.upper for place, column in zip(places, model.builder.columns, strict=True)}
+    lower = LOWERED_FLOOR * np.array([demanded[(*places[j][:3], "unserved")] for j in model.below])
+    model.solver.bound(model.below, lower, np.maximum(model.shortage_limit, lower))
+    lowered = restricted if restricted.duals is None else model.solve_lp()
+    model.allow_shortages(model.shortage_limit, model.gap_limit)
+    return restricted if lowered.values is None else replace(lowered, values=restricted.values)
 
 
 def relax_floors(model: ModelBuilder, given_up: Mapping[int, int], limits: Mapping[int, float] | None = None) -> None:

@@ -41,7 +41,7 @@ import numpy as np
 
 from optimizer import formulation
 from optimizer.algorithms.constraint_generation import ConstraintGeneration
-from optimizer.algorithms.extensive_form import MIP_GAP_ROOM, ShockModel
+from optimizer.algorithms.extensive_form import ShockModel
 from optimizer.algorithms.problem import (
     LEAST_COST,
     ProblemVariant,
@@ -60,7 +60,7 @@ from optimizer.disruptions.adversary import Attack
 from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression, total
 from optimizer.solver.base import AT_GAP, Clock, Listener, Settings, SolveResult, Vector
-from optimizer.tolerances import HELD_VALUE
+from optimizer.tolerances import HELD_VALUE, MIP_GAP_ROOM
 
 
 @dataclass

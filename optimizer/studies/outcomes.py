@@ -2,9 +2,9 @@
 
 `survey` computes all shocks at once, in arrays; `outcomes` and `shock_lines` convert them to values of a result.
 
-`binding_limits` returns the floors and limits with the largest shadow prices. Shadow prices are the duals of the LP
-with fixed integers: of cost if every floor holds, of the survival gap otherwise. Each is multiplied by a step of
-practical size: one point of a floor, one per cent of a limit. Shadow prices are marginal: a large step may save less.
+`binding_limits` returns the floors and limits with the largest shadow prices: duals of the LP with fixed integers and
+slightly lower floors, of cost if every floor holds or gaps have a price, else of the survival gap. Each is multiplied
+by a step of practical size: one point of a floor, one per cent of a limit. A large step may save less.
 """
 
 import math
