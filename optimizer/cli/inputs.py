@@ -174,15 +174,14 @@ def _change_steps(
     changes: Changes, names: Sequence[str], force: Sequence[tuple[str, int, float]]
 ) -> "Iterator[Callable[[Instance], Edited]]":
     """Yield the changes of the command line except amounts, in the order of application."""
-    from optimizer.instance.edits import Edited, forcing, under
+    from optimizer.instance.edits import Edited, require_purchases, under
     from optimizer.instance.overrides import scenario_notes, scenario_words
 
     if names:
         yield lambda before: Edited(under(before, names), scenario_notes(before, names), scenario_words(names))
     if (future := changes.future) is not None:
         yield lambda before: _choose_future(before, future)
-    forced = tuple(f"{o} {size:g} in {year}, forced" for o, year, size in force)
-    yield lambda before: Edited(forcing(before, force), changes=forced)
+    yield lambda before: require_purchases(before, force)
     words = arguments.names("without", changes.without or (), (), "plant")
     if words:
         from optimizer.instance.removal import leave_out

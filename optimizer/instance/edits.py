@@ -200,12 +200,27 @@ def forcing(
         {'plant': {2027: 40.0}}
     """
     require_instance(instance)
-    listed = forced_sizes(sizes)
+    return require_purchases(instance, forced_sizes(sizes)).instance
+
+
+def require_purchases(instance: Instance, listed: Sequence[tuple[str, int, float]]) -> Edited:
+    """Return the instance with additional required purchases; a scenario that does not allow them is left out."""
+    if not listed:
+        return Edited(instance)
     sources = [f"force {o}={size:g}@{year}" for o, year, size in listed]
     document = document_of(instance.to_dict(), " ".join(sources))
     for (o, year, size), source in zip(listed, sources, strict=True):
         assign(document, ("policy", "force", o, str(year)), size, Finding(source, None, "", "", ""))
-    return check_document(document)[0] if listed else instance
+    kept = {
+        name: overrides
+        for name, overrides in instance.scenarios.items()
+        if read_sound(apply_scenarios(document, name)) is not None
+    }
+    assign(document, (SCENARIOS,), {}, Finding(" ".join(sources), None, "", "", ""))
+    lost = sorted(instance.scenarios.keys() - kept)
+    notes = (f"Scenario {name} is left out: it does not allow what is forced." for name in lost)
+    words = (f"{o} {size:g} in {year}, forced" for o, year, size in listed)
+    return Edited(check_document(document)[0].replacing(scenarios=kept), tuple(notes), tuple(words))
 
 
 def with_value(instance: Instance, path: str, value: object, *, source: str | None = None) -> Instance:
