@@ -24,7 +24,7 @@ from optimizer.instance.schema import Instance
 from optimizer.results.plan import ManyFlows
 from optimizer.solver.base import Batch, Integers, Vector
 from optimizer.solver.kept import Basis, BatchResult, WarmProgramme
-from optimizer.tolerances import HELD_IN_SHOCK, POSITIVE, VIOLATED
+from optimizer.tolerances import HELD_IN_SHOCK, POSITIVE, ROUNDING, VIOLATED
 
 RecourseTask = Literal[
     "gaps",
@@ -285,10 +285,10 @@ class _BatchSolver:
             most = np.fmax(least.objective, gap_limits[left])
             # Try without slack first: gaps from a model include some slack already, and more slack would buy what is
             # expensive in one segment with almost free gaps in another. Floors with a shortage cost of 0 are kept if
-            # they can be when all others are.
-            slacks = ((0.0, True), (HELD_IN_SHOCK, True), (HELD_IN_SHOCK, False), (100 * HELD_IN_SHOCK, False))
-            for slack, is_strict in slacks:
-                again, cost = self._least_cost(left, most * (1.0 + slack), np.isnan(costs[left]), is_strict=is_strict)
+            # they can be when all others are, or if a rounding error of the plan is all that they miss.
+            slacks = ((0.0, 0.0), (HELD_IN_SHOCK, 0.0), (HELD_IN_SHOCK, ROUNDING), (HELD_IN_SHOCK, 1.0))
+            for slack, missed in (*slacks, (100 * HELD_IN_SHOCK, 1.0)):
+                again, cost = self._least_cost(left, most * (1.0 + slack), np.isnan(costs[left]), missed)
                 is_new = ~np.isnan(cost)
                 values[left[is_new]], costs[left[is_new]] = again[is_new], cost[is_new]
         answer = self._answer(values)
@@ -304,18 +304,20 @@ class _BatchSolver:
         return self.window.join_unserved(values)[:, self.window.unserved]
 
     def _least_cost(
-        self, some: Integers, most: Vector, is_chosen: npt.NDArray[np.bool_], *, is_strict: bool = True
+        self, some: Integers, most: Vector, is_chosen: npt.NDArray[np.bool_], missed: float = 0.0
     ) -> tuple[Vector, Vector]:
         """Return values and costs of the shocks in `some` with gap limits `most`; nan where infeasible or not chosen.
 
-        Where the limit is 0, floors with a shortage cost of 0 are kept as well if `is_strict`.
+        Where the limit is 0, floors with a shortage cost of 0 are kept as well, up to the share `missed` of demand.
         """
         values, costs = np.zeros((len(some), self.batch.upper.shape[1])), np.full(len(some), np.nan)
         chosen = np.flatnonzero(is_chosen)
         if len(chosen):
-            batch = self._rows(some[chosen], self._prices(self.which[some[chosen]]))
-            kept = self.window.below if is_strict else self.window.below[self.window.free[self.window.below] == 0.0]
-            batch.upper[np.ix_(most[chosen] == 0.0, kept)] = 0.0
+            which, below = self.which[some[chosen]], self.window.below
+            batch = self._rows(some[chosen], self._prices(which))
+            room = np.where(self.window.free[below] == 0.0, 0.0, missed * self.window.demand(which))
+            is_kept = (most[chosen] == 0.0)[:, None]
+            batch.upper[:, below] = np.where(is_kept, np.minimum(batch.upper[:, below], room), batch.upper[:, below])
             batch.upper[:, self.window.gap_limit_columns] = (most[chosen] / self.window.money_unit)[:, None]
             found = self._solve(batch, values=True)
             values[chosen] = found.values

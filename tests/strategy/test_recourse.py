@@ -140,6 +140,15 @@ def test_a_floor_that_is_free_to_miss_is_a_floor(friend: float, fails: bool, cos
         assert result.nothing.shocks_failed == int(fails)
 
 
+@pytest.mark.parametrize("gap_limit", [0.0, np.nan])
+def test_a_floor_that_is_free_to_miss_is_kept_where_rounding_is_all_that_is_missing(gap_limit: float) -> None:
+    # Of the 100 t that both floors take 1e-9 t are missing: the toys do without these, and not without all 50 t.
+    instance = so.read(free_to_miss(100 - 1e-9))
+    evaluator, values = RecourseEvaluator(instance), plan_values(instance, do_nothing_plan(instance))
+    found = evaluator.costs(evaluator.operate_batches(values, Clock(), {"embargo": gap_limit}))
+    assert found == pytest.approx([100 * 40 + 50 * 1000])
+
+
 def test_a_shock_may_bring_the_floor_that_is_free_to_miss() -> None:
     data = free_to_miss(60)
     assert free_floors(so.read(data)) == ["toys"]
