@@ -84,29 +84,38 @@ class BendersSearch(RecourseEstimates):
         """Minimise the total gap, then the cost subject to that gap."""
         if self.resumed:
             self.largest_future_gap = float(self.resumed.facts.get("largest_future_gap", math.inf))
-        if self.phase == AT_GAP and self.resumed:
-            gap, bound = float(self.resumed.facts["gap"]), float(self.resumed.facts["gap_bound"])
-            return self._minimise_cost_at(gap, bound, None)
+            if self.phase == AT_GAP:
+                gap, bound = float(self.resumed.facts["gap"]), float(self.resumed.facts["gap_bound"])
+                return self._minimise_cost_at(gap, bound, None)
         gaps = self.evaluator.do_nothing(self.clock).gap
         counting = np.flatnonzero(self.evaluator.can_leave_gap(self.clock) | (self.probability > 0.0)).tolist()
         if self._rows(counting) <= self.few_rows:
             return self._solve_extensive_form(counting)
+        self._hold_worst(gaps)
+        loop = self._start(self._objective_of_gaps("gap" if self._is_largest_gap_known else LARGEST_GAP))
+        has_plan = loop.run()
+        if has_plan and loop.objective.name == LARGEST_GAP:
+            first = self._best_of(loop)
+            self.largest_future_gap = first.evaluation.value
+            loop = self._start(self._objective_of_gaps("gap"), loop.master)
+            loop.start_from(first.result)
+            has_plan = loop.run()
+        if not has_plan:
+            return self._stopped() if self.clock.is_over else SearchResult("infeasible", loop.master.builder)
+        best = self._best_of(loop)
+        return self._minimise_cost_at(best.evaluation.gap, max(0.0, loop.bound), best)
+
+    @property
+    def _is_largest_gap_known(self) -> bool:
+        """Whether the largest gap of a future does not count, or a resumed search has minimised it."""
+        return not is_worst_case(self.instance) or self.phase == "gap"
+
+    def _hold_worst(self, gaps: Vector) -> None:
+        """Add the shocks of the largest `gaps`, in money by shock, to those that the first master holds."""
         worst = self.listed.violations({int(n): float(gaps[n]) for n in np.flatnonzero(gaps)})
         held = {shock.name for shock in self.shocks}
         new = [each for each in worst if each.shock.name not in held]
         self.note_shocks(select_most_violated(new, max(0, 2 * self.added_a_round - len(held))))
-        names = [LARGEST_GAP] if is_worst_case(self.instance) and self.phase != "gap" else []
-        for name in [*names, "gap"]:
-            is_second = name == "gap" and bool(names)
-            loop = self._start(self._objective_of_gaps(name), self.loops[-1].master if is_second else None)
-            if is_second:
-                loop.start_from(self._best_of(self.loops[-2]).result)
-            if not loop.run():
-                return self._stopped() if self.clock.is_over else SearchResult("infeasible", loop.master.builder)
-            if name == LARGEST_GAP:
-                self.largest_future_gap = self._best_of(loop).evaluation.value
-        best = self._best_of(loop)
-        return self._minimise_cost_at(best.evaluation.gap, max(0.0, loop.bound), best)
 
     def _rows(self, counting: Sequence[int]) -> int:
         """Return the number of rows that the recourse of the given shocks has in one model."""

@@ -105,33 +105,40 @@ def draw_time_to_survive(
     """Draw the months for which every floor holds after a chokepoint is cut, with nothing built and with the plan."""
     years = list(instance.horizon.years)
     i = len(years) - 1 if year is None else years.index(year)
-    planned = {line.key: line for line in after}
-    pairs = [(line, planned.get(line.key)) for line in before]
-    pairs = sorted(pairs, key=lambda pair: (_span(pair[1] or pair[0], i), _span(pair[0], i)))[:SHOWN]
+    pairs = _shortest(before, after, i)
     canvas = new_canvas(f"{instance.title}: time to survive, cut for good at the start of {years[i]}",
                   max(2.2, 1.1 + 0.24 * len(pairs)))  # fmt: skip
     (panel,) = canvas.panels
     for row, (line, then) in enumerate(pairs):
         _draw_line(panel, row, line, then, i)
-    names = [shortened(line.name, 48) + (" !" if line.deliberate else "") for line, _ in pairs]
-    panel.set_yticks(range(len(pairs)), names)
-    panel.set_ylim(len(pairs) - 0.4, -0.6)
+    _draw_axes(panel, [shortened(line.name, 48) + (" !" if line.deliberate else "") for line, _ in pairs])
+    spans = [_span(line, i) for pair in pairs for line in pair if line]
+    notes = ["∞: for ever."] if any(map(math.isinf, spans)) else []
+    if any(line.deliberate for line, _ in pairs):
+        notes.append("!: deliberate; leverage, where the file has any, restrains it.")
+    add_footer(canvas, " ".join([*notes, of_plan(result)]), _marks([_span(then, i) for _, then in pairs if then]))
+    return canvas
+
+
+def _shortest(
+    before: Sequence[ChokepointLine], after: Sequence[ChokepointLine], i: int
+) -> list[tuple[ChokepointLine, ChokepointLine | None]]:
+    """Return the lines of the chokepoints with the fewest months in the year of index i, each with that of the plan."""
+    planned = {line.key: line for line in after}
+    pairs = [(line, planned.get(line.key)) for line in before]
+    return sorted(pairs, key=lambda pair: (_span(pair[1] or pair[0], i), _span(pair[0], i)))[:SHOWN]
+
+
+def _draw_axes(panel: "Axes", names: Sequence[str]) -> None:
+    """Draw the axis of months, and the axis of chokepoints with their names, the first at the top."""
+    panel.set_yticks(range(len(names)), names)
+    panel.set_ylim(len(names) - 0.4, -0.6)
     panel.set_xlim(0, 1)
-    panel.set_xticks(
-        [_axis_position(months) for months in (0, 3, 12, 24, 60, 120)], ["0", "3", "12", "24", "60", "120+"]
-    )
+    marked = (0, 3, 12, 24, 60, 120)
+    panel.set_xticks([*map(_axis_position, marked)], [*map(str, marked[:-1]), f"{marked[-1]}+"])
     panel.axvline(_axis_position(YEAR), color=INK, linestyle=":", linewidth=1)
     panel.set_xlabel("months (the scale is that of the square root)")
     panel.grid(axis="x")
-    spans = [_span(line, i) for pair in pairs for line in pair if line]
-    notes = ["∞: for ever."] if any(map(math.isinf, spans)) else []
-    notes += (
-        ["!: deliberate; leverage, where the file has any, restrains it."]
-        if any(line.deliberate for line, _ in pairs)
-        else []
-    )
-    add_footer(canvas, " ".join([*notes, of_plan(result)]), _marks([_span(then, i) for _, then in pairs if then]))
-    return canvas
 
 
 def _draw_line(panel: "Axes", row: int, line: ChokepointLine, then: ChokepointLine | None, i: int) -> None:

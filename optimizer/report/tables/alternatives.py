@@ -152,18 +152,7 @@ def _size_text(size: float, *, is_bought: bool) -> str:
 
 def _plans_table(instance: Instance, found: Alternatives) -> Table:
     """Build the table with one column a plan: costs, outlay, and the size of every option that any plan buys."""
-    results, money = [found.cheapest, *(each.result for each in found.plans)], instance.money
-    costs = [each.priced_cost for each in results]
-    figures = [(f"Total cost, {money}", [si(each.total_cost, digits=4) for each in results])]
-    if found.cheapest.has_priced_gaps:
-        figures.append((f"  {GAPS_PRICED}", [si(cost, digits=4) for cost in costs]))
-    figures += [
-        ("  more than the cheapest", [DASH, *(signed_amount(cost - costs[0]) for cost in costs[1:])]),
-        (f"Outlay, {money}", [si(each.outlay) for each in results]),
-        ("Shocks survived", [f"{len(each.shocks_survived)} of {len(each.shocks)}" for each in results]),
-    ]
-    if found.cheapest.status == "gap":
-        figures.append((f"Survival gap, {money}", [si(each.survival_gap) for each in results]))
+    results = [found.cheapest, *(each.result for each in found.plans)]
     ranges = sorted(found.ranges, key=lambda each: OPTION_CLASSES.index(each.verdict))
     bought = [sizes_bought(result) for result in results]
     sizes = [
@@ -178,11 +167,27 @@ def _plans_table(instance: Instance, found: Alternatives) -> Table:
     if any(cell.startswith(ALONE) for _, cells in sizes for cell in cells):
         caption += f" {ALONE}bought by one plan only."
     heads = ["Cheapest", *(chr(ord("A") + i) for i in range(len(found.plans)))]
-    rows = list[tuple[str, Sequence[str]] | None](figures)
+    rows = list[tuple[str, Sequence[str]] | None](_figures_of_plans(results, instance.money))
     rows += [("Distance", [DASH, *(fixed(each.distance, 1) for each in found.plans)]), None]
     rows += [(label, cells) for label, cells in sizes if cells]
     return cross_table("Plans that differ", "", heads, rows, caption=caption, labels={"ratio": 3},
                        layout={"no_wrap": True}, expand=True)  # fmt: skip
+
+
+def _figures_of_plans(results: Sequence[Result], money: str) -> list[tuple[str, list[str]]]:
+    """Return the rows of costs, outlay and shocks survived, one cell for each plan; the first plan is the cheapest."""
+    cheapest, costs = results[0], [each.priced_cost for each in results]
+    rows = [(f"Total cost, {money}", [si(each.total_cost, digits=4) for each in results])]
+    if cheapest.has_priced_gaps:
+        rows.append((f"  {GAPS_PRICED}", [si(cost, digits=4) for cost in costs]))
+    rows += [
+        ("  more than the cheapest", [DASH, *(signed_amount(cost - costs[0]) for cost in costs[1:])]),
+        (f"Outlay, {money}", [si(each.outlay) for each in results]),
+        ("Shocks survived", [f"{len(each.shocks_survived)} of {len(each.shocks)}" for each in results]),
+    ]
+    if cheapest.status == "gap":
+        rows.append((f"Survival gap, {money}", [si(each.survival_gap) for each in results]))
+    return rows
 
 
 def _size_cells(each: SizeRange, bought: Sequence[Mapping[str, float]]) -> list[str]:

@@ -133,19 +133,11 @@ def lone_shocks_table(comparison: Comparison, width: int, *, every: bool = False
         return None
     cases = list(comparison.alone)
     instance = comparison.cases[cases[0]]
-    by_case = {case: {each.shock: each for each in shocks} for case, shocks in comparison.alone.items()}
-    rows = folds(instance, union(by_case.values()), every=every)
-    together = {each.case: each.outlay for each in comparison.least if each.outlay is not None and each.case in cases}
-    lines = list[LoneLine]()
-    for row in rows[:MOST]:
-        dearest = [_costliest(row, by_case[case]) for case in cases]
-        lines.append(
-            (_lone_title(row, dearest), [*map(_lone_cell, dearest)], dearest[0].outlay if dearest[0] else None)
-        )
-    if together:
-        amounts = [Text(_lone_amount(together.get(case)), style="bold") for case in cases]
-        whole = "all that are required" if but_samples(*comparison.cases.values()) else "all of them"
-        lines.append((Text(whole, style="bold"), amounts, together.get(cases[0])))
+    rows = folds(
+        instance, union({each.shock: each for each in shocks} for shocks in comparison.alone.values()), every=every
+    )
+    together = _line_together(comparison)
+    lines = [*_lone_lines(comparison, rows[:MOST]), *together]
     heads = ["Least outlay"] if len(cases) == 1 else cases
     if len(cases) == 1 and width >= WITH_BARS:
         heads, lines = [*heads, ""], _with_bars(lines)
@@ -162,6 +154,29 @@ def lone_shocks_table(comparison: Comparison, width: int, *, every: bool = False
         layout={"max_width": 16},
         layouts={"": {"no_wrap": True}},
     )
+
+
+def _lone_lines(comparison: Comparison, rows: Sequence[Fold]) -> list[LoneLine]:
+    """Return a line for each row of shocks, with the outlay of its costliest shock in each case."""
+    by_case = [{each.shock: each for each in shocks} for shocks in comparison.alone.values()]
+    lines = list[LoneLine]()
+    for row in rows:
+        dearest = [_costliest(row, known) for known in by_case]
+        lines.append(
+            (_lone_title(row, dearest), [*map(_lone_cell, dearest)], dearest[0].outlay if dearest[0] else None)
+        )
+    return lines
+
+
+def _line_together(comparison: Comparison) -> list[LoneLine]:
+    """Return the line of the least outlay for all shocks; an empty list if it is not known in any case."""
+    cases = list(comparison.alone)
+    together = {each.case: each.outlay for each in comparison.least if each.outlay is not None and each.case in cases}
+    if not together:
+        return []
+    amounts = [Text(_lone_amount(together.get(case)), style="bold") for case in cases]
+    whole = "all that are required" if but_samples(*comparison.cases.values()) else "all of them"
+    return [(Text(whole, style="bold"), amounts, together.get(cases[0]))]
 
 
 def _lone_title(row: Fold, dearest: Sequence[LoneShock | None]) -> str:
