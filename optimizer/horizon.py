@@ -91,7 +91,7 @@ class Horizon(BaseModel):
         """Return the period with a label; a label coarser than the step stands for its first period.
 
         Raises:
-            ValueError: no such label, finer than the step, or outside the horizon. Its text is the cure.
+            ValueError: no such label, one inside a period, or one outside the horizon. Its text is the cure.
         """
         found = _LABEL.match(str(label).strip())
         if not found and (day := _DATE.match(str(label).strip())):

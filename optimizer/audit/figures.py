@@ -302,8 +302,8 @@ def _check_do_nothing(basis: AuditBasis, result: Result) -> None:
         return
     _check_nothing(basis, "nothing", nothing)
     counted = nothing.counted
-    # Older plan files lack it.
     basis.report.holds("nothing.counted", "no sample may fail", counted is None or may_fail)
+    # Older plan files lack it.
     if counted is None:
         return
     _check_nothing(basis, "nothing.counted", counted)
