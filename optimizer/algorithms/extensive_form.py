@@ -329,12 +329,14 @@ class ShockModel(MeasuredModel):
         if self.policy.objective.kind == "expected" or not self.problem.is_least_cost or result.values is None:
             return result
         self.start = result.values[self.solver.integers]
-        column = list(self.measure_limit.terms)
-        # No slack: it would be used up, and a size that the measure requires would fall slightly short.
-        self.solver.bound(column, -np.inf, self.cost.value(result.values.tolist()) / self.money_unit)
+        column, most = list(self.measure_limit.terms), self.cost.value(result.values.tolist())
+        slack = HELD_VALUE * abs(self.expected.value(result.values.tolist()))
+        # Rounding can bar integers from the same measure, so they have slack; sizes would use it up and fall short.
+        self.solver.bound(column, -np.inf, (most + slack) / self.money_unit)
         self.minimise("expected cost")
         found = self._improve(self.solve_from_start(), "expected cost")
-        found = found if found.values is None else self._restricted(found)
+        self.solver.bound(column, -np.inf, most / self.money_unit)
+        found = found if found.values is None else self.solve_restricted(replace(found, duals=None)) or found
         self.solver.bound(column, -np.inf, np.inf)
         self.release_integers()
         self.minimise("cost")
