@@ -54,6 +54,26 @@ def test_the_year_of_the_headline_is_among_those_shown() -> None:
     assert "3 of 5 years; --csv has every year." in said
 
 
+def test_the_headline_says_that_the_worst_shock_does_not_begin_in_that_year() -> None:
+    """Two sources of 60 t/yr and a floor of 50 t in 2027: the embargo alone breaks it; 100 t last 24 months."""
+    sets = (
+        "demands.motors.survival={2026: 0.1, 2027: 0.5, 2028: 0.1}",
+        "options.reserve.initial=100",
+        "processes.imports.capacity=60",
+        "processes.others={region: far, stage: magnet, output: {magnet: 1}, capacity: 60, cost: 60k}",
+        "shocks.embargo.cuts=[{region: [rival, far], severity: 1}]",
+        "shocks.delay={start: 2027, months: 12, cuts: [{region: far, severity: 0.1}]}",
+        "shocks.embargo.start=2029",
+    )
+    words = [word for each in sets for word in ("--set", each)]
+    said = " ".join(diversify("survive", TINY, *words, "--budget", "0").stdout.split())
+    worst = "the worst is embargo (cuts held for good) in 2027: 24.0 months with the plan"
+    assert f"{worst} (no such shock of the file begins in 2027)." in said
+    # Where it begins in that year, nothing is to be said.
+    words[-1] = "shocks.embargo.start=2027"
+    assert f"{worst}." in " ".join(diversify("survive", TINY, *words, "--budget", "0").stdout.split())
+
+
 def test_json_and_csv_have_every_year(plan: str, tmp_path: Path) -> None:
     table = tmp_path / "times.csv"
     done = diversify("survive", TINY, "--plan", plan, "--json", "--csv", str(table))

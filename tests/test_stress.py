@@ -20,7 +20,7 @@ from optimizer.instance.edits import resample
 from optimizer.levers import Stockpile
 from optimizer.report.study_narrative import view_of
 from optimizer.report.tables.render import page_table, show
-from optimizer.report.tables.stress import most_helpful, stress_parts
+from optimizer.report.tables.stress import cut_off_words, most_helpful, stress_parts
 from optimizer.results.plan import Build, Plan
 from optimizer.solver import Clock
 from optimizer.studies.outcomes import survey
@@ -162,6 +162,7 @@ def test_windows_that_the_end_of_the_horizon_cuts_off_are_counted(capsys: pytest
     assert f"trouble; {late} of the 40 windows are cut off at the end of the horizon" in said
     assert f"Months: what is left of a window; {late} of the 40 windows are cut off" in said
     assert f"{late} of the 40 windows are cut off at the end of the horizon." in view_of(found).sentences(found)[0]
+    assert [*cut_off_words(replace(found, cut_off=1))] == ["1 of the 40 windows is cut off at the end of the horizon"]
     show(stress_parts, so.stress(planned(so.read(data()), Plan()), samples=40, seed=1))
     assert "cut off" not in capsys.readouterr().out
 

@@ -115,7 +115,8 @@ def _facts(stress: Stress) -> Iterator[tuple[str, str]]:
 def cut_off_words(stress: Stress) -> Iterator[str]:
     """Yield the number of windows that the end of the horizon cuts off; nothing if there are none."""
     if stress.cut_off:
-        yield f"{stress.cut_off:,} of the {plural(stress.samples, 'window')} are cut off at the end of the horizon"
+        cut = f"{stress.cut_off:,} of the {plural(stress.samples, 'window')} {'is' if stress.cut_off == 1 else 'are'}"
+        yield f"{cut} cut off at the end of the horizon"
 
 
 def weak_spot(stress: Stress) -> SampleGroup | None:
@@ -379,10 +380,12 @@ def time_to_survive_parts(found: TimeToSurvive, width: int, *, instance: Instanc
     yield from closing_lines(found.notes)
 
 
-def _no_shock_note(instance: Instance, year: int) -> str:
-    """Return the note that no shock begins in a year, so that a plan need not withstand one then; else empty."""
-    begun = {instance.horizon.year(shock.periods.start) for shock in instance.events}
-    return f" (no shock of the file begins in {year})" if begun and year not in begun else ""
+def _no_shock_note(instance: Instance, worst: Exposure, year: int) -> str:
+    """Return the note that no shock, or not the one that is cut, begins in a year, which asks less; else empty."""
+    is_shock, key = worst.kind == "shock", worst.name.partition("@")[0]
+    events = [shock for shock in instance.events if not is_shock or shock.entry == key]
+    begun = {instance.horizon.year(shock.periods.start) for shock in events}
+    return f" (no{' such' * is_shock} shock of the file begins in {year})" if begun and year not in begun else ""
 
 
 def _exposure_headline(instance: Instance, found: TimeToSurvive, ending: Sequence[Exposure]) -> str:
@@ -397,8 +400,7 @@ def _exposure_headline(instance: Instance, found: TimeToSurvive, ending: Sequenc
     lasts = f"{_months_text(judged)} months" if math.isfinite(judged.months) else "for ever"
     with_plan = " with the plan" if worst.after else ""
     name = chokepoint_name(instance, worst.kind, worst.name) + (" (cuts held for good)" * (worst.kind == "shock"))
-    where = f"{name} in {judged.year}: {lasts}{with_plan}"
-    where += _no_shock_note(instance, judged.year)
+    where = f"{name} in {judged.year}: {lasts}{with_plan}{_no_shock_note(instance, worst, judged.year)}"
     ends = "can break a floor" if found.uncut.is_endless else "make a floor fail sooner than it does without any cut"
     return f"{instance.title}: {len(ending)} of {plural(count, 'chokepoint')} {ends}; the worst is {where}."
 
