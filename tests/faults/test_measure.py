@@ -212,6 +212,13 @@ def test_nothing_is_said_to_be_proven_of_columns_that_were_stopped() -> None:
     assert sure(replace(found, columns=tuple(stopped))) == ""
 
 
+def test_what_is_proven_of_a_column_with_a_priced_gap_is_its_cost_with_the_gap() -> None:
+    # Without money a gap is left, which counts in what is minimised; with enough of it none is.
+    instance = bulk(policy={"gap_price": 1})
+    assert sure(compare(instance, [0], facts=())).startswith("Proven: costs, with gaps at their price, to ")
+    assert sure(compare(instance, [None], facts=())).startswith("Proven: costs to ")
+
+
 def test_a_difference_is_told_only_where_its_sign_is_proven() -> None:
     # 100 is proven to 98, 97.5 to 96: what is saved lies between 0.5 and 4.
     told = ProvenDifference.of(100.0, 98.0, 97.5, 96.0)

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from optimizer.instance.derived import but_samples, display_name, one_region, size_text
 from optimizer.instance.schema import Instance
-from optimizer.report.format import DASH, LINE, MEANING, list_names, percent, plural
+from optimizer.report.format import DASH, LINE, MEANING, cost_with_gaps, list_names, percent, plural
 from optimizer.report.narrative import difference_text, in_tolerance, of_gaps, under_budget
 from optimizer.report.tables.render import CellRenderer, cross_table, screen_table
 from optimizer.results.frames import FrameRow
@@ -266,10 +266,15 @@ def sure(comparison: Comparison, columns: Sequence[ComparisonColumn] = ()) -> st
     """Return the sentence on the accuracy of costs and gaps in some columns or in all, stopped ones excepted."""
     settled = [column for column in columns or comparison.columns if column.result.status != "stopped"]
     costs = in_tolerance(_tolerance_bases(comparison, settled), next(iter(comparison.cases.values())).money)
-    proven = [f"costs to {costs}"] if costs else []
+    proven = [f"costs{_priced_words(settled)} to {costs}"] if costs else []
     if any(column.result.survival_gap > 0 and not column.result.has_priced_gaps for column in settled):
         proven.append(f"survival gaps to {of_gaps(comparison.accuracy)}")
     return f"Proven: {' and '.join(proven)}." if proven else ""
+
+
+def _priced_words(columns: Sequence[ComparisonColumn]) -> str:
+    """Return that costs are proven with the gaps that are left at their price; empty if none is left that has one."""
+    return ", with gaps at their price," if any(cost_with_gaps(column.result) for column in columns) else ""
 
 
 def _tolerance_bases(comparison: Comparison, columns: Sequence[ComparisonColumn]) -> list[ToleranceBase]:
