@@ -153,9 +153,10 @@ def _tornado_caption(found: Sensitivity, *, gaps: bool, is_wide: bool) -> str:
     parts.append(f"As it is: total cost {si(base.cost, money, digits=4)}{gap}.")
     parts.append(f"Cost change: from that cost{'; gap left: the survival gap itself' if gaps else ''}.")
     if found.tolerance_base is not None:
-        is_proven = gaps and found.instance.policy.gap_price is None
-        of_gap = f" and survival gaps to {of_gaps(found.accuracy)}" if is_proven else ""
-        parts.append(f"Proven: costs to {in_tolerance([found.tolerance_base], money)}{of_gap};")
+        is_priced = found.instance.policy.gap_price is not None
+        of_gap = f" and survival gaps to {of_gaps(found.accuracy)}" * (gaps and not is_priced)
+        costs = f"costs{', with gaps at their price,' * (gaps and is_priced)}"
+        parts.append(f"Proven: {costs} to {in_tolerance([found.tolerance_base], money)}{of_gap};")
         parts.append(f"{DASH}: no proven change of the cost.")
     parts += shortage_cost_notes(found.bars)
     if is_wide:
