@@ -11,6 +11,7 @@ from rich.console import Console
 
 import optimizer as so
 from optimizer.instance.edits import with_budget
+from optimizer.report.brief.content import make_brief
 from optimizer.report.figures.canvas import STYLE
 from optimizer.report.figures.plot import Choice, draw_plot
 from optimizer.report.figures.survival import heatmap
@@ -91,6 +92,19 @@ def test_plot_says_to_what_other_plans_are_proven_as_the_page_does(instance: so.
     assert "Plans of other budgets are proven" in " ".join(drawn.split())
     assert "Other plans are proven to" not in drawn
     assert "Green diamond" in drawn
+
+
+def test_costs_of_other_budgets_are_proven_with_gaps_where_those_have_a_price(instance: so.Instance) -> None:
+    # A budget of 0 buys nothing, and floors fail.
+    data = instance.to_dict()
+    data["policy"]["gap_price"] = 1
+    priced = so.read(data)
+    result = so.solve(priced)
+    found: Frontier = frontier(priced, result, [0.0, 6e6])
+    assert any(point.result.survival_gap > 0 for point in found.points)
+    assert proven_words(found, "USD").endswith(", with gaps at their price.")
+    told = make_brief(priced, result, frontier=found).to_dict()["parts"]["alternatives"]["table"]["caption"]
+    assert ", with gaps at their price." in told
 
 
 def test_legends_explain_only_what_is_shown(report: Book) -> None:

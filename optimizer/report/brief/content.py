@@ -40,7 +40,7 @@ from optimizer.report.format import (
     proven_cost,
     uncertain_text,
 )
-from optimizer.report.tables.budgets import note_on_attacks
+from optimizer.report.tables.budgets import note_on_attacks, tolerance_words
 from optimizer.report.tables.explain import repair_sentences
 from optimizer.report.tables.sensitivity import screening_note, shortage_cost_notes
 from optimizer.results.frames import Frame, FrameColumn
@@ -226,12 +226,8 @@ def _alternatives_note(instance: Instance, result: Result, unserved: str, *, has
 
 def _note_on_tolerance(frontier: Frontier | None, others: Sequence[tuple[Any, ...]], money: str) -> str:
     """Return the sentence on the tolerance to which costs of the rows `others` of `frontier` are proven, or ""."""
-    base = None if frontier is None or not others else frontier.tolerance_base
-    return (
-        ""
-        if base is None
-        else f" Costs of plans of other budgets are proven to {narrative.in_tolerance([base], money)}."
-    )
+    proven = "" if frontier is None or not others else tolerance_words(frontier, money)
+    return f" Costs of plans of other budgets are proven to {proven}." if proven else ""
 
 
 def _note_on_samples(result: Result) -> str:

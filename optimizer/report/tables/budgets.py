@@ -379,8 +379,11 @@ def proven_words(found: Frontier, money: str) -> str:
 
 
 def tolerance_words(found: Frontier, money: str) -> str:
-    """Return the amount to which costs of other budgets are proven; empty if it is not known."""
-    return "" if found.tolerance_base is None else in_tolerance([found.tolerance_base], money)
+    """Return the amount to which costs of other budgets are proven, with gaps at their price; empty if not known."""
+    if found.tolerance_base is None:
+        return ""
+    has_gaps = any(cost_with_gaps(point.result) for point in found.points)
+    return f"{in_tolerance([found.tolerance_base], money)}{', with gaps at their price' * has_gaps}"
 
 
 def given_up(before: Result, after: Result) -> tuple[str, ...]:
