@@ -158,27 +158,6 @@ def test_a_model_that_highs_refuses_is_no_answer(builder: ModelBuilder) -> None:
         Model(builder, x, Settings())
 
 
-def test_a_coefficient_that_highs_would_ignore_is_refused_unless_it_is_a_rounding_error(builder: ModelBuilder) -> None:
-    # Of x ≥ 1e10 · y, y at least 1, HiGHS would make x ≥ 0.
-    x, y = builder.variable("o", "x", 0), builder.variable("o", "y", 0)
-    builder.require("o", "least", None, y, ">=", 1.0)
-    builder.require("o", "row", None, 1e-10 * x - y, ">=", 0.0, unit="t")
-    with pytest.raises(SolverError, match="a coefficient is 1e-10, and HiGHS ignores what is below 1e-9"):
-        Model(builder, x, Settings())
-
-
-def test_coefficients_of_rows_added_later_are_checked_as_well(builder: ModelBuilder) -> None:
-    x, y = builder.variable("o", "x", 0), builder.variable("o", "y", 0)
-    builder.require("o", "least", None, x + y, ">=", 1.0)
-    model, more = Model(builder, x + y, Settings()), builder.copy()
-    more.require("o", "noise", None, 1e-17 * x - y, "<=", 0.0, unit="t")
-    model.grow(more, x + y)
-    more = more.copy()
-    more.require("o", "row", None, 1e-10 * x - y, "<=", 0.0, unit="t")
-    with pytest.raises(SolverError, match="a coefficient is 1e-10"):
-        model.grow(more, x + y)
-
-
 def test_two_impossible_rows_stay_two(builder: ModelBuilder) -> None:
     builder.require("o", "one", None, Expression(), ">=", 1.0)
     builder.require("o", "two", None, Expression(), ">=", 1.0)

@@ -25,15 +25,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.errors import ModelError, SolverError
+from optimizer.errors import ModelError
 
 if TYPE_CHECKING:
     from optimizer.horizon import Horizon
 from optimizer.disruptions.path import Number
-from optimizer.tolerances import FINE_ROUNDING
-
-# HiGHS ignores smaller coefficients, and drops all rows where one is larger.
-LEAST_COEFFICIENT, LARGEST_COEFFICIENT = 1e-9, 1e15
 
 
 def is_nothing(number: Number) -> bool:
@@ -250,18 +246,3 @@ class _Texts:
 
 
 _TEXTS = _Texts()
-
-
-def check_coefficients(rows: Iterable[Sequence[float] | npt.NDArray[np.float64]]) -> None:
-    """Raise SolverError if HiGHS would leave out scaled coefficients of these rows that are no rounding errors."""
-    for row in rows:
-        sizes = np.abs(row)
-        largest = sizes.max(initial=0.0)
-        if largest >= LARGEST_COEFFICIENT:
-            raise SolverError("HiGHS refuses the model: after scaling, a coefficient is 1e15 or larger")
-        left_out = sizes[(sizes < LEAST_COEFFICIENT) & (sizes > FINE_ROUNDING * largest)]
-        if len(left_out):
-            what = f"after scaling, a coefficient is {left_out.max():.2g}, and HiGHS ignores what is below 1e-9"
-            raise SolverError(
-                f"HiGHS refuses the model: {what}. Numbers of the file are too many orders of magnitude apart."
-            )

@@ -16,7 +16,6 @@ from highspy import HighsBasisStatus, HighsModelStatus, HighsVarType, kHighsIInf
 
 from optimizer.errors import SolverError
 from optimizer.model import Sense
-from optimizer.model.expressions import LEAST_COEFFICIENT, check_coefficients
 from optimizer.solver.base import BoundsListener, Clock, Indices, RawResult, Settings, SolveRequest, Vector, Verdict
 from optimizer.tolerances import FEASIBILITY, INTEGERS_IN_SEARCH, LOOSER_FEASIBILITY, REPORTED_OBJECTIVE
 
@@ -86,8 +85,9 @@ class HighsBackEnd:
             solver.createAndConfigureSolver(problem)
         solver.buildSolverModel(problem)
         self._highs = problem.solverModel
-        if self._highs.getNumNz() != sum(map(len, rows := problem.constraints())):
-            check_coefficients([value for _, value in row.items()] for row in rows)
+        if self._highs.getNumRow() != len(problem.constraints()):
+            # HiGHS then drops all rows and would report the rest as optimal.
+            raise SolverError("HiGHS refuses the model: after scaling, a coefficient is 1e15 or larger")
         # Start time and request of the running search with integers if it may end early after `patience`; else None.
         self._timed: tuple[float, SolveRequest] | None = None
         if settings.patience is not None:
@@ -107,10 +107,12 @@ class HighsBackEnd:
         # whether the last growth added columns or rows rather than cuts.
         self._basis: Any = None
         self._is_doubtful = self._has_grown = False
-        self._longest = 0.0  # seconds of the longest LP solved from scratch
-        # Whether the next solve is shorter than Ctrl-C may wait; then it starts no thread, which takes longer.
+        # Seconds of the longest LP solved from scratch.
+        self._longest = 0.0
+        # Whether the next solve is shorter than Ctrl-C may wait; then it runs without a thread, whose start takes
+        # longer.
         self._is_short = False
-        # The last LP and its solution; None before the first, and after the model has grown.
+        # The last LP and its solution; None before the first LP, and after the model has grown.
         self._last: Solved | None = None
         self._highs.cbMipLogging += _weak_callback(self._log)
         # By name, a stored basis with its LP and solution; None in place of the latter two once cuts were added.
@@ -133,8 +135,6 @@ class HighsBackEnd:
         starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int32)
         columns = np.concatenate([columns for _, _, columns, _ in rows])
         values = np.concatenate([values for _, _, _, values in rows])
-        if (np.abs(values) < LEAST_COEFFICIENT).any():
-            check_coefficients(values for *_, values in rows)
         self._highs.addRows(len(rows), lower, most, len(values), starts, columns, values)
 
     def add_cuts(self, columns: Indices, coefficients: Vector, rhs: Vector) -> None:
