@@ -32,14 +32,21 @@ def excerpt(value: object, most: int = EXCERPT) -> str:
     """Return a value as text for a message: of limited length, with control characters escaped."""
     if isinstance(value, int) and value.bit_length() > 4 * EXCERPT:
         return f"about {'-' if value < 0 else ''}1e{int(value.bit_length() * 0.30103)}"
-    text = CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", str(value)[: most + 1])
+    text = CONTROL.sub(lambda found: escaped(found[0]), str(value)[: most + 1])
     return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def escaped(sign: str) -> str:
+    """Return a character as its escape sequence in Python."""
+    code = ord(sign)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def character(sign: str) -> str:
     """Return the name of a character that cannot be shown."""
     is_half = "\ud800" <= sign <= "\udfff"
-    return f"{'half of a surrogate pair' if is_half else 'the control character'} U+{ord(sign):04X}"
+    kind = "half of a surrogate pair" if is_half else f"the {'control' if sign < '\xa0' else 'invisible'} character"
+    return f"{kind} U+{ord(sign):04X}"
 
 
 def nearest(word: str, names: Iterable[str]) -> str | None:

@@ -15,6 +15,8 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
+from optimizer.suggestions import escaped
+
 # Tables narrower than `LEAST` would be columns of single letters: lines wrapped by the terminal are easier to read.
 LEAST, USUAL = 40, 80
 # Control characters except tab and line feed; zero-width marks that reorder, join or tag text; lone surrogates.
@@ -33,12 +35,7 @@ _LINES = {"─": "-", "━": "-", "╌": "-", "│": "|", "┃": "|", "╎": "|"
 
 def visible(text: str) -> str:
     """Return the text with every control and bidirectional character escaped, except line feeds and tabs."""
-    return _UNSAFE.sub(lambda found: _escaped(found.group()), text) if _UNSAFE.search(text) else text
-
-
-def _escaped(sign: str) -> str:
-    code = ord(sign)
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+    return _UNSAFE.sub(lambda found: escaped(found.group()), text) if _UNSAFE.search(text) else text
 
 
 def _nearest(error: UnicodeError) -> tuple[str, int]:
@@ -58,7 +55,7 @@ def _plain(sign: str) -> str:
     if "\u2800" <= sign <= "\u28ff":
         return " " if sign == "\u2800" else "*"
     letters = unicodedata.normalize("NFKD", sign).encode("ascii", "ignore").decode()
-    return letters or _escaped(sign)
+    return letters or escaped(sign)
 
 
 codecs.register_error("optimizer.nearest", _nearest)

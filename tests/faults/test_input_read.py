@@ -183,7 +183,7 @@ def test_a_mark_before_the_text_is_left_out(tmp_path: Path) -> None:
         ("policy: {budget: 20M}", "policy: {max_share: 0.5}", "policy.max_share", "should be a list", "Write a list"),
         ("lead_time: 24", "lead_time: 24, ramp: 1.2", "options.plant.ramp", "not a share",
          "Write a number from 0 to 1. Write 0.012 for 1.2 %."),
-        ("{magnet: {name", "{mag\u200bnet: {name", "commodities.mag\\x200bnet", "character U+200B", "Remove it"),
+        ("{magnet: {name", "{mag\u200bnet: {name", "commodities.mag\\u200bnet", "character U+200B", "Remove it"),
         ("{start: 2026, end: 2030, step: year}", "yearly", "horizon", "single word", "Write its fields in braces"),
         ("policy: {budget: 20M}", "policy: none", "policy", "single word", "Write its fields in braces"),
         ("quantity: 100", "quantity: 100, end_of_life: magnet", "demands.motors.end_of_life", "single word",
