@@ -202,6 +202,8 @@ class BendersSearch(RecourseEstimates):
         return self._cheapest_within(loop, best, 0.0, slack) or self._cheapest_within(loop, best, slack, slack)
 
     def _cheapest_within(self, loop: BendersLoop, best: Incumbent, room: float, slack: float) -> Incumbent | None:
+        """Return the plan of least expected cost; its measure is that of `best`, the master's up to `room` more."""
+
         def prepare(master: MasterProblem) -> None:
             most = (best.evaluation.measure + room) / master.money_unit
             master.solver.bound(list(master.measure_limit.terms), -np.inf, most)

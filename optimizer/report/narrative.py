@@ -53,6 +53,7 @@ OTHER_SHOCKS = 3
 NAMING = ("Worst shock", "Doing nothing", "Adversary")
 # Label of the survival gap summed over shocks; the fact "Worst shock" has the gap of the worst shock alone.
 GAP_OF_ALL = "Gap of all shocks"
+GAPS_PRICED = "with gaps at their price"
 # Labels of the facts about gaps, which are not paid by anybody.
 GAP_FACTS = ("Worst shock", GAP_OF_ALL)
 

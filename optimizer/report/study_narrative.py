@@ -21,8 +21,8 @@ from optimizer.report.format import (
     shock_title,
     uncertain_text,
 )
-from optimizer.report.narrative import difference_text, other_options, outcome_headline, signed_amount
-from optimizer.report.tables.alternatives import GAPS_PRICED, NO_OTHER_PLAN
+from optimizer.report.narrative import GAPS_PRICED, difference_text, other_options, outcome_headline, signed_amount
+from optimizer.report.tables.alternatives import NO_OTHER_PLAN
 from optimizer.report.tables.attack import breaking_attack_text, worst_attack_text
 from optimizer.report.tables.compare import column_title
 from optimizer.report.tables.explain import repair_sentences, shortage_text

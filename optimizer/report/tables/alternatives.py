@@ -11,7 +11,7 @@ from optimizer.instance.derived import but_samples, display_name, size_unit
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.report.format import DASH, plural, share_text
-from optimizer.report.narrative import signed_amount, whole
+from optimizer.report.narrative import GAPS_PRICED, signed_amount, whole
 from optimizer.report.tables.plan import plan_tables
 from optimizer.report.tables.render import closing_lines, cross_table, screen_table
 from optimizer.results.frames import FrameRow
@@ -23,7 +23,6 @@ from optimizer.tolerances import FINEST_SHARE
 from optimizer.units import fixed, short, si, si_down, si_up
 
 # Added to a cost limit where survival gaps have a price.
-GAPS_PRICED = "with gaps at their price"
 CLASS_STYLES = {"must-have": "bold green", "never worth it": "dim", "not settled": "yellow"}
 # Shown where the search found no other plan, which does not prove that none exists.
 NO_OTHER_PLAN = f"No plan was found at a distance of {SAME_PLAN:g} or more from the cheapest"

@@ -3,7 +3,7 @@
 `optimizer.report.format.outlay_words` says what one plan spends of its budget.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from math import inf
@@ -14,7 +14,7 @@ from rich.text import Text
 from optimizer.instance.derived import but_samples, display_name, one_region, size_text
 from optimizer.instance.schema import Instance
 from optimizer.report.format import DASH, LINE, MEANING, cost_with_gaps, list_names, percent, plural
-from optimizer.report.narrative import difference_text, in_tolerance, of_gaps, under_budget
+from optimizer.report.narrative import GAPS_PRICED, difference_text, in_tolerance, of_gaps, under_budget
 from optimizer.report.tables.render import CellRenderer, cross_table, screen_table
 from optimizer.results.frames import FrameRow
 from optimizer.results.result import Result
@@ -266,15 +266,15 @@ def sure(comparison: Comparison, columns: Sequence[ComparisonColumn] = ()) -> st
     """Return the sentence on the accuracy of costs and gaps in some columns or in all, stopped ones excepted."""
     settled = [column for column in columns or comparison.columns if column.result.status != "stopped"]
     costs = in_tolerance(_tolerance_bases(comparison, settled), next(iter(comparison.cases.values())).money)
-    proven = [f"costs{_priced_words(settled)} to {costs}"] if costs else []
+    proven = [f"costs to {costs}{_priced_words(column.result for column in settled)}"] if costs else []
     if any(column.result.survival_gap > 0 and not column.result.has_priced_gaps for column in settled):
         proven.append(f"survival gaps to {of_gaps(comparison.accuracy)}")
     return f"Proven: {' and '.join(proven)}." if proven else ""
 
 
-def _priced_words(columns: Sequence[ComparisonColumn]) -> str:
+def _priced_words(results: Iterable[Result]) -> str:
     """Return that costs are proven with the gaps that are left at their price; empty if none is left that has one."""
-    return ", with gaps at their price," if any(cost_with_gaps(column.result) for column in columns) else ""
+    return f", {GAPS_PRICED}" if any(cost_with_gaps(result) is not None for result in results) else ""
 
 
 def _tolerance_bases(comparison: Comparison, columns: Sequence[ComparisonColumn]) -> list[ToleranceBase]:
@@ -382,8 +382,8 @@ def tolerance_words(found: Frontier, money: str) -> str:
     """Return the amount to which costs of other budgets are proven, with gaps at their price; empty if not known."""
     if found.tolerance_base is None:
         return ""
-    has_gaps = any(cost_with_gaps(point.result) for point in found.points)
-    return f"{in_tolerance([found.tolerance_base], money)}{', with gaps at their price' * has_gaps}"
+    priced = _priced_words(point.result for point in found.points)
+    return f"{in_tolerance([found.tolerance_base], money)}{priced}"
 
 
 def given_up(before: Result, after: Result) -> tuple[str, ...]:

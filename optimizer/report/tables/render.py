@@ -1,4 +1,4 @@
-"""Renderers of frames for the screen, CSV files and pages; module `excel` has the renderer for workbooks.
+"""Renderers of frames for the screen, CSV files and pages; module `excel` writes workbooks, with their cells from here.
 
 Text stays text: in a CSV file, a text that a spreadsheet would compute as a formula begins with an apostrophe.
 """
@@ -237,8 +237,12 @@ def _page_head(column: FrameColumn) -> str:
 
 def _shown_unit(column: FrameColumn) -> str:
     """Return the unit in the head of a column; empty if its numbers have no unit or show it themselves."""
-    unit = column.unit if column.form in NUMBER_FORMS and column.unit != "share" else ""
+    unit = _unit_of_numbers(column)
     return f"M {unit}" if column.form == "millions" else unit
+
+
+def _unit_of_numbers(column: FrameColumn) -> str:
+    return column.unit if column.form in NUMBER_FORMS and column.unit != "share" else ""
 
 
 def _cell_text(instance: Instance, column: FrameColumn, row: FrameRow, cells: Mapping[str, CellRenderer]) -> str | Text:
@@ -270,11 +274,10 @@ def number_of_cell(head: str, text: str) -> float | str:
 
 
 def unit_of_cells(column: FrameColumn) -> str:
-    """Return the unit of a column's numbers: ``%`` for shares, ``year`` for years; empty if they have none."""
+    """Return the unit of a column's numbers in a workbook: ``%`` of shares, ``year`` of years; empty if none."""
     if column.form in ("percent", "tenth"):
         return "%"
-    is_shown = column.form in NUMBER_FORMS and column.unit != "share"
-    return "year" if column.form == "year" else column.unit if is_shown else ""
+    return "year" if column.form == "year" else _unit_of_numbers(column)
 
 
 def number_format(value: float, unit: str) -> str:

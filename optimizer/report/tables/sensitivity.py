@@ -22,7 +22,7 @@ from optimizer.report.format import (
     shock_title,
     uncertain_text,
 )
-from optimizer.report.narrative import difference_text, in_tolerance, of_gaps
+from optimizer.report.narrative import GAPS_PRICED, difference_text, in_tolerance, of_gaps
 from optimizer.report.tables.render import CellRenderer, closing_lines, cross_table, screen_table
 from optimizer.studies.boxes import Bounds
 from optimizer.studies.discovery_result import Discovery, FailureBox, SampleDimension
@@ -153,10 +153,9 @@ def _tornado_caption(found: Sensitivity, *, gaps: bool, is_wide: bool) -> str:
     parts.append(f"As it is: total cost {si(base.cost, money, digits=4)}{gap}.")
     parts.append(f"Cost change: from that cost{'; gap left: the survival gap itself' if gaps else ''}.")
     if found.tolerance_base is not None:
-        is_priced = found.instance.policy.gap_price is not None
-        of_gap = f" and survival gaps to {of_gaps(found.accuracy)}" * (gaps and not is_priced)
-        costs = f"costs{', with gaps at their price,' * (gaps and is_priced)}"
-        parts.append(f"Proven: {costs} to {in_tolerance([found.tolerance_base], money)}{of_gap};")
+        has_price = found.instance.policy.gap_price is not None
+        of_gap = f", {GAPS_PRICED}" if has_price else f" and survival gaps to {of_gaps(found.accuracy)}"
+        parts.append(f"Proven: costs to {in_tolerance([found.tolerance_base], money)}{of_gap * gaps};")
         parts.append(f"{DASH}: no proven change of the cost.")
     parts += shortage_cost_notes(found.bars)
     if is_wide:
