@@ -25,6 +25,9 @@ FEASIBILITY = 1e-9
 # tolerance takes up to twice as long.
 INTEGERS_IN_SEARCH = 1e-7
 LOOSER_FEASIBILITY = (1e-7, 1e-6)
+# HiGHS ignores coefficients of the scaled model below this, the least that it can be set to. Its default of 1e-9 would
+# ignore plants whose input and output are in units ten orders of magnitude apart.
+SMALLEST_COEFFICIENT = 1e-12
 # Largest relative difference between the objective that a solver reports and that of its solution.
 REPORTED_OBJECTIVE = 1e-6
 # An integer column that is nearer to a whole number than this counts as integral.

@@ -158,6 +158,14 @@ def test_a_model_that_highs_refuses_is_no_answer(builder: ModelBuilder) -> None:
         Model(builder, x, Settings())
 
 
+def test_a_small_coefficient_counts(builder: ModelBuilder) -> None:
+    # x ≥ 1e10 · y with y at least 1, written so that y has the coefficient 1 and x 1e-10.
+    x, y = builder.variable("o", "x", 0), builder.variable("o", "y", 0)
+    builder.require("o", "least", None, y, ">=", 1.0)
+    builder.require("o", "row", None, 1e-10 * x - y, ">=", 0.0, unit="t")
+    assert Model(builder, x, Settings()).solve().objective == pytest.approx(1e10)
+
+
 def test_two_impossible_rows_stay_two(builder: ModelBuilder) -> None:
     builder.require("o", "one", None, Expression(), ">=", 1.0)
     builder.require("o", "two", None, Expression(), ">=", 1.0)

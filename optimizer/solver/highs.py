@@ -17,26 +17,30 @@ from highspy import HighsBasisStatus, HighsModelStatus, HighsVarType, kHighsIInf
 from optimizer.errors import SolverError
 from optimizer.model import Sense
 from optimizer.solver.base import BoundsListener, Clock, Indices, RawResult, Settings, SolveRequest, Vector, Verdict
-from optimizer.tolerances import FEASIBILITY, INTEGERS_IN_SEARCH, LOOSER_FEASIBILITY, REPORTED_OBJECTIVE
+from optimizer.tolerances import (
+    FEASIBILITY,
+    INTEGERS_IN_SEARCH,
+    LOOSER_FEASIBILITY,
+    REPORTED_OBJECTIVE,
+    SMALLEST_COEFFICIENT,
+)
 
-INFEASIBLE_STATUSES = (
-    HighsModelStatus.kInfeasible,
-    HighsModelStatus.kUnboundedOrInfeasible,
-    HighsModelStatus.kObjectiveBound,
-)
 OPTIMAL_STATUSES = (HighsModelStatus.kOptimal, HighsModelStatus.kModelEmpty)
-STOPPED_STATUSES = (
-    HighsModelStatus.kTimeLimit,
-    HighsModelStatus.kInterrupt,
-    HighsModelStatus.kIterationLimit,
-    HighsModelStatus.kSolutionLimit,
-    HighsModelStatus.kMemoryLimit,
-    HighsModelStatus.kObjectiveTarget,
-)
+_VERDICTS: dict[Any, Verdict] = {
+    **dict.fromkeys(OPTIMAL_STATUSES, "optimal"),
+    HighsModelStatus.kInfeasible: "infeasible",
+    HighsModelStatus.kUnboundedOrInfeasible: "infeasible",
+    HighsModelStatus.kObjectiveBound: "infeasible",
+    HighsModelStatus.kTimeLimit: "stopped",
+    HighsModelStatus.kInterrupt: "stopped",
+    HighsModelStatus.kIterationLimit: "stopped",
+    HighsModelStatus.kSolutionLimit: "stopped",
+    HighsModelStatus.kMemoryLimit: "stopped",
+    HighsModelStatus.kObjectiveTarget: "stopped",
+}
 # Values of HiGHS's option `simplex_strategy`: dual simplex (its default) and primal simplex.
 DUAL, PRIMAL = 1, 4
-# Values of its option for the edge weights of the dual simplex method: HiGHS's choice, as a rule steepest edge; and
-# Devex.
+# Values of its option for the edge weights of the dual simplex method: HiGHS's choice (as a rule steepest edge), Devex.
 CHOSEN_BY_HIGHS, DEVEX = -1, 1
 # Restarts and sub-MIP heuristics. With a tight relaxation they cost more than they find, since rounding finds good
 # plans and branching closes the remaining gap; with a weak relaxation they are needed.
@@ -69,6 +73,7 @@ class HighsBackEnd:
     def __init__(self, problem: pulp.LpProblem, settings: Settings) -> None:
         self._settings = settings
         options: dict[str, Any] = {
+            "small_matrix_value": SMALLEST_COEFFICIENT,
             "primal_feasibility_tolerance": FEASIBILITY,
             "dual_feasibility_tolerance": FEASIBILITY,
             "mip_feasibility_tolerance": INTEGERS_IN_SEARCH,
@@ -437,14 +442,9 @@ class HighsBackEnd:
             self._highs.HandleUserInterrupt = False
 
     def _verdict(self) -> Verdict:
-        status = self._highs.getModelStatus()
-        if status in INFEASIBLE_STATUSES:
-            return "infeasible"
-        if status in STOPPED_STATUSES:
-            return "stopped"
-        if status in OPTIMAL_STATUSES:
-            return "optimal"
-        raise no_verdict_error(self._highs)
+        if (verdict := _VERDICTS.get(self._highs.getModelStatus())) is None:
+            raise no_verdict_error(self._highs)
+        return verdict
 
     def _read(self, *, is_mip: bool) -> RawResult:
         verdict, info, solution = self._verdict(), self._highs.getInfo(), self._highs.getSolution()
