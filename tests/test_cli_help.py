@@ -112,3 +112,6 @@ def test_gap_is_a_hidden_name_of_what_it_was(command: str, option: str) -> None:
     tiny = str(ROOT / "instances" / "tiny.yaml")
     for name in (option, "--gap"):
         assert CliRunner().invoke(app, [command, tiny, name, "2"]).exit_code == 2
+    # A name like both is answered with the one that help shows.
+    answer = CliRunner().invoke(app, [command, tiny, "--mip-gaps", "2"])
+    assert (answer.exit_code, f"(Possible options: {option})" in answer.stderr) == (2, True)

@@ -54,8 +54,14 @@ class _Command(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Refuse arguments that can only be mistakes, such as an empty shell variable, then parse them as usual."""
-        given, _, order = self.make_parser(ctx).parse_args(list(args))
         parameters: list[Any] = self.params
+        try:
+            given, _, order = self.make_parser(ctx).parse_args(list(args))
+        except Exception as error:
+            # Typer does not export the class of an unknown option.
+            if near := getattr(error, "possibilities", None):
+                vars(error)["possibilities"] = _names_in_help(near, parameters)
+            raise
         for each in parameters:
             if order.count(each) > 1 and not (each.multiple or getattr(each, "is_flag", False)):
                 raise typer.BadParameter("it takes one value, and has several: write it once.", ctx, each)
@@ -69,6 +75,16 @@ class _Command(TyperCommand):
         if option is not None:
             option.rich_help_panel, option.metavar = "Answer", ""
         return option
+
+
+def _names_in_help(names: Sequence[str], parameters: Sequence[Any]) -> list[str]:
+    """Return the options that `--help` has for these names: the older name of an option is declared behind it."""
+    shown = ""
+    current: dict[str, str] = {}
+    for each in parameters:
+        shown = shown if getattr(each, "hidden", False) else each.opts[0]
+        current |= dict.fromkeys(each.opts, shown)
+    return sorted({current.get(name, name) for name in names})
 
 
 class _Commands(TyperGroup):
