@@ -81,9 +81,11 @@ def _parse_text(text: str) -> float:
         raise finding(f'"{excerpt(text)}" is a percentage', f"Write a share as {number / 100:g}; an amount takes no %.")
     if suffix and suffix not in SUFFIXES:
         near = {"k": "k", "m": "M", "mn": "M", "mm": "M", "bn": "B", "b": "B"}.get(suffix.lower())
-        cure = (
-            f"Write {excerpt(digits)}{near}." if near else "The suffixes are k (thousand), M (million) and B (billion)."
-        )
+        cure = "Leave units out: each field has its own, such as t, t a year or months. "
+        cure += "The suffixes are k (thousand), M (million) and B (billion)."
+        if near:
+            # An m may be a million or months.
+            cure = f"Write {excerpt(digits)}{near}.{' A number of months takes no suffix.' * (suffix == 'm')}"
         raise finding(f'"{excerpt(text)}" has an unknown suffix "{excerpt(suffix)}"', cure)
     return number * SUFFIXES.get(suffix, 1.0)
 

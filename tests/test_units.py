@@ -47,7 +47,8 @@ def test_amounts_are_read(written: object, number: float) -> None:
     [
         ("2.5 bn", 'unknown suffix "bn"', "Write 2.5B."),
         ("3mn", 'unknown suffix "mn"', "Write 3M."),
-        ("3m", 'unknown suffix "m"', "Write 3M."),
+        ("3m", 'unknown suffix "m"', "Write 3M. A number of months takes no suffix."),
+        ("3 years", 'unknown suffix "years"', "Leave units out: each field has its own"),
         ("60K", 'unknown suffix "K"', "Write 60k."),
         ("5T", 'unknown suffix "T"', "k (thousand), M (million) and B (billion)"),
         ("5 kg", 'unknown suffix "kg"', "k (thousand), M (million) and B (billion)"),

@@ -43,13 +43,12 @@ def _without_implied_index(entry: Any, inner: Place) -> Place:
 
 def _describe_error(model: type[BaseModel], error: Mapping[str, Any], place: Sequence[Any]) -> tuple[str, str]:
     kind, value, last = error["type"], error.get("input"), place[-1] if place else ""
+    # In braces `key:value` is read as a key without a value; so is the rest of an unquoted text after a comma.
+    colon = ' A colon needs a space after it: "key: value".' * (value is None) * (":" in str(last))
     if kind == "finding":
-        return error["ctx"]["what"], error["ctx"]["cure"]
+        return error["ctx"]["what"], error["ctx"]["cure"] + colon
     if kind == "extra_forbidden":
-        # In braces a comma ends an unquoted text, and the rest is read as a key without a value; so is `key:value`.
-        colon = ' A colon needs a space after it: "key: value".'
-        tail = colon if ":" in str(last) else ' A text with a comma needs quotes: "one, two".'
-        tail = tail if value is None else ""
+        tail = colon or ' A text with a comma needs quotes: "one, two".' * (value is None)
         return f'"{excerpt(last)}" is an unknown key', _cure_of_unknown(model, str(last), place) + tail
     if kind == "missing":
         return f"{last} is missing", f"Add `{last}:`."
@@ -74,7 +73,10 @@ def _describe_value_error(model: type[BaseModel], error: Mapping[str, Any], plac
     if kind == "model_type":
         return no_mapping(value, _innermost_model(model, place))
     if kind in ("dict_type", "mapping_type"):
-        cure = f"Write {{{excerpt(value)}: …}}." if isinstance(value, str) else "Write a mapping: {name: number}."
+        cure = "Write a mapping: {name: …}."
+        if isinstance(value, str):
+            # `magnet: 1` in quotes, or in a cell of a workbook, lacks no value.
+            cure = f"Write {{{excerpt(value)}}}." if ": " in value else f"Write {{{excerpt(value)}: …}}."
         return f"{noun(value)} is not a mapping", cure
     said = error["msg"].replace("valid tuple", "list")
     return f"{noun(value)} does not fit: {said[:1].lower()}{said[1:]}", _CURES.get(kind, "Correct it.")
