@@ -195,7 +195,12 @@ class ModelBuilder(Ledgers):
         mark = self._mark("row", owner, what, "" if t is None else self.horizon.label(t))
         if isinstance(rhs, Expression):
             left, rhs = left - rhs, 0.0
-        terms = {column: value for column, value in left.terms.items() if not is_nothing(value)}
+        # The test of `is_nothing`, inlined for speed.
+        terms = {
+            column: value
+            for column, value in left.terms.items()
+            if (value if value.__class__ is float else not is_nothing(value))
+        }
         right_hand_side = rhs - left.constant
         if not terms:
             if _holds(sense, right_hand_side):
@@ -216,12 +221,12 @@ class ModelBuilder(Ledgers):
         """
         if not _is_column(column):
             raise ModelError(f"{owner}: limit {what} is of a sum or a multiple of columns; write it with `require`")
-        limit = upper if isinstance(upper, Expression) else Expression(constant=upper)
-        if limit.terms:
-            self.require(owner, what, t, column, "<=", limit)
+        if isinstance(upper, Expression) and upper.terms:
+            self.require(owner, what, t, column, "<=", upper)
             return
+        number: Any = upper.constant if isinstance(upper, Expression) else upper
         (index,) = column.terms
-        self.columns[index].upper = _between_zero_and(self.columns[index].upper, limit.constant)
+        self.columns[index].upper = _between_zero_and(self.columns[index].upper, number)
 
     def note_gate(self, option: str, t: int, column: Expression) -> None:
         """Record that a column is 0 unless its option is on line; do nothing for options without a fixed charge."""
@@ -423,8 +428,10 @@ def _numbering() -> Callable[[Mark], str]:
 
 def _is_column(expression: Expression) -> bool:
     """Return whether an expression is a single column with coefficient 1 and no constant."""
-    factors = expression.terms.values()
-    return len(factors) == 1 and np.ndim(*factors) == 0 and 1.0 in factors and is_nothing(expression.constant)
+    if len(expression.terms) != 1:
+        return False
+    (factor,) = expression.terms.values()
+    return not isinstance(factor, np.ndarray) and factor == 1.0 and is_nothing(expression.constant)
 
 
 def _between_zero_and(one: Number, other: Number) -> Any:
