@@ -15,6 +15,7 @@ from rich.console import Console
 
 import optimizer as so
 from optimizer.instance.derived import field_unit
+from optimizer.instance.edits import with_numbers
 from optimizer.instance.ranges import numbers_of
 from optimizer.report.brief.content import _figures_note, figures_part
 from optimizer.report.format import number_name
@@ -23,6 +24,7 @@ from optimizer.solver import Progress, Settings
 from optimizer.studies import first_order
 from optimizer.studies.sensitivity_result import Importance, Sensitivity, TornadoBar
 from tests.test_alternatives import three
+from tests.test_cli import diversify
 
 EXACT = Settings(mip_gap=0.0, accuracy=0.0)
 INSTANCES = Path(__file__).parents[1] / "instances"
@@ -149,6 +151,41 @@ def test_numbers_that_do_not_fit_each_other_are_said_to_be() -> None:
     outcomes = {bar.number.name: bar for bar in found.bars}
     assert outcomes["options.c.min_size"].high.status == "unusable"
     assert json.dumps(found.to_dict(), allow_nan=False)
+
+
+def test_samples_that_cannot_be_solved_for_are_said_to_be(tmp_path: Path) -> None:
+    # Of one option min_size is below max_size in little more than half of the samples, of three in a seventh: 9 of 60.
+    data = three()
+    for option in data["options"].values():
+        option |= {"min_size": {"value": 1, "low": 0.5, "high": 999}, "max_size": {"value": 60, "low": 60, "high": 999}}
+    found = so.sensitivity(so.read(data), 60, flips=False)
+    assert (found.status, found.sampled) == ("proven", None)
+    assert "Fewer than 30 of the samples of all numbers together could be solved for" in " ".join(found.notes)
+    assert not so.sensitivity(so.read(data), flips=False).notes
+    (file := tmp_path / "three.json").write_text(json.dumps(data))
+    assert "Fewer than 30 of the samples" in diversify("solve", file, "--bands").stdout
+
+
+def test_the_length_of_a_shock_moves_by_whole_periods() -> None:
+    # A year is the step: 17 months are 1.42 years, 18 are 1.5 (to the even 2), 2 are no less than one.
+    tiny = so.load("instances/tiny.yaml", ["ranges.shocks.embargo.months={low: 12, high: 36}"])
+
+    def lengths(instance: so.Instance, number: float) -> tuple[float, ...]:
+        return with_numbers(instance, {"shocks.embargo.months": number}).shocks["embargo"].durations.values
+
+    assert [lengths(tiny, number) for number in (2, 17, 18, 31)] == [(12,), (12,), (24,), (36,)]
+    # 1.3 x 24 = 31.2 months are 2.6 years, 1.3 x 48 = 62.4 are 5.2.
+    factor = "ranges.shocks.embargo.months={low: 0.5, high: 1.5, of: value}"
+    assert lengths(so.load("instances/tiny.yaml", ["shocks.embargo.months=[24, 48]", factor]), 1.3) == (36, 60)
+    # A year of embargo takes 70 t from 2029 on, all from the stock of 100 t: no plant, from below 18 months.
+    found = so.sensitivity(tiny, 60)
+    (flip,) = only(found).flips
+    assert (flip.end, flip.outcome.bought) == ("low", {"reserve"})
+    assert flip.other < 18 <= flip.same < flip.other + 0.2
+    assert found.sampled is not None
+    assert found.sampled.used == 60
+    # The draws are a sixtieth of 24 months apart, and those below 18 months are a quarter of them.
+    assert found.sampled.bought["plant"] == pytest.approx(0.75, abs=1 / 60)
 
 
 def test_what_a_sample_says_by_hand() -> None:

@@ -237,6 +237,8 @@ def with_value(instance: Instance, path: str, value: object, *, source: str | No
 def with_numbers(instance: Instance, numbers: Mapping[str, float]) -> Instance:
     """Return the instance with other values of its uncertain numbers, by path, and without ranges and scenarios.
 
+    The length of a shock is rounded to the nearest whole number of periods.
+
     Raises:
         InstanceError: the changed data make no valid instance.
     """
@@ -245,7 +247,7 @@ def with_numbers(instance: Instance, numbers: Mapping[str, float]) -> Instance:
         read_document(original)
     document = replace(original, data=original.shared_data(), findings=[], own=set(), known={**original.known})
     for path, number in numbers.items():
-        set_number(document.to_change(own[path].place[:-1]), own[path], number)
+        set_number(document.to_change(own[path].place[:-1]), own[path], number, instance.horizon.months)
     return check_document(document)[0]
 
 

@@ -41,6 +41,12 @@ class Uncertain:
     is_factor: bool
     draw: str | None = None
 
+    @property
+    def is_length(self) -> bool:
+        """Whether it is the length of shocks or attacks, a whole number of periods."""
+        *_, field = (part for part in self.place if isinstance(part, str))
+        return self.place[0] in ("shocks", "ensembles", "adversary") and field == "months"
+
     def at(self, position: float) -> float:
         """Return the number, or factor, at a position: −1 is low, 0 the value, 1 high."""
         end = self.low if position < 0 else self.high
@@ -76,9 +82,9 @@ class UncertainNumber:
         return self.inputs[0]
 
     @property
-    def has_lead_time(self) -> bool:
-        """Whether one of the inputs is a lead time."""
-        return any(each.place[-1] == "lead_time" for each in self.inputs)
+    def is_rounded(self) -> bool:
+        """Whether one of the inputs is rounded to whole periods: a lead time, or the length of shocks."""
+        return any(each.place[-1] == "lead_time" or each.is_length for each in self.inputs)
 
     @property
     def is_of_adversary(self) -> bool:
@@ -196,13 +202,21 @@ def _is_single(value: Any) -> bool:
     return not _nested(value) or (isinstance(value, list) and len(value) == 1)
 
 
-def set_number(holder: Any, where: Uncertain, number: float) -> None:
-    """Set an uncertain number to another value, or scale it by a factor, in the mapping or list that holds it."""
-    key = where.place[-1]
-    if where.is_factor:
-        holder[key] = _scale(holder[key], number)
-    else:
-        holder[key] = [number] if isinstance(holder[key], list) else number
+def set_number(holder: Any, where: Uncertain, number: float, step: int = 0) -> None:
+    """Set an uncertain number to another value, or scale it by a factor, in the mapping or list that holds it.
+
+    With a `step` the length of a shock is rounded to whole periods of so many months.
+    """
+    value = holder[where.place[-1]]
+    alone = [number] if isinstance(value, list) else number
+    value = _scale(value, number) if where.is_factor else alone
+    holder[where.place[-1]] = _in_periods(value, step) if step and where.is_length else value
+
+
+def _in_periods(value: Any, step: int) -> Any:
+    if isinstance(value, list):
+        return [_in_periods(each, step) for each in value]
+    return float(step * max(1, round(value / step)))
 
 
 def _scale(value: Any, factor: float) -> Any:

@@ -233,7 +233,7 @@ def first_order_effect(
         moved = with_numbers(instance, number.at(STEP * end))
     except InstanceError:
         return unknown
-    if number.has_lead_time or _gains_probability(instance, moved):
+    if number.is_rounded or _gains_probability(instance, moved):
         return unknown
     judge = _solve_change if screen.is_small else _estimate_change
     known = memory.setdefault(BASE, {})

@@ -58,6 +58,11 @@ from optimizer.studies.what_if import WhatIfResult, WhatIfSolver
 from optimizer.tolerances import SAME_VALUE, VALUE_RESOLUTIONS
 from optimizer.units import MoneyLike
 
+TOO_FEW_SOLVED = (
+    f"Fewer than {FEWEST // 2} of the samples of all numbers together could be solved for, so that there is no band "
+    "and no share of the variance. Numbers that depend on each other may not fit: let them share a `draw`."
+)
+
 
 @dataclass(frozen=True)
 class MovedNumbers:
@@ -152,8 +157,7 @@ def sensitivity(
         flips: whether to compute switching values.
         resolution: precision of switching values, as a share of the distance from the value to the end.
         budget, scenario: as for `solve`.
-        adversary: whether every attack that the instance's adversary can afford counts as a shock; the attacks are
-            listed anew for changed numbers.
+        adversary: whether every attack that the adversary can afford is a shock, listed anew for changed numbers.
         settings: `accuracy` is the share of the price of survival to which costs are proven (2 % by default),
             `time_limit` applies to the whole analysis, and `jobs` is the number of processes.
         listener: receives the rounds of the first search, then every set of numbers that was solved for.
@@ -186,7 +190,13 @@ def sensitivity(
     clock = settings.clock() if known is None else Clock()
     search = _SensitivitySearch(instance, settings, clock, listener, lists_attacks=adversary)
     with interruptible(clock, listener):
-        return replace(search.run(samples, seed, resolution, known, most, has_flips=flips), notes=made.notes)
+        found = search.run(samples, seed, resolution, known, most, has_flips=flips)
+    return replace(found, notes=(*made.notes, *[TOO_FEW_SOLVED] * _lacks_samples(found, samples)))
+
+
+def _lacks_samples(found: Sensitivity, samples: int) -> bool:
+    """Return whether samples were to be evaluated and too few could be, though the search was not stopped."""
+    return samples > 0 and found.sampled is None and found.status == "proven"
 
 
 def _require_ranges(instance: Instance) -> None:
