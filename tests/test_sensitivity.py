@@ -292,6 +292,17 @@ def test_a_shortage_cost_that_changes_the_plan_has_the_gap_at_the_shortage_costs
     assert bar.swing(found.base)[:2] == (True, pytest.approx(60_000))
 
 
+def test_samples_that_may_fail_are_not_among_the_shocks_that_fail_by_hand() -> None:
+    # Four equal samples, of which two may fail, need 70 t in 2029 and in 2030. 1M buys 1M / 65k = 15.4 t of reserve:
+    # 124.6 t at 500k are missing in each of the two samples that count. A shortage cost moves none of that.
+    ensemble = "{count: 4, start: 2029, months: 24, survive: 0.5, cuts: [{region: rival, severity: 1}]}"
+    changes = ["shocks={}", f"ensembles.trouble={ensemble}", "policy.budget=1M"]
+    changes.append("ranges.demands.motors.shortage_cost={low: 400k, high: 600k}")
+    bar = only(found := so.sensitivity(so.load(INSTANCES / "tiny.yaml", changes), settings=EXACT, flips=False))
+    for outcome in (found.base, bar.low, bar.high):
+        assert (outcome.failed, outcome.gap) == (2, pytest.approx(2 * (140 - 1e6 / 65e3) * 500e3))
+
+
 # Scrap of a segment's sales comes back to a recycler, beside imports that are dear and an ally that is cheap.
 SCRAP = """
 horizon: {start: 2026, end: 2029, step: year}

@@ -27,7 +27,7 @@ from optimizer import arguments
 from optimizer.algorithms.executor import size_for, start_executor
 from optimizer.algorithms.fixed_plan import evaluate_fixed_plan
 from optimizer.algorithms.problem import negligible_gap
-from optimizer.algorithms.relaxed_floors import excused_samples, tree_shares
+from optimizer.algorithms.relaxed_floors import excused_samples, failing_beyond_allowed, tree_shares
 from optimizer.algorithms.separation.attacks import with_listed_attacks
 from optimizer.algorithms.solving import no_shock_cost
 from optimizer.algorithms.workers import Task, own_clock
@@ -103,14 +103,14 @@ def _ask_moved(
 
 
 def outcome(solver: WhatIfSolver, instance: Instance, found: WhatIfResult) -> VariantOutcome:
-    """Return the outcome of a what-if result, with the number of failed shocks and the options bought."""
+    """Return the outcome of a what-if result, with the options bought and the failed shocks that are not allowed to."""
     if not math.isfinite(found.cost):
         return VariantOutcome(found.status)
     failed = 0
     if found.gap > 0:
         evaluator = solver.evaluator(instance)
         left = evaluator.gaps(evaluator.plan_values([found.plan]), Clock())
-        failed = int(left.fails.sum())
+        failed = int(failing_beyond_allowed(instance, left.gap, left.fails).sum())
     bought = frozenset(o for o, size in found.plan.sizes.items() if is_bought(instance, o, size))
     proven = min(found.gap_bound, found.gap) if instance.policy.gap_price is None else None
     return VariantOutcome(found.status, found.cost, found.bound, found.gap, found.outlay, failed, bought, proven)
@@ -129,7 +129,7 @@ def _with_gap_in(
     proven = None
     if elsewhere.gap_bound is not None:
         proven = gap * elsewhere.gap_bound / elsewhere.gap if elsewhere.gap > 0 else gap
-    return replace(elsewhere, gap=gap, gap_bound=proven, failed=int(left.fails.sum()) if gap > 0 else 0)
+    return replace(elsewhere, gap=gap, gap_bound=proven, failed=int((left.fails & ~excused).sum()) if gap > 0 else 0)
 
 
 def sensitivity(
