@@ -18,7 +18,7 @@ from optimizer.instance.derived import field_unit
 from optimizer.instance.edits import with_numbers
 from optimizer.instance.ranges import numbers_of
 from optimizer.report.brief.content import _figures_note, figures_part
-from optimizer.report.format import number_name
+from optimizer.report.format import number_name, uncertain_text
 from optimizer.report.tables.sensitivity import sensitivity_parts
 from optimizer.solver import Progress, Settings
 from optimizer.studies import first_order
@@ -129,6 +129,24 @@ def test_values_and_ranges_of_numbers_that_move_together_are_shown_with_their_un
     assert "–: no proven change." in figures.frame.note
 
 
+def test_a_range_of_the_discount_rate_is_shown_as_any_other(tmp_path: Path) -> None:
+    instance = so.read(three() | {"discount_rate": {"value": 0.05, "low": 0, "high": 0.1}})
+    found = so.sensitivity(instance, settings=EXACT)
+    (console := Console(width=80, file=io.StringIO())).print(*sensitivity_parts(found, 80))
+    assert re.search(r"^discount rate +0 … 0.1 ", console.file.getvalue(), re.MULTILINE)
+    figures = figures_part(instance, so.solve(instance, settings=EXACT), found)
+    assert figures.frame is not None
+    assert [row["range"] for row in figures.frame.rows()] == ["0 … 0.1"]
+
+
+@pytest.mark.parametrize("file", sorted(INSTANCES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_uncertain_number_of_the_cases_has_words_for_name_and_range(file: Path) -> None:
+    instance = so.load(file)
+    for number in numbers_of(instance.uncertain):
+        assert "_" not in number_name(instance, number)
+        assert "…" in uncertain_text(instance, number, -1.0, 1.0)
+
+
 @pytest.mark.parametrize(
     ("path", "unit"),
     [
@@ -136,6 +154,7 @@ def test_values_and_ranges_of_numbers_that_move_together_are_shown_with_their_un
         ("adversary.attack_budget", "USD"), ("shocks.ban.months", "months"), ("shocks.ban.cost.a", ""),
         ("options.a.price", "USD/t"), ("options.a.capex", "USD per t/yr"),
         ("options.s.holding_cost", "USD/t and year"), ("options.s.price_response.reference", "t/yr"),
+        ("discount_rate", ""),
     ],
 )  # fmt: skip
 def test_units_of_numbers(path: str, unit: str) -> None:

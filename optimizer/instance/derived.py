@@ -327,8 +327,9 @@ _UNITS = {
 
 def field_unit(instance: Instance, place: Sequence[str | int]) -> str:
     """Return the unit of a number of the file; empty for a share and for a multiplier."""
-    section, owner, *fields = map(str, place)
-    fields = [owner, *fields] if section in ("policy", "adversary") else fields
+    section, *parts = map(str, place)
+    owner = parts[0] if parts else ""
+    fields = parts if section in ("policy", "adversary") else parts[1:]
     fields = ["months"] * ("months" in fields) if section in ("shocks", "ensembles") else fields
     units = (_UNITS.get(f"{section}.{each}", _UNITS.get(each)) for each in fields)
     return next(filter(None, units), "").format(money=instance.money, size=size_unit(instance, owner))

@@ -334,10 +334,10 @@ def number_name(instance: Instance, number: UncertainNumber) -> str:
     """Return a number in words, its owner and its field; for inputs that move together, what they have in common."""
     first, *others = number.inputs
     head, *rest = [str(part) for part in first.place]
-    if head not in SECTIONS or not rest:
+    if rest and head not in SECTIONS:
         return first.path
-    if head in ("policy", "adversary") and not others:
-        return " ".join([head, *rest])
+    if not rest or (head in ("policy", "adversary") and not others):
+        return " ".join([head, *rest]).replace("_", " ")
     if not others:
         return f"{display_name(instance, rest[0])}: {field_words(instance, rest[1:])}"
     return _name_of_several(instance, number)
