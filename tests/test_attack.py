@@ -96,6 +96,34 @@ def test_the_least_outlay_is_that_of_the_works_that_survive() -> None:
     assert (found.least.status, found.least.outlay) == ("optimal", pytest.approx(600))
 
 
+def test_a_least_outlay_that_exceeds_its_bound_by_rounding_alone_is_proven_by_hand() -> None:
+    # 61 % of 89.1 t of imports are lost in `late`: 43.97 − 34.749 = 9.221 t are missing. The substitute serves 16 % of
+    # 43.97 t, 7.0352 t at 31.09; the recycler makes the other 2.1858 t at 49.89: 218.724… + 109.050 = 327.774. In
+    # `early` 1.2 · 43.97 − 0.58 · 89.1 = 1.086 t are missing, less than the substitute serves. The plant makes nothing.
+    imports = {"region": "rival", "output": {"magnet": 1}, "capacity": 89.1}
+    shock = {"start": 2026, "months": 12, "cuts": [{"region": "rival", "severity": 0.42}], "demand": {"cars": 1.2}}
+    plant = {"price": 1, "cuts": [{"process": "plant", "severity": 0.45}]}
+    data = {
+        "horizon": {"start": 2026, "end": 2029, "step": "year"},
+        "commodities": {"magnet": {}},
+        "processes": {"imports": imports},
+        "demands": {"cars": {"commodity": "magnet", "quantity": 43.97, "survival": 1, "shortage_cost": 135.64}},
+        "options": {
+            "plant": {"kind": "refining", "max_size": 46.17, "unit_size": 7.5},
+            "swap": {"kind": "substitution", "demand": "cars", "max_share": 0.16, "capex": 31.09, "max_size": 16.23},
+            "recycler": {"kind": "recycling", "output": {"magnet": 1}, "capex": 49.89, "max_size": 22.97},
+        },
+        "shocks": {
+            "early": shock,
+            "late": {"start": 2029, "months": 12, "cuts": [{"region": "rival", "severity": 0.61}]},
+        },
+        "adversary": {"attack_budget": 0, "months": 12, "starts": 2029, "targets": {"plant": plant}},
+    }
+    least = so.attack(so.read(data), settings=EXACT).least
+    assert least is not None
+    assert (least.status, least.outlay) == ("optimal", pytest.approx(7.0352 * 31.09 + 2.1858 * 49.89))
+
+
 def test_the_plan_for_the_listed_shocks_alone_is_cheaper_and_breaks() -> None:
     # Half of both is lost in the storm: 10 t/yr of works, 300. With east attacked it leaves 50 t: 10 t at 1000.
     shock = {"start": 2027, "months": 12, "cuts": [{"severity": 0.5, "process": ["east", "west"]}]}

@@ -26,7 +26,7 @@ from optimizer.disruptions.shock import Shock
 from optimizer.instance.schema import Instance
 from optimizer.solver.base import AT_GAP, Clock, Listener, Progress, Settings, SolveResult, Vector
 from optimizer.solver.model import Model
-from optimizer.tolerances import HELD_VALUE, INTEGRALITY, NEGLIGIBLE
+from optimizer.tolerances import HELD_VALUE, INTEGRALITY, NEGLIGIBLE, ROUNDING
 
 if TYPE_CHECKING:
     from optimizer.algorithms.recourse import Evaluator
@@ -161,10 +161,10 @@ class ShockModel(MeasuredModel):
         return result
 
     def _with_known_bound(self, result: SolveResult, enough: float, bound: float) -> SolveResult:
-        """Return a result whose bound is at least `bound`, optimal if its objective is at most `enough`."""
+        """Return a result whose bound is at least `bound`, optimal if, but for rounding, its objective is `enough`."""
         if result.values is None:
             return replace(result, bound=max(bound, result.bound))
-        status = "optimal" if result.objective <= enough else result.status
+        status = "optimal" if result.objective - enough <= ROUNDING * abs(result.objective) else result.status
         return replace(result, status=status, bound=min(max(bound, result.bound), result.objective))
 
     def solve_lp(self) -> SolveResult:
