@@ -311,7 +311,7 @@ def _check_range(document: Document, path: str, spec: RangeSpec, places: Sequenc
         yield f"`{path.split('.')[0]}` has no ranges", "Name a number of the rest of the file."
         return
     if not places:
-        yield "matches no number", "Name a number that the file writes out, with its path, such as options.plant.capex."
+        yield "matches no number", "Name a number that the file writes out, with its path, such as options.NAME.capex."
     outside = f"lies outside the range, {spec.low:g} to {spec.high:g}"
     if spec.of is not None:
         if places and not spec.low <= 1.0 <= spec.high:
@@ -323,7 +323,8 @@ def _check_range(document: Document, path: str, spec: RangeSpec, places: Sequenc
             yield f"{name} is a series or a list", "Write factors of it, with `of: value`."
             return
         if not spec.low <= (value := _first_number(document.data, place)) <= spec.high:
-            yield f"the value {value:g} of {name} {outside}", "Widen it."
+            factors = ", or add `of: value` if its ends are factors" * (spec.low <= 1.0 <= spec.high)
+            yield f"the value {value:g} of {name} {outside}", f"Widen it{factors}."
             return
 
 

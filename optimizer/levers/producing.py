@@ -42,6 +42,12 @@ class Producing(Sized, Activity):
         """The cure for a free option: it names the fields that may hold a cost."""
         return "Add its capex, fixed_cost or fixed_opex; what is there already is a process."
 
+    @classmethod
+    def cure_of_unknown(cls, key: str) -> str | None:
+        """Return a cure for the cost of operation, whose fields have other names."""
+        cure = "Write `cost`, money per t of activity, or `fixed_opex`, money per t/yr of size and year."
+        return cure if key == "opex" else None
+
     @property
     def capex_group(self) -> str | None:
         """The group of all plants."""
