@@ -455,8 +455,12 @@ def test_what_is_minimised_is_said_where_gaps_have_a_price() -> None:
     assert (frame["priced_cost"] - frame["least_cost"]).tolist() == pytest.approx(frame["regret"].tolist(), abs=5)
     text = printed(result, 80)
     assert "high 50.0 % ✗ 0 of 1 2M 30M 6.5M 5.6M 900k" in " ".join(text.split())
+    # The table has no room for the outlay, so its caption does not explain it.
+    assert "of the future. With gap: cost plus the gap at its price" in " ".join(text.split())
     survived = so.solve_futures(so.load(ROOT / "examples" / "wait_or_commit.yaml", ["policy.gap_price=1"]))
-    assert "With gap" not in printed(survived, 80).partition("Cost: present value")[0]
+    table, _, caption = printed(survived, 80).partition("Cost: present value")
+    assert "With gap" not in table
+    assert "Outlay: undiscounted. " in " ".join(caption.split())
 
 
 def test_a_regret_of_nothing_is_proven() -> None:

@@ -282,7 +282,13 @@ def future_table(instance: Instance, result: FuturesResult, *, every: bool = Fal
         cells={"survives": _survived_cell},
         hidden=hidden,
     )
-    return _with_title(frame.title, made, frame.note + caption)
+    note = _without_outlay(frame.note) if "outlay" in hidden else frame.note
+    return _with_title(frame.title, made, note + caption)
+
+
+def _without_outlay(note: str) -> str:
+    """Return the caption of the table of futures without the sentence on the outlay."""
+    return ". ".join(each for each in note.split(". ") if not each.startswith("Outlay: "))
 
 
 def _survived_cell(row: FrameRow) -> Text:
