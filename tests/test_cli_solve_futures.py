@@ -461,6 +461,9 @@ def test_what_is_minimised_is_said_where_gaps_have_a_price() -> None:
     table, _, caption = printed(survived, 80).partition("Cost: present value")
     assert "With gap" not in table
     assert "Outlay: undiscounted. " in " ".join(caption.split())
+    # Without money floors fail in both futures, and every plan costs 0: there is nothing else to explain.
+    broke = printed(so.solve_futures(so.load(ROOT / "examples" / "wait_or_commit.yaml"), 0), 80)
+    assert "Outlay: undiscounted. Audit" in " ".join(broke.split())
 
 
 def test_a_regret_of_nothing_is_proven() -> None:
