@@ -48,7 +48,8 @@ def _describe_error(model: type[BaseModel], error: Mapping[str, Any], place: Seq
     if kind == "finding":
         return error["ctx"]["what"], error["ctx"]["cure"] + colon
     if kind == "extra_forbidden":
-        tail = colon or ' A text with a comma needs quotes: "one, two".' * (value is None)
+        comma = ' A text with a comma needs quotes: "one, two"; a decimal number has a point: 0.7.'
+        tail = colon or comma * (value is None)
         return f'"{excerpt(last)}" is an unknown key', _cure_of_unknown(model, str(last), place) + tail
     if kind == "missing":
         return f"{last} is missing", f"Add `{last}:`."

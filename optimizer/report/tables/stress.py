@@ -183,7 +183,7 @@ def _services_table(stress: Stress) -> Table:
     frame = stress.frames.frame("services")
     caption = (
         "Share served in each sample's weakest period, once floors are kept as far as they can be and all else is "
-        "served that can be; p5: one sample in twenty fares worse."
+        "served that can be; p5: one sample in twenty fares no better."
     )
     caption += f"\n{len(frame) - SEGMENTS} more segments are not shown." if len(frame) > SEGMENTS else ""
     return screen_table(
