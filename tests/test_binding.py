@@ -77,10 +77,11 @@ policy: {gap_price: 1}
 """
 
 
-def test_a_floor_that_just_holds_saves_what_it_costs_and_not_the_price_of_a_gap() -> None:
+@pytest.mark.parametrize("strategy", ["extensive-form", "constraint-generation"])
+def test_a_floor_that_just_holds_saves_what_it_costs_and_not_the_price_of_a_gap(strategy: str) -> None:
     # 40 of 100 t come from the plant at 30 a t. A point of the floor is 1 t, and 1 % of the mill 0.6 t.
     instance = so.read(yaml.safe_load(PRICED))
-    result = so.solve(instance, settings=so.Settings(mip_gap=0.0, strategy="extensive-form"))
+    result = so.solve(instance, settings=so.Settings(mip_gap=0.0, strategy=strategy))
     assert [each.what for each in result.binding] == [
         "the floor of all in embargo",
         "the capacity of mill in the shocks",
@@ -88,17 +89,34 @@ def test_a_floor_that_just_holds_saves_what_it_costs_and_not_the_price_of_a_gap(
     assert [each.worth for each in result.binding] == pytest.approx([30, 18])
 
 
-def test_a_floor_that_just_holds_saves_no_gap_of_another_segment() -> None:
+@pytest.mark.parametrize("strategy", ["extensive-form", "constraint-generation", "benders"])
+def test_a_floor_that_just_holds_saves_no_gap_of_another_segment(strategy: str) -> None:
     # 8 of 10 t of gears can be had: a gap of 2 · 5000. A point of the floor is 0.1 t, and 1 % of the works 0.08 t. The
     # plant keeps the floor of magnets, whatever it is.
     data = yaml.safe_load(PRICED) | {"policy": {}}
     data["commodities"]["gear"] = {}
     data["processes"]["works"] = {"region": "home", "output": {"gear": 1}, "capacity": 8, "cost": 1}
     data["demands"]["gears"] = {"commodity": "gear", "quantity": 10, "survival": 1, "shortage_cost": 5000}
-    result = so.solve(so.read(data), settings=so.Settings(mip_gap=0.0, strategy="extensive-form"))
+    result = so.solve(so.read(data), settings=so.Settings(mip_gap=0.0, strategy=strategy))
     assert result.survival_gap == pytest.approx(10_000)
     assert [each.what for each in result.binding] == [
         "the floor of gears in embargo",
         "the capacity of works in the shocks",
     ]
     assert [each.worth for each in result.binding] == pytest.approx([500, 400])
+
+
+@pytest.mark.parametrize("strategy", ["extensive-form", "constraint-generation", "benders"])
+def test_floors_of_tiny_save_what_solving_again_saves(strategy: str) -> None:
+    # A point in 2029 and 2030 is 2 t of the reserve, each 65k and 5k a year from 2026 to 2028. A larger reserve alone
+    # saves nothing. Floors between given years are interpolated: that of 2028 is 0.5.
+    tiny = Path(__file__).parents[1] / "instances" / "tiny.yaml"
+    settings = so.Settings(mip_gap=0.0, strategy=strategy)
+    result, floors = so.solve(so.load(tiny), settings=settings), "demands.motors.survival"
+    assert [(each.what, each.worth) for each in result.binding] == [
+        ("the floor of motors in embargo@2029", pytest.approx(2 * (65e3 + 3 * 5e3))),
+        ("the floor of motors in embargo@2027", pytest.approx(20e3)),
+    ]
+    for lower, worth in (("{2027: 0.3, 2028: 0.5, 2029: 0.69}", 160e3), ("{2027: 0.29, 2028: 0.49, 2029: 0.7}", 20e3)):
+        changed = so.solve(so.load(tiny, [f"{floors}={lower}"]), settings=settings)
+        assert result.total_cost - changed.total_cost == pytest.approx(worth)

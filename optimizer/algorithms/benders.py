@@ -31,6 +31,7 @@ from optimizer.algorithms.benders_loop import BendersLoop, Incumbent, Objective
 from optimizer.algorithms.benders_master import MasterProblem
 from optimizer.algorithms.extensive_form import ShockModel
 from optimizer.algorithms.problem import Aim, DualValues, SearchResult, is_worst_case
+from optimizer.algorithms.relaxed_floors import with_duals_of_lower_floors
 from optimizer.algorithms.separation import select_most_violated
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.derived import free_floors
@@ -54,7 +55,7 @@ class BendersSearch(RecourseEstimates):
                 return self.minimise_gap()
             loop = self._start(Objective("cost", self._master_with_floors, self._evaluate_costs))
             if loop.run():
-                return self._conclude(loop, cheapest=self._cheapest_expected(loop))
+                return self._conclude(loop, duals=self._dual_values(loop), cheapest=self._cheapest_expected(loop))
             return self._stopped() if self.clock.is_over else self.minimise_gap()
 
     def continue_from(self, shocks: Iterable[Shock], history: Iterable[Progress]) -> SearchResult:
@@ -76,9 +77,10 @@ class BendersSearch(RecourseEstimates):
         loop = self._start(Objective("cost", self._master_of_priced_gaps, self._evaluate_costs_at_gap, adds_below=0))
         if not loop.run():
             return self._stopped() if self.clock.is_over else SearchResult("infeasible", loop.master.builder)
+        duals = self._dual_values(loop)
         best = self._cheapest_expected(loop) or self._best_of(loop)
         gap = best.evaluation.gap if best.evaluation.gap > self.negligible else 0.0
-        return self._conclude(loop, gap, gap, self._best_of(loop), best)
+        return self._conclude(loop, gap, gap, duals, best)
 
     def minimise_gap(self) -> SearchResult:
         """Minimise the total gap, then the cost subject to that gap."""
@@ -86,7 +88,7 @@ class BendersSearch(RecourseEstimates):
             self.largest_future_gap = float(self.resumed.facts.get("largest_future_gap", math.inf))
             if self.phase == AT_GAP:
                 gap, bound = float(self.resumed.facts["gap"]), float(self.resumed.facts["gap_bound"])
-                return self._minimise_cost_at(gap, bound, None)
+                return self._minimise_cost_at(gap, bound)
         gaps = self.evaluator.do_nothing(self.clock).gap
         counting = np.flatnonzero(self.evaluator.can_leave_gap(self.clock) | (self.probability > 0.0)).tolist()
         if self._rows(counting) <= self.few_rows:
@@ -102,8 +104,8 @@ class BendersSearch(RecourseEstimates):
             has_plan = loop.run()
         if not has_plan:
             return self._stopped() if self.clock.is_over else SearchResult("infeasible", loop.master.builder)
-        best = self._best_of(loop)
-        return self._minimise_cost_at(best.evaluation.gap, max(0.0, loop.bound), best)
+        best, duals = self._best_of(loop), self._dual_values(loop)
+        return self._minimise_cost_at(best.evaluation.gap, max(0.0, loop.bound), best, duals)
 
     @property
     def _is_largest_gap_known(self) -> bool:
@@ -166,8 +168,10 @@ class BendersSearch(RecourseEstimates):
         self.report_round(AT_GAP, found.cost, found.bound, violated)
         return replace(found, history=tuple(self.history))
 
-    def _minimise_cost_at(self, gap: float, bound: float, least: Incumbent | None) -> SearchResult:
-        """Minimise the cost subject to a gap.
+    def _minimise_cost_at(
+        self, gap: float, bound: float, least: Incumbent | None = None, duals: DualValues | None = None
+    ) -> SearchResult:
+        """Minimise the cost subject to a gap; `least` and `duals` are the plan of least gap and its dual values.
 
         Shocks that fail only because the limit on the gap has some slack are then required to be survived.
         """
@@ -186,7 +190,8 @@ class BendersSearch(RecourseEstimates):
             if self.clock.is_over or not again.run():
                 break
             loop = again
-        return self._conclude(loop, gap, bound, least, self._cheapest_expected(loop))
+        duals = duals if gap else self._dual_values(loop)
+        return self._conclude(loop, gap, bound, duals, self._cheapest_expected(loop))
 
     def _cheapest_expected(self, loop: BendersLoop) -> Incumbent | None:
         """Return the plan of least expected cost among those with the incumbent's measure.
@@ -269,19 +274,31 @@ class BendersSearch(RecourseEstimates):
 
     # Results.
 
+    def _dual_values(self, loop: BendersLoop) -> DualValues | None:
+        """Return the dual values of a loop's incumbent with every floor slightly lower, or as it is once time is over.
+
+        The master holds the shocks whose floors matter; the other shocks have a part in them by their cuts.
+        """
+        best, master = self._best_of(loop), loop.master
+        restricted = None if self.clock.is_over else master.solve_restricted(master.with_integers_of(best.result))
+        if restricted is None:
+            return DualValues.from_result(best.builder, best.result)
+        lowered = with_duals_of_lower_floors(master, restricted)
+        master.release_integers()
+        return DualValues.from_result(master.builder, lowered)
+
     def _conclude(
         self,
         loop: BendersLoop,
         gap: float = 0.0,
         gap_bound: float = 0.0,
-        least: Incumbent | None = None,
+        duals: DualValues | None = None,
         cheapest: Incumbent | None = None,
     ) -> SearchResult:
         """Return the result of a loop: its incumbent, or `cheapest`, the least expected cost at the same measure."""
         best = cheapest or self._best_of(loop)
         found = best.evaluation
         gap = max(gap, found.gap) if gap else 0.0
-        priced = least or (self._best_of(loop) if gap == 0 else None)
         return SearchResult(
             status="optimal" if loop.is_proven else "stopped",
             builder=best.builder,
@@ -291,7 +308,7 @@ class BendersSearch(RecourseEstimates):
             priced_gaps=found.measure - found.measure_without_gaps,
             gap=gap,
             gap_bound=min(gap, gap_bound),
-            duals=DualValues.from_result(priced.builder, priced.result) if priced else None,
+            duals=duals,
             history=tuple(self.history),
             notes=tuple(loop.master.notes),
             allows_shortages=self._may_miss(gap) if self.has_priced_gaps else loop.objective.name != "cost",
