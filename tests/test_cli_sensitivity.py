@@ -107,6 +107,9 @@ def test_ends_that_were_stopped_break_nothing() -> None:
     assert said.startswith("tiny: of 2 uncertain numbers none was settled before the search was stopped")
     assert "? not known: stopped" in said
     assert "M ✗" not in said
+    # One of two numbers is not one number.
+    one = sensitivity_parts(replace(found, status="stopped", bars=found.bars[:1]), 100)[0]
+    assert str(one).startswith("tiny: of 2 uncertain numbers, 1 of which was looked at in the time there was, ")
 
 
 def test_a_number_that_moves_nothing_is_not_said_to_move_most() -> None:

@@ -11,7 +11,6 @@ from typing import Any
 from optimizer.disruptions.adversary import attack_budget_text
 from optimizer.horizon import windowed
 from optimizer.instance.derived import but_samples, display_name
-from optimizer.instance.ranges import numbers_of
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.report.format import (
@@ -30,6 +29,7 @@ from optimizer.report.tables.futures_study import order_facts, worth_facts, wort
 from optimizer.report.tables.sensitivity import (
     about_boxes,
     about_samples,
+    count_numbers,
     deciding_text,
     discovery_notes,
     failure_headline,
@@ -86,8 +86,8 @@ def _cases_reached(found: Comparison) -> str:
 
 
 def _numbers_reached(found: Sensitivity) -> str:
-    every, seen = numbers_of(found.instance.uncertain), len(found.bars) + len(found.screened)
-    looked = "" if seen >= len(every) else f"{seen:,} of {plural(len(every), 'number')} looked at, "
+    seen, missed = len(found.bars) + len(found.screened), len(found.missed)
+    looked = f"{seen:,} of {plural(seen + missed, 'number')} looked at, " if missed else ""
     return f"{looked}{len(found.bars):,} solved for at both ends"
 
 
@@ -207,7 +207,7 @@ def _sensitivity_sentences(found: Sensitivity) -> Sequence[str]:
     if not found.bars:
         return ("No number was looked at before the search was stopped.",)
     unsettled = sum(not (bar.low.is_settled and bar.high.is_settled) for bar in found.bars)
-    first = f"Of {plural(len(found.bars), 'uncertain number')} {deciding_text(found, unsettled)}."
+    first = f"Of {count_numbers(found)} {deciding_text(found, unsettled)}."
     return first, _moves_most(found), " ".join([*filter(None, (_changes(found), _screened_numbers(found)))])
 
 

@@ -24,7 +24,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from optimizer.instance.ranges import UncertainNumber
+from optimizer.instance.ranges import UncertainNumber, numbers_of
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Array, ReadOnly
 from optimizer.results.saved import Bands, Spread, finite_or_none
@@ -305,6 +305,12 @@ class Sensitivity:
         return f"<Sensitivity of {self.instance.title!r}: numbers: {len(self.bars)}; switching values: {flips}>"
 
     frames = property(study_frames.of_sensitivity)
+
+    @property
+    def missed(self) -> tuple[UncertainNumber, ...]:
+        """The numbers that were not looked at before the search was stopped."""
+        reached = {*(bar.number.name for bar in self.bars), *(each.name for each in self.screened)}
+        return tuple(each for each in numbers_of(self.instance.uncertain) if each.name not in reached)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object documented in the manual."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from optimizer.horizon import windowed
 from optimizer.instance.derived import but_samples, display_name, field_unit, makers_of, rules_that_ask
-from optimizer.instance.ranges import UncertainNumber, numbers_of
+from optimizer.instance.ranges import UncertainNumber
 from optimizer.instance.schema import Instance
 from optimizer.report import narrative
 from optimizer.report.brief.plan_parts import (
@@ -42,7 +42,7 @@ from optimizer.report.format import (
 )
 from optimizer.report.tables.budgets import note_on_attacks, tolerance_words
 from optimizer.report.tables.explain import repair_sentences
-from optimizer.report.tables.sensitivity import screening_note, shortage_cost_notes
+from optimizer.report.tables.sensitivity import count_numbers, screening_note, shortage_cost_notes
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.result import Result
 from optimizer.studies.alternatives_result import Alternatives
@@ -381,13 +381,11 @@ def figures_part(instance: Instance, result: Result, found: Sensitivity | None) 
 
 def _figures_note(instance: Instance, found: Sensitivity) -> str:
     """Return the note on the figures, on numbers not examined, and on numbers judged without a solve."""
-    shown, numbers = found.bars[:MOST_FIGURES], numbers_of(instance.uncertain)
-    reached = {*(each.number.name for each in found.bars), *(each.name for each in found.screened)}
-    missed = [number_name(instance, each) for each in numbers if each.name not in reached]
-    every = max(len(reached), len(numbers))
-    of_all = f", {len(reached):,} of which were looked at in the time there was" if missed else ""
-    most = f" the {len(shown)} that move most" if len(reached) > len(shown) and not of_all else ""
-    note = f"Of {plural(every, 'uncertain number')}{of_all}{most}, those first that decide whether floors hold."
+    shown, reached = found.bars[:MOST_FIGURES], len(found.bars) + len(found.screened)
+    missed = [number_name(instance, each) for each in found.missed]
+    most = f" the {len(shown)} that move most" if reached > len(shown) else ""
+    every = count_numbers(found) if missed else f"{plural(reached, 'uncertain number')}{most},"
+    note = f"Of {every} those first that decide whether floors hold."
     if missed:
         note += f" Not looked at, so that one of them may move more: {'; '.join(missed[:MOST_MISSED])}"
         more = len(missed) - MOST_MISSED

@@ -66,7 +66,17 @@ def _headline(found: Sensitivity) -> str:
         return f"{title}: no number has a range; write one, such as capex: {{value: 120k, low: 90k, high: 180k}}."
     unsettled = sum(not (bar.low.is_settled and bar.high.is_settled) for bar in found.bars)
     tail = f"; of {unsettled} it is not known, for the search was stopped" if unsettled else ""
-    return f"{title}: of {plural(len(found.bars), 'uncertain number')} {deciding_text(found, unsettled)}{tail}."
+    return f"{title}: of {count_numbers(found)} {deciding_text(found, unsettled)}{tail}."
+
+
+def count_numbers(found: Sensitivity) -> str:
+    """Return the count of the numbers solved for; of a stopped search that of all, and how many were looked at."""
+    if not found.missed:
+        return plural(len(found.bars), "uncertain number")
+    reached = len(found.bars) + len(found.screened)
+    was = "was" if reached == 1 else "were"
+    total = plural(reached + len(found.missed), "uncertain number")
+    return f"{total}, {reached:,} of which {was} looked at in the time there was,"
 
 
 def deciding_text(found: Sensitivity, unsettled: int) -> str:
