@@ -88,6 +88,19 @@ def test_a_floor_that_is_all_but_kept_is_kept() -> None:
     assert first(world(demands=demands, options={})).months == math.inf
 
 
+def test_a_floor_that_results_count_as_kept_holds_for_ever() -> None:
+    # 5e-7 and 2e-6 of the floor of 80 t are missing without imports; a shortage counts from 1e-6 of 100 t on.
+    for missing, holds in ((5e-7, True), (2e-6, False)):
+        processes = {
+            "imports": {"region": "rival", "output": {"magnet": 1}, "capacity": 90},
+            "plant": {"region": "home", "output": {"magnet": 1}, "capacity": 80 * (1 - missing)},
+        }
+        shocks = {"embargo": {"start": 2026, "months": 24, "cuts": [CUT]}}
+        instance = world(processes=processes, options={}, shocks=shocks)
+        assert first(instance, "embargo").months == (math.inf if holds else 0.0)
+        assert so.solve(instance).survives == holds
+
+
 def test_the_severity_of_a_shock_is_its_largest_and_its_surge_is_left_out() -> None:
     # Half of 90 t is left, and 30: 5 t a year are missing, for 8 years. The cuts before and after take less.
     shock = {"start": 2026, "months": 9, "cuts": [{"region": "rival", "severity": [0.1, 0.5, 0.2]}]}

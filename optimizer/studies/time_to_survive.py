@@ -44,7 +44,7 @@ from optimizer.results.result import Result, require_plan
 from optimizer.solver import Batch, Vector, WarmProgramme
 from optimizer.studies import study_frames
 from optimizer.studies.purchases import place_plan
-from optimizer.tolerances import ENDLESS_RATE, ROUNDING_SIZE, SAME_TIME, VIOLATED
+from optimizer.tolerances import ENDLESS_RATE, NEGLIGIBLE, ROUNDING_SIZE, SAME_TIME
 
 ChokepointKind = Literal["stage", "process", "shock", "rule", "nothing"]
 # The segment that fails first is the one that goes short if the time is longer by this share.
@@ -410,7 +410,7 @@ class _YearModel:
         write_path(builder, instance, path)
         columns = builder.columns
         self.below = [j for j, column in enumerate(columns) if column.mark.what == "below"]
-        self.allowed = np.array([VIOLATED * path.demand_at(columns[j].mark.owner, t) for j in self.below])
+        self.allowed = np.array([NEGLIGIBLE * path.demand_at(columns[j].mark.owner, t) for j in self.below])
         rows = np.arange(self.size)
         self.upper = ShockTable([column.upper for column in columns], self.size).rows(rows)
         for column, upper in zip(columns, self.upper.max(axis=0).tolist(), strict=True):
