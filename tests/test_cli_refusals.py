@@ -98,6 +98,12 @@ def test_a_stress_of_no_shocks_is_a_finding(tmp_path: Path) -> None:
     assert "shocks: the file has no shocks. Add a shock or an ensemble." in said
 
 
+@pytest.mark.parametrize("asked", [[], ["--adversary"]])
+def test_an_adversary_that_does_not_count_is_named(asked: list[str]) -> None:
+    said = CliRunner().invoke(app, ["solve", BESIEGED, *asked], env={"COLUMNS": "200"}).stdout
+    assert ("Note: no attack of the file's adversary is among the shocks" in said) == (not asked)
+
+
 @pytest.mark.parametrize("study", ["compare", "alternatives", "sensitivity"])
 def test_a_study_that_leaves_the_adversary_out_is_refused_beside_one(study: str) -> None:
     said = refusal(["report", BESIEGED, "--adversary", "--with", study])

@@ -20,6 +20,11 @@ _STRATEGIES_IN_HELP = (
 )
 
 
+_NO_ATTACKS = (
+    "no attack of the file's adversary is among the shocks: --adversary adds the worst, and attack says what it does."
+)
+
+
 @dataclass(frozen=True)
 class _Search:
     """Options of the search."""
@@ -72,6 +77,8 @@ def command(
     load_seconds = time.perf_counter() - began
     result = _find_plan(made, settings, load_seconds, adversary=adversary)
     result = _with_bands(result, made.instance, file, settings, computes=bands, adversary=adversary)
+    if made.instance.adversary is not None and not adversary:
+        result = replace(result, notes=(*result.notes, _NO_ATTACKS))
     try:
         if json:
             typer.echo(result.to_json(whole=False))
