@@ -81,6 +81,39 @@ def test_the_least_outlays_of_tiny_by_hand() -> None:
     assert list(told) == ["embargo@2029", "embargo@2027"]
 
 
+THIRDS = """
+horizon: {start: 2026, end: 2028, step: year}
+home: home
+commodities: {magnet: {}}
+processes:
+  imports: {region: rival, output: {magnet: 1}, capacity: 1000, cost: 1}
+  mill: {region: home, output: {magnet: 1}, capacity: 66.666666, cost: 2}
+demands: {cars: {commodity: magnet, quantity: 100, survival: 1, shortage_cost: 1000}}
+options: {works: {kind: refining, output: {magnet: 1}, capex: 10, max_size: 33.333333, cost: 2}}
+shocks: {embargo: {start: 2027, months: 12, cuts: [{region: rival, severity: 1}]}}
+adversary:
+  {attack_budget: 1, months: 12, starts: 2028, targets: {rival: {price: 1, cuts: [{region: rival, severity: 1}]}}}
+"""
+
+
+def test_a_floor_missed_by_the_rounding_of_the_file_has_a_least_outlay_by_hand() -> None:
+    # 66.666666 + 33.333333 t miss 100 t by 1e-8 of them, which no result calls a shortfall: all works, 333.33333.
+    data = yaml.safe_load(THIRDS)
+    found = so.attack(so.read(data), settings=EXACT)
+    assert found.survives
+    assert found.least is not None
+    assert (found.least.status, found.least.outlay) == ("optimal", pytest.approx(333.33333, rel=2e-6))
+    del data["adversary"]
+    comparison = compare(so.read(data), [None], facts=("least", "alone"), settings=EXACT)
+    (least,) = comparison.least
+    assert comparison.columns[0].result.survives
+    assert (least.status, least.outlay) == ("optimal", pytest.approx(333.33333, rel=2e-6))
+    assert least.result is not None
+    assert least.result.survives
+    (alone,) = comparison.alone["plain"]
+    assert (alone.shock, alone.outlay) == ("embargo", pytest.approx(333.33333, rel=2e-6))
+
+
 def test_a_shock_alone_is_not_shown_to_take_more_than_all_of_them() -> None:
     found = compare(tiny(), [20e6], facts=("least", "alone"), settings=EXACT)
     same = replace(

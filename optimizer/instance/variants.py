@@ -14,6 +14,7 @@ from optimizer.disruptions.adversary import Attack, attack_entry
 from optimizer.disruptions.ensemble import each_drawn
 from optimizer.disruptions.shock import Durations, ShockSpec, Starts
 from optimizer.instance.schema import Instance
+from optimizer.tolerances import NEGLIGIBLE
 
 # Edits of shocks and ensembles, which keep an instance valid and are not checked again.
 
@@ -124,6 +125,15 @@ def with_floors(
         shocks={name: _own_floors(spec, chosen, move) for name, spec in instance.shocks.items()},
         ensembles={name: _own_floors(spec, chosen, move) for name, spec in instance.ensembles.items()},
     )
+
+
+def with_eased_floors(instance: Instance) -> Instance:
+    """Return the instance with floors lower by half of what counts as a shortfall, for data that are rounded.
+
+    A plan of least gap may miss floors by less than a shortfall where no plan keeps them exactly: three plants of
+    33.333333 t for a floor of 100 t.
+    """
+    return with_floors(instance, factor=1.0 - NEGLIGIBLE / 2)
 
 
 def _own_floors(spec: Any, chosen: Collection[str], move: Callable[[float], float]) -> Any:

@@ -25,14 +25,14 @@ import numpy as np
 from optimizer import formulation
 from optimizer.algorithms.executor import Executor, size_for, start_executor
 from optimizer.algorithms.extensive_form import ShockModel
-from optimizer.algorithms.problem import LEAST_OUTLAY
+from optimizer.algorithms.problem import LEAST_OUTLAY, SearchResult
 from optimizer.algorithms.relaxed_floors import failing_beyond_allowed
 from optimizer.algorithms.separation.attacks import listed_shocks_only
 from optimizer.algorithms.workers import LISTENER, Memory, Setup, Task, listener_of, own_clock
 from optimizer.audit.result import audit_no_shock
 from optimizer.instance.edits import set_budget, with_budget
 from optimizer.instance.schema import Instance
-from optimizer.instance.variants import with_policy
+from optimizer.instance.variants import with_eased_floors, with_policy
 from optimizer.results.plan import NoShockPlan, Plan
 from optimizer.results.result import Result
 from optimizer.solver import BranchingHistories, Clock, Gains, Listener, Progress, Settings, ignore
@@ -377,13 +377,16 @@ def ask_measured_plan(memory: Memory, instance: Instance, settings: Settings, pl
 def ask_least_outlay(memory: Memory, instance: Instance, settings: Settings, plan: Plan | None = None) -> WhatIfResult:
     """Find the least outlay at which every floor is kept, whatever the budget.
 
-    If the search was stopped, its plan may miss floors; `gap` is then the survival gap of that plan.
+    If the search was stopped, its plan may miss floors; `gap` is then the survival gap of that plan. `plan` survives,
+    if one that does is known.
     """
     free = with_budget(instance, None)
     with own_clock(memory, settings) as clock:
         solver = _solver(memory, instance, settings, clock)
         solver.learn(plan or Plan(), frozenset())
         found = solver.ask(free, LEAST_OUTLAY, settings)
+        if found.status == "infeasible" and plan is not None:
+            found = solver.ask(with_eased_floors(free), LEAST_OUTLAY, settings)
         if found.status != "stopped" or not np.isfinite(found.value):
             return found
         evaluator = solver.evaluator(free)
@@ -402,26 +405,34 @@ def ask_alone(memory: Memory, instance: Instance, settings: Settings, names: Seq
     """Find the least outlay for each of the named shocks alone; the empty name stands for no shock."""
     free = with_budget(instance, None)
     exact = replace(settings, mip_gap=min(settings.mip_gap, EXACT_GAP), tolerance=None)
-    writer, found = formulation.Writer(free), list[LoneShock]()
+    found, eased = list[LoneShock](), with_eased_floors(free)
+    writers = dict[int, formulation.Writer]()
     histories: BranchingHistories = memory.setdefault("lone", {})
     with own_clock(memory, settings) as clock:
+
+        def solve(one: Instance, name: str) -> SearchResult | None:
+            shocks = [one.event(name)] if name else []
+            writer = writers[id(one)] = writers.get(id(one)) or formulation.Writer(one)
+            # A sample that may fail in an ensemble must not fail if it is the only shock.
+            known = (one, shocks, exact, clock, listener_of(memory), writer, LEAST_OUTLAY)
+            return ShockModel(*known, may_excuse=False, histories=histories).minimise_cost()
+
         for name in names:
             if clock.is_over:
                 found.append(LoneShock(name, "stopped", None, None))
                 continue
-            shocks = [free.event(name)] if name else []
-            # A sample that may fail in an ensemble must not fail if it is the only shock.
-            known = (free, shocks, exact, clock, listener_of(memory), writer, LEAST_OUTLAY)
-            model = ShockModel(*known, may_excuse=False, histories=histories)
-            solved = model.minimise_cost()
-            if solved is None or solved.status == "infeasible":
-                found.append(LoneShock(name, "infeasible", None, None))
-            elif solved.values is not None and solved.gap <= 0:
-                bound = max(0.0, solved.bound) if np.isfinite(solved.bound) else None
-                found.append(LoneShock(name, solved.status, max(0.0, solved.cost), bound))
-            else:
-                found.append(LoneShock(name, "stopped", None, None))
+            # Without a plan that keeps every floor, the result is None.
+            found.append(_lone_shock(name, solve(free, name) or solve(eased, name)))
     return found
+
+
+def _lone_shock(name: str, solved: SearchResult | None) -> LoneShock:
+    if solved is None or solved.status == "infeasible":
+        return LoneShock(name, "infeasible", None, None)
+    if solved.values is None or solved.gap > 0:
+        return LoneShock(name, "stopped", None, None)
+    bound = max(0.0, solved.bound) if np.isfinite(solved.bound) else None
+    return LoneShock(name, solved.status, max(0.0, solved.cost), bound)
 
 
 def _solver(memory: Memory, instance: Instance, settings: Settings, clock: Clock) -> WhatIfSolver:
