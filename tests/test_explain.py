@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
@@ -83,6 +84,36 @@ def test_every_repair_of_tiny_by_hand() -> None:
     assert demand.tonnes[2028] == pytest.approx(46)
     # A line costs all of the budget and makes 40 t in two years; no lead time at all would not help.
     assert found(explanation, "sooner").works is False
+
+
+THIRDS = """
+horizon: {start: 2026, end: 2028, step: year}
+home: home
+commodities: {magnet: {}}
+processes:
+  imports: {region: rival, output: {magnet: 1}, capacity: 1000, cost: 1}
+  mill: {region: home, output: {magnet: 1}, capacity: 66.666666, cost: 2}
+demands: {cars: {commodity: magnet, quantity: 100, survival: 1, shortage_cost: 1000}}
+options: {works: {kind: refining, output: {magnet: 1}, capex: 10, max_size: 33.333333, cost: 2}}
+shocks: {embargo: {start: [2027, 2028], months: 12, cuts: [{region: rival, severity: 1}]}}
+"""
+
+
+def test_the_rounding_of_the_file_is_no_reason_why_what_ifs_fail_by_hand() -> None:
+    # 66.666666 + 33.333333 t miss 100 t by 1e-8 of them, which no result calls a shortfall. All works are bought, for
+    # 333.33333; either shock alone takes as much. A point of the floor less is 1 t of works less.
+    data = yaml.safe_load(THIRDS)
+    explanation = so.explain(so.read(data), settings=EXACT)
+    assert (explanation.result.status, explanation.is_complete) == ("survives", True)
+    cost = explanation.result.total_cost
+    changes = {(each.kind, each.of): each.change for each in explanation.part_values if each.survives}
+    assert cost == pytest.approx(633.33333)
+    assert changes["shock", "embargo@2027"] == pytest.approx(0, abs=1e-6 * cost)
+    assert changes["family", "embargo"] == pytest.approx(-333.33333, rel=1e-5)
+    assert changes["cheaper floor", "cars"] == pytest.approx(-10, rel=1e-3)
+    short = so.explain(so.read(data), 100, settings=EXACT)
+    assert found(short, "budget").amount == pytest.approx(333.33333, rel=1e-4)
+    assert found(short, "budget").cost == pytest.approx(633.33333, rel=1e-5)
 
 
 def test_the_reason_of_tiny_by_hand() -> None:

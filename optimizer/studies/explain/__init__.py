@@ -14,11 +14,14 @@ from typing import Any, Self
 
 from optimizer import arguments
 from optimizer.algorithms.executor import size_for, start_executor
+from optimizer.algorithms.problem import negligible_gap
 from optimizer.algorithms.workers import Memory, Setup, Task, own_clock
 from optimizer.instance.derived import display_name
 from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.schema import Instance
+from optimizer.instance.variants import with_eased_floors
 from optimizer.results.result import Result, hardest_of
+from optimizer.results.saved import finite_or_none
 from optimizer.solver import Listener, Settings, ignore, interruptible
 from optimizer.studies.explain.part_values import PartValuation, PlanContext, PlanPart, deadline, plan_parts, tightened
 from optimizer.studies.explain.questions import WHAT_IF_SECONDS, WhatIfs
@@ -185,11 +188,24 @@ def explain(
         if result.status == "survives" and measure is not None:
             explanation = replace(explanation, within=measure.tolerance, tolerance_base=measure)
             solver.settings = replace(measure.settings(settings), patience=None)
-        what_ifs = WhatIfs(made.instance, solver, WHAT_IF_SECONDS)
+        what_ifs = WhatIfs(_as_survived(made.instance, solver, result), solver, WHAT_IF_SECONDS)
         for part in _find_parts(what_ifs, result):
             on_part(part)
             explanation = _add_part(explanation, part)
         return replace(explanation, is_complete=not (clock.is_over or what_ifs.is_cut_short))
+
+
+def _as_survived(instance: Instance, solver: WhatIfSolver, result: Result) -> Instance:
+    """Return the instance, with eased floors if a surviving plan misses floors by less than a shortfall.
+
+    With the floors as they are, what-ifs would have no plan that keeps them exactly either.
+    """
+    if result.status != "survives":
+        return instance
+    evaluator = solver.evaluator(instance)
+    left = evaluator.gaps(evaluator.plan_values([result.plan]), solver.clock)
+    missed = float(left.gap[~left.fails].sum())
+    return with_eased_floors(instance) if missed > negligible_gap(instance) else instance
 
 
 def _find_parts(what_ifs: WhatIfs, result: Result) -> Iterator[ExplanationPart]:
@@ -224,7 +240,11 @@ def _explain_plan(what_ifs: WhatIfs, result: Result) -> Iterator[ExplanationPart
     what_ifs.report("which shocks bind")
     with what_ifs.solver.clock.hurried(what_ifs.each):
         active = what_ifs.solver.shaping_shocks(result, what_ifs.solver.settings)
-    context, spared = PlanContext(result.plan, result.total_cost, result.bound, active), dict[str, bool | None]()
+    cost, bound = result.total_cost, result.bound
+    if what_ifs.instance is not what_ifs.solver.instance:
+        eased = what_ifs.solve_survivable("the cost with eased floors")
+        cost, bound = (eased.found.cost, finite_or_none(eased.found.bound)) if eased.is_proven else (cost, bound)
+    context, spared = PlanContext(result.plan, cost, bound, active), dict[str, bool | None]()
     with ParallelWhatIfs(what_ifs, context, result.seconds["solver"]) as aside:
         for value in _consistent(what_ifs.instance, aside.part_values(plan_parts(what_ifs.instance, context))):
             spared |= {value.of: value.survives} if value.kind == "lever" else {}

@@ -24,6 +24,7 @@ from optimizer.instance.edits import with_budget
 from optimizer.instance.schema import Instance
 from optimizer.instance.variants import (
     with_demand,
+    with_eased_floors,
     with_floors,
     with_lead_times,
     with_only_shocks,
@@ -72,8 +73,13 @@ def least_budget(what_ifs: WhatIfs) -> Iterator[Repair]:
         return
     free = with_budget(what_ifs.instance, None)
     settings = replace(what_ifs.solver.settings, mip_gap=min(PLAN_GAP, what_ifs.solver.settings.mip_gap))
-    found = what_ifs.ask("the least budget", free, ProblemVariant(outlay, name="least outlay"), settings)
+    problem = ProblemVariant(outlay, name="least outlay")
+    found = what_ifs.ask("the least budget", free, problem, settings)
     tried = what_ifs.judge(free, found)
+    if tried.holds is False:
+        free = with_eased_floors(free)
+        found = what_ifs.ask("the least budget", free, problem, settings)
+        tried = what_ifs.judge(free, found)
     if tried.holds is None:
         yield Repair("budget", why="it was stopped before that was found")
     elif not tried.holds:
@@ -82,7 +88,7 @@ def least_budget(what_ifs: WhatIfs) -> Iterator[Repair]:
     elif policy.budget is not None and found.value <= policy.budget * (1.0 - PLAN_GAP):
         yield Repair("budget", works=False, why="there is money left: it does not bind")
     else:
-        cheaper = partial(with_budget, what_ifs.instance)
+        cheaper = partial(with_budget, free)
         yield _money_repair(what_ifs, "budget", found, tried, "the plan of the least budget", cheaper)
 
 
