@@ -25,8 +25,10 @@ FEASIBILITY = 1e-9
 # tolerance takes up to twice as long.
 INTEGERS_IN_SEARCH = 1e-7
 LOOSER_FEASIBILITY = (1e-7, 1e-6)
-# HiGHS ignores coefficients of the scaled model below this, the least that it can be set to. Its default of 1e-9 would
-# ignore plants whose input and output are in units ten orders of magnitude apart.
+# HiGHS ignores coefficients below the first number. As a rule they are rounding errors of its presolve, and searches
+# that heed them can end undecided. Where a model has smaller ones, as of plants whose input and output are in units ten
+# orders of magnitude apart, the limit is half of the smallest, and at least the second number, the least of HiGHS.
+IGNORED_COEFFICIENT = 1e-9
 SMALLEST_COEFFICIENT = 1e-12
 # Largest relative difference between the objective that a solver reports and that of its solution.
 REPORTED_OBJECTIVE = 1e-6

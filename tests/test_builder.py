@@ -166,6 +166,18 @@ def test_a_small_coefficient_counts(builder: ModelBuilder) -> None:
     assert Model(builder, x, Settings()).solve().objective == pytest.approx(1e10)
 
 
+def test_a_small_coefficient_of_a_row_added_later_counts_and_only_then(builder: ModelBuilder) -> None:
+    x, y = builder.variable("o", "x", 0), builder.variable("o", "y", 0)
+    builder.require("o", "least", None, y, ">=", 1.0)
+    model, more = Model(builder, x, Settings()), builder.copy()
+    highs = model._back.highs
+    assert highs.getOptionValue("small_matrix_value")[1] == 1e-9
+    more.require("o", "row", None, 1e-10 * x - y, ">=", 0.0, unit="t")
+    model.grow(more, x)
+    assert highs.getOptionValue("small_matrix_value")[1] == pytest.approx(0.5e-10)
+    assert model.solve().objective == pytest.approx(1e10)
+
+
 def test_two_impossible_rows_stay_two(builder: ModelBuilder) -> None:
     builder.require("o", "one", None, Expression(), ">=", 1.0)
     builder.require("o", "two", None, Expression(), ">=", 1.0)

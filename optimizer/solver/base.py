@@ -7,6 +7,7 @@ in all other fields.
 
 import contextlib
 import math
+import os
 import re
 import signal
 import threading
@@ -463,3 +464,21 @@ class BackEnd(Protocol):
 
     def doubt_basis(self) -> None:
         """Let the next LP restart from scratch if its starting basis is far from optimal; a back end may do nothing."""
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Silence file descriptor 1 in the enclosed block: HiGHS prints a banner there when it is first created."""
+    try:
+        saved = os.dup(1)
+    except OSError:
+        yield
+        return
+    sink = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(sink, 1)
+        yield
+    finally:
+        os.dup2(saved, 1)
+        os.close(sink)
+        os.close(saved)

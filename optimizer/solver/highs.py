@@ -1,12 +1,10 @@
 """The HiGHS back end: HiGHS holds the model that PuLP built and keeps its basis between solves."""
 
-import contextlib
 import math
-import os
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,9 +14,20 @@ from highspy import HighsBasisStatus, HighsModelStatus, HighsVarType, kHighsIInf
 
 from optimizer.errors import SolverError
 from optimizer.model import Sense
-from optimizer.solver.base import BoundsListener, Clock, Indices, RawResult, Settings, SolveRequest, Vector, Verdict
+from optimizer.solver.base import (
+    BoundsListener,
+    Clock,
+    Indices,
+    RawResult,
+    Settings,
+    SolveRequest,
+    Vector,
+    Verdict,
+    quiet,
+)
 from optimizer.tolerances import (
     FEASIBILITY,
+    IGNORED_COEFFICIENT,
     INTEGERS_IN_SEARCH,
     LOOSER_FEASIBILITY,
     REPORTED_OBJECTIVE,
@@ -71,7 +80,7 @@ class HighsBackEnd:
     """HiGHS behind PuLP: PuLP builds the model once, then bounds, costs and integrality change in place."""
 
     def __init__(self, problem: pulp.LpProblem, settings: Settings) -> None:
-        self._settings = settings
+        self._settings, self._ignored = settings, IGNORED_COEFFICIENT
         options: dict[str, Any] = {
             "small_matrix_value": SMALLEST_COEFFICIENT,
             "primal_feasibility_tolerance": FEASIBILITY,
@@ -90,6 +99,7 @@ class HighsBackEnd:
             solver.createAndConfigureSolver(problem)
         solver.buildSolverModel(problem)
         self._highs = problem.solverModel
+        self._heed(np.array(self._highs.getLp().a_matrix_.value_))
         if self._highs.getNumRow() != len(problem.constraints()):
             # HiGHS then drops all rows and would report the rest as optimal.
             raise SolverError("HiGHS refuses the model: after scaling, a coefficient is 1e15 or larger")
@@ -123,6 +133,12 @@ class HighsBackEnd:
         # By name, a stored basis with its LP and solution; None in place of the latter two once cuts were added.
         self._kept: dict[str, tuple[Any, Solved | None]] = {}
 
+    def _heed(self, coefficients: Vector) -> None:
+        """Lower the limit below which HiGHS ignores coefficients, if these are smaller; see `IGNORED_COEFFICIENT`."""
+        smallest = float(np.abs(coefficients[coefficients != 0.0]).min(initial=math.inf))
+        self._ignored = max(SMALLEST_COEFFICIENT, min(self._ignored, smallest / 2.0))
+        self._highs.setOptionValue("small_matrix_value", self._ignored)
+
     def grow(self, upper: Vector, rows: Sequence[tuple[Sense, float, Indices, Vector]]) -> None:
         """Append columns and rows; see `BackEnd.grow`."""
         none, nothing = np.zeros(0, dtype=np.int32), np.zeros(0)
@@ -140,6 +156,7 @@ class HighsBackEnd:
         starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int32)
         columns = np.concatenate([columns for _, _, columns, _ in rows])
         values = np.concatenate([values for _, _, _, values in rows])
+        self._heed(values)
         self._highs.addRows(len(rows), lower, most, len(values), starts, columns, values)
 
     def add_cuts(self, columns: Indices, coefficients: Vector, rhs: Vector) -> None:
@@ -480,21 +497,3 @@ def no_verdict_error(highs: Any) -> SolverError:
 
 def _are_whole(integers: Vector) -> bool:
     return bool((np.abs(integers - np.round(integers)) <= FEASIBILITY).all())
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Silence file descriptor 1 in the enclosed block: HiGHS prints a banner there when it is first created."""
-    try:
-        saved = os.dup(1)
-    except OSError:
-        yield
-        return
-    sink = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(sink, 1)
-        yield
-    finally:
-        os.dup2(saved, 1)
-        os.close(sink)
-        os.close(saved)

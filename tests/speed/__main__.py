@@ -47,7 +47,7 @@ from optimizer.disruptions.shock import Shock
 from optimizer.formulation import extensive_form_model
 from optimizer.instance.edits import with_budget
 from optimizer.solver import Clock, Model, Progress, Settings
-from optimizer.solver.highs import quiet
+from optimizer.solver.base import quiet
 from tests.algorithms import by_constraint_generation
 from tests.speed.futures import futures_table
 from tests.speed.national import national

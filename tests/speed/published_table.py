@@ -33,7 +33,7 @@ from rich.table import Table
 import optimizer as so
 from optimizer.algorithms.problem import MeasuredModel
 from optimizer.solver import Clock, Settings
-from optimizer.solver.highs import quiet
+from optimizer.solver.base import quiet
 from tests.speed.published import flcvar, netdes
 
 FOLDER = Path(os.environ.get("PUBLISHED", Path(__file__).parents[3] / "shared" / "published"))
