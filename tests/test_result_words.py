@@ -81,6 +81,33 @@ def test_the_cost_of_a_no_shock_plan_is_proven_again(works: tuple[so.Instance, s
     )
 
 
+def test_a_plan_given_to_an_instance_without_shocks_is_not_its_no_shock_plan() -> None:
+    """The dear works cost 10 · 20 + 100 = 300 in an instance without shocks, where the others are enough at 200."""
+    instance = so.read({**WORKS, "shocks": {}})
+    (found,) = so.evaluate(instance, [{"builds": {"dear": {2026: 10}}}], settings=EXACT).plans
+    assert (found.result.total_cost, found.result.calm_cost) == (pytest.approx(300), pytest.approx(200))
+    assert found.result.price_of_survival == pytest.approx(100)
+    assert "dear" not in found.result.calm_builds
+
+
+def test_a_future_without_shocks_has_no_no_shock_plan_of_its_own() -> None:
+    """Works for the embargo of `war` are built in both futures before the answer; in `peace` imports would do."""
+    embargo = {"start": 2027, "months": 12, "cuts": [{"region": "rival", "severity": 1}]}
+    branches = {"war": {"set": {"shocks.embargo": embargo}}, "peace": {}}
+    imports = {**WORKS["processes"]["imports"], "capacity": 10}
+    changed = {
+        "processes": {"imports": imports},
+        "shocks": {},
+        "futures": {"when": {"from": 2027, "branches": branches}},
+    }
+    options = {name: {**option, "lead_time": 12} for name, option in WORKS["options"].items()}
+    result = so.solve_futures(so.read({**WORKS, **changed, "options": options}), settings=EXACT)
+    for name in ("war", "peace"):
+        own = result.future(name).result
+        assert own.plan.builds
+        assert (own.no_shock, own.price_of_survival, own.calm_cost, own.calm_builds) == (None, None, None, ())
+
+
 # No plan.
 
 
@@ -173,3 +200,8 @@ def test_attacks_that_are_deterred_are_counted_with_what_they_cost_too_much() ->
     said = dict(narrative.facts(instance, result))["Adversary"]
     wanted = "0 attacks shaped the plan, of 1 set of targets at 1 start; "
     assert said == f"{wanted}1 attack deterred, by 0.001 USD at least; none of the others breaks a floor"
+    # The plan faces no shock, and yet nothing of it would be bought without the adversary: leverage at 40.02.
+    assert (result.calm_builds, result.calm_cost) == ((), pytest.approx(0.0))
+    assert result.price_of_survival == pytest.approx(40.02)
+    price = dict(narrative.facts(instance, result))["Price of survival"]
+    assert price == "40.02 USD of the total cost; without shocks the same instance costs 0 USD"

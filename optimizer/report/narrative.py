@@ -162,9 +162,8 @@ def facts(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
     yield "Outlay", outlay_words(instance, result.outlay, is_over=any(map(_is_budget_rule, _broken_rules(result))))
     yield from band_words(instance, result.bands, (result.total_cost, result.outlay, result.survival_gap))
     yield from committed_words(instance, result.data)
-    if result.price_of_survival is not None and result.shocks:
-        label = "Price of survival" if result.survives else "Price of the plan"
-        yield label, _price_text(result, result.price_of_survival)
+    if (price := _price_of_survival(result)) is not None:
+        yield "Price of survival" if result.survives else "Price of the plan", _price_text(result, price)
     if result.adversary is not None:
         yield "Adversary", _adversary_text(result, result.adversary)
     if result.nothing is not None:
@@ -224,6 +223,11 @@ def contradiction(rules: Sequence[str]) -> Iterator[tuple[str, str]]:
         yield ("Conflict (IIS)" if i == 0 else "", rule)
     takes = "No plan keeps this rule: relax it" if len(rules) == 1 else "No plan keeps them all: relax at least one"
     yield "What it takes", f"{takes}. There may be other conflicts."
+
+
+def _price_of_survival(result: Result) -> float | None:
+    """Return the price of survival of a plan that faces shocks or an adversary; None if it is unknown."""
+    return result.price_of_survival if result.shocks or result.adversary else None
 
 
 def _price_text(result: Result, price: float) -> str:
@@ -384,8 +388,8 @@ def sentence(instance: Instance, result: Result) -> str:
         return f"No plan exists for {instance.title}: {no_plan_words(result.clash)}, whatever is bought."
     if result.baseline is None:
         return f"No plan for {instance.title} was found before the search was stopped."
-    price, beyond = result.price_of_survival, ""
-    if price is not None and result.shocks and result.plan.bought:
+    price, beyond = _price_of_survival(result), ""
+    if price is not None and result.plan.bought:
         than = f"the cheapest plan of a world without shocks{under_same_rules(result.data)}"
         more = f"{si(price, result.money)} more than {than} (present value, {discounting(instance)}, {result.currency})"
         beyond = (

@@ -209,8 +209,9 @@ def conclude(
         conflict = find_conflict(instance, settings, clock) if solved.status == "infeasible" else Conflict()
         frame = run_record(instance, settings, clock, solved, (*notes, *conflict.notes))
         return planless_result(timer.seconds(clock), solved, conflict.rules, frame | {"adversary": faced})
-    no_shock = no_shock or _solve_no_shock(instance, settings, clock, solved)
-    if no_shock is None and _has_shocks(instance):
+    is_own = _is_no_shock_plan(instance, solved, faced)
+    no_shock = no_shock or (None if is_own else _solve_no_shock(instance, settings, clock, solved))
+    if no_shock is None and not is_own:
         frame |= {"notes": (*frame["notes"], NO_PRICE)}
     result, report = PlanConclusion(instance, settings, clock, solved, evaluator, frame, faced, no_shock).audited()
     result = replace(result, notes=(*result.notes, *evaluator.notes), seconds=timer.seconds(clock))
@@ -270,7 +271,8 @@ class PlanConclusion:
         found, costs = solved.builder.column_index(), evaluator.costs(replies)
         cost = _cost_of(instance, solved, values, costs) if math.isnan(solved.cost) else solved.cost
         baseline = read_flows(instance, found, values, instance.baseline)
-        no_shock = self.no_shock if _has_shocks(instance) else NoShockPlan(cost, plan, baseline)
+        is_own = _is_no_shock_plan(instance, solved, self.faced)
+        no_shock = self.no_shock or (NoShockPlan(cost, plan, baseline) if is_own else None)
         no_shock_cost = None if no_shock is None else no_shock.total_cost
         result = Result(
             **self._proof(surveyed, cost, with_costs(instance, self.faced, evaluator.subproblems.plan, columns)),
@@ -381,17 +383,18 @@ def _cost_of(instance: Instance, solved: SearchResult, values: Sequence[float], 
     return formulation.spending(solved.builder).value(values) + baseline.value(values) + likely
 
 
-def _has_shocks(instance: Instance) -> bool:
-    """Return whether the instance has shocks or survival rules; otherwise its plan is the no-shock plan."""
-    return bool(instance.events or instance.survival_rules)
+def _is_no_shock_plan(instance: Instance, solved: SearchResult, faced: Faced | None) -> bool:
+    """Return whether a plan is its own no-shock plan: nothing disrupts the instance, and a search proved a bound.
+
+    No bound is proven of a given plan, or of one future of a joint plan. An adversary may have all attacks deterred.
+    """
+    is_disrupted = bool(instance.events or instance.survival_rules or faced)
+    return not is_disrupted and math.isfinite(solved.bound)
 
 
 def _solve_no_shock(instance: Instance, settings: Settings, clock: Clock, solved: SearchResult) -> NoShockPlan | None:
-    """Return the search's own no-shock plan, else one proven to the gap of the settings.
-
-    The result is None if the instance has neither shocks nor survival rules, or if the time ran out.
-    """
-    if not _has_shocks(instance) or solved.no_shock is not None or clock.is_over:
+    """Return the search's own no-shock plan, else one proven to the gap of the settings; None if the time ran out."""
+    if solved.no_shock is not None or clock.is_over:
         return solved.no_shock
     return no_shock_plan(instance, settings, clock)
 
