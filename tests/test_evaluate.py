@@ -288,6 +288,21 @@ def test_no_purchase_keeps_every_floor() -> None:
     assert found.need.changes == ()
 
 
+def test_what_is_missing_is_found_where_the_file_is_rounded_by_hand() -> None:
+    # In the ban a mill makes 66.666666 t, and works 33.333333 t at 10: 100 t but for 1e-8, which is no shortfall.
+    mill = {"region": "home", "output": {"magnet": 1}, "capacity": 66.666666, "cost": 2}
+    works = {"kind": "refining", "output": {"magnet": 1}, "cost": 2, "capex": 10, "max_size": 33.333333}
+    demands = {"all": data()["demands"]["all"] | {"survival": 1}}
+    thirds = data(processes=data()["processes"] | {"mill": mill}, options={"works": works}, demands=demands)
+    (change,) = one(so.read(thirds), {"builds": {}}).need.changes
+    assert (change.option, change.after) == ("works", pytest.approx(33.333333, rel=2e-6))
+    branches = {"dear": {"set": {"processes.imports.cost": 2}}, "cheap": {}}
+    thirds["futures"] = {"price": {"from": 2027, "branches": branches}}
+    need = evaluate_futures(so.read(thirds), {"builds": {}}).plans[0].need
+    assert need is not None
+    assert (need.is_possible, need.outlay) == (True, pytest.approx(333.33333, rel=2e-6))
+
+
 def test_plans_of_several_forms_side_by_side(tmp_path: Path) -> None:
     instance = so.load(TINY)
     solved = so.solve(instance)

@@ -12,6 +12,7 @@ waste    the purchases that the reduced plan leaves out: the plan of least expec
 uses     each purchase with the futures that need it: those in which the plan reduced for that future alone keeps it
 """
 
+import contextlib
 import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -30,7 +31,7 @@ from optimizer.audit.result import audit_error, audit_futures, measure_of_future
 from optimizer.instance.edits import ScenarioNames, apply_arguments, for_each_future
 from optimizer.instance.questions import RiskMeasure
 from optimizer.instance.schema import Future, FutureTree, Instance
-from optimizer.instance.variants import with_policy
+from optimizer.instance.variants import with_eased_floors, with_policy
 from optimizer.io.plan_file import GivenPlan
 from optimizer.results.futures import FutureResult, FuturesResult
 from optimizer.results.plan import Plan
@@ -354,6 +355,11 @@ class _Judge:
         variant = _by_expected_cost(self.instance)
         problem = ProblemVariant(formulation.cost, (including(self.plans),), "cost of what is missing")
         solved = best_plan(variant, self.settings, self.clock, self.listener, problem, self.evaluator)
+        if solved.status == "infeasible":
+            variant, settings = for_each_future(variant, with_eased_floors), self.settings
+            executor = recourse_executor(variant, settings.jobs, settings.cluster)
+            with contextlib.closing(JointEvaluator(variant, executor)) as evaluator:
+                solved = best_plan(variant, settings, self.clock, self.listener, problem, evaluator)
         if solved.values is None or solved.status != "optimal":
             return PlanNeed(False if solved.status == "infeasible" else None)
         values = solved.values.tolist()

@@ -26,7 +26,7 @@ from optimizer.errors import Finding, GivenPlanError, InstanceError
 from optimizer.instance.derived import size_text
 from optimizer.instance.reading import read
 from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Instance
-from optimizer.instance.variants import with_policy
+from optimizer.instance.variants import with_eased_floors, with_policy
 from optimizer.io.plan_file import GivenPlan, load_plan, names_of, read_given_plan
 from optimizer.levers import Lever, Sized, Stock
 from optimizer.results.futures import FuturesResult
@@ -201,6 +201,8 @@ def _need(found: EvaluatedPlan, solver: WhatIfSolver) -> PlanNeed:
     free = with_policy(instance, budget=None, annual_budget=None, gap_price=None)
     problem = ProblemVariant(formulation.cost, (including([plan]),), "cost of what is missing")
     answer = solver.ask(free, problem)
+    if answer.status == "infeasible":
+        answer = solver.ask(with_eased_floors(free), problem)
     if answer.status == "infeasible":
         return PlanNeed(False)
     if not answer.plan.builds and not answer.plan.fills:
