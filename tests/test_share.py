@@ -1,8 +1,11 @@
 """Who pays what: published games to all digits, coalitions as edits, and the command on a case worked by hand."""
 
+import io
 import json
 import math
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -10,14 +13,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.console import Console
 from scipy.optimize import linprog
 from typer.testing import CliRunner
 
 import optimizer as so
 from optimizer.cli.app import app
 from optimizer.instance.removal import coalition
-from optimizer.report.tables.share import share_facts, share_headline
+from optimizer.report.tables.share import cost_share_tables, share_facts, share_headline
 from optimizer.studies import cost_shares as game
+from optimizer.studies import sharing
 from optimizer.studies.cost_shares import CostShares, MemberShare
 from optimizer.studies.measure import ProvenDifference
 from optimizer.units import si
@@ -249,6 +254,49 @@ def test_three_allies_by_hand() -> None:
     # 100 t a year at 60k for three years.
     assert [each.no_shock for each in found.shares] == pytest.approx([18e6] * 3)
     assert all(each.result.audit["ok"] for each in found.coalitions)
+
+
+def with_range(found: CostShares, members: tuple[str, ...], low: float, high: float) -> CostShares:
+    """Return the game in which a coalition's cost beyond no-shock costs is proven to lie between two amounts."""
+    base = 18e6 * len(members)
+    costs = [
+        replace(each, cost=base + high, bound=base + low) if each.members == members else each
+        for each in found.coalitions
+    ]
+    return sharing._with_game(replace(found, coalitions=tuple(costs)))
+
+
+def shown_tables(found: CostShares) -> str:
+    console = Console(width=100, file=io.StringIO(), record=True)
+    console.print(*filter(None, cost_share_tables(found, 100)))
+    return console.export_text()
+
+
+def test_what_is_saved_has_a_range_where_costs_have_one() -> None:
+    # East and south cost 5.5M to 6M. North pays 1.3M at 6M, and (6 - 5.5)/3 more at 5.5M; it saves 1.95M less that.
+    # East pays 2.025M, or (6 - 5.5)/6 less, and south 2.675M, or as much less: together 4.5333M to 4.7M. So they save
+    # 5.5 - 4.7 at least, and 6 - 4.5333 at most.
+    whole = so.share_costs(allies())
+    found = with_range(whole, ("east", "south"), 5.5e6, 6e6)
+    saved = found.saved_by("shapley", found.coalitions[5])
+    assert (saved.value, saved.low, saved.high) == pytest.approx((1.3e6, 0.8e6, 1.46667e6), rel=1e-5)
+    said = shown_tables(found)
+    assert re.search(r"north +1\.95M +1\.3M to 1\.47M +483k\+ ", said)
+    assert re.search(r"east \+ south +5\.5M to 6M +– +800k to 1\.47M ", said)
+    assert "+: at least." in said
+    assert dict(share_facts(found))["In all"].startswith("north 19.3M to 19.5M, east ")
+    # At 4.5M they would pay 4.7M at most: more than alone.
+    doubtful = dict(share_facts(with_range(whole, ("east", "south"), 4.5e6, 6e6)))["Shapley value"]
+    assert doubtful == "no coalition would pay less alone; not proven for east + south: lower --accuracy"
+    assert "+: at least." not in shown_tables(whole)
+
+
+def test_what_leaving_saves_has_a_range_where_costs_have_one() -> None:
+    # North and east cost 2M to 2.2M. At 2.2M south pays 3.9/3 + (5.85 - 1.95)/6 + (6 - 3.25)/6 + (6 - 2.2)/3 = 3.675M,
+    # the others 2.325M; at 2M each of these pays 0.2/6 less. So leaving saves 2.25833 - 2.2 to 2.325 - 2.
+    found = with_range(so.share_costs(allies()), ("north", "east"), 2e6, 2.2e6)
+    assert dict(share_facts(found))["Shapley value"] == "by leaving could save, USD: north + east 58.3k to 325k"
+    assert "north + east would save 58.3k to 325k USD by leaving" in share_headline(found)
 
 
 def test_only_those_who_are_named() -> None:

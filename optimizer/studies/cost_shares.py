@@ -357,14 +357,18 @@ class CostShares:
         return {**parts, "money": 0.0 if abs(rest) <= nothing else rest}
 
     @property
+    def negligible(self) -> float:
+        """The amount up to which an excess counts as 0, in money."""
+        return SAME_VALUE * max(map(abs, self.costs.values()))
+
+    @property
     def core_state(self) -> CoreState | None:
         """Whether some sharing of costs leaves no coalition better off alone; None if there is no game."""
         if self.core is None:
             return None
-        nothing = SAME_VALUE * max(map(abs, self.costs.values()))
-        if self.core.high <= nothing:
+        if self.core.high <= self.negligible:
             return "not empty"
-        return "empty" if self.core.low > nothing else "not proven"
+        return "empty" if self.core.low > self.negligible else "not proven"
 
     @property
     def leading(self) -> Solution:
@@ -376,13 +380,24 @@ class CostShares:
         """Return the payment of each member by a solution, in money."""
         return {each.member: each.paid(solution).value for each in self.shares}
 
+    def alone(self, coalition: CoalitionCost) -> ProvenDifference:
+        """Return the cost of a coalition beyond the no-shock costs of its members, with its range, in money."""
+        cost = self.costs[coalition.key]
+        return ProvenDifference(cost, cost - more_than(coalition.cost, coalition.bound), cost)
+
+    def saved_by(self, solution: Solution, coalition: CoalitionCost) -> ProvenDifference:
+        """Return the saving of a coalition against being alone; its range combines the ends of all amounts."""
+        cost, paid = self.alone(coalition), [s.paid(solution) for s in self.shares if s.member in coalition.members]
+        low, high = (math.fsum(getattr(each, end) for each in paid) for end in ("low", "high"))
+        more = excess(self.costs, self.payments(solution), coalition.key)
+        return ProvenDifference(-more, cost.low - high, cost.high - low)
+
     def objections(self, solution: Solution) -> list[tuple[CoalitionCost, float]]:
         """Return the coalitions that would pay less alone than by a solution, and by how much, the largest first."""
         if not self.shares:
             return []
-        paid, nothing = self.payments(solution), SAME_VALUE * max(map(abs, self.costs.values()))
-        more = [(each, excess(self.costs, paid, each.key)) for each in self.coalitions[:-1]]
-        return sorted(((each, amount) for each, amount in more if amount > nothing), key=lambda pair: -pair[1])
+        more = [(each, -self.saved_by(solution, each).value) for each in self.coalitions[:-1]]
+        return sorted(((each, amount) for each, amount in more if amount > self.negligible), key=lambda pair: -pair[1])
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object documented in the manual."""

@@ -285,20 +285,21 @@ def _cost_shares(found: CostShares) -> AnswerChart:
     rows = [
         ChartRow(
             member_name(found, each.member),
-            f"pays {range_text(each.paid(by))}, alone {range_text(each.alone)}, saves {si(each.saved(by).value)}",
+            f"pays {range_text(each.paid(by))}, alone {range_text(each.alone)}, saves {range_text(each.saved(by))}",
             ((0.0, each.paid(by).value, "own"), *_between(each.paid(by).low, each.paid(by).high)),
             f"Who pays, by the {SOLUTION_NAMES[by]}",
             each.alone.value,
         )
         for each in found.shares
     ]
-    leaving = {each.key: amount for each, amount in found.objections(by)}
+    leaving = {each.key for each, _ in found.objections(by)}
     for each in found.coalitions if found.shares else ():
-        cost = found.costs[each.key]
-        more = f", would save {si(leaving[each.key])} by leaving" if each.key in leaving else ""
+        cost = found.alone(each)
+        more = f", would save {range_text(-found.saved_by(by, each))} by leaving" if each.key in leaving else ""
         tone: Tone = "broken" if more else "dearer"
         group = "What each coalition costs alone"
-        rows.append(ChartRow(coalition_name(found, each), f"{si(cost)}{more}", ((0.0, cost, tone),), group))
+        value = f"{range_text(cost)}{more}"
+        rows.append(ChartRow(coalition_name(found, each), value, ((0.0, cost.value, tone),), group))
     shown, left = _limited(rows)
     return AnswerChart(
         f"{instance.title}: who pays what",

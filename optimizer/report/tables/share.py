@@ -19,8 +19,6 @@ from optimizer.studies.cost_shares import (
     MemberShare,
     SavingPart,
     Solution,
-    excess,
-    more_than,
 )
 from optimizer.studies.measure import ProvenDifference
 from optimizer.units import si
@@ -32,6 +30,7 @@ _SAVING_PARTS: dict[SavingPart, str] = {
     "expected_shocks": "expected costs of shocks",
     "money": "money",
 }
+AT_LEAST = "+"
 _WIDE: dict[str, Any] = {"labels": {"ratio": 1, "min_width": 12, "overflow": "fold"}, "expand": True}
 
 
@@ -84,8 +83,9 @@ def share_headline(found: CostShares) -> str:
     leaving, apart = found.objections("shapley"), found.saving is not None and found.saving.high < 0
     verdict = "no member would pay less alone"
     if leaving:
-        (best, amount), *_ = leaving
-        verdict = f"{coalition_name(found, best)} would save {si(amount, money)} by leaving"
+        (best, _), *_ = leaving
+        amount = range_text(-found.saved_by("shapley", best), money)
+        verdict = f"{coalition_name(found, best)} would save {amount} by leaving"
     if found.leading == "nucleolus":
         verdict = f"no member would pay less alone, while by the Shapley value {verdict}"
     if apart:
@@ -118,11 +118,16 @@ def share_facts(found: CostShares) -> Iterator[tuple[str, str]]:
     if has_base:
         base = ", ".join(f"{member_name(found, each.member)} {si(each.no_shock)}" for each in found.shares)
         yield "No shocks", f"alone {base} {money}, on top of which all amounts here are paid"
-        borne = ((each.member, each.no_shock + each.paid(found.leading).value) for each in found.shares)
-        yield "In all", ", ".join(f"{member_name(found, name)} {si(value)}" for name, value in borne) + f" {money}"
+        borne = (f"{member_name(found, each.member)} {range_text(_borne(found, each))}" for each in found.shares)
+        yield "In all", f"{', '.join(borne)} {money}"
     yield "Joint plan", _joint_plan_text(found)
     yield "Core", core_text(found)
     yield from ((SOLUTION_NAMES[solution].capitalize(), _leaving_text(found, solution)) for solution in SOLUTIONS)
+
+
+def _borne(found: CostShares, each: MemberShare) -> ProvenDifference:
+    paid = each.paid(found.leading)
+    return ProvenDifference(*(each.no_shock + end for end in (paid.value, paid.low, paid.high)))
 
 
 def together_text(found: CostShares) -> str:
@@ -157,9 +162,14 @@ def _saving_parts_text(found: CostShares) -> str:
 
 def _leaving_text(found: CostShares, solution: Solution) -> str:
     """List the coalitions that would pay less alone under a solution, each with its saving."""
-    leaving = [f"{coalition_name(found, each)} {si(amount)}" for each, amount in found.objections(solution)]
-    could = f"by leaving could save, {found.instance.money}: {list_names(leaving)}"
-    return could if leaving else "no coalition would pay less alone"
+    saved = {coalition_name(found, each): found.saved_by(solution, each) for each in found.coalitions[:-1]}
+    leaving = [coalition_name(found, each) for each, _ in found.objections(solution)]
+    if leaving:
+        amounts = [f"{name} {range_text(-saved[name])}" for name in leaving]
+        return f"by leaving could save, {found.instance.money}: {list_names(amounts)}"
+    unproven = [name for name, amount in saved.items() if amount.low < -found.negligible]
+    doubt = f"; not proven for {list_names(unproven)}: lower --accuracy" if unproven else ""
+    return f"no coalition would pay less alone{doubt}"
 
 
 def _joint_plan_text(found: CostShares) -> str:
@@ -199,17 +209,24 @@ def core_text(found: CostShares) -> str:
     return f"not proven to be empty or not: its value is {range_text(found.core, money)}; lower --accuracy"
 
 
+def _saved_text(each: MemberShare, solution: Solution) -> str:
+    saved = each.saved(solution)
+    return si(saved.value) if si(saved.low) == si(saved.high) else f"{si(saved.low)}{AT_LEAST}"
+
+
 def _members_table(found: CostShares) -> Table:
     rows = []
     for each in found.shares:
-        paid = (text for s in SOLUTIONS for text in (range_text(each.paid(s)), si(each.saved(s).value)))
+        paid = [text for s in SOLUTIONS for text in (range_text(each.paid(s)), _saved_text(each, s))]
         rows.append((Text(member_name(found, each.member)), [range_text(each.alone), *paid]))
+    is_open = any(text.endswith(AT_LEAST) for _, cells in rows for text in cells)
     return cross_table(
         f"Who pays what, {found.instance.money}",
         "Member",
         ["Alone", "Shapley:\npays", "\nsaves", "Nucleolus:\npays", "\nsaves"],
         rows,
         caption="Present value beyond what each costs alone without shocks; a range where costs are proven to a range."
+        + (f" {AT_LEAST}: at least." if is_open else "")
         + (" Alone, and in what is saved, survival gaps count at their price." if found.gaps_apart else ""),
         **_WIDE,
     )
@@ -234,7 +251,5 @@ def _coalition_cells(found: CostShares, each: CoalitionCost) -> list[str]:
     gap = DASH if each.result.baseline is None or each.result.survives else si(each.result.survival_gap)
     if not found.shares:
         return [si(each.cost) if each.has_cost else DASH, gap]
-    least = found.costs[each.key] - more_than(each.cost, each.bound)
-    cost = range_text(ProvenDifference(found.costs[each.key], least, found.costs[each.key]))
-    saved = [-excess(found.costs, found.payments(solution), each.key) for solution in SOLUTIONS]
-    return [cost, gap, *(si(amount) if len(each.members) < len(found.members) else DASH for amount in saved)]
+    cost, is_whole = range_text(found.alone(each)), len(each.members) == len(found.members)
+    return [cost, gap, *(DASH if is_whole else range_text(found.saved_by(solution, each)) for solution in SOLUTIONS)]
