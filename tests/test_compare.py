@@ -103,6 +103,7 @@ def test_a_floor_missed_by_the_rounding_of_the_file_has_a_least_outlay_by_hand()
     assert found.survives
     assert found.least is not None
     assert (found.least.status, found.least.outlay) == ("optimal", pytest.approx(333.33333, rel=2e-6))
+    assert frontier(found.instance, found.result).least_outlay == pytest.approx(333.33333, rel=2e-6)
     del data["adversary"]
     comparison = compare(so.read(data), [None], facts=("least", "alone"), settings=EXACT)
     (least,) = comparison.least

@@ -37,7 +37,7 @@ from optimizer.algorithms.workers import CLOCK, LISTENER
 from optimizer.disruptions.adversary import Attack
 from optimizer.instance.edits import ScenarioNames, apply_arguments
 from optimizer.instance.schema import Instance
-from optimizer.instance.variants import with_attacks, with_eased_floors, without_shocks
+from optimizer.instance.variants import with_attacks, without_shocks
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result, require_plan
 from optimizer.results.saved import finite_or_none
@@ -279,10 +279,9 @@ class _AttackedPlan:
     def with_least_outlay(self, made: AttackResult) -> AttackResult:
         """Add the least outlay that survives every attack: after a stop, the solved plan's if that survives."""
         self.listener(Progress(task="the least outlay that survives every attack"))
+        known = made.result.plan if made.result.survives and made.survives else None
         memory = {CLOCK: self.clock, LISTENER: self.listener}
-        least = find_least_outlay(memory, self.instance, self.settings)
-        if least.status == "none" and made.result.survives and made.survives:
-            least = find_least_outlay(memory, with_eased_floors(self.instance), self.settings)
+        least = find_least_outlay(memory, self.instance, self.settings, known)
         if least.status == "stopped" and made.survives and not made.is_given:
             least = replace(least, outlay=made.result.outlay)
         return replace(made, least=least, stopped=self.clock.is_over)

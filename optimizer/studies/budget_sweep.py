@@ -269,9 +269,10 @@ class BudgetSweep:
         questions = list[SweepQuestion]()
         for case, instance in self.cases.items():
             known = self.known[case].least_outlay()
-            task = Task(ask_least_outlay, (instance, settings, None if known is None else known.plan))
+            plan = None if known is None else known.plan
+            task = Task(ask_least_outlay, (instance, settings, plan))
             if self.is_attacked:
-                task = Task(find_least_outlay, (listed_shocks_only(instance), settings))
+                task = Task(find_least_outlay, (listed_shocks_only(instance), settings, plan))
             take = partial(self._take_least, case, known)
             questions.append(SweepQuestion(task, "the least outlay that survives everything", take))
         return questions

@@ -23,7 +23,7 @@ from optimizer.algorithms.workers import Memory, clock_of_task, listener_of
 from optimizer.disruptions.adversary import Attack
 from optimizer.instance.edits import with_budget
 from optimizer.instance.schema import Instance
-from optimizer.instance.variants import with_attacks
+from optimizer.instance.variants import with_attacks, with_eased_floors
 from optimizer.model.builder import ModelBuilder
 from optimizer.results.plan import Faced, Plan
 from optimizer.results.result import Result
@@ -168,8 +168,15 @@ def least_outlay(
     return LeastOutlay("optimal", max(0.0, solved.cost), bound)
 
 
-def find_least_outlay(memory: Memory, instance: Instance, settings: Settings) -> LeastOutlay:
-    """Find the least outlay that survives listed shocks and adversary of an instance, as an executor's task."""
+def find_least_outlay(memory: Memory, instance: Instance, settings: Settings, known: Plan | None = None) -> LeastOutlay:
+    """Find the least outlay that survives listed shocks and adversary of an instance, as an executor's task.
+
+    `known` is a plan that survives them, if there is one: it may miss floors by less than a shortfall.
+    """
     with clock_of_task(memory, settings) as clock, clock.hurried(LEAST_OUTLAY_SECONDS):
         oracle = AttackOracle(instance, settings, clock)
-        return least_outlay(instance, oracle, settings, clock, listener_of(memory))
+        found = least_outlay(instance, oracle, settings, clock, listener_of(memory))
+        if found.status != "none" or known is None:
+            return found
+        eased = with_eased_floors(instance)
+        return least_outlay(eased, AttackOracle(eased, settings, clock), settings, clock, listener_of(memory))
