@@ -14,6 +14,7 @@ from optimizer.instance.ranges import UncertainNumber
 from optimizer.instance.schema import Instance
 from optimizer.report import narrative
 from optimizer.report.brief.plan_parts import (
+    MORE_TIME,
     Brief,
     BriefPart,
     confidence_part,
@@ -201,7 +202,7 @@ def alternatives_part(
     missing_hint = "" if near else "Plans nearly as cheap: add --with alternatives."
     missing_note = "" if near or others else "Plans of other budgets are not computed."
     if missing_note:
-        missing_hint = f"Other budgets: leave out --quick. {missing_hint}"
+        missing_hint = f"Other budgets: {MORE_TIME}. {missing_hint}"
     title = f"This plan and {_COUNTS[len(rows) - 1]}"
     unserved = _unserved_in_costs(result, near, frontier, [row[0] for row in rows])
     note = _alternatives_note(instance, result, unserved, has_nothing=rows[-1][0] == _NOTHING)
@@ -357,7 +358,7 @@ def figures_part(instance: Instance, result: Result, found: Sensitivity | None) 
     title = "The numbers that decide"
     if found is None or not found.bars:
         missing_hint, missing_note = (
-            "Not computed: leave out --quick; the plan has to be proven to be the best.",
+            f"Not computed: {MORE_TIME}; the plan has to be proven to be the best.",
             "Not computed.",
         )
         if not instance.uncertain:

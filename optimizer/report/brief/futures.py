@@ -22,6 +22,7 @@ from optimizer.report.brief.plan_parts import (
     IF_LATE,
     LATE_EFFECT,
     MONEY_AND_DATES,
+    MORE_TIME,
     NOT_COMPUTED,
     ORDERED,
     Brief,
@@ -295,7 +296,7 @@ def _orders_part(result: FuturesResult, views: Sequence[_FutureView], year: int,
     )
     missing_hint, missing_note, note = "", "", _orders_note(views, found_delays.values())
     if not texts:
-        missing_hint, missing_note = f"{LATE_EFFECT}: leave out --quick.", f"{LATE_EFFECT} is not computed."
+        missing_hint, missing_note = f"{LATE_EFFECT}: {MORE_TIME}.", f"{LATE_EFFECT} is not computed."
     frame = Frame.of_rows("orders", title, columns, rows, note).without_empty("futures", "slip")
     return BriefPart("orders", title, (), frame, missing_hint, strong=strong, missing_note=missing_note)
 

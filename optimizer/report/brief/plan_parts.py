@@ -32,6 +32,8 @@ from optimizer.units import si
 # Largest number of later orders, and of years with new money, that fit on one page.
 MOST_LATER, MOST_YEARS = 6, 10
 # Heads and text for orders a year later.
+# How to compute what a quick or a stopped run leaves out.
+MORE_TIME = "leave out --quick or --time-limit"
 IF_LATE, LATE_EFFECT, NOT_COMPUTED = "If ordered a year later", "What ordering a year later does", "not computed"
 LATE_NOTE = (
     " A year later: of a stockpile all purchases, also those of later years; nothing is bought in its place; the shock "
@@ -149,7 +151,7 @@ def orders_part(instance: Instance, result: Result, delays: Sequence[Delay]) -> 
     strong = (due - 1,) if len(orders) > 1 else ()
     if delays:
         return BriefPart("orders", title, (), frame, strong=strong)
-    cure, missing_note = f"{LATE_EFFECT}: leave out --quick.", f"{LATE_EFFECT} is not computed."
+    cure, missing_note = f"{LATE_EFFECT}: {MORE_TIME}.", f"{LATE_EFFECT} is not computed."
     if result.adversary is not None:
         cure, missing_note = "", f"{LATE_EFFECT} is not computed of a plan that was made against an adversary."
     return BriefPart("orders", title, (), frame, cure, strong=strong, missing_note=missing_note)
