@@ -21,7 +21,7 @@ import optimizer as so
 from optimizer.audit.result import audit_result
 from optimizer.cli.app import app
 from optimizer.instance.variants import without_attacks
-from optimizer.report.tables.attack import attack_parts
+from optimizer.report.tables.attack import adversary_words, attack_parts
 from optimizer.report.tables.render import show
 from optimizer.results.plan import Faced
 from optimizer.solver import Listener, Progress
@@ -73,6 +73,12 @@ def test_what_is_left_and_what_would_break_it() -> None:
     assert found.breaking.segments["all"].below_floor == pytest.approx(40)
     # Without listed shocks there is nothing else to be aware of than the adversary.
     assert found.unaware is None
+
+
+def test_an_adversary_that_can_afford_no_target_is_said_to_afford_none() -> None:
+    # East costs 2 and west 3; for 2 there is one set, and for 1 only the empty one.
+    assert "1 largest combination that it can afford" in adversary_words(so.read(market(2)))
+    assert adversary_words(so.read(market(1))).endswith(", none of which it can afford")
 
 
 def test_where_nothing_holds_the_worst_attack_is_named_with_its_tonnes() -> None:

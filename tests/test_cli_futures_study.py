@@ -27,6 +27,15 @@ def test_the_answer_comes_first_and_fits(file: str, columns: int) -> None:
     assert ("Regret of each informed plan in each future" in words) == (file == FILE or columns == 120)
 
 
+def test_only_questions_that_arise_from_others_are_explained() -> None:
+    other = "futures.price={from: 2028, branches: {a: {}, b: {set: {options.extension.capex: {2027: 60k, 2028: 90k}}}}}"
+    said = "A question that arises from another one is answered with it at the earliest."
+    for command, is_said in (((FILE, "--set", other), False), ((NESTED,), True)):
+        words = " ".join(diversify("futures", *command, *EXACT).stdout.split())
+        assert "Each question at another date" in words
+        assert (said in words) == is_said
+
+
 def test_tables_on_the_screen_by_hand() -> None:
     """RP 2M + 0.5 · 6M, ST 2M + 3.6M, WS 2M + 0.5 · 3.6M; the plan of `low` leaves 60 t at 500k in `high`."""
     words = " ".join(diversify("futures", FILE, *EXACT).stdout.replace("│", " ").split())

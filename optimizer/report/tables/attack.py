@@ -108,8 +108,11 @@ def adversary_words(instance: Instance) -> str:
         return "none"
     means = attack_budget_text(adversary.attack_budget, instance.money)
     targets = plural(len(adversary.targets), "target")
-    found = sum(1 for _ in islice(adversary.each_maximal(), SETS + 1))
+    # Where no target can be afforded, the empty set is the only maximal one.
+    found = sum(1 for targets in islice(adversary.each_maximal(), SETS + 1) if targets)
     sets = f"more than {SETS:,} largest combinations" if found > SETS else plural(found, "largest combination")
+    if not found:
+        return f"{means} to spend on {targets}, none of which it can afford"
     months = f"{adversary.months:g} month{'' if adversary.months == 1 else 's'}"
     starts = [horizon.label(t) for t in adversary.starts.periods(horizon)]
     when = f"from {starts[0]} on" if len(starts) == 1 else f"from one of {len(starts)} starts on"

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from optimizer.instance.derived import display_name, size_text
+from optimizer.instance.questions import each_question, question_above
 from optimizer.report.format import DASH, list_names, percent, plural
 from optimizer.report.tables.plan import answer_panel
 from optimizer.report.tables.render import closing_lines, cross_table
@@ -265,14 +266,15 @@ def _questions_table(found: FuturesStudy) -> Table:
             (Text(question), [asked, *(_date_cell(found, row.get(kind)) for kind in kinds)])
             for (question, asked), row in rows.items()
         ],
-        caption=_date_marks(found, len(rows), {kind for row in rows.values() for kind in kinds if kind not in row}),
+        caption=_date_marks(found, {kind for row in rows.values() for kind in kinds if kind not in row}),
         **WIDE,
     )
 
 
-def _date_marks(found: FuturesStudy, questions: int, missing: Collection[str]) -> str:
+def _date_marks(found: FuturesStudy, missing: Collection[str]) -> str:
     """Return the meaning of the marks in the table of questions; `missing` are dates that some question lacks."""
-    said = ["A question that arises from another one is answered with it at the earliest."] * (questions > 1)
+    is_nested = any(question_above(place) for place, _ in each_question(found.instance.futures))
+    said = ["A question that arises from another one is answered with it at the earliest."] * is_nested
     said += [f"{DASH} no such date."] * bool(missing)
     marks = {_incomparable_mark(found, each.value) for each in found.questions if each.difference is None}
     if found.has_priced_gaps:

@@ -15,6 +15,10 @@ if that is never answered. Each solve is a task that may run in another process.
 Each cost is a value of the file's measure (`policy.objective`), between a proven bound and the value of the plan that
 was found; differences have bounds likewise. A difference is left out if one of the plans leaves a survival gap without
 a price. With expected cost, `perfect` is the mean cost of the informed plans, weighted by probability.
+
+Source: Madansky: Inequalities for stochastic linear programming problems, Management Science 6(2), 1960 (perfect);
+Huang, Ahmed: The value of multistage stochastic programming in capacity planning under uncertainty, Operations Research
+57(4), 2009 (static).
 """
 
 import math
