@@ -148,6 +148,22 @@ def test_what_is_left_out_of_a_report_is_its_exit_code_in_every_form(
     assert (tmp_path / "book.xlsx").exists()
 
 
+def test_a_report_is_stopped_where_its_time_left_something_out_and_only_there(
+    plan: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    several, page = str(tmp_path / "several.json"), ["-o", str(tmp_path / "page.html"), "--time-limit"]
+    assert CliRunner().invoke(app, ["solve", str(WAIT), "-o", several]).exit_code == 0
+    # All samples of a stress are evaluated, whatever the time.
+    done = CliRunner().invoke(app, ["report", plan, "--quick", "--with", "stress", *page, "0"])
+    assert (done.exit_code, "The search was stopped" in done.stderr) == (0, False), done.stderr
+    assert [CliRunner().invoke(app, ["report", several, *page, limit]).exit_code for limit in ("0", "600")] == [5, 0]
+    # The share of one part may be over before the time of all is.
+    ends = {"budgets": 600.0, "figures": 600.0, "delays": 0.0}
+    monkeypatch.setattr("optimizer.cli.page_studies.planned_ends", lambda *args: ends)
+    done = CliRunner().invoke(app, ["report", plan, *page, "600"])
+    assert (done.exit_code, "The search was stopped" in done.stderr) == (5, True), done.stderr
+
+
 def test_a_study_that_is_stopped_before_there_is_a_figure_of_it_is_no_bad_instance(
     plan: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

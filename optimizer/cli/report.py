@@ -138,12 +138,11 @@ def _end_with_one_plan(found: inputs.PlanInput, request: _Request) -> NoReturn:
     with inputs.plan_that_fits(source, doubts):
         made = _carry_out(subject, request, clock)
         made, studied = page_studies.split_studies(names, made)
-        frontier = made["budgets"]
-        parts = ReportParts(instance, result, frontier, made.get("delays", ()), made.values(), studied, doubts)
+        parts = ReportParts(instance, result, made["budgets"], made.get("delays", ()), made.values(), studied, doubts)
         parts = replace(parts, is_quick=request.quick, shown=made["shown"], pictures=made["pictures"])
         if request.form in BRIEF_FORMS and not request.json and "explain" in names:
             _report_unused(instance, result, made.get("explain"))
-        stopped = clock.is_over or (clock.limit is not None and (frontier.stopped or _are_stopped(studied)))
+        stopped = clock.interrupted or (clock.limit is not None and _is_cut(instance, result, made, studied))
         _end_with_report(parts, request, sentence(instance, result), stopped=stopped)
 
 
@@ -219,6 +218,15 @@ def _find_figures(memory: "Memory", subject: page_studies.StudySubject) -> "Sens
     return page_studies.find_deciding_figures(subject, listener_of(memory))
 
 
+def _is_cut(instance: "Instance", result: "Result", made: dict[str, Any], studied: "Sequence[PageSection]") -> bool:
+    """Return whether the time left out plans, delays, numbers that decide, or a part of a study."""
+    from optimizer.studies.delays import brief_groups
+
+    figures, groups = made.get("figures"), brief_groups(instance, result) if "delays" in made else ()
+    is_short = len(made.get("delays", ())) < len(groups) or (figures is not None and figures.status == "stopped")
+    return is_short or made["budgets"].stopped or _are_stopped(studied)
+
+
 def _are_stopped(studied: "Sequence[PageSection]") -> bool:
     return any(each.is_stopped for each in studied)
 
@@ -262,23 +270,28 @@ def _end_with_futures(result: "FuturesResult", request: _Request) -> NoReturn:
     clock = Clock(request.time_limit)
     made = page_studies.carry_out_all(tasks, instance.money, 0.0, request.time_limit, clock)
     made, studied = page_studies.split_studies(request.names, made)
-    settings = Settings(accuracy=request.accuracy, time_limit=request.time_limit)
+    # Delays have what the studies left of the time.
+    settings = Settings(accuracy=request.accuracy).within(clock)
     with inputs.plan_that_fits(request.source, doubts):
-        delays = {} if request.quick or is_interrupted else _futures_delays(result, settings, clock)
+        delays, is_whole = ({}, True) if request.quick or is_interrupted else _futures_delays(result, settings, clock)
         parts = ReportParts(instance, result, None, delays, made.values(), studied, doubts, comments_of(request.source))
         answer = f"{result.title}: {futures_headline(result)}"
-        _end_with_report(parts, request, answer, stopped=clock.interrupted or _are_stopped(studied))
+        _end_with_report(parts, request, answer, stopped=clock.interrupted or _are_stopped(studied) or not is_whole)
 
 
-def _futures_delays(result: "FuturesResult", settings: "Settings", clock: "Clock") -> "DelaysByFuture":
-    """Return the effects of delays by a year in each future; empty if the user stops the search, and the clock."""
+def _futures_delays(result: "FuturesResult", settings: "Settings", clock: "Clock") -> "tuple[DelaysByFuture, bool]":
+    """Return the effects of delays by a year in each future, and whether they are all there.
+
+    They are empty if the user stops the search, and the clock.
+    """
     from optimizer.solver import Progress
-    from optimizer.studies.delays import find_futures_delays
+    from optimizer.studies.delays import find_futures_delays, groups_by_future
 
     with contextlib.suppress(KeyboardInterrupt), common.display(result.money, lists_tasks=True) as listener:
-        return find_futures_delays(result, settings, lambda task: listener(Progress(task=task)))
+        found = find_futures_delays(result, settings, lambda task: listener(Progress(task=task)))
+        return found, all(len(found[name]) == len(groups) for name, groups in groups_by_future(result).items())
     clock.interrupted = True
-    return {}
+    return {}, False
 
 
 def _find_plan(source: str, plan: str | None, changes: options.Changes, search: options.PlanSearch) -> inputs.PlanInput:

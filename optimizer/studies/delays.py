@@ -145,47 +145,62 @@ def _below_floors(outcome: Outcome) -> float:
     return 0.0 if outcome.excused else sum(each.below_floor for each in outcome.segments.values())
 
 
-def find_brief_delays(
-    instance: Instance,
-    result: Result,
-    settings: Settings,
-    task: Callable[[str], None] = lambda name: None,
-    *,
-    is_each: bool = True,
-) -> tuple[Delay, ...]:
-    """Evaluate delays by a year for the brief; if `is_each` is False, only the joint delay of all decisions.
+def brief_groups(instance: Instance, result: Result) -> tuple[tuple[str, ...], ...]:
+    """Return the groups of options whose delay by a year a brief shows: those of the first year together, then each.
 
-    Return no delays for a plan against an adversary, without a plan, or without shocks.
+    There are none for a plan against an adversary, without a plan, or without shocks.
     """
     if result.adversary is not None or result.baseline is None or not result.shocks:
         return ()
-    year = first_year(instance, result)
-    groups = delay_groups(orders_of(instance, result, year))[: None if is_each else 1]
+    return delay_groups(orders_of(instance, result, first_year(instance, result)))
 
+
+def find_brief_delays(
+    instance: Instance, result: Result, settings: Settings, task: Callable[[str], None] = lambda name: None
+) -> tuple[Delay, ...]:
+    """Evaluate delays by a year for the brief, as far as the time allows; `task` is called with the name of each."""
+    return _find_delays_of(instance, result, brief_groups(instance, result), settings, task)
+
+
+def _find_delays_of(
+    instance: Instance,
+    result: Result,
+    groups: Sequence[Sequence[str]],
+    settings: Settings,
+    task: Callable[[str], None],
+) -> tuple[Delay, ...]:
     def step(options: Sequence[str]) -> None:
         task(f"a delay of {display_name(instance, options[0]) if len(options) == 1 else 'all decisions'}")
 
-    return find_delays(instance, result, groups, year, settings, step)
+    return find_delays(instance, result, groups, first_year(instance, result), settings, step) if groups else ()
+
+
+def groups_by_future(result: FuturesResult) -> dict[str, tuple[tuple[str, ...], ...]]:
+    """Return by future the groups of `brief_groups`: of one all of them, of the others the first, all decisions.
+
+    That one is the future with the hardest shock among those with decisions in the first year.
+    """
+    shocked = [(each, instance_of(each.result)) for each in result.futures if each.result.shocks]
+    if not shocked:
+        return {}
+    year = first_year_of_all((instance_of(each.result), each.result) for each in result.futures)
+    first = [(future, instance) for future, instance in shocked if orders_of(instance, future.result, year)]
+    worst = hardest_future(first) if first else None
+    return {
+        future.name: brief_groups(instance.by_expected_cost(), future.result)[: None if future is worst else 1]
+        for future, instance in shocked
+    }
 
 
 def find_futures_delays(
     result: FuturesResult, settings: Settings, task: Callable[[str], None] = lambda name: None
 ) -> DelaysByFuture:
-    """Evaluate delays by a year in each future: of all decisions of the first year together.
-
-    Single decisions are evaluated as well in one future: the one with the hardest shock among the futures with
-    decisions in the first year. The other arguments are those of `find_brief_delays`.
-    """
-    futures = [(each, instance_of(each.result)) for each in result.futures]
-    if not any(future.result.shocks for future, _ in futures):
-        return {}
-    year = first_year_of_all((instance, future.result) for future, instance in futures)
-    first = [(future, instance) for future, instance in futures
-             if future.result.shocks and orders_of(instance, future.result, year)]  # fmt: skip
-    worst = hardest_future(first) if first else None
+    """Evaluate the delays of `groups_by_future`; the other arguments are those of `find_brief_delays`."""
+    groups = groups_by_future(result)
     return {
-        future.name: find_brief_delays(
-            instance.by_expected_cost(), future.result, settings, task, is_each=future is worst
+        each.name: _find_delays_of(
+            instance_of(each.result).by_expected_cost(), each.result, groups[each.name], settings, task
         )
-        for future, instance in futures
+        for each in result.futures
+        if each.name in groups
     }
