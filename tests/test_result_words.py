@@ -1,5 +1,6 @@
 """Results in words where there is no plan, or where a proof finds another one; and what is refused of them."""
 
+import pickle
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from optimizer.studies.verify import verify
 
 EXACT = so.Settings(mip_gap=0.0)
 CASES = Path(__file__).parent / "cases" / "futures"
+TINY = Path(__file__).parent.parent / "instances" / "tiny.yaml"
 # 10 t/yr have to be made at home: in either of two works that cost the same, or in one that costs more. A shock of the
 # rival, which sells nothing, harms nobody.
 WORKS: Mapping[str, Any] = {
@@ -205,3 +207,16 @@ def test_attacks_that_are_deterred_are_counted_with_what_they_cost_too_much() ->
     assert result.price_of_survival == pytest.approx(40.02)
     price = dict(narrative.facts(instance, result))["Price of survival"]
     assert price == "40.02 USD of the total cost; without shocks the same instance costs 0 USD"
+
+
+def test_what_was_solved_can_be_compared() -> None:
+    one, other = (so.with_budget(so.load(TINY), "15M") for _ in range(2))
+    # The cached tree of futures of each holds the instance itself.
+    result, _ = so.solve(one), so.solve(other)
+    assert (one == other, one == so.load(TINY)) == (True, False)
+    stress = so.stress(result, samples=20)
+    assert pickle.loads(pickle.dumps(stress)) == stress
+    assert stress != replace(stress, rows=replace(stress.rows, gap=stress.rows.gap + 1))
+    ranged = so.load(TINY, {"ranges.demands.motors.quantity": {"low": 0.7, "high": 1.2, "of": "value"}})
+    found = so.discover(so.solve(ranged), ranged, samples=60)
+    assert pickle.loads(pickle.dumps(found)) == found

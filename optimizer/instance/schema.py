@@ -428,7 +428,7 @@ class FutureShock(Shock):
     own: Shock | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # without questions it holds the instance that caches it: `==` would not end
 class FutureTree:
     """All futures of an instance, at least one; futures in which the same values are set share one instance."""
 

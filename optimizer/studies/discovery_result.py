@@ -13,6 +13,7 @@ from optimizer.instance.schema import Instance
 from optimizer.results.frames import Frame, FrameColumn, Frames
 from optimizer.results.plan import Array
 from optimizer.studies.boxes import FEWEST_CASES, Bounds, Box, BoxScore, clopper_pearson, round_step
+from optimizer.studies.stress_result import ComparedArrays
 
 
 def discovery_frames(found: "Discovery") -> Frames:
@@ -158,8 +159,8 @@ class UnusableSamples:
     reason: str
 
 
-@dataclass(frozen=True)
-class DiscoverySamples:
+@dataclass(frozen=True, eq=False)
+class DiscoverySamples(ComparedArrays):
     """All usable samples in the order of their numbers: arrays (samples,), `points` (samples, dimensions)."""
 
     number: npt.NDArray[np.intp]  # number of the sample, from 0

@@ -24,8 +24,15 @@ from optimizer.studies import study_frames
 By = Literal["event", "start", "months", "severity"]
 
 
-@dataclass(frozen=True)
-class Samples:
+class ComparedArrays:
+    """Base class of dataclasses with arrays, which are equal if all items of their arrays are."""
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and all(map(np.array_equal, vars(self).values(), vars(other).values()))
+
+
+@dataclass(frozen=True, eq=False)
+class Samples(ComparedArrays):
     """Every sample, in the order of the instance's events: arrays (samples,)."""
 
     name: tuple[str, ...]  # name of the sample
