@@ -498,5 +498,5 @@ def test_numbers_that_were_not_reached_are_named() -> None:
     assert "Not looked at" not in _figures_note(instance, found)
     (few,) = [replace(found, bars=(each,)) for each in found.bars if each.number.name == "options.plant.capex"]
     said = _figures_note(instance, few)
-    assert "1 of which were looked at in the time there was" in said
+    assert "1 of which was looked at in the time there was" in said
     assert "Not looked at, so that one of them may move more: motors: survival floor." in said
