@@ -290,7 +290,8 @@ def _results(future: Any, clock: Clock) -> list[Any]:
     except BrokenProcessPool as error:
         if clock.interrupted:
             return []
-        raise WorkerError(f"a worker process died during its task ({error})") from error
+        what = "a worker process died during its task, as where the system has too little memory for it"
+        raise WorkerError(f"{what}; run it again, with fewer processes where the command takes --jobs") from error
     return results
 
 
