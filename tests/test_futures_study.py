@@ -12,8 +12,8 @@ from optimizer.instance.edits import for_each_future
 from optimizer.instance.questions import timed_questions
 from optimizer.report.tables.futures_study import timing_text, worth_facts, worth_headline, worth_text
 from optimizer.solver import Progress
-from optimizer.studies.futures.study import nodes, retimed
-from optimizer.studies.futures.study_result import FuturesStudy, informed_orders
+from optimizer.studies.futures.study import nodes, retimed, with_bounds_of_finer
+from optimizer.studies.futures.study_result import FuturesStudy, MeasuredCost, informed_orders
 
 CASES = Path(__file__).parent / "cases" / "futures"
 EXACT = so.Settings(mip_gap=1e-8, accuracy=1e-8, jobs=1)
@@ -307,6 +307,37 @@ def test_other_dates_move_what_arises_from_a_question() -> None:
     assert [answer.question for answer in never.tree.futures[0].answers] == ["colour"]
     assert nodes(retimed(instance, {})) == nodes(instance)
     assert [each.name for each in never.tree.futures] == [each.name for each in instance.tree.futures]
+
+
+def test_bounds_of_dates_that_distinguish_less_are_never_lower() -> None:
+    """Knowing more costs no more: what is proven of the finer tree holds for the coarser one, and never above its plan.
+
+    Three futures in two periods: `late` distinguishes the third in period 1, `early` in period 0 already, `other` the
+    first in period 1. `early` is finer than `late`; `other` is neither finer nor coarser than these; `never` is the
+    coarsest of all. Without a comparable cost, as with an unpriced gap, a bound is of something else.
+    """
+    early, late, other = ((0, 0, 2), (0, 0, 2)), ((0, 0, 0), (0, 0, 2)), ((0, 0, 0), (0, 1, 1))
+    never, at_once = ((0, 0, 0), (0, 0, 0)), ((0, 1, 2), (0, 1, 2))
+    found = {
+        never: MeasuredCost("stopped", 100.0, 60.0),
+        late: MeasuredCost("proven", 90.0, 70.0),
+        early: MeasuredCost("proven", 86.0, 85.0),
+        other: MeasuredCost("proven", 84.0, 83.0),
+        at_once: MeasuredCost("proven", 95.0, 50.0, gap=1.0),
+    }
+    bounds = {key: each.bound for key, each in with_bounds_of_finer(found).items()}
+    assert bounds == {never: 85.0, late: 85.0, early: 85.0, other: 83.0, at_once: 50.0}
+    found[late] = MeasuredCost("proven", 84.5, 70.0)
+    assert with_bounds_of_finer(found)[late].bound == 84.5
+
+
+def test_no_cost_is_printed_below_what_a_finer_tree_proves() -> None:
+    """At a loose tolerance a search for a static plan stops early; what is proven of the adaptive one still holds."""
+    found = so.futures_study(so.load(CASES / "regret_1266.yaml"), settings=so.Settings(accuracy=0.5))
+    never, known, at_once = (found.costs[kind].bound for kind in ("static", "adaptive", "perfect"))
+    assert never >= known >= at_once
+    later = [each.value.bound for each in found.questions if each.value is not None and not each.is_earlier]
+    assert min(later) >= known
 
 
 def test_a_year_is_moved_in_periods_of_any_length() -> None:

@@ -64,6 +64,8 @@ from optimizer.units import MoneyLike
 NO_ADVERSARY = "Values and plans are for the listed shocks: the adversary of the file is left out here."
 # The period from which the answer is known, by place of the question; None for never. Others keep the file's dates.
 Dates = Mapping[Place, int | None]
+# A number per future, by period; futures with the same one cannot be distinguished.
+Nodes = tuple[tuple[int, ...], ...]
 
 
 def futures_study(
@@ -184,7 +186,7 @@ class _FuturesSearch:
         self.kind = instance.policy.objective.kind
         self.alone: dict[int, Result] = {}
         self.known: Sequence[Alone] = ()
-        self.found: dict[tuple[tuple[int, ...], ...], MeasuredCost] = {}
+        self.found: dict[Nodes, MeasuredCost] = {}
 
     def run(self, known: FuturesResult | None = None) -> FuturesStudy:
         """Return the study as far as the time allows, given the adaptive plan if it is known."""
@@ -194,8 +196,7 @@ class _FuturesSearch:
         study = replace(study, alone=(None,) * len(self.tree.futures))
         if not adaptive.futures:
             return replace(study, stopped=adaptive.status == "stopped", notes=adaptive.clash)
-        base = value_of_result(self.instance, adaptive)
-        self.found[nodes(self.instance)] = base
+        self.found[nodes(self.instance)] = value_of_result(self.instance, adaptive)
         # The run time of the adaptive plan, also of a known one, decides whether worker processes pay off.
         seconds = time.perf_counter() - began if known is None else float(known.seconds.get("total", 0.0))
         with start_executor(size_for(self.settings.jobs, seconds)) as self.executor:
@@ -204,8 +205,8 @@ class _FuturesSearch:
             followed = self._follow_all()
         return replace(
             study,
-            costs=self._costs(base),
-            questions=tuple(self._questions(base)),
+            costs=self._costs(),
+            questions=tuple(self._questions(self.found[nodes(self.instance)])),
             alone=tuple(self.alone.get(id(each.instance)) for each in self.tree.futures),
             followed=tuple(followed),
             orders=self._orders(),
@@ -243,30 +244,45 @@ class _FuturesSearch:
 
     def _solve_all(self) -> None:
         """Solve for every informed plan and every other set of dates, each once."""
-        tasks, keys = list[Task](), list[Any]()
-        regret = self.kind == "regret"
-        exact = replace(self.settings, mip_gap=min(self.settings.mip_gap, EXACT_GAP), tolerance=None)
-        for future in self.tree.futures:
-            if id(future.instance) not in keys:
-                instance = future.instance.by_expected_cost()
-                tasks.append(Task(solve_alone_in_full, (instance, exact if regret else self.settings)))
-                keys.append(id(future.instance))
-        for dates in self._dates():
-            key = nodes(retimed(self.instance, dates))
-            if key not in self.found and key not in keys:
-                tasks.append(Task(solve_retimed, (self.instance, dates, self.settings, self.known)))
-                keys.append(key)
-        for number, answer in self._perform(tasks, "informed plans, and other dates of answers"):
+        tasks = self._informed_tasks() | self._retimed_tasks()
+        keys = list(tasks)
+        for number, answer in self._perform(list(tasks.values()), "informed plans, and other dates of answers"):
             if isinstance(answer, MeasuredCost):
                 self.found[keys[number]] = answer
             elif answer is not None:
                 self.alone[keys[number]] = answer
+        own = [self.alone[id(each.instance)] for each in self.tree.futures if id(each.instance) in self.alone]
+        if not self.instance.policy.objective.needs_outcomes and len(own) == len(self.tree.futures):
+            self.found.setdefault(self._at_once, informed_cost(self.instance, own))
+        self.found = with_bounds_of_finer(self.found)
+
+    def _informed_tasks(self) -> dict[Any, Task]:
+        """Return the search for each informed plan, by id of its instance."""
+        exact = replace(self.settings, mip_gap=min(self.settings.mip_gap, EXACT_GAP), tolerance=None)
+        settings = exact if self.kind == "regret" else self.settings
+        instances = {id(each.instance): each.instance for each in self.tree.futures}
+        return {key: Task(solve_alone_in_full, (each.by_expected_cost(), settings)) for key, each in instances.items()}
+
+    def _retimed_tasks(self) -> dict[Any, Task]:
+        """Return the search for each other set of dates of answers, by its nodes.
+
+        With every answer known at once the informed plans are the answer, unless the measure joins their outcomes.
+        """
+        known = set(self.found) if self.instance.policy.objective.needs_outcomes else {*self.found, self._at_once}
+        dates = {nodes(retimed(self.instance, each)): each for each in self._dates()}
+        some = {key: each for key, each in dates.items() if key not in known}
+        return {
+            key: Task(solve_retimed, (self.instance, each, self.settings, self.known)) for key, each in some.items()
+        }
+
+    @property
+    def _at_once(self) -> Nodes:
+        """The nodes with every answer known from the start."""
+        return nodes(retimed(self.instance, known_at_once(self.instance)))
 
     def _dates(self) -> list[Dates]:
         """Return all sets of dates of answers that the study evaluates."""
-        found = [never_known(self.instance)]
-        if self.instance.policy.objective.needs_outcomes:
-            found.append(known_at_once(self.instance))
+        found = [never_known(self.instance), known_at_once(self.instance)]
         for question in timed_questions(self.instance.futures, self.instance.horizon):
             found += [{question.place: t} for _, t in other_dates(self.instance, question)]
         return found
@@ -319,19 +335,14 @@ class _FuturesSearch:
 
     # Figures of the study.
 
-    def _costs(self, base: MeasuredCost) -> dict[str, MeasuredCost]:
-        found = {"adaptive": base}
-        static = self.found.get(nodes(retimed(self.instance, never_known(self.instance))))
-        perfect = self._perfect()
-        return found | ({"static": static} if static else {}) | ({"perfect": perfect} if perfect else {})
-
-    def _perfect(self) -> MeasuredCost | None:
-        """Return the measure with every answer known from the start; None if it was not reached in time."""
-        if self.instance.policy.objective.needs_outcomes:
-            return self.found.get(nodes(retimed(self.instance, known_at_once(self.instance))))
-        some = [self.alone.get(id(each.instance)) for each in self.tree.futures]
-        own = [each for each in some if each is not None]
-        return informed_cost(self.instance, own) if len(own) == len(some) else None
+    def _costs(self) -> dict[str, MeasuredCost]:
+        dates: dict[str, Dates] = {
+            "adaptive": {},
+            "static": never_known(self.instance),
+            "perfect": known_at_once(self.instance),
+        }
+        keys = {kind: nodes(retimed(self.instance, each)) for kind, each in dates.items()}
+        return {kind: self.found[key] for kind, key in keys.items() if key in self.found}
 
     def _questions(self, base: MeasuredCost) -> list[QuestionTiming]:
         return [
@@ -397,13 +408,29 @@ def known_at_once(instance: Instance) -> Dates:
     return dict.fromkeys((place for place, _ in each_question(instance.futures)), 0)
 
 
-def nodes(instance: Instance) -> tuple[tuple[int, ...], ...]:
-    """Return the tree's node of each future, by period; futures in one node cannot be distinguished.
-
-    Instances with the same nodes have the same plans.
-    """
+def nodes(instance: Instance) -> Nodes:
+    """Return the tree's node of each future, by period. Instances with the same nodes have the same plans."""
     tree = instance.tree
     return tuple(tuple(tree.node(i, t) for i in range(len(tree.futures))) for t in instance.horizon.periods)
+
+
+def with_bounds_of_finer(found: Mapping[Nodes, MeasuredCost]) -> dict[Nodes, MeasuredCost]:
+    """Return the costs with each bound raised to those of dates that distinguish more: knowing more costs no more."""
+    comparable = [(key, each.bound) for key, each in found.items() if each.is_comparable]
+
+    def raised(key: Nodes, cost: MeasuredCost) -> MeasuredCost:
+        if not cost.is_comparable:
+            return cost
+        bound = max(bound for finer, bound in comparable if _distinguishes(finer, key))
+        return replace(cost, bound=max(cost.bound, min(cost.cost, bound)))
+
+    return {key: raised(key, cost) for key, cost in found.items()}
+
+
+def _distinguishes(finer: Nodes, coarser: Nodes) -> bool:
+    """Check whether futures with different numbers in `coarser` have different ones in `finer` as well."""
+    pairs = zip(finer, coarser, strict=True)
+    return all(len(set(zip(fine, coarse, strict=True))) == len(set(fine)) for fine, coarse in pairs)
 
 
 def other_dates(instance: Instance, question: TimedQuestion) -> Iterator[tuple[Timing, int | None]]:
