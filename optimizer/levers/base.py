@@ -283,9 +283,10 @@ class Sized(Lever):
         """The cure for a free option: it names the fields that may hold a cost."""
         return "Add its capex, fixed_cost or fixed_opex."
 
-    def paid(self, year: int, size: float, *, opened: bool) -> float:
-        """Return the undiscounted investment cost of a purchase decided in a year."""
-        return float(self.capex.at(year)) * size + (self.fixed_cost if opened else 0.0)
+    def payments(self, horizon: Horizon, a: int, size: float, *, opened: bool) -> list[float]:
+        """Return by period what `invest` pays for a purchase decided at point a, undiscounted, without fixed opex."""
+        first = float(self.capex.at(horizon.year(a))) * size + (self.fixed_cost if opened else 0.0)
+        return [first if t == a else 0.0 for t in horizon.periods]
 
     def share_in_force(self, horizon: Horizon, a: int, t: int) -> float:
         """Return the share of a size bought at decision point a that works in period t, after the lead time."""
@@ -488,8 +489,7 @@ class Stock(Lever):
             model.require(self.id, "stock", t, stock[t], "==", kept)
             model.book("spend", t, amount=self.holding_cost * delta * stock[t])
             before = stock[t]
-        last = self.salvage * self.price.at(model.horizon.end)
-        model.book("spend", len(periods), amount=-last * stock[periods[-1]])
+        model.book("spend", len(periods), amount=-self.salvage * self.price.at(model.horizon.end) * stock[periods[-1]])
         model.link(self.id, "stock", {-1: Expression(constant=self.initial)} | stock)
 
     def _surcharge(self, model: ModelBuilder, t: int, fill: Expression) -> Expression | float:

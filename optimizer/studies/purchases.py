@@ -5,7 +5,7 @@ Fields of a `Purchase`:
 t        period of the decision; for a stockpile, of its first purchase
 first    period in which it is first in force, t + lead time; the number of periods if that is after the horizon
 steps    (period, share of size in force) at each change of the share, by a ramp or by erosion
-capex    money, undiscounted: capex·size + fixed cost, or price·fill over all purchases
+capex    money, undiscounted: capex·size + fixed cost and what else its lever pays, or price·fill over all purchases
 support  price support paid in the baseline; several builds of an option share it by their capacity in force
 paid     capex + support
 outlays  the part that counts towards the budget, budget_share·paid, by calendar year; `counted` is their sum
@@ -135,8 +135,9 @@ def _build_purchases(instance: Instance, result: Result) -> Iterator[Purchase]:
     for build in result.plan.builds:
         option = instance.sized[build.option]
         first = min(build.t + horizon.whole(option.lead_time), len(horizon.periods))
-        capex, support = option.paid(build.year, build.size, opened=build.opened), _support_of(instance, result, build)
-        payments = [amount + (capex if t == build.t else 0.0) for t, amount in enumerate(support)]
+        support = _support_of(instance, result, build)
+        invested = option.payments(horizon, build.t, build.size, opened=build.opened)
+        payments = [*map(sum, zip(support, invested, strict=True))]
         paid = math.fsum(payments)
         yield Purchase(
             option=build.option,
@@ -152,7 +153,7 @@ def _build_purchases(instance: Instance, result: Result) -> Iterator[Purchase]:
             size=build.size,
             bought=build.size,
             size_words=size_text(instance, build.option, build.size),
-            capex=capex,
+            capex=math.fsum(invested),
             support=math.fsum(support),
             paid=paid,
             counted=option.budget_share * paid,
@@ -483,6 +484,8 @@ def outlay_note(instance: Instance, result: Result, moves: Sequence[Purchase]) -
     note = f" {said}" if (said := outlay_part_note(moves)) else ""
     if existing := math.fsum(support_of_existing(instance, result).values()):
         note += f" Price support of existing processes, {si(existing, result.money)}, is in the outlay as well."
+    if any(len(move.outlays) > 1 for move in moves if not move.purchases and not move.support):
+        note += " What an option pays in later years is spent as well."
     return note
 
 

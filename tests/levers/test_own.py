@@ -6,6 +6,7 @@ from dataclasses import replace
 from io import StringIO
 from typing import Any, ClassVar, Literal
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -18,11 +19,14 @@ from optimizer.audit.result import audit_result
 from optimizer.cli import common
 from optimizer.disruptions.path import Path
 from optimizer.errors import AuditError, ModelError
+from optimizer.horizon import Horizon
 from optimizer.levers import PACKAGE_KINDS, Labels, Lever, Producing, Sized, Substitution, is_audited
 from optimizer.model.builder import ModelBuilder
 from optimizer.report.tables.plan import plan_tables
 from optimizer.report.tables.render import show
 from optimizer.results.plan import Flow
+from optimizer.studies.purchases import purchases
+from optimizer.studies.reinforcement import Addition, with_addition
 from tests.conftest import Cell, Printed, Solve
 from tests.levers import forget_levers_from_outside
 
@@ -68,6 +72,10 @@ class Thrift(Sized):
         model.link(self.id, "saving", working)
         for t, saved in working.items():
             self.pay(model, t, self.fee * model.horizon.delta * saved)
+
+    def payments(self, horizon: Horizon, a: int, size: float, *, opened: bool) -> list[float]:
+        fees = (self.fee * horizon.delta * size * self.share_in_force(horizon, a, t) for t in horizon.periods)
+        return [*map(sum, zip(super().payments(horizon, a, size, opened=opened), fees, strict=True))]
 
     def operate(self, model: ModelBuilder, path: Path) -> None:
         for t, saved in model.linked(self.id, "saving").items():
@@ -280,6 +288,24 @@ def test_what_the_ledgers_hold_is_audited_as_well(cell: Cell, solve: Solve) -> N
     assert result.total_cost == pytest.approx(500 + 300)
     assert result.shocks[0].cost == pytest.approx(50 + 150_000)
     assert result.audit["ok"]
+
+
+def test_what_a_lever_pays_later_is_in_every_amount_of_its_purchase(cell: Cell, solve: Solve) -> None:
+    # Decided in 2027 at the latest, 50 t cost 50·10 in 2027 and the fee of 50·2 in 2027 and in 2028: 700, 14 a tonne.
+    option = "{kind: thrift, demand: all, capex: 10, fee: 2, max_size: 90, latest: 2027, earliest: 2027}"
+    instance = cell(BASE, f"options:\n  less: {option}")
+    result = solve(instance)
+    (build,) = purchases(instance, result)
+    assert (build.paid, build.outlays) == (pytest.approx(700), pytest.approx({2027: 600, 2028: 100}))
+    assert result.frames.builds.outlay.sum() == pytest.approx(result.outlay)
+    assert "What an option pays in later years is spent as well." in str(result.frames.frame("builds").note)
+    # With imports at 1 a tonne, 10 t beside the 50 that the floor needs are worth no 140: 20 in imports.
+    waste = so.evaluate(instance, so.Plan((so.Build("less", "thrift", 1, 2027, "2027", 60.0),))).plans[0].waste
+    assert waste is not None
+    assert (waste.outlay, [each.money for each in waste.changes]) == (pytest.approx(140), [pytest.approx(-140)])
+    # The whole of 90 t added to no plan costs 90·14.
+    addition = Addition("less", 1, 90.0, np.ones(1))
+    assert with_addition(instance, so.Plan(()), addition, 90.0)[1] == pytest.approx(90 * 14)
 
 
 def test_a_derived_lever_keeps_the_rows_of_its_parent(cell: Cell, solve: Solve, printed: Printed) -> None:
