@@ -97,7 +97,8 @@ def test_gaps_with_a_price_by_hand() -> None:
     compared = so.compare(cheap, budgets=[0, 700], settings=EXACT)
     assert compared.least[0].outlay == pytest.approx(600)
     assert {each.result.outlay for each in compared.columns} == {0}
-    assert "survives 0 of 1 shock (to survive more is impossible, or costs more" in comparison_headline(compared)
+    headline = comparison_headline(compared)
+    assert "survives 0 of 1 shock with a budget of 700 USD (to survive more is impossible, or costs more" in headline
     # Without a, all 60 t are missed at 630, for b costs more: cost and bound are those of nothing bought.
     with WhatIfSolver(so.read(data), EXACT) as solver:
         found_without = solver.ask(problem=ProblemVariant(rows=(leaving_out(["a"]),)))

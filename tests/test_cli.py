@@ -60,7 +60,9 @@ def test_a_gap_with_a_price_is_not_called_the_least() -> None:
     done = diversify("solve", TINY, "--set", "policy.gap_price=0.001")
     assert done.returncode == 4
     words = " ".join(done.stdout.replace("│", " ").split())
-    assert "to close more of it is impossible, or costs more than the price of gaps in the file (gap_price)" in words
+    assert (
+        "to close more of it with this budget is impossible, or costs more than the price of gaps in the file" in words
+    )
     assert "discounted at 0 % a year, without survival gaps" in words
     assert "With gaps 30.11M USD, which is minimised (proven to be the least): a gap counts 0.001 times its" in words
     assert "leaves less" not in words
@@ -69,7 +71,9 @@ def test_a_gap_with_a_price_is_not_called_the_least() -> None:
 def test_a_search_that_was_stopped_says_nothing_of_what_closing_a_gap_costs() -> None:
     instance = so.load(TINY)
     result = so.solve(instance.replacing(policy=instance.policy.model_copy(update={"gap_price": 0.001})))
-    assert least_gap_words(result).startswith("; to close more of it is impossible, or costs more than")
+    assert least_gap_words(result).startswith(
+        "; to close more of it with this budget is impossible, or costs more than"
+    )
     assert not least_gap_words(replace(result, status="stopped"))
 
 

@@ -482,19 +482,19 @@ def proof(result: "Result | FuturesResult") -> str:
     if getattr(result, "given", None) is not None:
         return "(the cheapest operation of the plan as given)"
     within, least = result.mip_gap, "the least"
-    if result.data.get("policy", {}).get("gap_price") is None:
-        least += " with this gap" if result.survival_gap > 0 else ""
     if within is None or result.bound is None:
         return "(not proven: no bound is known)"
+    if result.data.get("policy", {}).get("gap_price") is None and result.survival_gap > 0:
+        least += " with this gap"
+        # The MIP gap can be that of the survival gap, whose own bound is stated beside it.
+        within = min(within, max(0.0, result.total_cost - result.bound) / (abs(result.total_cost) or 1.0))
     if within < SHOWN_MIP_GAP:
         return f"(proven to be {least})"
-    if within > FAR:
-        return f"(not proven to be near {least})"
-    return f"(proven within {short(100 * within, 2)} % of {least})"
+    far = f"(not proven to be near {least})"
+    return far if within > FAR else f"(proven within {short(100 * within, 2)} % of {least})"
 
 
 def proven_cost(result: "Result | FuturesResult", priced: float | None, digits: int = 3) -> str:
     """Return the cost and its proof: ``7M USD, proven to be the least``; also the cost with `priced` gaps if given."""
-    cost = si(result.total_cost, result.money, digits)
     gaps = "" if priced is None else f", with gaps at their price {si(priced, result.money, digits)}"
-    return f"{cost}{gaps}, {proof(result).strip('()')}"
+    return f"{si(result.total_cost, result.money, digits)}{gaps}, {proof(result).strip('()')}"

@@ -180,7 +180,8 @@ def _proof_text(result: Result) -> str:
         near = "" if within < SHOWN_MIP_GAP else f"within {short(100 * within)} % of "
         return f"cost with gaps at their price, {si(result.priced_cost, result.money, 5)}: {near}the least"
     amount = None if result.bound is None else si_down(result.bound, result.money, 5)
-    bound = "" if amount is None else f"; no plan{_budget_words(result)} costs less than {amount}"
+    held = " without a larger gap" * (result.survival_gap > 0)
+    bound = "" if amount is None else f"; no plan{_budget_words(result)} costs less than {amount}{held}"
     if result.survival_gap > 0 and result.gap_bound is not None:
         least = si_down(result.gap_bound, result.money, 5)
         bound += f"; no plan{_budget_words(result)} leaves a gap smaller than {least}"
@@ -203,8 +204,8 @@ def _budget_words(result: Result) -> str:
 def least_gap_words(result: Result) -> str:
     """Return the proof of the least gap, as a phrase after the gap; a bound that reads like the gap is not repeated."""
     if result.has_priced_gaps:
-        under = "" if result.given is None else "under this plan "
-        words = f"; to close more of it {under}is impossible, or {PRICED_HIGHER} (gap_price)"
+        under = _budget_words(result) if result.given is None else " under this plan"
+        words = f"; to close more of it{under} is impossible, or {PRICED_HIGHER} (gap_price)"
         return "" if result.status == "stopped" else words
     if result.gap_bound is None or result.gap_bound <= 0:
         return ""

@@ -174,11 +174,20 @@ def test_the_budget_of_a_run_is_that_of_its_proof() -> None:
     result = so.solve(instance, budget=5e6)
     assert "proven: no plan with this budget leaves less" in dict(facts(instance, result))["Gap of all shocks"]
     assert "; no plan with this budget leaves a gap smaller than" in dict(record(result))["Proof"]
+    # Doing nothing costs 30M, with a gap of 110M: the bound is of plans that leave no larger gap than this one.
+    assert so.solve(instance, budget=0).total_cost == pytest.approx(30e6)
+    assert (
+        "; no plan with this budget costs less than 36.919M USD without a larger gap;" in dict(record(result))["Proof"]
+    )
 
 
 def test_a_proof_has_no_exponent(two_events: tuple[so.Instance, so.Result]) -> None:
     result = two_events[1]
     assert proof(replace(result, mip_gap=1e-7, bound=1.0)) == "(proven to be the least with this gap)"
+    # A MIP gap of 0.5 % is that of the survival gap where the cost is 0.1 % above its bound.
+    assert proof(replace(result, mip_gap=0.005, bound=0.999 * result.total_cost)) == (
+        "(proven within 0.1 % of the least with this gap)"
+    )
     survives = replace(result, survival_gap=0.0, mip_gap=2e-5, bound=1.0)
     assert proof(survives) == "(proven within 0.002 % of the least)"
     assert (short(5000.0), short(1e-4), short(0.012345)) == ("5,000", "0.0001", "0.0123")

@@ -112,8 +112,10 @@ def _failing_text(columns: Sequence[ComparisonColumn], money: str) -> str:
     """Describe how many shocks the plan of the largest budget survives, where every plan fails."""
     best, is_stopped = columns[-1].result, any(column.result.status == "stopped" for column in columns)
     text = f"survives {len(best.shocks_survived)} of {plural(len(best.shocks), 'shock')}"
-    at_best = f" (to survive more is impossible, or {PRICED_HIGHER})" if best.has_priced_gaps else " at best"
-    text += " so far" if is_stopped else at_best if best.given is None else ""
+    is_known = columns[-1].budget is not None and best.given is None
+    under = f" with a budget of {budget_text(columns[-1].budget, money)}" if is_known else ""
+    why = f"{under} (to survive more is impossible, or {PRICED_HIGHER})" if best.has_priced_gaps else f" at best{under}"
+    text += f" so far{under}" if is_stopped else why if best.given is None else ""
     text += f", the worst with a survival gap of {si(best.worst_gap, money)}" if best.worst_gap > 0 else ""
     return text + ("; the search was stopped before more was known" if is_stopped else "")
 
