@@ -40,7 +40,7 @@ def test_the_answer_and_its_exit_codes(tmp_path: Path) -> None:
     assert "enough: SURVIVES both shocks" in done.stdout
     assert "Waste" in done.stdout
     done = run("evaluate", TINY, "--plan", written(tmp_path, MUCH))
-    waste = "plant, 2026: none instead of 50 t/yr; reserve, 2026: 140 t instead of 150 t; no shock fares worse; saves"
+    waste = "home magnet plant, 2026: none instead of 50 t/yr; magnet reserve, 2026: 140 t instead of 150 t; no shock"
     assert waste in " ".join(done.stdout.replace("│", " ").split())
     assert "None" not in done.stdout
 

@@ -76,6 +76,23 @@ def test_the_plan_says_when_the_first_shock_begins_and_whether_losses_are_bought
     assert note.endswith("Bought and Spent are all purchases, also of what is lost.")
 
 
+def test_studies_name_what_they_hold_in_a_line(result: so.Result) -> None:
+    # Of tiny's one number with a range no sample can keep the floors with 5M: its shortage cost moves no floor.
+    ranged = so.load(TINY, ["ranges={demands.motors.shortage_cost: {low: 0.4M, high: 0.6M}}", "policy.budget=5M"])
+    said = repr(so.discover(so.solve(ranged), samples=60))
+    assert said == "<Discovery of 'tiny' in 'tiny': 60 of 60 samples fail; conditions: 0>"
+    targets = "{exports: {price: 1M, cuts: [{region: rival, severity: 1}]}}"
+    adversary = f"adversary={{attack_budget: 1M, months: 12, starts: 2028, targets: {targets}}}"
+    said = repr(so.attack(so.load(TINY, [adversary])))
+    assert said.startswith("<AttackResult of <Result 'tiny': survives, ")
+    assert said.endswith(">: starts: 1; attacks deterred: 0>")
+    examples = TINY.parent.parent / "examples"
+    said = repr(so.share_costs(so.load(examples / "allies.yaml")))
+    assert said == "<CostShares of 'three allies': members: 3; coalitions: 7>"
+    said = repr(so.futures_study(so.load(examples / "wait_or_commit.yaml")))
+    assert said == "<FuturesStudy of 'wait or commit' by expected cost: futures: 2; questions at other dates: 3>"
+
+
 def test_no_such_frame_says_which_there_are(result: so.Result) -> None:
     with pytest.raises(AttributeError, match="there is no frame 'bilds'; there are builds, stock"):
         _ = result.frames.bilds

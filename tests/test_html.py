@@ -87,6 +87,7 @@ def test_instance_shows_axis_floors_options_and_shocks(path: Path) -> None:
     instance = so.load(path)
     said = text(instance._repr_html_())
     assert instance.currency in said
+    assert f"Commodities: {len(instance.commodities)}; existing" in said
     for word in (*list(instance.demands)[:12], *list(instance.options)[:12], instance.events[0].name):
         assert word in said
     assert ("more" in said) == (max(len(instance.options), len(instance.events), len(instance.demands)) > 12)

@@ -86,8 +86,8 @@ def of_instance(instance: Any) -> str:
                "; ".join(str(cut) for cut in e.spec.cuts)) for e in events]  # fmt: skip
     shocks = _table_html(("Shock", "Window", "Cuts"), rows, len(instance.events))
     parts.append(shocks if events else "<div>No shocks.</div>")
-    counts = f"{len(instance.commodities)} commodities, {len(instance.processes)} existing processes"
-    return _page_html([*parts, f"<div>{counts}.</div>"])
+    counts = f"Commodities: {len(instance.commodities)}; existing processes: {len(instance.processes)}."
+    return _page_html([*parts, f"<div>{counts}</div>"])
 
 
 def _demand_and_floor(demand: Any, first: int, last: int) -> tuple[str, str]:

@@ -141,6 +141,9 @@ class AttackResult:
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
 
+    def __repr__(self) -> str:
+        return f"<AttackResult of {self.result!r}: starts: {len(self.starts)}; attacks deterred: {len(self.deterred)}>"
+
     @property
     def breaking(self) -> AttackDamage | None:
         """The attack that breaks the plan at least cost to the adversary, whatever its budget; None if none does."""

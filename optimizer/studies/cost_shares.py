@@ -271,6 +271,11 @@ class CostShares:
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
 
+    def __repr__(self) -> str:
+        return (
+            f"<CostShares of {self.instance.title!r}: members: {len(self.members)}; coalitions: {len(self.coalitions)}>"
+        )
+
     @property
     def frames(self) -> Frames:
         """All tables by name (shares, coalitions), each as a pandas frame."""

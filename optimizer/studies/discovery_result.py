@@ -202,6 +202,10 @@ class Discovery:
     notes: tuple[str, ...]
     rows: DiscoverySamples = field(repr=False)
 
+    def __repr__(self) -> str:
+        counts = f"{self.failed} of {self.used} samples fail; conditions: {len(self.boxes)}"
+        return f"<Discovery of {self.plan_title!r} in {self.instance.title!r}: {counts}>"
+
     frames = property(discovery_frames)
 
     @property

@@ -22,6 +22,7 @@ from optimizer.errors import AuditError, ModelError
 from optimizer.horizon import Horizon
 from optimizer.levers import PACKAGE_KINDS, Labels, Lever, Producing, Sized, Substitution, is_audited
 from optimizer.model.builder import ModelBuilder
+from optimizer.report.tables import checks
 from optimizer.report.tables.plan import plan_tables
 from optimizer.report.tables.render import show
 from optimizer.results.plan import Flow
@@ -66,6 +67,7 @@ class Thrift(Sized):
     kind: Literal["thrift"]
     demand: str
     fee: float
+    region: str = ""
 
     def invest(self, model: ModelBuilder) -> None:
         working = self.working(model, self.buy(model))
@@ -306,6 +308,13 @@ def test_what_a_lever_pays_later_is_in_every_amount_of_its_purchase(cell: Cell, 
     # The whole of 90 t added to no plan costs 90·14.
     addition = Addition("less", 1, 90.0, np.ones(1))
     assert with_addition(instance, so.Plan(()), addition, 90.0)[1] == pytest.approx(90 * 14)
+
+
+def test_an_option_at_home_is_something_at_home(cell: Cell) -> None:
+    # The imports stand in the region of the rival, the option of a size ≥ 0 nowhere, and then at home.
+    option = "{kind: thrift, demand: all, fee: 2, max_size: 90, region: %s}"
+    said = [checks._home_note(cell(BASE, f"options:\n  less: {option % place}")) for place in ("''", "home")]
+    assert said == ["; nothing is made at home (region home)", ""]
 
 
 def test_a_derived_lever_keeps_the_rows_of_its_parent(cell: Cell, solve: Solve, printed: Printed) -> None:

@@ -78,8 +78,9 @@ def _summary_lines(instance: Instance, summary: Summary) -> dict[str, str]:
 
 
 def _home_note(instance: Instance) -> str:
-    """Return the note that no activity is in the home region; empty if one is, or if the file names no home."""
-    stands = instance.home is None or any(each.region == instance.home for each in instance.activities.values())
+    """Return the note that nothing is in the home region; empty if something is, or if the file names no home."""
+    placed = (*instance.activities.values(), *instance.options.values())
+    stands = instance.home is None or any(getattr(each, "region", None) == instance.home for each in placed)
     return "" if stands else f"; nothing is made at home (region {instance.home})"
 
 

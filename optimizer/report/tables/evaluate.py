@@ -8,7 +8,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from optimizer.errors import Finding
-from optimizer.instance.derived import but_samples, rules_that_ask, size_text
+from optimizer.instance.derived import but_samples, display_name, rules_that_ask, size_text
 from optimizer.report.format import list_names, plural, proven_cost
 from optimizer.report.narrative import MOST_RULES, money_terms, outcome_headline
 from optimizer.report.tables.compare import column_tables
@@ -230,7 +230,7 @@ def _missing_facts(need: PlanNeed | None, found: PlanEvaluation | FuturesEvaluat
 
 def _changed_options(found: PlanEvaluation | FuturesEvaluation, changes: Sequence[PlanChange]) -> str:
     """Return the names of the options that change, with their branches if these are not all."""
-    names = dict.fromkeys(each.option + _branch_phrase(found, each) for each in changes)
+    names = dict.fromkeys(display_name(found.instance, each.option) + _branch_phrase(found, each) for each in changes)
     return list_names(list(names), MOST_RULES)
 
 
@@ -239,7 +239,7 @@ def _reduction_texts(found: PlanEvaluation | FuturesEvaluation, changes: Sequenc
     said = []
     for each in changes:
         before, after = (size_text(found.instance, each.option, size) for size in (each.before, each.after))
-        named = f"{each.option}, {each.period}{_branch_phrase(found, each)}"
+        named = f"{display_name(found.instance, each.option)}, {each.period}{_branch_phrase(found, each)}"
         said.append(f"{named}: {after if each.after > 0 else 'none'} instead of {before}")
     tail = f"; {plural(len(said) - MOST_RULES, 'more purchase')}" if len(said) > MOST_RULES else ""
     return "; ".join(said[:MOST_RULES]) + tail

@@ -205,6 +205,10 @@ class FuturesStudy(ReadOnly):
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
 
+    def __repr__(self) -> str:
+        counts = f"futures: {len(self.alone)}; questions at other dates: {len(self.questions)}"
+        return f"<FuturesStudy of {self.instance.title!r} by {self.measure}: {counts}>"
+
     frames = property(of_futures_study)
 
     @property
