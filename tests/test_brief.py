@@ -652,6 +652,12 @@ def test_years_that_are_too_many_are_one_row_with_their_money() -> None:
     rows = [tuple(row.values()) for row in drawn.rows()]
     # The first nine, and 10 + 11 + 12 + 13 = 46 of the last four.
     assert (len(rows), rows[-1]) == (10, ("and 4 later years", 46e6))
+    # Money committed without a year is in no later year: the last two of eleven are 10 + 11 = 21.
+    dated = [(str(2027 + i), 1e6 * (i + 1), None) for i in range(11)]
+    drawn = new_money_part(columns, [*dated, ("undated", None, 5e6)], ()).shown
+    assert drawn is not None
+    rows = [tuple(row.values()) for row in drawn.rows()]
+    assert rows[-2:] == [("and 2 later years", 21e6, None), ("undated", None, 5e6)]
 
 
 def test_money_that_is_committed_stands_beside_the_new_and_what_came_before_is_one_row() -> None:
@@ -957,5 +963,5 @@ def test_futures_say_what_is_short_without_any_shock(futures: so.FuturesResult) 
     lacks = {"motors": Lack(0.25, "2027", 25.0)}
     short = replace(low, result=replace(low.result, lacks=lacks))
     notes = make_futures_brief(instance_of(futures), replace(futures, futures=(high, short))).to_dict()["notes"]
-    assert notes[1] == "In 1 of 2 futures demand goes unserved without a shock, most in low."
+    assert notes[1] == "In 1 of 2 futures demand goes unserved without a shock, in low."
     assert notes[2].startswith("Unserved already without a shock: motors, 2027, up to 25 %.")

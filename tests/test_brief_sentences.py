@@ -118,7 +118,7 @@ def test_periods_that_are_short_are_counted_where_others_are_between() -> None:
     ("capacity", "said"),
     [
         # 40 t at 1,000 USD in each of three years, where nothing is bought.
-        (60, " (this plan 0 USD, do nothing 120k USD), which nobody pays"),
+        (60, " (this plan: 0 USD, do nothing: 120k USD), which nobody pays"),
         (100, ""),
     ],
 )
@@ -370,6 +370,26 @@ def test_the_future_with_the_largest_gap_is_named_where_floors_fail() -> None:
     assert found["parts"]["orders"]["sentences"] == ["Nothing is bought in any future."]
 
 
+def test_none_of_several_futures_alike_is_called_the_worst() -> None:
+    # 30 t are short in both of the first two; where only one future fails it is the one.
+    def said(shares: dict[str, float]) -> str:
+        branches = {name: {"set": {"demands.motors.survival": share}} for name, share in shares.items()}
+        return str(futures_brief(branches)["sentence"])
+
+    assert "fail in 2 of 3 futures, for example in one: 1 of 1 shock" in said({"one": 0.3, "two": 0.3, "calm": 0})
+    assert "fail in 1 of 2 futures, in one: 1 of 1 shock" in said({"one": 0.3, "calm": 0})
+
+
+def test_the_least_and_the_most_of_a_year_are_said_to_be_of_different_futures() -> None:
+    found = futures_brief({name: {"set": {"demands.motors.survival": 0.1}} for name in ("one", "two")})
+    assert "can be of different futures" in " ".join(found["parts"]["money"]["sentences"])
+
+
+def test_annual_budgets_stand_by_the_money_of_each_year() -> None:
+    money = brief_of(policy={"annual_budget": {2026: 100, 2028: 300}})["parts"]["money"]
+    assert money["sentences"][0].endswith("undiscounted. Each year has a budget of its own, 100 to 300 USD.")
+
+
 # Numbers that were not looked at.
 
 
@@ -398,8 +418,19 @@ def test_an_end_of_a_range_at_which_no_plan_exists_says_so() -> None:
     ranges = {"processes.mine.capacity": {"low": 40, "high": 120}}
     instance = so.read({**BASE, **parts, "ranges": ranges})
     result, found = so.solve(instance, settings=EXACT), so.sensitivity(instance, flips=False)
-    (row,) = make_brief(instance, result, studies=[found]).to_dict()["parts"]["figures"]["values"]
+
+    def figures(of: so.Sensitivity) -> dict[str, Any]:
+        return dict(make_brief(instance, result, studies=[of]).to_dict()["parts"]["figures"])
+
+    (row,) = figures(found)["values"]
     assert (row["at_low"], row["at_high"]) == ("no plan", "–")
+    why = "–: no proven change; no plan: some rule of the file cannot be kept there, whatever is bought."
+    assert why in figures(found)["table"]["caption"]
+    # A search that found no plan in its time says nothing of whether there is one.
+    (bar,) = found.bars
+    stopped = figures(replace(found, bars=(replace(bar, low=replace(bar.low, status="stopped")),)))
+    assert stopped["values"][0]["at_low"] == "not known"
+    assert "–: no proven change; not known: the search was stopped." in stopped["table"]["caption"]
 
 
 # Forms.

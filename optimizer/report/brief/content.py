@@ -297,7 +297,7 @@ def _unserved_in_costs(result: Result, near: Sequence[Result], frontier: Frontie
     costs = {name: plans[name].costs.get("shortage", 0.0) for name in shown if name in plans}
     if max(costs.values()) <= NEGLIGIBLE * result.total_cost:
         return ""
-    parts = (f"{name[:1].lower()}{name[1:]} {si(cost, result.money)}" for name, cost in costs.items())
+    parts = (f"{name[:1].lower()}{name[1:]}: {si(cost, result.money)}" for name, cost in costs.items())
     return f" ({', '.join(parts)}), which nobody pays"
 
 
@@ -394,15 +394,27 @@ def _figures_note(instance: Instance, found: Sensitivity) -> str:
     note += " A number without a range in the file is taken as it is."
     note += (
         " What the best plan then costs more, with what goes unserved without a shock at its shortage cost, and what "
-        "its survival gap grows by, each alone at an end of its range; –: no proven change."
+        "its survival gap grows by, each alone at an end of its range; –: no proven change"
     )
+    said = {_end_text(found.base, end) for each in shown for end in (each.low, each.high)}
+    note += "".join(f"; {text}: {why}" for text, why in _END_MEANINGS.items() if text in said) + "."
     return " ".join(filter(None, (note, screening_note(found), *shortage_cost_notes(shown))))
+
+
+# Texts at an end of a range without a plan, and their meanings.
+_END_MEANINGS = {
+    "no plan": "some rule of the file cannot be kept there, whatever is bought",
+    "unusable": "numbers of the file do not fit each other there",
+    "not known": "the search was stopped",
+}
 
 
 def _end_text(base: VariantOutcome, end: VariantOutcome) -> str:
     """Return the proven change of cost, and of the gap if it changes, at an end of a range, to two digits."""
+    if not end.is_settled:
+        return "not known"
     if not (end.has_plan and base.has_plan):
-        return "no plan"
+        return "unusable" if end.status == "unusable" else "no plan"
     cost, gap = end.dearer(base), end.worse(base)
     words = [f"cost {_signed_millions(cost.value)}"] if cost.is_proven else []
     if base.gap > 0 >= end.gap:

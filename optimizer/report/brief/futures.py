@@ -157,8 +157,9 @@ def _short_without_shock(views: Sequence[_FutureView]) -> Iterator[str]:
     short = [view for view in views if view.future.result.lacks]
     if not short:
         return
-    worst = max(short, key=lambda view: max(lack.share for lack in view.future.result.lacks.values()))
-    where = f", most in {worst.future.name}" if len(views) > 1 else ""
+    shares = [max(lack.share for lack in view.future.result.lacks.values()) for view in short]
+    worst = short[shares.index(max(shares))]
+    where = _most_in(worst.future.name, shares)
     said = baseline_shortage_note(worst.instance, worst.future.result)
     if len(views) > 1:
         yield f"In {len(short):,} of {plural(len(views), 'future')} demand goes unserved without a shock{where}."
@@ -186,12 +187,19 @@ def _floors_kept(result: FuturesResult) -> str:
         but = ", but for samples that may fail" if any(may_fail_words(each.result) for each in result.futures) else ""
         return f"every survival floor holds in {all_of(len(result.futures), 'futures')}{but}"
     worst = max(failed, key=lambda each: each.result.survival_gap)
-    in_future = f", most in {worst.name}" if worst.name else ""
+    in_future = _most_in(worst.name, [each.result.survival_gap for each in failed])
     outcomes = worst.result.shocks
     count = f"{sum(each.fails for each in outcomes):,} of {plural(len(outcomes), 'shock')}"
     gap = f", the worst with a survival gap of {si(worst.result.worst_gap, result.money)}"
     where = f"{len(failed)} of {plural(len(result.futures), 'future')}"
     return f"survival floors fail in {where}{in_future}: {count} there{gap}"
+
+
+def _most_in(name: str, amounts: Sequence[float]) -> str:
+    """Return the future with the largest of some amounts: as the only one, the worst, or one of several alike."""
+    alike = sum(math.isclose(amount, max(amounts), rel_tol=SHOWN_SHARE) for amount in amounts)
+    word = "" if len(amounts) == 1 else "most " if alike == 1 else "for example "
+    return f", {word}in {name}" if name else ""
 
 
 def _range_text(amounts: Sequence[float], money: str) -> str:
@@ -414,6 +422,8 @@ def _money_part(result: FuturesResult) -> BriefPart:
     years = years_with_money([each.result.outlays for each in result.futures], commitments)
     rows = [(year, min(spent) or None, max(spent) or None, committed) for year, spent, committed in years]
     said = [f"{new}, undiscounted: {_range_text([each.result.outlay for each in result.futures], result.money)}."]
+    if len(result.futures) > 1:
+        said.append("The least and the most of each year can be of different futures, and do not add up to this.")
     said += committed_sentence(commitments, result.money)
     return new_money_part(columns, rows, tuple(said))
 

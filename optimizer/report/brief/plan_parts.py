@@ -8,7 +8,7 @@ from typing import Any
 from optimizer.horizon import windowed
 from optimizer.instance.schema import Instance
 from optimizer.report.figures import years
-from optimizer.report.format import audit_text, dated, percent, plural
+from optimizer.report.format import audit_text, between, dated, percent, plural
 from optimizer.report.provenance import BasisShares, basis_of, find_numbers, weighted_basis
 from optimizer.report.tables.render import page_table
 from optimizer.results.frames import Frame, FrameColumn
@@ -40,6 +40,8 @@ LATE_NOTE = (
     "in which that does most damage, at shortage cost. The most damage comes first, and delays do not add up."
 )
 EXISTING_SUPPORT = "Price support of existing processes"
+# The row of money committed without a year.
+UNDATED = "undated"
 # The head of the dates of orders.
 ORDERED = "Ordered at start of"
 MONEY_AND_DATES = "Money: outlay, undiscounted. Dates are those of this plan; a later order may do as well."
@@ -250,6 +252,9 @@ def money_part(instance: Instance, result: Result) -> BriefPart:
     rows: list[tuple[Any, ...]] = [(year, spent[0] or None, committed) for year, spent, committed in spending]
     of_budget = "" if budget is None else f", of a budget of {si(budget, result.money)}"
     said = f"{new}: {si(result.outlay, result.money)} in all, undiscounted{of_budget}."
+    if (annual := instance.policy.annual_budget) is not None:
+        limits = [annual.at(year) for year in instance.horizon.years]
+        said += f" Each year has a budget of its own, {between(min(limits), max(limits), result.money)}."
     return new_money_part(
         columns, rows, (said, *committed_sentence(commitments, result.money), *_price_sentence(result))
     )
@@ -280,10 +285,11 @@ def new_money_part(
 
 def _with_later_years(rows: Sequence[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
     """Return the rows of the first years, and one row for all later ones if there are too many."""
-    if len(rows) <= MOST_YEARS:
+    dated = [row for row in rows if row[0] != UNDATED]
+    if len(dated) <= MOST_YEARS:
         return list(rows)
-    shown, rest = rows[: MOST_YEARS - 1], rows[MOST_YEARS - 1 :]
-    return [*shown, (f"and {plural(len(rest), 'later year')}", *_together(rest)[1:])]
+    shown, rest = dated[: MOST_YEARS - 1], dated[MOST_YEARS - 1 :]
+    return [*shown, (f"and {plural(len(rest), 'later year')}", *_together(rest)[1:]), *rows[len(dated) :]]
 
 
 def _together(rows: Sequence[tuple[Any, ...]]) -> tuple[Any, ...]:
@@ -307,7 +313,7 @@ def years_with_money(
     for year in sorted({*(range(spent[0], spent[-1] + 1) if spent else ()), *filter(None, committed)}):
         yield str(year), [each.get(str(year), 0.0) for each in outlays], committed.get(year)
     if None in committed:
-        yield "undated", [0.0 for _ in outlays], committed[None]
+        yield UNDATED, [0.0 for _ in outlays], committed[None]
 
 
 def committed_sentence(commitments: Sequence[CommittedMoney], money: str) -> Iterator[str]:
