@@ -192,8 +192,9 @@ root = sys.argv.pop(1)
 ran = set()
 def note(frame, event, argument):
     code = frame.f_code
-    # Of code that runs, a function alone is optimized: the body of a module or class is not.
-    if event == "call" and code.co_flags & CO_OPTIMIZED and code.co_filename.startswith(root):
+    # Of code that runs, a function or generator alone is optimized: the body of a module or class is not.
+    is_function = code.co_flags & CO_OPTIMIZED and code.co_name != "<genexpr>"
+    if event == "call" and is_function and code.co_filename.startswith(root):
         ran.add(code.co_filename)
 from optimizer.__main__ import main
 threading.setprofile(note); sys.setprofile(note)

@@ -163,10 +163,9 @@ def _find_plan(
 def _write(result: "Result | FuturesResult", file: str, csv: Path | None, output: Path | None) -> None:
     from optimizer.results.result import Result
 
-    if isinstance(result, Result):
-        result = common.with_comments(result, file)
     if output is not None:
-        common.write_answer(output, result.to_json() + "\n")
+        whole = common.with_comments(result, file) if isinstance(result, Result) else result
+        common.write_answer(output, whole.to_json() + "\n")
     if csv is not None:
         from optimizer.report.tables.plan import FILES
 
