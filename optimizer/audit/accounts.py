@@ -152,10 +152,17 @@ def _book(holding: Holding, auditor: Auditor, costs: dict[str, float], outlays: 
     investments = auditor.investments(holding)
     for booked in (investments, auditor.recurring_costs(holding)):
         for part, amounts in booked.items():
+            _require_part(costs, part, holding, "investment_parts")
             costs[part] += math.fsum(discounts[: len(amounts)] * amounts)
     for amounts in investments.values():
         for t in basis.periods:
             outlays[str(basis.year(t))] += holding.option.budget_share * float(amounts[t])
+
+
+def _require_part(costs: Mapping[str, float], part: str, of: Holding | Operation, listed: str) -> None:
+    if part not in costs:
+        who = f"{of.name} ({getattr(of.option, 'kind', 'process')})"
+        raise ValueError(f'{who} has a part of the cost "{part}": name it in `{listed}` of its auditor')
 
 
 # The baseline.
@@ -265,6 +272,7 @@ def operating_costs(plan: PlanAccounts, paths: Paths) -> dict[str, Array]:
     parts = {part: np.zeros(paths.times.shape) for part in ("operation", "price support", "shortage")}
     for auditor, operation in plan.operations(paths):
         for part, amount in auditor.operating_costs(operation).items():
+            _require_part(plan.costs, part, operation, "operating_parts")
             parts[part] = parts.get(part, 0.0) + amount
     for d, demand in plan.basis.instance.demands.items():
         parts["shortage"] += demand.shortage_cost * paths.flows[d, "unserved"]

@@ -61,6 +61,14 @@ class OfStandby(ActivityAuditor):
         return costs | {"operation": costs["operation"] + operation.option.surcharge * operation.flow("activity")}
 
 
+class OfFees(OfStandby):
+    def operating_costs(self, operation: Operation) -> Any:
+        fee = {} if operation.is_baseline else {"fee": operation.flow("activity")}
+        return {**super().operating_costs(operation), **fee}
+
+    operating_parts = ("fee",)
+
+
 class Thrift(Sized):
     """size t/yr: whatever happens, so much less is needed; a licence fee is paid on what works, in every period."""
 
@@ -268,6 +276,23 @@ def test_a_flow_of_another_name_is_told(cell: Cell, solve: Solve, flow: str, sai
     so.register(Misnamed, OfMisnamed(flow))
     with pytest.raises(AuditError, match=re.escape(f"the plan does not fit its instance: {said}")):
         solve(cell(BASE, "options:\n  small: {kind: misnamed, capex: 10, max_size: 90}"))
+
+
+@pytest.mark.parametrize(
+    ("option", "auditor", "listed", "part"),
+    [
+        ("{kind: thrift, demand: all, capex: 10, fee: 2, max_size: 90}", OfThrift, "investment_parts", "licence"),
+        ("{kind: standby, stage: magnet, output: {magnet: 1}, max_size: 90}", OfFees, "operating_parts", "fee"),
+    ],
+)
+def test_a_part_of_the_cost_that_is_not_named_is_told(
+    cell: Cell, solve: Solve, monkeypatch: pytest.MonkeyPatch, option: str, auditor: Any, listed: str, part: str
+) -> None:
+    # Both are bought, for the floor of 50 t in 2028; the second auditor books a fee ≥ 0 in shocks alone.
+    monkeypatch.setattr(auditor, listed, ())
+    so.register(Standby if auditor is OfFees else Thrift, auditor())
+    with pytest.raises(AuditError, match=rf'has a part of the cost "{part}": name it in `{listed}` of its auditor'):
+        solve(cell(BASE, f"options:\n  bought: {option}"))
 
 
 def test_a_flow_that_does_not_say_what_it_serves_is_told(cell: Cell, solve: Solve) -> None:
