@@ -77,6 +77,20 @@ def test_result_without_plan_or_shocks_shows_what_there_is() -> None:
     assert "Nothing is bought." in text(calm._repr_html_())
 
 
+def test_plan_of_futures_shows_its_decisions_and_its_futures(result: so.Result) -> None:
+    # The plant costs 2M now; where demand is high, an extension of 6M follows: the mean of 8M and 2M is 5M.
+    said = text(so.solve_futures(so.load(INSTANCES.parent / "examples" / "wait_or_commit.yaml"))._repr_html_())
+    assert said.startswith("wait or commit SURVIVES in both futures Order now 2M USD before 2028: plant")
+    assert "all branches 100 % plant 2027 40 t/yr 2M high 50 % extension 2028 60 t/yr 6M" in said
+    assert "low 50.0 % yes 2M 2M 0 2M 0" in said
+    alone = text(so.solve_futures(so.load(TINY))._repr_html_())
+    assert alone.startswith("tiny SURVIVES every shock")
+    assert text(result._repr_html_()).partition(" Option ")[2] == alone.partition(" Option ")[2]
+    share = "policy.max_share=[{commodity: magnet, region: rival, share: 0.5}]"
+    rules = [share, "processes.imports.min_utilisation=1"]
+    assert "NO PLAN EXISTS" in text(so.solve_futures(so.load(TINY, rules))._repr_html_())
+
+
 def test_result_with_which_the_audit_disagrees_says_so_first(result: so.Result) -> None:
     said = text(replace(result, audit={**result.audit, "ok": False})._repr_html_())
     assert said.startswith("tiny NOT CONFIRMED by the audit: SURVIVES both shocks")

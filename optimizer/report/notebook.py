@@ -13,9 +13,12 @@ from optimizer.instance.derived import display_name
 from optimizer.instance.reading import instance_of
 from optimizer.report.format import share, share_text, shock_title
 from optimizer.report.narrative import plan_headline
+from optimizer.report.tables.futures import futures_facts, futures_headline
 from optimizer.report.tables.plan import facts_in_tables, run_remarks
 from optimizer.report.tables.render import page_table
+from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result, weakest_of, weakness
+from optimizer.studies.futures.stages import find_stages
 from optimizer.units import si
 
 MOST_NOTEBOOK_ROWS = 12
@@ -29,14 +32,30 @@ def result_html(result: Result) -> str:
     parts = [_title_html(result.title, plan_headline(result, instance))]
     if rows := facts_in_tables(instance, result):
         parts.append(_table_html((), rows))
-    if result.baseline is not None:
-        parts += [_purchases_table(result), _shocks_table(result)]
+    parts += _plan_html(result)
     return _page_html([*parts, *(f"<div>{escape(remark.plain)}</div>" for remark in run_remarks(result))])
 
 
-def _purchases_table(result: Result) -> str:
-    """Return the table of purchases: the columns that the screen shows, and the unit of sizes."""
-    frame = result.frames.frame("builds")
+def futures_html(result: FuturesResult) -> str:
+    """Return a plan of several futures as HTML: the answer of the screen, the decisions, and the futures."""
+    parts = [_title_html(result.title, futures_headline(result))]
+    if rows := list(futures_facts(instance_of(result), result, find_stages(result))):
+        parts.append(_table_html((), rows))
+    if len(result.futures) == 1:
+        parts += _plan_html(result.futures[0].result)
+    elif result.futures:
+        parts += [_frame_html(result, name) for name in ("decisions", "futures")]
+    return _page_html([*parts, *(f"<div>{escape(remark.plain)}</div>" for remark in run_remarks(result))])
+
+
+def _plan_html(result: Result) -> list[str]:
+    """Return the tables of the purchases and of the shocks of a plan; none where there is no plan."""
+    return [] if result.baseline is None else [_frame_html(result, "builds"), _shocks_table(result)]
+
+
+def _frame_html(result: Result | FuturesResult, name: str) -> str:
+    """Return the table of a frame: the columns that the screen shows, and the unit of sizes."""
+    frame = result.frames.frame(name)
     shown = [column.name for column in frame.columns if column.is_shown or column.name == "unit"]
     drawn = page_table(instance_of(result), frame.select(shown))
     heads = [head.removeprefix(">") for head in drawn["head"]]

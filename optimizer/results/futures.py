@@ -233,6 +233,10 @@ class FuturesResult(SavedPlan):
             f"{self.measure} {cost}>"
         )
 
+    def _repr_html_(self) -> str:
+        """Return the HTML of the plan for a notebook."""
+        return str(import_module("optimizer.report.notebook").futures_html(self))
+
     def to_dict(self, *, whole: bool = True) -> dict[str, Any]:
         """Return the JSON object documented in the manual; `whole` adds each future's own result and the instance."""
         data: dict[str, Any] = {key: _finite(as_plain(getattr(self, key))) for key in WRITTEN_FIGURES}

@@ -170,7 +170,8 @@ def draw_years(instance: Instance, result: Result, years: Sequence[YearOfPlan]) 
     add_footer(
         canvas,
         f"{_OUTLAY}: capex and one-off fixed cost in the year of the decision, stock when it is bought, price support "
-        f"when it is paid; undiscounted, {result.currency}. Builds: each order of an option, without stockpiles. "
+        "and what else an option pays later when it is paid; undiscounted, "
+        f"{result.currency}. Builds: each order of an option, without stockpiles. "
         f"{of_plan(result)}",
         handles,
     )
