@@ -486,6 +486,9 @@ def outlay_note(instance: Instance, result: Result, moves: Sequence[Purchase]) -
         note += f" Price support of existing processes, {si(existing, result.money)}, is in the outlay as well."
     if any(len(move.outlays) > 1 for move in moves if not move.purchases and not move.support):
         note += " What an option pays in later years is spent as well."
+    rest = result.outlay - math.fsum(move.counted for move in moves) - existing
+    if rest > NEGLIGIBLE * result.outlay:
+        note += f" {si(rest, result.money)} of the outlay belongs to no purchase of the table."
     return note
 
 

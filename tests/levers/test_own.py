@@ -317,7 +317,9 @@ def test_what_the_ledgers_hold_is_audited_as_well(cell: Cell, solve: Solve) -> N
     assert result.audit["ok"]
 
 
-def test_what_a_lever_pays_later_is_in_every_amount_of_its_purchase(cell: Cell, solve: Solve) -> None:
+def test_what_a_lever_pays_later_is_in_every_amount_of_its_purchase(
+    cell: Cell, solve: Solve, monkeypatch: pytest.MonkeyPatch
+) -> None:
     # Decided in 2027 at the latest, 50 t cost 50·10 in 2027 and the fee of 50·2 in 2027 and in 2028: 700, 14 a tonne.
     option = "{kind: thrift, demand: all, capex: 10, fee: 2, max_size: 90, latest: 2027, earliest: 2027}"
     instance = cell(BASE, f"options:\n  less: {option}")
@@ -333,6 +335,10 @@ def test_what_a_lever_pays_later_is_in_every_amount_of_its_purchase(cell: Cell, 
     # The whole of 90 t added to no plan costs 90·14.
     addition = Addition("less", 1, 90.0, np.ones(1))
     assert with_addition(instance, so.Plan(()), addition, 90.0)[1] == pytest.approx(90 * 14)
+    # Without the method the fee of 2·50·2 is an outlay of nothing.
+    assert "belongs to no purchase" not in result.frames.frame("builds").note
+    monkeypatch.delattr(Thrift, "payments")
+    assert " 200 USD of the outlay belongs to no purchase of the table." in solve(instance).frames.frame("builds").note
 
 
 def test_an_option_at_home_is_something_at_home(cell: Cell) -> None:
