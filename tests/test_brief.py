@@ -939,7 +939,7 @@ def test_brief_of_futures_is_written_in_every_form(futures: so.FuturesResult, su
 def test_futures_without_comments_say_how_to_have_sources(futures: so.FuturesResult) -> None:
     part = make_futures_brief(instance_of(futures), futures).to_dict()["parts"]["confidence"]
     assert part["table"] is None
-    assert "report the file itself" in part["missing"]
+    assert "name it by --instance" in part["missing"]
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,6 @@ def test_a_study_that_leaves_the_adversary_out_is_refused_beside_one(study: str)
             f"--with explain: {REGRET} has several futures, and this study is about one: write --future NAME.",
         ),
         (["--budgets", "1M"], "--budgets: a plan of several futures has none: leave it out, or take one by --future."),
-        (["--instance", REGRET], "--instance: a plan of several futures has none: leave it out, or take one by"),
         (["--plan", WRITTEN, "--with", "futures"], "--with: the study of futures is about the plan of all of them:"),
     ],
 )

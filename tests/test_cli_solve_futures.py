@@ -367,13 +367,25 @@ def test_a_page_and_a_figure_of_all_futures(saved: str, tmp_path: Path) -> None:
     assert figure.read_text().count("<svg") == 1
     book = diversify("report", saved, "--output", str(tmp_path / "book.xlsx"))
     assert (book.returncode, "SURVIVES in both futures" in book.stdout) == (0, True)
-    for more in (("--budgets", "0"), ("--instance", "instances/tiny.yaml")):
-        refused = diversify("report", saved, "--output", str(page), *more)
-        assert (refused.returncode, "--future" in refused.stderr) == (2, True), more
+    refused = diversify("report", saved, "--output", str(page), "--budgets", "0")
+    assert (refused.returncode, "--future" in refused.stderr) == (2, True)
     refused = diversify("plot", "instances/tiny.yaml", "futures", "--output", str(figure))
     assert refused.returncode == 3
     data = json.loads(diversify("report", saved, "--output", str(page), "--json").stdout)
     assert [stage["rows"][0][-3:] for stage in data["stages"]] == [["2027", "4 t/yr", "240"], ["2028", "6 t/yr", "600"]]
+
+
+def test_sources_of_a_saved_plan_of_futures_are_those_of_the_file_that_is_named(saved: str, tmp_path: Path) -> None:
+    """Such a plan holds no comments: without a file its brief says how to name one."""
+    file = tmp_path / "regret.yaml"
+    file.write_text((CASES / "hand_regret.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    words = ("report", saved, "--quick", "--json", "--output", str(tmp_path / "page.html"))
+    without = json.loads(diversify(*words).stdout)["brief"]["parts"]["confidence"]
+    assert (without["table"], "name it by --instance" in without["missing"]) == (None, True)
+    named = json.loads(diversify(*words, "--instance", str(file)).stdout)["brief"]["parts"]["confidence"]
+    assert named["table"]["rows"][0][0].endswith("numbers of the file")
+    file.write_text("name: [", encoding="utf-8")
+    assert diversify(*words, "--instance", str(file)).returncode == 3
 
 
 def test_the_tree_has_the_decisions_of_each_branch_on_its_edges() -> None:

@@ -73,11 +73,15 @@ def test_the_brief_is_a_sheet_of_its_own(book: Any, result: so.Result) -> None:
     sheet, at = book["brief"], HEAD + 1
     brief = make_brief(instance_of(result), result).to_dict()
     assert sheet["A2"].value.startswith(brief["sentence"])
-    for part in brief["parts"].values():
+    # What is not known stands in it as well: the notes beside the answer, and which figures were not computed.
+    notes = {"title": "Beside the answer", "sentences": brief["notes"], "table": None, "lacks": ""}
+    assert notes["sentences"]
+    assert brief["parts"]["figures"]["lacks"] == "The file gives no ranges of its numbers."
+    for part in (notes, *brief["parts"].values()):
         table = part["table"] or {"head": [], "rows": [], "caption": ""}
         head = [text.lstrip(">") for text in table["head"]]
         drawn = [list(map(number_of_cell, table["head"], row)) for row in table["rows"]]
-        said = [*([each] for each in part["sentences"]), head, *drawn, [table["caption"]]]
+        said = [*([each] for each in part["sentences"]), head, *drawn, [table["caption"]], [part["lacks"]]]
         for k, cells in enumerate(filter(any, said)):
             row = sheet[at + k]
             # The title stands once, in bold, beside the first row of the part; heads of tables are bold.
@@ -175,6 +179,18 @@ def test_survival_names_margins_and_colours_them(book: Any) -> None:
     assert [row["Shock"] for row in found] == ["embargo@2027", "embargo@2029"]
     assert all(row["Survives"] == "yes" and row["motors [margin]"] == pytest.approx(0, abs=1e-9) for row in found)
     assert len(list(book["survival"].conditional_formatting)) == 1
+
+
+def test_shocks_have_their_names_and_their_keys(tmp_path: Path) -> None:
+    named = so.load(TINY, ["shocks.embargo.name=Full embargo"])
+    so.write_workbook(so.solve(named, budget=0), tmp_path / "named.xlsx")
+    found = openpyxl.load_workbook(tmp_path / "named.xlsx")
+    answer = {row[0].value: row[1].value for row in found["answer"].iter_rows(min_row=HEAD + 1)}
+    assert answer["Answer"].startswith("FAILS in 2 of 2 shocks: Full embargo · 2029, a survival gap of 70M USD")
+    assert "worst in Full embargo · 2029" in answer["Doing nothing"]
+    for sheet in ("survival", "segments"):
+        pairs = [(row["Shock"], row["Key in the file"]) for row in rows(found[sheet])]
+        assert pairs == [(f"Full embargo · {year}", f"embargo@{year}") for year in (2027, 2029)]
 
 
 def test_charts_are_drawn_of_what_is_there(book: Any) -> None:

@@ -110,7 +110,7 @@ def command(
         if len(futures.futures) == 1:
             what = f"a page of a plan by {futures.measure} has none: leave it out, or judge plans by expected cost, by "
             what += "the file and --set policy.objective=expected."
-        _refuse_given({"--budgets": budgets is not None, "--instance": instance_ is not None}, what)
+        _refuse_given({"--budgets": budgets is not None}, what)
         _end_with_futures(futures, request)
     _end_with_one_plan(_find_plan(source, plan, changes, search), request)
 
@@ -118,7 +118,9 @@ def command(
 def _parse_budgets(text: str, *, quick: bool) -> list[float]:
     """Return the amounts of `--budgets`; refuse them beside `--quick`, and anything else, as a usage error."""
     _refuse_given({"--budgets": quick}, "--quick leaves out other budgets: leave out one of the two.")
-    return [common.parse_amount_option(each, "--budgets") or 0.0 for each in text.split(",")]
+    # The plan without a limit is always among the others.
+    amounts = [each for each in text.split(",") if each.strip() != "any"]
+    return [common.parse_amount_option(each, "--budgets") or 0.0 for each in amounts]
 
 
 def _end_with_one_plan(found: inputs.PlanInput, request: _Request) -> NoReturn:
@@ -253,7 +255,7 @@ def _refuse_given(given: dict[str, bool], what: str) -> None:
 def _end_with_futures(result: "FuturesResult", request: _Request) -> NoReturn:
     """Write a plan of several futures, which has no plans of other budgets, and end."""
     from optimizer.instance.reading import instance_of
-    from optimizer.io.load import comments_of
+    from optimizer.io.load import comments_of, open_document
     from optimizer.report.document import ReportParts
     from optimizer.report.tables.futures import futures_headline
     from optimizer.solver import Clock, Settings
@@ -261,7 +263,9 @@ def _end_with_futures(result: "FuturesResult", request: _Request) -> NoReturn:
 
     # Of a plan just solved, which needs no audit, the instance is known; `instance_of` sets that of a saved plan.
     doubts = audit_warnings(instance_of(result), result) if result.solved_instance is None else ()
-    instance = instance_of(result)
+    instance, comments = instance_of(result), comments_of(request.comments or request.source)
+    if request.comments is not None:
+        open_document(request.comments)
     subject = page_studies.StudySubject(request.source, instance, result, request.accuracy, request.time_limit)
     # If the user stopped the search, the studies of its plan are left out as well.
     is_interrupted = result.status == "stopped" and request.time_limit is None
@@ -274,7 +278,7 @@ def _end_with_futures(result: "FuturesResult", request: _Request) -> NoReturn:
     settings = Settings(accuracy=request.accuracy).within(clock)
     with inputs.plan_that_fits(request.source, doubts):
         delays, is_whole = ({}, True) if request.quick or is_interrupted else _futures_delays(result, settings, clock)
-        parts = ReportParts(instance, result, None, delays, made.values(), studied, doubts, comments_of(request.source))
+        parts = ReportParts(instance, result, None, delays, made.values(), studied, doubts, comments)
         answer = f"{result.title}: {futures_headline(result)}"
         _end_with_report(parts, request, answer, stopped=clock.interrupted or _are_stopped(studied) or not is_whole)
 

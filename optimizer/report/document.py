@@ -159,8 +159,8 @@ def write_report(
         studies: the result of `explain`, `attack`, `alternatives`, `sensitivity`, `stress`, `discover`, `compare`,
             `share_costs` or `futures_study`, or several of them; each becomes a section of the page. The brief has the
             effects of delays if budgets are given or chosen.
-        instance_file: the file of the instance, whose comments name the sources of its numbers. A plan that
-            `diversify solve` saved has them; `load` and `solve` leave them out.
+        instance_file: the file of the instance, whose comments name the sources of its numbers. A plan of one future
+            that `diversify solve` saved has them; `load` and `solve` leave them out.
 
     Raises:
         InstanceError: the instance in the result is no longer valid, or its file cannot be read.

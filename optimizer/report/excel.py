@@ -1,7 +1,6 @@
 """A plan as an Excel workbook: the answer, then a sheet a frame, with units, frozen heads and charts.
 
 The workbook of several futures has the purchases stage by stage, then the frames of all futures one below another.
-
 A sheet begins with its title and the label of the currency; numbers are shown with the unit in the head.
 """
 
@@ -22,11 +21,11 @@ from optimizer.instance.schema import Instance
 from optimizer.report.brief.content import make_brief
 from optimizer.report.brief.futures import make_futures_brief
 from optimizer.report.brief.plan_parts import Brief
-from optimizer.report.format import FULLY_SERVED as SERVED_IN_FULL
-from optimizer.report.format import LINE, percent
-from optimizer.report.narrative import facts, plan_headline
-from optimizer.report.provenance import head, in_words, statements
+from optimizer.report.format import FULLY_SERVED, LINE, percent, shock_title
+from optimizer.report.narrative import plan_headline
+from optimizer.report.provenance import SETTING_NAMES, head, in_words, statements
 from optimizer.report.tables.futures import futures_facts, futures_headline, stage_headline
+from optimizer.report.tables.plan import facts_in_tables
 from optimizer.report.tables.render import (
     OPTIONAL_FILES,
     number_format,
@@ -90,7 +89,8 @@ def sheets(
         yield from _futures_sheets(instance, result, warnings, brief)
         yield _run_sheet(result)
         return
-    yield _answer_sheet(instance, result, [("Answer", plan_headline(result)), *facts(instance, result)], warnings)
+    said = [("Answer", plan_headline(result, instance)), *facts_in_tables(instance, result)]
+    yield _answer_sheet(instance, result, said, warnings)
     if result.baseline is not None:
         yield _brief_sheet(brief, result.currency)
         yield from _plan_sheets(instance, result)
@@ -186,10 +186,10 @@ def _list_sheet(instance: Instance, frame: Frame, name: str = "", title: str = "
     note = note or f"{frame.note} Money: {instance.currency}."
     columns = dict[FrameColumn, Sequence[Any]]()
     for column, values in zip(frame.columns, frame.values, strict=True):
-        is_key = column.form in ("name", "object", "region", "part", "yes")
+        is_key = column.form in ("name", "object", "shock", "region", "part", "yes")
         words = (value_text(instance, column, value) if value is not None else None for value in values)
         columns[column] = list(words) if is_key else values
-        if column.form == "object":
+        if column.form in ("object", "shock"):
             columns[FrameColumn(f"{column.name}_key", "Key in the file")] = values
     return OutputSheet(Frame(name, title, tuple(columns), tuple(columns.values()), note), is_list=True)
 
@@ -198,10 +198,8 @@ def _answer_sheet(
     instance: Instance, result: Result | FuturesResult, said: Sequence[tuple[str, str]], warnings: Sequence[str]
 ) -> OutputSheet:
     rows: list[tuple[Any, ...]] = [*(("Warning", warning) for warning in warnings), *said]
-    rows += [("Changed", change) for change in result.changes]
-    rows += [("Note", note) for note in result.notes]
-    if instance.description:
-        rows.append(("About", instance.description))
+    rows += [*(("Changed", each) for each in result.changes), *(("Note", each) for each in result.notes)]
+    rows += [("About", instance.description)] * bool(instance.description)
     note = f"Money in {result.currency}, {result.money} throughout; t are tonnes. Made by diversify."
     columns = (FrameColumn("what", " "), FrameColumn("said", " "))
     return OutputSheet(Frame.of_rows("answer", result.title, columns, rows, note), frozen=0)
@@ -210,11 +208,11 @@ def _answer_sheet(
 def _brief_sheet(brief: Brief, currency: str) -> OutputSheet:
     """Return the sheet with the parts of the brief one below another, with numbers where texts are plain numbers."""
     rows, heads = list[list[str | float | None]](), set[int]()
-    for part in brief.to_dict()["parts"].values():
+    notes = {"title": "Beside the answer", "sentences": brief.notes, "table": None, "lacks": ""}
+    for part in (notes, *brief.to_dict()["parts"].values()):
         above, table = [[each] for each in part["sentences"]], part["table"]
-        if table and any(table["head"]):
-            heads.add(len(rows) + len(above))
-        drawn = filter(any, [*above, *table_cells(table)] if table else above)
+        heads |= {len(rows) + len(above)} if table and any(table["head"]) else set()
+        drawn = filter(any, [*above, *(table_cells(table) if table else ()), [part["lacks"]]])
         rows += [[None if k else part["title"], *row] for k, row in enumerate(drawn)]
     columns = (FrameColumn("part"), *(FrameColumn(f"said_{j}", " ") for j in range(1, max(map(len, rows)))))
     full = [[*row, *[None] * (len(columns) - len(row))] for row in rows]
@@ -238,16 +236,17 @@ def _margins_sheet(instance: Instance, currency: str, results: Mapping[str, Resu
     """Return the sheet of margins, a row a shock; `results` are by future, or one result under an empty name."""
     has_futures, money = "" not in results, next(iter(results.values())).money
     rows = (
-        (*[name] * has_futures, outcome.name, windowed(outcome.first, outcome.last), outcome.survives, outcome.gap,
+        (*[name] * has_futures, shock_title(instance, outcome.name), outcome.name,
+         windowed(outcome.first, outcome.last), outcome.survives, outcome.gap,
          *(_margin_cell(outcome.segments.get(d), holds=outcome.survives) for d in instance.demands))
         for name, result in results.items() for outcome in result.shocks
     )  # fmt: skip
-    heads = (*["future"] * has_futures, "shock", "window", "survives")
+    heads = (*["future"] * has_futures, "shock", "key in the file", "window", "survives")
     columns = (*map(FrameColumn, heads), FrameColumn("gap", "", money, "amount"),
                *(FrameColumn(d, f"{display_name(instance, d)} [margin]", "share", "percent")
                  for d in instance.demands))  # fmt: skip
     note = "Service less floor in the weakest period of each shock, as a share of demand: below 0 the floor fails; "
-    note += f"{SERVED_IN_FULL}: all demand is served. Survival gap: demand below floors at shortage cost, {currency}."
+    note += f"{FULLY_SERVED}: all demand is served. Survival gap: demand below floors at shortage cost, {currency}."
     frame = Frame.of_rows("survival", "What is survived", columns, rows, note)
     return OutputSheet(frame, frozen=1 + has_futures, is_list=has_futures, margins_from=len(heads) + 1)
 
@@ -255,7 +254,7 @@ def _margins_sheet(instance: Instance, currency: str, results: Mapping[str, Resu
 def _margin_cell(service: Service | None, *, holds: bool) -> float | str | None:
     """Return the margin, at least 0 if every floor of the shock holds within rounding."""
     if service is None or service.is_full:
-        return None if service is None else SERVED_IN_FULL
+        return None if service is None else FULLY_SERVED
     return max(0.0, service.margin) if holds else service.margin
 
 
@@ -326,7 +325,8 @@ def _run_sheet(result: Result | FuturesResult, which: str = "the plan") -> Outpu
     rows: list[tuple[Any, ...]] = [("status", result.status), ("proven within", gap)]
     rows += [(f"audit: {key}", str(value)) for key, value in result.audit.items() if value != []]
     rows += [(f"version of {key}", value) for key, value in result.versions.items()]
-    rows += [(f"setting {key}", None if value is None else str(value)) for key, value in result.settings.items()]
+    settings = {SETTING_NAMES.get(key, key): value for key, value in result.settings.items() if value is not None}
+    rows += [(f"setting {key}", str(value)) for key, value in settings.items()]
     rows += [(f"seconds: {key}", value) for key, value in result.seconds.items()]
     note = f"How {which} was found. Money in {result.currency}."
     columns = (FrameColumn("what"), FrameColumn("value", " "))

@@ -157,7 +157,7 @@ def record(result: Result) -> tuple[tuple[str, str], ...]:
         ("Audit", audit_text(audit)),
         ("Seconds", ", ".join(f"{part} {si(value, 's')}" for part, value in result.seconds.items())),
         ("Versions", ", ".join(f"{name} {number}" for name, number in result.versions.items())),
-        ("Settings", ", ".join(f"{_SETTINGS.get(name, name)} {_setting(value)}" for name, value in settings.items())),
+        ("Settings", ", ".join(f"{SETTING_NAMES.get(key, key)} {_setting(value)}" for key, value in settings.items())),
         ("Search", f"{plural(rounds, 'round')}, {plural(len(result.history), 'step')}"),
     ]
     said += [("Changed", change) for change in result.changes]
@@ -166,7 +166,7 @@ def record(result: Result) -> tuple[tuple[str, str], ...]:
 
 
 # Names of settings whose key also has another meaning.
-_SETTINGS = {"gap": "MIP gap"}
+SETTING_NAMES = {"gap": "MIP gap"}
 
 
 def _setting(value: Any) -> str:

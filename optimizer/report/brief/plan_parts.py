@@ -365,8 +365,7 @@ def confidence_part(
     said = (*_range_sentence(result), f"{checked}; {proof}.")
     numbers = find_numbers(result.data, comments)
     if not comments:
-        cure = "name it by --instance" if isinstance(result, Result) else "report the file itself"
-        cure += ", in Python by instance_file"
+        cure = "name it by --instance, in Python by instance_file"
         missing_note = "Sources: the plan holds no comments of its file"
         return BriefPart("confidence", title, said, None, f"{missing_note}; {cure}.", missing_note=f"{missing_note}.")
     basis = basis_of(numbers)
