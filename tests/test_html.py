@@ -107,6 +107,12 @@ def test_instance_shows_axis_floors_options_and_shocks(path: Path) -> None:
     assert ("more" in said) == (max(len(instance.options), len(instance.events), len(instance.demands)) > 12)
 
 
+def test_what_stays_from_the_first_to_the_last_year_is_said_once() -> None:
+    # tiny asks for 100 t a year, with a floor of 30 % until 2027 and of 70 % from 2029 on.
+    assert "motors magnet 100 t/yr 30 to 70 %" in text(so.load(TINY)._repr_html_())
+    assert "motors magnet 100 t/yr 40 %" in text(so.load(TINY, "demands.motors.survival=0.4")._repr_html_())
+
+
 def test_words_of_the_file_are_no_markup() -> None:
     said = so.load(TINY, ["name=<script>alert(1)</script>"])._repr_html_()
     assert "<script>" not in said

@@ -110,10 +110,10 @@ def of_instance(instance: Any) -> str:
 
 
 def _demand_and_floor(demand: Any, first: int, last: int) -> tuple[str, str]:
-    """Return the demand and the floor in the first and the last year."""
-    quantity = f"{si(demand.quantity.at(first))} to {si(demand.quantity.at(last), 't/yr')}"
-    floors = [share_text(demand.survival.at(year)) for year in (first, last)]
-    return quantity, f"{floors[0].removesuffix(' %')} to {floors[1]}"
+    """Return the demand and the floor in the first and the last year, or the one that both have."""
+    quantities = dict.fromkeys(si(demand.quantity.at(year)) for year in (first, last))
+    floors = dict.fromkeys(share_text(demand.survival.at(year)).removesuffix(" %") for year in (first, last))
+    return f"{' to '.join(quantities)} t/yr", f"{' to '.join(floors)} %"
 
 
 def _page_html(parts: Sequence[str]) -> str:
