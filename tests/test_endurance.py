@@ -45,6 +45,19 @@ def test_stock_over_what_is_missing() -> None:
     assert first(world()) == SurvivalTime(2026, pytest.approx(9.6), "all")
 
 
+def test_hundreds_of_chokepoints_each_have_their_own_time() -> None:
+    """Of 90 t of imports a share s is lost: 90·s − 40 t a year are missing, from 40 t in store; none up to s = 4/9."""
+    severities = {f"cut {number}": (7 * number % 301) / 301 for number in range(301)}
+    shocks = {
+        name: {"start": 2026, "months": 3, "cuts": [{"region": "rival", "severity": severity}]}
+        for name, severity in severities.items()
+    }
+    found = time_to_survive(world(shocks=shocks), None).exposures
+    months = {each.name: each.before[0].months for each in found if each.kind == "shock"}
+    missing = {name: 90 * severity - 40 for name, severity in severities.items()}
+    assert months == pytest.approx({name: 12 * 40 / each if each > 0 else math.inf for name, each in missing.items()})
+
+
 def test_nothing_is_lost_from_a_stock_while_the_cut_lasts_but_before_it() -> None:
     # 10 % a year are lost in 2026: 36 t at the end of it, 0.72 years in 2027.
     store = {"kind": "stockpile", "commodity": "magnet", "initial": 40, "loss": 0.1}

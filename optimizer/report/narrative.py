@@ -92,7 +92,7 @@ def _outcome_of_shocks(result: Result, instance: Instance | None) -> str:
         return f"The {'cheapest plan' if result.given is None else 'plan as given'}; the instance has no shocks"
     if not failed:
         return f"SURVIVES {_survived_text(result)}"
-    return f"FAILS in {len(failed)} of {plural(count, 'shock')}: {worst_first(result, failed, instance)}"
+    return f"FAILS in {len(failed):,} of {plural(count, 'shock')}: {worst_first(result, failed, instance)}"
 
 
 def _survived_text(result: Result, others: Collection[str] = ()) -> str:
@@ -125,7 +125,7 @@ def _outcome_of_attacks(result: Result, faced: Faced, instance: Instance | None)
         attacks = "the attacks that were found" if result.status == "stopped" else f"every attack that {means} can buy"
         shocks = f"{_survived_text(result, faced.attacks)} and " if own else ""
         return f"SURVIVES {shocks}{attacks}"
-    where = [f"{len(failed)} of {plural(len(own), 'shock')}"] if failed else []
+    where = [f"{len(failed):,} of {plural(len(own), 'shock')}"] if failed else []
     broken = [each.name for each in faced.worst_at_each_start(result.shocks) if each.fails]
     at = " at each start" if len(broken) > 1 else ""
     where += [f"the worst attack that {means} can buy{at}"] if broken else []

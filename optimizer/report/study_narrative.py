@@ -261,7 +261,7 @@ def _stress_sentences(found: Stress) -> Sequence[str]:
     first = f"The plan survives {found.survived:,} of {plural(found.samples, 'sampled shock')}: "
     first += f"{share_survived(found.share)} (95 % interval {share_survived(low)} to {share_survived(high)})."
     first += "".join(f" {words[0].upper()}{words[1:]}." for words in cut_off_words(found))
-    weak = weak_spot(found)
+    weak = weak_spot(found, found.groups)
     second = ""
     if found.worst:
         where = ""

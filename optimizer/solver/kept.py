@@ -33,6 +33,8 @@ ROW_FACTOR = 2**32
 Basis = npt.NDArray[np.int8]
 # The distance between programmes of a batch is computed from about this many of the numbers that vary.
 NUMBERS_COMPARED = 100
+# Programmes of a batch are put in order within parts of this size: distances grow with its square.
+ORDERED_TOGETHER = 128
 STATUSES = [HighsBasisStatus(k) for k in range(5)]
 
 
@@ -339,7 +341,7 @@ def _is_new(numbers: Vector) -> npt.NDArray[np.bool_]:
 
 
 def _nearest_order(*numbers: Vector) -> list[int]:
-    """Return an order of the programmes that begins with the first and continues with the nearest one left.
+    """Return an order of the programmes: in each part the first one, then each time the nearest of those left.
 
     Distances are those of the numbers that vary, each relative to its largest.
     """
@@ -349,6 +351,12 @@ def _nearest_order(*numbers: Vector) -> list[int]:
     varying = np.flatnonzero(every.min(axis=0) < every.max(axis=0))
     points = np.nan_to_num(every[:, varying[:: 1 + len(varying) // NUMBERS_COMPARED]], posinf=0.0)
     points /= np.abs(points).max(axis=0, initial=ROUNDING)
+    starts = range(0, len(points), ORDERED_TOGETHER)
+    return [first + place for first in starts for place in _greedy_order(points[first : first + ORDERED_TOGETHER])]
+
+
+def _greedy_order(points: Vector) -> list[int]:
+    """Return an order of points that begins with the first and continues with the nearest one left."""
     # No matrix product, whose threads take more time than they save; rounded, as the last digits depend on the machine.
     squares, products = np.sum(points**2, axis=1), np.einsum("ik,jk->ij", points, points)
     distances = np.round(squares[:, None] + squares - 2.0 * products, 9)

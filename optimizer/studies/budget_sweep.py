@@ -338,7 +338,7 @@ def one_line(result: Result) -> str:
         return "no plan"
     kept, money = sum(outcome.survives for outcome in result.shocks), result.money
     gap = f", gap {si(result.survival_gap, money)}" if result.survival_gap > 0 else ""
-    return f"survives {kept} of {len(result.shocks)}{gap}, cost {si(result.total_cost, money, 4)}"
+    return f"survives {kept:,} of {len(result.shocks):,}{gap}, cost {si(result.total_cost, money, 4)}"
 
 
 def ask_best_plan(

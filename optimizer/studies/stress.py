@@ -234,7 +234,7 @@ def _describe_sampler(instance: Instance, drawn: Instance, seed: int) -> str:
         names = [f"{name} (seed {seeds[name]})" if name in seeds else name for name in instance.ensembles]
         return f"{len(names)} ensemble{'s' if len(names) != 1 else ''} drawn anew: {', '.join(names)}"
     number = len(instance.shocks)
-    entries = "the one entry" if number == 1 else f"the {number} entries"
+    entries = "the one entry" if number == 1 else f"the {number:,} entries"
     times = "months × triangular (0.5, 1, 2), severities × triangular (0.5, 1, 1.25)"
     equally = "" if number == 1 else ", each with the same chance"
     return f"variations of {entries} under shocks{equally}, for there are no ensembles: any start, {times}"

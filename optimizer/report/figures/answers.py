@@ -378,7 +378,7 @@ def _columns(found: Comparison, money: str) -> Iterator[ChartRow]:
         if result.baseline is None:
             yield ChartRow(name, "✗ no plan")
             continue
-        failed = sum(each.fails for each in result.shocks)
-        fails = f"✗ {failed} of {len(result.shocks)}, survival gap {si(result.survival_gap, money)}; " if failed else ""
+        failed, count = sum(each.fails for each in result.shocks), len(result.shocks)
+        fails = f"✗ {failed:,} of {count:,}, survival gap {si(result.survival_gap, money)}; " if failed else ""
         words = f"{fails}outlay {si(result.outlay, money)}, cost {si(result.total_cost, money, 4)}"
         yield ChartRow(name, words, ((0.0, result.outlay, "broken" if failed else "own"),))

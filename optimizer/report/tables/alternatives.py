@@ -182,7 +182,7 @@ def _figures_of_plans(results: Sequence[Result], money: str) -> list[tuple[str, 
     rows += [
         ("  more than the cheapest", [DASH, *(signed_amount(cost - costs[0]) for cost in costs[1:])]),
         (f"Outlay, {money}", [si(each.outlay) for each in results]),
-        ("Shocks survived", [f"{len(each.shocks_survived)} of {len(each.shocks)}" for each in results]),
+        ("Shocks survived", [f"{len(each.shocks_survived):,} of {len(each.shocks):,}" for each in results]),
     ]
     if cheapest.status == "gap":
         rows.append((f"Survival gap, {money}", [si(each.survival_gap) for each in results]))

@@ -182,7 +182,7 @@ def _line_together(comparison: Comparison) -> list[LoneLine]:
 def _lone_title(row: Fold, dearest: Sequence[LoneShock | None]) -> str:
     """Return the name of a row's first shock, which is its costliest one if any outlay in the row is known."""
     is_known = any(each is not None and each.rank >= 0 for each in dearest)
-    return row.shocks[0] + (f"\n{'costliest' if is_known else 'one'} of {len(row.shocks)}" if row.is_many else "")
+    return row.shocks[0] + (f"\n{'costliest' if is_known else 'one'} of {len(row.shocks):,}" if row.is_many else "")
 
 
 def _with_bars(lines: Sequence[LoneLine]) -> list[LoneLine]:
@@ -301,7 +301,7 @@ def _survival_change(step: BudgetStep) -> str:
     before, after, count = len(step.before.shocks_survived), len(step.after.shocks_survived), len(step.after.shocks)
     if step.is_nothing and step.before.shocks_survived != step.after.shocks_survived:
         return DASH
-    return f"{before} → {after}" if after != before else f"{after} of {count}"
+    return f"{before:,} → {after:,}" if after != before else f"{after:,} of {count:,}"
 
 
 def _step_builds(instance: Instance, step: BudgetStep) -> str | Text:

@@ -111,7 +111,7 @@ def _survival_text(columns: Sequence[ComparisonColumn], needed: float | None, mo
 def _failing_text(columns: Sequence[ComparisonColumn], money: str) -> str:
     """Describe how many shocks the plan of the largest budget survives, where every plan fails."""
     best, is_stopped = columns[-1].result, any(column.result.status == "stopped" for column in columns)
-    text = f"survives {len(best.shocks_survived)} of {plural(len(best.shocks), 'shock')}"
+    text = f"survives {len(best.shocks_survived):,} of {plural(len(best.shocks), 'shock')}"
     is_known = columns[-1].budget is not None and best.given is None
     under = f" with a budget of {budget_text(columns[-1].budget, money)}" if is_known else ""
     why = f"{under} (to survive more is impossible, or {PRICED_HIGHER})" if best.has_priced_gaps else f" at best{under}"
@@ -140,7 +140,7 @@ def _smaller_budget_text(columns: Sequence[ComparisonColumn], money: str) -> str
         return ""
     then = len(below[-1].result.shocks_survived)
     less = next(column.budget or 0.0 for column in below if len(column.result.shocks_survived) == then)
-    return f"; with {si(less, money, 4)} it survives {then} of {len(columns[-1].result.shocks)}"
+    return f"; with {si(less, money, 4)} it survives {then:,} of {len(columns[-1].result.shocks):,}"
 
 
 # The table.
@@ -352,7 +352,7 @@ def _survived_cell(result: Result) -> Text:
         return Text("no plan", style=FAILS)
     count, all_ = len(result.shocks_survived), len(result.shocks)
     doubt = " ?" if result.status == "stopped" else ""
-    return Text(f"{count} of {all_}{doubt}", style=KEPT if result.survives else FAILS)
+    return Text(f"{count:,} of {all_:,}{doubt}", style=KEPT if result.survives else FAILS)
 
 
 def _money_cell(result: Result, amount: float, digits: int) -> Text:

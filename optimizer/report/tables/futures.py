@@ -81,7 +81,7 @@ def _failing_text(result: FuturesResult, failed: Sequence[FutureResult]) -> str:
     worst, *others = sorted(failed, key=lambda each: -each.result.survival_gap)
     shocks, gap = worst.result.shocks, worst.result.survival_gap
     words = f"{worst.name}, " if worst.name else ""
-    words += f"{sum(each.fails for each in shocks)} of {plural(len(shocks), 'shock')}"
+    words += f"{sum(each.fails for each in shocks):,} of {plural(len(shocks), 'shock')}"
     words += f", a survival gap of {si(gap, result.money, 4)}" if gap > 0 else ""
     return f"{words}; then {list_names([each.name for each in others], NAMED_FUTURES)}" if others else words
 
@@ -298,4 +298,4 @@ def _survived_cell(row: FrameRow) -> Text:
     """Return the number of shocks survived, as ``✓ 17 of 17``."""
     shocks = row.item.result.shocks
     mark, style = ("✓", "green") if row["survives"] else ("✗", "bold red")
-    return Text(f"{mark} {sum(each.survives for each in shocks)} of {len(shocks)}", style=style)
+    return Text(f"{mark} {sum(each.survives for each in shocks):,} of {len(shocks):,}", style=style)

@@ -72,10 +72,10 @@ def _headline(stress: Stress) -> str:
 
 
 def _weakest_event(stress: Stress) -> str:
-    """Return the share survived of the event with the smallest one; empty for one event or if none is below all."""
+    """Return the share survived of the event with the smallest one; empty if there is one event or no weak spot."""
     events = [each for each in stress.groups if each.by == "event"]
-    weakest = min(events, key=lambda each: each.share, default=None)
-    if weakest is None or len(events) < 2 or weakest.share >= stress.share:
+    weakest = weak_spot(stress, events)
+    if weakest is None or len(events) < 2:
         return ""
     return f"; of {_group_name(stress, weakest)} alone {share_survived(weakest.share)} of {weakest.samples:,}"
 
@@ -98,7 +98,7 @@ def _facts(stress: Stress) -> Iterator[tuple[str, str]]:
     if stress.own_failed:
         own = f"{stress.own_failed:,} of the {plural(stress.own_shocks, 'shock')} that it was made for"
         yield "Own shocks", f"by its file the plan fails in {own}; the samples are others"
-    weak = weak_spot(stress)
+    weak = weak_spot(stress, stress.groups)
     if weak is not None:
         group = f"{GROUP_HEADS[weak.by].lower()} {_group_name(stress, weak)}"
         yield "Weak spot", f"{group}: {share_survived(weak.share)} of {weak.samples:,} survived"
@@ -119,9 +119,9 @@ def cut_off_words(stress: Stress) -> Iterator[str]:
         yield f"{cut} cut off at the end of the horizon"
 
 
-def weak_spot(stress: Stress) -> SampleGroup | None:
+def weak_spot(stress: Stress, groups: Sequence[SampleGroup]) -> SampleGroup | None:
     """Return the group with the smallest share survived among large ones; None if none is below the whole."""
-    large = [each for each in stress.groups if each.samples >= min(ENOUGH, stress.samples)]
+    large = [each for each in groups if each.samples >= min(ENOUGH, stress.samples)]
     weak = min(large, key=lambda each: each.share, default=None)
     return weak if weak is not None and weak.share < stress.share else None
 
@@ -264,7 +264,7 @@ def _groups_table(stress: Stress) -> Table:
     same = f"{min(ensembles)}/" if len(ensembles) == 1 else ""
     caption = "Severity: of the worst cut, in quarters of the samples, equal ones as one. Interval: 95 %, Wilson."
     caption += "".join(f"\nMonths: what is left of a window; {words}." for words in cut_off_words(stress))
-    caption += f"\n{left} more events are not shown; they fare no worse." if left > 0 else ""
+    caption += f"\n{left:,} more events are not shown; they fare no worse." if left > 0 else ""
     lines = list[tuple[str | Text, Sequence[str | Text]] | None]()
 
     def cells(row: FrameRow) -> list[str]:
@@ -402,7 +402,7 @@ def _exposure_headline(instance: Instance, found: TimeToSurvive, ending: Sequenc
     name = chokepoint_name(instance, worst.kind, worst.name) + (" (cuts held for good)" * (worst.kind == "shock"))
     where = f"{name} in {judged.year}: {lasts}{with_plan}{_no_shock_note(instance, worst, judged.year)}"
     ends = "can break a floor" if found.uncut.is_endless else "make a floor fail sooner than it does without any cut"
-    return f"{instance.title}: {len(ending)} of {plural(count, 'chokepoint')} {ends}; the worst is {where}."
+    return f"{instance.title}: {len(ending):,} of {plural(count, 'chokepoint')} {ends}; the worst is {where}."
 
 
 def _exposure_table(instance: Instance, found: TimeToSurvive, rows: Sequence[Exposure], width: int) -> Table:
