@@ -1,6 +1,7 @@
 """The model builder: ledgers, rows, names, scales; and the facts about PuLP and HiGHS that the package leans on."""
 
 import random
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,7 @@ from optimizer import formulation
 from optimizer.errors import ModelError, SolverError
 from optimizer.horizon import Horizon
 from optimizer.model.builder import ModelBuilder
-from optimizer.model.expressions import Expression, Names, distinct_shocks, total
+from optimizer.model.expressions import LEDGERS, Expression, Names, distinct_shocks, total
 from optimizer.solver import Model, Settings, write_model
 from tests.conftest import Cell
 
@@ -43,9 +44,15 @@ def test_accounts_add_up(builder: ModelBuilder) -> None:
     assert set(builder.accounts("supply")) == {("baseline", "magnet", 3), ("baseline", "magnet", 4)}
 
 
+def test_every_ledger_is_read_somewhere() -> None:
+    package = Path(formulation.__file__).parent
+    code = "".join(path.read_text() for path in package.rglob("*.py"))
+    assert {ledger for ledger in LEDGERS if not re.search(rf'(booked|accounts)\("{ledger}"', code)} == set()
+
+
 def test_what_is_booked_to_a_copy_leaves_the_plans_accounts_alone(builder: ModelBuilder) -> None:
     x = builder.variable("o", "size", 0)
-    for ledger, key in (("outlay", 2026), ("spend", 8), ("support", 3)):
+    for ledger, key in (("outlay", 2026), ("spend", 8)):
         builder.book(ledger, key, amount=2.0 * x + 5.0)
         builder.copy().book(ledger, key, amount=3.0 * x + 100.0)
         booked = builder.booked(ledger, key)

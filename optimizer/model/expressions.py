@@ -7,7 +7,6 @@ ledger      key                                     unit                written 
 outlay      year                                    money in budget     levers; activities (support)
 spend       period, or T, the end of the horizon    money               levers (the investment I of the model)
 operating   path, period                            money               activities, substitution, network, releases
-support     period                                  money               activities, inside operating
 available   path, existing process, period          t                   network, partnership, leverage
 accident    path, existing process, period          t, not deliberate   network, partnership
 supply      path, commodity, period                 t                   activities, substitution, releases, scrap
@@ -116,7 +115,6 @@ LEDGERS: dict[str, tuple[str, ...]] = {
     "outlay": ("year",),
     "spend": ("period or end",),
     "operating": ("path", "period"),
-    "support": ("period",),
     "available": ("path", "process", "period"),
     "accident": ("path", "process", "period"),
     "supply": ("path", "commodity", "period"),

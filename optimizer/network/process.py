@@ -185,7 +185,6 @@ class Activity(Described):
             year = model.horizon.year(t)
             if rate := self.support.at(year):
                 model.book("operating", path.key, t, amount=x, times=rate)
-                model.book("support", t, amount=x, times=rate)
                 model.book("outlay", year, amount=x, times=budget_share * rate)
 
 
