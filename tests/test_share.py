@@ -23,7 +23,7 @@ from optimizer.instance.removal import coalition
 from optimizer.report.tables.share import cost_share_tables, share_facts, share_headline
 from optimizer.studies import cost_shares as game
 from optimizer.studies import sharing
-from optimizer.studies.cost_shares import CostShares, MemberShare
+from optimizer.studies.cost_shares import CoalitionCost, CostShares, MemberShare
 from optimizer.studies.measure import ProvenDifference
 from optimizer.units import si
 
@@ -389,6 +389,13 @@ def test_capacity_that_is_common_and_scarce_is_named() -> None:
     shares = {"north": 0.25, "east": 0.25, "south": 0.5}
     shared = [f"members.{name}.processes={{mine: {share}}}" for name, share in shares.items()]
     assert not so.share_costs(allies(mine, *shared)).notes
+
+
+def test_the_note_on_scarce_capacity_names_members_in_the_order_of_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    # In floating-point numbers 0.5 − 0.2 − 0.1 is less than 0.5 − 0.1 − 0.2.
+    costs = {("north",): 0.2, ("south",): 0.1, ("north", "south"): 0.5}
+    monkeypatch.setattr(CoalitionCost, "of", lambda who, result: CoalitionCost(who, costs[who], costs[who], result))
+    assert so.share_costs(allies(), "north,south").notes[0].startswith("north and south cost less apart than together")
 
 
 def test_a_range_that_holds_the_core_value_0_proves_nothing() -> None:

@@ -14,6 +14,7 @@ import math
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from itertools import combinations
 from typing import Any
 
 from optimizer import arguments
@@ -241,8 +242,7 @@ def _scarcity_notes(found: CostShares) -> list[str]:
     costs = {each.key: each for each in found.coalitions}
     worse = [
         (costs[each], costs[other], costs[each | other].bound - costs[each].cost - costs[other].cost)
-        for each in costs
-        for other in costs
+        for each, other in combinations(costs, 2)
         if not each & other
     ]
     one, other, more = max(worse, key=lambda row: row[2])
