@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pytest
 from typer.testing import CliRunner
 
@@ -384,6 +385,16 @@ def test_sources_of_a_saved_plan_of_futures_are_those_of_the_file_that_is_named(
     assert (without["table"], "name it by --instance" in without["missing"]) == (None, True)
     named = json.loads(diversify(*words, "--instance", str(file)).stdout)["brief"]["parts"]["confidence"]
     assert named["table"]["rows"][0][0].endswith("numbers of the file")
+    file.write_text("discount_rate: 0.5 # judged\n" + file.read_text(encoding="utf-8"), encoding="utf-8")
+    done = diversify(*words, "--instance", str(file))
+    (said,) = (each for each in json.loads(done.stdout)["sources"] if each["section"] == "discount_rate")
+    assert (said["text"], said["value"], said["assumed"]) == ("judged", "0.5", True)
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "Assumptions and their sources" in page
+    assert "<td>judged</td>" in page
+    book = tmp_path / "book.xlsx"
+    diversify("report", saved, "--quick", "--output", str(book), "--instance", str(file))
+    assert "judged" in [row[-1] for row in openpyxl.load_workbook(book)["sources"].iter_rows(values_only=True)]
     file.write_text("name: [", encoding="utf-8")
     assert diversify(*words, "--instance", str(file)).returncode == 3
 

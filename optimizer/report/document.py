@@ -8,7 +8,7 @@ import json
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
@@ -40,6 +40,7 @@ from optimizer.report.html.sections import (
     plan_pictures,
     section_of,
 )
+from optimizer.report.provenance import sources, with_file
 from optimizer.report.tables.futures import (
     futures_facts,
     futures_headline,
@@ -121,7 +122,7 @@ def make_document(parts: ReportParts, form: str) -> tuple[dict[str, Any], str | 
     instance, result, warnings = parts.instance, parts.result, parts.warnings
     if isinstance(result, FuturesResult):
         brief = make_futures_brief(instance, result, warnings, parts.comments, parts.delays or {}, parts.studies)
-        data = futures_book(result, brief, warnings, parts.delays)
+        data = futures_book(result, brief, warnings, parts.delays, parts.comments)
     else:
         found = parts.frontier or single_point(instance, result)
         brief = make_brief(
@@ -131,7 +132,7 @@ def make_document(parts: ReportParts, form: str) -> tuple[dict[str, Any], str | 
         shown = replace(shown, is_quick=parts.is_quick, warnings=warnings, brief=brief)
         data = shown.to_dict()
     if form == BOOK_FORM:
-        return data, workbook(instance, result, warnings, brief)
+        return data, workbook(instance, result, warnings, brief, parts.comments)
     if form in BRIEF_FORMS:
         return data, write_brief(data["brief"], form)
     if isinstance(result, FuturesResult):
@@ -198,7 +199,11 @@ def _with_sources(
 
 
 def futures_book(
-    result: FuturesResult, brief: Brief, warnings: Sequence[str] = (), delays: DelaysByFuture | None = None
+    result: FuturesResult,
+    brief: Brief,
+    warnings: Sequence[str] = (),
+    delays: DelaysByFuture | None = None,
+    comments: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """Return the JSON object that `report --json` prints for a plan of several futures.
 
@@ -207,8 +212,9 @@ def futures_book(
         brief: its brief.
         warnings: texts that are shown first.
         delays: the result of `find_futures_delays`, for the briefs of its futures.
+        comments: those of the instance file.
     """
-    instance, stages = instance_of(result), find_stages(result)
+    instance, stages, plan = instance_of(result), find_stages(result), with_file(result, comments)
     return {
         "instance": result.title,
         "description": instance.description or "",
@@ -224,6 +230,7 @@ def futures_book(
         "stages": [_stage_table(instance, result, stage) for stage in stages],
         "futures": [each.to_dict() for each in result.futures],
         "table": page_table(instance, result.frames.frame("futures")) if result.futures else None,
+        "sources": [] if plan is None else [asdict(each) for each in sources(instance, plan)],
         "notes": list(result.notes),
         "warnings": list(warnings),
         "record": run_line(result).plain,
@@ -278,8 +285,20 @@ def futures_page(result: FuturesResult, data: dict[str, Any], sections: Sequence
         table = {"kind": "table", "title": "", **data["table"]}
         made.append(PageSection("futures", "Future by future", "", (table,), {}, False))
     studies = [replace(each, name=f"with-{each.name}") for each in sections]
+    studies += [_sources_section(data["sources"])] if data["sources"] else []
     several = f" for {plural(len(result.futures), 'future')}" if len(result.futures) > 1 else ""
     return _sections_page(data, [*made, *studies], f"the plan{several}")
+
+
+def _sources_section(said: Sequence[Mapping[str, Any]]) -> PageSection:
+    """Return the section of comments, sources and notes in the file, each beside its value."""
+    rows = []
+    for each in said:
+        before = f" (in the file: {each['before']})" if each["before"] else ""
+        rows.append([each["owner"] or each["section"], each["field"], each["value"] + before, each["text"]])
+    table = {"kind": "table", "title": "", "head": ["About", "Field", "Value", "What the file says"], "rows": rows}
+    folded = {"kind": "folded", "title": plural(len(rows), "statement"), "blocks": [{**table, "caption": ""}]}
+    return PageSection("sources", "Assumptions and their sources", "", (folded,), {}, False)
 
 
 def _sections_page(data: Mapping[str, Any], sections: Sequence[PageSection], title: str, heading: str = "") -> str:

@@ -23,7 +23,7 @@ from optimizer.report.brief.futures import make_futures_brief
 from optimizer.report.brief.plan_parts import Brief
 from optimizer.report.format import FULLY_SERVED, LINE, percent, shock_title
 from optimizer.report.narrative import plan_headline
-from optimizer.report.provenance import SETTING_NAMES, head, in_words, statements
+from optimizer.report.provenance import SETTING_NAMES, sources_frame, with_file
 from optimizer.report.tables.futures import futures_facts, futures_headline, stage_headline
 from optimizer.report.tables.plan import facts_in_tables
 from optimizer.report.tables.render import (
@@ -82,11 +82,17 @@ class OutputSheet:
 
 
 def sheets(
-    instance: Instance, result: Result | FuturesResult, warnings: Sequence[str], brief: Brief
+    instance: Instance,
+    result: Result | FuturesResult,
+    warnings: Sequence[str],
+    brief: Brief,
+    comments: Sequence[Mapping[str, Any]] = (),
 ) -> Iterator[OutputSheet]:
     """Yield all sheets of a result: the answer, the brief, and the frames; without a plan, no brief and no frames."""
     if isinstance(result, FuturesResult):
         yield from _futures_sheets(instance, result, warnings, brief)
+        if comments and (plan := with_file(result, comments)) is not None:
+            yield OutputSheet(sources_frame(plan), is_list=True)
         yield _run_sheet(result)
         return
     said = [("Answer", plan_headline(result, instance)), *facts_in_tables(instance, result)]
@@ -95,7 +101,7 @@ def sheets(
         yield _brief_sheet(brief, result.currency)
         yield from _plan_sheets(instance, result)
     if result.comments:
-        yield _sources_sheet(result)
+        yield OutputSheet(sources_frame(result), is_list=True)
     yield _run_sheet(result)
 
 
@@ -299,27 +305,6 @@ def _flows_sheet(instance: Instance, result: Result) -> OutputSheet:
     return _list_sheet(instance, replace(frame, values=values), "flows", "What flows", note)
 
 
-def _sources_sheet(result: Result) -> OutputSheet:
-    """Return the sheet of comments, sources and notes in the file, with the values that the plan uses."""
-    rows: list[tuple[Any, ...]] = [("the file", None, None, text)] if (text := head(result)) else []
-    rows += [
-        (".".join(said.place), _cell_value(said.value), _cell_value(said.before), said.text)
-        for said in statements(result)
-    ]
-    heads = {"about": "", "value": "", "before": "In the file", "text": "What the file says"}
-    columns = tuple(FrameColumn(name, label) for name, label in heads.items())
-    note = "The comments, sources and notes of the instance file. Value: the one that the plan uses; in the file: what "
-    note += f"stands there, where the run changed it. Money in {result.currency}."
-    frame = Frame.of_rows("sources", "Where the numbers come from", columns, rows, note).without_empty("before")
-    return OutputSheet(frame, is_list=True)
-
-
-def _cell_value(value: Any) -> Any:
-    """Return a number or a text as it is, and any other value in words."""
-    is_cell = value is None or (isinstance(value, int | float | str) and not isinstance(value, bool))
-    return value if is_cell else in_words(value)
-
-
 def _run_sheet(result: Result | FuturesResult, which: str = "the plan") -> OutputSheet:
     gap = None if result.mip_gap is None else f"{short(100 * result.mip_gap)} %"
     rows: list[tuple[Any, ...]] = [("status", result.status), ("proven within", gap)]
@@ -352,14 +337,21 @@ def write_workbook(result: Result | FuturesResult, path: str | Path, warnings: S
 
 
 def workbook(
-    instance: Instance, result: Result | FuturesResult, warnings: Sequence[str] = (), brief: Brief | None = None
+    instance: Instance,
+    result: Result | FuturesResult,
+    warnings: Sequence[str] = (),
+    brief: Brief | None = None,
+    comments: Sequence[Mapping[str, Any]] = (),
 ) -> bytes:
-    """Return a plan as the content of a workbook; by default, its brief is one without studies."""
+    """Return a plan as the content of a workbook; by default, its brief is one without studies.
+
+    `comments` are those of the instance file, for a plan of several futures.
+    """
     if isinstance(result, FuturesResult):
         known = brief or make_futures_brief(instance, result, warnings)
     else:
         known = brief or make_brief(instance, result, warnings=warnings)
-    return _write_book(result.title, result.currency, sheets(instance, result, warnings, known))
+    return _write_book(result.title, result.currency, sheets(instance, result, warnings, known, comments))
 
 
 def requirements_workbook(found: Requirements, warnings: Sequence[str] = ()) -> bytes:
@@ -379,7 +371,7 @@ def _requirements_sheets(found: Requirements, warnings: Sequence[str]) -> Iterat
             made = replace(made, chart=Chart("line", title, instance.money, (names.index("gap"),)))
         yield made
     if found.result.comments:
-        yield _sources_sheet(found.result)
+        yield OutputSheet(sources_frame(found.result), is_list=True)
     yield _run_sheet(found.stocks, "the plan of stocks alone")
 
 

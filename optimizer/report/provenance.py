@@ -18,7 +18,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic_core import PydanticCustomError
@@ -27,6 +27,8 @@ from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
 from optimizer.io.yaml_text import are_alike
 from optimizer.report.format import audit_text, plural
+from optimizer.results.frames import Frame, FrameColumn
+from optimizer.results.futures import FuturesResult
 from optimizer.results.result import Result
 from optimizer.tolerances import ROUNDING, SHOWN_MIP_GAP
 from optimizer.units import parse_amount, short, si, si_down
@@ -86,9 +88,35 @@ def _statement(data: Mapping[str, Any], place: NumberPlace, text: str, value: An
     return Statement(place, text, "comment", now, None if are_alike(now, value) else value)
 
 
+def with_file(result: FuturesResult, comments: Iterable[Mapping[str, Any]]) -> Result | None:
+    """Return the plan of a future with the data and the comments of the file of all futures; None without futures."""
+    first = next((each.result for each in result.futures), None)
+    return None if first is None else replace(first, data=result.data, comments=tuple(comments))
+
+
 def sources(instance: Instance, result: Result) -> tuple[Source, ...]:
     """Return `statements` by owner and field, with values as text."""
     return tuple(_source(instance, result.data, each) for each in statements(result))
+
+
+def sources_frame(result: Result) -> Frame:
+    """Build the frame of comments, sources and notes in the file, with the values that the plan uses."""
+    rows: list[tuple[Any, ...]] = [("the file", None, None, text)] if (text := head(result)) else []
+    rows += [
+        (".".join(said.place), _cell_value(said.value), _cell_value(said.before), said.text)
+        for said in statements(result)
+    ]
+    heads = {"about": "", "value": "", "before": "In the file", "text": "What the file says"}
+    columns = tuple(FrameColumn(name, label) for name, label in heads.items())
+    note = "The comments, sources and notes of the instance file. Value: the one that the plan uses; in the file: what "
+    note += f"stands there, where the run changed it. Money in {result.currency}."
+    return Frame.of_rows("sources", "Where the numbers come from", columns, rows, note).without_empty("before")
+
+
+def _cell_value(value: Any) -> Any:
+    """Return a number or a text as it is, and any other value in words."""
+    is_cell = value is None or (isinstance(value, int | float | str) and not isinstance(value, bool))
+    return value if is_cell else in_words(value)
 
 
 def _source_fields(data: Any, place: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str, str]]:
