@@ -199,6 +199,22 @@ def test_what_helps_most_is_said_by_shocks_and_by_the_gap(
         assert most_helpful(replace(made, reinforcements=replace(counted, additions=some))) == helps
 
 
+def test_an_addition_that_brings_nothing_is_not_named(capsys: pytest.CaptureFixture[str]) -> None:
+    # The plant turns ore, which the rival alone mines, into magnets: in a ban it stands still, whatever its size. The
+    # price of a magnet may still be called that of its capacity, of which there is none before any is bought.
+    made = data(commodities={"ore": {}, "magnet": {}})
+    made["processes"]["mine"] = {"region": "rival", "stage": "mine", "output": {"ore": 1}, "capacity": 100}
+    made["options"] = {"plant": made["options"]["plant"] | {"input": {"ore": 1}}}
+    found = so.stress(planned(so.read(made), Plan()), samples=40, seed=1)
+    assert found.reinforcements is not None
+    assert found.reinforcements.failed > 0
+    assert (found.reinforcements.promising, found.reinforcements.additions) == (0, ())
+    show(stress_parts, found)
+    said = capsys.readouterr().out
+    assert "No single addition is likely to help." in said
+    assert "Best by" not in said
+
+
 def test_additions_say_how_many_of_the_broken_shocks_they_were_tried_on(
     by_hand: so.Result, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -85,8 +85,12 @@ def find_reinforcements(
             found.append(_reinforcement(instance, candidate, trials))
         else:
             inoperable.append(candidate.option)
-    found.sort(key=lambda each: (-each.best.survived, -each.best.gap_removed, each.best.outlay))
-    return Reinforcements(len(failing), len(checked), float(gap.sum()), len(best), tuple(found), tuple(inoperable))
+    # A slope can promise what no amount brings: where a plant has no input, its dual value may be what both are worth.
+    least = NEGLIGIBLE * float(gap.sum())
+    useful = [each for each in found if each.best.survived or each.best.gap_removed > least]
+    useful.sort(key=lambda each: (-each.best.survived, -each.best.gap_removed, each.best.outlay))
+    count = len(best) - len(found) + len(useful)
+    return Reinforcements(len(failing), len(checked), float(gap.sum()), count, tuple(useful), tuple(inoperable))
 
 
 def _try_amounts(

@@ -153,8 +153,8 @@ class Reinforcements:
     failed: int  # number of shocks that the plan fails
     checked: int  # number of those on which the additions were tried; a sample of them if they are many
     gap: float  # survival gap of the checked shocks, money
-    promising: int  # number of options whose slopes promise a decrease of the gap
-    additions: tuple[Reinforcement, ...]  # the additions that were tried
+    promising: int  # number of options whose slopes promise a decrease of the gap, without those that bring none
+    additions: tuple[Reinforcement, ...]  # the additions that were tried and help
     # Options that were left out, since with every amount tried, `min_utilisation` is infeasible in the baseline.
     inoperable: tuple[str, ...] = ()
 
