@@ -190,3 +190,11 @@ def test_columns_without_rows_have_the_types_that_they_have_with_rows() -> None:
     empty = Frame.of_rows("any", "Any", columns, []).to_pandas()
     assert list(empty.dtypes) == list(full.dtypes)
     assert empty.index.dtype == full.index.dtype
+
+
+def test_the_note_of_a_column_stands_only_where_the_column_does() -> None:
+    columns = [FrameColumn("size", "Bought", "t", "amount", note="in all years"), FrameColumn("paid", note="of it")]
+    frame = Frame.of_rows("bought", "Bought", columns, [(1.0, 2.0)], "All.")
+    assert frame.whole_note == "All. Bought: in all years. Paid: of it."
+    assert frame.select(["paid"]).whole_note == "All. Paid: of it."
+    assert page_table(so.load(TINY), frame)["caption"] == frame.whole_note

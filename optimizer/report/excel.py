@@ -171,7 +171,7 @@ def _decisions_sheet(instance: Instance, result: FuturesResult, name: str, stage
     frame = decisions_frame(instance, result, stages)
     heads = [stage_headline(instance, result, stage) for stage in stages]
     title = heads[0] if len(heads) == 1 else "What is bought once answers are known"
-    note = f"{'' if len(heads) == 1 else '. '.join(heads) + '. '}{frame.note} Money: {result.currency}."
+    note = f"{'' if len(heads) == 1 else '. '.join(heads) + '. '}{frame.whole_note} Money: {result.currency}."
     return _list_sheet(instance, frame, name, title, note)
 
 
@@ -189,7 +189,7 @@ def _list_sheet(instance: Instance, frame: Frame, name: str = "", title: str = "
     Name, title and note default to those of the frame, the note with the label of the currency.
     """
     name, title = name or frame.name, title or frame.title
-    note = note or f"{frame.note} Money: {instance.currency}."
+    note = note or f"{frame.whole_note} Money: {instance.currency}."
     columns = dict[FrameColumn, Sequence[Any]]()
     for column, values in zip(frame.columns, frame.values, strict=True):
         is_key = column.form in ("name", "object", "shock", "region", "part", "yes")

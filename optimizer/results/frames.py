@@ -54,6 +54,7 @@ class FrameColumn:
     form: Form = "text"  # form in which values are written
     is_index: bool = False  # whether the column is part of the index
     is_shown: bool = True  # whether tables on the screen show the column; files and pages have every column
+    note: str = ""  # what the column holds, for readers, if its head does not say all
     # Function from the object of a row to the value; by default the attribute with the column's name.
     of: Callable[[Any], Any] | None = field(default=None, repr=False, compare=False)
 
@@ -90,7 +91,7 @@ class Frame:
     title: str  # title for readers
     columns: tuple[FrameColumn, ...]  # columns of the index first
     values: tuple[Sequence[Any], ...] = field(repr=False)  # values by column, in the order of the rows
-    note: str = ""  # note for readers on marks and units
+    note: str = ""  # note for readers on marks and units; columns may have their own
     # The object of each row; empty if unknown.
     items: Sequence[Any] = field(default=(), repr=False, compare=False)
 
@@ -131,6 +132,11 @@ class Frame:
         rows = [(name, *map(row.get, columns)) for name, frame in some for row in frame.rows()]
         first = some[0][1]
         return cls.of_rows(first.name, first.title, (head, *columns.values()), rows, first.note)
+
+    @property
+    def whole_note(self) -> str:
+        """The note, then those of the columns, each a sentence that begins with the column's head."""
+        return " ".join([self.note, *(f"{each.head}: {each.note}." for each in self.columns if each.note)]).lstrip()
 
     def __len__(self) -> int:
         return len(self.values[0]) if self.values else 0

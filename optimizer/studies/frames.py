@@ -473,25 +473,24 @@ def decisions_frame(instance: Instance, result: FuturesResult, stages: Iterable[
 def futures_frame(result: FuturesResult) -> Frame:
     """Build the frame of futures, a row for each: probability, survival, costs, and the cost of its informed plan."""
     money, is_priced = result.money, result.data.get("policy", {}).get("gap_price") is not None
-    with_gap = FrameColumn("priced_cost", "With gap", money, "exact", of=lambda each: each.result.priced_cost)
+    supported = any(each.result.costs.get("price support") for each in result.futures)
+    spent = f"undiscounted{', with price support, which Spent leaves out' if supported else ''}"
+    least = f"the least {'such sum' if is_priced else 'cost'} of the future if it were known from the start"
+    more = f"{'with gap' if is_priced else 'cost'} less that"
+    priced = "cost plus the gap at its price, which is minimised"
+    with_gap = FrameColumn("priced_cost", "With gap", money, "exact", note=priced, of=lambda it: it.result.priced_cost)
     columns = (
         FrameColumn("future", is_index=True, of=lambda each: each.name),
         FrameColumn("probability", "Prob.", "share", "tenth"),
         FrameColumn("survives", form="yes", of=lambda each: each.result.survives),
-        FrameColumn("cost", "Cost", money, "exact"),
-        FrameColumn("outlay", "Outlay", money, "exact", of=lambda each: each.result.outlay),
+        FrameColumn("cost", "Cost", money, "exact", note="present value, expected over the shocks of the future"),
+        FrameColumn("outlay", "Outlay", money, "exact", note=spent, of=lambda each: each.result.outlay),
         FrameColumn("gap", "Gap", money, "amount", of=lambda each: each.result.survival_gap),
         *([with_gap] if is_priced else []),
-        FrameColumn("least_cost", "Informed", money, "exact"),
-        FrameColumn("regret", "Regret", money, "amount"),
+        FrameColumn("least_cost", "Informed", money, "exact", note=least),
+        FrameColumn("regret", "Regret", money, "amount", note=more),
     )
-    supported = any(each.result.costs.get("price support") for each in result.futures)
-    note = "Cost: present value, expected over the shocks of the future. Outlay: undiscounted"
-    note += ", with price support, which Spent leaves out. " if supported else ". "
-    note += "With gap: cost plus the gap at its price, which is minimised. " if is_priced else ""
-    note += f"Informed: the least {'such sum' if is_priced else 'cost'} of the future if it were known from the start. "
-    note += f"Regret: {'with gap' if is_priced else 'cost'} less that."
-    return Frame.of_items("futures", "Future by future", result.futures, columns, note)
+    return Frame.of_items("futures", "Future by future", result.futures, columns)
 
 
 def frame_of_futures(result: FuturesResult, name: str) -> Frame:

@@ -1,7 +1,6 @@
 """Tables of a plan for several futures: the orders now, the orders after each answer, and the costs."""
 
-import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from rich.console import Group, RenderableType
@@ -37,8 +36,6 @@ from optimizer.units import si
 MOST_LISTED_FUTURES = 40
 # At most this many futures are named in a sentence.
 NAMED_FUTURES = 3
-# Labels by which the caption of the table of futures explains columns that may be hidden.
-_EXPLAINED = {"outlay": "Outlay", "least_cost": "Informed", "regret": "Regret"}
 _FOLDED = "Rows with several sizes stand for orders that differ from branch to branch; --all lists each."
 
 
@@ -285,13 +282,8 @@ def future_table(instance: Instance, result: FuturesResult, *, every: bool = Fal
         cells={"survives": _survived_cell},
         hidden=hidden,
     )
-    return _with_title(frame.title, made, _note_on_shown(frame.note, hidden) + caption)
-
-
-def _note_on_shown(note: str, hidden: Collection[str]) -> str:
-    """Return the caption of the table of futures without the sentences on columns that are hidden."""
-    left_out = tuple(f"{label}: " for name, label in _EXPLAINED.items() if name in hidden)
-    return " ".join(each for each in re.split(r"(?<=\.) ", note) if not each.startswith(left_out))
+    seen = frame.select({column.name for column in frame.columns} - {*hidden})
+    return _with_title(frame.title, made, seen.whole_note + caption)
 
 
 def _survived_cell(row: FrameRow) -> Text:

@@ -146,7 +146,7 @@ def screen_table(
         expand: whether the table is as wide as the screen.
     """
     shown = table(
-        frame.title if title is None else title, caption=frame.note if caption is None else caption, expand=expand
+        frame.title if title is None else title, caption=frame.whole_note if caption is None else caption, expand=expand
     )
     columns = [column for column in frame.columns if column.is_shown and column.name not in hidden]
     ratios = (wide or {columns[0].name: 1}) if expand else {}
@@ -255,7 +255,7 @@ def page_table(instance: Instance, frame: Frame) -> dict[str, Any]:
     """Return a frame for a page: caption, heads (those of numbers begin with ``>``) and rows of text."""
     columns = frame.columns
     return {
-        "caption": frame.note,
+        "caption": frame.whole_note,
         "head": [_page_head(c) for c in columns],
         "rows": [[value_text(instance, c, row[c.name]) for c in columns] for row in frame.rows()],
     }
