@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from typing import ClassVar, Literal
 
 from optimizer.disruptions.path import Path, elementwise_max
+from optimizer.errors import Problem
 from optimizer.levers.base import Labels, Reference, Sized
 from optimizer.model.builder import ModelBuilder
 from optimizer.network.process import Activity
@@ -81,6 +82,12 @@ class Ally(Producing):
     is_monotone: ClassVar[bool] = True
 
     kind: Literal["ally"]
+
+    def problems(self) -> Iterator[Problem]:
+        """Warn of an ally that no cut by region can reach."""
+        if self.region is None:
+            what = "stands in no region: no cut by region reaches it, and no share of a region counts it"
+            yield (), what, "Write its region.", "warning"
 
 
 class Refining(Producing):
