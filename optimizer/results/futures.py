@@ -100,7 +100,8 @@ class FuturesResult(SavedPlan):
         bound: proven lower bound on `total_cost`, None if none is known; if gaps have a price, `total_cost` minus the
             unproven part of the measure including priced gaps.
         gap_bound: proven lower bound on `survival_gap`; None if none is known, or gaps have a price.
-        mip_gap: relative distance from the bound; if gaps have a price, of the measure including priced gaps.
+        mip_gap: relative distance from the bound, or of the gap from its own bound if that is larger; if gaps have a
+            price, of the measure including priced gaps.
         futures: the futures, in the order of the file.
         decisions: purchases in the order of time, each with the futures in which it is made.
         first_question: the period from which the first answer is known; None without questions.
