@@ -244,6 +244,16 @@ policy: {annual_budget: 40}
 """
 
 
+@pytest.mark.parametrize("command", [("check",), ("compare", "--budgets", "any"), ("explain",), ("alternatives",)])
+def test_attacks_that_are_left_out_are_named(command: tuple[str, ...], tmp_path: Path) -> None:
+    file = tmp_path / "annual.yaml"
+    file.write_text(ANNUAL.replace("policy: {annual_budget: 40}", ""), encoding="utf-8")
+    left_out = "No attack of the file's adversary is among the shocks: --adversary lists those that it can afford."
+    for word, is_said in (((), True), (("--adversary",), False), (("--set", "adversary=null"), False)):
+        done = diversify(*command, str(file), *word, columns=200)
+        assert (left_out in done.stderr) == is_said, done.stderr
+
+
 def test_an_annual_budget_that_is_too_small_is_named(tmp_path: Path) -> None:
     file = tmp_path / "annual.yaml"
     file.write_text(ANNUAL, encoding="utf-8")

@@ -46,8 +46,7 @@ class InstanceInput:
 
     instance: "Instance"
     document: "Document"  # where each value stands in the file
-    # Sentences on scenarios, a chosen future, parts left out, a range dropped, and attacks listed as shocks.
-    notes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()  # on scenarios, a chosen future, parts left out, a range dropped, attacks as shocks
     # Each change in short, after those of a saved plan; without `--budget`, which the outlay line of the answer states.
     changes: tuple[str, ...] = ()
     warnings: tuple["Finding", ...] = ()  # those of the file, and `clashes`
@@ -82,7 +81,7 @@ def print_source(file: str) -> None:
 
 
 def read_instance(
-    file: str, changes: Changes, *, lists_attacks: bool = False, by_expected_cost: bool = False
+    file: str, changes: Changes, *, lists_attacks: bool | None = None, by_expected_cost: bool = False
 ) -> InstanceInput:
     """Return the changed instance of a file; print its source, the changes and the warnings to stderr."""
     print_source(file)
@@ -101,7 +100,7 @@ def change_instance(
     file: str,
     changes: Changes,
     *,
-    lists_attacks: bool = False,
+    lists_attacks: bool | None = None,
     takes_futures: bool = False,
     by_expected_cost: bool = False,
 ) -> InstanceInput:
@@ -110,8 +109,8 @@ def change_instance(
     `--set` comes first, then scenarios in the order given, the choice of one future, `--force`, `--without`, and
     amounts such as `--budget`. The errors of `--set` come first, then those of all other changes together. A
     warning names each value of a change that another change replaces. With `lists_attacks`, every affordable attack is
-    then listed among the shocks. With `by_expected_cost`, as in commands without support for measures,
-    `policy.objective` is ignored.
+    then a listed shock; if it is False, a note says that none is. With `by_expected_cost`, as in commands without
+    support for measures, `policy.objective` is ignored.
     """
     from optimizer.instance.edits import SOME_NAME, judged_alone
     from optimizer.instance.overrides import replacements
@@ -130,7 +129,7 @@ def change_instance(
     replaced = _clashes(given, changes, names, force, amounts)
     differs = (*changes_of(file), *replacements(document), *made.changes)
     changed = InstanceInput(made.instance, document, made.notes, differs, (*warnings, *replaced), replaced)
-    return _with_attacks(changed) if lists_attacks else changed
+    return changed if lists_attacks is None else _with_attacks(changed, file, listed=lists_attacks)
 
 
 def _refuse_left_out(instance: "Instance", forced: Sequence[str]) -> None:
@@ -253,10 +252,12 @@ def _amount_step(edit: "Edit") -> "Callable[[Instance], Edited]":
     return lambda before: Edited(with_value(before, edit.path, edit.value, source=edit.source), changes=changes)
 
 
-def _with_attacks(made: InstanceInput) -> InstanceInput:
+def _with_attacks(made: InstanceInput, file: str, *, listed: bool) -> InstanceInput:
     from optimizer.algorithms.separation.attacks import with_listed_attacks
 
-    instance, note = with_listed_attacks(made.instance)
+    if not listed and (made.instance.adversary is None or is_made_against_adversary(file)):
+        return made
+    instance, note = with_listed_attacks(made.instance) if listed else (made.instance, options.NO_LISTED_ATTACKS)
     return replace(made, instance=instance, notes=(*made.notes, note))
 
 

@@ -38,6 +38,7 @@ Overrides = Annotated[
 ]
 OneFuture = Annotated[str | None, changes_option(metavar="NAME", help="Take one future of the file alone.")]
 Adversary = Annotated[bool, changes_option("--adversary", help="Survive the worst attack as well.")]
+NO_LISTED_ATTACKS = "No attack of the file's adversary is among the shocks: --adversary lists those that it can afford."
 ListedAttacks = Annotated[bool, changes_option("--adversary", help="List affordable attacks as shocks.")]
 OtherPlan = Annotated[
     str | None, changes_option("--plan", metavar="PLAN|FILE", help="Judge this plan in FILE's instance.")
