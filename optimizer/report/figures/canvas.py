@@ -12,6 +12,7 @@ import warnings
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -106,7 +107,7 @@ def add_footer(canvas: Canvas, text: str, handles: Sequence[Any] = ()) -> None:
     lines = wrap(text, round(18.6 * width), break_on_hyphens=False)
     labels = [str(handle.get_label()) for handle in handles]
     longest = max(map(len, labels), default=1)
-    columns = max(1, min(len(labels) or 1, int(width / (0.062 * longest + 0.46))))
+    columns = max(1, min(len(labels) or 1, int(width / (0.062 * longest + 0.6))))
     rows = -(-len(handles) // columns)
     below, legend = 0.125 * len(lines) + 0.06, 0.17 * rows + (0.06 if rows else 0.0)
     height = figure.get_figheight() + below + legend
@@ -116,7 +117,7 @@ def add_footer(canvas: Canvas, text: str, handles: Sequence[Any] = ()) -> None:
     figure.text(0.01, 0.04 / height, "\n".join(lines), va="bottom", fontsize=7, color=QUIET)
     if handles:
         figure.legend(handles=handles, loc="lower left", bbox_to_anchor=(0.005, below / height), ncols=columns,
-                      borderaxespad=0.0, columnspacing=1.4, handlelength=1.6)  # fmt: skip
+                      borderaxespad=0.0, columnspacing=1.4, handlelength=2.8)  # fmt: skip
     engine = figure.get_layout_engine()
     assert engine is not None
     rest = height - below - legend - canvas.head
@@ -144,6 +145,13 @@ def thin_ticks(canvas: Canvas, panel: "Axes", places: Sequence[float], labels: S
     apart = panel.get_window_extent().width / max(1, len(places))
     stride = max(1, math.ceil(widest / apart))
     panel.set_xticks(places[::stride], labels[::stride])
+
+
+def in_amounts(axis: Any) -> None:
+    """Label an axis with numbers in the form of the texts: ``1,500``."""
+    from matplotlib.ticker import FuncFormatter
+
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
 
 
 def plain(panel: "Axes") -> None:
@@ -225,13 +233,31 @@ PURPLE, SKY, YELLOW, GREY = "#CC79A7", "#56B4E9", "#F0E442", "#8A8A8A"
 OLIVE = "#999933"
 # Vermilion always marks shortages.
 OTHERS = (ORANGE, GREEN, PURPLE, SKY, YELLOW, OLIVE, GREY)
-PATTERNS = ("", "/", "x", ".")
+PATTERNS = ("", "/", "x", ".", "\\", "-")
+# The pattern by colour, as an index: colours of one pattern are far from each other in grey as well.
+_FIRST = {BLUE: 0, ORANGE: 0, GREEN: 1, PURPLE: 2, SKY: 3, YELLOW: 0, OLIVE: 4, GREY: 5}
 _SLOTS = (BLUE, ORANGE, GREEN, PURPLE, SKY, OLIVE, YELLOW, GREY)
 
 
 def lever_colours() -> dict[str, str]:
     """Return the colour of each kind of lever."""
     return {kind: _SLOTS[lever.labels.colour] for kind, lever in KINDS.items()}
+
+
+def lever_look(kind: str) -> dict[str, Any]:
+    """Return the colour and the pattern of the bars of a kind of lever."""
+    colour = lever_colours().get(kind, GREY)
+    return {"facecolor": colour, "hatch": PATTERNS[_FIRST[colour]] * 3}
+
+
+def stock_looks(instance: Instance, result: Result) -> dict[str, dict[str, Any]]:
+    """Return the colour and the dashes of the line of each stock, those of a page: the same in all its figures."""
+    colours, dashes = (BLUE, ORANGE, GREEN, PURPLE, OLIVE, SKY), ("-", "--", ":", "-.")
+    held = [o for o, row in result.plan.stocks.items() if max(row, default=0.0) > 0]
+    return {
+        o: {"color": colours[i % 6], "linestyle": dashes[(i + i // 12) % 4]}
+        for i, o in enumerate(dict.fromkeys([*held, *instance.stocks]))
+    }
 
 
 def regions(instance: Instance, shares: Iterable[Mapping[str, tuple[SourceShare, ...]]]) -> dict[str, tuple[str, str]]:
@@ -247,8 +273,8 @@ def regions(instance: Instance, shares: Iterable[Mapping[str, tuple[SourceShare,
     abroad = sorted((region for region in weight if region != instance.home), key=lambda region: -weight[region])
     home = {instance.home: (BLUE, "")} if instance.home in weight and instance.home is not None else {}
     return home | {
-        region: (OTHERS[i % len(OTHERS)], PATTERNS[min(i // len(OTHERS), len(PATTERNS) - 1)])
-        for i, region in enumerate(abroad)
+        region: (colour, PATTERNS[(_FIRST[colour] + again) % len(PATTERNS)])
+        for region, (again, colour) in zip(abroad, product(range(len(abroad)), OTHERS), strict=False)
     }
 
 

@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from optimizer.disruptions.path import BASELINE, Path
@@ -21,7 +22,7 @@ from optimizer.report.figures.canvas import (
     of_plan,
     plain,
 )
-from optimizer.report.format import LINE, in_full, percent, shortened
+from optimizer.report.format import LINE, in_full, percent
 from optimizer.results.plan import Flows, SourceShare
 from optimizer.results.result import Result
 from optimizer.studies.supply_chain import Chain, ChainPlace, chain
@@ -29,6 +30,8 @@ from optimizer.units import fixed, si
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.text import Text
+    from matplotlib.transforms import Bbox
 
 
 def chains(instance: Instance, result: Result, names: Sequence[str]) -> Mapping[str, tuple[Chain, ...]]:
@@ -120,6 +123,8 @@ class Atlas:
 SORTS = {"segment": INK, "scrap": GREEN, "stock": SKY, "substitute": PURPLE, "unserved": VERMILION}
 # Share of the height that a column's places fill; the rest is space between them.
 FILL = 0.72
+# Largest number of places tried for a name, up and down by turns.
+_STEPS = 80
 
 
 def sankey(
@@ -133,7 +138,8 @@ def sankey(
     crowded = max(Counter(place.column for place in drawn.places).values(), default=0)
     canvas = new_canvas(f"{instance.title}: the supply chain {title}, {span}", max(4.6, 0.19 * crowded))
     (panel,) = canvas.panels
-    _Bands(instance, drawn, colours, panel).draw()
+    bands = _Bands(instance, drawn, colours, panel)
+    bands.draw()
     panel.set_xlim(-0.03, 1.2)
     panel.set_ylim(1.02, -0.05)
     panel.set_xticks([])
@@ -148,6 +154,8 @@ def sankey(
     add_footer(canvas, f"Of {si(drawn.demanded, 't')} a year asked {served} "
          "are served. Bands: share of the demand for each commodity; makers of one commodity share a pool. "
          f"{of_plan(result)}", handles)  # fmt: skip
+    canvas.figure.draw_without_rendering()
+    bands.part_names()
     return canvas
 
 
@@ -157,6 +165,7 @@ class _Bands:
     def __init__(self, instance: Instance, drawn: Chain, colours: Mapping[str, tuple[str, str]], panel: "Axes") -> None:
         self.instance, self.chain, self.colours, self.panel = instance, drawn, colours, panel
         self.last = max(1, len(drawn.columns) - 1)
+        self.names: list[tuple[Text, int]] = []
         out, into = defaultdict[str, float](float), defaultdict[str, float](float)
         for each in drawn.passages:
             out[each.source] += each.share
@@ -218,7 +227,25 @@ class _Bands:
         )
         words = place_title(self.instance, place)
         bold = "bold" if place.sort == "unserved" else "normal"
-        self.panel.text(x + 0.018, top + high / 2, words, va="center", fontsize=6.3, fontweight=bold)
+        text = self.panel.text(x + 0.018, top + high / 2, words, va="center", fontsize=6.3, fontweight=bold,
+                               bbox={"facecolor": "white", "alpha": 0.6, "edgecolor": "none", "pad": 0.3})  # fmt: skip
+        self.names.append((text, place.column))
+
+    def part_names(self) -> None:
+        """Break names that reach the next column, and move those that overlap apart; call it after the layout."""
+        across, taken = self.panel.transData.transform, list["Bbox"]()
+        for text, column in self.names:
+            end = across(((column + 1) / self.last, 0.0))[0]
+            if column < self.last and text.get_window_extent().x1 > end:
+                text.set_text(text.get_text().replace(", ", ",\n", 1))
+        for text, _ in sorted(self.names, key=lambda name: name[0].get_position()[1]):
+            x, y = text.get_position()
+            for step in range(_STEPS):
+                text.set_position((x, y + 0.005 * (step // 2 + step % 2) * (-1) ** step))
+                place = text.get_window_extent()
+                if not any(place.overlaps(other) for other in taken):
+                    break
+            taken.append(text.get_window_extent())
 
     def _colour(self, place: ChainPlace) -> str:
         return SORTS.get(place.sort) or self.colours.get(place.region, (GREY, ""))[0]
@@ -242,7 +269,7 @@ def dependence_figure(
     commodities, years = list(shares), list(instance.horizon.years)
     across = min(3, len(commodities))
     down = -(-len(commodities) // across)
-    canvas = new_canvas(f"{instance.title}: on whom supply depends", 0.4 + 1.75 * down)
+    canvas = new_canvas(f"{instance.title}: on whom supply depends", 0.4 + 1.9 * down)
     canvas.figure.delaxes(canvas.panels[0])
     grid = canvas.figure.subplots(down, across, squeeze=False, sharex=True, sharey=True)
     panels = [panel for row in grid for panel in row]
@@ -251,6 +278,8 @@ def dependence_figure(
         _stack(panel, display_name(instance, commodity), shares[commodity], colours, seen)
     for panel in panels[len(commodities) :]:
         panel.set_visible(False)
+    for panel in panels[len(commodities) - across : len(commodities)]:
+        panel.tick_params(labelbottom=True)
     for panel in panels:
         panel.set_xlim(years[0] - 0.6, years[-1] + 0.6)
         panel.set_ylim(0, 1.16)
@@ -292,4 +321,4 @@ def _stack(
         if share.regions:
             panel.text(share.year + (-0.43 if side == "left" else 0.43), 1.02, f"HHI {fixed(share.hhi, 2)}", ha=side,
                        va="bottom", fontsize=6.5)  # fmt: skip
-    panel.set_title(shortened(title, 34), fontsize=7.5, loc="left")
+    panel.set_title("\n".join(wrap(title, 34)), fontsize=7.5, loc="left")

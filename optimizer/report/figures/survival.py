@@ -13,21 +13,19 @@ from optimizer.instance.derived import cut_words, display_name
 from optimizer.instance.schema import Instance
 from optimizer.report.figures.canvas import (
     BLUE,
-    GREEN,
     GREY,
     INK,
-    OLIVE,
-    ORANGE,
     PURPLE,
     QUIET,
-    SKY,
     VERMILION,
     WIDTH,
     Canvas,
     add_footer,
+    in_amounts,
     new_canvas,
     of_plan,
     plain,
+    stock_looks,
     thin_ticks,
 )
 from optimizer.report.format import (
@@ -286,12 +284,16 @@ def heatmap(instance: Instance, result: Result, lanes: Sequence[Lane], rows: Seq
     width = min(11.0, max(WIDTH, 2.9 + 0.42 * len(segments)))
     # The slanted names of segments take most of what stands above the rows.
     above = max(1.5, 0.3 + 0.04 * max(len(display_name(instance, d)) for d in segments))
-    height = max(1.9, above + (0.25 if is_many else 0.2) * len(rows))
+    cells = [[_cell(instance, row, d) for d in segments] for row in rows]
+    # A text that is wider than its cell has the floor on a second line; a letter is 0.06 inches wide.
+    widest = 0.06 * max((len(text) for row in cells for _, text in row), default=0)
+    is_narrow = widest > 0.96 * (width - 2.9) / len(segments)
+    height = max(1.9, above + (0.25 if is_many or is_narrow else 0.2) * len(rows))
     canvas = new_canvas(f"{instance.title}: what is survived", height, width=width)
     (panel,) = canvas.panels
-    for number, row in enumerate(rows):
-        for column, d in enumerate(segments):
-            _draw_cell(panel, column, number, *_cell(instance, row, d), size=6 if len(segments) <= 18 else 4.5)
+    for number, row in enumerate(cells):
+        for column, (kind, text) in enumerate(row):
+            _draw_cell(panel, column, number, kind, text.replace("/", "\n/") if is_narrow else text)
     panel.set_yticks(range(len(rows)), [_row_label(*pair) for pair in zip(lanes, rows, strict=True)], fontsize=6.8)
     panel.set_xticks(range(len(segments)), [display_name(instance, d) for d in segments], rotation=50, ha="left",
                      rotation_mode="anchor", fontsize=7)  # fmt: skip
@@ -323,13 +325,14 @@ def _cell(instance: Instance, row: Folded, d: str) -> tuple[Standing, str]:
     return "free", f"–{mark}"
 
 
-def _draw_cell(panel: "Axes", column: int, number: int, kind: Standing, text: str, *, size: float) -> None:
+def _draw_cell(panel: "Axes", column: int, number: int, kind: Standing, text: str) -> None:
     from matplotlib.patches import Rectangle
 
     _, ground, ink = CLASSES[kind]
     panel.add_patch(Rectangle((column - 0.48, number - 0.46), 0.96, 0.92, facecolor=ground, linewidth=0))
     weight = "bold" if kind == "below" else "normal"
-    panel.text(column, number, text, ha="center", va="center", color=ink, fontsize=size, fontweight=weight)
+    panel.text(column, number, text, ha="center", va="center", color=ink, fontsize=6, fontweight=weight,
+               linespacing=1.0)  # fmt: skip
 
 
 def _row_label(lane: Lane, row: Folded) -> str:
@@ -372,6 +375,7 @@ def path(instance: Instance, result: Result, window: ShockWindow, passing: Passi
     step = max(1, len(labels) // 12)
     panel.set_xticks(list(places)[::step], labels[::step])
     panel.set_ylabel(f"t a {horizon.step}")
+    in_amounts(panel.yaxis)
     panel.grid(axis="y")
     handles = panel.get_legend_handles_labels()[0]
     add_footer(canvas, f"{windowed(window.first, window.last)} ({window.name}). {of_plan(result)}", handles)
@@ -392,12 +396,13 @@ def draw_stocks(
                   (2.4, max(0.2, 0.15 * len(lanes))), share=True)  # fmt: skip
     upper, lower = canvas.panels
     ends = [horizon.start + t * horizon.delta for t in range(len(horizon.periods) + 1)]
-    colours, dashes, handles = (BLUE, ORANGE, GREEN, PURPLE, OLIVE, SKY), ("-", "--", ":", "-."), list[Any]()
-    for i, (o, row) in enumerate(held.items()):
-        style = dashes[i % len(dashes)]
-        handles += upper.step(ends, [*row, row[-1]], where="post", color=colours[i % len(colours)], linestyle=style,
-                              linewidth=1.7, label=display_name(instance, o))  # fmt: skip
+    looks, handles = stock_looks(instance, result), list[Any]()
+    for o, row in held.items():
+        handles += upper.step(
+            ends, [*row, row[-1]], where="post", **looks[o], linewidth=1.7, label=display_name(instance, o)
+        )
     upper.set_ylabel("stock, t")
+    in_amounts(upper.yaxis)
     upper.set_ylim(bottom=0)
     upper.grid()
     _windows(instance, result, lanes, rows, lower)

@@ -53,6 +53,16 @@ _LINES = 80
 _Box = tuple[float, float, float, float]
 _FOLDERS = ("data", "data_no_iso")
 _LAND, _SHORE = "#e6e8eb", "#ffffff"
+# The legend by mark, and whether it is empty; it has those that are drawn, as a region without a country has none.
+_LEGEND: Mapping[tuple[object, bool], Mapping[str, Any]] = {
+    ("o", False): {"marker": "o", "linestyle": "", "color": QUIET,
+                   "label": "t a year that reach the segments from there"},
+    ("-", False): {"color": QUIET, "linewidth": 3, "alpha": 0.5, "label": "goods that cross, t a year"},
+    ("s", True): {"marker": "s", "linestyle": "", "markerfacecolor": "none", "color": INK,
+                  "label": "spent on what is there"},
+    ("o", True): {"marker": "o", "linestyle": "", "markerfacecolor": "none", "color": VERMILION, "markeredgewidth": 2.5,
+                  "label": "part of demand unserved, at home"},
+}  # fmt: skip
 # Regions with less than this share of all production have no name on the map.
 _NAMED = 5e-3
 
@@ -208,28 +218,16 @@ def draw_map(
     instance: Instance, result: Result, maps: Sequence[WorldMap], colours: Mapping[str, tuple[str, str]]
 ) -> Canvas:
     """Draw maps below each other."""
-    from matplotlib.lines import Line2D
-
     canvas = new_canvas(f"{instance.title}: who supplies, and what is built where", 3.1 * len(maps), [1.0] * len(maps))
     radii = [
         _draw_panel(panel, instance, shown, colours, maps) for panel, shown in zip(canvas.panels, maps, strict=True)
     ]
-    handles = [
-        Line2D([], [], marker="o", linestyle="", color=QUIET, label="t a year that reach the segments from there"),
-        Line2D([], [], color=QUIET, linewidth=3, alpha=0.5, label="goods that cross, t a year"),
-        Line2D([], [], marker="s", linestyle="", markerfacecolor="none", color=INK, label="spent on what is there"),
-    ]
-    if any(each.short > 0 for shown in maps for each in shown.regions):
-        handles.append(
-            Line2D([], [], marker="o", linestyle="", markerfacecolor="none", color=VERMILION, markeredgewidth=2.5,
-                   label="part of demand unserved, at home")
-        )  # fmt: skip
     add_footer(
         canvas,
         "Areas and widths are in proportion, the same in all maps. A region stands at the country that it names, a "
         f"union at its capital, others below. Outlines: countryinfo. Money undiscounted.{_notes(maps)} "
         f"{of_plan(result)}",
-        handles,
+        _legend(canvas.panels),
     )
     # The width of names is known only after the layout.
     canvas.figure.draw_without_rendering()
@@ -237,6 +235,15 @@ def draw_map(
     for panel, shown, radius in zip(canvas.panels, maps, radii, strict=True):
         _write_names(panel, instance, shown, most, radius)
     return canvas
+
+
+def _legend(panels: Sequence["Axes"]) -> list[Any]:
+    """Return the legend of the marks that are drawn."""
+    from matplotlib.lines import Line2D
+
+    drawn = {(line.get_marker(), line.get_markerfacecolor() == "none") for panel in panels for line in panel.lines}
+    drawn |= {("-", False) for panel in panels if panel.patches}
+    return [Line2D([], [], **look) for mark, look in _LEGEND.items() if mark in drawn]
 
 
 def _notes(maps: Sequence[WorldMap]) -> str:
@@ -371,7 +378,7 @@ def _write(panel: "Axes", each: MapRegion, words: str, radius: float, taken: Seq
     """
     assert each.place is not None
     x, y = each.place
-    text = panel.text(x, y, words, fontsize=5.4, va="center", color=INK,
+    text = panel.text(x, y, words, fontsize=6.2, va="center", color=INK,
                       bbox={"facecolor": "white", "alpha": 0.7, "edgecolor": "none", "pad": 0.4})  # fmt: skip
     degrees, figure = panel.transData.inverted(), text.get_figure()
     assert figure is not None

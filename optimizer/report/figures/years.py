@@ -30,12 +30,14 @@ from optimizer.report.figures.canvas import (
     YELLOW,
     Canvas,
     add_footer,
+    in_amounts,
     in_money,
-    lever_colours,
+    lever_look,
     new_canvas,
     of_plan,
     plain,
     set_panel_title,
+    stock_looks,
     thin_ticks,
 )
 from optimizer.report.figures.supply_chain import place_title
@@ -56,7 +58,7 @@ def _handles(moves: Sequence[Purchase]) -> list[Any]:
     from matplotlib.patches import Patch
 
     kinds = dict.fromkeys(move.kind for move in moves)
-    handles = [Patch(facecolor=lever_colours().get(kind, GREY), label=kind) for kind in kinds]
+    handles = [Patch(**lever_look(kind), label=kind) for kind in kinds]
     if any(move.first > move.t and not move.purchases for move in moves):
         handles.append(Patch(facecolor="white", edgecolor=QUIET, hatch="////", hatchcolor=QUIET, label="lead time"))
     return handles
@@ -101,11 +103,11 @@ def _size_and_money(move: Purchase, money: str) -> str:
 def _draw_move(panel: "Axes", row: int, move: Purchase, count: int, stock: tuple[float, ...]) -> None:
     from matplotlib.patches import Rectangle
 
-    colour, base = lever_colours().get(move.kind, GREY), row + 0.36
+    look, base = lever_look(move.kind), row + 0.36
     if move.purchases:
         top = max(stock, default=0.0) or 1.0
         for t, held in enumerate(stock):
-            panel.add_patch(Rectangle((t, base), 1, -0.72 * held / top, facecolor=colour, alpha=0.45, linewidth=0))
+            panel.add_patch(Rectangle((t, base), 1, -0.72 * held / top, **look, alpha=0.45, linewidth=0))
         for t, fill in enumerate(move.purchases):
             if fill > 0:
                 panel.plot([t + 0.5], [base - 0.06], marker="|", color=INK, markersize=4, markeredgewidth=0.9)
@@ -116,11 +118,11 @@ def _draw_move(panel: "Axes", row: int, move: Purchase, count: int, stock: tuple
         panel.add_patch(lead)
     ends = [*(t for t, _ in move.steps[1:]), count]
     for (t, share), end in zip(move.steps, ends, strict=True):
-        panel.add_patch(Rectangle((t, base), end - t, -0.72 * share, facecolor=colour, linewidth=0))
+        panel.add_patch(Rectangle((t, base), end - t, -0.72 * share, **look, linewidth=0))
 
 
-_COLOURS = (BLUE, GREEN, ORANGE, PURPLE, SKY, YELLOW, GREY)
-_DASHES = ("-", "--", ":", "-.")
+# Largest number of stocks in the figure of a shock.
+_MOST_STOCKS = 14
 
 
 @dataclass(frozen=True)
@@ -164,7 +166,7 @@ def draw_years(instance: Instance, result: Result, years: Sequence[YearOfPlan]) 
     kinds = list(dict.fromkeys(kind for each in years for kind in each.spent))
     _draw_money(canvas.panels[0], result, years, kinds)
     _draw_builds(canvas.panels[1], years)
-    handles = [Patch(facecolor=lever_colours().get(kind, GREY), label=kind) for kind in kinds]
+    handles = [Patch(**lever_look(kind), label=kind) for kind in kinds]
     handles.append(Patch(facecolor="white", edgecolor=GREY, hatch="////", hatchcolor=GREY, label="builds decided"))
     handles.append(Patch(facecolor=QUIET, label="builds that come on line"))
     add_footer(
@@ -182,12 +184,12 @@ def _draw_money(panel: "Axes", result: Result, years: Sequence[YearOfPlan], kind
     places, below = [each.year for each in years], [0.0] * len(years)
     for kind in kinds:
         amounts = [each.spent.get(kind, 0.0) for each in years]
-        panel.bar(places, amounts, bottom=below, color=lever_colours().get(kind, GREY), width=0.8)
+        panel.bar(places, amounts, bottom=below, **lever_look(kind), width=0.8)
         below = [low + amount for low, amount in zip(below, amounts, strict=True)]
     for year, total in zip(places, below, strict=True):
         if total > 0:
             panel.text(year, total, si(total), ha="center", va="bottom", fontsize=7)
-    panel.margins(y=0.14)
+    panel.set_ylim(top=1.14 * max(below) if any(below) else None)
     in_money(panel.yaxis)
     panel.set_ylabel(f"outlay, {result.money}")
     panel.grid(axis="y")
@@ -256,12 +258,11 @@ def draw_down(
     canvas = new_canvas(f"Stocks in {shock_title(instance, outcome.name)}", 3.0)
     (panel,) = canvas.panels
     # Matplotlib's own list of handles leaves out names that begin with "_".
-    shown, handles = stocks[: len(_COLOURS) * 2], list[Any]()
-    for i, each in enumerate(shown):
+    shown, handles, looks = stocks[:_MOST_STOCKS], list[Any](), stock_looks(instance, result)
+    for each in shown:
         shares = [1.0, *(left / each.before for left in each.left)]
-        colour, dash = _COLOURS[i % len(_COLOURS)], _DASHES[3 * i % len(_DASHES)]
         words = f"{each.name}: {si(each.before, 't')} to {si(min(each.left), 't')}"
-        handles += panel.plot(range(count + 1), shares, color=colour, linestyle=dash, linewidth=1.7, label=words)
+        handles += panel.plot(range(count + 1), shares, **looks[each.option], linewidth=1.7, label=words)
         empty = next((t for t, share in enumerate(shares) if share <= NEGLIGIBLE), None)
         if empty is not None:
             panel.plot([empty], [0.0], marker="X", color=VERMILION, markersize=8, clip_on=False, zorder=5)
@@ -371,6 +372,7 @@ def draw_sources(instance: Instance, result: Result, both: Sequence[SegmentSourc
             below = [low + amount for low, amount in zip(below, row, strict=True)]
         set_panel_title(panel, path_title(instance, shown.path))
         panel.set_ylabel(f"t a {instance.horizon.step}")
+        in_amounts(panel.yaxis)
         panel.grid(axis="y")
         step = max(1, len(shown.labels) // 12)
         panel.set_xticks(list(places)[::step], shown.labels[::step])
@@ -469,6 +471,7 @@ def waterfall(instance: Instance, result: Result) -> Canvas:
     panel.margins(x=0.16)
     panel.axvline(0, color=QUIET, linewidth=0.8)
     in_money(panel.xaxis)
+    panel.set_xlabel(f"present value, {result.currency}")
     panel.grid(axis="x")
     what = "Cost by part, less that of the same instance without shocks" if is_beyond else "Every part of the cost"
     less = " Hatched: less than that." if is_beyond else " Hatched: comes back."

@@ -95,7 +95,7 @@ figure("stocks", () => {
   });
   return {
     data: [
-      ...held.map(([o, row], i) => ({type: "scatter", mode: "lines", name: named(o), x: across, y: row.flatMap(t => [t, t]), line: {shape: "linear", width: 2.5, color: LINES[i % 6], dash: DASHES[i % 4]}, hovertemplate: `%{customdata}: %{y:,.3~g} t<extra>${named(o)}</extra>`, customdata: periods.flatMap(label => [label, label])})),
+      ...held.map(([o, row], i) => ({type: "scatter", mode: "lines", name: named(o), x: across, y: row.flatMap(t => [t, t]), line: {shape: "linear", width: 2.5, color: LINES[i % 6], dash: DASHES[(i + Math.floor(i / 12)) % 4]}, hovertemplate: `%{customdata}: %{y:,.3~g} t<extra>${named(o)}</extra>`, customdata: periods.flatMap(label => [label, label])})),
       ...[false, true].map(fails => stretches.filter(w => w.fails === fails)).filter(some => some.length).map(some => ({type: "bar", orientation: "h", yaxis: "y2", name: "window of a shock", showlegend: false, base: some.map(w => w.from), x: some.map(w => w.long), y: some.map(w => w.i), width: .7,
         marker: some[0].fails ? {color: "#D55E00", pattern: {shape: "x", fillmode: "overlay", fgcolor: shade("ground"), size: 6}} : {color: shade("hatch")},
         hovertemplate: "%{customdata}<extra></extra>", customdata: some.map(w => `${laneTitle(w.row.lane)}${w.row.lane.shocks > 1 ? `, ${shocksSaid(w.row)}` : ""}, ${w.words}: ${w.fails ? "not survived" : w.row.excused ? "survived, or may fail" : "survived"}`)})),
