@@ -259,3 +259,25 @@ def test_data_on_the_page_are_those_of_the_command(opened: Open, file: Path, rep
     page = opened(file).page
     embedded = page.evaluate("document.getElementById('data').textContent")
     assert json.loads(embedded) == report.to_dict()
+
+
+def test_brief_and_heads_need_no_scrolling_at_the_width_of_a_tablet(opened: Open, firm: Path) -> None:
+    page = opened(firm, 1024).page
+    drawn(page)
+    hidden = "[...document.querySelectorAll('#answer .scroll')].filter(each => each.scrollWidth > each.clientWidth)"
+    assert page.evaluate(f"{hidden}.map(each => each.innerText)") == []
+    heads = "[...document.querySelectorAll('#plan thead th')].map(each => getComputedStyle(each).whiteSpace)"
+    page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+    assert set(page.evaluate(heads)) == {"normal"}
+
+
+def test_names_of_shocks_beside_the_stocks_and_of_segments_have_room(opened: Open, firm: Path) -> None:
+    page = opened(firm, 390).page
+    drawn(page)
+    lanes = page.evaluate("heatRows().length")
+    # A name is 10 pixels high, and the axis has half a lane more than there are lanes.
+    assert page.evaluate("$('stocks')._fullLayout.yaxis2._length") >= 12 * lanes
+    labels = page.evaluate("$('sankey').data[0].node.label")
+    assert max(len(line) for label in labels for line in label.split("<br>")) <= 40
+    assert any("<br>" in label for label in labels)
+    assert "100 %" in page.evaluate("$('shares').layout.yaxis.ticktext")

@@ -121,6 +121,8 @@ function faded(colour, alpha) {
 const isDark = () => document.documentElement.dataset.theme === "dark";
 /* So many pixels are as wide as a printed page; null on the screen. */
 let paper = null;
+/* Lines of some words, so that a long name has room beside others. */
+const broken = (text, least = 20) => text.replace(new RegExp(`(.{${least},${2 * least}}?) `, "g"), "$1<br>");
 const isNarrow = () => paper !== null || window.innerWidth < 760;
 
 function layout(extra = {}) {

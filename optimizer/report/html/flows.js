@@ -33,7 +33,7 @@ figure("sankey", () => {
       type: "sankey", arrangement: "snap", valueformat: ",.3~s", valuesuffix: unit === 3 ? " t/yr" : "",
       textfont: {size: paper === null ? 11 : 9, color: shade("ink")},
       node: {
-        label: places.map(place => place.title), color: places.map(sortColour), pad: 9, thickness: 14,
+        label: places.map(place => place.sort === "segment" ? broken(place.title) : place.title), color: places.map(sortColour), pad: 9, thickness: 14,
         x: places.map(place => Math.min(.999, Math.max(.001, place.column / last))), y: spread(each.passages, used, places, value),
         line: {color: shade("ground"), width: .5}, hovertemplate: "%{label}<extra></extra>",
       },
@@ -46,7 +46,7 @@ figure("sankey", () => {
       },
     }],
     layout: {
-      height: Math.max(Math.min(paper === null ? 480 : 400, 140 + 60 * each.passages.length), (paper === null ? 26 : 22) * Math.max(...columnsOf(places))), showlegend: false, margin: {l: 4, r: 4, t: 30, b: 8},
+      height: Math.max(Math.min(paper === null ? 480 : 400, 140 + 60 * each.passages.length), (paper === null ? 40 : 34) * Math.max(...columnsOf(places))), showlegend: false, margin: {l: 4, r: 4, t: 30, b: 8},
       annotations: heads.map(([column, text]) => ({x: column / last, y: 1, yshift: 8, yanchor: "bottom", xanchor: column === 0 ? "left" : column === last ? "right" : "center", text: `<b>${text}</b>`, showarrow: false, font: {size: paper === null ? 12 : 10, color: shade("quiet")}})),
     },
   };
@@ -86,7 +86,10 @@ figure("stocks", () => {
   const ends = years.map((_, i) => (i + 1) * perYear - 1), apart = Math.ceil(years.length / (isNarrow() ? 7 : 20)), labelled = years.filter((_, i) => i % apart === 0);
   describe("stocks", `${held.map(([o, row]) => `${named(o)}: at most ${si(Math.max(...row), "t")}`).join("; ")}.`,
     table("Stock at the end of the year, t", ["Stockpile", ...years.map(year => `>${year}`)], held.map(([o, row]) => [named(o), ...ends.map(i => si(row[i]))])));
-  const rows = heatRows(), lanes = rows.length, height = (paper === null ? 330 : 260) + 15 * lanes, low = Math.max(.1, Math.min(.8, 16 * lanes / height));
+  const rows = heatRows(), lanes = rows.length;
+  // Each name of a shock has a line of its own, whatever room the legend takes: one row of it for each stock where the page is narrow.
+  const area = (paper === null ? 250 : 180) + 16 * lanes, low = 16 * lanes / area;
+  const height = area + 100 + 20 * Math.ceil(held.length / (isNarrow() ? 1 : 3));
   const stretches = rows.flatMap((row, i) => {
     const strike = strikeOf(row.lane.name), all = row.lane.windows || [[strike.start, Object.values(strike.demand)[0].length]];
     const failed = row.windows_failed || (row.failed ? all : []);
@@ -101,12 +104,12 @@ figure("stocks", () => {
         hovertemplate: "%{customdata}<extra></extra>", customdata: some.map(w => `${laneTitle(w.row.lane)}${w.row.lane.shocks > 1 ? `, ${shocksSaid(w.row)}` : ""}, ${w.words}: ${w.fails ? "not survived" : w.row.excused ? "survived, or may fail" : "survived"}`)})),
     ],
     layout: {
-      height, barmode: "overlay", legend: {orientation: "h", y: -40 / height, x: 0}, bargap: .2,
+      height, barmode: "overlay", legend: {orientation: "h", y: -40 / area, x: 0}, bargap: .2,
       xaxis: {
         range: [book.horizon.start, book.horizon.end + 1], anchor: "y2", tickvals: labelled.map(year => year + .5), ticktext: labelled.map(String), showgrid: false,
         minor: {tickmode: "linear", tick0: book.horizon.start, dtick: 1, showgrid: true, gridcolor: shade("grid")},
       },
-      yaxis: {title: "stock, t", domain: [low + .04, 1], rangemode: "tozero"},
+      yaxis: {title: "stock, t", separatethousands: true, domain: [low + .04, 1], rangemode: "tozero"},
       yaxis2: {domain: [0, low], range: [lanes - .4, -.6], tickvals: rows.map((_, i) => i), ticktext: rows.map(brief), showgrid: false, zeroline: false, tickfont: {size: paper === null ? 10 : 9, color: shade("ink")}},
     },
   };
@@ -154,7 +157,7 @@ figure("shares", () => {
     ],
     layout: {
       barmode: "stack", height: paper === null ? 430 : 300, bargap: .2, xaxis: {anchor: "y2", dtick: isNarrow() ? 2 : 1, tickformat: "d"},
-      yaxis: {title: "share of production", tickformat: ".0%", range: [0, 1], domain: [.36, 1]},
+      yaxis: {title: "share of production", tickvals: [0, .2, .4, .6, .8, 1], ticktext: [0, 20, 40, 60, 80, 100].map(each => `${each} %`), range: [0, 1], domain: [.36, 1]},
       yaxis2: {title: "HHI", domain: [0, .27], range: [0, 1.05]}, legend: {orientation: "h", y: -0.12, x: 0},
       shapes: [{type: "line", xref: "paper", x0: 0, x1: 1, y0: book.line, y1: book.line, line: {color: shade("ink"), width: 2, dash: "dash"}}],
       annotations: [{xref: "paper", x: 1, y: book.line, text: `${percent(book.line)} line`, showarrow: false, xanchor: "right", yanchor: "bottom", bgcolor: shade("ground"), font: {size: 11, color: shade("ink")}, borderpad: 2}],

@@ -10,7 +10,7 @@ figure("waterfall", () => {
     isWhole
       ? table(`Present value, ${book.currency}`, ["Part", ">Amount", ">Share"], steps.map(step => [step.part, si(step.amount, "", 4), sum.amount ? percent(step.amount / sum.amount, 1) : "–"]))
       : table(`Present value, ${book.currency}`, ["Part", ">Plan", ">No-shock plan", ">Difference"], steps.map((step, i) => compared(point, step, i === steps.length - 1))));
-  const wrap = words => words.replace(/(.{12,24}?) /g, "$1<br>"), sorts = [["adds", "#E69F00", ""], ["comes back", "#009E73", "/"], ["sum", "#0072B2", ""]];
+  const wrap = words => broken(words, 12), sorts = [["adds", "#E69F00", ""], ["comes back", "#009E73", "/"], ["sum", "#0072B2", ""]];
   const sortOf = (step, i) => i === steps.length - 1 ? "sum" : step.amount < 0 ? "comes back" : "adds";
   const bars = (name, color, shape) => {
     const some = steps.filter((step, i) => sortOf(step, i) === name);

@@ -135,7 +135,7 @@ figure("path", () => {
     layout: {
       barmode: "stack", height: paper === null ? 320 : 230, bargap: 0.15, xaxis: {type: "category", anchor: "y"},
       xaxis2: {overlaying: "x", range: [-0.5, labels.length - 0.5], visible: false},
-      yaxis: {title: `t a ${book.horizon.step}`, rangemode: "tozero"}, margin: {l: 10, r: 10, t: 14, b: 10},
+      yaxis: {title: `t a ${book.horizon.step}`, rangemode: "tozero", separatethousands: true}, margin: {l: 10, r: 10, t: 14, b: 10},
     },
   };
 });
