@@ -78,7 +78,7 @@ def test_what_a_plan_is_made_of_is_said_and_fits() -> None:
         assert "SURVIVES both shocks" in done.stdout.splitlines()[1]
         assert words.index("What binds") < words.index("Each family of shocks: the change of cost without all of it")
         assert words.index("Each family") < words.index("Each shock") < words.index("Each option")
-        assert "home magnet plant SOME FLOOR FAILS at any budget" in words
+        assert "home magnet plant NO PLAN SURVIVES at any budget" in words
         assert "motors + 1 point +780k USD" in words
         assert "What-ifs are proven within 68k USD, 0.5 % of the price of survival" in words
 

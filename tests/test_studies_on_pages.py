@@ -354,7 +354,8 @@ def test_every_number_of_a_section_is_in_the_json_of_its_command(found: dict[str
 def test_sections_say_what_was_found(found: dict[str, Any]) -> None:
     """The figures are those of the tutorial: 43.6M in all, 13.6M of it for the embargo; the plant of 20 t is vital."""
     said = {name: said_in(section_of(each)) for name, each in found.items()}
-    assert said["explain"].startswith("Each of these is needed to survive: home magnet plant, magnet reserve.")
+    needed = "Within rules and budgets, no plan survives that lacks one of these: home magnet plant, magnet reserve."
+    assert said["explain"].startswith(needed)
     assert "without it the plan costs 13.6M USD less" in said["explain"]
     assert "No amount of money" not in said["fails"]
     assert "A budget of 11.5M USD is the least that survives everything." in said["fails"]
@@ -525,5 +526,5 @@ def test_the_section_of_alternatives_counts_gaps_at_their_price() -> None:
     instance = so.load(TINY)
     instance = instance.replacing(policy=instance.policy.model_copy(update={"gap_price": 0.05}))
     said = said_in(section_of(so.alternatives(instance, "5M", 1)))
-    assert "Plans that cost up to 5M USD more than the cheapest, with gaps at their price, have" in said
+    assert "those that cost up to 5M USD more than the cheapest, with gaps at their price, have" in said
     assert "The plan that differs most costs 40.5M USD, the cheapest 35.5M USD, with gaps at their price; " in said

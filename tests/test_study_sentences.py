@@ -69,7 +69,8 @@ def test_alternatives_say_how_many_options_no_plan_has() -> None:
     """Within a tenth of the price of survival, 150, the plant is bought by all plans, and no golden one."""
     found = so.alternatives(instance_of(options=GOLDEN), plans=0)
     common, choices, *_ = sentences(found)
-    assert common == "Every plan that costs up to 150 USD more than the cheapest buys plant."
+    said = "Of the plans that keep every floor, every one that costs up to 150 USD more than the cheapest buys plant."
+    assert common == said
     assert choices == "No option is a matter of choice, 1 is in no such plan."
     two = so.alternatives(instance_of(options={**GOLDEN, "ruby": GOLDEN["gold"]}), plans=0)
     assert sentences(two)[1] == "No option is a matter of choice, 2 are in no such plan."

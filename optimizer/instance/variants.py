@@ -15,6 +15,7 @@ from optimizer.disruptions.ensemble import each_drawn
 from optimizer.disruptions.shock import Durations, ShockSpec, Starts
 from optimizer.instance.schema import Instance
 from optimizer.tolerances import NEGLIGIBLE
+from optimizer.units import Series
 
 # Edits of shocks and ensembles, which keep an instance valid and are not checked again.
 
@@ -109,15 +110,19 @@ def with_floors(
 ) -> Instance:
     """Return the instance with floors times `factor` plus `points` (a share), within 0 … 1, for some or all segments.
 
-    Floors that a shock sets in place of a segment's own are changed as well.
+    Floors that a shock sets in place of a segment's own are changed as well. A floor of 0 is none, and stays 0.
     """
-    chosen = frozenset(instance.demands if segments is None else segments)
+    chosen, years = frozenset(instance.demands if segments is None else segments), instance.horizon.years
 
     def move(value: float) -> float:
-        return min(1.0, max(0.0, factor * value + points))
+        return min(1.0, max(0.0, factor * value + points)) if value > 0 else 0.0
+
+    def moved(floor: Series) -> Series:
+        # Year by year, because a floor between a year that moves and one that does not would move by a part of it.
+        return Series(tuple((year, move(floor.at(year))) for year in years))
 
     demands = {
-        d: demand.model_copy(update={"survival": demand.survival.mapped(move)}) if d in chosen else demand
+        d: demand.model_copy(update={"survival": moved(demand.survival)}) if d in chosen else demand
         for d, demand in instance.demands.items()
     }
     return instance.replacing(

@@ -21,7 +21,7 @@ from optimizer.report.format import (
     uncertain_text,
 )
 from optimizer.report.narrative import GAPS_PRICED, difference_text, other_options, outcome_headline, signed_amount
-from optimizer.report.tables.alternatives import NO_OTHER_PLAN
+from optimizer.report.tables.alternatives import NO_OTHER_PLAN, condition_on_plans
 from optimizer.report.tables.attack import breaking_attack_text, worst_attack_text
 from optimizer.report.tables.compare import column_title
 from optimizer.report.tables.explain import repair_sentences, shortage_text
@@ -51,7 +51,7 @@ from optimizer.studies.attack_result import AttackResult
 from optimizer.studies.comparison import Comparison, ComparisonColumn
 from optimizer.studies.cost_shares import CostShares
 from optimizer.studies.discovery_result import Discovery
-from optimizer.studies.explanation import Explanation
+from optimizer.studies.explanation import Explanation, PartValue
 from optimizer.studies.futures.study_result import FuturesStudy
 from optimizer.studies.purchases import sizes_bought
 from optimizer.studies.sensitivity_result import Sensitivity, TornadoBar, VariantOutcome
@@ -97,7 +97,8 @@ def _numbers_reached(found: Sensitivity) -> str:
 def _explanation_sentences(found: Explanation) -> Sequence[str]:
     instance = instance_of(found.result)
     if found.result.status == "survives":
-        return _without_options(instance, found), _without_shocks(instance, found), _dates(instance, found)
+        options = _without_options(instance, found) if found.result.plan.bought else "The plan buys nothing."
+        return options, _without_shocks(instance, found), _dates(instance, found)
     reason = found.reason
     why = outcome_headline(found.result, instance) if reason is None else shortage_text(instance, reason)
     return f"{why}.", *repair_sentences(instance, found)
@@ -107,14 +108,20 @@ def _without_options(instance: Instance, found: Explanation) -> str:
     levers = [each for each in found.part_values if each.kind == "lever"]
     vital = [display_name(instance, each.of) for each in levers if each.survives is False]
     if vital:
-        return f"Each of these is needed to survive: {list_names(vital, _NAMES)}."
+        lacks = vital[0] if len(vital) == 1 else f"one of these: {list_names(vital, _NAMES)}"
+        return f"Within rules and budgets, no plan survives that lacks {lacks}."
     is_known = {each.of for each in levers if each.survives} >= set(found.result.plan.bought)
     spared = "No single option is indispensable" if is_known else "No option is known to be indispensable"
-    dear = max((each for each in levers if each.is_proven), key=lambda each: each.change or 0.0, default=None)
-    if dear is None or not dear.change:
-        return f"{spared}: without any one of them another plan survives at no proven extra cost."
-    name, more = display_name(instance, dear.of), si(dear.change, instance.money)
-    return f"{spared}; dearest to lose is {name}, without which surviving costs {more} more."
+    return f"{spared}{_dearest_to_lose(instance, levers)}."
+
+
+def _dearest_to_lose(instance: Instance, levers: Sequence[PartValue]) -> str:
+    more = {each.of: each.change for each in levers if each.is_proven and each.change is not None and each.change > 0}
+    if not more:
+        return ": without any one of them another plan survives at no proven extra cost"
+    dear = max(more, key=more.__getitem__)
+    name, cost = display_name(instance, dear), si(more[dear], instance.money)
+    return f"; dearest to lose is {name}, without which surviving costs {cost} more"
 
 
 def _without_shocks(instance: Instance, found: Explanation) -> str:
@@ -133,7 +140,7 @@ def _dates(instance: Instance, found: Explanation) -> str:
         return f"{plural(len(now), 'order')} cannot be put off: {list_names(now, _NAMES)}."
     if not known:
         spared = bool(found.deadlines) and all(each.can_be_left_out for each in found.deadlines)
-        return "Every order can be left out or put off, at a cost." if spared else ""
+        return "Each order can be left out by itself; another plan survives then." if spared else ""
     first = min(known, key=lambda each: str(each.anyhow))
     name = display_name(instance, first.option)
     return f"The first order that has to be placed is {name}, in {first.anyhow} at the latest."
@@ -165,18 +172,19 @@ def _alternatives_sentences(found: Alternatives) -> Sequence[str]:
     }
     more = f"{si(found.extra_cost, instance.money)} more than the cheapest"
     more += f", {GAPS_PRICED}," if found.cheapest.has_priced_gaps else ""
-    said = (_in_common(names, more), _choices(names), _most_different(instance, found))
+    which = f"Of the plans{condition_on_plans(instance, found.cheapest)}"
+    said = (_in_common(names, which, more), _choices(names), _most_different(instance, found))
     return tuple(filter(None, said))
 
 
-def _in_common(names: Mapping[str, list[str]], more: str) -> str:
+def _in_common(names: Mapping[str, list[str]], which: str, more: str) -> str:
     """Describe the options that all plans within the tolerance buy; `more` is the limit to their cost in words."""
     if names["must-have"]:
         vital = list_names(names["must-have"], _NAMES)
-        return f"Every plan that costs up to {more} buys {vital}."
+        return f"{which}, every one that costs up to {more} buys {vital}."
     if names["not settled"]:
-        return f"It is not settled what all plans that cost up to {more} buy."
-    return f"Plans that cost up to {more} have no option in common."
+        return f"{which}, it is not settled what all those that cost up to {more} buy."
+    return f"{which}, those that cost up to {more} have no option in common."
 
 
 def _choices(names: Mapping[str, list[str]]) -> str:

@@ -70,7 +70,7 @@ def test_that_no_budget_is_enough_is_said_where_it_is_proven_alone(cell: Cell, m
     explanation = so.explain(instance, settings=EXACT)
     value = value_of(explanation, "friend")
     assert (value.survives, value.is_money, value.needed) == (False, None, None)
-    said = "friend SOME FLOOR FAILS under this budget; it was stopped before it was known whether a larger one would do"
+    said = "friend NO PLAN SURVIVES under this budget; it was stopped before it was known whether a larger one would do"
     assert said in rows(instance, explanation)
     assert {"is_money": None, "needed": None}.items() <= explanation.to_dict()["worths"][1].items()
     assert not explanation.is_complete
@@ -93,7 +93,7 @@ def test_an_outlay_that_is_not_proven_to_be_the_least_is_not_called_so(
     value = value_of(explanation, "friend")
     assert (value.is_money, value.needed, explanation.is_complete) == (True, None, False)
     said = "under this budget; a larger one would do, and it was stopped before the least was known"
-    assert f"friend SOME FLOOR FAILS {said}" in rows(instance, explanation)
+    assert f"friend NO PLAN SURVIVES {said}" in rows(instance, explanation)
 
 
 def test_that_no_budget_is_enough_is_said_where_it_is_proven(cell: Cell) -> None:
@@ -103,7 +103,7 @@ def test_that_no_budget_is_enough_is_said_where_it_is_proven(cell: Cell) -> None
         instance = cell(HEAD, text)
         explanation = so.explain(instance, settings=EXACT)
         assert (value_of(explanation, "friend").is_money, value_of(explanation, "friend").needed) == (False, None)
-        assert "friend SOME FLOOR FAILS at any budget" in rows(instance, explanation)
+        assert "friend NO PLAN SURVIVES at any budget" in rows(instance, explanation)
         # The friend's plant has dates, the reserve none as planned; nothing was given up.
         assert explanation.is_complete
 

@@ -95,7 +95,7 @@ def _proven_cost(instance: Instance, found: Alternatives) -> str:
 
 def _ranges_table(instance: Instance, found: Alternatives) -> Table:
     loose = any(not each.proven for each in found.ranges)
-    caption = f"Over all plans within the tolerance{_condition_on_plans(instance, found.cheapest)}. "
+    caption = f"Over all plans within the tolerance{condition_on_plans(instance, found.cheapest)}. "
     caption += f"Proven to {share_text(found.size_accuracy)} of the option's largest size"
     caption += ", but for those with ≥ or ≤: no plan goes beyond the second number.\n" if loose else ".\n"
     caption += "must-have: no such plan does without it. never worth it: none buys it.\n"
@@ -126,7 +126,7 @@ def _ranges_table(instance: Instance, found: Alternatives) -> Table:
     )
 
 
-def _condition_on_plans(instance: Instance, cheapest: Result) -> str:
+def condition_on_plans(instance: Instance, cheapest: Result) -> str:
     """Return the condition on plans besides the cost limit, as the end of a sentence."""
     if cheapest.has_priced_gaps:
         return ", whichever floors they keep"

@@ -345,7 +345,7 @@ def worth_words(instance: Instance, group: Group, *, releases: bool) -> tuple[st
     is_stored = value.kind in ("lever", "kind") and has_store(instance, value.of)
     also = "; what is in store is left out as well" if is_stored else ""
     if value.change is None:
-        return title, "SOME FLOOR FAILS", _failing_budgets(instance, value) + also
+        return title, "NO PLAN SURVIVES", _failing_budgets(instance, value) + also
     outlay = ("" if value.outlay is None else f"; new outlay {si(value.outlay, money)}") + also
     if _is_sign_open(value):
         return title, DASH, f"no proven change: between {si(value.low or 0.0)} and {si(value.high or 0.0)}{outlay}"

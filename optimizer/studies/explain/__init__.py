@@ -299,7 +299,7 @@ def _short_budget(repairs: Sequence[Repair]) -> ShortBudget | None:
     """Return the first budget that is too small, or None; one whose repair was not found in time counts as such."""
     for repair in repairs:
         if repair.works is not False or repair.why == BOTH_SHORT:
-            return "annual" if repair.kind == "annual" else "budget"
+            return "annual" if repair.kind == "annual" and repair.works is not False else "budget"
     return None
 
 

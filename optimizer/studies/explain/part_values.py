@@ -33,6 +33,7 @@ from optimizer.results.plan import Plan
 from optimizer.results.saved import finite_or_none
 from optimizer.studies.explain.questions import FEASIBILITY_GAP, SurvivalAnswer, WhatIfs, least_passing
 from optimizer.studies.explanation import Deadline, PartKind, PartValue
+from optimizer.tolerances import FINEST_SHARE
 
 # Changes that can only make the optimum cheaper, or only dearer. A later build may do either, since its upkeep is paid
 # for a shorter time.
@@ -100,8 +101,8 @@ def _levers(instance: Instance, context: PlanContext) -> Iterator[PlanPart]:
 def _floors(instance: Instance) -> Iterator[PlanPart]:
     """Yield each segment's floor one percentage point higher, if some floor leaves room for it, and one point lower."""
     for d in instance.demands:
-        floors = _floors_of(instance, d)
-        if max(floors, default=0.0) <= 0.0:
+        floors = {floor for floor in _floors_of(instance, d) if floor > 0}
+        if not floors:
             continue
         if min(floors) <= 1.0 - POINT:
             yield PlanPart("dearer floor", d, change=POINT)
@@ -190,6 +191,8 @@ class PartValuation:
         elif self._can_only_cost(part.kind, is_freed=is_freed):
             change, low = max(change, 0.0), max(low, 0.0)
         low, high = min(low, change), max(high, change)
+        rounding = FINEST_SHARE * max(abs(cost), abs(found.cost))
+        change, low, high = (0.0 if abs(value) <= rounding else value for value in (change, low, high))
         return PartValue(part.kind, part.of, True, change, finite_or_none(low), finite_or_none(high), found.outlay)
 
     def _can_only_cost(self, kind: PartKind, *, is_freed: bool) -> bool:
@@ -259,16 +262,17 @@ def _no_dearer(value: PartValue, whole: PartValue) -> PartValue:
 def deadline(what_ifs: WhatIfs, plan: Plan, o: str, *, is_spared: bool | None) -> Deadline:
     """Find the deadline of an option that is bought; `is_spared`: whether some plan survives without it, or None.
 
-    Leaving out a stockpile also removes its initial store. So it is tested here whether some plan survives that keeps
-    the initial store and orders nothing.
+    Leaving out an option also removes its initial store and a rule that forces it. So it is tested here whether some
+    plan survives that keeps these and orders nothing.
     """
     instance, horizon = what_ifs.instance, what_ifs.instance.horizon
+    is_forced = not instance.policy.force.keys().isdisjoint(_with_dependants(instance, [o]))
     points = _order_periods(instance, plan, o)
     found = Deadline(o, horizon.label(points[0]), can_be_left_out=is_spared)
     if o in instance.sized:
         latest = _latest_as_planned(what_ifs, plan, o, points)
         found = replace(found, as_planned=None if latest is None else horizon.label(latest))
-    if is_spared is not False:
+    if is_spared is not False and not is_forced:
         return found
 
     def survives(t: int, how: str) -> bool | None:
@@ -276,10 +280,11 @@ def deadline(what_ifs: WhatIfs, plan: Plan, o: str, *, is_spared: bool | None) -
         rows = (not_before(o, t),)
         return None if what_ifs.is_over else what_ifs.solve_survivable(words, rows=rows, mip_gap=FEASIBILITY_GAP).holds
 
-    if has_store(instance, o):
+    if is_forced or has_store(instance, o):
         is_enough = survives(len(horizon.periods), "never bought")
+        found = replace(found, can_be_left_out=is_enough)
         if is_enough is not False:
-            return replace(found, can_be_left_out=is_enough)
+            return found
 
     def fails(i: int) -> bool | None:
         holds = survives(points[i], f"not before {horizon.label(points[i])}")

@@ -38,6 +38,7 @@ from optimizer.studies.explain.questions import (
     least_passing,
     without_annual_budget,
     without_budgets,
+    without_gap_price,
 )
 from optimizer.studies.explanation import Reason
 from optimizer.studies.reinforcement import ScarcityPrices, bottleneck, scarcity_prices
@@ -65,7 +66,8 @@ def reason(what_ifs: WhatIfs, result: Result, *, money: ShortBudget | None) -> R
         result: the best plan under the budget, which does not survive.
         money: the budget that would be enough if it were larger; None if there is none, then budgets are ignored.
     """
-    instance = what_ifs.apart if money else without_budgets(what_ifs.apart)
+    # A conflict is what cannot be kept at any price of gaps: its plan leaves no gap that it could close.
+    instance = without_gap_price(what_ifs.apart if money else without_budgets(what_ifs.apart))
     failing = [each.name for each in hardest_of(result.shocks) if each.fails]
     others = [event.name for event in instance.events if event.name not in failing]
     conflict = _find_conflict(what_ifs, instance, [*failing, *others])
@@ -267,9 +269,8 @@ def barring_budget(what_ifs: WhatIfs, instance: Instance, option: str) -> Budget
     of `WhatIfs.apart`.
     """
     policy = instance.policy
-    if getattr(instance.options[option], "budget_share", 1.0) <= 0:
-        return None
-    if policy.budget == 0.0 or (policy.annual_budget is not None and not any(policy.annual_budget.values)):
+    is_empty = policy.budget == 0.0 or (policy.annual_budget is not None and not any(policy.annual_budget.values))
+    if is_empty and getattr(instance.options[option], "budget_share", 1.0) > 0:
         return "no_budget"
     without_shocks = with_only_shocks(instance, ())
     if _can_be_bought(what_ifs, without_shocks, option) is not False:
