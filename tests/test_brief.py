@@ -639,7 +639,10 @@ def test_longest_lists_keep_to_one_page_of_smaller_type(data: dict[str, Any]) ->
     most = {"orders": MOST_ORDERS + 3, "survival": MOST_SHOCKS, "unserved": MOST_SEGMENTS, "money": MOST_YEARS}
     brief = data["brief"]
     longest = lengthened(brief, {name: count for name, count in most.items() if brief["parts"][name]["table"]})
-    assert len(PdfReader(io.BytesIO(brief_pdf(longest))).pages) == 1
+    (only,) = PdfReader(io.BytesIO(brief_pdf(longest))).pages
+    sizes: set[float] = set()
+    only.extract_text(visitor_text=lambda text, _, __, ___, size: sizes.add(size) if text.strip() else None)
+    assert min(sizes) >= 5.6
     assert 0.7 <= paper_scale(longest) <= paper_scale(brief) <= 1.0
     assert paper_scale(lengthened(brief, {"orders": 60})) < 1.0
 
@@ -684,6 +687,10 @@ def test_pdf_with_more_than_one_page_holds_goes_on(data: dict[str, Any]) -> None
     assert "This answer takes more than one page." in read(content, ".pdf").replace("\n", " ")
     written = flat(read(content, ".pdf"))
     assert all(f"option{i}" in written for i in range(120))
+    # Each page that the table goes on to has its head, and none ends with a head.
+    for sheet in PdfReader(io.BytesIO(content)).pages:
+        said = sheet.extract_text()
+        assert "option" not in said or said.index(longer["head"][0]) < said.index("option"), said
     assert [text for text in texts(more) if flat(text) not in written] == []
 
 

@@ -166,8 +166,8 @@ def _add_row(table: Any, texts: Sequence[str], heads: Sequence[str], widths: Seq
 
 # PDF layout, millimetres: page, margin, and space between the two columns.
 _WIDTH, _HEIGHT, _MARGIN, _BETWEEN = 210.0, 297.0, 12.0, 5.0
-# Font sizes of tables, points, of which the largest that fits is used; millimetres per point.
-_SIZES, _MM = (9.0, 8.5, 8.0, 7.5, 7.0, 6.5, 6.0, 5.6), 25.4 / 72
+# Font sizes of tables, points, of which the largest that fits is used; the least of any text; millimetres per point.
+_SIZES, _LEAST, _MM = (9.0, 8.5, 8.0, 7.5, 7.0, 6.5, 6.0, 5.6), 5.6, 25.4 / 72
 # Parts of the left and of the right column.
 _LEFT, _RIGHT = ("survival", "unserved", "alternatives"), ("worst", "money", "figures")
 _UNUSABLE_WIDTH = 2 * _MARGIN + _BETWEEN
@@ -258,7 +258,7 @@ def _draw_head(sheet: "_Sheet", data: Mapping[str, Any]) -> float:
     """Draw title, warnings, verdict and sentence; return the end, millimetres from the top."""
     column, size = _Column(sheet, _MARGIN, _WIDTH - 2 * _MARGIN, _MARGIN), sheet.size
     column.text(data["title"], size + 6, is_bold=True)
-    column.text(data["about"], size - 0.5, colour=_QUIET)
+    column.text(data["about"], max(_LEAST, size - 0.5), colour=_QUIET)
     for warning in data["warnings"]:
         column.text(warning, size + 1, is_bold=True, colour=_BAD)
     column.text(data["verdict"], size + 2, is_bold=True, colour=_GOOD if data["survives"] else _BAD, above=1.0)
@@ -280,9 +280,9 @@ def _draw_part(column: "_Column", name: str, part: Mapping[str, Any], data: Mapp
     if part["table"] is not None:
         column.table(part["table"], part["bars"], part["strong"])
         if part["table"]["caption"]:
-            column.text(part["table"]["caption"], size - 1, colour=_QUIET)
+            column.text(part["table"]["caption"], max(_LEAST, size - 1), colour=_QUIET)
     if part["lacks"]:
-        column.text(part["lacks"], size - 1, colour=_QUIET)
+        column.text(part["lacks"], max(_LEAST, size - 1), colour=_QUIET)
     column.y += 1.2
     return column.y
 
@@ -384,9 +384,11 @@ class _Column:
         over = self.width - sum(widths)
         starts = [self.x + at + (over if i else 0.0) for i, at in enumerate(accumulate([0.0, *widths[:-1]]))]
         cells = list(zip(starts, widths, is_number, strict=True))
+        # The head, of up to three lines, and the first row stay on one page.
+        self.y = self.sheet.room(self.y, 6.0 * self.sheet.size * _MM)
         self._row(heads, cells, is_bold=True, colour=_QUIET)
         for i, row in enumerate(table["rows"]):
-            top = self._row(row, cells, is_bold=i in strong, colour=_INK)
+            top = self._row(row, cells, is_bold=i in strong, colour=_INK, heads=heads)
             if bars:
                 self._bar(bars[i] * (over - _GAP), starts[0] + widths[0], top)
 
@@ -431,8 +433,9 @@ class _Column:
         *,
         is_bold: bool,
         colour: tuple[int, int, int],
+        heads: Sequence[str] = (),
     ) -> float:
-        """Draw a row and the line below it; return its top."""
+        """Draw a row and the line below it; return its top. `heads` stand above a row that begins a page."""
         pdf, height = self.sheet.pdf, 1.18 * self.sheet.size * _MM
         self.sheet.font(self.sheet.size, is_bold=is_bold)
         broken = [
@@ -440,6 +443,11 @@ class _Column:
         ]
         deep = height * max(map(len, broken)) + 0.5
         top = self.sheet.room(self.y, deep)
+        if heads and top < self.y:
+            self.y = top
+            self._row(heads, cells, is_bold=True, colour=_QUIET)
+            top = self.y
+            self.sheet.font(self.sheet.size, is_bold=is_bold)
         pdf.set_text_color(*colour)
         for lines, (x, width, number) in zip(broken, cells, strict=True):
             for i, line in enumerate(lines):
