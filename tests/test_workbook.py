@@ -47,6 +47,13 @@ def test_sheets_state_the_currency_and_its_year_and_keep_their_heads(book: Any) 
     ]  # fmt: skip
     for sheet in book.worksheets:
         assert "USD of 2025" in sheet["A2"].value, sheet.title
+        # The note stands in lines within the columns of a page: a printer cuts what runs on.
+        (area,) = (each for each in sheet.merged_cells.ranges if each.min_row == 2)
+        columns = sheet.column_dimensions.values()
+        widths = {j: each.width for each in columns for j in range(each.min, each.max + 1)}
+        width = sum(widths[j] for j in range(area.min_col, area.max_col + 1))
+        assert sheet["A2"].alignment.wrap_text, sheet.title
+        assert len(sheet["A2"].value) <= width * (sheet.row_dimensions[2].height or 15) / 15, sheet.title
         assert sheet.freeze_panes.endswith(str(HEAD + 1)), sheet.title
 
 

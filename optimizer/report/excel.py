@@ -46,8 +46,8 @@ from optimizer.studies.verify import audit_warnings
 from optimizer.tolerances import ROUNDING
 from optimizer.units import short
 
-# Most and fewest characters of a column, and most across a page in print that is legible; codes of paper and line.
-WIDEST, NARROWEST, ACROSS, A4, DOTTED = 70, 8, 220, 9, 4
+# Most and fewest characters of a column; most across a page in print, and in a line of a note; codes of paper and line.
+WIDEST, NARROWEST, ACROSS, NOTE, A4, DOTTED = 70, 8, 220, 110, 9, 4
 HEAD, LONGEST, ROWS = 3, 32_767, 1_048_000
 _RED, _GREEN = "#B2182B", "#1B7837"
 
@@ -402,9 +402,17 @@ class _Writer:
             self.formats[key] = self.book.add_format({"valign": "top", **properties})
         return self.formats[key]
 
-    def _write_head(self, made: Any, frame: Frame) -> None:
-        """Write the heads of the columns, wrapped if they are longer than the cells below, and set the widths."""
-        wide = 0
+    def _write_note(self, made: Any, note: str, widths: Sequence[int]) -> None:
+        """Write the note of a sheet in lines across so many columns as a page shows: a printer cuts what runs on."""
+        last = next((j for j in range(1, len(widths)) if sum(widths[: j + 1]) >= NOTE), max(1, len(widths) - 1))
+        look = {"italic": True, "font_color": "#555555", "text_wrap": True}
+        made.merge_range(1, 0, 1, last, "", self.style(**look))
+        made.set_row(1, 15 * max(1, math.ceil(1.1 * len(note) / sum(widths[: last + 1]))))
+        self._write_text(made, 1, 0, note, **look)
+
+    def _write_head(self, made: Any, frame: Frame) -> list[int]:
+        """Write the heads of the columns, wrapped if they are longer than the cells below; set and return widths."""
+        widths = list[int]()
         for j, column in enumerate(frame.columns):
             unit, head = unit_of_cells(column), column.head.replace("\n", " ")
             head = head if unit in ("", "%", "year") else f"{head} [{unit}]"
@@ -412,17 +420,17 @@ class _Writer:
             shown = (each if isinstance(each, str) else f"{each or 0:,.1f} {unit}" for each in frame.values[j])
             width = min(WIDEST, max(NARROWEST, *map(len, head.split()), *map(len, shown)) + 2)
             made.set_column(j, j, width)
-            # A spreadsheet adds a margin to each column.
-            wide += width + 1
-        made.fit_to_pages(-(-wide // ACROSS), 0)
+            widths.append(width)
+        # A spreadsheet adds a margin to each column.
+        made.fit_to_pages(-(-sum(widths, len(widths)) // ACROSS), 0)
+        return widths
 
     def write(self, sheet: OutputSheet) -> None:
         """Write one sheet: title, note, head, rows, chart."""
         frame = sheet.frame
         made = self.book.add_worksheet(frame.name)
         self._write_text(made, 0, 0, frame.title, bold=True, font_size=14)
-        self._write_text(made, 1, 0, frame.note.replace("–:", "empty cell:"), italic=True, font_color="#555555")
-        self._write_head(made, frame)
+        self._write_note(made, frame.note.replace("–:", "empty cell:"), self._write_head(made, frame))
         for j, column in enumerate(frame.columns):
             unit, side = unit_of_cells(column), _side(column, j)
             for i, value in enumerate(frame.values[j][:ROWS]):
