@@ -9,7 +9,7 @@ from matplotlib.text import Text
 
 import optimizer as so
 from optimizer.levers import KINDS
-from optimizer.report.figures.canvas import lever_look, regions
+from optimizer.report.figures.canvas import TONE_LOOKS, lever_look, regions
 from optimizer.report.figures.plot import DRAWN, Choice
 from optimizer.report.figures.supply_chain import dependence_figure, sankey
 from optimizer.report.figures.survival import draw_stocks, heatmap
@@ -111,7 +111,8 @@ def test_colours_of_one_pattern_differ_in_grey() -> None:
     looks = [("#0072B2", ""), *regions(so.read(data), []).values()]
     assert len(set(looks)) == 8
     levers = {(look["facecolor"], look["hatch"]) for look in map(lever_look, KINDS)}
-    for both in (*combinations(set(looks), 2), *combinations(levers, 2)):
+    tones = set(TONE_LOOKS.values())
+    for both in (*combinations(set(looks), 2), *combinations(levers, 2), *combinations(tones, 2)):
         (one, pattern), (other, second) = both
         assert pattern != second or abs(grey(one) - grey(other)) > 50, both
 

@@ -285,13 +285,13 @@ Tone = Literal["broken", "dearer", "cheaper", "own", "range", "unknown"]
 BarPart = tuple[float, float, Tone]
 # Largest number of characters of a label.
 LABEL_LENGTH = 52
-_LOOKS: Mapping[Tone, tuple[str, str]] = {
-    "broken": (VERMILION, ""),
+TONE_LOOKS: Mapping[Tone, tuple[str, str]] = {
+    "broken": (VERMILION, "xxx"),
     "dearer": (ORANGE, ""),
     "cheaper": (GREEN, "////"),
     "own": (BLUE, ""),
-    "range": (SKY, ""),
-    "unknown": (GREY, "xxxx"),
+    "range": (SKY, "..."),
+    "unknown": (GREY, "---"),
 }
 
 
@@ -397,7 +397,8 @@ def draw_chart(chart: AnswerChart) -> Canvas:
     if chart.line:
         panel.axvline(chart.line[0], color=INK, linestyle="--", linewidth=1.0)
     handles = [
-        Patch(facecolor=_LOOKS[tone][0], hatch=_LOOKS[tone][1], label=chart.legend[tone]) for tone in chart.tones
+        Patch(facecolor=TONE_LOOKS[tone][0], hatch=TONE_LOOKS[tone][1], label=chart.legend[tone])
+        for tone in chart.tones
     ]
     add_footer(canvas, chart.caption, handles)
     return canvas
@@ -413,7 +414,7 @@ def _draw_rows(panel: "Axes", rows: Sequence[ChartRow]) -> list[float]:
                        fontweight="bold", va="center")  # fmt: skip
             group = row.group
         for start, end, tone in row.parts:
-            colour, hatch = _LOOKS[tone]
+            colour, hatch = TONE_LOOKS[tone]
             panel.barh(place, end - start, left=start, height=0.62, color=colour, hatch=hatch)
         if row.mark is not None:
             panel.plot([row.mark], [place], marker="D", color=INK, markersize=4)
