@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 import optimizer as so
 from optimizer.audit.result import audit_result
 from optimizer.cli.app import app
+from optimizer.instance.reading import instance_of
 from optimizer.instance.variants import without_attacks
 from optimizer.report.tables.attack import adversary_words, attack_parts
 from optimizer.report.tables.render import show
@@ -422,3 +423,52 @@ def test_the_least_outlay_leaves_samples_out_that_may_fail(loose: str) -> None:
     said = " ".join(diversify("attack", loose, "--set", own).stdout.replace("│", " ").split())
     assert "SURVIVES 3 of 4 samples of storms (3 required) and every attack" in said
     assert f"5M USD is enough to survive every shock and affordable attack {BUT_SAMPLES} (proven" in said
+
+
+def test_floors_without_a_shortage_cost_break_without_a_gap() -> None:
+    # Half of 100 t has to be left where east is cut; 1,000 buys 20 t of stock, so 30 t are missing, at no cost. West
+    # leaves 60 of its 100 t: 40 t unserved at 10, no floor broken. Left out, east would take away the broken floor.
+    made = {
+        "name": "free",
+        "currency": "USD",
+        "horizon": {"start": 2026, "end": 2028, "step": "year"},
+        "home": "home",
+        "commodities": {"m": {}, "n": {}},
+        "processes": {
+            "east": {"region": "east", "output": {"m": 1}, "capacity": 100, "cost": 1},
+            "west": {"region": "west", "output": {"n": 1}, "capacity": 100, "cost": 1},
+        },
+        "demands": {
+            "free": {"commodity": "m", "quantity": 100, "survival": 0.5, "shortage_cost": 0},
+            "dear": {"commodity": "n", "quantity": 100, "survival": 0.5, "shortage_cost": 10},
+        },
+        "options": {"stock": {"kind": "stockpile", "commodity": "m", "price": 50}},
+        "adversary": {
+            "attack_budget": 12,
+            "months": 12,
+            "starts": 2027,
+            "targets": {
+                "east": {"price": 6, "cuts": [{"region": "east", "severity": 1}]},
+                "west": {"price": 6, "cuts": [{"region": "west", "severity": 0.4}]},
+            },
+        },
+        "policy": {"budget": 1000},
+    }
+    found = so.attack(so.read(made), settings=EXACT)
+    assert found.result.adversary is not None
+    assert (found.result.adversary.worst, found.result.adversary.gap) == ("attack{east+west}@2027", 0)
+    assert (found.survives, found.result.survives) == (False, False)
+    assert found.worst is not None
+    assert (set(found.worst.targets), found.worst.breaks, found.worst.gap) == ({"east", "west"}, True, 0)
+    assert found.breaking is not None
+    assert found.breaking.targets == ("east",)
+    written = io.StringIO()
+    for part in attack_parts(found, 100):
+        Console(file=written, width=100).print(part)
+    assert "FAILS in the worst attack that 12 USD can buy: east + west from 2027 on" in written.getvalue()
+    assert so.verify(instance_of(found.result), found.result).report.ok
+    # Of attacks at one start without a gap, the one that breaks a floor counts.
+    kept, broken = (dataclasses.replace(each, gap=0.0) for each in (found.result.shocks[0],) * 2)
+    kept = dataclasses.replace(kept, name="attack{west}@2027", survives=True)
+    faced = dataclasses.replace(found.result.adversary, attacks=(kept.name, broken.name))
+    assert faced.worst_at_each_start([kept, broken]) == [broken]

@@ -251,9 +251,9 @@ def _check_adversary(basis: AuditBasis, result: Result) -> None:
     report.matches("adversary", shown_value(stated_counts), shown_value(counts), known, remark=remark)
     twice = len(faced.attacks) > len(stated)
     report.holds("adversary.attacks", "an attack is listed twice", not twice)
-    gaps = {outcome.name: outcome.gap for outcome in result.shocks}
-    place = first_largest([gaps.get(name, 0.0) for name in faced.attacks])
-    worst = None if place is None else faced.attacks[place]
+    gaps = {outcome.name: outcome.gap for outcome in result.shocks if outcome.fails}
+    failing = [name for name in faced.attacks if name in gaps]
+    worst = failing[first_largest([gaps[name] for name in failing]) or 0] if failing else None
     report.matches("adversary.worst", faced.worst, worst)
     for name in sorted(attacks):
         _check_attack(basis, name, entries[name] or (), starts)

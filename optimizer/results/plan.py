@@ -478,12 +478,12 @@ class Faced(ReadOnly):
     costs: Mapping[str, float] = field(default_factory=dict)
 
     def worst_at_each_start(self, outcomes: Iterable[Outcome]) -> list[Outcome]:
-        """Return the outcome of the attack with the largest gap at each start; only these count."""
+        """Return the outcome of the worst attack at each start, by its gap, then by whether it fails."""
         worst: dict[str, Outcome] = {}
         for outcome in outcomes:
             if outcome.name in self.attacks:
-                known = worst.get(outcome.first)
-                worst[outcome.first] = outcome if known is None or outcome.gap > known.gap else known
+                known = worst.get(outcome.first, outcome)
+                worst[outcome.first] = max(known, outcome, key=lambda each: (each.gap, each.fails))
         return list(worst.values())
 
 

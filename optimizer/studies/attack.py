@@ -89,7 +89,7 @@ def attack_damages(instance: Instance, plan: Plan, attacks: Sequence[Attack]) ->
 def without_idle_targets(instance: Instance, plan: Plan, attacks: Sequence[AttackDamage]) -> list[AttackDamage]:
     """Drop the targets of each attack whose removal lowers neither its gap nor its damage, the dearest target first.
 
-    At least one target stays.
+    Nor may it lower what is below floors, which without a shortage cost leaves no gap. At least one target stays.
     """
     adversary, found = instance.adversary, list(attacks)
     assert adversary is not None
@@ -110,7 +110,8 @@ def _without_target(instance: Instance, damage: AttackDamage, name: str | None) 
 
 
 def _compare_damage(one: AttackDamage, other: AttackDamage) -> tuple[tuple[float, float], ...]:
-    return (one.gap, other.gap), (one.damage, other.damage)
+    below = [sum(impact.below_floor for impact in each.segments.values()) for each in (one, other)]
+    return (one.gap, other.gap), (one.damage, other.damage), (below[0], below[1])
 
 
 def _attack_damage(under: Instance, attack: Attack, surveyed: Survey, s: int, cost: float) -> AttackDamage:

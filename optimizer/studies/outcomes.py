@@ -249,12 +249,12 @@ def shock_lines(instance: Instance, surveyed: Survey, costs: Array) -> tuple[Out
 
 
 def with_worst_attack(instance: Instance, faced: Faced, gaps: Mapping[str, float]) -> Faced:
-    """Add the worst attack to the adversary, and the sum of the largest gaps over all starts of attacks."""
-    place, at_start = first_largest([gaps[name] for name in faced.attacks]), dict[int, float]()
-    for name in faced.attacks:
-        start = instance.event(name).periods.start
+    """Add the worst attack to the adversary, and the sum of the largest gaps at each start; `gaps`: failing shocks."""
+    broken, at_start = [name for name in faced.attacks if name in gaps], dict[int, float]()
+    for name, start in ((name, instance.event(name).periods.start) for name in broken):
         at_start[start] = max(gaps[name], at_start.get(start, 0.0))
-    return faced if place is None else replace(faced, worst=faced.attacks[place], gap=math.fsum(at_start.values()))
+    worst = broken[first_largest([gaps[name] for name in broken]) or 0] if broken else None
+    return replace(faced, worst=worst, gap=math.fsum(at_start.values()))
 
 
 def with_costs(instance: Instance, faced: Faced | None, plan: ModelBuilder, columns: Sequence[float]) -> Faced | None:

@@ -20,6 +20,8 @@ from importlib.metadata import version
 from platform import python_version
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from optimizer import formulation
 from optimizer.algorithms.conflict import Conflict, find_conflict
 from optimizer.algorithms.problem import Hints, SearchResult
@@ -300,11 +302,12 @@ class PlanConclusion:
     def _proof(self, surveyed: Survey, cost: float, faced: Faced | None) -> dict[str, Any]:
         """Return the fields of a result on gap, bounds, status and adversary, with those of `frame`."""
         solved = self.solved
-        names = (event.name for event in self.instance.events)
+        names = [event.name for event in self.instance.events]
         gaps = dict(zip(names, surveyed.counted_gaps(self.instance).tolist(), strict=True))
         gap = _reported_gap(solved, math.fsum(gaps.values()))
         if faced is not None:
-            faced = with_worst_attack(self.instance, faced, gaps)
+            broken = {names[s]: gaps[names[s]] for s in np.flatnonzero(surveyed.fails.any(axis=1))}
+            faced = with_worst_attack(self.instance, faced, broken)
             gap = math.fsum(gap for name, gap in gaps.items() if name not in faced.attacks) + faced.gap
         # Negligible shortages are in the bound, and not in the gap.
         priced, gap_bound = priced_gap(self.instance, gap), proven_gap(self.instance, gap, solved.gap_bound)
