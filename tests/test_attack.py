@@ -472,3 +472,37 @@ def test_floors_without_a_shortage_cost_break_without_a_gap() -> None:
     kept = dataclasses.replace(kept, name="attack{west}@2027", survives=True)
     faced = dataclasses.replace(found.result.adversary, attacks=(kept.name, broken.name))
     assert faced.worst_at_each_start([kept, broken]) == [broken]
+
+
+def test_an_attack_that_all_but_breaks_a_floor_hides_none_that_breaks_a_small_one() -> None:
+    # Without imports half of 1e9 t is left to 499,999,500 t: half a millionth of demand is missing, no shortfall, but
+    # 500,000 at 1000 a tonne. In the other attack 5 of 10 t are missing, 5 at 1 a tonne.
+    made = {
+        "name": "small",
+        "currency": "USD",
+        "horizon": {"start": 2026, "end": 2026, "step": "year"},
+        "home": "home",
+        "commodities": {"m": {}, "n": {}},
+        "processes": {
+            "imports": {"region": "east", "output": {"m": 1}, "capacity": 1e9, "cost": 1},
+            "works": {"region": "home", "output": {"m": 1}, "capacity": 499_999_500, "cost": 3},
+            "rare": {"region": "west", "output": {"n": 1}, "capacity": 10, "cost": 1},
+        },
+        "demands": {
+            "large": {"commodity": "m", "quantity": 1e9, "survival": 0.5, "shortage_cost": 1000},
+            "small": {"commodity": "n", "quantity": 10, "survival": 0.5, "shortage_cost": 1},
+        },
+        "adversary": {
+            "attack_budget": 5,
+            "months": 12,
+            "starts": 2026,
+            "targets": {
+                "east": {"price": 5, "cuts": [{"region": "east", "severity": 1}]},
+                "west": {"price": 5, "cuts": [{"region": "west", "severity": 1}]},
+            },
+        },
+    }
+    found = so.attack(so.read(made))
+    assert not found.survives
+    assert found.worst is not None
+    assert (found.worst.targets, found.worst.gap) == (("west",), pytest.approx(5))

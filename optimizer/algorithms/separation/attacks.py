@@ -195,6 +195,10 @@ class AttackOracle:
     def worst(self, window: AttackWindow) -> AttackImpact | None:
         """Return the worst attack at a start; None if none violates a floor."""
         impact = self._worst(window, window.gap_costs, 0.0, ())
+        if impact is not None and not impact.fails_in_result and (sets := self._sets_at(window)) is not None:
+            # A gap that is no shortfall can be larger than that of an attack that breaks a small segment's floor.
+            failing = self.impacts(window, sets, window.floor_costs).below > NEGLIGIBLE
+            return self._enumerate(window, window.floor_costs, sets[failing], ())
         if (impact is None or not impact.fails_in_result) and not np.array_equal(window.gap_costs, window.floor_costs):
             impact = self._worst(window, window.floor_costs, 0.0, ())
         return impact if impact is not None and impact.fails_in_result else None
