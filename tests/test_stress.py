@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 import optimizer as so
@@ -622,3 +623,33 @@ def test_what_is_wrong_with_several_builds_is_said_once(by_hand: so.Result) -> N
     with pytest.raises(InstanceError) as error:
         so.stress(five, so.read(bare), samples=5)
     assert [found.where for found in error.value.findings] == ["options.plant"]
+
+
+def test_of_amounts_that_survive_nothing_the_smallest_that_removes_as_much_is_named() -> None:
+    # A ban of two years, and a plant that works in the second at the earliest: it leaves the 30 t of the first year.
+    # 40 t remove the 30 t of the second as 80 do, for 400 in place of 800; 20 t would not.
+    made = data(shocks={})
+    made["ensembles"]["trouble"] |= {"months": 24, "events": {"ban": {"cuts": [{"region": "rival", "severity": 1}]}}}
+    made["demands"]["all"] |= {"survival": 0.3}
+    made["options"] = {"plant": made["options"]["plant"] | {"earliest": 2027}}
+    found = so.stress(planned(so.read(made), Plan()), samples=5, seed=1)
+    assert found.reinforcements is not None
+    (plant,) = found.reinforcements.additions
+    assert [trial.size for trial in plant.trials] == [20, 40, 80]
+    assert (plant.best.size, plant.best.survived, plant.best.outlay) == (40, 0, 400)
+    assert plant.best.gap_removed == pytest.approx(5 * 30_000)
+
+
+def test_where_a_shortage_costs_nothing_no_addition_is_looked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    # Imports make the magnets; but no limit has a price, and the plant would close no gap, for there is none.
+    made = data()
+    made["demands"]["all"]["shortage_cost"] = 0
+    found = so.stress(planned(so.read(made), Plan()), samples=40, seed=1)
+    for part in stress_parts(found, 300):
+        Console(width=300).print(part)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "no maker known at its limit" in said
+    assert "nothing makes it" not in said
+    none = "No addition was looked for: a shortage in these shocks costs nothing, so that there is no gap to close."
+    assert none in said
+    assert view_of(found).sentences(found)[-1] == none

@@ -31,7 +31,8 @@ def test_scenarios_of_which_one_buys_the_only_option() -> None:
     assert survived == "2 of 2 cases survive everything."
     assert "the dearest of them is calm: total cost 300 USD, outlay 0 USD (−4,200 USD in cost beside " in dearest
     assert bought == "1 option is bought in some of them, none in all."
-    alone = replace(found, columns=found.columns[:1])
+    assert sentences(replace(found, columns=found.columns[:1])) == ("There is one case alone.",)
+    alone = replace(found, columns=found.columns[:1], stopped=True)
     assert sentences(alone) == ("No other case was solved before the search was stopped.",)
     assert view_of(alone).reached(alone) == "1 of 2 cases solved for"
 

@@ -40,6 +40,7 @@ from optimizer.report.tables.share import core_text, share_facts, share_headline
 from optimizer.report.tables.stress import (
     cut_off_words,
     most_helpful,
+    no_additions_sentence,
     reinforcement_name,
     reinforcement_text,
     share_survived,
@@ -285,7 +286,7 @@ def _stress_sentences(found: Stress) -> Sequence[str]:
 def _best_additions(found: Stress) -> str:
     tried = found.reinforcements
     if tried is None or not tried.additions:
-        return "" if tried is None else "No single addition to the plan is likely to help."
+        return "" if tried is None else no_additions_sentence(found, tried)
     heads = {"survived": "by the shocks then survived", "gap": "by the part of the gap that goes"}
     return " ".join(
         f"The best single addition tried, {heads[by]}, is {reinforcement_name(found, each)}: "
@@ -322,7 +323,9 @@ def _discovery_sentences(found: Discovery) -> Sequence[str]:
 
 def _comparison_sentences(found: Comparison) -> Sequence[str]:
     if len(found.columns) < 2:
-        return ("No other case was solved before the search was stopped.",)
+        return (
+            "No other case was solved before the search was stopped." if found.stopped else "There is one case alone.",
+        )
     plain, first = found.columns[0], _surviving_cases(found)
     known = [each for each in found.columns if each.result.baseline is not None]
     if len(known) < 2 or known[0] is not plain:

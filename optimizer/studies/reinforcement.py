@@ -96,7 +96,9 @@ def find_reinforcements(
 def _try_amounts(
     evaluator: RecourseEvaluator, baseline: "BaselineSupport", candidate: Addition, checked: Integers, gap: Vector
 ) -> list[Trial]:
-    """Return trials of the amounts that are feasible in the baseline, smallest first; none below a useless amount.
+    """Return trials of the amounts that are feasible in the baseline, smallest first.
+
+    Where an amount survives no shock, a smaller one is tried only if the amount removes as much gap as the largest.
 
     The slope bounds the decrease of a gap: a shock with a bound of 0 fails as before and is not solved. It leaves out
     required options that are opened with the addition.
@@ -114,7 +116,7 @@ def _try_amounts(
         survived = int((~after.fails[checked[helped]]).sum())
         removed = float((gap - after.gap[checked])[helped].sum())
         trials.insert(0, Trial(amount, outlay + support, survived, removed))
-        if not survived:
+        if not survived and (removed <= 0 or removed < trials[-1].gap_removed * (1.0 - NEGLIGIBLE)):
             break
     return trials
 

@@ -99,7 +99,8 @@ class BrokenShock:
     service: float
     floor: float
     short: str  # the commodity whose makers are at their limit in that period, upstream of the segment
-    # Existing or built makers at their limit, the one with the dearest capacity first; empty if nothing makes `short`.
+    # Existing or built makers at their limit, the one with the dearest capacity first; empty if nothing makes `short`,
+    # or if shortages cost nothing, so that no limit has a price.
     makers: tuple[str, ...]
     stage: str | None  # stage of the first maker; None if it has none
 

@@ -49,7 +49,7 @@ def stress_parts(stress: Stress, width: int, *, every: bool = False) -> Iterator
         yield _worst_table(stress, width, every=every)
     yield _groups_table(stress)
     if (found := stress.reinforcements) is not None:
-        yield _reinforcements_table(stress) if found.additions else Text(_no_additions_sentence(stress, found))
+        yield _reinforcements_table(stress) if found.additions else Text(no_additions_sentence(stress, found))
     yield from closing_lines(stress.notes)
     spent = ", ".join(f"{part} {si(value, 's')}" for part, value in stress.seconds.items())
     yield Text(f"Time: {spent}, the solver's summed over processes.", style="dim")
@@ -88,8 +88,7 @@ def _group_name(stress: Stress, group: SampleGroup) -> str:
 
 def _facts(stress: Stress) -> Iterator[tuple[str, str]]:
     money = stress.money
-    low, high = stress.interval
-    interval = f"{share_survived(low)} to {share_survived(high)}"
+    interval = " to ".join(map(share_survived, stress.interval))
     share = f"{share_survived(stress.share)} of these samples, not the probability that the plan survives"
     yield "Share survived", f"{share}; 95 % interval {interval} (Wilson)"
     yield "Mean gap", f"{si(stress.expected_gap, money)} a sample, each with the same weight"
@@ -249,7 +248,7 @@ def _keep_percents(text: str) -> str:
 def _failed_first_text(stress: Stress, broken: BrokenShock, most: int) -> str:
     share = f"{beside(broken.service, broken.floor)} %"
     makers = [display_name(stress.instance, name) for name in broken.makers]
-    at = f"at their limit: {list_names(makers, most)}" if makers else "nothing makes it"
+    at = f"at their limit: {list_names(makers, most)}" if makers else "no maker known at its limit"
     stage = f"stage {broken.stage}; " if broken.stage else ""
     short = display_name(stress.instance, broken.short)
     return f"{display_name(stress.instance, broken.segment)} {broken.period}, {share}; short of {short} ({stage}{at})"
@@ -325,8 +324,7 @@ def _reinforcement_notes(stress: Stress, found: Reinforcements) -> Iterator[str]
     yield found.note
     count = len(found.additions) + len(found.inoperable)
     if found.promising > count:
-        tried = f"the {count} that promise most were tried"
-        yield f"By their slopes {found.promising} options help; {tried}."
+        yield f"By their slopes {found.promising} options help; the {count} that promise most were tried."
     for each in found.additions:
         if each.also:
             also = list_names([display_name(stress.instance, name) for name in each.also])
@@ -341,7 +339,10 @@ def _left_out_sentence(stress: Stress, found: Reinforcements) -> str:
     return f"Left out, for the baseline cannot run as it has to (min_utilisation) with more of it: {names}."
 
 
-def _no_additions_sentence(stress: Stress, found: Reinforcements) -> str:
+def no_additions_sentence(stress: Stress, found: Reinforcements) -> str:
+    """Return why no addition is named: none was looked for, those that promise most cannot run, or none helps."""
+    if found.gap <= 0:
+        return "No addition was looked for: a shortage in these shocks costs nothing, so that there is no gap to close."
     return _left_out_sentence(stress, found) if found.inoperable else "No single addition is likely to help."
 
 
@@ -367,8 +368,7 @@ def stress_parquet(stress: Stress) -> bytes:
     return content.getvalue()
 
 
-MOST, WIDE = 40, 100
-MONTHS_OF_A_YEAR = 12.0
+MOST, WIDE, MONTHS_OF_A_YEAR = 40, 100, 12.0
 
 
 def time_to_survive_parts(found: TimeToSurvive, width: int, *, instance: Instance) -> Iterator[RenderableType]:
