@@ -391,3 +391,8 @@ def test_brief_and_facts_of_a_given_plan_say_which_rules_it_breaks(tiny: so.Inst
         assert said["Outlay"] == f"8.9M USD, undiscounted; {'it exceeds the budget' if words else 'no budget is set'}"
         assert (f"{note} the budget, 5M USD." in page["brief"]["notes"]) == bool(words)
         assert said.get("Rules broken") == (f"{note} the budget, 5M USD." if words else None)
+    # A limit of each year is a budget too.
+    yearly = so.load("instances/tiny.yaml", ["policy={annual_budget: 1M}"])
+    (plan,) = so.evaluate(yearly, listed).plans
+    (point,) = book(plan.instance, single_point(plan.instance, plan.result)).to_dict()["points"]
+    assert dict(point["facts"])["Outlay"] == "8.9M USD, undiscounted; no total budget is set"

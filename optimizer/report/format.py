@@ -239,11 +239,8 @@ def _decimals_needed(served: float, floor: float) -> int:
 
     def are_enough(places: int) -> bool:
         left, right = _rounded_percent(served, places), _rounded_percent(floor, places)
-        return (
-            (_is_full(served) or left < 100)
-            and (floor >= 1 - NEGLIGIBLE or right < 100)
-            and not (fails and left >= right)
-        )
+        is_below_full = (_is_full(served) or left < 100) and (floor >= 1 - NEGLIGIBLE or right < 100)
+        return is_below_full and not (fails and left >= right)
 
     return next((places for places in range(int(fails), DECIMALS) if are_enough(places)), DECIMALS)
 
@@ -271,7 +268,8 @@ def outlay_words(instance: Instance, outlay: float, *, is_over: bool = False) ->
     """Describe an outlay beside the budget; `is_over`: a given plan exceeds a budget that is not enforced."""
     budget, spent = instance.policy.budget, si(outlay, instance.money, 4)
     if budget is None:
-        return f"{spent}, undiscounted; {'it exceeds the budget' if is_over else 'no budget is set'}"
+        none = "no" if instance.policy.annual_budget is None else "no total"
+        return f"{spent}, undiscounted; {'it exceeds the budget' if is_over else f'{none} budget is set'}"
     part = f": {percent(outlay / budget)} of the" if budget > 0 else ", under a"
     return f"{spent}, undiscounted{part} budget of {si(budget, instance.money, 4)}"
 
