@@ -129,7 +129,7 @@ def test_decisions_of_futures_say_that_support_is_in_the_outlay_alone(cell: Cell
     high, low = result.frames.frame("futures").rows()
     assert (high["outlay"], low["outlay"]) == pytest.approx((1015, 0))
     assert [row["spent"] for row in result.frames.frame("decisions").rows()] == pytest.approx([1000])
-    assert "with price support, which Spent leaves out" in result.frames.frame("futures").note
+    assert "with price support, which Spent leaves out" in result.frames.frame("futures").whole_note
 
 
 def test_dates_of_orders_are_no_deadlines(cell: Cell, solve: Solve) -> None:
