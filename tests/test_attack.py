@@ -506,3 +506,24 @@ def test_an_attack_that_all_but_breaks_a_floor_hides_none_that_breaks_a_small_on
     assert not found.survives
     assert found.worst is not None
     assert (found.worst.targets, found.worst.gap) == (("west",), pytest.approx(5))
+
+
+def test_the_largest_loss_of_shortages_that_cost_nothing_is_that_of_the_most_tonnes() -> None:
+    # East makes 60 t and west 80, half of 100 t has to be left: without west 40 t are missing, without east 20, and
+    # without the third, which is idle, none; together with it, west is dearer.
+    made = market(7)
+    made["demands"]["all"] |= {"quantity": 100, "survival": 0.5, "shortage_cost": 0}
+    made["processes"] = {
+        name: {"region": name, "output": {"magnet": 1}, "capacity": size, "cost": 1}
+        for name, size in (("idle", 0), ("east", 60), ("west", 80))
+    }
+    made["adversary"] |= {"attack_budget": 4}
+    made["adversary"]["targets"] = {
+        name: {"price": price, "cuts": [{"region": name, "severity": 1}]}
+        for name, price in (("idle", 1), ("east", 3), ("west", 3))
+    }
+    found = so.attack(so.read(made), settings=EXACT)
+    assert found.survives
+    assert found.worst is not None
+    assert found.worst.targets == ("west",)
+    assert found.worst.segments["all"].unserved == pytest.approx(40)

@@ -89,7 +89,7 @@ def attack_damages(instance: Instance, plan: Plan, attacks: Sequence[Attack]) ->
 def without_idle_targets(instance: Instance, plan: Plan, attacks: Sequence[AttackDamage]) -> list[AttackDamage]:
     """Drop the targets of each attack whose removal lowers neither its gap nor its damage, the dearest target first.
 
-    Nor may it lower what is below floors, which without a shortage cost leaves no gap. At least one target stays.
+    Nor may it lower what is below floors or unserved, which may cost nothing. At least one target stays.
     """
     adversary, found = instance.adversary, list(attacks)
     assert adversary is not None
@@ -97,7 +97,9 @@ def without_idle_targets(instance: Instance, plan: Plan, attacks: Sequence[Attac
     for names in zip_longest(*orders):
         smaller = {i: made for i, name in enumerate(names) if (made := _without_target(instance, found[i], name))}
         for i, less in zip(smaller, attack_damages(instance, plan, list(smaller.values())), strict=True):
-            if all(now <= then * (1.0 + SAME_VALUE) for now, then in _compare_damage(found[i], less)):
+            if all(
+                now <= then * (1.0 + SAME_VALUE) for now, then in zip(_amounts(found[i]), _amounts(less), strict=True)
+            ):
                 found[i] = less
     return found
 
@@ -109,9 +111,11 @@ def _without_target(instance: Instance, damage: AttackDamage, name: str | None) 
     return None if attack is None or name is None or not left else replace(attack, targets=left)
 
 
-def _compare_damage(one: AttackDamage, other: AttackDamage) -> tuple[tuple[float, float], ...]:
-    below = [sum(impact.below_floor for impact in each.segments.values()) for each in (one, other)]
-    return (one.gap, other.gap), (one.damage, other.damage), (below[0], below[1])
+def _amounts(attack: AttackDamage) -> tuple[float, ...]:
+    """Return how bad an attack is, by gap and damage in money, then in t, for shortages that cost nothing."""
+    impacts = attack.segments.values()
+    tonnes = (sum(each.below_floor for each in impacts), sum(each.unserved for each in impacts))
+    return attack.gap, attack.damage, *tonnes
 
 
 def _attack_damage(under: Instance, attack: Attack, surveyed: Survey, s: int, cost: float) -> AttackDamage:
@@ -310,7 +314,7 @@ class _AttackedPlan:
         oracle = self.outcome.oracle
         candidates = oracle.undeterred(plan_columns(oracle, plan))
         found = attack_damages(self.instance, plan, candidates) if candidates else []
-        worst = max(found, key=lambda damage: damage.damage, default=None)
+        worst = max(found, key=_amounts, default=None)
         return worst if worst is not None and worst.segments else None
 
 
