@@ -368,7 +368,7 @@ def stress_parquet(stress: Stress) -> bytes:
     return content.getvalue()
 
 
-MOST, WIDE, MONTHS_OF_A_YEAR = 40, 100, 12.0
+MOST, WIDE, MONTHS_OF_A_YEAR = 40, 100, 12.0  # rows at most; width that shows every year; shorter times are marked
 
 
 def time_to_survive_parts(found: TimeToSurvive, width: int, *, instance: Instance) -> Iterator[RenderableType]:
