@@ -18,7 +18,7 @@ from optimizer.algorithms.solving import Alone
 from optimizer.audit import AuditReport
 from optimizer.cli.app import app
 from optimizer.instance.reading import instance_of
-from optimizer.report.figures.futures import tree_edges
+from optimizer.report.figures.studies import tree_edges
 from optimizer.report.screen import Screen
 from optimizer.report.tables.futures import futures_facts, futures_headline, futures_tables
 from optimizer.results.futures import FuturesResult

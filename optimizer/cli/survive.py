@@ -34,7 +34,7 @@ def command(
             common.print_status(result)
 
     from optimizer.report.tables.render import show
-    from optimizer.report.tables.stress import time_to_survive_parts
+    from optimizer.report.tables.time_to_survive import time_to_survive_parts
     from optimizer.studies.time_to_survive import time_to_survive
 
     survival = time_to_survive(instance, None if result.baseline is None else result.plan)

@@ -25,7 +25,8 @@ from optimizer.report.tables.checks import summary_parts
 from optimizer.report.tables.compare import grid_parts
 from optimizer.report.tables.plan import costs_table, dependence_table
 from optimizer.report.tables.render import show
-from optimizer.report.tables.stress import stress_parts, time_to_survive_parts
+from optimizer.report.tables.stress import stress_parts
+from optimizer.report.tables.time_to_survive import time_to_survive_parts
 from optimizer.studies.compare import compare
 from optimizer.studies.comparison import single_point
 from optimizer.studies.stress import stress

@@ -15,7 +15,6 @@ from optimizer.instance.derived import but_samples
 from optimizer.instance.reading import instance_of
 from optimizer.report.figures.answers import ChartedStudy, chart_of
 from optimizer.report.figures.canvas import STYLE, Canvas, draw_chart, file_bytes, use_all_fonts
-from optimizer.report.figures.futures import draw_futures
 from optimizer.report.figures.plot import (
     Choice,
     draw_plot,
@@ -25,7 +24,7 @@ from optimizer.report.figures.plot import (
     hardest_sources,
     maps_of,
 )
-from optimizer.report.figures.studies import draw_discovery
+from optimizer.report.figures.studies import draw_discovery, draw_futures
 from optimizer.report.figures.world_map import map_table
 from optimizer.report.figures.years import draw_down_table, sources_tables, years_table
 from optimizer.report.html.book import Book, tidy

@@ -1,7 +1,6 @@
-"""Tables of a stress test and of time to survive, the answer first; and the samples of a stress test as Parquet."""
+"""Tables of a stress test, the answer first; and its samples as Parquet."""
 
 import io
-import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -11,10 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from optimizer.disruptions.ensemble import VARIED
-from optimizer.disruptions.shock import ShockSpec
 from optimizer.horizon import windowed
-from optimizer.instance.derived import chokepoint_name, display_name, entry_name, size_text
-from optimizer.instance.schema import Instance
+from optimizer.instance.derived import display_name, entry_name, size_text
 from optimizer.report.format import beside, list_names, percent, plural
 from optimizer.report.tables.plan import answer_panel
 from optimizer.report.tables.render import closing_lines, cross_table, screen_table
@@ -27,7 +24,6 @@ from optimizer.studies.stress_result import (
     ServiceSpread,
     Stress,
 )
-from optimizer.studies.time_to_survive import Exposure, SurvivalTime, TimeToSurvive
 from optimizer.tolerances import NEGLIGIBLE, SHOWN_SHARE
 from optimizer.units import fixed, short, si
 
@@ -366,135 +362,3 @@ def stress_parquet(stress: Stress) -> bytes:
     made.attrs = {}
     made.to_parquet(content, engine="pyarrow", index=False)
     return content.getvalue()
-
-
-MOST, WIDE, MONTHS_OF_A_YEAR = 40, 100, 12.0  # rows at most; width that shows every year; shorter times are marked
-
-
-def time_to_survive_parts(found: TimeToSurvive, width: int, *, instance: Instance) -> Iterator[RenderableType]:
-    """Yield the answer and the table: floors that fail without any cut, then chokepoints, the most exposed first."""
-    yield Text(_exposure_headline(instance, found, found.ending), style="bold")
-    rows = (*found.failing_uncut, *found.ending)
-    if rows:
-        yield _exposure_table(instance, found, rows, width)
-    yield from closing_lines(found.notes)
-
-
-def _no_shock_note(instance: Instance, worst: Exposure, year: int) -> str:
-    """Return the note that no shock, or not the one that is cut, begins in a year, which asks less; else empty."""
-    is_shock, key = worst.kind == "shock", worst.name.partition("@")[0]
-    events = [shock for shock in instance.events if not is_shock or shock.entry == key]
-    begun = {instance.horizon.year(shock.periods.start) for shock in events}
-    return f" (no{' such' * is_shock} shock of the file begins in {year})" if begun and year not in begun else ""
-
-
-def _exposure_headline(instance: Instance, found: TimeToSurvive, ending: Sequence[Exposure]) -> str:
-    count = len(found.exposures)
-    if not count:
-        return f"{instance.title}: there is nothing that could be cut."
-    if not ending:
-        lasts = "is survived for ever" if found.uncut.is_endless else "leaves floors as they are without any cut"
-        return f"{instance.title}: each of {plural(count, 'chokepoint')} {lasts}."
-    worst = ending[0]
-    judged = (worst.after or worst.before)[worst.worst]
-    lasts = f"{_months_text(judged)} months" if math.isfinite(judged.months) else "for ever"
-    with_plan = " with the plan" if worst.after else ""
-    name = chokepoint_name(instance, worst.kind, worst.name) + (" (cuts held for good)" * (worst.kind == "shock"))
-    where = f"{name} in {judged.year}: {lasts}{with_plan}{_no_shock_note(instance, worst, judged.year)}"
-    ends = "can break a floor" if found.uncut.is_endless else "make a floor fail sooner than it does without any cut"
-    return f"{instance.title}: {len(ending):,} of {plural(count, 'chokepoint')} {ends}; the worst is {where}."
-
-
-def _exposure_table(instance: Instance, found: TimeToSurvive, rows: Sequence[Exposure], width: int) -> Table:
-    years, is_wide = found.years, width >= WIDE
-    chosen = _years_shown(instance, found)
-
-    def cells(exposure: Exposure) -> list[str | Text]:
-        worst, made = exposure.worst, list[str | Text](_exposure_cell(exposure, i) for i in chosen)
-        made += [Text(f"{years[worst]}  ").append_text(_exposure_cell(exposure, worst))] if is_wide else []
-        return [*made, f"{_segment_name(instance, exposure)}, {years[worst]}"]
-
-    return cross_table(
-        "Time to survive",
-        "Chokepoint",
-        [*(str(years[i]) for i in chosen), *(["Worst year"] if is_wide else []), "Fails first"],
-        [(_exposure_title(instance, exposure), cells(exposure)) for exposure in rows[:MOST]],
-        caption=_exposure_caption(instance, found, rows),
-        labels={"ratio": 3},
-        layout={"no_wrap": True},
-        layouts={"Fails first": {"overflow": "fold", "ratio": 2}},
-        expand=True,
-    )
-
-
-def _years_shown(instance: Instance, found: TimeToSurvive) -> list[int]:
-    """Return the indices of the first and last year and one between: headline's, first shock's or middle year."""
-    last, worst = len(found.years) - 1, found.ending[0].worst if found.ending else 0
-    begun = {instance.horizon.year(shock.periods.start) for shock in instance.events}
-    first = next((i for i, year in enumerate(found.years) if year in begun), 0)
-    between = (i for i in (worst, first) if 0 < i < last)
-    return sorted({0, next(between, len(found.years) // 2), last})
-
-
-def _exposure_caption(instance: Instance, found: TimeToSurvive, rows: Sequence[Exposure]) -> str:
-    """Return the meaning of the marks, and how many chokepoints are not shown."""
-    with_plan = "; nothing built → with the plan" if rows[0].after else ""
-    lines = [f"Months for which every floor holds, cut at the start of the year{with_plan}. ∞ for ever. "
-             "Fails first: segment and worst year.",
-             f"{len(_years_shown(instance, found))} of {plural(len(found.years), 'year')}; --csv has every year.",
-             "Capacities, demand and floors stay as at that start; a shock of that length can come out "
-             "better or worse."]  # fmt: skip
-    lines.append("! deliberate: leverage, where a plan has any, restrains it.")
-    if any(_is_more_than_steady_cuts(spec) for spec in instance.shocks.values()):
-        lines.append("Of a shock only the cuts are taken, each at its largest severity for the whole time, without its "
-                     "window, surge, floors and reliability of deals.")  # fmt: skip
-    left, others = len(rows) - MOST, len(found.exposures) - len(found.ending)
-    if left > 0:
-        lines.append(f"{plural(left, 'more chokepoint')} that break a floor later are not shown.")
-    if others:
-        lasts = "∞ in every year, plan or no plan" if found.uncut.is_endless else "as if nothing were cut"
-        lines.append(f"{plural(others, 'more chokepoint')}: {lasts}.")
-    return "\n".join(lines)
-
-
-def _is_more_than_steady_cuts(spec: ShockSpec) -> bool:
-    """Return whether an entry has effects that are ignored if its cuts are permanent and constant."""
-    changes = (len(set(cut.severity)) > 1 for cut in spec.cuts)
-    return bool(spec.demand or spec.survival or spec.reliability) or any(changes)
-
-
-def _exposure_title(instance: Instance, exposure: Exposure) -> Text:
-    if exposure.kind == "nothing":
-        return Text(exposure.name)
-    mark = " !" if exposure.deliberate else ""
-    return Text(chokepoint_name(instance, exposure.kind, exposure.name) + mark).append(
-        f" · {exposure.kind}", style="dim"
-    )
-
-
-def _exposure_cell(exposure: Exposure, i: int) -> Text:
-    before = _months_text(exposure.before[i])
-    if not exposure.after:
-        return Text(before, style=_months_style(exposure.before[i]))
-    return Text(f"{before} → ", style="dim").append(
-        _months_text(exposure.after[i]), style=_months_style(exposure.after[i])
-    )
-
-
-def _months_text(time: SurvivalTime) -> str:
-    if math.isinf(time.months):
-        return "∞"
-    return fixed(time.months, 1) if 0 < time.months < 100 else si(time.months)
-
-
-def _months_style(time: SurvivalTime) -> str:
-    return "bold red" if time.months < MONTHS_OF_A_YEAR else ""
-
-
-def _segment_name(instance: Instance, exposure: Exposure) -> str:
-    worst = exposure.worst
-    for judged in (exposure.after, exposure.before):
-        if judged and judged[worst].segment:
-            return display_name(instance, str(judged[worst].segment))
-    segment = next((each.segment for each in exposure.before if each.segment), None)
-    return display_name(instance, segment) if segment else "–"
