@@ -60,11 +60,12 @@ def test_usage_exits_with_2(words: tuple[str, ...]) -> None:
 
 def test_contradicting_rules_are_named_and_nothing_else_is_promised() -> None:
     rule = "policy.max_share=[{commodity: magnet, region: rival, share: 0.3}]"
-    done = diversify("explain", TINY, "--set", rule, "--set", "processes.imports.min_utilisation=0.5")
+    more = ("processes.imports.min_utilisation=0.5", "commodities.magnet.name=NdFeB magnet")
+    done = diversify("explain", TINY, *(word for each in (rule, *more) for word in ("--set", each)))
     assert done.returncode == 4
     words = " ".join(done.stdout.replace("│", " ").split())
     assert "NO PLAN EXISTS" in words
-    assert "policy.max_share[0]: at most 30 % of magnet from region rival" in words
+    assert "policy.max_share[0]: at most 30 % of NdFeB magnet from region rival" in words
     assert "✓" not in words
     assert "infeasible" not in words.lower()
 

@@ -141,6 +141,21 @@ def test_what_comes_too_late_by_hand(cell: Cell) -> None:
     )
 
 
+def test_what_is_on_line_but_not_yet_in_force_by_hand(cell: Cell) -> None:
+    # Decided in 2027 at the earliest, both stand in 2028, in the shock; none of them works in its first year.
+    first_year_idle = FRIEND.replace("lead_time: 24", "lead_time: 12, ramp: [0, 1]")
+    substitute = (
+        "  other: {kind: substitution, demand: all, max_size: 50, cost: 1, lead_time: 12, earliest: 2027, ramp: [0, 1]}"
+    )
+    why = so.explain(cell(HEAD, first_year_idle, substitute), settings=EXACT).reason
+    assert why is not None
+    assert why.because == (
+        "imports is cut off in embargo",
+        "friend takes 12 months and is decided in 2027 at the earliest; the share in force is 0 then",
+        "other takes 12 months and is decided in 2027 at the earliest; the share in force is 0 then",
+    )
+
+
 def test_no_budget_is_enough_by_hand(cell: Cell) -> None:
     # Stock of 30 t at most, and 50 t are needed: whatever the budget. 30 of 50 t is 60 % of the floor.
     reserve = "options: {reserve: {kind: stockpile, commodity: magnet, price: 10, max_size: 30}}\npolicy: {budget: 900}"

@@ -130,8 +130,8 @@ def rule_in_words(instance: Instance, rule: Rule) -> str:
         filter(None, (entry.kind and f"kind {entry.kind}", entry.region and f"region {entry.region}"))
     )
     words = "at most" if what.startswith("max") else "at least"
-    since = f" from {entry.from_} on" if entry.from_ else ""
-    return f"policy.{what[:9]}[{what[10:]}]: {words} {100 * entry.share:g} % of {entry.commodity} from {source}{since}"
+    since, named = f" from {entry.from_} on" if entry.from_ else "", display_name(instance, entry.commodity)
+    return f"policy.{what[:9]}[{what[10:]}]: {words} {100 * entry.share:g} % of {named} from {source}{since}"
 
 
 def _forced(instance: Instance, what: str) -> str:

@@ -204,7 +204,9 @@ def _most_different(instance: Instance, found: Alternatives) -> str:
     costs = [si(each.priced_cost, instance.money, 4) for each in (other, found.cheapest)]
     how = other_options(instance, other, found.cheapest)
     priced = f", {GAPS_PRICED}" if found.cheapest.has_priced_gaps else ""
-    return f"The plan that differs most costs {costs[0]}, the cheapest {costs[1]}{priced}; it is {how}."
+    return (
+        f"Of the plans found, the one that differs most costs {costs[0]}, the cheapest {costs[1]}{priced}; it is {how}."
+    )
 
 
 # Uncertain numbers.

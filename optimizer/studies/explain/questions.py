@@ -331,26 +331,31 @@ class SupplyLimits:
         return [a for a in horizon.decisions if option.allows(horizon.year(a))]
 
     def _is_late(self, option: Sized) -> bool:
-        decided = self._decision_periods(option)
-        stands = decided[0] + self.instance.horizon.whole(option.lead_time) if decided else None
-        return stands is None or stands > self.periods[-1]
+        """Check whether no order of an option, however early, is in force while the commodity is short."""
+        horizon, decided = self.instance.horizon, self._decision_periods(option)
+        lead = horizon.whole(option.lead_time)
+        orders = [(a, t) for a in decided for t in self.periods if a + lead <= t]
+        return not any(option.share_in_force(horizon, a, t) > 0 for a, t in orders)
 
     def _late_words(self, names: Sequence[str], commodity: str) -> Iterator[str]:
-        """Yield sentences on options that cannot be on line in time; those with the same lead time share one."""
-        horizon = self.instance.horizon
-        groups: dict[tuple[float, str], list[str]] = {}
+        """Yield sentences on options that cannot be in force in time; those with the same reason share one."""
+        groups: dict[str, list[str]] = {}
         for o in names:
-            decided = self._decision_periods(self.instance.sized[o])
-            first = horizon.label(decided[0]) if decided else ""
-            groups.setdefault((self.instance.sized[o].lead_time, first), []).append(o)
+            groups.setdefault(self._earliest_words(self.instance.sized[o]), []).append(o)
         every = len(names) > 1 and len(groups) == 1 and len(names) == len(list(self._makers(commodity)))
-        for (months, first), some in groups.items():
+        for words, some in groups.items():
             who = f"every option that makes {display_name(self.instance, commodity)}" if every else self._names(some)
             take, are = ("take", "are") if len(some) > 1 and not every else ("takes", "is")
-            if first:
-                yield f"{who} {take} {months:g} months and {are} decided in {first} at the earliest"
-            else:
-                yield f"{who} can never be decided within the horizon"
+            yield f"{who} {words.format(take=take, are=are)}"
+
+    def _earliest_words(self, option: Sized) -> str:
+        """Return why an option cannot be in force in time, with `{take}` and `{are}` where the number matters."""
+        horizon, decided = self.instance.horizon, self._decision_periods(option)
+        if not decided:
+            return "can never be decided within the horizon"
+        idle = decided[0] + horizon.whole(option.lead_time) <= self.periods[-1]
+        words = f"months and {{are}} decided in {horizon.label(decided[0])} at the earliest"
+        return f"{{take}} {option.lead_time:g} {words}{'; the share in force is 0 then' if idle else ''}"
 
     def _names(self, owners: Iterable[str]) -> str:
         names = [display_name(self.instance, owner) for owner in owners]
