@@ -171,6 +171,36 @@ def test_of_plans_with_the_least_gap_the_cheapest_is_taken() -> None:
     assert found.solved.cost == pytest.approx(0, abs=1e-6)
 
 
+@pytest.mark.parametrize("most", [1000, 0])
+@pytest.mark.parametrize(("works", "shortage_cost"), [(499_999.95, 10), (500_000, 0)])
+def test_a_large_segment_hides_no_floor_of_a_small_one(most: int, works: float, shortage_cost: float) -> None:
+    # Without imports 0.05 t of the 500,000 are missing, a twenty-millionth of demand and no violation, but 50,000 at 1M
+    # a tonne; without the rare one 5 of 10 t, 50 at 10 a tonne, or nothing. So 5 t have to be stored, for 10 each.
+    demand = {"quantity": 1e6, "survival": 0.5, "shortage_cost": 1e6}
+    instance = so.read(
+        {
+            "horizon": {"start": 2026, "end": 2027, "step": "year"},
+            "commodities": {"m": {}, "n": {}, "k": {}},
+            "processes": {
+                "imports": {"output": {"m": 1}, "capacity": 1e6},
+                "works": {"output": {"m": 1}, "capacity": works},
+                "rare": {"output": {"n": 1}, "capacity": 10},
+                "plenty": {"output": {"k": 1}, "capacity": 10},
+            },
+            "demands": {
+                "large": demand | {"commodity": "m"},
+                "small": demand | {"commodity": "n", "quantity": 10, "shortage_cost": shortage_cost},
+                "cheap": demand | {"commodity": "k", "quantity": 10, "shortage_cost": 1},
+            },
+            "options": {"store": {"kind": "stockpile", "commodity": "n", "price": 10}},
+            "adversary": RIVALS["adversary"] | {"targets": {n: struck(n, 1) for n in ("imports", "rare")}},  # type: ignore[operator]
+        }
+    )
+    found = robust(instance, AttackOracle(instance, EXACT, Clock(), most))
+    assert (found.solved.status, found.solved.cost) == ("optimal", pytest.approx(50))
+    assert bought(instance, found) == pytest.approx({"store": 5})
+
+
 def every_attack(instance: Instance) -> list[Attack]:
     oracle = AttackOracle(instance, EXACT, Clock())
     maximal = oracle.programmes.adversary.maximal(1000)

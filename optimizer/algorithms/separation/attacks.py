@@ -8,7 +8,8 @@ Enumeration is exhaustive; the MIP is solved to global optimality, to the relati
 If leverage deters, the sets that the adversary can afford depend on the plan: for each plan the sets that it does not
 deter are enumerated again, or the MIP includes their costs under it.
 
-In a search for an attack that violates some floor, floors without a shortage cost count as well; impacts are in money.
+In a search for an attack that violates some floor, shortfalls are shares of demand: in money, one that is negligible
+for a large segment may exceed a small segment's whole demand, and floors without a shortage cost count nothing.
 
 The cheapest set that violates a floor at one start is found by the implicit-hitting-set algorithm. A set that violates
 no floor is extended to a maximal such set. Every violating set then contains a target outside of it. The cheapest set
@@ -71,11 +72,6 @@ class AttackImpact:
     attack: Attack
     gap: float
     below: float
-
-    @property
-    def fails_in_result(self) -> bool:
-        """Whether some segment falls below its floor by so much that a result reports a failure."""
-        return self.below > NEGLIGIBLE
 
 
 class AttackOracle:
@@ -163,8 +159,8 @@ class AttackOracle:
     def separate(self, plan: Vector, held: Collection[Shock] = (), enough: int = 0) -> list[Violation]:
         """Return at each start the worst attack that violates a floor and that the model does not hold."""
         known = self.attacks(held)
-        found = (self._worst(window, window.floor_costs, 0.0, known) for window in self.programmes.windows(plan))
-        return self.violations(_by_gap(impact for impact in found if impact is not None and impact.below > VIOLATED))
+        found = (self._worst(window, window.floor_costs, known, VIOLATED) for window in self.programmes.windows(plan))
+        return self.violations(_by_gap(found))
 
     def violations(self, impacts: Iterable[AttackImpact]) -> list[Violation]:
         """Return attacks as violated shocks."""
@@ -187,21 +183,15 @@ class AttackOracle:
         """Return the attacks that this oracle found among `shocks`."""
         return tuple(self._found[shock.name] for shock in shocks if shock.name in self._found)
 
-    def with_gaps(self, plan: Vector, beyond: float, known: Collection[Attack] = ()) -> list[AttackImpact]:
-        """Return at each start the worst attack, if its gap exceeds `beyond`; the largest gap first."""
-        found = (self._worst(window, window.gap_costs, beyond, known) for window in self.programmes.windows(plan))
-        return _by_gap(impact for impact in found if impact is not None and impact.gap > beyond)
+    def with_gaps(self, plan: Vector) -> list[AttackImpact]:
+        """Return at each start the worst attack, if it leaves a gap; the largest gap first."""
+        return _by_gap(self._worst(window, window.gap_costs) for window in self.programmes.windows(plan))
 
     def worst(self, window: AttackWindow) -> AttackImpact | None:
-        """Return the worst attack at a start; None if none violates a floor."""
-        impact = self._worst(window, window.gap_costs, 0.0, ())
-        if impact is not None and not impact.fails_in_result and (sets := self._sets_at(window)) is not None:
-            # A gap that is no shortfall can be larger than that of an attack that breaks a small segment's floor.
-            failing = self.impacts(window, sets, window.floor_costs).below > NEGLIGIBLE
-            return self._enumerate(window, window.floor_costs, sets[failing], ())
-        if (impact is None or not impact.fails_in_result) and not np.array_equal(window.gap_costs, window.floor_costs):
-            impact = self._worst(window, window.floor_costs, 0.0, ())
-        return impact if impact is not None and impact.fails_in_result else None
+        """Return the worst attack at a start under which a result reports a failure; None if there is none."""
+        broken = self._worst(window, window.floor_costs, above=NEGLIGIBLE)
+        # The largest gap may be no failure, or may be of floors that do not count in it.
+        return broken and (self._worst(window, window.gap_costs, above=NEGLIGIBLE) or broken)
 
     def impacts(self, window: AttackWindow, sets: Sets, gap_costs: Vector) -> SetImpacts:
         """Return the impacts of sets at a start."""
@@ -212,40 +202,51 @@ class AttackOracle:
         return SetImpacts(np.concatenate([part.gap for part in parts]), np.concatenate([part.below for part in parts]))
 
     def _worst(
-        self, window: AttackWindow, gap_costs: Vector, beyond: float, known: Collection[Attack]
+        self, window: AttackWindow, gap_costs: Vector, known: Collection[Attack] = (), above: float = 0.0
     ) -> AttackImpact | None:
+        """Return the attack with the largest gap of those that miss a floor by more than a share of demand, `above`.
+
+        Known attacks are left out. The MIP returns None as well if the largest gap is of an attack that does not count.
+        """
         sets = self._sets_at(window)
-        if sets is not None:
-            return self._enumerate(window, gap_costs, sets, known)
+        if sets is None:
+            sets = self._solve_programme(window, gap_costs)
+        if sets is None:
+            return self._enumerate_all(window, gap_costs, known, above)
+        return self._enumerate(window, gap_costs, sets, known, above)
+
+    def _solve_programme(self, window: AttackWindow, gap_costs: Vector) -> Sets | None:
+        """Return the worst set by the MIP, no set if none leaves a gap, or None if it cannot be used."""
         scale = float(gap_costs[window.window.below] @ window.demand)
-        found = self._programme.worst(window, gap_costs, max(beyond, NEGLIGIBLE_GAP * scale), self.clock)
+        found = self._programme.worst(window, gap_costs, NEGLIGIBLE_GAP * scale, self.clock)
         if found is None:
-            return self._enumerate_all(window, gap_costs, known)
+            return None
         if found.chosen is None:
-            return None
-        chosen = self._spend_budget(window, found.chosen)
-        if self.programmes.attack(window.start, chosen) in known:
-            return None
-        impacts = self.impacts(window, chosen[None, :], gap_costs)
-        if impacts.gap[0] < found.gap * (1.0 - INTERDICTION_RELATIVE) - INTERDICTION_ABSOLUTE * scale:
+            return self.programmes.sets([])
+        sets = self._spend_budget(window, found.chosen)[None, :]
+        (gap,) = self.impacts(window, sets, gap_costs).gap
+        if gap < found.gap * (1.0 - INTERDICTION_RELATIVE) - INTERDICTION_ABSOLUTE * scale:
             raise SolverError("The mixed-integer programme of the worst attack reports a larger gap than it leaves.")
-        return self._impact(window, chosen, gap_costs, impacts, 0)
+        return sets
 
     def _enumerate(
-        self, window: AttackWindow, gap_costs: Vector, sets: Sets, known: Collection[Attack]
+        self, window: AttackWindow, gap_costs: Vector, sets: Sets, known: Collection[Attack], above: float
     ) -> AttackImpact | None:
         new = [i for i, chosen in enumerate(sets) if self.programmes.attack(window.start, chosen) not in known]
         if not new:
             return None
         impacts = self.impacts(window, sets[new], gap_costs)
-        worst = int(np.argmax(impacts.gap))
-        return self._impact(window, sets[new][worst], gap_costs, impacts, worst)
+        gaps = np.where(impacts.below > above, impacts.gap, 0.0)
+        worst = int(np.argmax(gaps))
+        return self._impact(window, sets[new][worst], gap_costs, impacts, worst) if gaps[worst] > 0 else None
 
-    def _enumerate_all(self, window: AttackWindow, gap_costs: Vector, known: Collection[Attack]) -> AttackImpact | None:
+    def _enumerate_all(
+        self, window: AttackWindow, gap_costs: Vector, known: Collection[Attack], above: float
+    ) -> AttackImpact | None:
         """Enumerate all attacks, however many: without bounds on dual values the MIP cannot be used."""
         best: AttackImpact | None = None
         for some in batched(self.programmes.adversary.each_undeterred(window.target_costs.tolist()), ATTACKS_AT_ONCE):
-            impact = self._enumerate(window, gap_costs, self.programmes.sets(some), known)
+            impact = self._enumerate(window, gap_costs, self.programmes.sets(some), known, above)
             if impact is not None and (best is None or impact.gap > best.gap):
                 best = impact
             if self.clock.is_over:
@@ -271,8 +272,8 @@ class AttackOracle:
         return AttackImpact(self.programmes.attack(window.start, chosen), float(gap), float(impacts.below[place]))
 
 
-def _by_gap(found: Iterable[AttackImpact]) -> list[AttackImpact]:
-    return sorted(found, key=lambda impact: -impact.gap)
+def _by_gap(found: Iterable[AttackImpact | None]) -> list[AttackImpact]:
+    return sorted((impact for impact in found if impact is not None), key=lambda impact: -impact.gap)
 
 
 _Chosen = npt.NDArray[np.bool_]
@@ -390,7 +391,7 @@ class FutureAttacks:
         """Return by future the worst attack at each start, if it leaves a gap."""
         found: list[list[AttackImpact]] = [[] for _ in self.oracles]
         for number, oracle, part in self.parts(plan):
-            found[number] = oracle.with_gaps(part, 0.0)
+            found[number] = oracle.with_gaps(part)
         return found
 
     def violations(self, number: int, impacts: Iterable[AttackImpact]) -> list[Violation]:

@@ -61,15 +61,13 @@ from optimizer.tolerances import DETERRED_ROUNDING, DUAL_GROWTH, EXACT_GAP, FINE
 
 # Sets of targets as a Boolean array of shape (sets, targets).
 Sets = npt.NDArray[np.bool_]
-# Shortage cost assigned to a floor without one where it has to count, as a share of the least positive shortage cost.
-FREE_FLOOR_COST = 1e-3
 
 
 @dataclass(frozen=True)
 class SetImpacts:
     """The impacts of sets of targets on a plan."""
 
-    gap: Vector  # by set, money, at the gap costs that were minimised
+    gap: Vector  # by set, at the gap costs that were minimised
     below: Vector  # by set, the largest share of a segment's demand in a period that is unserved below its floor
 
 
@@ -114,10 +112,9 @@ class AttackWindow:
 
     @cached_property
     def floor_costs(self) -> Vector:
-        """Gap costs at which floors without a shortage cost count too: a gap of 0 means that all floors are kept."""
-        result, below = self.window.shortage.copy(), self.window.below
-        least = min((cost for cost in result[below].tolist() if cost > 0), default=1.0)
-        result[below] = np.where(result[below] > 0, result[below], FREE_FLOOR_COST * least)
+        """Gap costs at which every floor counts alike: the gap is the sum of shares of demand below floors."""
+        result, demand = np.zeros(len(self.gap_costs)), self.demand
+        result[self.window.below] = np.divide(1.0, demand, out=np.zeros_like(demand), where=demand > 0)
         return result
 
     def bounds(self, sets: Sets) -> Vector:
@@ -338,10 +335,12 @@ class _DualProgramme:
                 for j, value in row.terms.items():
                     terms[j][column] = terms[j].get(column, 0.0) + float(value) * scale
         for j in range(len(self.primal.columns)):
-            for column, scale in self._rent_columns(j, window.uppers[:, j]):
-                terms[j][column] = -scale
+            # Commodities are worth amounts of many orders of magnitude, and the solver's tolerance is the same for all.
+            unit = max(map(abs, terms[j].values()), default=0.0) or self.usual
+            terms[j] |= {column: -scale for column, scale in self._rent_columns(j, window.uppers[:, j], unit)}
             if terms[j]:
-                self._row(f"column{j}", terms[j], float(gap_costs[j]))
+                scaled = {column: value / unit for column, value in terms[j].items()}
+                self._row(f"column{j}", scaled, float(gap_costs[j]) / unit)
 
     def _column(self, what: str, index: str, *, upper: float, integer: bool = False) -> int:
         self.builder.columns.append(Column(Mark("", "attack", what, index), "1", 0.0, upper, integer, 0))
@@ -368,12 +367,12 @@ class _DualProgramme:
             self.objective.add(Expression({column: -rhs * factor}))
         return columns
 
-    def _rent_columns(self, j: int, uppers: Vector) -> list[tuple[int, float]]:
+    def _rent_columns(self, j: int, uppers: Vector, unit: float) -> list[tuple[int, float]]:
         """Return the columns of the rents of a column's bounds; that of a target's bound is 0 unless it is struck."""
         mark, free = self.primal.columns[j].mark, float(uppers[0])
         rents = []
         if np.isfinite(free):
-            rents.append((self._column("rent", str(j), upper=float("inf")), self.usual, free))
+            rents.append((self._column("rent", str(j), upper=float("inf")), unit, free))
         activity = self.instance.activities.get(mark.owner) if mark.what == "activity" else None
         most = 0.0 if activity is None else output_value(activity.output, self.found)
         for i in np.flatnonzero(uppers[1:] < free * (1.0 - FINE_ROUNDING)).tolist() if most > 0 else ():
