@@ -188,6 +188,22 @@ def test_an_assumption_behind_a_number_counts_as_one_in_an_entry_with_a_source()
     assert found == {"options.plant.capex": "assumption", "options.plant.cost": "source"}
 
 
+def test_a_grade_alone_names_no_source() -> None:
+    plant = {"source": "B", "capex": 120, "cost": 35, "lead_time": 24}
+    said = {"capex": "100–140 (B)", "cost": "2 x 17.5"}
+    comments = [{"place": ["options", "plant", key], "value": None, "text": text} for key, text in said.items()]
+    found = {each.path: each.basis for each in find_numbers({"options": {"plant": plant}}, comments)}
+    assert found == {
+        "options.plant.capex": "unexplained",
+        "options.plant.cost": "derived",
+        "options.plant.lead_time": "unexplained",
+    }
+    # The grade of a number leaves the source of its entry.
+    entry = {"place": ["options", "plant"], "value": None, "text": "the study of 2024 (company, B)"}
+    found = {each.path: each.basis for each in find_numbers({"options": {"plant": plant}}, [entry, *comments])}
+    assert found["options.plant.capex"] == "source"
+
+
 @pytest.mark.parametrize(
     ("heading", "basis"),
     [

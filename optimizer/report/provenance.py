@@ -8,7 +8,7 @@ at an object that contains the number (`find_numbers`). Its basis is
                  comment cites one: a grade such as (USGS 2026, A), or an address; or it names a table, such as "price
                  table", and another comment begins with that and cites sources
     derived      any other comment: it points to another number, gives the arithmetic, or names a source without a grade
-    unexplained  there is no comment
+    unexplained  there is no comment, or a grade alone, such as (B): it names no source
 
 Years, lengths of shocks, and the values 0 and 1 (none, all, one t a t) are left out: they define the question.
 """
@@ -272,6 +272,11 @@ def is_assumption(text: str) -> bool:
     return re.search(r"assum|judge", text, re.IGNORECASE) is not None
 
 
+def _says_something(text: str | None) -> bool:
+    """Return whether there is a text, and not a grade alone, such as (B): it names no source."""
+    return bool(text) and not re.fullmatch(r"[\W\d_]*[ABC](?:/[ABC])?[\W\d_]*", str(text))
+
+
 @dataclass(frozen=True)
 class SourcedNumber:
     """A number of an instance: its place, one of `BASES`, and whether a range covers it."""
@@ -320,7 +325,7 @@ def find_numbers(data: Mapping[str, Any], comments: Sequence[Mapping[str, Any]])
 def _number_places(value: Any, place: NumberPlace, *, is_cited: bool) -> Iterator[tuple[NumberPlace, bool]]:
     """Yield the place of each number, and whether an object that contains it has a `source`."""
     if isinstance(value, Mapping):
-        cites = is_cited or bool(value.get("source"))
+        cites = is_cited or _says_something(value.get("source"))
         for key, each in value.items():
             if str(key) not in NO_DATA:
                 yield from _number_places(each, (*place, str(key)), is_cited=cites)
@@ -357,7 +362,7 @@ def _basis(
     if is_cited and not any(map(is_assumption, said.get(place, ()))):
         return "source"
     for depth in range(len(place), min(2, len(place)) - 1, -1):
-        found = " ".join(said.get(place[:depth], ()))
+        found = " ".join(filter(_says_something, said.get(place[:depth], ())))
         if found:
             cites = _CITED.search(found) is not None or any(table in found.lower() for table in tables)
             return "assumption" if is_assumption(found) else "source" if cites else "derived"
