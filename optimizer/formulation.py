@@ -54,16 +54,14 @@ class JointBuilder(ModelBuilder):
     """The joint model of several futures.
 
     Args:
-        horizon, discount_rate, names: as for a `ModelBuilder`; all futures have the same.
+        horizon, names: as for a `ModelBuilder`; all futures have the same.
         futures: names of the futures.
         node: from a future's number and a period to the smallest number of a future that cannot be distinguished from
             it.
     """
 
-    def __init__(
-        self, horizon: Horizon, discount_rate: float, names: Names, futures: Sequence[str], node: NodeOf
-    ) -> None:
-        super().__init__(horizon, discount_rate, names)
+    def __init__(self, horizon: Horizon, names: Names, futures: Sequence[str], node: NodeOf) -> None:
+        super().__init__(horizon, names)
         self.futures, self.node = tuple(futures), node
         # Columns that several futures may share, and the numbers of the futures that have written them.
         self.shared: dict[SharedKey, int] = {}
@@ -104,7 +102,7 @@ class JointBuilder(ModelBuilder):
 
     def copy(self) -> JointBuilder:
         """Return a copy for other paths; it has its own accounts of the plan and shares those of written paths."""
-        copied = JointBuilder(self.horizon, self._rate, Names(*self.names.fixed()), self.futures, self.node)
+        copied = JointBuilder(self.horizon, Names(*self.names.fixed()), self.futures, self.node)
         copied.columns, copied.rows, copied.valid = list(self.columns), list(self.rows), list(self.valid)
         copied._adopt(self)
         copied.shared, copied.repeated, copied.owners = dict(self.shared), dict(self.repeated), list(self.owners)
@@ -122,7 +120,7 @@ class SubmodelBuilder(ModelBuilder):
     """
 
     def __init__(self, joint: JointBuilder, number: int) -> None:
-        super().__init__(joint.horizon, joint._rate, Names(*joint.names.fixed()))
+        super().__init__(joint.horizon, Names(*joint.names.fixed()))
         self.joint, self.number = joint, number
         self.columns, self.rows, self.valid = joint.columns, joint.rows, joint.valid
         self.data: Sequence[Hashable] = (None,) * len(joint.horizon.periods)
@@ -196,7 +194,7 @@ class SubmodelBuilder(ModelBuilder):
 
 def blank_model(instance: Instance) -> ModelBuilder:
     """Return an empty model of an instance."""
-    return ModelBuilder(instance.horizon, instance.discount_rate, _names(instance))
+    return ModelBuilder(instance.horizon, _names(instance))
 
 
 def _names(instance: Instance) -> Names:
@@ -224,7 +222,7 @@ def first_stages_model(tree: FutureTree, scope: Scope = EVERYTHING) -> ModelBuil
     if tree.is_single:
         return first_stage_model(instance, scope)
     names = [future.name for future in tree.futures]
-    model = JointBuilder(instance.horizon, instance.discount_rate, _names(instance), names, tree.node)
+    model = JointBuilder(instance.horizon, _names(instance), names, tree.node)
     for future, submodel in zip(tree.futures, model.submodels, strict=True):
         _write_first_stage(submodel, future.instance)
     model.close()
@@ -424,11 +422,11 @@ def weights(instance: Instance, shocks: Sequence[Shock]) -> dict[str, list[float
     }
 
 
-def spending(model: ModelBuilder) -> Expression:
+def spending(model: ModelBuilder, instance: Instance) -> Expression:
     """Return the investment I of the model, with fixed opex and the cost of stocks, in present value: Σ δ·spend."""
     result = Expression()
     for (t,), spent in model.accounts("spend").items():
-        result.add(spent, model.discount(int(t)))
+        result.add(spent, instance.discount(int(t)))
     return result
 
 
@@ -445,7 +443,7 @@ def operating_cost_by_path(model: ModelBuilder, instance: Instance, shocks: Sequ
 
 def cost(model: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> Expression:
     """Return the expected cost of one future in present value, Σ δ·spend + B + Σ p·(Q − B_W)."""
-    return total([spending(model), *operating_cost_by_path(model, instance, shocks).values()])
+    return total([spending(model, instance), *operating_cost_by_path(model, instance, shocks).values()])
 
 
 def cost_outcomes(model: ModelBuilder, future: Future, shocks: Sequence[Shock]) -> list[CostOutcome[Expression]]:
@@ -453,19 +451,19 @@ def cost_outcomes(model: ModelBuilder, future: Future, shocks: Sequence[Shock]) 
 
     A shock costs I + B − B_W + Q, no shock I + B, all in present value.
     """
-    likely = [shock for shock in shocks if shock.probability > 0]
-    baseline_cost = total([spending(model), _discounted(model, BASELINE, model.horizon.periods)])
+    instance, likely = future.instance, [shock for shock in shocks if shock.probability > 0]
+    baseline_cost = total([spending(model, instance), _discounted(model, instance, BASELINE, model.horizon.periods)])
     none = max(0.0, 1.0 - math.fsum(shock.probability for shock in likely))
     result = [CostOutcome(future.probability * none, baseline_cost)]
     for shock in likely:
-        missed, paid = (_discounted(model, path, shock.periods) for path in (BASELINE, shock.name))
+        missed, paid = (_discounted(model, instance, path, shock.periods) for path in (BASELINE, shock.name))
         result.append(CostOutcome(future.probability * shock.probability, baseline_cost - missed + paid))
     return result
 
 
-def _discounted(model: ModelBuilder, path: str, periods: Iterable[int]) -> Expression:
+def _discounted(model: ModelBuilder, instance: Instance, path: str, periods: Iterable[int]) -> Expression:
     """Return the operating cost on a path in the given periods, in present value."""
-    return total(model.discount(t) * model.booked("operating", path, t) for t in periods)
+    return total(instance.discount(t) * model.booked("operating", path, t) for t in periods)
 
 
 def gaps(model: ModelBuilder, instance: Instance) -> dict[str, Expression]:

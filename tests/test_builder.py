@@ -19,7 +19,7 @@ from optimizer.horizon import Horizon
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import LEDGERS, Expression, Names, distinct_shocks, total
 from optimizer.solver import Model, Settings, write_model
-from tests.conftest import Cell
+from tests.conftest import LOOSE, Cell
 
 HORIZON = Horizon(start=2026, end=2027, step="quarter")
 
@@ -27,7 +27,7 @@ HORIZON = Horizon(start=2026, end=2027, step="quarter")
 @pytest.fixture
 def builder() -> ModelBuilder:
     names = Names(frozenset({"magnet"}), frozenset({"imports"}), frozenset({"all"}), {"baseline"})
-    return ModelBuilder(HORIZON, 0.1, names)
+    return ModelBuilder(HORIZON, names)
 
 
 # Ledgers
@@ -94,8 +94,13 @@ def test_unknown_ledgers_and_keys_are_refused(builder: ModelBuilder, ledger: str
 def test_end_of_the_horizon_is_a_moment_but_no_period(builder: ModelBuilder) -> None:
     builder.book("spend", 8, amount=-5.0)
     assert builder.booked("spend", 8).constant == -5.0
-    # Eight quarters at 10 % a year are two years: 1/1.21.
-    assert builder.discount(8) == pytest.approx(1 / 1.21)
+
+
+def test_discount_factors_are_those_of_the_instance_whatever_the_step(cell: Cell) -> None:
+    # Eight quarters at 10 % a year are two years, 1/1.21; twelve are three years, the end of the horizon: 1/1.331.
+    instance = cell(LOOSE.replace("step: year", "step: quarter"), "discount_rate: 0.1")
+    assert instance.discount(8) == pytest.approx(1 / 1.21)
+    assert instance.discount(np.array([0, 12])) == pytest.approx([1, 1 / 1.331])
 
 
 def test_a_path_is_known_once_it_has_been_begun(cell: Cell) -> None:
@@ -377,7 +382,7 @@ def test_answers_come_back_in_the_units_of_the_file(builder: ModelBuilder, mass:
 @given(some.integers(-6, 6), some.integers(-3, 9))
 def test_scales_follow_the_data(mass: int, money: int) -> None:
     # Whatever the units, what the solver sees of a balance and a budget lies between 1e-4 and 1e7.
-    builder = ModelBuilder(HORIZON, 0.0, Names(frozenset({"magnet"}), frozenset(), frozenset()))
+    builder = ModelBuilder(HORIZON, Names(frozenset({"magnet"}), frozenset(), frozenset()))
     x = builder.variable("a", "activity", 0, upper=5.0 * 10.0**mass)
     builder.require("magnet", "balance", 0, x, ">=", 20.0 * 10.0**mass)
     builder.require("policy", "budget", None, 3.0 * 10.0**money * x, "<=", 60.0 * 10.0 ** (mass + money), unit="money")
@@ -596,7 +601,7 @@ def test_nothing_is_written_to_standard_output() -> None:
         "from optimizer.model.expressions import Names\n"
         "from optimizer.model.builder import ModelBuilder\n"
         "from optimizer.solver import Model, Settings\n"
-        "builder = ModelBuilder(Horizon(start=2026, end=2026, step='year'), 0.0, Names(frozenset('c'), frozenset(), "
+        "builder = ModelBuilder(Horizon(start=2026, end=2026, step='year'), Names(frozenset('c'), frozenset(), "
         "frozenset()))\n"
         "x = builder.variable('o', 'size', 0, upper=4.0, integer=True)\n"
         "builder.require('o', 'row', None, x, '>=', 1.5)\n"

@@ -58,14 +58,14 @@ class _OwnCosts:
     @classmethod
     def of(cls, future: Future, submodel: ModelBuilder) -> "_OwnCosts":
         """Build the cost expressions of a future from its builder."""
-        events, periods = future.instance.events, submodel.horizon.periods
-        operating = [submodel.discount(t) * submodel.booked("operating", BASELINE, t) for t in periods]
-        weights = formulation.weights(future.instance, events)[BASELINE]
+        instance, events, periods = future.instance, future.instance.events, submodel.horizon.periods
+        operating = [instance.discount(t) * submodel.booked("operating", BASELINE, t) for t in periods]
+        weights = formulation.weights(instance, events)[BASELINE]
         return cls(
             future.probability,
-            formulation.spending(submodel),
+            formulation.spending(submodel, instance),
             operating,
-            np.array([weights[t] / submodel.discount(t) for t in periods]),
+            np.array([weights[t] / instance.discount(t) for t in periods]),
             np.array([shock.probability for shock in events]),
             np.array([(e.periods.start, e.periods.stop) for e in events], dtype=np.intp).reshape(-1, 2),
         )

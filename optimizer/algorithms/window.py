@@ -314,8 +314,7 @@ def _operating(builder: ModelBuilder, instance: Instance, starts: npt.NDArray[np
     """Return the discounted operating and shortage cost, with one coefficient per shock."""
     result = Expression()
     for (_, k), amount in builder.accounts("operating").items():
-        years = (starts + int(k)) * instance.horizon.delta
-        result.add(amount, np.asarray((1.0 + instance.discount_rate) ** -years, dtype=np.float64))
+        result.add(amount, instance.discount(starts + int(k)))
     return result
 
 
@@ -362,7 +361,7 @@ def _skeleton(
     upper: Vector,
 ) -> ModelBuilder:
     """Build the LP without linking terms; its numbers, the largest over all shocks, determine the scaling."""
-    programme = ModelBuilder(builder.horizon, 0.0, builder.names)
+    programme = ModelBuilder(builder.horizon, builder.names)
     programme.columns = [Column(c.mark, c.unit, 0.0, float(upper[i]), False, c.t) for i, c in enumerate(columns)]
     for r, row in enumerate(rows):
         terms = {position[j]: value for j, value in row.terms.items() if j in position}

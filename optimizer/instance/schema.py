@@ -289,9 +289,9 @@ class Instance(Described):
         """An index of the activities by the fields of a cut."""
         return ActivityIndex(self.activities)
 
-    def discount(self, t: int) -> float:
-        """Return the discount factor δ(t) = (1 + r)^(−tΔ)."""
-        return float((1.0 + self.discount_rate) ** (-t * self.horizon.delta))
+    def discount(self, t: Any) -> Any:
+        """Return the discount factor δ(t) = (1 + r)^(−tΔ) of a period, or of an array of periods; t may be T."""
+        return (1.0 + self.discount_rate) ** (-t * self.horizon.delta)
 
     @cached_property
     def baseline(self) -> Path:

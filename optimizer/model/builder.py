@@ -111,16 +111,14 @@ EVERYTHING = Scope()
 class ModelBuilder(Ledgers):
     """A linear or mixed-integer model under construction."""
 
-    def __init__(self, horizon: Horizon, discount_rate: float, names: Names) -> None:
+    def __init__(self, horizon: Horizon, names: Names) -> None:
         super().__init__(horizon, names)
-        self._rate = discount_rate
         self.columns: list[Column] = []
         self.rows: list[Row] = []
         # Valid inequalities: an optimal operation of every integer plan satisfies them. A model has those that its
         # relaxation violates.
         self.valid: list[Row] = []
         self.scope = EVERYTHING
-        self._discounts = [(1.0 + discount_rate) ** (-t * horizon.delta) for t in range(len(horizon.periods) + 1)]
         self._links: dict[tuple[str, str], dict[int, Expression]] = {}
         self._gates: dict[int, tuple[str, Expression]] = {}
         self._path = ""
@@ -128,10 +126,6 @@ class ModelBuilder(Ledgers):
         # The index that `column_index` extends by columns added since its last call.
         self._index: dict[tuple[str, str, str], dict[int, int]] = {}
         self._indexed = 0
-
-    def discount(self, t: int) -> float:
-        """Return the discount factor δ(t) = (1 + r)^(−tΔ); t may be T, the end of the horizon."""
-        return float(self._discounts[t])
 
     @contextmanager
     def on_path(self, path: str) -> Iterator[None]:
@@ -287,7 +281,7 @@ class ModelBuilder(Ledgers):
 
         Columns, rows and the accounts of written paths are shared: after a copy, limit only new columns.
         """
-        copied = ModelBuilder(self.horizon, self._rate, Names(*self.names.fixed()))
+        copied = ModelBuilder(self.horizon, Names(*self.names.fixed()))
         copied.columns, copied.rows, copied.valid = list(self.columns), list(self.rows), list(self.valid)
         copied._adopt(self)
         return copied
@@ -325,7 +319,7 @@ class ModelBuilder(Ledgers):
 
         Every linking term in the scope is a given column there, for the period before the shock as well.
         """
-        model = ModelBuilder(self.horizon, self._rate, Names(*self.names.fixed()))
+        model = ModelBuilder(self.horizon, Names(*self.names.fixed()))
         model.scope = self.scope
         for owner, what in self._links:
             if not self.selects(owner):

@@ -383,7 +383,7 @@ def _cost_of(instance: Instance, solved: SearchResult, values: Sequence[float], 
     """Return the expected cost of a plan: spending, baseline, and shocks, given the `costs` of the shocks in order."""
     baseline = formulation.operating_cost_by_path(solved.builder, instance, instance.events).get(BASELINE, Expression())
     likely = math.fsum(event.probability * cost for event, cost in zip(instance.events, costs.tolist(), strict=True))
-    return formulation.spending(solved.builder).value(values) + baseline.value(values) + likely
+    return formulation.spending(solved.builder, instance).value(values) + baseline.value(values) + likely
 
 
 def _is_no_shock_plan(instance: Instance, solved: SearchResult, faced: Faced | None) -> bool:

@@ -37,7 +37,7 @@ class Sites:
     def __init__(self, seed: int) -> None:
         random = np.random.default_rng(seed)
         self.builder = builder = ModelBuilder(
-            Horizon(start=2026, end=2027, step="year"), 0.0, Names(frozenset(), frozenset(), frozenset())
+            Horizon(start=2026, end=2027, step="year"), Names(frozenset(), frozenset(), frozenset())
         )
         opened = [builder.variable(f"s{i}", "units", 0, upper=2, integer=True) for i in range(SITES)]
         served = [[builder.variable(f"s{i}", f"to{j}", 0) for j in range(CUSTOMERS)] for i in range(SITES)]
@@ -187,9 +187,7 @@ def test_questions_that_follow_each_other_have_the_answers_of_highs(
 
 def test_nearly_whole_numbers_are_not_whole() -> None:
     # A ten-millionth of a unit would serve one customer; a whole one costs more than leaving it unserved.
-    builder = ModelBuilder(
-        Horizon(start=2026, end=2027, step="year"), 0.0, Names(frozenset(), frozenset(), frozenset())
-    )
+    builder = ModelBuilder(Horizon(start=2026, end=2027, step="year"), Names(frozenset(), frozenset(), frozenset()))
     unit = builder.variable("s", "units", 0, upper=1, integer=True)
     served, unserved = builder.variable("s", "served", 0), builder.variable("s", "unserved", 0)
     builder.require("s", "capacity", None, served - 1e7 * unit, "<=", 0.0)

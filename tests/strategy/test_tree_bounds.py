@@ -19,7 +19,7 @@ from optimizer.solver.tree import Relaxed, TreeNode, TreeSearch
 def knapsack(seed: int) -> tuple[ModelBuilder, Expression]:
     """24 binaries of about the same cost, of which 47 % of the weight is needed and hardly more allowed, thrice."""
     random = np.random.default_rng(seed)
-    builder = ModelBuilder(Horizon(start=2026, end=2027, step="year"), 0.0, Names(*[frozenset[str]()] * 3))
+    builder = ModelBuilder(Horizon(start=2026, end=2027, step="year"), Names(*[frozenset[str]()] * 3))
     chosen = [builder.variable(f"s{i}", "units", 0, upper=1, integer=True) for i in range(24)]
     for k in range(3):
         weights = random.integers(5, 40, len(chosen)).tolist()
