@@ -20,8 +20,8 @@ from optimizer.instance.derived import (
 )
 from optimizer.instance.ranges import Uncertain, UncertainNumber, numbers_of
 from optimizer.instance.schema import Instance
-from optimizer.results.plan import CommittedMoney, Service, Weakest, list_commitments
-from optimizer.results.saved import Bands
+from optimizer.results.plan import Service, Weakest
+from optimizer.results.saved import Bands, CommittedMoney, list_commitments
 from optimizer.tolerances import NEGLIGIBLE, SHOWN_MIP_GAP, SHOWN_SHARE
 from optimizer.units import MINUS, fixed, short, si, si_up, significant
 

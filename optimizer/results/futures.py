@@ -16,9 +16,18 @@ from pydantic import TypeAdapter
 
 from optimizer.errors import PlanFileError
 from optimizer.results.frames import Frames
-from optimizer.results.plan import as_plain, write_commitments
+from optimizer.results.plan import as_plain
 from optimizer.results.result import Result, check_record
-from optimizer.results.saved import DIGEST, FORMAT, SOLVE_AGAIN, SavedPlan, digest, finite_or_none, is_of_futures
+from optimizer.results.saved import (
+    DIGEST,
+    FORMAT,
+    SOLVE_AGAIN,
+    SavedPlan,
+    digest,
+    finite_or_none,
+    is_of_futures,
+    write_commitments,
+)
 from optimizer.tolerances import ROUNDING
 from optimizer.units import si
 
@@ -240,7 +249,7 @@ class FuturesResult(SavedPlan):
 
     def to_dict(self, *, whole: bool = True) -> dict[str, Any]:
         """Return the JSON object documented in the manual; `whole` adds each future's own result and the instance."""
-        data: dict[str, Any] = {key: _finite(as_plain(getattr(self, key))) for key in WRITTEN_FIGURES}
+        data: dict[str, Any] = {key: finite_or_none(as_plain(getattr(self, key))) for key in WRITTEN_FIGURES}
         data = {"format": data.pop("format"), "instance": self.title, **data}
         data["futures"] = [each.to_dict() for each in self.futures]
         data["builds"] = [_decision_row(each) for each in self.decisions if not each.is_stock]
@@ -268,10 +277,6 @@ class FuturesResult(SavedPlan):
     @classmethod
     def _restored(cls, data: Mapping[str, Any]) -> "FuturesResult":
         return _restore(data)
-
-
-def _finite(value: Any) -> Any:
-    return finite_or_none(value) if isinstance(value, float) else value
 
 
 def _decision_row(each: Decision) -> dict[str, Any]:

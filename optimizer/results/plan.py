@@ -15,13 +15,13 @@ Faced          the adversary that a plan was made against
 Nothing        shortage below the floors under the do-nothing plan
 Lack           unserved demand of a segment in the baseline
 ActualOutput   the actual output of a process in a year, beside that of the baseline
-CommittedMoney money that somebody has spent or pledged already
 NoShockPlan    the cheapest plan of the same instance without shocks
 ReadOnly       base class of frozen values whose mappings cannot be changed either
+ComparedArrays base class of frozen values with arrays
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, NoReturn, Self
 
 import numpy as np
@@ -87,6 +87,13 @@ class ReadOnly:
         for name, value in self.__dict__.items():
             if isinstance(value, dict | tuple):
                 object.__setattr__(self, name, read_only(value))
+
+
+class ComparedArrays:
+    """Base class of dataclasses with arrays, which are equal if all items of their arrays are."""
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and all(map(np.array_equal, vars(self).values(), vars(other).values()))
 
 
 def as_plain(value: Any) -> Any:
@@ -421,40 +428,6 @@ class ActualOutput:
     model_year: int  # year of the baseline for comparison: `year`, or the first year of the horizon if that is later
     modelled: float  # output of the baseline in that year, t
     deviation: float | None  # relative deviation of the baseline from the actual output; None if the latter is 0
-
-
-@dataclass(frozen=True)
-class CommittedMoney:
-    """Money that somebody has spent or pledged already."""
-
-    owner: str  # the process or option that receives the money
-    name: str | None  # name of the commitment in the file; None if it has none
-    amount: float  # money, undiscounted
-    year: int | None  # calendar year; None if it is not given
-    source: str | None  # source of the figure; None if it is not given
-    conditional: bool = False  # whether the commitment depends on a condition that is not met yet
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the commitment for JSON; `conditional` only if true, so that older plan files stay unchanged."""
-        return {key: item for key, item in asdict(self).items() if key != "conditional" or item}
-
-
-def list_commitments(data: Mapping[str, Any]) -> tuple[CommittedMoney, ...]:
-    """Return all committed money of an instance, given as a mapping: of processes, then of options."""
-    return tuple(
-        CommittedMoney(
-            owner, each.get("name"), each["amount"], each.get("year"), each.get("source"), bool(each.get("conditional"))
-        )
-        for section in ("processes", "options")
-        for owner, entry in data.get(section, {}).items()
-        for each in entry.get("committed", ())
-    )
-
-
-def write_commitments(data: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the commitments of an instance for JSON, under the key ``commitments``; empty if there are none."""
-    found = tuple(each.to_dict() for each in list_commitments(data))
-    return {"commitments": found} if found else {}
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,6 @@ from optimizer.results.plan import (
     SourceShare,
     Weakest,
     as_plain,
-    write_commitments,
 )
 from optimizer.results.saved import (
     DIGEST,
@@ -45,6 +44,7 @@ from optimizer.results.saved import (
     SavedPlan,
     digest,
     is_of_futures,
+    write_commitments,
 )  # fmt: skip
 from optimizer.tolerances import NEGLIGIBLE, ROUNDING, SAME_VALUE
 from optimizer.units import least_whole, si

@@ -3,6 +3,7 @@
 SavedPlan        base class of both results
 read_plan_json   the object of a plan file
 is_of_futures    whether the object is of several futures
+CommittedMoney   money that somebody has spent or pledged already
 NOT_EVIDENCE     parts of a file that `verify` does not recompute, and why
 digest           a checksum of all other parts
 differences      differences between a file and the values implied by its parts
@@ -317,6 +318,40 @@ def _name_keys(refused: Sequence[Difference]) -> str:
         if paths:
             parts.append(f"{kind} key{'s' if len(paths) > 1 else ''} {', '.join(paths[:MOST_KEYS])}{more}")
     return f"{'; '.join(parts)}. {SOLVE_AGAIN}"
+
+
+@dataclass(frozen=True)
+class CommittedMoney:
+    """Money that somebody has spent or pledged already."""
+
+    owner: str  # the process or option that receives the money
+    name: str | None  # name of the commitment in the file; None if it has none
+    amount: float  # money, undiscounted
+    year: int | None  # calendar year; None if it is not given
+    source: str | None  # source of the figure; None if it is not given
+    conditional: bool = False  # whether the commitment depends on a condition that is not met yet
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the commitment for JSON; `conditional` only if true, so that older plan files stay unchanged."""
+        return {key: item for key, item in asdict(self).items() if key != "conditional" or item}
+
+
+def list_commitments(data: Mapping[str, Any]) -> tuple[CommittedMoney, ...]:
+    """Return all committed money of an instance, given as a mapping: of processes, then of options."""
+    return tuple(
+        CommittedMoney(
+            owner, each.get("name"), each["amount"], each.get("year"), each.get("source"), bool(each.get("conditional"))
+        )
+        for section in ("processes", "options")
+        for owner, entry in data.get(section, {}).items()
+        for each in entry.get("committed", ())
+    )
+
+
+def write_commitments(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the commitments of an instance for JSON, under the key ``commitments``; empty if there are none."""
+    found = tuple(each.to_dict() for each in list_commitments(data))
+    return {"commitments": found} if found else {}
 
 
 SUFFIX = ".bands.json"

@@ -11,9 +11,8 @@ import numpy.typing as npt
 from optimizer.instance.ranges import UncertainNumber
 from optimizer.instance.schema import Instance
 from optimizer.results.frames import Frame, FrameColumn, Frames
-from optimizer.results.plan import Array
+from optimizer.results.plan import Array, ComparedArrays
 from optimizer.studies.boxes import FEWEST_CASES, Bounds, Box, BoxScore, clopper_pearson, round_step
-from optimizer.studies.stress_result import ComparedArrays
 
 
 def discovery_frames(found: "Discovery") -> Frames:

@@ -13,9 +13,9 @@ from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.results.frames import Frame, FrameColumn, Frames
 from optimizer.results.futures import FuturesResult
-from optimizer.results.plan import ActualOutput, Outcome, ServedShare, SourceShare, list_commitments
+from optimizer.results.plan import ActualOutput, Outcome, ServedShare, SourceShare
 from optimizer.results.result import Result
-from optimizer.results.saved import bought_in_samples_frame
+from optimizer.results.saved import bought_in_samples_frame, list_commitments
 from optimizer.studies.futures.stages import Stage, StageOrder, find_stages
 from optimizer.studies.outcomes import MONTH_LESS, MOST_PRICES, rule_name
 from optimizer.studies.purchases import Purchase, first_start_words, in_force_words, outlay_note, purchases, ramp_words

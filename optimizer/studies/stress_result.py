@@ -17,18 +17,11 @@ import numpy.typing as npt
 
 from optimizer.algorithms.relaxed_floors import excused_samples, survival_shares
 from optimizer.instance.schema import Instance
-from optimizer.results.plan import Array, ReadOnly
+from optimizer.results.plan import Array, ComparedArrays, ReadOnly
 from optimizer.solver import Integers
 from optimizer.studies import study_frames
 
 By = Literal["event", "start", "months", "severity"]
-
-
-class ComparedArrays:
-    """Base class of dataclasses with arrays, which are equal if all items of their arrays are."""
-
-    def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and all(map(np.array_equal, vars(self).values(), vars(other).values()))
 
 
 @dataclass(frozen=True, eq=False)

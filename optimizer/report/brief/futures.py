@@ -61,7 +61,7 @@ from optimizer.report.tables.futures import futures_headline, futures_with_gaps
 from optimizer.report.tables.futures_study import worth_headline
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.futures import FutureResult, FuturesResult
-from optimizer.results.plan import list_commitments
+from optimizer.results.saved import list_commitments
 from optimizer.studies.alternatives_result import Alternatives
 from optimizer.studies.futures.study_result import FuturesStudy
 from optimizer.studies.purchases import (

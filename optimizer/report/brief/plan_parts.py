@@ -13,8 +13,8 @@ from optimizer.report.provenance import BasisShares, basis_of, find_numbers, wei
 from optimizer.report.tables.render import page_table
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.futures import FuturesResult
-from optimizer.results.plan import CommittedMoney, list_commitments
 from optimizer.results.result import Result
+from optimizer.results.saved import CommittedMoney, list_commitments
 from optimizer.studies.purchases import (
     MOST_ORDERS,
     Delay,
