@@ -130,6 +130,8 @@ def test_a_stock_looks_the_same_in_all_figures() -> None:
     in_shock = draw_down(drawn.instance, result, outcome, stocks, outcome.flows.first).panels[0].lines
     looks = [[(line.get_color(), line.get_linestyle()) for line in lines] for lines in (over_time, in_shock)]
     assert looks[0] == looks[1][::-1]
+    page = drawn.to_dict()["points"][drawn.frontier.own]["stock_looks"]
+    assert [(page[o]["color"], page[o]["linestyle"]) for o in ("reserve", "second")] == looks[0]
     assert len(set(looks[0])) == 2
 
 

@@ -251,7 +251,7 @@ def lever_look(kind: str) -> dict[str, Any]:
 
 
 def stock_looks(instance: Instance, result: Result) -> dict[str, dict[str, Any]]:
-    """Return the colour and the dashes of the line of each stock, those of a page: the same in all its figures."""
+    """Return the colour and the dashes of the line of each stock, the same in all figures and on a page."""
     colours, dashes = (BLUE, ORANGE, GREEN, PURPLE, OLIVE, SKY), ("-", "--", ":", "-.")
     held = [o for o, row in result.plan.stocks.items() if max(row, default=0.0) > 0]
     return {

@@ -103,6 +103,7 @@ class PlanView:
             "shocks_failed": sum(outcome.fails for outcome in result.shocks),
             "moves": [asdict(move) for move in self.moves],
             "stocks": dict(self.stocks),
+            "stock_looks": canvas.stock_looks(instance, result),
             "passings": [compact(passing) for passing in self.passings],
             "rows": [compact_row(instance, result, row) for row in self.rows],
             "tightest": None if tight is None else [tight.shock, tight.segment],

@@ -75,8 +75,8 @@ function spread(passages, used, places, value) {
 }
 const rank = (place, order) => place.sort === "unserved" ? 99 : place.sort === "activity" ? order.indexOf(place.region) : 60;
 
-const DASHES = ["solid", "dash", "dot", "dashdot", "longdash", "longdashdot"], SYMBOLS = ["circle", "square", "diamond", "triangle-up", "x", "cross"];
-const LINES = ["#0072B2", "#E69F00", "#009E73", "#CC79A7", "#999933", "#56B4E9"];
+/* Names of dashes in Plotly. */
+const DASHES = {"-": "solid", "--": "dash", ":": "dot", "-.": "dashdot"};
 
 figure("stocks", () => {
   const held = Object.entries(now().stocks);
@@ -98,7 +98,7 @@ figure("stocks", () => {
   });
   return {
     data: [
-      ...held.map(([o, row], i) => ({type: "scatter", mode: "lines", name: named(o), x: across, y: row.flatMap(t => [t, t]), line: {shape: "linear", width: 2.5, color: LINES[i % 6], dash: DASHES[(i + Math.floor(i / 12)) % 4]}, hovertemplate: `%{customdata}: %{y:,.3~g} t<extra>${named(o)}</extra>`, customdata: periods.flatMap(label => [label, label])})),
+      ...held.map(([o, row]) => ({type: "scatter", mode: "lines", name: named(o), x: across, y: row.flatMap(t => [t, t]), line: {shape: "linear", width: 2.5, color: now().stock_looks[o].color, dash: DASHES[now().stock_looks[o].linestyle]}, hovertemplate: `%{customdata}: %{y:,.3~g} t<extra>${named(o)}</extra>`, customdata: periods.flatMap(label => [label, label])})),
       ...[false, true].map(fails => stretches.filter(w => w.fails === fails)).filter(some => some.length).map(some => ({type: "bar", orientation: "h", yaxis: "y2", name: "window of a shock", showlegend: false, base: some.map(w => w.from), x: some.map(w => w.long), y: some.map(w => w.i), width: .7,
         marker: some[0].fails ? {color: "#D55E00", pattern: {shape: "x", fillmode: "overlay", fgcolor: shade("ground"), size: 6}} : {color: shade("hatch")},
         hovertemplate: "%{customdata}<extra></extra>", customdata: some.map(w => `${laneTitle(w.row.lane)}${w.row.lane.shocks > 1 ? `, ${shocksSaid(w.row)}` : ""}, ${w.words}: ${w.fails ? "not survived" : w.row.excused ? "survived, or may fail" : "survived"}`)})),
