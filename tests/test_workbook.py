@@ -331,6 +331,14 @@ def test_stocks_of_each_future_stand_below_each_other(tmp_path: Path) -> None:
     assert held["more"][0] == pytest.approx(held["same"][0])
 
 
+def test_committed_money_is_listed_once_for_all_futures(tmp_path: Path) -> None:
+    committed = "options.plant.committed=[{amount: 1M, year: 2026}]"
+    result = so.solve_futures(so.load(ROOT / "examples" / "order_or_wait.yaml", [committed]))
+    so.write_workbook(result, tmp_path / "committed.xlsx")
+    found = rows(openpyxl.load_workbook(tmp_path / "committed.xlsx")["commitments"])
+    assert [(row["Process or option"], row["Year"], row["Amount [USD]"]) for row in found] == [("plant", 2026, 1e6)]
+
+
 def test_workbook_of_futures_that_was_changed_says_so_and_one_future_has_its_plan(tmp_path: Path) -> None:
     result = so.solve_futures(so.load(ROOT / "examples" / "order_or_wait.yaml"))
     so.write_workbook(replace(result, total_cost=1.0), tmp_path / "doctored.xlsx")

@@ -159,11 +159,11 @@ def _sheets_of_all_futures(instance: Instance, result: FuturesResult) -> Iterato
         **dict.fromkeys(("yearly_dependence", *OPTIONAL_FILES), ""),
     }
     for name, note in notes.items():
-        frame = frame_of_futures(result, name)
+        each = "" if name in result.frames else ", future by future"
+        frame = frame_of_futures(result, name) if each else result.frames.frame(name)
         shown = {"survival": "segments", "yearly_dependence": "dependence"}.get(name, name)
-        holds_some = any(value for values in frame.values[2:] for value in values)
-        if len(frame) and (name != "stock" or holds_some):
-            yield replace(_list_sheet(instance, frame, shown, f"{frame.title}, future by future", note), frozen=2)
+        if len(frame) and (name != "stock" or any(map(any, frame.values[2:]))):
+            yield replace(_list_sheet(instance, frame, shown, f"{frame.title}{each}", note), frozen=2 if each else 1)
 
 
 def _decisions_sheet(instance: Instance, result: FuturesResult, name: str, stages: Sequence[Stage]) -> OutputSheet:
