@@ -164,6 +164,16 @@ def test_a_future_that_fails_is_named_and_the_exit_code_says_so() -> None:
     assert "Gap of all shocks expected 3 USD, summed over shocks; of the worst shock in any future 6 USD" in words
 
 
+def test_futures_that_fail_alike_are_named_together() -> None:
+    # Nothing can be built: 10 t short in two futures, 5 t in a third, 1 a t.
+    branches = ", ".join(f"{name}: {{set: {{demands.d.survival: {floor}}}}}" for name, floor in
+                         (("half", 0.5), ("dear", 1), ("scarce", 1), ("calm", 0)))  # fmt: skip
+    futures = f"futures={{need: {{from: 2028, branches: {{{branches}}}}}}}"
+    headline = futures_headline(solved("hand_wait.yaml", futures, "options.plant.max_size=0"))
+    each = "each 1 of 1 shock, a survival gap of 10 USD"
+    assert headline == f"FAILS in 3 of 4 futures: dear, scarce, {each}; then half"
+
+
 def test_rules_that_contradict_each_other_are_the_answer() -> None:
     sets = "{policy.force: {plant: {2027: 4}}}", "{policy.force: {plant: {2027: 5}}}"
     branches = f"{{high: {{set: {sets[0]}}}, low: {{set: {sets[1]}}}}}"

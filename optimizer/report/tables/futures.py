@@ -74,13 +74,18 @@ def futures_headline(result: FuturesResult) -> str:
 
 
 def _failing_text(result: FuturesResult, failed: Sequence[FutureResult]) -> str:
-    """Describe the failing future with the largest gap, with its failed shocks and its gap, and name the others."""
-    worst, *others = sorted(failed, key=lambda each: -each.result.survival_gap)
-    shocks, gap = worst.result.shocks, worst.result.survival_gap
-    words = f"{worst.name}, " if worst.name else ""
-    words += f"{sum(each.fails for each in shocks):,} of {plural(len(shocks), 'shock')}"
-    words += f", a survival gap of {si(gap, result.money, 4)}" if gap > 0 else ""
-    return f"{words}; then {list_names([each.name for each in others], NAMED_FUTURES)}" if others else words
+    """Describe the failing futures with the largest gap, with failed shocks and gap of each, and name the others."""
+
+    def extent(each: FutureResult) -> str:
+        shocks, gap = each.result.shocks, each.result.survival_gap
+        words = f"{sum(shock.fails for shock in shocks):,} of {plural(len(shocks), 'shock')}"
+        return f"{words}, a survival gap of {si(gap, result.money, 4)}" if gap > 0 else words
+
+    ranked = sorted(failed, key=lambda each: -each.result.survival_gap)
+    worst = [each.name for each in ranked if extent(each) == extent(ranked[0])]
+    others = [each.name for each in ranked if each.name not in worst]
+    words = f"{list_names(worst, NAMED_FUTURES)}, {'each ' * (len(worst) > 1)}" if worst[0] else ""
+    return f"{words}{extent(ranked[0])}{f'; then {list_names(others, NAMED_FUTURES)}' if others else ''}"
 
 
 def futures_facts(instance: Instance, result: FuturesResult, stages: Sequence[Stage] = ()) -> Iterator[tuple[str, str]]:
