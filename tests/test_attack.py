@@ -25,6 +25,7 @@ from optimizer.instance.variants import without_attacks
 from optimizer.report.tables.attack import adversary_words, attack_parts
 from optimizer.report.tables.render import show
 from optimizer.results.plan import Faced
+from optimizer.results.result import worst_at_each_start
 from optimizer.solver import Listener, Progress
 from tests.conftest import BUT_SAMPLES
 from tests.strategies import besieged
@@ -471,7 +472,11 @@ def test_floors_without_a_shortage_cost_break_without_a_gap() -> None:
     kept, broken = (dataclasses.replace(each, gap=0.0) for each in (found.result.shocks[0],) * 2)
     kept = dataclasses.replace(kept, name="attack{west}@2027", survives=True)
     faced = dataclasses.replace(found.result.adversary, attacks=(kept.name, broken.name))
-    assert faced.worst_at_each_start([kept, broken]) == [broken]
+    assert worst_at_each_start(faced, [kept, broken]) == [broken]
+    # With another start the worst of all comes first.
+    later = dataclasses.replace(broken, name="attack{east+west}@2028", first="2028", gap=1.0)
+    faced = dataclasses.replace(faced, attacks=(*faced.attacks, later.name))
+    assert worst_at_each_start(faced, [kept, broken, later]) == [later, broken]
 
 
 def test_an_attack_that_all_but_breaks_a_floor_hides_none_that_breaks_a_small_one() -> None:

@@ -10,7 +10,7 @@ from optimizer.audit.auditor import AuditBasis, Holding
 from optimizer.instance.schema import Instance
 from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import Faced, Flows, Nothing
-from optimizer.results.result import Result
+from optimizer.results.result import Result, worst_at_each_start
 from optimizer.tolerances import (
     AUDIT_MONEY_SCALE,
     AUDIT_RELATIVE,
@@ -246,12 +246,10 @@ def _total_gap(plan: PlanAccounts, result: Result) -> float:
     if faced is None:
         return math.fsum(gaps.values())
     _check_costs_of_attacks(plan, faced, result.format)
-    worst: dict[str, float] = {}
     for name in faced.attacks:
         report.holds(f"adversary.{name}", "it is not among the shocks", name in gaps)
-        start = name.rpartition("@")[2]
-        worst[start] = max(worst.get(start, 0.0), gaps.get(name, 0.0))
-    total = math.fsum(worst.values()) if result.format >= DETERRING else max(worst.values(), default=0.0)
+    worst = [outcome.gap for outcome in worst_at_each_start(faced, result.shocks)]
+    total = math.fsum(worst if result.format >= DETERRING else worst[:1])
     report.agree("adversary.gap", faced.gap, total, *gaps.values(), least_scale=AUDIT_MONEY_SCALE)
     return math.fsum(gap for name, gap in gaps.items() if name not in faced.attacks) + total
 

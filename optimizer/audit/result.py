@@ -41,7 +41,7 @@ from optimizer.instance.schema import Instance, require_instance
 from optimizer.instance.variants import with_attacks, without_attacks, without_disruptions
 from optimizer.results.futures import MISSING_FIGURES, FutureResult, FuturesResult
 from optimizer.results.plan import MOST_DETAILED_SHOCKS, Flows, ManyFlows, NoShockPlan, Plan
-from optimizer.results.result import FIGURES, Result, first_largest, require_result, weakest
+from optimizer.results.result import FIGURES, Result, first_largest, require_result, weakest, worst_at_each_start
 from optimizer.results.saved import FORMAT
 from optimizer.tolerances import AUDIT_MONEY_SCALE, AUDIT_RELATIVE, FAR_APART, FINE_ROUNDING, LARGE_NUMBER, SAME_VALUE
 
@@ -251,9 +251,7 @@ def _check_adversary(basis: AuditBasis, result: Result) -> None:
     report.matches("adversary", shown_value(stated_counts), shown_value(counts), known, remark=remark)
     twice = len(faced.attacks) > len(stated)
     report.holds("adversary.attacks", "an attack is listed twice", not twice)
-    gaps = {outcome.name: outcome.gap for outcome in result.shocks if outcome.fails}
-    failing = [name for name in faced.attacks if name in gaps]
-    worst = failing[first_largest([gaps[name] for name in failing]) or 0] if failing else None
+    worst = next((each.name for each in worst_at_each_start(faced, result.shocks) if each.fails), None)
     report.matches("adversary.worst", faced.worst, worst)
     for name in sorted(attacks):
         _check_attack(basis, name, entries[name] or (), starts)

@@ -35,7 +35,7 @@ from optimizer.report.format import (
 from optimizer.report.provenance import least_gap_words
 from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import Faced, Outcome
-from optimizer.results.result import Result, by_gap, hardest_of
+from optimizer.results.result import Result, by_gap, hardest_of, worst_at_each_start
 from optimizer.results.saved import RULE_BROKEN
 from optimizer.studies.measure import GAP_SHARE, ProvenDifference, ToleranceBase
 from optimizer.studies.purchases import sizes_bought, support_of_existing
@@ -126,7 +126,7 @@ def _outcome_of_attacks(result: Result, faced: Faced, instance: Instance | None)
         shocks = f"{_survived_text(result, faced.attacks)} and " if own else ""
         return f"SURVIVES {shocks}{attacks}"
     where = [f"{len(failed):,} of {plural(len(own), 'shock')}"] if failed else []
-    broken = [each.name for each in faced.worst_at_each_start(result.shocks) if each.fails]
+    broken = [each.name for each in worst_at_each_start(faced, result.shocks) if each.fails]
     at = " at each start" if len(broken) > 1 else ""
     where += [f"the worst attack that {means} can buy{at}"] if broken else []
     counted = {*failed, *broken}
@@ -280,7 +280,7 @@ def _counted_shocks(result: Result) -> list[Outcome]:
     faced, counted = result.adversary, [each for each in result.shocks if not each.excused]
     if faced is None:
         return counted
-    worst = {each.name for each in faced.worst_at_each_start(result.shocks)}
+    worst = {each.name for each in worst_at_each_start(faced, result.shocks)}
     return [each for each in counted if each.name not in faced.attacks or each.name in worst]
 
 

@@ -17,12 +17,13 @@ from pydantic import TypeAdapter
 from optimizer.errors import PlanFileError
 from optimizer.results.frames import Frames
 from optimizer.results.plan import as_plain
-from optimizer.results.result import Result, check_record
+from optimizer.results.result import Result
 from optimizer.results.saved import (
     DIGEST,
     FORMAT,
     SOLVE_AGAIN,
     SavedPlan,
+    check_record,
     digest,
     finite_or_none,
     is_of_futures,

@@ -450,15 +450,6 @@ class Faced(ReadOnly):
     # Cost to the adversary under the plan, money, by name of each attack in `attacks` and `deterred`.
     costs: Mapping[str, float] = field(default_factory=dict)
 
-    def worst_at_each_start(self, outcomes: Iterable[Outcome]) -> list[Outcome]:
-        """Return the outcome of the worst attack at each start, by its gap, then by whether it fails."""
-        worst: dict[str, Outcome] = {}
-        for outcome in outcomes:
-            if outcome.name in self.attacks:
-                known = worst.get(outcome.first, outcome)
-                worst[outcome.first] = max(known, outcome, key=lambda each: (each.gap, each.fails))
-        return list(worst.values())
-
 
 @dataclass(frozen=True)
 class NoShockPlan(ReadOnly):

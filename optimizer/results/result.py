@@ -10,7 +10,7 @@ from functools import cache, cached_property
 from importlib import import_module
 from itertools import chain
 from pathlib import Path as FilePath
-from typing import TYPE_CHECKING, Any, NotRequired, TypedDict, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -42,10 +42,11 @@ from optimizer.results.saved import (
     SOLVE_AGAIN,
     Bands,
     SavedPlan,
+    check_record,
     digest,
     is_of_futures,
     write_commitments,
-)  # fmt: skip
+)
 from optimizer.tolerances import NEGLIGIBLE, ROUNDING, SAME_VALUE
 from optimizer.units import least_whole, si
 
@@ -130,6 +131,15 @@ def hardest_of(outcomes: Iterable[Outcome]) -> list[Outcome]:
     some = list(outcomes)
     ordered = [some[i] for i in by_gap([outcome.gap for outcome in some])]
     return sorted(ordered, key=lambda outcome: outcome.excused or outcome.gap <= 0.0)
+
+
+def worst_at_each_start(faced: Faced, outcomes: Iterable[Outcome]) -> list[Outcome]:
+    """Return the worst attack at each start, by gap, then by whether it fails; the worst of all first."""
+    known, worst = {outcome.name: outcome for outcome in outcomes}, dict[str, Outcome]()
+    attacks = sorted((known[name] for name in faced.attacks if name in known), key=lambda each: not each.fails)
+    for i in by_gap([outcome.gap for outcome in attacks]):
+        worst.setdefault(attacks[i].first, attacks[i])
+    return list(worst.values())
 
 
 def price_of_survival(cost: float, no_shock_cost: float | None) -> float | None:
@@ -391,7 +401,7 @@ class Result(SavedPlan):
         # Without a plan, figures are null in JSON and NaN here.
         made |= {figure: math.nan for figure in FIGURES if data[figure] is None and data["baseline"] is None}
         check_record(data)
-        return _adapters()[0].validate_python(made)
+        return _adapter().validate_python(made)
 
     @classmethod
     def _own_part(cls, data: Mapping[str, Any], path: str | FilePath) -> Mapping[str, Any]:
@@ -456,44 +466,6 @@ def _without_flows(data: dict[str, Any], result: Result) -> dict[str, Any]:
     return data
 
 
-class _Audited(TypedDict):
-    ok: bool
-    rows: int
-    worst: float
-
-
-class _Seconds(TypedDict):
-    solver: float
-    total: float
-
-
-class _Step(TypedDict, total=False):
-    round: int | None
-
-
-class _Comment(TypedDict):
-    place: list[str | int]
-    text: str
-
-
-class _Record(TypedDict):
-    """Shape of the parts that outputs show and `verify` does not recompute (`saved.NOT_EVIDENCE`)."""
-
-    audit: _Audited
-    seconds: _Seconds
-    history: list[_Step]
-    comments: NotRequired[list[_Comment]]
-
-
 @cache
-def _adapters() -> tuple[TypeAdapter[Result], TypeAdapter[_Record]]:
-    return TypeAdapter(Result), TypeAdapter(_Record)
-
-
-def check_record(data: Mapping[str, Any]) -> None:
-    """Check that outputs can show the record of a run in a plan file.
-
-    Raises:
-        ValidationError: a part of the record has another shape.
-    """
-    _adapters()[1].validate_python(data)
+def _adapter() -> TypeAdapter[Result]:
+    return TypeAdapter(Result)

@@ -6,6 +6,7 @@ is_of_futures    whether the object is of several futures
 CommittedMoney   money that somebody has spent or pledged already
 NOT_EVIDENCE     parts of a file that `verify` does not recompute, and why
 digest           a checksum of all other parts
+check_record     whether outputs can show those parts that are not recomputed
 differences      differences between a file and the values implied by its parts
 Bands            quantiles of results over samples of the uncertain numbers; `<name>.bands.json` next to an instance
                  file stores them with the checksum of the instance, so that bands of another instance are never shown
@@ -17,7 +18,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from hashlib import sha256
 from pathlib import Path as FilePath
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, NotRequired, Self, TypedDict
 
 from pydantic import Field, TypeAdapter, ValidationError
 
@@ -98,6 +99,43 @@ def digest(data: Mapping[str, Any]) -> str:
     evidence = {key: _as_floats(value) for key, value in data.items() if key not in NOT_EVIDENCE and key != DIGEST}
     text = json.dumps(evidence, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return sha256(text.encode()).hexdigest()
+
+
+class _Audited(TypedDict):
+    ok: bool
+    rows: int
+    worst: float
+
+
+class _Seconds(TypedDict):
+    solver: float
+    total: float
+
+
+class _Step(TypedDict, total=False):
+    round: int | None
+
+
+class _Comment(TypedDict):
+    place: list[str | int]
+    text: str
+
+
+class _Record(TypedDict):
+    """Shape of the parts that outputs show and `verify` does not recompute (`NOT_EVIDENCE`)."""
+
+    audit: _Audited
+    seconds: _Seconds
+    history: list[_Step]
+    comments: NotRequired[list[_Comment]]
+
+
+_RECORD = TypeAdapter(_Record)
+
+
+def check_record(data: Mapping[str, Any]) -> None:
+    """Raise ValidationError if outputs cannot show the record of a run in a plan file, for its shape."""
+    _RECORD.validate_python(data)
 
 
 def _is_same(one: Any, other: Any) -> bool:

@@ -16,7 +16,7 @@ Under an attack, operation minimises the gap, then the shortage cost; operating 
 """
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import zip_longest
 
@@ -247,7 +247,8 @@ class _AttackedPlan:
         damages = sorted(attack_damages(instance, result.plan, deterred), key=lambda each: (-each.gap, each.first))
         starts = self._evaluate_starts(result.plan)
         named = result.adversary.worst if result.adversary is not None else None
-        worst = _worst(named, [each.with_plan for each in shaping], [each.worst for each in starts if each.worst])
+        worst = next((each.with_plan for each in shaping if each.with_plan.name == named), None)
+        worst = worst or max((each.worst for each in starts if each.worst), key=lambda each: each.gap, default=None)
         worst = self._trim(result.plan, worst or self._worst_above_floors(result.plan))
         return replace(
             empty,
@@ -316,13 +317,3 @@ class _AttackedPlan:
         found = attack_damages(self.instance, plan, candidates) if candidates else []
         worst = max(found, key=_amounts, default=None)
         return worst if worst is not None and worst.segments else None
-
-
-def _worst(named: str | None, known: Iterable[AttackDamage], found: Iterable[AttackDamage]) -> AttackDamage | None:
-    """Return the attack with the largest gap; of those with equal gaps the one that the result names as the worst."""
-    breaking = [damage for damage in known if damage.breaks]
-    best = next((damage for damage in breaking if damage.name == named), None)
-    for damage in (*breaking, *found):
-        if best is None or damage.gap > best.gap * (1.0 + SAME_VALUE):
-            best = damage
-    return best

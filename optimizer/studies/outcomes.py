@@ -37,7 +37,7 @@ from optimizer.results.plan import (
     Service,
     Weakest,
 )
-from optimizer.results.result import first_largest, rank, weakest
+from optimizer.results.result import first_largest, rank, weakest, worst_at_each_start
 from optimizer.results.saved import finite_or_none
 from optimizer.tolerances import FINE_ROUNDING, NEGLIGIBLE, NEGLIGIBLE_PRICE, ROUNDING
 
@@ -245,16 +245,11 @@ def shock_lines(instance: Instance, surveyed: Survey, costs: Array) -> tuple[Out
     return _with_excuses(instance, surveyed, made)
 
 
-# The adversary: the survival gaps that its attacks cause, and their cost to it under the plan.
-
-
-def with_worst_attack(instance: Instance, faced: Faced, gaps: Mapping[str, float]) -> Faced:
-    """Add the worst attack to the adversary, and the sum of the largest gaps at each start; `gaps`: failing shocks."""
-    broken, at_start = [name for name in faced.attacks if name in gaps], dict[int, float]()
-    for name, start in ((name, instance.event(name).periods.start) for name in broken):
-        at_start[start] = max(gaps[name], at_start.get(start, 0.0))
-    worst = broken[first_largest([gaps[name] for name in broken]) or 0] if broken else None
-    return replace(faced, worst=worst, gap=math.fsum(at_start.values()))
+def with_worst_attack(faced: Faced, outcomes: Iterable[Outcome]) -> Faced:
+    """Add the worst attack to the adversary, and the sum of the largest gaps at each start."""
+    worst = worst_at_each_start(faced, outcomes)
+    broken = next((each.name for each in worst if each.fails), None)
+    return replace(faced, worst=broken, gap=math.fsum(each.gap for each in worst))
 
 
 def with_costs(instance: Instance, faced: Faced | None, plan: ModelBuilder, columns: Sequence[float]) -> Faced | None:

@@ -20,8 +20,6 @@ from importlib.metadata import version
 from platform import python_version
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-
 from optimizer import formulation
 from optimizer.algorithms.conflict import Conflict, find_conflict
 from optimizer.algorithms.problem import Hints, SearchResult
@@ -36,7 +34,7 @@ from optimizer.disruptions.path import BASELINE
 from optimizer.instance.derived import free_floors, size_thresholds
 from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression
-from optimizer.results.plan import Faced, ManyFlows, NoShockPlan, Nothing, Plan
+from optimizer.results.plan import Faced, ManyFlows, NoShockPlan, Nothing, Outcome, Plan
 from optimizer.results.result import Result, price_of_survival, require_result
 from optimizer.results.saved import Status
 from optimizer.solver import Clock, Listener, Settings, Vector, ignore, interruptible
@@ -44,7 +42,6 @@ from optimizer.solver import versions as solver_versions
 from optimizer.solver.base import SAVED_STRATEGIES
 from optimizer.studies.measure import ToleranceBase
 from optimizer.studies.outcomes import (
-    Survey,
     binding_limits,
     do_nothing_outcome,
     outcomes,
@@ -276,14 +273,15 @@ class PlanConclusion:
         is_own = _is_no_shock_plan(instance, solved, self.faced)
         no_shock = self.no_shock or (NoShockPlan(cost, plan, baseline) if is_own else None)
         no_shock_cost = None if no_shock is None else no_shock.total_cost
+        shocks = outcomes(instance, surveyed, many, costs, solved.paths)
         result = Result(
-            **self._proof(surveyed, cost, with_costs(instance, self.faced, evaluator.subproblems.plan, columns)),
+            **self._proof(shocks, cost, with_costs(instance, self.faced, evaluator.subproblems.plan, columns)),
             total_cost=cost,
             outlay=max(0.0, sum(each.value(values) for each in solved.builder.accounts("outlay").values())),
             worst_gap=float(surveyed.counted_gaps(instance).max(initial=0.0)),
             plan=plan,
             baseline=baseline,
-            shocks=outcomes(instance, surveyed, many, costs, solved.paths),
+            shocks=shocks,
             services=services(instance, surveyed),
             price_of_survival=price_of_survival(cost, no_shock_cost),
             calm_cost=no_shock_cost,
@@ -299,22 +297,16 @@ class PlanConclusion:
         )
         return result, many
 
-    def _proof(self, surveyed: Survey, cost: float, faced: Faced | None) -> dict[str, Any]:
+    def _proof(self, shocks: Sequence[Outcome], cost: float, faced: Faced | None) -> dict[str, Any]:
         """Return the fields of a result on gap, bounds, status and adversary, with those of `frame`."""
-        solved = self.solved
-        names = [event.name for event in self.instance.events]
-        gaps = dict(zip(names, surveyed.counted_gaps(self.instance).tolist(), strict=True))
-        gap = _reported_gap(solved, math.fsum(gaps.values()))
-        if faced is not None:
-            broken = {names[s]: gaps[names[s]] for s in np.flatnonzero(surveyed.fails.any(axis=1))}
-            faced = with_worst_attack(self.instance, faced, broken)
-            gap = math.fsum(gap for name, gap in gaps.items() if name not in faced.attacks) + faced.gap
+        solved, faced = self.solved, faced and with_worst_attack(faced, shocks)
+        left = _counted_gap(shocks, faced)
+        gap = left if faced is not None else _reported_gap(solved, left)
         # Negligible shortages are in the bound, and not in the gap.
         priced, gap_bound = priced_gap(self.instance, gap), proven_gap(self.instance, gap, solved.gap_bound)
         bound = solved.bound_of_cost(priced)
         distance = relative_distance(cost, bound, gap, gap_bound, priced=priced)
-        fails = surveyed.fails.any(axis=1) & ~surveyed.excused(self.instance)
-        status: Status = "gap" if fails.any() else "survives"
+        status: Status = "gap" if any(each.fails for each in shocks) else "survives"
         notes = self.frame["notes"]
         if solved.status == "stopped":
             is_proven = _is_proven(distance, self.settings.mip_gap, faced)
@@ -323,6 +315,12 @@ class PlanConclusion:
             notes = (*filter(lambda note: note not in solved.notes, notes), PROVEN) if is_proven else notes
         proof = {"survival_gap": gap, "bound": bound, "gap_bound": gap_bound, "mip_gap": distance}
         return {**self.frame, **proof, "status": status, "notes": notes, "adversary": faced}
+
+
+def _counted_gap(shocks: Sequence[Outcome], faced: Faced | None) -> float:
+    """Return the sum of the gaps that count, of attacks those of the worst at each start."""
+    attacks, worst = ((), 0.0) if faced is None else (faced.attacks, faced.gap)
+    return math.fsum(each.gap for each in shocks if not each.excused and each.name not in attacks) + worst
 
 
 def _reported_gap(solved: SearchResult, left: float) -> float:
