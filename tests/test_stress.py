@@ -640,6 +640,18 @@ def test_of_amounts_that_survive_nothing_the_smallest_that_removes_as_much_is_na
     assert plant.best.gap_removed == pytest.approx(5 * 30_000)
 
 
+def test_no_line_of_a_cell_breaks_before_a_percent_sign(by_hand: so.Result) -> None:
+    found = so.stress(by_hand, samples=40, seed=1)
+    for width in range(60, 100):
+        console = Console(width=width)
+        with console.capture() as capture:
+            for part in stress_parts(found, width):
+                console.print(part)
+        table = capture.get().partition("The worst shock of each event")[2].partition("Failed first:")[0]
+        assert "100 %" in table
+        assert "20/50 %" in table
+
+
 def test_where_a_shortage_costs_nothing_no_addition_is_looked_for(capsys: pytest.CaptureFixture[str]) -> None:
     # Imports make the magnets; but no limit has a price, and the plant would close no gap, for there is none.
     made = data()

@@ -15,6 +15,7 @@ from typing import Any
 
 from rich import box
 from rich.console import Console, RenderableType
+from rich.containers import Lines
 from rich.table import Table
 from rich.text import Text
 
@@ -35,6 +36,8 @@ OPTIONAL_FILES = ("actual", "commitments", "bands", "bought_in_samples")
 # that read whole folders skip names that begin with a dot.
 RECORD = ".tables.json"
 CellRenderer = Callable[[FrameRow], str | Text]
+# Holds the place of a space while lines are wrapped: a character for private use, of the width of a space.
+_HELD = "\ue000"
 # Writers of keys of the instance and of other values, by form; other forms are written by `str`.
 _NAMES: Mapping[Form, Callable[[Instance, Any], str]] = {
     "name": display_name,
@@ -54,6 +57,19 @@ _WRITERS: Mapping[Form, Callable[[Any], str]] = {
     "part": lambda part: PART_NAMES.get(part, part),
     "yes": lambda holds: "yes" if holds else "no",
 }
+
+
+class UnbrokenText(Text):
+    """Text whose lines do not break before a percent sign."""
+
+    def wrap(self, *args: Any, **options: Any) -> Lines:
+        """Return the lines of the text, wrapped to a width."""
+        held = self.copy()
+        held.plain = self.plain.replace(" %", f"{_HELD}%")
+        lines = held.wrap(*args, **options)
+        for line in lines:
+            line.plain = line.plain.replace(_HELD, " ")
+        return lines
 
 
 def attack_parts_note(instance: Instance) -> str:

@@ -14,7 +14,7 @@ from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name, entry_name, size_text
 from optimizer.report.format import beside, list_names, percent, plural
 from optimizer.report.tables.plan import answer_panel
-from optimizer.report.tables.render import closing_lines, cross_table, screen_table
+from optimizer.report.tables.render import UnbrokenText, closing_lines, cross_table, screen_table
 from optimizer.results.frames import Frame, FrameRow
 from optimizer.studies.stress_result import (
     BrokenShock,
@@ -215,8 +215,8 @@ def _worst_table(stress: Stress, width: int, *, every: bool) -> Table:
         cells={
             "shock": lambda row: _broken_title(row.item, broken_by.get(row.item.entry, 0) if is_folded else 0),
             "first": lambda row: windowed(row["first"], row["last"], "–"),
-            "affects": lambda row: _effects_text(row.item),
-            "segment": lambda row: _keep_percents(_failed_first_text(stress, row.item, 1 if width < 100 else 2)),
+            "affects": lambda row: UnbrokenText(_effects_text(row.item)),
+            "segment": lambda row: UnbrokenText(_failed_first_text(stress, row.item, 1 if width < 100 else 2)),
         },
         wide={"shock": 4, "affects": 5, "segment": 8},
         expand=True,
@@ -233,12 +233,7 @@ def _effects_text(broken: BrokenShock) -> str:
     if not broken.strikes:
         return "floors, costs or deals"
     more = len(broken.strikes) - MOST_EFFECTS
-    return _keep_percents("; ".join(broken.strikes[:MOST_EFFECTS])) + (f"; {more} more" if more > 0 else "")
-
-
-def _keep_percents(text: str) -> str:
-    """Return the text without spaces before percent signs, so that no line breaks there."""
-    return text.replace(" %", "%")
+    return "; ".join(broken.strikes[:MOST_EFFECTS]) + (f"; {more} more" if more > 0 else "")
 
 
 def _failed_first_text(stress: Stress, broken: BrokenShock, most: int) -> str:
