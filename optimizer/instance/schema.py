@@ -458,8 +458,6 @@ class FutureTree:
     @cached_property
     def events(self) -> tuple[Shock, ...]:
         """Every shock of every future."""
-        if self.is_single:
-            return self.futures[0].instance.events
         return tuple(
             self.shock(number, shock) for number, future in enumerate(self.futures) for shock in future.instance.events
         )

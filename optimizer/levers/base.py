@@ -283,10 +283,9 @@ class Sized(Lever):
         """The cure for a free option: it names the fields that may hold a cost."""
         return "Add its capex, fixed_cost or fixed_opex."
 
-    def payments(self, horizon: Horizon, a: int, size: float, *, opened: bool) -> list[float]:
-        """Return by period what `invest` pays for a purchase decided at point a, undiscounted, without fixed opex."""
-        first = float(self.capex.at(horizon.year(a))) * size + (self.fixed_cost if opened else 0.0)
-        return [first if t == a else 0.0 for t in horizon.periods]
+    def payments(self, horizon: Horizon, a: int, size: Any, *, opened: Any) -> Mapping[int, Any]:
+        """Return by period what a purchase decided at a costs: money, or for terms of a model the terms of `pay`."""
+        return {a: self.capex.at(horizon.year(a)) * size + self.fixed_cost * opened}
 
     def share_in_force(self, horizon: Horizon, a: int, t: int) -> float:
         """Return the share of a size bought at decision point a that works in period t, after the lead time."""
@@ -308,36 +307,36 @@ class Sized(Lever):
         size = {a: model.variable(self.id, "size", a, unit=self.scaling_unit, upper=self.max_size) for a in points}
         if size:
             model.require(self.id, "max", None, total(size.values()), "<=", self.max_size, unit=self.scaling_unit)
+        for a in points if self.unit_size > 0 else ():
+            most = float(greatest_whole(self.max_size / self.unit_size))
+            units = model.variable(self.id, "units", a, unit="1", upper=most, integer=True, follows=self.unit_size)
+            model.require(self.id, "whole", a, size[a] - self.unit_size * units, "==", unit=self.scaling_unit)
+        opened = self._open(model, size)
         for a in points:
-            self.pay(model, a, self.capex.at(model.horizon.year(a)) * size[a])
-            if self.unit_size > 0:
-                most = float(greatest_whole(self.max_size / self.unit_size))
-                units = model.variable(self.id, "units", a, unit="1", upper=most, integer=True, follows=self.unit_size)
-                model.require(self.id, "whole", a, size[a] - self.unit_size * units, "==", unit=self.scaling_unit)
-        self._open(model, size)
-        if self.fixed_opex > 0:
-            yearly, lead = self.fixed_opex * model.horizon.delta, model.horizon.whole(self.lead_time)
-            for t, installed in sum_by_age(model.horizon, size, lead, (1.0,)).items():
-                model.book("spend", t, amount=yearly * installed)
+            for t, amount in self.payments(model.horizon, a, size[a], opened=opened.get(a, 0.0)).items():
+                self.pay(model, t, amount)
+        yearly, lead = self.fixed_opex * model.horizon.delta, model.horizon.whole(self.lead_time)
+        for t, installed in sum_by_age(model.horizon, size, lead, (1.0,)).items():
+            model.book("spend", t, amount=installed, times=yearly)
         return size
 
-    def _open(self, model: ModelBuilder, size: Mapping[int, Expression]) -> None:
-        """Write the openings of a fixed-charge option, and the rows that tie its size to them."""
-        latest, by = Expression(), dict[int, Expression]()
+    def _open(self, model: ModelBuilder, size: Mapping[int, Expression]) -> Mapping[int, Expression]:
+        """Write the openings y of a fixed-charge option, and the rows that tie its size to them; return y."""
+        latest, by, opened = Expression(), dict[int, Expression](), dict[int, Expression]()
         for a in model.horizon.decisions if self.is_fixed_charge else ():
             if a in size:
                 new = model.variable(self.id, "by", a, unit="1", upper=1, integer=True, follows="openings")
-                y = model.variable(self.id, "open", a, unit="1", upper=1)
+                y = opened[a] = model.variable(self.id, "open", a, unit="1", upper=1)
                 model.require(self.id, "by", a, new - latest - y, "==", unit="1")
                 model.require(self.id, "most", a, size[a] - self.max_size * y, "<=", unit=self.scaling_unit)
                 if self.min_size > 0:
                     model.require(self.id, "least", a, size[a] - self.min_size * y, ">=", unit=self.scaling_unit)
-                self.pay(model, a, self.fixed_cost * y)
                 latest = new
             by[a] = latest
         model.link(self.id, "by", by)
         if self.is_fixed_charge:
             model.link(self.id, "on_line", self._on_line(model.horizon, by))
+        return opened
 
     def _on_line(self, horizon: Horizon, by: Mapping[int, Expression]) -> dict[int, Expression]:
         """Return Y one lead time before each period."""

@@ -261,7 +261,8 @@ def _changes(instance: Instance, o: str, before: Plan, after: Plan) -> Iterator[
 def _size_and_money(instance: Instance, o: str, build: Build | None) -> tuple[float, float]:
     if build is None:
         return 0.0, 0.0
-    return build.size, math.fsum(instance.sized[o].payments(instance.horizon, build.t, build.size, opened=build.opened))
+    paid = instance.sized[o].payments(instance.horizon, build.t, build.size, opened=build.opened)
+    return build.size, math.fsum(paid.values())
 
 
 def _purchases_in(instance: Instance, plan: Plan, o: str, year: int) -> list[float]:

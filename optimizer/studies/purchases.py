@@ -137,7 +137,7 @@ def _build_purchases(instance: Instance, result: Result) -> Iterator[Purchase]:
         first = min(build.t + horizon.whole(option.lead_time), len(horizon.periods))
         support = _support_of(instance, result, build)
         invested = option.payments(horizon, build.t, build.size, opened=build.opened)
-        payments = [*map(sum, zip(support, invested, strict=True))]
+        payments = [support[t] + invested.get(t, 0.0) for t in horizon.periods]
         paid = math.fsum(payments)
         yield Purchase(
             option=build.option,
@@ -153,7 +153,7 @@ def _build_purchases(instance: Instance, result: Result) -> Iterator[Purchase]:
             size=build.size,
             bought=build.size,
             size_words=size_text(instance, build.option, build.size),
-            capex=math.fsum(invested),
+            capex=math.fsum(invested.values()),
             support=math.fsum(support),
             paid=paid,
             counted=option.budget_share * paid,

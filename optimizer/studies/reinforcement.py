@@ -339,7 +339,7 @@ def with_addition(instance: Instance, plan: Plan, candidate: Addition, amount: f
     others = [build for build in plan.builds if build not in here]
     is_new = option.is_fixed_charge and not any(build.option == option.id for build in plan.builds)
     build = _build(instance, option, t, amount + sum(build.size for build in here))
-    outlay = option.budget_share * math.fsum(option.payments(horizon, t, amount, opened=is_new))
+    outlay = option.budget_share * math.fsum(option.payments(horizon, t, amount, opened=is_new).values())
     required, more = _with_required(instance, candidate)
     return replace(plan, builds=(*others, build, *required)), outlay + more
 
@@ -351,7 +351,7 @@ def _with_required(instance: Instance, candidate: Addition) -> tuple[list[Build]
         option = instance.sized[o]
         builds.append(_build(instance, option, a, _least_size(option)))
         paid = option.payments(instance.horizon, a, builds[-1].size, opened=True)
-        outlay += option.budget_share * math.fsum(paid)
+        outlay += option.budget_share * math.fsum(paid.values())
     return builds, outlay
 
 

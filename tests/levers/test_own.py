@@ -1,7 +1,7 @@
 """Levers from outside the package: registered, solved with, audited, and refused where they are not whole."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from io import StringIO
 from typing import Any, ClassVar, Literal
@@ -78,14 +78,11 @@ class Thrift(Sized):
     region: str = ""
 
     def invest(self, model: ModelBuilder) -> None:
-        working = self.working(model, self.buy(model))
-        model.link(self.id, "saving", working)
-        for t, saved in working.items():
-            self.pay(model, t, self.fee * model.horizon.delta * saved)
+        model.link(self.id, "saving", self.working(model, self.buy(model)))
 
-    def payments(self, horizon: Horizon, a: int, size: float, *, opened: bool) -> list[float]:
-        fees = (self.fee * horizon.delta * size * self.share_in_force(horizon, a, t) for t in horizon.periods)
-        return [*map(sum, zip(super().payments(horizon, a, size, opened=opened), fees, strict=True))]
+    def payments(self, horizon: Horizon, a: int, size: Any, *, opened: Any) -> Mapping[int, Any]:
+        paid, fee = super().payments(horizon, a, size, opened=opened), self.fee * horizon.delta
+        return {t: fee * self.share_in_force(horizon, a, t) * size + paid.get(t, 0.0) for t in horizon.periods}
 
     def operate(self, model: ModelBuilder, path: Path) -> None:
         for t, saved in model.linked(self.id, "saving").items():
@@ -335,9 +332,17 @@ def test_what_a_lever_pays_later_is_in_every_amount_of_its_purchase(
     # The whole of 90 t added to no plan costs 90·14.
     addition = Addition("less", 1, 90.0, np.ones(1))
     assert with_addition(instance, so.Plan(()), addition, 90.0)[1] == pytest.approx(90 * 14)
-    # Without the method the fee of 2·50·2 is an outlay of nothing.
+    # Booked in `invest` instead, the fee of 2·50·2 is an outlay of nothing.
     assert "belongs to no purchase" not in result.frames.frame("builds").note
+
+    def invest(self: Thrift, model: ModelBuilder) -> None:
+        bought(self, model)
+        for t, saved in model.linked(self.id, "saving").items():
+            self.pay(model, t, self.fee * model.horizon.delta * saved)
+
+    bought = Thrift.invest
     monkeypatch.delattr(Thrift, "payments")
+    monkeypatch.setattr(Thrift, "invest", invest)
     assert " 200 USD of the outlay belongs to no purchase of the table." in solve(instance).frames.frame("builds").note
 
 

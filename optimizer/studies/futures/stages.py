@@ -292,8 +292,8 @@ def decisions_in_future(instance: Instance, result: Result) -> list[Decision]:
     """Return the builds and stock purchases of the plan of one future, unsorted and without names of futures."""
     horizon, found = instance.horizon, list[Decision]()
     for build in result.plan.builds:
-        paid = math.fsum(instance.sized[build.option].payments(horizon, build.t, build.size, opened=build.opened))
-        found.append(Decision(**vars(build), futures=(), paid=(paid,)))
+        costs = instance.sized[build.option].payments(horizon, build.t, build.size, opened=build.opened)
+        found.append(Decision(**vars(build), futures=(), paid=(math.fsum(costs.values()),)))
     for o, fills in result.plan.fills.items():
         stock = instance.stocks[o]
         for t, (fill, paid) in enumerate(zip(fills, stock.payments(horizon, fills), strict=True)):
