@@ -271,3 +271,21 @@ def test_an_annual_budget_that_is_too_small_is_named(tmp_path: Path) -> None:
     first, second = repair_sentences(so.load(file), so.explain(so.load(file)))
     assert first == "No amount of money alone makes everything survivable while the annual budget stays as it is."
     assert "60 USD more in each year" in second
+
+
+def test_nothing_is_survived_where_there_are_no_shocks(tmp_path: Path) -> None:
+    # Imports that cost nothing serve all, so that the plan costs nothing. Cut, they ask for 50 t at 2.
+    file = tmp_path / "calm.yaml"
+    file.write_text(ANNUAL, encoding="utf-8")
+
+    def printed(command: str) -> str:
+        changes = ("shocks=null", "policy=null", "processes.imports.cost=0")
+        done = diversify(command, str(file), *(word for each in changes for word in ("--set", each)), columns=200)
+        return " ".join((done.stdout + done.stderr).split())
+
+    compared, attacked = printed("compare"), printed("attack")
+    assert "the instance has no shocks; the cheapest plan costs 0 USD in all. Side by side" in compared
+    assert "Proven: costs to 0 USD (2 % of the total cost, which is 0). The least outlay is 0 USD. The" in compared
+    assert "any budget: cost 0 USD (1 done" in compared
+    assert not any(words in compared for words in ("0 of 0", "Worst service", "Gap of the worst", "less than 0"))
+    assert "100 USD is enough to survive every affordable attack (proven: no plan survives for less" in attacked

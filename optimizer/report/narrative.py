@@ -351,7 +351,7 @@ def in_tolerance(bases: Iterable[ToleranceBase], money: str) -> str:
         return ""
     least, most, wholes = found[0], found[-1], dict.fromkeys(whole(base).partition(",")[0] for base in found)
     several = f"by column {share_text(least.share)} of {' or of '.join(wholes)}"
-    better = " or better" if least.tolerance <= 0.99 * most.tolerance else ""
+    better = " or better" if least.tolerance < 0.99 * most.tolerance else ""
     return f"{si(most.tolerance, money)}{better} ({share_of_base(least) if len(wholes) == 1 else several})"
 
 
@@ -362,11 +362,11 @@ def share_of_base(base: ToleranceBase) -> str:
 
 def whole(base: ToleranceBase | None) -> str:
     """Return the name of a tolerance base."""
+    if base is not None and base.amount <= 0:
+        return "the total cost, which is 0"
     if base is None or base.kind == "a thousandth of the total cost":
         return "a thousandth of the total cost, as survival costs no more, or its price is not known"
-    if base.kind == "price of survival":
-        return "the price of survival"
-    return "the price of the plan"
+    return f"the {base.kind}"
 
 
 def of_gaps(share: float) -> str:

@@ -122,14 +122,15 @@ def adversary_words(instance: Instance) -> str:
 
 def _least_outlay_text(least: LeastOutlay, instance: Instance) -> str:
     """Describe the least outlay that survives the listed shocks and every affordable attack, and its proven bound."""
+    has_shocks = bool(instance.events or instance.survival_rules)
     if least.status == "none":
-        return no_outlay_words(instance, "shock or affordable attack")
+        return no_outlay_words(instance, f"{'shock or ' * has_shocks}affordable attack")
     bound = f"no plan survives for less than {si_down(least.bound or 0.0, instance.money, 6)}"
     if least.outlay is None:
         return f"not known: the search was stopped; {bound}"
-    proven = f"proven: {bound}" if least.status == "optimal" else f"not proven; {bound}"
-    every = f"every shock and affordable attack{but_samples(instance)}"
-    return f"{si_up(least.outlay, instance.money, 6)} is enough to survive {every} ({proven})"
+    proven = f" (proven: {bound})" if least.status == "optimal" else f" (not proven; {bound})"
+    every = f"every {'shock and ' * has_shocks}affordable attack{but_samples(instance)}"
+    return f"{si_up(least.outlay, instance.money, 6)} is enough to survive {every}{proven * (least.outlay > 0)}"
 
 
 def _deterred_text(found: AttackResult) -> str:

@@ -45,8 +45,10 @@ LoneLine = tuple[str | Text, Sequence[Text], float | None]
 
 def caption(comparison: Comparison, columns: Sequence[ComparisonColumn], against: str) -> str:
     """Return the caption of the given columns: the meaning of the marks, and the accuracy of the figures."""
-    text = f"▲ more, ▼ less than in {against}, ◆ as much at other times. Worst service: {MEANING} Over all shocks: "
-    text += "the cells of a row may be of different shocks and periods, with other floors. ✗ below the floor. "
+    text = f"▲ more, ▼ less than in {against}, ◆ as much at other times. "
+    if any(column.result.shocks for column in columns):
+        text += f"Worst service: {MEANING} Over all shocks: the cells of a row may be of different shocks and periods, "
+        text += "with other floors. ✗ below the floor. "
     text += "Largest share: of what is made in the "
     text += f"baseline, from {one_region(next(iter(comparison.cases.values())))}; ! more than "
     text += f"{percent(LINE)}. {_gap_definition(columns)}{sure(comparison, columns)}"
@@ -89,12 +91,13 @@ def _least_outlay_sentence(comparison: Comparison, found: CaseLeastOutlay) -> st
     if found.outlay is None:
         words = no_outlay_words(instance, "shock")
         return f"{words[:1].upper()}{words[1:]}."
-    bound = found.bound or 0.0
-    proven = "not proven: it may be less"
+    proven = " (not proven: it may be less)"
+    which, does = f" that survives everything{but}", "does so" if but else "keeps every floor"
+    if not (instance.events or instance.survival_rules):
+        which, does = "", "keeps every rule"
     if found.status == "optimal":
-        does = "does so" if but else "keeps every floor"
-        proven = f"proven: no plan {does} for less than {_proven_bound(bound)} {money}"
-    text = f"The least outlay that survives everything{but} is {_sufficient_amount(found.outlay)} {money} ({proven})."
+        proven = f" (proven: no plan {does} for less than {_proven_bound(found.bound or 0.0)} {money})"
+    text = f"The least outlay{which} is {_sufficient_amount(found.outlay)} {money}{proven * (found.outlay > 0)}."
     if found.result is not None:
         text += (
             f" The cheapest plan with that outlay costs {si(found.result.total_cost, money, 4)} in all, present value."
@@ -301,7 +304,7 @@ def _survival_change(step: BudgetStep) -> str:
     before, after, count = len(step.before.shocks_survived), len(step.after.shocks_survived), len(step.after.shocks)
     if step.is_nothing and step.before.shocks_survived != step.after.shocks_survived:
         return DASH
-    return f"{before:,} → {after:,}" if after != before else f"{after:,} of {count:,}"
+    return f"{before:,} → {after:,}" if after != before else f"{after:,} of {count:,}" if count else "no shocks"
 
 
 def _step_builds(instance: Instance, step: BudgetStep) -> str | Text:

@@ -223,13 +223,18 @@ class _Rows:
         money = self._instance(self.columns[0]).money
         if self.by_case:
             yield f"Budget, {money}", [Text(budget_text(c.budget).removesuffix(" budget")) for c in self.columns]
-        yield "Survives", [_survived_cell(column.result) for column in self.columns]
-        for words, gap in ("Survival gap of all shocks", "survival_gap"), ("Gap of the worst shock", "worst_gap"):
-            yield f"{words}, {money}", [_money_cell(c.result, getattr(c.result, gap), 3) for c in self.columns]
+        if self._has_shocks():
+            yield "Survives", [_survived_cell(column.result) for column in self.columns]
+            for words, gap in ("Survival gap of all shocks", "survival_gap"), ("Gap of the worst shock", "worst_gap"):
+                yield f"{words}, {money}", [_money_cell(c.result, getattr(c.result, gap), 3) for c in self.columns]
         digits = self._digits("total_cost")
         yield f"Total cost, {money}", [self._cost_cell(column, digits) for column in self.columns]
         yield from self._prices(money)
         yield f"Outlay, {money}", [_money_cell(column.result, column.result.outlay, 4) for column in self.columns]
+
+    def _has_shocks(self) -> bool:
+        """Return whether any column has shocks, or no plan that would have an outcome."""
+        return any(column.result.shocks or column.result.baseline is None for column in self.columns)
 
     def _cost_cell(self, column: ComparisonColumn, digits: int) -> Text:
         """Return the total cost, and below it the proven bound if the cost is not proven to the tolerance."""
@@ -350,9 +355,9 @@ class _Rows:
 def _survived_cell(result: Result) -> Text:
     if result.baseline is None:
         return Text("no plan", style=FAILS)
-    count, all_ = len(result.shocks_survived), len(result.shocks)
+    count = f"{len(result.shocks_survived):,} of {len(result.shocks):,}" if result.shocks else "no shocks"
     doubt = " ?" if result.status == "stopped" else ""
-    return Text(f"{count:,} of {all_:,}{doubt}", style=KEPT if result.survives else FAILS)
+    return Text(count + doubt, style=KEPT if result.survives else FAILS)
 
 
 def _money_cell(result: Result, amount: float, digits: int) -> Text:
