@@ -103,6 +103,10 @@ class AdversarySpec(Described):
         """Return whether an attack with this cost to the adversary is deterred."""
         return cost >= self.deterred_from - DETERRED_ROUNDING * self.attack_budget
 
+    def least_budget(self, price: float, cost: float) -> float:
+        """Return the least attack budget that makes an attack with this price and this cost under a plan."""
+        return max(price, cost / (1.0 + DETERRED - DETERRED_ROUNDING)) if self.deterrents else price
+
     @property
     def deterred_from(self) -> float:
         """The cost from which an attack is deterred."""

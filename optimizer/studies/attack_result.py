@@ -150,6 +150,10 @@ class AttackResult:
         found = (start.cheapest for start in self.starts if start.cheapest is not None)
         return min(found, key=lambda damage: (damage.cost, -damage.gap), default=None)
 
+    def least_budget(self, damage: AttackDamage | None) -> float | None:
+        """Return the least attack budget for which an attack is made, not deterred; None if there is no attack."""
+        return None if damage is None else self.adversary.least_budget(damage.price, damage.cost)
+
     @property
     def survives(self) -> bool:
         """Whether every floor is kept in all attacks that the adversary can afford, and in all listed shocks.
@@ -195,7 +199,7 @@ class AttackResult:
             "shaping": [asdict(each) for each in self.shaping],
             "deterred": [asdict(each) for each in self.deterred],
             "worst": _dict(self.worst),
-            "least_attack_budget": None if breaking is None else breaking.cost,
+            "least_attack_budget": self.least_budget(breaking),
             "breaking": _dict(breaking),
             "starts": [asdict(start) for start in self.starts],
             "unaware": _dict(self.unaware),

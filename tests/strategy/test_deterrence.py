@@ -222,7 +222,7 @@ def test_what_the_study_of_attacks_says() -> None:
     assert worst is not None
     assert (worst.price, worst.cost, worst.gap) == (6, pytest.approx(10), pytest.approx(900))
     assert breaking is not None
-    assert found.to_dict()["least_attack_budget"] == pytest.approx(10)
+    assert found.to_dict()["least_attack_budget"] == pytest.approx(10 / 1.000099)
     assert found.least is not None
     assert (found.least.status, found.least.outlay) == ("optimal", pytest.approx(190, rel=1e-6))
     # The plan as it is, against one who has 9: nothing breaks it, and a single source is deterred as well.
@@ -233,16 +233,20 @@ def test_what_the_study_of_attacks_says() -> None:
 
 
 def test_what_breaks_a_plan_reads_above_what_it_survives() -> None:
-    # Deterred from 1e-4 above the attack budget on, 13.0013, in the box and at each start; 13.001 would be below that.
+    # Deterred from 1e-4 above the attack budget on, 13.0013, less 1e-6 of it. So budgets above 13.0013 / 1.000099
+    # = 13.000013 break it, in the box and at each start; 13.0000 would be one that it survives.
     changes = ["adversary.attack_budget=13", "adversary.targets.ban.price=12", "adversary.starts=[2027, 2028]"]
     found = so.attack(so.load(CASES / "hand_deter.yaml", changes), settings=EXACT)
     assert [each.cheapest and each.cheapest.cost for each in found.starts] == [pytest.approx(13.0013)] * 2
     text = io.StringIO()
     show(attack_parts, found, Console(file=text, width=120))
     lines = text.getvalue().splitlines()
-    assert [line.split()[3] for line in lines if line.startswith("│ Breaks at")] == ["13.0013"]
+    assert [line.split()[3] for line in lines if line.startswith("│ Breaks at")] == ["13.0001"]
     starts = lines[next(i for i, line in enumerate(lines) if line.startswith("Every start")) :]
-    assert sum(" 13.0013 " in line for line in starts) == 2
+    assert sum(" 13.0001 " in line for line in starts) == 2
+    for attack_budget, survives in ((13.00001, True), (13.0001, False)):
+        instance = so.load(CASES / "hand_deter.yaml", [*changes[1:], f"adversary.attack_budget={attack_budget}"])
+        assert so.attack(instance, found.result).survives == survives
 
 
 def test_without_the_option_nothing_deters() -> None:

@@ -171,7 +171,8 @@ def breaking_attack_text(found: AttackResult) -> str:
     below = sum(damage.below_floor for damage in breaking.segments.values())
     what = f"the least attack budget that breaks the plan: {_attack_text(found, breaking)}"
     # Rounded up: rounded down, it would read as an attack budget that the plan survives.
-    return f"{si_up(breaking.cost, money, 6)}, {what}, {si(below, 't')} below the floors, {si(breaking.gap, money)}"
+    least = si_up(found.least_budget(breaking) or 0.0, money, 6)
+    return f"{least}, {what}, {si(below, 't')} below the floors, {si(breaking.gap, money)}"
 
 
 def _unaware_plan_text(found: AttackResult) -> str:
