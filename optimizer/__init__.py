@@ -74,7 +74,7 @@ if TYPE_CHECKING:
     from optimizer.studies.evaluation import PlanEvaluation as PlanEvaluation
     from optimizer.studies.explain import explain
     from optimizer.studies.explanation import Explanation as Explanation
-    from optimizer.studies.futures.solve import solve, solve_futures, withstand
+    from optimizer.studies.futures.solve import solve_futures
     from optimizer.studies.futures.study import futures_study
     from optimizer.studies.futures.study_result import FuturesStudy as FuturesStudy
     from optimizer.studies.requirements import find_requirements
@@ -88,6 +88,7 @@ if TYPE_CHECKING:
     from optimizer.studies.time_to_survive import TimeToSurvive as TimeToSurvive
     from optimizer.studies.time_to_survive import time_to_survive
     from optimizer.studies.verify import verify
+    from optimizer.studies.withstand import solve, withstand
 
 _NAMES_OF = {
     "studies.alternatives": ("alternatives",),
@@ -111,10 +112,11 @@ _NAMES_OF = {
     "studies.sensitivity": ("sensitivity",),
     "studies.cost_shares": ("CostShares",),
     "studies.sharing": ("share_costs",),
-    "studies.futures.solve": ("solve", "solve_futures", "withstand"),
+    "studies.futures.solve": ("solve_futures",),
     "studies.stress_result": ("Stress",),
     "studies.stress": ("stress",),
     "studies.verify": ("verify",),
+    "studies.withstand": ("solve", "withstand"),
     "audit.auditor": ("Auditor",),
     "audit": ("AuditReport", "Verification"),
     "errors": (

@@ -7,7 +7,7 @@ nothing      the shocks under the do-nothing plan
 prices       the limits with the largest shadow prices                         `outcomes`
 audit        recomputation of all figures without the solver                   `audit`
 
-`so.solve` is in `futures.solve`, with the plans of several futures: it reads arguments and calls `solve_instance`.
+`so.solve` is in `withstand`: it reads arguments and calls `solve_instance`.
 `solve` proves the cost to a relative MIP gap; studies that compare plans prove it to a share of the price of survival
 (`measured_plan`).
 """

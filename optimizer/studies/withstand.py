@@ -1,8 +1,8 @@
-"""The cheapest plan that withstands an adversary, and the least outlay that does so.
+"""`solve` and `withstand`: plans of instances with one future; and the least outlay that withstands an adversary.
 
-The search is `algorithms.robust`. The result is that of an instance in which the attacks that shaped the plan are
-shocks besides the listed ones, audited as such; every other affordable attack has been evaluated. Attacks that the plan
-deters are no shocks; the result names them.
+Without an adversary the search is that of `studies.solve`, with one `algorithms.robust`. The result is then that of an
+instance in which the attacks that shaped the plan are shocks besides the listed ones, audited as such; every other
+affordable attack has been evaluated. Attacks that the plan deters are no shocks; the result names them.
 
 shaping      attacks in the model of the plan that the plan does not deter
 deterred     attacks that are affordable at their prices, but not with the costs that the plan's leverage adds
@@ -10,7 +10,7 @@ deterred     attacks that are affordable at their prices, but not with the costs
 
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -21,7 +21,8 @@ from optimizer.algorithms.separation.attacks import AttackImpact, AttackOracle, 
 from optimizer.algorithms.solving import open_evaluator
 from optimizer.algorithms.workers import Memory, clock_of_task, listener_of
 from optimizer.disruptions.adversary import Attack
-from optimizer.instance.edits import with_budget
+from optimizer.errors import Finding, InstanceError
+from optimizer.instance.edits import ScenarioNames, apply_arguments, with_budget
 from optimizer.instance.schema import Instance
 from optimizer.instance.variants import with_attacks, with_eased_floors
 from optimizer.model.builder import ModelBuilder
@@ -29,7 +30,89 @@ from optimizer.results.plan import Faced, Plan
 from optimizer.results.result import Result
 from optimizer.solver import BranchingHistories, Clock, Listener, Settings, Vector, ignore, interruptible
 from optimizer.studies.attack_result import LeastOutlay
-from optimizer.studies.solve import Timer, conclude
+from optimizer.studies.solve import Timer, conclude, solve_instance
+from optimizer.units import MoneyLike
+
+
+def solve(
+    instance: Instance,
+    budget: MoneyLike | None = None,
+    *,
+    settings: Settings | None = None,
+    listener: Listener = ignore,
+    scenario: ScenarioNames | None = None,
+    adversary: bool = False,
+) -> Result:
+    """Find the cheapest plan that survives every shock, or the plan with the least survival gap if there is none.
+
+    Args:
+        instance: an instance without futures and with the objective expected cost; for others, use `solve_futures`.
+        budget: limit on the undiscounted outlay, a number or text such as "250M"; None keeps the instance's budget.
+        settings: solver, MIP gap, limits.
+        listener: receives every step of the search.
+        scenario: scenario of the instance, or several; they apply in the order given, so that later ones take priority.
+        adversary: whether the plan must survive the worst attack that the adversary can afford.
+
+    Returns:
+        The result, audited.
+
+    Raises:
+        AuditError: the plan and its figures disagree.
+        SolverError: the solver failed.
+        InstanceError: the instance has futures or another objective, lacks the scenario, or lacks the required
+            adversary.
+        ValueError: a budget that is no amount of money.
+
+    Example:
+        >>> import optimizer as so
+        >>> result = so.solve(so.load("instances/tiny.yaml"), budget="30M")
+        >>> result.status, round(result.total_cost)
+        ('survives', 43600000)
+        >>> result.plan
+        <Plan
+          2026  plant  20
+          stock  reserve  at most 100 t>
+    """
+    settings = Settings.chosen(settings)
+    made = apply_arguments(instance, budget=budget, scenario=scenario, takes="futures and measures")
+    if made.instance.is_adaptive:
+        place, what = "futures", "the instance has several futures"
+        cure = "Call `solve_futures`, or choose one by in_future(instance, name)."
+        if not made.instance.futures:
+            place, what = "policy.objective", f"plans are judged by {made.instance.policy.objective}"
+            cure = "Call `solve_futures`; `solve` is for expected cost."
+        raise InstanceError([Finding(instance.title, None, place, what, cure)])
+    clock = settings.clock()
+    if adversary:
+        result = search_robust(made.instance, settings, clock, listener, made.notes).result
+    else:
+        result = solve_instance(made.instance, settings, clock, listener, notes=made.notes)
+    return replace(result, changes=made.changes)
+
+
+def withstand(
+    instance: Instance,
+    budget: MoneyLike | None = None,
+    *,
+    settings: Settings | None = None,
+    listener: Listener = ignore,
+    scenario: ScenarioNames | None = None,
+) -> Result:
+    """Find the cheapest plan that survives every listed shock, and the worst affordable attack at each of its starts.
+
+    It is equivalent to `solve(…, adversary=True)`.
+
+    Args:
+        instance: an instance with an adversary.
+        budget, settings, listener, scenario: as for `solve`; `strategy` and `checkpoint` are ignored.
+
+    Returns:
+        The result, audited; where floors fail, the sum of the listed gaps and of the worst at each start is least.
+
+    Raises:
+        AuditError, SolverError, InstanceError, ValueError: as for `solve`.
+    """
+    return solve(instance, budget, settings=settings, listener=listener, scenario=scenario, adversary=True)
 
 
 @dataclass(frozen=True)
@@ -124,8 +207,7 @@ def deterred_attacks(oracle: AttackOracle, plan: Vector, known: Iterable[Attack]
 
 
 def _faced_adversary(oracle: AttackOracle, attacks: Iterable[Attack], deterred: Iterable[Attack]) -> Faced:
-    programmes = oracle.programmes
-    horizon = programmes.instance.horizon
+    programmes, horizon = oracle.programmes, oracle.programmes.instance.horizon
     return Faced(
         attack_budget=programmes.adversary.attack_budget,
         starts=len(programmes.starts),

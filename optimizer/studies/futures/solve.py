@@ -1,7 +1,4 @@
-"""`solve`, `withstand` and `solve_futures`: plans of instances with one future and with several.
-
-`solve` and `withstand` read their arguments and call `studies.solve`. With several futures, or a measure other than
-expected cost, `solve_futures` has these steps:
+"""`solve_futures`: plans of instances with several futures, or with a measure other than expected cost, in steps:
 
 alone       every future by itself: its least cost, the reference of regret
 joint       all futures, with equal decisions until an answer distinguishes them   `algorithms`
@@ -20,7 +17,7 @@ from optimizer.algorithms.conflict import Conflict, find_conflict
 from optimizer.algorithms.extensive_form import solve_extensive_form
 from optimizer.algorithms.joint_recourse import JointEvaluator
 from optimizer.algorithms.problem import Hints, ProblemVariant, SearchResult
-from optimizer.algorithms.recourse import Evaluator, recourse_executor
+from optimizer.algorithms.recourse import recourse_executor
 from optimizer.algorithms.robust import RobustPlans, robust_plans
 from optimizer.algorithms.separation.attacks import AttackOracle, attack_oracles, listed_shocks_only
 from optimizer.algorithms.solving import Alone, best_plan, open_evaluator, solve_alone, with_regret
@@ -39,8 +36,8 @@ from optimizer.results.saved import Status
 from optimizer.solver import Clock, Listener, Progress, Settings, ignore, interruptible
 from optimizer.studies.futures.stages import decisions
 from optimizer.studies.outcomes import proven_gap, relative_distance
-from optimizer.studies.solve import NO_PRICE, PlanConclusion, Timer, run_record, solve_instance
-from optimizer.studies.withstand import attacked_instance, search_robust
+from optimizer.studies.solve import NO_PRICE, PlanConclusion, Timer, run_record
+from optimizer.studies.withstand import attacked_instance
 from optimizer.tolerances import EXACT_GAP, FINEST_SHARE
 from optimizer.units import MoneyLike
 
@@ -48,87 +45,6 @@ from optimizer.units import MoneyLike
 ALONE_SHARE = 0.4
 NO_REFERENCE = "The time ran out before the least cost of each future alone was known, from which regret counts."
 OPEN_REFERENCE = "Not all least costs of futures alone were proven in time: regrets may be larger."
-
-
-def solve(
-    instance: Instance,
-    budget: MoneyLike | None = None,
-    *,
-    settings: Settings | None = None,
-    listener: Listener = ignore,
-    scenario: ScenarioNames | None = None,
-    adversary: bool = False,
-) -> Result:
-    """Find the cheapest plan that survives every shock, or the plan with the least survival gap if there is none.
-
-    Args:
-        instance: an instance without futures and with the objective expected cost; for others, use `solve_futures`.
-        budget: limit on the undiscounted outlay, a number or text such as "250M"; None keeps the instance's budget.
-        settings: solver, MIP gap, limits.
-        listener: receives every step of the search.
-        scenario: scenario of the instance, or several; they apply in the order given, so that later ones take priority.
-        adversary: whether the plan must survive the worst attack that the adversary can afford.
-
-    Returns:
-        The result, audited.
-
-    Raises:
-        AuditError: the plan and its figures disagree.
-        SolverError: the solver failed.
-        InstanceError: the instance has futures or another objective, lacks the scenario, or lacks the required
-            adversary.
-        ValueError: a budget that is no amount of money.
-
-    Example:
-        >>> import optimizer as so
-        >>> result = so.solve(so.load("instances/tiny.yaml"), budget="30M")
-        >>> result.status, round(result.total_cost)
-        ('survives', 43600000)
-        >>> result.plan
-        <Plan
-          2026  plant  20
-          stock  reserve  at most 100 t>
-    """
-    settings = Settings.chosen(settings)
-    made = apply_arguments(instance, budget=budget, scenario=scenario, takes="futures and measures")
-    if made.instance.is_adaptive:
-        place, what = "futures", "the instance has several futures"
-        cure = "Call `solve_futures`, or choose one by in_future(instance, name)."
-        if not made.instance.futures:
-            place, what = "policy.objective", f"plans are judged by {made.instance.policy.objective}"
-            cure = "Call `solve_futures`; `solve` is for expected cost."
-        raise InstanceError([Finding(instance.title, None, place, what, cure)])
-    clock = settings.clock()
-    if adversary:
-        result = search_robust(made.instance, settings, clock, listener, made.notes).result
-    else:
-        result = solve_instance(made.instance, settings, clock, listener, notes=made.notes)
-    return replace(result, changes=made.changes)
-
-
-def withstand(
-    instance: Instance,
-    budget: MoneyLike | None = None,
-    *,
-    settings: Settings | None = None,
-    listener: Listener = ignore,
-    scenario: ScenarioNames | None = None,
-) -> Result:
-    """Find the cheapest plan that survives every listed shock, and the worst affordable attack at each of its starts.
-
-    It is equivalent to `solve(…, adversary=True)`.
-
-    Args:
-        instance: an instance with an adversary.
-        budget, settings, listener, scenario: as for `solve`; `strategy` and `checkpoint` are ignored.
-
-    Returns:
-        The result, audited; where floors fail, the sum of the listed gaps and of the worst at each start is least.
-
-    Raises:
-        AuditError, SolverError, InstanceError, ValueError: as for `solve`.
-    """
-    return solve(instance, budget, settings=settings, listener=listener, scenario=scenario, adversary=True)
 
 
 def solve_futures(
@@ -239,26 +155,14 @@ class _Search:
 
     def _search(self, least: tuple[float, ...], alone: Sequence[Alone]) -> RobustPlans:
         """Return the best joint plan, against the adversaries if there are oracles."""
+        problem, known = ProblemVariant(least_costs=least), (self.settings, self.clock, self.listener)
         if self.oracles is not None:
-            return self._search_robust(self.instance, self.settings, self.evaluator, self.oracles, self.listener, least)
+            return robust_plans(self.instance, *known, self.evaluator, self.oracles, problem)
         shocks = (self.tree.name(number, each) for number, own in enumerate(alone) for each in own.paths)
         plans = tuple(each.plan for each in alone if each.plan is not None)
         hints = Hints(frozenset(shocks), alone=plans if len(plans) == len(alone) else ())
-        problem, known = ProblemVariant(least_costs=least), (self.settings, self.clock, self.listener)
         solved = best_plan(self.instance, *known, problem, self.evaluator, hints)
         return RobustPlans(solved, (None,) * len(self.tree.futures))
-
-    def _search_robust(
-        self,
-        instance: Instance,
-        settings: Settings,
-        evaluator: Evaluator,
-        oracles: Sequence[AttackOracle | None],
-        listener: Listener,
-        least: tuple[float, ...] = (),
-    ) -> RobustPlans:
-        problem = ProblemVariant(least_costs=least)
-        return robust_plans(instance, settings, self.clock, listener, evaluator, oracles, problem)
 
     # Each future alone.
 
@@ -313,9 +217,8 @@ class _Search:
         def report(step: Progress) -> None:
             self.listener(replace(step, phase=f"{future.name} alone, {step.phase}"))
 
-        instance = future.instance.by_expected_cost()
-        evaluator = self.evaluator.futures[number]
-        found = self._search_robust(instance, self._settings_alone, evaluator, oracles, report)
+        instance, evaluator = future.instance.by_expected_cost(), self.evaluator.futures[number]
+        found = robust_plans(instance, self._settings_alone, self.clock, report, evaluator, oracles)
         return Alone.of(instance, found.solved)
 
     def _check_reference(self, number: int, alone: Alone) -> Alone:
