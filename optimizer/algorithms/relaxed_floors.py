@@ -50,7 +50,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.disruptions.adversary import AdversarySpec
+from optimizer.disruptions.adversary import AdversarySpec, Attack
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.operation_paths import SampleOrder
 from optimizer.model.builder import ModelBuilder
@@ -216,9 +216,11 @@ def _largest_level(instance: Instance, option: str, level: Expression) -> float:
     return max(map(float, level.terms.values()), default=0.0) * instance.options[option].largest
 
 
-def levels_under(model: ModelBuilder, plan: Sequence[float], options: Iterable[str], t: int) -> dict[str, float]:
-    """Return the levels of options in period `t` under `plan`, the values of the `first_stage_model`."""
-    return {o: model.linked(o, LEVEL_LINK).get(t, Expression()).value(plan) for o in options}
+def attack_cost(model: ModelBuilder, plan: Sequence[float], adversary: AdversarySpec, attack: Attack) -> float:
+    """Return the cost of an attack to the adversary under `plan`, the values of the `first_stage_model`."""
+    options = adversary.deterrence(attack.targets)
+    levels = {o: model.linked(o, LEVEL_LINK).get(attack.start, Expression()).value(plan) for o in options}
+    return adversary.cost(attack.targets, levels)
 
 
 # Owner and kind of the columns that excuse samples.

@@ -14,8 +14,6 @@ from optimizer.results.result import Result, worst_at_each_start
 from optimizer.tolerances import (
     AUDIT_MONEY_SCALE,
     AUDIT_RELATIVE,
-    DETERRED,
-    DETERRED_ROUNDING,
     NEGLIGIBLE,
     ROUNDING,
     SAME_VALUE,
@@ -199,9 +197,8 @@ def _check_costs_of_attacks(plan: PlanAccounts, faced: Faced, file_format: int) 
             cost += sum(per * levels.get(o, 0.0) for o, per in adversary.targets[target].deterrence.items())
         if name in faced.costs:
             report.agree(f"{row(name)}.cost", faced.costs[name], cost, adversary.attack_budget)
-        least = adversary.attack_budget * (1.0 + DETERRED - DETERRED_ROUNDING)
-        is_deterred = bool(adversary.deterrents) and cost >= least
-        stated, found = ("deterred" if each else "made" for each in (name in faced.deterred, is_deterred))
+        is_deterred = name in faced.deterred, adversary.deters(cost)
+        stated, found = ("deterred" if each else "made" for each in is_deterred)
         remark = f"it costs the adversary {cost:g} of an attack budget of {adversary.attack_budget:g}"
         report.matches(row(name), stated, found, remark=remark)
 

@@ -100,8 +100,8 @@ class AdversarySpec(Described):
         return self.price(names) <= self.attack_budget * (1.0 + ROUNDING)
 
     def deters(self, cost: float) -> bool:
-        """Return whether an attack with this cost to the adversary is deterred."""
-        return cost >= self.deterred_from - DETERRED_ROUNDING * self.attack_budget
+        """Return whether an attack with this cost to the adversary is deterred; none is where no option deters."""
+        return bool(self.deterrents) and cost >= self.made_below
 
     def least_budget(self, price: float, cost: float) -> float:
         """Return the least attack budget that makes an attack with this price and this cost under a plan."""
@@ -111,6 +111,11 @@ class AdversarySpec(Described):
     def deterred_from(self) -> float:
         """The cost from which an attack is deterred."""
         return self.attack_budget * (1.0 + DETERRED)
+
+    @property
+    def made_below(self) -> float:
+        """The cost below which an attack is made: `deterred_from`, less what errors of the solver's integers add to."""
+        return self.attack_budget * (1.0 + DETERRED - DETERRED_ROUNDING)
 
     def shock(self, names: Sequence[str], starts: Sequence[str]) -> ShockSpec:
         """Return the shock entry of an attack on a set of targets, at each of the given starts."""
@@ -138,7 +143,8 @@ class AdversarySpec(Described):
     def attack(self, name: str, horizon: Horizon) -> "Attack | None":
         """Return the attack with a name such as ``attack{mines+ports}@2028Q1``, or None if there is none."""
         entry, _, label = name.rpartition("@")
-        targets, starts = self.targets_of(entry), self.starts.periods(horizon)
+        targets = self.targets_of(entry)
+        starts = () if targets is None else self.starts.periods(horizon)
         start = next((t for t in starts if horizon.label(t) == label), None)
         return None if targets is None or start is None else Attack(targets, start)
 
@@ -165,9 +171,8 @@ class AdversarySpec(Described):
         if not self.deterrents:
             yield from self.each_maximal()
             return
-        limit = self.deterred_from - DETERRED_ROUNDING * self.attack_budget
         prices = [target.price for target in self.targets.values()]
-        for chosen in _maximal_sets(costs, math.nextafter(limit, -math.inf), slack=0.0):
+        for chosen in _maximal_sets(costs, math.nextafter(self.made_below, -math.inf), slack=0.0):
             # If deterrence adds little, a set may escape deterrence although its price alone exceeds the budget.
             inside = sorted(chosen)
             for subset in _maximal_sets([prices[i] for i in inside], self.attack_budget):

@@ -25,7 +25,7 @@ import numpy as np
 from optimizer import arguments
 from optimizer.algorithms.reading import do_nothing_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.algorithms.relaxed_floors import levels_under
+from optimizer.algorithms.relaxed_floors import attack_cost
 from optimizer.algorithms.separation.attacks import (
     AttackImpact,
     AttackOracle,
@@ -80,8 +80,7 @@ def attack_damages(instance: Instance, plan: Plan, attacks: Sequence[Attack]) ->
     assert adversary is not None
     found = []
     for each in attacks:
-        levels = levels_under(builder, columns, adversary.deterrence(each.targets), each.start)
-        cost = adversary.cost(each.targets, levels)
+        cost = attack_cost(builder, columns, adversary, each)
         found.append(_attack_damage(under, each, surveyed, place[each.name(instance.horizon)], cost))
     return found
 

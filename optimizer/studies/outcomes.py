@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from optimizer.algorithms.problem import DualValues, SearchResult
 from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.algorithms.relaxed_floors import excused_samples, levels_under, survival_shares
+from optimizer.algorithms.relaxed_floors import attack_cost, excused_samples, survival_shares
 from optimizer.algorithms.subproblems import BatchResponse
 from optimizer.disruptions.path import BASELINE, Numbers
 from optimizer.instance.derived import display_name, has_only_stocks, region_name
@@ -260,8 +260,7 @@ def with_costs(instance: Instance, faced: Faced | None, plan: ModelBuilder, colu
     for name in (*faced.attacks, *faced.deterred):
         made = adversary.attack(name, instance.horizon)
         if made is not None:
-            levels = levels_under(plan, columns, adversary.deterrence(made.targets), made.start)
-            costs[name] = adversary.cost(made.targets, levels)
+            costs[name] = attack_cost(plan, columns, adversary, made)
     return replace(faced, costs=costs)
 
 

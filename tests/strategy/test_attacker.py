@@ -108,7 +108,8 @@ def test_the_cheapest_set_that_breaks_a_plan_is_the_cheapest_of_all_that_do(
         assert (found is None) == (not breaking)
         if found is not None:
             assert adversary.price(found.attack.targets) == pytest.approx(min(breaking))
-            assert found.below > NEGLIGIBLE
+            sets = oracle.programmes.sets([found.attack.targets])
+            assert oracle.impacts(window, sets, window.floor_costs).below > NEGLIGIBLE
 
 
 CHAIN: dict[str, Any] = {

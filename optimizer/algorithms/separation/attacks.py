@@ -67,11 +67,10 @@ ATTACKS_AT_ONCE = 256
 
 @dataclass(frozen=True)
 class AttackImpact:
-    """The impact of an attack on a plan: gap in money, and the largest share of demand unserved below a floor."""
+    """The impact of an attack on a plan."""
 
     attack: Attack
-    gap: float
-    below: float
+    gap: float  # survival gap, money
 
 
 class AttackOracle:
@@ -99,7 +98,6 @@ class AttackOracle:
             rows = self.programmes.sets(maximal)
             self._sets = {start: self.programmes.undominated(start, rows) for start in self.programmes.starts}
         self._programme = InterdictionProgramme(self.programmes, settings)
-        self._found: dict[str, Attack] = {}
 
     @property
     def method(self) -> Method:
@@ -164,24 +162,14 @@ class AttackOracle:
 
     def violations(self, impacts: Iterable[AttackImpact]) -> list[Violation]:
         """Return attacks as violated shocks."""
-        result = []
-        for impact in impacts:
-            (shock,) = self.shocks([impact.attack])
-            result.append(Violation(shock, max(impact.gap, POSITIVE)))
-        return result
-
-    def shocks(self, attacks: Iterable[Attack]) -> list[Shock]:
-        """Return attacks as shocks, and record them under their names."""
-        result = []
-        for attack in attacks:
-            shock = attack.shock(self.programmes.adversary, self.programmes.instance.horizon)
-            self._found[shock.name] = attack
-            result.append(shock)
-        return result
+        adversary, horizon = self.programmes.adversary, self.programmes.instance.horizon
+        return [Violation(each.attack.shock(adversary, horizon), max(each.gap, POSITIVE)) for each in impacts]
 
     def attacks(self, shocks: Collection[Shock]) -> tuple[Attack, ...]:
-        """Return the attacks that this oracle found among `shocks`."""
-        return tuple(self._found[shock.name] for shock in shocks if shock.name in self._found)
+        """Return the attacks of the adversary among `shocks`."""
+        horizon = self.programmes.instance.horizon
+        found = (self.programmes.adversary.attack(shock.name, horizon) for shock in shocks)
+        return tuple(attack for attack in found if attack is not None)
 
     def with_gaps(self, plan: Vector) -> list[AttackImpact]:
         """Return at each start the worst attack, if it leaves a gap; the largest gap first."""
@@ -238,7 +226,7 @@ class AttackOracle:
         impacts = self.impacts(window, sets[new], gap_costs)
         gaps = np.where(impacts.below > above, impacts.gap, 0.0)
         worst = int(np.argmax(gaps))
-        return self._impact(window, sets[new][worst], gap_costs, impacts, worst) if gaps[worst] > 0 else None
+        return self.impact(window, sets[new][worst]) if gaps[worst] > 0 else None
 
     def _enumerate_all(
         self, window: AttackWindow, gap_costs: Vector, known: Collection[Attack], above: float
@@ -258,18 +246,13 @@ class AttackOracle:
         whole, names, adversary = chosen.copy(), np.array(self.programmes.names), self.programmes.adversary
         for i in np.flatnonzero(~chosen):
             whole[i] = True
-            is_made = not adversary.deterrents or not adversary.deters(self.cost(window, whole))
-            whole[i] = is_made and adversary.affords(names[whole].tolist())
+            whole[i] = adversary.affords(names[whole].tolist()) and not adversary.deters(self.cost(window, whole))
         return whole
 
-    def _impact(
-        self, window: AttackWindow, chosen: npt.NDArray[np.bool_], gap_costs: Vector, impacts: SetImpacts, place: int
-    ) -> AttackImpact:
-        """Return the impact of a set with its gap in money, whatever gap costs were minimised."""
-        gap = impacts.gap[place]
-        if gap_costs is not window.gap_costs:
-            (gap,) = self.impacts(window, chosen[None, :], window.gap_costs).gap
-        return AttackImpact(self.programmes.attack(window.start, chosen), float(gap), float(impacts.below[place]))
+    def impact(self, window: AttackWindow, chosen: npt.NDArray[np.bool_]) -> AttackImpact:
+        """Return the impact of a set at a start."""
+        (gap,) = self.impacts(window, chosen[None, :], window.gap_costs).gap
+        return AttackImpact(self.programmes.attack(window.start, chosen), float(gap))
 
 
 def _by_gap(found: Iterable[AttackImpact | None]) -> list[AttackImpact]:
@@ -294,7 +277,7 @@ def cheapest_violating_attack(oracle: AttackOracle, window: AttackWindow) -> Att
         if chosen is None:
             return None
         if _violates(oracle, window, chosen[None, :])[0]:
-            return _impact_of(oracle, window, _without_needless(oracle, window, chosen))
+            return oracle.impact(window, _without_needless(oracle, window, chosen))
         # Add targets while no floor is violated, the expensive ones first, so that the complement is cheap to hit.
         grown = chosen.copy()
         for i in cover.order:
@@ -316,12 +299,6 @@ def _without_needless(oracle: AttackOracle, window: AttackWindow, chosen: _Chose
         pared[i] = False
         pared[i] = not _violates(oracle, window, pared[None, :])[0]
     return pared
-
-
-def _impact_of(oracle: AttackOracle, window: AttackWindow, chosen: _Chosen) -> AttackImpact:
-    watched = oracle.impacts(window, chosen[None, :], window.floor_costs)
-    gap = oracle.impacts(window, chosen[None, :], window.gap_costs).gap
-    return AttackImpact(oracle.programmes.attack(window.start, chosen), float(gap[0]), float(watched.below[0]))
 
 
 class _Cover:

@@ -57,7 +57,7 @@ from optimizer.model.expressions import Expression
 from optimizer.solver.base import Batch, Clock, Integers, Settings, Vector
 from optimizer.solver.kept import Basis, BatchResult, WarmProgramme
 from optimizer.solver.model import Model
-from optimizer.tolerances import DETERRED_ROUNDING, DUAL_GROWTH, EXACT_GAP, FINE_ROUNDING, POSITIVE
+from optimizer.tolerances import DUAL_GROWTH, EXACT_GAP, FINE_ROUNDING, POSITIVE
 
 # Sets of targets as a Boolean array of shape (sets, targets).
 Sets = npt.NDArray[np.bool_]
@@ -327,8 +327,7 @@ class _DualProgramme:
         self.struck = [self._column("struck", str(i), upper=1.0, integer=True) for i in range(len(prices))]
         self._row("budget", dict(zip(self.struck, prices, strict=True)), adversary.attack_budget)
         if adversary.deterrents:
-            limit = adversary.deterred_from - DETERRED_ROUNDING * adversary.attack_budget
-            self._row("made", dict(zip(self.struck, window.target_costs.tolist(), strict=True)), limit)
+            self._row("made", dict(zip(self.struck, window.target_costs.tolist(), strict=True)), adversary.made_below)
         terms: list[dict[int, float]] = [{} for _ in self.primal.columns]
         for r, row in enumerate(self.primal.rows):
             for column, scale in self._dual_columns(r, row, float(window.rhs[r])):
