@@ -1,7 +1,7 @@
 """Frames of a plan, of several futures, and of a study of futures: the only definition of the columns of their tables.
 
 A figure computed elsewhere becomes a column here and thereby appears on the screen, in CSV files, in workbooks and on
-pages. `study_frames` has the frames of other studies. The module of `FuturesStudy` imports this one, not vice versa.
+pages. Other studies have theirs in `study_frames`, or beside their results; `FuturesStudy` imports this module.
 """
 
 import math

@@ -8,7 +8,7 @@ BrokenShock     a shock that the plan fails: the segment that fails first, and t
 Reinforcements  single additions to the plan (`Reinforcement`), each checked in several amounts (`Trial`)
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -17,9 +17,9 @@ import numpy.typing as npt
 
 from optimizer.algorithms.relaxed_floors import excused_samples, survival_shares
 from optimizer.instance.schema import Instance
+from optimizer.results.frames import Form, Frame, FrameColumn, Frames
 from optimizer.results.plan import Array, ComparedArrays, ReadOnly
 from optimizer.solver import Integers
-from optimizer.studies import study_frames
 
 By = Literal["event", "start", "months", "severity"]
 
@@ -165,6 +165,109 @@ class Reinforcements:
         return own | {"mends": [addition.to_dict() for addition in self.additions]}
 
 
+def of_stress(stress: "Stress") -> Frames:
+    """All tables, each a pandas frame by its name (samples, services, groups, worst, reinforcements)."""
+    makers = {
+        "samples": stress_samples,
+        "services": stress_services,
+        "groups": sample_groups,
+        "worst": broken_shocks,
+        "reinforcements": reinforcements,
+    }
+    return Frames(makers, stress)
+
+
+def stress_samples(stress: "Stress") -> Frame:
+    """Return one row per sample."""
+    rows, demands = stress.rows, list(stress.instance.demands)
+
+    def labels(periods: Sequence[int]) -> list[str | None]:
+        return [stress.instance.horizon.label(t) if t >= 0 else None for t in periods]
+
+    columns = {
+        FrameColumn("sample", is_index=True): list(rows.name),
+        FrameColumn("event"): list(rows.entry),
+        FrameColumn("start", form="period"): labels(rows.start.tolist()),
+        FrameColumn("months", form="amount"): rows.months.tolist(),
+        FrameColumn("max_severity", unit="share", form="percent"): rows.severity.tolist(),
+        FrameColumn("survived", form="yes"): rows.survived.tolist(),
+        FrameColumn("gap", unit=stress.money, form="amount"): rows.gap.tolist(),
+        FrameColumn("worst_segment", form="name"): [demands[i] if i >= 0 else None for i in rows.segment.tolist()],
+        FrameColumn("service", unit="share", form="percent"): rows.service.tolist(),
+        FrameColumn("floor", unit="share", form="percent"): rows.floor.tolist(),
+        FrameColumn("first_failure", form="period"): labels(rows.failure.tolist()),
+        FrameColumn("probability", form="amount"): [each or None for each in rows.probability.tolist()],
+    }
+    return Frame("samples", "Samples", tuple(columns), tuple(columns.values()))
+
+
+def stress_services(stress: "Stress") -> Frame:
+    """Return one row per segment, those that fall below their floors most often first."""
+    percent = [("mean", "Mean"), ("p5", "p5"), ("p50", "p50"), ("p95", "p95")]
+    columns = (
+        FrameColumn("segment", form="name", is_index=True),
+        FrameColumn("floor_low", unit="share", form="percent", is_shown=False),
+        FrameColumn("floor", unit="share", form="percent"),
+        *(FrameColumn(name, label, "share", "percent") for name, label in percent),
+        FrameColumn("below_floor", "Below floor", "share", "tenth"),
+    )
+    ordered = sorted(stress.services.items(), key=lambda item: -item[1].below)
+    rows = ((d, *each.floor, each.mean, each.p5, each.p50, each.p95, each.below) for d, each in ordered)
+    return Frame.of_rows("services", "Service", columns, rows)
+
+
+def sample_groups(stress: "Stress") -> Frame:
+    """Return one row per group of samples: by event, start, months and severity."""
+    columns = (
+        FrameColumn("by", form="word", is_index=True),
+        FrameColumn("group", is_index=True, of=lambda each: each.name),
+        FrameColumn("samples", form="count"),
+        FrameColumn("survived", unit="share", form="tenth", of=lambda each: each.share),
+        FrameColumn("low", "Interval", "share", "tenth", of=lambda each: each.interval[0]),
+        FrameColumn("high", unit="share", form="tenth", is_shown=False, of=lambda each: each.interval[1]),
+        FrameColumn("mean_gap", "Mean gap", stress.money, "amount"),
+    )
+    return Frame.of_items("groups", "Where it is weak", stress.groups, columns)
+
+
+def broken_shocks(stress: "Stress") -> Frame:
+    """Return one row per reported shock that the plan fails, the worst first."""
+    columns = (
+        FrameColumn("shock", is_index=True, of=lambda each: each.name),
+        FrameColumn("event", is_shown=False, of=lambda each: each.entry),
+        FrameColumn("first", "Window"),
+        FrameColumn("last", form="period", is_shown=False),
+        FrameColumn("affects", of=lambda each: "; ".join(each.strikes)),
+        FrameColumn("gap", unit=stress.money, form="amount"),
+        FrameColumn("segment", "Failed first", form="name"),
+        FrameColumn("period", form="period", is_shown=False),
+        *(FrameColumn(name, unit="share", form="percent", is_shown=False) for name in ("service", "floor")),
+        FrameColumn("short_of", form="name", is_shown=False, of=lambda each: each.short),
+    )
+    return Frame.of_items("worst", "The worst shocks", stress.worst, columns)
+
+
+def reinforcements(stress: "Stress") -> Frame:
+    """Return one row per addition to the plan, checked on the shocks that the plan fails."""
+    found, money = stress.reinforcements, stress.money
+    tried, note = (found.checked, found.note) if found is not None else (0, "")
+
+    def checked(name: str, label: str, unit: str, form: Form, figure: str = "") -> FrameColumn:
+        return FrameColumn(name, label, unit, form, of=lambda each: getattr(each.best, figure or name))
+
+    columns = (
+        FrameColumn("option", form="object", is_index=True),
+        FrameColumn("kind", "Lever"),
+        FrameColumn("period", "When", form="period"),
+        checked("size", "", "", "amount"),
+        checked("survived", f"Survived\nof {tried:,}", "", "count"),
+        checked("gap_removed", f"Gap that goes, sum of {tried:,}", money, "amount"),
+        checked("outlay", "Outlay", money, "amount"),
+        checked("per_shock", f"Outlay per\nshock of {tried:,}", money, "amount", "per_survived"),
+    )
+    return Frame.of_items("reinforcements", "Reinforcement", found.additions if found else (), columns, note)
+
+
 @dataclass(frozen=True)
 class Stress(ReadOnly):
     """The outcome of a plan in sampled shocks.
@@ -218,7 +321,7 @@ class Stress(ReadOnly):
     seconds: Mapping[str, float]
     rows: Samples = field(repr=False)
     instance: Instance = field(repr=False)
-    frames = property(study_frames.of_stress)
+    frames = property(of_stress)
 
     def __repr__(self) -> str:
         return f"<Stress {self.plan_title!r} in {self.title!r}: {self.survived} of {self.samples} samples survived>"

@@ -39,10 +39,10 @@ from optimizer.instance.operation_paths import MANY, is_monotone, steady_path
 from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Instance
 from optimizer.model.builder import ModelBuilder, Scope
 from optimizer.model.expressions import Expression
+from optimizer.results.frames import Frame, FrameColumn, Frames
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result, require_plan
 from optimizer.solver import Batch, Vector, WarmProgramme
-from optimizer.studies import study_frames
 from optimizer.studies.purchases import place_plan
 from optimizer.tolerances import ENDLESS_RATE, NEGLIGIBLE, ROUNDING_SIZE, SAME_TIME
 
@@ -122,6 +122,34 @@ class Exposure:
         return any(own.months < other.months * (1.0 - SAME_TIME) for own, other in pairs)
 
 
+def of_time_to_survive(found: "TimeToSurvive") -> Frames:
+    """All tables, each a pandas frame by its name (months)."""
+    return Frames({"months": months_survived}, found)
+
+
+def months_survived(found: "TimeToSurvive") -> Frame:
+    """Return one row per chokepoint and year; months are infinite if floors hold for ever, None without a plan.
+
+    If floors fail without any cut, the first rows report how long they hold without one.
+    """
+    columns = (
+        *(FrameColumn("chokepoint", is_index=True), FrameColumn("kind")),
+        *(FrameColumn("deliberate", form="yes"), FrameColumn("cuts")),
+        FrameColumn("year", form="year", is_index=True),
+        FrameColumn("before", unit="months", form="amount"),
+        FrameColumn("gives_out_before", form="name"),
+        FrameColumn("after", unit="months", form="amount"),
+        FrameColumn("gives_out_after", form="name"),
+    )
+    rows = (
+        (each.name, each.kind, each.deliberate, " and ".join(each.cuts), before.year, before.months,
+         before.segment or "", *((each.after[i].months, each.after[i].segment or "") if each.after else (None, None)))
+        for each in (*found.failing_uncut, *found.exposures)
+        for i, before in enumerate(each.before)
+    )  # fmt: skip
+    return Frame.of_rows("months", "Time to survive", columns, rows)
+
+
 @dataclass(frozen=True)
 class TimeToSurvive:
     """Time to survive of every chokepoint, the most exposed first.
@@ -136,7 +164,7 @@ class TimeToSurvive:
     uncut: Exposure
     notes: tuple[str, ...] = ()
 
-    frames = property(study_frames.of_time_to_survive)
+    frames = property(of_time_to_survive)
 
     @property
     def ending(self) -> tuple[Exposure, ...]:
