@@ -107,6 +107,7 @@ purchases:
             "F:1: has more than one column size. Keep one of them.",
         ),
         ("a.csv", "option,period,size\nreserve,2026,5\nplent,2026,5\n", 'F:3: builds.plent.2026: "plent" is no option'),
+        ("a.csv", f"option,period,size\n{'x' * 200_000},2026,5\n", "F:2: cannot be read as a table: field larger than"),
         ("a.csv", "option,period,size,kind\nplant,2026,5,ally\n", "F:2: builds.plant.2026: plant is of kind ally in"),
         ("a.csv", "option,period,size,on_line\nreserve,2026,20,2027\n", "and no purchased.csv beside it"),
         ("a.json", '{"builds": [{"option": "plant"}], "data": {}}', "an entry of builds or purchases lacks 'period'"),
@@ -164,9 +165,11 @@ def test_a_table_of_purchases_that_cannot_be_read(tmp_path: Path, tiny: so.Insta
     assert said in findings(builds, tiny)[0]
 
 
-def test_a_table_of_one_s_own(tmp_path: Path, tiny: so.Instance) -> None:
-    text = "\ufeffoption;year;size\nplant;2026;20\n\nreserve;2027;30\n"
-    found = so.load_plan(written(tmp_path, text, "mine.csv"), tiny)
+@pytest.mark.parametrize(("between", "end"), [(";", "\n"), (",", "\r\n"), ("\t", "\n"), (";", "\r")])
+def test_a_table_of_one_s_own(tmp_path: Path, tiny: so.Instance, between: str, end: str) -> None:
+    text = "\ufeffoption;year;size\nplant;2026;20\n\nreserve;2027;30\n".replace(";", between)
+    (tmp_path / "mine.csv").write_bytes(text.replace("\n", end).encode())
+    found = so.load_plan(tmp_path / "mine.csv", tiny)
     assert found.plan.builds[0].size == 20
     assert found.plan.fills["reserve"] == (0, 30, 0, 0, 0)
     assert found.lines == {("plant", 0): 2, ("reserve", 1): 4}

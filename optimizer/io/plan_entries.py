@@ -170,9 +170,13 @@ def _read_rows(path: str) -> tuple[Document, list[str], list[tuple[int, dict[str
     finding, and no row is read then; so is a row with too few or too many cells.
     """
     text = read_text(path).lstrip("\ufeff")
-    first = text.partition("\n")[0]
-    reader = csv.reader(io.StringIO(text), delimiter=";" if first.count(";") > first.count(",") else ",")
-    rows = [(reader.line_num, [cell.strip().removeprefix("'") for cell in row]) for row in reader if any(row)]
+    # Lines may end as on any system, also in a carriage return alone.
+    reader = csv.reader(io.StringIO(text, newline=None), delimiter=max(",;\t", key=text.partition("\n")[0].count))
+    try:
+        rows = [(reader.line_num, [cell.strip().removeprefix("'") for cell in row]) for row in reader if any(row)]
+    except csv.Error as error:
+        what, cure = f"cannot be read as a table: {error}", "Write the columns option, period and size."
+        raise GivenPlanError([Finding(path, reader.line_num, "", what, cure)]) from None
     document, head = Document(path, {}), [word.partition(" [")[0] for word in rows[0][1]] if rows else []
     return document, head, list(_by_column(document, head, rows[1:]))
 
