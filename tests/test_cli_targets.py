@@ -164,3 +164,11 @@ def test_a_link_goes_on_pointing_where_it_points(tmp_path: Path) -> None:
     write_whole(tmp_path / "link", "new")
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "there").read_text() == "new"
+
+
+def test_an_exported_model_goes_through_a_link(tmp_path: Path) -> None:
+    (tmp_path / "there.mps").write_text("old")
+    (tmp_path / "link.mps").symlink_to(tmp_path / "there.mps")
+    assert run("export", TINY, "-o", tmp_path / "link.mps").exit_code == 0
+    assert (tmp_path / "link.mps").is_symlink()
+    assert "plant.size.2026" in (tmp_path / "there.mps").read_text()

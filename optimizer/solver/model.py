@@ -396,8 +396,10 @@ def write_model(builder: ModelBuilder, objective: Expression, path: FilePath) ->
     cost = pulp.lpSum_vars_coefs([(variables[j], value) for j, value in objective.terms.items()])
     cost.constant = objective.constant
     problem.setObjective(cost)
-    path.parent.mkdir(parents=True, exist_ok=True)
     form = path.suffix.lower()
+    # A symbolic link is kept; its target is replaced.
+    path = path.resolve()
+    path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".export") as folder:
         beside = FilePath(folder) / f"model{form}"
         if form == ".lp":
