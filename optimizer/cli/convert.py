@@ -16,8 +16,8 @@ def command(
 ) -> None:
     """Write an instance as YAML, JSON or an Excel workbook.
 
-    Comments and sources are kept, but not in JSON; amounts become plain numbers.
-    The result is checked to be the same instance.
+    Comments and sources are kept, but not in JSON; in a workbook, amounts become
+    plain numbers. The result is checked to be the same instance.
 
     Example: diversify convert instances/tiny.yaml tiny.xlsx
     Manual:  docs/how-to/convert.md

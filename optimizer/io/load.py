@@ -2,7 +2,7 @@
 
 import gc
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path as FilePath
@@ -215,6 +215,15 @@ def _with_earlier_value(comment: Comment, data: Mapping[str, Any]) -> Comment:
     return replace(comment, value=now, text=f"was {dump_flow(comment.value)}: {comment.text}")
 
 
+def _add_defaults(data: dict[str, Any], instance: Instance, comments: Iterable[Comment]) -> None:
+    """Add the values that comments are about and that the data leave out, since they equal their defaults."""
+    whole = instance.model_dump(mode="json", by_alias=True)
+    for place in (comment.place for comment in comments if comment.place):
+        holder, value = get_value(data, place[:-1]), get_value(whole, place)
+        if isinstance(holder, dict) and value is not None:
+            holder.setdefault(str(place[-1]), {} if isinstance(value, dict) else value)
+
+
 def convert_file(source: str | FilePath, target: str | FilePath) -> int:
     """Write an instance file in the format given by the suffix of the target.
 
@@ -235,9 +244,10 @@ def convert_file(source: str | FilePath, target: str | FilePath) -> int:
         OSError: the target cannot be written.
     """
     form = arguments.file_path("target", target, FORMS).suffix.lower()
-    document = open_document(source)
-    comments = tuple(_with_earlier_value(comment, document.data) for comment in read_comments(source))
+    document, comments = open_document(source), read_comments(source)
     instance, _ = check_document(document)
+    _add_defaults(document.data, instance, comments)
+    comments = tuple(_with_earlier_value(comment, document.data) for comment in comments)
     if form == WORKBOOK:
         from optimizer.io.workbook import dump_workbook, parse_workbook
 
@@ -252,7 +262,11 @@ def convert_file(source: str | FilePath, target: str | FilePath) -> int:
         else:
             text = dump_yaml(document.data, comments, EDITOR_LINE if has_schema else "")
         content, again = text.encode("utf-8"), parse(text, str(target))
-    if check_document(again)[0] != instance:
+    try:
+        is_same = check_document(again)[0] == instance
+    except InstanceError:
+        is_same = False
+    if not is_same:
         raise InstanceError(_unheld_values(document, again))
     write_whole(target, content)
     return len(comments) if form == ".json" else 0
@@ -260,7 +274,7 @@ def convert_file(source: str | FilePath, target: str | FilePath) -> int:
 
 def _unheld_values(document: Document, again: Document) -> list[Finding]:
     """Return findings about the values that are read back differently from the new format; nothing was written."""
-    found, cure = list[Finding](), "Write a text in quotes or another value, or remove the key; nothing was written."
+    found, cure = list[Finding](), "Write another name or value, or quote a text, or leave it out; nothing was written."
     for place, value in leaves(document.data):
         back = get_value(again.data, place)
         if value is not None and (back is None or (place[-1] in TEXTS and str(back) != str(value))):

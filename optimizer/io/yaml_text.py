@@ -211,6 +211,16 @@ def value_at(data: Any, place: Place) -> Any:
     return None if isinstance(value, Mapping) and len(place) <= 2 else value
 
 
+def _held_part(data: Any, place: Place) -> Place:
+    """Return the place, or that of the smallest part around it that the data have."""
+    for depth, key in enumerate(place):
+        try:
+            data = data[key]
+        except (KeyError, IndexError, TypeError):
+            return place[:depth]
+    return place
+
+
 def dump_flow(value: Any, *, quoted: bool = False) -> str:
     """Format a value as one line of YAML."""
     if isinstance(value, Mapping):
@@ -303,7 +313,10 @@ class _Writer:
         self.data = data
         self.comments: dict[Place, list[str]] = {}
         for comment in comments:
-            self.comments.setdefault(comment.place, []).append(comment.text)
+            # What is said of a place that the data do not have is said, with its name, of the part around it.
+            held = _held_part(data, comment.place)
+            named = ".".join(map(str, comment.place[len(held) :]))
+            self.comments.setdefault(held, []).append(f"{named}: {comment.text}" if named else comment.text)
 
     def lines(self, first: str) -> Iterator[str]:
         header = [line for text in self.comments.get((), ()) for line in text.split("\n")]

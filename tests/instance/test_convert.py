@@ -362,6 +362,53 @@ def test_a_comment_of_a_value_that_was_changed_says_so(tmp_path: Path) -> None:
     assert re.search(r"budget: \S+ +# as voted$", written, re.M)
 
 
+def test_comments_on_defaults_and_on_empty_sections_are_kept(tmp_path: Path) -> None:
+    # The data of a saved plan leave out what equals its default, and a workbook has no rows of an empty section.
+    text = TINY.read_text(encoding="utf-8").replace("{budget: 20M}", "{} # no budget")
+    said = {
+        "discount_rate: 0": "a real rate of none",
+        "ensembles: {}": "none yet",
+        "description: null": "to be written",
+    }
+    text += "".join(f"{key} # {words}\n" for key, words in said.items())
+    files = [tmp_path / name for name in ("own.yaml", "book.xlsx", "back.yaml", "of_plan.yaml", "of_plan.xlsx")]
+    files[0].write_text(text + "regions: {} # as keys\n", encoding="utf-8")
+    convert_file(files[0], files[1])
+    convert_file(files[1], files[2])
+    assert run(tmp_path, "solve", "own.yaml", "--output", "plan.json").returncode == 0
+    for target in files[3:]:
+        convert_file(tmp_path / "plan.json", target)
+    for file in files:
+        kept = " ".join(comment.text for comment in read_comments(file))
+        assert all(words in kept for words in ("no budget", *said.values(), "as keys")), (file.name, kept)
+    assert "discount_rate: 0.0  # a real rate of none" in files[3].read_text(encoding="utf-8")
+    # What the data lack is said of the part around it, by name.
+    assert "# description: to be written" in files[3].read_text(encoding="utf-8")
+
+
+def test_a_note_on_an_empty_cell_is_kept(tmp_path: Path) -> None:
+    def change(book: Any) -> None:
+        sheet = book["options"]
+        for head in ("lead_time", "source"):
+            sheet[f"{column(sheet, head)}3"].comment = openpyxl.comments.Comment(f"{head}?", "me")
+
+    book, back = tmp_path / "book.xlsx", tmp_path / "back.yaml"
+    book.write_bytes(edited(change))
+    convert_file(book, back)
+    said = " ".join(comment.text for comment in read_comments(back))
+    # The option has no source, and as a stockpile no lead time.
+    assert "lead_time?" in said
+    assert "source?" in said
+
+
+def test_names_that_a_workbook_does_not_hold_are_told_of_the_source(tmp_path: Path) -> None:
+    source, target = ROOT / "tests" / "bad" / "112_blank_words.yaml", tmp_path / "a.xlsx"
+    with pytest.raises(so.InstanceError) as error:
+        convert_file(source, target)
+    assert all(each.file == str(source) and "read back" in each.what for each in error.value.findings)
+    assert not target.exists()
+
+
 def test_what_does_not_fit_is_refused_and_nothing_is_written(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="ends in"):
         convert_file(TINY, tmp_path / "tiny.ods")
