@@ -273,6 +273,14 @@ def test_an_annual_budget_that_is_too_small_is_named(tmp_path: Path) -> None:
     assert "60 USD more in each year" in second
 
 
+def test_an_adversary_that_can_afford_nothing_is_not_said_to_buy_an_attack(tmp_path: Path) -> None:
+    file = tmp_path / "poor.yaml"
+    file.write_text(ANNUAL, encoding="utf-8")
+    done = diversify("check", str(file), "--adversary", "--set", "adversary.attack_budget=0.5", columns=200)
+    said = "Adversary: 0.5 USD can buy no attack; in the shocks attack{} nothing is struck."
+    assert said in " ".join((done.stdout + done.stderr).split())
+
+
 def test_nothing_is_survived_where_there_are_no_shocks(tmp_path: Path) -> None:
     # Imports that cost nothing serve all, so that the plan costs nothing. Cut, they ask for 50 t at 2.
     file = tmp_path / "calm.yaml"

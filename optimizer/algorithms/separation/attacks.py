@@ -428,4 +428,6 @@ def with_listed_attacks(instance: Instance) -> tuple[Instance, str]:
     means = attack_budget_text(adversary.attack_budget, listed.money)
     count = f"{len(attacks):,} attack{'' if len(attacks) == 1 else 's'}"
     note = f"Adversary: the shocks include {count} that {means} can buy."
+    if not any(attack.targets for attack in attacks):
+        note = f"Adversary: {means} can buy no attack; in the shocks attack{{}} nothing is struck."
     return with_attacks(listed, attacks), f"{note} Where floors fail, the gap is summed over all of them."
