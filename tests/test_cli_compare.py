@@ -41,7 +41,7 @@ def test_budgets_stand_side_by_side_and_fit(columns: int) -> None:
     )
     assert "4 of 4: 0 USD" not in done.stdout
     assert "20M USD: survives 2 of 2" in done.stderr
-    assert "(1 done, 1 known so far)" in done.stderr
+    assert "(1 of 1 known so far)" in done.stderr
 
 
 def test_quick_leaves_the_facts_out() -> None:

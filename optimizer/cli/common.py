@@ -388,7 +388,8 @@ class Display:
         self._has_tasks |= event.is_of_a_study and self._lists_tasks
         if self._is_listed(event) and text != self._last:
             self._last = text
-            self._console.print(text)
+            # A line that is too long for a terminal is broken between words; in a file it stays one line.
+            self._console.print(text, soft_wrap=not self._console.is_terminal)
         if self._bar is not None and self._shown is not None:
             description = event.task if event.is_of_a_study else text
             self._bar.update(self._shown, description=description or "working out the figures")
@@ -450,9 +451,7 @@ def _describe(event: "Progress", money: str) -> str:
     if event.is_of_a_study:
         if not event.total:
             return event.task
-        count, known = f"{event.done:,}", f"{event.total:,}"
-        text = f"{count} done, {known} known so far" if event.may_grow else f"{count} of {known} done"
-        return f"{event.task} ({text})"
+        return f"{event.task} ({event.done:,} of {event.total:,} {'known so far' if event.may_grow else 'done'})"
     return _describe_search(event, money)
 
 
@@ -460,10 +459,10 @@ def _describe_search(event: "Progress", money: str) -> str:
     from optimizer.units import si
 
     best, bound = (si(each, money, digits=5) if math.isfinite(each) else "" for each in (event.best, event.bound))
-    proven = f", bound {bound}" if bound else ""
+    proven = f", bound {bound}" if bound and bound != best else ""
     if not event.round:
         found = f"best {best}" if best else "no plan yet"
         return f"least {event.phase} over {event.shocks} shocks: {found}{proven} ({event.seconds:.0f} s)"
-    worst = f"{event.violated} violated, worst gap {si(event.worst_gap, money)}" if event.violated else "none violated"
+    worst = f"{event.violated} violated, worst gap {si(event.worst_gap)}" if event.violated else "none violated"
     value = f", value {best}" if best else ""
-    return f"round {event.round}, {event.phase}: {event.shocks} shocks in the model, {worst}{value}{proven}"
+    return f"round {event.round}, {event.phase}: {event.shocks} shocks, {worst}{value}{proven}"

@@ -336,10 +336,9 @@ def one_line(result: Result) -> str:
     """Summarise a plan in one line for progress messages."""
     if result.baseline is None:
         return "no plan"
-    money = result.money
     survives = f"survives {len(result.shocks_survived):,} of {len(result.shocks):,}, " if result.shocks else ""
-    gap = f"gap {si(result.survival_gap, money)}, " if result.survival_gap > 0 else ""
-    return f"{survives}{gap}cost {si(result.total_cost, money, 4)}"
+    gap = f"gap {si(result.survival_gap)}, " if result.survival_gap > 0 else ""
+    return f"{survives}{gap}cost {si(result.total_cost, result.money, 4)}"
 
 
 def ask_best_plan(

@@ -1,5 +1,6 @@
 """What is printed: safe for any terminal, readable in any character set and width, and no failure where it is lost."""
 
+import io
 import json
 import os
 import subprocess
@@ -14,9 +15,11 @@ from typer.testing import CliRunner
 
 import optimizer as so
 from optimizer.cli.app import app
+from optimizer.cli.common import Display
 from optimizer.report.screen import Screen, fit_to_charset, visible
 from optimizer.report.tables.plan import plan_tables
 from optimizer.report.tables.render import show
+from optimizer.solver import Progress
 
 ROOT = Path(__file__).parents[2]
 TINY = str(ROOT / "instances" / "tiny.yaml")
@@ -236,3 +239,20 @@ def test_a_warning_of_the_package_is_a_message(monkeypatch: pytest.MonkeyPatch) 
     assert done.exit_code == 0
     assert done.stderr == "Warning: The search cannot be kept: no space.\n"
     assert json.loads(done.stdout)["status"] == "survives"
+
+
+@pytest.mark.parametrize(("is_terminal", "lines"), [(True, 2), (False, 1)])
+def test_progress_is_broken_between_words_on_a_terminal_alone(*, is_terminal: bool, lines: int) -> None:
+    def said(**of_round: Any) -> list[str]:
+        screen = Screen(force_terminal=is_terminal, width=80, soft_wrap=True, file=io.StringIO())
+        with screen.capture() as shown:
+            Display(screen, "USD", None, lists_tasks=False)(Progress(**of_round))
+        return shown.get().splitlines()
+
+    # A bound that reads like the value is not repeated.
+    of_round: dict[str, Any] = {"phase": "relaxation", "round": 2, "shocks": 4, "violated": 11, "worst_gap": 2.17e9}
+    usual = "round 2, relaxation: 4 shocks, 11 violated, worst gap 2.17B, value 7.2801B USD"
+    assert said(**of_round, best=7.2801e9, bound=7.2801e9) == [usual]
+    long = said(**of_round, best=7.2801e9, bound=7.2799e9)
+    assert " ".join(map(str.rstrip, long)) == f"{usual}, bound 7.2799B USD"
+    assert len(long) == lines
