@@ -51,8 +51,6 @@ from optimizer.instance.validation.futures import (
     futures_fit,
     questions_are_sound,
 )
-from optimizer.instance.validation.names import shared_names
-from optimizer.instance.validation.supply import describe_error, no_mapping, noun
 from optimizer.levers import KINDS, is_audited, known_kinds
 from optimizer.network.process import Demand, Process
 from optimizer.results.futures import FuturesResult
@@ -91,6 +89,7 @@ PASSES: tuple[Check, ...] = (
     supply.commodities_are_of_use,
     supply.actual_outputs_can_be_compared,
     supply.restarts_take_time,
+    supply.upkeep_costs_less_than_building,
     names.regions_are_named,
     lint.floors_have_a_price,
     lint.options_are_as_their_levers_want,
@@ -103,6 +102,7 @@ PASSES: tuple[Check, ...] = (
     lint.multipliers_are_plausible,
     lint.ids_are_told_apart,
     names.words_are_not_blank,
+    names.currency_has_a_code,
     lint.regions_are_told_apart,
     lint.home_is_somewhere,
 )
@@ -255,7 +255,7 @@ def _examine(document: Document, passes: Iterable[Check] = PASSES) -> tuple[Inst
         sound = not reader.findings
         problems = find_problems(Unchecked(instance, reader.declared, sound, resolved=sound), passes)
     else:
-        problems = shared_names(reader.declared)
+        problems = names.shared_names(reader.declared)
     return instance, reader.findings + [document.finding(*problem) for problem in problems]
 
 
@@ -390,7 +390,7 @@ class _Reader:
         place: Place = (section, name)
         entry = {} if entry is None and section == "commodities" else entry
         if not isinstance(entry, Mapping):
-            self.report(place, *no_mapping(entry, SECTION_MODELS[section]))
+            self.report(place, *supply.no_mapping(entry, SECTION_MODELS[section]))
             return None
         if "id" in entry:
             self.report((*place, "id"), '"id" is an unknown key', "Remove it; an object's key is its name.")
@@ -403,13 +403,13 @@ class _Reader:
         return None if kind is None else self._validate(kind, place, _complete(section, name, entry, self.home))
 
     def _read_kind(self, place: Place, entry: Mapping[str, Any]) -> type[BaseModel] | None:
-        kind = entry.get("kind")
+        kind, kinds = entry.get("kind"), ", ".join(KINDS)
         if kind is None:
-            self.report(place, "kind is missing", f"Add `kind:`, one of {', '.join(KINDS)}.")
+            self.report(place, "kind is missing", f"Add `kind:`, one of {kinds}.")
         elif not isinstance(kind, str):
-            self.report((*place, "kind"), f"{noun(kind)} is no kind of option", f"Write one of {', '.join(KINDS)}.")
+            self.report((*place, "kind"), f"{supply.noun(kind)} is no kind of option", f"Write one of {kinds}.")
         elif kind not in KINDS and kind not in known_kinds():
-            cure = f"The kinds are {', '.join(KINDS)}; name a file that has others by --plugin FILE.py."
+            cure = f"The kinds are {kinds}; name a file that has others by --plugin FILE.py."
             self.report((*place, "kind"), f'"{excerpt(kind)}" is no kind of option', did_you_mean(kind, KINDS, cure))
         elif not is_audited(kind):
             what = f'plans that buy "{kind}" cannot be audited'
@@ -435,7 +435,7 @@ class _Reader:
             return model.model_validate(entry)
         except ValidationError as errors:
             for error in errors.errors(include_url=False)[:FINDINGS]:
-                self.report(*describe_error(model, place, entry, error))
+                self.report(*supply.describe_error(model, place, entry, error))
             return None
 
 

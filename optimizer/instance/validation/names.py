@@ -201,6 +201,14 @@ def words_are_not_blank(unchecked: Unchecked) -> Iterator[Problem]:
             yield place, what, "Write a word without blanks around it, or remove it.", "warning"
 
 
+def currency_has_a_code(unchecked: Unchecked) -> Iterator[Problem]:
+    """Check that the first word of the currency has a letter: a sign such as $ stands for several currencies."""
+    code = unchecked.instance.money
+    if not any(map(str.isalpha, code)):
+        what = f'"{code}" does not say which currency all money is in'
+        yield ("currency",), what, "Write its code, and the year of its prices: USD of 2025.", "warning"
+
+
 def _list_words(unchecked: Unchecked) -> Iterator[tuple[Place, str]]:
     """Yield every id, region, stage and scenario name of the file, with its place; an empty text without a value."""
     for section, ids in unchecked.declared.items():

@@ -14,7 +14,7 @@ from optimizer.levers import Lever
 from optimizer.network.process import Activity
 from optimizer.suggestions import excerpt, suggest
 from optimizer.tolerances import ROUNDING
-from optimizer.units import Described, in_a_year
+from optimizer.units import Described, in_a_year, si
 
 BRACES = "Write its fields in braces or on lines of their own."
 
@@ -305,6 +305,16 @@ def restarts_take_time(unchecked: Unchecked) -> Iterator[Problem]:
             what = "has no effect: all of its capacity runs by min_utilisation when a shock begins"
             cure = "Lower min_utilisation to what contracts keep running, or remove it."
             yield (activity_section(unchecked.instance, name), name, "restart_months"), what, cure, "warning"
+
+
+def upkeep_costs_less_than_building(unchecked: Unchecked) -> Iterator[Problem]:
+    """Check that no option costs more to keep in one year than to build: a sum paid once may be meant."""
+    for o, option in unchecked.instance.sized.items():
+        if 0 < max(option.capex.values) < option.fixed_opex:
+            opex, capex = si(option.fixed_opex), si(max(option.capex.values))
+            what = f"{opex} a year is more than capex, {capex}: it is paid every year for each unit of size"
+            cure = "Write what one unit costs a year; what is paid once is capex, or fixed_cost whatever the size."
+            yield ("options", o, "fixed_opex"), what, cure, "warning"
 
 
 def commodities_are_of_use(unchecked: Unchecked) -> Iterator[Problem]:
