@@ -133,6 +133,12 @@ class WorkerError(OptimizerError):
     """Workers died repeatedly, or a cluster cannot be reached."""
 
 
+class UnreachableClusterError(WorkerError):
+    """A cluster does not answer at its address, or certificates for it are missing."""
+
+    exit_code = ExitCode.USAGE
+
+
 class AuditError(OptimizerError):
     """The audit disagrees with a plan; `disagreements` names every row, `result` is the result concerned."""
 

@@ -35,7 +35,7 @@ from functools import partial
 from typing import Any, Self, override
 
 from optimizer.algorithms.workers import CLOCK, Memory, Setup, Task, Worker, core_count, perform
-from optimizer.errors import WorkerError, require_extra
+from optimizer.errors import UnreachableClusterError, WorkerError, require_extra
 from optimizer.solver.base import Clock
 
 ATTEMPTS = 3
@@ -359,11 +359,12 @@ class DaskExecutor(Executor):
         self.address, self._setup = address, setup or Setup.nothing()
         if address.startswith("tls://") and not Security().get_connection_args("client").get("ssl_context"):
             cure = "set distributed.comm.tls.ca-file and the client's cert and key in Dask's configuration"
-            raise WorkerError(f"{address} needs certificates that are not there; {cure}")
+            raise UnreachableClusterError(f"{address} needs certificates that are not there; {cure}")
         try:
             self._client: Any = Client(address, timeout=10, set_as_default=False)
         except (OSError, ValueError, TypeError) as error:
-            raise WorkerError(f"no Dask scheduler answers at {address}: {error}") from error
+            cure = "start it, or correct the address"
+            raise UnreachableClusterError(f"no Dask scheduler answers at {address}: {error}; {cure}") from error
         self.size = max(1, self._count())
 
     @override

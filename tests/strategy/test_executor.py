@@ -19,7 +19,7 @@ from optimizer.algorithms.reading import do_nothing_plan, plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator, answer_batch, recourse_executor
 from optimizer.algorithms.subproblems import BatchRequest
 from optimizer.algorithms.workers import Memory, Task, own_clock
-from optimizer.errors import OptimizerWarning, WorkerError
+from optimizer.errors import ExitCode, OptimizerWarning, WorkerError
 from optimizer.solver import Clock, Settings
 from tests.algorithms import by_constraint_generation
 from tests.strategy.test_benders import starts
@@ -277,5 +277,6 @@ def test_a_cluster_runs_long_tasks_as_well(cluster: tuple[str, list[int]]) -> No
 
 
 def test_a_cluster_that_is_not_there_is_an_error(instance: so.Instance) -> None:
-    with pytest.raises(WorkerError, match="no Dask scheduler answers"):
+    with pytest.raises(WorkerError, match=r"no Dask scheduler answers .*; start it, or correct the address") as error:
         recourse_executor(instance, cluster="tcp://127.0.0.1:9")
+    assert error.value.exit_code == ExitCode.USAGE
