@@ -34,7 +34,8 @@ from optimizer.algorithms.extensive_form import ShockModel
 from optimizer.algorithms.problem import ProblemVariant, SearchResult
 from optimizer.algorithms.reading import integers_of, read_joint_plan
 from optimizer.disruptions.shock import Shock
-from optimizer.instance.schema import Answer, Future, FutureTree, Instance
+from optimizer.instance.questions import Answer
+from optimizer.instance.schema import Future, FutureTree, Instance
 from optimizer.model.builder import ModelBuilder, Row
 from optimizer.model.expressions import Expression
 from optimizer.results.plan import Plan

@@ -28,19 +28,17 @@ from optimizer.instance.overrides import (
     BRANCH,
     SCENARIOS,
     Edit,
-    Way,
     apply_branches,
     apply_scenarios,
     assign,
     clashes,
-    find_ways,
     forced_sizes,
     scenario_edits,
     scenario_notes,
     scenario_words,
     unknown_scenario,
 )
-from optimizer.instance.questions import each_question
+from optimizer.instance.questions import Way, each_question, find_ways
 from optimizer.instance.ranges import RANGES, find_places, set_number
 from optimizer.instance.reading import check_document, read_document, read_sound
 from optimizer.instance.schema import Future, FutureTree, Instance, require_instance

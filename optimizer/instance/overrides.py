@@ -7,9 +7,7 @@ does not have are reported at the lines inside the scenario.
 If two edits set the same number to different values, the later one holds, and `clashes` reports the key, both sources
 and both values.
 
-A `Way` is a sequence of answers to the questions of a file, which ends in a future. Questions are answered in the order
-of their periods, and within one period in the order of the file. The values of branches are set in that order: if two
-branches set the same value, the later one holds.
+The values of the branches that lead to a future are set in the order in which their questions are answered.
 """
 
 import copy
@@ -22,10 +20,9 @@ from pydantic_core import PydanticCustomError
 
 from optimizer.arguments import ArgumentError, several
 from optimizer.errors import Finding, InstanceError, Place, Severity
-from optimizer.horizon import Horizon
 from optimizer.instance.document import Document, longest_key, parse_value, walk, with_text_keys
-from optimizer.instance.questions import FUTURES, Question, QuestionBranch
-from optimizer.instance.schema import Answer, Instance
+from optimizer.instance.questions import FUTURES, QuestionBranch
+from optimizer.instance.schema import Instance
 from optimizer.suggestions import Vocabulary, did_you_mean, excerpt
 from optimizer.units import parse_amount
 
@@ -382,77 +379,6 @@ def _show_value(value: Any, most: int = 60) -> str:
     else:
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= most else text[: most - 1] + "…"
-
-
-# Ways through the questions of a file, and the document of the future at the end of each.
-
-
-@dataclass(frozen=True)
-class Way:
-    """One sequence of answers to the questions of a file, with the place and content of each branch, in order."""
-
-    answers: tuple[Answer, ...] = ()
-    branches: tuple[tuple[Place, QuestionBranch], ...] = ()
-    probability: float = 1.0
-
-    @property
-    def name(self) -> str:
-        """The name of the future at its end."""
-        return ".".join(answer.branch for answer in self.answers)
-
-    @property
-    def changes(self) -> tuple[tuple[Place, QuestionBranch], ...]:
-        """The branches that set values, each with its place."""
-        return tuple((place, branch) for place, branch in self.branches if branch.set)
-
-    @property
-    def key(self) -> tuple[Place, ...]:
-        """The places of the branches that set values; ways with equal keys end in the same data."""
-        return tuple(place for place, _ in self.changes)
-
-
-@dataclass(frozen=True)
-class _Open:
-    """A question that has arisen and is not yet answered."""
-
-    t: int
-    order: tuple[int, ...]
-    place: Place
-    question: Question
-
-
-def find_ways(questions: Mapping[str, Question], horizon: Horizon) -> list[Way]:
-    """Return every way through the questions, in the order of the branches in the file.
-
-    Raises:
-        ValueError: a question is answered outside the horizon.
-    """
-    return list(_extend(Way(), _arising(questions, (), (), horizon), horizon))
-
-
-def _arising(
-    questions: Mapping[str, Question], place: Place, order: tuple[int, ...], horizon: Horizon
-) -> tuple[_Open, ...]:
-    return tuple(
-        _Open(question.period(horizon), (*order, i), (*place, FUTURES, q), question)
-        for i, (q, question) in enumerate(questions.items())
-    )
-
-
-def _extend(way: Way, waiting: tuple[_Open, ...], horizon: Horizon) -> Iterator[Way]:
-    if not waiting:
-        yield way
-        return
-    first = min(waiting, key=lambda each: (each.t, each.order))
-    rest = tuple(each for each in waiting if each is not first)
-    for i, (name, branch) in enumerate(first.question.branches.items()):
-        place = (*first.place, "branches", name)
-        further = Way(
-            (*way.answers, Answer(str(first.place[-1]), name, first.t)),
-            (*way.branches, (place, branch)),
-            way.probability * first.question.weight(name),
-        )
-        yield from _extend(further, (*rest, *_arising(branch.futures, place, (*first.order, i), horizon)), horizon)
 
 
 @dataclass(frozen=True)

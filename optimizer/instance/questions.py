@@ -3,9 +3,11 @@
 Question        answered at the start of a period, by one of its branches
 QuestionBranch  an answer: its probability, the values that it sets, and the questions that arise only in it
 TimedQuestion   a question with the period of its answer, and the earliest period allowed for it
+Way             a sequence of answers, which ends in a future
 RiskMeasure     the measure of `policy.objective`
 
-`optimizer.instance.edits` builds the tree of futures.
+Questions are answered in the order of their periods, and within one period in the order of the file. The values of
+branches are set in that order: if two branches set the same value, the later one holds. `edits` builds the tree.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -124,6 +126,83 @@ def timed_questions(questions: Mapping[str, Question], horizon: Horizon) -> list
         label = name if names.count(name) == 1 or not above else f"{name} ({place[-3]})"
         timed.append(TimedQuestion(place, label, dates[place], dates[above] if above else 0))
     return sorted(timed, key=lambda each: each.t)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A branch that leads to a future; `t` is the period at whose start its question is answered."""
+
+    question: str
+    branch: str
+    t: int
+
+
+@dataclass(frozen=True)
+class Way:
+    """One sequence of answers to the questions of a file, with the place and content of each branch, in order."""
+
+    answers: tuple[Answer, ...] = ()
+    branches: tuple[tuple[Place, QuestionBranch], ...] = ()
+    probability: float = 1.0
+
+    @property
+    def name(self) -> str:
+        """The name of the future at its end."""
+        return ".".join(answer.branch for answer in self.answers)
+
+    @property
+    def changes(self) -> tuple[tuple[Place, QuestionBranch], ...]:
+        """The branches that set values, each with its place."""
+        return tuple((place, branch) for place, branch in self.branches if branch.set)
+
+    @property
+    def key(self) -> tuple[Place, ...]:
+        """The places of the branches that set values; ways with equal keys end in the same data."""
+        return tuple(place for place, _ in self.changes)
+
+
+@dataclass(frozen=True)
+class _Open:
+    """A question that has arisen and is not yet answered."""
+
+    t: int
+    order: tuple[int, ...]
+    place: Place
+    question: Question
+
+
+def find_ways(questions: Mapping[str, Question], horizon: Horizon) -> list[Way]:
+    """Return every way through the questions, in the order of the branches in the file.
+
+    Raises:
+        ValueError: a question is answered outside the horizon.
+    """
+    return list(_extend(Way(), _arising(questions, (), (), horizon), horizon))
+
+
+def _arising(
+    questions: Mapping[str, Question], place: Place, order: tuple[int, ...], horizon: Horizon
+) -> tuple[_Open, ...]:
+    return tuple(
+        _Open(question.period(horizon), (*order, i), (*place, FUTURES, q), question)
+        for i, (q, question) in enumerate(questions.items())
+    )
+
+
+def _extend(way: Way, waiting: tuple[_Open, ...], horizon: Horizon) -> Iterator[Way]:
+    if not waiting:
+        yield way
+        return
+    first = min(waiting, key=lambda each: (each.t, each.order))
+    rest = tuple(each for each in waiting if each is not first)
+    for i, (name, branch) in enumerate(first.question.branches.items()):
+        place = (*first.place, "branches", name)
+        further = Way(
+            (*way.answers, Answer(str(first.place[-1]), name, first.t)),
+            (*way.branches, (place, branch)),
+            way.probability * first.question.weight(name),
+        )
+        yield from _extend(further, (*rest, *_arising(branch.futures, place, (*first.order, i), horizon)), horizon)
 
 
 def question_above(place: Place) -> Place:

@@ -27,12 +27,11 @@ from optimizer.instance.overrides import (
     apply_branches,
     apply_scenarios,
     check_scenarios,
-    find_ways,
     findings_of_scenario,
     missing_entry,
     sound_scenarios,
 )
-from optimizer.instance.questions import FUTURES, Question, count_futures
+from optimizer.instance.questions import FUTURES, Question, count_futures, find_ways
 from optimizer.instance.ranges import (
     RANGES,
     RangeSpec,

@@ -16,7 +16,7 @@ from optimizer.disruptions.shock import DELIBERATE, Cuts, NameList, PermanentCut
 from optimizer.horizon import Horizon
 from optimizer.instance.document import Document, get_value
 from optimizer.instance.operation_paths import ActivityIndex, baseline_path, shared_path, shock_path, steady_path
-from optimizer.instance.questions import ObjectiveField, Question, RiskMeasure
+from optimizer.instance.questions import Answer, ObjectiveField, Question, RiskMeasure
 from optimizer.instance.ranges import RANGES, RangeSpec, Uncertain, find_places, list_uncertain, valid_ranges
 from optimizer.levers.base import Sized, Stock
 from optimizer.network.process import Activity, Demand, Process
@@ -399,15 +399,6 @@ def require_instance(given: object) -> None:
     """Raise a TypeError that names the functions which make an instance, if `given` is none."""
     if not isinstance(given, Instance):
         raise TypeError(f"an Instance is needed, not {type(given).__name__}: load reads a file, read a mapping")
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A branch that leads to a future; `t` is the period at whose start its question is answered."""
-
-    question: str
-    branch: str
-    t: int
 
 
 @dataclass(frozen=True)

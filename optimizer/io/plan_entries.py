@@ -21,8 +21,8 @@ from typing import Any
 from optimizer.errors import Finding, GivenPlanError, Place
 from optimizer.files import parse_json
 from optimizer.instance.document import Document, is_plan_file, is_workbook, parse, read_text
-from optimizer.instance.questions import FUTURES
-from optimizer.instance.schema import Answer, FutureTree, Instance
+from optimizer.instance.questions import FUTURES, Answer
+from optimizer.instance.schema import FutureTree, Instance
 from optimizer.suggestions import did_you_mean, excerpt, suggest
 from optimizer.tolerances import NEGLIGIBLE
 

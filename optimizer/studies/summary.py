@@ -18,8 +18,7 @@ from optimizer.disruptions.path import BASELINE
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import cost, extensive_form_model
 from optimizer.instance.derived import entry_of, is_bought
-from optimizer.instance.overrides import find_ways
-from optimizer.instance.questions import each_question
+from optimizer.instance.questions import each_question, find_ways
 from optimizer.instance.schema import Instance
 from optimizer.instance.variants import without_disruptions, without_ensembles
 from optimizer.model.builder import ModelBuilder

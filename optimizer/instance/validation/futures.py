@@ -15,8 +15,8 @@ from optimizer.errors import Finding, Place, Problem
 from optimizer.horizon import Horizon, windowed
 from optimizer.instance.derived import has_events
 from optimizer.instance.document import Document
-from optimizer.instance.overrides import SCENARIOS, FutureFinding, Way
-from optimizer.instance.questions import FUTURES, Question, QuestionBranch, count_futures, each_question
+from optimizer.instance.overrides import SCENARIOS, FutureFinding
+from optimizer.instance.questions import FUTURES, Question, QuestionBranch, Way, count_futures, each_question
 from optimizer.instance.schema import MEMBERS, MIN_TIME_TO_SURVIVE, Instance
 from optimizer.tolerances import EVENTS, MOST_FUTURES, ROUNDING
 from optimizer.units import Series, short

@@ -34,9 +34,17 @@ from optimizer.algorithms.solving import Alone
 from optimizer.algorithms.workers import Memory, Task, own_clock
 from optimizer.errors import Finding, GivenPlanError, InstanceError, Place
 from optimizer.instance.edits import ScenarioNames, apply_arguments
-from optimizer.instance.overrides import Way, find_ways
-from optimizer.instance.questions import TimedQuestion, each_question, question_above, question_of, timed_questions
-from optimizer.instance.schema import Answer, Future, Instance
+from optimizer.instance.questions import (
+    Answer,
+    TimedQuestion,
+    Way,
+    each_question,
+    find_ways,
+    question_above,
+    question_of,
+    timed_questions,
+)
+from optimizer.instance.schema import Future, Instance
 from optimizer.results.futures import Decision, FutureResult, FuturesResult
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result, price_of_survival, require_result

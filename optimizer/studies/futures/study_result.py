@@ -24,8 +24,7 @@ from typing import Any, Literal
 
 from optimizer.audit.result import measure_of_futures
 from optimizer.errors import Finding, Place
-from optimizer.instance.overrides import find_ways
-from optimizer.instance.questions import TimedQuestion, question_of, timed_questions
+from optimizer.instance.questions import TimedQuestion, find_ways, question_of, timed_questions
 from optimizer.instance.schema import Instance
 from optimizer.results.futures import Decision, FuturesResult
 from optimizer.results.plan import ReadOnly
