@@ -21,9 +21,9 @@ import optimizer as so
 from optimizer.cli.app import app
 from optimizer.instance.removal import coalition
 from optimizer.report.tables.share import cost_share_tables, share_facts, share_headline
-from optimizer.studies import cost_shares as game
 from optimizer.studies import sharing
-from optimizer.studies.cost_shares import CoalitionCost, CostShares, MemberShare
+from optimizer.studies import sharing as game
+from optimizer.studies.cost_shares import CoalitionCost, CostShares, MemberShare, excess
 from optimizer.studies.measure import ProvenDifference
 from optimizer.units import si
 
@@ -127,7 +127,7 @@ def test_excesses_of_the_nucleolus_are_balanced(values: list[int]) -> None:
     costs, members = costs_of(values, 4), names(4)
     paid = game.nucleolus(members, costs)
     assert math.fsum(paid.values()) == pytest.approx(costs[frozenset(members)], abs=1e-9)
-    excesses = {each: game.excess(costs, paid, each) for each in costs if len(each) < 4}
+    excesses = {each: excess(costs, paid, each) for each in costs if len(each) < 4}
     rational = sum(costs[frozenset([name])] for name in members) >= costs[frozenset(members)]
     at_limit = [frozenset([name]) for name in members if rational and excesses[frozenset([name])] > -1e-7]
     for level in excesses.values():

@@ -2,20 +2,44 @@
 
 alone        first, every member by itself; the sum of their prices of survival is the base of the cost tolerance
 coalitions   then, every larger coalition, started from the builds and tight shocks of its cheapest split in two
-game         Shapley value, core and nucleolus of the coalitions' costs                          (`cost_shares`)
+game         Shapley value, core and nucleolus of the coalitions' costs
 
 The instance of a coalition is the file without the contributions of other members
 (`optimizer.instance.removal.coalition`). The cost of a coalition is the total cost of its best plan and, with
 `policy.gap_price`, the cost of the plan's gaps. Every plan is audited. Without a gap price, a coalition that cannot
 keep its floors has no cost, so that there is no game: such coalitions are named.
+
+Shared amounts count from the no-shock cost of each member alone. Subtracting it from the costs of all coalitions of a
+member, and from the member's payment, changes none of the solutions of the game:
+
+    N      all members                 c(S)    cost of coalition S, a non-empty set of members
+    x_i    payment of member i         x(S)    Σ x_i over S; every solution shares the whole cost, x(N) = c(N)
+    e(S)   excess x(S) − c(S)          extra payment of S over its cost alone; e(S) > 0: S is better off alone
+
+    Shapley value   the mean of c(S ∪ i) − c(S) over all orders in which the members may join
+    core            all x with e(S) ≤ 0 for every S
+    least core      all x with e(S) ≤ ε for every S but N; the core value ε is the least for which such an x exists
+    nucleolus       of the x with x_i ≤ c(i) for every i, or of all x if there are none, the one whose excesses, sorted
+                    from the largest, are lexicographically least; it lies in the core if the core is not empty
+
+The nucleolus is exact: each linear programme minimises the largest excess that is not fixed yet. Coalitions with a
+positive dual value have that excess in every optimum; their excesses are fixed, and so are all that depend on them
+linearly. Each programme fixes at least one coalition that is independent of those fixed before, so there are fewer
+programmes than members.
+
+Sources: Shapley: A value for n-person games, 1953. Schmeidler: The nucleolus of a characteristic function game, SIAM
+J. Appl. Math. 17 (1969). Kopelowitz: Computation of the kernels of simple games and the nucleolus, 1967. Maschler,
+Peleg, Shapley: Geometric properties of the kernel, nucleolus and related solution concepts, Math. Oper. Res. 4 (1979).
 """
 
 import math
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 from typing import Any
+
+import numpy as np
 
 from optimizer import arguments
 from optimizer.algorithms.executor import size_for, start_executor
@@ -26,22 +50,11 @@ from optimizer.instance.removal import coalition
 from optimizer.instance.schema import Instance
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result
-from optimizer.solver import Clock, Listener, Progress, Settings, ignore, interruptible
-from optimizer.studies.cost_shares import (
-    Coalition,
-    CoalitionCost,
-    CostShares,
-    MemberShare,
-    coalitions,
-    core_ends,
-    least_core,
-    more_than,
-    nucleolus_ends,
-    shapley_ends,
-)
+from optimizer.solver import Clock, Listener, Progress, Settings, Vector, ignore, interruptible
+from optimizer.studies.cost_shares import Coalition, CoalitionCost, Costs, CostShares, MemberShare, more_than
 from optimizer.studies.measure import ProvenDifference, ToleranceBase, before_tolerance_base
 from optimizer.studies.solve import solve_instance, tight_shocks
-from optimizer.tolerances import SAME_VALUE
+from optimizer.tolerances import POSITIVE_DUAL, SAME_VALUE
 from optimizer.units import MoneyLike
 
 # Costs are proven to this share of the sum of all members' stand-alone prices of survival.
@@ -253,3 +266,132 @@ def _scarcity_notes(found: CostShares) -> list[str]:
         f"{names[0]} and {names[1]} cost less apart than together: each coalition has all of what no member brings, so "
         "that capacity that is scarce counts twice. Give it out under `processes` of the members, in shares."
     ]
+
+
+def coalitions(members: Sequence[str]) -> list[Coalition]:
+    """Return every coalition, the small ones first, those of equal size in the order of the members."""
+    return [frozenset(some) for size in range(1, len(members) + 1) for some in combinations(members, size)]
+
+
+def shapley_value(members: Sequence[str], costs: Costs) -> dict[str, float]:
+    """Return the payment of each member by the Shapley value, in money."""
+    return {
+        member: math.fsum(weight * costs[each] for each, weight in _shapley_weights(members, member).items())
+        for member in members
+    }
+
+
+def shapley_ends(members: Sequence[str], low: Costs, high: Costs) -> dict[str, ProvenDifference]:
+    """Return the Shapley value at the costs `high`, with its exact range for costs between `low` and `high`.
+
+    The Shapley value is linear in the costs. `high` holds the costs of the plans found, `low` their proven bounds.
+    """
+    ends = {}
+    for member, value in shapley_value(members, high).items():
+        weights = _shapley_weights(members, member)
+        least = math.fsum(weight * (low if weight > 0 else high)[each] for each, weight in weights.items())
+        most = math.fsum(weight * (high if weight > 0 else low)[each] for each, weight in weights.items())
+        ends[member] = ProvenDifference(value, least, most)
+    return ends
+
+
+def _shapley_weights(members: Sequence[str], member: str) -> dict[Coalition, float]:
+    """Return the weight of each coalition's cost: positive for coalitions with the member, negative for the others."""
+    count = len(members)
+    with_it = {each: 1.0 / (count * math.comb(count - 1, len(each) - 1)) for each in coalitions(members)}
+    without = {each: -1.0 / (count * math.comb(count - 1, len(each))) for each in with_it if len(each) < count}
+    return {each: with_it[each] if member in each else without[each] for each in with_it}
+
+
+def least_core(members: Sequence[str], costs: Costs) -> float:
+    """Return the core value ε, in money: at most 0 if the core is not empty, above 0 if it is empty.
+
+    There must be at least two members. If ε < 0, costs can be shared so that every coalition saves at least −ε.
+    """
+    return _minimise_excess(members, costs, {}, [(-math.inf, math.inf)] * len(members))[1]
+
+
+def core_ends(members: Sequence[str], low: Costs, high: Costs) -> tuple[float, float]:
+    """Return the exact range of the core value, which falls with the cost of each coalition and rises with c(N)."""
+    whole = frozenset(members)
+    return (least_core(members, {**high, whole: low[whole]}), least_core(members, {**low, whole: high[whole]}))
+
+
+def nucleolus(members: Sequence[str], costs: Costs) -> dict[str, float]:
+    """Return the payment of each member by the nucleolus, in money."""
+    whole = frozenset(members)
+    held = {whole: 0.0}
+    alone = {member: costs[frozenset([member])] for member in members}
+    # Costs are proven to a tolerance: where planning together saves nothing, rounding errors do not count.
+    slack = SAME_VALUE * abs(costs[whole])
+    is_rational = math.fsum(alone.values()) >= costs[whole] - slack
+    bounds = [(-math.inf, alone[member] + slack if is_rational else math.inf) for member in members]
+    while _rank(members, held) < len(members):
+        tight, value = _minimise_excess(members, costs, held, bounds)
+        held |= dict.fromkeys(tight, value)
+    paid, *_ = np.linalg.lstsq(_rows(members, held, 0.0)[:, :-1], _targets(costs, held))
+    return dict(zip(members, paid.tolist(), strict=True))
+
+
+def nucleolus_ends(members: Sequence[str], low: Costs, high: Costs) -> dict[str, ProvenDifference]:
+    """Return the nucleolus at the costs `high`, with its range for costs between `low` and `high`.
+
+    The range adds up the changes when one cost at a time takes its value in `low`. The nucleolus is piecewise linear in
+    the costs, and jumps only between less and more than all pay apart: the range is exact if no piece ends within the
+    bounds, and an estimate otherwise.
+    """
+    value = nucleolus(members, high)
+    moving = [each for each in high if high[each] - low[each] > SAME_VALUE * abs(high[each])]
+    moved = [nucleolus(members, {**high, each: low[each]}) for each in moving]
+    return {
+        member: ProvenDifference(
+            paid,
+            paid + math.fsum(min(0.0, each[member] - paid) for each in moved),
+            paid + math.fsum(max(0.0, each[member] - paid) for each in moved),
+        )
+        for member, paid in value.items()
+    }
+
+
+def _row(members: Sequence[str], coalition: Coalition) -> list[float]:
+    return [float(member in coalition) for member in members]
+
+
+def _rank(members: Sequence[str], held: Mapping[Coalition, float]) -> int:
+    return int(np.linalg.matrix_rank(np.array([_row(members, each) for each in held])))
+
+
+def _rows(members: Sequence[str], some: Iterable[Coalition], of_excess: float) -> Vector:
+    """Return the coefficients of the rows x(S) + of_excess · e, one row for each coalition."""
+    return np.array([[*_row(members, each), of_excess] for each in some])
+
+
+def _targets(costs: Costs, excesses: Mapping[Coalition, float]) -> Vector:
+    """Return the payments of coalitions with the given excesses, in money."""
+    return np.array([costs[each] + own for each, own in excesses.items()])
+
+
+def _minimise_excess(
+    members: Sequence[str], costs: Costs, held: Mapping[Coalition, float], bounds: list[tuple[float, float]]
+) -> tuple[list[Coalition], float]:
+    """Minimise the largest excess; return the coalitions with that excess in every optimum, and the excess, in money.
+
+    `held` holds the coalitions with fixed excesses; coalitions that depend on them linearly are left out as well.
+    """
+    from scipy.optimize import linprog
+
+    held = held or {frozenset(members): 0.0}
+    rank = _rank(members, held)
+    free = [each for each in coalitions(members) if _rank(members, {**held, each: 0.0}) > rank]
+    size = max(map(abs, costs.values())) or 1.0
+    found = linprog(
+        [0.0] * len(members) + [1.0],
+        A_ub=_rows(members, free, -1.0),
+        b_ub=_targets(costs, dict.fromkeys(free, 0.0)) / size,
+        A_eq=_rows(members, held, 0.0),
+        b_eq=_targets(costs, held) / size,
+        bounds=[*((low, high / size) for low, high in bounds), (-math.inf, math.inf)],
+        method="highs",
+    )
+    tight = [each for each, dual in zip(free, found.ineqlin.marginals.tolist(), strict=True) if -dual > POSITIVE_DUAL]
+    return tight, float(found.x[-1]) * size
