@@ -217,8 +217,18 @@ def test_sources_have_the_values_that_the_plan_uses(tmp_path: Path) -> None:
         {"place": ["processes", "imports", "capacity"], "value": {"2026": "100", "2030": "120"}, "text": "as reported"},
         {"place": ["demands", "motors", "quantity"], "value": {"2026": 100}, "text": "derived"},
         {"place": ["policy", "budget"], "value": "20M", "text": "as voted"},
+        # The data of a plan leave out what equals its default, also where the run set it.
+        {"place": ["options", "plant", "lead_time"], "value": 24, "text": "as tendered"},
+        {"place": ["options", "plant", "fixed_opex"], "value": 0, "text": "paid by the owner"},
+        {"place": ["options", "reserve", "max_size"], "value": 100, "text": "a hall"},
     )
-    changed = ["discount_rate=0.08", "processes.imports.capacity=90", "demands.motors.quantity={2027: 100}"]
+    changed = [
+        "options.plant.lead_time=0",
+        "options.reserve.max_size=null",
+        "discount_rate=0.08",
+        "processes.imports.capacity=90",
+        "demands.motors.quantity={2027: 100}",
+    ]
     instance = so.load(TINY, changed)
     so.write_workbook(replace(so.solve(instance), comments=comments), tmp_path / "changed.xlsx")
     said = rows(openpyxl.load_workbook(tmp_path / "changed.xlsx")["sources"])
@@ -228,6 +238,9 @@ def test_sources_have_the_values_that_the_plan_uses(tmp_path: Path) -> None:
         "processes.imports.capacity": (90, "2026: 100, 2030: 120"),
         "demands.motors.quantity": ("2027: 100", "2026: 100"),
         "policy.budget": (20e6, None),
+        "options.plant.lead_time": (0, 24),
+        "options.plant.fixed_opex": (0, None),
+        "options.reserve.max_size": (None, 100),
     }
 
 

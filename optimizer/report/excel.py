@@ -92,7 +92,7 @@ def sheets(
     if isinstance(result, FuturesResult):
         yield from _futures_sheets(instance, result, warnings, brief)
         if comments and (plan := with_file(result, comments)) is not None:
-            yield OutputSheet(sources_frame(plan), is_list=True)
+            yield OutputSheet(sources_frame(instance, plan), is_list=True)
         yield _run_sheet(result)
         return
     said = [("Answer", plan_headline(result, instance)), *facts_in_tables(instance, result)]
@@ -101,7 +101,7 @@ def sheets(
         yield _brief_sheet(brief, result.currency)
         yield from _plan_sheets(instance, result)
     if result.comments:
-        yield OutputSheet(sources_frame(result), is_list=True)
+        yield OutputSheet(sources_frame(instance, result), is_list=True)
     yield _run_sheet(result)
 
 
@@ -371,7 +371,7 @@ def _requirements_sheets(found: Requirements, warnings: Sequence[str]) -> Iterat
             made = replace(made, chart=Chart("line", title, instance.money, (names.index("gap"),)))
         yield made
     if found.result.comments:
-        yield OutputSheet(sources_frame(found.result), is_list=True)
+        yield OutputSheet(sources_frame(instance, found.result), is_list=True)
     yield _run_sheet(found.stocks, "the plan of stocks alone")
 
 

@@ -68,10 +68,12 @@ class Statement:
     before: Any = None  # the value in the file if the run changed it; else None
 
 
-def statements(result: Result) -> tuple[Statement, ...]:
+def statements(instance: Instance, result: Result) -> tuple[Statement, ...]:
     """Return all comments, sources and notes about values, by section in the order of the file; comments first."""
+    # The data of a result leave out values that equal their defaults.
+    whole = instance.model_dump(mode="json", by_alias=True)
     said = [
-        _statement(result.data, tuple(map(str, each["place"])), str(each["text"]), each.get("value"))
+        _statement(whole, tuple(map(str, each["place"])), str(each["text"]), each.get("value"))
         for each in result.comments
         if each["place"]
     ]
@@ -81,11 +83,11 @@ def statements(result: Result) -> tuple[Statement, ...]:
 
 
 def _statement(data: Mapping[str, Any], place: NumberPlace, text: str, value: Any) -> Statement:
-    now = _value_at(data, place)
-    if value is None or now is None:
+    now, holder = _value_at(data, place), _value_at(data, place[:-1])
+    if value is None or not (now is not None or (isinstance(holder, Mapping) and place[-1] in holder)):
         return Statement(place, text, "comment", value)
     # The file's value is kept only if the run changed it.
-    return Statement(place, text, "comment", now, None if are_alike(now, value) else value)
+    return Statement(place, text, "comment", now, None if now is not None and are_alike(now, value) else value)
 
 
 def with_file(result: FuturesResult, comments: Iterable[Mapping[str, Any]]) -> Result | None:
@@ -96,15 +98,15 @@ def with_file(result: FuturesResult, comments: Iterable[Mapping[str, Any]]) -> R
 
 def sources(instance: Instance, result: Result) -> tuple[Source, ...]:
     """Return `statements` by owner and field, with values as text."""
-    return tuple(_source(instance, result.data, each) for each in statements(result))
+    return tuple(_source(instance, result.data, each) for each in statements(instance, result))
 
 
-def sources_frame(result: Result) -> Frame:
+def sources_frame(instance: Instance, result: Result) -> Frame:
     """Build the frame of comments, sources and notes in the file, with the values that the plan uses."""
     rows: list[tuple[Any, ...]] = [("the file", None, None, text)] if (text := head(result)) else []
     rows += [
         (".".join(said.place), _cell_value(said.value), _cell_value(said.before), said.text)
-        for said in statements(result)
+        for said in statements(instance, result)
     ]
     heads = {"about": "", "value": "", "before": "In the file", "text": "What the file says"}
     columns = tuple(FrameColumn(name, label) for name, label in heads.items())
