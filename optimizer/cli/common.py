@@ -460,9 +460,10 @@ def _describe_search(event: "Progress", money: str) -> str:
 
     best, bound = (si(each, money, digits=5) if math.isfinite(each) else "" for each in (event.best, event.bound))
     proven = f", bound {bound}" if bound and bound != best else ""
+    shocks = f"{event.shocks:,} shock{'' if event.shocks == 1 else 's'}"
     if not event.round:
         found = f"best {best}" if best else "no plan yet"
-        return f"least {event.phase} over {event.shocks} shocks: {found}{proven} ({event.seconds:.0f} s)"
+        return f"least {event.phase} over {shocks}: {found}{proven} ({event.seconds:.0f} s)"
     worst = f"{event.violated} violated, worst gap {si(event.worst_gap)}" if event.violated else "none violated"
     value = f", value {best}" if best else ""
-    return f"round {event.round}, {event.phase}: {event.shocks} shocks, {worst}{value}{proven}"
+    return f"round {event.round}, {event.phase}: {shocks}, {worst}{value}{proven}"
