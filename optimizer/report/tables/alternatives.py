@@ -140,8 +140,8 @@ def _end_text(end: RangeEnd, sign: str, rounded: Callable[[float], str], *, is_b
     """Return the size found; if it is not proven to be the end of the range, also the bound that no plan exceeds."""
     if end.proven:
         return _size_text(end.size, is_bought=is_bought)
-    bound = rounded(end.bound) if math.isfinite(end.bound) else "?"
-    return f"{_size_text(end.size, is_bought=is_bought)} ({sign} {bound})"
+    bound = f"{sign} {rounded(end.bound)}" if math.isfinite(end.bound) else "no bound"
+    return f"{_size_text(end.size, is_bought=is_bought)} ({bound})"
 
 
 def _size_text(size: float, *, is_bought: bool) -> str:

@@ -52,7 +52,7 @@ def caption(comparison: Comparison, columns: Sequence[ComparisonColumn], against
     text += "Largest share: of what is made in the "
     text += f"baseline, from {one_region(next(iter(comparison.cases.values())))}; ! more than "
     text += f"{percent(LINE)}. {_gap_definition(columns)}{sure(comparison, columns)}"
-    if any(bound_text(comparison.tolerance_bases.get(column.case), column.result) for column in columns):
+    if any("≥" in bound_text(comparison.tolerance_bases.get(column.case), column.result) for column in columns):
         text += " ≥ what is proven of a cost where that is less."
     is_stopped = any(column.result.status == "stopped" for column in columns)
     return text + (" Columns with ? were stopped before the proof." if is_stopped else "")
@@ -430,11 +430,8 @@ def bound_text(base: ToleranceBase | None, result: Result) -> str:
     If gaps have a price, the bound is that of cost and priced gaps together.
     """
     is_least = result.baseline is not None and (result.survival_gap <= 0 or result.has_priced_gaps)
-    return f"≥ {_least_cost(result)}" if base is not None and is_least and not base.is_proven(result) else ""
-
-
-def _least_cost(result: Result) -> str:
+    if base is None or not is_least or base.is_proven(result):
+        return ""
     if result.bound is None:
-        return "?"
-    least = si_down(result.priced_bound, digits=4)
-    return f"{least} with gaps" if result.survival_gap > 0 else least
+        return "no bound"
+    return f"≥ {si_down(result.priced_bound, digits=4)}{' with gaps' if result.survival_gap > 0 else ''}"
