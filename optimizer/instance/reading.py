@@ -229,7 +229,7 @@ def _errors_at_ends(document: Document, instance: Instance | None, before: Seque
         return []
     numbers, known = list_uncertain(document.data, instance.ranges), frozenset(before)
     return [
-        replace(finding, what=f"at the {end} end of its range: {finding.what}", cure=f"Change `{end}`, or the number.")
+        supply.told_at_end(finding, numbers, end)
         for end, position in (("low", -1.0), ("high", 1.0))
         for finding in _errors_of_shifted(document, shift_to_end(document, numbers, position), numbers)
         if finding not in known
