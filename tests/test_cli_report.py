@@ -95,6 +95,19 @@ def test_sources_are_those_of_the_plan_file_or_of_the_file_given(plan: str, tmp_
     assert "said at the end" not in str(without["sources"])
 
 
+def test_a_workbook_is_not_written_over_an_instance(plan: str, tmp_path: Path) -> None:
+    book = tmp_path / "mine.xlsx"
+    assert CliRunner().invoke(app, ["convert", TINY, str(book)]).exit_code == 0
+    before, line = book.read_bytes(), ["report", plan, "--quick", "-o"]
+    done = CliRunner().invoke(app, [*line, str(book)], env={"COLUMNS": "300"})
+    assert (done.exit_code, book.read_bytes()) == (2, before)
+    assert "mine.xlsx is an instance; name another file" in done.stderr
+    # The report of an earlier run is replaced, and so is a file that is no workbook.
+    (tmp_path / "report.xlsx").write_text("")
+    for _ in range(2):
+        assert CliRunner().invoke(app, [*line, str(tmp_path / "report.xlsx")]).exit_code == 0
+
+
 def test_report_of_a_plan_that_was_changed_by_hand_says_so(plan: str, tmp_path: Path) -> None:
     data = json.loads(Path(plan).read_text())
     data["total_cost"] *= 2

@@ -313,6 +313,11 @@ def _check_output(output: Path, source: str, instance: Path | None, *, has_pages
             "a workbook holds one plan: leave out --json, --budgets and --with.", param_hint="--output"
         )
     common.check_file(output, "--output", source, instance, extra="excel" if is_book else "report")
+    if is_book and output.exists():
+        from optimizer.io.load import holds_instance
+
+        if holds_instance(output):
+            raise typer.BadParameter(f"{output} is an instance; name another file.", param_hint="--output")
     if instance is not None and not instance.is_file():
         raise typer.BadParameter(f"{instance} is no file.", param_hint="--instance")
 

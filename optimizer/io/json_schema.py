@@ -61,6 +61,7 @@ def build_schema() -> dict[str, Any]:
     properties["options"]["additionalProperties"] = _reference("Option")
     for section in _SECTIONS:
         properties[section]["type"] = ["object", "null"]
+    properties["policy"]["anyOf"] = [{"$ref": properties["policy"].pop("$ref")}, _NULL]
     whole |= {"required": ["horizon", "commodities", "demands"], "description": "An instance of diversify."}
     parts |= {"Option": _option_definition(), **fields, **_value_shapes(parts[RangeSpec.__name__])}
     return {"$schema": DIALECT, "title": "Instance", **whole, "$defs": dict(sorted(parts.items()))}

@@ -68,6 +68,14 @@ def is_instance(path: str | FilePath) -> bool:
     return peek(path).keys() >= {"horizon", "demands"}
 
 
+def holds_instance(path: str | FilePath) -> bool:
+    """Return whether a workbook has the sheets of an instance, sound or not."""
+    try:
+        return "horizon" in open_document(path).data
+    except InstanceError:
+        return False
+
+
 def _any_plan(text: str) -> Mapping[str, Any] | None:
     """Return the mapping in the JSON text of a plan, saved or hand-written, else None: only plans have `builds`."""
     data = json_mapping(text)

@@ -54,6 +54,13 @@ def test_what_is_drawn_validates(instance: dict[str, Any]) -> None:
     assert complaints(json.loads(json.dumps(instance))) == []
 
 
+@pytest.mark.parametrize("section", ["regions", "ensembles", "scenarios", "futures", "members", "ranges", "policy"])
+def test_a_section_may_be_empty(section: str) -> None:
+    empty = data(ROOT / "instances" / "tiny.yaml") | {section: None}
+    assert complaints(empty) == []
+    assert so.read(empty) == so.read({**empty, section: {}})
+
+
 def is_refused(path: Path) -> bool:
     try:
         return bool(complaints(data(path)))
