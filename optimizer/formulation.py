@@ -1,9 +1,8 @@
-"""The formulation in outline: plan, baseline, shocks, policy (budget, shares), cost.
+"""The formulation in outline: plan, baseline, shocks, policy (budget, shares); the objective is in `risk`.
 
 first_stage_model      the plan alone
 extensive_form_model   the plan, the baseline and all given shocks
 recourse_model         shocks alone, with the plan fixed
-cost                   the objective in present value: spending, and operating costs by path
 gap                    the unserved demand below the floors, valued at `shortage_cost`
 limit_gap              a row that keeps a gap within a limit
 
@@ -23,7 +22,6 @@ future of a node does not allow is 0 in all futures of that node (`close`).
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -39,10 +37,10 @@ from optimizer.model.builder import EVERYTHING, Column, Mark, ModelBuilder, Row,
 from optimizer.model.expressions import Expression, Names, total
 from optimizer.network import process as network
 from optimizer.network import strong_linking
-from optimizer.risk import CostOutcome, median_cost
+from optimizer.risk import median_cost
 
 if TYPE_CHECKING:
-    from optimizer.instance.schema import Future, FutureTree, Instance, ShareRule
+    from optimizer.instance.schema import FutureTree, Instance, ShareRule
 
 # From a future's number and a period to the smallest number of a future that cannot be distinguished from it.
 NodeOf = Callable[[int, int], int]
@@ -409,61 +407,6 @@ def _share(model: ModelBuilder, made: Made, what: str, rule: ShareRule, sense: S
     for t, account in accounts.items():
         if rule.from_ is None or model.horizon.year(t) >= rule.from_:
             model.require("policy", what, t, account, sense)
-
-
-def weights(instance: Instance, shocks: Sequence[Shock]) -> dict[str, list[float]]:
-    """Return by path, for every period t, the discount factor times the probability of that path in t."""
-    horizon = instance.horizon
-    at = {shock.name: [shock.probability if t in shock.periods else 0.0 for t in horizon.periods] for shock in shocks}
-    no_shock = [max(0.0, 1.0 - math.fsum(at[shock.name][t] for shock in shocks)) for t in horizon.periods]
-    return {
-        path: [instance.discount(t) * likely[t] for t in horizon.periods]
-        for path, likely in {BASELINE: no_shock, **at}.items()
-    }
-
-
-def spending(model: ModelBuilder, instance: Instance) -> Expression:
-    """Return the investment I of the model, with fixed opex and the cost of stocks, in present value: Σ δ·spend."""
-    result = Expression()
-    for (t,), spent in model.accounts("spend").items():
-        result.add(spent, instance.discount(int(t)))
-    return result
-
-
-def operating_cost_by_path(model: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> dict[str, Expression]:
-    """Return expected operating cost in present value by path: B − Σ p·B_W for the baseline, p·Q for a shock."""
-    result: dict[str, Expression] = {}
-    weight = weights(instance, shocks)
-    for (path, t), amount in model.accounts("operating").items():
-        # The operation under a rule or a deterred attack is no part of the cost.
-        if str(path) in weight and weight[str(path)][int(t)] > 0:
-            result.setdefault(str(path), Expression()).add(amount, weight[str(path)][int(t)])
-    return result
-
-
-def cost(model: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> Expression:
-    """Return the expected cost of one future in present value, Σ δ·spend + B + Σ p·(Q − B_W)."""
-    return total([spending(model, instance), *operating_cost_by_path(model, instance, shocks).values()])
-
-
-def cost_outcomes(model: ModelBuilder, future: Future, shocks: Sequence[Shock]) -> list[CostOutcome[Expression]]:
-    """Return the outcomes of one future: no shock, or one of its shocks, with their probabilities in the tree.
-
-    A shock costs I + B − B_W + Q, no shock I + B, all in present value.
-    """
-    instance, likely = future.instance, [shock for shock in shocks if shock.probability > 0]
-    baseline_cost = total([spending(model, instance), _discounted(model, instance, BASELINE, model.horizon.periods)])
-    none = max(0.0, 1.0 - math.fsum(shock.probability for shock in likely))
-    result = [CostOutcome(future.probability * none, baseline_cost)]
-    for shock in likely:
-        missed, paid = (_discounted(model, instance, path, shock.periods) for path in (BASELINE, shock.name))
-        result.append(CostOutcome(future.probability * shock.probability, baseline_cost - missed + paid))
-    return result
-
-
-def _discounted(model: ModelBuilder, instance: Instance, path: str, periods: Iterable[int]) -> Expression:
-    """Return the operating cost on a path in the given periods, in present value."""
-    return total(instance.discount(t) * model.booked("operating", path, t) for t in periods)
 
 
 def gaps(model: ModelBuilder, instance: Instance) -> dict[str, Expression]:

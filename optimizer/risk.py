@@ -1,4 +1,4 @@
-"""Measures of the costs of futures: expected, worst, regret, conditional value at risk (CVaR).
+"""Costs of one future, and measures of those of all: expected, worst, regret, conditional value at risk (CVaR).
 
     C[l]    expected cost of future l over its shocks, with the price of its gap where gaps have one
     π[l]    probability of future l          C*[l]   least cost of future l alone
@@ -18,15 +18,20 @@ Robust discrete optimization and its applications, Kluwer 1997 (regret).
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import assert_never
+from typing import TYPE_CHECKING, assert_never
 
+from optimizer.disruptions.path import BASELINE
+from optimizer.disruptions.shock import Shock
 from optimizer.instance.questions import RiskMeasure
 from optimizer.model import Sense
 from optimizer.model.builder import Column, Mark, ModelBuilder
 from optimizer.model.expressions import Expression, total
 from optimizer.tolerances import ROUNDING
+
+if TYPE_CHECKING:
+    from optimizer.instance.schema import Future, Instance
 
 OWNER = "measure"
 
@@ -59,6 +64,54 @@ class FutureCosts[Amount: (Expression, float)]:
         assert isinstance(self.expected, Expression)
         outcomes = [CostOutcome(each.probability, each.cost.value(values)) for each in self.outcomes]
         return FutureCosts(self.probability, self.expected.value(values), outcomes)
+
+
+def weights(instance: "Instance", shocks: Sequence[Shock]) -> dict[str, list[float]]:
+    """Return by path, for every period t, the discount factor times the probability of that path in t."""
+    periods = instance.horizon.periods
+    at = {shock.name: [shock.probability if t in shock.periods else 0.0 for t in periods] for shock in shocks}
+    likely = {BASELINE: [max(0.0, 1.0 - math.fsum(row[t] for row in at.values())) for t in periods], **at}
+    return {path: [instance.discount(t) * row[t] for t in periods] for path, row in likely.items()}
+
+
+def spending(model: ModelBuilder, instance: "Instance") -> Expression:
+    """Return the investment I of the model, with fixed opex and the cost of stocks, in present value: Σ δ·spend."""
+    return total(instance.discount(int(t)) * spent for (t,), spent in model.accounts("spend").items())
+
+
+def operating_cost_by_path(model: ModelBuilder, instance: "Instance", shocks: Sequence[Shock]) -> dict[str, Expression]:
+    """Return expected operating cost in present value by path: B − Σ p·B_W for the baseline, p·Q for a shock."""
+    result, weight = dict[str, Expression](), weights(instance, shocks)
+    for (path, t), amount in model.accounts("operating").items():
+        # The operation under a rule or a deterred attack is no part of the cost.
+        if str(path) in weight and weight[str(path)][int(t)] > 0:
+            result.setdefault(str(path), Expression()).add(amount, weight[str(path)][int(t)])
+    return result
+
+
+def cost(model: ModelBuilder, instance: "Instance", shocks: Sequence[Shock]) -> Expression:
+    """Return the expected cost of one future in present value, Σ δ·spend + B + Σ p·(Q − B_W)."""
+    return total([spending(model, instance), *operating_cost_by_path(model, instance, shocks).values()])
+
+
+def cost_outcomes(model: ModelBuilder, future: "Future", shocks: Sequence[Shock]) -> list[CostOutcome[Expression]]:
+    """Return the outcomes of one future: no shock, or one of its shocks, with their probabilities in the tree.
+
+    A shock costs I + B − B_W + Q, no shock I + B, all in present value.
+    """
+    instance, likely = future.instance, [shock for shock in shocks if shock.probability > 0]
+    baseline_cost = total([spending(model, instance), _discounted(model, instance, BASELINE, model.horizon.periods)])
+    none = max(0.0, 1.0 - math.fsum(shock.probability for shock in likely))
+    result = [CostOutcome(future.probability * none, baseline_cost)]
+    for shock in likely:
+        missed, paid = (_discounted(model, instance, path, shock.periods) for path in (BASELINE, shock.name))
+        result.append(CostOutcome(future.probability * shock.probability, baseline_cost - missed + paid))
+    return result
+
+
+def _discounted(model: ModelBuilder, instance: "Instance", path: str, periods: Iterable[int]) -> Expression:
+    """Return the operating cost on a path in the given periods, in present value."""
+    return total(instance.discount(t) * model.booked("operating", path, t) for t in periods)
 
 
 def expected_cost(costs: Sequence[FutureCosts[float]]) -> float:

@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 import optimizer as so
 from optimizer.algorithms.near_optimal import NearOptimalPlan
 from optimizer.algorithms.problem import ProblemVariant, at_most, leaving_out, size
-from optimizer.formulation import cost
 from optimizer.report.tables.compare import comparison_headline
 from optimizer.results.plan import Plan
+from optimizer.risk import cost
 from optimizer.solver import Settings
 from optimizer.studies.alternatives import _OptionSearch, _Selection
 from optimizer.studies.alternatives_result import Alternatives, SizeRange

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 import optimizer as so
 from optimizer.algorithms.problem import ProblemVariant, at_most, leaving_out, outlay, size
-from optimizer.formulation import cost
 from optimizer.instance.edits import with_budget
+from optimizer.risk import cost
 from optimizer.solver import Settings
 from optimizer.studies.what_if import WhatIfSolver
 from tests.strategies import SHOCK, instances

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from optimizer import formulation
+from optimizer import formulation, risk
 from optimizer.errors import ModelError, SolverError
 from optimizer.horizon import Horizon
 from optimizer.model.builder import ModelBuilder
@@ -290,7 +290,7 @@ def test_names_given_to_pulp_are_unique_and_plain(cell: Cell) -> None:
 def test_model_in_a_file_is_the_model(cell: Cell, tmp_path: Path, suffix: str) -> None:
     instance = cell(MODEL)
     builder = formulation.extensive_form_model(instance, instance.events)
-    cost = formulation.cost(builder, instance, instance.events)
+    cost = risk.cost(builder, instance, instance.events)
     write_model(builder, cost, tmp_path / f"model{suffix}")
     reader = highspy.Highs()
     reader.setOptionValue("output_flag", False)
@@ -312,7 +312,7 @@ LONG = MODEL.replace("plant: a+b", "a" * 90).replace("plant  a*b", "a" * 91).rep
 def test_cbc_reads_a_file_with_its_names(cell: Cell, tmp_path: Path, suffix: str, model: str) -> None:
     instance = cell(model)
     builder = formulation.extensive_form_model(instance, instance.events)
-    cost = formulation.cost(builder, instance, instance.events)
+    cost = risk.cost(builder, instance, instance.events)
     file, solution = tmp_path / f"model{suffix}", tmp_path / "solution"
     write_model(builder, cost, file)
     asked = [file, "-ratio", "0", "-solve", "-printi", "all", "-solution", solution]
@@ -586,7 +586,7 @@ def test_both_solvers_find_the_least_cost(cell: Cell, solver: str) -> None:
     expected = 431 + 50 * 0.5 / q + 0.75 * 5 * (q + q**2 + 1 / q + 1) + 900
     instance = cell(MODEL)
     builder = formulation.extensive_form_model(instance, instance.events)
-    cost = formulation.cost(builder, instance, instance.events)
+    cost = risk.cost(builder, instance, instance.events)
     model = Model(builder, cost, Settings(solver=solver, mip_gap=0.0))  # type: ignore[arg-type]
     model.bound([j for j, column in enumerate(builder.columns) if column.mark.what == "below"], 0.0, 0.0)
     answer = model.solve()

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from optimizer import formulation
+from optimizer import formulation, risk
 from optimizer.algorithms.benders_cuts import BendersCut, CutPool, EstimateKind, ShockGroups
 from optimizer.algorithms.extensive_form import ShockModel
 from optimizer.algorithms.problem import median_shortage_cost
@@ -60,10 +60,10 @@ class _OwnCosts:
         """Build the cost expressions of a future from its builder."""
         instance, events, periods = future.instance, future.instance.events, submodel.horizon.periods
         operating = [instance.discount(t) * submodel.booked("operating", BASELINE, t) for t in periods]
-        weights = formulation.weights(instance, events)[BASELINE]
+        weights = risk.weights(instance, events)[BASELINE]
         return cls(
             future.probability,
-            formulation.spending(submodel, instance),
+            risk.spending(submodel, instance),
             operating,
             np.array([weights[t] / instance.discount(t) for t in periods]),
             np.array([shock.probability for shock in events]),
@@ -137,9 +137,7 @@ class MasterProblem(ShockModel):
     @property
     def _held_costs(self) -> dict[str, Expression]:
         """The expected cost of each shock held, by name."""
-        parts = [
-            formulation.operating_cost_by_path(own, each.instance, each.instance.events) for each, own in self.submodels
-        ]
+        parts = [risk.operating_cost_by_path(own, each.instance, each.instance.events) for each, own in self.submodels]
         return self._named([{name: costs[name] for name in costs if name != BASELINE} for costs in parts])
 
     @cached_property

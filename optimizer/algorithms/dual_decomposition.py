@@ -29,7 +29,7 @@ from functools import cached_property
 
 import numpy as np
 
-from optimizer import formulation
+from optimizer import formulation, risk
 from optimizer.algorithms.extensive_form import ShockModel
 from optimizer.algorithms.problem import ProblemVariant, SearchResult
 from optimizer.algorithms.reading import integers_of, read_joint_plan
@@ -63,7 +63,7 @@ class LagrangianCost:
         tree, result = instance.tree, Expression()
         parts = zip(tree.futures, builder.submodels, tree.own_shocks(shocks), self.multipliers, strict=True)
         for future, submodel, own, multipliers in parts:
-            result.add(formulation.cost(submodel, future.instance, own), future.probability)
+            result.add(risk.cost(submodel, future.instance, own), future.probability)
             if (price := instance.policy.gap_price) is not None:
                 result.add(formulation.gap(submodel, future.instance), price * future.probability)
             found = submodel.column_index()

@@ -26,7 +26,7 @@ from itertools import chain
 import numpy as np
 import numpy.typing as npt
 
-from optimizer import formulation
+from optimizer import formulation, risk
 from optimizer.algorithms.conflict import Rule, rule_of
 from optimizer.algorithms.problem import Rows, SearchResult, negligible_gap, purchase_columns
 from optimizer.algorithms.reading import integers_of, joint_integers, plan_values, read_joint_plan
@@ -75,7 +75,7 @@ class FixedPlan:
         """Minimise the cost of operation subject to all rules but `broken`; return the model and its result."""
         builder = self.builder.copy()
         builder.rows = [row for row in self._rows if rule_of(row) not in broken]
-        cost = formulation.cost(builder, self.instance, self.instance.events)
+        cost = risk.cost(builder, self.instance, self.instance.events)
         if (price := self.instance.policy.gap_price) is not None:
             cost = cost + price * formulation.gap(builder, self.instance)
         model = Model(builder, cost, replace(self.settings, mip_gap=0.0), Clock())
@@ -305,7 +305,7 @@ class PlanReduction:
         failing = {self._events[number].name for number in np.flatnonzero(self._before.fails)}
         self._limit_gaps(builder, failing)
         cost = total(
-            future.probability * formulation.cost(submodel, future.instance, future.instance.events)
+            future.probability * risk.cost(submodel, future.instance, future.instance.events)
             for future, submodel in zip(self.tree.futures, builder.submodels, strict=True)
         )
         model = Model(builder, cost, self.settings, self.clock)

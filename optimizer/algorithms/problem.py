@@ -122,7 +122,7 @@ class ProblemVariant:
     counts. `prices_gaps` says that an objective other than cost includes the price of gaps.
     """
 
-    objective: ObjectiveBuilder = formulation.cost
+    objective: ObjectiveBuilder = risk.cost
     rows: tuple[Rows, ...] = ()
     name: str = "cost"
     gap_limit: float = 0.0
@@ -138,7 +138,7 @@ class ProblemVariant:
     @property
     def counts_gaps(self) -> bool:
         """Whether priced gaps count in the objective; if not, every floor is kept."""
-        return self.prices_gaps or self.objective is formulation.cost
+        return self.prices_gaps or self.objective is risk.cost
 
 
 LEAST_COST = ProblemVariant()
@@ -395,7 +395,7 @@ class MeasuredModel:
 
     def _objective(self, gaps: Sequence[Expression]) -> Expression:
         """Return the objective of the problem; write a measure over the futures only the first time."""
-        if self.problem.objective is not formulation.cost:
+        if self.problem.objective is not risk.cost:
             return self.problem.objective(self.builder, self.instance, self.shocks)
         if self._measured is None or self.policy.objective.kind == "expected":
             self._write_measure()
@@ -440,8 +440,8 @@ class MeasuredModel:
         return [
             FutureCosts(
                 future.probability,
-                formulation.cost(submodel, future.instance, shocks),
-                formulation.cost_outcomes(submodel, future, shocks) if self.policy.objective.needs_outcomes else (),
+                risk.cost(submodel, future.instance, shocks),
+                risk.cost_outcomes(submodel, future, shocks) if self.policy.objective.needs_outcomes else (),
             )
             for (future, submodel), shocks in zip(self.submodels, own, strict=True)
         ]
@@ -474,7 +474,7 @@ class MeasuredModel:
     def measures(self, values: Vector) -> tuple[float, float]:
         """Return the cost that a result reports, without the price of gaps, and the objective, which includes it."""
         numbers = values.tolist()
-        is_cost = self.problem.objective is formulation.cost
+        is_cost = self.problem.objective is risk.cost
         if not is_cost or (self.policy.objective.kind == "expected" and not self.future_gaps):
             cost = self.cost.value(numbers)
             return cost, cost

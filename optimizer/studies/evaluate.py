@@ -20,7 +20,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
-from optimizer import formulation
+from optimizer import risk
 from optimizer.algorithms.fixed_plan import PlanReduction, evaluate_fixed_plan, including
 from optimizer.algorithms.joint_recourse import JointEvaluator
 from optimizer.algorithms.problem import ProblemVariant, outlay
@@ -353,7 +353,7 @@ class _Judge:
     def need(self) -> PlanNeed:
         """Find the additional purchases of least expected cost with which every floor is kept."""
         variant = _by_expected_cost(self.instance)
-        problem = ProblemVariant(formulation.cost, (including(self.plans),), "cost of what is missing")
+        problem = ProblemVariant(risk.cost, (including(self.plans),), "cost of what is missing")
         solved = best_plan(variant, self.settings, self.clock, self.listener, problem, self.evaluator)
         if solved.status == "infeasible":
             variant, settings = for_each_future(variant, with_eased_floors), self.settings

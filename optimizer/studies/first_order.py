@@ -28,7 +28,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from optimizer import formulation
+from optimizer import formulation, risk
 from optimizer.algorithms.constraint_generation import no_sample_may_fail
 from optimizer.algorithms.extensive_form import ShockModel
 from optimizer.algorithms.fixed_plan import MOST_ADDED
@@ -123,7 +123,7 @@ class DualScreen:
         shocks = [event for event in instance.events if event.name in self.shocks]
         model = formulation.extensive_form_model(instance, shocks, Scope(has_valid_inequalities=False, parts=written))
         values = _column_values(model, self.values)
-        gap, cost = formulation.gap(model, instance), formulation.cost(model, instance, shocks)
+        gap, cost = formulation.gap(model, instance), risk.cost(model, instance, shocks)
         figure = gap if self.objective == "gap" else cost
         if before is not None and not self._is_comparable(model, before, values, figure):
             return None

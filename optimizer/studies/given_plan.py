@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-from optimizer import formulation
+from optimizer import risk
 from optimizer.algorithms.conflict import Rule, rule_in_words
 from optimizer.algorithms.fixed_plan import FixedPlan, PlanReduction, evaluate_fixed_plan, including
 from optimizer.algorithms.problem import ProblemVariant
@@ -199,7 +199,7 @@ def _need(found: EvaluatedPlan, solver: WhatIfSolver) -> PlanNeed:
     instance, plan = found.instance, found.result.plan
     # With a price of gaps, the cheapest plan could leave some.
     free = with_policy(instance, budget=None, annual_budget=None, gap_price=None)
-    problem = ProblemVariant(formulation.cost, (including([plan]),), "cost of what is missing")
+    problem = ProblemVariant(risk.cost, (including([plan]),), "cost of what is missing")
     answer = solver.ask(free, problem)
     if answer.status == "infeasible":
         answer = solver.ask(with_eased_floors(free), problem)

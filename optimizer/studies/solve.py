@@ -20,7 +20,7 @@ from importlib.metadata import version
 from platform import python_version
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from optimizer import formulation
+from optimizer import risk
 from optimizer.algorithms.conflict import Conflict, find_conflict
 from optimizer.algorithms.problem import Hints, SearchResult
 from optimizer.algorithms.reading import plan_values, read_flows, read_plan, without_rounding_errors
@@ -379,9 +379,9 @@ def _allowed_gaps(
 
 def _cost_of(instance: Instance, solved: SearchResult, values: Sequence[float], costs: Vector) -> float:
     """Return the expected cost of a plan: spending, baseline, and shocks, given the `costs` of the shocks in order."""
-    baseline = formulation.operating_cost_by_path(solved.builder, instance, instance.events).get(BASELINE, Expression())
+    baseline = risk.operating_cost_by_path(solved.builder, instance, instance.events).get(BASELINE, Expression())
     likely = math.fsum(event.probability * cost for event, cost in zip(instance.events, costs.tolist(), strict=True))
-    return formulation.spending(solved.builder, instance).value(values) + baseline.value(values) + likely
+    return risk.spending(solved.builder, instance).value(values) + baseline.value(values) + likely
 
 
 def _is_no_shock_plan(instance: Instance, solved: SearchResult, faced: Faced | None) -> bool:

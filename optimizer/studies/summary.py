@@ -16,7 +16,7 @@ from optimizer.algorithms.reading import do_nothing_plan, plan_values, read_flow
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.disruptions.path import BASELINE
 from optimizer.disruptions.shock import Shock
-from optimizer.formulation import cost, extensive_form_model
+from optimizer.formulation import extensive_form_model
 from optimizer.instance.derived import entry_of, is_bought
 from optimizer.instance.questions import each_question, find_ways
 from optimizer.instance.schema import Instance
@@ -24,6 +24,7 @@ from optimizer.instance.variants import without_disruptions, without_ensembles
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression
 from optimizer.results.plan import ActualOutput, Flows
+from optimizer.risk import cost
 from optimizer.solver import Clock, Settings
 from optimizer.studies.outcomes import survey
 from optimizer.studies.shocks import folds

@@ -31,7 +31,7 @@ from optimizer.audit.figures import DETERRING, check_joint_figures
 from optimizer.audit.result import audit_result, check_futures, measure_of_futures, under_its_attacks
 from optimizer.disruptions.path import Path
 from optimizer.disruptions.shock import Shock
-from optimizer.formulation import bought, cost, extensive_form_model, recourse_model
+from optimizer.formulation import bought, extensive_form_model, recourse_model
 from optimizer.instance.operation_paths import MANY, shared_path
 from optimizer.instance.schema import Instance, require_instance
 from optimizer.instance.variants import without_attacks, without_disruptions
@@ -41,6 +41,7 @@ from optimizer.results.futures import FuturesResult
 from optimizer.results.plan import ManyFlows, Nothing, Outcome, Service, Weakest
 from optimizer.results.result import Result, require_result, weakest
 from optimizer.results.saved import NOT_EVIDENCE
+from optimizer.risk import cost
 from optimizer.solver import Clock, Listener, Model, Settings, Vector, ignore
 from optimizer.studies.futures.stages import decisions
 from optimizer.studies.outcomes import do_nothing_outcome, shock_lines, survey

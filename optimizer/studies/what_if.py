@@ -23,7 +23,7 @@ from typing import Literal
 
 import numpy as np
 
-from optimizer import formulation
+from optimizer import risk
 from optimizer.algorithms.extensive_form import ShockModel
 from optimizer.algorithms.problem import LEAST_COST, Hints, ProblemVariant, SearchResult, generate_constraints, outlay
 from optimizer.algorithms.reading import read_plan
@@ -210,7 +210,7 @@ def what_if_result(instance: Instance, problem: ProblemVariant, solved: SearchRe
         status=solved.status,
         value=solved.cost,
         bound=solved.bound,
-        cost=solved.cost if usual else formulation.cost(solved.builder, instance, shocks).value(values),
+        cost=solved.cost if usual else risk.cost(solved.builder, instance, shocks).value(values),
         outlay=max(0.0, outlay(solved.builder, instance, shocks).value(values)),
         gap=solved.gap,
         gap_bound=solved.gap_bound,

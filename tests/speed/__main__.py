@@ -40,7 +40,7 @@ import pulp
 from loky import ProcessPoolExecutor
 
 import optimizer as so
-from optimizer import formulation
+from optimizer import risk
 from optimizer.algorithms.reading import do_nothing_plan, plan_values
 from optimizer.algorithms.recourse import FEW_FOR_PROCESSES, RecourseEvaluator, recourse_executor
 from optimizer.disruptions.shock import Shock
@@ -163,7 +163,7 @@ def _plain(instance: so.Instance, chosen: Sequence[Shock]) -> Timed:
     for below in builder.accounts("below").values():
         for j in below.terms:
             columns[j].upBound = 0.0
-    cost = formulation.cost(builder, instance, chosen)
+    cost = risk.cost(builder, instance, chosen)
     problem.setObjective(pulp.lpSum_vars_coefs([(columns[j], value) for j, value in cost.terms.items()]))
     written = time.perf_counter()
     with quiet():
@@ -244,7 +244,7 @@ def _passing() -> float:
     ratios = []
     for _ in range(RUNS):
         builder = extensive_form_model(instance, instance.events)
-        cost = formulation.cost(builder, instance, instance.events)
+        cost = risk.cost(builder, instance, instance.events)
         began = time.perf_counter()
         model = Model(builder, cost, SETTINGS, Clock())
         passed = time.perf_counter()

@@ -27,7 +27,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from optimizer import formulation
+from optimizer import risk
 from optimizer.algorithms.executor import size_for, start_executor
 from optimizer.algorithms.problem import ProblemVariant, at_most, outlay
 from optimizer.algorithms.solving import Alone
@@ -143,7 +143,7 @@ def solve_alone_in_full(memory: Memory, instance: Instance, settings: Settings) 
             return found
         with WhatIfSolver(instance, settings, clock) as solver:
             most = found.total_cost + HELD_VALUE * abs(found.total_cost)
-            rows = (at_most(formulation.cost, most, "cost"),)
+            rows = (at_most(risk.cost, most, "cost"),)
             cheaper = solver.ask(problem=ProblemVariant(outlay, rows, "outlay"))
         if cheaper.status != "optimal" or cheaper.outlay >= found.outlay * (1 - SAME_VALUE):
             return found
