@@ -116,6 +116,16 @@ def test_same_figure_is_the_same_file(tiny: Book) -> None:
     assert len({draw_plot(tiny, "stock", Choice(), "svg") for _ in range(20)}) == 1
 
 
+def test_a_pattern_of_dots_is_a_small_tile_that_repeats(tiny: Book) -> None:
+    # Three signs at six rows each are 18 rows on 72 pixels: a dot every 4, and every second row 2 further.
+    tiles = re.findall(rb'width="8" height="8">.*?</pattern>', draw_plot(tiny, "timeline", Choice(), "svg"), re.DOTALL)
+    assert tiles
+    assert max(map(len, tiles)) < 5_000
+    for tile in tiles:
+        dots = {(float(x) % 8, round(float(y) - 0.4, 6) % 8) for x, y in re.findall(rb"M (\S+) (\S+)", tile)}
+        assert dots == {(0, 0), (4, 0), (2, 4), (6, 4)}
+
+
 @pytest.mark.parametrize(
     ("kind", "choice", "said"),
     [

@@ -170,7 +170,21 @@ def file_bytes(canvas: Canvas, suffix: str) -> bytes:
     with rc_context(dict(STYLE)):
         _settle(canvas.figure)
         canvas.figure.savefig(stream, format=suffix, dpi=200, metadata=dates.get(suffix))
-    return stream.getvalue()
+    content = stream.getvalue()
+    return _DOTS.sub(_smallest_tile, content) if suffix == "svg" else content
+
+
+# A pattern of dots in an SVG file, each dot a closed path: Matplotlib writes hundreds into a tile of 72 by 72 pixels.
+_DOTS = re.compile(rb'width="72" height="72">(\s*<rect [^>]*>\s*<path d=")((?:M[^zM"]+z\s)+)')
+
+
+def _smallest_tile(found: re.Match[bytes]) -> bytes:
+    """Return a pattern of dots cut to a tile that repeats: two rows, of which the second is moved by half a step."""
+    dots = [(*map(float, dot.split(maxsplit=3)[1:3]), dot) for dot in re.findall(rb"M[^zM]+z\s", found[2])]
+    size = 2.0 * (dots[1][0] - dots[0][0])
+    # Dots on the edge of the tile reach into it by less than a pixel.
+    kept = b"".join(dot for x, y, dot in dots if max(x, y) <= size + 1.0)
+    return b'width="%g" height="%g">%b%b' % (size, size, found[1], kept)
 
 
 def _settle(figure: "Figure") -> None:
