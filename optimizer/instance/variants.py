@@ -1,7 +1,7 @@
 """Copies of an instance with other shocks, floors, demand or dates: always valid, so not checked again.
 
 shocks and ensembles     with_attacks, without_shocks, with_only_shocks, …
-what-if questions        with_floors, with_demand, with_starts_moved, …
+what-if questions        with_floors, with_demand, with_starts_moved, without_budgets, …
 
 The copies have no scenarios, except where only the policy is changed.
 """
@@ -11,13 +11,11 @@ from dataclasses import replace
 from typing import Any
 
 from optimizer.disruptions.adversary import Attack, attack_entry
-from optimizer.disruptions.ensemble import each_drawn
+from optimizer.disruptions.ensemble import DrawnEnsemble, EnsembleSpec, each_drawn, samples
 from optimizer.disruptions.shock import Durations, ShockSpec, Starts
 from optimizer.instance.schema import Instance
 from optimizer.tolerances import NEGLIGIBLE
 from optimizer.units import Series
-
-# Edits of shocks and ensembles, which keep an instance valid and are not checked again.
 
 
 def with_policy(instance: Instance, **fields: object) -> Instance:
@@ -59,9 +57,6 @@ def with_attacks(instance: Instance, attacks: Iterable[Attack]) -> Instance:
     return without_any.replacing(shocks={**without_any.shocks, **added})
 
 
-# Edits for what-if questions, which are not checked again either.
-
-
 def with_single_events(instance: Instance) -> Instance:
     """Return the instance with every event of a family or ensemble as an entry of its own, with its full duration."""
     entries = {
@@ -76,6 +71,19 @@ def with_single_events(instance: Instance) -> Instance:
         for event in instance.events
     }
     return instance.replacing(shocks=entries, ensembles={})
+
+
+def with_events_apart(instance: Instance) -> Instance:
+    """Make every event an entry of its own; samples of ensembles that allow failures stay in their ensembles."""
+    single, ensembles = with_single_events(instance), dict[str, EnsembleSpec]()
+    for name, spec in instance.ensembles.items():
+        if spec.required < spec.count:
+            drawn = [replace(each, spec=single.shocks[each.name]) for each in samples(name, spec, instance.horizon)]
+            allowed = spec.count - spec.required
+            ensembles[name] = DrawnEnsemble.model_construct(**dict(spec), allowed=allowed).with_samples(drawn)
+    kept = {each.name for spec in ensembles.values() for each in samples("", spec, instance.horizon)}
+    shocks = {name: spec for name, spec in single.shocks.items() if name not in kept}
+    return instance.replacing(shocks=shocks, ensembles=ensembles)
 
 
 def with_only_shocks(instance: Instance, names: Collection[str]) -> Instance:
@@ -96,6 +104,28 @@ def with_windows_up_to(instance: Instance, months: float) -> Instance:
     shorter = each_drawn(instance.ensembles, lambda s: replace(
         s, spec=cut(s.spec), periods=s.periods[:most], length=min(most, s.length)))  # fmt: skip
     return instance.replacing(shocks=shocks, ensembles=shorter)
+
+
+def without_gap_price(instance: Instance) -> Instance:
+    """Return the instance without a price of gaps, so that every floor has to be kept."""
+    return instance if instance.policy.gap_price is None else with_policy(instance, gap_price=None)
+
+
+def without_annual_budget(instance: Instance) -> Instance:
+    """Return the instance without an annual budget."""
+    return with_policy(instance, annual_budget=None)
+
+
+def without_budgets(instance: Instance) -> Instance:
+    """Return the instance without any budget."""
+    return with_policy(instance, budget=None, annual_budget=None)
+
+
+def with_added(instance: Instance, added: float) -> Instance:
+    """Return the instance with `added` more money in the budget of each year."""
+    given = instance.policy.annual_budget
+    assert given is not None
+    return with_policy(instance, annual_budget=Series(tuple((year, value + added) for year, value in given.points)))
 
 
 def with_rules_up_to(instance: Instance, months: float) -> Instance:

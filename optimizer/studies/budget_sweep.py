@@ -32,7 +32,7 @@ from optimizer.algorithms.workers import LISTENER, Memory, Setup, Task, listener
 from optimizer.audit.result import audit_no_shock
 from optimizer.instance.edits import set_budget, with_budget
 from optimizer.instance.schema import Instance
-from optimizer.instance.variants import with_eased_floors, with_policy
+from optimizer.instance.variants import with_eased_floors, without_gap_price
 from optimizer.results.plan import NoShockPlan, Plan
 from optimizer.results.result import Result
 from optimizer.solver import BranchingHistories, Clock, Gains, Listener, Progress, Settings, ignore
@@ -296,9 +296,9 @@ class BudgetSweep:
         """Return the task that finds the cheapest plan of a case within its least outlay."""
         assert least.outlay is not None
         plan = self._least_plans.get(least.case, self.known[least.case].start(None))
-        instance = set_budget(self.cases[least.case], least.outlay * (1.0 + EXACT_GAP)).instance
         # The plan has to keep all floors; with a price of gaps, a plan that leaves some could be cheaper.
-        instance = with_policy(instance, gap_price=None)
+        free = without_gap_price(self.cases[least.case])
+        instance = set_budget(free, least.outlay * (1.0 + EXACT_GAP)).instance
         no_shock = self.known[least.case].no_shock(least.outlay)
         return Task(ask_best_plan, (instance, self.case_settings(least.case), plan, no_shock))
 

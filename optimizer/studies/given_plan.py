@@ -26,7 +26,7 @@ from optimizer.errors import Finding, GivenPlanError, InstanceError
 from optimizer.instance.derived import size_text
 from optimizer.instance.reading import read
 from optimizer.instance.schema import MIN_TIME_TO_SURVIVE, Instance
-from optimizer.instance.variants import with_eased_floors, with_policy
+from optimizer.instance.variants import with_eased_floors, with_policy, without_budgets, without_gap_price
 from optimizer.io.plan_file import GivenPlan, load_plan, names_of, read_given_plan
 from optimizer.levers import Lever, Sized, Stock
 from optimizer.results.futures import FuturesResult
@@ -198,7 +198,7 @@ def _need(found: EvaluatedPlan, solver: WhatIfSolver) -> PlanNeed:
     """Find the additional purchases of least total cost with which every floor is kept; less outlay may be enough."""
     instance, plan = found.instance, found.result.plan
     # With a price of gaps, the cheapest plan could leave some.
-    free = with_policy(instance, budget=None, annual_budget=None, gap_price=None)
+    free = without_gap_price(without_budgets(instance))
     problem = ProblemVariant(risk.cost, (including([plan]),), "cost of what is missing")
     answer = solver.ask(free, problem)
     if answer.status == "infeasible":

@@ -26,12 +26,10 @@ import numpy as np
 
 from optimizer.algorithms.problem import LEAST_COST, ProblemVariant, Rows
 from optimizer.algorithms.relaxed_floors import failing_beyond_allowed
-from optimizer.disruptions.ensemble import DrawnEnsemble, EnsembleSpec, samples
 from optimizer.disruptions.shock import Shock
 from optimizer.instance.derived import display_name, size_text
-from optimizer.instance.edits import with_budget
 from optimizer.instance.schema import Instance
-from optimizer.instance.variants import with_policy, with_single_events
+from optimizer.instance.variants import with_events_apart, without_annual_budget, without_gap_price
 from optimizer.levers import Sized, Stock
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression
@@ -40,7 +38,7 @@ from optimizer.solver import Progress, Settings
 from optimizer.studies.purchases import eroded_words, size_in_force
 from optimizer.studies.what_if import WhatIfResult, WhatIfSolver
 from optimizer.tolerances import FULLY_USED, NEGLIGIBLE
-from optimizer.units import Series, greatest_whole, si
+from optimizer.units import greatest_whole, si
 
 # Time limit of a single what-if, seconds.
 WHAT_IF_SECONDS = 120.0
@@ -134,19 +132,6 @@ class WhatIfs:
         return SurvivalAnswer(None if np.any(failing_beyond_allowed(instance, gaps.gap, gaps.fails)) else True, found)
 
 
-def with_events_apart(instance: Instance) -> Instance:
-    """Make every event an entry of its own; samples of ensembles that allow failures stay in their ensembles."""
-    single, ensembles = with_single_events(instance), dict[str, EnsembleSpec]()
-    for name, spec in instance.ensembles.items():
-        if spec.required < spec.count:
-            drawn = [replace(each, spec=single.shocks[each.name]) for each in samples(name, spec, instance.horizon)]
-            allowed = spec.count - spec.required
-            ensembles[name] = DrawnEnsemble.model_construct(**dict(spec), allowed=allowed).with_samples(drawn)
-    kept = {each.name for spec in ensembles.values() for each in samples("", spec, instance.horizon)}
-    shocks = {name: spec for name, spec in single.shocks.items() if name not in kept}
-    return instance.replacing(shocks=shocks, ensembles=ensembles)
-
-
 def least_passing(test: Callable[[int], bool | None], high: int) -> tuple[int, bool]:
     """Find by bisection the least whole number that passes a test which 0 fails and `high` passes.
 
@@ -186,28 +171,6 @@ def least_of_all(test: Callable[[int, int], bool | None], last: int) -> tuple[in
 BudgetBarrier = Literal["no_budget", "total", "annual"]
 # The limit on a larger size of an option: its inputs in the baseline, another rule, or none.
 SizeLimit = Literal["inputs", "rules", "unlimited"]
-
-
-def without_gap_price(instance: Instance) -> Instance:
-    """Return the instance without a price of gaps, so that every floor has to be kept."""
-    return instance if instance.policy.gap_price is None else with_policy(instance, gap_price=None)
-
-
-def without_annual_budget(instance: Instance) -> Instance:
-    """Return the instance without an annual budget."""
-    return with_policy(instance, annual_budget=None)
-
-
-def without_budgets(instance: Instance) -> Instance:
-    """Return the instance without any budget."""
-    return without_annual_budget(with_budget(instance, None))
-
-
-def with_added(instance: Instance, added: float) -> Instance:
-    """Return the instance with `added` more money in the budget of each year."""
-    given = instance.policy.annual_budget
-    assert given is not None
-    return with_policy(instance, annual_budget=Series(tuple((year, value + added) for year, value in given.points)))
 
 
 def least_added(what_ifs: WhatIfs, words: str, instance: Instance, settings: Settings | None = None) -> WhatIfResult:

@@ -21,7 +21,14 @@ from optimizer.disruptions.shock import Shock
 from optimizer.instance.derived import display_name
 from optimizer.instance.edits import with_budget
 from optimizer.instance.schema import Instance
-from optimizer.instance.variants import with_floors, with_only_shocks, with_windows_up_to
+from optimizer.instance.variants import (
+    with_floors,
+    with_only_shocks,
+    with_windows_up_to,
+    without_annual_budget,
+    without_budgets,
+    without_gap_price,
+)
 from optimizer.levers import Lever
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression, total
@@ -36,9 +43,6 @@ from optimizer.studies.explain.questions import (
     WhatIfs,
     least_added,
     least_passing,
-    without_annual_budget,
-    without_budgets,
-    without_gap_price,
 )
 from optimizer.studies.explanation import Reason
 from optimizer.studies.reinforcement import ScarcityPrices, bottleneck, scarcity_prices

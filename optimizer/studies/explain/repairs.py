@@ -23,13 +23,17 @@ from optimizer.instance.derived import display_name
 from optimizer.instance.edits import with_budget
 from optimizer.instance.schema import Instance
 from optimizer.instance.variants import (
+    with_added,
     with_demand,
     with_eased_floors,
+    with_events_apart,
     with_floors,
     with_lead_times,
     with_only_shocks,
     with_rules_up_to,
     with_windows_up_to,
+    without_annual_budget,
+    without_budgets,
 )
 from optimizer.levers import Sized
 from optimizer.studies.explain.questions import (
@@ -38,10 +42,6 @@ from optimizer.studies.explain.questions import (
     WhatIfs,
     least_added,
     least_of_all,
-    with_added,
-    with_events_apart,
-    without_annual_budget,
-    without_budgets,
 )
 from optimizer.studies.explanation import Repair, RepairKind
 from optimizer.studies.what_if import WhatIfResult, highest_scaling

@@ -28,7 +28,7 @@ from optimizer.errors import Finding, InstanceError
 from optimizer.instance.edits import ScenarioNames, apply_arguments, for_each_future
 from optimizer.instance.questions import RiskMeasure
 from optimizer.instance.schema import Future, FutureTree, Instance
-from optimizer.instance.variants import with_policy, without_disruptions
+from optimizer.instance.variants import without_disruptions, without_gap_price
 from optimizer.model.builder import ModelBuilder
 from optimizer.results.futures import FutureResult, FuturesResult
 from optimizer.results.result import Result, price_of_survival
@@ -362,7 +362,7 @@ class _Search:
         """Return the expected cost of the futures without shocks; None if the time is over, or `alone` was given."""
         if self.clock.is_over or self.alone is not None:
             return None
-        variant = for_each_future(with_policy(self.instance.by_expected_cost(), gap_price=None), without_disruptions)
+        variant = for_each_future(without_gap_price(self.instance.by_expected_cost()), without_disruptions)
         settings = replace(self.settings, checkpoint=None)
         found = solve_extensive_form(variant, settings, self.clock, ignore)
         return found.cost if found.values is not None and found.status == "optimal" else None
