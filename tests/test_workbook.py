@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import openpyxl
@@ -198,6 +199,17 @@ def test_shocks_have_their_names_and_their_keys(tmp_path: Path) -> None:
     for sheet in ("survival", "segments"):
         pairs = [(row["Shock"], row["Key in the file"]) for row in rows(found[sheet])]
         assert pairs == [(f"Full embargo · {year}", f"embargo@{year}") for year in (2027, 2029)]
+
+
+def test_the_height_of_a_head_is_in_the_file_and_holds_its_lines(book: Any) -> None:
+    # Where it is not, LibreOffice draws a chart below the table over the last rows. "Magnet reserve, bought [t]" is
+    # wider than its column.
+    for sheet in book.worksheets:
+        columns = sheet.column_dimensions.values()
+        widths = {j: each.width for each in columns for j in range(each.min, each.max + 1)}
+        lines = max(len(wrap(cell.value or "", int(widths[cell.column]) - 2)) for cell in sheet[HEAD])
+        assert (sheet.row_dimensions[HEAD].height or 15) >= 15 * lines, sheet.title
+    assert book["stock"].row_dimensions[HEAD].height > 15
 
 
 def test_charts_are_drawn_of_what_is_there(book: Any) -> None:

@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 from optimizer import arguments
@@ -118,8 +119,7 @@ def _plan_sheets(instance: Instance, result: Result) -> Iterator[OutputSheet]:
     yield _list_sheet(instance, frame("yearly_dependence"), "dependence", "Dependence by region")
     yield _costs_sheet(instance, result)
     yield _outlays_sheet(instance, result)
-    for name in (name for name in OPTIONAL_FILES if len(frame(name))):
-        yield _list_sheet(instance, frame(name))
+    yield from (_list_sheet(instance, frame(name)) for name in OPTIONAL_FILES if len(frame(name)))
     if result.binding:
         yield replace(_list_sheet(instance, frame("limits"), title="What binds"), is_list=False)
     yield _flows_sheet(instance, result)
@@ -152,16 +152,14 @@ def _sheets_of_all_futures(instance: Instance, result: FuturesResult) -> Iterato
     """Yield a sheet for each frame, with the rows of all futures one below another."""
     money = result.currency
     notes = {
-        "survival": "",
         "stock": f"Tonnes at the end of each period of the baseline. Money: {money}.",
         "costs": f"Present value in {money}. The parts of a future add to its cost.",
         "outlays": f"Money that counts towards the budget, undiscounted, in {money}.",
-        **dict.fromkeys(("yearly_dependence", *OPTIONAL_FILES), ""),
     }
-    for name, note in notes.items():
+    for name in ("survival", *notes, "yearly_dependence", *OPTIONAL_FILES):
         each = "" if name in result.frames else ", future by future"
         frame = frame_of_futures(result, name) if each else result.frames.frame(name)
-        shown = {"survival": "segments", "yearly_dependence": "dependence"}.get(name, name)
+        shown, note = {"survival": "segments", "yearly_dependence": "dependence"}.get(name, name), notes.get(name, "")
         if len(frame) and (name != "stock" or any(map(any, frame.values[2:]))):
             yield replace(_list_sheet(instance, frame, shown, f"{frame.title}{each}", note), frozen=2 if each else 1)
 
@@ -412,15 +410,16 @@ class _Writer:
 
     def _write_head(self, made: Any, frame: Frame) -> list[int]:
         """Write the heads of the columns, wrapped if they are longer than the cells below; set and return widths."""
-        widths = list[int]()
+        widths, lines = list[int](), 1
         for j, column in enumerate(frame.columns):
             unit, head = unit_of_cells(column), column.head.replace("\n", " ")
             head = head if unit in ("", "%", "year") else f"{head} [{unit}]"
             self._write_text(made, HEAD, j, head, bold=True, bottom=1, text_wrap=True, **_side(column, j))
             shown = (each if isinstance(each, str) else f"{each or 0:,.1f} {unit}" for each in frame.values[j])
-            width = min(WIDEST, max(NARROWEST, *map(len, head.split()), *map(len, shown)) + 2)
-            made.set_column(j, j, width)
-            widths.append(width)
+            widths.append(min(WIDEST, max(NARROWEST, *map(len, head.split()), *map(len, shown)) + 2))
+            made.set_column(j, j, widths[j])
+            lines = max(lines, len(wrap(head, widths[j] - 2)))
+        made.set_row(HEAD, 15 * lines)  # LibreOffice places charts by the heights in the file
         # A spreadsheet adds a margin to each column.
         made.fit_to_pages(-(-sum(widths, len(widths)) // ACROSS), 0)
         return widths
