@@ -72,6 +72,10 @@ def parse_workbook(content: bytes, file: str) -> tuple[Document, tuple[Comment, 
     return document, tuple(comments)
 
 
+class _OccupiedError(Exception):
+    """A single value stands where a sheet has rows; the argument is its place."""
+
+
 class _Reader:
     def __init__(self, document: Document) -> None:
         self.document = document
@@ -111,9 +115,14 @@ class _Reader:
             if not values and not any(map(line.text, layout.keys)):
                 self._comment(layout.path[:1], line.comment)
                 continue
-            place = self._place(layout, line)
-            if place is not None:
-                self._read_row(layout, line, place, values)
+            try:
+                place = self._place(layout, line)
+                if place is not None:
+                    self._read_row(layout, line, place, values)
+            except _OccupiedError as error:
+                other = self.document.finding(error.args[0], "", "").cell
+                what = f"is given by the sheet {layout.sheet}, and as one value ({other})"
+                self._report(error.args[0], line.at, what, "Keep one of the two.")
 
     def _read_row(self, layout: SheetLayout, line: SheetLine, place: Place, values: Mapping[str, SheetCell]) -> None:
         named = line.cells.get(layout.keys[-1]) if layout.path[-1] == KEY else None
@@ -134,7 +143,7 @@ class _Reader:
         if len(place) < len(layout.path):
             return
         cell = values.get(layout.value)
-        holder = _mapping_at(self.document.data, place[:-1])
+        holder = _part_at(self.document.data, place[:-1], dict)
         holder[str(place[-1])] = None if cell is None else self._value(place, layout.value, cell)
         if cell is not None:
             self._locate(place, cell.at, depth=2)
@@ -146,7 +155,7 @@ class _Reader:
         keys = iter(layout.keys)
         for depth, part in enumerate(layout.path):
             if part == ITEM:
-                items = _mapping_at(self.document.data, place[:-1]).setdefault(str(place[-1]), [])
+                items = _part_at(self.document.data, place, list)
                 items.append({})
                 return (*place, len(items) - 1)
             if part != KEY:
@@ -160,7 +169,7 @@ class _Reader:
                 return None
             place = (*place, name)
         if not layout.value or len(place) < len(layout.path):
-            _mapping_at(self.document.data, place)
+            _part_at(self.document.data, place, dict)
         return place
 
     def _is_wrong(self, layout: SheetLayout, line: SheetLine, place: Place, column: str, *, is_last: bool) -> bool:
@@ -250,11 +259,20 @@ def _with_empty_lines(lines: list[SheetLine]) -> Iterator[str]:
         before = line.row
 
 
-def _mapping_at(data: dict[str, Any], place: Place) -> dict[str, Any]:
-    """Return the mapping at a place; it and the mappings around it are created if missing."""
-    for part in place:
-        data = data.setdefault(str(part), {})
-    return data
+def _part_at[Part: dict[str, Any] | list[Any]](data: dict[str, Any], place: Place, kind: type[Part]) -> Part:
+    """Return the mapping or list at a place; it and the mappings around it are created if missing.
+
+    Raises:
+        _OccupiedError: another value stands there.
+    """
+    part: Any = data
+    for depth, key in enumerate(place, 1):
+        form = kind if depth == len(place) else dict
+        part = part.setdefault(str(key), form())
+        if not isinstance(part, form):
+            raise _OccupiedError(place[:depth])
+    made: Part = part
+    return made
 
 
 _FIRST, _LAST = ("name", "kind"), ("source", "note")

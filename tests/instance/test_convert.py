@@ -309,6 +309,34 @@ def test_slips_of_the_sheets_themselves() -> None:
     assert "horizon.start: is given twice. Keep one of the two." in said
 
 
+@pytest.mark.parametrize(
+    ("sheet", "row", "rows", "where"),
+    [
+        ("shocks", {"id": "strike", "cuts": "{region: rival}"}, "cuts", "shocks.strike.cuts"),
+        ("ensembles", {"id": "trouble", "events": "none"}, "events", "ensembles.trouble.events"),
+        ("instance", {"key": "policy", "value": "none"}, "max_share", "policy"),
+        ("instance", {"key": "shocks", "value": "[]"}, "shocks", "shocks"),
+    ],
+)
+def test_a_value_where_another_sheet_has_rows_is_told_with_both_cells(
+    sheet: str, row: dict[str, str], rows: str, where: str, tmp_path: Path
+) -> None:
+    def change(book: Any) -> None:
+        heads, key = [cell.value for cell in book[sheet][1]], next(iter(row))
+        heads += [head for head in row if head not in heads]
+        line = next((line[0].row for line in book[sheet].iter_rows() if line[0].value == row[key]), None)
+        line = line or book[sheet].max_row + 1
+        for head, value in row.items():
+            book[sheet].cell(1, heads.index(head) + 1).value = head
+            book[sheet].cell(line, heads.index(head) + 1).value = value
+
+    source = tmp_path / "all.yaml"
+    source.write_text(EVERYTHING.replace("  budget: 2.5M\n  annual_budget: {2026: 1M, 2028: 2M}\n", ""))
+    said = [each for each in found(edited(change, source)) if f"{where}: is given by the sheet {rows}, and as" in each]
+    assert said
+    assert all(each.startswith(f"book.xlsx:{rows}!A") and f"value ({sheet}!" in each for each in said)
+
+
 def test_dates_are_refused_with_the_cure() -> None:
     from datetime import datetime
 
