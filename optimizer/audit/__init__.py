@@ -68,7 +68,9 @@ class AuditReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object: whether all rows agree, the number of rows, the worst deviation, disagreements."""
-        return {"ok": self.ok, "rows": self.rows, "worst": self.worst, "disagreements": list(self.disagreements)}
+        # JSON has no infinity: a figure that is missing is off by more than any number.
+        worst = float(self.worst) if np.isfinite(self.worst) else None
+        return {"ok": self.ok, "rows": self.rows, "worst": worst, "disagreements": list(self.disagreements)}
 
     def add(self, of: str, other: "AuditReport") -> None:
         """Add the counts and disagreements of another report; the latter get the prefix `of`."""

@@ -437,6 +437,18 @@ def test_show_says_that_a_plan_was_changed(plans: dict[str, Data], tmp_path: Pat
     assert found["audit"]["disagreements"]
 
 
+@pytest.mark.parametrize("command", ["show", "verify"])
+def test_a_plan_that_lacks_a_figure_is_judged_in_json_too(tmp_path: Path, command: str) -> None:
+    solved = saved(so.solve(so.load(TINY)))
+    del solved["shocks"][0]["segments"]["motors"]
+    done = run(command, written(solved, tmp_path), "--json")
+    assert done.exit_code == 1
+    found = json.loads(done.stdout)
+    audit = found["audit"] if command == "show" else found
+    assert (audit["ok"], audit["worst"]) == (False, None)
+    assert audit["disagreements"]
+
+
 def test_the_digest_does_not_hang_on_how_numbers_are_written(plans: dict[str, Data]) -> None:
     whole = json.loads(
         json.dumps(plans["rich"]), parse_float=lambda text: int(float(text)) if text.endswith(".0") else float(text)
