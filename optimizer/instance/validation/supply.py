@@ -40,7 +40,7 @@ def told_at_end(finding: Finding, numbers: Sequence[Uncertain], end: str) -> Fin
         where, cure = f"at the {end} end of its range", f"Change `{end}`, or the number."
     else:
         keys = set(finding.where.split("."))
-        near = [each.path for each in numbers if str(each.place[1]) in keys][:3]
+        near = [each.path for each in numbers if keys.intersection(map(str, each.place[1:2]))][:3]
         where, cure = f"with {', '.join(near) or 'all ranges'} at `{end}`", f"Change `{end}` there, or this value."
     return replace(finding, what=f"{where}: {finding.what}", cure=cure)
 
