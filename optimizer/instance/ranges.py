@@ -118,6 +118,20 @@ def numbers_of(inputs: Iterable[Uncertain]) -> list[UncertainNumber]:
     return [UncertainNumber(name, tuple(group)) for name, group in groups.items()]
 
 
+def name_ranges(finding: Finding, numbers: Sequence[Uncertain], end: str) -> Finding:
+    """Return an error that occurs with all numbers at one end of their ranges, and name the ranges that may cause it.
+
+    Where the value with the error has no range itself, these are the ranges of the same object.
+    """
+    if any(f"{finding.where}.".startswith(f"{'.'.join(map(str, each.place))}.") for each in numbers):
+        where, cure = f"at the {end} end of its range", f"Change `{end}`, or the number."
+    else:
+        keys = set(finding.where.split("."))
+        near = [each.path for each in numbers if keys.intersection(map(str, each.place[1:2]))][:3]
+        where, cure = f"with {', '.join(near) or 'all ranges'} at `{end}`", f"Change `{end}` there, or this value."
+    return replace(finding, what=f"{where}: {finding.what}", cure=cure)
+
+
 def lift_ranges(document: Document) -> None:
     """Move ranges that stand beside their numbers into the section `ranges`, and leave the plain numbers in place."""
     for key, part in list(document.data.items()):

@@ -39,6 +39,7 @@ from optimizer.instance.ranges import (
     assign_ranges,
     lift_ranges,
     list_uncertain,
+    name_ranges,
     shift_to_end,
 )
 from optimizer.instance.schema import MEMBERS, Commodity, Instance, Member, Policy, Region
@@ -229,7 +230,7 @@ def _errors_at_ends(document: Document, instance: Instance | None, before: Seque
         return []
     numbers, known = list_uncertain(document.data, instance.ranges), frozenset(before)
     return [
-        supply.told_at_end(finding, numbers, end)
+        name_ranges(finding, numbers, end)
         for end, position in (("low", -1.0), ("high", 1.0))
         for finding in _errors_of_shifted(document, shift_to_end(document, numbers, position), numbers)
         if finding not in known

@@ -2,15 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, get_args
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from optimizer.errors import Finding, Place, Problem, Severity
+from optimizer.errors import Place, Problem, Severity
 from optimizer.instance.derived import Unchecked, activity_section, entries_with_cuts
-from optimizer.instance.ranges import Uncertain
 from optimizer.instance.schema import Instance
 from optimizer.levers import Lever
 from optimizer.network.process import Activity
@@ -29,20 +27,6 @@ def describe_error(
     # The year of a series, which pydantic validates as one value.
     key = error.get("ctx", {}).get("key") if error["type"] == "finding" else None
     return (*place, *inner, *(() if key is None else (key,))), *_describe_error(model, error, inner)
-
-
-def told_at_end(finding: Finding, numbers: Sequence[Uncertain], end: str) -> Finding:
-    """Return an error that occurs with all numbers at one end of their ranges, with the ranges that may cause it.
-
-    Where the value with the error has no range itself, these are the ranges of the same object.
-    """
-    if any(f"{finding.where}.".startswith(f"{'.'.join(map(str, each.place))}.") for each in numbers):
-        where, cure = f"at the {end} end of its range", f"Change `{end}`, or the number."
-    else:
-        keys = set(finding.where.split("."))
-        near = [each.path for each in numbers if keys.intersection(map(str, each.place[1:2]))][:3]
-        where, cure = f"with {', '.join(near) or 'all ranges'} at `{end}`", f"Change `{end}` there, or this value."
-    return replace(finding, what=f"{where}: {finding.what}", cure=cure)
 
 
 def _without_implied_index(entry: Any, inner: Place) -> Place:
