@@ -105,7 +105,7 @@ class AdversarySpec(Described):
 
     def least_budget(self, price: float, cost: float) -> float:
         """Return the least attack budget that makes an attack with this price and this cost under a plan."""
-        return max(price, cost / (1.0 + DETERRED - DETERRED_ROUNDING)) if self.deterrents else price
+        return max(price, cost / (1.0 + DETERRED - DETERRED_ROUNDING))
 
     @property
     def deterred_from(self) -> float:
