@@ -398,7 +398,8 @@ def test_sources_of_a_saved_plan_of_futures_are_those_of_the_file_that_is_named(
     file.write_text("discount_rate: 0.5 # judged\n" + file.read_text(encoding="utf-8"), encoding="utf-8")
     done = diversify(*words, "--instance", str(file))
     (said,) = (each for each in json.loads(done.stdout)["sources"] if each["section"] == "discount_rate")
-    assert (said["text"], said["value"], said["assumed"]) == ("judged", "0.5", True)
+    # The plan was made without a rate: the file says 0.5 now.
+    assert (said["text"], said["value"], said["before"], said["assumed"]) == ("judged", "0", "0.5", True)
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert "Assumptions and their sources" in page
     assert "<td>judged</td>" in page

@@ -84,7 +84,9 @@ def statements(instance: Instance, result: Result) -> tuple[Statement, ...]:
 
 def _statement(data: Mapping[str, Any], place: NumberPlace, text: str, value: Any) -> Statement:
     now, holder = _value_at(data, place), _value_at(data, place[:-1])
-    if value is None or not (now is not None or (isinstance(holder, Mapping) and place[-1] in holder)):
+    # A limit that the run took away is None in the data, and still a value.
+    is_there = now is not None or (isinstance(holder, Mapping) and place[-1] in holder)
+    if value is None or not is_there:
         return Statement(place, text, "comment", value)
     # The file's value is kept only if the run changed it.
     return Statement(place, text, "comment", now, None if now is not None and are_alike(now, value) else value)

@@ -185,7 +185,7 @@ def test_tls_takes_its_certificates_from_the_configuration_of_dask(instance: so.
         assert with_keys.returncode == 0, with_keys.stderr
         assert "alone" not in with_keys.stderr
         without = subprocess.run(run, capture_output=True, text=True, check=False)
-        assert without.returncode == 1
+        assert without.returncode == 2
         assert without.stderr == (
             f"Error: {address} needs certificates that are not there; set distributed.comm.tls.ca-file and "
             "the client's cert and key in Dask's configuration\n"

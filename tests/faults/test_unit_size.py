@@ -64,16 +64,16 @@ def test_a_scenario_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "ends"),
+    ("path", "ends", "said"),
     [
-        ("options.plant.unit_size", "{low: 1e-9, high: 20}"),
-        ("options.plant.unit_size", "{low: 1e-10, high: 1, of: value}"),
-        ("options.plant.max_size", "{low: 80, high: 1e9}"),
+        ("options.plant.unit_size", "{low: 1e-9, high: 20}", "end of its range"),
+        ("options.plant.unit_size", "{low: 1e-10, high: 1, of: value}", "end of its range"),
+        ("options.plant.max_size", "{low: 80, high: 1e9}", "with options.plant.max_size at `high`"),
     ],
 )
-def test_an_end_of_a_range_is_refused(tmp_path: Path, path: str, ends: str) -> None:
+def test_an_end_of_a_range_is_refused(tmp_path: Path, path: str, ends: str, said: str) -> None:
     found = refused(changed(tmp_path, f"ranges:\n  {path}: {ends}\n"))
-    assert "end of its range" in found.what
+    assert said in found.what
 
 
 def test_what_only_a_mixture_of_two_ranges_brings_is_refused_when_it_comes_up(tmp_path: Path) -> None:
