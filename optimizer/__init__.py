@@ -82,13 +82,13 @@ if TYPE_CHECKING:
     from optimizer.studies.sensitivity import sensitivity
     from optimizer.studies.sensitivity_result import Sensitivity as Sensitivity
     from optimizer.studies.sharing import share_costs
+    from optimizer.studies.solve import solve, withstand
     from optimizer.studies.stress import stress
     from optimizer.studies.stress_result import Stress as Stress
     from optimizer.studies.time_to_survive import Chokepoint as Chokepoint
     from optimizer.studies.time_to_survive import TimeToSurvive as TimeToSurvive
     from optimizer.studies.time_to_survive import time_to_survive
     from optimizer.studies.verify import verify
-    from optimizer.studies.withstand import solve, withstand
 
 _NAMES_OF = {
     "studies.alternatives": ("alternatives",),
@@ -116,7 +116,7 @@ _NAMES_OF = {
     "studies.stress_result": ("Stress",),
     "studies.stress": ("stress",),
     "studies.verify": ("verify",),
-    "studies.withstand": ("solve", "withstand"),
+    "studies.solve": ("solve", "withstand"),
     "audit.auditor": ("Auditor",),
     "audit": ("AuditReport", "Verification"),
     "errors": (

@@ -236,7 +236,7 @@ def test_ctrl_c_while_the_plan_is_searched_for_asks_for_no_other_budget(
         clock.interrupted = True
         return so_far
 
-    monkeypatch.setattr("optimizer.studies.solve.solve_instance", stopped)
+    monkeypatch.setattr("optimizer.studies.conclusion.solve_instance", stopped)
     done = CliRunner().invoke(app, ["report", TINY, "-o", str(tmp_path / "page.html")])
     assert done.exit_code == 5, done.output
     assert "Frontier" not in done.stderr

@@ -24,8 +24,8 @@ from optimizer.report.tables.plan import plan_tables
 from optimizer.report.tables.render import show
 from optimizer.results.plan import MOST_DETAILED_SHOCKS, ManyFlows
 from optimizer.solver import Clock
+from optimizer.studies.conclusion import _attained_gaps
 from optimizer.studies.outcomes import outcomes, survey
-from optimizer.studies.solve import _attained_gaps
 
 COUNT = 60
 

@@ -22,8 +22,8 @@ from optimizer.report.tables.plan import builds_table, survival_tables
 from optimizer.results.result import price_of_survival
 from optimizer.solver import Clock, Settings
 from optimizer.studies.compare import frontier
+from optimizer.studies.conclusion import Timer, conclude
 from optimizer.studies.outcomes import relative_distance
-from optimizer.studies.solve import Timer, conclude
 from optimizer.studies.supply_chain import supply_shares
 from tests.faults.forging import TINY, many
 

@@ -424,11 +424,11 @@ def search_plan(
 ) -> "Result":
     """Return the plan of an instance; with `adversary`, the plan that also survives the worst attack."""
     if adversary:
-        from optimizer.studies.withstand import search_robust
+        from optimizer.studies.solve import search_robust
 
         found = search_robust(made.instance, settings, clock, listener, made.remarks, load_seconds).result
     else:
-        from optimizer.studies.solve import solve_instance
+        from optimizer.studies.conclusion import solve_instance
 
         found = solve_instance(made.instance, settings, clock, listener, notes=made.remarks, load_seconds=load_seconds)
     return replace(found, changes=made.changes)

@@ -52,8 +52,8 @@ from optimizer.studies.alternatives_result import (
     RangeEnd,
     SizeRange,
 )
+from optimizer.studies.conclusion import Timer, conclude, measured_plan
 from optimizer.studies.measure import TOLERANCE_SHARE, CostTolerance, ToleranceBase, before_tolerance_base
-from optimizer.studies.solve import Timer, conclude, measured_plan
 from optimizer.studies.what_if import WhatIfSolver
 from optimizer.tolerances import HELD_NEAR_OPTIMAL, NEGLIGIBLE, PLAN_GAP, ROUNDING
 from optimizer.units import MoneyLike, greatest_whole, least_whole

@@ -1,4 +1,4 @@
-"""Attacks of the adversary on a plan: the cheapest plan that withstands it (`studies.withstand`), or a given plan.
+"""Attacks of the adversary on a plan: the cheapest plan that withstands it (`studies.solve`), or a given plan.
 
 shaping                 attacks in the model of the plan that the plan does not deter
 deterred                attacks that are affordable at the targets' prices, but not with the deterrence that the plan's
@@ -53,8 +53,7 @@ from optimizer.studies.attack_result import (
 from optimizer.studies.measure import TOLERANCE_SHARE, ProvenDifference, ToleranceBase
 from optimizer.studies.outcomes import Survey, survey
 from optimizer.studies.purchases import fit_plan
-from optimizer.studies.what_if import WhatIfSolver
-from optimizer.studies.withstand import (
+from optimizer.studies.solve import (
     RobustOutcome,
     deterred_attacks,
     find_least_outlay,
@@ -62,6 +61,7 @@ from optimizer.studies.withstand import (
     search_robust,
     worst_attack,
 )
+from optimizer.studies.what_if import WhatIfSolver
 from optimizer.tolerances import NEGLIGIBLE, PLAN_GAP, SAME_VALUE
 from optimizer.units import MoneyLike
 

@@ -38,10 +38,10 @@ from optimizer.results.result import Result
 from optimizer.solver import BranchingHistories, Clock, Gains, Listener, Progress, Settings, ignore
 from optimizer.studies.attack_result import LeastOutlay
 from optimizer.studies.comparison import BudgetPoint, CaseLeastOutlay, LoneShock, SearchStatus, budget_order
+from optimizer.studies.conclusion import MeasuredResult, Timer, conclude, measured_plan
 from optimizer.studies.measure import ToleranceBase, before_tolerance_base
-from optimizer.studies.solve import MeasuredResult, Timer, conclude, measured_plan
+from optimizer.studies.solve import find_least_outlay, search_robust
 from optimizer.studies.what_if import GAINS, WhatIfResult, WhatIfSolver, keep_gains
-from optimizer.studies.withstand import find_least_outlay, search_robust
 from optimizer.tolerances import EXACT_GAP, ROUNDING, SAME_VALUE
 from optimizer.units import rounded_up, si
 

@@ -42,10 +42,10 @@ from optimizer.studies.comparison import (
     LoneShock,
     budget_order,
 )
+from optimizer.studies.conclusion import MeasuredResult
 from optimizer.studies.given_plan import PlanLike, evaluate_plan, list_plans, read_plans_of_cases
 from optimizer.studies.measure import TOLERANCE_SHARE, before_tolerance_base
 from optimizer.studies.purchases import sizes_bought
-from optimizer.studies.solve import MeasuredResult
 from optimizer.tolerances import BUDGET_RESOLUTIONS, EXACT_GAP
 from optimizer.units import MoneyLike, budget_list, money, rounded
 

@@ -37,6 +37,7 @@ from optimizer.results.futures import FutureResult, FuturesResult
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Listener, Progress, Settings, ignore, interruptible
+from optimizer.studies.conclusion import solve_instance
 from optimizer.studies.evaluation import (
     BranchChange,
     EvaluatedPlan,
@@ -53,7 +54,6 @@ from optimizer.studies.futures.solve import ALONE_SHARE, search_futures
 from optimizer.studies.futures.stages import decisions
 from optimizer.studies.given_plan import PlanLike, judge_plan, operate_given, plan_changes, read_plans
 from optimizer.studies.measure import GAP_SHARE, before_tolerance_base
-from optimizer.studies.solve import solve_instance
 from optimizer.studies.what_if import WhatIfSolver
 from optimizer.tolerances import EXACT_GAP, NEGLIGIBLE, SAME_VALUE
 from optimizer.units import MoneyLike

@@ -34,9 +34,9 @@ from optimizer.results.plan import Build, NoShockPlan, Plan
 from optimizer.results.result import Result
 from optimizer.results.saved import RULE_BROKEN
 from optimizer.solver import Clock, Settings
+from optimizer.studies.conclusion import Timer, conclude
 from optimizer.studies.evaluation import EvaluatedPlan, PlanChange, PlanNeed, PlanWaste
 from optimizer.studies.measure import GAP_SHARE
-from optimizer.studies.solve import Timer, conclude
 from optimizer.studies.what_if import WhatIfSolver
 from optimizer.tolerances import NEGLIGIBLE, ROUNDING
 from optimizer.units import Series, si

@@ -31,10 +31,10 @@ from optimizer.io.plan_file import GivenPlan
 from optimizer.network.process import ZERO_SERIES
 from optimizer.results.result import Result, require_result
 from optimizer.solver import Listener, Progress, Settings, ignore, interruptible
+from optimizer.studies.conclusion import solve_instance
 from optimizer.studies.given_plan import operate_given
 from optimizer.studies.requirements_assessment import notes_on_years_after
 from optimizer.studies.requirements_result import CaseKind, ConflictCase, FundingStep, Requirements
-from optimizer.studies.solve import solve_instance
 from optimizer.studies.time_to_survive import time_to_survive
 from optimizer.studies.what_if import WhatIfSolver
 from optimizer.tolerances import ROUNDING

@@ -51,9 +51,9 @@ from optimizer.instance.schema import Instance
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Listener, Progress, Settings, Vector, ignore, interruptible
+from optimizer.studies.conclusion import solve_instance, tight_shocks
 from optimizer.studies.cost_shares import Coalition, CoalitionCost, Costs, CostShares, MemberShare, more_than
 from optimizer.studies.measure import ProvenDifference, ToleranceBase, before_tolerance_base
-from optimizer.studies.solve import solve_instance, tight_shocks
 from optimizer.tolerances import POSITIVE_DUAL, SAME_VALUE
 from optimizer.units import MoneyLike
 

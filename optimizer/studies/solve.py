@@ -1,470 +1,264 @@
-"""Solution of an instance: the plan with its proof, outcomes, reference plans and shadow prices.
+"""`solve` and `withstand`: plans of instances with one future; and the least outlay that withstands an adversary.
 
-strategy     the plan, its cost and bound                                      `algorithms`
-recourse     every shock under the plan                                        `outcomes`
-no-shock     the cheapest plan without shocks, the reference of the price of survival
-nothing      the shocks under the do-nothing plan
-prices       the limits with the largest shadow prices                         `outcomes`
-audit        recomputation of all figures without the solver                   `audit`
+Without an adversary the search is that of `studies.conclusion`, with one `algorithms.robust`. The result is then that
+of an instance in which the attacks that shaped the plan are shocks besides the listed ones, audited as such; every
+other affordable attack has been evaluated. Attacks that the plan deters are no shocks; the result names them.
 
-`so.solve` is in `withstand`: it reads arguments and calls `solve_instance`.
-`solve` proves the cost to a relative MIP gap; studies that compare plans prove it to a share of the price of survival
-(`measured_plan`).
+shaping      attacks in the model of the plan that the plan does not deter
+deterred     attacks that are affordable at their prices, but not with the costs that the plan's leverage adds
 """
 
-import math
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from importlib.metadata import version
-from platform import python_version
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
-from optimizer import risk
-from optimizer.algorithms.conflict import Conflict, find_conflict
-from optimizer.algorithms.problem import Hints, SearchResult
-from optimizer.algorithms.reading import plan_values, read_flows, read_plan, without_rounding_errors
-from optimizer.algorithms.recourse import RecourseEvaluator
-from optimizer.algorithms.relaxed_floors import allow_sample_gaps
-from optimizer.algorithms.solving import best_plan, exact_no_shock, no_shock_plan, open_evaluator
-from optimizer.algorithms.workers import give_back_memory
-from optimizer.audit import DISAGREES, AuditReport
-from optimizer.audit.result import audit_error, complete
-from optimizer.disruptions.path import BASELINE
-from optimizer.instance.derived import free_floors, size_thresholds
+import numpy as np
+
+from optimizer.algorithms.problem import LEAST_OUTLAY
+from optimizer.algorithms.reading import own_columns, plan_values, read_plan
+from optimizer.algorithms.robust import RobustPlan, robust_plan
+from optimizer.algorithms.separation.attacks import AttackImpact, AttackOracle, listed_shocks_only
+from optimizer.algorithms.solving import open_evaluator
+from optimizer.algorithms.workers import Memory, clock_of_task, listener_of
+from optimizer.disruptions.adversary import Attack
+from optimizer.errors import Finding, InstanceError
+from optimizer.instance.edits import ScenarioNames, apply_arguments, with_budget
 from optimizer.instance.schema import Instance
-from optimizer.model.expressions import Expression
-from optimizer.results.plan import Faced, ManyFlows, NoShockPlan, Nothing, Outcome, Plan
-from optimizer.results.result import Result, price_of_survival, require_result
-from optimizer.results.saved import Status
-from optimizer.solver import Clock, Listener, Settings, Vector, ignore, interruptible
-from optimizer.solver import versions as solver_versions
-from optimizer.solver.base import SAVED_STRATEGIES
-from optimizer.studies.measure import ToleranceBase
-from optimizer.studies.outcomes import (
-    binding_limits,
-    do_nothing_outcome,
-    outcomes,
-    priced_gap,
-    proven_gap,
-    relative_distance,
-    services,
-    survey,
-    with_costs,
-    with_worst_attack,
-)
-from optimizer.studies.supply_chain import actual_outputs, baseline_shortages, supply_shares
-from optimizer.tolerances import AUDIT_RELATIVE, POSITIVE, SAME_VALUE, TIGHT_SHOCK
-
-if TYPE_CHECKING:
-    from optimizer.studies.what_if import WhatIfSolver
-
-# Settings of where and how long a run works, and of studies: they are not recorded.
-WHERE = ("accuracy", "until", "jobs", "cluster", "checkpoint")
+from optimizer.instance.variants import with_attacks, with_eased_floors
+from optimizer.model.builder import ModelBuilder
+from optimizer.results.plan import Faced, Plan
+from optimizer.results.result import Result
+from optimizer.solver import BranchingHistories, Clock, Listener, Settings, Vector, ignore, interruptible
+from optimizer.studies.attack_result import LeastOutlay
+from optimizer.studies.conclusion import Timer, conclude, solve_instance
+from optimizer.units import MoneyLike
 
 
-@dataclass
-class Timer:
-    """Seconds of a run, by part."""
-
-    load: float = 0.0
-    began: float = 0.0
-
-    def seconds(self, clock: Clock) -> dict[str, float]:
-        """Return the seconds of load, build (neither loading nor solver), solver, and total, by these names."""
-        spent = time.perf_counter() - self.began
-        parts = {"load": self.load, "build": max(0.0, spent - clock.solving), "solver": clock.solving}
-        return parts | {"total": self.load + spent}
-
-
-def run_record(
-    instance: Instance, settings: Settings, clock: Clock, solved: SearchResult, notes: tuple[str, ...]
-) -> dict[str, Any]:
-    """Return the fields of a result that record the instance, the settings and the run, by name."""
-    horizon = instance.horizon
-    stopped = f"Stopped by {clock.signal_name}: this is the best plan found until then."
-    interrupted = (stopped,) if clock.interrupted else ()
-    # Steps that differ from the last one in more than time, without infinite values.
-    steps: list[Mapping[str, Any]] = []
-    for step in solved.history:
-        row = {key: value for key, value in step.record().items() if value not in (float("inf"), float("-inf"))}
-        if not steps or {**row, "seconds": 0} != {**steps[-1], "seconds": 0}:
-            steps.append(row)
-    return {
-        "title": instance.title,
-        "currency": instance.currency,
-        "notes": (*notes, *solved.notes, *interrupted),
-        "settings": _settings_record(settings),
-        "versions": {"optimizer": version("optimizer"), **solver_versions(), "python": python_version()},
-        "periods": tuple(horizon.label(t) for t in horizon.periods),
-        "data": instance.to_dict(),
-        "solved_instance": instance,
-        "history": tuple(steps),
-        "costs": {},
-        "outlays": {},
-        "audit": {},
-        "seconds": {},
-    }
-
-
-def _settings_record(settings: Settings) -> dict[str, Any]:
-    """Return the settings that determine a result, by the names that plan files and JSON have used since 0.1.0."""
-    kept = {key: value for key, value in asdict(settings).items() if key not in WHERE}
-    names = {"gap" if key == "mip_gap" else key: value for key, value in kept.items()}
-    return names | {"strategy": SAVED_STRATEGIES.get(settings.strategy, settings.strategy)}
-
-
-def planless_result(
-    seconds: Mapping[str, float], solved: SearchResult, rules: tuple[str, ...], frame: dict[str, Any]
+def solve(
+    instance: Instance,
+    budget: MoneyLike | None = None,
+    *,
+    settings: Settings | None = None,
+    listener: Listener = ignore,
+    scenario: ScenarioNames | None = None,
+    adversary: bool = False,
 ) -> Result:
-    """Return the result without a plan: rules are in conflict, or the time ran out before a plan was found."""
-    status: Status = "none" if solved.status == "infeasible" else "stopped"
-    frame |= {"audit": {"ok": True, "rows": 0, "worst": 0.0, "disagreements": []}, "seconds": seconds}
-    return Result(
-        status=status,
-        total_cost=math.nan,
-        outlay=math.nan,
-        survival_gap=math.nan,
-        worst_gap=math.nan,
-        bound=None,
-        gap_bound=None,
-        mip_gap=None,
-        plan=Plan(),
-        baseline=None,
-        shocks=(),
-        services={},
-        price_of_survival=None,
-        calm_cost=None,
-        calm_builds=(),
-        nothing=None,
-        shares={},
-        binding=(),
-        clash=rules,
-        **frame,
-    )
+    """Find the cheapest plan that survives every shock, or the plan with the least survival gap if there is none.
+
+    Args:
+        instance: an instance without futures and with the objective expected cost; for others, use `solve_futures`.
+        budget: limit on the undiscounted outlay, a number or text such as "250M"; None keeps the instance's budget.
+        settings: solver, MIP gap, limits.
+        listener: receives every step of the search.
+        scenario: scenario of the instance, or several; they apply in the order given, so that later ones take priority.
+        adversary: whether the plan must survive the worst attack that the adversary can afford.
+
+    Returns:
+        The result, audited.
+
+    Raises:
+        AuditError: the plan and its figures disagree.
+        SolverError: the solver failed.
+        InstanceError: the instance has futures or another objective, lacks the scenario, or lacks the required
+            adversary.
+        ValueError: a budget that is no amount of money.
+
+    Example:
+        >>> import optimizer as so
+        >>> result = so.solve(so.load("instances/tiny.yaml"), budget="30M")
+        >>> result.status, round(result.total_cost)
+        ('survives', 43600000)
+        >>> result.plan
+        <Plan
+          2026  plant  20
+          stock  reserve  at most 100 t>
+    """
+    settings = Settings.chosen(settings)
+    made = apply_arguments(instance, budget=budget, scenario=scenario, takes="futures and measures")
+    if made.instance.is_adaptive:
+        place, what = "futures", "the instance has several futures"
+        cure = "Call `solve_futures`, or choose one by in_future(instance, name)."
+        if not made.instance.futures:
+            place, what = "policy.objective", f"plans are judged by {made.instance.policy.objective}"
+            cure = "Call `solve_futures`; `solve` is for expected cost."
+        raise InstanceError([Finding(instance.title, None, place, what, cure)])
+    clock = settings.clock()
+    if adversary:
+        result = search_robust(made.instance, settings, clock, listener, made.notes).result
+    else:
+        result = solve_instance(made.instance, settings, clock, listener, notes=made.notes)
+    return replace(result, changes=made.changes)
 
 
-NO_PRICE = "Stopped before the least cost without shocks was known: the price of survival is left out."
-PROVEN = "The search was stopped. Every shock was solved again, and the plan is proven even so."
+def withstand(
+    instance: Instance,
+    budget: MoneyLike | None = None,
+    *,
+    settings: Settings | None = None,
+    listener: Listener = ignore,
+    scenario: ScenarioNames | None = None,
+) -> Result:
+    """Find the cheapest plan that survives every listed shock, and the worst affordable attack at each of its starts.
+
+    It is equivalent to `solve(…, adversary=True)`.
+
+    Args:
+        instance: an instance with an adversary.
+        budget, settings, listener, scenario: as for `solve`; `strategy` and `checkpoint` are ignored.
+
+    Returns:
+        The result, audited; where floors fail, the sum of the listed gaps and of the worst at each start is least.
+
+    Raises:
+        AuditError, SolverError, InstanceError, ValueError: as for `solve`.
+    """
+    return solve(instance, budget, settings=settings, listener=listener, scenario=scenario, adversary=True)
 
 
-def solve_instance(
+@dataclass(frozen=True)
+class RobustOutcome:
+    """A plan that was made against an adversary."""
+
+    result: Result  # the plan, audited; its instance lists the attacks that shaped it
+    oracle: AttackOracle  # finds the worst attacks on plans of the instance
+    attacks: tuple[Attack, ...]  # attacks that shaped the plan and are not deterred
+    deterred: tuple[Attack, ...] = ()  # attacks that the plan deters, as far as they can be listed
+
+
+def search_robust(
     instance: Instance,
     settings: Settings,
     clock: Clock,
     listener: Listener = ignore,
-    *,
     notes: tuple[str, ...] = (),
     load_seconds: float = 0.0,
-    evaluator: RecourseEvaluator | None = None,
-    held_shocks: frozenset[str] = frozenset(),
-    plan: Plan | None = None,
-) -> Result:
-    """Solve an instance for commands and studies, with a shared clock or evaluator, or hints of an earlier search.
+    histories: BranchingHistories | None = None,
+) -> RobustOutcome:
+    """Find the cheapest plan that survives every listed shock, and the worst affordable attack at each of its starts.
 
-    Args:
-        instance: the instance, with its budget.
-        settings: solver, MIP gap, limits.
-        clock: a new clock; the caller may check later whether Ctrl-C was pressed.
-        listener: receives every step of the search.
-        notes: remarks of the caller to show with the result.
-        load_seconds: seconds spent on reading the instance, for `Result.seconds`.
-        evaluator: a warm evaluator of an instance that differs only in its policy; it stays open.
-        held_shocks: shocks with which constraint generation starts, such as those that were tight before.
-        plan: a known plan, which bounds constraint generation if it keeps the rules; other strategies ignore it.
+    If not all floors can be kept, return the plan with the least sum of the gaps of the listed shocks and of the worst
+    attack at each start. `histories` holds branching gains for searches that share them.
 
     Raises:
+        InstanceError: the instance has no adversary.
         AuditError: the plan and its figures disagree.
         SolverError: the solver failed.
     """
     timer = Timer(load_seconds, time.perf_counter())
-    with open_evaluator(instance, settings, evaluator) as evaluator, interruptible(clock, listener):
-        hints = Hints(held_shocks, () if plan is None else (plan,))
-        solved = best_plan(instance, settings, clock, listener, evaluator=evaluator, hints=hints)
-        return conclude(instance, settings, clock, timer, solved, evaluator, notes)
-
-
-def conclude(
-    instance: Instance,
-    settings: Settings,
-    clock: Clock,
-    timer: Timer,
-    solved: SearchResult,
-    evaluator: RecourseEvaluator,
-    notes: tuple[str, ...] = (),
-    faced: Faced | None = None,
-    no_shock: NoShockPlan | None = None,
-) -> Result:
-    """Return the audited result of a search; `faced` is the adversary if some shocks are attacks.
-
-    `no_shock` is the no-shock plan of this instance; it is solved for by default.
-
-    Raises:
-        AuditError: the plan and its figures disagree.
-        SolverError: the solver failed.
-    """
-    frame = run_record(instance, settings, clock, solved, notes)
-    if solved.values is None:
-        conflict = find_conflict(instance, settings, clock) if solved.status == "infeasible" else Conflict()
-        frame = run_record(instance, settings, clock, solved, (*notes, *conflict.notes))
-        return planless_result(timer.seconds(clock), solved, conflict.rules, frame | {"adversary": faced})
-    is_own = _is_no_shock_plan(instance, solved, faced)
-    no_shock = no_shock or (None if is_own else _solve_no_shock(instance, settings, clock, solved))
-    if no_shock is None and not is_own:
-        frame |= {"notes": (*frame["notes"], NO_PRICE)}
-    result, report = PlanConclusion(instance, settings, clock, solved, evaluator, frame, faced, no_shock).audited()
-    result = replace(result, notes=(*result.notes, *evaluator.notes), seconds=timer.seconds(clock))
-    if not report.ok:
-        raise audit_error(instance, report.disagreements, replace(result, notes=(DISAGREES, *result.notes)))
-    return result
+    instance = listed_shocks_only(instance)
+    with interruptible(clock, listener):
+        with open_evaluator(instance, settings, None) as evaluator:
+            evaluator.histories = histories
+            robust = robust_plan(instance, settings, clock, listener, evaluator)
+            notes = (*notes, *evaluator.notes)
+        attacked = attacked_instance(instance, robust, robust.solved.builder)
+        with open_evaluator(attacked.instance, settings, None) as evaluator:
+            result = conclude(
+                attacked.instance, settings, clock, timer, robust.solved, evaluator, notes, attacked.faced
+            )
+    return RobustOutcome(result, robust.oracle, attacked.attacks, attacked.deterred)
 
 
 @dataclass(frozen=True)
-class PlanConclusion:
-    """Conversion of a search result with a plan to an audited result.
-
-    `frame` holds the fields of `run_record`. If the cost of `solved` is NaN, it is recomputed.
-    """
+class AttackedInstance:
+    """An instance in which the relevant attacks on a plan are shocks besides the listed ones."""
 
     instance: Instance
-    settings: Settings
-    clock: Clock
-    solved: SearchResult
-    evaluator: RecourseEvaluator
-    frame: Mapping[str, Any]
-    faced: Faced | None
-    no_shock: NoShockPlan | None
-
-    def audited(self) -> tuple[Result, AuditReport]:
-        """Return the result and its audit, without the sizes that the audit cannot distinguish from zero.
-
-        It applies the largest thresholds with which the audit agrees, the gap does not grow, and no shock fails that
-        survives without them: a size near zero may keep a floor. Under the last threshold, the solver's rounding
-        errors, the audit is reported as it is.
-        """
-        instance, solved = self.instance, self.solved
-        assert solved.values is not None
-        values = solved.values.tolist()
-        *larger, last = (
-            without_rounding_errors(instance, solved.builder, values, sizes) for sizes in size_thresholds(instance)
-        )
-        larger = [clean for clean in larger if clean != last]
-        for clean in larger:
-            result, report = complete(instance, *self._result(clean))
-            if report.ok and result.survival_gap <= solved.gap * (1.0 + AUDIT_RELATIVE):
-                if result.survives:
-                    return result, report
-                whole = complete(instance, *self._result(last))
-                return (result, report) if _failed_shocks(result) <= _failed_shocks(whole[0]) else whole
-        return complete(instance, *self._result(last))
-
-    def _result(self, values: list[float]) -> tuple[Result, list[ManyFlows]]:
-        """Return the unaudited result and the flows of all shocks for the column values of a plan."""
-        instance, solved, evaluator = self.instance, self.solved, self.evaluator
-        plan = read_plan(instance, solved.builder, values)
-        columns = plan_values(instance, plan, evaluator.subproblems.plan)
-        attained = _attained_gaps(instance, solved, values, self.faced)
-        give_back_memory(len(instance.events))
-        replies = evaluator.operate_batches(columns, self.clock, attained, flows=True)
-        surveyed, many = survey(instance, evaluator, replies), evaluator.flows(replies)
-        found, costs = solved.builder.column_index(), evaluator.costs(replies)
-        cost = _cost_of(instance, solved, values, costs) if math.isnan(solved.cost) else solved.cost
-        baseline = read_flows(instance, found, values, instance.baseline)
-        is_own = _is_no_shock_plan(instance, solved, self.faced)
-        no_shock = self.no_shock or (NoShockPlan(cost, plan, baseline) if is_own else None)
-        no_shock_cost = None if no_shock is None else no_shock.total_cost
-        shocks = outcomes(instance, surveyed, many, costs, solved.paths)
-        result = Result(
-            **self._proof(shocks, cost, with_costs(instance, self.faced, evaluator.subproblems.plan, columns)),
-            total_cost=cost,
-            outlay=max(0.0, sum(each.value(values) for each in solved.builder.accounts("outlay").values())),
-            worst_gap=float(surveyed.counted_gaps(instance).max(initial=0.0)),
-            plan=plan,
-            baseline=baseline,
-            shocks=shocks,
-            services=services(instance, surveyed),
-            price_of_survival=price_of_survival(cost, no_shock_cost),
-            calm_cost=no_shock_cost,
-            calm_builds=() if no_shock is None else no_shock.plan.bought,
-            no_shock=no_shock,
-            nothing=_do_nothing_shortage(instance, self.clock, evaluator),
-            shares=supply_shares(instance, baseline),
-            lacks=baseline_shortages(instance, baseline),
-            actual=actual_outputs(instance, baseline),
-            endured={key: read_flows(instance, found, values, path) for key, path in instance.survival_rules.items()},
-            binding=binding_limits(instance, solved),
-            clash=(),
-        )
-        return result, many
-
-    def _proof(self, shocks: Sequence[Outcome], cost: float, faced: Faced | None) -> dict[str, Any]:
-        """Return the fields of a result on gap, bounds, status and adversary, with those of `frame`."""
-        solved, faced = self.solved, faced and with_worst_attack(faced, shocks)
-        left = _counted_gap(shocks, faced)
-        gap = left if faced is not None else _reported_gap(solved, left)
-        # Negligible shortages are in the bound, and not in the gap.
-        priced, gap_bound = priced_gap(self.instance, gap), proven_gap(self.instance, gap, solved.gap_bound)
-        bound = solved.bound_of_cost(priced)
-        distance = relative_distance(cost, bound, gap, gap_bound, priced=priced)
-        status: Status = "gap" if any(each.fails for each in shocks) else "survives"
-        notes = self.frame["notes"]
-        if solved.status == "stopped":
-            is_proven = _is_proven(distance, self.settings.mip_gap, faced)
-            status = status if is_proven else "stopped"
-            # The notes of the search about its end no longer hold.
-            notes = (*filter(lambda note: note not in solved.notes, notes), PROVEN) if is_proven else notes
-        proof = {"survival_gap": gap, "bound": bound, "gap_bound": gap_bound, "mip_gap": distance}
-        return {**self.frame, **proof, "status": status, "notes": notes, "adversary": faced}
+    attacks: tuple[Attack, ...]  # attacks that shaped the plan or that it does not survive, and that are not deterred
+    deterred: tuple[Attack, ...]  # as in `RobustOutcome`
+    faced: Faced  # the adversary, for a result
 
 
-def _counted_gap(shocks: Sequence[Outcome], faced: Faced | None) -> float:
-    """Return the sum of the gaps that count, of attacks those of the worst at each start."""
-    attacks, worst = ((), 0.0) if faced is None else (faced.attacks, faced.gap)
-    return math.fsum(each.gap for each in shocks if not each.excused and each.name not in attacks) + worst
+def attacked_instance(instance: Instance, robust: RobustPlan, builder: ModelBuilder) -> AttackedInstance:
+    """Return the instance of a plan, or of one future under a joint plan, with the attacks on it as shocks.
 
-
-def _reported_gap(solved: SearchResult, left: float) -> float:
-    """Return the search's gap; or the evaluated gap `left` if the search was stopped or proved 0, or `left` is less.
-
-    The two can differ for a shortage near a millionth of demand, which only one of them may neglect.
+    `builder` is the part of the model that belongs to the instance.
     """
-    does_better = left < solved.gap * (1.0 - SAME_VALUE)
-    return left if solved.status == "stopped" or does_better or solved.gap == 0 else solved.gap
+    attacks, deterred = robust.attacks, tuple[Attack, ...]()
+    if robust.solved.values is not None:
+        plan = read_plan(instance, builder, robust.solved.values.tolist())
+        worst = (each.attack for each in worst_attacks(robust.oracle, plan))
+        attacks = (*attacks, *(attack for attack in worst if attack not in attacks))
+        columns = robust.solved.values[own_columns(robust.oracle.programmes.plan, builder)]
+        deterred = deterred_attacks(robust.oracle, columns, robust.deterred)
+    faced = _faced_adversary(robust.oracle, attacks, deterred)
+    return AttackedInstance(with_attacks(instance, attacks), attacks, deterred, faced)
 
 
-def _is_proven(distance: float | None, required: float, faced: Faced | None) -> bool:
-    """Return whether a stopped search has its proof, given the evaluation of all shocks; attacks must be enumerated."""
-    return distance is not None and distance <= required and (faced is None or faced.sets is not None)
+def plan_columns(oracle: AttackOracle, plan: Plan) -> Vector:
+    """Return the plan as column values of the oracle's first-stage model."""
+    return np.array(plan_values(oracle.programmes.instance, plan, oracle.programmes.plan), dtype=np.float64)
 
 
-def _failed_shocks(result: Result) -> set[str]:
-    """Return the names of the shocks that fail and are not allowed to."""
-    return {outcome.name for outcome in result.shocks if outcome.fails}
+def worst_attack(oracle: AttackOracle, plan: Plan) -> AttackImpact | None:
+    """Return the affordable attack with the largest gap; None if the plan survives every attack."""
+    return max(worst_attacks(oracle, plan), key=lambda worst: worst.gap, default=None)
 
 
-def _attained_gaps(
-    instance: Instance, solved: SearchResult, values: list[float], faced: Faced | None = None
-) -> dict[str, float]:
-    """Return the gap that the evaluation allows each shock beyond its least one: the gap that it attains in the model.
-
-    Shocks without an entry keep their least gap: those that the model does not hold, and attacks, of which the model
-    lets a milder one leave as much as the worst. For samples that may fail the cost counts: those with a
-    probability that the model excuses are allowed their gap in the model.
-    """
-    if solved.gap_left is not None and solved.allows_shortages:
-        # A limit of 0 would enforce floors without shortage cost, which may be missed.
-        return {name: max(POSITIVE, gap) for name, gap in solved.gap_left.items()}
-    gap_limits = _allowed_gaps(instance, solved, values, faced)
-    allow_sample_gaps(instance, solved.builder, values, gap_limits)
-    # For a given plan there is no model with its samples: the gaps of the evaluation remain.
-    return {**(solved.gap_left or {}), **gap_limits}
+def worst_attacks(oracle: AttackOracle, plan: Plan) -> list[AttackImpact]:
+    """Return the worst affordable attack at each start at which an attack breaks the plan."""
+    found = (oracle.worst(window) for window in oracle.programmes.windows(plan_columns(oracle, plan)))
+    return [worst for worst in found if worst is not None]
 
 
-def _allowed_gaps(
-    instance: Instance, solved: SearchResult, values: list[float], faced: Faced | None
-) -> dict[str, float]:
-    """Return the gap attained in the model by shock, apart from samples that may fail."""
-    names = [event.name for event in instance.events]
-    if not solved.allows_shortages and not solved.gap > 0:
-        return dict.fromkeys(names, 0.0)
-    gap_limits = dict.fromkeys(solved.paths.difference(() if faced is None else faced.attacks), 0.0)
-    for (path, segment, _), below in solved.builder.accounts("below").items():
-        if str(path) in gap_limits:
-            shortage_cost = instance.demands[str(segment)].shortage_cost
-            gap_limits[str(path)] += shortage_cost * max(0.0, below.value(values))
-    if solved.allows_shortages and free_floors(instance):
-        return {name: max(POSITIVE, gap_limits.get(name, 0.0)) for name in names}
-    return gap_limits
+def deterred_attacks(oracle: AttackOracle, plan: Vector, known: Iterable[Attack] = ()) -> tuple[Attack, ...]:
+    """Return the attacks that a plan deters, out of `known` and all maximal affordable attacks, if these are listed."""
+    return tuple(oracle.deterred(plan, dict.fromkeys([*known, *(oracle.candidates() or ())])))
 
 
-def _cost_of(instance: Instance, solved: SearchResult, values: Sequence[float], costs: Vector) -> float:
-    """Return the expected cost of a plan: spending, baseline, and shocks, given the `costs` of the shocks in order."""
-    baseline = risk.operating_cost_by_path(solved.builder, instance, instance.events).get(BASELINE, Expression())
-    likely = math.fsum(event.probability * cost for event, cost in zip(instance.events, costs.tolist(), strict=True))
-    return risk.spending(solved.builder, instance).value(values) + baseline.value(values) + likely
+def _faced_adversary(oracle: AttackOracle, attacks: Iterable[Attack], deterred: Iterable[Attack]) -> Faced:
+    programmes, horizon = oracle.programmes, oracle.programmes.instance.horizon
+    return Faced(
+        attack_budget=programmes.adversary.attack_budget,
+        starts=len(programmes.starts),
+        targets=len(programmes.names),
+        sets=oracle.set_count,
+        attacks=tuple(attack.name(horizon) for attack in attacks),
+        deterred=tuple(attack.name(horizon) for attack in deterred),
+    )
 
 
-def _is_no_shock_plan(instance: Instance, solved: SearchResult, faced: Faced | None) -> bool:
-    """Return whether a plan is its own no-shock plan: nothing disrupts the instance, and a search proved a bound.
-
-    No bound is proven of a given plan, or of one future of a joint plan. An adversary may have all attacks deterred.
-    """
-    is_disrupted = bool(instance.events or instance.survival_rules or faced)
-    return not is_disrupted and math.isfinite(solved.bound)
+# Time limit of the least outlay, s: its integers have many near-optimal values; the bound proven by then is printed.
+LEAST_OUTLAY_SECONDS = 30.0
 
 
-def _solve_no_shock(instance: Instance, settings: Settings, clock: Clock, solved: SearchResult) -> NoShockPlan | None:
-    """Return the search's own no-shock plan, else one proven to the gap of the settings; None if the time ran out."""
-    if solved.no_shock is not None or clock.is_over:
-        return solved.no_shock
-    return no_shock_plan(instance, settings, clock)
+def least_outlay(
+    instance: Instance, oracle: AttackOracle, settings: Settings, clock: Clock, listener: Listener = ignore
+) -> LeastOutlay:
+    """Find the least outlay that survives the listed shocks and the adversary of an instance, ignoring its budget.
 
+    The search starts without attacks: the attacks that shape the cheapest plan would enlarge the model and slow it.
 
-def _do_nothing_shortage(instance: Instance, clock: Clock, evaluator: RecourseEvaluator) -> Nothing | None:
-    if not instance.events:
-        return None
-    return do_nothing_outcome(instance, survey(instance, evaluator, evaluator.do_nothing_answers(clock)))
-
-
-class MeasuredResult(NamedTuple):
-    """A result, and the tolerance base of its cost; None without a plan, or if no base was needed."""
-
-    result: Result
-    measure: ToleranceBase | None = None
-
-
-def measured_plan(
-    solver: "WhatIfSolver",
-    instance: Instance,
-    settings: Settings,
-    first: Settings,
-    notes: tuple[str, ...] = (),
-    near: Callable[[ToleranceBase], float] = lambda base: math.inf,
-    known: Result | None = None,
-    plan: Plan | None = None,
-) -> MeasuredResult:
-    """Return the best plan of an instance, audited, and the tolerance base of its cost.
-
-    The base follows from a first plan: `known`, or the result of a search with the settings `first`, started from
-    `plan`. If the cost of the first plan is not proven to its share of the base and to the money `near(base)`, the
-    search continues. `notes` are shown with the result.
+    Args:
+        instance: an instance without questions, with an adversary, and without attacks among its shocks.
+        oracle: oracle of the instance.
+        settings: settings with the MIP gap to which the outlay is proven.
+        clock: deadline, and whether Ctrl-C was pressed.
+        listener: receives every step.
 
     Raises:
-        AuditError, SolverError: as for `solve_instance`.
+        SolverError: the solver failed.
     """
-    timer, used = Timer(began=time.perf_counter()), first
-    require_result(known, Result | None)
-    with interruptible(solver.clock, solver.listener):
-        solver.learn(plan if known is None else known.plan, frozenset())
-        found = known or solver.search(instance, first)
-        no_shock = exact_no_shock(instance, settings, solver.clock, known)
-        least = None if no_shock is None else no_shock.total_cost
-        cost, gap, bound, is_plan = _proven_figures(found)
-        needed = ToleranceBase.of(cost, least, settings.share_of_price, gap)
-        needed = needed.nearer(near(needed))
-        if is_plan and not solver.clock.is_over and not needed.proves(cost, bound):
-            used = replace(needed.settings(settings), mip_gap=min(first.mip_gap, settings.mip_gap))
-            again = solver.search(instance, used)
-            found = again if again.status == "optimal" else found
-        if isinstance(found, SearchResult):
-            evaluator = solver.evaluator(instance)
-            found = conclude(instance, used, solver.clock, timer, found, evaluator, notes, no_shock=no_shock)
-    has_plan = found.baseline is not None
-    return MeasuredResult(found, ToleranceBase.of_result(found, least, settings.share_of_price) if has_plan else None)
+    free = with_budget(instance, None)
+    with open_evaluator(free, settings, None) as evaluator:
+        solved = robust_plan(free, settings, clock, listener, evaluator, oracle, LEAST_OUTLAY).solved
+    if solved.status == "infeasible":
+        return LeastOutlay("none")
+    bound = max(0.0, solved.bound)
+    if solved.status == "stopped" or clock.is_over:
+        return LeastOutlay("stopped", None, bound)
+    return LeastOutlay("optimal", max(0.0, solved.cost), bound)
 
 
-def _proven_figures(found: Result | SearchResult) -> tuple[float, float, float | None, bool]:
-    """Return cost, gap and bound of a plan, and whether there is a plan from a search that was not stopped."""
-    if isinstance(found, Result):
-        is_plan = found.baseline is not None and found.status != "stopped"
-        return found.total_cost, found.survival_gap, found.bound, is_plan
-    return found.cost, found.gap, found.bound, found.status == "optimal"
+def find_least_outlay(memory: Memory, instance: Instance, settings: Settings, known: Plan | None = None) -> LeastOutlay:
+    """Find the least outlay that survives listed shocks and adversary of an instance, as an executor's task.
 
-
-def tight_shocks(result: Result) -> frozenset[str]:
-    """Return the shocks in which a segment is at or below its floor; a floor of 100 % that holds counts as tight."""
-    return frozenset(
-        outcome.name
-        for outcome in result.shocks
-        if any(service.margin < TIGHT_SHOCK and service.floor > 0 for service in outcome.segments.values())
-    )
+    `known` is a plan that survives them, if there is one: it may miss floors by less than a shortfall.
+    """
+    with clock_of_task(memory, settings) as clock, clock.hurried(LEAST_OUTLAY_SECONDS):
+        oracle = AttackOracle(instance, settings, clock)
+        found = least_outlay(instance, oracle, settings, clock, listener_of(memory))
+        if found.status != "none" or known is None:
+            return found
+        eased = with_eased_floors(instance)
+        return least_outlay(eased, AttackOracle(eased, settings, clock), settings, clock, listener_of(memory))

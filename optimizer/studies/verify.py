@@ -43,10 +43,10 @@ from optimizer.results.result import Result, require_result, weakest
 from optimizer.results.saved import NOT_EVIDENCE
 from optimizer.risk import cost
 from optimizer.solver import Clock, Listener, Model, Settings, Vector, ignore
+from optimizer.studies.conclusion import solve_instance
 from optimizer.studies.futures.stages import decisions
 from optimizer.studies.outcomes import do_nothing_outcome, shock_lines, survey
-from optimizer.studies.solve import solve_instance
-from optimizer.studies.withstand import search_robust, worst_attacks
+from optimizer.studies.solve import search_robust, worst_attacks
 from optimizer.tolerances import AUDIT_MONEY_SCALE, NEGLIGIBLE, PLAN_GAP, ROUNDING, SAME_FIGURE
 
 

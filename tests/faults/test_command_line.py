@@ -12,7 +12,7 @@ import optimizer as so
 from optimizer.algorithms.separation.attacks import AttackOracle
 from optimizer.cli.app import app, load_command
 from optimizer.solver import Clock
-from optimizer.studies.withstand import least_outlay
+from optimizer.studies.solve import least_outlay
 from tests.strategies import besieged
 
 FEW = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])

@@ -12,7 +12,7 @@ import pytest
 
 import optimizer as so
 from optimizer.solver.base import Clock, Progress, interruptible
-from optimizer.studies import solve as solving
+from optimizer.studies import conclusion
 
 CASE = str(Path(__file__).parents[1] / "cases" / "generated" / "108.yaml")
 TINY = str(Path(__file__).parents[2] / "instances" / "tiny.yaml")
@@ -145,13 +145,13 @@ def test_a_signal_while_a_module_is_loaded_is_no_error_of_that_module(tmp_path: 
 
 def test_a_signal_while_the_plan_to_explain_is_worked_out_ends_the_explanation(monkeypatch: pytest.MonkeyPatch) -> None:
     """The plan is proven already when the signal comes, so that its search is not stopped."""
-    conclude = solving.conclude
+    conclude = conclusion.conclude
 
     def signalled_conclude(*args: Any, **kwargs: Any) -> so.Result:
         signal.raise_signal(signal.SIGINT)
         return conclude(*args, **kwargs)
 
-    monkeypatch.setattr(solving, "conclude", signalled_conclude)
+    monkeypatch.setattr(conclusion, "conclude", signalled_conclude)
     found = so.explain(so.load(TINY))
     assert found.result.survives
     assert (found.part_values, found.is_complete) == ((), False)

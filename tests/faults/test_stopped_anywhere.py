@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 from optimizer.cli.app import app
 from optimizer.errors import ExitCode
 from optimizer.solver import Clock
-from optimizer.studies.solve import NO_PRICE
+from optimizer.studies.conclusion import NO_PRICE
 
 ROOT = Path(__file__).parents[2]
 TINY = str(ROOT / "instances" / "tiny.yaml")

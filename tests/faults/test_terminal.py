@@ -227,14 +227,14 @@ def test_a_warning_of_the_package_is_a_message(monkeypatch: pytest.MonkeyPatch) 
     import warnings
 
     from optimizer.errors import OptimizerWarning
-    from optimizer.studies.solve import solve_instance
+    from optimizer.studies.conclusion import solve_instance
 
     def warn(*about: object, **more: object) -> so.Result:
         warnings.warn("The search cannot be kept: no space.", OptimizerWarning, stacklevel=2)
         return usual(*about, **more)  # type: ignore[arg-type]
 
     usual = solve_instance
-    monkeypatch.setattr("optimizer.studies.solve.solve_instance", warn)
+    monkeypatch.setattr("optimizer.studies.conclusion.solve_instance", warn)
     done = CliRunner().invoke(app, ["solve", TINY, "--json"])
     assert done.exit_code == 0
     assert done.stderr == "Warning: The search cannot be kept: no space.\n"

@@ -22,8 +22,8 @@ from optimizer.report.tables.checks import part_words
 from optimizer.results.saved import FORMAT_OF_KEY, NOT_EVIDENCE, UNCHECKED, digest
 from optimizer.solver import Clock
 from optimizer.studies import verify as verify_module
+from optimizer.studies.conclusion import Timer, conclude
 from optimizer.studies.outcomes import relative_distance
-from optimizer.studies.solve import Timer, conclude
 from optimizer.studies.verify import Extent, verify
 from tests.faults.forging import RICH, TINY, at, change, failing, many, rich, saved, sealed
 from tests.test_bands import BANDS

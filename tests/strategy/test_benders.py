@@ -94,7 +94,7 @@ def test_a_run_that_is_stopped_says_so() -> None:
 def test_wherever_a_run_is_stopped_its_plan_is_audited(name: str, last: int, monkeypatch: pytest.MonkeyPatch) -> None:
     # A plan of which the least gap is known and the least cost is not: `solve` raises where the figures disagree.
     monkeypatch.setattr(
-        "optimizer.studies.solve.best_plan",
+        "optimizer.studies.conclusion.best_plan",
         lambda *some, evaluator, hints: by_benders(*some, add=1, evaluator=evaluator, few_rows=0),
     )
     rounds: list[Progress] = []

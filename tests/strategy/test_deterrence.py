@@ -27,7 +27,7 @@ from optimizer.report.narrative import facts
 from optimizer.report.tables.attack import attack_parts
 from optimizer.report.tables.render import show
 from optimizer.solver import Clock, Settings
-from optimizer.studies.withstand import plan_columns
+from optimizer.studies.solve import plan_columns
 from tests.strategies import deterring
 
 CASES = Path(__file__).parents[1] / "cases" / "futures"

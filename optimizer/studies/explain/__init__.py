@@ -23,6 +23,7 @@ from optimizer.instance.variants import with_eased_floors
 from optimizer.results.result import Result, hardest_of
 from optimizer.results.saved import finite_or_none
 from optimizer.solver import Listener, Settings, ignore, interruptible
+from optimizer.studies.conclusion import measured_plan
 from optimizer.studies.explain.part_values import PartValuation, PlanContext, PlanPart, deadline, plan_parts, tightened
 from optimizer.studies.explain.questions import WHAT_IF_SECONDS, WhatIfs
 from optimizer.studies.explain.reason import ShortBudget, reason
@@ -38,7 +39,6 @@ from optimizer.studies.explain.repairs import (
 )
 from optimizer.studies.explanation import Deadline, Explanation, ExplanationPart, PartValue, Reason, Repair
 from optimizer.studies.measure import GAP_SHARE
-from optimizer.studies.solve import measured_plan
 from optimizer.studies.what_if import GAINS, WhatIfSolver, keep_gains
 from optimizer.tolerances import PLAN_GAP
 from optimizer.units import MoneyLike

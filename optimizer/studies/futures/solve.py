@@ -2,7 +2,7 @@
 
 alone       every future by itself: its least cost, the reference of regret
 joint       all futures, with equal decisions until an answer distinguishes them   `algorithms`
-futures     each future under the joint plan, as a result of its own               `studies.solve`
+futures     each future under the joint plan, as a result of its own               `studies.conclusion`
 audit       check of equal decisions (nonanticipativity), and of the measure       `audit`
 """
 
@@ -34,10 +34,10 @@ from optimizer.results.futures import FutureResult, FuturesResult
 from optimizer.results.result import Result, price_of_survival
 from optimizer.results.saved import Status
 from optimizer.solver import Clock, Listener, Progress, Settings, ignore, interruptible
+from optimizer.studies.conclusion import NO_PRICE, PlanConclusion, Timer, run_record
 from optimizer.studies.futures.stages import decisions
 from optimizer.studies.outcomes import proven_gap, relative_distance
-from optimizer.studies.solve import NO_PRICE, PlanConclusion, Timer, run_record
-from optimizer.studies.withstand import attacked_instance
+from optimizer.studies.solve import attacked_instance
 from optimizer.tolerances import EXACT_GAP, FINEST_SHARE
 from optimizer.units import MoneyLike
 

@@ -49,6 +49,7 @@ from optimizer.results.futures import Decision, FutureResult, FuturesResult
 from optimizer.results.plan import Plan
 from optimizer.results.result import Result, price_of_survival, require_result
 from optimizer.solver import Clock, Listener, Progress, Settings, ignore, interruptible
+from optimizer.studies.conclusion import solve_instance
 from optimizer.studies.futures.solve import search_futures
 from optimizer.studies.futures.stages import decisions_in_future
 from optimizer.studies.futures.study_result import (
@@ -64,7 +65,6 @@ from optimizer.studies.futures.study_result import (
 )
 from optimizer.studies.given_plan import evaluate_plan, read_plans
 from optimizer.studies.measure import TOLERANCE_SHARE, ToleranceBase, before_tolerance_base
-from optimizer.studies.solve import solve_instance
 from optimizer.studies.what_if import WhatIfSolver
 from optimizer.tolerances import EXACT_GAP, HELD_VALUE, SAME_VALUE
 from optimizer.units import MoneyLike
