@@ -68,7 +68,9 @@ class AuditReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the JSON object: whether all rows agree, the number of rows, the worst deviation, disagreements."""
-        return {"ok": self.ok, "rows": self.rows, "worst": self.worst, "disagreements": list(self.disagreements)}
+        # JSON has no infinity: a figure that is missing is off by more than any number.
+        worst = self.worst if np.isfinite(self.worst) else None
+        return {"ok": self.ok, "rows": self.rows, "worst": worst, "disagreements": list(self.disagreements)}
 
     def add(self, of: str, other: "AuditReport") -> None:
         """Add the counts and disagreements of another report; the latter get the prefix `of`."""
@@ -250,6 +252,4 @@ class Verification:
         """Return the JSON object documented in the manual."""
         counts = {"lines_solved": self.lines_solved, "lines_not_recomputed": self.lines_not_recomputed}
         lists = {"not_recomputed": list(self.not_recomputed), "not_evidence": self.not_evidence}
-        # JSON has no infinity: a figure that is missing is off by more than any number.
-        worst = {"worst": self.report.worst if np.isfinite(self.report.worst) else None}
-        return self.report.to_dict() | worst | counts | lists
+        return self.report.to_dict() | counts | lists
