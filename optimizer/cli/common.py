@@ -451,7 +451,9 @@ def _describe(event: "Progress", money: str) -> str:
     if event.is_of_a_study:
         if not event.total:
             return event.task
-        return f"{event.task} ({event.done:,} of {event.total:,} {'known so far' if event.may_grow else 'done'})"
+        count, known = f"{event.done:,}", f"{event.total:,}"
+        done = f"{count} done of {known} known so far" if event.may_grow else f"{count} of {known} done"
+        return f"{event.task} ({done})"
     return _describe_search(event, money)
 
 
