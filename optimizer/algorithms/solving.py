@@ -26,7 +26,7 @@ import numpy as np
 from optimizer.algorithms.benders import BendersSearch
 from optimizer.algorithms.constraint_generation import ConstraintGeneration, no_sample_may_fail
 from optimizer.algorithms.dual_decomposition import GroupPlans, GroupProblem
-from optimizer.algorithms.extensive_form import solve_extensive_form
+from optimizer.algorithms.extensive_form import ShockModel, solve_extensive_form
 from optimizer.algorithms.joint_recourse import JointEvaluator, evaluator_in_worker, evaluator_of, kept_instances
 from optimizer.algorithms.problem import LEAST_COST, NOTHING_KNOWN, Hints, ProblemVariant, SearchResult
 from optimizer.algorithms.reading import read_no_shock, read_plan
@@ -34,6 +34,7 @@ from optimizer.algorithms.recourse import Evaluator, RecourseEvaluator, recourse
 from optimizer.algorithms.search import ADDED, FEW_ROWS, warn_unsaved
 from optimizer.algorithms.workers import Memory, Task, clock_of_task, listener_of
 from optimizer.disruptions.shock import Shock
+from optimizer.formulation import Writer
 from optimizer.instance.schema import Future, Instance
 from optimizer.instance.variants import without_disruptions
 from optimizer.results.futures import FutureResult
@@ -206,11 +207,18 @@ def exact_no_shock(
     return no_shock_plan(instance, exact, Clock(left))
 
 
-def no_shock_plan(instance: Instance, settings: Settings, clock: Clock) -> NoShockPlan | None:
-    """Return the no-shock plan, proven to the gap of the settings; None if it is not proven in time."""
+def no_shock_plan(
+    instance: Instance, settings: Settings, clock: Clock, writer: Writer | None = None
+) -> NoShockPlan | None:
+    """Return the no-shock plan, proven to the gap of the settings; None if it is not proven in time.
+
+    `writer` is that of a search, whose model without shocks is this plan's if no rules about surviving apply.
+    """
     variant = without_disruptions(instance)
-    found = solve_extensive_form(variant, settings, clock, lambda step: None)
-    if found.values is None or found.status != "optimal":
+    if writer is not None and (instance.survival_rules or writer.tree is not instance.tree):
+        writer = None
+    found = ShockModel(variant, (), settings, clock, ignore, writer, histories={}).minimise_cost()
+    if found is None or found.values is None or found.status != "optimal":
         return None
     return read_no_shock(variant, found.builder, found.values.tolist(), found.cost)
 

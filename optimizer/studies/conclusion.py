@@ -30,6 +30,7 @@ from optimizer.algorithms.workers import give_back_memory
 from optimizer.audit import DISAGREES, AuditReport
 from optimizer.audit.result import audit_error, complete
 from optimizer.disruptions.path import BASELINE
+from optimizer.formulation import Writer
 from optimizer.instance.derived import free_floors, size_thresholds
 from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression
@@ -208,7 +209,7 @@ def conclude(
         frame = run_record(instance, settings, clock, solved, (*notes, *conflict.notes))
         return planless_result(timer.seconds(clock), solved, conflict.rules, frame | {"adversary": faced})
     is_own = _is_no_shock_plan(instance, solved, faced)
-    no_shock = no_shock or (None if is_own else _solve_no_shock(instance, settings, clock, solved))
+    no_shock = no_shock or (None if is_own else _solve_no_shock(instance, settings, clock, solved, evaluator.writer))
     if no_shock is None and not is_own:
         frame |= {"notes": (*frame["notes"], NO_PRICE)}
     result, report = PlanConclusion(instance, settings, clock, solved, evaluator, frame, faced, no_shock).audited()
@@ -392,11 +393,13 @@ def _is_no_shock_plan(instance: Instance, solved: SearchResult, faced: Faced | N
     return not is_disrupted and math.isfinite(solved.bound)
 
 
-def _solve_no_shock(instance: Instance, settings: Settings, clock: Clock, solved: SearchResult) -> NoShockPlan | None:
+def _solve_no_shock(
+    instance: Instance, settings: Settings, clock: Clock, solved: SearchResult, writer: Writer | None
+) -> NoShockPlan | None:
     """Return the search's own no-shock plan, else one proven to the gap of the settings; None if the time ran out."""
     if solved.no_shock is not None or clock.is_over:
         return solved.no_shock
-    return no_shock_plan(instance, settings, clock)
+    return no_shock_plan(instance, settings, clock, writer)
 
 
 def _do_nothing_shortage(instance: Instance, clock: Clock, evaluator: RecourseEvaluator) -> Nothing | None:
