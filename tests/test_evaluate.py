@@ -578,3 +578,9 @@ def test_rules_of_one_future_stay_with_their_plan() -> None:
     assert found.summary(0)["total_cost"] == pytest.approx(500)
     assert found.optimum.total_cost == pytest.approx(600)
     assert found.more(0) == pytest.approx(-100)
+
+
+def test_a_bare_plan_of_another_horizon_is_refused_with_the_cure() -> None:
+    plan = so.solve(so.load(TINY)).plan
+    with pytest.raises(GivenPlanError, match=r"reserve: has 5 amounts, and .* has 3 periods. Give the whole"):
+        evaluate(so.read(data()), plan)

@@ -145,10 +145,20 @@ def _read(plan: PlanLike, instance: Instance, name: str) -> GivenPlan:
     if not isinstance(plan, Result | Plan):
         what = "a Plan or a Result, a mapping, or the name of a file"
         raise TypeError(f"a plan is needed, not {type(plan).__name__}: {what}")
+    bought, fills = plan.plan if isinstance(plan, Result) else plan, _purchases(plan, instance, name)
+    return read_given_plan({"builds": list(map(asdict, bought.builds)), "purchases": fills}, instance, name)
+
+
+def _purchases(plan: Result | Plan, instance: Instance, name: str) -> dict[str, dict[str, float]]:
+    """Return the purchases by stockpile and period; a bare plan has the periods of the instance."""
     labels = tuple(instance.horizon.label(t) for t in instance.horizon.periods)
     bought, periods = (plan.plan, plan.periods) if isinstance(plan, Result) else (plan, labels)
-    fills = {o: dict(zip(periods, row, strict=True)) for o, row in bought.fills.items()}
-    return read_given_plan({"builds": list(map(asdict, bought.builds)), "purchases": fills}, instance, name)
+    for o, row in bought.fills.items():
+        if len(row) != len(periods):
+            what = f"has {len(row)} amounts, and {instance.title} has {len(periods)} periods"
+            cure = "Give the whole Result, which says its periods; or a mapping that does."
+            raise GivenPlanError([Finding(name, None, f"purchases.{o}", what, cure)])
+    return {o: dict(zip(periods, row, strict=True)) for o, row in bought.fills.items()}
 
 
 def evaluate_plan(
