@@ -532,3 +532,12 @@ def test_a_stopped_search_for_the_largest_cost_prices_the_gaps_of_doing_nothing(
     assert found.status == "stopped"
     assert found.audit["ok"]
     assert found.total_cost >= so.solve_futures(so.read(data)).total_cost * (1 - 1e-6)
+
+
+def test_what_a_few_dollars_buy_counts_in_every_future() -> None:
+    # Both futures buy the same part of the plant, a millionth of 40 t: the gap of low would grow by a millionth without
+    # it, that of high by less. Dropped in high alone, the expected cost would be half of what was paid.
+    found = so.solve_futures(so.load("examples/wait_or_commit.yaml"), budget=3, settings=EXACT)
+    one, other = (future.result for future in found.futures)
+    assert one.outlay == pytest.approx(other.outlay, rel=1e-9)
+    assert found.total_cost == pytest.approx((one.total_cost + other.total_cost) / 2, rel=1e-9)

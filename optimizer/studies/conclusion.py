@@ -249,6 +249,15 @@ class PlanConclusion:
             without_rounding_errors(instance, solved.builder, values, sizes) for sizes in size_thresholds(instance)
         )
         larger = [clean for clean in larger if clean != last]
+        if larger and math.isnan(solved.cost):
+            # The audit can tell whether a size matters to the cost only if the cost is that of the plan with it.
+            cost = self._result(last)[0].total_cost
+            return replace(self, solved=replace(solved, cost=cost))._audited(larger, last)
+        return self._audited(larger, last)
+
+    def _audited(self, larger: Sequence[list[float]], last: list[float]) -> tuple[Result, AuditReport]:
+        """Return the result of the first values that `audited` accepts, otherwise that of `last`, with its audit."""
+        instance, solved = self.instance, self.solved
         for clean in larger:
             result, report = complete(instance, *self._result(clean))
             if report.ok and result.survival_gap <= solved.gap * (1.0 + AUDIT_RELATIVE):
