@@ -208,3 +208,20 @@ def test_results_without_a_plan_are_equal_where_their_fields_are() -> None:
     assert pickle.loads(pickle.dumps(read)) == read == so.Result.from_dict(read.to_dict())
     assert read != replace(read, status="stopped")
     assert read != "none"
+
+
+@pytest.mark.parametrize("study", [so.alternatives, so.compare, so.explain, so.sensitivity])
+def test_a_known_result_of_another_instance_is_refused_with_what_differs(study: Any) -> None:
+    tiny, ranges = ROOT / "instances" / "tiny.yaml", "ranges={options.plant.capex: {low: 100k, high: 400k}}"
+    known = so.solve(so.load(tiny))
+    with pytest.raises(ValueError, match=r"^known=<Result .*of an instance with other demands: solve this instance"):
+        study(so.load(tiny, [ranges, "demands.motors.quantity=120"]), known=known)
+    with pytest.raises(ValueError, match="with other policy"):
+        study(so.load(tiny, [ranges, "policy.budget=5M"]), known=known)
+    study(so.load(tiny, [ranges, "name=the same with ranges"]), known=so.Result.from_dict(known.to_dict()))
+
+
+def test_so_is_the_known_plan_of_other_futures() -> None:
+    known = so.solve_futures(so.load(ROOT / "examples" / "wait_or_commit.yaml"))
+    with pytest.raises(ValueError, match=r"^known=<FuturesResult .*with other .*options, futures"):
+        so.futures_study(so.load(ROOT / "examples" / "order_or_wait.yaml"), known=known)

@@ -40,9 +40,12 @@ from optimizer.instance.overrides import (
 )
 from optimizer.instance.questions import Way, each_question, find_ways
 from optimizer.instance.ranges import RANGES, find_places, set_number
-from optimizer.instance.reading import check_document, read_document, read_sound
-from optimizer.instance.schema import Future, FutureTree, Instance, require_instance
+from optimizer.instance.reading import check_document, instance_of, read_document, read_sound
+from optimizer.instance.schema import MEMBERS, Future, FutureTree, Instance, require_instance
 from optimizer.instance.variants import with_policy
+from optimizer.results.futures import FuturesResult
+from optimizer.results.result import Result, require_result
+from optimizer.results.saved import SavedPlan
 from optimizer.suggestions import did_you_mean, excerpt
 from optimizer.units import MoneyLike, money, si
 
@@ -353,6 +356,25 @@ def resample(instance: Instance, samples: int, *, seed: int) -> Instance:
 
 
 # Arguments of the Python functions.
+
+# Sections that no plan depends on.
+_TEXTS_AND_VARIANTS = frozenset({"name", "source", "note", "description", SCENARIOS, RANGES, MEMBERS})
+
+
+def require_known(known: Result | FuturesResult | None, instance: Instance, kind: type[SavedPlan] = Result) -> None:
+    """Check the argument `known` of a function: None, or a result of this instance, with its scenarios and budget.
+
+    Raises:
+        TypeError: it is no result of the kind.
+        ValueError: the result is that of an instance that may have other plans.
+    """
+    require_result(known, kind | None)
+    if known is not None and instance_of(known) is not instance:
+        own, here = instance_of(known).to_dict(), instance.to_dict()
+        sections = dict.fromkeys([*here, *own])
+        if differ := [s for s in sections if s not in _TEXTS_AND_VARIANTS and own.get(s) != here.get(s)]:
+            cure = f"it is of an instance with other {', '.join(differ)}: solve this instance, or leave it out."
+            raise arguments.ArgumentError("known", known, cure)
 
 
 def apply_arguments(

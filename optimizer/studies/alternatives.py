@@ -36,7 +36,7 @@ from optimizer import arguments
 from optimizer.algorithms.near_optimal import Among, NearOptimalPlan, NearOptimalSearch
 from optimizer.algorithms.problem import SearchResult
 from optimizer.instance.derived import display_name, options_requiring
-from optimizer.instance.edits import ScenarioNames, apply_arguments
+from optimizer.instance.edits import ScenarioNames, apply_arguments, require_known
 from optimizer.instance.schema import Instance
 from optimizer.levers.base import Stock
 from optimizer.model.expressions import Expression
@@ -118,6 +118,7 @@ def alternatives(
     plans, patience = arguments.whole_number("plans", plans), arguments.number("patience", patience)
     settings, allowed = Settings.chosen(settings, TOLERANCE_SHARE), CostTolerance.parse(within)
     instance = apply_arguments(instance, budget=budget, scenario=scenario).instance
+    require_known(known, instance)
     with WhatIfSolver(instance, settings, settings.clock(), listener) as solver:
         # The least cost must be proven more closely than the tolerance of the near-optimal plans.
         first, near_cost = before_tolerance_base(settings), lambda measure: COST_PART * allowed.money(measure)
@@ -127,8 +128,7 @@ def alternatives(
             return replace(found, seconds=time.perf_counter() - solver.clock.started)
         near = replace(settings, mip_gap=min(settings.mip_gap, SIZE_GAP))
         with interruptible(solver.clock, listener):
-            more = allowed.money(measure)
-            found = _find_alternatives(instance, cheapest, more, plans, near, patience, solver)
+            found = _find_alternatives(instance, cheapest, allowed.money(measure), plans, near, patience, solver)
         return replace(found, within=allowed.of(measure), tolerance_base=measure)
 
 

@@ -25,9 +25,9 @@ from optimizer import arguments
 from optimizer.algorithms.workers import Task
 from optimizer.arguments import ArgumentError
 from optimizer.errors import Finding, InstanceError
-from optimizer.instance.edits import ScenarioNames, scenario_variants
+from optimizer.instance.edits import ScenarioNames, require_known, scenario_variants
 from optimizer.instance.schema import Instance
-from optimizer.results.result import Result, price_of_survival, require_result
+from optimizer.results.result import Result, price_of_survival
 from optimizer.solver import Clock, Listener, Settings, ignore, interruptible
 from optimizer.studies.budget_sweep import BudgetKey, BudgetSweep, SweepQuestion, ask_alone, ask_failing, budgets_up_to
 from optimizer.studies.comparison import (
@@ -111,10 +111,10 @@ def compare(
     """
     settings, clock = Settings.chosen(settings, TOLERANCE_SHARE).begun(), Clock()
     arguments.function("on_part", on_part)
-    require_result(known, Result | None)
     chosen, more = budget_list(budgets), money(step, "step")
     resolution, facts = arguments.number("resolution", resolution, *BUDGET_RESOLUTIONS), _check_facts(facts)
     named = _named_cases(cases, scenario)
+    require_known(known, next(iter(named.values())))
     given, left_out = _given_columns(named, [] if plans is None else list_plans(plans), settings, clock)
     with interruptible(clock, listener), BudgetSweep(named, settings, clock, listener) as sweep:
         if known is not None:

@@ -33,12 +33,12 @@ from optimizer.algorithms.solving import no_shock_cost
 from optimizer.algorithms.workers import Task, own_clock
 from optimizer.errors import Finding, InstanceError
 from optimizer.instance.derived import is_bought
-from optimizer.instance.edits import ScenarioNames, apply_arguments, with_numbers
+from optimizer.instance.edits import ScenarioNames, apply_arguments, require_known, with_numbers
 from optimizer.instance.ranges import Uncertain, UncertainNumber, numbers_of
 from optimizer.instance.schema import Instance
 from optimizer.instance.variants import without_attacks
 from optimizer.results.plan import Plan
-from optimizer.results.result import Result, require_result
+from optimizer.results.result import Result
 from optimizer.results.saved import Bands
 from optimizer.solver import Clock, Listener, Progress, Settings, ignore, interruptible
 from optimizer.studies.boxes import FEWEST
@@ -183,7 +183,7 @@ def sensitivity(
     made = apply_arguments(instance, budget=budget, scenario=scenario, notes=notes)
     instance = made.instance
     _require_ranges(instance)
-    require_result(known, Result | None)
+    require_known(known, instance)
     instance = with_listed_attacks(instance)[0] if adversary else instance
     settings = Settings.chosen(settings, TOLERANCE_SHARE).begun()
     # A known plan needs no search, only its active shocks and duals: the time limit then applies to later tasks only.

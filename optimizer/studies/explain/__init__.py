@@ -17,7 +17,7 @@ from optimizer.algorithms.executor import size_for, start_executor
 from optimizer.algorithms.problem import negligible_gap
 from optimizer.algorithms.workers import Memory, Setup, Task, own_clock
 from optimizer.instance.derived import display_name
-from optimizer.instance.edits import ScenarioNames, apply_arguments
+from optimizer.instance.edits import ScenarioNames, apply_arguments, require_known
 from optimizer.instance.schema import Instance
 from optimizer.instance.variants import with_eased_floors
 from optimizer.results.result import Result, hardest_of
@@ -177,6 +177,7 @@ def explain(
     settings = Settings.chosen(settings, GAP_SHARE)
     arguments.function("on_part", on_part)
     made = apply_arguments(instance, budget=budget, scenario=scenario, notes=notes)
+    require_known(known, made.instance)
     clock = settings.clock()
     with interruptible(clock, listener), WhatIfSolver(made.instance, settings, clock, listener) as solver:
         own = replace(settings, mip_gap=min(PLAN_GAP, settings.mip_gap))

@@ -33,7 +33,7 @@ from optimizer.algorithms.problem import ProblemVariant, at_most, outlay
 from optimizer.algorithms.solving import Alone
 from optimizer.algorithms.workers import Memory, Task, own_clock
 from optimizer.errors import Finding, GivenPlanError, InstanceError, Place
-from optimizer.instance.edits import ScenarioNames, apply_arguments
+from optimizer.instance.edits import ScenarioNames, apply_arguments, require_known
 from optimizer.instance.questions import (
     Answer,
     TimedQuestion,
@@ -47,7 +47,7 @@ from optimizer.instance.questions import (
 from optimizer.instance.schema import Future, Instance
 from optimizer.results.futures import Decision, FutureResult, FuturesResult
 from optimizer.results.plan import Plan
-from optimizer.results.result import Result, price_of_survival, require_result
+from optimizer.results.result import Result, price_of_survival
 from optimizer.solver import Clock, Listener, Progress, Settings, ignore, interruptible
 from optimizer.studies.conclusion import solve_instance
 from optimizer.studies.futures.solve import search_futures
@@ -116,7 +116,7 @@ def futures_study(
     if not instance.futures:
         cure = "Add `futures:` to the file; `diversify sensitivity` moves single numbers."
         raise InstanceError([Finding(instance.title, None, "futures", "the instance has no futures", cure)])
-    require_result(known, FuturesResult | None)
+    require_known(known, instance, FuturesResult)
     began, clock = time.perf_counter(), settings.clock()
     with interruptible(clock, listener):
         found = _FuturesSearch(instance, settings, clock, listener).run(known)
