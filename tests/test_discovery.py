@@ -264,6 +264,16 @@ def test_an_interval_is_one_condition() -> None:
     assert (bounds.low, bounds.high) == (pytest.approx(0.3, abs=0.02), pytest.approx(0.5, abs=0.02))
 
 
+@pytest.mark.parametrize("last", [2027, 2028, 2029])
+def test_a_bound_between_two_years_parts_them_by_hand(last: int) -> None:
+    # Half way between 2027 and 2028 is 2027.5: rounded to the nearest year it would count 2028 among the failures.
+    years = np.random.default_rng(4).integers(2026, 2032, 300).astype(float)
+    for cases, ends in ((years <= last, (-np.inf, last)), (years > last, (last, np.inf))):
+        (box,) = find_boxes(years[:, None], cases, [1.0], 7)
+        assert box.bounds == (Bounds(0, *ends),)
+        assert (box.holds(years[:, None]) == cases).all()
+
+
 def test_there_is_no_box_in_noise_and_of_few_cases() -> None:
     rng = np.random.default_rng(1)
     noise = [found_in(rng.random((300, 10)), rng.random(300) < 0.3) for _ in range(20)]

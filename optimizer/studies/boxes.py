@@ -8,9 +8,9 @@ correlation  phi coefficient of lying in a box and being a case: 1 if the boxes 
 
 Candidates are the leaves of a classification tree (CART). A bound is dropped if the density of the box without it
 explains as many cases by chance (one-sided binomial test); the other bounds are rounded to about a hundredth of their
-column's range. The selected candidates are those whose joint correlation is largest. Cross-validation sets the depth
-of the tree and the number of boxes: the fewest bounds whose loss against the best shape, fold by fold, is at most one
-standard error.
+column's range, those of years and months to whole ones. The selected candidates are those whose joint correlation is
+largest. Cross-validation sets the depth of the tree and the number of boxes: the fewest bounds whose loss against the
+best shape, fold by fold, is at most one standard error.
 
 Boxes are always scored on points that they were not found with (`score`).
 
@@ -213,7 +213,7 @@ def _boxes_of_shape(
     """Find the best boxes of a shape: up to `shape[0]` boxes with bounds on up to `shape[1]` columns."""
     most, depth = shape
     leaves = (leaf for leaf in _leaves(points, cases, depth, seed) if cases[leaf.holds(points)].mean() > cases.mean())
-    simpler = (_round_bounds(_simplify(leaf, points, cases), steps) for leaf in leaves)
+    simpler = (_round_bounds(_simplify(leaf, points, cases), steps, points) for leaf in leaves)
     candidates = list(dict.fromkeys(box for box in simpler if box.bounds))
     inside = [box.holds(points) for box in candidates]
     best, chosen = 0.0, tuple[int, ...]()
@@ -259,13 +259,21 @@ def _simplify(box: Box, points: Array, cases: Flags) -> Box:
     return box
 
 
-def _round_bounds(box: Box, steps: Sequence[float]) -> Box:
-    """Round the bounds of a box to multiples of their columns' steps."""
+def _round_bounds(box: Box, steps: Sequence[float], points: Array) -> Box:
+    """Round the bounds of a box to multiples of their columns' steps.
 
-    def at(value: float, step: float) -> float:
-        return float(f"{step * round(value / step):.12g}") if step > 0 and math.isfinite(value) else value
+    In a column of multiples a bound is rounded down, so that it holds the same points: half way between the years 2027
+    and 2028, above 2027 and at most 2027.
+    """
 
-    return Box(tuple(Bounds(b.column, at(b.low, steps[b.column]), at(b.high, steps[b.column])) for b in box.bounds))
+    def at(column: int, value: float) -> float:
+        step = steps[column]
+        if step <= 0 or math.isinf(value):
+            return value
+        nearest = math.floor if (points[:, column] % step == 0).all() else round
+        return float(f"{step * nearest(value / step):.12g}")
+
+    return Box(tuple(Bounds(b.column, at(b.column, b.low), at(b.column, b.high)) for b in box.bounds))
 
 
 def round_step(low: float, high: float) -> float:
