@@ -107,6 +107,19 @@ def test_numbers_that_move_together() -> None:
     assert bar.flips == ()
 
 
+def test_a_switching_value_is_that_of_a_number_that_moves_to_the_end_by_hand() -> None:
+    # c has its largest size as it is, and moves to 50 only; a costs 10, and b takes its place at 11 on the way to 20.
+    ranges = {"options.c.max_size": (50, 60), "options.a.capex": (5, 20)}
+    draw = {path: {"low": low, "high": high, "draw": "both"} for path, (low, high) in ranges.items()}
+    found = so.sensitivity(ranged(**draw), settings=EXACT)
+    (flip,) = only(found).flips
+    assert (flip.end, flip.same, flip.other) == ("high", pytest.approx(11, abs=0.1), pytest.approx(11, abs=0.1))
+    assert flip.same <= 11 <= flip.other
+    assert found.frames.switching["value"].tolist() == [10]
+    (console := Console(width=120, file=io.StringIO())).print(*sensitivity_parts(found, 120))
+    assert "10.9 … 11" in console.file.getvalue()
+
+
 def test_values_and_ranges_of_numbers_that_move_together_are_shown_with_their_units() -> None:
     # The price of a is 10, from 5 to 20; b takes its place at 11, a tenth of the way to 20. The most of c moves from
     # 60 to 70 with it, and is 61 there.

@@ -81,6 +81,10 @@ class UncertainNumber:
         """The first input, which represents all of them."""
         return self.inputs[0]
 
+    def moving_to(self, end: Literal["low", "high"]) -> Uncertain:
+        """Return the first input that moves towards an end, which represents all of them on the way there."""
+        return next((each for each in self.inputs if getattr(each, end) != each.value), self.first)
+
     @property
     def is_rounded(self) -> bool:
         """Whether one of the inputs is rounded to whole periods: a lead time, or the length of shocks."""

@@ -34,7 +34,7 @@ from optimizer.algorithms.workers import Task, own_clock
 from optimizer.errors import Finding, InstanceError
 from optimizer.instance.derived import is_bought
 from optimizer.instance.edits import ScenarioNames, apply_arguments, require_known, with_numbers
-from optimizer.instance.ranges import Uncertain, UncertainNumber, numbers_of
+from optimizer.instance.ranges import UncertainNumber, numbers_of
 from optimizer.instance.schema import Instance
 from optimizer.instance.variants import without_attacks
 from optimizer.results.plan import Plan
@@ -254,9 +254,10 @@ class _Interval:
         """
         return replace(self, other=self.middle, outcome=at) if differs else replace(self, same=self.middle)
 
-    def switching_value(self, number: Uncertain) -> SwitchingValue:
+    def switching_value(self, number: UncertainNumber) -> SwitchingValue:
         end: Literal["low", "high"] = "low" if self.other < 0 else "high"
-        return SwitchingValue(end, number.at(self.same), number.at(self.other), self.outcome)
+        shown = number.moving_to(end)
+        return SwitchingValue(end, shown.at(self.same), shown.at(self.other), self.outcome)
 
 
 def _with_bounds_of(known: Result, found: WhatIfResult) -> WhatIfResult:
@@ -269,7 +270,7 @@ def _with_flips(bars: Sequence[TornadoBar], ways: Sequence[_Interval]) -> list[T
     result = list(bars)
     for way in ways:
         bar = result[way.bar]
-        result[way.bar] = replace(bar, flips=(*bar.flips, way.switching_value(bar.number.first)))
+        result[way.bar] = replace(bar, flips=(*bar.flips, way.switching_value(bar.number)))
     return result
 
 

@@ -221,7 +221,7 @@ def switching_values(found: "Sensitivity") -> Frame:
     columns = (
         FrameColumn("number", "Uncertain number", is_index=True, of=lambda pair: pair[0].number.name),
         FrameColumn("end", is_index=True, is_shown=False, of=lambda pair: pair[1].end),
-        FrameColumn("value", form="exact", of=lambda pair: pair[0].number.first.value),
+        FrameColumn("value", form="exact", of=lambda pair: pair[0].number.moving_to(pair[1].end).value),
         FrameColumn("same", "Changes\nbetween", form="exact", of=lambda pair: pair[1].same),
         FrameColumn("other", form="exact", is_shown=False, of=lambda pair: pair[1].other),
         FrameColumn("status", of=lambda pair: pair[1].outcome.status),

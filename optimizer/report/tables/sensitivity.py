@@ -247,7 +247,7 @@ def _in_lines(instance: Instance, number: UncertainNumber, *positions: float, di
 
 
 def _interval_text(instance: Instance, number: UncertainNumber, flip: SwitchingValue) -> str:
-    low, high = sorted(map(number.first.position, (flip.same, flip.other)))
+    low, high = sorted(map(number.moving_to(flip.end).position, (flip.same, flip.other)))
     digits = 3
     while digits < EXACT and len({uncertain_text(instance, number, end, digits=digits) for end in (low, high)}) == 1:
         digits += 1
