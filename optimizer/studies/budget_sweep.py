@@ -40,6 +40,7 @@ from optimizer.studies.attack_result import LeastOutlay
 from optimizer.studies.comparison import BudgetPoint, CaseLeastOutlay, LoneShock, SearchStatus, budget_order
 from optimizer.studies.conclusion import MeasuredResult, Timer, conclude, measured_plan
 from optimizer.studies.measure import ToleranceBase, before_tolerance_base
+from optimizer.studies.outcomes import relative_distance
 from optimizer.studies.solve import find_least_outlay, search_robust
 from optimizer.studies.what_if import GAINS, WhatIfResult, WhatIfSolver, keep_gains
 from optimizer.tolerances import EXACT_GAP, ROUNDING, SAME_VALUE
@@ -74,10 +75,16 @@ class KnownPlans:
         return best.plan if best else None
 
     def best_within(self, budget: float | None, own: Result) -> Result:
-        """Return the best of all plans that a budget pays; its own result if no other is better."""
-        best = _best([own, *(each.result for each in self.points if _pays(budget, each.result))])
+        """Return the best of all plans that a budget pays, with what is proven for that budget.
+
+        It is the budget's own result if no other is better. A plan of a smaller budget keeps its figures, with the
+        bounds of the budget's own search, as more money may buy a better plan.
+        """
+        paid = [each for each in self.points if _pays(budget, each.result)]
+        best = _best([own, *(each.result for each in paid)])
         assert best is not None
-        return best
+        larger = [own, *(each.result for each in paid if budget_order(each.budget) >= budget_order(budget))]
+        return best if any(best is each for each in larger) else _with_proof_of(own, best)
 
     def no_shock(self, budget: float | None) -> NoShockPlan | None:
         """Return the no-shock plan of this or a larger budget, or None; it is optimal here if this budget pays it."""
@@ -92,6 +99,19 @@ class KnownPlans:
 
 def _pays(budget: float | None, result: Result) -> bool:
     return budget is None or result.outlay <= budget * (1.0 + ROUNDING)
+
+
+def _with_proof_of(search: Result, plan: Result) -> Result:
+    """Return a plan with the proof of the search of a budget that pays it, which found no better one."""
+    priced = plan.priced_gap if plan.has_priced_gaps else None
+    bound = None if search.bound is None else search.bound if priced is None else search.priced_bound - priced
+    return replace(
+        plan,
+        status="stopped" if search.status == "stopped" else "survives" if plan.survives else "gap",
+        bound=bound,
+        gap_bound=search.gap_bound,
+        mip_gap=relative_distance(plan.total_cost, bound, plan.survival_gap, search.gap_bound, priced=priced),
+    )
 
 
 def _best(results: Iterable[Result]) -> Result | None:
@@ -227,6 +247,17 @@ class BudgetSweep:
     def find_plans(self, wanted: Sequence[BudgetKey]) -> None:
         """Find the best plans for the given cases and budgets that have no result yet."""
         self.ask(self.plan_questions(wanted))
+
+    def prove_plans(self, case: str, budgets: Sequence[float]) -> list[float]:
+        """Find the plans for several budgets; return the budgets whose plan is proven.
+
+        If a search was stopped, no further one starts, as after Ctrl-C.
+        """
+        self.find_plans([(case, budget) for budget in budgets])
+        ended = [budget for budget in budgets if self.has(case, budget)]
+        proven = [budget for budget in ended if self.result(case, budget).status != "stopped"]
+        self.clock.interrupted |= len(proven) < len(budgets)
+        return proven
 
     def plan_questions(self, wanted: Sequence[BudgetKey]) -> list[SweepQuestion]:
         """Return the searches that `find_plans` needs; the first plan of a case also sets its tolerance base."""

@@ -254,7 +254,7 @@ class _ComparisonBuilder:
                 continue
             unit = rounded(resolution * (self._outlay(case) or sweep.result(case, None).outlay))
             changes, is_whole = find_breakpoints(sweep, case, unit)
-            self.shown += [(case, 0.0), *((case, change.at) for change in changes)]
+            self.shown += [(case, budget) for budget in _budgets_to_show(changes, is_whole=is_whole)]
             self.found = replace(
                 self.found,
                 changes=(*self.found.changes, *changes),
@@ -370,8 +370,8 @@ def find_breakpoints(sweep: BudgetSweep, case: str, unit: float) -> tuple[list[B
     Two plans are equal here if they buy the same options and survive the same shocks. Between two budgets with equal
     plans no change is assumed. Between neighbouring budgets whose plans differ, the middle budget is evaluated
     (bisection) until they are at most a unit apart. All such pairs are evaluated in parallel, the widest first, so that
-    an early end leaves all of them about equally wide. A plan that is equally good within the tolerance may buy other
-    options: then the breakpoint is one budget at which the plans found change, not the only one.
+    an early end leaves all of them about equally wide. Budgets whose search was stopped do not count. A plan that is
+    equally good within the tolerance may buy other options: then the breakpoint is not the only one.
 
     Args:
         sweep: a sweep that has searched for the plan of the case for any budget.
@@ -381,20 +381,20 @@ def find_breakpoints(sweep: BudgetSweep, case: str, unit: float) -> tuple[list[B
     Returns:
         The breakpoints in the order of their budgets, and whether all were found to the unit.
     """
-    top = sweep.result(case, None).outlay
-    budgets = middles = [0.0, max(unit, -(-top // unit) * unit)] if unit > 0 and top > 0 else [0.0]
-    is_whole = False
+    top, budgets, is_whole = sweep.result(case, None).outlay, list[float](), False
+    middles = [0.0, max(unit, -(-top // unit) * unit)] if unit > 0 and top > 0 else [0.0]
     while middles and not sweep.clock.interrupted:
-        sweep.find_plans([(case, budget) for budget in middles])
-        budgets = sorted({*budgets, *middles})
+        budgets = sorted({*budgets, *sweep.prove_plans(case, middles)})
         between = _middles(_changing_pairs(sweep, case, budgets), unit)
         middles = between[: max(0, MOST_BUDGETS - len(budgets))]
         is_whole = not between and not sweep.clock.interrupted
-    changes = [
-        Breakpoint(case, low, high, sweep.result(case, low), sweep.result(case, high))
-        for low, high in _changing_pairs(sweep, case, budgets)
-    ]
-    return changes, is_whole
+    pairs = _changing_pairs(sweep, case, budgets)
+    return [Breakpoint(case, *pair, *(sweep.result(case, budget) for budget in pair)) for pair in pairs], is_whole
+
+
+def _budgets_to_show(changes: Sequence[Breakpoint], *, is_whole: bool) -> list[float | None]:
+    """Return 0 and the budgets at which the plan changes; any budget in their place if none of them is known."""
+    return [0.0, *(change.at for change in changes), *([] if changes or is_whole else [None])]
 
 
 def _middles(pairs: Sequence[tuple[float, float]], unit: float) -> list[float]:

@@ -117,6 +117,44 @@ def test_a_proven_plan_without_its_price_of_survival_says_why(file: str, stop_af
     assert priced == {False, True}
 
 
+def test_what_the_next_money_buys_is_not_known_where_its_search_was_stopped(stop_after: Callable[[int], None]) -> None:
+    # 1M buys 15.38 t of stock at 65k USD: beside 5M, where shocks fail by 63.08 t and by 3.08 t, it closes
+    # 18.46 t at 500k USD; beside 0, where both fail, twice as much; 15M are more than the least outlay of 11.5M.
+    tonnes = 1e6 / 65e3
+    closed = {0.0: 2 * tonnes * 5e5, 5e6: (tonnes + 40 / 13) * 5e5, 15e6: 0.0}
+    known = set()
+    for looks in (*range(10, 200, 30), *range(200, 500, 50)):
+        stop_after(looks)
+        done = diversify("compare", TINY, "--budgets=0,5M,15M", "--step=1M", "--json", "--jobs=1")
+        for step in json.loads(done.stdout)["next"]:
+            budget = step["budget"]
+            assert (step["nothing"], step["gap_closed"]) in (
+                (None, None),
+                (budget == 15e6, pytest.approx(closed[budget], rel=0.01)),
+            )
+            known.add(step["nothing"])
+    assert known == {None, False, True}
+
+
+def test_budgets_whose_search_was_stopped_are_no_breakpoints(stop_after: Callable[[int], None]) -> None:
+    # See `test_where_the_plan_of_tiny_changes_by_hand`.
+    where = {"embargo@2027": 5.2e6, "embargo@2029": 11.5e6, "plant": 8.95e6, "reserve": 1e4}
+    seen = set()
+    for looks in (0, *range(40, 1000, 120)):
+        stop_after(looks)
+        found = json.loads(diversify("compare", TINY, "--budgets=auto", "--quick", "--json", "--jobs=1").stdout)
+        for each in found["breakpoints"]:
+            for name in (*each["added"], *each["dropped"], *each["survived"], *each["lost"]):
+                assert each["above"] < where[name] <= each["at"] * (1 + 1e-9)
+                seen.add(name)
+        stop_after(looks)
+        done = diversify("compare", TINY, "--budgets=auto", "--quick", "--jobs=1")
+        assert not found["whole"]
+        assert done.exit_code == ExitCode.STOPPED
+        assert "Whatever the budget" not in done.stdout
+    assert seen == {*where}
+
+
 # More shocks than a search begins with, each with a larger demand than the last.
 SURGES = {
     f"s{i}": {

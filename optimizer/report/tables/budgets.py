@@ -329,10 +329,13 @@ def _step_builds(instance: Instance, step: BudgetStep) -> str | Text:
 def breakpoints_table(comparison: Comparison) -> Table | Text:
     """Build the table of budgets at which the options bought or the shocks survived change; a sentence if none do."""
     if not comparison.changes:
-        return Text("Whatever the budget, the same options are bought and the same shocks are survived.")
+        same = "Whatever the budget, the same options are bought and the same shocks are survived."
+        unknown = "At which budgets the plan changes is not known: the search was stopped."
+        return Text(same if comparison.is_whole else unknown)
     instance = next(iter(comparison.cases.values()))
     text = f"Found by bisection to {si(comparison.resolution or 0.0, instance.money)}"
     text += "" if comparison.is_whole else ", where the two budgets are no further apart"
+    text += "; budgets whose search was stopped are left out" if comparison.stopped else ""
     text += "; what comes and goes between two budgets that were solved is not seen. "
     text += f"Plans that are as good as each other may buy other options. {sure(comparison)}"
     return screen_table(
