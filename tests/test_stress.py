@@ -532,6 +532,19 @@ def test_a_plan_that_survives_every_sample_exits_with_0(plan_file: str) -> None:
     assert "SURVIVES all 30 samples" in done.stdout
 
 
+@pytest.mark.parametrize(
+    ("seed", "words"),
+    [
+        (1, "SURVIVES the one sample"),
+        (2, "the one that fails is not survived then, 33 % of the gap goes"),
+        (5, "the one that fails is survived then, 100 % of the gap goes"),
+    ],
+)
+def test_a_single_sample_is_the_one(plan_file: str, seed: int, words: str) -> None:
+    done = stressed(plan_file, "--samples", "1", "--seed", str(seed))
+    assert words in " ".join(done.stdout.replace("│", " ").split())
+
+
 def test_a_status_of_gap_is_said_in_words(tmp_path: Path) -> None:
     done = stressed(TINY, "--budget", "1M", "--samples", "5")
     assert "The plan leaves a survival gap: see `diversify solve`." in done.stderr

@@ -62,7 +62,8 @@ def _headline(stress: Stress) -> str:
         return f"SURVIVES {stress.survived:,} of {samples} ({share_survived(stress.share)}){_weakest_event(stress)}"
     own = plural(stress.own_shocks, "shock")
     enough = f"SURVIVES {stress.survived:,} of {samples}, as many as its ensembles require"
-    return (f"SURVIVES all {samples}" if stress.survived == stress.samples else enough) + (
+    whole = "SURVIVES the one sample" if stress.samples == 1 else f"SURVIVES all {samples}"
+    return (whole if stress.survived == stress.samples else enough) + (
         f", BUT FAILS in {stress.own_failed:,} of its own {own}" * bool(stress.own_failed)
     )
 
@@ -142,7 +143,10 @@ def reinforcement_text(stress: Stress, addition: Reinforcement) -> str:
     outlay = si(best.outlay, stress.money)
     goes = f", {_share_of_gap(found, best.gap_removed)} of the gap goes" if found.gap > 0 else ""
     also = f", with {list_names([display_name(stress.instance, o) for o in addition.also])}" if addition.also else ""
-    return f"{best.survived:,} of the {_tried_count(found)} are survived then{goes}, for {outlay} more outlay{also}"
+    survived = f"{best.survived:,} of the {_tried_count(found)} are survived then"
+    if found.failed == 1:
+        survived = f"the one that fails is {'' if best.survived else 'not '}survived then"
+    return f"{survived}{goes}, for {outlay} more outlay{also}"
 
 
 def _tried_count(found: Reinforcements) -> str:
