@@ -8,6 +8,7 @@ import pytest
 
 import optimizer as so
 from optimizer.errors import InstanceError, PlanFileError
+from optimizer.report.tables.sensitivity import failure_headline
 from optimizer.solver import Progress
 from optimizer.studies.boxes import (
     Bounds,
@@ -181,6 +182,26 @@ def test_shocks_are_drawn_anew_and_their_features_are_conditions() -> None:
     (box,) = found.boxes
     assert box.box.bounds == (Bounds(0, pytest.approx(0.5, abs=0.02)),)
     assert len(set(column(found, "severity"))) == 400
+
+
+def test_a_number_of_years_is_whole_in_samples_and_conditions_by_hand() -> None:
+    # Without imports, scrap of what was sold so many years before 2028 has to serve half of 100 t: up to 2023 60 t a
+    # year were sold, from 2024 on 20 t. After four years it is too little, after five it is enough.
+    data = late() | {"options": {}}
+    data["horizon"]["step"] = "year"
+    data["commodities"]["scrap"] = {}
+    data["processes"]["works"] |= {"input": {"scrap": 1}}
+    years = {"value": 6, "low": 3, "high": 9}
+    sold = {"commodity": "scrap", "after_years": years, "past_quantity": {2023: 60, 2024: 20}}
+    data["demands"]["motors"] |= {"quantity": 100, "survival": 0.5, "end_of_life": sold}
+    data["shocks"]["stop"]["start"] = 2028
+    instance = so.read(data)
+    found = so.discover(so.solve(instance), instance, samples=200)
+    drawn = column(found, "demands.motors.end_of_life.after_years")
+    assert set(drawn) == {3, 4, 5, 6, 7, 8, 9}
+    assert (found.rows.failed == (drawn <= 4)).all()
+    assert [each.box.bounds for each in found.boxes] == [(Bounds(0, -np.inf, 4),)]
+    assert "at most 4 years" in failure_headline(found)
 
 
 def test_a_plan_that_never_fails_and_one_that_always_does() -> None:

@@ -220,6 +220,22 @@ def test_the_length_of_a_shock_moves_by_whole_periods() -> None:
     assert found.sampled.bought["plant"] == pytest.approx(0.75, abs=1 / 60)
 
 
+def test_years_move_by_whole_ones_by_hand() -> None:
+    # The embargo of 2029 takes 70 t in each of two years. A plant takes two years: ordered in 2028 it is there in 2030,
+    # and the stock of 100 t is enough for the rest; ordered in 2029 it comes too late.
+    changes = ["options.plant.earliest=2026", "ranges.options.plant.earliest={low: 2026, high: 2030}"]
+    tiny, path = so.load("instances/tiny.yaml", changes), "options.plant.earliest"
+    assert [with_numbers(tiny, {path: year}).options["plant"].earliest for year in (2027.4, 2027.6)] == [2027, 2028]
+    found = so.sensitivity(tiny, 60)
+    (flip,) = only(found).flips
+    assert (flip.same, flip.other) == (pytest.approx(2028.5, abs=0.04), pytest.approx(2028.5, abs=0.04))
+    assert found.sampled is not None
+    # From 2026 to 2030, 2028.5 is five eighths of the way.
+    assert (found.sampled.used, found.sampled.survived) == (60, pytest.approx(5 / 8, abs=1 / 60))
+    (console := Console(width=80, file=io.StringIO())).print(*sensitivity_parts(found, 80))
+    assert {"2026 … 2030", "2028 … 2029"} <= set(re.findall(r"\S+ … \S+", console.file.getvalue()))
+
+
 def test_what_a_sample_says_by_hand() -> None:
     # The cost is 60 times the price of a, uniform from 5 to 10: 300 to 600, 450 in the middle; that of c has no part.
     instance = ranged(options__a__capex={"low": 5, "high": 10}, options__c__capex={"low": 10, "high": 20})

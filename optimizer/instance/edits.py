@@ -238,7 +238,7 @@ def with_value(instance: Instance, path: str, value: object, *, source: str | No
 def with_numbers(instance: Instance, numbers: Mapping[str, float]) -> Instance:
     """Return the instance with other values of its uncertain numbers, by path, and without ranges and scenarios.
 
-    The length of a shock is rounded to the nearest whole number of periods.
+    The length of a shock is rounded to the nearest whole number of periods, a year to the nearest one.
 
     Raises:
         InstanceError: the changed data make no valid instance.

@@ -22,11 +22,14 @@ from pydantic_core import PydanticCustomError
 from optimizer.errors import Finding, Place
 from optimizer.instance.document import Document, get_value, longest_key
 from optimizer.tolerances import RANGE_VALUES
-from optimizer.units import Amount, Described, parse_amount
+from optimizer.units import Amount, Described, parse_amount, short, si
 
 RANGES = "ranges"
 WITHOUT_RANGES = (RANGES, "scenarios", "futures", "horizon")
 _PARTS = ("value", "low", "high")
+# Fields that take calendar years, and all that take whole numbers only.
+_YEARS = ("earliest", "latest", "from", "year")
+_WHOLE = (*_YEARS, "after_years", "count", "seed")
 
 
 @dataclass(frozen=True)
@@ -47,10 +50,21 @@ class Uncertain:
         *_, field = (part for part in self.place if isinstance(part, str))
         return self.place[0] in ("shocks", "ensembles", "adversary") and field == "months"
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether its field takes whole numbers only, such as years."""
+        return self.place[-1] in _WHOLE
+
     def at(self, position: float) -> float:
         """Return the number, or factor, at a position: −1 is low, 0 the value, 1 high."""
         end = self.low if position < 0 else self.high
         return self.value + abs(position) * (end - self.value)
+
+    def text(self, amount: float, digits: int) -> str:
+        """Return a number, or factor, as text without its unit: ``60k``, ``×0.8``, the year ``2028``."""
+        if self.is_factor:
+            return f"×{short(amount, digits)}"
+        return f"{amount:.0f}" if self.place[-1] in _YEARS else si(amount, digits=digits)
 
     def position(self, amount: float) -> float:
         """Where between low and high a number, or factor, is: the inverse of `at`."""
@@ -87,8 +101,8 @@ class UncertainNumber:
 
     @property
     def is_rounded(self) -> bool:
-        """Whether one of the inputs is rounded to whole periods: a lead time, or the length of shocks."""
-        return any(each.place[-1] == "lead_time" or each.is_length for each in self.inputs)
+        """Whether one of the inputs is rounded: a lead time, the length of shocks, a year or another whole number."""
+        return any(each.place[-1] == "lead_time" or each.is_length or each.is_whole for each in self.inputs)
 
     @property
     def is_of_adversary(self) -> bool:
@@ -223,12 +237,16 @@ def _is_single(value: Any) -> bool:
 def set_number(holder: Any, where: Uncertain, number: float, step: int = 0) -> None:
     """Set an uncertain number to another value, or scale it by a factor, in the mapping or list that holds it.
 
-    With a `step` the length of a shock is rounded to whole periods of so many months.
+    With a `step` the length of a shock is rounded to whole periods of so many months, and whole numbers to the nearest.
     """
-    value = holder[where.place[-1]]
+    value: Any = holder[where.place[-1]]
     alone = [number] if isinstance(value, list) else number
     value = _scale(value, number) if where.is_factor else alone
-    holder[where.place[-1]] = _in_periods(value, step) if step and where.is_length else value
+    if step and where.is_length:
+        value = _in_periods(value, step)
+    elif step and where.is_whole:
+        value = float(round(value))
+    holder[where.place[-1]] = value
 
 
 def _in_periods(value: Any, step: int) -> Any:

@@ -395,10 +395,8 @@ def uncertain_text(
 
     def text(inputs: Sequence[Uncertain]) -> str:
         first, units = inputs[0], {field_unit(instance, each.place) for each in inputs}
-        if first.is_factor:
-            return " … ".join(f"×{short(first.at(position), digits)}" for position in positions)
-        ends = " … ".join(si(first.at(position), digits=digits) for position in positions)
-        return f"{ends}{space}{units.pop() if len(units) == 1 else ''}".rstrip()
+        ends = " … ".join(first.text(first.at(position), digits) for position in positions)
+        return ends if first.is_factor else f"{ends}{space}{units.pop() if len(units) == 1 else ''}".rstrip()
 
     found = list(map(text, number.by_range))
     more = [f"and {plural(count, 'other range')}"] if (count := len(found) - MOST_RANGES) > 0 else []

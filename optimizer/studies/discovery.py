@@ -367,7 +367,8 @@ def _dimensions(
     for j, number in enumerate(numbers):
         low, high = (number.first.low, number.first.high) if number.is_alike else (0.0, 1.0)
         made.append(SampleDimension(number.name, "number", low, high, number))
-        columns.append(low + shares[:, j] * (high - low))
+        values = low + shares[:, j] * (high - low)
+        columns.append(np.rint(values) if made[-1].is_whole else values)
     shocks = [each for each in drawn if each is not None]
     kinds: tuple[DimensionKind, ...] = ("severity", "months", "start")
     features: list[tuple[str, DimensionKind, Array]]

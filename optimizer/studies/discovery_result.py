@@ -114,9 +114,17 @@ class SampleDimension:
     number: UncertainNumber | None = None
 
     @property
+    def is_whole(self) -> bool:
+        """Whether its values are whole numbers: years or months of the drawn shock, and inputs such as years."""
+        number = self.number
+        if number is None:
+            return self.kind in ("months", "start")
+        return number.is_alike and number.first.is_whole and not number.first.is_factor
+
+    @property
     def step(self) -> float:
         """The step of which bounds on the dimension are multiples; 0 for any number."""
-        if self.kind in ("months", "start"):
+        if self.is_whole:
             return 1.0
         return 0.0 if self.kind == "event" else round_step(self.low, self.high)
 

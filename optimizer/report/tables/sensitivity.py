@@ -34,7 +34,7 @@ from optimizer.studies.sensitivity_result import (
     VariantOutcome,
     Weight,
 )
-from optimizer.units import EXACT, fixed, short, si
+from optimizer.units import EXACT, fixed, si
 
 HALF_WIDTH = 8
 # From this width on, changes of the cost are drawn as bars.
@@ -426,7 +426,7 @@ def _value_of_number(dimension: SampleDimension, value: float) -> str:
     digits = 3
     if value and dimension.step > 0:
         digits = max(digits, math.floor(math.log10(abs(value))) - math.floor(math.log10(dimension.step)) + 1)
-    return f"×{short(value, digits)}" if number.first.is_factor else si(value, digits=digits)
+    return number.first.text(value, digits)
 
 
 def _boxes_table(found: Discovery) -> Table:
