@@ -34,8 +34,8 @@ def test_instance_has_no_finding_at_all(path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "at_most"),
     [
-        ("us-magnets.yaml", {"white_mesa_samarium"}),
-        ("us-magnets-embedded.yaml", {"white_mesa_samarium", "mp_raffinate_toll"}),
+        ("us-magnets.yaml", {"lcm_smco_expansion", "white_mesa_samarium"}),
+        ("us-magnets-embedded.yaml", {"hypromag_texas", "lcm_smco_expansion", "white_mesa_samarium"}),
     ],
 )
 def test_little_is_bought_without_shocks(name: str, at_most: set[str]) -> None:
@@ -43,15 +43,15 @@ def test_little_is_bought_without_shocks(name: str, at_most: set[str]) -> None:
 
 
 def test_without_shocks_what_late_plants_and_tight_licences_leave_short_is_ordered() -> None:
-    # White Mesa's, as the nearest clean samarium, alloy and Lynas's heavies where licences tighten, dysprosium metal
-    # where plants are on time.
-    samarium = "white_mesa_samarium"
-    tight = {samarium, "lcm_smco_expansion", "lynas_heavies"}
+    # White Mesa's, as the nearest clean samarium, with LCM's alloy, Lynas's heavies where licences tighten, dysprosium
+    # metal where plants are on time.
+    samarium = {"white_mesa_samarium", "lcm_smco_expansion"}
+    tight = {*samarium, "lynas_heavies"}
     ordered = {
         "tighten.on_time": {*tight, "lcm_heavy_expansion"},
         "tighten.late": {*tight, "mp_raffinate_toll"},
-        "ease.on_time": {samarium, "lcm_heavy_expansion"},
-        "ease.late": {samarium},
+        "ease.on_time": {*samarium, "lcm_heavy_expansion"},
+        "ease.late": samarium,
     }
     futures = so.load(US_2027).tree.futures
     assert {future.name: summarise(future.instance).bought_without_shocks.keys() for future in futures} == ordered
