@@ -57,7 +57,7 @@ from optimizer.units import Described, Quantity, Share, least_whole, parse_amoun
 
 MOST, LAST_SEED = 100_000, 10**15
 VARIED = "varied"
-_MONTHS = "Duration, months: a number or a distribution, rounded to whole periods, at least one."
+_MONTHS = "Duration, months: whole periods, or a distribution, whose draws are rounded to whole periods, at least one."
 _SCALE = "Factor of all severities of a sample: a number or a distribution; the product is clipped to 1."
 
 
@@ -106,7 +106,7 @@ INHERITED = ("months", "scale", *MEANWHILE)
 
 
 class EnsembleSpec(Described):
-    """An entry under ``ensembles:``. `months` are rounded to the nearest whole period, at least one."""
+    """An entry under ``ensembles:``. Drawn `months` are rounded to the nearest whole period, at least one."""
 
     count: Count = Field(description="Number of samples.")
     seed: Seed = Field(

@@ -206,7 +206,7 @@ def _outcome(
     worst = worst_failing_shock(left.gap, left.fails)
     event, drawn = None if worst is None else there.events[worst], _drawn_event(there, state)
     shock = None if event is None else event.entry if event is drawn else event.name
-    return StateOutcome(bool(left.fails.any()), float(left.gap.sum()), shock, _features(there, drawn))
+    return StateOutcome(bool(left.fails.any()), float(left.gap[left.fails].sum()), shock, _features(there, drawn))
 
 
 def _instance_of(instance: Instance, state: SampleState, *, lists_attacks: bool) -> Instance:

@@ -88,6 +88,7 @@ def test_plot_says_to_what_other_plans_are_proven_as_the_page_does(instance: so.
     said = proven_words(found, "USD")
     assert said.startswith("Plans of other budgets are proven: costs to ")
     assert said.endswith(f"{book(poor, found).to_dict()['frontier']['proven']}.")
+    assert proven_words(replace(found, stopped=True), "USD") == ""
     drawn = words(draw_plot(book(poor, found), "frontier", Choice(), "svg", found))
     assert "Plans of other budgets are proven" in " ".join(drawn.split())
     assert "Other plans are proven to" not in drawn

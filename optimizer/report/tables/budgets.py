@@ -379,9 +379,9 @@ def baseline_words(found: Frontier, money: str) -> str:
 
 
 def proven_words(found: Frontier, money: str) -> str:
-    """Return the sentence on how exactly costs of other budgets are proven; empty if there are no other budgets."""
-    proven = tolerance_words(found, money)
-    return f"Plans of other budgets are proven: costs to {proven}." if proven and len(found.points) > 1 else ""
+    """Return the sentence on how exactly costs of other budgets are proven; empty without any, or after a stop."""
+    proven = "" if found.stopped or len(found.points) == 1 else tolerance_words(found, money)
+    return f"Plans of other budgets are proven: costs to {proven}." if proven else ""
 
 
 def tolerance_words(found: Frontier, money: str) -> str:
