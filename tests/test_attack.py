@@ -22,7 +22,7 @@ from optimizer.audit.result import audit_result
 from optimizer.cli.app import app
 from optimizer.instance.reading import instance_of
 from optimizer.instance.variants import without_attacks
-from optimizer.report.tables.attack import adversary_words, attack_parts
+from optimizer.report.tables.attack import adversary_words, attack_parts, breaking_attack_text, worst_attack_text
 from optimizer.report.tables.render import show
 from optimizer.results.plan import Faced
 from optimizer.results.result import worst_at_each_start
@@ -175,6 +175,69 @@ def test_of_targets_that_do_the_same_the_dearest_is_left_out() -> None:
     found = so.attack(so.read(data), settings=EXACT)
     assert found.worst is not None
     assert (found.worst.targets, found.worst.price) == (("cheap",), 2)
+
+
+def _stop_at(task: str) -> Listener:
+    """Return a listener that presses Ctrl-C when a task is begun."""
+
+    def press(step: Progress) -> None:
+        if step.task == task:
+            signal.raise_signal(signal.SIGINT)
+
+    return press
+
+
+def _printed(found: so.AttackResult) -> str:
+    console = Console(width=120, file=io.StringIO())
+    show(attack_parts, found, console)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def _rising() -> so.Instance:
+    """Two starts: 50 t are wanted in 2027, 100 t in 2028, of which 60 % have to be served; it can afford nothing.
+
+    In 2027 either supplier alone keeps 30 t: only both, for 5, break the floor. In 2028 east, for 2, leaves 40 t of 60.
+    """
+    data = market(1, horizon={"start": 2026, "end": 2028, "step": "year"})
+    data["demands"]["all"]["quantity"] = {2026: 50, 2027: 50, 2028: 100}
+    data["adversary"]["starts"] = [2027, 2028]
+    return so.read(data)
+
+
+@pytest.mark.parametrize(
+    ("stop", "first", "least", "breaks_at"),
+    [
+        ("attacks from 2028 on", "2027", None, "at most 5 USD, the least attack budget that breaks the plan"),
+        ("the least outlay that survives every attack", "2028", 2, "2 USD, the least attack budget that breaks"),
+    ],
+)
+def test_the_least_attack_budget_of_some_starts_is_not_that_of_all(
+    stop: str, first: str, least: float | None, breaks_at: str
+) -> None:
+    found = so.attack(_rising(), settings=EXACT, listener=_stop_at(stop))
+    assert found.stopped
+    assert found.breaking is not None
+    assert (found.breaking.first, found.to_dict()["least_attack_budget"]) == (first, least)
+    assert breaking_attack_text(found).startswith(breaks_at)
+
+
+def test_a_given_plan_whose_attacks_are_all_known_holds_though_the_least_outlay_is_not() -> None:
+    instance = so.read(market(3))
+    plan = so.withstand(instance, settings=EXACT)
+    found = so.attack(instance, plan, listener=_stop_at("the least outlay that survives every attack"))
+    assert (found.stopped, found.attacks_stopped) == (True, False)
+    assert "HOLDS against every attack that 3 USD can buy" in _printed(found)
+    found = so.attack(instance, plan, listener=_stop_at("attacks from 2027 on"))
+    assert "STOPPED before every attack was looked at" in _printed(found)
+
+
+def test_of_too_many_attacks_to_list_a_stopped_search_does_not_say_that_none_breaks() -> None:
+    # 6 of 13 targets: 1,716 sets.
+    data = market(6)
+    data["adversary"]["targets"] = {f"east{i}": struck("east", 1) for i in range(13)}
+    found = so.attack(so.read(data), settings=so.Settings(time_limit=0))
+    assert (found.sets, found.worst, worst_attack_text(found)) == (None, None, "not known")
 
 
 def test_a_plan_that_nothing_breaks_says_so() -> None:

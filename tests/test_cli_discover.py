@@ -123,6 +123,12 @@ def test_what_does_not_go_together_is_usage(more: tuple[str, ...]) -> None:
     assert done.stdout == ""
 
 
+def test_a_plan_whose_search_was_stopped_is_not_proven(file: str) -> None:
+    done = diversify("sensitivity", file, "--discover", "--samples", "60", "--time-limit", "0")
+    assert done.returncode == 5, done.stderr
+    assert "The plan's status is stopped" in done.stderr
+
+
 def test_without_anything_uncertain_the_exit_code_is_3() -> None:
     done = diversify("sensitivity", TINY, "--discover")
     assert done.returncode == 3

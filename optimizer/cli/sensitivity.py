@@ -65,7 +65,8 @@ def command(
         judged = _read_plan(file, plan, changes, time_limit, adversary=adversary, json=json)
         found = _discover(judged, asked, jobs, file, adversary=adversary)
         _show_discovery(found, csv, json=json)
-        common.end(survives=True, is_stopped=found.status == "stopped" or judged.interrupted)
+        is_unproven = judged.interrupted or (not judged.is_saved and judged.result.status == "stopped")
+        common.end(survives=True, is_stopped=is_unproven or found.status == "stopped")
     made = inputs.read_instance(file, changes)
     from optimizer.solver import Settings
     from optimizer.studies.sensitivity import sensitivity

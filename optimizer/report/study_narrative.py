@@ -156,7 +156,9 @@ def _attack_sentences(found: AttackResult) -> Sequence[str]:
     if worst is not None and worst.breaks:
         verdict = f"An adversary with {means} breaks the plan."
     else:
-        verdict = f"No attack that {means} can buy {'was found to break' if found.stopped else 'breaks'} a floor."
+        verdict = (
+            f"No attack that {means} can buy {'was found to break' if found.attacks_stopped else 'breaks'} a floor."
+        )
     return verdict, f"Worst attack: {worst_attack_text(found)}.", f"Breaks at: {breaking_attack_text(found)}."
 
 

@@ -231,11 +231,10 @@ class _AttackedPlan:
     def impact(self) -> AttackResult:
         """Compute the shaping and deterred attacks on the plan, the worst attack, and those at each start."""
         instance, result, oracle = self.instance, self.outcome.result, self.outcome.oracle
-        empty = AttackResult(
-            result, instance, oracle.method, oracle.set_count, (), (), None, stopped=self.clock.is_over
-        )
+        empty = AttackResult(result, instance, oracle.method, oracle.set_count, (), (), None)
         if result.baseline is None:
-            return replace(empty, stopped=result.status == "stopped")
+            is_stopped = result.status == "stopped"
+            return replace(empty, stopped=is_stopped, attacks_stopped=is_stopped)
         attacks = self.outcome.attacks
         without, with_plan = (
             attack_damages(instance, each, attacks) for each in (do_nothing_plan(instance), result.plan)
@@ -256,6 +255,7 @@ class _AttackedPlan:
             starts=tuple(starts),
             worst=worst,
             stopped=self.clock.is_over,
+            attacks_stopped=self.clock.is_over,
         )
 
     def with_listed_shocks_plan(self, made: AttackResult, settings: Settings) -> AttackResult:

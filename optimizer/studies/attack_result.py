@@ -122,6 +122,8 @@ class AttackResult:
         tolerance_base: the amount of which cost tolerances are shares; None unless the plan for the listed shocks alone
             was searched for.
         stopped: whether the time ran out before everything was computed.
+        attacks_stopped: whether it ran out before every attack on the plan was evaluated: a start without an attack is
+            then not known, and others may break the plan at less cost.
         notes: remarks for the user.
         seconds: duration of the study.
     """
@@ -138,6 +140,7 @@ class AttackResult:
     least: LeastOutlay | None = None
     tolerance_base: ToleranceBase | None = None
     stopped: bool = False
+    attacks_stopped: bool = False
     notes: tuple[str, ...] = ()
     seconds: float = 0.0
 
@@ -146,7 +149,7 @@ class AttackResult:
 
     @property
     def breaking(self) -> AttackDamage | None:
-        """The attack that breaks the plan at least cost to the adversary, whatever its budget; None if none does."""
+        """The attack found that breaks the plan at least cost to the adversary, whatever its budget; None if none."""
         found = (start.cheapest for start in self.starts if start.cheapest is not None)
         return min(found, key=lambda damage: (damage.cost, -damage.gap), default=None)
 
@@ -158,7 +161,8 @@ class AttackResult:
     def survives(self) -> bool:
         """Whether every floor is kept in all attacks that the adversary can afford, and in all listed shocks.
 
-        For a given plan, only the attacks count: listed shocks are not evaluated again.
+        For a given plan, only the attacks count: listed shocks are not evaluated again. If `attacks_stopped`, those
+        evaluated count.
         """
         holds = self.result.baseline is not None and not (self.worst is not None and self.worst.breaks)
         return holds and (self.is_given or self.result.survives)
@@ -199,7 +203,7 @@ class AttackResult:
             "shaping": [asdict(each) for each in self.shaping],
             "deterred": [asdict(each) for each in self.deterred],
             "worst": _dict(self.worst),
-            "least_attack_budget": self.least_budget(breaking),
+            "least_attack_budget": None if self.attacks_stopped else self.least_budget(breaking),
             "breaking": _dict(breaking),
             "starts": [asdict(start) for start in self.starts],
             "unaware": _dict(self.unaware),

@@ -156,7 +156,7 @@ def _attack(found: AttackResult) -> AnswerChart:
     for each in found.starts:
         cheapest = each.cheapest
         if cheapest is None:
-            rows.append(ChartRow(each.start, "not known" if found.stopped else "nothing breaks it"))
+            rows.append(ChartRow(each.start, "not known" if found.attacks_stopped else "nothing breaks it"))
             continue
         targets = ", ".join(adversary.targets[name].name or name for name in cheapest.targets)
         tone: Tone = "broken" if cheapest.cost <= adversary.attack_budget else "own"

@@ -67,7 +67,7 @@ def _headline(found: AttackResult) -> str:
         return with_shock_titles(plan_headline(found.result, found.instance), titles)
     means = attack_budget_text(found.adversary.attack_budget, found.instance.money)
     fails = _failed_listed(found)
-    if found.stopped:
+    if found.attacks_stopped:
         return "STOPPED before every attack was looked at"
     if found.worst is not None and found.worst.breaks:
         return f"BROKEN by attacks that {means} can buy{f', and {fails}' if fails else ''}"
@@ -137,7 +137,7 @@ def _deterred_text(found: AttackResult) -> str:
     """Describe how many listed attacks the plan's leverage makes too expensive, and the cheapest of them."""
     if not found.deterred:
         none = "none: the plan withstands every attack that can be afforded, or fails in it"
-        return "not known" if found.stopped else none
+        return "not known" if found.attacks_stopped else none
     nearest, money = min(found.deterred, key=lambda each: each.cost), found.instance.money
     breaking, count = sum(each.breaks for each in found.deterred), len(found.deterred)
     which = " that would break a floor" if breaking == count else f", {breaking or 'none'} of which would break a floor"
@@ -149,10 +149,12 @@ def _deterred_text(found: AttackResult) -> str:
 def worst_attack_text(found: AttackResult) -> str:
     """Describe the worst attack that the adversary can afford, and the demand that it leaves unserved."""
     worst, money = found.worst, found.instance.money
+    if worst is None and found.attacks_stopped:
+        return "not known"
     if worst is None and found.sets is None:
         return "none that the adversary can afford breaks a floor"
     if worst is None:
-        return "not known" if found.stopped else "nothing that the adversary can afford leaves any segment short"
+        return "nothing that the adversary can afford leaves any segment short"
     if worst.breaks:
         below = sum(damage.below_floor for damage in worst.segments.values())
         return f"{_attack_and_price(found, worst)}: {si(below, 't')} below the floors, {si(worst.gap, money)}"
@@ -164,7 +166,7 @@ def worst_attack_text(found: AttackResult) -> str:
 def breaking_attack_text(found: AttackResult) -> str:
     """Describe the least attack budget that breaks the plan, and the attack."""
     breaking, money = found.breaking, found.instance.money
-    if breaking is None and found.stopped:
+    if breaking is None and found.attacks_stopped:
         return "not known"
     if breaking is None:
         return "no attack budget: with all targets struck at once every floor holds"
@@ -172,7 +174,8 @@ def breaking_attack_text(found: AttackResult) -> str:
     what = f"the least attack budget that breaks the plan: {_attack_text(found, breaking)}"
     # Rounded up: rounded down, it would read as an attack budget that the plan survives.
     least = si_up(found.least_budget(breaking) or 0.0, money, 6)
-    return f"{least}, {what}, {si(below, 't')} below the floors, {si(breaking.gap, money)}"
+    at_most = "at most " * found.attacks_stopped
+    return f"{at_most}{least}, {what}, {si(below, 't')} below the floors, {si(breaking.gap, money)}"
 
 
 def _unaware_plan_text(found: AttackResult) -> str:
@@ -228,8 +231,8 @@ def _starts_table(found: AttackResult) -> Table | None:
         return None
 
     def found_or(name: str, none: str, style: str = "", figure: Callable[[Any], str] = str) -> CellRenderer:
-        """Return a writer of cells; a missing value reads `none`, or "not known" if the search was stopped."""
-        missing = "not known" if found.stopped else none
+        """Return a writer of cells; a missing value reads `none`, or "not known" if the time ran out before."""
+        missing = "not known" if found.attacks_stopped else none
 
         def write(row: FrameRow) -> str | Text:
             value = row[name]
