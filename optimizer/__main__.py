@@ -11,9 +11,10 @@ import os
 import signal
 import stat
 import sys
-from typing import TYPE_CHECKING, Any, cast
+import threading
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
-from optimizer.errors import ExitCode
+from optimizer.errors import SOLVER_THREAD, ExitCode
 from optimizer.tolerances import COLLECTED
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ def main() -> None:
         except OSError as error:
             # A command that could not write its answer has said so.
             _end(None if code == ExitCode.USAGE else _unwritten(error), ExitCode.USAGE)
-        sys.exit(code)
+        _exit(code)
     except OSError as error:
         _end(_unwritten(error), ExitCode.USAGE)
 
@@ -157,6 +158,16 @@ def _end(text: str | None, code: int) -> None:
         sys.stderr.write(f"Error: {text}\n")
     # The interpreter flushes stdout again at exit, which would raise a second time.
     sys.stdout = sys.__stdout__
+    _exit(code)
+
+
+def _exit(code: int | str | None) -> NoReturn:
+    """End the run; at once where a solver is still at work, which the interpreter's usual end would abort."""
+    if any(thread.name == SOLVER_THREAD for thread in threading.enumerate()):
+        with contextlib.suppress(Exception):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code if isinstance(code, int) else ExitCode.INTERNAL)
     sys.exit(code)
 
 

@@ -16,6 +16,9 @@ Place = tuple[str | int, ...]
 # The place of a fault, what is wrong, the cure, and the severity.
 Problem = tuple[Place, str, str, Severity]
 
+# Name of the threads in which a solver runs.
+SOLVER_THREAD = "solver"
+
 
 class ExitCode(IntEnum):
     """The exit codes of ``diversify``; the help and the manual are generated from this list."""

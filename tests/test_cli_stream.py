@@ -59,3 +59,23 @@ def test_ctrl_c_before_a_command_has_begun_is_5_as_well(monkeypatch: pytest.Monk
     with pytest.raises(SystemExit) as done:
         face.main()
     assert done.value.code == 5
+
+
+def test_a_stopped_run_does_not_wait_for_a_solver_at_its_end() -> None:
+    # Where a thread of the solver was still at work, the process aborted at its usual end.
+    code = """
+import sys, threading, time
+import optimizer.cli.app
+from optimizer.__main__ import main
+from optimizer.errors import SOLVER_THREAD
+
+def stopped():
+    threading.Thread(target=time.sleep, args=(50,), name=SOLVER_THREAD).start()
+    print("the answer")
+    sys.exit(5)
+
+optimizer.cli.app.app = stopped
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=40, check=False)
+    assert (done.returncode, done.stdout) == (5, "the answer\n")

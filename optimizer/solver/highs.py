@@ -12,7 +12,7 @@ import numpy as np
 import pulp
 from highspy import HighsBasisStatus, HighsModelStatus, HighsVarType, kHighsIInf, kHighsInf
 
-from optimizer.errors import SolverError
+from optimizer.errors import SOLVER_THREAD, SolverError
 from optimizer.model import Sense
 from optimizer.solver.base import (
     BoundsListener,
@@ -448,7 +448,7 @@ class HighsBackEnd:
         if self._is_short or threading.current_thread() is not threading.main_thread():
             self._highs.run()
             return
-        self._highs.startSolve()
+        self._highs.startSolve().name = SOLVER_THREAD
         is_cancelled = False
         while not self._highs.wait(0.1)[0]:
             if clock.interrupted and not is_cancelled:
