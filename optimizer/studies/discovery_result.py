@@ -115,7 +115,7 @@ class SampleDimension:
 
     @property
     def is_whole(self) -> bool:
-        """Whether its values are whole numbers: years or months of the drawn shock, and inputs such as years."""
+        """Whether its values are whole numbers, as years and months of the drawn shock and inputs such as years are."""
         number = self.number
         if number is None:
             return self.kind in ("months", "start")

@@ -11,6 +11,7 @@ from rich.console import Console
 
 import optimizer as so
 from optimizer.instance.edits import with_budget
+from optimizer.instance.reading import instance_of
 from optimizer.report.brief.content import make_brief
 from optimizer.report.figures.canvas import STYLE
 from optimizer.report.figures.plot import Choice, draw_plot
@@ -78,6 +79,16 @@ def test_tables_and_plots_have_the_names(instance: so.Instance, report: Book) ->
     assert "worst embargo@" in text
     drawn = words(draw_plot(report, "survival", Choice(), "svg"))
     assert "Storms: " in drawn
+
+
+def test_a_plan_of_several_budgets_keeps_its_own_instance(instance: so.Instance, tmp_path: Path) -> None:
+    made = so.solve(instance, budget=50e6)
+    made.save(tmp_path / "plan.json")
+    saved = so.Result.load(tmp_path / "plan.json")
+    found = frontier(with_budget(instance, 50e6), saved, [made.outlay])
+    assert [point.result is saved for point in found.points][:2] == [True, True]
+    book(with_budget(instance, 50e6), found)
+    assert instance_of(saved).policy.budget == 50e6
 
 
 def test_plot_says_to_what_other_plans_are_proven_as_the_page_does(instance: so.Instance) -> None:

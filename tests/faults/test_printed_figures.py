@@ -198,7 +198,7 @@ def test_ends_of_a_change_have_enough_digits_to_differ(factor: bool) -> None:
     number = UncertainNumber(
         "capex", (Uncertain("options.plant.capex", ("options", "plant", "capex"), 0.0, 2.0, 1.0, factor),)
     )
-    flip = SimpleNamespace(same=0.98412, other=0.98418)
+    flip = SimpleNamespace(end="low", same=0.98412, other=0.98418)
     said = _interval_text(so.load(HERE / "two-events.yaml"), number, flip)  # type: ignore[arg-type]
     assert said == ("×0.9841 … ×0.9842" if factor else "0.9841 … 0.9842\nUSD per t/yr")
 

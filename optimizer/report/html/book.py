@@ -183,8 +183,9 @@ def plan_view(
         survived: times to survive of the chokepoints that end a floor under one of the plans.
     """
     result, planned = point.result, point.result.baseline is not None
-    # Attaches the instance to the result, whose tables would otherwise read it from its data.
-    instance_of(result, set_budget(instance, point.budget).instance)
+    # Attaches the instance to the result, whose tables would otherwise read it from its data, with its own budget: a
+    # plan can be that of several points.
+    instance_of(result, set_budget(instance, result.data.get("policy", {}).get("budget")).instance)
     before, after = lines(instance, survived)
     return PlanView(
         budget=point.budget,
