@@ -327,7 +327,7 @@ def test_studies_fill_their_parts(result: so.Result) -> None:
     (row,) = parts["figures"]["table"]["rows"]
     assert row[:3] == ["motors: quantity", "100 t/yr (×1)", "×0.7 … ×1.2"]
     assert row[3].startswith("cost −")
-    whole = "What the best plan then costs more, with what goes unserved without a shock at its shortage cost, and what"
+    whole = "What the best plan then, which knows the number, costs more, with what goes unserved without a shock at"
     assert whole in parts["figures"]["table"]["caption"]
     assert parts["figures"]["missing"] == parts["alternatives"]["missing"] == ""
     near = [row for row in parts["alternatives"]["values"] if row["plan"].startswith("Alternative")]

@@ -28,7 +28,7 @@ def test_the_answer_comes_first_and_fits() -> None:
         done = diversify("sensitivity", TINY, *RANGES, "--samples", "60", columns=columns)
         assert done.returncode == 0, done.stderr
         assert max(map(len, done.stdout.splitlines())) <= columns
-        assert done.stdout.startswith("tiny: of 2 uncertain numbers 1 alone can break survival at an end of its range:")
+        assert done.stdout.startswith("tiny: of 2 uncertain numbers 1 alone can make survival impossible at an end")
         assert "What the outcome depends on" in done.stdout
 
 

@@ -124,9 +124,7 @@ def test_what_a_shock_cuts_is_named_where_its_loss_ends_a_floor() -> None:
     # The floor of 80 t takes 50 t a year beside the plant's 30 t out of 40 t: 0.8 years, however long the ban is.
     instance = world(shocks={"ban": {"name": "Ban, a month", "start": 2026, "months": 3, "cuts": [CUT]}})
     before, after = lines(instance, time_to_survive(instance))
-    assert "the cuts of Ban, a month (region rival): 9.6 months in 2026" in shortest_times(
-        before, instance.horizon.years
-    )
+    assert "the cuts of Ban, a month (region rival): 9.6 months in 2026" in shortest_times(instance, before)
     assert after == ()
 
 
@@ -141,8 +139,13 @@ def test_the_least_time_of_a_chokepoint_is_that_of_its_worst_year() -> None:
             ("ever", (None,) * 2),
         )
     ]
-    assert shortest_times(made, (2026, 2027)) == ("late: 2 months in 2027", "early: 3.5 months in 2026")
-    assert shortest_times(made, (2026, 2027), most=1) == ("late: 2 months in 2027", "and 1 more")
+    late, early = "late: 2 months in 2027", "early: 3.5 months in 2026"
+    assert shortest_times(world(shocks={}), made) == (late, early)
+    assert shortest_times(world(shocks={}), made, most=1) == (late, "and 1 more")
+    # What can be bought in time for the first shock does not help before it.
+    ban = {"start": 2027, "months": 3, "cuts": [CUT]}
+    note = " (no shock of the file begins in 2026)"
+    assert shortest_times(world(shocks={"ban": ban}), made) == (late, early + note)
 
 
 def test_a_recipe_is_no_chokepoint_and_a_plant_without_cost_is_one() -> None:

@@ -152,6 +152,17 @@ def rules_that_ask(instance: Instance, keys: Sequence[str] = (*NO_SHOCK_RULES, "
     return [key for key in keys if any(getattr(future.instance.policy, key) for future in instance.tree.futures)]
 
 
+def no_shock_note(instance: Instance, kind: str, name: str, year: int) -> str:
+    """Return the note that no shock, or not the one that is cut, begins in a year, which asks less; else empty.
+
+    `kind` and `name` are those of the chokepoint.
+    """
+    is_shock, key = kind == "shock", name.partition("@")[0]
+    events = [shock for shock in instance.events if not is_shock or shock.entry == key]
+    begun = {instance.horizon.year(shock.periods.start) for shock in events}
+    return f" (no{' such' * is_shock} shock of the file begins in {year})" if begun and year not in begun else ""
+
+
 def but_samples(*instances: Instance) -> str:
     """Return the exception in a sentence on all shocks: `` but for samples that may fail (3 of 12 of trouble)``.
 

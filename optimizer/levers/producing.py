@@ -25,6 +25,9 @@ from optimizer.model.builder import ModelBuilder
 from optimizer.network.process import Activity
 from optimizer.results.plan import Flow
 
+# Months; a shorter lead time of a plant is reported.
+SHORTEST_LEAD_TIME = 5
+
 
 class Producing(Sized, Activity):
     """Base class of options that are processes."""
@@ -48,6 +51,13 @@ class Producing(Sized, Activity):
         """Return a cure for the cost of operation, whose fields have other names."""
         cure = "Write `cost`, money per t of activity, or `fixed_opex`, money per t/yr of size and year."
         return cure if key == "opex" else None
+
+    def problems(self) -> Iterator[Problem]:
+        """Warn of a lead time that no plant has in months: it is probably meant in years."""
+        if 0 < self.lead_time < SHORTEST_LEAD_TIME:
+            what = f"{self.lead_time:g} months from decision to first work"
+            cure = f"Lead times are in months: write {12 * self.lead_time:g} if years are meant."
+            yield ("lead_time",), what, cure, "warning"
 
     @property
     def capex_group(self) -> str | None:
@@ -84,7 +94,8 @@ class Ally(Producing):
     kind: Literal["ally"]
 
     def problems(self) -> Iterator[Problem]:
-        """Warn of an ally that no cut by region can reach."""
+        """Warn of an ally that no cut by region can reach, and of a lead time that is probably in years."""
+        yield from super().problems()
         if self.region is None:
             what = "stands in no region: no cut by region reaches it, and no share of a region counts it"
             yield (), what, "Write its region.", "warning"

@@ -208,16 +208,16 @@ def _setting(value: Any) -> str:
 def _proof_text(result: Result) -> str:
     if (within := result.mip_gap) is None:
         return "no bound is known"
-    if result.has_priced_gaps:
-        near = "" if within < SHOWN_MIP_GAP else f"within {short(100 * within)} % of "
-        return f"cost with gaps at their price, {si(result.priced_cost, result.money, 5)}: {near}the least"
-    amount = None if result.bound is None else si_down(result.bound, result.money, 5)
-    held = " without a larger gap" * (result.survival_gap > 0)
-    bound = "" if amount is None else f"; no plan{_budget_words(result)} costs less than {amount}{held}"
-    if result.survival_gap > 0 and result.gap_bound is not None:
-        least = si_down(result.gap_bound, result.money, 5)
-        bound += f"; no plan{_budget_words(result)} leaves a gap smaller than {least}"
     near = "" if within < SHOWN_MIP_GAP else f"within {short(100 * within)} % of "
+    if result.has_priced_gaps:
+        return f"cost with gaps at their price, {si(result.priced_cost, result.money, 5)}: {near}the least"
+    plan, bound = f"no plan{_budget_words(result)}", ""
+    if result.bound is not None:
+        survives = " that survives as much" if result.shocks and result.survival_gap <= 0 else ""
+        held = " without a larger gap" * (result.survival_gap > 0)
+        bound += f"; {plan}{survives} costs less than {si_down(result.bound, result.money, 5)}{held}"
+    if result.survival_gap > 0 and result.gap_bound is not None:
+        bound += f"; {plan} leaves a gap smaller than {si_down(result.gap_bound, result.money, 5)}"
     return f"{near}the least{bound}"
 
 

@@ -176,6 +176,8 @@ def test_the_budget_of_a_run_is_that_of_its_proof() -> None:
     assert "; no plan with this budget leaves a gap smaller than" in dict(record(result))["Proof"]
     # Doing nothing costs 30M, with a gap of 110M: the bound is of plans that leave no larger gap than this one.
     assert so.solve(instance, budget=0).total_cost == pytest.approx(30e6)
+    kept = dict(record(so.solve(instance)))["Proof"]
+    assert kept == "the least; no plan with this budget that survives as much costs less than 43.6M USD"
     assert (
         "; no plan with this budget costs less than 36.919M USD without a larger gap;" in dict(record(result))["Proof"]
     )

@@ -393,8 +393,9 @@ def _figures_note(instance: Instance, found: Sensitivity) -> str:
         note += f"; and {more} more." if more > 0 else "."
     note += " A number without a range in the file is taken as it is."
     note += (
-        " What the best plan then costs more, with what goes unserved without a shock at its shortage cost, and what "
-        "its survival gap grows by, each alone at an end of its range; –: no proven change"
+        " What the best plan then, which knows the number, costs more, with what goes unserved without a shock at its "
+        "shortage cost, and what its survival gap grows by, each alone at an end of its range; this plan, held as it "
+        "is, may fail there; –: no proven change"
     )
     said = {_end_text(found.base, end) for each in shown for end in (each.low, each.high)}
     note += "".join(f"; {text}: {why}" for text, why in _END_MEANINGS.items() if text in said) + "."

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from optimizer.instance.derived import chokepoint_name, cut_words
+from optimizer.instance.derived import chokepoint_name, cut_words, no_shock_note
 from optimizer.instance.schema import Instance
 from optimizer.report.figures.canvas import BLUE, INK, QUIET, SKY, VERMILION, Canvas, add_footer, new_canvas, of_plan
 from optimizer.report.format import list_names, shortened
@@ -54,12 +54,16 @@ def lines(instance: Instance, found: TimeToSurvive) -> tuple[tuple[ChokepointLin
     return before, tuple(_line(instance, each, each.after, each.worst) for each in named if each.after)
 
 
-def shortest_times(lines: Sequence[ChokepointLine], years: Sequence[int], most: int = 4) -> tuple[str, ...]:
+def shortest_times(instance: Instance, lines: Sequence[ChokepointLine], most: int = 4) -> tuple[str, ...]:
     """Return texts on stages and shocks whose permanent loss is survived for less than a year in their worst year."""
-    losses = [line for line in lines if line.kind in ("stage", "shock")]
+    years, losses = instance.horizon.years, [line for line in lines if line.kind in ("stage", "shock")]
     found = [(min(zip((_span(line, i) for i in range(len(years))), years, strict=True)), line) for line in losses]
     ordered = sorted(((worst, line) for worst, line in found if worst[0] < YEAR), key=lambda item: item[0][0])
-    said = [f"{_loss_text(line)}: {short(months)} months in {year}" for (months, year), line in ordered[:most]]
+    said = [
+        f"{_loss_text(line)}: {short(months)} months in {year}"
+        + no_shock_note(instance, line.kind, line.key.removeprefix(f"{line.kind}:"), year)
+        for (months, year), line in ordered[:most]
+    ]
     return (*said, f"and {len(ordered) - most} more") if len(ordered) > most else tuple(said)
 
 

@@ -97,7 +97,7 @@ class PlanView:
             "build_note": outlay_part_note(self.moves),
             "kept": list(kept),
             "failed": list(failed),
-            "shortest": list(shortest_times(lines(instance, only_ending(self.survived))[1], instance.horizon.years)),
+            "shortest": list(shortest_times(instance, lines(instance, only_ending(self.survived))[1])),
             "dependent": narrative.dependence_sentence(instance, result, LINE),
             **{key: getattr(result, key) for key in PLAN_FIGURES},
             "shocks_failed": sum(outcome.fails for outcome in result.shocks),

@@ -68,7 +68,9 @@ window.addEventListener("resize", () => { if (narrow !== isNarrow()) { narrow = 
 document.body.append(shape("svg", {width: 0, height: 0, "aria-hidden": "true", style: "position:absolute"},
   shape("defs", {}, shape("pattern", {id: "hatch", width: .5, height: 4, patternUnits: "userSpaceOnUse"}, shape("rect", {width: .25, height: 4, fill: "#8b939e"})))));
 if (!now().beyond.length) { state.mode = "parts"; $("cost-mode").hidden = true; }
-state.year = "worst";
+/* Before the first shock nothing has to be there yet, so that the worst year would be one of those for every chokepoint. */
+const firstShock = Math.floor(Math.min(...book.strikes.map(strike => strike.start)) / book.horizon.per_year);
+state.year = firstShock > 0 && firstShock < years.length ? firstShock : "worst";
 drawYears(); drawSources(); go(state.point);
 // After the first painting; where nothing is painted, as in a tab behind others, soon.
 const begin = (() => { let isBegun = false; return () => { if (!isBegun) { isBegun = true; watch(); } }; })();

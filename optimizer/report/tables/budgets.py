@@ -31,6 +31,7 @@ from optimizer.studies.measure import ProvenDifference, ToleranceBase
 from optimizer.studies.purchases import sizes_bought
 from optimizer.studies.shocks import Fold, folds
 from optimizer.studies.study_frames import union
+from optimizer.tolerances import SAME_VALUE
 from optimizer.units import si, si_down, si_up
 
 # Largest number of rows of a table, and of characters of a bar.
@@ -52,10 +53,20 @@ def caption(comparison: Comparison, columns: Sequence[ComparisonColumn], against
     text += "Largest share: of what is made in the "
     text += f"baseline, from {one_region(next(iter(comparison.cases.values())))}; ! more than "
     text += f"{percent(LINE)}. {_gap_definition(columns)}{sure(comparison, columns)}"
+    if cost_without_shocks_differs(columns):
+        text += " The price of a column counts from its own cost without shocks, under the same rules and budget: "
+        text += "columns that differ only in rules or budgets compare by total cost."
     if any("≥" in bound_text(comparison.tolerance_bases.get(column.case), column.result) for column in columns):
         text += " ≥ what is proven of a cost where that is less."
     is_stopped = any(column.result.status == "stopped" for column in columns)
     return text + (" Columns with ? were stopped before the proof." if is_stopped else "")
+
+
+def cost_without_shocks_differs(columns: Iterable[ComparisonColumn]) -> bool:
+    """Return whether columns have prices of survival that count from different costs."""
+    with_price = [c.result for c in columns if c.result.price_of_survival is not None and c.result.shocks]
+    known = [column.result.calm_cost for column in columns if column.result.calm_cost is not None]
+    return bool(with_price) and max(known) - min(known) > SAME_VALUE * max(map(abs, known))
 
 
 def least(comparison: Comparison, width: int) -> Table | Text | None:

@@ -21,6 +21,7 @@ from optimizer.report.tables.budgets import (
     breakpoints_table,
     budget_steps_table,
     caption,
+    cost_without_shocks_differs,
     least,
     lone_shocks_table,
     losses,
@@ -32,7 +33,7 @@ from optimizer.studies.comparison import Comparison, ComparisonColumn
 from optimizer.studies.measure import ProvenDifference
 from optimizer.studies.purchases import sizes_bought, years_bought
 from optimizer.studies.study_frames import union
-from optimizer.tolerances import FINEST_SHARE, SAME_VALUE
+from optimizer.tolerances import FINEST_SHARE
 from optimizer.units import si, si_up
 
 # Width of the labels, of a column by budget, and of a column by case.
@@ -247,9 +248,7 @@ class _Rows:
         Yield nothing if no column has shocks.
         """
         if any(column.result.price_of_survival is not None and column.result.shocks for column in self.columns):
-            without = [column.result.calm_cost for column in self.columns]
-            known = [cost for cost in without if cost is not None]
-            if max(known) - min(known) > SAME_VALUE * max(map(abs, known)):
+            if cost_without_shocks_differs(self.columns):
                 digits = self._digits("calm_cost")
                 yield (
                     f"Cost without shocks, {money}",

@@ -425,7 +425,7 @@ def _source_cells(instance: Instance, share: SourceShare, most: int) -> tuple[Te
         return Text("none made", style="dim"), "–"
     parts = [f"{region_name(instance, region)} {percent(part)}" for region, part in list(share.regions.items())[:most]]
     others = len(share.regions) - most
-    words = ", ".join(parts) + (f", +{others}" if others > 0 else "")
+    words = ", ".join(parts) + (f", +{plural(others, 'region')}" if others > 0 else "")
     over = _largest_abroad(instance, share) > LINE
     return Text(("! " if over else "") + words, style="red" if over else ""), fixed(share.hhi, 2)
 

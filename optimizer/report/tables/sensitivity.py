@@ -99,7 +99,7 @@ def _verdict_words(found: Sensitivity) -> tuple[str, str]:
     """Return the effect of a number that decides, and the verdict that other numbers do not change."""
     is_priced = found.instance.policy.gap_price is not None
     if found.base.gap <= 0:
-        change = "change that the best plan survives" if is_priced else "break survival"
+        change = "change that the best plan survives" if is_priced else "make survival impossible"
         return change, "the plan survives"
     return "make it survive", "the best plan leaves a gap" if is_priced else "no plan survives"
 
@@ -158,7 +158,10 @@ def _tornado_table(found: Sensitivity, width: int) -> Table:
 def _tornado_caption(found: Sensitivity, *, gaps: bool, is_wide: bool) -> str:
     """Return the caption of the tornado."""
     base, money = found.base, found.instance.money
-    parts = ["Each number alone at its low and its high end, all others at their values."]
+    parts = [
+        "Each number alone at its low and its high end, all others at their values, with the plan that is best then "
+        "and knows the number; the plan of the file, held as it is, may fail there (--discover)."
+    ]
     gap = f", survival gap {si(base.gap, money)}" if base.gap > 0 else ""
     parts.append(f"As it is: total cost {si(base.cost, money, digits=4)}{gap}.")
     parts.append(f"Cost change: from that cost{'; gap left: the survival gap itself' if gaps else ''}.")

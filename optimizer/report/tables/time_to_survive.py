@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from optimizer.disruptions.shock import ShockSpec
-from optimizer.instance.derived import chokepoint_name, display_name
+from optimizer.instance.derived import chokepoint_name, display_name, no_shock_note
 from optimizer.instance.schema import Instance
 from optimizer.report.format import plural
 from optimizer.report.tables.render import closing_lines, cross_table
@@ -30,14 +30,6 @@ def time_to_survive_parts(found: TimeToSurvive, width: int, *, instance: Instanc
     yield from closing_lines(found.notes)
 
 
-def _no_shock_note(instance: Instance, worst: Exposure, year: int) -> str:
-    """Return the note that no shock, or not the one that is cut, begins in a year, which asks less; else empty."""
-    is_shock, key = worst.kind == "shock", worst.name.partition("@")[0]
-    events = [shock for shock in instance.events if not is_shock or shock.entry == key]
-    begun = {instance.horizon.year(shock.periods.start) for shock in events}
-    return f" (no{' such' * is_shock} shock of the file begins in {year})" if begun and year not in begun else ""
-
-
 def _exposure_headline(instance: Instance, found: TimeToSurvive, ending: Sequence[Exposure]) -> str:
     count = len(found.exposures)
     if not count:
@@ -50,7 +42,7 @@ def _exposure_headline(instance: Instance, found: TimeToSurvive, ending: Sequenc
     lasts = f"{_months_text(judged)} months" if math.isfinite(judged.months) else "for ever"
     with_plan = " with the plan" if worst.after else ""
     name = chokepoint_name(instance, worst.kind, worst.name) + (" (cuts held for good)" * (worst.kind == "shock"))
-    where = f"{name} in {judged.year}: {lasts}{with_plan}{_no_shock_note(instance, worst, judged.year)}"
+    where = f"{name} in {judged.year}: {lasts}{with_plan}{no_shock_note(instance, worst.kind, worst.name, judged.year)}"
     ends = "can break a floor" if found.uncut.is_endless else "make a floor fail sooner than it does without any cut"
     return f"{instance.title}: {len(ending):,} of {plural(count, 'chokepoint')} {ends}; the worst is {where}."
 
