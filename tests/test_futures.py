@@ -211,6 +211,37 @@ def test_futures_that_part_at_the_end_share_all_before() -> None:
     assert len(joint.rows) < 2 * len(alone.rows)
 
 
+# 10 t a year. The mine costs 1 a tonne and needs 1 of support, which the budget pays for 10 t in the two years. Imports
+# cost 5 in 2026, and in 2027 50 or 2.
+#   high: the mine in 2027, imports in 2026: 20 + 50 = 70.      low: the mine in 2026, imports in 2027: 20 + 20 = 40.
+# A baseline of 2026 that both have in common would cost 70 in both futures.
+SUPPORTED = """
+horizon: {start: 2026, end: 2027, step: year}
+home: home
+commodities: {m: {}}
+processes:
+  mine: {region: home, output: {m: 1}, capacity: 10, cost: 1, support: 1}
+  imports: {region: rival, output: {m: 1}, capacity: 10, cost: {2026: 5, 2027: 2}}
+demands: {d: {commodity: m, quantity: 10, shortage_cost: 1000}}
+options: {}
+shocks: {}
+policy: {budget: 10}
+futures:
+  price:
+    from: 2027
+    branches:
+      high: {probability: 0.5, set: {processes.imports.cost: {2026: 5, 2027: 50}}}
+      low: {probability: 0.5}
+"""
+
+
+def test_support_that_a_budget_limits_is_each_future_s_own(tmp_path: Path) -> None:
+    (tmp_path / "supported.yaml").write_text(SUPPORTED, encoding="utf-8")
+    result = so.solve_futures(so.load(tmp_path / "supported.yaml"), settings=EXACT)
+    assert [each.result.total_cost for each in result.futures] == pytest.approx([70, 40])
+    assert result.total_cost == pytest.approx(55)
+
+
 def test_a_future_that_cannot_be_survived_alone_has_no_regret() -> None:
     with pytest.raises(so.InstanceError, match='"high" cannot be survived alone'):
         plan("hand_regret.yaml", "policy.budget=1")

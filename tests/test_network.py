@@ -23,6 +23,16 @@ def quarters(end: int) -> str:
     return f"horizon: {{start: 2026, end: {end}, step: quarter}}"
 
 
+def test_demand_that_nothing_supplies_goes_unserved(cell: Cell, solve: Solve) -> None:
+    # Nobody makes magnets: 40 t at 100 a tonne.
+    text = "processes: {mine: {region: rival, output: {ore: 1}, capacity: 10}}\noptions: {}\nshocks: {}"
+    demand = "demands: {all: {commodity: magnet, quantity: 40, shortage_cost: 100}}"
+    result = solve(cell("home: home", quarters(2026), "commodities: {magnet: {}, ore: {}}", demand, text))
+    assert result.baseline is not None
+    assert result.baseline["all", "unserved"] == (pytest.approx(10),) * 4
+    assert result.total_cost == pytest.approx(4000)
+
+
 # Joint products
 
 

@@ -9,6 +9,7 @@ import pytest
 import optimizer as so
 from optimizer.errors import GivenPlanError, PlanFileError
 from optimizer.report.tables.render import write_frames
+from optimizer.studies.purchases import fit_plan
 
 ROOT = Path(__file__).parent.parent
 TINY = ROOT / "instances" / "tiny.yaml"
@@ -189,6 +190,14 @@ def test_a_saved_plan_of_another_instance(tmp_path: Path, solved: so.Result) -> 
     # Periods that are not there: one finding for each option and reason.
     shorter = so.load(TINY, ["horizon={start: 2027, end: 2030, step: year}"])
     assert len(findings(str(path), shorter)) == 2
+
+
+def test_stocks_of_a_saved_plan_that_keep_otherwise_are_said_to_be_worked_out_anew(solved: so.Result) -> None:
+    assert fit_plan(so.load(TINY), solved, "plan.json").notes == ()
+    # 60 t of 2026 lose a tenth by the end of 2027.
+    fit = fit_plan(so.load(TINY, ["options.reserve.loss=0.1"]), solved, "plan.json")
+    assert fit.plan.stocks["reserve"][:2] == pytest.approx((60, 54))
+    assert fit.notes == ("Stocks are worked out anew, for they begin or keep otherwise there: reserve.",)
 
 
 def test_a_hand_written_plan_in_json(tmp_path: Path, tiny: so.Instance) -> None:

@@ -66,11 +66,12 @@ def test_the_rate_of_a_quarter_counts(cell: Cell, solve: Solve) -> None:
     assert result.costs["stock purchases"] + result.costs["price response"] == pytest.approx(16_000)
 
 
-def test_imports_beyond_what_the_price_includes_cost_more(cell: Cell, solve: Solve) -> None:
+@pytest.mark.parametrize("step", ["year", "quarter"])
+def test_imports_beyond_what_the_price_includes_cost_more(cell: Cell, solve: Solve, step: str) -> None:
     # ε = 1: 100 t a year are 60 more than the price is for, of 400: all of it costs 1 + 60/400 = 1.15 times 10 USD.
-    # 100 = 40 + 3·20 is a point of the curve. Twice 1,150. In the shock there are no imports.
+    # 100 = 40 + 3·20 is a point of the curve. Twice 1,150, by quarters too. In the shock there are no imports.
     response = ", price_response: {elasticity: 1, reference: 400, included: 40}"
-    result = solve(cell(MAGNETS, IMPORTS % response, RESERVE % ""))
+    result = solve(cell(MAGNETS.replace("step: year", f"step: {step}"), IMPORTS % response, RESERVE % ""))
     assert result.total_cost == pytest.approx(2 * 1_150 + 80 * 50)
     assert result.costs["operation"] == pytest.approx(2_000)
     assert result.costs["price response"] == pytest.approx(300)

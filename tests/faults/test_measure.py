@@ -67,6 +67,12 @@ def test_near_is_a_share_of_the_price_of_survival_or_money(within: float | str, 
     assert found.within == pytest.approx(found.extra_cost / 0.7e6)
 
 
+def test_a_difference_has_a_size_once_its_sign_is_proven() -> None:
+    # 13 less 10; at least 12 and 6 are proven of the first, which is above 10 or not.
+    assert ProvenDifference.of(10.0, 9.5, 13.0, 12.0).size == pytest.approx(3.0)
+    assert ProvenDifference.of(10.0, 5.0, 13.0, 6.0).size == 0.0
+
+
 def test_the_command_line_says_what_near_is_a_share_of() -> None:
     done = diversify("alternatives", str(BULK), "--within", "50%", columns=100)
     said = " ".join(done.stdout.split())

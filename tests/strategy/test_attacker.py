@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 import optimizer as so
 from optimizer.algorithms.recourse import RecourseEvaluator
+from optimizer.algorithms.separation import attacks
 from optimizer.algorithms.separation.attacks import AttackOracle, cheapest_violating_attack
 from optimizer.algorithms.separation.interdiction import dual_bounds
 from optimizer.disruptions.adversary import AdversarySpec, Attack
@@ -63,14 +64,17 @@ def test_a_set_leaves_what_the_shock_leaves_in_which_it_is_written_out(
     oracle = AttackOracle(instance, Settings(), Clock())
     sets = [names for names in subsets(oracle.programmes.names) if names]
     windows = oracle.programmes.windows(plan)
-    attacks = [Attack(names, window.start) for window in windows for names in sets]
-    written = with_attacks(without_shocks(instance), attacks)
+    made = [Attack(names, window.start) for window in windows for names in sets]
+    written = with_attacks(without_shocks(instance), made)
     gaps = {
         event.name: gap
         for event, gap in zip(written.events, RecourseEvaluator(written).gaps(plan, Clock()).gap.tolist(), strict=True)
     }
     for window in windows:
-        hurt = oracle.impacts(window, oracle.programmes.sets(sets), window.gap_costs)
+        # Two at once, so that there are several parts.
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(attacks, "ATTACKS_AT_ONCE", 2)
+            hurt = oracle.impacts(window, oracle.programmes.sets(sets), window.gap_costs)
         for names, gap in zip(sets, hurt.gap.tolist(), strict=True):
             assert gap == pytest.approx(gaps[Attack(names, window.start).name(instance.horizon)], rel=1e-6, abs=1e-5)
 
