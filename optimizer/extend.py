@@ -11,6 +11,7 @@ The lever
 
 The auditor
     Auditor, ActivityAuditor    its base class; the latter for a lever that is a process
+    StockAuditor                its base class for a lever that is a stock
     Holding, Operation          its purchases in a plan; its operation in the baseline or in shocks
     Scales, Array               the size of the rows of an instance; an array of float64
 
@@ -40,7 +41,7 @@ from pathlib import Path
 from typing import Any
 
 from optimizer.audit.auditor import ActivityAuditor, Auditor, Holding, Operation, Scales
-from optimizer.audit.levers import register_auditor
+from optimizer.audit.levers import StockAuditor, register_auditor
 from optimizer.disruptions.path import Path as ShockPath
 from optimizer.errors import PluginError, Problem
 from optimizer.levers import KINDS, Labels, Producing, Reference, Sized, Stock, register_lever
@@ -70,6 +71,7 @@ __all__ = [
     "ShockPath",
     "Sized",
     "Stock",
+    "StockAuditor",
     "register",
     "total",
 ]

@@ -115,7 +115,8 @@ def test_a_new_column_stands_on_screen_in_files_in_workbooks_and_on_pages(
 
     def with_risk(*subject: object) -> Frame:
         frame: Frame = made(*subject)
-        return frame.with_column(FrameColumn("risk", "Money at risk", "USD", "amount"), [12_345_678.0] * len(frame))
+        column = FrameColumn("risk", "Money at risk", "USD", "amount", note="what may be lost")
+        return frame.with_column(column, [12_345_678.0] * len(frame))
 
     monkeypatch.setattr(frames, maker, with_risk)
     fresh = so.Result.from_dict(result.to_dict())
@@ -123,6 +124,7 @@ def test_a_new_column_stands_on_screen_in_files_in_workbooks_and_on_pages(
     show(plan_tables, fresh, console)
     assert "Money at risk" in printed(console)
     assert "12.3M" in printed(console)
+    assert "Money at risk: what may be lost." in " ".join(printed(console).split())
     assert name != "builds" or "12.3M" in fresh._repr_html_()
     assert getattr(fresh.frames, name).attrs["units"]["risk"] == "USD"
     (path,) = write_frames(fresh.frames, tmp_path, [name])

@@ -103,6 +103,12 @@ def test_shortfall_and_amount_to_hold_are_those_worked_by_hand(war: Requirements
     assert not held["is_full"]
 
 
+def test_a_plan_of_another_instance_is_refused(war: Requirements) -> None:
+    other = so.read(war.instance.to_dict() | {"discount_rate": 0.07})
+    with pytest.raises(ValueError, match=r"result.*an instance with other discount_rate: solve this instance\."):
+        find_requirements(other, war.result)
+
+
 def test_a_segment_that_stocks_leave_shorter_is_explained() -> None:
     """Of 5 t of x a year, a takes all that its floor asks for while b lacks y; with a stock of y they go to b."""
     works = {"region": "usa", "capacity": 20, "cost": 1}

@@ -322,7 +322,7 @@ def file_content(path: str | FilePath) -> bytes:
     try:
         return read_bytes(path, FILE_BYTES)
     except OSError as error:
-        cure = f"Check the path; instances of up to {FILE_BYTES / 2**20:g} MB are read."
+        cure = f"Check the path; files of up to {FILE_BYTES / 2**20:g} MB are read."
         what = f"cannot be read: {error.strerror or 'it cannot be opened'}"
         raise InstanceError([Finding(str(path) or '""', None, "", what, cure)]) from None
 

@@ -361,8 +361,10 @@ def resample(instance: Instance, samples: int, *, seed: int) -> Instance:
 _TEXTS_AND_VARIANTS = frozenset({"name", "source", "note", "description", SCENARIOS, RANGES, MEMBERS})
 
 
-def require_known(known: Result | FuturesResult | None, instance: Instance, kind: type[SavedPlan] = Result) -> None:
-    """Check the argument `known` of a function: None, or a result of this instance, with its scenarios and budget.
+def require_known(
+    known: Result | FuturesResult | None, instance: Instance, kind: type[SavedPlan] = Result, argument: str = "known"
+) -> None:
+    """Check an argument such as `known`: None, or a result of this instance, with its scenarios and budget.
 
     Raises:
         TypeError: it is no result of the kind.
@@ -373,8 +375,8 @@ def require_known(known: Result | FuturesResult | None, instance: Instance, kind
         own, here = instance_of(known).to_dict(), instance.to_dict()
         sections = dict.fromkeys([*here, *own])
         if differ := [s for s in sections if s not in _TEXTS_AND_VARIANTS and own.get(s) != here.get(s)]:
-            cure = f"it is of an instance with other {', '.join(differ)}: solve this instance, or leave it out."
-            raise arguments.ArgumentError("known", known, cure)
+            cure = f"it is of an instance with other {', '.join(differ)}: solve this instance."
+            raise arguments.ArgumentError(argument, known, cure)
 
 
 def apply_arguments(

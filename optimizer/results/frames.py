@@ -87,7 +87,7 @@ class FrameRow(dict[str, Any]):
 class Frame:
     """A table: columns, and the values of each."""
 
-    name: str  # name in code, and of the sheet in a workbook
+    name: str  # name in code; most sheets of a workbook have it too
     title: str  # title for readers
     columns: tuple[FrameColumn, ...]  # columns of the index first
     values: tuple[Sequence[Any], ...] = field(repr=False)  # values by column, in the order of the rows

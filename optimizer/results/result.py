@@ -351,7 +351,7 @@ class Result(SavedPlan):
 
     @property
     def dependence(self) -> "pd.DataFrame":
-        """One row per commodity, year and region, with share of production and HHI (shares), and production (t)."""
+        """One row per commodity, year and region, with share of production and HHI (shares), and production (t/yr)."""
         return self.frames.dependence
 
     def to_dict(self, *, whole: bool = True) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Frames of a plan, of several futures, and of a study of futures: the only definition of the columns of their tables.
 
-A figure computed elsewhere becomes a column here and thereby appears on the screen, in CSV files, in workbooks and on
-pages. Other studies have theirs in `study_frames`, or beside their results; `FuturesStudy` imports this module.
+A figure computed elsewhere becomes a column here and thereby appears in pandas, and in each table, CSV file and sheet
+that shows the frame whole. Other studies have theirs in `study_frames`, or beside their results; `FuturesStudy` imports
+this module.
 """
 
 import math

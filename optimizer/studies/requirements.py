@@ -23,7 +23,7 @@ from typing import Any
 from optimizer.algorithms.reading import do_nothing_plan
 from optimizer.errors import Finding, InstanceError
 from optimizer.instance.derived import entry_of, highest_floor
-from optimizer.instance.edits import under, with_budget
+from optimizer.instance.edits import require_known, under, with_budget
 from optimizer.instance.removal import without
 from optimizer.instance.schema import Instance, Policy, require_instance
 from optimizer.instance.variants import with_only_shocks, with_starts_moved, with_window_lengths, without_probabilities
@@ -80,6 +80,7 @@ def find_requirements(
 
     Raises:
         InstanceError: no shocks, several futures, or rules that contradict each other.
+        ValueError: the result is of an instance with other numbers or another budget.
         AuditError: a plan and its figures disagree.
         SolverError: the solver failed.
         KeyboardInterrupt: the study was stopped before it had the amounts to hold.
@@ -95,6 +96,7 @@ def find_requirements(
     require_instance(instance)
     require_result(result, Result)
     check_conflict(instance)
+    require_known(result, instance, argument="result")
     settings = Settings.chosen(settings)
     clock = settings.clock()
     with interruptible(clock, listener), WhatIfSolver(instance, settings, clock, listener) as solver:

@@ -204,7 +204,7 @@ def _first_attacks(found: AttackResult, name: str, of_others: str, **cells: Cell
     """Return the table of the most damaging attacks in a frame; None if the frame is empty."""
     frame = found.frames.frame(name)
     left = len(frame) - MOST_ATTACKS
-    note = frame.note + (f"\n{plural(left, 'more')} {of_others} less damage." if left > 0 else "")
+    note = frame.whole_note + (f"\n{plural(left, 'more')} {of_others} less damage." if left > 0 else "")
     shown = frame.first(MOST_ATTACKS)
     return screen_table(found.instance, shown, caption=note, cells=cells, expand=True) if len(frame) else None
 

@@ -163,7 +163,7 @@ def builds_table(instance: Instance, result: Result, width: int) -> Table | None
         instance,
         frame,
         caption="\n".join([f"Bar: one mark {each} from {horizon.start} to {horizon.end}: · not yet decided, ░ being "
-                           "built, █ on line or held at the end of the year, ▪ bought. " + frame.note,
+                           "built, █ on line or held at the end of the year, ▪ bought. " + frame.whole_note,
                            *_sign_meanings(signs.values()), *_decision_dates(instance, result)]),
         heads={"option": "Option, lever", "outlay_share": "Of\noutlay"},
         cells={

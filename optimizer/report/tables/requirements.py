@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from rich.console import RenderableType
@@ -57,7 +58,7 @@ def _frame_table(found: Requirements, name: str, width: int) -> RenderableType:
     hold = {"hold": lambda row: "no option" if row["hold"] is None else si(row["hold"])}
     cells = hold if name == "materials" else {}
     frame = _frame(found, name)
-    caption = frame.note.removesuffix(AUSTERITY).removesuffix(MATERIALS)
+    caption = replace(frame, note=frame.note.removesuffix(AUSTERITY).removesuffix(MATERIALS)).whole_note
     return screen_table(found.instance, frame, caption=caption, hidden=hidden, heads=heads, cells=cells)
 
 
