@@ -32,7 +32,7 @@ options:
   friend: {kind: ally, region: friend, stage: magnet, output: {magnet: 1}, cost: 12, support: 1, max_size: 20,
       capex: 5, lead_time: 4,
            ramp: [0.5, 1], min_utilisation: 0.5, budget_share: 0.5, fixed_opex: 1}
-  plant: {kind: refining, stage: magnet, input: {ore: 1.5}, output: {magnet: 1}, cost: 25, max_size: 16, unit_size: 8,
+  plant: {kind: refining, stage: magnet, input: {ore: 1.5}, output: {magnet: 1}, cost: 25, max_size: 16, unit_size: 4,
       min_size: 8, capex: 4,
           fixed_cost: 9, requires: line}
   line: {kind: refining, stage: mine, output: {ore: 1}, cost: 3, max_size: 10, capex: 1, fixed_cost: 6, excludes: pit}
@@ -103,6 +103,12 @@ def test_silent_where_everything_is_used(rich: tuple[so.Instance, so.Result]) ->
     assert kinds == {"ally", "refining", "recycling", "substitution", "partnership", "leverage"}
     assert max(result.plan.fills["reserve"]) > 1
     assert audit_result(instance, result).require().ok
+
+
+def test_the_worst_deviation_is_that_of_the_row_that_is_most_off(rich: tuple[so.Instance, so.Result]) -> None:
+    instance, result = rich
+    report = audit_result(instance, replace(result, total_cost=1.01 * result.total_cost))
+    assert report.worst > 1e-3 > audit_result(instance, result).worst
 
 
 def test_silent_on_a_plan_that_ran_out_of_time(rich: tuple[so.Instance, so.Result]) -> None:
@@ -191,7 +197,8 @@ LOUD: dict[str, tuple[Change, str]] = {
     "a size too small": (build("recycler", size=lambda size: 0.9 * size), "embargo/recycler.capacity.2027Q1"),
     "a size that is paid for by nobody": (build("friend", size=lambda size: 0.999 * size), "cost of capex"),
     "a size that is no unit": (build("plant", size=15), "plant.size"),
-    "a size below the least": (build("plant", size=7.5), "plant.size"),
+    "a size below the least": (build("plant", size=4), "plant.size.2027Q1: 8 exceeds 4"),
+    "a negative size": (build("recycler", size=-0.5), "recycler.size.2027Q1: 0 exceeds -0.5"),
     "a level that does not hold back": (build("chips", size=0.5), "embargo/imports.limit.2027Q1"),
     "a deal that secures less": (build("deal", size=10), "embargo/imports.limit.2027Q2"),
     "a substitute that is smaller": (build("motor", size=4), "embargo/motor.capacity.2027Q1"),

@@ -64,6 +64,7 @@ def test_cross_product_has_starts_outermost_then_months_then_severity(cell: Cell
         ("start: {from: 2028Q2, every: year}, months: 6", ", severity: 1", ["ban@2028Q2", "ban@2029Q2"]),
         ("start: {from: 2029Q2, to: 2029Q3}, months: 3", ", severity: 1", ["ban@2029Q2", "ban@2029Q3"]),
         ("start: {from: 2029Q4}, months: 3", ", severity: 1", ["ban@2029Q4"]),
+        ("start: {from: 2028Q4, to: 2028Q4}, months: 3", ", severity: 1", ["ban@2028Q4"]),
         # A year as the end of a span is all of it.
         ("start: {from: 2029Q3, to: 2029, every: quarter}, months: 3", ", severity: 1", ["ban@2029Q3", "ban@2029Q4"]),
     ],

@@ -291,6 +291,20 @@ def test_loud_when_one_number_of_a_shock_that_is_not_kept_is_changed(failing: Ca
                 assert any(row.startswith(f"{name}.cost: ") for row in said), said
 
 
+def test_a_line_may_leave_unserved_what_its_own_floors_allow() -> None:
+    # In every shock 72 to 75.5 t are missing: civil demand gives 60, down to its floor there of 0.4, defence the rest.
+    # Lines name the civil floor, so that only the floor of 0.1 there bounds the 12 to 15.5 t; that of 0.7 allows 6.
+    data = instance().to_dict()
+    for k, shock in enumerate(data["shocks"].values()):
+        cuts = [{"region": "rival", "severity": 0.6 + k / 2000}]
+        shock |= {"months": 12, "cuts": cuts, "survival": {"civil": 0.4, "defence": 0.1}}
+    problem = so.read(data)
+    result = so.solve(problem)
+    assert result.survives
+    assert [line.unserved["defence"] for line in result.shocks if line.unserved and "defence" not in line.segments]
+    assert audit_result(problem, result).disagreements == []
+
+
 def having(flows: so.Flows, flow: str, rows: dict[str, tuple[float, ...]]) -> so.Flows:
     """The same flows with these rows of one name."""
     return replace(flows, rows={**flows.rows, **{(owner, flow): row for owner, row in rows.items()}})

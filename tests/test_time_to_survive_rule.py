@@ -236,6 +236,9 @@ def test_the_audit_proves_a_rule_from_its_flows() -> None:
     short = dataclasses.replace(flows, rows={**flows.rows, ("all", "unserved"): (40.0,)})
     endured = dict(result.endured) | {"min_time_to_survive_0@2027": short}
     assert any("all.floor" in row for row in said(instance, result, endured=endured))
+    # Flows of another year prove nothing.
+    endured = dict(result.endured) | {"min_time_to_survive_0@2027": dataclasses.replace(flows, first=flows.first + 1)}
+    assert any("where its flows begin" in row for row in said(instance, result, endured=endured))
 
 
 def said(instance: so.Instance, result: so.Result, **changed: Any) -> list[str]:

@@ -140,6 +140,12 @@ def test_a_nested_question_is_answered_among_the_others_of_its_way() -> None:
     ]
 
 
+def test_branches_set_no_value_of_an_option_that_is_left_out() -> None:
+    left = so.without(read(), "plant")
+    assert left.futures["heavies"].branches["late"].set == {"demands.d.quantity": 12}
+    assert {future.instance.demands["d"].quantity.at(2029) for future in left.tree.futures} == {10, 11, 12, 13}
+
+
 def test_an_instance_without_questions_is_its_own_future() -> None:
     data = _parse(TEXT)
     del data["futures"]
