@@ -542,23 +542,22 @@ def test_floors_without_a_shortage_cost_break_without_a_gap() -> None:
     assert worst_at_each_start(faced, [kept, broken, later]) == [later, broken]
 
 
-def test_an_attack_that_all_but_breaks_a_floor_hides_none_that_breaks_a_small_one() -> None:
-    # Without imports half of 1e9 t is left to 499,999,500 t: half a millionth of demand is missing, no shortfall, but
-    # 500,000 at 1000 a tonne. In the other attack 5 of 10 t are missing, 5 at 1 a tonne.
-    made = {
+def two_chains(large: float, works: float, shortage_cost: float) -> dict[str, Any]:
+    """A large segment that imports and works serve, and one of 10 t; the adversary can cut imports or the other."""
+    return {
         "name": "small",
         "currency": "USD",
         "horizon": {"start": 2026, "end": 2026, "step": "year"},
         "home": "home",
         "commodities": {"m": {}, "n": {}},
         "processes": {
-            "imports": {"region": "east", "output": {"m": 1}, "capacity": 1e9, "cost": 1},
-            "works": {"region": "home", "output": {"m": 1}, "capacity": 499_999_500, "cost": 3},
+            "imports": {"region": "east", "output": {"m": 1}, "capacity": large, "cost": 1},
+            "works": {"region": "home", "output": {"m": 1}, "capacity": works, "cost": 3},
             "rare": {"region": "west", "output": {"n": 1}, "capacity": 10, "cost": 1},
         },
         "demands": {
-            "large": {"commodity": "m", "quantity": 1e9, "survival": 0.5, "shortage_cost": 1000},
-            "small": {"commodity": "n", "quantity": 10, "survival": 0.5, "shortage_cost": 1},
+            "large": {"commodity": "m", "quantity": large, "survival": 0.5, "shortage_cost": shortage_cost},
+            "small": {"commodity": "n", "quantity": 10, "survival": 0.3, "shortage_cost": 1},
         },
         "adversary": {
             "attack_budget": 5,
@@ -570,12 +569,26 @@ def test_an_attack_that_all_but_breaks_a_floor_hides_none_that_breaks_a_small_on
             },
         },
     }
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        # Without imports half of 1e9 t is left to 499,999,500 t: half a millionth of demand is missing, no shortfall,
+        # but 500,000 at 1000 a tonne. In the other attack 3 t of the floor are missing, 3 at 1 a tonne.
+        two_chains(1e9, 499_999_500, 1000),
+        # Without imports 40 of 50 t are missing: the larger share, but it costs nothing.
+        two_chains(100, 10, 0),
+    ],
+    ids=["all but broken", "without a cost"],
+)
+def test_the_worst_attack_is_that_with_the_largest_gap_of_those_that_break_a_floor(made: dict[str, Any]) -> None:
     found = so.attack(so.read(made))
     # A given plan has no attacks of its own: its worst is that of the study.
     for each in (found, so.attack(so.read(made), found.result)):
         assert not each.survives
         assert each.worst is not None
-        assert (each.worst.targets, each.worst.gap) == (("west",), pytest.approx(5))
+        assert (each.worst.targets, each.worst.gap) == (("west",), pytest.approx(3))
 
 
 def test_the_largest_loss_of_shortages_that_cost_nothing_is_that_of_the_most_tonnes() -> None:

@@ -401,6 +401,7 @@ def test_scenarios_and_single_shocks_are_cases() -> None:
             "calm": {"shocks": {}},
             "poor": {"policy.budget": "1M", "ranges": {}},
             "bare": {"demands.cars.survival": 0, "demands.weapons.survival": 0},
+            "late": {"demands.cars.survival": {2029: 0, 2030: 0.5}, "demands.weapons.survival": 0},
         },
     )
     found = find_requirements(instance, so.solve(instance))
@@ -414,7 +415,7 @@ def test_scenarios_and_single_shocks_are_cases() -> None:
     assert ("scenario", "calm") not in rows
     assert "Scenario, calm: there is no shock within the horizon." in found.notes
     # Budgets and floors of nothing make no other conflict.
-    assert {case for kind, case in rows if kind == "scenario"} == {"larger"}
+    assert {case for kind, case in rows if kind == "scenario"} == {"larger", "late"}
     why = "since they are the file as it is, or change nothing but rules, the budget or other options"
     assert f"Scenarios left out, {why}: poor." in found.notes
     assert "Scenarios left out, since they have no floor that could fail: bare." in found.notes

@@ -446,7 +446,6 @@ def _share_rule_name(instance: Instance, what: str) -> str:
 
 def _limit_of_column(instance: Instance, column: Column) -> Iterator[StepSize]:
     name, what, size = display_name(instance, column.mark.owner), column.mark.what, POINT * column.upper
-    in_shock = bool(column.mark.path) and column.mark.path != BASELINE
     words = {
         "size": _largest_size(name),
         "stock": f"the largest stock of {name}",
@@ -458,7 +457,7 @@ def _limit_of_column(instance: Instance, column: Column) -> Iterator[StepSize]:
     if what == "activity" and column.mark.owner in instance.options:
         # The activity of an option is limited by the option's largest size.
         yield _largest_size(name), "1 % more", size
-    elif what in words and (in_shock or what == "substituted" or not column.mark.path):
+    elif what in words and (column.mark.path != BASELINE or what == "substituted"):
         yield words[what], "1 % more", size
 
 
