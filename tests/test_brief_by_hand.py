@@ -25,7 +25,7 @@ from optimizer.results.plan import Plan
 from optimizer.solver import Settings
 from optimizer.studies.compare import frontier
 from optimizer.studies.comparison import single_point
-from optimizer.studies.delays import find_brief_delays, find_futures_delays
+from optimizer.studies.delays import find_brief_delays, find_futures_delays, groups_by_future
 from optimizer.studies.purchases import Delay, first_year_of_all
 
 ROOT = Path(__file__).parent.parent
@@ -90,6 +90,20 @@ def test_the_first_year_is_that_of_the_futures_in_which_something_is_bought() ->
     brief = make_futures_brief(instance_of(found), found).to_dict()["parts"]["orders"]
     assert brief["title"] == "Decisions of 2029"
     assert brief["values"][0]["order"].startswith("plant, ")
+
+
+def test_orders_are_delayed_one_by_one_in_the_future_with_the_hardest_shock_alone() -> None:
+    """Of 30 t/yr for `full` and 24 for `lower`, 20 come from the plant, which is cheaper, and the rest from another."""
+    plant = {**TWO_YEARS["options"]["plant"], "max_size": 20}
+    branches = {"lower": {"set": {"demands.motors.quantity": 80}}, "full": {}}
+    made = {
+        **TWO_YEARS,
+        "options": {"plant": plant, "other": {**plant, "capex": 60}},
+        "futures": {"when": {"from": 2026, "branches": branches}},
+    }
+    found = so.solve_futures(so.read(made), settings=Settings(mip_gap=0.0))
+    together = ("plant", "other")
+    assert groups_by_future(found) == {"lower": (together,), "full": (together, ("plant",), ("other",))}
 
 
 def test_each_order_has_the_delay_that_does_most_damage_and_its_future_where_they_differ() -> None:

@@ -362,3 +362,11 @@ def test_a_cut_that_ends_nothing_is_no_row_beside_floors_that_fail_uncut() -> No
     assert found.uncut.is_endless
     assert found.failing_uncut == ()
     assert [each.name for each in found.ending] == [each.name for each in found.exposures if not each.is_endless]
+
+
+def test_the_worst_year_is_that_with_the_plan_and_of_equal_ones_that_without() -> None:
+    def worst(before: tuple[float, float], after: tuple[float, ...] = ()) -> int:
+        times = [tuple(SurvivalTime(2026 + i, m, None) for i, m in enumerate(months)) for months in (before, after)]
+        return Exposure("imports", "process", False, (), *times).worst
+
+    assert (worst((1, 2)), worst((1, 2), (5, 3)), worst((2, 1), (3, 3))) == (0, 1, 1)

@@ -169,6 +169,12 @@ def test_the_largest_of_overlapping_cuts_counts_and_the_last_severity_stays(cell
     assert [path.capacity_at("imports", t) for t in path.periods] == [250] * 4
 
 
+def test_severities_after_the_end_of_the_window_do_not_count(cell: Cell) -> None:
+    cut = "{start: 2026, months: 6, cuts: [{region: rival, severity: [0.6, 0.5, 1]}]}"
+    (event,) = cell(quarters(2026), MAGNETS, f"shocks: {{s: {cut}}}").events
+    assert event.worst_severity == 0.6
+
+
 def test_profile_decides_what_comes_through(cell: Cell, solve: Solve) -> None:
     # 25 t a quarter can be bought, floor 20. Cut of 1, 0.6 and then 0.3: 0, 10, 17.5 and 17.5 t come: 20 + 10 + 2.5 +
     # 2.5 t short.

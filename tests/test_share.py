@@ -442,7 +442,8 @@ def test_json_and_csv(tmp_path: Path) -> None:
     found = json.loads(shown)
     assert [each["member"] for each in found["members"]] == ["north", "east"]
     assert found["core"]["state"] == "not empty"
-    assert found["coalitions"][2]["members"] == ["north", "east"]
+    # 30 and 50 t of stock at 65k.
+    assert (found["coalitions"][2]["members"], found["coalitions"][2]["outlay"]) == (["north", "east"], 5.2e6)
     assert found["members"][0]["shapley"]["pays"]["value"] == pytest.approx(1.95e6)
     rows = (tmp_path / "shares.csv").read_text(encoding="utf-8").splitlines()
     assert rows[0].startswith("member,no_shock [USD],alone [USD],alone_low [USD]")

@@ -55,7 +55,7 @@ def _add_late(instance: Instance, builds: dict[tuple[str, int], Build], build: B
 
 
 def _shift(row: Sequence[float], periods: int) -> tuple[float, ...]:
-    return (*[0.0] * min(periods, len(row)), *row[:-periods]) if periods < len(row) else (0.0,) * len(row)
+    return (*[0.0] * min(periods, len(row)), *row[:-periods])
 
 
 def find_delays(
