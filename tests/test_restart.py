@@ -98,6 +98,7 @@ def test_time_to_survive_counts_the_restart_by_its_mean(cell: Cell) -> None:
     def months(stock: float, **kept: str) -> float:
         text = TEXT.replace("price: 50", f"price: 50, initial: {stock}, max_size: 240")
         text = text.replace("restart_months: 9", kept.get("restart", "restart_months: 9"))
+        text = text.replace("capacity: 400", kept.get("capacity", "capacity: 400"))
         found = so.time_to_survive(cell(text)).exposures
         return next(each.before[0].months for each in found if each.name == "embargo")
 
@@ -105,6 +106,9 @@ def test_time_to_survive_counts_the_restart_by_its_mean(cell: Cell) -> None:
     assert months(50) == pytest.approx(12 * 0.27608, rel=1e-4)
     assert months(0) == 0
     assert months(50, restart="restart_months: 0") == float("inf")
+    # Works of 300 t a year have made 300·(0.2·h + 0.8·(h − 0.375)) = 300·h − 90 t after more than 0.75 years, so that
+    # 20·h + 90 t are missing: 110 t of stock last a year.
+    assert months(110, capacity="capacity: 300") == pytest.approx(12, rel=1e-4)
 
 
 def test_a_rule_counts_contracted_operation_alone(cell: Cell, solve: Solve) -> None:
