@@ -296,6 +296,22 @@ LOUD: dict[str, tuple[Change, str]] = {
 }
 
 
+def test_loud_when_a_shortage_of_the_baseline_is_changed(tmp_path: Path) -> None:
+    # Imports of 300 t leave a quarter of 400 t unserved.
+    instance, result = solved(tmp_path, SHORT.replace("capacity: 1000", "capacity: 300"))
+    lack = result.lacks["all"]
+    assert (lack.share, lack.unserved) == (pytest.approx(0.25), pytest.approx(100))
+    changed = {
+        "all.lacks": {},
+        "all.lacks.share": {"all": replace(lack, share=0.2)},
+        "all.lacks.unserved": {"all": replace(lack, unserved=99.0)},
+        "all.lacks.period": {"all": replace(lack, period="2027Q1")},
+    }
+    for row, lacks in changed.items():
+        report = audit_result(instance, replace(result, lacks=lacks))
+        assert row in [said.split(":")[0] for said in report.disagreements]
+
+
 @pytest.mark.parametrize("name", LOUD)
 def test_loud_when_one_number_is_changed(rich: tuple[so.Instance, so.Result], name: str) -> None:
     instance, result = rich
