@@ -244,6 +244,7 @@ WITH_FLOWS: dict[str, tuple[Callable[[so.Result], so.Result], str]] = {
     "its segment": (line("s30", segments={}), "s30.margin"),
     "its cost": (line("s30", cost=5.0), "s30.cost"),
     "its worst period": (segment("s30", worst_period="2028"), "s30/civil.worst_period"),
+    "what it leaves unserved": (line("s30", unserved={"civil": 15.0, "defence": 1.0}), "s30/defence.unserved"),
 }
 
 
