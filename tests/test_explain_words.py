@@ -175,6 +175,59 @@ def test_a_process_without_inputs_lacks_none(cell: Cell) -> None:
     assert ways.sentences("salt", "table") == ("pans has capacity to spare",)
 
 
+# The floor takes 50 t, and a tenth of the imports goes on. What is made of ore, or avoided by it, ends with the ore.
+OF_ORE = """
+horizon: {start: 2026, end: 2029, step: year}
+commodities: {ore: {}, ore_b: {}, magnet: {}}
+processes:
+  mine: {region: rival, output: {ore: 1, ore_b: 1}, capacity: 60}
+  imports: {region: rival, output: {magnet: 1}, capacity: 120}
+demands: {motors: {commodity: magnet, quantity: 100, survival: 0.5, shortage_cost: 1000}}
+shocks: {embargo: {start: 2027, months: 12, cuts: [{region: rival, severity: 0.9}]}}
+"""
+FERRITE = "options: {ferrite: {kind: substitution, demand: motors, input: {ore: 1}, max_size: 100, capex: 1}}"
+
+
+def test_why_there_is_no_more_of_a_substitute_is_said(cell: Cell) -> None:
+    # 6 t of ore avoid 6 t; shocks last one period, the least that there is.
+    explanation = so.explain(instance := cell(OF_ORE, FERRITE), settings=EXACT)
+    assert explanation.reason is not None
+    assert explanation.reason.because == (
+        "imports loses 90 % in embargo; it still gives 12 t",
+        "ferrite has only 6 t/yr: more would not help",
+    )
+    length = repair_text(instance, found(explanation, "length"))
+    assert length == "cannot work: the shocks last one year, and none can be shorter here."
+
+
+def test_limits_of_makers_and_stocks_that_no_money_moves_are_named(cell: Cell) -> None:
+    # Plants of two ores stand still for want of them; of the options one of 10 t/yr is full.
+    makers = """
+  plant_a: {region: home, input: {ore: 1}, output: {magnet: 1}, capacity: 60}
+  plant_b: {region: home, input: {ore_b: 1}, output: {magnet: 1}, capacity: 60}
+"""
+    options = """
+options:
+  small: {kind: refining, output: {magnet: 1}, max_size: 10, capex: 1}
+  late: {kind: refining, output: {magnet: 1}, max_size: 10, capex: 1, earliest: 2040}
+  third: {kind: refining, input: {ore: 1}, output: {magnet: 1}, max_size: 10, capex: 1}
+  slow: {kind: stockpile, commodity: magnet, price: 2, max_size: 100, release_rate: 5}
+  thin: {kind: stockpile, commodity: magnet, price: 2, fill_rate: 3}
+"""
+    file = OF_ORE.replace("demands:", makers.strip("\n") + "\ndemands:").replace("severity: 0.9", "severity: 1")
+    why = so.explain(cell(file, options), settings=EXACT).reason
+    assert why is not None
+    assert why.because[1:] == (
+        "plant_a lacks ore",
+        "plant_b lacks ore_b",
+        "late can never be decided within the horizon",
+        "small has its largest size, 10 t/yr",
+        "third is not built: it lacks ore",
+        "slow holds 5 t when embargo begins, and releases 5 t a year at most",
+        "thin holds 3 t when embargo begins, filled as fast as the market allows since 2026",
+    )
+
+
 def test_progress_has_the_names_of_the_file() -> None:
     events: list[str] = []
     instance = so.load(TINY)

@@ -1,18 +1,26 @@
 """What deciding later and knowing earlier are worth, against values that are worked out by hand."""
 
+import io
 import signal
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 import optimizer as so
 from optimizer.instance.edits import for_each_future
 from optimizer.instance.questions import timed_questions
-from optimizer.report.tables.futures_study import timing_text, worth_facts, worth_headline, worth_text
+from optimizer.report.tables.futures_study import (
+    futures_study_tables,
+    timing_text,
+    worth_facts,
+    worth_headline,
+    worth_text,
+)
 from optimizer.solver import Progress
-from optimizer.studies.futures.study import nodes, retimed, with_bounds_of_finer
+from optimizer.studies.futures.study import nodes, retimed, solve_alone_in_full, with_bounds_of_finer
 from optimizer.studies.futures.study_result import FuturesStudy, MeasuredCost, informed_orders
 
 CASES = Path(__file__).parent / "cases" / "futures"
@@ -369,6 +377,39 @@ def test_what_is_known_until_an_interrupt() -> None:
     assert found.orders is None
     assert found.information is None
     assert found.to_dict()["stopped"] is True
+
+
+def printed_study(found: FuturesStudy) -> str:
+    text = io.StringIO()
+    Console(file=text, width=200).print(*futures_study_tables(found, 200))
+    return " ".join(text.getvalue().split())
+
+
+def test_what_a_stopped_search_left_is_not_called_the_answer() -> None:
+    """A plan that leaves a gap for want of time is no informed plan: the best one of tiny keeps every floor."""
+    late = replace(EXACT, until=time.time() - 1)
+    assert not so.solve(tiny := so.load("instances/tiny.yaml"), settings=late).survives
+    assert solve_alone_in_full({}, tiny, late) is None
+    found = study("hand_wait.yaml")
+    assert "high 50 % 600 2 of 2 600 – –" in printed_study(found)
+    # The plan of `high` is yet to be followed in `low`.
+    followed = tuple(each for each in found.followed if (each.plan, each.future) != ("high", "low"))
+    static = MeasuredCost("stopped", 0.0, gap=5.0)
+    stopped = replace(found, followed=followed, costs={**found.costs, "static": static}, stopped=True)
+    assert "high 50 % 600 ? ? ? ?" in printed_study(stopped)
+    gap = "FAILS: an expected survival gap of 5 USD; the search was stopped at this plan"
+    assert dict(worth_facts(stopped))["Static"] == f"{gap} (one plan, the same in all futures)"
+    assert dict(worth_facts(stopped))["Flexibility"] == "not known: the search was stopped"
+
+
+def test_a_rule_of_each_answer_that_no_one_plan_obeys() -> None:
+    """At least 2 and at most 1 t/yr of the plant, by the answer: known a year late, the plant is ordered with it."""
+    rule = "futures.need.branches.{}.set={{policy.force: {{plant: {{2028: {}}}}}}}"
+    found = study("hand_wait.yaml", rule.format("high", 2), rule.format("low", 1))
+    facts = dict(worth_facts(found))
+    assert facts["Static"] == "no such plan obeys the rules (one plan, the same in all futures)"
+    assert facts["Flexibility"] == "left out, as no plan obeys the rules if all decisions are alike"
+    assert "need 2028 0 0 no plan no plan" in printed_study(found)
 
 
 def test_a_deadline_that_is_over_leaves_no_time_for_any_search() -> None:

@@ -167,7 +167,8 @@ def _kind_text(found: FuturesStudy, value: MeasuredCost | None, meaning: str) ->
     if not math.isfinite(value.cost):
         return f"no such plan obeys the rules ({meaning})"
     if not value.is_comparable:
-        return f"FAILS: an expected survival gap of {si(value.gap, money)} ({meaning})"
+        stopped = "; the search was stopped at this plan" if value.is_open else ""
+        return f"FAILS: an expected survival gap of {si(value.gap, money)}{stopped} ({meaning})"
     cost = band_text(value.bound, value.cost, money, FINE_DIGITS)
     if value.survives:
         return f"{found.measure} {cost} ({meaning})"
@@ -341,11 +342,14 @@ def _regret_marks(found: FuturesStudy) -> str:
 
 def _followed_cells(found: FuturesStudy, followed: Sequence[FollowedPlan], number: int) -> list[str]:
     own, gap = found.alone[number], max((each.gap for each in followed if each.gap is not None), default=None)
+    own_cost = DASH if own is None else si(own.priced_cost, digits=FINE_DIGITS)
+    if len(followed) < len(found.alone):
+        return [own_cost, *[UNKNOWN] * 4]
     broken = sum(len(each.broken_rules) for each in followed)
     return [
-        DASH if own is None else si(own.priced_cost, digits=FINE_DIGITS),
+        own_cost,
         f"{sum(each.survives for each in followed)} of {len(found.alone)}",
-        _largest_regret(followed) if len(followed) == len(found.alone) else UNKNOWN,
+        _largest_regret(followed),
         si(gap) if gap else DASH,
         str(broken or DASH),
     ]

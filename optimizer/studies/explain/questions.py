@@ -328,12 +328,12 @@ class SupplyLimits:
     def _bought(self, o: str) -> float:
         return sum(build.size for build in self.plan.builds if build.option == o)
 
-    def _option_words(self, o: str, option: Sized, commodity: str) -> str:
+    def _option_words(self, o: str, option: Sized, target: str) -> str:
         name, loses = display_name(self.instance, o), self._cut_words(o)
         if loses is not None:
             return f"{name} {loses} in {self.event.name}"
         inputs, size = [c for flow in option.flows for c in flow.takes], self._bought(o)
-        limit = self._size_words(o, option, commodity, inputs)
+        limit = self._size_words(o, option, target, inputs)
         if limit is not None:
             return limit
         held = f"has only {size_text(self.instance, o, size)}" if size > 0 else option.labels.absent
@@ -367,7 +367,7 @@ class SupplyLimits:
         most = unit * greatest_whole(option.max_size / unit) if unit > 0 else option.max_size
         return f" in whole units, {size_text(self.instance, o, most)}" if size >= FULLY_USED * most else None
 
-    def _size_words(self, o: str, option: Sized, target: str, inputs: Sequence[str] = ()) -> str | None:
+    def _size_words(self, o: str, option: Sized, target: str, inputs: Sequence[str]) -> str | None:
         """Return a sentence on an option at its largest size, or one that gives less than its size allows; else None.
 
         `target` is the commodity that it gives or the segment that it serves. A budget that buys no larger size of an
@@ -440,7 +440,6 @@ class SupplyLimits:
         return None
 
     def _substitution_words(self, o: str, option: Sized, segment: str) -> str:
-        name, unit, size = display_name(self.instance, o), option.labels.size_unit, self._bought(o)
         if self._is_late(option):
             return next(self._late_words([o], ""))
         path = self.instance.path(self.event)
@@ -450,12 +449,8 @@ class SupplyLimits:
                 flow.serves == segment
                 and self.flows.total(o, flow.name, self.periods) >= FULLY_USED * flow.share * demanded
             ):
-                return f"{name} serves the {100 * flow.share:g} % of demand that it can"
-        limit = self._size_words(o, option, segment)
-        if limit is not None:
-            return limit
-        held = f"has only {si(size, unit)}" if size > 0 else option.labels.absent
-        return f"{name} {held}" + ("" if self.money is None else f": {self._why_not_paid(o, size)}")
+                return f"{display_name(self.instance, o)} serves the {100 * flow.share:g} % of demand that it can"
+        return self._option_words(o, option, segment)
 
 
 def _is_at_rate(tonnes: float, rate: float | None, years: float) -> bool:

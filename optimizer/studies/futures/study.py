@@ -134,21 +134,31 @@ def solve_retimed(
 
 
 def solve_alone_in_full(memory: Memory, instance: Instance, settings: Settings) -> Result | None:
-    """Find the best plan of one future with the least outlay at its cost, as an executor's task; None without one."""
+    """Find the best plan of one future with the least outlay at its cost, as an executor's task; None without one.
+
+    None as well if the search was stopped at a plan with an unpriced gap: the best plan may have none.
+    """
     with own_clock(memory, settings) as clock:
         found = solve_instance(instance, settings, clock)
-        if found.baseline is None:
+        is_stopped = found.status == "stopped"
+        if found.baseline is None or (is_stopped and not found.survives and instance.policy.gap_price is None):
             return None
-        if not found.survives or found.status == "stopped" or clock.is_over:
+        if not found.survives or is_stopped or clock.is_over:
             return found
-        with WhatIfSolver(instance, settings, clock) as solver:
-            most = found.total_cost + HELD_VALUE * abs(found.total_cost)
-            rows = (at_most(risk.cost, most, "cost"),)
-            cheaper = solver.ask(problem=ProblemVariant(outlay, rows, "outlay"))
-        if cheaper.status != "optimal" or cheaper.outlay >= found.outlay * (1 - SAME_VALUE):
-            return found
-        own = _follow_feasible(instance, cheaper.plan, "informed plan", settings, clock)
-        return replace(own, bound=found.bound, status=found.status) if own.survives else found
+        return _with_least_outlay(instance, found, settings, clock)
+
+
+def _with_least_outlay(instance: Instance, found: Result, settings: Settings, clock: Clock) -> Result:
+    """Return the best plan with the least outlay at its cost; the one that was found if none has less."""
+    with WhatIfSolver(instance, settings, clock) as solver:
+        most = found.total_cost + HELD_VALUE * abs(found.total_cost)
+        rows = (at_most(risk.cost, most, "cost"),)
+        cheaper = solver.ask(problem=ProblemVariant(outlay, rows, "outlay"))
+    if cheaper.status != "optimal" or cheaper.outlay >= found.outlay * (1 - SAME_VALUE):
+        return found
+    (given,) = read_plans([cheaper.plan], instance)
+    own = evaluate_plan(instance, replace(given, name="informed plan"), settings, clock).result
+    return replace(own, bound=found.bound, status=found.status) if own.survives else found
 
 
 def follow_plans(
@@ -172,11 +182,6 @@ def _followed(instance: Instance, name: str, plan: Plan, settings: Settings, clo
         return FollowedPlan(name, "", broken_rules=tuple(error.findings))
     result = done.result
     return FollowedPlan(name, "", result.total_cost, result.survival_gap, None, result.survives, done.broken_rules)
-
-
-def _follow_feasible(instance: Instance, plan: Plan, name: str, settings: Settings, clock: Clock) -> Result:
-    (given,) = read_plans([plan], instance)
-    return evaluate_plan(instance, replace(given, name=name), settings, clock).result
 
 
 def _as_alone(future: FutureResult) -> Alone:
