@@ -1,19 +1,23 @@
 """Plans that are given: cost, survival, rules broken, what is missing and what is wasted, each worked by hand."""
 
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 import optimizer as so
 from optimizer.audit.result import audit_result
 from optimizer.errors import GivenPlanError
+from optimizer.report.tables.evaluate import evaluation_parts
 from optimizer.results.result import Result
 from optimizer.studies.evaluate import evaluate, evaluate_futures
-from optimizer.studies.evaluation import PlanChange
+from optimizer.studies.evaluation import PlanChange, PlanNeed
 from optimizer.studies.verify import verify
+from optimizer.studies.what_if import WhatIfResult, WhatIfSolver
 
 ROOT = Path(__file__).parent.parent
 TINY = ROOT / "instances" / "tiny.yaml"
@@ -286,6 +290,15 @@ def test_no_purchase_keeps_every_floor() -> None:
     found = one(instance, {"purchases": {"reserve": {2026: 20}}})
     assert found.need.is_possible is False
     assert found.need.changes == ()
+
+
+def test_what_a_stopped_search_buys_is_not_said_to_be_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A search that is stopped has a plan, which may buy nothing more and keep no floor."""
+    monkeypatch.setattr(WhatIfSolver, "ask", lambda solver, *_: WhatIfResult("stopped", cost=300.0))
+    found = evaluate(so.read(data()), {"purchases": {"reserve": {2026: 20}}})
+    assert found.plans[0].need == PlanNeed(None)
+    Console(file=(text := io.StringIO()), width=200).print(*evaluation_parts(found, 200))
+    assert "Missing not known: the time ran out" in " ".join(text.getvalue().split())
 
 
 def test_what_is_missing_is_found_where_the_file_is_rounded_by_hand() -> None:

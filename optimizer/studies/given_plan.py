@@ -213,10 +213,8 @@ def _need(found: EvaluatedPlan, solver: WhatIfSolver) -> PlanNeed:
     answer = solver.ask(free, problem)
     if answer.status == "infeasible":
         answer = solver.ask(with_eased_floors(free), problem)
-    if answer.status == "infeasible":
-        return PlanNeed(False)
-    if not answer.plan.builds and not answer.plan.fills:
-        return PlanNeed(None)
+    if answer.status != "optimal":
+        return PlanNeed(False if answer.status == "infeasible" else None)
     changes = plan_changes(instance, plan, answer.plan)
     return PlanNeed(True, changes, answer.outlay - found.result.outlay, answer.cost - found.result.total_cost)
 
