@@ -124,6 +124,19 @@ def test_the_least_gap_with_fixed_charges_is_that_of_the_extensive_form(numbers:
     assert {row.mark.path for row in model.valid} <= {row.mark.path for row in model.rows}
 
 
+@pytest.mark.parametrize("name", ["high", "hi/gh"])
+def test_dual_values_of_valid_inequalities_count_in_the_future_of_their_shock(name: str, tmp_path: Path) -> None:
+    """Under a budget that keeps all floors the futures are first solved by themselves, whatever they are called."""
+    charged(tmp_path, NUMBERS[0].replace("17.1M", "900M"))
+    path = tmp_path / "three.yaml"
+    path.write_text(path.read_text(encoding="utf-8").replace("high:", f"{name}:"), encoding="utf-8")
+    instance, steps = so.load(path), list[Progress]()
+    whole = solve_extensive_form(instance, EXACT, Clock(), lambda step: None)
+    found = by_constraint_generation(instance, EXACT, Clock(), steps.append)
+    assert found.cost == pytest.approx(whole.cost, rel=1e-6)
+    assert [step.bound for step in steps if step.phase == "futures by themselves"] == [pytest.approx(whole.cost)]
+
+
 def test_the_gap_of_a_future_is_not_read_from_a_model_that_lacks_shocks(tmp_path: Path) -> None:
     """90 severities at three starts are more than a master problem holds."""
     entries = "".join(

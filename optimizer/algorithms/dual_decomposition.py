@@ -297,12 +297,13 @@ class DualDecomposition:
         for place, (row, dual) in enumerate(zip(self.model.builder.rows, relaxation.duals.tolist(), strict=True)):
             if dual:
                 yield row, dual, self.model.builder.sharing(place)
-        numbers = {future.name: number for number, future in enumerate(self.model.tree.futures)}
+        # Names of futures may hold a slash, so that they cannot be read from the names of paths.
+        futures = {shock.name: self.model.tree.locate(shock)[0] for shock in self.model.shocks}
         added = () if relaxation.added_duals is None else relaxation.added_duals.tolist()
         # If the clock ran out, rows may have been added after the relaxation was solved: they have no dual value.
         for row, dual in zip(self.model.inequalities.passed, added, strict=False):
             if dual:
-                yield row, dual, (numbers[row.mark.path.partition("/")[0]],)
+                yield row, dual, (futures[row.mark.path],)
 
     def _step_multipliers(
         self, multipliers: Sequence[Vector], wanted: Sequence[Mapping[int, float]], value: float
