@@ -9,12 +9,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 import optimizer as so
-from optimizer.algorithms.near_optimal import NearOptimalPlan
+from optimizer.algorithms.near_optimal import NearOptimalPlan, NearOptimalSearch
 from optimizer.algorithms.problem import ProblemVariant, at_most, leaving_out, size
+from optimizer.model.expressions import Expression
 from optimizer.report.tables.compare import comparison_headline
 from optimizer.results.plan import Plan
 from optimizer.risk import cost
-from optimizer.solver import Settings
+from optimizer.solver import Settings, SolveResult
 from optimizer.studies.alternatives import _OptionSearch, _Selection
 from optimizer.studies.alternatives_result import Alternatives, SizeRange
 from optimizer.studies.what_if import WhatIfSolver
@@ -230,6 +231,25 @@ def test_ranges_are_those_of_single_questions(data: dict[str, Any]) -> None:
             greatest = asker.ask(problem=ProblemVariant(size(each.option, -1.0), (capped,), "greatest"))
             assert each.least.size == pytest.approx(least.value, abs=slack)
             assert each.greatest.size == pytest.approx(-greatest.value, abs=slack)
+
+
+def test_a_relaxation_without_a_solution_proves_no_range(monkeypatch: pytest.MonkeyPatch) -> None:
+    # There is a plan, so that the solver errs. Where searches have hardly any time, relaxations bound the ranges: a is
+    # from 20 t and b up to 40 t, as worked above, and the cheapest plan has 60 t and none.
+    usual, bounds = NearOptimalSearch.limit, list[float]()
+
+    def fail(near: NearOptimalSearch, objective: Expression) -> float:
+        with monkeypatch.context() as patch:
+            none = SolveResult("infeasible", None, math.inf, math.inf, None)
+            patch.setattr(near.model, "solve_relaxed", lambda: none)
+            bounds.append(usual(near, objective))
+        return bounds[-1]
+
+    monkeypatch.setattr(NearOptimalSearch, "limit", fail)
+    ranges = by_option(so.alternatives(so.read(three()), 0.1, patience=1e-3))
+    assert set(bounds) == {-math.inf}
+    assert ranges["a"].least.bound <= 20 * (1 + 1e-4)
+    assert ranges["b"].greatest.bound >= 40 * (1 - 1e-4)
 
 
 def test_less_than_what_is_proven_is_none() -> None:

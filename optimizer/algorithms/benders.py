@@ -364,13 +364,13 @@ class BendersSearch(RecourseEstimates):
     def _evaluate_purchases(self, values: Vector | None, note: str) -> SearchResult:
         """Evaluate a plan by its purchases, or the do-nothing plan for None.
 
-        The result has the cost with the cheapest baseline, and the gap.
+        The result has the cost with the cheapest baseline, the gap, and the note; without a plan, none of them.
         """
         master, history = self._master((), {}), tuple(self.history)
         master.minimise("expected cost")
         result = master.solve_with_purchases(np.zeros(master.size) if values is None else values)
         if result.values is None:
-            return SearchResult("stopped", master.builder, history=history, notes=(note,))
+            return SearchResult("stopped", master.builder, history=history)
         costs, likely = np.zeros(len(self.probability)), self.probability > 0
         if likely.any():
             replies = self.evaluator.operate_batches(result.values, self.clock, {}, likely, flows=True)

@@ -35,11 +35,6 @@ class ShockGroups:
         """Number of groups."""
         return int(self.group_of.max(initial=-1)) + 1
 
-    @property
-    def outside(self) -> list[int]:
-        """Indices of the shocks that belong to no group."""
-        return np.flatnonzero(self.group_of < 0).tolist()
-
     def lower_bounds(self) -> Vector:
         """Return for each group a lower bound on its weighted sum."""
         inside = self.group_of >= 0

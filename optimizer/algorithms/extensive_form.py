@@ -438,7 +438,6 @@ class ShockModel(MeasuredModel):
     def _do_nothing(self) -> SearchResult | None:
         """Return the do-nothing plan, which only rules can make infeasible; None if they do."""
         self.release_integers()
-        self.notes.append("The run was stopped before any plan was found; this one does nothing.")
         marks = [column.mark for column in self.builder.columns]
         plan = [j for j, m in enumerate(marks) if m.owner in self.instance.options and not m.path and m.what != "stock"]
         self.allow_shortages(np.inf)
@@ -447,6 +446,7 @@ class ShockModel(MeasuredModel):
         result = self.solve_lp()
         if result.values is None:
             return None
+        self.notes.append("The run was stopped before any plan was found; this one does nothing.")
         values = (self.cheapest_at_gap(max(0.0, self.gap.value(result.values.tolist()))) or result).values
         assert values is not None
         # The choice of excused samples is not part of the plan, but has to be integral too.

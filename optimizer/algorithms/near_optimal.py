@@ -145,9 +145,10 @@ class NearOptimalSearch(Search):
         model.bound([column], max(model.lower[column], lower - slack), min(model.upper[column], upper + slack))
 
     def limit(self, objective: Expression) -> float:
-        """Return a lower bound on the objective over all plans from the LP relaxation; infinite if there is no plan.
+        """Return a lower bound on the objective over all plans from the LP relaxation.
 
-        The earlier deadline of the clock does not apply. −∞ if the time runs out.
+        The earlier deadline of the clock does not apply. −∞ if the time runs out, or if the solver finds no solution:
+        there is one, that of the known plans.
         """
         self.model.release_integers()
         self.model.solver.set_objective(objective)
@@ -156,8 +157,6 @@ class NearOptimalSearch(Search):
         with self.clock.unhurried():
             result = self.model.solve_relaxed()
         self.model.solver.keep(LIMIT)
-        if result.status == "infeasible":
-            return math.inf
         return result.objective if result.status == "optimal" else -math.inf
 
     def reoptimise(self, known: NearOptimalPlan, objective: Expression) -> NearOptimalPlan | None:

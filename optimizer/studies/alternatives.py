@@ -259,7 +259,7 @@ class _Selection:
         best = self.near.limit(objective)
         # Stop at a plan with nine tenths of the improvement that the relaxation allows over the plans found so far.
         now = min(self._value(objective, known) for known in self.near.found)
-        if best < now:
+        if -math.inf < best < now:
             self.near.seek(objective, enough=best + 0.1 * (now - best))
 
     def _value(self, objective: Expression, known: NearOptimalPlan) -> float:

@@ -81,3 +81,19 @@ def test_against_an_adversary_too(attack_budget: float, most: float) -> None:
         if heard.count < last:
             break
     assert stopped
+
+
+@pytest.mark.parametrize("strategy", ["extensive-form", "constraint-generation", "benders"])
+@pytest.mark.parametrize(("least", "says"), [(0.0, True), (0.05, False)])
+def test_a_note_on_the_plan_that_does_nothing_stands_beside_a_plan(strategy: Any, least: float, says: bool) -> None:
+    # What is imported has to be, so that a home share of 5 % leaves no plan without the home plant.
+    data = market(2)
+    for process in data["processes"].values():
+        process["min_utilisation"] = 0.5
+    share = {"commodity": "magnet", "region": "home", "share": least}
+    del data["adversary"]
+    instance = so.read(data | {"home": "home", "policy": {"min_share": [share]}})
+    clock = Clock()
+    clock.interrupted = True
+    found = best_plan(instance, Settings(strategy=strategy), clock, lambda step: None)
+    assert (found.values is not None) == any("this one does nothing" in note for note in found.notes) == says
