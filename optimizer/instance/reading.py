@@ -185,7 +185,7 @@ def check_document(document: Document) -> tuple[Instance, tuple[Finding, ...]]:
     findings += _warn_of_empty_keys(document, findings)
     findings = sorted(dict.fromkeys(findings), key=lambda finding: finding.line or 0)
     if any(finding.severity == "error" for finding in findings):
-        raise InstanceError(_limit_findings(findings))
+        raise InstanceError(limit_findings(findings))
     assert instance is not None
     return instance, tuple(findings)
 
@@ -213,7 +213,7 @@ def _affordable_variants(document: Document) -> int:
     return max(1, SCENARIO_VALUES // (own + 50))
 
 
-def _limit_findings(findings: Sequence[Finding]) -> list[Finding]:
+def limit_findings(findings: Sequence[Finding]) -> list[Finding]:
     """Return the first `FINDINGS` findings; if there are more, errors only, and a note that others are left out."""
     if len(findings) < FINDINGS:
         return list(findings)

@@ -16,8 +16,9 @@ from datetime import date, time, timedelta
 from functools import cache
 from typing import Any
 
-from optimizer.errors import Finding, InstanceError, require_extra
+from optimizer.errors import Finding, InstanceError, Place, require_extra
 from optimizer.instance.document import Document
+from optimizer.instance.reading import limit_findings
 from optimizer.io.excel_layout import COMMENT, SHEETS
 from optimizer.suggestions import SURROGATE, character, did_you_mean, excerpt
 from optimizer.tolerances import (
@@ -368,9 +369,18 @@ class Workbook:
         return InstanceError([*self.document.findings, Finding(self.document.file, None, "", what, cure)])
 
     def _report(self, at: str, what: str, cure: str) -> None:
-        self.document.findings.append(Finding(self.document.file, None, "", what, cure, cell=at))
-        if len(self.document.findings) > FINDINGS:
-            raise InstanceError(self.document.findings)
+        add_finding(self.document, (), at, what, cure)
+
+
+def add_finding(document: Document, place: Place, at: str, what: str, cure: str) -> None:
+    """Add a finding about a cell.
+
+    Raises:
+        InstanceError: there are more findings than are listed.
+    """
+    document.findings.append(Finding(document.file, None, ".".join(map(excerpt, place)), what, cure, cell=at))
+    if len(document.findings) > FINDINGS:
+        raise InstanceError(limit_findings(document.findings))
 
 
 def _describe_time(value: date | time | timedelta) -> tuple[str, str]:

@@ -12,13 +12,13 @@ from typing import Any
 from pydantic import BaseModel
 
 from optimizer.disruptions.adversary import AdversarySpec
-from optimizer.errors import Finding, InstanceError, OptimizerError, Place, require_extra
+from optimizer.errors import InstanceError, OptimizerError, Place, require_extra
 from optimizer.files import starts_formula
 from optimizer.horizon import Horizon
 from optimizer.instance.document import Document, get_value
 from optimizer.instance.schema import Instance, Policy
 from optimizer.instance.text import Allowance, TextError
-from optimizer.io.excel_cells import InputSheet, SheetCell, SheetLine, Workbook
+from optimizer.io.excel_cells import InputSheet, SheetCell, SheetLine, Workbook, add_finding
 from optimizer.io.excel_layout import (
     ABOUT,
     COMMENT,
@@ -38,8 +38,8 @@ from optimizer.io.excel_layout import (
 from optimizer.io.json_schema import describe_model
 from optimizer.io.yaml_text import Comment, dump_flow, value_at
 from optimizer.levers import KINDS
-from optimizer.suggestions import CONTROL, character, did_you_mean, excerpt
-from optimizer.tolerances import CELL_LENGTH, FINDINGS
+from optimizer.suggestions import CONTROL, character, did_you_mean
+from optimizer.tolerances import CELL_LENGTH
 
 # Maximum number of consecutive empty lines in a header.
 _MOST_EMPTY = 100
@@ -97,6 +97,7 @@ class _Reader:
             if not key:
                 if set(line.cells) != {COMMENT}:
                     self._report((), line.at, "a value without a key", "Name it in the column key.")
+                self._comment((), line.comment)
                 continue
             place: Place = tuple(key.split("."))
             self._locate(place, line.at)
@@ -227,11 +228,7 @@ class _Reader:
             self._report(place, cells[column].at, f'"{column}" is no column of this sheet', "Remove it.")
 
     def _report(self, place: Place, at: str, what: str, cure: str) -> None:
-        """Add a finding about a cell."""
-        where = ".".join(map(excerpt, place))
-        self.document.findings.append(Finding(self.document.file, None, where, what, cure, cell=at))
-        if len(self.document.findings) > FINDINGS:
-            raise InstanceError(self.document.findings)
+        add_finding(self.document, place, at, what, cure)
 
     def _locate(self, place: Place, at: str, depth: int = 1) -> None:
         """Record the cell of a place, and of each place around it, from a depth on, that has none yet."""

@@ -309,6 +309,31 @@ def test_slips_of_the_sheets_themselves() -> None:
     assert "horizon.start: is given twice. Keep one of the two." in said
 
 
+def test_a_workbook_with_more_findings_than_are_listed_says_so() -> None:
+    def unknown(book: Any) -> None:
+        for number in range(300):
+            book["cuts"].append([f"shock{number}"])
+
+    def headless(book: Any) -> None:
+        for row in range(2, 302):
+            book["cuts"].cell(row, 40, 1)
+
+    for change, last in ((unknown, '"shock198" is no row of the sheet shocks'), (headless, "cuts!AN200: stands in a")):
+        said = found(edited(change))
+        assert len(said) == 200
+        assert last in said[-2]
+        assert said[-1].startswith("book.xlsx: has more than 200 findings, of which the first are listed.")
+
+
+def test_comments_in_rows_without_a_key_are_kept_and_values_refused(tmp_path: Path) -> None:
+    source, target = tmp_path / "book.xlsx", tmp_path / "back.yaml"
+    source.write_bytes(edited(lambda book: book["instance"].append([None, None, "checked in May"])))
+    convert_file(source, target)
+    assert "# checked in May" in target.read_text(encoding="utf-8")
+    (said,) = found(edited(lambda book: book["instance"].append([None, 5, "checked in May"])))
+    assert re.fullmatch(r"book.xlsx:instance!A\d+: a value without a key. Name it in the column key.", said)
+
+
 @pytest.mark.parametrize(
     ("sheet", "row", "rows", "where"),
     [
@@ -338,10 +363,12 @@ def test_a_value_where_another_sheet_has_rows_is_told_with_both_cells(
 
 
 def test_dates_are_refused_with_the_cure() -> None:
-    from datetime import datetime
+    from datetime import datetime, time
 
     said = found(edited(put("shocks", "start", 2, datetime(2027, 1, 1))))
     assert any("holds a date" in each and "write 2027, 2027Q1 or 2027-01" in each for each in said), said
+    said = found(edited(put("shocks", "months", 2, time(12))))
+    assert any("holds a time of day" in each and "Format the cell as a number." in each for each in said), said
 
 
 def test_what_a_formula_came_to_is_read(tmp_path: Path) -> None:
