@@ -141,6 +141,14 @@ def test_worths_follow_the_chain_and_its_loops() -> None:
     assert all(found[c] >= exact for c, exact in (("magnet", 1000), ("metal", 10_000 / 3), ("swarf", 5000 / 3)))
 
 
+def test_a_substitute_sets_the_worth_of_what_it_takes() -> None:
+    # 0.05 t of oxide serve a tonne of the demand, which is worth 1000: 20,000 a tonne, more than in magnets (2778).
+    ferrite = {"kind": "substitution", "demand": "all", "max_size": 40, "input": {"oxide": 0.05}}
+    found = dual_bounds(so.read(CHAIN | {"options": {"ferrite": ferrite}}), {"all": 1000.0})
+    assert found is not None
+    assert found["oxide"] == pytest.approx(20_000, rel=1e-4)
+
+
 ENDLESS = CHAIN | {
     "processes": CHAIN["processes"] | {"recycler": {"input": {"swarf": 1}, "output": {"metal": 2}, "capacity": 10}},
     "adversary": {

@@ -42,9 +42,11 @@ best_plan(so.load(file), settings, Clock(), hear, add=1, few_rows=0)
 
 @pytest.mark.parametrize(
     ("name", "strategy", "last"),
-    # Floors that hold, floors that fail, probabilities, several futures; some killed early, in the middle and late.
+    # Floors that hold, floors that fail, probabilities, futures; some killed early, in the middle and late: with
+    # integers, under the least gap.
     [("generated/106", "constraint-generation", n) for n in (1, 3, 6)]
-    + [("generated/208", "benders", n) for n in (2, 5, 8)]
+    + [("generated/101", "constraint-generation", 4)]
+    + [("generated/208", "benders", n) for n in (2, 5, 8, 12)]
     + [("generated/104", "benders", 2)]
     + [("futures/nested_1013", "constraint-generation", n) for n in (1, 3)]
     + [("futures/expected_1007", "benders", n) for n in (3, 9)]
