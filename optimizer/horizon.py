@@ -7,13 +7,14 @@ a      decision point       a period in which investments may be decided
 
 import math
 import re
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from optimizer.suggestions import finding
-from optimizer.tolerances import ROUNDING
+from optimizer.tolerances import NEGLIGIBLE, ROUNDING
 
 Step = Literal["year", "quarter", "month"]
 MONTHS: dict[Step, int] = {"year": 12, "quarter": 3, "month": 1}
@@ -82,6 +83,21 @@ class Horizon(BaseModel):
     def _labels(self) -> tuple[str, ...]:
         shapes = {"year": "{0}", "quarter": "{0}Q{1}", "month": "{0}-{1:02d}"}
         return tuple(shapes[self.step].format(self.year(t), t % self.per_year + 1) for t in self.periods)
+
+    def even_parts(self, periods: range, amounts: Sequence[float]) -> Iterator[tuple[str, range]]:
+        """Yield the parts of a calendar year, with their names, within which amounts by period do not change.
+
+        The parts are the year where all of it is alike, or else its quarters, and the periods of a quarter that is not.
+        """
+        own, months = amounts[periods.start : periods.stop], len(periods) * self.months
+        if max(own) - min(own) > NEGLIGIBLE * max(own):
+            length = max(1, len(periods) // (4 if months == 12 else 3))
+            for t in periods[::length]:
+                yield from self.even_parts(range(t, t + length), amounts)
+            return
+        year, first = self.year(periods.start), periods.start % self.per_year
+        names = {12: f"{year}", 3: f"{year}Q{first * self.months // 3 + 1}", 1: self.label(periods.start)}
+        yield names[months], periods
 
     def whole(self, months: float) -> int:
         """Return the number of periods in a delay of `months`, rounded up."""

@@ -110,6 +110,28 @@ def test_what_a_plan_wastes() -> None:
     assert (found.waste.outlay, found.waste.cost) == (pytest.approx(200), pytest.approx(200))
 
 
+def test_what_is_missing_does_as_entered_what_is_said() -> None:
+    # 8 t a month, half of it kept in a ban of five months from May: 20 t by the end of April, at most 5 t a month. The
+    # plan buys 1 t a month. Its 12 t and the 16 t that it lacks, bought evenly, are 9.3 t by then.
+    horizon = {"start": 2026, "end": 2026, "step": "month"}
+    demands = {"all": data()["demands"]["all"] | {"quantity": 96}}
+    shocks = {"ban": data()["shocks"]["ban"] | {"start": "2026-05", "months": 5}}
+    options = {"reserve": data()["options"]["reserve"] | {"fill_rate": 60}}
+    instance = so.read(data(horizon=horizon, demands=demands, shocks=shocks, options=options))
+    found: Any = evaluate(instance, {"purchases": {"reserve": {2026: 12}}})
+    need = found.plans[0].need
+    parts = [("2026Q1", 3, 15), ("2026-04", 1, 5), ("2026-05", 1, 1), ("2026-06", 1, 1), ("2026Q3", 3, 3)]
+    parts += [("2026Q4", 3, 3)]
+    assert [(each.period, each.before, each.after) for each in need.changes] == [
+        (period, pytest.approx(before), pytest.approx(after)) for period, before, after in parts
+    ]
+    assert [each.money for each in need.changes] == [pytest.approx(money) for money in (60, 20, 0, 0, 0, 0)]
+    assert "enter them in place of the year" in found.frames.frame("missing").note
+    entered = {"purchases": {"reserve": {each.period: each.after for each in need.changes}}}
+    assert one(instance, entered, is_quick=True).result.survives
+    assert not one(instance, {"purchases": {"reserve": {2026: 28}}}, is_quick=True).result.survives
+
+
 def test_where_nothing_is_needed_all_is_waste() -> None:
     found = one(so.read(data(demands={})), {"builds": {"plant": {2026: 20}}})
     assert found.result.total_cost == pytest.approx(200)

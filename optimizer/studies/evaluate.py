@@ -49,10 +49,12 @@ from optimizer.studies.evaluation import (
     PlanNeed,
     PlanWaste,
     PurchaseUse,
+    changed_entries,
+    plan_changes,
 )
 from optimizer.studies.futures.solve import ALONE_SHARE, search_futures
 from optimizer.studies.futures.stages import decisions
-from optimizer.studies.given_plan import PlanLike, judge_plan, operate_given, plan_changes, read_plans
+from optimizer.studies.given_plan import PlanLike, judge_plan, operate_given, read_plans
 from optimizer.studies.measure import GAP_SHARE, before_tolerance_base
 from optimizer.studies.what_if import WhatIfSolver
 from optimizer.tolerances import EXACT_GAP, NEGLIGIBLE, SAME_VALUE
@@ -437,7 +439,7 @@ class _Judge:
 
     def changes(self, after: Sequence[Plan]) -> tuple[BranchChange, ...]:
         """Return the changes between the plan and `after` over all futures, each once with the futures that have it."""
-        own = [plan_changes(f.instance, before, then) for (f, before), then in zip(self.parts(), after, strict=True)]
+        own = [changed_entries(f.instance, before, then) for (f, before), then in zip(self.parts(), after, strict=True)]
         return tuple(
             BranchChange(each.option, each.period, each.before, each.after, each.money, self.names(numbers))
             for each, numbers in _group_changes(own, [future.probability for future in self.tree.futures])

@@ -1,15 +1,18 @@
 """Results of an evaluation of given plans: missing and unneeded purchases, in one future or over several."""
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from optimizer.errors import Finding
 from optimizer.instance.schema import Instance
 from optimizer.results.futures import FuturesResult
+from optimizer.results.plan import Build, Plan
 from optimizer.results.result import Result
 from optimizer.studies import evaluation_frames
 from optimizer.studies.comparison import Comparison, ComparisonColumn
+from optimizer.tolerances import NEGLIGIBLE
 
 OPTIMUM = "optimum"
 # Figures of the adaptive optimum that are written to JSON.
@@ -21,14 +24,79 @@ OPTIMUM_FIGURES = (
 
 @dataclass(frozen=True)
 class PlanChange:
-    """The difference of two plans in the purchase of an option at a decision point, or in a year for a stockpile."""
+    """The difference of two plans in the purchase of an option at a decision point, or of a stockpile in some time."""
 
     option: str
-    period: str  # label of the decision point; of a stockpile the calendar year
+    period: str  # label of the decision point; of a stockpile the calendar year, or a quarter or period of it
     # Sizes, in the option's own unit; of a stockpile t.
     before: float
     after: float
     money: float  # extra spending of the second plan, undiscounted; negative if it spends less
+
+
+def plan_changes(instance: Instance, before: Plan, after: Plan) -> tuple[PlanChange, ...]:
+    """Return the differences of two plans in the order of the options, then of time; stockpiles by calendar year."""
+    return tuple(
+        PlanChange(o, period, was, becomes, money)
+        for o in instance.options
+        for period, was, becomes, money in _changes(instance, o, before, after)
+        if abs(becomes - was) > NEGLIGIBLE * max(was, becomes)
+    )
+
+
+def changed_entries(instance: Instance, before: Plan, after: Plan) -> tuple[PlanChange, ...]:
+    """Return the differences as the entries of the second plan: a year of uneven purchases by its parts, all of them.
+
+    Entered in place of that year, they are what the second plan buys, period by period.
+    """
+    return tuple(
+        part for each in plan_changes(instance, before, after) for part in _parts(instance, each, before, after)
+    )
+
+
+def _parts(instance: Instance, change: PlanChange, before: Plan, after: Plan) -> Iterator[PlanChange]:
+    o, horizon = change.option, instance.horizon
+    if o not in instance.stocks:
+        yield change
+        return
+    first = horizon.period(change.period)
+    for name, periods in horizon.even_parts(range(first, first + horizon.per_year), _fills(instance, after, o)):
+        was, becomes, money = _stock_change(instance, o, before, after, periods)
+        if max(was, becomes) > NEGLIGIBLE * max(change.before, change.after):
+            yield PlanChange(o, name, was, becomes, money)
+
+
+def _changes(instance: Instance, o: str, before: Plan, after: Plan) -> Iterator[tuple[str, float, float, float]]:
+    """Yield the purchases of one option: period, size in both plans, and the extra money of the second plan."""
+    if o in instance.stocks:
+        horizon, count = instance.horizon, instance.horizon.per_year
+        for year, start in zip(horizon.years, horizon.periods[::count], strict=True):
+            yield str(year), *_stock_change(instance, o, before, after, range(start, start + count))
+        return
+    old, new = ({build.t: build for build in plan.builds if build.option == o} for plan in (before, after))
+    for t in sorted({*old, *new}):
+        (was, first), (becomes, then) = (_size_and_money(instance, o, builds.get(t)) for builds in (old, new))
+        yield instance.horizon.label(t), was, becomes, then - first
+
+
+def _stock_change(instance: Instance, o: str, before: Plan, after: Plan, periods: range) -> tuple[float, float, float]:
+    """Return what both plans buy of a stockpile in some periods, and the extra money of the second one."""
+    stock, horizon = instance.stocks[o], instance.horizon
+    bought, then = (
+        [fill if t in periods else 0.0 for t, fill in enumerate(_fills(instance, plan, o))] for plan in (before, after)
+    )
+    return sum(bought), sum(then), stock.paid_for_fills(horizon, then) - stock.paid_for_fills(horizon, bought)
+
+
+def _size_and_money(instance: Instance, o: str, build: Build | None) -> tuple[float, float]:
+    if build is None:
+        return 0.0, 0.0
+    paid = instance.sized[o].payments(instance.horizon, build.t, build.size, opened=build.opened)
+    return build.size, math.fsum(paid.values())
+
+
+def _fills(instance: Instance, plan: Plan, o: str) -> Sequence[float]:
+    return plan.fills.get(o, (0.0,) * len(instance.horizon.periods))
 
 
 @dataclass(frozen=True)
@@ -126,6 +194,15 @@ class PurchaseUse:
     needed_in: tuple[str, ...]  # names of the futures that need it, or part of it
 
 
+def _wasted(waste: PlanWaste | None) -> Iterator[tuple[str, str, str]]:
+    """Yield the options of waste with its periods, and the years of these for stockpiles, and the futures."""
+    for each in () if waste is None else waste.changes:
+        if isinstance(each, BranchChange):
+            yield from (
+                (each.option, period, name) for period in (each.period, each.period[:4]) for name in each.futures
+            )
+
+
 @dataclass(frozen=True)
 class FuturesPlan:
     """The evaluation of one given plan over all futures."""
@@ -142,8 +219,7 @@ class FuturesPlan:
     @property
     def idle(self) -> tuple[PurchaseUse, ...]:
         """Purchases that only some of their futures need, and that are not part of `waste` in all others."""
-        changes = [] if self.waste is None else [each for each in self.waste.changes if isinstance(each, BranchChange)]
-        wasted = {(each.option, each.period, name) for each in changes for name in each.futures}
+        wasted = set(_wasted(self.waste))
 
         def is_idle(each: PurchaseUse) -> bool:
             idle = set(each.futures) - set(each.needed_in)

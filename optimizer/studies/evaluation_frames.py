@@ -66,10 +66,22 @@ def plan_changes_frame(found: "PlanEvaluation", part: str, name: str, title: str
     rows = ((plan.name, *values) for plan, _, values in _changes_of(found, part))
     made = [getattr(plan, part) for plan in found.plans]
     add_up = all(_is_all_outlay(each) for each in made if each is not None and each.changes)
-    note = (
-        "" if add_up else "Money: capex, one-off fixed cost and stock; outlay: its budget_share of that, price support."
-    )
+    said = "Money: capex, one-off fixed cost and stock; outlay: its budget_share of that, price support."
+    note = " ".join([*([] if add_up else [said]), *_part_notes(found, made)])
     return Frame.of_rows(name, title, columns, rows, note)
+
+
+def _part_notes(
+    found: "PlanEvaluation | FuturesEvaluation", made: "Iterable[PlanNeed | PlanWaste | None]"
+) -> list[str]:
+    """Return a note on the changes that name parts of a year, if there are any."""
+    stocks, years = found.instance.stocks, set(map(str, found.instance.horizon.years))
+    changes = (each for part in made if part is not None for each in part.changes)
+    if any(each.option in stocks and each.period not in years for each in changes):
+        return [
+            "Where a stock is not bought evenly over a year, all its parts are listed: enter them in place of the year."
+        ]
+    return []
 
 
 def _is_all_outlay(made: "PlanNeed | PlanWaste") -> bool:
@@ -161,6 +173,7 @@ def branch_changes(found: "FuturesEvaluation", part: str, name: str, title: str)
         for plan, each, values in _changes_of(found, part)
     )
     note = "Money of one future, undiscounted; the mean where prices differ."
+    note = " ".join([note, *_part_notes(found, [getattr(plan, part) for plan in found.plans])])
     return Frame.of_rows(name, title, columns, rows, note)
 
 

@@ -35,7 +35,7 @@ from optimizer.results.result import Result
 from optimizer.results.saved import RULE_BROKEN
 from optimizer.solver import Clock, Settings
 from optimizer.studies.conclusion import Timer, conclude
-from optimizer.studies.evaluation import EvaluatedPlan, PlanChange, PlanNeed, PlanWaste
+from optimizer.studies.evaluation import EvaluatedPlan, PlanNeed, PlanWaste, changed_entries, plan_changes
 from optimizer.studies.measure import GAP_SHARE
 from optimizer.studies.what_if import WhatIfSolver
 from optimizer.tolerances import NEGLIGIBLE, ROUNDING
@@ -215,7 +215,7 @@ def _need(found: EvaluatedPlan, solver: WhatIfSolver) -> PlanNeed:
         answer = solver.ask(with_eased_floors(free), problem)
     if answer.status != "optimal":
         return PlanNeed(False if answer.status == "infeasible" else None)
-    changes = plan_changes(instance, plan, answer.plan)
+    changes = changed_entries(instance, plan, answer.plan)
     return PlanNeed(True, changes, answer.outlay - found.result.outlay, answer.cost - found.result.total_cost)
 
 
@@ -233,50 +233,12 @@ def _waste(found: EvaluatedPlan, solver: WhatIfSolver) -> PlanWaste | None:
     (reduced,) = found_plans
     solved = evaluate_fixed_plan(instance, reduced, evaluator, settings, clock)
     saved = found.result.total_cost - solved.cost
-    changes = plan_changes(instance, plan, reduced)
+    changes = changed_entries(instance, plan, reduced)
     if saved <= NEGLIGIBLE * spent:
         return PlanWaste()
     assert solved.values is not None
     outlay = sum(each.value(solved.values.tolist()) for each in solved.builder.accounts("outlay").values())
     return PlanWaste(changes, found.result.outlay - outlay, saved)
-
-
-def plan_changes(instance: Instance, before: Plan, after: Plan) -> tuple[PlanChange, ...]:
-    """Return the differences of two plans in the order of the options, then of time; stockpiles by calendar year."""
-    return tuple(
-        PlanChange(o, period, was, becomes, money)
-        for o in instance.options
-        for period, was, becomes, money in _changes(instance, o, before, after)
-        if abs(becomes - was) > NEGLIGIBLE * max(was, becomes)
-    )
-
-
-def _changes(instance: Instance, o: str, before: Plan, after: Plan) -> Iterator[tuple[str, float, float, float]]:
-    """Yield the purchases of one option: period, size in both plans, and the extra money of the second plan."""
-    if o in instance.stocks:
-        stock, plans = instance.stocks[o], (before, after)
-        for year in instance.horizon.years:
-            bought, after_that = (_purchases_in(instance, plan, o, year) for plan in plans)
-            more = stock.paid_for_fills(instance.horizon, after_that) - stock.paid_for_fills(instance.horizon, bought)
-            yield str(year), sum(bought), sum(after_that), more
-        return
-    old, new = ({build.t: build for build in plan.builds if build.option == o} for plan in (before, after))
-    for t in sorted({*old, *new}):
-        (was, first), (becomes, then) = (_size_and_money(instance, o, builds.get(t)) for builds in (old, new))
-        yield instance.horizon.label(t), was, becomes, then - first
-
-
-def _size_and_money(instance: Instance, o: str, build: Build | None) -> tuple[float, float]:
-    if build is None:
-        return 0.0, 0.0
-    paid = instance.sized[o].payments(instance.horizon, build.t, build.size, opened=build.opened)
-    return build.size, math.fsum(paid.values())
-
-
-def _purchases_in(instance: Instance, plan: Plan, o: str, year: int) -> list[float]:
-    """Return a plan's purchases of a stockpile by period, with zeros outside one calendar year."""
-    fills = plan.fills.get(o, (0.0,) * len(instance.horizon.periods))
-    return [fill if instance.horizon.year(t) == year else 0.0 for t, fill in enumerate(fills)]
 
 
 @dataclass(frozen=True)

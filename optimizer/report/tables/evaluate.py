@@ -36,7 +36,7 @@ from optimizer.studies.evaluation import (
 from optimizer.studies.evaluation_frames import purchase_uses
 from optimizer.studies.futures.stages import ALL, branches_in_words, find_stages
 from optimizer.tolerances import SAME_VALUE
-from optimizer.units import si
+from optimizer.units import rounded_up, si
 
 
 def evaluation_parts(
@@ -178,7 +178,9 @@ def _changes_tables(found: PlanEvaluation | FuturesEvaluation, *more: Frame) -> 
 
 
 def _size_writer(found: PlanEvaluation | FuturesEvaluation, part: str) -> CellRenderer:
-    return lambda row: size_text(found.instance, row["option"], row[part]) if row[part] else "–"
+    # What is enough is rounded up: entered as printed, it still is.
+    shown = (lambda size: rounded_up(size, 3)) if part == "enough" else float
+    return lambda row: size_text(found.instance, row["option"], shown(row[part])) if row[part] else "–"
 
 
 def _plans_panel(found: PlanEvaluation) -> Panel:
@@ -238,7 +240,11 @@ def _reduction_texts(found: PlanEvaluation | FuturesEvaluation, changes: Sequenc
     """Return the purchases that can be smaller, each with both sizes, as a list in words."""
     said = []
     for each in changes:
-        before, after = (size_text(found.instance, each.option, size) for size in (each.before, each.after))
+        if each.before == each.after:  # a part of a year that changes elsewhere
+            continue
+        before, after = (
+            size_text(found.instance, each.option, size) for size in (each.before, rounded_up(each.after, 3))
+        )
         named = f"{display_name(found.instance, each.option)}, {each.period}{_branch_phrase(found, each)}"
         said.append(f"{named}: {after if each.after > 0 else 'none'} instead of {before}")
     tail = f"; {plural(len(said) - MOST_RULES, 'more purchase')}" if len(said) > MOST_RULES else ""
