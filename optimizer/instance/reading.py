@@ -82,7 +82,7 @@ PASSES: tuple[Check, ...] = (
     decisions.rules_ask_something,
     decisions.adversary_can_act,
     decisions.forced_purchases_are_possible,
-    decisions.gap_price_is_a_multiple,
+    supply.gap_price_is_a_multiple,
     names.members_add_up,
     supply.floors_have_a_source,
     supply.inputs_can_be_had,

@@ -155,7 +155,8 @@ class Policy(Described):
     )
     gap_price: Positive | None = Field(
         default=None,
-        description="What a gap counts in each shock, a multiple of its shortage cost; without it floors come first.",
+        description="What a gap counts in each shock, a multiple of its undiscounted shortage cost; without it floors "
+        "come first.",
     )
 
 

@@ -19,8 +19,6 @@ from optimizer.units import least_whole, rounded_up
 
 # A duration above this number of months was probably written with a suffix, such as 24M.
 MOST_MONTHS = 1200
-# A `gap_price` above this multiple of the shortage cost is probably an amount of money.
-LARGEST_GAP_PRICE = 100
 
 
 def sizes_can_be_handled(unchecked: Unchecked) -> Iterator[Problem]:
@@ -106,21 +104,29 @@ def probabilities_add_up(unchecked: Unchecked) -> Iterator[Problem]:
     """Check that, for every period, the probabilities of shocks whose windows contain it add to at most 1."""
     if not has_events(unchecked.instance):
         return
-    horizon = unchecked.instance.horizon
-    section = "shocks" if unchecked.instance.shocks else "ensembles"
-    sums = _probability_sums(unchecked.instance)
+    instance, horizon = unchecked.instance, unchecked.instance.horizon
+    section, sums = "shocks" if instance.shocks else "ensembles", _probability_sums(instance)
     worst = max(horizon.periods, key=lambda t: round(sums[t], 12))
     full = next((t for t in horizon.periods if sums[t] >= 1 - ROUNDING), None)
     if sums[worst] > 1 + ROUNDING:
         what = f"the probabilities of the shocks that hold {horizon.label(worst)} add to {sums[worst]:.4g}"
         yield (section,), what, "Lower them so that no period has more than 1.", "error"
     elif full is not None:
-        what = (
-            f"the probabilities of the shocks that hold {horizon.label(full)} add to 1: the baseline cannot occur then"
-        )
+        where = f"the shocks that hold {horizon.label(full)}"
+        what = f"the probabilities of {where} add to 1: the baseline cannot occur then"
         cure = "Lower them, or remember that the parts of the cost hold what never happens: "
-        cure += "the baseline there, less itself."
+        yield (section,), what, cure + "the baseline there, less itself.", "warning"
+    elif (total := _total_of_several(instance)) > 1 + ROUNDING:
+        what = f"the probabilities of all shocks add to {total:.4g}, but each is valued alone, with full stocks"
+        cure = "Lower them, or write shocks that follow each other as one with a list of severities."
         yield (section,), what, cure, "warning"
+
+
+def _total_of_several(instance: Instance) -> float:
+    """Return the sum of all probabilities; 0 without stocks, and for a measure that refuses a sum above 1."""
+    drawn = [each.probability for each in instance.ensembles.values()]
+    total = math.fsum([*drawn, *(each.probability for each in instance.shocks.values())])
+    return total if instance.stocks and not instance.policy.objective.needs_outcomes else 0.0
 
 
 def outcomes_exclude_each_other(unchecked: Unchecked) -> Iterator[Problem]:
@@ -132,15 +138,6 @@ def outcomes_exclude_each_other(unchecked: Unchecked) -> Iterator[Problem]:
     if total > 1 + ROUNDING:
         what = f"{measure.kind} takes one shock at most, but the probabilities of all shocks add to {total:.4g}"
         yield ("policy", "objective"), what, "Lower them so that they add to 1 at most.", "error"
-
-
-def gap_price_is_a_multiple(unchecked: Unchecked) -> Iterator[Problem]:
-    """Check that `gap_price` is a plausible multiple of the shortage cost, not an amount of money."""
-    price = unchecked.instance.policy.gap_price
-    if price is not None and price > LARGEST_GAP_PRICE:
-        what = f"a gap counts {price:,g} times its shortage cost, so that floors come first at almost any cost"
-        cure = "Write a multiple, not money: 1 counts a gap as its shortage cost. Without it floors come first."
-        yield ("policy", "gap_price"), what, cure, "warning"
 
 
 def _probability_sums(instance: Instance) -> list[float]:

@@ -16,6 +16,8 @@ from optimizer.suggestions import excerpt, suggest
 from optimizer.tolerances import ROUNDING
 from optimizer.units import Described, in_a_year, si
 
+# A `gap_price` above this multiple of the shortage cost is probably an amount of money.
+LARGEST_GAP_PRICE = 100
 BRACES = "Write its fields in braces or on lines of their own."
 
 
@@ -305,6 +307,15 @@ def restarts_take_time(unchecked: Unchecked) -> Iterator[Problem]:
             what = "has no effect: all of its capacity runs by min_utilisation when a shock begins"
             cure = "Lower min_utilisation to what contracts keep running, or remove it."
             yield (activity_section(unchecked.instance, name), name, "restart_months"), what, cure, "warning"
+
+
+def gap_price_is_a_multiple(unchecked: Unchecked) -> Iterator[Problem]:
+    """Check that `gap_price` is a plausible multiple of the shortage cost, not an amount of money."""
+    price = unchecked.instance.policy.gap_price
+    if price is not None and price > LARGEST_GAP_PRICE:
+        what = f"a gap counts {price:,g} times its shortage cost, so that floors come first at almost any cost"
+        cure = "Write a multiple, not money: 1 counts a gap as its shortage cost. Without it floors come first."
+        yield ("policy", "gap_price"), what, cure, "warning"
 
 
 def upkeep_costs_less_than_building(unchecked: Unchecked) -> Iterator[Problem]:

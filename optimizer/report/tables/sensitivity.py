@@ -491,5 +491,5 @@ def discovery_notes(found: Discovery) -> Iterator[str]:
         yield f"{plural(each.samples, 'sample')} left out for {each.where}, the first since {each.reason}."
     for k, box in enumerate(found.boxes, 1):
         if not box.is_confirmed:
-            yield f"box {k} is not confirmed: by its interval, held-back samples in it fail no more often than all do."
+            yield f"box {k} is not confirmed: too few held-back samples lie in it to tell that they fail more often."
     yield from found.notes
