@@ -11,7 +11,7 @@ import optimizer as so
 from optimizer.cli.app import app
 from optimizer.results.result import Result
 from tests.conftest import BUT_SAMPLES
-from tests.test_evaluate import data
+from tests.test_evaluate import data, option
 
 ROOT = Path(__file__).parent.parent
 TINY = str(ROOT / "instances" / "tiny.yaml")
@@ -278,6 +278,31 @@ def test_what_is_missing_is_said_to_be_of_least_total_cost_not_of_least_outlay(t
     assert "needed" not in words.lower()
     enough = written(tmp_path, "name: q\nbuilds: {plant: {2026: 20}}\npurchases: {reserve: {2026: 30}}\n", "q.yaml")
     assert run("evaluate", instance, "--plan", enough, "--quick").exit_code == 0
+
+
+def test_what_is_missing_names_the_budget_and_the_rules_that_it_leaves_aside(tmp_path: Path) -> None:
+    # 20 t of the plant for 200, and 30 t more of the floor of 50 t: stock at 5 each, 150. In all 350.
+    plan = written(tmp_path, "name: p\nbuilds: {plant: {2026: 20}}\n")
+
+    def missing(**update: Any) -> str:
+        instance = written(tmp_path, json.dumps(data(**update)), "given.yaml")
+        words = " ".join(run("evaluate", instance, "--plan", plan).stdout.replace("│", " ").split())
+        return words.partition("Missing ")[2].partition(" Waste")[0]
+
+    kept = "every floor is kept, at the least total cost"
+    assert missing(policy={"budget": 350}) == f"reserve: for 150 USD more outlay {kept}"
+    above = "for 150 USD more outlay, in all 50 USD above the budget,"
+    assert missing(policy={"budget": 300}) == f"reserve: {above} {kept}"
+    rule = {"force": {"plant": {2026: 40}}}
+    lifted = f"reserve: for 150 USD more outlay {kept}, with the broken rules still not enforced"
+    assert missing(policy=rule) == lifted
+    none = "no purchase beside those of the plan keeps every floor, whatever the budget"
+    few = option("plant", max_size=20) | {"reserve": option("reserve", max_size=1)["reserve"]}
+    assert missing(options=few) == none
+    assert (
+        missing(options=few, policy={"force": {"reserve": {2026: 1}}})
+        == f"{none}, even with the broken rules not enforced"
+    )
 
 
 def test_a_given_plan_is_not_said_to_close_what_gaps_are_worth(tmp_path: Path) -> None:

@@ -31,7 +31,6 @@ from optimizer.studies.evaluation import (
     FuturesPlan,
     PlanChange,
     PlanEvaluation,
-    PlanNeed,
 )
 from optimizer.studies.evaluation_frames import purchase_uses
 from optimizer.studies.futures.stages import ALL, branches_in_words, find_stages
@@ -97,7 +96,7 @@ def _facts_of_futures(found: FuturesEvaluation, plan: FuturesPlan) -> Iterator[t
     yield "Outlay", f"expected {si(result.outlay, money, 4)}, undiscounted"
     yield from futures_caveats(result)
     yield from _broken_rule_facts(_rules_broken(found, 0))
-    yield from _missing_facts(plan.need, found)
+    yield from _missing_facts(plan, _rules_broken(found, 0), found)
     yield from _waste_facts(plan, found)
     yield from _partly_used_facts(plan)
     yield from _adaptive_optimum_facts(found)
@@ -120,7 +119,7 @@ def _verdict_texts(
 ) -> Iterator[str]:
     """Yield texts on one of several plans: the rules that it breaks, its missing purchases, and its waste."""
     waste = _waste_facts(plan, found) if plan.waste is not None and plan.waste.changes else ()
-    for label, words in (*_broken_rule_facts(rules), *_missing_facts(plan.need, found), *waste):
+    for label, words in (*_broken_rule_facts(rules), *_missing_facts(plan, rules, found), *waste):
         yield f"{label.lower()}: {words}"
 
 
@@ -192,10 +191,11 @@ def _plans_panel(found: PlanEvaluation) -> Panel:
         lines = [(plan.name, _plan_summary(found, plan)) for plan in found.plans]
         return answer_panel(found.instance.title, headline, [*lines, *_optimum_facts(found, None)], style)
     (plan,) = found.plans
-    rules = f"; it breaks {plural(len(plan.broken_rules), 'rule')}" if plan.broken_rules else ""
-    headline = f"{plan.name}: {outcome_headline(plan.result, found.instance)}{rules}"
+    breaks = f"; it breaks {plural(len(plan.broken_rules), 'rule')}" if plan.broken_rules else ""
+    headline = f"{plan.name}: {outcome_headline(plan.result, found.instance)}{breaks}"
     # With `found.instance`: that of the plan has no budget if the plan exceeds it.
-    judged = [*_broken_rule_facts(plan.broken_rules), *_missing_facts(plan.need, found), *_waste_facts(plan, found)]
+    rules = plan.broken_rules
+    judged = [*_broken_rule_facts(rules), *_missing_facts(plan, rules, found), *_waste_facts(plan, found)]
     lines = [*facts_in_tables(found.instance, plan.result), *judged, *_optimum_facts(found, plan.result)]
     return answer_panel(found.instance.title, headline, lines, style)
 
@@ -214,20 +214,34 @@ def _broken_rule_facts(rules: Sequence[Finding]) -> Iterator[tuple[str, str]]:
         yield "Rules broken", f"{named}; named, and not enforced"
 
 
-def _missing_facts(need: PlanNeed | None, found: PlanEvaluation | FuturesEvaluation) -> Iterator[tuple[str, str]]:
+def _missing_facts(
+    plan: EvaluatedPlan | FuturesPlan, rules: Sequence[Finding], found: PlanEvaluation | FuturesEvaluation
+) -> Iterator[tuple[str, str]]:
+    """Yield the fact about what is missing; the search for it enforces no rule that the plan breaks, and no budget."""
+    need = plan.need
     if need is None:
         return
-    expected, cost = ("expected ", "expected") if isinstance(found, FuturesEvaluation) else ("", "total")
     if need.is_possible is None:
         yield "Missing", "not known: the time ran out"
     elif not need.is_possible:
         none = "no purchase beside those of the plan keeps every floor"
-        yield "Missing", f"{none}{but_samples(found.instance)}, whatever the budget"
+        lifted = ", even with the broken rules not enforced" if rules else ""
+        yield "Missing", f"{none}{but_samples(found.instance)}, whatever the budget{lifted}"
     else:
-        options = _changed_options(found, need.changes)
-        more = f"{si(need.outlay, found.instance.money, 4)} more {expected}outlay"
-        kept = f"every floor is kept{but_samples(found.instance)}"
-        yield "Missing", f"{options}: for {more} {kept}, at the least {cost} cost"
+        expected, cost = ("expected ", "expected") if isinstance(found, FuturesEvaluation) else ("", "total")
+        more = f"{si(need.outlay, found.instance.money, 4)} more {expected}outlay{_over_budget_text(plan, found)}"
+        kept = f"every floor is kept{but_samples(found.instance)}, at the least {cost} cost"
+        lifted = ", with the broken rules still not enforced" if rules else ""
+        yield "Missing", f"{_changed_options(found, need.changes)}: for {more} {kept}{lifted}"
+
+
+def _over_budget_text(plan: EvaluatedPlan | FuturesPlan, found: PlanEvaluation | FuturesEvaluation) -> str:
+    """Return how far a plan with what it lacks exceeds the budget, as a parenthesis; empty if not, or with futures."""
+    budget = found.instance.policy.budget
+    if budget is None or plan.need is None or isinstance(found, FuturesEvaluation):
+        return ""
+    over = plan.result.outlay + plan.need.outlay - budget
+    return f", in all {si(over, found.instance.money)} above the budget," if over > SAME_VALUE * budget else ""
 
 
 def _changed_options(found: PlanEvaluation | FuturesEvaluation, changes: Sequence[PlanChange]) -> str:
