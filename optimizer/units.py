@@ -244,8 +244,13 @@ def _plain(series: Series) -> float | dict[int, float]:
 
 def _each(check: Any) -> AfterValidator:
     def checked(series: Series) -> Series:
-        for value in series.values:
-            check(value)
+        for year, value in series.points:
+            try:
+                check(value)
+            except PydanticCustomError as error:
+                if not year:  # a constant has no year to name
+                    raise
+                raise PydanticCustomError("finding", "{what}", {**(error.context or {}), "key": str(year)}) from None
         return series
 
     return AfterValidator(checked)

@@ -263,6 +263,25 @@ def test_findings_name_sheet_and_cell(slip: tuple[str, str, int, Any], expected:
     assert any(expected in each and each.startswith("book.xlsx:") for each in said), said
 
 
+def test_a_value_of_a_series_out_of_range_is_found_at_its_own_year() -> None:
+    # tiny: the floor is 0.3 in 2027 and 0.7 in 2029; 70 for the second is said of its cell, not of that of the first.
+    book = openpyxl.load_workbook(io.BytesIO(dump_workbook(open_document(TINY).data)))
+    sheet = book["demands"]
+    cell = f"{column(sheet, 'survival.2029')}2"
+    sheet[cell] = 70
+    content = io.BytesIO()
+    book.save(content)
+    (said,) = found(content.getvalue())
+    assert said.startswith(f"book.xlsx:demands!{cell}: demands.motors.survival.2029: 70 is not a share")
+    block = "survival:\n      2027: 0.3\n      2029: 70\n    shortage_cost"
+    text = re.sub(r"  motors: \{.*\}\n", "", TINY.read_text(encoding="utf-8"))
+    fields = "commodity: magnet\n    quantity: 100\n    "
+    text = text.replace("demands:\n", f"demands:\n  motors:\n    {fields}{block}: 500k\n")
+    with pytest.raises(so.InstanceError) as error:
+        check_document(parse(text, "tiny.yaml"))
+    assert error.value.findings[0].line == 1 + text[: text.index("2029: 70")].count("\n")
+
+
 def test_merged_cells_are_refused_where_they_are_read() -> None:
     # As "Merge & Center" leaves them: the second source would have no region, and no cut of it.
     def change(book: Any) -> None:
