@@ -310,6 +310,28 @@ def test_the_weakest_event_stands_beside_the_share(by_hand: so.Result, capsys: p
     assert "of these samples, not the probability that the plan survives" in said
 
 
+def test_variations_are_not_said_to_be_the_shock_that_they_vary(capsys: pytest.CaptureFixture[str]) -> None:
+    # Bans of half a year to two years. 20 t of plant are no 50 t, so that no variation is survived that cuts more than
+    # 75 % of 120 t of imports; the dip, of 10 %, always is.
+    cut = {"region": "rival"}
+    shocks = {
+        "ban": {"name": "Ban, one year", "start": 2027, "months": 12, "cuts": [cut | {"severity": 1}]},
+        "dip": {"name": "Dip", "start": 2027, "months": 12, "cuts": [cut | {"severity": 0.1}]},
+    }
+    result = planned(so.read(data(ensembles={}, shocks=shocks)), Plan((build(20),), {}, {}))
+    found = so.stress(result, samples=100, seed=1)
+    weak = next(group for group in found.groups if group.name == "varied/ban")
+    assert 0 < found.share < 1
+    show(stress_parts, found)
+    said = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    survived = f"{100 * weak.share:.1f} % of {weak.samples}"
+    assert f"; of variations of Ban, one year alone {survived}" in said
+    assert "Event Ban, one year" in said
+    assert "varied/" not in said
+    sentences = view_of(found).sentences(found)
+    assert ", in a variation of Ban, one year, " in sentences[1]
+
+
 def test_an_event_of_few_samples_is_no_weak_spot(by_hand: so.Result, capsys: pytest.CaptureFixture[str]) -> None:
     """Of 40 variations of 41 shocks an event has a few samples: that none of two is survived says nothing about it."""
     shocks = {f"ban{number}": data()["shocks"]["embargo"] for number in range(41)}
@@ -622,6 +644,7 @@ def test_a_plan_that_fails_in_its_own_shocks_is_not_said_to_survive(capsys: pyte
     show(stress_parts, found)
     said = " ".join(capsys.readouterr().out.split())
     assert f"SURVIVES all 20 samples, BUT FAILS in {len(own)} of its own {len(own)} shocks" in said
+    assert f"the plan fails in {len(own)} of the {len(own)} shocks of its instance" in said.replace("│ ", "")
     show(stress_parts, so.stress(result, samples=20, seed=1))
     said = capsys.readouterr().out
     assert "SURVIVES all 20 samples " in said

@@ -39,6 +39,7 @@ from optimizer.report.tables.sensitivity import (
 from optimizer.report.tables.share import core_text, share_facts, share_headline, together_text
 from optimizer.report.tables.stress import (
     cut_off_words,
+    is_variation,
     most_helpful,
     no_additions_sentence,
     reinforcement_name,
@@ -280,9 +281,11 @@ def _stress_sentences(found: Stress) -> Sequence[str]:
         where = ""
         if weak is not None:
             which = varied_name(found, weak.name) if weak.by == "event" else weak.name
-            where = f"; of samples {_GROUPS[weak.by].format(which)} it survives {share_survived(weak.share)}"
+            words = "that vary {}" if weak.by == "event" and is_variation(weak.name) else _GROUPS[weak.by]
+            where = f"; of samples {words.format(which)} it survives {share_survived(weak.share)}"
         worst = found.worst[0]
-        name = f"{varied_name(found, worst.entry)}, {windowed(worst.first, worst.last, ' to ')}"
+        a = "a variation of " if is_variation(worst.entry) else ""
+        name = f"{a}{varied_name(found, worst.entry)}, {windowed(worst.first, worst.last, ' to ')}"
         second = f"The worst survival gap is {si(found.worst_gap, found.money)}, in {name}{where}."
     return first, second, _best_additions(found)
 

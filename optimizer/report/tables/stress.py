@@ -78,9 +78,14 @@ def _weakest_event(stress: Stress) -> str:
 
 
 def _group_name(stress: Stress, group: SampleGroup) -> str:
-    """Return the name of a group of samples; variations have the name of the shock that they vary."""
-    is_varied = group.by == "event" and group.name.startswith(f"{VARIED}/")
-    return varied_name(stress, group.name) if is_varied else group.name
+    """Return the name of a group of samples; variations are named by the shock that they vary."""
+    is_varied = group.by == "event" and is_variation(group.name)
+    return f"variations of {varied_name(stress, group.name)}" if is_varied else group.name
+
+
+def is_variation(entry: str) -> bool:
+    """Return whether samples of an entry are variations of a listed shock, which last and cut otherwise than it."""
+    return entry.startswith(f"{VARIED}/")
 
 
 def _facts(stress: Stress) -> Iterator[tuple[str, str]]:
@@ -92,11 +97,12 @@ def _facts(stress: Stress) -> Iterator[tuple[str, str]]:
     if stress.worst:
         yield "Worst gap", f"{si(stress.worst_gap, money)}, in {stress.worst[0].name}"
     if stress.own_failed:
-        own = f"{stress.own_failed:,} of the {plural(stress.own_shocks, 'shock')} that it was made for"
-        yield "Own shocks", f"by its file the plan fails in {own}; the samples are others"
+        own = f"{stress.own_failed:,} of the {plural(stress.own_shocks, 'shock')} of its instance"
+        yield "Own shocks", f"the plan fails in {own}; the samples are others"
     weak = weak_spot(stress, stress.groups)
     if weak is not None:
-        group = f"{GROUP_HEADS[weak.by].lower()} {_group_name(stress, weak)}"
+        group = _group_name(stress, weak)
+        group = group if is_variation(weak.name) else f"{GROUP_HEADS[weak.by].lower()} {group}"
         yield "Weak spot", f"{group}: {share_survived(weak.share)} of {weak.samples:,} survived"
     beyond = "" if stress.instance.policy.budget is None else " (budget not looked at)"
     yield from (
@@ -217,7 +223,7 @@ def _worst_table(stress: Stress, width: int, *, every: bool) -> Table:
         Frame.of_items("worst", title, rows, stress.frames.frame("worst").columns),
         caption=caption,
         cells={
-            "shock": lambda row: _broken_title(row.item, broken_by.get(row.item.entry, 0) if is_folded else 0),
+            "shock": lambda row: _broken_title(stress, row.item, broken_by.get(row.item.entry, 0) if is_folded else 0),
             "first": lambda row: windowed(row["first"], row["last"], "–"),
             "affects": lambda row: UnbrokenText(_effects_text(row.item)),
             "segment": lambda row: UnbrokenText(_failed_first_text(stress, row.item, 1 if width < 100 else 2)),
@@ -227,9 +233,10 @@ def _worst_table(stress: Stress, width: int, *, every: bool) -> Table:
     )
 
 
-def _broken_title(broken: BrokenShock, count: int) -> str:
+def _broken_title(stress: Stress, broken: BrokenShock, count: int) -> str:
     """Return the name of a broken shock, its event, and how many of the event's samples break the plan."""
-    event = f"\n{broken.entry.rpartition('/')[2]}" if "/" in broken.entry else ""
+    name = varied_name(stress, broken.entry) if is_variation(broken.entry) else broken.entry.rpartition("/")[2]
+    event = f"\n{name}" if "/" in broken.entry else ""
     return broken.name + event + (f"\nworst of {count:,} that break it" if count > 1 else "")
 
 
@@ -270,13 +277,21 @@ def _groups_table(stress: Stress) -> Table:
         lowest = min((row["survived"] for row in group_rows), default=1.0)
         for i, row in enumerate(group_rows):
             style = "red" if row["survived"] == lowest < 1.0 else ""
-            name = Text(row["group"].removeprefix(same if by == "event" else ""), style=style)
+            name = Text(_row_name(stress, row, same), style=style)
             lines.append((Text("" if i else GROUP_HEADS[by], style="bold"), [name, *cells(row)]))
         lines.append(None)
     heads = ["Group", "Samples", "Survived", "Interval", f"Mean gap\n{stress.money}"]
     layouts = {"Group": {"overflow": "fold"}}
     number = {"no_wrap": True}
     return cross_table(frame.title, "By", heads, lines, caption=caption, labels=number, layout=number, layouts=layouts)
+
+
+def _row_name(stress: Stress, row: FrameRow, same: str) -> str:
+    """Return the name of a group of samples in the table, where it belongs to the ensemble `same` without that."""
+    group = str(row["group"])
+    if row["by"] != "event":
+        return group
+    return varied_name(stress, group) if is_variation(group) else group.removeprefix(same)
 
 
 def _reinforcements_table(stress: Stress) -> Table:
