@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 import optimizer as so
 from optimizer.cli.app import app
+from optimizer.report.figures.answers import chart_of
 from optimizer.report.tables.explain import repair_sentences
 from tests.conftest import BUT_SAMPLES
 from tests.test_cli import CASES, TINY, diversify
@@ -140,6 +141,19 @@ def test_conflicting_rules_leave_no_plan_and_exit_with_4() -> None:
     done = diversify("compare", TINY, "--set", rule, "--set", "processes.imports.min_utilisation=0.5")
     assert done.returncode == 4, done.stderr
     assert "no plan" in done.stdout
+
+
+def test_a_plan_that_was_not_found_in_time_is_not_said_not_to_exist() -> None:
+    """To buy nothing, which is known at once, breaks the rule."""
+    rule = ("--set", "policy.force={plant: {2026: 20}}")
+    done = diversify("compare", TINY, *rule, "--quick", "--time-limit", "0")
+    assert done.returncode == 5, done.stderr
+    said = " ".join(done.stdout.split())
+    assert said.startswith("tiny: no plan was found before the search was stopped. ")
+    assert "Survives ? " in said
+    assert "65 %. Columns with ? were stopped before the proof." in said
+    found = so.compare(so.load(TINY, [rule[1]]), facts=(), settings=so.Settings(time_limit=0))
+    assert [row.words for row in chart_of(found).rows] == ["not known"]
 
 
 def test_an_instance_without_shocks_is_compared_as_well() -> None:

@@ -107,6 +107,20 @@ def test_a_time_limit_ends_it_with_what_is_known() -> None:
     assert said["information"] is None
 
 
+def test_without_a_plan_for_all_futures_it_says_why(tmp_path: Path) -> None:
+    """To buy nothing, the plan that is known at once, breaks the rule; no money pays what the rule asks for."""
+    rule = (FILE, "--set", "policy.force={plant: {2027: 5}}")
+    done = diversify("futures", *rule, "--time-limit", "0")
+    assert done.returncode == 5, done.stderr
+    assert "The search was stopped before it had a plan for all futures" in done.stdout
+    drawn = diversify("plot", *rule, "futures", "--time-limit", "0", "-o", str(tmp_path / "tree.svg"))
+    assert drawn.returncode == 5
+    assert drawn.stderr.rstrip().endswith(f"{FILE}: there is no plan; its status is stopped.")
+    done = diversify("futures", *rule, "--budget", "1")
+    assert done.returncode == 4, done.stderr
+    assert "There is no plan for all futures: its rules contradict each other" in done.stdout
+
+
 @pytest.mark.parametrize("more", [(TINY,), (FILE, "--future", "high")])
 def test_a_file_without_futures_is_refused(more: tuple[str, ...]) -> None:
     done = diversify("futures", *more)

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import io
 import json
 import os
 import subprocess
@@ -11,6 +12,7 @@ from typing import Any
 
 import openpyxl
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 import optimizer as so
@@ -578,3 +580,11 @@ def test_compare_takes_a_saved_plan_of_futures_in_one(future: str, outlay: float
     outlays = {each["case"]: each["outlay"] for each in answer("compare", *words)["columns"]}
     assert outlays["plain, plan"] == pytest.approx(outlay)
     assert outlays["dear, plan"] == pytest.approx(1.1 * outlay)
+
+
+def test_of_too_many_futures_the_caption_says_which_are_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("optimizer.report.tables.futures.MOST_LISTED_FUTURES", 1)
+    console = Console(file=(text := io.StringIO()), width=200)
+    console.print(*futures_tables(solved("hand_wait.yaml"), 200))
+    said = " ".join(text.getvalue().split())
+    assert "1 more future is not shown: first come those that fail, then the costliest; --all lists each." in said

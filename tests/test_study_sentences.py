@@ -8,6 +8,7 @@ import pytest
 
 import optimizer as so
 from optimizer.report.study_narrative import view_of
+from optimizer.studies.sensitivity_result import VariantOutcome
 from tests.test_brief_sentences import BASE, PLANT
 
 # 30 t of plant are needed in the embargo: 1,500 beside imports for 3,000. A golden one costs 50,000 at least.
@@ -93,6 +94,10 @@ def test_a_number_that_moves_nothing() -> None:
     unseen = replace(found, bars=(), screened=())
     assert sentences(unseen) == ("No number was looked at before the search was stopped.",)
     assert view_of(unseen).reached(unseen) == "0 of 1 number looked at, 0 solved for at both ends"
+    missing = replace(unseen, status="none", base=VariantOutcome("infeasible"))
+    assert sentences(missing) == ("There is no plan to begin with.",)
+    early = replace(unseen, status="stopped", base=VariantOutcome("stopped"))
+    assert sentences(early) == ("Stopped before any plan was found.",)
 
 
 def test_a_number_that_changes_what_is_bought() -> None:

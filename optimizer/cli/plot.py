@@ -149,7 +149,8 @@ def _find_futures(plan: str, changes: options.Changes, search: options.PlanSearc
     if result is None or len(result.futures) == 1:
         common.fail(f"{plan}: there are no futures to draw: the plan is of one.", ExitCode.BAD_INSTANCE)
     if not result.futures:
-        common.fail(f"{plan}: there is no plan; its status is {result.status}.", ExitCode.NO_PLAN_SURVIVES)
+        code = ExitCode.STOPPED if result.status == "stopped" else ExitCode.NO_PLAN_SURVIVES
+        common.fail(f"{plan}: there is no plan; its status is {result.status}.", code)
     return result
 
 

@@ -34,6 +34,7 @@ from optimizer.report.tables.sensitivity import (
     discovery_notes,
     failure_headline,
     screening_note,
+    without_plan,
     worst_shocks,
 )
 from optimizer.report.tables.share import core_text, share_facts, share_headline, together_text
@@ -217,7 +218,8 @@ def _most_different(instance: Instance, found: Alternatives) -> str:
 
 def _sensitivity_sentences(found: Sensitivity) -> Sequence[str]:
     if not found.base.has_plan:
-        return ("There is no plan to begin with.",)
+        why = without_plan(found)
+        return (f"{why[0].upper()}{why[1:]}.",)
     if not found.bars:
         return ("No number was looked at before the search was stopped.",)
     unsettled = sum(not (bar.low.is_settled and bar.high.is_settled) for bar in found.bars)

@@ -376,7 +376,7 @@ def _columns(found: Comparison, money: str) -> Iterator[ChartRow]:
     for column in found.columns:
         result, name = column.result, column_title(found, column)
         if result.baseline is None:
-            yield ChartRow(name, "✗ no plan")
+            yield ChartRow(name, "not known" if result.status == "stopped" else "✗ no plan")
             continue
         failed, count = sum(each.fails for each in result.shocks), len(result.shocks)
         fails = f"✗ {failed:,} of {count:,}, survival gap {si(result.survival_gap, money)}; " if failed else ""

@@ -59,7 +59,7 @@ def caption(comparison: Comparison, columns: Sequence[ComparisonColumn], against
     if any("≥" in bound_text(comparison.tolerance_bases.get(column.case), column.result) for column in columns):
         text += " ≥ what is proven of a cost where that is less."
     is_stopped = any(column.result.status == "stopped" for column in columns)
-    return text + (" Columns with ? were stopped before the proof." if is_stopped else "")
+    return text.rstrip() + (" Columns with ? were stopped before the proof." if is_stopped else "")
 
 
 def cost_without_shocks_differs(columns: Iterable[ComparisonColumn]) -> bool:

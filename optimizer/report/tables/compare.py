@@ -86,11 +86,12 @@ def comparison_headline(comparison: Comparison) -> str:
 
 
 def _case_sentence(comparison: Comparison, case: str) -> str:
-    columns = [column for column in comparison.columns if column.case == case and column.result.baseline is not None]
+    own = [column for column in comparison.columns if column.case == case]
+    columns = [column for column in own if column.result.baseline is not None]
     instance = comparison.cases[case]
     title, money = instance.title if len(comparison.cases) == 1 else case, instance.money
     if not columns:
-        return f"{title}: no plan."
+        return f"{title}: {_no_plan_text(own)}."
     best = columns[-1].result
     cost = f"costs {si(best.total_cost, money, 4)} in all"
     if not best.shocks:
@@ -98,6 +99,12 @@ def _case_sentence(comparison: Comparison, case: str) -> str:
     if not any(column.result.survives for column in columns):
         return f"{title}: {_failing_text(columns, money)}."
     return f"{title}: {_survival_text(columns, _least_outlay(comparison, case), money)}."
+
+
+def _no_plan_text(columns: Sequence[ComparisonColumn]) -> str:
+    """Describe a case of which no column has a plan."""
+    is_known = any(column.result.status != "stopped" for column in columns)
+    return "no plan" if is_known else "no plan was found before the search was stopped"
 
 
 def _survival_text(columns: Sequence[ComparisonColumn], needed: float | None, money: str) -> str:
@@ -353,7 +360,7 @@ class _Rows:
 
 def _survived_cell(result: Result) -> Text:
     if result.baseline is None:
-        return Text("no plan", style=FAILS)
+        return Text("no plan", style=FAILS) if result.status != "stopped" else Text("?")
     count = f"{len(result.shocks_survived):,} of {len(result.shocks):,}" if result.shocks else "no shocks"
     doubt = " ?" if result.status == "stopped" else ""
     return Text(count + doubt, style=KEPT if result.survives else FAILS)

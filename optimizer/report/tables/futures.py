@@ -272,7 +272,8 @@ def future_table(instance: Instance, result: FuturesResult, *, every: bool = Fal
         dearest = sorted(futures, key=lambda each: (each.result.survives, -each.cost))[:MOST_LISTED_FUTURES]
         shown = replace(result, futures=tuple(dearest))
         verb = "is" if left == 1 else "are"
-        caption = f" {plural(left, 'future')} that cost less {verb} not shown; --all lists each."
+        caption = f" {plural(left, 'more future')} {verb} not shown: first come those that fail, then the costliest;"
+        caption += " --all lists each."
     frame = futures_frame(shown)
     hidden = [name for name in ("gap", "least_cost", "regret") if not any(frame[name])]
     if instance.policy.gap_price is not None:

@@ -85,8 +85,9 @@ def _answer_panel(found: FuturesStudy) -> RenderableType:
 def worth_headline(found: FuturesStudy) -> str:
     """Return the value of deciding later and of knowing earlier, or why it is not known."""
     if found.costs.get("adaptive") is None:
-        why = "the search was stopped before it had one" if found.stopped else "its rules contradict each other"
-        return f"There is no plan for all futures: {why}"
+        if found.stopped:
+            return "The search was stopped before it had a plan for all futures"
+        return "There is no plan for all futures: its rules contradict each other"
     later, earlier = (_gain_words(found, name) for name in ("flexibility", "information"))
     parts = [f"Deciding later what can wait {' '.join(later)}"] if later else []
     if earlier:

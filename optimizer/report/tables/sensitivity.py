@@ -59,14 +59,17 @@ def sensitivity_parts(found: Sensitivity, width: int) -> list[RenderableType]:
 def _headline(found: Sensitivity) -> str:
     title = found.instance.title
     if not found.base.has_plan:
-        return f"{title}: there is no plan to begin with."
-    if not found.bars and found.instance.ranges:
-        return f"{title}: stopped before any number was looked at."
+        return f"{title}: {without_plan(found)}."
     if not found.bars:
-        return f"{title}: no number has a range; write one, such as capex: {{value: 120k, low: 90k, high: 180k}}."
+        return f"{title}: stopped before any number was looked at."
     unsettled = sum(not (bar.low.is_settled and bar.high.is_settled) for bar in found.bars)
     tail = f"; of {unsettled} it is not known, for the search was stopped" if unsettled else ""
     return f"{title}: of {count_numbers(found)} {deciding_text(found, unsettled)}{tail}."
+
+
+def without_plan(found: Sensitivity) -> str:
+    """Return why there is no plan whose numbers could be moved."""
+    return "stopped before any plan was found" if found.status == "stopped" else "there is no plan to begin with"
 
 
 def count_numbers(found: Sensitivity) -> str:
