@@ -447,6 +447,19 @@ def test_of_more_sets_than_can_be_tried_the_worst_is_told_where_it_breaks_a_floo
     assert "none that the adversary can afford breaks a floor" in console.file.getvalue()
 
 
+def test_a_plan_that_fails_in_listed_shocks_alone_says_that_it_withstands_every_attack() -> None:
+    # Without money the embargoes of tiny leave floors unserved; an adversary with 1 USD can buy nothing.
+    target = {"rival": {"price": 2, "cuts": [{"region": "rival", "severity": 1}]}}
+    adversary = {"attack_budget": 1, "months": 12, "starts": [2028], "targets": target}
+    instance = so.read(so.load(TINY).to_dict() | {"adversary": adversary})
+    console = Console(width=200, file=io.StringIO())
+    show(attack_parts, so.attack(instance, budget=0, settings=EXACT), console)
+    assert isinstance(console.file, io.StringIO)
+    said = console.file.getvalue().splitlines()[1]
+    assert "FAILS in 2 of 2 shocks: " in said
+    assert "; no attack that 1 USD can buy breaks a floor" in said
+
+
 def test_a_given_plan_that_fails_in_its_own_shocks_is_not_said_to_hold() -> None:
     # Without money the embargoes of tiny leave floors unserved; an adversary with 1 USD can buy nothing.
     poor = so.solve(so.load(TINY), budget=0)

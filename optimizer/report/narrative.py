@@ -127,11 +127,11 @@ def _outcome_of_attacks(result: Result, faced: Faced, instance: Instance | None)
         return f"SURVIVES {shocks}{attacks}"
     where = [f"{len(failed):,} of {plural(len(own), 'shock')}"] if failed else []
     broken = [each.name for each in worst_at_each_start(faced, result.shocks) if each.fails]
-    at = " at each start" if len(broken) > 1 else ""
-    where += [f"the worst attack that {means} can buy{at}"] if broken else []
+    where += [f"the worst attack that {means} can buy{' at each start' * (len(broken) > 1)}"] if broken else []
     counted = {*failed, *broken}
     names = [outcome.name for outcome in result.shocks if outcome.name in counted]
-    return f"FAILS in {' and '.join(where)}: {worst_first(result, names, instance)}"
+    rest = "" if broken or result.status == "stopped" else f"; no attack that {means} can buy breaks a floor"
+    return f"FAILS in {' and '.join(where)}: {worst_first(result, names, instance)}{rest}"
 
 
 def _adversary_text(result: Result, faced: Faced) -> str:
