@@ -93,7 +93,9 @@ def worth_headline(found: FuturesStudy) -> str:
     if earlier:
         verb = "" if later and later[0] == earlier[0] else f" {earlier[0]}"
         parts.append(f"{'knowing' if parts else 'Knowing'} every answer at the start{verb} {earlier[1]}")
-    return "; ".join(parts) or _no_gain_sentence(found)
+    # What a plan is worth in another measure is no cost that it saves.
+    of_measure = f" ({found.measure})" if found.measure != "expected cost" else ""
+    return "; ".join(parts) + of_measure if parts else _no_gain_sentence(found)
 
 
 def _gain_words(found: FuturesStudy, name: str) -> tuple[str, str] | None:
@@ -180,7 +182,9 @@ def _value_text(found: FuturesStudy, name: str, worse: str, better: str) -> str:
     """Return the value of a better plan over a worse one; if it has none in money, why the two cannot be compared."""
     gain, plans = _gain_words(found, name), found.compared(name)
     if gain is not None and gain[0] == "is worth":
-        return f"{gain[1]}: {worse} costs that much more than {better}"
+        if found.measure == "expected cost":
+            return f"{gain[1]}: {worse} costs that much more than {better}"
+        return f"{gain[1]}: the {found.measure_with_gaps} of {worse} is that much more than that of {better}"
     if gain is not None:
         return f"{' '.join(gain)}: {worse} leaves it, {better} keeps every floor"
     return _why_incomparable(found, dict(zip((worse, better), plans, strict=True)))
