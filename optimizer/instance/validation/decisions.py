@@ -193,13 +193,18 @@ def _check_draw_labels(e: str, ensemble: EnsembleSpec) -> Iterator[Problem]:
             yield place, what, "Give it another label.", "error"
 
 
-_LENGTH_IN_NAME = re.compile(r"(\d+(?:\.\d+)?)[ -]months?\b", re.IGNORECASE)
+_NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+_NUMBER_WORDS = {word: float(number) for number, word in enumerate(_NUMBERS, 1)}
+_NUMBER_WORDS |= {"fifteen": 15.0, "eighteen": 18.0, "twenty-four": 24.0, "thirty-six": 36.0}
+# A word after a hyphen is part of another number: forty-two.
+_LENGTH_IN_NAME = re.compile(rf"(\d+(?:\.\d+)?|(?<![\w-])(?:{'|'.join(_NUMBER_WORDS)}))[ -]months?\b", re.IGNORECASE)
 
 
 def names_of_shocks_say_their_length(unchecked: Unchecked) -> Iterator[Problem]:
     """Check that months in the name of a shock match its duration: one of the numbers, or their sum, equals it."""
     for s, spec in unchecked.instance.shocks.items():
-        said = [float(number) for number in _LENGTH_IN_NAME.findall(spec.name or "")]
+        found = map(str.lower, _LENGTH_IN_NAME.findall(spec.name or ""))
+        said = [_NUMBER_WORDS[word] if word in _NUMBER_WORDS else float(word) for word in found]
         lengths = spec.durations.values
         if said and lengths and not {*said, math.fsum(said)} & {*lengths}:
             written = " or ".join(f"{number:g}" for number in lengths)
