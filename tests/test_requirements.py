@@ -103,6 +103,20 @@ def test_shortfall_and_amount_to_hold_are_those_worked_by_hand(war: Requirements
     assert not held["is_full"]
 
 
+def test_what_is_left_within_the_solver_s_error_is_nothing(war: Requirements) -> None:
+    # 10 t of cars are left, of 40 t; a ten-millionth of them is no shortfall of a plan.
+    def leaving(left: float) -> dict[str, Any]:
+        def changed(outcome: Any) -> Any:
+            cars = replace(outcome.segments["cars"], below_floor=left)
+            return replace(outcome, segments={**outcome.segments, "cars": cars})
+
+        stocks = replace(war.stocks, shocks=tuple(map(changed, war.stocks.shocks)))
+        return only(replace(war, stocks=stocks), "materials")
+
+    assert leaving(10)["left"] == pytest.approx(10)
+    assert leaving(4e-6)["left"] == 0
+
+
 def test_a_plan_of_another_instance_is_refused(war: Requirements) -> None:
     other = so.read(war.instance.to_dict() | {"discount_rate": 0.07})
     with pytest.raises(ValueError, match=r"result.*an instance with other discount_rate: solve this instance\."):

@@ -30,7 +30,7 @@ from optimizer.studies.requirements_assessment import (
     upstream_stocks,
 )
 from optimizer.studies.shocks import is_known, shortages
-from optimizer.tolerances import ROUNDING, SAME_VALUE
+from optimizer.tolerances import NEGLIGIBLE, ROUNDING, SAME_VALUE
 
 if TYPE_CHECKING:
     from optimizer.studies.requirements_result import Requirements
@@ -145,9 +145,16 @@ def _worst_outcome(outcomes: Iterable[Outcome], segments: Sequence[str]) -> Outc
 def _worst_left(found: "Requirements", segments: Sequence[str]) -> tuple[float | None, ...]:
     """Return the shortfall of segments with stocks alone and with the given plan, t, each in its worst shock."""
     return tuple(
-        None if result.baseline is None else _shortfall(_worst_outcome(result.shocks, segments), segments)
+        None if result.baseline is None else _left(found, _worst_outcome(result.shocks, segments), segments)
         for result in (found.stocks, found.result)
     )
+
+
+def _left(found: "Requirements", outcome: Outcome | None, segments: Sequence[str]) -> float:
+    """Return the shortfall of segments under a plan, t; 0 where it is negligible beside what the floors require."""
+    left = _shortfall(outcome, segments)
+    required = 0.0 if outcome is None else math.fsum(_requirement(found.alone, outcome.name, d) for d in segments)
+    return left if left > NEGLIGIBLE * required else 0.0
 
 
 # Notes on columns that the screen does not show.
@@ -224,7 +231,7 @@ def _need_row(found: "Requirements", d: str) -> tuple[Any, ...]:
 def _left_by_plans(found: "Requirements", shock: str, d: str) -> tuple[float | None, ...]:
     """Return a segment's shortfall in a shock with stocks alone and with the given plan, t; None if a plan lacks it."""
     outcomes = ({each.name: each for each in result.shocks}.get(shock) for result in (found.stocks, found.result))
-    return tuple(None if outcome is None else _shortfall(outcome, [d]) for outcome in outcomes)
+    return tuple(None if outcome is None else _left(found, outcome, [d]) for outcome in outcomes)
 
 
 def shortfalls_frame(found: "Requirements") -> Frame:
