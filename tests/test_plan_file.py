@@ -94,7 +94,9 @@ purchases:
         ("a.yaml", "builds: [plant]\n", "F:1: builds: is no mapping"),
         ("a.yaml", "builds: {plant\n", "cannot be read as YAML"),
         ("a.yaml", "- plant\n", "holds no mapping. Write `builds: {option: {2027: size}}`"),
-        ("a.csv", "option,size\nplant,20\n", "F:1: has no column year. Write the columns option, period and size."),
+        ("a.csv", "option,size\nplant,20\n", "F:1: has no column period. Write the columns option, period and size."),
+        ("a.csv", "Option,Period,Size\nplant,2026,\n", 'F:2: builds.plant.2026: "" is not a number.'),
+        ("a.csv", "Option,Period,size,Size\nplant,2026,1,2\n", "F:1: has more than one column size. Keep one of them."),
         ("a.csv", "option,period,size\nplant,2026,\n", 'F:2: builds.plant.2026: "" is not a number.'),
         (
             "a.csv",

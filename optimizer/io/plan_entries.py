@@ -12,7 +12,7 @@ heavies.late      a question with its branch, needed if several questions have a
 import csv
 import io
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path as FilePath
@@ -163,8 +163,10 @@ def _named_futures(decision: Mapping[str, Any]) -> tuple[str, ...]:
 # A table.
 
 
-def _read_rows(path: str) -> tuple[Document, list[str], list[tuple[int, dict[str, str]]]]:
-    """Read a table; return its document, its column names, and its rows, each with its line number.
+def _read_rows(
+    path: str, name: Callable[[str], str] = str
+) -> tuple[Document, list[str], list[tuple[int, dict[str, str]]]]:
+    """Read a table; return its document, its column names by `name`, and its rows, each with its line number.
 
     The apostrophe that protects a text from evaluation by spreadsheet programs is removed. A column given twice is a
     finding, and no row is read then; so is a row with too few or too many cells.
@@ -177,7 +179,7 @@ def _read_rows(path: str) -> tuple[Document, list[str], list[tuple[int, dict[str
     except csv.Error as error:
         what, cure = f"cannot be read as a table: {error}", "Write the columns option, period and size."
         raise GivenPlanError([Finding(path, reader.line_num, "", what, cure)]) from None
-    document, head = Document(path, {}), [word.partition(" [")[0] for word in rows[0][1]] if rows else []
+    document, head = Document(path, {}), [name(word.partition(" [")[0]) for word in rows[0][1]] if rows else []
     return document, head, list(_by_column(document, head, rows[1:]))
 
 
@@ -197,8 +199,8 @@ def _by_column(
 
 
 def _read_table(path: str, instance: Instance) -> tuple[Document, list[PlanEntry]]:
-    document, head, rows = _read_rows(path)
-    when = "period" if "period" in head else "year"
+    document, head, rows = _read_rows(path, str.lower)
+    when = "year" if {"period", "year"} & {*head} == {"year"} else "period"
     missing = [name for name in ("option", when, "size") if name not in head]
     if missing:
         what = f"has no column {', '.join(missing)}"

@@ -93,9 +93,12 @@ def worth_headline(found: FuturesStudy) -> str:
     if earlier:
         verb = "" if later and later[0] == earlier[0] else f" {earlier[0]}"
         parts.append(f"{'knowing' if parts else 'Knowing'} every answer at the start{verb} {earlier[1]}")
-    # What a plan is worth in another measure is no cost that it saves.
-    of_measure = f" ({found.measure})" if found.measure != "expected cost" else ""
-    return "; ".join(parts) + of_measure if parts else _no_gain_sentence(found)
+    return f"{'; '.join(parts)}{_other_measure(found)}" if parts else _no_gain_sentence(found)
+
+
+def _other_measure(found: FuturesStudy) -> str:
+    """Return the measure in parentheses if it is not the expected cost: a gain in it is no cost that is saved."""
+    return "" if found.measure == "expected cost" else f" ({found.measure})"
 
 
 def _gain_words(found: FuturesStudy, name: str) -> tuple[str, str] | None:
