@@ -55,8 +55,8 @@ def test_tables_on_the_screen_by_hand() -> None:
 
 
 def test_what_is_worth_in_another_measure_is_not_said_to_be_a_cost() -> None:
-    # The static plan buys all in 2027, 60 t/yr of it at 60k for nothing in low: its largest regret is 3.6M. Of x t/yr in
-    # 2027 the regret is 60k x in low, and 40k (60 - x) in high for what is then bought at 100k: 1.44M with x = 24.
+    # The static plan buys all in 2027, 60 t/yr of it at 60k for nothing in low: its largest regret is 3.6M. With x t/yr
+    # of them in 2027 the regret is 60k x in low, and 40k (60 - x) in high for what is then bought at 100k: 1.44M at 24.
     done = diversify("futures", FILE, *EXACT, "--set", "policy.objective=regret")
     words = " ".join(done.stdout.replace("│", " ").split())
     assert "is worth 2.16M USD; knowing every answer at the start 1.44M USD (largest regret) " in words

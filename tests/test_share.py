@@ -352,6 +352,11 @@ def test_a_gap_that_planning_together_opens_is_told_apart_from_money() -> None:
     facts = dict(share_facts(found))
     assert facts["Apart"].endswith("15M USD of it survival gap at its price (east 5M, south 10M)")
     assert "more than apart: 35M more survival gap at its price and 4.55M less money" in facts["Together"]
+    # No coalition is named where all of them would leave.
+    assert len(found.objections("shapley")) == len(found.coalitions) - 1
+    assert "; all together pay more than apart, and every coalition would save by leaving, at most " in share_headline(
+        found
+    )
 
 
 def test_demand_unserved_without_a_shock_is_no_money_that_is_saved() -> None:

@@ -86,6 +86,8 @@ def share_headline(found: CostShares) -> str:
         (best, _), *_ = leaving
         amount = range_text(-found.saved_by("shapley", best), money)
         verdict = f"{coalition_name(found, best)} would save {amount} by leaving"
+        if len(leaving) == len(found.coalitions) - 1:
+            verdict = f"every coalition would save by leaving, at most {amount}"
     if found.leading == "nucleolus":
         verdict = f"no member would pay less alone, while by the Shapley value {verdict}"
     if apart:
