@@ -56,7 +56,8 @@ def make_tree(instance: Instance) -> FutureTree:
     """Build the tree of futures of a checked instance.
 
     Raises:
-        InstanceError: the instance was changed after its checks, and the values of a branch no longer fit it.
+        InstanceError: the values of a branch do not fit: the instance was changed after its checks, or has more futures
+            than a file of its size is checked for.
     """
     if not instance.futures:
         return FutureTree((Future("", 1.0, (), instance),))
@@ -84,9 +85,9 @@ def branch_edits(instance: Instance) -> dict[str, list[Edit]]:
 
 
 def _instance_of_way(document: Document, way: Way) -> Instance:
-    instance, findings = read_document(apply_branches(document, way.changes))
-    if instance is None or findings:
-        raise InstanceError(findings)
+    instance, errors = read_document(apply_branches(document, way.changes))
+    if instance is None or errors:
+        raise InstanceError([replace(each, file=f"{document.file}, future {way.name}") for each in errors])
     return instance
 
 

@@ -257,3 +257,17 @@ def test_there_are_limits_to_futures_and_to_the_shocks_of_all() -> None:
     (found,) = _many(6, ensembles={"drawn": drawn})
     # Six questions, 64 futures, each with the listed shock and 2,000 samples.
     assert "64 futures of 2,001 shocks are more than 120,000 shocks" in found.what
+
+
+def test_a_future_beyond_those_that_a_large_file_is_checked_for_is_refused_by_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Of two futures one is checked; the other has a shock of 2035, beyond the horizon.
+    monkeypatch.setattr("optimizer.instance.reading.SCENARIO_VALUES", 0)
+    late = {"b": {"set": {"shocks.cut.start": 2035}}}
+    data = {**_parse(TEXT), "futures": {"q": {"from": 2029, "branches": {"a": {}, **late}}}}
+    instance, (warning,) = check_document(document_of(data, "futures.yaml"))
+    assert "only the first 1 of 2 futures are checked" in warning.what
+    for make in (lambda: instance.tree, lambda: so.in_future(instance, "b")):
+        with pytest.raises(so.InstanceError, match=r'future b: shocks\.cut\.start: the start "2035" is no period'):
+            make()
