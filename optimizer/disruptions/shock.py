@@ -295,15 +295,6 @@ class ActivitySelector(Described):
         default=None, description="Cuts the activities that produce this commodity, or any of a list."
     )
 
-    def matches(self, name: str, region: str | None, stage: str | None, outputs: Mapping[str, float]) -> bool:
-        """Return whether the selector matches an activity with these properties."""
-        return (
-            (self.process is None or name in self.process)
-            and (self.region is None or region in self.region)
-            and (self.stage is None or stage in self.stage)
-            and (self.commodity is None or any(commodity in outputs for commodity in self.commodity))
-        )
-
 
 class Cut(ActivitySelector):
     """A share of capacity lost, for each period of the window; the last value persists.

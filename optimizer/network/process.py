@@ -334,18 +334,13 @@ class Demand(Described):
     )
     end_of_life: EndOfLife | None = Field(default=None, description="Scrap returned years after the sale.")
 
-    def sold(self, horizon: Horizon, year: Any) -> Any:
-        """Return the quantity of a calendar year, t/yr, inside the horizon or before it."""
-        if self.end_of_life is None:
-            return self.quantity.at(year)
-        inside, before = self.quantity.at(year), self.end_of_life.past_quantity.at(year)
-        return np.where(year >= horizon.start, inside, before)[()]
-
     def scrap(self, horizon: Horizon, year: Any, delta: float) -> Any:
         """Return the scrap, t, that comes back in `delta` years of a calendar year, whatever a shock's surge."""
         if self.end_of_life is None:
             return 0.0
-        sold = self.sold(horizon, year - self.end_of_life.after_years)
+        then = year - self.end_of_life.after_years
+        inside, before = self.quantity.at(then), self.end_of_life.past_quantity.at(then)
+        sold = np.where(then >= horizon.start, inside, before)[()]
         return self.end_of_life.collection_rate * sold * delta
 
 
