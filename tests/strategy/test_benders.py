@@ -63,10 +63,14 @@ def test_one_model_holds_the_shocks_that_fail_if_their_rows_are_few(few: int, is
     assert ("gap, relaxation" not in {step.phase for step in steps}) == is_one_model
 
 
-def test_the_expected_cost_by_hand() -> None:
+@pytest.mark.parametrize("solver", ["highs", "cbc"])
+@pytest.mark.parametrize("floor", [0.8, 0.0])
+def test_the_expected_cost_by_hand(floor: float, solver: Any) -> None:
     # A shock comes with 0.8 in all. A tonne in store saves 1000 − 0 in that case (nothing can be made), so the reserve
     # is filled to 100 t: 5000. The baseline costs 4000, less what is not made in a year of shock: 0.8 · 1000.
-    found = by_benders(so.read(starts(0.8, None)), Settings(mip_gap=0.0), Clock(), lambda step: None, few_rows=0)
+    data, how = starts(0.8, None), Settings(mip_gap=0.0, solver=solver)
+    data["demands"]["all"]["survival"] = floor
+    found = by_benders(so.read(data), how, Clock(), lambda step: None, few_rows=0)
     assert found.gap == 0.0
     assert found.cost == pytest.approx(5000 + 4000 - 0.8 * 1000)
     assert found.bound == pytest.approx(found.cost)
