@@ -22,6 +22,7 @@ from optimizer.audit.result import audit_result
 from optimizer.cli.app import app
 from optimizer.instance.reading import instance_of
 from optimizer.instance.variants import without_attacks
+from optimizer.report.figures.answers import chart_of
 from optimizer.report.tables.attack import adversary_words, attack_parts, breaking_attack_text, worst_attack_text
 from optimizer.report.tables.render import show
 from optimizer.results.plan import Faced
@@ -384,6 +385,22 @@ def test_solve_takes_the_adversary_and_its_plan_can_be_read_again(siege: str, tm
     assert diversify("attack", siege, "--plan", plan).returncode == 4
     plain = diversify("solve", siege, "--json")
     assert (plain.returncode, json.loads(plain.stdout)["adversary"]) == (0, None)
+
+
+def test_the_plan_of_attack_is_written_and_drawn_with_what_breaks_it(tmp_path: Path) -> None:
+    """The plan holds against what is affordable; to buy nothing breaks for 2M of 3M, at each start."""
+    target = "{price: 2M, cuts: [{region: rival, severity: 1}]}"
+    siege = f"adversary={{attack_budget: 3M, months: 24, starts: [2027, 2029], targets: {{x: {target}}}}}"
+    plan = str(tmp_path / "plan.json")
+    assert diversify("attack", TINY, "--set", siege, "--output", plan).returncode == 0
+    saved = so.Result.load(plan)
+    assert (saved.changes, saved.total_cost) == ((siege.replace("=", " ", 1),), pytest.approx(43.6e6))
+    assert diversify("attack", plan).returncode == 0
+    bare = so.load(TINY, [siege, "policy.budget=0"])
+    rows = chart_of(so.attack(bare, so.solve(bare))).rows
+    assert [(row.label, row.words, row.parts) for row in rows] == [
+        (start, "2M USD: x", ((0.0, 2e6, "broken"),)) for start in ("2027", "2029")
+    ]
 
 
 @pytest.mark.parametrize(
