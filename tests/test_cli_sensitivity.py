@@ -79,8 +79,9 @@ def test_usage_exits_with_2(more: tuple[str, ...]) -> None:
 
 
 def test_a_time_limit_ends_with_5() -> None:
-    done = diversify("sensitivity", TINY, *RANGES, "--time-limit", "0", "--json")
+    done = diversify("sensitivity", TINY, *RANGES, "--samples", "60", "--store", "--time-limit", "0", "--json")
     assert done.returncode == 5
+    assert f"no band is kept beside {TINY}: the search was stopped." in " ".join(done.stderr.split())
     assert json.loads(done.stdout)["status"] == "stopped"
 
 

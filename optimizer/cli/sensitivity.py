@@ -110,7 +110,8 @@ def _store_bands(moved: "Sensitivity", file: str) -> None:
     from optimizer.results.saved import bands_path, store_bands
 
     if moved.sampled is None:
-        common.print_message(f"no band is kept beside {file}: too few samples have a plan.")
+        why = "the search was stopped" if moved.status == "stopped" else "too few samples have a plan"
+        common.print_message(f"no band is kept beside {file}: {why}.")
     else:
         bands = moved.sampled.bands(len(numbers_of(moved.instance.uncertain)))
         with common.writing(bands_path(file)):
