@@ -40,7 +40,7 @@ from optimizer.instance.overrides import (
 )
 from optimizer.instance.questions import Way, each_question, find_ways
 from optimizer.instance.ranges import RANGES, find_places, set_number
-from optimizer.instance.reading import check_document, instance_of, read_document, read_sound
+from optimizer.instance.reading import check_document, instance_of, read_checked, read_document
 from optimizer.instance.schema import MEMBERS, Future, FutureTree, Instance, require_instance
 from optimizer.instance.variants import with_policy
 from optimizer.results.futures import FuturesResult
@@ -85,10 +85,16 @@ def branch_edits(instance: Instance) -> dict[str, list[Edit]]:
 
 
 def _instance_of_way(document: Document, way: Way) -> Instance:
-    instance, errors = read_document(apply_branches(document, way.changes))
+    instance, errors = read_checked(apply_branches(document, way.changes))
     if instance is None or errors:
         raise InstanceError([replace(each, file=f"{document.file}, future {way.name}") for each in errors])
     return instance
+
+
+def _read_sound(document: Document) -> Instance | None:
+    """Build the instance of a document, or return None if it has errors; its futures are not checked."""
+    instance, errors = read_checked(document)
+    return None if errors else instance
 
 
 def for_each_future(instance: Instance, change: Callable[[Instance], Instance]) -> Instance:
@@ -216,7 +222,7 @@ def require_purchases(instance: Instance, listed: Sequence[tuple[str, int, float
     kept = {
         name: overrides
         for name, overrides in instance.scenarios.items()
-        if read_sound(apply_scenarios(document, name)) is not None
+        if _read_sound(apply_scenarios(document, name)) is not None
     }
     assign(document, (SCENARIOS,), {}, Finding(" ".join(sources), None, "", "", ""))
     lost = sorted(instance.scenarios.keys() - kept)
@@ -321,7 +327,7 @@ def _overrides_to(wanted: Instance, instance: Instance, first: Mapping[str, Any]
 def _override(instance: Instance, overrides: Mapping[str, Any]) -> Instance | None:
     """Return the instance under overrides, or None if they do not fit."""
     data = {**instance.to_dict(), SCENARIOS: {SOME_NAME: overrides}}
-    return read_sound(apply_scenarios(document_of(data, instance.title), SOME_NAME))
+    return _read_sound(apply_scenarios(document_of(data, instance.title), SOME_NAME))
 
 
 def _differing_sections(wanted: Instance, instance: Instance) -> dict[str, Any]:

@@ -150,15 +150,16 @@ def instance_of(result: Result | FuturesResult, known: Instance | None = None) -
 
 
 def read_document(document: Document) -> tuple[Instance | None, list[Finding]]:
+    """Build the instance of a document with findings about single objects only, without the checks across objects."""
+    lift_ranges(document)
+    reader = _Reader(document)
+    return reader.read(), reader.findings
+
+
+def read_checked(document: Document) -> tuple[Instance | None, list[Finding]]:
     """Build the instance of a document, with its errors; its futures are not checked."""
     instance, findings = _examine(document, _ERROR_CHECKS)
     return instance, [finding for finding in findings if finding.severity == "error"]
-
-
-def read_sound(document: Document) -> Instance | None:
-    """Build the instance of a document, or return None if it has errors; its futures are not checked."""
-    instance, errors = read_document(document)
-    return None if errors else instance
 
 
 def check_document(document: Document) -> tuple[Instance, tuple[Finding, ...]]:
