@@ -234,7 +234,7 @@ def test_data_from_a_program_have_no_lines(tmp_path: Path) -> None:
     with pytest.raises(so.InstanceError) as error:
         so.read(data)
     (found,) = error.value.findings
-    assert (found.line, found.where, found.place) == (None, "demands.all.quantity", "data")
+    assert (found.line, found.where, found.place) == (None, "demands.all.quantity.2028", "data")
 
 
 # The home region
