@@ -16,7 +16,7 @@ applied in the order given.
 
 import json
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -369,9 +369,16 @@ _TEXTS_AND_VARIANTS = frozenset({"name", "source", "note", "description", SCENAR
 
 
 def require_known(
-    known: Result | FuturesResult | None, instance: Instance, kind: type[SavedPlan] = Result, argument: str = "known"
+    known: Result | FuturesResult | None,
+    instance: Instance,
+    kind: type[SavedPlan] = Result,
+    *,
+    argument: str = "known",
+    but: Collection[str] = (),
 ) -> None:
     """Check an argument such as `known`: None, or a result of this instance, with its scenarios and budget.
+
+    Sections in `but` may differ.
 
     Raises:
         TypeError: it is no result of the kind.
@@ -380,8 +387,8 @@ def require_known(
     require_result(known, kind | None)
     if known is not None and instance_of(known) is not instance:
         own, here = instance_of(known).to_dict(), instance.to_dict()
-        sections = dict.fromkeys([*here, *own])
-        if differ := [s for s in sections if s not in _TEXTS_AND_VARIANTS and own.get(s) != here.get(s)]:
+        sections = [s for s in dict.fromkeys([*here, *own]) if s not in _TEXTS_AND_VARIANTS and s not in but]
+        if differ := [s for s in sections if own.get(s) != here.get(s)]:
             cure = f"it is of an instance with other {', '.join(differ)}: solve this instance."
             raise arguments.ArgumentError(argument, known, cure)
 

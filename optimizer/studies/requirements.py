@@ -73,14 +73,14 @@ def find_requirements(
 
     Args:
         instance: an instance with shocks and a single future.
-        result: the plan to compare with, for this instance; `solve` returns one.
+        result: the plan to compare with, for this instance, whatever its policy; `solve` returns one.
         is_quick: whether to leave out partial funding, other conflicts, and times to survive.
         settings: MIP gap and limits; the time limit applies to the whole study.
         listener: receives each plan that is found, and the rounds of each search.
 
     Raises:
         InstanceError: no shocks, several futures, or rules that contradict each other.
-        ValueError: the result is of an instance with other numbers or another budget.
+        ValueError: the result is of an instance with other numbers.
         AuditError: a plan and its figures disagree.
         SolverError: the solver failed.
         KeyboardInterrupt: the study was stopped before it had the amounts to hold.
@@ -96,7 +96,8 @@ def find_requirements(
     require_instance(instance)
     require_result(result, Result)
     check_conflict(instance)
-    require_known(result, instance, argument="result")
+    # A plan of another budget or measure may be compared with, too.
+    require_known(result, instance, argument="result", but=("policy",))
     settings = Settings.chosen(settings)
     clock = settings.clock()
     with interruptible(clock, listener), WhatIfSolver(instance, settings, clock, listener) as solver:

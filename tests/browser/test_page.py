@@ -217,7 +217,9 @@ def test_other_controls_change_what_they_say(opened: Open, file: Path) -> None:
     page.check("input[value=parts]")
     assert "total cost: 43.6M USD" in page.inner_text("#waterfall-alt")
     months = page.locator("#lasting-rows .row:not(.head) .far").first
-    # In its worst year; and in 2030, the last.
+    # In 2027, when the first shock begins; in its worst year, when nothing is there yet; and in 2030, the last.
+    assert months.inner_text() == "0 → 24.0"
+    page.select_option("#lasting-year", "worst")
     assert months.inner_text() == "0 → 0"
     page.select_option("#lasting-year", "4")
     assert months.inner_text() == "0 → 24.0"

@@ -2,6 +2,7 @@
 
 import io
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -103,7 +104,9 @@ def test_json_is_read_as_json(tmp_path: Path) -> None:
     [
         ('{"name": "a",\n "name": "b"}', 2, "is given twice (first in line 1)"),
         ('{"horizon": {"start": 1,\n\n"start": 2}}', 3, "is given twice (first in line 1)"),
-        ('{"name": "a",\n}', 1, "is not JSON: illegal trailing comma"),
+        ('{"name": "a",\n}', 1, "is not JSON: illegal trailing comma")
+        if sys.version_info >= (3, 13)
+        else ('{"name": "a",\n}', 2, "is not JSON: expecting property name"),
         ('{"name":\n "a" "b"}', 2, "is not JSON: expecting ',' delimiter"),
         ("{'name': 1}", 1, "is not JSON"),
         ("name: tiny", 1, "is not JSON"),
@@ -270,11 +273,10 @@ def test_what_is_wrong_in_a_workbook_is_said_of_its_own_cell() -> None:
 
     def series(book: Any) -> None:
         sheet = book["demands"]
-        cell = next(cell for cell in sheet[1] if str(cell.value).startswith("survival."))
-        sheet[f"{cell.column_letter}2"] = 7
+        sheet[f"{column(sheet, 'survival.2027')}2"] = 7
 
-    assert any(each.startswith("book.xlsx:demands!") and ": demands.motors.survival.2027: " not in each
-               and not each.startswith("book.xlsx:demands!A2") for each in found(edited(series)))  # fmt: skip
+    (wrong,) = found(edited(series))
+    assert wrong.startswith("book.xlsx:demands!F2: demands.motors.survival.2027: 7 is not a share")
 
     def missing(book: Any) -> None:
         del book["demands"]
