@@ -103,7 +103,7 @@ def _verdict_words(found: Sensitivity) -> tuple[str, str]:
     is_priced = found.instance.policy.gap_price is not None
     if found.base.gap <= 0:
         change = "change that the best plan survives" if is_priced else "make survival impossible"
-        return change, "the plan survives"
+        return change, "the best plan survives"
     return "make it survive", "the best plan leaves a gap" if is_priced else "no plan survives"
 
 
