@@ -1,4 +1,7 @@
-"""Checks of supply: every demand has a supplier, and every product a use. Also the messages for pydantic errors."""
+"""Checks of supply: every demand has a supplier, every product a use, and what it costs is plausible.
+
+Also the messages for pydantic errors.
+"""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence

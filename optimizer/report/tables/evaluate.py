@@ -34,7 +34,7 @@ from optimizer.studies.evaluation import (
 )
 from optimizer.studies.evaluation_frames import purchase_uses
 from optimizer.studies.futures.stages import ALL, branches_in_words, find_stages
-from optimizer.tolerances import SAME_VALUE
+from optimizer.tolerances import NEGLIGIBLE, SAME_VALUE
 from optimizer.units import rounded_up, si
 
 
@@ -254,7 +254,7 @@ def _reduction_texts(found: PlanEvaluation | FuturesEvaluation, changes: Sequenc
     """Return the purchases that can be smaller, each with both sizes, as a list in words."""
     said = []
     for each in changes:
-        if each.before == each.after:  # a part of a year that changes elsewhere
+        if math.isclose(each.before, each.after, rel_tol=NEGLIGIBLE):  # a part of a year that changes elsewhere
             continue
         before, after = (
             size_text(found.instance, each.option, size) for size in (each.before, rounded_up(each.after, 3))
