@@ -157,6 +157,41 @@ def test_where_floors_fail_one_that_is_free_to_miss_may_be_missed_by_hand() -> N
     assert [each.result.total_cost for each in found.plans] == [pytest.approx(400 + 460 + 0.5 * 20_000)]
 
 
+def with_free_ware(severity: float) -> dict[str, Any]:
+    """The same, and ware that costs 7 to make, nothing to go without, and has a floor of half its demand of 100 t."""
+    data = three()
+    data["commodities"]["oxide"] = {}
+    works = {"region": "home", "stage": "oxide", "output": {"oxide": 1}, "capacity": 100, "cost": 7}
+    data["processes"]["works"] = works
+    data["demands"]["ware"] = {"commodity": "oxide", "quantity": 100, "survival": 0.5, "shortage_cost": 0}
+    data["shocks"]["stop"]["cuts"].append({"process": "works", "severity": severity})
+    return data
+
+
+def test_where_only_a_floor_without_a_shortage_cost_fails_the_ranges_are_as_wide_by_hand() -> None:
+    # 40 t of ware can be made, 10 t less than its floor, and no gap in money is left. The ranges are those of the first
+    # test; c costs 100 once.
+    found = so.alternatives(so.read(with_free_ware(0.6)), 0.1, plans=1, settings=EXACT, patience=math.inf)
+    ranges = by_option(found)
+    assert (found.cheapest.status, found.cheapest.survival_gap, found.status) == ("gap", 0, "proven")
+    assert (ranges["a"].least.size, ranges["a"].greatest.size) == (pytest.approx(20), pytest.approx(60))
+    assert (ranges["b"].least.size, ranges["b"].greatest.size) == (0, pytest.approx(40))
+    assert [each.result.status for each in found.plans] == ["gap"]
+
+
+def test_a_floor_without_a_shortage_cost_is_missed_where_gaps_have_a_price_by_hand() -> None:
+    # All motors are served in a shock of 0.5, for 600 + 440: a tonne that is not costs 1000. No ware is made, which
+    # would cost 0.5 x 50 t at 7: where gaps have a price, a floor that costs nothing to miss is missed. 10 % more is
+    # 1144.
+    data = with_free_ware(0) | {"policy": {"gap_price": 1}}
+    data["shocks"]["stop"]["probability"] = 0.5
+    found = so.alternatives(so.read(data), 0.1, settings=EXACT, patience=math.inf)
+    assert (found.cheapest.total_cost, found.cost_limit) == (pytest.approx(1040), pytest.approx(1144))
+    # 40 t of a or b give way to c, which costs 100 once, and no more a tonne than a: 60 t of c and 40 t of b cost 1140.
+    dearest = max(found.plans, key=lambda each: each.result.plan.sizes.get("b", 0.0)).result
+    assert (dearest.total_cost, dearest.status) == (pytest.approx(1140), "gap")
+
+
 def test_what_has_to_come_in_whole_units() -> None:
     # 20 t of a at a time: 60, 40 and 20 of b, 20 and 40 of b: from 20 to 60, never 30.
     data = three()

@@ -584,6 +584,24 @@ def test_a_priced_gap_is_left_where_that_is_cheaper() -> None:
     assert (change.after, change.futures) == (pytest.approx(10), ("hard",))
 
 
+def test_a_floor_that_costs_nothing_to_miss_is_missed_where_gaps_have_a_price_by_hand() -> None:
+    # Spare parts are worth nothing: none are bought, nor in a ban of half of the imports, in which their floor of 20 t
+    # would cost 0.5 x 20. All else is served by the 60 t that are left and 40 t of the reserve: 300 + 200 - 0.5 x 40.
+    parts = {"commodity": "magnet", "quantity": 40, "survival": 0.5, "shortage_cost": 0}
+    ban = {"start": 2027, "months": 12, "probability": 0.5, "cuts": [{"region": "rival", "severity": 0.5}]}
+    instance = so.read(
+        data(
+            demands={**data()["demands"], "parts": parts},
+            options={"reserve": data()["options"]["reserve"]},
+            shocks={"ban": ban},
+            policy={"gap_price": 1},
+        )
+    )
+    result = one(instance, {"purchases": {"reserve": {2026: 40}}}).result
+    assert (result.total_cost, result.survival_gap) == (pytest.approx(480), 0)
+    assert result.shocks[0].segments["parts"].below_floor == pytest.approx(20)
+
+
 @pytest.mark.parametrize(
     "case", ["gap_price_1011", "worst_1022", "cvar_1040", "regret_1266", "nested_1023", "hand_set"]
 )

@@ -47,7 +47,7 @@ from optimizer.model.expressions import Expression, total
 from optimizer.results.plan import Plan
 from optimizer.solver.base import Clock, Listener, Progress, Settings, SolveResult, Vector
 from optimizer.solver.model import Model
-from optimizer.tolerances import HELD_VALUE, POSITIVE
+from optimizer.tolerances import HELD_VALUE, NEGLIGIBLE, POSITIVE
 
 
 class FixedPlan:
@@ -228,7 +228,8 @@ def _with_priced_gaps(instance: Instance, plan: Plan, settings: Settings, clock:
     """Return the result of `evaluate_fixed_plan` for priced gaps, from one LP with all shocks."""
     builder, result = _require_operation(FixedPlan(instance, plan, settings, clock, instance.events))
     assert result.values is not None
-    gap = max(0.0, formulation.gap(builder, instance).value(result.values.tolist()))
+    values = result.values.tolist()
+    gap = max(0.0, formulation.gap(builder, instance).value(values))
     fails = gap > negligible_gap(instance)
     return SearchResult(
         "optimal",
@@ -237,7 +238,18 @@ def _with_priced_gaps(instance: Instance, plan: Plan, settings: Settings, clock:
         result.objective - price * gap,
         gap=gap if fails else 0.0,
         gap_bound=float("-inf"),
-        allows_shortages=fails,
+        allows_shortages=fails or _misses_free_floor(instance, builder, values),
+    )
+
+
+def _misses_free_floor(instance: Instance, builder: ModelBuilder, values: Sequence[float]) -> bool:
+    """Check whether a floor without a shortage cost is missed in a shock with a probability, where that saves money."""
+    likely = {event.name: instance.path(event) for event in instance.events if event.probability > 0}
+    free = free_floors(instance)
+    return any(
+        below.value(values) > NEGLIGIBLE * likely[str(path)].demand_at(str(d), int(t))
+        for (path, d, t), below in builder.accounts("below").items()
+        if path in likely and d in free
     )
 
 

@@ -33,7 +33,7 @@ from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression
 from optimizer.results.plan import Plan
 from optimizer.solver.base import BranchingHistory, Clock, Listener, Settings, SolveResult, Vector
-from optimizer.tolerances import HELD_NEAR_OPTIMAL, INTEGRALITY
+from optimizer.tolerances import HELD_NEAR_OPTIMAL, INTEGRALITY, NEGLIGIBLE
 
 TOTAL, OPENED, LIMIT, GLANCE = "total", "opened", "limit", "glance"
 # A search near known plans uses the cheapest one and this many of those found last.
@@ -302,7 +302,9 @@ class NearOptimalSearch(Search):
         if result.values is None:
             return None
         values, gap, price = self._values(result), 0.0, self.instance.policy.gap_price or 0.0
-        if price or self.model.problem.gap_limit > 0:
+        allows = bool(price or self.model.problem.gap_limit > 0)
+        misses = allows and bool(self.model.failing(result.values, NEGLIGIBLE))
+        if misses:
             gap = max(0.0, self.model.gap.value(values))
         return SearchResult(
             "optimal",
@@ -311,7 +313,7 @@ class NearOptimalSearch(Search):
             self.cost.value(values) - price * gap,
             gap=gap,
             notes=tuple(self.model.notes),
-            allows_shortages=gap > 0,
+            allows_shortages=misses,
         )
 
 

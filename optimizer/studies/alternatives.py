@@ -55,7 +55,7 @@ from optimizer.studies.alternatives_result import (
 from optimizer.studies.conclusion import Timer, conclude, measured_plan
 from optimizer.studies.measure import TOLERANCE_SHARE, CostTolerance, ToleranceBase, before_tolerance_base
 from optimizer.studies.what_if import WhatIfSolver
-from optimizer.tolerances import HELD_NEAR_OPTIMAL, NEGLIGIBLE, PLAN_GAP, ROUNDING
+from optimizer.tolerances import HELD_NEAR_OPTIMAL, NEGLIGIBLE, PLAN_GAP, POSITIVE, ROUNDING
 from optimizer.units import MoneyLike, greatest_whole, least_whole
 
 # A tenth of the price of survival: smaller differences are within the error of the prices.
@@ -193,7 +193,8 @@ def _near_search(
 ) -> NearOptimalSearch:
     """Build the search over plans that cost at most `most`, on a model of the shocks that shape the cheapest plan."""
     has_gap = cheapest.status == "gap" and instance.policy.gap_price is None
-    gap, shocks = cheapest.survival_gap if has_gap else 0.0, frozenset[str]()
+    # Floors without a shortage cost may be missed where no gap in money is left; a limit of 0 would enforce them.
+    gap, shocks = max(POSITIVE, cheapest.survival_gap) if has_gap else 0.0, frozenset[str]()
     if cheapest.survives:
         near_bound = replace(settings, mip_gap=min(1.0, max(settings.mip_gap, PLAN_GAP, cheapest.mip_gap or 0.0)))
         shocks = solver.shaping_shocks(cheapest, near_bound)
