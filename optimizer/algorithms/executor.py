@@ -36,6 +36,7 @@ from typing import Any, Self, override
 
 from optimizer.algorithms.workers import CLOCK, Memory, Setup, Task, Worker, core_count, perform
 from optimizer.errors import UnreachableClusterError, WorkerError, require_extra
+from optimizer.levers import process_count
 from optimizer.solver.base import Clock
 
 ATTEMPTS = 3
@@ -463,4 +464,4 @@ def start_executor(size: int, setup: Setup | None = None) -> Executor:
 
 def size_for(jobs: int | None, seconds: float) -> int:
     """Return the number of tasks to run at a time: `jobs`, or if None all cores once a task took long."""
-    return jobs or (core_count() if seconds > LONG else 1)
+    return process_count(jobs or (core_count() if seconds > LONG else 1))

@@ -31,6 +31,7 @@ from optimizer.errors import OptimizerWarning, WorkerError
 from optimizer.formulation import Writer
 from optimizer.instance.operation_paths import dominators, is_monotone
 from optimizer.instance.schema import Instance
+from optimizer.levers import process_count
 from optimizer.results.plan import Flows, ManyFlows, Plan
 from optimizer.solver.base import BranchingHistories, Clock, Integers, Vector
 from optimizer.solver.kept import Basis
@@ -412,8 +413,7 @@ def recourse_executor(instance: Instance, jobs: int | None = None, cluster: str 
 
     Args:
         instance: its futures determine the subproblems.
-        jobs: number of processes. None takes one per core if there are many shocks, threads with fewer shocks, and
-            neither with few.
+        jobs: number of processes. None: one per core if there are many shocks, threads with fewer, neither with few.
         cluster: address of a Dask scheduler whose workers replace local processes.
 
     Raises:
@@ -426,7 +426,7 @@ def recourse_executor(instance: Instance, jobs: int | None = None, cluster: str 
     executor: Executor = SerialExecutor()
     if cluster is not None:
         executor = DaskExecutor(cluster, setup_of(instances))
-    elif size > 1:
+    elif (size := process_count(size)) > 1:
         executor = ProcessExecutor(size, setup_of(instances), _first_tasks(solvers, size))
     elif threads > 1:
         executor = ThreadExecutor([{KEPT: _for_thread(solvers)} for _ in range(1, threads)])

@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from optimizer.errors import WorkerError
 from optimizer.solver.base import SIGNALS, Clock, Listener, Settings, ignore, interruptible, note_signal
 from optimizer.tolerances import COLLECTED
 
@@ -87,8 +88,27 @@ def prepare(setup: Setup, first: Sequence[Task] = ()) -> None:
         task.run(_MEMORIES[setup.key])
 
 
+# The error that ended the setup of this process, by the key of the setup.
+_FAILURES: dict[str, Exception] = {}
+
+
+def prepare_or_note_error(setup: Setup, first: Sequence[Task]) -> None:
+    """Prepare a local worker, whose main process does not wait for it: its next task raises the error of the setup."""
+    try:
+        prepare(setup, first)
+    except Exception as error:
+        _FAILURES[setup.key] = error
+
+
 def perform(key: str, setup: Setup | None, tasks: Sequence[Task]) -> list[Any] | None:
-    """Run tasks in a worker and return their results; None if the setup is neither built nor sent."""
+    """Run tasks in a worker and return their results; None if the setup is neither built nor sent.
+
+    Raises:
+        WorkerError: a local worker could not build its setup.
+    """
+    if key in _FAILURES:
+        error = _FAILURES[key]
+        raise WorkerError(f"a worker process could not be set up ({type(error).__name__}: {error})") from error
     if setup is not None:
         prepare(setup)
     return [task.run(_MEMORIES[key]) for task in tasks] if key in _MEMORIES else None
@@ -101,7 +121,7 @@ class Worker:
         self._key, self.pool = setup.key, start_worker()
         self._pid: Any = self.pool.submit(os.getpid)
         # The pool's initializer is not used: this process would wait until a large setup is sent.
-        self.pool.submit(prepare, setup, first)
+        self.pool.submit(prepare_or_note_error, setup, first)
 
     @property
     def pid(self) -> int:

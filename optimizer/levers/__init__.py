@@ -4,10 +4,12 @@ A new lever of the package needs a class, an import and an entry here, and an au
 for a plain activity, its kind in the list there. A lever from outside is registered by `optimizer.extend.register`.
 """
 
+import warnings
 from functools import cache
 from importlib.metadata import entry_points
 from typing import get_args
 
+from optimizer.errors import OptimizerWarning
 from optimizer.levers.base import Labels as Labels
 from optimizer.levers.base import Lever as Lever
 from optimizer.levers.base import Reference as Reference
@@ -80,6 +82,22 @@ def known_kinds() -> dict[str, type[Lever]]:
     """Return the levers that an instance may name, by kind, including those of installed packages."""
     load_entry_points()
     return KINDS
+
+
+def process_count(wanted: int) -> int:
+    """Return the number of processes to use: 1, with a warning, if other processes cannot import a lever.
+
+    Its class is then in no module that they find: it is defined in a notebook, the script that runs, or a function.
+    """
+    own = [each for each in KINDS.values() if each.__module__ == "__main__" or "<locals>" in each.__qualname__]
+    if wanted == 1 or not own:
+        return wanted
+    where = "in a notebook, in the script that runs or in a function, where worker processes cannot import it"
+    cure = f"Move it into a file of its own and import that to use {wanted} processes."
+    message = f"The lever {own[0].__name__} is defined {where}: one process does all the work. {cure}"
+    # Its place is this line, so that Python prints it once.
+    warnings.warn(message, OptimizerWarning, stacklevel=1)
+    return 1
 
 
 def is_audited(kind: str) -> bool:

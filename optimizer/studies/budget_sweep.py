@@ -191,7 +191,7 @@ class BudgetSweep:
         self._done = self._total = 0
         # Branching gains of this process, passed on to workers.
         self._gains: Gains = {}
-        self._executor = self._start_executor(settings.jobs or 1)
+        self._executor = self._start_executor(size_for(settings.jobs, 0.0))
 
     def __enter__(self) -> Self:
         return self

@@ -292,6 +292,38 @@ def test_a_fresh_process_finds_it_and_so_do_its_workers() -> None:
     assert json.loads(done.stdout)["total_cost"] == pytest.approx(BY_HAND)
 
 
+# Where a class is defined that a worker process cannot import: the script itself, or a function.
+OF_THE_SCRIPT = PLUGIN.read_text().partition("def main")[0]
+OF_A_FUNCTION = "def define():\n" + "".join(f"    {line}" for line in OF_THE_SCRIPT.splitlines(True)) + "define()\n"
+ASKS = """
+import sys, warnings
+import optimizer as so
+instance, two = so.load(sys.argv[1]), so.Settings(jobs=2)
+with warnings.catch_warnings(record=True) as caught:
+    result = so.solve(instance, settings=two)
+    columns = so.compare(instance, ["500k", "1M"], settings=two)
+print(result.total_cost, [each.result.total_cost for each in columns.columns], sep="\\n")
+print(*{str(each.message) for each in caught}, sep="\\n")
+"""
+
+
+@pytest.mark.parametrize("definition", [OF_THE_SCRIPT, OF_A_FUNCTION])
+def test_a_lever_that_workers_cannot_import_is_solved_in_one_process(definition: str, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(definition + ASKS)
+    words = [sys.executable, "-W", "always", str(script), INSTANCE]
+    done = subprocess.run(words, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr
+    total, columns, *said = done.stdout.splitlines()
+    assert float(total) == pytest.approx(BY_HAND)
+    assert json.loads(columns) == pytest.approx([BY_HAND] * 2)
+    where = "in a notebook, in the script that runs or in a function, where worker processes cannot import it"
+    assert said == [
+        f"The lever DemandResponse is defined {where}: one process does all the work. "
+        "Move it into a file of its own and import that to use 2 processes."
+    ]
+
+
 @pytest.mark.parametrize(
     ("name", "text", "match"),
     [

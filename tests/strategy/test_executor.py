@@ -18,7 +18,7 @@ from optimizer.algorithms.executor import DaskExecutor, ProcessExecutor, SerialE
 from optimizer.algorithms.reading import do_nothing_plan, plan_values
 from optimizer.algorithms.recourse import RecourseEvaluator, answer_batch, recourse_executor
 from optimizer.algorithms.subproblems import BatchRequest
-from optimizer.algorithms.workers import Memory, Task, own_clock
+from optimizer.algorithms.workers import Memory, Setup, Task, own_clock
 from optimizer.errors import ExitCode, OptimizerWarning, WorkerError
 from optimizer.solver import Clock, Settings
 from tests.algorithms import by_constraint_generation
@@ -165,6 +165,20 @@ def test_workers_that_always_die_are_an_error(instance: so.Instance, monkeypatch
             executor.map(tasks, Clock())
     finally:
         executor.close()
+
+
+def test_an_error_in_the_setup_of_a_worker_is_that_of_its_tasks() -> None:
+    tasks = [Task(dict.setdefault, (number, number), home=1) for number in range(2)]
+    said = r"a worker process could not be set up \(ZeroDivisionError: float division by zero\)"
+    with ProcessExecutor(2, Setup.of(_divide, 0.0)) as executor:
+        with pytest.raises(WorkerError, match=said):
+            executor.map(tasks, Clock())
+        with pytest.raises(WorkerError, match=said):
+            list(executor.as_completed(tasks, Clock()))
+
+
+def _divide(memory: Memory, number: float) -> None:
+    memory["quotient"] = 1.0 / number
 
 
 def _die(*args: object) -> None:
