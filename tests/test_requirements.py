@@ -452,6 +452,22 @@ def test_a_case_of_several_starts_is_one_family_and_its_gap_a_sum() -> None:
     assert min(alone) > 0
 
 
+def test_a_case_of_one_shock_has_no_samples_and_one_of_samples_no_other_shock_by_hand() -> None:
+    # Of 30 t a year the home plant makes 12 t, and 6 t are held. A year of the ban in 2028 is 12 t short, which are
+    # bought in 2027; two years from 2029 on are 30 t short, which are bought at the full rate in 2027 and 2028.
+    cut = {"cuts": [{"region": "china", "severity": 1}]}
+    instance = changed(
+        shocks={"ban": {"start": 2028, "months": 12, **cut}},
+        ensembles={"drawn": {"count": 2, "seed": 1, "start": [2029], "events": {"long": {"months": 24, **cut}}}},
+    )
+    rows = {row["case"]: row for row in table(find_requirements(instance, so.solve(instance)), "cases").rows()}
+    figures = ("magnet shortfall", "reserve hold", "spent", "gap_left")
+    expected = {"all shocks": (3, 30, 36, 30_000), "ban": (1, 12, 18, 12_000), "drawn": (2, 30, 36, 30_000)}
+    for case, (shocks, *amounts) in expected.items():
+        assert rows[case]["shocks"] == shocks
+        assert [rows[case][name] for name in figures] == pytest.approx([*amounts, 0], rel=1e-5, abs=1e-5)
+
+
 def test_a_material_without_a_stock_says_so_and_names_stocks_of_what_it_is_made_of() -> None:
     instance = changed(
         commodities={"magnet": {}, "alloy": {}},
