@@ -605,8 +605,8 @@ def test_a_limit_of_time_leaves_the_accuracy_of_a_study_as_it_is() -> None:
 
 
 def test_a_dependence_that_one_budget_ends_is_a_row_by_hand() -> None:
-    # With nothing bought all 100 t come from the rival. The ban asks for a plant of 80 t, which runs in every year, as
-    # it is cheaper to run: 20 of 100 t are the rival's.
+    # With nothing bought all 100 t come from the rival. The ban asks for a plant of 80 t, which is there from 2027 on and
+    # runs in the baseline as well, as it is cheaper to run: in the last year 20 of 100 t are the rival's.
     instance = so.read(
         {
             "horizon": {"start": 2026, "end": 2027, "step": "year"},
@@ -615,7 +615,14 @@ def test_a_dependence_that_one_budget_ends_is_a_row_by_hand() -> None:
             "processes": {"imports": {"region": "rival", "output": {"magnet": 1}, "capacity": 100, "cost": 10}},
             "demands": {"all": {"commodity": "magnet", "quantity": 100, "survival": 0.8, "shortage_cost": 10000}},
             "options": {
-                "plant": {"kind": "refining", "output": {"magnet": 1}, "max_size": 100, "capex": 100, "cost": 1}
+                "plant": {
+                    "kind": "refining",
+                    "output": {"magnet": 1},
+                    "max_size": 100,
+                    "capex": 100,
+                    "cost": 1,
+                    "lead_time": 12,
+                }
             },
             "shocks": {"ban": {"start": 2027, "months": 12, "cuts": [{"region": "rival", "severity": 1}]}},
         }

@@ -486,6 +486,7 @@ def test_a_material_without_a_stock_says_so_and_names_stocks_of_what_it_is_made_
     # The alloy serves as the magnets did.
     assert (magnet["shortfall"], magnet["left"]) == pytest.approx((40, 10), rel=1e-5)
     assert (alloy["shortfall"], alloy["hold"]) == (None, pytest.approx(36, rel=1e-5))
+    assert dict(requirement_facts(found))["No option"] == "the file has no option to hold: magnet"
 
 
 def test_scrap_does_not_make_a_material_of_all_that_goes_into_the_goods() -> None:
@@ -547,6 +548,10 @@ def test_where_nothing_falls_short_the_answer_says_so() -> None:
     assert requirement_headline(found) == "Nothing falls short: with nothing bought, every floor of 1 material is kept."
     assert not found.funding
     assert only(found, "holdings")["hold"] == 6
+    # The requirement is that of the one shock there is, which no material falls short in.
+    row = only(found, "materials")
+    assert (row["requirement"], row["shortfall"], row["gap"], row["worst_shock"]) == (10 + 0.5 * 40, 0, 0, None)
+    assert "No option" not in dict(requirement_facts(found))
 
 
 def test_a_study_that_is_stopped_says_so_and_one_without_amounts_to_hold_ends() -> None:
