@@ -605,8 +605,8 @@ def test_a_limit_of_time_leaves_the_accuracy_of_a_study_as_it_is() -> None:
 
 
 def test_a_dependence_that_one_budget_ends_is_a_row_by_hand() -> None:
-    # With nothing bought all 100 t come from the rival. The ban asks for a plant of 80 t, which is there from 2027 on and
-    # runs in the baseline as well, as it is cheaper to run: in the last year 20 of 100 t are the rival's.
+    # With nothing bought all 100 t come from the rival. The ban asks for a plant of 80 t, which is there from 2027 on
+    # and runs in the baseline as well, as it is cheaper to run: in the last year 20 of 100 t are the rival's.
     instance = so.read(
         {
             "horizon": {"start": 2026, "end": 2027, "step": "year"},

@@ -98,6 +98,7 @@ def test_what_is_spent_on_what_is_missing_is_told_from_the_outlay(share: float, 
     missing = found.frames.frame("missing")
     assert missing["money"] == [pytest.approx(150)]
     assert ("budget_share" in missing.note) == (outlay < 150)
+    assert [found.frames.frame(name).columns[-1].head for name in ("missing", "waste")] == ["Spent more", "Saved"]
 
 
 def test_what_a_plan_wastes() -> None:
