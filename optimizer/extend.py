@@ -82,13 +82,15 @@ def register(lever: type[Any], auditor: Auditor) -> None:
 
     Args:
         lever: a class with a `kind` of its own, derived from `Sized`, `Producing` or `Stock`.
-        auditor: its arithmetic, which must not call the lever's.
+        auditor: an object of a class derived from `Auditor`: its arithmetic, which must not call the lever's.
 
     Raises:
         TypeError: `lever` or `auditor` has another type, or the lever lacks the field that a shock's `reliability`
             replaces.
         ValueError: the package itself has a lever of this kind, or its `labels` have a colour that there is not.
     """
+    if isinstance(auditor, type) and issubclass(auditor, Auditor):
+        raise TypeError(f"{auditor.__name__} is a class, and register takes an object of it: {auditor.__name__}()")
     if not isinstance(auditor, Auditor):
         raise TypeError("a lever without an auditor is not registered: give it an Auditor")
     register_auditor(register_lever(lever), auditor)

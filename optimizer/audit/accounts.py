@@ -10,6 +10,8 @@ Paths of one length are checked together: every number is an array (paths, perio
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from traceback import walk_tb
 from typing import Any
 
 import numpy as np
@@ -163,6 +165,16 @@ def _require_part(costs: Mapping[str, float], part: str, of: Holding | Operation
     if part not in costs:
         who = f"{of.name} ({getattr(of.option, 'kind', 'process')})"
         raise ValueError(f'{who} has a part of the cost "{part}": name it in `{listed}` of its auditor')
+
+
+def fault_of_lever(error: Exception) -> str | None:
+    """Return which method of an auditor from outside the package failed, and in which line; None if none did."""
+    said = None
+    for frame, line in walk_tb(error.__traceback__):
+        code, module = frame.f_code, str(frame.f_globals.get("__name__"))
+        if isinstance(frame.f_locals.get("self"), Auditor) and not module.startswith("optimizer."):
+            said = f"{code.co_qualname} failed in line {line} of {Path(code.co_filename).name}"
+    return said and f"{said}: {type(error).__name__}: {error}"
 
 
 # The baseline.

@@ -230,13 +230,13 @@ class Paths:
 
 @dataclass(frozen=True)
 class Operation:
-    """One existing process or option on some paths: arrays are (paths, periods), in t of each period."""
+    """One existing process or option on some paths: arrays are (paths, periods), in t of each period, but `carried`."""
 
     name: str  # name of the process or option
     option: Any  # the process or option, with its fields
     basis: AuditBasis  # the data of the instance, and the report
     paths: Paths  # the baseline, or shocks whose windows have one length
-    carried: Array  # the result of `Auditor.carries`: C by period, or the stock before each period
+    carried: Array  # the result of `Auditor.carries`, by period of the horizon: C, or the stock before each
     least_scale: float  # the smallest amount that an error of its rows is compared with, t
 
     @property

@@ -22,6 +22,7 @@ from optimizer.audit.accounts import (
     PlanAccounts,
     audit_baseline,
     audit_plan,
+    fault_of_lever,
     options_without_auditor,
 )
 from optimizer.audit.auditor import AuditBasis
@@ -109,7 +110,8 @@ def _recompute(
             _check_parts(plan, baseline, shocks, result)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         sort = "" if type(error) is ValueError else f"{type(error).__name__}: "
-        report.disagreements.append(f"the plan does not fit its instance: {sort}{error}")
+        said = fault_of_lever(error) or f"the plan does not fit its instance: {sort}{error}"
+        report.disagreements.append(said)
 
 
 def _recompute_baseline(

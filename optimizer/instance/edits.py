@@ -385,12 +385,32 @@ def require_known(
         ValueError: the result is that of an instance that may have other plans.
     """
     require_result(known, kind | None)
-    if known is not None and instance_of(known) is not instance:
-        own, here = instance_of(known).to_dict(), instance.to_dict()
-        sections = [s for s in dict.fromkeys([*here, *own]) if s not in _TEXTS_AND_VARIANTS and s not in but]
-        if differ := [s for s in sections if own.get(s) != here.get(s)]:
-            cure = f"it is of an instance with other {', '.join(differ)}: solve this instance."
-            raise arguments.ArgumentError(argument, known, cure)
+    if known is not None and (differ := [s for s in other_sections(known, instance) if s not in but]):
+        cure = f"it is of an instance with other {', '.join(differ)}: solve this instance."
+        raise arguments.ArgumentError(argument, known, cure)
+
+
+def said_of_other_instance(result: Result | FuturesResult, instance: Instance) -> list[str]:
+    """Return a sentence, what to do included, if this instance may have other plans than that of the result."""
+    try:
+        differ = other_sections(result, instance)
+    except InstanceError:
+        return []
+    cure = "compare it with the instance that was solved, `read(result.data)`"
+    return [f"instance: the result is of one that differs in {', '.join(differ)}; {cure}"] if differ else []
+
+
+def other_sections(result: Result | FuturesResult, instance: Instance) -> list[str]:
+    """Return the sections in which the instance of a result may have other plans than this instance.
+
+    Raises:
+        InstanceError: the instance in a saved plan is no longer valid.
+    """
+    if instance_of(result) is instance:
+        return []
+    own, here = instance_of(result).to_dict(), instance.to_dict()
+    sections = [section for section in dict.fromkeys([*here, *own]) if section not in _TEXTS_AND_VARIANTS]
+    return [section for section in sections if own.get(section) != here.get(section)]
 
 
 def apply_arguments(

@@ -20,7 +20,7 @@ ReadOnly       base class of frozen values whose mappings cannot be changed eith
 ComparedArrays base class of frozen values with arrays
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, NoReturn, Self
 
@@ -263,6 +263,10 @@ class ManyFlows:
         """Return the selected shocks, by their indices in `names`."""
         rows = {key: row[which] for key, row in self.rows.items()}
         return ManyFlows(tuple(self.names[i] for i in which), tuple(self.first[i] for i in which), rows)
+
+    def without(self, names: Collection[str]) -> "ManyFlows":
+        """Return the shocks that are not among the names."""
+        return self.some([i for i, name in enumerate(self.names) if name not in names])
 
 
 class ServedShare:

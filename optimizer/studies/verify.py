@@ -13,7 +13,7 @@ compares these flows with the line.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from operator import attrgetter
 from typing import Literal, get_args
@@ -32,6 +32,7 @@ from optimizer.audit.result import audit_result, check_futures, measure_of_futur
 from optimizer.disruptions.path import Path
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import bought, extensive_form_model, recourse_model
+from optimizer.instance.edits import said_of_other_instance
 from optimizer.instance.operation_paths import MANY, shared_path
 from optimizer.instance.schema import Instance, require_instance
 from optimizer.instance.variants import without_attacks, without_disruptions
@@ -163,7 +164,8 @@ def verify(
     """Recompute a result, as the command does: in plain arithmetic, and by the solver with its plan held fixed.
 
     Args:
-        instance: the instance of the result; attacks that shaped the plan need not be among its shocks.
+        instance: the solved instance, with its budget and scenario: `result.solved_instance`, or `read(result.data)`
+            of a loaded result. Attacks that shaped the plan need not be among its shocks.
         result: a result, saved or changed by hand. With several futures, each future is recomputed by itself, and then
             the figures that combine them; bounds are not proven again.
         extent: ``arithmetic``, only the audit, as with ``--quick``; ``recourse``, also every shock by the recourse
@@ -189,8 +191,11 @@ def verify(
     arguments.choice("extent", extent, get_args(Extent))
     arguments.function("listener", listener)
     if isinstance(result, FuturesResult):
-        return _verify_futures(instance, result, extent, listener)
-    return _Check(instance, result, extent, listener).run()
+        found = _verify_futures(instance, result, extent, listener)
+    else:
+        found = _Check(instance, result, extent, listener).run()
+    found.disagreements[:0] = said_of_other_instance(result, instance) if found.disagreements else []
+    return found
 
 
 def audit_warnings(instance: Instance, result: Result | FuturesResult) -> tuple[str, ...]:
@@ -444,21 +449,16 @@ def solve_shocks(instance: Instance, result: Result, evaluator: RecourseEvaluato
     replies = evaluator.operate_batches(plan, clock, gap_limits, flows=True)
     surveyed = survey(instance, evaluator, replies)
     own = {line.name: line for line in shock_lines(instance, surveyed, evaluator.costs(replies))}
-    served = {event.name: surveyed.served[s] for s, event in enumerate(instance.events)}
-    floors = {event.name: surveyed.floor[s] for s, event in enumerate(instance.events)}
+    places = {event.name: s for s, event in enumerate(instance.events)}
     replaced: dict[str, ManyFlows] = {}
     for stated in result.shocks:
-        new = own[stated.name], served[stated.name], floors[stated.name]
+        s = places[stated.name]
+        new = own[stated.name], surveyed.served[s], surveyed.floor[s]
         if stated.flows is None and not _agrees(instance, result, stated, *new):
             flows = matching_flows(instance, evaluator, plan, stated, result.services, clock)
             replaced |= {} if flows is None else {stated.name: flows}
-    return SolvedAgain(own, [*_without(evaluator.flows(replies), replaced), *replaced.values()])
-
-
-def _without(many: Sequence[ManyFlows], names: dict[str, ManyFlows]) -> Iterator[ManyFlows]:
-    for flows in many:
-        which = [i for i, name in enumerate(flows.names) if name not in names]
-        yield flows.some(which)
+    kept = [flows.without(replaced) for flows in evaluator.flows(replies)]
+    return SolvedAgain(own, [*kept, *replaced.values()])
 
 
 def _agrees(instance: Instance, result: Result, stated: Outcome, own: Outcome, served: Vector, floors: Vector) -> bool:

@@ -348,6 +348,22 @@ def test_a_gap_with_a_price_may_have_a_bound_in_files_that_were_written_before()
     assert is_found(sealed(before | {"gap_bound": None}))
 
 
+def test_a_result_of_another_budget_or_scenario_is_named_where_it_disagrees() -> None:
+    instance = so.load(TINY, ["policy.budget=3M", "scenarios={high: {demands.motors.quantity: 160}}"])
+    cure = "compare it with the instance that was solved, `read(result.data)`"
+    for result, other in [
+        (so.solve(instance, "20M"), "policy"),
+        (so.solve(instance, "20M", scenario="high"), "demands, policy"),
+    ]:
+        for given in (result, so.Result.from_dict(result.to_dict())):
+            said = so.verify(instance, given).disagreements
+            assert said[0] == f"instance: the result is of one that differs in {other}; {cure}"
+            assert len(said) > 1
+            assert so.verify(so.read(given.data), given).ok
+    # A smaller plan agrees with a larger budget, and no sentence stands there.
+    assert so.verify(instance, so.solve(instance, "1M")).ok
+
+
 def test_the_distance_of_a_gap_with_a_price_is_that_of_cost_and_gap_together() -> None:
     # 372,000 of 37.2M, and 4.2M for the gap.
     data = saved(so.solve(so.load(TINY, ["demands.motors.shortage_cost=70k", "policy.gap_price=1"])))

@@ -322,6 +322,20 @@ def test_a_flow_of_another_name_is_told(cell: Cell, solve: Solve, flow: str, sai
         solve(cell(BASE, "options:\n  small: {kind: misnamed, capex: 10, max_size: 90}"))
 
 
+class OfOtherShape(OfStandby):
+    """C by period of the horizon, 3 elements, where what runs is by path and period: (1, 2) in the shock."""
+
+    def most(self, operation: Operation) -> Any:
+        return np.minimum(operation.carried, super().most(operation))
+
+
+def test_an_auditor_that_fails_is_named_with_its_line(cell: Cell, solve: Solve) -> None:
+    so.register(Standby, OfOtherShape())
+    said = r"OfOtherShape\.most failed in line \d+ of test_own\.py: ValueError: operands could not be broadcast"
+    with pytest.raises(AuditError, match=said):
+        solve(cell(BASE, "options:\n  bought: {kind: standby, stage: magnet, output: {magnet: 1}, max_size: 90}"))
+
+
 @pytest.mark.parametrize(
     ("option", "auditor", "listed", "part"),
     [
@@ -503,6 +517,7 @@ class Forgetful(Sized):
     ("lever", "auditor", "error", "match"),
     [
         (Standby, None, TypeError, "without an auditor"),
+        (Standby, OfStandby, TypeError, r"OfStandby is a class, and register takes an object of it: OfStandby\(\)"),
         (Nameless, so.Auditor(), TypeError, "Nameless names no kind"),
         (Forgetful, so.Auditor(), TypeError, "Forgetful has no field reliability that a shock's would replace"),
         (Gaudy, so.Auditor(), ValueError, "Gaudy has the colour 8: slots are 0 to 7"),

@@ -96,7 +96,7 @@ def futures_study(
         settings: `accuracy` is a share of the price of survival, 2 % by default.
         listener: receives the rounds of the first search, then every task that is done.
         notes: remarks of the caller to show with the result.
-        known: the adaptive plan, if `solve` has found it already; the study then searches for no other one.
+        known: the adaptive plan, if `solve_futures` has found it already; the study then searches for no other one.
 
     Raises:
         InstanceError: the instance has no futures or lacks the scenario; the measure is regret, and a future cannot be
