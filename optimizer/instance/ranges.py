@@ -60,6 +60,12 @@ class Uncertain:
         end = self.low if position < 0 else self.high
         return self.value + abs(position) * (end - self.value)
 
+    def rounded(self, value: Any, step: int) -> Any:
+        """Return a value as the file can have it: a length in whole periods of `step` months, whole numbers rounded."""
+        if self.is_length:
+            return _in_periods(value, step)
+        return float(round(value)) if self.is_whole else value
+
     def text(self, amount: float, digits: int) -> str:
         """Return a number, or factor, as text without its unit: ``60k``, ``×0.8``, the year ``2028``."""
         if self.is_factor:
@@ -242,11 +248,7 @@ def set_number(holder: Any, where: Uncertain, number: float, step: int = 0) -> N
     value: Any = holder[where.place[-1]]
     alone = [number] if isinstance(value, list) else number
     value = _scale(value, number) if where.is_factor else alone
-    if step and where.is_length:
-        value = _in_periods(value, step)
-    elif step and where.is_whole:
-        value = float(round(value))
-    holder[where.place[-1]] = value
+    holder[where.place[-1]] = where.rounded(value, step) if step else value
 
 
 def _in_periods(value: Any, step: int) -> Any:

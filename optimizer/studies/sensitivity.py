@@ -254,10 +254,15 @@ class _Interval:
         """
         return replace(self, other=self.middle, outcome=at) if differs else replace(self, same=self.middle)
 
-    def switching_value(self, number: UncertainNumber) -> SwitchingValue:
+    def switching_value(self, number: UncertainNumber, step: int) -> SwitchingValue:
+        """Return the two values of the number, lengths of shocks in whole periods of so many months."""
         end: Literal["low", "high"] = "low" if self.other < 0 else "high"
         shown = number.moving_to(end)
-        return SwitchingValue(end, shown.at(self.same), shown.at(self.other), self.outcome)
+        same, other = shown.at(self.same), shown.at(self.other)
+        # Tables take the position of inputs that move together from the first of them, so its values stay as they are.
+        if len(number.inputs) == 1 and not shown.is_factor:
+            same, other = shown.rounded(same, step), shown.rounded(other, step)
+        return SwitchingValue(end, same, other, self.outcome)
 
 
 def _with_bounds_of(known: Result, found: WhatIfResult) -> WhatIfResult:
@@ -266,11 +271,11 @@ def _with_bounds_of(known: Result, found: WhatIfResult) -> WhatIfResult:
     return replace(found, status="optimal", bound=max(found.bound, known.bound or 0.0)) if is_same else found
 
 
-def _with_flips(bars: Sequence[TornadoBar], ways: Sequence[_Interval]) -> list[TornadoBar]:
+def _with_flips(bars: Sequence[TornadoBar], ways: Sequence[_Interval], step: int) -> list[TornadoBar]:
     result = list(bars)
     for way in ways:
         bar = result[way.bar]
-        result[way.bar] = replace(bar, flips=(*bar.flips, way.switching_value(bar.number)))
+        result[way.bar] = replace(bar, flips=(*bar.flips, way.switching_value(bar.number, step)))
     return result
 
 
@@ -409,7 +414,7 @@ class _SensitivitySearch:
             if len(found) < len(variants):
                 return list(bars)
             ways = [way.halve(found[j], differs=self._differs(found[j])) for j, way in enumerate(ways)]
-        return _with_flips(bars, ways)
+        return _with_flips(bars, ways, self.instance.horizon.months)
 
     def is_proven(self, bars: Sequence[TornadoBar]) -> bool:
         """Return whether no search was stopped and all numbers were evaluated."""
