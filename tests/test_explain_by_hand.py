@@ -154,3 +154,18 @@ def test_what_plans_of_least_gap_have_in_common_is_not_said_of_cheaper_ones(cell
         "Of the plans that leave the least gap, in whichever shocks, every one that costs up to 400 USD more than the"
         " cheapest buys plant."
     )
+
+
+@pytest.mark.parametrize(
+    ("budgets", "why"),
+    [
+        ("budget: 800, annual_budget: 900", "the budget does not pay for the smallest size of it"),
+        ("budget: 1800, annual_budget: 900", "the budget of no year reaches for the least of it"),
+    ],
+)
+def test_the_budget_that_bars_an_option_is_named_where_there_are_two(cell: Cell, budgets: str, why: str) -> None:
+    # The plant opens for 1,000 in one year. Without the limit of a year 800 in all still do not pay that; 1,800 do.
+    plant = f"options: {{plant: {{{MAGNETS}, fixed_cost: 1000, max_size: 90}}}}"
+    found = so.explain(cell(HEAD, plant, f"policy: {{{budgets}}}"), settings=EXACT)
+    assert found.reason is not None
+    assert f"plant is not built: {why}" in found.reason.because

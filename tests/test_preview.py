@@ -89,3 +89,13 @@ def test_check_prints_previews_and_json_carries_them() -> None:
     (preview,) = said["previews"]
     assert preview["names"] == ["embargo@2026,12mo", "embargo@2026,24mo", "embargo@2027,12mo"]
     assert (preview["events"], preview["months"], preview["severity"]) == (10, [12, 12, 24], [1, 1, 1])
+
+
+def test_what_a_shock_hits_with_nothing_built_by_hand() -> None:
+    # Of 100 t a year floors keep 0.3 and 0.5 in the embargo of 2027 and 2028, 0.7 and 0.7 in that of 2029 and 2030; all
+    # is cut off. A tonne below a floor costs 500k.
+    hits = {hit.name: (hit.below_floor, hit.gap) for hit in summarise(so.load(TINY)).hits}
+    assert hits == {
+        "embargo@2027": ({"motors": pytest.approx(80)}, pytest.approx(40e6)),
+        "embargo@2029": ({"motors": pytest.approx(140)}, pytest.approx(70e6)),
+    }
