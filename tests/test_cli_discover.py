@@ -89,6 +89,9 @@ def test_a_plan_that_always_fails_and_failures_that_are_too_few() -> None:
     more = ("--set", "ranges.demands.motors.quantity={low: 0.5, high: 1.05, of: value}")
     words = " ".join(diversify("sensitivity", TINY, "--discover", "--samples", "60", *more).stdout.split())
     assert "there are too few failures to look for conditions. Raise --samples." in words
+    more = ("--set", "ranges.demands.motors.quantity={low: 0.95, high: 2, of: value}")
+    words = " ".join(diversify("sensitivity", TINY, "--discover", "--samples", "60", *more).stdout.split())
+    assert "there are too few samples without a failure to look for conditions. Raise --samples." in words
 
 
 def test_attacks_count_where_they_are_asked_for(file: str, tmp_path: Path) -> None:

@@ -13,6 +13,9 @@ import optimizer as so
 from optimizer.instance.edits import for_each_future
 from optimizer.instance.questions import timed_questions
 from optimizer.report.tables.futures_study import (
+    _ordered_in as ordered_in,
+)
+from optimizer.report.tables.futures_study import (
     futures_study_tables,
     timing_text,
     worth_facts,
@@ -291,6 +294,12 @@ def test_an_order_names_the_futures_that_make_it_after_the_first_answer() -> Non
     (order,) = informed_orders(instance, [[replace(plant, t=0)], [replace(plant, t=1)], []])
     assert (order.depends_on, order.futures, order.later) == ("one answer", ("a",), ("b",))
     assert order.to_dict()["later"] == ["b"]
+    assert ordered_in(order) == "need: a; later in 1 future: b"
+    # An answer in 2029 leaves both years to order before it.
+    (both,) = informed_orders(so.load(CASES / "hand_wait.yaml", [three.replace("2028", "2029")]),
+                              [[replace(plant, t=0)], [replace(plant, t=1)], []])  # fmt: skip
+    assert (both.futures, both.first, both.last) == (("a", "b"), "2027", "2028")
+    assert ordered_in(both) == "need: a, b"
 
 
 def test_an_order_that_depends_on_two_answers_names_both() -> None:
