@@ -125,6 +125,27 @@ def test_a_failure_that_begins_elsewhere_says_from_when() -> None:
     assert "(2027 on)" in text
 
 
+@pytest.mark.parametrize(
+    ("start", "said"),
+    [
+        (2027, ""),
+        (2028, "‡ lasts until the horizon ends."),
+        ([2027, 2028], "‡ lasts until the horizon ends; of a row for several shocks, at least one does."),
+    ],
+)
+def test_a_row_with_a_shock_that_lasts_until_the_end_is_marked(start: int | list[int], said: str) -> None:
+    data: dict[str, Any] = {
+        "horizon": {"start": 2026, "end": 2029, "step": "year"},
+        "commodities": {"m": {}},
+        "processes": {"far": {"region": "away", "output": {"m": 1}, "capacity": 100, "cost": 1}},
+        "demands": {"cars": {"commodity": "m", "quantity": 100, "survival": 0.75, "shortage_cost": 1000}},
+        "shocks": {"ban": {"start": start, "months": 24, "cuts": [{"region": "away", "severity": 1}]}},
+    }
+    instance = so.read(data)
+    text = " ".join(printed(survival_tables(instance, so.solve(instance), 110)).split())
+    assert (" ‡ " in text, text.endswith(said)) == (bool(said), True)
+
+
 def test_a_window_of_one_period_is_one_label(two_events: tuple[so.Instance, so.Result]) -> None:
     assert (windowed("2027", "2027"), windowed("2027", "2028", "–")) == ("2027", "2027–2028")
     worst = dict(facts(*two_events))["Worst shock"]
