@@ -425,21 +425,19 @@ def test_a_plan_that_spends_its_whole_budget_says_what_more_money_does(tiny: so.
     assert said.endswith("M USD more.")
     said = make_brief(poor, found, studies=[so.explain(poor)]).notes[1]
     assert said.startswith("A budget of 11.5M USD is the least that survives everything.")
-    # What can be ordered comes too late for the embargo of 2026: any amount leaves the same gap.
-    barred = so.load(
-        TINY,
-        [
-            "options.plant.earliest=2030",
-            "options.reserve.latest=2026",
-            "options.reserve.max_size=1",
-            "policy.budget=10k",
-        ],
-    )
-    late = so.solve(barred)
-    points = frontier(barred, late, [0.0, 20e6])
-    others = tuple(replace(each, result=late) for each in points.points[points.own :])
-    alike = replace(points, points=(*points.points[: points.own], *others))
-    assert make_brief(barred, late, frontier=alike).notes[1] == "With any budget the plan leaves the same survival gap."
+    # What can be ordered comes too late for the embargo of 2026: any amount leaves the same gap, also where imports sell
+    # for more than they cost, so that costs are below 0.
+    for policy in (["policy.budget=10k"], ["policy.budget=0", "processes.imports.cost=-60k"]):
+        barred = so.load(
+            TINY,
+            ["options.plant.earliest=2030", "options.reserve.latest=2026", "options.reserve.max_size=1", *policy],
+        )
+        late = so.solve(barred)
+        points = frontier(barred, late, [0.0, 20e6])
+        others = tuple(replace(each, result=late) for each in points.points[points.own :])
+        alike = replace(points, points=(*points.points[: points.own], *others))
+        note = make_brief(barred, late, frontier=alike).notes[1]
+        assert note == "With any budget the plan leaves the same survival gap."
 
 
 def test_the_next_smaller_and_the_next_larger_budget_stand_beside_the_plan() -> None:

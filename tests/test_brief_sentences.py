@@ -115,15 +115,22 @@ def test_periods_that_are_short_are_counted_where_others_are_between() -> None:
 
 
 @pytest.mark.parametrize(
-    ("capacity", "said"),
+    ("capacity", "cost", "said"),
     [
         # 40 t at 1,000 USD in each of three years, where nothing is bought.
-        (60, " (this plan: 0 USD, do nothing: 120k USD), which nobody pays"),
-        (100, ""),
+        (60, 0, " (this plan: 0 USD, do nothing: 120k USD), which nobody pays"),
+        (100, 0, ""),
+        # What sells, in the end, costs less than nothing.
+        (100, -10_000, ""),
     ],
 )
-def test_what_goes_unserved_without_a_shock_is_told_from_money_in_the_costs_of_plans(capacity: int, said: str) -> None:
-    instance, result = solved(processes=imports(capacity), options={"plant": {**PLANT, "max_size": 100}})
+def test_what_goes_unserved_without_a_shock_is_told_from_money_in_the_costs_of_plans(
+    capacity: int, cost: float, said: str
+) -> None:
+    made = imports(capacity)
+    made["imports"]["cost"] = cost
+    instance, result = solved(processes=made, options={"plant": {**PLANT, "max_size": 100}})
+    assert (result.total_cost < 0) == (cost < 0)
     part = make_brief(instance, result, frontier=frontier(instance, result, [0.0])).to_dict()["parts"]["alternatives"]
     whole = "with what goes unserved without a shock at its shortage cost"
     assert f"{whole}{said}; survival gaps are not in it." in part["table"]["caption"]

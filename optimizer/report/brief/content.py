@@ -105,7 +105,7 @@ def _with_more_money(instance: Instance, result: Result, frontier: Frontier | No
         left = "leaves the same survival gap"
     more = plan.total_cost - result.total_cost
     cost = f", and costs {si(abs(more), result.money)} {'less' if more < 0 else 'more'}"
-    is_known = abs(more) > SHOWN_SHARE * (result.price_of_survival or result.total_cost)
+    is_known = abs(more) > SHOWN_SHARE * (result.price_of_survival or abs(result.total_cost))
     yield f"With {budget_text(most.budget, result.money)} the plan {left}{cost if is_known else ''}."
 
 
@@ -295,7 +295,7 @@ def _unserved_in_costs(result: Result, near: Sequence[Result], frontier: Frontie
     if (nothing := _nothing_bought(frontier)) is not None:
         plans[_NOTHING] = nothing
     costs = {name: plans[name].costs.get("shortage", 0.0) for name in shown if name in plans}
-    if max(costs.values()) <= NEGLIGIBLE * result.total_cost:
+    if max(costs.values()) <= NEGLIGIBLE * abs(result.total_cost):
         return ""
     parts = (f"{name[:1].lower()}{name[1:]}: {si(cost, result.money)}" for name, cost in costs.items())
     return f" ({', '.join(parts)}), which nobody pays"
