@@ -105,5 +105,6 @@ def test_a_number_that_changes_what_is_bought() -> None:
     ranges = {"options.gold.capex": {"low": 30, "high": 6000}}
     found = so.sensitivity(instance_of(options=GOLDEN, ranges=ranges), flips=False)
     _, moves, changes = sentences(found)
-    assert "capex moves the total cost most: −600 USD at its low end" in moves
+    ends = "−600 USD at its low end and no proven change at its high end"
+    assert moves == f"gold: capex moves the total cost most: {ends} (30 … 6,000 USD per t/yr)."
     assert changes.startswith("Other options are bought at an end of the range of 1 number: ")

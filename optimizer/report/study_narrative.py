@@ -250,8 +250,10 @@ def _moves_most(found: Sensitivity) -> str:
     most = max(found.bars, key=size)
     if size(most) <= 0:
         return "No number moves the total cost by an amount that is proven."
-    ends = [f"{difference_text(end.dearer(base))} {money} at its {side} end"
-            for side, end in (("low", most.low), ("high", most.high)) if end.has_plan and end.is_settled]  # fmt: skip
+    moves = [(side, end.dearer(base)) for side, end in (("low", most.low), ("high", most.high))
+             if end.has_plan and end.is_settled]  # fmt: skip
+    ends = [f"{f'{difference_text(move)} {money}' if move.is_proven else 'no proven change'} at its {side} end"
+            for side, move in moves]  # fmt: skip
     name, between = number_name(found.instance, most.number), uncertain_text(found.instance, most.number, -1, 1)
     return f"{name} moves the total cost most: {' and '.join(ends)} ({between})."
 
