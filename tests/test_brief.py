@@ -425,8 +425,8 @@ def test_a_plan_that_spends_its_whole_budget_says_what_more_money_does(tiny: so.
     assert said.endswith("M USD more.")
     said = make_brief(poor, found, studies=[so.explain(poor)]).notes[1]
     assert said.startswith("A budget of 11.5M USD is the least that survives everything.")
-    # What can be ordered comes too late for the embargo of 2026: any amount leaves the same gap, also where imports sell
-    # for more than they cost, so that costs are below 0.
+    # What can be ordered comes too late for the embargo of 2026: any amount leaves the same gap, also where imports are
+    # sold for more than they cost, so that costs are below 0.
     for policy in (["policy.budget=10k"], ["policy.budget=0", "processes.imports.cost=-60k"]):
         barred = so.load(
             TINY,

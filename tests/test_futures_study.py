@@ -386,6 +386,9 @@ def test_what_is_known_until_an_interrupt() -> None:
     assert found.orders is None
     assert found.information is None
     assert found.to_dict()["stopped"] is True
+    said = dict(worth_facts(found))
+    assert said["Static"] == "not known: the search was stopped (one plan, the same in all futures)"
+    assert said["Informed"] == "not known: the search was stopped (every answer known from the start)"
 
 
 def printed_study(found: FuturesStudy) -> str:

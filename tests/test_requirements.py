@@ -478,14 +478,16 @@ def test_a_case_of_one_shock_has_no_samples_and_one_of_samples_no_other_shock_by
 
 def test_a_material_without_a_stock_says_so_and_names_stocks_of_what_it_is_made_of() -> None:
     instance = changed(
-        commodities={"magnet": {}, "alloy": {}},
+        commodities={"magnet": {}, "alloy": {}, "ore": {}},
         processes={
             **WAR["processes"],
             "press": {"region": "usa", "input": {"alloy": 1}, "output": {"magnet": 1}, "capacity": 100, "cost": 1},
+            "mine": {"region": "usa", "output": {"ore": 1}, "capacity": 1, "cost": 1},
         },
         options={"reserve": {**WAR["options"]["reserve"], "commodity": "alloy"}},
     )
     found = find_requirements(instance, so.solve(instance), is_quick=True)
+    # Ore, which no segment needs and no stock holds, has no row.
     magnet, alloy = table(found, "materials").rows()
     assert (magnet["hold"], magnet["options"], magnet["upstream"]) == (None, NO_OPTION, "reserve")
     assert (
