@@ -75,6 +75,20 @@ def test_how_much_lower_demand_would_have_to_be(tmp_path: Path) -> None:
     assert "✗ Sooner: all cannot work: no option has a lead time." in said
 
 
+def test_how_much_lower_the_demand_of_a_segment_with_a_floor_in_one_shock_would_have_to_be(tmp_path: Path) -> None:
+    """Motors need 10 t and lamps, in the embargo alone, 20 t of the 20 t in store: half of the lamps are too many."""
+    lamps = {"commodity": "magnet", "quantity": 40, "shortage_cost": 500}
+    strike = {"start": "2029Q1", "months": 3, "cuts": [{"region": "rival", "severity": 0.1}]}
+    said = printed(
+        tmp_path,
+        "explain",
+        options={"reserve": RESERVE},
+        demands={"motors": {**BASE["demands"]["motors"], "survival": 0.1}, "lamps": lamps},
+        shocks={"embargo": {**BASE["shocks"]["embargo"], "survival": {"lamps": 0.5}}, "strike": strike},
+    )
+    assert "Less demand: lamps 50 % lower (by 20 t/yr). 49 % is not enough." in said
+
+
 def test_what_a_deterred_attack_costs_the_adversary() -> None:
     # By hand in the file: 8 and 5 for 0.4002 of leverage, of a budget of 10. It would leave all of 10 t short.
     words = ["attack", str(CASES / "hand_deter.yaml")]
