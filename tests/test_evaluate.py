@@ -111,6 +111,16 @@ def test_what_a_plan_wastes() -> None:
     assert (found.waste.outlay, found.waste.cost) == (pytest.approx(200), pytest.approx(200))
 
 
+def test_what_a_plan_of_several_years_wastes() -> None:
+    # 50 t are needed in 2027 and 60 t in 2028, in one ban or the other: of 30 t bought in 2027 20 t at 5 could go.
+    bans = data()["shocks"]["ban"] | {"start": [2027, 2028]}
+    demands = {"all": data()["demands"]["all"] | {"survival": {2027: 0.5, 2028: 0.6}}}
+    found = one(so.read(data(shocks={"ban": bans}, demands=demands)), {"purchases": {"reserve": {2026: 50, 2027: 30}}})
+    assert found.result.survives
+    assert found.waste.changes == (PlanChange("reserve", "2027", 30.0, pytest.approx(10), pytest.approx(-100)),)
+    assert (found.waste.outlay, found.waste.cost) == (pytest.approx(100), pytest.approx(100))
+
+
 def test_what_is_missing_does_as_entered_what_is_said() -> None:
     # 8 t a month, half of it kept in a ban of five months from May: 20 t by the end of April, at most 5 t a month. The
     # plan buys 1 t a month. Its 12 t and the 16 t that it lacks, bought evenly, are 9.3 t by then.
