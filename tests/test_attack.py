@@ -560,6 +560,10 @@ def test_floors_without_a_shortage_cost_break_without_a_gap() -> None:
     for part in attack_parts(found, 100):
         Console(file=written, width=100).print(part)
     assert "FAILS in the worst attack that 12 USD can buy: east + west from 2027 on" in written.getvalue()
+    # 1,000 buy 20 t of stock, too little for the floor; 60 t of the west are left.
+    _, _, table = written.getvalue().partition("The worst attack that the adversary can afford, 2027")
+    rows = {words[0]: words[1:] for words in map(str.split, table.splitlines()) if words}
+    assert (rows["free"][0], rows["dear"][0]) == ("0/50", "60/50")
     assert so.verify(instance_of(found.result), found.result).report.ok
     # Of attacks at one start without a gap, the one that breaks a floor counts.
     kept, broken = (dataclasses.replace(each, gap=0.0) for each in (found.result.shocks[0],) * 2)
