@@ -86,7 +86,7 @@ def test_how_much_lower_the_demand_of_a_segment_with_a_floor_in_one_shock_would_
         demands={"motors": {**BASE["demands"]["motors"], "survival": 0.1}, "lamps": lamps},
         shocks={"embargo": {**BASE["shocks"]["embargo"], "survival": {"lamps": 0.5}}, "strike": strike},
     )
-    assert "Less demand: lamps 50 % lower (by 20 t/yr). 49 % is not enough." in said
+    assert "✓ Less demand: 50 % lower (by 20 t/yr). 49 % is not enough." in said
 
 
 def test_what_a_deterred_attack_costs_the_adversary() -> None:
