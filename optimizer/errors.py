@@ -209,6 +209,13 @@ PLOT_FORMS = (".svg", ".png", ".pdf")
 REPORT_FORMS = (*PAGE_FORMS, *BRIEF_FORMS, BOOK_FORM)
 
 
+def said_of_misfit(error: Exception) -> str:
+    """Return what an error says that was raised where two sets of data do not fit each other."""
+    if isinstance(error, KeyError):
+        return f"there is no {', '.join(f'"{name}"' for name in error.args)}"
+    return str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
+
+
 def has_extra(extra: str) -> bool:
     """Return whether the modules of an extra are installed."""
     return all(find_spec(module) is not None for module in EXTRAS[extra])

@@ -292,7 +292,10 @@ LOUD: dict[str, tuple[Change, str]] = {
         "shocks: the plan says embargo, the audit finds none (where they differ)",
     ),
     "a baseline that is missing": (figure(baseline=None), "the plan does not fit its instance"),
-    "a purchase of nobody": (build("motor", option="motors"), "the plan does not fit its instance"),
+    "a purchase of nobody": (
+        build("motor", option="motors"),
+        'the plan does not fit its instance: there is no "motors"',
+    ),
 }
 
 

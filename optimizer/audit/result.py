@@ -35,7 +35,7 @@ from optimizer.audit.shocks import (
     check_survival_rules,
 )
 from optimizer.disruptions.shock import MEANWHILE, expand
-from optimizer.errors import AuditError, Finding, InstanceError
+from optimizer.errors import AuditError, Finding, InstanceError, said_of_misfit
 from optimizer.instance.derived import size_thresholds
 from optimizer.instance.document import leaves
 from optimizer.instance.schema import Instance, require_instance
@@ -109,8 +109,7 @@ def _recompute(
         if is_whole:
             _check_parts(plan, baseline, shocks, result)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-        sort = "" if type(error) is ValueError else f"{type(error).__name__}: "
-        said = fault_of_lever(error) or f"the plan does not fit its instance: {sort}{error}"
+        said = fault_of_lever(error) or f"the plan does not fit its instance: {said_of_misfit(error)}"
         report.disagreements.append(said)
 
 

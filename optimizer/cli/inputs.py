@@ -489,12 +489,12 @@ def find_doubts(instance: "Instance", result: "Result | FuturesResult") -> tuple
 @contextlib.contextmanager
 def plan_that_fits(plan: str, doubts: Sequence[str]) -> Iterator[None]:
     """Report errors as faults of the plan file if the audit has `doubts` about the plan; else raise them unchanged."""
-    from optimizer.errors import PlanFileError
+    from optimizer.errors import PlanFileError, said_of_misfit
 
     try:
         yield
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         if not doubts:
             raise
-        what = f"{type(error).__name__}: {error}"
-        raise PlanFileError(f"{plan} does not fit its instance ({what}); `diversify verify` says where") from None
+        what = f"{plan} does not fit its instance ({said_of_misfit(error)})"
+        raise PlanFileError(f"{what}; `diversify verify` says where") from None

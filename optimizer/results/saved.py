@@ -23,7 +23,7 @@ from typing import Annotated, Any, ClassVar, Literal, NotRequired, Self, TypedDi
 from pydantic import Field, TypeAdapter, ValidationError
 
 from optimizer import arguments
-from optimizer.errors import PlanFileError
+from optimizer.errors import PlanFileError, said_of_misfit
 from optimizer.files import INSTANCES, UndecodableTextError, answer_path, read_json, write_whole
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.plan import ReadOnly
@@ -246,7 +246,7 @@ class SavedPlan(ReadOnly):
         except ValidationError as error:
             raise PlanFileError(f"not a plan file: {_first_error(error)}. {SOLVE_AGAIN}") from None
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            raise PlanFileError(f"not a plan file: {type(error).__name__}: {error}. {SOLVE_AGAIN}") from None
+            raise PlanFileError(f"not a plan file: {said_of_misfit(error)}. {SOLVE_AGAIN}") from None
 
     @classmethod
     def load(cls, path: str | FilePath) -> Self:
