@@ -101,7 +101,11 @@ class JointBuilder(ModelBuilder):
     def copy(self) -> JointBuilder:
         """Return a copy for other paths; it has its own accounts of the plan and shares those of written paths."""
         copied = JointBuilder(self.horizon, Names(*self.names.fixed()), self.futures, self.node)
-        copied.columns, copied.rows, copied.valid = list(self.columns), list(self.rows), list(self.valid)
+        copied.columns, copied.rows, copied.valid_inequalities = (
+            list(self.columns),
+            list(self.rows),
+            list(self.valid_inequalities),
+        )
         copied._adopt(self)
         copied.shared, copied.repeated, copied.owners = dict(self.shared), dict(self.repeated), list(self.owners)
         copied.writers = {j: set(numbers) for j, numbers in self.writers.items()}
@@ -120,7 +124,7 @@ class SubmodelBuilder(ModelBuilder):
     def __init__(self, joint: JointBuilder, number: int) -> None:
         super().__init__(joint.horizon, Names(*joint.names.fixed()))
         self.joint, self.number = joint, number
-        self.columns, self.rows, self.valid = joint.columns, joint.rows, joint.valid
+        self.columns, self.rows, self.valid_inequalities = joint.columns, joint.rows, joint.valid_inequalities
         self.data: Sequence[Hashable] = (None,) * len(joint.horizon.periods)
 
     def _enter(self, column: Column, follows: Hashable) -> int:
@@ -172,7 +176,7 @@ class SubmodelBuilder(ModelBuilder):
 
     def _append_valid(self, row: Row) -> None:
         row.mark = self._of_this_future(row.mark)
-        self.valid.append(row)
+        self.valid_inequalities.append(row)
 
     def _of_this_future(self, mark: Mark) -> Mark:
         return mark._replace(path=f"{self.joint.futures[self.number]}/{mark.path}")
@@ -333,7 +337,7 @@ def write_path(model: ModelBuilder, instance: Instance, path: Path) -> None:
         network.operate(model, path, processes, demands)
         for option in model.selected(instance.options).values():
             option.operate(model, path)
-        network.settle(model, path, processes, demands)
+        network.write_balances(model, path, processes, demands)
         strong_linking.tighten(model, path, instance.demands.values(), model.rows[first:])
 
 

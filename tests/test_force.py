@@ -132,7 +132,7 @@ def test_strategies_agree_and_buy_what_is_forced_at_no_less_cost(
         assert found.status == whole.status
         assert found.gap == pytest.approx(whole.gap, rel=1e-6, abs=1e-6)
         if found.values is not None:
-            assert found.cost == pytest.approx(whole.cost, rel=1e-6, abs=1e-6)
+            assert found.objective == pytest.approx(whole.objective, rel=1e-6, abs=1e-6)
             plan = read_plan(instance, found.builder, found.values.tolist())
             bought = sum(build.size for build in plan.builds if (build.option, build.year) == (o, year))
             bought += sum(f for t, f in enumerate(plan.fills.get(o, ())) if instance.horizon.year(t) == year)
@@ -141,7 +141,7 @@ def test_strategies_agree_and_buy_what_is_forced_at_no_less_cost(
     if whole.values is not None:
         assert whole.gap >= least.gap - 1e-6 * max(1.0, least.gap)
         if whole.gap <= least.gap:
-            assert whole.cost >= least.cost - 1e-6 * max(1.0, abs(least.cost))
+            assert whole.objective >= least.objective - 1e-6 * max(1.0, abs(least.objective))
 
 
 def test_an_option_may_be_called_policy() -> None:

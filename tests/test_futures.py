@@ -59,7 +59,7 @@ def test_decomposition_agrees_with_the_extensive_form(name: str, budget: float |
     whole, *others = (strategy(instance, EXACT, Clock(), lambda step: None) for strategy in strategies)
     for other in others:
         assert other.gap == pytest.approx(whole.gap, rel=1e-5, abs=1e-6)
-        assert other.cost == pytest.approx(whole.cost, rel=1e-5)
+        assert other.objective == pytest.approx(whole.objective, rel=1e-5)
 
 
 # Fixed charges that a small budget pays in part, and demands that differ by future: floors cannot all be kept.
@@ -120,8 +120,8 @@ def test_the_least_gap_with_fixed_charges_is_that_of_the_extensive_form(numbers:
     found = by_benders(instance, EXACT, Clock(), lambda step: None, few_rows=0)
     assert found.gap == pytest.approx(whole.gap, rel=1e-6)
     model = extensive_form_model(instance, instance.tree.events)
-    assert model.valid
-    assert {row.mark.path for row in model.valid} <= {row.mark.path for row in model.rows}
+    assert model.valid_inequalities
+    assert {row.mark.path for row in model.valid_inequalities} <= {row.mark.path for row in model.rows}
 
 
 @pytest.mark.parametrize("name", ["high", "hi/gh"])
@@ -133,8 +133,8 @@ def test_dual_values_of_valid_inequalities_count_in_the_future_of_their_shock(na
     instance, steps = so.load(path), list[Progress]()
     whole = solve_extensive_form(instance, EXACT, Clock(), lambda step: None)
     found = by_constraint_generation(instance, EXACT, Clock(), steps.append)
-    assert found.cost == pytest.approx(whole.cost, rel=1e-6)
-    assert [step.bound for step in steps if step.phase == "futures by themselves"] == [pytest.approx(whole.cost)]
+    assert found.objective == pytest.approx(whole.objective, rel=1e-6)
+    assert [step.bound for step in steps if step.phase == "futures by themselves"] == [pytest.approx(whole.objective)]
 
 
 def test_the_gap_of_a_future_is_not_read_from_a_model_that_lacks_shocks(tmp_path: Path) -> None:
@@ -285,7 +285,7 @@ def test_futures_by_themselves_bound_the_cost_from_below() -> None:
     bounds = [step.bound for step in steps if step.phase == "futures by themselves"]
     assert bounds == sorted(bounds)
     assert 0.99 * optimum <= bounds[0] <= bounds[-1] <= optimum * (1 + 1e-7)
-    assert found.cost == pytest.approx(optimum, rel=1e-6)
+    assert found.objective == pytest.approx(optimum, rel=1e-6)
 
 
 def test_groups_are_futures_that_are_parted_last_and_never_all_of_them() -> None:
@@ -356,8 +356,8 @@ def test_a_search_that_is_stopped_takes_no_cutoff_for_a_bound(name: str) -> None
     """A plan far above the optimum is known: its cutoff is no bound, wherever the search ends."""
     instance = so.load(CASES / name)
     model = ShockModel(instance, instance.tree.events, EXACT, Clock(), lambda step: None)
-    model.require_floors()
-    model.minimise("cost")
+    model.set_floor_limits()
+    model.minimise("objective")
     best = model.solve_integers("cost")
     assert best.status == "optimal"
     dear = dataclasses.replace(best, objective=best.objective + abs(best.objective))
@@ -410,11 +410,11 @@ def test_groups_of_futures_count_the_price_of_gaps(name: str) -> None:
     assert price is not None
     steps: list[Progress] = []
     found = by_constraint_generation(instance, EXACT, Clock(), steps.append)
-    least = whole.cost + price * whole.gap
+    least = whole.objective + price * whole.gap
     bounds = [step.bound for step in steps if step.phase == "futures by themselves"]
     assert bounds
     assert max(bounds) <= least * (1 + 1e-7)
-    assert found.cost + price * found.gap == pytest.approx(least, rel=1e-6)
+    assert found.objective + price * found.gap == pytest.approx(least, rel=1e-6)
 
 
 @pytest.mark.parametrize("name", ["nested_1023.yaml", "expected_1007.yaml", "gap_price_1006.yaml"])

@@ -162,7 +162,7 @@ def priced(data: Data, least: tuple[float, ...]) -> float | None:
     mine = [frozenset((each.question, each.branch) for each in future.answers) for future in instance.tree.futures]
     problem = ProblemVariant(least_costs=tuple(least[ways.index(each)] for each in mine) if least else ())
     model = ShockModel(instance, instance.tree.events, EXACT, Clock(), lambda step: None, problem=problem)
-    found = model.minimise_cost()
+    found = model.minimise_objective()
     return None if found is None or found.values is None else model.measures(found.values)[1]
 
 

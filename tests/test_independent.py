@@ -106,7 +106,7 @@ def test_many_shocks_one_in_a_round(seed: int) -> None:
         found = strategy(so.read(data), so.Settings(mip_gap=0.0), Clock(), lambda event: None)
         assert (found.values is None) == (known is None)
         if known is not None:
-            assert near(priced(data, found.cost, found.gap), known.measure)
+            assert near(priced(data, found.objective, found.gap), known.measure)
             assert "gap_price" in data["policy"] or near(found.gap, known.gap)
 
 

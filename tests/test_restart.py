@@ -169,7 +169,7 @@ def test_strategies_agree_on_a_restart(utilisation: float, budget: float | None)
     for strategy in (partial(by_constraint_generation, add=2, few_rows=0), partial(by_benders, add=2, few_rows=0)):
         found = strategy(instance, exact, Clock(), lambda step: None)
         assert found.gap == pytest.approx(whole.gap, rel=1e-6, abs=1e-6)
-        assert found.cost == pytest.approx(whole.cost, rel=1e-6)
+        assert found.objective == pytest.approx(whole.objective, rel=1e-6)
     assert so.solve(instance).audit["ok"]
 
 

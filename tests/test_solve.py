@@ -317,7 +317,7 @@ def test_steps_tell_best_and_bound() -> None:
     )
     assert {"cost", "gap", "cost under the gap"} <= {step.phase for step in steps}
     assert all(step.bound <= step.best * (1 + 1e-9) or step.best == float("inf") for step in steps)
-    assert found.bound <= found.cost
+    assert found.bound <= found.objective
 
 
 def test_the_frame_of_survival_has_every_shock_and_segment_and_says_whether_the_floor_holds() -> None:

@@ -40,7 +40,7 @@ def model_of(instance: so.Instance) -> ShockModel:
 def rows_of(instance: so.Instance) -> list[str]:
     """The valid inequalities as text."""
     builder = model_of(instance).builder
-    return [builder._text(row) for row in builder.valid]
+    return [builder._text(row) for row in builder.valid_inequalities]
 
 
 def test_an_arc_and_its_site_run_within_what_is_of_use_times_the_opening() -> None:
@@ -55,7 +55,7 @@ def test_the_relaxation_opens_the_whole_site() -> None:
     # Capacity alone asks for 20 t of oxide where nothing happens: 20 % of an opening, 200 of money.
     model = model_of(cell())
     assert model.solver.solve(relaxed=True).values is not None
-    model.allow_shortages(0.0)
+    model.allow_shortfalls(0.0)
     assert model.solver.solve(relaxed=True).objective == pytest.approx(200)
     assert model.solve_relaxation().objective == pytest.approx(1000)
 
@@ -67,7 +67,7 @@ def test_the_solver_is_told_where_the_relaxation_is_far_from_what_it_rounds_to(
     # Linked, the relaxation opens the whole site: 1,000 of 1,000. By capacity alone it pays 200 and rounds to 1,000.
     model, told = model_of(cell()), list[bool]()
     if not is_linked:
-        model.builder.valid.clear()
+        model.builder.valid_inequalities.clear()
     solve = model.solver.solve
 
     def listening(**options: Any) -> Any:
@@ -75,9 +75,9 @@ def test_the_solver_is_told_where_the_relaxation_is_far_from_what_it_rounds_to(
         return solve(**options)
 
     monkeypatch.setattr(model.solver, "solve", listening)
-    found = model.minimise_cost()
+    found = model.minimise_objective()
     assert found is not None
-    assert found.cost == pytest.approx(1000)
+    assert found.objective == pytest.approx(1000)
     assert told == [not is_linked]
 
 

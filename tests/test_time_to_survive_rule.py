@@ -209,7 +209,7 @@ def test_strategies_agree_and_the_time_is_what_the_rule_asks(data: dict[str, Any
         assert found.status == whole.status
         assert found.gap == pytest.approx(whole.gap, rel=1e-6, abs=1e-6)
         if found.values is not None:
-            assert found.cost == pytest.approx(whole.cost, rel=1e-6, abs=1e-6)
+            assert found.objective == pytest.approx(whole.objective, rel=1e-6, abs=1e-6)
             plan = read_plan(instance, found.builder, found.values.tolist())
             holds(instance, plan)
 

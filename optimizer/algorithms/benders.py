@@ -10,8 +10,9 @@
     expected cost   then, if the measure is another one, the least expected cost with the measure as a limit
 
 Plans are never valued by the estimates: every shock is solved under the plan, and the measure is that of the resulting
-costs (`risk.measured_cost`). Since shortages are allowed, recourse is feasible for every plan (relatively complete
-recourse), and no feasibility cuts are needed.
+costs (`risk.measured_cost`). Once floors may be missed, recourse is feasible for every plan (relatively
+complete recourse). While they must be kept, a shock in which a plan fails enters the master with its recourse. Neither
+needs feasibility cuts.
 
 `benders_loop` closes the gap between lower and upper bound of one of these objectives, `benders_cuts` defines groups of
 shocks and their cuts, and `benders_evaluation` evaluates plans.
@@ -117,7 +118,7 @@ class BendersSearch(RecourseEstimates):
         worst = self.listed.violations({int(n): float(gaps[n]) for n in np.flatnonzero(gaps)})
         held = {shock.name for shock in self.shocks}
         new = [each for each in worst if each.shock.name not in held]
-        self.note_shocks(select_most_violated(new, max(0, 2 * self.added_a_round - len(held))))
+        self.enter_shocks(select_most_violated(new, max(0, 2 * self.added_a_round - len(held))))
 
     def _rows(self, counting: Sequence[int]) -> int:
         """Return the number of rows that the recourse of the given shocks has in one model."""
@@ -129,7 +130,7 @@ class BendersSearch(RecourseEstimates):
         aim: Aim = "largest future gap" if name == LARGEST_GAP else "gap"
 
         def prepare(master: MasterProblem) -> None:
-            master.allow_shortages(np.inf)
+            master.allow_shortfalls(np.inf)
             self._limit_largest_future_gap(master)
             master.minimise(aim)
 
@@ -157,7 +158,7 @@ class BendersSearch(RecourseEstimates):
     def _solve_extensive_form(self, counting: Sequence[int]) -> SearchResult:
         """Minimise gap and cost in one model of the shocks that count; every plan survives the others at no cost."""
         self.shocks = []
-        self.note_shock_numbers(counting)
+        self.enter_shock_numbers(counting)
         model = self._model()
         found = model.minimise_gap()
         if found.values is None:
@@ -165,7 +166,7 @@ class BendersSearch(RecourseEstimates):
         gaps = ShockModel.shock_gaps(model, found.values.tolist())
         left = {n: gaps.get(self.tree.events[n].name, 0.0) for n in counting}
         violated = self.listed.violations({n: gap for n, gap in left.items() if gap > self.negligible})
-        self.report_round(AT_GAP, found.cost, found.bound, violated)
+        self.report_round(AT_GAP, found.objective, found.bound, violated)
         return replace(found, history=tuple(self.history))
 
     def _minimise_cost_at(
@@ -230,9 +231,9 @@ class BendersSearch(RecourseEstimates):
 
         def prepare(master: MasterProblem) -> None:
             master.must_survive = names
-            master.allow_shortages(np.inf, gap * (1.0 + HELD_VALUE))
+            master.allow_shortfalls(np.inf, gap * (1.0 + HELD_VALUE))
             self._limit_largest_future_gap(master)
-            master.minimise("cost")
+            master.minimise("objective")
 
         def evaluate(master: MasterProblem, point: Vector, values: Vector) -> Evaluation:
             return self._evaluate_costs_at_gap(master, point, values, limit)
@@ -257,7 +258,7 @@ class BendersSearch(RecourseEstimates):
         """Return a loop that continues another one while it holds the shocks in `survived`, with their floors kept."""
         self.resumed = None
         self.shocks = []
-        self.note_shock_numbers(sorted(survived))
+        self.enter_shock_numbers(sorted(survived))
         again = BendersLoop(self, objective, self.negligible)
         again.master.add_pool(loop.master.pool)
         again.first, again.bound, again.is_relaxed = self._best_of(loop).result, loop.bound, True
@@ -303,7 +304,7 @@ class BendersSearch(RecourseEstimates):
             status="optimal" if loop.is_proven else "stopped",
             builder=best.builder,
             values=best.result.values,
-            cost=found.measure_without_gaps,
+            objective=found.measure_without_gaps,
             bound=found.measure_without_gaps - max(0.0, found.measure - loop.bound),
             priced_gaps=found.measure - found.measure_without_gaps,
             gap=gap,
@@ -311,7 +312,7 @@ class BendersSearch(RecourseEstimates):
             duals=duals,
             history=tuple(self.history),
             notes=tuple(loop.master.notes),
-            allows_shortages=self._may_miss(gap) if self.has_priced_gaps else loop.objective.name != "cost",
+            may_miss_floors=self._may_miss(gap) if self.has_priced_gaps else loop.objective.name != "cost",
             gap_left=self._gap_left(found.gap_left),
         )
 
@@ -390,7 +391,7 @@ class BendersSearch(RecourseEstimates):
 
     def _master_with_floors(self, shocks: Sequence[Shock]) -> MasterProblem:
         master = self._master(shocks, self._groups("cost"))
-        master.allow_shortages(0.0)
+        master.allow_shortfalls(0.0)
         return master
 
     def _limit_largest_future_gap(self, master: MasterProblem) -> None:
@@ -400,5 +401,5 @@ class BendersSearch(RecourseEstimates):
 
     def _master_of_priced_gaps(self, shocks: Sequence[Shock]) -> MasterProblem:
         master = self._master(shocks, self._groups_of_gaps_and_costs())
-        master.allow_shortages(np.inf)
+        master.allow_shortfalls(np.inf)
         return master

@@ -211,7 +211,7 @@ class BendersLoop:
         self.master = self.reduced = self._prepared(objective.build(search.shocks) if known is None else known)
         if known is not None:
             # The basis is optimal for another objective, perhaps far from the optimum of this one.
-            self.master.solver.doubt_basis()
+            self.master.solver.allow_fresh_start()
         self.incumbent: Incumbent | None = None
         self.latest: Vector | None = None
         self.relaxation: Vector | None = None
@@ -470,7 +470,7 @@ class BendersLoop:
         if not left or len(held) >= self.objective.adds_below:
             return False
         count = search.added_a_round if self.objective.needs_shocks else 2 * search.added_a_round
-        self.master.add_shocks(search.note_shocks(select_most_violated(left, count)))
+        self.master.add_shocks(search.enter_shocks(select_most_violated(left, count)))
         return True
 
     def _save(self) -> None:

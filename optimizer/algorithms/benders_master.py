@@ -269,7 +269,7 @@ class MasterProblem(ShockModel):
     def is_tail_alone(self) -> bool:
         """Whether the objective depends only on the tail of the costs: CVaR with weight 1."""
         measure = self.policy.objective
-        return measure.kind == "cvar" and measure.weight == 1.0 and self.aim == "cost"
+        return measure.kind == "cvar" and measure.weight == 1.0 and self.aim == "objective"
 
     def _below_tail(self, values: Vector) -> Vector:
         """Return for each group of costs the cost up to which its shock adds nothing to the tail.

@@ -101,7 +101,7 @@ def best_excused_plan(
         if solved is None:
             break
         plan, left = solved
-        if best is None or plan.found.cost < best.found.cost:
+        if best is None or plan.found.objective < best.found.objective:
             best = plan
         price = _prices(tree, plan)
         # Samples that still fail stay excused; the others are replaced by those that cost most to survive.
@@ -176,7 +176,7 @@ class ConstraintGeneration(Search):
     ) -> None:
         super().__init__(instance, settings, clock, listener, evaluator, problem, add, few_rows)
         self.group_solver, self.hints, self.plans, self.known_bound = group_solver, hints, hints.plans, hints.bound
-        self.note_shocks(each for each in self.tree.events if each.name in hints.shocks or each.probability > 0)
+        self.enter_shocks(each for each in self.tree.events if each.name in hints.shocks or each.probability > 0)
 
     def oracles(self) -> Sequence[SeparationOracle]:
         """Return the separation oracles."""
@@ -225,7 +225,7 @@ class ConstraintGeneration(Search):
             self._known_plan = best_excused_plan(self.tree, self.listed.shares, gaps, self._solve_with_excused)
         if self._known_plan is None:
             return
-        if new := self.note_shock_numbers(
+        if new := self.enter_shock_numbers(
             [*sorted(self._known_plan.excused), *self.listed.numbers(self._known_plan.shocks)]
         ):
             self.model.add_shocks(new)
@@ -245,7 +245,7 @@ class ConstraintGeneration(Search):
         listed.ignored, listed.shares, listed.excused_counts = excused, [], []
         gaps = self.evaluator.do_nothing(self.clock).violated
         violated = listed.violations({n: gap for n, gap in gaps.items() if n not in excused})
-        search.note_shocks(select_most_violated(violated, self.added_a_round))
+        search.enter_shocks(select_most_violated(violated, self.added_a_round))
         found = search.run()
         if found.values is None or found.status != "optimal":
             return None
@@ -258,8 +258,8 @@ class ConstraintGeneration(Search):
         """The known plan if it is proven to the gap of the settings; else None."""
         if self._known_plan is None:
             return None
-        found, bound = self._known_plan.found, min(self.known_bound, self._known_plan.found.cost)
-        return replace(found, bound=bound) if found.cost - bound <= self.settings.slack(found.cost) else None
+        found, bound = self._known_plan.found, min(self.known_bound, self._known_plan.found.objective)
+        return replace(found, bound=bound) if found.objective - bound <= self.settings.slack(found.objective) else None
 
     def _run_integers(self) -> SearchResult:
         """Find the cheapest plan that survives; minimise the gap if the shocks found leave none."""
@@ -279,7 +279,7 @@ class ConstraintGeneration(Search):
         violations = list(violations)
         samples = self.listed.enough_to_count(violations, self.shocks, most if self._known_plan else 0)
         chosen = (*samples, *select_most_violated(violations, most))
-        self.model.add_shocks(self.note_shocks(chosen))
+        self.model.add_shocks(self.enter_shocks(chosen))
 
     # The relaxation.
 
@@ -299,7 +299,7 @@ class ConstraintGeneration(Search):
             if rounded is not None and rounded.objective - result.objective <= self.model.noticeable(rounded.objective):
                 found = self.model.conclude(rounded)
                 assert found.values is not None
-                self.no_shock = read_no_shock(self.instance, found.builder, found.values.tolist(), found.cost)
+                self.no_shock = read_no_shock(self.instance, found.builder, found.values.tolist(), found.objective)
         violated = self.listed.violations(self.evaluator.do_nothing(self.clock).violated)
         self.report_round("relaxation", result.objective, result.bound, violated)
         if violated:
@@ -367,7 +367,7 @@ class ConstraintGeneration(Search):
             return found
         if self._is_first and self.evaluator.histories is None:
             self._drop_shocks_without_duals(relaxation)
-        return self.model.minimise_cost()
+        return self.model.minimise_objective()
 
     def _separate_integers(self, found: SearchResult) -> list[Violation]:
         assert found.values is not None
@@ -378,7 +378,7 @@ class ConstraintGeneration(Search):
         violated = self.separate(self.evaluator.plan_values(plans))
         # As in the relaxation, the objective includes gaps at their price.
         _, objective = self.model.measures(found.values)
-        self.report_round("integers", objective, objective - (found.cost - found.bound), violated)
+        self.report_round("integers", objective, objective - (found.objective - found.bound), violated)
         self.latest = found
         if violated:
             self.plans, self.model.start = plans, found.values[self.model.solver.integers]
@@ -454,7 +454,7 @@ class ConstraintGeneration(Search):
         left = len(self.tree.events) - len(self.shocks)
         known = None if self._known_plan is None else self._known_plan.found
         bound, found = max(self.known_bound, found.bound), self.best_of(found, self.latest, known)
-        found = replace(found, bound=min(bound, found.cost)) if known is not None else found
+        found = replace(found, bound=min(bound, found.objective)) if known is not None else found
         while_ = f"while {left} shocks were not yet part of the search; the table shows how they fare"
         note = f"Stopped {while_ if left else 'before the proof'}."
         return replace(found, no_shock=self.no_shock, history=tuple(self.history), notes=(*found.notes, note))
@@ -462,7 +462,7 @@ class ConstraintGeneration(Search):
     def best_of(self, found: SearchResult, *others: SearchResult | None) -> SearchResult:
         """Return the plan with the least gap in all shocks, then the least cost, without a proof."""
         plans = [self._with_all_gaps(each) for each in (found, *others) if each is not None and each.values is not None]
-        best = min(plans, key=lambda each: (each.gap, each.cost), default=found)
+        best = min(plans, key=lambda each: (each.gap, each.objective), default=found)
         return replace(best, status="stopped")
 
     def _with_all_gaps(self, found: SearchResult) -> SearchResult:

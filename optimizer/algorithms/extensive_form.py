@@ -1,7 +1,7 @@
 """The extensive form: one model with the plan, the baseline, and some or all shocks.
 
-    least cost   with all floors kept
-    least gap    if that is infeasible: least survival gap, then least cost with the gap limited to that
+    least cost   with all floors kept; with priced gaps counted, or within a limit on the gap, where the problem says so
+    least gap    if floors must be kept and cannot: least survival gap, then least cost with the gap limited to that
 
 The MIP is first solved to the MIP gap. Then the integers are fixed and the LP is solved again, so that the reported
 solution satisfies its rows to the solver's feasibility tolerance and has dual values. Shocks may be added between
@@ -47,14 +47,14 @@ class ShockModel(MeasuredModel):
         self.relaxation: SolveResult | None = None  # the last LP relaxation that was feasible
         # Names of shocks whose floors are kept even where floors of others may be missed.
         self.must_survive: frozenset[str] = frozenset()
-        # Limits on the shortage below each floor in t, and on the total gap in money.
-        self.shortage_limit, self.gap_limit = 0.0, math.inf
+        # Limits on the shortfall below each floor in t, and on the total gap in money.
+        self.shortfall_limit, self.gap_limit = 0.0, math.inf
         self.future_gap_limit = math.inf  # limit on the largest gap of a future, money
         self.known_bound = -math.inf  # a lower bound on the cost that was proven elsewhere
         self.evaluator: Evaluator | None = None  # if given, weak relaxations get MIR cuts
         super().__post_init__()
         self.inequalities = ValidInequalities(self.builder)
-        known, again = (self.builder, self.cost, self.settings, self.clock), self.inequalities.hold_again
+        known, again = (self.builder, self.objective, self.settings, self.clock), self.inequalities.hold_again
         self.solver = Model(*known) if self.keeper is None else self.keeper.model_for(*known, again)
 
     # The model.
@@ -67,10 +67,10 @@ class ShockModel(MeasuredModel):
         self.shocks = (*self.shocks, *more)
         self.update_expressions()
         self._extend_model()
-        self.allow_shortages(self.shortage_limit, self.gap_limit)
+        self.allow_shortfalls(self.shortfall_limit, self.gap_limit)
 
     def _extend_model(self) -> None:
-        self.solver.grow(self.builder, self.cost)
+        self.solver.grow(self.builder, self.objective)
         self.minimise(self.aim)
 
     def minimise(self, aim: Aim) -> None:
@@ -78,9 +78,9 @@ class ShockModel(MeasuredModel):
         self.aim = aim
         self.solver.set_objective(self.aims[aim])
 
-    def allow_shortages(self, most: float, gap_limit: float = math.inf) -> None:
-        """Allow shortages of `most` t per floor and `gap_limit` money in all; keep the floors of `must_survive`."""
-        self.shortage_limit, self.gap_limit = most, gap_limit
+    def allow_shortfalls(self, most: float, gap_limit: float = math.inf) -> None:
+        """Allow shortfalls of `most` t per floor and `gap_limit` money in all; keep the floors of `must_survive`."""
+        self.shortfall_limit, self.gap_limit = most, gap_limit
         if most > 0 and math.isfinite(gap_limit) and not self.gap_limit_row.columns:
             self.builder = self.builder.copy()
             self.gap_limit_row = formulation.limit_gap(self.builder, "survival", self.gap)
@@ -91,14 +91,14 @@ class ShockModel(MeasuredModel):
         self.solver.bound([j for j in self.below if columns[j].mark.path in self.must_survive], 0.0, 0.0)
         self.solver.bound(self.gap_limit_row.columns, 0.0, gap_limit / self.gap_limit_row.money_unit)
 
-    def require_floors(self) -> None:
-        """Limit shortages below floors to those that the problem allows."""
+    def set_floor_limits(self) -> None:
+        """Limit shortfalls to what the problem allows: none, any at its price, or any within the limit on the gap."""
         if self.policy.gap_price is not None and self.problem.counts_gaps:
-            self.allow_shortages(math.inf)
+            self.allow_shortfalls(math.inf)
         elif self.problem.gap_limit > 0:
-            self.allow_shortages(math.inf, self.problem.gap_limit)
+            self.allow_shortfalls(math.inf, self.problem.gap_limit)
         else:
-            self.allow_shortages(0.0)
+            self.allow_shortfalls(0.0)
 
     def fix_integers(self, values: Vector) -> None:
         """Fix the integers at `values`, in their order, and those of shocks added later at 0."""
@@ -118,10 +118,10 @@ class ShockModel(MeasuredModel):
     # Solving it.
 
     def solve_relaxation(self) -> SolveResult:
-        """Solve the LP relaxation for the least cost, with floors as the problem requires."""
+        """Solve the LP relaxation for the problem's objective and under its floor limits."""
         self.release_integers()
-        self.require_floors()
-        self.minimise("cost")
+        self.set_floor_limits()
+        self.minimise("objective")
         result = self.solve_relaxed()
         self.relaxation = self.relaxation if result.values is None else result
         return result
@@ -138,13 +138,13 @@ class ShockModel(MeasuredModel):
             is_weak = is_weak_lp(self.solver, relaxation, cutoff, self.solve_rounded)
         if is_weak and self.evaluator is not None:
             before = relaxation.objective
-            relaxation = FloorCuts(self, self.evaluator, self.inequalities.rounded, is_weak=True).tighten(relaxation)
+            relaxation = FloorCuts(self, self.evaluator, self.inequalities.mir_cuts, is_weak=True).tighten(relaxation)
             # The package's own tree is worth its time only if the cuts raised the bound considerably.
             if relaxation.objective - before <= RAISED * abs(before):
                 history = None
         least = relaxation.objective if relaxation.status == "optimal" else -math.inf
         self.report(phase, math.inf, least)
-        bound = self.known_bound if self.aim == "cost" else -math.inf
+        bound = self.known_bound if self.aim == "objective" else -math.inf
         enough = bound + self.settings.slack(bound) if math.isfinite(bound) else -math.inf
         result = self.solver.solve(
             listener=partial(self.report, phase),
@@ -238,10 +238,10 @@ class ShockModel(MeasuredModel):
 
     # Least cost, least gap.
 
-    def minimise_cost(self) -> SearchResult | None:
-        """Find the cheapest plan that keeps all floors; None if there is none, but one that misses floors may exist."""
-        self.require_floors()
-        self.minimise("cost")
+    def minimise_objective(self) -> SearchResult | None:
+        """Minimise the problem's objective under its floor limits; None if only a plan that misses floors may exist."""
+        self.set_floor_limits()
+        self.minimise("objective")
         result = self._improve(self.solve_from_start(), self.problem.name, self.known_bound)
         if result.status == "infeasible":
             return None if self.below else SearchResult("infeasible", self.builder, history=tuple(self.history))
@@ -273,7 +273,7 @@ class ShockModel(MeasuredModel):
         """Minimise the gap, then the cost subject to that gap, where floors cannot all be kept."""
         self.must_survive = frozenset()
         self.release_integers()
-        self.allow_shortages(np.inf)
+        self.allow_shortfalls(np.inf)
         if self.is_worst_case:
             self._hold_largest_future_gap()
         self.minimise("gap")
@@ -290,7 +290,7 @@ class ShockModel(MeasuredModel):
         cheapest = self.cheapest_at_gap(least.objective)
         if result.status == "stopped" or self.clock.is_over:
             return self._conclude_gap(replace(cheapest or least, status="stopped"), least, duals)
-        self.solver.doubt_basis()
+        self.solver.allow_fresh_start()
         result = self._improve(cheapest, AT_GAP)
         if result.values is None:
             result = replace(least, status="stopped", bound=-math.inf)
@@ -309,17 +309,17 @@ class ShockModel(MeasuredModel):
 
     def cheapest_at_gap(self, gap: float) -> SolveResult | None:
         """Minimise the cost subject to a gap, with the integers as fixed; None if that is infeasible."""
-        self.minimise("cost")
-        self.solver.doubt_basis()
+        self.minimise("objective")
+        self.solver.allow_fresh_start()
         for slack in (HELD_VALUE, 10 * HELD_VALUE):
-            self.allow_shortages(np.inf, gap * (1.0 + slack))
+            self.allow_shortfalls(np.inf, gap * (1.0 + slack))
             result = self.solve_lp()
             if result.values is not None:
                 return replace(result, bound=-math.inf)
         return None
 
     def conclude(self, result: SolveResult) -> SearchResult:
-        """Return the result for a plan that keeps all floors, from the restricted LP of its integers."""
+        """Return the result for a plan within the floor limits, from the restricted LP of its integers."""
         restricted = replace(self._restricted(result), status=result.status, bound=result.bound)
         duals = DualValues.from_result(self.builder, with_duals_of_lower_floors(self, restricted))
         return self._solved(self._cheapest_expected(restricted), duals)
@@ -329,7 +329,7 @@ class ShockModel(MeasuredModel):
         if self.policy.objective.kind == "expected" or not self.problem.is_least_cost or result.values is None:
             return result
         self.start = result.values[self.solver.integers]
-        column, most = list(self.measure_limit.terms), self.cost.value(result.values.tolist())
+        column, most = list(self.measure_limit.terms), self.objective.value(result.values.tolist())
         slack = HELD_VALUE * abs(self.expected.value(result.values.tolist()))
         # Rounding can bar integers from the same measure, so they have slack; sizes would use it up and fall short.
         self.solver.bound(column, -np.inf, (most + slack) / self.money_unit)
@@ -339,7 +339,7 @@ class ShockModel(MeasuredModel):
         found = found if found.values is None else self.solve_restricted(replace(found, duals=None)) or found
         self.solver.bound(column, -np.inf, np.inf)
         self.release_integers()
-        self.minimise("cost")
+        self.minimise("objective")
         return result if found.values is None else replace(result, values=found.values)
 
     def _restricted(self, result: SolveResult) -> SolveResult:
@@ -372,19 +372,19 @@ class ShockModel(MeasuredModel):
         restricted = replace(restricted, status=result.status, bound=bound)
         duals = duals or DualValues.from_result(self.builder, restricted)
         restricted = self._cheapest_expected(restricted)
-        return self._solved(restricted, duals, least.objective, least.bound, allows_shortages=True)
+        return self._solved(restricted, duals, least.objective, least.bound, may_miss_floors=True)
 
     def _solve_surviving(self, names: Iterable[str], *, has_free_integers: bool = False) -> SolveResult | None:
         """Minimise the cost under the gap with the floors of more shocks kept; None if that is infeasible."""
         before, self.must_survive = self.must_survive, self.must_survive.union(names)
         if self.must_survive == before:
             return None
-        self.allow_shortages(self.shortage_limit, self.gap_limit)
+        self.allow_shortfalls(self.shortfall_limit, self.gap_limit)
         result = self._improve(self.solve_from_start(), AT_GAP) if has_free_integers else self.solve_lp()
         if result.values is not None:
             return result
         self.must_survive = before
-        self.allow_shortages(self.shortage_limit, self.gap_limit)
+        self.allow_shortfalls(self.shortfall_limit, self.gap_limit)
         return None
 
     def _failing_by_slack(self, result: SolveResult, gap: float) -> set[str]:
@@ -406,8 +406,8 @@ class ShockModel(MeasuredModel):
     def best_known(self) -> SearchResult | None:
         """Return the plan of least gap, then cost, from starting integers or the rounded relaxation, or None."""
         proposals, bound = self._proposals()
-        self.require_floors()
-        self.minimise("cost")
+        self.set_floor_limits()
+        self.minimise("objective")
         found = [result for each in proposals if (result := self._first_feasible(each)) is not None]
         if found:
             return self.conclude(replace(min(found, key=lambda each: each.objective), status="stopped", bound=bound))
@@ -424,7 +424,7 @@ class ShockModel(MeasuredModel):
 
     def _least_gap_among(self, proposals: Sequence[Vector]) -> SearchResult | None:
         """Return the plan of least gap, then least cost, among proposed integers; None if none is feasible."""
-        self.allow_shortages(np.inf)
+        self.allow_shortfalls(np.inf)
         self.minimise("gap")
         results = [(self._first_feasible([whole]), whole) for whole in proposals]
         gaps = [math.inf if result is None else result.objective for result, _ in results]
@@ -433,16 +433,16 @@ class ShockModel(MeasuredModel):
         cheapest = self.cheapest_at_gap(gap) if math.isfinite(gap) else None
         if cheapest is None:
             return None
-        return self._solved(replace(cheapest, status="stopped"), None, gap, 0.0, allows_shortages=True)
+        return self._solved(replace(cheapest, status="stopped"), None, gap, 0.0, may_miss_floors=True)
 
     def _do_nothing(self) -> SearchResult | None:
         """Return the do-nothing plan, which only rules can make infeasible; None if they do."""
         self.release_integers()
         marks = [column.mark for column in self.builder.columns]
         plan = [j for j, m in enumerate(marks) if m.owner in self.instance.options and not m.path and m.what != "stock"]
-        self.allow_shortages(np.inf)
+        self.allow_shortfalls(np.inf)
         self.solver.bound(plan, 0.0, 0.0)
-        self.minimise("gap" if self.policy.gap_price is None else "cost")
+        self.minimise("gap" if self.policy.gap_price is None else "objective")
         result = self.solve_lp()
         if result.values is None:
             return None
@@ -460,20 +460,20 @@ class ShockModel(MeasuredModel):
         gap: float = 0.0,
         gap_bound: float = 0.0,
         *,
-        allows_shortages: bool = False,
+        may_miss_floors: bool = False,
     ) -> SearchResult:
         assert result.values is not None
         cost, objective = self.measures(result.values)
         if self.policy.gap_price is not None:
             gap = gap_bound = max(0.0, self.weighted(self.gap_values(result.values.tolist())))
-            allows_shortages = True
+            may_miss_floors = True
         if not self.failing(result.values, NEGLIGIBLE):
-            gap, gap_bound, allows_shortages = 0.0, 0.0, False
+            gap, gap_bound, may_miss_floors = 0.0, 0.0, False
         return SearchResult(
             status="optimal" if result.status == "optimal" else "stopped",
             builder=self.builder,
             values=result.values,
-            cost=cost,
+            objective=cost,
             bound=cost - max(0.0, objective - result.bound),
             priced_gaps=objective - cost,
             gap=gap,
@@ -481,7 +481,7 @@ class ShockModel(MeasuredModel):
             duals=duals,
             history=tuple(self.history),
             notes=tuple(self.notes),
-            allows_shortages=allows_shortages,
+            may_miss_floors=may_miss_floors,
         )
 
 
@@ -497,4 +497,4 @@ def solve_extensive_form(
     known = (settings, clock, listener, formulation.Writer(instance), problem)
     model = ShockModel(instance, instance.tree.events, *known, histories={})
     model.evaluator = evaluator
-    return model.minimise_cost() or model.minimise_gap()
+    return model.minimise_objective() or model.minimise_gap()

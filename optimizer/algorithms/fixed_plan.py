@@ -166,7 +166,7 @@ def evaluate_fixed_plan(
         result.objective + float(probability @ np.where(choice.counts, choice.costs, costs)),
         gap=float(gaps.gap[~choice.excused].sum()) if fails else 0.0,
         gap_bound=float("-inf"),
-        allows_shortages=fails,
+        may_miss_floors=fails,
         gap_left=limits | left if choice.has_costs else None,
     )
 
@@ -238,7 +238,7 @@ def _with_priced_gaps(instance: Instance, plan: Plan, settings: Settings, clock:
         result.objective - price * gap,
         gap=gap if fails else 0.0,
         gap_bound=float("-inf"),
-        allows_shortages=fails or _misses_free_floor(instance, builder, values),
+        may_miss_floors=fails or _misses_free_floor(instance, builder, values),
     )
 
 

@@ -79,13 +79,13 @@ class NearOptimalSearch(Search):
         super().__init__(instance, replace(settings, checkpoint=None), clock, listener, evaluator)
         self.most = most
         first = frozenset(first)
-        self.note_shocks(shock for shock in instance.events if shock.name in first or shock.probability > 0)
+        self.enter_shocks(shock for shock in instance.events if shock.name in first or shock.probability > 0)
         if gap_limit > 0:
-            self.note_shock_numbers(np.flatnonzero(evaluator.can_leave_gap(clock)).tolist())
-        problem = ProblemVariant(rows=(_totals,), name="cost", gap_limit=gap_limit, cost_limit=most)
+            self.enter_shock_numbers(np.flatnonzero(evaluator.can_leave_gap(clock)).tolist())
+        problem = ProblemVariant(rows=(_totals,), name="cost", gap_limit=gap_limit, objective_limit=most)
         self.model = ShockModel(instance, self.shocks, self.settings, clock, self.report, self.writer, problem)
         self.model.histories = self.histories
-        self.model.require_floors()
+        self.model.set_floor_limits()
         found = self.model.builder.column_index()
         self.columns = {o: next(iter(found["", o, TOTAL].values())) for o in instance.options}
         self.openings = {o: next(iter(found["", o, OPENED].values())) for o in _open_for_others(instance)}
@@ -99,7 +99,7 @@ class NearOptimalSearch(Search):
     @property
     def cost(self) -> Expression:
         """Total cost in present value, including gaps at their price if they have one."""
-        return self.model.cost
+        return self.model.objective
 
     def record(self, plan: Plan, cost: float, values: Sequence[float] | None = None) -> NearOptimalPlan:
         """Record a known near-optimal plan and return it.
@@ -144,7 +144,7 @@ class NearOptimalSearch(Search):
         slack = HELD_NEAR_OPTIMAL * max(1.0, lower)
         model.bound([column], max(model.lower[column], lower - slack), min(model.upper[column], upper + slack))
 
-    def limit(self, objective: Expression) -> float:
+    def lower_bound(self, objective: Expression) -> float:
         """Return a lower bound on the objective over all plans from the LP relaxation.
 
         The earlier deadline of the clock does not apply. −∞ if the time runs out, or if the solver finds no solution:
@@ -166,7 +166,7 @@ class NearOptimalSearch(Search):
         """
         self.model.fix_integers(known.integers)
         self.model.solver.set_objective(objective)
-        self.model.solver.doubt_basis()
+        self.model.solver.allow_fresh_start()
         result = self.model.solve_lp()
         if result.values is None:
             return None
@@ -188,7 +188,7 @@ class NearOptimalSearch(Search):
                 lambda plans=plans: self._solve_between(plans, objective, enough, own),  # type: ignore[misc]
                 lambda found: self._violated(found[1]),
                 lambda violated: self.model.add_shocks(
-                    self.note_shocks(select_most_violated(violated, 2 * self.added_a_round))
+                    self.enter_shocks(select_most_violated(violated, 2 * self.added_a_round))
                 ),
                 self.clock,
             )
@@ -240,7 +240,7 @@ class NearOptimalSearch(Search):
         for whole in (np.round(integers), np.ceil(integers - INTEGRALITY)):
             self.model.fix_integers(np.clip(whole, lower, upper))
             model.recall(GLANCE)
-            model.doubt_basis()
+            model.allow_fresh_start()
             found = self.model.solve_lp()
             if found.values is not None and found.objective <= enough:
                 return replace(found, status="stopped", bound=relaxation.objective)
@@ -313,7 +313,7 @@ class NearOptimalSearch(Search):
             self.cost.value(values) - price * gap,
             gap=gap,
             notes=tuple(self.model.notes),
-            allows_shortages=misses,
+            may_miss_floors=misses,
         )
 
 

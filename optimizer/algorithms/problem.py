@@ -2,10 +2,10 @@
 
 The default is the plan of least cost that keeps every floor. A `ProblemVariant` may change it:
 
-    objective   the quantity to minimise: cost, outlay, the size of an option …
-    rows        rows in addition to those of the instance: a limit on cost, the exclusion of an option …
-    gap_limit   where floors cannot all be kept, the survival gap that a plan may leave
-    cost_limit  an upper limit on the objective; for cost, including gaps at their price if they have one
+    objective        the quantity to minimise: cost, outlay, the size of an option …
+    rows             rows in addition to those of the instance: a limit on cost, the exclusion of an option …
+    gap_limit        where floors cannot all be kept, the survival gap that a plan may leave
+    objective_limit  an upper limit on the objective; for cost, including gaps at their price if they have one
 
 Rows are written once, when the model is built, and not again when shocks are added.
 
@@ -46,7 +46,7 @@ from optimizer.tolerances import NEGLIGIBLE, NEGLIGIBLE_GAP, VIOLATED
 if TYPE_CHECKING:
     from optimizer.solver.kept import ModelKeeper
 
-Aim = Literal["cost", "expected cost", "gap", "largest future gap"]
+Aim = Literal["objective", "expected cost", "gap", "largest future gap"]
 
 
 @dataclass(frozen=True)
@@ -70,13 +70,14 @@ class DualValues:
 class SearchResult:
     """The result of a search for a plan."""
 
-    # ``optimal`` (proven), ``stopped`` (incumbent), ``infeasible`` (conflicting rules).
+    # ``optimal`` (proven), ``stopped`` (incumbent), ``infeasible`` (rules conflict or,
+    # for a problem other than least cost, no plan keeps the floors).
     status: Literal["optimal", "stopped", "infeasible"]
     builder: ModelBuilder  # the model's columns and rows
     values: Vector | None = None  # by column; None if no plan was found
-    # The objective at `values`; for cost without the price of gaps, as results report it. With the objective
-    # `cost + priced_gaps`, `bound` is `cost − (objective − proven bound of the objective)`.
-    cost: float = float("inf")
+    # The problem's objective at `values`, in its own unit: money for cost and outlay, t for a size. Priced gaps are not
+    # in it, as results report cost; `bound` is a proven lower bound on objective and priced gaps, less `priced_gaps`.
+    objective: float = float("inf")
     bound: float = float("-inf")
     # The part of the objective that prices the gaps at `values`, of shocks that the model holds.
     priced_gaps: float = 0.0
@@ -90,7 +91,7 @@ class SearchResult:
     # The no-shock plan: the cheapest plan without shocks and rules about surviving; None if the search did not find it.
     no_shock: NoShockPlan | None = None
     # Whether floors may be missed; if so, also floors without a shortage cost that could be kept.
-    allows_shortages: bool = False
+    may_miss_floors: bool = False
     # By shock, the gap in money that it leaves at the reported cost, if the model does not hold the shocks; None if it
     # holds them, or if each leaves its least gap.
     gap_left: Mapping[str, float] | None = None
@@ -126,7 +127,7 @@ class ProblemVariant:
     rows: tuple[Rows, ...] = ()
     name: str = "cost"
     gap_limit: float = 0.0
-    cost_limit: float = math.inf
+    objective_limit: float = math.inf
     least_costs: tuple[float, ...] = field(default=(), compare=False)
     prices_gaps: bool = False
 
@@ -319,7 +320,7 @@ class MeasuredModel:
         histories: branching histories of similar models, by objective; None where none is kept.
         keeper: keeps the solver's model from one what-if to the next; None where each has its own model.
         builder: its columns and rows.
-        cost: the objective of the problem, as a linear expression.
+        objective: the objective of the problem, as a linear expression.
         gap: the expected survival gap, as a linear expression.
         expected: the expected cost, where the measure is one over futures; with gaps at their price if they have one.
         below: the columns of shortage below floors.
@@ -352,7 +353,7 @@ class MeasuredModel:
 
     def __post_init__(self) -> None:
         self.shocks, self.tree = tuple(self.shocks), self.instance.tree
-        self.aim: Aim = "cost"
+        self.aim: Aim = "objective"
         self.excuses = Excuses(self.tree, None if self.may_excuse else (), self.shortfalls)
         self.builder = (self.writer or formulation.Writer(self.instance)).extensive_form_model(self.shocks)
         for write in self.problem.rows:
@@ -362,22 +363,28 @@ class MeasuredModel:
         self.expected = Expression()
         self.future_gaps: list[Expression] = []
         self.update_expressions()
-        if math.isfinite(self.problem.cost_limit):
-            self.builder.require("question", "cost", None, self.cost, "<=", self.problem.cost_limit, unit="money")
+        if math.isfinite(self.problem.objective_limit):
+            most = self.problem.objective_limit
+            self.builder.require("question", "cost", None, self.objective, "<=", most, unit="money")
 
     def update_expressions(self) -> None:
         """Rebuild objectives, shortage columns and excuses for the shocks that the builder now holds."""
         self.excuses.write(self.builder, self.shocks)
         gaps = self.gaps()
         self.gap = total(future.probability * gap for future, gap in zip(self.tree.futures, gaps, strict=True))
-        self.cost = self._objective(gaps)
+        self.objective = self._objective(gaps)
         self.below = [j for j, column in enumerate(self.builder.columns) if column.mark.what == "below"]
 
     @property
     def aims(self) -> Mapping[Aim, Expression]:
         """The objectives that may be minimised, by aim."""
         largest = self.future_gaps[-1] if self.future_gaps else self.gap
-        return {"cost": self.cost, "expected cost": self.expected, "gap": self.gap, "largest future gap": largest}
+        return {
+            "objective": self.objective,
+            "expected cost": self.expected,
+            "gap": self.gap,
+            "largest future gap": largest,
+        }
 
     def noticeable(self, objective: float) -> float:
         """Return by how much a plan's objective may miss the optimum, in money."""
@@ -476,7 +483,7 @@ class MeasuredModel:
         numbers = values.tolist()
         is_cost = self.problem.objective is risk.cost
         if not is_cost or (self.policy.objective.kind == "expected" and not self.future_gaps):
-            cost = self.cost.value(numbers)
+            cost = self.objective.value(numbers)
             return cost, cost
         costs = [each.at(numbers) for each in self.costs()]
         priced = costs

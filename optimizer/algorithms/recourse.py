@@ -281,7 +281,7 @@ class RecourseEvaluator(Evaluator):
         events = self.instance.events
         limits = np.array([gap_limits.get(event.name, np.nan) for event in events])
         chosen = np.ones(len(events), dtype=bool) if chosen is None else chosen
-        return self._solve("best", plan, clock, chosen, lambda numbers: {"gap_limits": limits[numbers], "flows": flows})
+        return self._solve("cost", plan, clock, chosen, lambda numbers: {"gap_limits": limits[numbers], "flows": flows})
 
     def serve_most(self, plan: Vector, clock: Clock, chosen: npt.NDArray[np.bool_]) -> list[BatchResponse]:
         """Return the recourse of least gap, then least shortage cost, by batch, for the shocks with True in `chosen`.

@@ -97,7 +97,7 @@ def is_weak_lp(
         return False
     lower, upper = model.lower.copy(), model.upper.copy()
     model.keep(RELAXATION)
-    model.doubt_basis()
+    model.allow_fresh_start()
     rounded = solve_rounded(relaxation.values)
     model.recall(RELAXATION)
     model.lower, model.upper = lower, upper
@@ -113,15 +113,15 @@ class ValidInequalities:
     """The valid inequalities of one model, which are added to the solver once violated.
 
     Args:
-        builder: its `valid` rows are the candidates; it gets the column of their common slack.
+        builder: its `valid_inequalities` are the candidates; it gets the column of their common slack.
 
     Attributes:
-        rounded: MIR cuts that `FloorCuts` found.
+        mir_cuts: MIR cuts that `FloorCuts` found.
         passed: rows that were added to the solver, in its order.
     """
 
     def __init__(self, builder: ModelBuilder) -> None:
-        self.rounded, self.passed = list[Row](), list[Row]()
+        self.mir_cuts, self.passed = list[Row](), list[Row]()
         (self._slack,) = builder.variable("valid", "slack", 0, upper=0.0).terms
         self._is_passed = np.zeros(0, dtype=bool)
         self._rows: Integers = np.zeros(0, dtype=np.intp)
@@ -144,21 +144,21 @@ class ValidInequalities:
         new = np.flatnonzero(~self._is_passed & (left > VIOLATED * size) & (left > VIOLATED * model.mass))
         self._is_passed[new] = True
         if len(new):
-            model.add_rows([self._with_slack(builder.valid[n]) for n in new])
-            self.passed += [builder.valid[n] for n in new]
+            model.add_rows([self._with_slack(builder.valid_inequalities[n]) for n in new])
+            self.passed += [builder.valid_inequalities[n] for n in new]
         return len(new)
 
     def hold_again(self, builder: ModelBuilder, marks: Collection[Mark]) -> list[Row]:
         """Return the inequalities with the given marks, with slack, as the solver holds them from a similar model."""
         self._read(builder)
-        self._is_passed = np.array([row.mark in marks for row in builder.valid], dtype=bool)
-        self.passed = [builder.valid[n] for n in np.flatnonzero(self._is_passed)]
+        self._is_passed = np.array([row.mark in marks for row in builder.valid_inequalities], dtype=bool)
+        self.passed = [builder.valid_inequalities[n] for n in np.flatnonzero(self._is_passed)]
         return [self._with_slack(row) for row in self.passed]
 
     def _read(self, builder: ModelBuilder) -> None:
-        """Append the coefficients of the builder's new valid rows to the arrays."""
+        """Append the coefficients of the builder's new valid inequalities to the arrays."""
         first = len(self._rhs)
-        more = builder.valid[first:]
+        more = builder.valid_inequalities[first:]
         if not more:
             return
         sizes = [len(row.terms) for row in more]
@@ -301,14 +301,14 @@ class FloorCuts:
     @property
     def _has_whole_floors(self) -> bool:
         """Whether the floors of all shocks held are kept, and the plan has integers."""
-        keeps = self.model.shortage_limit == 0 and not self.model.excuses.is_used
+        keeps = self.model.shortfall_limit == 0 and not self.model.excuses.is_used
         return keeps and len(self._shocks_held) > 0 and bool(self.is_whole.any())
 
     def tighten(self, relaxation: SolveResult) -> SolveResult:
         """Add MIR cuts to the relaxation until it violates none, or its bound rises too little; return it."""
         if relaxation.status != "optimal" or not self._has_whole_floors:
             return relaxation
-        there = {id(row) for row in self.model.builder.valid}
+        there = {id(row) for row in self.model.builder.valid_inequalities}
         new = [row for row in self.known if id(row) not in there]
         if new:
             relaxation = self._hold(new)
@@ -324,7 +324,7 @@ class FloorCuts:
 
     def _hold(self, rows: list[Row]) -> SolveResult:
         """Add rows to the model's valid inequalities and return its relaxation."""
-        self.model.builder.valid += rows
+        self.model.builder.valid_inequalities += rows
         return self.model.solve_relaxed()
 
     def _violated(self, values: Vector | None) -> list[Row]:

@@ -149,9 +149,9 @@ def with_duals_of_lower_floors(model: ShockModel, restricted: SolveResult) -> So
     places = [(column.mark.path, column.mark.owner, column.t, column.mark.what) for column in model.builder.columns]
     demanded = {place: column.upper for place, column in zip(places, model.builder.columns, strict=True)}
     lower = LOWERED_FLOOR * np.array([demanded[(*places[j][:3], "unserved")] for j in model.below])
-    model.solver.bound(model.below, lower, np.maximum(model.shortage_limit, lower))
+    model.solver.bound(model.below, lower, np.maximum(model.shortfall_limit, lower))
     lowered = restricted if restricted.duals is None else model.solve_lp()
-    model.allow_shortages(model.shortage_limit, model.gap_limit)
+    model.allow_shortfalls(model.shortfall_limit, model.gap_limit)
     return restricted if lowered.values is None else replace(lowered, values=restricted.values)
 
 

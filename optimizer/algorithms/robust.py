@@ -301,7 +301,7 @@ class _RobustSearch(ConstraintGeneration):
         """Minimise the gaps of the listed shocks and worst attacks, then the cost subject to that sum."""
         if not self.problem.is_least_cost:
             return SearchResult("infeasible", self.model.builder, history=tuple(self.history))
-        self.note_shock_numbers(np.flatnonzero(self.evaluator.can_leave_gap(self.clock)).tolist())
+        self.enter_shock_numbers(np.flatnonzero(self.evaluator.can_leave_gap(self.clock)).tolist())
         # Integers of samples that may fail have other indices in another model.
         start = None if self.model.excuses.is_used else self.model.start
         # The gap that attacks may leave beyond the proven sum is part of the MIP gap.
@@ -309,7 +309,7 @@ class _RobustSearch(ConstraintGeneration):
         # Plans to fall back on if the time runs out; integers of attacks have other indices than before.
         has_own_integers = self.is_deterrable or self.model.excuses.is_used
         self.model.start, self.model.relaxation = start, None if has_own_integers else self.relaxation
-        self.model.allow_shortages(math.inf)
+        self.model.allow_shortfalls(math.inf)
         self.model.minimise("gap")
         generate_constraints(self._solve_gap_relaxation, self._separate_gap_relaxation, self._add_all, self.clock)
         found = generate_constraints(self._solve_gap, lambda found: found[1], self._add_all, self.clock)
@@ -337,9 +337,9 @@ class _RobustSearch(ConstraintGeneration):
         if found.values is None:
             return None
         violated, gap = self._exceeding_attacks(found.values)
-        self.report_round(AT_GAP, found.cost, found.bound, violated)
+        self.report_round(AT_GAP, found.objective, found.bound, violated)
         self._last = found = replace(found, gap=gap) if found.gap > 0 or violated else found
-        self._best = min(self._best or found, found, key=lambda each: (each.gap, each.cost))
+        self._best = min(self._best or found, found, key=lambda each: (each.gap, each.objective))
         return None if found.status == "stopped" or self.clock.is_over else (found, violated)
 
     def _add_all(self, violated: Sequence[Violation]) -> None:

@@ -179,9 +179,10 @@ class Search:
         few_rows: where floors fail, all shocks that count are put into one model if their recourse has no more rows.
 
     Attributes:
-        shocks: shocks that the model holds, in the order in which they were added, so that each model extends the last.
+        shocks: shocks that the model holds, or will hold when it is built, in the order in which they were entered, so
+            that each model extends the last.
         listed: the separation oracle of the instance's own shocks.
-        rounded: mixed-integer rounding cuts found so far, from `FloorCuts`; used by Benders decomposition.
+        mir_cuts: mixed-integer rounding cuts found so far, from `FloorCuts`; used by Benders decomposition.
         report: passes a progress event on, with the seconds of the whole search. Models refer to it and not to the
             search, so that no reference cycle keeps both in memory.
     """
@@ -208,7 +209,7 @@ class Search:
         self.listed = ListedShocks(instance, evaluator, clock)
         self.shocks: list[Shock] = []
         self.history: list[Progress] = []
-        self.rounded: list[Row] = []
+        self.mir_cuts: list[Row] = []
         self._has_warned = False
         # The file's name does not say which variant of the problem it is of: only the problem of `solve` has one.
         folder = settings.checkpoint if problem.is_least_cost else None
@@ -233,20 +234,24 @@ class Search:
         if self.resumed:
             self.shocks = [self.tree.events[number] for number in self.resumed.facts["written"]]
 
-    def note_shocks(self, shocks: Iterable[Shock]) -> list[Shock]:
-        """Add shocks to those that the model holds; return the new ones."""
+    def enter_shocks(self, shocks: Iterable[Shock]) -> list[Shock]:
+        """Enter shocks in the list of those that the model holds; return the new ones.
+
+        The model is not changed: pass the new ones to `ShockModel.add_shocks`, or build a new model. A shock of the
+        list is not separated again.
+        """
         names = {shock.name for shock in self.shocks}
         new = {shock.name: shock for shock in shocks if shock.name not in names}
         self.shocks += new.values()
         return list(new.values())
 
-    def note_shock_numbers(self, numbers: Iterable[int]) -> list[Shock]:
-        """Add listed shocks by index to those that the model holds; return the new ones."""
-        return self.note_shocks(self.tree.events[number] for number in numbers)
+    def enter_shock_numbers(self, numbers: Iterable[int]) -> list[Shock]:
+        """Enter listed shocks by index, as `enter_shocks` does; return the new ones."""
+        return self.enter_shocks(self.tree.events[number] for number in numbers)
 
     def tighten(self, model: "ShockModel", relaxation: SolveResult) -> SolveResult:
         """Return the LP relaxation of a model, tightened by mixed-integer rounding cuts from its floors."""
-        return FloorCuts(model, self.evaluator, self.rounded).tighten(relaxation)
+        return FloorCuts(model, self.evaluator, self.mir_cuts).tighten(relaxation)
 
     def report_round(self, phase: str, best: float, bound: float, violations: Collection[Violation]) -> None:
         """Record the end of a round in the history and report it."""

@@ -5,8 +5,9 @@
     Benders decomposition   (`benders`) where shocks have probabilities, so that every one counts in the cost
     constraint generation   (`constraint_generation`) in all other cases
 
-Where floors cannot all be kept, the last two continue with the shocks that fail under the do-nothing plan or have a
-probability: the extensive form of these finds the least gap if they are few (`FEW_ROWS`), else Benders decomposition.
+Where floors cannot all be kept, the last two continue with the shocks that leave a gap under the do-nothing plan or
+have a probability: the extensive form of these finds the least gap if they are few (`FEW_ROWS`), else Benders
+decomposition.
 
 `Settings.strategy` requests one of them; ``auto``, the default, decides by the instance. Two cases override the
 request: a problem other than least cost has no plan where floors fail, which only constraint generation reports as
@@ -96,7 +97,7 @@ def best_plan(
         return BendersSearch(*known, add, few_rows).run()
     search = _ListedConstraintGeneration(*known, solve_groups, hints, add, few_rows)
     if problem.gap_limit > 0:
-        search.note_shock_numbers(np.flatnonzero(evaluator.can_leave_gap(clock)).tolist())
+        search.enter_shock_numbers(np.flatnonzero(evaluator.can_leave_gap(clock)).tolist())
     return search.run()
 
 
@@ -172,7 +173,7 @@ class Alone:
         priced = (instance.policy.gap_price or 0.0) * solved.gap
         plan = read_plan(instance, solved.builder, solved.values.tolist())
         stopped = solved.status == "stopped"
-        return cls(solved.cost + priced, solved.bound + priced, solved.gap, plan, solved.paths, stopped)
+        return cls(solved.objective + priced, solved.bound + priced, solved.gap, plan, solved.paths, stopped)
 
 
 def solve_alone(memory: Memory, number: int, name: str, settings: Settings) -> Alone:
@@ -217,10 +218,10 @@ def no_shock_plan(
     variant = without_disruptions(instance)
     if writer is not None and (instance.survival_rules or writer.tree is not instance.tree):
         writer = None
-    found = ShockModel(variant, (), settings, clock, ignore, writer, histories={}).minimise_cost()
+    found = ShockModel(variant, (), settings, clock, ignore, writer, histories={}).minimise_objective()
     if found is None or found.values is None or found.status != "optimal":
         return None
-    return read_no_shock(variant, found.builder, found.values.tolist(), found.cost)
+    return read_no_shock(variant, found.builder, found.values.tolist(), found.objective)
 
 
 def no_shock_cost(instance: Instance, settings: Settings, clock: Clock) -> float | None:

@@ -28,7 +28,7 @@ from optimizer.tolerances import HELD_IN_SHOCK, POSITIVE, ROUNDING, VIOLATED
 
 RecourseTask = Literal[
     "gaps",
-    "best",
+    "cost",
     "served",
     "subgradients of gaps",
     "subgradients of costs",
@@ -39,8 +39,9 @@ RecourseTask = Literal[
 BATCH_SIZE = 128
 # Lock for building LPs and solvers: neither PuLP nor file descriptors are safe for several threads.
 WRITING = threading.RLock()
-# Tasks whose dual values must be those without valid inequalities.
-WITHOUT_VALID: tuple[RecourseTask, ...] = ("best", "served", "subgradients of gaps, without valid rows")
+# Tasks solved without valid inequalities: those that report an operation, some optimal ones of which strong linking
+# excludes, and those whose dual values must belong to rows of the model.
+WITHOUT_VALID: tuple[RecourseTask, ...] = ("cost", "served", "subgradients of gaps, without valid rows")
 
 
 @dataclass(frozen=True)
@@ -231,12 +232,18 @@ class SubproblemSolver:
 
     def gaps_with_duals(self, request: BatchRequest) -> BatchResult:
         """Return the least gaps of a request's shocks, with all dual values."""
-        return self._batch(request, needs_duals=True).gaps_with_duals()
+        return self._batch(request, without_valid_inequalities=True).gaps_with_duals()
 
-    def _batch(self, request: BatchRequest, *, needs_duals: bool = False) -> "_BatchSolver":
+    def _batch(self, request: BatchRequest, *, without_valid_inequalities: bool = False) -> "_BatchSolver":
         length = len(self.instance.events[request.events[0]].periods)
         which = np.searchsorted(self._numbers[length], request.events)
-        return _BatchSolver(request, self.window(length), self.warm(length), which, needs_duals=needs_duals)
+        return _BatchSolver(
+            request,
+            self.window(length),
+            self.warm(length),
+            which,
+            without_valid_inequalities=without_valid_inequalities,
+        )
 
 
 class _BatchSolver:
@@ -249,17 +256,19 @@ class _BatchSolver:
         warm: WarmProgramme,
         which: Integers,
         *,
-        needs_duals: bool = False,
+        without_valid_inequalities: bool = False,
     ) -> None:
         self.request, self.window, self.warm, self.which = request, window, warm, which
         self.batch, self.is_tight = window.batch(
-            which, request.linking, needs_duals=needs_duals or request.task in WITHOUT_VALID
+            which,
+            request.linking,
+            without_valid_inequalities=without_valid_inequalities or request.task in WITHOUT_VALID,
         )
         self.basis, self.seconds = request.basis, 0.0
 
     def answer(self) -> BatchResponse:
         """Solve the request's task."""
-        if self.request.task in ("best", "served"):
+        if self.request.task in ("cost", "served"):
             return self.best()
         return self.subgradients() if self.request.task != "gaps" else self.gaps()
 
@@ -325,7 +334,7 @@ class _BatchSolver:
         return values, costs
 
     def _prices(self, which: Integers) -> Vector:
-        return self.window.shortage_only if self.request.task == "served" else self.window.costs(which)
+        return self.window.shortage_costs if self.request.task == "served" else self.window.costs(which)
 
     def gaps_with_duals(self) -> BatchResult:
         """Return the least gaps as the solver finds them."""
@@ -430,6 +439,6 @@ class _BatchSolver:
 
     def _answer(self, values: Vector, gap: Vector | None = None) -> BatchResponse:
         assert self.basis is not None
-        gap = np.maximum(np.einsum("ij,j->i", values, self.window.shortage), 0.0) if gap is None else gap
+        gap = np.maximum(np.einsum("ij,j->i", values, self.window.gap_costs), 0.0) if gap is None else gap
         short = values[:, self.window.below] > VIOLATED * self.window.demand(self.which)
         return BatchResponse(self.request.events, gap, short.any(axis=1), self.basis, self.seconds)

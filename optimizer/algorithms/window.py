@@ -121,8 +121,9 @@ class WindowProgramme:
         columns: columns of the LP, by (path, owner, what), then by offset in the window.
         unserved: by segment and offset, the column of unserved demand; after `join_unserved` it holds all of it.
         skeleton: the LP for a solver, with the largest right-hand sides.
-        shortage_only: costs by column if only unserved demand costs, its shortage cost.
-        free: by column, 1 for shortage below a floor without a shortage cost, which the gap does not show; else 0.
+        gap_costs: by column, its cost in the survival gap: the shortage cost of its segment for shortfall, else 0.
+        shortage_costs: costs by column if only unserved demand costs, its shortage cost.
+        free: by column, 1 for shortfall below a floor without a shortage cost, which the gap does not show; else 0.
     """
 
     def __init__(
@@ -139,7 +140,7 @@ class WindowProgramme:
         builder = recourse_model(instance, self.path, plan)
         # With the plan fixed, valid inequalities are bounds of single columns: they cost nothing and make cuts
         # stronger.
-        builder.rows += builder.valid
+        builder.rows += builder.valid_inequalities
         shortfall = total(gaps(builder, instance).values())
         self.money_unit = limit_gap(builder, MANY, shortfall).money_unit
         beyond = _split_floors(builder)
@@ -154,11 +155,11 @@ class WindowProgramme:
         self._demand = ShockTable([self.path.demand_at(d, k) for d, k in below], size)
         self._upper = ShockTable([column.upper for column in columns], size)
         self._write_rows(builder, layout, position, size)
-        self.shortage = _dense(shortfall, position, len(columns))
+        self.gap_costs = _dense(shortfall, position, len(columns))
         self.free = np.zeros(len(columns))
-        self.free[self.below] = self.shortage[self.below] <= 0.0
-        self.shortage_only = _shortage_only(instance, self.unserved, len(columns))
-        self.shortage_only[self._beyond] = self.shortage_only[self._within]
+        self.free[self.below] = self.gap_costs[self.below] <= 0.0
+        self.shortage_costs = _shortage_only(instance, self.unserved, len(columns))
+        self.shortage_costs[self._beyond] = self.shortage_costs[self._within]
         operating = _operating(builder, instance, self.starts)
         _add_to_both_parts(operating.terms, beyond)
         _require_recourse_costs(builder, operating)
@@ -193,7 +194,7 @@ class WindowProgramme:
             turn[1].extend(before[-1:])
             before.append(i)
         self._per = np.array([value for _, _, value in layout.limits])
-        offered = {id(row) for row in builder.valid}
+        offered = {id(row) for row in builder.valid_inequalities}
         self._is_valid = np.array([id(row) in offered for row, _, _ in layout.limits], dtype=bool)
         self._write_linking_terms(builder, rows, size)
 
@@ -212,11 +213,12 @@ class WindowProgramme:
         self._led, self._leaders = np.unique(self._term_row, return_index=True)
 
     def batch(
-        self, which: Integers, linking: Vector, *, needs_duals: bool = False
+        self, which: Integers, linking: Vector, *, without_valid_inequalities: bool = False
     ) -> tuple[Batch, npt.NDArray[np.bool_]]:
         """Return the gap-minimising LPs of some shocks under a plan, and by limit whether it is the tighter bound.
 
-        With `needs_duals` valid inequalities are left out, since as bounds they would take dual value from the rows.
+        Valid inequalities may be left out: as bounds they would take dual value from the rows, and they exclude some
+        operations of least cost.
         """
         rhs = self._rhs.rows(which)
         if len(self._term_row):
@@ -224,7 +226,7 @@ class WindowProgramme:
             rhs[:, self._led] -= np.add.reduceat(terms, self._leaders, axis=1)
         upper = self._upper.rows(which)
         limits = np.maximum(rhs[:, self._rows :] / self._per, 0.0)
-        if needs_duals:
+        if without_valid_inequalities:
             limits[:, self._is_valid] = np.inf
         is_tight = np.zeros(limits.shape, dtype=bool)
         for these, before in self._turns:
@@ -234,7 +236,7 @@ class WindowProgramme:
                 # Of two limits of one column only the tighter one has a dual value.
                 is_tight[:, before] &= ~is_tight[:, these]
             upper[:, columns] = np.minimum(upper[:, columns], limits[:, these])
-        return Batch(self.shortage, upper, rhs[:, : self._rows]), is_tight
+        return Batch(self.gap_costs, upper, rhs[:, : self._rows]), is_tight
 
     def demand(self, which: Integers) -> Vector:
         """Return the demand of each column of `below` in t, one row per shock."""

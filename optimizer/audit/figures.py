@@ -9,7 +9,7 @@ from optimizer.audit.accounts import EXPECTED_SHOCKS, BaselineAccounts, PlanAcco
 from optimizer.audit.auditor import AuditBasis, Holding
 from optimizer.instance.schema import Instance
 from optimizer.results.futures import FuturesResult
-from optimizer.results.plan import Faced, Flows, Nothing
+from optimizer.results.plan import DoNothing, Faced, Flows
 from optimizer.results.result import Result, worst_at_each_start
 from optimizer.tolerances import (
     AUDIT_MONEY_SCALE,
@@ -311,7 +311,7 @@ def _check_do_nothing(basis: AuditBasis, result: Result) -> None:
     basis.report.matches("nothing.counted.shocks_failed", failed, due, is_due, remark="shocks")
 
 
-def _check_nothing(basis: AuditBasis, place: str, nothing: Nothing) -> None:
+def _check_nothing(basis: AuditBasis, place: str, nothing: DoNothing) -> None:
     """Check figures of the do-nothing plan against each other, for all shocks or for those that count."""
     report = basis.report
     costs = [demand.shortage_cost for demand in basis.instance.demands.values()]

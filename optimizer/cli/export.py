@@ -36,7 +36,7 @@ def command(
     for column in builder.columns:
         if column.mark.what == "below" and not (least_gap or is_priced):
             column.upper = 0.0
-    objective = model.gap if least_gap else model.cost
+    objective = model.gap if least_gap else model.objective
     with common.writing(output):
         write_model(builder, objective, output)
     common.print_message(f"wrote {output}: {len(builder.columns):,} columns, {len(builder.rows):,} rows")

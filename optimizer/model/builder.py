@@ -117,7 +117,7 @@ class ModelBuilder(Ledgers):
         self.rows: list[Row] = []
         # Valid inequalities: an optimal operation of every integer plan satisfies them. A model has those that its
         # relaxation violates.
-        self.valid: list[Row] = []
+        self.valid_inequalities: list[Row] = []
         self.scope = EVERYTHING
         self._links: dict[tuple[str, str], dict[int, Expression]] = {}
         self._gates: dict[int, tuple[str, Expression]] = {}
@@ -241,7 +241,7 @@ class ModelBuilder(Ledgers):
         self._append_valid(Row(mark, "t", difference.terms, "<=", -difference.constant, t))
 
     def _append_valid(self, row: Row) -> None:
-        self.valid.append(row)
+        self.valid_inequalities.append(row)
 
     def _mark(self, sort: str, owner: str, what: str, which: str) -> Mark:
         mark = Mark(self._path, owner, what, which)
@@ -257,7 +257,8 @@ class ModelBuilder(Ledgers):
     def link(self, owner: str, what: str, by_period: Mapping[int, Expression]) -> None:
         """Pass linking terms of the plan to operation, and to the rows that tie options together.
 
-        Processes and segments pass their columns from `operate` to `settle` in the same way, under ``<path>/<name>``.
+        Processes and segments pass their columns from `operate` to `write_balances` in the same way, under
+        ``<path>/<name>``.
 
         Raises:
             ModelError: the name is taken.
@@ -282,7 +283,11 @@ class ModelBuilder(Ledgers):
         Columns, rows and the accounts of written paths are shared: after a copy, limit only new columns.
         """
         copied = ModelBuilder(self.horizon, Names(*self.names.fixed()))
-        copied.columns, copied.rows, copied.valid = list(self.columns), list(self.rows), list(self.valid)
+        copied.columns, copied.rows, copied.valid_inequalities = (
+            list(self.columns),
+            list(self.rows),
+            list(self.valid_inequalities),
+        )
         copied._adopt(self)
         return copied
 

@@ -5,7 +5,7 @@ partial sums by key; levers and the network add their terms to it. Keys are chec
 
 ledger      key                                     unit                written by
 outlay      year                                    money in budget     levers; activities (support)
-spend       period, or T, the end of the horizon    money               levers (the investment I of the model)
+spend       period, or T, the end of the horizon    money               levers (first-stage cost, I in the model)
 operating   path, period                            money               activities, substitution, network, releases
 available   path, existing process, period          t                   network, partnership, leverage
 accident    path, existing process, period          t, not deliberate   network, partnership

@@ -390,7 +390,9 @@ def _respond(
             model.book("operating", path.key, t, amount=extra, times=process.cost.at(path.year(t)) * multiplier)
 
 
-def settle(model: ModelBuilder, path: Path, processes: Mapping[str, Process], demands: Mapping[str, Demand]) -> None:
+def write_balances(
+    model: ModelBuilder, path: Path, processes: Mapping[str, Process], demands: Mapping[str, Demand]
+) -> None:
     """Write the rows that sum over activities and options, after these: limit, demand, floor and balance."""
     for process in processes.values():
         _limit(model, path, process)

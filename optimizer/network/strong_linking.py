@@ -4,8 +4,8 @@
     Y[o,t]   on_line           whether option o is open and on line
 
 On a shock's path, in every period:
-    linked   x ≤ U·Σ Y[o]      over a gate of j, a set of options of which it needs at least one; written where it is
-                               tighter than capacity
+    linked   x ≤ U·Σ Y[o]      a variable upper bound, over a gate of j, a set of options of which it needs at least
+                               one; written where it is tighter than capacity
 
 Take a plant of 10,000 t that is opened or not, and a segment that needs 100 t. By capacity alone a hundredth of an
 opening serves the whole segment in the LP relaxation; with U = 100 t it serves 1 t.

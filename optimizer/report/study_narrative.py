@@ -397,6 +397,7 @@ class StudyView:
     facts: Callable[[Any], Iterable[tuple[str, str]]] = lambda found: ()  # labels and texts besides its frames
     notes: Callable[[Any], Iterable[str]] = lambda found: getattr(found, "notes", ())  # notes for the user
     instance: Callable[[Any], Instance] = attrgetter("instance")  # the instance that names its keys
+    solves_anew: bool = False  # whether it is about plans that it finds itself for the instance, not the plan at hand
 
 
 def _has_stopped(found: Alternatives | Discovery | Sensitivity) -> bool:
@@ -407,29 +408,29 @@ _VIEWS: Mapping[type, StudyView] = {
     Explanation: StudyView(
         "explain", "Why this plan, and what would change it?", "Why", lambda found: not found.is_complete,
         _explanation_sentences, _levers_reached, attrgetter("result.total_cost"),
-        instance=lambda found: instance_of(found.result)),
+        instance=lambda found: instance_of(found.result), solves_anew=True),
     AttackResult: StudyView(
         "attack", "What would an adversary do that knows the plan?", "Under attack",
         attrgetter("is_unproven"), _attack_sentences),
     Alternatives: StudyView(
         "alternatives", "What do all plans near the least cost have in common?", "Alternatives", _has_stopped,
         _alternatives_sentences, _sizes_reached, attrgetter("cheapest.total_cost"),
-        instance=lambda found: instance_of(found.cheapest)),
+        instance=lambda found: instance_of(found.cheapest), solves_anew=True),
     Sensitivity: StudyView(
         "sensitivity", "Which uncertain numbers decide?", "What decides", _has_stopped,
-        _sensitivity_sentences, _numbers_reached, attrgetter("base.cost")),
+        _sensitivity_sentences, _numbers_reached, attrgetter("base.cost"), solves_anew=True),
     Stress: StudyView(
         "stress", "Does the plan survive shocks that it was not made for?", "Sampled shocks", lambda found: False,
         _stress_sentences),
     Comparison: StudyView(
         "compare", "What does the plan become in other cases?", "Other cases",
         lambda found: not found.is_proven or not found.columns, _comparison_sentences, _cases_reached,
-        instance=lambda found: next(iter(found.cases.values()))),
+        instance=lambda found: next(iter(found.cases.values())), solves_anew=True),
     FuturesStudy: StudyView(
         "futures", "What is it worth to decide later, or to know earlier?", "Deciding later", attrgetter("stopped"),
         _futures_study_sentences, facts=worth_facts),
     CostShares: StudyView("share", "Who pays what of the joint plan?", "Who pays", attrgetter("stopped"),
-        _cost_shares_sentences, facts=share_facts),
+        _cost_shares_sentences, facts=share_facts, solves_anew=True),
     Discovery: StudyView(
         "discover", "Under which conditions does the plan fail?", "Where it fails", _has_stopped,
         _discovery_sentences, _samples_reached, notes=discovery_notes),

@@ -12,7 +12,7 @@ Weakest        one segment over all shocks
 Price          a binding limit and the shadow price of one step
 SourceShare    shares of regions in the production of a commodity, in one year
 Faced          the adversary that a plan was made against
-Nothing        shortage below the floors under the do-nothing plan
+DoNothing      shortage below the floors under the do-nothing plan
 Lack           unserved demand of a segment in the baseline
 ActualOutput   the actual output of a process in a year, beside that of the baseline
 NoShockPlan    the cheapest plan of the same instance without shocks
@@ -400,7 +400,7 @@ class SourceShare(ReadOnly):
 
 
 @dataclass(frozen=True)
-class Nothing:
+class DoNothing:
     """The shortage below the floors under the do-nothing plan."""
 
     gap: float  # sum of the survival gaps over all shocks, money
@@ -408,7 +408,7 @@ class Nothing:
     shocks_failed: int  # number of shocks in which a segment falls below its floor
     worst_shock: str | None  # name of the shock with the largest gap; None if no shock fails
     worst_gap: float  # gap of that shock, money
-    counted: "Nothing | None" = None  # the figures without samples that may fail; None if no samples may fail
+    counted: "DoNothing | None" = None  # the figures without samples that may fail; None if no samples may fail
 
 
 @dataclass(frozen=True)

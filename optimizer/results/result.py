@@ -21,11 +21,11 @@ from optimizer.results.frames import Frames
 from optimizer.results.plan import (
     ActualOutput,
     Array,
+    DoNothing,
     Faced,
     Flows,
     Lack,
     NoShockPlan,
-    Nothing,
     Outcome,
     Plan,
     Price,
@@ -219,7 +219,7 @@ class Result(SavedPlan):
     price_of_survival: float | None
     calm_cost: float | None
     calm_builds: tuple[str, ...]
-    nothing: Nothing | None
+    nothing: DoNothing | None
     costs: Mapping[str, float]
     outlays: Mapping[str, float]
     shares: Mapping[str, tuple[SourceShare, ...]]

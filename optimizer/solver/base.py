@@ -462,7 +462,7 @@ class BackEnd(Protocol):
     def recall(self, name: str) -> None:
         """Start the next LP from the basis stored under `name`, if there is one."""
 
-    def doubt_basis(self) -> None:
+    def allow_fresh_start(self) -> None:
         """Let the next LP restart from scratch if its starting basis is far from optimal; a back end may do nothing."""
 
 

@@ -209,7 +209,7 @@ class HighsBackEnd:
         if name in self._kept:
             self._basis, self._last = self._kept[name]
 
-    def doubt_basis(self) -> None:
+    def allow_fresh_start(self) -> None:
         """Let the next LP restart from scratch, with presolve, if its starting basis is far from the optimum."""
         self._is_doubtful = True
 

@@ -102,7 +102,7 @@ class TreeBackEnd(HighsBackEnd):
         whole, lower, upper = np.round(source.values[request.integers]), request.lower.copy(), request.upper.copy()
         lower[request.integers] = upper[request.integers] = whole
         fixed = replace(request, lower=lower, upper=upper, integers=request.integers[:0])
-        self.doubt_basis()
+        self.allow_fresh_start()
         values = super().run(fixed, Clock(), listener).values
         sizes = 0.0 if values is None else float(np.abs(values * request.costs).sum())
         if values is None or float(values @ request.costs) - source.best > REPORTED_OBJECTIVE * max(1.0, sizes):

@@ -81,7 +81,7 @@ class CbcBackEnd:
     def recall(self, name: str) -> None:
         """Do nothing: CBC keeps no basis."""
 
-    def doubt_basis(self) -> None:
+    def allow_fresh_start(self) -> None:
         """Do nothing: CBC starts every LP from scratch."""
 
     def add_cuts(self, columns: Indices, coefficients: Vector, rhs: Vector) -> None:
@@ -298,12 +298,12 @@ class Model:
         """Start the next LP from the basis stored under `name`, if there is one."""
         self._back.recall(name)
 
-    def doubt_basis(self) -> None:
+    def allow_fresh_start(self) -> None:
         """Let the next LP restart from scratch, with presolve, if its starting basis does not soon lead to the optimum.
 
         With the integers fixed, presolve may reduce the model so far that a fresh start is faster.
         """
-        self._back.doubt_basis()
+        self._back.allow_fresh_start()
 
     def solve(
         self,

@@ -214,7 +214,7 @@ def _tighten_bound(solved: SearchResult, cheapest: Result) -> SearchResult:
     """Give a solved plan the proven bounds of the cheapest plan, which hold for every plan of the instance."""
     if cheapest.bound is None:
         return solved
-    return replace(solved, bound=min(cheapest.bound, solved.cost), gap_bound=cheapest.gap_bound or 0.0)
+    return replace(solved, bound=min(cheapest.bound, solved.objective), gap_bound=cheapest.gap_bound or 0.0)
 
 
 class _Selection:
@@ -257,7 +257,7 @@ class _Selection:
         for o, most in self.greatest.items():
             used = sum(known.sizes[o] > self.negligible[o] for known in selected) * share
             objective.add(self.near.size(o, (2.0 * used - 1.0) / most))
-        best = self.near.limit(objective)
+        best = self.near.lower_bound(objective)
         # Stop at a plan with nine tenths of the improvement that the relaxation allows over the plans found so far.
         now = min(self._value(objective, known) for known in self.near.found)
         if -math.inf < best < now:
@@ -383,7 +383,7 @@ class _OptionSearch:
             if answer != "found":
                 break
         if self._is_open(self.least - self.low):
-            self.low = max(self.low, min(self.least, self.near.limit(size)))
+            self.low = max(self.low, min(self.least, self.near.lower_bound(size)))
 
     def settle_greatest(self) -> None:
         """Bring `greatest` and `high` together."""
@@ -402,7 +402,7 @@ class _OptionSearch:
 
     def _lower_high(self, size: Expression) -> None:
         """Lower `high` to the largest size that the relaxation allows; slower than most searches over cost."""
-        self.high = max(self.greatest, min(self.high, -self.near.limit(size)))
+        self.high = max(self.greatest, min(self.high, -self.near.lower_bound(size)))
         self.high = self.greatest if self._is_less_than_a_piece() else self.high
 
     def _is_open(self, distance: float) -> bool:

@@ -447,7 +447,7 @@ def ask_alone(memory: Memory, instance: Instance, settings: Settings, names: Seq
             writer = writers[id(one)] = writers.get(id(one)) or formulation.Writer(one)
             # A sample that may fail in an ensemble must not fail if it is the only shock.
             known = (one, shocks, exact, clock, listener_of(memory), writer, LEAST_OUTLAY)
-            return ShockModel(*known, may_excuse=False, histories=histories).minimise_cost()
+            return ShockModel(*known, may_excuse=False, histories=histories).minimise_objective()
 
         for name in names:
             if clock.is_over:
@@ -464,7 +464,7 @@ def _lone_shock(name: str, solved: SearchResult | None) -> LoneShock:
     if solved.values is None or solved.gap > 0:
         return LoneShock(name, "stopped", None, None)
     bound = max(0.0, solved.bound) if np.isfinite(solved.bound) else None
-    return LoneShock(name, solved.status, max(0.0, solved.cost), bound)
+    return LoneShock(name, solved.status, max(0.0, solved.objective), bound)
 
 
 def _solver(memory: Memory, instance: Instance, settings: Settings, clock: Clock) -> WhatIfSolver:

@@ -34,7 +34,7 @@ from optimizer.formulation import Writer
 from optimizer.instance.derived import free_floors, size_thresholds
 from optimizer.instance.schema import Instance
 from optimizer.model.expressions import Expression
-from optimizer.results.plan import Faced, ManyFlows, NoShockPlan, Nothing, Outcome, Plan
+from optimizer.results.plan import DoNothing, Faced, ManyFlows, NoShockPlan, Outcome, Plan
 from optimizer.results.result import Result, price_of_survival, require_result
 from optimizer.results.saved import Status
 from optimizer.solver import Clock, Listener, Settings, Vector, ignore, interruptible
@@ -249,10 +249,10 @@ class PlanConclusion:
             without_rounding_errors(instance, solved.builder, values, sizes) for sizes in size_thresholds(instance)
         )
         larger = [clean for clean in larger if clean != last]
-        if larger and math.isnan(solved.cost):
+        if larger and math.isnan(solved.objective):
             # The audit can tell whether a size matters to the cost only if the cost is that of the plan with it.
             cost = self._result(last)[0].total_cost
-            return replace(self, solved=replace(solved, cost=cost))._audited(larger, last)
+            return replace(self, solved=replace(solved, objective=cost))._audited(larger, last)
         return self._audited(larger, last)
 
     def _audited(self, larger: Sequence[list[float]], last: list[float]) -> tuple[Result, AuditReport]:
@@ -277,7 +277,7 @@ class PlanConclusion:
         replies = evaluator.operate_batches(columns, self.clock, attained, flows=True)
         surveyed, many = survey(instance, evaluator, replies), evaluator.flows(replies)
         found, costs = solved.builder.column_index(), evaluator.costs(replies)
-        cost = _cost_of(instance, solved, values, costs) if math.isnan(solved.cost) else solved.cost
+        cost = _cost_of(instance, solved, values, costs) if math.isnan(solved.objective) else solved.objective
         baseline = read_flows(instance, found, values, instance.baseline)
         is_own = _is_no_shock_plan(instance, solved, self.faced)
         no_shock = self.no_shock or (NoShockPlan(cost, plan, baseline) if is_own else None)
@@ -360,7 +360,7 @@ def _attained_gaps(
     lets a milder one leave as much as the worst. For samples that may fail the cost counts: those with a
     probability that the model excuses are allowed their gap in the model.
     """
-    if solved.gap_left is not None and solved.allows_shortages:
+    if solved.gap_left is not None and solved.may_miss_floors:
         # A limit of 0 would enforce floors without shortage cost, which may be missed.
         return {name: max(POSITIVE, gap) for name, gap in solved.gap_left.items()}
     gap_limits = _allowed_gaps(instance, solved, values, faced)
@@ -374,14 +374,14 @@ def _allowed_gaps(
 ) -> dict[str, float]:
     """Return the gap attained in the model by shock, apart from samples that may fail."""
     names = [event.name for event in instance.events]
-    if not solved.allows_shortages and not solved.gap > 0:
+    if not solved.may_miss_floors and not solved.gap > 0:
         return dict.fromkeys(names, 0.0)
     gap_limits = dict.fromkeys(solved.paths.difference(() if faced is None else faced.attacks), 0.0)
     for (path, segment, _), below in solved.builder.accounts("below").items():
         if str(path) in gap_limits:
             shortage_cost = instance.demands[str(segment)].shortage_cost
             gap_limits[str(path)] += shortage_cost * max(0.0, below.value(values))
-    if solved.allows_shortages and free_floors(instance):
+    if solved.may_miss_floors and free_floors(instance):
         return {name: max(POSITIVE, gap_limits.get(name, 0.0)) for name in names}
     return gap_limits
 
@@ -411,7 +411,7 @@ def _solve_no_shock(
     return no_shock_plan(instance, settings, clock, writer)
 
 
-def _do_nothing_shortage(instance: Instance, clock: Clock, evaluator: RecourseEvaluator) -> Nothing | None:
+def _do_nothing_shortage(instance: Instance, clock: Clock, evaluator: RecourseEvaluator) -> DoNothing | None:
     if not instance.events:
         return None
     return do_nothing_outcome(instance, survey(instance, evaluator, evaluator.do_nothing_answers(clock)))
@@ -469,7 +469,7 @@ def _proven_figures(found: Result | SearchResult) -> tuple[float, float, float |
     if isinstance(found, Result):
         is_plan = found.baseline is not None and found.status != "stopped"
         return found.total_cost, found.survival_gap, found.bound, is_plan
-    return found.cost, found.gap, found.bound, found.status == "optimal"
+    return found.objective, found.gap, found.bound, found.status == "optimal"
 
 
 def tight_shocks(result: Result) -> frozenset[str]:

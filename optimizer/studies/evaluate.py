@@ -369,7 +369,7 @@ class _Judge:
         spent = [outlay(submodel, future.instance, ()).value(values) for future, submodel in parts]
         changes = self.changes(read_joint_plan(variant.tree, solved.builder, values))
         more = self.weighted(spent) - self.result.outlay
-        return PlanNeed(True, changes, more, solved.cost - self.result.expected_cost)
+        return PlanNeed(True, changes, more, solved.objective - self.result.expected_cost)
 
     def waste(self) -> PlanWaste | None:
         """Find the purchases that the reduced plan leaves out; None if the time ran out."""
@@ -390,7 +390,7 @@ class _Judge:
         instance, evaluator = self.tree.futures[number].instance, self.evaluator.futures[number]
         solved = evaluate_fixed_plan(instance, plan, evaluator, self.settings, self.clock)
         assert solved.values is not None
-        return solved.cost, outlay(solved.builder, instance, ()).value(solved.values.tolist())
+        return solved.objective, outlay(solved.builder, instance, ()).value(solved.values.tolist())
 
     def spending(self, number: int) -> float:
         """Return the spending of the plan in a future, in undiscounted money."""

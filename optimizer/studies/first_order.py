@@ -406,10 +406,10 @@ class HeldIntegers:
         whole = [round(self.known.get(columns[j].mark, 0.0)) for j in model.solver.integers.tolist()]
         model.fix_integers(np.array(whole, dtype=float))
         if self.leaves_gap:
-            model.allow_shortages(np.inf)
+            model.allow_shortfalls(np.inf)
         else:
-            model.require_floors()
-        model.minimise("gap" if self.leaves_gap else "cost")
+            model.set_floor_limits()
+        model.minimise("gap" if self.leaves_gap else "objective")
         result = model.solver.solve(relaxed=True)
         return None if result.values is None else result
 

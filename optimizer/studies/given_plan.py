@@ -232,7 +232,7 @@ def _waste(found: EvaluatedPlan, solver: WhatIfSolver) -> PlanWaste | None:
         return None
     (reduced,) = found_plans
     solved = evaluate_fixed_plan(instance, reduced, evaluator, settings, clock)
-    saved = found.result.total_cost - solved.cost
+    saved = found.result.total_cost - solved.objective
     changes = changed_entries(instance, plan, reduced)
     if saved <= NEGLIGIBLE * spent:
         return PlanWaste()

@@ -28,10 +28,10 @@ from optimizer.model.builder import Column, ModelBuilder, Row
 from optimizer.results.plan import (
     MOST_DETAILED_SHOCKS,
     Array,
+    DoNothing,
     Faced,
     Flows,
     ManyFlows,
-    Nothing,
     Outcome,
     Price,
     Service,
@@ -213,18 +213,18 @@ def services(instance: Instance, surveyed: Survey) -> dict[str, Weakest]:
     return found
 
 
-def do_nothing_outcome(instance: Instance, surveyed: Survey) -> Nothing:
+def do_nothing_outcome(instance: Instance, surveyed: Survey) -> DoNothing:
     """Return the survival gap of the do-nothing plan; with `counted` if samples may fail."""
     excused = surveyed.excused(instance)
     found = _shortage_of(instance, surveyed, np.ones_like(excused))
     return replace(found, counted=_shortage_of(instance, surveyed, ~excused)) if survival_shares(instance) else found
 
 
-def _shortage_of(instance: Instance, surveyed: Survey, counts: npt.NDArray[np.bool_]) -> Nothing:
+def _shortage_of(instance: Instance, surveyed: Survey, counts: npt.NDArray[np.bool_]) -> DoNothing:
     """Return the total and the worst survival gap over the shocks for which `counts` is true."""
     gaps, fails = np.where(counts, surveyed.gap.sum(axis=1), 0.0), counts & surveyed.fails.any(axis=1)
     worst = worst_failing_shock(gaps, fails)
-    return Nothing(
+    return DoNothing(
         gap=float(gaps.sum()),
         below_floor=float(surveyed.below[counts].sum()),
         shocks_failed=int(fails.sum()),
@@ -281,7 +281,7 @@ def binding_limits(instance: Instance, solved: SearchResult) -> tuple[Price, ...
     idle |= _shocks_without_effect(instance, duals) if solved.gap > 0 else frozenset()
     for what, step, price in (*_row_prices(instance, duals, idle), *_bound_prices(instance, duals, idle)):
         prices_by_step[what, step] += price
-    total = max(abs(solved.cost), solved.gap, FINE_ROUNDING)
+    total = max(abs(solved.objective), solved.gap, FINE_ROUNDING)
     known = [(key, price) for key, price in prices_by_step.items() if price > NEGLIGIBLE_PRICE * total]
     prices = (Price(what, step, float(price)) for (what, step), price in known)
     return tuple(sorted(prices, key=lambda price: -price.worth)[:MOST_PRICES])

@@ -247,7 +247,7 @@ def least_outlay(
     bound = max(0.0, solved.bound)
     if solved.status == "stopped" or clock.is_over:
         return LeastOutlay("stopped", None, bound)
-    return LeastOutlay("optimal", max(0.0, solved.cost), bound)
+    return LeastOutlay("optimal", max(0.0, solved.objective), bound)
 
 
 def find_least_outlay(memory: Memory, instance: Instance, settings: Settings, known: Plan | None = None) -> LeastOutlay:

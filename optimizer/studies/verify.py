@@ -39,7 +39,7 @@ from optimizer.instance.variants import without_attacks, without_disruptions
 from optimizer.model.builder import ModelBuilder
 from optimizer.model.expressions import Expression, total
 from optimizer.results.futures import FuturesResult
-from optimizer.results.plan import ManyFlows, Nothing, Outcome, Service, Weakest
+from optimizer.results.plan import DoNothing, ManyFlows, Outcome, Service, Weakest
 from optimizer.results.result import Result, require_result, weakest
 from optimizer.results.saved import NOT_EVIDENCE
 from optimizer.risk import cost
@@ -338,7 +338,7 @@ class _Check:
         if stated.counted is not None and own.counted is not None:
             self._compare_do_nothing("nothing.counted", stated.counted, own.counted)
 
-    def _compare_do_nothing(self, row: str, stated: Nothing, own: Nothing) -> None:
+    def _compare_do_nothing(self, row: str, stated: DoNothing, own: DoNothing) -> None:
         tonnes, money = self._scales
         for name, least_scale in (("gap", money), ("worst_gap", money), ("below_floor", tonnes)):
             self.report.agree(f"{row}.{name}", getattr(stated, name), getattr(own, name), least_scale=least_scale)
@@ -355,9 +355,9 @@ class _Check:
         if found.values is None:
             self.report.matches("calm_cost", stated, "that no plan exists without shocks")
             return
-        most = found.cost + self.mip_gap * abs(found.cost)
-        self.report.at_most("calm_cost", found.bound, stated, found.cost)
-        self.report.at_most("calm_cost", stated, most, found.cost)
+        most = found.objective + self.mip_gap * abs(found.objective)
+        self.report.at_most("calm_cost", found.bound, stated, found.objective)
+        self.report.at_most("calm_cost", stated, most, found.objective)
         plan = read_plan(undisrupted, found.builder, found.values.tolist())
         piles = {o for o, fills in plan.fills.items() if any(fill > 0 for fill in fills)}
         if {build.option for build in plan.builds} | piles != set(self.result.calm_builds):

@@ -208,9 +208,9 @@ def what_if_result(instance: Instance, problem: ProblemVariant, solved: SearchRe
     usual = problem.is_least_cost
     return WhatIfResult(
         status=solved.status,
-        value=solved.cost,
+        value=solved.objective,
         bound=solved.bound,
-        cost=solved.cost if usual else risk.cost(solved.builder, instance, shocks).value(values),
+        cost=solved.objective if usual else risk.cost(solved.builder, instance, shocks).value(values),
         outlay=max(0.0, outlay(solved.builder, instance, shocks).value(values)),
         gap=solved.gap,
         gap_bound=solved.gap_bound,
@@ -255,14 +255,14 @@ class _ScalingSearch:
         settings, clock, listener = self.solver.settings, self.solver.clock, self.solver.listener
         problem = ProblemVariant(_loss_of_floors, (_loosen_floors,), "share that floors lose")
         model = ShockModel(self.instance, self.held, settings, clock, listener, self.writer, problem)
-        solved, self.outcome = model.minimise_cost(), Scaling(None)
+        solved, self.outcome = model.minimise_objective(), Scaling(None)
         if solved is None or solved.values is None or solved.status == "infeasible":
             return None
         self.outcome = Scaling(None, 1.0 - float(np.clip(solved.bound, 0.0, 1.0)))
         if solved.notes and solved.status == "stopped":
             return None
         plan = read_plan(self.instance, solved.builder, solved.values.tolist())
-        return replace(self.outcome, factor=1.0 - float(np.clip(solved.cost, 0.0, 1.0)), plan=plan)
+        return replace(self.outcome, factor=1.0 - float(np.clip(solved.objective, 0.0, 1.0)), plan=plan)
 
     def separate(self, found: Scaling) -> list[Violation]:
         """Return the shocks outside the model in which the plan does not keep the scaled floors, with their gaps."""

@@ -81,7 +81,9 @@ def dask(tmp_path: Path) -> Iterator[Dask]:
 
 
 def expected(instance: so.Instance) -> float:
-    return by_constraint_generation(instance, Settings(mip_gap=0.0), Clock(), lambda step: None, add=1, few_rows=0).cost
+    return by_constraint_generation(
+        instance, Settings(mip_gap=0.0), Clock(), lambda step: None, add=1, few_rows=0
+    ).objective
 
 
 def test_a_scheduler_without_workers_is_reported_and_the_search_goes_on_alone(
@@ -96,7 +98,7 @@ def test_a_scheduler_without_workers_is_reported_and_the_search_goes_on_alone(
             instance, Settings(mip_gap=0.0), Clock(), lambda step: None, add=1, evaluator=evaluator, few_rows=0
         )
     assert time.monotonic() - began < 60
-    assert (found.status, found.cost) == ("optimal", expected(instance))
+    assert (found.status, found.objective) == ("optimal", expected(instance))
     assert "has had no worker" in evaluator.notes[0]
     evaluator.close()
 
@@ -139,7 +141,7 @@ def test_a_cluster_that_is_lost_in_the_middle_costs_nothing_that_was_found(
         found = by_constraint_generation(
             instance, Settings(mip_gap=0.0), Clock(), kill, add=1, evaluator=evaluator, few_rows=0
         )
-    assert (found.status, found.cost) == ("optimal", expected(instance))
+    assert (found.status, found.objective) == ("optimal", expected(instance))
     # No round was done twice.
     assert [step.round for step in steps if step.round] == list(range(1, len(found.history) + 1))
     evaluator.close()
@@ -154,7 +156,7 @@ def test_workers_that_always_die_leave_a_search_that_goes_on(
         found = by_constraint_generation(
             instance, Settings(mip_gap=0.0), Clock(), lambda step: None, add=1, evaluator=evaluator, few_rows=0
         )
-    assert (found.status, found.cost) == ("optimal", expected(instance))
+    assert (found.status, found.objective) == ("optimal", expected(instance))
     evaluator.close()
 
 

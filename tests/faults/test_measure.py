@@ -268,18 +268,18 @@ def test_a_search_that_takes_its_time_is_content_with_the_relative_gap() -> None
     def run(settings: Settings) -> ShockModel:
         return ShockModel(instance, list(instance.events), settings, Clock(), lambda step: None)
 
-    exact = run(Settings(mip_gap=5e-3, tolerance=10.0)).minimise_cost()
+    exact = run(Settings(mip_gap=5e-3, tolerance=10.0)).minimise_objective()
     assert exact is not None
-    assert exact.cost - exact.bound <= 10.0
+    assert exact.objective - exact.bound <= 10.0
     # Without patience the search ends as soon as half a per cent of the total cost is proven; what comes after it in
     # the same model does not.
     hasty = run(Settings(mip_gap=5e-3, tolerance=10.0, patience=0.0))
-    for found in (hasty.minimise_cost(), hasty.minimise_cost()):
+    for found in (hasty.minimise_objective(), hasty.minimise_objective()):
         assert found is not None
         assert found.status == "optimal"
-        assert 10.0 < found.cost - found.bound <= 5e-3 * found.cost
-        assert found.bound <= exact.cost + 10.0
-        assert found.cost >= exact.bound - 10.0
+        assert 10.0 < found.objective - found.bound <= 5e-3 * found.objective
+        assert found.bound <= exact.objective + 10.0
+        assert found.objective >= exact.bound - 10.0
     assert hasty.solve_relaxation().status == "optimal"
 
 

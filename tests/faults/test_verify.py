@@ -518,7 +518,7 @@ def test_a_search_that_was_stopped_with_its_proof_in_hand_is_proven() -> None:
     with open_evaluator(instance, settings, None) as evaluator:
         found = solve_extensive_form(instance, settings, clock, lambda step: None)
         stopped = replace(found, status="stopped", notes=("Stopped.",))
-        for solved, status in ((stopped, "survives"), (replace(stopped, bound=0.5 * found.cost), "stopped")):
+        for solved, status in ((stopped, "survives"), (replace(stopped, bound=0.5 * found.objective), "stopped")):
             result = conclude(instance, settings, clock, Timer(), solved, evaluator)
             assert result.status == status
             assert ("Stopped." in result.notes) == (status == "stopped")

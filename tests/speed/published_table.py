@@ -115,7 +115,7 @@ def _extensive_form(instance: so.Instance, limit: float) -> tuple[int, float, bo
         builder.columns[j].upper = 0.0
     problem = builder.problem("extensive", [1.0] * len(builder.columns), [1.0] * len(builder.rows))
     columns = problem.variables()
-    problem.setObjective(pulp.lpSum_vars_coefs([(columns[j], value) for j, value in model.cost.terms.items()]))
+    problem.setObjective(pulp.lpSum_vars_coefs([(columns[j], value) for j, value in model.objective.terms.items()]))
     began = time.perf_counter()
     with quiet():
         problem.solve(pulp.HiGHS(msg=False, gapRel=GAP, timeLimit=limit))

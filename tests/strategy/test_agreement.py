@@ -40,7 +40,7 @@ def test_scenarios_and_cuts_agree_with_the_extensive_form(
         found = strategy(instance, EXACT, Clock(), lambda step: None)
         assert found.status == whole.status
         assert found.gap == pytest.approx(whole.gap, rel=1e-6, abs=1e-6)
-        assert found.cost == pytest.approx(whole.cost, rel=1e-6, abs=1e-6)
+        assert found.objective == pytest.approx(whole.objective, rel=1e-6, abs=1e-6)
 
 
 @pytest.mark.parametrize("name", ["101", "103", "104", "106", "108", "201", "204", "206", "208"])
@@ -51,7 +51,7 @@ def test_scenarios_and_cuts_agree_with_the_extensive_form(
 def test_the_answers_of_the_cases_are_reached(name: str, strategy: Algorithm) -> None:
     found = strategy(so.load(CASES / "generated" / f"{name}.yaml"), EXACT, Clock(), lambda step: None)
     answer = ANSWERS[f"generated/{name}.yaml"]
-    assert found.cost == pytest.approx(answer["total_cost"], rel=1e-6)
+    assert found.objective == pytest.approx(answer["total_cost"], rel=1e-6)
     assert found.gap == pytest.approx(answer["survival_gap"], rel=1e-6)
 
 
@@ -64,7 +64,7 @@ def test_rounds_hold_few_shocks_and_are_told() -> None:
     steps: list[Progress] = []
     found = by_constraint_generation(forty_starts(), EXACT, Clock(), steps.append)
     # 80 t a year, in store by the end of 2026: 4000; baseline 11 * 1000.
-    assert found.cost == pytest.approx(15000)
+    assert found.objective == pytest.approx(15000)
     rounds = [step for step in steps if step.round]
     assert [step.round for step in rounds] == list(range(1, len(rounds) + 1))
     assert rounds[0].violated == 40
@@ -123,7 +123,7 @@ def test_time_that_runs_out_leaves_the_plan_that_the_last_relaxation_leads_to() 
 
     found = by_constraint_generation(forty_starts(), EXACT, clock, stop)
     # Four starts are written out by then, and a reserve for one serves them all; nothing costs less than the baseline.
-    assert (found.status, found.cost, found.bound) == ("stopped", pytest.approx(15000), pytest.approx(11000))
+    assert (found.status, found.objective, found.bound) == ("stopped", pytest.approx(15000), pytest.approx(11000))
     assert any("36 shocks were not yet part" in note for note in found.notes)
 
 
@@ -160,7 +160,7 @@ def test_a_search_that_was_stopped_tells_the_gap_in_the_shocks_that_it_never_hel
         clock.interrupted = clock.interrupted or step.round == 1
 
     found = by_constraint_generation(instance, EXACT, clock, stop)
-    assert (found.status, found.cost) == ("stopped", pytest.approx(180))
+    assert (found.status, found.objective) == ("stopped", pytest.approx(180))
     assert (found.gap, found.gap_bound) == (pytest.approx(5 * 60 * 900), 0)
 
 

@@ -45,7 +45,7 @@ def country(fixed_cost: float) -> so.Instance:
 
 
 def branched(instance: so.Instance, gap: float, steps: list[Progress] | None = None) -> SearchResult:
-    found = model(instance, gap, steps).minimise_cost()
+    found = model(instance, gap, steps).minimise_objective()
     assert found is not None
     return found
 
@@ -69,7 +69,7 @@ def test_what_the_relaxation_rounds_to_is_proven_by_the_tree() -> None:
     # Relaxed, 0.6 of the plant: 60 + 0.6 · 100 = 120. Whole, 160; without it 3 · 60 = 180.
     steps: list[Progress] = []
     found = branched(country(100), 1e-7, steps)
-    assert (found.cost, found.bound) == (pytest.approx(160), pytest.approx(160))
+    assert (found.objective, found.bound) == (pytest.approx(160), pytest.approx(160))
     assert integers(found)[-1] == 1
     assert (steps[-1].best, steps[-1].bound) == (pytest.approx(160), pytest.approx(160))
     assert all(step.bound <= 160 * (1 + 1e-9) for step in steps)
@@ -78,7 +78,7 @@ def test_what_the_relaxation_rounds_to_is_proven_by_the_tree() -> None:
 def test_a_branch_may_lead_to_a_cheaper_plan() -> None:
     # Relaxed 60 + 0.6 · 150 = 150, which rounds to 210; the store alone costs 180.
     found = branched(country(150), 1e-7)
-    assert (found.cost, found.bound) == (pytest.approx(180), pytest.approx(180))
+    assert (found.objective, found.bound) == (pytest.approx(180), pytest.approx(180))
     assert integers(found) == [0, 0]
 
 
@@ -86,22 +86,22 @@ def test_the_plan_to_start_from_bounds_the_tree() -> None:
     # That the store alone costs 180 is known: nothing is cheaper.
     run = model(country(150), 1e-7)
     run.start = np.zeros(2)
-    found = run.minimise_cost()
+    found = run.minimise_objective()
     assert found is not None
-    assert (found.status, found.cost, found.bound) == ("optimal", pytest.approx(180), pytest.approx(180))
+    assert (found.status, found.objective, found.bound) == ("optimal", pytest.approx(180), pytest.approx(180))
 
 
 def test_what_is_given_up_keeps_the_floors_also_in_a_model_that_was_never_asked() -> None:
     instance = country(100)
     first, second = (ShockModel(instance, instance.events, Settings(), Clock(), lambda step: None) for _ in range(2))
     found = second.fall_back(first.solve_relaxation())
-    assert (found.status, found.cost, found.bound) == ("stopped", pytest.approx(160), pytest.approx(120))
+    assert (found.status, found.objective, found.bound) == ("stopped", pytest.approx(160), pytest.approx(120))
 
 
 def test_the_first_plan_ends_the_tree_where_the_gap_is_wide_enough() -> None:
     # Another plan would have to cost less than half of 210, and none costs less than 150.
     found = branched(country(150), 0.5)
-    assert found.cost in (pytest.approx(210), pytest.approx(180))
+    assert found.objective in (pytest.approx(210), pytest.approx(180))
     assert found.bound <= 180 * (1 + 1e-9)
 
 
@@ -111,7 +111,7 @@ def test_where_a_tree_is_given_up_the_solver_is_asked(
 ) -> None:
     monkeypatch.setattr(highs_tree, "MOST_ITERATIONS", -1)
     found = by_constraint_generation(country(fixed_cost), Settings(mip_gap=1e-7), Clock(), lambda step: None)
-    assert (found.status, found.cost) == ("optimal", pytest.approx(cost))
+    assert (found.status, found.objective) == ("optimal", pytest.approx(cost))
 
 
 def test_options_are_decided_before_their_time() -> None:
@@ -157,14 +157,14 @@ def test_what_is_proven_is_what_the_solver_finds(data: dict[str, Any], gap: floa
     run = model(instance, gap)
     loose = run.solve_relaxation()
     assume(loose.values is not None)
-    found = run.minimise_cost()
+    found = run.minimise_objective()
     least = solve_extensive_form(instance, Settings(mip_gap=0.0), Clock(), lambda step: None)
     assert (found is None) == (least.gap > 0)
     if found is not None:
         assert found.status == "optimal"
-        assert found.cost >= least.cost * (1 - 1e-6) - 1e-6
-        assert found.bound <= least.cost * (1 + 1e-6) + 1e-6
-        assert found.cost <= least.cost * (1 + gap + 1e-6) + 1e-6
+        assert found.objective >= least.objective * (1 - 1e-6) - 1e-6
+        assert found.bound <= least.objective * (1 + 1e-6) + 1e-6
+        assert found.objective <= least.objective * (1 + gap + 1e-6) + 1e-6
     # Its integers are free again.
     again = run.solve_relaxation()
     assert again.objective == pytest.approx(loose.objective, rel=1e-6, abs=1e-6)
@@ -219,7 +219,7 @@ def test_a_search_goes_on_from_a_bound_that_is_proven() -> None:
     found = by_constraint_generation(
         country(100), Settings(mip_gap=0.05), Clock(), lambda step: None, hints=Hints(bound=155.0)
     )
-    assert (found.status, found.cost, found.bound) == ("optimal", pytest.approx(160), pytest.approx(155))
+    assert (found.status, found.objective, found.bound) == ("optimal", pytest.approx(160), pytest.approx(155))
 
 
 def test_another_objective_of_the_same_programme_takes_the_primal_simplex_method() -> None:
@@ -227,11 +227,11 @@ def test_another_objective_of_the_same_programme_takes_the_primal_simplex_method
     run = held()
     method: Any = lambda: run.solver._back._highs.getOptionValue("simplex_strategy")[1]  # type: ignore[attr-defined]  # noqa: E731
     assert (run.solve_relaxation().objective, method()) == (pytest.approx(120), DUAL)
-    run.allow_shortages(math.inf)
+    run.allow_shortfalls(math.inf)
     run.minimise("gap")
     assert (run.solve_relaxed().objective, method()) == (pytest.approx(0, abs=1e-6), PRIMAL)
-    run.allow_shortages(0.0)
-    run.minimise("cost")
+    run.allow_shortfalls(0.0)
+    run.minimise("objective")
     assert (run.solve_relaxed().objective, method()) == (pytest.approx(120), PRIMAL)
     # The solution before opens 0.6 of the plant, which is out of bounds now.
     run.fix_integers(np.zeros(2))
@@ -258,7 +258,7 @@ def test_a_doubtful_basis_and_a_programme_that_was_just_solved(monkeypatch: pyte
     run = held()
     run.solve_relaxation()
     run.fix_integers(np.zeros(2))
-    run.solver.doubt_basis()
+    run.solver.allow_fresh_start()
     assert run.solve_lp().objective == pytest.approx(180)
     monkeypatch.delattr("optimizer.solver.highs.HighsBackEnd._attempt")
     assert run.solve_lp().objective == pytest.approx(180)

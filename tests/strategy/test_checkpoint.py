@@ -68,7 +68,7 @@ def test_a_killed_search_ends_with_the_same_answer(name: str, strategy: str, las
         pytest.skip("the search ends before that round")
     steps: list[Progress] = []
     resumed = made(instance, Settings(mip_gap=0.0, checkpoint=str(tmp_path)), Clock(), steps.append)
-    assert resumed.cost == pytest.approx(whole.cost, rel=1e-7)
+    assert resumed.objective == pytest.approx(whole.objective, rel=1e-7)
     assert resumed.gap == pytest.approx(whole.gap, rel=1e-7)
     # What was done before is not done again.
     told = [step.round for step in steps if step.round]
@@ -147,6 +147,6 @@ def test_the_command_says_that_it_writes_no_checkpoint(tmp_path: Path) -> None:
 def test_another_objective_does_not_go_on_from_the_checkpoint_of_the_least_cost(tmp_path: Path) -> None:
     # 6.5M of stock and a line of the plant at 5M keep every floor of tiny, and cost 43.6M with its imports.
     instance, settings = so.load(TINY), Settings(strategy="benders", mip_gap=0.0, checkpoint=str(tmp_path))
-    assert best_plan(instance, settings, Clock(), lambda step: None).cost == pytest.approx(43.6e6)
+    assert best_plan(instance, settings, Clock(), lambda step: None).objective == pytest.approx(43.6e6)
     found = best_plan(instance, settings, Clock(), lambda step: None, LEAST_OUTLAY)
-    assert (found.status, found.cost) == ("optimal", pytest.approx(11.5e6))
+    assert (found.status, found.objective) == ("optimal", pytest.approx(11.5e6))

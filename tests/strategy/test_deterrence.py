@@ -54,7 +54,7 @@ def test_cases(name: str, cost: float, gap: float) -> None:
     programmed = robust_plan(
         instance, EXACT, Clock(), lambda step: None, oracle=AttackOracle(instance, EXACT, Clock(), most=0)
     )
-    assert (programmed.solved.cost, programmed.solved.gap) == (
+    assert (programmed.solved.objective, programmed.solved.gap) == (
         pytest.approx(cost, rel=1e-6),
         pytest.approx(gap, rel=1e-6),
     )
@@ -308,10 +308,10 @@ def least(data: dict[str, Any], sizes: dict[int, float], whole: dict[str, Any]) 
     instance = so.read(data)
     written = with_attacks(instance, undeterred(instance, whole, sizes))
     model = WorstAttackModel(instance, written.events, EXACT, Clock(), lambda step: None)
-    found = model.minimise_cost() or model.minimise_gap()
+    found = model.minimise_objective() or model.minimise_gap()
     if found.values is None:
         return True, np.inf, np.inf
-    return found.allows_shortages, found.gap, found.cost
+    return found.may_miss_floors, found.gap, found.objective
 
 
 @FEW
@@ -326,10 +326,10 @@ def test_it_is_the_best_of_all_levels_with_every_attack_written_out(data: dict[s
             assert found.solved.values is None
             continue
         assert found.solved.status == "optimal"
-        assert found.solved.allows_shortages == best[0]
+        assert found.solved.may_miss_floors == best[0]
         assert found.solved.gap == pytest.approx(best[1], rel=1e-5, abs=1e-3)
         if not best[0]:
-            assert found.solved.cost == pytest.approx(best[2], rel=1e-6, abs=1e-5)
+            assert found.solved.objective == pytest.approx(best[2], rel=1e-6, abs=1e-5)
 
 
 @FEW

@@ -147,7 +147,7 @@ def test_where_workers_cannot_be_replaced_the_search_goes_on_alone(last: int, mo
             instance, Settings(mip_gap=0), Clock(), lambda step: None, add=1, evaluator=evaluator, few_rows=0
         )
     alone = by_constraint_generation(instance, Settings(mip_gap=0), Clock(), lambda step: None, add=1, few_rows=0)
-    assert (found.status, found.cost, found.gap) == (alone.status, alone.cost, alone.gap)
+    assert (found.status, found.objective, found.gap) == (alone.status, alone.objective, alone.gap)
     assert evaluator.notes == ["Shocks were checked in one process, since a worker process died 3 times."]
     assert len(asked) == last
 
@@ -252,7 +252,7 @@ def test_a_cluster_finds_the_same_numbers_and_outlives_a_worker(
         )
         assert killed
         expected = by_constraint_generation(instance, Settings(mip_gap=0.0), Clock(), lambda step: None, add=1)
-        assert found.cost == expected.cost
+        assert found.objective == expected.objective
         assert found.status == "optimal"
     finally:
         evaluator.close()

@@ -176,9 +176,9 @@ def least_costs(written: Instance) -> tuple[float, ...] | None:
             policy=future.instance.policy.model_copy(update={"objective": RiskMeasure()})
         )
         alone.append(solve_extensive_form(instance, EXACT, Clock(), lambda step: None))
-    if any(each.values is None or each.gap > 0 or each.allows_shortages for each in alone):
+    if any(each.values is None or each.gap > 0 or each.may_miss_floors for each in alone):
         return None
-    return tuple(each.cost for each in alone)
+    return tuple(each.objective for each in alone)
 
 
 @FEW
@@ -196,7 +196,7 @@ def test_it_finds_what_the_model_finds_in_which_every_attack_is_written_out(data
         assert found.status == whole.status
         assert (found.gap > 0) == (whole.gap > 0)
         if whole.status == "optimal" and whole.gap <= 0:
-            assert found.cost == pytest.approx(whole.cost, rel=1e-6, abs=1e-5)
+            assert found.objective == pytest.approx(whole.objective, rel=1e-6, abs=1e-5)
 
 
 @FEW
@@ -212,7 +212,7 @@ def test_with_every_attack_written_out_the_least_gap_is_the_same(
     shocks = for_each_future(instance, lambda each: with_attacks(each, every_attack(each))).tree.events
     everything = WorstAttackModel(instance, shocks, EXACT, Clock(), lambda step: None).minimise_gap()
     assert found.gap == pytest.approx(everything.gap, rel=1e-5, abs=1e-3)
-    assert found.cost == pytest.approx(everything.cost, rel=1e-5, abs=1e-2)
+    assert found.objective == pytest.approx(everything.objective, rel=1e-5, abs=1e-2)
 
 
 @FEW
@@ -223,7 +223,7 @@ def test_with_every_attack_written_out_priced_gaps_are_worth_the_same(
     instance = so.read(data | {"policy": data["policy"] | {"objective": measure, "gap_price": price}})
     shocks = for_each_future(instance, lambda each: with_attacks(each, every_attack(each))).tree.events
     model = WorstAttackModel(instance, shocks, EXACT, Clock(), lambda step: None)
-    everything, result = model.minimise_cost(), search_futures(instance, EXACT, Clock(), adversary=True)
+    everything, result = model.minimise_objective(), search_futures(instance, EXACT, Clock(), adversary=True)
     assert everything is not None
     assert (everything.values is None) == (not result.futures)
     if everything.values is not None:

@@ -72,7 +72,7 @@ def test_a_shock_that_can_be_survived_is_survived(strategy: Algorithm, gap: floa
     found = strategy(instance, Settings(mip_gap=gap), Clock(), lambda event: None)
     assert found.status == "optimal"
     assert found.gap == pytest.approx(8e6, rel=1e-6)
-    assert found.cost == pytest.approx(303_000 + 500, abs=0.02)
+    assert found.objective == pytest.approx(303_000 + 500, abs=0.02)
     assert found.values is not None
     plan = read_plan(instance, found.builder, found.values.tolist())
     assert plan.builds[0].size == pytest.approx(0.0005, abs=1e-8)
@@ -89,7 +89,7 @@ def test_a_shock_that_would_take_all_of_the_slack_is_survived(strategy: Algorith
     data["demands"]["large"]["quantity"] = data["processes"]["steelworks"]["capacity"] = quantity
     data["shocks"]["strike"]["cuts"][0]["severity"] = 0.20002
     found = strategy(so.read(data), Settings(mip_gap=0.0), Clock(), lambda event: None)
-    assert found.cost == pytest.approx(30 * (quantity + 100) + 2000, abs=0.02)
+    assert found.objective == pytest.approx(30 * (quantity + 100) + 2000, abs=0.02)
 
 
 @each_strategy
@@ -98,7 +98,7 @@ def test_it_is_survived_with_other_integers_where_those_found_cannot(strategy: A
     instance = country(fixed_cost=100)
     found = strategy(instance, Settings(mip_gap=0.0), Clock(), lambda event: None)
     assert found.status == "optimal"
-    assert found.cost == pytest.approx(303_000 + 500 + 100, abs=0.02)
+    assert found.objective == pytest.approx(303_000 + 500 + 100, abs=0.02)
 
 
 def test_a_shock_that_falls_short_is_given_the_slack_of_the_plan_and_no_more() -> None:

@@ -91,7 +91,7 @@ def tail(alpha: float, weight: float, probability: float, budget: float | None =
 def test_the_tail_by_hand(data: Data, measure: float) -> None:
     found = run(partial(by_benders, few_rows=0), so.read(data))
     assert found.status == "optimal"
-    assert found.cost == pytest.approx(measure)
+    assert found.objective == pytest.approx(measure)
     assert found.bound == pytest.approx(measure)
 
 
@@ -127,7 +127,7 @@ def test_the_price_of_gaps_by_hand(strategy: Algorithm, data: Data, cost: float,
         data["processes"]["imports"]["cost"], data["options"] = 1, {}
     found = run(strategy, so.read(data))
     assert (found.status, found.gap) == ("optimal", pytest.approx(gap))
-    assert found.cost == pytest.approx(cost)
+    assert found.objective == pytest.approx(cost)
     assert found.bound == pytest.approx(cost)
 
 
@@ -154,7 +154,7 @@ def test_the_future_that_is_not_the_worst_costs_no_more_than_it_must(
     def lowered(model: ShockModel, result: SolveResult) -> SolveResult:
         assert result.values is not None
         values = result.values.copy()
-        values[list(model.cost.terms)] *= 1.0 - rounding
+        values[list(model.objective.terms)] *= 1.0 - rounding
         return cheapest(model, replace(result, values=values))
 
     best_of, cheapest = BendersSearch._best_of, ShockModel._cheapest_expected
@@ -286,7 +286,7 @@ PRICE = st.sampled_from([None, None, 0.02, 0.3, 2.0])
 
 
 def priced_cost(found: SearchResult, price: float | None) -> float:
-    return found.cost + (price or 0.0) * found.gap
+    return found.objective + (price or 0.0) * found.gap
 
 
 def priced_bound(found: SearchResult, price: float | None) -> float:
@@ -325,8 +325,8 @@ def test_costs_of_a_national_size_are_within_the_tolerance_of_the_solver() -> No
     instance = so.read(data | {"policy": {"objective": {"cvar": 0.9}}})
     whole, cuts = run(solve_extensive_form, instance), run(partial(by_benders, few_rows=0), instance)
     assert cuts.gap == whole.gap == 0
-    assert cuts.cost == pytest.approx(whole.cost, rel=1e-6)
-    assert max(cuts.bound, whole.bound) <= min(cuts.cost, whole.cost) * (1 + 1e-7)
+    assert cuts.objective == pytest.approx(whole.objective, rel=1e-6)
+    assert max(cuts.bound, whole.bound) <= min(cuts.objective, whole.objective) * (1 + 1e-7)
 
 
 def test_a_measure_that_a_function_does_not_know_is_refused() -> None:

@@ -162,7 +162,7 @@ def test_no_plan_is_cut_off(
     if least.gap > 0:
         return
     assert least.values is not None
-    assert relaxation.objective * (1 - 1e-9) <= tight.objective <= least.cost * (1 + 1e-6)
+    assert relaxation.objective * (1 - 1e-9) <= tight.objective <= least.objective * (1 + 1e-6)
     assert all(excess(row, least.values) <= 1e-6 for row in known)
     if unit == 0 and until == 2026:
         # Every set of sites that holds enough keeps them.
@@ -200,13 +200,13 @@ def test_the_tree_finds_the_optimum_of_the_extensive_form(
     tight = solve_extensive_form(
         instance, Settings(mip_gap=1e-7), Clock(), lambda step: None, evaluator=evaluator_of(instance)
     )
-    assert tight.cost == pytest.approx(least.cost, rel=1e-6)
+    assert tight.objective == pytest.approx(least.objective, rel=1e-6)
     with pytest.MonkeyPatch.context() as patch:
         # Also where the tree is given up, after some nodes or at once.
         patch.setattr(benders_loop, "FEW_NODES", nodes[0])
         patch.setattr(benders_loop, "MOST_NODES", nodes[1])
         found = by_benders(instance, Settings(mip_gap=1e-7), Clock(), lambda step: None)
     assert (found.status, found.gap, least.gap) == ("optimal", 0, 0)
-    assert found.cost == pytest.approx(least.cost, rel=1e-6)
-    assert found.bound <= least.cost * (1 + 1e-6)
-    assert found.bound >= least.cost * (1 - 1e-6)
+    assert found.objective == pytest.approx(least.objective, rel=1e-6)
+    assert found.bound <= least.objective * (1 + 1e-6)
+    assert found.bound >= least.objective * (1 - 1e-6)

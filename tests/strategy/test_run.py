@@ -19,21 +19,21 @@ def test_a_plan_at_hand_is_kept_where_the_solver_finds_only_a_dearer_one(monkeyp
     # Of what is dearer than the cutoff a solver may return anything, and call it optimal.
     instance = so.load(TINY)
     run = ShockModel(instance, instance.events, Settings(mip_gap=0.01), Clock(), lambda step: None)
-    least = run.minimise_cost()
+    least = run.minimise_objective()
     assert least is not None
     assert least.values is not None
     run.start = np.round(least.values[run.solver.integers])
     ask = run.solve_integers
 
     def dearer(phase: str, cutoff: float, *, is_weak: bool | None = None) -> SolveResult:
-        assert cutoff == pytest.approx(0.99 * least.cost)
-        return replace(ask(phase), objective=least.cost + 1.0, bound=cutoff)
+        assert cutoff == pytest.approx(0.99 * least.objective)
+        return replace(ask(phase), objective=least.objective + 1.0, bound=cutoff)
 
     monkeypatch.setattr(run, "solve_integers", dearer)
-    again = run.minimise_cost()
+    again = run.minimise_objective()
     assert again is not None
-    assert (again.status, again.cost) == ("optimal", pytest.approx(least.cost))
-    assert again.bound == pytest.approx(0.99 * least.cost)
+    assert (again.status, again.objective) == ("optimal", pytest.approx(least.objective))
+    assert again.bound == pytest.approx(0.99 * least.objective)
 
 
 @pytest.mark.parametrize("failures", [0, 1, 2, 3, 4, 5])

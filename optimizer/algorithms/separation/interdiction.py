@@ -108,7 +108,7 @@ class AttackWindow:
         self.start, self.window, self._programme, self.target_costs = start, programme.window, programme, target_costs
         batch, _ = self.window.batch(which, linking)
         self.uppers, self.rhs = batch.upper, batch.rhs[0]
-        self.demand, self.gap_costs = self.window.demand(which[:1])[0], self.window.shortage
+        self.demand, self.gap_costs = self.window.demand(which[:1])[0], self.window.gap_costs
 
     @cached_property
     def floor_costs(self) -> Vector:

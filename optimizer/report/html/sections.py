@@ -61,6 +61,7 @@ class PageSection:
     blocks: tuple[Mapping[str, Any], ...]
     data: Mapping[str, Any]  # the study for JSON
     is_stopped: bool  # whether the study was stopped before its end
+    solves_anew: bool = False  # whether it is about plans that the study finds itself, not the plan at hand
 
 
 def section_of(
@@ -74,7 +75,8 @@ def section_of(
         time_limit: time limit of all studies together, seconds.
     """
     view, made = view_of(found), [*_stop(found, time_limit), *_other_plan(found, plan), *_blocks(found)]
-    return PageSection(view.name, view.title, view.link, tuple(made), found.to_dict(), view.is_stopped(found))
+    stopped, anew = view.is_stopped(found), view.solves_anew
+    return PageSection(view.name, view.title, view.link, tuple(made), found.to_dict(), stopped, anew)
 
 
 def _blocks(found: Study) -> list[dict[str, Any]]:

@@ -257,7 +257,7 @@ class _Search:
             solved,
             status="optimal",
             builder=submodel,
-            cost=math.nan,
+            objective=math.nan,
             bound=-math.inf,
             gap=_gap_with_attacks(instance, solved, submodel),
             gap_bound=0.0,
@@ -344,7 +344,7 @@ class _Search:
 
     def _measure_of_plan(self, solved: SearchResult, futures: tuple[FutureResult, ...]) -> float:
         """Return the measure of the plan; regret is recomputed from the futures' costs, with gaps at their price."""
-        return max(f.regret or 0.0 for f in futures) if self.measure.kind == "regret" else solved.cost
+        return max(f.regret or 0.0 for f in futures) if self.measure.kind == "regret" else solved.objective
 
     def _unproven_references(self, alone: Sequence[Alone]) -> tuple[str, ...]:
         """Return a note if regret counts from a least cost that was not proven in time."""
@@ -365,7 +365,7 @@ class _Search:
         variant = for_each_future(without_gap_price(self.instance.by_expected_cost()), without_disruptions)
         settings = replace(self.settings, checkpoint=None)
         found = solve_extensive_form(variant, settings, self.clock, ignore)
-        return found.cost if found.values is not None and found.status == "optimal" else None
+        return found.objective if found.values is not None and found.status == "optimal" else None
 
     def _without_plan(self, solved: SearchResult) -> FuturesResult:
         is_proven = solved.status == "infeasible"
