@@ -57,7 +57,7 @@ _CLASSES = [name for name, found in _PUBLIC.items() if isinstance(found, type) a
 # What stands one attribute below a result, or two.
 _VALUES = {
     "results.plan": (
-        "ActualOutput", "Faced", "Lack", "NoShockPlan", "Nothing", "Price", "SampleCount", "SourceShare", "Weakest",
+        "ActualOutput", "Faced", "Lack", "NoShockPlan", "DoNothing", "Price", "SampleCount", "SourceShare", "Weakest",
     ),
     "results.saved": ("Bands", "Spread"),
     "results.frames": ("Frames", "Frame", "FrameColumn", "FrameRow"),

@@ -271,7 +271,7 @@ def test_ranges_are_those_of_single_questions(data: dict[str, Any]) -> None:
 def test_a_relaxation_without_a_solution_proves_no_range(monkeypatch: pytest.MonkeyPatch) -> None:
     # There is a plan, so that the solver errs. Where searches have hardly any time, relaxations bound the ranges: a is
     # from 20 t and b up to 40 t, as worked above, and the cheapest plan has 60 t and none.
-    usual, bounds = NearOptimalSearch.limit, list[float]()
+    usual, bounds = NearOptimalSearch.lower_bound, list[float]()
 
     def fail(near: NearOptimalSearch, objective: Expression) -> float:
         with monkeypatch.context() as patch:
@@ -280,7 +280,7 @@ def test_a_relaxation_without_a_solution_proves_no_range(monkeypatch: pytest.Mon
             bounds.append(usual(near, objective))
         return bounds[-1]
 
-    monkeypatch.setattr(NearOptimalSearch, "limit", fail)
+    monkeypatch.setattr(NearOptimalSearch, "lower_bound", fail)
     ranges = by_option(so.alternatives(so.read(three()), 0.1, patience=1e-3))
     assert set(bounds) == {-math.inf}
     assert ranges["a"].least.bound <= 20 * (1 + 1e-4)
