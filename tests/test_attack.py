@@ -23,6 +23,7 @@ from optimizer.cli.app import app
 from optimizer.instance.reading import instance_of
 from optimizer.instance.variants import without_attacks
 from optimizer.report.figures.answers import chart_of
+from optimizer.report.narrative import _counted_shocks as counted_shocks
 from optimizer.report.tables.attack import adversary_words, attack_parts, breaking_attack_text, worst_attack_text
 from optimizer.report.tables.render import show
 from optimizer.results.plan import Faced
@@ -570,6 +571,10 @@ def test_floors_without_a_shortage_cost_break_without_a_gap() -> None:
     kept = dataclasses.replace(kept, name="attack{west}@2027", survives=True)
     faced = dataclasses.replace(found.result.adversary, attacks=(kept.name, broken.name))
     assert worst_at_each_start(faced, [kept, broken]) == [broken]
+    # Their gaps count beside those of listed shocks, once a start.
+    listed = dataclasses.replace(broken, name="listed")
+    beside = dataclasses.replace(found.result, shocks=(listed, kept, broken), adversary=faced)
+    assert counted_shocks(beside) == [listed, broken]
     # With another start the worst of all comes first.
     later = dataclasses.replace(broken, name="attack{east+west}@2028", first="2028", gap=1.0)
     faced = dataclasses.replace(faced, attacks=(*faced.attacks, later.name))

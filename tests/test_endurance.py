@@ -349,6 +349,7 @@ def test_where_floors_fail_without_any_cut_only_what_ends_them_sooner_is_listed(
     assert found.uncut.before[0].months == pytest.approx(24)
     assert [each.name for each in found.ending] == ["imports", "plant"]
     assert found.frames.frame("months")["chokepoint"][:2] == ["nothing is cut"] * 2
+    assert found.frames.frame("months")["gives_out_before"][:2] == ["all"] * 2
     assert found.to_dict()["uncut"]["before"]["2026"] == {"months": pytest.approx(24), "segment": "all"}
     months = found.frames.months
     assert months["deliberate"].tolist() == [False] * len(months)

@@ -12,6 +12,7 @@ from optimizer.instance.edits import with_budget
 from optimizer.report.brief.content import make_brief
 from optimizer.report.format import repair_words
 from optimizer.report.tables.explain import Explaining, heading, repair_sentences, repair_text
+from optimizer.report.tables.explain import _proven_range as proven_range
 from optimizer.results.plan import Build, Flows, Plan
 from optimizer.solver import Clock
 from optimizer.studies.explain import repairs
@@ -60,6 +61,28 @@ def test_a_floor_that_rises_and_falls_is_told_with_its_peak() -> None:
 def test_demand_that_goes_is_told_with_what_lies_beyond_both_ends(tonnes: tuple[float, ...], words: str) -> None:
     repair = Repair("demand", works=True, amount=0.2, tonnes=dict(zip(TINY_YEARS, tonnes, strict=True)))
     assert f"20 % lower (by {words})." in repair_text(so.load(TINY), repair)
+
+
+def test_a_larger_budget_is_told_beside_that_of_the_file() -> None:
+    text = repair_text(so.load(TINY, ["policy.budget=8M"]), Repair("budget", works=True, amount=11.5e6))
+    assert text.startswith("11.5M USD, 3.5M USD more than the 8M USD of the budget.")
+
+
+@pytest.mark.parametrize(
+    ("change", "low", "high", "said"),
+    [
+        (100, 90, 130, "proven: between 90 and 130"),
+        # Half a thousandth of 5,000 is 2.5.
+        (5_000, 4_998, 5_002, "proven"),
+        (1000, 990, 1000, "proven: between 990 and 1,000"),
+        (-5_000, -5_002, -4_998, "proven"),
+        (100, None, 100, "not proven"),
+    ],
+)
+def test_the_range_of_a_change_is_told_where_it_is_wide(
+    change: float, low: float | None, high: float, said: str
+) -> None:
+    assert proven_range(PartValue("lever", "plant", survives=True, change=change, low=low, high=high)) == said
 
 
 def test_budgets_of_years_are_told_with_their_peak() -> None:

@@ -65,6 +65,15 @@ def test_figures_are_those_worked_by_hand(result: so.Result) -> None:
     assert result.frames.outlays["so_far"].iloc[-1] == pytest.approx(result.outlay)
 
 
+def test_dependence_by_year_has_every_year_of_the_horizon(result: so.Result) -> None:
+    frame = result.frames.frame("yearly_dependence")
+    assert sorted(set(frame["year"])) == [2026, 2027, 2028, 2029, 2030]
+    # Two regions at most make magnets, and their shares of a year add to 1.
+    for year in range(2026, 2031):
+        shares = [row["share"] for row in frame.rows() if (row["commodity"], row["year"]) == ("magnet", year)]
+        assert math.fsum(shares) == pytest.approx(1)
+
+
 def test_the_plan_says_when_the_first_shock_begins_and_whether_losses_are_bought() -> None:
     note = so.solve(so.load(TINY, ["shocks.embargo.start=[2029, 2028]"])).frames.frame("builds").note
     assert note.endswith("are all purchases. The first shock begins in 2028; other starts can need other dates.")
