@@ -868,6 +868,22 @@ def test_brief_of_a_measure_over_one_future_names_no_future() -> None:
     assert not [words for words in ("every future", "1 of 1 future") if words in str(found)]
 
 
+@pytest.mark.parametrize(
+    ("objective", "start"), [("expected", "Plans"), ("worst", "By expected cost, not by largest cost: plans")]
+)
+def test_brief_of_a_single_future_names_what_plans_that_are_nearly_as_cheap_have_in_common(
+    objective: str, start: str
+) -> None:
+    # A tenth of the price of survival, 13.6M: both are needed, for neither the plant nor 100 t in store are enough. A
+    # second reserve is in some plans only.
+    second = {"kind": "stockpile", "commodity": "magnet", "price": "66k", "holding_cost": 5000, "max_size": 10}
+    instance = so.load(TINY, {"policy.objective": objective, "options.second": second})
+    near = so.alternatives(instance, plans=0, settings=Settings(jobs=1))
+    part = make_futures_brief(instance, so.solve_futures(instance), studies=[near]).to_dict()["parts"]["alternatives"]
+    said = "that cost up to 1.36M USD more than the cheapest have in common: home magnet plant, magnet reserve."
+    assert part["sentences"] == [f"{start} {said}"]
+
+
 def test_brief_of_futures_has_what_waiting_is_worth_where_that_is_known(futures: so.FuturesResult) -> None:
     """By hand in `docs/how-to/value-of-information.md`: 600k and 1.2M."""
     found = so.futures_study(instance_of(futures), settings=Settings(accuracy=0, jobs=1))

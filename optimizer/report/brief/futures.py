@@ -261,10 +261,9 @@ def _near_part(result: FuturesResult, nearly_as_cheap: str, studies: Iterable[An
     instance, vital = _views(result)[0].instance, [each.option for each in found.ranges if each.verdict == "must-have"]
     common = list_names([display_name(instance, o) for o in vital], MOST_ORDERS)
     common = common or "no option that is known to be in all of them"
-    said = (
-        f"By expected cost, not by {result.measure}: plans that cost up to {si(found.extra_cost, result.money)} more "
-    )
-    return BriefPart("alternatives", "Alternatives", (f"{said}than the cheapest have in common: {common}.",))
+    by = "Plans" if result.measure == "expected cost" else f"By expected cost, not by {result.measure}: plans"
+    said = f"{by} that cost up to {si(found.extra_cost, result.money)} more than the cheapest have in common: {common}."
+    return BriefPart("alternatives", "Alternatives", (said,))
 
 
 def make_each_brief(
