@@ -146,6 +146,29 @@ def test_a_row_with_a_shock_that_lasts_until_the_end_is_marked(start: int | list
     assert (" ‡ " in text, text.endswith(said)) == (bool(said), True)
 
 
+@pytest.mark.parametrize(("starts", "of_another"), [(2027, []), ([2027, 2029], ["in @2029"])])
+def test_a_segment_that_is_weakest_in_another_shock_than_the_worst_says_in_which(
+    starts: int | list[int], of_another: list[str]
+) -> None:
+    # In 2027 75 t of cars and 20 t of toys are short, 77k; in 2029 30 t of cars and 75 t of toys, 37.5k.
+    floors = {"cars": {2027: 0.75, 2028: 0.3}, "toys": {2028: 0.2, 2029: 0.75}}
+    data: dict[str, Any] = {
+        "horizon": {"start": 2026, "end": 2030, "step": "year"},
+        "commodities": {"m": {}},
+        "processes": {"far": {"region": "away", "output": {"m": 1}, "capacity": 200, "cost": 1}},
+        "demands": {
+            d: {"commodity": "m", "quantity": 100, "survival": floors[d], "shortage_cost": cost}
+            for d, cost in (("cars", 1000), ("toys", 100))
+        },
+        "shocks": {"ban": {"start": starts, "months": 12, "cuts": [{"region": "away", "severity": 1}]}},
+    }
+    instance = so.read(data)
+    text = printed(survival_tables(instance, so.solve(instance), 110))
+    assert re.findall(r"in @\d+", text) == of_another
+    assert ("in @…, below a period: in that shock of the row" in text) == bool(of_another)
+    assert "0/75 −75.0 0/75 −75.0" in " ".join(text.split()) or not of_another
+
+
 def test_a_window_of_one_period_is_one_label(two_events: tuple[so.Instance, so.Result]) -> None:
     assert (windowed("2027", "2027"), windowed("2027", "2028", "–")) == ("2027", "2027–2028")
     worst = dict(facts(*two_events))["Worst shock"]
