@@ -169,3 +169,17 @@ def test_the_budget_that_bars_an_option_is_named_where_there_are_two(cell: Cell,
     found = so.explain(cell(HEAD, plant, f"policy: {{{budgets}}}"), settings=EXACT)
     assert found.reason is not None
     assert f"plant is not built: {why}" in found.reason.because
+
+
+def test_each_order_has_its_own_year_and_its_own_deadline(cell: Cell) -> None:
+    # 50 t are needed in 2028: 30 t of the one, ordered in 2026 or never, and 20 t of the other, in 2027 or never.
+    instance = cell(
+        HEAD,
+        f"options: {{early: {{{MAGNETS}, capex: 100, max_size: 30, latest: 2026}},",
+        f"          late: {{{MAGNETS}, capex: 100, max_size: 20, earliest: 2027, latest: 2027}}}}",
+    )
+    found = {each.option: each for each in so.explain(instance, settings=EXACT).deadlines}
+    assert {o: (each.ordered, each.anyhow) for o, each in found.items()} == {
+        "early": ("2026", "2026"),
+        "late": ("2027", "2027"),
+    }

@@ -300,6 +300,10 @@ def test_an_order_names_the_futures_that_make_it_after_the_first_answer() -> Non
                               [[replace(plant, t=0)], [replace(plant, t=1)], []])  # fmt: skip
     assert (both.futures, both.first, both.last) == (("a", "b"), "2027", "2028")
     assert ordered_in(both) == "need: a, b"
+    # What one plan buys in two years is one order of both sizes, 10 t each.
+    (twice,) = informed_orders(so.load(CASES / "hand_wait.yaml", [three.replace("2028", "2029")]),
+                               [[replace(plant, t=0), replace(plant, t=1)], [], []])  # fmt: skip
+    assert (twice.smallest, twice.largest) == pytest.approx((20, 20))
 
 
 def test_an_order_that_depends_on_two_answers_names_both() -> None:
