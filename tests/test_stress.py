@@ -360,7 +360,7 @@ def test_outlay_and_rank_of_an_addition_include_what_it_requires_by_hand(
 ) -> None:
     # Every ban lacks 30 t: in store that is 30 * 12 = 360. A line of 30 t costs 30 * 10 = 300 in 2026, and requires a
     # permit, which requires a survey. The permit is 4 in size, 2 or more in units of 4: (4 * 5 + 20) / 2 = 20 of the
-    # budget; the survey costs 50. 300 + 20 + 50 = 370.
+    # budget; the survey, opened at size 0, costs 50. 300 + 20 + 50 = 370.
     options = data()["options"]
     options["line"] = {**options["plant"], "min_size": 1, "requires": "permit"}
     options["plant"] |= {"max_size": 20}
@@ -369,7 +369,7 @@ def test_outlay_and_rank_of_an_addition_include_what_it_requires_by_hand(
     options["permit"] = {
         **lumpy, "capex": 5, "min_size": 2, "unit_size": 4, "fixed_cost": 20, "budget_share": 0.5, "requires": "survey"
     }  # fmt: skip
-    options["survey"] = {**lumpy, "fixed_cost": 50, "latest": 2026}
+    options["survey"] = {**lumpy, "capex": 1, "fixed_cost": 50, "latest": 2026}
     found = so.stress(planned(so.read(data(options=options)), by_hand.plan), samples=40, seed=1)
     assert found.reinforcements is not None
     reserve, line = found.reinforcements.additions
