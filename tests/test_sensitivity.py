@@ -220,6 +220,32 @@ def test_the_length_of_a_shock_moves_by_whole_periods() -> None:
     assert found.sampled.bought["plant"] == pytest.approx(0.75, abs=1 / 60)
 
 
+def test_a_floor_that_costs_nothing_to_miss_decides_on_survival_by_hand() -> None:
+    # 40 % of 100 t of oxide come in the ban, and the floor is 50 t: no plan survives, though what is missed is worth
+    # nothing. From 125 t of capacity on it is kept.
+    imports = {"region": "rival", "stage": "oxide", "output": {"oxide": 1}, "capacity": 100, "cost": 1}
+    works = {"region": "home", "stage": "magnet", "output": {"magnet": 1}, "capacity": 100, "cost": 2}
+    ware = {"commodity": "oxide", "quantity": 100, "survival": 0.5, "shortage_cost": 0}
+    motors = {"commodity": "magnet", "quantity": 100, "survival": 0.5, "shortage_cost": 1000}
+    data = {
+        "horizon": {"start": 2026, "end": 2027, "step": "year"},
+        "home": "home",
+        "commodities": {"magnet": {}, "oxide": {}},
+        "processes": {"imports": imports, "works": works},
+        "demands": {"ware": ware, "motors": motors},
+        "options": {"reserve": {"kind": "stockpile", "commodity": "magnet", "price": 5, "max_size": 10}},
+        "shocks": {"ban": {"start": 2027, "months": 12, "cuts": [{"region": "rival", "severity": 0.6}]}},
+        "ranges": {"processes.imports.capacity": {"low": 90, "high": 150}},
+    }
+    found = so.sensitivity(so.read(data))
+    assert so.solve(so.read(data)).status == "gap"
+    said = found.to_dict()
+    assert (said["base"]["survives"], said["base"]["failed"], said["base"]["gap"]) == (False, 1, 0)
+    assert (only(found).low.to_dict()["survives"], only(found).high.to_dict()["survives"]) == (False, True)
+    (flip,) = only(found).flips
+    assert (flip.end, flip.same < 125 <= flip.other) == ("high", True)
+
+
 def test_years_move_by_whole_ones_by_hand() -> None:
     # The embargo of 2029 takes 70 t in each of two years. A plant takes two years: ordered in 2028 it is there in 2030,
     # and the stock of 100 t is enough for the rest; ordered in 2029 it comes too late.

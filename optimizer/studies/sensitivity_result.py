@@ -30,7 +30,7 @@ from optimizer.results.plan import Array, ReadOnly
 from optimizer.results.saved import Bands, Spread, finite_or_none
 from optimizer.studies import study_frames
 from optimizer.studies.measure import ProvenDifference, ToleranceBase
-from optimizer.tolerances import ROUNDING
+from optimizer.tolerances import POSITIVE, ROUNDING
 
 SensitivityStatus = Literal["proven", "stopped", "none"]
 # Number of harmonics that RBD-FAST uses.
@@ -91,6 +91,7 @@ class VariantOutcome:
         """Return the outcome for JSON, with None in place of numbers that are not finite."""
         data = asdict(self) | {"bought": sorted(self.bought), "survives": self.has_plan and self.gap <= 0}
         data["status"] = "none" if self.status == "infeasible" else self.status
+        data["gap"] = self.gap if self.gap > POSITIVE else 0.0
         return {key: finite_or_none(item) for key, item in data.items()}
 
 

@@ -28,11 +28,13 @@ from optimizer.algorithms.extensive_form import ShockModel
 from optimizer.algorithms.problem import LEAST_COST, Hints, ProblemVariant, SearchResult, generate_constraints, outlay
 from optimizer.algorithms.reading import read_plan
 from optimizer.algorithms.recourse import RecourseEvaluator, recourse_executor
+from optimizer.algorithms.relaxed_floors import failing_beyond_allowed
 from optimizer.algorithms.separation import Violation, select_most_violated
 from optimizer.algorithms.solving import best_plan
 from optimizer.algorithms.workers import Memory
 from optimizer.disruptions.shock import Shock
 from optimizer.formulation import Writer
+from optimizer.instance.derived import free_floors
 from optimizer.instance.schema import Instance
 from optimizer.instance.variants import with_floors
 from optimizer.model.builder import ModelBuilder
@@ -42,7 +44,7 @@ from optimizer.results.result import Result
 from optimizer.solver import BranchingHistories, BranchingHistory, Clock, Gains, Listener, Settings, ignore
 from optimizer.solver.kept import ModelKeeper
 from optimizer.studies.measure import GAP_SHARE, before_tolerance_base
-from optimizer.tolerances import SAME_VALUE
+from optimizer.tolerances import POSITIVE, SAME_VALUE
 
 # Key of a worker's memory for the branching gains recorded before its start.
 GAINS = "gains"
@@ -148,9 +150,23 @@ class WhatIfSolver:
         solved = best_plan(instance, settings, self.clock, self.listener, problem, evaluator, hints)
         self.latest = solved
         found = what_if_result(instance, problem, solved)
+        if found.survives and math.isfinite(found.cost) and self._misses_free_floor(instance, problem, found.plan):
+            found = replace(found, gap=POSITIVE)
         if found.status != "infeasible":
             self.learn(found.plan, found.active)
         return replace(found, seconds=time.perf_counter() - began)
+
+    def _misses_free_floor(self, instance: Instance, problem: ProblemVariant, plan: Plan) -> bool:
+        """Check whether a plan that leaves no gap in money fails a shock: a floor without a shortage cost is missed.
+
+        Only where gaps come first: with a price of gaps, and for other problems, no such plan is a failure.
+        """
+        gaps_first = problem.is_least_cost and instance.policy.gap_price is None and instance.tree.is_single
+        if not gaps_first or not free_floors(instance):
+            return False
+        evaluator = self.evaluator(instance)
+        left = evaluator.gaps(evaluator.plan_values([plan]), self.clock)
+        return bool(failing_beyond_allowed(instance, left.gap, left.fails).any())
 
     def shaping_shocks(self, result: Result, settings: Settings) -> frozenset[str]:
         """Return the names of the shocks that a model needs to have `result` as its best plan.
