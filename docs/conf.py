@@ -11,12 +11,16 @@ import latex2mathml.converter
 from docutils import nodes
 
 import optimizer
+import optimizer.extend
 
 project = "optimizer"
 author = "The optimizer authors"
 release = optimizer.__version__
 copyright = "the optimizer authors"
 html_title = f"optimizer {release}"
+
+# autodoc takes a class of another name for an alias, and leaves out its members.
+optimizer.extend.ShockPath.__name__ = "ShockPath"
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 myst_enable_extensions = ["dollarmath", "deflist", "substitution"]
@@ -85,15 +89,37 @@ _VALUES = {
     ),
     "studies.time_to_survive": ("Exposure", "SurvivalTime"),
 }  # fmt: skip
+# The classes for levers, with the members that their authors call or override; all of them where none are named.
+_FOR_LEVERS = {
+    "Sized": "invest, operate, buy, working, pay, payments, share_in_force, flows, references, problems, restores, "
+    "fields_without_effect, prices, is_free, price_cure, capex_group",
+    "Producing": "operate, run, restart_share",
+    "Stock": "invest, stock_path",
+    "ModelBuilder": "variable, limit, require, book, link, linked, note_gate",
+    "ShockPath": "",
+    "Flow": "",
+    "Labels": "",
+    "Reference": "",
+    "Series": "at, constant",
+    "Holding": "",
+    "Operation": "",
+    "ActivityAuditor": "",
+    "StockAuditor": "",
+}
 VALUES = {f"{module}.{name}": name for module, names in _VALUES.items() for name in names}
 # By name, where each class of the page is documented.
 _PLACES = {name: f"optimizer.{path}" for path, name in VALUES.items()} | {name: f"optimizer.{name}" for name in _PUBLIC}
 DOCUMENTED: list[type] = [_PUBLIC[name] for name in _CLASSES]
+DOCUMENTED += [getattr(optimizer.extend, name) for name in _FOR_LEVERS]
 DOCUMENTED += [getattr(import_module(f"optimizer.{path.rpartition('.')[0]}"), name) for path, name in VALUES.items()]
 myst_substitutions = {
     "functions": _directives("function", [name for name in _PUBLIC if name not in {*_CLASSES, *_ERRORS}]),
     "classes": _directives("class", _CLASSES, "   :members:\n   :inherited-members: BaseModel\n"),
     "values": _directives("class", list(VALUES), "   :members:\n"),
+    "levers": "".join(
+        _directives("class", [f"extend.{name}"], f"   :members: {members}\n") for name, members in _FOR_LEVERS.items()
+    )
+    + _directives("function", ["extend.total"]),
     "errors": _directives("exception", _ERRORS),
 }
 

@@ -11,7 +11,10 @@ from typing import Any, get_type_hints
 
 import pytest
 
-CONF: dict[str, Any] = runpy.run_path(str(Path(__file__).parents[1] / "docs" / "conf.py"))
+from optimizer import extend
+
+DOCS = Path(__file__).parents[1] / "docs"
+CONF: dict[str, Any] = runpy.run_path(str(DOCS / "conf.py"))
 DOCUMENTED: list[type] = CONF["DOCUMENTED"]
 
 
@@ -67,3 +70,15 @@ def test_fields_are_listed_with_their_types_and_what_stands_beside_them() -> Non
     assert len(lines) == 4 + len(found)
     (result,) = (cls for cls in DOCUMENTED if cls.__name__ == "Result")
     assert "survives" in CONF["fields_of"](result)["status"][1]
+
+
+def test_every_name_for_levers_and_every_call_of_the_manual_is_on_the_page() -> None:
+    page, manual = ((DOCS / name).read_text(encoding="utf-8") for name in ("reference/api.md", "extending.md"))
+    levers: dict[str, str] = CONF["_FOR_LEVERS"]
+    named = {*levers, *re.findall(r"`(\w+)`", page[page.index("## For levers") :]), "total"}
+    assert set(extend.__all__) <= named
+    called = set(re.findall(r"model\.(\w+)\(", manual))
+    assert called | {"require", "linked"} <= set(levers["ModelBuilder"].split(", "))
+    assert set(re.findall(r"self\.(\w+)\(", manual)) <= set(", ".join(levers.values()).split(", "))
+    for name, members in levers.items():
+        assert all(hasattr(getattr(extend, name), member) for member in members.split(", ") if member)

@@ -156,9 +156,8 @@ class Holding:
     option: Any  # the option, with its fields
     basis: AuditBasis  # the data of the instance, and the report
     builds: Sequence[Build]  # purchases by size
-    # Purchases and stock at the end of each period, t; empty for options bought by size.
-    fills: ByPeriod = ()
-    stocks: ByPeriod = ()
+    fills: ByPeriod = ()  # purchases of a stock by period, t; empty for options bought by size
+    stocks: ByPeriod = ()  # stock at the end of each period, t, likewise
 
     @property
     def lead(self) -> int:
@@ -235,7 +234,7 @@ class Operation:
     name: str  # name of the process or option
     option: Any  # the process or option, with its fields
     basis: AuditBasis  # the data of the instance, and the report
-    paths: Paths  # the baseline, or shocks whose windows have one length
+    paths: Paths  # the baseline, or shocks with windows of one length; `times` has their periods, (paths, periods)
     carried: Array  # the result of `Auditor.carries`, by period of the horizon: C, or the stock before each
     least_scale: float  # the smallest amount that an error of its rows is compared with, t
 
@@ -256,7 +255,7 @@ class Operation:
 
     @property
     def working(self) -> Array:
-        """Working capacity per period: C·Δ."""
+        """Working capacity per period, C·Δ."""
         return np.asarray(self.carried[self.paths.times] * self.delta)
 
     def flow(self, flow: str) -> Array:

@@ -63,9 +63,9 @@ Section = Literal["commodities", "processes", "demands", "options", "regions of 
 class Reference:
     """A name in an option's field, which must stand in a section of the instance or be one of its regions."""
 
-    place: Place
-    name: str
-    section: Section
+    place: Place  # keys that lead to it from the option: ``("commodity",)``
+    name: str  # the name that stands there
+    section: Section  # the section that must have it
 
 
 @dataclass(frozen=True)
@@ -280,7 +280,7 @@ class Sized(Lever):
 
     @property
     def price_cure(self) -> str:
-        """The cure for a free option: it names the fields that may hold a cost."""
+        """The cure that a finding gives for a free option, with the fields that may hold a cost."""
         return "Add its capex, fixed_cost or fixed_opex."
 
     def payments(self, horizon: Horizon, a: int, size: Any, *, opened: Any) -> Mapping[int, Any]:

@@ -43,7 +43,7 @@ class Producing(Sized, Activity):
 
     @property
     def price_cure(self) -> str:
-        """The cure for a free option: it names the fields that may hold a cost."""
+        """The cure that a finding gives for a free option, with the fields that may hold a cost."""
         return "Add its capex, fixed_cost or fixed_opex; what is there already is a process."
 
     @classmethod

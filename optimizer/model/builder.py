@@ -109,7 +109,7 @@ EVERYTHING = Scope()
 
 
 class ModelBuilder(Ledgers):
-    """A linear or mixed-integer model under construction."""
+    """A linear or mixed-integer model under construction; `horizon` is its time axis."""
 
     def __init__(self, horizon: Horizon, names: Names) -> None:
         super().__init__(horizon, names)
@@ -150,8 +150,15 @@ class ModelBuilder(Ledgers):
     ) -> Expression:
         """Add a column of one period with bounds 0 and `upper`.
 
-        `follows` marks a column of the plan that is not a decision but follows from decisions and from the given data:
-        futures that cannot be distinguished share it if their data are equal (`formulation`).
+        Args:
+            owner: id of the option, process or segment.
+            what: name of the column.
+            t: its period.
+            unit: its unit, by which the solver scales it.
+            upper: upper bound.
+            integer: whether it takes whole numbers only.
+            follows: marks a column of the plan that is not a decision but follows from decisions and from the given
+                data: futures that cannot be distinguished share it if their data are equal (`formulation`).
 
         Raises:
             ModelError: the name is taken, or is `below` for an owner that is no segment.
@@ -179,7 +186,7 @@ class ModelBuilder(Ledgers):
         *,
         unit: Unit = "t",
     ) -> None:
-        """Add the row ``left sense rhs``.
+        """Add the row ``left sense rhs``; `sense` is ``<=``, ``>=`` or ``==``, and `t` None for a row of no period.
 
         Results read some rows by `what`; the manual's page on extending lists these names.
 

@@ -184,6 +184,8 @@ class Ledgers:
     def book(self, ledger: str, *key: str | int, amount: Expression | Number, times: Number = 1.0) -> None:
         """Add `times · amount` to an account of a ledger; do nothing if `times` is 0.
 
+        The manual's page on extending lists the ledgers, with the keys and the units of their accounts.
+
         Raises:
             ModelError: there is no such ledger, or the key does not fit it.
         """
