@@ -78,7 +78,7 @@ class Finding:
     where: str  # keys that lead to the value, joined by dots; empty for the whole file
     what: str  # what is wrong, without a full stop
     cure: str  # what to do, in sentences
-    severity: Severity = "error"
+    severity: Severity = "error"  # an error, or a warning, with which the instance can be solved
     cell: str | None = None  # in a workbook, ``sheet!cell``
 
     @property

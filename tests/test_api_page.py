@@ -82,3 +82,10 @@ def test_every_name_for_levers_and_every_call_of_the_manual_is_on_the_page() -> 
     assert set(re.findall(r"self\.(\w+)\(", manual)) <= set(", ".join(levers.values()).split(", "))
     for name, members in levers.items():
         assert all(hasattr(getattr(extend, name), member) for member in members.split(", ") if member)
+
+
+@pytest.mark.parametrize("cls", [each for each in DOCUMENTED if each.__name__ in CONF["_PUBLIC"]])
+def test_every_field_of_a_public_class_is_explained(cls: type) -> None:
+    if dataclasses.is_dataclass(cls):
+        listed = re.findall(r"^    (\w+): .", inspect.getdoc(cls) or "", flags=re.MULTILINE)
+        assert [name for name, (_, said) in CONF["fields_of"](cls).items() if not said and name not in listed] == []

@@ -239,3 +239,12 @@ def test_embedded_demand_is_several_times_the_direct() -> None:
         for each in (direct, embedded)
     ]
     assert totals[1] > 3 * totals[0]
+
+
+def test_a_copy_by_pydantic_has_no_value_of_the_instance_that_it_was_made_from() -> None:
+    tiny = so.load("instances/tiny.yaml")
+    assert so.solve(tiny).total_cost == pytest.approx(43_600_000)
+    dearer = tiny.model_copy(update={"discount_rate": 0.1})
+    same = so.load("instances/tiny.yaml", ["discount_rate=0.1"])
+    assert so.solve(dearer).total_cost == pytest.approx(so.solve(same).total_cost)
+    assert len(tiny.model_copy(update={"shocks": {}}).events) == 0

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib import import_module
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Self, cast
 
 from pydantic import BeforeValidator, ConfigDict, Field, SerializeAsAny, WithJsonSchema
 
@@ -161,7 +161,12 @@ class Policy(Described):
 
 
 class Instance(Described):
-    """A checked planning problem; `optimizer.load` and `optimizer.read` make one."""
+    """A checked planning problem; `optimizer.load` and `optimizer.read` make one.
+
+    Its fields are the sections of the file. `shocks` and `ensembles` are the entries there, each of which may make
+    several shocks; these are `events`. To change a number, load the file with overrides, or read the changed mapping of
+    `to_dict`: `model_copy` and `replacing` check nothing.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", coerce_numbers_to_str=True)
 
@@ -379,6 +384,11 @@ class Instance(Described):
         copy = self.model_copy(update=update)
         if any(path.split(".")[0] in update for path in copy.ranges):
             copy = copy.model_copy(update={"ranges": copy._remaining_ranges(set(update))})
+        return copy
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy with other sections, which are not checked again; cached properties are computed anew."""
+        copy = super().model_copy(update=update, deep=deep)
         for name in [name for name, part in vars(Instance).items() if isinstance(part, cached_property)]:
             copy.__dict__.pop(name, None)
         return copy

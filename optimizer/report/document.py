@@ -150,7 +150,7 @@ def write_report(
     studies: Study | Iterable[Study] = (),
     instance_file: str | Path | None = None,
 ) -> None:
-    """Write a plan as one page (.html), its brief alone (.pdf, .docx, .md) or a workbook (.xlsx), whole or not at all.
+    """Write a plan as a page (.html, .htm), its brief (.pdf, .docx, .md) or a workbook (.xlsx), whole or not at all.
 
     Args:
         result: the plan, for one future or for several.

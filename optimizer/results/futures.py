@@ -102,7 +102,8 @@ class FuturesResult(SavedPlan):
 
     Attributes:
         measure: name of the objective that was minimised.
-        total_cost: value of the measure, present value; it and the next four figures are NaN if there is no plan.
+        total_cost: value of the measure, present value, which is no cost if the measure is a regret; it and the next
+            four figures are NaN if there is no plan.
         expected_cost: expected cost over all futures and their shocks, present value.
         survival_gap: expected survival gap over the futures.
         worst_gap: survival gap of the worst single shock in any future.
@@ -114,12 +115,19 @@ class FuturesResult(SavedPlan):
             price, of the measure including priced gaps.
         futures: the futures, in the order of the file.
         decisions: purchases in the order of time, each with the futures in which it is made.
-        first_question: the period from which the first answer is known; None without questions.
+        first_question: label of the period from which the first answer is known; None without questions.
         price_of_survival: expected cost minus that of the same futures without shocks, 0 within a millionth of the
             expected cost; None if it was not computed.
         are_probabilities_given: whether the file states probabilities; otherwise they are equal.
         clash: rules that contradict each other, with their futures, if no plan exists.
         audit: number of rows checked, and the largest disagreement relative to its row.
+        notes: remarks for the user about this run.
+        seconds: run time by part, s.
+        versions: of the package, the solver and Python.
+        settings: as those of `Result`.
+        history: the steps of the search, likewise.
+        periods: the labels of all periods.
+        data: the instance with its questions, as a mapping.
     """
 
     UNSENT: ClassVar[frozenset[str]] = SavedPlan.UNSENT | {"decided_first"}

@@ -111,7 +111,7 @@ def as_plain(value: Any) -> Any:
 
 @dataclass(frozen=True)
 class Build:
-    """One order of an option other than a stockpile; purchases of stockpiles are in `Plan.fills`.
+    """One purchase of an option other than a stockpile; purchases of stockpiles are in `Plan.fills`.
 
     Attributes:
         option: name of the option in the instance.
@@ -120,7 +120,7 @@ class Build:
         year: the calendar year of that period.
         period: the label of that period.
         size: size in the option's own unit, t/yr or a level.
-        opened: whether the option has a fixed charge, and is opened by this order.
+        opened: whether the option has a fixed charge, and is opened by this purchase.
     """
 
     option: str
@@ -137,7 +137,7 @@ class Plan(ReadOnly):
     """The first stage: decisions before any shock is known.
 
     Attributes:
-        builds: orders in the order of the options, then of time.
+        builds: purchases by size, sorted by option, in the order of the file, then by period.
         fills: by stockpile, t bought in each period.
         stocks: by stockpile, t held at the end of each period.
     """
@@ -383,9 +383,8 @@ class Weakest(ServedShare):
 class Price:
     """A binding limit and its shadow price."""
 
-    # Names of the limit and of the step: "the budget", "1 % more".
-    what: str
-    step: str
+    what: str  # name of the limit: "the budget"
+    step: str  # the step by which it is relaxed: "1 % more"
     worth: float  # shadow price of the step, money: decrease of total cost, or of the survival gap if floors fail
 
 

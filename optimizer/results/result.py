@@ -167,8 +167,8 @@ class Result(SavedPlan):
 
     Attributes:
         title: title of the instance, `instance` in JSON; the instance itself is `solved_instance`.
-        total_cost: present value, the objective of the model. It and the next three figures are NaN if there is no
-            plan, null in JSON.
+        total_cost: present value of all costs; what is minimised, unless gaps have a price (`priced_cost`). It and the
+            next three figures are NaN if there is no plan, null in JSON.
         outlay: money that counts towards the budget, undiscounted.
         survival_gap: shortage below the floors, at `shortage_cost`, summed over all shocks; samples that may fail do
             not count.
@@ -177,6 +177,8 @@ class Result(SavedPlan):
         gap_bound: proven lower bound on `survival_gap`; None if none is known, or gaps have a price.
         mip_gap: relative distance of `total_cost` from its bound, or of the gap from its own bound if that is larger;
             if gaps have a price, of `priced_cost` from its bound.
+        plan: the purchases; empty if there is no plan.
+        baseline: operation without any shock; None if there is no plan.
         shocks: every shock, in the order of the instance; if there are many, most are summary lines without flows.
         services: by segment, its weakest period over all shocks.
         price_of_survival: total cost minus that of the same instance without shocks, 0 within a millionth of the total
@@ -193,7 +195,12 @@ class Result(SavedPlan):
         notes: remarks for the user about this run.
         audit: whether all rows agree, their number, the largest deviation relative to its row, and the disagreements.
         seconds: run time by part, s (load, build, solver, total).
-        data: the instance as a mapping.
+        versions: of the package, the solver and Python.
+        settings: fields of `Settings`, with names of 0.1.0: `gap` is `mip_gap`, and `strategy` is ``whole`` (extensive
+            form), ``scenarios`` (constraint generation) or ``cuts`` (Benders).
+        history: the steps of the search, each with fields of `Progress`.
+        periods: the labels of all periods.
+        data: the instance as a mapping, with the budget and the scenario that were solved.
         endured: by rule `min_time_to_survive` and year, flows over the required months that keep every floor.
         comments: of the instance file, each with `place` (a list of keys), `value` there, and `text`; none by `solve`.
         adversary: the adversary that the plan was made against; None without one. Its attacks are among the shocks; the

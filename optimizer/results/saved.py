@@ -192,7 +192,7 @@ class SavedPlan(ReadOnly):
     changes: tuple[str, ...] = field(default=(), kw_only=True)
     # Contradictions of the file that was read, within itself or with its digest; empty for a solved result.
     departures: tuple[str, ...] = field(default=(), compare=False, repr=False, kw_only=True)
-    # The solved instance, not stored in files; for a plan from a file it is None until `instance_of` sets it.
+    # The solved instance, which files do not store; None after `load`, where `read(result.data)` makes it.
     solved_instance: Any = field(default=None, compare=False, repr=False, kw_only=True)
 
     def __eq__(self, other: object) -> bool:

@@ -90,13 +90,13 @@ def alternatives(
     Args:
         instance: the instance.
         within: the extra cost over the cheapest plan that is allowed: a share of the price of survival, such as 0.1 or
-            ``10%``, or money as text with its suffix, such as ``20M``.
+            ``10%`` (the default), or money as text with its suffix, such as ``20M``.
         plans: how many alternatives to look for.
         budget, scenario: as for `solve`.
         settings: `accuracy` is the share of the price of survival to which the least cost is proven (default 2 %, and
             at most a quarter of the tolerance); its time limit in seconds applies to the whole study.
-        patience: seconds for one end of one option's range, and for a search for a plan of other options. After that,
-            the end is returned with its bound, and the search returns its best plan.
+        patience: seconds for one end of one option's range, and for a search for a plan of other options (default
+            15). After that, the end is returned with its bound, and the search returns its best plan.
         listener: receives the rounds of the search for the cheapest plan, then each end and plan that is searched for.
         known: the instance's best plan, if it has been solved before.
 

@@ -84,7 +84,8 @@ def compare(
             outlay, its own budget, and any; for several cases, the own budget of each.
         plans: given plans, in the forms that `evaluate` takes: each is an additional column of every case, unchanged.
             For one case without `budgets`, they are compared with its own budget only.
-        facts: the facts computed besides the plans, one or several of ``least``, ``alone`` and ``next``.
+        facts: the facts computed besides the plans, one or several of ``least``, ``alone`` and ``next``; all by
+            default.
         step: the additional money of ``next``; by default 50M, or about a twentieth of a very small or large budget.
         resolution: accuracy of the budgets that ``auto`` finds, as a share of the least outlay.
         settings: `accuracy` is the share of the price of survival to which costs are proven (default 2 %; survival gaps

@@ -49,9 +49,8 @@ class CaseLeastOutlay:
 
     case: str
     status: SearchStatus  # ``optimal``, ``stopped`` (it may be less), or ``infeasible``: no outlay is enough
-    # The least outlay found and its proven lower bound, money; None if there is none, or none was found in time.
-    outlay: float | None = None
-    bound: float | None = None
+    outlay: float | None = None  # the least outlay found, money; None if there is none, or none was found in time
+    bound: float | None = None  # its proven lower bound, likewise
     result: Result | None = None  # the cheapest plan with this outlay; None if it was not found
 
 
@@ -61,9 +60,8 @@ class LoneShock:
 
     shock: str
     status: SearchStatus  # ``optimal``, ``stopped``, or ``infeasible``: no outlay is enough
-    # The least outlay found and its proven lower bound, money; None if there is none, or none was found in time.
-    outlay: float | None
-    bound: float | None
+    outlay: float | None  # the least outlay found, money; None if there is none, or none was found in time
+    bound: float | None  # its proven lower bound, likewise
 
     @property
     def rank(self) -> float:

@@ -79,7 +79,7 @@ class VariantOutcome:
 
     @property
     def is_settled(self) -> bool:
-        """Whether it is settled if floors can be kept; a stopped search may have missed the plan that keeps them."""
+        """Whether it is known if floors can be kept; a stopped search may have missed the plan that keeps them."""
         return self.status != "stopped" or (self.has_plan and self.gap <= 0)
 
     @property
@@ -163,7 +163,7 @@ class Importance(ReadOnly):
 
     Attributes:
         samples: number of samples drawn.
-        used: number of samples with a settled plan, which all figures are based on.
+        used: number of samples with a plan whose search proved whether floors can be kept; all figures are of these.
         seed: seed of the draws.
         survived: the share of used samples in which every floor holds.
         cost: 5 %, 50 % and 95 % quantiles and the mean of the total cost, money.

@@ -51,6 +51,8 @@ ChokepointKind = Literal["stage", "process", "shock", "rule", "nothing"]
 LONGER = 1e-3
 # Times beyond this count as equal to it in the order of chokepoints.
 LONG_MONTHS = 120.0
+# What the argument `chokepoints` may hold.
+CHOKEPOINT_FORM = "a Chokepoint that every_chokepoint(instance) of optimizer.studies.time_to_survive yields"
 # Limit on the number of iterations towards the longest time.
 MOST_STEPS = 200
 
@@ -59,9 +61,9 @@ MOST_STEPS = 200
 class Chokepoint:
     """A set of permanent cuts: of a stage in a region, of a process, of a shock, or of a policy rule."""
 
-    name: str
-    kind: ChokepointKind
-    disruption: PermanentCuts
+    name: str  # ``region / stage``, or the name of the process, shock or rule
+    kind: ChokepointKind  # what its cuts are those of
+    disruption: PermanentCuts  # its cuts, which stay for ever, and whether they are deliberate
 
 
 # The reference for all chokepoints: floors that fail without any cut are not due to a chokepoint.
@@ -70,28 +72,23 @@ NOTHING_CUT = Chokepoint("nothing is cut", "nothing", PermanentCuts(()))
 
 @dataclass(frozen=True)
 class SurvivalTime:
-    """Time for which every floor holds from the start of a year, months; infinite if for ever.
+    """Time for which every floor holds from the start of a year."""
 
-    `segment` is the segment that fails first, at the least cost of shortage; None if no segment fails.
-    """
-
-    year: int
-    months: float
-    segment: str | None
+    year: int  # the calendar year at whose start the cuts begin
+    months: float  # infinite if floors hold for ever
+    segment: str | None  # the segment that fails first, at the least cost of shortage; None if none fails
 
 
 @dataclass(frozen=True)
 class Exposure:
     """Times to survive of one chokepoint by year: `before` with nothing built, `after` with the plan, or empty."""
 
-    # Name and kind of the chokepoint.
-    name: str
-    kind: ChokepointKind
+    name: str  # name of the chokepoint
+    kind: ChokepointKind  # its kind
     deliberate: bool  # whether leverage restrains its cuts
     cuts: tuple[str, ...]  # the cuts in words
-    # Times by year, under the do-nothing plan and with the plan.
-    before: tuple[SurvivalTime, ...]
-    after: tuple[SurvivalTime, ...]
+    before: tuple[SurvivalTime, ...]  # times by year under the do-nothing plan
+    after: tuple[SurvivalTime, ...]  # times by year with the plan; empty without one
 
     @property
     def key(self) -> tuple[str, str]:
@@ -154,8 +151,12 @@ def months_survived(found: "TimeToSurvive") -> Frame:
 class TimeToSurvive:
     """Time to survive of every chokepoint, the most exposed first.
 
-    `title` is the title of the instance. `uncut` holds the times without any cut: with capacity, demand and floors of
-    the start of a year, floors may fail. `notes` name purchase rules of the instance that the given plan breaks.
+    Attributes:
+        title: title of the instance.
+        years: the calendar years from whose start the times count.
+        exposures: the chokepoints, each with its times by year.
+        uncut: the times without any cut; with capacity, demand and floors of the start of a year, floors may fail.
+        notes: purchase rules of the instance that the given plan breaks.
     """
 
     title: str
@@ -227,7 +228,8 @@ def time_to_survive(
     Args:
         instance: the instance.
         plan: a result, or the plan of one; None for the do-nothing plan alone.
-        chokepoints: the chokepoints to cut, by default all of the instance (`every_chokepoint`).
+        chokepoints: some of those that `optimizer.studies.time_to_survive.every_chokepoint` yields for the instance;
+            by default all of them. `TimeToSurvive.only` selects among those that were computed.
         scenario: scenario of the instance, or several in the order given.
 
     Returns:
@@ -250,7 +252,7 @@ def time_to_survive(
         plan = plan.plan
     points = list(every_chokepoint(instance))
     if chokepoints is not None:
-        points = arguments.several("chokepoints", chokepoints, Chokepoint, "a Chokepoint")
+        points = arguments.several("chokepoints", chokepoints, Chokepoint, CHOKEPOINT_FORM)
     before = _survival_times(instance, do_nothing_plan(instance), points)
     *exposures, uncut = [
         Exposure(each.name, each.kind, each.disruption.is_deliberate, tuple(map(str, each.disruption.cuts)), times, ())

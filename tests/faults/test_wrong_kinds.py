@@ -234,6 +234,9 @@ def test_time_to_survive_takes_a_result(instance: so.Instance, result: so.Result
     assert so.time_to_survive(instance, result) == so.time_to_survive(instance, result.plan)
     first = next(every_chokepoint(instance))
     assert len(so.time_to_survive(instance, chokepoints=first).exposures) == 1
+    said = r"write a Chokepoint that every_chokepoint\(instance\) of optimizer\.studies\.time_to_survive yields"
+    with pytest.raises(ValueError, match=said):
+        so.time_to_survive(instance, chokepoints=first.name)  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="a Result is needed, not str"):
         so.time_to_survive(instance, "plan.json")  # type: ignore[arg-type]
 

@@ -191,3 +191,12 @@ def test_what_a_branch_changes_before_its_answer_is_known(
     said = [each for each in found(tmp_path, text) if each.startswith(f"warning {place}: ")]
     wanted = f'warning {place}: differs from "b" in 2027, before q is answered (2028). {cure}'
     assert said == ([] if cure is None else [wanted])
+
+
+def test_a_mapping_within_quotes_is_shown_without_them_and_with_its_own_braces(tmp_path: Path) -> None:
+    cure = "Write {plant: {2027: 40}}. It is text: remove the quotes."
+    said = f'error policy.force: "{{plant: {{2027: 40}}}}" is not a mapping. {cure}'
+    text = TINY.replace("policy: {budget: 20M}", 'policy: {force: "{plant: {2027: 40}}"}')
+    assert said in found(tmp_path, text)
+    with pytest.raises(so.InstanceError, match=r"Write \{plant: \{2027: 40\}\}\. It is text: remove the quotes"):
+        so.load("instances/tiny.yaml", {"policy.force": "{plant: {2027: 40}}"})

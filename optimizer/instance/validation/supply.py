@@ -82,7 +82,9 @@ def _describe_value_error(model: type[BaseModel], error: Mapping[str, Any], plac
         cure = "Write a mapping: {name: …}."
         if isinstance(value, str):
             # `magnet: 1` in quotes, or in a cell of a workbook, lacks no value.
-            cure = f"Write {{{excerpt(value)}}}." if ": " in value else f"Write {{{excerpt(value)}: …}}."
+            inner = value.strip().removeprefix("{").removesuffix("}")
+            cure = f"Write {{{excerpt(inner)}}}." if ": " in inner else f"Write {{{excerpt(inner)}: …}}."
+            cure += " It is text: remove the quotes." if inner != value.strip() else ""
         return f"{noun(value)} is not a mapping", cure
     said = error["msg"].replace("valid tuple", "list")
     return f"{noun(value)} does not fit: {said[:1].lower()}{said[1:]}", _CURES.get(kind, "Correct it.")
