@@ -67,23 +67,23 @@ class DemandResponse(Sized):
 
     @property
     def flows(self) -> tuple[Flow, ...]:
-        """What is switched off, in shocks."""
+        """The flow that a result reports, what is switched off in shocks."""
         return (Flow("switched_off", "switched off", serves=self.demand, share=self.max_share),)
 
     def references(self) -> Iterator[Reference]:
-        """The segment, and the options that it is tied to."""
+        """Yield the segment, and the options that it is tied to."""
         yield Reference(("demand",), self.demand, "demands")
         yield from super().references()
 
     def problems(self) -> Iterator[Problem]:
-        """A ramp that falls, and no month at all."""
+        """Yield a finding for a ramp that falls, and for no month at all."""
         if any(later < earlier for earlier, later in zip(self.ramp, self.ramp[1:], strict=False)):
             yield ("ramp",), "falls, but customers who are enrolled stay", "Write shares that do not fall.", "error"
         if self.months == 0:
             yield ("months",), "is 0: nobody is ever switched off", "Write some months.", "warning"
 
     def invest(self, model: ModelBuilder) -> None:
-        """Enrol customers; offer what of them works, and how much may be called from the next period on."""
+        """Write the enrolments; link the working size, and what may be called from the next period on."""
         working = self.working(model, self.buy(model))
         model.link(self.id, "capacity", working)
         model.link(self.id, "calls", {t - 1: self.months / 12 * enrolled for t, enrolled in working.items()})
@@ -110,11 +110,11 @@ class DemandResponseAuditor(Auditor):
     flows_in_shocks = ("switched_off",)
 
     def least_scale(self, option: DemandResponse, scales: Scales) -> float:
-        """Errors are measured against the demand of the segment."""
+        """Return the scale of the segment: errors are relative to its demand."""
         return scales.segments[option.demand]
 
     def check(self, operation: Operation) -> None:
-        """capacity, share and calls, as above."""
+        """Check the rows capacity, share and calls, as above."""
         if operation.is_baseline:
             return
         option, off = operation.option, operation.flow("switched_off")
@@ -126,11 +126,11 @@ class DemandResponseAuditor(Auditor):
         operation.at_most("calls", off.sum(axis=1, keepdims=True), enrolled * option.months / 12)
 
     def serves(self, operation: Operation) -> Mapping[str, Array]:
-        """What is switched off is spared."""
+        """Return what is switched off, which the segment does not need."""
         return {} if operation.is_baseline else {operation.option.demand: operation.flow("switched_off")}
 
     def operating_costs(self, operation: Operation) -> Mapping[str, Array]:
-        """cost·z."""
+        """Return cost·z."""
         if operation.is_baseline:
             return {}
         price = operation.series(operation.option.cost) * operation.override("cost", 1.0)

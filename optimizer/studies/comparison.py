@@ -236,7 +236,8 @@ class Comparison(ReadOnly):
     def frame(self) -> Any:
         """Return a pandas frame with a row for each column of the comparison.
 
-        It holds case, budget, figures, the worst service by segment and the size by option.
+        It holds case, budget (NaN for any), figures, the worst service by segment and the size by option, which is
+        what is bought in all periods; of a stockpile, in t, while the frame `builds` of a result has its largest stock.
         """
         return self.frames.columns
 
