@@ -33,7 +33,7 @@ from optimizer.report.document import futures_book, futures_page, page
 from optimizer.report.html.book import book, tidy
 from optimizer.report.provenance import basis_of, find_numbers, weighted_basis
 from optimizer.results.frames import FrameColumn
-from optimizer.results.plan import Build, Lack, Plan
+from optimizer.results.plan import Build, Faced, Lack, Plan
 from optimizer.results.saved import Bands, Spread
 from optimizer.solver import Settings
 from optimizer.studies.compare import frontier
@@ -459,11 +459,29 @@ def test_a_shock_that_fails_names_the_segment_below_its_floor(tiny: so.Instance)
     assert rows[0][1].endswith(": motors")
 
 
+def missing(brief: Brief) -> tuple[str, str]:
+    made = part(brief, "orders")
+    return made["missing"], made["lacks"]
+
+
+def test_delays_that_are_missing_can_be_computed_but_not_of_a_plan_against_an_adversary(
+    tiny: so.Instance, result: so.Result
+) -> None:
+    late = "What ordering a year later does"
+    assert missing(make_brief(tiny, result)) == (
+        f"{late}: leave out --quick or --time-limit.",
+        f"{late} is not computed.",
+    )
+    against = f"{late} is not computed of a plan that was made against an adversary."
+    assert missing(make_brief(tiny, replace(result, adversary=Faced(10e6, 1, 1, 1, ())))) == ("", against)
+
+
 def test_decisions_are_sorted_by_the_damage_of_a_delay(tiny: so.Instance, result: so.Result) -> None:
     """The reserve is cheaper than the plant, but a year without it costs more."""
     orders = orders_of(tiny, result, 2026)
     delays = [Delay((order.option,), (), "embargo@2027", 1e6 * i, 1.0, 1.0, 1e6 * i, 0.0) for i, order in
              enumerate(orders)]  # fmt: skip
+    assert missing(make_brief(tiny, result, delays=delays)) == ("", "")
     rows = make_brief(tiny, result, delays=delays).to_dict()["parts"]["orders"]["values"]
     assert [row["order"].partition(",")[0] for row in rows[:2]] == [orders[1].name, orders[0].name]
     assert rows[0]["on_line"] == "bought until 2028"
