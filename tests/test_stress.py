@@ -452,6 +452,16 @@ def test_the_same_seed_gives_the_same_answer_on_any_number_of_processes(by_hand:
     assert other["survived"] != one["survived"] or other["worst"] != one["worst"]
 
 
+def test_each_sample_has_its_weakest_segment_and_its_gap_by_hand(by_hand: so.Result) -> None:
+    # A ban leaves 20 t of plant, a dip 72 t of imports beside them, of 100 t; a tonne below 50 t costs 1,000.
+    rows = so.stress(by_hand, samples=40, seed=1).frames.frame("samples").rows()
+    figures = ("survived", "gap", "worst_segment", "service", "floor", "first_failure")
+    assert {row["event"]: tuple(row[name] for name in figures) for row in rows} == {
+        "trouble/ban": (False, pytest.approx(30_000), "all", pytest.approx(0.2), 0.5, "2027"),
+        "trouble/dip": (True, 0, "all", pytest.approx(0.92), 0.5, None),
+    }
+
+
 def test_samples_of_an_ensemble_share_its_probability_by_hand(by_hand: so.Result) -> None:
     trouble = data()["ensembles"]["trouble"] | {"probability": 0.5}
     found = so.stress(by_hand, so.read(data(ensembles={"trouble": trouble})), samples=20)
