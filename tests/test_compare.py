@@ -629,3 +629,14 @@ def test_a_dependence_that_one_budget_ends_is_a_row_by_hand() -> None:
     )
     rows = printed_rows(compare(instance, [0, None], facts=(), settings=EXACT))
     assert rows["magnet: rival"] == ["100 % !", "20 %"]
+
+
+def test_prices_of_survival_that_are_equal_are_shown_where_costs_are_below_0() -> None:
+    # Imports of 120 t a year bring 36M in five years at 60k a tonne, 30M at 50k. Either way the embargo asks for 20 t
+    # of plant at 5M and for 100 t in store at 6.5M, held for 2.1M.
+    cases = {
+        name: so.load(TINY, {"processes.imports.cost": cost}) for name, cost in (("plain", "-60k"), ("less", "-50k"))
+    }
+    rows = printed_rows(compare(cases, facts=(), settings=EXACT))
+    assert rows["Total cost, USD"] == ["−22.4M", "−16.4M"]
+    assert rows["Price of survival, USD"] == ["13.6M", "13.6M"]

@@ -374,7 +374,7 @@ def _money_cell(result: Result, amount: float, digits: int) -> Text:
 
 def _proven_differences(results: Sequence[Result], name: str) -> Iterator[float]:
     """Yield the differences of a figure between plans whose costs are proven to differ, rounding errors excepted."""
-    rounding = FINEST_SHARE * max(result.total_cost for result in results)
+    rounding = FINEST_SHARE * max(abs(result.total_cost) for result in results)
     for one, other in combinations(results, 2):
         apart = abs(getattr(one, name) - getattr(other, name))
         if apart > rounding and ProvenDifference.of_costs(one, other).is_proven:
