@@ -154,6 +154,8 @@ def test_a_row_of_shocks_of_which_one_is_not_known_is_not_proven() -> None:
     dearest, cheapest = found.alone["plain"]
     cut = replace(found, alone={"plain": (dearest, replace(cheapest, status="stopped", outlay=None, bound=None))})
     assert re.findall(r"11\.5\S*M(?: \?)?", lone_shocks_text(found, every=False)) == ["11.5M"]
+    # The column of a single case has no name of a case.
+    assert ["Shock", "Least", "outlay"] in [line.split() for line in lone_shocks_text(found).splitlines()]
     assert re.findall(r"11\.5\S*M(?: \?)?", lone_shocks_text(cut, every=False)) == ["11.5M ?"]
 
 

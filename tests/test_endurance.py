@@ -1,12 +1,15 @@
 """Time to survive, by hand: stock / (floor − what is left), for ever, substitutes, leverage, two floors."""
 
+import io
 import math
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 import optimizer as so
 from optimizer.report.figures.time_to_survive import ChokepointLine, lines, shortest_times
+from optimizer.report.tables.time_to_survive import time_to_survive_parts
 from optimizer.studies.time_to_survive import Exposure, SurvivalTime, every_chokepoint, time_to_survive, with_other_plan
 
 CUT = {"region": "rival", "severity": 1}
@@ -371,3 +374,17 @@ def test_the_worst_year_is_that_with_the_plan_and_of_equal_ones_that_without() -
         return Exposure("imports", "process", False, (), *times).worst
 
     assert (worst((1, 2)), worst((1, 2), (5, 3)), worst((2, 1), (3, 3))) == (0, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("surge", "severity", "is_said"), [({}, 1, False), ({"all": 1.5}, 1, True), ({}, [1, 0.5], True)]
+)
+def test_what_is_not_taken_of_one_shock_among_others_is_said(surge: Any, severity: Any, is_said: bool) -> None:
+    cut = {"start": 2026, "months": 6, "cuts": [{"region": "rival", "severity": 1}]}
+    other = {**cut, "cuts": [{"region": "rival", "severity": severity}], "demand": surge}
+    instance = world(shocks={"ban": cut, "war": other})
+    console = Console(width=100, file=io.StringIO())
+    for part in time_to_survive_parts(time_to_survive(instance), 100, instance=instance):
+        console.print(part)
+    assert isinstance(console.file, io.StringIO)
+    assert ("Of a shock only the cuts are taken" in " ".join(console.file.getvalue().split())) == is_said

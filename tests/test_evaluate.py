@@ -648,3 +648,17 @@ def test_a_bare_plan_of_another_horizon_is_refused_with_the_cure() -> None:
     plan = so.solve(so.load(TINY)).plan
     with pytest.raises(GivenPlanError, match=r"reserve: has 5 amounts, and .* has 3 periods. Give the whole"):
         evaluate(so.read(data()), plan)
+
+
+def test_the_adaptive_optimum_is_found_though_a_future_alone_leaves_a_gap() -> None:
+    # 80 t of plant and 100 t in store are less than the 500 t that `much` asks for; only regret has no reference then.
+    branches = {"as_now": {}, "much": {"set": {"demands.all.quantity": 1000}}}
+    futures = {"demand": {"from": 2027, "branches": branches}}
+    plan = {"builds": {"plant": {2026: 80}}}
+    found: Any = evaluate_futures(so.read(data(futures=futures)), plan)
+    assert found.optimum is not None
+    assert found.optimum.survival_gap > 0
+    assert not [note for note in found.notes if "No optimum" in note]
+    found = evaluate_futures(so.read(data(futures=futures, policy={"objective": "regret"})), plan)
+    assert found.optimum is None
+    assert "No optimum: policy.objective is regret, and the future much cannot be survived alone." in found.notes
