@@ -169,6 +169,18 @@ def test_a_segment_that_is_weakest_in_another_shock_than_the_worst_says_in_which
     assert "0/75 −75.0 0/75 −75.0" in " ".join(text.split()) or not of_another
 
 
+def test_without_demand_there_is_no_table_of_survival() -> None:
+    data: dict[str, Any] = {
+        "horizon": {"start": 2026, "end": 2027, "step": "year"},
+        "commodities": {"m": {}},
+        "processes": {"far": {"region": "away", "output": {"m": 1}, "capacity": 100, "cost": 1}},
+        "demands": {},
+        "shocks": {"ban": {"start": 2027, "months": 12, "cuts": [{"region": "away", "severity": 1}]}},
+    }
+    instance = so.read(data)
+    assert survival_tables(instance, so.solve(instance), 110) == []
+
+
 def test_a_window_of_one_period_is_one_label(two_events: tuple[so.Instance, so.Result]) -> None:
     assert (windowed("2027", "2027"), windowed("2027", "2028", "–")) == ("2027", "2027–2028")
     worst = dict(facts(*two_events))["Worst shock"]
