@@ -26,6 +26,7 @@ def test_the_answer_comes_first_and_fits() -> None:
             "tiny: of 2 options 2 are must-have, in plans that cost up to 680k USD more than the least cost (43.6M USD,"
         )
         assert " ".join(done.stdout.split()).startswith(words)
+        assert "), 5 % of the price of survival." in " ".join(done.stdout.split())
         assert "Plans that differ" in done.stdout
 
 
