@@ -3,6 +3,7 @@
 import copy
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -10,6 +11,8 @@ import optimizer as so
 from optimizer.algorithms.extensive_form import solve_extensive_form
 from optimizer.audit.result import audit_result
 from optimizer.solver import Clock
+from optimizer.solver.base import StrategyName
+from optimizer.studies.what_if import WhatIfSolver
 from tests.strategies import OPTION, SHOCK, instances, scaled
 
 EXACT = so.Settings(mip_gap=0.0)
@@ -85,6 +88,24 @@ def test_another_currency_and_another_unit_of_mass_change_nothing(
     other_gap, other_cost, _ = least(scaled(data, money, mass))
     assert abs(other_gap - gap * money) <= 1e-6 * max(gap, 1.0) * money
     assert abs(other_cost - cost * money) <= 1e-6 * max(abs(cost), 1.0) * money
+
+
+@FEW
+@given(instances(), st.sampled_from(["extensive-form", "constraint-generation"]))
+def test_a_what_if_survives_where_the_plan_does_though_no_gap_in_money_is_left(
+    data: dict[str, Any], strategy: StrategyName
+) -> None:
+    # The floor of defence costs nothing to miss, and no other gap is left. Allies supply little, so that it can fail.
+    data["processes"]["pal"]["capacity"] = 2
+    data["demands"]["cars"]["survival"] = data["demands"]["defence"]["shortage_cost"] = 0
+    for shock in data["shocks"].values():
+        shock.pop("survival", None)
+    instance = so.read(data)
+    with WhatIfSolver(instance, so.Settings(mip_gap=0.0, strategy=strategy)) as solver:
+        found = solver.ask()
+    result = so.solve(instance, settings=EXACT)
+    assert found.survives == result.survives
+    assert (found.gap, found.cost) == pytest.approx((result.survival_gap, result.total_cost), rel=1e-5, abs=1e-3)
 
 
 def test_scaling_leaves_a_plan_as_it_is() -> None:
