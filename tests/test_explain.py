@@ -169,6 +169,17 @@ def test_no_budget_is_enough_by_hand(cell: Cell) -> None:
     assert why.because[-1] == "reserve holds 30 t when embargo begins, its largest stock"
 
 
+def test_money_ends_a_contradiction_of_rules_and_floors_still_fail(cell: Cell) -> None:
+    # 30 t at 10 are forced, 300 of a budget of 100. With more the rules can be kept, but 30 t do not serve 50 t.
+    reserve = "options: {reserve: {kind: stockpile, commodity: magnet, price: 10, max_size: 30}}"
+    rules = "policy: {budget: 100, force: {reserve: {2026: 30}}}"
+    explanation = so.explain(cell(HEAD, reserve, rules), settings=EXACT)
+    assert explanation.result.status == "none"
+    assert found(explanation, "budget").why == "no amount of money is enough"
+    assert found(explanation, "floors").why == "the rules still cannot be kept"
+    assert found(explanation, "sooner").why == "rules and floors still cannot all be kept"
+
+
 def test_a_stock_that_cannot_be_filled_is_not_said_to_be_filled(cell: Cell) -> None:
     # Users hold 30 t, and none can be bought; 50 t are needed.
     held = "options: {reserve: {kind: stockpile, commodity: magnet, fill_rate: 0, initial: 30}}"

@@ -51,6 +51,11 @@ MOST_ROWS = 40
 NAMES = 34
 NO_SHOCK, FORCED = "*", "†"
 STYLES = {"survives": "green", "gap": "red", "stopped": "yellow", "none": "red"}
+# What `explain` finds where a plan fails, or where there is none, by status.
+_REPAIRS = {
+    "gap": "What it would take to keep every floor, in money, time or lower floors, each with its price",
+    "none": "How far each rule has to give way for a plan to exist",
+}
 SERVICE_STYLES = {"below": "bold red", "tight": "yellow", "some": "", "ample": "", "full": "green", "free": "dim"}
 # From this width on, purchases are drawn as bars by year.
 WIDE_WITH_BARS = 76
@@ -87,8 +92,15 @@ def plan_tables(result: Result, width: int, *, every: bool = False) -> list[Rend
             actual_table(instance, result.frames.frame("actual")),
             binding(instance, result),
         ]
-    shown += run_remarks(result)
+    shown += [*run_remarks(result), _what_it_would_take(instance, result)]
     return [part for part in [*shown, run_line(result)] if part is not None]
+
+
+def _what_it_would_take(instance: Instance, result: Result) -> Text | None:
+    """Return the command that finds repairs; None if none are needed, or if it does not take such an instance."""
+    if result.status not in _REPAIRS or instance.is_adaptive:
+        return None
+    return Text(f"{_REPAIRS[result.status]}: diversify explain, with the same file and options.")
 
 
 def run_remarks(result: Result | FuturesResult) -> list[Text]:

@@ -133,7 +133,14 @@ def _open_what_ifs(memory: Memory, terms: WhatIfTerms) -> Iterator[WhatIfs]:
         yield what_ifs
 
 
-CONTRADICTORY = "the rules still cannot be kept"
+# Why a repair does not work where the rules contradict each other. Demand and earlier builds may ease rules, so that it
+# can be the floors that fail then; reasons about money hold as they are.
+_STILL_CONTRADICTORY: Mapping[str, str] = {
+    "floors": "the rules still cannot be kept",
+    "length": "the rules still cannot be kept",
+    "demand": "rules and floors still cannot all be kept",
+    "sooner": "rules and floors still cannot all be kept",
+}
 
 
 def explain(
@@ -305,7 +312,7 @@ def _short_budget(repairs: Sequence[Repair]) -> ShortBudget | None:
 
 
 def _with_contradiction(part: ExplanationPart, result: Result) -> ExplanationPart:
-    """Return the part; if the rules contradict each other, set that as the reason why a repair does not work."""
+    """Return the part; if the rules contradict each other, with the reason why a repair does not work then."""
     if isinstance(part, Repair) and part.works is False and result.status == "none":
-        return replace(part, why=CONTRADICTORY)
+        return replace(part, why=_STILL_CONTRADICTORY.get(part.kind, part.why))
     return part
