@@ -475,7 +475,9 @@ def test_an_asterisk_marks_what_is_bought_in_part_without_any_shock() -> None:
     said = " ".join(done.stdout.split())
     assert "home magnet plant* · 2026 2028 60 t/yr" in said
     checked = diversify("check", TINY, "--set", "processes.imports.capacity=95", "--set", "options.reserve.max_size=50")
-    paid = "home magnet plant (20 t/yr): pays for itself without any shock; if you expected neither, check the numbers"
+    paid = (
+        "home magnet plant (20 t/yr): pays for itself without any shock; if you did not expect that, check the numbers"
+    )
     assert paid in " ".join(checked.stdout.split())
     assert "Horizon 2026 to 2030 by year, 5 periods; money in USD of 2025" in " ".join(checked.stdout.split())
     assert "* some of it would be bought without any shock as well, perhaps less or later." in said

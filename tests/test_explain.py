@@ -585,7 +585,7 @@ def test_words_say_what_becomes_of_what_is_in_store(cell: Cell) -> None:
     lines = [" ".join(line.split()) for line in console.file.getvalue().splitlines()]  # type: ignore[attr-defined]
     assert "reserve NO PLAN SURVIVES at any budget; what is in store is left out as well" in lines
     assert any(line.endswith("in this plan; another plan can do with what is in store") for line in lines)
-    store = "What is in store of reserve at the start goes with that."
+    store = "The initial stock of reserve is left out as well."
     assert leave_out(instance, "reserve").notes == ("Without reserve.", store)
     assert leave_out(instance, "plant").notes == ("Without plant.",)
 

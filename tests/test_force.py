@@ -113,7 +113,7 @@ def test_leaving_out_what_is_forced_forgets_it_and_says_so() -> None:
     left = leave_out(instance, ["plant"])
     assert left.instance.policy.force == {"reserve": {2026: 9.0}}
     assert so.without(instance, "plant") == left.instance
-    assert "The policy forces plant; that goes with it." in left.notes
+    assert "What the policy forces of plant is left out as well." in left.notes
 
 
 @settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -26,6 +26,7 @@ from optimizer.results.plan import MOST_DETAILED_SHOCKS, ManyFlows
 from optimizer.solver import Clock
 from optimizer.studies.conclusion import _attained_gaps
 from optimizer.studies.outcomes import outcomes, survey
+from optimizer.studies.verify import matching_flows
 
 COUNT = 60
 
@@ -457,3 +458,22 @@ def test_a_number_that_is_none_is_refused(failing: Case, tmp_path: Path, number:
     (tmp_path / "plan.json").write_text(text)
     with pytest.raises(so.PlanFileError, match="no finite number"):
         so.Result.load(tmp_path / "plan.json")
+
+
+def test_flows_of_a_line_are_searched_with_what_the_plan_has_on_line_in_the_shock() -> None:
+    # Ordered in 2026, 40 t/yr are on line in 2028, the year of the shock, and none before. No imports: 60 t go short.
+    data = instance().to_dict() | {
+        "demands": {"all": {"commodity": "magnet", "quantity": 100, "survival": 0.4, "shortage_cost": 1000}},
+        "options": {
+            "plant": {"kind": "refining", "output": {"magnet": 1}, "cost": 20, "max_size": 90, "lead_time": 24},
+        },
+        "shocks": {"cut": {"start": 2028, "months": 12, "cuts": [{"region": "rival", "severity": 1}]}},
+        "policy": {"force": {"plant": {2026: 40}}},
+    }
+    problem = so.read(data)
+    result, evaluator = so.solve(problem), RecourseEvaluator(problem)
+    plan = plan_values(problem, result.plan)
+    flows = matching_flows(problem, evaluator, plan, result.shocks[0], result.services, Clock())
+    assert flows is not None
+    assert flows.rows["plant", "activity"].tolist() == [[pytest.approx(40)]]
+    assert flows.rows["all", "unserved"].tolist() == [[pytest.approx(60)]]

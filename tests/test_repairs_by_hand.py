@@ -40,8 +40,8 @@ def test_how_much_sooner_a_plant_would_have_to_come(tmp_path: Path) -> None:
     said = printed(tmp_path, "explain", options={"plant": PLANT})
     assert "12 months sooner, by a shorter lead time or an order before 2026; 9 months would not do." in said
     # 30 t/yr of plant cost 1,500 beside four years of imports for 1,000.
-    assert "Then the plan costs 5,500 USD, with an outlay of 1,500 USD." in said
-    less = "Less demand 100 % lower (by 100 t/yr). 99 % is not enough. Then the plan costs 0 USD"
+    assert "With this repair the plan costs 5,500 USD, with an outlay of 1,500 USD." in said
+    less = "Less demand 100 % lower (by 100 t/yr). 99 % is not enough. With this repair the plan costs 0 USD"
     assert less in said
     assert "✗ Shorter shocks cannot work: not even one quarter of them is survived." in said
     assert "✗ Lower floors cannot work: only without any floor." in said
@@ -50,7 +50,7 @@ def test_how_much_sooner_a_plant_would_have_to_come(tmp_path: Path) -> None:
 def test_how_short_a_shock_would_have_to_be(tmp_path: Path) -> None:
     """7.5 t a quarter are the floor: 20 t in store last two quarters, six months, and 2.5 t are short in the third."""
     said = printed(tmp_path, "explain", options={"reserve": RESERVE})
-    costs = "Then the plan costs 4,300 USD, with an outlay of 300 USD."
+    costs = "With this repair the plan costs 4,300 USD, with an outlay of 300 USD."
     assert f"with every shock cut to 6 months at most, all are survived; to 9 months, not all. {costs}" in said
 
 
@@ -59,7 +59,7 @@ def test_how_much_of_the_floor_could_be_kept(tmp_path: Path) -> None:
     said = printed(tmp_path, "explain", options={"reserve": RESERVE})
     assert "66.6 % of every floor: motors 20.0 %. No more than 66.67 % can be kept (proven)." in said
     # What it costs: imports for 4,000, and 20 t at 20. A point of the floor is 1 t, a hundredth of the stock 0.2 t.
-    assert "Then the plan costs 4,400 USD, with an outlay of 400 USD." in said
+    assert "With this repair the plan costs 4,400 USD, with an outlay of 400 USD." in said
     assert "the floor of motors in embargo one point lower 1,000 the largest stock of reserve 1 % more 200" in said
 
 
@@ -69,7 +69,7 @@ def test_how_much_lower_demand_would_have_to_be(tmp_path: Path) -> None:
     Of 66 t/yr 19.8 t are the floor, for 396; imports cost 2,640.
     """
     said = printed(tmp_path, "explain", options={"reserve": RESERVE})
-    costs = "Then the plan costs 3,036 USD, with an outlay of 396 USD."
+    costs = "With this repair the plan costs 3,036 USD, with an outlay of 396 USD."
     less = f"Less demand 34 % lower (by 34 t/yr). 33 % is not enough. {costs}"
     assert less in said
     assert "✗ Sooner: all cannot work: no option has a lead time." in said

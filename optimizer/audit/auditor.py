@@ -417,7 +417,8 @@ def check_builds(holding: Holding) -> None:
         report.at_most(row, option.min_size if lumpy else 0.0, build.size, option.max_size)
         report.at_most(row, 0.0, build.size, option.max_size)
         if option.unit_size > 0:
-            report.equal(row, build.size, option.unit_size * round(build.size / option.unit_size))
+            multiple = f"{row}, the nearest multiple of unit_size {option.unit_size:g}"
+            report.equal(multiple, build.size, option.unit_size * round(build.size / option.unit_size))
 
 
 class ActivityAuditor(Auditor):

@@ -92,9 +92,9 @@ def leave_out(instance: Instance, words: str | Sequence[str]) -> Edited:
 def _notes_on_removed(instance: Instance, gone: Collection[str]) -> Iterator[str]:
     """Yield notes on initial stocks and required purchases that are removed together with their options."""
     if stored := [o for o in instance.options if o in gone and has_store(instance, o)]:
-        yield f"What is in store of {_join_names(stored)} at the start goes with that."
+        yield f"The initial stock of {_join_names(stored)} is left out as well."
     if forced := [o for o in instance.policy.force if o in gone]:
-        yield f"The policy forces {_join_names(forced)}; that goes with it."
+        yield f"What the policy forces of {_join_names(forced)} is left out as well."
 
 
 def _with_requiring(instance: Instance, named: Mapping[str, list[str]]) -> tuple[Removed, dict[str, str]]:

@@ -316,7 +316,7 @@ def audit_text(audit: Mapping[str, Any]) -> str:
     """Return the result of the audit in a few words."""
     if not audit.get("rows"):
         return "none"
-    worst = f"worst relative disagreement {audit['worst']:.1e}"
+    worst = f"largest relative error {audit['worst']:.1e}"
     return f"{audit['rows']:,} rows recomputed without the solver {'agree' if audit.get('ok') else 'DISAGREE'}, {worst}"
 
 

@@ -18,7 +18,7 @@ from optimizer.results.plan import ActualOutput, Outcome, ServedShare, SourceSha
 from optimizer.results.result import Result
 from optimizer.results.saved import bought_in_samples_frame, list_commitments
 from optimizer.studies.futures.stages import Stage, StageOrder, find_stages
-from optimizer.studies.outcomes import MONTH_LESS, MOST_PRICES, rule_name
+from optimizer.studies.outcomes import MONTH_LESS, MOST_PRICES, POINTS, rule_name
 from optimizer.studies.purchases import Purchase, first_start_words, in_force_words, outlay_note, purchases, ramp_words
 from optimizer.studies.supply_chain import yearly_supply_shares
 from optimizer.tolerances import ROUNDING
@@ -187,7 +187,7 @@ def _shares(name: str, shares: Mapping[str, Iterable[SourceShare]]) -> Frame:
         for share in some
         for region, part in share.regions.items()
     )
-    note = "Shares of production in years without a shock. HHI: concentration, 0 to 1; no region counts as one."
+    note = "Shares of production in years without a shock. HHI: concentration, 0 to 1; what has no region is one."
     return Frame.of_rows(name, "Dependence", columns, rows, note)
 
 
@@ -244,8 +244,7 @@ def limits(instance: Instance, result: Result) -> Frame:
     )
     note = "The most that a small step of a limit can save while the plan opens the same options. "
     note += "Where other limits bind as well, it saves less, or nothing."
-    if any(price.step in ("one point looser", "one point less") for price in result.binding):
-        note += " For a share of production, a point is 1 % of what this plan produces; it may save a little more."
+    note += "".join(words for step, words in POINTS.items() if any(price.step == step for price in result.binding))
     if result.binding_saves == "gap":
         note += " The gap is that of all shocks together."
     note += "".join(f" One month less of {name} saves nothing." for name in _rules_without_price(instance, result))

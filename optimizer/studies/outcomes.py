@@ -267,6 +267,11 @@ def with_costs(instance: Instance, faced: Faced | None, plan: ModelBuilder, colu
 POINT = 0.01
 MOST_PRICES = 12
 MONTH_LESS = "one month less"
+# What a point is, by step.
+POINTS = {
+    "one point looser": " A share of production: a point is 1 % of what this plan produces; it may save a little more.",
+    "one point less": " Having to run: a point is 1 % of capacity.",
+}
 # Name of the limit and of the step, both for people; the size of the step, or the step's shadow price.
 StepSize = tuple[str, str, float]
 

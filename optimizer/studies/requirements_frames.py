@@ -40,6 +40,7 @@ HELD_SUMS = ("held", "hold", "buy", "spent", "holding_per_year")
 UNUSED = (
     "; –: no segment uses it as it is, and a stock of it serves what is made of it, whose shortfall is in its own row"
 )
+HOLDING = "To hold: the largest stock, with what is held today."
 NO_OPTION = "no option to hold it in the file"
 
 
@@ -91,12 +92,12 @@ def materials_frame(found: "Requirements") -> Frame:
         held[row["material"]].append(row)
     rows = [_material_row(found, c, held[c]) for c in materials]
     has_unused = any(row[3] is None for row in rows)
+    frame = Frame.of_rows("materials", "Shortfall and amount to hold, by material", columns, rows)
     note = (
         "Shortfall: below the floors with nothing bought, in the shock that is worst for the material"
-        f"{UNUSED * has_unused}. Left: in the shock that is worst under that plan; more where what a material is made "
-        "of goes to a segment whose shortage costs more. Money undiscounted."
+        f"{UNUSED * has_unused}. {_left_note(frame)}. {HOLDING} To buy it: what is missing. Money undiscounted."
     )
-    return Frame.of_rows("materials", "Shortfall and amount to hold, by material", columns, rows, note)
+    return replace(frame, note=note)
 
 
 def _material_row(found: "Requirements", c: str, held: Sequence[Mapping[str, Any]]) -> tuple[Any, ...]:
@@ -196,10 +197,15 @@ def needs_frame(found: "Requirements") -> Frame:
     rows = [_need_row(found, d) for d in found.instance.demands]
     frame = Frame.of_rows("needs", "Requirement and shortfall, by segment", columns, rows)
     note = "Over the window of the shock: demand with its surge; required: what the floor asks for. "
-    note += "Left: in the shock that is worst under that plan"
-    if any(row["left"] is not None and row["left"] > row["shortfall"] * (1 + SAME_VALUE) for row in frame.rows()):
+    return replace(frame, note=f"{note}{_left_note(frame)}.{AUSTERITY}")
+
+
+def _left_note(frame: Frame) -> str:
+    """Return what is left with stocks, and where that is more than the shortfall."""
+    note = "Left: in the shock that is worst under that plan"
+    if any((row["left"] or 0.0) > (row["shortfall"] or 0.0) * (1 + SAME_VALUE) for row in frame.rows()):
         note += "; more than the shortfall where stocks of inputs go to a segment whose shortage costs more"
-    return replace(frame, note=f"{note}.{AUSTERITY}")
+    return note
 
 
 def _hardest(found: "Requirements", segments: Sequence[str]) -> Outcome:
@@ -323,7 +329,7 @@ def holdings_frame(found: "Requirements") -> Frame:
         band = (None, None, None) if more is None else (more.value, more.low, more.high)
         rows.append((*(row[column.name] for column in columns[:-3]), *band))
     note = (
-        "To hold: the largest stock; what is held today stays. In all: undiscounted, to the end of the horizon. Gap "
+        f"{HOLDING} In all: undiscounted, to the end of the horizon. Gap "
         "that it closes: what more would be below the floors, at shortage cost over all shocks, if it alone were not "
         "bought"
     )

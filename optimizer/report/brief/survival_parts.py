@@ -334,12 +334,15 @@ def unserved_part(instance: Instance, result: Result) -> BriefPart:
 def _hidden_segments(instance: Instance, result: Result, hidden: Sequence[str]) -> str:
     """Return the number of segments not shown, with the remark that none of them is worse than those shown."""
     said = f"{plural(len(hidden), 'more segment')} not shown"
-    services = [(d, outcome.segments[d]) for outcome in result.shocks for d in hidden if d in outcome.segments]
-    if any(service.first_failure is not None for _, service in services):
-        return f"{said}: none has a larger survival gap."
-    most = max(_value(instance, d, service.shortage) for d, service in services)
+    found = [(outcome, d, outcome.segments[d]) for outcome in result.shocks for d in hidden if d in outcome.segments]
+    failing = {outcome.excused for outcome, _, service in found if service.first_failure is not None}
+    sparing = ", but for samples that may fail" if True in failing else ""
+    if False in failing:
+        return f"{said}: none has a larger survival gap{sparing}."
+    most = max(_value(instance, d, service.shortage) for _, d, service in found)
     kept, one = ("it is not", "it") if len(hidden) == 1 else ("none is", "one of them")
-    return f"{said}: {kept} below its floor; at most {si(most, result.money)} of {one} goes unserved in a shock."
+    unserved = f"at most {si(most, result.money)} of {one} goes unserved in a shock"
+    return f"{said}: {kept} below its floor{sparing}; {unserved}."
 
 
 def _hardship(outcome: Outcome, service: Service) -> tuple[float, float]:

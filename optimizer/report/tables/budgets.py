@@ -57,7 +57,7 @@ def caption(comparison: Comparison, columns: Sequence[ComparisonColumn], against
         text += " The price of a column counts from its own cost without shocks, under the same rules and budget: "
         text += "columns that differ only in rules or budgets compare by total cost."
     if any("≥" in bound_text(comparison.tolerance_bases.get(column.case), column.result) for column in columns):
-        text += " ≥ what is proven of a cost where that is less."
+        text += " ≥: the proven lower bound of a cost, where it is less."
     is_stopped = any(column.result.status == "stopped" for column in columns)
     return text.rstrip() + (" Columns with ? were stopped before the proof." if is_stopped else "")
 

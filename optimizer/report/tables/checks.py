@@ -118,17 +118,14 @@ def _bought_without_shocks(instance: Instance, summary: Summary) -> str:
         for o, size in summary.bought_without_shocks.items()
     ]
     rules = rules_that_ask(instance, NO_SHOCK_RULES)
+    pays = "pays for itself" if len(bought) == 1 else "pay for themselves"
     asked = f", or rules of the file ask for it ({', '.join(rules)})" if rules else ""
-    return (
-        f"{list_names(bought, 8)}: pays for itself without any shock{asked}; if you expected neither, check the numbers"
-    )
+    return f"{list_names(bought, 8)}: {pays} without any shock{asked}; if you did not expect that, check the numbers"
 
 
 # Limits of the table of shocks: rows, names in a cell, and characters of a name.
 MOST_ROWS, LISTED, WIDEST_NAME = 100, 3, 24
-_OF_HITS = (
-    "Cuts: activities that lose capacity, and how much at worst. Below floors: with nothing built, in all periods."
-)
+_OF_HITS = "Cuts: activities that lose capacity, and how much at worst. Below floors: in all, with nothing bought."
 
 
 def _hits_table(instance: Instance, summary: Summary, *, every: bool) -> Table:

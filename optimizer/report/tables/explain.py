@@ -177,7 +177,7 @@ def _price_sentence(instance: Instance, repair: Repair) -> str:
     if repair.cost is None or repair.outlay is None:
         return "It was stopped before its price was known."
     costs = f"{si(repair.cost, instance.money, 4)}{'' if repair.is_proven else ' (not proven to be the least)'}"
-    return f"Then the plan costs {costs}, with an outlay of {si(repair.outlay, instance.money)}."
+    return f"With this repair the plan costs {costs}, with an outlay of {si(repair.outlay, instance.money)}."
 
 
 def _budget_repair(instance: Instance, repair: Repair) -> str:
