@@ -266,7 +266,7 @@ _LEVEL = f"Write it with its level: {_CVAR}."
 
 @dataclass(frozen=True)
 class RiskMeasure:
-    """the measure that is minimised: over the futures and, for CVaR, also over their shocks."""
+    """The measure that is minimised: over the futures and, for CVaR, also over their shocks."""
 
     # Expected cost, largest cost, largest regret, or conditional value at risk.
     kind: MeasureName = "expected"
