@@ -158,7 +158,7 @@ class WindowProgramme:
         self.gap_costs = _dense(shortfall, position, len(columns))
         self.free = np.zeros(len(columns))
         self.free[self.below] = self.gap_costs[self.below] <= 0.0
-        self.shortage_costs = _shortage_cost_by_column(instance, self.unserved, len(columns))
+        self.shortage_costs = _shortage_costs(instance, self.unserved, len(columns))
         self.shortage_costs[self._beyond] = self.shortage_costs[self._within]
         operating = _operating(builder, instance, self.starts)
         _add_to_both_parts(operating.terms, beyond)
@@ -320,7 +320,7 @@ def _operating(builder: ModelBuilder, instance: Instance, starts: npt.NDArray[np
     return result
 
 
-def _shortage_cost_by_column(instance: Instance, unserved: Integers, size: int) -> Vector:
+def _shortage_costs(instance: Instance, unserved: Integers, size: int) -> Vector:
     """Return the shortage cost of each column.
 
     Segments with a low or zero shortage cost get a small one, so that they are served where nothing competes.

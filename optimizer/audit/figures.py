@@ -35,7 +35,7 @@ def check_figures(plan: PlanAccounts, baseline: BaselineAccounts, result: Result
 def check_policy(plan: PlanAccounts, baseline: BaselineAccounts) -> None:
     """Check budgets, shares of production, and forced purchases."""
     basis, report, policy, outlays = plan.basis, plan.basis.report, plan.basis.instance.policy, baseline.outlays
-    # A budget of 0 has no size of its own: the solver's error in a supported activity is beside the largest cost.
+    # With a budget of 0, the solver's error in a supported activity is a share of the largest cost.
     least_scale = max(1.0, _outlay_scale(baseline.costs))
     if policy.budget is not None:
         report.at_most("policy.budget", math.fsum(outlays.values()), policy.budget, least_scale=least_scale)

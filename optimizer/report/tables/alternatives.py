@@ -98,7 +98,7 @@ def _ranges_table(instance: Instance, found: Alternatives) -> Table:
     caption = f"Over all plans within the tolerance{condition_on_plans(instance, found.cheapest)}. "
     caption += f"Proven to {share_text(found.size_accuracy)} of the option's largest size"
     caption += ", but for those with ≥ or ≤: no plan goes beyond the second number.\n" if loose else ".\n"
-    caption += "must-have: no such plan does without it. never worth it: none buys it.\n"
+    caption += "must-have: no such plan does without it. never worth it: none buys it. real choice: only some buy it.\n"
     caption += "t/yr; stockpiles: t bought over all years; leverage: level. "
     caption += "A plan may buy more than it needs, as far as the tolerance pays for it."
     cheapest = sizes_bought(found.cheapest)

@@ -257,6 +257,7 @@ def verification_parts(
         yield Text(f"Not recomputed: {', '.join(map(part_words, found.not_recomputed))}{cure}.")
     yield Text(f"Not evidence: {', '.join(found.not_evidence)}.")
     status = "and leaves a survival gap" if result.status == "gap" else f"status {result.status}"
+    status += "" if found.ok else ", as the file says"
     yield Text(f'{plan} is a plan of "{result.title}", {status}.', style="dim")
 
 
