@@ -196,7 +196,10 @@ LOUD: dict[str, tuple[Change, str]] = {
     "a size too large": (build("deal", size=20.1), "deal.max"),
     "a size too small": (build("recycler", size=lambda size: 0.9 * size), "embargo/recycler.capacity.2027Q1"),
     "a size that is paid for by nobody": (build("friend", size=lambda size: 0.999 * size), "cost of capex"),
-    "a size that is no unit": (build("plant", size=15), "plant.size"),
+    "a size that is no unit": (
+        build("plant", size=15),
+        "plant.size.2027Q1, the nearest multiple of unit_size 4: 15 is not 16",
+    ),
     "a size below the least": (build("plant", size=4), "plant.size.2027Q1: 8 exceeds 4"),
     "a negative size": (build("recycler", size=-0.5), "recycler.size.2027Q1: 0 exceeds -0.5"),
     "a level that does not hold back": (build("chips", size=0.5), "embargo/imports.limit.2027Q1"),

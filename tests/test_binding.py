@@ -120,3 +120,26 @@ def test_floors_of_tiny_save_what_solving_again_saves(strategy: str) -> None:
     for lower, worth in (("{2027: 0.3, 2028: 0.5, 2029: 0.69}", 160e3), ("{2027: 0.29, 2028: 0.49, 2029: 0.7}", 20e3)):
         changed = so.solve(so.load(tiny, [f"{floors}={lower}"]), settings=settings)
         assert result.total_cost - changed.total_cost == pytest.approx(worth)
+
+
+def test_a_point_of_having_to_run_is_a_hundredth_of_capacity_by_hand() -> None:
+    # Half of a plant of 100 t has to run in each of two years, at 20 a tonne more than imports: a point is 1 t a year.
+    instance = so.read(
+        {
+            "horizon": {"start": 2026, "end": 2027, "step": "year"},
+            "commodities": {"magnet": {}},
+            "processes": {"imports": {"region": "rival", "output": {"magnet": 1}, "capacity": 200, "cost": 10}},
+            "demands": {"all": {"commodity": "magnet", "quantity": 200, "survival": 0, "shortage_cost": 1000}},
+            "options": {
+                "plant": {"kind": "refining", "output": {"magnet": 1}, "cost": 30, "max_size": 100, "capex": 1}
+                | {"min_utilisation": 0.5}
+            },
+            "policy": {"force": {"plant": {2026: 100}}},
+        }
+    )
+    result = so.solve(instance, settings=EXACT)
+    (price,) = (each for each in result.binding if "having to run" in each.what)
+    assert (price.step, price.worth) == ("one point less", pytest.approx(40))
+    note = result.frames.frame("limits").note
+    assert "Having to run: a point is 1 % of capacity." in note
+    assert "share of production" not in note

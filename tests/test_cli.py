@@ -43,6 +43,7 @@ def test_a_plan_that_survives_exits_with_0_and_says_so_first() -> None:
     done = diversify("solve", TINY)
     assert done.returncode == 0, done.stderr
     assert "SURVIVES both shocks" in done.stdout.splitlines()[1]
+    assert "diversify explain" not in done.stdout
     assert done.stderr == ""
 
 
@@ -52,6 +53,7 @@ def test_a_budget_too_small_exits_with_4_and_prints_the_best_plan() -> None:
     assert "FAILS in 2 of 2 shocks" in done.stdout
     assert "Worst shock" in done.stdout
     assert "magnet reserve" in done.stdout
+    assert "each with its price: diversify explain, with the same file and options." in " ".join(done.stdout.split())
     assert "infeasible" not in done.stdout.lower()
 
 
@@ -242,6 +244,7 @@ def test_verify_names_the_row_that_somebody_changed(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert "total_cost" in done.stdout
     assert "does not add up" in done.stdout
+    assert "status survives, as the file says." in " ".join(done.stdout.split())
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"builds": [], "data": {}}', '{"builds": 3, "data": {}}'])
