@@ -163,7 +163,7 @@ def sensitivity(
         listener: receives the rounds of the first search, then every set of numbers that was solved for.
         notes: remarks of the caller to show with the result.
         known: the best plan of the instance, if it was solved before.
-        most: how many numbers are solved for, of the largest first-order effect, besides all without one; None for all.
+        most: solve for this many numbers, those of largest first-order effect, and for all without one; None: for all.
 
     Raises:
         InstanceError: the instance has no ranges, or not the scenario.
