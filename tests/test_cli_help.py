@@ -53,6 +53,11 @@ def test_help_fits_one_screen_and_has_its_parts(name: str) -> None:
     assert page.endswith(".md")
 
 
+@pytest.mark.parametrize("words", [(), ("solve",)])
+def test_h_is_short_for_help(words: tuple[str, ...]) -> None:
+    assert CliRunner().invoke(app, [*words, "-h"], env={"COLUMNS": "80"}).stdout == shown(*words)
+
+
 @pytest.mark.parametrize("name", SUMMARIES)
 def test_the_summary_is_the_first_line_of_the_command(name: str) -> None:
     command = import_module(f"optimizer.cli.{name}").command

@@ -43,6 +43,7 @@ COMMANDS = {
         "stress": "Does a plan survive sampled shocks it was not made for?",
     },
 }
+HELP = {"help_option_names": ["--help", "-h"]}
 _NAMES = [name for commands in COMMANDS.values() for name in commands]
 
 
@@ -131,7 +132,7 @@ def load_command(name: str) -> TyperCommand:
     from optimizer.cli.options import spread_groups
 
     function = import_module(f"optimizer.cli.{name}").command
-    single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    single = typer.Typer(add_completion=False, pretty_exceptions_enable=False, context_settings=HELP)
     single.command(name, cls=_Command)(guarded(spread_groups(function)))
     command = typer.main.get_command(single)
     assert isinstance(command, TyperCommand)
@@ -150,6 +151,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    context_settings=HELP,
 )
 
 
