@@ -12,15 +12,16 @@ import pytest
 import optimizer as so
 from optimizer.audit.result import audit_result
 from optimizer.results.result import Result
-from optimizer.solver import Clock
+from optimizer.solver import Clock, Progress
 from optimizer.solver.base import StrategyName
-from tests.algorithms import by_benders, by_constraint_generation
+from tests.algorithms import Algorithm, by_benders, by_constraint_generation
 from tests.independent import Data, Optimum, optimum
 from tests.independent.drawn import asked, crowded, drawn, ensemble
 
 STRATEGIES: tuple[StrategyName, ...] = ("extensive-form", "constraint-generation", "benders")
 SEEDS, ODD, ATTACKED = range(30), range(1000, 1010), range(2000, 2012)
 SAMPLED, ASKED, CROWDED = range(3000, 3010), range(4000, 4010), range(5000, 5006)
+STOPPED = (5, 5000, 5001)
 # What a plan file has beside its evidence: shadow prices, and the record of the run.
 NO_EVIDENCE = {"binding", "data", "seconds", "versions", "settings", "history", "notes", "format", "digest"}
 
@@ -108,6 +109,32 @@ def test_many_shocks_one_in_a_round(seed: int) -> None:
         if known is not None:
             assert near(priced(data, found.objective, found.gap), known.measure)
             assert "gap_price" in data["policy"] or near(found.gap, known.gap)
+
+
+@pytest.mark.parametrize("seed", STOPPED)
+@pytest.mark.parametrize("algorithm", [by_constraint_generation, by_benders])
+def test_what_a_search_claims_that_is_stopped_in_any_round_is_true(algorithm: Algorithm, seed: int) -> None:
+    data = crowded(drawn(seed, 0.2), seed)
+    known, is_priced, rounds = optimum(data), "gap_price" in data["policy"], 0
+    assert known is not None
+    status = "stopped"
+    while status == "stopped":
+        rounds, clock = rounds + 1, Clock()
+
+        def stop(step: Progress, clock: Clock = clock, last: int = rounds) -> None:
+            clock.interrupted = clock.interrupted or step.round == last
+
+        found = algorithm(so.read(data), so.Settings(mip_gap=0.0), clock, stop, add=1, few_rows=0)
+        status, value = found.status, priced(data, found.objective, found.gap)
+        gap, least = (0.0, 0.0) if is_priced else (found.gap, known.gap)
+        assert (found.gap_bound if least else 0.0) <= least * (1 + 1e-6) <= gap * (1 + 2e-6) + 1e-5
+        # Where floors fail, plans of a larger gap may cost less.
+        if least == 0.0:
+            assert found.bound + found.priced_gaps <= known.measure * (1 + 1e-6) + 1e-5
+        if near(gap, least):
+            assert known.measure <= value * (1 + 1e-6) + 1e-5
+        assert status == "stopped" or (near(value, known.measure) and near(gap, least))
+    assert rounds > 1
 
 
 @pytest.mark.parametrize(("seed", "makes_many"), [*((seed, False) for seed in ASKED), (265, True)])

@@ -434,8 +434,10 @@ class BendersLoop:
             self._save()
             has_progressed |= evaluation.new_cuts > 0 or has_grown
             is_done |= stalling.count(result.objective, self._upper)
-            if (is_done and not has_grown) or self.search.clock.is_over:
+            if is_done and not has_grown:
                 self._cut_by_duals(self.reduced, result)
+                break
+            if self.search.clock.is_over:
                 break
             result = self.master.solve_lp()
         return has_progressed
