@@ -340,8 +340,7 @@ class Instance(Described):
     def to_dict(self) -> dict[str, Any]:
         """Return the instance as plain data that `optimizer.read` accepts, without defaults."""
         data = self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
-        data.setdefault("shocks", {})
-        data.setdefault("demands", {})
+        data |= {section: data.get(section, {}) for section in ("shocks", "demands")}
         return self._with_ranged(data) if self.ranges else data
 
     def _with_ranged(self, data: dict[str, Any]) -> dict[str, Any]:
@@ -349,8 +348,9 @@ class Instance(Described):
         whole = self.model_dump(mode="json", by_alias=True)
         for path in self.ranges:
             holder, place = cast("Any", data), next(find_places(whole, path))
-            for key in place[:-1]:
-                holder = holder.setdefault(key, {}) if isinstance(holder, dict) else holder[key]
+            for depth, key in enumerate(place[:-1], 1):
+                part = get_value(whole, place[:depth])
+                holder = holder.setdefault(key, part) if isinstance(holder, dict) else holder[key]
             holder[place[-1]] = get_value(whole, place)
         return data
 

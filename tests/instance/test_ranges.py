@@ -30,13 +30,15 @@ def test_any_number_may_have_one_and_comes_back() -> None:
     data["shocks"]["stop"]["cuts"][0]["severity"] = {"value": 1, "low": 0.5, "high": 1}
     # The default, which would not be written without a range.
     data["options"]["b"]["lead_time"] = {"value": 0, "low": 0, "high": 12}
+    data["options"]["c"]["ramp"] = [{"value": 1, "low": 0.5, "high": 1}]
     data["ranges"] = {"options.*.capex": {"low": 0.5, "high": 2, "of": "value"}}
     instance = so.read(data)
     assert set(instance.ranges) == {
         "discount_rate", "demands.motors.quantity.2026", "shocks.stop.cuts.0.severity", "options.b.lead_time",
-        "options.a.capex", "options.b.capex", "options.c.capex",
+        "options.c.ramp.0", "options.a.capex", "options.b.capex", "options.c.capex",
     }  # fmt: skip
     assert so.read(instance.to_dict()) == instance
+    assert instance.to_dict()["options"]["c"]["ramp"] == [1]
     moved = with_numbers(instance, {"demands.motors.quantity.2026": 130, "options.b.capex": 2, "discount_rate": 0.07})
     assert moved.demands["motors"].quantity.at(2026) == 130
     assert moved.options["b"].capex.at(2026) == 22  # type: ignore[union-attr]
