@@ -969,9 +969,9 @@ shocks:
 def test_price_support_of_existing_processes_is_outlay_of_its_year_and_no_purchase() -> None:
     # 40 t at 100 USD every year: 4,000 USD. The plant, 60 t at 50 USD, adds 3,000 USD in 2026: 15,000 USD in all.
     instance = so.read(yaml.safe_load(SUPPORTED))
-    said = narrative.sentence(instance, so.solve(instance))
+    said = narrative.answer_sentence(instance, so.solve(instance))
     assert said.startswith("With 1 project for 15k USD of outlay (12k USD of it price support of existing processes),")
-    idle = narrative.sentence(instance, so.solve(so.without(instance, "plant")))
+    idle = narrative.answer_sentence(instance, so.solve(so.without(instance, "plant")))
     assert idle.startswith(
         "With nothing bought and 12k USD of price support of existing processes, survival floors fail"
     )

@@ -17,7 +17,7 @@ from optimizer.instance.edits import with_budget
 from optimizer.io.load import comments_of
 from optimizer.report.document import embed_json, page
 from optimizer.report.html.book import book, tidy
-from optimizer.report.narrative import dependence_sentence
+from optimizer.report.narrative import dependence_words
 from optimizer.report.provenance import fingerprint
 from optimizer.report.tables.compare import grid_parts
 from optimizer.report.tables.plan import dependence_table, survival_tables
@@ -351,7 +351,7 @@ def test_what_has_no_region_is_no_dependence(tiny: so.Instance, result: so.Resul
     text = " ".join(screen.export_text().split())
     assert "! rival 70 %, no region 30 %" in text
     assert "! more than 65 % from one region. From no such region and left out (--all lists them): 1." in text
-    assert dependence_sentence(instance, recipes, 0.65) == "1 of 2 commodities (line)"
+    assert dependence_words(instance, recipes) == "1 of 2 commodities (line)"
 
 
 def test_what_depends_on_one_region_is_first_and_what_is_made_at_home_on_demand(

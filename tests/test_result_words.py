@@ -127,9 +127,9 @@ def test_a_result_without_a_plan_says_why(contradicted: tuple[so.Instance, so.Re
         PlanFileError, match="there is no plan to evaluate: the search was stopped before there was one"
     ):
         require_plan(stopped)
-    assert narrative.sentence(instance, stopped) == "No plan for works was found before the search was stopped."
+    assert narrative.answer_sentence(instance, stopped) == "No plan for works was found before the search was stopped."
     said = "No plan exists for works: one rule cannot be kept, whatever is bought."
-    assert narrative.sentence(instance, result) == said
+    assert narrative.answer_sentence(instance, result) == said
 
 
 def test_a_conflict_that_was_not_reduced_in_time_names_no_rule(contradicted: tuple[so.Instance, so.Result]) -> None:

@@ -17,7 +17,7 @@ from optimizer.audit.result import audit_result
 from optimizer.disruptions.path import BASELINE
 from optimizer.instance.derived import is_bought
 from optimizer.report.html.book import book
-from optimizer.report.narrative import facts, sentence
+from optimizer.report.narrative import answer_sentence, facts
 from optimizer.report.tables.plan import builds_table, survival_tables
 from optimizer.results.result import price_of_survival
 from optimizer.solver import Clock, Settings
@@ -437,7 +437,7 @@ def test_a_difference_within_the_errors_of_two_costs_is_no_price() -> None:
     assert (result.plan.bought, result.total_cost - 2000) == (("reserve",), pytest.approx(2e-4, rel=1e-3))
     assert result.price_of_survival == 0.0
     assert dict(facts(problem, result))["Price of survival"].startswith("nothing: ")
-    assert "it costs no more than the cheapest plan of a world without shocks" in sentence(problem, result)
+    assert "it costs no more than the cheapest plan of a world without shocks" in answer_sentence(problem, result)
     shown = result._repr_html_().partition("Price of survival")[2].partition("</tr>")[0]
     assert ">nothing: without shocks the same instance costs no less<" in shown
     # The page, with a second plan: without any outlay the same 2000 are spent.

@@ -126,7 +126,7 @@ def _parse_budgets(text: str, *, quick: bool) -> list[float]:
 def _end_with_one_plan(found: inputs.PlanInput, request: _Request) -> NoReturn:
     """Write a plan as a page, a brief or a workbook, and end."""
     from optimizer.report.document import ReportParts
-    from optimizer.report.narrative import sentence
+    from optimizer.report.narrative import answer_sentence
     from optimizer.solver import Clock
     from optimizer.studies.verify import audit_warnings
 
@@ -145,7 +145,7 @@ def _end_with_one_plan(found: inputs.PlanInput, request: _Request) -> NoReturn:
         if request.form in BRIEF_FORMS and not request.json and "explain" in names:
             _report_unused(instance, result, made.get("explain"))
         stopped = clock.interrupted or (clock.limit is not None and _is_cut(instance, result, made, studied))
-        _end_with_report(parts, request, sentence(instance, result), stopped=stopped)
+        _end_with_report(parts, request, answer_sentence(instance, result), stopped=stopped)
 
 
 def _report_unused(instance: "Instance", result: "Result", found: "Explanation | None") -> None:

@@ -229,7 +229,7 @@ class Instance(Described):
 
     def _repr_html_(self) -> str:
         """Return the HTML that a notebook shows for the instance."""
-        return str(import_module("optimizer.report.notebook").of_instance(self))
+        return str(import_module("optimizer.report.notebook").instance_html(self))
 
     @property
     def title(self) -> str:

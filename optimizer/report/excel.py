@@ -22,7 +22,7 @@ from optimizer.instance.schema import Instance
 from optimizer.report.brief.content import make_brief
 from optimizer.report.brief.futures import make_futures_brief
 from optimizer.report.brief.plan_parts import Brief
-from optimizer.report.format import FULLY_SERVED, LINE, percent, shock_title
+from optimizer.report.format import DEPENDENCE, FULLY_SERVED, percent, shock_title
 from optimizer.report.narrative import plan_headline
 from optimizer.report.provenance import SETTING_NAMES, sources_frame, with_file
 from optimizer.report.tables.futures import futures_facts, futures_headline, stage_headline
@@ -268,8 +268,8 @@ def _concentration_sheet(instance: Instance, result: Result) -> OutputSheet:
     for row in result.frames.frame("yearly_dependence").rows():
         of_year = largest.setdefault(row["commodity"], {})
         of_year[row["year"]] = max(of_year.get(row["year"], 0.0), row["share"])
-    rows = ((year, *(row.get(year) for row in largest.values()), LINE) for year in instance.horizon.years)
-    heads = {c: display_name(instance, c) for c in largest} | {" line": f"{percent(LINE)} line"}
+    rows = ((year, *(row.get(year) for row in largest.values()), DEPENDENCE) for year in instance.horizon.years)
+    heads = {c: display_name(instance, c) for c in largest} | {" line": f"{percent(DEPENDENCE)} line"}
     columns = (FrameColumn("year", form="year"),
                *(FrameColumn(c, head, "share", "percent") for c, head in heads.items()))  # fmt: skip
     chart = Chart("line", "Share of the largest region", "share of production", tuple(range(1, len(columns))), "0%",

@@ -30,11 +30,12 @@ if TYPE_CHECKING:
     from optimizer.results.result import Result
     from optimizer.studies.explanation import Repair
 
-LINE = 0.65  # share of one region from which on a dependence is marked
+# Share of one region from which on a dependence is marked.
+DEPENDENCE = 0.65
 # Content of an empty cell.
 DASH = "–"
 # Note on table rows that stand for several shocks.
-FOLDED = (
+FOLDED_NOTE = (
     "A family or an ensemble is one row: for each segment the weakest of its shocks; by name the one with the largest "
     "gap (worst), or where all are survived the least margin (tightest). --all lists each shock."
 )
@@ -51,15 +52,15 @@ def entry_title(instance: Instance, event: Shock) -> tuple[str, str]:
     return event.spec.name or entry_name(instance, entry), event.name.removeprefix(entry).removeprefix("@")
 
 
-def in_full(instance: Instance, event: Shock) -> str:
+def full_name(instance: Instance, event: Shock) -> str:
     """Return the full name of a shock: ``Full embargo · 2028Q1``."""
     return " · ".join(part for part in entry_title(instance, event) if part)
 
 
-def dated(instance: Instance, event: Shock) -> str:
-    """Return the full name of a shock for a sentence: ``Full embargo, from 2028Q1``; without a date, as `in_full`."""
+def dated_name(instance: Instance, event: Shock) -> str:
+    """Return the full name of a shock for a sentence: ``Full embargo, from 2028Q1``; without a date, as `full_name`."""
     title, which = entry_title(instance, event)
-    return f"{title}, from {which}" if is_date(instance, which) else in_full(instance, event)
+    return f"{title}, from {which}" if is_date(instance, which) else full_name(instance, event)
 
 
 def is_date(instance: Instance, which: str) -> bool:
@@ -79,11 +80,11 @@ def in_millions(amount: float, digits: int = 3) -> str:
 
 
 def shock_title(instance: Instance, key: str) -> str:
-    """Return the name of a shock in tables: `in_full` if the file names its entry, else its key."""
+    """Return the name of a shock in tables: `full_name` if the file names its entry, else its key."""
     event = instance.find_event(key)
     if event is None or event.name.startswith(entry_title(instance, event)[0]):
         return key
-    return in_full(instance, event)
+    return full_name(instance, event)
 
 
 def with_shock_titles(text: str, words: Mapping[str, str]) -> str:
@@ -172,13 +173,13 @@ AMPLE = 0.2
 FULLY_SERVED = "full"
 # Most decimals of a percentage: enough to show `NEGLIGIBLE` of demand.
 DECIMALS = 4
-MEANING = (
+SERVICE_NOTE = (
     f"% of demand served / floor, in the weakest period. {FULLY_SERVED}/35: all demand is served, the highest floor is "
     "35 %; 60 alone: 60 % served, no floor."
 )
 # Mark of a service over several shocks if some of them do not name the segment, and its meaning.
 PARTIAL = "*"
-PARTLY = f"{PARTIAL} not kept for some of the shocks, which may be weaker; it does not fail there."
+PARTIAL_NOTE = f"{PARTIAL} not kept for some of the shocks, which may be weaker; it does not fail there."
 
 
 def standing(service: Service) -> Standing:
@@ -192,17 +193,17 @@ def standing(service: Service) -> Standing:
     return "tight" if service.margin < SHOWN_SHARE else "some" if service.margin < AMPLE else "ample"
 
 
-def share(service: Service | Weakest) -> str:
+def service_text(service: Service | Weakest) -> str:
     """Return served / floor in per cent of demand: ``93/80``, ``39.9/80``, ``full/35``; ``60`` without a floor."""
-    return beside(service.worst_service, service.floor)
+    return served_over_floor(service.worst_service, service.floor)
 
 
 def served_in_full(instance: Instance, shocks: Iterable[str], d: str) -> str:
     """Return ``full`` for a segment that is served in full, beside the highest of its floors in the given shocks."""
-    return beside(1.0, highest_floor(instance, shocks, d))
+    return served_over_floor(1.0, highest_floor(instance, shocks, d))
 
 
-def beside(served: float, floor: float) -> str:
+def served_over_floor(served: float, floor: float) -> str:
     """Return the share served and the floor, if there is one: ``93/80``. Halves are rounded away from zero.
 
     A floor that is just kept reads the same on both sides. A share below 100 %, or below its floor, is never rounded
@@ -219,7 +220,7 @@ def in_percent(served: float, floor: float) -> tuple[str, str]:
     return _percent_text(served, places), _percent_text(floor, places)
 
 
-def margin(service: Service | Weakest) -> str:
+def margin_text(service: Service | Weakest) -> str:
     """Return the service less the floor in points, as the two are printed: ``+8``, ``−3.5``, ``−0.03``.
 
     Empty if there is no floor or if all demand is served.
@@ -307,9 +308,9 @@ def band_words(
         yield "Band", f"not computed: {what}; solve --bands draws samples of them"
 
 
-def outcome_of_audit(outcome: str, audit: Mapping[str, Any]) -> str:
-    """Return the outcome for a headline, after a warning if the audit does not confirm it."""
-    return f"NOT CONFIRMED by the audit: {outcome}" if is_disputed(audit) else outcome
+def audited_headline(headline: str, audit: Mapping[str, Any]) -> str:
+    """Return the headline, after a warning if the audit does not confirm it."""
+    return f"NOT CONFIRMED by the audit: {headline}" if is_disputed(audit) else headline
 
 
 def audit_text(audit: Mapping[str, Any]) -> str:
@@ -490,7 +491,7 @@ def proof(result: "Result | FuturesResult") -> str:
     return far if within > FAR else f"(proven within {short(100 * within, 2)} % of {least})"
 
 
-def proven_cost(result: "Result | FuturesResult", priced: float | None, digits: int = 3) -> str:
+def proven_cost(result: "Result | FuturesResult", priced: float | None) -> str:
     """Return the cost and its proof: ``7M USD, proven to be the least``; also the cost with `priced` gaps if given."""
-    gaps = "" if priced is None else f", with gaps at their price {si(priced, result.money, digits)}"
-    return f"{si(result.total_cost, result.money, digits)}{gaps}, {proof(result).strip('()')}"
+    gaps = "" if priced is None else f", with gaps at their price {si(priced, result.money, 4)}"
+    return f"{si(result.total_cost, result.money, 4)}{gaps}, {proof(result).strip('()')}"

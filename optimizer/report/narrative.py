@@ -11,18 +11,19 @@ from optimizer.instance.derived import display_name, rules_that_ask
 from optimizer.instance.schema import Instance
 from optimizer.report.format import (
     DASH,
+    DEPENDENCE,
     abroad,
     all_of,
+    audited_headline,
     band_words,
     committed_words,
     cost_with_gaps,
-    dated,
+    dated_name,
     discounting,
     entry_title,
-    in_full,
+    full_name,
     in_percent,
     list_names,
-    outcome_of_audit,
     outlay_words,
     percent,
     plural,
@@ -82,7 +83,7 @@ def outcome_headline(result: Result, instance: Instance | None = None) -> str:
     faced = result.adversary
     headline = _outcome_of_shocks(result, instance) if faced is None else _outcome_of_attacks(result, faced, instance)
     headline = f"STOPPED before the proof. So far it {headline}" if result.status == "stopped" else headline
-    return outcome_of_audit(headline, result.audit)
+    return audited_headline(headline, result.audit)
 
 
 def _outcome_of_shocks(result: Result, instance: Instance | None) -> str:
@@ -159,7 +160,8 @@ def facts(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
     if result.lacks:
         yield "Baseline shortage", _shortage_text(instance, result)
     yield from cost_facts(instance, result, cost_with_gaps(result))
-    yield "Outlay", outlay_words(instance, result.outlay, is_over=any(map(_is_budget_rule, _broken_rules(result))))
+    is_over = any(rule.startswith("policy.budget:") for rule in _broken_rules(result))
+    yield "Outlay", outlay_words(instance, result.outlay, is_over=is_over)
     yield from band_words(instance, result.bands, (result.total_cost, result.outlay, result.survival_gap))
     yield from committed_words(instance, result.data)
     if (price := _price_of_survival(result)) is not None:
@@ -168,10 +170,6 @@ def facts(instance: Instance, result: Result) -> Iterator[tuple[str, str]]:
         yield "Adversary", _adversary_text(result, result.adversary)
     if result.nothing is not None:
         yield "Doing nothing", _do_nothing_text(instance, result)
-
-
-def _is_budget_rule(rule: str) -> bool:
-    return rule.startswith("policy.budget:")
 
 
 def _broken_rules(result: Result) -> list[str]:
@@ -339,28 +337,28 @@ def difference_text(difference: ProvenDifference) -> str:
     return f"{signed_amount(low)} to {signed_amount(high)}"
 
 
-def signed_amount(amount: float, digits: int = 3) -> str:
+def signed_amount(amount: float) -> str:
     """Return an amount with its sign: ``+39.6M``, ``−2.36B``, ``0``."""
-    return f"{'+' if amount > 0 else ''}{si(amount, digits=digits)}"
+    return f"{'+' if amount > 0 else ''}{si(amount)}"
 
 
-def in_tolerance(bases: Iterable[ToleranceBase], money: str) -> str:
+def tolerance_text(bases: Iterable[ToleranceBase], money: str) -> str:
     """Return the amount to which costs are proven: ``22M USD (2 % of the price of survival)``; empty without bases."""
     found = sorted(bases, key=lambda base: base.tolerance)
     if not found:
         return ""
-    least, most, wholes = found[0], found[-1], dict.fromkeys(whole(base).partition(",")[0] for base in found)
-    several = f"by column {share_text(least.share)} of {' or of '.join(wholes)}"
+    least, most, names = found[0], found[-1], dict.fromkeys(base_name(base).partition(",")[0] for base in found)
+    several = f"by column {share_text(least.share)} of {' or of '.join(names)}"
     better = " or better" if least.tolerance < 0.99 * most.tolerance else ""
-    return f"{si(most.tolerance, money)}{better} ({share_of_base(least) if len(wholes) == 1 else several})"
+    return f"{si(most.tolerance, money)}{better} ({share_of_base(least) if len(names) == 1 else several})"
 
 
 def share_of_base(base: ToleranceBase) -> str:
     """Return the share of a tolerance base in words."""
-    return f"{share_text(base.share)} of {whole(base)}"
+    return f"{share_text(base.share)} of {base_name(base)}"
 
 
-def whole(base: ToleranceBase | None) -> str:
+def base_name(base: ToleranceBase | None) -> str:
     """Return the name of a tolerance base."""
     if base is not None and base.amount <= 0:
         return "the total cost, which is 0"
@@ -369,7 +367,7 @@ def whole(base: ToleranceBase | None) -> str:
     return f"the {base.kind}"
 
 
-def of_gaps(share: float) -> str:
+def gap_accuracy_text(share: float) -> str:
     """Return how exactly survival gaps are proven: ``0.5 % of themselves``."""
     return f"{share_text(min(share, GAP_SHARE))} of themselves"
 
@@ -378,11 +376,9 @@ def of_gaps(share: float) -> str:
 ENTRIES = 16
 # Most shocks of a family that are listed; of more, their number is given.
 FEW = 6
-# Labels of the cost beyond the no-shock plan, for a plan that survives and for one that does not.
-PRICES = ("Price of survival", "Price of the plan")
 
 
-def sentence(instance: Instance, result: Result) -> str:
+def answer_sentence(instance: Instance, result: Result) -> str:
     """Return the sentence on what to buy, its cost, and whether floors hold."""
     if result.status == "none":
         return f"No plan exists for {instance.title}: {no_plan_words(result.clash)}, whatever is bought."
@@ -429,7 +425,7 @@ def _floors_text(instance: Instance, result: Result) -> str:
     worst_of = ", worst in " if len(failed) > 1 else f"{',' if count > 1 else ''} in "
     return (
         f"survival floors fail in {len(failed):,} of {plural(count, 'shock')}{worst_of}"
-        f"{dated(instance, instance.event(worst.name))}{gap}, where {where} against a floor of {floor} %"
+        f"{dated_name(instance, instance.event(worst.name))}{gap}, where {where} against a floor of {floor} %"
     )
 
 
@@ -450,12 +446,13 @@ def facts_under(instance: Instance, result: Result, counted_from: float | None) 
 
     `counted_from` is the budget of the no-shock plan from which the price counts, named if it is not the plan's own.
     """
-    words = {event.name: in_full(instance, event) for event in instance.events}
+    words = {event.name: full_name(instance, event) for event in instance.events}
     said = [
         [label, with_shock_titles(text, words) if label in NAMING else text] for label, text in facts(instance, result)
     ]
-    of_another = "" if instance.policy.budget == counted_from else f" {under_budget(counted_from, result.money)}"
-    tails = dict.fromkeys(PRICES, of_another if result.calm_cost is not None else "")
+    is_other = instance.policy.budget != counted_from and result.calm_cost is not None
+    of_another = f" {under_budget(counted_from, result.money)}" if is_other else ""
+    tails = dict.fromkeys(("Price of survival", "Price of the plan"), of_another)
     # Most of the total cost is that of supply, which is paid without shocks as well.
     heads = {"Total cost": "Total cost, with all supply"}
     rules = [["Rules broken", note] for note in broken_rules_note(result)]
@@ -484,17 +481,17 @@ def _fold_words(instance: Instance, row: Fold, names: Sequence[str]) -> str:
     """Return a group as ``Full embargo (2028, 2029)``, ``Storms: 12 shocks``, or ``Storms: 3 of 12 shocks``."""
     title, which = zip(*(entry_title(instance, instance.event(name)) for name in names), strict=True)
     if not row.is_many:
-        return in_full(instance, instance.event(row.name))
+        return full_name(instance, instance.event(row.name))
     if row.name not in instance.ensembles and len(names) <= FEW:
         return f"{title[0]} ({list_names(which, FEW)})"
     count, every = len(names), len(row.shocks)
     return f"{title[0]}: {plural(every, 'shock') if count == every else f'{count:,} of {plural(every, "shock")}'}"
 
 
-def dependence_sentence(instance: Instance, result: Result, line: float) -> str:
-    """Return how many commodities have a share above `line` from one region abroad in the last year, and which."""
+def dependence_words(instance: Instance, result: Result) -> str:
+    """Return how many commodities depend on one region abroad in the last year, by `DEPENDENCE`, and which."""
     last = {commodity: shares[-1] for commodity, shares in result.shares.items() if shares and shares[-1].regions}
     foreign = {c: abroad(instance, share.regions) for c, share in last.items()}
-    over = [commodity for commodity, parts in foreign.items() if max(parts.values(), default=0.0) > line]
+    over = [commodity for commodity, parts in foreign.items() if max(parts.values(), default=0.0) > DEPENDENCE]
     which = f" ({list_names([display_name(instance, commodity) for commodity in over], 8)})" if over else ""
     return f"{len(over)} of {len(last)} {'commodity' if len(last) == 1 else 'commodities'}{which}"

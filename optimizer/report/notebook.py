@@ -6,12 +6,13 @@ themes. Failures are marked by a word or a sign, not by colour.
 
 from collections.abc import Sequence
 from html import escape
-from typing import Any
 
 from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name
 from optimizer.instance.reading import instance_of
-from optimizer.report.format import share, share_text, shock_title
+from optimizer.instance.schema import Instance
+from optimizer.network.process import Demand
+from optimizer.report.format import service_text, share_text, shock_title
 from optimizer.report.narrative import plan_headline
 from optimizer.report.tables.futures import futures_facts, futures_headline
 from optimizer.report.tables.plan import facts_in_tables, run_remarks
@@ -29,23 +30,26 @@ _CELL = "padding:2px 14px 2px 0;text-align:left;background:transparent;vertical-
 def result_html(result: Result) -> str:
     """Return a plan as HTML: the answer of the screen, the purchases, and the weakest segment in each shock."""
     instance = instance_of(result)
-    parts = [_title_html(result.title, plan_headline(result, instance))]
-    if rows := facts_in_tables(instance, result):
-        parts.append(_table_html((), rows))
-    parts += _plan_html(result)
-    return _page_html([*parts, *(f"<div>{escape(remark.plain)}</div>" for remark in run_remarks(result))])
+    facts = facts_in_tables(instance, result)
+    return _answer_html(result, plan_headline(result, instance), facts, _plan_html(result))
 
 
 def futures_html(result: FuturesResult) -> str:
     """Return a plan of several futures as HTML: the answer of the screen, the decisions, and the futures."""
-    parts = [_title_html(result.title, futures_headline(result))]
-    if rows := list(futures_facts(instance_of(result), result, find_stages(result))):
-        parts.append(_table_html((), rows))
+    facts, tables = [*futures_facts(instance_of(result), result, find_stages(result))], list[str]()
     if len(result.futures) == 1:
-        parts += _plan_html(result.futures[0].result)
+        tables = _plan_html(result.futures[0].result)
     elif result.futures:
-        parts += [_frame_html(result, name) for name in ("decisions", "futures")]
-    return _page_html([*parts, *(f"<div>{escape(remark.plain)}</div>" for remark in run_remarks(result))])
+        tables = [_frame_html(result, name) for name in ("decisions", "futures")]
+    return _answer_html(result, futures_headline(result), facts, tables)
+
+
+def _answer_html(
+    result: Result | FuturesResult, headline: str, facts: Sequence[tuple[str, str]], tables: Sequence[str]
+) -> str:
+    remarks = (f"<div>{escape(remark.plain)}</div>" for remark in run_remarks(result))
+    facts_table = [_table_html((), facts)] if facts else []
+    return _page_html([_title_html(result.title, headline), *facts_table, *tables, *remarks])
 
 
 def _plan_html(result: Result) -> list[str]:
@@ -62,7 +66,7 @@ def _frame_html(result: Result | FuturesResult, name: str) -> str:
     return _table_html(heads, drawn["rows"]) if drawn["rows"] else "<div>Nothing is bought.</div>"
 
 
-def _shocks_table(result: Any) -> str:
+def _shocks_table(result: Result) -> str:
     """Return the table of shocks: those that fail first, then the others by the margin of their weakest segment."""
     facing = [outcome for outcome in result.shocks if outcome.segments]
     ordered = sorted(facing, key=lambda outcome: (-outcome.gap, *weakness(list(outcome.segments.values()))))
@@ -70,7 +74,7 @@ def _shocks_table(result: Any) -> str:
     for outcome in ordered:
         segment, worst = list(outcome.segments.items())[weakest_of(list(outcome.segments.values()))]
         sign = "✗" if outcome.fails else "–" if outcome.excused else "✓"
-        served = f"{display_name(instance, segment)} {share(worst)} %"
+        served = f"{display_name(instance, segment)} {service_text(worst)} %"
         served = "all segments in full" if worst.is_full else served
         rows.append(
             (
@@ -84,7 +88,7 @@ def _shocks_table(result: Any) -> str:
     return _table_html(heads, rows) if rows else ""
 
 
-def of_instance(instance: Any) -> str:
+def instance_html(instance: Instance) -> str:
     """Return an instance as HTML: its horizon, demand and floors, options, and shocks."""
     horizon = instance.horizon
     last = horizon.label(horizon.periods[-1])
@@ -109,7 +113,7 @@ def of_instance(instance: Any) -> str:
     return _page_html([*parts, f"<div>{counts}</div>"])
 
 
-def _demand_and_floor(demand: Any, first: int, last: int) -> tuple[str, str]:
+def _demand_and_floor(demand: Demand, first: int, last: int) -> tuple[str, str]:
     """Return the demand and the floor in the first and the last year, or the one that both have."""
     quantities = dict.fromkeys(si(demand.quantity.at(year)) for year in (first, last))
     floors = dict.fromkeys(share_text(demand.survival.at(year)).removesuffix(" %") for year in (first, last))

@@ -52,7 +52,7 @@ class Source:
     before: str = ""  # the value in the file, as text, if the run changed it; else empty
 
 
-def head(result: Result) -> str:
+def head_comment(result: Result) -> str:
     """Return the comment at the head of the instance file; empty if there is none."""
     return "\n\n".join(str(each["text"]) for each in result.comments if not each["place"])
 
@@ -105,7 +105,7 @@ def sources(instance: Instance, result: Result) -> tuple[Source, ...]:
 
 def sources_frame(instance: Instance, result: Result) -> Frame:
     """Build the frame of comments, sources and notes in the file, with the values that the plan uses."""
-    rows: list[tuple[Any, ...]] = [("the file", None, None, text)] if (text := head(result)) else []
+    rows: list[tuple[Any, ...]] = [("the file", None, None, text)] if (text := head_comment(result)) else []
     rows += [
         (".".join(said.place), _cell_value(said.value), _cell_value(said.before), said.text)
         for said in statements(instance, result)
@@ -176,7 +176,7 @@ def fingerprint(data: Mapping[str, Any]) -> str:
     return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
-def record(result: Result) -> tuple[tuple[str, str], ...]:
+def run_facts(result: Result) -> tuple[tuple[str, str], ...]:
     """Return the run record, a label and a text each."""
     audit, settings = result.audit, {key: value for key, value in result.settings.items() if value is not None}
     rounds = max((int(each.get("round") or 0) for each in result.history), default=0)

@@ -29,8 +29,8 @@ _PLAIN = {
     "…": "...", "×": "x", "·": ".", "•": "*", "●": "*", "≥": ">=", "≤": "<=", "≈": "~",
     "±": "+-", "→": "->", "▲": "^", "▼": "v", "✓": "+", "✗": "x", "∞": "inf", "“": "'", "”": "'", "‘": "'", "’": "'",
     "€": "EUR", "£": "GBP", "°": "deg", "ø": "o", "Ø": "O", "ß": "ss", "æ": "ae", "Æ": "AE",
+    "─": "-", "━": "-", "╌": "-", "│": "|", "┃": "|", "╎": "|",
 }  # fmt: skip
-_LINES = {"─": "-", "━": "-", "╌": "-", "│": "|", "┃": "|", "╎": "|"}
 
 
 def visible(text: str) -> str:
@@ -45,9 +45,8 @@ def _nearest(error: UnicodeError) -> tuple[str, int]:
 
 
 def _plain(sign: str) -> str:
-    known = _PLAIN.get(sign) or _LINES.get(sign)
-    if known:
-        return known
+    if sign in _PLAIN:
+        return _PLAIN[sign]
     if "\u2500" <= sign <= "\u257f":
         return "+"
     if "\u2580" <= sign <= "\u259f":

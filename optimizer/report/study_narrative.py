@@ -64,8 +64,6 @@ from optimizer.units import si
 
 # Phrases for the common property of a group of samples.
 _GROUPS = {"event": "of {}", "start": "that start in {}", "months": "of {} months", "severity": "that cut {}"}
-# Most names in a list within a sentence.
-_NAMES = 4
 
 
 def _levers_reached(found: Explanation) -> str:
@@ -111,7 +109,7 @@ def _without_options(instance: Instance, found: Explanation) -> str:
     levers = [each for each in found.part_values if each.kind == "lever"]
     vital = [display_name(instance, each.of) for each in levers if each.survives is False]
     if vital:
-        lacks = vital[0] if len(vital) == 1 else f"one of these: {list_names(vital, _NAMES)}"
+        lacks = vital[0] if len(vital) == 1 else f"one of these: {list_names(vital)}"
         return f"Within rules and budgets, no plan survives that lacks {lacks}."
     is_known = {each.of for each in levers if each.survives} >= set(found.result.plan.bought)
     spared = "No single option is indispensable" if is_known else "No option is known to be indispensable"
@@ -140,7 +138,7 @@ def _dates(instance: Instance, found: Explanation) -> str:
     known = [each for each in found.deadlines if each.anyhow is not None]
     now = [display_name(instance, each.option) for each in known if each.anyhow == each.ordered]
     if now:
-        return f"{plural(len(now), 'order')} cannot be put off: {list_names(now, _NAMES)}."
+        return f"{plural(len(now), 'order')} cannot be put off: {list_names(now)}."
     if not known:
         spared = bool(found.deadlines) and all(each.can_be_left_out for each in found.deadlines)
         return "Each order can be left out by itself; another plan survives then." if spared else ""
@@ -185,7 +183,7 @@ def _alternatives_sentences(found: Alternatives) -> Sequence[str]:
 def _in_common(names: Mapping[str, list[str]], which: str, more: str) -> str:
     """Describe the options that all plans within the tolerance buy; `more` is the limit to their cost in words."""
     if names["must-have"]:
-        vital = list_names(names["must-have"], _NAMES)
+        vital = list_names(names["must-have"])
         return f"{which}, every one that costs up to {more} buys {vital}."
     if names["not settled"]:
         return f"{which}, it is not settled what all those that cost up to {more} buy."
@@ -260,7 +258,7 @@ def _moves_most(found: Sensitivity) -> str:
 
 def _changes(found: Sensitivity) -> str:
     ends = [bar for bar in found.bars if any(_buys_others(found, end) for end in (bar.low, bar.high))]
-    names = list_names([number_name(found.instance, bar.number) for bar in ends], _NAMES)
+    names = list_names([number_name(found.instance, bar.number) for bar in ends])
     if not ends:
         is_known = all(end.is_settled for bar in found.bars for end in (bar.low, bar.high))
         return "At no end of a range are other options bought." if is_known else ""
@@ -347,7 +345,7 @@ def _comparison_sentences(found: Comparison) -> Sequence[str]:
 def _surviving_cases(found: Comparison) -> str:
     failing = [column_title(found, each) for each in found.columns if not each.result.survives]
     count = len(found.columns)
-    which = f"; not {list_names(failing, _NAMES)}" if failing else ""
+    which = f"; not {list_names(failing)}" if failing else ""
     every = f"everything{but_samples(*found.cases.values())}"
     return f"{count - len(failing)} of {count} cases survive {every}{which}."
 

@@ -14,7 +14,7 @@ import yaml
 import optimizer as so
 from optimizer.algorithms.extensive_form import ShockModel
 from optimizer.report import narrative
-from optimizer.report.format import beside
+from optimizer.report.format import served_over_floor
 from optimizer.report.html.book import book
 from optimizer.report.tables import sensitivity as shown
 from optimizer.report.tables.attack import attack_parts
@@ -186,15 +186,15 @@ def test_without_a_price_the_measure_is_a_thousandth_of_the_total_cost() -> None
     assert ToleranceBase.of(0.0, None, 0.02).tolerance == 0.0
     found = compare(bulk(shocks={}), [None], facts=())
     assert found.tolerance_bases["plain"].kind == "a thousandth of the total cost"
-    assert "a thousandth of the total cost" in narrative.in_tolerance(found.tolerance_bases.values(), "USD")
+    assert "a thousandth of the total cost" in narrative.tolerance_text(found.tolerance_bases.values(), "USD")
 
 
 def test_tolerances_of_columns_are_one_amount_and_what_it_is_a_share_of() -> None:
     """2 % of a price of 10M are 200k; of a price of 5M that leaves a gap 100k; of a thousandth of 100M 2k."""
     price, plan = ToleranceBase.of(100e6, 90e6, 0.02), ToleranceBase.of(100e6, 95e6, 0.02, survival_gap=1)
     least = ToleranceBase.of(100e6, None, 0.02)
-    assert narrative.in_tolerance([price], "USD") == "200k USD (2 % of the price of survival)"
-    assert narrative.in_tolerance([least, price, plan], "USD") == (
+    assert narrative.tolerance_text([price], "USD") == "200k USD (2 % of the price of survival)"
+    assert narrative.tolerance_text([least, price, plan], "USD") == (
         "200k USD or better (by column 2 % of a thousandth of the total cost or of the price of the plan or of the "
         "price of survival)"
     )
@@ -336,7 +336,7 @@ def test_a_floor_stands_beside_every_service() -> None:
     # 47 % is more than 30 %, and below the floor of its year.
     assert row == ["motors", "✗", "46.9/70", "30/30"]
     # What is short is never rounded up to its floor.
-    assert [beside(served, 0.8) for served in (0.7996, 0.79996, 0.8)] == ["79.96/80", "79.996/80", "80/80"]
+    assert [served_over_floor(served, 0.8) for served in (0.7996, 0.79996, 0.8)] == ["79.96/80", "79.996/80", "80/80"]
 
 
 def test_the_page_says_why_a_larger_budget_survives_less() -> None:

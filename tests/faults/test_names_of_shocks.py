@@ -16,7 +16,7 @@ from optimizer.report.brief.content import make_brief
 from optimizer.report.figures.canvas import STYLE
 from optimizer.report.figures.plot import Choice, draw_plot
 from optimizer.report.figures.survival import heatmap
-from optimizer.report.format import in_full, shock_title
+from optimizer.report.format import full_name, shock_title
 from optimizer.report.html.book import Book, book
 from optimizer.report.tables.budgets import proven_words
 from optimizer.report.tables.plan import survival_tables
@@ -56,7 +56,7 @@ def report(instance: so.Instance) -> Book:
 
 def test_events_are_called_by_the_names_of_their_entries(instance: so.Instance) -> None:
     event = instance.event("storm#00001")
-    assert in_full(instance, event) == "Storms · #00001"
+    assert full_name(instance, event) == "Storms · #00001"
     assert shock_title(instance, "embargo@2027") == "Full embargo · 2027"
     assert shock_title(instance, "fire@2026") == "fire@2026"
     assert shock_title(instance, "no shock of the file") == "no shock of the file"

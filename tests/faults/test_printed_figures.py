@@ -15,9 +15,18 @@ import optimizer as so
 from optimizer.cli.app import app
 from optimizer.horizon import windowed
 from optimizer.instance.ranges import Uncertain, UncertainNumber
-from optimizer.report.format import beside, in_millions, in_percent, margin, months_text, percent, proof, proven_cost
+from optimizer.report.format import (
+    in_millions,
+    in_percent,
+    margin_text,
+    months_text,
+    percent,
+    proof,
+    proven_cost,
+    served_over_floor,
+)
 from optimizer.report.narrative import facts
-from optimizer.report.provenance import record
+from optimizer.report.provenance import run_facts
 from optimizer.report.tables.compare import _Rows
 from optimizer.report.tables.plan import survival_tables
 from optimizer.report.tables.sensitivity import _interval_text
@@ -69,7 +78,7 @@ def test_one_month_is_one() -> None:
 
 
 def test_minus_signs_are_minus_signs() -> None:
-    assert (si(-22.1e6), percent(-0.003, 1), margin(service(0.3, 0.7))) == ("−22.1M", "−0.3 %", "−40.0")
+    assert (si(-22.1e6), percent(-0.003, 1), margin_text(service(0.3, 0.7))) == ("−22.1M", "−0.3 %", "−40.0")
     assert si(-1e-12) == "0"
 
 
@@ -90,8 +99,8 @@ def test_minus_signs_are_minus_signs() -> None:
     ],
 )
 def test_share_floor_and_margin_fit_each_other(served: float, floor: float, words: str, points: str) -> None:
-    assert beside(served, floor) == words
-    assert margin(service(served, floor)) == points
+    assert served_over_floor(served, floor) == words
+    assert margin_text(service(served, floor)) == points
     if points:
         left, right = in_percent(served, floor)
         assert float(left) - float(right) == pytest.approx(float(points.replace("−", "-")))
@@ -202,7 +211,7 @@ def test_a_proven_gap_is_never_rounded_up(two_events: tuple[so.Instance, so.Resu
     assert said(1_229_990.0).endswith(f"no plan with this budget leaves less than 1.229M {result.money}")
     assert (
         "no plan with this budget costs less than −1.2346M"
-        in dict(record(replace(result, bound=-1_234_510.0, mip_gap=0.0)))["Proof"]
+        in dict(run_facts(replace(result, bound=-1_234_510.0, mip_gap=0.0)))["Proof"]
     )
 
 
@@ -229,13 +238,14 @@ def test_the_budget_of_a_run_is_that_of_its_proof() -> None:
     instance = so.load("instances/tiny.yaml")
     result = so.solve(instance, budget=5e6)
     assert "proven: no plan with this budget leaves less" in dict(facts(instance, result))["Gap of all shocks"]
-    assert "; no plan with this budget leaves a gap smaller than" in dict(record(result))["Proof"]
+    assert "; no plan with this budget leaves a gap smaller than" in dict(run_facts(result))["Proof"]
     # Doing nothing costs 30M, with a gap of 110M: the bound is of plans that leave no larger gap than this one.
     assert so.solve(instance, budget=0).total_cost == pytest.approx(30e6)
-    kept = dict(record(so.solve(instance)))["Proof"]
+    kept = dict(run_facts(so.solve(instance)))["Proof"]
     assert kept == "the least; no plan with this budget that survives as much costs less than 43.6M USD"
     assert (
-        "; no plan with this budget costs less than 36.919M USD without a larger gap;" in dict(record(result))["Proof"]
+        "; no plan with this budget costs less than 36.919M USD without a larger gap;"
+        in dict(run_facts(result))["Proof"]
     )
 
 
@@ -346,4 +356,4 @@ def test_a_proof_is_a_share_of_what_was_minimised() -> None:
         proven_cost(result, result.priced_cost)
         == "30M USD, with gaps at their price 41M USD, proven within 1 % of the least"
     )
-    assert dict(record(result))["Proof"] == "cost with gaps at their price, 41M USD: within 1 % of the least"
+    assert dict(run_facts(result))["Proof"] == "cost with gaps at their price, 41M USD: within 1 % of the least"

@@ -8,7 +8,7 @@ import pytest
 import optimizer as so
 from optimizer.instance.edits import with_budget
 from optimizer.report.html.book import book
-from optimizer.report.narrative import facts, plan_headline, sentence, short_verdict
+from optimizer.report.narrative import answer_sentence, facts, plan_headline, short_verdict
 from optimizer.report.tables.compare import comparison_headline as of_comparison
 from optimizer.studies.compare import compare
 from optimizer.studies.comparison import single_point
@@ -60,15 +60,16 @@ def test_one_shock_is_no_sum() -> None:
     one = with_budget(so.load(TINY, ["shocks.embargo.start=2029"]), 0)
     found = so.solve(one)
     said = dict(facts(one, found))
-    assert "survival floors fail in 1 of 1 shock in embargo" in sentence(one, found)
+    assert "survival floors fail in 1 of 1 shock in embargo" in answer_sentence(one, found)
     assert said["Worst shock"].startswith("embargo (2029 to 2030): a survival gap of 70M USD, 140 t below the floors")
     assert not any("summed" in text for text in said.values())
     assert said["Doing nothing"] == "fails in 1 of 1 shock, embargo: a survival gap of 70M USD, 140 t below the floors"
 
 
 def test_page_sentence_and_notebook_too(instance: so.Instance, result: so.Result) -> None:
-    assert "worst in embargo, from 2029 with a survival gap of 70M USD, where motors gets 0 % in 2029" in sentence(
-        instance, result
+    assert (
+        "worst in embargo, from 2029 with a survival gap of 70M USD, where motors gets 0 % in 2029"
+        in answer_sentence(instance, result)
     )
     point = book(instance, single_point(instance, result), is_quick=True).to_dict()["points"][0]
     # The page begins with costs: gaps are not money that is paid.

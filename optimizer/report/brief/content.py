@@ -459,7 +459,7 @@ def make_brief(
         about=f"{about} {changed}".rstrip(),
         survives=result.survives,
         verdict=narrative.short_verdict(result),
-        sentence=narrative.sentence(instance, result),
+        sentence=narrative.answer_sentence(instance, result),
         parts=parts,
         warnings=tuple(warnings),
         notes=() if result.baseline is None else tuple(_notes(instance, result, explanation, frontier)),
@@ -485,5 +485,5 @@ def _parts(
     spent: dict[str, float] = {}
     for move in purchases(instance, result):
         spent[move.option] = spent.get(move.option, 0.0) + move.counted
-    proven = f"total cost {proven_cost(result, cost_with_gaps(result), 4)}"
+    proven = f"total cost {proven_cost(result, cost_with_gaps(result))}"
     yield confidence_part(result, result.comments, proven, spent)

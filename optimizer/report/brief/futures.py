@@ -491,5 +491,5 @@ def _confidence_part(
     for view in views:
         for move in purchases(view.instance, view.future.result):
             spent[move.option] = spent.get(move.option, 0.0) + view.future.probability * move.counted
-    proven = proven_cost(result, futures_with_gaps(instance_of(result), result), 4)
+    proven = proven_cost(result, futures_with_gaps(instance_of(result), result))
     return confidence_part(result, comments, f"{result.measure} {proven}", spent)

@@ -8,7 +8,7 @@ from typing import Any
 from optimizer.horizon import windowed
 from optimizer.instance.schema import Instance
 from optimizer.report.figures import years
-from optimizer.report.format import audit_text, between, dated, percent, plural
+from optimizer.report.format import audit_text, between, dated_name, percent, plural
 from optimizer.report.provenance import BasisShares, basis_of, find_numbers, weighted_basis
 from optimizer.report.tables.render import page_table
 from optimizer.results.frames import Frame, FrameColumn
@@ -228,7 +228,7 @@ def _shortage_text(instance: Instance, result: Result, delay: Delay) -> str:
     if delay.shock is None:
         more = f"; it costs {si(delay.cost, result.money)} more" if delay.cost > 0 else ""
         return f"nothing more goes unserved{more}"
-    where = f" in {dated(instance, instance.event(delay.shock))}"
+    where = f" in {dated_name(instance, instance.event(delay.shock))}"
     if delay.gap > NEGLIGIBLE * max(1.0, delay.shortage_cost):
         text = f"{si(delay.below_floor, 't')} more below floors, survival gap +{si(delay.gap, result.money)}{where}"
     else:

@@ -9,7 +9,7 @@ from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name
 from optimizer.instance.schema import Instance
 from optimizer.report.brief.plan_parts import BriefPart
-from optimizer.report.format import dated, entry_title, in_percent, is_date, list_names, percent, plural
+from optimizer.report.format import dated_name, entry_title, in_percent, is_date, list_names, percent, plural
 from optimizer.results.frames import Frame, FrameColumn
 from optimizer.results.plan import Outcome, Service
 from optimizer.results.result import Result, hardest_of
@@ -146,7 +146,7 @@ def _row_name(instance: Instance, each: _ShockRow) -> str:
     fold, outcome = each.row.fold, each.shown
     title, which = entry_title(instance, instance.event(outcome.name))
     if not fold.is_many or not which:
-        return dated(instance, instance.event(outcome.name))
+        return dated_name(instance, instance.event(outcome.name))
     if not is_date(instance, which):
         return f"{title}, {plural(len(fold.shocks), 'shock')}"
     name, window = f"{title}, {plural(len(fold.shocks), 'date')}", windowed(outcome.first, outcome.last)
@@ -215,7 +215,7 @@ def _largest_loss(instance: Instance, result: Result, worst: Outcome) -> Iterato
 
 def _loss_text(instance: Instance, outcome: Outcome, money: str) -> str:
     """Return a shock with its unserved demand, and a remark if all floors hold."""
-    name = f"{dated(instance, instance.event(outcome.name))}{_may_fail_mark(outcome)}"
+    name = f"{dated_name(instance, instance.event(outcome.name))}{_may_fail_mark(outcome)}"
     held = ", though floors hold" if outcome.survives else ""
     return f"{name}: {', '.join(_unserved_words(instance, outcome, money))}{held}"
 
@@ -242,7 +242,7 @@ def event_window(instance: Instance, outcome: Outcome) -> str:
     """Return a shock's name, periods, and whether it may fail: ``Full embargo (2028Q1 to 2028Q4)``."""
     event = instance.event(outcome.name)
     title, which = entry_title(instance, event)
-    name = title if is_date(instance, which) else dated(instance, event)
+    name = title if is_date(instance, which) else dated_name(instance, event)
     return f"{name} ({windowed(outcome.first, outcome.last)}){_may_fail_mark(outcome)}"
 
 
@@ -359,7 +359,7 @@ def _place_of_segment(instance: Instance, d: str, outcome: Outcome, service: Ser
 
 
 def _segment_row(instance: Instance, d: str, outcome: Outcome, service: Service) -> tuple[Any, ...]:
-    where = f"{dated(instance, instance.event(outcome.name))}{_may_fail_mark(outcome)}"
+    where = f"{dated_name(instance, instance.event(outcome.name))}{_may_fail_mark(outcome)}"
     value = _value(instance, d, service.shortage)
     return display_name(instance, d), *_served_and_floor(service), service.shortage, value, where
 

@@ -22,7 +22,7 @@ from optimizer.report.figures.canvas import (
     of_plan,
     plain,
 )
-from optimizer.report.format import LINE, in_full, percent
+from optimizer.report.format import DEPENDENCE, full_name, percent
 from optimizer.results.plan import Flows, SourceShare
 from optimizer.results.result import Result
 from optimizer.studies.supply_chain import Chain, ChainPlace, chain
@@ -133,7 +133,7 @@ def sankey(
     """Draw the supply chain on one path, with bands as wide as the share of demand for each commodity."""
     from matplotlib.patches import Patch
 
-    title = "in the baseline" if key == BASELINE else f"in {in_full(instance, instance.event(key))}"
+    title = "in the baseline" if key == BASELINE else f"in {full_name(instance, instance.event(key))}"
     span = windowed(drawn.first, drawn.last)
     crowded = max(Counter(place.column for place in drawn.places).values(), default=0)
     canvas = new_canvas(f"{instance.title}: the supply chain {title}, {span}", max(4.6, 0.19 * crowded))
@@ -290,7 +290,7 @@ def dependence_figure(
         for region in colours
         if region in seen
     ]
-    add_footer(canvas, f"Share of production in the baseline; dashed: {percent(LINE)} from one region. HHI: "
+    add_footer(canvas, f"Share of production in the baseline; dashed: {percent(DEPENDENCE)} from one region. HHI: "
          "concentration, 0 to 1, in the first and last year. "
          f"{of_plan(result)}", handles)  # fmt: skip
     return canvas
@@ -315,7 +315,7 @@ def _stack(
         colour, pattern = colours.get(region, (GREY, ""))
         panel.bar(years, parts, bottom=below, color=colour, hatch=pattern * 3, width=0.86)
         below = [low + part for low, part in zip(below, parts, strict=True)]
-    panel.axhline(LINE, color=INK, linestyle="--", linewidth=1.1)
+    panel.axhline(DEPENDENCE, color=INK, linestyle="--", linewidth=1.1)
     ends = ((shares[0], "left"), (shares[-1], "right"))
     for share, side in ends if len(shares) > 1 else ends[:1]:
         if share.regions:

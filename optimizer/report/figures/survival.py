@@ -29,16 +29,16 @@ from optimizer.report.figures.canvas import (
     thin_ticks,
 )
 from optimizer.report.format import (
-    FOLDED,
-    MEANING,
+    FOLDED_NOTE,
     PARTIAL,
-    PARTLY,
+    PARTIAL_NOTE,
+    SERVICE_NOTE,
     Standing,
     entry_title,
-    in_full,
+    full_name,
     left_out,
     served_in_full,
-    share,
+    service_text,
     shortened,
     standing,
 )
@@ -129,7 +129,7 @@ def compact(passing: Passing) -> dict[str, Any]:
 
 
 def _figures(service: Service) -> list[Any]:
-    return [service.worst_service, service.floor, service.worst_period, service.first_failure, share(service)]
+    return [service.worst_service, service.floor, service.worst_period, service.first_failure, service_text(service)]
 
 
 def critical(instance: Instance, result: Result, *, every: bool = False) -> tuple[tuple[Fold, ...], tuple[str, ...]]:
@@ -196,7 +196,7 @@ def compact_row(instance: Instance, result: Result, row: Folded) -> dict[str, An
         "count": row.count_text,
         "worst_word": row.worst_word,
         "worst": row.worst.name,
-        "worst_title": in_full(instance, instance.event(row.worst.name)),
+        "worst_title": full_name(instance, instance.event(row.worst.name)),
         "windows_failed": failing(instance, result, row.fold),
         "segments": {d: [*_figures(each), name] for d, (name, each) in row.segments.items()},
         "partial": [d for d in row.segments if d in row.partial],
@@ -305,9 +305,9 @@ def heatmap(instance: Instance, result: Result, lanes: Sequence[Lane], rows: Seq
     handles = [
         Patch(facecolor=ground, edgecolor=GREY, linewidth=0.4, label=name) for name, ground, _ in CLASSES.values()
     ]
-    notes = [f"{MEANING} ✗: below the floor."]
-    notes += [FOLDED] if is_many else []
-    notes += [PARTLY] if any(row.partial for row in rows) else []
+    notes = [f"{SERVICE_NOTE} ✗: below the floor."]
+    notes += [FOLDED_NOTE] if is_many else []
+    notes += [PARTIAL_NOTE] if any(row.partial for row in rows) else []
     notes += [left_out(unlisted)] if unlisted else []
     add_footer(canvas, " ".join([*notes, of_plan(result)]), handles)
     return canvas
@@ -350,7 +350,7 @@ def _short_title(window: ShockWindow | Lane, most: int) -> str:
 
 
 def _cell_words(service: Service) -> str:
-    return ("✗" if service.first_failure is not None else "") + share(service)
+    return ("✗" if service.first_failure is not None else "") + service_text(service)
 
 
 def path(instance: Instance, result: Result, window: ShockWindow, passing: Passing, d: str) -> Canvas:

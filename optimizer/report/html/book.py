@@ -30,8 +30,8 @@ from optimizer.report.figures.survival import (
     tightest,
 )
 from optimizer.report.figures.time_to_survive import ChokepointLine, lines, only_ending, shortest_times
-from optimizer.report.format import LINE, changed_words, plural
-from optimizer.report.provenance import Source, head, record, sources
+from optimizer.report.format import DEPENDENCE, changed_words, plural
+from optimizer.report.provenance import Source, head_comment, run_facts, sources
 from optimizer.report.tables.budgets import baseline_words, losses, note_on_attacks, tolerance_words
 from optimizer.report.tables.render import page_table
 from optimizer.results.plan import ByPeriod, Plan, SourceShare
@@ -90,7 +90,7 @@ class PlanView:
             "given": result.given,
             "status": result.status,
             "survives": result.survives,
-            "sentence": narrative.sentence(instance, result),
+            "sentence": narrative.answer_sentence(instance, result),
             "headline": narrative.short_verdict(result),
             "facts": self.facts(instance, counted_from),
             "build": [list(item) for item in _to_build(self.moves, money)],
@@ -98,7 +98,7 @@ class PlanView:
             "kept": list(kept),
             "failed": list(failed),
             "shortest": list(shortest_times(instance, lines(instance, only_ending(self.survived))[1])),
-            "dependent": narrative.dependence_sentence(instance, result, LINE),
+            "dependent": narrative.dependence_words(instance, result),
             **{key: getattr(result, key) for key in PLAN_FIGURES},
             "shocks_failed": sum(outcome.fails for outcome in result.shocks),
             "moves": [asdict(move) for move in self.moves],
@@ -240,7 +240,7 @@ class Book:
             "currency": own.result.currency,
             "money": own.result.money,
             "home": instance.home or "",
-            "line": LINE,
+            "line": DEPENDENCE,
             "horizon": {
                 "start": horizon.start,
                 "end": horizon.end,
@@ -265,7 +265,7 @@ class Book:
             "chokepoints": [asdict(line) for line in own.before],
             "head": self.head,
             "sources": [asdict(source) for source in self.sources],
-            "record": [list(line) for line in record(own.result)],
+            "record": [list(line) for line in run_facts(own.result)],
         }
         return _fit_to_page(tidy(data))
 
@@ -338,7 +338,7 @@ def book(
         lanes=lanes(instance, rows),
         unlisted=len(instance.events) - sum(len(row.shocks) for row in rows),
         views=tuple(replace(made[id(point.result)], budget=point.budget) for point in found.points),
-        head=head(own),
+        head=head_comment(own),
         sources=sources(instance, own),
         brief=brief or make_brief(instance, own, frontier=found, warnings=warnings),
         warnings=warnings,

@@ -11,7 +11,7 @@ from optimizer.instance.derived import but_samples, display_name, size_unit
 from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.report.format import DASH, plural, share_text
-from optimizer.report.narrative import GAPS_PRICED, signed_amount, whole
+from optimizer.report.narrative import GAPS_PRICED, base_name, signed_amount
 from optimizer.report.tables.plan import plan_tables
 from optimizer.report.tables.render import closing_lines, cross_table, screen_table
 from optimizer.results.frames import FrameRow
@@ -64,7 +64,7 @@ def _headline(instance: Instance, found: Alternatives) -> str:
     return (
         f"{instance.title}: of {options} {_class_counts(found)}, in plans that cost{priced} "
         f"up to {si(found.extra_cost, instance.money)} more than {what} ({cost}{_proven_cost(instance, found)}), "
-        f"{short(100 * found.within)} % of {whole(found.tolerance_base)}."
+        f"{short(100 * found.within)} % of {base_name(found.tolerance_base)}."
     )
 
 

@@ -14,7 +14,7 @@ from optimizer.disruptions.adversary import attack_budget_text
 from optimizer.horizon import windowed
 from optimizer.instance.derived import but_samples
 from optimizer.instance.schema import Instance
-from optimizer.report.format import beside, cost_with_gaps, plural, with_shock_titles
+from optimizer.report.format import cost_with_gaps, plural, served_over_floor, with_shock_titles
 from optimizer.report.narrative import cost_facts, difference_text, plan_headline
 from optimizer.report.tables.budgets import no_outlay_words
 from optimizer.report.tables.plan import STYLES, answer_panel, builds_table, stocks_table
@@ -221,7 +221,7 @@ def _segments_table(found: AttackResult) -> Table | None:
         found.instance,
         found.frames.frame("segments"),
         title=f"The worst attack that the adversary can afford, {windowed(worst.first, worst.last, '–')}",
-        cells={"service": lambda row: beside(row["service"], row["floor"])},
+        cells={"service": lambda row: served_over_floor(row["service"], row["floor"])},
         style=lambda row: "bold red" if row["below_floor"] > 0 else "",
     )
 

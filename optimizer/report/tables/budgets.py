@@ -13,8 +13,8 @@ from rich.text import Text
 
 from optimizer.instance.derived import but_samples, display_name, one_region, size_text
 from optimizer.instance.schema import Instance
-from optimizer.report.format import DASH, LINE, MEANING, cost_with_gaps, list_names, percent, plural
-from optimizer.report.narrative import GAPS_PRICED, difference_text, in_tolerance, of_gaps, under_budget
+from optimizer.report.format import DASH, DEPENDENCE, SERVICE_NOTE, cost_with_gaps, list_names, percent, plural
+from optimizer.report.narrative import GAPS_PRICED, difference_text, gap_accuracy_text, tolerance_text, under_budget
 from optimizer.report.tables.render import CellRenderer, cross_table, screen_table
 from optimizer.results.frames import FrameRow
 from optimizer.results.result import Result
@@ -48,11 +48,11 @@ def caption(comparison: Comparison, columns: Sequence[ComparisonColumn], against
     """Return the caption of the given columns: the meaning of the marks, and the accuracy of the figures."""
     text = f"▲ more, ▼ less than in {against}, ◆ as much at other times. "
     if any(column.result.shocks for column in columns):
-        text += f"Worst service: {MEANING} Over all shocks: the cells of a row may be of different shocks and periods, "
-        text += "with other floors. ✗ below the floor. "
+        text += f"Worst service: {SERVICE_NOTE} Over all shocks: the cells of a row may be of different shocks and "
+        text += "periods, with other floors. ✗ below the floor. "
     text += "Largest share: of what is made in the "
     text += f"baseline, from {one_region(next(iter(comparison.cases.values())))}; ! more than "
-    text += f"{percent(LINE)}. {_gap_definition(columns)}{sure(comparison, columns)}"
+    text += f"{percent(DEPENDENCE)}. {_gap_definition(columns)}{sure(comparison, columns)}"
     if cost_without_shocks_differs(columns):
         text += " The price of a column counts from its own cost without shocks, under the same rules and budget: "
         text += "columns that differ only in rules or budgets compare by total cost."
@@ -279,10 +279,10 @@ def budget_steps_table(comparison: Comparison, width: int) -> Table | None:
 def sure(comparison: Comparison, columns: Sequence[ComparisonColumn] = ()) -> str:
     """Return the sentence on the accuracy of costs and gaps in some columns or in all, stopped ones excepted."""
     settled = [column for column in columns or comparison.columns if column.result.status != "stopped"]
-    costs = in_tolerance(_tolerance_bases(comparison, settled), next(iter(comparison.cases.values())).money)
+    costs = tolerance_text(_tolerance_bases(comparison, settled), next(iter(comparison.cases.values())).money)
     proven = [f"costs to {costs}{_priced_words(column.result for column in settled)}"] if costs else []
     if any(column.result.survival_gap > 0 and not column.result.has_priced_gaps for column in settled):
-        proven.append(f"survival gaps to {of_gaps(comparison.accuracy)}")
+        proven.append(f"survival gaps to {gap_accuracy_text(comparison.accuracy)}")
     return f"Proven: {' and '.join(proven)}." if proven else ""
 
 
@@ -400,7 +400,7 @@ def tolerance_words(found: Frontier, money: str) -> str:
     if found.tolerance_base is None:
         return ""
     priced = _priced_words(point.result for point in found.points)
-    return f"{in_tolerance([found.tolerance_base], money)}{priced}"
+    return f"{tolerance_text([found.tolerance_base], money)}{priced}"
 
 
 def given_up(before: Result, after: Result) -> tuple[str, ...]:

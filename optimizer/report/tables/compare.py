@@ -12,7 +12,7 @@ from rich.text import Text
 
 from optimizer.instance.derived import but_samples, display_name, region_name
 from optimizer.instance.schema import Instance
-from optimizer.report.format import LINE, abroad, budget_text, case_title, percent, plural, share
+from optimizer.report.format import DEPENDENCE, abroad, budget_text, case_title, percent, plural, service_text
 from optimizer.report.narrative import survived_words
 from optimizer.report.provenance import PRICED_HIGHER
 from optimizer.report.tables.budgets import (
@@ -304,17 +304,17 @@ class _Rows:
                 moved = was is not None and abs(was.worst_service - worst.worst_service) >= 0.005
                 mark = "✗ " if worst.shocks_failed else ""
                 style = FAILS if worst.shocks_failed else CHANGED if moved else ""
-                cells.append(Text(mark + share(worst), style=style))
+                cells.append(Text(mark + service_text(worst), style=style))
             yield self._owner_title(d), cells
 
     def _dependence(self) -> Iterator[TableRow]:
-        """Yield a row for each commodity with more than `LINE` from one region abroad, the most changed first."""
+        """Yield a row for each commodity with more than `DEPENDENCE` from one region abroad, the most changed first."""
         commodities = union(column.result.shares for column in self.columns)
         tops = {
             c: [_largest_source(self._instance(column), column.result, c) for column in self.columns]
             for c in commodities
         }
-        over = {c: row for c, row in tops.items() if max(part for _, part in row) > LINE}
+        over = {c: row for c, row in tops.items() if max(part for _, part in row) > DEPENDENCE}
         ordered = sorted(over, key=lambda c: -round(_share_range(over[c]), 3))
         for c in ordered[:MOST_SHARES]:
             regions = {region for region, _ in over[c] if region}
@@ -322,7 +322,7 @@ class _Rows:
             head = f"{name}: {regions.pop()}" if same else name
             yield head, [_share_cell(top, is_named=not same) for top in over[c]]
         if len(ordered) > MOST_SHARES:
-            yield f"{len(ordered) - MOST_SHARES} more above {percent(LINE)}", [Text("") for _ in self.columns]
+            yield f"{len(ordered) - MOST_SHARES} more above {percent(DEPENDENCE)}", [Text("") for _ in self.columns]
 
     def _builds(self) -> Iterator[TableRow]:
         bought = [sizes_bought(column.result) for column in self.columns]
@@ -407,7 +407,7 @@ def _share_cell(top: tuple[str, float], *, is_named: bool) -> Text:
     region, part = top
     if not region:
         return Text("–", style="dim")
-    over = part > LINE
+    over = part > DEPENDENCE
     said = f"{percent(part)}{' !' if over else ''}"
     return Text(f"{said}\n{region}" if is_named else said, style="red" if over else "")
 

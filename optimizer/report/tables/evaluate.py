@@ -138,7 +138,7 @@ def _adaptive_optimum_facts(found: FuturesEvaluation) -> Iterator[tuple[str, str
     if not best.futures:
         yield "Optimum", futures_headline(best)
         return
-    cost = f"{futures_headline(best)}; {best.measure} {proven_cost(best, futures_with_gaps(found.instance, best), 4)}"
+    cost = f"{futures_headline(best)}; {best.measure} {proven_cost(best, futures_with_gaps(found.instance, best))}"
     more = found.more(0) if len(found.plans) == 1 else None
     yield "Optimum", cost + ("" if more is None else _cost_difference_text(more, best, survives=found.survives))
 

@@ -13,10 +13,10 @@ from optimizer.instance.reading import instance_of
 from optimizer.instance.schema import Instance
 from optimizer.report.format import (
     all_of,
+    audited_headline,
     between,
     committed_words,
     list_names,
-    outcome_of_audit,
     outlay_words,
     percent,
     plural,
@@ -70,7 +70,7 @@ def futures_headline(result: FuturesResult) -> str:
     else:
         headline = f"FAILS in {len(failed)} of {count} futures: {_failing_text(result, failed)}"
     headline = f"STOPPED before the proof. So far it {headline}" if result.status == "stopped" else headline
-    return outcome_of_audit(headline, result.audit)
+    return audited_headline(headline, result.audit)
 
 
 def _failing_text(result: FuturesResult, failed: Sequence[FutureResult]) -> str:

@@ -17,19 +17,19 @@ from optimizer.instance.schema import Instance
 from optimizer.levers import Stock
 from optimizer.report.format import (
     DASH,
-    FOLDED,
-    LINE,
-    MEANING,
+    DEPENDENCE,
+    FOLDED_NOTE,
     PARTIAL,
-    PARTLY,
+    PARTIAL_NOTE,
+    SERVICE_NOTE,
     abroad,
     changed_words,
     left_out,
-    margin,
+    margin_text,
     percent,
     plural,
     served_in_full,
-    share,
+    service_text,
     shock_title,
     standing,
     with_shock_titles,
@@ -269,13 +269,13 @@ def survival_tables(instance: Instance, result: Result, width: int, *, every: bo
 
 
 def _caption(rows: Sequence[Folded], segments: Sequence[str], hidden: int, ending: Collection[str]) -> str:
-    first = f"{MEANING} Margin in percentage points; then the weakest period below the floor (and since when)."
+    first = f"{SERVICE_NOTE} Margin in percentage points; then the weakest period below the floor (and since when)."
     cells = [(row, d) for row in rows for d in row.segments]
     said = {
-        FOLDED: any(row.fold.is_many for row in rows),
+        FOLDED_NOTE: any(row.fold.is_many for row in rows),
         OTHER: any(starmap(_is_of_another, cells)),
         NOT_KEPT: any(d not in row.segments and d not in row.full for row in rows for d in segments),
-        PARTLY: any(starmap(_is_partial, cells)),
+        PARTIAL_NOTE: any(starmap(_is_partial, cells)),
         MAY_FAIL: any(map(attrgetter("excused"), rows)),
         _ending_text(rows): any(_ending_sign(row, ending) for row in rows),
         left_out(hidden): hidden > 0,
@@ -338,7 +338,7 @@ def _is_of_another(row: Folded, d: str) -> bool:
 
 
 def _service_text(service: Service) -> Text:
-    figures = " ".join(part for part in (share(service), margin(service)) if part)
+    figures = " ".join(part for part in (service_text(service), margin_text(service)) if part)
     if service.first_failure is not None:
         # A column is 12 characters wide.
         figures = f"{figures}\n" if len(figures) <= 12 else figures.replace(" ", "\n", 1) + " "
@@ -357,7 +357,7 @@ def _weakest_table(instance: Instance, result: Result) -> Table:
 
     def figures(row: FrameRow) -> str:
         worst = result.services[row["segment"]]
-        return " ".join(part for part in (share(worst), margin(worst)) if part)
+        return " ".join(part for part in (service_text(worst), margin_text(worst)) if part)
 
     def where(row: FrameRow, name: str) -> str:
         # If every shock serves all demand, no shock is the worst.
@@ -411,19 +411,18 @@ def _nowhere_note(instance: Instance) -> str:
 
 def _dependence_caption(instance: Instance, hidden: int) -> str:
     caption = "Shares of production in years without a shock, in which a plant dearer than imports may stand idle. "
-    caption += (
-        f"HHI: concentration, 0 to 1{_nowhere_note(instance)}. ! more than {percent(LINE)} from {one_region(instance)}."
-    )
+    caption += f"HHI: concentration, 0 to 1{_nowhere_note(instance)}. "
+    caption += f"! more than {percent(DEPENDENCE)} from {one_region(instance)}."
     return caption + (f" From no such region and left out (--all lists them): {hidden}." if hidden else "")
 
 
 def _dependent_first(instance: Instance, result: Result, *, every: bool) -> list[str]:
-    """Return the commodities from abroad, first those above `LINE`; all if none is from abroad or `every` is set."""
+    """Return commodities from abroad, first those above `DEPENDENCE`; all with `every`, or if none is from abroad."""
     largest = {
         c: max((_largest_abroad(instance, each) for each in shares), default=0.0) for c, shares in result.shares.items()
     }
     foreign = [commodity for commodity, share in largest.items() if every or share > 0] or list(largest)
-    return sorted(foreign, key=lambda commodity: largest[commodity] <= LINE)
+    return sorted(foreign, key=lambda commodity: largest[commodity] <= DEPENDENCE)
 
 
 def _largest_abroad(instance: Instance, share: SourceShare) -> float:
@@ -438,7 +437,7 @@ def _source_cells(instance: Instance, share: SourceShare, most: int) -> tuple[Te
     parts = [f"{region_name(instance, region)} {percent(part)}" for region, part in list(share.regions.items())[:most]]
     others = len(share.regions) - most
     words = ", ".join(parts) + (f", +{plural(others, 'region')}" if others > 0 else "")
-    over = _largest_abroad(instance, share) > LINE
+    over = _largest_abroad(instance, share) > DEPENDENCE
     return Text(("! " if over else "") + words, style="red" if over else ""), fixed(share.hhi, 2)
 
 

@@ -22,7 +22,7 @@ from optimizer.report.format import (
     shock_title,
     uncertain_text,
 )
-from optimizer.report.narrative import GAPS_PRICED, difference_text, in_tolerance, of_gaps
+from optimizer.report.narrative import GAPS_PRICED, difference_text, gap_accuracy_text, tolerance_text
 from optimizer.report.tables.render import CellRenderer, closing_lines, cross_table, screen_table
 from optimizer.studies.boxes import Bounds
 from optimizer.studies.discovery_result import Discovery, FailureBox, SampleDimension
@@ -170,8 +170,8 @@ def _tornado_caption(found: Sensitivity, *, gaps: bool, is_wide: bool) -> str:
     parts.append(f"Cost change: from that cost{'; gap left: the survival gap itself' if gaps else ''}.")
     if found.tolerance_base is not None:
         has_price = found.instance.policy.gap_price is not None
-        of_gap = f", {GAPS_PRICED}" if has_price else f" and survival gaps to {of_gaps(found.accuracy)}"
-        parts.append(f"Proven: costs to {in_tolerance([found.tolerance_base], money)}{of_gap * gaps};")
+        of_gap = f", {GAPS_PRICED}" if has_price else f" and survival gaps to {gap_accuracy_text(found.accuracy)}"
+        parts.append(f"Proven: costs to {tolerance_text([found.tolerance_base], money)}{of_gap * gaps};")
         parts.append(f"{DASH}: no proven change of the cost.")
     parts += shortage_cost_notes(found.bars)
     if is_wide:

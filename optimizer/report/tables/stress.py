@@ -12,7 +12,7 @@ from rich.text import Text
 from optimizer.disruptions.ensemble import VARIED
 from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name, entry_name, size_text
-from optimizer.report.format import beside, list_names, percent, plural
+from optimizer.report.format import list_names, percent, plural, served_over_floor
 from optimizer.report.tables.plan import answer_panel
 from optimizer.report.tables.render import UnbrokenText, closing_lines, cross_table, screen_table
 from optimizer.results.frames import Frame, FrameRow
@@ -248,7 +248,7 @@ def _effects_text(broken: BrokenShock) -> str:
 
 
 def _failed_first_text(stress: Stress, broken: BrokenShock, most: int) -> str:
-    share = f"{beside(broken.service, broken.floor)} %"
+    share = f"{served_over_floor(broken.service, broken.floor)} %"
     makers = [display_name(stress.instance, name) for name in broken.makers]
     at = f"at their limit: {list_names(makers, most)}" if makers else "no maker known at its limit"
     stage = f"stage {broken.stage}; " if broken.stage else ""
