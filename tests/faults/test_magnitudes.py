@@ -77,6 +77,14 @@ def test_a_right_figure_beside_a_wrong_one_is_not_reported() -> None:
     assert "Write 200k" in cure
 
 
+def test_a_cost_that_is_compared_by_output_is_shown_so() -> None:
+    # Half a tonne of magnets from a tonne of activity: they cost 120k a tonne, and what is short only 100k.
+    sets = ("processes.imports.output.magnet=0.5", "demands.motors.shortage_cost=100k", "options.plant.cost=150k")
+    ((where, what, _),) = said(TINY, *sets, "options.reserve.price=150k")
+    assert where == "demands.motors.shortage_cost"
+    assert what == "100k USD per t is less than any supply costs: cost of imports 60k (120k by output) USD per t"
+
+
 def test_the_warning_has_the_line_of_the_figure(tmp_path: Path) -> None:
     text = TINY.read_text().replace("capacity: 120, cost: 60k", "capacity: 120,\n    cost: 60")
     file = tmp_path / "slip.yaml"

@@ -91,6 +91,14 @@ def test_an_amount_with_a_suffix_needs_no_quotes(tmp_path: Path) -> None:
     assert [dump_flow(text) for text in ("2.5B", "-1M", "60", "1e3", "k")] == ["2.5B", "-1M", '"60"', '"1e3"', "k"]
 
 
+def test_whole_amounts_are_written_in_short_where_that_is_exact() -> None:
+    amounts = {"a": 10**6, "b": -(10**9), "c": 1_500_000_000, "d": 999_999, "e": 12_345_678, "f": 1_234_500, "g": 2e7}
+    lines = dump_yaml({"policy": amounts}).splitlines()
+    assert [line.partition(": ")[2] for line in lines if ": " in line] == [
+        "1M", "-1B", "1.5B", "999999", "12345678", "1.2345M", "20000000.0",
+    ]  # fmt: skip
+
+
 @given(VALUES)
 def test_any_value_is_read_back_from_a_cell(value: Any) -> None:
     # A number that Excel would round stands as text, and means the same.
@@ -261,6 +269,14 @@ def test_findings_name_sheet_and_cell(slip: tuple[str, str, int, Any], expected:
         expected = expected.replace(f"{{{head}}}", column(sheet, head))
     said = found(content)
     assert any(expected in each and each.startswith("book.xlsx:") for each in said), said
+
+
+def test_columns_stand_in_the_order_of_the_fields_with_years_behind_their_field() -> None:
+    book = openpyxl.load_workbook(io.BytesIO(dump_workbook(open_document(TINY).data)))
+    assert [cell.value for cell in book["demands"][1]] == [
+        "id", "name", "commodity", "quantity", "survival", "survival.2027", "survival.2029", "shortage_cost", "source",
+        "comment",
+    ]  # fmt: skip
 
 
 def test_a_value_of_a_series_out_of_range_is_found_at_its_own_year() -> None:

@@ -1,5 +1,6 @@
 """Reading instance files: YAML 1.2 scalars, aliases and merges, JSON, overrides, the way there and back."""
 
+import gc
 import json
 from pathlib import Path
 
@@ -347,6 +348,25 @@ def test_instance_survives_the_way_to_data_and_back(path: Path) -> None:
     assert [event.name for event in again.events] == [event.name for event in instance.events]
     assert so.read(json.loads(json.dumps(data))) == instance
     assert so.read(data).to_dict() == data
+
+
+def test_an_instance_without_segments_and_shocks_comes_back() -> None:
+    empty = so.read({"horizon": {"start": 2026, "end": 2027, "step": "year"}, "commodities": {}, "demands": {}})
+    assert so.read(empty.to_dict()) == empty
+
+
+def test_reading_leaves_garbage_collection_as_it_was(tmp_path: Path) -> None:
+    load(tmp_path, BASE)
+    assert gc.isenabled()
+    with pytest.raises(so.InstanceError):
+        load(tmp_path, BASE, "horizon.step=day")
+    assert gc.isenabled()
+    gc.disable()
+    try:
+        load(tmp_path, BASE)
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
 
 
 def test_what_is_not_the_same_is_not_equal(tmp_path: Path) -> None:

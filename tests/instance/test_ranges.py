@@ -45,6 +45,19 @@ def test_any_number_may_have_one_and_comes_back() -> None:
     assert (moved.discount_rate, moved.ranges) == (0.07, {})
 
 
+def test_the_lengths_of_a_family_move_in_whole_periods() -> None:
+    data = three()
+    data["shocks"]["stop"] |= {"grid": {"months": [12, 24]}}
+    del data["shocks"]["stop"]["months"]
+    data["horizon"]["step"] = "quarter"
+    data["ranges"] = {"shocks.stop.grid.months": {"low": 0.25, "high": 2, "of": "value"}}
+    instance = so.read(data)
+    # In quarters: 4 and 8 times 1.3 are 5.2 and 10.4, times 0.3 they are 1.2 and 2.4.
+    for factor, months in ((1.3, (15, 30)), (0.3, (3, 6)), (2, (24, 48))):
+        moved = with_numbers(instance, {"shocks.stop.grid.months": factor})
+        assert moved.shocks["stop"].durations.values == months
+
+
 def test_variants_share_what_they_do_not_change_and_change_nothing_else() -> None:
     instance = so.read(three() | {"ranges": {"options.*.capex": {"low": 0.5, "high": 2, "of": "value"}}})
     data = instance.to_dict()

@@ -43,16 +43,6 @@ def display_names_are_distinct(unchecked: Unchecked) -> Iterator[Problem]:
                 yield (section, key, "name"), what, "Give one of the two another name.", "warning"
 
 
-def running_costs_something(unchecked: Unchecked) -> Iterator[Problem]:
-    """Check that no activity without inputs has a negative cost: it would run at full capacity, and be paid for it."""
-    for name, activity in unchecked.instance.activities.items():
-        if not any(activity.input.values()) and min(activity.cost.values) < 0:
-            fate = "the surplus is thrown away" if any(activity.output.values()) else "is paid for taking nothing"
-            what = f"cost is below 0: it runs as much as it can, and {fate}"
-            cure = "Write what it costs; a surplus that sells is a process with that input and no output."
-            yield (activity_section(unchecked.instance, name), name, "cost"), what, cure, "warning"
-
-
 def options_are_as_their_levers_want(unchecked: Unchecked) -> Iterator[Problem]:
     """Yield the problems that levers report about their own fields."""
     for o, option in unchecked.instance.options.items():
@@ -216,7 +206,13 @@ class _Figure:
     unit: str
 
     def __str__(self) -> str:
-        return f"{self.what} {_format_amount(self.value)}"
+        return f"{self.what} {self.amount}"
+
+    @property
+    def amount(self) -> str:
+        """The value, with the size by which it is compared if that is another, such as a cost per t of output."""
+        by_output = f" ({_format_amount(self.size)} by output)" if self.size != self.value else ""
+        return f"{_format_amount(self.value)}{by_output}"
 
 
 # Full costs of a tonne by commodity, and costs of conversion by outputs.
@@ -307,7 +303,7 @@ def _stray_problem(figure: _Figure, main: Sequence[_Figure]) -> Problem:
     # A capex may stand beside a cost, which has another unit.
     are_alike = all(each.unit == figure.unit for each in beside)
     names = ", ".join(str(each) if are_alike else f"{each} {each.unit}" for each in beside) + unit * are_alike
-    what = f"{_format_amount(figure.value)}{unit} is {times} the nearest figure that it can be compared with: {names}"
+    what = f"{figure.amount}{unit} is {times} the nearest figure that it can be compared with: {names}"
     middle = main[len(main) // 2].size
     factor = min((1e-6, 1e-3, 1e3, 1e6), key=lambda factor: abs(math.log(factor * figure.size / middle)))
     meant = _format_amount(factor * figure.value)

@@ -323,6 +323,16 @@ def gap_price_is_a_multiple(unchecked: Unchecked) -> Iterator[Problem]:
         yield ("policy", "gap_price"), what, cure, "warning"
 
 
+def running_costs_something(unchecked: Unchecked) -> Iterator[Problem]:
+    """Check that no activity without inputs has a negative cost: it would run at full capacity, and be paid for it."""
+    for name, activity in unchecked.instance.activities.items():
+        if not any(activity.input.values()) and min(activity.cost.values) < 0:
+            fate = "the surplus is thrown away" if any(activity.output.values()) else "is paid for taking nothing"
+            what = f"cost is below 0: it runs as much as it can, and {fate}"
+            cure = "Write what it costs; a surplus that sells is a process with that input and no output."
+            yield (activity_section(unchecked.instance, name), name, "cost"), what, cure, "warning"
+
+
 def upkeep_costs_less_than_building(unchecked: Unchecked) -> Iterator[Problem]:
     """Check that no option costs more to keep in one year than to build: a sum paid once may be meant."""
     for o, option in unchecked.instance.sized.items():
