@@ -114,11 +114,11 @@ def branch_and_cut(
     bounds = model.solver.lower[source.places], model.solver.upper[source.places]
     loop.raise_bound(relaxation.objective)
     # The LPs with fixed integers leave a basis far from the relaxation; the tree starts from the relaxation's basis.
-    model.solver.keep(RELAXATION)
+    model.solver.store_basis(RELAXATION)
     for known in (model.solve_from_start(), None if leaves else model.solve_rounded(relaxation.values)):
         if known is not None:
             loop.evaluate(known)
-    model.solver.recall(RELAXATION)
+    model.solver.restore_basis(RELAXATION)
     bound = max(model.known_bound, relaxation.objective)
     if bound >= loop.cutoff():
         loop.raise_bound(bound)

@@ -221,7 +221,7 @@ class ConstraintGeneration(Search):
             return
         gaps = self.evaluator.gaps(self._next_lp.values, self.clock).gap
         left = math.inf if self.clock.left is None else self.clock.left * CHOICES_SHARE
-        with self.clock.hurried(left):
+        with self.clock.for_at_most(left):
             self._known_plan = best_excused_plan(self.tree, self.listed.shares, gaps, self._solve_with_excused)
         if self._known_plan is None:
             return

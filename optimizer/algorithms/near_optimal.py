@@ -35,7 +35,9 @@ from optimizer.results.plan import Plan
 from optimizer.solver.base import BranchingHistory, Clock, Listener, Settings, SolveResult, Vector
 from optimizer.tolerances import HELD_NEAR_OPTIMAL, INTEGRALITY, NEGLIGIBLE
 
-TOTAL, OPENED, LIMIT, GLANCE = "total", "opened", "limit", "glance"
+TOTAL, OPENED = "total", "opened"
+# The names under which bases are stored: that of the last bound, and that of the last relaxation of a search.
+BOUND_BASIS, TRIAL_BASIS = "bound", "trial"
 # A search near known plans uses the cheapest one and this many of those found last.
 LATEST = 2
 # ``found`` a plan, ``none`` exists (proven), or ``stopped`` by the time limit.
@@ -147,16 +149,16 @@ class NearOptimalSearch(Search):
     def lower_bound(self, objective: Expression) -> float:
         """Return a lower bound on the objective over all plans from the LP relaxation.
 
-        The earlier deadline of the clock does not apply. −∞ if the time runs out, or if the solver finds no solution:
+        The clock's `part_limit` does not apply. −∞ if the time runs out, or if the solver finds no solution:
         there is one, that of the known plans.
         """
         self.model.release_integers()
         self.model.solver.set_objective(objective)
         # The basis of the last such relaxation is closer than that of later solves.
-        self.model.solver.recall(LIMIT)
-        with self.clock.unhurried():
+        self.model.solver.restore_basis(BOUND_BASIS)
+        with self.clock.without_part_limit():
             result = self.model.solve_relaxed()
-        self.model.solver.keep(LIMIT)
+        self.model.solver.store_basis(BOUND_BASIS)
         return result.objective if result.status == "optimal" else -math.inf
 
     def reoptimise(self, known: NearOptimalPlan, objective: Expression) -> NearOptimalPlan | None:
@@ -228,9 +230,9 @@ class NearOptimalSearch(Search):
         """Return the result if LPs alone show that no plan exists or find one that is good enough; else None."""
         model = self.model.solver
         # Each relaxation starts from the last one's basis, which takes a tenth of the time of a tree from scratch.
-        model.recall(GLANCE)
+        model.restore_basis(TRIAL_BASIS)
         relaxation = self.model.solve_relaxed()
-        model.keep(GLANCE)
+        model.store_basis(TRIAL_BASIS)
         if relaxation.status == "infeasible" or (relaxation.status == "optimal" and relaxation.objective > most):
             return replace(relaxation, status="infeasible", values=None)
         if relaxation.values is None or not len(model.integers):
@@ -239,12 +241,12 @@ class NearOptimalSearch(Search):
         integers = relaxation.values[model.integers]
         for whole in (np.round(integers), np.ceil(integers - INTEGRALITY)):
             self.model.fix_integers(np.clip(whole, lower, upper))
-            model.recall(GLANCE)
+            model.restore_basis(TRIAL_BASIS)
             model.allow_fresh_start()
             found = self.model.solve_lp()
             if found.values is not None and found.objective <= enough:
                 return replace(found, status="stopped", bound=relaxation.objective)
-        model.recall(GLANCE)
+        model.restore_basis(TRIAL_BASIS)
         return None
 
     def _bound_integers(self, plans: Sequence[NearOptimalPlan], own: str | None) -> None:

@@ -96,10 +96,10 @@ def is_weak_lp(
     if relaxation.values is None or not len(model.integers) or not _is_weak(relaxation.objective, cutoff):
         return False
     lower, upper = model.lower.copy(), model.upper.copy()
-    model.keep(RELAXATION)
+    model.store_basis(RELAXATION)
     model.allow_fresh_start()
     rounded = solve_rounded(relaxation.values)
-    model.recall(RELAXATION)
+    model.restore_basis(RELAXATION)
     model.lower, model.upper = lower, upper
     known = cutoff if rounded is None else min(cutoff, rounded.objective)
     return math.isfinite(known) and _is_weak(relaxation.objective, known)
@@ -252,7 +252,7 @@ def plan_near(model: "ShockModel", relaxation: SolveResult) -> SolveResult | Non
     whole, places = model.integers_in(found.values), model.solver.integers
     alike = np.abs(whole - model.integers_in(relaxation.values)) <= ALIKE
     model.solver.bound(places[alike], whole[alike], whole[alike])
-    with model.clock.hurried(NEARBY_SECONDS):
+    with model.clock.for_at_most(NEARBY_SECONDS):
         near = model.solver.solve(cutoff=found.objective - model.noticeable(found.objective))
     model.release_integers()
     return found if near.values is None or near.objective >= found.objective else replace(near, bound=-math.inf)

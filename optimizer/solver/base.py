@@ -39,7 +39,7 @@ BoundsListener = Callable[[float, float], None]
 STOPPING = "stopping"
 # The phase that minimises cost subject to the minimal gap, as progress events and checkpoints name it.
 AT_GAP = "cost under the gap"
-_OF_A_STUDY = ("task", "done", "total", "may_grow")
+_STUDY_FIELDS = ("task", "done", "total", "may_grow")
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Progress:
 
     def record(self) -> dict[str, Any]:
         """Return the fields that a search sets, as plan files and checkpoints store them."""
-        return {key: value for key, value in asdict(self).items() if key not in _OF_A_STUDY}
+        return {key: value for key, value in asdict(self).items() if key not in _STUDY_FIELDS}
 
 
 Listener = Callable[[Progress], None]
@@ -106,7 +106,7 @@ def ignore(event: Progress) -> None:
 class Clock:
     """A deadline shared by several solves, the seconds spent in them, and whether the user stopped them.
 
-    `limit` is the deadline and `hurry` an earlier deadline for a part of the work, both in seconds since `started`.
+    `limit` is the deadline, and `part_limit` an earlier one for a part of the work, both in seconds since `started`.
     `signal_name` is the signal that ended the run: ``Ctrl-C``, ``SIGTERM`` or ``SIGHUP``.
     """
 
@@ -115,12 +115,12 @@ class Clock:
     solving: float = 0.0
     interrupted: bool = False
     signal_name: str = "Ctrl-C"
-    hurry: float = math.inf
+    part_limit: float = math.inf
 
     @property
     def left(self) -> float | None:
         """Seconds left before the earlier of the two deadlines; None without a deadline."""
-        until = self.hurry if self.limit is None else min(self.limit, self.hurry)
+        until = self.part_limit if self.limit is None else min(self.limit, self.part_limit)
         return None if math.isinf(until) else max(0.0, until - (time.perf_counter() - self.started))
 
     @property
@@ -129,23 +129,23 @@ class Clock:
         return self.interrupted or (self.left is not None and self.left <= 0)
 
     @contextlib.contextmanager
-    def hurried(self, patience: float) -> Iterator[None]:
-        """Limit the enclosed block to `patience` seconds, or to the time left before the deadline if that is less."""
-        before, until = self.hurry, time.perf_counter() - self.started + patience
-        self.hurry = min(before, until)
+    def for_at_most(self, seconds: float) -> Iterator[None]:
+        """Limit the enclosed block to `seconds`, or to the time left before the deadline if that is less."""
+        before, until = self.part_limit, time.perf_counter() - self.started + seconds
+        self.part_limit = min(before, until)
         try:
             yield
         finally:
-            self.hurry = before
+            self.part_limit = before
 
     @contextlib.contextmanager
-    def unhurried(self) -> Iterator[None]:
-        """Lift the earlier deadline `hurry` for the enclosed block; the deadline `limit` still holds."""
-        before, self.hurry = self.hurry, math.inf
+    def without_part_limit(self) -> Iterator[None]:
+        """Lift `part_limit` for the enclosed block; the deadline `limit` still holds."""
+        before, self.part_limit = self.part_limit, math.inf
         try:
             yield
         finally:
-            self.hurry = before
+            self.part_limit = before
 
 
 # The signals with which a user, a shell or a batch system ends a run.
@@ -186,16 +186,16 @@ def interruptible(clock: Clock, listener: Listener = ignore) -> Iterator[None]:
             report(Progress(STOPPING, time.perf_counter() - clock.started))
 
     before = {each: signal.getsignal(each) for each in SIGNALS}
-    taken = [n for n, handler in before.items() if n == signal.SIGINT or handler is not signal.SIG_IGN]
+    handled = [n for n, handler in before.items() if n == signal.SIGINT or handler is not signal.SIG_IGN]
     clock.interrupted |= bool(_NOTED)
     try:
         _STOPPABLE.append((clock, listener))
-        for each in taken:
+        for each in handled:
             signal.signal(each, stop)
         yield
     finally:
         _STOPPABLE.pop()
-        for each in taken:
+        for each in handled:
             signal.signal(each, before[each] or signal.SIG_DFL)
 
 
@@ -456,10 +456,10 @@ class BackEnd(Protocol):
     def add_cuts(self, columns: Indices, coefficients: Vector, rhs: Vector) -> None:
         """Append cuts, dense rows ``coefficients · columns ≤ rhs``, one per entry of `rhs`."""
 
-    def keep(self, name: str) -> None:
+    def store_basis(self, name: str) -> None:
         """Store the basis of the last LP under `name` until columns are added; a back end may do nothing."""
 
-    def recall(self, name: str) -> None:
+    def restore_basis(self, name: str) -> None:
         """Start the next LP from the basis stored under `name`, if there is one."""
 
     def allow_fresh_start(self) -> None:

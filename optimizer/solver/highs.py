@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pulp
-from highspy import HighsBasisStatus, HighsModelStatus, HighsVarType, kHighsIInf, kHighsInf
+from highspy import HighsBasisStatus, HighsModelStatus, HighsVarType, kHighsIInf
 
 from optimizer.errors import SOLVER_THREAD, SolverError
 from optimizer.model import Sense
@@ -53,7 +53,7 @@ DUAL, PRIMAL = 1, 4
 CHOSEN_BY_HIGHS, DEVEX = -1, 1
 # Restarts and sub-MIP heuristics. With a tight relaxation they cost more than they find, since rounding finds good
 # plans and branching closes the remaining gap; with a weak relaxation they are needed.
-COSTLY = (
+COSTLY_OPTIONS = (
     "mip_allow_restart",
     "mip_heuristic_run_rens",
     "mip_heuristic_run_rins",
@@ -67,7 +67,7 @@ DOUBTFUL_SHARE, DOUBTFUL_LEAST = 0.025, 200
 # number of seconds.
 MOST_TIMES, LEAST_LP_SECONDS = 3.0, 5.0
 # No model of this package is unbounded unless its figures are wrong: from some bases HiGHS reports it by mistake.
-UNDECIDED = (
+UNDECIDED_STATUSES = (
     HighsModelStatus.kUnknown,
     HighsModelStatus.kSolveError,
     HighsModelStatus.kNotset,
@@ -99,7 +99,7 @@ class HighsBackEnd:
             solver.createAndConfigureSolver(problem)
         solver.buildSolverModel(problem)
         self._highs = problem.solverModel
-        self._heed(np.array(self._highs.getLp().a_matrix_.value_))
+        self._lower_coefficient_limit(np.array(self._highs.getLp().a_matrix_.value_))
         if self._highs.getNumRow() != len(problem.constraints()):
             # HiGHS then drops all rows and would report the rest as optimal.
             raise SolverError("HiGHS refuses the model: after scaling, a coefficient is 1e15 or larger")
@@ -131,10 +131,10 @@ class HighsBackEnd:
         self._last: Solved | None = None
         self._highs.cbMipLogging += _weak_callback(self._log)
         # By name, a stored basis with its LP and solution; None in place of the latter two once cuts were added.
-        self._kept: dict[str, tuple[Any, Solved | None]] = {}
+        self._stored: dict[str, tuple[Any, Solved | None]] = {}
 
-    def _heed(self, coefficients: Vector) -> None:
-        """Lower the limit below which HiGHS ignores coefficients, if these are smaller; see `IGNORED_COEFFICIENT`."""
+    def _lower_coefficient_limit(self, coefficients: Vector) -> None:
+        """Lower the limit below which HiGHS ignores coefficients, if some are smaller; see `IGNORED_COEFFICIENT`."""
         smallest = float(np.abs(coefficients[coefficients != 0.0]).min(initial=math.inf))
         self._ignored = max(SMALLEST_COEFFICIENT, min(self._ignored, smallest / 2.0))
         self._highs.setOptionValue("small_matrix_value", self._ignored)
@@ -142,34 +142,34 @@ class HighsBackEnd:
     def grow(self, upper: Vector, rows: Sequence[tuple[Sense, float, Indices, Vector]]) -> None:
         """Append columns and rows; see `BackEnd.grow`."""
         none, nothing = np.zeros(0, dtype=np.int32), np.zeros(0)
-        self._forget()
+        self._discard_bases()
         self._has_grown = True
-        zeros, upper = np.zeros(len(upper)), np.where(np.isinf(upper), kHighsInf, upper)
+        zeros = np.zeros(len(upper))
         self._highs.addCols(len(upper), zeros, zeros, upper, 0, none, none, nothing)
         self._all = np.arange(len(self._all) + len(upper), dtype=np.int32)
         self._passed = np.hstack([self._passed, np.full((4, len(upper)), np.nan)])
-        lower = np.array([-kHighsInf if sense == "<=" else rhs for sense, rhs, _, _ in rows])
-        most = np.array([kHighsInf if sense == ">=" else rhs for sense, rhs, _, _ in rows])
-        sizes = np.array([len(columns) for _, _, columns, _ in rows])
         if not rows:
             return
+        lower = np.array([-math.inf if sense == "<=" else rhs for sense, rhs, _, _ in rows])
+        most = np.array([math.inf if sense == ">=" else rhs for sense, rhs, _, _ in rows])
+        sizes = np.array([len(columns) for _, _, columns, _ in rows])
         starts = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int32)
         columns = np.concatenate([columns for _, _, columns, _ in rows])
         values = np.concatenate([values for _, _, _, values in rows])
-        self._heed(values)
+        self._lower_coefficient_limit(values)
         self._highs.addRows(len(rows), lower, most, len(values), starts, columns, values)
 
     def add_cuts(self, columns: Indices, coefficients: Vector, rhs: Vector) -> None:
         """Append cuts ``coefficients · columns ≤ rhs``, one per entry of `rhs`, and extend the stored bases by them."""
-        kept = self._kept
-        self._forget()
+        stored = self._stored
+        self._discard_bases()
         self._has_grown = False
-        for name, (basis, _) in kept.items():
+        for name, (basis, _) in stored.items():
             basis.row_status = [*basis.row_status, *[HighsBasisStatus.kBasic] * len(rhs)]
-            self._kept[name] = basis, None
+            self._stored[name] = basis, None
         rows, places = np.nonzero(coefficients)
         starts = np.searchsorted(rows, np.arange(len(rhs))).astype(np.int32)
-        lower = np.full(len(rhs), -kHighsInf)
+        lower = np.full(len(rhs), -math.inf)
         self._highs.addRows(len(rhs), lower, rhs, len(rows), starts, columns[places], coefficients[rows, places])
 
     def revise(
@@ -181,33 +181,32 @@ class HighsBackEnd:
         """
         self._settings = settings
         rows = np.arange(len(lower), dtype=np.int32)
-        least, most = np.where(np.isinf(lower), -kHighsInf, lower), np.where(np.isinf(upper), kHighsInf, upper)
-        self._highs.changeRowsBounds(len(rows), rows, least, most)
+        self._highs.changeRowsBounds(len(rows), rows, lower, upper)
         for row, column, value in entries:
             self._highs.changeCoeff(row, column, value)
-        self._last, self._kept = None, {}
+        self._last, self._stored = None, {}
 
-    def resume(self, name: str) -> None:
+    def set_stored_basis(self, name: str) -> None:
         """Set the basis stored under `name` at once, so that HiGHS extends it by the columns and rows added next."""
-        if name in self._kept:
-            self._highs.setBasis(self._kept[name][0])
+        if name in self._stored:
+            self._highs.setBasis(self._stored[name][0])
             self._basis = None
 
-    def _forget(self) -> None:
+    def _discard_bases(self) -> None:
         """Discard the stored bases and the last solution, which do not fit a model with new columns or rows."""
         self._basis = self._last = None
-        self._kept = {}
+        self._stored = {}
 
-    def keep(self, name: str) -> None:
+    def store_basis(self, name: str) -> None:
         """Store the basis of the last LP under `name` until columns are added."""
         basis = self._highs.getBasis()
         if basis.valid and self._last is not None:
-            self._kept[name] = (basis, self._last)
+            self._stored[name] = (basis, self._last)
 
-    def recall(self, name: str) -> None:
+    def restore_basis(self, name: str) -> None:
         """Start the next LP from the basis stored under `name`, if there is one."""
-        if name in self._kept:
-            self._basis, self._last = self._kept[name]
+        if name in self._stored:
+            self._basis, self._last = self._stored[name]
 
     def allow_fresh_start(self) -> None:
         """Let the next LP restart from scratch, with presolve, if its starting basis is far from the optimum."""
@@ -264,7 +263,7 @@ class HighsBackEnd:
         if coarse.values is None or _are_whole(coarse.values[request.integers]) or clock.is_over:
             return coarse
         self._highs.clearSolver()
-        self._allow(clock.left, is_mip=True)
+        self._limit_seconds(clock.left, is_mip=True)
         self._highs.setOptionValue("mip_feasibility_tolerance", FEASIBILITY)
         try:
             self._run(clock)
@@ -322,25 +321,25 @@ class HighsBackEnd:
     def _pass_request(self, request: SolveRequest, clock: Clock) -> None:
         """Pass options to HiGHS, and the costs, bounds and integrality that changed."""
         highs, is_mip = self._highs, len(request.integers) > 0
-        upper, is_integer = np.where(np.isinf(request.upper), kHighsInf, request.upper), np.zeros(len(self._all))
+        is_integer = np.zeros(len(self._all))
         is_integer[request.integers] = 1.0
-        before, self._passed = self._passed, np.array([request.costs, request.lower, upper, is_integer])
+        before, self._passed = self._passed, np.array([request.costs, request.lower, request.upper, is_integer])
         is_new = self._passed != before
         if len(columns := self._all[is_new[0]]):
             highs.changeColsCost(len(columns), columns, request.costs[columns])
         if len(columns := self._all[is_new[1] | is_new[2]]):
-            highs.changeColsBounds(len(columns), columns, request.lower[columns], upper[columns])
+            highs.changeColsBounds(len(columns), columns, request.lower[columns], request.upper[columns])
         if len(columns := self._all[is_new[3]]):
             kinds = np.full(len(columns), HighsVarType.kContinuous)
             kinds[is_integer[columns] > 0] = HighsVarType.kInteger
             highs.changeColsIntegrality(len(columns), columns, kinds)
-        self._allow(clock.left, is_mip=is_mip)
+        self._limit_seconds(clock.left, is_mip=is_mip)
         # For an LP this option would end the dual simplex method early.
         highs.setOptionValue("objective_bound", request.cutoff if is_mip else math.inf)
         highs.setOptionValue("objective_target", request.enough if is_mip else -math.inf)
         highs.setOptionValue("mip_rel_gap", self._settings.mip_gap if request.tolerance is None else 0.0)
         highs.setOptionValue("mip_abs_gap", request.tolerance or 0.0)
-        for option in COSTLY:
+        for option in COSTLY_OPTIONS:
             highs.setOptionValue(option, request.is_weak)
 
     def _with_cutoff(self, raw: RawResult, request: SolveRequest) -> RawResult:
@@ -366,17 +365,17 @@ class HighsBackEnd:
         """The `Highs` object."""
         return self._highs
 
-    def silent(self) -> Any:
-        """Return the `Highs` object without callbacks and presolve, for thousands of small LPs."""
+    def for_small_lps(self) -> Any:
+        """Switch off callbacks and presolve, which slow down thousands of small LPs; return the `Highs` object."""
         self._highs.HandleUserInterrupt = False
         for option, value in (("output_flag", False), ("presolve", "off"), ("solver", "simplex")):
             self._highs.setOptionValue(option, value)
         return self._highs
 
     def _run(self, clock: Clock) -> None:
-        """Run HiGHS in a thread of its own, so that Ctrl-C reaches this thread and stops HiGHS with its incumbent."""
+        """Run HiGHS, and again by other methods while it ends without a verdict."""
         self._attempt(clock)
-        self.persist(clock)
+        self.retry_undecided(clock)
 
     def _run_or_restart(self, clock: Clock, *, is_mip: bool, is_doubtful: bool) -> None:
         """Run HiGHS; restart an LP from scratch if its starting basis does not soon lead to the optimum."""
@@ -388,26 +387,26 @@ class HighsBackEnd:
         limit = max(DOUBTFUL_LEAST, int(DOUBTFUL_SHARE * highs.getNumRow())) if is_doubtful else kHighsIInf
         most = max(LEAST_LP_SECONDS, MOST_TIMES * self._longest)
         is_hurried = clock.left is not None and clock.left <= most
-        self._allow(clock.left if is_hurried else most)
+        self._limit_seconds(clock.left if is_hurried else most)
         highs.setOptionValue("simplex_iteration_limit", limit)
         self._attempt(clock)
         highs.setOptionValue("simplex_iteration_limit", kHighsIInf)
-        self._allow(clock.left)
+        self._limit_seconds(clock.left)
         status = highs.getModelStatus()
         if status == HighsModelStatus.kIterationLimit or (status == HighsModelStatus.kTimeLimit and not is_hurried):
             highs.clearSolver()
             highs.setOptionValue("simplex_strategy", DUAL)
             self._run(clock)
         else:
-            self.persist(clock)
+            self.retry_undecided(clock)
 
-    def _allow(self, seconds: float | None, *, is_mip: bool = False) -> None:
+    def _limit_seconds(self, seconds: float | None, *, is_mip: bool = False) -> None:
         """Limit the next run to `seconds`; None for no limit."""
         # HiGHS 1.16 counts the seconds of all its runs for an LP, but only those of the current run with integers.
         spent = 0.0 if is_mip else self._highs.getRunTime()
         self._highs.setOptionValue("time_limit", math.inf if seconds is None else seconds + spent)
 
-    def persist(self, clock: Clock) -> None:
+    def retry_undecided(self, clock: Clock) -> None:
         """Solve again with other methods, then with looser tolerances, while HiGHS ends without a verdict."""
         highs = self._highs
         if self._is_undecided() or highs.getModelStatus() == HighsModelStatus.kUnboundedOrInfeasible:
@@ -429,22 +428,26 @@ class HighsBackEnd:
         for tolerance in LOOSER_FEASIBILITY:
             if self._is_undecided():
                 highs.clearSolver()
-                self._tolerances(tolerance)
+                self._set_tolerances(tolerance)
                 self._attempt(clock)
-                self._tolerances(FEASIBILITY)
+                self._set_tolerances(FEASIBILITY)
                 highs.setOptionValue("mip_feasibility_tolerance", INTEGERS_IN_SEARCH)
 
     def _is_undecided(self) -> bool:
         """Return whether HiGHS ended without a verdict, or optimal but without a solution."""
         status = self._highs.getModelStatus()
         is_empty = status == HighsModelStatus.kOptimal and not self._highs.getSolution().value_valid
-        return status in UNDECIDED or is_empty
+        return status in UNDECIDED_STATUSES or is_empty
 
-    def _tolerances(self, size: float) -> None:
+    def _set_tolerances(self, size: float) -> None:
         for kind in ("primal", "dual", "mip"):
             self._highs.setOptionValue(f"{kind}_feasibility_tolerance", size)
 
     def _attempt(self, clock: Clock) -> None:
+        """Run HiGHS once, in a thread of its own, so that Ctrl-C reaches this one and stops HiGHS with its incumbent.
+
+        Short solves, and those outside the main thread, run in the calling thread.
+        """
         if self._is_short or threading.current_thread() is not threading.main_thread():
             self._highs.run()
             return

@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from highspy import HighsBasis, HighsBasisStatus, HighsModelStatus, kHighsInf
+from highspy import HighsBasis, HighsBasisStatus, HighsModelStatus
 
 from optimizer.model.builder import Mark, ModelBuilder, Row
 from optimizer.model.expressions import Expression
 from optimizer.solver.base import Batch, Clock, Indices, Integers, Settings, SolveResult, Vector
-from optimizer.solver.highs import OPTIMAL_STATUSES, UNDECIDED, HighsBackEnd, no_verdict_error
+from optimizer.solver.highs import OPTIMAL_STATUSES, UNDECIDED_STATUSES, HighsBackEnd, no_verdict_error
 from optimizer.solver.highs_tree import TreeBackEnd
-from optimizer.solver.model import ImpliedBounds, Model
+from optimizer.solver.model import ImpliedBounds, Model, unit_of_money
 from optimizer.tolerances import FINE_ROUNDING, ROUNDING
 
 # The name under which the starting basis of the next relaxation is stored.
@@ -81,7 +81,7 @@ class KeptModel(Model):
         self._scales = np.concatenate([self._scales, scales])
         keys, values = self._coefficients(rows, numbers)
         self._keys, self._values = np.concatenate([self._keys, keys]), np.concatenate([self._values, values])
-        assert len(self._scales) == self._height, "the solver holds rows that are not noted"
+        assert len(self._scales) == self._height, "the solver holds rows that are not recorded"
 
     def _coefficients(self, rows: Sequence[Row], places: Integers) -> tuple[Integers, Vector]:
         """Return the keys and scaled values of the rows' coefficients in the solver, sorted by key."""
@@ -98,10 +98,10 @@ class KeptModel(Model):
         """Minimise; see `Model.solve`. An LP relaxation starts from the basis of the last relaxation."""
         is_relaxation = relaxed and bool(np.any(self.lower[self.integers] < self.upper[self.integers]))
         if is_relaxation:
-            self._back.recall(PREVIOUS_BASIS)
+            self._back.restore_basis(PREVIOUS_BASIS)
         result = super().solve(relaxed=relaxed, **how)
         if is_relaxation and result.values is not None:
-            self._back.keep(PREVIOUS_BASIS)
+            self._back.store_basis(PREVIOUS_BASIS)
         return result
 
     @property
@@ -109,7 +109,7 @@ class KeptModel(Model):
         """The marks of the rows that `add_rows` has appended."""
         return self._added
 
-    def suits(self, builder: ModelBuilder, settings: Settings) -> bool:
+    def can_take_over(self, builder: ModelBuilder, settings: Settings) -> bool:
         """Return whether the model can take over `builder`; `settings` may differ in gap and tolerance only."""
         alike = replace(settings, mip_gap=self.settings.mip_gap, tolerance=self.settings.tolerance)
         is_small = self._width <= MOST_WIDTH * len(builder.columns)
@@ -121,7 +121,7 @@ class KeptModel(Model):
         """Take over another builder, and enforce the rows `added` among those appended before."""
         assert isinstance(self._back, TreeBackEnd)
         self.builder, self.settings, self.clock = builder, settings, clock
-        self._back.resume(PREVIOUS_BASIS)
+        self._back.set_stored_basis(PREVIOUS_BASIS)
         column_scales, row_scales = builder.scales(self.mass)
         self._take_columns(builder, column_scales)
         self._take_rows(builder.rows, row_scales, added)
@@ -200,7 +200,7 @@ class ModelKeeper:
         `hold_again` returns the rows to enforce among those with given marks, which `add_rows` has put into the solver
         before.
         """
-        if self.model is not None and self.model.suits(builder, settings):
+        if self.model is not None and self.model.can_take_over(builder, settings):
             self.model.take_over(builder, objective, settings, clock, hold_again(builder, self.model.added))
         else:
             self.model = KeptModel(builder, objective, settings, clock)
@@ -231,52 +231,51 @@ class WarmProgramme:
 
     def __init__(self, builder: ModelBuilder, threads: int | None = None) -> None:
         columns, rows = builder.scales()
-        self._columns, self._rows = np.array(columns), np.array(rows)
+        self._column_scale, self._row_scale = np.array(columns), np.array(rows)
         senses = np.array([row.sense for row in builder.rows], dtype="U2")
         self._has_lower, self._has_upper = senses != "<=", senses != ">="
         # The serial simplex method needs no threads; HiGHS refuses a number other than that of the first run in this
         # thread.
         self._back = HighsBackEnd(builder.problem("recourse", columns, rows, is_read=False), Settings(threads=threads))
-        self._highs: Any = self._back.silent()
-        self._all = np.arange(len(columns), dtype=np.int32)
-        self._each = np.arange(len(rows), dtype=np.int32)
+        self._highs: Any = self._back.for_small_lps()
+        self._every_column = np.arange(len(columns), dtype=np.int32)
+        self._every_row = np.arange(len(rows), dtype=np.int32)
         self._zeros = np.zeros(len(columns))
         # The matrix by column: the columns with entries, where the entries of each begin, then row and value of each
         # entry.
         entries = sorted((j, r, value) for r, row in enumerate(builder.rows) for j, value in row.terms.items())
-        self._led, self._leaders = np.unique(np.array([j for j, _, _ in entries], dtype=np.intp), return_index=True)
-        self._places = np.array([r for _, r, _ in entries], dtype=np.intp)
-        self._entries = np.array([value for _, _, value in entries])
+        places = np.array([j for j, _, _ in entries], dtype=np.intp)
+        self._entry_columns, self._entry_starts = np.unique(places, return_index=True)
+        self._entry_rows = np.array([r for _, r, _ in entries], dtype=np.intp)
+        self._entry_values = np.array([value for _, _, value in entries])
 
     def solve(
         self, batch: Batch, basis: Basis | None, *, values: bool = False, with_duals: bool = False
     ) -> BatchResult:
         """Solve every programme of a batch, the first one first, then each time the nearest of those left."""
-        size, count = len(batch.rhs), len(self._all)
-        costs = np.atleast_2d(batch.costs) * self._columns
-        money = _money_unit(costs)
+        size, count = len(batch.rhs), len(self._every_column)
+        costs = np.atleast_2d(batch.costs) * self._column_scale
+        money = unit_of_money(costs)
         costs /= money
-        upper, rhs = batch.upper / self._columns, batch.rhs / self._rows
-        lower_rows = np.where(self._has_lower, rhs, -kHighsInf)
-        upper_rows = np.where(self._has_upper, rhs, kHighsInf)
-        upper[np.isinf(upper)] = kHighsInf
+        upper, rhs = batch.upper / self._column_scale, batch.rhs / self._row_scale
+        lower_rows, upper_rows = np.where(self._has_lower, rhs, -math.inf), np.where(self._has_upper, rhs, math.inf)
         order = _nearest_order(upper, rhs)
         prices = np.broadcast_to(costs, upper.shape)[order]
         is_new_price, is_new, is_new_row = _is_new(prices), _is_new(upper[order]), _is_new(rhs[order])
-        self._begin(basis)
+        self._start_from(basis)
         objective = np.full(size, math.inf)
         found = np.zeros((size * values, count))
-        duals = np.zeros((size * with_duals, len(self._each)))
+        duals = np.zeros((size * with_duals, len(self._every_row)))
         highs, is_read = self._highs, values or with_duals
         for place, s in enumerate(order):
-            columns, rows = self._all[is_new_price[place]], self._each[is_new_row[place]]
+            columns, rows = self._every_column[is_new_price[place]], self._every_row[is_new_row[place]]
             highs.changeColsCost(len(columns), columns, prices[place, columns])
-            columns = self._all[is_new[place]]
+            columns = self._every_column[is_new[place]]
             highs.changeColsBounds(len(columns), columns, self._zeros[: len(columns)], upper[s, columns])
             highs.changeRowsBounds(len(rows), rows, lower_rows[s, rows], upper_rows[s, rows])
             is_solved = self._is_solved()
             if place == 0:
-                basis = self._end()
+                basis = self._last_basis()
             if is_solved:
                 objective[s] = highs.getObjectiveValue() * money
             if not (is_solved and is_read):
@@ -286,15 +285,15 @@ class WarmProgramme:
                 found[s] = solution.col_value
             if with_duals:
                 duals[s] = solution.row_dual
-        duals *= money / self._rows
+        duals *= money / self._row_scale
         feasible = np.isfinite(objective)
         return BatchResult(
             feasible=feasible,
             objective=objective,
-            values=found * self._columns,
+            values=found * self._column_scale,
             duals=duals,
             reduced_costs=self._reduced_costs(batch.costs, duals, feasible) if with_duals else np.zeros((0, count)),
-            basis=self._end() if basis is None else basis,
+            basis=self._last_basis() if basis is None else basis,
         )
 
     def _reduced_costs(self, costs: Vector, duals: Vector, feasible: npt.NDArray[np.bool_]) -> Vector:
@@ -303,15 +302,16 @@ class WarmProgramme:
         Reading them from HiGHS for all columns and programmes takes longer.
         """
         result = np.where(feasible[:, None], costs, 0.0)
-        if len(self._led):
-            result[:, self._led] -= np.add.reduceat(duals[:, self._places] * self._entries, self._leaders, axis=1)
+        if len(self._entry_columns):
+            priced = duals[:, self._entry_rows] * self._entry_values
+            result[:, self._entry_columns] -= np.add.reduceat(priced, self._entry_starts, axis=1)
         return result
 
     def _is_solved(self) -> bool:
         self._highs.run()
         status = self._highs.getModelStatus()
-        if status in UNDECIDED or status == HighsModelStatus.kUnboundedOrInfeasible:
-            self._back.persist(Clock())
+        if status in UNDECIDED_STATUSES or status == HighsModelStatus.kUnboundedOrInfeasible:
+            self._back.retry_undecided(Clock())
             status = self._highs.getModelStatus()
         if status in OPTIMAL_STATUSES:
             return True
@@ -319,16 +319,17 @@ class WarmProgramme:
             return False
         raise no_verdict_error(self._highs)
 
-    def _begin(self, basis: Basis | None) -> None:
+    def _start_from(self, basis: Basis | None) -> None:
         self._highs.clearSolver()
         # The basis of a programme of another size, such as a window of another length, cannot be used.
-        if basis is not None and len(basis) == len(self._all) + len(self._each):
+        count = len(self._every_column)
+        if basis is not None and len(basis) == count + len(self._every_row):
             statuses, start = [STATUSES[k] for k in basis.tolist()], HighsBasis()
-            start.col_status, start.row_status = statuses[: len(self._all)], statuses[len(self._all) :]
+            start.col_status, start.row_status = statuses[:count], statuses[count:]
             start.valid, start.alien = True, False
             self._highs.setBasis(start)
 
-    def _end(self) -> Basis:
+    def _last_basis(self) -> Basis:
         basis = self._highs.getBasis()
         return np.array([int(status) for status in [*basis.col_status, *basis.row_status]], dtype=np.int8)
 
@@ -365,12 +366,3 @@ def _greedy_order(points: Vector) -> list[int]:
         distances[:, order[-1]] = np.inf
         order.append(int(distances[order[-1]].argmin()))
     return order
-
-
-def _money_unit(costs: Vector) -> float:
-    """Return a unit of money in which the median cost is near 1."""
-    sizes = np.abs(costs[costs != 0.0])
-    if not len(sizes):
-        return 1.0
-    logs = np.log10(sizes)
-    return float(10.0 ** max(round(float(np.median(logs))), round(float(logs.max())) - 6))

@@ -3,7 +3,7 @@
 import math
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path as FilePath
@@ -75,10 +75,10 @@ class CbcBackEnd:
             left.constant, left.sense = -rhs, senses.get(sense, pulp.const.LpConstraintEQ)
             problem.addConstraint(left, f"new{len(problem.constraints())}")
 
-    def keep(self, name: str) -> None:
+    def store_basis(self, name: str) -> None:
         """Do nothing: CBC keeps no basis."""
 
-    def recall(self, name: str) -> None:
+    def restore_basis(self, name: str) -> None:
         """Do nothing: CBC keeps no basis."""
 
     def allow_fresh_start(self) -> None:
@@ -206,27 +206,19 @@ class Model:
         self.upper = np.array([column.upper for column in builder.columns])
         self.integers = np.array([j for j, column in enumerate(builder.columns) if column.integer], dtype=np.int32)
         self._implied = ImpliedBounds(builder.rows)
-        self._problem = builder.problem("diversify", columns, rows, is_read=False)
-        back_ends: dict[str, Callable[[], BackEnd]] = {
-            "highs": lambda: TreeBackEnd(self._problem, settings),
-            "cbc": lambda: CbcBackEnd(self._problem, settings),
-        }
-        self._objective = Expression()
-        self._money = 1.0
         self.set_objective(objective)
-        self._back = back_ends[settings.solver]()
+        problem = builder.problem("diversify", columns, rows, is_read=False)
+        back_ends: dict[str, type[TreeBackEnd] | type[CbcBackEnd]] = {"highs": TreeBackEnd, "cbc": CbcBackEnd}
+        self._back: BackEnd = back_ends[settings.solver](problem, settings)
 
     def set_objective(self, objective: Expression) -> None:
-        """Set the objective to minimise, scaled to a unit of money in which its median coefficient is near 1."""
+        """Set the objective to minimise, scaled by `unit_of_money`."""
         self._objective = objective
-        sizes = {j: value * self._column_scale[j] for j, value in objective.terms.items()}
-        logs = [math.log10(abs(value)) for value in sizes.values() if value]
-        self._money = 10.0 ** round(float(np.median(logs))) if logs else 1.0
-        if logs:
-            self._money = max(self._money, 10.0 ** (round(max(logs)) - 6))
-        self._costs = np.zeros(len(self._column_scale))
-        for j, value in sizes.items():
-            self._costs[j] = value / self._money
+        costs = np.zeros(len(self._column_scale))
+        costs[list(objective.terms)] = list(objective.terms.values())
+        costs *= self._column_scale
+        self._money = unit_of_money(costs)
+        self._costs = costs / self._money
 
     def bound(self, columns: Sequence[int] | Indices, lower: Any, upper: Any) -> None:
         """Change the bounds of the given columns, in the units of the file."""
@@ -290,13 +282,13 @@ class Model:
         self._back.add_cuts(self._columns[chosen], scaled, rhs / scale)
         self._new_places(len(rhs))
 
-    def keep(self, name: str) -> None:
+    def store_basis(self, name: str) -> None:
         """Store the basis of the last LP under `name` until columns are added."""
-        self._back.keep(name)
+        self._back.store_basis(name)
 
-    def recall(self, name: str) -> None:
+    def restore_basis(self, name: str) -> None:
         """Start the next LP from the basis stored under `name`, if there is one."""
-        self._back.recall(name)
+        self._back.restore_basis(name)
 
     def allow_fresh_start(self) -> None:
         """Let the next LP restart from scratch, with presolve, if its starting basis does not soon lead to the optimum.
@@ -347,9 +339,9 @@ class Model:
         integers = self.integers if not relaxed else self.integers[:0]
         limits = ((cutoff - offset) / self._money, (enough - offset) / self._money)
         request = SolveRequest(
-            self._by_solver(self._costs),
-            self._by_solver(lower),
-            self._by_solver(upper),
+            self._in_solver_order(self._costs),
+            self._in_solver_order(lower),
+            self._in_solver_order(upper),
             self._columns[integers],
             *limits,
             tolerance=None if tolerance is None else tolerance / self._money,
@@ -362,7 +354,7 @@ class Model:
         self.clock.solving += time.perf_counter() - began
         return self._unscaled_result(raw, has_integers=len(integers) > 0)
 
-    def _by_solver(self, values: Vector) -> Vector:
+    def _in_solver_order(self, values: Vector) -> Vector:
         """Return values of the builder's columns in the solver's order; 0 for columns that the builder lacks."""
         result = np.zeros(self._width)
         result[self._columns] = values
@@ -387,6 +379,15 @@ class Model:
         reduced_costs = raw_costs[self._columns] * self._money / self._column_scale
         self._implied.restore_duals(self.lower, self.upper, duals, reduced_costs)
         return replace(result, duals=duals, reduced_costs=reduced_costs, added_duals=added)
+
+
+def unit_of_money(costs: Vector) -> float:
+    """Return a unit of money in which the median cost is near 1, and no cost is far above a million."""
+    sizes = np.abs(costs[costs != 0.0])
+    if not len(sizes):
+        return 1.0
+    logs = np.log10(sizes)
+    return float(10.0 ** max(round(float(np.median(logs))), round(float(logs.max())) - 6))
 
 
 def write_model(builder: ModelBuilder, objective: Expression, path: FilePath) -> None:

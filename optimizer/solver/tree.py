@@ -170,7 +170,7 @@ class TreeSearch:
         self.leaves: list[TreeNode] = []
         self._distance, self._guess, self._scale = distance, math.inf, 1.0
         self._open, self._postponed = list(roots), list[TreeNode]()
-        self._least_closed, self._closed, self._cuts, self._share, self._count = math.inf, 0.0, 0, 1.0, 0
+        self._least_closed, self._closed, self._cuts, self._cut_gain, self._created = math.inf, 0.0, 0, 1.0, 0
         alone = set(range(len(gains))).difference(*source.families)
         self._families = [*source.families, *([k] for k in sorted(alone))]
 
@@ -300,12 +300,12 @@ class TreeSearch:
         assert node.relaxed is not None
         before = node.relaxed.objective
         left = self.source.target - before
-        if not self.source.has_cuts or self._share < WORTHWHILE_SHARE or not self.source.cut(node.relaxed):
+        if not self.source.has_cuts or self._cut_gain < WORTHWHILE_SHARE or not self.source.cut(node.relaxed):
             return True
         self._cuts += 1
         is_open = self._solve(node)
         gain = 1.0 if not math.isfinite(left) else min(1.0, (node.bound - before) / left)
-        self._share += RECENT_WEIGHT * (gain - self._share)
+        self._cut_gain += RECENT_WEIGHT * (gain - self._cut_gain)
         return is_open
 
     def _fractions(self, node: TreeNode) -> Vector:
@@ -394,13 +394,12 @@ class TreeSearch:
         assert node.relaxed.values is not None
         result, below = [], round(float(np.clip(node.relaxed.values, node.lower, node.upper)[place]) - fraction)
         for is_up, moved in ((False, fraction), (True, 1.0 - fraction)):
-            self._count += 1
+            self._created += 1
             lower, upper = node.lower.copy(), node.upper.copy()
             (lower if is_up else upper)[place] = below + is_up
             decision = BranchDecision(place, is_up, moved, node.bound)
-            child = TreeNode(node.bound, self._count, lower, upper, node.weight / 2, decision=decision)
-            child.basis = node.basis
-            result.append(child)
+            weight, basis = node.weight / 2, node.basis
+            result.append(TreeNode(node.bound, self._created, lower, upper, weight, basis=basis, decision=decision))
         return result
 
     def _tighten(self, node: TreeNode) -> None:

@@ -241,7 +241,7 @@ class _Selection:
             listener(Progress(task="plans that differ", done=k, total=count))
             if self.near.clock.is_over:
                 break
-            with self.near.clock.hurried(self.patience):
+            with self.near.clock.for_at_most(self.patience):
                 self._seek_unused_options(selected)
             known = max(self.near.found, key=lambda each: self.nearest(each, selected)[0])
             known = self._move_apart(known, selected)
@@ -308,7 +308,7 @@ class RangeSearch:
             for o, search in self.searches.items():
                 task = f"{what} size of {display_name(near.instance, o)}"
                 listener(Progress(task=task, done=done, total=size))
-                with near.clock.hurried(patience):
+                with near.clock.for_at_most(patience):
                     search.settle_least() if what == "least" else search.settle_greatest()
                 near.narrow(o, search.low, search.high)
                 done += 1

@@ -156,7 +156,7 @@ class _FuturesEvaluationSearch:
 
     def run(self, *, is_quick: bool) -> FuturesEvaluation:
         left = math.inf if self.clock.left is None else self.clock.left * ALONE_SHARE
-        with self.clock.hurried(left):
+        with self.clock.for_at_most(left):
             found = self.evaluate_each("operation" if is_quick else "optimum")
         alone = [self.own_optimum(each.optimum) for each in found]
         plans = [
@@ -172,7 +172,7 @@ class _FuturesEvaluationSearch:
     def judge_plans(self, plans: Sequence[FuturesPlan]) -> list[FuturesPlan]:
         """Add needs, waste and uses to each plan, in at most half of the remaining time."""
         left = math.inf if self.clock.left is None else self.clock.left / 2
-        with self.clock.hurried(left):
+        with self.clock.for_at_most(left):
             return [judge_futures_plan(plan, self.settings, self.clock, self.listener) for plan in plans]
 
     def future_evaluation(self, number: int, found: PlanEvaluation, plans: Sequence[FuturesPlan]) -> FutureEvaluation:

@@ -255,7 +255,7 @@ def find_least_outlay(memory: Memory, instance: Instance, settings: Settings, kn
 
     `known` is a plan that survives them, if there is one: it may miss floors by less than a shortfall.
     """
-    with clock_of_task(memory, settings) as clock, clock.hurried(LEAST_OUTLAY_SECONDS):
+    with clock_of_task(memory, settings) as clock, clock.for_at_most(LEAST_OUTLAY_SECONDS):
         oracle = AttackOracle(instance, settings, clock)
         found = least_outlay(instance, oracle, settings, clock, listener_of(memory))
         if found.status != "none" or known is None:

@@ -136,7 +136,7 @@ class WhatIfSolver:
         Raises:
             SolverError: the solver failed.
         """
-        with self.clock.hurried(math.inf if seconds is None else seconds):
+        with self.clock.for_at_most(math.inf if seconds is None else seconds):
             shocks = self._active if first_shocks is None else first_shocks
             return self._solve(variant or self.instance, problem, settings or self.settings, bound, shocks)
 

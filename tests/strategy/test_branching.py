@@ -242,12 +242,12 @@ def test_a_basis_that_was_kept_gets_the_rows_that_come_later() -> None:
     # Without the plant 60 t cost 180; the relaxation before is at hand, and no row of zeros moves it.
     run = held()
     assert run.solve_relaxation().objective == pytest.approx(120)
-    run.solver.keep("before")
+    run.solver.store_basis("before")
     run.fix_integers(np.zeros(2))
     assert run.solve_lp().objective == pytest.approx(180)
     run.solver.add_cuts(run.solver.integers, np.array([[1.0, 0.0], [0.0, 1.0]]), np.array([1.0, 1.0]))
     run.release_integers()
-    run.solver.recall("before")
+    run.solver.restore_basis("before")
     assert run.solve_relaxed().objective == pytest.approx(120)
     assert run.solver._back.highs.getInfo().simplex_iteration_count == 0  # type: ignore[attr-defined]
 

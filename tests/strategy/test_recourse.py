@@ -55,7 +55,7 @@ def test_each_programme_starts_warm_whatever_ran_before_in_this_process(monkeypa
     first.setOptionValue("threads", 2)
     first.addVar(0.0, 1.0)
     assert first.run() == HighsStatus.kOk
-    monkeypatch.setattr(HighsBackEnd, "persist", lambda *_: pytest.fail("the programme was solved once more"))
+    monkeypatch.setattr(HighsBackEnd, "retry_undecided", lambda *_: pytest.fail("the programme was solved once more"))
     instance = so.load("instances/tiny.yaml")
     evaluator = RecourseEvaluator(instance)
     assert evaluator.do_nothing(Clock()).fails.any()

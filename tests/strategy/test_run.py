@@ -59,7 +59,7 @@ def test_what_ends_without_a_verdict_is_solved_again_by_other_methods(
 
     monkeypatch.setattr(HighsBackEnd, "_is_undecided", undecided)
     monkeypatch.setattr(back, "_attempt", counted)
-    back.persist(Clock())
+    back.retry_undecided(Clock())
     assert runs[0] == min(failures, 4)
     assert back._highs.getObjectiveValue() == pytest.approx(found)
     assert [back._highs.getOptionValue(name)[1] for name in names] == before

@@ -246,7 +246,7 @@ def _add_part(explanation: Explanation, part: ExplanationPart) -> Explanation:
 def _explain_plan(what_ifs: WhatIfs, result: Result) -> Iterator[ExplanationPart]:
     """Yield the values of the parts of a surviving plan, then the deadlines of its options."""
     what_ifs.report("which shocks bind")
-    with what_ifs.solver.clock.hurried(what_ifs.each):
+    with what_ifs.solver.clock.for_at_most(what_ifs.each):
         active = what_ifs.solver.shaping_shocks(result, what_ifs.solver.settings)
     cost, bound = result.total_cost, result.bound
     if what_ifs.instance is not what_ifs.solver.instance:

@@ -181,7 +181,7 @@ class _Search:
         for number, future in enumerate(self.tree.futures):
             first.setdefault(id(future.instance), number)
         left = math.inf if self.clock.left is None else self.clock.left * ALONE_SHARE
-        with self.clock.hurried(left):
+        with self.clock.for_at_most(left):
             numbers = list(first.values())
             answers = map(self._solve_one_alone, numbers) if self.oracles else self._alone_side_by_side(numbers)
             found = {number: self._check_reference(number, each) for number, each in zip(numbers, answers, strict=True)}
