@@ -100,12 +100,9 @@ class JointBuilder(ModelBuilder):
 
     def copy(self) -> JointBuilder:
         """Return a copy for other paths; it has its own accounts of the plan and shares those of written paths."""
-        copied = JointBuilder(self.horizon, Names(*self.names.fixed()), self.futures, self.node)
-        copied.columns, copied.rows, copied.valid_inequalities = (
-            list(self.columns),
-            list(self.rows),
-            list(self.valid_inequalities),
-        )
+        copied = JointBuilder(self.horizon, self.names.without_paths(), self.futures, self.node)
+        copied.columns, copied.rows = list(self.columns), list(self.rows)
+        copied.valid_inequalities = list(self.valid_inequalities)
         copied._adopt(self)
         copied.shared, copied.repeated, copied.owners = dict(self.shared), dict(self.repeated), list(self.owners)
         copied.writers = {j: set(numbers) for j, numbers in self.writers.items()}
@@ -122,7 +119,7 @@ class SubmodelBuilder(ModelBuilder):
     """
 
     def __init__(self, joint: JointBuilder, number: int) -> None:
-        super().__init__(joint.horizon, Names(*joint.names.fixed()))
+        super().__init__(joint.horizon, joint.names.without_paths())
         self.joint, self.number = joint, number
         self.columns, self.rows, self.valid_inequalities = joint.columns, joint.rows, joint.valid_inequalities
         self.data: Sequence[Hashable] = (None,) * len(joint.horizon.periods)
@@ -215,7 +212,7 @@ def _write_first_stage(model: ModelBuilder, instance: Instance) -> None:
     for option in model.selected(instance.options).values():
         option.invest(model)
     for option in model.selected(instance.sized).values():
-        _tie(model, option)
+        _write_ties(model, option)
 
 
 def first_stages_model(tree: FutureTree, scope: Scope = EVERYTHING) -> ModelBuilder:
@@ -281,21 +278,25 @@ def _share_baselines(model: ModelBuilder, tree: FutureTree) -> None:
     that one solution holds for all. Where support counts against a budget, periods depend on each other.
     """
     instances = [future.instance for future in tree.futures]
-    if tree.is_single or any(map(_supports_from_budget, instances)):
+    if tree.is_single or any(map(_is_support_in_budget, instances)):
         return
-    known: dict[int, str] = {}
+    texts: dict[int, str] = {}
     for instance, submodel in zip(instances, model.submodels, strict=True):
         assert isinstance(submodel, SubmodelBuilder)
-        submodel.data = [_baseline_data(instance, t, known) for t in instance.horizon.periods]
+        submodel.data = [_baseline_data(instance, t, texts) for t in instance.horizon.periods]
 
 
-def _supports_from_budget(instance: Instance) -> bool:
+def _is_support_in_budget(instance: Instance) -> bool:
+    """Return whether there is price support and a budget against which it counts."""
     has_budget = instance.policy.budget is not None or instance.policy.annual_budget is not None
     return has_budget and any(max(each.support.values) > 0 for each in instance.activities.values())
 
 
-def _baseline_data(instance: Instance, t: int, known: dict[int, str]) -> Hashable:
-    """Return all data, beside the plan, on which the baseline of a period depends."""
+def _baseline_data(instance: Instance, t: int, texts: dict[int, str]) -> Hashable:
+    """Return all data, beside the plan, on which the baseline of a period depends.
+
+    `texts` has the text of each option by its `id`, so that it is made once for all periods and futures.
+    """
     year, path = instance.horizon.year(t), instance.baseline
     processes = tuple(
         (
@@ -313,8 +314,9 @@ def _baseline_data(instance: Instance, t: int, known: dict[int, str]) -> Hashabl
     demands = tuple((each.commodity, each.shortage_cost) for each in instance.demands.values())
     amounts = [[rows[t] for rows in part.values()] for part in (path.demand, path.capacity, path.scrap)]
     for option in instance.options.values():
-        known.setdefault(id(option), repr(option))
-    options = tuple(known[id(option)] for option in instance.options.values())
+        if id(option) not in texts:
+            texts[id(option)] = repr(option)
+    options = tuple(texts[id(option)] for option in instance.options.values())
     return repr((processes, demands, amounts, options, instance.policy.max_share, instance.policy.min_share))
 
 
@@ -341,7 +343,7 @@ def write_path(model: ModelBuilder, instance: Instance, path: Path) -> None:
         strong_linking.tighten(model, path, instance.demands.values(), model.rows[first:])
 
 
-def _tie(model: ModelBuilder, option: Sized) -> None:
+def _write_ties(model: ModelBuilder, option: Sized) -> None:
     """Write `requires`, Y[o,a] ≤ Y[r,a] at every decision point a, and `excludes`, at most one of the two opened."""
     own = model.linked(option.id, "by")
     for required in filter(model.selects, option.requires):
@@ -364,45 +366,46 @@ def write_policy(model: ModelBuilder, instance: Instance) -> None:
         for year in years:
             bound = policy.annual_budget.at(year)
             model.require("policy", f"annual_budget_{year}", None, outlay[year], "<=", bound, unit="money")
-    made = _made(model) if policy.max_share or policy.min_share else {}
+    made = _baseline_production(model) if policy.max_share or policy.min_share else {}
     for i, rule in enumerate(policy.max_share):
-        _share(model, made, f"max_share_{i}", rule, "<=")
+        _write_share(model, made, f"max_share_{i}", rule, "<=")
     for i, rule in enumerate(policy.min_share):
-        _share(model, made, f"min_share_{i}", rule, ">=")
-    _force(model, instance)
+        _write_share(model, made, f"min_share_{i}", rule, ">=")
+    _write_forced(model, instance)
     # A plan survives a cut for τ if the linear programme with time fixed at τ has a solution: the rows of a path.
     for path in instance.survival_rules.values():
         write_path(model, instance, path)
 
 
-def bought(model: ModelBuilder, instance: Instance, option: str, year: int | None = None) -> Expression:
+def amount_bought(model: ModelBuilder, instance: Instance, option: str, year: int | None = None) -> Expression:
     """Return the size bought of an option, or the tonnes bought for a stockpile, in one year or over all years."""
     columns = model.column_index().get(("", option, instance.options[option].purchase_column), {})
     some = (column for t, column in columns.items() if year is None or instance.horizon.year(t) == year)
     return total(Expression({column: 1.0}) for column in some)
 
 
-def _force(model: ModelBuilder, instance: Instance) -> None:
+def _write_forced(model: ModelBuilder, instance: Instance) -> None:
     """Write Σ n[a] = size over the decision points of a year; for a stockpile Σ f[t] = size over its periods."""
     for o, sizes in instance.policy.force.items():
         unit = instance.options[o].scaling_unit
         for year, size in sizes.items():
-            model.require("policy", f"force_{o}_{year}", None, bought(model, instance, o, year), "==", size, unit=unit)
+            bought = amount_bought(model, instance, o, year)
+            model.require("policy", f"force_{o}_{year}", None, bought, "==", size, unit=unit)
 
 
-Made = dict[str, list[tuple[str, str, int, Expression]]]
+_Production = dict[str, list[tuple[str, str, int, Expression]]]
 
 
-def _made(model: ModelBuilder) -> Made:
+def _baseline_production(model: ModelBuilder) -> _Production:
     """Return the baseline's production by commodity, as (region, kind, period, amount)."""
-    made: Made = {}
+    made: _Production = {}
     for (path, commodity, region, kind, t), produced in model.accounts("production").items():
         if path == BASELINE:
             made.setdefault(str(commodity), []).append((str(region), str(kind), int(t), produced))
     return made
 
 
-def _share(model: ModelBuilder, made: Made, what: str, rule: ShareRule, sense: Sense) -> None:
+def _write_share(model: ModelBuilder, made: _Production, what: str, rule: ShareRule, sense: Sense) -> None:
     """Write Σ of the production that counts ≤ (≥) share · Σ of all production, in every period from `from` on."""
     accounts: dict[int, Expression] = {}
     for region, kind, t, produced in made.get(rule.commodity, ()):

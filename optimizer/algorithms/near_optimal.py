@@ -322,8 +322,8 @@ class NearOptimalSearch(Search):
 def _totals(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> None:
     """Write N[o] = Σ_a n[o,a] for each option, and Y[o] for options that may be opened at size 0 for others."""
     for o, option in instance.options.items():
-        size = builder.variable(o, TOTAL, 0, unit=option.scaling_unit)
-        builder.require(o, TOTAL, None, size - formulation.bought(builder, instance, o), "==", unit=option.scaling_unit)
+        unit, bought = option.scaling_unit, formulation.amount_bought(builder, instance, o)
+        builder.require(o, TOTAL, None, builder.variable(o, TOTAL, 0, unit=unit) - bought, "==", unit=unit)
     last = instance.horizon.decisions[-1]
     for o in _open_for_others(instance):
         opened = builder.variable(o, OPENED, 0, unit="1", upper=1)

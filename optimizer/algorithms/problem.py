@@ -176,7 +176,7 @@ def size(option: str, factor: float = 1.0) -> ObjectiveBuilder:
     """
 
     def measured(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> Expression:
-        return factor * formulation.bought(builder, instance, option)
+        return factor * formulation.amount_bought(builder, instance, option)
 
     return measured
 

@@ -289,12 +289,9 @@ class ModelBuilder(Ledgers):
 
         Columns, rows and the accounts of written paths are shared: after a copy, limit only new columns.
         """
-        copied = ModelBuilder(self.horizon, Names(*self.names.fixed()))
-        copied.columns, copied.rows, copied.valid_inequalities = (
-            list(self.columns),
-            list(self.rows),
-            list(self.valid_inequalities),
-        )
+        copied = ModelBuilder(self.horizon, self.names.without_paths())
+        copied.columns, copied.rows = list(self.columns), list(self.rows)
+        copied.valid_inequalities = list(self.valid_inequalities)
         copied._adopt(self)
         return copied
 
@@ -331,7 +328,7 @@ class ModelBuilder(Ledgers):
 
         Every linking term in the scope is a given column there, for the period before the shock as well.
         """
-        model = ModelBuilder(self.horizon, Names(*self.names.fixed()))
+        model = ModelBuilder(self.horizon, self.names.without_paths())
         model.scope = self.scope
         for owner, what in self._links:
             if not self.selects(owner):
@@ -372,7 +369,7 @@ class ModelBuilder(Ledgers):
         mass = mass or _mass_unit(self.rows)
         columns = [mass if column.unit == "t" else 1.0 for column in self.columns]
         rows = [
-            mass if row.unit == "t" else _middle(value * columns[column] for column, value in row.terms.items())
+            mass if row.unit == "t" else _nearest_power(value * columns[column] for column, value in row.terms.items())
             for row in self.rows
         ]
         return columns, rows
@@ -458,7 +455,7 @@ def _mass_unit(rows: Iterable[Row]) -> float:
     return 10.0 ** (math.floor(math.log10(largest)) - 3) if largest > 0 else 1.0
 
 
-def _middle(values: Iterable[float]) -> float:
+def _nearest_power(values: Iterable[float]) -> float:
     """Return the power of ten nearest to the geometric mean of the absolute values."""
     sizes = [math.log10(abs(value)) for value in values if value]
     return 10.0 ** round(sum(sizes) / len(sizes)) if sizes else 1.0

@@ -134,9 +134,9 @@ class Names:
     segment: frozenset[str]
     path: set[str] = field(default_factory=set)
 
-    def fixed(self) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
-        """Return the names of commodities, processes and segments, which do not depend on the paths."""
-        return self.commodity, self.process, self.segment
+    def without_paths(self) -> "Names":
+        """Return the names of the commodities, processes and segments alone."""
+        return Names(self.commodity, self.process, self.segment)
 
 
 def sum_by_age(
@@ -235,7 +235,7 @@ class Ledgers:
         if parts is None:
             raise ModelError(f'there is no ledger "{ledger}"')
         if key is not None and (len(key) != len(parts) or not all(map(contains, parts, key))):
-            raise ModelError(f"{key} is no key of {ledger}, which wants ({', '.join(LEDGERS[ledger])})")
+            raise ModelError(f"{key} is no key of {ledger}, whose keys are ({', '.join(LEDGERS[ledger])})")
 
 
 class _Texts:

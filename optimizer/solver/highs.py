@@ -141,11 +141,10 @@ class HighsBackEnd:
 
     def grow(self, upper: Vector, rows: Sequence[tuple[Sense, float, Indices, Vector]]) -> None:
         """Append columns and rows; see `BackEnd.grow`."""
-        none, nothing = np.zeros(0, dtype=np.int32), np.zeros(0)
         self._discard_bases()
         self._has_grown = True
-        zeros = np.zeros(len(upper))
-        self._highs.addCols(len(upper), zeros, zeros, upper, 0, none, none, nothing)
+        zeros, none = np.zeros(len(upper)), np.zeros(0, dtype=np.int32)
+        self._highs.addCols(len(upper), zeros, zeros, upper, 0, none, none, np.zeros(0))
         self._all = np.arange(len(self._all) + len(upper), dtype=np.int32)
         self._passed = np.hstack([self._passed, np.full((4, len(upper)), np.nan)])
         if not rows:
@@ -444,10 +443,7 @@ class HighsBackEnd:
             self._highs.setOptionValue(f"{kind}_feasibility_tolerance", size)
 
     def _attempt(self, clock: Clock) -> None:
-        """Run HiGHS once, in a thread of its own, so that Ctrl-C reaches this one and stops HiGHS with its incumbent.
-
-        Short solves, and those outside the main thread, run in the calling thread.
-        """
+        """Run HiGHS once; from the main thread in a thread of its own, so that Ctrl-C stops it with its incumbent."""
         if self._is_short or threading.current_thread() is not threading.main_thread():
             self._highs.run()
             return

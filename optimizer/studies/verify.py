@@ -31,7 +31,7 @@ from optimizer.audit.figures import DETERRING, check_joint_figures
 from optimizer.audit.result import audit_result, check_futures, measure_of_futures, under_its_attacks
 from optimizer.disruptions.path import Path
 from optimizer.disruptions.shock import Shock
-from optimizer.formulation import bought, extensive_form_model, recourse_model
+from optimizer.formulation import amount_bought, extensive_form_model, recourse_model
 from optimizer.instance.edits import said_of_other_instance
 from optimizer.instance.operation_paths import MANY, shared_path
 from optimizer.instance.schema import Instance, require_instance
@@ -368,7 +368,7 @@ class _Check:
         """Return whether a no-shock plan with a cost of at most `most` buys exactly the options in `calm_builds`."""
         builder, tonnes = extensive_form_model(undisrupted, ()), self._scales[0]
         for o, option in undisrupted.options.items():
-            amount, size = bought(builder, undisrupted, o), getattr(option, "max_size", None) or tonnes
+            amount, size = amount_bought(builder, undisrupted, o), getattr(option, "max_size", None) or tonnes
             if o in self.result.calm_builds:
                 builder.require(o, "named", None, amount, ">=", NEGLIGIBLE * size)
             else:
