@@ -330,8 +330,8 @@ class BendersSearch(RecourseEstimates):
         """Return the result of a stopped search: the latest incumbent, the best plan known, or the do-nothing plan."""
         for loop in reversed(self.loops):
             if loop.incumbent is not None and loop.objective.name not in (LARGEST_GAP, "gap"):
-                found = self._conclude(loop, loop.incumbent.evaluation.gap, 0.0)
-                return replace(found, status="stopped", bound=-math.inf, gap_bound=0.0)
+                found = self._conclude(loop, loop.incumbent.evaluation.gap, self._least_gap_bound)
+                return replace(found, status="stopped", bound=-math.inf)
         values, note = self._best_known(), "The search was stopped before the cost of this plan was minimised."
         if values is None:
             found_before = self._model().best_known()
@@ -339,6 +339,15 @@ class BendersSearch(RecourseEstimates):
         if values is None:
             note = "The run was stopped before any plan was found; this one does nothing."
         return self._evaluate_purchases(values, note)
+
+    @property
+    def _least_gap_bound(self) -> float:
+        """The proven lower bound on the least total gap; 0 where none is known."""
+        known = (
+            loop.bound if loop.objective.name == "gap" else loop.objective.facts.get("gap_bound", 0.0)
+            for loop in self.loops
+        )
+        return max(0.0, *known)
 
     def _best_known(self) -> Vector | None:
         return next((loop.best_known for loop in reversed(self.loops) if loop.best_known is not None), None)
@@ -378,7 +387,10 @@ class BendersSearch(RecourseEstimates):
             costs = self.evaluator.costs(replies)
         cost = self._measures(master, result.values, costs)[-1]
         gap = float(self._future_probability @ self.evaluator.gaps(result.values, self.clock).gap)
-        return SearchResult("stopped", master.builder, result.values, cost, gap=gap, history=history, notes=(note,))
+        bound = min(gap, self._least_gap_bound)
+        return SearchResult(
+            "stopped", master.builder, result.values, cost, gap=gap, gap_bound=bound, history=history, notes=(note,)
+        )
 
     # Masters.
 

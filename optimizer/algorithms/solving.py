@@ -131,7 +131,7 @@ class _ListedConstraintGeneration(ConstraintGeneration):
         if found.status != "stopped" or (self.latest is None and self.relaxation is None):
             return found
         best = self.best_of(found, self.latest or self.model.fall_back(self.relaxation))
-        return replace(best, history=found.history)
+        return replace(best, gap_bound=min(best.gap, found.gap_bound), history=found.history)
 
 
 def solve_groups(evaluator: Evaluator, problems: Sequence[GroupProblem], clock: Clock) -> Sequence[GroupPlans | None]:

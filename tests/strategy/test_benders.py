@@ -18,7 +18,7 @@ from optimizer.algorithms.benders_master import MasterProblem
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.solving import best_plan
 from optimizer.solver import Clock, Progress, Settings, SolveResult, Vector
-from tests.algorithms import by_benders
+from tests.algorithms import Algorithm, by_benders, by_constraint_generation
 from tests.strategies import instances
 
 CASES = Path(__file__).parents[1] / "cases"
@@ -91,6 +91,21 @@ def test_a_run_that_is_stopped_says_so() -> None:
     found = by_benders(so.read(starts(0.0, 3000)), Settings(), Clock(limit=0.0), lambda step: None, few_rows=0)
     assert found.status == "stopped"
     assert found.values is not None
+
+
+@pytest.mark.parametrize("algorithm", [by_benders, by_constraint_generation])
+@pytest.mark.parametrize("phase", ["gap, relaxation", "cost under the gap"])
+def test_what_was_proven_of_the_gap_is_told_by_a_run_that_is_stopped_later(algorithm: Algorithm, phase: str) -> None:
+    # See `test_the_least_gap_by_hand`: the relaxation ends at the least gap, since there are no integers.
+    clock = Clock()
+
+    def stop(step: Progress) -> None:
+        is_near = step.bound >= (1 - 1e-9) * 8 * 20 * 1000 or phase != "gap, relaxation"
+        clock.interrupted = clock.interrupted or (step.phase == phase and is_near)
+
+    found = algorithm(so.read(starts(0.0, 3000)), Settings(mip_gap=0.0), clock, stop, few_rows=0)
+    assert found.status == "stopped"
+    assert (found.gap, found.gap_bound) == (pytest.approx(8 * 20 * 1000), pytest.approx(8 * 20 * 1000))
 
 
 @pytest.mark.parametrize("last", range(1, 12))
