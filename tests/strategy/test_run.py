@@ -1,5 +1,6 @@
 """A model with its shocks written out: a plan at hand is kept unless a better one is found."""
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -64,3 +65,13 @@ def test_what_ends_without_a_verdict_is_solved_again_by_other_methods(
     assert back._highs.getObjectiveValue() == pytest.approx(found)
     assert [back._highs.getOptionValue(name)[1] for name in names] == before
     assert run.solve_relaxation().objective == pytest.approx(least)
+
+
+def test_a_relaxation_that_is_stopped_proves_nothing() -> None:
+    instance = so.load(TINY)
+    run = ShockModel(instance, instance.events, Settings(), Clock(), lambda step: None)
+    back: Any = run.solver._back
+    back._highs.setOptionValue("presolve", "off")
+    back._highs.setOptionValue("simplex_iteration_limit", 0)
+    found = run.solver.solve(relaxed=True)
+    assert (found.status, found.values, found.duals, found.bound) == ("stopped", None, None, -math.inf)
