@@ -15,6 +15,7 @@ from optimizer.algorithms import benders, benders_cuts
 from optimizer.algorithms.benders_cuts import CutPool
 from optimizer.algorithms.benders_evaluation import cuts_of_relaxation
 from optimizer.algorithms.benders_master import MasterProblem
+from optimizer.algorithms.problem import SearchResult
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.solving import best_plan
 from optimizer.solver import Clock, Progress, Settings, SolveResult, Vector
@@ -106,6 +107,24 @@ def test_what_was_proven_of_the_gap_is_told_by_a_run_that_is_stopped_later(algor
     found = algorithm(so.read(starts(0.0, 3000)), Settings(mip_gap=0.0), clock, stop, few_rows=0)
     assert found.status == "stopped"
     assert (found.gap, found.gap_bound) == (pytest.approx(8 * 20 * 1000), pytest.approx(8 * 20 * 1000))
+
+
+def test_the_plan_that_a_relaxation_leads_to_is_not_lost_where_benders_is_stopped_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Doing nothing leaves 8 · 80 t short; the budget buys 60 t, see `test_the_least_gap_by_hand`.
+    clock, go_on = Clock(), benders.BendersSearch.continue_from
+
+    def at_once(self: benders.BendersSearch, *known: Any) -> SearchResult:
+        clock.interrupted = True
+        found = go_on(self, *known)
+        assert found.gap == pytest.approx(8 * 80 * 1000)
+        return found
+
+    monkeypatch.setattr(benders.BendersSearch, "continue_from", at_once)
+    instance = so.read(starts(0.0, 3000))
+    found = by_constraint_generation(instance, Settings(mip_gap=0.0), clock, lambda step: None, few_rows=0)
+    assert (found.status, found.gap, found.gap_bound) == ("stopped", pytest.approx(8 * 20 * 1000), 0)
 
 
 @pytest.mark.parametrize("last", range(1, 12))
