@@ -113,6 +113,11 @@ purchases:
         ("a.csv", f"option,period,size\n{'x' * 200_000},2026,5\n", "F:2: cannot be read as a table: field larger than"),
         ("a.csv", "option,period,size,kind\nplant,2026,5,ally\n", "F:2: builds.plant.2026: plant is of kind ally in"),
         ("a.csv", "option,period,size,on_line\nreserve,2026,20,2027\n", "and no purchased.csv beside it"),
+        (
+            "a.csv",
+            "option,period,until,size\nreserve,2026,2028,30\n",
+            "F:2: builds.reserve.2026: holds all that is bought of reserve from 2026 to 2028 in one row. Name the",
+        ),
         ("a.json", '{"builds": [{"option": "plant"}], "data": {}}', "an entry of builds or purchases lacks 'period'"),
         ("a.xlsx", "", "is a workbook, not a plan"),
     ],

@@ -113,6 +113,11 @@ def test_the_warning_has_the_line_of_the_figure(tmp_path: Path) -> None:
             "processes.more.region",
             'the region "rvial" stands here alone, and is one letter from "rival"',
         ),
+        (
+            "processes.more={region: rixal, output: {magnet: 1}, capacity: 9, cost: 60k}",
+            "processes.more.region",
+            'the region "rixal" stands here alone, and is one letter from "rival" (1 of the file)',
+        ),
         ("home=Rival", "home", 'home is "Rival", where no process stands; one stands in "rival"'),
         ("home=rivall", "home", 'one stands in "rival"'),
     ],

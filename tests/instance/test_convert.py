@@ -5,6 +5,7 @@ import json
 import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,7 @@ def test_any_value_is_read_back_from_a_line_of_yaml(value: Any) -> None:
 def test_an_amount_with_a_suffix_needs_no_quotes(tmp_path: Path) -> None:
     convert_file(TINY, tmp_path / "again.yaml")
     again = (tmp_path / "again.yaml").read_text(encoding="utf-8")
-    assert ("cost: 60k" in again, '"' in again) == (True, False)
+    assert ("cost: 60k" in again, '"' in again, "$schema" in again) == (True, False, False)
     # A number that YAML or another reader may take for one stays in quotes where it is text.
     assert [dump_flow(text) for text in ("2.5B", "-1M", "60", "1e3", "k")] == ["2.5B", "-1M", '"60"', '"1e3"', "k"]
 
@@ -269,6 +270,47 @@ def test_findings_name_sheet_and_cell(slip: tuple[str, str, int, Any], expected:
         expected = expected.replace(f"{{{head}}}", column(sheet, head))
     said = found(content)
     assert any(expected in each and each.startswith("book.xlsx:") for each in said), said
+
+
+def test_a_column_that_the_sheet_of_single_values_does_not_have() -> None:
+    def change(book: Any) -> None:
+        book["instance"]["E1"], book["instance"]["E4"] = "unit", "t"
+
+    said = [each for each in found(edited(change)) if each.startswith("book.xlsx:instance!E4: ")]
+    assert [each.partition(": ")[2] for each in said] == [
+        'horizon.start: "unit" is no column of this sheet. Remove it.'
+    ]
+
+
+def test_a_word_that_looks_like_an_amount_stays_a_word_where_no_number_is_meant() -> None:
+    data = so.load(TINY).to_dict() | {"name": "40k"}
+    data["processes"]["imports"] |= {"name": "60k", "stage": "2M", "note": "1B"}
+    assert through_a_workbook(data) == so.read(data)
+
+
+def test_cells_that_hold_blanks_only_are_empty() -> None:
+    def change(book: Any) -> None:
+        book["demands"]["B9"] = book["demands"]["Z2"] = book["instance"]["A30"] = "  "
+
+    assert found(edited(change)) == []
+
+
+def test_a_cell_that_is_stored_twice() -> None:
+    content = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(edited(lambda _: None))) as book, zipfile.ZipFile(content, "w") as twice:
+        for name in book.namelist():
+            part = book.read(name)
+            twice.writestr(name, re.sub(rb'(<c r="D2".*?</c>)(?=.*500000)', rb"\1\1", part, flags=re.DOTALL))
+    assert found(content.getvalue()) == [
+        "book.xlsx:demands!D2: is stored twice. Open the workbook in Excel and save it."
+    ]
+
+
+def test_a_comment_longer_than_a_note_can_be_is_not_written() -> None:
+    data, place = open_document(TINY).data, ("demands", "motors", "quantity")
+    dump_workbook(data, [Comment(place, None, "x" * 32_767)])
+    with pytest.raises(OptimizerError, match=r"a comment is longer than a note can be \(32,768 characters\)"):
+        dump_workbook(data, [Comment(place, None, "x" * 32_768)])
 
 
 def test_columns_stand_in_the_order_of_the_fields_with_years_behind_their_field() -> None:

@@ -355,6 +355,17 @@ def test_an_instance_without_segments_and_shocks_comes_back() -> None:
     assert so.read(empty.to_dict()) == empty
 
 
+def test_periods_are_counted_for_each_object_that_has_columns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    instance = load(tmp_path, BASE)
+    periods, acting = len(instance.horizon.periods), len(instance.processes) + len(instance.options) + 1
+    monkeypatch.setattr("optimizer.instance.validation.decisions.COLUMNS", periods * acting)
+    assert load(tmp_path, BASE) == instance
+    monkeypatch.setattr("optimizer.instance.validation.decisions.COLUMNS", periods * acting - 1)
+    said = f"{periods} periods for {acting} processes, options and segments are too many to compute with"
+    with pytest.raises(so.InstanceError, match=said):
+        load(tmp_path, BASE)
+
+
 def test_reading_leaves_garbage_collection_as_it_was(tmp_path: Path) -> None:
     load(tmp_path, BASE)
     assert gc.isenabled()

@@ -10,6 +10,7 @@ import optimizer as so
 from optimizer.errors import OptimizerWarning
 from optimizer.instance.edits import with_budget, with_numbers
 from optimizer.instance.variants import without_shocks
+from optimizer.io.load import inspect_document
 from tests.test_alternatives import three
 
 TINY = Path(__file__).parents[2] / "instances" / "tiny.yaml"
@@ -125,3 +126,13 @@ def test_a_scenario_may_replace_what_a_pattern_matches() -> None:
     assert list(so.under(instance, "cheap").ranges) == ["options.line.lead_time"]
     anew = so.load(TINY, [*text, "scenarios.cheap.ranges={options.line.capex: {low: 500, high: 2k}}"])
     assert list(so.under(anew, "cheap").ranges) == ["options.line.capex"]
+
+
+def test_patterns_are_counted_with_the_values_that_they_are_compared_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    patterns = "ranges={options.*.capex: {low: 0.5, high: 2, of: value}, demands.*.quantity: {low: 90, high: 110}}"
+    values = len(inspect_document(TINY, patterns)[2].lines)
+    monkeypatch.setattr("optimizer.instance.ranges.RANGE_VALUES", 2 * values)
+    assert len(so.load(TINY, patterns).ranges) == 2
+    monkeypatch.setattr("optimizer.instance.ranges.RANGE_VALUES", 2 * values - 1)
+    with pytest.raises(so.InstanceError, match="2 patterns are too many for a file of so many values"):
+        so.load(TINY, patterns)
