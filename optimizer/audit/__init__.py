@@ -22,7 +22,6 @@ from optimizer.errors import AuditError
 from optimizer.results.plan import Array
 from optimizer.tolerances import AUDIT_RELATIVE
 
-TOLERANCE = AUDIT_RELATIVE
 DISAGREES = "THE AUDIT DISAGREES: do not rely on this plan."
 # Number of disagreements listed for one kind of row; one further message says how many more there are.
 MOST_DISAGREEMENTS = 100
@@ -132,10 +131,10 @@ class AuditReport:
         self.rows += relative.size
         worst = float(relative.max(initial=0.0))
         self.worst = max(self.worst, worst)
-        if worst > TOLERANCE:
+        if worst > AUDIT_RELATIVE:
             off, left, right, _ = np.broadcast_arrays(off, terms[0], terms[1], relative)
             self._say(
-                relative > TOLERANCE,
+                relative > AUDIT_RELATIVE,
                 lambda at: (
                     f"{_name(row, at)}: {words.format(f'{left[at]:.9g}', f'{right[at]:.9g}')}, "
                     f"off by {off[at]:.3g} ({relative[at]:.2g} of the largest term)"

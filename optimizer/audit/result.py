@@ -40,9 +40,9 @@ from optimizer.instance.derived import size_thresholds
 from optimizer.instance.document import leaves
 from optimizer.instance.schema import Instance, require_instance
 from optimizer.instance.variants import with_attacks, without_attacks, without_disruptions
-from optimizer.results.futures import MISSING_FIGURES, FutureResult, FuturesResult
+from optimizer.results.futures import FUTURES_FIGURES, FutureResult, FuturesResult
 from optimizer.results.plan import MOST_DETAILED_SHOCKS, Flows, ManyFlows, NoShockPlan, Plan
-from optimizer.results.result import FIGURES, Result, first_largest, require_result, weakest, worst_at_each_start
+from optimizer.results.result import RESULT_FIGURES, Result, first_largest, require_result, weakest, worst_at_each_start
 from optimizer.results.saved import FORMAT
 from optimizer.tolerances import AUDIT_MONEY_SCALE, AUDIT_RELATIVE, FAR_APART, FINE_ROUNDING, LARGE_NUMBER, SAME_VALUE
 
@@ -180,11 +180,8 @@ def _check_tables(plan: PlanAccounts, result: Result) -> None:
     }
     for name, (stated, due) in tables.items():
         report.matches(name, stated, due)
-    count, due = (
-        sum(outcome.flows is not None for outcome in result.shocks),
-        min(MOST_DETAILED_SHOCKS, len(basis.events)),
-    )
-    report.matches("shocks", count, due, remark="shocks with flows")
+    count = sum(outcome.flows is not None for outcome in result.shocks)
+    report.matches("shocks", count, min(MOST_DETAILED_SHOCKS, len(basis.events)), remark="shocks with flows")
     has_nothing = result.nothing is not None
     report.matches("nothing", has_nothing, bool(basis.events), remark="whether there are figures of doing nothing")
 
@@ -339,7 +336,7 @@ def _check_absent(instance: Instance, result: Result, report: AuditReport) -> No
     }
     if result.status == "stopped":
         empty["clash"] = ()
-    stated = [name for name in FIGURES if not math.isnan(getattr(result, name))]
+    stated = [name for name in RESULT_FIGURES if not math.isnan(getattr(result, name))]
     for name in [*stated, *(name for name, value in empty.items() if getattr(result, name) != value)]:
         report.disagreements.append(f"{name}: there is no plan, but a figure is stated")
 
@@ -376,7 +373,7 @@ def check_futures(instance: Instance, result: FuturesResult) -> AuditReport:
 
 def _check_absent_futures(result: FuturesResult, report: AuditReport) -> None:
     """Check that a result without a plan states no figures of one."""
-    stated = [name for name in MISSING_FIGURES if not math.isnan(getattr(result, name))]
+    stated = [name for name in FUTURES_FIGURES if not math.isnan(getattr(result, name))]
     bounds = ("bound", "gap_bound", "mip_gap", "price_of_survival", "first_question")
     stated += [name for name in bounds if getattr(result, name) is not None]
     for name in [*stated, *(["decisions"] if result.decisions else [])]:

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from optimizer.audit import TOLERANCE, words_if_due
+from optimizer.audit import words_if_due
 from optimizer.audit.accounts import (
     BaselineAccounts,
     PlanAccounts,
@@ -26,16 +26,16 @@ from optimizer.audit.lines import check_unserved, check_unserved_of_lines, total
 from optimizer.disruptions.shock import Shock, ShockSpec
 from optimizer.results.plan import Array, Flows, ManyFlows, Outcome, Service, Weakest
 from optimizer.results.result import Result, weakest
-from optimizer.tolerances import AUDIT_MONEY_SCALE, FINE_ROUNDING
+from optimizer.tolerances import AUDIT_MONEY_SCALE, AUDIT_RELATIVE, FINE_ROUNDING
 
 # Number of shocks audited together, which bounds the memory.
 SHOCKS_AT_ONCE = 1000
 # Margins that differ by less than this count as equal, and the one with the least served is named.
-EQUAL = TOLERANCE / 4
+EQUAL = AUDIT_RELATIVE / 4
 # The first format of plan files whose worst periods and shocks follow `_rank`.
 RANKED = 3
 # Between these shares unserved, rounding decides whether demand counts as served in full.
-DOUBT = TOLERANCE / 2
+DOUBT = AUDIT_RELATIVE / 2
 
 
 class WorstPeriod(NamedTuple):
@@ -164,7 +164,7 @@ def _audit_flows(
     cost = _check_gaps_and_costs(plan, paths, found, outcomes)
     _check_labels(basis, outcomes, sum((each.below > 0 for each in found), np.zeros(len(outcomes), dtype=bool)))
     return ShockAccounts(
-        {each.segment: float(each.ranks(result.format, 2 * TOLERANCE).min()) for each in found},
+        {each.segment: float(each.ranks(result.format, 2 * AUDIT_RELATIVE).min()) for each in found},
         {each.segment: int((each.below > 0).sum()) for each in found},
         {each.segment: _worst_periods(basis, each, outcomes) for each in found},
         _expected_cost(baseline, shocks, cost),
@@ -178,7 +178,7 @@ def _recompute_segment(basis: AuditBasis, paths: Paths, d: str) -> SegmentAccoun
     floors = np.where(np.isnan(own), usual[paths.times], own)
     served = 1.0 - np.divide(unserved, demanded, out=np.zeros(demanded.shape), where=demanded > 0)
     short = unserved - (1.0 - floors) * demanded
-    fails = short > TOLERANCE * demanded
+    fails = short > AUDIT_RELATIVE * demanded
     return SegmentAccounts(
         segment=d,
         paths=paths,
@@ -215,7 +215,7 @@ def _check_stated_services(
     margins, served = (np.array([getattr(each, of) for each in stated]) for of in ("margin", "worst_service"))
     claimed, lax, ranks = (
         _rank(file_format, margins, served, DOUBT),
-        *(found.ranks(file_format, full)[who] for full in (DOUBT, 2 * TOLERANCE)),
+        *(found.ranks(file_format, full)[who] for full in (DOUBT, 2 * AUDIT_RELATIVE)),
     )
     ends = lax.min(axis=1), ranks.min(axis=1)
     least = np.where(np.abs(claimed - ends[0]) < np.abs(claimed - ends[1]), *ends)
@@ -252,7 +252,7 @@ def _rank(file_format: int, margins: Array, served: Array, full: float) -> Array
     """
     if file_format < RANKED:
         return margins
-    short = np.where(served - margins > TOLERANCE, 0.0, 2.0)
+    short = np.where(served - margins > AUDIT_RELATIVE, 0.0, 2.0)
     return margins + np.where(served < 1.0 - full, short, 4.0)
 
 
@@ -264,7 +264,7 @@ def _check_stated_worst(basis: AuditBasis, found: SegmentAccounts, result: Resul
     """Check the stated worst shock of a segment, if it is among these shocks."""
     d, paths, report = found.segment, found.paths, basis.report
     stated, names = result.services[d], paths.flows.names
-    equal = found.ranks(result.format, 2 * TOLERANCE) <= _claimed_rank(result.format, stated) + EQUAL
+    equal = found.ranks(result.format, 2 * AUDIT_RELATIVE) <= _claimed_rank(result.format, stated) + EQUAL
     lowest = float(np.min(found.served, where=equal, initial=math.inf))
     report.at_most(f"services/{d}.worst_service", stated.worst_service, lowest, 1.0)
     if stated.worst_shock in names:
@@ -283,7 +283,7 @@ def _check_least_margins(
         is_stated = [[each.segment in outcome.segments for outcome in outcomes] for each in found]
         ours = [each.ranks(file_format, DOUBT).min(axis=1) for each in found]
         stated = np.where(is_stated, ours, math.inf).min(axis=0)
-        least = np.array([each.ranks(file_format, 2 * TOLERANCE).min(axis=1) for each in found]).min(axis=0)
+        least = np.array([each.ranks(file_format, 2 * AUDIT_RELATIVE).min(axis=1) for each in found]).min(axis=0)
         basis.report.at_most(lambda s: f"{outcomes[s].name}.margin", stated, least, 1.0)
 
 
@@ -361,7 +361,7 @@ def _audit_lines(
             shocks, stated = zip(*of_it, strict=True)
             _check_services_of_lines(basis, d, shocks, stated)
             margins, served = (np.array([getattr(each, of) for each in stated]) for of in ("margin", "worst_service"))
-            least[d] = float(_rank(file_format, margins, served, 2 * TOLERANCE).min())
+            least[d] = float(_rank(file_format, margins, served, 2 * AUDIT_RELATIVE).min())
             failed[d] = sum(each.below_floor > 0 for each in stated)
         check_unserved_of_lines(basis, d, lines)
     cost = np.array([each.cost for each in lines])

@@ -33,13 +33,14 @@ from optimizer.tolerances import ROUNDING
 from optimizer.units import si
 
 # Fields that the JSON object holds unchanged, in this order.
-WRITTEN_FIGURES = (
+UNCHANGED_FIELDS = (
     "format", "currency", "status", "survives", "measure", "total_cost", "expected_cost", "survival_gap",
     "worst_cost", "worst_future", "best_cost", "best_future", "worst_gap", "outlay", "bound", "gap_bound", "mip_gap",
     "price_of_survival", "first_question", "are_probabilities_given", "clash", "notes", "audit", "seconds", "versions",
     "settings", "history",
 )  # fmt: skip
-MISSING_FIGURES = ("total_cost", "expected_cost", "survival_gap", "worst_gap", "outlay")
+# Figures that are NaN without a plan, null in JSON.
+FUTURES_FIGURES = ("total_cost", "expected_cost", "survival_gap", "worst_gap", "outlay")
 
 
 @dataclass(frozen=True)
@@ -258,7 +259,7 @@ class FuturesResult(SavedPlan):
 
     def to_dict(self, *, whole: bool = True) -> dict[str, Any]:
         """Return the JSON object documented in the manual; `whole` adds each future's own result and the instance."""
-        data: dict[str, Any] = {key: finite_or_none(as_plain(getattr(self, key))) for key in WRITTEN_FIGURES}
+        data: dict[str, Any] = {key: finite_or_none(as_plain(getattr(self, key))) for key in UNCHANGED_FIELDS}
         data = {"format": data.pop("format"), "instance": self.title, **data}
         data["futures"] = [each.to_dict() for each in self.futures]
         data["builds"] = [_decision_row(each) for each in self.decisions if not each.is_stock]
@@ -319,7 +320,7 @@ def _restore(data: Mapping[str, Any]) -> FuturesResult:
     made: dict[str, Any] = {name: data[name] for name in known - {"decisions", "changes"}}
     made["changes"] = data.get("changes", ())
     # Without a plan, figures are null in JSON and NaN here.
-    made |= {name: math.nan for name in MISSING_FIGURES if made[name] is None}
+    made |= {name: math.nan for name in FUTURES_FIGURES if made[name] is None}
     made["futures"] = [_future_fields(each) for each in data["futures"]]
     made["decisions"] = [_decision_fields(each) for each in (*data["builds"], *data["purchases"])]
     check_record(data)

@@ -37,7 +37,7 @@ Array = npt.NDArray[np.float64]
 # Owner and name of a flow.
 FlowKey = tuple[str, str]
 # Flows that every plan file names, in this order; flows of other levers follow.
-WRITTEN = ("activity", "substituted", "unserved", "released", "left")
+WRITTEN_FLOWS = ("activity", "substituted", "unserved", "released", "left")
 # A result keeps the flows of at most this number of shocks; of more, of the most important ones.
 MOST_DETAILED_SHOCKS = 24
 
@@ -211,7 +211,7 @@ class Flows(ReadOnly):
     @property
     def names(self) -> tuple[str, ...]:
         """Names of flows, first the flows in every plan file, then those of other levers."""
-        return tuple(dict.fromkeys([*WRITTEN, *(name for _, name in self.rows)]))
+        return tuple(dict.fromkeys([*WRITTEN_FLOWS, *(name for _, name in self.rows)]))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the flows for JSON: ``first``, and the rows by name of the flow and by owner."""

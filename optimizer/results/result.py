@@ -158,7 +158,8 @@ SHOWN_FUTURES = 6
 INTERNAL = frozenset({"departures", "solved_instance"})
 # Attributes that are left out of a file if they are empty.
 OPTIONAL = ("given", "actual", "bands", "changes")
-FIGURES = ("total_cost", "outlay", "survival_gap", "worst_gap")  # NaN without a plan, null in JSON
+# Figures that are NaN without a plan, null in JSON.
+RESULT_FIGURES = ("total_cost", "outlay", "survival_gap", "worst_gap")
 
 
 @dataclass(frozen=True, eq=False)
@@ -375,7 +376,7 @@ class Result(SavedPlan):
         data |= {"survives": self.survives, "builds": list(plan["builds"]), "dependence": data.pop("shares")}
         data |= {"stock": self._by_period(plan["stocks"]), "purchases": self._by_period(plan["fills"])}
         if self.baseline is None:
-            data |= dict.fromkeys(FIGURES)
+            data |= dict.fromkeys(RESULT_FIGURES)
         services = [data["services"], *(outcome["segments"] for outcome in data["shocks"])]
         for segment in chain.from_iterable(segments.values() for segments in services):
             segment["margin"] = segment["worst_service"] - segment["floor"]
@@ -406,7 +407,7 @@ class Result(SavedPlan):
         if not all({"place", "value", "text"} == comment.keys() for comment in data.get("comments", ())):
             raise ValueError("a comment lacks its place, value or text, or has other keys")
         # Without a plan, figures are null in JSON and NaN here.
-        made |= {figure: math.nan for figure in FIGURES if data[figure] is None and data["baseline"] is None}
+        made |= {figure: math.nan for figure in RESULT_FIGURES if data[figure] is None and data["baseline"] is None}
         check_record(data)
         return _adapter().validate_python(made)
 

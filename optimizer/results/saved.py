@@ -52,14 +52,14 @@ FORMAT_OF_KEY: Mapping[str, int] = {"digest": 3, "no_shock": 3, "adversary.deter
 PLAN_FILE_FORMATS = (2, 3)
 DIGEST = "digest"
 
-Kind = Literal["unknown", "missing", "differs"]
+DifferenceKind = Literal["unknown", "missing", "differs"]
 
 
 @dataclass(frozen=True)
 class Difference:
     """One difference between a plan file and the values implied by its parts."""
 
-    kind: Kind  # an ``unknown`` key, a ``missing`` key, or a value that ``differs``
+    kind: DifferenceKind  # an ``unknown`` key, a ``missing`` key, or a value that ``differs``
     path: str  # keys and list indices, joined by dots
     written: Any = None  # the value in the file
     implied: Any = None  # the value that follows from the rest of the file
@@ -217,7 +217,7 @@ class SavedPlan(ReadOnly):
 
     def to_json(self, *, whole: bool = True) -> str:
         """Return `to_dict` as text."""
-        return json.dumps(self.to_dict(whole=whole), indent=1, ensure_ascii=False, allow_nan=False, default=_plain)
+        return json.dumps(self.to_dict(whole=whole), indent=1, ensure_ascii=False, allow_nan=False, default=_as_json)
 
     def save(self, path: str | FilePath) -> None:
         """Write the plan file atomically.
@@ -318,7 +318,7 @@ def _read_object(path: str | FilePath) -> Any:
         raise PlanFileError(f"{path} is not a plan file: {error}") from None
 
 
-def _plain(value: Any) -> Any:
+def _as_json(value: Any) -> Any:
     return value.item() if hasattr(value, "item") else list(value)
 
 
@@ -392,7 +392,7 @@ def write_commitments(data: Mapping[str, Any]) -> dict[str, Any]:
     return {"commitments": found} if found else {}
 
 
-SUFFIX = ".bands.json"
+BANDS_SUFFIX = ".bands.json"
 FORMAT_OF_BANDS = 1
 
 
@@ -459,7 +459,7 @@ def bought_in_samples_frame(shares: Mapping[str, float], own: Collection[str]) -
 
 def bands_path(file: str | FilePath) -> FilePath:
     """Return the path of the bands file of an instance file."""
-    return FilePath(file).with_suffix(SUFFIX)
+    return FilePath(file).with_suffix(BANDS_SUFFIX)
 
 
 def store_bands(file: str | FilePath, data: Mapping[str, Any], bands: Bands) -> FilePath:
