@@ -97,7 +97,7 @@ def test_contradicting_rules_exit_with_4_and_are_named() -> None:
     assert "NO PLAN EXISTS" in done.stdout
     words = " ".join(done.stdout.replace("│", " ").split())
     assert "policy.max_share[0]: at most 30 % of magnets from region rival" in words
-    assert "imports from the rival has to run at 50 % of its capacity" in words
+    assert "imports from the rival has to use at least 50 % of its capacity" in words
     assert "budget" not in words
 
 

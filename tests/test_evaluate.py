@@ -292,7 +292,7 @@ def test_a_plant_that_has_to_run_without_feed() -> None:
     )
     found = one(instance, {"builds": {"plant": {2026: 20}}}, is_quick=True)
     assert found.broken_rules[0].where == "plant.min_utilisation"
-    assert "plant has to run at 50 % of its capacity" in found.broken_rules[0].what
+    assert "plant has to use at least 50 % of its capacity" in found.broken_rules[0].what
     assert_verified(found)
 
 

@@ -269,7 +269,7 @@ def test_forced_running_without_input_leaves_no_plan(cell: Cell, solve: Solve) -
     )
     assert result.status == "none"
     assert len(result.clash) == 1
-    assert result.clash[0].startswith("imports has to run at 5")
+    assert result.clash[0].startswith("imports has to use at least 5")
     assert "min_utilisation" in result.clash[0]
 
 
@@ -388,7 +388,7 @@ def test_contradicting_shares_leave_no_plan_and_are_named(cell: Cell, solve: Sol
     )
     assert result.status == "none"
     assert len(result.clash) == 2
-    assert result.clash[0].startswith("mp has to run at 50")
+    assert result.clash[0].startswith("mp has to use at least 50")
     assert result.clash[1].startswith("policy.max_share[0]: at most 10")
     assert NOT_IRREDUCIBLE not in result.notes
 

@@ -114,24 +114,24 @@ def rule_in_words(instance: Instance, rule: Rule) -> str:
     owner, what = rule
     if what == "run":
         activity = instance.activities[owner]
-        least = f"{100 * activity.min_utilisation:g} %"
-        return f"{display_name(instance, owner)} has to run at {least} of its capacity (min_utilisation)"
+        least = f"at least {100 * activity.min_utilisation:g} %"
+        return f"{display_name(instance, owner)} has to use {least} of its capacity (min_utilisation)"
     if what == "budget":
         return f"the budget of {instance.policy.budget:,.0f} {instance.money}"
     if what.startswith("annual_budget"):
         return f"the annual budget of {what.rsplit('_', 1)[1]}"
     if what.startswith("force_"):
         return _forced(instance, what)
-    if what.startswith(MIN_TIME_TO_SURVIVE):
-        i = int(what.removeprefix(f"{MIN_TIME_TO_SURVIVE}_"))
-        return f"policy.{MIN_TIME_TO_SURVIVE}[{i}]: {instance.policy.min_time_to_survive[i]}"
-    entry = getattr(instance.policy, what[:9])[int(what[10:])]
+    section, _, i = what.rpartition("_")
+    entry = getattr(instance.policy, section)[int(i)]
+    if section == MIN_TIME_TO_SURVIVE:
+        return f"policy.{section}[{i}]: {entry}"
     source = " and ".join(
         filter(None, (entry.kind and f"kind {entry.kind}", entry.region and f"region {entry.region}"))
     )
-    words = "at most" if what.startswith("max") else "at least"
+    words = "at most" if section == "max_share" else "at least"
     since, named = f" from {entry.from_} on" if entry.from_ else "", display_name(instance, entry.commodity)
-    return f"policy.{what[:9]}[{what[10:]}]: {words} {100 * entry.share:g} % of {named} from {source}{since}"
+    return f"policy.{section}[{i}]: {words} {100 * entry.share:g} % of {named} from {source}{since}"
 
 
 def _forced(instance: Instance, what: str) -> str:
