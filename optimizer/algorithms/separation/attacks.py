@@ -61,6 +61,8 @@ from optimizer.tolerances import (
     VIOLATED,
 )
 
+# A set of targets: by target, whether it is struck.
+_Chosen = npt.NDArray[np.bool_]
 # Number of attacks evaluated in one batch.
 ATTACKS_AT_ONCE = 256
 
@@ -128,7 +130,7 @@ class AttackOracle:
             found += [self.programmes.attack(window.start, chosen) for chosen in sets]
         return found
 
-    def cost(self, window: AttackWindow, chosen: npt.NDArray[np.bool_]) -> float:
+    def cost(self, window: AttackWindow, chosen: _Chosen) -> float:
         """Return the cost of a set to the adversary at a start, under a plan."""
         return math.fsum(window.target_costs[chosen].tolist())
 
@@ -241,7 +243,7 @@ class AttackOracle:
                 break
         return best
 
-    def _spend_budget(self, window: AttackWindow, chosen: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    def _spend_budget(self, window: AttackWindow, chosen: _Chosen) -> _Chosen:
         """Return the set extended by the targets that the rest of the budget pays for."""
         whole, names, adversary = chosen.copy(), np.array(self.programmes.names), self.programmes.adversary
         for i in np.flatnonzero(~chosen):
@@ -249,7 +251,7 @@ class AttackOracle:
             whole[i] = adversary.affords(names[whole].tolist()) and not adversary.deters(self.cost(window, whole))
         return whole
 
-    def impact(self, window: AttackWindow, chosen: npt.NDArray[np.bool_]) -> AttackImpact:
+    def impact(self, window: AttackWindow, chosen: _Chosen) -> AttackImpact:
         """Return the impact of a set at a start."""
         (gap,) = self.impacts(window, chosen[None, :], window.gap_costs).gap
         return AttackImpact(self.programmes.attack(window.start, chosen), float(gap))
@@ -257,9 +259,6 @@ class AttackOracle:
 
 def _by_gap(found: Iterable[AttackImpact | None]) -> list[AttackImpact]:
     return sorted((impact for impact in found if impact is not None), key=lambda impact: -impact.gap)
-
-
-_Chosen = npt.NDArray[np.bool_]
 
 
 def cheapest_violating_attack(oracle: AttackOracle, window: AttackWindow) -> AttackImpact | None:
@@ -288,7 +287,7 @@ def cheapest_violating_attack(oracle: AttackOracle, window: AttackWindow) -> Att
     return None
 
 
-def _violates(oracle: AttackOracle, window: AttackWindow, sets: npt.NDArray[np.bool_]) -> _Chosen:
+def _violates(oracle: AttackOracle, window: AttackWindow, sets: Sets) -> npt.NDArray[np.bool_]:
     return oracle.impacts(window, sets, window.floor_costs).below > NEGLIGIBLE
 
 

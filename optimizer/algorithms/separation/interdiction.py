@@ -253,11 +253,10 @@ def output_value(output: Mapping[str, float], found: Mapping[str, float]) -> flo
 class WorstSet:
     """The worst set of targets, from the interdiction MIP."""
 
-    # By target, whether it is struck. None if no set leaves a gap above the limit, which is then the bound; also None,
-    # with an infinite bound, if the time ran out before a set was found.
-    chosen: npt.NDArray[np.bool_] | None
-    gap: float  # the gap that the set leaves
-    bound: float  # an upper bound on the gap of any set
+    # By target, whether it is struck; None if no set leaves a gap above the limit, or the time ran out before one was
+    # found.
+    chosen: npt.NDArray[np.bool_] | None = None
+    gap: float = 0.0  # the gap that the set leaves
 
 
 class InterdictionProgramme:
@@ -279,7 +278,7 @@ class InterdictionProgramme:
             window: the start, under a plan.
             gap_costs: by column, the objective of the recourse under an attack.
             beyond: the gap in money that the set must exceed.
-            clock: once it is over, the best set so far is returned, with its bound.
+            clock: once it is over, the best set so far is returned.
         """
         shortage = self._shortage(window, gap_costs)
         found = dual_bounds(self.programmes.instance, shortage)
@@ -288,11 +287,9 @@ class InterdictionProgramme:
         dual = _DualProgramme(self.programmes, window, gap_costs, found, shortage)
         model = Model(dual.builder, dual.objective, self.settings, clock)
         answer = model.solve(cutoff=-beyond)
-        if answer.status == "infeasible" or (answer.values is not None and -answer.objective <= beyond):
-            return WorstSet(None, 0.0, beyond)
-        if answer.values is None:
-            return WorstSet(None, 0.0, float("inf"))
-        return WorstSet(answer.values[: len(self.programmes.names)] > 0.5, -answer.objective, -answer.bound)
+        if answer.values is None or -answer.objective <= beyond:
+            return WorstSet()
+        return WorstSet(answer.values[: len(self.programmes.names)] > 0.5, -answer.objective)
 
     def _shortage(self, window: AttackWindow, gap_costs: Vector) -> dict[str, float]:
         columns, result = window.window.skeleton.columns, dict.fromkeys(self.programmes.instance.demands, 0.0)
@@ -313,12 +310,8 @@ class _DualProgramme:
         found: Mapping[str, float],
         shortage: Mapping[str, float],
     ) -> None:
-        self.instance, self.primal, self.found, self.shortage = (
-            programmes.instance,
-            window.window.skeleton,
-            found,
-            shortage,
-        )
+        self.instance, self.primal = programmes.instance, window.window.skeleton
+        self.found, self.shortage = found, shortage
         self.builder = blank_model(programmes.instance)
         self.objective = Expression()
         self.usual = max([*found.values(), *shortage.values(), POSITIVE])
