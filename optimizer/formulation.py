@@ -377,9 +377,14 @@ def write_policy(model: ModelBuilder, instance: Instance) -> None:
         write_path(model, instance, path)
 
 
+def purchase_columns(model: ModelBuilder, instance: Instance, option: str) -> Mapping[int, int]:
+    """Return the columns of an option's purchases, by period."""
+    return model.column_index().get(("", option, instance.options[option].purchase_column), {})
+
+
 def amount_bought(model: ModelBuilder, instance: Instance, option: str, year: int | None = None) -> Expression:
     """Return the size bought of an option, or the tonnes bought for a stockpile, in one year or over all years."""
-    columns = model.column_index().get(("", option, instance.options[option].purchase_column), {})
+    columns = purchase_columns(model, instance, option)
     some = (column for t, column in columns.items() if year is None or instance.horizon.year(t) == year)
     return total(Expression({column: 1.0}) for column in some)
 

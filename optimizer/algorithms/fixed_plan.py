@@ -28,7 +28,7 @@ import numpy.typing as npt
 
 from optimizer import formulation, risk
 from optimizer.algorithms.conflict import Rule, rule_of
-from optimizer.algorithms.problem import Rows, SearchResult, negligible_gap, purchase_columns
+from optimizer.algorithms.problem import Rows, SearchResult, negligible_gap
 from optimizer.algorithms.reading import integers_of, joint_integers, plan_values, read_joint_plan
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.relaxed_floors import (
@@ -111,7 +111,7 @@ class FixedPlan:
         for j, value in whole.items():
             values[j] = value
         # Purchases and integers determine all other columns of the plan.
-        bought = (purchase_columns(builder, self.instance, o).values() for o in self.instance.options)
+        bought = (formulation.purchase_columns(builder, self.instance, o).values() for o in self.instance.options)
         columns = [*whole, *chain.from_iterable(bought)]
         at = [values[j] for j in columns]
         return columns, at, at
@@ -293,7 +293,7 @@ class PlanReduction:
     def run(self) -> tuple[Plan, ...] | None:
         """Return the reduced plans by future; None if the time ran out before they were found."""
         while not self.clock.is_over:
-            self.listener(Progress(task="what the plan could do without"))
+            self.listener(Progress(task="purchases that the plan could do without"))
             found = self._solve()
             if found is None:
                 return None
@@ -351,9 +351,9 @@ class PlanReduction:
         most = dict(zip(columns, joint_integers(self.tree, self.plans, builder).tolist(), strict=True))
         for future, submodel, plan in zip(self.tree.futures, builder.submodels, self.plans, strict=True):
             values = plan_values(future.instance, plan, submodel)
-            for o, option in future.instance.options.items():
-                bought = submodel.column_index().get(("", o, option.purchase_column), {}).values()
-                most |= {j: values[j] for j in bought}
+            for o in future.instance.options:
+                bought = formulation.purchase_columns(submodel, future.instance, o)
+                most |= {j: values[j] for j in bought.values()}
         return list(most), list(most.values())
 
 
@@ -364,9 +364,9 @@ def including(plans: Sequence[Plan]) -> Rows:
         # Futures share the columns of decisions that they must take alike: one row for each.
         kept = set[int]()
         for future, submodel, plan in zip(instance.tree.futures, builder.submodels, plans, strict=True):
-            values, found = plan_values(future.instance, plan, submodel), submodel.column_index()
+            values = plan_values(future.instance, plan, submodel)
             for o, option in future.instance.options.items():
-                for t, column in found.get(("", o, option.purchase_column), {}).items():
+                for t, column in formulation.purchase_columns(submodel, future.instance, o).items():
                     if values[column] > 0 and column not in kept:
                         kept.add(column)
                         what, bought = f"kept_{column}", Expression({column: 1.0})

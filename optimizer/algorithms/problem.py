@@ -169,7 +169,7 @@ def outlay(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -
 LEAST_OUTLAY = ProblemVariant(objective=outlay, name="outlay")
 
 
-def size(option: str, factor: float = 1.0) -> ObjectiveBuilder:
+def option_size(option: str, factor: float = 1.0) -> ObjectiveBuilder:
     """Return an objective: `factor` times the purchases of an option over all years.
 
     For a stockpile these are its purchases in t, for other options their size.
@@ -196,7 +196,7 @@ def leaving_out(options: Iterable[str]) -> Rows:
 
     def write(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> None:
         for option in names:
-            bought = size(option)(builder, instance, shocks)
+            bought = option_size(option)(builder, instance, shocks)
             if bought.terms:
                 builder.require("question", f"without_{option}", None, bought, "<=", 0.0)
 
@@ -207,7 +207,7 @@ def not_before(option: str, point: int) -> Rows:
     """Return rows that exclude buying an option, or opening it at size 0, before the period `point`."""
 
     def write(builder: ModelBuilder, instance: Instance, shocks: Sequence[Shock]) -> None:
-        bought, opened = purchase_columns(builder, instance, option), _opening_columns(builder, option)
+        bought, opened = formulation.purchase_columns(builder, instance, option), _opening_columns(builder, option)
         for what, columns in (("not_before", bought), ("closed_before", opened)):
             early = [Expression({column: 1.0}) for t, column in columns.items() if t < point]
             if early:
@@ -240,18 +240,13 @@ def exactly(plan: Plan, besides: str = "") -> Rows:
             planned = {build.t: build.size for build in plan.builds if build.option == o}
             planned |= dict(enumerate(plan.fills.get(o, ())))
             near = NEGLIGIBLE * max(planned.values(), default=0.0)
-            for t, column in purchase_columns(builder, instance, o).items():
+            for t, column in formulation.purchase_columns(builder, instance, o).items():
                 size, bought = planned.get(t, 0.0), Expression({column: 1.0})
                 builder.require("question", f"{o}_at_most", t, bought, "<=", size + near if size > 0 else 0.0)
                 if size > 0:
                     builder.require("question", f"{o}_at_least", t, bought, ">=", size - near)
 
     return write
-
-
-def purchase_columns(builder: ModelBuilder, instance: Instance, option: str) -> dict[int, int]:
-    """Return the columns of an option's purchases, by period."""
-    return dict(builder.column_index().get(("", option, instance.options[option].purchase_column), {}))
 
 
 def _opening_columns(builder: ModelBuilder, option: str) -> dict[int, int]:

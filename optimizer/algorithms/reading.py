@@ -6,7 +6,7 @@ import numpy as np
 
 from optimizer.disruptions.path import Path
 from optimizer.disruptions.shock import Shock
-from optimizer.formulation import first_stage_model
+from optimizer.formulation import first_stage_model, purchase_columns
 from optimizer.instance.derived import size_thresholds, with_stock_paths
 from optimizer.instance.operation_paths import MANY
 from optimizer.instance.schema import FutureTree, Instance
@@ -23,7 +23,7 @@ def read_plan(instance: Instance, builder: ModelBuilder, values: Sequence[float]
     found, builds, values = builder.column_index(), [], without_rounding_errors(instance, builder, values)
     fills: dict[str, ByPeriod] = {}
     stocks: dict[str, ByPeriod] = {}
-    for o, option in instance.options.items():
+    for o in instance.options:
         if o in instance.sized:
             opened = found.get(("", o, "open"), {})
             for a, column in found.get(("", o, "size"), {}).items():
@@ -32,7 +32,7 @@ def read_plan(instance: Instance, builder: ModelBuilder, values: Sequence[float]
                 if size > 0 or is_open:
                     builds.append(_build(instance, instance.sized[o], a, size, is_open))
         if o in instance.stocks:
-            columns = found.get(("", o, option.purchase_column), {})
+            columns = purchase_columns(builder, instance, o)
             fills[o] = tuple(max(0.0, values[columns[t]]) if t in columns else 0.0 for t in instance.horizon.periods)
             stocks[o] = instance.stocks[o].stock_path(instance.horizon, fills[o])
     return Plan(tuple(builds), fills, stocks)
@@ -46,10 +46,10 @@ def without_rounding_errors(
     Values below their lower bound are set to it. Sizes and purchases up to `negligible` become 0, and so do their
     flows; by default these are the sizes that each option's rounding errors reach.
     """
-    found, least = builder.column_index(), size_thresholds(instance)[-1] if negligible is None else negligible
+    least = size_thresholds(instance)[-1] if negligible is None else negligible
     clean = [max(value, column.lower) for value, column in zip(values, builder.columns, strict=True)]
-    for o, option in instance.options.items():
-        columns = found.get(("", o, option.purchase_column), {})
+    for o in instance.options:
+        columns = purchase_columns(builder, instance, o)
         small = [column for column in columns.values() if 0.0 != clean[column] <= least[o]]
         for column in small:
             clean[column] = 0.0
@@ -86,7 +86,7 @@ def read_flows(
 
     A flow of rounding errors is 0: the table of regions of origin would name its region.
     """
-    columns = {key: found.get((path.key, key[0], what)) for key, what in _flows(instance).items()}
+    columns = {key: found.get((path.key, key[0], what)) for key, what in _flow_columns(instance).items()}
     rows = {key: [float(values[at[t]]) for t in path.periods] for key, at in columns.items() if at}
     least = FINE_ROUNDING * max(map(max, rows.values()), default=0.0)
     return Flows(path.periods.start, {key: tuple(v if v > least else 0.0 for v in row) for key, row in rows.items()})
@@ -107,13 +107,13 @@ def read_many(
     `values` has one row per shock; `found` maps (path, owner, what) to columns by offset in the window.
     """
     offsets = range(len(shocks[0].periods))
-    columns = {key: found.get((MANY, key[0], what)) for key, what in _flows(instance).items()}
+    columns = {key: found.get((MANY, key[0], what)) for key, what in _flow_columns(instance).items()}
     # Adding 0 turns the solver's -0 into 0.
     rows = {key: np.maximum(values[:, [at[k] for k in offsets]], 0.0) + 0.0 for key, at in columns.items() if at}
     return ManyFlows(tuple(shock.name for shock in shocks), tuple(shock.periods.start for shock in shocks), rows)
 
 
-def _flows(instance: Instance) -> dict[FlowKey, str]:
+def _flow_columns(instance: Instance) -> dict[FlowKey, str]:
     """Return every flow that a path may have, with the name of its columns."""
     found = {(p, "activity"): "activity" for p in instance.processes}
     found |= {(d, "unserved"): "unserved" for d in instance.demands}

@@ -14,10 +14,11 @@ from typing import Literal
 
 import numpy as np
 
-from optimizer.algorithms.problem import ProblemVariant, exactly, outlay, purchase_columns, size
+from optimizer.algorithms.problem import ProblemVariant, exactly, option_size, outlay
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.algorithms.relaxed_floors import failing_beyond_allowed
 from optimizer.disruptions.shock import Shock
+from optimizer.formulation import purchase_columns
 from optimizer.instance.derived import display_name
 from optimizer.instance.edits import with_budget
 from optimizer.instance.schema import Instance
@@ -288,7 +289,7 @@ def _can_be_bought(what_ifs: WhatIfs, without_shocks: Instance, option: str) -> 
     if what_ifs.is_over:
         return None
     task = f"whether {display_name(without_shocks, option)} can be paid"
-    found = what_ifs.ask(task, without_shocks, ProblemVariant(size(option, -1.0), name="its size"))
+    found = what_ifs.ask(task, without_shocks, ProblemVariant(option_size(option, -1.0), name="its size"))
     what_ifs.is_cut_short |= found.status == "stopped"
     return None if found.status == "stopped" else found.status == "optimal" and found.value < -ROUNDING
 
