@@ -54,7 +54,9 @@ class BendersSearch(RecourseEstimates):
                 return self._minimise_priced()
             if self.phase in (LARGEST_GAP, "gap", AT_GAP):
                 return self.minimise_gap()
-            loop = self._start(Objective("cost", self._master_with_floors, self._evaluate_costs))
+            build = partial(self._master, groups=self._groups("cost"))
+            keep_floors = partial(MasterProblem.allow_shortfalls, most=0.0)
+            loop = self._start(Objective("cost", build, self._evaluate_costs, prepare=keep_floors))
             if loop.run():
                 return self._conclude(loop, duals=self._dual_values(loop), cheapest=self._cheapest_expected(loop))
             return self._stopped() if self.clock.is_over else self.minimise_gap()
@@ -75,11 +77,14 @@ class BendersSearch(RecourseEstimates):
 
     def _minimise_priced(self) -> SearchResult:
         """Minimise the cost including gaps at their price."""
-        loop = self._start(Objective("cost", self._master_of_priced_gaps, self._evaluate_costs_at_gap, adds_below=0))
+        build = partial(self._master, groups=self._groups_of_gaps_and_costs())
+        allow_gaps = partial(MasterProblem.allow_shortfalls, most=math.inf)
+        objective = Objective("cost", build, self._evaluate_costs_at_gap, adds_below=0, prepare=allow_gaps)
+        loop = self._start(objective)
         if not loop.run():
             return self._stopped() if self.clock.is_over else SearchResult("infeasible", loop.master.builder)
         duals = self._dual_values(loop)
-        best = self._cheapest_expected(loop) or self._best_of(loop)
+        best = self._cheapest_expected(loop) or self._incumbent_of(loop)
         gap = best.evaluation.gap if best.evaluation.gap > self.negligible else 0.0
         return self._conclude(loop, gap, gap, duals, best)
 
@@ -98,14 +103,14 @@ class BendersSearch(RecourseEstimates):
         loop = self._start(self._objective_of_gaps("gap" if self._is_largest_gap_known else LARGEST_GAP))
         has_plan = loop.run()
         if has_plan and loop.objective.name == LARGEST_GAP:
-            first = self._best_of(loop)
+            first = self._incumbent_of(loop)
             self.largest_future_gap = first.evaluation.value
             loop = self._start(self._objective_of_gaps("gap"), loop.master)
             loop.start_from(first.result)
             has_plan = loop.run()
         if not has_plan:
             return self._stopped() if self.clock.is_over else SearchResult("infeasible", loop.master.builder)
-        best, duals = self._best_of(loop), self._dual_values(loop)
+        best, duals = self._incumbent_of(loop), self._dual_values(loop)
         return self._minimise_cost_at(best.evaluation.gap, max(0.0, loop.bound), best, duals)
 
     @property
@@ -151,7 +156,7 @@ class BendersSearch(RecourseEstimates):
     def _facts(self) -> dict[str, float]:
         return {"largest_future_gap": self.largest_future_gap} if math.isfinite(self.largest_future_gap) else {}
 
-    def _best_of(self, loop: BendersLoop) -> Incumbent:
+    def _incumbent_of(self, loop: BendersLoop) -> Incumbent:
         assert loop.incumbent is not None
         return loop.incumbent
 
@@ -163,7 +168,7 @@ class BendersSearch(RecourseEstimates):
         found = model.minimise_gap()
         if found.values is None:
             return found
-        gaps = ShockModel.shock_gaps(model, found.values.tolist())
+        gaps = model.shock_gaps(found.values.tolist())
         left = {n: gaps.get(self.tree.events[n].name, 0.0) for n in counting}
         violated = self.listed.violations({n: gap for n, gap in left.items() if gap > self.negligible})
         self.report_round(AT_GAP, found.objective, found.bound, violated)
@@ -201,7 +206,7 @@ class BendersSearch(RecourseEstimates):
         """
         if self.instance.policy.objective.kind == "expected" or self.clock.is_over:
             return None
-        best = self._best_of(loop)
+        best = self._incumbent_of(loop)
         slack = HELD_VALUE * abs(best.evaluation.expected)
         # Slack would be used up, and a size that the measure requires would fall slightly short. Without it the master
         # can have no plan, where its bound exceeds the measure of the incumbent by the solver's tolerance.
@@ -245,7 +250,7 @@ class BendersSearch(RecourseEstimates):
 
     def _failing_by_slack(self, loop: BendersLoop, slack: float, least: Incumbent | None) -> frozenset[int]:
         """Return the shocks that fail only by the slack in the limit on the gap and are survived at the least gap."""
-        values = self._best_of(loop).result.values
+        values = self._incumbent_of(loop).result.values
         assert values is not None
         found = self.evaluator.gaps(values, self.clock)
         # A gap that uses all of the slack may exceed it by the solver's tolerance.
@@ -261,7 +266,7 @@ class BendersSearch(RecourseEstimates):
         self.enter_shock_numbers(sorted(survived))
         again = BendersLoop(self, objective, self.negligible)
         again.master.add_pool(loop.master.pool)
-        again.first, again.bound, again.is_relaxed = self._best_of(loop).result, loop.bound, True
+        again.first, again.bound, again.is_relaxed = self._incumbent_of(loop).result, loop.bound, True
         return again
 
     def _start(self, objective: Objective, known: MasterProblem | None = None) -> BendersLoop:
@@ -280,7 +285,7 @@ class BendersSearch(RecourseEstimates):
 
         The master holds the shocks whose floors matter; the other shocks have a part in them by their cuts.
         """
-        best, master = self._best_of(loop), loop.master
+        best, master = self._incumbent_of(loop), loop.master
         restricted = None if self.clock.is_over else master.solve_restricted(master.with_integers_of(best.result))
         if restricted is None:
             return DualValues.from_result(best.builder, best.result)
@@ -297,7 +302,7 @@ class BendersSearch(RecourseEstimates):
         cheapest: Incumbent | None = None,
     ) -> SearchResult:
         """Return the result of a loop: its incumbent, or `cheapest`, the least expected cost at the same measure."""
-        best = cheapest or self._best_of(loop)
+        best = cheapest or self._incumbent_of(loop)
         found = best.evaluation
         gap = max(gap, found.gap) if gap else 0.0
         return SearchResult(
@@ -401,17 +406,7 @@ class BendersSearch(RecourseEstimates):
             self.instance, shocks, settings, self.clock, self.report, self.writer, self.problem, groups=groups
         )
 
-    def _master_with_floors(self, shocks: Sequence[Shock]) -> MasterProblem:
-        master = self._master(shocks, self._groups("cost"))
-        master.allow_shortfalls(0.0)
-        return master
-
     def _limit_largest_future_gap(self, master: MasterProblem) -> None:
         if math.isfinite(self.largest_future_gap):
             column = list(master.future_gaps[-1].terms)
             master.solver.bound(column, 0.0, self.largest_future_gap * (1.0 + HELD_VALUE) / master.money_unit)
-
-    def _master_of_priced_gaps(self, shocks: Sequence[Shock]) -> MasterProblem:
-        master = self._master(shocks, self._groups_of_gaps_and_costs())
-        master.allow_shortfalls(np.inf)
-        return master

@@ -95,7 +95,7 @@ def cuts_of_relaxation(master: MasterProblem, relaxation: SolveResult) -> CutPoo
 
 def _slopes(master: MasterProblem, duals: Vector, added_duals: Vector) -> dict[int, Vector]:
     """Return π by the index of each shock held: minus its dual values times the coefficients of the plan."""
-    rows, every = [*master.builder.rows, *master.inequalities.passed], np.concatenate([duals, added_duals])
+    rows, every = [*master.builder.rows, *master.inequalities.in_solver], np.concatenate([duals, added_duals])
     slopes = {shock.name: np.zeros(master.size) for shock in master.shocks}
     for k in np.flatnonzero(every).tolist():
         if (path := rows[k].mark.path) in slopes:
@@ -230,22 +230,22 @@ class RecourseEstimates(Search):
 
         Shocks that are alone in their groups may be left out: their values are −∞, and add no cut.
         """
-        wanted = groups.group_of >= 0
-        wanted[list(left_out)] = False
+        to_solve = groups.group_of >= 0
+        to_solve[list(left_out)] = False
 
         def solve(plan: Vector, some: npt.NDArray[np.bool_]) -> Subgradients:
             by_shock = groups.group_of, groups.weights, np.flatnonzero(~some).tolist()
             return self.evaluator.subgradients(plan, self.clock, TASKS[groups.kind], *by_shock, gap_limits)
 
         if gap_limits is not None:
-            return solve(point, wanted)
+            return solve(point, to_solve)
         known = self._last_evaluated.get(groups.kind)
         if known is None or not known.is_of(groups, point):
-            found = solve(point, wanted)
-            known = _EvaluatedPlan(groups, point[: found.subgradient.shape[1]].copy(), wanted, found)
-        elif (missing := wanted & ~known.solved).any():
+            found = solve(point, to_solve)
+            known = _EvaluatedPlan(groups, point[: found.subgradient.shape[1]].copy(), to_solve, found)
+        elif (missing := to_solve & ~known.solved).any():
             found = known.found.plus(solve(known.plan, missing))
-            known = replace(known, solved=known.solved | wanted, found=found)
+            known = replace(known, solved=known.solved | to_solve, found=found)
         self._last_evaluated[groups.kind] = known
         return known.at(point)
 
@@ -276,7 +276,7 @@ class RecourseEstimates(Search):
         left_out = () if is_complete else master.far_from_tail
         is_complete = not left_out
         costs, cuts, held = np.zeros(len(self.probability)), 0, self.listed.numbers(self.shocks)
-        violated = self._violated_beside(master, point, held)
+        violated = self._violated_elsewhere(master, point, held)
         if not (held or master.pool) and (first := self.listed.violations(violated)):
             return Evaluation(math.inf, is_feasible=False, violated=first)
         if (groups := master.groups.get("cost")) is not None:
@@ -284,16 +284,16 @@ class RecourseEstimates(Search):
             is_complete = not np.isneginf(found.value).any()
             costs, cuts = found.cost, master.add_cuts("cost", point, found, values)
             violated |= _failing_gaps(found, held)
-        worth = self._measures(master, point, costs)
-        is_feasible = not violated and worth[1] <= master.most_measured
+        measures = self._measures(master, point, costs)
+        is_feasible = not violated and measures[1] <= master.most_measured
         if is_feasible and is_complete:
             master.update_tail(point, costs)
         rest = None if is_complete else partial(self._evaluate_costs, master, point, values, is_complete=True)
         return Evaluation(
-            *worth, is_feasible=is_feasible, violated=self.listed.violations(violated), new_cuts=cuts, rest=rest
+            *measures, is_feasible=is_feasible, violated=self.listed.violations(violated), new_cuts=cuts, rest=rest
         )
 
-    def _violated_beside(self, master: MasterProblem, point: Vector, held: Collection[int]) -> dict[int, float]:
+    def _violated_elsewhere(self, master: MasterProblem, point: Vector, held: Collection[int]) -> dict[int, float]:
         """Return by index the gap of each violated shock that the master neither holds nor estimates."""
         estimated = (np.flatnonzero(groups.group_of >= 0).tolist() for groups in master.groups.values())
         known = self.listed.redundant.union(held, *estimated)
@@ -356,13 +356,13 @@ class RecourseEstimates(Search):
                 if self.has_priced_gaps:
                     left = np.where(alone, of_costs.gap, of_gaps.gap)
                     gaps = np.bincount(self._owners, left, len(self.tree.futures)).tolist()
-        worth = self._measures(master, point, costs, gaps)
+        measures = self._measures(master, point, costs, gaps)
         gap = master.weighted(gaps) if "gap" in master.groups else 0.0
         is_feasible = not violated and gap <= limit and max(gaps) <= self._gap_limit_with_room(self.largest_future_gap)
         return Evaluation(
-            *worth,
+            *measures,
             gap=gap,
-            is_feasible=is_feasible and worth[1] <= master.most_measured,
+            is_feasible=is_feasible and measures[1] <= master.most_measured,
             violated=self.listed.violations(violated),
             new_cuts=cuts,
             to_hold=to_hold,

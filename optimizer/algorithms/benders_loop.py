@@ -65,7 +65,7 @@ class MasterRelaxations:
     @property
     def reach(self) -> float:
         """The cost of the incumbent: a second objective may be minimised over plans up to this cost."""
-        return self.loop.best()
+        return self.loop.upper
 
     def solve(self, lower: Vector, upper: Vector, basis: object, limit: float, iterations: int = 0) -> Relaxed:
         """Solve the LP relaxation of a node to the end; see `Relaxations.solve`."""
@@ -329,7 +329,7 @@ class BendersLoop:
     def _report_proof(self) -> None:
         """Report the bound that proves the incumbent, if no round has reported it."""
         if self.is_proven and self.incumbent is not None and self.bound > self._reported:
-            self._report(self._upper, min(self.bound, self._upper), self.incumbent.evaluation)
+            self._report(self.upper, min(self.bound, self.upper), self.incumbent.evaluation)
 
     def _solve_round(self, result: SolveResult, stalling: "_Stalling") -> bool:
         """Update bound and incumbent by an integral proposal; return whether another round may improve them."""
@@ -343,7 +343,7 @@ class BendersLoop:
         if result.values is None:
             self.is_proven = self._is_enough()
             return False
-        has_progressed = self.evaluate(result) and not stalling.count(self.bound, self._upper)
+        has_progressed = self.evaluate(result) and not stalling.count(self.bound, self.upper)
         # Without a new cut the next proposal would be the same: the difference is within the solver's tolerance.
         self.is_proven = self._is_enough(0.0 if has_progressed else STALLED_GAP)
         return has_progressed
@@ -366,15 +366,16 @@ class BendersLoop:
 
     def raise_bound(self, bound: float) -> None:
         """Raise the lower bound, to at most the incumbent's value: a higher bound only proves the incumbent optimal."""
-        self.bound = max(self.bound, min(bound, self._upper))
+        self.bound = max(self.bound, min(bound, self.upper))
 
     @property
-    def _upper(self) -> float:
+    def upper(self) -> float:
+        """The upper bound: the incumbent's value; infinite without one."""
         return math.inf if self.incumbent is None else self.incumbent.evaluation.value
 
     def _is_enough(self, least: float = 0.0) -> bool:
         """Return whether the incumbent is proven to the MIP gap of the settings, or to `least` if that is wider."""
-        value = self._upper
+        value = self.upper
         return self.incumbent is not None and self._is_near(
             value, self.bound, max(self._slack(value), least * abs(value))
         )
@@ -388,13 +389,9 @@ class BendersLoop:
             return self.objective.tolerance * abs(value)
         return self.search.settings.slack(value, time.perf_counter() - self.began)
 
-    def best(self) -> float:
-        """Return the incumbent's value; infinite without one."""
-        return self._upper
-
     def cutoff(self) -> float:
         """Return the cost below which a plan is better than the incumbent by more than the gap."""
-        return math.inf if self.incumbent is None else self._upper - self._slack(self._upper)
+        return math.inf if self.incumbent is None else self.upper - self._slack(self.upper)
 
     def _reduced_master(self) -> "MasterProblem":
         """Return the master that proposes integers: without the shocks held, if cuts suffice."""
@@ -426,14 +423,14 @@ class BendersLoop:
             self.latest = result.values
             point, evaluation = self._separate(result, centre, self._slack(result.objective))
             self._report(evaluation.upper_bound, self.bound, evaluation)
-            if evaluation.is_feasible and evaluation.upper_bound < self._upper:
+            if evaluation.is_feasible and evaluation.upper_bound < self.upper:
                 self.incumbent = Incumbent(replace(result, values=point), evaluation, self.master.builder)
                 centre = None if centre is None else point
             is_done = self._is_solved(evaluation, result.objective)
             has_grown = self._add_shocks(evaluation)
             self._save()
             has_progressed |= evaluation.new_cuts > 0 or has_grown
-            is_done |= stalling.count(result.objective, self._upper)
+            is_done |= stalling.count(result.objective, self.upper)
             if is_done and not has_grown:
                 self._cut_by_duals(self.reduced, result)
                 break

@@ -455,8 +455,8 @@ class ConstraintGeneration(Search):
         known = None if self._known_plan is None else self._known_plan.found
         bound, found = max(self.known_bound, found.bound), self.best_of(found, self.latest, known)
         found = replace(found, bound=min(bound, found.objective)) if known is not None else found
-        while_ = f"while {left} shocks were not yet part of the search; the table shows how they fare"
-        note = f"Stopped {while_ if left else 'before the proof'}."
+        unfinished = f"while {left} shocks were not yet part of the search; the table shows how they fare"
+        note = f"Stopped {unfinished if left else 'before the proof'}."
         return replace(found, no_shock=self.no_shock, history=tuple(self.history), notes=(*found.notes, note))
 
     def best_of(self, found: SearchResult, *others: SearchResult | None) -> SearchResult:

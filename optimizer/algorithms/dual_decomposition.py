@@ -9,7 +9,7 @@ each by itself,
 add to a lower bound on the least expected cost. With multipliers from the dual values of the joint LP relaxation, the
 bound is about as good as the relaxation; the integers of the groups, whose small models are solved quickly, improve it.
 The fewer the groups, the better the bound at the same multipliers: futures that part last are in one group. Multipliers
-are improved by subgradient steps: a decision becomes dearer for a group that wants more of it than the others.
+are improved by subgradient steps: a decision becomes dearer for a group that takes more of it than the others.
 
 Integers of options on which the futures agree when solved by themselves are fixed, and the rest is decided in a joint
 MIP with few integers. Its plan bounds the searches of the groups. Before there is one, each future is a group.
@@ -148,7 +148,7 @@ class DualDecomposition:
         # The last plans of each group.
         self._plans: dict[tuple[int, ...], tuple[Plan, ...]] = {}
         # The integers fixed in each joint search so far.
-        self._kept = list[dict[int, float]]()
+        self._fixed_before = list[dict[int, float]]()
 
     def run(self, relaxation: SolveResult) -> None:
         """Improve bound and plan by subgradient steps until they are close, or further steps do not pay."""
@@ -162,12 +162,12 @@ class DualDecomposition:
             if found is None:
                 return
             value = math.fsum(each.bound * self._weight(group) for group, each in zip(groups, found, strict=True))
-            self.bound, wanted = max(self.bound, value), self._group_decisions(groups, found)
-            self._improve(wanted)
+            self.bound, decisions = max(self.bound, value), self._group_decisions(groups, found)
+            self._improve(decisions)
             self._report(self.bound)
             if self.model.clock.is_over or self._is_done(step, self.bound - before):
                 return
-            multipliers, before = self._step_multipliers(multipliers, wanted, value), self.bound
+            multipliers, before = self._step_multipliers(multipliers, decisions, value), self.bound
 
     @property
     def _least(self) -> float:
@@ -301,19 +301,19 @@ class DualDecomposition:
         futures = {shock.name: self.model.tree.locate(shock)[0] for shock in self.model.shocks}
         added = () if relaxation.added_duals is None else relaxation.added_duals.tolist()
         # If the clock ran out, rows may have been added after the relaxation was solved: they have no dual value.
-        for row, dual in zip(self.model.inequalities.passed, added, strict=False):
+        for row, dual in zip(self.model.inequalities.in_solver, added, strict=False):
             if dual:
                 yield row, dual, (futures[row.mark.path],)
 
     def _step_multipliers(
-        self, multipliers: Sequence[Vector], wanted: Sequence[Mapping[int, float]], value: float
+        self, multipliers: Sequence[Vector], decisions: Sequence[Mapping[int, float]], value: float
     ) -> list[Vector]:
         """Return the multipliers after a step along the distances of copies from their decision's mean.
 
         The step size is Polyak's for the subgradient before it is balanced, so that the step is slightly shorter.
         """
-        mean = self._mean_decisions(wanted)
-        steps = [np.array([wanted[n][j] - mean[j] for j in own]) for n, own in enumerate(self.shared)]
+        mean = self._mean_decisions(decisions)
+        steps = [np.array([decisions[n][j] - mean[j] for j in own]) for n, own in enumerate(self.shared)]
         length = math.fsum(float(step @ step) for step in steps)
         if not length or not math.isfinite(self._least):
             return list(multipliers)
@@ -346,22 +346,22 @@ class DualDecomposition:
         values = integers_of(self.model.tree.futures[number].instance, plan, [columns[j] for j in places])
         return {places[k]: value for k, value in values.items()}
 
-    def _mean_decisions(self, wanted: Sequence[Mapping[int, float]]) -> Vector:
+    def _mean_decisions(self, decisions: Sequence[Mapping[int, float]]) -> Vector:
         """Return by column the mean over the futures that share it, weighted by their probabilities."""
         total, weight = np.zeros(len(self.model.builder.columns)), np.zeros(len(self.model.builder.columns))
-        for number, own in enumerate(wanted):
+        for number, own in enumerate(decisions):
             columns = list(own)
             total[columns] += self.weights[number] * np.array([own[j] for j in columns])
             weight[columns] += self.weights[number]
         return np.divide(total, weight, out=np.zeros_like(total), where=weight > 0)
 
-    def _common_integers(self, wanted: Sequence[Mapping[int, float]]) -> dict[int, float]:
+    def _common_integers(self, decisions: Sequence[Mapping[int, float]]) -> dict[int, float]:
         """Return the integers of options on which all known plans agree.
 
         Known are the groups' plans, the futures' plans without multipliers, and the incumbent.
         """
         columns, fixed, unlike = self.model.builder.columns, dict[int, float](), set[str]()
-        for own in (*wanted, *self._alone_integers, *self._incumbent_integers):
+        for own in (*decisions, *self._alone_integers, *self._incumbent_integers):
             for j in filter(lambda j: columns[j].integer, own):
                 whole = round(own[j])
                 if fixed.setdefault(j, whole) != whole:
@@ -380,21 +380,21 @@ class DualDecomposition:
             return []
         return [{j: self.incumbent.values[j] for j in self.model.solver.integers.tolist() if j in self._plan_columns}]
 
-    def _improve(self, wanted: Sequence[Mapping[int, float]]) -> None:
+    def _improve(self, decisions: Sequence[Mapping[int, float]]) -> None:
         """Solve the joint MIP with the options fixed on which all known plans agree; update the incumbent.
 
         It is skipped if it would fix all that an earlier one fixed, since its plan would not be noticeably better.
         """
         model = self.model
-        fixed = self._common_integers(wanted)
-        if any(earlier.items() <= fixed.items() for earlier in self._kept):
+        fixed = self._common_integers(decisions)
+        if any(earlier.items() <= fixed.items() for earlier in self._fixed_before):
             return
-        self._kept.append(fixed)
-        kept = list(fixed)
+        self._fixed_before.append(fixed)
+        values = list(fixed.values())
         model.release_integers()
-        model.solver.bound(kept, [fixed[j] for j in kept], [fixed[j] for j in kept])
+        model.solver.bound(list(fixed), values, values)
         model.known_bound = self.bound
-        result = model.solve_integers("what futures share", self._least)
+        result = model.solve_integers("decisions that futures share", self._least)
         model.release_integers()
         if result.values is not None and result.objective < self._least:
             self.incumbent = replace(result, bound=self.bound, duals=None)

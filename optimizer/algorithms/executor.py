@@ -43,7 +43,7 @@ ATTEMPTS = 3
 # Number of tasks sent to a worker at a time: the one that it runs, and the next.
 AHEAD = 2
 # Seconds that a cluster may be without any worker.
-PATIENCE = 10.0
+WORKERLESS_SECONDS = 10.0
 # Seconds between checks for Ctrl-C and for workers while waiting for a cluster.
 POLL = 0.25
 # Seconds after Ctrl-C in which workers may return their best results.
@@ -291,7 +291,7 @@ def _results(future: Any, clock: Clock) -> list[Any]:
     except BrokenProcessPool as error:
         if clock.interrupted:
             return []
-        what = "a worker process died during its task, as where the system has too little memory for it"
+        what = "a worker process died during its task, perhaps for lack of memory"
         raise WorkerError(f"{what}; run it again, with fewer processes where the command takes --jobs") from error
     return results
 
@@ -427,7 +427,7 @@ class DaskExecutor(Executor):
                     yield share, values
 
     def _wait(self, futures: Iterable[Any], clock: Clock, *, ends_at_interrupt: bool) -> None:
-        """Wait for a result while there is a worker, and for a worker as long as `PATIENCE` and the clock allow."""
+        """Wait for a result; without any worker, for `WORKERLESS_SECONDS` at most, and not once the clock is over."""
         from distributed import wait
 
         seen = time.monotonic()
@@ -438,7 +438,7 @@ class DaskExecutor(Executor):
             now = time.monotonic()
             if self._count():
                 seen = now
-            elif now - seen >= PATIENCE or clock.is_over:
+            elif now - seen >= WORKERLESS_SECONDS or clock.is_over:
                 raise WorkerError(f"the Dask cluster at {self.address} has had no worker for {now - seen:.0f} s")
 
     def _count(self) -> int:
@@ -446,7 +446,7 @@ class DaskExecutor(Executor):
         if self._client.status != "running":
             return 0
         try:
-            return len(self._client.nthreads(callback_timeout=PATIENCE))
+            return len(self._client.nthreads(callback_timeout=WORKERLESS_SECONDS))
         except Exception:
             # Any error means that the scheduler is shutting down and runs no task.
             return 0

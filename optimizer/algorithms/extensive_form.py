@@ -54,7 +54,7 @@ class ShockModel(MeasuredModel):
         self.evaluator: Evaluator | None = None  # if given, weak relaxations get MIR cuts
         super().__post_init__()
         self.inequalities = ValidInequalities(self.builder)
-        known, again = (self.builder, self.objective, self.settings, self.clock), self.inequalities.hold_again
+        known, again = (self.builder, self.objective, self.settings, self.clock), self.inequalities.enforce_again
         self.solver = Model(*known) if self.keeper is None else self.keeper.model_for(*known, again)
 
     # The model.
@@ -104,7 +104,7 @@ class ShockModel(MeasuredModel):
         """Fix the integers at `values`, in their order, and those of shocks added later at 0."""
         whole = np.pad(values, (0, len(self.solver.integers) - len(values)))
         self.solver.bound(self.solver.integers, whole, whole)
-        self.inequalities.release(self.solver)
+        self.inequalities.relax(self.solver)
 
     def integers_in(self, values: Vector) -> Vector:
         """Return the values of the integers; if `values` come from a smaller builder, of those that it has."""
@@ -113,7 +113,7 @@ class ShockModel(MeasuredModel):
     def release_integers(self) -> None:
         """Free the integers between their bounds again."""
         self.solver.bound(self.solver.integers, 0.0, [self.builder.columns[j].upper for j in self.solver.integers])
-        self.inequalities.hold(self.solver)
+        self.inequalities.enforce(self.solver)
 
     # Solving it.
 

@@ -261,10 +261,10 @@ class JointEvaluator(Evaluator):
         return {f"{n}|{name}": basis for n, each in enumerate(self._futures) for name, basis in each.bases().items()}
 
     @override
-    def recall(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    def set_bases(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
         for n, each in enumerate(self._futures):
             head = f"{n}|"
-            each.recall({name.removeprefix(head): basis for name, basis in arrays.items() if name.startswith(head)})
+            each.set_bases({name.removeprefix(head): basis for name, basis in arrays.items() if name.startswith(head)})
 
 
 def _join_gaps(parts: Sequence[ShockGaps]) -> ShockGaps:

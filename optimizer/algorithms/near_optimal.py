@@ -42,7 +42,7 @@ BOUND_BASIS, TRIAL_BASIS = "bound", "trial"
 LATEST = 2
 # ``found`` a plan, ``none`` exists (proven), or ``stopped`` by the time limit.
 SeekStatus = Literal["found", "none", "stopped"]
-Among = Literal["all", "like"]
+Among = Literal["all", "similar"]
 
 
 @dataclass(frozen=True)
@@ -182,10 +182,10 @@ class NearOptimalSearch(Search):
 
         With an option `own`, similar plans are searched first, by LPs only: plans whose integers lie between those of
         some known plans, except for the option's own integers. If that finds none, all plans are searched, unless
-        `among` is ``like``.
+        `among` is ``similar``.
         """
         similar = [self.found[:1] + self.found[-LATEST:], self.found, []] if own is not None else [[]]
-        for plans in similar[:1] if among == "like" else similar:
+        for plans in similar[:1] if among == "similar" else similar:
             found = generate_constraints(
                 lambda plans=plans: self._solve_between(plans, objective, enough, own),  # type: ignore[misc]
                 lambda found: self._violated(found[1]),

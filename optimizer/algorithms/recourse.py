@@ -153,7 +153,7 @@ class Evaluator(ABC):
         """Return by name the basis from which each batch starts the next time."""
 
     @abstractmethod
-    def recall(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    def set_bases(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
         """Set the starting bases to those of another run, as `bases` returned them."""
 
     @abstractmethod
@@ -347,7 +347,7 @@ class RecourseEvaluator(Evaluator):
         return {f"basis {batch} {task}": basis for (batch, task), basis in self._bases.items()}
 
     @override
-    def recall(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
+    def set_bases(self, arrays: Mapping[str, npt.NDArray[Any]]) -> None:
         for name, basis in arrays.items():
             if name.startswith("basis "):
                 _, batch, task = name.split(" ", 2)

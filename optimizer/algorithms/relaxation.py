@@ -69,7 +69,7 @@ MOST_ROUNDS, THRESHOLDS, MOST_DIVISORS = 12, (1.0 - INTEGRALITY, 0.5), 8
 # For a weak relaxation: largest number of its own fractional parts used as thresholds besides the first, and the step
 # to which they are rounded.
 MOST_LEVELS, LEVEL = 6, 1e-3
-# At first, fewer rows than this per integer mislead HiGHS more than they help. A tree over a weak relaxation may end
+# At first, fewer rows than this per integer cost HiGHS more time than they save. A tree over a weak relaxation may end
 # soon if the rows raise its bound by more than the second share.
 ENOUGH, RAISED = 0.05, 0.05
 # Range of fractions f: rows beyond it are weak, or spoilt by the solver's errors.
@@ -117,13 +117,13 @@ class ValidInequalities:
 
     Attributes:
         mir_cuts: MIR cuts that `FloorCuts` found.
-        passed: rows that were added to the solver, in its order.
+        in_solver: rows that were added to the solver, in its order.
     """
 
     def __init__(self, builder: ModelBuilder) -> None:
-        self.mir_cuts, self.passed = list[Row](), list[Row]()
+        self.mir_cuts, self.in_solver = list[Row](), list[Row]()
         (self._slack,) = builder.variable("valid", "slack", 0, upper=0.0).terms
-        self._is_passed = np.zeros(0, dtype=bool)
+        self._is_in_solver = np.zeros(0, dtype=bool)
         self._rows: Integers = np.zeros(0, dtype=np.intp)
         self._columns: Integers = np.zeros(0, dtype=np.intp)
         self._values: Vector = np.zeros(0)
@@ -141,19 +141,19 @@ class ValidInequalities:
         self._read(builder)
         left = np.bincount(self._rows, self._values * values[self._columns], len(self._rhs)) - self._rhs
         size = np.bincount(self._rows, np.abs(self._values * values[self._columns]), len(self._rhs))
-        new = np.flatnonzero(~self._is_passed & (left > VIOLATED * size) & (left > VIOLATED * model.mass))
-        self._is_passed[new] = True
+        new = np.flatnonzero(~self._is_in_solver & (left > VIOLATED * size) & (left > VIOLATED * model.mass))
+        self._is_in_solver[new] = True
         if len(new):
             model.add_rows([self._with_slack(builder.valid_inequalities[n]) for n in new])
-            self.passed += [builder.valid_inequalities[n] for n in new]
+            self.in_solver += [builder.valid_inequalities[n] for n in new]
         return len(new)
 
-    def hold_again(self, builder: ModelBuilder, marks: Collection[Mark]) -> list[Row]:
+    def enforce_again(self, builder: ModelBuilder, marks: Collection[Mark]) -> list[Row]:
         """Return the inequalities with the given marks, with slack, as the solver holds them from a similar model."""
         self._read(builder)
-        self._is_passed = np.array([row.mark in marks for row in builder.valid_inequalities], dtype=bool)
-        self.passed = [builder.valid_inequalities[n] for n in np.flatnonzero(self._is_passed)]
-        return [self._with_slack(row) for row in self.passed]
+        self._is_in_solver = np.array([row.mark in marks for row in builder.valid_inequalities], dtype=bool)
+        self.in_solver = [builder.valid_inequalities[n] for n in np.flatnonzero(self._is_in_solver)]
+        return [self._with_slack(row) for row in self.in_solver]
 
     def _read(self, builder: ModelBuilder) -> None:
         """Append the coefficients of the builder's new valid inequalities to the arrays."""
@@ -166,18 +166,18 @@ class ValidInequalities:
         self._columns = np.concatenate([self._columns, *(np.fromiter(row.terms, dtype=np.intp) for row in more)])
         self._values = np.concatenate([self._values, *(np.fromiter(row.terms.values(), float) for row in more)])
         self._rhs = np.concatenate([self._rhs, [row.rhs for row in more]])
-        self._is_passed = np.concatenate([self._is_passed, np.zeros(len(more), dtype=bool)])
+        self._is_in_solver = np.concatenate([self._is_in_solver, np.zeros(len(more), dtype=bool)])
 
     def _with_slack(self, row: Row) -> Row:
         return replace(row, terms={**row.terms, self._slack: -1.0})
 
-    def hold(self, model: Model) -> None:
+    def enforce(self, model: Model) -> None:
         """Enforce the inequalities in the solver, by fixing their slack to 0."""
         model.bound([self._slack], 0.0, 0.0)
 
-    def release(self, model: Model) -> None:
+    def relax(self, model: Model) -> None:
         """Relax all inequalities in the solver, by freeing their slack."""
-        if self._is_passed.any():
+        if self._is_in_solver.any():
             model.bound([self._slack], 0.0, np.inf)
 
 
@@ -311,18 +311,18 @@ class FloorCuts:
         there = {id(row) for row in self.model.builder.valid_inequalities}
         new = [row for row in self.known if id(row) not in there]
         if new:
-            relaxation = self._hold(new)
+            relaxation = self._add(new)
         for _ in range(MOST_ROUNDS):
             new = self._violated(relaxation.values)
             if not new or len(self.known) + len(new) <= self._too_few:
                 break
             self.known += new
-            before, relaxation = relaxation.objective, self._hold(new)
+            before, relaxation = relaxation.objective, self._add(new)
             if relaxation.objective - before < RELAXATION_GAP * abs(before):
                 break
         return relaxation
 
-    def _hold(self, rows: list[Row]) -> SolveResult:
+    def _add(self, rows: list[Row]) -> SolveResult:
         """Add rows to the model's valid inequalities and return its relaxation."""
         self.model.builder.valid_inequalities += rows
         return self.model.solve_relaxed()

@@ -294,7 +294,7 @@ class _RobustSearch(ConstraintGeneration):
 
     def stopped(self, found: SearchResult) -> SearchResult:
         """Return the result of a stopped search, whose plan is only known to survive the shocks in the model."""
-        note = "Stopped while attacks and shocks were still being found; others than those shown may break this plan."
+        note = "Stopped while attacks and shocks were still being found; this plan may fail in some that are not shown."
         return replace(found, status="stopped", history=tuple(self.history), notes=(*found.notes, note))
 
     def minimise_gap(self) -> SearchResult:

@@ -216,7 +216,7 @@ class Search:
         self.checkpoint = None if folder is None else Checkpoint(folder, instance, settings)
         self.resumed = self.checkpoint.load() if self.checkpoint else None
         if self.resumed:
-            self.evaluator.recall(self.resumed.arrays)
+            self.evaluator.set_bases(self.resumed.arrays)
             self.history = [Progress(**event) for event in self.resumed.facts["history"]]
 
     @cached_property

@@ -64,14 +64,14 @@ class BatchRequest:
     linking: Vector  # the linking terms under the plan, from `LinkingMatrix.linking_terms`
     basis: Basis | None = None  # the starting basis; None for that of the first shock of its window length
     future: int = 0  # index of the future of the shocks
-    # By shock, the gap in money that it may leave. ``best`` and ``served`` use the least gap if that is larger, or if
+    # By shock, the gap in money that it may leave. ``cost`` and ``served`` use the least gap if that is larger, or if
     # this is nan; 0 tries to keep all floors first. For ``subgradients of costs``, nan or an empty array keeps the
     # floors, and a shock whose least gap is larger fails.
     gap_limits: Vector = field(default_factory=lambda: np.zeros(0))
     # By shock, the group in which its value and subgradient are summed.
     groups: Integers = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
     weights: Vector = field(default_factory=lambda: np.zeros(0))  # by shock, weight of its value and subgradient
-    # Whether ``best`` returns all flows rather than unserved demand only, and whether ``gaps`` returns unserved demand.
+    # Whether ``cost`` returns all flows rather than unserved demand only, and whether ``gaps`` returns unserved demand.
     flows: bool = False
 
 
@@ -269,7 +269,7 @@ class _BatchSolver:
     def answer(self) -> BatchResponse:
         """Solve the request's task."""
         if self.request.task in ("cost", "served"):
-            return self.best()
+            return self.operate()
         return self.subgradients() if self.request.task != "gaps" else self.gaps()
 
     def gaps(self) -> BatchResponse:
@@ -280,7 +280,7 @@ class _BatchSolver:
         answer = self._answer(found.values, np.maximum(found.objective, 0.0))
         return replace(answer, unserved=self._unserved(found.values)) if self.request.flows else answer
 
-    def best(self) -> BatchResponse:
+    def operate(self) -> BatchResponse:
         """Minimise the cost within the allowed gap; if the floors are to be kept, try that first.
 
         The cost is that of operation and shortage, or for the task ``served`` that of shortage alone.

@@ -38,8 +38,8 @@ class LinkingMatrix:
         self.first = {key: i * self.periods for i, key in enumerate(plan.links)}
         rows, columns, values = [], [], []
         self.constant = np.zeros(len(plan.links) * self.periods)
-        for key, offer in plan.links.items():
-            for t, amount in offer.items():
+        for key, by_period in plan.links.items():
+            for t, amount in by_period.items():
                 row = self.first[key] + t + 1
                 self.constant[row] = amount.constant
                 rows += [row] * len(amount.terms)
@@ -51,8 +51,8 @@ class LinkingMatrix:
 
     def linking_terms(self, plan: Vector) -> Vector:
         """Return the linking terms under a plan, with negative rounding errors of the plan set to 0."""
-        lent = self._values * np.maximum(plan, 0.0)[self._columns]
-        return np.bincount(self._rows, lent, len(self.constant)) + self.constant
+        products = self._values * np.maximum(plan, 0.0)[self._columns]
+        return np.bincount(self._rows, products, len(self.constant)) + self.constant
 
     def by_plan(self, by_term: Vector) -> Vector:
         """Return derivatives in the plan's columns from those in its linking terms, one row per function."""
@@ -194,8 +194,8 @@ class WindowProgramme:
             turn[1].extend(before[-1:])
             before.append(i)
         self._per = np.array([value for _, _, value in layout.limits])
-        offered = {id(row) for row in builder.valid_inequalities}
-        self._is_valid = np.array([id(row) in offered for row, _, _ in layout.limits], dtype=bool)
+        valid = {id(row) for row in builder.valid_inequalities}
+        self._is_valid = np.array([id(row) in valid for row, _, _ in layout.limits], dtype=bool)
         self._write_linking_terms(builder, rows, size)
 
     def _write_linking_terms(self, builder: ModelBuilder, rows: Sequence[Row], size: int) -> None:
@@ -210,7 +210,7 @@ class WindowProgramme:
         self._term_row = np.array([r for r, _, _ in found], dtype=np.intp)
         self._term_place = np.array([place for _, place, _ in found], dtype=np.intp)
         self._term_value = ShockTable([value for _, _, value in found], size)
-        self._led, self._leaders = np.unique(self._term_row, return_index=True)
+        self._linked_rows, self._term_starts = np.unique(self._term_row, return_index=True)
 
     def batch(
         self, which: Integers, linking: Vector, *, without_valid_inequalities: bool = False
@@ -223,7 +223,7 @@ class WindowProgramme:
         rhs = self._rhs.rows(which)
         if len(self._term_row):
             terms = self._term_value.rows(which) * linking[self._term_place[None, :] + self.starts[which][:, None]]
-            rhs[:, self._led] -= np.add.reduceat(terms, self._leaders, axis=1)
+            rhs[:, self._linked_rows] -= np.add.reduceat(terms, self._term_starts, axis=1)
         upper = self._upper.rows(which)
         limits = np.maximum(rhs[:, self._rows :] / self._per, 0.0)
         if without_valid_inequalities:

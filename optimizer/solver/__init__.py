@@ -11,7 +11,6 @@ into three statuses here and nowhere else:
 """
 
 from optimizer.solver.base import (
-    AT_GAP,
     Batch,
     BranchingHistories,
     BranchingHistory,
@@ -26,14 +25,12 @@ from optimizer.solver.base import (
     ignore,
     interruptible,
 )
-from optimizer.solver.kept import Basis, BatchResult, WarmProgramme
+from optimizer.solver.kept import Basis, WarmProgramme
 from optimizer.solver.model import Model, versions, write_model
 
 __all__ = [
-    "AT_GAP",
     "Basis",
     "Batch",
-    "BatchResult",
     "BranchingHistories",
     "BranchingHistory",
     "Clock",

@@ -89,7 +89,7 @@ class HighsBackEnd:
         }
         if settings.seed is not None:
             options["random_seed"] = settings.seed
-        # `msg=False` turns log_to_console off; output_flag stays on: without it HiGHS is silent to its callbacks.
+        # `msg=False` turns log_to_console off; output_flag stays on: without it HiGHS calls no callback.
         solver = pulp.HiGHS(
             msg=False, gapRel=settings.mip_gap, gapAbs=0.0, threads=settings.threads, timeLimit=None, **options
         )
@@ -106,7 +106,7 @@ class HighsBackEnd:
         # Start time and request of the running search with integers if it may end early after `patience`; else None.
         self._timed: tuple[float, SolveRequest] | None = None
         if settings.patience is not None:
-            # Registered before the handlers of Ctrl-C, so that those have the last word.
+            # Registered before the handlers of Ctrl-C, so that those are called last.
             self._highs.cbMipInterrupt += _weak_callback(self._end_early)
             self._highs.cbSimplexInterrupt += _weak_callback(self._clear_interrupt)
             self._highs.cbIpmInterrupt += _weak_callback(self._clear_interrupt)

@@ -144,14 +144,14 @@ class KeptModel(Model):
         self._add_new(rows, scales)
         self._places = np.array([self._place_of[row.mark] for row in rows], dtype=np.intp)
         self._row_scale = self._scales[self._places]
-        wanted = [*rows, *added]
+        enforced = [*rows, *added]
         self._added_places = np.array([self._added[row.mark] for row in added], dtype=np.intp)
         places = np.concatenate([self._places, self._added_places])
-        rhs = np.array([row.rhs for row in wanted], dtype=np.float64) / self._scales[places]
-        senses = np.array([row.sense for row in wanted])
+        rhs = np.array([row.rhs for row in enforced], dtype=np.float64) / self._scales[places]
+        senses = np.array([row.sense for row in enforced])
         lower, upper = np.full(self._height, -math.inf), np.full(self._height, math.inf)
         lower[places], upper[places] = np.where(senses == "<=", -math.inf, rhs), np.where(senses == ">=", math.inf, rhs)
-        keys, values = self._changes(*self._coefficients(wanted, places), places)
+        keys, values = self._changes(*self._coefficients(enforced, places), places)
         assert isinstance(self._back, TreeBackEnd)
         entries = zip((keys // ROW_FACTOR).tolist(), (keys % ROW_FACTOR).tolist(), values.tolist(), strict=True)
         self._back.revise(self.settings, lower, upper, entries)
@@ -193,15 +193,14 @@ class ModelKeeper:
         objective: Expression,
         settings: Settings,
         clock: Clock,
-        hold_again: Callable[[ModelBuilder, Collection[Mark]], Sequence[Row]],
+        enforce_again: Callable[[ModelBuilder, Collection[Mark]], Sequence[Row]],
     ) -> KeptModel:
         """Return the kept model after it has taken over `builder`; a new model if it cannot.
 
-        `hold_again` returns the rows to enforce among those with given marks, which `add_rows` has put into the solver
-        before.
+        `enforce_again` returns the rows to enforce among those with given marks, which `add_rows` has added before.
         """
         if self.model is not None and self.model.can_take_over(builder, settings):
-            self.model.take_over(builder, objective, settings, clock, hold_again(builder, self.model.added))
+            self.model.take_over(builder, objective, settings, clock, enforce_again(builder, self.model.added))
         else:
             self.model = KeptModel(builder, objective, settings, clock)
         return self.model

@@ -390,7 +390,7 @@ class _OptionSearch:
         if self.is_endless or self.near.clock.is_over or self.high - self.greatest <= self.tolerance:
             return
         nearly = self.high - self.tolerance
-        if math.isfinite(self.high) and self._seek_within(nearly, self.high, among="like") == "found":
+        if math.isfinite(self.high) and self._seek_within(nearly, self.high, among="similar") == "found":
             return
         size = self.near.size(self.option, -1.0)
         # An option that no known plan buys is usually bought by none; proving that is faster than moving plans.

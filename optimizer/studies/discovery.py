@@ -200,7 +200,7 @@ def _outcome(
     bought = frozenset(build.option for build in plan.builds).union(there.stocks)
     evaluator.subproblems.plan.scope = Scope(False, bought.union(there.processes, there.demands))
     values = evaluator.plan_values([placed])
-    evaluator.recall(bases)
+    evaluator.set_bases(bases)
     left = evaluator.gaps(values, clock)
     bases.update({} if bases else evaluator.bases())
     worst = worst_failing_shock(left.gap, left.fails)

@@ -89,8 +89,8 @@ def expected(instance: so.Instance) -> float:
 def test_a_scheduler_without_workers_is_reported_and_the_search_goes_on_alone(
     instance: so.Instance, dask: Dask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert executors.PATIENCE == 10.0
-    monkeypatch.setattr(executors, "PATIENCE", 0.5)
+    assert executors.WORKERLESS_SECONDS == 10.0
+    monkeypatch.setattr(executors, "WORKERLESS_SECONDS", 0.5)
     evaluator = RecourseEvaluator(instance, recourse_executor(instance, cluster=dask.scheduler()))
     began = time.monotonic()
     with pytest.warns(OptimizerWarning, match=f"has had no worker for .* s. {ALONE}"):
@@ -120,7 +120,7 @@ def test_the_time_limit_holds_without_workers(instance: so.Instance, dask: Dask)
 def test_a_cluster_that_is_lost_in_the_middle_costs_nothing_that_was_found(
     who: str, instance: so.Instance, dask: Dask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(executors, "PATIENCE", 1.0)
+    monkeypatch.setattr(executors, "WORKERLESS_SECONDS", 1.0)
     address = dask.scheduler()
     dask.worker()
     executor = recourse_executor(instance, cluster=address)

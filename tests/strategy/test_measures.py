@@ -157,8 +157,8 @@ def test_the_future_that_is_not_the_worst_costs_no_more_than_it_must(
         values[list(model.objective.terms)] *= 1.0 - rounding
         return cheapest(model, replace(result, values=values))
 
-    best_of, cheapest = BendersSearch._best_of, ShockModel._cheapest_expected
-    monkeypatch.setattr(BendersSearch, "_best_of", rounded)
+    best_of, cheapest = BendersSearch._incumbent_of, ShockModel._cheapest_expected
+    monkeypatch.setattr(BendersSearch, "_incumbent_of", rounded)
     monkeypatch.setattr(ShockModel, "_cheapest_expected", lowered)
     branches = {
         "high": {"probability": 0.4, "set": {"demands.motors.quantity": {"2028": 64, "2029": 83}}},
