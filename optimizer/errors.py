@@ -204,9 +204,9 @@ _OF_SUFFIX = {
 # The forms of a report: the page, its brief alone, a workbook.
 PAGE_FORMS = (".html", ".htm")
 BRIEF_FORMS = (".pdf", ".docx", ".md")
-BOOK_FORM = ".xlsx"
+WORKBOOK_FORM = ".xlsx"
 PLOT_FORMS = (".svg", ".png", ".pdf")
-REPORT_FORMS = (*PAGE_FORMS, *BRIEF_FORMS, BOOK_FORM)
+REPORT_FORMS = (*PAGE_FORMS, *BRIEF_FORMS, WORKBOOK_FORM)
 
 
 def said_of_misfit(error: Exception) -> str:

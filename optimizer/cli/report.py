@@ -10,7 +10,7 @@ import typer
 
 from optimizer import arguments
 from optimizer.cli import common, inputs, options, page_studies
-from optimizer.errors import BOOK_FORM, BRIEF_FORMS, PAGE_FORMS, REPORT_FORMS
+from optimizer.errors import BRIEF_FORMS, PAGE_FORMS, REPORT_FORMS, WORKBOOK_FORM
 
 if TYPE_CHECKING:
     from optimizer.algorithms.workers import Memory
@@ -174,7 +174,7 @@ def _carry_out(subject: page_studies.StudySubject, request: _Request, clock: "Cl
         own = replace(subject, jobs=1 if is_shared else None)
         # A workbook has no plans of other budgets.
         asked = (own, request.amounts, request.form in PAGE_FORMS)
-        budgets = {} if request.form == BOOK_FORM else {"budgets": Task(_find_budgets, asked)}
+        budgets = {} if request.form == WORKBOOK_FORM else {"budgets": Task(_find_budgets, asked)}
         tasks = {**budgets, **tasks, "delays": Task(_find_delays, (own,))}
         if "sensitivity" not in tasks:
             tasks["figures"] = Task(_find_figures, (own,))
@@ -307,13 +307,13 @@ def _find_plan(source: str, plan: str | None, changes: options.Changes, search: 
 
 def _check_output(output: Path, source: str, instance: Path | None, *, has_pages_only: bool) -> None:
     """Refuse, as a usage error, a file that cannot be written, and options that a workbook does not support."""
-    is_book = arguments.file_path("output", output, REPORT_FORMS).suffix.lower() == BOOK_FORM
-    if is_book and has_pages_only:
+    is_workbook = arguments.file_path("output", output, REPORT_FORMS).suffix.lower() == WORKBOOK_FORM
+    if is_workbook and has_pages_only:
         raise typer.BadParameter(
             "a workbook holds one plan: leave out --json, --budgets and --with.", param_hint="--output"
         )
-    common.check_file(output, "--output", source, instance, extra="excel" if is_book else "report")
-    if is_book and output.exists():
+    common.check_file(output, "--output", source, instance, extra="excel" if is_workbook else "report")
+    if is_workbook and output.exists():
         from optimizer.io.load import holds_instance
 
         if holds_instance(output):
@@ -359,7 +359,7 @@ def _refuse_form_of_requirements(output: Path) -> None:
     """Refuse, as a usage error, a form of file in which requirements are not written."""
     if output.suffix.lower() in BRIEF_FORMS:
         what = f"requirements are written as a page (.html) or a workbook (.xlsx), not as {output.suffix}:"
-        what += f" write --output {output.with_suffix('.html')}, or {output.with_suffix(BOOK_FORM)}."
+        what += f" write --output {output.with_suffix('.html')}, or {output.with_suffix(WORKBOOK_FORM)}."
         raise typer.BadParameter(what, param_hint="--output")
 
 
@@ -408,7 +408,7 @@ def _end_with_requirements(
     from optimizer.report.tables.requirements import requirements_parts
 
     common.print_answer(made, requirements_parts, json=json)
-    written = requirements_workbook if output.suffix.lower() == BOOK_FORM else requirements_page
+    written = requirements_workbook if output.suffix.lower() == WORKBOOK_FORM else requirements_page
     notes = doubts if found.result.adversary is None else (*doubts, SHAPING_ATTACKS)
     common.write_answer(output, written(made, notes))
     for note in notes:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from optimizer import arguments
-from optimizer.errors import BOOK_FORM, BRIEF_FORMS, REPORT_FORMS, has_extra, require_extra
+from optimizer.errors import BRIEF_FORMS, REPORT_FORMS, WORKBOOK_FORM, has_extra, require_extra
 from optimizer.files import write_whole
 from optimizer.instance.derived import prices_respond
 from optimizer.instance.reading import instance_of
@@ -35,7 +35,7 @@ from optimizer.report.html.sections import (
     PageSection,
     Study,
     draw_study_plot,
-    picture_address,
+    figure_block,
     picture_data,
     plan_pictures,
     section_of,
@@ -131,7 +131,7 @@ def make_document(parts: ReportParts, form: str) -> tuple[dict[str, Any], str | 
         shown = parts.shown or make_book(instance, found, brief=brief)
         shown = replace(shown, is_quick=parts.is_quick, warnings=warnings, brief=brief)
         data = shown.to_dict()
-    if form == BOOK_FORM:
+    if form == WORKBOOK_FORM:
         return data, workbook(instance, result, warnings, brief, parts.comments)
     if form in BRIEF_FORMS:
         return data, write_brief(data["brief"], form)
@@ -171,24 +171,22 @@ def write_report(
         ValueError: a budget is not an amount of money, or the file name has another suffix.
     """
     instance, target, settings = instance_of(result), arguments.file_path("path", path, REPORT_FORMS), Settings()
-    wants_more = (listed := budget_list(budgets)) != []
+    has_budgets = (listed := budget_list(budgets)) != []
     several = list(studies) if isinstance(studies, Iterable) else [studies]
-    result, comments = _with_sources(result, instance_file)
-    parts = ReportParts(
-        instance, result, comments=comments, studies=several, sections=[section_of(study, result) for study in several]
-    )
-    parts = replace(parts, warnings=audit_warnings(parts.instance, result))
+    result, comments = _with_comments(result, instance_file)
+    sections, warnings = [section_of(study, result) for study in several], audit_warnings(instance, result)
+    parts = ReportParts(instance, result, studies=several, sections=sections, warnings=warnings, comments=comments)
     if isinstance(result, FuturesResult):
-        parts = replace(parts, delays=find_futures_delays(result, settings) if wants_more else {})
-    elif result.baseline is not None and wants_more:
+        parts = replace(parts, delays=find_futures_delays(result, settings) if has_budgets else {})
+    elif result.baseline is not None and has_budgets:
         # The frontier always has the plan without a budget.
         amounts = [budget for budget in listed if budget is not None] if isinstance(listed, list) else None
-        parts = replace(parts, frontier=frontier(parts.instance, result, amounts), is_quick=False)
-        parts = replace(parts, delays=find_brief_delays(parts.instance, result, settings))
+        parts = replace(parts, frontier=frontier(instance, result, amounts), is_quick=False)
+        parts = replace(parts, delays=find_brief_delays(instance, result, settings))
     write_whole(target, make_document(parts, target.suffix.lower())[1])
 
 
-def _with_sources(
+def _with_comments(
     result: Result | FuturesResult, file: str | Path | None
 ) -> tuple[Result | FuturesResult, tuple[Mapping[str, Any], ...]]:
     """Return the result with the comments of an instance file, and these comments; as it is if there is no file."""
@@ -268,22 +266,17 @@ def _stage_table(instance: Instance, result: FuturesResult, stage: Stage) -> Map
 
 def futures_page(result: FuturesResult, data: dict[str, Any], sections: Sequence[PageSection] = ()) -> str:
     """Return the page of `futures_book` and of studies; without the figure if the extra ``plot`` is not installed."""
-    made = [PageSection("facts", "The plan in short", "", ({"kind": "facts", "rows": data["facts"]},), {}, False)]
+    made = [PageSection("facts", "The plan in short", ({"kind": "facts", "rows": data["facts"]},))]
     if has_extra("plot") and len(result.futures) > 1:
-        tree = {
-            "kind": "figure",
-            "caption": "The tree of futures",
-            "alt": "The tree of futures with the decisions on its edges; the tables below have its numbers.",
-            "picture": picture_address(draw_study_plot(result, "svg")),
-            "behind": [],
-        }
-        made.append(PageSection("tree", "What is ordered now, and what follows each answer", "", (tree,), {}, False))
+        alt = "The tree of futures with the decisions on its edges; the tables below have its numbers."
+        tree = figure_block("The tree of futures", draw_study_plot(result, "svg"), alt)
+        made.append(PageSection("tree", "What is ordered now, and what follows each answer", (tree,)))
     for number, stage in enumerate(data["stages"], start=1):
         block = {"kind": "table", **stage, "title": ""} if stage["rows"] else {"kind": "text", "text": stage["caption"]}
-        made.append(PageSection(f"stage-{number}", stage["title"], "", (block,), {}, False))
+        made.append(PageSection(f"stage-{number}", stage["title"], (block,)))
     if data["table"] and len(result.futures) > 1:
         table = {"kind": "table", "title": "", **data["table"]}
-        made.append(PageSection("futures", "Future by future", "", (table,), {}, False))
+        made.append(PageSection("futures", "Future by future", (table,)))
     studies = [replace(each, name=f"with-{each.name}") for each in sections]
     studies += [_sources_section(data["sources"])] if data["sources"] else []
     several = f" for {plural(len(result.futures), 'future')}" if len(result.futures) > 1 else ""
@@ -298,7 +291,7 @@ def _sources_section(said: Sequence[Mapping[str, Any]]) -> PageSection:
         rows.append([each["owner"] or each["section"], each["field"], each["value"] + before, each["text"]])
     table = {"kind": "table", "title": "", "head": ["About", "Field", "Value", "What the file says"], "rows": rows}
     folded = {"kind": "folded", "title": plural(len(rows), "statement"), "blocks": [{**table, "caption": ""}]}
-    return PageSection("sources", "Assumptions and their sources", "", (folded,), {}, False)
+    return PageSection("sources", "Assumptions and their sources", (folded,))
 
 
 def _sections_page(data: Mapping[str, Any], sections: Sequence[PageSection], title: str, heading: str = "") -> str:
@@ -316,7 +309,7 @@ def _sections_page(data: Mapping[str, Any], sections: Sequence[PageSection], tit
 
 # Columns of the page in addition to those of the screen and those that a clause names, by frame; other frames have
 # every column with values.
-MORE: Mapping[str, tuple[str, ...]] = {
+MORE_COLUMNS: Mapping[str, tuple[str, ...]] = {
     "materials": ("worst_shock", "requirement", "gap", "options"),
     "needs": ("material",),
     "holdings": ("held", "is_full", "holding_per_year"),
@@ -362,16 +355,16 @@ def _frame_section(found: Requirements, frame: Frame) -> PageSection:
     if len(frame) > MOST_ROWS_OPEN:
         table = {"kind": "folded", "title": f"{len(frame)} rows", "blocks": [table]}
     blocks = (*_funding_figure(found), table) if frame.name == "funding" else (table,)
-    return PageSection(frame.name, frame.title, frame.title, blocks, {}, found.stopped)
+    return PageSection(frame.name, frame.title, blocks, is_stopped=found.stopped)
 
 
 def _page_frame(frame: Frame) -> Frame:
-    """Return a frame with the columns that clauses name, and those of the screen and of `MORE`, or all with values."""
+    """Return a frame with the columns of clauses, of the screen and of `MORE_COLUMNS`, or all columns with values."""
     places = [key.partition(".") for clause in CLAUSES for key in clause.where]
     named = {column for name, _, column in places if name == frame.name}
-    if frame.name in MORE:
+    if frame.name in MORE_COLUMNS:
         shown = [column.name for column in frame.columns if column.is_shown]
-        return frame.select([*named, *shown, *MORE[frame.name]])
+        return frame.select([*named, *shown, *MORE_COLUMNS[frame.name]])
     return frame.without_empty(*({column.name for column in frame.columns} - named))
 
 
@@ -393,8 +386,7 @@ def _funding_figure(found: Requirements) -> Iterator[Mapping[str, Any]]:
     if found.funding and has_extra("plot"):
         caption = "What is left of the shortfall, by money for stocks"
         alt = f"{caption}, as a figure; the table below it has its numbers."
-        picture = picture_address(draw_funding_plot(found, "svg"))
-        yield {"kind": "figure", "caption": caption, "alt": alt, "picture": picture, "behind": []}
+        yield figure_block(caption, draw_funding_plot(found), alt)
 
 
 def render_page(name: str, scripts: tuple[str, ...], **values: Any) -> str:

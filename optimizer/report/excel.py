@@ -13,7 +13,7 @@ from textwrap import wrap
 from typing import Any
 
 from optimizer import arguments
-from optimizer.errors import BOOK_FORM, require_extra
+from optimizer.errors import WORKBOOK_FORM, require_extra
 from optimizer.files import starts_formula, write_whole
 from optimizer.horizon import windowed
 from optimizer.instance.derived import display_name
@@ -49,6 +49,7 @@ from optimizer.units import short
 
 # Most and fewest characters of a column; most across a page in print, and in a line of a note; codes of paper and line.
 WIDEST, NARROWEST, ACROSS, NOTE, A4, DOTTED = 70, 8, 220, 110, 9, 4
+# Index of the row with the heads of the columns; most characters of a cell, and most rows of a sheet.
 HEAD, LONGEST, ROWS = 3, 32_767, 1_048_000
 _RED, _GREEN = "#B2182B", "#1B7837"
 
@@ -59,10 +60,10 @@ class Chart:
 
     kind: str
     title: str
-    unit: str
-    columns: tuple[int, ...]
-    form: str = "#,##0"
-    dashed: tuple[int, ...] = ()
+    unit: str  # title of the axis of amounts
+    columns: tuple[int, ...]  # indices in the frame
+    form: str = "#,##0"  # Excel's number format of the amounts
+    dashed: tuple[int, ...] = ()  # those columns whose line is dashed
 
 
 @dataclass(frozen=True)
@@ -92,17 +93,16 @@ def sheets(
     """Yield all sheets of a result: the answer, the brief, and the frames; without a plan, no brief and no frames."""
     if isinstance(result, FuturesResult):
         yield from _futures_sheets(instance, result, warnings, brief)
-        if comments and (plan := with_file(result, comments)) is not None:
-            yield OutputSheet(sources_frame(instance, plan), is_list=True)
-        yield _run_sheet(result)
-        return
-    said = [("Answer", plan_headline(result, instance)), *facts_in_tables(instance, result)]
-    yield _answer_sheet(instance, result, said, warnings)
-    if result.baseline is not None:
-        yield _brief_sheet(brief, result.currency)
-        yield from _plan_sheets(instance, result)
-    if result.comments:
-        yield OutputSheet(sources_frame(instance, result), is_list=True)
+        plan = with_file(result, comments)
+    else:
+        said = [("Answer", plan_headline(result, instance)), *facts_in_tables(instance, result)]
+        yield _answer_sheet(instance, result, said, warnings)
+        if result.baseline is not None:
+            yield _brief_sheet(brief, result.currency)
+            yield from _plan_sheets(instance, result)
+        plan = result
+    if plan is not None and plan.comments:
+        yield OutputSheet(sources_frame(instance, plan), is_list=True)
     yield _run_sheet(result)
 
 
@@ -329,7 +329,7 @@ def write_workbook(result: Result | FuturesResult, path: str | Path, warnings: S
         OSError: the file cannot be written.
         ValueError: the file name does not end in .xlsx.
     """
-    instance, target = instance_of(result), arguments.file_path("path", path, [BOOK_FORM])
+    instance, target = instance_of(result), arguments.file_path("path", path, [WORKBOOK_FORM])
     said = audit_warnings(instance, result) if warnings is None else warnings
     write_whole(target, workbook(instance, result, arguments.several("warnings", said, str, "a text")))
 
@@ -349,12 +349,12 @@ def workbook(
         known = brief or make_futures_brief(instance, result, warnings)
     else:
         known = brief or make_brief(instance, result, warnings=warnings)
-    return _write_book(result.title, result.currency, sheets(instance, result, warnings, known, comments))
+    return _write_workbook(result.title, result.currency, sheets(instance, result, warnings, known, comments))
 
 
 def requirements_workbook(found: Requirements, warnings: Sequence[str] = ()) -> bytes:
     """Return stockpile requirements as a workbook: the answer, a sheet for each frame with rows, and the run record."""
-    return _write_book(found.instance.title, found.instance.currency, _requirements_sheets(found, warnings))
+    return _write_workbook(found.instance.title, found.instance.currency, _requirements_sheets(found, warnings))
 
 
 def _requirements_sheets(found: Requirements, warnings: Sequence[str]) -> Iterator[OutputSheet]:
@@ -373,7 +373,7 @@ def _requirements_sheets(found: Requirements, warnings: Sequence[str]) -> Iterat
     yield _run_sheet(found.stocks, "the plan of stocks alone")
 
 
-def _write_book(title: str, currency: str, made: Iterable[OutputSheet]) -> bytes:
+def _write_workbook(title: str, currency: str, output: Iterable[OutputSheet]) -> bytes:
     """Return the content of a workbook of the given sheets."""
     require_extra("excel", "An Excel workbook")
     import xlsxwriter
@@ -382,7 +382,7 @@ def _write_book(title: str, currency: str, made: Iterable[OutputSheet]) -> bytes
     book = xlsxwriter.Workbook(content, {"in_memory": True})
     book.set_properties({"title": title, "comments": f"Money in {currency}."})
     writer = _Writer(book)
-    for sheet in made:
+    for sheet in output:
         writer.write(sheet)
     book.close()
     return content.getvalue()
@@ -400,76 +400,76 @@ class _Writer:
             self.formats[key] = self.book.add_format({"valign": "top", **properties})
         return self.formats[key]
 
-    def _write_note(self, made: Any, note: str, widths: Sequence[int]) -> None:
+    def _write_note(self, worksheet: Any, note: str, widths: Sequence[int]) -> None:
         """Write the note of a sheet in lines across so many columns as a page shows: a printer cuts what runs on."""
         last = next((j for j in range(1, len(widths)) if sum(widths[: j + 1]) >= NOTE), max(1, len(widths) - 1))
         look = {"italic": True, "font_color": "#555555", "text_wrap": True}
-        made.merge_range(1, 0, 1, last, "", self.style(**look))
-        made.set_row(1, 15 * max(1, math.ceil(1.1 * len(note) / sum(widths[: last + 1]))))
-        self._write_text(made, 1, 0, note, **look)
+        worksheet.merge_range(1, 0, 1, last, "", self.style(**look))
+        worksheet.set_row(1, 15 * max(1, math.ceil(1.1 * len(note) / sum(widths[: last + 1]))))
+        self._write_text(worksheet, 1, 0, note, **look)
 
-    def _write_head(self, made: Any, frame: Frame) -> list[int]:
+    def _write_head(self, worksheet: Any, frame: Frame) -> list[int]:
         """Write the heads of the columns, wrapped if they are longer than the cells below; set and return widths."""
         widths, lines = list[int](), 1
         for j, column in enumerate(frame.columns):
             unit, head = unit_of_cells(column), column.head.replace("\n", " ")
             head = head if unit in ("", "%", "year") else f"{head} [{unit}]"
-            self._write_text(made, HEAD, j, head, bold=True, bottom=1, text_wrap=True, **_side(column, j))
+            self._write_text(worksheet, HEAD, j, head, bold=True, bottom=1, text_wrap=True, **_side(column, j))
             shown = (each if isinstance(each, str) else f"{each or 0:,.1f} {unit}" for each in frame.values[j])
             widths.append(min(WIDEST, max(NARROWEST, *map(len, head.split()), *map(len, shown)) + 2))
-            made.set_column(j, j, widths[j])
+            worksheet.set_column(j, j, widths[j])
             lines = max(lines, len(wrap(head, widths[j] - 2)))
-        made.set_row(HEAD, 15 * lines)  # LibreOffice places charts by the heights in the file
+        worksheet.set_row(HEAD, 15 * lines)  # LibreOffice places charts by the heights in the file
         # A spreadsheet adds a margin to each column.
-        made.fit_to_pages(-(-sum(widths, len(widths)) // ACROSS), 0)
+        worksheet.fit_to_pages(-(-sum(widths, len(widths)) // ACROSS), 0)
         return widths
 
     def write(self, sheet: OutputSheet) -> None:
         """Write one sheet: title, note, head, rows, chart."""
         frame = sheet.frame
-        made = self.book.add_worksheet(frame.name)
-        self._write_text(made, 0, 0, frame.title, bold=True, font_size=14)
-        self._write_note(made, frame.note.replace("–:", "empty cell:"), self._write_head(made, frame))
+        worksheet = self.book.add_worksheet(frame.name)
+        self._write_text(worksheet, 0, 0, frame.title, bold=True, font_size=14)
+        self._write_note(worksheet, frame.note.replace("–:", "empty cell:"), self._write_head(worksheet, frame))
         for j, column in enumerate(frame.columns):
             unit, side = unit_of_cells(column), _side(column, j)
             for i, value in enumerate(frame.values[j][:ROWS]):
-                self._write_cell(made, HEAD + 1 + i, j, value, unit, **side, **sheet.look(i, j))
+                self._write_cell(worksheet, HEAD + 1 + i, j, value, unit, **side, **sheet.look(i, j))
         last, right = HEAD + max(1, len(frame)), len(frame.columns) - 1
-        made.freeze_panes(HEAD + 1, sheet.frozen)
+        worksheet.freeze_panes(HEAD + 1, sheet.frozen)
         if sheet.is_list:
-            made.autofilter(HEAD, 0, last, right)
+            worksheet.autofilter(HEAD, 0, last, right)
         if sheet.margins_from is not None and len(frame):
             area = (HEAD + 1, sheet.margins_from, last, right)
             bad, good = self.style(font_color=_RED, bold=True), self.style(font_color=_GREEN)
-            made.conditional_format(*area, {"type": "blanks", "stop_if_true": True, "format": None})
-            made.conditional_format(*area, {"type": "cell", "criteria": "<", "value": -ROUNDING, "format": bad})
-            made.conditional_format(*area, {"type": "cell", "criteria": ">=", "value": -ROUNDING, "format": good})
+            worksheet.conditional_format(*area, {"type": "blanks", "stop_if_true": True, "format": None})
+            worksheet.conditional_format(*area, {"type": "cell", "criteria": "<", "value": -ROUNDING, "format": bad})
+            worksheet.conditional_format(*area, {"type": "cell", "criteria": ">=", "value": -ROUNDING, "format": good})
         if sheet.chart is not None and len(frame):
-            self._add_chart(made, frame, sheet.chart, last)
-        made.set_landscape()
-        made.set_paper(A4)
-        made.repeat_rows(HEAD)
+            self._add_chart(worksheet, frame, sheet.chart, last)
+        worksheet.set_landscape()
+        worksheet.set_paper(A4)
+        worksheet.repeat_rows(HEAD)
         if sheet.frozen:
-            made.repeat_columns(0, sheet.frozen - 1)
+            worksheet.repeat_columns(0, sheet.frozen - 1)
 
-    def _write_cell(self, made: Any, i: int, j: int, value: Any, unit: str, **look: Any) -> None:
+    def _write_cell(self, worksheet: Any, i: int, j: int, value: Any, unit: str, **look: Any) -> None:
         if value is None:
             return
         if isinstance(value, bool):
             look |= {"font_color": _GREEN if value else _RED, "bold": not value}
-            made.write_string(i, j, "yes" if value else "NO", self.style(**look))
+            worksheet.write_string(i, j, "yes" if value else "NO", self.style(**look))
         elif isinstance(value, (int, float)) and not math.isinf(value):
-            made.write_number(i, j, without_noise(value), self.style(num_format=number_format(value, unit)))
+            worksheet.write_number(i, j, without_noise(value), self.style(num_format=number_format(value, unit)))
         else:
             text = "∞" if value == math.inf else str(value)
-            self._write_text(made, i, j, text, text_wrap=len(text) > WIDEST, **look)
+            self._write_text(worksheet, i, j, text, text_wrap=len(text) > WIDEST, **look)
 
-    def _write_text(self, made: Any, i: int, j: int, text: str, **properties: Any) -> None:
+    def _write_text(self, worksheet: Any, i: int, j: int, text: str, **properties: Any) -> None:
         """Write a text; mark it as text if a spreadsheet would compute it as a formula once its cell is edited."""
         marked = {"quote_prefix": True} if starts_formula(text) else {}
-        made.write_string(i, j, text[:LONGEST], self.style(**properties, **marked))
+        worksheet.write_string(i, j, text[:LONGEST], self.style(**properties, **marked))
 
-    def _add_chart(self, made: Any, frame: Frame, chart: Chart, last: int) -> None:
+    def _add_chart(self, worksheet: Any, frame: Frame, chart: Chart, last: int) -> None:
         drawn = self.book.add_chart({"type": chart.kind})
         for j in chart.columns:
             drawn.add_series({
@@ -489,7 +489,7 @@ class _Writer:
         drawn.set_size({"width": 760, "height": 380})
         # Beside the table, or below one that fills the screen.
         at = (HEAD, len(frame.columns) + 1) if len(frame.columns) <= 8 else (last + 2, 0)
-        made.insert_chart(*at, drawn, {"description": chart.title})
+        worksheet.insert_chart(*at, drawn, {"description": chart.title})
 
 
 def _side(column: FrameColumn, j: int) -> dict[str, Any]:

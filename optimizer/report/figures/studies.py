@@ -42,16 +42,10 @@ if TYPE_CHECKING:
 MARKS = "os^vDPX*"
 
 
-def draw_funding_plot(found: Requirements, suffix: str) -> bytes:
-    """Return the figure as a file: ``svg``, ``png`` or ``pdf``.
-
-    Raises:
-        ValueError: no money was spent on stocks, so there is nothing to draw.
-    """
+def draw_funding_plot(found: Requirements) -> bytes:
+    """Return, as an SVG, the figure of the shortfall that is left by money for stocks."""
     from matplotlib import rc_context
 
-    if not found.funding:
-        raise ValueError("There is no money for stocks to draw.")
     with rc_context(dict(STYLE)), use_all_fonts():
         drawn = curve(found)
         canvas = new_canvas(f"{found.instance.title}: what funding stocks in part achieves", 2.6)
@@ -75,7 +69,7 @@ def draw_funding_plot(found: Requirements, suffix: str) -> bytes:
             "shock, as a share of what falls short with nothing bought."
         )
         add_footer(canvas, footer, handles)
-        return file_bytes(canvas, suffix)
+        return file_bytes(canvas, "svg")
 
 
 # More points than these become one image inside the drawing, which keeps the file small.

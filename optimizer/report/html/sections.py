@@ -7,7 +7,7 @@ figure that `plot` draws of the same data; its numbers are in the JSON of the re
 import base64
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from optimizer.errors import has_extra
@@ -50,17 +50,17 @@ _MOST_ROWS = 100
 
 @dataclass(frozen=True)
 class PageSection:
-    """A study on a page."""
+    """A section of a page: a study, a picture of the plan, or some of its facts and tables."""
 
-    name: str  # name of its command in `report --with`
+    name: str  # unique on the page: for a study its command, for a picture the kind of `plot`
     title: str  # title of the section
-    link: str  # its name in the list of sections
     # The content, each block with a ``kind``: ``answer``, ``said``, ``text`` and ``warning`` have a text;
     # ``facts`` rows of label and text; ``table`` title, head, rows and caption; ``figure`` caption, picture, alt and
     # tables; ``chart`` the same for bars; ``folded`` a title and blocks.
     blocks: tuple[Mapping[str, Any], ...]
-    data: Mapping[str, Any]  # the study for JSON
-    is_stopped: bool  # whether the study was stopped before its end
+    link: str = ""  # its name in the list of sections, on a page that has the list
+    data: Mapping[str, Any] = field(default_factory=dict)  # the study, or the numbers of the picture, for JSON
+    is_stopped: bool = False  # whether the study was stopped before its end
     solves_anew: bool = False  # whether it is about plans that the study finds itself, not the plan at hand
 
 
@@ -76,13 +76,14 @@ def section_of(
     """
     view, made = view_of(found), [*_stop(found, time_limit), *_other_plan(found, plan), *_blocks(found)]
     stopped, anew = view.is_stopped(found), view.solves_anew
-    return PageSection(view.name, view.title, view.link, tuple(made), found.to_dict(), stopped, anew)
+    return PageSection(view.name, view.title, tuple(made), view.link, found.to_dict(), stopped, anew)
 
 
 def _blocks(found: Study) -> list[dict[str, Any]]:
     view = view_of(found)
     first, *more = filter(None, view.sentences(found))
-    return [{"kind": "answer", "text": first}, *map(_said, more), *_chart(found), *_folded(found)]
+    said = ({"kind": "said", "text": text} for text in more)
+    return [{"kind": "answer", "text": first}, *said, *_chart(found), *_folded(found)]
 
 
 def _folded(found: Study) -> list[dict[str, Any]]:
@@ -93,10 +94,6 @@ def _folded(found: Study) -> list[dict[str, Any]]:
     tables = [{"kind": "table", "title": each.title, **page_table(view.instance(found), each)} for each in some]
     blocks = [*([{"kind": "facts", "rows": facts}] if facts else []), *tables, *notes]
     return [{"kind": "folded", "title": "More of what was found", "blocks": blocks}] if blocks else []
-
-
-def _said(text: str) -> dict[str, Any]:
-    return {"kind": "said", "text": text}
 
 
 def _stop(found: Study, time_limit: float | None) -> list[dict[str, Any]]:
@@ -124,7 +121,7 @@ def _other_plan(found: Study, plan: Result | FuturesResult | None) -> list[dict[
 
 
 def _cheapest_expected(cost: float | None, plan: FuturesResult) -> list[dict[str, Any]]:
-    """Return that block for a page whose plan minimises another measure: studies minimise expected cost."""
+    """Return the block that says that a study minimises expected cost, and the plan of the page another measure."""
     if cost is None or plan.measure == "expected cost" or len(plan.futures) > 1:
         return []
     what = f"About the plan of least expected cost that this study found, {si(cost, plan.money, 4)}; the plan of this "
@@ -147,16 +144,9 @@ def _plane(found: Discovery) -> list[dict[str, Any]]:
     """Return the figure of samples and boxes with its numbers; nothing without its extra, or without any box."""
     if not has_extra("plot") or not found.boxes:
         return []
-    caption = "Samples and boxes"
-    return [
-        {
-            "kind": "figure",
-            "caption": caption,
-            "alt": f"{caption}, as a figure; the table behind it has its numbers.",
-            "picture": picture_address(draw_study_plot(found, "svg")),
-            "behind": [page_table(found.instance, found.frames.frame("conditions"))],
-        }
-    ]
+    behind = [page_table(found.instance, found.frames.frame("conditions"))]
+    alt = "Samples and boxes, as a figure; the table behind it has its numbers."
+    return [figure_block("Samples and boxes", draw_study_plot(found, "svg"), alt, behind)]
 
 
 def _map(book: Book) -> PictureData:
@@ -215,10 +205,9 @@ def _sections(book: Book) -> Iterator[PageSection]:
         except ValueError:
             # The plan has no data of this kind.
             continue
-        picture = picture_address(draw_plot(book, kind, Choice(), "svg"))
         alt = f"{title}, as a figure; the table behind it has its numbers."
-        figure = {"kind": "figure", "caption": caption, "alt": alt, "picture": picture, "behind": behind}
-        yield PageSection(kind, title, link, (figure,), data, is_stopped=False)
+        figure = figure_block(caption, draw_plot(book, kind, Choice(), "svg"), alt, behind)
+        yield PageSection(kind, title, (figure,), link, data)
 
 
 def picture_data(pictures: Sequence[PageSection]) -> dict[str, Any]:
@@ -258,7 +247,8 @@ def _draw_comparison(found: Comparison) -> Canvas:
     return draw_results(instance, [each.result for each in columns], None, notes)
 
 
-def picture_address(picture: bytes) -> str:
-    """Return an SVG as a data address, with its outlines rounded."""
-    picture = _OUTLINE.sub(lambda found: _DECIMALS.sub(rb"\1", found[0]), picture)
-    return "data:image/svg+xml;base64," + base64.b64encode(picture).decode()
+def figure_block(caption: str, svg: bytes, alt: str, behind: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
+    """Return a figure as a block: its SVG as a data address, described by `alt`, and its numbers as tables."""
+    rounded = _OUTLINE.sub(lambda found: _DECIMALS.sub(rb"\1", found[0]), svg)
+    address = "data:image/svg+xml;base64," + base64.b64encode(rounded).decode()
+    return {"kind": "figure", "caption": caption, "alt": alt, "picture": address, "behind": list(behind)}
