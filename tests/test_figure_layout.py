@@ -9,11 +9,11 @@ from matplotlib.text import Text
 
 import optimizer as so
 from optimizer.levers import KINDS
-from optimizer.report.figures.canvas import TONE_LOOKS, lever_look, regions
+from optimizer.report.figures.canvas import TONE_LOOKS, lever_look, region_colours
 from optimizer.report.figures.plot import DRAWN, Choice
-from optimizer.report.figures.supply_chain import dependence_figure, sankey
-from optimizer.report.figures.survival import draw_stocks, heatmap
-from optimizer.report.figures.years import StockInShock, draw_down
+from optimizer.report.figures.supply_chain import draw_dependence, draw_sankey
+from optimizer.report.figures.survival import draw_heatmap, draw_stocks
+from optimizer.report.figures.years import StockInShock, draw_drawdown
 from optimizer.report.html.book import Book, book
 from optimizer.results.plan import SourceShare
 from optimizer.studies.comparison import single_point
@@ -59,7 +59,7 @@ def test_names_in_the_supply_chain_do_not_overlap() -> None:
     result = so.solve(instance)
     assert result.baseline is not None
     drawn = chain(instance, result.baseline, instance.baseline, 0, 0)
-    canvas = sankey(instance, result, drawn, "baseline", regions(instance, []))
+    canvas = draw_sankey(instance, result, drawn, "baseline", region_colours(instance, []))
     canvas.figure.draw_without_rendering()
     names = [text.get_window_extent() for text in canvas.panels[0].texts]
     assert len(names) == 5
@@ -75,7 +75,7 @@ def test_text_of_a_cell_stays_within_it() -> None:
     imports = data["processes"]["imports"] | {"capacity": 1200}
     data |= {"demands": {f"motors_{i}": motors for i in range(12)}, "shocks": {"ban": shock}, "options": {}}
     drawn = shown(data | {"processes": data["processes"] | {"imports": imports}})
-    canvas = heatmap(drawn.instance, drawn.own.result, drawn.lanes, drawn.own.rows, drawn.unlisted)
+    canvas = draw_heatmap(drawn.instance, drawn.own.result, drawn.lanes, drawn.own.rows, drawn.unlisted)
     canvas.figure.draw_without_rendering()
     (panel,) = canvas.panels
     texts = {text.get_text().replace("\n", "") for text in panel.texts}
@@ -90,7 +90,7 @@ def test_each_column_of_dependence_names_its_years_and_titles_are_whole(tiny: Bo
     title = "Samarium-cobalt alloy of clean origin for weapons"
     names = ("magnets", title, "c", "d", "e")
     shares = {name: (SourceShare(2026, {"china": 1.0}, {"china": 1.0}, 1.0),) for name in names}
-    canvas = dependence_figure(tiny.instance, tiny.own.result, shares, {"china": ("#E69F00", "")})
+    canvas = draw_dependence(tiny.instance, tiny.own.result, shares, {"china": ("#E69F00", "")})
     canvas.figure.draw_without_rendering()
     panels = [panel for panel in canvas.figure.axes if panel.get_visible()]
     named = [any(label.get_visible() for label in panel.get_xticklabels()) for panel in panels]
@@ -108,7 +108,7 @@ def test_colours_of_one_pattern_differ_in_grey() -> None:
     data = yaml.safe_load(TINY.read_text())
     imports = data["processes"]["imports"]
     data["processes"] |= {f"imports_{i}": imports | {"region": f"region_{i}"} for i in range(6)}
-    looks = [("#0072B2", ""), *regions(so.read(data), []).values()]
+    looks = [("#0072B2", ""), *region_colours(so.read(data), []).values()]
     assert len(set(looks)) == 8
     levers = {(look["facecolor"], look["hatch"]) for look in map(lever_look, KINDS)}
     tones = set(TONE_LOOKS.values())
@@ -127,7 +127,7 @@ def test_a_stock_looks_the_same_in_all_figures() -> None:
     assert outcome.flows is not None
     over_time = draw_stocks(drawn.instance, result, drawn.own.stocks, drawn.lanes, drawn.own.rows, 0).panels[0].lines
     stocks = [StockInShock(o, o, 10.0, (5.0, 1.0), 9.0) for o in ("second", "reserve")]
-    in_shock = draw_down(drawn.instance, result, outcome, stocks, outcome.flows.first).panels[0].lines
+    in_shock = draw_drawdown(drawn.instance, result, outcome, stocks, outcome.flows.first).panels[0].lines
     looks = [[(line.get_color(), line.get_linestyle()) for line in lines] for lines in (over_time, in_shock)]
     assert looks[0] == looks[1][::-1]
     page = drawn.to_dict()["points"][drawn.frontier.own]["stock_looks"]

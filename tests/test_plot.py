@@ -14,7 +14,7 @@ from optimizer.cli.app import app
 from optimizer.cli.page_studies import STUDIES
 from optimizer.cli.plot import _KINDS as PROMISED
 from optimizer.report.figures.plot import DRAWN_KINDS, Choice, draw_frontier, draw_plot, drawn_stocks, maps_of
-from optimizer.report.figures.survival import draw_stocks, heatmap
+from optimizer.report.figures.survival import draw_heatmap, draw_stocks
 from optimizer.report.figures.world_map import draw_map, map_table, place_of, world_map
 from optimizer.report.figures.years import years_of
 from optimizer.report.html.book import Book, book
@@ -375,7 +375,7 @@ def test_labels_of_families_do_not_run_into_each_other_below_long_names_of_segme
     data = so.load(TINY, ["demands.motors.name=European industry and parts of cars and vans"]).to_dict()
     instance = so.read({**data, "shocks": shocks})
     drawn = book(instance, single_point(instance, so.solve(instance)))
-    canvas = heatmap(instance, drawn.own.result, drawn.lanes, drawn.own.rows, drawn.unlisted)
+    canvas = draw_heatmap(instance, drawn.own.result, drawn.lanes, drawn.own.rows, drawn.unlisted)
     canvas.figure.draw_without_rendering()
     places = [label.get_window_extent() for label in canvas.panels[0].get_yticklabels()]
     assert len(places) == 5

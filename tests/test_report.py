@@ -284,7 +284,7 @@ def test_a_report_too_large_leaves_out_what_other_budgets_hold_of_shocks(
 ) -> None:
     other = replace(result, seconds={"total": 1.0})
     found = Frontier((BudgetPoint(1e6, other), BudgetPoint(20e6, result)), 1)
-    monkeypatch.setattr("optimizer.report.html.book.ROOM", 1)
+    monkeypatch.setattr("optimizer.report.html.book.MOST_CHARACTERS", 1)
     data = book(tiny, found).to_dict()
     poor, own = data["points"]
     assert data["frontier"]["trimmed"]

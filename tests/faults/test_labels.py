@@ -18,7 +18,7 @@ from optimizer.instance.derived import region_name
 from optimizer.instance.edits import with_budget
 from optimizer.report.figures.canvas import STYLE
 from optimizer.report.figures.plot import Choice, draw_plot
-from optimizer.report.figures.years import timeline
+from optimizer.report.figures.years import draw_timeline
 from optimizer.report.format import percent, share_text
 from optimizer.report.html.book import Book, book
 from optimizer.report.tables.checks import summary_parts
@@ -170,7 +170,7 @@ def test_years_of_the_timeline_do_not_touch(end: int) -> None:
     long = so.load(TINY, [f"horizon.end={end}"])
     with rc_context(dict(STYLE)):
         view = book(long, single_point(long, so.solve(long)), is_quick=True).own
-        figure: Figure = timeline(long, view.result, view.moves, view.stocks).figure
+        figure: Figure = draw_timeline(long, view.result, view.moves, view.stocks).figure
         figure.draw_without_rendering()
         labels = [label for label in figure.axes[0].get_xticklabels() if label.get_text()]
         extents = [label.get_window_extent() for label in labels]

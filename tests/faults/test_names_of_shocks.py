@@ -15,7 +15,7 @@ from optimizer.instance.reading import instance_of
 from optimizer.report.brief.content import make_brief
 from optimizer.report.figures.canvas import STYLE
 from optimizer.report.figures.plot import Choice, draw_plot
-from optimizer.report.figures.survival import heatmap
+from optimizer.report.figures.survival import draw_heatmap
 from optimizer.report.format import full_name, shock_title
 from optimizer.report.html.book import Book, book
 from optimizer.report.tables.budgets import proven_words
@@ -133,6 +133,6 @@ def test_legends_explain_only_what_is_shown(report: Book) -> None:
 
 def test_every_column_head_stays_on_the_paper(report: Book) -> None:
     with rc_context(dict(STYLE)):
-        sheet = heatmap(report.instance, report.own.result, report.lanes, report.own.rows, report.unlisted)
+        sheet = draw_heatmap(report.instance, report.own.result, report.lanes, report.own.rows, report.unlisted)
         sheet.figure.draw_without_rendering()
         assert max(each.get_window_extent().x1 for each in sheet.panels[0].get_xticklabels()) <= sheet.figure.bbox.width

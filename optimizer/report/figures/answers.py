@@ -286,7 +286,7 @@ def _cost_shares(found: CostShares) -> AnswerChart:
         ChartRow(
             member_name(found, each.member),
             f"pays {range_text(each.paid(by))}, alone {range_text(each.alone)}, saves {range_text(each.saved(by))}",
-            ((0.0, each.paid(by).value, "own"), *_between(each.paid(by).low, each.paid(by).high)),
+            ((0.0, each.paid(by).value, "own"), *_range_part(each.paid(by).low, each.paid(by).high)),
             f"Who pays, by the {SOLUTION_NAMES[by]}",
             each.alone.value,
         )
@@ -315,7 +315,7 @@ def _cost_shares(found: CostShares) -> AnswerChart:
     )
 
 
-def _between(low: float, high: float) -> tuple[BarPart, ...]:
+def _range_part(low: float, high: float) -> tuple[BarPart, ...]:
     """Return the bar from the proven lower to the upper end of an amount; nothing if both print alike."""
     return ((low, high, "range"),) if math.isfinite(high - low) and si(low) != si(high) else ()
 
@@ -356,19 +356,19 @@ def _amount(band: ProvenDifference | None, tone: Tone = "cheaper") -> tuple[BarP
     if band is None:
         return ()
     proven: tuple[BarPart, ...] = ((0.0, band.low, tone),) if band.low else ()
-    return (*proven, *_between(band.low, band.high))
+    return (*proven, *_range_part(band.low, band.high))
 
 
 # Scenarios side by side.
 
 
 def _comparison(found: Comparison) -> AnswerChart:
-    money = next(iter(found.cases.values()))
+    instance = next(iter(found.cases.values()))
     return AnswerChart(
-        f"{money.title}: the plan of each case",
-        tuple(_columns(found, money.money)),
+        f"{instance.title}: the plan of each case",
+        tuple(_columns(found, instance.money)),
         {"broken": "some floor fails", "own": f"every floor holds{but_samples(*found.cases.values())}"},
-        f"Outlay, undiscounted, {money.currency}; total cost: present value.",
+        f"Outlay, undiscounted, {instance.currency}; total cost: present value.",
     )
 
 

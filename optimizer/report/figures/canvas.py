@@ -74,7 +74,7 @@ class Canvas:
 
 
 def new_canvas(
-    title: str, height: float, rows: Sequence[float] = (1.0,), *, share: bool = False, width: float = WIDTH
+    title: str, height: float, rows: Sequence[float] = (1.0,), *, shares_axis: bool = False, width: float = WIDTH
 ) -> Canvas:
     """Create an empty figure with a title and panels below each other.
 
@@ -82,7 +82,7 @@ def new_canvas(
         title: title of the figure, broken into lines.
         height: height of all panels together, inches.
         rows: relative heights of the panels.
-        share: whether the panels share their time axis.
+        shares_axis: whether the panels share their horizontal axis.
         width: width of the figure, inches.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -92,7 +92,7 @@ def new_canvas(
     figure = Figure(figsize=(width, height + 0.19 * len(lines)), layout="constrained")
     FigureCanvasAgg(figure)
     figure.text(0.01, 1.0 - 0.05 / figure.get_figheight(), "\n".join(lines), va="top", fontsize=10.5, fontweight="bold")
-    panels = figure.subplots(len(rows), 1, squeeze=False, sharex=share, height_ratios=list(rows))[:, 0]
+    panels = figure.subplots(len(rows), 1, squeeze=False, sharex=shares_axis, height_ratios=list(rows))[:, 0]
     return Canvas(figure, list(panels), 0.19 * len(lines) + 0.08)
 
 
@@ -129,11 +129,9 @@ def of_plan(result: Result) -> str:
     return f"Plan with {si(result.outlay, digits=4)} of outlay ({result.currency})."
 
 
-def in_money(axis: Any) -> None:
+def format_as_money(axis: Any) -> None:
     """Label an axis with amounts of money in the form of the tables: ``2.5M``."""
-    from matplotlib.ticker import FuncFormatter
-
-    axis.set_major_formatter(FuncFormatter(lambda value, _: si(value) if abs(value) > ROUNDING else "0"))
+    axis.set_major_formatter(lambda value, _: si(value) if abs(value) > ROUNDING else "0")
 
 
 def thin_ticks(canvas: Canvas, panel: "Axes", places: Sequence[float], labels: Sequence[str]) -> None:
@@ -147,14 +145,12 @@ def thin_ticks(canvas: Canvas, panel: "Axes", places: Sequence[float], labels: S
     panel.set_xticks(places[::stride], labels[::stride])
 
 
-def in_amounts(axis: Any) -> None:
+def format_as_amounts(axis: Any) -> None:
     """Label an axis with numbers in the form of the texts: ``1,500``."""
-    from matplotlib.ticker import FuncFormatter
-
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+    axis.set_major_formatter(lambda value, _: f"{value:,.10g}")
 
 
-def plain(panel: "Axes") -> None:
+def remove_frame(panel: "Axes") -> None:
     """Remove the frame and the ticks of a panel."""
     for spine in panel.spines.values():
         spine.set_visible(False)
@@ -274,8 +270,10 @@ def stock_looks(instance: Instance, result: Result) -> dict[str, dict[str, Any]]
     }
 
 
-def regions(instance: Instance, shares: Iterable[Mapping[str, tuple[SourceShare, ...]]]) -> dict[str, tuple[str, str]]:
-    """Return a colour and a pattern for each region: blue for home, then by the amount bought from it."""
+def region_colours(
+    instance: Instance, shares: Iterable[Mapping[str, tuple[SourceShare, ...]]]
+) -> dict[str, tuple[str, str]]:
+    """Return a colour and a pattern for each region: blue for home, then by the sum of its shares of production."""
     weight: dict[str, float] = defaultdict(float)
     for activity in instance.activities.values():
         weight[activity.region or NO_REGION] += 0.0
@@ -398,13 +396,13 @@ def draw_chart(chart: AnswerChart) -> Canvas:
     right = panel.twinx()
     right.set_ylim(panel.get_ylim())
     right.set_yticks(places, [row.words for row in chart.rows])
-    plain(right)
+    remove_frame(right)
     right.tick_params(right=False, labelsize=7)
     panel.axvline(0, color=QUIET, linewidth=0.8)
     panel.tick_params(axis="y", length=0)
     panel.grid(axis="x")
     if chart.axis == "money":
-        in_money(panel.xaxis)
+        format_as_money(panel.xaxis)
     else:
         panel.set_xticks([0, 0.25, 0.5, 0.75, 1.0])
         panel.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))

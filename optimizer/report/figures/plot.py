@@ -21,9 +21,9 @@ from optimizer.report.figures.canvas import (
     Canvas,
     add_footer,
     file_bytes,
-    in_money,
+    format_as_money,
     new_canvas,
-    regions,
+    region_colours,
     use_all_fonts,
 )
 from optimizer.report.figures.survival import tightest
@@ -70,30 +70,26 @@ def draw_plot(book: Book, kind: str, choice: Choice, suffix: str, found: Frontie
     from matplotlib import rc_context
 
     with rc_context(dict(STYLE)), use_all_fonts():
-        return file_bytes(plot_frontier(book, found) if kind == "frontier" else DRAWN[kind](book, choice), suffix)
-
-
-def plot_frontier(book: Book, found: Frontier | None) -> Canvas:
-    """Draw gap and cost by outlay."""
-    return draw_frontier(book.instance, book.own.result, found or book.frontier)
+        if kind == "frontier":
+            return file_bytes(draw_frontier(book.instance, book.own.result, found or book.frontier), suffix)
+        return file_bytes(DRAWN[kind](book, choice), suffix)
 
 
 def _timeline(book: Book, choice: Choice) -> Canvas:
     _require(bool(book.own.moves), "nothing is bought: there is no timeline")
-    return years.timeline(book.instance, book.own.result, book.own.moves, book.own.stocks)
+    return years.draw_timeline(book.instance, book.own.result, book.own.moves, book.own.stocks)
 
 
 def _survival(book: Book, choice: Choice) -> Canvas:
     _require(bool(book.own.passings), "there are no shocks")
-    return survival.heatmap(book.instance, book.own.result, book.lanes, book.own.rows, book.unlisted)
+    return survival.draw_heatmap(book.instance, book.own.result, book.lanes, book.own.rows, book.unlisted)
 
 
 def _path(book: Book, choice: Choice) -> Canvas:
-    tight = tightest(book.own.rows)
     passings = {each.name: each for each in book.own.passings}
     _require(bool(passings), "there are no shocks")
-    shock = choice.shock or (tight.shock if tight else next(iter(passings)))
-    _require(shock in passings, f"there is no shock {shock!r} in the plan; one of: {', '.join(passings)}")
+    shock = choice.shock or (tightest(book.own.rows) or [*passings])[0]
+    _require(shock in passings, _no_shock(shock, list(passings)))
     segments = list(book.instance.demands)
     struck = passings[shock].segments
     segment = choice.segment or list(struck)[weakest_of(list(struck.values()))]
@@ -101,7 +97,7 @@ def _path(book: Book, choice: Choice) -> Canvas:
     kept = [name for name, each in passings.items() if each.short]
     _require(shock in kept, _not_kept(shock, kept))
     window = next(each for each in book.shock_windows if each.name == shock)
-    return survival.path(book.instance, book.own.result, window, passings[shock], segment)
+    return survival.draw_path(book.instance, book.own.result, window, passings[shock], segment)
 
 
 def _no_shock(shock: str | None, names: Sequence[str]) -> str:
@@ -121,7 +117,7 @@ def _sankey(book: Book, choice: Choice) -> Canvas:
     _require(key in names or key == BASELINE, _no_shock(key, names))
     _require(key in known, _not_kept(key, [name for name in known if name != BASELINE]))
     drawn = known[key][-1 if choice.end else 0]
-    return supply_chain.sankey(book.instance, book.own.result, drawn, key, _colours(book))
+    return supply_chain.draw_sankey(book.instance, book.own.result, drawn, key, _colours(book))
 
 
 def _stock(book: Book, choice: Choice) -> Canvas:
@@ -139,12 +135,12 @@ def _dependence(book: Book, choice: Choice) -> Canvas:
     _require(commodity is None or commodity in known, f"no {commodity!r} is made and used; one of: {', '.join(known)}")
     shown = (foreign or known) if commodity is None else [commodity]
     shares = {c: book.own.shares[c] for c in shown}
-    return supply_chain.dependence_figure(book.instance, book.own.result, shares, _colours(book))
+    return supply_chain.draw_dependence(book.instance, book.own.result, shares, _colours(book))
 
 
 def _waterfall(book: Book, choice: Choice) -> Canvas:
     _require(bool(book.own.parts), "there are no costs")
-    return years.waterfall(book.instance, book.own.result)
+    return years.draw_waterfall(book.instance, book.own.result)
 
 
 def _time_to_survive(book: Book, choice: Choice) -> Canvas:
@@ -156,7 +152,7 @@ def _time_to_survive(book: Book, choice: Choice) -> Canvas:
 
 
 def _colours(book: Book) -> dict[str, tuple[str, str]]:
-    return regions(book.instance, [each.shares for each in book.views])
+    return region_colours(book.instance, [each.shares for each in book.views])
 
 
 def _require(holds: bool, otherwise: str) -> None:
@@ -249,9 +245,9 @@ def drawn_stocks(book: Book, shock: str | None = None) -> DrawnStocks:
     return DrawnStocks(outcomes[name], found[name], 0 if flows is None else flows.first)
 
 
-def _draw_down(book: Book, choice: Choice) -> Canvas:
+def _drawdown(book: Book, choice: Choice) -> Canvas:
     drawn = drawn_stocks(book, choice.shock)
-    return years.draw_down(book.instance, book.own.result, drawn.outcome, drawn.stocks, drawn.start)
+    return years.draw_drawdown(book.instance, book.own.result, drawn.outcome, drawn.stocks, drawn.start)
 
 
 def hardest_sources(
@@ -311,7 +307,7 @@ def _sources(book: Book, choice: Choice) -> Canvas:
 DRAWN: dict[str, Callable[[Book, Choice], Canvas]] = {
     "map": _map,
     "years": _years,
-    "drawdown": _draw_down,
+    "drawdown": _drawdown,
     "sources": _sources,
     "timeline": _timeline,
     "survival": _survival,
@@ -350,7 +346,7 @@ def draw_results(
 ) -> Canvas:
     """Draw survival gap and cost of plans by outlay; with `is_beyond` the cost beyond the no-shock plan."""
     money, currency, outlays = results[0].money, results[0].currency, [result.outlay for result in results]
-    canvas = new_canvas(f"{instance.title}: what each budget buys", 4.2, (1.0, 1.0), share=True)
+    canvas = new_canvas(f"{instance.title}: what each budget buys", 4.2, (1.0, 1.0), shares_axis=True)
     gap, cost = canvas.panels
     _draw_gaps(gap, results, own)
     many = ",\nsum over all shocks" if len(instance.events) > 1 else ""
@@ -359,7 +355,7 @@ def draw_results(
     _drawn_line(cost, results, own, name, "o", BLUE)
     cost.set_ylabel(f"cost beyond\nthe no-shock plan, {money}" if is_beyond else f"total cost, {money}")
     cost.set_xlabel(f"outlay, {currency}, undiscounted")
-    in_money(cost.xaxis)
+    format_as_money(cost.xaxis)
     cost.set_xlim(left=0, right=None if max(outlays) > 0 else 1.0)
     kept = [f"Green diamond: every floor holds{but_samples(instance)}."] if any(r.survives for r in results) else []
     said = [*notes, *kept, f"Survival gap at shortage cost; cost present value, {currency}.", *ends]
@@ -393,7 +389,7 @@ def _drawn_line(
     if own is not None:
         look: dict[str, Any] = {"markersize": 12, "markerfacecolor": "none", "markeredgecolor": INK, "clip_on": False}
         panel.plot([own.outlay], [getattr(own, name) or 0.0], "o", **look)
-    in_money(panel.yaxis)
+    format_as_money(panel.yaxis)
     panel.margins(y=0.18)
     if min(amounts) >= 0:
         panel.set_ylim(bottom=0)

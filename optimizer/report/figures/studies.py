@@ -20,9 +20,9 @@ from optimizer.report.figures.canvas import (
     Canvas,
     add_footer,
     file_bytes,
-    in_money,
+    format_as_money,
     new_canvas,
-    plain,
+    remove_frame,
     use_all_fonts,
 )
 from optimizer.report.format import percent, plural, shortened
@@ -62,7 +62,7 @@ def draw_funding_plot(found: Requirements) -> bytes:
         panel.set_xlim(left=0)
         panel.set_ylabel("shortfall that is left")
         panel.yaxis.set_major_formatter(lambda value, _: percent(value))
-        in_money(panel.xaxis)
+        format_as_money(panel.xaxis)
         panel.grid(visible=True)
         footer = (
             f"Money for stocks, undiscounted, {found.instance.currency}. Materials: t below the floors in the worst "
@@ -235,15 +235,13 @@ def _within(ends: tuple[float, float], low: float, high: float) -> tuple[float, 
 
 def _label_axis(found: Discovery, axis: Any, column: int | None) -> None:
     """Label an axis in the words of the table."""
-    from matplotlib.ticker import FuncFormatter
-
     if column is None:
         axis.set_label_text(f"survival gap of the sample, {found.instance.money}")
-        in_money(axis)
+        format_as_money(axis)
         return
     dimension = found.dimensions[column]
     axis.set_label_text(shortened(dimension_title(found.instance, dimension), _NAME))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: value_of_dimension(dimension, value)))
+    axis.set_major_formatter(lambda value, _: value_of_dimension(dimension, value))
 
 
 # Inches: height of a line of text, height of a branch's name, and width of the leaves.
@@ -313,7 +311,7 @@ def draw_futures(instance: Instance, result: FuturesResult) -> Canvas:
     step = (width - _LEAVES) / len(stages)
     panel.set_xlim(0, width)
     panel.set_ylim(sum(heights) + 0.05, -0.4)
-    plain(panel)
+    remove_frame(panel)
     panel.set_xticks([])
     panel.set_yticks([])
     centres = [sum(heights[:i]) + heights[i] / 2 for i in range(len(heights))]

@@ -20,7 +20,7 @@ from optimizer.report.figures.canvas import (
     add_footer,
     new_canvas,
     of_plan,
-    plain,
+    remove_frame,
 )
 from optimizer.report.format import DEPENDENCE, full_name, percent
 from optimizer.results.plan import Flows, SourceShare
@@ -127,12 +127,10 @@ FILL = 0.72
 _STEPS = 80
 
 
-def sankey(
+def draw_sankey(
     instance: Instance, result: Result, drawn: Chain, key: str, colours: Mapping[str, tuple[str, str]]
 ) -> Canvas:
     """Draw the supply chain on one path, with bands as wide as the share of demand for each commodity."""
-    from matplotlib.patches import Patch
-
     title = "in the baseline" if key == BASELINE else f"in {full_name(instance, instance.event(key))}"
     span = windowed(drawn.first, drawn.last)
     crowded = max(Counter(place.column for place in drawn.places).values(), default=0)
@@ -144,15 +142,12 @@ def sankey(
     panel.set_ylim(1.02, -0.05)
     panel.set_xticks([])
     panel.set_yticks([])
-    plain(panel)
+    remove_frame(panel)
     used = [region for region in colours if any(place.region == region for place in drawn.places)]
-    handles = [
-        Patch(facecolor=colours[region][0], hatch=colours[region][1] * 3, label=region_name(instance, region))
-        for region in used
-    ]
+    handles = _region_handles(instance, colours, used)
     served = percent(drawn.served / drawn.demanded if drawn.demanded else 1.0)
-    add_footer(canvas, f"Of {si(drawn.demanded, 't')} a year asked {served} "
-         "are served. Bands: share of the demand for each commodity; makers of one commodity share a pool. "
+    add_footer(canvas, f"Of a demand of {si(drawn.demanded, 't')} a year {served} "
+         "is served. Bands: share of the demand for each commodity; makers of one commodity share a pool. "
          f"{of_plan(result)}", handles)  # fmt: skip
     canvas.figure.draw_without_rendering()
     bands.part_names()
@@ -251,21 +246,30 @@ class _Bands:
         return SORTS.get(place.sort) or self.colours.get(place.region, (GREY, ""))[0]
 
 
+def _region_handles(instance: Instance, colours: Mapping[str, tuple[str, str]], used: Sequence[str]) -> list[Any]:
+    """Return the legend of the regions in use: colour and pattern of each."""
+    from matplotlib.patches import Patch
+
+    looks = {region: colours[region] for region in used}
+    return [
+        Patch(facecolor=colour, hatch=pattern * 3, label=region_name(instance, region))
+        for region, (colour, pattern) in looks.items()
+    ]
+
+
 def _rank(place: ChainPlace, order: Sequence[str]) -> int:
     if place.sort == "unserved":
         return len(order) + 2
     return order.index(place.region) if place.region in order else len(order) + 1
 
 
-def dependence_figure(
+def draw_dependence(
     instance: Instance,
     result: Result,
     shares: Mapping[str, Sequence[SourceShare]],
     colours: Mapping[str, tuple[str, str]],
 ) -> Canvas:
     """Draw shares of production by region in every year, the HHI, and the line that marks dependence."""
-    from matplotlib.patches import Patch
-
     commodities, years = list(shares), list(instance.horizon.years)
     across = min(3, len(commodities))
     down = -(-len(commodities) // across)
@@ -285,11 +289,7 @@ def dependence_figure(
         panel.set_ylim(0, 1.16)
         panel.set_yticks([0, 0.25, 0.5, 0.75, 1], ["0", "25", "50", "75", "100 %"])
         panel.set_xticks(years[:: max(1, len(years) // 4)])
-    handles = [
-        Patch(facecolor=colours[region][0], hatch=colours[region][1] * 3, label=region_name(instance, region))
-        for region in colours
-        if region in seen
-    ]
+    handles = _region_handles(instance, colours, [region for region in colours if region in seen])
     add_footer(canvas, f"Share of production in the baseline; dashed: {percent(DEPENDENCE)} from one region. HHI: "
          "concentration, 0 to 1, in the first and last year. "
          f"{of_plan(result)}", handles)  # fmt: skip

@@ -21,10 +21,10 @@ from optimizer.report.figures.canvas import (
     WIDTH,
     Canvas,
     add_footer,
-    in_amounts,
+    format_as_amounts,
     new_canvas,
     of_plan,
-    plain,
+    remove_frame,
     stock_looks,
     thin_ticks,
 )
@@ -102,14 +102,6 @@ class Lane:
     windows: Spans  # union of their windows: first period and number of periods of each span
 
 
-@dataclass(frozen=True)
-class Chosen:
-    """One cell: a shock and a segment."""
-
-    shock: str
-    segment: str
-
-
 def compact(passing: Passing) -> dict[str, Any]:
     """Return a shock under a plan for JSON, in a short form, since a report may have thousands of cells.
 
@@ -178,12 +170,12 @@ def failing(instance: Instance, result: Result, row: Fold) -> Spans:
     return spans(instance.event(name).periods for name in failed)
 
 
-def tightest(rows: Sequence[Folded]) -> Chosen | None:
-    """Return the weakest segment of the worst shock, by the rule of the tables; None without shocks."""
+def tightest(rows: Sequence[Folded]) -> tuple[str, str] | None:
+    """Return the worst shock and its weakest segment, by the rule of the tables; None without shocks."""
     worst = min((row.worst for row in rows if row.worst.segments), key=urgency, default=None)
     if worst is None:
         return None
-    return Chosen(worst.name, list(worst.segments)[weakest_of(list(worst.segments.values()))])
+    return worst.name, list(worst.segments)[weakest_of(list(worst.segments.values()))]
 
 
 def compact_row(instance: Instance, result: Result, row: Folded) -> dict[str, Any]:
@@ -276,7 +268,9 @@ CLASSES: Mapping[Standing, tuple[str, str, str]] = {
 }
 
 
-def heatmap(instance: Instance, result: Result, lanes: Sequence[Lane], rows: Sequence[Folded], unlisted: int) -> Canvas:
+def draw_heatmap(
+    instance: Instance, result: Result, lanes: Sequence[Lane], rows: Sequence[Folded], unlisted: int
+) -> Canvas:
     """Draw the worst period of each segment in each shock."""
     from matplotlib.patches import Patch
 
@@ -300,7 +294,7 @@ def heatmap(instance: Instance, result: Result, lanes: Sequence[Lane], rows: Seq
     panel.xaxis.tick_top()
     panel.set_xlim(-0.5, len(segments) - 0.5)
     panel.set_ylim(len(rows) - 0.5, -0.5)
-    plain(panel)
+    remove_frame(panel)
     panel.tick_params(top=False)
     handles = [
         Patch(facecolor=ground, edgecolor=GREY, linewidth=0.4, label=name) for name, ground, _ in CLASSES.values()
@@ -315,11 +309,11 @@ def heatmap(instance: Instance, result: Result, lanes: Sequence[Lane], rows: Seq
 
 def _cell(instance: Instance, row: Folded, d: str) -> tuple[Standing, str]:
     """Return the class of a segment in a row, and the text of its cell."""
+    mark = PARTIAL if d in row.partial else ""
     if d in row.segments:
         service = row.segments[d][1]
-        kind = standing(service)
-        return kind, _cell_words(service) + (PARTIAL if d in row.partial and kind != "below" else "")
-    mark = PARTIAL if d in row.partial else ""
+        kind, text = standing(service), service_text(service)
+        return kind, f"✗{text}" if kind == "below" else text + mark
     if d in row.full:
         return "full", served_in_full(instance, row.fold.shocks, d) + mark
     return "free", f"–{mark}"
@@ -349,11 +343,7 @@ def _short_title(window: ShockWindow | Lane, most: int) -> str:
     return shortened(window.title, most - len(which)) + which
 
 
-def _cell_words(service: Service) -> str:
-    return ("✗" if service.first_failure is not None else "") + service_text(service)
-
-
-def path(instance: Instance, result: Result, window: ShockWindow, passing: Passing, d: str) -> Canvas:
+def draw_path(instance: Instance, result: Result, window: ShockWindow, passing: Passing, d: str) -> Canvas:
     """Draw one segment through one shock, period by period: demand, service, and the floor."""
     horizon = instance.horizon
     demand, short = window.demand[d], passing.short[d]
@@ -375,7 +365,7 @@ def path(instance: Instance, result: Result, window: ShockWindow, passing: Passi
     step = max(1, len(labels) // 12)
     panel.set_xticks(list(places)[::step], labels[::step])
     panel.set_ylabel(f"t a {horizon.step}")
-    in_amounts(panel.yaxis)
+    format_as_amounts(panel.yaxis)
     panel.grid(axis="y")
     handles = panel.get_legend_handles_labels()[0]
     add_footer(canvas, f"{windowed(window.first, window.last)} ({window.name}). {of_plan(result)}", handles)
@@ -393,7 +383,7 @@ def draw_stocks(
     """Draw every stockpile, and below them the windows of the shocks."""
     horizon = instance.horizon
     canvas = new_canvas(f"{instance.title}: stocks, and the shocks they wait for", 3.0 + 0.15 * len(lanes),
-                  (2.4, max(0.2, 0.15 * len(lanes))), share=True)  # fmt: skip
+                  (2.4, max(0.2, 0.15 * len(lanes))), shares_axis=True)  # fmt: skip
     upper, lower = canvas.panels
     ends = [horizon.start + t * horizon.delta for t in range(len(horizon.periods) + 1)]
     looks, handles = stock_looks(instance, result), list[Any]()
@@ -402,7 +392,7 @@ def draw_stocks(
             ends, [*row, row[-1]], where="post", **looks[o], linewidth=1.7, label=display_name(instance, o)
         )
     upper.set_ylabel("stock, t")
-    in_amounts(upper.yaxis)
+    format_as_amounts(upper.yaxis)
     upper.set_ylim(bottom=0)
     upper.grid()
     _windows(instance, result, lanes, rows, lower)
@@ -445,7 +435,7 @@ def _windows(instance: Instance, result: Result, lanes: Sequence[Lane], rows: Se
     panel.set_ylim(len(lanes) - 0.4, -0.6)
     panel.set_yticks(range(len(lanes)), [_lane_words(lane, by_name[lane.name]) for lane in lanes], fontsize=6.5)
     panel.grid(axis="x")
-    plain(panel)
+    remove_frame(panel)
 
 
 def _lane_words(lane: Lane, row: Folded) -> str:

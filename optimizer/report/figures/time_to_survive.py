@@ -33,11 +33,6 @@ class ChokepointLine:
     worst: int  # index of the year with the least time
 
 
-def only_ending(found: TimeToSurvive) -> TimeToSurvive:
-    """Return the chokepoints without which a floor ends sooner than it does without any cut."""
-    return replace(found, exposures=found.ending)
-
-
 def lines(instance: Instance, found: TimeToSurvive) -> tuple[tuple[ChokepointLine, ...], tuple[ChokepointLine, ...]]:
     """Return the lines of every chokepoint before and after the plan, the most exposed first.
 
@@ -74,9 +69,9 @@ def _loss_text(line: ChokepointLine) -> str:
 
 
 def _exposure_label(instance: Instance, exposure: Exposure) -> str:
-    entry, at, severity = exposure.name.partition("@")
+    entry, at, which = exposure.name.partition("@")
     if exposure.kind == "shock" and entry in instance.shocks:
-        return (instance.shocks[entry].name or entry) + (f" · {severity}" if at else "")
+        return (instance.shocks[entry].name or entry) + (f" · {which}" if at else "")
     return chokepoint_name(instance, exposure.kind, exposure.name)
 
 

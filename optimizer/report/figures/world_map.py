@@ -26,13 +26,13 @@ from optimizer.report.figures.canvas import (
     add_footer,
     new_canvas,
     of_plan,
-    plain,
+    remove_frame,
     set_panel_title,
 )
 from optimizer.report.format import percent, plural, shock_title
 from optimizer.results.result import Result
 from optimizer.studies.purchases import OUTLAY_IS_A_PART, Purchase, spent_words
-from optimizer.studies.supply_chain import Chain, ChainPlace
+from optimizer.studies.supply_chain import Chain
 from optimizer.tolerances import ROUNDING
 from optimizer.units import si
 
@@ -109,6 +109,11 @@ class WorldMap:
     demanded: float
     served: float
     may_fail: bool = False  # whether it is a failing sample that may fail
+
+    @property
+    def service(self) -> float:
+        """The share of all demand that is served."""
+        return self.served / self.demanded if self.demanded > 0 else 1.0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the map for JSON."""
@@ -194,15 +199,11 @@ def _crossing(drawn: Chain, home: str) -> Mapping[tuple[str, str], float]:
     """Return the flow of all goods by source and target region, t a year."""
     places, flows = {place.key: place for place in drawn.places}, defaultdict[tuple[str, str], float](float)
     for each in drawn.passages:
-        ends = _region(places[each.source], home), _region(places[each.target], home)
+        # Stocks, scrap, substitutes, segments, and flows without a region are at home.
+        ends = places[each.source].region or home, places[each.target].region or home
         if places[each.source].sort != "unserved" and ends[0] != ends[1] and all(ends):
             flows[ends] += each.tonnes
     return flows
-
-
-def _region(place: ChainPlace, home: str) -> str:
-    """Return the region of a place; stocks, scrap, substitutes, segments, and flows without a region are at home."""
-    return place.region or home
 
 
 def map_words(instance: Instance, shown: WorldMap) -> str:
@@ -210,8 +211,7 @@ def map_words(instance: Instance, shown: WorldMap) -> str:
     when = shown.first if shown.first == shown.last else f"{shown.first} to {shown.last}"
     name = "Baseline" if shown.path == BASELINE else shock_title(instance, shown.path)
     name += ", which may fail" if shown.may_fail else ""
-    served = shown.served / shown.demanded if shown.demanded > 0 else 1.0
-    return f"{name}, {when}: {percent(served, 1)} of all demand is served"
+    return f"{name}, {when}: {percent(shown.service, 1)} of all demand is served"
 
 
 def draw_map(
@@ -261,7 +261,8 @@ def _draw_panel(
 ) -> dict[str, float]:
     """Draw a map without names; return the radius of each region's marks, points."""
     _draw_land(panel)
-    set_panel_title(panel, map_words(instance, shown), INK if _is_whole(shown) else VERMILION)
+    reads_full = percent(shown.service, 1) == percent(1.0, 1)
+    set_panel_title(panel, map_words(instance, shown), INK if reads_full else VERMILION)
     on_map = {each.region: each for each in shown.regions if each.place is not None}
     _draw_flows(panel, shown, on_map, colours, max((flow[2] for each in maps for flow in each.flows), default=1.0))
     nowhere = [_region_words(instance, each) for each in shown.regions if each.place is None]
@@ -279,13 +280,9 @@ def _draw_land(panel: "Axes") -> None:
     panel.set_xlim(-170, 180)
     panel.set_ylim(_SOUTH, _NORTH)
     panel.set_aspect(_STRETCH)
-    plain(panel)
+    remove_frame(panel)
     panel.set_xticks([])
     panel.set_yticks([])
-
-
-def _is_whole(shown: WorldMap) -> bool:
-    return percent(shown.served / shown.demanded if shown.demanded > 0 else 1.0, 1) == percent(1.0, 1)
 
 
 def _region_words(instance: Instance, each: MapRegion) -> str:

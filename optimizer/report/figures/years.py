@@ -30,12 +30,12 @@ from optimizer.report.figures.canvas import (
     YELLOW,
     Canvas,
     add_footer,
-    in_amounts,
-    in_money,
+    format_as_amounts,
+    format_as_money,
     lever_look,
     new_canvas,
     of_plan,
-    plain,
+    remove_frame,
     set_panel_title,
     stock_looks,
     thin_ticks,
@@ -64,7 +64,9 @@ def _handles(moves: Sequence[Purchase]) -> list[Any]:
     return handles
 
 
-def timeline(instance: Instance, result: Result, moves: Sequence[Purchase], stocks: Mapping[str, ByPeriod]) -> Canvas:
+def draw_timeline(
+    instance: Instance, result: Result, moves: Sequence[Purchase], stocks: Mapping[str, ByPeriod]
+) -> Canvas:
     """Draw every purchase with its lead time and ramp; the height of a bar is the working share of its size."""
     horizon = instance.horizon
     moves = sorted(moves, key=lambda move: (move.t, -move.paid))
@@ -79,9 +81,10 @@ def timeline(instance: Instance, result: Result, moves: Sequence[Purchase], stoc
     panel.grid(axis="x")
     right = panel.twinx()
     right.set_ylim(panel.get_ylim())
-    right.set_yticks(range(len(moves)), [_size_and_money(move, result.money) for move in moves])
-    plain(panel)
-    plain(right)
+    spent = [spent_words(move.paid, move.counted, result.money) for move in moves]
+    right.set_yticks(range(len(moves)), [f"{move.size_words}, {paid}" for move, paid in zip(moves, spent, strict=True)])
+    remove_frame(panel)
+    remove_frame(right)
     right.tick_params(right=False)
     add_footer(
         canvas,
@@ -94,10 +97,6 @@ def timeline(instance: Instance, result: Result, moves: Sequence[Purchase], stoc
     for label in panel.get_xticklabels():
         label.set_horizontalalignment("left")
     return canvas
-
-
-def _size_and_money(move: Purchase, money: str) -> str:
-    return f"{move.size_words}, {spent_words(move.paid, move.counted, money)}"
 
 
 def _draw_move(panel: "Axes", row: int, move: Purchase, count: int, stock: tuple[float, ...]) -> None:
@@ -162,7 +161,7 @@ def draw_years(instance: Instance, result: Result, years: Sequence[YearOfPlan]) 
     """Draw money by year and kind of lever, and below it the number of builds decided and coming on line."""
     from matplotlib.patches import Patch
 
-    canvas = new_canvas(f"{instance.title}: money and builds by year", 3.6, (2.2, 1.0), share=True)
+    canvas = new_canvas(f"{instance.title}: money and builds by year", 3.6, (2.2, 1.0), shares_axis=True)
     kinds = list(dict.fromkeys(kind for each in years for kind in each.spent))
     _draw_money(canvas.panels[0], result, years, kinds)
     _draw_builds(canvas.panels[1], years)
@@ -190,7 +189,7 @@ def _draw_money(panel: "Axes", result: Result, years: Sequence[YearOfPlan], kind
         if total > 0:
             panel.text(year, total, si(total), ha="center", va="bottom", fontsize=7)
     panel.set_ylim(top=1.14 * max(below) if any(below) else None)
-    in_money(panel.yaxis)
+    format_as_money(panel.yaxis)
     panel.set_ylabel(f"outlay, {result.money}")
     panel.grid(axis="y")
 
@@ -248,7 +247,7 @@ def stocks_in(instance: Instance, plan: Plan, outcome: Outcome) -> tuple[StockIn
     return tuple(sorted(found, key=lambda each: min(each.left) / each.before))
 
 
-def draw_down(
+def draw_drawdown(
     instance: Instance, result: Result, outcome: Outcome, stocks: Sequence[StockInShock], start: int
 ) -> Canvas:
     """Draw each stock within the shock, as a share of its initial amount."""
@@ -280,7 +279,7 @@ def draw_down(
     return canvas
 
 
-def draw_down_table(instance: Instance, stocks: Sequence[StockInShock], start: int) -> dict[str, Any]:
+def drawdown_table(instance: Instance, stocks: Sequence[StockInShock], start: int) -> dict[str, Any]:
     """Return the stocks as a table for a page."""
     labels = [instance.horizon.label(start + t) for t in range(len(stocks[0].left))]
     rows = [[each.name, si(each.before), *map(si, each.left)] for each in stocks]
@@ -362,7 +361,7 @@ def draw_sources(instance: Instance, result: Result, both: Sequence[SegmentSourc
     """
     from matplotlib.patches import Patch
 
-    canvas = new_canvas(f"What serves {display_name(instance, both[0].segment)}", 4.2, (1.0, 1.0), share=True)
+    canvas = new_canvas(f"What serves {display_name(instance, both[0].segment)}", 4.2, (1.0, 1.0), shares_axis=True)
     looks = _looks({source for shown in both for source in shown.tonnes})
     for panel, shown in zip(canvas.panels, both, strict=True):
         below, places = [0.0] * len(shown.labels), range(len(shown.labels))
@@ -372,7 +371,7 @@ def draw_sources(instance: Instance, result: Result, both: Sequence[SegmentSourc
             below = [low + amount for low, amount in zip(below, row, strict=True)]
         set_panel_title(panel, path_title(instance, shown.path))
         panel.set_ylabel(f"t a {instance.horizon.step}")
-        in_amounts(panel.yaxis)
+        format_as_amounts(panel.yaxis)
         panel.grid(axis="y")
         step = max(1, len(shown.labels) // 12)
         panel.set_xticks(list(places)[::step], shown.labels[::step])
@@ -423,7 +422,7 @@ def cost_steps(result: Result) -> tuple[CostStep, ...]:
 def beyond(result: Result) -> tuple[CostStep, ...]:
     """Return a step for each part of the cost beyond the no-shock plan, and a last one for the sum.
 
-    The result is empty if the no-shock plan's cost by part is unknown (see `note`), and the sum alone if no part
+    The result is empty if the no-shock plan's cost by part is unknown (see `beyond_note`), and the sum alone if no part
     differs.
     """
     without = {} if result.no_shock is None else result.no_shock.costs
@@ -435,7 +434,7 @@ def beyond(result: Result) -> tuple[CostStep, ...]:
     return steps if len(steps) > 1 or result.shocks else ()
 
 
-def note(result: Result) -> str:
+def beyond_note(result: Result) -> str:
     """Return the reason why bars beyond the no-shock plan are missing; empty if they are not missing."""
     if result.baseline is None or not result.shocks or len(beyond(result)) > 1:
         return ""
@@ -456,7 +455,7 @@ def _stacked(costs: Iterable[tuple[str, float]], total: float, last: str) -> tup
     return (*made, CostStep(last, 0.0, level))
 
 
-def waterfall(instance: Instance, result: Result) -> Canvas:
+def draw_waterfall(instance: Instance, result: Result) -> Canvas:
     """Draw the cost beyond the no-shock plan or, if that is unknown, the whole cost."""
     more = beyond(result)
     is_beyond = len(more) > 1
@@ -470,13 +469,13 @@ def waterfall(instance: Instance, result: Result) -> Canvas:
     panel.set_ylim(len(steps) - 0.5, -0.5)
     panel.margins(x=0.16)
     panel.axvline(0, color=QUIET, linewidth=0.8)
-    in_money(panel.xaxis)
+    format_as_money(panel.xaxis)
     panel.set_xlabel(f"present value, {result.currency}")
     panel.grid(axis="x")
     what = "Cost by part, less that of the same instance without shocks" if is_beyond else "Every part of the cost"
     less = " Hatched: less than that." if is_beyond else " Hatched: comes back."
     hatched = less if any(step.amount < 0 for step in steps) else ""
-    add_footer(canvas, f"{what}; present value, {result.currency}.{hatched} {note(result)}".rstrip())
+    add_footer(canvas, f"{what}; present value, {result.currency}.{hatched} {beyond_note(result)}".rstrip())
     return canvas
 
 

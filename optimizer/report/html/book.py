@@ -29,7 +29,7 @@ from optimizer.report.figures.survival import (
     shock_windows,
     tightest,
 )
-from optimizer.report.figures.time_to_survive import ChokepointLine, lines, only_ending, shortest_times
+from optimizer.report.figures.time_to_survive import ChokepointLine, lines, shortest_times
 from optimizer.report.format import DEPENDENCE, changed_words, plural
 from optimizer.report.provenance import Source, head_comment, run_facts, sources
 from optimizer.report.tables.budgets import baseline_words, losses, note_on_attacks, tolerance_words
@@ -46,7 +46,7 @@ from optimizer.units import si
 # Significant digits of numbers in the report.
 DIGITS = 7
 # Beyond this number of characters, chains and paths through shocks are kept only for the plan at hand.
-ROOM = 1_050_000
+MOST_CHARACTERS = 1_050_000
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ class PlanView:
         result = self.result
         money = result.money
         kept, failed = narrative.survived_entries(instance, result)
-        tight = tightest(self.rows)
+        ending = replace(self.survived, exposures=self.survived.ending)
         return {
             "budget": self.budget,
             "given": result.given,
@@ -97,7 +97,7 @@ class PlanView:
             "build_note": outlay_part_note(self.moves),
             "kept": list(kept),
             "failed": list(failed),
-            "shortest": list(shortest_times(instance, lines(instance, only_ending(self.survived))[1])),
+            "shortest": list(shortest_times(instance, lines(instance, ending)[1])),
             "dependent": narrative.dependence_words(instance, result),
             **{key: getattr(result, key) for key in PLAN_FIGURES},
             "shocks_failed": sum(outcome.fails for outcome in result.shocks),
@@ -106,7 +106,7 @@ class PlanView:
             "stock_looks": canvas.stock_looks(instance, result),
             "passings": [compact(passing) for passing in self.passings],
             "rows": [compact_row(instance, result, row) for row in self.rows],
-            "tightest": None if tight is None else [tight.shock, tight.segment],
+            "tightest": tightest(self.rows),
             "shares": {c: [asdict(share) for share in shares] for c, shares in self.shares.items()},
             "parts": [asdict(step) for step in self.parts],
             "beyond": [asdict(step) for step in self.beyond],
@@ -197,7 +197,7 @@ def plan_view(
         shares=yearly_supply_shares(instance, result.baseline) if result.baseline is not None else {},
         parts=years.cost_steps(result) if planned else (),
         beyond=years.beyond(result) if planned else (),
-        note=years.note(result),
+        note=years.beyond_note(result),
         chains=chains(instance, result, names),
         survived=survived,
         before=before,
@@ -207,9 +207,9 @@ def plan_view(
 
 @dataclass(frozen=True)
 class Book:
-    """A report."""
+    """The data of a report: an instance, its plan at hand, and the plans of other budgets."""
 
-    instance: Instance  # the instance
+    instance: Instance
     frontier: Frontier  # the plans by budget; only the plan at hand if no others were computed
     is_quick: bool  # whether the frontier was left out at the user's request
     shock_windows: tuple[ShockWindow, ...]  # the shocks whose paths are shown
@@ -250,7 +250,7 @@ class Book:
             },
             "names": _names(instance),
             "region_names": {region: region_name(instance, region) for region in named_regions(instance)},
-            "regions": canvas.regions(instance, [each.shares for each in self.views]),
+            "regions": canvas.region_colours(instance, [each.shares for each in self.views]),
             "levers": canvas.lever_colours(),
             "segments": {d: demand.commodity for d, demand in instance.demands.items()},
             "warnings": list(self.warnings),
@@ -360,11 +360,11 @@ def _fit_to_page(data: dict[str, Any]) -> dict[str, Any]:
     own = data["frontier"]["own"]
     at_hand = data["points"][own].get("same", own)
     others = [point for i, point in enumerate(data["points"]) if i != at_hand and "same" not in point]
-    if len(json.dumps(data, ensure_ascii=False)) > ROOM:
+    if len(json.dumps(data, ensure_ascii=False)) > MOST_CHARACTERS:
         data["frontier"]["trimmed"] = True
         for point in others:
             point["chains"] = {path: both for path, both in point["chains"].items() if path == BASELINE}
-    if len(json.dumps(data, ensure_ascii=False)) > ROOM:
+    if len(json.dumps(data, ensure_ascii=False)) > MOST_CHARACTERS:
         for passing in (passing for point in others for passing in point["passings"]):
             passing |= {"kept": False, "short": {}, "substituted": {}}
     return data

@@ -26,7 +26,7 @@ from optimizer.report.figures.plot import (
 )
 from optimizer.report.figures.studies import draw_discovery, draw_futures
 from optimizer.report.figures.world_map import map_table
-from optimizer.report.figures.years import draw_down_table, sources_tables, years_table
+from optimizer.report.figures.years import drawdown_table, sources_tables, years_table
 from optimizer.report.html.book import Book, tidy
 from optimizer.report.study_narrative import view_of
 from optimizer.report.tables.render import page_table
@@ -159,11 +159,11 @@ def _years(book: Book) -> PictureData:
     return {"years": [dict(vars(each)) for each in years]}, [years_table(book.own.result, years)]
 
 
-def _draw_down(book: Book) -> PictureData:
+def _drawdown(book: Book) -> PictureData:
     drawn = drawn_stocks(book)
     stocks = [dict(vars(each)) for each in drawn.stocks]
     data = {"shock": drawn.outcome.name, "start": drawn.start, "stocks": stocks}
-    return data, [draw_down_table(book.instance, drawn.stocks, drawn.start)]
+    return data, [drawdown_table(book.instance, drawn.stocks, drawn.start)]
 
 
 def _segment_sources(book: Book) -> PictureData:
@@ -180,7 +180,7 @@ _PICTURES: Mapping[str, tuple[str, str, str, Callable[[Book], PictureData]]] = {
         "Stocks within a shock",
         "The shock that draws most tonnes from all stocks",
         "Draw-down",
-        _draw_down,
+        _drawdown,
     ),
     "sources": (
         "Who serves the segment that lacks most",
