@@ -442,6 +442,7 @@ def make_brief(
 
     Args:
         instance: the instance of the plan.
+        result: the plan.
         frontier: plans of other budgets, if they were searched for.
         delays: delays of decisions of the first year, in the groups of `delay_groups`.
         studies: results of studies; near-optimal alternatives and sensitivity have a part each.

@@ -31,9 +31,9 @@ from optimizer.units import si
 
 # Largest number of later orders, and of years with new money, that fit on one page.
 MOST_LATER, MOST_YEARS = 6, 10
-# Heads and text for orders a year later.
 # How to compute what a quick or a stopped run leaves out.
 MORE_TIME = "leave out --quick or --time-limit"
+# Heads and text for orders a year later.
 IF_LATE, LATE_EFFECT, NOT_COMPUTED = "If ordered a year later", "What ordering a year later does", "not computed"
 LATE_NOTE = (
     " A year later: of a stockpile all purchases, also those of later years; nothing is bought in its place; the shock "
@@ -153,10 +153,10 @@ def orders_part(instance: Instance, result: Result, delays: Sequence[Delay]) -> 
     strong = (due - 1,) if len(orders) > 1 else ()
     if delays:
         return BriefPart("orders", title, (), frame, strong=strong)
-    cure, missing_note = f"{LATE_EFFECT}: {MORE_TIME}.", f"{LATE_EFFECT} is not computed."
+    missing_hint, missing_note = f"{LATE_EFFECT}: {MORE_TIME}.", f"{LATE_EFFECT} is not computed."
     if result.adversary is not None:
-        cure, missing_note = "", f"{LATE_EFFECT} is not computed of a plan that was made against an adversary."
-    return BriefPart("orders", title, (), frame, cure, strong=strong, missing_note=missing_note)
+        missing_hint, missing_note = "", f"{LATE_EFFECT} is not computed of a plan that was made against an adversary."
+    return BriefPart("orders", title, (), frame, missing_hint, strong=strong, missing_note=missing_note)
 
 
 def _order_rows(
@@ -365,9 +365,9 @@ def confidence_part(
     said = (*_range_sentence(result), f"{checked}; {proof}.")
     numbers = find_numbers(result.data, comments)
     if not comments:
-        cure = "name it by --instance, in Python by instance_file"
-        missing_note = "Sources: the plan holds no comments of its file"
-        return BriefPart("confidence", title, said, None, f"{missing_note}; {cure}.", missing_note=f"{missing_note}.")
+        missing = "Sources: the plan holds no comments of its file"
+        hint = f"{missing}; name it by --instance, in Python by instance_file."
+        return BriefPart("confidence", title, said, None, hint, missing_note=f"{missing}.")
     basis = basis_of(numbers)
     shares = f"The file gives a source for {percent(basis.source)} of its {len(numbers):,} numbers; "
     shares += f"{percent(basis.assumption)} are said to be assumptions, {percent(basis.derived)} have another remark, "
@@ -397,8 +397,7 @@ def confidence_part(
 
 def _range_sentence(result: Result | FuturesResult) -> Iterator[str]:
     """Yield a sentence on the figures of the best plan over samples of all uncertain numbers, if there are samples."""
-    bands = result.bands if isinstance(result, Result) else None
-    if bands is not None and isinstance(result, Result):
+    if isinstance(result, Result) and (bands := result.bands) is not None:
         own = result.total_cost, result.outlay, result.survival_gap
         parts = [
             f"{label} {si(spread.p5)} to {si(spread.p95, result.money)} ({si(value)})"

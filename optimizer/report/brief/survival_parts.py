@@ -60,7 +60,7 @@ class _ShockRow:
             return cls(row, outcomes, _most_unserved(instance, outcomes))
         return cls(row, outcomes, min((each for each in outcomes if each.fails), key=urgency, default=row.worst))
 
-    def place(self, instance: Instance) -> tuple[float, ...]:
+    def sort_key(self, instance: Instance) -> tuple[float, ...]:
         """Return the sort key: failing rows by gap, then the others by unserved demand, money."""
         value = unserved_money(instance, self.shown) if self.row.survives else 0.0
         return self.row.survives, -value, *urgency(self.shown)
@@ -71,7 +71,7 @@ def survival_part(instance: Instance, result: Result) -> BriefPart:
     rows = fold_outcomes(folds(instance, [each.name for each in result.shocks]), result)
     known = {each.name: each for each in result.shocks}
     made = (_ShockRow.of(instance, row, [known[name] for name in row.fold.shocks if name in known]) for row in rows)
-    ordered = sorted(made, key=lambda each: each.place(instance))
+    ordered = sorted(made, key=lambda each: each.sort_key(instance))
     shown, rest = ordered[:MOST_SHOCKS], ordered[MOST_SHOCKS:]
     columns = (
         FrameColumn("shock", is_index=True),
@@ -159,12 +159,12 @@ def _row_verdict(instance: Instance, each: _ShockRow) -> str:
     row = each.row
     if row.fold.is_many:
         held = f"✓ {row.count_text if row.excused else 'all held'}"
-        return f"✗ {row.count_text}{_whose(instance, each.outcomes)}" if row.failed else held
-    return "✓ held" if row.survives else f"✗ missed{_whose(instance, [each.shown])}"
+        return f"✗ {row.count_text}{_segments_below(instance, each.outcomes)}" if row.failed else held
+    return "✓ held" if row.survives else f"✗ missed{_segments_below(instance, [each.shown])}"
 
 
-def _whose(instance: Instance, outcomes: Sequence[Outcome]) -> str:
-    """Return the segment with the largest gap in one of the shocks, and the number of other segments below floors.
+def _segments_below(instance: Instance, outcomes: Sequence[Outcome]) -> str:
+    """Return, to follow a verdict, the segment with the largest gap in one of the shocks, and the number of others.
 
     Shocks that may fail count only if no other shock fails.
     """
@@ -229,7 +229,7 @@ def _unserved_words(instance: Instance, outcome: Outcome, money: str) -> tuple[s
 def _hardest_hit(instance: Instance, worst: Outcome) -> str:
     """Return the segment with the most unserved demand, at shortage cost, in a shock in which floors hold."""
     short = shortages(worst)
-    d = max(short, key=lambda d: _value(instance, d, short[d]))
+    d = max(short, key=lambda d: _shortage_value(instance, d, short[d]))
     service = worst.segments.get(d)
     if service is None:
         return f"Hardest hit: {display_name(instance, d)}, {si(short[d], 't')} unserved, floor held."
@@ -302,7 +302,7 @@ def _served_and_floor(service: Service) -> tuple[str, str]:
     return f"{served} %", f"{floor} % {mark}" if service.floor > NEGLIGIBLE else "none"
 
 
-def _value(instance: Instance, d: str, tonnes: float) -> float:
+def _shortage_value(instance: Instance, d: str, tonnes: float) -> float:
     return float(instance.demands[d].shortage_cost * tonnes)
 
 
@@ -313,7 +313,7 @@ def unserved_part(instance: Instance, result: Result) -> BriefPart:
         for d, service in outcome.segments.items():
             if service.shortage > 0 and (d not in hardest or _hardship(outcome, service) > _hardship(*hardest[d])):
                 hardest[d] = outcome, service
-    ordered = sorted(hardest, key=lambda d: _place_of_segment(instance, d, *hardest[d]))
+    ordered = sorted(hardest, key=lambda d: _segment_order(instance, d, *hardest[d]))
     title, hidden = "What goes unserved, by segment", ordered[MOST_SEGMENTS:]
     if not ordered:
         return BriefPart("unserved", title, ("In no shock does any demand go unserved.",))
@@ -339,7 +339,7 @@ def _hidden_segments(instance: Instance, result: Result, hidden: Sequence[str]) 
     sparing = ", but for samples that may fail" if True in failing else ""
     if False in failing:
         return f"{said}: none has a larger survival gap{sparing}."
-    most = max(_value(instance, d, service.shortage) for _, d, service in found)
+    most = max(_shortage_value(instance, d, service.shortage) for _, d, service in found)
     kept, one = ("it is not", "it") if len(hidden) == 1 else ("none is", "one of them")
     unserved = f"at most {si(most, result.money)} of {one} goes unserved in a shock"
     return f"{said}: {kept} below its floor{sparing}; {unserved}."
@@ -353,14 +353,14 @@ def _hardship(outcome: Outcome, service: Service) -> tuple[float, float]:
     return 0.0 if outcome.excused else service.below_floor, service.shortage
 
 
-def _place_of_segment(instance: Instance, d: str, outcome: Outcome, service: Service) -> tuple[float, float]:
+def _segment_order(instance: Instance, d: str, outcome: Outcome, service: Service) -> tuple[float, float]:
     """Return the sort key of segments: the largest gap, then unserved demand, money."""
-    return 0.0 if outcome.excused else -service.gap, -_value(instance, d, service.shortage)
+    return 0.0 if outcome.excused else -service.gap, -_shortage_value(instance, d, service.shortage)
 
 
 def _segment_row(instance: Instance, d: str, outcome: Outcome, service: Service) -> tuple[Any, ...]:
     where = f"{dated_name(instance, instance.event(outcome.name))}{_may_fail_mark(outcome)}"
-    value = _value(instance, d, service.shortage)
+    value = _shortage_value(instance, d, service.shortage)
     return display_name(instance, d), *_served_and_floor(service), service.shortage, value, where
 
 
