@@ -87,6 +87,21 @@ def print_answer(
         show(parts, found, **how)
 
 
+def show_plan(result: "Result | FuturesResult", *, every: bool = False) -> None:
+    """Print the tables of a plan of one future or of several to stdout."""
+    from optimizer.report.tables.render import show
+    from optimizer.results.result import Result
+
+    if isinstance(result, Result):
+        from optimizer.report.tables.plan import plan_tables
+
+        show(plan_tables, result, every=every)
+    else:
+        from optimizer.report.tables.futures import futures_tables
+
+        show(futures_tables, result, every=every)
+
+
 def show_findings(findings: Sequence["Finding"], subject: str = "instance") -> None:
     """Print every finding to stderr, errors first, then the number of errors and warnings."""
     console = stderr_console()
@@ -175,12 +190,7 @@ def _show_disagreeing(error: Exception) -> None:
     from optimizer import errors
 
     if isinstance(error, errors.AuditError) and error.result is not None:
-        from optimizer.report.tables.futures import futures_tables
-        from optimizer.report.tables.plan import plan_tables
-        from optimizer.report.tables.render import show
-        from optimizer.results.result import Result
-
-        show(plan_tables if isinstance(error.result, Result) else futures_tables, error.result)
+        show_plan(error.result)
 
 
 def _audit_error_text(error: "AuditError") -> str:

@@ -69,7 +69,8 @@ def command(
     Manual:  docs/how-to/compare.md
     """
     amounts, more = _parse_budgets(variants.budgets), _parse_step(step)
-    _check_plot(plot)
+    if plot is not None:
+        common.check_file(arguments.file_path("plot", plot, PLOT_FORMS), "--plot")
     reader = _read_cases(files, options.Changes(set_=set_, future=future), variants, lists_attacks=adversary)
     cases, plans = reader.cases, inputs.plans_of_future(variants.plan, future, reader.changes)
 
@@ -131,11 +132,6 @@ def _parse_step(text: str | None) -> float | None:
     if text is not None and not step:
         raise typer.BadParameter("write more than 0.", param_hint="--step")
     return step
-
-
-def _check_plot(plot: Path | None) -> None:
-    if plot is not None:
-        common.check_file(arguments.file_path("plot", plot, PLOT_FORMS), "--plot")
 
 
 def _read_cases(

@@ -40,7 +40,7 @@ IN_BRIEF = ("explain", "alternatives", "sensitivity", "futures")
 # Tasks of the first screen start first, and are carried out completely if the user gives no limit.
 _FIRST_SCREEN = ("sensitivity", "figures", "budgets", "delays")
 # Names of tasks in messages, where their key is not a plain name.
-_SAID = {"figures": "numbers that decide"}
+_TASK_NAMES = {"figures": "numbers that decide"}
 # Processor seconds of each task in a national instance, by which the time is divided. Outside the first screen the
 # longest tasks start first, so that all cores are busy to the end.
 _SECONDS = {
@@ -395,7 +395,7 @@ def carry_out_all(
             for number, answer in executor.as_completed(timed, clock):
                 found[order[number]] = answer
                 if len(tasks) > 1:
-                    said = _SAID.get(order[number], order[number])
+                    said = _TASK_NAMES.get(order[number], order[number])
                     common.print_message(f"{said} ({len(found)} of {len(tasks)} done)")
     # Tasks are missing only if the user stopped them, including by a second Ctrl-C, which ends a task at once.
     clock.interrupted |= len(found) < len(tasks)

@@ -34,7 +34,7 @@ SHAPING_ATTACKS = "Of the adversary's attacks, only those count here that shaped
 
 @dataclass(frozen=True)
 class _Request:
-    """A report that is asked for."""
+    """The options of a report."""
 
     source: str  # the file of the plan or instance
     output: Path
@@ -92,8 +92,7 @@ def command(
     _check_output(output, source, instance_, has_pages_only=pages_only and not requirements)
     if requirements:
         without = {"--budgets": budgets is not None, "--with": bool(names), "--instance": instance_ is not None}
-        _refuse_form_of_requirements(output)
-        _check_requirements(source, changes, has_plan=plan is not None, left_out=without)
+        _check_requirements(source, output, changes, has_plan=plan is not None, left_out=without)
         _end_with_requirements(_find_plan(source, plan, changes, search), search, output, quick=quick, json=json)
     amounts = None if budgets is None else _parse_budgets(budgets, quick=quick)
     is_brief = output.suffix.lower() in BRIEF_FORMS and not json
@@ -207,10 +206,8 @@ def _find_delays(memory: "Memory", subject: page_studies.StudySubject) -> "tuple
     from optimizer.solver import Progress
     from optimizer.studies.delays import find_brief_delays
 
-    def report_task(task: str) -> None:
-        listener_of(memory)(Progress(task=task))
-
-    return find_brief_delays(subject.instance, subject.result, subject.settings, report_task)
+    instance, listener = subject.instance, listener_of(memory)
+    return find_brief_delays(instance, subject.result, subject.settings, lambda task: listener(Progress(task=task)))
 
 
 def _find_figures(memory: "Memory", subject: page_studies.StudySubject) -> "Sensitivity | None":
@@ -226,11 +223,7 @@ def _is_cut(instance: "Instance", result: "Result", made: dict[str, Any], studie
 
     figures, groups = made.get("figures"), brief_groups(instance, result) if "delays" in made else ()
     is_short = len(made.get("delays", ())) < len(groups) or (figures is not None and figures.status == "stopped")
-    return is_short or made["budgets"].stopped or _are_stopped(studied)
-
-
-def _are_stopped(studied: "Sequence[PageSection]") -> bool:
-    return any(each.is_stopped for each in studied)
+    return is_short or made["budgets"].stopped or any(each.is_stopped for each in studied)
 
 
 def _find_futures(
@@ -279,8 +272,8 @@ def _end_with_futures(result: "FuturesResult", request: _Request) -> NoReturn:
     with inputs.plan_that_fits(request.source, doubts):
         delays, is_whole = ({}, True) if request.quick or is_interrupted else _futures_delays(result, settings, clock)
         parts = ReportParts(instance, result, None, delays, made.values(), studied, doubts, comments)
-        answer = f"{result.title}: {futures_headline(result)}"
-        _end_with_report(parts, request, answer, stopped=clock.interrupted or _are_stopped(studied) or not is_whole)
+        stopped = clock.interrupted or not is_whole or any(each.is_stopped for each in studied)
+        _end_with_report(parts, request, f"{result.title}: {futures_headline(result)}", stopped=stopped)
 
 
 def _futures_delays(result: "FuturesResult", settings: "Settings", clock: "Clock") -> "tuple[DelaysByFuture, bool]":
@@ -355,30 +348,24 @@ def _end_with_report(parts: "ReportParts", request: _Request, answer: str, *, st
 # Stockpile requirements
 
 
-def _refuse_form_of_requirements(output: Path) -> None:
-    """Refuse, as a usage error, a form of file in which requirements are not written."""
+def _check_requirements(
+    source: str, output: Path, changes: options.Changes, *, has_plan: bool, left_out: dict[str, bool]
+) -> None:
+    """Refuse, before anything is solved, what requirements do not support, and instances without requirements.
+
+    Raises:
+        InstanceError: the instance has no shocks or no demand.
+        BadParameter: an option or the form of the output is not supported, or there are several futures.
+    """
+    from optimizer.results.futures import FuturesResult
+
     if output.suffix.lower() in BRIEF_FORMS:
         what = f"requirements are written as a page (.html) or a workbook (.xlsx), not as {output.suffix}:"
         what += f" write --output {output.with_suffix('.html')}, or {output.with_suffix(WORKBOOK_FORM)}."
         raise typer.BadParameter(what, param_hint="--output")
-
-
-def _has_several_futures(source: str) -> bool:
-    """Return whether a file is a saved plan of several futures, of which one has to be chosen."""
-    from optimizer.results.futures import FuturesResult
-
-    return inputs.is_futures_plan(source) and len(FuturesResult.load(source).futures) > 1
-
-
-def _check_requirements(source: str, changes: options.Changes, *, has_plan: bool, left_out: dict[str, bool]) -> None:
-    """Refuse, before anything is solved, options that requirements do not have, and instances without requirements.
-
-    Raises:
-        InstanceError: the instance has no shocks or no demand.
-        BadParameter: an option is not supported, or there are several futures.
-    """
     _refuse_given(left_out, "stockpile requirements do not have it: leave it out.")
-    if changes.future is None and _has_several_futures(source):
+    is_unchosen = changes.future is None and inputs.is_futures_plan(source)
+    if is_unchosen and len(FuturesResult.load(source).futures) > 1:
         what = f"{source} is a plan of several futures: take one of them by --future NAME."
         raise typer.BadParameter(what, param_hint="--requirements")
     if has_plan or not inputs.is_saved_plan(source):

@@ -40,7 +40,7 @@ def command(
     file: options.InstanceFile,
     changes: options.Changes,
     accuracy: options.Accuracy,
-    asked: _Analysis,
+    analysis: _Analysis,
     adversary: options.ListedAttacks = False,
     plan: options.OtherPlan = None,
     time_limit: options.TimeLimit = None,
@@ -57,14 +57,18 @@ def command(
     Example: diversify sensitivity instances/us-magnets.yaml --discover
     Manual:  docs/how-to/sensitivity.md
     """
-    _check_samples(asked)
+    _check_samples(analysis)
     of_discovery = {"--plan": plan is not None, "--csv": csv is not None}
-    _check_use(asked, of_discovery, has_accuracy=accuracy != options.Accuracy())
-    if asked.discover:
+    _check_use(analysis, of_discovery, has_accuracy=accuracy != options.Accuracy())
+    if analysis.discover:
         common.check_answer(csv, "--csv", file, plan)
         judged = _read_plan(file, plan, changes, time_limit, adversary=adversary, json=json)
-        found = _discover(judged, asked, jobs, file, adversary=adversary)
-        _show_discovery(found, csv, json=json)
+        found = _discover(judged, analysis, jobs, file, adversary=adversary)
+        from optimizer.report.tables.sensitivity import discovery_tables
+
+        common.print_answer(found, discovery_tables, json=json)
+        if csv is not None:
+            common.write_table(csv, found.frames.frame("samples"))
         is_unproven = judged.interrupted or (not judged.is_saved and judged.result.status == "stopped")
         common.end(survives=True, is_stopped=is_unproven or found.status == "stopped")
     made = inputs.read_instance(file, changes)
@@ -75,16 +79,16 @@ def command(
     with common.display(made.instance.money) as listener:
         moved = sensitivity(
             made.instance,
-            asked.samples,
-            seed=asked.seed,
-            flips=not asked.quick,
-            resolution=asked.resolution,
+            analysis.samples,
+            seed=analysis.seed,
+            flips=not analysis.quick,
+            resolution=analysis.resolution,
             adversary=adversary,
             settings=settings,
             listener=listener,
             notes=made.remarks,
         )
-    if asked.store:
+    if analysis.store:
         _store_bands(moved, file)
     from optimizer.report.tables.sensitivity import sensitivity_parts
 
@@ -92,14 +96,14 @@ def command(
     common.end(survives=moved.status != "none", is_stopped=moved.status == "stopped")
 
 
-def _check_samples(asked: _Analysis) -> None:
+def _check_samples(analysis: _Analysis) -> None:
     """Refuse, as a usage error, too few samples and `--store` without samples; check that the extra is installed."""
     from optimizer.studies.discovery import check_samples
 
-    check_samples(asked.samples, 0, may_be_none=True)
-    if asked.store and (asked.discover or not asked.samples):
+    check_samples(analysis.samples, 0, may_be_none=True)
+    if analysis.store and (analysis.discover or not analysis.samples):
         raise typer.BadParameter("it goes with --samples, and not with --discover.", param_hint="--store")
-    for flag, is_given in (("--discover", asked.discover), ("--samples", asked.samples > 0)):
+    for flag, is_given in (("--discover", analysis.discover), ("--samples", analysis.samples > 0)):
         if is_given:
             require_extra("sensitivity", flag)
 
@@ -119,13 +123,17 @@ def _store_bands(moved: "Sensitivity", file: str) -> None:
         common.print_message(f"wrote {path}")
 
 
-def _check_use(asked: _Analysis, of_discovery: Mapping[str, bool], *, has_accuracy: bool) -> None:
+def _check_use(analysis: _Analysis, of_discovery: Mapping[str, bool], *, has_accuracy: bool) -> None:
     """Refuse, as a usage error, options of `--discover` without it, and with it the options of other analyses."""
-    of_others = {"--quick": asked.quick, "--resolution": asked.resolution != RESOLUTION, "--accuracy": has_accuracy}
-    for flag, is_given in (of_others if asked.discover else of_discovery).items():
+    of_others = {
+        "--quick": analysis.quick,
+        "--resolution": analysis.resolution != RESOLUTION,
+        "--accuracy": has_accuracy,
+    }
+    for flag, is_given in (of_others if analysis.discover else of_discovery).items():
         if is_given:
             what = "it does not go with --discover: leave out one of them."
-            what = what if asked.discover else "it goes with --discover only: add --discover, or leave it out."
+            what = what if analysis.discover else "it goes with --discover only: add --discover, or leave it out."
             raise typer.BadParameter(what, param_hint=flag)
 
 
@@ -146,7 +154,7 @@ def _read_plan(
 
 
 def _discover(
-    judged: inputs.PlanInput, asked: _Analysis, jobs: int | None, file: str, *, adversary: bool
+    judged: inputs.PlanInput, analysis: _Analysis, jobs: int | None, file: str, *, adversary: bool
 ) -> "Discovery":
     from optimizer.studies.discovery import discover
 
@@ -154,18 +162,10 @@ def _discover(
         return discover(
             judged.result,
             judged.instance,
-            samples=asked.samples or DISCOVERY_SAMPLES,
-            seed=asked.seed,
+            samples=analysis.samples or DISCOVERY_SAMPLES,
+            seed=analysis.seed,
             adversary=adversary,
             jobs=jobs,
             listener=listener,
             file=file,
         )
-
-
-def _show_discovery(found: "Discovery", csv: Path | None, *, json: bool) -> None:
-    from optimizer.report.tables.sensitivity import discovery_tables
-
-    common.print_answer(found, discovery_tables, json=json)
-    if csv is not None:
-        common.write_table(csv, found.frames.frame("samples"))

@@ -1,7 +1,7 @@
 """diversify show: print a saved plan again, without solving it; an instance is solved first."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -32,42 +32,24 @@ def command(
     Example: diversify show plan.json
     Manual:  docs/how-to/solve.md
     """
-    futures = inputs.find_futures(plan, changes, search)
-    if futures is not None:
-        _show_futures(plan, futures, every=every, json=json)
-    found = inputs.find_plan(plan, changes, search)
-    doubts = inputs.find_doubts(found.instance, found.result) if found.is_saved else ()
-    result = replace(found.result, notes=(*doubts, *found.result.notes))
-    if json:
-        audit = _audit_again(found.instance, found.result, doubts)
-        typer.echo(replace(result, audit=audit).to_json(whole=False))
-    else:
-        from optimizer.report.tables.plan import plan_tables
-        from optimizer.report.tables.render import show
+    from optimizer.instance.reading import instance_of
 
+    result: Result | FuturesResult | None = inputs.find_futures(plan, changes, search)
+    if result is None:
+        found = inputs.find_plan(plan, changes, search)
+        instance, result, is_saved = found.instance, found.result, found.is_saved
+    else:
+        is_saved, instance = result.solved_instance is None, instance_of(result)
+    # A plan just solved is not audited again.
+    doubts = inputs.find_doubts(instance, result) if is_saved else ()
+    if json:
+        audit = _audit_again(instance, result, doubts)
+        typer.echo(replace(result, audit=audit, notes=(*doubts, *result.notes)).to_json(whole=False))
+    else:
         with inputs.plan_that_fits(plan, doubts):
             _print_doubts(doubts)
             # The record of an earlier audit is no evidence if this audit disagrees.
-            show(plan_tables, replace(found.result, audit={}) if doubts else found.result, every=every)
-        _say_unchecked(is_saved=found.is_saved)
-    common.end_with_plan(result, disagrees=bool(doubts))
-
-
-def _show_futures(plan: str, result: "FuturesResult", *, every: bool, json: bool) -> NoReturn:
-    """Print the plan of several futures and end; a plan just solved is not audited again."""
-    from optimizer.instance.reading import instance_of
-    from optimizer.report.tables.futures import futures_tables
-    from optimizer.report.tables.render import show
-
-    is_saved = result.solved_instance is None
-    doubts = inputs.find_doubts(instance_of(result), result) if is_saved else ()
-    if json:
-        audit = _audit_again(instance_of(result), result, doubts)
-        typer.echo(replace(result, audit=audit).to_json(whole=False))
-    else:
-        with inputs.plan_that_fits(plan, doubts):
-            _print_doubts(doubts)
-            show(futures_tables, replace(result, audit={}) if doubts else result, every=every)
+            common.show_plan(replace(result, audit={}) if doubts else result, every=every)
         _say_unchecked(is_saved=is_saved)
     common.end_with_plan(result, disagrees=bool(doubts))
 

@@ -83,25 +83,11 @@ def command(
         if json:
             typer.echo(result.to_json(whole=False))
         else:
-            _show(result, every=every)
+            common.show_plan(result, every=every)
     finally:
         # The files are written even if printing fails.
         _write(result, file, csv, output)
     common.end_with_plan(result)
-
-
-def _show(result: "Result | FuturesResult", *, every: bool) -> None:
-    from optimizer.report.tables.render import show
-    from optimizer.results.result import Result
-
-    if isinstance(result, Result):
-        from optimizer.report.tables.plan import plan_tables
-
-        show(plan_tables, result, every=every)
-    else:
-        from optimizer.report.tables.futures import futures_tables
-
-        show(futures_tables, result, every=every)
 
 
 def _check_bands(instance: "Instance", file: str) -> None:

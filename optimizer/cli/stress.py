@@ -67,7 +67,7 @@ def command(
                 file=instance or plan,
             )
         except KeyboardInterrupt:
-            common.fail("stopped before every sample was answered.", ExitCode.STOPPED)
+            common.fail("stopped before every sample was evaluated.", ExitCode.STOPPED)
     from optimizer.report.tables.stress import stress_parts
 
     common.print_answer(stressed, stress_parts, json=json, every=every)
