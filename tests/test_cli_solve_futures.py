@@ -338,6 +338,15 @@ def test_a_figure_that_was_changed_in_a_saved_plan_is_found(
     assert said in done.stdout + done.stderr
 
 
+def test_json_of_a_changed_plan_of_futures_names_what_the_audit_finds(saved: str, tmp_path: Path) -> None:
+    data = json.loads(Path(saved).read_text())
+    path = tmp_path / "changed.json"
+    path.write_text(json.dumps(data | {"total_cost": 1.0}))
+    shown = diversify("show", str(path), "--json")
+    assert shown.returncode == 1
+    assert "do not rely on this plan" in json.loads(shown.stdout)["notes"][0]
+
+
 def test_verify_counts_what_it_recomputes_and_not_what_the_file_says_of_an_earlier_audit(saved: str) -> None:
     data = json.loads(Path(saved).read_text())
     result = FuturesResult.from_dict(data)

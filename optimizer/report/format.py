@@ -70,8 +70,8 @@ def is_date(instance: Instance, which: str) -> bool:
 
 def between(low: float, high: float, unit: str = "", digits: int = 3) -> str:
     """Return an amount between two ends: ``68.9M to 73.2M USD``; the upper end if both read alike."""
-    most = si(high, unit, digits)
-    return most if si(low) == si(high) else f"{si(low, '', digits)} to {most}"
+    least, most = si(low, digits=digits), si(high, digits=digits)
+    return f"{least} to {si(high, unit, digits)}" if least != most else si(high, unit, digits)
 
 
 def in_millions(amount: float, digits: int = 3) -> str:

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from optimizer.report.html.book import Book
+import optimizer as so
+from optimizer.report.document import page as written
+from optimizer.report.html.book import Book, book
+from optimizer.studies.comparison import single_point
 from optimizer.units import si
 from tests.browser.conftest import FIGURES, THEMES, WIDTHS, Open, drawn
 from tests.browser.scripts import AT_READY, CONTRAST
@@ -176,6 +179,22 @@ def test_slider_moves_plan_survival_and_cost_together(opened: Open, file: Path, 
     assert page.locator("#heat .fail").count() == 0
 
 
+def test_cells_of_segments_that_are_served_in_full_have_the_colour_of_the_legend(opened: Open, tmp_path: Path) -> None:
+    instance = so.load(Path(__file__).parent.parent / "faults" / "families.yaml")
+    file = tmp_path / "families.html"
+    file.write_text(
+        written(book(instance, single_point(instance, so.solve(instance, 4e6))).to_dict()), encoding="utf-8"
+    )
+    page = opened(file).page
+    known = page.evaluate("CLASSES.map(([kind]) => kind)")
+    cells = page.evaluate(
+        "[...document.querySelectorAll('#heat button')].map(each => [each.className, each.innerText])"
+    )
+    assert {kind for kind, _ in cells} <= set(known)
+    # Of these some are in no line of the plan, such as that of the strike.
+    assert {kind for kind, text in cells if text.startswith("full")} == {"full"}
+
+
 def test_click_and_keys_open_the_path_behind_a_cell(opened: Open, file: Path) -> None:
     made = opened(file)
     page = made.page
@@ -198,10 +217,10 @@ def test_click_and_keys_open_the_path_behind_a_cell(opened: Open, file: Path) ->
 def test_chain_shows_baseline_and_shocks_at_both_ends(opened: Open, file: Path) -> None:
     page = opened(file).page
     drawn(page)
-    assert "100 % are served" in page.inner_text("#chain-note")
+    assert "Of 100 t a year of demand 100 % is served" in page.inner_text("#chain-note")
     page.select_option("#chain-path", "embargo@2029")
     page.select_option("#chain-when", "1")
-    assert "70 % are served" in page.inner_text("#chain-note")
+    assert "70 % is served" in page.inner_text("#chain-note")
     page.select_option("#chain-unit", "3")
     page.click("#sankey-figure summary")
     rows = [row.split("\t") for row in page.locator("#sankey-table tbody tr").all_inner_texts()]

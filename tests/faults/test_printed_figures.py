@@ -16,6 +16,7 @@ from optimizer.cli.app import app
 from optimizer.horizon import windowed
 from optimizer.instance.ranges import Uncertain, UncertainNumber
 from optimizer.report.format import (
+    between,
     in_millions,
     in_percent,
     margin_text,
@@ -59,6 +60,11 @@ def two_events() -> tuple[so.Instance, so.Result]:
 
 def test_of_equal_gaps_the_first_leads_whatever_the_last_digit_says() -> None:
     assert by_gap([1.0, 2.0, 3.0 - 1e-12, 3.0, 2.0 + 1e-12]) == [2, 3, 1, 4, 0]
+
+
+def test_a_range_has_both_ends_if_they_differ_in_the_digits_that_are_printed() -> None:
+    assert between(1.2341e9, 1.2349e9, "USD", 4) == "1.234B to 1.235B USD"
+    assert between(1.2341e9, 1.2349e9, "USD") == "1.23B USD"
 
 
 def test_a_half_is_rounded_one_way() -> None:

@@ -3,18 +3,14 @@
 const book = JSON.parse(document.getElementById("data").textContent);
 const periods = book.horizon.periods, perYear = book.horizon.per_year;
 const years = Array.from({length: book.horizon.end - book.horizon.start + 1}, (_, i) => book.horizon.start + i);
+/* The services by segment, which the data hold as lists. */
+const services = lists => Object.fromEntries(Object.entries(lists).map(([d, [worst_service, floor, worst_period, first_failure, said, shock]]) =>
+  [d, {worst_service, floor, worst_period, first_failure, said, shock}]));
 for (const point of book.points) {
+  for (const row of [...point.passings || [], ...point.rows || []]) row.segments = services(row.segments);
   for (const passing of point.passings || []) {
-    for (const [d, [worst_service, floor, worst_period, first_failure, said]] of Object.entries(passing.segments)) {
-      passing.segments[d] = {worst_service, floor, worst_period, first_failure, said};
-    }
     const strike = book.strikes.find(each => each.name === passing.name);
     for (const d of passing.kept ? Object.keys(book.segments) : []) passing.short[d] = passing.short[d] || strike.demand[d].map(() => 0);
-  }
-  for (const row of point.rows || []) {
-    for (const [d, [worst_service, floor, worst_period, first_failure, said, shock]] of Object.entries(row.segments)) {
-      row.segments[d] = {worst_service, floor, worst_period, first_failure, said, shock};
-    }
   }
 }
 for (const point of book.points) if (point.same !== undefined) Object.assign(point, {...book.points[point.same], ...point});
@@ -24,7 +20,7 @@ const state = {
   commodity: null, year: "worst", all: false, mode: "beyond", find: "", assumed: false,
 };
 const $ = id => document.getElementById(id);
-const now = () => book.points[state.point];
+const now = () => book.points[state.point];  // the plan of the chosen budget
 const named = key => book.names[key] || key;
 const spaced = key => key.replaceAll("_", " ");
 const regionName = region => book.region_names[region] || (region === "unnamed" ? "no region" : spaced(region));
@@ -119,9 +115,9 @@ function faded(colour, alpha) {
   return `rgba(${r},${g},${b},${alpha})`;
 }
 const isDark = () => document.documentElement.dataset.theme === "dark";
-/* So many pixels are as wide as a printed page; null on the screen. */
+/* Width of a printed page, pixels; null on the screen. */
 let paper = null;
-/* Lines of some words, so that a long name has room beside others. */
+/* A text broken into lines of at least so many characters. */
 const broken = (text, least = 20) => text.replace(new RegExp(`(.{${least},${2 * least}}?) `, "g"), "$1<br>");
 const isNarrow = () => paper !== null || window.innerWidth < 760;
 
@@ -147,7 +143,7 @@ function layout(extra = {}) {
   return merged;
 }
 
-/* What a figure says in words follows at once; it is drawn when it comes near the screen, and all others when nothing else is to be done. */
+/* The text of a figure is renewed at once; the figure is drawn when it comes near the screen, or when the browser is idle. */
 const figures = new Map();
 const due = new Set(), near = new Set();
 function figure(id, draw) { figures.set(id, draw); due.add(id); }
@@ -171,17 +167,17 @@ function drawNow(id) {
   // Drawn again, bands would fade in and places wander: a printer does not wait for that.
   if (id === "sankey" && box.classList.contains("js-plotly-plot")) Plotly.purge(box);
   Plotly.react(box, drawn.data, layout(drawn.layout), {displayModeBar: false, responsive: true, scrollZoom: false, doubleClick: false});
-  room.observe(box);
+  resizing.observe(box);
   if (drawn.ready && !box.dataset.ready) { box.dataset.ready = "1"; drawn.ready(box); }
 }
-/* A figure is as wide as its place, which may become narrower while the window keeps its size: a scroll bar comes, say. */
-const room = new ResizeObserver(entries => {
+/* A figure is as wide as its box, which can become narrower while the window keeps its size, as when a scroll bar appears. */
+const resizing = new ResizeObserver(entries => {
   for (const {target} of entries) {
     const drawn = target._fullLayout;
     if (paper === null && drawn && target.clientWidth && Math.abs(drawn.width - target.clientWidth) > 1) Plotly.Plots.resize(target);
   }
 });
-/* The library is most of this file: it stands in it packed, and is read when the first figure is drawn. */
+/* The plotting library is most of this file: it is compressed, and is run when the first figure is drawn. */
 let library = "";
 async function unpackPlotly() {
   const packed = $("plotly"), bytes = Uint8Array.from(atob(packed.textContent), letter => letter.charCodeAt(0));

@@ -1,6 +1,6 @@
-/* The supply chain, the stocks, and who is depended on. */
+/* The supply chain, the stocks, and the dependence on regions. */
 const atlas = book.atlas;
-const sortColour = place => ({segment: shade("quiet"), scrap: "#009E73", stock: "#56B4E9", substitute: "#CC79A7", unserved: "#D55E00"}[place.sort] || regionStyle(place.region)[0]);
+const placeColour = place => ({segment: shade("quiet"), scrap: "#009E73", stock: "#56B4E9", substitute: "#CC79A7", unserved: "#D55E00"}[place.sort] || regionStyle(place.region)[0]);
 const pathTitle = key => key === "baseline" ? "the baseline" : strikeTitle(strikeOf(key));
 
 function drawChainControls() {
@@ -21,11 +21,11 @@ figure("sankey", () => {
   const places = used.map(i => atlas.places[i]), unit = state.unit, last = Math.max(1, atlas.columns.length - 1);
   const total = each.passages.reduce((sum, passage) => sum + passage[unit], 0);
   const regions = Object.entries(each.by_region).map(([region, tonnes]) => `${regionName(region)} ${percent(tonnes / each.demanded)}`).slice(0, 5).join(", ");
-  fill("chain-note", `Of ${si(each.demanded, "t")} a year asked by the segments ${percent(each.served / each.demanded)} are served${regions ? `; makers at the last stage: ${regions} of demand` : ""}. All makers of a commodity deliver to one pool, and every taker draws on it in proportion.${each.left_out.length ? ` Not drawn, for they stay within a stage: ${each.left_out.map(c => named(atlas.commodities[c])).join(", ")}.` : ""}`);
+  fill("chain-note", `Of ${si(each.demanded, "t")} a year of demand ${percent(each.served / each.demanded)} is served${regions ? `; makers at the last stage: ${regions} of demand` : ""}. All makers of a commodity deliver to one pool, and every taker draws on it in proportion.${each.left_out.length ? ` Not drawn, for they stay within a stage: ${each.left_out.map(c => named(atlas.commodities[c])).join(", ")}.` : ""}`);
   const span = each.first === each.last ? each.first : `${each.first} to ${each.last}`, heads = headed(places);
   fill("sankey-shown", ` in ${pathTitle(state.path)}, ${span}; bands as wide as ${unit === 3 ? "tonnes a year" : "the share of the demand for each commodity"}`);
   describe("sankey", `In ${pathTitle(state.path)}, ${span}: ${plural(each.passages.length, "band")} between ${plural(used.length, "place")}; from left to right ${heads.map(([, text]) => text).join(" → ")}.`,
-    table("Flows, t a year", ["From", "To", "Commodity", ">t a year", ">Share of what is asked"],
+    table("Flows, t a year", ["From", "To", "Commodity", ">t a year", ">Share of demand"],
       each.passages.map(([source, target, c, tonnes, share]) => [atlas.places[source].title, atlas.places[target].title, named(atlas.commodities[c]), si(tonnes), percent(share, 1)])));
   const value = passage => Math.max(passage[unit], 1e-4 * total / each.passages.length);
   return {
@@ -33,15 +33,15 @@ figure("sankey", () => {
       type: "sankey", arrangement: "snap", valueformat: ",.3~s", valuesuffix: unit === 3 ? " t/yr" : "",
       textfont: {size: paper === null ? 11 : 9, color: shade("ink")},
       node: {
-        label: places.map(place => place.sort === "segment" ? broken(place.title) : place.title), color: places.map(sortColour), pad: 9, thickness: 14,
+        label: places.map(place => place.sort === "segment" ? broken(place.title) : place.title), color: places.map(placeColour), pad: 9, thickness: 14,
         x: places.map(place => Math.min(.999, Math.max(.001, place.column / last))), y: spread(each.passages, used, places, value),
         line: {color: shade("ground"), width: .5}, hovertemplate: "%{label}<extra></extra>",
       },
       link: {
         source: each.passages.map(passage => number.get(passage[0])), target: each.passages.map(passage => number.get(passage[1])),
         value: each.passages.map(value),
-        color: each.passages.map(passage => { const place = atlas.places[passage[0]]; return faded(sortColour(place).startsWith("#") && sortColour(place).length === 7 ? sortColour(place) : "#8A8A8A", isDark() ? .55 : .4); }),
-        customdata: each.passages.map(passage => `${named(atlas.commodities[passage[2]])}<br>${si(passage[3], "t a year")}, ${percent(passage[4], 1)} of what is asked of it`),
+        color: each.passages.map(passage => { const place = atlas.places[passage[0]]; return faded(placeColour(place).startsWith("#") && placeColour(place).length === 7 ? placeColour(place) : "#8A8A8A", isDark() ? .55 : .4); }),
+        customdata: each.passages.map(passage => `${named(atlas.commodities[passage[2]])}<br>${si(passage[3], "t a year")}, ${percent(passage[4], 1)} of the demand for it`),
         hovertemplate: "%{source.label} → %{target.label}<br>%{customdata}<extra></extra>",
       },
     }],
@@ -101,7 +101,7 @@ figure("stocks", () => {
       ...held.map(([o, row]) => ({type: "scatter", mode: "lines", name: named(o), x: across, y: row.flatMap(t => [t, t]), line: {shape: "linear", width: 2.5, color: now().stock_looks[o].color, dash: DASHES[now().stock_looks[o].linestyle]}, hovertemplate: `%{customdata}: %{y:,.3~g} t<extra>${named(o)}</extra>`, customdata: periods.flatMap(label => [label, label])})),
       ...[false, true].map(fails => stretches.filter(w => w.fails === fails)).filter(some => some.length).map(some => ({type: "bar", orientation: "h", yaxis: "y2", name: "window of a shock", showlegend: false, base: some.map(w => w.from), x: some.map(w => w.long), y: some.map(w => w.i), width: .7,
         marker: some[0].fails ? {color: "#D55E00", pattern: {shape: "x", fillmode: "overlay", fgcolor: shade("ground"), size: 6}} : {color: shade("hatch")},
-        hovertemplate: "%{customdata}<extra></extra>", customdata: some.map(w => `${laneTitle(w.row.lane)}${w.row.lane.shocks > 1 ? `, ${shocksSaid(w.row)}` : ""}, ${w.words}: ${w.fails ? "not survived" : w.row.excused ? "survived, or may fail" : "survived"}`)})),
+        hovertemplate: "%{customdata}<extra></extra>", customdata: some.map(w => `${laneTitle(w.row.lane)}${w.row.lane.shocks > 1 ? `, ${shockCount(w.row)}` : ""}, ${w.words}: ${w.fails ? "not survived" : w.row.excused ? "survived, or may fail" : "survived"}`)})),
     ],
     layout: {
       height, barmode: "overlay", legend: {orientation: "h", y: -40 / area, x: 0}, bargap: .2,
@@ -118,7 +118,7 @@ figure("stocks", () => {
 /* What tells events of one shock apart, or how many of them fail, stays whole. */
 function brief(row) {
   const most = isNarrow() && paper === null ? 14 : 34, title = row.lane.title.length > most + 1 ? `${row.lane.title.slice(0, most).trim()}…` : row.lane.title;
-  return (row.failed ? "✗ " : "") + [title, row.lane.shocks > 1 ? shocksSaid(row) : row.lane.which].filter(Boolean).join(row.lane.shocks > 1 ? ": " : " ");
+  return (row.failed ? "✗ " : "") + [title, row.lane.shocks > 1 ? shockCount(row) : row.lane.which].filter(Boolean).join(row.lane.shocks > 1 ? ": " : " ");
 }
 const abroad = share => Object.entries(share.regions).reduce((most, [region, part]) => ![book.home, "unnamed"].includes(region) && part > most ? part : most, 0);
 const largest = share => Object.entries(share.regions).reduce((best, item) => item[1] > best[1] ? item : best, ["none", 0]);

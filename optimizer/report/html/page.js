@@ -1,4 +1,4 @@
-/* Assumptions, and what happens when somebody moves something. */
+/* Assumptions, and the handlers of all controls. */
 const groups = new Map();
 for (const source of book.sources) {
   if (!groups.has(source.section)) groups.set(source.section, []);

@@ -51,7 +51,7 @@ function drawSlider() {
   if (frontier.attacks) notes.push(frontier.attacks);
   if (frontier.stopped) notes.push("The search for other budgets was stopped: those found so far are shown, and some may be far from the best plan.");
   if (frontier.quick) notes.push("Plans of other budgets were left out (--quick): this page shows one plan.");
-  else if (stops < 2 && !frontier.stopped) notes.push("No other budget was asked about.");
+  else if (stops < 2 && !frontier.stopped) notes.push("No other budget was requested.");
   fill("frontier-note", notes.join(" "));
 }
 

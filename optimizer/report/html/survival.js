@@ -3,20 +3,20 @@ const passingOf = name => now().passings.find(each => each.name === name);
 const SLIGHT = 1e-6;
 function margin(service) { return service.worst_service - service.floor; }
 const isFull = service => service.worst_service >= 1 - SLIGHT;
-function sort(service) {
+function classOf(service) {
   if (!service) return "none";
   if (service.first_failure !== null) return "fail";
   if (isFull(service)) return "full";
   if (service.floor <= SLIGHT) return "none";
   return margin(service) < 0.0005 ? "tight" : margin(service) < 0.2 ? "some" : "ample";
 }
-const SORTS = [["fail", "✗ below the floor"], ["tight", "just at the floor"], ["some", "less than 20 points above"], ["ample", "20 points or more above"], ["full", "all demand served"], ["none", "no floor, or not in the plan file"]];
+const CLASSES = [["fail", "✗ below the floor"], ["tight", "just at the floor"], ["some", "less than 20 points above"], ["ample", "20 points or more above"], ["full", "all demand served"], ["none", "no floor, or not in the plan file"]];
 
 function cellText(service) {
   if (!service) return "–";
   return `${service.first_failure === null ? "" : "✗ "}${service.said}`;
 }
-function cellSaid(title, segment, service, isPartial) {
+function cellWords(title, segment, service, isPartial) {
   if (!service) return `${named(segment)} in ${title}: not in the plan file; it does not fail, and another segment is weaker`;
   const verdict = service.first_failure === null ? "holds" : `fails first in ${service.first_failure}`;
   const served = isFull(service) ? "all demand served" : `${percent(service.worst_service)} served in ${service.worst_period}`;
@@ -37,7 +37,7 @@ function heatRows() {
   });
 }
 const titleOf = shock => { const strike = strikeOf(shock), row = now().rows.find(each => each.worst === shock); return strike ? strikeTitle(strike) : row ? row.worst_title : shock; };
-const shocksSaid = row => row.lane.shocks === 1 ? null : row.count;
+const shockCount = row => row.lane.shocks === 1 ? null : row.count;
 
 function drawHeat() {
   const segments = Object.keys(book.segments);
@@ -46,7 +46,7 @@ function drawHeat() {
     if (now().tightest) [state.shock, state.segment] = now().tightest;
     else if (book.strikes.length && !state.shock) [state.shock, state.segment] = [book.strikes[0].name, segments[0]];
   }
-  fill("heat-legend", SORTS.map(([kind, words]) => make("span", {}, make("i", {class: kind}), words)));
+  fill("heat-legend", CLASSES.map(([kind, words]) => make("span", {}, make("i", {class: kind}), words)));
   const isFolded = book.rows.some(lane => lane.shocks > 1);
   $("heat-fold").hidden = !isFolded;
   fill("heat-fold", state.unfolded ? "Show families and ensembles in one row each" : "Show each shock");
@@ -58,15 +58,15 @@ function drawHeat() {
     make("caption", {class: "quiet"}, "Each segment's weakest period in each shock: per cent served / floor"),
     make("thead", {}, make("tr", {}, make("th", {scope: "col"}, "Shock"), segments.map(d => make("th", {scope: "col"}, named(d))))),
     make("tbody", {}, rows.map(row => {
-      const many = shocksSaid(row), shown = many ? `${many}, ${row.worst_word} ${row.worst_title.startsWith(row.lane.title) ? row.worst_title.slice(row.lane.title.length).replace(/^[ ·@]+/, "") : row.worst_title}` : row.lane.which;
+      const many = shockCount(row), shown = many ? `${many}, ${row.worst_word} ${row.worst_title.startsWith(row.lane.title) ? row.worst_title.slice(row.lane.title.length).replace(/^[ ·@]+/, "") : row.worst_title}` : row.lane.which;
       return make("tr", {},
         make("th", {scope: "row"}, make("span", {class: row.failed ? "no" : "ok"}, `${row.mark} `), row.lane.title, shown ? make("small", {class: many ? "whole" : null}, ` ${shown}`) : null),
         segments.map(d => {
           const service = row.segments[d], shock = service ? service.shock : row.worst, chosen = isOn(row, d);
           const isWhole = !service && row.full[d] !== undefined, isPartial = service && service.first_failure === null && row.partial.includes(d);
-          const said = isWhole ? `${named(d)} in ${many ? `${row.lane.title}, ${many}` : titleOf(shock)}: all demand served` : cellSaid(titleOf(shock), d, service, isPartial);
+          const said = isWhole ? `${named(d)} in ${many ? `${row.lane.title}, ${many}` : titleOf(shock)}: all demand served` : cellWords(titleOf(shock), d, service, isPartial);
           return make("td", {}, make("button", {
-            type: "button", class: isWhole ? row.full[d] : sort(service), "aria-pressed": String(chosen), tabindex: chosen ? "0" : "-1",
+            type: "button", class: isWhole ? "full" : classOf(service), "aria-pressed": String(chosen), tabindex: chosen ? "0" : "-1",
             "data-cell": `${shock}\u0000${d}`, "aria-label": said, title: said,
             onclick: () => { state.picked = true; choose(shock, d); },
           }, isWhole ? row.full[d] : cellText(service) + (isPartial ? "*" : "")));
@@ -107,20 +107,20 @@ figure("path", () => {
   if (!passing) {
     const row = (now().rows || []).find(each => each.segments[d] && each.segments[d].shock === state.shock);
     fill("path-h", row ? `${named(d)} in ${titleOf(state.shock)}` : ""); fill("path-note", "");
-    describe("path", row ? `${cellSaid(titleOf(state.shock), d, row.segments[d])}. Its path is not kept here.` : "", "");
+    describe("path", row ? `${cellWords(titleOf(state.shock), d, row.segments[d])}. Its path is not kept here.` : "", "");
     return null;
   }
   const demand = strike.demand[d], floor = strike.floor[d], short = passing.short[d], service = passing.segments[d];
   fill("path-h", `${named(d)} in ${strikeTitle(strike)}`);
   const cuts = [`${strike.first} to ${strike.last} (${strike.name}).`, strike.deliberate ? "Deliberate." : "", strike.cuts.length ? `Cut: ${strike.cuts.join("; ")}.` : "Nothing is cut.", strike.also.length ? `Also: ${strike.also.join("; ")}.` : ""];
   fill("path-note", cuts.filter(Boolean).join(" "));
-  if (!short) { describe("path", service ? `${cellSaid(strikeTitle(strike), d, service)}. Its path is not kept here.` : "Of this shock only its weakest segments are kept.", ""); return null; }
+  if (!short) { describe("path", service ? `${cellWords(strikeTitle(strike), d, service)}. Its path is not kept here.` : "Of this shock only its weakest segments are kept.", ""); return null; }
   const labels = periods.slice(strike.start, strike.start + demand.length);
   const by = passing.substituted[d] || demand.map(() => 0);
   const served = demand.map((t, i) => Math.max(0, t - short[i] - by[i]));
   const share = demand.map((t, i) => t > 0 ? 1 - short[i] / t : 1);
   const least = demand.map((t, i) => t * floor[i]);
-  describe("path", `${cellSaid(strikeTitle(strike), d, service)}. Of ${si(demand.reduce((a, b) => a + b, 0), "t")} asked over the window, ${si(short.reduce((a, b) => a + b, 0), "t")} go unserved.`,
+  describe("path", `${cellWords(strikeTitle(strike), d, service)}. Of ${si(demand.reduce((a, b) => a + b, 0), "t")} of demand over the window, ${si(short.reduce((a, b) => a + b, 0), "t")} go unserved.`,
     table(`Tonnes in each ${book.horizon.step}`, ["Period", ">Demand, t", ">Served, t", ">By substitutes, t", ">Not served, t", ">Service", ">Floor", "Holds"],
       labels.map((label, i) => [label, si(demand[i]), si(served[i]), si(by[i]), si(short[i]), percent(share[i], 1), percent(floor[i], 1), short[i] - (1 - floor[i]) * demand[i] > 1e-6 * demand[i] ? "✗ no" : "✓ yes"])));
   const bar = (name, y, color, pattern) => ({type: "bar", name, x: labels, y, marker: {color, line: {color: shade("ground"), width: 1}, pattern: {shape: pattern, fillmode: "overlay", fgcolor: shade("ground"), size: 6}}, hovertemplate: `%{x}: %{y:,.4~g} t<extra>${name}</extra>`});

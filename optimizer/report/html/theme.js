@@ -2,8 +2,8 @@
 const THEMES = ["system", "light", "dark"];
 const system = window.matchMedia("(prefers-color-scheme: dark)");
 let theme = "system";
-try { theme = THEMES.includes(localStorage.getItem("diversify-theme")) ? localStorage.getItem("diversify-theme") : "system"; } catch { /* not to be had from disk: the system decides */ }
-/* What draws in the colours of the theme is drawn again. */
+try { theme = THEMES.includes(localStorage.getItem("diversify-theme")) ? localStorage.getItem("diversify-theme") : "system"; } catch { /* no storage for a file opened from disk: as the system */ }
+/* Functions that draw in the colours of the theme, called again when it changes. */
 const painted = [];
 function paint(chosen = theme) {
   const dark = chosen === "dark" || (chosen === "system" && system.matches);
