@@ -20,7 +20,7 @@ from tests.independent.drawn import asked, crowded, drawn, ensemble
 
 STRATEGIES: tuple[StrategyName, ...] = ("extensive-form", "constraint-generation", "benders")
 SEEDS, ODD, ATTACKED = range(30), range(1000, 1010), range(2000, 2012)
-SAMPLED, ASKED, CROWDED = range(3000, 3010), range(4000, 4010), range(5000, 5006)
+SAMPLED, ASKED, CROWDED = range(3000, 3010), range(4000, 4010), (75, *range(5000, 5006))
 STOPPED = (5, 5000, 5001)
 # What a plan file has beside its evidence: shadow prices, and the record of the run.
 NO_EVIDENCE = {"binding", "data", "seconds", "versions", "settings", "history", "notes", "format", "digest"}

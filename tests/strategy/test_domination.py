@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import optimizer as so
+from optimizer.algorithms import separation
 from optimizer.algorithms.recourse import RecourseEvaluator
 from optimizer.instance.operation_paths import dominators
 from optimizer.solver import Clock, Settings
@@ -48,6 +49,35 @@ def test_by_hand() -> None:
         "surge": None,
         "held_back": "surge",
     }
+
+
+def test_of_many_shocks_those_survived_with_nothing_bought_are_not_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    # 70 of 100 t are left: enough for a floor of 50 t, and not for 90 t, whether what is missing costs money or not.
+    floors = {"enough": (0.5, 10), "short": (0.9, 10), "free": (0.9, 0)}
+    instance = so.read(
+        {
+            "horizon": {"start": 2026, "end": 2028, "step": "year"},
+            "commodities": {name: {} for name in floors},
+            "processes": {f"of_{name}": {"region": name, "output": {name: 1}, "capacity": 100} for name in floors},
+            "demands": {
+                f"use_of_{name}": {"commodity": name, "quantity": 100, "survival": floor, "shortage_cost": cost}
+                for name, (floor, cost) in floors.items()
+            },
+            "shocks": {
+                name: {"start": 2027, "months": 12, "cuts": [{"region": name, "severity": 0.3}]} for name in floors
+            },
+        }
+    )
+
+    def left_out() -> set[str]:
+        redundant = separation.ListedShocks(instance, RecourseEvaluator(instance), Clock()).redundant
+        return {instance.events[n].name for n in redundant}
+
+    assert left_out() == set()
+    monkeypatch.setattr(separation, "FEW_CHECKED", 2)
+    assert left_out() == {"enough"}
+    monkeypatch.setattr(separation, "is_monotone", lambda instance: False)
+    assert left_out() == set()
 
 
 @FEW
