@@ -24,7 +24,9 @@ from optimizer.report.narrative import facts, outcome_headline
 from optimizer.report.tables.plan import MAY_FAIL, survival_tables
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Progress, Settings
+from optimizer.solver.base import StrategyName
 from tests.algorithms import by_benders, by_constraint_generation
+from tests.conftest import LOOSE, Cell
 from tests.strategies import instances
 
 EXACT = Settings(mip_gap=0.0)
@@ -185,6 +187,17 @@ def test_a_price_of_gaps_spares_the_samples_that_may_fail() -> None:
     # One sample is left out; of three, the stock is the need of the second.
     assert result.plan.stocks["store"][0] == pytest.approx(need[2])
     assert result.survival_gap == pytest.approx(50 * (need[1] - need[2]))
+
+
+@pytest.mark.parametrize("strategy", ["extensive-form", "constraint-generation"])
+def test_a_shock_milder_than_a_sample_that_may_fail_has_to_be_survived(cell: Cell, strategy: StrategyName) -> None:
+    # See `tests.conftest.LOOSE`: the third sample, which cuts 96.8 %, fails; a cut of 80 % needs 60 t of plant.
+    # As one shock has a probability, no choice of samples is tried first.
+    cut = "cuts: [{region: rival, severity"
+    storm = f"storm: {{start: 2027, months: 12, {cut}: 0.8}}]}}"
+    likely = f"breeze: {{start: 2026, months: 12, probability: 0.1, {cut}: 0.1}}]}}"
+    found = so.solve(cell(LOOSE, f"shocks: {{{storm}, {likely}}}"), settings=Settings(mip_gap=0.0, strategy=strategy))
+    assert (found.survives, found.plan.sizes["plant"]) == (True, pytest.approx(60))
 
 
 def test_the_cost_of_a_sample_that_fails_counts() -> None:
