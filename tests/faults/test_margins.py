@@ -18,6 +18,7 @@ from rich.console import Console
 
 import optimizer as so
 from optimizer.audit.result import audit_result
+from optimizer.report.format import served_in_full
 from optimizer.report.notebook import result_html
 from optimizer.report.tables.plan import plan_tables
 from optimizer.report.tables.render import show
@@ -201,3 +202,10 @@ def test_a_plan_of_an_earlier_version_is_read_and_judged_by_its_own_rule() -> No
     result = so.Result.load(Path(__file__).parent / "format_2.json")
     assert result.format == 2
     assert audit_result(so.read(result.data), result).ok
+
+
+def test_what_is_served_in_full_stands_beside_the_highest_floor_of_the_windows() -> None:
+    # The floor of tiny is 30 % in 2027, 50 % in 2028 and 70 % from 2029 on; the first embargo ends in 2028.
+    instance = so.load(Path(__file__).parents[2] / "instances" / "tiny.yaml")
+    assert served_in_full(instance, ["embargo@2027"], "motors") == "full/50"
+    assert served_in_full(instance, ["embargo@2027", "embargo@2029"], "motors") == "full/70"

@@ -165,6 +165,13 @@ def test_probabilities_of_a_single_branch_are_not_made_up() -> None:
     assert tree.are_probabilities_given
 
 
+def test_probabilities_are_given_where_every_branch_has_one() -> None:
+    for yes, no in ((0.4, 0.6), (None, None)):
+        branches = {"yes": {"probability": yes, "set": {"demands.d.quantity": 5}}, "no": {"probability": no}}
+        tree = read(futures={"sure": {"from": 2028, "branches": branches}}).tree
+        assert tree.are_probabilities_given == (yes is not None)
+
+
 def test_futures_survive_every_way_of_copying_an_instance() -> None:
     instance = read()
     assert so.read(json.loads(json.dumps(instance.to_dict()))) == instance
