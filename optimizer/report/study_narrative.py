@@ -59,7 +59,7 @@ from optimizer.studies.futures.study_result import FuturesStudy
 from optimizer.studies.purchases import sizes_bought
 from optimizer.studies.sensitivity_result import Sensitivity, TornadoBar, VariantOutcome
 from optimizer.studies.stress_result import Stress
-from optimizer.studies.study_frames import OPTION_CLASSES
+from optimizer.studies.study_frames import OPTION_VERDICTS
 from optimizer.units import si
 
 # Phrases for the common property of a group of samples.
@@ -171,7 +171,7 @@ def _alternatives_sentences(found: Alternatives) -> Sequence[str]:
         return ("There is no plan near to which others could be looked for.",)
     names: Mapping[str, list[str]] = {
         word: [display_name(instance, each.option) for each in found.ranges if each.verdict == word]
-        for word in OPTION_CLASSES
+        for word in OPTION_VERDICTS
     }
     more = f"{si(found.extra_cost, instance.money)} more than the cheapest"
     more += f", {GAPS_PRICED}," if found.cheapest.has_priced_gaps else ""

@@ -44,30 +44,30 @@ from optimizer.results.result import Result
 from optimizer.solver import Listener, Progress, Settings, ignore, interruptible
 from optimizer.studies.alternatives_result import (
     SAME_PLAN,
-    SIZE_GAP,
+    SIZE_ACCURACY,
     Alternative,
     Alternatives,
     AlternativesStatus,
-    OptionClass,
+    OptionVerdict,
     RangeEnd,
     SizeRange,
 )
 from optimizer.studies.conclusion import Timer, conclude, measured_plan
-from optimizer.studies.measure import TOLERANCE_SHARE, CostTolerance, ToleranceBase, before_tolerance_base
+from optimizer.studies.measure import TOLERANCE_SHARE, CostTolerance, before_tolerance_base
 from optimizer.studies.what_if import WhatIfSolver
 from optimizer.tolerances import HELD_NEAR_OPTIMAL, NEGLIGIBLE, PLAN_GAP, POSITIVE, ROUNDING
 from optimizer.units import MoneyLike, greatest_whole, least_whole
 
 # A tenth of the price of survival: smaller differences are within the error of the prices.
 DEFAULT_TOLERANCE = 0.1
-# The least cost is proven to this part of the tolerance at least.
-COST_PART = 0.25
+# The least cost is proven to this share of the tolerance at least.
+COST_SHARE = 0.25
 # Largest number of moves of one plan away from its nearest neighbour.
 MOST_MOVES = 5
 # Seconds for one end of a range.
 RANGE_SECONDS = 15.0
-# Sizes below this part of the size tolerance are negligible: the gap to which floors are held permits that much.
-NEGLIGIBLE_PART = 1 / 50
+# Sizes below this share of the size tolerance are negligible: the gap to which floors are held permits that much.
+NEGLIGIBLE_SHARE = 1 / 50
 
 
 def alternatives(
@@ -121,77 +121,57 @@ def alternatives(
     require_known(known, instance)
     with WhatIfSolver(instance, settings, settings.clock(), listener) as solver:
         # The least cost must be proven more closely than the tolerance of the near-optimal plans.
-        first, near_cost = before_tolerance_base(settings), lambda measure: COST_PART * allowed.money(measure)
-        cheapest, measure = measured_plan(solver, instance, settings, first, near=near_cost, known=known)
-        if measure is None or cheapest.status == "stopped":
-            found = _without_ranges(cheapest, measure, allowed, settings)
-            return replace(found, seconds=time.perf_counter() - solver.clock.started)
-        near = replace(settings, mip_gap=min(settings.mip_gap, SIZE_GAP))
-        with interruptible(solver.clock, listener):
-            found = _find_alternatives(instance, cheapest, allowed.money(measure), plans, near, patience, solver)
-        return replace(found, within=allowed.of(measure), tolerance_base=measure)
+        first, near_cost = before_tolerance_base(settings), lambda base: COST_SHARE * allowed.money(base)
+        cheapest, base = measured_plan(solver, instance, settings, first, near=near_cost, known=known)
+        limit = cheapest.priced_cost + (0.0 if base is None else allowed.money(base))
+        found = Alternatives("none" if cheapest.status == "none" else "stopped", allowed.of(base), limit,
+                             settings.share_of_price, cheapest, tolerance_base=base, plans_sought=plans)  # fmt: skip
+        if base is not None and cheapest.status != "stopped":
+            with interruptible(solver.clock, listener):
+                found = _with_ranges_and_plans(found, instance, settings, patience, solver)
+        return replace(found, seconds=time.perf_counter() - solver.clock.started)
 
 
-def _without_ranges(
-    cheapest: Result, measure: ToleranceBase | None, allowed: CostTolerance, settings: Settings
+def _with_ranges_and_plans(
+    found: Alternatives, instance: Instance, settings: Settings, patience: float, solver: WhatIfSolver
 ) -> Alternatives:
-    """Return the study without ranges and plans, where the cheapest plan was not found or not proven."""
-    status: AlternativesStatus = "none" if cheapest.status == "none" else "stopped"
-    most = cheapest.priced_cost + (0.0 if measure is None else allowed.money(measure))
-    return Alternatives(status, allowed.of(measure), most, settings.share_of_price, cheapest, tolerance_base=measure)
-
-
-def _find_alternatives(
-    instance: Instance,
-    cheapest: Result,
-    more: float,
-    plans: int,
-    settings: Settings,
-    patience: float,
-    solver: WhatIfSolver,
-) -> Alternatives:
-    """Return the ranges and the plans; the caller sets `within` and `tolerance_base`."""
-    most, has_price = cheapest.priced_cost + more, instance.policy.gap_price is not None
+    """Add the ranges and the plans to a study that holds the cheapest plan and the cost limit."""
+    cheapest, has_price = found.cheapest, instance.policy.gap_price is not None
+    settings = replace(settings, mip_gap=min(settings.mip_gap, SIZE_ACCURACY))
     clock, evaluator, listener = solver.clock, solver.evaluator(instance), solver.listener
-    near = _near_search(instance, cheapest, most, settings, solver)
-    near.record(cheapest.plan, cheapest.priced_cost)
-    range_search = RangeSearch(near, settings.mip_gap)
+    search = _near_search(instance, cheapest, found.cost_limit, settings, solver)
+    search.record(cheapest.plan, cheapest.priced_cost)
+    range_search = RangeSearch(search, settings.mip_gap)
     range_search.settle(patience, listener)
-    chosen = [] if clock.is_over else _Selection(near, range_search.ranges(), patience).choose_plans(plans, listener)
+    selection = _Selection(search, range_search.ranges(), patience)
+    chosen = [] if clock.is_over else selection.choose_plans(found.plans_sought, listener)
     # Include the plans that the search for alternatives found on its way.
-    found = range_search.ranges()
-    apart, before = _Selection(near, found), [near.found[0], *chosen]
-    results = []
-    for k, known in enumerate(chosen, start=1):
-        solved = near.search_result(known)
+    ranges = range_search.ranges()
+    apart, before = _Selection(search, ranges), [search.found[0], *chosen]
+    plans = []
+    for k, plan in enumerate(chosen, start=1):
+        solved = search.search_result(plan)
         if solved is not None:
             timer = Timer(began=time.perf_counter())
             bounded = _tighten_bound(solved, cheapest)
             result = conclude(instance, settings, clock, timer, bounded, evaluator, no_shock=cheapest.no_shock)
-            distance = apart.nearest(known, before[:k])[0]
             status_of = result.status if has_price else cheapest.status
-            results.append(Alternative(replace(result, status=status_of), distance))
-    status: AlternativesStatus = "proven" if all(each.proven for each in found) else "bounded"
-    status, made, seconds = "stopped" if clock.is_over else status, tuple(results), time.perf_counter() - clock.started
-    return Alternatives(
-        status,
-        within=0.0,
-        cost_limit=most,
-        accuracy=settings.share_of_price,
-        cheapest=cheapest,
-        ranges=found,
-        plans=made,
-        plans_met=len(near.found),
-        seconds=seconds,
+            plans.append(Alternative(replace(result, status=status_of), apart.nearest(plan, before[:k])[0]))
+    status: AlternativesStatus = "proven" if all(each.proven for each in ranges) else "bounded"
+    return replace(
+        found,
+        status="stopped" if clock.is_over else status,
+        ranges=ranges,
+        plans=tuple(plans),
+        plans_met=len(search.found),
         size_accuracy=settings.mip_gap,
-        plans_sought=plans,
     )
 
 
 def _near_search(
-    instance: Instance, cheapest: Result, most: float, settings: Settings, solver: WhatIfSolver
+    instance: Instance, cheapest: Result, cost_limit: float, settings: Settings, solver: WhatIfSolver
 ) -> NearOptimalSearch:
-    """Build the search over plans that cost at most `most`, on a model of the shocks that shape the cheapest plan."""
+    """Build the search over plans within a cost limit, on a model of the shocks that shape the cheapest plan."""
     has_gap = cheapest.status == "gap" and instance.policy.gap_price is None
     # Floors without a shortage cost may be missed where no gap in money is left; a limit of 0 would enforce them.
     gap, shocks = max(POSITIVE, cheapest.survival_gap) if has_gap else 0.0, frozenset[str]()
@@ -202,9 +182,9 @@ def _near_search(
         instance,
         settings,
         solver.clock,
-        lambda step: None,
+        ignore,
         solver.evaluator(instance),
-        most + ROUNDING * abs(most),
+        cost_limit + ROUNDING * abs(cost_limit),
         gap * (1.0 + HELD_NEAR_OPTIMAL),
         shocks,
     )
@@ -220,8 +200,8 @@ def _tighten_bound(solved: SearchResult, cheapest: Result) -> SearchResult:
 class _Selection:
     """Selection of plans that are far from each other."""
 
-    def __init__(self, near: NearOptimalSearch, found: Sequence[SizeRange], patience: float = RANGE_SECONDS) -> None:
-        self.near, self.patience = near, patience
+    def __init__(self, search: NearOptimalSearch, found: Sequence[SizeRange], patience: float = RANGE_SECONDS) -> None:
+        self.search, self.patience = search, patience
         self.greatest = {each.option: each.greatest.size for each in found if each.greatest.size > 0}
         self.negligible = {each.option: each.negligible for each in found}
 
@@ -230,24 +210,24 @@ class _Selection:
         apart = ((o, abs(one.sizes[o] - other.sizes[o])) for o in self.greatest)
         return sum(far / self.greatest[o] for o, far in apart if far > self.negligible[o])
 
-    def nearest(self, known: NearOptimalPlan, selected: Sequence[NearOptimalPlan]) -> tuple[float, NearOptimalPlan]:
+    def nearest(self, plan: NearOptimalPlan, selected: Sequence[NearOptimalPlan]) -> tuple[float, NearOptimalPlan]:
         """Return the distance to the nearest selected plan, and that plan."""
-        return min(((self.distance(known, other), other) for other in selected), key=lambda pair: pair[0])
+        return min(((self.distance(plan, other), other) for other in selected), key=lambda pair: pair[0])
 
     def choose_plans(self, count: int, listener: Listener) -> list[NearOptimalPlan]:
         """Return up to `count` plans besides the cheapest, each as far from those before it as the search can find."""
-        selected = [self.near.found[0]]
+        selected = [self.search.found[0]]
         for k in range(count):
             listener(Progress(task="plans that differ", done=k, total=count))
-            if self.near.clock.is_over:
+            if self.search.clock.is_over:
                 break
-            with self.near.clock.for_at_most(self.patience):
+            with self.search.clock.for_at_most(self.patience):
                 self._seek_unused_options(selected)
-            known = max(self.near.found, key=lambda each: self.nearest(each, selected)[0])
-            known = self._move_apart(known, selected)
-            if self.nearest(known, selected)[0] < SAME_PLAN:
+            plan = max(self.search.found, key=lambda each: self.nearest(each, selected)[0])
+            plan = self._move_apart(plan, selected)
+            if self.nearest(plan, selected)[0] < SAME_PLAN:
                 break
-            selected.append(known)
+            selected.append(plan)
         listener(Progress(done=count, total=count))
         return selected[1:]
 
@@ -255,69 +235,69 @@ class _Selection:
         """Search for a plan that buys options which no selected plan has, and not those which they have."""
         objective, share = Expression(), 1.0 / len(selected)
         for o, most in self.greatest.items():
-            used = sum(known.sizes[o] > self.negligible[o] for known in selected) * share
-            objective.add(self.near.size(o, (2.0 * used - 1.0) / most))
-        best = self.near.lower_bound(objective)
+            used = sum(plan.sizes[o] > self.negligible[o] for plan in selected) * share
+            objective.add(self.search.size(o, (2.0 * used - 1.0) / most))
+        best = self.search.lower_bound(objective)
         # Stop at a plan with nine tenths of the improvement that the relaxation allows over the plans found so far.
-        now = min(self._value(objective, known) for known in self.near.found)
+        now = min(self._value(objective, plan) for plan in self.search.found)
         if -math.inf < best < now:
-            self.near.seek(objective, enough=best + 0.1 * (now - best))
+            self.search.seek(objective, enough=best + 0.1 * (now - best))
 
-    def _value(self, objective: Expression, known: NearOptimalPlan) -> float:
-        return sum(float(objective.terms.get(self.near.columns[o], 0.0)) * size for o, size in known.sizes.items())
+    def _value(self, objective: Expression, plan: NearOptimalPlan) -> float:
+        return sum(float(objective.terms.get(self.search.columns[o], 0.0)) * size for o, size in plan.sizes.items())
 
-    def _move_apart(self, known: NearOptimalPlan, selected: Sequence[NearOptimalPlan]) -> NearOptimalPlan:
+    def _move_apart(self, plan: NearOptimalPlan, selected: Sequence[NearOptimalPlan]) -> NearOptimalPlan:
         """Move a plan away from its nearest selected neighbour while that increases its distance to all of them."""
         for _ in range(MOST_MOVES):
-            distance, neighbour = self.nearest(known, selected)
+            distance, neighbour = self.nearest(plan, selected)
             objective = Expression()
             for o, most in self.greatest.items():
-                away = known.sizes[o] >= neighbour.sizes[o]
-                objective.add(self.near.size(o, (-1.0 if away else 1.0) / most))
-            farther = self.near.reoptimise(known, objective)
+                away = plan.sizes[o] >= neighbour.sizes[o]
+                objective.add(self.search.size(o, (-1.0 if away else 1.0) / most))
+            farther = self.search.reoptimise(plan, objective)
             if farther is None or self.nearest(farther, selected)[0] <= distance + SAME_PLAN:
                 break
-            known = farther
-        return known
+            plan = farther
+        return plan
 
 
 class RangeSearch:
     """Search for the size ranges of all options, in the order of the instance.
 
     Args:
-        near: the search over plans within the tolerance; it holds at least the cheapest plan and gathers more.
+        search: the search over plans within the tolerance; it holds at least the cheapest plan and gathers more.
         accuracy: largest distance between an end and its bound, as a share of the option's largest size.
     """
 
-    def __init__(self, near: NearOptimalSearch, accuracy: float) -> None:
-        self.near = near
-        self.searches = {o: _OptionSearch(near, o, accuracy) for o in near.instance.options}
-        for o, search in self.searches.items():
-            search.requiring = [self.searches[other] for other in options_requiring(near.instance, o)]
+    def __init__(self, search: NearOptimalSearch, accuracy: float) -> None:
+        self.search = search
+        self.options = {o: _OptionSearch(search, o, accuracy) for o in search.instance.options}
+        for o, option in self.options.items():
+            option.requiring = [self.options[other] for other in options_requiring(search.instance, o)]
 
-    def settle(self, patience: float = RANGE_SECONDS, listener: Listener = ignore) -> None:
+    def settle(self, patience: float, listener: Listener) -> None:
         """Search for both ends of every range until each is within the accuracy of its bound.
 
         Args:
             patience: seconds for one end; after that, its bound stays as it is.
             listener: receives each end before it is searched for.
         """
-        near, size, done = self.near, 2 * len(self.searches), 0
+        ends, done = 2 * len(self.options), 0
         # Least sizes first: these searches are easy, and the plans without an option narrow the ranges of others.
         for what in ("least", "greatest"):
-            for o, search in self.searches.items():
-                task = f"{what} size of {display_name(near.instance, o)}"
-                listener(Progress(task=task, done=done, total=size))
-                with near.clock.for_at_most(patience):
-                    search.settle_least() if what == "least" else search.settle_greatest()
-                near.narrow(o, search.low, search.high)
+            for o, option in self.options.items():
+                task = f"{what} size of {display_name(self.search.instance, o)}"
+                listener(Progress(task=task, done=done, total=ends))
+                with self.search.clock.for_at_most(patience):
+                    option.settle_least() if what == "least" else option.settle_greatest()
+                self.search.narrow(o, option.low, option.high)
                 done += 1
-        listener(Progress(done=size, total=size))
+        listener(Progress(done=ends, total=ends))
 
     def ranges(self) -> tuple[SizeRange, ...]:
         """Return the current ranges, from all plans found so far."""
-        cheapest = self.near.found[0]
-        return tuple(search.range(cheapest.sizes[o]) for o, search in self.searches.items())
+        cheapest = self.search.found[0]
+        return tuple(option.range(cheapest.sizes[o]) for o, option in self.options.items())
 
 
 class _OptionSearch:
@@ -327,40 +307,39 @@ class _OptionSearch:
     every plan has the option, even if some open it at size 0.
     """
 
-    def __init__(self, near: NearOptimalSearch, option: str, accuracy: float) -> None:
-        self.near, self.option = near, option
+    def __init__(self, search: NearOptimalSearch, option: str, accuracy: float) -> None:
+        self.search, self.option = search, option
         self.requiring: Sequence[_OptionSearch] = ()
         self.is_needed = False
-        lever = near.instance.options[option]
+        lever = search.instance.options[option]
         # The largest size limits what a stock holds, not what is bought for it over all years.
         self.low, self.high = 0.0, math.inf if lever.is_stock else lever.largest
         largest = lever.largest if math.isfinite(lever.largest) else 0.0
-        self.scale = largest or max(1.0, near.found[0].sizes[option])
+        self.scale = largest or max(1.0, search.found[0].sizes[option])
         self.tolerance = max(accuracy, NEGLIGIBLE) * self.scale
-        self.negligible = max(NEGLIGIBLE * self.scale, NEGLIGIBLE_PART * self.tolerance)
-        # A lumpy option has a least size if it is bought.
+        self.negligible = max(NEGLIGIBLE * self.scale, NEGLIGIBLE_SHARE * self.tolerance)
         self.unit = getattr(lever, "unit_size", 0.0)
-        pieces = max(getattr(lever, "min_size", 0.0), self.unit)
-        self.piece = pieces if pieces > 0 else self.negligible
-        stock = near.instance.stocks.get(option)
-        self.is_endless = stock is not None and _is_free_for_ever(stock)
+        # The smallest positive size: that of a unit or of `min_size`, or else the least that is not negligible.
+        self.smallest = max(getattr(lever, "min_size", 0.0), self.unit) or self.negligible
+        stock = search.instance.stocks.get(option)
+        self.is_unbounded = stock is not None and _is_free_without_limit(stock)
 
     @property
     def least(self) -> float:
         """The least size in the plans found so far."""
-        return min(known.sizes[self.option] for known in self.near.found)
+        return min(map(self._size, self.search.found))
 
     @property
     def greatest(self) -> float:
         """The greatest size in the plans found so far."""
-        return max(known.sizes[self.option] for known in self.near.found)
+        return max(map(self._size, self.search.found))
 
     def settle_least(self) -> None:
         """Bring `least` and `low` together, and determine whether a plan exists without the option."""
-        if self.near.clock.is_over or not all(map(self._buys, self.near.found)):
+        if self.search.clock.is_over or not all(map(self._buys, self.search.found)):
             return
-        if self.option in self.near.openings:
-            with self.near.close_option(self.option):
+        if self.option in self.search.openings:
+            with self.search.close_option(self.option):
                 closed = self._seek_within(0.0, 0.0)
             if closed == "found":
                 return
@@ -373,8 +352,8 @@ class _OptionSearch:
         without = self._seek_within(0.0, 0.0)
         if without == "found":
             return
-        self.low = self.piece if without == "none" else 0.0
-        size = self.near.size(self.option)
+        self.low = self.smallest if without == "none" else 0.0
+        size = self.search.size(self.option)
         while self._move_further(min, size) and self._is_open(self.least - self.low):
             limit = self.least - self.tolerance
             answer = self._seek_within(self.low, limit)
@@ -383,16 +362,16 @@ class _OptionSearch:
             if answer != "found":
                 break
         if self._is_open(self.least - self.low):
-            self.low = max(self.low, min(self.least, self.near.lower_bound(size)))
+            self.low = max(self.low, min(self.least, self.search.lower_bound(size)))
 
     def settle_greatest(self) -> None:
         """Bring `greatest` and `high` together."""
-        if self.is_endless or self.near.clock.is_over or self.high - self.greatest <= self.tolerance:
+        if self.is_unbounded or self.search.clock.is_over or self.high - self.greatest <= self.tolerance:
             return
         nearly = self.high - self.tolerance
         if math.isfinite(self.high) and self._seek_within(nearly, self.high, among="similar") == "found":
             return
-        size = self.near.size(self.option, -1.0)
+        size = self.search.size(self.option, -1.0)
         # An option that no known plan buys is usually bought by none; proving that is faster than moving plans.
         goes_on = self.greatest > self.negligible or self._raise_greatest()
         while goes_on:
@@ -402,23 +381,21 @@ class _OptionSearch:
 
     def _lower_high(self, size: Expression) -> None:
         """Lower `high` to the largest size that the relaxation allows; slower than most searches over cost."""
-        self.high = max(self.greatest, min(self.high, -self.near.lower_bound(size)))
-        self.high = self.greatest if self._is_less_than_a_piece() else self.high
+        self.high = max(self.greatest, min(self.high, -self.search.lower_bound(size)))
+        # No known plan buys the option, and no plan can buy its smallest positive size.
+        if self.greatest <= self.negligible and self.high < self.smallest * (1 - NEGLIGIBLE):
+            self.high = self.greatest
 
     def _is_open(self, distance: float) -> bool:
         """Check whether an end is farther from its bound than the tolerance."""
         return distance > self.tolerance * (1 + NEGLIGIBLE)
-
-    def _is_less_than_a_piece(self) -> bool:
-        """Check that no known plan buys the option, and that no plan can buy its smallest positive size."""
-        return self.greatest <= self.negligible and self.high < self.piece * (1 - NEGLIGIBLE)
 
     def _raise_greatest(self) -> bool:
         """Search for a plan that buys more, and return whether one was found; lower `high` if none exists."""
         if not self._is_open(self.high - self.greatest):
             return False
         is_bought = self.greatest > self.negligible
-        limit = self.greatest + self.tolerance if is_bought else min(self.piece, self.high)
+        limit = self.greatest + self.tolerance if is_bought else min(self.smallest, self.high)
         answer = self._seek_within(limit, self.high)
         if answer == "none":
             self.high = limit if is_bought else self.greatest
@@ -426,66 +403,60 @@ class _OptionSearch:
 
     def _move_further(self, extreme: Callable[..., NearOptimalPlan], size: Expression) -> bool:
         """Move the most extreme plan further, with fixed integers; return False if the time is over."""
-        if self.near.clock.is_over:
+        if self.search.clock.is_over:
             return False
-        self.near.reoptimise(extreme(self.near.found, key=self._size), size)
-        return not self.near.clock.is_over
+        self.search.reoptimise(extreme(self.search.found, key=self._size), size)
+        return not self.search.clock.is_over
 
-    def _size(self, known: NearOptimalPlan) -> float:
-        return known.sizes[self.option]
+    def _size(self, plan: NearOptimalPlan) -> float:
+        return plan.sizes[self.option]
 
-    def _buys(self, known: NearOptimalPlan) -> bool:
+    def _buys(self, plan: NearOptimalPlan) -> bool:
         """Check whether a plan buys the option, or opens it for an option that requires it."""
-        return any(each._size(known) > each.negligible for each in (self, *self.requiring))
+        return any(each._size(plan) > each.negligible for each in (self, *self.requiring))
 
     def _seek_within(self, lower: float, upper: float, among: Among = "all") -> str:
         """Search for a plan within the cost limit whose size of the option lies between two bounds.
 
         The search minimises cost, so that it ends early if such a plan is cheap.
         """
-        with self.near.hold_sizes({self.option: (lower, upper)}):
-            return self.near.seek(self.near.cost, enough=self.near.most, own=self.option, among=among)
+        with self.search.hold_sizes({self.option: (lower, upper)}):
+            return self.search.seek(self.search.cost, enough=self.search.most, own=self.option, among=among)
 
     def range(self, cheapest: float) -> SizeRange:
         """Return the range found so far; `cheapest` is the size in the cheapest plan."""
         least = self._end(self.least, self.low)
         greatest = self._end(self.greatest, self.high)
-        lever = self.near.instance.options[self.option]
+        lever = self.search.instance.options[self.option]
         cheapest = cheapest if cheapest > self.negligible else 0.0
-        return SizeRange(self.option, lever.kind, cheapest, least, greatest, self._class(), self.negligible)
+        return SizeRange(self.option, lever.kind, cheapest, least, greatest, self._verdict(), self.negligible)
 
     def _end(self, size: float, bound: float) -> RangeEnd:
         size = 0.0 if size <= self.negligible else size
         if self.unit > 0 and math.isfinite(bound):
-            whole = (
-                least_whole(bound / self.unit, NEGLIGIBLE)
-                if bound < size
-                else greatest_whole(bound / self.unit, NEGLIGIBLE)
-            )
-            bound = whole * self.unit
+            to_whole = least_whole if bound < size else greatest_whole
+            bound = to_whole(bound / self.unit, NEGLIGIBLE) * self.unit
         return RangeEnd(size, bound, abs(bound - size) <= self.tolerance * (1 + 1e-3))
 
-    def _class(self) -> OptionClass:
+    def _verdict(self) -> OptionVerdict:
         some = (self, *self.requiring)
         if self.is_needed or any(each.low > each.negligible for each in some):
             return "must-have"
         if all(each._is_never_bought() for each in some):
             return "never worth it"
-        buys = {self._buys(known) for known in self.near.found}
+        buys = set(map(self._buys, self.search.found))
         return "real choice" if len(buys) > 1 else "not settled"
 
     def _is_never_bought(self) -> bool:
         """Check whether it is proven that no plan buys more than a negligible size of the option."""
         # A continuous option that no known plan buys, with `high` within the tolerance of zero, counts as never bought.
-        is_trifle = (
-            self.greatest <= self.negligible
-            and self.piece <= self.negligible
-            and self.high - self.greatest <= self.tolerance
+        is_near_zero = (
+            max(self.greatest, self.smallest) <= self.negligible and self.high - self.greatest <= self.tolerance
         )
-        return self.high <= self.negligible or is_trifle
+        return self.high <= self.negligible or is_near_zero
 
 
-def _is_free_for_ever(stock: Stock) -> bool:
+def _is_free_without_limit(stock: Stock) -> bool:
     """Check whether any amount of the stock can be bought and held at no cost."""
-    is_endless = math.isinf(stock.largest) and math.isinf(stock.most_in_a_year)
-    return is_endless and min(stock.price.values) <= 0 and stock.holding_cost <= 0
+    has_limit = math.isfinite(stock.largest) or math.isfinite(stock.most_in_a_year)
+    return not has_limit and min(stock.price.values) <= 0 and stock.holding_cost <= 0

@@ -14,11 +14,11 @@ from optimizer.studies import study_frames
 from optimizer.studies.measure import ToleranceBase
 
 AlternativesStatus = Literal["proven", "bounded", "stopped", "none"]
-OptionClass = Literal["must-have", "real choice", "never worth it", "not settled"]
+OptionVerdict = Literal["must-have", "real choice", "never worth it", "not settled"]
 # Two plans at a smaller distance count as the same plan.
 SAME_PLAN = 0.05
 # Sizes are proven to this share of an option's largest.
-SIZE_GAP = 5e-3
+SIZE_ACCURACY = 5e-3
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class SizeRange:
     greatest: RangeEnd
     # ``must-have`` if every plan buys it, ``never worth it`` if no plan buys it, ``real choice`` if some plans buy it
     # and others do not; ``not settled`` if none of these is proven.
-    verdict: OptionClass
+    verdict: OptionVerdict
     negligible: float = 0.0  # sizes up to this one count as none
 
     @property
@@ -98,7 +98,7 @@ class Alternatives:
     plans_met: int = 0
     seconds: float = 0.0
     tolerance_base: ToleranceBase | None = None
-    size_accuracy: float = SIZE_GAP
+    size_accuracy: float = SIZE_ACCURACY
     plans_sought: int = 0
 
     def __repr__(self) -> str:

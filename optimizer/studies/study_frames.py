@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from optimizer.studies.explanation import Explanation
     from optimizer.studies.sensitivity_result import Sensitivity
 
-# The order in which the classes of options are listed.
-OPTION_CLASSES = ("must-have", "real choice", "not settled", "never worth it")
+# The order in which options are listed, by verdict.
+OPTION_VERDICTS = ("must-have", "real choice", "not settled", "never worth it")
 
 
 def _columns(form: Form, unit: str, *names: str) -> tuple[FrameColumn, ...]:
@@ -166,7 +166,7 @@ def size_ranges(found: "Alternatives") -> Frame:
         FrameColumn("greatest_bound", form="amount", is_shown=False, of=lambda each: each.greatest.bound),
         FrameColumn("proven", form="yes", is_shown=False),
     )
-    ordered = sorted(found.ranges, key=lambda each: OPTION_CLASSES.index(each.verdict))
+    ordered = sorted(found.ranges, key=lambda each: OPTION_VERDICTS.index(each.verdict))
     return Frame.of_items("ranges", "What they buy", ordered, columns)
 
 

@@ -29,7 +29,7 @@ from optimizer.studies.futures.study_result import FuturesStudy, QuestionTiming
 from optimizer.studies.measure import ProvenDifference
 from optimizer.studies.sensitivity_result import Sensitivity, VariantOutcome
 from optimizer.studies.stress_result import SampleGroup, Stress
-from optimizer.studies.study_frames import OPTION_CLASSES
+from optimizer.studies.study_frames import OPTION_VERDICTS
 from optimizer.units import si
 
 # The studies that are drawn as rows of bars.
@@ -179,7 +179,7 @@ def _attack(found: AttackResult) -> AnswerChart:
 
 def _alternatives(found: Alternatives) -> AnswerChart:
     instance = instance_of(found.cheapest)
-    ordered = sorted(found.ranges, key=lambda each: OPTION_CLASSES.index(each.verdict))
+    ordered = sorted(found.ranges, key=lambda each: OPTION_VERDICTS.index(each.verdict))
     shown = [
         each
         for each in ordered

@@ -18,17 +18,16 @@ from optimizer.results.frames import FrameRow
 from optimizer.results.result import Result
 from optimizer.studies.alternatives_result import SAME_PLAN, Alternatives, RangeEnd, SizeRange
 from optimizer.studies.purchases import sizes_bought
-from optimizer.studies.study_frames import OPTION_CLASSES
+from optimizer.studies.study_frames import OPTION_VERDICTS
 from optimizer.tolerances import FINEST_SHARE
 from optimizer.units import fixed, short, si, si_down, si_up
 
-# Added to a cost limit where survival gaps have a price.
-CLASS_STYLES = {"must-have": "bold green", "never worth it": "dim", "not settled": "yellow"}
+VERDICT_STYLES = {"must-have": "bold green", "never worth it": "dim", "not settled": "yellow"}
 # Shown where the search found no other plan, which does not prove that none exists.
 NO_OTHER_PLAN = f"No plan was found at a distance of {SAME_PLAN:g} or more from the cheapest"
 # Mark of a size in the table of plans if only one of the plans buys the option.
-ALONE = "● "
-OPENED = "0: opened at size 0, for another option that requires it."
+ONLY_HERE = "● "
+OPENED_NOTE = "0: opened at size 0, for another option that requires it."
 
 
 def alternatives_parts(found: Alternatives, width: int) -> list[RenderableType]:
@@ -50,34 +49,32 @@ def alternatives_parts(found: Alternatives, width: int) -> list[RenderableType]:
 
 def _headline(instance: Instance, found: Alternatives) -> str:
     result = found.cheapest
-    if result.baseline is None:
-        return f"{instance.title}: there is no plan to be near to."
     if not found.ranges and found.status != "stopped":
         return f"{instance.title}: there is no option to choose from, so no other plan."
     if not found.ranges:
-        return f"{instance.title}: stopped before the cheapest plan was proven; nothing can be said of others."
+        return f"{instance.title}: stopped before the cheapest plan was proven; nothing is known of other plans."
     what = "the least cost" if result.status == "survives" else "the least cost of the least gap"
     what = "the least" if result.has_priced_gaps else what
     cost = si(result.priced_cost, instance.money, digits=4)
     priced = f", {GAPS_PRICED}," if result.has_priced_gaps else ""
     options = plural(len(found.ranges), "option")
     return (
-        f"{instance.title}: of {options} {_class_counts(found)}, in plans that cost{priced} "
+        f"{instance.title}: of {options} {_verdict_counts(found)}, in plans that cost{priced} "
         f"up to {si(found.extra_cost, instance.money)} more than {what} ({cost}{_proven_cost(instance, found)}), "
         f"{short(100 * found.within)} % of {base_name(found.tolerance_base)}."
     )
 
 
-def _class_counts(found: Alternatives) -> str:
-    """Return the number of options in each class, as the middle of a sentence."""
-    counts = {name: sum(each.verdict == name for each in found.ranges) for name in OPTION_CLASSES}
-    named = [(count, _class_name(name, count)) for name, count in counts.items() if count]
+def _verdict_counts(found: Alternatives) -> str:
+    """Return the number of options with each verdict, as the middle of a sentence."""
+    counts = {name: sum(each.verdict == name for each in found.ranges) for name in OPTION_VERDICTS}
+    named = [(count, _verdict_phrase(name, count)) for name, count in counts.items() if count]
     said = [f"{count} {name}" for count, name in named]
     first, what = named[0]
     return ", ".join([f"{first} {'is' if first == 1 else 'are'} {what}", *said[1:]])
 
 
-def _class_name(name: str, count: int) -> str:
+def _verdict_phrase(name: str, count: int) -> str:
     if name != "real choice":
         return name
     return "a real choice" if count == 1 else "real choices"
@@ -94,17 +91,17 @@ def _proven_cost(instance: Instance, found: Alternatives) -> str:
 
 
 def _ranges_table(instance: Instance, found: Alternatives) -> Table:
-    loose = any(not each.proven for each in found.ranges)
+    is_open = any(not each.proven for each in found.ranges)
     caption = f"Over all plans within the tolerance{condition_on_plans(instance, found.cheapest)}. "
     caption += f"Proven to {share_text(found.size_accuracy)} of the option's largest size"
-    caption += ", but for those with ≥ or ≤: no plan goes beyond the second number.\n" if loose else ".\n"
+    caption += ", but for those with ≥ or ≤: no plan goes beyond the second number.\n" if is_open else ".\n"
     caption += "must-have: no such plan does without it. never worth it: none buys it. real choice: only some buy it.\n"
     caption += "t/yr; stockpiles: t bought over all years; leverage: level. "
     caption += "A plan may buy more than it needs, as far as the tolerance pays for it."
-    cheapest = sizes_bought(found.cheapest)
-    is_opened = {each.option: each.verdict in ("must-have", "real choice") for each in found.ranges}
+    in_cheapest = sizes_bought(found.cheapest)
+    in_some = {each.option for each in found.ranges if each.verdict in ("must-have", "real choice")}
     if any(each.verdict == "must-have" and each.least.size <= 0 for each in found.ranges):
-        caption += f" {OPENED}"
+        caption += f" {OPENED_NOTE}"
 
     def option(row: FrameRow) -> Text:
         return Text(display_name(instance, row["option"])).append(f" · {row['kind']}", style="dim")
@@ -116,10 +113,10 @@ def _ranges_table(instance: Instance, found: Alternatives) -> Table:
         heads={"option": "Option, lever"},
         cells={
             "option": option,
-            "verdict": lambda row: Text(row["verdict"], style=CLASS_STYLES.get(row["verdict"], "")),
+            "verdict": lambda row: Text(row["verdict"], style=VERDICT_STYLES.get(row["verdict"], "")),
             "least": lambda row: _end_text(row.item.least, "≥", si_down, is_bought=row["verdict"] == "must-have"),
-            "cheapest": lambda row: _size_text(row["cheapest"], is_bought=row["option"] in cheapest),
-            "greatest": lambda row: _end_text(row.item.greatest, "≤", si_up, is_bought=is_opened[row["option"]]),
+            "cheapest": lambda row: _size_text(row["cheapest"], is_bought=row["option"] in in_cheapest),
+            "greatest": lambda row: _end_text(row.item.greatest, "≤", si_up, is_bought=row["option"] in in_some),
         },
         hidden=("kind",),
         expand=True,
@@ -152,7 +149,7 @@ def _size_text(size: float, *, is_bought: bool) -> str:
 def _plans_table(instance: Instance, found: Alternatives) -> Table:
     """Build the table with one column a plan: costs, outlay, and the size of every option that any plan buys."""
     results = [found.cheapest, *(each.result for each in found.plans)]
-    ranges = sorted(found.ranges, key=lambda each: OPTION_CLASSES.index(each.verdict))
+    ranges = sorted(found.ranges, key=lambda each: OPTION_VERDICTS.index(each.verdict))
     bought = [sizes_bought(result) for result in results]
     sizes = [
         (f"{display_name(instance, each.option)}, {size_unit(instance, each.option)}", _size_cells(each, bought))
@@ -163,8 +160,8 @@ def _plans_table(instance: Instance, found: Alternatives) -> Table:
         "buys the most of it of all plans. Each plan is put to every shock and audited; those with letters are as "
         "cheap as their sizes and openings allow."
     )
-    if any(cell.startswith(ALONE) for _, cells in sizes for cell in cells):
-        caption += f" {ALONE}bought by one plan only."
+    if any(cell.startswith(ONLY_HERE) for _, cells in sizes for cell in cells):
+        caption += f" {ONLY_HERE}bought by one plan only."
     heads = ["Cheapest", *(chr(ord("A") + i) for i in range(len(found.plans)))]
     rows = list[tuple[str, Sequence[str]] | None](_figures_of_plans(results, instance.money))
     rows += [("Distance", [DASH, *(fixed(each.distance, 1) for each in found.plans)]), None]
@@ -195,6 +192,6 @@ def _size_cells(each: SizeRange, bought: Sequence[Mapping[str, float]]) -> list[
     is_bought = [size > 0 or plan_sizes.get(each.option) == 0 for size, plan_sizes in zip(sizes, bought, strict=True)]
     if not any(is_bought):
         return []
-    mark = ALONE if sum(is_bought) == 1 else ""
+    mark = ONLY_HERE if sum(is_bought) == 1 else ""
     cells = zip(sizes, is_bought, strict=True)
     return [f"{mark if buys else ''}{_size_text(size, is_bought=buys)}" for size, buys in cells]
