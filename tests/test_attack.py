@@ -224,6 +224,13 @@ def test_the_least_attack_budget_of_some_starts_is_not_that_of_all(
     assert breaking_attack_text(found).startswith(breaks_at)
 
 
+def test_a_table_names_how_many_attacks_it_leaves_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("optimizer.report.tables.attack.MOST_ATTACKS", 1)
+    found = so.attack(so.read(RIVALS), settings=EXACT)
+    assert len(found.shaping) == 2
+    assert "1 more attack is not shown: it is no worse." in _printed(found)
+
+
 def test_a_given_plan_whose_attacks_are_all_known_holds_though_the_least_outlay_is_not() -> None:
     instance = so.read(market(3))
     plan = so.withstand(instance, settings=EXACT)
@@ -231,7 +238,7 @@ def test_a_given_plan_whose_attacks_are_all_known_holds_though_the_least_outlay_
     assert (found.stopped, found.attacks_stopped) == (True, False)
     assert "HOLDS against every attack that 3 USD can buy" in _printed(found)
     found = so.attack(instance, plan, listener=_stop_at("attacks from 2027 on"))
-    assert "STOPPED before every attack was looked at" in _printed(found)
+    assert "STOPPED before every attack was evaluated" in _printed(found)
 
 
 def test_of_too_many_attacks_to_list_a_stopped_search_does_not_say_that_none_breaks() -> None:

@@ -160,10 +160,10 @@ def all_of(count: int, nouns: str) -> str:
     return f"both {nouns}" if count == 2 else f"all {count:,} {nouns}"
 
 
-def left_out(count: int) -> str:
-    """Return the sentence on shocks that are not shown; some of them may be equally bad."""
-    return "1 more shock is not shown: it is no worse." if count == 1 else (
-        f"{count:,} more shocks are not shown: none of them is worse."
+def left_out(count: int, noun: str = "shock") -> str:
+    """Return the sentence on shocks or attacks that are not shown; some of them may be equally bad."""
+    return f"1 more {noun} is not shown: it is no worse." if count == 1 else (
+        f"{count:,} more {noun}s are not shown: none of them is worse."
     )  # fmt: skip
 
 

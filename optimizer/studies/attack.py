@@ -5,7 +5,7 @@ deterred                attacks that are affordable at the targets' prices, but 
                         leverage adds; with their cost to the adversary under the plan
 worst                   of the affordable, undeterred attacks at any start, the one with the largest gap; if none breaks
                         a floor, the one with the largest damage above the floors (if every set can be enumerated);
-                        shown without targets that add nothing to it (`without_idle_targets`)
+                        shown without targets that add nothing to it (`without_redundant_targets`)
 least attack budget     of all sets of targets at any start that break a floor, the least cost to the adversary under
                         the plan (`separation.attacks`)
 unaware                 the plan for the listed shocks alone: its saving, and the worst attack on it
@@ -75,17 +75,17 @@ def attack_damages(instance: Instance, plan: Plan, attacks: Sequence[Attack]) ->
     values = evaluator.plan_values([plan])
     replies = evaluator.serve_most(values, Clock(), np.ones(len(under.events), dtype=bool))
     surveyed = survey(under, evaluator, replies)
-    place = {event.name: s for s, event in enumerate(under.events)}
+    index = {event.name: s for s, event in enumerate(under.events)}
     adversary, columns, builder = under.adversary, values.tolist(), evaluator.subproblems.plan
     assert adversary is not None
     found = []
     for each in attacks:
         cost = attack_cost(builder, columns, adversary, each)
-        found.append(_attack_damage(under, each, surveyed, place[each.name(instance.horizon)], cost))
+        found.append(_attack_damage(under, each, surveyed, index[each.name(instance.horizon)], cost))
     return found
 
 
-def without_idle_targets(instance: Instance, plan: Plan, attacks: Sequence[AttackDamage]) -> list[AttackDamage]:
+def without_redundant_targets(instance: Instance, plan: Plan, attacks: Sequence[AttackDamage]) -> list[AttackDamage]:
     """Drop the targets of each attack whose removal lowers neither its gap nor its damage, the dearest target first.
 
     Nor may it lower what is below floors or unserved, which may cost nothing. At least one target stays.
@@ -96,9 +96,8 @@ def without_idle_targets(instance: Instance, plan: Plan, attacks: Sequence[Attac
     for names in zip_longest(*orders):
         smaller = {i: made for i, name in enumerate(names) if (made := _without_target(instance, found[i], name))}
         for i, less in zip(smaller, attack_damages(instance, plan, list(smaller.values())), strict=True):
-            if all(
-                now <= then * (1.0 + SAME_VALUE) for now, then in zip(_amounts(found[i]), _amounts(less), strict=True)
-            ):
+            pairs = zip(_amounts(found[i]), _amounts(less), strict=True)
+            if all(before <= after * (1.0 + SAME_VALUE) for before, after in pairs):
                 found[i] = less
     return found
 
@@ -111,7 +110,7 @@ def _without_target(instance: Instance, damage: AttackDamage, name: str | None) 
 
 
 def _amounts(attack: AttackDamage) -> tuple[float, ...]:
-    """Return how bad an attack is, by gap and damage in money, then in t, for shortages that cost nothing."""
+    """Return gap and damage of an attack in money, then what is below floors and unserved in t, which may be free."""
     impacts = attack.segments.values()
     tonnes = (sum(each.below_floor for each in impacts), sum(each.unserved for each in impacts))
     return attack.gap, attack.damage, *tonnes
@@ -190,31 +189,31 @@ def attack(
     arguments.function("listener", listener)
     changed = apply_arguments(instance, budget=budget, scenario=scenario, notes=notes)
     listed, notes = listed_shocks_only(changed.instance), changed.notes
-    clock, own = settings.clock(), replace(settings, mip_gap=min(PLAN_GAP, settings.mip_gap))
+    clock, exact = settings.clock(), replace(settings, mip_gap=min(PLAN_GAP, settings.mip_gap))
     histories: BranchingHistories = {}
     if result is None:
-        outcome = search_robust(listed, own, clock, listener, notes, histories=histories)
+        outcome = search_robust(listed, exact, clock, listener, notes, histories=histories)
         outcome = replace(outcome, result=replace(outcome.result, changes=changed.changes))
     else:
-        outcome, fit_notes = _place_plan(listed, result, AttackOracle(listed, settings, clock))
+        outcome, fit_notes = _given_outcome(listed, result, AttackOracle(listed, settings, clock))
         notes = (*notes, *fit_notes)
-    attacked = _AttackedPlan(listed, outcome, own, clock, listener, histories)
+    attacked = _AttackedPlan(listed, outcome, exact, clock, listener, histories)
     with interruptible(clock, listener):
-        made = attacked.impact()
-        if result is None and not made.stopped and (listed.events or listed.survival_rules):
-            made = attacked.with_listed_shocks_plan(made, settings)
-        if not made.stopped and made.result.status != "none":
-            made = attacked.with_least_outlay(made)
-    return replace(made, notes=notes, seconds=time.perf_counter() - began)
+        found = attacked.evaluate()
+        if result is None and not found.stopped and (listed.events or listed.survival_rules):
+            found = attacked.with_listed_shocks_plan(found, settings)
+        if not found.stopped and found.result.status != "none":
+            found = attacked.with_least_outlay(found)
+    return replace(found, notes=notes, seconds=time.perf_counter() - began)
 
 
-def _place_plan(instance: Instance, plan: Result, oracle: AttackOracle) -> tuple[RobustOutcome, tuple[str, ...]]:
+def _given_outcome(instance: Instance, given: Result, oracle: AttackOracle) -> tuple[RobustOutcome, tuple[str, ...]]:
     """Fit a given plan into the instance; return it as an outcome without attacks, and notes on how it was fitted."""
-    require_plan(plan)
-    fit = fit_plan(instance, plan, instance.title)
-    attacks = () if plan.adversary is None else plan.adversary.attacks
-    listed = tuple(outcome for outcome in plan.shocks if outcome.name not in attacks)
-    return RobustOutcome(replace(plan, plan=fit.plan, adversary=None, shocks=listed), oracle, ()), fit.notes
+    require_plan(given)
+    fit = fit_plan(instance, given, instance.title)
+    attacks = () if given.adversary is None else given.adversary.attacks
+    listed = tuple(outcome for outcome in given.shocks if outcome.name not in attacks)
+    return RobustOutcome(replace(given, plan=fit.plan, adversary=None, shocks=listed), oracle, ()), fit.notes
 
 
 @dataclass
@@ -228,17 +227,15 @@ class _AttackedPlan:
     listener: Listener
     histories: BranchingHistories
 
-    def impact(self) -> AttackResult:
-        """Compute the shaping and deterred attacks on the plan, the worst attack, and those at each start."""
+    def evaluate(self) -> AttackResult:
+        """Return the shaping and deterred attacks on the plan, the worst attack, and those at each start."""
         instance, result, oracle = self.instance, self.outcome.result, self.outcome.oracle
-        empty = AttackResult(result, instance, oracle.method, oracle.set_count, (), (), None)
+        found = AttackResult(result, instance, oracle.method, oracle.set_count)
         if result.baseline is None:
             is_stopped = result.status == "stopped"
-            return replace(empty, stopped=is_stopped, attacks_stopped=is_stopped)
-        attacks = self.outcome.attacks
-        without, with_plan = (
-            attack_damages(instance, each, attacks) for each in (do_nothing_plan(instance), result.plan)
-        )
+            return replace(found, stopped=is_stopped, attacks_stopped=is_stopped)
+        plans = do_nothing_plan(instance), result.plan
+        without, with_plan = (attack_damages(instance, each, self.outcome.attacks) for each in plans)
         shaping = sorted(map(ShapingAttack, without, with_plan), key=lambda each: -each.without.gap)
         columns = plan_columns(oracle, result.plan)
         deterred = deterred_attacks(oracle, columns, self.outcome.deterred)
@@ -249,7 +246,7 @@ class _AttackedPlan:
         worst = worst or max((each.worst for each in starts if each.worst), key=lambda each: each.gap, default=None)
         worst = self._trim(result.plan, worst or self._worst_above_floors(result.plan))
         return replace(
-            empty,
+            found,
             shaping=tuple(shaping),
             deterred=tuple(damages),
             starts=tuple(starts),
@@ -258,38 +255,38 @@ class _AttackedPlan:
             attacks_stopped=self.clock.is_over,
         )
 
-    def with_listed_shocks_plan(self, made: AttackResult, settings: Settings) -> AttackResult:
+    def with_listed_shocks_plan(self, found: AttackResult, settings: Settings) -> AttackResult:
         """Add the plan for the listed shocks alone; return the result unchanged if no plan exists."""
-        if made.result.baseline is None:
-            return made
+        if found.result.baseline is None:
+            return found
         self.listener(Progress(task="the plan for the listed shocks alone"))
-        instance, result = self.instance, made.result
+        instance, result = self.instance, found.result
         no_shock, exact = no_shock_cost(instance, settings, self.clock), PLAN_GAP * abs(result.total_cost)
-        measure = ToleranceBase.of_result(result, no_shock, settings.share_of_price).nearer(exact)
-        made = replace(made, tolerance_base=measure)
-        settings = replace(measure.settings(settings), mip_gap=min(PLAN_GAP, settings.mip_gap), patience=None)
+        base = ToleranceBase.of_result(result, no_shock, settings.share_of_price).nearer(exact)
+        found = replace(found, tolerance_base=base)
+        settings = replace(base.settings(settings), mip_gap=min(PLAN_GAP, settings.mip_gap), patience=None)
         with WhatIfSolver(instance, settings, self.clock, self.listener) as solver:
             solver.histories = self.histories
             solver.learn(result.plan, frozenset())
-            found = solver.ask()
-        if found.status != "optimal":
-            return replace(made, stopped=made.stopped or self.clock.is_over)
-        worst = self._trim(found.plan, self._damage(found.plan, worst_attack(self.outcome.oracle, found.plan)))
-        saved = ProvenDifference.of(found.cost, found.bound, result.total_cost, result.bound)
+            answer = solver.ask()
+        if answer.status != "optimal":
+            return replace(found, stopped=found.stopped or self.clock.is_over)
+        worst = self._trim(answer.plan, self._damage(answer.plan, worst_attack(self.outcome.oracle, answer.plan)))
+        saved = ProvenDifference.of(answer.cost, answer.bound, result.total_cost, result.bound)
         unaware = ListedShocksPlan(
-            found.cost, found.gap, saved.value, worst, finite_or_none(saved.low), finite_or_none(saved.high)
+            answer.cost, answer.gap, saved.value, worst, finite_or_none(saved.low), finite_or_none(saved.high)
         )
-        return replace(made, unaware=unaware, stopped=self.clock.is_over)
+        return replace(found, unaware=unaware, stopped=self.clock.is_over)
 
-    def with_least_outlay(self, made: AttackResult) -> AttackResult:
+    def with_least_outlay(self, found: AttackResult) -> AttackResult:
         """Add the least outlay that survives every attack: after a stop, the solved plan's if that survives."""
         self.listener(Progress(task="the least outlay that survives every attack"))
-        known = made.result.plan if made.result.survives and made.survives else None
+        known = found.result.plan if found.result.survives and found.survives else None
         memory = {CLOCK: self.clock, LISTENER: self.listener}
         least = find_least_outlay(memory, self.instance, self.settings, known)
-        if least.status == "stopped" and made.survives and not made.is_given:
-            least = replace(least, outlay=made.result.outlay)
-        return replace(made, least=least, stopped=self.clock.is_over)
+        if least.status == "stopped" and found.survives and not found.is_given:
+            least = replace(least, outlay=found.result.outlay)
+        return replace(found, least=least, stopped=self.clock.is_over)
 
     def _evaluate_starts(self, plan: Plan) -> list[AttackStart]:
         rows, oracle = [], self.outcome.oracle
@@ -298,12 +295,12 @@ class _AttackedPlan:
             self.listener(Progress(task=f"attacks from {label} on"))
             worst, least = oracle.worst(window), cheapest_violating_attack(oracle, window)
             rows.append(AttackStart(label, self._damage(plan, worst), self._damage(plan, least)))
-        printed = iter(without_idle_targets(self.instance, plan, [row.worst for row in rows if row.worst]))
-        return [replace(row, worst=row.worst and next(printed)) for row in rows]
+        shown = iter(without_redundant_targets(self.instance, plan, [row.worst for row in rows if row.worst]))
+        return [replace(row, worst=row.worst and next(shown)) for row in rows]
 
     def _trim(self, plan: Plan, worst: AttackDamage | None) -> AttackDamage | None:
-        """Return the worst attack as it is shown: without idle targets."""
-        return None if worst is None else without_idle_targets(self.instance, plan, [worst])[0]
+        """Return the worst attack as it is shown: without redundant targets."""
+        return None if worst is None else without_redundant_targets(self.instance, plan, [worst])[0]
 
     def _damage(self, plan: Plan, found: AttackImpact | None) -> AttackDamage | None:
         return None if found is None else attack_damages(self.instance, plan, [found.attack])[0]

@@ -132,9 +132,9 @@ class AttackResult:
     instance: Instance
     method: Method
     sets: int | None
-    shaping: tuple[ShapingAttack, ...]
-    starts: tuple[AttackStart, ...]
-    worst: AttackDamage | None
+    shaping: tuple[ShapingAttack, ...] = ()
+    starts: tuple[AttackStart, ...] = ()
+    worst: AttackDamage | None = None
     deterred: tuple[AttackDamage, ...] = ()
     unaware: ListedShocksPlan | None = None
     least: LeastOutlay | None = None

@@ -14,7 +14,7 @@ from optimizer.disruptions.adversary import attack_budget_text
 from optimizer.horizon import windowed
 from optimizer.instance.derived import but_samples
 from optimizer.instance.schema import Instance
-from optimizer.report.format import cost_with_gaps, plural, served_over_floor, with_shock_titles
+from optimizer.report.format import cost_with_gaps, left_out, plural, served_over_floor, with_shock_titles
 from optimizer.report.narrative import cost_facts, difference_text, plan_headline
 from optimizer.report.tables.budgets import no_outlay_words
 from optimizer.report.tables.plan import STYLES, answer_panel, builds_table, stocks_table
@@ -25,9 +25,10 @@ from optimizer.studies.study_frames import targets_struck
 from optimizer.tolerances import FINEST_SHARE
 from optimizer.units import si, si_down, si_up
 
+# The most attacks that a table shows.
 MOST_ATTACKS = 24
-# Sets of targets are counted up to this number.
-SETS = 1000
+# Affordable sets of targets are counted up to this number.
+MOST_SETS = 1000
 
 
 def attack_parts(found: AttackResult, width: int) -> list[RenderableType]:
@@ -36,8 +37,8 @@ def attack_parts(found: AttackResult, width: int) -> list[RenderableType]:
     shown: list[RenderableType | None] = [_answer_panel(found)]
     if result.baseline is not None:
         shown += [
-            _first_attacks(found, "shaping", "do", with_plan=_gap_cell),
-            _first_attacks(found, "deterred", "would do"),
+            _first_attacks(found, "shaping", with_plan=_gap_cell),
+            _first_attacks(found, "deterred"),
             _segments_table(found),
             _starts_table(found),
         ]
@@ -49,10 +50,10 @@ def attack_parts(found: AttackResult, width: int) -> list[RenderableType]:
 
 
 def _result_notes(found: AttackResult) -> Iterator[str]:
-    if not found.is_given:
-        yield from (note for note in found.result.notes if note not in found.notes)
     if found.is_given:
         yield "The plan was given: its listed shocks were not evaluated again."
+    else:
+        yield from (note for note in found.result.notes if note not in found.notes)
 
 
 def _answer_panel(found: AttackResult) -> Panel:
@@ -65,15 +66,15 @@ def _headline(found: AttackResult) -> str:
     if not found.is_given:
         titles = {each.with_plan.name: _attack_text(found, each.with_plan) for each in found.shaping}
         return with_shock_titles(plan_headline(found.result, found.instance), titles)
-    means = attack_budget_text(found.adversary.attack_budget, found.instance.money)
+    budget = attack_budget_text(found.adversary.attack_budget, found.instance.money)
     fails = _failed_listed(found)
     if found.attacks_stopped:
-        return "STOPPED before every attack was looked at"
+        return "STOPPED before every attack was evaluated"
     if found.worst is not None and found.worst.breaks:
-        return f"BROKEN by attacks that {means} can buy{f', and {fails}' if fails else ''}"
+        return f"BROKEN by attacks that {budget} can buy{f', and {fails}' if fails else ''}"
     if fails:
-        return f"{fails}, though no attack that {means} can buy breaks a floor"
-    return f"HOLDS against every attack that {means} can buy"
+        return f"{fails}, though no attack that {budget} can buy breaks a floor"
+    return f"HOLDS against every attack that {budget} can buy"
 
 
 def _failed_listed(found: AttackResult) -> str:
@@ -104,20 +105,21 @@ def _facts(found: AttackResult) -> Iterator[tuple[str, str]]:
 def adversary_words(instance: Instance) -> str:
     """Describe the adversary's attack budget, its maximal affordable sets of targets, and when it can attack."""
     adversary, horizon = instance.adversary, instance.horizon
-    if adversary is None:
-        return "none"
-    means = attack_budget_text(adversary.attack_budget, instance.money)
+    assert adversary is not None
+    budget = attack_budget_text(adversary.attack_budget, instance.money)
     targets = plural(len(adversary.targets), "target")
     # Where no target can be afforded, the empty set is the only maximal one.
-    found = sum(1 for targets in islice(adversary.each_maximal(), SETS + 1) if targets)
-    sets = f"more than {SETS:,} largest combinations" if found > SETS else plural(found, "largest combination")
+    found = sum(1 for targets in islice(adversary.each_maximal(), MOST_SETS + 1) if targets)
+    sets = (
+        f"more than {MOST_SETS:,} largest combinations" if found > MOST_SETS else plural(found, "largest combination")
+    )
     if not found:
-        return f"{means} to spend on {targets}, none of which it can afford"
+        return f"{budget} to spend on {targets}, none of which it can afford"
     months = f"{adversary.months:g} month{'' if adversary.months == 1 else 's'}"
     starts = [horizon.label(t) for t in adversary.starts.periods(horizon)]
     when = f"from {starts[0]} on" if len(starts) == 1 else f"from one of {len(starts)} starts on"
     undeterred = " before deterrence" if adversary.deterrents else ""
-    return f"{means} to spend on {targets}: {sets} that it can afford{undeterred}, for {months} {when}"
+    return f"{budget} to spend on {targets}: {sets} that it can afford{undeterred}, for {months} {when}"
 
 
 def _least_outlay_text(least: LeastOutlay, instance: Instance) -> str:
@@ -156,40 +158,41 @@ def worst_attack_text(found: AttackResult) -> str:
     if worst is None:
         return "nothing that the adversary can afford leaves any segment short"
     if worst.breaks:
-        below = sum(damage.below_floor for damage in worst.segments.values())
-        return f"{_attack_and_price(found, worst)}: {si(below, 't')} below the floors, {si(worst.gap, money)}"
-    unserved = sum(damage.unserved for damage in worst.segments.values())
+        return f"{_attack_and_price(found, worst)}: {_gap_text(found, worst)}"
+    unserved = sum(impact.unserved for impact in worst.segments.values())
     what = f"{si(unserved, 't')} unserved above the floors, {si(worst.damage, money)} at shortage cost"
     return f"no floor breaks; the largest loss is by {_attack_and_price(found, worst)}: {what}"
 
 
 def breaking_attack_text(found: AttackResult) -> str:
     """Describe the least attack budget that breaks the plan, and the attack."""
-    breaking, money = found.breaking, found.instance.money
+    breaking = found.breaking
     if breaking is None and found.attacks_stopped:
         return "not known"
     if breaking is None:
         return "no attack budget: with all targets struck at once every floor holds"
-    below = sum(damage.below_floor for damage in breaking.segments.values())
     what = f"the least attack budget that breaks the plan: {_attack_text(found, breaking)}"
     # Rounded up: rounded down, it would read as an attack budget that the plan survives.
-    least = si_up(found.least_budget(breaking) or 0.0, money, 6)
-    at_most = "at most " * found.attacks_stopped
-    return f"{at_most}{least}, {what}, {si(below, 't')} below the floors, {si(breaking.gap, money)}"
+    least = si_up(found.least_budget(breaking) or 0.0, found.instance.money, 6)
+    return f"{'at most ' * found.attacks_stopped}{least}, {what}, {_gap_text(found, breaking)}"
 
 
 def _unaware_plan_text(found: AttackResult) -> str:
-    unaware, money = found.unaware, found.instance.money
+    unaware = found.unaware
     assert unaware is not None
     is_known = unaware.difference.high <= 2.0 * FINEST_SHARE * abs(unaware.cost)
     saves = "costs no less" if is_known else "is not proven to cost less"
     if unaware.difference.low > 0:
-        saves = f"costs {difference_text(unaware.difference).replace('+', '')} {money} less"
+        saves = f"costs {difference_text(unaware.difference).replace('+', '')} {found.instance.money} less"
     if unaware.worst is None:
         return f"the plan for the listed shocks alone {saves}, and holds against every attack as well"
-    below = sum(damage.below_floor for damage in unaware.worst.segments.values())
-    hurt = f"leaves it {si(below, 't')} below the floors, {si(unaware.worst.gap, money)}"
-    return f"the plan for the listed shocks alone {saves}; {_attack_and_price(found, unaware.worst)} {hurt}"
+    worst = f"{_attack_and_price(found, unaware.worst)} leaves it {_gap_text(found, unaware.worst)}"
+    return f"the plan for the listed shocks alone {saves}; {worst}"
+
+
+def _gap_text(found: AttackResult, attack: AttackDamage) -> str:
+    below = sum(impact.below_floor for impact in attack.segments.values())
+    return f"{si(below, 't')} below the floors, {si(attack.gap, found.instance.money)}"
 
 
 def _attack_and_price(found: AttackResult, attack: AttackDamage) -> str:
@@ -200,11 +203,11 @@ def _attack_text(found: AttackResult, attack: AttackDamage) -> str:
     return f"{targets_struck(found, attack)} from {attack.first} on"
 
 
-def _first_attacks(found: AttackResult, name: str, of_others: str, **cells: CellRenderer) -> Table | None:
+def _first_attacks(found: AttackResult, name: str, **cells: CellRenderer) -> Table | None:
     """Return the table of the most damaging attacks in a frame; None if the frame is empty."""
     frame = found.frames.frame(name)
-    left = len(frame) - MOST_ATTACKS
-    note = frame.whole_note + (f"\n{plural(left, 'more')} {of_others} less damage." if left > 0 else "")
+    others = len(frame) - MOST_ATTACKS
+    note = frame.whole_note + (f"\n{left_out(others, 'attack')}" if others > 0 else "")
     shown = frame.first(MOST_ATTACKS)
     return screen_table(found.instance, shown, caption=note, cells=cells, expand=True) if len(frame) else None
 
@@ -230,7 +233,7 @@ def _starts_table(found: AttackResult) -> Table | None:
     if len(found.starts) < 2:
         return None
 
-    def found_or(name: str, none: str, style: str = "", figure: Callable[[Any], str] = str) -> CellRenderer:
+    def cell(name: str, none: str, style: str = "", figure: Callable[[Any], str] = str) -> CellRenderer:
         """Return a writer of cells; a missing value reads `none`, or "not known" if the time ran out before."""
         missing = "not known" if found.attacks_stopped else none
 
@@ -244,9 +247,9 @@ def _starts_table(found: AttackResult) -> Table | None:
         found.instance,
         found.frames.frame("starts"),
         cells={
-            "worst": found_or("worst", "none breaks a floor"),
-            "gap": found_or("gap", "0", "bold red", si),
-            "breaks_at": found_or("breaks_at", "never", figure=partial(si_up, digits=6)),
+            "worst": cell("worst", "none breaks a floor"),
+            "gap": cell("gap", "0", "bold red", si),
+            "breaks_at": cell("breaks_at", "never", figure=partial(si_up, digits=6)),
         },
         wide={"worst": 1, "by": 1},
         expand=True,
