@@ -92,7 +92,7 @@ def test_delay_of_the_plant_leaves_its_output_of_a_year_unserved(tiny: so.Instan
     The plan buys the reserve of 60 t at once, and 40 t more in 2028. With the plant a year late, the 20 t of 2028 are
     missing: 20 t at 500k are 10M.
     """
-    (delay,) = find_delays(tiny, result, [["plant"]], 2026, Settings())
+    (delay,) = find_delays(tiny, result, [["plant"]], Settings())
     assert delay.options == ("plant",)
     assert delay.failed == ("embargo@2027",)
     assert delay.shock == "embargo@2027"
@@ -114,7 +114,7 @@ def test_delay_that_matters_to_no_shock_says_so(tiny: so.Instance) -> None:
         TINY, ["demands.motors.survival=0", "demands.motors.shortage_cost=1k", "policy.force.plant={2026: 20}"]
     )
     found = so.solve(idle)
-    (delay,) = find_delays(idle, found, [["plant"]], 2026, Settings())
+    (delay,) = find_delays(idle, found, [["plant"]], Settings())
     assert (delay.failed, delay.shock, delay.gap) == ((), None, 0.0)
 
 
@@ -160,9 +160,7 @@ def test_a_delay_that_harms_only_samples_that_may_fail_adds_no_gap() -> None:
         }
     )
     result = so.solve(instance)
-    (order,) = result.plan.builds
-    year = instance.horizon.year(order.t)
-    (delay,) = find_delays(instance, result, [["plant"]], year, Settings())
+    (delay,) = find_delays(instance, result, [["plant"]], Settings())
     assert delay.failed == ()
     assert (delay.gap, delay.below_floor) == (0.0, 0.0)
     assert delay.shortage > 0

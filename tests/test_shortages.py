@@ -165,7 +165,7 @@ def test_a_delay_counts_every_segment_of_lines(*, is_older: bool) -> None:
     assert (unserved_tonnes(line), unserved_money(instance, line)) == pytest.approx((60, 90_000))
     if is_older:
         result = older(result)
-    (delay,) = find_delays(instance, result, [("plant",)], 2026, so.Settings())
+    (delay,) = find_delays(instance, result, [("plant",)], so.Settings())
     assert (delay.shock, delay.gap) == ("long", 0)
     assert (delay.shortage, delay.shortage_cost) == pytest.approx((20, 60_000))
 

@@ -5,8 +5,9 @@ purchases of a stockpile move by a year. The delayed plan is operated unchanged 
 place of the delayed purchases.
 """
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from functools import partial
 
 from optimizer.errors import Finding
 from optimizer.instance.derived import display_name
@@ -61,31 +62,31 @@ def _shift(row: Sequence[float], periods: int) -> tuple[float, ...]:
 def find_delays(
     instance: Instance,
     result: Result,
-    groups: Iterable[Sequence[str]],
-    year: int,
+    groups: Sequence[Sequence[str]],
     settings: Settings,
-    step: Callable[[Sequence[str]], None] = lambda options: None,
+    task: Callable[[str], None] = lambda name: None,
 ) -> tuple[Delay, ...]:
-    """Evaluate for each group of options the joint delay of its decisions of a year, as far as the time allows.
+    """Evaluate the joint delay of each group's decisions of the first year by a year, as far as the time allows.
 
     Args:
         instance: the instance of the plan.
         result: the plan.
         groups: the options that are delayed together.
-        year: the calendar year of the delayed decisions.
         settings: solver and limits.
-        step: called with each group before it is evaluated.
+        task: called with the name of each delay before it is evaluated.
 
     Raises:
         GivenPlanError: an option cannot be bought a year later, whatever the rules.
         SolverError: the solver failed. AuditError: a plan and its figures disagree.
     """
-    found = []
+    if not groups:
+        return ()
+    found, year = list[Delay](), first_year(instance, result)
     with WhatIfSolver(instance, settings) as solver:
         for options in groups:
             if settings.is_late:
                 break
-            step(options)
+            task(f"a delay of {display_name(instance, options[0]) if len(options) == 1 else 'all decisions'}")
             result = _with_all_unserved(instance, result, settings, solver)
             moved = delay_by_a_year(instance, result.plan, options, year)
             late = operate_given(instance, read_plans([moved], instance)[0], settings, solver, result.no_shock)
@@ -108,21 +109,14 @@ def _compare(
     pairs = [(was[outcome.name], outcome) for outcome in hardest_of(after.shocks) if outcome.name in was]
     failed = tuple(late.name for now, late in pairs if late.fails and not now.fails)
     cost = after.total_cost - before.total_cost
-    worst = _most_affected(pairs, _counted_gap) or _most_affected(pairs, lambda each: unserved_money(instance, each))
+    money = partial(unserved_money, instance)
+    worst = _most_affected(pairs, _counted_gap) or _most_affected(pairs, money)
     if worst is None:
         return Delay(options, failed, None, 0.0, 0.0, 0.0, 0.0, cost, rules)
     now, late = worst
-    return Delay(
-        options,
-        failed,
-        late.name,
-        _counted_gap(late) - _counted_gap(now),
-        _below_floors(late) - _below_floors(now),
-        unserved_tonnes(late) - unserved_tonnes(now),
-        unserved_money(instance, late) - unserved_money(instance, now),
-        cost,
-        rules,
-    )
+    figures = (_counted_gap, _below_floors, unserved_tonnes, money)
+    gap, below_floor, shortage, shortage_cost = (figure(late) - figure(now) for figure in figures)
+    return Delay(options, failed, late.name, gap, below_floor, shortage, shortage_cost, cost, rules)
 
 
 def _most_affected(
@@ -159,20 +153,7 @@ def find_brief_delays(
     instance: Instance, result: Result, settings: Settings, task: Callable[[str], None] = lambda name: None
 ) -> tuple[Delay, ...]:
     """Evaluate delays by a year for the brief, as far as the time allows; `task` is called with the name of each."""
-    return _find_delays_of(instance, result, brief_groups(instance, result), settings, task)
-
-
-def _find_delays_of(
-    instance: Instance,
-    result: Result,
-    groups: Sequence[Sequence[str]],
-    settings: Settings,
-    task: Callable[[str], None],
-) -> tuple[Delay, ...]:
-    def step(options: Sequence[str]) -> None:
-        task(f"a delay of {display_name(instance, options[0]) if len(options) == 1 else 'all decisions'}")
-
-    return find_delays(instance, result, groups, first_year(instance, result), settings, step) if groups else ()
+    return find_delays(instance, result, brief_groups(instance, result), settings, task)
 
 
 def groups_by_future(result: FuturesResult) -> dict[str, tuple[tuple[str, ...], ...]]:
@@ -198,7 +179,7 @@ def find_futures_delays(
     """Evaluate the delays of `groups_by_future`; the other arguments are those of `find_brief_delays`."""
     groups = groups_by_future(result)
     return {
-        each.name: _find_delays_of(
+        each.name: find_delays(
             instance_of(each.result).by_expected_cost(), each.result, groups[each.name], settings, task
         )
         for each in result.futures
