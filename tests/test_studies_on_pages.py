@@ -221,7 +221,7 @@ def test_the_figure_of_a_study_is_drawn_by_plot(tmp_path: Path) -> None:
         (("report", TINY, "--with", "futures"), 2, "has no futures"),
         (("report", WAIT, "--future", "low", "--with", "futures"), 2, "one of them is taken alone"),
         (("report", WAIT, "--adversary", "--with", "futures"), 2, "ignores the adversary"),
-        (("report", WAIT, "--with", "discover"), 3, "a plan is looked at in one"),
+        (("report", WAIT, "--with", "discover"), 3, "a plan is evaluated in one"),
         (("report", TINY, "--with", "discover"), 3, "neither a range nor an ensemble"),
         (("report", TINY, "--with", "attack"), 3, "the file has no adversary"),
         (("report", TINY, "--with", "sensitivity"), 3, "the file has no ranges"),

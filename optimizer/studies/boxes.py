@@ -22,7 +22,7 @@ standard error); Clopper, Pearson: The use of confidence or fiducial limits, Bio
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations, product
 from typing import Any
 
@@ -41,13 +41,13 @@ MOST_BOXES, MOST_CONDITIONS = 3, 3
 FEWEST = 60
 # Smallest number of cases, and of other points, for which boxes are searched.
 FEWEST_CASES = 10
-# Significance level: a bound stays if the box without it would hold as many cases with at most this probability.
-CHANCE = 0.05
+# A bound stays if the box without it would hold as many cases with at most this probability.
+SIGNIFICANCE = 0.05
 # Smallest number of points in a leaf, and as a share of all points.
 LEAF_POINTS, LEAF_SHARE = 5, 0.01
 # No boxes are returned if the best mean correlation over the folds is at most this number of standard errors.
-FOLDS, ERRORS = 5, 2.0
-LEVEL = 0.95
+FOLDS, STANDARD_ERRORS = 5, 2.0
+CONFIDENCE = 0.95
 # A bound is rounded to a step of at most this share of its column's range.
 STEP_SHARE = 0.01
 
@@ -60,7 +60,7 @@ class Bounds:
     low: float = -math.inf
     high: float = math.inf
 
-    def hold(self, points: Array) -> Flags:
+    def holds(self, points: Array) -> Flags:
         """Return for each point (a row) whether it is within the bounds."""
         values = points[:, self.column]
         return np.asarray((values > self.low) & (values <= self.high))
@@ -76,31 +76,26 @@ class Box:
         """Return for each point (a row) whether it lies in the box."""
         inside = np.ones(len(points), dtype=bool)
         for each in self.bounds:
-            inside &= each.hold(points)
+            inside &= each.holds(points)
         return inside
 
     def relaxed(self) -> Iterator["Box"]:
         """Yield the box without one of its finite ends, for each such end."""
         for i, each in enumerate(self.bounds):
-            before, after = self.bounds[:i], self.bounds[i + 1 :]
-            for low, high in ((-math.inf, each.high), (each.low, math.inf)):
-                if (low, high) == (each.low, each.high):
-                    continue
-                is_free = math.isinf(low) and math.isinf(high)
-                middle = () if is_free else (Bounds(each.column, low, high),)
-                yield Box((*before, *middle, *after))
+            for wider in (replace(each, low=-math.inf), replace(each, high=math.inf)):
+                if wider != each:
+                    kept = () if wider == Bounds(each.column) else (wider,)
+                    yield Box((*self.bounds[:i], *kept, *self.bounds[i + 1 :]))
 
 
 @dataclass(frozen=True)
 class BoxScore:
     """Counts of points and cases, in total and inside the boxes, on points that the boxes were not found with."""
 
-    # Total numbers.
-    points: int
-    cases: int
-    # Numbers of points and of cases in the boxes.
-    inside: int
-    hits: int
+    points: int  # all points
+    cases: int  # all cases
+    inside: int  # points in the boxes
+    hits: int  # cases in the boxes
 
     @property
     def coverage(self) -> float | None:
@@ -134,13 +129,13 @@ class BoxScore:
         }
 
 
-def clopper_pearson(good: int, all_: int) -> tuple[float, float]:
-    """Return the exact 95 % confidence interval of `good` / `all_` (Clopper, Pearson); 0 to 1 if `all_` is 0."""
-    if not all_:
+def clopper_pearson(hits: int, count: int) -> tuple[float, float]:
+    """Return the exact 95 % confidence interval of the share `hits` / `count`; 0 to 1 if `count` is 0."""
+    if not count:
         return 0.0, 1.0
     from scipy.stats import binomtest
 
-    low, high = binomtest(good, all_).proportion_ci(LEVEL, method="exact")
+    low, high = binomtest(hits, count).proportion_ci(CONFIDENCE, method="exact")
     return float(low), float(high)
 
 
@@ -184,20 +179,15 @@ def find_boxes(points: Array, cases: Flags, steps: Sequence[float], seed: int) -
         boxes = {shape: _boxes_of_shape(points[own], cases[own], steps, shape, seed) for shape in shapes}
         found[:, j] = [correlation(_in_any_box(boxes[shape], points[other]), cases[other]) for shape in shapes]
     best = int(found.mean(axis=1).argmax())
-    if found[best].mean() <= ERRORS * _standard_error(found[best]):
+    if found[best].mean() <= STANDARD_ERRORS * _standard_error(found[best]):
         return ()
-    lost = found[best] - found
-    chosen = next(shape for shape, by_fold in zip(shapes, lost, strict=True) if _is_within_one_error(by_fold))
+    losses = zip(shapes, found[best] - found, strict=True)
+    chosen = next(shape for shape, loss in losses if loss.mean() <= _standard_error(loss) + ROUNDING)
     return _boxes_of_shape(points, cases, steps, chosen, seed)
 
 
 def _standard_error(by_fold: Array) -> float:
     return float(by_fold.std(ddof=1)) / math.sqrt(len(by_fold))
-
-
-def _is_within_one_error(lost: Array) -> bool:
-    """Check that the mean loss over the folds is at most one standard error of the losses."""
-    return float(lost.mean()) <= _standard_error(lost) + ROUNDING
 
 
 def _in_any_box(boxes: Sequence[Box], points: Array) -> Flags:
@@ -251,9 +241,9 @@ def _simplify(box: Box, points: Array, cases: Flags) -> Box:
         inside = box.holds(points)
         count, hits = int(inside.sum()), int(cases[inside].sum())
         wider = list(box.relaxed())
-        chances = [float(binom.sf(hits - 1, count, cases[each.holds(points)].mean())) for each in wider]
-        weakest = int(np.argmax(chances))
-        if chances[weakest] <= CHANCE:
+        p_values = [float(binom.sf(hits - 1, count, cases[each.holds(points)].mean())) for each in wider]
+        weakest = int(np.argmax(p_values))
+        if p_values[weakest] <= SIGNIFICANCE:
             break
         box = wider[weakest]
     return box

@@ -13,7 +13,7 @@ Whether a fixed plan keeps its floors does not depend on costs, budgets and poli
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -48,7 +48,7 @@ from optimizer.studies.outcomes import worst_failing_shock
 from optimizer.studies.purchases import fit_plan, place_plan
 
 # Number of samples in one task.
-PART = 10
+BATCH = 10
 LAST_SAMPLE_SEED = 2**32 - 1
 
 
@@ -132,7 +132,7 @@ def sample_states(
     return shares, [SampleState(*parts) for parts in zip(moved, drawn, seeds, strict=True)]
 
 
-def evaluate_all(
+def evaluate_states(
     instance: Instance,
     plan: Plan,
     states: Sequence[SampleState],
@@ -145,14 +145,13 @@ def evaluate_all(
     """Evaluate the plan in all samples; return outcomes by number of the sample, without those not reached."""
     began = time.perf_counter()
     bases = dict[str, Basis]()
-    found = dict(enumerate(_evaluate_states({}, instance, plan, states[:1], lists_attacks, bases)))
+    found = dict(enumerate(_evaluate_batch({}, instance, plan, states[:1], lists_attacks, bases)))
     seconds = (time.perf_counter() - began) * len(states)
     # Every task has samples of both halves, so that a stopped study has about as many of each.
-    count = -(-len(states) // PART)
+    count = -(-len(states) // BATCH)
     parts = [range(k, len(states), count) for k in range(count)]
     tasks = [
-        Task(_evaluate_states, (instance, plan, [states[i] for i in part], lists_attacks, dict(bases)))
-        for part in parts
+        Task(_evaluate_batch, (instance, plan, [states[i] for i in part], lists_attacks, dict(bases))) for part in parts
     ]
     listener(Progress(task="samples", total=len(states)))
     with start_executor(size_for(jobs, seconds)) as executor:
@@ -164,7 +163,7 @@ def evaluate_all(
     return found
 
 
-def _evaluate_states(
+def _evaluate_batch(
     memory: dict[str, Any],
     instance: Instance,
     plan: Plan,
@@ -190,32 +189,32 @@ def _outcome(
     instance: Instance, plan: Plan, state: SampleState, clock: Clock, bases: dict[str, Basis], *, lists_attacks: bool
 ) -> StateOutcome:
     try:
-        there = _instance_of(instance, state, lists_attacks=lists_attacks)
-        placed = place_plan(there, plan, there.title).plan
+        sampled = _instance_of(instance, state, lists_attacks=lists_attacks)
+        placed = place_plan(sampled, plan, sampled.title).plan
     except InstanceError as error:
         first = error.findings[0]
         return StateOutcome(where=first.where, reason=first.what)
-    evaluator = RecourseEvaluator(there)
+    evaluator = RecourseEvaluator(sampled)
     # The plan is fixed and every sample builds its own linear programmes: leave out options that have no effect.
-    bought = frozenset(build.option for build in plan.builds).union(there.stocks)
-    evaluator.subproblems.plan.scope = Scope(False, bought.union(there.processes, there.demands))
+    bought = frozenset(build.option for build in plan.builds).union(sampled.stocks)
+    evaluator.subproblems.plan.scope = Scope(False, bought.union(sampled.processes, sampled.demands))
     values = evaluator.plan_values([placed])
     evaluator.set_bases(bases)
     left = evaluator.gaps(values, clock)
     bases.update({} if bases else evaluator.bases())
     worst = worst_failing_shock(left.gap, left.fails)
-    event, drawn = None if worst is None else there.events[worst], _drawn_event(there, state)
+    event, drawn = None if worst is None else sampled.events[worst], _drawn_event(sampled, state)
     shock = None if event is None else event.entry if event is drawn else event.name
-    return StateOutcome(bool(left.fails.any()), float(left.gap[left.fails].sum()), shock, _features(there, drawn))
+    return StateOutcome(bool(left.fails.any()), float(left.gap[left.fails].sum()), shock, _features(sampled, drawn))
 
 
 def _instance_of(instance: Instance, state: SampleState, *, lists_attacks: bool) -> Instance:
     """Return the instance with the numbers of a sample, one shock of its ensemble, and its own affordable attacks."""
-    there = with_numbers(instance, state.numbers)
+    sampled = with_numbers(instance, state.numbers)
     if state.ensemble is not None:
-        spec = there.ensembles[state.ensemble].model_copy(update={"count": 1, "seed": state.seed})
-        there = there.replacing(ensembles={state.ensemble: spec})
-    return with_listed_attacks(there)[0] if lists_attacks else there
+        spec = sampled.ensembles[state.ensemble].model_copy(update={"count": 1, "seed": state.seed})
+        sampled = sampled.replacing(ensembles={state.ensemble: spec})
+    return with_listed_attacks(sampled)[0] if lists_attacks else sampled
 
 
 def _drawn_event(instance: Instance, state: SampleState) -> Shock | None:
@@ -285,39 +284,43 @@ def discover(
     fit = fit_plan(base, result, file)
     check_subject(base, file, lists_attacks=adversary)
     base = without_attacks(base) if adversary else base
-    found = _find_conditions(base, fit.plan, samples, seed, limits, listener, lists_attacks=adversary)
-    notes = (*changed.notes, *fit.notes)
-    return Discovery(instance=base, plan_title=result.title, samples=samples, seed=seed, notes=notes, **found)
+    found = _find_conditions(base, fit.plan, result.title, samples, seed, limits, listener, lists_attacks=adversary)
+    return replace(found, notes=(*changed.notes, *fit.notes))
 
 
 def _find_conditions(
     instance: Instance,
     plan: Plan,
+    plan_title: str,
     samples: int,
     seed: int,
     settings: Settings,
     listener: Listener,
     *,
     lists_attacks: bool,
-) -> dict[str, Any]:
-    """Evaluate a plan in samples and find the boxes in which it fails; return fields of `Discovery` by name."""
+) -> Discovery:
+    """Evaluate a plan in samples and find the boxes in which it fails."""
     named = numbers_of(instance.uncertain)
     numbers = [number for number in named if any(each.low < each.high for each in number.inputs)]
     shares, states = sample_states(instance, numbers, samples, seed)
     clock, fresh = settings.clock(), instance.fresh()
     with interruptible(clock, listener):
-        outcomes = evaluate_all(fresh, plan, states, settings.jobs, clock, listener, lists_attacks=lists_attacks)
+        outcomes = evaluate_states(fresh, plan, states, settings.jobs, clock, listener, lists_attacks=lists_attacks)
     dimensions, rows = _usable_samples(numbers, shares, outcomes)
     listener(Progress(task="conditions under which the plan fails"))
     boxes, held = _scored_boxes(rows, dimensions, seed), rows.held_back
-    return {
-        "status": "done" if len(outcomes) == samples else "stopped",
-        "unusable": _group_unusable(outcomes[i] for i in sorted(outcomes)),
-        "dimensions": dimensions,
-        "boxes": boxes,
-        "together": score([each.box for each in boxes], rows.points[held], rows.failed[held]) if boxes else None,
-        "rows": rows,
-    }
+    return Discovery(
+        "done" if len(outcomes) == samples else "stopped",
+        instance,
+        plan_title,
+        samples,
+        seed,
+        unusable=_group_unusable(outcomes[i] for i in sorted(outcomes)),
+        dimensions=dimensions,
+        boxes=boxes,
+        together=score([each.box for each in boxes], rows.points[held], rows.failed[held]) if boxes else None,
+        rows=rows,
+    )
 
 
 def check_subject(instance: Instance, file: str, *, lists_attacks: bool = False) -> None:
@@ -333,8 +336,8 @@ def check_subject(instance: Instance, file: str, *, lists_attacks: bool = False)
     if not instance.shocks and not instance.ensembles and not lists_attacks:
         findings.append(Finding(file, None, "shocks", "there is neither a shock nor an ensemble", "Add shocks."))
     if instance.futures:
-        what = f"there are {len(instance.tree.futures):,} futures, and a plan is looked at in one"
-        cure = "Take one: --future NAME, or the `instance` of one in `tree.futures`."
+        what = f"there are {len(instance.tree.futures):,} futures, and a plan is evaluated in one"
+        cure = "Choose one: --future NAME, or the `instance` of one in `tree.futures`."
         findings.append(Finding(file, None, "futures", what, cure))
     if findings:
         raise InstanceError(findings)

@@ -12,12 +12,13 @@ from optimizer.instance.ranges import UncertainNumber
 from optimizer.instance.schema import Instance
 from optimizer.results.frames import Frame, FrameColumn, Frames
 from optimizer.results.plan import Array, ComparedArrays
+from optimizer.results.saved import finite_or_none
 from optimizer.studies.boxes import FEWEST_CASES, Bounds, Box, BoxScore, clopper_pearson, round_step
 
 
 def discovery_frames(found: "Discovery") -> Frames:
     """Return all tables by name (boxes, conditions, samples), each as a pandas frame."""
-    return Frames({"boxes": boxes_frame, "conditions": conditions_frame, "samples": discovery_samples}, found)
+    return Frames({"boxes": boxes_frame, "conditions": conditions_frame, "samples": samples_frame}, found)
 
 
 def boxes_frame(found: "Discovery") -> Frame:
@@ -39,7 +40,7 @@ def boxes_frame(found: "Discovery") -> Frame:
 
 def _box_rows(found: "Discovery") -> Iterator[tuple[Any, ...]]:
     scored: list[tuple[str, str, BoxScore, bool | None]] = [
-        (f"{k}", _text(found, each), each.score, each.is_confirmed) for k, each in enumerate(found.boxes, 1)
+        (f"{k}", _conditions_text(found, each), each.score, each.is_confirmed) for k, each in enumerate(found.boxes, 1)
     ]
     if found.together is not None and len(scored) > 1:
         scored.append(("any", "in one of them or more", found.together, None))
@@ -48,7 +49,7 @@ def _box_rows(found: "Discovery") -> Iterator[tuple[Any, ...]]:
         yield name, text, of.inside, of.hits, *coverage, *density, confirmed
 
 
-def _text(found: "Discovery", each: "FailureBox") -> str:
+def _conditions_text(found: "Discovery", each: "FailureBox") -> str:
     """Write the conditions of a box by path: ``options.plant.lead_time > 12``."""
     ends = (
         (found.dimensions[bounds.column].name, sign, end)
@@ -67,7 +68,7 @@ def conditions_frame(found: "Discovery") -> Frame:
         *(FrameColumn(name, form="exact") for name in ("low", "high")),
     )
     rows = (
-        (f"{k}", dimension.name, dimension.kind, *(x if math.isfinite(x) else None for x in (bounds.low, bounds.high)))
+        (f"{k}", dimension.name, dimension.kind, *map(finite_or_none, (bounds.low, bounds.high)))
         for k, each in enumerate(found.boxes, 1)
         for bounds in each.box.bounds
         for dimension in [found.dimensions[bounds.column]]
@@ -75,7 +76,7 @@ def conditions_frame(found: "Discovery") -> Frame:
     return Frame.of_rows("conditions", "Conditions of each box", columns, rows)
 
 
-def discovery_samples(found: "Discovery") -> Frame:
+def samples_frame(found: "Discovery") -> Frame:
     """Build the frame of samples, a row for each: whether the plan fails in it, and its value in each dimension."""
     rows = found.rows
     columns = (
@@ -130,7 +131,7 @@ class SampleDimension:
 
     def condition(self, bounds: Bounds) -> dict[str, Any]:
         """Return bounds on the dimension for JSON: above `low`, at most `high`; null for no bound."""
-        low, high = (end if np.isfinite(end) else None for end in (bounds.low, bounds.high))
+        low, high = map(finite_or_none, (bounds.low, bounds.high))
         data: dict[str, Any] = {"name": self.name, "kind": self.kind, "low": low, "high": high}
         if self.number is None:
             return data
@@ -193,8 +194,8 @@ class Discovery:
         dimensions: the quantities that differ between samples.
         boxes: the conditions, the best box first; empty if there are too few failures, or if no box predicts them.
         together: score of the union of the boxes on the held-back samples; None without boxes.
-        notes: remarks for the user.
         rows: all usable samples.
+        notes: remarks for the user.
     """
 
     status: Literal["done", "stopped"]
@@ -206,8 +207,8 @@ class Discovery:
     dimensions: tuple[SampleDimension, ...] = field(repr=False)
     boxes: tuple[FailureBox, ...]
     together: BoxScore | None
-    notes: tuple[str, ...]
     rows: DiscoverySamples = field(repr=False)
+    notes: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         counts = f"{self.failed} of {self.used} samples fail; conditions: {len(self.boxes)}"

@@ -154,7 +154,7 @@ def _restricting(found: Discovery, points: Array) -> list[int]:
         for bounds in each.box.bounds:
             others = np.ones(len(points), dtype=bool)
             for other in each.box.bounds:
-                others &= other.hold(points) | (other.column == bounds.column)
+                others &= other.holds(points) | (other.column == bounds.column)
             excluded[bounds.column] = excluded.get(bounds.column, 0) + int((others & ~inside).sum())
     return sorted(excluded, key=lambda column: (-excluded[column], column))
 
