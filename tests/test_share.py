@@ -295,7 +295,7 @@ def test_what_leaving_saves_has_a_range_where_costs_have_one() -> None:
     # North and east cost 2M to 2.2M. At 2.2M south pays 3.9/3 + (5.85 - 1.95)/6 + (6 - 3.25)/6 + (6 - 2.2)/3 = 3.675M,
     # the others 2.325M; at 2M each of these pays 0.2/6 less. So leaving saves 2.25833 - 2.2 to 2.325 - 2.
     found = with_range(so.share_costs(allies()), ("north", "east"), 2e6, 2.2e6)
-    assert dict(share_facts(found))["Shapley value"] == "by leaving could save, USD: north + east 58.3k to 325k"
+    assert dict(share_facts(found))["Shapley value"] == "could save by leaving, USD: north + east 58.3k to 325k"
     assert "north + east would save 58.3k to 325k USD by leaving" in share_headline(found)
 
 

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from optimizer.instance.schema import Instance
 from optimizer.results.frames import Frame, FrameColumn, Frames
 from optimizer.results.result import Result
+from optimizer.results.saved import finite_or_none
 from optimizer.studies.measure import ProvenDifference, band_dict
 from optimizer.tolerances import FINEST_SHARE, SAME_VALUE
 
@@ -36,7 +37,7 @@ Solution = Literal["shapley", "nucleolus"]
 SOLUTIONS: tuple[Solution, ...] = ("shapley", "nucleolus")
 
 
-def more_than(cost: float, base: float) -> float:
+def cost_beyond(cost: float, base: float) -> float:
     """Return a cost less a base, in money; 0 if the difference is negligible beside the base."""
     return 0.0 if abs(cost - base) <= FINEST_SHARE * abs(base) else cost - base
 
@@ -132,7 +133,7 @@ class CostShares:
     def costs(self) -> Mapping[Coalition, float]:
         """The cost of each coalition beyond the no-shock costs of its members, in money."""
         base = {each.member: each.no_shock for each in self.shares}
-        return {each.key: more_than(each.cost, math.fsum(base[i] for i in each.members)) for each in self.coalitions}
+        return {each.key: cost_beyond(each.cost, math.fsum(base[i] for i in each.members)) for each in self.coalitions}
 
     @property
     def joint(self) -> Result | None:
@@ -193,11 +194,10 @@ class CostShares:
         """
         if not self.shares:
             return {}
-        *alone, whole = [*self.coalitions[: len(self.members)], self.coalitions[-1]]
+        alone, whole = self.coalitions[: len(self.members)], self.coalitions[-1]
 
         def less(of: Callable[[CoalitionCost], float]) -> float:
-            apart = math.fsum(map(of, alone))
-            return more_than(apart, of(whole))
+            return cost_beyond(math.fsum(map(of, alone)), of(whole))
 
         parts: dict[SavingPart, float] = {
             "survival_gap": less(lambda each: each.priced_gap),
@@ -235,7 +235,7 @@ class CostShares:
     def alone(self, coalition: CoalitionCost) -> ProvenDifference:
         """Return the cost of a coalition beyond the no-shock costs of its members, with its range, in money."""
         cost = self.costs[coalition.key]
-        return ProvenDifference(cost, cost - more_than(coalition.cost, coalition.bound), cost)
+        return ProvenDifference(cost, cost - cost_beyond(coalition.cost, coalition.bound), cost)
 
     def saved_by(self, solution: Solution, coalition: CoalitionCost) -> ProvenDifference:
         """Return the saving of a coalition against being alone; its range combines the ends of all amounts."""
@@ -284,11 +284,10 @@ def _member(each: MemberShare) -> dict[str, Any]:
 
 
 def _coalition(found: CostShares, each: CoalitionCost) -> dict[str, Any]:
-    is_known = math.isfinite(each.bound)
     return {
         "members": list(each.members),
-        "cost": each.cost if each.has_cost else None,
-        "bound": each.bound if is_known else None,
+        "cost": finite_or_none(each.cost),
+        "bound": finite_or_none(each.bound),
         "beyond_no_shock": found.costs[each.key] if found.shares else None,
         "status": each.result.status,
         "survives": each.result.survives,
@@ -334,7 +333,7 @@ def coalition_costs(found: CostShares) -> Frame:
 
     columns = [
         FrameColumn("coalition", is_index=True, of=lambda each: " + ".join(each.members)),
-        FrameColumn("cost", unit=money, form="exact", of=lambda each: each.cost if each.has_cost else None),
+        FrameColumn("cost", unit=money, form="exact", of=lambda each: finite_or_none(each.cost)),
         FrameColumn("bound", unit=money, form="exact", of=lambda each: each.bound if each.has_cost else None),
         FrameColumn("beyond_no_shock", unit=money, form="exact",
                     of=lambda each: found.costs[each.key] if found.shares else None),

@@ -52,7 +52,7 @@ from optimizer.results.plan import Plan
 from optimizer.results.result import Result
 from optimizer.solver import Clock, Listener, Progress, Settings, Vector, ignore, interruptible
 from optimizer.studies.conclusion import solve_instance, tight_shocks
-from optimizer.studies.cost_shares import Coalition, CoalitionCost, Costs, CostShares, MemberShare, more_than
+from optimizer.studies.cost_shares import Coalition, CoalitionCost, Costs, CostShares, MemberShare, cost_beyond
 from optimizer.studies.measure import ProvenDifference, ToleranceBase, before_tolerance_base
 from optimizer.tolerances import POSITIVE_DUAL, SAME_VALUE
 from optimizer.units import MoneyLike
@@ -232,7 +232,10 @@ def _with_game(found: CostShares) -> CostShares:
         name: cost if cost is not None and None not in no_shock.values() else 0.0 for name, cost in no_shock.items()
     }
     high, low = (
-        {each.key: more_than(getattr(each, end), math.fsum(base[i] for i in each.members)) for each in found.coalitions}
+        {
+            each.key: cost_beyond(getattr(each, end), math.fsum(base[i] for i in each.members))
+            for each in found.coalitions
+        }
         for end in ("cost", "bound")
     )
     shapley, central = shapley_ends(members, low, high), nucleolus_ends(members, low, high)

@@ -168,7 +168,7 @@ def _leaving_text(found: CostShares, solution: Solution) -> str:
     leaving = [coalition_name(found, each) for each, _ in found.objections(solution)]
     if leaving:
         amounts = [f"{name} {range_text(-saved[name])}" for name in leaving]
-        return f"by leaving could save, {found.instance.money}: {list_names(amounts)}"
+        return f"could save by leaving, {found.instance.money}: {list_names(amounts)}"
     unproven = [name for name, amount in saved.items() if amount.low < -found.negligible]
     doubt = f"; not proven for {list_names(unproven)}: lower --accuracy" if unproven else ""
     return f"no coalition would pay less alone{doubt}"
@@ -196,8 +196,8 @@ def _no_shock_saving_text(found: CostShares) -> str:
         return ""
     price = joint.price_of_survival
     more, parts = si(price, found.instance.money), f" ({si(price - saving)} + {si(saving)})" if saving > 0 else ""
-    calm = f"{si(saving)} of the saving arises" if saving > 0 else f"{si(-saving)} more than apart"
-    return f"; {calm} without any shock; with shocks all together pay {more} more than without{parts}"
+    what = f"{si(saving)} of the saving arises" if saving > 0 else f"{si(-saving)} more than apart"
+    return f"; {what} without any shock; with shocks all together pay {more} more than without{parts}"
 
 
 def core_text(found: CostShares) -> str:
@@ -207,8 +207,8 @@ def core_text(found: CostShares) -> str:
     if found.core_state == "not empty":
         return f"not empty: costs can be shared so that every coalition saves at least {range_text(-found.core, money)}"
     if found.core_state == "empty":
-        return f"empty: however costs are shared, some coalition pays {range_text(found.core, money)} too much at least"
-    return f"not proven to be empty or not: its value is {range_text(found.core, money)}; lower --accuracy"
+        return f"empty: however costs are shared, some coalition pays at least {range_text(found.core, money)} too much"
+    return f"not proven to be empty or not empty: its value is {range_text(found.core, money)}; lower --accuracy"
 
 
 def _saved_text(each: MemberShare, solution: Solution) -> str:
