@@ -50,11 +50,12 @@ from optimizer.studies.evaluation import (
     PlanWaste,
     PurchaseUse,
     changed_entries,
+    money_spent,
     plan_changes,
 )
 from optimizer.studies.futures.solve import ALONE_SHARE, search_futures
 from optimizer.studies.futures.stages import decisions
-from optimizer.studies.given_plan import PlanLike, judge_plan, operate_given, read_plans
+from optimizer.studies.given_plan import PlanLike, operate_given, read_plans, with_need_and_waste
 from optimizer.studies.measure import GAP_SHARE, before_tolerance_base
 from optimizer.studies.what_if import WhatIfSolver
 from optimizer.tolerances import EXACT_GAP, NEGLIGIBLE, SAME_VALUE
@@ -103,11 +104,11 @@ def evaluate(
         [('reserve', '2026', 60), ('reserve', '2028', 40)]
     """
     settings = Settings.chosen(settings)
-    made = apply_arguments(instance, budget=budget, scenario=scenario, notes=notes, for_all="evaluate_futures")
-    given, clock = read_plans(plans, made.instance), settings.clock()
+    changed = apply_arguments(instance, budget=budget, scenario=scenario, notes=notes, for_all="evaluate_futures")
+    given, clock = read_plans(plans, changed.instance), settings.clock()
     depth: Depth = "operation" if is_quick else "all"
     with interruptible(clock, listener):
-        return _evaluate(made.instance, given, settings, clock, listener, made.notes, depth)
+        return _evaluate(changed.instance, given, settings, clock, listener, changed.notes, depth)
 
 
 def evaluate_futures(
@@ -136,13 +137,12 @@ def evaluate_futures(
         (True, 'high')
     """
     settings = Settings.chosen(settings)
-    made = apply_arguments(instance, budget=budget, scenario=scenario, notes=notes, takes="futures")
-    given = read_plans(plans, made.instance)
+    changed = apply_arguments(instance, budget=budget, scenario=scenario, notes=notes, takes="futures")
+    given = read_plans(plans, changed.instance)
     began, clock = time.perf_counter(), settings.clock()
     with interruptible(clock, listener):
-        found = _FuturesEvaluationSearch(made.instance, given, settings, clock, listener).run(is_quick=is_quick)
-    notes = (*made.notes, *found.notes)
-    return replace(found, notes=notes, seconds=time.perf_counter() - began)
+        found = _FuturesEvaluationSearch(changed.instance, given, settings, clock, listener).run(is_quick=is_quick)
+    return replace(found, notes=(*changed.notes, *found.notes), seconds=time.perf_counter() - began)
 
 
 class _FuturesEvaluationSearch:
@@ -165,20 +165,19 @@ class _FuturesEvaluationSearch:
         ]
         optimum, notes = None, tuple[str, ...]()
         if not is_quick:
-            plans, (optimum, notes) = self.judge_plans(plans), self.adaptive_optimum(alone)
-        futures = tuple(self.future_evaluation(number, each, plans) for number, each in enumerate(found))
+            plans, (optimum, notes) = self.with_needs(plans), self.adaptive_optimum(alone)
+        regrets = [tuple(plan.result.futures[number].regret for plan in plans) for number in range(len(found))]
+        futures = tuple(
+            FutureEvaluation(future.name, future.probability, each, own)
+            for future, each, own in zip(self.tree.futures, found, regrets, strict=True)
+        )
         return FuturesEvaluation(self.instance, tuple(plans), futures, optimum, self.clock.is_over, notes)
 
-    def judge_plans(self, plans: Sequence[FuturesPlan]) -> list[FuturesPlan]:
-        """Add needs, waste and uses to each plan, in at most half of the remaining time."""
+    def with_needs(self, plans: Sequence[FuturesPlan]) -> list[FuturesPlan]:
+        """Add need, waste and uses to each plan, in at most half of the remaining time."""
         left = math.inf if self.clock.left is None else self.clock.left / 2
         with self.clock.for_at_most(left):
-            return [judge_futures_plan(plan, self.settings, self.clock, self.listener) for plan in plans]
-
-    def future_evaluation(self, number: int, found: PlanEvaluation, plans: Sequence[FuturesPlan]) -> FutureEvaluation:
-        """Return a future's evaluation with the regret of each plan."""
-        future, regrets = self.tree.futures[number], (plan.result.futures[number].regret for plan in plans)
-        return FutureEvaluation(future.name, future.probability, found, tuple(regrets))
+            return [with_need_waste_and_uses(plan, self.settings, self.clock, self.listener) for plan in plans]
 
     def evaluate_each(self, depth: Depth) -> list[PlanEvaluation]:
         """Evaluate the plans in each future; futures with the same instance and the same plans share one evaluation."""
@@ -239,7 +238,7 @@ def _evaluate(
             listener(Progress(task="the optimum"))
             evaluator, known = solver.evaluator(instance), _best_start(found)
             optimum = solve_instance(instance, settings, clock, listener, evaluator=evaluator, plan=known)
-            found = [judge_plan(each, solver) for each in found] if depth == "all" else found
+            found = [with_need_and_waste(each, solver) for each in found] if depth == "all" else found
     return PlanEvaluation(instance, tuple(found), optimum, clock.is_over, notes, time.perf_counter() - began)
 
 
@@ -249,16 +248,14 @@ def _best_start(found: Sequence[EvaluatedPlan]) -> Plan | None:
     return min(sound, key=lambda result: result.total_cost).plan if sound else None
 
 
-def join_futures(
-    instance: Instance, name: str, own: Sequence[EvaluatedPlan], alone: Sequence[Alone] | None = None
-) -> FuturesPlan:
+def join_futures(instance: Instance, name: str, own: Sequence[EvaluatedPlan], alone: Sequence[Alone]) -> FuturesPlan:
     """Combine the evaluations of a plan in each future into one over all futures.
 
     Args:
         instance: the instance with its questions.
         name: name of the plan.
         own: the plan in each future, in the order of the tree.
-        alone: cost, bound and gap of each future's own optimum, from which regret counts; None if unknown.
+        alone: cost, bound and gap of each future's own optimum, from which regret counts.
 
     Raises:
         AuditError: the plan buys differently in futures that cannot be distinguished, or the figures disagree.
@@ -266,7 +263,7 @@ def join_futures(
     pairs = zip(instance.tree.futures, own, strict=True)
     tree = replace(instance.tree, futures=tuple(replace(future, instance=each.instance) for future, each in pairs))
     lifted, results = instance.with_tree(tree), [each.result for each in own]
-    parts = zip(tree.futures, results, alone or [Alone()] * len(own), strict=True)
+    parts = zip(tree.futures, results, alone, strict=True)
     result = _joint_result(instance, lifted, tuple(_future_result(instance, *part) for part in parts))
     report = audit_futures(_by_expected_cost(lifted), result)
     if not report.ok:
@@ -325,21 +322,21 @@ def _by_expected_cost(instance: Instance) -> Instance:
     return changed(instance).with_tree(for_each_future(instance, changed).tree)
 
 
-def judge_futures_plan(found: FuturesPlan, settings: Settings, clock: Clock, listener: Listener) -> FuturesPlan:
-    """Add needs, waste and uses of a plan over all futures, as far as the time allows."""
+def with_need_waste_and_uses(found: FuturesPlan, settings: Settings, clock: Clock, listener: Listener) -> FuturesPlan:
+    """Add need, waste and uses of a plan over all futures, as far as the time allows."""
     if clock.is_over:
         return found
     evaluator = JointEvaluator(found.instance, recourse_executor(found.instance, settings.jobs, settings.cluster))
     try:
-        judge = _Judge(found, evaluator, before_tolerance_base(settings), clock, listener)
-        need = None if found.result.survives else judge.need()
-        return replace(found, need=need, waste=judge.waste(), uses=judge.uses())
+        search = _PurchaseSearch(found, evaluator, before_tolerance_base(settings), clock, listener)
+        need = None if found.result.survives else search.need()
+        return replace(found, need=need, waste=search.waste(), uses=search.uses())
     finally:
         evaluator.close()
 
 
-class _Judge:
-    """Search for the needs, the waste and the uses of a plan over all futures."""
+class _PurchaseSearch:
+    """Search for the need, the waste and the uses of a plan over all futures."""
 
     def __init__(
         self, found: FuturesPlan, evaluator: JointEvaluator, settings: Settings, clock: Clock, listener: Listener
@@ -349,7 +346,7 @@ class _Judge:
         self.tree: FutureTree = found.instance.tree
         self.plans = [each.result.plan for each in found.result.futures]
 
-    def weighted(self, amounts: Sequence[float]) -> float:
+    def expected(self, amounts: Sequence[float]) -> float:
         return math.sumprod([future.probability for future in self.tree.futures], amounts)
 
     def need(self) -> PlanNeed:
@@ -368,22 +365,22 @@ class _Judge:
         parts = zip(self.tree.futures, solved.builder.submodels, strict=True)
         spent = [outlay(submodel, future.instance, ()).value(values) for future, submodel in parts]
         changes = self.changes(read_joint_plan(variant.tree, solved.builder, values))
-        more = self.weighted(spent) - self.result.outlay
+        more = self.expected(spent) - self.result.outlay
         return PlanNeed(True, changes, more, solved.objective - self.result.expected_cost)
 
     def waste(self) -> PlanWaste | None:
         """Find the purchases that the reduced plan leaves out; None if the time ran out."""
-        spent = self.weighted([self.spending(number) for number in range(len(self.plans))])
+        spent = self.expected([money_spent(future.instance, plan) for future, plan in self.parts()])
         if spent <= 0:
             return PlanWaste()
         reduced = self.reduce(self.instance, self.plans, self.evaluator, spent)
         if reduced is None:
             return None
         costs, outlays = zip(*(self.operate(number, plan) for number, plan in enumerate(reduced)), strict=True)
-        saved = self.result.expected_cost - self.weighted(costs)
+        saved = self.result.expected_cost - self.expected(costs)
         if saved <= NEGLIGIBLE * spent:
             return PlanWaste()
-        return PlanWaste(self.changes(reduced), self.result.outlay - self.weighted(outlays), saved)
+        return PlanWaste(self.changes(reduced), self.result.outlay - self.expected(outlays), saved)
 
     def operate(self, number: int, plan: Plan) -> tuple[float, float]:
         """Return expected cost and outlay of a plan in a future."""
@@ -391,11 +388,6 @@ class _Judge:
         solved = evaluate_fixed_plan(instance, plan, evaluator, self.settings, self.clock)
         assert solved.values is not None
         return solved.objective, outlay(solved.builder, instance, ()).value(solved.values.tolist())
-
-    def spending(self, number: int) -> float:
-        """Return the spending of the plan in a future, in undiscounted money."""
-        bought = plan_changes(self.tree.futures[number].instance, Plan(), self.plans[number])
-        return sum(change.money for change in bought)
 
     def uses(self) -> tuple[PurchaseUse, ...] | None:
         """Return each purchase with the futures that need it; None if the time ran out."""
@@ -411,19 +403,19 @@ class _Judge:
             kept = plan_changes(future.instance, Plan(), known[key])
             needed.append({(each.option, each.period) for each in kept})
         bought = [plan_changes(future.instance, Plan(), plan) for future, plan in self.parts()]
-        return tuple(self.usage(each, numbers, needed) for each, numbers in _group_changes(bought))
-
-    def usage(self, each: PlanChange, numbers: Sequence[int], needed: Sequence[set[tuple[str, str]]]) -> PurchaseUse:
-        """Build the use of a purchase, bought in the futures `numbers`; `needed` holds each future's needs."""
-        own = [number for number in numbers if (each.option, each.period) in needed[number]]
-        return PurchaseUse(each.option, each.period, each.after, self.names(numbers), self.names(own))
+        uses = []
+        for each, numbers in _group_changes(bought):
+            own = [number for number in numbers if (each.option, each.period) in needed[number]]
+            uses.append(PurchaseUse(each.option, each.period, each.after, self.names(numbers), self.names(own)))
+        return tuple(uses)
 
     def reduce_alone(self, number: int) -> Plan | None:
         """Reduce the plan to the cheapest one that is no worse in any shock of one future; None if the time ran out."""
-        future, spent = self.tree.futures[number], self.spending(number)
+        instance, plan = self.tree.futures[number].instance, self.plans[number]
+        spent = money_spent(instance, plan)
         if spent <= 0:
-            return self.plans[number]
-        found = self.reduce(future.instance, [self.plans[number]], self.evaluator.futures[number], spent)
+            return plan
+        found = self.reduce(instance, [plan], self.evaluator.futures[number], spent)
         return None if found is None else found[0]
 
     def reduce(self, instance: Instance, plans: list[Plan], evaluator: Any, spent: float) -> Sequence[Plan] | None:

@@ -44,6 +44,11 @@ def plan_changes(instance: Instance, before: Plan, after: Plan) -> tuple[PlanCha
     )
 
 
+def money_spent(instance: Instance, plan: Plan) -> float:
+    """Return what a plan spends on purchases, in undiscounted money."""
+    return sum(change.money for change in plan_changes(instance, Plan(), plan))
+
+
 def changed_entries(instance: Instance, before: Plan, after: Plan) -> tuple[PlanChange, ...]:
     """Return the differences as the entries of the second plan: a year of uneven purchases by its parts, all of them.
 
@@ -301,15 +306,15 @@ class PlanEvaluation:
 
 @dataclass(frozen=True)
 class FutureEvaluation:
-    """The evaluation of plans in one future, without their needs; its `optimum` is the future's own plan."""
+    """The evaluation of plans in one future, without need and waste; its `optimum` is that of the future alone."""
 
     name: str
     probability: float
     evaluation: PlanEvaluation
-    regrets: tuple[float | None, ...] = ()
+    regrets: tuple[float | None, ...] = ()  # by plan, money
 
     def regret(self, number: int) -> float | None:
-        """Return the regret of a plan, in money; None if its gap exceeds the own plan's, or if it is unknown."""
+        """Return the regret of a plan, in money; None if its gap exceeds that of the optimum, or if it is unknown."""
         return self.regrets[number]
 
 

@@ -67,14 +67,14 @@ def plan_changes_frame(found: "PlanEvaluation", part: str, name: str, title: str
     made = [getattr(plan, part) for plan in found.plans]
     add_up = all(_is_all_outlay(each) for each in made if each is not None and each.changes)
     said = "Money: capex, one-off fixed cost and stock; outlay: its budget_share of that, price support."
-    note = " ".join([*([] if add_up else [said]), *_part_notes(found, made)])
+    note = " ".join([*([] if add_up else [said]), *_uneven_purchase_notes(found, made)])
     return Frame.of_rows(name, title, columns, rows, note)
 
 
-def _part_notes(
+def _uneven_purchase_notes(
     found: "PlanEvaluation | FuturesEvaluation", made: "Iterable[PlanNeed | PlanWaste | None]"
 ) -> list[str]:
-    """Return a note on the changes that name parts of a year, if there are any."""
+    """Return a note if a change names a part of a year, as uneven purchases of a stockpile do."""
     stocks, years = found.instance.stocks, set(map(str, found.instance.horizon.years))
     changes = (each for part in made if part is not None for each in part.changes)
     if any(each.option in stocks and each.period not in years for each in changes):
@@ -173,7 +173,7 @@ def branch_changes(found: "FuturesEvaluation", part: str, name: str, title: str)
         for plan, each, values in _changes_of(found, part)
     )
     note = "Money of one future, undiscounted; the mean where prices differ."
-    note = " ".join([note, *_part_notes(found, [getattr(plan, part) for plan in found.plans])])
+    note = " ".join([note, *_uneven_purchase_notes(found, [getattr(plan, part) for plan in found.plans])])
     return Frame.of_rows(name, title, columns, rows, note)
 
 

@@ -15,13 +15,14 @@ import math
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence, Set, ValuesView
 from dataclasses import asdict, dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
 from optimizer import risk
 from optimizer.algorithms.conflict import Rule, rule_in_words
 from optimizer.algorithms.fixed_plan import FixedPlan, PlanReduction, evaluate_fixed_plan, including
-from optimizer.algorithms.problem import ProblemVariant
+from optimizer.algorithms.problem import ProblemVariant, outlay
 from optimizer.errors import Finding, GivenPlanError, InstanceError
 from optimizer.instance.derived import size_text
 from optimizer.instance.reading import read
@@ -35,7 +36,7 @@ from optimizer.results.result import Result
 from optimizer.results.saved import RULE_BROKEN
 from optimizer.solver import Clock, Settings
 from optimizer.studies.conclusion import Timer, conclude
-from optimizer.studies.evaluation import EvaluatedPlan, PlanNeed, PlanWaste, changed_entries, plan_changes
+from optimizer.studies.evaluation import EvaluatedPlan, PlanNeed, PlanWaste, changed_entries, money_spent
 from optimizer.studies.measure import GAP_SHARE
 from optimizer.studies.what_if import WhatIfSolver
 from optimizer.tolerances import NEGLIGIBLE, ROUNDING
@@ -92,45 +93,33 @@ def read_plans_of_cases(
         GivenPlanError: a plan fits no case; with all findings about all such plans.
     """
     some = [_read_in_cases(plan, cases, number, len(plans)) for number, plan in enumerate(plans, start=1)]
-    if wrong := [finding for each in some if not each.found for finding in each.findings]:
+    if wrong := [finding for found, misfits in some if not found for finding in chain(*misfits.values())]:
         raise GivenPlanError(list(dict.fromkeys(wrong)))
-    names = names_of(next(iter(each.found.values())) for each in some)
-    named = list(zip(names, some, strict=True))
-    notes = [f"{case}: no column of {name}, as {what} there." for name, each in named for case, what in each.misfits]
+    named = list(zip(names_of(next(iter(found.values())) for found, _ in some), some, strict=True))
+    notes = [
+        f"{case}: no column of {name}, as {findings[0].what} there."
+        for name, (_, misfits) in named
+        for case, findings in misfits.items()
+    ]
     return {case: _plans_of_case(case, named) for case in cases}, notes
 
 
-@dataclass(frozen=True)
-class _PlanInCases:
-    """A plan as read in each case that it fits (`found`), and the findings in the other cases (`missed`)."""
-
-    found: Mapping[str, GivenPlan]
-    missed: Mapping[str, Sequence[Finding]]
-
-    @property
-    def findings(self) -> list[Finding]:
-        return [finding for findings in self.missed.values() for finding in findings]
-
-    @property
-    def misfits(self) -> list[tuple[str, str]]:
-        """Each case that the plan does not fit, with the first reason."""
-        return [(case, findings[0].what) for case, findings in self.missed.items()]
+def _plans_of_case(case: str, named: Iterable[tuple[str, tuple[dict[str, GivenPlan], Any]]]) -> list[GivenPlan]:
+    return [replace(found[case], name=name) for name, (found, _) in named if case in found]
 
 
-def _plans_of_case(case: str, named: Iterable[tuple[str, _PlanInCases]]) -> list[GivenPlan]:
-    return [replace(each.found[case], name=name) for name, each in named if case in each.found]
-
-
-def _read_in_cases(plan: PlanLike, cases: Mapping[str, Instance], number: int, count: int) -> _PlanInCases:
-    """Read plan `number` of `count` in every case."""
-    found, missed = dict[str, GivenPlan](), dict[str, Sequence[Finding]]()
+def _read_in_cases(
+    plan: PlanLike, cases: Mapping[str, Instance], number: int, count: int
+) -> tuple[dict[str, GivenPlan], dict[str, Sequence[Finding]]]:
+    """Return plan `number` of `count` as read in each case that it fits, and the findings in each other case."""
+    found, misfits = dict[str, GivenPlan](), dict[str, Sequence[Finding]]()
     name = "plan" if count == 1 else f"plan {number}"
     for case, instance in cases.items():
         try:
             found[case] = plan.read(case, name) if isinstance(plan, PlanInFuture) else _read(plan, instance, name)
         except GivenPlanError as error:
-            missed[case] = error.findings
-    return _PlanInCases(found, missed)
+            misfits[case] = error.findings
+    return found, misfits
 
 
 def _read(plan: PlanLike, instance: Instance, name: str) -> GivenPlan:
@@ -195,8 +184,8 @@ def operate_given(
     return EvaluatedPlan(given.name, replace(result, given=given.name), lifted, rules)
 
 
-def judge_plan(found: EvaluatedPlan, solver: WhatIfSolver) -> EvaluatedPlan:
-    """Add needs and waste of a plan, as far as the time allows."""
+def with_need_and_waste(found: EvaluatedPlan, solver: WhatIfSolver) -> EvaluatedPlan:
+    """Add need and waste of a plan, as far as the time allows."""
     if solver.clock.is_over:
         return found
     if not found.result.survives:
@@ -223,22 +212,21 @@ def _waste(found: EvaluatedPlan, solver: WhatIfSolver) -> PlanWaste | None:
     """Find the purchases that the reduced plan leaves out; None if the time ran out."""
     instance, plan, clock = found.instance, found.result.plan, solver.clock
     evaluator, settings = solver.evaluator(instance), solver.settings
-    spent = -sum(change.money for change in plan_changes(instance, plan, Plan((), {}, {})))
+    spent = money_spent(instance, plan)
     if spent <= 0:
         return PlanWaste()
     search = PlanReduction(instance, [plan], evaluator, settings, GAP_SHARE * spent, clock, solver.listener)
-    found_plans = search.run()
-    if found_plans is None:
+    plans = search.run()
+    if plans is None:
         return None
-    (reduced,) = found_plans
+    (reduced,) = plans
     solved = evaluate_fixed_plan(instance, reduced, evaluator, settings, clock)
     saved = found.result.total_cost - solved.objective
-    changes = changed_entries(instance, plan, reduced)
     if saved <= NEGLIGIBLE * spent:
         return PlanWaste()
     assert solved.values is not None
-    outlay = sum(each.value(solved.values.tolist()) for each in solved.builder.accounts("outlay").values())
-    return PlanWaste(changes, found.result.outlay - outlay, saved)
+    needed = outlay(solved.builder, instance, ()).value(solved.values.tolist())
+    return PlanWaste(changed_entries(instance, plan, reduced), found.result.outlay - needed, saved)
 
 
 @dataclass(frozen=True)
@@ -289,7 +277,7 @@ def _build_breaches(instance: Instance, given: GivenPlan) -> Iterator[RuleBreach
             yield RuleBreach(o, None, "", what, "Buy less, or raise max_size.", (("max_size", bought),))
         for build in builds:
             yield from _size_breaches(instance, option, build, bought - build.size)
-        yield from _tie_breaches(given, option, builds[0].t, builds[0].year)
+        yield from _relation_breaches(given, option, builds[0].t, builds[0].year)
 
 
 def _year_breaches(option: Lever, purchases: Sequence[tuple[int, str, int]]) -> Iterator[RuleBreach]:
@@ -330,7 +318,7 @@ def _nearest_sizes(instance: Instance, option: Sized, size: float, most: float) 
     return f"Buy {' or '.join(said if down in kept else [*said, 'none'])}."
 
 
-def _tie_breaches(given: GivenPlan, option: Sized, opened: int, year: int) -> Iterator[RuleBreach]:
+def _relation_breaches(given: GivenPlan, option: Sized, opened: int, year: int) -> Iterator[RuleBreach]:
     first: dict[str, int] = {}
     for build in given.plan.builds:
         first[build.option] = min(build.t, first.get(build.option, build.t))
@@ -389,7 +377,7 @@ def lift_policy(
     outlays = {year: builder.booked("outlay", year).value(values) for year in instance.horizon.years}
     findings = tuple(_policy_finding(instance, given, rule, outlays) for rule in broken)
     lifted = _without_rules(instance, {what for owner, what in broken if owner == "policy"}, outlays)
-    return lifted.replacing(**_running(instance, [owner for owner, what in broken if what == "run"])), findings, None
+    return _without_min_utilisation(lifted, {owner for owner, what in broken if what == "run"}), findings, None
 
 
 def _policy_finding(instance: Instance, given: GivenPlan, rule: Rule, outlays: dict[int, float]) -> Finding:
@@ -440,14 +428,14 @@ def _kept_purchases(force: Mapping[str, Mapping[int, float]], names: Collection[
     return {o: sizes for o, sizes in kept.items() if sizes}
 
 
-def _running(instance: Instance, owners: Iterable[str]) -> dict[str, Any]:
-    """Return the sections of an instance in which the activities `owners` have no minimum utilisation."""
-    names, update = set(owners), dict[str, Any]()
+def _without_min_utilisation(instance: Instance, names: Set[str]) -> Instance:
+    """Return the instance in which the processes and options `names` have no minimum utilisation."""
+    changed = dict[str, Any]()
     for section in ("processes", "options"):
         own = getattr(instance, section)
         if names & own.keys():
-            update[section] = {
+            changed[section] = {
                 name: each.model_copy(update={"min_utilisation": 0.0}) if name in names else each
                 for name, each in own.items()
             }
-    return update
+    return instance.replacing(**changed)

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from optimizer.errors import Finding
 from optimizer.instance.derived import but_samples, display_name, rules_that_ask, size_text
-from optimizer.report.format import list_names, plural, proven_cost
+from optimizer.report.format import DASH, list_names, plural, proven_cost
 from optimizer.report.narrative import MOST_RULES, money_terms, outcome_headline
 from optimizer.report.tables.compare import column_tables
 from optimizer.report.tables.futures import (
@@ -37,10 +37,11 @@ from optimizer.studies.futures.stages import ALL, branches_in_words, find_stages
 from optimizer.tolerances import NEGLIGIBLE, SAME_VALUE
 from optimizer.units import rounded_up, si
 
+_Evaluation = PlanEvaluation | FuturesEvaluation
+_Plan = EvaluatedPlan | FuturesPlan
 
-def evaluation_parts(
-    found: PlanEvaluation | FuturesEvaluation, width: int, *, every: bool = False
-) -> Iterator[RenderableType | None]:
+
+def evaluation_parts(found: _Evaluation, width: int, *, every: bool = False) -> Iterator[RenderableType | None]:
     """Return the parts of an answer on given plans, with `every` shock in its own row or with families folded."""
     if isinstance(found, FuturesEvaluation):
         return _futures_parts(found, every=every)
@@ -66,9 +67,7 @@ def _futures_panel(found: FuturesEvaluation) -> Panel:
     style = "red" if not found.survives else "yellow" if found.broken_rules else "green"
     if len(found.plans) == 1:
         (plan,) = found.plans
-        rules = _rules_broken(found, 0)
-        broken = f"; it breaks {plural(len(rules), 'rule')}" if rules else ""
-        headline = f"{plan.name}: {futures_headline(plan.result)}{broken}"
+        headline = f"{plan.name}: {futures_headline(plan.result)}{_breaks_text(found.broken_rules)}"
         return answer_panel(found.instance.title, headline, list(_facts_of_futures(found, plan)), style)
     count = len(found.futures)
     survived = sum(plan.result.survives for plan in found.plans)
@@ -77,12 +76,6 @@ def _futures_panel(found: FuturesEvaluation) -> Panel:
     lines += _adaptive_optimum_facts(found)
     lines += [fact for fact in futures_caveats(found.plans[0].result) if fact[0] == "Probabilities"]
     return answer_panel(found.instance.title, headline, lines, style)
-
-
-def _rules_broken(found: FuturesEvaluation, number: int) -> list[Finding]:
-    """Return the distinct rules that a plan breaks in any future."""
-    rules = (rule for future in found.futures for rule in future.evaluation.plans[number].broken_rules)
-    return list(dict.fromkeys(rules))
 
 
 def _facts_of_futures(found: FuturesEvaluation, plan: FuturesPlan) -> Iterator[tuple[str, str]]:
@@ -95,8 +88,8 @@ def _facts_of_futures(found: FuturesEvaluation, plan: FuturesPlan) -> Iterator[t
     yield from spread_facts(result)
     yield "Outlay", f"expected {si(result.outlay, money, 4)}, undiscounted"
     yield from futures_caveats(result)
-    yield from _broken_rule_facts(_rules_broken(found, 0))
-    yield from _missing_facts(plan, _rules_broken(found, 0), found)
+    yield from _broken_rule_facts(found.broken_rules)
+    yield from _missing_facts(plan, found.broken_rules, found)
     yield from _waste_facts(plan, found)
     yield from _partly_used_facts(plan)
     yield from _adaptive_optimum_facts(found)
@@ -111,12 +104,11 @@ def _futures_summary(found: FuturesEvaluation, number: int) -> str:
     text += f"largest {si(each['worst_cost'], money, 4)} in {each['worst_future']}"
     text += f"; expected gap {si(each['expected_gap'], money)}" if each["expected_gap"] > 0 else ""
     text += f"; largest regret {si(each['largest_regret'], money, 4)}" if each["largest_regret"] is not None else ""
-    return "; ".join([text, *_verdict_texts(found, plan, _rules_broken(found, number))])
+    rules = [rule for future in found.futures for rule in future.evaluation.plans[number].broken_rules]
+    return "; ".join([text, *_verdict_texts(found, plan, rules)])
 
 
-def _verdict_texts(
-    found: PlanEvaluation | FuturesEvaluation, plan: EvaluatedPlan | FuturesPlan, rules: Sequence[Finding]
-) -> Iterator[str]:
+def _verdict_texts(found: _Evaluation, plan: _Plan, rules: Sequence[Finding]) -> Iterator[str]:
     """Yield texts on one of several plans: the rules that it breaks, its missing purchases, and its waste."""
     waste = _waste_facts(plan, found) if plan.waste is not None and plan.waste.changes else ()
     for label, words in (*_broken_rule_facts(rules), *_missing_facts(plan, rules, found), *waste):
@@ -164,7 +156,7 @@ def _plan_parts(found: PlanEvaluation, width: int, *, every: bool) -> Iterator[R
     yield from closing_lines(found.notes, stopped=found.stopped, seconds=found.seconds)
 
 
-def _changes_tables(found: PlanEvaluation | FuturesEvaluation, *more: Frame) -> Iterator[RenderableType]:
+def _changes_tables(found: _Evaluation, *more: Frame) -> Iterator[RenderableType]:
     """Yield the tables of missing purchases, of waste, of the frames in `more`, and of broken rules, if not empty."""
     hidden = ("plan",) if len(found.plans) == 1 else ()
     cells = {part: _size_writer(found, part) for part in ("size", "enough")}
@@ -176,10 +168,10 @@ def _changes_tables(found: PlanEvaluation | FuturesEvaluation, *more: Frame) -> 
         yield screen_table(found.instance, rules, hidden=hidden, wide={"what": 1}, expand=True)
 
 
-def _size_writer(found: PlanEvaluation | FuturesEvaluation, part: str) -> CellRenderer:
+def _size_writer(found: _Evaluation, part: str) -> CellRenderer:
     # What is enough is rounded up: entered as printed, it still is.
     shown = (lambda size: rounded_up(size, 3)) if part == "enough" else float
-    return lambda row: size_text(found.instance, row["option"], shown(row[part])) if row[part] else "–"
+    return lambda row: size_text(found.instance, row["option"], shown(row[part])) if row[part] else DASH
 
 
 def _plans_panel(found: PlanEvaluation) -> Panel:
@@ -191,8 +183,7 @@ def _plans_panel(found: PlanEvaluation) -> Panel:
         lines = [(plan.name, _plan_summary(found, plan)) for plan in found.plans]
         return answer_panel(found.instance.title, headline, [*lines, *_optimum_facts(found, None)], style)
     (plan,) = found.plans
-    breaks = f"; it breaks {plural(len(plan.broken_rules), 'rule')}" if plan.broken_rules else ""
-    headline = f"{plan.name}: {outcome_headline(plan.result, found.instance)}{breaks}"
+    headline = f"{plan.name}: {outcome_headline(plan.result, found.instance)}{_breaks_text(plan.broken_rules)}"
     # With `found.instance`: that of the plan has no budget if the plan exceeds it.
     rules = plan.broken_rules
     judged = [*_broken_rule_facts(rules), *_missing_facts(plan, rules, found), *_waste_facts(plan, found)]
@@ -208,15 +199,17 @@ def _plan_summary(found: PlanEvaluation, plan: EvaluatedPlan) -> str:
     )
 
 
+def _breaks_text(rules: Sequence[Finding]) -> str:
+    return f"; it breaks {plural(len(rules), 'rule')}" if rules else ""
+
+
 def _broken_rule_facts(rules: Sequence[Finding]) -> Iterator[tuple[str, str]]:
     if rules:
         named = list_names(list(dict.fromkeys(rule.where for rule in rules)), MOST_RULES)
         yield "Rules broken", f"{named}; named, and not enforced"
 
 
-def _missing_facts(
-    plan: EvaluatedPlan | FuturesPlan, rules: Sequence[Finding], found: PlanEvaluation | FuturesEvaluation
-) -> Iterator[tuple[str, str]]:
+def _missing_facts(plan: _Plan, rules: Sequence[Finding], found: _Evaluation) -> Iterator[tuple[str, str]]:
     """Yield the fact about what is missing; the search for it enforces no rule that the plan breaks, and no budget."""
     need = plan.need
     if need is None:
@@ -235,7 +228,7 @@ def _missing_facts(
         yield "Missing", f"{_changed_options(found, need.changes)}: for {more} {kept}{lifted}"
 
 
-def _over_budget_text(plan: EvaluatedPlan | FuturesPlan, found: PlanEvaluation | FuturesEvaluation) -> str:
+def _over_budget_text(plan: _Plan, found: _Evaluation) -> str:
     """Return how far a plan with what it lacks exceeds the budget, as a parenthesis; empty if not, or with futures."""
     budget = found.instance.policy.budget
     if budget is None or plan.need is None or isinstance(found, FuturesEvaluation):
@@ -244,13 +237,13 @@ def _over_budget_text(plan: EvaluatedPlan | FuturesPlan, found: PlanEvaluation |
     return f", in all {si(over, found.instance.money)} above the budget," if over > SAME_VALUE * budget else ""
 
 
-def _changed_options(found: PlanEvaluation | FuturesEvaluation, changes: Sequence[PlanChange]) -> str:
+def _changed_options(found: _Evaluation, changes: Sequence[PlanChange]) -> str:
     """Return the names of the options that change, with their branches if these are not all."""
     names = dict.fromkeys(display_name(found.instance, each.option) + _branch_phrase(found, each) for each in changes)
     return list_names(list(names), MOST_RULES)
 
 
-def _reduction_texts(found: PlanEvaluation | FuturesEvaluation, changes: Sequence[PlanChange]) -> str:
+def _reduction_texts(found: _Evaluation, changes: Sequence[PlanChange]) -> str:
     """Return the purchases that can be smaller, each with both sizes, as a list in words."""
     said = []
     for each in changes:
@@ -265,7 +258,7 @@ def _reduction_texts(found: PlanEvaluation | FuturesEvaluation, changes: Sequenc
     return "; ".join(said[:MOST_RULES]) + tail
 
 
-def _branch_phrase(found: PlanEvaluation | FuturesEvaluation, change: PlanChange) -> str:
+def _branch_phrase(found: _Evaluation, change: PlanChange) -> str:
     """Return the branches of a change, as the end of a phrase; empty if these are all."""
     if not isinstance(change, BranchChange) or not isinstance(found, FuturesEvaluation):
         return ""
@@ -273,9 +266,7 @@ def _branch_phrase(found: PlanEvaluation | FuturesEvaluation, change: PlanChange
     return "" if where == ALL else f" in {where}"
 
 
-def _waste_facts(
-    plan: EvaluatedPlan | FuturesPlan, found: PlanEvaluation | FuturesEvaluation
-) -> Iterator[tuple[str, str]]:
+def _waste_facts(plan: _Plan, found: _Evaluation) -> Iterator[tuple[str, str]]:
     money, waste = found.instance.money, plan.waste
     if waste is None:
         return
