@@ -88,17 +88,17 @@ class DualScreen:
             return None
         builder, duals = found.duals.builder, found.duals
         values, cheapest = values_by_mark(builder, duals.values), values_by_mark(found.builder, found.values)
-        priced = {row.mark: dual for row, dual in zip(duals.builder.rows, duals.duals.tolist(), strict=True) if dual}
+        row_duals = {row.mark: dual for row, dual in zip(builder.rows, duals.duals.tolist(), strict=True) if dual}
         bounds, is_small = _bound_costs(duals), len(builder.rows) <= FEW_ROWS
         if not is_small and instance.policy.objective.kind != "expected":
             return None
-        shocks = _counted_shocks(instance, values, {**priced, **bounds})
+        shocks = _counted_shocks(instance, values, {**row_duals, **bounds})
         shocks |= _written_shocks(duals, instance) if is_small else frozenset()
         if instance.policy.gap_price is not None:
-            return cls(values, values, priced, bounds, shocks, "priced", is_small)
+            return cls(values, values, row_duals, bounds, shocks, "priced", is_small)
         if found.gap > 0:
-            return cls(values, cheapest, priced, bounds, shocks, "gap", is_small)
-        return cls(values, values, priced, bounds, shocks, "cost", is_small)
+            return cls(values, cheapest, row_duals, bounds, shocks, "gap", is_small)
+        return cls(values, values, row_duals, bounds, shocks, "cost", is_small)
 
     def value(
         self,
@@ -120,7 +120,7 @@ class DualScreen:
             L; with a price of gaps, the cost includes the priced gap, and the gap is 0. None if the model gains or
             loses rows or columns that matter against `before`.
         """
-        shocks = [event for event in instance.events if event.name in self.shocks]
+        shocks = _shocks_of(instance, self.shocks)
         model = formulation.extensive_form_model(instance, shocks, Scope(has_valid_inequalities=False, parts=written))
         values = _column_values(model, self.values)
         gap, cost = formulation.gap(model, instance), risk.cost(model, instance, shocks)
@@ -129,16 +129,11 @@ class DualScreen:
             return None
         left = gap.value(values) if counts_gap else 0.0
         paid = cost.value(values if self.cheapest is self.values else _column_values(model, self.cheapest))
-        paid, left = (
-            (paid + (instance.policy.gap_price or 0.0) * left, 0.0) if self.objective == "priced" else (paid, left)
-        )
-        priced = self._value_slack(model, values)
-        left, paid = self._add_to_objective(left, paid, priced)
+        if self.objective == "priced":
+            paid, left = paid + (instance.policy.gap_price or 0.0) * left, 0.0
+        slack = self._value_slack(model, values)
+        left, paid = (left + slack, paid) if self.objective == "gap" else (left, paid + slack)
         return LagrangianValue(left, paid, *_marks(model))
-
-    def _add_to_objective(self, gap: float, cost: float, priced: float) -> tuple[float, float]:
-        """Return gap and cost, with the amount `priced` added to the one that is minimised."""
-        return (gap + priced, cost) if self.objective == "gap" else (gap, cost + priced)
 
     def _is_comparable(
         self, model: ModelBuilder, before: LagrangianValue, values: Sequence[float], objective: Expression
@@ -146,9 +141,9 @@ class DualScreen:
         """Check that the rows and columns that a model gains or loses against `before` do not matter."""
         rows, columns = _marks(model)
         return (
-            self._is_kept(before.rows - rows, before.columns - columns)
-            and self._is_held(model, before.rows, values)
-            and self._is_unneeded(model, before.columns, objective)
+            self._needs_none_of(before.rows - rows, before.columns - columns)
+            and self._satisfies_new_rows(model, before.rows, values)
+            and self._gains_nothing_by_new_columns(model, before.columns, objective)
         )
 
     def _value_slack(self, model: ModelBuilder, values: Sequence[float]) -> float:
@@ -158,13 +153,13 @@ class DualScreen:
         at_bounds = ((j, column) for j, column in enumerate(model.columns) if column.mark in self.bounds)
         return of_rows + math.fsum(self.bounds[column.mark] * (column.upper - values[j]) for j, column in at_bounds)
 
-    def _is_kept(self, rows: Iterable[Mark], columns: Iterable[Mark]) -> bool:
+    def _needs_none_of(self, rows: Iterable[Mark], columns: Iterable[Mark]) -> bool:
         """Check that lost rows had no dual value, and lost columns neither a value nor a reduced cost."""
         return not any(mark in self.duals for mark in rows) and not any(
             mark in self.bounds or self.values.get(mark, 0.0) > 0.0 for mark in columns
         )
 
-    def _is_held(self, model: ModelBuilder, known: frozenset[Mark], values: Sequence[float]) -> bool:
+    def _satisfies_new_rows(self, model: ModelBuilder, known: frozenset[Mark], values: Sequence[float]) -> bool:
         """Check that the plan satisfies the new rows."""
         for row in model.rows:
             if row.mark not in known:
@@ -174,7 +169,7 @@ class DualScreen:
                     return False
         return True
 
-    def _is_unneeded(self, model: ModelBuilder, known: frozenset[Mark], objective: Expression) -> bool:
+    def _gains_nothing_by_new_columns(self, model: ModelBuilder, known: frozenset[Mark], objective: Expression) -> bool:
         """Check that no new column has a negative reduced cost."""
         columns = enumerate(model.columns)
         new = {j for j, each in columns if each.mark not in known and each.upper > 0.0 and each.mark.what != "below"}
@@ -184,6 +179,10 @@ class DualScreen:
             for j in row.terms.keys() & new:
                 parts[j].append(-dual * float(row.terms[j]))
         return all(math.fsum(each) >= -FEASIBILITY * max(map(abs, each)) for each in parts.values())
+
+
+def _shocks_of(instance: Instance, names: Collection[str]) -> list[Shock]:
+    return [event for event in instance.events if event.name in names]
 
 
 def _marks(model: ModelBuilder) -> tuple[frozenset[Mark], frozenset[Mark]]:
@@ -200,9 +199,9 @@ def _bound_costs(duals: DualValues) -> dict[Mark, float]:
     """Return the negative reduced costs of continuous columns at their upper bounds, by the marks of the columns."""
     columns = zip(duals.builder.columns, duals.values.tolist(), duals.reduced_costs.tolist(), strict=True)
     return {
-        column.mark: price
-        for column, value, price in columns
-        if price < 0.0 and not column.integer and value >= column.upper - FEASIBILITY * max(1.0, column.upper)
+        column.mark: reduced_cost
+        for column, value, reduced_cost in columns
+        if reduced_cost < 0.0 and not column.integer and value >= column.upper - FEASIBILITY * max(1.0, column.upper)
     }
 
 
@@ -214,11 +213,11 @@ def _written_shocks(duals: DualValues, instance: Instance) -> frozenset[str]:
     return every if rows <= FEW_ROWS and no_sample_may_fail(instance) else every & paths
 
 
-def _counted_shocks(instance: Instance, values: Mapping[Mark, float], priced: Mapping[Mark, float]) -> frozenset[str]:
+def _counted_shocks(instance: Instance, values: Mapping[Mark, float], duals: Mapping[Mark, float]) -> frozenset[str]:
     """Return the shocks with a part in L: with dual values, with demand below floors, or with a probability."""
     fails = {mark.path for mark, value in values.items() if mark.what == "below" and value > 0.0}
     likely = {event.name for event in instance.events if event.probability > 0}
-    return frozenset({mark.path for mark in priced} | fails | likely)
+    return frozenset({mark.path for mark in duals} | fails | likely)
 
 
 def first_order_effect(
@@ -235,9 +234,8 @@ def first_order_effect(
         return unknown
     if number.is_rounded or _gains_probability(instance, moved):
         return unknown
-    judge = _solve_change if screen.is_small else _estimate_change
-    known = memory.setdefault(BASE, {})
-    found = judge(known, instance, moved, screen, number)
+    change_of = _solve_change if screen.is_small else _estimate_change
+    found = change_of(memory.setdefault(BASE, {}), instance, moved, screen, number)
     if found is None or not math.isfinite(sum(found)):
         return unknown
     gap, cost = (change / STEP for change in found)
@@ -250,14 +248,14 @@ def _solve_change(
     """Return the changes of gap and cost by solving the linear programme with fixed integers; None if impossible."""
     counts_gap = not number.is_shortage_cost
 
-    def solved(variant: Instance) -> tuple[float, float] | None:
+    def optimum_of(variant: Instance) -> tuple[float, float] | None:
         leaves_gap, settings = screen.objective == "gap", Settings(mip_gap=0.0, jobs=1, threads=1)
-        held = HeldIntegers(variant, screen.shocks, screen.values, settings, Clock(), leaves_gap=leaves_gap)
-        return held.optimum(counts_gap=counts_gap)
+        restricted = RestrictedLP(variant, screen.shocks, screen.values, settings, Clock(), leaves_gap=leaves_gap)
+        return restricted.optimum(counts_gap=counts_gap)
 
     if counts_gap not in known:
-        known[counts_gap] = solved(instance)
-    before, after = known[counts_gap], solved(moved)
+        known[counts_gap] = optimum_of(instance)
+    before, after = known[counts_gap], optimum_of(moved)
     if before is None or after is None:
         return None
     return _change(before[0], after[0]), _change(before[1], after[1])
@@ -275,8 +273,9 @@ def _estimate_change(
     written, counts_gap = _parts_to_write(instance, number), not number.is_shortage_cost
     if (part := (written, counts_gap)) not in known:
         known[part] = screen.value(instance, written, counts_gap=counts_gap)
-    there, before = screen.value(moved, written, counts_gap=counts_gap, before=known[part]), known[part]
-    return None if there is None else (there.gap - before.gap, there.cost - before.cost)
+    before = known[part]
+    after = screen.value(moved, written, counts_gap=counts_gap, before=before)
+    return None if after is None else (after.gap - before.gap, after.cost - before.cost)
 
 
 def _gains_probability(instance: Instance, moved: Instance) -> bool:
@@ -331,15 +330,14 @@ def most_effective(effects: Sequence[FirstOrderEffect], most: int, negligible: f
     return [*unseen, *list(chosen)[:most]] if most else []
 
 
-# One LP of a plan with its integers fixed and every relevant shock. Benders decomposition leaves operation in shocks to
-# the subproblems, so its master has neither primal nor dual values of it. This LP contains the shocks with a
-# probability and those that fail, then the shocks in which its own plan fails, until there is none.
-
-
 def with_operation(
     instance: Instance, found: SearchResult, evaluator: RecourseEvaluator, settings: Settings, clock: Clock
 ) -> SearchResult:
     """Return a search result with the primal and dual values of operation in all relevant shocks.
+
+    Benders decomposition leaves operation in shocks to the subproblems, so its master has neither primal nor dual
+    values of it. The values returned are those of one LP with the plan's integers fixed. It holds the shocks with a
+    probability and those that fail, then adds the shocks in which its own plan fails, until there is none.
 
     The result is unchanged if it has no dual values, or if its model has those of operation already. It loses its dual
     values if the time runs out.
@@ -351,12 +349,12 @@ def with_operation(
         return found
     known = values_by_mark(found.builder, found.values)
     leaves_gap = found.gap > 0 and instance.policy.gap_price is None
-    held = HeldIntegers(instance, counts, known, settings, clock, leaves_gap=leaves_gap)
-    result = held.solve_with_all(evaluator)
+    restricted = RestrictedLP(instance, counts, known, settings, clock, leaves_gap=leaves_gap)
+    result = restricted.solve_with_all(evaluator)
     if result is None:
         return replace(found, duals=None)
-    duals = DualValues.from_result(held.model.builder, result)
-    return replace(found, builder=held.model.builder, values=held.cheapest(result).values, duals=duals)
+    duals = DualValues.from_result(restricted.model.builder, result)
+    return replace(found, builder=restricted.model.builder, values=restricted.cheapest(result).values, duals=duals)
 
 
 def _shocks_that_count(
@@ -373,8 +371,8 @@ def values_by_mark(builder: ModelBuilder, values: Vector) -> dict[Mark, float]:
     return {column.mark: value for column, value in zip(builder.columns, values.tolist(), strict=False)}
 
 
-class HeldIntegers:
-    """The LP of a model with fixed integers.
+class RestrictedLP:
+    """The LP of a model with its integers fixed.
 
     Args:
         instance: the instance that was searched.
@@ -396,9 +394,7 @@ class HeldIntegers:
         leaves_gap: bool,
     ) -> None:
         self.instance, self.known, self.clock, self.leaves_gap = instance, known, clock, leaves_gap
-        self.model = ShockModel(
-            instance, [event for event in instance.events if event.name in shocks], settings, clock, ignore
-        )
+        self.model = ShockModel(instance, _shocks_of(instance, shocks), settings, clock, ignore)
 
     def solve(self) -> SolveResult | None:
         """Return the optimum of the LP; None if it is infeasible or the time runs out."""
